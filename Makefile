@@ -1,0 +1,37 @@
+# One command each; every target sets up what it needs in its own virtual environment.
+PYTHON ?= python3
+PY := .venv/bin/python
+
+.PHONY: app test slow lint format report
+
+app: .venv/ready
+	$(PY) app.py
+
+test: .venv/ready-dev
+	$(PY) -m pytest
+
+slow: .venv/ready-dev
+	$(PY) -m pytest -m slow
+
+lint: .venv/ready-dev
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+
+format: .venv/ready-dev
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+
+report: .venv/ready
+	$(PY) -m eval.report
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/ready: requirements.txt | .venv/bin/python
+	$(PY) -m pip install -q -r requirements.txt
+	touch $@
+
+.venv/ready-dev: requirements.txt requirements-dev.txt | .venv/bin/python
+	$(PY) -m pip install -q -r requirements-dev.txt
+	touch $@ .venv/ready

@@ -1,0 +1,219 @@
+"""Controllers: at a gate, score the words and say who leaves. Pure tensor code; settings are the fields.
+
+A word's *need* is how much it still needs computing; words with little need leave.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar
+
+import torch
+from torch import Tensor
+
+from engine.errors import InputError
+from engine.ragged import RaggedBatch, Words
+from engine.scores import (
+    attention_statistics,
+    lowest_per_window,
+    neighbour_max,
+    normalised_entropy,
+    pool_words,
+    whole_spans,
+    window_mean_std,
+)
+
+if TYPE_CHECKING:
+    from engine.strategies import Strategy
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What a controller sees.
+
+    Args:
+        number: the layer just computed.
+        batch: the rows that were computed.
+        alive: bool ``(words,)``, words that have not left.
+        probabilities: ``(words, labels)`` of this gate's head; of words that left, as they left.
+        qkv: the layer's fused queries, keys and values ``(rows, 3 · hidden)``.
+        heads: attention heads.
+    """
+
+    number: int
+    batch: RaggedBatch
+    alive: Tensor
+    probabilities: Tensor
+    qkv: Tensor
+    heads: int
+
+    @property
+    def words(self) -> Words:
+        return self.batch.words
+
+
+@dataclass(frozen=True)
+class Decision:
+    """``leaves`` bool ``(words,)``; ``need`` float ``(words,)``, the score behind it."""
+
+    leaves: Tensor
+    need: Tensor
+
+
+def _check(name: str, value: float, low: float, high: float) -> None:
+    if not (isinstance(value, int | float) and low <= value <= high):
+        raise InputError(f"expected {name} between {low:g} and {high:g}, got {value!r}; choose a value in this range")
+
+
+def _not_below_floor(leaves: Tensor, need: Tensor, gate: Gate, min_keep_ratio: float) -> Tensor:
+    """Of the words that would leave, those with the least need, so that the share ``min_keep_ratio`` stays alive."""
+    if not min_keep_ratio:
+        return leaves
+    words = gate.words
+    alive = torch.bincount(words.window[gate.alive], minlength=len(words.counts))
+    floor = (words.counts * min_keep_ratio).ceil().long()
+    return lowest_per_window(need, leaves, words.window, alive - floor)
+
+
+@dataclass(frozen=True)
+class EntropyController:
+    """Words leave when the gate's label distribution is certain for them and their neighbours.
+
+    Args:
+        max_entropy: normalised entropy, 0–1, up to which a word is certain.
+        neighbours: a word leaves only if all words up to so many places away are certain, too.
+        exit_entities: words of predicted entities may leave (the whole entity at once); otherwise they and their
+            neighbours stay.
+        min_keep_ratio: share of a window's words, 0–1, that stay to the end at least.
+    """
+
+    max_entropy: float = 0.1
+    neighbours: int = 1
+    exit_entities: bool = False
+    min_keep_ratio: float = 0.0
+    kind: ClassVar[str] = "entropy"
+    uses_attention: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        _check("max_entropy", self.max_entropy, 0, 1)
+        _check("neighbours", self.neighbours, 0, 16)
+        _check("min_keep_ratio", self.min_keep_ratio, 0, 1)
+
+    def __call__(self, gate: Gate) -> Decision:
+        entropy = normalised_entropy(gate.probabilities)
+        labels = gate.probabilities.argmax(-1)
+        if not self.exit_entities:
+            entropy = entropy.masked_fill(labels > 0, math.inf)
+        need = neighbour_max(entropy, gate.words.window, self.neighbours)
+        leaves = need <= self.max_entropy
+        if self.exit_entities:
+            leaves = whole_spans(leaves | ~gate.alive, labels, gate.words.window)
+        return Decision(_not_below_floor(leaves & gate.alive, need, gate, self.min_keep_ratio), need)
+
+
+@dataclass(frozen=True)
+class RuleController:
+    """Words leave whose importance lies below μ + λσ of their window; words near a predicted entity stay.
+
+    Importance is a weighted sum of the gate head's uncertainty (1 − top probability), attention received and attention
+    entropy, each standardised over the window's words that are alive.
+
+    Args:
+        lambda_: λ; a larger one prunes more.
+        uncertainty, received, entropy: weights of the three parts.
+        neighbours: words up to so many places from a predicted entity stay.
+        min_keep_ratio: share of a window's words, 0–1, that stay to the end at least.
+    """
+
+    lambda_: float = 0.0
+    uncertainty: float = 1.0
+    received: float = 0.25
+    entropy: float = 0.0
+    neighbours: int = 1
+    min_keep_ratio: float = 0.1
+    kind: ClassVar[str] = "rule"
+    uses_attention: ClassVar[bool] = True
+    LAMBDA_RANGE: ClassVar[tuple[float, float]] = (-2.0, 2.0)
+
+    def __post_init__(self) -> None:
+        _check("lambda", self.lambda_, *self.LAMBDA_RANGE)
+        for name in ("uncertainty", "received", "entropy"):
+            _check(name, getattr(self, name), -10, 10)
+        _check("neighbours", self.neighbours, 0, 16)
+        _check("min_keep_ratio", self.min_keep_ratio, 0, 1)
+
+    def __call__(self, gate: Gate) -> Decision:
+        window, windows = gate.words.window, len(gate.words.counts)
+        received, entropy = (
+            pool_words(values, gate.batch.word, len(gate.words))
+            for values in attention_statistics(gate.qkv, gate.batch.lengths, gate.heads)
+        )
+        parts = (
+            (self.uncertainty, 1 - gate.probabilities.amax(-1)),
+            (self.received, received),
+            (self.entropy, entropy),
+        )
+        need = torch.zeros_like(received)
+        for weight, values in parts:
+            mean, std = window_mean_std(values, gate.alive, window, windows)
+            need = need + weight * (values - mean[window]) / std[window].clamp(min=1e-6)
+        mean, std = window_mean_std(need, gate.alive, window, windows)
+        near_entity = neighbour_max((gate.probabilities.argmax(-1) > 0).float(), window, self.neighbours) > 0
+        leaves = (need < (mean + self.lambda_ * std)[window]) & ~near_entity & gate.alive
+        return Decision(_not_below_floor(leaves, need, gate, self.min_keep_ratio), need)
+
+
+@dataclass(frozen=True)
+class ExitController:
+    """Every word leaves: the encoder ends at the gate."""
+
+    kind: ClassVar[str] = "exit"
+    uses_attention: ClassVar[bool] = False
+
+    def __call__(self, gate: Gate) -> Decision:
+        return Decision(gate.alive, torch.zeros_like(gate.probabilities[:, 0]))
+
+
+@dataclass(frozen=True)
+class RandomController:
+    """Replays, for each window and gate, how many words left under another strategy, with words chosen at random.
+
+    Args:
+        replays: the strategy whose counts are replayed.
+        seed: of the choice, which depends on it and on the window's own text alone.
+    """
+
+    replays: Strategy
+    seed: int = 0
+    kind: ClassVar[str] = "random"
+    uses_attention: ClassVar[bool] = False
+
+
+@dataclass(frozen=True)
+class Replay:
+    """A `RandomController` bound to one batch: counts to replay, ``(windows,)`` for each gate."""
+
+    controller: RandomController
+    counts: dict[int, Tensor]
+    order: Tensor = field(repr=False)
+    uses_attention: ClassVar[bool] = False
+
+    @classmethod
+    def of(cls, controller: RandomController, batch: RaggedBatch, counts: dict[int, Tensor]) -> Replay:
+        """Draws one order over all words of each window."""
+        draws = []
+        for ids, words in zip(batch.input_ids.split(batch.lengths), batch.words.counts.tolist(), strict=True):
+            seed = (controller.seed * 1_000_003 + int(ids.sum()) * 8191 + len(ids)) % 2**63
+            draws.append(torch.rand(words, generator=torch.Generator().manual_seed(seed)))
+        return cls(controller, counts, torch.cat(draws).to(batch.word.device))
+
+    def __call__(self, gate: Gate) -> Decision:
+        words = gate.words
+        leaves = lowest_per_window(self.order, gate.alive, words.window, self.counts[gate.number])
+        return Decision(leaves, self.order)
+
+
+Controller = EntropyController | RuleController | ExitController | RandomController
+CONTROLLERS: Sequence[type[Controller]] = (EntropyController, RuleController, ExitController, RandomController)

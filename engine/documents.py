@@ -1,0 +1,37 @@
+"""Documents and the entities in them. Offsets are characters of the original text, end exclusive."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, order=True)
+class Entity:
+    """A mention: ``text`` stands at ``[start, end)`` of its document.
+
+    ``score`` is the lowest probability among the entity's words, 0–1; gold mentions have 1.
+    """
+
+    start: int
+    end: int
+    type: str
+    text: str
+    score: float = 1.0
+
+    @property
+    def key(self) -> tuple[int, int, str]:
+        """What exact-span scoring compares."""
+        return self.start, self.end, self.type
+
+
+@dataclass(frozen=True)
+class Document:
+    """A text with gold or predicted entities.
+
+    ``title_end`` is the length of the title where the text has one (title, one character, abstract).
+    """
+
+    id: str
+    text: str
+    entities: tuple[Entity, ...] = ()
+    title_end: int | None = None

@@ -1,0 +1,72 @@
+"""Multiply-adds by formula, for one window at a time.
+
+A layer with m rows, hidden size d and intermediate size f costs ``4md² + 2mdf + 2m²d`` (``12md² + 2m²d`` where f = 4d);
+a label head ``d · labels`` for each word; attention statistics at a gate another ``m²d``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from engine.memory import MemoryBuffer
+from engine.model import GatedModel
+from engine.strategies import Strategy
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What the encoder computed for one text, and what it would have computed densely."""
+
+    rows: tuple[int, ...]  # of each layer
+    token_layers: int
+    dense_token_layers: int
+    multiply_adds: int
+    dense_multiply_adds: int
+
+    @property
+    def token_layers_kept(self) -> float:
+        """Share of the dense token-layers that were computed."""
+        return self.token_layers / self.dense_token_layers if self.dense_token_layers else 1.0
+
+
+def layer_multiply_adds(rows: int, hidden: int, intermediate: int) -> int:
+    """One layer over one window of ``rows`` rows, all of them active."""
+    return 4 * rows * hidden**2 + 2 * rows * hidden * intermediate + 2 * rows**2 * hidden
+
+
+def window_cost(model: GatedModel, memory: MemoryBuffer, window: int, strategy: Strategy) -> Cost:
+    """The cost of one window of a finished run."""
+    encoder, hidden, labels = model.encoder, model.encoder.hidden_size, len(model.labels)
+    rows = [lengths[window] for lengths in memory.lengths]
+    rows += [0] * (encoder.num_layers - len(rows))
+    total = sum(layer_multiply_adds(m, hidden, encoder.intermediate_size) for m in rows)
+    words = int(memory.batch.words.counts[window])
+    if memory.gates:
+        of_window = memory.batch.words.window == window
+        for record in memory.gates:
+            total += int(of_window[record.alive].sum()) * hidden * labels
+            if strategy.controller is not None and strategy.controller.uses_attention:
+                total += rows[record.number - 1] ** 2 * hidden
+        if rows[-1]:
+            total += int((of_window & memory.alive).sum()) * hidden * labels
+    else:
+        total += words * hidden * labels
+    dense = encoder.num_layers * layer_multiply_adds(rows[0], hidden, encoder.intermediate_size)
+    return Cost(
+        rows=tuple(rows),
+        token_layers=sum(rows),
+        dense_token_layers=encoder.num_layers * rows[0],
+        multiply_adds=total,
+        dense_multiply_adds=dense + words * hidden * labels,
+    )
+
+
+def add(costs: list[Cost], layers: int) -> Cost:
+    """The cost of several windows together."""
+    return Cost(
+        rows=tuple(sum(cost.rows[layer] for cost in costs) for layer in range(layers)),
+        token_layers=sum(cost.token_layers for cost in costs),
+        dense_token_layers=sum(cost.dense_token_layers for cost in costs),
+        multiply_adds=sum(cost.multiply_adds for cost in costs),
+        dense_multiply_adds=sum(cost.dense_multiply_adds for cost in costs),
+    )

@@ -1,0 +1,59 @@
+"""The forward pass that prunes: layers, gates, physical removal. Dense is the same pass without gates."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from engine.controllers import Decision, Gate, RandomController, Replay
+from engine.memory import MemoryBuffer
+from engine.model import GatedModel
+from engine.ragged import RaggedBatch
+from engine.strategies import Strategy
+
+
+def run(
+    model: GatedModel, batch: RaggedBatch, strategy: Strategy, counts: dict[int, Tensor] | None = None
+) -> MemoryBuffer:
+    """Runs a batch under a strategy; afterwards every word of the buffer has a label distribution.
+
+    Args:
+        model: has a head at every gate of the strategy.
+        batch: packed windows.
+        strategy: gates and controller.
+        counts: for a `RandomController`, how many words leave at each gate in each window.
+    """
+    chosen = strategy.controller
+    controller = Replay.of(chosen, batch, counts or {}) if isinstance(chosen, RandomController) else chosen
+    encoder = model.encoder
+    memory = MemoryBuffer.of(batch, len(model.labels), encoder.num_layers)
+    hidden = encoder.embed(batch)
+    for number in range(1, encoder.num_layers + 1):
+        hidden, qkv = encoder.layer(number, hidden, batch)
+        memory.lengths.append(batch.lengths)
+        last = number == encoder.num_layers
+        if not (last or number in strategy.gates):
+            continue
+        first = batch.first.nonzero().squeeze(1)
+        words = batch.word[first]
+        probabilities = memory.update(words, model.logits(number, hidden[first]))
+        if last or controller is None:
+            break
+        decision = controller(Gate(number, batch, memory.alive, memory.probabilities, qkv, encoder.num_heads))
+        decision = _worth_while(decision, memory)
+        memory.remove(number, words, probabilities, decision)
+        if decision.leaves.any():
+            batch, rows = batch.keep(memory.alive)
+            hidden = hidden[rows]
+            if not len(rows):
+                break
+    return memory
+
+
+def _worth_while(decision: Decision, memory: MemoryBuffer) -> Decision:
+    """Nobody leaves a window in which under a tenth of its words would, unless that finishes the window."""
+    words = memory.batch.words
+    leaving = torch.bincount(words.window[decision.leaves], minlength=len(words.counts))
+    alive = torch.bincount(words.window[memory.alive], minlength=len(words.counts))
+    worth = (leaving * 10 >= words.counts) | (leaving == alive)
+    return Decision(decision.leaves & worth[words.window], decision.need)

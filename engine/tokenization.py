@@ -1,0 +1,126 @@
+"""Word pieces and overlapping windows: from the words of a text to rows for the encoder."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tokenizers import Tokenizer
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
+
+_SURROGATES = re.compile("[\ud800-\udfff]")
+
+
+@dataclass(frozen=True)
+class Window:
+    """A stretch of one text that the encoder sees at once: CLS, word pieces, SEP.
+
+    ``input_ids`` int64 ``(rows,)``; ``word`` int64 ``(rows,)``, the row's word counted from the window's first, −1 for
+    CLS and SEP. The window holds the text's words ``[first, first + words)`` and gives labels to ``[own, own_end)``.
+    """
+
+    input_ids: np.ndarray
+    word: np.ndarray
+    first: int
+    words: int
+    own: int
+    own_end: int
+
+
+def load_tokenizer(source: str | Path) -> PreTrainedTokenizerBase:
+    """The tokenizer of a checkpoint, cased where its vocabulary is cased.
+
+    Folders of BioBERT's kind hold a cased ``vocab.txt`` and no settings, for which the library's default is to
+    lower-case; a vocabulary with capitals in ordinary entries says otherwise.
+    """
+    tokenizer = AutoTokenizer.from_pretrained(source)
+    cased = any(re.fullmatch(r"(##)?[A-Z][A-Za-z]*", entry) for entry in tokenizer.get_vocab())
+    if cased and getattr(tokenizer, "do_lower_case", False):
+        tokenizer = AutoTokenizer.from_pretrained(source, do_lower_case=False)
+    return tokenizer
+
+
+class WordPieces:
+    """Cuts words into pieces and pieces into windows.
+
+    Args:
+        tokenizer: a fast tokenizer with CLS, SEP and unknown tokens.
+        max_rows: the encoder's limit, CLS and SEP included.
+    """
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, max_rows: int) -> None:
+        # A copy: the tokenizer's own truncation and padding must not reach us.
+        self._backend = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
+        self._backend.no_truncation()
+        self._backend.no_padding()
+        self.cls_id, self.sep_id, self.unk_id = tokenizer.cls_token_id, tokenizer.sep_token_id, tokenizer.unk_token_id
+        self.capacity = max_rows - 2
+
+    def pieces(self, words: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """Piece ids and word indices, int64 ``(pieces,)`` each; every word has at least one piece.
+
+        A word without pieces (control characters) is unknown; one with more pieces than a window can hold is cut.
+        """
+        # Lone surrogates cannot be encoded; the replacement character keeps every word in its place.
+        encoding = self._backend.encode(
+            [_SURROGATES.sub("\ufffd", word) for word in words], is_pretokenized=True, add_special_tokens=False
+        )
+        ids = np.array(encoding.ids, dtype=np.int64)
+        word = np.array(encoding.word_ids, dtype=np.int64)
+        counts = np.bincount(word, minlength=len(words))
+        if counts.min() == 0:
+            missing = np.flatnonzero(counts == 0)
+            ids, word = np.append(ids, np.full(len(missing), self.unk_id)), np.append(word, missing)
+            order = word.argsort(kind="stable")
+            ids, word = ids[order], word[order]
+        if counts.max() > self.capacity:
+            rank = np.arange(len(word)) - word.searchsorted(word)
+            ids, word = ids[rank < self.capacity], word[rank < self.capacity]
+        return ids, word
+
+    def windows(self, words: Sequence[str]) -> list[Window]:
+        """Windows over all words of one text; a quarter of a window overlaps with the next.
+
+        Each word belongs to the window in which it is farthest (in pieces) from an edge; where the text itself
+        begins or ends there is no edge. Windows never cut a word. No words, no windows.
+        """
+        if not words:
+            return []
+        ids, word = self.pieces(words)
+        if len(ids) <= self.capacity:
+            return [self._window(ids, word, 0, len(words), 0, len(words))]
+        begins = word.searchsorted(np.arange(len(words) + 1))  # first piece of each word, and the total
+        stride = self.capacity - self.capacity // 4
+        stretches: list[tuple[int, int]] = []  # words [first, end) of each window
+        first = end = 0
+        while end < len(words):
+            end = int(begins.searchsorted(begins[first] + self.capacity, side="right")) - 1
+            stretches.append((first, end))
+            first = max(first + 1, int(begins.searchsorted(begins[first] + stride, side="right")) - 1)
+        middles = (begins[:-1] + begins[1:]) / 2
+        distance = np.full((len(stretches), len(words)), -1.0)
+        for index, (first, end) in enumerate(stretches):
+            left = middles[first:end] - begins[first] if first else np.inf
+            right = begins[end] - middles[first:end] if end < len(words) else np.inf
+            distance[index, first:end] = np.minimum(left, right)
+        owners = distance.argmax(axis=0)
+        owned = owners.searchsorted(np.arange(len(stretches) + 1))
+        return [
+            self._window(ids, word, first, end, int(owned[index]), int(owned[index + 1]))
+            for index, (first, end) in enumerate(stretches)
+            if owned[index] < owned[index + 1]
+        ]
+
+    def _window(self, ids: np.ndarray, word: np.ndarray, first: int, end: int, own: int, own_end: int) -> Window:
+        rows = slice(*word.searchsorted((first, end)))
+        return Window(
+            input_ids=np.concatenate(([self.cls_id], ids[rows], [self.sep_id])),
+            word=np.concatenate(([-1], word[rows] - first, [-1])),
+            first=first,
+            words=end - first,
+            own=own,
+            own_end=own_end,
+        )

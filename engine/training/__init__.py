@@ -1,0 +1,1 @@
+"""Training: fine-tuning with gate heads, and choosing operating points."""

@@ -1,0 +1,64 @@
+"""From gold documents to packed training batches."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from engine.documents import Document
+from engine.ragged import RaggedBatch
+from engine.tokenization import Window, WordPieces
+from engine.words import LabelSet, split_words
+
+
+@dataclass(frozen=True)
+class Example:
+    """A window and the gold labels of its words, int64 ``(words,)``."""
+
+    window: Window
+    labels: np.ndarray
+
+
+def make_examples(documents: Iterable[Document], pieces: WordPieces, labels: LabelSet) -> list[Example]:
+    """Windows of all documents with their labels."""
+    examples = []
+    for document in documents:
+        words = split_words(document.text)
+        gold = labels.encode(words, document.entities)
+        for window in pieces.windows([document.text[start:end] for start, end in words]):
+            examples.append(Example(window, gold[window.first : window.first + window.words]))
+    return examples
+
+
+def make_batches(examples: Sequence[Example], max_rows: int, rng: random.Random) -> list[list[Example]]:
+    """Batches of at most ``max_rows`` rows, of windows of like length, in random order."""
+    order = sorted(examples, key=lambda e: len(e.window.input_ids) * rng.uniform(0.9, 1.1))
+    batches: list[list[Example]] = [[]]
+    rows = 0
+    for example in order:
+        length = len(example.window.input_ids)
+        if batches[-1] and rows + length > max_rows:
+            batches.append([])
+            rows = 0
+        batches[-1].append(example)
+        rows += length
+    rng.shuffle(batches)
+    return batches
+
+
+def mask_words(batch: RaggedBatch, share: float, mask_id: int) -> RaggedBatch:
+    """The batch with all pieces of a random share of its words replaced by the mask token."""
+    masked = torch.rand(len(batch.words), device=batch.word.device) < share
+    rows = (batch.word >= 0) & masked[batch.word.clamp(min=0)]
+    return replace(batch, input_ids=batch.input_ids.masked_fill(rows, mask_id))
+
+
+def pack(examples: Sequence[Example], device: torch.device) -> tuple[RaggedBatch, Tensor]:
+    """The packed batch and its word labels, int64 ``(words,)``."""
+    batch = RaggedBatch.from_windows([example.window for example in examples], device)
+    return batch, torch.from_numpy(np.concatenate([example.labels for example in examples])).to(device)

@@ -1,0 +1,164 @@
+"""Model folders: a Hugging Face token-classification checkpoint, and beside it what pruning needs.
+
+``config.json``, ``model.safetensors`` and the tokenizer's files are plain Hugging Face; ``gates.safetensors`` holds the
+label heads of all layers but the last, ``operating_points.json`` the strategies' settings, ``SHA256SUMS`` the sums of
+all of them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import AutoConfig, AutoModelForTokenClassification, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.utils import cached_file
+from transformers.utils import logging as transformers_logging
+
+from engine.encoders import encoder_class, encoder_from_huggingface
+from engine.errors import InputError
+from engine.model import GatedModel
+from engine.tokenization import load_tokenizer
+from engine.words import LabelSet
+
+logger = logging.getLogger(__name__)
+
+SHIPPED = Path(__file__).resolve().parent.parent / "weights" / "minilm-l6-bc5cdr"
+GATES, POINTS, SUMS = "gates.safetensors", "operating_points.json", "SHA256SUMS"
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A loaded model folder. ``points``: strategy → operating point → settings, as stored."""
+
+    source: str
+    model: GatedModel
+    tokenizer: PreTrainedTokenizerBase
+    points: dict[str, dict[str, dict[str, Any]]]
+
+
+def load_weights(source: str | Path | None = None) -> Weights:
+    """A model from a folder or a hub id, in float32 on the CPU; ``None`` is the shipped model.
+
+    Raises:
+        InputError: missing or damaged files, an architecture or a label scheme that is not supported.
+    """
+    source = SHIPPED if source is None else source
+    if Path(source).is_dir():
+        verify_checksums(Path(source))
+    huggingface = load_huggingface(source)
+    encoder = encoder_from_huggingface(huggingface)
+    names = label_names(huggingface)
+    labels = LabelSet.from_names(names)
+    gates = _optional_file(source, GATES)
+    model = GatedModel(encoder, labels, gates=gates is not None)
+    classifier = huggingface.get_submodule("classifier").state_dict()
+    state = {f"{encoder.num_layers}.{kind}": value for kind, value in classifier.items()}
+    if gates is not None:
+        heads = load_file(gates)
+        wanted = {f"{number}.{kind}" for number in range(1, encoder.num_layers) for kind in ("weight", "bias")}
+        if set(heads) != wanted:
+            raise InputError(f"expected heads {sorted(wanted)} in {gates}, got {sorted(heads)}; make the gates again")
+        state |= heads
+    order = torch.tensor([names.index(name) for name in labels.names])
+    model.heads.load_state_dict({name: value.float()[order] for name, value in state.items()})
+    points = _optional_file(source, POINTS)
+    return Weights(
+        source=str(source),
+        model=model.eval(),
+        tokenizer=load_tokenizer(source),
+        points=json.loads(points.read_text()) if points else {},
+    )
+
+
+def load_huggingface(source: str | Path) -> PreTrainedModel:
+    """The plain Hugging Face model of a folder or hub id, float32, in evaluation mode.
+
+    Raises:
+        InputError: no such model, or damaged files.
+    """
+    transformers_logging.disable_progress_bar()
+    try:
+        encoder_class(AutoConfig.from_pretrained(source))
+        model = AutoModelForTokenClassification.from_pretrained(source, dtype=torch.float32)
+    except InputError:
+        raise
+    except Exception as error:  # the libraries below raise many kinds; all of them mean that the model is not usable
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise InputError(
+            f"expected a Hugging Face token-classification model, got {str(source)!r}, which cannot be loaded: "
+            f"{reason}; check the path or hub id, or restore the folder"
+        ) from error
+    return model.eval()
+
+
+def label_names(model: PreTrainedModel) -> list[str]:
+    """The label of each logit."""
+    config: Any = model.config
+    return [config.id2label[index] for index in range(config.num_labels)]
+
+
+def _optional_file(source: str | Path, name: str) -> Path | None:
+    path = cached_file(
+        str(source),
+        name,
+        _raise_exceptions_for_gated_repo=False,
+        _raise_exceptions_for_missing_entries=False,
+        _raise_exceptions_for_connection_errors=False,
+    )
+    return Path(path) if path else None
+
+
+def save_weights(folder: str | Path, model: GatedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Writes a model folder in half precision (without model card and operating points) and its checksums."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    last = str(model.encoder.num_layers)
+    heads = {name: value.half().contiguous() for name, value in model.heads.state_dict().items()}
+    classifier = {f"classifier.{kind}": heads.pop(f"{last}.{kind}") for kind in ("weight", "bias")}
+    prefix = f"{model.encoder.config.model_type}."
+    state = {prefix + name: value.half().contiguous() for name, value in model.encoder.huggingface_state().items()}
+    save_file(state | classifier, folder / "model.safetensors", metadata={"format": "pt"})
+    save_file(heads, folder / GATES)
+    config = model.encoder.config
+    config.id2label = dict(enumerate(model.labels.names))
+    config.label2id = {name: index for index, name in enumerate(model.labels.names)}
+    config.architectures = [model.encoder.architecture]
+    config.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    write_checksums(folder)
+
+
+def write_checksums(folder: Path) -> None:
+    """Writes ``SHA256SUMS`` over all other files of the folder but the model card."""
+    names = sorted(path.name for path in folder.iterdir() if path.is_file() and path.name not in (SUMS, "README.md"))
+    (folder / SUMS).write_text("".join(f"{_digest(folder / name)}  {name}\n" for name in names))
+
+
+def verify_checksums(folder: Path) -> None:
+    """Compares the folder's files with its ``SHA256SUMS``, which a folder with gates must have.
+
+    Raises:
+        InputError: a file is missing or differs.
+    """
+    sums = folder / SUMS
+    if not sums.is_file():
+        if (folder / GATES).is_file():
+            raise InputError(f"expected {sums}, got no such file; restore the folder")
+        return
+    for line in sums.read_text().splitlines():
+        digest, name = line.split("  ", 1)
+        if not (folder / name).is_file():
+            raise InputError(f"expected {folder / name}, got no such file; restore the folder")
+        if _digest(folder / name) != digest:
+            raise InputError(f"expected {folder / name} with SHA-256 {digest}, got another; restore the file")
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,101 @@
+"""Tiny real models, built on the fly. Nothing here needs a network."""
+
+from __future__ import annotations
+
+import os
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+import json
+import string
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import BertConfig, BertForTokenClassification, PreTrainedTokenizerFast
+
+from engine.encoders.bert import BertEncoder
+from engine.model import GatedModel
+from engine.tagger import Engine
+from engine.tokenization import load_tokenizer
+from engine.weights import Weights, load_weights, save_weights
+from engine.words import LabelSet
+
+TEXT = (
+    "Famotidine-associated delirium. Six patients on famotidine (20 mg/day) had delirium, nausea and hypotension; "
+    "all recovered after famotidine was stopped."
+)
+
+_PIECES = ["fam", "##ot", "##idine", "del", "##irium", "patients", "nausea", "hyp", "##ot", "##ension", "and", "after"]
+
+
+def write_vocabulary(folder: Path, *, cased: bool = False, config: bool = True) -> None:
+    """A WordPiece vocabulary that can spell any ASCII word, without tokenizer settings if ``config`` is false."""
+    letters = string.ascii_letters if cased else string.ascii_lowercase
+    characters = [*letters, *string.digits, *string.punctuation, "é", "α"]
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *characters, *(f"##{c}" for c in characters), *_PIECES]
+    if cased:
+        vocabulary += ["Chem", "##ical"]
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "vocab.txt").write_text("\n".join(dict.fromkeys(vocabulary)) + "\n")
+    if config:
+        (folder / "tokenizer_config.json").write_text(
+            json.dumps({"tokenizer_class": "BertTokenizer", "do_lower_case": not cased})
+        )
+
+
+def tiny_config(vocabulary: int, layers: int = 3, positions: int = 64) -> BertConfig:
+    return BertConfig(
+        vocab_size=vocabulary,
+        hidden_size=32,
+        num_hidden_layers=layers,
+        num_attention_heads=4,
+        intermediate_size=48,
+        max_position_embeddings=positions,
+        initializer_range=0.3,
+    )
+
+
+@pytest.fixture(scope="session")
+def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> PreTrainedTokenizerFast:
+    folder = tmp_path_factory.mktemp("tokenizer")
+    write_vocabulary(folder)
+    (folder / "config.json").write_text(json.dumps({"model_type": "bert"}))
+    return load_tokenizer(folder)
+
+
+@pytest.fixture(scope="session")
+def model_folder(tmp_path_factory: pytest.TempPathFactory, tokenizer: PreTrainedTokenizerFast) -> Path:
+    """A model folder with gates for Chemical and Disease, weights at random."""
+    torch.manual_seed(1)
+    model = GatedModel(BertEncoder(tiny_config(len(tokenizer))), LabelSet(("Chemical", "Disease")), gates=True)
+    for parameter in model.parameters():
+        if parameter.dim() > 1:
+            torch.nn.init.normal_(parameter, std=0.3)
+    folder = tmp_path_factory.mktemp("model")
+    save_weights(folder, model, tokenizer)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def weights(model_folder: Path) -> Weights:
+    return load_weights(model_folder)
+
+
+@pytest.fixture(scope="session")
+def engine(weights: Weights) -> Engine:
+    return Engine(weights)
+
+
+@pytest.fixture(scope="session")
+def plain_folder(tmp_path_factory: pytest.TempPathFactory, tokenizer: PreTrainedTokenizerFast) -> Path:
+    """A Hugging Face token-classification checkpoint as others make them: no gates, labels in another order."""
+    torch.manual_seed(2)
+    config = tiny_config(len(tokenizer))
+    names = ["B-Disease", "I-Disease", "O", "B-Chemical", "I-Chemical"]
+    config.id2label = dict(enumerate(names))
+    config.label2id = {name: index for index, name in enumerate(names)}
+    folder = tmp_path_factory.mktemp("plain")
+    BertForTokenClassification(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
