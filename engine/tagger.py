@@ -157,9 +157,8 @@ class Engine:
         knobs = {knob: value for knob, value in knobs.items() if value is not None}
         if isinstance(name, Strategy):
             return name.with_knobs(**knobs)
-        if name == "random" or name.startswith("random@"):
-            replayed = self.strategy(name.partition("@")[2] or "entropy", point)
-            strategy = Strategy(name, replayed.gates, RandomController(replayed))
+        if name.partition("@")[0] == "random":
+            strategy = self.random(name, self.strategy(name.partition("@")[2] or "entropy", point))
         else:
             strategy = default_strategy(name, self.encoder.num_layers)
         if strategy.gates and not self.model.has_gates:
@@ -183,6 +182,16 @@ class Engine:
                 f"expected gates before the last layer ({self.encoder.num_layers}), got {strategy.gates}; remove it"
             )
         return strategy
+
+    def random(self, name: str, replays: Strategy) -> Strategy:
+        """The strategy that replays another one's counts with words chosen at random, under the name as typed.
+
+        Raises:
+            InputError: the other one removes no words of its own choice.
+        """
+        if replays.name not in PRUNING:
+            raise InputError(f"expected random@ with one of {list(PRUNING)}, got {name!r}; choose one of them")
+        return Strategy(name, replays.gates, RandomController(replays))
 
     def tag(self, text: str, strategy: str | Strategy = "entropy", point: str | None = None, **knobs: Any) -> Result:
         """Tags one text; see `strategy` for the arguments, e.g. ``lambda_`` and ``min_keep_ratio``."""

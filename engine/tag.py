@@ -1,0 +1,89 @@
+"""Tags files: ``python -m engine.tag FILE… --strategy entropy --format pubtator > tagged.txt``.
+
+Reads PubTator, JSON lines or plain text (recognised from the content), writes as it goes. A broken document is reported
+on standard error and left out; the others are tagged, and the exit status is 2.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice
+from typing import Any
+
+from tqdm import tqdm
+
+from engine.documents import Document
+from engine.errors import FormatError, InputError
+from engine.formats import read_documents, write_jsonl, write_pubtator
+from engine.tagger import DTYPES, load_engine
+
+WRITERS = {"pubtator": write_pubtator, "jsonl": write_jsonl}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m engine.tag", description=__doc__)
+    parser.add_argument("files", nargs="+", metavar="FILE", help="PubTator, JSON lines or plain text, UTF-8")
+    parser.add_argument("--strategy", default="entropy", help="dense, hf, rule, entropy, truncate-k (default entropy)")
+    parser.add_argument("--point", help="operating point of rule and entropy (default balanced)")
+    parser.add_argument("--lambda", dest="lambda_", type=float, help="λ of rule")
+    parser.add_argument("--min-keep-ratio", type=float, help="share of words that stay to the end, rule and entropy")
+    parser.add_argument("--format", default="pubtator", choices=list(WRITERS), help="of the output (default pubtator)")
+    parser.add_argument("--model", help="folder or hub id; default: the shipped weights")
+    parser.add_argument("--batch-size", type=int, default=32, help="documents at a time (default 32)")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_argument("--dtype", default="float32", choices=list(DTYPES))
+    return parser
+
+
+def _documents(files: list[str], problems: list[InputError]) -> Iterator[Document]:
+    def on_error(error: FormatError) -> None:
+        print(error, file=sys.stderr)
+        problems.append(error)
+
+    for file in files:
+        try:
+            yield from read_documents(file, on_error)
+        except InputError as error:
+            print(error, file=sys.stderr)
+            problems.append(error)
+
+
+def tag_files(arguments: argparse.Namespace) -> int:
+    """Tags the files to standard output.
+
+    Returns:
+        The exit status: 2 if a document or file was left out.
+    """
+    engine = load_engine(arguments.model, arguments.dtype, arguments.device)
+    knobs: dict[str, Any] = {"lambda_": arguments.lambda_, "min_keep_ratio": arguments.min_keep_ratio}
+    strategy = engine.strategy(arguments.strategy, arguments.point, **knobs)
+    if arguments.batch_size < 1:
+        raise InputError(f"expected --batch-size 1 or more, got {arguments.batch_size}; change it")
+    write = WRITERS[arguments.format]
+    problems: list[InputError] = []
+    documents = iter(tqdm(_documents(arguments.files, problems), unit=" documents", disable=None))
+    while batch := list(islice(documents, arguments.batch_size)):
+        results = engine.tag_batch([document.text for document in batch], strategy, batch_size=len(batch))
+        for document, result in zip(batch, results, strict=True):
+            sys.stdout.write(write(replace(document, entities=result.entities)))
+        sys.stdout.flush()
+    return 2 if problems else 0
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The command line; exit status 2 for bad input."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    sys.stdout.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
+    try:
+        return tag_files(_parser().parse_args(argv))
+    except InputError as error:
+        print(error, file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

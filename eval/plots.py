@@ -1,0 +1,59 @@
+"""Plots, as pure functions of the CSV files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import matplotlib as mpl
+import pandas as pd
+
+mpl.use("Agg")
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+
+_MARKERS = {"dense": "s", "hf": "D", "rule": "^", "entropy": "o", "random": "x"}
+_COLOURS = {"dense": "#1b1b1b", "hf": "#6f6f6f", "rule": "#b35900", "entropy": "#0050a0", "random": "#a02060"}
+
+
+def plot_f1_vs_latency(results: Path, target: Path) -> None:
+    """F1 against median latency of a call, one panel for each batch size, from ``results.csv``."""
+    table = pd.read_csv(results)
+    sizes = sorted(table["batch_size"].unique())
+    figure, axes = plt.subplots(1, len(sizes), figsize=(5.2 * len(sizes), 4.4), squeeze=False, sharey=True)
+    for axis, size in zip(axes[0], sizes, strict=True):
+        _panel(axis, table[table["batch_size"] == size])
+        axis.set_title(f"batch size {size}")
+    first = table.iloc[0]
+    axes[0][0].set_ylabel("exact-span micro F1")
+    figure.suptitle(
+        f"{first['corpus']} {first['split']}, {first['documents']} documents; "
+        f"{first['device']}, {first['threads']} threads, {first['dtype']}",
+        fontsize=10,
+    )
+    figure.tight_layout()
+    figure.savefig(target, dpi=150)
+    plt.close(figure)
+
+
+def _panel(axis: Axes, table: pd.DataFrame) -> None:
+    table = table.sort_values("f1", ascending=False).reset_index(drop=True)
+    spread = max(table["f1"].max() - table["f1"].min(), 0.01)
+    label_height = table["f1"].max()
+    for _, row in table.iterrows():
+        base = str(row["strategy"]).partition("@")[0]
+        colour = _COLOURS.get(base, "#2e7d32")
+        axis.plot(row["latency_ms_median"], row["f1"], _MARKERS.get(base, "v"), color=colour, markersize=8)
+        # Labels go down in the order of F1, each at least one line below the one before it.
+        label_height = min(label_height - 0.055 * spread, row["f1"])
+        axis.annotate(
+            f"{row['strategy']} {row['speedup_vs_dense']:.2f}×",
+            (row["latency_ms_median"], row["f1"]),
+            xytext=(row["latency_ms_median"] * 1.04, label_height),
+            fontsize=8,
+            color=colour,
+            va="center",
+        )
+    low, high = table["latency_ms_median"].min(), table["latency_ms_median"].max()
+    axis.set_xlim(low * 0.85, high * 1.35)
+    axis.set_xlabel("latency of a call, median (ms)")
+    axis.grid(alpha=0.3)
