@@ -107,6 +107,7 @@ def read_pubtator(lines: Iterable[bytes], file: str = "<lines>", on_error: OnErr
 
 def _parse_pubtator_block(block: list[tuple[int, bytes]], file: str, seen: set[str]) -> Document:
     number, raw = block[0]
+    title_line = number
     guess = raw.split(b"|", 1)[0].decode("utf-8", "replace")[:80]
     passages: dict[str, str] = {}
     for kind, wanted in (("t", "a title line 'ID|t|TITLE'"), ("a", "an abstract line 'ID|a|ABSTRACT' after the title")):
@@ -120,7 +121,8 @@ def _parse_pubtator_block(block: list[tuple[int, bytes]], file: str, seen: set[s
         guess, passages[kind] = match[1], match[3]
     identifier, text = guess, f"{passages['t']}\n{passages['a']}"
     if identifier in seen:
-        raise FormatError(file, number, identifier, "expected an id of its own, got one that stands above; rename it")
+        problem = "expected an id of its own, got one that stands above; rename it"
+        raise FormatError(file, title_line, identifier, problem)
     seen.add(identifier)
     entities = []
     for number, raw in block:
@@ -150,6 +152,8 @@ def _parse_annotation(fields: list[str], text: str, identifier: str, file: str, 
     if not 0 <= start < end <= len(text):
         raise broken(f"expected a span inside the text of {len(text)} characters, got {start}–{end}; mend the offsets")
     found = text[start:end].replace("\n", " ")
+    if not found.strip():
+        raise broken(f"expected a mention at {start}–{end}, got blanks; mend the offsets")
     # One NCBI-disease mention carries spaces that do not belong to it.
     if found.rstrip() != mention.rstrip():
         raise broken(

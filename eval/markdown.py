@@ -57,8 +57,8 @@ def conclusions(rows: Sequence[Row], differences: Sequence[Row]) -> list[str]:
     for row in rows:
         if row["strategy"] == "hf":
             sentences.append(
-                f"At batch {row['batch_size']}, our dense pass runs at {1 / row['speedup_vs_dense']:.2f} times the speed "
-                "of the plain Hugging Face model with the same weights; that difference is packing, not pruning."
+                f"At batch {row['batch_size']}, our dense pass runs at {1 / row['speedup_vs_dense']:.2f} times the "
+                "speed of the plain Hugging Face model with the same weights; that is packing, not pruning."
             )
     return sentences
 

@@ -1,0 +1,38 @@
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+from engine.controllers import EntropyController, RuleController
+from engine.flops import layer_multiply_adds
+from engine.strategies import Strategy
+from tests.conftest import TEXT
+
+
+def test_the_layer_formula_is_that_of_the_design_for_a_feed_forward_of_4d():
+    n, d = 230, 768
+    assert layer_multiply_adds(n, d, 4 * d) == 12 * n * d**2 + 2 * n**2 * d
+
+
+def counted(engine, text, strategy):
+    # The counter knows attention on CPUs only as plain matrix multiplies.
+    with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
+        result = engine.tag(text, strategy)
+    return counter.get_total_flops() // 2, result.cost.multiply_adds
+
+
+def test_formula_equals_torchs_own_counter(engine):
+    for strategy in (
+        "dense",
+        "truncate-1",
+        Strategy("entropy", (1, 2), EntropyController(0.4, 0, exit_entities=True)),
+        Strategy("rule", (1, 2), RuleController(1.0)),
+    ):
+        measured, formula = counted(engine, TEXT, strategy)
+        assert formula == measured, strategy
+
+
+def test_pruning_costs_less_and_long_texts_add_up(engine):
+    pruned = Strategy("entropy", (1,), EntropyController(0.4, 0, exit_entities=True))
+    dense, less = engine.tag(TEXT, "dense").cost, engine.tag(TEXT, pruned).cost
+    assert less.multiply_adds < dense.multiply_adds == less.dense_multiply_adds
+    windows = engine.tag(TEXT * 20, "dense")
+    assert windows.cost.rows[0] == sum(len(part.window.input_ids) for part in windows._placed)

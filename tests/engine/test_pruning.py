@@ -1,0 +1,175 @@
+"""Rules 1, 2 and 6 of the design: dense is plain, removal equals masking, λ works over its whole range."""
+
+import pytest
+import torch
+from transformers import BertModel
+
+from engine.controllers import EntropyController, ExitController, RandomController, RuleController
+from engine.pruning import run
+from engine.ragged import RaggedBatch
+from engine.strategies import Strategy
+from engine.words import split_words
+from tests.conftest import TEXT
+
+TEXTS = (TEXT, "Nausea after aspirin.", "x", TEXT[50:] + " " + TEXT[:90])
+PRUNING = (
+    Strategy("entropy", (1, 2), EntropyController(0.45, neighbours=0, exit_entities=True)),
+    Strategy("entropy", (1, 2), EntropyController(0.5, neighbours=1)),
+    Strategy("rule", (1, 2), RuleController(0.5, min_keep_ratio=0.0)),
+    Strategy("truncate-2", (2,), ExitController()),
+)
+
+
+@pytest.fixture(scope="module")
+def batch(engine):
+    texts = [[text[a:b] for a, b in split_words(text)] for text in TEXTS]
+    return RaggedBatch.from_windows([window for words in texts for window in engine._pieces.windows(words)])
+
+
+@torch.no_grad()
+def masked_reference(model: BertModel, batch: RaggedBatch, left_at: torch.Tensor) -> list[torch.Tensor]:
+    """Hidden states after each layer where rows that left are masked inside the softmax, by Hugging Face's layers."""
+    outputs = []
+    hidden = model.embeddings(input_ids=batch.input_ids[None], position_ids=batch.position[None])
+    window = batch.window_of_rows()
+    row_left_at = torch.where(batch.word < 0, 10**6, left_at[batch.word.clamp(min=0)])
+    for number, layer in enumerate(model.encoder.layer, start=1):
+        sees = (window[:, None] == window[None]) & (row_left_at >= number)[None]
+        sees |= torch.eye(len(window), dtype=torch.bool)  # a row alone in its window must see something
+        mask = torch.zeros(sees.shape).masked_fill(~sees, float("-inf"))[None, None]
+        output = layer(hidden, attention_mask=mask)
+        hidden = output[0] if isinstance(output, tuple) else output
+        outputs.append(hidden[0])
+    return outputs
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("strategy", PRUNING, ids=lambda s: s.name)
+def test_removing_rows_equals_masking_them(engine, batch, strategy):
+    memory = run(engine.model, batch, strategy)
+    assert 0 < sum(memory.left_at < engine.encoder.num_layers) <= len(batch.words), "nobody left: this shows nothing"
+    config = engine.encoder.config
+    config._attn_implementation = "eager"
+    reference = BertModel(config, add_pooling_layer=False).eval()
+    reference.load_state_dict(engine.encoder.huggingface_state())
+    hidden = masked_reference(reference, batch, memory.left_at)
+    first = torch.full((len(batch.words),), -1)
+    first[batch.word[batch.first]] = batch.first.nonzero().squeeze(1)
+    for word, layer in enumerate(memory.left_at.tolist()):
+        logits = engine.model.logits(layer, hidden[layer - 1][first[word]])
+        torch.testing.assert_close(memory.probabilities[word], logits.softmax(-1), atol=1e-4, rtol=0)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(
+    "controller",
+    [
+        EntropyController(max_entropy=0.0),
+        RuleController(min_keep_ratio=1.0),
+        EntropyController(1.0, min_keep_ratio=1.0),
+    ],
+)
+def test_a_strategy_that_keeps_everything_equals_dense(engine, batch, controller):
+    memory = run(engine.model, batch, Strategy("any", (1, 2), controller))
+    dense = run(engine.model, batch, Strategy("dense"))
+    assert memory.lengths == dense.lengths
+    torch.testing.assert_close(memory.probabilities, dense.probabilities, atol=1e-4, rtol=0)
+    torch.testing.assert_close(dense.probabilities, engine.model(batch)[-1].softmax(-1), atol=1e-4, rtol=0)
+
+
+@torch.no_grad()
+def test_rows_really_go_and_a_finished_window_has_none(engine, batch):
+    memory = run(engine.model, batch, Strategy("all", (1,), EntropyController(1.0, exit_entities=True)))
+    assert memory.lengths == [batch.lengths]
+    assert (memory.left_at == 1).all()
+    controller = EntropyController(1.0, exit_entities=True, min_keep_ratio=0.5)
+    memory = run(engine.model, batch, Strategy("half", (1,), controller))
+    assert all(0 < after < before for before, after in zip(*memory.lengths[:2], strict=True) if before > 3)
+
+
+@torch.no_grad()
+def test_a_window_in_which_under_a_tenth_would_leave_keeps_all(engine):
+    words = ["nausea"] * 30
+    batch = RaggedBatch.from_windows(engine._pieces.windows(words))
+
+    class Few:
+        uses_attention = False
+
+        def __init__(self, leaving):
+            self.leaving = leaving
+
+        def __call__(self, gate):
+            from engine.controllers import Decision
+
+            leaves = torch.arange(len(gate.words)) < self.leaving
+            return Decision(leaves & gate.alive, torch.zeros(len(gate.words)))
+
+    for leaving, left in ((2, 0), (3, 3), (30, 30)):
+        memory = run(engine.model, batch, Strategy("few", (1,), Few(leaving)))
+        assert int((memory.left_at == 1).sum()) == left
+
+
+@torch.no_grad()
+def test_random_replays_the_counts_of_each_window_and_gate_with_other_words(engine, batch):
+    replayed = PRUNING[2]
+    reference = run(engine.model, batch, replayed)
+    memories = [
+        run(engine.model, batch, Strategy("random", (1, 2), RandomController(replayed, seed)), reference.leave_counts())
+        for seed in range(2)
+    ]
+    for memory in memories:
+        for gate, counts in reference.leave_counts().items():
+            assert memory.leave_counts()[gate].tolist() == counts.tolist()
+    assert len({tuple(m.left_at.tolist()) for m in (reference, *memories)}) == 3
+
+
+@torch.no_grad()
+def test_a_larger_lambda_prunes_strictly_more_over_its_whole_range(engine, batch):
+    def kept(lambda_: float) -> int:
+        controller = RuleController(lambda_, neighbours=0, min_keep_ratio=0.0)
+        return sum(map(sum, run(engine.model, batch, Strategy("rule", (1, 2), controller)).lengths))
+
+    low, high = RuleController.LAMBDA_RANGE
+    rates = [kept(low + (high - low) * step / 4) for step in range(5)]
+    assert all(after < before for before, after in zip(rates, rates[1:], strict=False)), rates
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(
+    ("controller", "knob", "value"),
+    [
+        (EntropyController(0.4), "max_entropy", 0.6),
+        (EntropyController(0.4), "neighbours", 0),
+        (EntropyController(0.6), "exit_entities", True),
+        (EntropyController(0.6, 0), "min_keep_ratio", 0.9),
+        (RuleController(0.5), "lambda_", -0.5),
+        (RuleController(0.5), "uncertainty", 0.0),
+        (RuleController(0.5), "received", 3.0),
+        (RuleController(0.5), "entropy", -3.0),
+        (RuleController(0.5, neighbours=0), "neighbours", 2),
+        (RuleController(2.0, min_keep_ratio=0.0), "min_keep_ratio", 0.9),
+    ],
+)
+def test_every_knob_changes_who_leaves(engine, batch, controller, knob, value):
+    strategy = Strategy("any", (1, 2), controller)
+    before = run(engine.model, batch, strategy).left_at
+    after = run(engine.model, batch, strategy.with_knobs(**{knob: value})).left_at
+    assert before.tolist() != after.tolist()
+
+
+@torch.no_grad()
+def test_gates_change_who_leaves(engine, batch):
+    strategy = Strategy("any", (1, 2), EntropyController(0.5))
+    assert len(set(map(sum, run(engine.model, batch, strategy).lengths))) == 3
+    lengths = run(engine.model, batch, strategy.with_knobs(gates=2)).lengths
+    assert lengths[0] == lengths[1]
+    assert sum(lengths[2]) < sum(lengths[1])
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("floor", [0.25, 0.5, 0.8])
+def test_min_keep_ratio_is_the_share_of_words_alive_after_the_last_gate(engine, batch, floor):
+    controller = EntropyController(1.0, neighbours=0, exit_entities=True, min_keep_ratio=floor)
+    memory = run(engine.model, batch, Strategy("entropy", (1, 2), controller))
+    alive = torch.bincount(batch.words.window[memory.alive], minlength=len(batch.lengths))
+    assert alive.tolist() == (batch.words.counts * floor).ceil().long().tolist()

@@ -1,0 +1,89 @@
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.nn.functional import scaled_dot_product_attention
+
+from engine.scores import (
+    attention_statistics,
+    lowest_per_window,
+    neighbour_max,
+    normalised_entropy,
+    pool_words,
+    whole_spans,
+    window_mean_std,
+)
+
+VALUES = st.lists(st.tuples(st.floats(-5, 5), st.booleans(), st.integers(0, 3)), min_size=1, max_size=20)
+
+
+def columns(rows):
+    values, flags, windows = zip(*sorted(rows, key=lambda row: row[2]), strict=True)
+    return torch.tensor(values), torch.tensor(flags), torch.tensor(windows)
+
+
+def test_entropy_is_0_for_certainty_and_1_for_ignorance():
+    probabilities = torch.tensor([[1.0, 0, 0, 0], [0.25] * 4, [0.5, 0.5, 0, 0]])
+    torch.testing.assert_close(normalised_entropy(probabilities), torch.tensor([0.0, 1.0, 0.5]))
+
+
+@given(rows=VALUES, reach=st.integers(0, 5))
+def test_neighbour_max_looks_at_most_so_far_within_the_window(rows, reach):
+    values, _, window = columns(rows)
+    expected = [
+        max(values[j] for j in range(len(values)) if abs(i - j) <= reach and window[i] == window[j])
+        for i in range(len(values))
+    ]
+    assert neighbour_max(values, window, reach).tolist() == [float(value) for value in expected]
+
+
+def test_an_entity_leaves_whole_or_not_at_all():
+    #                       B  I  O  B  I  B  I | I
+    labels = torch.tensor([1, 2, 0, 1, 2, 3, 4, 4])
+    window = torch.tensor([0, 0, 0, 0, 0, 0, 0, 1])
+    candidates = torch.tensor([1, 1, 1, 1, 0, 0, 1, 1]).bool()
+    assert whole_spans(candidates, labels, window).tolist() == [True, True, True, False, False, False, False, True]
+
+
+def test_attention_statistics_are_those_of_the_softmax_that_sdpa_uses():
+    torch.manual_seed(0)
+    lengths, heads, size = (5, 0, 3), 2, 8
+    qkv = torch.randn(8, 3 * size)
+    received, entropy = attention_statistics(qkv, lengths, heads)
+    start = 0
+    for length in (5, 3):
+        q, k, _ = qkv[start : start + length].view(length, 3, heads, -1).permute(1, 2, 0, 3)
+        # With the identity as values, SDPA gives the attention itself.
+        attention = scaled_dot_product_attention(q[None], k[None], torch.eye(length).expand(1, heads, -1, -1))[0]
+        torch.testing.assert_close(received[start : start + length], attention.mean((0, 1)) * length)
+        expected = torch.special.entr(attention).sum(-1).mean(0) / math.log(length)
+        torch.testing.assert_close(entropy[start : start + length], expected)
+        start += length
+
+
+def test_words_take_the_maximum_of_their_rows_and_absent_words_0():
+    values, word = torch.tensor([9.0, -1.0, -3.0, 2.0, 9.0]), torch.tensor([-1, 0, 0, 2, -1])
+    assert pool_words(values, word, 3).tolist() == [-1.0, 0.0, 2.0]
+
+
+@given(rows=VALUES)
+def test_mean_and_deviation_are_those_of_the_members(rows):
+    values, member, window = columns(rows)
+    mean, std = window_mean_std(values, member, window, 4)
+    for index in range(4):
+        mine = values[member & (window == index)]
+        if len(mine):
+            assert mean[index].item() == pytest.approx(mine.mean().item(), abs=1e-4)
+            assert std[index].item() == pytest.approx(mine.std(correction=0).item(), abs=1e-3)
+
+
+@given(rows=VALUES, limits=st.lists(st.integers(0, 6), min_size=4, max_size=4))
+def test_lowest_per_window_takes_the_lowest_candidates_up_to_the_limit(rows, limits):
+    values, candidates, window = columns(rows)
+    chosen = lowest_per_window(values, candidates, window, torch.tensor(limits))
+    for index, limit in enumerate(limits):
+        places = [i for i in range(len(values)) if window[i] == index and candidates[i]]
+        expected = sorted(places, key=lambda i: (values[i].item(), i))[:limit]
+        assert [i for i in range(len(values)) if window[i] == index and chosen[i]] == sorted(expected)

@@ -1,0 +1,56 @@
+import json
+
+import pytest
+
+from engine.controllers import EntropyController, RandomController, RuleController
+from engine.errors import InputError
+from engine.strategies import Strategy, default_strategy
+
+ENTROPY = Strategy("entropy", (2, 3), EntropyController(0.2, exit_entities=True), "fast")
+
+
+@pytest.mark.parametrize(
+    "strategy",
+    [
+        Strategy("dense"),
+        ENTROPY,
+        Strategy("rule", (1,), RuleController(-0.5)),
+        Strategy("random", (2, 3), RandomController(ENTROPY, 4)),
+        default_strategy("truncate-3", 6),
+    ],
+)
+def test_json_round_trip(strategy):
+    assert Strategy.from_json(json.loads(json.dumps(strategy.to_json()))) == strategy
+
+
+def test_lambda_is_written_without_underscore():
+    assert Strategy("rule", (1,), RuleController(0.5)).to_json()["controller"]["lambda"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Strategy("a", (3, 2), EntropyController()), "expected ascending layer numbers"),
+        (lambda: Strategy("a", (0,), EntropyController()), "expected ascending layer numbers"),
+        (lambda: Strategy("a", (2,)), "expected gates together with a controller"),
+        (lambda: EntropyController(max_entropy=1.5), "expected max_entropy between 0 and 1, got 1.5"),
+        (lambda: EntropyController(max_entropy=float("nan")), "expected max_entropy"),
+        (lambda: EntropyController(min_keep_ratio="half"), "expected min_keep_ratio"),
+        (lambda: RuleController(lambda_=9), "expected lambda between -2 and 2, got 9"),
+        (lambda: ENTROPY.with_knobs(lambda_=1.0), "expected a knob of entropy out of"),
+        (lambda: Strategy("dense").with_knobs(gates=(1,)), "expected gates together with a controller"),
+        (lambda: default_strategy("truncate-6", 6), "expected truncate-1 to truncate-5"),
+        (lambda: default_strategy("magic", 6), "expected a strategy out of"),
+        (
+            lambda: Strategy.from_json({"name": "a", "gates": [1], "controller": {"kind": "no"}}),
+            "expected a controller",
+        ),
+        (
+            lambda: Strategy.from_json({"name": "a", "gates": [1], "controller": {"kind": "rule", "tau": 1}}),
+            "expected settings of rule",
+        ),
+    ],
+)
+def test_wrong_settings_are_refused_with_the_range(make, message):
+    with pytest.raises(InputError, match=message):
+        make()

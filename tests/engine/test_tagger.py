@@ -1,0 +1,156 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from engine import InputError, load_engine
+from engine.controllers import EntropyController
+from engine.strategies import Strategy
+from engine.tagger import Engine
+from engine.words import split_words
+from tests.conftest import TEXT
+
+EVERY = ("dense", "hf", "rule", "entropy", "random", "random@rule", "truncate-1", "truncate-2")
+PRUNES = Strategy("entropy", (1, 2), EntropyController(0.4, neighbours=0, exit_entities=True))
+STRANGE = {
+    "empty": "",
+    "blank": " \n\t\u3000",
+    "control characters": "a\x00b\x07 nausea\x1b[31m",
+    "emoji": "💊 aspirin 👩🏽‍⚕️ caused nausea 🤢",
+    "right to left": "الأسبرين سبب غثيان aspirin",
+    "markup": "<script>alert('aspirin')</script> & ${1+1} {{7*7}}",
+    "lone surrogate": "aspirin \ud800 nausea",
+    "combining": "e\u0301 na\u0308usea",
+}
+
+
+def assert_complete(result, text):
+    assert result.text == text
+    assert [(word.start, word.end) for word in result.trace.words] == split_words(text)
+    assert len(result.probabilities) == len(result.trace.words)
+    np.testing.assert_allclose(result.probabilities.sum(1), 1, atol=1e-4)
+    for entity in result.entities:
+        assert text[entity.start : entity.end] == entity.text
+
+
+@pytest.mark.parametrize("strategy", EVERY)
+@pytest.mark.parametrize("case", STRANGE)
+def test_every_text_is_answered_with_offsets_of_the_original(engine, strategy, case):
+    assert_complete(engine.tag(STRANGE[case], strategy), STRANGE[case])
+
+
+@settings(deadline=None, max_examples=40)
+@given(text=st.text(max_size=300))
+def test_any_text_is_answered(engine, text):
+    assert_complete(engine.tag(text, PRUNES), text)
+
+
+@pytest.mark.parametrize("strategy", ["dense", "hf", PRUNES])
+def test_long_texts_run_in_windows_and_every_word_gets_a_label(engine, strategy):
+    text = TEXT * 30
+    result = engine.tag(text, strategy)
+    assert_complete(result, text)
+    assert result.entities[-1].end > len(text) - 500
+
+
+def test_a_hundred_thousand_characters_are_answered(engine):
+    text = (TEXT * 800)[:100_000]
+    assert_complete(engine.tag(text, PRUNES), text)
+
+
+@pytest.mark.parametrize("strategy", [*EVERY, PRUNES], ids=str)
+def test_a_batch_of_n_equals_n_batches_of_one(engine, strategy):
+    texts = [TEXT, "", TEXT[20:], "Nausea.", *(TEXT[i:] * 3 for i in range(6)), *STRANGE.values()]
+    together = engine.tag_batch(texts, strategy, batch_size=len(texts))
+    for text, result in zip(texts, together, strict=True):
+        alone = engine.tag(text, strategy)
+        np.testing.assert_allclose(result.probabilities, alone.probabilities, atol=1e-4)
+        assert [e.key for e in result.entities] == [e.key for e in alone.entities]
+        assert result.cost == alone.cost
+
+
+def test_dense_equals_hugging_face_also_for_labels_in_another_order(plain_folder):
+    engine = load_engine(plain_folder)
+    texts = [TEXT, TEXT * 9, "x"]
+    for ours, theirs in zip(engine.tag_batch(texts, "dense"), engine.tag_batch(texts, "hf"), strict=True):
+        np.testing.assert_allclose(ours.probabilities, theirs.probabilities, atol=1e-4)
+        assert ours.entities
+        assert [e.key for e in ours.entities] == [e.key for e in theirs.entities]
+
+
+def test_a_checkpoint_without_gates_names_the_command_that_makes_them(plain_folder):
+    engine = load_engine(plain_folder)
+    for strategy in ("rule", "entropy", "random", "truncate-1"):
+        with pytest.raises(InputError, match=r"python -m engine.training.finetune --backbone .*plain"):
+            engine.tag(TEXT, strategy)
+
+
+def test_truncation_labels_words_with_the_head_of_that_layer(engine):
+    result = engine.tag(TEXT, "truncate-1")
+    assert result.cost.rows[1:] == (0, 0)
+    assert {word.layer for word in result.trace.words} == {1}
+
+
+def test_the_trace_tells_who_left_where_and_why(engine):
+    result = engine.tag(TEXT, PRUNES)
+    trace = result.trace
+    left = [word for word in trace.words if word.state == "left"]
+    assert left
+    assert len(left) < len(trace.words)
+    for word in trace.words:
+        assert [gate.layer for gate in word.gates] == [1, 2][: max(1, min(word.layer, 2))]
+        assert [gate.left for gate in word.gates] == [gate.layer == word.layer for gate in word.gates]
+        if word.state == "left":
+            assert word.gates[-1].need <= 0.4
+            assert (word.label, word.probability) == (word.gates[-1].label, pytest.approx(word.gates[-1].probability))
+    assert sum(word.pieces for word in trace.words) + 2 == trace.cost.rows[0]
+    assert trace.cost.token_layers == sum(trace.cost.rows) < trace.cost.dense_token_layers
+    assert 0 < trace.latency.encoder_ms < trace.latency.total_ms
+
+
+def test_knobs_and_points_reach_the_strategy(engine):
+    assert engine.strategy("rule", lambda_=0.25, min_keep_ratio=None).knobs()["lambda_"] == 0.25
+    assert engine.strategy("entropy", "balanced", min_keep_ratio=0.5).knobs()["min_keep_ratio"] == 0.5
+    assert engine.strategy("dense", "fast") == engine.strategy("dense")
+
+
+def test_stored_points_are_used(weights):
+    stored = {"entropy": {"fast": Strategy("entropy", (1,), EntropyController(0.33), "fast").to_json()}}
+    engine = Engine(type(weights)(weights.source, weights.model, weights.tokenizer, stored))
+    assert engine.strategy("entropy", "fast").knobs()["max_entropy"] == 0.33
+    assert engine.strategy("random", "fast").gates == (1,)
+    assert engine.strategy("entropy").point == "balanced"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("magic",), "expected a strategy out of"),
+        (("entropy", "lightning"), "expected an operating point of entropy"),
+        (("random@dense",), "expected random@ with one of"),
+        ((Strategy("x", (3,), EntropyController()),), None),
+    ],
+)
+def test_unknown_strategies_and_points_are_refused(engine, arguments, message):
+    if message is None:
+        with pytest.raises(InputError, match="expected gates before the last layer"):
+            engine.strategy("entropy", gates=(3,))
+    else:
+        with pytest.raises(InputError, match=message):
+            engine.tag(TEXT, *arguments)
+
+
+def test_wrong_arguments_are_refused(engine, weights):
+    with pytest.raises(InputError, match="expected a batch size"):
+        engine.tag_batch([TEXT], batch_size=0)
+    with pytest.raises(InputError, match="expected texts as strings"):
+        engine.tag_batch([TEXT, None])
+    with pytest.raises(InputError, match="expected a dtype"):
+        Engine(weights, dtype="int3")
+    with pytest.raises(InputError, match="expected a device of this machine"):
+        Engine(weights, device="abacus")
+
+
+def test_bfloat16_finds_nearly_the_same(model_folder, engine):
+    half = load_engine(model_folder, dtype="bfloat16").tag(TEXT, "dense")
+    assert np.abs(half.probabilities - engine.tag(TEXT, "dense").probabilities).mean() < 0.05
