@@ -7,6 +7,11 @@ class InputError(ValueError):
     """A text, file, setting or model folder is not usable; the message says what was expected and what to do."""
 
 
+def first_line(error: Exception) -> str:
+    """What an error of a library says, cut to one line; its kind where it says nothing."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
 class FormatError(InputError):
     """A corpus file is broken at one place; reads ``FILE:LINE: document ID: expected X, got Y``."""
 

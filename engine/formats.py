@@ -155,7 +155,7 @@ def _parse_annotation(fields: list[str], text: str, identifier: str, file: str, 
     if not found.strip():
         raise broken(f"expected a mention at {start}–{end}, got blanks; mend the offsets")
     # One NCBI-disease mention carries spaces that do not belong to it.
-    if found.rstrip() != mention.rstrip():
+    if found not in (mention, mention.rstrip()):
         raise broken(
             f"expected {mention!r} at {start}–{end}, got {found!r} in the text; mend the offsets or the mention"
         )

@@ -11,6 +11,8 @@ import numpy as np
 from tokenizers import Tokenizer
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
+from engine.errors import InputError, first_line
+
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
@@ -35,8 +37,16 @@ def load_tokenizer(source: str | Path) -> PreTrainedTokenizerBase:
 
     Folders of BioBERT's kind hold a cased ``vocab.txt`` and no settings, for which the library's default is to
     lower-case; a vocabulary with capitals in ordinary entries says otherwise.
+
+    Raises:
+        InputError: no tokenizer there.
     """
-    tokenizer = AutoTokenizer.from_pretrained(source)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(source)
+    except Exception as error:  # noqa: BLE001 - the library raises many kinds; all mean that there is none
+        raise InputError(
+            f"expected a tokenizer with the model {str(source)!r}, got none: {first_line(error)}; restore its files"
+        ) from error
     cased = any(re.fullmatch(r"(##)?[A-Z][A-Za-z]*", entry) for entry in tokenizer.get_vocab())
     if cased and getattr(tokenizer, "do_lower_case", False):
         tokenizer = AutoTokenizer.from_pretrained(source, do_lower_case=False)

@@ -21,7 +21,7 @@ from transformers.utils import cached_file
 from transformers.utils import logging as transformers_logging
 
 from engine.encoders import encoder_class, encoder_from_huggingface
-from engine.errors import InputError
+from engine.errors import InputError, first_line
 from engine.model import GatedModel
 from engine.tokenization import load_tokenizer
 from engine.words import LabelSet
@@ -89,10 +89,9 @@ def load_huggingface(source: str | Path) -> PreTrainedModel:
     except InputError:
         raise
     except Exception as error:  # the libraries below raise many kinds; all of them mean that the model is not usable
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise InputError(
             f"expected a Hugging Face token-classification model, got {str(source)!r}, which cannot be loaded: "
-            f"{reason}; check the path or hub id, or restore the folder"
+            f"{first_line(error)}; check the path or hub id, or restore the folder"
         ) from error
     return model.eval()
 

@@ -10,6 +10,7 @@ import json
 import string
 from pathlib import Path
 
+import hypothesis
 import pytest
 import torch
 from transformers import BertConfig, BertForTokenClassification, PreTrainedTokenizerFast
@@ -20,6 +21,10 @@ from engine.tagger import Engine
 from engine.tokenization import load_tokenizer
 from engine.weights import Weights, load_weights, save_weights
 from engine.words import LabelSet
+
+hypothesis.settings.register_profile("default", deadline=None)  # times vary on shared machines
+hypothesis.settings.load_profile("default")
+torch.set_num_threads(1)  # tiny models spend more time on waking threads than on computing
 
 TEXT = (
     "Famotidine-associated delirium. Six patients on famotidine (20 mg/day) had delirium, nausea and hypotension; "

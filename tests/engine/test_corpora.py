@@ -58,14 +58,14 @@ def test_a_file_that_differs_is_refused(small_corpus):
     ("name", "split"), [("bc5cdr", "validation"), ("ncbi-disease", "calib"), ("no-such-file", "test")]
 )
 def test_unknown_names_and_splits_are_refused(name, split):
-    with pytest.raises(InputError, match="expected a (split|corpus)"):
+    with pytest.raises(InputError, match=r"expected a (split|corpus)"):
         load_corpus(name, split)
 
 
 def test_a_file_scores_the_types_in_its_gold_and_can_leave_out_broken_documents(tmp_path, caplog):
     path = tmp_path / "mine.txt"
     path.write_text(GOOD.replace("1\t0\t7\tAspirin", "1\t0\t7\tIbuprofen"))
-    with pytest.raises(InputError, match="mine.txt:3: document 1"):
+    with pytest.raises(InputError, match=r"mine.txt:3: document 1"):
         load_corpus(str(path))
     corpus = load_corpus(str(path), skip_bad=True)
     assert ([d.id for d in corpus.documents], corpus.types, corpus.skipped) == (["case-7"], ("Disease",), 1)

@@ -1,5 +1,7 @@
 """Rules 1, 2 and 6 of the design: dense is plain, removal equals masking, λ works over its whole range."""
 
+import itertools
+
 import pytest
 import torch
 from transformers import BertModel
@@ -131,7 +133,7 @@ def test_a_larger_lambda_prunes_strictly_more_over_its_whole_range(engine, batch
 
     low, high = RuleController.LAMBDA_RANGE
     rates = [kept(low + (high - low) * step / 4) for step in range(5)]
-    assert all(after < before for before, after in zip(rates, rates[1:], strict=False)), rates
+    assert all(after < before for before, after in itertools.pairwise(rates)), rates
 
 
 @torch.no_grad()

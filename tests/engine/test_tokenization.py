@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.tokenization import WordPieces, load_tokenizer
@@ -25,7 +25,6 @@ def test_every_word_has_a_piece_whatever_it_is(pieces, words):
     assert (np.diff(word) >= 0).all()
 
 
-@settings(deadline=None)
 @given(words=WORDS)
 def test_windows_cover_the_text_and_every_word_is_owned_once(pieces, words):
     windows = pieces.windows(words)
@@ -38,7 +37,6 @@ def test_windows_cover_the_text_and_every_word_is_owned_once(pieces, words):
         assert window.first <= window.own < window.own_end <= window.first + window.words
 
 
-@settings(deadline=None)
 @given(words=WORDS)
 def test_a_word_belongs_to_the_window_in_which_it_is_farthest_from_an_edge(pieces, words):
     windows = pieces.windows(words)

@@ -1,0 +1,1 @@
+"""The Gradio demo: builds the UI from an engine it is given, loads nothing."""

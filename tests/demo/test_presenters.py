@@ -1,0 +1,176 @@
+"""What the demo shows is the result, all of the text, and nothing but text."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from demo import presenters
+from demo.measuring import Measured
+from engine import Engine, Entity, Result
+
+TEXT = "Famotidine-associated delirium. Six patients\non famotidine (20 mg/day)  had nausea;\n\nall recovered. "
+NASTY = "<script>alert(1)</script> ${1+1} {{value}} `x` \\ &amp; \0\x1b \ud800 שלום \u202eabc\u202c 😀 x\r\n\ty"
+INJECTION = "<img src=x onerror=alert(1)> ${alert(1)} {{value}} `x` \\n \"'"
+
+any_text = st.text(st.characters(exclude_categories=()), max_size=60)
+
+
+def measured(result: Result, latency_ms: float = 10.0) -> Measured:
+    return Measured(result, latency_ms, 5)
+
+
+def offsets(result: Result) -> list[tuple[int, int, str | None]]:
+    spans, position = [], 0
+    for text, category in presenters.segments(result):
+        spans.append((position, position + len(text), category))
+        position += len(text)
+    return spans
+
+
+class TestSegments:
+    @pytest.mark.parametrize("strategy", ["dense", "hf", "rule", "entropy", "random", "truncate-1"])
+    @pytest.mark.parametrize("text", [TEXT, NASTY, "", " \n "])
+    def test_together_they_are_the_text(self, engine: Engine, strategy: str, text: str) -> None:
+        shown = "".join(piece for piece, _ in presenters.segments(engine.tag(text, strategy)))
+        assert shown == text.replace("\ud800", "\ufffd")
+
+    @settings(max_examples=60, deadline=None)
+    @given(text=any_text, strategy=st.sampled_from(["dense", "rule", "truncate-2"]))
+    def test_any_text_keeps_its_offsets_and_its_entities(self, engine: Engine, text: str, strategy: str) -> None:
+        result = engine.tag(text, strategy)
+        shown = "".join(piece for piece, _ in presenters.segments(result))
+        assert len(shown) == len(text)
+        assert all(a == b or "\ud800" <= b <= "\udfff" for a, b in zip(shown, text, strict=True))
+        shown.encode()
+        marked = [(start, end, c.partition(",")[0]) for start, end, c in offsets(result) if c and c[0].isupper()]
+        assert marked == [entity.key for entity in result.entities]
+
+    def test_dense_marks_nothing_but_entities(self, engine: Engine) -> None:
+        result = engine.tag(TEXT, "dense")
+        assert {category for _, category in presenters.segments(result)} <= {None, "Chemical", "Disease"}
+
+    @pytest.mark.parametrize("strategy", ["rule", "random@rule"])
+    def test_words_that_left_are_marked_with_their_layer_and_others_are_not(
+        self, engine: Engine, strategy: str
+    ) -> None:
+        result = replace(engine.tag(TEXT, strategy, **({"lambda_": 2.0} if strategy == "rule" else {})), entities=())
+        spans = offsets(result)
+        states = {word.state for word in result.trace.words}
+        assert states == {"left", "kept"}
+        for word in result.trace.words:
+            category = next(category for start, end, category in spans if start <= word.start < end)
+            assert category == (presenters.left_at(word.layer) if word.state == "left" else None)
+
+    def test_a_run_of_words_that_left_together_is_one_piece(self, engine: Engine) -> None:
+        result = replace(engine.tag(TEXT, "truncate-2"), entities=())
+        assert presenters.segments(result) == [(TEXT.rstrip(), "left at layer 2"), (" ", None)]
+
+    def test_an_entity_whose_words_left_is_still_one(self, engine: Engine) -> None:
+        entity = Entity(0, 10, "Chemical", "Famotidine")
+        result = replace(engine.tag(TEXT, "truncate-1"), entities=(entity,))
+        assert presenters.segments(result)[0] == ("Famotidine", "Chemical, left at layer 1")
+
+    def test_an_entity_of_which_some_words_left_says_so(self, engine: Engine) -> None:
+        result = engine.tag(TEXT, "rule", lambda_=2.0)
+        words = result.trace.words
+        first = next(i for i in range(len(words)) if words[i].state != words[i + 1].state)
+        start, end = words[first].start, words[first + 1].end
+        result = replace(result, entities=(Entity(start, end, "Disease", TEXT[start:end]),))
+        assert (TEXT[start:end], "Disease, partly left") in presenters.segments(result)
+
+    def test_every_category_has_a_colour_of_the_components_palette(self, engine: Engine) -> None:
+        colours = presenters.colours(engine.labels.types, engine.encoder.num_layers)
+        for strategy in ("dense", "rule", "random", "truncate-1", "truncate-2"):
+            categories = {category for _, category in presenters.segments(engine.tag(TEXT, strategy))}
+            assert categories - {None} <= set(colours)
+        assert set(colours.values()) <= {*presenters.PALETTE, "transparent"}
+        assert colours["Chemical"] == colours["Chemical, left at layer 1"] != colours["Disease"]
+
+
+class TestEscaping:
+    @given(text=any_text)
+    def test_neither_markup_nor_templates_survive(self, text: str) -> None:
+        escaped = presenters.escape(text)
+        assert not set("<>\"'${}`\\") & set(escaped)
+        escaped.encode()
+
+    def test_entities_of_users_are_text(self, engine: Engine) -> None:
+        dense = replace(engine.tag(INJECTION, "dense"), entities=())
+        found = (Entity(0, len(INJECTION), "Chemical", INJECTION),)
+        page = presenters.card(measured(replace(engine.tag(INJECTION, "rule"), entities=found)), measured(dense))
+        assert "&lt;img src=x onerror=alert(1)&gt; &#36;&#123;alert(1)&#125;" in page
+        assert "<img" not in page
+        assert "${" not in page
+        assert "{{" not in page
+
+    def test_messages_are_text(self) -> None:
+        assert "<b>" not in presenters.notice("<b>${x}</b>")
+
+
+class TestCard:
+    @pytest.fixture
+    def dense(self, engine: Engine) -> Measured:
+        return measured(engine.tag(TEXT, "dense"), 87.0)
+
+    def test_dense_is_the_reference(self, dense: Measured) -> None:
+        page = presenters.card(dense, dense)
+        assert "87.0 ms" in page
+        assert "the reference" in page
+        assert "100.0%" in page
+        assert "details" not in page
+
+    def test_says_plainly_when_slower_than_dense(self, engine: Engine, dense: Measured) -> None:
+        page = presenters.card(measured(engine.tag(TEXT, "rule"), 100.0), dense)
+        assert "slower than dense on this text: 0.87×" in page
+
+    def test_never_rounds_in_favour_of_the_strategy(self, engine: Engine, dense: Measured) -> None:
+        page = presenters.card(measured(engine.tag(TEXT, "rule"), 87.1), dense)
+        assert "slower than dense on this text: 0.99×" in page
+
+    def test_says_how_much_faster(self, engine: Engine, dense: Measured) -> None:
+        page = presenters.card(measured(engine.tag(TEXT, "rule"), 43.5), dense)
+        assert "2.00× as fast as dense" in page
+        assert "slower" not in page
+
+    def test_figures_are_those_of_the_result(self, engine: Engine, dense: Measured) -> None:
+        result = engine.tag(TEXT, "truncate-1")
+        page = presenters.card(measured(result), dense)
+        assert f"{result.cost.token_layers_kept:.1%}" in page
+        assert f"{result.cost.multiply_adds / dense.result.cost.multiply_adds:.2f}× dense" in page
+        assert f"0 of {len(result.words)} stayed, {len(result.words)} left at layer 1" in page
+
+    def test_counts_and_lists_entities_that_differ(self, engine: Engine, dense: Measured) -> None:
+        nausea = Entity(TEXT.index("nausea"), TEXT.index("nausea") + 6, "Disease", "nausea")
+        famotidine = Entity(0, 10, "Chemical", "Famotidine")
+        delirium = Entity(22, 30, "Disease", "delirium")
+        reference = replace(dense, result=replace(dense.result, entities=(famotidine, delirium)))
+        page = presenters.card(
+            measured(replace(engine.tag(TEXT, "rule"), entities=(replace(famotidine, type="Disease"), nausea))),
+            reference,
+        )
+        assert "2, unlike dense: 2 missing, 2 new" in page
+        for item in ("− Famotidine (Chemical)", "− delirium (Disease)", "+ Famotidine (Disease)", "+ nausea (Disease)"):
+            assert item in page
+
+    def test_a_different_score_is_no_difference(self, engine: Engine, dense: Measured) -> None:
+        same = tuple(replace(entity, score=0.5) for entity in dense.result.entities)
+        page = presenters.card(measured(replace(engine.tag(TEXT, "rule"), entities=same)), dense)
+        assert "the same as dense" in page
+
+    def test_long_lists_of_differences_are_cut(self, engine: Engine, dense: Measured) -> None:
+        many = tuple(Entity(i, i + 1, "Disease", TEXT[i]) for i in range(presenters.LISTED + 3))
+        nothing = replace(dense, result=replace(dense.result, entities=()))
+        page = presenters.card(measured(replace(engine.tag(TEXT, "rule"), entities=many)), nothing)
+        assert page.count("<li>+") == presenters.LISTED
+        assert "and 3 more" in page
+
+
+def test_conditions_name_device_dtype_threads_and_runs() -> None:
+    line = presenters.conditions("cpu", "float32", 2, 5)
+    for part in ("cpu", "float32", "2 threads", "median of 5 runs", "discarded"):
+        assert part in line
+    assert "1 thread." in presenters.conditions("cpu", "float32", 1, 1)

@@ -1,0 +1,57 @@
+import json
+
+import pytest
+
+from engine.formats import read_pubtator
+from engine.tag import main
+from tests.engine.test_formats import GOOD
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    path = tmp_path / "corpus.txt"
+    path.write_text(GOOD)
+    return path
+
+
+def test_files_are_tagged_in_order_as_pubtator(corpus, model_folder, capsys, tmp_path):
+    (tmp_path / "notes.txt").write_text("Nausea after aspirin.\nAnd pain.")
+    status = main([str(corpus), str(tmp_path / "notes.txt"), "--model", str(model_folder), "--batch-size", "2"])
+    documents = list(read_pubtator(capsys.readouterr().out.encode().splitlines(keepends=True)))
+    assert status == 0
+    assert [document.id for document in documents] == ["1", "case-7", "notes"]
+    assert documents[0].text == "Aspirin and pain.\nAspirin helped."
+    assert documents[2].text == "Nausea after aspirin.\nAnd pain."
+
+
+def test_json_lines_hold_what_the_engine_finds(corpus, model_folder, engine, capsys):
+    assert main([str(corpus), "--model", str(model_folder), "--format", "jsonl", "--strategy", "dense"]) == 0
+    records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    for record in records:
+        found = engine.tag(record["text"], "dense").entities
+        assert [(e["start"], e["end"], e["type"]) for e in record["entities"]] == [e.key for e in found]
+
+
+def test_a_broken_document_is_reported_and_the_others_are_tagged(corpus, model_folder, capsys):
+    corpus.write_text(GOOD.replace("\t7\tAspirin", "\t8\tAspirin"))
+    status = main([str(corpus), str(corpus) + ".missing", "--model", str(model_folder)])
+    captured = capsys.readouterr()
+    assert status == 2
+    assert f"{corpus}:3: document 1: expected 'Aspirin' at 0–8" in captured.err
+    assert "expected a readable file" in captured.err
+    assert captured.out.startswith("case-7|t|Title only")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--model", "/no/such"], "expected a Hugging Face token-classification model"),
+        (["--strategy", "magic"], "expected a strategy out of"),
+        (["--strategy", "dense", "--lambda", "1"], "expected a knob of dense"),
+        (["--batch-size", "0"], "expected --batch-size 1 or more"),
+    ],
+)
+def test_wrong_options_end_with_status_2_and_a_clear_line(corpus, model_folder, capsys, options, message):
+    options = options if "--model" in options else [*options, "--model", str(model_folder)]
+    assert main([str(corpus), *options]) == 2
+    assert message in capsys.readouterr().err

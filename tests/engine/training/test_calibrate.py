@@ -1,0 +1,63 @@
+import csv
+import json
+import shutil
+
+import pytest
+
+from engine import load_engine
+from engine.controllers import EntropyController
+from engine.strategies import Strategy
+from engine.training import calibrate
+from engine.training.calibrate import Tried, choose, main
+from eval.report import SAMPLE
+
+
+def tried(f1: float, promised: float) -> Tried:
+    return Tried(Strategy("entropy", (1,), EntropyController(promised / 10)), f1, 1 / promised, promised)
+
+
+def test_a_point_is_the_quickest_setting_within_its_drop():
+    settings = [tried(0.80, 1.0), tried(0.798, 2.0), tried(0.7999, 1.5), tried(0.79, 3.0), tried(0.7, 9.0)]
+    chosen = choose(settings, 0.80, (0.1, 0.3, 1.0))
+    assert {point: one.promised_speedup for point, one in chosen.items()} == {
+        "exact": 1.5,
+        "balanced": 2.0,
+        "fast": 3.0,
+    }
+    assert chosen["fast"].strategy.point == "fast"
+
+
+def test_a_point_that_no_setting_reaches_is_left_out():
+    assert list(choose([tried(0.795, 2.0)], 0.80, (0.1, 0.3, 1.0))) == ["fast"]
+
+
+def test_points_are_stored_with_the_weights_and_used(model_folder, tmp_path, monkeypatch, capsys):
+    folder = shutil.copytree(model_folder, tmp_path / "model")
+    grid = [Strategy("entropy", (1, 2), EntropyController(value, 0, True)) for value in (0.2, 0.35, 0.5)]
+    monkeypatch.setattr(calibrate, "GRIDS", {"entropy": lambda layers: grid})
+    small = tmp_path / "small.txt"
+    small.write_text("\n\n".join(SAMPLE.read_text().split("\n\n")[:3]))
+    options = ["--model", str(folder), "--corpus", str(small)]
+    assert main([*options, "--max-f1-drop", "50,60,100"]) == 0
+    points = json.loads((folder / "operating_points.json").read_text())["entropy"]
+    assert list(points) == ["exact", "balanced", "fast"]
+    engine = load_engine(folder)  # the checksums were renewed
+    assert engine.strategy("entropy", "fast") == Strategy.from_json(points["fast"])
+    with (folder / "frontier.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [Strategy.from_json(json.loads(row["settings"])) for row in rows] == grid
+    assert float(rows[0]["promised_speedup"]) < float(rows[2]["promised_speedup"])
+    assert "entropy fast: F1" in capsys.readouterr().out
+    assert main([*options, "--max-f1-drop", "0.1"]) == 2
+    assert "expected 3 numbers after --max-f1-drop" in capsys.readouterr().err
+
+
+def test_a_model_without_gates_is_refused(plain_folder, capsys):
+    assert main(["--model", str(plain_folder), "--corpus", str(SAMPLE)]) == 2
+    assert "expected a model with gates" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("grid", calibrate.GRIDS.values())
+def test_grids_fit_the_encoder(grid):
+    for layers in (3, 6, 12):
+        assert all(strategy.gates[-1] < layers for strategy in grid(layers))

@@ -1,0 +1,168 @@
+import json
+import shutil
+
+import pytest
+import torch
+from transformers import BertModel
+
+from engine import InputError, load_engine
+from engine.training.data import make_batches, make_examples, mask_words, pack
+from engine.training.finetune import FinetuneConfig, finetune, joint_loss, main
+from engine.words import LabelSet
+from tests.conftest import tiny_config, write_vocabulary
+
+ABSTRACT = "Chemical caused nausea . Nausea after Chemical ."
+
+
+@pytest.fixture(scope="module")
+def biobert_like(tmp_path_factory):
+    """A cased encoder with BioBERT's file layout: configuration, ``vocab.txt``, weights; no tokenizer settings."""
+    folder = tmp_path_factory.mktemp("biobert")
+    write_vocabulary(folder, cased=True, config=False)
+    config = tiny_config(len((folder / "vocab.txt").read_text().split()))
+    config.initializer_range = 0.1
+    torch.manual_seed(0)
+    model = BertModel(config)
+    config.save_pretrained(folder)
+    torch.save(model.state_dict(), folder / "pytorch_model.bin")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    path = tmp_path_factory.mktemp("corpus") / "train.txt"
+    lines = []
+    for number in range(8):
+        spans = [(0, 8, "Chemical"), (16, 22, "Disease"), (25, 31, "Disease"), (38, 46, "Chemical")]
+        lines += [f"{number}|t|{ABSTRACT}", f"{number}|a|"]
+        lines += [f"{number}\t{a}\t{b}\t{ABSTRACT[a:b]}\t{type_}\t-1" for a, b, type_ in spans] + [""]
+    path.write_text("\n".join(lines))
+    return path
+
+
+def config(biobert_like, corpus, out, **changes) -> FinetuneConfig:
+    settings = {"epochs": 12, "lr": 0.01, "max_rows": 60, "average": 0.5, "dropout": 0.0, "mixed_precision": "no"}
+    return FinetuneConfig(str(biobert_like), str(out), str(corpus), dev_corpus=str(corpus), **(settings | changes))
+
+
+@pytest.fixture(scope="module")
+def finetuned(biobert_like, corpus, tmp_path_factory):
+    out = tmp_path_factory.mktemp("run")
+    return out, finetune(config(biobert_like, corpus, out))
+
+
+def test_a_cased_encoder_learns_and_chemical_keeps_its_capital(finetuned):
+    out, f1 = finetuned
+    assert f1 > 0.9
+    engine = load_engine(out)
+    ids, _ = engine._pieces.pieces(["Chemical"])
+    vocabulary = (out / "tokenizer.json").read_text()
+    assert '"Chem"' in vocabulary
+    assert len(ids) == 2
+    assert [e.text for e in engine.tag(ABSTRACT, "dense").entities] == ["Chemical", "nausea", "Nausea", "Chemical"]
+
+
+def test_the_result_has_trained_gates_and_loads_for_every_strategy(finetuned):
+    engine = load_engine(finetuned[0])
+    for strategy in ("hf", "entropy", "rule", "random", "truncate-2"):
+        assert engine.tag(ABSTRACT, strategy).trace.words
+    assert len(engine.tag(ABSTRACT, "truncate-2").entities) == 4
+
+
+def test_a_run_that_was_cut_goes_on_and_ends_like_one_that_was_not(
+    biobert_like, corpus, tmp_path, finetuned, monkeypatch
+):
+    from engine.training.finetune import Run
+
+    train = Run._train_epoch
+
+    def cut(run):
+        if run.epoch == 3:
+            raise KeyboardInterrupt
+        return train(run)
+
+    settings = config(biobert_like, corpus, tmp_path / "cut")
+    monkeypatch.setattr(Run, "_train_epoch", cut)
+    with pytest.raises(KeyboardInterrupt):
+        finetune(settings)
+    monkeypatch.setattr(Run, "_train_epoch", train)
+    assert finetune(settings, resume=True) == finetuned[1]
+
+    def losses(folder):
+        return [json.loads(line)["loss"] for line in (folder / "log.jsonl").read_text().splitlines()]
+
+    assert losses(tmp_path / "cut") == pytest.approx(losses(finetuned[0]), abs=1e-3)
+
+
+def test_a_folder_with_another_run_is_not_overwritten(biobert_like, corpus, finetuned):
+    with pytest.raises(InputError, match="expected a new folder"):
+        finetune(config(biobert_like, corpus, finetuned[0]))
+    with pytest.raises(InputError, match=r"got other \['lr'\]"):
+        finetune(config(biobert_like, corpus, finetuned[0], lr=0.5), resume=True)
+
+
+def test_early_stopping_ends_a_run_that_does_not_improve(biobert_like, corpus, tmp_path):
+    finetune(config(biobert_like, corpus, tmp_path / "run", lr=0.0, patience=2))
+    assert len((tmp_path / "run" / "log.jsonl").read_text().splitlines()) == 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"backbone": "/no/such"}, "expected a Hugging Face encoder"),
+        ({"corpus": "/no/such"}, "expected a corpus of"),
+        ({"epochs": "0"}, "expected epochs between 1"),
+        ({"mixed-precision": "fp3"}, "expected mixed_precision bf16 or no"),
+    ],
+)
+def test_wrong_settings_end_with_status_2_and_a_clear_line(biobert_like, corpus, tmp_path, capsys, changes, message):
+    options = {"backbone": str(biobert_like), "corpus": str(corpus), "out": str(tmp_path / "run")} | changes
+    assert main([part for name, value in options.items() for part in (f"--{name}", value)]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_batches_hold_every_window_once_within_the_limit(engine, corpus):
+    import random
+
+    from engine.corpora import load_corpus
+
+    documents = load_corpus(str(corpus)).documents
+    examples = make_examples(documents, engine._pieces, LabelSet(("Chemical", "Disease")))
+    batches = make_batches(examples, 100, random.Random(0))
+    assert sorted(id(e) for batch in batches for e in batch) == sorted(map(id, examples))
+    assert all(len(batch) == 1 or sum(len(e.window.input_ids) for e in batch) <= 100 for batch in batches)
+    batch, labels = pack(examples, torch.device("cpu"))
+    assert len(labels) == len(batch.words)
+
+
+def test_masking_takes_whole_words(engine):
+    from engine.ragged import RaggedBatch
+
+    batch = RaggedBatch.from_windows(engine._pieces.windows(["hypotension", "nausea"] * 8))
+    torch.manual_seed(0)
+    masked = mask_words(batch, 0.5, 4).input_ids == 4
+    assert 0 < masked.sum() < len(batch)
+    for word in range(len(batch.words)):
+        assert len(set(masked[batch.word == word].tolist())) == 1
+    assert not masked[batch.word < 0].any()
+
+
+def test_the_joint_loss_weighs_the_gates():
+    labels, right, wrong = torch.tensor([1]), torch.tensor([[0.0, 9.0]]), torch.tensor([[9.0, 0.0]])
+    plain = FinetuneConfig("b", "o", label_smoothing=0.0)
+    assert joint_loss([wrong, right], labels, plain) > 8
+    from dataclasses import replace
+
+    assert joint_loss([wrong, right], labels, replace(plain, gate_weight=0.0)) < 0.01
+
+
+def test_settings_are_kept_beside_the_model(finetuned, biobert_like):
+    stored = json.loads((finetuned[0] / "finetune.json").read_text())
+    assert FinetuneConfig(**stored).backbone == str(biobert_like)
+
+
+def test_an_incomplete_backbone_is_refused(biobert_like, corpus, tmp_path):
+    folder = shutil.copytree(biobert_like, tmp_path / "incomplete")
+    (folder / "pytorch_model.bin").unlink()
+    with pytest.raises(InputError, match="expected a Hugging Face encoder"):
+        finetune(config(folder, corpus, tmp_path / "run"))

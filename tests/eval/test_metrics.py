@@ -1,0 +1,59 @@
+"""The official rule: (document, start, end, type), a composite mention is one, everything not predicted is missed."""
+
+import pytest
+
+from engine.documents import Document, Entity
+from engine.scoring import Counts
+from eval.metrics import score
+
+TEXT = "hepatic and renal toxicity after aspirin, aspirin and 5-FU"
+COMPOSITE = Entity(0, 26, "Disease", TEXT[:26])
+ASPIRIN = Entity(33, 40, "Chemical", "aspirin")
+AGAIN = Entity(42, 49, "Chemical", "aspirin")
+FU = Entity(54, 58, "Chemical", "5-FU")
+DOCUMENT = Document("1", TEXT, (COMPOSITE, ASPIRIN, AGAIN, FU))
+TYPES = ("Chemical", "Disease")
+
+
+def moved(entity: Entity, start: int = 0, end: int = 0, type_: str = "") -> Entity:
+    return Entity(entity.start + start, entity.end + end, type_ or entity.type, "")
+
+
+@pytest.mark.parametrize(
+    ("predicted", "expected"),
+    [
+        ([COMPOSITE, ASPIRIN, AGAIN, FU], Counts(4, 4, 4)),
+        ([], Counts(0, 0, 4)),
+        ([Entity(0, 7, "Disease", "hepatic"), Entity(12, 26, "Disease", "renal toxicity")], Counts(0, 2, 4)),
+        ([moved(FU, start=2)], Counts(0, 1, 4)),
+        ([moved(ASPIRIN, type_="Disease"), ASPIRIN], Counts(1, 2, 4)),
+        ([ASPIRIN, ASPIRIN], Counts(1, 1, 4)),
+    ],
+    ids=["all", "none", "composite cut", "boundary off", "wrong type too", "twice the same"],
+)
+def test_exact_spans_are_counted(predicted, expected):
+    assert score([DOCUMENT], [predicted], TYPES).total == expected
+
+
+def test_micro_average_sums_over_documents_and_types():
+    scores = score([DOCUMENT, DOCUMENT], [[ASPIRIN, moved(COMPOSITE, end=-1)], [COMPOSITE]], TYPES)
+    assert scores.total == Counts(2, 3, 8)
+    assert scores.total.f1 == pytest.approx(2 * 2 / 11)
+    assert (scores.total.precision, scores.total.recall) == (pytest.approx(2 / 3), 0.25)
+    assert scores.by_type == {"Chemical": Counts(1, 1, 6), "Disease": Counts(1, 2, 2)}
+    assert scores.by_document == (Counts(1, 2, 4), Counts(1, 1, 4))
+
+
+def test_types_that_are_not_annotated_are_left_out_and_counted():
+    scores = score([DOCUMENT], [[COMPOSITE, ASPIRIN, FU]], ["Disease"])
+    assert (scores.total, scores.unscored) == (Counts(1, 1, 1), 2)
+
+
+def test_seqeval_agrees_where_mentions_stand_on_word_borders():
+    for predicted in ([COMPOSITE, ASPIRIN], [moved(COMPOSITE, end=-9), AGAIN, FU], []):
+        scores = score([DOCUMENT], [predicted], TYPES)
+        assert scores.seqeval == pytest.approx(scores.total.f1)
+
+
+def test_without_gold_or_predictions_f1_is_0():
+    assert score([Document("1", "a")], [[]], TYPES).total.f1 == 0

@@ -1,0 +1,153 @@
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+from eval.report import SAMPLE, main
+
+COLUMNS = (
+    "corpus split documents strategy point batch_size f1 precision recall f1_chemical f1_disease f1_seqeval "
+    "unscored_predictions latency_ms_median latency_ms_p95 encoder_ms_median tokens_per_s speedup_vs_dense "
+    "promised_speedup token_layers_kept token_reduction gmacs_per_document device dtype threads seed torch "
+    "transformers commit"
+)
+STRATEGIES = "hf,entropy,rule,random,random@rule,truncate-1"
+GATES = ("--set", "entropy.gates=1,2", "--set", "entropy.max_entropy=0.4", "--set", "entropy.exit_entities=true")
+
+
+def run(*options: str) -> int:
+    return main(list(options))
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory, model_folder):
+    out = tmp_path_factory.mktemp("results")
+    status = run("--model", str(model_folder), "--limit", "6", "--strategies", STRATEGIES, *GATES, "--out", str(out))
+    assert status == 0
+    return out, pd.read_csv(out / "results.csv")
+
+
+def row(table: pd.DataFrame, strategy: str, size: int = 1) -> pd.Series:
+    (index,) = table.index[(table["strategy"] == strategy) & (table["batch_size"] == size)]
+    return table.loc[index]
+
+
+def test_there_is_one_row_for_each_strategy_as_typed_and_batch_size(results):
+    _, table = results
+    assert list(table.columns) == COLUMNS.split()
+    expected = [(name, size) for size in (1, 32) for name in ("dense", *STRATEGIES.split(","))]
+    assert list(zip(table["strategy"], table["batch_size"], strict=True)) == expected
+
+
+def test_dense_is_the_reference_and_hf_finds_the_same(results):
+    _, table = results
+    for size in (1, 32):
+        dense, hf = row(table, "dense", size), row(table, "hf", size)
+        assert dense["speedup_vs_dense"] == dense["promised_speedup"] == dense["token_layers_kept"] == 1
+        assert dense["token_reduction"] == 0
+        assert (hf["f1"], hf["f1_seqeval"]) == (dense["f1"], dense["f1_seqeval"])
+
+
+def test_pruning_costs_less_and_random_as_much_as_what_it_replays(results):
+    _, table = results
+    entropy, random = row(table, "entropy"), row(table, "random")
+    assert entropy["token_layers_kept"] < 1 < entropy["promised_speedup"]
+    assert random["token_layers_kept"] == pytest.approx(entropy["token_layers_kept"], abs=0.1)
+    rule, replay = row(table, "rule"), row(table, "random@rule")
+    assert replay["token_layers_kept"] == pytest.approx(rule["token_layers_kept"], abs=0.1)
+    assert row(table, "truncate-1")["token_layers_kept"] == pytest.approx(1 / 3)
+
+
+def test_batch_size_does_not_change_what_is_found(results):
+    _, table = results
+    for name in ("dense", "entropy", "rule", "random"):
+        assert row(table, name, 1)["f1"] == row(table, name, 32)["f1"]
+
+
+def test_the_report_says_what_it_is_and_shows_every_row(results):
+    out, table = results
+    text = (out / "report.md").read_text()
+    assert "**not a benchmark**" in text
+    assert "python -m eval.report --model" in text
+    for name in table["strategy"]:
+        assert f"| {name} " in text
+    assert (out / "f1_vs_latency.png").read_bytes().startswith(b"\x89PNG")
+    differences = pd.read_csv(out / "differences.csv")
+    assert (differences["low"] <= differences["high"]).all()
+
+
+def test_a_slower_strategy_is_called_slower():
+    from eval.markdown import conclusions
+
+    base = {"strategy": "rule", "batch_size": 1, "speedup_vs_dense": 0.8}
+    worse = {"strategy": "rule", "difference": -0.02, "low": -0.03, "high": -0.01}
+    assert conclusions([base], [worse]) == [
+        "At batch 1, `rule` is **slower** than dense (0.80×) and loses 2.00 points of F1."
+    ]
+
+
+def test_types_that_the_gold_lacks_are_counted_apart(model_folder, tmp_path):
+    gold = tmp_path / "gold.txt"
+    gold.write_text("1|t|Nausea after aspirin and famotidine and pain.\n1|a|\n1\t0\t6\tNausea\tDisease\t-1\n")
+    options = ("--corpus", str(gold), "--model", str(model_folder), "--batch-size", "1", "--out", str(tmp_path / "out"))
+    assert run(*options, "--strategies", "dense") == 0
+    table = pd.read_csv(tmp_path / "out" / "results.csv")
+    assert pd.isna(row(table, "dense")["f1_chemical"])
+    assert run(*options, "--strategies", "dense", "--types", "Chemical,Disease") == 0
+    assert pd.read_csv(tmp_path / "out" / "results.csv")["f1_chemical"].tolist() == [0.0]
+
+
+def test_a_broken_corpus_ends_with_status_2_and_skip_bad_evaluates_the_rest(model_folder, tmp_path, caplog, capsys):
+    broken = tmp_path / "broken.txt"
+    broken.write_text(SAMPLE.read_text().replace("sample-01\t0\t19\t", "sample-01\t0\t9999\t", 1))
+    options = ("--corpus", str(broken), "--model", str(model_folder), "--limit", "4", "--strategies", "dense")
+    assert run(*options, "--out", str(tmp_path / "out")) == 2
+    expected = f"{broken}:3: document sample-01: expected a span inside the text"
+    assert capsys.readouterr().err.startswith(expected)
+    assert run(*options, "--skip-bad", "--out", str(tmp_path / "out")) == 0
+    assert expected in caplog.text
+    assert pd.read_csv(tmp_path / "out" / "results.csv")["documents"].tolist() == [4, 4]
+    assert "1 broken documents were left out" in (tmp_path / "out" / "report.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--batch-size", "0"), "expected different numbers of 1 or more after --batch-size"),
+        (("--batch-size", "many"), "expected whole numbers after --batch-size"),
+        (("--limit", "0"), "expected --limit 1 or more"),
+        (("--threads", "0"), "expected --threads 1 or more"),
+        (("--strategies", "magic"), "expected a strategy out of"),
+        (("--strategies", "dense", "--lambda", "1"), r"got some for ['rule']"),
+        (("--set", "entropy.neighbours"), "expected --set STRATEGY.KNOB=VALUE"),
+        (("--set", "dense.gates=1"), "expected a strategy with knobs out of"),
+        (("--set", "entropy.neighbours=two"), "expected a number, true, false"),
+        (("--set", "entropy.speed=2"), "expected a knob of entropy"),
+        (("--point", "warp"), "expected an operating point"),
+        (("--corpus", "no-such"), "expected a corpus of"),
+        (("--device", "abacus"), "expected a device of this machine"),
+    ],
+)
+def test_wrong_options_end_with_status_2_and_a_clear_line(model_folder, tmp_path, capsys, options, message):
+    assert run("--model", str(model_folder), "--out", str(tmp_path), "--limit", "2", *options) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert "Traceback" not in error
+
+
+def test_wrong_weights_end_with_status_2_without_a_traceback(tmp_path):
+    command = [sys.executable, "-m", "eval.report", "--model", str(tmp_path / "none"), "--out", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "expected a Hugging Face token-classification model" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_sample_corpus_is_complete():
+    from engine.corpora import load_corpus
+
+    corpus = load_corpus(str(SAMPLE))
+    assert len(corpus.documents) >= 24
+    assert corpus.types == ("Chemical", "Disease")
+    assert sum(len(document.entities) for document in corpus.documents) > 400
