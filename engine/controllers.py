@@ -117,8 +117,9 @@ class EntropyController:
 class RuleController:
     """Words leave whose importance lies below μ + λσ of their window; words near a predicted entity stay.
 
-    Importance is a weighted sum of the gate head's uncertainty (1 − top probability), attention received and attention
-    entropy, each standardised over the window's words that are alive.
+    Importance is a weighted sum of the gate head's uncertainty (log of 1 − top probability, which spreads the many
+    certain words apart), attention received and attention entropy, each standardised over the window's words that are
+    alive.
 
     Args:
         lambda_: λ; a larger one prunes more.
@@ -151,7 +152,7 @@ class RuleController:
             for values in attention_statistics(gate.qkv, gate.batch.lengths, gate.heads)
         )
         parts = (
-            (self.uncertainty, 1 - gate.probabilities.amax(-1)),
+            (self.uncertainty, (1 - gate.probabilities.amax(-1)).clamp(min=1e-6).log()),
             (self.received, received),
             (self.entropy, entropy),
         )

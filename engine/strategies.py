@@ -43,23 +43,26 @@ class Strategy:
             raise InputError(f"expected gates together with a controller, got {self}; give both or neither")
 
     def with_knobs(self, **knobs: Any) -> Strategy:
-        """The strategy with some settings changed; ``gates`` and every field of the controller are knobs.
+        """The strategy with some settings changed, its point then called ``custom``.
+
+        ``gates`` and every field of the controller are knobs.
 
         Raises:
             InputError: no such knob, or a value out of range.
         """
-        if "gates" in knobs:
-            gates = knobs.pop("gates")
-            changed = replace(self, gates=(gates,) if isinstance(gates, int) else tuple(gates))
-            return changed.with_knobs(**knobs)
-        if not knobs:
-            return self
-        unknown = set(knobs) - set(self.knobs())
-        if unknown or self.controller is None:
+        if unknown := set(knobs) - set(self.knobs()):
             raise InputError(
                 f"expected a knob of {self.name} out of {sorted(self.knobs())}, got {sorted(unknown)}; leave it out"
             )
-        return replace(self, controller=replace(self.controller, **knobs))
+        if self.controller is None:
+            return self
+        gates = knobs.pop("gates", self.gates)
+        changed = replace(
+            self,
+            gates=(gates,) if isinstance(gates, int) else tuple(gates),
+            controller=replace(self.controller, **knobs),
+        )
+        return changed if changed == self else replace(changed, point="custom")
 
     def knobs(self) -> dict[str, Any]:
         """Names and values of the settings that `with_knobs` takes."""

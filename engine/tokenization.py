@@ -43,7 +43,7 @@ def load_tokenizer(source: str | Path) -> PreTrainedTokenizerBase:
     """
     try:
         tokenizer = AutoTokenizer.from_pretrained(source)
-    except Exception as error:  # noqa: BLE001 - the library raises many kinds; all mean that there is none
+    except Exception as error:  # the library raises many kinds; all mean that there is none
         raise InputError(
             f"expected a tokenizer with the model {str(source)!r}, got none: {first_line(error)}; restore its files"
         ) from error

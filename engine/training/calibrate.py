@@ -59,7 +59,7 @@ def entropy_grid(layers: int) -> Iterator[Strategy]:
 def rule_grid(layers: int) -> Iterator[Strategy]:
     """Settings of ``rule``."""
     weights = ((1.0, 0.0, 0.0), (1.0, 0.25, 0.0), (1.0, 0.0, -0.25))
-    thresholds = (-0.4, -0.3, -0.2, -0.1, 0.0, 0.25, 0.5, 1.0)
+    thresholds = (-0.5, 0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
     # Attention statistics cost at every gate: few and not too early ones.
     gates_tried = [gates for gates in gate_sets(layers) if len(gates) < 3 and gates[0] >= layers // 3]
     for gates, parts, threshold in itertools.product(gates_tried, weights, thresholds):

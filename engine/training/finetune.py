@@ -70,15 +70,15 @@ class FinetuneConfig:
     dev_corpus: str = ""
     dev_split: str = "calib"
     data_dir: str = ""
-    epochs: int = 12
+    epochs: int = 10
     patience: int = 4
     lr: float = 3e-4
     weight_decay: float = 0.01
     max_rows: int = 2048
     dropout: float = 0.1
     mask: float = 0.1
-    label_smoothing: float = 0.0
-    gate_weight: float = 1.0
+    label_smoothing: float = 0.05
+    gate_weight: float = 2.0
     average: float = 0.995
     mixed_precision: str = "bf16"
     seed: int = 0
@@ -114,9 +114,9 @@ def joint_loss(outputs: list[Tensor], labels: Tensor, config: FinetuneConfig) ->
     return losses[-1] + (config.gate_weight * torch.stack(gates).mean() if gates else 0.0)
 
 
-def dense_f1(weights: Weights, corpus: Corpus) -> float:
+def dense_f1(weights: Weights, corpus: Corpus, device: str) -> float:
     """Exact-span micro F1 of the dense pass, 0–1."""
-    results = Engine(weights).tag_batch([document.text for document in corpus.documents], "dense")
+    results = Engine(weights, device=device).tag_batch([document.text for document in corpus.documents], "dense")
     pairs = zip(corpus.documents, results, strict=True)
     counts = (count_matches(document.entities, result.entities, corpus.types) for document, result in pairs)
     return sum(counts, Counts()).f1
@@ -237,7 +237,7 @@ class Run:
         averaged = self.average.module
         assert isinstance(averaged, GatedModel)
         save_weights(self.out / "candidate", averaged, self.tokenizer)
-        return dense_f1(load_weights(self.out / "candidate"), self.dev)
+        return dense_f1(load_weights(self.out / "candidate"), self.dev, str(self.accelerator.device))
 
 
 def finetune(config: FinetuneConfig, *, resume: bool = False) -> float:

@@ -38,7 +38,7 @@ def test_lambda_is_written_without_underscore():
         (lambda: EntropyController(min_keep_ratio="half"), "expected min_keep_ratio"),
         (lambda: RuleController(lambda_=9), "expected lambda between -2 and 2, got 9"),
         (lambda: ENTROPY.with_knobs(lambda_=1.0), "expected a knob of entropy out of"),
-        (lambda: Strategy("dense").with_knobs(gates=(1,)), "expected gates together with a controller"),
+        (lambda: Strategy("dense").with_knobs(gates=(1,)), "expected a knob of dense"),
         (lambda: default_strategy("truncate-6", 6), "expected truncate-1 to truncate-5"),
         (lambda: default_strategy("magic", 6), "expected a strategy out of"),
         (
@@ -54,3 +54,10 @@ def test_lambda_is_written_without_underscore():
 def test_wrong_settings_are_refused_with_the_range(make, message):
     with pytest.raises(InputError, match=message):
         make()
+
+
+def test_changed_settings_are_no_longer_the_point_they_came_from():
+    assert ENTROPY.with_knobs(max_entropy=0.3) == Strategy(
+        "entropy", (2, 3), EntropyController(0.3, exit_entities=True), "custom"
+    )
+    assert ENTROPY.with_knobs(max_entropy=0.2, gates=[2, 3]) == ENTROPY
