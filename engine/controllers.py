@@ -35,6 +35,7 @@ class Gate:
 
     Args:
         number: the layer just computed.
+        index: how many gates came before.
         batch: the rows that were computed.
         alive: bool ``(words,)``, words that have not left.
         probabilities: ``(words, labels)`` of this gate's head; of words that left, as they left.
@@ -43,6 +44,7 @@ class Gate:
     """
 
     number: int
+    index: int
     batch: RaggedBatch
     alive: Tensor
     probabilities: Tensor
@@ -62,15 +64,15 @@ class Decision:
     need: Tensor
 
 
-def _check(name: str, value: float, low: float, high: float) -> None:
-    if not (isinstance(value, int | float) and low <= value <= high):
-        raise InputError(f"expected {name} between {low:g} and {high:g}, got {value!r}; choose a value in this range")
+def _check(name: str, value: object, low: float, high: float, *, whole: bool = False) -> None:
+    number = isinstance(value, int) or (isinstance(value, float) and not whole)
+    if isinstance(value, bool) or not number or not low <= float(value) <= high:  # type: ignore[arg-type]
+        kind = "a whole number" if whole else "a number"
+        raise InputError(f"expected {name} as {kind} between {low:g} and {high:g}, got {value!r}; choose such a value")
 
 
 def _not_below_floor(leaves: Tensor, need: Tensor, gate: Gate, min_keep_ratio: float) -> Tensor:
     """Of the words that would leave, those with the least need, so that the share ``min_keep_ratio`` stays alive."""
-    if not min_keep_ratio:
-        return leaves
     words = gate.words
     alive = torch.bincount(words.window[gate.alive], minlength=len(words.counts))
     floor = (words.counts * min_keep_ratio).ceil().long()
@@ -82,14 +84,15 @@ class EntropyController:
     """Words leave when the gate's label distribution is certain for them and their neighbours.
 
     Args:
-        max_entropy: normalised entropy, 0–1, up to which a word is certain.
+        max_entropy: normalised entropy, 0–1, up to which a word is certain: one value for all gates, or one for each
+            (the last one for further gates). At a gate with 1 every word is.
         neighbours: a word leaves only if all words up to so many places away are certain, too.
         exit_entities: words of predicted entities may leave (the whole entity at once); otherwise they and their
             neighbours stay.
         min_keep_ratio: share of a window's words, 0–1, that stay to the end at least.
     """
 
-    max_entropy: float = 0.1
+    max_entropy: float | tuple[float, ...] = 0.1
     neighbours: int = 1
     exit_entities: bool = False
     min_keep_ratio: float = 0.0
@@ -97,20 +100,37 @@ class EntropyController:
     uses_attention: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        _check("max_entropy", self.max_entropy, 0, 1)
-        _check("neighbours", self.neighbours, 0, 16)
+        if isinstance(self.max_entropy, list):  # from JSON
+            object.__setattr__(self, "max_entropy", tuple(self.max_entropy))
+        for value in self.thresholds or (None,):
+            _check("max_entropy", value, 0, 1)
+        if not isinstance(self.exit_entities, bool):
+            raise InputError(f"expected exit_entities as true or false, got {self.exit_entities!r}; choose one of them")
+        _check("neighbours", self.neighbours, 0, 16, whole=True)
         _check("min_keep_ratio", self.min_keep_ratio, 0, 1)
 
+    @property
+    def thresholds(self) -> tuple[float, ...]:
+        """``max_entropy`` gate by gate."""
+        return self.max_entropy if isinstance(self.max_entropy, tuple) else (self.max_entropy,)
+
     def __call__(self, gate: Gate) -> Decision:
+        threshold = self.thresholds[min(gate.index, len(self.thresholds) - 1)]
         entropy = normalised_entropy(gate.probabilities)
         labels = gate.probabilities.argmax(-1)
         if not self.exit_entities:
             entropy = entropy.masked_fill(labels > 0, math.inf)
         need = neighbour_max(entropy, gate.words.window, self.neighbours)
-        leaves = need <= self.max_entropy
-        if self.exit_entities:
-            leaves = whole_spans(leaves | ~gate.alive, labels, gate.words.window)
-        return Decision(_not_below_floor(leaves & gate.alive, need, gate, self.min_keep_ratio), need)
+        leaves = self._whole((need <= threshold) & gate.alive, labels, gate)
+        if self.min_keep_ratio:
+            leaves = self._whole(_not_below_floor(leaves, need, gate, self.min_keep_ratio), labels, gate)
+        return Decision(leaves, need)
+
+    def _whole(self, leaves: Tensor, labels: Tensor, gate: Gate) -> Tensor:
+        """Without entities of which a part would stay."""
+        if not self.exit_entities:
+            return leaves
+        return whole_spans(leaves | ~gate.alive, labels, gate.words.window) & gate.alive
 
 
 @dataclass(frozen=True)
@@ -142,7 +162,7 @@ class RuleController:
         _check("lambda", self.lambda_, *self.LAMBDA_RANGE)
         for name in ("uncertainty", "received", "entropy"):
             _check(name, getattr(self, name), -10, 10)
-        _check("neighbours", self.neighbours, 0, 16)
+        _check("neighbours", self.neighbours, 0, 16, whole=True)
         _check("min_keep_ratio", self.min_keep_ratio, 0, 1)
 
     def __call__(self, gate: Gate) -> Decision:
@@ -163,7 +183,9 @@ class RuleController:
         mean, std = window_mean_std(need, gate.alive, window, windows)
         near_entity = neighbour_max((gate.probabilities.argmax(-1) > 0).float(), window, self.neighbours) > 0
         leaves = (need < (mean + self.lambda_ * std)[window]) & ~near_entity & gate.alive
-        return Decision(_not_below_floor(leaves, need, gate, self.min_keep_ratio), need)
+        if self.min_keep_ratio:
+            leaves = _not_below_floor(leaves, need, gate, self.min_keep_ratio)
+        return Decision(leaves, need)
 
 
 @dataclass(frozen=True)
@@ -194,9 +216,8 @@ class RandomController:
 
 @dataclass(frozen=True)
 class Replay:
-    """A `RandomController` bound to one batch: counts to replay, ``(windows,)`` for each gate."""
+    """A `RandomController` bound to one batch: an order of words, and counts ``(windows,)`` to replay at each gate."""
 
-    controller: RandomController
     counts: dict[int, Tensor]
     order: Tensor = field(repr=False)
     uses_attention: ClassVar[bool] = False
@@ -208,7 +229,7 @@ class Replay:
         for ids, words in zip(batch.input_ids.split(batch.lengths), batch.words.counts.tolist(), strict=True):
             seed = (controller.seed * 1_000_003 + int(ids.sum()) * 8191 + len(ids)) % 2**63
             draws.append(torch.rand(words, generator=torch.Generator().manual_seed(seed)))
-        return cls(controller, counts, torch.cat(draws).to(batch.word.device))
+        return cls(counts, torch.cat(draws).to(batch.word.device))
 
     def __call__(self, gate: Gate) -> Decision:
         words = gate.words

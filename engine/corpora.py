@@ -8,8 +8,10 @@ import logging
 import os
 import shutil
 import urllib.request
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from http.client import HTTPException
 from importlib.resources import files
 from pathlib import Path
 
@@ -20,7 +22,6 @@ from engine.formats import read_documents
 logger = logging.getLogger(__name__)
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "bioner-token-pruning"
-_FIT_DEVELOPMENT = 300  # `fit` is train plus so many development documents; the others are `calib`
 
 
 @dataclass(frozen=True)
@@ -113,9 +114,9 @@ def load_corpus(
             raise InputError(
                 f"expected a corpus of {sorted(NAMED)} or the path of a file, got {name!r}; check the name"
             )
-        documents, skipped = _read(Path(name), skip_bad, limit)
+        documents, skipped = _read(Path(name), skip_bad)
         types = tuple(sorted({entity.type for document in documents for entity in document.entities}))
-        return Corpus(name, "all", types, documents, skipped)
+        return Corpus(name, "all", types, documents[:limit], skipped)
     corpus = NAMED[name]
     if split not in corpus.splits:
         raise InputError(f"expected a split of {name} out of {list(corpus.splits)}, got {split!r}; choose one of them")
@@ -123,7 +124,7 @@ def load_corpus(
     return Corpus(name, split, corpus.types, documents)
 
 
-def _read(path: Path, skip_bad: bool, limit: int | None) -> tuple[tuple[Document, ...], int]:
+def _read(path: Path, skip_bad: bool) -> tuple[tuple[Document, ...], int]:
     errors: list[FormatError] = []
 
     def on_error(error: FormatError) -> None:
@@ -132,12 +133,8 @@ def _read(path: Path, skip_bad: bool, limit: int | None) -> tuple[tuple[Document
         errors.append(error)
         logger.warning("%s (document left out)", error)
 
-    documents: list[Document] = []
-    for document in read_documents(path, on_error):
-        documents.append(document)
-        if len(documents) == limit:
-            break
-    return tuple(documents), len(errors)
+    documents = tuple(read_documents(path, on_error))
+    return documents, len(errors)
 
 
 def _split_documents(name: str, split: str, data_dir: str | Path | None) -> Iterator[Document]:
@@ -153,7 +150,7 @@ def _split_documents(name: str, split: str, data_dir: str | Path | None) -> Iter
     corpus = NAMED[name]
     path = _find(name, corpus.files[split], data_dir)
     # NCBI-disease holds one document twice; its second copy is the only broken document of the named corpora.
-    documents, _ = _read(path, skip_bad=name == "ncbi-disease", limit=None)
+    documents, _ = _read(path, skip_bad=name == "ncbi-disease")
     for document in documents:
         entities = tuple(replace(e, type=corpus.renamed.get(e.type, e.type)) for e in document.entities)
         yield replace(document, entities=entities)
@@ -174,7 +171,7 @@ def _find(name: str, file: _File, data_dir: str | Path | None) -> Path:
     target = CACHE / name / file.name
     try:
         _download(file, target)
-    except OSError as error:
+    except (OSError, EOFError, zlib.error, HTTPException) as error:
         places = "\n  ".join([*map(str, tried), f"{file.url} ({error})"])
         raise InputError(
             f"expected {file.name} of {name} in one of these places, got none; "

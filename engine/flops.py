@@ -15,7 +15,7 @@ from engine.strategies import Strategy
 
 @dataclass(frozen=True)
 class Cost:
-    """What the encoder computed for one text, and what it would have computed densely."""
+    """What the encoder computed for one text, and what our dense pass would; for ``hf`` its padding counts."""
 
     rows: tuple[int, ...]  # of each layer
     token_layers: int
@@ -27,6 +27,11 @@ class Cost:
     def token_layers_kept(self) -> float:
         """Share of the dense token-layers that were computed."""
         return self.token_layers / self.dense_token_layers if self.dense_token_layers else 1.0
+
+    @property
+    def promised_speedup(self) -> float:
+        """Dense multiply-adds ÷ own ones: the speed-up if time were multiply-adds."""
+        return self.dense_multiply_adds / self.multiply_adds if self.multiply_adds else 1.0
 
 
 def layer_multiply_adds(rows: int, hidden: int, intermediate: int) -> int:
@@ -51,11 +56,12 @@ def window_cost(model: GatedModel, memory: MemoryBuffer, window: int, strategy: 
             total += int((of_window & memory.alive).sum()) * hidden * labels
     else:
         total += words * hidden * labels
-    dense = encoder.num_layers * layer_multiply_adds(rows[0], hidden, encoder.intermediate_size)
+    own = memory.batch.lengths[window]
+    dense = encoder.num_layers * layer_multiply_adds(own, hidden, encoder.intermediate_size)
     return Cost(
         rows=tuple(rows),
         token_layers=sum(rows),
-        dense_token_layers=encoder.num_layers * rows[0],
+        dense_token_layers=encoder.num_layers * own,
         multiply_adds=total,
         dense_multiply_adds=dense + words * hidden * labels,
     )

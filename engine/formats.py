@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
+from itertools import chain, islice
 from pathlib import Path
 
 from engine.documents import Document, Entity
@@ -13,8 +15,9 @@ from engine.errors import FormatError, InputError
 
 OnError = Callable[[FormatError], None]
 
-_TITLE = re.compile(r"^(.+?)\|t\|(.*)$", re.DOTALL)
 _PASSAGE = re.compile(r"^(.+?)\|([ta])\|(.*)$", re.DOTALL)
+_PUBTATOR_HEAD = re.compile(rb"^(\S+\|[ta]\||\S[^\t]*\t\d+\t\d+\t)")
+_PEEK = 20  # lines in which PubTator shows itself, should its first lines be broken
 
 
 def _raise(error: FormatError) -> None:
@@ -24,10 +27,11 @@ def _raise(error: FormatError) -> None:
 def read_documents(path: str | Path, on_error: OnError = _raise) -> Iterator[Document]:
     """Documents of a file, one by one; the format is recognised from the content.
 
-    PubTator has ``ID|t|`` on its first line with text, JSON lines start with ``{``; anything else is one plain text.
+    PubTator has ``ID|t|``, ``ID|a|`` or an annotation among its first lines, JSON lines start with ``{``; anything else
+    is one plain text.
 
     Args:
-        path: the file, UTF-8.
+        path: the file, UTF-8; it is read once, so a pipe will do.
         on_error: called with each broken document, which is then left out; the default raises.
 
     Raises:
@@ -36,29 +40,22 @@ def read_documents(path: str | Path, on_error: OnError = _raise) -> Iterator[Doc
     """
     path = Path(path)
     try:
-        with path.open("rb") as lines:
-            first = next((line for line in lines if line.strip()), b"").lstrip(b"\xef\xbb\xbf \t")
-        if b"|t|" in first:
-            yield from _on_file(path, read_pubtator, on_error)
-        elif first.startswith(b"{"):
-            yield from _on_file(path, read_jsonl, on_error)
-        else:
-            yield from _read_plain(path, on_error)
+        with path.open("rb") as file:
+            head = list(islice(file, _PEEK))
+            lines = chain(head, file)
+            if any(_PUBTATOR_HEAD.match(line.removeprefix(codecs.BOM_UTF8)) for line in head):
+                yield from read_pubtator(lines, str(path), on_error)
+            elif b"".join(head).removeprefix(codecs.BOM_UTF8).lstrip().startswith(b"{"):
+                yield from read_jsonl(lines, str(path), on_error)
+            else:
+                yield from _read_plain(b"".join(lines), path, on_error)
     except OSError as error:
         raise InputError(f"expected a readable file, got {path}: {error.strerror}; check the path") from error
 
 
-Reader = Callable[[Iterable[bytes], str, OnError], Iterator[Document]]
-
-
-def _on_file(path: Path, reader: Reader, on_error: OnError) -> Iterator[Document]:
-    with path.open("rb") as lines:
-        yield from reader(lines, str(path), on_error)
-
-
-def _read_plain(path: Path, on_error: OnError) -> Iterator[Document]:
+def _read_plain(raw: bytes, path: Path, on_error: OnError) -> Iterator[Document]:
     try:
-        yield Document(path.stem, path.read_bytes().decode("utf-8-sig"))
+        yield Document(path.stem, raw.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         on_error(FormatError(str(path), line, path.stem, _encoding_problem(error)))
@@ -98,11 +95,16 @@ def read_pubtator(lines: Iterable[bytes], file: str = "<lines>", on_error: OnErr
             block.clear()
 
     for number, raw in enumerate(lines, start=1):
-        if not raw.strip() or (block and b"|t|" in raw and _TITLE.match(raw.decode("utf-8", "replace"))):
+        if not raw.strip() or (block and _is_title(raw)):
             yield from finish()
         if raw.strip():
             block.append((number, raw))
     yield from finish()
+
+
+def _is_title(raw: bytes) -> bool:
+    passage = _PASSAGE.match(raw.decode("utf-8", "replace")) if b"|t|" in raw else None
+    return passage is not None and passage[2] == "t"
 
 
 def _parse_pubtator_block(block: list[tuple[int, bytes]], file: str, seen: set[str]) -> Document:
@@ -127,7 +129,7 @@ def _parse_pubtator_block(block: list[tuple[int, bytes]], file: str, seen: set[s
     entities = []
     for number, raw in block:
         fields = _decoded(raw, file, number, identifier).split("\t")
-        if len(fields) > 1 and not fields[1].lstrip("-").isdecimal() and len(fields) >= 4:
+        if len(fields) >= 4 and not any(field.lstrip("-")[:1].isdecimal() for field in fields[1:3]):
             continue  # a relation line
         entities.append(_parse_annotation(fields, text, identifier, file, number))
     return Document(identifier, text, tuple(sorted(entities)), title_end=len(passages["t"]))
@@ -189,23 +191,29 @@ def _parse_json_document(line: str, file: str, number: int) -> Document:
     if not isinstance(record, dict) or not isinstance(record.get("text"), str):
         raise FormatError(file, number, None, 'expected an object with a "text" string; add it')
     identifier, text = str(record.get("id", number)), record["text"]
-    entities = []
     try:
-        for entity in record.get("entities", []):
-            start, end = int(entity["start"]), int(entity["end"])
-            if not 0 <= start < end <= len(text):
-                raise FormatError(
-                    file,
-                    number,
-                    identifier,
-                    f"expected a span inside {len(text)} characters, got {start}–{end}; mend it",
-                )
-            score = float(entity.get("score", 1.0))
-            entities.append(Entity(start, end, str(entity["type"]), text[start:end], score))
         title_end = None if record.get("title_end") is None else int(record["title_end"])
-    except (KeyError, TypeError, AttributeError) as error:
-        problem = f'expected "start", "end" and "type" in every entity, got {error!r}; mend it'
+        entities = [
+            Entity(
+                int(entity["start"]),
+                int(entity["end"]),
+                str(entity["type"]),
+                text[int(entity["start"]) : int(entity["end"])],
+                float(entity.get("score", 1.0)),
+            )
+            for entity in record.get("entities", [])
+        ]
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
+        problem = f'expected numbers "start" and "end" and a "type" in every entity, got {error!r}; mend it'
         raise FormatError(file, number, identifier, problem) from error
+    for entity in entities:
+        if not 0 <= entity.start < entity.end <= len(text):
+            problem = f"expected a span inside {len(text)} characters, got {entity.start}–{entity.end}; mend it"
+            raise FormatError(file, number, identifier, problem)
+    if title_end is not None and not (0 <= title_end <= len(text) and text[title_end : title_end + 1].strip() == ""):
+        raise FormatError(
+            file, number, identifier, f"expected a blank after the title, got title_end {title_end}; mend it"
+        )
     return Document(identifier, text, tuple(sorted(entities)), title_end)
 
 
@@ -219,12 +227,17 @@ def write_pubtator(document: Document) -> str:
     title_end = text.find("\n") if document.title_end is None else document.title_end
     if title_end < 0:
         title_end = len(text)
-    flat = re.sub(r"[\t\r\n]", " ", text)
-    lines = [f"{document.id}|t|{flat[:title_end]}", f"{document.id}|a|{flat[title_end + 1 :]}"]
+    flat = _flat(text)
+    identifier = _flat(document.id)
+    lines = [f"{identifier}|t|{flat[:title_end]}", f"{identifier}|a|{flat[title_end + 1 :]}"]
     for entity in document.entities:
         mention = flat[entity.start : entity.end]
-        lines.append(f"{document.id}\t{entity.start}\t{entity.end}\t{mention}\t{entity.type}\t-1")
+        lines.append(f"{identifier}\t{entity.start}\t{entity.end}\t{mention}\t{entity.type}\t-1")
     return "\n".join(lines) + "\n\n"
+
+
+def _flat(text: str) -> str:
+    return re.sub(r"[\t\r\n]", " ", text)
 
 
 def write_jsonl(document: Document) -> str:

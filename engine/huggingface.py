@@ -27,6 +27,6 @@ def run_huggingface(model: PreTrainedModel, batch: RaggedBatch, order: Tensor) -
     mask[places] = 1
     logits = model(input_ids=input_ids, attention_mask=mask).logits[places]
     memory = MemoryBuffer.of(batch, len(order), config.num_hidden_layers)
-    memory.lengths.extend([batch.lengths] * config.num_hidden_layers)
+    memory.lengths.extend([(longest,) * windows] * config.num_hidden_layers)
     memory.update(batch.word[batch.first], logits[batch.first][:, order])
     return memory

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -64,10 +63,6 @@ class MemoryBuffer:
         self.gates.append(GateRecord(number, words, probabilities, decision.leaves, decision.need))
         self.alive = self.alive & ~decision.leaves
         self.left_at[decision.leaves] = number
-
-    def numpy(self) -> np.ndarray:
-        """The label distributions on the CPU, ``(words, labels)``."""
-        return self.probabilities.numpy(force=True)
 
     def leave_counts(self) -> dict[int, Tensor]:
         """For each gate, how many words left in each window, int64 ``(windows,)``."""

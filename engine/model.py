@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from engine.encoders import Encoder
@@ -43,8 +42,3 @@ class GatedModel(nn.Module):
             if str(number) in self.heads:
                 outputs.append(self.logits(number, hidden[batch.first]))
         return outputs
-
-    @property
-    def device(self) -> torch.device:
-        """Where the weights are."""
-        return self.encoder.word_embeddings.weight.device

@@ -39,7 +39,9 @@ def run(
         probabilities = memory.update(words, model.logits(number, hidden[first]))
         if last or controller is None:
             break
-        decision = controller(Gate(number, batch, memory.alive, memory.probabilities, qkv, encoder.num_heads))
+        decision = controller(
+            Gate(number, len(memory.gates), batch, memory.alive, memory.probabilities, qkv, encoder.num_heads)
+        )
         decision = _worth_while(decision, memory)
         memory.remove(number, words, probabilities, decision)
         if decision.leaves.any():

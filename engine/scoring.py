@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from engine.documents import Entity
+from engine.documents import Document, Entity
 
 
 @dataclass(frozen=True)
@@ -41,3 +41,11 @@ def count_matches(gold: Iterable[Entity], predicted: Iterable[Entity], types: It
     gold_keys = {entity.key for entity in gold if entity.type in wanted}
     predicted_keys = {entity.key for entity in predicted if entity.type in wanted}
     return Counts(len(gold_keys & predicted_keys), len(predicted_keys), len(gold_keys))
+
+
+def count_documents(
+    documents: Sequence[Document], predictions: Sequence[Iterable[Entity]], types: Iterable[str]
+) -> list[Counts]:
+    """Counts of each document; ``predictions`` holds the entities found in each."""
+    pairs = zip(documents, predictions, strict=True)
+    return [count_matches(document.entities, found, types) for document, found in pairs]

@@ -37,7 +37,8 @@ class Strategy:
     point: str = ""
 
     def __post_init__(self) -> None:
-        if list(self.gates) != sorted(set(self.gates)) or any(gate < 1 for gate in self.gates):
+        whole = all(isinstance(gate, int) and gate >= 1 for gate in self.gates)
+        if not whole or list(self.gates) != sorted(set(self.gates)):
             raise InputError(f"expected ascending layer numbers as gates, got {self.gates}; sort them")
         if bool(self.gates) != (self.controller is not None):
             raise InputError(f"expected gates together with a controller, got {self}; give both or neither")
@@ -54,19 +55,19 @@ class Strategy:
             raise InputError(
                 f"expected a knob of {self.name} out of {sorted(self.knobs())}, got {sorted(unknown)}; leave it out"
             )
-        if self.controller is None:
+        if self.controller is None or not knobs:
             return self
         gates = knobs.pop("gates", self.gates)
         changed = replace(
             self,
-            gates=(gates,) if isinstance(gates, int) else tuple(gates),
+            gates=tuple(gates) if isinstance(gates, list | tuple) else (gates,),
             controller=replace(self.controller, **knobs),
         )
         return changed if changed == self else replace(changed, point="custom")
 
     def knobs(self) -> dict[str, Any]:
-        """Names and values of the settings that `with_knobs` takes."""
-        if self.controller is None:
+        """Names and values of the settings that `with_knobs` takes; only strategies that choose words have any."""
+        if not isinstance(self.controller, EntropyController | RuleController):
             return {}
         return {"gates": self.gates} | {f.name: getattr(self.controller, f.name) for f in fields(self.controller)}
 
@@ -115,9 +116,9 @@ def default_strategy(name: str, layers: int) -> Strategy:
         return Strategy(name)
     early = tuple(range(max(1, layers // 3), max(2, layers // 3 * 2 + 1)))
     if name == "entropy":
-        return Strategy(name, early, EntropyController(), "balanced")
+        return Strategy(name, early, EntropyController(), "default")
     if name == "rule":
-        return Strategy(name, early, RuleController(), "balanced")
+        return Strategy(name, early, RuleController(), "default")
     if match := re.fullmatch(r"truncate-(\d+)", name):
         depth = int(match[1])
         if not 1 <= depth < layers:

@@ -40,6 +40,7 @@ class Placed:
 
     window: Window
     memory: MemoryBuffer
+    probabilities: np.ndarray  # (words, labels), of the memory's batch
     slot: int  # the window's number in the memory's batch
     first_word: int  # the window's first word in the memory's batch
 
@@ -147,8 +148,8 @@ class Engine:
         Args:
             name: ``dense``, ``hf``, ``rule``, ``entropy``, ``random``, ``random@rule``, ``truncate-k``; a `Strategy` is
                 taken as it is.
-            point: ``exact``, ``balanced`` (the default) or ``fast``, as stored with the weights; strategies without
-                points take no notice of it.
+            point: ``exact``, ``balanced`` (the default) or ``fast``, as stored with the weights. Strategies without
+                points take no notice of it; with weights that store none, the default settings are ``default``.
             **knobs: settings to change; those that are ``None`` are passed over.
 
         Raises:
@@ -156,32 +157,34 @@ class Engine:
         """
         knobs = {knob: value for knob, value in knobs.items() if value is not None}
         if isinstance(name, Strategy):
-            return name.with_knobs(**knobs)
-        if name.partition("@")[0] == "random":
+            strategy = name
+        elif name.partition("@")[0] == "random":
             strategy = self.random(name, self.strategy(name.partition("@")[2] or "entropy", point))
+        elif name in self.points:
+            strategy = self._stored(name, point or "balanced")
         else:
             strategy = default_strategy(name, self.encoder.num_layers)
+            if name in PRUNING and point not in (None, "default", "balanced"):
+                raise InputError(f"expected weights with operating points for {point!r}, got none; leave the point out")
+        strategy = strategy.with_knobs(**knobs)
         if strategy.gates and not self.model.has_gates:
             raise InputError(
-                f"expected a model with gates for {name!r}, got {self.source!r} without; make them with "
+                f"expected a model with gates for {strategy.name!r}, got {self.source!r} without; make them with "
                 f"python -m engine.training.finetune --backbone {self.source} --corpus bc5cdr --out FOLDER"
             )
-        if name in PRUNING:
-            stored = self.points.get(name, {})
-            point = point or "balanced"
-            if point in stored:
-                strategy = Strategy.from_json(stored[point])
-            elif point != "balanced":
-                raise InputError(
-                    f"expected an operating point of {name} out of {sorted({'balanced', *stored})}, got {point!r}; "
-                    "choose one of them"
-                )
-        strategy = strategy.with_knobs(**knobs)
         if strategy.gates and strategy.gates[-1] >= self.encoder.num_layers:
             raise InputError(
                 f"expected gates before the last layer ({self.encoder.num_layers}), got {strategy.gates}; remove it"
             )
         return strategy
+
+    def _stored(self, name: str, point: str) -> Strategy:
+        stored = self.points[name]
+        if point not in stored:
+            raise InputError(
+                f"expected an operating point of {name} out of {list(stored)}, got {point!r}; choose one of them"
+            )
+        return Strategy.from_json(stored[point])
 
     def random(self, name: str, replays: Strategy) -> Strategy:
         """The strategy that replays another one's counts with words chosen at random, under the name as typed.
@@ -240,9 +243,10 @@ class Engine:
             else:
                 memory = run(self.model, batch, strategy, counts)
             encoder_s += self._now() - start
+            probabilities = memory.probabilities.numpy(force=True)
             first_word = 0
             for slot, (index, window) in enumerate(chunk):
-                placed[index].append(Placed(window, memory, slot, first_word))
+                placed[index].append(Placed(window, memory, probabilities, slot, first_word))
                 first_word += window.words
         found = []
         for text, spans, parts in zip(texts, words, placed, strict=True):
@@ -277,7 +281,7 @@ class Engine:
         slices = []
         for part in parts:
             start = part.first_word + part.window.own - part.window.first
-            slices.append(part.memory.numpy()[start : start + part.window.own_end - part.window.own])
+            slices.append(part.probabilities[start : start + part.window.own_end - part.window.own])
         if not slices:
             return np.zeros((0, len(self.labels)), dtype=np.float32)
         return slices[0] if len(slices) == 1 else np.concatenate(slices)

@@ -111,12 +111,13 @@ class WordPieces:
             stretches.append((first, end))
             first = max(first + 1, int(begins.searchsorted(begins[first] + stride, side="right")) - 1)
         middles = (begins[:-1] + begins[1:]) / 2
-        distance = np.full((len(stretches), len(words)), -1.0)
+        owners, best = np.zeros(len(words), dtype=np.int64), np.full(len(words), -1.0)
         for index, (first, end) in enumerate(stretches):
             left = middles[first:end] - begins[first] if first else np.inf
             right = begins[end] - middles[first:end] if end < len(words) else np.inf
-            distance[index, first:end] = np.minimum(left, right)
-        owners = distance.argmax(axis=0)
+            distance = np.broadcast_to(np.minimum(left, right), end - first)
+            farther = distance > best[first:end]
+            owners[first:end][farther], best[first:end][farther] = index, distance[farther]
         owned = owners.searchsorted(np.arange(len(stretches) + 1))
         return [
             self._window(ids, word, first, end, int(owned[index]), int(owned[index + 1]))

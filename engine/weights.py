@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,8 +24,6 @@ from engine.errors import InputError, first_line
 from engine.model import GatedModel
 from engine.tokenization import load_tokenizer
 from engine.words import LabelSet
-
-logger = logging.getLogger(__name__)
 
 SHIPPED = Path(__file__).resolve().parent.parent / "weights" / "minilm-l6-bc5cdr"
 GATES, POINTS, SUMS = "gates.safetensors", "operating_points.json", "SHA256SUMS"
@@ -66,7 +63,13 @@ def load_weights(source: str | Path | None = None) -> Weights:
             raise InputError(f"expected heads {sorted(wanted)} in {gates}, got {sorted(heads)}; make the gates again")
         state |= heads
     order = torch.tensor([names.index(name) for name in labels.names])
-    model.heads.load_state_dict({name: value.float()[order] for name, value in state.items()})
+    try:
+        model.heads.load_state_dict({name: value.float()[order] for name, value in state.items()})
+    except (RuntimeError, IndexError) as error:
+        raise InputError(
+            f"expected heads for {len(names)} labels and hidden size {encoder.hidden_size} in {gates}, got others; "
+            "make the gates again"
+        ) from error
     points = _optional_file(source, POINTS)
     return Weights(
         source=str(source),
@@ -85,7 +88,14 @@ def load_huggingface(source: str | Path) -> PreTrainedModel:
     transformers_logging.disable_progress_bar()
     try:
         encoder_class(AutoConfig.from_pretrained(source))
-        model = AutoModelForTokenClassification.from_pretrained(source, dtype=torch.float32)
+        model, info = AutoModelForTokenClassification.from_pretrained(
+            source, dtype=torch.float32, output_loading_info=True
+        )
+        if info["missing_keys"]:
+            raise InputError(
+                f"expected all weights in {str(source)!r}, got none for {sorted(info['missing_keys'])[:3]}; "
+                "choose a checkpoint that was fine-tuned for token classification"
+            )
     except InputError:
         raise
     except Exception as error:  # the libraries below raise many kinds; all of them mean that the model is not usable
@@ -150,8 +160,10 @@ def verify_checksums(folder: Path) -> None:
         if (folder / GATES).is_file():
             raise InputError(f"expected {sums}, got no such file; restore the folder")
         return
-    for line in sums.read_text().splitlines():
-        digest, name = line.split("  ", 1)
+    listed = [line.partition("  ") for line in sums.read_text().splitlines()]
+    if "model.safetensors" not in {name for _, _, name in listed}:
+        raise InputError(f"expected the sum of model.safetensors in {sums}, got none; restore the file")
+    for digest, _, name in listed:
         if not (folder / name).is_file():
             raise InputError(f"expected {folder / name}, got no such file; restore the folder")
         if _digest(folder / name) != digest:

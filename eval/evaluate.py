@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,55 +12,44 @@ import torch
 from engine.controllers import RandomController
 from engine.corpora import Corpus
 from engine.documents import Entity
+from engine.flops import Cost, add
+from engine.scoring import Counts
 from engine.strategies import Strategy
-from engine.tagger import Engine, Result
+from engine.tagger import Engine
 from engine.trace import Latency
 from eval import environment
 from eval.latency import PASSES, Times, measure, speedup
 from eval.metrics import Scores, score
 
-logger = logging.getLogger(__name__)
-
 RANDOM_SEEDS = 5
 
 
 @dataclass(frozen=True)
-class Spent:
-    """Sums over documents: rows of the first and the last layer, token-layers, multiply-adds; dense ones beside."""
-
-    first: int = 0
-    last: int = 0
-    token_layers: int = 0
-    dense_token_layers: int = 0
-    multiply_adds: int = 0
-    dense_multiply_adds: int = 0
-
-    def plus(self, result: Result) -> Spent:
-        """The sums with one more result."""
-        cost = result.cost
-        return Spent(
-            self.first + cost.rows[0],
-            self.last + cost.rows[-1],
-            self.token_layers + cost.token_layers,
-            self.dense_token_layers + cost.dense_token_layers,
-            self.multiply_adds + cost.multiply_adds,
-            self.dense_multiply_adds + cost.dense_multiply_adds,
-        )
-
-
-@dataclass(frozen=True)
 class Measured:
-    """One strategy at one batch size. ``runs``: scores for each seed of the choice (one, but for ``random``)."""
+    """One strategy at one batch size. ``runs``: scores for each seed of the choice (one, but for ``random``).
+
+    Cost and times of ``random`` are those of its first seed.
+    """
 
     strategy: Strategy
     batch_size: int
     runs: tuple[Scores, ...]
-    spent: Spent
+    cost: Cost
     times: Times
+
+    @property
+    def counts(self) -> list[tuple[Counts, ...]]:
+        """Counts of each document, for each run."""
+        return [run.by_document for run in self.runs]
+
+    @property
+    def f1(self) -> float:
+        """Exact-span micro F1, 0–1, mean of the runs."""
+        return float(np.mean([run.total.f1 for run in self.runs]))
 
 
 def number_of_calls(corpus: Corpus, strategies: Sequence[Strategy], batch_sizes: Sequence[int]) -> int:
-    """How often `evaluate` calls its ``progress``."""
+    """How often `evaluate` calls its ``progress`` over all batch sizes."""
     return sum(-(-len(corpus.documents) // size) * len(strategies) * (PASSES + 1) for size in batch_sizes)
 
 
@@ -69,45 +57,37 @@ def evaluate(
     engine: Engine,
     corpus: Corpus,
     strategies: Sequence[Strategy],
-    batch_sizes: Sequence[int],
+    batch_size: int,
     progress: Callable[[], object] = lambda: None,
-) -> Iterator[list[Measured]]:
-    """Measures all strategies at one batch size after the other.
+) -> list[Measured]:
+    """Measures all strategies at one batch size.
 
     Predictions and costs are those of the discarded first pass. Batches are the corpus' documents in order, the same
     for all strategies.
     """
     texts = [document.text for document in corpus.documents]
+    batches = [texts[start : start + batch_size] for start in range(0, len(texts), batch_size)]
     by_name = {strategy.name: strategy for strategy in strategies}
-    for size in batch_sizes:
-        batches = [texts[start : start + size] for start in range(0, len(texts), size)]
-        found: dict[str, list[Sequence[Entity]]] = {name: [] for name in by_name}
-        spent = dict.fromkeys(by_name, Spent())
+    found: dict[str, list[Sequence[Entity]]] = {name: [] for name in by_name}
+    costs: dict[str, list[Cost]] = {name: [] for name in by_name}
 
-        def call(
-            name: str,
-            batch: int,
-            batches: list[list[str]] = batches,
-            found: dict[str, list[Sequence[Entity]]] = found,
-            spent: dict[str, Spent] = spent,
-        ) -> Latency:
-            results = engine.tag_batch(batches[batch], by_name[name], batch_size=len(batches[batch]))
-            if len(found[name]) < len(texts):
-                found[name] += [result.entities for result in results]
-                for result in results:
-                    spent[name] = spent[name].plus(result)
-            return results[0].latency
+    def call(name: str, batch: int) -> Latency:
+        results = engine.tag_batch(batches[batch], by_name[name], batch_size=batch_size)
+        if len(found[name]) < len(texts):
+            found[name] += [result.entities for result in results]
+            costs[name] += [result.cost for result in results]
+        return results[0].latency
 
-        times = measure(list(by_name), len(batches), call, progress)
-        measured = []
-        for name, strategy in by_name.items():
-            runs = [score(corpus.documents, found[name], corpus.types)]
-            runs += [
-                score(corpus.documents, [r.entities for r in engine.tag_batch(texts, reseeded)], corpus.types)
-                for reseeded in _other_seeds(strategy)
-            ]
-            measured.append(Measured(strategy, size, tuple(runs), spent[name], times[name]))
-        yield measured
+    times = measure(list(by_name), len(batches), call, progress)
+    measured = []
+    for name, strategy in by_name.items():
+        predictions = [found[name]]
+        for reseeded in _other_seeds(strategy):
+            predictions.append([result.entities for result in engine.tag_batch(texts, reseeded)])
+        runs = tuple(score(corpus.documents, one, corpus.types) for one in predictions)
+        cost = add(costs[name], engine.encoder.num_layers)
+        measured.append(Measured(strategy, batch_size, runs, cost, times[name]))
+    return measured
 
 
 def _other_seeds(strategy: Strategy) -> list[Strategy]:
@@ -119,7 +99,8 @@ def _other_seeds(strategy: Strategy) -> list[Strategy]:
 
 def row(measured: Measured, dense: Measured, engine: Engine, corpus: Corpus, seed: int) -> dict[str, Any]:
     """The row of ``results.csv``; shares and F1 are 0–1, ``seed`` is the bootstrap's."""
-    runs, spent, times = measured.runs, measured.spent, measured.times
+    runs, cost, times = measured.runs, measured.cost, measured.times
+    dense_rows = cost.dense_token_layers / engine.encoder.num_layers
 
     def mean(of: Callable[[Scores], float]) -> float:
         return float(np.mean([of(run) for run in runs]))
@@ -134,7 +115,7 @@ def row(measured: Measured, dense: Measured, engine: Engine, corpus: Corpus, see
         "strategy": measured.strategy.name,
         "point": measured.strategy.point,
         "batch_size": measured.batch_size,
-        "f1": mean(lambda run: run.total.f1),
+        "f1": measured.f1,
         "precision": mean(lambda run: run.total.precision),
         "recall": mean(lambda run: run.total.recall),
         "f1_chemical": by_type("Chemical"),
@@ -144,12 +125,12 @@ def row(measured: Measured, dense: Measured, engine: Engine, corpus: Corpus, see
         "latency_ms_median": float(np.median(times.batches)),
         "latency_ms_p95": float(np.quantile(times.batches, 0.95)),
         "encoder_ms_median": float(np.median(times.encoder_batches)),
-        "tokens_per_s": spent.first / times.batches.sum() * 1e3,
+        "tokens_per_s": dense_rows / times.batches.sum() * 1e3,
         "speedup_vs_dense": speedup(dense.times, times),
-        "promised_speedup": spent.dense_multiply_adds / spent.multiply_adds if spent.multiply_adds else 1.0,
-        "token_layers_kept": spent.token_layers / spent.dense_token_layers if spent.dense_token_layers else 1.0,
-        "token_reduction": 1 - spent.last / spent.first if spent.first else 0.0,
-        "gmacs_per_document": spent.multiply_adds / 1e9 / len(corpus.documents),
+        "promised_speedup": cost.promised_speedup,
+        "token_layers_kept": cost.token_layers_kept,
+        "token_reduction": 1 - cost.rows[-1] / dense_rows if dense_rows else 0.0,
+        "gmacs_per_document": cost.multiply_adds / 1e9 / len(corpus.documents),
         "device": str(engine.device),
         "dtype": engine.dtype,
         "threads": torch.get_num_threads(),

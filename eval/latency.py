@@ -37,19 +37,17 @@ def measure(
     batches: int,
     call: Callable[[str, int], Latency],
     progress: Callable[[], object],
-    passes: int = PASSES,
 ) -> dict[str, Times]:
-    """Times every variant on every batch.
+    """Times every variant on every batch, ``PASSES`` times after a pass that is discarded.
 
     Args:
         variants: names.
         batches: number of batches.
         call: runs a variant on a batch and says how long it took.
         progress: called after each call.
-        passes: timed passes, after one that is discarded.
     """
     times = {name: Times([[] for _ in range(batches)], [[] for _ in range(batches)]) for name in variants}
-    for number in range(passes + 1):
+    for number in range(PASSES + 1):
         gc.collect()
         for batch in range(batches):
             shift = (number + batch) % len(variants)

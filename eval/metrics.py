@@ -9,7 +9,7 @@ from seqeval.metrics import f1_score
 from seqeval.scheme import IOB2
 
 from engine.documents import Document, Entity
-from engine.scoring import Counts, count_matches
+from engine.scoring import Counts, count_documents
 from engine.words import LabelSet, split_words
 
 
@@ -36,11 +36,8 @@ def score(documents: Sequence[Document], predictions: Sequence[Sequence[Entity]]
     """Scores predictions, one sequence of entities for each document, over the given types."""
     pairs = list(zip(documents, predictions, strict=True))
     return Scores(
-        by_document=tuple(count_matches(document.entities, found, types) for document, found in pairs),
-        by_type={
-            type_: sum((count_matches(document.entities, found, [type_]) for document, found in pairs), Counts())
-            for type_ in types
-        },
+        by_document=tuple(count_documents(documents, predictions, types)),
+        by_type={type_: sum(count_documents(documents, predictions, [type_]), Counts()) for type_ in types},
         seqeval=_seqeval_f1(pairs, types),
         unscored=sum(entity.type not in types for _, found in pairs for entity in found),
     )

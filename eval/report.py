@@ -17,17 +17,17 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
+from engine.controllers import RandomController
 from engine.corpora import Corpus, load_corpus
 from engine.errors import InputError
 from engine.strategies import PRUNING, Strategy
 from engine.tagger import DTYPES, Engine, load_engine
 from eval import environment
-from eval.evaluate import evaluate, number_of_calls, row
+from eval.evaluate import Measured, evaluate, number_of_calls, row
+from eval.latency import PASSES
 from eval.markdown import SAMPLE_NOTE, report, results_table
 from eval.plots import plot_f1_vs_latency
-from eval.statistics import f1_difference_interval
-
-logger = logging.getLogger(__name__)
+from eval.statistics import f1_difference_interval, f1_interval
 
 SAMPLE = Path(__file__).resolve().parent / "sample" / "sample.pubtator.txt"
 
@@ -57,29 +57,37 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _knobs(arguments: argparse.Namespace) -> dict[str, dict[str, Any]]:
-    """Settings for each strategy from ``--lambda``, ``--min-keep-ratio`` and ``--set``."""
-    knobs: dict[str, dict[str, Any]] = {"rule": {}, "entropy": {}}
+def _knobs(arguments: argparse.Namespace, running: set[str]) -> dict[str, dict[str, Any]]:
+    """Settings for each pruning strategy that runs, from ``--lambda``, ``--min-keep-ratio`` and ``--set``."""
+    knobs: dict[str, dict[str, Any]] = {name: {} for name in PRUNING if name in running}
+    wanted: list[tuple[str, str, Any]] = []
     if arguments.lambda_ is not None:
-        knobs["rule"]["lambda_"] = arguments.lambda_
+        wanted.append(("rule", "lambda_", arguments.lambda_))
     if arguments.min_keep_ratio is not None:
-        for name in PRUNING:
-            knobs[name]["min_keep_ratio"] = arguments.min_keep_ratio
-    for setting in arguments.set:
-        target, equals, value = setting.partition("=")
-        name, dot, knob = target.partition(".")
-        if not (equals and dot and name and knob):
-            raise InputError(f"expected --set STRATEGY.KNOB=VALUE, got {setting!r}; write e.g. entropy.neighbours=2")
+        wanted += [(name, "min_keep_ratio", arguments.min_keep_ratio) for name in knobs or PRUNING]
+    wanted += [_setting(text) for text in arguments.set]
+    for name, knob, value in wanted:
         if name not in knobs:
-            raise InputError(f"expected a strategy with knobs out of {list(PRUNING)}, got {name!r}; mend --set")
-        try:
-            parsed = json.loads(f"[{value}]" if knob == "gates" else value.lower())
-        except ValueError as error:
             raise InputError(
-                f"expected a number, true, false or comma-separated gates, got {value!r}; mend --set {target}"
-            ) from error
-        knobs[name]["lambda_" if knob == "lambda" else knob] = parsed
+                f"expected settings for pruning strategies that run ({sorted(knobs)}), got some for {name!r}; "
+                "add it to --strategies, or leave them out"
+            )
+        knobs[name][knob] = value
     return knobs
+
+
+def _setting(text: str) -> tuple[str, str, Any]:
+    target, equals, value = text.partition("=")
+    name, dot, knob = target.partition(".")
+    if not (equals and dot and name and knob):
+        raise InputError(f"expected --set STRATEGY.KNOB=VALUE, got {text!r}; write e.g. entropy.neighbours=2")
+    try:
+        parsed = json.loads(f"[{value}]" if knob == "gates" else value.lower())
+    except ValueError:
+        parsed = None
+    if parsed is None:
+        raise InputError(f"expected a number, true, false or comma-separated gates, got {value!r}; mend --set {target}")
+    return name, "lambda_" if knob == "lambda" else knob, parsed
 
 
 def _numbers(text: str, option: str) -> list[int]:
@@ -107,16 +115,16 @@ def choose_strategies(engine: Engine, arguments: argparse.Namespace) -> list[Str
     else:
         names = ["dense", "hf"]
     names = list(dict.fromkeys(names if "dense" in names else ["dense", *names]))
-    knobs = _knobs(arguments)
     replayed = next((name for name in names if name in PRUNING), "entropy")
     running = {*names, *(name.partition("@")[2] or replayed for name in names if name.startswith("random"))}
-    if idle := [name for name, settings in knobs.items() if settings and name not in running]:
-        raise InputError(f"expected settings for strategies that run, got some for {idle}; add them to --strategies")
+    knobs = _knobs(arguments, running)
     strategies = []
     for name in names:
         if name.partition("@")[0] == "random":
             reference = name.partition("@")[2] or replayed
-            strategies.append(engine.random(name, engine.strategy(reference, arguments.point, **knobs[reference])))
+            strategies.append(
+                engine.random(name, engine.strategy(reference, arguments.point, **knobs.get(reference, {})))
+            )
         else:
             strategies.append(engine.strategy(name, arguments.point, **knobs.get(name, {})))
     return strategies
@@ -135,13 +143,31 @@ def load_scored_corpus(arguments: argparse.Namespace) -> Corpus:
         skip_bad=arguments.skip_bad,
         limit=arguments.limit,
     )
-    types = tuple(arguments.types.split(",")) if arguments.types else corpus.types
+    types = tuple(part.strip() for part in arguments.types.split(",")) if arguments.types else corpus.types
     name = corpus.name if arguments.corpus else "sample"
     if not corpus.documents:
         raise InputError(f"expected documents in {name}, got none; choose another file")
     if not types:
         raise InputError(f"expected gold entities in {name}, got none; choose a file with gold, or name --types")
     return Corpus(name, corpus.split, types, corpus.documents, corpus.skipped)
+
+
+def compare(measured: Measured, reference: Measured, seed: int) -> dict[str, Any]:
+    """The row of ``intervals.csv``: F1 and its difference against another strategy, with 95 % intervals."""
+    own = f1_interval(measured.counts, seed)
+    difference = f1_difference_interval(measured.counts, reference.counts, seed)
+    return {
+        "strategy": measured.strategy.name,
+        "batch_size": measured.batch_size,
+        "f1": measured.f1,
+        "f1_low": own.low,
+        "f1_high": own.high,
+        "against": reference.strategy.name,
+        "difference": measured.f1 - reference.f1,
+        "low": difference.low,
+        "high": difference.high,
+        "beyond_chance": difference.excludes_zero,
+    }
 
 
 def run(arguments: argparse.Namespace, command: str) -> str:
@@ -159,26 +185,26 @@ def run(arguments: argparse.Namespace, command: str) -> str:
         torch.set_num_threads(arguments.threads)
     corpus = load_scored_corpus(arguments)
     engine = load_engine(arguments.model, arguments.dtype, arguments.device)
+    gold = {entity.type for document in corpus.documents for entity in document.entities}
+    if unknown := set(corpus.types) - gold - set(engine.labels.types):
+        raise InputError(f"expected types of the gold or the model, got {sorted(unknown)}; mend --types")
     strategies = choose_strategies(engine, arguments)
     out = Path(arguments.out)
     out.mkdir(parents=True, exist_ok=True)
     load = environment.busy()
     rows: list[dict[str, Any]] = []
-    differences: list[dict[str, Any]] = []
-    calls = number_of_calls(corpus, strategies, sizes)
-    with tqdm(total=calls, desc="calls", disable=None) as bar:
-        for measured in evaluate(engine, corpus, strategies, sizes, lambda: bar.update()):
-            dense = next(m for m in measured if m.strategy.name == "dense")
-            reference = [run.by_document for run in dense.runs]
-            for one in measured:
-                rows.append(row(one, dense, engine, corpus, arguments.seed))
-                runs = [run.by_document for run in one.runs]
-                interval = f1_difference_interval(runs, reference, arguments.seed)
-                difference = {"strategy": one.strategy.name, "batch_size": one.batch_size}
-                difference["difference"] = rows[-1]["f1"] - dense.runs[0].total.f1
-                differences.append(difference | {"low": interval.low, "high": interval.high})
+    intervals: list[dict[str, Any]] = []
+    with tqdm(total=number_of_calls(corpus, strategies, sizes), desc="calls", disable=None) as bar:
+        for size in sizes:
+            measured = {one.strategy.name: one for one in evaluate(engine, corpus, strategies, size, bar.update)}
+            rows += [row(one, measured["dense"], engine, corpus, arguments.seed) for one in measured.values()]
+            intervals += [compare(one, measured["dense"], arguments.seed) for one in measured.values()]
+            for name, one in measured.items():
+                controller = one.strategy.controller
+                if isinstance(controller, RandomController) and controller.replays.name in measured:
+                    intervals.append(compare(measured[controller.replays.name], measured[name], arguments.seed))
             pd.DataFrame(rows).to_csv(out / "results.csv", index=False)
-            pd.DataFrame(differences).to_csv(out / "differences.csv", index=False)
+            pd.DataFrame(intervals).to_csv(out / "intervals.csv", index=False)
     plot_f1_vs_latency(out / "results.csv", out / "f1_vs_latency.png")
     notes = [] if arguments.corpus else [SAMPLE_NOTE]
     if load > 0.5:
@@ -198,12 +224,12 @@ def run(arguments: argparse.Namespace, command: str) -> str:
         "scored types": ", ".join(corpus.types),
         "device, dtype, threads": f"{rows[0]['device']}, {rows[0]['dtype']}, {rows[0]['threads']}",
         "versions": f"torch {rows[0]['torch']}, transformers {rows[0]['transformers']}, commit {rows[0]['commit']}",
-        "timing": "variants interleaved batch by batch, order rotated; one discarded pass, median of three timed ones",
+        "timing": f"variants interleaved batch by batch, order rotated; a discarded pass, then the median of {PASSES}",
         "seed of the bootstrap": str(arguments.seed),
     }
-    (out / "report.md").write_text(report(rows, differences, about, notes))
-    files = "\n".join(str(out / name) for name in ("results.csv", "differences.csv", "f1_vs_latency.png", "report.md"))
-    return "\n\n".join([*notes, results_table(rows, differences), files])
+    (out / "report.md").write_text(report(rows, intervals, about, notes))
+    files = "\n".join(str(out / name) for name in ("results.csv", "intervals.csv", "f1_vs_latency.png", "report.md"))
+    return "\n\n".join([*notes, results_table(rows, intervals), files])
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -21,7 +21,7 @@ class Interval:
 
     @property
     def excludes_zero(self) -> bool:
-        """Whether a difference is real by this interval."""
+        """Whether a difference with this interval is more than chance."""
         return self.low > 0 or self.high < 0
 
 

@@ -22,7 +22,8 @@ from tqdm import tqdm
 from engine.controllers import EntropyController, RuleController
 from engine.corpora import Corpus, load_corpus
 from engine.errors import InputError
-from engine.scoring import Counts, count_matches
+from engine.flops import add
+from engine.scoring import Counts, count_documents
 from engine.strategies import Strategy
 from engine.tagger import Engine, load_engine
 from engine.weights import POINTS, write_checksums
@@ -41,27 +42,32 @@ class Tried:
     promised_speedup: float
 
 
-def gate_sets(layers: int) -> list[tuple[int, ...]]:
-    """Placements to try: one to three gates from the first layer to two thirds of the encoder."""
-    last = max(1, layers * 2 // 3)
-    numbers = range(max(1, layers // 6), last + 1)
-    sets = itertools.chain.from_iterable(itertools.combinations(numbers, count) for count in (1, 2, 3))
-    return [gates for gates in sets if gates[0] <= max(1, layers // 2)]
+def gate_sets(layers: int, count: int) -> list[tuple[int, ...]]:
+    """Placements of so many gates to try, from the first layer to two thirds of the encoder, beginning early."""
+    numbers = range(max(1, layers // 6), max(1, layers * 2 // 3) + 1)
+    return [gates for gates in itertools.combinations(numbers, count) if gates[0] <= max(1, layers // 3)]
 
 
 def entropy_grid(layers: int) -> Iterator[Strategy]:
-    """Settings of ``entropy``."""
-    thresholds = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3)
-    for gates, threshold, exit_entities in itertools.product(gate_sets(layers), thresholds, (False, True)):
-        yield Strategy("entropy", gates, EntropyController(threshold, 1, exit_entities))
+    """Settings of ``entropy``.
+
+    The same threshold everywhere or stricter at earlier gates; entities staying, leaving, or leaving together with all
+    other words before the last layer, which changes few labels.
+    """
+    thresholds, steepness = (0.03, 0.06, 0.1, 0.15, 0.25), (1.0, 2.0)
+    for gates, threshold, steep in itertools.product(gate_sets(layers, 3), thresholds, steepness):
+        values = [threshold / steep**before for before in reversed(range(len(gates)))]
+        for exit_entities in (False, True):
+            yield Strategy("entropy", gates, EntropyController(tuple(values), 1, exit_entities))
+        if gates[-1] < layers - 1:
+            yield Strategy("entropy", (*gates, layers - 1), EntropyController((*values, 1.0), 1, True))
 
 
 def rule_grid(layers: int) -> Iterator[Strategy]:
-    """Settings of ``rule``."""
+    """Settings of ``rule``. Attention statistics cost at every gate, so these are few."""
     weights = ((1.0, 0.0, 0.0), (1.0, 0.25, 0.0), (1.0, 0.0, -0.25))
-    thresholds = (-0.5, 0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
-    # Attention statistics cost at every gate: few and not too early ones.
-    gates_tried = [gates for gates in gate_sets(layers) if len(gates) < 3 and gates[0] >= layers // 3]
+    thresholds = (-0.5, 0.0, 0.5, 1.0, 1.5, 2.0)
+    gates_tried = [gates for gates in gate_sets(layers, 1) + gate_sets(layers, 2) if gates[0] >= layers // 3]
     for gates, parts, threshold in itertools.product(gates_tried, weights, thresholds):
         yield Strategy("rule", gates, RuleController(threshold, *parts))
 
@@ -72,15 +78,9 @@ GRIDS = {"entropy": entropy_grid, "rule": rule_grid}
 def measure(engine: Engine, corpus: Corpus, strategy: Strategy) -> Tried:
     """F1 and cost of one setting on the corpus."""
     results = engine.tag_batch([document.text for document in corpus.documents], strategy)
-    pairs = zip(corpus.documents, results, strict=True)
-    f1 = sum((count_matches(document.entities, r.entities, corpus.types) for document, r in pairs), Counts()).f1
-    costs = [result.cost for result in results]
-    return Tried(
-        strategy,
-        f1,
-        sum(cost.token_layers for cost in costs) / sum(cost.dense_token_layers for cost in costs),
-        sum(cost.dense_multiply_adds for cost in costs) / sum(cost.multiply_adds for cost in costs),
-    )
+    counts = count_documents(corpus.documents, [result.entities for result in results], corpus.types)
+    cost = add([result.cost for result in results], engine.encoder.num_layers)
+    return Tried(strategy, sum(counts, Counts()).f1, cost.token_layers_kept, cost.promised_speedup)
 
 
 def choose(tried: Sequence[Tried], dense_f1: float, max_drops: Sequence[float]) -> dict[str, Tried]:
@@ -98,22 +98,21 @@ def calibrate(engine: Engine, corpus: Corpus, max_drops: Sequence[float], folder
     """Tries all grids and writes ``frontier.csv``, ``operating_points.json`` and the checksums to the model folder."""
     dense = measure(engine, corpus, Strategy("dense"))
     settings = {name: list(grid(engine.encoder.num_layers)) for name, grid in GRIDS.items()}
-    chosen: dict[str, dict[str, Tried]] = {}
-    with (
-        (folder / FRONTIER).open("w", newline="") as file,
-        tqdm(total=sum(map(len, settings.values())), desc="settings", disable=None) as bar,
-    ):
+    tried: dict[str, list[Tried]] = {name: [] for name in settings}
+    with tqdm(total=sum(map(len, settings.values())), desc="settings", disable=None) as bar:
+        for name, strategies in settings.items():
+            for strategy in strategies:
+                tried[name].append(measure(engine, corpus, strategy))
+                bar.update()
+    chosen = {name: choose(of, dense.f1, max_drops) for name, of in tried.items()}
+    # Written at the end and together: the folder stays loadable if this is interrupted.
+    with (folder / FRONTIER).open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["strategy", "settings", "f1", "f1_drop_points", "token_layers_kept", "promised_speedup"])
-        for name, strategies in settings.items():
-            tried = []
-            for strategy in strategies:
-                one = measure(engine, corpus, strategy)
-                tried.append(one)
-                values = (one.f1, (dense.f1 - one.f1) * 100, one.token_layers_kept, one.promised_speedup)
-                writer.writerow([name, json.dumps(strategy.to_json()), *(f"{value:.5f}" for value in values)])
-                bar.update()
-            chosen[name] = choose(tried, dense.f1, max_drops)
+        for one in itertools.chain.from_iterable(tried.values()):
+            values = (one.f1, (dense.f1 - one.f1) * 100, one.token_layers_kept, one.promised_speedup)
+            settings_json = json.dumps(one.strategy.to_json())
+            writer.writerow([one.strategy.name, settings_json, *(f"{value:.5f}" for value in values)])
     points = {name: {point: t.strategy.to_json() for point, t in of.items()} for name, of in chosen.items()}
     (folder / POINTS).write_text(json.dumps(points, indent=2) + "\n")
     write_checksums(folder)
@@ -143,6 +142,8 @@ def main(argv: list[str] | None = None) -> int:
                 "write e.g. 0.1,0.3,1.0"
             )
         corpus = load_corpus(arguments.corpus, arguments.split, arguments.data_dir)
+        if not Path(arguments.model).is_dir():
+            raise InputError(f"expected a model folder, got {arguments.model!r}; download the model first")
         engine = load_engine(arguments.model)
         engine.strategy("entropy")  # a model without gates is refused here
         chosen = calibrate(engine, corpus, max_drops, Path(arguments.model))

@@ -10,6 +10,7 @@ import argparse
 import json
 import logging
 import random
+import shutil
 import sys
 import time
 from dataclasses import asdict, dataclass, fields
@@ -29,7 +30,7 @@ from engine.corpora import Corpus, load_corpus
 from engine.encoders import encoder_class
 from engine.errors import InputError, first_line
 from engine.model import GatedModel
-from engine.scoring import Counts, count_matches
+from engine.scoring import Counts, count_documents
 from engine.tagger import Engine
 from engine.tokenization import WordPieces, load_tokenizer
 from engine.training.data import make_batches, make_examples, mask_words, pack
@@ -45,7 +46,7 @@ class FinetuneConfig:
 
     Args:
         backbone: folder or hub id of a Hugging Face BERT encoder.
-        out: folder for the model, the log, and checkpoints while it runs.
+        out: folder for the model, the log, and the checkpoint (which may go once the run has ended).
         corpus, split: what is learned from.
         dev_corpus, dev_split: what early stopping looks at; the corpus is ``corpus`` where empty.
         data_dir: first place to look for named corpora.
@@ -70,15 +71,15 @@ class FinetuneConfig:
     dev_corpus: str = ""
     dev_split: str = "calib"
     data_dir: str = ""
-    epochs: int = 10
-    patience: int = 4
+    epochs: int = 20
+    patience: int = 3
     lr: float = 3e-4
     weight_decay: float = 0.01
     max_rows: int = 2048
     dropout: float = 0.1
     mask: float = 0.1
-    label_smoothing: float = 0.05
-    gate_weight: float = 2.0
+    label_smoothing: float = 0.0
+    gate_weight: float = 1.5
     average: float = 0.995
     mixed_precision: str = "bf16"
     seed: int = 0
@@ -94,6 +95,8 @@ class FinetuneConfig:
             ("label_smoothing", 0, 0.9),
             ("gate_weight", 0, 100),
             ("average", 0, 0.99999),
+            ("weight_decay", 0, 10),
+            ("seed", 0, 2**31),
         ):
             if not low <= getattr(self, name) <= high:
                 raise InputError(f"expected {name} between {low} and {high}, got {getattr(self, name)}; change it")
@@ -117,13 +120,12 @@ def joint_loss(outputs: list[Tensor], labels: Tensor, config: FinetuneConfig) ->
 def dense_f1(weights: Weights, corpus: Corpus, device: str) -> float:
     """Exact-span micro F1 of the dense pass, 0–1."""
     results = Engine(weights, device=device).tag_batch([document.text for document in corpus.documents], "dense")
-    pairs = zip(corpus.documents, results, strict=True)
-    counts = (count_matches(document.entities, result.entities, corpus.types) for document, result in pairs)
-    return sum(counts, Counts()).f1
+    found = [result.entities for result in results]
+    return sum(count_documents(corpus.documents, found, corpus.types), Counts()).f1
 
 
 def new_model(backbone: str, labels: LabelSet, dropout: float) -> GatedModel:
-    """A model with fresh heads on a pretrained encoder, or one that was fine-tuned for the same labels, gates added."""
+    """A pretrained encoder with fresh heads after all layers."""
     transformers_logging.disable_progress_bar()
     transformers_logging.set_verbosity_error()
     try:
@@ -165,6 +167,8 @@ class Run:
         optimizer = torch.optim.AdamW(model.parameters(), lr=config.lr, weight_decay=config.weight_decay, fused=True)
         schedule = get_linear_schedule_with_warmup(optimizer, steps // 10, steps)
         self.accelerator = Accelerator(mixed_precision=config.mixed_precision)
+        if self.accelerator.num_processes > 1:
+            raise InputError("expected one process, got several; start it with python, not with accelerate launch")
         self.model, self.optimizer = self.accelerator.prepare(model, optimizer)
         self.schedule = schedule
         self.average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(config.average))
@@ -185,6 +189,9 @@ class Run:
 
     def resume(self) -> None:
         """Goes on from the checkpoint, if there is one."""
+        stale = self.out / "checkpoint.old"
+        if stale.is_dir() and not self.checkpoint.is_dir():
+            stale.rename(self.checkpoint)
         if self.checkpoint.is_dir():
             self.accelerator.load_state(str(self.checkpoint))
             logger.info("resumed after epoch %d", self.epoch)
@@ -206,13 +213,25 @@ class Run:
                 candidate = self.out / "candidate"
                 for file in candidate.iterdir():
                     file.replace(self.out / file.name)
-            self.accelerator.save_state(str(self.checkpoint))
+            self._save_checkpoint()
             record = {"epoch": self.epoch, "loss": round(loss, 5), "dev_f1": round(f1, 5), "best": improved}
             record["seconds"] = round(time.perf_counter() - started, 1)
             logger.info("%s", record)
             with (self.out / "log.jsonl").open("a") as log:
                 log.write(json.dumps(record) + "\n")
+        shutil.rmtree(self.out / "candidate", ignore_errors=True)
         return self.best
+
+    def _save_checkpoint(self) -> None:
+        """Replaces the checkpoint at once, so that an interruption leaves the old or the new one."""
+        fresh, stale = self.out / "checkpoint.new", self.out / "checkpoint.old"
+        shutil.rmtree(fresh, ignore_errors=True)
+        self.accelerator.save_state(str(fresh))
+        shutil.rmtree(stale, ignore_errors=True)
+        if self.checkpoint.exists():
+            self.checkpoint.rename(stale)
+        fresh.rename(self.checkpoint)
+        shutil.rmtree(stale, ignore_errors=True)
 
     def _train_epoch(self) -> float:
         self.model.train()
@@ -259,14 +278,15 @@ def finetune(config: FinetuneConfig, *, resume: bool = False) -> float:
     out = Path(config.out)
     settings = out / "finetune.json"
     if resume and settings.is_file():
-        stored = json.loads(settings.read_text())
-        if stored != asdict(config):
-            changed = sorted(key for key, value in asdict(config).items() if stored.get(key) != value)
+        # Where things lie may change between two starts, what is done may not.
+        stored = json.loads(settings.read_text()) | {"out": config.out, "data_dir": config.data_dir}
+        changed = sorted(key for key, value in asdict(config).items() if stored.get(key) != value)
+        if changed:
             raise InputError(
                 f"expected the settings of the run in {out}, got other {changed}; repeat them, or use another --out"
             )
-    elif (out / "checkpoint").exists():
-        raise InputError(f"expected a new folder, got {out} with a checkpoint; add --resume, or use another --out")
+    elif settings.exists():
+        raise InputError(f"expected a new folder, got {out} with a run in it; add --resume, or use another --out")
     out.mkdir(parents=True, exist_ok=True)
     settings.write_text(json.dumps(asdict(config), indent=2) + "\n")
     run = Run(config, train, dev)

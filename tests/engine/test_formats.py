@@ -1,3 +1,5 @@
+import os
+import threading
 from dataclasses import replace
 
 import pytest
@@ -54,20 +56,23 @@ _BROKEN = {
     "annotation of another document": ("1\t0\t7", "2\t0\t7", 3, "expected an annotation of this document"),
     "negative offset": ("1\t0\t7", "1\t-1\t7", 3, "expected start and end as numbers"),
     "no title line": ("1|t|Aspirin and pain.\n", "", 1, "expected a title line"),
+    "start that is no number": ("1\t0\t7", "1\tO\t7", 3, "expected start and end as numbers"),
 }
 
 
 @pytest.mark.parametrize("case", _BROKEN)
-def test_a_broken_document_is_named_with_file_line_and_remedy_and_the_others_are_read(case):
+def test_a_broken_document_is_named_with_file_line_and_remedy_and_the_others_are_read(case, tmp_path):
     old, new, line, problem = _BROKEN[case]
     text = GOOD.replace(old, new)
+    path = tmp_path / "corpus.txt"
+    path.write_text(text)
     errors: list[FormatError] = []
-    documents = list(read_pubtator(text.encode().splitlines(keepends=True), "corpus.txt", errors.append))
+    documents = list(read_documents(path, errors.append))
     assert len(errors) == 1
-    assert str(errors[0]).startswith(f"corpus.txt:{line}: document 1: {problem}")
+    assert str(errors[0]).startswith(f"{path}:{line}: document 1: {problem}")
     assert len(documents) == 1
     with pytest.raises(FormatError):
-        pubtator(text)
+        list(read_documents(path))
 
 
 def test_wrong_encoding_names_the_byte():
@@ -81,10 +86,25 @@ def test_the_format_is_recognised_from_the_content(tmp_path):
         (GOOD, ["1", "case-7"]),
         ('{"text": "Aspirin."}\n\n{"id": "b", "text": ""}\n', ["1", "b"]),
         ("Aspirin {helped}.", ["notes"]),
+        ("Critical |t| values and\nmore |a| values.", ["notes"]),
         ("", ["notes"]),
     ):
         (tmp_path / "notes.xyz").write_text(content)
         assert [document.id for document in read_documents(tmp_path / "notes.xyz")] == expected
+
+
+def test_a_bar_t_bar_inside_a_text_begins_no_document():
+    first, _ = pubtator(GOOD.replace("Aspirin helped.", "Aspirin |t| helped."))
+    assert first.text.endswith("Aspirin |t| helped.")
+
+
+def test_a_pipe_is_read_from_its_beginning(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_text, args=(GOOD * 1 + GOOD.replace("1", "2").replace("7", "8"),))
+    writer.start()
+    assert len(list(read_documents(pipe, lambda error: None))) >= 3
+    writer.join()
 
 
 def test_a_missing_file_is_a_clear_error(tmp_path):
@@ -97,7 +117,10 @@ def test_a_missing_file_is_a_clear_error(tmp_path):
     [
         ("[1]", "expected an object with a"),
         ('{"text": "a"', "expected one JSON object on the line"),
-        ('{"text": "a", "entities": [{"start": 0}]}', 'expected "start", "end" and "type"'),
+        ('{"text": "a", "entities": [{"start": 0}]}', 'expected numbers "start" and "end" and a "type"'),
+        ('{"text": "a", "entities": [{"start": "x", "end": 1, "type": "D"}]}', 'expected numbers "start" and "end"'),
+        ('{"text": "a", "entities": [{"start": 0, "end": Infinity, "type": "D"}]}', 'expected numbers "start"'),
+        ('{"text": "abc", "title_end": 1}', "expected a blank after the title"),
         (
             '{"text": "a", "entities": [{"start": 0, "end": 9, "type": "Disease"}]}',
             "expected a span inside 1 characters",

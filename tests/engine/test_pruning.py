@@ -1,6 +1,7 @@
 """Rules 1, 2 and 6 of the design: dense is plain, removal equals masking, λ works over its whole range."""
 
 import itertools
+from copy import deepcopy
 
 import pytest
 import torch
@@ -50,7 +51,7 @@ def masked_reference(model: BertModel, batch: RaggedBatch, left_at: torch.Tensor
 def test_removing_rows_equals_masking_them(engine, batch, strategy):
     memory = run(engine.model, batch, strategy)
     assert 0 < sum(memory.left_at < engine.encoder.num_layers) <= len(batch.words), "nobody left: this shows nothing"
-    config = engine.encoder.config
+    config = deepcopy(engine.encoder.config)
     config._attn_implementation = "eager"
     reference = BertModel(config, add_pooling_layer=False).eval()
     reference.load_state_dict(engine.encoder.huggingface_state())
@@ -169,9 +170,23 @@ def test_gates_change_who_leaves(engine, batch):
 
 
 @torch.no_grad()
+def test_each_gate_may_have_a_threshold_of_its_own(engine, batch):
+    def left(*thresholds: float) -> list[int]:
+        controller = EntropyController(thresholds, neighbours=0, exit_entities=True)
+        return run(engine.model, batch, Strategy("entropy", (1, 2), controller)).left_at.tolist()
+
+    assert left(0.4) == left(0.4, 0.4)
+    assert 1 not in left(0.0, 0.4)
+    assert 2 in left(0.0, 0.4)
+    assert set(left(0.4, 1.0)) == {1, 2}
+
+
+@torch.no_grad()
 @pytest.mark.parametrize("floor", [0.25, 0.5, 0.8])
 def test_min_keep_ratio_is_the_share_of_words_alive_after_the_last_gate(engine, batch, floor):
     controller = EntropyController(1.0, neighbours=0, exit_entities=True, min_keep_ratio=floor)
     memory = run(engine.model, batch, Strategy("entropy", (1, 2), controller))
     alive = torch.bincount(batch.words.window[memory.alive], minlength=len(batch.lengths))
-    assert alive.tolist() == (batch.words.counts * floor).ceil().long().tolist()
+    wanted = (batch.words.counts * floor).ceil().long()
+    assert (alive >= wanted).all()
+    assert alive.sum() <= wanted.sum() + len(batch.lengths)  # an entity of several words stays whole

@@ -3,10 +3,11 @@ import shutil
 import pytest
 import torch
 from safetensors import safe_open
-from transformers import AutoModelForTokenClassification, BertModel, DistilBertConfig
+from safetensors.torch import save_file
+from transformers import AutoModelForTokenClassification, BertForTokenClassification, BertModel, DistilBertConfig
 
 from engine import InputError, load_engine
-from engine.weights import load_weights
+from engine.weights import load_weights, write_checksums
 from tests.conftest import TEXT, tiny_config
 
 
@@ -58,8 +59,42 @@ def test_a_model_nowhere_to_be_found_is_a_clear_error(source):
 def test_an_encoder_without_a_classifier_is_refused(tmp_path, tokenizer):
     BertModel(tiny_config(len(tokenizer)), add_pooling_layer=False).save_pretrained(tmp_path)
     tokenizer.save_pretrained(tmp_path)
+    with pytest.raises(InputError, match=r"expected all weights .* got none for \['classifier.bias'"):
+        load_engine(tmp_path)
+
+
+def test_labels_that_are_not_iob2_are_refused(tmp_path, tokenizer):
+    BertForTokenClassification(tiny_config(len(tokenizer))).save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
     with pytest.raises(InputError, match=r"expected the labels O, B-TYPE, I-TYPE \(IOB2\), got"):
         load_engine(tmp_path)
+
+
+def test_a_model_without_tokenizer_is_refused(plain_folder, tmp_path):
+    for name in ("config.json", "model.safetensors"):
+        shutil.copy(plain_folder / name, tmp_path)
+    with pytest.raises(InputError, match="expected a tokenizer"):
+        load_engine(tmp_path)
+
+
+def test_heads_of_another_size_are_refused(folder):
+    save_file(
+        {
+            f"{n}.{k}": torch.zeros(7, 5) if k == "weight" else torch.zeros(7)
+            for n in (1, 2)
+            for k in ("weight", "bias")
+        },
+        folder / "gates.safetensors",
+    )
+    write_checksums(folder)
+    with pytest.raises(InputError, match="expected heads for 5 labels and hidden size 32"):
+        load_engine(folder)
+
+
+def test_an_empty_list_of_sums_is_refused(folder):
+    (folder / "SHA256SUMS").write_text("")
+    with pytest.raises(InputError, match="expected the sum of model.safetensors"):
+        load_engine(folder)
 
 
 def test_what_is_loaded_and_saved_again_is_the_same(folder, tmp_path, weights):

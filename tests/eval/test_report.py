@@ -65,6 +65,16 @@ def test_batch_size_does_not_change_what_is_found(results):
         assert row(table, name, 1)["f1"] == row(table, name, 32)["f1"]
 
 
+def test_settings_reach_the_strategies_that_run(model_folder, tmp_path):
+    options = ("--model", str(model_folder), "--limit", "2", "--batch-size", "1", "--out", str(tmp_path))
+    kept = []
+    for ratio in ("0", "0.9"):
+        assert run(*options, "--strategies", "rule", "--lambda", "2", "--min-keep-ratio", ratio) == 0
+        kept.append(row(pd.read_csv(tmp_path / "results.csv"), "rule"))
+    assert kept[0]["token_layers_kept"] < kept[1]["token_layers_kept"]
+    assert [one["point"] for one in kept] == ["custom", "custom"]
+
+
 def test_the_report_says_what_it_is_and_shows_every_row(results):
     out, table = results
     text = (out / "report.md").read_text()
@@ -73,15 +83,20 @@ def test_the_report_says_what_it_is_and_shows_every_row(results):
     for name in table["strategy"]:
         assert f"| {name} " in text
     assert (out / "f1_vs_latency.png").read_bytes().startswith(b"\x89PNG")
-    differences = pd.read_csv(out / "differences.csv")
-    assert (differences["low"] <= differences["high"]).all()
+    intervals = pd.read_csv(out / "intervals.csv")
+    assert (intervals["low"] <= intervals["high"]).all()
+    assert (intervals["f1_low"] <= intervals["f1"]).all()
+    assert {("entropy", "random"), ("rule", "random@rule")} <= set(
+        zip(intervals["strategy"], intervals["against"], strict=True)
+    )
+    assert "`entropy` has" in text
 
 
 def test_a_slower_strategy_is_called_slower():
     from eval.markdown import conclusions
 
     base = {"strategy": "rule", "batch_size": 1, "speedup_vs_dense": 0.8}
-    worse = {"strategy": "rule", "difference": -0.02, "low": -0.03, "high": -0.01}
+    worse = base | {"against": "dense", "difference": -0.02, "low": -0.03, "high": -0.01, "beyond_chance": True}
     assert conclusions([base], [worse]) == [
         "At batch 1, `rule` is **slower** than dense (0.80×) and loses 2.00 points of F1."
     ]
@@ -119,12 +134,15 @@ def test_a_broken_corpus_ends_with_status_2_and_skip_bad_evaluates_the_rest(mode
         (("--limit", "0"), "expected --limit 1 or more"),
         (("--threads", "0"), "expected --threads 1 or more"),
         (("--strategies", "magic"), "expected a strategy out of"),
-        (("--strategies", "dense", "--lambda", "1"), r"got some for ['rule']"),
+        (("--strategies", "dense", "--lambda", "1"), "got some for 'rule'"),
+        (("--strategies", "dense", "--min-keep-ratio", "0.5"), "got some for 'rule'"),
+        (("--types", "Chemical,Chem"), "expected types of the gold or the model, got ['Chem']"),
+        (("--set", "entropy.max_entropy=null"), "expected a number, true, false"),
         (("--set", "entropy.neighbours"), "expected --set STRATEGY.KNOB=VALUE"),
-        (("--set", "dense.gates=1"), "expected a strategy with knobs out of"),
+        (("--set", "dense.gates=1"), "got some for 'dense'"),
         (("--set", "entropy.neighbours=two"), "expected a number, true, false"),
         (("--set", "entropy.speed=2"), "expected a knob of entropy"),
-        (("--point", "warp"), "expected an operating point"),
+        (("--point", "warp"), "expected weights with operating points"),
         (("--corpus", "no-such"), "expected a corpus of"),
         (("--device", "abacus"), "expected a device of this machine"),
     ],

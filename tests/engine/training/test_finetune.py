@@ -56,9 +56,7 @@ def test_a_cased_encoder_learns_and_chemical_keeps_its_capital(finetuned):
     assert f1 > 0.9
     engine = load_engine(out)
     ids, _ = engine._pieces.pieces(["Chemical"])
-    vocabulary = (out / "tokenizer.json").read_text()
-    assert '"Chem"' in vocabulary
-    assert len(ids) == 2
+    assert [engine._pieces._backend.id_to_token(piece) for piece in ids] == ["Chem", "##ical"]
     assert [e.text for e in engine.tag(ABSTRACT, "dense").entities] == ["Chemical", "nausea", "Nausea", "Chemical"]
 
 

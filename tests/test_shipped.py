@@ -1,0 +1,81 @@
+"""What comes with the repository works as it stands: weights, sample corpus, README, Space front matter."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine import load_engine
+from engine.corpora import load_corpus
+from engine.strategies import PRUNING
+from engine.tagger import Engine
+from engine.weights import SHIPPED
+from engine.words import LabelSet, split_words
+from eval.report import SAMPLE
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Engine:
+    return load_engine()
+
+
+def test_the_shipped_weights_verify_and_weigh_at_most_50_mb(shipped):
+    assert sum(path.stat().st_size for path in SHIPPED.iterdir()) <= 50e6
+    assert shipped.labels.types == ("Chemical", "Disease")
+    assert shipped.model.has_gates
+
+
+@pytest.mark.parametrize("strategy", ["dense", "hf", "rule", "entropy", "truncate-3"])
+def test_every_strategy_finds_the_plain_entities_of_a_plain_sentence(shipped, strategy):
+    found = shipped.tag("The patient developed severe hypotension after receiving aspirin.", strategy).entities
+    assert [(entity.text, entity.type) for entity in found] == [("hypotension", "Disease"), ("aspirin", "Chemical")]
+
+
+@pytest.mark.parametrize("name", PRUNING)
+def test_every_pruning_strategy_has_its_points_and_a_quicker_one_computes_less(shipped, name):
+    texts = [document.text for document in load_corpus(str(SAMPLE), limit=8).documents]
+    kept = []
+    for point in shipped.points[name]:
+        results = shipped.tag_batch(texts, name, point)
+        kept.append(sum(result.cost.multiply_adds for result in results))
+    assert "balanced" in shipped.points[name]
+    assert kept == sorted(kept, reverse=True)
+    assert kept[-1] < sum(result.cost.multiply_adds for result in shipped.tag_batch(texts, "dense"))
+
+
+def test_lambda_prunes_strictly_more_over_its_range_on_real_text(shipped):
+    texts = [document.text for document in load_corpus(str(SAMPLE), limit=8).documents]
+    low, high = -2.0, 2.0
+    kept = [
+        sum(r.cost.token_layers for r in shipped.tag_batch(texts, "rule", lambda_=low + step, min_keep_ratio=0.0))
+        for step in range(int(high - low) + 1)
+    ]
+    assert kept == sorted(set(kept), reverse=True)
+
+
+def test_gold_to_labels_to_spans_gives_back_the_sample_corpus():
+    corpus = load_corpus(str(SAMPLE))
+    labels = LabelSet(corpus.types)
+    for document in corpus.documents:
+        words = split_words(document.text)
+        decoded = labels.decode(document.text, words, np.eye(len(labels))[labels.encode(words, document.entities)])
+        assert [entity.key for entity in decoded] == [entity.key for entity in document.entities]
+
+
+def test_the_space_front_matter_matches_the_requirements():
+    front = dict(re.findall(r'^(\w+): "?([^"\n]+)"?$', (ROOT / "README.md").read_text().split("---")[1], re.MULTILINE))
+    minimum = re.search(r"^gradio>=([\d.]+)", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
+    assert minimum is not None
+    assert front["sdk"] == "gradio"
+    assert front["sdk_version"].startswith(minimum[1])
+    assert (ROOT / front["app_file"]).is_file()
+
+
+def test_pictures_and_files_that_the_readme_links_to_exist():
+    for target in re.findall(r"\]\((?!http)([^)#]+)\)", (ROOT / "README.md").read_text()):
+        assert (ROOT / target).exists(), target
