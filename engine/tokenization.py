@@ -43,6 +43,9 @@ def load_tokenizer(source: str | Path) -> PreTrainedTokenizerBase:
     """
     try:
         tokenizer = AutoTokenizer.from_pretrained(source)
+        # Without a vocabulary the library makes a tokenizer of special tokens alone.
+        if len(tokenizer) <= len(tokenizer.all_special_tokens):
+            raise ValueError("no vocabulary")
     except Exception as error:  # the library raises many kinds; all mean that there is none
         raise InputError(
             f"expected a tokenizer with the model {str(source)!r}, got none: {first_line(error)}; restore its files"

@@ -93,7 +93,7 @@ def test_heads_of_another_size_are_refused(folder):
 
 def test_an_empty_list_of_sums_is_refused(folder):
     (folder / "SHA256SUMS").write_text("")
-    with pytest.raises(InputError, match="expected the sum of model.safetensors"):
+    with pytest.raises(InputError, match=r"expected the sum of model\.safetensors"):
         load_engine(folder)
 
 
