@@ -43,9 +43,9 @@ class Tried:
 
 
 def gate_sets(layers: int, count: int) -> list[tuple[int, ...]]:
-    """Placements of so many gates to try, from the first layer to two thirds of the encoder, beginning early."""
-    numbers = range(max(1, layers // 6), max(1, layers * 2 // 3) + 1)
-    return [gates for gates in itertools.combinations(numbers, count) if gates[0] <= max(1, layers // 3)]
+    """Placements to try: so many gates one after the other, beginning in the first third of the encoder."""
+    firsts = range(max(1, layers // 6), max(1, layers // 3) + 1)
+    return [tuple(range(first, first + count)) for first in firsts if first + count <= layers]
 
 
 def entropy_grid(layers: int) -> Iterator[Strategy]:
@@ -54,21 +54,21 @@ def entropy_grid(layers: int) -> Iterator[Strategy]:
     The same threshold everywhere or stricter at earlier gates; entities staying, leaving, or leaving together with all
     other words before the last layer, which changes few labels.
     """
-    thresholds, steepness = (0.03, 0.06, 0.1, 0.15, 0.25), (1.0, 2.0)
-    for gates, threshold, steep in itertools.product(gate_sets(layers, 3), thresholds, steepness):
-        values = [threshold / steep**before for before in reversed(range(len(gates)))]
-        for exit_entities in (False, True):
-            yield Strategy("entropy", gates, EntropyController(tuple(values), 1, exit_entities))
+    sets = gate_sets(layers, min(3, layers - 1))
+    for gates, threshold, steep in itertools.product(sets, (0.03, 0.06, 0.1, 0.15, 0.25), (1.0, 2.0)):
+        values = tuple(threshold / steep**before for before in reversed(range(len(gates))))
+        yield Strategy("entropy", gates, EntropyController(values, 1, exit_entities=True))
         if gates[-1] < layers - 1:
-            yield Strategy("entropy", (*gates, layers - 1), EntropyController((*values, 1.0), 1, True))
+            yield Strategy("entropy", (*gates, layers - 1), EntropyController((*values, 1.0), 1, exit_entities=True))
+        if steep == 1:
+            yield Strategy("entropy", gates, EntropyController(values, 1, exit_entities=False))
 
 
 def rule_grid(layers: int) -> Iterator[Strategy]:
     """Settings of ``rule``. Attention statistics cost at every gate, so these are few."""
     weights = ((1.0, 0.0, 0.0), (1.0, 0.25, 0.0), (1.0, 0.0, -0.25))
-    thresholds = (-0.5, 0.0, 0.5, 1.0, 1.5, 2.0)
-    gates_tried = [gates for gates in gate_sets(layers, 1) + gate_sets(layers, 2) if gates[0] >= layers // 3]
-    for gates, parts, threshold in itertools.product(gates_tried, weights, thresholds):
+    sets = [gates for count in (1, 2) for gates in gate_sets(layers, count)[-1:]]
+    for gates, parts, threshold in itertools.product(sets, weights, (-0.5, 0.5, 1.0, 1.5, 2.0)):
         yield Strategy("rule", gates, RuleController(threshold, *parts))
 
 
