@@ -36,22 +36,27 @@ def plot_f1_vs_latency(results: Path, target: Path) -> None:
 
 
 def _panel(axis: Axes, table: pd.DataFrame) -> None:
-    table = table.sort_values("f1", ascending=False).reset_index(drop=True)
-    spread = max(table["f1"].max() - table["f1"].min(), 0.01)
-    label_height = table["f1"].max()
-    for _, row in table.iterrows():
+    width = table["latency_ms_median"].max() * 1.35 - table["latency_ms_median"].min() * 0.85
+    line = 0.06 * max(table["f1"].max() - table["f1"].min(), 0.01)
+    placed: list[tuple[float, float]] = []
+    for _, row in table.sort_values("f1", ascending=False).iterrows():
         base = str(row["strategy"]).partition("@")[0]
         colour = _COLOURS.get(base, "#2e7d32")
-        axis.plot(row["latency_ms_median"], row["f1"], _MARKERS.get(base, "v"), color=colour, markersize=8)
-        # Labels go down in the order of F1, each at least one line below the one before it.
-        label_height = min(label_height - 0.055 * spread, row["f1"])
+        point = (row["latency_ms_median"], row["f1"])
+        x, y = point[0] + 0.03 * width, point[1]
+        # A label goes down until no label beside it is in the way.
+        while any(abs(x - other_x) < 0.27 * width and abs(y - other_y) < line for other_x, other_y in placed):
+            y -= line / 4
+        placed.append((x, y))
+        axis.plot(*point, _MARKERS.get(base, "v"), color=colour, markersize=8)
         axis.annotate(
             f"{row['strategy']} {row['speedup_vs_dense']:.2f}×",
-            (row["latency_ms_median"], row["f1"]),
-            xytext=(row["latency_ms_median"] * 1.04, label_height),
+            point,
+            xytext=(x, y),
             fontsize=8,
             color=colour,
             va="center",
+            arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.6},
         )
     low, high = table["latency_ms_median"].min(), table["latency_ms_median"].max()
     axis.set_xlim(low * 0.85, high * 1.35)
