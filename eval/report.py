@@ -110,8 +110,7 @@ def choose_strategies(engine: Engine, arguments: argparse.Namespace) -> list[Str
     if arguments.strategies:
         names = [name.strip() for name in arguments.strategies.split(",") if name.strip()]
     elif engine.model.has_gates:
-        depths = sorted({max(1, layers // 2), max(1, layers * 2 // 3)})
-        names = ["dense", "hf", "rule", "entropy", "random", *(f"truncate-{k}" for k in depths if k < layers)]
+        names = ["dense", "hf", "rule", "entropy", "random", f"truncate-{max(1, layers // 2)}"]
     else:
         names = ["dense", "hf"]
     names = list(dict.fromkeys(names if "dense" in names else ["dense", *names]))
