@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -13,6 +14,7 @@ def versions() -> dict[str, str]:
     return {name: version(name) for name in ("torch", "transformers")}
 
 
+@cache
 def commit() -> str:
     """The commit of the code, ``-dirty`` with changes that are not committed, ``unknown`` outside a checkout."""
     root = Path(__file__).resolve().parent
