@@ -115,7 +115,10 @@ class EntropyController:
         return self.max_entropy if isinstance(self.max_entropy, tuple) else (self.max_entropy,)
 
     def __call__(self, gate: Gate) -> Decision:
-        threshold = self.thresholds[min(gate.index, len(self.thresholds) - 1)]
+        return self.decide(gate, self.thresholds[min(gate.index, len(self.thresholds) - 1)])
+
+    def decide(self, gate: Gate, threshold: float | Tensor) -> Decision:
+        """The decision for a threshold, which may differ from word to word, ``(words,)``."""
         entropy = normalised_entropy(gate.probabilities)
         labels = gate.probabilities.argmax(-1)
         if not self.exit_entities:

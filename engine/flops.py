@@ -49,7 +49,7 @@ def window_cost(model: GatedModel, memory: MemoryBuffer, window: int, strategy: 
     if memory.gates:
         of_window = memory.batch.words.window == window
         for record in memory.gates:
-            total += int(of_window[record.alive].sum()) * hidden * labels
+            total += int(of_window[record.head.words].sum()) * hidden * labels
             if strategy.controller is not None and strategy.controller.uses_attention:
                 total += rows[record.number - 1] ** 2 * hidden
         if rows[-1]:

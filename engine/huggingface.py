@@ -6,27 +6,32 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from engine.memory import MemoryBuffer
+from engine.memory import HeadOutput, MemoryBuffer
 from engine.ragged import RaggedBatch
 
 
+def huggingface_logits(model: PreTrainedModel, batch: RaggedBatch) -> Tensor:
+    """Logits ``(words, labels)`` of each word's first piece; the batch is padded to its longest window."""
+    pad = model.config.pad_token_id or 0
+    input_ids = torch.full((len(batch.lengths), max(batch.lengths)), pad, device=batch.word.device)
+    mask = torch.zeros_like(input_ids)
+    places = (batch.window_of_rows(), batch.position)
+    input_ids[places] = batch.input_ids
+    mask[places] = 1
+    logits: Tensor = model(input_ids=input_ids, attention_mask=mask).logits
+    return logits[places][batch.first]
+
+
 def run_huggingface(model: PreTrainedModel, batch: RaggedBatch, order: Tensor) -> MemoryBuffer:
-    """Runs a token-classification model on the batch, padded to its longest window.
+    """Runs a token-classification model on the batch.
 
     Args:
         model: in evaluation mode.
         batch: packed windows.
         order: the model's label index of each of our labels, int64 ``(labels,)``.
     """
-    config = model.config
-    windows, longest = len(batch.lengths), max(batch.lengths)
-    input_ids = torch.full((windows, longest), config.pad_token_id or 0, device=batch.word.device)
-    mask = torch.zeros_like(input_ids)
-    places = (batch.window_of_rows(), batch.position)
-    input_ids[places] = batch.input_ids
-    mask[places] = 1
-    logits = model(input_ids=input_ids, attention_mask=mask).logits[places]
-    memory = MemoryBuffer.of(batch, len(order), config.num_hidden_layers)
-    memory.lengths.extend([(longest,) * windows] * config.num_hidden_layers)
-    memory.update(batch.word[batch.first], logits[batch.first][:, order])
+    layers = model.config.num_hidden_layers
+    memory = MemoryBuffer.of(batch, len(order), layers)
+    memory.lengths.extend([(max(batch.lengths),) * len(batch.lengths)] * layers)
+    memory.update(HeadOutput(layers, batch.word[batch.first], huggingface_logits(model, batch)[:, order]))
     return memory

@@ -12,18 +12,26 @@ from engine.ragged import RaggedBatch
 
 
 @dataclass(frozen=True)
-class GateRecord:
-    """What happened at one gate.
-
-    ``alive``: the words it saw, int64 ``(n,)``; ``probabilities`` ``(n, labels)`` of them; ``leaves`` bool and ``need``
-    float ``(words,)``.
-    """
+class HeadOutput:
+    """What the label head after layer ``number`` said: ``logits`` ``(n, labels)`` of ``words`` int64 ``(n,)``."""
 
     number: int
-    alive: Tensor
-    probabilities: Tensor
+    words: Tensor
+    logits: Tensor
+
+
+@dataclass(frozen=True)
+class GateRecord:
+    """What happened at the gate after a head: ``leaves`` bool and ``need`` float, both ``(words,)``."""
+
+    head: HeadOutput
     leaves: Tensor
     need: Tensor
+
+    @property
+    def number(self) -> int:
+        """The gate's layer."""
+        return self.head.number
 
 
 @dataclass
@@ -31,13 +39,15 @@ class MemoryBuffer:
     """Latest label distribution of every word of a batch, where it left, and the rows that were computed.
 
     ``probabilities`` float32 ``(words, labels)``; ``alive`` bool ``(words,)``; ``left_at`` int64 ``(words,)``, the
-    layer after which the word left, or the last one; ``lengths``: rows of each window for each layer computed.
+    layer after which the word left, or the last one; ``heads``: output of every head that ran; ``gates``: what
+    controllers decided; ``lengths``: rows of each window for each layer computed.
     """
 
     batch: RaggedBatch
     probabilities: Tensor
     alive: Tensor
     left_at: Tensor
+    heads: list[HeadOutput] = field(default_factory=list)
     gates: list[GateRecord] = field(default_factory=list)
     lengths: list[tuple[int, ...]] = field(default_factory=list)
 
@@ -52,17 +62,17 @@ class MemoryBuffer:
             left_at=torch.full((words,), layers, device=device),
         )
 
-    def update(self, words: Tensor, logits: Tensor) -> Tensor:
-        """Sets the label distribution of ``words`` int64 ``(n,)`` from ``logits`` ``(n, labels)`` and returns it."""
-        probabilities = logits.float().softmax(-1)
-        self.probabilities[words] = probabilities
-        return probabilities
+    def update(self, head: HeadOutput) -> None:
+        """Sets the label distribution of the words that a head has seen."""
+        self.heads.append(head)
+        self.probabilities[head.words] = head.logits.detach().float().softmax(-1)
 
-    def remove(self, number: int, words: Tensor, probabilities: Tensor, decision: Decision) -> None:
-        """Records the decision at gate ``number`` and lets the words leave."""
-        self.gates.append(GateRecord(number, words, probabilities, decision.leaves, decision.need))
+    def remove(self, decision: Decision) -> None:
+        """Records the decision at the gate of the latest head and lets the words leave."""
+        record = GateRecord(self.heads[-1], decision.leaves, decision.need)
+        self.gates.append(record)
         self.alive = self.alive & ~decision.leaves
-        self.left_at[decision.leaves] = number
+        self.left_at[decision.leaves] = record.number
 
     def leave_counts(self) -> dict[int, Tensor]:
         """For each gate, how many words left in each window, int64 ``(windows,)``."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from engine.encoders import Encoder
-from engine.ragged import RaggedBatch
 from engine.words import LabelSet
 
 
@@ -32,13 +31,3 @@ class GatedModel(nn.Module):
     def logits(self, number: int, hidden: Tensor) -> Tensor:
         """Label logits ``(n, labels)`` of the head after layer ``number`` for rows ``(n, hidden)``."""
         return self.heads[str(number)](hidden)
-
-    def forward(self, batch: RaggedBatch) -> list[Tensor]:
-        """The dense pass: logits ``(words, labels)`` of every head, first layer to last."""
-        hidden = self.encoder.embed(batch)
-        outputs = []
-        for number in range(1, self.encoder.num_layers + 1):
-            hidden, _ = self.encoder.layer(number, hidden, batch)
-            if str(number) in self.heads:
-                outputs.append(self.logits(number, hidden[batch.first]))
-        return outputs

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import torch
 from torch import Tensor
 
 from engine.controllers import Decision, Gate, RandomController, Replay
-from engine.memory import MemoryBuffer
+from engine.memory import HeadOutput, MemoryBuffer
 from engine.model import GatedModel
 from engine.ragged import RaggedBatch
 from engine.strategies import Strategy
@@ -25,6 +27,20 @@ def run(
     """
     chosen = strategy.controller
     controller = Replay.of(chosen, batch, counts or {}) if isinstance(chosen, RandomController) else chosen
+    return forward(model, batch, strategy.gates, controller)
+
+
+def forward(
+    model: GatedModel, batch: RaggedBatch, gates: Sequence[int], controller: Callable[[Gate], Decision] | None
+) -> MemoryBuffer:
+    """Runs a batch under any controller; decisions carry no gradient, the outputs of heads do.
+
+    Args:
+        model: has a head at every gate.
+        batch: packed windows.
+        gates: layers before the last one after which the controller decides.
+        controller: may be ``None`` where there are no gates.
+    """
     encoder = model.encoder
     memory = MemoryBuffer.of(batch, len(model.labels), encoder.num_layers)
     hidden = encoder.embed(batch)
@@ -32,18 +48,16 @@ def run(
         hidden, qkv = encoder.layer(number, hidden, batch)
         memory.lengths.append(batch.lengths)
         last = number == encoder.num_layers
-        if not (last or number in strategy.gates):
+        if not (last or number in gates):
             continue
         first = batch.first.nonzero().squeeze(1)
-        words = batch.word[first]
-        probabilities = memory.update(words, model.logits(number, hidden[first]))
+        memory.update(HeadOutput(number, batch.word[first], model.logits(number, hidden[first])))
         if last or controller is None:
             break
-        decision = controller(
-            Gate(number, len(memory.gates), batch, memory.alive, memory.probabilities, qkv, encoder.num_heads)
-        )
-        decision = _worth_while(decision, memory)
-        memory.remove(number, words, probabilities, decision)
+        with torch.no_grad():
+            gate = Gate(number, len(memory.gates), batch, memory.alive, memory.probabilities, qkv, encoder.num_heads)
+            decision = _worth_while(controller(gate), memory)
+        memory.remove(decision)
         if decision.leaves.any():
             batch, rows = batch.keep(memory.alive)
             hidden = hidden[rows]

@@ -95,8 +95,8 @@ class Result:
 
 
 def _scores_by_word(record: GateRecord, labels: LabelSet) -> dict[int, GateScore]:
-    best, label = record.probabilities.max(-1)
-    rows = zip(record.alive.tolist(), label.tolist(), best.tolist(), strict=True)
+    best, label = record.head.logits.float().softmax(-1).max(-1)
+    rows = zip(record.head.words.tolist(), label.tolist(), best.tolist(), strict=True)
     need, leaves = record.need.tolist(), record.leaves.tolist()
     return {
         word: GateScore(record.number, labels.names[index], probability, need[word], leaves[word])

@@ -57,6 +57,13 @@ class BertEncoder(nn.Module):
         """
         return self.layers[number - 1](hidden, batch.lengths)
 
+    def set_dropout(self, probability: float) -> None:
+        """Sets dropout, in training, on embeddings and on the outputs of attention and feed-forward."""
+        self.config.hidden_dropout_prob = probability
+        for layer in self.layers:
+            assert isinstance(layer, BertLayer)
+            layer.dropout = probability
+
     def load_huggingface(self, state: dict[str, Tensor]) -> None:
         """Takes over the weights of a ``BertModel``; a pooler is passed over."""
         own = {}

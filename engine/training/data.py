@@ -18,20 +18,25 @@ from engine.words import LabelSet, split_words
 
 @dataclass(frozen=True)
 class Example:
-    """A window and the gold labels of its words, int64 ``(words,)``."""
+    """A window and what its words' label distributions should be, uint8 ``(words, labels)``, 255 for certainty."""
 
     window: Window
-    labels: np.ndarray
+    targets: np.ndarray
 
 
-def make_examples(documents: Iterable[Document], pieces: WordPieces, labels: LabelSet) -> list[Example]:
-    """Windows of all documents with their labels."""
+def make_examples(words: Sequence[str], targets: np.ndarray, pieces: WordPieces) -> list[Example]:
+    """Windows of one text, given as words, with their targets, uint8 ``(words, labels)`` for the text."""
+    return [Example(window, targets[window.first : window.first + window.words]) for window in pieces.windows(words)]
+
+
+def gold_examples(documents: Iterable[Document], pieces: WordPieces, labels: LabelSet) -> list[Example]:
+    """Windows of all documents with their gold labels."""
+    certain = np.eye(len(labels), dtype=np.uint8) * 255
     examples = []
     for document in documents:
-        words = split_words(document.text)
-        gold = labels.encode(words, document.entities)
-        for window in pieces.windows([document.text[start:end] for start, end in words]):
-            examples.append(Example(window, gold[window.first : window.first + window.words]))
+        spans = split_words(document.text)
+        gold = certain[labels.encode(spans, document.entities)]
+        examples += make_examples([document.text[start:end] for start, end in spans], gold, pieces)
     return examples
 
 
@@ -59,6 +64,7 @@ def mask_words(batch: RaggedBatch, share: float, mask_id: int) -> RaggedBatch:
 
 
 def pack(examples: Sequence[Example], device: torch.device) -> tuple[RaggedBatch, Tensor]:
-    """The packed batch and its word labels, int64 ``(words,)``."""
+    """The packed batch and its words' target distributions, float32 ``(words, labels)``."""
     batch = RaggedBatch.from_windows([example.window for example in examples], device)
-    return batch, torch.from_numpy(np.concatenate([example.labels for example in examples])).to(device)
+    targets = torch.from_numpy(np.concatenate([example.targets for example in examples])).to(device).float()
+    return batch, targets / targets.sum(-1, keepdim=True)

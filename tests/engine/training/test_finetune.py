@@ -1,13 +1,19 @@
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 import torch
 from transformers import BertModel
 
 from engine import InputError, load_engine
-from engine.training.data import make_batches, make_examples, mask_words, pack
-from engine.training.finetune import FinetuneConfig, finetune, joint_loss, main
+from engine.controllers import EntropyController
+from engine.memory import HeadOutput, MemoryBuffer
+from engine.ragged import RaggedBatch
+from engine.training.data import gold_examples, make_batches, mask_words, pack
+from engine.training.finetune import FinetuneConfig, Finetuning, joint_loss, main
+from engine.training.loop import train
+from engine.training.sampling import SampledController
 from engine.words import LabelSet
 from tests.conftest import tiny_config, write_vocabulary
 
@@ -42,7 +48,13 @@ def corpus(tmp_path_factory):
 
 def config(biobert_like, corpus, out, **changes) -> FinetuneConfig:
     settings = {"epochs": 12, "lr": 0.01, "max_rows": 60, "average": 0.5, "dropout": 0.0, "mixed_precision": "no"}
-    return FinetuneConfig(str(biobert_like), str(out), str(corpus), dev_corpus=str(corpus), **(settings | changes))
+    return FinetuneConfig(
+        backbone=str(biobert_like), out=str(out), corpus=str(corpus), dev_corpus=str(corpus), **(settings | changes)
+    )
+
+
+def finetune(settings, *, resume=False):
+    return train(Finetuning, settings, resume=resume)
 
 
 @pytest.fixture(scope="module")
@@ -70,20 +82,20 @@ def test_the_result_has_trained_gates_and_loads_for_every_strategy(finetuned):
 def test_a_run_that_was_cut_goes_on_and_ends_like_one_that_was_not(
     biobert_like, corpus, tmp_path, finetuned, monkeypatch
 ):
-    from engine.training.finetune import Run
+    from engine.training.loop import Run
 
-    train = Run._train_epoch
+    train_epoch = Run._train_epoch
 
     def cut(run):
         if run.epoch == 3:
             raise KeyboardInterrupt
-        return train(run)
+        return train_epoch(run)
 
     settings = config(biobert_like, corpus, tmp_path / "cut")
     monkeypatch.setattr(Run, "_train_epoch", cut)
     with pytest.raises(KeyboardInterrupt):
         finetune(settings)
-    monkeypatch.setattr(Run, "_train_epoch", train)
+    monkeypatch.setattr(Run, "_train_epoch", train_epoch)
     assert finetune(settings, resume=True) == finetuned[1]
 
     def losses(folder):
@@ -125,7 +137,7 @@ def test_batches_hold_every_window_once_within_the_limit(engine, corpus):
     from engine.corpora import load_corpus
 
     documents = load_corpus(str(corpus)).documents
-    examples = make_examples(documents, engine._pieces, LabelSet(("Chemical", "Disease")))
+    examples = gold_examples(documents, engine._pieces, LabelSet(("Chemical", "Disease")))
     batches = make_batches(examples, 100, random.Random(0))
     assert sorted(id(e) for batch in batches for e in batch) == sorted(map(id, examples))
     assert all(len(batch) == 1 or sum(len(e.window.input_ids) for e in batch) <= 100 for batch in batches)
@@ -134,8 +146,6 @@ def test_batches_hold_every_window_once_within_the_limit(engine, corpus):
 
 
 def test_masking_takes_whole_words(engine):
-    from engine.ragged import RaggedBatch
-
     batch = RaggedBatch.from_windows(engine._pieces.windows(["hypotension", "nausea"] * 8))
     torch.manual_seed(0)
     masked = mask_words(batch, 0.5, 4).input_ids == 4
@@ -145,17 +155,74 @@ def test_masking_takes_whole_words(engine):
     assert not masked[batch.word < 0].any()
 
 
-def test_the_joint_loss_weighs_the_gates():
-    labels, right, wrong = torch.tensor([1]), torch.tensor([[0.0, 9.0]]), torch.tensor([[9.0, 0.0]])
-    plain = FinetuneConfig("b", "o", label_smoothing=0.0)
-    assert joint_loss([wrong, right], labels, plain) > 8
-    from dataclasses import replace
+@pytest.fixture
+def memory(engine):
+    """Two words: the first left after layer 1, the second after the last, 2."""
+    batch = RaggedBatch.from_windows(engine._pieces.windows(["nausea", "and"]))
+    memory = MemoryBuffer.of(batch, 2, 2)
+    right, wrong = [9.0, 0.0], [0.0, 9.0]
+    memory.update(HeadOutput(1, torch.tensor([0, 1]), torch.tensor([right, wrong])))
+    memory.left_at[0] = 1
+    memory.update(HeadOutput(2, torch.tensor([1]), torch.tensor([right])))
+    return memory
 
-    assert joint_loss([wrong, right], labels, replace(plain, gate_weight=0.0)) < 0.01
+
+def test_a_words_loss_is_taken_where_it_left_and_the_gates_are_weighed(memory):
+    plain = FinetuneConfig(backbone="b", out="o")
+    targets = torch.tensor([[1.0, 0.0], [1.0, 0.0]])
+    assert joint_loss(memory, targets, 2, replace(plain, gate_weight=0.0)) < 0.01
+    assert joint_loss(memory, targets, 2, plain) == pytest.approx(4.5, abs=0.1)  # the gate erred on one of two words
+    swapped = targets.flip(-1)
+    assert joint_loss(memory, swapped, 2, replace(plain, gate_weight=0.0)) == pytest.approx(9, abs=0.1)
+
+
+def test_a_soft_target_is_best_met_by_its_own_distribution(memory):
+    plain = FinetuneConfig(backbone="b", out="o", gate_weight=0.0)
+    half = torch.tensor([[0.5, 0.5], [0.5, 0.5]])
+    assert joint_loss(memory, half, 2, plain) == pytest.approx(4.5, abs=0.1)
+
+
+def test_self_sampling_trains_a_model_folder_on_while_it_is_pruned(finetuned, corpus, tmp_path):
+    settings = config(finetuned[0], corpus, tmp_path / "run", pruned=0.8, epochs=2, lr=0.001)
+    assert finetune(settings) > 0.9
+    assert load_engine(tmp_path / "run").tag(ABSTRACT, "entropy").entities
+
+
+def test_sampled_settings_close_all_gates_of_the_windows_that_are_not_pruned():
+    torch.manual_seed(0)
+    drawn = SampledController.draw(5, 400, 0.7, torch.device("cpu")).thresholds
+    assert drawn.shape == (5, 400)
+    unpruned = (drawn < 0).all(0).float().mean().item()
+    assert 0.25 < unpruned < 0.4  # three in ten, and few whose gates are all closed by chance
+    assert (drawn[3:] == 1).any()
+    assert not (drawn[:3] == 1).any()
+    assert ((drawn == -1) | (drawn > 0)).all()
+
+
+def test_a_sampled_controller_decides_window_by_window(engine):
+    from engine.pruning import forward
+
+    words = ["nausea", "and", "hypotension"]
+    batch = RaggedBatch.from_windows(engine._pieces.windows(words) * 2)
+    controller = SampledController(torch.tensor([[-1.0, 1.0], [-1.0, 1.0]]), EntropyController(exit_entities=True))
+    memory = forward(engine.model, batch, (1, 2), controller)
+    assert memory.left_at.tolist() == [3] * 3 + [1] * 3
+
+
+def test_soft_labels_need_their_sentences():
+    with pytest.raises(InputError, match="expected soft_labels together with sentences"):
+        FinetuneConfig(backbone="b", out="o", soft_labels="x")
+
+
+def test_a_model_with_other_labels_is_not_trained_on(finetuned, corpus, tmp_path):
+    other = tmp_path / "other.txt"
+    other.write_text(corpus.read_text().replace("Chemical\t-1", "Gene\t-1"))
+    with pytest.raises(InputError, match="expected a model with the labels"):
+        finetune(config(finetuned[0], other, tmp_path / "run"))
 
 
 def test_settings_are_kept_beside_the_model(finetuned, biobert_like):
-    stored = json.loads((finetuned[0] / "finetune.json").read_text())
+    stored = json.loads((finetuned[0] / "training.json").read_text())
     assert FinetuneConfig(**stored).backbone == str(biobert_like)
 
 

@@ -1,0 +1,279 @@
+"""The training loop that every stage shares: epochs, average of the weights, early stopping, checkpoints, resuming.
+
+Each epoch ends with exact-span F1 on the development split, of the running average of the weights, saved and loaded
+again; the best average is what stays in ``out``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import random
+import shutil
+import sys
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import MISSING, asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, ClassVar, Generic, TypeVar
+
+from accelerate import Accelerator
+from accelerate.utils import set_seed
+from torch import Tensor, nn
+from torch.optim import AdamW
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from tqdm import tqdm
+from transformers import get_linear_schedule_with_warmup
+
+from engine.corpora import Corpus, load_corpus
+from engine.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """Settings that every stage has; every field is a command-line option.
+
+    Args:
+        out: folder for the model, the log, and the checkpoint (which may go once the run has ended).
+        corpus, split: the gold that is learned from.
+        dev_corpus, dev_split: what early stopping looks at; the corpus is ``corpus`` where empty.
+        data_dir: first place to look for named corpora.
+        epochs: passes over the training documents at most.
+        patience: stop after so many epochs without a better development F1.
+        lr: peak learning rate; linear warm-up over a tenth of the steps, linear decay.
+        weight_decay: of AdamW.
+        max_rows: word pieces in a batch at most.
+        dropout: on embeddings and on the outputs of attention and feed-forward.
+        average: decay per step of the running average of the weights.
+        mixed_precision: ``bf16`` or ``no``.
+        seed: of everything that is random.
+    """
+
+    out: str
+    corpus: str = "bc5cdr"
+    split: str = "fit"
+    dev_corpus: str = ""
+    dev_split: str = "calib"
+    data_dir: str = ""
+    epochs: int = 12
+    patience: int = 4
+    lr: float = 3e-4
+    weight_decay: float = 0.01
+    max_rows: int = 2048
+    dropout: float = 0.1
+    average: float = 0.995
+    mixed_precision: str = "bf16"
+    seed: int = 0
+
+    LIMITS: ClassVar[dict[str, tuple[float, float]]] = {
+        "epochs": (1, 10_000),
+        "patience": (1, 10_000),
+        "lr": (0, 1),
+        "max_rows": (1, 10**7),
+        "dropout": (0, 0.9),
+        "average": (0, 0.99999),
+        "weight_decay": (0, 10),
+        "seed": (0, 2**31),
+    }
+
+    def __post_init__(self) -> None:
+        for name, (low, high) in self.LIMITS.items():
+            if not low <= getattr(self, name) <= high:
+                raise InputError(f"expected {name} between {low} and {high}, got {getattr(self, name)}; change it")
+        if self.mixed_precision not in ("bf16", "no"):
+            raise InputError(f"expected mixed_precision bf16 or no, got {self.mixed_precision!r}; choose one of them")
+
+    def corpora(self) -> tuple[Corpus, Corpus]:
+        """The corpus to learn from and the one that early stopping looks at.
+
+        Raises:
+            InputError: there is no such corpus, or nothing in it.
+        """
+        data_dir = self.data_dir or None
+        train = load_corpus(self.corpus, self.split, data_dir)
+        if not any(document.text for document in train.documents):
+            raise InputError(
+                f"expected documents to learn from, got none in {train.name} {train.split}; choose another split"
+            )
+        return train, load_corpus(self.dev_corpus or self.corpus, self.dev_split, data_dir)
+
+
+C = TypeVar("C", bound=TrainingConfig)
+
+
+class Run(ABC, Generic[C]):
+    """One run with its checkpoints. A stage says what a batch is, its loss, how the model is saved and scored."""
+
+    def __init__(self, config: C, model: nn.Module) -> None:
+        """Takes the model to train. The random state is set before, by `train`."""
+        self.config = config
+        self.out = Path(config.out)
+        self.accelerator = Accelerator(mixed_precision=config.mixed_precision)
+        if self.accelerator.num_processes > 1:
+            raise InputError("expected one process, got several; start it with python, not with accelerate launch")
+        steps = config.epochs * len(self.batches(random.Random(0)))
+        optimizer = AdamW(model.parameters(), lr=config.lr, weight_decay=config.weight_decay, fused=True)
+        self.schedule = get_linear_schedule_with_warmup(optimizer, steps // 10, steps)
+        self.model, self.optimizer = self.accelerator.prepare(model, optimizer)
+        self.average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(config.average))
+        self.epoch, self.best, self.best_epoch = 0, -1.0, 0
+        self.accelerator.register_for_checkpointing(self.schedule, self.average, self)
+
+    @abstractmethod
+    def batches(self, rng: random.Random) -> list[Any]:
+        """The batches of one epoch; their number may hardly vary."""
+
+    @abstractmethod
+    def loss(self, batch: Any) -> Tensor:
+        """The loss of one batch, a scalar; called under autocast."""
+
+    @abstractmethod
+    def save(self, model: Any, folder: Path) -> None:
+        """Writes the model, with all that loading needs."""
+
+    @abstractmethod
+    def score(self, folder: Path) -> float:
+        """Exact-span F1 on the development split, 0–1, of the model in the folder."""
+
+    def state_dict(self) -> dict[str, float]:
+        """Progress, for checkpoints."""
+        return {"epoch": self.epoch, "best": self.best, "best_epoch": self.best_epoch}
+
+    def load_state_dict(self, state: dict[str, float]) -> None:
+        """Progress from a checkpoint."""
+        self.epoch, self.best, self.best_epoch = int(state["epoch"]), state["best"], int(state["best_epoch"])
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.out / "checkpoint"
+
+    def resume(self) -> None:
+        """Goes on from the checkpoint, if there is one."""
+        stale = self.out / "checkpoint.old"
+        if stale.is_dir() and not self.checkpoint.is_dir():
+            stale.rename(self.checkpoint)
+        if self.checkpoint.is_dir():
+            self.accelerator.load_state(str(self.checkpoint))
+            logger.info("resumed after epoch %d", self.epoch)
+
+    def fit(self) -> float:
+        """Trains to the end; the best model lies in ``out``.
+
+        Returns:
+            Its exact-span F1 on the development split, 0–1.
+        """
+        candidate = self.out / "candidate"
+        while self.epoch < self.config.epochs and self.epoch - self.best_epoch < self.config.patience:
+            started = time.perf_counter()
+            self.epoch += 1
+            loss = self._train_epoch()
+            self.save(self.average.module, candidate)
+            f1 = self.score(candidate)
+            improved = f1 > self.best
+            if improved:
+                self.best, self.best_epoch = f1, self.epoch
+                for file in candidate.iterdir():
+                    file.replace(self.out / file.name)
+            self._save_checkpoint()
+            record = {"epoch": self.epoch, "loss": round(loss, 5), "dev_f1": round(f1, 5), "best": improved}
+            record["seconds"] = round(time.perf_counter() - started, 1)
+            logger.info("%s", record)
+            with (self.out / "log.jsonl").open("a") as log:
+                log.write(json.dumps(record) + "\n")
+        shutil.rmtree(candidate, ignore_errors=True)
+        return self.best
+
+    def _save_checkpoint(self) -> None:
+        """Replaces the checkpoint at once, so that an interruption leaves the old or the new one."""
+        fresh, stale = self.out / "checkpoint.new", self.out / "checkpoint.old"
+        shutil.rmtree(fresh, ignore_errors=True)
+        self.accelerator.save_state(str(fresh))
+        shutil.rmtree(stale, ignore_errors=True)
+        if self.checkpoint.exists():
+            self.checkpoint.rename(stale)
+        fresh.rename(self.checkpoint)
+        shutil.rmtree(stale, ignore_errors=True)
+
+    def _train_epoch(self) -> float:
+        self.model.train()
+        total, batches = 0.0, self.batches(random.Random(self.config.seed * 1000 + self.epoch))
+        for number, batch in enumerate(tqdm(batches, desc=f"epoch {self.epoch}", disable=None), start=1):
+            with self.accelerator.autocast():
+                loss = self.loss(batch)
+            self.accelerator.backward(loss)
+            self.accelerator.clip_grad_norm_(self.model.parameters(), 1.0)
+            self.optimizer.step()
+            self.schedule.step()
+            self.optimizer.zero_grad()
+            self.average.update_parameters(self.accelerator.unwrap_model(self.model))
+            total += loss.item()
+            if number % 50 == 0:
+                logger.info("epoch %d: batch %d of %d, loss %.4f", self.epoch, number, len(batches), total / number)
+        return total / len(batches)
+
+
+def train(make_run: Callable[[C], Run[C]], config: C, *, resume: bool = False) -> float:
+    """Trains as configured; the settings are kept in ``training.json``.
+
+    Args:
+        make_run: the stage.
+        config: its settings.
+        resume: go on from the checkpoint in ``config.out``.
+
+    Returns:
+        Exact-span F1 of the saved model on the development split, 0–1.
+
+    Raises:
+        InputError: unusable model or corpus, or an ``out`` that holds another run.
+    """
+    out = Path(config.out)
+    settings = out / "training.json"
+    if resume and settings.is_file():
+        # Where things lie may change between two starts, what is done may not.
+        stored = json.loads(settings.read_text()) | {"out": config.out, "data_dir": config.data_dir}
+        changed = sorted(key for key, value in asdict(config).items() if stored.get(key) != value)
+        if changed:
+            raise InputError(
+                f"expected the settings of the run in {out}, got other {changed}; repeat them, or use another --out"
+            )
+    elif settings.exists():
+        raise InputError(f"expected a new folder, got {out} with a run in it; add --resume, or use another --out")
+    set_seed(config.seed)
+    run = make_run(config)
+    out.mkdir(parents=True, exist_ok=True)
+    settings.write_text(json.dumps(asdict(config), indent=2) + "\n")
+    if resume:
+        run.resume()
+    return run.fit()
+
+
+def command_line(
+    stage: str, doc: str | None, config_type: type[C], make_run: Callable[[C], Run[C]], argv: list[str] | None
+) -> int:
+    """The command line of a stage: an option for each setting, and ``--resume``; exit status 2 for bad input."""
+    parser = argparse.ArgumentParser(prog=f"python -m engine.training.{stage}", description=doc)
+    for field in fields(config_type):
+        required = field.default is MISSING
+        kind = {"str": str, "int": int, "float": float}[str(field.type)]
+        parser.add_argument(
+            "--" + field.name.replace("_", "-"),
+            type=kind,
+            required=required,
+            default=None if required else field.default,
+            help=None if required else f"default {field.default!r}",
+        )
+    parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
+    arguments = vars(parser.parse_args(argv))
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    resume = arguments.pop("resume")
+    try:
+        f1 = train(make_run, config_type(**arguments), resume=resume)
+    except InputError as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(f"exact-span F1 on development: {f1:.4f}; the model is in {arguments['out']}")
+    return 0

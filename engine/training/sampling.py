@@ -1,0 +1,51 @@
+"""Self-sampling: controllers with settings drawn at random, so that training sees all the ways to be pruned."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from engine.controllers import Decision, EntropyController, Gate
+
+ENTROPIES = (0.003, 0.3)  # thresholds are drawn from this range, log-uniformly
+
+
+@dataclass(frozen=True)
+class SampledController:
+    """An `EntropyController` with a threshold of its own for each gate and window, float ``(gates, windows)``.
+
+    Entropies are never negative, so −1 closes a gate; at 1 all words leave.
+    """
+
+    thresholds: Tensor
+    controller: EntropyController
+
+    @classmethod
+    def draw(cls, gates: int, windows: int, pruned: float, device: torch.device) -> SampledController:
+        """Draws settings.
+
+        Args:
+            gates: how many there are, one after each layer but the last.
+            windows: of the batch.
+            pruned: share of the windows that are pruned; in the others all words stay. Of those pruned, a quarter end
+                at one of the last two gates.
+            device: of the batch.
+        """
+        low, high = (math.log(value) for value in ENTROPIES)
+        levels = (low + (high - low) * torch.rand(windows)).exp()
+        steepness = 1 + torch.rand(windows)  # gate by gate the threshold grows by up to the factor 2
+        steps = torch.arange(gates).unsqueeze(1) - gates // 2
+        thresholds = (levels * steepness**steps).clamp(max=ENTROPIES[1])
+        thresholds[torch.rand(gates, windows) < 1 / 3] = -1.0
+        ends = gates - 1 - torch.randint(0, 2, (windows,))
+        for window in (torch.rand(windows) < 0.25).nonzero().flatten().tolist():
+            thresholds[ends[window], window] = 1.0
+        thresholds[:, torch.rand(windows) >= pruned] = -1.0
+        neighbours = int(torch.randint(1, 3, ()))
+        return cls(thresholds.to(device), EntropyController(neighbours=neighbours, exit_entities=True))
+
+    def __call__(self, gate: Gate) -> Decision:
+        return self.controller.decide(gate, self.thresholds[gate.index][gate.words.window])

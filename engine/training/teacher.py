@@ -1,0 +1,165 @@
+"""Fine-tunes a large encoder as the teacher of a small one: ``python -m engine.training.teacher``.
+
+The teacher is any Hugging Face encoder with a token-classification model; it needs no adapter and no gates.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from transformers import AutoModelForTokenClassification, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.utils import logging as transformers_logging
+
+from engine.corpora import Corpus
+from engine.documents import Entity
+from engine.errors import InputError, first_line
+from engine.huggingface import huggingface_logits
+from engine.ragged import RaggedBatch
+from engine.scoring import Counts, count_documents
+from engine.tokenization import Window, WordPieces, load_tokenizer
+from engine.training.data import Example, gold_examples, make_batches, pack
+from engine.training.loop import Run, TrainingConfig, command_line
+from engine.weights import label_names
+from engine.words import LabelSet, split_words
+
+
+@dataclass(frozen=True, kw_only=True)
+class TeacherConfig(TrainingConfig):
+    """Settings of a run.
+
+    Args:
+        backbone: folder or hub id of a Hugging Face encoder.
+    """
+
+    backbone: str
+    epochs: int = 4
+    lr: float = 6e-5
+    max_rows: int = 1024
+    average: float = 0.99
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """A token-classification model that labels words.
+
+    ``labels`` are in the order of the model's logits.
+    """
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    labels: LabelSet
+
+    @property
+    def pieces(self) -> WordPieces:
+        """Windows as long as the model takes them; models of RoBERTa's kind leave their first two positions unused."""
+        limit = self.model.config.max_position_embeddings - 2
+        return WordPieces(self.tokenizer, min(self.tokenizer.model_max_length, limit))
+
+    @torch.inference_mode()
+    def probabilities(self, texts: Iterable[Sequence[str]]) -> Iterator[np.ndarray]:
+        """Label distributions, float32 ``(words, labels)``, of each text, given as words; in the order of the texts."""
+        pieces = self.pieces
+        device = self.model.device
+        for words in texts:
+            windows = pieces.windows(words)
+            parts = [self._window(window, device) for window in windows]
+            yield np.concatenate(parts) if parts else np.zeros((0, len(self.labels)), dtype=np.float32)
+
+    def _window(self, window: Window, device: torch.device) -> np.ndarray:
+        with torch.autocast(device.type, dtype=torch.bfloat16):
+            logits = huggingface_logits(self.model, RaggedBatch.from_windows([window], device))
+        own = slice(window.own - window.first, window.own_end - window.first)
+        return logits.float().softmax(-1)[own].numpy(force=True)
+
+
+def load_teacher(source: str | Path, labels: LabelSet | None = None, dropout: float = 0.0) -> Teacher:
+    """A teacher from a folder or hub id.
+
+    Args:
+        source: a token-classification checkpoint, or with ``labels`` any encoder, which gets a fresh classifier.
+        labels: what a fresh classifier tells apart.
+        dropout: on hidden states, for training; none on attention, where it is slow.
+
+    Raises:
+        InputError: no such model.
+    """
+    transformers_logging.disable_progress_bar()
+    transformers_logging.set_verbosity_error()
+    fresh: dict[str, Any] = {"hidden_dropout_prob": dropout, "attention_probs_dropout_prob": 0.0}
+    if labels is not None:
+        fresh["id2label"] = dict(enumerate(labels.names))
+        fresh["label2id"] = {name: index for index, name in enumerate(labels.names)}
+    try:
+        model = AutoModelForTokenClassification.from_pretrained(source, dtype=torch.float32, **fresh)
+    except Exception as error:  # as in engine.weights: many kinds, one meaning
+        raise InputError(
+            f"expected a Hugging Face encoder, got {str(source)!r}: {first_line(error)}; check the path or hub id"
+        ) from error
+    names = label_names(model)
+    found = LabelSet.from_names(names)
+    if list(found.names) != names:
+        raise InputError(
+            f"expected a teacher with labels in the order {list(found.names)}, got {names}; fine-tune it with "
+            "python -m engine.training.teacher"
+        )
+    return Teacher(model.eval(), load_tokenizer(source), found)
+
+
+def teacher_f1(teacher: Teacher, corpus: Corpus) -> float:
+    """Exact-span micro F1, 0–1."""
+    spans = [split_words(document.text) for document in corpus.documents]
+    texts = [
+        [document.text[start:end] for start, end in words]
+        for document, words in zip(corpus.documents, spans, strict=True)
+    ]
+    found: list[tuple[Entity, ...]] = [
+        teacher.labels.decode(document.text, words, probabilities)
+        for document, words, probabilities in zip(corpus.documents, spans, teacher.probabilities(texts), strict=True)
+    ]
+    return sum(count_documents(corpus.documents, found, corpus.types), Counts()).f1
+
+
+class TeacherTraining(Run[TeacherConfig]):
+    """Gold labels on first pieces."""
+
+    def __init__(self, config: TeacherConfig) -> None:
+        train, self.dev = config.corpora()
+        self.teacher = load_teacher(config.backbone, LabelSet(train.types), config.dropout)
+        self.examples = gold_examples(train.documents, self.teacher.pieces, self.teacher.labels)
+        super().__init__(config, self.teacher.model)
+
+    def batches(self, rng: random.Random) -> list[list[Example]]:
+        """Windows of like length."""
+        return make_batches(self.examples, self.config.max_rows, rng)
+
+    def loss(self, examples: list[Example]) -> Tensor:
+        """Cross-entropy."""
+        batch, targets = pack(examples, self.accelerator.device)
+        return F.cross_entropy(huggingface_logits(self.model, batch).float(), targets)
+
+    def save(self, model: PreTrainedModel, folder: Path) -> None:
+        """Writes a plain checkpoint."""
+        model.save_pretrained(folder)
+        self.teacher.tokenizer.save_pretrained(folder)
+
+    def score(self, folder: Path) -> float:
+        """F1 of the saved model."""
+        return teacher_f1(load_teacher(folder), self.dev)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The command line; exit status 2 for bad input."""
+    return command_line("teacher", __doc__, TeacherConfig, TeacherTraining, argv)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
