@@ -1,15 +1,15 @@
-"""Controllers: at a gate, score the words and say who leaves. Pure tensor code; settings are the fields.
+"""Controllers: at a gate, score the words and say who leaves. Pure code on arrays; settings are the fields.
 
 A word's *need* is how much it still needs computing; words with little need leave.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -46,8 +46,8 @@ class Gate:
     number: int
     index: int
     batch: RaggedBatch
-    alive: Tensor
-    probabilities: Tensor
+    alive: np.ndarray
+    probabilities: np.ndarray
     qkv: Tensor
     heads: int
 
@@ -60,8 +60,8 @@ class Gate:
 class Decision:
     """``leaves`` bool ``(words,)``; ``need`` float ``(words,)``, the score behind it."""
 
-    leaves: Tensor
-    need: Tensor
+    leaves: np.ndarray
+    need: np.ndarray
 
 
 def _check(name: str, value: object, low: float, high: float, *, whole: bool = False) -> None:
@@ -71,11 +71,11 @@ def _check(name: str, value: object, low: float, high: float, *, whole: bool = F
         raise InputError(f"expected {name} as {kind} between {low:g} and {high:g}, got {value!r}; choose such a value")
 
 
-def _not_below_floor(leaves: Tensor, need: Tensor, gate: Gate, min_keep_ratio: float) -> Tensor:
+def _not_below_floor(leaves: np.ndarray, need: np.ndarray, gate: Gate, min_keep_ratio: float) -> np.ndarray:
     """Of the words that would leave, those with the least need, so that the share ``min_keep_ratio`` stays alive."""
     words = gate.words
-    alive = torch.bincount(words.window[gate.alive], minlength=len(words.counts))
-    floor = (words.counts * min_keep_ratio).ceil().long()
+    alive = np.bincount(words.window[gate.alive], minlength=len(words.counts))
+    floor = np.ceil(words.counts * min_keep_ratio).astype(np.int64)
     return lowest_per_window(need, leaves, words.window, alive - floor)
 
 
@@ -117,19 +117,19 @@ class EntropyController:
     def __call__(self, gate: Gate) -> Decision:
         return self.decide(gate, self.thresholds[min(gate.index, len(self.thresholds) - 1)])
 
-    def decide(self, gate: Gate, threshold: float | Tensor) -> Decision:
+    def decide(self, gate: Gate, threshold: float | np.ndarray) -> Decision:
         """The decision for a threshold, which may differ from word to word, ``(words,)``."""
         entropy = normalised_entropy(gate.probabilities)
         labels = gate.probabilities.argmax(-1)
         if not self.exit_entities:
-            entropy = entropy.masked_fill(labels > 0, math.inf)
+            entropy = np.where(labels > 0, np.inf, entropy)
         need = neighbour_max(entropy, gate.words.window, self.neighbours)
         leaves = self._whole((need <= threshold) & gate.alive, labels, gate)
         if self.min_keep_ratio:
             leaves = self._whole(_not_below_floor(leaves, need, gate, self.min_keep_ratio), labels, gate)
         return Decision(leaves, need)
 
-    def _whole(self, leaves: Tensor, labels: Tensor, gate: Gate) -> Tensor:
+    def _whole(self, leaves: np.ndarray, labels: np.ndarray, gate: Gate) -> np.ndarray:
         """Without entities of which a part would stay."""
         if not self.exit_entities:
             return leaves
@@ -171,20 +171,20 @@ class RuleController:
     def __call__(self, gate: Gate) -> Decision:
         window, windows = gate.words.window, len(gate.words.counts)
         received, entropy = (
-            pool_words(values, gate.batch.word, len(gate.words))
+            pool_words(values.numpy(force=True), gate.batch.word, len(gate.words))
             for values in attention_statistics(gate.qkv, gate.batch.lengths, gate.heads)
         )
         parts = (
-            (self.uncertainty, (1 - gate.probabilities.amax(-1)).clamp(min=1e-6).log()),
+            (self.uncertainty, np.log((1 - gate.probabilities.max(-1)).clip(min=1e-6))),
             (self.received, received),
             (self.entropy, entropy),
         )
-        need = torch.zeros_like(received)
+        need = np.zeros(len(received))
         for weight, values in parts:
             mean, std = window_mean_std(values, gate.alive, window, windows)
-            need = need + weight * (values - mean[window]) / std[window].clamp(min=1e-6)
+            need = need + weight * (values - mean[window]) / std[window].clip(min=1e-6)
         mean, std = window_mean_std(need, gate.alive, window, windows)
-        near_entity = neighbour_max((gate.probabilities.argmax(-1) > 0).float(), window, self.neighbours) > 0
+        near_entity = neighbour_max(gate.probabilities.argmax(-1) > 0, window, self.neighbours)
         leaves = (need < (mean + self.lambda_ * std)[window]) & ~near_entity & gate.alive
         if self.min_keep_ratio:
             leaves = _not_below_floor(leaves, need, gate, self.min_keep_ratio)
@@ -199,7 +199,7 @@ class ExitController:
     uses_attention: ClassVar[bool] = False
 
     def __call__(self, gate: Gate) -> Decision:
-        return Decision(gate.alive, torch.zeros_like(gate.probabilities[:, 0]))
+        return Decision(gate.alive, np.zeros(len(gate.words)))
 
 
 @dataclass(frozen=True)
@@ -221,18 +221,19 @@ class RandomController:
 class Replay:
     """A `RandomController` bound to one batch: an order of words, and counts ``(windows,)`` to replay at each gate."""
 
-    counts: dict[int, Tensor]
-    order: Tensor = field(repr=False)
+    counts: dict[int, np.ndarray]
+    order: np.ndarray = field(repr=False)
     uses_attention: ClassVar[bool] = False
 
     @classmethod
-    def of(cls, controller: RandomController, batch: RaggedBatch, counts: dict[int, Tensor]) -> Replay:
+    def of(cls, controller: RandomController, batch: RaggedBatch, counts: dict[int, np.ndarray]) -> Replay:
         """Draws one order over all words of each window."""
         draws = []
-        for ids, words in zip(batch.input_ids.split(batch.lengths), batch.words.counts.tolist(), strict=True):
+        ends = np.cumsum(batch.lengths)[:-1]
+        for ids, words in zip(np.split(batch.input_ids, ends), batch.words.counts.tolist(), strict=True):
             seed = (controller.seed * 1_000_003 + int(ids.sum()) * 8191 + len(ids)) % 2**63
             draws.append(torch.rand(words, generator=torch.Generator().manual_seed(seed)))
-        return cls(counts, torch.cat(draws).to(batch.word.device))
+        return cls(counts, torch.cat(draws).numpy())
 
     def __call__(self, gate: Gate) -> Decision:
         words = gate.words

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel
@@ -12,14 +13,16 @@ from engine.ragged import RaggedBatch
 
 def huggingface_logits(model: PreTrainedModel, batch: RaggedBatch) -> Tensor:
     """Logits ``(words, labels)`` of each word's first piece; the batch is padded to its longest window."""
-    pad = model.config.pad_token_id or 0
-    input_ids = torch.full((len(batch.lengths), max(batch.lengths)), pad, device=batch.word.device)
-    mask = torch.zeros_like(input_ids)
+    input_ids = np.full((len(batch.lengths), max(batch.lengths)), model.config.pad_token_id or 0)
+    mask = np.zeros_like(input_ids)
     places = (batch.window_of_rows(), batch.position)
     input_ids[places] = batch.input_ids
     mask[places] = 1
-    logits: Tensor = model(input_ids=input_ids, attention_mask=mask).logits
-    return logits[places][batch.first]
+    device = next(model.parameters()).device
+    logits: Tensor = model(
+        input_ids=torch.from_numpy(input_ids).to(device), attention_mask=torch.from_numpy(mask).to(device)
+    ).logits
+    return logits[places[0][batch.first], places[1][batch.first]]
 
 
 def run_huggingface(model: PreTrainedModel, batch: RaggedBatch, order: Tensor) -> MemoryBuffer:

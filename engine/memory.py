@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-import torch
+import numpy as np
 from torch import Tensor
 
 from engine.controllers import Decision
@@ -16,7 +16,7 @@ class HeadOutput:
     """What the label head after layer ``number`` said: ``logits`` ``(n, labels)`` of ``words`` int64 ``(n,)``."""
 
     number: int
-    words: Tensor
+    words: np.ndarray
     logits: Tensor
 
 
@@ -25,8 +25,8 @@ class GateRecord:
     """What happened at the gate after a head: ``leaves`` bool and ``need`` float, both ``(words,)``."""
 
     head: HeadOutput
-    leaves: Tensor
-    need: Tensor
+    leaves: np.ndarray
+    need: np.ndarray
 
     @property
     def number(self) -> int:
@@ -44,9 +44,9 @@ class MemoryBuffer:
     """
 
     batch: RaggedBatch
-    probabilities: Tensor
-    alive: Tensor
-    left_at: Tensor
+    probabilities: np.ndarray
+    alive: np.ndarray
+    left_at: np.ndarray
     heads: list[HeadOutput] = field(default_factory=list)
     gates: list[GateRecord] = field(default_factory=list)
     lengths: list[tuple[int, ...]] = field(default_factory=list)
@@ -54,18 +54,18 @@ class MemoryBuffer:
     @classmethod
     def of(cls, batch: RaggedBatch, labels: int, layers: int) -> MemoryBuffer:
         """An empty buffer: every word is alive."""
-        words, device = len(batch.words), batch.word.device
+        words = len(batch.words)
         return cls(
             batch,
-            probabilities=torch.zeros(words, labels, device=device),
-            alive=torch.ones(words, dtype=torch.bool, device=device),
-            left_at=torch.full((words,), layers, device=device),
+            probabilities=np.zeros((words, labels), dtype=np.float32),
+            alive=np.ones(words, dtype=bool),
+            left_at=np.full(words, layers),
         )
 
     def update(self, head: HeadOutput) -> None:
         """Sets the label distribution of the words that a head has seen."""
         self.heads.append(head)
-        self.probabilities[head.words] = head.logits.detach().float().softmax(-1)
+        self.probabilities[head.words] = head.logits.detach().float().softmax(-1).numpy(force=True)
 
     def remove(self, decision: Decision) -> None:
         """Records the decision at the gate of the latest head and lets the words leave."""
@@ -74,10 +74,10 @@ class MemoryBuffer:
         self.alive = self.alive & ~decision.leaves
         self.left_at[decision.leaves] = record.number
 
-    def leave_counts(self) -> dict[int, Tensor]:
+    def leave_counts(self) -> dict[int, np.ndarray]:
         """For each gate, how many words left in each window, int64 ``(windows,)``."""
         words = self.batch.words
         return {
-            record.number: torch.bincount(words.window[record.leaves], minlength=len(words.counts))
+            record.number: np.bincount(words.window[record.leaves], minlength=len(words.counts))
             for record in self.gates
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -15,7 +16,7 @@ from engine.strategies import Strategy
 
 
 def run(
-    model: GatedModel, batch: RaggedBatch, strategy: Strategy, counts: dict[int, Tensor] | None = None
+    model: GatedModel, batch: RaggedBatch, strategy: Strategy, counts: dict[int, np.ndarray] | None = None
 ) -> MemoryBuffer:
     """Runs a batch under a strategy; afterwards every word of the buffer has a label distribution.
 
@@ -50,26 +51,29 @@ def forward(
         last = number == encoder.num_layers
         if not (last or number in gates):
             continue
-        first = batch.first.nonzero().squeeze(1)
-        memory.update(HeadOutput(number, batch.word[first], model.logits(number, hidden[first])))
+        first = np.flatnonzero(batch.first)
+        memory.update(HeadOutput(number, batch.word[first], model.logits(number, _take(hidden, first))))
         if last or controller is None:
             break
-        with torch.no_grad():
-            gate = Gate(number, len(memory.gates), batch, memory.alive, memory.probabilities, qkv, encoder.num_heads)
-            decision = _worth_while(controller(gate), memory)
+        gate = Gate(number, len(memory.gates), batch, memory.alive, memory.probabilities, qkv, encoder.num_heads)
+        decision = _worth_while(controller(gate), memory)
         memory.remove(decision)
         if decision.leaves.any():
             batch, rows = batch.keep(memory.alive)
-            hidden = hidden[rows]
+            hidden = _take(hidden, rows)
             if not len(rows):
                 break
     return memory
 
 
+def _take(hidden: Tensor, rows: np.ndarray) -> Tensor:
+    return hidden.index_select(0, torch.from_numpy(rows).to(hidden.device))
+
+
 def _worth_while(decision: Decision, memory: MemoryBuffer) -> Decision:
     """Nobody leaves a window in which under a tenth of its words would, unless that finishes the window."""
     words = memory.batch.words
-    leaving = torch.bincount(words.window[decision.leaves], minlength=len(words.counts))
-    alive = torch.bincount(words.window[memory.alive], minlength=len(words.counts))
+    leaving = np.bincount(words.window[decision.leaves], minlength=len(words.counts))
+    alive = np.bincount(words.window[memory.alive], minlength=len(words.counts))
     worth = (leaving * 10 >= words.counts) | (leaving == alive)
     return Decision(decision.leaves & worth[words.window], decision.need)

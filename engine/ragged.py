@@ -2,6 +2,9 @@
 
 Shapes in this project: ``rows`` are word pieces with CLS and SEP, ``words`` are the words of all windows of a batch
 counted through, ``windows`` are windows.
+
+Indices are NumPy arrays on the host: a gate handles a few hundred small numbers, for which a tensor library's dispatch
+(and on a GPU, a launch and a synchronisation for each step) costs more than the work.
 """
 
 from __future__ import annotations
@@ -10,8 +13,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from engine.tokenization import Window
 
@@ -23,8 +24,8 @@ class Words:
     ``window`` int64 ``(words,)``: the window of each word; ``counts`` int64 ``(windows,)``: words of each window.
     """
 
-    window: Tensor
-    counts: Tensor
+    window: np.ndarray
+    counts: np.ndarray
 
     def __len__(self) -> int:
         return len(self.window)
@@ -38,15 +39,15 @@ class RaggedBatch:
     window, 0 for a finished one. ``first`` bool ``(rows,)``: the row is its word's first piece.
     """
 
-    input_ids: Tensor
-    position: Tensor
-    word: Tensor
-    first: Tensor
+    input_ids: np.ndarray
+    position: np.ndarray
+    word: np.ndarray
+    first: np.ndarray
     lengths: tuple[int, ...]
     words: Words
 
     @classmethod
-    def from_windows(cls, windows: Sequence[Window], device: torch.device | None = None) -> RaggedBatch:
+    def from_windows(cls, windows: Sequence[Window]) -> RaggedBatch:
         """Packs windows in the given order."""
         lengths = np.array([len(window.input_ids) for window in windows])
         counts = np.array([window.words for window in windows])
@@ -54,28 +55,23 @@ class RaggedBatch:
         local = np.concatenate([window.word for window in windows])
         word = np.where(local < 0, -1, local + offsets)
         starts = np.repeat(lengths.cumsum() - lengths, lengths)
-
-        def tensor(array: np.ndarray) -> Tensor:
-            return torch.from_numpy(array).to(device)
-
         return cls(
-            input_ids=tensor(np.concatenate([window.input_ids for window in windows])),
-            position=tensor(np.arange(len(word)) - starts),
-            word=tensor(word),
-            first=tensor((word >= 0) & (word != np.concatenate(([-1], word[:-1])))),
+            input_ids=np.concatenate([window.input_ids for window in windows]),
+            position=np.arange(len(word)) - starts,
+            word=word,
+            first=(word >= 0) & (word != np.concatenate(([-1], word[:-1]))),
             lengths=tuple(lengths.tolist()),
-            words=Words(tensor(np.repeat(np.arange(len(windows)), counts)), tensor(counts)),
+            words=Words(np.repeat(np.arange(len(windows)), counts), counts),
         )
 
     def __len__(self) -> int:
         return len(self.input_ids)
 
-    def window_of_rows(self) -> Tensor:
+    def window_of_rows(self) -> np.ndarray:
         """Window of each row, int64 ``(rows,)``."""
-        lengths = torch.tensor(self.lengths, device=self.word.device)
-        return torch.repeat_interleave(lengths)
+        return np.repeat(np.arange(len(self.lengths)), self.lengths)
 
-    def keep(self, alive: Tensor) -> tuple[RaggedBatch, Tensor]:
+    def keep(self, alive: np.ndarray) -> tuple[RaggedBatch, np.ndarray]:
         """The batch without the rows of words that left, and the kept rows' indices, int64 ``(kept,)``.
 
         CLS and SEP stay until their window has no words left; then the window is finished and has no rows.
@@ -84,12 +80,10 @@ class RaggedBatch:
             alive: bool ``(words,)``, the words that stay.
         """
         window = self.window_of_rows()
-        unfinished = torch.zeros(len(self.lengths), dtype=torch.bool, device=alive.device)
+        unfinished = np.zeros(len(self.lengths), dtype=bool)
         unfinished[self.words.window[alive]] = True
-        special = self.word < 0
-        kept = torch.where(special, unfinished[window], alive[self.word.clamp(min=0)])
-        rows = kept.nonzero().squeeze(1)
-        lengths = torch.bincount(window[rows], minlength=len(self.lengths))
+        rows = np.flatnonzero(np.where(self.word < 0, unfinished[window], alive[self.word]))
+        lengths = np.bincount(window[rows], minlength=len(self.lengths))
         batch = RaggedBatch(
             input_ids=self.input_ids[rows],
             position=self.position[rows],

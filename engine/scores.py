@@ -1,32 +1,31 @@
-"""Pure tensor functions that score rows and words. No model, no state."""
+"""Pure functions that score rows and words: NumPy for words, torch for attention. No model, no state."""
 
 from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor
 
 
-def normalised_entropy(probabilities: Tensor) -> Tensor:
+def normalised_entropy(probabilities: np.ndarray) -> np.ndarray:
     """Shannon entropy of label distributions ``(n, labels)`` → ``(n,)``, divided by log(labels), so 0–1."""
-    return torch.special.entr(probabilities).sum(-1) / math.log(probabilities.shape[-1])
+    positive = np.maximum(probabilities, np.finfo(np.float32).tiny)
+    return -(probabilities * np.log(positive)).sum(-1) / math.log(probabilities.shape[-1])
 
 
-def neighbour_max(values: Tensor, window: Tensor, reach: int) -> Tensor:
+def neighbour_max(values: np.ndarray, window: np.ndarray, reach: int) -> np.ndarray:
     """Maximum of ``values`` ``(words,)`` over the words at most ``reach`` places away in the same ``window``."""
-    result = values
+    result = values.copy()
     for shift in range(1, reach + 1):
         same = window[shift:] == window[:-shift]
-        lowest = torch.full_like(values[shift:], -math.inf)
-        right = torch.where(same, values[shift:], lowest)
-        left = torch.where(same, values[:-shift], lowest)
-        result = torch.cat((torch.maximum(result[:-shift], right), result[-shift:]))
-        result = torch.cat((result[:shift], torch.maximum(result[shift:], left)))
+        np.maximum(result[:-shift], values[shift:], out=result[:-shift], where=same)
+        np.maximum(result[shift:], values[:-shift], out=result[shift:], where=same)
     return result
 
 
-def whole_spans(candidates: Tensor, labels: Tensor, window: Tensor) -> Tensor:
+def whole_spans(candidates: np.ndarray, labels: np.ndarray, window: np.ndarray) -> np.ndarray:
     """Those of the candidate words ``(words,)`` whose predicted entity consists of candidates only.
 
     Args:
@@ -34,14 +33,12 @@ def whole_spans(candidates: Tensor, labels: Tensor, window: Tensor) -> Tensor:
         labels: IOB2 label of each word, int64 ``(words,)``: 0 outside, odd begin, even inside.
         window: window of each word.
     """
-    continues = torch.zeros_like(candidates)
+    begins = np.ones(len(candidates), dtype=bool)
     type_ = (labels + 1) // 2
     inside = (labels[1:] > 0) & (labels[1:] % 2 == 0)
-    continues[1:] = inside & (type_[1:] == type_[:-1]) & (window[1:] == window[:-1])
-    span = (~continues).cumsum(0) - 1
-    whole = torch.ones_like(candidates, dtype=torch.int8)
-    whole = whole.scatter_reduce(0, span, candidates.to(torch.int8), "amin")
-    return whole[span].bool()
+    begins[1:] = ~(inside & (type_[1:] == type_[:-1]) & (window[1:] == window[:-1]))
+    whole = np.logical_and.reduceat(candidates, np.flatnonzero(begins))
+    return whole[begins.cumsum() - 1]
 
 
 def attention_statistics(qkv: Tensor, lengths: tuple[int, ...], heads: int) -> tuple[Tensor, Tensor]:
@@ -68,25 +65,26 @@ def attention_statistics(qkv: Tensor, lengths: tuple[int, ...], heads: int) -> t
     return torch.cat(received), torch.cat(entropy)
 
 
-def pool_words(values: Tensor, word: Tensor, words: int) -> Tensor:
+def pool_words(values: np.ndarray, word: np.ndarray, words: int) -> np.ndarray:
     """Maximum over each word's rows: ``(rows,)`` → ``(words,)``; word −1 is none, absent words get 0."""
-    pooled = values.new_zeros(words)
+    pooled = np.full(words, -np.inf, dtype=values.dtype)
     member = word >= 0
-    return pooled.scatter_reduce(0, word[member], values[member], "amax", include_self=False)
+    np.maximum.at(pooled, word[member], values[member])
+    return np.where(np.isinf(pooled), 0, pooled)
 
 
-def window_mean_std(values: Tensor, member: Tensor, window: Tensor, windows: int) -> tuple[Tensor, Tensor]:
+def window_mean_std(
+    values: np.ndarray, member: np.ndarray, window: np.ndarray, windows: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Mean and standard deviation of the member words' values in each window, ``(windows,)`` each (0 where none)."""
-    zero = values.new_zeros(windows)
-    count = zero.index_add(0, window, member.to(values.dtype)).clamp(min=1)
-    kept = torch.where(member, values, values.new_zeros(()))
-    mean = zero.index_add(0, window, kept) / count
-    deviation = torch.where(member, values - mean[window], values.new_zeros(()))
-    variance = zero.index_add(0, window, deviation.square()) / count
-    return mean, variance.sqrt()
+    values, window = values[member], window[member]
+    count = np.bincount(window, minlength=windows).clip(min=1)
+    mean = np.bincount(window, values, minlength=windows) / count
+    variance = np.bincount(window, np.square(values - mean[window]), minlength=windows) / count
+    return mean, np.sqrt(variance)
 
 
-def lowest_per_window(values: Tensor, candidates: Tensor, window: Tensor, limit: Tensor) -> Tensor:
+def lowest_per_window(values: np.ndarray, candidates: np.ndarray, window: np.ndarray, limit: np.ndarray) -> np.ndarray:
     """The candidates with the lowest values, at most ``limit`` in each window; ties go by position.
 
     Args:
@@ -95,10 +93,8 @@ def lowest_per_window(values: Tensor, candidates: Tensor, window: Tensor, limit:
         window: window of each word, ascending, int64 ``(words,)``.
         limit: int64 ``(windows,)``.
     """
-    order = values.masked_fill(~candidates, math.inf).argsort(stable=True)
-    order = order[window[order].argsort(stable=True)]
-    counts = torch.bincount(window, minlength=len(limit))
-    place = torch.arange(len(values), device=values.device) - (counts.cumsum(0) - counts)[window]
-    rank = torch.empty_like(place)
-    rank[order] = place
+    order = np.lexsort((np.where(candidates, values, np.inf), window))
+    counts = np.bincount(window, minlength=len(limit))
+    rank = np.empty(len(values), dtype=np.int64)
+    rank[order] = np.arange(len(values)) - (counts.cumsum() - counts)[window]
     return candidates & (rank < limit[window])

@@ -40,7 +40,6 @@ class Placed:
 
     window: Window
     memory: MemoryBuffer
-    probabilities: np.ndarray  # (words, labels), of the memory's batch
     slot: int  # the window's number in the memory's batch
     first_word: int  # the window's first word in the memory's batch
 
@@ -231,7 +230,7 @@ class Engine:
         placed: list[list[Placed]] = [[] for _ in texts]
         encoder_s = untimed_s = 0.0
         for chunk in self._chunks(windows, strategy):
-            batch = RaggedBatch.from_windows([window for _, window in chunk], self.device)
+            batch = RaggedBatch.from_windows([window for _, window in chunk])
             counts = None
             if strategy.controller is not None and isinstance(strategy.controller, RandomController):
                 reference = self._now()
@@ -243,10 +242,9 @@ class Engine:
             else:
                 memory = run(self.model, batch, strategy, counts)
             encoder_s += self._now() - start
-            probabilities = memory.probabilities.numpy(force=True)
             first_word = 0
             for slot, (index, window) in enumerate(chunk):
-                placed[index].append(Placed(window, memory, probabilities, slot, first_word))
+                placed[index].append(Placed(window, memory, slot, first_word))
                 first_word += window.words
         found = []
         for text, spans, parts in zip(texts, words, placed, strict=True):
@@ -281,7 +279,7 @@ class Engine:
         slices = []
         for part in parts:
             start = part.first_word + part.window.own - part.window.first
-            slices.append(part.probabilities[start : start + part.window.own_end - part.window.own])
+            slices.append(part.memory.probabilities[start : start + part.window.own_end - part.window.own])
         if not slices:
             return np.zeros((0, len(self.labels)), dtype=np.float32)
         return slices[0] if len(slices) == 1 else np.concatenate(slices)

@@ -44,7 +44,9 @@ class BertEncoder(nn.Module):
 
     def embed(self, batch: RaggedBatch) -> Tensor:
         """Hidden states ``(rows, hidden)`` before layer 1."""
-        embeddings = self.word_embeddings(batch.input_ids) + self.position_embeddings(batch.position)
+        device = self.embedding_norm.weight.device
+        input_ids, position = (torch.from_numpy(index).to(device) for index in (batch.input_ids, batch.position))
+        embeddings = self.word_embeddings(input_ids) + self.position_embeddings(position)
         hidden = self.embedding_norm(embeddings + self.token_type_embeddings.weight[0])
         return F.dropout(hidden, self.config.hidden_dropout_prob) if self.training else hidden
 

@@ -58,13 +58,12 @@ def make_batches(examples: Sequence[Example], max_rows: int, rng: random.Random)
 
 def mask_words(batch: RaggedBatch, share: float, mask_id: int) -> RaggedBatch:
     """The batch with all pieces of a random share of its words replaced by the mask token."""
-    masked = torch.rand(len(batch.words), device=batch.word.device) < share
-    rows = (batch.word >= 0) & masked[batch.word.clamp(min=0)]
-    return replace(batch, input_ids=batch.input_ids.masked_fill(rows, mask_id))
+    masked = torch.rand(len(batch.words)).numpy() < share
+    return replace(batch, input_ids=np.where((batch.word >= 0) & masked[batch.word], mask_id, batch.input_ids))
 
 
 def pack(examples: Sequence[Example], device: torch.device) -> tuple[RaggedBatch, Tensor]:
     """The packed batch and its words' target distributions, float32 ``(words, labels)``."""
-    batch = RaggedBatch.from_windows([example.window for example in examples], device)
+    batch = RaggedBatch.from_windows([example.window for example in examples])
     targets = torch.from_numpy(np.concatenate([example.targets for example in examples])).to(device).float()
     return batch, targets / targets.sum(-1, keepdim=True)

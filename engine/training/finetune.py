@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -95,7 +96,7 @@ def joint_loss(memory: MemoryBuffer, targets: Tensor, layers: int, config: Finet
     for head in memory.heads:
         smoothing = config.label_smoothing
         losses = F.cross_entropy(head.logits.float(), targets[head.words], reduction="none", label_smoothing=smoothing)
-        ends.append(losses[memory.left_at[head.words] == head.number].sum())
+        ends.append(losses[np.flatnonzero(memory.left_at[head.words] == head.number)].sum())
         if head.number < layers:
             gates.append(losses.mean())
     end = torch.stack(ends).sum() / len(targets)
@@ -104,7 +105,7 @@ def joint_loss(memory: MemoryBuffer, targets: Tensor, layers: int, config: Finet
 
 def all_stay(gate: Gate) -> Decision:
     """Nobody leaves."""
-    return Decision(torch.zeros_like(gate.alive), torch.zeros_like(gate.probabilities[:, 0]))
+    return Decision(np.zeros_like(gate.alive), np.zeros(len(gate.words)))
 
 
 def dense_f1(weights: Weights, corpus: Corpus, device: str) -> float:
@@ -176,8 +177,7 @@ class Finetuning(Run[FinetuneConfig]):
         gates = range(1, layers)
         controller: Callable[[Gate], Decision] = all_stay
         if self.config.pruned:
-            device = self.accelerator.device
-            controller = SampledController.draw(len(gates), len(examples), self.config.pruned, device)
+            controller = SampledController.draw(len(gates), len(examples), self.config.pruned)
         return joint_loss(forward(self.model, batch, gates, controller), targets, layers, self.config)
 
     def save(self, model: GatedModel, folder: Path) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
-from torch import Tensor
 
 from engine.controllers import Decision, EntropyController, Gate
 
@@ -20,11 +20,11 @@ class SampledController:
     Entropies are never negative, so −1 closes a gate; at 1 all words leave.
     """
 
-    thresholds: Tensor
+    thresholds: np.ndarray
     controller: EntropyController
 
     @classmethod
-    def draw(cls, gates: int, windows: int, pruned: float, device: torch.device) -> SampledController:
+    def draw(cls, gates: int, windows: int, pruned: float) -> SampledController:
         """Draws settings.
 
         Args:
@@ -32,7 +32,6 @@ class SampledController:
             windows: of the batch.
             pruned: share of the windows that are pruned; in the others all words stay. Of those pruned, a quarter end
                 at one of the last two gates.
-            device: of the batch.
         """
         low, high = (math.log(value) for value in ENTROPIES)
         levels = (low + (high - low) * torch.rand(windows)).exp()
@@ -45,7 +44,7 @@ class SampledController:
             thresholds[ends[window], window] = 1.0
         thresholds[:, torch.rand(windows) >= pruned] = -1.0
         neighbours = int(torch.randint(1, 3, ()))
-        return cls(thresholds.to(device), EntropyController(neighbours=neighbours, exit_entities=True))
+        return cls(thresholds.numpy(), EntropyController(neighbours=neighbours, exit_entities=True))
 
     def __call__(self, gate: Gate) -> Decision:
         return self.controller.decide(gate, self.thresholds[gate.index][gate.words.window])

@@ -68,15 +68,14 @@ class Teacher:
     def probabilities(self, texts: Iterable[Sequence[str]]) -> Iterator[np.ndarray]:
         """Label distributions, float32 ``(words, labels)``, of each text, given as words; in the order of the texts."""
         pieces = self.pieces
-        device = self.model.device
         for words in texts:
             windows = pieces.windows(words)
-            parts = [self._window(window, device) for window in windows]
+            parts = [self._window(window) for window in windows]
             yield np.concatenate(parts) if parts else np.zeros((0, len(self.labels)), dtype=np.float32)
 
-    def _window(self, window: Window, device: torch.device) -> np.ndarray:
-        with torch.autocast(device.type, dtype=torch.bfloat16):
-            logits = huggingface_logits(self.model, RaggedBatch.from_windows([window], device))
+    def _window(self, window: Window) -> np.ndarray:
+        with torch.autocast(self.model.device.type, dtype=torch.bfloat16):
+            logits = huggingface_logits(self.model, RaggedBatch.from_windows([window]))
         own = slice(window.own - window.first, window.own_end - window.first)
         return logits.float().softmax(-1)[own].numpy(force=True)
 

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 
@@ -11,16 +12,15 @@ SURE, UNSURE = 0.99, 0.6
 def gate(labels: list[int], certainty: list[float], alive: list[bool] | None = None) -> Gate:
     """A gate over one window of one-piece words with these labels (0 outside, 1 begin, 2 inside) and probabilities."""
     batch = RaggedBatch.from_windows([window([1] * len(labels))])
-    rest = (1 - torch.tensor(certainty)) / 2
-    probabilities = rest[:, None].repeat(1, 3)
-    probabilities[torch.arange(len(labels)), labels] = torch.tensor(certainty)
-    here = torch.tensor(alive or [True] * len(labels))
+    probabilities = np.repeat((1 - np.array(certainty)) / 2, 3).reshape(-1, 3)
+    probabilities[np.arange(len(labels)), labels] = certainty
+    here = np.array(alive or [True] * len(labels))
     torch.manual_seed(0)
     return Gate(1, 0, batch, here, probabilities, torch.randn(len(batch), 24), heads=2)
 
 
 def leaving(controller, at: Gate) -> list[int]:
-    return controller(at).leaves.nonzero().flatten().tolist()
+    return np.flatnonzero(controller(at).leaves).tolist()
 
 
 CERTAIN = EntropyController(0.2, neighbours=0, exit_entities=True)

@@ -1,5 +1,4 @@
 import numpy as np
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -37,9 +36,9 @@ def test_rows_of_all_windows_lie_packed_with_words_counted_through():
 def test_keeping_words_keeps_exactly_their_rows_and_the_specials_of_unfinished_windows(pieces, data):
     batch = RaggedBatch.from_windows([window(p, offset=100 * i) for i, p in enumerate(pieces)])
     words = len(batch.words)
-    alive = torch.tensor(data.draw(st.lists(st.booleans(), min_size=words, max_size=words)))
+    alive = np.array(data.draw(st.lists(st.booleans(), min_size=words, max_size=words)))
     kept, rows = batch.keep(alive)
-    unfinished = {int(batch.words.window[word]) for word in alive.nonzero().flatten()}
+    unfinished = {int(batch.words.window[word]) for word in np.flatnonzero(alive)}
     expected = [
         row
         for row, (word, of) in enumerate(zip(batch.word.tolist(), batch.window_of_rows().tolist(), strict=True))
@@ -54,7 +53,7 @@ def test_keeping_words_keeps_exactly_their_rows_and_the_specials_of_unfinished_w
 
 def test_keeping_twice_is_keeping_the_common_words():
     batch = RaggedBatch.from_windows([window([2, 1, 3]), window([1, 1])])
-    first, second = torch.tensor([1, 1, 0, 1, 0]).bool(), torch.tensor([1, 0, 0, 1, 0]).bool()
+    first, second = np.array([1, 1, 0, 1, 0], dtype=bool), np.array([1, 0, 0, 1, 0], dtype=bool)
     twice, _ = batch.keep(first)[0].keep(second)
     once, _ = batch.keep(second)
     assert twice.input_ids.tolist() == once.input_ids.tolist()

@@ -80,7 +80,7 @@ def test_words_get_the_labels_of_the_window_that_owns_them(engine):
     assert len(windows) > 3
     for window in windows:
         with torch.no_grad():
-            alone = run(engine.model, RaggedBatch.from_windows([window]), Strategy("dense")).probabilities.numpy()
+            alone = run(engine.model, RaggedBatch.from_windows([window]), Strategy("dense")).probabilities
         expected = alone[window.own - window.first : window.own_end - window.first]
         np.testing.assert_allclose(result.probabilities[window.own : window.own_end], expected, atol=1e-4)
 
