@@ -52,15 +52,15 @@ def entropy_grid(layers: int) -> Iterator[Strategy]:
     """Settings of ``entropy``.
 
     The same threshold everywhere or stricter at earlier gates; entities staying, leaving, or leaving together with all
-    other words before the last layer, which changes few labels.
+    other words at one of the last two gates, which changes few labels.
     """
-    sets = gate_sets(layers, min(3, layers - 1))
+    sets = [*gate_sets(layers, min(3, layers - 1)), *gate_sets(layers, min(2, layers - 1))[-1:]]
     for gates, threshold, steep in itertools.product(sets, (0.03, 0.06, 0.1, 0.15, 0.25), (1.0, 2.0)):
         values = tuple(threshold / steep**before for before in reversed(range(len(gates))))
         yield Strategy("entropy", gates, EntropyController(values, 1, exit_entities=True))
-        if gates[-1] < layers - 1:
-            yield Strategy("entropy", (*gates, layers - 1), EntropyController((*values, 1.0), 1, exit_entities=True))
-        if steep == 1:
+        for end in range(max(gates[-1] + 1, layers - 2), layers):
+            yield Strategy("entropy", (*gates, end), EntropyController((*values, 1.0), 1, exit_entities=True))
+        if steep == 1 and len(gates) == 3:
             yield Strategy("entropy", gates, EntropyController(values, 1, exit_entities=False))
 
 

@@ -44,6 +44,7 @@ class FinetuneConfig(TrainingConfig):
 
     Args:
         backbone: folder or hub id of a Hugging Face BERT encoder, or a model folder with gates to go on from.
+        layers: how many of the backbone's layers to take, from the first one on; 0 takes all.
         soft_labels: file that ``engine.training.soft_labels`` made, empty for gold alone.
         sentences: the file of sentences that it was made from.
         soft_share: unlabelled windows in each epoch, as a multiple of the gold windows.
@@ -54,6 +55,7 @@ class FinetuneConfig(TrainingConfig):
     """
 
     backbone: str
+    layers: int = 0
     soft_labels: str = ""
     sentences: str = ""
     soft_share: float = 1.0
@@ -63,6 +65,7 @@ class FinetuneConfig(TrainingConfig):
     gate_weight: float = 1.0
 
     LIMITS = TrainingConfig.LIMITS | {
+        "layers": (0, 1000),
         "soft_share": (0, 100),
         "pruned": (0, 1),
         "mask": (0, 0.9),
@@ -115,9 +118,11 @@ def dense_f1(weights: Weights, corpus: Corpus, device: str) -> float:
     return sum(count_documents(corpus.documents, found, corpus.types), Counts()).f1
 
 
-def new_model(backbone: str, labels: LabelSet, dropout: float) -> GatedModel:
-    """A model folder's encoder and heads, or a pretrained encoder with fresh heads after all layers."""
+def new_model(backbone: str, labels: LabelSet, dropout: float, layers: int) -> GatedModel:
+    """A model folder's encoder and heads, or a pretrained encoder's first layers with fresh heads after each."""
     if Path(backbone, GATES).is_file():
+        if layers:
+            raise InputError(f"expected a plain encoder with --layers, got {backbone} with gates; leave --layers out")
         weights = load_weights(backbone)
         if weights.model.labels.names != labels.names:
             raise InputError(
@@ -131,7 +136,12 @@ def new_model(backbone: str, labels: LabelSet, dropout: float) -> GatedModel:
     try:
         config = AutoConfig.from_pretrained(backbone)
         encoder_type = encoder_class(config)
-        pretrained = AutoModel.from_pretrained(backbone, dtype=torch.float32)
+        if layers > config.num_hidden_layers:
+            raise InputError(
+                f"expected at most {config.num_hidden_layers} --layers of {backbone!r}, got {layers}; take fewer"
+            )
+        config.num_hidden_layers = layers or config.num_hidden_layers
+        pretrained = AutoModel.from_pretrained(backbone, config=config, dtype=torch.float32)
     except InputError:
         raise
     except Exception as error:  # as in engine.weights: many kinds, one meaning
@@ -153,7 +163,7 @@ class Finetuning(Run[FinetuneConfig]):
     def __init__(self, config: FinetuneConfig) -> None:
         train, self.dev = config.corpora()
         self.labels = LabelSet(train.types)
-        model = new_model(config.backbone, self.labels, config.dropout)
+        model = new_model(config.backbone, self.labels, config.dropout, config.layers)
         self.tokenizer = load_tokenizer(config.backbone)
         pieces = WordPieces(self.tokenizer, model.encoder.max_rows)
         self.gold = gold_examples(train.documents, pieces, self.labels)

@@ -189,6 +189,18 @@ def test_self_sampling_trains_a_model_folder_on_while_it_is_pruned(finetuned, co
     assert load_engine(tmp_path / "run").tag(ABSTRACT, "entropy").entities
 
 
+def test_a_shallow_student_takes_the_backbones_first_layers(biobert_like, corpus, tmp_path, finetuned):
+    settings = config(biobert_like, corpus, tmp_path / "run", layers=2, epochs=1, lr=0.0)
+    finetune(settings)
+    shallow, whole = load_engine(tmp_path / "run").encoder, BertModel.from_pretrained(biobert_like)
+    assert shallow.num_layers == 2
+    weight = whole.encoder.layer[1].output.dense.weight
+    torch.testing.assert_close(shallow.layers[1].output.weight, weight, atol=1e-3, rtol=0)
+    for backbone, message in ((biobert_like, "expected at most 3 --layers"), (finetuned[0], "expected a plain enc")):
+        with pytest.raises(InputError, match=message):
+            finetune(replace(settings, backbone=str(backbone), layers=4, out=str(tmp_path / "other")))
+
+
 def test_sampled_settings_close_all_gates_of_the_windows_that_are_not_pruned():
     torch.manual_seed(0)
     drawn = SampledController.draw(5, 400, 0.7).thresholds
