@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from engine.errors import InputError, first_line
 
+MAX_KNOWN_WORDS = 50_000  # about 10 MB
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
@@ -71,28 +73,31 @@ class WordPieces:
         self._backend.no_padding()
         self.cls_id, self.sep_id, self.unk_id = tokenizer.cls_token_id, tokenizer.sep_token_id, tokenizer.unk_token_id
         self.capacity = max_rows - 2
+        self._known: dict[str, tuple[int, ...]] = {}
 
     def pieces(self, words: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """Piece ids and word indices, int64 ``(pieces,)`` each; every word has at least one piece.
 
         A word without pieces (control characters) is unknown; one with more pieces than a window can hold is cut.
+        Words are cut one by one, so what is known of a word is remembered.
         """
-        # Lone surrogates cannot be encoded; the replacement character keeps every word in its place.
-        encoding = self._backend.encode(
-            [_SURROGATES.sub("\ufffd", word) for word in words], is_pretokenized=True, add_special_tokens=False
-        )
-        ids = np.array(encoding.ids, dtype=np.int64)
-        word = np.array(encoding.word_ids, dtype=np.int64)
-        counts = np.bincount(word, minlength=len(words))
-        if counts.min() == 0:
-            missing = np.flatnonzero(counts == 0)
-            ids, word = np.append(ids, np.full(len(missing), self.unk_id)), np.append(word, missing)
-            order = word.argsort(kind="stable")
-            ids, word = ids[order], word[order]
-        if counts.max() > self.capacity:
-            rank = np.arange(len(word)) - word.searchsorted(word)
-            ids, word = ids[rank < self.capacity], word[rank < self.capacity]
-        return ids, word
+        if len(self._known) > MAX_KNOWN_WORDS:
+            self._known = {}
+        known = self._known
+        if new := [word for word in dict.fromkeys(words) if word not in known]:
+            # Lone surrogates cannot be encoded; the replacement character keeps every word in its place.
+            encoding = self._backend.encode(
+                [_SURROGATES.sub("\ufffd", word) for word in new], is_pretokenized=True, add_special_tokens=False
+            )
+            found: list[list[int]] = [[] for _ in new]
+            for piece, index in zip(encoding.ids, encoding.word_ids, strict=True):
+                found[index].append(piece)
+            for word, pieces in zip(new, found, strict=True):
+                known[word] = tuple(pieces[: self.capacity]) or (self.unk_id,)
+        parts = [known[word] for word in words]
+        counts = np.fromiter(map(len, parts), dtype=np.int64, count=len(parts))
+        ids = np.fromiter(chain.from_iterable(parts), dtype=np.int64, count=int(counts.sum()))
+        return ids, np.repeat(np.arange(len(parts)), counts)
 
     def windows(self, words: Sequence[str]) -> list[Window]:
         """Windows over all words of one text; a quarter of a window overlaps with the next.

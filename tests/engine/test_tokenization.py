@@ -59,6 +59,20 @@ def test_pieces_equal_those_of_hugging_face_on_ordinary_text(tokenizer, pieces):
     assert pieces.pieces(words)[0].tolist() == tokenizer(text, add_special_tokens=False)["input_ids"]
 
 
+@given(words=WORDS)
+def test_what_is_remembered_of_a_word_does_not_change_its_pieces(tokenizer, pieces, words):
+    fresh = WordPieces(tokenizer, max_rows=32)
+    assert [part.tolist() for part in pieces.pieces(words)] == [part.tolist() for part in fresh.pieces(words)]
+
+
+def test_words_are_remembered_within_bounds(tokenizer, monkeypatch):
+    monkeypatch.setattr("engine.tokenization.MAX_KNOWN_WORDS", 10)
+    fresh = WordPieces(tokenizer, max_rows=32)
+    for number in range(30):
+        fresh.pieces([f"x{number}", "nausea"])
+        assert len(fresh._known) <= 12
+
+
 def test_the_tokenizers_own_truncation_and_padding_do_not_reach_us(tokenizer):
     backend = tokenizer.backend_tokenizer
     backend.enable_truncation(4)
