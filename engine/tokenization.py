@@ -91,7 +91,8 @@ class WordPieces:
             )
             found: list[list[int]] = [[] for _ in new]
             for piece, index in zip(encoding.ids, encoding.word_ids, strict=True):
-                found[index].append(piece)
+                if index is not None:
+                    found[index].append(piece)
             for word, pieces in zip(new, found, strict=True):
                 known[word] = tuple(pieces[: self.capacity]) or (self.unk_id,)
         parts = [known[word] for word in words]
