@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 
 import numpy as np
 import torch
@@ -111,9 +112,9 @@ def all_stay(gate: Gate) -> Decision:
     return Decision(np.zeros_like(gate.alive), np.zeros(len(gate.words)))
 
 
-def dense_f1(weights: Weights, corpus: Corpus, device: str) -> float:
-    """Exact-span micro F1 of the dense pass, 0–1."""
-    results = Engine(weights, device=device).tag_batch([document.text for document in corpus.documents], "dense")
+def f1_of(strategy: str, weights: Weights, corpus: Corpus, device: str) -> float:
+    """Exact-span micro F1 under a strategy, 0–1."""
+    results = Engine(weights, device=device).tag_batch([document.text for document in corpus.documents], strategy)
     found = [result.entities for result in results]
     return sum(count_documents(corpus.documents, found, corpus.types), Counts()).f1
 
@@ -195,8 +196,10 @@ class Finetuning(Run[FinetuneConfig]):
         save_weights(folder, model, self.tokenizer)
 
     def score(self, folder: Path) -> float:
-        """F1 of the dense pass."""
-        return dense_f1(load_weights(folder), self.dev, str(self.accelerator.device))
+        """F1 of the dense pass; if windows are pruned, the mean of it and of ``entropy`` with its default settings."""
+        weights, device = load_weights(folder), str(self.accelerator.device)
+        strategies = ("dense", "entropy") if self.config.pruned else ("dense",)
+        return fmean(f1_of(strategy, weights, self.dev, device) for strategy in strategies)
 
 
 def main(argv: list[str] | None = None) -> int:
