@@ -39,7 +39,8 @@ class Gate:
         batch: the rows that were computed.
         alive: bool ``(words,)``, words that have not left.
         probabilities: ``(words, labels)`` of this gate's head; of words that left, as they left.
-        qkv: the layer's fused queries, keys and values ``(rows, 3 · hidden)``.
+        query: the layer's queries ``(active rows, hidden)``.
+        key: the layer's keys ``(rows, hidden)``.
         heads: attention heads.
     """
 
@@ -48,12 +49,23 @@ class Gate:
     batch: RaggedBatch
     alive: np.ndarray
     probabilities: np.ndarray
-    qkv: Tensor
+    query: Tensor
+    key: Tensor
     heads: int
 
     @property
     def words(self) -> Words:
         return self.batch.words
+
+    def attention(self) -> tuple[np.ndarray, np.ndarray]:
+        """Attention received and attention entropy of words, float32 ``(words,)`` each."""
+        batch = self.batch
+        received, entropy = attention_statistics(self.query, self.key, batch.computed, batch.lengths, self.heads)
+        active = batch.word if batch.active is None else batch.word[batch.active]
+        return (
+            pool_words(received.numpy(force=True), batch.word, len(self.words)),
+            pool_words(entropy.numpy(force=True), active, len(self.words)),
+        )
 
 
 @dataclass(frozen=True)
@@ -64,7 +76,8 @@ class Decision:
     need: np.ndarray
 
 
-def _check(name: str, value: object, low: float, high: float, *, whole: bool = False) -> None:
+def check_number(name: str, value: object, low: float, high: float, *, whole: bool = False) -> None:
+    """Raises an `InputError` unless a setting is a number (a whole one) in a range."""
     number = isinstance(value, int) or (isinstance(value, float) and not whole)
     if isinstance(value, bool) or not number or not low <= float(value) <= high:  # type: ignore[arg-type]
         kind = "a whole number" if whole else "a number"
@@ -103,11 +116,11 @@ class EntropyController:
         if isinstance(self.max_entropy, list):  # from JSON
             object.__setattr__(self, "max_entropy", tuple(self.max_entropy))
         for value in self.thresholds or (None,):
-            _check("max_entropy", value, 0, 1)
+            check_number("max_entropy", value, 0, 1)
         if not isinstance(self.exit_entities, bool):
             raise InputError(f"expected exit_entities as true or false, got {self.exit_entities!r}; choose one of them")
-        _check("neighbours", self.neighbours, 0, 16, whole=True)
-        _check("min_keep_ratio", self.min_keep_ratio, 0, 1)
+        check_number("neighbours", self.neighbours, 0, 16, whole=True)
+        check_number("min_keep_ratio", self.min_keep_ratio, 0, 1)
 
     @property
     def thresholds(self) -> tuple[float, ...]:
@@ -162,18 +175,15 @@ class RuleController:
     LAMBDA_RANGE: ClassVar[tuple[float, float]] = (-2.0, 2.0)
 
     def __post_init__(self) -> None:
-        _check("lambda", self.lambda_, *self.LAMBDA_RANGE)
+        check_number("lambda", self.lambda_, *self.LAMBDA_RANGE)
         for name in ("uncertainty", "received", "entropy"):
-            _check(name, getattr(self, name), -10, 10)
-        _check("neighbours", self.neighbours, 0, 16, whole=True)
-        _check("min_keep_ratio", self.min_keep_ratio, 0, 1)
+            check_number(name, getattr(self, name), -10, 10)
+        check_number("neighbours", self.neighbours, 0, 16, whole=True)
+        check_number("min_keep_ratio", self.min_keep_ratio, 0, 1)
 
     def __call__(self, gate: Gate) -> Decision:
         window, windows = gate.words.window, len(gate.words.counts)
-        received, entropy = (
-            pool_words(values.numpy(force=True), gate.batch.word, len(gate.words))
-            for values in attention_statistics(gate.qkv, gate.batch.lengths, gate.heads)
-        )
+        received, entropy = gate.attention()
         parts = (
             (self.uncertainty, np.log((1 - gate.probabilities.max(-1)).clip(min=1e-6))),
             (self.received, received),

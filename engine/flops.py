@@ -1,7 +1,8 @@
 """Multiply-adds by formula, for one window at a time.
 
-A layer with m rows, hidden size d and intermediate size f costs ``4md² + 2mdf + 2m²d`` (``12md² + 2m²d`` where f = 4d);
-a label head ``d · labels`` for each word; attention statistics at a gate another ``m²d``.
+A layer with m active rows among n visible ones, hidden size d and intermediate size f costs
+``2(m + n)d² + 2mdf + 2mnd`` (``12md² + 2m²d`` where f = 4d and all rows are active); a label head ``d · labels`` for
+each word; attention statistics at a gate another ``mnd``.
 """
 
 from __future__ import annotations
@@ -34,28 +35,28 @@ class Cost:
         return self.dense_multiply_adds / self.multiply_adds if self.multiply_adds else 1.0
 
 
-def layer_multiply_adds(rows: int, hidden: int, intermediate: int) -> int:
-    """One layer over one window of ``rows`` rows, all of them active."""
-    return 4 * rows * hidden**2 + 2 * rows * hidden * intermediate + 2 * rows**2 * hidden
+def layer_multiply_adds(rows: int, hidden: int, intermediate: int, visible: int | None = None) -> int:
+    """One layer over one window: ``rows`` active rows among ``visible`` ones (``None``: all of them are active)."""
+    visible = rows if visible is None else visible
+    keys_and_values = 2 * visible * hidden**2
+    return keys_and_values + 2 * rows * hidden**2 + 2 * rows * hidden * intermediate + 2 * rows * visible * hidden
 
 
 def window_cost(model: GatedModel, memory: MemoryBuffer, window: int, strategy: Strategy) -> Cost:
-    """The cost of one window of a finished run."""
+    """The cost of one window of a finished run, recovery included."""
     encoder, hidden, labels = model.encoder, model.encoder.hidden_size, len(model.labels)
-    rows = [lengths[window] for lengths in memory.lengths]
-    rows += [0] * (encoder.num_layers - len(rows))
-    total = sum(layer_multiply_adds(m, hidden, encoder.intermediate_size) for m in rows)
     words = int(memory.batch.words.counts[window])
-    if memory.gates:
-        of_window = memory.batch.words.window == window
+    rows = [0] * encoder.num_layers
+    total = 0
+    for layer in memory.layers:
+        computed, visible = layer.computed[window], layer.visible[window]
+        rows[layer.number - 1] += computed
+        total += layer_multiply_adds(computed, hidden, encoder.intermediate_size, visible)
+    of_window = memory.batch.words.window == window
+    total += sum(int(of_window[head.words].sum()) for head in memory.heads) * hidden * labels
+    if strategy.controller is not None and strategy.controller.uses_attention:
         for record in memory.gates:
-            total += int(of_window[record.head.words].sum()) * hidden * labels
-            if strategy.controller is not None and strategy.controller.uses_attention:
-                total += rows[record.number - 1] ** 2 * hidden
-        if rows[-1]:
-            total += int((of_window & memory.alive).sum()) * hidden * labels
-    else:
-        total += words * hidden * labels
+            total += record.layer.computed[window] * record.layer.visible[window] * hidden
     own = memory.batch.lengths[window]
     dense = encoder.num_layers * layer_multiply_adds(own, hidden, encoder.intermediate_size)
     return Cost(

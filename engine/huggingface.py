@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from engine.memory import HeadOutput, MemoryBuffer
+from engine.memory import HeadOutput, LayerRun, MemoryBuffer
 from engine.ragged import RaggedBatch
 
 
@@ -35,6 +35,7 @@ def run_huggingface(model: PreTrainedModel, batch: RaggedBatch, order: Tensor) -
     """
     layers = model.config.num_hidden_layers
     memory = MemoryBuffer.of(batch, len(order), layers)
-    memory.lengths.extend([(max(batch.lengths),) * len(batch.lengths)] * layers)
+    padded = (max(batch.lengths),) * len(batch.lengths)
+    memory.layers.extend(LayerRun(number, padded, padded) for number in range(1, layers + 1))
     memory.update(HeadOutput(layers, batch.word[batch.first], huggingface_logits(model, batch)[:, order]))
     return memory

@@ -1,4 +1,4 @@
-"""The forward pass that prunes: layers, gates, physical removal. Dense is the same pass without gates."""
+"""The forward pass that prunes: layers, gates, physical removal, recovery. Dense is the same pass without gates."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from engine.controllers import Decision, Gate, RandomController, Replay
-from engine.memory import HeadOutput, MemoryBuffer
+from engine.memory import HeadOutput, Matrix, MemoryBuffer
 from engine.model import GatedModel
 from engine.ragged import RaggedBatch
 from engine.strategies import Strategy
@@ -23,16 +23,26 @@ def run(
     Args:
         model: has a head at every gate of the strategy.
         batch: packed windows.
-        strategy: gates and controller.
+        strategy: gates, controller, context mode and recovery.
         counts: for a `RandomController`, how many words leave at each gate in each window.
     """
     chosen = strategy.controller
     controller = Replay.of(chosen, batch, counts or {}) if isinstance(chosen, RandomController) else chosen
-    return forward(model, batch, strategy.gates, controller)
+    memory = forward(model, batch, strategy.gates, controller, strategy.context)
+    if strategy.recovery is not None:
+        words = strategy.recovery.choose(memory)
+        if words.any():
+            recover(model, memory, words, strategy.context)
+    memory.forget()
+    return memory
 
 
 def forward(
-    model: GatedModel, batch: RaggedBatch, gates: Sequence[int], controller: Callable[[Gate], Decision] | None
+    model: GatedModel,
+    batch: RaggedBatch,
+    gates: Sequence[int],
+    controller: Callable[[Gate], Decision] | None,
+    context: str = "drop",
 ) -> MemoryBuffer:
     """Runs a batch under any controller; decisions carry no gradient, the outputs of heads do.
 
@@ -41,29 +51,80 @@ def forward(
         batch: packed windows.
         gates: layers before the last one after which the controller decides.
         controller: may be ``None`` where there are no gates.
+        context: ``drop`` removes the rows of words that leave; ``freeze`` leaves them as keys and values.
     """
     encoder = model.encoder
     memory = MemoryBuffer.of(batch, len(model.labels), encoder.num_layers)
     hidden = encoder.embed(batch)
     for number in range(1, encoder.num_layers + 1):
-        hidden, qkv = encoder.layer(number, hidden, batch)
-        memory.lengths.append(batch.lengths)
+        hidden, query, key = encoder.layer(number, hidden, batch)
+        memory.computed(number, batch)
         last = number == encoder.num_layers
         if not (last or number in gates):
             continue
-        first = np.flatnonzero(batch.first)
-        memory.update(HeadOutput(number, batch.word[first], model.logits(number, _take(hidden, first))))
+        _label(model, number, hidden, batch, memory)
         if last or controller is None:
             break
-        gate = Gate(number, len(memory.gates), batch, memory.alive, memory.probabilities, qkv, encoder.num_heads)
+        gate = Gate(number, len(memory.gates), batch, memory.alive, memory.probabilities, query, key, encoder.num_heads)
         decision = _worth_while(controller(gate), memory)
-        memory.remove(decision)
+        memory.remove(decision, Matrix(batch, hidden))
         if decision.leaves.any():
-            batch, rows = batch.keep(memory.alive)
-            hidden = _take(hidden, rows)
-            if not len(rows):
+            batch, hidden = _without(batch, hidden, memory.alive, context)
+            if not len(batch):
                 break
     return memory
+
+
+def recover(model: GatedModel, memory: MemoryBuffer, words: np.ndarray, context: str = "drop") -> None:
+    """Runs the windows of recovered words again, each from the gate at which the first of them left.
+
+    Recovered words stay to the end, all others leave where they left before. All windows go in one batch, which each
+    joins at its gate.
+
+    Args:
+        model: the one that filled the memory.
+        memory: of a pass with its matrices; gets the new labels.
+        words: bool ``(words,)``, words that left and come back.
+        context: that of the pass.
+    """
+    encoder, window = model.encoder, memory.batch.words.window
+    start = np.full(len(memory.batch.lengths), encoder.num_layers)
+    np.minimum.at(start, window[words], memory.left_at[words])
+    ends = np.where(words, encoder.num_layers, memory.left_at)
+    current: Matrix | None = None
+    for number in range(int(start.min()), encoder.num_layers + 1):
+        if current is not None:
+            hidden, _, _ = encoder.layer(number, current.hidden, current.batch)
+            memory.computed(number, current.batch)
+            current = Matrix(current.batch, hidden)
+        if number not in memory.matrices:
+            continue
+        alive = ends > number
+        parts = [
+            Matrix(*_without(matrix.batch, matrix.hidden, staying, context))
+            for matrix, staying in ((current, alive), (memory.matrices[number], alive & (start == number)[window]))
+            if matrix is not None
+        ]
+        current = parts[0] if len(parts) == 1 else _joined(*parts)
+    assert current is not None, "somebody recovers, so a matrix is taken up"
+    memory.recall(words)
+    _label(model, encoder.num_layers, current.hidden, current.batch, memory)
+
+
+def _label(model: GatedModel, number: int, hidden: Tensor, batch: RaggedBatch, memory: MemoryBuffer) -> None:
+    first = np.flatnonzero(batch.first)
+    memory.update(HeadOutput(number, batch.word[first], model.logits(number, _take(hidden, first))))
+
+
+def _without(batch: RaggedBatch, hidden: Tensor, alive: np.ndarray, context: str) -> tuple[RaggedBatch, Tensor]:
+    """The rows that go on when only the words ``alive`` stay."""
+    batch, rows = batch.freeze(alive) if context == "freeze" else batch.keep(alive)
+    return batch, hidden if len(rows) == len(hidden) else _take(hidden, rows)
+
+
+def _joined(one: Matrix, other: Matrix) -> Matrix:
+    batch, order = one.batch.join(other.batch)
+    return Matrix(batch, _take(torch.cat((one.hidden, other.hidden)), order))
 
 
 def _take(hidden: Tensor, rows: np.ndarray) -> Tensor:

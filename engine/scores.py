@@ -41,22 +41,26 @@ def whole_spans(candidates: np.ndarray, labels: np.ndarray, window: np.ndarray) 
     return whole[begins.cumsum() - 1]
 
 
-def attention_statistics(qkv: Tensor, lengths: tuple[int, ...], heads: int) -> tuple[Tensor, Tensor]:
-    """Attention that each row receives and entropy of the attention that it pays, float32 ``(rows,)`` each.
+def attention_statistics(
+    query: Tensor, key: Tensor, queries: tuple[int, ...], keys: tuple[int, ...], heads: int
+) -> tuple[Tensor, Tensor]:
+    """Attention that each row receives and entropy of the attention that it pays, float32.
 
-    Received: mean over heads and over the window's rows as queries, times the window's rows, so 1 on average.
-    Entropy: of each head's distribution, divided by log(rows of the window), averaged over heads, 0–1.
+    Received, ``(rows,)``: mean over heads and over the window's queries, times the window's rows, so 1 on average.
+    Entropy, ``(active rows,)``: of each head's distribution, divided by log(rows of the window), averaged over heads,
+    0–1.
 
     Args:
-        qkv: fused queries, keys and values of one layer, ``(rows, 3 · hidden)``.
-        lengths: rows of each window.
+        query: of one layer, ``(active rows, hidden)``.
+        key: of the same layer, ``(rows, hidden)``.
+        queries: active rows of each window.
+        keys: rows of each window.
         heads: number of attention heads.
     """
-    rows, size = len(qkv), qkv.shape[1] // 3
-    query, key = qkv[:, : 2 * size].view(rows, 2, heads, -1).permute(1, 2, 0, 3)
+    query, key = (part.view(len(part), heads, -1).transpose(0, 1) for part in (query, key))
     received, entropy = [], []
-    for q, k in zip(query.split(lengths, dim=1), key.split(lengths, dim=1), strict=True):
-        length = q.shape[1]
+    for q, k in zip(query.split(queries, dim=1), key.split(keys, dim=1), strict=True):
+        length = k.shape[1]
         if not length:
             continue
         attention = (q @ k.transpose(1, 2) / math.sqrt(q.shape[2])).float().softmax(-1)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, fields, replace
-from typing import Any
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, TypeVar
 
 from engine.controllers import (
     CONTROLLERS,
@@ -15,9 +15,15 @@ from engine.controllers import (
     RuleController,
 )
 from engine.errors import InputError
+from engine.recovery import Recovery
 
-PRUNING = ("rule", "entropy")
+CONTROLLED = ("rule", "entropy")
+RECOVERY = "+recovery"
+PRUNING = (*CONTROLLED, *(name + RECOVERY for name in CONTROLLED))
 NAMES = ("dense", "hf", *PRUNING, "random", "truncate-k")
+CONTEXTS = ("drop", "freeze")
+
+P = TypeVar("P", Controller, Recovery)
 
 
 @dataclass(frozen=True)
@@ -25,18 +31,24 @@ class Strategy:
     """A way to run the encoder.
 
     Args:
-        name: as typed: ``dense``, ``hf``, ``rule``, ``entropy``, ``random``, ``random@rule``, ``truncate-3``, ….
+        name: as typed: ``dense``, ``hf``, ``rule``, ``entropy+recovery``, ``random``, ``random@rule``, ``truncate-3``.
         gates: layers after which words may leave, ascending.
         controller: who decides at the gates; ``None`` if there are none.
         point: the operating point that the settings come from, ``""`` where there is none.
+        context: ``drop``: the rows of words that left are gone; ``freeze``: they stay visible as keys and values.
+        recovery: when and which words come back; ``None``: never.
     """
 
     name: str
     gates: tuple[int, ...] = ()
     controller: Controller | None = None
     point: str = ""
+    context: str = "drop"
+    recovery: Recovery | None = None
 
     def __post_init__(self) -> None:
+        if self.context not in CONTEXTS:
+            raise InputError(f"expected a context out of {list(CONTEXTS)}, got {self.context!r}; choose one of them")
         whole = all(isinstance(gate, int) and gate >= 1 for gate in self.gates)
         if not whole or list(self.gates) != sorted(set(self.gates)):
             raise InputError(f"expected ascending layer numbers as gates, got {self.gates}; sort them")
@@ -46,7 +58,7 @@ class Strategy:
     def with_knobs(self, **knobs: Any) -> Strategy:
         """The strategy with some settings changed, its point then called ``custom``.
 
-        ``gates`` and every field of the controller are knobs.
+        ``gates``, ``context`` and every field of the controller and of the recovery are knobs.
 
         Raises:
             InputError: no such knob, or a value out of range.
@@ -61,15 +73,24 @@ class Strategy:
         changed = replace(
             self,
             gates=tuple(gates) if isinstance(gates, list | tuple) else (gates,),
-            controller=replace(self.controller, **knobs),
+            context=knobs.pop("context", self.context),
+            recovery=self.recovery and replace(self.recovery, **_taken(knobs, self.recovery)),
+            controller=replace(self.controller, **_taken(knobs, self.controller)),
         )
         return changed if changed == self else replace(changed, point="custom")
+
+    def recovering(self) -> Strategy:
+        """The strategy with recovery at its default settings, unless it has some."""
+        name = self.name if self.name.endswith(RECOVERY) else self.name + RECOVERY
+        return replace(self, name=name, recovery=self.recovery or Recovery())
 
     def knobs(self) -> dict[str, Any]:
         """Names and values of the settings that `with_knobs` takes; only strategies that choose words have any."""
         if not isinstance(self.controller, EntropyController | RuleController):
             return {}
-        return {"gates": self.gates} | {f.name: getattr(self.controller, f.name) for f in fields(self.controller)}
+        parts = [self.controller, *([self.recovery] if self.recovery else [])]
+        settings = {f.name: getattr(part, f.name) for part in parts for f in fields(part)}
+        return {"gates": self.gates, "context": self.context} | settings
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object; λ is written ``lambda``."""
@@ -79,6 +100,9 @@ class Strategy:
             if isinstance(self.controller, RandomController):
                 settings["replays"] = self.controller.replays.to_json()
             record["controller"] = {"kind": self.controller.kind} | settings
+            record["context"] = self.context
+        if self.recovery is not None:
+            record["recovery"] = asdict(self.recovery)
         return record
 
     @classmethod
@@ -97,13 +121,29 @@ class Strategy:
                 raise InputError(f"expected a controller out of {sorted(classes)}, got {kind!r}; mend the settings")
             if "replays" in settings:
                 settings["replays"] = cls.from_json(settings["replays"])
-            names = {f.name.rstrip("_"): f.name for f in fields(classes[kind])}
-            if unknown := set(settings) - set(names):
-                raise InputError(
-                    f"expected settings of {kind} out of {sorted(names)}, got {sorted(unknown)}; remove them"
-                )
-            controller = classes[kind](**{names[name]: value for name, value in settings.items()})
-        return cls(record["name"], tuple(record.get("gates", ())), controller, record.get("point", ""))
+            controller = _from_settings(classes[kind], kind, settings)
+        recovery = _from_settings(Recovery, "recovery", record["recovery"]) if record.get("recovery") else None
+        return cls(
+            name=record["name"],
+            gates=tuple(record.get("gates", ())),
+            controller=controller,
+            point=record.get("point", ""),
+            context=record.get("context", "drop"),
+            recovery=recovery,
+        )
+
+
+def _taken(knobs: dict[str, Any], part: Any) -> dict[str, Any]:
+    """Those of the knobs that are fields of a part."""
+    names = {f.name for f in fields(part)}
+    return {name: value for name, value in knobs.items() if name in names}
+
+
+def _from_settings(part: type[P], kind: str, settings: dict[str, Any]) -> P:
+    names = {f.name.rstrip("_"): f.name for f in fields(part)}
+    if unknown := set(settings) - set(names):
+        raise InputError(f"expected settings of {kind} out of {sorted(names)}, got {sorted(unknown)}; remove them")
+    return part(**{names[name]: value for name, value in settings.items()})
 
 
 def default_strategy(name: str, layers: int) -> Strategy:
@@ -114,6 +154,8 @@ def default_strategy(name: str, layers: int) -> Strategy:
     """
     if name in ("dense", "hf"):
         return Strategy(name)
+    if name.endswith(RECOVERY) and name in PRUNING:
+        return default_strategy(name.removesuffix(RECOVERY), layers).recovering()
     early = tuple(range(max(1, layers // 3), max(2, layers // 3 * 2 + 1)))
     if name == "entropy":
         return Strategy(name, early, EntropyController(), "default")

@@ -23,7 +23,7 @@ from engine.memory import GateRecord, MemoryBuffer
 from engine.model import GatedModel
 from engine.pruning import run
 from engine.ragged import RaggedBatch
-from engine.strategies import PRUNING, Strategy, default_strategy
+from engine.strategies import CONTROLLED, PRUNING, RECOVERY, Strategy, default_strategy
 from engine.tokenization import Window, WordPieces
 from engine.trace import GateScore, Latency, Trace, WordTrace
 from engine.weights import Weights, label_names, load_huggingface, load_weights
@@ -71,7 +71,7 @@ class Result:
         for placed in self._placed:
             memory, window = placed.memory, placed.window
             pieces = np.bincount(window.word[1:-1], minlength=window.words)
-            alive, left_at = memory.alive.tolist(), memory.left_at.tolist()
+            alive, left_at, recovered = memory.alive.tolist(), memory.left_at.tolist(), memory.recovered.tolist()
             gates = [_scores_by_word(record, labels) for record in memory.gates]
             for index in range(window.own, window.own_end):
                 at = placed.first_word + index - window.first
@@ -84,7 +84,7 @@ class Result:
                         text=self.text[start:end],
                         pieces=int(pieces[index - window.first]),
                         layer=left_at[at],
-                        state="kept" if alive[at] else "left",
+                        state="recovered" if recovered[at] else "kept" if alive[at] else "left",
                         label=labels.names[best],
                         probability=float(self.probabilities[index, best]),
                         gates=tuple(scores[at] for scores in gates if at in scores),
@@ -145,8 +145,8 @@ class Engine:
         """A strategy by name, at an operating point, with some knobs changed.
 
         Args:
-            name: ``dense``, ``hf``, ``rule``, ``entropy``, ``random``, ``random@rule``, ``truncate-k``; a `Strategy` is
-                taken as it is.
+            name: ``dense``, ``hf``, ``rule``, ``entropy``, ``entropy+recovery``, ``random``, ``random@rule``,
+                ``truncate-k``; a `Strategy` is taken as it is.
             point: ``exact``, ``balanced`` (the default) or ``fast``, as stored with the weights. Strategies without
                 points take no notice of it; with weights that store none, the default settings are ``default``.
             **knobs: settings to change; those that are ``None`` are passed over.
@@ -161,6 +161,8 @@ class Engine:
             strategy = self.random(name, self.strategy(name.partition("@")[2] or "entropy", point))
         elif name in self.points:
             strategy = self._stored(name, point or "balanced")
+        elif name.endswith(RECOVERY) and name.removesuffix(RECOVERY) in self.points:
+            strategy = self._stored(name.removesuffix(RECOVERY), point or "balanced").recovering()
         else:
             strategy = default_strategy(name, self.encoder.num_layers)
             if name in PRUNING and point not in (None, "default", "balanced"):
@@ -191,9 +193,9 @@ class Engine:
         Raises:
             InputError: the other one removes no words of its own choice.
         """
-        if replays.name not in PRUNING:
-            raise InputError(f"expected random@ with one of {list(PRUNING)}, got {name!r}; choose one of them")
-        return Strategy(name, replays.gates, RandomController(replays))
+        if replays.name not in CONTROLLED:
+            raise InputError(f"expected random@ with one of {list(CONTROLLED)}, got {name!r}; choose one of them")
+        return Strategy(name, replays.gates, RandomController(replays), context=replays.context)
 
     def tag(self, text: str, strategy: str | Strategy = "entropy", point: str | None = None, **knobs: Any) -> Result:
         """Tags one text; see `strategy` for the arguments, e.g. ``lambda_`` and ``min_keep_ratio``."""

@@ -21,9 +21,9 @@ class GateScore:
 
 @dataclass(frozen=True)
 class WordTrace:
-    """One word: its place in the text, its pieces, the layer it was computed to, its final label, its gates.
+    """One word: its place in the text, its pieces, the layer after which it left, its final label, its gates.
 
-    ``state`` is ``kept`` (computed to the last layer) or ``left``.
+    ``state`` is ``kept`` (``layer`` is the last one), ``left``, or ``recovered`` (left after ``layer`` and came back).
     """
 
     start: int

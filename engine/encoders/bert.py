@@ -50,14 +50,14 @@ class BertEncoder(nn.Module):
         hidden = self.embedding_norm(embeddings + self.token_type_embeddings.weight[0])
         return F.dropout(hidden, self.config.hidden_dropout_prob) if self.training else hidden
 
-    def layer(self, number: int, hidden: Tensor, batch: RaggedBatch) -> tuple[Tensor, Tensor]:
-        """Runs layer ``number``, 1 to ``num_layers``.
+    def layer(self, number: int, hidden: Tensor, batch: RaggedBatch) -> tuple[Tensor, Tensor, Tensor]:
+        """Runs layer ``number``, 1 to ``num_layers``; frozen rows stay as they are.
 
         Returns:
-            Hidden states ``(rows, hidden)`` after it, and its fused queries, keys and values ``(rows, 3 · hidden)``, of
-            which attention statistics are made.
+            Hidden states ``(rows, hidden)`` after it, its queries ``(active rows, hidden)`` and keys
+            ``(rows, hidden)``, of which attention statistics are made.
         """
-        return self.layers[number - 1](hidden, batch.lengths)
+        return self.layers[number - 1](hidden, batch)
 
     def set_dropout(self, probability: float) -> None:
         """Sets dropout, in training, on embeddings and on the outputs of attention and feed-forward."""
@@ -111,22 +111,36 @@ class BertLayer(nn.Module):
         self.output = nn.Linear(config.intermediate_size, size)
         self.output_norm = nn.LayerNorm(size, eps=config.layer_norm_eps)
 
-    def forward(self, hidden: Tensor, lengths: tuple[int, ...]) -> tuple[Tensor, Tensor]:
-        """``(rows, hidden)`` → ``(rows, hidden)`` and ``(rows, 3 · hidden)``; ``lengths``: rows of each window."""
-        qkv = self.qkv(hidden)
-        hidden = self.attention_norm(hidden + self._dropped(self.attention_output(self._attend(qkv, lengths))))
-        return self.output_norm(hidden + self._dropped(self.output(self.activation(self.intermediate(hidden))))), qkv
+    def forward(self, hidden: Tensor, batch: RaggedBatch) -> tuple[Tensor, Tensor, Tensor]:
+        """``(rows, hidden)`` → ``(rows, hidden)``, queries ``(active rows, hidden)`` and keys ``(rows, hidden)``."""
+        if batch.active is None:
+            query, key, value = self.qkv(hidden).chunk(3, dim=1)
+            return self._update(hidden, self._attend(query, key, value, batch)), query, key
+        size = hidden.shape[1]
+        active = torch.from_numpy(batch.active).to(hidden.device)
+        rows = hidden.index_select(0, active)
+        query = F.linear(rows, self.qkv.weight[:size], self.qkv.bias[:size])
+        key, value = F.linear(hidden, self.qkv.weight[size:], self.qkv.bias[size:]).chunk(2, dim=1)
+        updated = self._update(rows, self._attend(query, key, value, batch))
+        return hidden.index_copy(0, active, updated), query, key
+
+    def _update(self, hidden: Tensor, attended: Tensor) -> Tensor:
+        hidden = self.attention_norm(hidden + self._dropped(self.attention_output(attended)))
+        return self.output_norm(hidden + self._dropped(self.output(self.activation(self.intermediate(hidden)))))
 
     def _dropped(self, output: Tensor) -> Tensor:
         return F.dropout(output, self.dropout) if self.training and self.dropout else output
 
-    def _attend(self, qkv: Tensor, lengths: tuple[int, ...]) -> Tensor:
-        rows, size = len(qkv), qkv.shape[1] // 3
-        heads = qkv.view(rows, 3, self.num_heads, -1).permute(1, 2, 0, 3).unsqueeze(1)  # (3, 1, heads, rows, head_size)
+    def _attend(self, query: Tensor, key: Tensor, value: Tensor, batch: RaggedBatch) -> Tensor:
+        def by_window(part: Tensor, lengths: tuple[int, ...]) -> tuple[Tensor, ...]:
+            heads = part.view(len(part), self.num_heads, -1).transpose(0, 1).unsqueeze(0)  # (1, heads, rows, head_size)
+            return heads.split(lengths, dim=2)
+
+        parts = (by_window(query, batch.computed), by_window(key, batch.lengths), by_window(value, batch.lengths))
         outputs = [
-            F.scaled_dot_product_attention(query, key, value).transpose(1, 2).reshape(-1, size)
-            for query, key, value in heads.split(lengths, dim=3)
-            if query.shape[2]
+            F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(-1, query.shape[1])
+            for q, k, v in zip(*parts, strict=True)
+            if q.shape[2]
         ]
         return outputs[0] if len(outputs) == 1 else torch.cat(outputs)
 

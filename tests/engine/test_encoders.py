@@ -27,7 +27,7 @@ def models():
 def run_dense(encoder: BertEncoder, batch: RaggedBatch) -> torch.Tensor:
     hidden = encoder.embed(batch)
     for number in range(1, encoder.num_layers + 1):
-        hidden, _ = encoder.layer(number, hidden, batch)
+        hidden, _, _ = encoder.layer(number, hidden, batch)
     return hidden
 
 

@@ -3,13 +3,21 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from engine.controllers import EntropyController, RuleController
 from engine.flops import layer_multiply_adds
+from engine.recovery import Recovery
 from engine.strategies import Strategy
 from tests.conftest import TEXT
+
+EVERYTHING = Recovery("confidence", min_confidence=1.0)
 
 
 def test_the_layer_formula_is_that_of_the_design_for_a_feed_forward_of_4d():
     n, d = 230, 768
     assert layer_multiply_adds(n, d, 4 * d) == 12 * n * d**2 + 2 * n**2 * d
+
+
+def test_frozen_rows_cost_keys_and_values():
+    n, m, d = 230, 70, 768
+    assert layer_multiply_adds(m, d, 4 * d, visible=n) == (2 * n + 10 * m) * d**2 + 2 * m * n * d
 
 
 def counted(engine, text, strategy):
@@ -25,6 +33,8 @@ def test_formula_equals_torchs_own_counter(engine):
         "truncate-1",
         Strategy("entropy", (1, 2), EntropyController(0.4, 0, exit_entities=True)),
         Strategy("rule", (1, 2), RuleController(1.0)),
+        Strategy("rule", (1, 2), RuleController(1.0), context="freeze"),
+        Strategy("entropy", (1,), EntropyController(0.4, 0, exit_entities=True), recovery=EVERYTHING),
     ):
         measured, formula = counted(engine, TEXT, strategy)
         assert formula == measured, strategy

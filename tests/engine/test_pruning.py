@@ -2,6 +2,7 @@
 
 import itertools
 from copy import deepcopy
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -30,6 +31,20 @@ def batch(engine):
     return RaggedBatch.from_windows([window for words in texts for window in engine._pieces.windows(words)])
 
 
+@pytest.fixture(scope="module")
+def huggingface(engine) -> BertModel:
+    config = deepcopy(engine.encoder.config)
+    config._attn_implementation = "eager"
+    reference = BertModel(config, add_pooling_layer=False).eval()
+    reference.load_state_dict(engine.encoder.huggingface_state())
+    return reference
+
+
+def computed(memory) -> list[tuple[int, ...]]:
+    """Rows of each window that each layer computed."""
+    return [layer.computed for layer in memory.layers]
+
+
 @torch.no_grad()
 def masked_reference(model: BertModel, batch: RaggedBatch, left_at: np.ndarray) -> list[torch.Tensor]:
     """Hidden states after each layer where rows that left are masked inside the softmax, by Hugging Face's layers."""
@@ -48,19 +63,44 @@ def masked_reference(model: BertModel, batch: RaggedBatch, left_at: np.ndarray) 
 
 
 @torch.no_grad()
+def frozen_reference(model: BertModel, batch: RaggedBatch, left_at: np.ndarray) -> list[torch.Tensor]:
+    """Hidden states after each layer where rows that left are written back after it, by Hugging Face's layers."""
+    ids, position, window = map(torch.from_numpy, (batch.input_ids, batch.position, batch.window_of_rows()))
+    hidden = model.embeddings(input_ids=ids[None], position_ids=position[None])
+    frozen_after = torch.from_numpy(np.where(batch.word < 0, 10**6, left_at[batch.word]))
+    mask = torch.zeros(len(ids), len(ids)).masked_fill(window[:, None] != window[None], float("-inf"))[None, None]
+    outputs = []
+    for number, layer in enumerate(model.encoder.layer, start=1):
+        output = layer(hidden, attention_mask=mask)
+        new = output[0] if isinstance(output, tuple) else output
+        hidden = torch.where((frozen_after < number)[None, :, None], hidden, new)
+        outputs.append(hidden[0])
+    return outputs
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(("context", "reference"), [("drop", masked_reference), ("freeze", frozen_reference)])
 @pytest.mark.parametrize("strategy", PRUNING, ids=lambda s: s.name)
-def test_removing_rows_equals_masking_them(engine, batch, strategy):
-    memory = run(engine.model, batch, strategy)
+def test_removing_rows_equals_masking_them_and_freezing_equals_writing_them_back(
+    engine, batch, huggingface, strategy, context, reference
+):
+    memory = run(engine.model, batch, replace(strategy, context=context))
     assert 0 < sum(memory.left_at < engine.encoder.num_layers) <= len(batch.words), "nobody left: this shows nothing"
-    config = deepcopy(engine.encoder.config)
-    config._attn_implementation = "eager"
-    reference = BertModel(config, add_pooling_layer=False).eval()
-    reference.load_state_dict(engine.encoder.huggingface_state())
-    hidden = masked_reference(reference, batch, memory.left_at)
+    hidden = reference(huggingface, batch, memory.left_at)
     first = np.flatnonzero(batch.first)
     for word, layer in enumerate(memory.left_at.tolist()):
         logits = engine.model.logits(layer, hidden[layer - 1][first[word]])
         np.testing.assert_allclose(memory.probabilities[word], logits.softmax(-1), atol=1e-4)
+
+
+@torch.no_grad()
+def test_the_context_mode_changes_labels_and_cost_alone_where_decisions_are_replayed(engine, batch):
+    strategy = PRUNING[0]
+    dropped, frozen = (run(engine.model, batch, replace(strategy, gates=(1,), context=c)) for c in ("drop", "freeze"))
+    assert dropped.left_at.tolist() == frozen.left_at.tolist()  # the only gate sees the same
+    assert computed(dropped) == computed(frozen)
+    assert frozen.layers[-1].visible > dropped.layers[-1].visible
+    assert not np.allclose(dropped.probabilities, frozen.probabilities, atol=1e-3)
 
 
 @torch.no_grad()
@@ -75,18 +115,18 @@ def test_removing_rows_equals_masking_them(engine, batch, strategy):
 def test_a_strategy_that_keeps_everything_equals_dense(engine, batch, controller):
     memory = run(engine.model, batch, Strategy("any", (1, 2), controller))
     dense = run(engine.model, batch, Strategy("dense"))
-    assert memory.lengths == dense.lengths
+    assert memory.layers == dense.layers
     np.testing.assert_allclose(memory.probabilities, dense.probabilities, atol=1e-4)
 
 
 @torch.no_grad()
 def test_rows_really_go_and_a_finished_window_has_none(engine, batch):
     memory = run(engine.model, batch, Strategy("all", (1,), EntropyController(1.0, exit_entities=True)))
-    assert memory.lengths == [batch.lengths]
+    assert computed(memory) == [batch.lengths]
     assert (memory.left_at == 1).all()
     controller = EntropyController(1.0, exit_entities=True, min_keep_ratio=0.5)
     memory = run(engine.model, batch, Strategy("half", (1,), controller))
-    assert all(0 < after < before for before, after in zip(*memory.lengths[:2], strict=True) if before > 3)
+    assert all(0 < after < before for before, after in zip(*computed(memory)[:2], strict=True) if before > 3)
 
 
 @torch.no_grad()
@@ -129,7 +169,7 @@ def test_random_replays_the_counts_of_each_window_and_gate_with_other_words(engi
 def test_a_larger_lambda_prunes_strictly_more_over_its_whole_range(engine, batch):
     def kept(lambda_: float) -> int:
         controller = RuleController(lambda_, neighbours=0, min_keep_ratio=0.0)
-        return sum(map(sum, run(engine.model, batch, Strategy("rule", (1, 2), controller)).lengths))
+        return sum(map(sum, computed(run(engine.model, batch, Strategy("rule", (1, 2), controller)))))
 
     low, high = RuleController.LAMBDA_RANGE
     rates = [kept(low + (high - low) * step / 4) for step in range(5)]
@@ -162,8 +202,8 @@ def test_every_knob_changes_who_leaves(engine, batch, controller, knob, value):
 @torch.no_grad()
 def test_gates_change_who_leaves(engine, batch):
     strategy = Strategy("any", (1, 2), EntropyController(0.5))
-    assert len(set(map(sum, run(engine.model, batch, strategy).lengths))) == 3
-    lengths = run(engine.model, batch, strategy.with_knobs(gates=2)).lengths
+    assert len(set(map(sum, computed(run(engine.model, batch, strategy))))) == 3
+    lengths = computed(run(engine.model, batch, strategy.with_knobs(gates=2)))
     assert lengths[0] == lengths[1]
     assert sum(lengths[2]) < sum(lengths[1])
 

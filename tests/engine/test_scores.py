@@ -50,18 +50,20 @@ def test_an_entity_leaves_whole_or_not_at_all():
 
 def test_attention_statistics_are_those_of_the_softmax_that_sdpa_uses():
     torch.manual_seed(0)
-    lengths, heads, size = (5, 0, 3), 2, 8
-    qkv = torch.randn(8, 3 * size)
-    received, entropy = attention_statistics(qkv, lengths, heads)
-    start = 0
-    for length in (5, 3):
-        q, k, _ = qkv[start : start + length].view(length, 3, heads, -1).permute(1, 2, 0, 3)
+    queries, keys, heads, size = (4, 0, 3), (5, 0, 3), 2, 8
+    query, key = torch.randn(sum(queries), size), torch.randn(sum(keys), size)
+    received, entropy = attention_statistics(query, key, queries, keys, heads)
+    expected_received, expected_entropy = [], []
+    for q, k in zip(query.split(queries), key.split(keys), strict=True):
+        if not len(q):
+            continue
+        q, k = (part.view(len(part), heads, -1).transpose(0, 1)[None] for part in (q, k))
         # With the identity as values, SDPA gives the attention itself.
-        attention = scaled_dot_product_attention(q[None], k[None], torch.eye(length).expand(1, heads, -1, -1))[0]
-        torch.testing.assert_close(received[start : start + length], attention.mean((0, 1)) * length)
-        expected = torch.special.entr(attention).sum(-1).mean(0) / math.log(length)
-        torch.testing.assert_close(entropy[start : start + length], expected)
-        start += length
+        attention = scaled_dot_product_attention(q, k, torch.eye(k.shape[2]).expand(1, heads, -1, -1))[0]
+        expected_received.append(attention.mean((0, 1)) * k.shape[2])
+        expected_entropy.append(torch.special.entr(attention).sum(-1).mean(0) / math.log(k.shape[2]))
+    torch.testing.assert_close(received, torch.cat(expected_received))
+    torch.testing.assert_close(entropy, torch.cat(expected_entropy))
 
 
 def test_words_take_the_maximum_of_their_rows_and_absent_words_0():
