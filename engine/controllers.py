@@ -5,8 +5,8 @@ A word's *need* is how much it still needs computing; words with little need lea
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -39,6 +39,8 @@ class Gate:
         batch: the rows that were computed.
         alive: bool ``(words,)``, words that have not left.
         probabilities: ``(words, labels)`` of this gate's head; of words that left, as they left.
+        previous: hidden states ``(rows, hidden)`` before the layer.
+        hidden: hidden states after it.
         query: the layer's queries ``(active rows, hidden)``.
         key: the layer's keys ``(rows, hidden)``.
         heads: attention heads.
@@ -49,6 +51,8 @@ class Gate:
     batch: RaggedBatch
     alive: np.ndarray
     probabilities: np.ndarray
+    previous: Tensor
+    hidden: Tensor
     query: Tensor
     key: Tensor
     heads: int
@@ -56,6 +60,20 @@ class Gate:
     @property
     def words(self) -> Words:
         return self.batch.words
+
+    @cached_property
+    def labels(self) -> np.ndarray:
+        """The head's label of each word, int64 ``(words,)``."""
+        return self.probabilities.argmax(-1)
+
+    def change(self) -> np.ndarray:
+        """How far the first piece of each word moved in the layer, relative to its length, float32 ``(words,)``."""
+        rows = np.flatnonzero(self.batch.first)
+        index = torch.from_numpy(rows).to(self.hidden.device)
+        before, after = (part.index_select(0, index).float() for part in (self.previous, self.hidden))
+        moved = np.zeros(len(self.words), dtype=np.float32)
+        moved[self.batch.word[rows]] = ((after - before).norm(dim=1) / before.norm(dim=1)).numpy(force=True)
+        return moved
 
     def attention(self) -> tuple[np.ndarray, np.ndarray]:
         """Attention received and attention entropy of words, float32 ``(words,)`` each."""
@@ -82,6 +100,44 @@ def check_number(name: str, value: object, low: float, high: float, *, whole: bo
     if isinstance(value, bool) or not number or not low <= float(value) <= high:  # type: ignore[arg-type]
         kind = "a whole number" if whole else "a number"
         raise InputError(f"expected {name} as {kind} between {low:g} and {high:g}, got {value!r}; choose such a value")
+
+
+def check_flag(name: str, value: object) -> None:
+    """Raises an `InputError` unless a setting is true or false."""
+    if not isinstance(value, bool):
+        raise InputError(f"expected {name} as true or false, got {value!r}; choose one of them")
+
+
+def as_tuple(values: float | tuple[float, ...]) -> tuple[float, ...]:
+    """Thresholds gate by gate, given as one for all gates or one for each."""
+    return values if isinstance(values, tuple) else (values,)
+
+
+def at_gate(thresholds: tuple[float, ...], gate: Gate) -> float:
+    """The threshold at a gate; the last one is that of all further gates."""
+    return thresholds[min(gate.index, len(thresholds) - 1)]
+
+
+def leave_below(
+    gate: Gate, need: np.ndarray, threshold: float | np.ndarray, min_keep_ratio: float, *, whole: bool
+) -> Decision:
+    """Words leave whose need is at most the threshold.
+
+    Args:
+        gate: where.
+        need: ``(words,)``.
+        threshold: one, or one for each word.
+        min_keep_ratio: share of a window's words, 0–1, that stay at least.
+        whole: predicted entities leave as a whole or not at all.
+    """
+
+    def uncut(leaves: np.ndarray) -> np.ndarray:
+        return whole_spans(leaves | ~gate.alive, gate.labels, gate.words.window) & gate.alive if whole else leaves
+
+    leaves = uncut((need <= threshold) & gate.alive)
+    if min_keep_ratio:
+        leaves = uncut(_not_below_floor(leaves, need, gate, min_keep_ratio))
+    return Decision(leaves, need)
 
 
 def _not_below_floor(leaves: np.ndarray, need: np.ndarray, gate: Gate, min_keep_ratio: float) -> np.ndarray:
@@ -117,36 +173,25 @@ class EntropyController:
             object.__setattr__(self, "max_entropy", tuple(self.max_entropy))
         for value in self.thresholds or (None,):
             check_number("max_entropy", value, 0, 1)
-        if not isinstance(self.exit_entities, bool):
-            raise InputError(f"expected exit_entities as true or false, got {self.exit_entities!r}; choose one of them")
+        check_flag("exit_entities", self.exit_entities)
         check_number("neighbours", self.neighbours, 0, 16, whole=True)
         check_number("min_keep_ratio", self.min_keep_ratio, 0, 1)
 
     @property
     def thresholds(self) -> tuple[float, ...]:
         """``max_entropy`` gate by gate."""
-        return self.max_entropy if isinstance(self.max_entropy, tuple) else (self.max_entropy,)
+        return as_tuple(self.max_entropy)
 
     def __call__(self, gate: Gate) -> Decision:
-        return self.decide(gate, self.thresholds[min(gate.index, len(self.thresholds) - 1)])
+        return self.decide(gate, at_gate(self.thresholds, gate))
 
     def decide(self, gate: Gate, threshold: float | np.ndarray) -> Decision:
         """The decision for a threshold, which may differ from word to word, ``(words,)``."""
         entropy = normalised_entropy(gate.probabilities)
-        labels = gate.probabilities.argmax(-1)
         if not self.exit_entities:
-            entropy = np.where(labels > 0, np.inf, entropy)
+            entropy = np.where(gate.labels > 0, np.inf, entropy)
         need = neighbour_max(entropy, gate.words.window, self.neighbours)
-        leaves = self._whole((need <= threshold) & gate.alive, labels, gate)
-        if self.min_keep_ratio:
-            leaves = self._whole(_not_below_floor(leaves, need, gate, self.min_keep_ratio), labels, gate)
-        return Decision(leaves, need)
-
-    def _whole(self, leaves: np.ndarray, labels: np.ndarray, gate: Gate) -> np.ndarray:
-        """Without entities of which a part would stay."""
-        if not self.exit_entities:
-            return leaves
-        return whole_spans(leaves | ~gate.alive, labels, gate.words.window) & gate.alive
+        return leave_below(gate, need, threshold, self.min_keep_ratio, whole=self.exit_entities)
 
 
 @dataclass(frozen=True)
@@ -194,7 +239,7 @@ class RuleController:
             mean, std = window_mean_std(values, gate.alive, window, windows)
             need = need + weight * (values - mean[window]) / std[window].clip(min=1e-6)
         mean, std = window_mean_std(need, gate.alive, window, windows)
-        near_entity = neighbour_max(gate.probabilities.argmax(-1) > 0, window, self.neighbours)
+        near_entity = neighbour_max(gate.labels > 0, window, self.neighbours)
         leaves = (need < (mean + self.lambda_ * std)[window]) & ~near_entity & gate.alive
         if self.min_keep_ratio:
             leaves = _not_below_floor(leaves, need, gate, self.min_keep_ratio)
@@ -249,7 +294,3 @@ class Replay:
         words = gate.words
         leaves = lowest_per_window(self.order, gate.alive, words.window, self.counts[gate.number])
         return Decision(leaves, self.order)
-
-
-Controller = EntropyController | RuleController | ExitController | RandomController
-CONTROLLERS: Sequence[type[Controller]] = (EntropyController, RuleController, ExitController, RandomController)

@@ -57,6 +57,7 @@ def forward(
     memory = MemoryBuffer.of(batch, len(model.labels), encoder.num_layers)
     hidden = encoder.embed(batch)
     for number in range(1, encoder.num_layers + 1):
+        previous = hidden
         hidden, query, key = encoder.layer(number, hidden, batch)
         memory.computed(number, batch)
         last = number == encoder.num_layers
@@ -65,7 +66,18 @@ def forward(
         _label(model, number, hidden, batch, memory)
         if last or controller is None:
             break
-        gate = Gate(number, len(memory.gates), batch, memory.alive, memory.probabilities, query, key, encoder.num_heads)
+        gate = Gate(
+            number=number,
+            index=len(memory.gates),
+            batch=batch,
+            alive=memory.alive,
+            probabilities=memory.probabilities,
+            previous=previous,
+            hidden=hidden,
+            query=query,
+            key=key,
+            heads=encoder.num_heads,
+        )
         decision = _worth_while(controller(gate), memory)
         memory.remove(decision, Matrix(batch, hidden))
         if decision.leaves.any():

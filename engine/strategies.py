@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import re
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
-from engine.controllers import (
-    CONTROLLERS,
-    Controller,
-    EntropyController,
-    ExitController,
-    RandomController,
-    RuleController,
-)
+from engine.controllers import EntropyController, ExitController, RandomController, RuleController
 from engine.errors import InputError
+from engine.learned import LearnedController
 from engine.recovery import Recovery
 
-CONTROLLED = ("rule", "entropy")
+CONTROLLED = ("rule", "entropy", "mlp")
 RECOVERY = "+recovery"
 PRUNING = (*CONTROLLED, *(name + RECOVERY for name in CONTROLLED))
 NAMES = ("dense", "hf", *PRUNING, "random", "truncate-k")
 CONTEXTS = ("drop", "freeze")
 
+Controller = EntropyController | RuleController | LearnedController | ExitController | RandomController
+CONTROLLERS: tuple[type[Controller], ...] = get_args(Controller)
 P = TypeVar("P", Controller, Recovery)
 
 
@@ -86,17 +82,17 @@ class Strategy:
 
     def knobs(self) -> dict[str, Any]:
         """Names and values of the settings that `with_knobs` takes; only strategies that choose words have any."""
-        if not isinstance(self.controller, EntropyController | RuleController):
+        if not isinstance(self.controller, EntropyController | RuleController | LearnedController):
             return {}
         parts = [self.controller, *([self.recovery] if self.recovery else [])]
-        settings = {f.name: getattr(part, f.name) for part in parts for f in fields(part)}
+        settings = {name: getattr(part, name) for part in parts for name in _settings(part)}
         return {"gates": self.gates, "context": self.context} | settings
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object; λ is written ``lambda``."""
         record: dict[str, Any] = {"name": self.name, "point": self.point, "gates": list(self.gates), "controller": None}
         if self.controller is not None:
-            settings = {f.name.rstrip("_"): getattr(self.controller, f.name) for f in fields(self.controller)}
+            settings = {name.rstrip("_"): getattr(self.controller, name) for name in _settings(self.controller)}
             if isinstance(self.controller, RandomController):
                 settings["replays"] = self.controller.replays.to_json()
             record["controller"] = {"kind": self.controller.kind} | settings
@@ -133,14 +129,18 @@ class Strategy:
         )
 
 
+def _settings(part: Any) -> list[str]:
+    """Names of the fields that are settings; what comparisons pass over is none."""
+    return [f.name for f in fields(part) if f.compare]
+
+
 def _taken(knobs: dict[str, Any], part: Any) -> dict[str, Any]:
     """Those of the knobs that are fields of a part."""
-    names = {f.name for f in fields(part)}
-    return {name: value for name, value in knobs.items() if name in names}
+    return {name: knobs[name] for name in _settings(part) if name in knobs}
 
 
 def _from_settings(part: type[P], kind: str, settings: dict[str, Any]) -> P:
-    names = {f.name.rstrip("_"): f.name for f in fields(part)}
+    names = {name.rstrip("_"): name for name in _settings(part)}
     if unknown := set(settings) - set(names):
         raise InputError(f"expected settings of {kind} out of {sorted(names)}, got {sorted(unknown)}; remove them")
     return part(**{names[name]: value for name, value in settings.items()})
@@ -161,6 +161,8 @@ def default_strategy(name: str, layers: int) -> Strategy:
         return Strategy(name, early, EntropyController(), "default")
     if name == "rule":
         return Strategy(name, early, RuleController(), "default")
+    if name == "mlp":
+        return Strategy(name, early, LearnedController(), "default")
     if match := re.fullmatch(r"truncate-(\d+)", name):
         depth = int(match[1])
         if not 1 <= depth < layers:

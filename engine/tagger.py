@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from engine.encoders import Encoder
 from engine.errors import InputError
 from engine.flops import Cost, add, window_cost
 from engine.huggingface import run_huggingface
+from engine.learned import LearnedController
 from engine.memory import GateRecord, MemoryBuffer
 from engine.model import GatedModel
 from engine.pruning import run
@@ -127,7 +128,8 @@ class Engine:
         self.source = weights.source
         self.labels = weights.model.labels
         self.points = weights.points
-        self._pieces = WordPieces(weights.tokenizer, weights.model.encoder.max_rows)
+        self.network = weights.network
+        self.pieces = WordPieces(weights.tokenizer, weights.model.encoder.max_rows)
 
     @property
     def encoder(self) -> Encoder:
@@ -145,7 +147,7 @@ class Engine:
         """A strategy by name, at an operating point, with some knobs changed.
 
         Args:
-            name: ``dense``, ``hf``, ``rule``, ``entropy``, ``entropy+recovery``, ``random``, ``random@rule``,
+            name: ``dense``, ``hf``, ``rule``, ``entropy``, ``mlp``, ``entropy+recovery``, ``random``, ``random@rule``,
                 ``truncate-k``; a `Strategy` is taken as it is.
             point: ``exact``, ``balanced`` (the default) or ``fast``, as stored with the weights. Strategies without
                 points take no notice of it; with weights that store none, the default settings are ``default``.
@@ -167,7 +169,7 @@ class Engine:
             strategy = default_strategy(name, self.encoder.num_layers)
             if name in PRUNING and point not in (None, "default", "balanced"):
                 raise InputError(f"expected weights with operating points for {point!r}, got none; leave the point out")
-        strategy = strategy.with_knobs(**knobs)
+        strategy = self._with_network(strategy.with_knobs(**knobs))
         if strategy.gates and not self.model.has_gates:
             raise InputError(
                 f"expected a model with gates for {strategy.name!r}, got {self.source!r} without; make them with "
@@ -178,6 +180,18 @@ class Engine:
                 f"expected gates before the last layer ({self.encoder.num_layers}), got {strategy.gates}; remove it"
             )
         return strategy
+
+    def _with_network(self, strategy: Strategy) -> Strategy:
+        """The strategy with the weights' network, where its controller is a learned one."""
+        controller = strategy.controller
+        if not isinstance(controller, LearnedController) or controller.network is not None:
+            return strategy
+        if self.network is None and self.model.has_gates:
+            raise InputError(
+                f"expected a model with a learned controller for {strategy.name!r}, got {self.source!r} without; "
+                f"make it with python -m engine.training.controller --model {self.source}"
+            )
+        return replace(strategy, controller=replace(controller, network=self.network))
 
     def _stored(self, name: str, point: str) -> Strategy:
         stored = self.points[name]
@@ -227,7 +241,7 @@ class Engine:
         windows = [
             (index, window)
             for index, (text, spans) in enumerate(zip(texts, words, strict=True))
-            for window in self._pieces.windows([text[start:end] for start, end in spans])
+            for window in self.pieces.windows([text[start:end] for start, end in spans])
         ]
         placed: list[list[Placed]] = [[] for _ in texts]
         encoder_s = untimed_s = 0.0

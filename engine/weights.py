@@ -1,8 +1,8 @@
 """Model folders: a Hugging Face token-classification checkpoint, and beside it what pruning needs.
 
 ``config.json``, ``model.safetensors`` and the tokenizer's files are plain Hugging Face; ``gates.safetensors`` holds the
-label heads of all layers but the last, ``operating_points.json`` the strategies' settings, ``SHA256SUMS`` the sums of
-all of them.
+label heads of all layers but the last, ``controller.safetensors`` the networks of ``mlp``, ``operating_points.json``
+the strategies' settings, ``SHA256SUMS`` the sums of all of them.
 """
 
 from __future__ import annotations
@@ -21,12 +21,18 @@ from transformers.utils import logging as transformers_logging
 
 from engine.encoders import encoder_class, encoder_from_huggingface
 from engine.errors import InputError, first_line
+from engine.learned import Network
 from engine.model import GatedModel
 from engine.tokenization import load_tokenizer
 from engine.words import LabelSet
 
 SHIPPED = Path(__file__).resolve().parent.parent / "weights" / "minilm-l6-bc5cdr"
-GATES, POINTS, SUMS = "gates.safetensors", "operating_points.json", "SHA256SUMS"
+GATES, CONTROLLER, POINTS, SUMS = (
+    "gates.safetensors",
+    "controller.safetensors",
+    "operating_points.json",
+    "SHA256SUMS",
+)
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,7 @@ class Weights:
     model: GatedModel
     tokenizer: PreTrainedTokenizerBase
     points: dict[str, dict[str, dict[str, Any]]]
+    network: Network | None = None
 
 
 def load_weights(source: str | Path | None = None) -> Weights:
@@ -70,12 +77,13 @@ def load_weights(source: str | Path | None = None) -> Weights:
             f"expected heads for {len(names)} labels and hidden size {encoder.hidden_size} in {gates}, got others; "
             "make the gates again"
         ) from error
-    points = _optional_file(source, POINTS)
+    points, network = _optional_file(source, POINTS), _optional_file(source, CONTROLLER)
     return Weights(
         source=str(source),
         model=model.eval(),
         tokenizer=load_tokenizer(source),
         points=json.loads(points.read_text()) if points else {},
+        network=Network.load(network) if network else None,
     )
 
 

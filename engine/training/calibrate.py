@@ -1,8 +1,8 @@
 """Chooses operating points on held-out documents: ``python -m engine.training.calibrate``.
 
-For each strategy a grid of settings runs on the split. A point is the setting with the fewest multiply-adds among those
-that lose at most so many points of F1 against dense. All settings tried go to ``frontier.csv`` in the model folder, the
-chosen ones to ``operating_points.json``.
+For each strategy a grid of settings runs on the split, then variations of the best ones, one knob at a time. A point is
+the setting with the fewest multiply-adds among those that lose at most so many points of F1 against dense. All settings
+tried go to ``frontier.csv`` in the model folder, the chosen ones to ``operating_points.json``.
 """
 
 from __future__ import annotations
@@ -13,16 +13,17 @@ import itertools
 import json
 import logging
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tqdm import tqdm
 
-from engine.controllers import EntropyController, RuleController
+from engine.controllers import EntropyController, RuleController, as_tuple
 from engine.corpora import Corpus, load_corpus
 from engine.errors import InputError
 from engine.flops import add
+from engine.learned import LearnedController
 from engine.scoring import Counts, count_documents
 from engine.strategies import Strategy
 from engine.tagger import Engine, load_engine
@@ -64,6 +65,15 @@ def entropy_grid(layers: int) -> Iterator[Strategy]:
             yield Strategy("entropy", gates, EntropyController(values, 1, exit_entities=False))
 
 
+def mlp_grid(layers: int) -> Iterator[Strategy]:
+    """Settings of ``mlp``, laid out like those of ``entropy``."""
+    for gates, risk in itertools.product(gate_sets(layers, min(3, layers - 1)), (0.01, 0.02, 0.04, 0.08, 0.15, 0.25)):
+        yield Strategy("mlp", gates, LearnedController(risk, exit_entities=True))
+        for end in range(max(gates[-1] + 1, layers - 2), layers):
+            thresholds = (risk,) * len(gates)
+            yield Strategy("mlp", (*gates, end), LearnedController((*thresholds, 1.0), exit_entities=True))
+
+
 def rule_grid(layers: int) -> Iterator[Strategy]:
     """Settings of ``rule``. Attention statistics cost at every gate, so these are few."""
     weights = ((1.0, 0.0, 0.0), (1.0, 0.25, 0.0), (1.0, 0.0, -0.25))
@@ -72,7 +82,37 @@ def rule_grid(layers: int) -> Iterator[Strategy]:
         yield Strategy("rule", gates, RuleController(threshold, *parts))
 
 
-GRIDS = {"entropy": entropy_grid, "rule": rule_grid}
+GRIDS = {"entropy": entropy_grid, "mlp": mlp_grid, "rule": rule_grid}
+
+
+def variations(strategy: Strategy) -> Iterator[Strategy]:
+    """Settings that differ from this one in one knob; a gate goes together with its threshold."""
+    knobs = strategy.knobs()
+    yield strategy.with_knobs(context="freeze" if strategy.context == "drop" else "drop")
+    if "neighbours" in knobs:
+        for neighbours in {0, 1, 2} - {knobs["neighbours"]}:
+            yield strategy.with_knobs(neighbours=neighbours)
+    if "lambda_" in knobs:
+        low, high = RuleController.LAMBDA_RANGE
+        for step in (-0.25, 0.25):
+            yield strategy.with_knobs(lambda_=min(max(knobs["lambda_"] + step, low), high))
+        yield strategy.with_knobs(min_keep_ratio=0.0)
+        return
+    yield strategy.with_knobs(exit_entities=not knobs["exit_entities"])
+    name = "max_entropy" if "max_entropy" in knobs else "max_risk"
+    thresholds = as_tuple(knobs[name])
+    thresholds += thresholds[-1:] * (len(strategy.gates) - len(thresholds))
+    every = range(len(thresholds))
+    if len(every) > 1:
+        for left_out in every:
+            rest = [index for index in every if index != left_out]
+            gates = tuple(strategy.gates[index] for index in rest)
+            yield strategy.with_knobs(gates=gates, **{name: tuple(thresholds[index] for index in rest)})
+    scalable = [index for index in every if thresholds[index] < 1]
+    for changed in (scalable, *([index] for index in scalable)):
+        for factor in (0.6, 0.8, 1.25, 1.6):
+            scaled = (value * factor if index in changed else value for index, value in enumerate(thresholds))
+            yield strategy.with_knobs(**{name: tuple(min(value, 1.0) for value in scaled)})
 
 
 def measure(engine: Engine, corpus: Corpus, strategy: Strategy) -> Tried:
@@ -94,29 +134,61 @@ def choose(tried: Sequence[Tried], dense_f1: float, max_drops: Sequence[float]) 
     return chosen
 
 
-def calibrate(engine: Engine, corpus: Corpus, max_drops: Sequence[float], folder: Path) -> dict[str, dict[str, Tried]]:
-    """Tries all grids and writes ``frontier.csv``, ``operating_points.json`` and the checksums to the model folder."""
+def search(engine: Engine, corpus: Corpus, name: str, dense_f1: float, max_drops: Sequence[float]) -> list[Tried]:
+    """Everything tried for one strategy: its grid, then the variations of what is best within each drop."""
+    tried: dict[str, Tried] = {}
+
+    def attempt(strategies: Iterable[Strategy], stage: str) -> None:
+        fresh = {json.dumps(s.to_json()): s for s in (replace(s, point="") for s in strategies)}
+        for key, strategy in tqdm(fresh.items(), desc=f"{name}, {stage}", disable=None):
+            if key not in tried:
+                tried[key] = measure(engine, corpus, strategy)
+
+    attempt(GRIDS[name](engine.encoder.num_layers), "grid")
+    best = choose(list(tried.values()), dense_f1, max_drops).values()
+    attempt((varied for one in best for varied in variations(one.strategy)), "variations")
+    return list(tried.values())
+
+
+def calibrate(
+    engine: Engine, corpus: Corpus, max_drops: Sequence[float], folder: Path, names: Iterable[str]
+) -> dict[str, dict[str, Tried]]:
+    """Searches settings and writes ``frontier.csv``, ``operating_points.json`` and the checksums to the model folder.
+
+    What the folder holds for other strategies stays.
+    """
     dense = measure(engine, corpus, Strategy("dense"))
-    settings = {name: list(grid(engine.encoder.num_layers)) for name, grid in GRIDS.items()}
-    tried: dict[str, list[Tried]] = {name: [] for name in settings}
-    with tqdm(total=sum(map(len, settings.values())), desc="settings", disable=None) as bar:
-        for name, strategies in settings.items():
-            for strategy in strategies:
-                tried[name].append(measure(engine, corpus, strategy))
-                bar.update()
+    tried = {name: search(engine, corpus, name, dense.f1, max_drops) for name in names}
     chosen = {name: choose(of, dense.f1, max_drops) for name, of in tried.items()}
+    rows = [
+        {
+            "strategy": one.strategy.name,
+            "settings": json.dumps(one.strategy.to_json()),
+            "f1": f"{one.f1:.5f}",
+            "f1_drop_points": f"{(dense.f1 - one.f1) * 100:.5f}",
+            "token_layers_kept": f"{one.token_layers_kept:.5f}",
+            "promised_speedup": f"{one.promised_speedup:.5f}",
+        }
+        for one in itertools.chain.from_iterable(tried.values())
+    ]
+    frontier = folder / FRONTIER
+    if frontier.is_file():
+        with frontier.open(newline="") as file:
+            rows = [row for row in csv.DictReader(file) if row["strategy"] not in tried] + rows
     # Written at the end and together: the folder stays loadable if this is interrupted.
-    with (folder / FRONTIER).open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["strategy", "settings", "f1", "f1_drop_points", "token_layers_kept", "promised_speedup"])
-        for one in itertools.chain.from_iterable(tried.values()):
-            values = (one.f1, (dense.f1 - one.f1) * 100, one.token_layers_kept, one.promised_speedup)
-            settings_json = json.dumps(one.strategy.to_json())
-            writer.writerow([one.strategy.name, settings_json, *(f"{value:.5f}" for value in values)])
+    with frontier.open("w", newline="") as file:
+        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
     points = {name: {point: t.strategy.to_json() for point, t in of.items()} for name, of in chosen.items()}
-    (folder / POINTS).write_text(json.dumps(points, indent=2) + "\n")
+    (folder / POINTS).write_text(json.dumps(engine.points | points, indent=2) + "\n")
     write_checksums(folder)
     return chosen
+
+
+def runnable(engine: Engine) -> list[str]:
+    """The strategies to calibrate that the model has everything for."""
+    return [name for name in GRIDS if name != "mlp" or engine.network is not None]
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -128,6 +200,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--data-dir", help="where to look for named corpora first")
     parser.add_argument(
         "--max-f1-drop", default="0.1,0.3,1.0", help="points of F1 that exact, balanced and fast may lose"
+    )
+    parser.add_argument(
+        "--strategies", help=f"comma-separated, out of {', '.join(GRIDS)}; default: all that the model can run"
     )
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
@@ -146,7 +221,13 @@ def main(argv: list[str] | None = None) -> int:
             raise InputError(f"expected a model folder, got {arguments.model!r}; download the model first")
         engine = load_engine(arguments.model)
         engine.strategy("entropy")  # a model without gates is refused here
-        chosen = calibrate(engine, corpus, max_drops, Path(arguments.model))
+        names = arguments.strategies.split(",") if arguments.strategies else runnable(engine)
+        if unknown := set(names) - set(runnable(engine)):
+            raise InputError(
+                f"expected --strategies out of {runnable(engine)}, got {sorted(unknown)}; leave them out, or train a "
+                "controller with python -m engine.training.controller"
+            )
+        chosen = calibrate(engine, corpus, max_drops, Path(arguments.model), names)
     except InputError as error:
         print(error, file=sys.stderr)
         return 2

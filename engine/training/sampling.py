@@ -11,6 +11,12 @@ import torch
 from engine.controllers import Decision, EntropyController, Gate
 
 ENTROPIES = (0.003, 0.3)  # thresholds are drawn from this range, log-uniformly
+FROZEN = 0.25  # share of the batches in which words that leave are frozen instead of dropped
+
+
+def draw_context() -> str:
+    """A context mode."""
+    return "freeze" if torch.rand(()) < FROZEN else "drop"
 
 
 @dataclass(frozen=True)

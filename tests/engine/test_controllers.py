@@ -16,7 +16,7 @@ def gate(labels: list[int], certainty: list[float], alive: list[bool] | None = N
     probabilities[np.arange(len(labels)), labels] = certainty
     here = np.array(alive or [True] * len(labels))
     torch.manual_seed(0)
-    return Gate(1, 0, batch, here, probabilities, *torch.randn(2, len(batch), 8), heads=2)
+    return Gate(1, 0, batch, here, probabilities, *torch.randn(4, len(batch), 8), heads=2)
 
 
 def leaving(controller, at: Gate) -> list[int]:

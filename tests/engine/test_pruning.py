@@ -28,7 +28,7 @@ PRUNING = (
 @pytest.fixture(scope="module")
 def batch(engine):
     texts = [[text[a:b] for a, b in split_words(text)] for text in TEXTS]
-    return RaggedBatch.from_windows([window for words in texts for window in engine._pieces.windows(words)])
+    return RaggedBatch.from_windows([window for words in texts for window in engine.pieces.windows(words)])
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +132,7 @@ def test_rows_really_go_and_a_finished_window_has_none(engine, batch):
 @torch.no_grad()
 def test_a_window_in_which_under_a_tenth_would_leave_keeps_all(engine):
     words = ["nausea"] * 30
-    batch = RaggedBatch.from_windows(engine._pieces.windows(words))
+    batch = RaggedBatch.from_windows(engine.pieces.windows(words))
 
     class Few:
         uses_attention = False

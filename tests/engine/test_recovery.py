@@ -25,7 +25,7 @@ ALWAYS = Recovery("confidence", min_confidence=1.0)
 @pytest.fixture(scope="module")
 def batch(engine):
     texts = [[text[a:b] for a, b in split_words(text)] for text in TEXTS]
-    return RaggedBatch.from_windows([window for words in texts for window in engine._pieces.windows(words)])
+    return RaggedBatch.from_windows([window for words in texts for window in engine.pieces.windows(words)])
 
 
 @torch.no_grad()

@@ -76,7 +76,7 @@ def test_a_batch_of_n_equals_n_batches_of_one(engine, strategy):
 def test_words_get_the_labels_of_the_window_that_owns_them(engine):
     text = TEXT * 5
     result = engine.tag(text, "dense")
-    windows = engine._pieces.windows([text[a:b] for a, b in split_words(text)])
+    windows = engine.pieces.windows([text[a:b] for a, b in split_words(text)])
     assert len(windows) > 3
     for window in windows:
         with torch.no_grad():

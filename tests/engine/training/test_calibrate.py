@@ -6,9 +6,9 @@ import pytest
 
 from engine import load_engine
 from engine.controllers import EntropyController
-from engine.strategies import Strategy
+from engine.strategies import Strategy, default_strategy
 from engine.training import calibrate
-from engine.training.calibrate import Tried, choose, main
+from engine.training.calibrate import Tried, choose, main, variations
 from eval.report import SAMPLE
 
 
@@ -45,7 +45,10 @@ def test_points_are_stored_with_the_weights_and_used(model_folder, tmp_path, mon
     assert engine.strategy("entropy", "fast") == Strategy.from_json(points["fast"])
     with (folder / "frontier.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert [Strategy.from_json(json.loads(row["settings"])) for row in rows] == grid
+    found = [Strategy.from_json(json.loads(row["settings"])) for row in rows]
+    assert found[:3] == grid
+    assert {strategy.context for strategy in found} == {"drop", "freeze"}
+    assert len(set(found)) == len(found) > 20
     assert float(rows[0]["promised_speedup"]) < float(rows[2]["promised_speedup"])
     assert "entropy fast: F1" in capsys.readouterr().out
     assert main([*options, "--max-f1-drop", "0.1"]) == 2
@@ -61,3 +64,31 @@ def test_a_model_without_gates_is_refused(plain_folder, capsys):
 def test_grids_fit_the_encoder(grid):
     for layers in (3, 6, 12):
         assert all(strategy.gates[-1] < layers for strategy in grid(layers))
+
+
+@pytest.mark.parametrize("grid", calibrate.GRIDS.values())
+def test_variations_change_one_knob_and_keep_thresholds_with_their_gates(grid):
+    for strategy in list(grid(6))[:4]:
+        varied = list(variations(strategy))
+        assert strategy not in varied
+        for other in varied:
+            differing = {name for name, value in strategy.knobs().items() if other.knobs()[name] != value}
+            assert len(differing - {"gates"}) <= 1
+    exit_last = Strategy("entropy", (1, 3, 5), EntropyController((0.1, 0.2, 1.0)))
+    shorter = {s.gates: s.controller.max_entropy for s in variations(exit_last) if len(s.gates) == 2}
+    assert shorter == {(3, 5): (0.2, 1.0), (1, 5): (0.1, 1.0), (1, 3): (0.1, 0.2)}
+
+
+def test_only_the_strategies_asked_for_are_searched_and_the_others_stay(model_folder, tmp_path, monkeypatch, capsys):
+    folder = shutil.copytree(model_folder, tmp_path / "model")
+    small = tmp_path / "small.txt"
+    small.write_text("\n\n".join(SAMPLE.read_text().split("\n\n")[:2]))
+    for name in ("rule", "entropy"):
+        monkeypatch.setitem(calibrate.GRIDS, name, lambda layers, name=name: [default_strategy(name, layers)])
+        options = ["--corpus", str(small), "--max-f1-drop", "100,100,100", "--strategies", name]
+        assert main(["--model", str(folder), *options]) == 0
+    assert set(json.loads((folder / "operating_points.json").read_text())) == {"rule", "entropy"}
+    with (folder / "frontier.csv").open() as file:
+        assert {row["strategy"] for row in csv.DictReader(file)} == {"rule", "entropy"}
+    assert main(["--model", str(folder), "--corpus", str(small), "--strategies", "mlp"]) == 2
+    assert "python -m engine.training.controller" in capsys.readouterr().err

@@ -68,8 +68,8 @@ def test_a_cased_encoder_learns_and_chemical_keeps_its_capital(finetuned):
     out, f1 = finetuned
     assert f1 > 0.9
     engine = load_engine(out)
-    ids, _ = engine._pieces.pieces(["Chemical"])
-    assert [engine._pieces._backend.id_to_token(piece) for piece in ids] == ["Chem", "##ical"]
+    ids, _ = engine.pieces.pieces(["Chemical"])
+    assert [engine.pieces._backend.id_to_token(piece) for piece in ids] == ["Chem", "##ical"]
     assert [e.text for e in engine.tag(ABSTRACT, "dense").entities] == ["Chemical", "nausea", "Nausea", "Chemical"]
 
 
@@ -138,7 +138,7 @@ def test_batches_hold_every_window_once_within_the_limit(engine, corpus):
     from engine.corpora import load_corpus
 
     documents = load_corpus(str(corpus)).documents
-    examples = gold_examples(documents, engine._pieces, LabelSet(("Chemical", "Disease")))
+    examples = gold_examples(documents, engine.pieces, LabelSet(("Chemical", "Disease")))
     batches = make_batches(examples, 100, random.Random(0))
     assert sorted(id(e) for batch in batches for e in batch) == sorted(map(id, examples))
     assert all(len(batch) == 1 or sum(len(e.window.input_ids) for e in batch) <= 100 for batch in batches)
@@ -147,7 +147,7 @@ def test_batches_hold_every_window_once_within_the_limit(engine, corpus):
 
 
 def test_masking_takes_whole_words(engine):
-    batch = RaggedBatch.from_windows(engine._pieces.windows(["hypotension", "nausea"] * 8))
+    batch = RaggedBatch.from_windows(engine.pieces.windows(["hypotension", "nausea"] * 8))
     torch.manual_seed(0)
     masked = mask_words(batch, 0.5, 4).input_ids == 4
     assert 0 < masked.sum() < len(batch)
@@ -159,7 +159,7 @@ def test_masking_takes_whole_words(engine):
 @pytest.fixture
 def memory(engine):
     """Two words: the first left after layer 1, the second after the last, 2."""
-    batch = RaggedBatch.from_windows(engine._pieces.windows(["nausea", "and"]))
+    batch = RaggedBatch.from_windows(engine.pieces.windows(["nausea", "and"]))
     memory = MemoryBuffer.of(batch, 2, 2)
     right, wrong = [9.0, 0.0], [0.0, 9.0]
     memory.update(HeadOutput(1, torch.tensor([0, 1]), torch.tensor([right, wrong])))
@@ -184,7 +184,7 @@ def test_a_soft_target_is_best_met_by_its_own_distribution(memory):
 
 
 def test_self_sampling_trains_a_model_folder_on_while_it_is_pruned(finetuned, corpus, tmp_path):
-    settings = config(finetuned[0], corpus, tmp_path / "run", pruned=0.8, epochs=2, lr=0.001)
+    settings = config(finetuned[0], corpus, tmp_path / "run", pruned=0.8, epochs=2, lr=0.001, dense_share=0.3)
     assert finetune(settings) > 0.9
     assert load_engine(tmp_path / "run").tag(ABSTRACT, "entropy").entities
 
@@ -216,7 +216,7 @@ def test_a_sampled_controller_decides_window_by_window(engine):
     from engine.pruning import forward
 
     words = ["nausea", "and", "hypotension"]
-    batch = RaggedBatch.from_windows(engine._pieces.windows(words) * 2)
+    batch = RaggedBatch.from_windows(engine.pieces.windows(words) * 2)
     controller = SampledController(np.array([[-1.0, 1.0], [-1.0, 1.0]]), EntropyController(exit_entities=True))
     memory = forward(engine.model, batch, (1, 2), controller)
     assert memory.left_at.tolist() == [3] * 3 + [1] * 3

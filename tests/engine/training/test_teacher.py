@@ -107,7 +107,7 @@ def test_soft_labels_hold_a_distribution_for_every_word(labelled, sentences, eng
     stored = SoftLabels.load(labelled)
     assert stored.texts.sum() >= 40
     assert np.abs(stored.targets.astype(int).sum(-1) - 255).max() <= 3
-    examples = stored.examples(sentences, engine._pieces, stored.names)
+    examples = stored.examples(sentences, engine.pieces, stored.names)
     # Windows of 98 pieces overlap, so that words may stand in two of them.
     assert sum(example.window.words for example in examples) >= len(stored.targets)
     assert all(len(example.targets) == example.window.words for example in examples)
@@ -178,7 +178,7 @@ def test_soft_labels_of_other_sentences_are_refused(labelled, trained, tmp_path,
     other.write_text("nausea .\n")
     stored = SoftLabels.load(labelled)
     with pytest.raises(InputError, match="expected sentences with SHA-256"):
-        stored.examples(other, engine._pieces, stored.names)
+        stored.examples(other, engine.pieces, stored.names)
     with pytest.raises(InputError, match="expected soft labels of the same sentences"):
         soft_labels.label(trained[0], other, 1, labelled)
     with pytest.raises(InputError, match="expected soft labels in"):

@@ -1,0 +1,161 @@
+"""Trains the networks of ``mlp`` for a model folder: ``python -m engine.training.controller``.
+
+Unlabelled texts, which the encoder was not fitted to, run once densely and once pruned with settings drawn at random.
+At each gate a network learns, from cheap features of the words that are there, whether the final dense label of a word
+or of a neighbour differs from the gate's. No gold is needed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from accelerate.utils import set_seed
+from torch import nn
+from tqdm import tqdm
+
+from engine.controllers import Decision, Gate
+from engine.errors import InputError
+from engine.learned import FEATURES, NEIGHBOURS, Network, features
+from engine.model import GatedModel
+from engine.pruning import forward
+from engine.ragged import RaggedBatch
+from engine.scores import neighbour_max
+from engine.tagger import load_engine
+from engine.tokenization import Window, WordPieces
+from engine.training.sampling import SampledController
+from engine.training.soft_labels import join_sentences, read_sentences, sentences_per_text
+from engine.weights import CONTROLLER, write_checksums
+
+logger = logging.getLogger(__name__)
+
+UNITS, EPOCHS, BATCH = 16, 8, 4096
+NEAR_ENTITY = 4.0  # weight of words within reach of an entity: leaving wrongly costs more there
+WINDOWS = 8  # in a batch
+
+
+@dataclass(frozen=True)
+class Samples:
+    """What words looked like at one gate: ``features`` ``(n, features)``, ``changes`` and ``weights`` ``(n,)``."""
+
+    features: np.ndarray
+    changes: np.ndarray
+    weights: np.ndarray
+
+    @classmethod
+    def of(cls, parts: Sequence[Samples]) -> Samples:
+        """All parts together."""
+        return cls(*(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(cls)))
+
+
+@dataclass(frozen=True)
+class Recorder:
+    """A controller that notes features, and the gate's labels of the words that are there, before another decides."""
+
+    controller: SampledController
+    names: tuple[str, ...]
+    seen: dict[int, tuple[np.ndarray, np.ndarray, np.ndarray]] = field(default_factory=dict)
+
+    def __call__(self, gate: Gate) -> Decision:
+        self.seen[gate.number] = (gate.alive, features(gate, self.names), gate.labels)
+        return self.controller(gate)
+
+
+@torch.inference_mode()
+def collect(model: GatedModel, windows: Sequence[Window], names: tuple[str, ...]) -> dict[int, Samples]:
+    """Samples of each gate, from windows that all are pruned."""
+    gates = range(1, model.encoder.num_layers)
+    found: dict[int, list[Samples]] = {gate: [] for gate in gates}
+    for begin in tqdm(range(0, len(windows), WINDOWS), desc="windows", disable=None):
+        batch = RaggedBatch.from_windows(windows[begin : begin + WINDOWS])
+        dense = forward(model, batch, (), None).probabilities.argmax(-1)
+        recorder = Recorder(SampledController.draw(len(gates), len(batch.lengths), 1.0), names)
+        forward(model, batch, gates, recorder)
+        near = neighbour_max(dense > 0, batch.words.window, NEIGHBOURS)
+        for gate, (alive, columns, labels) in recorder.seen.items():
+            changes = neighbour_max(labels != dense, batch.words.window, NEIGHBOURS)
+            weights = np.where(near, NEAR_ENTITY, 1.0)
+            found[gate].append(Samples(columns[alive], changes[alive], weights[alive]))
+    return {gate: Samples.of(parts) for gate, parts in found.items()}
+
+
+def fit(samples: Samples) -> tuple[np.ndarray, ...]:
+    """Weights and biases of one gate's network, its inputs standardised by them."""
+    columns = torch.from_numpy(samples.features).float()
+    changes, weights = (torch.from_numpy(part).float() for part in (samples.changes, samples.weights))
+    mean, std = columns.mean(0), columns.std(0).clamp(min=1e-6)
+    inner, outer = nn.Linear(columns.shape[1], UNITS), nn.Linear(UNITS, 1)
+    optimizer = torch.optim.AdamW([*inner.parameters(), *outer.parameters()], lr=3e-3, weight_decay=1e-3)
+    for _ in range(EPOCHS):
+        for chosen in torch.randperm(len(columns)).split(BATCH):
+            logits = outer(F.relu(inner((columns[chosen] - mean) / std))).squeeze(1)
+            loss = F.binary_cross_entropy_with_logits(logits, changes[chosen], weights[chosen])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    weight = inner.weight / std
+    arrays = (weight.T, inner.bias - weight @ mean, outer.weight[0], outer.bias)
+    return tuple(array.detach().contiguous().numpy() for array in arrays)
+
+
+def unlabelled_windows(path: Path, pieces: WordPieces, skip: int, count: int) -> list[Window]:
+    """Windows of texts that are joined from ``count`` sentences of a file after the first ``skip``."""
+    lines = read_sentences(path)[0][skip : skip + count]
+    if not any(lines):
+        raise InputError(f"expected more than {skip} sentences in {path}, got fewer; lower --skip")
+    texts = join_sentences(lines, sentences_per_text(lines))
+    return [window for words in texts for window in pieces.windows(words)]
+
+
+def train(folder: Path, sentences: Path, names: tuple[str, ...], skip: int, count: int, seed: int) -> Network:
+    """Trains the networks and writes them into the model folder.
+
+    Raises:
+        InputError: no such model or file, or a model without gates.
+    """
+    engine = load_engine(folder)
+    engine.strategy("entropy")  # a model without gates is refused here
+    set_seed(seed)
+    samples = collect(engine.model, unlabelled_windows(sentences, engine.pieces, skip, count), names)
+    layers = {}
+    for gate, of in samples.items():
+        logger.info("gate %d: %d words, %.2f%% change", gate, len(of.changes), 100 * of.changes.mean())
+        layers[gate] = fit(of)
+    network = Network(names, layers)
+    network.save(folder / CONTROLLER)
+    write_checksums(folder)
+    return network
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The command line; exit status 2 for bad input."""
+    parser = argparse.ArgumentParser(prog="python -m engine.training.controller", description=__doc__)
+    parser.add_argument("--model", required=True, type=Path, help="model folder with gates; the networks go into it")
+    parser.add_argument("--sentences", required=True, type=Path, help="text file, one sentence a line; may be gzipped")
+    parser.add_argument("--skip", type=int, default=20_000, help="sentences that the model knows (default 20000)")
+    parser.add_argument("--count", type=int, default=6_000, help="sentences to learn from after them (default 6000)")
+    parser.add_argument("--features", default=",".join(FEATURES), help=f"comma-separated, default {','.join(FEATURES)}")
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    names = tuple(arguments.features.split(","))
+    try:
+        if unknown := set(names) - set(FEATURES):
+            raise InputError(f"expected --features out of {list(FEATURES)}, got {sorted(unknown)}; choose among them")
+        train(arguments.model, arguments.sentences, names, arguments.skip, arguments.count, arguments.seed)
+    except InputError as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(f"the networks are in {arguments.model / CONTROLLER}; choose points with python -m engine.training.calibrate")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

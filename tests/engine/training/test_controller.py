@@ -1,0 +1,63 @@
+"""Training the learned controller: samples without gold, a network that tells them apart, a folder that runs mlp."""
+
+import shutil
+
+import numpy as np
+import pytest
+import torch
+
+from engine import load_engine
+from engine.learned import FEATURES
+from engine.pruning import forward, run
+from engine.ragged import RaggedBatch
+from engine.strategies import Strategy
+from engine.training.controller import Samples, collect, fit, main
+from tests.conftest import TEXT
+
+SENTENCES = [TEXT, "Nausea after aspirin was seen in two of the patients .", "No delirium was noted ."] * 12
+
+
+@pytest.fixture
+def sentences(tmp_path):
+    path = tmp_path / "sentences.txt"
+    path.write_text("\n".join(SENTENCES) + "\n")
+    return path
+
+
+def test_a_change_is_that_the_dense_label_of_a_word_or_neighbour_differs_from_the_gates(engine):
+    windows = engine.pieces.windows(TEXT.split())
+    torch.manual_seed(0)
+    samples = collect(engine.model, windows, ("entropy",))
+    batch = RaggedBatch.from_windows(windows)
+    dense = run(engine.model, batch, Strategy("dense")).probabilities.argmax(-1)
+    gate = forward(engine.model, batch, (1,), None).probabilities.argmax(-1)  # ends at the gate
+    differs = gate != dense
+    expected = [differs[max(0, i - 1) : i + 2].any() for i in range(len(differs))]
+    assert samples[1].changes.tolist() == expected  # at the first gate every word is there
+    near = [(dense > 0)[max(0, i - 1) : i + 2].any() for i in range(len(dense))]
+    assert samples[1].weights.tolist() == [4.0 if here else 1.0 for here in near]
+
+
+def test_a_network_learns_what_tells_words_apart():
+    torch.manual_seed(0)
+    columns = np.random.default_rng(0).normal(5, 3, size=(60_000, 2)).astype(np.float32)
+    changes = columns[:, 1] > 7
+    inner, inner_bias, outer, outer_bias = fit(Samples(columns, changes, np.ones(len(columns))))
+    risk = 1 / (1 + np.exp(-(np.maximum(columns @ inner + inner_bias, 0) @ outer + outer_bias)))
+    assert ((risk > 0.5) == changes).mean() > 0.95
+
+
+def test_the_command_makes_a_folder_that_runs_mlp(model_folder, tmp_path, sentences, capsys):
+    folder = shutil.copytree(model_folder, tmp_path / "model")
+    options = ["--model", str(folder), "--sentences", str(sentences), "--skip", "3", "--count", "30"]
+    assert main(options) == 0
+    engine = load_engine(folder)  # the checksums were renewed
+    assert engine.network.names == FEATURES
+    kept = [engine.tag(TEXT, "mlp", max_risk=risk, exit_entities=True).cost.token_layers for risk in (0.0, 0.5, 1.0)]
+    assert kept[0] > kept[1] >= kept[2]
+    for wrong, message in (
+        (["--skip", "999"], "expected more than 999 sentences"),
+        (["--features", "x"], "expected --f"),
+    ):
+        assert main([*options, *wrong]) == 2
+        assert message in capsys.readouterr().err
