@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -138,3 +138,11 @@ def row(measured: Measured, dense: Measured, engine: Engine, corpus: Corpus, see
         **environment.versions(),
         "commit": environment.commit(),
     }
+
+
+def document_rows(measured: Measured, corpus: Corpus) -> Iterator[dict[str, Any]]:
+    """The rows of ``documents.csv``: counts of each document, for each run."""
+    for number, run in enumerate(measured.runs):
+        for document, counts in zip(corpus.documents, run.by_document, strict=True):
+            named = {"strategy": measured.strategy.name, "batch_size": measured.batch_size, "run": number}
+            yield named | {"document": document.id} | asdict(counts)

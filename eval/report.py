@@ -23,7 +23,7 @@ from engine.errors import InputError
 from engine.strategies import PRUNING, Strategy
 from engine.tagger import DTYPES, Engine, load_engine
 from eval import environment
-from eval.evaluate import Measured, evaluate, number_of_calls, row
+from eval.evaluate import Measured, document_rows, evaluate, number_of_calls, row
 from eval.latency import PASSES
 from eval.markdown import SAMPLE_NOTE, report, results_table
 from eval.plots import plot_f1_vs_latency
@@ -193,6 +193,7 @@ def run(arguments: argparse.Namespace, command: str) -> str:
     load = environment.busy()
     rows: list[dict[str, Any]] = []
     intervals: list[dict[str, Any]] = []
+    documents: list[dict[str, Any]] = []
     with tqdm(total=number_of_calls(corpus, strategies, sizes), desc="calls", disable=None) as bar:
         for size in sizes:
             measured = {one.strategy.name: one for one in evaluate(engine, corpus, strategies, size, bar.update)}
@@ -204,6 +205,8 @@ def run(arguments: argparse.Namespace, command: str) -> str:
                     intervals.append(compare(measured[controller.replays.name], measured[name], arguments.seed))
             pd.DataFrame(rows).to_csv(out / "results.csv", index=False)
             pd.DataFrame(intervals).to_csv(out / "intervals.csv", index=False)
+            documents += [record for one in measured.values() for record in document_rows(one, corpus)]
+            pd.DataFrame(documents).to_csv(out / "documents.csv", index=False)
     plot_f1_vs_latency(out / "results.csv", out / "f1_vs_latency.png")
     notes = [] if arguments.corpus else [SAMPLE_NOTE]
     if load > 0.5:

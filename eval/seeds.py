@@ -1,0 +1,108 @@
+"""Runs of ``eval.report`` that differ in the weights' seed, as one table: ``python -m eval.seeds RUN RUN …``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from engine.errors import InputError
+from engine.scoring import Counts
+from eval.statistics import f1_difference_interval
+
+KEY = ["strategy", "batch_size"]
+
+
+def load_counts(run: Path) -> dict[tuple[str, int], list[Counts]]:
+    """Counts of each document in the order of the corpus, by strategy and batch size, from ``documents.csv``."""
+    table = pd.read_csv(run / "documents.csv")
+    counts: dict[tuple[str, int], list[Counts]] = {}
+    for row in table[table["run"] == 0].to_dict("records"):
+        key = (str(row["strategy"]), int(row["batch_size"]))
+        counts.setdefault(key, []).append(Counts(row["correct"], row["predicted"], row["gold"]))
+    return counts
+
+
+def combine(runs: Sequence[Path], seed: int = 0) -> pd.DataFrame:
+    """Mean F1, loss and speed-up over the runs; the loss with the interval of a paired bootstrap over documents.
+
+    Raises:
+        InputError: a folder without results, or runs of different strategies or documents.
+    """
+    try:
+        tables = [pd.read_csv(run / "results.csv").set_index(KEY) for run in runs]
+        counts = [load_counts(run) for run in runs]
+    except FileNotFoundError as error:
+        raise InputError(
+            f"expected a run of eval.report, got none: {error.filename} is missing; name its --out"
+        ) from error
+    keys = list(counts[0])
+    if any(list(one) != keys or len(one[keys[0]]) != len(counts[0][keys[0]]) for one in counts):
+        raise InputError("expected runs of the same strategies on the same documents, got different ones; repeat them")
+    rows = []
+    for strategy, size in keys:
+        own, dense = ([one[name, size] for one in counts] for name in (strategy, "dense"))
+        f1, dense_f1 = (np.array([sum(run, Counts()).f1 for run in of]) for of in (own, dense))
+        speed = np.array([table.loc[(strategy, size), "speedup_vs_dense"] for table in tables])
+        interval = f1_difference_interval(own, dense, seed)
+        rows.append(
+            {
+                "strategy": strategy,
+                "batch_size": size,
+                "seeds": len(runs),
+                "f1": f1.mean(),
+                "f1_lowest": f1.min(),
+                "f1_highest": f1.max(),
+                "difference": (f1 - dense_f1).mean(),
+                "low": interval.low,
+                "high": interval.high,
+                "speedup_vs_dense": speed.mean(),
+                "speedup_lowest": speed.min(),
+                "speedup_highest": speed.max(),
+                "promised_speedup": np.mean([table.loc[(strategy, size), "promised_speedup"] for table in tables]),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def markdown(table: pd.DataFrame) -> str:
+    """The table for people."""
+    lines = [
+        "| batch | strategy | F1, mean (seeds) | against dense, points [95 %] | speed-up, mean (seeds) | promised |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for row in table.sort_values("batch_size", kind="stable").to_dict("records"):
+        loss = f"{row['difference'] * 100:+.2f} [{row['low'] * 100:+.2f}, {row['high'] * 100:+.2f}]"
+        loss = "—" if row["strategy"] == "dense" else loss
+        f1 = f"{row['f1']:.4f} ({row['f1_lowest']:.4f}–{row['f1_highest']:.4f})"
+        speed = f"{row['speedup_vs_dense']:.2f}× ({row['speedup_lowest']:.2f}–{row['speedup_highest']:.2f})"
+        lines.append(
+            f"| {row['batch_size']} | {row['strategy']} | {f1} | {loss} | {speed} | {row['promised_speedup']:.2f}× |"
+        )
+    return "\n".join(lines)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The command line; exit status 2 for bad input."""
+    parser = argparse.ArgumentParser(prog="python -m eval.seeds", description=__doc__)
+    parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="--out of a run of eval.report")
+    parser.add_argument("--out", type=Path, help="CSV file to write as well")
+    parser.add_argument("--seed", type=int, default=0, help="of the bootstrap")
+    arguments = parser.parse_args(argv)
+    try:
+        table = combine(arguments.runs, arguments.seed)
+    except InputError as error:
+        print(error, file=sys.stderr)
+        return 2
+    if arguments.out:
+        table.to_csv(arguments.out, index=False)
+    print(markdown(table))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
