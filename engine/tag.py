@@ -27,10 +27,12 @@ WRITERS = {"pubtator": write_pubtator, "jsonl": write_jsonl}
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m engine.tag", description=__doc__)
     parser.add_argument("files", nargs="+", metavar="FILE", help="PubTator, JSON lines or plain text, UTF-8")
-    parser.add_argument("--strategy", default="entropy", help="dense, hf, rule, entropy, truncate-k (default entropy)")
-    parser.add_argument("--point", help="operating point of rule and entropy (default balanced)")
+    parser.add_argument(
+        "--strategy", default="entropy", help="dense, hf, rule, entropy, mlp, entropy+recovery, … (default entropy)"
+    )
+    parser.add_argument("--point", help="operating point of rule, entropy and mlp (default balanced)")
     parser.add_argument("--lambda", dest="lambda_", type=float, help="λ of rule")
-    parser.add_argument("--min-keep-ratio", type=float, help="share of words that stay to the end, rule and entropy")
+    parser.add_argument("--min-keep-ratio", type=float, help="share of words that stay to the end at least")
     parser.add_argument("--format", default="pubtator", choices=list(WRITERS), help="of the output (default pubtator)")
     parser.add_argument("--model", help="folder or hub id; default: the shipped weights")
     parser.add_argument("--batch-size", type=int, default=32, help="documents at a time (default 32)")

@@ -39,11 +39,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--data-dir", help="where to look for named corpora first")
     parser.add_argument("--model", help="folder or hub id; default: the shipped weights")
     parser.add_argument(
-        "--strategies", help="comma-separated: dense,hf,rule,entropy,random,random@rule,truncate-3,…; dense always runs"
+        "--strategies",
+        help="comma-separated: dense,hf,rule,entropy,mlp,entropy+recovery,random,random@rule,truncate-3,…; "
+        "dense always runs",
     )
-    parser.add_argument("--point", help="operating point of rule and entropy (default balanced)")
+    parser.add_argument("--point", help="operating point of rule, entropy and mlp (default balanced)")
     parser.add_argument("--lambda", dest="lambda_", type=float, help="λ of rule")
-    parser.add_argument("--min-keep-ratio", type=float, help="share of words that stay to the end, rule and entropy")
+    parser.add_argument("--min-keep-ratio", type=float, help="share of words that stay to the end at least")
     parser.add_argument("--set", action="append", default=[], metavar="STRATEGY.KNOB=VALUE", help="any other setting")
     parser.add_argument("--batch-size", default="1,32", help="texts per call, comma-separated (default 1,32)")
     parser.add_argument("--limit", type=int, help="first N documents only")
@@ -62,7 +64,8 @@ def _knobs(arguments: argparse.Namespace, running: set[str]) -> dict[str, dict[s
     knobs: dict[str, dict[str, Any]] = {name: {} for name in PRUNING if name in running}
     wanted: list[tuple[str, str, Any]] = []
     if arguments.lambda_ is not None:
-        wanted.append(("rule", "lambda_", arguments.lambda_))
+        with_lambda = [name for name in knobs if name.startswith("rule")]
+        wanted += [(name, "lambda_", arguments.lambda_) for name in with_lambda or ["rule"]]
     if arguments.min_keep_ratio is not None:
         wanted += [(name, "min_keep_ratio", arguments.min_keep_ratio) for name in knobs or PRUNING]
     wanted += [_setting(text) for text in arguments.set]
@@ -81,12 +84,13 @@ def _setting(text: str) -> tuple[str, str, Any]:
     name, dot, knob = target.partition(".")
     if not (equals and dot and name and knob):
         raise InputError(f"expected --set STRATEGY.KNOB=VALUE, got {text!r}; write e.g. entropy.neighbours=2")
+    listed = knob == "gates" or "," in value
     try:
-        parsed = json.loads(f"[{value}]" if knob == "gates" else value.lower())
+        parsed = json.loads(f"[{value}]" if listed else value.lower())
     except ValueError:
-        parsed = None
-    if parsed is None:
-        raise InputError(f"expected a number, true, false or comma-separated gates, got {value!r}; mend --set {target}")
+        parsed = value  # a word, such as a trigger
+    if parsed is None or (listed and isinstance(parsed, str)):
+        raise InputError(f"expected a number, true, false, a word or numbers with commas, got {value!r}; mend {target}")
     return name, "lambda_" if knob == "lambda" else knob, parsed
 
 
@@ -217,7 +221,7 @@ def run(arguments: argparse.Namespace, command: str) -> str:
         "command": f"`{command}`",
         "model": f"{Path(engine.source).name}",
         "settings": "; ".join(
-            f"`{s.name}` {json.dumps(s.to_json()['controller'])} after layers {list(s.gates)}"
+            f"`{s.name}` {json.dumps({key: part for key, part in s.to_json().items() if key not in ('name', 'point')})}"
             for s in strategies
             if s.name in PRUNING
         )

@@ -75,6 +75,22 @@ def test_settings_reach_the_strategies_that_run(model_folder, tmp_path):
     assert [one["point"] for one in kept] == ["custom", "custom"]
 
 
+def test_words_and_lists_are_settings_and_recovery_costs_what_it_computes(model_folder, tmp_path):
+    knobs = {"max_entropy": "0.4,0.5", "exit_entities": "true", "gates": "1,2", "context": "freeze"}
+    options = [f"--set={name}.{k}={v}" for name in ("entropy", "entropy+recovery") for k, v in knobs.items()]
+    options += ["--set=entropy+recovery.trigger=confidence", "--set=entropy+recovery.min_confidence=1"]
+    strategies = "entropy,entropy+recovery"
+    assert (
+        run("--model", str(model_folder), "--limit", "4", "--strategies", strategies, *options, "--out", str(tmp_path))
+        == 0
+    )
+    table = pd.read_csv(tmp_path / "results.csv")
+    plain, recovering = (row(table, name) for name in strategies.split(","))
+    assert plain["token_layers_kept"] < recovering["token_layers_kept"]
+    text = (tmp_path / "report.md").read_text()
+    assert '"context": "freeze", "recovery": {"trigger": "confidence"' in text
+
+
 def test_the_report_says_what_it_is_and_shows_every_row(results):
     out, table = results
     text = (out / "report.md").read_text()
@@ -140,7 +156,9 @@ def test_a_broken_corpus_ends_with_status_2_and_skip_bad_evaluates_the_rest(mode
         (("--set", "entropy.max_entropy=null"), "expected a number, true, false"),
         (("--set", "entropy.neighbours"), "expected --set STRATEGY.KNOB=VALUE"),
         (("--set", "dense.gates=1"), "got some for 'dense'"),
-        (("--set", "entropy.neighbours=two"), "expected a number, true, false"),
+        (("--set", "entropy.neighbours=two"), "expected neighbours as a whole number"),
+        (("--set", "entropy.gates=two"), "expected a number, true, false"),
+        (("--set", "entropy.context=cloud"), "expected a context out of"),
         (("--set", "entropy.speed=2"), "expected a knob of entropy"),
         (("--point", "warp"), "expected weights with operating points"),
         (("--corpus", "no-such"), "expected a corpus of"),
