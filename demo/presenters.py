@@ -15,16 +15,20 @@ from engine.trace import WordTrace
 Segment = tuple[str, str | None]
 
 # Names of the component's own palette: these alone stay legible in dark mode.
-PALETTE = ("blue", "red", "green", "purple", "orange", "teal", "pink", "yellow", "cyan", "lime")
+PALETTE = ("blue", "red", "green", "purple", "orange", "teal", "pink", "cyan", "lime")
+BACK_COLOUR = "yellow"
 LISTED = 10
 ABOUT = {
     "dense": "Every word goes through every layer: the reference.",
     "hf": "The plain Hugging Face model with the same weights.",
     "rule": "Words leave that matter little to others and whose label is clear.",
     "entropy": "Words leave when their own label and their neighbours' are certain.",
+    "mlp": "Words leave when a small network thinks that their label will not change.",
+    "entropy+recovery": "Like entropy; where the result looks doubtful, words come back.",
     "random": "As many words leave as under entropy at its defaults, chosen at random.",
     "truncate": "The encoder ends early, with the label head of that layer.",
 }
+BACK = "came back"
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _TEMPLATE = str.maketrans({"$": "&#36;", "{": "&#123;", "}": "&#125;", "`": "&#96;", "\\": "&#92;"})
 
@@ -47,10 +51,11 @@ def left_at(layer: int) -> str:
 def colours(types: Sequence[str], layers: int) -> dict[str, str]:
     """The colour of every category: one for each type; words that left have none and are greyed by the style sheet."""
     gone = [left_at(layer) for layer in range(1, layers)]
-    marks = dict.fromkeys(gone, "transparent")
+    marks = dict.fromkeys(gone, "transparent") | {BACK: BACK_COLOUR}
     for index, type_ in enumerate(types):
         colour = PALETTE[index % len(PALETTE)]
-        marks |= dict.fromkeys([type_, f"{type_}, partly left", *(f"{type_}, {state}" for state in gone)], colour)
+        states = ["partly left", BACK, *gone]
+        marks |= dict.fromkeys([type_, *(f"{type_}, {state}" for state in states)], colour)
     return marks
 
 
@@ -76,7 +81,7 @@ def _marks(result: Result) -> Iterator[tuple[int, int, str]]:
     entities = {offset: entity for entity in result.entities for offset in range(entity.start, entity.end)}
 
     def mark(word: WordTrace) -> Entity | str | None:
-        return entities.get(word.start) or (left_at(word.layer) if word.state == "left" else None)
+        return entities.get(word.start) or {"left": left_at(word.layer), "recovered": BACK}.get(word.state)
 
     for marked, group in groupby(result.trace.words, key=mark):
         words = list(group)
@@ -87,6 +92,8 @@ def _marks(result: Result) -> Iterator[tuple[int, int, str]]:
 
 def _entity_category(type_: str, words: list[WordTrace]) -> str:
     left = [word.layer for word in words if word.state == "left"]
+    if any(word.state == "recovered" for word in words):
+        return f"{type_}, {BACK}"
     if not left:
         return type_
     return f"{type_}, {left_at(max(left))}" if len(left) == len(words) else f"{type_}, partly left"
@@ -150,8 +157,10 @@ def _share_of_dense(measured: Measured, dense: Measured) -> str:
 def _fates(result: Result) -> str:
     words = result.trace.words
     left = [word.layer for word in words if word.state == "left"]
+    back = sum(word.state == "recovered" for word in words)
     parts = [f"{left.count(layer)} left at layer {layer}" for layer in sorted(set(left))]
-    return ", ".join([f"{len(words) - len(left)} of {len(words)} stayed", *parts])
+    parts += [f"{back} came back"] if back else []
+    return ", ".join([f"{len(words) - len(left) - back} of {len(words)} stayed", *parts])
 
 
 def _only_in(entities: Iterable[Entity], others: Iterable[Entity]) -> list[Entity]:

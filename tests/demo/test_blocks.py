@@ -11,15 +11,15 @@ import pytest
 
 import app
 from demo import measuring
-from demo.blocks import KNOBS, MAX_CHARACTERS, build_demo, choices, compare
+from demo.blocks import KNOBS, MAX_CHARACTERS, build_demo, choices, compare, points
 from demo.examples import EXAMPLES
 from demo.measuring import measure
 from demo.theme import LAUNCH
 from engine import Engine, load_engine
 
 TEXT = "Famotidine-associated delirium. Six patients on famotidine had delirium; all recovered."
-ALL = ["dense", "rule", "entropy", "hf", "random", "truncate-1"]
-DEFAULTS = (0.0, 0.1, 0.0)
+ALL = ["dense", "rule", "entropy", "entropy+recovery", "hf", "random", "truncate-1"]
+DEFAULTS = (None, "any", 0.0, 0.1, 0.0)
 
 
 @pytest.fixture(scope="module")
@@ -67,10 +67,11 @@ class TestCompare:
             return measure(engine, text, strategies)
 
         monkeypatch.setattr("demo.blocks.measure", spy)
-        compare(engine, TEXT, ALL, 1.5, 0.25, 0.5)
+        compare(engine, TEXT, ALL, None, "entity_loss", 1.5, 0.25, 0.5)
         assert ran["rule"] == engine.strategy("rule", lambda_=1.5, min_keep_ratio=0.25)
         assert ran["entropy"] == engine.strategy("entropy", min_keep_ratio=0.5)
         assert ran["random"] == engine.strategy("random")
+        assert ran["entropy+recovery"] == engine.strategy("entropy+recovery", trigger="entity_loss")
 
     @pytest.mark.parametrize("text", ["", "   ", "\n\t\u00a0\n"])
     def test_blank_text_gives_a_message(self, engine: Engine, text: str) -> None:
@@ -93,7 +94,7 @@ class TestCompare:
 
     def test_a_model_without_gates_offers_what_it_can(self, plain_engine: Engine) -> None:
         assert choices(plain_engine) == ["dense", "hf"]
-        updates = compare(plain_engine, TEXT, ["dense", "hf"])
+        updates = compare(plain_engine, TEXT, ["dense", "hf"], None, None)
         assert shown(updates, ["dense", "hf"]) == ["dense", "hf"]
 
 
@@ -130,16 +131,23 @@ class TestPage:
     @pytest.mark.parametrize(
         ("names", "enabled"),
         [
-            (["dense", "hf", "random", "truncate-1"], [False, False, False]),
-            (["rule"], [True, True, False]),
-            (["dense", "entropy"], [False, False, True]),
-            (["rule", "entropy"], [True, True, True]),
+            (["dense", "hf", "random", "truncate-1"], [False, False, False, False]),
+            (["rule"], [True, True, False, False]),
+            (["dense", "entropy"], [False, False, True, False]),
+            (["rule", "entropy", "entropy+recovery"], [True, True, True, True]),
         ],
     )
-    def test_sliders_work_only_for_chosen_strategies(
+    def test_settings_work_only_for_chosen_strategies(
         self, demo: gr.Blocks, names: list[str], enabled: list[bool]
     ) -> None:
         assert [update["interactive"] for update in handler(demo, "on_choice")(names)] == enabled
+
+    def test_a_point_sets_the_sliders_and_the_strategies(self, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+        def stored(lambda_: float) -> dict[str, Any]:
+            return engine.strategy("rule", lambda_=lambda_).to_json()
+
+        monkeypatch.setattr(engine, "points", {"rule": {"exact": stored(-1.0), "fast": stored(1.0)}})
+        assert points(engine) == ["exact", "fast"]
 
     def test_sliders_name_their_strategy_which_has_the_knob(self, demo: gr.Blocks, engine: Engine) -> None:
         for knob, slider in zip(KNOBS, components(demo, gr.Slider), strict=True):

@@ -69,6 +69,17 @@ class TestSegments:
         result = replace(engine.tag(TEXT, "truncate-2"), entities=())
         assert presenters.segments(result) == [(TEXT.rstrip(), "left at layer 2"), (" ", None)]
 
+    def test_words_that_came_back_are_marked_and_counted(self, engine: Engine) -> None:
+        recovering = engine.strategy("entropy", max_entropy=0.45, min_keep_ratio=0.3, exit_entities=True).recovering()
+        strategy = recovering.with_knobs(trigger="confidence", min_confidence=1.0, recovery_limit=2)
+        result = engine.tag(TEXT, strategy)
+        spans = offsets(replace(result, entities=()))
+        assert [word.state for word in result.trace.words].count("recovered") == 2
+        for word in result.trace.words:
+            category = next(category for start, end, category in spans if start <= word.start < end)
+            assert (category == presenters.BACK) == (word.state == "recovered")
+        assert ", 2 came back" in presenters.card(measured(result), measured(engine.tag(TEXT, "dense")))
+
     def test_an_entity_whose_words_left_is_still_one(self, engine: Engine) -> None:
         entity = Entity(0, 10, "Chemical", "Famotidine")
         result = replace(engine.tag(TEXT, "truncate-1"), entities=(entity,))
@@ -84,10 +95,12 @@ class TestSegments:
 
     def test_every_category_has_a_colour_of_the_components_palette(self, engine: Engine) -> None:
         colours = presenters.colours(engine.labels.types, engine.encoder.num_layers)
-        for strategy in ("dense", "rule", "random", "truncate-1", "truncate-2"):
+        recovering = engine.strategy("entropy", max_entropy=0.45, neighbours=0).recovering()
+        always = recovering.with_knobs(trigger="confidence", min_confidence=1.0, recovery_limit=5)
+        for strategy in ("dense", "rule", "random", "truncate-1", "truncate-2", always):
             categories = {category for _, category in presenters.segments(engine.tag(TEXT, strategy))}
             assert categories - {None} <= set(colours)
-        assert set(colours.values()) <= {*presenters.PALETTE, "transparent"}
+        assert set(colours.values()) <= {*presenters.PALETTE, presenters.BACK_COLOUR, "transparent"}
         assert colours["Chemical"] == colours["Chemical, left at layer 1"] != colours["Disease"]
 
 
