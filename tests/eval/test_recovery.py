@@ -1,0 +1,72 @@
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from engine.controllers import EntropyController
+from engine.pruning import forward
+from engine.ragged import RaggedBatch
+from engine.recovery import TRIGGERS, Recovery
+from engine.strategies import Strategy
+from engine.training.recovery import main as choose_recovery
+from engine.weights import write_checksums
+from eval.recovery import RandomRecovery, main
+from eval.report import SAMPLE
+from tests.conftest import TEXT
+
+BASE = Strategy("entropy", (1, 2), EntropyController(0.45, 0, exit_entities=True, min_keep_ratio=0.2), "balanced")
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    path = tmp_path_factory.mktemp("corpus") / "small.txt"
+    path.write_text("\n\n".join(SAMPLE.read_text().split("\n\n")[:4]))
+    return path
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, model_folder):
+    folder = shutil.copytree(model_folder, tmp_path_factory.mktemp("model") / "model")
+    (folder / "operating_points.json").write_text(json.dumps({"entropy": {"balanced": BASE.to_json()}}))
+    write_checksums(folder)
+    return folder
+
+
+def test_chance_brings_back_as_many_words_of_as_many_windows_but_others(engine):
+    batch = RaggedBatch.from_windows(engine.pieces.windows(TEXT.split()) * 6)
+    memory = forward(engine.model, batch, (1, 2), BASE.controller)
+    recovery = Recovery("confidence", min_confidence=1.0, recovery_limit=3)
+    chosen = recovery.choose(memory)
+    draws = [RandomRecovery(**vars(recovery), seed=seed).choose(memory) for seed in range(3)]
+
+    def by_window(words):
+        return sorted(np.bincount(batch.words.window[words], minlength=6).tolist())
+
+    assert chosen.any()
+    assert all(by_window(words) == by_window(chosen) for words in draws)
+    assert all(not memory.alive[words].any() for words in draws)
+    assert len({tuple(words.tolist()) for words in (chosen, *draws)}) == 4
+
+
+def test_settings_are_chosen_stored_and_reported(folder, small, tmp_path, capsys):
+    assert choose_recovery(["--model", str(folder), "--corpus", str(small)]) == 0
+    stored = json.loads((folder / "operating_points.json").read_text())
+    assert list(stored) == ["entropy", "entropy+recovery"]
+    assert Strategy.from_json(stored["entropy+recovery"]["balanced"]).recovery is not None
+    assert main(["--model", str(folder), "--corpus", str(small), "--out", str(tmp_path)]) == 0
+    table = pd.read_csv(tmp_path / "recovery.csv")
+    assert table["trigger"].tolist() == [*TRIGGERS, "any"]
+    assert table["stored"].sum() == 1
+    assert (table["words_back"] >= 0).all()
+    fired = table[table["documents_fired"] > 0]
+    assert (fired["multiply_adds_share"] > 0).all()
+    assert (table["documents_fired"] <= table.set_index("trigger")["documents_fired"]["any"]).all()
+
+
+def test_a_strategy_without_points_is_refused(model_folder, small, capsys):
+    assert main(["--model", str(model_folder), "--corpus", str(small)]) == 2
+    assert "expected strategies with operating points" in capsys.readouterr().err
+    assert choose_recovery(["--model", str(model_folder), "--corpus", str(small)]) == 2
+    assert "expected operating points of entropy" in capsys.readouterr().err
