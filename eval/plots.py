@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from itertools import cycle
 from pathlib import Path
 
 import matplotlib as mpl
@@ -30,6 +32,23 @@ def plot_f1_vs_latency(results: Path, target: Path) -> None:
         f"{first['device']}, {first['threads']} threads, {first['dtype']}",
         fontsize=10,
     )
+    figure.tight_layout()
+    figure.savefig(target, dpi=150)
+    plt.close(figure)
+
+
+def plot_frontiers(frontiers: Mapping[str, pd.DataFrame], strategy: str, target: Path) -> None:
+    """F1 lost against promised speed-up, one line for each frontier."""
+    figure, axis = plt.subplots(figsize=(6.4, 4.4))
+    styles = zip(("-", "--", ":", "-."), ("o", "s", "^", "v"), strict=True)
+    for (name, table), (line, marker) in zip(frontiers.items(), cycle(styles), strict=False):
+        axis.plot(table["f1_drop_points"], table["promised_speedup"], line, marker=marker, markersize=4, label=name)
+    axis.set_xlim(left=-0.5, right=2)
+    axis.set_xlabel("F1 lost against the same model's dense pass (points)")
+    axis.set_ylabel("dense ÷ own multiply-adds")
+    axis.set_title(f"{strategy}: what calibration found", fontsize=10)
+    axis.grid(alpha=0.3)
+    axis.legend()
     figure.tight_layout()
     figure.savefig(target, dpi=150)
     plt.close(figure)

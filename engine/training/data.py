@@ -62,8 +62,15 @@ def mask_words(batch: RaggedBatch, share: float, mask_id: int) -> RaggedBatch:
     return replace(batch, input_ids=np.where((batch.word >= 0) & masked[batch.word], mask_id, batch.input_ids))
 
 
-def pack(examples: Sequence[Example], device: torch.device) -> tuple[RaggedBatch, Tensor]:
-    """The packed batch and its words' target distributions, float32 ``(words, labels)``."""
+def pack(examples: Sequence[Example], device: torch.device, temperature: float = 1.0) -> tuple[RaggedBatch, Tensor]:
+    """The packed batch and its words' target distributions, float32 ``(words, labels)``.
+
+    Args:
+        examples: windows with their targets.
+        device: of the targets.
+        temperature: of the targets; below 1 it sharpens them.
+    """
     batch = RaggedBatch.from_windows([example.window for example in examples])
     targets = torch.from_numpy(np.concatenate([example.targets for example in examples])).to(device).float()
+    targets = (targets / 255).pow(1 / temperature)
     return batch, targets / targets.sum(-1, keepdim=True)

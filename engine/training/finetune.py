@@ -49,6 +49,8 @@ class FinetuneConfig(TrainingConfig):
         layers: how many of the backbone's layers to take, from the first one on; 0 takes all.
         soft_labels: file that ``engine.training.soft_labels`` made, empty for gold alone.
         sentences: the file of sentences that it was made from.
+        temperature: of the soft labels. A teacher is never quite sure of any word, and neither is a student of it; below 1
+            the labels are sharpened, so that certain words are told apart from doubtful ones.
         soft_share: unlabelled windows in each epoch, as a multiple of the gold windows.
         pruned: share of windows that are pruned; a word's loss is then taken where it leaves.
         mask: share of words that are masked in each pass.
@@ -62,6 +64,7 @@ class FinetuneConfig(TrainingConfig):
     layers: int = 0
     soft_labels: str = ""
     sentences: str = ""
+    temperature: float = 0.5
     soft_share: float = 1.0
     pruned: float = 0.0
     dense_share: float = 0.0
@@ -71,6 +74,7 @@ class FinetuneConfig(TrainingConfig):
 
     LIMITS = TrainingConfig.LIMITS | {
         "layers": (0, 1000),
+        "temperature": (0.05, 20),
         "soft_share": (0, 100),
         "pruned": (0, 1),
         "dense_share": (0, 1),
@@ -92,8 +96,7 @@ def joint_loss(memory: MemoryBuffer, targets: Tensor, layers: int, config: Finet
     """Loss of every word where it left, plus ``gate_weight`` times the mean loss of the heads before the last layer.
 
     Without pruning all words end at the last layer, and this is the joint loss of Xin et al. 2020 (DeeBERT). It is
-    cross-entropy with the target distribution: for soft labels that has the gradient of KL divergence at temperature
-    1, at which gates judge certainty.
+    cross-entropy with the target distribution, which has the gradient of KL divergence.
 
     Args:
         memory: of a pass with a head after every layer.
@@ -186,7 +189,7 @@ class Finetuning(Run[FinetuneConfig]):
 
     def loss(self, examples: list[Example]) -> Tensor:
         """The joint loss, some words masked, some windows pruned."""
-        batch, targets = pack(examples, self.accelerator.device)
+        batch, targets = pack(examples, self.accelerator.device, self.config.temperature)
         if self.config.mask:
             batch = mask_words(batch, self.config.mask, self.tokenizer.mask_token_id)
         layers = self.model.encoder.num_layers

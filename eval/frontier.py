@@ -1,0 +1,68 @@
+"""Frontiers of calibration as one plot: ``python -m eval.frontier NAME=frontier.csv … --strategy entropy --out PNG``.
+
+A frontier is what no other setting beats: less F1 lost and fewer multiply-adds at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from engine.errors import InputError
+from eval.plots import plot_frontiers
+
+
+def pareto(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows that no other row beats, by growing ``promised_speedup``; ``f1_drop_points`` grows, too."""
+    ordered = table.sort_values(["promised_speedup", "f1_drop_points"], ascending=[False, True])
+    best = ordered["f1_drop_points"].cummin().shift(fill_value=float("inf"))
+    return ordered[ordered["f1_drop_points"] < best].iloc[::-1]
+
+
+def load(files: Mapping[str, Path], strategy: str) -> dict[str, pd.DataFrame]:
+    """The frontier of a strategy in each file of ``engine.training.calibrate``.
+
+    Raises:
+        InputError: no such file, or nothing on the strategy in it.
+    """
+    found = {}
+    for name, path in files.items():
+        try:
+            table = pd.read_csv(path)
+        except (OSError, pd.errors.ParserError) as error:
+            raise InputError(f"expected a frontier.csv, got {path}: {error}; check the path") from error
+        found[name] = pareto(table[table["strategy"] == strategy])
+        if found[name].empty:
+            raise InputError(f"expected settings of {strategy} in {path}, got none; calibrate it")
+    return found
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The command line; exit status 2 for bad input."""
+    parser = argparse.ArgumentParser(prog="python -m eval.frontier", description=__doc__)
+    parser.add_argument("files", nargs="+", metavar="NAME=FILE", help="a name for the plot and a frontier.csv")
+    parser.add_argument("--strategy", default="entropy")
+    parser.add_argument("--out", type=Path, default=Path("frontier.png"))
+    arguments = parser.parse_args(argv)
+    try:
+        named = dict(part.partition("=")[::2] for part in arguments.files)
+        if not all(named.values()):
+            raise InputError(f"expected NAME=FILE, got {arguments.files}; write e.g. before=weights/a/frontier.csv")
+        frontiers = load({name: Path(file) for name, file in named.items()}, arguments.strategy)
+    except InputError as error:
+        print(error, file=sys.stderr)
+        return 2
+    plot_frontiers(frontiers, arguments.strategy, arguments.out)
+    for name, table in frontiers.items():
+        within = {drop: table[table["f1_drop_points"] <= drop]["promised_speedup"].max() for drop in (0.1, 0.3, 1.0)}
+        print(f"{name}: " + ", ".join(f"{speed:.2f}× within {drop} points" for drop, speed in within.items()))
+    print(arguments.out)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
