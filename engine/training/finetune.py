@@ -49,7 +49,7 @@ class FinetuneConfig(TrainingConfig):
         layers: how many of the backbone's layers to take, from the first one on; 0 takes all.
         soft_labels: file that ``engine.training.soft_labels`` made, empty for gold alone.
         sentences: the file of sentences that it was made from.
-        temperature: of the soft labels. A teacher is never quite sure of any word, and neither is a student of it; below 1
+        temperature: of the soft labels. A teacher is never quite sure of any word, and neither is its student; below 1
             the labels are sharpened, so that certain words are told apart from doubtful ones.
         soft_share: unlabelled windows in each epoch, as a multiple of the gold windows.
         pruned: share of windows that are pruned; a word's loss is then taken where it leaves.

@@ -1,5 +1,6 @@
 """Rule 1: dense equals the plain Hugging Face model, for every architecture, batch size and length."""
 
+import numpy as np
 import pytest
 import torch
 from transformers import AutoModelForTokenClassification, BertConfig, BertModel, DistilBertConfig
@@ -85,3 +86,16 @@ def test_logits_equal_those_of_the_token_classifier(engine, model_folder):
     torch.testing.assert_close(
         run(engine.model, batch, Strategy("dense")).heads[-1].logits, expected[batch.first], atol=1e-4, rtol=0
     )
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("lengths", [[3], [62], [5, 1, 30, 98]])
+def test_rounding_rows_up_in_bfloat16_changes_nothing_but_precision(models, lengths):
+    encoder, _ = models
+    batch = RaggedBatch.from_windows([window([1] * length, offset=5 + i) for i, length in enumerate(lengths)])
+    batch, _ = batch.freeze(np.arange(len(batch.words)) % 2 == 0)
+    exact = run_dense(encoder, batch)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        rounded = run_dense(encoder, batch)
+    assert rounded.shape == exact.shape
+    torch.testing.assert_close(rounded.float(), exact, atol=0.15, rtol=0)
