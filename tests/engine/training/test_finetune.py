@@ -1,4 +1,5 @@
 import json
+import random
 import shutil
 from dataclasses import replace
 
@@ -10,8 +11,9 @@ from transformers import BertModel
 from engine import InputError, load_engine
 from engine.controllers import EntropyController
 from engine.memory import HeadOutput, MemoryBuffer
+from engine.pruning import forward
 from engine.ragged import RaggedBatch
-from engine.training.data import gold_examples, make_batches, mask_words, pack
+from engine.training.data import Example, gold_examples, make_batches, mask_words, pack
 from engine.training.finetune import FinetuneConfig, Finetuning, joint_loss, main
 from engine.training.loop import train
 from engine.training.sampling import SampledController
@@ -183,6 +185,25 @@ def test_a_soft_target_is_best_met_by_its_own_distribution(memory):
     assert joint_loss(memory, half, 2, plain) == pytest.approx(4.5, abs=0.1)
 
 
+def test_soft_targets_are_sharpened_below_temperature_1_and_gold_stays(engine):
+    (window,) = engine.pieces.windows(["nausea", "and"])
+    example = Example(window, np.array([[255, 0, 0], [204, 51, 0]], dtype=np.uint8))
+    for temperature, doubtful in ((1.0, [0.8, 0.2, 0.0]), (0.5, [16 / 17, 1 / 17, 0.0])):
+        _, targets = pack([example], torch.device("cpu"), temperature)
+        torch.testing.assert_close(targets, torch.tensor([[1.0, 0.0, 0.0], doubtful]))
+
+
+def test_pruned_windows_may_learn_from_the_dense_pass(finetuned, corpus, tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr("engine.training.finetune.joint_loss", lambda memory, targets, *_: seen.append(targets))
+    run = Finetuning(config(finetuned[0], corpus, tmp_path / "run", pruned=1.0, dense_share=1.0, mask=0.0))
+    batch = run.batches(random.Random(0))[0]
+    run.model.eval()
+    run.loss(batch)
+    dense = forward(run.model, pack(batch, torch.device("cpu"))[0], (), None).probabilities
+    np.testing.assert_allclose(seen[0], dense, atol=1e-5)
+
+
 def test_self_sampling_trains_a_model_folder_on_while_it_is_pruned(finetuned, corpus, tmp_path):
     settings = config(finetuned[0], corpus, tmp_path / "run", pruned=0.8, epochs=2, lr=0.001, dense_share=0.3)
     assert finetune(settings) > 0.9
@@ -213,8 +234,6 @@ def test_sampled_settings_close_all_gates_of_the_windows_that_are_not_pruned():
 
 
 def test_a_sampled_controller_decides_window_by_window(engine):
-    from engine.pruning import forward
-
     words = ["nausea", "and", "hypotension"]
     batch = RaggedBatch.from_windows(engine.pieces.windows(words) * 2)
     controller = SampledController(np.array([[-1.0, 1.0], [-1.0, 1.0]]), EntropyController(exit_entities=True))
