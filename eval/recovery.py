@@ -7,9 +7,10 @@ the doubtful windows densely instead would cost.
 from __future__ import annotations
 
 import argparse
+import json
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,10 @@ from engine.memory import MemoryBuffer
 from engine.recovery import TRIGGERS, Recovery
 from engine.scores import lowest_per_window
 from engine.scoring import Counts, count_documents
-from engine.strategies import CONTROLLED, Strategy
+from engine.strategies import CONTROLLED, RECOVERY, Strategy
 from engine.tagger import Engine, Result, load_engine
-from eval.latency import measure, speedup
+from engine.trace import Latency
+from eval.latency import Times, measure, speedup
 from eval.statistics import f1_difference_interval
 
 BATCH = 32
@@ -50,74 +52,97 @@ class RandomRecovery(Recovery):
         return lowest_per_window(rng.random(len(window)), ~memory.alive, window, limits)
 
 
-def summary(engine: Engine, corpus: Corpus, base: Strategy, recovery: Recovery, seed: int) -> dict[str, Any]:
-    """One row of ``recovery.csv``: F1 0–1, shares 0–1, times as ratios of the base strategy's."""
+@dataclass(frozen=True)
+class Outcome:
+    """Results of one variant on all documents, in order, and its times."""
+
+    results: list[Result]
+    times: Times
+
+    @property
+    def back(self) -> list[int]:
+        """Words of each document that came back."""
+        return [sum(word.state == "recovered" for word in result.trace.words) for result in self.results]
+
+    @property
+    def multiply_adds(self) -> int:
+        """Of all documents."""
+        return sum(result.cost.multiply_adds for result in self.results)
+
+    def counts(self, corpus: Corpus) -> list[Counts]:
+        """Matches in each document."""
+        return count_documents(corpus.documents, [result.entities for result in self.results], corpus.types)
+
+
+def run(engine: Engine, corpus: Corpus, variants: Mapping[str, Strategy]) -> dict[str, Outcome]:
+    """Runs and times all variants, interleaved batch by batch."""
     texts = [document.text for document in corpus.documents]
     batches = [texts[start : start + BATCH] for start in range(0, len(texts), BATCH)]
-    recovering = replace(base.recovering(), recovery=recovery)
-    by_chance = replace(recovering, recovery=RandomRecovery(**vars(recovery)))
-    variants = {"dense": engine.strategy("dense"), "without": base, "with": recovering}
     found: dict[str, list[Result]] = {name: [] for name in variants}
 
-    def call(name: str, batch: int) -> Any:
+    def call(name: str, batch: int) -> Latency:
         results = engine.tag_batch(batches[batch], variants[name], batch_size=BATCH)
         if len(found[name]) < len(texts):
             found[name] += results
         return results[0].latency
 
     times = measure(list(variants), len(batches), call, lambda: None)
-    found["random"] = engine.tag_batch(texts, by_chance, batch_size=BATCH)
-    counts = {
-        name: [count_documents(corpus.documents, [result.entities for result in results], corpus.types)]
-        for name, results in found.items()
-    }
-    f1 = {name: sum(of[0], Counts()).f1 for name, of in counts.items()}
-    gain = f1_difference_interval(counts["with"], counts["without"], seed)
-    over_random = f1_difference_interval(counts["with"], counts["random"], seed)
-    doubtful = [any(word.state == "recovered" for word in result.trace.words) for result in found["with"]]
-    pairs = list(zip(found["without"], found["with"], doubtful, strict=True))
-    extra = sum(after.cost.multiply_adds - before.cost.multiply_adds for before, after, _ in pairs)
-    densely = sum(after.cost.dense_multiply_adds for _, after, fired in pairs if fired)
-    lost = f1["dense"] - f1["without"]
+    return {name: Outcome(found[name], times[name]) for name in variants}
+
+
+def summary(corpus: Corpus, trigger: str, outcomes: Mapping[str, Outcome], seed: int) -> dict[str, Any]:
+    """What one trigger gives and costs; F1 and shares are 0–1, times are ratios within the run."""
+    counts = {name: [outcomes[name].counts(corpus)] for name in ("dense", "without", trigger, f"random {trigger}")}
+    dense, without, own, chance = (sum(of[0], Counts()).f1 for of in counts.values())
+    gain = f1_difference_interval(counts[trigger], counts["without"], seed)
+    over_chance = f1_difference_interval(counts[trigger], counts[f"random {trigger}"], seed)
+    outcome, base = outcomes[trigger], outcomes["without"]
+    extra = outcome.multiply_adds - base.multiply_adds
+    pairs = zip(outcome.back, outcome.results, strict=True)
+    densely = sum(result.cost.dense_multiply_adds for back, result in pairs if back)
     return {
-        "strategy": base.name,
-        "point": base.point,
-        "trigger": recovery.trigger,
-        "recovery": str(recovery),
-        "documents": len(texts),
-        "documents_fired": float(np.mean(doubtful)),
-        "words_back": sum(word.state == "recovered" for result in found["with"] for word in result.trace.words),
-        "words_back_random": sum(
-            word.state == "recovered" for result in found["random"] for word in result.trace.words
-        ),
-        "f1_dense": f1["dense"],
-        "f1_without": f1["without"],
-        "f1_with": f1["with"],
+        "trigger": trigger,
+        "documents": len(corpus.documents),
+        "documents_fired": float(np.mean([back > 0 for back in outcome.back])),
+        "words_back": sum(outcome.back),
+        "words_back_random": sum(outcomes[f"random {trigger}"].back),
+        "f1_dense": dense,
+        "f1_without": without,
+        "f1_with": own,
         "gain_low": gain.low,
         "gain_high": gain.high,
-        "f1_random": f1["random"],
-        "over_random_low": over_random.low,
-        "over_random_high": over_random.high,
-        "won_back": (f1["with"] - f1["without"]) / lost if lost > 0 else float("nan"),
-        "multiply_adds_share": extra / sum(result.cost.multiply_adds for result in found["with"]),
+        "f1_random": chance,
+        "over_random_low": over_chance.low,
+        "over_random_high": over_chance.high,
+        "won_back": (own - without) / (dense - without) if dense > without else float("nan"),
+        "multiply_adds_share": extra / outcome.multiply_adds,
         "cost_against_dense_rerun": extra / densely if densely else float("nan"),
-        "time_share": 1 - speedup(times["without"], times["with"]),
-        "speedup_vs_dense": speedup(times["dense"], times["with"]),
-        "speedup_without": speedup(times["dense"], times["without"]),
+        "time_share": 1 - speedup(base.times, outcome.times),
+        "speedup_without": speedup(outcomes["dense"].times, base.times),
+        "speedup_with": speedup(outcomes["dense"].times, outcome.times),
     }
 
 
-def rows(engine: Engine, corpus: Corpus, names: list[str], seed: int) -> Iterator[dict[str, Any]]:
-    """All triggers at all stored points of the strategies."""
+def rows(engine: Engine, corpus: Corpus, names: Sequence[str], seed: int) -> Iterator[dict[str, Any]]:
+    """All triggers at all stored points of the strategies; the triggers of a point run together."""
     for name in names:
         for point in engine.points.get(name, {}):
             base = engine.strategy(name, point)
-            stored = engine.strategy(f"{name}+recovery", point).recovery
+            stored = engine.strategy(name + RECOVERY, point).recovery
             assert stored is not None, "a strategy with recovery has settings for it"
-            for trigger in (*TRIGGERS, "any"):
-                marked = replace(stored, trigger=trigger)
-                row = summary(engine, corpus, base, marked, seed)
-                yield row | {"stored": trigger == stored.trigger}
+            variants = {"dense": engine.strategy("dense"), "without": base}
+            triggers = (*TRIGGERS, "any")
+            for trigger in triggers:
+                recovery = replace(stored, trigger=trigger)
+                variants[trigger] = replace(base.recovering(), recovery=recovery)
+                variants[f"random {trigger}"] = replace(
+                    base.recovering(), recovery=RandomRecovery(**vars(recovery), seed=seed)
+                )
+            outcomes = run(engine, corpus, variants)
+            for trigger in triggers:
+                about = {"strategy": name, "point": point, "stored": trigger == stored.trigger}
+                settings = {"recovery": json.dumps(asdict(replace(stored, trigger=trigger)))}
+                yield about | summary(corpus, trigger, outcomes, seed) | settings
 
 
 def main(argv: list[str] | None = None) -> int:
