@@ -56,7 +56,7 @@ def entropy_grid(layers: int) -> Iterator[Strategy]:
     other words at one of the last two gates, which changes few labels.
     """
     sets = [*gate_sets(layers, min(3, layers - 1)), *gate_sets(layers, min(2, layers - 1))[-1:]]
-    for gates, threshold, steep in itertools.product(sets, (0.03, 0.06, 0.1, 0.15, 0.25), (1.0, 2.0)):
+    for gates, threshold, steep in itertools.product(sets, (0.01, 0.02, 0.04, 0.08, 0.15, 0.25), (1.0, 3.0)):
         values = tuple(threshold / steep**before for before in reversed(range(len(gates))))
         yield Strategy("entropy", gates, EntropyController(values, 1, exit_entities=True))
         for end in range(max(gates[-1] + 1, layers - 2), layers):

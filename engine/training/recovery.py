@@ -28,7 +28,7 @@ from engine.tagger import Engine, load_engine
 from engine.weights import POINTS, write_checksums
 
 FIRES = (0.02, 0.4)
-LIMITS = (16, 64, 1024)
+LIMITS = (32, 1024)
 THRESHOLDS = {
     "confidence": ("min_confidence", (0.35, 0.4, 0.45, 0.5, 0.55, 0.6)),
     "entropy_spike": ("max_rise", (0.05, 0.1, 0.15, 0.2, 0.3)),
