@@ -46,6 +46,7 @@ class FinetuneConfig(TrainingConfig):
 
     Args:
         backbone: folder or hub id of a Hugging Face BERT encoder, or a model folder with gates to go on from.
+        frozen: the backbone is a token-classification checkpoint that stays as it is; only gate heads are fitted to it.
         layers: how many of the backbone's layers to take, from the first one on; 0 takes all.
         soft_labels: file that ``engine.training.soft_labels`` made, empty for gold alone.
         sentences: the file of sentences that it was made from.
@@ -61,6 +62,7 @@ class FinetuneConfig(TrainingConfig):
     """
 
     backbone: str
+    frozen: bool = False
     layers: int = 0
     soft_labels: str = ""
     sentences: str = ""
@@ -166,13 +168,33 @@ def new_model(backbone: str, labels: LabelSet, dropout: float, layers: int) -> G
     return model
 
 
+def frozen_model(checkpoint: str, labels: LabelSet) -> GatedModel:
+    """A token-classification checkpoint that stays as it is, with fresh heads before its last layer to train."""
+    plain = load_weights(checkpoint).model
+    if set(plain.labels.types) != set(labels.types):
+        raise InputError(
+            f"expected a checkpoint for {sorted(labels.types)}, got one for {sorted(plain.labels.types)}; "
+            "choose another --backbone or --corpus"
+        )
+    last = str(plain.encoder.num_layers)
+    model = GatedModel(plain.encoder, plain.labels, gates=True)
+    model.heads[last] = plain.heads[last]
+    for part in (model.encoder, model.heads[last]):
+        part.requires_grad_(False)
+    return model
+
+
 class Finetuning(Run[FinetuneConfig]):
     """Gold and soft labels at every head."""
 
     def __init__(self, config: FinetuneConfig) -> None:
         train, self.dev = config.corpora()
-        self.labels = LabelSet(train.types)
-        model = new_model(config.backbone, self.labels, config.dropout, config.layers)
+        if config.frozen:
+            model = frozen_model(config.backbone, LabelSet(train.types))
+            model.encoder.set_dropout(config.dropout)
+        else:
+            model = new_model(config.backbone, LabelSet(train.types), config.dropout, config.layers)
+        self.labels = model.labels
         self.tokenizer = load_tokenizer(config.backbone)
         pieces = WordPieces(self.tokenizer, model.encoder.max_rows)
         self.gold = gold_examples(train.documents, pieces, self.labels)

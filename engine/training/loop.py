@@ -116,7 +116,8 @@ class Run(ABC, Generic[C]):
         if self.accelerator.num_processes > 1:
             raise InputError("expected one process, got several; start it with python, not with accelerate launch")
         steps = config.epochs * len(self.batches(random.Random(0)))
-        optimizer = AdamW(model.parameters(), lr=config.lr, weight_decay=config.weight_decay, fused=True)
+        trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        optimizer = AdamW(trained, lr=config.lr, weight_decay=config.weight_decay, fused=True)
         self.schedule = get_linear_schedule_with_warmup(optimizer, steps // 10, steps)
         self.model, self.optimizer = self.accelerator.prepare(model, optimizer)
         self.average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(config.average))
@@ -258,10 +259,13 @@ def command_line(
     parser = argparse.ArgumentParser(prog=f"python -m engine.training.{stage}", description=doc)
     for field in fields(config_type):
         required = field.default is MISSING
-        kind = {"str": str, "int": int, "float": float}[str(field.type)]
+        option = "--" + field.name.replace("_", "-")
+        if field.type == "bool":
+            parser.add_argument(option, action="store_true")
+            continue
         parser.add_argument(
-            "--" + field.name.replace("_", "-"),
-            type=kind,
+            option,
+            type={"str": str, "int": int, "float": float}[str(field.type)],
             required=required,
             default=None if required else field.default,
             help=None if required else f"default {field.default!r}",

@@ -222,6 +222,25 @@ def test_a_shallow_student_takes_the_backbones_first_layers(biobert_like, corpus
             finetune(replace(settings, backbone=str(backbone), layers=4, out=str(tmp_path / "other")))
 
 
+def test_gate_heads_are_fitted_to_a_checkpoint_that_stays_as_it_is(plain_folder, corpus, tmp_path):
+    settings = config(plain_folder, corpus, tmp_path / "run", frozen=True, epochs=2, lr=0.05, mask=0.0)
+    finetune(settings)
+    before, after = load_engine(plain_folder), load_engine(tmp_path / "run")
+    for text in (ABSTRACT, "Nausea after aspirin."):
+        one, other = before.tag(text, "dense").probabilities, after.tag(text, "dense").probabilities
+        np.testing.assert_allclose(one, other, atol=0.02)  # half precision
+        assert after.tag(text, "rule", lambda_=1.0, min_keep_ratio=0.0).cost.token_layers_kept < 1
+    heads = after.model.heads
+    assert all(heads[str(number)].weight.std() > 0.1 for number in (1, 2)), "nothing was learned"
+
+
+def test_a_checkpoint_for_other_types_gets_no_gates(plain_folder, corpus, tmp_path):
+    other = tmp_path / "other.txt"
+    other.write_text(corpus.read_text().replace("Chemical\t-1", "Gene\t-1"))
+    with pytest.raises(InputError, match="expected a checkpoint for"):
+        finetune(config(plain_folder, other, tmp_path / "run", frozen=True))
+
+
 def test_sampled_settings_close_all_gates_of_the_windows_that_are_not_pruned():
     torch.manual_seed(0)
     drawn = SampledController.draw(5, 400, 0.7).thresholds
