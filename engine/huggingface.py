@@ -11,9 +11,18 @@ from engine.memory import HeadOutput, LayerRun, MemoryBuffer
 from engine.ragged import RaggedBatch
 
 
-def huggingface_logits(model: PreTrainedModel, batch: RaggedBatch) -> Tensor:
-    """Logits ``(words, labels)`` of each word's first piece; the batch is padded to its longest window."""
-    input_ids = np.full((len(batch.lengths), max(batch.lengths)), model.config.pad_token_id or 0)
+def huggingface_logits(model: PreTrainedModel, batch: RaggedBatch, multiple: int = 1) -> Tensor:
+    """Logits ``(words, labels)`` of each word's first piece; the batch is padded to its longest window.
+
+    Args:
+        model: for token classification.
+        batch: packed windows.
+        multiple: pads further, to a multiple of so many rows (but not past the model's limit). In bfloat16 on a CPU
+            every new shape costs more than the padding.
+    """
+    longest = max(batch.lengths)
+    width = max(longest, min(-(-longest // multiple) * multiple, model.config.max_position_embeddings - 2))
+    input_ids = np.full((len(batch.lengths), width), model.config.pad_token_id or 0)
     mask = np.zeros_like(input_ids)
     places = (batch.window_of_rows(), batch.position)
     input_ids[places] = batch.input_ids
