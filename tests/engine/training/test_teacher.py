@@ -139,6 +139,7 @@ def test_a_student_learns_the_teachers_distributions(trained, labelled, sentence
         soft_labels=str(labelled),
         sentences=str(sentences),
         soft_share=100,
+        temperature=1.0,
         epochs=20,
         mask=0,
         lr=0.01,
