@@ -24,6 +24,7 @@ from engine.corpora import load_corpus
 from engine.errors import InputError
 from engine.strategies import Strategy
 from engine.tagger import Engine, load_engine
+from eval.options import add_inputs
 
 PASSES = 3
 
@@ -82,13 +83,9 @@ def profile(
 def main(argv: list[str] | None = None) -> int:
     """The command line; exit status 2 for bad input."""
     parser = argparse.ArgumentParser(prog="python -m eval.profile", description=__doc__)
-    parser.add_argument("--corpus", default="bc5cdr", help="bc5cdr, ncbi-disease or a file")
-    parser.add_argument("--split", default="calib")
-    parser.add_argument("--data-dir", help="where to look for named corpora first")
-    parser.add_argument("--model", help="folder or hub id; default: the shipped weights")
+    add_inputs(parser, corpus="bc5cdr", split="calib")
     parser.add_argument("--strategies", default="dense,entropy", help="comma-separated")
     parser.add_argument("--point", help="operating point (default balanced)")
-    parser.add_argument("--limit", type=int, help="first N documents only")
     parser.add_argument("--out", type=Path, help="CSV file to write as well")
     arguments = parser.parse_args(argv)
     try:

@@ -28,6 +28,7 @@ from engine.strategies import CONTROLLED, RECOVERY, Strategy
 from engine.tagger import Engine, Result, load_engine
 from engine.trace import Latency
 from eval.latency import Times, measure, speedup
+from eval.options import add_inputs
 from eval.statistics import f1_difference_interval
 
 BATCH = 32
@@ -148,17 +149,14 @@ def rows(engine: Engine, corpus: Corpus, names: Sequence[str], seed: int) -> Ite
 def main(argv: list[str] | None = None) -> int:
     """The command line; exit status 2 for bad input."""
     parser = argparse.ArgumentParser(prog="python -m eval.recovery", description=__doc__)
-    parser.add_argument("--corpus", default="bc5cdr", help="bc5cdr, ncbi-disease or a file")
-    parser.add_argument("--split", default="test")
-    parser.add_argument("--data-dir", help="where to look for named corpora first")
-    parser.add_argument("--model", help="folder or hub id; default: the shipped weights")
+    add_inputs(parser, corpus="bc5cdr", split="test")
     parser.add_argument("--strategies", default="entropy", help=f"comma-separated, out of {', '.join(CONTROLLED)}")
     parser.add_argument("--seed", type=int, default=0, help="of the bootstrap")
     parser.add_argument("--out", type=Path, default=Path("results"), help="folder for recovery.csv (default results)")
     arguments = parser.parse_args(argv)
     try:
         engine = load_engine(arguments.model)
-        corpus = load_corpus(arguments.corpus, arguments.split, arguments.data_dir)
+        corpus = load_corpus(arguments.corpus, arguments.split, arguments.data_dir, limit=arguments.limit)
         names = arguments.strategies.split(",")
         if missing := [name for name in names if name not in CONTROLLED or name not in engine.points]:
             raise InputError(f"expected strategies with operating points, got {missing}; calibrate them first")

@@ -26,6 +26,7 @@ from eval import environment
 from eval.evaluate import Measured, document_rows, evaluate, number_of_calls, row
 from eval.latency import PASSES
 from eval.markdown import SAMPLE_NOTE, report, results_table
+from eval.options import add_inputs
 from eval.plots import plot_f1_vs_latency
 from eval.statistics import f1_difference_interval, f1_interval
 
@@ -34,10 +35,7 @@ SAMPLE = Path(__file__).resolve().parent / "sample" / "sample.pubtator.txt"
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m eval.report", description=__doc__)
-    parser.add_argument("--corpus", help="bc5cdr, ncbi-disease or a file; default: the sample corpus")
-    parser.add_argument("--split", default="test", help="train, dev, test; bc5cdr also fit, calib (default test)")
-    parser.add_argument("--data-dir", help="where to look for named corpora first")
-    parser.add_argument("--model", help="folder or hub id; default: the shipped weights")
+    add_inputs(parser, corpus=None, split="test")
     parser.add_argument(
         "--strategies",
         help="comma-separated: dense,hf,rule,entropy,mlp,entropy+recovery,random,random@rule,truncate-3,…; "
@@ -48,7 +46,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--min-keep-ratio", type=float, help="share of words that stay to the end at least")
     parser.add_argument("--set", action="append", default=[], metavar="STRATEGY.KNOB=VALUE", help="any other setting")
     parser.add_argument("--batch-size", default="1,32", help="texts per call, comma-separated (default 1,32)")
-    parser.add_argument("--limit", type=int, help="first N documents only")
     parser.add_argument("--types", help="entity types to score, comma-separated; default: those the corpus annotates")
     parser.add_argument("--skip-bad", action="store_true", help="leave out broken documents with a warning")
     parser.add_argument("--threads", type=int, help="processor threads (default: torch's)")
