@@ -19,7 +19,7 @@ from eval.plots import plot_frontiers
 def pareto(table: pd.DataFrame) -> pd.DataFrame:
     """The rows that no other row beats, by growing ``promised_speedup``; ``f1_drop_points`` grows, too."""
     ordered = table.sort_values(["promised_speedup", "f1_drop_points"], ascending=[False, True])
-    best = ordered["f1_drop_points"].cummin().shift(fill_value=float("inf"))
+    best = ordered["f1_drop_points"].astype(float).cummin().shift(fill_value=float("inf"))
     return ordered[ordered["f1_drop_points"] < best].iloc[::-1]
 
 
