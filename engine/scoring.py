@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from engine.documents import Document, Entity
 
 
@@ -49,3 +51,16 @@ def count_documents(
     """Counts of each document; ``predictions`` holds the entities found in each."""
     pairs = zip(documents, predictions, strict=True)
     return [count_matches(document.entities, found, types) for document, found in pairs]
+
+
+def f1_difference_error(counts: Sequence[Counts], reference: Sequence[Counts]) -> float:
+    """Standard error, 0–1, of F1 minus the reference's F1 over the same documents, by the delta method.
+
+    F1 is the ratio 2·correct ÷ (predicted + gold), of which each document has a share.
+    """
+
+    def influence(runs: Sequence[Counts]) -> np.ndarray:
+        correct, size = np.array([(2 * c.correct, c.predicted + c.gold) for c in runs], dtype=float).T
+        return (correct - size * correct.sum() / size.sum()) / size.sum()
+
+    return float(np.sqrt(len(counts)) * np.std(influence(counts) - influence(reference)))

@@ -1,8 +1,10 @@
 """Chooses operating points on held-out documents: ``python -m engine.training.calibrate``.
 
 For each strategy a grid of settings runs on the split, then variations of the best ones, one knob at a time. A point is
-the setting with the fewest multiply-adds among those that lose at most so many points of F1 against dense. All settings
-tried go to ``frontier.csv`` in the model folder, the chosen ones to ``operating_points.json``.
+the setting with the fewest multiply-adds among those whose loss of F1 against dense and its standard error together are
+at most so many points: the best of many settings owes part of its F1 to chance (the one-standard-error rule of Breiman
+et al. 1984). All settings tried go to ``frontier.csv`` in the model folder, the chosen ones to
+``operating_points.json``.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from engine.corpora import Corpus, load_corpus
 from engine.errors import InputError
 from engine.flops import add
 from engine.learned import LearnedController
-from engine.scoring import Counts, count_documents
+from engine.scoring import Counts, count_documents, f1_difference_error
 from engine.strategies import Strategy
 from engine.tagger import Engine, load_engine
 from engine.weights import POINTS, write_checksums
@@ -35,12 +37,25 @@ FRONTIER = "frontier.csv"
 
 @dataclass(frozen=True)
 class Tried:
-    """A setting's exact-span F1 (0–1), share of dense token-layers, and dense ÷ own multiply-adds."""
+    """A setting, its matches in each document, share of dense token-layers (0–1), and dense ÷ own multiply-adds."""
 
     strategy: Strategy
-    f1: float
+    counts: tuple[Counts, ...]
     token_layers_kept: float
     promised_speedup: float
+
+    @property
+    def f1(self) -> float:
+        """Exact-span micro F1, 0–1."""
+        return sum(self.counts, Counts()).f1
+
+    def loss(self, dense: Tried) -> float:
+        """Points of F1 lost against dense."""
+        return (dense.f1 - self.f1) * 100
+
+    def loss_error(self, dense: Tried) -> float:
+        """The standard error of the loss, in points."""
+        return f1_difference_error(self.counts, dense.counts) * 100
 
 
 def gate_sets(layers: int, count: int) -> list[tuple[int, ...]]:
@@ -120,21 +135,21 @@ def measure(engine: Engine, corpus: Corpus, strategy: Strategy) -> Tried:
     results = engine.tag_batch([document.text for document in corpus.documents], strategy)
     counts = count_documents(corpus.documents, [result.entities for result in results], corpus.types)
     cost = add([result.cost for result in results], engine.encoder.num_layers)
-    return Tried(strategy, sum(counts, Counts()).f1, cost.token_layers_kept, cost.promised_speedup)
+    return Tried(strategy, tuple(counts), cost.token_layers_kept, cost.promised_speedup)
 
 
-def choose(tried: Sequence[Tried], dense_f1: float, max_drops: Sequence[float]) -> dict[str, Tried]:
+def choose(tried: Sequence[Tried], dense: Tried, max_drops: Sequence[float]) -> dict[str, Tried]:
     """The quickest setting within each drop (in points of F1); a point that no setting reaches is left out."""
     chosen = {}
     for point, drop in zip(POINT_NAMES, max_drops, strict=True):
-        within = [one for one in tried if round((dense_f1 - one.f1) * 100, 6) <= drop]
+        within = [one for one in tried if one.loss(dense) + one.loss_error(dense) <= drop]
         if within:
             best = max(within, key=lambda one: one.promised_speedup)
             chosen[point] = replace(best, strategy=replace(best.strategy, point=point))
     return chosen
 
 
-def search(engine: Engine, corpus: Corpus, name: str, dense_f1: float, max_drops: Sequence[float]) -> list[Tried]:
+def search(engine: Engine, corpus: Corpus, name: str, dense: Tried, max_drops: Sequence[float]) -> list[Tried]:
     """Everything tried for one strategy: its grid, then the variations of what is best within each drop."""
     tried: dict[str, Tried] = {}
 
@@ -145,7 +160,7 @@ def search(engine: Engine, corpus: Corpus, name: str, dense_f1: float, max_drops
                 tried[key] = measure(engine, corpus, strategy)
 
     attempt(GRIDS[name](engine.encoder.num_layers), "grid")
-    best = choose(list(tried.values()), dense_f1, max_drops).values()
+    best = choose(list(tried.values()), dense, max_drops).values()
     attempt((varied for one in best for varied in variations(one.strategy)), "variations")
     return list(tried.values())
 
@@ -158,14 +173,15 @@ def calibrate(
     What the folder holds for other strategies stays.
     """
     dense = measure(engine, corpus, Strategy("dense"))
-    tried = {name: search(engine, corpus, name, dense.f1, max_drops) for name in names}
-    chosen = {name: choose(of, dense.f1, max_drops) for name, of in tried.items()}
+    tried = {name: search(engine, corpus, name, dense, max_drops) for name in names}
+    chosen = {name: choose(of, dense, max_drops) for name, of in tried.items()}
     rows = [
         {
             "strategy": one.strategy.name,
             "settings": json.dumps(one.strategy.to_json()),
             "f1": f"{one.f1:.5f}",
-            "f1_drop_points": f"{(dense.f1 - one.f1) * 100:.5f}",
+            "f1_drop_points": f"{one.loss(dense):.5f}",
+            "f1_drop_error": f"{one.loss_error(dense):.5f}",
             "token_layers_kept": f"{one.token_layers_kept:.5f}",
             "promised_speedup": f"{one.promised_speedup:.5f}",
         }

@@ -6,19 +6,26 @@ import pytest
 
 from engine import load_engine
 from engine.controllers import EntropyController
+from engine.scoring import Counts
 from engine.strategies import Strategy, default_strategy
 from engine.training import calibrate
 from engine.training.calibrate import Tried, choose, main, variations
 from eval.report import SAMPLE
 
 
-def tried(f1: float, promised: float) -> Tried:
-    return Tried(Strategy("entropy", (1,), EntropyController(promised / 10)), f1, 1 / promised, promised)
+def tried(f1: float, promised: float, uneven: int = 0) -> Tried:
+    """A setting with this F1, in two documents that lose alike or, by so many mentions, unlike."""
+    correct = round(f1 * 10_000)
+    counts = (Counts(correct + uneven, 10_000, 10_000), Counts(correct - uneven, 10_000, 10_000))
+    return Tried(Strategy("entropy", (1,), EntropyController(promised / 10)), counts, 1 / promised, promised)
+
+
+DENSE = tried(0.80, 1.0)
 
 
 def test_a_point_is_the_quickest_setting_within_its_drop():
     settings = [tried(0.80, 1.0), tried(0.798, 2.0), tried(0.7999, 1.5), tried(0.79, 3.0), tried(0.7, 9.0)]
-    chosen = choose(settings, 0.80, (0.1, 0.3, 1.0))
+    chosen = choose(settings, DENSE, (0.11, 0.3, 1.01))
     assert {point: one.promised_speedup for point, one in chosen.items()} == {
         "exact": 1.5,
         "balanced": 2.0,
@@ -28,7 +35,12 @@ def test_a_point_is_the_quickest_setting_within_its_drop():
 
 
 def test_a_point_that_no_setting_reaches_is_left_out():
-    assert list(choose([tried(0.795, 2.0)], 0.80, (0.1, 0.3, 1.0))) == ["fast"]
+    assert list(choose([tried(0.795, 2.0)], DENSE, (0.1, 0.3, 1.0))) == ["fast"]
+
+
+def test_a_loss_counts_together_with_its_standard_error():
+    assert list(choose([tried(0.7985, 2.0)], DENSE, (0.1, 0.3, 1.0))) == ["balanced", "fast"]
+    assert list(choose([tried(0.7985, 2.0, uneven=40)], DENSE, (0.1, 0.3, 1.0))) == ["fast"]
 
 
 def test_points_are_stored_with_the_weights_and_used(model_folder, tmp_path, monkeypatch, capsys):
