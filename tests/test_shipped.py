@@ -43,8 +43,9 @@ def test_every_pruning_strategy_has_its_points_and_a_quicker_one_computes_less(s
         return sum(result.cost.multiply_adds for result in shipped.tag_batch(texts, strategy, point))
 
     assert list(shipped.points[name]) == ["exact", "balanced", "fast"]
-    assert cost(name, "fast") < min(cost(name, "exact"), cost(name, "balanced"))
-    assert max(cost(name, "exact"), cost(name, "balanced")) < cost("dense")
+    # Two points may be one setting, where no quicker one loses as little as the second allows.
+    assert cost(name, "fast") <= cost(name, "balanced") <= cost(name, "exact") < cost("dense")
+    assert cost(name, "fast") < cost(name, "exact")
 
 
 def test_lambda_prunes_strictly_more_over_its_range_on_real_text(shipped):
