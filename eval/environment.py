@@ -1,12 +1,21 @@
-"""What stands beside every number: versions, commit, load of the machine."""
+"""What stands beside every number: versions, commit, weights, load of the machine."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
+from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+
+import torch
+
+from engine.documents import Document
+from engine.tagger import Engine
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 def versions() -> dict[str, str]:
@@ -16,13 +25,45 @@ def versions() -> dict[str, str]:
 
 @cache
 def commit() -> str:
-    """The commit of the code, ``-dirty`` with changes that are not committed, ``unknown`` outside a checkout."""
-    root = Path(__file__).resolve().parent
-    command = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    """The commit, ``-dirty`` with changes to code that are not committed, ``unknown`` outside a checkout."""
     try:
-        return subprocess.run(command, cwd=root, capture_output=True, text=True, check=True).stdout.strip()
+        revision = _git("rev-parse", "--short=12", "HEAD")
+        # Results may lie in the checkout themselves: writing them must not change what they are the results of.
+        return f"{revision}-dirty" if _git("status", "--porcelain", "-uno", "--", "*.py") else revision
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
+
+
+def _git(*arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+@cache
+def code_digest() -> str:
+    """SHA-256 over the sources of engine and evaluator, which tells changes apart that are not committed."""
+    digest = hashlib.sha256()
+    for path in sorted(path for package in ("engine", "eval") for path in (ROOT / package).rglob("*.py")):
+        digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+def weights_digest(engine: Engine) -> str:
+    """SHA-256 over all numbers that the engine computes with."""
+    digest = hashlib.sha256()
+    for name, tensor in engine.model.state_dict().items():
+        digest.update(name.encode() + tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
+    for gate, arrays in sorted(engine.network.layers.items()) if engine.network else ():
+        digest.update(str(gate).encode() + b"".join(array.tobytes() for array in arrays))
+    return digest.hexdigest()
+
+
+def corpus_digest(documents: Iterable[Document]) -> str:
+    """SHA-256 over texts and gold."""
+    digest = hashlib.sha256()
+    for document in documents:
+        digest.update(repr((document.id, document.text, [entity.key for entity in document.entities])).encode())
+    return digest.hexdigest()
 
 
 def busy() -> float:

@@ -1,148 +1,146 @@
-"""Evaluates strategies on a corpus: predictions, costs and times of all of them in one run."""
+"""Evaluates variants on a corpus in one run that may be interrupted: a batch under all variants, then the next."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+import gc
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
-import torch
-
-from engine.controllers import RandomController
 from engine.corpora import Corpus
-from engine.documents import Entity
-from engine.flops import Cost, add
-from engine.scoring import Counts
-from engine.strategies import Strategy
-from engine.tagger import Engine
-from engine.trace import Latency
+from engine.documents import Document, Entity
+from engine.flops import Cost
 from eval import environment
-from eval.latency import PASSES, Times, measure, speedup
-from eval.metrics import Scores, score
+from eval.latency import PASSES, Times, Unit, units
+from eval.metrics import Scores, Tally
+from eval.runlog import RunLog
+from eval.variants import Variant
 
-RANDOM_SEEDS = 5
+# Batches that a process runs before it continues the times of another: threads, allocators and caches wake up.
+BURN_IN = 3
 
 
 @dataclass(frozen=True)
 class Measured:
-    """One strategy at one batch size. ``runs``: scores for each seed of the choice (one, but for ``random``).
+    """One variant at one batch size. ``runs``: scores for each seed of the choice (one, but for ``random``).
 
-    Cost and times of ``random`` are those of its first seed.
+    ``costs``, of each document, and ``times`` are those of the first seed; a rival has no costs.
     """
 
-    strategy: Strategy
+    variant: Variant
     batch_size: int
     runs: tuple[Scores, ...]
-    cost: Cost
+    costs: tuple[Cost, ...]
     times: Times
 
     @property
-    def counts(self) -> list[tuple[Counts, ...]]:
-        """Counts of each document, for each run."""
-        return [run.by_document for run in self.runs]
-
-    @property
-    def f1(self) -> float:
-        """Exact-span micro F1, 0–1, mean of the runs."""
-        return float(np.mean([run.total.f1 for run in self.runs]))
+    def name(self) -> str:
+        """The variant's name."""
+        return self.variant.name
 
 
-def number_of_calls(corpus: Corpus, strategies: Sequence[Strategy], batch_sizes: Sequence[int]) -> int:
-    """How often `evaluate` calls its ``progress`` over all batch sizes."""
-    return sum(-(-len(corpus.documents) // size) * len(strategies) * (PASSES + 1) for size in batch_sizes)
+def number_of_calls(corpus: Corpus, variants: Sequence[Variant], batch_sizes: Sequence[int]) -> int:
+    """How often `evaluate` calls its ``progress`` or is spared the call."""
+    return len(variants) * sum(-(-len(corpus.documents) // size) * (PASSES + 1) for size in batch_sizes)
 
 
 def evaluate(
-    engine: Engine,
     corpus: Corpus,
-    strategies: Sequence[Strategy],
-    batch_size: int,
-    progress: Callable[[], object] = lambda: None,
-) -> list[Measured]:
-    """Measures all strategies at one batch size.
+    variants: Sequence[Variant],
+    batch_sizes: Sequence[int],
+    log: RunLog,
+    progress: Callable[[int], object] = lambda calls: None,
+) -> None:
+    """Runs what is not in the log yet, and logs it.
 
     Predictions and costs are those of the discarded first pass. Batches are the corpus' documents in order, the same
-    for all strategies.
+    for all variants.
     """
-    texts = [document.text for document in corpus.documents]
-    batches = [texts[start : start + batch_size] for start in range(0, len(texts), batch_size)]
-    by_name = {strategy.name: strategy for strategy in strategies}
-    found: dict[str, list[Sequence[Entity]]] = {name: [] for name in by_name}
-    costs: dict[str, list[Cost]] = {name: [] for name in by_name}
-
-    def call(name: str, batch: int) -> Latency:
-        results = engine.tag_batch(batches[batch], by_name[name], batch_size=batch_size)
-        if len(found[name]) < len(texts):
-            found[name] += [result.entities for result in results]
-            costs[name] += [result.cost for result in results]
-        return results[0].latency
-
-    times = measure(list(by_name), len(batches), call, progress)
-    measured = []
-    for name, strategy in by_name.items():
-        predictions = [found[name]]
-        for reseeded in _other_seeds(strategy):
-            predictions.append([result.entities for result in engine.tag_batch(texts, reseeded)])
-        runs = tuple(score(corpus.documents, one, corpus.types) for one in predictions)
-        cost = add(costs[name], engine.encoder.num_layers)
-        measured.append(Measured(strategy, batch_size, runs, cost, times[name]))
-    return measured
+    done = {_unit(record) for record in log.records() if "number" in record}
+    todo = [unit for size in batch_sizes for unit in units(len(corpus.documents), size) if unit not in done]
+    progress(len(done) * len(variants))
+    if todo:
+        log.append({"load": environment.busy()})
+    for unit in todo[:BURN_IN] if done else ():
+        _run(unit, corpus, variants)
+    for unit in todo:
+        if unit.batch == 0:
+            gc.collect()
+        log.append(_run(unit, corpus, variants))
+        progress(len(variants))
 
 
-def _other_seeds(strategy: Strategy) -> list[Strategy]:
-    controller = strategy.controller
-    if not isinstance(controller, RandomController):
-        return []
-    return [replace(strategy, controller=replace(controller, seed=seed)) for seed in range(1, RANDOM_SEEDS)]
+def _documents(unit: Unit, corpus: Corpus) -> Sequence[Document]:
+    return corpus.documents[unit.batch * unit.batch_size : (unit.batch + 1) * unit.batch_size]
 
 
-def row(measured: Measured, dense: Measured, engine: Engine, corpus: Corpus, seed: int) -> dict[str, Any]:
-    """The row of ``results.csv``; shares and F1 are 0–1, ``seed`` is the bootstrap's."""
-    runs, cost, times = measured.runs, measured.cost, measured.times
-    dense_rows = cost.dense_token_layers / engine.encoder.num_layers
+def _unit(record: dict[str, Any]) -> Unit:
+    return Unit(record["batch_size"], record["number"], record["batch"])
 
-    def mean(of: Callable[[Scores], float]) -> float:
-        return float(np.mean([of(run) for run in runs]))
 
-    def by_type(type_: str) -> float | None:
-        return mean(lambda run: run.by_type[type_].f1) if type_ in corpus.types else None
+def _run(unit: Unit, corpus: Corpus, variants: Sequence[Variant]) -> dict[str, Any]:
+    """The record of a unit: times of each variant, and in pass 0 what it found and what that cost."""
+    texts = [document.text for document in _documents(unit, corpus)]
+    by_name = {variant.name: variant for variant in variants}
+    record: dict[str, Any] = asdict(unit) | {"times": {}, "found": {}, "costs": {}}
+    for name in unit.order(list(by_name)):
+        tagged = by_name[name].tag(texts)
+        record["times"][name] = (tagged.latency.total_ms, tagged.latency.encoder_ms)
+        if unit.number == 0:
+            record["found"][name] = _spans(tagged.entities)
+            record["costs"][name] = [asdict(cost) for cost in tagged.costs()]
+            for other in by_name[name].reseeded:
+                record["found"][other.name] = _spans(other.tag(texts).entities)
+    return record
 
+
+def _spans(entities: Sequence[Sequence[Entity]]) -> list[list[tuple[Any, ...]]]:
+    return [[(e.start, e.end, e.type, e.score) for e in found] for found in entities]
+
+
+def _entities(document: Document, spans: Sequence[Sequence[Any]]) -> list[Entity]:
+    return [Entity(start, end, type_, document.text[start:end], score) for start, end, type_, score in spans]
+
+
+def collect(corpus: Corpus, variants: Sequence[Variant], batch_size: int, log: RunLog) -> dict[str, Measured]:
+    """Scores, costs and times at one batch size, from a log that holds all of its units."""
+    batches = -(-len(corpus.documents) // batch_size)
+    runs = {variant.name: [variant.name, *(other.name for other in variant.reseeded)] for variant in variants}
+    tallies = {run: Tally(corpus.types) for names in runs.values() for run in names}
+    costs: dict[str, list[Cost]] = {name: [] for name in runs}
+    times = {name: Times(batches) for name in runs}
+    for record in log.records():
+        if record.get("batch_size") != batch_size:
+            continue
+        unit = _unit(record)
+        if unit.number:
+            for name, (total, encoder) in record["times"].items():
+                times[name].add(unit.batch, total, encoder)
+            continue
+        documents = _documents(unit, corpus)
+        for run, found in record["found"].items():
+            for document, spans in zip(documents, found, strict=True):
+                tallies[run].add(document, _entities(document, spans))
+        for name, of_documents in record["costs"].items():
+            costs[name] += [Cost(**cost | {"rows": tuple(cost["rows"])}) for cost in of_documents]
     return {
-        "corpus": corpus.name,
-        "split": corpus.split,
-        "documents": len(corpus.documents),
-        "strategy": measured.strategy.name,
-        "point": measured.strategy.point,
-        "batch_size": measured.batch_size,
-        "f1": measured.f1,
-        "precision": mean(lambda run: run.total.precision),
-        "recall": mean(lambda run: run.total.recall),
-        "f1_chemical": by_type("Chemical"),
-        "f1_disease": by_type("Disease"),
-        "f1_seqeval": mean(lambda run: run.seqeval),
-        "unscored_predictions": round(mean(lambda run: run.unscored)),
-        "latency_ms_median": float(np.median(times.batches)),
-        "latency_ms_p95": float(np.quantile(times.batches, 0.95)),
-        "encoder_ms_median": float(np.median(times.encoder_batches)),
-        "tokens_per_s": dense_rows / times.batches.sum() * 1e3,
-        "speedup_vs_dense": speedup(dense.times, times),
-        "promised_speedup": cost.promised_speedup,
-        "token_layers_kept": cost.token_layers_kept,
-        "token_reduction": 1 - cost.rows[-1] / dense_rows if dense_rows else 0.0,
-        "gmacs_per_document": cost.multiply_adds / 1e9 / len(corpus.documents),
-        "device": str(engine.device),
-        "dtype": engine.dtype,
-        "threads": torch.get_num_threads(),
-        "seed": seed,
-        **environment.versions(),
-        "commit": environment.commit(),
+        variant.name: Measured(
+            variant,
+            batch_size,
+            tuple(tallies[run].scores() for run in runs[variant.name]),
+            tuple(costs[variant.name]),
+            times[variant.name],
+        )
+        for variant in variants
     }
 
 
-def document_rows(measured: Measured, corpus: Corpus) -> Iterator[dict[str, Any]]:
-    """The rows of ``documents.csv``: counts of each document, for each run."""
-    for number, run in enumerate(measured.runs):
-        for document, counts in zip(corpus.documents, run.by_document, strict=True):
-            named = {"strategy": measured.strategy.name, "batch_size": measured.batch_size, "run": number}
-            yield named | {"document": document.id} | asdict(counts)
+def predictions(corpus: Corpus, name: str, log: RunLog) -> list[Document]:
+    """The corpus' documents with what a variant found at the first batch size of the log in place of the gold."""
+    tagged: list[Document] = []
+    for record in log.records():
+        if record.get("number") != 0 or len(tagged) == len(corpus.documents):
+            continue
+        pairs = zip(_documents(_unit(record), corpus), record["found"][name], strict=True)
+        tagged += [Document(d.id, d.text, tuple(_entities(d, spans)), d.title_end) for d, spans in pairs]
+    return tagged

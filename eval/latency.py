@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import gc
 import statistics
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,12 +14,38 @@ from engine.trace import Latency
 PASSES = 3
 
 
-@dataclass
+@dataclass(frozen=True)
+class Unit:
+    """One batch under all variants in one pass. Pass 0 is discarded, ``PASSES`` timed ones follow."""
+
+    batch_size: int
+    number: int
+    batch: int
+
+    def order(self, variants: Sequence[str]) -> tuple[str, ...]:
+        """The variants in the order of this unit."""
+        shift = (self.number + self.batch) % len(variants)
+        return (*variants[shift:], *variants[:shift])
+
+
+def units(documents: int, batch_size: int) -> Iterator[Unit]:
+    """All units of a corpus at one batch size, pass after pass."""
+    for number in range(PASSES + 1):
+        for batch in range(-(-documents // batch_size)):
+            yield Unit(batch_size, number, batch)
+
+
 class Times:
     """Milliseconds of each timed pass for each batch, ``[batch][pass]``: the whole call and the encoder alone."""
 
-    total: list[list[float]] = field(default_factory=list)
-    encoder: list[list[float]] = field(default_factory=list)
+    def __init__(self, batches: int) -> None:
+        self.total: list[list[float]] = [[] for _ in range(batches)]
+        self.encoder: list[list[float]] = [[] for _ in range(batches)]
+
+    def add(self, batch: int, total_ms: float, encoder_ms: float) -> None:
+        """Adds one timed call."""
+        self.total[batch].append(total_ms)
+        self.encoder[batch].append(encoder_ms)
 
     @property
     def batches(self) -> np.ndarray:
@@ -46,17 +72,15 @@ def measure(
         call: runs a variant on a batch and says how long it took.
         progress: called after each call.
     """
-    times = {name: Times([[] for _ in range(batches)], [[] for _ in range(batches)]) for name in variants}
-    for number in range(PASSES + 1):
-        gc.collect()
-        for batch in range(batches):
-            shift = (number + batch) % len(variants)
-            for name in (*variants[shift:], *variants[:shift]):
-                latency = call(name, batch)
-                progress()
-                if number:
-                    times[name].total[batch].append(latency.total_ms)
-                    times[name].encoder[batch].append(latency.encoder_ms)
+    times = {name: Times(batches) for name in variants}
+    for unit in units(batches, 1):
+        if unit.batch == 0:
+            gc.collect()
+        for name in unit.order(variants):
+            latency = call(name, unit.batch)
+            progress()
+            if unit.number:
+                times[name].add(unit.batch, latency.total_ms, latency.encoder_ms)
     return times
 
 

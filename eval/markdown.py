@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from eval.evaluate import RANDOM_SEEDS
+import pandas as pd
+
+from eval.conclusions import conclusions, pace, points
+from eval.variants import RANDOM_SEEDS
 
 Row = dict[str, Any]
 
@@ -13,90 +16,140 @@ SAMPLE_NOTE = (
     "This is the sample corpus that comes with the project, written for it: a check that everything works, "
     "**not a benchmark**."
 )
+READING = (
+    "F1 counts exact (document, start, end, type) spans, micro-averaged. Brackets are 95 % intervals of a paired "
+    "bootstrap, of F1 over documents and of times over batches; *(none)*: the difference lies inside its interval. "
+    "Speed-up is the sum of dense whole-call times divided by the sum of the variant's, measured in this run; promised "
+    f"is the ratio of multiply-adds. The F1 of `random` is the mean of {RANDOM_SEEDS} seeds, its times and costs are "
+    "those of the first. Costs of `hf` include its padding; those of rivals are not known."
+)
+_MARKUP = set("\\`*_[]<>|~&$")
 
 
-def _against(intervals: Sequence[Row], row: Row, reference: str) -> Row:
-    wanted = (row["strategy"], row["batch_size"], reference)
-    return next(i for i in intervals if (i["strategy"], i["batch_size"], i["against"]) == wanted)
+def escape(text: object) -> str:
+    """Text as it is in Markdown and HTML, on one line."""
+    return "".join(f"&#{ord(c)};" if c in _MARKUP else c for c in " ".join(str(text).split()))
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table of cells that are escaped already."""
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def frame(rows: pd.DataFrame) -> str:
+    """A data frame as a Markdown table: numbers rounded, text escaped, nothing for what is missing."""
+    cells = [[_cell(value) for value in row] for row in rows.itertuples(index=False)]
+    return table([escape(str(name).replace("_", " ")) for name in rows.columns], cells)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return "" if pd.isna(value) else f"{value:.4g}"
+    return escape(value)
 
 
 def results_table(rows: Sequence[Row], intervals: Sequence[Row]) -> str:
-    """A Markdown table: F1, what is lost against dense, both with their intervals, speed-up, cost."""
-    lines = [
-        "| batch | strategy | F1 [95 %] | P | R | against dense, points [95 %] | latency ms (median, p95) | speed-up "
-        "| promised | token-layers kept | GMACs/doc |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
+    """F1, what is lost against dense, speed-up, all with their intervals, and cost."""
+    by_key = {(i["strategy"], i["batch_size"]): i for i in intervals if i["against"] == "dense"}
+    lines = []
     for row in rows:
-        interval = _against(intervals, row, "dense")
-        name = f"{row['strategy']} ({row['point']})" if row["point"] else row["strategy"]
+        interval = by_key[row["strategy"], row["batch_size"]]
+        known = not pd.isna(row["gmacs_per_document"])
         lines.append(
-            f"| {row['batch_size']} | {name} | {row['f1']:.4f} [{interval['f1_low']:.4f}, {interval['f1_high']:.4f}] "
-            f"| {row['precision']:.4f} | {row['recall']:.4f} | {_points(interval)} "
-            f"| {row['latency_ms_median']:.1f}, {row['latency_ms_p95']:.1f} | {row['speedup_vs_dense']:.2f}× "
-            f"| {row['promised_speedup']:.2f}× | {row['token_layers_kept']:.1%} | {row['gmacs_per_document']:.2f} |"
+            [
+                str(row["batch_size"]),
+                escape(row["strategy"]) + (f" ({escape(row['point'])})" if row["point"] else ""),
+                f"{row['f1']:.4f} [{interval['f1_low']:.4f}, {interval['f1_high']:.4f}]",
+                f"{row['precision']:.4f}",
+                f"{row['recall']:.4f}",
+                points(interval),
+                f"{row['latency_ms_median']:.1f}, {row['latency_ms_p95']:.1f}",
+                pace(interval),
+                f"{row['promised_speedup']:.2f}×" if known else "",
+                f"{row['token_layers_kept']:.1%}" if known else "",
+                f"{row['gmacs_per_document']:.2f}" if known else "",
+            ]
         )
-    return "\n".join(lines)
+    return table(
+        [
+            "batch",
+            "strategy",
+            "F1 [95 %]",
+            "P",
+            "R",
+            "against dense, points [95 %]",
+            "latency ms (median, p95)",
+            "speed-up [95 %]",
+            "promised",
+            "token-layers kept",
+            "GMACs/doc",
+        ],
+        lines,
+    )
 
 
-def _points(interval: Row) -> str:
-    if interval["strategy"] == interval["against"]:
-        return "—"
-    text = f"{interval['difference'] * 100:+.2f} [{interval['low'] * 100:+.2f}, {interval['high'] * 100:+.2f}]"
-    return text if interval["beyond_chance"] else f"{text} (none)"
+def duels_table(intervals: Sequence[Row]) -> str:
+    """What prunes against truncate-k, rivals, and as many words by chance."""
+    duels = [row for row in intervals if row["against"] != "dense"]
+    cells = [[str(r["batch_size"]), escape(r["strategy"]), escape(r["against"]), points(r), pace(r)] for r in duels]
+    return table(["batch", "strategy", "against", "F1, points [95 %]", "speed ratio [95 %]"], cells) if duels else ""
 
 
-def conclusions(rows: Sequence[Row], intervals: Sequence[Row]) -> list[str]:
-    """Sentences made from the numbers: what pruning gains and loses at each batch size, and where it is slower."""
-    sentences = []
-    for row in rows:
-        name, size, speed = row["strategy"], row["batch_size"], row["speedup_vs_dense"]
-        if name == "dense":
+def cost_tables(cost: pd.DataFrame) -> str:
+    """``cost.csv`` as one table for each measure."""
+    titles = {
+        "gmacs": "Multiply-adds (10⁹ a document) by formula and by torch's counter, first documents one by one",
+        "token_layers": "Share of the dense rows that each layer computed",
+        "speed": "Speed-up against dense: promised by multiply-adds, and realised",
+        "peak_mib": "Peak memory of tensors during a call on the first batch, weights not counted (MiB)",
+        "ms": "Where the time of a call goes, ms a document (first documents; timers on)",
+    }
+    cost = cost.assign(part=cost["measure"].where(~cost["measure"].str.contains("realised|promised"), "speed"))
+    parts = []
+    for part, title in titles.items():
+        rows = cost[cost["part"] == part]
+        if rows.empty:
             continue
-        if name == "hf":
-            sentences.append(
-                f"At batch {size}, our dense pass runs at {1 / speed:.2f} times the speed of the plain Hugging Face "
-                "model with the same weights; that is packing, not pruning."
-            )
-            continue
-        interval = _against(intervals, row, "dense")
-        points = interval["difference"] * 100
-        pace = f"{speed:.2f} times as fast as dense" if speed >= 1 else f"**slower** than dense ({speed:.2f}×)"
-        if interval["beyond_chance"]:
-            cost = f"and {'loses' if points < 0 else 'gains'} {abs(points):.2f} points of F1"
-        else:
-            cost = f"with no F1 difference beyond chance ({points:+.2f} points)"
-        sentences.append(f"At batch {size}, `{name}` is {pace} {cost}.")
-    for interval in intervals:
-        if interval["against"].startswith("random"):
-            sentences.append(
-                f"At batch {interval['batch_size']}, `{interval['strategy']}` has {_points(interval)} points of F1 "
-                f"over `{interval['against']}`, which removes as many words by chance."
-            )
-    return sentences
+        columns, index = ("measure", [*_BY, "group"]) if part == "speed" else ("group", list(_BY))
+        keys = rows[index].drop_duplicates()
+        wide = rows.pivot_table(index=index, columns=columns, values="value", sort=False).reset_index()
+        parts += [f"### {title}", frame(keys.merge(wide, how="left"))]
+    return "\n\n".join(parts)
 
 
-def report(rows: Sequence[Row], intervals: Sequence[Row], about: dict[str, str], notes: Sequence[str]) -> str:
+_BY = ("batch_size", "strategy")
+
+
+def report(
+    rows: Sequence[Row],
+    intervals: Sequence[Row],
+    sections: Mapping[str, str],
+    about: Mapping[str, str],
+    notes: Sequence[str],
+) -> str:
     """The text of ``report.md``.
 
     Args:
         rows: of ``results.csv``.
         intervals: of ``intervals.csv``.
-        about: facts on the run, name → value.
+        sections: heading → Markdown, of further parts.
+        about: facts on the run, name → value in Markdown.
         notes: remarks that a reader must not miss.
     """
     first = rows[0]
+    duels = duels_table(intervals)
     parts = [
-        f"# {first['corpus']} {first['split']}: F1 against latency",
+        f"# {escape(first['corpus'])} {escape(first['split'])}: F1 against latency",
         *(f"> {note}" for note in notes),
-        "\n".join(f"- {sentence}" for sentence in conclusions(rows, intervals)),
+        " ".join(conclusions(intervals)),
+        "## Frontier",
         "![F1 against latency](f1_vs_latency.png)",
+        "## Results",
         results_table(rows, intervals),
-        "F1 counts exact (document, start, end, type) spans, micro-averaged. Differences are against dense with a "
-        "paired bootstrap over documents; *(none)*: the interval holds 0. Speed-up is the sum of dense whole-call "
-        "times divided by the sum of the variant's, measured in this run; promised is the ratio of multiply-adds. "
-        f"The F1 of `random` is the mean of {RANDOM_SEEDS} seeds, its times and costs are those of the first. Costs of "
-        "`hf` include its padding.",
+        READING,
+        *(("### Against rivals, stopping early and chance", duels) if duels else ()),
+        *(part for heading, text in sections.items() for part in (f"## {heading}", text)),
         "## How this was measured",
         "\n".join(f"- {name}: {value}" for name, value in about.items()),
     ]

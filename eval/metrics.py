@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from seqeval.metrics import f1_score
-from seqeval.scheme import IOB2
+from seqeval.scheme import IOB2, Entities
 
 from engine.documents import Document, Entity
-from engine.scoring import Counts, count_documents
+from engine.scoring import Counts, count_matches
 from engine.words import LabelSet, split_words
 
 
@@ -32,24 +31,44 @@ class Scores:
         return sum(self.by_document, Counts())
 
 
-def score(documents: Sequence[Document], predictions: Sequence[Sequence[Entity]], types: Sequence[str]) -> Scores:
-    """Scores predictions, one sequence of entities for each document, over the given types."""
-    pairs = list(zip(documents, predictions, strict=True))
-    return Scores(
-        by_document=tuple(count_documents(documents, predictions, types)),
-        by_type={type_: sum(count_documents(documents, predictions, [type_]), Counts()) for type_ in types},
-        seqeval=_seqeval_f1(pairs, types),
-        unscored=sum(entity.type not in types for _, found in pairs for entity in found),
-    )
+class Tally:
+    """Scores predictions over the given types, document by document; keeps counts alone."""
 
+    def __init__(self, types: Sequence[str]) -> None:
+        self._labels = LabelSet(types)
+        self._by_document: list[Counts] = []
+        self._by_type = dict.fromkeys(types, Counts())
+        self._words = Counts()
+        self._unscored = 0
 
-def _seqeval_f1(pairs: Sequence[tuple[Document, Sequence[Entity]]], types: Sequence[str]) -> float:
-    labels = LabelSet(types)
-    gold, predicted = [], []
-    for document, found in pairs:
+    def add(self, document: Document, found: Sequence[Entity]) -> None:
+        """Counts what was found in a document."""
+        types = self._labels.types
+        self._by_document.append(count_matches(document.entities, found, types))
+        for type_ in types:
+            self._by_type[type_] += count_matches(document.entities, found, [type_])
         words = split_words(document.text)
-        gold.append([labels.names[label] for label in labels.encode(words, document.entities)])
-        predicted.append([labels.names[label] for label in labels.encode(words, found)])
-    if not any(label != "O" for sentence in gold for label in sentence):
-        return 0.0
-    return float(f1_score(gold, predicted, mode="strict", scheme=IOB2, zero_division=0))
+        labelled = [
+            [self._labels.names[label] for label in self._labels.encode(words, entities)]
+            for entities in (document.entities, found)
+        ]
+        gold, predicted = (_spans(labels) for labels in labelled)
+        self._words += Counts(len(gold & predicted), len(predicted), len(gold))
+        self._unscored += sum(entity.type not in types for entity in found)
+
+    def scores(self) -> Scores:
+        """The scores of all documents so far."""
+        return Scores(tuple(self._by_document), dict(self._by_type), self._words.f1, self._unscored)
+
+
+def score(documents: Iterable[Document], predictions: Iterable[Sequence[Entity]], types: Sequence[str]) -> Scores:
+    """Scores predictions, one sequence of entities for each document, over the given types."""
+    tally = Tally(types)
+    for document, found in zip(documents, predictions, strict=True):
+        tally.add(document, found)
+    return tally.scores()
+
+
+def _spans(labels: list[str]) -> set[tuple[int, int, str]]:
+    """Spans of words as seqeval reads them, strict."""
+    return {(entity.start, entity.end, entity.tag) for entity in Entities([labels], scheme=IOB2).entities[0]}

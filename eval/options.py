@@ -1,8 +1,14 @@
-"""Command-line options that every evaluation has."""
+"""Command-line options of evaluations, and the strategies that they name."""
 
 from __future__ import annotations
 
 import argparse
+import json
+from typing import Any
+
+from engine.errors import InputError
+from engine.strategies import PRUNING, Strategy
+from engine.tagger import Engine
 
 
 def add_inputs(parser: argparse.ArgumentParser, *, corpus: str | None, split: str) -> None:
@@ -13,3 +19,78 @@ def add_inputs(parser: argparse.ArgumentParser, *, corpus: str | None, split: st
     parser.add_argument("--data-dir", help="where to look for named corpora first")
     parser.add_argument("--model", help="folder or hub id; default: the shipped weights")
     parser.add_argument("--limit", type=int, help="first N documents only")
+
+
+def choose_strategies(engine: Engine, arguments: argparse.Namespace) -> list[Strategy]:
+    """The strategies as typed, ``dense`` among them, with all settings; ``random`` replays the first pruning one.
+
+    Raises:
+        InputError: unknown names or knobs, or a setting for a strategy that does not run.
+    """
+    layers = engine.encoder.num_layers
+    if arguments.strategies:
+        names = [name.strip() for name in arguments.strategies.split(",") if name.strip()]
+    elif engine.model.has_gates:
+        names = ["dense", "hf", "rule", "entropy", "random", f"truncate-{max(1, layers // 2)}"]
+    else:
+        names = ["dense", "hf"]
+    names = list(dict.fromkeys(names if "dense" in names else ["dense", *names]))
+    replayed = next((name for name in names if name in PRUNING), "entropy")
+    running = {*names, *(name.partition("@")[2] or replayed for name in names if name.startswith("random"))}
+    knobs = _knobs(arguments, running)
+    strategies = []
+    for name in names:
+        if name.partition("@")[0] == "random":
+            reference = name.partition("@")[2] or replayed
+            strategies.append(
+                engine.random(name, engine.strategy(reference, arguments.point, **knobs.get(reference, {})))
+            )
+        else:
+            strategies.append(engine.strategy(name, arguments.point, **knobs.get(name, {})))
+    return strategies
+
+
+def whole_numbers(text: str, option: str) -> list[int]:
+    """Different numbers of 1 or more, as typed after an option with commas."""
+    try:
+        numbers = [int(part) for part in text.split(",")]
+    except ValueError as error:
+        raise InputError(f"expected whole numbers after {option}, got {text!r}; write e.g. 1,32") from error
+    if not numbers or min(numbers) < 1 or len(set(numbers)) < len(numbers):
+        raise InputError(f"expected different numbers of 1 or more after {option}, got {text!r}; write e.g. 1,32")
+    return numbers
+
+
+def _knobs(arguments: argparse.Namespace, running: set[str]) -> dict[str, dict[str, Any]]:
+    """Settings for each pruning strategy that runs, from ``--lambda``, ``--min-keep-ratio`` and ``--set``."""
+    knobs: dict[str, dict[str, Any]] = {name: {} for name in PRUNING if name in running}
+    wanted: list[tuple[str, str, Any]] = []
+    if arguments.lambda_ is not None:
+        with_lambda = [name for name in knobs if name.startswith("rule")]
+        wanted += [(name, "lambda_", arguments.lambda_) for name in with_lambda or ["rule"]]
+    if arguments.min_keep_ratio is not None:
+        wanted += [(name, "min_keep_ratio", arguments.min_keep_ratio) for name in knobs or PRUNING]
+    wanted += [_setting(text) for text in arguments.set]
+    for name, knob, value in wanted:
+        if name not in knobs:
+            raise InputError(
+                f"expected settings for pruning strategies that run ({sorted(knobs)}), got some for {name!r}; "
+                "add it to --strategies, or leave them out"
+            )
+        knobs[name][knob] = value
+    return knobs
+
+
+def _setting(text: str) -> tuple[str, str, Any]:
+    target, equals, value = text.partition("=")
+    name, dot, knob = target.partition(".")
+    if not (equals and dot and name and knob):
+        raise InputError(f"expected --set STRATEGY.KNOB=VALUE, got {text!r}; write e.g. entropy.neighbours=2")
+    listed = knob == "gates" or "," in value
+    try:
+        parsed = json.loads(f"[{value}]" if listed else value.lower())
+    except ValueError:
+        parsed = value  # a word, such as a trigger
+    if parsed is None or (listed and isinstance(parsed, str)):
+        raise InputError(f"expected a number, true, false, a word or numbers with commas, got {value!r}; mend {target}")
+    return name, "lambda_" if knob == "lambda" else knob, parsed

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from itertools import cycle
+from itertools import cycle, product
 from pathlib import Path
 
 import matplotlib as mpl
@@ -12,29 +13,60 @@ import pandas as pd
 mpl.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.text import Text
+from matplotlib.transforms import Bbox
 
-_MARKERS = {"dense": "s", "hf": "D", "rule": "^", "entropy": "o", "random": "x"}
-_COLOURS = {"dense": "#1b1b1b", "hf": "#6f6f6f", "rule": "#b35900", "entropy": "#0050a0", "random": "#a02060"}
+# Directions in which a label may lie from its point: right, left, then the rest.
+_AROUND = ((1, 0), (-1, 0), (1, 1), (1, -1), (-1, 1), (-1, -1), (0, 1), (0, -1))
+
+# Markers differ, so that colours are not needed.
+_STYLES = {
+    "dense": ("s", "#1b1b1b"),
+    "hf": ("D", "#6f6f6f"),
+    "rule": ("^", "#b35900"),
+    "entropy": ("o", "#0050a0"),
+    "mlp": ("P", "#006d5b"),
+    "random": ("x", "#a02060"),
+    "truncate": ("v", "#2e7d32"),
+}
+_RIVAL = ("*", "#7a5c00")
 
 
-def plot_f1_vs_latency(results: Path, target: Path) -> None:
-    """F1 against median latency of a call, one panel for each batch size, from ``results.csv``."""
-    table = pd.read_csv(results)
-    sizes = sorted(table["batch_size"].unique())
-    figure, axes = plt.subplots(1, len(sizes), figsize=(5.2 * len(sizes), 4.4), squeeze=False, sharey=True)
+def plot_f1_vs_latency(folder: Path, target: Path) -> None:
+    """F1 against the time of a document, one panel for each batch size.
+
+    From ``results.csv``, ``intervals.csv`` and ``times.csv``. Bars are 95 % intervals of the difference from dense; the
+    line joins what nothing beats in both.
+    """
+    results, intervals, times = (pd.read_csv(folder / f"{name}.csv") for name in ("results", "intervals", "times"))
+    sizes = sorted(results["batch_size"].unique())
+    figure, axes = plt.subplots(1, len(sizes), figsize=(6 * len(sizes), 5), squeeze=False, sharey=True)
+    first = results.iloc[0]
+    panels = []
     for axis, size in zip(axes[0], sizes, strict=True):
-        _panel(axis, table[table["batch_size"] == size])
+        wall = times[times["batch_size"] == size].groupby("strategy", sort=False)["latency_ms"].sum()
+        against = intervals[(intervals["batch_size"] == size) & (intervals["against"] == "dense")]
+        table = against.set_index("strategy").assign(ms=wall / first["documents"])
+        panels.append(_panel(axis, table))
         axis.set_title(f"batch size {size}")
-    first = table.iloc[0]
     axes[0][0].set_ylabel("exact-span micro F1")
     figure.suptitle(
-        f"{first['corpus']} {first['split']}, {first['documents']} documents; "
-        f"{first['device']}, {first['threads']} threads, {first['dtype']}",
+        f"{first['corpus']} {first['split']}, {first['documents']} documents; {first['device']}, "
+        f"{first['threads']} threads, {first['dtype']}; bars: 95 % of the difference from dense",
         fontsize=10,
     )
     figure.tight_layout()
+    figure.canvas.draw()
+    for axis, table in zip(axes[0], panels, strict=True):
+        _label(axis, table)
     figure.savefig(target, dpi=150)
     plt.close(figure)
+
+
+def pareto_line(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows that no row beats, by growing ``ms``; ``f1`` grows, too."""
+    ordered = table.sort_values(["ms", "f1"], ascending=[True, False])
+    return ordered[ordered["f1"] > ordered["f1"].cummax().shift(fill_value=-1.0)]
 
 
 def plot_frontiers(frontiers: Mapping[str, pd.DataFrame], strategy: str, target: Path) -> None:
@@ -54,30 +86,58 @@ def plot_frontiers(frontiers: Mapping[str, pd.DataFrame], strategy: str, target:
     plt.close(figure)
 
 
-def _panel(axis: Axes, table: pd.DataFrame) -> None:
-    width = table["latency_ms_median"].max() * 1.35 - table["latency_ms_median"].min() * 0.85
-    line = 0.06 * max(table["f1"].max() - table["f1"].min(), 0.01)
-    placed: list[tuple[float, float]] = []
-    for _, row in table.sort_values("f1", ascending=False).iterrows():
-        base = str(row["strategy"]).partition("@")[0]
-        colour = _COLOURS.get(base, "#2e7d32")
-        point = (row["latency_ms_median"], row["f1"])
-        x, y = point[0] + 0.03 * width, point[1]
-        # A label goes down until no label beside it is in the way.
-        while any(abs(x - other_x) < 0.27 * width and abs(y - other_y) < line for other_x, other_y in placed):
-            y -= line / 4
-        placed.append((x, y))
-        axis.plot(*point, _MARKERS.get(base, "v"), color=colour, markersize=8)
-        axis.annotate(
-            f"{row['strategy']} {row['speedup_vs_dense']:.2f}×",
-            point,
-            xytext=(x, y),
-            fontsize=8,
+def _style(name: str) -> tuple[str, str]:
+    return _STYLES.get(re.split("[@+-]", name)[0], _RIVAL) if not name.startswith("hf-") else _RIVAL
+
+
+def _panel(axis: Axes, table: pd.DataFrame) -> pd.DataFrame:
+    dense = table.loc["dense"]
+    best = pareto_line(table)
+    axis.plot(best["ms"], best["f1"], ":", color="#888888", zorder=1)
+    for name, row in table.iterrows():
+        marker, colour = _style(str(name))
+        across = [[0.0], [0.0]]
+        if row["speedup_low"] > 0:  # not NaN
+            ends = dense["ms"] / row["speedup_high"], dense["ms"] / row["speedup_low"]
+            across = [[max(0.0, row["ms"] - ends[0])], [max(0.0, ends[1] - row["ms"])]]
+        down, up = row["difference"] - row["low"], row["high"] - row["difference"]
+        axis.errorbar(
+            row["ms"],
+            row["f1"],
+            xerr=across,
+            yerr=[[max(0.0, down)], [max(0.0, up)]],
+            fmt=marker,
             color=colour,
-            va="center",
-            arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.6},
+            markersize=8,
+            markerfacecolor="none" if "+" in str(name) else colour,
+            elinewidth=1,
+            capsize=2,
         )
-    low, high = table["latency_ms_median"].min(), table["latency_ms_median"].max()
-    axis.set_xlim(low * 0.85, high * 1.35)
-    axis.set_xlabel("latency of a call, median (ms)")
+    axis.margins(0.2)
+    axis.set_xlabel("time of a document, whole calls (ms)")
     axis.grid(alpha=0.3)
+    return table
+
+
+def _label(axis: Axes, table: pd.DataFrame) -> None:
+    """Names every point, each where no other label or point is in the way, as near as possible."""
+    points = {str(name): (row["ms"], row["f1"]) for name, row in table.iterrows()}
+    at = axis.transData.transform(list(points.values()))
+    taken = [Bbox.from_extents(x - 7, y - 7, x + 7, y + 7) for x, y in at]
+    for name, point in points.items():
+        label = axis.annotate(
+            f"{name} {table['speedup'][name]:.2f}×",
+            point,
+            textcoords="offset points",
+            fontsize=8,
+            color=_style(name)[1],
+            arrowprops={"arrowstyle": "-", "color": "#888888", "linewidth": 0.5},
+        )
+        for distance, (across, up) in product(range(10, 150, 10), _AROUND):
+            label.xyann = (across * distance, up * distance)
+            label.set(ha={1: "left", 0: "center", -1: "right"}[across], va={1: "bottom", 0: "center", -1: "top"}[up])
+            box = Text.get_window_extent(label)
+            inside = axis.bbox.x0 <= box.x0 and box.x1 <= axis.bbox.x1 and axis.bbox.y0 <= box.y0 <= axis.bbox.y1
+            if inside and not any(box.overlaps(other) for other in taken):
+                break
+        taken.append(box)

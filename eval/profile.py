@@ -1,7 +1,8 @@
 """Where the time of a call goes, by component: ``python -m eval.profile --strategies dense,entropy``.
 
-Tokenization, embedding, layers and decoding are timed around the engine's own functions; ``gates`` is what is left of
-the encoder's time (label heads, decisions, removal, recovery's choice), ``rest`` what is left of the call.
+Tokenization, embedding, layers, recovery (its choice and its reruns, layers included) and decoding are timed around the
+engine's own functions; ``gates`` is what is left of the encoder's time (label heads, decisions, removal), ``rest`` what
+is left of the call.
 """
 
 from __future__ import annotations
@@ -19,26 +20,33 @@ from unittest.mock import patch
 import pandas as pd
 from tqdm import tqdm
 
-from engine import tagger
+from engine import pruning, tagger
 from engine.corpora import load_corpus
 from engine.errors import InputError
+from engine.recovery import Recovery
 from engine.strategies import Strategy
 from engine.tagger import Engine, load_engine
 from eval.options import add_inputs
 
 PASSES = 3
+COMPONENTS = ("tokenization", "embedding", "layers", "gates", "recovery", "decoding", "rest")
 
 
 @contextmanager
 def timers(engine: Engine) -> Iterator[dict[str, float]]:
     """Milliseconds by component, added up over the calls within."""
     spent: dict[str, float] = defaultdict(float)
+    running: list[str] = []  # what runs within a component counts as that component
 
     def timed(component: str, function: Callable[..., Any]) -> Callable[..., Any]:
         def call(*arguments: Any) -> Any:
+            if running:
+                return function(*arguments)
+            running.append(component)
             begin = time.perf_counter()
             result = function(*arguments)
             spent[component] += (time.perf_counter() - begin) * 1e3
+            running.pop()
             return result
 
         return call
@@ -48,6 +56,8 @@ def timers(engine: Engine) -> Iterator[dict[str, float]]:
         ("tokenization", engine.pieces, "windows"),
         ("embedding", engine.encoder, "embed"),
         ("layers", engine.encoder, "layer"),
+        ("recovery", Recovery, "choose"),
+        ("recovery", pruning, "recover"),
         ("decoding", engine.labels, "decode"),
     ]
     with ExitStack() as stack:
@@ -68,14 +78,15 @@ def profile(
                 with timers(engine) as spent:
                     latency = engine.tag_batch(batch, strategy, batch_size=batch_size)[0].latency
                 if number:
-                    inside = spent["embedding"] + spent["layers"]
+                    inside = spent["embedding"] + spent["layers"] + spent["recovery"]
                     known = latency.encoder_ms + spent["tokenization"] + spent["decoding"]
                     rests = {"gates": latency.encoder_ms - inside, "rest": latency.total_ms - known}
                     for component, ms in (spent | rests).items():
                         totals[strategy.name][component] += ms
     for name, components in totals.items():
         whole = sum(components.values())
-        for component, ms in components.items():
+        for component in COMPONENTS:
+            ms = components[component]
             row: dict[str, Any] = {"strategy": name, "batch_size": batch_size, "component": component}
             yield row | {"ms_per_document": ms / len(texts) / PASSES, "share": ms / whole}
 
@@ -101,9 +112,8 @@ def main(argv: list[str] | None = None) -> int:
         return 2
     if arguments.out:
         table.to_csv(arguments.out, index=False)
-    order = ["tokenization", "embedding", "layers", "gates", "decoding", "rest"]
     for value in ("ms_per_document", "share"):
-        wide = table.pivot_table(index=["batch_size", "strategy"], columns="component", values=value)[order]
+        wide = table.pivot_table(index=["batch_size", "strategy"], columns="component", values=value)[list(COMPONENTS)]
         print(f"{value}\n{wide.round(3).to_string()}\n")
     return 0
 

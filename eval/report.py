@@ -1,6 +1,7 @@
 """F1 against latency of every strategy on a corpus: ``python -m eval.report``.
 
-Without arguments: the shipped weights on the small sample corpus that comes with the project.
+Without arguments: the shipped weights on the small sample corpus that comes with the project. Killed and started again
+with the same ``--out``, it goes on where it was; ``--render-only`` makes the report from the files of a finished run.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import json
 import logging
 import shlex
 import sys
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +19,20 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from engine.controllers import RandomController
 from engine.corpora import Corpus, load_corpus
 from engine.errors import InputError
-from engine.strategies import PRUNING, Strategy
+from engine.strategies import PRUNING
 from engine.tagger import DTYPES, Engine, load_engine
 from eval import environment
-from eval.evaluate import Measured, document_rows, evaluate, number_of_calls, row
+from eval.cost import cost_rows, texts_needed
+from eval.evaluate import Measured, collect, evaluate, number_of_calls
 from eval.latency import PASSES
-from eval.markdown import SAMPLE_NOTE, report, results_table
-from eval.options import add_inputs
-from eval.plots import plot_f1_vs_latency
-from eval.statistics import f1_difference_interval, f1_interval
+from eval.markdown import SAMPLE_NOTE, escape
+from eval.options import add_inputs, choose_strategies, whole_numbers
+from eval.render import render
+from eval.runlog import RunLog
+from eval.tables import document_rows, interval_rows, result_row, time_rows
+from eval.variants import Variant, of_strategy
 
 SAMPLE = Path(__file__).resolve().parent / "sample" / "sample.pubtator.txt"
 
@@ -52,82 +56,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--dtype", default="float32", choices=list(DTYPES))
     parser.add_argument("--seed", type=int, default=0, help="of the bootstrap")
-    parser.add_argument("--out", default="results", help="folder for the results (default results)")
+    parser.add_argument("--rivals", default="", help="other runtimes with the same weights: hf-pipeline,onnx,onnx-int8")
+    parser.add_argument("--out", default="results", help="folder for the results, and to continue in (default results)")
+    parser.add_argument("--render-only", action="store_true", help="make the report of --out again, running nothing")
     return parser
-
-
-def _knobs(arguments: argparse.Namespace, running: set[str]) -> dict[str, dict[str, Any]]:
-    """Settings for each pruning strategy that runs, from ``--lambda``, ``--min-keep-ratio`` and ``--set``."""
-    knobs: dict[str, dict[str, Any]] = {name: {} for name in PRUNING if name in running}
-    wanted: list[tuple[str, str, Any]] = []
-    if arguments.lambda_ is not None:
-        with_lambda = [name for name in knobs if name.startswith("rule")]
-        wanted += [(name, "lambda_", arguments.lambda_) for name in with_lambda or ["rule"]]
-    if arguments.min_keep_ratio is not None:
-        wanted += [(name, "min_keep_ratio", arguments.min_keep_ratio) for name in knobs or PRUNING]
-    wanted += [_setting(text) for text in arguments.set]
-    for name, knob, value in wanted:
-        if name not in knobs:
-            raise InputError(
-                f"expected settings for pruning strategies that run ({sorted(knobs)}), got some for {name!r}; "
-                "add it to --strategies, or leave them out"
-            )
-        knobs[name][knob] = value
-    return knobs
-
-
-def _setting(text: str) -> tuple[str, str, Any]:
-    target, equals, value = text.partition("=")
-    name, dot, knob = target.partition(".")
-    if not (equals and dot and name and knob):
-        raise InputError(f"expected --set STRATEGY.KNOB=VALUE, got {text!r}; write e.g. entropy.neighbours=2")
-    listed = knob == "gates" or "," in value
-    try:
-        parsed = json.loads(f"[{value}]" if listed else value.lower())
-    except ValueError:
-        parsed = value  # a word, such as a trigger
-    if parsed is None or (listed and isinstance(parsed, str)):
-        raise InputError(f"expected a number, true, false, a word or numbers with commas, got {value!r}; mend {target}")
-    return name, "lambda_" if knob == "lambda" else knob, parsed
-
-
-def _numbers(text: str, option: str) -> list[int]:
-    try:
-        numbers = [int(part) for part in text.split(",")]
-    except ValueError as error:
-        raise InputError(f"expected whole numbers after {option}, got {text!r}; write e.g. 1,32") from error
-    if not numbers or min(numbers) < 1 or len(set(numbers)) < len(numbers):
-        raise InputError(f"expected different numbers of 1 or more after {option}, got {text!r}; write e.g. 1,32")
-    return numbers
-
-
-def choose_strategies(engine: Engine, arguments: argparse.Namespace) -> list[Strategy]:
-    """The strategies as typed, ``dense`` among them, with all settings; ``random`` replays the first pruning one.
-
-    Raises:
-        InputError: unknown names or knobs, or a setting for a strategy that does not run.
-    """
-    layers = engine.encoder.num_layers
-    if arguments.strategies:
-        names = [name.strip() for name in arguments.strategies.split(",") if name.strip()]
-    elif engine.model.has_gates:
-        names = ["dense", "hf", "rule", "entropy", "random", f"truncate-{max(1, layers // 2)}"]
-    else:
-        names = ["dense", "hf"]
-    names = list(dict.fromkeys(names if "dense" in names else ["dense", *names]))
-    replayed = next((name for name in names if name in PRUNING), "entropy")
-    running = {*names, *(name.partition("@")[2] or replayed for name in names if name.startswith("random"))}
-    knobs = _knobs(arguments, running)
-    strategies = []
-    for name in names:
-        if name.partition("@")[0] == "random":
-            reference = name.partition("@")[2] or replayed
-            strategies.append(
-                engine.random(name, engine.strategy(reference, arguments.point, **knobs.get(reference, {})))
-            )
-        else:
-            strategies.append(engine.strategy(name, arguments.point, **knobs.get(name, {})))
-    return strategies
 
 
 def load_scored_corpus(arguments: argparse.Namespace) -> Corpus:
@@ -152,21 +84,21 @@ def load_scored_corpus(arguments: argparse.Namespace) -> Corpus:
     return Corpus(name, corpus.split, types, corpus.documents, corpus.skipped)
 
 
-def compare(measured: Measured, reference: Measured, seed: int) -> dict[str, Any]:
-    """The row of ``intervals.csv``: F1 and its difference against another strategy, with 95 % intervals."""
-    own = f1_interval(measured.counts, seed)
-    difference = f1_difference_interval(measured.counts, reference.counts, seed)
+def conditions(engine: Engine, corpus: Corpus, variants: Sequence[Variant], sizes: Sequence[int]) -> dict[str, Any]:
+    """What must stay the same for a run to be continued."""
     return {
-        "strategy": measured.strategy.name,
-        "batch_size": measured.batch_size,
-        "f1": measured.f1,
-        "f1_low": own.low,
-        "f1_high": own.high,
-        "against": reference.strategy.name,
-        "difference": measured.f1 - reference.f1,
-        "low": difference.low,
-        "high": difference.high,
-        "beyond_chance": difference.excludes_zero,
+        "commit": environment.commit(),
+        "code": environment.code_digest(),
+        "versions": environment.versions(),
+        "weights": environment.weights_digest(engine),
+        "device": str(engine.device),
+        "dtype": engine.dtype,
+        "threads": torch.get_num_threads(),
+        "corpus": [corpus.name, corpus.split, environment.corpus_digest(corpus.documents)],
+        "types": corpus.types,
+        "variants": [v.strategy.to_json() if v.strategy else {v.name: dict(v.settings)} for v in variants],
+        "batch_sizes": sizes,
+        "passes": PASSES,
     }
 
 
@@ -174,9 +106,12 @@ def run(arguments: argparse.Namespace, command: str) -> str:
     """Evaluates and writes all files to ``--out``.
 
     Returns:
-        The table for the terminal.
+        What to print.
     """
-    sizes = _numbers(arguments.batch_size, "--batch-size")
+    out = Path(arguments.out)
+    if arguments.render_only:
+        return render(out)
+    sizes = whole_numbers(arguments.batch_size, "--batch-size")
     if arguments.limit is not None and arguments.limit < 1:
         raise InputError(f"expected --limit 1 or more, got {arguments.limit}; change it")
     if arguments.threads is not None:
@@ -188,51 +123,65 @@ def run(arguments: argparse.Namespace, command: str) -> str:
     gold = {entity.type for document in corpus.documents for entity in document.entities}
     if unknown := set(corpus.types) - gold - set(engine.labels.types):
         raise InputError(f"expected types of the gold or the model, got {sorted(unknown)}; mend --types")
-    strategies = choose_strategies(engine, arguments)
-    out = Path(arguments.out)
-    out.mkdir(parents=True, exist_ok=True)
-    load = environment.busy()
-    rows: list[dict[str, Any]] = []
-    intervals: list[dict[str, Any]] = []
-    documents: list[dict[str, Any]] = []
-    with tqdm(total=number_of_calls(corpus, strategies, sizes), desc="calls", disable=None) as bar:
-        for size in sizes:
-            measured = {one.strategy.name: one for one in evaluate(engine, corpus, strategies, size, bar.update)}
-            rows += [row(one, measured["dense"], engine, corpus, arguments.seed) for one in measured.values()]
-            intervals += [compare(one, measured["dense"], arguments.seed) for one in measured.values()]
-            for name, one in measured.items():
-                controller = one.strategy.controller
-                if isinstance(controller, RandomController) and controller.replays.name in measured:
-                    intervals.append(compare(measured[controller.replays.name], measured[name], arguments.seed))
-            pd.DataFrame(rows).to_csv(out / "results.csv", index=False)
-            pd.DataFrame(intervals).to_csv(out / "intervals.csv", index=False)
-            documents += [record for one in measured.values() for record in document_rows(one, corpus)]
-            pd.DataFrame(documents).to_csv(out / "documents.csv", index=False)
-    plot_f1_vs_latency(out / "results.csv", out / "f1_vs_latency.png")
+    variants = [of_strategy(engine, strategy) for strategy in choose_strategies(engine, arguments)]
+    log = RunLog(out, conditions(engine, corpus, variants, sizes))
+    with tqdm(total=number_of_calls(corpus, variants, sizes), desc="calls", disable=None) as bar:
+        evaluate(corpus, variants, sizes, log, bar.update)
+    measured = {size: collect(corpus, variants, size, log) for size in sizes}
+    write_tables(out, measured, engine, corpus, arguments.seed)
+    texts = [document.text for document in corpus.documents[: texts_needed(sizes)]]
+    _write(out / "cost.csv", cost_rows(engine, texts, measured, arguments.seed))
+    loads = [record["load"] for record in log.records() if "load" in record]
     notes = [] if arguments.corpus else [SAMPLE_NOTE]
-    if load > 0.5:
-        notes.append(f"The machine was busy when this began (load {load:.1f} per core): distrust the times.")
+    if max(loads) > 0.5:
+        notes.append(f"The machine was busy when this began (load {max(loads):.1f} per core): distrust the times.")
     if corpus.skipped:
         notes.append(f"{corpus.skipped} broken documents were left out.")
-    about = {
-        "command": f"`{command}`",
-        "model": f"{Path(engine.source).name}",
-        "settings": "; ".join(
-            f"`{s.name}` {json.dumps({key: part for key, part in s.to_json().items() if key not in ('name', 'point')})}"
-            for s in strategies
-            if s.name in PRUNING
-        )
-        or "none",
-        "documents": str(len(corpus.documents)),
-        "scored types": ", ".join(corpus.types),
-        "device, dtype, threads": f"{rows[0]['device']}, {rows[0]['dtype']}, {rows[0]['threads']}",
-        "versions": f"torch {rows[0]['torch']}, transformers {rows[0]['transformers']}, commit {rows[0]['commit']}",
-        "timing": f"variants interleaved batch by batch, order rotated; a discarded pass, then the median of {PASSES}",
+    facts = about(engine, corpus, variants, command) | {
+        "interruptions": str(len(loads) - 1),
         "seed of the bootstrap": str(arguments.seed),
     }
-    (out / "report.md").write_text(report(rows, intervals, about, notes))
-    files = "\n".join(str(out / name) for name in ("results.csv", "intervals.csv", "f1_vs_latency.png", "report.md"))
-    return "\n\n".join([*notes, results_table(rows, intervals), files])
+    (out / "results.json").write_text(json.dumps({"about": facts, "notes": notes}))
+    return render(out)
+
+
+def about(engine: Engine, corpus: Corpus, variants: Sequence[Variant], command: str) -> dict[str, str]:
+    """Facts on the run for readers, in Markdown."""
+    settings = []
+    for variant in variants:
+        if variant.strategy and variant.strategy.name in PRUNING:
+            record = {key: part for key, part in variant.strategy.to_json().items() if key not in ("name", "point")}
+            settings.append(f"{escape(variant.name)} {escape(json.dumps(record))}")
+        elif variant.settings:
+            named = ", ".join(f"{name} {value}" for name, value in variant.settings.items())
+            settings.append(f"{escape(variant.name)}: {escape(named)}")
+    versions = ", ".join(f"{name} {version}" for name, version in environment.versions().items())
+    return {
+        "command": f"`{command.replace('`', '')}`",
+        "model": escape(Path(engine.source).name),
+        "settings": "; ".join(settings) or "none",
+        "documents": str(len(corpus.documents)),
+        "scored types": escape(", ".join(corpus.types)),
+        "device, dtype, threads": f"{engine.device}, {engine.dtype}, {torch.get_num_threads()}",
+        "versions": f"{versions}, commit {environment.commit()}",
+        "weights": f"SHA-256 {environment.weights_digest(engine)[:16]}…",
+        "timing": f"variants interleaved batch by batch, order rotated; a discarded pass, then the median of {PASSES}",
+    }
+
+
+def write_tables(
+    out: Path, measured: Mapping[int, Mapping[str, Measured]], engine: Engine, corpus: Corpus, seed: int
+) -> None:
+    """``results.csv``, ``intervals.csv``, ``documents.csv`` and ``times.csv``."""
+    every = [one for by_name in measured.values() for one in by_name.values()]
+    _write(out / "results.csv", [result_row(o, measured[o.batch_size]["dense"], engine, corpus, seed) for o in every])
+    _write(out / "intervals.csv", [row for by_name in measured.values() for row in interval_rows(by_name, seed)])
+    _write(out / "documents.csv", (row for one in every for row in document_rows(one, corpus)))
+    _write(out / "times.csv", (row for one in every for row in time_rows(one)))
+
+
+def _write(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    pd.DataFrame(list(rows)).to_csv(path, index=False)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -1,6 +1,8 @@
 """The official rule: (document, start, end, type), a composite mention is one, everything not predicted is missed."""
 
 import pytest
+from seqeval.metrics import f1_score
+from seqeval.scheme import IOB2
 
 from engine.documents import Document, Entity
 from engine.scoring import Counts
@@ -49,10 +51,51 @@ def test_types_that_are_not_annotated_are_left_out_and_counted():
     assert (scores.total, scores.unscored) == (Counts(1, 1, 1), 2)
 
 
-def test_seqeval_agrees_where_mentions_stand_on_word_borders():
-    for predicted in ([COMPOSITE, ASPIRIN], [moved(COMPOSITE, end=-9), AGAIN, FU], []):
-        scores = score([DOCUMENT], [predicted], TYPES)
-        assert scores.seqeval == pytest.approx(scores.total.f1)
+def iob2(spans: dict[tuple[int, int], str]) -> list[str]:
+    """Labels of the twelve words of `TEXT` (``5``, ``-`` and ``FU`` are words), written by hand from word spans."""
+    labels = ["O"] * 12
+    for (start, end), type_ in spans.items():
+        labels[start:end] = [f"B-{type_}"] + [f"I-{type_}"] * (end - start - 1)
+    return labels
+
+
+# Words: hepatic and renal toxicity after aspirin , aspirin and 5 - FU
+GOLD = {(0, 4): "Disease", (5, 6): "Chemical", (7, 8): "Chemical", (9, 12): "Chemical"}
+
+
+@pytest.mark.parametrize(
+    ("predicted", "words"),
+    [
+        ([COMPOSITE, ASPIRIN, AGAIN, FU], GOLD),
+        ([COMPOSITE, ASPIRIN], {(0, 4): "Disease", (5, 6): "Chemical"}),
+        ([moved(COMPOSITE, end=-9), AGAIN, FU], {(0, 3): "Disease", (7, 8): "Chemical", (9, 12): "Chemical"}),
+        ([moved(ASPIRIN, type_="Disease"), AGAIN], {(5, 6): "Disease", (7, 8): "Chemical"}),
+        ([moved(FU, start=1)], {(10, 12): "Chemical"}),
+        ([], {}),
+    ],
+    ids=["all", "some", "boundary off", "wrong type", "head missing", "none"],
+)
+def test_seqeval_on_the_same_predictions_agrees(predicted, words):
+    scores = score([DOCUMENT], [predicted], TYPES)
+    theirs = f1_score([iob2(GOLD)], [iob2(words)], mode="strict", scheme=IOB2, zero_division=0)
+    assert scores.seqeval == pytest.approx(theirs)
+    assert scores.total.f1 == pytest.approx(theirs), "all of these stand on word borders"
+
+
+def test_adjacent_mentions_of_one_type_are_two():
+    document = Document("1", "aspirin ibuprofen", (Entity(0, 7, "Chemical", ""), Entity(8, 17, "Chemical", "")))
+    as_one = [Entity(0, 17, "Chemical", "")]
+    assert score([document], [document.entities], TYPES).total == Counts(2, 2, 2)
+    assert score([document], [document.entities], TYPES).seqeval == 1
+    assert score([document], [as_one], TYPES).total == Counts(0, 1, 2)
+    assert score([document], [as_one], TYPES).seqeval == 0
+
+
+def test_a_boundary_within_a_word_counts_for_the_official_rule_alone():
+    predicted = [moved(ASPIRIN, end=-1)]
+    scores = score([DOCUMENT], [predicted], TYPES)
+    assert scores.total.correct == 0
+    assert scores.seqeval == pytest.approx(2 * 1 / (1 + 4))
 
 
 def test_without_gold_or_predictions_f1_is_0():

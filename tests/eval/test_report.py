@@ -66,11 +66,12 @@ def test_batch_size_does_not_change_what_is_found(results):
 
 
 def test_settings_reach_the_strategies_that_run(model_folder, tmp_path):
-    options = ("--model", str(model_folder), "--limit", "2", "--batch-size", "1", "--out", str(tmp_path))
+    options = ("--model", str(model_folder), "--limit", "2", "--batch-size", "1")
     kept = []
     for ratio in ("0", "0.9"):
-        assert run(*options, "--strategies", "rule", "--lambda", "2", "--min-keep-ratio", ratio) == 0
-        kept.append(row(pd.read_csv(tmp_path / "results.csv"), "rule"))
+        knobs = ("--strategies", "rule", "--lambda", "2", "--min-keep-ratio", ratio)
+        assert run(*options, *knobs, "--out", str(tmp_path / ratio)) == 0
+        kept.append(row(pd.read_csv(tmp_path / ratio / "results.csv"), "rule"))
     assert kept[0]["token_layers_kept"] < kept[1]["token_layers_kept"]
     assert [one["point"] for one in kept] == ["custom", "custom"]
 
@@ -99,34 +100,23 @@ def test_the_report_says_what_it_is_and_shows_every_row(results):
     for name in table["strategy"]:
         assert f"| {name} " in text
     assert (out / "f1_vs_latency.png").read_bytes().startswith(b"\x89PNG")
+    assert "Frontier" in (out / "report.html").read_text()
     intervals = pd.read_csv(out / "intervals.csv")
     assert (intervals["low"] <= intervals["high"]).all()
     assert (intervals["f1_low"] <= intervals["f1"]).all()
     assert {("entropy", "random"), ("rule", "random@rule")} <= set(
         zip(intervals["strategy"], intervals["against"], strict=True)
     )
-    assert "`entropy` has" in text
-
-
-def test_a_slower_strategy_is_called_slower():
-    from eval.markdown import conclusions
-
-    base = {"strategy": "rule", "batch_size": 1, "speedup_vs_dense": 0.8}
-    worse = base | {"against": "dense", "difference": -0.02, "low": -0.03, "high": -0.01, "beyond_chance": True}
-    assert conclusions([base], [worse]) == [
-        "At batch 1, `rule` is **slower** than dense (0.80×) and loses 2.00 points of F1."
-    ]
 
 
 def test_types_that_the_gold_lacks_are_counted_apart(model_folder, tmp_path):
     gold = tmp_path / "gold.txt"
     gold.write_text("1|t|Nausea after aspirin and famotidine and pain.\n1|a|\n1\t0\t6\tNausea\tDisease\t-1\n")
-    options = ("--corpus", str(gold), "--model", str(model_folder), "--batch-size", "1", "--out", str(tmp_path / "out"))
-    assert run(*options, "--strategies", "dense") == 0
-    table = pd.read_csv(tmp_path / "out" / "results.csv")
-    assert pd.isna(row(table, "dense")["f1_chemical"])
-    assert run(*options, "--strategies", "dense", "--types", "Chemical,Disease") == 0
-    assert pd.read_csv(tmp_path / "out" / "results.csv")["f1_chemical"].tolist() == [0.0]
+    options = ("--corpus", str(gold), "--model", str(model_folder), "--batch-size", "1", "--strategies", "dense")
+    assert run(*options, "--out", str(tmp_path / "gold")) == 0
+    assert pd.isna(row(pd.read_csv(tmp_path / "gold" / "results.csv"), "dense")["f1_chemical"])
+    assert run(*options, "--types", "Chemical,Disease", "--out", str(tmp_path / "both")) == 0
+    assert pd.read_csv(tmp_path / "both" / "results.csv")["f1_chemical"].tolist() == [0.0]
 
 
 def test_a_broken_corpus_ends_with_status_2_and_skip_bad_evaluates_the_rest(model_folder, tmp_path, caplog, capsys):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from engine.scoring import Counts, f1_difference_error
-from eval.statistics import f1_difference_interval, f1_interval
+from eval.statistics import Interval, f1_difference_interval, f1_interval, speedup_interval
 
 GOOD = [Counts(8 + i % 3, 10, 11) for i in range(60)]
 WORSE = [Counts(c.correct - 2, 10, 11) for c in GOOD]
@@ -46,3 +46,27 @@ def test_the_standard_error_is_that_of_the_bootstrap():
     ]
     interval = f1_difference_interval([runs[0]], [runs[1]], seed=0)
     assert f1_difference_error(*runs) == pytest.approx((interval.high - interval.low) / 3.92, rel=0.1)
+
+
+def test_a_quicker_variant_is_called_quicker_with_an_interval_around_its_speedup():
+    rng = np.random.default_rng(0)
+    dense = rng.uniform(10, 60, size=50)
+    quick = dense / 2 * rng.normal(1, 0.05, size=50)
+    interval = speedup_interval([dense], [quick], seed=0)
+    assert interval.low < dense.sum() / quick.sum() < interval.high
+    assert interval.excludes(1)
+    assert interval.high - interval.low < 0.1, "resampled in pairs, so that long documents do not widen it"
+
+
+def test_a_variant_of_the_same_speed_is_not():
+    rng = np.random.default_rng(0)
+    dense = rng.uniform(10, 60, size=50)
+    same = dense * rng.normal(1, 0.05, size=50)
+    assert not speedup_interval([dense], [same], seed=0).excludes(1)
+    assert speedup_interval([dense], [dense], seed=0) == Interval(1, 1)
+
+
+def test_too_few_batches_have_no_interval_and_nothing_is_beyond_chance():
+    interval = speedup_interval([np.array([4.0, 4.0])], [np.array([1.0, 1.0])], seed=0)
+    assert np.isnan([interval.low, interval.high]).all()
+    assert not interval.excludes(1)

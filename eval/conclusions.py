@@ -1,0 +1,100 @@
+"""Three sentences that a report opens with, made from the numbers and their intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from engine.strategies import PRUNING
+
+Row = dict[str, Any]
+
+WITHIN = 0.3  # points of F1 that may be lost, as at the operating point ``balanced``
+
+
+def points(interval: Row) -> str:
+    """A difference of F1 in points with its interval; *none* inside it."""
+    if interval["strategy"] == interval["against"]:
+        return "—"
+    text = f"{interval['difference'] * 100:+.2f} [{interval['low'] * 100:+.2f}, {interval['high'] * 100:+.2f}]"
+    return text if interval["beyond_chance"] else f"{text} (none)"
+
+
+def pace(interval: Row) -> str:
+    """A speed-up with its interval; *none* inside it, and no interval where there were too few batches for one."""
+    text = f"{interval['speedup']:.2f}×"
+    if interval["strategy"] == interval["against"]:
+        return text
+    if interval["speedup_low"] != interval["speedup_low"]:
+        return f"{text} [too few batches]"
+    text = f"{text} [{interval['speedup_low']:.2f}, {interval['speedup_high']:.2f}]"
+    return text if interval["speed_beyond_chance"] else f"{text} (none)"
+
+
+def conclusions(intervals: Sequence[Row]) -> list[str]:
+    """What is quickest at little loss, how pruning does against stopping early, and what loses.
+
+    All at the smallest batch size, the first also at the others.
+    """
+    sizes = sorted({row["batch_size"] for row in intervals})
+    of_size = [row for row in intervals if row["batch_size"] == sizes[0]]
+    return [_quickest(intervals, sizes), _against_truncation(of_size, sizes[0]), _losers(of_size, sizes[0])]
+
+
+def _quickest(intervals: Sequence[Row], sizes: Sequence[int]) -> str:
+    found = []
+    for size in sizes:
+        dense = next(r for r in intervals if r["batch_size"] == size and r["strategy"] == r["against"] == "dense")
+        near = [
+            row
+            for row in intervals
+            if row["batch_size"] == size
+            and row["against"] == "dense" != row["strategy"]
+            and row["difference"] * 100 >= -WITHIN
+            and row["speedup"] > 1
+            and row["speed_beyond_chance"]
+        ]
+        if near:
+            best = max(near, key=lambda row: row["speedup"])
+            found.append(f"`{best['strategy']}` at batch {size} ({pace(best)}, F1 {points(best)} points)")
+        else:
+            found.append(f"dense itself at batch {size}, since nothing is quicker beyond chance")
+    return f"Within {WITHIN} points of dense (F1 {dense['f1']:.4f}) the quickest is {_and(found)}."
+
+
+def _against_truncation(intervals: Sequence[Row], size: int) -> str:
+    duels = [row for row in intervals if row["against"].startswith("truncate-")]
+    if not duels:
+        return "No strategy that prunes was compared with stopping early (truncate-k), the rival that it has to beat."
+    verdicts: dict[str, list[str]] = {"beats": [], "loses to": [], "is neither better nor worse than": []}
+    for row in duels:
+        part = f"`{row['against']}` (F1 {points(row)} points, {pace(row)} its speed)"
+        verdicts[_verdict(row)].append(f"`{row['strategy']}` {_verdict(row)} {part}")
+    listed = "; ".join(part for parts in verdicts.values() for part in parts)
+    return f"Against stopping early at batch {size}: {listed}."
+
+
+def _verdict(row: Row) -> str:
+    """Better is more in one of F1 and speed and not less in the other, both beyond chance."""
+    signs = {
+        (row["difference"] > 0) - (row["difference"] < 0) if row["beyond_chance"] else 0,
+        (row["speedup"] > 1) - (row["speedup"] < 1) if row["speed_beyond_chance"] else 0,
+    }
+    if signs in ({1}, {0, 1}):
+        return "beats"
+    return "loses to" if signs in ({-1}, {0, -1}) else "is neither better nor worse than"
+
+
+def _losers(intervals: Sequence[Row], size: int) -> str:
+    against = [row for row in intervals if row["against"] == "dense" != row["strategy"]]
+    worse = [f"`{r['strategy']}` ({points(r)} points)" for r in against if r["beyond_chance"] and r["difference"] < 0]
+    slow = [f"`{r['strategy']}` ({pace(r)})" for r in against if r["speed_beyond_chance"] and r["speedup"] < 1]
+    equal = [f"`{r['strategy']}`" for r in against if not r["beyond_chance"] and r["strategy"] in PRUNING]
+    parts = [f"F1 below dense beyond chance: {_and(worse) or 'none'}", f"slower than dense: {_and(slow) or 'none'}"]
+    if equal:
+        parts.append(f"no F1 difference from dense beyond chance: {_and(equal)}")
+    return f"At batch {size}, {'; '.join(parts)}."
+
+
+def _and(parts: Sequence[str]) -> str:
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}" if parts else ""

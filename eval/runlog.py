@@ -1,0 +1,87 @@
+"""The log of a long run: JSON lines that survive a kill at any moment, and refuse to go on under other conditions."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from engine.errors import InputError
+
+NAME = "run.jsonl"
+
+
+class RunLog:
+    """Records of finished units in ``NAME`` of a folder; the first line says under which conditions they were made.
+
+    A line is whole once it is on the disk with its end; what a kill left half-written is dropped on opening.
+
+    Args:
+        folder: is made where it is missing.
+        conditions: what must be the same for all records; values are compared as JSON.
+
+    Raises:
+        InputError: the folder holds the records of a run under other conditions, or a file of another kind.
+    """
+
+    def __init__(self, folder: Path, conditions: Mapping[str, Any]) -> None:
+        self.path = folder / NAME
+        folder.mkdir(parents=True, exist_ok=True)
+        size = _whole_lines(self.path) if self.path.is_file() else 0
+        if size:
+            self._check(conditions)
+        self._file = self.path.open("ab")
+        self._file.truncate(size)
+        if not size:
+            self.append({"conditions": conditions})
+
+    def _check(self, conditions: Mapping[str, Any]) -> None:
+        remedy = f"choose another --out, or remove {self.path} to begin anew"
+        with self.path.open("rb") as file:
+            try:
+                known = json.loads(file.readline())["conditions"]
+            except (ValueError, KeyError, TypeError) as error:
+                raise InputError(f"expected {self.path} to be a run's log, got something else; {remedy}") from error
+        wanted = json.loads(json.dumps(conditions))
+        other = [name for name in {**known, **wanted} if known.get(name) != wanted.get(name)]
+        if other:
+            parts = "; ".join(f"{name} {_short(known.get(name))}, got {_short(wanted.get(name))}" for name in other)
+            raise InputError(f"expected to continue {self.path} with the same {parts}; {remedy}")
+
+    def append(self, record: Mapping[str, Any]) -> None:
+        """Writes one record; it is on the disk when this returns."""
+        self._file.write(json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+    def records(self) -> Iterator[dict[str, Any]]:
+        """All records in the order of writing, one at a time."""
+        with self.path.open("rb") as file:
+            file.readline()
+            for number, line in enumerate(file, 2):
+                try:
+                    yield json.loads(line)
+                except ValueError as error:
+                    raise InputError(
+                        f"expected a record in {self.path}:{number}, got {line[:40]!r}; remove the file to begin anew"
+                    ) from error
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._file.close()
+
+
+def _whole_lines(path: Path) -> int:
+    """Bytes of a file up to the end of its last whole line."""
+    size = 0
+    with path.open("rb") as file:
+        for line in file:
+            size += len(line) if line.endswith(b"\n") else 0
+    return size
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 60 else f"{text[:57]}…"

@@ -1,0 +1,116 @@
+"""Killed at any moment and started again, a run ends with the files of one that nobody disturbed."""
+
+import json
+import os
+
+import pandas as pd
+import pytest
+import torch
+
+from eval.report import SAMPLE, main
+from eval.runlog import NAME, RunLog
+
+# All that a clock says; everything else must be the same in two runs.
+TIMES = {
+    "results": "latency_ms_median latency_ms_p95 encoder_ms_median tokens_per_s speedup_vs_dense",
+    "intervals": "speedup speedup_low speedup_high speed_beyond_chance",
+    "documents": "",
+    "times": "latency_ms encoder_ms",
+}
+CLOCKED = ["realised", "realised_low", "realised_high", "ms"]
+
+
+class KilledError(BaseException):
+    """What no handler catches."""
+
+
+@pytest.fixture(scope="module")
+def options(model_folder):
+    strategies = "hf,entropy,random,truncate-1"
+    sizes = ("--batch-size", "1,4", "--limit", "6")
+    return ["--model", str(model_folder), "--corpus", str(SAMPLE), "--strategies", strategies, *sizes]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(options, tmp_path_factory):
+    out = tmp_path_factory.mktemp("undisturbed")
+    assert main([*options, "--out", str(out)]) == 0
+    return out
+
+
+def kill(monkeypatch, appends, *, half):
+    """The process ends at that append, with half of its line on the disk or before any of it."""
+    append, left = RunLog.append, iter(range(appends))
+
+    def killing(log, record):
+        if next(left, None) is None:
+            if half:
+                line = json.dumps(record).encode()
+                os.write(log._file.fileno(), line[: len(line) // 2])
+            raise KilledError
+        append(log, record)
+
+    monkeypatch.setattr(RunLog, "append", killing)
+
+
+def without_times(folder):
+    tables = {name: pd.read_csv(folder / f"{name}.csv").drop(columns=drop.split()) for name, drop in TIMES.items()}
+    cost = pd.read_csv(folder / "cost.csv")
+    return tables | {"cost": cost[~cost["measure"].isin(CLOCKED)]}
+
+
+def test_killed_three_times_the_files_are_those_of_an_undisturbed_run(options, undisturbed, tmp_path):
+    out = ["--out", str(tmp_path)]
+    lines = []
+    for appends, half in ((4, True), (9, False), (14, True)):  # in the first pass, in a later one, at the other size
+        with pytest.MonkeyPatch.context() as patch:
+            kill(patch, appends, half=half)
+            with pytest.raises(KilledError):
+                main([*options, *out])
+        lines.append((tmp_path / NAME).read_bytes().count(b"\n"))
+    assert lines == sorted(set(lines)), "every start gets further"
+    assert main([*options, *out]) == 0
+    ours, theirs = without_times(tmp_path), without_times(undisturbed)
+    for name, table in theirs.items():
+        pd.testing.assert_frame_equal(ours[name], table)
+    assert "interruptions: 3" in (tmp_path / "report.md").read_text()
+    units = [
+        (record["batch_size"], record["number"], record["batch"])
+        for record in map(json.loads, (tmp_path / NAME).read_text().splitlines())
+        if "number" in record
+    ]
+    assert len(units) == len(set(units)) == 4 * (6 + 2)
+
+
+def test_a_finished_run_is_not_run_again_and_its_report_is_made_from_its_files(options, undisturbed, monkeypatch):
+    before = (undisturbed / "report.md").read_text()
+    results = json.loads((undisturbed / "results.json").read_text())
+    (undisturbed / "report.md").unlink()
+    monkeypatch.setattr("eval.evaluate._run", None)
+    monkeypatch.setattr("eval.report.load_engine", None)
+    assert main(["--out", str(undisturbed), "--render-only"]) == 0
+    assert (undisturbed / "report.md").read_text() == before
+    assert json.loads((undisturbed / "results.json").read_text()) == results
+    assert {"about", "results", "intervals", "cost"} <= set(results)
+
+
+def test_other_conditions_are_refused_with_the_reason(options, undisturbed, capsys):
+    out = ["--out", str(undisturbed)]
+    threads = torch.get_num_threads()
+    try:
+        for change, reason in (
+            (["--threads", str(threads + 1)], f"the same threads {threads}, got {threads + 1}"),
+            (["--dtype", "bfloat16"], "the same weights"),
+            (["--limit", "5"], "the same corpus"),
+            (["--set", "entropy.neighbours=2"], "the same variants"),
+        ):
+            assert main([*options, *change, *out]) == 2
+            assert reason in capsys.readouterr().err
+            torch.set_num_threads(threads)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def test_a_folder_without_a_run_cannot_be_rendered(tmp_path, capsys):
+    assert main(["--out", str(tmp_path), "--render-only"]) == 2
+    assert "expected a finished run" in capsys.readouterr().err
