@@ -16,8 +16,10 @@ from matplotlib.axes import Axes
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
-# Directions in which a label may lie from its point: right, left, then the rest.
-_AROUND = ((1, 0), (-1, 0), (1, 1), (1, -1), (-1, 1), (-1, -1), (0, 1), (0, -1))
+# Where a label may lie from its point, in typographic points, the nearest first.
+_PLACES = sorted(
+    product((10, -10, 40, -40, 80, -80), range(-160, 161, 8)), key=lambda place: abs(place[0]) + abs(place[1])
+)
 
 # Markers differ, so that colours are not needed.
 _STYLES = {
@@ -52,7 +54,7 @@ def plot_f1_vs_latency(folder: Path, target: Path) -> None:
     axes[0][0].set_ylabel("exact-span micro F1")
     figure.suptitle(
         f"{first['corpus']} {first['split']}, {first['documents']} documents; {first['device']}, "
-        f"{first['threads']} threads, {first['dtype']}; bars: 95 % of the difference from dense",
+        f"{first['threads']} threads, {first['dtype']}\nbars: 95 % of the difference from dense",
         fontsize=10,
     )
     figure.tight_layout()
@@ -128,16 +130,20 @@ def _label(axis: Axes, table: pd.DataFrame) -> None:
         label = axis.annotate(
             f"{name} {table['speedup'][name]:.2f}×",
             point,
+            xytext=(0, 0),
             textcoords="offset points",
             fontsize=8,
             color=_style(name)[1],
             arrowprops={"arrowstyle": "-", "color": "#888888", "linewidth": 0.5},
         )
-        for distance, (across, up) in product(range(10, 150, 10), _AROUND):
-            label.xyann = (across * distance, up * distance)
-            label.set(ha={1: "left", 0: "center", -1: "right"}[across], va={1: "bottom", 0: "center", -1: "top"}[up])
+        for place in _PLACES:
+            label.xyann = place
+            label.set(ha="left" if place[0] > 0 else "right", va="center")
+            label.get_window_extent()  # moves the text to its place; its own extent would have the line in it
             box = Text.get_window_extent(label)
-            inside = axis.bbox.x0 <= box.x0 and box.x1 <= axis.bbox.x1 and axis.bbox.y0 <= box.y0 <= axis.bbox.y1
+            inside = (
+                axis.bbox.x0 <= box.x0 and box.x1 <= axis.bbox.x1 and axis.bbox.y0 <= box.y0 and box.y1 <= axis.bbox.y1
+            )
             if inside and not any(box.overlaps(other) for other in taken):
                 break
         taken.append(box)

@@ -68,5 +68,5 @@ def _sections(tables: dict[str, pd.DataFrame]) -> dict[str, str]:
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
     """Rows with nothing for an empty text."""
     if "point" in table:
-        table = table.assign(point=table["point"].fillna(""))
+        table = table.assign(point=table["point"].astype(object).fillna(""))
     return [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]

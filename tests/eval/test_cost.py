@@ -21,7 +21,7 @@ def cost(engine, tmp_path_factory):
     measured = {size: collect(corpus, variants, size, log) for size in (1, 4)}
     table = pd.DataFrame(cost_rows(engine, [document.text for document in corpus.documents], measured, seed=0))
     assert not table.duplicated(["strategy", "batch_size", "measure", "group"]).any()
-    return table.set_index(["strategy", "batch_size", "measure", "group"])["value"]
+    return table.set_index(["strategy", "batch_size", "measure", "group"])["value"].sort_index()
 
 
 def test_torchs_counter_agrees_with_the_formula(engine, cost):
