@@ -1,0 +1,38 @@
+"""Averaging: the mean of weights, and a folder that loads."""
+
+import copy
+
+import torch
+
+from engine import load_engine
+from engine.training.average import average, main
+from engine.weights import load_weights, save_weights
+
+
+def test_the_mean_of_a_model_and_itself_is_the_model(model_folder, tmp_path):
+    assert main([str(model_folder), str(model_folder), "--out", str(tmp_path / "mean")]) == 0
+    text = "Aspirin caused nausea."
+    mean, model = (load_engine(folder).tag(text, "dense") for folder in (tmp_path / "mean", model_folder))
+    assert abs(mean.probabilities - model.probabilities).max() < 1e-3  # saved in half precision
+
+
+def test_every_weight_is_the_mean(model_folder):
+    weights = load_weights(model_folder)
+    shifted = copy.deepcopy(weights)
+    with torch.no_grad():
+        for parameter in shifted.model.parameters():
+            parameter += 2
+    before = {name: value.clone() for name, value in weights.model.state_dict().items()}
+    for name, value in average([weights, shifted]).model.state_dict().items():
+        assert torch.allclose(value, before[name] + 1, atol=1e-5), name
+
+
+def test_models_of_different_shapes_are_refused(model_folder, tmp_path, capsys):
+    plain = load_weights(model_folder)
+    plain.model.heads = torch.nn.ModuleDict({key: head for key, head in plain.model.heads.items() if key != "1"})
+    save_weights(tmp_path / "other", plain.model, plain.tokenizer)
+    (tmp_path / "other" / "gates.safetensors").unlink()
+    (tmp_path / "other" / "SHA256SUMS").unlink()
+    assert main([str(model_folder), str(tmp_path / "other"), "--out", str(tmp_path / "mean")]) == 2
+    assert "expected models of one shape" in capsys.readouterr().err
+    assert not (tmp_path / "mean").exists()
