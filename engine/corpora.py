@@ -9,17 +9,19 @@ import os
 import shutil
 import urllib.request
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from http.client import HTTPException
 from importlib.resources import files
+from itertools import islice
 from pathlib import Path
 
 from engine.documents import Document
 from engine.errors import FormatError, InputError
 from engine.formats import OnError, read_dataset, read_documents
 from engine.formats.datasets import PREFIX
+from engine.stored import StoredDocuments
 
 logger = logging.getLogger(__name__)
 
@@ -86,7 +88,7 @@ class Corpus:
     name: str
     split: str
     types: tuple[str, ...]
-    documents: tuple[Document, ...]
+    documents: Sequence[Document]
     skipped: int = 0
 
 
@@ -97,6 +99,7 @@ def load_corpus(
     *,
     skip_bad: bool = False,
     limit: int | None = None,
+    on_disk: bool = False,
 ) -> Corpus:
     """A named corpus (``bc5cdr``, ``ncbi-disease``), a Hugging Face dataset or a file in a format of `engine.formats`.
 
@@ -107,10 +110,12 @@ def load_corpus(
         data_dir: first place to look for a named corpus, before ``$BIONER_DATA``, the cache and a download.
         skip_bad: leave out broken documents with a warning instead of raising.
         limit: at most so many documents, the first ones.
+        on_disk: keep documents in a temporary file instead of in memory.
 
     Raises:
         InputError: unknown name or split, file nowhere to be found, or a broken document.
     """
+    keep = StoredDocuments if on_disk else tuple
     if name not in NAMED:
         if name.startswith(PREFIX):
             reader = partial(read_dataset, name.removeprefix(PREFIX), split)
@@ -121,18 +126,25 @@ def load_corpus(
                 f"expected a corpus of {sorted(NAMED)}, the path of a file or hf:ID of a dataset, got {name!r}; "
                 "check the name"
             )
-        documents, skipped = _collect(reader, skip_bad)
-        types = tuple(sorted({entity.type for document in documents for entity in document.entities}))
-        return Corpus(name, split, types, documents[:limit], skipped)
+        types: set[str] = set()
+        errors: list[FormatError] = []
+
+        def read() -> Iterator[Document]:
+            for number, document in enumerate(reader(_on_error(errors, skip_bad))):
+                types.update(entity.type for entity in document.entities)
+                if limit is None or number < limit:
+                    yield document
+
+        documents = keep(read())
+        return Corpus(name, split, tuple(sorted(types)), documents, len(errors))
     corpus = NAMED[name]
     if split not in corpus.splits:
         raise InputError(f"expected a split of {name} out of {list(corpus.splits)}, got {split!r}; choose one of them")
-    documents = tuple(_split_documents(name, split, data_dir))[:limit]
-    return Corpus(name, split, corpus.types, documents)
+    return Corpus(name, split, corpus.types, keep(islice(_split_documents(name, split, data_dir), limit)))
 
 
-def _collect(reader: Callable[[OnError], Iterator[Document]], skip_bad: bool) -> tuple[tuple[Document, ...], int]:
-    errors: list[FormatError] = []
+def _on_error(errors: list[FormatError], skip_bad: bool) -> OnError:
+    """Collects errors with a warning, or raises the first one."""
 
     def on_error(error: FormatError) -> None:
         if not skip_bad:
@@ -140,8 +152,7 @@ def _collect(reader: Callable[[OnError], Iterator[Document]], skip_bad: bool) ->
         errors.append(error)
         logger.warning("%s (document left out)", error)
 
-    documents = tuple(reader(on_error))
-    return documents, len(errors)
+    return on_error
 
 
 def _split_documents(name: str, split: str, data_dir: str | Path | None) -> Iterator[Document]:
@@ -157,8 +168,7 @@ def _split_documents(name: str, split: str, data_dir: str | Path | None) -> Iter
     corpus = NAMED[name]
     path = _find(name, corpus.files[split], data_dir)
     # NCBI-disease holds one document twice; its second copy is the only broken document of the named corpora.
-    documents, _ = _collect(partial(read_documents, path), skip_bad=name == "ncbi-disease")
-    for document in documents:
+    for document in read_documents(path, _on_error([], skip_bad=name == "ncbi-disease")):
         entities = tuple(replace(e, type=corpus.renamed.get(e.type, e.type)) for e in document.entities)
         yield replace(document, entities=entities)
 

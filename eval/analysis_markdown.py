@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from eval import markdown
 from eval.errors import AGAINST_DENSE, AGAINST_GOLD, CAUSED, CURED, OUTCOMES, WAYS
 from eval.subgroups import OF_TRAINING, largest_gap
 
@@ -125,5 +126,5 @@ def _points(row: dict[Any, Any]) -> str:
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[object]], caption: str) -> str:
-    lines = [f"| {' | '.join(map(str, cells))} |" for cells in (head, ["---"] * len(head), *rows)]
-    return caption + "\n\n" + "\n".join(lines)
+    cells = [[markdown.escape(cell) for cell in row] for row in rows]
+    return f"{caption}\n\n{markdown.table([markdown.escape(name) for name in head], cells)}"

@@ -9,15 +9,10 @@ from engine.documents import Entity
 from engine.trace import WordTrace
 from eval.comparison import Compared, overlap
 from eval.errors import Change, changes
+from eval.markdown import escape
 
 EACH = 3  # cases of each strategy, part and way
 AROUND = 4  # words shown on either side
-_MARKUP = set("\\`*_{}[]<>()#+!|~&$:@")
-
-
-def escape(text: str) -> str:
-    """Text as it is in Markdown and HTML, on one line."""
-    return "".join(f"&#{ord(c)};" if c in _MARKUP else c for c in " ".join(text.split()))
 
 
 class Cases:

@@ -22,7 +22,6 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
-from engine.flops import add
 from engine.strategies import Strategy
 from engine.tagger import Engine
 from eval.evaluate import Measured
@@ -54,21 +53,19 @@ def cost_rows(
             about = {"strategy": one.name, "batch_size": size}
             for row in _speed(one, dense, seed):
                 yield about | row
-            if one.variant.strategy is None:
+            if one.variant.strategy is None or one.cost is None:
                 continue
-            total = add(list(one.costs), engine.encoder.num_layers)
-            for layer, rows in enumerate(total.rows, 1):
-                share = rows * engine.encoder.num_layers / total.dense_token_layers
+            for layer, rows in enumerate(one.cost.rows, 1):
+                share = rows * len(one.cost.rows) / one.cost.dense_token_layers
                 yield about | {"measure": "token_layers", "group": f"layer {layer}", "value": share}
             peak = peak_memory(engine, texts[:size], one.variant.strategy)
             yield about | {"measure": "peak_mib", "group": "tensors", "value": peak / 2**20}
             if size == min(measured):
-                first = list(one.costs[: min(COUNTED, len(texts))])
-                gmacs: dict[str, float] = {"formula": sum(cost.multiply_adds for cost in first)}
+                gmacs: dict[str, float] = {"formula": float(one.multiply_adds[:COUNTED].sum())}
                 if one.variant.replays is None:  # else the counter sees what is replayed, too
                     gmacs["counter"] = count(engine, texts[:COUNTED], one.variant.strategy)
                 for group, value in gmacs.items():
-                    yield about | {"measure": "gmacs", "group": group, "value": value / 1e9 / len(first)}
+                    yield about | {"measure": "gmacs", "group": group, "value": value / 1e9 / len(texts[:COUNTED])}
         ours = [one.variant.strategy for one in by_name.values() if one.variant.strategy and one.name != "hf"]
         for row in profile(engine, texts[:TIMED], ours, size):
             about = {"strategy": row["strategy"], "batch_size": size}
@@ -114,7 +111,7 @@ def _speed(one: Measured, dense: Measured, seed: int) -> Iterator[Row]:
     times, dense_times = one.times.batches, dense.times.batches
     groups = {"all": np.ones(len(times), dtype=bool)}
     if one.batch_size == 1:
-        rows = np.array([cost.rows[0] for cost in dense.costs])
+        rows = dense.rows
         for low, high in zip(EDGES, (*EDGES[1:], None), strict=True):
             name = f"over {low} rows" if high is None else f"{low + 1}–{high} rows"
             groups[name] = (rows > low) & (rows <= (high or rows.max()))
@@ -124,10 +121,8 @@ def _speed(one: Measured, dense: Measured, seed: int) -> Iterator[Row]:
         pace = speedup_interval([dense_times[inside]], [times[inside]], seed)
         values = {"realised": dense_times[inside].sum() / times[inside].sum()}
         values |= {"realised_low": pace.low, "realised_high": pace.high}
-        if one.costs:
-            chosen = inside if one.batch_size == 1 else np.ones(len(one.costs), dtype=bool)
-            own = sum(cost.multiply_adds for cost, take in zip(one.costs, chosen, strict=True) if take)
-            reference = sum(cost.multiply_adds for cost, take in zip(dense.costs, chosen, strict=True) if take)
-            values["promised"] = reference / own
+        if one.cost is not None:
+            chosen = inside if one.batch_size == 1 else slice(None)
+            values["promised"] = dense.multiply_adds[chosen].sum() / one.multiply_adds[chosen].sum()
         for measure, value in values.items():
             yield {"measure": measure, "group": group, "value": float(value)}

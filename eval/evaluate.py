@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from array import array
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
+
+import numpy as np
 
 from engine.corpora import Corpus
 from engine.documents import Document, Entity
-from engine.flops import Cost
+from engine.flops import Cost, add
 from eval import environment
 from eval.latency import PASSES, Times, Unit, units
 from eval.metrics import Scores, Tally
@@ -24,13 +27,16 @@ BURN_IN = 3
 class Measured:
     """One variant at one batch size. ``runs``: scores for each seed of the choice (one, but for ``random``).
 
-    ``costs``, of each document, and ``times`` are those of the first seed; a rival has no costs.
+    ``cost``, ``multiply_adds`` ``(documents,)``, ``rows`` ``(documents,)`` of the first layer and ``times`` are those
+    of the first seed; the costs of a rival are not known.
     """
 
     variant: Variant
     batch_size: int
     runs: tuple[Scores, ...]
-    costs: tuple[Cost, ...]
+    cost: Cost | None
+    multiply_adds: np.ndarray
+    rows: np.ndarray
     times: Times
 
     @property
@@ -108,6 +114,7 @@ def collect(corpus: Corpus, variants: Sequence[Variant], batch_size: int, log: R
     runs = {variant.name: [variant.name, *(other.name for other in variant.reseeded)] for variant in variants}
     tallies = {run: Tally(corpus.types) for names in runs.values() for run in names}
     costs: dict[str, list[Cost]] = {name: [] for name in runs}
+    multiply_adds, rows = ({name: array("Q") for name in runs} for _ in range(2))
     times = {name: Times(batches) for name in runs}
     for record in log.records():
         if record.get("batch_size") != batch_size:
@@ -122,25 +129,28 @@ def collect(corpus: Corpus, variants: Sequence[Variant], batch_size: int, log: R
             for document, spans in zip(documents, found, strict=True):
                 tallies[run].add(document, _entities(document, spans))
         for name, of_documents in record["costs"].items():
-            costs[name] += [Cost(**cost | {"rows": tuple(cost["rows"])}) for cost in of_documents]
+            batch = [Cost(**cost | {"rows": tuple(cost["rows"])}) for cost in of_documents]
+            multiply_adds[name].extend(cost.multiply_adds for cost in batch)
+            rows[name].extend(cost.rows[0] for cost in batch)
+            if batch:  # memory keeps the sum alone
+                costs[name] = [add([*costs[name], *batch], len(batch[0].rows))]
     return {
         variant.name: Measured(
             variant,
             batch_size,
             tuple(tallies[run].scores() for run in runs[variant.name]),
-            tuple(costs[variant.name]),
+            next(iter(costs[variant.name]), None),
+            np.array(multiply_adds[variant.name]),
+            np.array(rows[variant.name]),
             times[variant.name],
         )
         for variant in variants
     }
 
 
-def predictions(corpus: Corpus, name: str, log: RunLog) -> list[Document]:
-    """The corpus' documents with what a variant found at the first batch size of the log in place of the gold."""
-    tagged: list[Document] = []
+def predictions(corpus: Corpus, name: str, batch_size: int, log: RunLog) -> Iterator[Document]:
+    """The corpus' documents with what a variant found in place of the gold."""
     for record in log.records():
-        if record.get("number") != 0 or len(tagged) == len(corpus.documents):
-            continue
-        pairs = zip(_documents(_unit(record), corpus), record["found"][name], strict=True)
-        tagged += [Document(d.id, d.text, tuple(_entities(d, spans)), d.title_end) for d, spans in pairs]
-    return tagged
+        if record.get("batch_size") == batch_size and record["number"] == 0:
+            for document, spans in zip(_documents(_unit(record), corpus), record["found"][name], strict=True):
+                yield replace(document, entities=tuple(_entities(document, spans)))

@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from engine.errors import InputError
-from eval.markdown import cost_tables, frame, report, results_table
+from eval import ablations
+from eval.analysis_markdown import ablations_section, errors_section, exits_section, groups_section
+from eval.analysis_plots import plot_ablations, plot_exits, plot_groups
+from eval.markdown import cost_tables, report, results_table
 from eval.page import page
 from eval.plots import plot_f1_vs_latency
 
-# Files that other modules may have left in the folder: heading → name of the CSV file, title of its table.
-SECTIONS = {
-    "Ablations": (("ablations", ""),),
-    "Errors": (
-        ("errors", "Outcomes, and what pruning caused and cured"),
-        ("confusion", "Types taken for others"),
-        ("exits", "Gold entity words that left"),
-    ),
-    "Groups": (("gaps", "Gaps between groups"), ("subgroups", "F1 by group")),
-    "Recovery": (("recovery", ""),),
-}
-TABLES = ("results", "intervals", "cost", *(name for tables in SECTIONS.values() for name, _ in tables))
+CASES = (
+    "`cases.md` and `cases.html`, made with every report and not published, since they hold text of the corpus, show "
+    "real cases word by word."
+)
+TABLES = ("results", "intervals", "cost", "errors", "confusion", "exits", "subgroups", "gaps", "ablations")
 
 
 def render(folder: Path) -> str:
@@ -43,7 +40,7 @@ def render(folder: Path) -> str:
     except (OSError, KeyError, ValueError) as error:
         raise InputError(f"expected a finished run in {folder}, got none: {error}; run it first") from error
     plot_f1_vs_latency(folder, folder / "f1_vs_latency.png")
-    text = report(rows, intervals, _sections(tables), facts["about"], facts["notes"])
+    text = report(rows, intervals, dict(_sections(folder)), facts["about"], facts["notes"])
     (folder / "report.md").write_text(text)
     (folder / "report.html").write_text(page(text, folder))
     everything = {"about": facts["about"], "notes": facts["notes"]}
@@ -53,16 +50,30 @@ def render(folder: Path) -> str:
     return "\n\n".join([*facts["notes"], results_table(rows, intervals), files])
 
 
-def _sections(tables: dict[str, pd.DataFrame]) -> dict[str, str]:
-    sections = {}
-    for heading, named in SECTIONS.items():
-        found = [(title, tables[name]) for name, title in named if name in tables and not tables[name].empty]
-        parts = [part for title, table in found for part in (f"### {title}" if title else "", frame(table))]
-        if parts:
-            sections[heading] = "\n\n".join(part for part in parts if part)
-    if "cost" in tables:
-        sections["Cost"] = cost_tables(tables["cost"])
-    return sections
+def failures(folder: Path) -> list[str]:
+    """What the ablations of a folder show not to work; nothing where none were made."""
+    path = folder / "ablations.csv"
+    if not path.is_file():
+        return []
+    return ablations.failures(_records(pd.read_csv(path, dtype={"value": str}, keep_default_na=False)))
+
+
+def _sections(folder: Path) -> Iterator[tuple[str, str]]:
+    """Headings and texts of what other modules left in the folder, with their plots."""
+    if (folder / "ablations.csv").is_file():
+        plot_ablations(folder / "ablations.csv", folder / "ablations.png")
+        yield "Ablations", f"![Ablations](ablations.png)\n\n{ablations_section(folder, failures(folder))}"
+    if (folder / "errors.csv").is_file():
+        yield "Errors", f"{errors_section(folder)}\n\n{CASES}"
+        plot_exits(folder / "exits.csv", folder / "exits.png")
+        yield "Entity words that left", f"![Words that left](exits.png)\n\n{exits_section(folder)}"
+    if (folder / "cases.md").is_file():
+        (folder / "cases.html").write_text(page((folder / "cases.md").read_text(), folder))
+    if (folder / "subgroups.csv").is_file():
+        plot_groups(folder / "subgroups.csv", folder / "groups.png")
+        yield "Groups", f"![F1 by group](groups.png)\n\n{groups_section(folder)}"
+    if (folder / "cost.csv").is_file():
+        yield "Cost", cost_tables(pd.read_csv(folder / "cost.csv"))
 
 
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:

@@ -21,18 +21,21 @@ from tqdm import tqdm
 
 from engine.corpora import Corpus, load_corpus
 from engine.errors import InputError
+from engine.formats import WRITERS
 from engine.strategies import PRUNING
 from engine.tagger import DTYPES, Engine, load_engine
-from eval import environment
+from eval import ablations, analysis, environment
 from eval.cost import cost_rows, texts_needed
-from eval.evaluate import Measured, collect, evaluate, number_of_calls
+from eval.evaluate import Measured, collect, evaluate, number_of_calls, predictions
 from eval.latency import PASSES
 from eval.markdown import SAMPLE_NOTE, escape
 from eval.options import add_inputs, choose_strategies, whole_numbers
-from eval.render import render
+from eval.predictions import write_predictions
+from eval.render import failures, render
+from eval.rivals import load_rivals
 from eval.runlog import RunLog
 from eval.tables import document_rows, interval_rows, result_row, time_rows
-from eval.variants import Variant, of_strategy
+from eval.variants import Variant, of_rival, of_strategy
 
 SAMPLE = Path(__file__).resolve().parent / "sample" / "sample.pubtator.txt"
 
@@ -57,6 +60,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--dtype", default="float32", choices=list(DTYPES))
     parser.add_argument("--seed", type=int, default=0, help="of the bootstrap")
     parser.add_argument("--rivals", default="", help="other runtimes with the same weights: hf-pipeline,onnx,onnx-int8")
+    parser.add_argument("--ablations", action="store_true", help="also what every knob does; fails if one does nothing")
+    parser.add_argument("--predictions", metavar="DIR", help="write what everybody found to this folder")
+    parser.add_argument(
+        "--format", default="pubtator", choices=list(WRITERS), help="of --predictions (default pubtator)"
+    )
     parser.add_argument("--out", default="results", help="folder for the results, and to continue in (default results)")
     parser.add_argument("--render-only", action="store_true", help="make the report of --out again, running nothing")
     return parser
@@ -74,6 +82,7 @@ def load_scored_corpus(arguments: argparse.Namespace) -> Corpus:
         arguments.data_dir,
         skip_bad=arguments.skip_bad,
         limit=arguments.limit,
+        on_disk=True,
     )
     types = tuple(part.strip() for part in arguments.types.split(",")) if arguments.types else corpus.types
     name = corpus.name if arguments.corpus else "sample"
@@ -123,14 +132,25 @@ def run(arguments: argparse.Namespace, command: str) -> str:
     gold = {entity.type for document in corpus.documents for entity in document.entities}
     if unknown := set(corpus.types) - gold - set(engine.labels.types):
         raise InputError(f"expected types of the gold or the model, got {sorted(unknown)}; mend --types")
-    variants = [of_strategy(engine, strategy) for strategy in choose_strategies(engine, arguments)]
+    strategies = choose_strategies(engine, arguments)
+    rivals = load_rivals(engine, [name.strip() for name in arguments.rivals.split(",") if name.strip()])
+    variants = [*(of_strategy(engine, strategy) for strategy in strategies), *map(of_rival, rivals)]
     log = RunLog(out, conditions(engine, corpus, variants, sizes))
     with tqdm(total=number_of_calls(corpus, variants, sizes), desc="calls", disable=None) as bar:
         evaluate(corpus, variants, sizes, log, bar.update)
     measured = {size: collect(corpus, variants, size, log) for size in sizes}
     write_tables(out, measured, engine, corpus, arguments.seed)
+    if arguments.predictions:
+        for variant in variants:
+            found = predictions(corpus, variant.name, sizes[0], log)
+            write_predictions(arguments.predictions, variant.name, found, arguments.format)
     texts = [document.text for document in corpus.documents[: texts_needed(sizes)]]
     _write(out / "cost.csv", cost_rows(engine, texts, measured, arguments.seed))
+    with tqdm(total=analysis.number_of_calls(corpus, strategies), desc="analyses", disable=None) as bar:
+        training = analysis.training_documents(corpus, arguments.data_dir)
+        analysis.analyse(engine, corpus, strategies, out, training, arguments.seed, bar.update)
+    if arguments.ablations:
+        ablations.write(engine, corpus, out, seed=arguments.seed)
     loads = [record["load"] for record in log.records() if "load" in record]
     notes = [] if arguments.corpus else [SAMPLE_NOTE]
     if max(loads) > 0.5:
@@ -185,16 +205,19 @@ def _write(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """The command line; exit status 2 for bad input."""
+    """The command line; exit status 1 where an ablation shows a knob without effect, 2 for bad input."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     arguments = _parser().parse_args(argv)
     command = shlex.join(["python", "-m", "eval.report", *(sys.argv[1:] if argv is None else argv)])
     try:
         print(run(arguments, command))
+        failed = failures(Path(arguments.out))
     except InputError as error:
         print(error, file=sys.stderr)
         return 2
-    return 0
+    for failure in failed:
+        print(failure, file=sys.stderr)
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

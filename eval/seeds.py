@@ -12,7 +12,8 @@ import pandas as pd
 
 from engine.errors import InputError
 from engine.scoring import Counts
-from eval.statistics import f1_difference_interval
+from eval.conclusions import pace, points
+from eval.statistics import f1_difference_interval, speedup_interval
 
 KEY = ["strategy", "batch_size"]
 
@@ -27,8 +28,14 @@ def load_counts(run: Path) -> dict[tuple[str, int], list[Counts]]:
     return counts
 
 
+def load_times(run: Path) -> dict[tuple[str, int], np.ndarray]:
+    """Milliseconds of each batch, by strategy and batch size, from ``times.csv``."""
+    groups = pd.read_csv(run / "times.csv").groupby(KEY)["latency_ms"]
+    return {(str(strategy), int(size)): of.to_numpy() for (strategy, size), of in groups}
+
+
 def combine(runs: Sequence[Path], seed: int = 0) -> pd.DataFrame:
-    """Mean F1, loss and speed-up over the runs; the loss with the interval of a paired bootstrap over documents.
+    """Mean F1, loss and speed-up over the runs; loss and speed-up with the intervals of a paired bootstrap.
 
     Raises:
         InputError: a folder without results, or runs of different strategies or documents.
@@ -36,6 +43,7 @@ def combine(runs: Sequence[Path], seed: int = 0) -> pd.DataFrame:
     try:
         tables = [pd.read_csv(run / "results.csv").set_index(KEY) for run in runs]
         counts = [load_counts(run) for run in runs]
+        times = [load_times(run) for run in runs]
     except FileNotFoundError as error:
         raise InputError(
             f"expected a run of eval.report, got none: {error.filename} is missing; name its --out"
@@ -49,6 +57,7 @@ def combine(runs: Sequence[Path], seed: int = 0) -> pd.DataFrame:
         f1, dense_f1 = (np.array([sum(run, Counts()).f1 for run in of]) for of in (own, dense))
         speed = np.array([table.loc[(strategy, size), "speedup_vs_dense"] for table in tables])
         interval = f1_difference_interval(own, dense, seed)
+        ratio = speedup_interval(*([one[name, size] for one in times] for name in ("dense", strategy)), seed=seed)
         rows.append(
             {
                 "strategy": strategy,
@@ -57,10 +66,15 @@ def combine(runs: Sequence[Path], seed: int = 0) -> pd.DataFrame:
                 "f1": f1.mean(),
                 "f1_lowest": f1.min(),
                 "f1_highest": f1.max(),
+                "against": "dense",
                 "difference": (f1 - dense_f1).mean(),
                 "low": interval.low,
                 "high": interval.high,
+                "beyond_chance": interval.excludes(0),
                 "speedup_vs_dense": speed.mean(),
+                "speedup_low": ratio.low,
+                "speedup_high": ratio.high,
+                "speed_beyond_chance": ratio.excludes(1),
                 "speedup_lowest": speed.min(),
                 "speedup_highest": speed.max(),
                 "promised_speedup": np.mean([table.loc[(strategy, size), "promised_speedup"] for table in tables]),
@@ -72,17 +86,17 @@ def combine(runs: Sequence[Path], seed: int = 0) -> pd.DataFrame:
 def markdown(table: pd.DataFrame) -> str:
     """The table for people."""
     lines = [
-        "| batch | strategy | F1, mean (seeds) | against dense, points [95 %] | speed-up, mean (seeds) | promised |",
+        "| batch | strategy | F1, mean (seeds) | against dense, points [95 %] | speed-up, mean [95 %] (seeds) "
+        "| promised |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
-    for row in table.sort_values("batch_size", kind="stable").to_dict("records"):
-        loss = f"{row['difference'] * 100:+.2f} [{row['low'] * 100:+.2f}, {row['high'] * 100:+.2f}]"
-        loss = "—" if row["strategy"] == "dense" else loss
+    for record in table.sort_values("batch_size", kind="stable").to_dict("records"):
+        row = {str(key): value for key, value in record.items()}
         f1 = f"{row['f1']:.4f} ({row['f1_lowest']:.4f}–{row['f1_highest']:.4f})"
-        speed = f"{row['speedup_vs_dense']:.2f}× ({row['speedup_lowest']:.2f}–{row['speedup_highest']:.2f})"
-        lines.append(
-            f"| {row['batch_size']} | {row['strategy']} | {f1} | {loss} | {speed} | {row['promised_speedup']:.2f}× |"
-        )
+        mean = pace(row | {"speedup": row["speedup_vs_dense"]})
+        speed = f"{mean} ({row['speedup_lowest']:.2f}–{row['speedup_highest']:.2f})"
+        promised = "" if pd.isna(row["promised_speedup"]) else f"{row['promised_speedup']:.2f}×"
+        lines.append(f"| {row['batch_size']} | {row['strategy']} | {f1} | {points(row)} | {speed} | {promised} |")
     return "\n".join(lines)
 
 

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 
 from engine.corpora import Corpus
-from engine.flops import add
 from engine.tagger import Engine
 from eval import environment
 from eval.evaluate import Measured
@@ -23,10 +22,9 @@ Row = dict[str, Any]
 
 def result_row(measured: Measured, dense: Measured, engine: Engine, corpus: Corpus, seed: int) -> Row:
     """The row of ``results.csv``; shares and F1 are 0–1, ``seed`` is the bootstrap's. Rivals have no costs."""
-    runs, times, layers = measured.runs, measured.times, engine.encoder.num_layers
+    runs, times = measured.runs, measured.times
     strategy = measured.variant.strategy
-    cost = add(list(measured.costs), layers) if measured.costs else None
-    dense_rows = add(list(dense.costs), layers).dense_token_layers / layers
+    cost, dense_rows = measured.cost, float(dense.rows.sum())
 
     def mean(of: Callable[[Scores], float]) -> float:
         return float(np.mean([of(run) for run in runs]))

@@ -4,6 +4,7 @@ import sys
 import pandas as pd
 import pytest
 
+from engine.formats import read_documents
 from eval.report import SAMPLE, main
 
 COLUMNS = (
@@ -107,6 +108,40 @@ def test_the_report_says_what_it_is_and_shows_every_row(results):
     assert {("entropy", "random"), ("rule", "random@rule")} <= set(
         zip(intervals["strategy"], intervals["against"], strict=True)
     )
+
+
+def test_the_report_has_all_parts_and_opens_with_three_sentences(results):
+    out, _ = results
+    text = (out / "report.md").read_text()
+    headings = [line[3:] for line in text.splitlines() if line.startswith("## ")]
+    expected = "Frontier, Results, Errors, Entity words that left, Groups, Cost, How this was measured"
+    assert headings == expected.split(", ")
+    opening = text.split("\n\n")[2]
+    assert opening.startswith("Within 0.3 points of dense")
+    assert opening.count(" batch 1") >= 3, "every sentence says where it holds"
+    assert "cases.html" in text
+    assert (out / "cases.html").is_file()
+
+
+def test_rivals_run_in_the_same_loop_and_predictions_are_written(model_folder, tmp_path):
+    options = ("--model", str(model_folder), "--limit", "5", "--batch-size", "1", "--strategies", "entropy", *GATES)
+    more = ("--rivals", "hf-pipeline", "--predictions", str(tmp_path / "found"), "--format", "jsonl")
+    assert run(*options, *more, "--out", str(tmp_path / "out")) == 0
+    table = pd.read_csv(tmp_path / "out" / "results.csv")
+    rival, dense = row(table, "hf-pipeline"), row(table, "dense")
+    assert rival["f1"] == dense["f1"], "the same weights, words and decoding"
+    assert pd.isna(rival["gmacs_per_document"])
+    intervals = pd.read_csv(tmp_path / "out" / "intervals.csv")
+    assert {("hf-pipeline", "dense"), ("entropy", "hf-pipeline")} <= set(
+        zip(intervals["strategy"], intervals["against"], strict=True)
+    )
+    assert "hf-pipeline: " in (tmp_path / "out" / "report.md").read_text(), "its settings are stated"
+    found = {path.stem: list(read_documents(path)) for path in (tmp_path / "found").iterdir()}
+    assert sorted(found) == ["dense", "entropy", "hf-pipeline"]
+    assert len(found["dense"]) == 5
+    spans = [[entity.key for entity in document.entities] for document in found["dense"]]
+    assert spans == [[entity.key for entity in document.entities] for document in found["hf-pipeline"]]
+    assert any(spans)
 
 
 def test_types_that_the_gold_lacks_are_counted_apart(model_folder, tmp_path):

@@ -55,6 +55,7 @@ def kill(monkeypatch, appends, *, half):
 
 def without_times(folder):
     tables = {name: pd.read_csv(folder / f"{name}.csv").drop(columns=drop.split()) for name, drop in TIMES.items()}
+    tables |= {name: pd.read_csv(folder / f"{name}.csv") for name in ("errors", "exits", "subgroups")}
     cost = pd.read_csv(folder / "cost.csv")
     return tables | {"cost": cost[~cost["measure"].isin(CLOCKED)]}
 
