@@ -21,7 +21,7 @@ BATCH = 32
 FILES = ("errors.csv", "confusion.csv", "exits.csv", "subgroups.csv", "gaps.csv", "cases.md")
 
 
-def training_documents(corpus: Corpus, data_dir: str | Path | None = None) -> tuple[Document, ...] | None:
+def training_documents(corpus: Corpus, data_dir: str | Path | None = None) -> Sequence[Document] | None:
     """The training split of a named corpus that shares no document with the corpus' split; ``None``: there is none."""
     splits = NAMED[corpus.name].splits if corpus.name in NAMED else ()
     wanted = "fit" if "fit" in splits and corpus.split in ("calib", "test") else "train"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -25,7 +26,7 @@ def pace(interval: Row) -> str:
     text = f"{interval['speedup']:.2f}×"
     if interval["strategy"] == interval["against"]:
         return text
-    if interval["speedup_low"] != interval["speedup_low"]:
+    if math.isnan(interval["speedup_low"]):
         return f"{text} [too few batches]"
     text = f"{text} [{interval['speedup_low']:.2f}, {interval['speedup_high']:.2f}]"
     return text if interval["speed_beyond_chance"] else f"{text} (none)"
@@ -54,11 +55,13 @@ def _quickest(intervals: Sequence[Row], sizes: Sequence[int]) -> str:
             and row["speedup"] > 1
             and row["speed_beyond_chance"]
         ]
-        if near:
+        if all(math.isnan(r["speedup_low"]) for r in intervals if r["batch_size"] == size):
+            found.append(f"not to be told at batch {size}, for want of batches")
+        elif near:
             best = max(near, key=lambda row: row["speedup"])
             found.append(f"`{best['strategy']}` at batch {size} ({pace(best)}, F1 {points(best)} points)")
         else:
-            found.append(f"dense itself at batch {size}, since nothing is quicker beyond chance")
+            found.append(f"dense itself at batch {size} (nothing within them is quicker beyond chance)")
     return f"Within {WITHIN} points of dense (F1 {dense['f1']:.4f}) the quickest is {_and(found)}."
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import platform
 import subprocess
 from collections.abc import Iterable
 from functools import cache
@@ -64,6 +65,12 @@ def corpus_digest(documents: Iterable[Document]) -> str:
     for document in documents:
         digest.update(repr((document.id, document.text, [entity.key for entity in document.entities])).encode())
     return digest.hexdigest()
+
+
+def machine() -> str:
+    """System, architecture, cores and, on a GPU, its name."""
+    name = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
+    return f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores{name}"
 
 
 def busy() -> float:

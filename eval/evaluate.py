@@ -101,7 +101,7 @@ def _run(unit: Unit, corpus: Corpus, variants: Sequence[Variant]) -> dict[str, A
 
 
 def _spans(entities: Sequence[Sequence[Entity]]) -> list[list[tuple[Any, ...]]]:
-    return [[(e.start, e.end, e.type, e.score) for e in found] for found in entities]
+    return [[(e.start, e.end, e.type, round(e.score, 6)) for e in found] for found in entities]
 
 
 def _entities(document: Document, spans: Sequence[Sequence[Any]]) -> list[Entity]:

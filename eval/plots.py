@@ -21,6 +21,7 @@ _PLACES = sorted(
     product((10, -10, 40, -40, 80, -80), range(-160, 161, 8)), key=lambda place: abs(place[0]) + abs(place[1])
 )
 
+_SPEED = ("promised", "realised", "realised_low", "realised_high")
 # Markers differ, so that colours are not needed.
 _STYLES = {
     "dense": ("s", "#1b1b1b"),
@@ -69,6 +70,39 @@ def pareto_line(table: pd.DataFrame) -> pd.DataFrame:
     """The rows that no row beats, by growing ``ms``; ``f1`` grows, too."""
     ordered = table.sort_values(["ms", "f1"], ascending=[True, False])
     return ordered[ordered["f1"] > ordered["f1"].cummax().shift(fill_value=-1.0)]
+
+
+def plot_speed_by_length(cost: Path, target: Path) -> None:
+    """Speed-up that multiply-adds promise (dotted) and that the clock shows (with intervals), by length at batch 1.
+
+    From ``cost.csv``, strategies that prune or stop early.
+    """
+    table = pd.read_csv(cost)
+    table = table[(table["batch_size"] == table["batch_size"].min()) & ~table["strategy"].isin(["dense", "hf"])]
+    table = table[(table["group"] != "all") | (table["batch_size"] != 1)]
+    wide = table[table["measure"].isin(_SPEED)].pivot_table(
+        index=["strategy", "group"], columns="measure", values="value", sort=False
+    )
+    figure, axis = plt.subplots(figsize=(8, 4.4))
+    for name, of in wide.reindex(columns=list(_SPEED)).groupby("strategy", sort=False):
+        marker, colour = _style(str(name))
+        rows = of.droplevel("strategy")
+        bars = [(rows["realised"] - rows["realised_low"]).clip(lower=0).fillna(0)]
+        bars.append((rows["realised_high"] - rows["realised"]).clip(lower=0).fillna(0))
+        fill = "none" if "+" in str(name) else colour
+        axis.errorbar(
+            rows.index, rows["realised"], bars, fmt=f"{marker}-", color=colour, mfc=fill, capsize=2, label=name
+        )
+        axis.plot(rows.index, rows["promised"], f"{marker}:", color=colour, markersize=4, alpha=0.7)
+    axis.axhline(1, color=_STYLES["dense"][1], linewidth=1, linestyle="-.")
+    axis.set_xlabel("length of the document (rows: word pieces, CLS, SEP)")
+    axis.set_ylabel("speed-up against dense")
+    axis.set_title("promised by multiply-adds (dotted) and realised", fontsize=10)
+    axis.grid(alpha=0.3)
+    axis.legend(fontsize=8)
+    figure.tight_layout()
+    figure.savefig(target, dpi=150)
+    plt.close(figure)
 
 
 def plot_frontiers(frontiers: Mapping[str, pd.DataFrame], strategy: str, target: Path) -> None:

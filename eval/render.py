@@ -15,7 +15,7 @@ from eval.analysis_markdown import ablations_section, errors_section, exits_sect
 from eval.analysis_plots import plot_ablations, plot_exits, plot_groups
 from eval.markdown import cost_tables, report, results_table
 from eval.page import page
-from eval.plots import plot_f1_vs_latency
+from eval.plots import plot_f1_vs_latency, plot_speed_by_length
 
 CASES = (
     "`cases.md` and `cases.html`, made with every report and not published, since they hold text of the corpus, show "
@@ -73,7 +73,8 @@ def _sections(folder: Path) -> Iterator[tuple[str, str]]:
         plot_groups(folder / "subgroups.csv", folder / "groups.png")
         yield "Groups", f"![F1 by group](groups.png)\n\n{groups_section(folder)}"
     if (folder / "cost.csv").is_file():
-        yield "Cost", cost_tables(pd.read_csv(folder / "cost.csv"))
+        plot_speed_by_length(folder / "cost.csv", folder / "speed.png")
+        yield "Cost", f"![Speed-up by length](speed.png)\n\n{cost_tables(pd.read_csv(folder / 'cost.csv'))}"
 
 
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:

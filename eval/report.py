@@ -171,22 +171,28 @@ def about(engine: Engine, corpus: Corpus, variants: Sequence[Variant], command: 
     for variant in variants:
         if variant.strategy and variant.strategy.name in PRUNING:
             record = {key: part for key, part in variant.strategy.to_json().items() if key not in ("name", "point")}
-            settings.append(f"{escape(variant.name)} {escape(json.dumps(record))}")
+            settings.append(f"{escape(variant.name)} {_code(json.dumps(record))}")
         elif variant.settings:
             named = ", ".join(f"{name} {value}" for name, value in variant.settings.items())
             settings.append(f"{escape(variant.name)}: {escape(named)}")
     versions = ", ".join(f"{name} {version}" for name, version in environment.versions().items())
     return {
-        "command": f"`{command.replace('`', '')}`",
+        "command": _code(command),
         "model": escape(Path(engine.source).name),
         "settings": "; ".join(settings) or "none",
         "documents": str(len(corpus.documents)),
         "scored types": escape(", ".join(corpus.types)),
         "device, dtype, threads": f"{engine.device}, {engine.dtype}, {torch.get_num_threads()}",
+        "machine": escape(environment.machine()),
+        "GPU": "measured" if engine.device.type == "cuda" else "not measured",
         "versions": f"{versions}, commit {environment.commit()}",
         "weights": f"SHA-256 {environment.weights_digest(engine)[:16]}…",
         "timing": f"variants interleaved batch by batch, order rotated; a discarded pass, then the median of {PASSES}",
     }
+
+
+def _code(text: str) -> str:
+    return f"`{' '.join(text.replace('`', '').split())}`"
 
 
 def write_tables(

@@ -32,9 +32,10 @@ class RunLog:
         size = _whole_lines(self.path) if self.path.is_file() else 0
         if size:
             self._check(conditions)
-        self._file = self.path.open("ab")
-        self._file.truncate(size)
-        if not size:
+        if size:
+            os.truncate(self.path, size)
+        else:
+            self.path.write_bytes(b"")
             self.append({"conditions": conditions})
 
     def _check(self, conditions: Mapping[str, Any]) -> None:
@@ -52,9 +53,10 @@ class RunLog:
 
     def append(self, record: Mapping[str, Any]) -> None:
         """Writes one record; it is on the disk when this returns."""
-        self._file.write(json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        with self.path.open("ab") as file:
+            file.write(json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
 
     def records(self) -> Iterator[dict[str, Any]]:
         """All records in the order of writing, one at a time."""
@@ -67,10 +69,6 @@ class RunLog:
                     raise InputError(
                         f"expected a record in {self.path}:{number}, got {line[:40]!r}; remove the file to begin anew"
                     ) from error
-
-    def close(self) -> None:
-        """Closes the file."""
-        self._file.close()
 
 
 def _whole_lines(path: Path) -> int:

@@ -10,7 +10,6 @@ def written(folder, *records):
     log = RunLog(folder, CONDITIONS)
     for record in records:
         log.append(record)
-    log.close()
     return folder / NAME
 
 
