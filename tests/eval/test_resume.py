@@ -1,6 +1,9 @@
 """Killed at any moment and started again, a run ends with the files of one that nobody disturbed."""
 
 import json
+import subprocess
+import sys
+import time
 
 import pandas as pd
 import pytest
@@ -81,6 +84,20 @@ def test_killed_three_times_the_files_are_those_of_an_undisturbed_run(options, u
         if "number" in record
     ]
     assert len(units) == len(set(units)) == 4 * (6 + 2)
+
+
+@pytest.mark.slow
+def test_a_process_killed_by_the_system_goes_on_too(options, undisturbed, tmp_path):
+    command = [sys.executable, "-m", "eval.report", *options, "--threads", "1", "--out", str(tmp_path)]
+    log = tmp_path / NAME
+    for lines in (3, 12, 25):
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+            while process.poll() is None and not (log.is_file() and log.read_bytes().count(b"\n") >= lines):
+                time.sleep(0.002)
+            process.kill()
+    assert main([*options, "--out", str(tmp_path)]) == 0
+    for name, table in without_times(undisturbed).items():
+        pd.testing.assert_frame_equal(without_times(tmp_path)[name], table)
 
 
 def test_a_finished_run_is_not_run_again_and_its_report_is_made_from_its_files(options, undisturbed, monkeypatch):
