@@ -144,6 +144,17 @@ def test_rivals_run_in_the_same_loop_and_predictions_are_written(model_folder, t
     assert any(spans)
 
 
+def test_ablations_fail_the_run_where_a_knob_does_nothing_and_say_which(model_folder, tmp_path, capsys):
+    options = ("--model", str(model_folder), "--limit", "1", "--batch-size", "1", "--strategies", "dense")
+    assert run(*options, "--ablations", "--out", str(tmp_path)) == 1, "one document is too little for every knob"
+    error = capsys.readouterr().err
+    text = (tmp_path / "report.md").read_text()
+    assert "expected an effect" in error
+    assert "## Ablations" in text
+    assert "**Failed**: " in text
+    assert (tmp_path / "ablations.png").is_file()
+
+
 def test_types_that_the_gold_lacks_are_counted_apart(model_folder, tmp_path):
     gold = tmp_path / "gold.txt"
     gold.write_text("1|t|Nausea after aspirin and famotidine and pain.\n1|a|\n1\t0\t6\tNausea\tDisease\t-1\n")

@@ -101,10 +101,11 @@ def test_a_process_killed_by_the_system_goes_on_too(options, undisturbed, tmp_pa
 
 
 def test_a_finished_run_is_not_run_again_and_its_report_is_made_from_its_files(options, undisturbed, monkeypatch):
+    monkeypatch.setattr("eval.evaluate._run", None)
+    assert main([*options, "--out", str(undisturbed)]) == 0
     before = (undisturbed / "report.md").read_text()
     results = json.loads((undisturbed / "results.json").read_text())
     (undisturbed / "report.md").unlink()
-    monkeypatch.setattr("eval.evaluate._run", None)
     monkeypatch.setattr("eval.report.load_engine", None)
     assert main(["--out", str(undisturbed), "--render-only"]) == 0
     assert (undisturbed / "report.md").read_text() == before
