@@ -94,7 +94,7 @@ def plot_speed_by_length(cost: Path, target: Path) -> None:
             rows.index, rows["realised"], bars, fmt=f"{marker}-", color=colour, mfc=fill, capsize=2, label=name
         )
         axis.plot(rows.index, rows["promised"], f"{marker}:", color=colour, markersize=4, alpha=0.7)
-    axis.axhline(1, color=_STYLES["dense"][1], linewidth=1, linestyle="-.")
+    axis.axhline(1, color=_STYLES["dense"][1], linewidth=1, linestyle="-.", label="dense")
     axis.set_xlabel("length of the document (rows: word pieces, CLS, SEP)")
     axis.set_ylabel("speed-up against dense")
     axis.set_title("promised by multiply-adds (dotted) and realised", fontsize=10)
