@@ -25,7 +25,7 @@ class PackedLinear(nn.Linear):
         self.blocks = torch.ops.mkldnn._reorder_linear_weight(linear.weight.detach())
         self.function = "gelu" if gelu else "none"
 
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 — the name that nn.Linear gives it
+    def forward(self, input: Tensor) -> Tensor:
         result: Tensor = _linear(input, self.blocks, self.bias, self.function, [], "none")
         return result
 
