@@ -134,8 +134,8 @@ class Subgroups:
         for group in {**gold, **found}:
             mentions = gold.get(group, [])
             tally = tallies.setdefault(group, _Tally())
-            sides = ([mention.entity for mention in side] for side in (mentions, found.get(group, [])))
-            tally.counts[number] = count_matches(*sides, compared.types)
+            wanted, got = ([mention.entity for mention in side] for side in (mentions, found.get(group, [])))
+            tally.counts[number] = count_matches(wanted, got, compared.types)
             for word in (word for mention in mentions for word in mention.words):
                 tally.layers += word.layer if word.state == "left" else self._layers
                 tally.all_layers += self._layers

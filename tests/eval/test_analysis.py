@@ -5,6 +5,8 @@ from engine.corpora import Corpus, load_corpus
 from engine.documents import Document
 from engine.scoring import Counts, count_documents
 from eval.analysis import FILES, analyse, number_of_calls, training_documents
+from eval.analysis_markdown import errors_section, exits_section, groups_section
+from eval.analysis_plots import plot_exits, plot_groups
 from eval.cases import Cases, escape
 from eval.report import SAMPLE
 from tests.eval.analysis_cases import compared, entity
@@ -94,3 +96,28 @@ def test_training_documents_share_none_with_the_split(monkeypatch):
     ]  # fmt: skip
     assert [found["ncbi-disease", split] for split in ("train", "dev", "test")] == [None, "train", "train"]
     assert training_documents(Corpus("file.txt", "all", (), ())) is None
+
+
+def test_sections_and_plots_come_from_the_files_alone(analysed, tmp_path):
+    _, strategies, out = analysed
+    errors, exits, groups = errors_section(out), exits_section(out), groups_section(out)
+    assert "Mentions against gold." in errors
+    assert "Mentions against dense." in errors
+    assert "| entropy | caused | " in errors
+    assert "| dense | none |" in errors
+    assert "| truncate-1 | 1 | O | " in exits
+    for strategy in strategies:
+        assert f"- `{strategy.name}`: " in groups
+    assert "left out" not in groups
+    for plot, name in ((plot_groups, "subgroups"), (plot_exits, "exits")):
+        plot(out / f"{name}.csv", tmp_path / "plot.png")
+        assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_sections_say_what_is_missing(engine, tmp_path):
+    analyse(engine, load_corpus(str(SAMPLE), limit=2), [], tmp_path)
+    assert "groups by training mentions are left out" in groups_section(tmp_path)
+    assert exits_section(tmp_path) == "No strategy with gates ran."
+    assert "caused" not in errors_section(tmp_path)
+    analyse(engine, Corpus("none", "all", ("Disease",), ()), [], tmp_path)
+    assert groups_section(tmp_path) == "No mentions, no groups."

@@ -1,0 +1,135 @@
+import pandas as pd
+import pytest
+
+from engine.corpora import load_corpus
+from engine.recovery import TRIGGERS
+from engine.tagger import Engine
+from engine.weights import load_weights, save_weights
+from eval.ablations import LAMBDAS, Sweep, ablate, failures, main, sweeps
+from eval.analysis_markdown import ablations_section
+from eval.analysis_plots import plot_ablations
+from eval.report import SAMPLE
+
+
+@pytest.fixture(scope="module")
+def ablated(model_folder, plain_gated, tmp_path_factory):
+    out = tmp_path_factory.mktemp("ablations")
+    corpus = load_corpus(str(SAMPLE), limit=4)
+    engine, plain = Engine(load_weights(model_folder)), Engine(load_weights(plain_gated))
+    rows = list(ablate(engine, corpus, plain))
+    pd.DataFrame(rows).to_csv(out / "ablations.csv", index=False)
+    return engine, rows, out
+
+
+@pytest.fixture(scope="module")
+def plain_gated(model_folder, tmp_path_factory):
+    """The same weights but for one bias."""
+    weights = load_weights(model_folder)
+    weights.model.heads["3"].bias.data[0] += 0.5
+    folder = tmp_path_factory.mktemp("plain")
+    save_weights(folder, weights.model, weights.tokenizer)
+    return folder
+
+
+def select(rows, knob, strategy):
+    return {row["value"]: row for row in rows if (row["knob"], row["strategy"]) == (knob, strategy)}
+
+
+def test_every_knob_is_swept_and_every_default_is_among_its_values(ablated):
+    engine, rows, _ = ablated
+    assert {row["knob"] for row in rows} == {
+        "lambda", "min_keep_ratio", "gates", "neighbours", "context", "recovery", "recovery_limit", "controller",
+        "weights",
+    }  # fmt: skip
+    assert {row["strategy"] for row in rows} == {"rule", "entropy", "entropy+recovery"}
+    for sweep in sweeps(engine):
+        of = select(rows, sweep.knob, sweep.base)
+        assert sum(row["is_default"] for row in of.values()) == (sweep.default in sweep.settings.values())
+    for row in rows:
+        if row["is_default"]:
+            assert [row[key] for key in ("effect", "changed_predictions", "changed_words")] == [False, 0, 0]
+    assert set(select(rows, "recovery", "entropy")) == {"off", "any", *TRIGGERS}
+
+
+def test_more_lambda_keeps_less_and_a_larger_floor_keeps_more(ablated):
+    _, rows, _ = ablated
+    kept = [select(rows, "lambda", "rule")[f"{value:g}"]["token_layers_kept"] for value in LAMBDAS]
+    assert kept[0] > kept[-1]
+    floors = [row["token_layers_kept"] for row in select(rows, "min_keep_ratio", "rule").values()]
+    assert floors == sorted(floors)
+    assert floors[-1] == 1  # nobody may leave
+
+
+def test_recovery_and_its_limit_count_the_words_that_came_back(ablated):
+    _, rows, _ = ablated
+    recovery = select(rows, "recovery", "entropy")
+    assert recovery["off"]["recovered_words"] == 0
+    assert recovery["any"]["recovered_words"] >= max(recovery[name]["recovered_words"] for name in TRIGGERS)
+    limits = [row["recovered_words"] for row in select(rows, "recovery_limit", "entropy+recovery").values()]
+    assert limits == sorted(limits)
+
+
+def test_other_weights_are_measured_against_their_own_dense(ablated):
+    _, rows, _ = ablated
+    of = select(rows, "weights", "rule")
+    assert of["not"]["weights"] != of["trained for pruning"]["weights"]
+    assert of["not"]["effect"]
+    assert len({row["dense_f1"] for row in rows if row["weights"] == of["not"]["weights"]}) == 1
+
+
+def made(knob, *values, effect=True, kept=None):
+    kept = kept or [0.9 - 0.1 * index for index in range(len(values))]
+    return [
+        {"knob": knob, "strategy": "rule", "value": value, "is_default": not index, "effect": effect and bool(index),
+         "token_layers_kept": share}
+        for index, (value, share) in enumerate(zip(values, kept, strict=True))
+    ]  # fmt: skip
+
+
+def test_a_lambda_that_does_not_prune_more_fails_by_name():
+    assert failures(made("lambda", "-1", "0", "1")) == []
+    (failure,) = failures(made("lambda", "-1", "0", "1", kept=[0.9, 0.7, 0.7]))
+    assert failure.startswith("λ of rule: expected fewer token-layers at 1 than at 0")
+
+
+def test_a_knob_without_effect_fails_by_name():
+    assert failures(made("neighbours", "0", "1", "2")) == []
+    (failure,) = failures(made("neighbours", "0", "1", "2", effect=False))
+    assert failure.startswith("neighbours of rule: expected an effect on predictions, cost or trace, got none")
+    rows = made("recovery", "off", "confidence", "any")
+    rows[1]["effect"] = False
+    assert failures(rows) == ["recovery of rule: expected an effect of trigger confidence, got none"]
+
+
+def test_the_command_writes_everything_and_ends_with_status_1_where_a_knob_is_dead(
+    model_folder, tmp_path, monkeypatch, capsys
+):
+    def dead(engine):
+        rule = engine.strategy("rule")
+        same = engine.strategy("rule", received=0.25000001)
+        return [Sweep("received", "rule", rule, {"a quarter": rule, "as much": same})]
+
+    monkeypatch.setattr("eval.ablations.sweeps", dead)
+    options = ["--model", str(model_folder), "--corpus", str(SAMPLE), "--limit", "2", "--out", str(tmp_path)]
+    assert main(options) == 1
+    assert "received of rule: expected an effect" in capsys.readouterr().err
+    assert pd.read_csv(tmp_path / "ablations.csv")["value"].tolist() == ["a quarter", "as much"]
+    assert (tmp_path / "ablations.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_bad_input_ends_with_status_2(model_folder, tmp_path, capsys):
+    text = tmp_path / "text.txt"
+    text.write_text("Nausea after aspirin.")
+    assert main(["--model", str(model_folder), "--corpus", str(text), "--out", str(tmp_path)]) == 2
+    assert "expected documents with gold entities" in capsys.readouterr().err
+    assert main(["--model", "no-such", "--corpus", str(SAMPLE), "--out", str(tmp_path)]) == 2
+
+
+def test_table_and_plot_come_from_the_file_alone(ablated):
+    _, rows, out = ablated
+    plot_ablations(out / "ablations.csv", out / "ablations.png")
+    assert (out / "ablations.png").read_bytes().startswith(b"\x89PNG")
+    text = ablations_section(out, ["λ of rule: expected …"])
+    assert text.startswith("> **Failed**: λ of rule")
+    assert sum(line.startswith("| ") for line in text.splitlines()) == len(rows) + 2
+    assert "| recovery | entropy | off (default) |" in text
