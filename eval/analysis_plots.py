@@ -17,20 +17,20 @@ _STYLES = (("o", "-", "#0050a0"), ("^", "--", "#b35900"), ("s", ":", "#2e7d32"))
 
 
 def plot_ablations(ablations: Path, target: Path) -> None:
-    """F1 with its interval against the share of token-layers kept, a panel for each knob, with dense's line."""
+    """F1 against dense (its line is 0) with paired intervals over the share of token-layers kept, a panel a knob."""
     table = pd.read_csv(ablations, dtype={"value": str}, keep_default_na=False)
     knobs = list(table["knob"].unique())
     rows = -(-len(knobs) // COLUMNS)
     figure, axes = plt.subplots(rows, COLUMNS, figsize=(4.6 * COLUMNS, 3.6 * rows), squeeze=False)
     for axis, knob in zip(axes.flat, knobs, strict=False):
         of_knob = table[table["knob"] == knob]
+        axis.axhline(0, color="#1b1b1b", linewidth=1, linestyle="-.", label="dense")
         for (strategy, of), style in zip(of_knob.groupby("strategy", sort=False), cycle(_STYLES), strict=False):
-            _curve(axis, of, f"{strategy}", style)
-        for f1 in of_knob["dense_f1"].unique():
-            axis.axhline(f1, color="#1b1b1b", linewidth=1, linestyle="-.", label="dense")
+            _curve(axis, of, str(strategy), style)
         axis.set_title(knob, fontsize=10)
         axis.set_xlabel("share of token-layers kept")
-        axis.set_ylabel("exact-span micro F1")
+        axis.set_ylabel("F1 against dense (points)")
+        axis.margins(x=0.12)
         axis.grid(alpha=0.3)
         axis.legend(fontsize=7, loc="lower right")
     for axis in axes.flat[len(knobs) :]:
@@ -41,18 +41,20 @@ def plot_ablations(ablations: Path, target: Path) -> None:
 
 
 def _curve(axis: Axes, of: pd.DataFrame, label: str, style: tuple[str, str, str]) -> None:
+    """One strategy's values; those that are numbers are joined by a line, and those on one spot share a label."""
     marker, line, colour = style
     of = of.sort_values("token_layers_kept")
-    kept, f1 = of["token_layers_kept"], of["f1"]
-    # The percentile interval of a resampled F1 need not hold the F1 itself.
-    spread = [(f1 - of["f1_low"]).clip(lower=0), (of["f1_high"] - f1).clip(lower=0)]
-    axis.errorbar(
-        kept, f1, spread, marker=marker, linestyle=line, color=colour, linewidth=1, elinewidth=0.6, label=label
-    )
-    for number, (x, y, value) in enumerate(zip(kept, f1, of["value"], strict=True)):
-        axis.annotate(
-            value, (x, y), (3, 4 if number % 2 else -10), textcoords="offset points", fontsize=7, color=colour
-        )
+    kept, points = of["token_layers_kept"], of["difference"] * 100
+    # The percentile interval of a resampled difference need not hold the difference itself.
+    spread = [(points - of["low"] * 100).clip(lower=0), (of["high"] * 100 - points).clip(lower=0)]
+    numeric = pd.to_numeric(of["value"], errors="coerce").notna().all()
+    shape = f"{marker}{line}" if numeric else marker
+    axis.errorbar(kept, points, spread, fmt=shape, color=colour, linewidth=1, elinewidth=0.6, label=label)
+    spots = of.groupby([kept.round(3), points.round(2)])["value"].agg(", ".join)
+    for number, ((x, y), values) in enumerate(spots.items()):
+        right = x > (kept.min() + kept.max()) / 2  # labels grow towards the middle
+        place, side = (-3 if right else 3, 4 if number % 2 else -10), "right" if right else "left"
+        axis.annotate(values, (x, y), place, textcoords="offset points", fontsize=7, color=colour, ha=side)
 
 
 def plot_groups(subgroups: Path, target: Path) -> None:
