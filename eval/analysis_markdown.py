@@ -10,6 +10,7 @@ import pandas as pd
 
 from eval import markdown
 from eval.errors import AGAINST_DENSE, AGAINST_GOLD, CAUSED, CURED, OUTCOMES, WAYS
+from eval.exits import FATES
 from eval.subgroups import OF_TRAINING, largest_gap
 
 
@@ -22,7 +23,7 @@ def errors_section(folder: Path) -> str:
         counts = of.pivot_table(index="strategy", columns="outcome", values="count", aggfunc="sum", sort=False)
         if len(counts):
             rows = ([name, *(int(counts.loc[name, outcome]) for outcome in OUTCOMES)] for name in counts.index)
-            parts.append(_table(["strategy", *(f"{outcome}" for outcome in OUTCOMES)], rows, f"Mentions {part}."))
+            parts.append(_table(["strategy", *OUTCOMES], rows, f"Mentions {part}."))
     changes = []
     for strategy in table.loc[table["part"] == CAUSED, "strategy"].unique():
         own = table[table["strategy"] == strategy]
@@ -49,49 +50,55 @@ def errors_section(folder: Path) -> str:
 
 
 def exits_section(folder: Path) -> str:
-    """Share of gold words that left, by layer and label, and what became of them."""
+    """Share of gold words that left, by layer and label, and what became of the entity words among them."""
     table = pd.read_csv(folder / "exits.csv")
     if table.empty:
         return "No strategy with gates ran."
-    rows = [
-        [
-            row["strategy"], row["layer"], row["label"], f"{row['left']} of {row['words']} ({row['share_left']:.1%})",
-            row["right_at_gate"], row["wrong_at_gate"], row["back_right"], row["back_wrong"], row["dense_right"],
-        ]
-        for row in table[table["left"] > 0].to_dict("records")
-    ]  # fmt: skip
-    head = ["strategy", "layer", "gold label", "left", "right", "wrong", "back, right", "back, wrong", "dense right"]
+    labels = list(table["label"].unique())
+    counted = ["left", *FATES, "dense_right"]
+    rows = []
+    for (strategy, layer), of in table.groupby(["strategy", "layer"], sort=False):
+        shares = of.set_index("label")["share_left"]
+        entity_words = of[of["label"] != "O"][counted].sum()
+        rows.append([strategy, layer, *(f"{shares[label]:.1%}" for label in labels), *entity_words])
+    head = ["strategy", "layer", *labels, "entity words", "right", "wrong", "back, right", "back, wrong", "dense right"]
     caption = (
-        "Words by gold label that left after a layer: right or wrong with the gate's label, or brought back and then "
-        "right or wrong; *dense right*: of the wrong ones."
+        "Share of the words of each gold label that left after a layer; then how many entity words these are, and how "
+        "many of them were right or wrong with the gate's label, or came back and then were right or wrong. *Dense "
+        "right*: those of the wrong ones that dense labels rightly."
     )
     return _table(head, rows, caption)
 
 
 def groups_section(folder: Path) -> str:
-    """The largest gap of each strategy in words, and its groups."""
+    """The largest gap of each strategy in words, and F1 against dense in every group."""
     table, gaps = (pd.read_csv(folder / f"{name}.csv") for name in ("subgroups", "gaps"))
-    if table.empty or "group" not in table:
+    if table.empty:
         return "No mentions, no groups."
     strategies = [name for name in table["strategy"].unique() if name != "dense"]
     records: list[dict[str, Any]] = [{str(key): value for key, value in row.items()} for row in gaps.to_dict("records")]
     parts = ["\n".join(f"- {largest_gap(name, records)}" for name in strategies)] if strategies else []
-    rows = [
-        [
-            row["strategy"], row["dimension"], row["group"], row["support"],
-            f"{row['f1']:.4f} [{row['f1_low']:.4f}, {row['f1_high']:.4f}]", f"{row['recall']:.4f}", _points(row),
-            "" if pd.isna(row["keep_rate"]) else f"{row['keep_rate']:.1%}",
-        ]
-        for row in table.to_dict("records")
-    ]  # fmt: skip
-    head = ["strategy", "by", "group", "mentions", "F1 [95 %]", "recall", "against dense, points [95 %]", "kept layers"]
+    rows = []
+    for group, of in table.groupby(["dimension", "group"], sort=False):
+        by_strategy = {row["strategy"]: row for row in of.to_dict("records")}
+        cells = [_difference(by_strategy[name]) if name in by_strategy else "" for name in strategies]
+        dense = by_strategy["dense"]
+        f1 = f"{dense['f1']:.4f} [{dense['f1_low']:.4f}, {dense['f1_high']:.4f}]"
+        rows.append([*group, dense["support"], f1, f"{dense['recall']:.4f}", *cells])
+    head = ["by", "group", "mentions", "dense F1 [95 %]", "dense recall", *strategies]
     caption = (
         "Groups are properties of gold mentions and predictions alike, so that each has an F1; recall looks at gold "
-        "alone. Kept layers: of the words of the group's gold mentions. Intervals of gaps hold for all pairs at once."
+        "alone. Of the strategies: points of F1 against dense [95 %], then the share of layers that the words of the "
+        "group's gold mentions went through. The intervals of the gaps above hold for all pairs at once."
     )
     if not set(OF_TRAINING) & set(table["dimension"]):
         caption += " The corpus has no training split beside this one: groups by training mentions are left out."
     return "\n\n".join([*parts, _table(head, rows, caption)])
+
+
+def _difference(row: dict[Any, Any]) -> str:
+    kept = "" if pd.isna(row["keep_rate"]) else f"; {row['keep_rate']:.1%}"
+    return _points(row) + kept
 
 
 def ablations_section(folder: Path, failed: Sequence[str]) -> str:
@@ -119,8 +126,6 @@ def ablations_section(folder: Path, failed: Sequence[str]) -> str:
 
 
 def _points(row: dict[Any, Any]) -> str:
-    if row["strategy"] == "dense":
-        return "—"
     text = f"{row['difference'] * 100:+.2f} [{row['low'] * 100:+.2f}, {row['high'] * 100:+.2f}]"
     return text if row["beyond_chance"] else f"{text} (none)"
 

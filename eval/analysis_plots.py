@@ -50,11 +50,13 @@ def _curve(axis: Axes, of: pd.DataFrame, label: str, style: tuple[str, str, str]
     numeric = pd.to_numeric(of["value"], errors="coerce").notna().all()
     shape = f"{marker}{line}" if numeric else marker
     axis.errorbar(kept, points, spread, fmt=shape, color=colour, linewidth=1, elinewidth=0.6, label=label)
-    spots = of.groupby([kept.round(3), points.round(2)])["value"].agg(", ".join)
+    spots: dict[tuple[float, float], list[str]] = {}
+    for x, y, value in zip(kept, points, of["value"], strict=True):
+        spots.setdefault((round(x, 3), round(y, 2)), []).append(value)
     for number, ((x, y), values) in enumerate(spots.items()):
         right = x > (kept.min() + kept.max()) / 2  # labels grow towards the middle
         place, side = (-3 if right else 3, 4 if number % 2 else -10), "right" if right else "left"
-        axis.annotate(values, (x, y), place, textcoords="offset points", fontsize=7, color=colour, ha=side)
+        axis.annotate(", ".join(values), (x, y), place, textcoords="offset points", fontsize=7, color=colour, ha=side)
 
 
 def plot_groups(subgroups: Path, target: Path) -> None:

@@ -17,7 +17,8 @@ less cured mentions is by how many dense has more exact matches.
 - ``context lost``: all changed words were computed to the end, so that only what they saw differs from dense;
 - ``recovery missed``: some of them left with their label, and the strategy could have brought them back but did not;
 - ``span cut``: some left, and the mention's own words did not all leave at the same layer;
-- ``mislabelled at the gate``: the mention's words left together, with a label that is not dense's.
+- ``mislabelled at the gate``: the mention's words left together, with labels that are not dense's (for want of layers
+  or because others had left before: a trace cannot tell).
 
 A cured error is ``less context`` if all changed words were computed to the end, else ``right at the gate``.
 """

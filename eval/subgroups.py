@@ -269,4 +269,4 @@ def largest_gap(strategy: str, gaps: Iterable[Row]) -> str:
         return (
             f"`{strategy}`: the largest gap is {pair}: {numbers} of F1 more lost; {worst['compared']} pairs compared."
         )
-    return f"`{strategy}`: gap none. The largest of {worst['compared']} pairs, {pair}: {numbers}, within its interval."
+    return f"`{strategy}`: gap none. The largest of {worst['compared']} pairs, {pair}: {numbers}, which holds 0."

@@ -105,7 +105,8 @@ def test_sections_and_plots_come_from_the_files_alone(analysed, tmp_path):
     assert "Mentions against dense." in errors
     assert "| entropy | caused | " in errors
     assert "| dense | none |" in errors
-    assert "| truncate-1 | 1 | O | " in exits
+    assert "| truncate-1 | 1 | 100.0% | " in exits
+    assert "| by | group | mentions | dense F1 [95 %] | dense recall | entropy | truncate-1 |" in groups
     for strategy in strategies:
         assert f"- `{strategy.name}`: " in groups
     assert "left out" not in groups

@@ -188,3 +188,10 @@ def test_types_that_are_not_scored_count_as_none():
     document = compared([FAILURE, DRUG], [], []).document
     one = Compared(document, ("Disease",), own, own)
     assert one.gold == one.found == (FAILURE,)
+
+
+def test_a_word_that_dense_has_wrong_too_is_not_lost_by_pruning():
+    exits = Exits()
+    exits.add(compared([DRUG], [], [], fates={6: (4, "left")}))
+    (row,) = (row for row in exits.rows() if (row["layer"], row["label"]) == (4, "B-Chemical"))
+    assert (row["wrong_at_gate"], row["dense_right"]) == (1, 0)
