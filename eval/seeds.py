@@ -30,8 +30,10 @@ def load_counts(run: Path) -> dict[tuple[str, int], list[Counts]]:
 
 def load_times(run: Path) -> dict[tuple[str, int], np.ndarray]:
     """Milliseconds of each batch, by strategy and batch size, from ``times.csv``."""
-    groups = pd.read_csv(run / "times.csv").groupby(KEY)["latency_ms"]
-    return {(str(strategy), int(size)): of.to_numpy() for (strategy, size), of in groups}
+    times: dict[tuple[str, int], list[float]] = {}
+    for row in pd.read_csv(run / "times.csv").to_dict("records"):
+        times.setdefault((str(row["strategy"]), int(row["batch_size"])), []).append(row["latency_ms"])
+    return {key: np.array(of) for key, of in times.items()}
 
 
 def combine(runs: Sequence[Path], seed: int = 0) -> pd.DataFrame:
@@ -57,7 +59,7 @@ def combine(runs: Sequence[Path], seed: int = 0) -> pd.DataFrame:
         f1, dense_f1 = (np.array([sum(run, Counts()).f1 for run in of]) for of in (own, dense))
         speed = np.array([table.loc[(strategy, size), "speedup_vs_dense"] for table in tables])
         interval = f1_difference_interval(own, dense, seed)
-        ratio = speedup_interval(*([one[name, size] for one in times] for name in ("dense", strategy)), seed=seed)
+        ratio = speedup_interval([one["dense", size] for one in times], [one[strategy, size] for one in times], seed)
         rows.append(
             {
                 "strategy": strategy,
