@@ -58,15 +58,15 @@ def cost_rows(
             for layer, rows in enumerate(one.cost.rows, 1):
                 share = rows * len(one.cost.rows) / one.cost.dense_token_layers
                 yield about | {"measure": "token_layers", "group": f"layer {layer}", "value": share}
+            if one.variant.replays is not None:
+                continue  # counter, memory and timers would see what it replays, too
             peak = peak_memory(engine, texts[:size], one.variant.strategy)
             yield about | {"measure": "peak_mib", "group": "tensors", "value": peak / 2**20}
             if size == min(measured):
-                gmacs: dict[str, float] = {"formula": float(one.multiply_adds[:COUNTED].sum())}
-                if one.variant.replays is None:  # else the counter sees what is replayed, too
-                    gmacs["counter"] = count(engine, texts[:COUNTED], one.variant.strategy)
-                for group, value in gmacs.items():
+                formula = float(one.multiply_adds[:COUNTED].sum())
+                counter = count(engine, texts[:COUNTED], one.variant.strategy)
+                for group, value in (("formula", formula), ("counter", counter)):
                     yield about | {"measure": "gmacs", "group": group, "value": value / 1e9 / len(texts[:COUNTED])}
-        # The timers are in our own encoder, and would see what a random strategy replays.
         ours = [one.variant for one in by_name.values() if one.name != "hf" and one.variant.replays is None]
         strategies = [variant.strategy for variant in ours if variant.strategy]
         for row in profile(engine, texts[:TIMED], strategies, size):

@@ -18,6 +18,7 @@ from typing import Any
 from unittest.mock import patch
 
 import pandas as pd
+import torch
 from tqdm import tqdm
 
 from engine import pruning, tagger
@@ -38,14 +39,19 @@ def timers(engine: Engine) -> Iterator[dict[str, float]]:
     spent: dict[str, float] = defaultdict(float)
     running: list[str] = []  # what runs within a component counts as that component
 
+    def now() -> float:
+        if engine.device.type == "cuda":
+            torch.cuda.synchronize(engine.device)
+        return time.perf_counter()
+
     def timed(component: str, function: Callable[..., Any]) -> Callable[..., Any]:
         def call(*arguments: Any) -> Any:
             if running:
                 return function(*arguments)
             running.append(component)
-            begin = time.perf_counter()
+            begin = now()
             result = function(*arguments)
-            spent[component] += (time.perf_counter() - begin) * 1e3
+            spent[component] += (now() - begin) * 1e3
             running.pop()
             return result
 
