@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -23,12 +24,13 @@ READING = (
     f"is the ratio of multiply-adds. The F1 of `random` is the mean of {RANDOM_SEEDS} seeds, its times and costs are "
     "those of the first. Costs of `hf` include its padding; those of rivals are not known."
 )
-_MARKUP = set("\\`*_[]<>|~&$")
+# Brackets matter where a link follows, other characters everywhere.
+_MARKUP = re.compile(r"[\\`*_<>|~&$]|\](?=[(\[:])")
 
 
 def escape(text: object) -> str:
     """Text as it is in Markdown and HTML, on one line."""
-    return "".join(f"&#{ord(c)};" if c in _MARKUP else c for c in " ".join(str(text).split()))
+    return _MARKUP.sub(lambda match: f"&#{ord(match[0])};", " ".join(str(text).split()))
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -79,7 +79,8 @@ def test_settings_reach_the_strategies_that_run(model_folder, tmp_path):
 
 def test_words_and_lists_are_settings_and_recovery_costs_what_it_computes(model_folder, tmp_path):
     knobs = {"max_entropy": "0.4,0.5", "exit_entities": "true", "gates": "1,2", "context": "freeze"}
-    options = [f"--set={name}.{k}={v}" for name in ("entropy", "entropy+recovery") for k, v in knobs.items()]
+    options = ["--batch-size=4"]
+    options += [f"--set={name}.{k}={v}" for name in ("entropy", "entropy+recovery") for k, v in knobs.items()]
     options += ["--set=entropy+recovery.trigger=confidence", "--set=entropy+recovery.min_confidence=1"]
     strategies = "entropy,entropy+recovery"
     assert (
@@ -87,7 +88,7 @@ def test_words_and_lists_are_settings_and_recovery_costs_what_it_computes(model_
         == 0
     )
     table = pd.read_csv(tmp_path / "results.csv")
-    plain, recovering = (row(table, name) for name in strategies.split(","))
+    plain, recovering = (row(table, name, 4) for name in strategies.split(","))
     assert plain["token_layers_kept"] < recovering["token_layers_kept"]
     text = (tmp_path / "report.md").read_text()
     assert '"context": "freeze", "recovery": {"trigger": "confidence"' in text
@@ -168,13 +169,14 @@ def test_types_that_the_gold_lacks_are_counted_apart(model_folder, tmp_path):
 def test_a_broken_corpus_ends_with_status_2_and_skip_bad_evaluates_the_rest(model_folder, tmp_path, caplog, capsys):
     broken = tmp_path / "broken.txt"
     broken.write_text(SAMPLE.read_text().replace("sample-01\t0\t19\t", "sample-01\t0\t9999\t", 1))
-    options = ("--corpus", str(broken), "--model", str(model_folder), "--limit", "4", "--strategies", "dense")
+    options = ["--corpus", str(broken), "--model", str(model_folder), "--limit", "4", "--strategies", "dense"]
+    options.append("--batch-size=4")
     assert run(*options, "--out", str(tmp_path / "out")) == 2
     expected = f"{broken}:3: document sample-01: expected a span inside the text"
     assert capsys.readouterr().err.startswith(expected)
     assert run(*options, "--skip-bad", "--out", str(tmp_path / "out")) == 0
     assert expected in caplog.text
-    assert pd.read_csv(tmp_path / "out" / "results.csv")["documents"].tolist() == [4, 4]
+    assert pd.read_csv(tmp_path / "out" / "results.csv")["documents"].tolist() == [4]
     assert "1 broken documents were left out" in (tmp_path / "out" / "report.md").read_text()
 
 
