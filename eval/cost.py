@@ -28,7 +28,7 @@ from eval.evaluate import Measured
 from eval.profile import profile
 from eval.statistics import speedup_interval
 
-COUNTED, TIMED = 16, 16
+COUNTED, TIMED = 8, 8
 EDGES = (0, 128, 256, 384, 512)  # of the buckets by rows; the last one has no end
 
 Row = dict[str, Any]
