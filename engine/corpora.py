@@ -9,15 +9,17 @@ import os
 import shutil
 import urllib.request
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from http.client import HTTPException
 from importlib.resources import files
 from pathlib import Path
 
 from engine.documents import Document
 from engine.errors import FormatError, InputError
-from engine.formats import read_documents
+from engine.formats import OnError, read_dataset, read_documents
+from engine.formats.datasets import PREFIX
 
 logger = logging.getLogger(__name__)
 
@@ -96,12 +98,12 @@ def load_corpus(
     skip_bad: bool = False,
     limit: int | None = None,
 ) -> Corpus:
-    """A named corpus (``bc5cdr``, ``ncbi-disease``) or a file in any format of `engine.formats`.
+    """A named corpus (``bc5cdr``, ``ncbi-disease``), a Hugging Face dataset or a file in a format of `engine.formats`.
 
     Args:
-        name: corpus name or path of a file.
+        name: corpus name, path of a file, or ``hf:ID`` or ``hf:FOLDER`` of a dataset of tokens and tags.
         split: train, dev, test; for ``bc5cdr`` also ``fit`` (train and the first 300 development documents) and
-            ``calib`` (the last 200 development documents). Ignored for a file.
+            ``calib`` (the last 200 development documents); for a dataset its own. Ignored for a file.
         data_dir: first place to look for a named corpus, before ``$BIONER_DATA``, the cache and a download.
         skip_bad: leave out broken documents with a warning instead of raising.
         limit: at most so many documents, the first ones.
@@ -110,13 +112,18 @@ def load_corpus(
         InputError: unknown name or split, file nowhere to be found, or a broken document.
     """
     if name not in NAMED:
-        if not Path(name).is_file():
+        if name.startswith(PREFIX):
+            reader = partial(read_dataset, name.removeprefix(PREFIX), split)
+        elif Path(name).is_file():
+            reader, split = partial(read_documents, name), "all"
+        else:
             raise InputError(
-                f"expected a corpus of {sorted(NAMED)} or the path of a file, got {name!r}; check the name"
+                f"expected a corpus of {sorted(NAMED)}, the path of a file or hf:ID of a dataset, got {name!r}; "
+                "check the name"
             )
-        documents, skipped = _read(Path(name), skip_bad)
+        documents, skipped = _collect(reader, skip_bad)
         types = tuple(sorted({entity.type for document in documents for entity in document.entities}))
-        return Corpus(name, "all", types, documents[:limit], skipped)
+        return Corpus(name, split, types, documents[:limit], skipped)
     corpus = NAMED[name]
     if split not in corpus.splits:
         raise InputError(f"expected a split of {name} out of {list(corpus.splits)}, got {split!r}; choose one of them")
@@ -124,7 +131,7 @@ def load_corpus(
     return Corpus(name, split, corpus.types, documents)
 
 
-def _read(path: Path, skip_bad: bool) -> tuple[tuple[Document, ...], int]:
+def _collect(reader: Callable[[OnError], Iterator[Document]], skip_bad: bool) -> tuple[tuple[Document, ...], int]:
     errors: list[FormatError] = []
 
     def on_error(error: FormatError) -> None:
@@ -133,7 +140,7 @@ def _read(path: Path, skip_bad: bool) -> tuple[tuple[Document, ...], int]:
         errors.append(error)
         logger.warning("%s (document left out)", error)
 
-    documents = tuple(read_documents(path, on_error))
+    documents = tuple(reader(on_error))
     return documents, len(errors)
 
 
@@ -150,7 +157,7 @@ def _split_documents(name: str, split: str, data_dir: str | Path | None) -> Iter
     corpus = NAMED[name]
     path = _find(name, corpus.files[split], data_dir)
     # NCBI-disease holds one document twice; its second copy is the only broken document of the named corpora.
-    documents, _ = _read(path, skip_bad=name == "ncbi-disease")
+    documents, _ = _collect(partial(read_documents, path), skip_bad=name == "ncbi-disease")
     for document in documents:
         entities = tuple(replace(e, type=corpus.renamed.get(e.type, e.type)) for e in document.entities)
         yield replace(document, entities=entities)

@@ -9,7 +9,10 @@ from dataclasses import dataclass
 class Entity:
     """A mention: ``text`` stands at ``[start, end)`` of its document.
 
-    ``score`` is the lowest probability among the entity's words, 0–1; gold mentions have 1.
+    ``score`` is the lowest probability among the entity's words, 0–1; gold mentions have 1. ``concept`` is its
+    identifier in a database, as the corpus writes it (``D003000``, ``D1|D2`` for a composite mention), ``parts`` the
+    single mentions of a composite one (``ovarian cancer|breast cancer``); both empty where unknown. Scoring compares
+    neither: a composite mention is one entity.
     """
 
     start: int
@@ -17,6 +20,8 @@ class Entity:
     type: str
     text: str
     score: float = 1.0
+    concept: str = ""
+    parts: str = ""
 
     @property
     def key(self) -> tuple[int, int, str]:

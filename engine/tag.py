@@ -1,7 +1,7 @@
 """Tags files: ``python -m engine.tag FILE… --strategy entropy --format pubtator > tagged.txt``.
 
-Reads PubTator, JSON lines or plain text (recognised from the content), writes as it goes. A broken document is reported
-on standard error and left out; the others are tagged, and the exit status is 2.
+Reads PubTator, BioC, CoNLL, JSON lines or plain text (by suffix or content), writes as it goes. A broken
+document is reported on standard error and left out; the others are tagged, and the exit status is 2.
 """
 
 from __future__ import annotations
@@ -18,15 +18,13 @@ from tqdm import tqdm
 
 from engine.documents import Document
 from engine.errors import FormatError, InputError
-from engine.formats import read_documents, write_jsonl, write_pubtator
+from engine.formats import WRITERS, read_documents
 from engine.tagger import DTYPES, load_engine
-
-WRITERS = {"pubtator": write_pubtator, "jsonl": write_jsonl}
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m engine.tag", description=__doc__)
-    parser.add_argument("files", nargs="+", metavar="FILE", help="PubTator, JSON lines or plain text, UTF-8")
+    parser.add_argument("files", nargs="+", metavar="FILE", help="PubTator, BioC, CoNLL, JSON lines or plain text")
     parser.add_argument(
         "--strategy", default="entropy", help="dense, hf, rule, entropy, mlp, entropy+recovery, … (default entropy)"
     )
@@ -65,14 +63,16 @@ def tag_files(arguments: argparse.Namespace) -> int:
     strategy = engine.strategy(arguments.strategy, arguments.point, **knobs)
     if arguments.batch_size < 1:
         raise InputError(f"expected --batch-size 1 or more, got {arguments.batch_size}; change it")
-    write = WRITERS[arguments.format]
+    writer = WRITERS[arguments.format]
     problems: list[InputError] = []
+    sys.stdout.write(writer.head)
     documents = iter(tqdm(_documents(arguments.files, problems), unit=" documents", disable=None))
     while batch := list(islice(documents, arguments.batch_size)):
         results = engine.tag_batch([document.text for document in batch], strategy, batch_size=len(batch))
         for document, result in zip(batch, results, strict=True):
-            sys.stdout.write(write(replace(document, entities=result.entities)))
+            sys.stdout.write(writer.document(replace(document, entities=result.entities)))
         sys.stdout.flush()
+    sys.stdout.write(writer.foot)
     return 2 if problems else 0
 
 

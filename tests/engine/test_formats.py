@@ -34,7 +34,10 @@ def test_pubtator_text_is_title_one_character_abstract():
 
 def test_composite_mentions_are_one_entity_and_relations_are_passed_over():
     first, _ = pubtator(GOOD)
-    assert first.entities == (Entity(0, 7, "Chemical", "Aspirin"), Entity(12, 16, "Disease", "pain"))
+    assert first.entities == (
+        Entity(0, 7, "Chemical", "Aspirin", concept="D1"),
+        Entity(12, 16, "Disease", "pain", concept="D2|D3", parts="one|two"),
+    )
 
 
 def test_windows_line_ends_byte_order_mark_and_missing_blank_lines_are_fine():

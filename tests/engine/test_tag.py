@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from engine.formats import read_pubtator
+from engine.formats import WRITERS, read_documents, read_pubtator
 from engine.tag import main
 from tests.engine.test_formats import GOOD
 
@@ -55,3 +55,13 @@ def test_wrong_options_end_with_status_2_and_a_clear_line(corpus, model_folder, 
     options = options if "--model" in options else [*options, "--model", str(model_folder)]
     assert main([str(corpus), *options]) == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("format_", WRITERS)
+def test_every_format_is_written_so_that_it_can_be_read_again(format_, corpus, model_folder, engine, capsys, tmp_path):
+    assert main([str(corpus), "--model", str(model_folder), "--format", format_, "--strategy", "dense"]) == 0
+    path = tmp_path / f"tagged{WRITERS[format_].suffix}"
+    path.write_text(capsys.readouterr().out)
+    for document in read_documents(path):
+        found = engine.tag(document.text, "dense").entities
+        assert [entity.key for entity in document.entities] == [entity.key for entity in found]
