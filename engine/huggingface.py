@@ -11,6 +11,16 @@ from engine.memory import HeadOutput, LayerRun, MemoryBuffer
 from engine.ragged import RaggedBatch
 
 
+def pad(batch: RaggedBatch, width: int, pad_id: int) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray]]:
+    """The batch as padded matrices: ids and mask, int64 ``(windows, width)``, and the places of words' first pieces."""
+    input_ids = np.full((len(batch.lengths), width), pad_id)
+    mask = np.zeros_like(input_ids)
+    places = (batch.window_of_rows(), batch.position)
+    input_ids[places] = batch.input_ids
+    mask[places] = 1
+    return input_ids, mask, (places[0][batch.first], places[1][batch.first])
+
+
 def huggingface_logits(model: PreTrainedModel, batch: RaggedBatch, multiple: int = 1) -> Tensor:
     """Logits ``(words, labels)`` of each word's first piece; the batch is padded to its longest window.
 
@@ -22,16 +32,12 @@ def huggingface_logits(model: PreTrainedModel, batch: RaggedBatch, multiple: int
     """
     longest = max(batch.lengths)
     width = max(longest, min(-(-longest // multiple) * multiple, model.config.max_position_embeddings - 2))
-    input_ids = np.full((len(batch.lengths), width), model.config.pad_token_id or 0)
-    mask = np.zeros_like(input_ids)
-    places = (batch.window_of_rows(), batch.position)
-    input_ids[places] = batch.input_ids
-    mask[places] = 1
+    input_ids, mask, first = pad(batch, width, model.config.pad_token_id or 0)
     device = next(model.parameters()).device
     logits: Tensor = model(
         input_ids=torch.from_numpy(input_ids).to(device), attention_mask=torch.from_numpy(mask).to(device)
     ).logits
-    return logits[places[0][batch.first], places[1][batch.first]]
+    return logits[first]
 
 
 def run_huggingface(model: PreTrainedModel, batch: RaggedBatch, order: Tensor) -> MemoryBuffer:
