@@ -7,9 +7,11 @@ word probabilities that `LabelSet.decode` turns into entities. They need ``requi
 
 from __future__ import annotations
 
+import logging
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -89,8 +91,8 @@ def load_rivals(engine: Engine, names: Sequence[str]) -> list[Rival]:
     rivals = []
     with TemporaryDirectory() as folder:
         for name in names:
-            load = _pipeline if name == "hf-pipeline" else _onnx
-            classify, settings = load(engine, name, Path(folder))
+            built = _pipeline(engine) if name == "hf-pipeline" else _onnx(engine, name, Path(folder))
+            classify, settings = built
             rivals.append(Rival(name, settings, classify, engine.pieces, engine.labels))
     return rivals
 
@@ -98,7 +100,7 @@ def load_rivals(engine: Engine, names: Sequence[str]) -> list[Rival]:
 PIPELINE_BATCH = 8
 
 
-def _pipeline(engine: Engine, name: str, folder: Path) -> tuple[Classify, dict[str, str]]:
+def _pipeline(engine: Engine) -> tuple[Classify, dict[str, str]]:
     """The pipeline gets each window as a list of words; it gives the labels of all pieces that are not outside.
 
     Its own aggregation would be slower and has other rules; without it, the label of a word's first piece is ours.
@@ -116,7 +118,7 @@ def _pipeline(engine: Engine, name: str, folder: Path) -> tuple[Classify, dict[s
         aggregation_strategy="none",
         batch_size=PIPELINE_BATCH,
     )
-    forward = _Stopwatch(tagger.model.forward)
+    forward = _Stopwatch(tagger.model.forward, engine.device)
     tagger.model.forward = forward
     index = {label: number for number, label in enumerate(engine.labels.names)}
 
@@ -149,13 +151,16 @@ def _pipeline(engine: Engine, name: str, folder: Path) -> tuple[Classify, dict[s
 class _Stopwatch:
     """A function that adds up the time spent in it."""
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(self, function: Callable[..., Any], device: torch.device) -> None:
         self.function = function
+        self.device = device
         self.seconds = 0.0
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
         begin = time.perf_counter()
         result = self.function(*arguments, **named)
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
         self.seconds += time.perf_counter() - begin
         return result
 
@@ -172,7 +177,8 @@ def _onnx(engine: Engine, name: str, folder: Path) -> tuple[Classify, dict[str, 
         # Per channel: with one scale a matrix, twice as many labels change. Fused nodes do not tell their type.
         float32 = {"DefaultTensorType": _package("onnx", name).TensorProto.FLOAT}
         quantize = _package("onnxruntime.quantization", name).quantize_dynamic
-        quantize(file, quantised, per_channel=True, extra_options=float32)
+        with _quiet():
+            quantize(file, quantised, per_channel=True, extra_options=float32)
         file = quantised
     threads = torch.get_num_threads()
     options = runtime.SessionOptions()
@@ -239,8 +245,7 @@ def _export(model: PreTrainedModel, file: Path, name: str) -> None:
     example = torch.ones(2, 8, dtype=torch.int64)
     free = {0: "windows", 1: "rows"}
     config: Any = model.config
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with _quiet():
         torch.onnx.export(
             _Logits(model).eval(),
             (example, example),
@@ -253,6 +258,18 @@ def _export(model: PreTrainedModel, file: Path, name: str) -> None:
         )
     heads, width = config.num_attention_heads, config.hidden_size
     optimizer.optimize_model(str(file), "bert", heads, width, opt_level=0).save_model_to_file(str(file))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silences advice of the ONNX packages on what was chosen on purpose."""
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 def _package(package: str, rival: str) -> Any:
