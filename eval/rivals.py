@@ -26,7 +26,7 @@ from engine.documents import Entity
 from engine.errors import InputError
 from engine.huggingface import pad
 from engine.ragged import RaggedBatch
-from engine.tagger import DTYPES, MAX_ROWS, Engine
+from engine.tagger import DTYPES, Engine
 from engine.tokenization import Window, WordPieces, load_tokenizer
 from engine.trace import Latency
 from engine.weights import label_names, load_huggingface
@@ -97,7 +97,8 @@ def load_rivals(engine: Engine, names: Sequence[str]) -> list[Rival]:
     return rivals
 
 
-PIPELINE_BATCH = 8
+PIPELINE_BATCH = 4
+ONNX_ROWS = 2048
 
 
 def _pipeline(engine: Engine) -> tuple[Classify, dict[str, str]]:
@@ -202,7 +203,7 @@ def _onnx(engine: Engine, name: str, folder: Path) -> tuple[Classify, dict[str, 
         return torch.from_numpy(np.concatenate(logits)[:, order]).softmax(-1).numpy(), encoder_s
 
     return classify, {
-        "input": f"padded windows sorted by length, at most {MAX_ROWS} rows at a time",
+        "input": f"padded windows sorted by length, at most {ONNX_ROWS} rows at a time",
         "dtype": "int8 weights per channel, activations dynamic" if name == "onnx-int8" else "float32",
         "threads": f"{threads} intra-op, 1 inter-op, no spinning",
         "graph": "attention, normalisation and GELU fused",
@@ -211,10 +212,10 @@ def _onnx(engine: Engine, name: str, folder: Path) -> tuple[Classify, dict[str, 
 
 
 def _sub_batches(windows: Sequence[Window]) -> Iterator[list[Window]]:
-    """Windows of ascending length, as many at a time as fit padded into ``MAX_ROWS``."""
+    """Windows of ascending length, as many at a time as fit padded into ``ONNX_ROWS``."""
     chunk: list[Window] = []
     for window in windows:
-        if chunk and (len(chunk) + 1) * len(window.input_ids) > MAX_ROWS:
+        if chunk and (len(chunk) + 1) * len(window.input_ids) > ONNX_ROWS:
             yield chunk
             chunk = []
         chunk.append(window)

@@ -211,7 +211,7 @@ def write_bioc(document: Document) -> str:
     Characters that XML cannot hold (most control characters) become U+FFFD, one for one, so that offsets stay.
     """
     text, title_end = document.text, document.title_end
-    passages = [(None, 0, text)]
+    passages = [("", 0, text)]
     if title_end is not None:
         # A line break after the title is the gap that readers put there; any other blank belongs to the abstract.
         begin = title_end + (text[title_end : title_end + 1] == "\n")

@@ -118,8 +118,8 @@ def _add(block: _Block, line: str, start: bool, file: str, number: int) -> None:
     if len(columns) < 2 or not columns[0].strip():
         problem = f"expected a token and a tag parted by a tab, got {line[:60]!r}; mend the line"
         raise FormatError(file, number, block.about.get("id"), problem)
-    if problem := check_tag(columns[-1]):
-        raise FormatError(file, number, block.about.get("id"), problem)
+    if wrong := check_tag(columns[-1]):
+        raise FormatError(file, number, block.about.get("id"), wrong)
     block.sentences[-1].append(columns[0])
     block.tags.append(columns[-1])
 

@@ -82,7 +82,7 @@ def _document(identifier: str, tokens: list[str], tags: list[Any], file: str, nu
     for token, tag in zip(tokens, tags, strict=True):
         if not token.strip():
             raise FormatError(file, number, identifier, f"expected tokens with letters, got {token!r}; remove it")
-        if problem := check_tag(str(tag)):
-            raise FormatError(file, number, identifier, problem)
+        if wrong := check_tag(str(tag)):
+            raise FormatError(file, number, identifier, wrong)
     text, spans = place_tokens([tokens])
     return Document(identifier, text, entities_of_tags(text, spans, tags))
