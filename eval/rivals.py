@@ -110,7 +110,7 @@ def _pipeline(engine: Engine) -> tuple[Classify, dict[str, str]]:
 
     tokenizer = load_tokenizer(engine.source)
     tokenizer.model_max_length = engine.pieces.capacity + 2
-    model = load_huggingface(engine.source)
+    model: Any = load_huggingface(engine.source)
     tagger = pipeline(
         "token-classification",
         model=model.to(DTYPES[engine.dtype]),
