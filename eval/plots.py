@@ -31,8 +31,11 @@ _STYLES = {
     "mlp": ("P", "#006d5b"),
     "random": ("x", "#a02060"),
     "truncate": ("v", "#2e7d32"),
+    "hf-pipeline": ("*", "#7a5c00"),
+    "onnx": ("h", "#5b3f8c"),
+    "onnx-int8": ("p", "#5b3f8c"),
 }
-_RIVAL = ("*", "#7a5c00")
+_OTHER = ("<", "#7a5c00")
 
 
 def plot_f1_vs_latency(folder: Path, target: Path) -> None:
@@ -123,7 +126,7 @@ def plot_frontiers(frontiers: Mapping[str, pd.DataFrame], strategy: str, target:
 
 
 def _style(name: str) -> tuple[str, str]:
-    return _STYLES.get(re.split("[@+-]", name)[0], _RIVAL) if not name.startswith("hf-") else _RIVAL
+    return _STYLES.get(name) or _STYLES.get(re.split("[@+-]", name)[0], _OTHER)
 
 
 def _panel(axis: Axes, table: pd.DataFrame) -> pd.DataFrame:
@@ -168,6 +171,7 @@ def _label(axis: Axes, table: pd.DataFrame) -> None:
             textcoords="offset points",
             fontsize=8,
             color=_style(name)[1],
+            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 0.5},
             arrowprops={"arrowstyle": "-", "color": "#888888", "linewidth": 0.5},
         )
         for place in _PLACES:

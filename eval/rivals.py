@@ -108,9 +108,9 @@ def _pipeline(engine: Engine) -> tuple[Classify, dict[str, str]]:
     """
     from transformers import pipeline
 
-    tokenizer = load_tokenizer(engine.source)
+    tokenizer: Any = load_tokenizer(engine.source)
     tokenizer.model_max_length = engine.pieces.capacity + 2
-    model = load_huggingface(engine.source)
+    model: Any = load_huggingface(engine.source)
     tagger = pipeline(
         "token-classification",
         model=model.to(DTYPES[engine.dtype]),

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from matplotlib.text import Annotation, Text
 
 from eval import plots
+from eval.rivals import NAMES as RIVALS
 
 POINTS = st.lists(st.tuples(st.integers(1, 9), st.integers(0, 9)), min_size=1, max_size=20)
 NAMES = (
@@ -63,6 +64,6 @@ def test_labels_do_not_overlap_however_near_the_points_are(tmp_path, monkeypatch
 
 def test_strategies_differ_without_colour():
     markers = [
-        plots._style(name)[0] for name in ("dense", "hf", "rule", "entropy", "mlp", "random", "truncate-3", "onnx")
+        plots._style(name)[0] for name in ("dense", "hf", "rule", "entropy", "mlp", "random", "truncate-3", *RIVALS)
     ]
     assert len(set(markers)) == len(markers)
