@@ -61,6 +61,15 @@ def whole_numbers(text: str, option: str) -> list[int]:
     return numbers
 
 
+def named_folders(text: str) -> list[tuple[str, str]]:
+    """Names and folders, as typed with ``=`` and commas."""
+    parts = [part.partition("=") for part in text.split(",") if part.strip()]
+    names = [name.strip() for name, _, _ in parts]
+    if any(not (name and folder) for name, _, folder in parts) or len(set(names)) < len(names):
+        raise InputError(f"expected different names and folders after --others, got {text!r}; write e.g. small=FOLDER")
+    return [(name, folder.strip()) for name, (_, _, folder) in zip(names, parts, strict=True)]
+
+
 def _knobs(arguments: argparse.Namespace, running: set[str]) -> dict[str, dict[str, Any]]:
     """Settings for each pruning strategy that runs, from ``--lambda``, ``--min-keep-ratio`` and ``--set``."""
     knobs: dict[str, dict[str, Any]] = {name: {} for name in PRUNING if name in running}

@@ -29,13 +29,13 @@ from eval.cost import cost_rows, texts_needed
 from eval.evaluate import Measured, collect, evaluate, number_of_calls, predictions
 from eval.latency import PASSES
 from eval.markdown import SAMPLE_NOTE, escape
-from eval.options import add_inputs, choose_strategies, whole_numbers
+from eval.options import add_inputs, choose_strategies, named_folders, whole_numbers
 from eval.predictions import write_predictions
 from eval.render import failures, render
 from eval.rivals import load_rivals
 from eval.runlog import RunLog
 from eval.tables import document_rows, interval_rows, result_row, time_rows
-from eval.variants import Variant, of_rival, of_strategy
+from eval.variants import Variant, of_model, of_rival, of_strategy
 
 SAMPLE = Path(__file__).resolve().parent / "sample" / "sample.pubtator.txt"
 
@@ -60,6 +60,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--dtype", default="float32", choices=list(DTYPES))
     parser.add_argument("--seed", type=int, default=0, help="of the bootstrap")
     parser.add_argument("--rivals", default="", help="other runtimes with the same weights: hf-pipeline,onnx,onnx-int8")
+    parser.add_argument(
+        "--others", metavar="NAME=FOLDER", default="", help="other models, run densely in the same run, comma-separated"
+    )
     parser.add_argument("--ablations", action="store_true", help="also what every knob does; fails if one does nothing")
     parser.add_argument("--predictions", metavar="DIR", help="write what everybody found to this folder")
     parser.add_argument(
@@ -127,6 +130,7 @@ def run(arguments: argparse.Namespace, command: str) -> str:
         if arguments.threads < 1:
             raise InputError(f"expected --threads 1 or more, got {arguments.threads}; change it")
         torch.set_num_threads(arguments.threads)
+    others = named_folders(arguments.others)
     corpus = load_scored_corpus(arguments)
     engine = load_engine(arguments.model, arguments.dtype, arguments.device)
     gold = {entity.type for document in corpus.documents for entity in document.entities}
@@ -135,6 +139,7 @@ def run(arguments: argparse.Namespace, command: str) -> str:
     strategies = choose_strategies(engine, arguments)
     rivals = load_rivals(engine, [name.strip() for name in arguments.rivals.split(",") if name.strip()])
     variants = [*(of_strategy(engine, strategy) for strategy in strategies), *map(of_rival, rivals)]
+    variants += [of_model(name, load_engine(folder, engine.dtype, arguments.device)) for name, folder in others]
     log = RunLog(out, conditions(engine, corpus, variants, sizes))
     with tqdm(total=number_of_calls(corpus, variants, sizes), desc="calls", disable=None) as bar:
         evaluate(corpus, variants, sizes, log, bar.update)

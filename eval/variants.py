@@ -12,6 +12,7 @@ from engine.flops import Cost
 from engine.strategies import PRUNING, Strategy
 from engine.tagger import Engine
 from engine.trace import Latency
+from eval.environment import weights_digest
 
 RANDOM_SEEDS = 5
 
@@ -85,3 +86,10 @@ def of_strategy(engine: Engine, strategy: Strategy) -> Variant:
 def of_rival(rival: Rival) -> Variant:
     """A rival, run like a strategy."""
     return Variant(rival.name, lambda texts: Tagged(*rival.tag(texts)), settings=rival.settings)
+
+
+def of_model(name: str, engine: Engine) -> Variant:
+    """Another model, run densely, e.g. a student with fewer layers."""
+    dense = of_strategy(engine, engine.strategy("dense"))
+    settings = {"layers": str(engine.encoder.num_layers), "weights": weights_digest(engine)[:16]}
+    return Variant(name, lambda texts: replace(dense.tag(texts), costs=list), settings=settings)

@@ -66,6 +66,16 @@ def test_batch_size_does_not_change_what_is_found(results):
         assert row(table, name, 1)["f1"] == row(table, name, 32)["f1"]
 
 
+def test_other_models_run_densely_beside_the_strategies(model_folder, plain_folder, tmp_path):
+    others = f"same={model_folder},plain={plain_folder}"
+    options = ("--model", str(model_folder), "--limit", "2", "--batch-size", "1", "--strategies", "dense")
+    assert run(*options, "--others", others, "--out", str(tmp_path)) == 0
+    table = pd.read_csv(tmp_path / "results.csv")
+    assert row(table, "same")["f1"] == row(table, "dense")["f1"]
+    assert set(table["strategy"]) == {"dense", "same", "plain"}
+    assert run(*options, "--others", "plain", "--out", str(tmp_path)) == 2
+
+
 def test_settings_reach_the_strategies_that_run(model_folder, tmp_path):
     options = ("--model", str(model_folder), "--limit", "2", "--batch-size", "1")
     kept = []
