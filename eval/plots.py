@@ -130,21 +130,24 @@ def _style(name: str) -> tuple[str, str]:
 
 
 def _panel(axis: Axes, table: pd.DataFrame) -> pd.DataFrame:
+    """Draws the points of one batch size and gives them back with the ends of their bars."""
     dense = table.loc["dense"]
+    # A percentile interval need not hold the value itself, and where there is none the bar is the point.
+    table = table.assign(
+        left=(dense["ms"] / table["speedup_high"]).fillna(table["ms"]).clip(upper=table["ms"]),
+        right=(dense["ms"] / table["speedup_low"]).fillna(table["ms"]).clip(lower=table["ms"]),
+        bottom=(dense["f1"] + table["low"]).clip(upper=table["f1"]),
+        top=(dense["f1"] + table["high"]).clip(lower=table["f1"]),
+    )
     best = pareto_line(table)
     axis.plot(best["ms"], best["f1"], ":", color="#888888", zorder=1)
     for name, row in table.iterrows():
         marker, colour = _style(str(name))
-        across = [[0.0], [0.0]]
-        if row["speedup_low"] > 0:  # not NaN
-            ends = dense["ms"] / row["speedup_high"], dense["ms"] / row["speedup_low"]
-            across = [[max(0.0, row["ms"] - ends[0])], [max(0.0, ends[1] - row["ms"])]]
-        down, up = row["difference"] - row["low"], row["high"] - row["difference"]
         axis.errorbar(
             row["ms"],
             row["f1"],
-            xerr=across,
-            yerr=[[max(0.0, down)], [max(0.0, up)]],
+            xerr=[[row["ms"] - row["left"]], [row["right"] - row["ms"]]],
+            yerr=[[row["f1"] - row["bottom"]], [row["top"] - row["f1"]]],
             fmt=marker,
             color=colour,
             markersize=8,
@@ -159,10 +162,13 @@ def _panel(axis: Axes, table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _label(axis: Axes, table: pd.DataFrame) -> None:
-    """Names every point, each where no other label or point is in the way, as near as possible."""
+    """Names every point, each where no other label, point or bar is in the way, as near as possible."""
     points = {str(name): (row["ms"], row["f1"]) for name, row in table.iterrows()}
+    low, high = (axis.transData.transform(table[ends].to_numpy()) for ends in (["left", "bottom"], ["right", "top"]))
     at = axis.transData.transform(list(points.values()))
     taken = [Bbox.from_extents(x - 7, y - 7, x + 7, y + 7) for x, y in at]
+    taken += [Bbox.from_extents(left, y, right, y) for (left, _), (right, _), (_, y) in zip(low, high, at, strict=True)]
+    taken += [Bbox.from_extents(x, bottom, x, top) for (_, bottom), (_, top), (x, _) in zip(low, high, at, strict=True)]
     for name, point in points.items():
         label = axis.annotate(
             f"{name} {table['speedup'][name]:.2f}×",
