@@ -111,7 +111,7 @@ def _pipeline(engine: Engine) -> tuple[Classify, dict[str, str]]:
     tokenizer: Any = load_tokenizer(engine.source)
     tokenizer.model_max_length = engine.pieces.capacity + 2
     model: Any = load_huggingface(engine.source)
-    tagger = pipeline(
+    tagger: Any = pipeline(
         "token-classification",
         model=model.to(DTYPES[engine.dtype]),
         tokenizer=tokenizer,
