@@ -11,9 +11,11 @@ import pytest
 
 import app
 from demo import measuring
-from demo.blocks import KNOBS, MAX_CHARACTERS, build_demo, choices, compare, points
+from demo.blocks import build_demo
+from demo.compare import compare
 from demo.examples import EXAMPLES
 from demo.measuring import measure
+from demo.settings import KNOBS, MAX_CHARACTERS, choices, points
 from demo.theme import LAUNCH
 from engine import Engine, load_engine
 
@@ -66,7 +68,7 @@ class TestCompare:
             ran.update({strategy.name: strategy for strategy in strategies})
             return measure(engine, text, strategies)
 
-        monkeypatch.setattr("demo.blocks.measure", spy)
+        monkeypatch.setattr("demo.compare.measure", spy)
         compare(engine, TEXT, ALL, None, "entity_loss", 1.5, 0.25, 0.5)
         assert ran["rule"] == engine.strategy("rule", lambda_=1.5, min_keep_ratio=0.25)
         assert ran["entropy"] == engine.strategy("entropy", min_keep_ratio=0.5)
