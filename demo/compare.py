@@ -9,9 +9,16 @@ import torch
 
 from demo import presenters
 from demo.inputs import Inputs
+from demo.markup import notice
 from demo.measuring import measure
 from demo.settings import choices, chosen_strategy, text_problem
 from engine import Engine
+
+LEGEND = """
+<p class="conditions"><span class="left">Greyed, dotted words</span> left early (point at them to see after which
+layer), words in plain type went through all layers, words marked as <em>came back</em> had left and were computed
+again, coloured words are what was found.</p>
+"""
 
 
 def compare(
@@ -31,17 +38,18 @@ def compare(
     every = choices(engine)
     problem = text_problem(text) or (None if names else "No strategy is chosen: choose at least one.")
     if problem:
-        return [presenters.notice(problem), *hidden * len(every)]
+        return [notice(problem), *hidden * len(every)]
     running = [name for name in every if name in names or name == "dense"]
     strategies = [chosen_strategy(engine, name, point, trigger, values) for name in running]
     measured = dict(zip(running, measure(engine, text, strategies), strict=True))
     dense = measured["dense"]
-    above = presenters.conditions(str(engine.device), engine.dtype, torch.get_num_threads(), dense.runs)
+    marks = presenters.distinctions(measured)
+    above = presenters.conditions(str(engine.device), engine.dtype, torch.get_num_threads(), measured)
     updates: list[Any] = [above]
     for name in every:
         if name in names:
-            shown = measured[name]
-            updates += [gr.update(visible=True), presenters.card(shown, dense), presenters.segments(shown.result)]
+            card = presenters.card(measured[name], dense, marks[name])
+            updates += [gr.update(visible=True), card, presenters.segments(measured[name].result)]
         else:
             updates += hidden
     return updates
@@ -54,6 +62,7 @@ def build_compare(engine: Engine, inputs: Inputs) -> None:
     def on_compare(text: str, names: list[str], *settings: Any) -> list[Any]:
         return compare(engine, text, names, *settings)
 
+    gr.HTML(LEGEND)
     outputs: list[Any] = [gr.HTML()]
     with gr.Row(elem_classes="panels"):
         for _ in choices(engine):
@@ -61,7 +70,7 @@ def build_compare(engine: Engine, inputs: Inputs) -> None:
                 card = gr.HTML()
                 tokens = gr.HighlightedText(color_map=colours, show_label=False, elem_classes="tokens")
             outputs += [panel, card, tokens]
-    for event in inputs.changed:
+    for event in (*inputs.changed, inputs.opened):
         event(
             on_compare,
             [inputs.text, inputs.strategies, *inputs.settings],

@@ -11,6 +11,12 @@ STATIC = Path(__file__).parent / "static"
 # One style sheet for each tab, read in alphabetical order; base.css holds what all of them use.
 CSS = "\n".join(sheet.read_text(encoding="utf-8") for sheet in sorted(STATIC.glob("*.css")))
 
+
+def script(*names: str) -> str:
+    """JavaScript files, one after another, for ``js_on_load`` of a `gr.HTML`."""
+    return "\n".join((STATIC / name).read_text(encoding="utf-8") for name in names)
+
+
 LAUNCH: dict[str, Any] = {
     "theme": gr.themes.Default(
         primary_hue="teal",

@@ -1,0 +1,59 @@
+"""Browser tests: the app as it is shipped, in a headless Chromium that reaches no other host."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from demo.screenshot import HEIGHT, browser_path, chromium, served
+
+
+@pytest.fixture(scope="session")
+def app_url() -> Iterator[str]:
+    with served() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    pytest.importorskip("playwright")
+    executable = browser_path()
+    if executable is None:
+        pytest.skip("needs Chromium on the path or in $CHROMIUM")
+    with chromium(executable) as started:
+        yield started
+
+
+@pytest.fixture
+def open_page(browser: Any, app_url: str) -> Iterator[Callable[..., Any]]:
+    """Opens the app; in the end, no page may have asked another host for anything or have written an error."""
+    contexts: list[Any] = []
+    foreign: list[str] = []
+    errors: list[str] = []
+
+    def guard(route: Any) -> None:
+        url = route.request.url
+        if url.startswith((app_url, "data:", "blob:")):
+            route.continue_()
+        else:
+            foreign.append(url)
+            route.abort()
+
+    def open_page(theme: str = "light", width: int = 1200, **settings: Any) -> Any:
+        context = browser.new_context(viewport={"width": width, "height": HEIGHT}, accept_downloads=True, **settings)
+        contexts.append(context)
+        context.route("**/*", guard)
+        page = context.new_page()
+        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(f"{app_url}?__theme={theme}")
+        page.locator(".card").first.wait_for(timeout=60_000)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert foreign == []
+    assert errors == []
