@@ -24,7 +24,7 @@ def build_demo(engine: Engine) -> gr.Blocks:
     with gr.Blocks(title=TITLE, analytics_enabled=False) as demo:
         gr.Markdown(f"# {TITLE}\n{INTRODUCTION}")
         inputs = build_inputs(engine, demo)
-        with gr.Tabs():
+        with gr.Tabs(overflow_behavior="wrap"):
             with gr.Tab("Compare"):
                 build_compare(engine, inputs)
             with gr.Tab("Layer by layer"):

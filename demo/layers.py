@@ -55,7 +55,9 @@ def _strip(result: Result, layers: int) -> str:
     bars = "".join(_bar(result, word, index, layers) for index, word in enumerate(shown_words(result)))
     return (
         '<h4>Words × layers: filled while a word is computed</h4><div class="strip">'
-        f'<div class="numbers" aria-hidden="true">{numbers}</div><div class="bars" aria-hidden="true">{bars}</div>'
+        f'<div class="numbers" aria-hidden="true">{numbers}</div>'
+        '<div class="bars" role="img" tabindex="0" aria-label="For every word, the layers that computed it; the list '
+        f'beside it counts them">{bars}</div>'
         f'<ol class="counts" aria-label="Words that each layer computes">{counts}</ol></div>'
     )
 

@@ -121,11 +121,7 @@ def shoot(browser: Any, url: str, shot: Shot, folder: Path) -> None:
         page = context.new_page()
         page.goto(f"{url}?__theme={shot.theme}")
         page.locator(".card").first.wait_for(timeout=COMPARE_S * 1000)  # opening the page compares
-        tab = page.get_by_role("tab", name=shot.tab)
-        if not tab.is_visible():  # narrow pages hide tabs behind a button
-            page.locator(".overflow-menu button").first.click()
-            tab = page.locator(".overflow-dropdown button", has_text=shot.tab)
-        tab.click()
+        page.get_by_role("tab", name=shot.tab).click()
         if shot.layer is not None:
             page.locator(".layers input").fill(str(shot.layer))
         page.mouse.move(0, 0)

@@ -38,7 +38,8 @@ def why_view(result: Result, scores: Scores) -> str:
         return f'<p class="notice">{name} has no gates: nothing is decided before the last layer. Choose another.</p>'
     return (
         f'<section class="why"><p class="hint">Choose a word: click on it, or move with the arrow keys.</p>'
-        f'{listbox(result, "Choose a word")}<div class="detail" aria-live="polite"></div>'
+        f"{listbox(result, 'Choose a word')}"
+        '<div class="detail" tabindex="0" role="region" aria-label="The chosen word" aria-live="polite"></div>'
         f"<h4>Scores of the words at each gate</h4>{histograms(scores)}"
         f'<h4>All words</h4><p class="hint"><a class="download" download="words.csv" href="{csv_link(result, scores)}">'
         f"Download as CSV</a></p>{limit(result)}{_table(result, scores)}</section>"

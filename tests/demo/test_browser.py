@@ -229,9 +229,8 @@ class TestEverywhere:
 
     @pytest.mark.parametrize("name", ["Compare", "Layer by layer", "Why"])
     def test_nothing_is_wider_than_a_narrow_page(self, open_page: Any, name: str) -> None:
-        page = open_page()
+        page = open_page(width=320)
         tab(page, name)
-        page.set_viewport_size({"width": 320, "height": 900})
         page.wait_for_timeout(500)
         assert page.evaluate("document.documentElement.scrollWidth") <= 320
 
