@@ -13,7 +13,7 @@ from engine.learned import Network
 TEXT = "Famotidine-associated delirium. Six patients on famotidine (20 mg/day) had delirium; all recovered."
 
 
-@pytest.mark.parametrize("strategy", ["rule", "entropy", "random", "truncate-1", "entropy+recovery"])
+@pytest.mark.parametrize("strategy", ["rule", "entropy", "random@rule", "truncate-1", "entropy+recovery"])
 def test_every_word_has_scores_up_to_the_gate_at_which_it_left(engine: Engine, strategy: str) -> None:
     knobs = {"max_entropy": 0.5, "neighbours": 0} if strategy.startswith("entropy") else {}
     result = engine.tag(TEXT, strategy, **knobs)
