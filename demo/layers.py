@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import gradio as gr
-
 from demo.inputs import Inputs
-from demo.markup import notice
-from demo.settings import choices, chosen_strategy, text_problem
-from demo.theme import script
+from demo.view import build_view
 from demo.words import entity_colour, limit, listbox, shown_words
 from engine import Engine, Result
 from engine.trace import WordTrace
@@ -70,35 +64,6 @@ def _bar(result: Result, word: WordTrace, index: int, layers: int) -> str:
     return f'<i data-word="{index}"{colour}{back} style="--to:{to}"></i>'
 
 
-def shown_result(engine: Engine, text: str, name: str, settings: tuple[Any, ...]) -> Result | str:
-    """The text tagged under one strategy with the page's settings, or a message why it cannot be."""
-    if problem := text_problem(text):
-        return notice(problem)
-    point, trigger, *values = settings
-    return engine.tag(text, chosen_strategy(engine, name, point, trigger, values))
-
-
-def strategy_choice(engine: Engine) -> gr.Radio:
-    """The choice of the one strategy that a tab shows."""
-    names = choices(engine)
-    return gr.Radio(names, value="entropy" if "entropy" in names else names[0], label="Strategy shown")
-
-
 def build_layers(engine: Engine, inputs: Inputs) -> None:
-    """Builds the tab; it starts with the page's first text."""
-
-    def on_layers(text: str, name: str, *settings: Any) -> str:
-        result = shown_result(engine, text, name, settings)
-        return result if isinstance(result, str) else layer_view(result)
-
-    strategy = strategy_choice(engine)
-    first = engine.tag(inputs.text.value, engine.strategy(strategy.value, inputs.settings[0].value))
-    view = gr.HTML(layer_view(first), js_on_load=script("words.js", "layers.js"))
-    for event in (*inputs.changed, strategy.change):
-        event(
-            on_layers,
-            [inputs.text, strategy, *inputs.settings],
-            view,
-            api_visibility="private",
-            concurrency_id="engine",
-        )
+    """Builds the tab."""
+    build_view(engine, inputs, layer_view, "words.js", "layers.js")

@@ -10,14 +10,12 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import gradio as gr
 import numpy as np
 
 from demo.differences import label_name
 from demo.inputs import Inputs
-from demo.layers import shown_result, strategy_choice
 from demo.markup import escape
-from demo.theme import script
+from demo.view import build_view
 from demo.words import limit, listbox, shown_words
 from engine import Engine, Result
 from engine.explain import WordScores
@@ -199,22 +197,5 @@ def _edges(values: list[float]) -> np.ndarray:
 
 
 def build_why(engine: Engine, inputs: Inputs) -> None:
-    """Builds the tab; it starts with the page's first text."""
-
-    def view(result: Result | str) -> str:
-        return result if isinstance(result, str) else why_view(result, engine.explain(result))
-
-    def on_why(text: str, name: str, *settings: Any) -> str:
-        return view(shown_result(engine, text, name, settings))
-
-    strategy = strategy_choice(engine)
-    first = engine.tag(inputs.text.value, engine.strategy(strategy.value, inputs.settings[0].value))
-    page = gr.HTML(view(first), js_on_load=script("words.js", "why.js"))
-    for event in (*inputs.changed, strategy.change):
-        event(
-            on_why,
-            [inputs.text, strategy, *inputs.settings],
-            page,
-            api_visibility="private",
-            concurrency_id="engine",
-        )
+    """Builds the tab."""
+    build_view(engine, inputs, lambda result: why_view(result, engine.explain(result)), "words.js", "why.js")
