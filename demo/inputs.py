@@ -78,7 +78,7 @@ def build_inputs(engine: Engine, page: gr.Blocks) -> Inputs:
         text = gr.Textbox(
             next(iter(EXAMPLES.values())), label="Text", lines=6, max_lines=12, max_length=MAX_CHARACTERS, scale=4
         )
-        file = gr.File(label="or drop a .txt or PubTator file", height=150, min_width=200)
+        file = gr.File(label="or a .txt or PubTator file", height=170, min_width=200)
     dropped = gr.HTML(visible=False)
     examples = gr.Examples(
         [[example] for example in EXAMPLES.values()],

@@ -19,6 +19,7 @@ from urllib.request import urlopen
 
 APP = Path(__file__).resolve().parent.parent / "app.py"
 HEIGHT = 900
+MARGIN = 16  # around a part of the page
 START_S = 120
 COMPARE_S = 120
 SETTLE_MS = 1500  # until overlays and transitions have faded
@@ -47,7 +48,7 @@ class Shot:
 
 
 SHOTS = (
-    Shot("compare", "Compare"),
+    Shot("compare", "Compare", width=1400),
     Shot("layers", "Layer by layer", ".layers", layer=2),
     Shot("layers-dark", "Layer by layer", ".layers", theme="dark", layer=2),
     Shot("layers-320", "Layer by layer", ".layers", width=320, layer=2),
@@ -113,6 +114,12 @@ def chromium(executable: str) -> Iterator[Any]:
         yield browser
 
 
+def margin(box: dict[str, float], width: int) -> dict[str, float]:
+    """A box with a margin, within a page of this width."""
+    x, right = max(0, box["x"] - MARGIN), min(width, box["x"] + box["width"] + MARGIN)
+    return {"x": x, "y": box["y"] - MARGIN, "width": right - x, "height": box["height"] + 2 * MARGIN}
+
+
 def shoot(browser: Any, url: str, shot: Shot, folder: Path) -> None:
     """Takes one picture of the example that the page starts with."""
     with browser.new_context(
@@ -127,10 +134,8 @@ def shoot(browser: Any, url: str, shot: Shot, folder: Path) -> None:
         page.mouse.move(0, 0)
         page.wait_for_timeout(SETTLE_MS)
         path = folder / f"{shot.name}.png"
-        if shot.part:
-            page.locator(shot.part).screenshot(path=path)
-        else:
-            page.screenshot(path=path, full_page=True)
+        clip = margin(page.locator(shot.part).bounding_box(), shot.width) if shot.part else None
+        page.screenshot(path=path, full_page=True, clip=clip)
 
 
 def main() -> int:
