@@ -129,7 +129,7 @@ def decision(at: WordScores) -> str:
         return "stayed: part of an entity, or beside one"
     if at.need > at.threshold:
         return "stayed: its need is above the threshold"
-    return "stayed although its need is low: beside an entity, kept as a minimum, or too few would have left"
+    return "stayed although its need is low: for the sake of an entity, kept as a minimum, or too few would have left"
 
 
 def _number(value: float | None) -> str:

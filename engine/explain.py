@@ -65,8 +65,9 @@ def explain(
         received, paid = gate.attention()
         risk = network.risk(gate) if network is not None and gate.number in network.layers else None
         controller = strategy.controller
-        decides = isinstance(controller, EntropyController | RuleController | LearnedController)
-        threshold = controller.threshold(gate, record.need) if decides else None
+        threshold = None
+        if isinstance(controller, EntropyController | RuleController | LearnedController):
+            threshold = controller.threshold(gate, record.need)
         for word in np.flatnonzero(gate.alive).tolist():
             found[word].append(
                 WordScores(
