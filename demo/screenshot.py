@@ -132,6 +132,7 @@ def shoot(browser: Any, url: str, shot: Shot, folder: Path) -> None:
         if shot.layer is not None:
             page.locator(".layers input").fill(str(shot.layer))
         page.mouse.move(0, 0)
+        page.evaluate("scrollTo(0, 0)")
         page.wait_for_timeout(SETTLE_MS)
         path = folder / f"{shot.name}.png"
         clip = margin(page.locator(shot.part).bounding_box(), shot.width) if shot.part else None
