@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -240,8 +241,12 @@ class TestEverywhere:
         assert page.evaluate(entries)[0] < 2000
 
     def test_comparing_three_strategies_takes_less_than_a_second_and_a_half(self, open_page: Any) -> None:
+        if os.getloadavg()[0] > (os.cpu_count() or 1):
+            pytest.skip("needs a machine that does nothing else")
         page = open_page()
-        abstract = " ".join((EXAMPLES["Case report"] + " " + EXAMPLES["Animal study"]).split()[:250])
+        abstract = " ".join(
+            " ".join(EXAMPLES[name] for name in ("Case report", "Animal study", "Few entities")).split()[:250]
+        )
         enter(page, abstract)
         seconds = []
         for _ in range(4):  # the first one warms the caches; the others may share the machine with other work
