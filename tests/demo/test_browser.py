@@ -244,9 +244,8 @@ class TestEverywhere:
         if os.getloadavg()[0] > (os.cpu_count() or 1):
             pytest.skip("needs a machine that does nothing else")
         page = open_page()
-        abstract = " ".join(
-            " ".join(EXAMPLES[name] for name in ("Case report", "Animal study", "Few entities")).split()[:250]
-        )
+        texts = " ".join(EXAMPLES[name] for name in ("Case report", "Animal study", "Few entities"))
+        abstract = " ".join(texts.split()[:250])
         enter(page, abstract)
         seconds = []
         for _ in range(4):  # the first one warms the caches; the others may share the machine with other work
