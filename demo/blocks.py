@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import gradio as gr
 
+from demo.api import build_api
+from demo.batch import build_batch
 from demo.compare import build_compare
+from demo.frontier import build_frontier
 from demo.inputs import build_inputs
 from demo.layers import build_layers
+from demo.limits import QUEUE
+from demo.page import Page
 from demo.why import build_why
 from engine import Engine
 
@@ -21,7 +26,7 @@ FOOTER = '<p class="footer">Research use, not for clinical decisions.</p>'
 
 def build_demo(engine: Engine) -> gr.Blocks:
     """The demo for an engine; launch it with ``demo.theme.LAUNCH``."""
-    with gr.Blocks(title=TITLE, analytics_enabled=False) as demo:
+    with Page(TITLE) as demo:
         gr.Markdown(f"# {TITLE}\n{INTRODUCTION}")
         inputs = build_inputs(engine, demo)
         with gr.Tabs(overflow_behavior="wrap"):
@@ -31,5 +36,10 @@ def build_demo(engine: Engine) -> gr.Blocks:
                 build_layers(engine, inputs)
             with gr.Tab("Why"):
                 build_why(engine, inputs)
+            with gr.Tab("Frontier") as frontier:
+                build_frontier(engine, inputs, frontier)
+            with gr.Tab("Batch"):
+                build_batch(engine, inputs)
         gr.HTML(FOOTER)
-    return demo
+        build_api(engine)
+    return demo.queue(**QUEUE)

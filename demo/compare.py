@@ -9,6 +9,7 @@ import torch
 
 from demo import presenters
 from demo.inputs import Inputs
+from demo.limits import MODEL_WORK
 from demo.markup import notice
 from demo.measuring import measure
 from demo.settings import choices, chosen_strategy, text_problem
@@ -76,5 +77,5 @@ def build_compare(engine: Engine, inputs: Inputs) -> None:
             [inputs.text, inputs.strategies, *inputs.settings],
             outputs,
             api_visibility="private",
-            concurrency_id="engine",  # one comparison at a time, or they would disturb each other's times
+            **MODEL_WORK,
         )

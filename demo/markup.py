@@ -22,3 +22,8 @@ def escape(text: str) -> str:
 def notice(message: str) -> str:
     """A message in place of results."""
     return f'<p class="notice" role="alert">{escape(message)}</p>'
+
+
+def plain(message: str) -> str:
+    """A line that explains."""
+    return f'<p class="conditions">{escape(message)}</p>'

@@ -83,15 +83,15 @@ def wait_until_served(url: str, app: subprocess.Popen[bytes]) -> None:
 
 
 @contextmanager
-def served(*arguments: str) -> Iterator[str]:
-    """The address of an app that runs in a process of its own, with these arguments, until the block ends."""
+def served(*arguments: str) -> Iterator[tuple[str, int]]:
+    """Address and process id of an app with these arguments, which runs until the block ends."""
     port = free_port()
     url = f"http://127.0.0.1:{port}/"
     server = {"GRADIO_SERVER_NAME": "127.0.0.1", "GRADIO_SERVER_PORT": str(port), "GRADIO_SHARE": "False"}
     app = subprocess.Popen([sys.executable, str(APP), *arguments], env=os.environ | server)
     try:
         wait_until_served(url, app)
-        yield url
+        yield url, app.pid
     finally:
         app.terminate()
         app.wait()
@@ -151,7 +151,7 @@ def main() -> int:
         return 2
     arguments.folder.mkdir(parents=True, exist_ok=True)
     model = ["--model", arguments.model] if arguments.model else []
-    with served(*model) as url, chromium(executable) as browser:
+    with served(*model) as (url, _), chromium(executable) as browser:
         for shot in SHOTS:
             shoot(browser, url, shot, arguments.folder)
     return 0

@@ -7,6 +7,8 @@ from typing import Any
 
 import gradio as gr
 
+from demo.limits import MAX_FILE_BYTES
+
 STATIC = Path(__file__).parent / "static"
 # One style sheet for each tab, read in alphabetical order; base.css holds what all of them use.
 CSS = "\n".join(sheet.read_text(encoding="utf-8") for sheet in sorted(STATIC.glob("*.css")))
@@ -30,6 +32,8 @@ LAUNCH: dict[str, Any] = {
         button_primary_background_fill_hover_dark="*primary_800",
     ),
     "css": CSS,
-    "footer_links": ["gradio", "settings"],
+    "footer_links": ["api", "gradio", "settings"],
     "run_history": False,
+    "enable_monitoring": False,
+    "max_file_size": MAX_FILE_BYTES,
 }

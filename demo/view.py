@@ -7,6 +7,7 @@ from collections.abc import Callable
 import gradio as gr
 
 from demo.inputs import Inputs
+from demo.limits import MODEL_WORK
 from demo.markup import notice
 from demo.settings import choices, chosen_strategy, text_problem
 from demo.theme import script
@@ -33,4 +34,4 @@ def build_view(engine: Engine, inputs: Inputs, render: Callable[[Result], str], 
     shown = [inputs.text, strategy, *inputs.settings]
     view = gr.HTML(on_view(*(component.value for component in shown)), js_on_load=script(*scripts))
     for event in (*inputs.changed, strategy.change):
-        event(on_view, shown, view, api_visibility="private", concurrency_id="engine")
+        event(on_view, shown, view, api_visibility="private", **MODEL_WORK,

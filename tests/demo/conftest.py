@@ -1,4 +1,4 @@
-"""Browser tests: the app as it is shipped, in a headless Chromium that reaches no other host."""
+"""The demo of the tiny model, served; and the app as it is shipped, in a Chromium that reaches no other host."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from typing import Any
 
 import pytest
 
+from demo.blocks import build_demo
 from demo.screenshot import HEIGHT, browser_path, chromium, served
+from demo.theme import LAUNCH
+from engine import Engine
 
 
 @pytest.fixture(scope="session")
 def app_url() -> Iterator[str]:
-    with served() as url:
+    with served() as (url, _):
         yield url
 
 
@@ -57,3 +60,12 @@ def open_page(browser: Any, app_url: str) -> Iterator[Callable[..., Any]]:
         context.close()
     assert foreign == []
     assert errors == []
+
+
+@pytest.fixture(scope="session")
+def url(engine: Engine) -> Iterator[str]:
+    """Where the demo of the tiny model is served, with a slash at the end."""
+    demo = build_demo(engine)
+    _, local, _ = demo.launch(prevent_thread_lock=True, quiet=True, **LAUNCH)
+    yield local
+    demo.close(verbose=False)
