@@ -12,6 +12,7 @@ from demo.inputs import build_inputs
 from demo.layers import build_layers
 from demo.limits import QUEUE
 from demo.page import Page
+from demo.takeaway import build_takeaway
 from demo.why import build_why
 from engine import Engine
 
@@ -40,6 +41,8 @@ def build_demo(engine: Engine) -> gr.Blocks:
                 build_frontier(engine, inputs, frontier)
             with gr.Tab("Batch"):
                 build_batch(engine, inputs)
+            with gr.Tab("Take away") as takeaway:
+                build_takeaway(engine, inputs, takeaway)
         gr.HTML(FOOTER)
         build_api(engine)
     return demo.queue(**QUEUE)

@@ -10,6 +10,7 @@ from typing import Any
 import gradio as gr
 
 from demo.examples import EXAMPLES
+from demo.links import read_link
 from demo.markup import notice
 from demo.settings import CHOSEN, MAX_CHARACTERS, RECOVERING, choices, knobs, points
 from engine import Engine, FormatError, InputError
@@ -27,7 +28,7 @@ class Inputs:
 
     ``text``, ``strategies`` (names), ``settings`` (operating point, trigger, sliders: the arguments of
     `demo.settings.chosen_strategy` after the name); ``changed``: events after which the tabs show the text anew;
-    ``opened``: the page was opened.
+    ``opened``: the page was opened, and its link has been read.
     """
 
     text: gr.Textbox
@@ -129,4 +130,9 @@ def build_inputs(engine: Engine, page: gr.Blocks) -> Inputs:
     upload = file.upload(dropped_text, file, [text, dropped, file], **QUIET)
     point.input(on_point, point, sliders, **QUIET)
     changed = [button.click, examples.load_input_event.then, upload.then]
-    return Inputs(text, strategies, [point, trigger, *sliders], changed, page.load)
+
+    def on_open(request: gr.Request) -> list[Any]:
+        return read_link(engine, dict(request.query_params))
+
+    opened = page.load(on_open, None, [text, strategies, point, trigger, *sliders], **QUIET)
+    return Inputs(text, strategies, [point, trigger, *sliders], changed, opened.then)
