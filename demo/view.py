@@ -34,4 +34,4 @@ def build_view(engine: Engine, inputs: Inputs, render: Callable[[Result], str], 
     shown = [inputs.text, strategy, *inputs.settings]
     view = gr.HTML(on_view(*(component.value for component in shown)), js_on_load=script(*scripts))
     for event in (*inputs.changed, strategy.change):
-        event(on_view, shown, view, api_visibility="private", **MODEL_WORK,
+        event(on_view, shown, view, api_visibility="private", **MODEL_WORK)
