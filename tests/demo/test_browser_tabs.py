@@ -33,10 +33,9 @@ def test_batch_tags_a_file_and_shows_its_texts_as_text(open_page: Any, tmp_path:
     page.get_by_role("button", name="Tag the file").click()
     page.get_by_text("1 of 1 documents tagged").wait_for(timeout=60_000)
     page.get_by_text("some.jsonl:2").wait_for()
-    page.get_by_text("<b>a</b>").first.wait_for()
-    link = page.get_by_role("link").filter(has_text="KB").or_(page.locator("a[download]")).first
+    page.get_by_text("<b>a</b>").locator("visible=true").first.wait_for()
     with page.expect_download() as download:
-        link.click()
+        page.locator("a[href*='tagged-dense.jsonl']").first.click()
     (document,) = read_documents(download.value.path())
     assert document.text == HOSTILE
     assert page.title() == title
