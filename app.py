@@ -1,4 +1,4 @@
-"""Starts the demo: loads the weights once, builds the page, serves it."""
+"""Starts the demo: loads the weights once, builds the page, serves it; until then a page says that it is loading."""
 
 from __future__ import annotations
 
@@ -6,13 +6,10 @@ import argparse
 import os
 import sys
 
+from demo.waiting import waiting_page
+
 # Gradio reads it when it is imported; nothing is reported to anybody.
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-
-from demo.blocks import build_demo
-from demo.theme import LAUNCH
-from engine import InputError, load_engine
-from engine.tagger import DTYPES
 
 
 def main() -> int:
@@ -20,15 +17,21 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", help="model folder or Hugging Face hub id (default: the shipped weights)")
     parser.add_argument("--device", default="cpu", help="of torch, e.g. cuda (default: cpu)")
-    parser.add_argument("--dtype", default="float32", choices=DTYPES, help="default: float32")
+    parser.add_argument("--dtype", default="float32", help="float32 or bfloat16 (default: float32)")
     parser.add_argument("--share", action="store_true", help="make a public link (as does GRADIO_SHARE=true)")
     arguments = parser.parse_args()
-    try:
-        engine = load_engine(arguments.model, arguments.dtype, arguments.device)
-    except InputError as error:
-        print(error, file=sys.stderr)
-        return 2
-    build_demo(engine).launch(share=arguments.share or None, **LAUNCH)
+    with waiting_page() as port:
+        # These take seconds to import.
+        from demo.blocks import build_demo
+        from demo.theme import LAUNCH
+        from engine import InputError, load_engine
+
+        try:
+            page = build_demo(load_engine(arguments.model, arguments.dtype, arguments.device))
+        except InputError as error:
+            print(error, file=sys.stderr)
+            return 2
+    page.launch(share=arguments.share or None, server_port=port, **LAUNCH)
     return 0
 
 

@@ -16,11 +16,19 @@ BUDGET_S = 30.0
 
 @dataclass(frozen=True)
 class Measured:
-    """A strategy's result on the text, with the median time of the whole call over ``runs`` runs."""
+    """A strategy's result on the text, with the times of the whole call in each round, in milliseconds."""
 
     result: Result
-    latency_ms: float
-    runs: int
+    runs_ms: tuple[float, ...]
+
+    @property
+    def latency_ms(self) -> float:
+        """The median over the rounds."""
+        return median(self.runs_ms)
+
+    def faster_than(self, other: Measured) -> bool:
+        """Whether it was faster in every one of ``RUNS`` rounds, which happens by chance in 1 of 32 comparisons."""
+        return len(self.runs_ms) >= RUNS and all(a < b for a, b in zip(self.runs_ms, other.runs_ms, strict=True))
 
 
 def measure(engine: Engine, text: str, strategies: Sequence[Strategy]) -> list[Measured]:
@@ -35,4 +43,4 @@ def measure(engine: Engine, text: str, strategies: Sequence[Strategy]) -> list[M
             index = (turn + offset) % len(strategies)
             results[index] = engine.tag(text, strategies[index])
             times[index].append(results[index].latency.total_ms)
-    return [Measured(result, median(runs), len(runs)) for result, runs in zip(results, times, strict=True)]
+    return [Measured(result, tuple(runs)) for result, runs in zip(results, times, strict=True)]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import html
 import math
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
-from demo.measuring import Measured
+from demo.differences import KINDS, agreement, differences
+from demo.markup import escape, printable
+from demo.measuring import RUNS, Measured
 from engine import Entity, Result, Strategy
 from engine.trace import WordTrace
 
@@ -17,7 +18,9 @@ Segment = tuple[str, str | None]
 # Names of the component's own palette: these alone stay legible in dark mode.
 PALETTE = ("blue", "red", "green", "purple", "orange", "teal", "pink", "cyan", "lime")
 BACK_COLOUR = "yellow"
-LISTED = 10
+LISTED = 40
+SIGNS = {"kept": "=", "lost": "−", "new": "+", "boundary changed": "↔", "type changed": "≠"}
+FASTEST, FEWEST, CLOSEST = "fastest", "fewest operations", "closest to dense"
 ABOUT = {
     "dense": "Every word goes through every layer: the reference.",
     "hf": "The plain Hugging Face model with the same weights.",
@@ -29,18 +32,6 @@ ABOUT = {
     "truncate": "The encoder ends early, with the label head of that layer.",
 }
 BACK = "came back"
-_SURROGATES = re.compile("[\ud800-\udfff]")
-_TEMPLATE = str.maketrans({"$": "&#36;", "{": "&#123;", "}": "&#125;", "`": "&#96;", "\\": "&#92;"})
-
-
-def printable(text: str) -> str:
-    """The text with the replacement character for lone surrogates, which JSON cannot carry; offsets stay."""
-    return _SURROGATES.sub("\ufffd", text)
-
-
-def escape(text: str) -> str:
-    """The text for `gr.HTML`, which reads markup as well as ``${…}`` and ``{{…}}``."""
-    return html.escape(printable(text)).translate(_TEMPLATE)
 
 
 def left_at(layer: int) -> str:
@@ -99,35 +90,62 @@ def _entity_category(type_: str, words: list[WordTrace]) -> str:
     return f"{type_}, {left_at(max(left))}" if len(left) == len(words) else f"{type_}, partly left"
 
 
-def notice(message: str) -> str:
-    """A message in place of results."""
-    return f'<p class="notice" role="alert">{escape(message)}</p>'
-
-
-def conditions(device: str, dtype: str, threads: int, runs: int) -> str:
-    """Under which conditions the times below were measured."""
+def conditions(device: str, dtype: str, threads: int, measured: Mapping[str, Measured]) -> str:
+    """Under which conditions the times below were measured, and whether anything was the fastest."""
+    runs = len(next(iter(measured.values())).runs_ms)
     timed = f"median of {runs} runs" if runs > 1 else "one run"
+    undecided = len(measured) > 1 and not any(FASTEST in marks for marks in distinctions(measured).values())
+    why = "too few runs to tell" if runs < RUNS else "no strategy was ahead in every round"
     return (
         f'<p class="conditions">Measured just now: {timed} after a discarded one, strategies in turn; '
         f"whole call, from text to entities; {escape(device)}, {escape(dtype)}, {threads} "
-        f"{'thread' if threads == 1 else 'threads'}.</p>"
+        f"{'thread' if threads == 1 else 'threads'}.{f' None is marked fastest: {why}.' if undecided else ''}</p>"
     )
 
 
-def card(measured: Measured, dense: Measured) -> str:
-    """What one strategy did to the text, beside ``dense``."""
+def distinctions(measured: Mapping[str, Measured]) -> dict[str, list[str]]:
+    """By strategy: ``FASTEST``, ``FEWEST`` and ``CLOSEST``, each only where the difference is real.
+
+    The fastest was ahead of each other one in every round; fewest multiply-adds and most of dense's labels (hf, which
+    is dense, does not compete) are those of one strategy alone.
+    """
+    marks: dict[str, list[str]] = {name: [] for name in measured}
+    if len(measured) < 2:
+        return marks
+    for name, one in measured.items():
+        if all(one.faster_than(other) for rival, other in measured.items() if rival != name):
+            marks[name].append(FASTEST)
+    operations = {name: -one.result.cost.multiply_adds for name, one in measured.items()}
+    close = {
+        name: agreement(one.result, measured["dense"].result)[0]
+        for name, one in measured.items()
+        if "dense" in measured and name not in ("dense", "hf")
+    }
+    for mark, scores in ((FEWEST, operations), (CLOSEST, close)):
+        best = [name for name, score in scores.items() if score == max(scores.values())]
+        if len(best) == 1 and len(scores) > 1:
+            marks[best[0]].append(mark)
+    return marks
+
+
+def card(measured: Measured, dense: Measured, marks: Sequence[str] = ()) -> str:
+    """What one strategy did to the text, beside ``dense``; ``marks``: of `distinctions`."""
     result, cost = measured.result, measured.result.cost
     figures = [
         ("token-layers kept", f"{cost.token_layers_kept:.1%}"),
         ("multiply-adds", f"{cost.multiply_adds / 1e9:.2f} G{_share_of_dense(measured, dense)}"),
         ("words", _fates(result)),
-        ("entities", f"{len(result.entities)}{_difference(result, dense.result)}"),
+        ("came back", _recovered(result)),
+        ("entities", str(len(result.entities))),
+        ("agrees with dense", _agreement(result, dense.result)),
     ]
     rows = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in figures)
+    badges = "".join(f'<span class="mark">★ {mark}</span>' for mark in marks)
     return (
-        f'<section class="card"><h3>{escape(result.strategy.name)}</h3>'
+        f'<section class="card"><h3>{escape(result.strategy.name)}</h3><p class="marks">{badges}</p>'
         f'<p class="about">{escape(_about(result.strategy))}</p>'
-        f'<p class="latency"><strong>{measured.latency_ms:.1f} ms</strong> {_speed(measured, dense)}</p>'
+        f'<p class="latency"><strong>{measured.latency_ms:.1f} ms</strong> {_speed(measured, dense)}'
+        f'<span class="spread">{_spread(measured)}</span></p>'
         f"<dl>{rows}</dl>{_differing(result, dense.result)}</section>"
     )
 
@@ -143,9 +161,17 @@ def _speed(measured: Measured, dense: Measured) -> str:
     if measured is dense:
         return '<span class="speed">the reference</span>'
     ratio = math.floor(100 * dense.latency_ms / measured.latency_ms) / 100
-    if ratio < 1:
-        return f'<span class="speed slower">slower than dense on this text: {ratio:.2f}×</span>'
-    return f'<span class="speed">{ratio:.2f}× as fast as dense on this text</span>'
+    if measured.faster_than(dense):
+        return f'<span class="speed">{ratio:.2f}× as fast as dense on this text</span>'
+    if dense.faster_than(measured) or len(measured.runs_ms) < RUNS:
+        speed = "slower than" if ratio < 1 else "not measured often enough to be called faster than"
+        return f'<span class="speed slower">{speed} dense on this text: {ratio:.2f}×</span>'
+    return f'<span class="speed">no real difference from dense here: {ratio:.2f}×, rounds disagree</span>'
+
+
+def _spread(measured: Measured) -> str:
+    low, high, runs = min(measured.runs_ms), max(measured.runs_ms), len(measured.runs_ms)
+    return f"{low:.1f}–{high:.1f} ms in {runs} runs" if runs > 1 else "one run"
 
 
 def _share_of_dense(measured: Measured, dense: Measured) -> str:
@@ -159,30 +185,38 @@ def _fates(result: Result) -> str:
     left = [word.layer for word in words if word.state == "left"]
     back = sum(word.state == "recovered" for word in words)
     parts = [f"{left.count(layer)} left at layer {layer}" for layer in sorted(set(left))]
-    parts += [f"{back} came back"] if back else []
     return ", ".join([f"{len(words) - len(left) - back} of {len(words)} stayed", *parts])
 
 
-def _only_in(entities: Iterable[Entity], others: Iterable[Entity]) -> list[Entity]:
-    keys = {other.key for other in others}
-    return [entity for entity in entities if entity.key not in keys]
+def _recovered(result: Result) -> str:
+    if result.strategy.recovery is None:
+        return "no recovery"
+    return f"{sum(word.state == 'recovered' for word in result.trace.words)} words"
 
 
-def _difference(result: Result, dense: Result) -> str:
+def _agreement(result: Result, dense: Result) -> str:
     if result is dense:
-        return ""
-    missing, new = _only_in(dense.entities, result.entities), _only_in(result.entities, dense.entities)
-    if not missing and not new:
-        return ", the same as dense"
-    return f", unlike dense: {len(missing)} missing, {len(new)} new"
+        return "the reference"
+    same, words = agreement(result, dense)
+    return f"{same} of {words} words, {_kept(result, dense)} of {len(dense.entities)} entities"
+
+
+def _kept(result: Result, dense: Result) -> int:
+    return len({entity.key for entity in result.entities} & {entity.key for entity in dense.entities})
 
 
 def _differing(result: Result, dense: Result) -> str:
-    missing, new = _only_in(dense.entities, result.entities), _only_in(result.entities, dense.entities)
-    marked = [("−", entity) for entity in missing] + [("+", entity) for entity in new]
-    if not marked:
+    if result is dense:
         return ""
-    items = [f"<li>{sign} {escape(entity.text)} ({escape(entity.type)})</li>" for sign, entity in marked[:LISTED]]
-    if len(marked) > LISTED:
-        items.append(f"<li>and {len(marked) - LISTED} more</li>")
-    return f"<details><summary>Show the differences</summary><ul>{''.join(items)}</ul></details>"
+    found = differences(result, dense)
+    counts = Counter(difference.kind for difference in found)
+    changed = ", ".join(f"{counts[kind]} {kind}" for kind in KINDS if counts[kind] and kind != "kept")
+    summary = f"Unlike dense: {changed}" if changed else "The same entities as dense"
+    items = [
+        f'<li class="{one.kind.partition(" ")[0]}"><b>{SIGNS[one.kind]} {escape(one.entity.text)}</b> '
+        f"({escape(one.entity.type)}) {one.kind}: {escape(one.reason)}</li>"
+        for one in found[:LISTED]
+    ]
+    if len(found) > LISTED:
+        items.append(f"<li>and {len(found) - LISTED} more</li>")
+    return f"<details><summary>{summary}</summary><ul>{''.join(items)}</ul></details>"

@@ -1,4 +1,4 @@
-"""``python -m demo.screenshot OUT.png``: the app in a headless Chromium, comparing strategies on an example."""
+"""``python -m demo.screenshot [FOLDER]``: pictures of the app in a headless Chromium, for the documentation."""
 
 from __future__ import annotations
 
@@ -9,14 +9,20 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.error import URLError
 from urllib.request import urlopen
 
 APP = Path(__file__).resolve().parent.parent / "app.py"
-WIDTH, HEIGHT = 1400, 900
+HEIGHT = 900
+MARGIN = 16  # around a part of the page
 START_S = 120
 COMPARE_S = 120
+SETTLE_MS = 1500  # until overlays and transitions have faded
 BROWSER_FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -26,6 +32,30 @@ BROWSER_FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A picture: of a tab's part, or of the whole page where ``part`` is empty; ``layer``: where the slider stands."""
+
+    name: str
+    tab: str
+    part: str = ""
+    theme: str = "light"
+    width: int = 1200
+    layer: int | None = None
+    motion: str = "no-preference"
+
+
+SHOTS = (
+    Shot("compare", "Compare", width=1400),
+    Shot("layers", "Layer by layer", ".layers", layer=2),
+    Shot("layers-dark", "Layer by layer", ".layers", theme="dark", layer=2),
+    Shot("layers-320", "Layer by layer", ".layers", width=320, layer=2),
+    Shot("layers-reduced-motion", "Layer by layer", ".layers", width=800, layer=3, motion="reduce"),
+    Shot("why", "Why", ".why"),
+    Shot("why-dark-320", "Why", theme="dark", width=320),
+)
 
 
 def free_port() -> int:
@@ -52,44 +82,78 @@ def wait_until_served(url: str, app: subprocess.Popen[bytes]) -> None:
     raise RuntimeError(f"expected the app at {url}, got no answer; start it with python app.py to see why")
 
 
-def shoot(url: str, out: Path, browser_path: str) -> None:
-    """Compares the example that the page starts with, and saves the whole page."""
+@contextmanager
+def served(*arguments: str) -> Iterator[tuple[str, int]]:
+    """Address and process id of an app with these arguments, which runs until the block ends."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}/"
+    server = {"GRADIO_SERVER_NAME": "127.0.0.1", "GRADIO_SERVER_PORT": str(port), "GRADIO_SHARE": "False"}
+    app = subprocess.Popen([sys.executable, str(APP), *arguments], env=os.environ | server)
+    try:
+        wait_until_served(url, app)
+        yield url, app.pid
+    finally:
+        app.terminate()
+        app.wait()
+
+
+def browser_path() -> str | None:
+    """Chromium from ``$CHROMIUM`` or the path."""
+    return os.environ.get("CHROMIUM") or shutil.which("chromium")
+
+
+@contextmanager
+def chromium(executable: str) -> Iterator[Any]:
+    """A headless browser of Playwright."""
     from playwright.sync_api import sync_playwright
 
     with (
         sync_playwright() as playwright,
-        playwright.chromium.launch(executable_path=browser_path, args=BROWSER_FLAGS) as browser,
+        playwright.chromium.launch(executable_path=executable, args=BROWSER_FLAGS) as browser,
     ):
-        page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
-        page.goto(f"{url}?__theme=light")
-        page.get_by_role("button", name="Compare").click()
-        page.locator(".conditions").wait_for(timeout=COMPARE_S * 1000)
+        yield browser
+
+
+def margin(box: dict[str, float], width: int) -> dict[str, float]:
+    """A box with a margin, within a page of this width."""
+    x, right = max(0, box["x"] - MARGIN), min(width, box["x"] + box["width"] + MARGIN)
+    return {"x": x, "y": box["y"] - MARGIN, "width": right - x, "height": box["height"] + 2 * MARGIN}
+
+
+def shoot(browser: Any, url: str, shot: Shot, folder: Path) -> None:
+    """Takes one picture of the example that the page starts with."""
+    with browser.new_context(
+        viewport={"width": shot.width, "height": HEIGHT}, reduced_motion=shot.motion, device_scale_factor=1
+    ) as context:
+        page = context.new_page()
+        page.goto(f"{url}?__theme={shot.theme}")
+        page.locator(".card").first.wait_for(timeout=COMPARE_S * 1000)  # opening the page compares
+        page.get_by_role("tab", name=shot.tab).click()
+        if shot.layer is not None:
+            page.locator(".layers input").fill(str(shot.layer))
         page.mouse.move(0, 0)
-        page.wait_for_timeout(1000)  # until the progress overlays have faded
-        page.screenshot(path=out, full_page=True)
+        page.evaluate("scrollTo(0, 0)")
+        page.wait_for_timeout(SETTLE_MS)
+        path = folder / f"{shot.name}.png"
+        clip = margin(page.locator(shot.part).bounding_box(), shot.width) if shot.part else None
+        page.screenshot(path=path, full_page=True, clip=clip)
 
 
 def main() -> int:
     """Exit status 2: no browser."""
     parser = argparse.ArgumentParser(prog="python -m demo.screenshot", description=__doc__)
-    parser.add_argument("out", type=Path, help="the PNG file to write")
+    parser.add_argument("folder", type=Path, nargs="?", default=Path("docs"), help="for the PNG files (default: docs)")
     parser.add_argument("--model", help="model folder or hub id (default: the shipped weights)")
     arguments = parser.parse_args()
-    browser = os.environ.get("CHROMIUM") or shutil.which("chromium")
-    if browser is None:
+    executable = browser_path()
+    if executable is None:
         print("expected Chromium on the path or in $CHROMIUM, got none; install it", file=sys.stderr)
         return 2
-    port = free_port()
-    url = f"http://127.0.0.1:{port}/"
-    command = [sys.executable, str(APP), *(["--model", arguments.model] if arguments.model else [])]
-    server = {"GRADIO_SERVER_NAME": "127.0.0.1", "GRADIO_SERVER_PORT": str(port), "GRADIO_SHARE": "False"}
-    app = subprocess.Popen(command, env=os.environ | server)
-    try:
-        wait_until_served(url, app)
-        shoot(url, arguments.out, browser)
-    finally:
-        app.terminate()
-        app.wait()
+    arguments.folder.mkdir(parents=True, exist_ok=True)
+    model = ["--model", arguments.model] if arguments.model else []
+    with served(*model) as (url, _), chromium(executable) as browser:
+        for shot in SHOTS:
+            shoot(browser, url, shot, arguments.folder)
     return 0
 
 

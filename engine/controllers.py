@@ -185,6 +185,10 @@ class EntropyController:
     def __call__(self, gate: Gate) -> Decision:
         return self.decide(gate, at_gate(self.thresholds, gate))
 
+    def threshold(self, gate: Gate, need: np.ndarray) -> np.ndarray:
+        """The need, ``(words,)``, up to which words are let go at a gate."""
+        return np.full(len(need), at_gate(self.thresholds, gate))
+
     def decide(self, gate: Gate, threshold: float | np.ndarray) -> Decision:
         """The decision for a threshold, which may differ from word to word, ``(words,)``."""
         entropy = normalised_entropy(gate.probabilities)
@@ -238,12 +242,16 @@ class RuleController:
         for weight, values in parts:
             mean, std = window_mean_std(values, gate.alive, window, windows)
             need = need + weight * (values - mean[window]) / std[window].clip(min=1e-6)
-        mean, std = window_mean_std(need, gate.alive, window, windows)
         near_entity = neighbour_max(gate.labels > 0, window, self.neighbours)
-        leaves = (need < (mean + self.lambda_ * std)[window]) & ~near_entity & gate.alive
+        leaves = (need < self.threshold(gate, need)) & ~near_entity & gate.alive
         if self.min_keep_ratio:
             leaves = _not_below_floor(leaves, need, gate, self.min_keep_ratio)
         return Decision(leaves, need)
+
+    def threshold(self, gate: Gate, need: np.ndarray) -> np.ndarray:
+        """The need, ``(words,)``, below which words are let go: μ + λσ of each word's window."""
+        mean, std = window_mean_std(need, gate.alive, gate.words.window, len(gate.words.counts))
+        return (mean + self.lambda_ * std)[gate.words.window]
 
 
 @dataclass(frozen=True)

@@ -144,3 +144,7 @@ class LearnedController:
             near = neighbour_max(gate.labels > 0, gate.words.window, NEIGHBOURS)
             risk = np.where(near, np.inf, risk)
         return leave_below(gate, risk, threshold, self.min_keep_ratio, whole=self.exit_entities)
+
+    def threshold(self, gate: Gate, need: np.ndarray) -> np.ndarray:
+        """The need, ``(words,)``, up to which words are let go at a gate."""
+        return np.full(len(need), at_gate(as_tuple(self.max_risk), gate))

@@ -17,6 +17,7 @@ from engine.controllers import RandomController
 from engine.documents import Entity
 from engine.encoders import Encoder
 from engine.errors import InputError
+from engine.explain import WordScores, explain
 from engine.flops import Cost, add, window_cost
 from engine.huggingface import run_huggingface
 from engine.learned import LearnedController
@@ -272,6 +273,15 @@ class Engine:
             Result(text, entities, strategy, spans, probabilities, latency, parts, self.model)
             for text, spans, parts, (probabilities, entities) in zip(texts, words, placed, found, strict=True)
         ]
+
+    def explain(self, result: Result) -> list[tuple[WordScores, ...]]:
+        """For each word of a result, in text order, its scores at every gate that it reached; runs the text again."""
+        found: list[tuple[WordScores, ...]] = []
+        for placed in result._placed:
+            window, first = placed.window, placed.first_word - placed.window.first
+            scores = explain(self.model, placed.memory, result.strategy, self.network)
+            found += scores[first + window.own : first + window.own_end]
+        return found
 
     def _chunks(self, windows: list[tuple[int, Window]], strategy: Strategy) -> Iterator[list[tuple[int, Window]]]:
         """Windows by length, as many at a time as fit into ``MAX_ROWS``; ``hf`` gets them as they come."""

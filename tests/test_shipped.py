@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from packaging.requirements import Requirement
 
 from engine import load_engine
 from engine.corpora import load_corpus
@@ -69,11 +70,15 @@ def test_gold_to_labels_to_spans_gives_back_the_sample_corpus():
 
 def test_the_space_front_matter_matches_the_requirements():
     front = dict(re.findall(r'^(\w+): "?([^"\n]+)"?$', (ROOT / "README.md").read_text().split("---")[1], re.MULTILINE))
-    minimum = re.search(r"^gradio>=([\d.]+)", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
-    assert minimum is not None
     assert front["sdk"] == "gradio"
-    assert front["sdk_version"].startswith(minimum[1])
     assert (ROOT / front["app_file"]).is_file()
+    wanted = re.search(r'requires-python = ">=([\d.]+)"', (ROOT / "pyproject.toml").read_text())
+    assert wanted is not None
+    assert [int(part) for part in front["python_version"].split(".")] >= [int(part) for part in wanted[1].split(".")]
+    gradio = re.search(r"^gradio[^#]*", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
+    assert gradio is not None
+    assert front["sdk_version"] in Requirement(gradio[0].strip()).specifier
+    assert len(front["short_description"]) <= 60  # what the Hub allows
 
 
 def test_pictures_and_files_that_the_readme_links_to_exist():

@@ -11,9 +11,12 @@ import pytest
 
 import app
 from demo import measuring
-from demo.blocks import KNOBS, MAX_CHARACTERS, build_demo, choices, compare, points
+from demo.blocks import build_demo
+from demo.compare import compare
 from demo.examples import EXAMPLES
+from demo.inputs import dropped_text
 from demo.measuring import measure
+from demo.settings import KNOBS, MAX_CHARACTERS, choices, points
 from demo.theme import LAUNCH
 from engine import Engine, load_engine
 
@@ -66,7 +69,7 @@ class TestCompare:
             ran.update({strategy.name: strategy for strategy in strategies})
             return measure(engine, text, strategies)
 
-        monkeypatch.setattr("demo.blocks.measure", spy)
+        monkeypatch.setattr("demo.compare.measure", spy)
         compare(engine, TEXT, ALL, None, "entity_loss", 1.5, 0.25, 0.5)
         assert ran["rule"] == engine.strategy("rule", lambda_=1.5, min_keep_ratio=0.25)
         assert ran["entropy"] == engine.strategy("entropy", min_keep_ratio=0.5)
@@ -109,8 +112,41 @@ class TestMeasure:
 
     def test_slow_texts_get_fewer_runs(self, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(measuring, "BUDGET_S", -1.0)
-        assert measure(engine, TEXT, [engine.strategy("dense")])[0].runs == 1
+        assert len(measure(engine, TEXT, [engine.strategy("dense")])[0].runs_ms) == 1
         assert "one run" in compare(engine, TEXT, ["dense"], *DEFAULTS)[0]
+
+
+class TestDroppedFile:
+    @pytest.fixture
+    def drop(self, tmp_path: Path) -> Any:
+        def drop(content: bytes, name: str = "mine.txt") -> list[Any]:
+            path = tmp_path / name
+            path.write_bytes(content)
+            updates = dropped_text(str(path))
+            assert not path.exists()
+            assert str(tmp_path) not in str(updates)
+            return updates
+
+        return drop
+
+    def test_plain_text_becomes_the_text(self, drop: Any) -> None:
+        assert drop(TEXT.encode())[0] == TEXT
+
+    def test_of_pubtator_the_first_document_is_taken(self, drop: Any) -> None:
+        text, line, file = drop(b"1|t|Title.\n1|a|Abstract.\n\n2|t|Other.\n2|a|One.\n\n")
+        assert (text, file) == ("Title.\nAbstract.", None)
+        assert "first of 2 documents" in line["value"]
+
+    def test_a_file_that_is_no_text_gives_a_message(self, drop: Any) -> None:
+        text, line, _ = drop(b"\xff\xfe")
+        assert text == gr.skip()
+        assert "mine.txt:1: document mine: expected UTF-8" in line["value"]
+
+    def test_a_large_file_gives_a_message(self, drop: Any) -> None:
+        assert "at most 1,000,000 bytes, got 1,000,001" in drop(b"a" * 1_000_001)[1]["value"]
+
+    def test_names_of_files_are_text(self, drop: Any) -> None:
+        assert "<img" not in drop(b"\xff", "<img src=x onerror=alert(1)>.txt")[1]["value"]
 
 
 class TestPage:
@@ -128,20 +164,6 @@ class TestPage:
         sliders = components(build_demo(engine), gr.Slider)
         assert [slider.value for slider in sliders] == [0.3271, 0.07, 0.0]
 
-    @pytest.mark.parametrize(
-        ("names", "enabled"),
-        [
-            (["dense", "hf", "random", "truncate-1"], [False, False, False, False]),
-            (["rule"], [True, True, False, False]),
-            (["dense", "entropy"], [False, False, True, False]),
-            (["rule", "entropy", "entropy+recovery"], [True, True, True, True]),
-        ],
-    )
-    def test_settings_work_only_for_chosen_strategies(
-        self, demo: gr.Blocks, names: list[str], enabled: list[bool]
-    ) -> None:
-        assert [update["interactive"] for update in handler(demo, "on_choice")(names)] == enabled
-
     def test_a_point_sets_the_sliders_and_the_strategies(self, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
         def stored(lambda_: float) -> dict[str, Any]:
             return engine.strategy("rule", lambda_=lambda_).to_json()
@@ -154,9 +176,9 @@ class TestPage:
             assert knob.name in engine.strategy(knob.strategy).knobs()
             assert f"Used by {knob.strategy} only" in slider.info
 
-    def test_button_and_examples_compare(self, demo: gr.Blocks) -> None:
+    def test_button_examples_files_and_opening_the_page_compare(self, demo: gr.Blocks) -> None:
         comparing = [function for function in demo.fns.values() if function.name == "on_compare"]
-        assert len(comparing) == 2
+        assert len(comparing) == 4
         assert {function.concurrency_id for function in comparing} == {"engine"}
         updates = comparing[0].fn(TEXT, ["dense"], *DEFAULTS)
         assert len(updates) == len(comparing[0].outputs)
@@ -191,7 +213,9 @@ class TestApp:
     ) -> None:
         monkeypatch.setattr("sys.argv", ["app.py", "--model", str(model_folder)])
         assert app.main() == 0
-        assert launched == [{"share": None, **LAUNCH}]
+        (settings,) = launched
+        assert settings.pop("server_port") >= 1024
+        assert settings == {"share": None, **LAUNCH}
 
     def test_bad_weights_end_with_status_2_and_the_reason(
         self, tmp_path: Path, launched: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, capsys: Any

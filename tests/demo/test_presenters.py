@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from demo import presenters
-from demo.measuring import Measured
+from demo.markup import escape, notice
+from demo.measuring import RUNS, Measured
 from engine import Engine, Entity, Result
 
 TEXT = "Famotidine-associated delirium. Six patients\non famotidine (20 mg/day)  had nausea;\n\nall recovered. "
@@ -20,7 +21,7 @@ any_text = st.text(st.characters(exclude_categories=()), max_size=60)
 
 
 def measured(result: Result, latency_ms: float = 10.0) -> Measured:
-    return Measured(result, latency_ms, 5)
+    return Measured(result, (latency_ms,) * RUNS)
 
 
 def offsets(result: Result) -> list[tuple[int, int, str | None]]:
@@ -78,7 +79,9 @@ class TestSegments:
         for word in result.trace.words:
             category = next(category for start, end, category in spans if start <= word.start < end)
             assert (category == presenters.BACK) == (word.state == "recovered")
-        assert ", 2 came back" in presenters.card(measured(result), measured(engine.tag(TEXT, "dense")))
+        assert "<dt>came back</dt><dd>2 words</dd>" in presenters.card(
+            measured(result), measured(engine.tag(TEXT, "dense"))
+        )
 
     def test_an_entity_whose_words_left_is_still_one(self, engine: Engine) -> None:
         entity = Entity(0, 10, "Chemical", "Famotidine")
@@ -107,7 +110,7 @@ class TestSegments:
 class TestEscaping:
     @given(text=any_text)
     def test_neither_markup_nor_templates_survive(self, text: str) -> None:
-        escaped = presenters.escape(text)
+        escaped = escape(text)
         assert not set("<>\"'${}`\\") & set(escaped)
         escaped.encode()
 
@@ -121,7 +124,7 @@ class TestEscaping:
         assert "{{" not in page
 
     def test_messages_are_text(self) -> None:
-        assert "<b>" not in presenters.notice("<b>${x}</b>")
+        assert "<b>" not in notice("<b>${x}</b>")
 
 
 class TestCard:
@@ -161,29 +164,56 @@ class TestCard:
         famotidine = Entity(0, 10, "Chemical", "Famotidine")
         delirium = Entity(22, 30, "Disease", "delirium")
         reference = replace(dense, result=replace(dense.result, entities=(famotidine, delirium)))
-        page = presenters.card(
-            measured(replace(engine.tag(TEXT, "rule"), entities=(replace(famotidine, type="Disease"), nausea))),
-            reference,
-        )
-        assert "2, unlike dense: 2 missing, 2 new" in page
-        for item in ("− Famotidine (Chemical)", "− delirium (Disease)", "+ Famotidine (Disease)", "+ nausea (Disease)"):
+        changed = replace(engine.tag(TEXT, "rule"), entities=(replace(famotidine, type="Disease"), nausea))
+        page = presenters.card(measured(changed), reference)
+        assert "Unlike dense: 1 lost, 1 new, 1 type changed" in page
+        assert "0 of 2 entities" in page
+        for item in ("≠ Famotidine</b> (Disease)", "− delirium</b> (Disease)", "+ nausea</b> (Disease)"):
             assert item in page
 
     def test_a_different_score_is_no_difference(self, engine: Engine, dense: Measured) -> None:
         same = tuple(replace(entity, score=0.5) for entity in dense.result.entities)
         page = presenters.card(measured(replace(engine.tag(TEXT, "rule"), entities=same)), dense)
-        assert "the same as dense" in page
+        assert "The same entities as dense" in page
 
     def test_long_lists_of_differences_are_cut(self, engine: Engine, dense: Measured) -> None:
         many = tuple(Entity(i, i + 1, "Disease", TEXT[i]) for i in range(presenters.LISTED + 3))
         nothing = replace(dense, result=replace(dense.result, entities=()))
         page = presenters.card(measured(replace(engine.tag(TEXT, "rule"), entities=many)), nothing)
-        assert page.count("<li>+") == presenters.LISTED
+        assert page.count("<b>+") == presenters.LISTED
         assert "and 3 more" in page
 
 
-def test_conditions_name_device_dtype_threads_and_runs() -> None:
-    line = presenters.conditions("cpu", "float32", 2, 5)
+def test_conditions_name_device_dtype_threads_and_runs(engine: Engine) -> None:
+    dense = engine.tag(TEXT, "dense")
+    line = presenters.conditions("cpu", "float32", 2, {"dense": measured(dense)})
     for part in ("cpu", "float32", "2 threads", "median of 5 runs", "discarded"):
         assert part in line
-    assert "1 thread." in presenters.conditions("cpu", "float32", 1, 1)
+    assert "1 thread." in presenters.conditions("cpu", "float32", 1, {"dense": Measured(dense, (1.0,))})
+
+
+class TestDistinctions:
+    @pytest.fixture
+    def pair(self, engine: Engine) -> dict[str, Measured]:
+        return {name: measured(engine.tag(TEXT, name)) for name in ("dense", "truncate-1")}
+
+    def test_the_fastest_was_ahead_in_every_round(self, pair: dict[str, Measured]) -> None:
+        ahead = pair | {"truncate-1": replace(pair["truncate-1"], runs_ms=(9.0, 8.0, 9.9, 9.0, 9.0))}
+        assert presenters.FASTEST in presenters.distinctions(ahead)["truncate-1"]
+        once_behind = pair | {"truncate-1": replace(pair["truncate-1"], runs_ms=(1.0, 1.0, 10.1, 1.0, 1.0))}
+        assert not any(presenters.FASTEST in marks for marks in presenters.distinctions(once_behind).values())
+        assert "None is marked fastest: no strategy was ahead" in presenters.conditions("cpu", "x", 2, once_behind)
+
+    def test_few_rounds_tell_nothing(self, pair: dict[str, Measured]) -> None:
+        few = {name: replace(one, runs_ms=(time,)) for (name, one), time in zip(pair.items(), (9.0, 1.0), strict=True)}
+        assert presenters.FASTEST not in presenters.distinctions(few)["truncate-1"]
+        assert "too few runs" in presenters.conditions("cpu", "float32", 2, few)
+
+    def test_fewest_operations_are_marked_unless_two_share_them(self, pair: dict[str, Measured]) -> None:
+        assert presenters.distinctions(pair) == {"dense": [], "truncate-1": [presenters.FEWEST]}
+        assert presenters.distinctions({"dense": pair["dense"], "hf": pair["dense"]}) == {"dense": [], "hf": []}
+
+    def test_closest_to_dense_is_one_of_several(self, engine: Engine, pair: dict[str, Measured]) -> None:
+        several = pair | {"truncate-2": measured(engine.tag(TEXT, "dense")), "hf": measured(engine.tag(TEXT, "hf"))}
+        assert presenters.distinctions(several)["truncate-2"] == [presenters.CLOSEST]
+        assert presenters.CLOSEST not in presenters.distinctions(several)["hf"]

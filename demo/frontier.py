@@ -1,0 +1,195 @@
+"""The tab Frontier: F1 against latency from the evaluator's own files. Plots are functions of the CSV files alone."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import pandas as pd
+from matplotlib.figure import Figure
+
+from demo.inputs import Inputs
+from demo.limits import MODEL_WORK
+from demo.markup import escape, notice
+from demo.settings import chosen_strategy
+from engine import Engine, InputError, Strategy
+
+REPORTS = Path(__file__).resolve().parent.parent / "docs"
+RESULTS, CALIBRATED = "results.csv", "frontier.csv"
+PICTURES = {
+    "ablations": "What each setting gives and costs",
+    "errors": "Errors against gold, and those that pruning caused or cured",
+    "subgroups": "Who bears the loss: F1 by group of mentions",
+}
+MEASURED_ON = ("corpus", "split", "documents", "device", "threads", "dtype", "torch", "commit")
+MARKERS = {"dense": "s", "hf": "D", "rule": "^", "entropy": "o", "mlp": "P", "random": "x", "truncate": "v"}
+RING: dict[str, Any] = {"s": 260, "facecolors": "none", "edgecolors": "#c00000", "linewidths": 2, "zorder": 3}
+
+
+def reports(folder: Path) -> list[str]:
+    """The names of the reports in a folder: its folders with a ``results.csv``."""
+    return sorted(path.parent.name for path in folder.glob(f"*/{RESULTS}"))
+
+
+def measured_on(table: pd.DataFrame) -> str:
+    """On what the rows of a CSV file were measured, as its columns have it."""
+    known = [(name, table[name].dropna().unique()) for name in MEASURED_ON if name in table]
+    parts = [f"{name} {', '.join(map(str, values))}" for name, values in known if len(values)]
+    return f"Measured on: {'; '.join(parts)}." if parts else "The file does not say on what it was measured."
+
+
+def setting(strategy: Strategy) -> dict[str, Any]:
+    """What makes two strategies run alike: all of the settings but names."""
+    return replace(strategy, name="", point="").to_json()
+
+
+def is_current(name: str, point: object, current: Sequence[Strategy]) -> bool:
+    """Whether a row's strategy, at its operating point, is one of the current ones."""
+    return any(name == one.name and (point if isinstance(point, str) else "") == one.point for one in current)
+
+
+def measured_figure(table: pd.DataFrame, current: Sequence[Strategy]) -> Figure:
+    """F1 against the median latency of a call, a panel for each batch size, from ``results.csv``; current ones ringed.
+
+    Args:
+        table: the rows.
+        current: strategies as the page's settings have them.
+    """
+    sizes = sorted(table["batch_size"].unique())
+    figure = Figure(figsize=(5.4 * len(sizes), 4.4), layout="constrained")
+    axes = figure.subplots(1, len(sizes), squeeze=False, sharey=True)[0]
+    for axis, size in zip(axes, sizes, strict=True):
+        for number, (_, row) in enumerate(table[table["batch_size"] == size].iterrows()):
+            point = (row["latency_ms_median"], row["f1"])
+            label = f"{row['strategy']} {row['speedup_vs_dense']:.2f}×"
+            axis.scatter(*point, marker=_marker(row["strategy"]), color=f"C{number}", s=50, label=label)
+            if is_current(row["strategy"], row["point"], current):
+                axis.scatter(*point, **RING)
+        axis.set_title(f"batch size {size}", fontsize=10)
+        axis.set_xlabel("latency of a call, median (ms)")
+        axis.margins(0.1)
+        axis.grid(alpha=0.3)
+        axis.legend(fontsize=8)
+    axes[0].set_ylabel("exact-span micro F1")
+    return figure
+
+
+def calibrated_figure(table: pd.DataFrame, current: Sequence[Strategy]) -> Figure:
+    """F1 lost against dense ÷ own multiply-adds for every setting that calibration tried; current ones ringed."""
+    figure = Figure(figsize=(6.4, 4.4), layout="constrained")
+    axis = figure.subplots()
+    wanted = [setting(strategy) for strategy in current if strategy.gates]
+    for name, rows in table.groupby("strategy"):
+        drops, marker = rows["f1_drop_points"], _marker(str(name))
+        axis.scatter(drops, rows["promised_speedup"], label=str(name), marker=marker, alpha=0.5, s=18)
+        for _, row in rows.iterrows():
+            if setting(Strategy.from_json(json.loads(row["settings"]))) in wanted:
+                axis.scatter(row["f1_drop_points"], row["promised_speedup"], **RING)
+    axis.set_xlabel("F1 lost against dense (points)")
+    axis.set_ylabel("dense ÷ own multiply-adds")
+    axis.grid(alpha=0.3)
+    axis.legend(fontsize=8)
+    return figure
+
+
+def _marker(name: str) -> str:
+    return MARKERS.get(name.partition("@")[0].partition("-")[0].partition("+")[0], "*")
+
+
+def picture(data: bytes, kind: str, title: str, caption: str) -> str:
+    """A figure with its caption; the picture is part of the page, so that no file need be served."""
+    source = f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
+    return (
+        f'<figure class="plot"><img src="{source}" alt="{escape(title)}">'
+        f"<figcaption><strong>{escape(title)}.</strong> {escape(caption)}</figcaption></figure>"
+    )
+
+
+def _drawn(figure: Figure, title: str, caption: str) -> str:
+    out = io.BytesIO()
+    figure.savefig(out, format="svg", facecolor="white")
+    return picture(out.getvalue(), "svg+xml", title, caption)
+
+
+def measured(folder: Path, current: Sequence[Strategy]) -> str:
+    """The plot of a report's ``results.csv``, and which of the current settings it does not hold."""
+    table = pd.read_csv(folder / RESULTS)
+    found = list(zip(table["strategy"].astype(str), table["point"], strict=True))
+    absent = [one.name for one in current if not any(is_current(name, point, [one]) for name, point in found)]
+    caption = measured_on(table)
+    if absent:
+        caption += f" With the current settings, this report did not measure {', '.join(absent)}."
+    return _drawn(measured_figure(table, current), "F1 against latency, current settings ringed", caption)
+
+
+def calibrated(source: str, current: Sequence[Strategy]) -> str:
+    """The plot of the weights' ``frontier.csv``, or that there is none."""
+    path = Path(source) / CALIBRATED
+    if not path.is_file():
+        return notice(
+            f"These weights come without {CALIBRATED}, the settings that calibration tries: "
+            "make it with python -m engine.training.calibrate --model FOLDER."
+        )
+    table = pd.read_csv(path)
+    title = "F1 lost against computing saved, for every setting that calibration tried; current settings ringed"
+    caption = f"By formula, not by the clock. From {path.parent.name}/{CALIBRATED}: {len(table)} settings. "
+    return _drawn(calibrated_figure(table, current), title, caption + _calibration_data(table))
+
+
+def _calibration_data(table: pd.DataFrame) -> str:
+    if "corpus" in table:
+        return measured_on(table)
+    return "Measured on the documents that calibration holds out; the model card names them."
+
+
+def pictures(folder: Path) -> str:
+    """The report's other plots, and which of them there are not."""
+    page, absent = "", []
+    for name, title in PICTURES.items():
+        path = folder / f"{name}.png"
+        if not path.is_file():
+            absent.append(path.name)
+            continue
+        csv = folder / f"{name}.csv"
+        caption = measured_on(pd.read_csv(csv)) if csv.is_file() else f"Its data, {csv.name}, are not in the report."
+        page += picture(path.read_bytes(), "png", title, caption)
+    return page + (notice(f"Not in the report {folder.name}: {', '.join(absent)}.") if absent else "")
+
+
+def show(engine: Engine, name: str | None, current: Sequence[Strategy], folder: Path = REPORTS) -> str:
+    """All plots, for one of the reports in a folder."""
+    if name not in reports(folder):
+        page = notice("No report is at hand. Make one with python -m eval.report --out docs/NAME.")
+        return page + calibrated(engine.source, current)
+    return measured(folder / name, current) + calibrated(engine.source, current) + pictures(folder / name)
+
+
+def build_frontier(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
+    """Builds the tab, whose plots follow the settings above it."""
+
+    def on_show(name: str | None, names: list[str], point: str | None, trigger: str | None, *values: float) -> str:
+        try:
+            current = [chosen_strategy(engine, one, point, trigger, values) for one in names]
+        except InputError as error:
+            return notice(str(error))
+        return show(engine, name, current)
+
+    names = reports(REPORTS)
+    report = gr.Dropdown(names, value=names[0] if names else None, label="Report", visible=len(names) > 1)
+    plots = gr.HTML()
+    point, _, *sliders = inputs.settings
+    gr.on(
+        [tab.select, report.change, inputs.strategies.change, point.change, *(slider.release for slider in sliders)],
+        on_show,
+        [report, inputs.strategies, *inputs.settings],
+        plots,
+        api_visibility="private",
+        trigger_mode="always_last",
+        **MODEL_WORK,
+    )

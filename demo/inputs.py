@@ -1,0 +1,138 @@
+"""The text and the settings above the tabs, which all tabs use."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from demo.examples import EXAMPLES
+from demo.links import read_link
+from demo.markup import notice
+from demo.settings import CHOSEN, MAX_CHARACTERS, RECOVERING, choices, knobs, points
+from engine import Engine, FormatError, InputError
+from engine.formats import read_documents
+from engine.recovery import TRIGGERS
+
+MAX_BYTES = 1_000_000
+# For handlers that answer at once and are no part of the HTTP API.
+QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The components above the tabs.
+
+    ``text``, ``strategies`` (names), ``settings`` (operating point, trigger, sliders: the arguments of
+    `demo.settings.chosen_strategy` after the name); ``changed``: events after which the tabs show the text anew;
+    ``opened``: the page was opened, and its link has been read.
+    """
+
+    text: gr.Textbox
+    strategies: gr.CheckboxGroup
+    settings: Sequence[Any]
+    changed: Sequence[Any]
+    opened: Any
+
+
+def dropped_text(path: str | None) -> list[Any]:
+    """Updates of the text, the line below it and the file: the text of the first document, and what to know about it.
+
+    The file is read once and removed.
+    """
+    if path is None:
+        return [gr.skip()] * 3
+    file = Path(path)
+    problems: list[FormatError] = []
+    try:
+        if file.stat().st_size > MAX_BYTES:
+            raise InputError(f"expected a file of at most {MAX_BYTES:,} bytes, got {file.stat().st_size:,}; split it")
+        documents = read_documents(file, problems.append)
+        first = next(documents, None)
+        more = sum(1 for _ in documents)
+    except InputError as error:
+        return [gr.skip(), gr.update(value=notice(_named(error, file)), visible=True), None]
+    finally:
+        file.unlink()
+    lines = [_named(problem, file) for problem in problems[:1]]
+    if first is None:
+        lines = lines or ["The file holds no document."]
+    elif more:
+        lines.append(f"This is the first of {more + 1} documents of the file.")
+    above = gr.update(value="".join(map(notice, lines)), visible=bool(lines))
+    return [gr.skip() if first is None else first.text, above, None]
+
+
+def _named(error: Exception, file: Path) -> str:
+    """The message, with the file's name as the user knows it."""
+    return str(error).replace(str(file), file.name)
+
+
+def build_inputs(engine: Engine, page: gr.Blocks) -> Inputs:
+    """Builds the text, the examples, the strategies with their settings, and the button."""
+    names = choices(engine)
+    chosen = [name for name in names if name in CHOSEN]
+    with gr.Row(equal_height=True):
+        text = gr.Textbox(
+            next(iter(EXAMPLES.values())), label="Text", lines=6, max_lines=12, max_length=MAX_CHARACTERS, scale=4
+        )
+        file = gr.File(label="or a .txt or PubTator file", height=170, min_width=200)
+    dropped = gr.HTML(visible=False)
+    examples = gr.Examples(
+        [[example] for example in EXAMPLES.values()],
+        text,
+        label="Examples (invented)",
+        example_labels=list(EXAMPLES),
+        api_visibility="private",
+    )
+    with gr.Row():
+        strategies = gr.CheckboxGroup(names, value=chosen, label="Strategies to compare", scale=3)
+        point = gr.Radio(
+            points(engine),
+            value="balanced" if points(engine) else None,
+            label="Operating point",
+            visible=bool(points(engine)),
+            scale=2,
+        )
+    with gr.Accordion("Settings: λ, minimum keep, recovery", open=False, visible=engine.model.has_gates):
+        if points(engine):
+            gr.Markdown(
+                "Operating points are settings chosen for little F1 lost (exact), some (balanced), more (fast)."
+            )
+        with gr.Row():
+            sliders = [
+                gr.Slider(
+                    knob.low,
+                    knob.high,
+                    value=engine.strategy(knob.strategy).knobs()[knob.name],
+                    step=0.01,
+                    label=f"{knob.strategy}: {knob.label}",
+                    info=f"Used by {knob.strategy} only; {knob.info}.",
+                    interactive=True,
+                )
+                for knob in knobs(engine)
+            ]
+            trigger = gr.Dropdown(
+                ["any", *TRIGGERS],
+                value="any",
+                label="Trigger of recovery",
+                info=f"Used by {RECOVERING} only; when words come back.",
+                interactive=True,
+            )
+    button = gr.Button("Compare", variant="primary")
+
+    def on_point(point: str) -> list[Any]:
+        return [engine.strategy(knob.strategy, point).knobs()[knob.name] for knob in knobs(engine)]
+
+    upload = file.upload(dropped_text, file, [text, dropped, file], **QUIET)
+    point.input(on_point, point, sliders, **QUIET)
+    changed = [button.click, examples.load_input_event.then, upload.then]
+
+    def on_open(request: gr.Request) -> list[Any]:
+        return read_link(engine, dict(request.query_params))
+
+    opened = page.load(on_open, None, [text, strategies, point, trigger, *sliders], **QUIET)
+    return Inputs(text, strategies, [point, trigger, *sliders], changed, opened.then)

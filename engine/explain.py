@@ -1,0 +1,92 @@
+"""What was known of every word at every gate of a finished run. Computed again on demand, never inside a timed call."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from engine.controllers import Decision, EntropyController, Gate, RuleController
+from engine.learned import NEIGHBOURS, LearnedController, Network
+from engine.memory import MemoryBuffer
+from engine.model import GatedModel
+from engine.pruning import forward
+from engine.scores import neighbour_max, normalised_entropy
+from engine.strategies import Strategy
+
+
+@dataclass(frozen=True)
+class WordScores:
+    """One word at one gate that it reached.
+
+    Args:
+        layer: the gate's.
+        label: the gate head's.
+        confidence: its probability, 0–1.
+        entropy: of the head's label distribution, normalised, 0–1.
+        windowed_entropy: the largest one among the word and its neighbours.
+        attention_received: 1 on average over a window's rows.
+        attention_entropy: normalised, 0–1.
+        risk: what the learned controller's network says, 0–1; ``None`` where the weights have none for this gate.
+        need: the score by which the strategy decides; infinite for words that may not leave.
+        threshold: up to which need a word may leave; ``None`` for strategies that do not ask for need.
+        left: whether the word left here.
+    """
+
+    layer: int
+    label: str
+    confidence: float
+    entropy: float
+    windowed_entropy: float
+    attention_received: float
+    attention_entropy: float
+    risk: float | None
+    need: float
+    threshold: float | None
+    left: bool
+
+
+def explain(
+    model: GatedModel, memory: MemoryBuffer, strategy: Strategy, network: Network | None = None
+) -> list[tuple[WordScores, ...]]:
+    """The scores of every word of a finished run's batch, from its first gate to the one at which it left.
+
+    Runs the batch again, replaying the decisions; a rerun for recovery has no gates and adds nothing.
+    """
+    records = {record.number: record for record in memory.gates}
+    found: list[list[WordScores]] = [[] for _ in range(len(memory.batch.words))]
+    names = model.labels.names
+
+    def replay(gate: Gate) -> Decision:
+        record = records[gate.number]
+        entropy = normalised_entropy(gate.probabilities)
+        windowed = neighbour_max(entropy, gate.words.window, NEIGHBOURS)
+        received, paid = gate.attention()
+        risk = network.risk(gate) if network is not None and gate.number in network.layers else None
+        controller = strategy.controller
+        threshold = None
+        if isinstance(controller, EntropyController | RuleController | LearnedController):
+            threshold = controller.threshold(gate, record.need)
+        for word in np.flatnonzero(gate.alive).tolist():
+            found[word].append(
+                WordScores(
+                    layer=gate.number,
+                    label=names[int(gate.labels[word])],
+                    confidence=float(gate.probabilities[word].max()),
+                    entropy=float(entropy[word]),
+                    windowed_entropy=float(windowed[word]),
+                    attention_received=float(received[word]),
+                    attention_entropy=float(paid[word]),
+                    risk=None if risk is None else float(risk[word]),
+                    need=float(record.need[word]),
+                    threshold=None if threshold is None else float(threshold[word]),
+                    left=bool(record.leaves[word]),
+                )
+            )
+        return Decision(record.leaves, record.need)
+
+    if records:
+        with torch.inference_mode():
+            forward(model, memory.batch, strategy.gates, replay, strategy.context)
+    return [tuple(scores) for scores in found]

@@ -1,0 +1,71 @@
+"""The demo of the tiny model, served; and the app as it is shipped, in a Chromium that reaches no other host."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from demo.blocks import build_demo
+from demo.screenshot import HEIGHT, browser_path, chromium, served
+from demo.theme import LAUNCH
+from engine import Engine
+
+
+@pytest.fixture(scope="session")
+def app_url() -> Iterator[str]:
+    with served() as (url, _):
+        yield url
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    pytest.importorskip("playwright")
+    executable = browser_path()
+    if executable is None:
+        pytest.skip("needs Chromium on the path or in $CHROMIUM")
+    with chromium(executable) as started:
+        yield started
+
+
+@pytest.fixture
+def open_page(browser: Any, app_url: str) -> Iterator[Callable[..., Any]]:
+    """Opens the app; in the end, no page may have asked another host for anything or have written an error."""
+    contexts: list[Any] = []
+    foreign: list[str] = []
+    errors: list[str] = []
+
+    def guard(route: Any) -> None:
+        url = route.request.url
+        if url.startswith((app_url, "data:", "blob:")):
+            route.continue_()
+        else:
+            foreign.append(url)
+            route.abort()
+
+    def open_page(theme: str = "light", width: int = 1200, **settings: Any) -> Any:
+        context = browser.new_context(viewport={"width": width, "height": HEIGHT}, accept_downloads=True, **settings)
+        contexts.append(context)
+        context.route("**/*", guard)
+        page = context.new_page()
+        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(f"{app_url}?__theme={theme}")
+        page.locator(".card").first.wait_for(timeout=60_000)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert foreign == []
+    assert errors == []
+
+
+@pytest.fixture(scope="session")
+def url(engine: Engine) -> Iterator[str]:
+    """Where the demo of the tiny model is served, with a slash at the end."""
+    demo = build_demo(engine)
+    _, local, _ = demo.launch(prevent_thread_lock=True, quiet=True, **LAUNCH)
+    yield local
+    demo.close(verbose=False)

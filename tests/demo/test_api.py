@@ -1,0 +1,184 @@
+"""The HTTP API, called as its users do; and what a visitor must not get."""
+
+from __future__ import annotations
+
+import json
+import threading
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from gradio_client import Client
+from gradio_client.exceptions import AppError
+
+from demo.limits import QUEUE
+from demo.settings import MAX_CHARACTERS
+from engine import Engine
+
+TEXT = "Famotidine-associated delirium. Six patients on famotidine had delirium; all recovered."
+HOSTILE = "<img src=x onerror=alert(1)> ${1+1} {{7*7}} `id` \\ delirium"
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def client(url: str) -> Client:
+    return Client(url, verbose=False)
+
+
+def call(url: str, name: str, **arguments: Any) -> httpx.Response:
+    return httpx.post(f"{url}gradio_api/call/v2/{name}", json=arguments)
+
+
+def answer(url: str, name: str, event: str) -> str:
+    return httpx.get(f"{url}gradio_api/call/{name}/{event}", timeout=60).text
+
+
+class TestTag:
+    def test_text_is_the_only_argument_needed(self, client: Client, engine: Engine) -> None:
+        found = client.predict(TEXT, api_name="/tag")
+        expected = engine.tag(TEXT, "entropy")
+        assert [(e["start"], e["end"], e["type"]) for e in found["entities"]] == [e.key for e in expected.entities]
+        assert found["strategy"] == expected.strategy.to_json()
+        assert found["words"] == len(expected.words)
+        assert found["token_layers"] == expected.cost.token_layers
+        assert "trace" not in found
+
+    def test_settings_and_trace(self, client: Client, engine: Engine) -> None:
+        found = client.predict(TEXT, strategy="rule", lambda_=1.5, min_keep_ratio=0.2, trace=True, api_name="/tag")
+        expected = engine.tag(TEXT, "rule", lambda_=1.5, min_keep_ratio=0.2)
+        assert found["strategy"] == expected.strategy.to_json()
+        assert [word["layer"] for word in found["trace"]] == [word.layer for word in expected.trace.words]
+
+    @pytest.mark.parametrize("text", [HOSTILE, "α-tocopherol 山田 🧪 \u202e Ca²⁺", "\0", "\u200b.", "a" * 3000])
+    def test_any_text_is_a_text(self, client: Client, engine: Engine, text: str) -> None:
+        found = client.predict(text, trace=True, api_name="/tag")
+        assert [text[word["start"] : word["end"]] for word in found["trace"]] == [
+            word["text"] for word in found["trace"]
+        ]
+        assert [word["text"] for word in found["trace"]] == [text[start:end] for start, end in engine.tag(text).words]
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            ({"text": " \n"}, "There is no text yet"),
+            ({"text": "a" * (MAX_CHARACTERS + 1)}, "100,001 characters, the limit is 100,000"),
+            ({"text": 5}, "expected a text, got int"),
+            ({"text": {"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}}, "expected a text, got dict"),
+            ({"text": TEXT, "strategy": "../x"}, "expected a strategy out of"),
+            ({"text": TEXT, "strategy": ["dense"]}, "expected names of strategies"),
+            ({"text": TEXT, "strategy": "rule", "point": ["fast"]}, "expected point as a string"),
+            ({"text": TEXT, "strategy": "rule", "lambda_": "much"}, "expected lambda as a number"),
+            ({"text": TEXT, "min_keep_ratio": 7}, "expected min_keep_ratio as a number between 0 and 1"),
+            ({"text": TEXT, "lambda_": 1.0}, "expected a knob of entropy"),
+            ({"text": TEXT, "strategy": "entropy+recovery", "trigger": "x"}, "expected a trigger out of"),
+        ],
+    )
+    def test_bad_arguments_get_the_reason(
+        self, client: Client, capfd: Any, arguments: dict[str, Any], message: str
+    ) -> None:
+        with pytest.raises(AppError, match=message):
+            client.predict(**arguments, api_name="/tag")
+        assert capfd.readouterr().err == ""  # nothing of the request is logged
+
+
+class TestCompare:
+    def test_dense_is_the_reference(self, client: Client, engine: Engine) -> None:
+        found = client.predict(TEXT, strategies="rule, truncate-1", api_name="/compare")
+        assert list(found["strategies"]) == ["dense", "rule", "truncate-1"]
+        dense, truncated = found["strategies"]["dense"], found["strategies"]["truncate-1"]
+        assert dense["speedup_vs_dense"] == 1
+        assert truncated["speedup_vs_dense"] == dense["latency_ms"] / truncated["latency_ms"]
+        ours = {entity.key for entity in engine.tag(TEXT, "truncate-1").entities}
+        reference = {entity.key for entity in engine.tag(TEXT, "dense").entities}
+        assert {(e["start"], e["end"], e["type"]) for e in truncated["new"]} == ours - reference
+        assert {(e["start"], e["end"], e["type"]) for e in truncated["missing"]} == reference - ours
+
+    def test_a_setting_goes_to_those_that_have_it(self, client: Client) -> None:
+        found = client.predict(TEXT, strategies="rule,entropy", lambda_=1.25, api_name="/compare")["strategies"]
+        assert found["rule"]["strategy"]["controller"]["lambda"] == 1.25
+        assert "lambda" not in found["entropy"]["strategy"]["controller"]
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            ({"strategies": ""}, "No strategy is chosen"),
+            ({"strategies": ",".join(f"truncate-{i}" for i in range(9))}, "expected at most 8 strategies"),
+            ({"strategies": ["dense"]}, "expected strategies as a string"),
+            ({"strategies": "dense", "lambda_": 1.0}, "expected settings that dense have"),
+        ],
+    )
+    def test_bad_arguments_get_the_reason(self, client: Client, arguments: dict[str, Any], message: str) -> None:
+        with pytest.raises(AppError, match=message):
+            client.predict(TEXT, **arguments, api_name="/compare")
+
+
+class TestServer:
+    def test_the_api_page_shows_tag_and_compare_alone(self, client: Client) -> None:
+        info: Any = client.view_api(return_format="dict", print_info=False)
+        assert list(info["named_endpoints"]) == ["/tag", "/compare"]
+        assert info["unnamed_endpoints"] == {}
+        for endpoint in info["named_endpoints"].values():
+            text, *others = endpoint["parameters"]
+            assert text["parameter_name"] == "text"
+            assert all(other["parameter_has_default"] for other in others)
+            for parameter in endpoint["parameters"]:
+                assert f"{parameter['parameter_name']}" in endpoint["description"]
+
+    def test_plain_http_gets_what_the_readme_says(self, url: str) -> None:
+        event = call(url, "tag", text=TEXT, strategy="dense").json()["event_id"]
+        kind, data = answer(url, "tag", event).strip().splitlines()
+        assert kind == "event: complete"
+        assert json.loads(data.removeprefix("data: "))[0]["strategy"]["name"] == "dense"
+
+    def test_a_full_queue_answers_at_once_and_recovers(
+        self, url: str, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        go_on, tag = threading.Event(), engine.tag
+        monkeypatch.setattr(engine, "tag", lambda *args, **settings: go_on.wait(60) and tag(*args, **settings))
+        replies = [call(url, "tag", text=TEXT) for _ in range(QUEUE["max_size"] + 3)]
+        try:
+            codes = [reply.status_code for reply in replies]
+            assert codes[: QUEUE["max_size"]] == [200] * QUEUE["max_size"]
+            assert codes[-1] == 503
+            assert "Queue is full" in replies[-1].json()["detail"]
+        finally:
+            go_on.set()
+        for reply in replies:
+            if reply.status_code == 200:
+                assert answer(url, "tag", reply.json()["event_id"]).startswith("event: complete")
+        assert Client(url, verbose=False).predict(TEXT, api_name="/tag")["words"] > 0
+
+    def test_requests_that_do_not_fit_are_not_logged(self, url: str, capfd: Any) -> None:
+        event = httpx.post(f"{url}gradio_api/call/tag", json={"data": ["private text"]}).json()["event_id"]
+        assert "expected values that fit" in answer(url, "tag", event)
+        written = capfd.readouterr()
+        assert "private text" not in written.out + written.err
+
+    def test_there_is_no_way_past_the_queue(self, url: str) -> None:
+        reply = httpx.post(f"{url}gradio_api/run/tag", json={"data": [TEXT]})
+        assert reply.status_code == 404
+
+    @pytest.mark.parametrize(
+        "path",
+        [
+            "/etc/passwd",
+            str(ROOT / "README.md"),
+            str(ROOT / "app.py"),
+            "app.py",
+            "../../etc/passwd",
+            "%2e%2e/%2e%2e/etc/passwd",
+            "file:///etc/passwd",
+        ],
+    )
+    def test_no_file_of_the_machine_is_served(self, url: str, path: str) -> None:
+        for route in ("gradio_api/file=", "gradio_api/file/", "file=", "static/", "assets/"):
+            reply = httpx.get(f"{url}{route}{path}")
+            assert reply.status_code in (403, 404)
+            assert "root:" not in reply.text
+            assert "import" not in reply.text
+
+    def test_nobody_is_watched(self, url: str) -> None:
+        config = httpx.get(f"{url}config").json()
+        assert config["analytics_enabled"] is False
+        assert httpx.get(f"{url}gradio_api/monitoring/summary").status_code != 200
