@@ -68,11 +68,12 @@ def evaluate(
     if todo:
         log.append({"load": environment.busy()})
     for unit in todo[:BURN_IN] if done else ():
-        _run(unit, corpus, variants)
+        _run(unit, corpus, variants, reseeded=False)
     for unit in todo:
         if unit.batch == 0:
             gc.collect()
-        log.append(_run(unit, corpus, variants))
+        # What a seed chooses does not depend on the batch size, so the other seeds run at one of them.
+        log.append(_run(unit, corpus, variants, reseeded=unit.batch_size == batch_sizes[0]))
         progress(len(variants))
 
 
@@ -84,8 +85,8 @@ def _unit(record: dict[str, Any]) -> Unit:
     return Unit(record["batch_size"], record["number"], record["batch"])
 
 
-def _run(unit: Unit, corpus: Corpus, variants: Sequence[Variant]) -> dict[str, Any]:
-    """The record of a unit: times of each variant, and in pass 0 what it found and what that cost."""
+def _run(unit: Unit, corpus: Corpus, variants: Sequence[Variant], *, reseeded: bool) -> dict[str, Any]:
+    """The record of a unit: times of each variant, and in pass 0 what it (and other seeds) found and what it cost."""
     texts = [document.text for document in _documents(unit, corpus)]
     by_name = {variant.name: variant for variant in variants}
     record: dict[str, Any] = asdict(unit) | {"times": {}, "found": {}, "costs": {}}
@@ -95,7 +96,7 @@ def _run(unit: Unit, corpus: Corpus, variants: Sequence[Variant]) -> dict[str, A
         if unit.number == 0:
             record["found"][name] = _spans(tagged.entities)
             record["costs"][name] = [asdict(cost) for cost in tagged.costs()]
-            for other in by_name[name].reseeded:
+            for other in by_name[name].reseeded if reseeded else ():
                 record["found"][other.name] = _spans(other.tag(texts).entities)
     return record
 
@@ -117,17 +118,19 @@ def collect(corpus: Corpus, variants: Sequence[Variant], batch_size: int, log: R
     multiply_adds, rows = ({name: array("Q") for name in runs} for _ in range(2))
     times = {name: Times(batches) for name in runs}
     for record in log.records():
-        if record.get("batch_size") != batch_size:
+        if "number" not in record:
             continue
-        unit = _unit(record)
+        unit, documents = _unit(record), _documents(_unit(record), corpus) if record["found"] else ()
+        for run, found in record["found"].items():
+            if unit.batch_size == batch_size or run not in times:
+                for document, spans in zip(documents, found, strict=True):
+                    tallies[run].add(document, _entities(document, spans))
+        if unit.batch_size != batch_size:
+            continue
         if unit.number:
             for name, (total, encoder) in record["times"].items():
                 times[name].add(unit.batch, total, encoder)
             continue
-        documents = _documents(unit, corpus)
-        for run, found in record["found"].items():
-            for document, spans in zip(documents, found, strict=True):
-                tallies[run].add(document, _entities(document, spans))
         for name, of_documents in record["costs"].items():
             batch = [Cost(**cost | {"rows": tuple(cost["rows"])}) for cost in of_documents]
             multiply_adds[name].extend(cost.multiply_adds for cost in batch)
