@@ -322,6 +322,4 @@ def load_engine(path_or_hub_id: str | Path | None = None, dtype: str = "float32"
     Raises:
         InputError: the weights are missing, damaged or of another architecture.
     """
-    engine = Engine(load_weights(path_or_hub_id), dtype, device)
-    engine.encoder.pack()
-    return engine
+    return Engine(load_weights(path_or_hub_id), dtype, device)

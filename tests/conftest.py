@@ -17,7 +17,7 @@ from transformers import BertConfig, BertForTokenClassification, PreTrainedToken
 
 from engine.encoders.bert import BertEncoder
 from engine.model import GatedModel
-from engine.tagger import Engine, load_engine
+from engine.tagger import Engine
 from engine.tokenization import load_tokenizer
 from engine.weights import Weights, load_weights, save_weights
 from engine.words import LabelSet
@@ -90,8 +90,8 @@ def weights(model_folder: Path) -> Weights:
 
 
 @pytest.fixture(scope="session")
-def engine(model_folder: Path) -> Engine:
-    return load_engine(model_folder)
+def engine(weights: Weights) -> Engine:
+    return Engine(weights)
 
 
 @pytest.fixture(scope="session")

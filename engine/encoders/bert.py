@@ -6,9 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import BertConfig
-from transformers.activations import ACT2FN, GELUActivation
+from transformers.activations import ACT2FN
 
-from engine.encoders.packed import PackedLinear, can_pack
 from engine.errors import InputError
 from engine.ragged import RaggedBatch
 
@@ -69,12 +68,6 @@ class BertEncoder(nn.Module):
             assert isinstance(layer, BertLayer)
             layer.dropout = probability
 
-    def pack(self) -> None:
-        """Lays the weights out for inference, where there is a layout for the processor; training ends with it."""
-        for layer in self.layers:
-            assert isinstance(layer, BertLayer)
-            layer.pack()
-
     def load_huggingface(self, state: dict[str, Tensor]) -> None:
         """Takes over the weights of a ``BertModel``; a pooler is passed over."""
         own = {}
@@ -119,16 +112,6 @@ class BertLayer(nn.Module):
         self.activation = ACT2FN[config.hidden_act]
         self.output = nn.Linear(config.intermediate_size, size)
         self.output_norm = nn.LayerNorm(size, eps=config.layer_norm_eps)
-
-    def pack(self) -> None:
-        """See `BertEncoder.pack`."""
-        if not can_pack(self.qkv.weight):
-            return
-        self.qkv, self.attention_output = PackedLinear(self.qkv), PackedLinear(self.attention_output)
-        fused = isinstance(self.activation, GELUActivation)
-        self.intermediate, self.output = PackedLinear(self.intermediate, gelu=fused), PackedLinear(self.output)
-        if fused:
-            self.activation = nn.Identity()
 
     def forward(self, hidden: Tensor, batch: RaggedBatch) -> tuple[Tensor, Tensor, Tensor]:
         """``(rows, hidden)`` → ``(rows, hidden)``, queries ``(active rows, hidden)`` and keys ``(rows, hidden)``."""

@@ -99,15 +99,3 @@ def test_rounding_rows_up_in_bfloat16_changes_nothing_but_precision(models, leng
         rounded = run_dense(encoder, batch)
     assert rounded.shape == exact.shape
     torch.testing.assert_close(rounded.float(), exact, atol=0.15, rtol=0)
-
-
-@torch.no_grad()
-@pytest.mark.parametrize("activation", ["gelu", "relu"])
-def test_packed_weights_give_the_same_result(activation):
-    config = tiny_config(200)
-    config.hidden_act = activation
-    encoder = BertEncoder(config).eval()
-    batch = RaggedBatch.from_windows([window([1] * 30, offset=5)])
-    before = run_dense(encoder, batch)
-    encoder.pack()
-    assert torch.allclose(run_dense(encoder, batch), before, atol=1e-5)
