@@ -43,6 +43,12 @@ def test_a_loss_counts_together_with_its_standard_error():
     assert list(choose([tried(0.7985, 2.0, uneven=40)], DENSE, (0.1, 0.3, 1.0))) == ["fast"]
 
 
+def test_of_settings_that_are_nearly_as_quick_the_one_that_loses_least_is_taken():
+    quickest, safer, slower = tried(0.7985, 2.0), tried(0.7995, 1.95), tried(0.8, 1.9)
+    for slack, best in ((0.0, quickest), (0.03, safer), (0.06, slower)):
+        assert choose([quickest, safer, slower], DENSE, (0.3, 0.3, 0.3), slack)["balanced"].f1 == best.f1
+
+
 def test_points_are_stored_with_the_weights_and_used(model_folder, tmp_path, monkeypatch, capsys):
     folder = shutil.copytree(model_folder, tmp_path / "model")
     grid = [Strategy("entropy", (1, 2), EntropyController(value, 0, True)) for value in (0.2, 0.35, 0.5)]
