@@ -32,6 +32,8 @@ LAUNCH: dict[str, Any] = {
         button_primary_background_fill_hover_dark="*primary_800",
     ),
     "css": CSS,
+    # Each thread that ever worked keeps some memory; one job runs at a time, so a few are enough.
+    "max_threads": 4,
     "footer_links": ["api", "gradio", "settings"],
     "run_history": False,
     "enable_monitoring": False,

@@ -2,7 +2,7 @@
 
 For each operating point of a strategy, every trigger gets the threshold, and all get the limit, with which the F1 is
 best while the trigger fires on 2 to 40 % of the documents; among equals the cheapest. The trigger with the best F1 is
-stored. Run it after ``engine.training.calibrate``; all settings tried go to ``recovery.csv`` in the model folder.
+stored. Settings that cost more multiply-adds than dense are not considered. Run it after ``engine.training.calibrate``; all settings tried go to ``recovery.csv`` in the model folder.
 """
 
 from __future__ import annotations
@@ -70,7 +70,8 @@ def choose(tried: list[Tried]) -> Recovery:
     """The stored setting: thresholds of each trigger at its best, trigger and limit of the best of all."""
 
     def best(candidates: list[Tried]) -> Tried:
-        inside = [one for one in candidates if FIRES[0] <= one.fires <= FIRES[1]] or candidates
+        worth = [one for one in candidates if one.promised_speedup > 1] or candidates
+        inside = [one for one in worth if FIRES[0] <= one.fires <= FIRES[1]] or worth
         return max(inside, key=lambda one: (round(one.f1, 4), one.promised_speedup))
 
     stored = best(tried).recovery
