@@ -5,6 +5,7 @@ A word's *need* is how much it still needs computing; words with little need lea
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
@@ -16,7 +17,9 @@ from torch import Tensor
 from engine.errors import InputError
 from engine.ragged import RaggedBatch, Words
 from engine.scores import (
-    attention_statistics,
+    attention,
+    attention_entropy,
+    attention_received,
     lowest_per_window,
     neighbour_max,
     normalised_entropy,
@@ -75,15 +78,22 @@ class Gate:
         moved[self.batch.word[rows]] = ((after - before).norm(dim=1) / before.norm(dim=1)).numpy(force=True)
         return moved
 
-    def attention(self) -> tuple[np.ndarray, np.ndarray]:
-        """Attention received and attention entropy of words, float32 ``(words,)`` each."""
+    def attention_received(self) -> np.ndarray:
+        """Attention that words receive, float32 ``(words,)``; see `engine.scores.attention_received`."""
+        return self._pooled(attention_received, self.batch.word)
+
+    def attention_entropy(self) -> np.ndarray:
+        """Entropy of the attention that words pay, float32 ``(words,)``; see `engine.scores.attention_entropy`."""
         batch = self.batch
-        received, entropy = attention_statistics(self.query, self.key, batch.computed, batch.lengths, self.heads)
-        active = batch.word if batch.active is None else batch.word[batch.active]
-        return (
-            pool_words(received.numpy(force=True), batch.word, len(self.words)),
-            pool_words(entropy.numpy(force=True), active, len(self.words)),
-        )
+        return self._pooled(attention_entropy, batch.word if batch.active is None else batch.word[batch.active])
+
+    @cached_property
+    def _attention(self) -> list[Tensor]:
+        return list(attention(self.query, self.key, self.batch.computed, self.batch.lengths, self.heads))
+
+    def _pooled(self, statistic: Callable[[Tensor], Tensor], word: np.ndarray) -> np.ndarray:
+        values = torch.cat([statistic(window) for window in self._attention])
+        return pool_words(values.numpy(force=True), word, len(self.words))
 
 
 @dataclass(frozen=True)
@@ -220,7 +230,6 @@ class RuleController:
     neighbours: int = 1
     min_keep_ratio: float = 0.1
     kind: ClassVar[str] = "rule"
-    uses_attention: ClassVar[bool] = True
     LAMBDA_RANGE: ClassVar[tuple[float, float]] = (-2.0, 2.0)
 
     def __post_init__(self) -> None:
@@ -230,16 +239,23 @@ class RuleController:
         check_number("neighbours", self.neighbours, 0, 16, whole=True)
         check_number("min_keep_ratio", self.min_keep_ratio, 0, 1)
 
+    @property
+    def uses_attention(self) -> bool:
+        """Whether a part made of attention has a weight; parts without one are not computed."""
+        return bool(self.received or self.entropy)
+
     def __call__(self, gate: Gate) -> Decision:
         window, windows = gate.words.window, len(gate.words.counts)
-        received, entropy = gate.attention()
-        parts = (
-            (self.uncertainty, np.log((1 - gate.probabilities.max(-1)).clip(min=1e-6))),
-            (self.received, received),
-            (self.entropy, entropy),
+        parts: tuple[tuple[float, Callable[[], np.ndarray]], ...] = (
+            (self.uncertainty, lambda: np.log((1 - gate.probabilities.max(-1)).clip(min=1e-6))),
+            (self.received, gate.attention_received),
+            (self.entropy, gate.attention_entropy),
         )
-        need = np.zeros(len(received))
-        for weight, values in parts:
+        need = np.zeros(len(window))
+        for weight, part in parts:
+            if not weight:
+                continue
+            values = part()
             mean, std = window_mean_std(values, gate.alive, window, windows)
             need = need + weight * (values - mean[window]) / std[window].clip(min=1e-6)
         near_entity = neighbour_max(gate.labels > 0, window, self.neighbours)

@@ -62,7 +62,7 @@ def explain(
         record = records[gate.number]
         entropy = normalised_entropy(gate.probabilities)
         windowed = neighbour_max(entropy, gate.words.window, NEIGHBOURS)
-        received, paid = gate.attention()
+        received, paid = gate.attention_received(), gate.attention_entropy()
         risk = network.risk(gate) if network is not None and gate.number in network.layers else None
         controller = strategy.controller
         threshold = None

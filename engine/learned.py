@@ -39,16 +39,16 @@ WORD_FEATURES: Mapping[str, Callable[[Gate], np.ndarray]] = {
     "outside": lambda gate: _log(gate.probabilities[:, 0]),
     "change": lambda gate: gate.change(),
 }
-ATTENTION_FEATURES = ("attention_received", "attention_entropy")
-FEATURES = (*WORD_FEATURES, *ATTENTION_FEATURES)
+ATTENTION_FEATURES: Mapping[str, Callable[[Gate], np.ndarray]] = {
+    "attention_received": lambda gate: gate.attention_received(),
+    "attention_entropy": lambda gate: gate.attention_entropy(),
+}
+FEATURES: Mapping[str, Callable[[Gate], np.ndarray]] = {**WORD_FEATURES, **ATTENTION_FEATURES}
 
 
 def features(gate: Gate, names: tuple[str, ...]) -> np.ndarray:
     """The named features of every word, float32 ``(words, features)``."""
-    columns = {name: WORD_FEATURES[name](gate) for name in names if name in WORD_FEATURES}
-    if set(names) & set(ATTENTION_FEATURES):
-        columns |= dict(zip(ATTENTION_FEATURES, gate.attention(), strict=True))
-    return np.stack([columns[name] for name in names], axis=1).astype(np.float32)
+    return np.stack([FEATURES[name](gate) for name in names], axis=1).astype(np.float32)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -41,14 +42,10 @@ def whole_spans(candidates: np.ndarray, labels: np.ndarray, window: np.ndarray) 
     return whole[begins.cumsum() - 1]
 
 
-def attention_statistics(
+def attention(
     query: Tensor, key: Tensor, queries: tuple[int, ...], keys: tuple[int, ...], heads: int
-) -> tuple[Tensor, Tensor]:
-    """Attention that each row receives and entropy of the attention that it pays, float32.
-
-    Received, ``(rows,)``: mean over heads and over the window's queries, times the window's rows, so 1 on average.
-    Entropy, ``(active rows,)``: of each head's distribution, divided by log(rows of the window), averaged over heads,
-    0–1.
+) -> Iterator[Tensor]:
+    """Attention of each unfinished window, float32 ``(heads, its active rows, its rows)``, one after the other.
 
     Args:
         query: of one layer, ``(active rows, hidden)``.
@@ -58,15 +55,25 @@ def attention_statistics(
         heads: number of attention heads.
     """
     query, key = (part.view(len(part), heads, -1).transpose(0, 1) for part in (query, key))
-    received, entropy = [], []
     for q, k in zip(query.split(queries, dim=1), key.split(keys, dim=1), strict=True):
-        length = k.shape[1]
-        if not length:
-            continue
-        attention = (q @ k.transpose(1, 2) / math.sqrt(q.shape[2])).float().softmax(-1)
-        received.append(attention.mean((0, 1)) * length)
-        entropy.append(torch.special.entr(attention).sum(-1).mean(0) / math.log(length))
-    return torch.cat(received), torch.cat(entropy)
+        if k.shape[1]:
+            yield (q @ k.transpose(1, 2) / math.sqrt(q.shape[2])).float().softmax(-1)
+
+
+def attention_received(attention: Tensor) -> Tensor:
+    """What each row of a window receives, ``(heads, active rows, rows)`` → ``(rows,)``.
+
+    The mean over heads and over the window's queries, times the window's rows, so 1 on average.
+    """
+    return attention.mean((0, 1)) * attention.shape[2]
+
+
+def attention_entropy(attention: Tensor) -> Tensor:
+    """Entropy of the attention that each row pays, ``(heads, active rows, rows)`` → ``(active rows,)``.
+
+    That of each head's distribution, divided by log(rows of the window), averaged over heads, so 0–1.
+    """
+    return torch.special.entr(attention).sum(-1).mean(0) / math.log(attention.shape[2])
 
 
 def pool_words(values: np.ndarray, word: np.ndarray, words: int) -> np.ndarray:

@@ -11,6 +11,17 @@ from engine.strategies import PRUNING
 Row = dict[str, Any]
 
 WITHIN = 0.3  # points of F1 that may be lost, as at the operating point ``balanced``
+_VERDICTS = {
+    (1, 1): "more accurate and quicker than",
+    (0, 1): "as accurate as and quicker than",
+    (1, 0): "more accurate than and as quick as",
+    (1, -1): "more accurate but slower than",
+    (-1, 1): "quicker but less accurate than",
+    (0, 0): "not to be told apart from",
+    (0, -1): "as accurate as but slower than",
+    (-1, 0): "as quick as but less accurate than",
+    (-1, -1): "less accurate and slower than",
+}
 
 
 def points(interval: Row) -> str:
@@ -69,23 +80,21 @@ def _against_truncation(intervals: Sequence[Row], size: int) -> str:
     duels = [row for row in intervals if row["against"].startswith("truncate-")]
     if not duels:
         return "No strategy that prunes was compared with stopping early (truncate-k), the rival that it has to beat."
-    verdicts: dict[str, list[str]] = {"beats": [], "loses to": [], "is neither better nor worse than": []}
+    verdicts: dict[str, dict[str, list[str]]] = {words: {} for words in dict.fromkeys(_VERDICTS.values())}
     for row in duels:
-        part = f"`{row['against']}` (F1 {points(row)} points, {pace(row)} its speed)"
-        verdicts[_verdict(row)].append(f"`{row['strategy']}` {_verdict(row)} {part}")
-    listed = "; ".join(part for parts in verdicts.values() for part in parts)
-    return f"Against stopping early at batch {size}: {listed}."
+        verdicts[_VERDICTS[_signs(row)]].setdefault(row["against"], []).append(f"`{row['strategy']}`")
+    listed = "; ".join(
+        f"{words} `{against}`: {_and(names)}" for words, by in verdicts.items() for against, names in by.items()
+    )
+    return f"Against stopping early at batch {size}, beyond chance: {listed}."
 
 
-def _verdict(row: Row) -> str:
-    """Better is more in one of F1 and speed and not less in the other, both beyond chance."""
-    signs = {
+def _signs(row: Row) -> tuple[int, int]:
+    """Whether F1 and speed are higher (1) or lower (−1) than the rival's beyond chance, or neither (0)."""
+    return (
         (row["difference"] > 0) - (row["difference"] < 0) if row["beyond_chance"] else 0,
         (row["speedup"] > 1) - (row["speedup"] < 1) if row["speed_beyond_chance"] else 0,
-    }
-    if signs in ({1}, {0, 1}):
-        return "beats"
-    return "loses to" if signs in ({-1}, {0, -1}) else "is neither better nor worse than"
+    )
 
 
 def _losers(intervals: Sequence[Row], size: int) -> str:

@@ -24,8 +24,8 @@ READING = (
     f"is the ratio of multiply-adds. The F1 of `random` is the mean of {RANDOM_SEEDS} seeds, its times and costs are "
     "those of the first. Costs of `hf` include its padding; those of rivals are not known."
 )
-# Brackets matter where a link follows, other characters everywhere.
-_MARKUP = re.compile(r"[\\`*_<>|~&$]|\](?=[(\[:])")
+# Brackets matter where a link follows, underscores where no word goes on, other characters everywhere.
+_MARKUP = re.compile(r"[\\`*<>|~&$]|(?<![^\W_])_|_(?![^\W_])|\](?=[(\[:])")
 
 
 def escape(text: object) -> str:

@@ -2,7 +2,8 @@
 
 For each operating point of a strategy, every trigger gets the threshold, and all get the limit, with which the F1 is
 best while the trigger fires on 2 to 40 % of the documents; among equals the cheapest. The trigger with the best F1 is
-stored. Settings that cost more multiply-adds than dense are not considered. Run it after ``engine.training.calibrate``; all settings tried go to ``recovery.csv`` in the model folder.
+stored. Settings that cost more multiply-adds than dense are not considered. Run it after ``engine.training.calibrate``;
+all settings tried go to ``recovery.csv`` in the model folder.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from engine.errors import InputError
-from engine.learned import ATTENTION_FEATURES, FEATURES, LearnedController, Network, features
+from engine.learned import FEATURES, LearnedController, Network, features
 from engine.pruning import run
 from engine.ragged import RaggedBatch
 from engine.strategies import Strategy
@@ -36,7 +36,7 @@ def test_words_leave_whose_label_is_unlikely_to_change_and_entities_whole():
 
 
 def test_every_feature_is_a_finite_column():
-    columns = features(gate([0, 1, 2, 0], [UNSURE, SURE, SURE, 1.0]), FEATURES)
+    columns = features(gate([0, 1, 2, 0], [UNSURE, SURE, SURE, 1.0]), tuple(FEATURES))
     assert columns.shape == (4, len(FEATURES))
     assert np.isfinite(columns).all()
     assert (columns.std(0) > 0).all()
@@ -44,7 +44,7 @@ def test_every_feature_is_a_finite_column():
 
 def test_only_named_features_are_computed_and_attention_is_counted_as_cost():
     assert not mlp(0.1, 0.0).uses_attention
-    with_attention = network(0.0, names=("entropy", ATTENTION_FEATURES[0]))
+    with_attention = network(0.0, names=("entropy", "attention_received"))
     assert LearnedController(network=with_attention).uses_attention
     assert features(gate([0, 1], [SURE, SURE]), ("margin",)).shape == (2, 1)
 

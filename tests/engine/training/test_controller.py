@@ -52,7 +52,7 @@ def test_the_command_makes_a_folder_that_runs_mlp(model_folder, tmp_path, senten
     options = ["--model", str(folder), "--sentences", str(sentences), "--skip", "3", "--count", "30"]
     assert main(options) == 0
     engine = load_engine(folder)  # the checksums were renewed
-    assert engine.network.names == FEATURES
+    assert engine.network.names == tuple(FEATURES)
     kept = [engine.tag(TEXT, "mlp", max_risk=risk, exit_entities=True).cost.token_layers for risk in (0.0, 0.5, 1.0)]
     assert kept[0] > kept[1] >= kept[2]
     for wrong, message in (

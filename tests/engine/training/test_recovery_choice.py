@@ -14,7 +14,8 @@ def test_the_best_f1_of_those_that_fire_neither_always_nor_never():
 
 
 def test_among_equals_the_cheapest():
-    assert choose([tried("confidence", 0.1, 0.8, 2.0, 1024), tried("confidence", 0.1, 0.8, 2.5, 32)]).recovery_limit == 32
+    dear, cheap = tried("confidence", 0.1, 0.8, 2.0, 1024), tried("confidence", 0.1, 0.8, 2.5, 32)
+    assert choose([dear, cheap, tried("entropy_spike", 0.1, 0.7, 3.0)]).recovery_limit == 32
 
 
 def test_what_costs_more_than_dense_is_not_stored():
