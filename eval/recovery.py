@@ -1,7 +1,7 @@
 """What recovery gives and costs, for each trigger at each operating point: ``python -m eval.recovery``.
 
-Beside each trigger stands bringing back as many words at random, in as many windows of the same batch, and what running
-the doubtful windows densely instead would cost.
+Beside each trigger stands bringing back as many words at random, in as many windows of the same batch (which is not
+timed), and what running the doubtful windows densely instead would cost.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from engine.scoring import Counts, count_documents
 from engine.strategies import CONTROLLED, RECOVERY, Strategy
 from engine.tagger import Engine, Result, load_engine
 from engine.trace import Latency
-from eval.latency import Times, measure, speedup
+from eval.latency import PASSES, Times, measure, speedup
 from eval.options import add_inputs
-from eval.statistics import f1_difference_interval
+from eval.statistics import f1_difference_interval, speedup_interval
 
 BATCH = 32
 
@@ -55,10 +55,9 @@ class RandomRecovery(Recovery):
 
 @dataclass(frozen=True)
 class Outcome:
-    """Results of one variant on all documents, in order, and its times."""
+    """Results of one variant on all documents, in order."""
 
     results: list[Result]
-    times: Times
 
     @property
     def back(self) -> list[int]:
@@ -75,10 +74,13 @@ class Outcome:
         return count_documents(corpus.documents, [result.entities for result in self.results], corpus.types)
 
 
-def run(engine: Engine, corpus: Corpus, variants: Mapping[str, Strategy]) -> dict[str, Outcome]:
-    """Runs and times all variants, interleaved batch by batch."""
+def run(
+    engine: Engine, corpus: Corpus, timed: Mapping[str, Strategy], untimed: Mapping[str, Strategy]
+) -> tuple[dict[str, Outcome], dict[str, Times]]:
+    """Runs all variants, and times some, interleaved batch by batch."""
     texts = [document.text for document in corpus.documents]
     batches = [texts[start : start + BATCH] for start in range(0, len(texts), BATCH)]
+    variants = {**timed, **untimed}
     found: dict[str, list[Result]] = {name: [] for name in variants}
 
     def call(name: str, batch: int) -> Latency:
@@ -87,17 +89,26 @@ def run(engine: Engine, corpus: Corpus, variants: Mapping[str, Strategy]) -> dic
             found[name] += results
         return results[0].latency
 
-    times = measure(list(variants), len(batches), call, lambda: None)
-    return {name: Outcome(found[name], times[name]) for name in variants}
+    calls = len(batches) * (len(timed) * (PASSES + 1) + len(untimed))
+    with tqdm(total=calls, desc="calls", leave=False, disable=None) as bar:
+        for name in untimed:
+            for batch in range(len(batches)):
+                call(name, batch)
+                bar.update()
+        times = measure(list(timed), len(batches), call, bar.update)
+    return {name: Outcome(results) for name, results in found.items()}, times
 
 
-def summary(corpus: Corpus, trigger: str, outcomes: Mapping[str, Outcome], seed: int) -> dict[str, Any]:
+def summary(
+    corpus: Corpus, trigger: str, outcomes: Mapping[str, Outcome], times: Mapping[str, Times], seed: int
+) -> dict[str, Any]:
     """What one trigger gives and costs; F1 and shares are 0–1, times are ratios within the run."""
     counts = {name: [outcomes[name].counts(corpus)] for name in ("dense", "without", trigger, f"random {trigger}")}
     dense, without, own, chance = (sum(of[0], Counts()).f1 for of in counts.values())
     gain = f1_difference_interval(counts[trigger], counts["without"], seed)
     over_chance = f1_difference_interval(counts[trigger], counts[f"random {trigger}"], seed)
     outcome, base = outcomes[trigger], outcomes["without"]
+    speed = speedup_interval([times["dense"].batches], [times[trigger].batches], seed)
     extra = outcome.multiply_adds - base.multiply_adds
     pairs = zip(outcome.back, outcome.results, strict=True)
     densely = sum(result.cost.dense_multiply_adds for back, result in pairs if back)
@@ -118,9 +129,11 @@ def summary(corpus: Corpus, trigger: str, outcomes: Mapping[str, Outcome], seed:
         "won_back": (own - without) / (dense - without) if dense > without else float("nan"),
         "multiply_adds_share": extra / outcome.multiply_adds,
         "cost_against_dense_rerun": extra / densely if densely else float("nan"),
-        "time_share": 1 - speedup(base.times, outcome.times),
-        "speedup_without": speedup(outcomes["dense"].times, base.times),
-        "speedup_with": speedup(outcomes["dense"].times, outcome.times),
+        "time_share": 1 - speedup(times["without"], times[trigger]),
+        "speedup_without": speedup(times["dense"], times["without"]),
+        "speedup_with": speedup(times["dense"], times[trigger]),
+        "speedup_with_low": speed.low,
+        "speedup_with_high": speed.high,
     }
 
 
@@ -131,19 +144,19 @@ def rows(engine: Engine, corpus: Corpus, names: Sequence[str], seed: int) -> Ite
             base = engine.strategy(name, point)
             stored = engine.strategy(name + RECOVERY, point).recovery
             assert stored is not None, "a strategy with recovery has settings for it"
-            variants = {"dense": engine.strategy("dense"), "without": base}
+            timed, chance = {"dense": engine.strategy("dense"), "without": base}, {}
             triggers = (*TRIGGERS, "any")
             for trigger in triggers:
                 recovery = replace(stored, trigger=trigger)
-                variants[trigger] = replace(base.recovering(), recovery=recovery)
-                variants[f"random {trigger}"] = replace(
+                timed[trigger] = replace(base.recovering(), recovery=recovery)
+                chance[f"random {trigger}"] = replace(
                     base.recovering(), recovery=RandomRecovery(**vars(recovery), seed=seed)
                 )
-            outcomes = run(engine, corpus, variants)
+            outcomes, times = run(engine, corpus, timed, chance)
             for trigger in triggers:
                 about = {"strategy": name, "point": point, "stored": trigger == stored.trigger}
                 settings = {"recovery": json.dumps(asdict(replace(stored, trigger=trigger)))}
-                yield about | summary(corpus, trigger, outcomes, seed) | settings
+                yield about | summary(corpus, trigger, outcomes, times, seed) | settings
 
 
 def main(argv: list[str] | None = None) -> int:
