@@ -35,7 +35,8 @@ from eval.render import failures, render
 from eval.rivals import load_rivals
 from eval.runlog import RunLog
 from eval.tables import document_rows, interval_rows, result_row, time_rows
-from eval.variants import Variant, of_model, of_rival, of_strategy
+from eval.tuning import tuned
+from eval.variants import Variant, check_names, of_model, of_rival, of_strategy
 
 SAMPLE = Path(__file__).resolve().parent / "sample" / "sample.pubtator.txt"
 
@@ -123,6 +124,7 @@ def run(arguments: argparse.Namespace, command: str) -> str:
     out = Path(arguments.out)
     if arguments.render_only:
         return render(out)
+    load = environment.busy()
     sizes = whole_numbers(arguments.batch_size, "--batch-size")
     if arguments.limit is not None and arguments.limit < 1:
         raise InputError(f"expected --limit 1 or more, got {arguments.limit}; change it")
@@ -138,11 +140,13 @@ def run(arguments: argparse.Namespace, command: str) -> str:
         raise InputError(f"expected types of the gold or the model, got {sorted(unknown)}; mend --types")
     strategies = choose_strategies(engine, arguments)
     rivals = load_rivals(engine, [name.strip() for name in arguments.rivals.split(",") if name.strip()])
-    variants = [*(of_strategy(engine, strategy) for strategy in strategies), *map(of_rival, rivals)]
-    variants += [of_model(name, load_engine(folder, engine.dtype, arguments.device)) for name, folder in others]
-    log = RunLog(out, conditions(engine, corpus, variants, sizes))
+    ours = [of_strategy(engine, strategy) for strategy in strategies]
+    models = [of_model(name, load_engine(folder, engine.dtype, arguments.device)) for name, folder in others]
+    check_names([*ours, *map(of_rival, rivals), *models])
+    log = RunLog(out, conditions(engine, corpus, [*ours, *map(of_rival, rivals), *models], sizes))
+    variants = [*ours, *map(of_rival, tuned(rivals, corpus, sizes, log)), *models]
     with tqdm(total=number_of_calls(corpus, variants, sizes), desc="calls", disable=None) as bar:
-        evaluate(corpus, variants, sizes, log, bar.update)
+        evaluate(corpus, variants, sizes, log, bar.update, load)
     measured = {size: collect(corpus, variants, size, log) for size in sizes}
     write_tables(out, measured, engine, corpus, arguments.seed)
     if arguments.predictions:

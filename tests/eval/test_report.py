@@ -76,6 +76,21 @@ def test_other_models_run_densely_beside_the_strategies(model_folder, plain_fold
     assert run(*options, "--others", "plain", "--out", str(tmp_path)) == 2
 
 
+def test_no_two_things_that_are_measured_may_share_a_name(model_folder, tmp_path, capsys):
+    options = ("--model", str(model_folder), "--limit", "1", "--out", str(tmp_path))
+    for clash, name in (
+        (("--strategies", "truncate-1", "--others", f"truncate-1={model_folder}"), "truncate-1"),
+        (("--strategies", "random", "--others", f"random#2={model_folder}"), "random#2"),
+        (("--strategies", "hf", "--rivals", "hf-pipeline", "--others", f"hf-pipeline={model_folder}"), "hf-pipeline"),
+        (("--rivals", "hf-pipeline,hf-pipeline"), "hf-pipeline"),
+    ):
+        assert run(*options, *clash) == 2
+        assert f"expected different names of strategies, rivals and other models, got '{name}' twice" in (
+            capsys.readouterr().err
+        )
+    assert not (tmp_path / "run.jsonl").exists()
+
+
 def test_settings_reach_the_strategies_that_run(model_folder, tmp_path):
     options = ("--model", str(model_folder), "--limit", "2", "--batch-size", "1")
     kept = []
@@ -146,7 +161,8 @@ def test_rivals_run_in_the_same_loop_and_predictions_are_written(model_folder, t
     assert {("hf-pipeline", "dense"), ("entropy", "hf-pipeline")} <= set(
         zip(intervals["strategy"], intervals["against"], strict=True)
     )
-    assert "hf-pipeline: " in (tmp_path / "out" / "report.md").read_text(), "its settings are stated"
+    settings = (tmp_path / "out" / "report.md").read_text().partition("hf-pipeline: ")[2]
+    assert " at batch size 1 (of one, 4, 16 windows the quickest)" in settings, "its settings are stated"
     found = {path.stem: list(read_documents(path)) for path in (tmp_path / "found").iterdir()}
     assert sorted(found) == ["dense", "entropy", "hf-pipeline"]
     assert len(found["dense"]) == 5
