@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -65,16 +65,24 @@ def _sections(folder: Path) -> Iterator[tuple[str, str]]:
         yield "Ablations", f"![Ablations](ablations.png)\n\n{ablations_section(folder, failures(folder))}"
     if (folder / "errors.csv").is_file():
         yield "Errors", f"{errors_section(folder)}\n\n{CASES}"
-        plot_exits(folder / "exits.csv", folder / "exits.png")
-        yield "Entity words that left", f"![Words that left](exits.png)\n\n{exits_section(folder)}"
+        picture = _picture(plot_exits, folder / "exits.csv", "exits.png", "Words that left")
+        yield "Entity words that left", f"{picture}{exits_section(folder)}"
     if (folder / "cases.md").is_file():
         (folder / "cases.html").write_text(page((folder / "cases.md").read_text(), folder))
     if (folder / "subgroups.csv").is_file():
-        plot_groups(folder / "subgroups.csv", folder / "groups.png")
-        yield "Groups", f"![F1 by group](groups.png)\n\n{groups_section(folder)}"
+        picture = _picture(plot_groups, folder / "subgroups.csv", "groups.png", "F1 by group")
+        yield "Groups", f"{picture}{groups_section(folder)}"
     if (folder / "cost.csv").is_file():
         plot_speed_by_length(folder / "cost.csv", folder / "speed.png")
         yield "Cost", f"![Speed-up by length](speed.png)\n\n{cost_tables(pd.read_csv(folder / 'cost.csv'))}"
+
+
+def _picture(plot: Callable[[Path, Path], None], table: Path, file: str, title: str) -> str:
+    """Draws a table beside it and gives the picture in Markdown; nothing for an empty table."""
+    if pd.read_csv(table).empty:
+        return ""
+    plot(table, table.with_name(file))
+    return f"![{title}]({file})\n\n"
 
 
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:

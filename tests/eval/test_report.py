@@ -182,6 +182,21 @@ def test_ablations_fail_the_run_where_a_knob_does_nothing_and_say_which(model_fo
     assert (tmp_path / "ablations.png").is_file()
 
 
+def test_a_corpus_with_neither_gold_nor_predictions_has_a_report(engine, model_folder, tmp_path):
+    words = ("of", "the", "and", "after", "was", "in", "by", "with")
+    (type_, quiet), *_ = (
+        (type_, word)
+        for type_ in engine.labels.types
+        for word in words
+        if all(entity.type != type_ for name in ("dense", "entropy") for entity in engine.tag(word, name).entities)
+    )
+    gold = tmp_path / "gold.jsonl"
+    gold.write_text(f'{{"text": "{quiet}"}}\n' * 2)
+    options = ("--corpus", str(gold), "--model", str(model_folder), "--batch-size", "1", "--strategies", "entropy")
+    assert run(*options, "--types", type_, "--out", str(tmp_path / "out")) == 0
+    assert "## Groups\n\nNo mentions, no groups." in (tmp_path / "out" / "report.md").read_text()
+
+
 def test_types_that_the_gold_lacks_are_counted_apart(model_folder, tmp_path):
     gold = tmp_path / "gold.txt"
     gold.write_text("1|t|Nausea after aspirin and famotidine and pain.\n1|a|\n1\t0\t6\tNausea\tDisease\t-1\n")
