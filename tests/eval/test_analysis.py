@@ -139,6 +139,7 @@ def test_sections_and_plots_come_from_the_files_alone(analysed, tmp_path):
     for strategy in strategies:
         assert f"- `{strategy.name}`: " in groups
     assert "left out" not in groups
+    assert "stands in the corpus' own training split" in groups
     for plot, name in ((plot_groups, "subgroups"), (plot_exits, "exits")):
         plot(out / f"{name}.csv", tmp_path / "plot.png")
         assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
@@ -146,7 +147,7 @@ def test_sections_and_plots_come_from_the_files_alone(analysed, tmp_path):
 
 def test_sections_say_what_is_missing(engine, tmp_path):
     analyse(engine, load_corpus(str(SAMPLE), limit=2), [], tmp_path)
-    assert "groups by training mentions are left out" in groups_section(tmp_path)
+    assert "Groups by training mentions are left out" in groups_section(tmp_path)
     assert exits_section(tmp_path) == "No strategy with gates ran."
     assert "caused" not in errors_section(tmp_path)
     analyse(engine, Corpus("none", "all", ("Disease",), ()), [], tmp_path)

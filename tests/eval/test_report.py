@@ -1,9 +1,11 @@
+import json
 import subprocess
 import sys
 
 import pandas as pd
 import pytest
 
+from engine.errors import InputError
 from engine.formats import read_documents
 from eval.report import SAMPLE, main
 
@@ -180,6 +182,40 @@ def test_ablations_fail_the_run_where_a_knob_does_nothing_and_say_which(model_fo
     assert "## Ablations" in text
     assert "**Failed**: " in text
     assert (tmp_path / "ablations.png").is_file()
+    assert run(*options, "--out", str(tmp_path)) == 0, "those that lie in the folder are another run's"
+    assert "## Ablations" not in (tmp_path / "report.md").read_text()
+    assert "ablations" not in json.loads((tmp_path / "results.json").read_text())
+    assert run("--render-only", "--out", str(tmp_path)) == 0
+
+
+def test_ablations_show_weights_that_were_not_trained_for_pruning(model_folder, tmp_path, capsys):
+    options = ("--model", str(model_folder), "--limit", "1", "--batch-size", "1", "--strategies", "dense")
+    more = ("--plain-model", str(model_folder), "--out", str(tmp_path))
+    assert run(*options, *more) == 2
+    assert "expected --ablations beside --plain-model" in capsys.readouterr().err
+    run(*options, *more, "--ablations")
+    assert "| weights | entropy | not | " in (tmp_path / "report.md").read_text()
+
+
+def test_ablations_of_weights_without_gates_are_refused_before_anything_is_timed(
+    model_folder, plain_folder, tmp_path, capsys
+):
+    for models in ((str(plain_folder),), (str(model_folder), "--plain-model", str(plain_folder))):
+        assert run("--model", *models, "--ablations", "--limit", "1", "--out", str(tmp_path)) == 2
+        assert "expected a model with gates" in capsys.readouterr().err
+    assert not (tmp_path / "run.jsonl").exists()
+
+
+def test_a_training_split_that_is_not_to_be_had_is_noted_before_anything_is_timed(model_folder, tmp_path, monkeypatch):
+    def missing(corpus, data_dir):
+        assert not (tmp_path / "run.jsonl").exists()
+        raise InputError("expected train of it, got none; download it:\n  places")
+
+    monkeypatch.setattr("eval.analysis.training_documents", missing)
+    options = ("--model", str(model_folder), "--limit", "1", "--batch-size", "1", "--strategies", "dense")
+    assert run(*options, "--out", str(tmp_path)) == 0
+    text = (tmp_path / "report.md").read_text()
+    assert "> Groups by training mentions are left out: expected train of it, got none; download it:\n" in text
 
 
 def test_a_corpus_with_neither_gold_nor_predictions_has_a_report(engine, model_folder, tmp_path):
