@@ -93,6 +93,25 @@ def test_no_two_things_that_are_measured_may_share_a_name(model_folder, tmp_path
     assert not (tmp_path / "run.jsonl").exists()
 
 
+def test_every_scored_type_has_a_column_and_stands_in_the_report(model_folder, tmp_path):
+    gold = tmp_path / "gold.txt"
+    gold.write_text("1|t|Nausea after BRCA1.\n1|a|\n1\t0\t6\tNausea\tDisease\t-1\n1\t13\t18\tBRCA1\tGene\t-1\n")
+    options = ("--corpus", str(gold), "--model", str(model_folder), "--batch-size", "1", "--strategies", "dense")
+    assert run(*options, "--out", str(tmp_path / "out")) == 0
+    assert row(pd.read_csv(tmp_path / "out" / "results.csv"), "dense")["f1_gene"] == 0
+    heading = "| batch | strategy | F1 disease | F1 gene | F1 seqeval | unscored predictions |"
+    assert heading in (tmp_path / "out" / "report.md").read_text()
+
+
+def test_recovery_is_set_against_none(model_folder, tmp_path):
+    options = ("--model", str(model_folder), "--limit", "5", "--batch-size", "1")
+    assert run(*options, "--strategies", "entropy,rule,entropy+recovery", "--out", str(tmp_path)) == 0
+    intervals = pd.read_csv(tmp_path / "intervals.csv")
+    duels = intervals[intervals["against"] != "dense"]
+    assert duels[["strategy", "against"]].to_numpy().tolist() == [["entropy+recovery", "entropy"]]
+    assert "| 1 | entropy+recovery | entropy | " in (tmp_path / "report.md").read_text()
+
+
 def test_settings_reach_the_strategies_that_run(model_folder, tmp_path):
     options = ("--model", str(model_folder), "--limit", "2", "--batch-size", "1")
     kept = []
@@ -238,7 +257,12 @@ def test_types_that_the_gold_lacks_are_counted_apart(model_folder, tmp_path):
     gold.write_text("1|t|Nausea after aspirin and famotidine and pain.\n1|a|\n1\t0\t6\tNausea\tDisease\t-1\n")
     options = ("--corpus", str(gold), "--model", str(model_folder), "--batch-size", "1", "--strategies", "dense")
     assert run(*options, "--out", str(tmp_path / "gold")) == 0
-    assert pd.isna(row(pd.read_csv(tmp_path / "gold" / "results.csv"), "dense")["f1_chemical"])
+    dense = row(pd.read_csv(tmp_path / "gold" / "results.csv"), "dense")
+    assert "f1_chemical" not in dense
+    assert (
+        f"| 1 | dense | {dense['f1_disease']:.4f} | {dense['f1_seqeval']:.4f} | {dense['unscored_predictions']} |"
+        in ((tmp_path / "gold" / "report.md").read_text())
+    )
     assert run(*options, "--types", "Chemical,Disease", "--out", str(tmp_path / "both")) == 0
     assert pd.read_csv(tmp_path / "both" / "results.csv")["f1_chemical"].tolist() == [0.0]
 
