@@ -73,7 +73,9 @@ class Rival:
             for size, limit in chosen.items()
         ]
         tried = f"of one, {', '.join(map(str, self.limits[1:]))} {self.unit} the quickest"
-        return replace(self, chosen=chosen, settings={**self.settings, "at a time": f"{'; '.join(amounts)} ({tried})"})
+        return replace(
+            self, chosen=chosen, settings={**self.settings, "at a time": f"{' and '.join(amounts)} ({tried})"}
+        )
 
     def tag(self, texts: Sequence[str]) -> tuple[list[tuple[Entity, ...]], Latency]:
         """Entities of each text, and how long the whole call and the encoder took."""

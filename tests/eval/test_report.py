@@ -170,7 +170,7 @@ def test_the_report_has_all_parts_and_opens_with_three_sentences(results):
     assert (out / "cases.html").is_file()
 
 
-def test_rivals_run_in_the_same_loop_and_predictions_are_written(model_folder, tmp_path):
+def test_rivals_run_in_the_same_loop_and_predictions_are_written(model_folder, tmp_path, monkeypatch):
     options = ("--model", str(model_folder), "--limit", "5", "--batch-size", "1", "--strategies", "entropy", *GATES)
     more = ("--rivals", "hf-pipeline", "--predictions", str(tmp_path / "found"), "--format", "jsonl")
     assert run(*options, *more, "--out", str(tmp_path / "out")) == 0
@@ -182,8 +182,15 @@ def test_rivals_run_in_the_same_loop_and_predictions_are_written(model_folder, t
     assert {("hf-pipeline", "dense"), ("entropy", "hf-pipeline")} <= set(
         zip(intervals["strategy"], intervals["against"], strict=True)
     )
-    settings = (tmp_path / "out" / "report.md").read_text().partition("hf-pipeline: ")[2]
-    assert " at batch size 1 (of one, 4, 16 windows the quickest)" in settings, "its settings are stated"
+
+    def settings():
+        return json.loads((tmp_path / "out" / "results.json").read_text())["about"]["settings"]
+
+    stated = settings()
+    assert "of one, 4, 16 windows the quickest" in stated.partition("hf-pipeline: ")[2]
+    monkeypatch.setattr("eval.tuning.quickest", None)
+    assert run(*options, *more, "--out", str(tmp_path / "out")) == 0, "and kept by a run that goes on"
+    assert settings() == stated
     found = {path.stem: list(read_documents(path)) for path in (tmp_path / "found").iterdir()}
     assert sorted(found) == ["dense", "entropy", "hf-pipeline"]
     assert len(found["dense"]) == 5
