@@ -1,4 +1,7 @@
-"""The best settings of rivals, found by trying them before anything is timed, and kept in the run's log."""
+"""The best settings of rivals, found by trying them before anything is timed, and kept in the run's log.
+
+What ``onnx-int8`` finds depends on them a little: activations that run together are quantised together.
+"""
 
 from __future__ import annotations
 
