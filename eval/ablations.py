@@ -16,6 +16,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
@@ -34,6 +35,7 @@ from eval.options import add_inputs
 from eval.statistics import f1_difference_interval, f1_interval
 
 BATCH = 32
+STATES = ("kept", "left", "recovered")
 LAMBDA, RECOVERY, WEIGHTS = "lambda", "recovery", "weights"
 # The whole range; below −1 few windows have the tenth of words that is worth removing, so the steps are wider there.
 LAMBDAS = (-2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0)
@@ -90,22 +92,22 @@ def _knob(name: str, base: Strategy, values: Sequence[Any]) -> Sweep:
 
 @dataclass(frozen=True)
 class Outcome:
-    """One setting on all documents. ``places``: of each document, where each word left and whether it came back."""
+    """One setting on all documents.
+
+    ``places``: of each document, where each word left and whether it came back, as a number, uint16 ``(words,)``;
+    ``recovered``: words that came back.
+    """
 
     counts: tuple[Counts, ...]
     found: tuple[frozenset[tuple[int, int, str]], ...]
-    places: tuple[tuple[tuple[int, str], ...], ...]
+    places: tuple[np.ndarray, ...]
+    recovered: int
     cost: Cost
 
     @property
     def f1(self) -> float:
         """Exact-span micro F1, 0–1."""
         return sum(self.counts, Counts()).f1
-
-    @property
-    def recovered(self) -> int:
-        """Words that came back."""
-        return sum(state == "recovered" for document in self.places for _, state in document)
 
 
 def measure(engine: Engine, corpus: Corpus, strategy: Strategy, progress: Callable[[], object]) -> Outcome:
@@ -114,38 +116,47 @@ def measure(engine: Engine, corpus: Corpus, strategy: Strategy, progress: Callab
     def scored(entities: Sequence[Entity]) -> frozenset[tuple[int, int, str]]:
         return frozenset(entity.key for entity in entities if entity.type in corpus.types)
 
-    counts, found, places, cost = [], [], [], add([], engine.encoder.num_layers)
+    counts, found, places, recovered, cost = [], [], [], 0, add([], engine.encoder.num_layers)
     for start in range(0, len(corpus.documents), BATCH):
         documents = corpus.documents[start : start + BATCH]
         results = engine.tag_batch([document.text for document in documents], strategy, batch_size=BATCH)
         for document, result in zip(documents, results, strict=True):
             counts.append(count_matches(document.entities, result.entities, corpus.types))
             found.append(scored(result.entities))
-            places.append(tuple((word.layer, word.state) for word in result.trace.words))
+            words = result.trace.words
+            places.append(np.array([word.layer * len(STATES) + STATES.index(word.state) for word in words], np.uint16))
+            recovered += sum(word.state == "recovered" for word in words)
         cost = add([cost, *(result.cost for result in results)], engine.encoder.num_layers)
         progress()
-    return Outcome(tuple(counts), tuple(found), tuple(places), cost)
+    return Outcome(tuple(counts), tuple(found), tuple(places), recovered, cost)
 
 
 @dataclass(frozen=True)
-class _Setting:
+class Setting:
+    """One value of a sweep, and the engine that runs it."""
+
     sweep: Sweep
     value: str
     strategy: Strategy
     engine: Engine
 
 
-def _settings(engine: Engine, plain: Engine | None) -> list[_Setting]:
-    found = [_Setting(sweep, *item, engine) for sweep in sweeps(engine) for item in sweep.settings.items()]
+def settings(engine: Engine, plain: Engine | None) -> list[Setting]:
+    """All that `ablate` runs.
+
+    Raises:
+        InputError: weights that cannot run it, such as those without gates.
+    """
+    found = [Setting(sweep, *item, engine) for sweep in sweeps(engine) for item in sweep.settings.items()]
     if plain is not None:
         for name in runnable(engine):
             if name not in runnable(plain):
                 continue
             strategy = engine.strategy(name)
             sweep = Sweep(WEIGHTS, name, strategy, {})
-            found.append(_Setting(sweep, "trained for pruning", strategy, engine))
+            found.append(Setting(sweep, "trained for pruning", strategy, engine))
             # The same settings; through JSON, so that a learned controller gets the network of the other weights.
-            found.append(_Setting(sweep, "not", plain.strategy(Strategy.from_json(strategy.to_json())), plain))
+            found.append(Setting(sweep, "not", plain.strategy(Strategy.from_json(strategy.to_json())), plain))
     return found
 
 
@@ -165,9 +176,9 @@ def ablate(
         seed: of the bootstrap.
         progress: called after each batch of documents.
     """
-    settings = _settings(engine, plain)
+    chosen = settings(engine, plain)
     defaults: dict[tuple[str, Strategy], Outcome] = {}  # they come again and again, so they are kept
-    reused = {setting.sweep.default for setting in settings} | {engine.strategy("dense")}
+    reused = {setting.sweep.default for setting in chosen} | {engine.strategy("dense")}
 
     def outcome(on: Engine, strategy: Strategy) -> Outcome:
         if strategy not in reused:
@@ -177,15 +188,15 @@ def ablate(
             defaults[key] = measure(on, corpus, strategy, progress)
         return defaults[key]
 
-    for setting in settings:
+    for setting in chosen:
         dense = outcome(setting.engine, engine.strategy("dense"))
         default = outcome(engine, setting.sweep.default)
         own = outcome(setting.engine, setting.strategy)
         interval = f1_interval([own.counts], seed)
         difference = f1_difference_interval([own.counts], [dense.counts], seed)
+        from_default = f1_difference_interval([own.counts], [default.counts], seed)
         changed = sum(len(one ^ other) for one, other in zip(own.found, default.found, strict=True))
-        pairs = zip(own.places, default.places, strict=True)
-        moved = sum(one != other for places in pairs for one, other in zip(*places, strict=True))
+        moved = sum(int((one != other).sum()) for one, other in zip(own.places, default.places, strict=True))
         yield {
             "knob": setting.sweep.knob,
             "strategy": setting.sweep.base,
@@ -200,6 +211,10 @@ def ablate(
             "low": difference.low,
             "high": difference.high,
             "beyond_chance": difference.excludes_zero,
+            "default_difference": own.f1 - default.f1,
+            "default_low": from_default.low,
+            "default_high": from_default.high,
+            "default_beyond_chance": from_default.excludes_zero,
             "token_layers_kept": own.cost.token_layers_kept,
             "promised_speedup": own.cost.promised_speedup,
             "recovered_words": own.recovered,
@@ -241,8 +256,7 @@ def write(engine: Engine, corpus: Corpus, out: Path, plain: Engine | None = None
         What `failures` says.
     """
     rows: list[Row] = []
-    settings = _settings(engine, plain)
-    with tqdm(total=len(settings), desc="ablations", unit="setting", disable=None) as bar:
+    with tqdm(total=len(settings(engine, plain)), desc="ablations", unit="setting", disable=None) as bar:
         for row in ablate(engine, corpus, plain, seed, bar.refresh):
             rows.append(row)
             pd.DataFrame(rows).to_csv(out / "ablations.csv", index=False)
@@ -257,7 +271,9 @@ def main(argv: list[str] | None = None) -> int:
     add_inputs(parser, corpus="bc5cdr", split="calib")
     parser.add_argument("--plain-model", help="weights that were not trained for pruning, with gates, to compare")
     parser.add_argument("--seed", type=int, default=0, help="of the bootstrap")
-    parser.add_argument("--out", type=Path, default=Path("results"), help="folder for ablations.csv (default results)")
+    parser.add_argument(
+        "--out", type=Path, default=Path("results/ablations"), help="folder for ablations.csv (default %(default)s)"
+    )
     arguments = parser.parse_args(argv)
     try:
         engine = load_engine(arguments.model)

@@ -13,9 +13,11 @@ from engine.strategies import Strategy
 from engine.tagger import Engine
 from eval.cases import Cases
 from eval.comparison import Compared
-from eval.errors import Errors
+from eval.errors import COLUMNS, CONFUSION_COLUMNS, Errors
+from eval.exits import COLUMNS as EXIT_COLUMNS
 from eval.exits import Exits
-from eval.subgroups import Subgroups, training_mentions
+from eval.subgroups import COLUMNS as GROUP_COLUMNS
+from eval.subgroups import GAP_COLUMNS, Subgroups, training_mentions
 
 BATCH = 32
 FILES = ("errors.csv", "confusion.csv", "exits.csv", "subgroups.csv", "gaps.csv", "cases.md")
@@ -67,14 +69,14 @@ def analyse(
             progress()
     subgroup_rows, gap_rows = groups.rows(seed)
     tables = {
-        "errors": list(errors.rows()),
-        "confusion": list(errors.confusion_rows(corpus.types)),
-        "exits": list(exits.rows()),
-        "subgroups": subgroup_rows,
-        "gaps": gap_rows,
+        "errors": (errors.rows(), COLUMNS),
+        "confusion": (errors.confusion_rows(corpus.types), CONFUSION_COLUMNS),
+        "exits": (exits.rows(), EXIT_COLUMNS),
+        "subgroups": (subgroup_rows, GROUP_COLUMNS),
+        "gaps": (gap_rows, GAP_COLUMNS),
     }
-    for name, rows in tables.items():
-        pd.DataFrame(rows, columns=None if rows else ["strategy"]).to_csv(out / f"{name}.csv", index=False)
+    for name, (rows, columns) in tables.items():
+        pd.DataFrame(list(rows), columns=list(columns)).to_csv(out / f"{name}.csv", index=False)
     (out / "cases.md").write_text(cases.page())
 
 

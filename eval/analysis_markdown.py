@@ -92,7 +92,12 @@ def groups_section(folder: Path) -> str:
         "group's gold mentions went through. The intervals of the gaps above hold for all pairs at once."
     )
     if not set(OF_TRAINING) & set(table["dimension"]):
-        caption += " The corpus has no training split beside this one: groups by training mentions are left out."
+        caption += " Groups by training mentions are left out: there was no training split beside this one."
+    else:
+        caption += (
+            " *Seen*, *unseen* and *frequency*: whether and how often the mention's text stands in the corpus' own "
+            "training split. They tell nothing about what weights were trained on that saw other text."
+        )
     return "\n\n".join([*parts, _table(head, rows, caption)])
 
 
@@ -108,26 +113,29 @@ def ablations_section(folder: Path, failed: Sequence[str]) -> str:
         [
             row["knob"], row["strategy"], f"{row['value']} (default)" if row["is_default"] else row["value"],
             f"{row['f1']:.4f} [{row['f1_low']:.4f}, {row['f1_high']:.4f}]", _points(row),
+            "—" if row["is_default"] else _points(row, "default_"),
             f"{row['token_layers_kept']:.1%}", f"{row['promised_speedup']:.2f}×", row["recovered_words"],
             "—" if row["is_default"] else row["changed_predictions"] if row["effect"] else "no effect",
         ]
         for row in table.to_dict("records")
     ]  # fmt: skip
     head = [
-        "knob", "strategy", "value", "F1 [95 %]", "against dense, points [95 %]", "token-layers kept", "promised",
-        "words back", "predictions changed",
+        "knob", "strategy", "value", "F1 [95 %]", "against dense, points [95 %]", "against default, points [95 %]",
+        "token-layers kept", "promised", "words back", "predictions changed",
     ]  # fmt: skip
     caption = (
         "One knob at a time, the others as stored; promised is dense ÷ own multiply-adds, nothing was timed; changed "
-        "predictions are counted against the default."
+        "predictions are counted against the default. That of *recovery* is *off*; of *weights*, those of the run."
     )
     warnings = [f"> **Failed**: {failure}" for failure in failed]
     return "\n\n".join([*warnings, _table(head, rows, caption)])
 
 
-def _points(row: dict[Any, Any]) -> str:
-    text = f"{row['difference'] * 100:+.2f} [{row['low'] * 100:+.2f}, {row['high'] * 100:+.2f}]"
-    return text if row["beyond_chance"] else f"{text} (none)"
+def _points(row: dict[Any, Any], of: str = "") -> str:
+    """A difference of F1 in points, from the columns whose names begin with ``of``."""
+    difference, low, high = (row[of + name] * 100 for name in ("difference", "low", "high"))
+    text = f"{difference:+.2f} [{low:+.2f}, {high:+.2f}]"
+    return text if row[f"{of}beyond_chance"] else f"{text} (none)"
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[object]], caption: str) -> str:

@@ -69,11 +69,22 @@ def _quickest(intervals: Sequence[Row], sizes: Sequence[int]) -> str:
         if all(math.isnan(r["speedup_low"]) for r in intervals if r["batch_size"] == size):
             found.append(f"not to be told at batch {size}, for want of batches")
         elif near:
-            best = max(near, key=lambda row: row["speedup"])
-            found.append(f"`{best['strategy']}` at batch {size} ({pace(best)}, F1 {points(best)} points)")
+            found.append(f"{_best(near)} at batch {size}")
         else:
             found.append(f"dense itself at batch {size} (nothing within them is quicker beyond chance)")
     return f"Within {WITHIN} points of dense (F1 {dense['f1']:.4f}) the quickest is {_and(found)}."
+
+
+def _best(rows: Sequence[Row]) -> str:
+    """The quickest, with what speaks against it: an interval of F1 that reaches further, others that are as quick."""
+    best, *others = sorted(rows, key=lambda row: -row["speedup"])
+    alike = [f"`{row['strategy']}`" for row in others if row["speedup_high"] >= best["speedup_low"]]
+    parts = [f"{pace(best)}, F1 {points(best)} points"]
+    if best["low"] * 100 < -WITHIN:
+        parts.append(f"by the estimate alone, its interval reaches {best['low'] * 100:+.2f}")
+    if alike:
+        parts.append(f"overlapping in speed with {_and(alike)}")
+    return f"`{best['strategy']}` ({'; '.join(parts)})"
 
 
 def _against_truncation(intervals: Sequence[Row], size: int) -> str:

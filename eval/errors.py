@@ -40,6 +40,8 @@ LESS_CONTEXT, RIGHT_AT_GATE = "less context", "right at the gate"
 AGAINST_GOLD, AGAINST_DENSE, CAUSED, CURED = "against gold", "against dense", "caused", "cured"
 WAYS = {CAUSED: (GATE, CONTEXT, CUT, RECOVERY), CURED: (RIGHT_AT_GATE, LESS_CONTEXT)}
 NONE = "none"
+COLUMNS = ("strategy", "part", "outcome", "how", "count")  # of ``errors.csv``
+CONFUSION_COLUMNS = ("strategy", "gold", "predicted", "count")
 
 
 @dataclass(frozen=True)

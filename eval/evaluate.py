@@ -13,7 +13,6 @@ import numpy as np
 from engine.corpora import Corpus
 from engine.documents import Document, Entity
 from engine.flops import Cost, add
-from eval import environment
 from eval.latency import PASSES, Times, Unit, units
 from eval.metrics import Scores, Tally
 from eval.runlog import RunLog
@@ -56,17 +55,18 @@ def evaluate(
     batch_sizes: Sequence[int],
     log: RunLog,
     progress: Callable[[int], object] = lambda calls: None,
+    load: float = 0.0,
 ) -> None:
     """Runs what is not in the log yet, and logs it.
 
     Predictions and costs are those of the discarded first pass. Batches are the corpus' documents in order, the same
-    for all variants.
+    for all variants. ``load``: of the machine before this process set to work, for the log.
     """
     done = {_unit(record) for record in log.records() if "number" in record}
     todo = [unit for size in batch_sizes for unit in units(len(corpus.documents), size) if unit not in done]
     progress(len(done) * len(variants))
     if todo:
-        log.append({"load": environment.busy()})
+        log.append({"load": load})
     for unit in todo[:BURN_IN] if done else ():
         _run(unit, corpus, variants, reseeded=False)
     for unit in todo:

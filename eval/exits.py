@@ -9,6 +9,7 @@ from typing import Any
 from eval.comparison import Compared
 
 FATES = ("right_at_gate", "wrong_at_gate", "back_right", "back_wrong")
+COLUMNS = ("strategy", "layer", "label", "words", "left", "share_left", *FATES, "dense_right")
 
 
 class Exits:

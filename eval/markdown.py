@@ -24,6 +24,10 @@ READING = (
     f"is the ratio of multiply-adds. The F1 of `random` is the mean of {RANDOM_SEEDS} seeds, its times and costs are "
     "those of the first. Costs of `hf` include its padding; those of rivals are not known."
 )
+TYPES_READING = (
+    "F1 of each scored type counts exact spans, like that over all; seqeval's is strict IOB2 on words, the number that "
+    "papers report; unscored predictions are of types that the corpus does not annotate and count as nothing."
+)
 # Brackets matter where a link follows, underscores where no word goes on, other characters everywhere.
 _MARKUP = re.compile(r"[\\`*<>|~&$]|(?<![^\W_])_|_(?![^\W_])|\](?=[(\[:])")
 
@@ -91,8 +95,19 @@ def results_table(rows: Sequence[Row], intervals: Sequence[Row]) -> str:
     )
 
 
+def types_table(rows: Sequence[Row]) -> str:
+    """F1 of each scored type, seqeval's F1 and predictions of types that are not scored."""
+    types = [key for key in rows[0] if key.startswith("f1_") and key != "f1_seqeval"]
+    cells = []
+    for row in rows:
+        scores = [f"{row[key]:.4f}" for key in (*types, "f1_seqeval")]
+        cells.append([str(row["batch_size"]), escape(row["strategy"]), *scores, str(row["unscored_predictions"])])
+    heads = [f"F1 {escape(key.removeprefix('f1_'))}" for key in types]
+    return table(["batch", "strategy", *heads, "F1 seqeval", "unscored predictions"], cells)
+
+
 def duels_table(intervals: Sequence[Row]) -> str:
-    """What prunes against truncate-k, rivals, and as many words by chance."""
+    """What prunes against truncate-k, rivals, as many words by chance, and itself without recovery."""
     duels = [row for row in intervals if row["against"] != "dense"]
     cells = [[str(r["batch_size"]), escape(r["strategy"]), escape(r["against"]), points(r), pace(r)] for r in duels]
     return table(["batch", "strategy", "against", "F1, points [95 %]", "speed ratio [95 %]"], cells) if duels else ""
@@ -150,7 +165,10 @@ def report(
         "## Results",
         results_table(rows, intervals),
         READING,
-        *(("### Against rivals, stopping early and chance", duels) if duels else ()),
+        "### By type",
+        types_table(rows),
+        TYPES_READING,
+        *(("### Against rivals, stopping early, chance and no recovery", duels) if duels else ()),
         *(part for heading, text in sections.items() for part in (f"## {heading}", text)),
         "## How this was measured",
         "\n".join(f"- {name}: {value}" for name, value in about.items()),

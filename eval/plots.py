@@ -8,12 +8,14 @@ from itertools import cycle, product
 from pathlib import Path
 
 import matplotlib as mpl
+import numpy as np
 import pandas as pd
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
-from matplotlib.text import Text
+from matplotlib.path import Path as MplPath
+from matplotlib.text import Annotation, Text
 from matplotlib.transforms import Bbox
 
 # Where a label may lie from its point, in typographic points, the nearest first.
@@ -30,11 +32,12 @@ _STYLES = {
     "entropy": ("o", "#0050a0"),
     "mlp": ("P", "#006d5b"),
     "random": ("x", "#a02060"),
-    "truncate": ("v", "#2e7d32"),
+    "truncate": ("v", "#2e7d32"),  # the marker goes by the layer
     "hf-pipeline": ("*", "#7a5c00"),
     "onnx": ("h", "#5b3f8c"),
     "onnx-int8": ("p", "#5b3f8c"),
 }
+_LAYERS = "8Xdv>"  # markers of truncate-k, by k
 _OTHER = ("<", "#7a5c00")
 
 
@@ -86,23 +89,21 @@ def plot_speed_by_length(cost: Path, target: Path) -> None:
     wide = table[table["measure"].isin(_SPEED)].pivot_table(
         index=["strategy", "group"], columns="measure", values="value", sort=False
     )
-    figure, axis = plt.subplots(figsize=(8, 4.4))
+    figure, axis = plt.subplots(figsize=(9.4, 4.4))
     for name, of in wide.reindex(columns=list(_SPEED)).groupby("strategy", sort=False):
         marker, colour = _style(str(name))
         rows = of.droplevel("strategy")
         bars = [(rows["realised"] - rows["realised_low"]).clip(lower=0).fillna(0)]
         bars.append((rows["realised_high"] - rows["realised"]).clip(lower=0).fillna(0))
         fill = "none" if "+" in str(name) else colour
-        axis.errorbar(
-            rows.index, rows["realised"], bars, fmt=f"{marker}-", color=colour, mfc=fill, capsize=2, label=name
-        )
-        axis.plot(rows.index, rows["promised"], f"{marker}:", color=colour, markersize=4, alpha=0.7)
+        axis.errorbar(rows.index, rows["realised"], bars, marker=marker, color=colour, mfc=fill, capsize=2, label=name)
+        axis.plot(rows.index, rows["promised"], linestyle=":", marker=marker, color=colour, markersize=4, alpha=0.7)
     axis.axhline(1, color=_STYLES["dense"][1], linewidth=1, linestyle="-.", label="dense")
     axis.set_xlabel("length of the document (rows: word pieces, CLS, SEP)")
     axis.set_ylabel("speed-up against dense")
     axis.set_title("promised by multiply-adds (dotted) and realised", fontsize=10)
     axis.grid(alpha=0.3)
-    axis.legend(fontsize=8)
+    axis.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.01, 0.5))
     figure.tight_layout()
     figure.savefig(target, dpi=150)
     plt.close(figure)
@@ -126,7 +127,10 @@ def plot_frontiers(frontiers: Mapping[str, pd.DataFrame], strategy: str, target:
 
 
 def _style(name: str) -> tuple[str, str]:
-    return _STYLES.get(name) or _STYLES.get(re.split("[@+-]", name)[0], _OTHER)
+    """Marker and colour."""
+    marker, colour = _STYLES.get(name) or _STYLES.get(re.split("[@+-]", name)[0], _OTHER)
+    layer = re.fullmatch(r"truncate-(\d+)", name)
+    return _LAYERS[int(layer[1]) % len(_LAYERS)] if layer else marker, colour
 
 
 def _panel(axis: Axes, table: pd.DataFrame) -> pd.DataFrame:
@@ -148,7 +152,8 @@ def _panel(axis: Axes, table: pd.DataFrame) -> pd.DataFrame:
             row["f1"],
             xerr=[[row["ms"] - row["left"]], [row["right"] - row["ms"]]],
             yerr=[[row["f1"] - row["bottom"]], [row["top"] - row["f1"]]],
-            fmt=marker,
+            linestyle="none",
+            marker=marker,
             color=colour,
             markersize=8,
             markerfacecolor="none" if "+" in str(name) else colour,
@@ -162,14 +167,20 @@ def _panel(axis: Axes, table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _label(axis: Axes, table: pd.DataFrame) -> None:
-    """Names every point, each where no other label, point or bar is in the way, as near as possible."""
+    """Names every point, each where no other label, point or bar is in the way, as near as possible.
+
+    Where it can be had, no line to a label runs through another label, nor through another point.
+    """
     points = {str(name): (row["ms"], row["f1"]) for name, row in table.iterrows()}
     low, high = (axis.transData.transform(table[ends].to_numpy()) for ends in (["left", "bottom"], ["right", "top"]))
     at = axis.transData.transform(list(points.values()))
-    taken = [Bbox.from_extents(x - 7, y - 7, x + 7, y + 7) for x, y in at]
+    markers = [Bbox.from_extents(x - 7, y - 7, x + 7, y + 7) for x, y in at]
+    taken = [*markers]
     taken += [Bbox.from_extents(left, y, right, y) for (left, _), (right, _), (_, y) in zip(low, high, at, strict=True)]
     taken += [Bbox.from_extents(x, bottom, x, top) for (_, bottom), (_, top), (x, _) in zip(low, high, at, strict=True)]
-    for name, point in points.items():
+    labels: list[Bbox] = []
+    leaders: list[MplPath] = []
+    for (name, point), place_of_point in zip(points.items(), at, strict=True):
         label = axis.annotate(
             f"{name} {table['speedup'][name]:.2f}×",
             point,
@@ -180,14 +191,37 @@ def _label(axis: Axes, table: pd.DataFrame) -> None:
             bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 0.5},
             arrowprops={"arrowstyle": "-", "color": "#888888", "linewidth": 0.5},
         )
+        others = [marker for marker in markers if not marker.contains(*place_of_point)]
+        fewest, chosen = (2 * len(points), 0), _PLACES[-1]
         for place in _PLACES:
-            label.xyann = place
-            label.set(ha="left" if place[0] > 0 else "right", va="center")
-            label.get_window_extent()  # moves the text to its place; its own extent would have the line in it
-            box = Text.get_window_extent(label)
+            box = _moved(label, place)
             inside = (
                 axis.bbox.x0 <= box.x0 and box.x1 <= axis.bbox.x1 and axis.bbox.y0 <= box.y0 and box.y1 <= axis.bbox.y1
             )
-            if inside and not any(box.overlaps(other) for other in taken):
+            if not inside or any(box.overlaps(other) for other in taken):
+                continue
+            leader = _leader(place_of_point, box)
+            through = sum(leader.intersects_bbox(other, filled=False) for other in labels)
+            through += sum(other.intersects_bbox(box, filled=False) for other in leaders)
+            crossed = through, sum(leader.intersects_bbox(other, filled=False) for other in others)
+            if crossed < fewest:
+                fewest, chosen = crossed, place
+            if not any(crossed):
                 break
+        box = _moved(label, chosen)
         taken.append(box)
+        labels.append(box)
+        leaders.append(_leader(place_of_point, box))
+
+
+def _moved(label: Annotation, place: tuple[int, int]) -> Bbox:
+    """Moves a label to a place from its point and gives the box of its text, without its line."""
+    label.xyann = place
+    label.set(ha="left" if place[0] > 0 else "right", va="center")
+    label.get_window_extent()  # moves the text
+    return Text.get_window_extent(label)
+
+
+def _leader(point: np.ndarray, box: Bbox) -> MplPath:
+    """The line from a point to a label, which begins behind the label."""
+    return MplPath([tuple(point), ((box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2)])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Container, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,12 +35,13 @@ def render(folder: Path) -> str:
     """
     try:
         facts = json.loads((folder / "results.json").read_text())
-        tables = {name: pd.read_csv(folder / f"{name}.csv") for name in TABLES if (folder / f"{name}.csv").is_file()}
+        names = [name for name in TABLES if name != "ablations" or name in facts]
+        tables = {name: pd.read_csv(folder / f"{name}.csv") for name in names if (folder / f"{name}.csv").is_file()}
         rows, intervals = _records(tables["results"]), _records(tables["intervals"])
     except (OSError, KeyError, ValueError) as error:
         raise InputError(f"expected a finished run in {folder}, got none: {error}; run it first") from error
     plot_f1_vs_latency(folder, folder / "f1_vs_latency.png")
-    text = report(rows, intervals, dict(_sections(folder)), facts["about"], facts["notes"])
+    text = report(rows, intervals, dict(_sections(folder, tables)), facts["about"], facts["notes"])
     (folder / "report.md").write_text(text)
     (folder / "report.html").write_text(page(text, folder))
     everything = {"about": facts["about"], "notes": facts["notes"]}
@@ -51,30 +52,38 @@ def render(folder: Path) -> str:
 
 
 def failures(folder: Path) -> list[str]:
-    """What the ablations of a folder show not to work; nothing where none were made."""
-    path = folder / "ablations.csv"
-    if not path.is_file():
+    """What the ablations of a folder's run show not to work; nothing where it made none."""
+    if "ablations" not in json.loads((folder / "results.json").read_text()):
         return []
-    return ablations.failures(_records(pd.read_csv(path, dtype={"value": str}, keep_default_na=False)))
+    table = pd.read_csv(folder / "ablations.csv", dtype={"value": str}, keep_default_na=False)
+    return ablations.failures(_records(table))
 
 
-def _sections(folder: Path) -> Iterator[tuple[str, str]]:
-    """Headings and texts of what other modules left in the folder, with their plots."""
-    if (folder / "ablations.csv").is_file():
+def _sections(folder: Path, tables: Container[str]) -> Iterator[tuple[str, str]]:
+    """Headings and texts of the tables, with their plots."""
+    if "ablations" in tables:
         plot_ablations(folder / "ablations.csv", folder / "ablations.png")
         yield "Ablations", f"![Ablations](ablations.png)\n\n{ablations_section(folder, failures(folder))}"
-    if (folder / "errors.csv").is_file():
+    if "errors" in tables:
         yield "Errors", f"{errors_section(folder)}\n\n{CASES}"
-        plot_exits(folder / "exits.csv", folder / "exits.png")
-        yield "Entity words that left", f"![Words that left](exits.png)\n\n{exits_section(folder)}"
+        picture = _picture(plot_exits, folder / "exits.csv", "exits.png", "Words that left")
+        yield "Entity words that left", f"{picture}{exits_section(folder)}"
     if (folder / "cases.md").is_file():
         (folder / "cases.html").write_text(page((folder / "cases.md").read_text(), folder))
-    if (folder / "subgroups.csv").is_file():
-        plot_groups(folder / "subgroups.csv", folder / "groups.png")
-        yield "Groups", f"![F1 by group](groups.png)\n\n{groups_section(folder)}"
-    if (folder / "cost.csv").is_file():
+    if "subgroups" in tables:
+        picture = _picture(plot_groups, folder / "subgroups.csv", "groups.png", "F1 by group")
+        yield "Groups", f"{picture}{groups_section(folder)}"
+    if "cost" in tables:
         plot_speed_by_length(folder / "cost.csv", folder / "speed.png")
         yield "Cost", f"![Speed-up by length](speed.png)\n\n{cost_tables(pd.read_csv(folder / 'cost.csv'))}"
+
+
+def _picture(plot: Callable[[Path, Path], None], table: Path, file: str, title: str) -> str:
+    """Draws a table beside it and gives the picture in Markdown; nothing for an empty table."""
+    if pd.read_csv(table).empty:
+        return ""
+    plot(table, table.with_name(file))
+    return f"![{title}]({file})\n\n"
 
 
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:

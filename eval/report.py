@@ -20,7 +20,7 @@ import torch
 from tqdm import tqdm
 
 from engine.corpora import Corpus, load_corpus
-from engine.errors import InputError
+from engine.errors import InputError, first_line
 from engine.formats import WRITERS
 from engine.strategies import PRUNING
 from engine.tagger import DTYPES, Engine, load_engine
@@ -35,7 +35,8 @@ from eval.render import failures, render
 from eval.rivals import load_rivals
 from eval.runlog import RunLog
 from eval.tables import document_rows, interval_rows, result_row, time_rows
-from eval.variants import Variant, of_model, of_rival, of_strategy
+from eval.tuning import tuned
+from eval.variants import Variant, check_names, of_model, of_rival, of_strategy
 
 SAMPLE = Path(__file__).resolve().parent / "sample" / "sample.pubtator.txt"
 
@@ -64,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
         "--others", metavar="NAME=FOLDER", default="", help="other models, run densely in the same run, comma-separated"
     )
     parser.add_argument("--ablations", action="store_true", help="also what every knob does; fails if one does nothing")
+    parser.add_argument("--plain-model", help="weights with gates, not trained for pruning, to compare in --ablations")
     parser.add_argument("--predictions", metavar="DIR", help="write what everybody found to this folder")
     parser.add_argument(
         "--format", default="pubtator", choices=list(WRITERS), help="of --predictions (default pubtator)"
@@ -123,6 +125,7 @@ def run(arguments: argparse.Namespace, command: str) -> str:
     out = Path(arguments.out)
     if arguments.render_only:
         return render(out)
+    load = environment.busy()
     sizes = whole_numbers(arguments.batch_size, "--batch-size")
     if arguments.limit is not None and arguments.limit < 1:
         raise InputError(f"expected --limit 1 or more, got {arguments.limit}; change it")
@@ -131,18 +134,31 @@ def run(arguments: argparse.Namespace, command: str) -> str:
             raise InputError(f"expected --threads 1 or more, got {arguments.threads}; change it")
         torch.set_num_threads(arguments.threads)
     others = named_folders(arguments.others)
+    if arguments.plain_model and not arguments.ablations:
+        raise InputError("expected --ablations beside --plain-model, got none; add it")
     corpus = load_scored_corpus(arguments)
     engine = load_engine(arguments.model, arguments.dtype, arguments.device)
     gold = {entity.type for document in corpus.documents for entity in document.entities}
     if unknown := set(corpus.types) - gold - set(engine.labels.types):
         raise InputError(f"expected types of the gold or the model, got {sorted(unknown)}; mend --types")
+    plain = load_engine(arguments.plain_model, engine.dtype, arguments.device) if arguments.plain_model else None
+    if arguments.ablations:
+        ablations.settings(engine, plain)  # what the weights cannot run is refused before anything is timed
     strategies = choose_strategies(engine, arguments)
+    notes = [] if arguments.corpus else [SAMPLE_NOTE]
+    try:
+        training = analysis.training_documents(corpus, arguments.data_dir)
+    except InputError as error:
+        training = None
+        notes.append(f"Groups by training mentions are left out: {escape(first_line(error))}")
     rivals = load_rivals(engine, [name.strip() for name in arguments.rivals.split(",") if name.strip()])
-    variants = [*(of_strategy(engine, strategy) for strategy in strategies), *map(of_rival, rivals)]
-    variants += [of_model(name, load_engine(folder, engine.dtype, arguments.device)) for name, folder in others]
-    log = RunLog(out, conditions(engine, corpus, variants, sizes))
+    ours = [of_strategy(engine, strategy) for strategy in strategies]
+    models = [of_model(name, load_engine(folder, engine.dtype, arguments.device)) for name, folder in others]
+    check_names([*ours, *map(of_rival, rivals), *models])
+    log = RunLog(out, conditions(engine, corpus, [*ours, *map(of_rival, rivals), *models], sizes))
+    variants = [*ours, *map(of_rival, tuned(rivals, corpus, sizes, log)), *models]
     with tqdm(total=number_of_calls(corpus, variants, sizes), desc="calls", disable=None) as bar:
-        evaluate(corpus, variants, sizes, log, bar.update)
+        evaluate(corpus, variants, sizes, log, bar.update, load)
     measured = {size: collect(corpus, variants, size, log) for size in sizes}
     write_tables(out, measured, engine, corpus, arguments.seed)
     if arguments.predictions:
@@ -152,12 +168,10 @@ def run(arguments: argparse.Namespace, command: str) -> str:
     texts = [document.text for document in corpus.documents[: texts_needed(sizes)]]
     _write(out / "cost.csv", cost_rows(engine, texts, measured, arguments.seed))
     with tqdm(total=analysis.number_of_calls(corpus, strategies), desc="analyses", disable=None) as bar:
-        training = analysis.training_documents(corpus, arguments.data_dir)
         analysis.analyse(engine, corpus, strategies, out, training, arguments.seed, bar.update)
     if arguments.ablations:
-        ablations.write(engine, corpus, out, seed=arguments.seed)
+        ablations.write(engine, corpus, out, plain, arguments.seed)
     loads = [record["load"] for record in log.records() if "load" in record]
-    notes = [] if arguments.corpus else [SAMPLE_NOTE]
     if max(loads) > 0.5:
         notes.append(f"The machine was busy when this began (load {max(loads):.1f} per core): distrust the times.")
     if corpus.skipped:
@@ -166,7 +180,9 @@ def run(arguments: argparse.Namespace, command: str) -> str:
         "interruptions": str(len(loads) - 1),
         "seed of the bootstrap": str(arguments.seed),
     }
-    (out / "results.json").write_text(json.dumps({"about": facts, "notes": notes}))
+    # Ablations are listed where they are this run's: a file of another run may lie in the folder.
+    listed: dict[str, Any] = {"ablations": []} if arguments.ablations else {}
+    (out / "results.json").write_text(json.dumps({"about": facts, "notes": notes} | listed))
     return render(out)
 
 

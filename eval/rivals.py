@@ -2,7 +2,8 @@
 
 ``hf-pipeline`` is the ``pipeline`` of transformers, ``onnx`` ONNX Runtime in float32, ``onnx-int8`` with dynamic
 quantisation. All get the same windows as our own engine (so that nothing is truncated), sorted by length, and give
-word probabilities that `LabelSet.decode` turns into entities. They need ``requirements-eval.txt``.
+word probabilities that `LabelSet.decode` turns into entities. How many windows run at a time is found by trying, see
+`eval.tuning`. They need ``requirements-eval.txt``.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ from __future__ import annotations
 import logging
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -43,19 +44,38 @@ class Stretch:
     words: list[str]
 
 
-# Of stretches in ascending length: probabilities (words, labels) of all their words, and the encoder's seconds.
-Classify = Callable[[Sequence[Stretch]], tuple[np.ndarray, float]]
+# Of stretches in ascending length, and how much may run at a time (of ``Rival.limits``): probabilities (words, labels)
+# of all their words, and the encoder's seconds.
+Classify = Callable[[Sequence[Stretch], int], tuple[np.ndarray, float]]
 
 
 @dataclass(frozen=True)
 class Rival:
-    """Another way to run the engine's weights. ``settings`` are those that the report states."""
+    """Another way to run the engine's weights. ``settings`` are those that the report states.
+
+    ``limits``: how much may run at a time, in ``unit``, ascending; the first one is a window. ``chosen``: by texts a
+    call.
+    """
 
     name: str
-    settings: dict[str, str]
+    settings: Mapping[str, str]
     classify: Classify
     pieces: WordPieces
     labels: LabelSet
+    unit: str
+    limits: tuple[int, ...]
+    chosen: Mapping[int, int] = field(default_factory=dict)
+
+    def at(self, chosen: Mapping[int, int]) -> Rival:
+        """The same with limits by texts a call; a call of fewer texts has the limit of the next larger number."""
+        amounts = [
+            f"{'one window' if limit == 1 else f'{limit} {self.unit}'} at batch size {size}"
+            for size, limit in chosen.items()
+        ]
+        tried = f"of one, {', '.join(map(str, self.limits[1:]))} {self.unit} the quickest"
+        return replace(
+            self, chosen=chosen, settings={**self.settings, "at a time": f"{' and '.join(amounts)} ({tried})"}
+        )
 
     def tag(self, texts: Sequence[str]) -> tuple[list[tuple[Entity, ...]], Latency]:
         """Entities of each text, and how long the whole call and the encoder took."""
@@ -68,7 +88,8 @@ class Rival:
         encoder_s = 0.0
         if windows:
             stretches = [Stretch(w, words[index][w.first : w.first + w.words]) for index, w in windows]
-            found, encoder_s = self.classify(stretches)
+            limits = (limit for size, limit in sorted(self.chosen.items()) if size >= len(texts))
+            found, encoder_s = self.classify(stretches, next(limits, self.limits[0]))
             first = 0
             for index, w in windows:
                 own = found[first + w.own - w.first : first + w.own_end - w.first]
@@ -91,14 +112,16 @@ def load_rivals(engine: Engine, names: Sequence[str]) -> list[Rival]:
     rivals = []
     with TemporaryDirectory() as folder:
         for name in names:
-            built = _pipeline(engine) if name == "hf-pipeline" else _onnx(engine, name, Path(folder))
-            classify, settings = built
-            rivals.append(Rival(name, settings, classify, engine.pieces, engine.labels))
+            if name == "hf-pipeline":
+                (classify, settings), unit, limits = _pipeline(engine), "windows", PIPELINE_WINDOWS
+            else:
+                (classify, settings), unit, limits = _onnx(engine, name, Path(folder)), "padded rows", ONNX_ROWS
+            rivals.append(Rival(name, settings, classify, engine.pieces, engine.labels, unit, limits))
     return rivals
 
 
-PIPELINE_BATCH = 4
-ONNX_ROWS = 2048
+PIPELINE_WINDOWS = (1, 4, 16)
+ONNX_ROWS = (1, 512, 2048)
 
 
 def _pipeline(engine: Engine) -> tuple[Classify, dict[str, str]]:
@@ -117,17 +140,16 @@ def _pipeline(engine: Engine) -> tuple[Classify, dict[str, str]]:
         tokenizer=tokenizer,
         device=engine.device,
         aggregation_strategy="none",
-        batch_size=PIPELINE_BATCH,
     )
     forward = _Stopwatch(tagger.model.forward, engine.device)
     tagger.model.forward = forward
     index = {label: number for number, label in enumerate(engine.labels.names)}
 
-    def classify(stretches: Sequence[Stretch]) -> tuple[np.ndarray, float]:
+    def classify(stretches: Sequence[Stretch], limit: int) -> tuple[np.ndarray, float]:
         forward.seconds = 0.0
         # Lone surrogates cannot be encoded; a question mark has the same length.
         inputs = [[word.encode("utf-8", "replace").decode() for word in stretch.words] for stretch in stretches]
-        outputs = tagger(inputs, is_split_into_words=True)
+        outputs = tagger(inputs, is_split_into_words=True, batch_size=limit)
         probabilities = []
         for words, pieces in zip(inputs, outputs, strict=True):
             starts = np.cumsum([0, *(len(word) + 1 for word in words)])[:-1].tolist()
@@ -142,7 +164,6 @@ def _pipeline(engine: Engine) -> tuple[Classify, dict[str, str]]:
 
     return classify, {
         "input": "lists of words, a window each, sorted by length",
-        "batch_size": str(PIPELINE_BATCH),
         "aggregation_strategy": "none; a word has the label of its first piece",
         "dtype": engine.dtype,
         "threads": str(torch.get_num_threads()),
@@ -191,9 +212,9 @@ def _onnx(engine: Engine, name: str, folder: Path) -> tuple[Classify, dict[str, 
     order = [names.index(label) for label in engine.labels.names]
     pad_id = model.config.pad_token_id or 0
 
-    def classify(stretches: Sequence[Stretch]) -> tuple[np.ndarray, float]:
+    def classify(stretches: Sequence[Stretch], limit: int) -> tuple[np.ndarray, float]:
         encoder_s, logits = 0.0, []
-        for chunk in _sub_batches([stretch.window for stretch in stretches]):
+        for chunk in _sub_batches([stretch.window for stretch in stretches], limit):
             batch = RaggedBatch.from_windows(chunk)
             ids, mask, first = pad(batch, max(batch.lengths), pad_id)
             begin = time.perf_counter()
@@ -203,7 +224,7 @@ def _onnx(engine: Engine, name: str, folder: Path) -> tuple[Classify, dict[str, 
         return torch.from_numpy(np.concatenate(logits)[:, order]).softmax(-1).numpy(), encoder_s
 
     return classify, {
-        "input": f"padded windows sorted by length, at most {ONNX_ROWS} rows at a time",
+        "input": "padded windows sorted by length",
         "dtype": "int8 weights per channel, activations dynamic" if name == "onnx-int8" else "float32",
         "threads": f"{threads} intra-op, 1 inter-op, no spinning",
         "graph": "attention, normalisation and GELU fused",
@@ -211,11 +232,11 @@ def _onnx(engine: Engine, name: str, folder: Path) -> tuple[Classify, dict[str, 
     }
 
 
-def _sub_batches(windows: Sequence[Window]) -> Iterator[list[Window]]:
-    """Windows of ascending length, as many at a time as fit padded into ``ONNX_ROWS``."""
+def _sub_batches(windows: Sequence[Window], limit: int) -> Iterator[list[Window]]:
+    """Windows of ascending length, as many at a time as fit padded into ``limit`` rows, but one at least."""
     chunk: list[Window] = []
     for window in windows:
-        if chunk and (len(chunk) + 1) * len(window.input_ids) > ONNX_ROWS:
+        if chunk and (len(chunk) + 1) * len(window.input_ids) > limit:
             yield chunk
             chunk = []
         chunk.append(window)

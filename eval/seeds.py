@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,14 +19,34 @@ from eval.statistics import f1_difference_interval, speedup_interval
 KEY = ["strategy", "batch_size"]
 
 
-def load_counts(run: Path) -> dict[tuple[str, int], list[Counts]]:
-    """Counts of each document in the order of the corpus, by strategy and batch size, from ``documents.csv``."""
-    table = pd.read_csv(run / "documents.csv")
-    counts: dict[tuple[str, int], list[Counts]] = {}
-    for row in table[table["run"] == 0].to_dict("records"):
-        key = (str(row["strategy"]), int(row["batch_size"]))
-        counts.setdefault(key, []).append(Counts(row["correct"], row["predicted"], row["gold"]))
-    return counts
+@dataclass(frozen=True)
+class Counted:
+    """What ``documents.csv`` of a run holds.
+
+    ``documents``: their ids in the order of the corpus; ``runs``: by strategy and batch size, counts of each document
+    for each run (one, but for ``random``, whose choice has seeds of its own).
+    """
+
+    documents: tuple[str, ...]
+    runs: dict[tuple[str, int], list[list[Counts]]]
+
+
+def load_counts(run: Path) -> Counted:
+    """Counts of a run.
+
+    Raises:
+        InputError: documents in another order, or missing, under some strategy.
+    """
+    table = pd.read_csv(run / "documents.csv", dtype={"document": str, "strategy": str}, keep_default_na=False)
+    documents: set[tuple[str, ...]] = set()
+    runs: dict[tuple[str, int], list[list[Counts]]] = {}
+    for (strategy, *_), of in table.groupby(["strategy", "batch_size", "run"], sort=False):
+        documents.add(tuple(of["document"]))
+        counts = [Counts(*row) for row in of[["correct", "predicted", "gold"]].itertuples(index=False)]
+        runs.setdefault((str(strategy), int(of["batch_size"].iloc[0])), []).append(counts)
+    if len(documents) != 1:
+        raise InputError(f"expected the same documents under all strategies in {run}, got different ones; run it again")
+    return Counted(documents.pop(), runs)
 
 
 def load_times(run: Path) -> dict[tuple[str, int], np.ndarray]:
@@ -50,13 +71,17 @@ def combine(runs: Sequence[Path], seed: int = 0) -> pd.DataFrame:
         raise InputError(
             f"expected a run of eval.report, got none: {error.filename} is missing; name its --out"
         ) from error
-    keys = list(counts[0])
-    if any(list(one) != keys or len(one[keys[0]]) != len(counts[0][keys[0]]) for one in counts):
+    keys = list(counts[0].runs)
+    if any((list(one.runs), one.documents) != (keys, counts[0].documents) for one in counts):
         raise InputError("expected runs of the same strategies on the same documents, got different ones; repeat them")
     rows = []
     for strategy, size in keys:
-        own, dense = ([one[name, size] for one in counts] for name in (strategy, "dense"))
-        f1, dense_f1 = (np.array([sum(run, Counts()).f1 for run in of]) for of in (own, dense))
+        # Every seed of the weights has as many runs as the others, so that all of them together have the same mean.
+        own, dense = ([run for one in counts for run in one.runs[name, size]] for name in (strategy, "dense"))
+        f1, dense_f1 = (
+            np.array([np.mean([sum(run, Counts()).f1 for run in one.runs[name, size]]) for one in counts])
+            for name in (strategy, "dense")
+        )
         speed = np.array([table.loc[(strategy, size), "speedup_vs_dense"] for table in tables])
         interval = f1_difference_interval(own, dense, seed)
         ratio = speedup_interval([one["dense", size] for one in times], [one[strategy, size] for one in times], seed)

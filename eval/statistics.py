@@ -55,7 +55,7 @@ def speedup_interval(reference: Sequence[np.ndarray], variant: Sequence[np.ndarr
     if len(reference[0]) < FEWEST:
         return Interval(float("nan"), float("nan"))
     table = np.stack([*reference, *variant], axis=1)
-    sums = np.concatenate([weights @ table for weights in _weights(len(table), seed)])
+    sums = np.concatenate([weights @ table for weights in resamples(len(table), seed)])
     return _interval((sums[:, : len(reference)] / sums[:, len(reference) :]).mean(axis=1))
 
 
@@ -67,7 +67,7 @@ def _interval(values: np.ndarray) -> Interval:
 def _resampled_f1(runs: Sequence[Sequence[Counts]], seed: int) -> np.ndarray:
     tables = [np.array([(c.correct, c.predicted + c.gold) for c in run], dtype=float) for run in runs]
     chunks = []
-    for weights in _weights(len(runs[0]), seed):
+    for weights in resamples(len(runs[0]), seed):
         scores = []
         for table in tables:
             correct, size = (weights @ table).T
@@ -76,7 +76,7 @@ def _resampled_f1(runs: Sequence[Sequence[Counts]], seed: int) -> np.ndarray:
     return np.concatenate(chunks)
 
 
-def _weights(units: int, seed: int) -> Iterator[np.ndarray]:
+def resamples(units: int, seed: int) -> Iterator[np.ndarray]:
     """How often each unit is drawn in each resample, int64 ``(_CHUNK, units)`` at a time."""
     rng = np.random.default_rng(seed)
     for _ in range(RESAMPLES // _CHUNK):

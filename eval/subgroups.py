@@ -22,13 +22,18 @@ from engine.documents import Document, Entity
 from engine.scoring import Counts, count_matches
 from engine.trace import WordTrace
 from eval.comparison import Compared
-from eval.statistics import RESAMPLES
+from eval.statistics import resamples
 
 FREQUENT = 5  # mentions in the training split
 LENGTHS = {150: "up to 150 words", 250: "151–250 words", np.inf: "over 250 words"}  # of a document
 PIECES = {1: "1", 2: "up to 2", np.inf: "over 2"}
 MIN_SUPPORT = 20  # gold mentions that a group needs for its loss to be compared with another's
 OF_TRAINING = ("training split", "frequency")
+COLUMNS = (
+    "strategy", "dimension", "group", "support", "documents", "correct", "predicted", "f1", "f1_low", "f1_high",
+    "recall", "difference", "low", "high", "beyond_chance", "keep_rate",
+)  # fmt: skip
+GAP_COLUMNS = ("strategy", "dimension", "group", "other", "gap", "low", "high", "beyond_chance", "compared")
 
 Row = Mapping[str, Any]
 Group = tuple[str, str]  # dimension, group
@@ -166,15 +171,13 @@ class Subgroups:
     def _resampled(self, seed: int) -> dict[str, np.ndarray]:
         """F1 of every strategy, ``(resamples, groups)``: paired, all from the same draws of documents."""
         documents, groups = self._documents["dense"], self._groups()
-        rng = np.random.default_rng(seed)
-        weights = rng.multinomial(documents, np.full(documents, 1 / documents), size=RESAMPLES)
         found = {}
         for strategy, tallies in self._tallies.items():
             table = np.zeros((2, documents, len(groups)))
             for column, group in enumerate(groups):
                 for number, counts in tallies.get(group, _Tally()).counts.items():
                     table[:, number, column] = counts.correct, counts.predicted + counts.gold
-            correct, size = weights @ table
+            correct, size = np.concatenate([weights @ table for weights in resamples(documents, seed)], axis=1)
             found[strategy] = 2 * correct / np.maximum(size, 1)
         return found
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from engine.controllers import RandomController
 from engine.documents import Entity
+from engine.errors import InputError
 from engine.flops import Cost
 from engine.strategies import PRUNING, Strategy
 from engine.tagger import Engine
@@ -65,6 +67,20 @@ class Variant:
         """The strategy whose counts it replays at random."""
         controller = self.strategy.controller if self.strategy else None
         return controller.replays.name if isinstance(controller, RandomController) else None
+
+
+def check_names(variants: Sequence[Variant]) -> None:
+    """Everything that is measured must have a name of its own, other seeds included.
+
+    Raises:
+        InputError: two have the same name.
+    """
+    counts = Counter(one.name for variant in variants for one in (variant, *variant.reseeded))
+    if twice := [name for name, count in counts.items() if count > 1]:
+        raise InputError(
+            "expected different names of strategies, rivals and other models, got "
+            f"{', '.join(map(repr, twice))} twice; leave one out, or rename it in --others"
+        )
 
 
 def of_strategy(engine: Engine, strategy: Strategy) -> Variant:

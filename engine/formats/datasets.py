@@ -42,8 +42,7 @@ def read_dataset(source: str, split: str = "test", on_error: OnError = fail) -> 
     for number, row in enumerate(rows, start=1):
         identifier = str(row.get("id", number))
         try:
-            tags = [names[tag] if names else tag for tag in row[tag_column]]
-            document = _document(identifier, row["tokens"], tags, f"{PREFIX}{source}", number)
+            document = _document(identifier, row["tokens"], row[tag_column], names, f"{PREFIX}{source}", number)
             claim(identifier, seen, f"{PREFIX}{source}", number)
         except FormatError as error:
             on_error(error)
@@ -75,10 +74,19 @@ def _load(source: str, split: str) -> Any:
     raise InputError(f"expected a split of {PREFIX}{source} out of {list(splits)}, got {split!r}; choose one of them")
 
 
-def _document(identifier: str, tokens: list[str], tags: list[Any], file: str, number: int) -> Document:
+def _document(
+    identifier: str, tokens: list[str], tags: list[Any], names: list[str] | None, file: str, number: int
+) -> Document:
+    """The document of a row; ``names``: those of class labels, by number."""
     if len(tokens) != len(tags):
         problem = f"expected a tag for each token, got {len(tags)} for {len(tokens)}; mend the row"
         raise FormatError(file, number, identifier, problem)
+    if names is not None:
+        # -100, which training code gives to what it passes over, says nothing of the token.
+        if wrong_tags := [tag for tag in tags if tag is None or not 0 <= tag < len(names)]:
+            problem = f"expected class labels from 0 to {len(names) - 1}, got {wrong_tags[0]}; mend the row"
+            raise FormatError(file, number, identifier, problem)
+        tags = [names[tag] for tag in tags]
     for token, tag in zip(tokens, tags, strict=True):
         if not token.strip():
             raise FormatError(file, number, identifier, f"expected tokens with letters, got {token!r}; remove it")

@@ -252,6 +252,28 @@ def test_a_broken_row_is_named_and_can_be_left_out(dataset_folder):
     assert (len(corpus.documents), corpus.skipped) == (1, 1)
 
 
+@pytest.mark.parametrize("tag", [-100, -1, None, 3])
+def test_a_class_label_without_a_name_breaks_its_row_alone(tag, tmp_path):
+    datasets = pytest.importorskip("datasets")
+    names = datasets.Features(
+        {
+            "tokens": datasets.Sequence(datasets.Value("string")),
+            "ner_tags": datasets.Sequence(datasets.ClassLabel(names=["O", "B-Drug", "I-Drug"])),
+        }
+    )
+    numbers = datasets.Features({"tokens": names["tokens"], "ner_tags": datasets.Sequence(datasets.Value("int64"))})
+    rows = {"tokens": [["Valproic", "acid"], ["aspirin"]], "ner_tags": [[1, tag], [1]]}
+    table = datasets.Dataset.from_dict(rows, numbers)
+    # The library does not check what lies in a table under the name of a class label.
+    datasets.Dataset(table.data, datasets.DatasetInfo(features=names)).save_to_disk(tmp_path)
+    with pytest.raises(
+        FormatError, match=f":1: document 1: expected class labels from 0 to 2, got {tag}; mend the row"
+    ):
+        load_corpus(f"hf:{tmp_path}")
+    corpus = load_corpus(f"hf:{tmp_path}", skip_bad=True)
+    assert ([document.text for document in corpus.documents], corpus.skipped) == (["aspirin"], 1)
+
+
 def test_datasets_that_cannot_be_read_are_clear_errors(dataset_folder, tmp_path, monkeypatch):
     with pytest.raises(InputError, match=r"expected a split of hf:.* out of \['validation'\], got 'test'"):
         load_corpus(f"hf:{dataset_folder}/splits", "test")

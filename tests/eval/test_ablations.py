@@ -2,10 +2,11 @@ import pandas as pd
 import pytest
 
 from engine.corpora import load_corpus
+from engine.errors import InputError
 from engine.recovery import TRIGGERS
 from engine.tagger import Engine
 from engine.weights import load_weights, save_weights
-from eval.ablations import LAMBDAS, Sweep, ablate, failures, main, sweeps
+from eval.ablations import LAMBDAS, Sweep, ablate, failures, main, settings, sweeps
 from eval.analysis_markdown import ablations_section
 from eval.analysis_plots import plot_ablations
 from eval.report import SAMPLE
@@ -49,6 +50,19 @@ def test_every_knob_is_swept_and_every_default_is_among_its_values(ablated):
         if row["is_default"]:
             assert [row[key] for key in ("effect", "changed_predictions", "changed_words")] == [False, 0, 0]
     assert set(select(rows, "recovery", "entropy")) == {"off", "any", *TRIGGERS}
+
+
+def test_every_value_is_compared_with_the_default_of_its_sweep(ablated):
+    _, rows, _ = ablated
+    for row in rows:
+        if row["is_default"]:
+            assert [row[f"default_{key}"] for key in ("difference", "low", "high", "beyond_chance")] == [0, 0, 0, False]
+    of = select(rows, "recovery", "entropy")
+    for name in ("any", *TRIGGERS):
+        assert of[name]["default_difference"] == pytest.approx(of[name]["f1"] - of["off"]["f1"])
+        assert of[name]["default_low"] <= of[name]["default_high"]
+    of = select(rows, "weights", "rule")
+    assert of["not"]["default_difference"] == pytest.approx(of["not"]["f1"] - of["trained for pruning"]["f1"])
 
 
 def test_more_lambda_keeps_less_and_a_larger_floor_keeps_more(ablated):
@@ -133,3 +147,11 @@ def test_table_and_plot_come_from_the_file_alone(ablated):
     assert text.startswith("> **Failed**: λ of rule")
     assert sum(line.startswith("| ") for line in text.splitlines()) == len(rows) + 2
     assert "| recovery | entropy | off (default) |" in text
+    assert "| against dense, points [95 %] | against default, points [95 %] |" in text
+
+
+def test_weights_that_cannot_run_them_are_refused(engine, plain_folder):
+    plain = Engine(load_weights(plain_folder))
+    for one, other in ((plain, None), (engine, plain)):
+        with pytest.raises(InputError, match="expected a model with gates"):
+            settings(one, other)

@@ -1,6 +1,9 @@
 import pandas as pd
 import pytest
 
+import eval.errors
+import eval.exits
+import eval.subgroups
 from engine.corpora import Corpus, load_corpus
 from engine.documents import Document
 from engine.scoring import Counts, count_documents
@@ -8,9 +11,13 @@ from eval.analysis import FILES, analyse, number_of_calls, training_documents
 from eval.analysis_markdown import errors_section, exits_section, groups_section
 from eval.analysis_plots import plot_exits, plot_groups
 from eval.cases import Cases, escape
+from eval.errors import Errors
+from eval.exits import Exits
 from eval.report import SAMPLE
-from tests.eval.analysis_cases import compared, entity
+from eval.subgroups import Subgroups
+from tests.eval.analysis_cases import DENSE, ENTROPY, LAYERS, compared, entity
 
+FAILURE, DRUG = entity("Renal failure", "Disease"), entity("cisplatin", "Chemical")
 KNOBS = {"gates": (1, 2), "max_entropy": 0.45, "exit_entities": True}
 
 
@@ -50,10 +57,32 @@ def test_its_sums_are_those_of_the_scorer(analysed, engine):
     assert (groups[groups["strategy"] == "truncate-1"]["keep_rate"].dropna() - 1 / 3).abs().max() < 1e-9
 
 
-def test_a_corpus_without_gold_or_documents_still_gives_all_files(engine, tmp_path):
+def test_a_corpus_without_gold_or_documents_still_gives_all_files_with_their_columns(engine, analysed, tmp_path):
+    _, _, full = analysed
     for documents in ((), (Document("1", "Nausea after aspirin."),)):
         analyse(engine, Corpus("none", "all", ("Disease",), documents), [engine.strategy("entropy", **KNOBS)], tmp_path)
         assert {path.name for path in tmp_path.iterdir()} == set(FILES)
+        for path in tmp_path.glob("*.csv"):
+            assert list(pd.read_csv(path)) == list(pd.read_csv(full / path.name))
+
+
+def test_every_column_that_is_counted_is_written():
+    groups = Subgroups(LAYERS)
+    collectors = Errors(), Exits(), groups
+    for own, strategy in (([DRUG], DENSE), ([], ENTROPY)):
+        for _ in range(20):
+            for collector in collectors:
+                collector.add(compared([DRUG, FAILURE], [DRUG], own, strategy, fates={0: (2, "left")}))
+    rows, gaps = groups.rows(seed=0)
+    errors, exits, _ = collectors
+    for found, columns in (
+        (errors.rows(), eval.errors.COLUMNS),
+        (errors.confusion_rows(["Disease"]), eval.errors.CONFUSION_COLUMNS),
+        (exits.rows(), eval.exits.COLUMNS),
+        (rows, eval.subgroups.COLUMNS),
+        (gaps, eval.subgroups.GAP_COLUMNS),
+    ):
+        assert list(next(iter(found))) == list(columns)
 
 
 def test_cases_show_where_each_word_left_and_escape_the_text():
@@ -110,6 +139,7 @@ def test_sections_and_plots_come_from_the_files_alone(analysed, tmp_path):
     for strategy in strategies:
         assert f"- `{strategy.name}`: " in groups
     assert "left out" not in groups
+    assert "stands in the corpus' own training split" in groups
     for plot, name in ((plot_groups, "subgroups"), (plot_exits, "exits")):
         plot(out / f"{name}.csv", tmp_path / "plot.png")
         assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
@@ -117,7 +147,7 @@ def test_sections_and_plots_come_from_the_files_alone(analysed, tmp_path):
 
 def test_sections_say_what_is_missing(engine, tmp_path):
     analyse(engine, load_corpus(str(SAMPLE), limit=2), [], tmp_path)
-    assert "groups by training mentions are left out" in groups_section(tmp_path)
+    assert "Groups by training mentions are left out" in groups_section(tmp_path)
     assert exits_section(tmp_path) == "No strategy with gates ran."
     assert "caused" not in errors_section(tmp_path)
     analyse(engine, Corpus("none", "all", ("Disease",), ()), [], tmp_path)

@@ -1,9 +1,11 @@
+import json
 import subprocess
 import sys
 
 import pandas as pd
 import pytest
 
+from engine.errors import InputError
 from engine.formats import read_documents
 from eval.report import SAMPLE, main
 
@@ -76,6 +78,40 @@ def test_other_models_run_densely_beside_the_strategies(model_folder, plain_fold
     assert run(*options, "--others", "plain", "--out", str(tmp_path)) == 2
 
 
+def test_no_two_things_that_are_measured_may_share_a_name(model_folder, tmp_path, capsys):
+    options = ("--model", str(model_folder), "--limit", "1", "--out", str(tmp_path))
+    for clash, name in (
+        (("--strategies", "truncate-1", "--others", f"truncate-1={model_folder}"), "truncate-1"),
+        (("--strategies", "random", "--others", f"random#2={model_folder}"), "random#2"),
+        (("--strategies", "hf", "--rivals", "hf-pipeline", "--others", f"hf-pipeline={model_folder}"), "hf-pipeline"),
+        (("--rivals", "hf-pipeline,hf-pipeline"), "hf-pipeline"),
+    ):
+        assert run(*options, *clash) == 2
+        assert f"expected different names of strategies, rivals and other models, got '{name}' twice" in (
+            capsys.readouterr().err
+        )
+    assert not (tmp_path / "run.jsonl").exists()
+
+
+def test_every_scored_type_has_a_column_and_stands_in_the_report(model_folder, tmp_path):
+    gold = tmp_path / "gold.txt"
+    gold.write_text("1|t|Nausea after BRCA1.\n1|a|\n1\t0\t6\tNausea\tDisease\t-1\n1\t13\t18\tBRCA1\tGene\t-1\n")
+    options = ("--corpus", str(gold), "--model", str(model_folder), "--batch-size", "1", "--strategies", "dense")
+    assert run(*options, "--out", str(tmp_path / "out")) == 0
+    assert row(pd.read_csv(tmp_path / "out" / "results.csv"), "dense")["f1_gene"] == 0
+    heading = "| batch | strategy | F1 disease | F1 gene | F1 seqeval | unscored predictions |"
+    assert heading in (tmp_path / "out" / "report.md").read_text()
+
+
+def test_recovery_is_set_against_none(model_folder, tmp_path):
+    options = ("--model", str(model_folder), "--limit", "5", "--batch-size", "1")
+    assert run(*options, "--strategies", "entropy,rule,entropy+recovery", "--out", str(tmp_path)) == 0
+    intervals = pd.read_csv(tmp_path / "intervals.csv")
+    duels = intervals[intervals["against"] != "dense"]
+    assert duels[["strategy", "against"]].to_numpy().tolist() == [["entropy+recovery", "entropy"]]
+    assert "| 1 | entropy+recovery | entropy | " in (tmp_path / "report.md").read_text()
+
+
 def test_settings_reach_the_strategies_that_run(model_folder, tmp_path):
     options = ("--model", str(model_folder), "--limit", "2", "--batch-size", "1")
     kept = []
@@ -134,7 +170,7 @@ def test_the_report_has_all_parts_and_opens_with_three_sentences(results):
     assert (out / "cases.html").is_file()
 
 
-def test_rivals_run_in_the_same_loop_and_predictions_are_written(model_folder, tmp_path):
+def test_rivals_run_in_the_same_loop_and_predictions_are_written(model_folder, tmp_path, monkeypatch):
     options = ("--model", str(model_folder), "--limit", "5", "--batch-size", "1", "--strategies", "entropy", *GATES)
     more = ("--rivals", "hf-pipeline", "--predictions", str(tmp_path / "found"), "--format", "jsonl")
     assert run(*options, *more, "--out", str(tmp_path / "out")) == 0
@@ -146,7 +182,15 @@ def test_rivals_run_in_the_same_loop_and_predictions_are_written(model_folder, t
     assert {("hf-pipeline", "dense"), ("entropy", "hf-pipeline")} <= set(
         zip(intervals["strategy"], intervals["against"], strict=True)
     )
-    assert "hf-pipeline: " in (tmp_path / "out" / "report.md").read_text(), "its settings are stated"
+
+    def settings():
+        return json.loads((tmp_path / "out" / "results.json").read_text())["about"]["settings"]
+
+    stated = settings()
+    assert "of one, 4, 16 windows the quickest" in stated.partition("hf-pipeline: ")[2]
+    monkeypatch.setattr("eval.tuning.quickest", None)
+    assert run(*options, *more, "--out", str(tmp_path / "out")) == 0, "and kept by a run that goes on"
+    assert settings() == stated
     found = {path.stem: list(read_documents(path)) for path in (tmp_path / "found").iterdir()}
     assert sorted(found) == ["dense", "entropy", "hf-pipeline"]
     assert len(found["dense"]) == 5
@@ -164,6 +208,55 @@ def test_ablations_fail_the_run_where_a_knob_does_nothing_and_say_which(model_fo
     assert "## Ablations" in text
     assert "**Failed**: " in text
     assert (tmp_path / "ablations.png").is_file()
+    assert run(*options, "--out", str(tmp_path)) == 0, "those that lie in the folder are another run's"
+    assert "## Ablations" not in (tmp_path / "report.md").read_text()
+    assert "ablations" not in json.loads((tmp_path / "results.json").read_text())
+    assert run("--render-only", "--out", str(tmp_path)) == 0
+
+
+def test_ablations_show_weights_that_were_not_trained_for_pruning(model_folder, tmp_path, capsys):
+    options = ("--model", str(model_folder), "--limit", "1", "--batch-size", "1", "--strategies", "dense")
+    more = ("--plain-model", str(model_folder), "--out", str(tmp_path))
+    assert run(*options, *more) == 2
+    assert "expected --ablations beside --plain-model" in capsys.readouterr().err
+    run(*options, *more, "--ablations")
+    assert "| weights | entropy | not | " in (tmp_path / "report.md").read_text()
+
+
+def test_ablations_of_weights_without_gates_are_refused_before_anything_is_timed(
+    model_folder, plain_folder, tmp_path, capsys
+):
+    for models in ((str(plain_folder),), (str(model_folder), "--plain-model", str(plain_folder))):
+        assert run("--model", *models, "--ablations", "--limit", "1", "--out", str(tmp_path)) == 2
+        assert "expected a model with gates" in capsys.readouterr().err
+    assert not (tmp_path / "run.jsonl").exists()
+
+
+def test_a_training_split_that_is_not_to_be_had_is_noted_before_anything_is_timed(model_folder, tmp_path, monkeypatch):
+    def missing(corpus, data_dir):
+        assert not (tmp_path / "run.jsonl").exists()
+        raise InputError("expected train of it, got none; download it:\n  places")
+
+    monkeypatch.setattr("eval.analysis.training_documents", missing)
+    options = ("--model", str(model_folder), "--limit", "1", "--batch-size", "1", "--strategies", "dense")
+    assert run(*options, "--out", str(tmp_path)) == 0
+    text = (tmp_path / "report.md").read_text()
+    assert "> Groups by training mentions are left out: expected train of it, got none; download it:\n" in text
+
+
+def test_a_corpus_with_neither_gold_nor_predictions_has_a_report(engine, model_folder, tmp_path):
+    words = ("of", "the", "and", "after", "was", "in", "by", "with")
+    (type_, quiet), *_ = (
+        (type_, word)
+        for type_ in engine.labels.types
+        for word in words
+        if all(entity.type != type_ for name in ("dense", "entropy") for entity in engine.tag(word, name).entities)
+    )
+    gold = tmp_path / "gold.jsonl"
+    gold.write_text(f'{{"text": "{quiet}"}}\n' * 2)
+    options = ("--corpus", str(gold), "--model", str(model_folder), "--batch-size", "1", "--strategies", "entropy")
+    assert run(*options, "--types", type_, "--out", str(tmp_path / "out")) == 0
+    assert "## Groups\n\nNo mentions, no groups." in (tmp_path / "out" / "report.md").read_text()
 
 
 def test_types_that_the_gold_lacks_are_counted_apart(model_folder, tmp_path):
@@ -171,7 +264,12 @@ def test_types_that_the_gold_lacks_are_counted_apart(model_folder, tmp_path):
     gold.write_text("1|t|Nausea after aspirin and famotidine and pain.\n1|a|\n1\t0\t6\tNausea\tDisease\t-1\n")
     options = ("--corpus", str(gold), "--model", str(model_folder), "--batch-size", "1", "--strategies", "dense")
     assert run(*options, "--out", str(tmp_path / "gold")) == 0
-    assert pd.isna(row(pd.read_csv(tmp_path / "gold" / "results.csv"), "dense")["f1_chemical"])
+    dense = row(pd.read_csv(tmp_path / "gold" / "results.csv"), "dense")
+    assert "f1_chemical" not in dense
+    assert (
+        f"| 1 | dense | {dense['f1_disease']:.4f} | {dense['f1_seqeval']:.4f} | {dense['unscored_predictions']} |"
+        in ((tmp_path / "gold" / "report.md").read_text())
+    )
     assert run(*options, "--types", "Chemical,Disease", "--out", str(tmp_path / "both")) == 0
     assert pd.read_csv(tmp_path / "both" / "results.csv")["f1_chemical"].tolist() == [0.0]
 

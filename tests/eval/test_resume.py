@@ -36,7 +36,7 @@ def options(model_folder):
 @pytest.fixture(scope="module")
 def undisturbed(options, tmp_path_factory):
     out = tmp_path_factory.mktemp("undisturbed")
-    assert main([*options, "--out", str(out)]) == 0
+    assert resumed(options, out) == 0
     return out
 
 
@@ -58,25 +58,36 @@ def kill(monkeypatch, appends, *, half):
 
 def without_times(folder):
     tables = {name: pd.read_csv(folder / f"{name}.csv").drop(columns=drop.split()) for name, drop in TIMES.items()}
-    tables |= {name: pd.read_csv(folder / f"{name}.csv") for name in ("errors", "exits", "subgroups")}
+    analyses = ("errors", "confusion", "exits", "subgroups", "gaps")
+    tables |= {name: pd.read_csv(folder / f"{name}.csv") for name in analyses}
     cost = pd.read_csv(folder / "cost.csv")
     return tables | {"cost": cost[~cost["measure"].isin(CLOCKED)]}
 
 
+def predicted(folder):
+    return {path.name: path.read_text() for path in (folder / "predictions").iterdir()}
+
+
+def resumed(options, out):
+    return main([*options, "--predictions", str(out / "predictions"), "--out", str(out)])
+
+
 def test_killed_three_times_the_files_are_those_of_an_undisturbed_run(options, undisturbed, tmp_path):
-    out = ["--out", str(tmp_path)]
     lines = []
     for appends, half in ((4, True), (9, False), (14, True)):  # in the first pass, in a later one, at the other size
         with pytest.MonkeyPatch.context() as patch:
             kill(patch, appends, half=half)
             with pytest.raises(KilledError):
-                main([*options, *out])
+                resumed(options, tmp_path)
         lines.append((tmp_path / NAME).read_bytes().count(b"\n"))
     assert lines == sorted(set(lines)), "every start gets further"
-    assert main([*options, *out]) == 0
+    assert resumed(options, tmp_path) == 0
     ours, theirs = without_times(tmp_path), without_times(undisturbed)
     for name, table in theirs.items():
         pd.testing.assert_frame_equal(ours[name], table)
+    assert set(predicted(tmp_path)) == {f"{name}.pubtator" for name in ("dense", "entropy", "random")}
+    assert predicted(tmp_path) == predicted(undisturbed)
+    assert (tmp_path / "cases.md").read_text() == (undisturbed / "cases.md").read_text()
     assert "interruptions: 3" in (tmp_path / "report.md").read_text()
     units = [
         (record["batch_size"], record["number"], record["batch"])
@@ -95,9 +106,10 @@ def test_a_process_killed_by_the_system_goes_on_too(options, undisturbed, tmp_pa
             while process.poll() is None and not (log.is_file() and log.read_bytes().count(b"\n") >= lines):
                 time.sleep(0.002)
             process.kill()
-    assert main([*options, "--out", str(tmp_path)]) == 0
+    assert resumed(options, tmp_path) == 0
     for name, table in without_times(undisturbed).items():
         pd.testing.assert_frame_equal(without_times(tmp_path)[name], table)
+    assert predicted(tmp_path) == predicted(undisturbed)
 
 
 def test_the_report_of_a_finished_run_is_made_from_its_files_alone(undisturbed, monkeypatch):

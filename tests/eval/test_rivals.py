@@ -31,9 +31,11 @@ def plain_engine(plain_folder):
     return Engine(load_weights(plain_folder))
 
 
+@pytest.mark.parametrize("limit", [0, -1])
 @pytest.mark.parametrize("name", ["hf-pipeline", "onnx"])
-def test_a_rival_finds_the_entities_of_dense_in_texts_of_any_length(name, plain_engine):
+def test_a_rival_finds_the_entities_of_dense_in_texts_of_any_length(name, limit, plain_engine):
     (rival,) = rivals(plain_engine, name)
+    rival = rival.at({len(TEXTS): rival.limits[limit]})
     found, latency = rival.tag(TEXTS)
     for text, entities in zip(TEXTS, found, strict=True):
         dense = plain_engine.tag(text, "dense").entities

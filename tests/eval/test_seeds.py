@@ -1,6 +1,9 @@
+import shutil
+
 import pandas as pd
 import pytest
 
+from engine.errors import InputError
 from eval.report import SAMPLE
 from eval.report import main as report
 from eval.seeds import combine, main
@@ -12,7 +15,7 @@ def runs(tmp_path_factory, model_folder):
     for name in ("a", "b"):
         out = tmp_path_factory.mktemp(name)
         options = ["--model", str(model_folder), "--corpus", str(SAMPLE), "--limit", "4", "--batch-size", "4"]
-        assert report([*options, "--strategies", "dense,truncate-1", "--out", str(out)]) == 0
+        assert report([*options, "--strategies", "dense,truncate-1,random", "--out", str(out)]) == 0
         folders.append(out)
     return folders
 
@@ -30,8 +33,39 @@ def test_runs_are_averaged_and_losses_have_their_interval(runs, capsys, tmp_path
     assert row["low"] <= row["difference"] <= row["high"]
     assert row["speedup_lowest"] <= row["speedup_vs_dense"] <= row["speedup_highest"]
     assert main([*map(str, runs), "--out", str(tmp_path / "seeds.csv")]) == 0
-    assert len(pd.read_csv(tmp_path / "seeds.csv")) == 2
+    assert len(pd.read_csv(tmp_path / "seeds.csv")) == 3
     assert "| 4 | truncate-1 |" in capsys.readouterr().out
+
+
+def copied(runs, folder, change):
+    """The second run again, its ``documents.csv`` changed."""
+    shutil.copytree(runs[1], folder)
+    change(pd.read_csv(folder / "documents.csv")).to_csv(folder / "documents.csv", index=False)
+    return [runs[0], folder]
+
+
+def test_all_runs_of_random_count(runs, tmp_path):
+    def found_nothing_but_at_first(table):
+        table.loc[(table["strategy"] == "random") & (table["run"] > 0), ["correct", "predicted"]] = 0
+        return table
+
+    before = combine([runs[0], runs[0]]).set_index("strategy")
+    after = combine([runs[0], *copied(runs, tmp_path / "b", found_nothing_but_at_first)[1:]]).set_index("strategy")
+    assert before.loc["random", "f1"] == pytest.approx(pd.read_csv(runs[0] / "results.csv")["f1"].iloc[2])
+    assert after.loc["random", "f1_lowest"] < 0.3 * before.loc["random", "f1"]
+    low, difference, high = after.loc["random", ["low", "difference", "high"]]
+    assert low <= difference <= high
+
+
+@pytest.mark.parametrize("change", [
+    lambda table: table.assign(document=table["document"].replace("sample-02", "other")),
+    lambda table: table.sort_values("document", ascending=False),
+    lambda table: table[table["document"] != "sample-02"],
+    lambda table: table[(table["document"] != "sample-02") | (table["strategy"] != "dense")],
+])  # fmt: skip
+def test_other_documents_are_refused_however_many(runs, tmp_path, change):
+    with pytest.raises(InputError, match="the same documents"):
+        combine(copied(runs, tmp_path / "b", change))
 
 
 def test_a_folder_without_results_is_named(tmp_path, capsys):

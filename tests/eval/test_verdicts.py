@@ -89,8 +89,8 @@ def test_the_quickest_within_the_loss_is_named_and_what_loses_too():
     ]
     quickest, truncation, losers = conclusions(rows)
     assert quickest == (
-        "Within 0.3 points of dense (F1 0.8500) the quickest is `entropy` at batch 1 "
-        "(1.80× [1.75, 1.85], F1 -0.05 [-0.15, +0.05] (none) points)."
+        "Within 0.3 points of dense (F1 0.8500) the quickest is `entropy` "
+        "(1.80× [1.75, 1.85], F1 -0.05 [-0.15, +0.05] (none) points) at batch 1."
     )
     assert truncation == (
         "Against stopping early at batch 1, beyond chance: more accurate than and as quick as `truncate-3`: `entropy`; "
@@ -99,6 +99,29 @@ def test_the_quickest_within_the_loss_is_named_and_what_loses_too():
     assert losers == (
         "At batch 1, F1 below dense beyond chance: `rule` (-0.42 [-0.52, -0.32] points); slower than dense: "
         "`hf` (0.80× [0.75, 0.85]); no F1 difference from dense beyond chance: `entropy`."
+    )
+
+
+def test_the_quickest_by_the_estimate_alone_is_called_so():
+    rows = [interval("dense"), interval("entropy", difference=-0.002, chance=0.0075, speedup=1.8)]
+    assert conclusions(rows)[0] == (
+        "Within 0.3 points of dense (F1 0.8500) the quickest is `entropy` (1.80× [1.75, 1.85], F1 -0.20 [-0.95, +0.55] "
+        "(none) points; by the estimate alone, its interval reaches -0.95) at batch 1."
+    )
+
+
+def test_those_that_are_as_quick_as_the_quickest_are_named_beside_it():
+    rows = [
+        interval("dense"),
+        interval("entropy", speedup=1.8),
+        interval("mlp", speedup=1.69),
+        interval("entropy+recovery", speedup=1.75),
+        interval("truncate-3", difference=-0.01, speedup=1.81),
+        interval("truncate-4", speedup=1.72),
+    ]
+    assert conclusions(rows)[0].endswith(
+        "`entropy` (1.80× [1.75, 1.85], F1 +0.00 [-0.10, +0.10] (none) points; overlapping in speed with "
+        "`entropy+recovery` and `truncate-4`) at batch 1."
     )
 
 
