@@ -13,8 +13,8 @@ from demo.examples import EXAMPLES
 from demo.links import read_link
 from demo.markup import notice
 from demo.settings import CHOSEN, MAX_CHARACTERS, RECOVERING, choices, knobs, points
-from engine import Engine, FormatError, InputError
-from engine.formats import read_documents
+from demo.uploads import Problems, read_upload
+from engine import Engine, InputError
 from engine.recovery import TRIGGERS
 
 MAX_BYTES = 1_000_000
@@ -39,36 +39,23 @@ class Inputs:
 
 
 def dropped_text(path: str | None) -> list[Any]:
-    """Updates of the text, the line below it and the file: the text of the first document, and what to know about it.
-
-    The file is read once and removed.
-    """
+    """Updates of text, line below it and file: the text of the first document, and what to know about it."""
     if path is None:
         return [gr.skip()] * 3
-    file = Path(path)
-    problems: list[FormatError] = []
+    problems = Problems()
+    documents = read_upload(Path(path), MAX_BYTES, problems)
     try:
-        if file.stat().st_size > MAX_BYTES:
-            raise InputError(f"expected a file of at most {MAX_BYTES:,} bytes, got {file.stat().st_size:,}; split it")
-        documents = read_documents(file, problems.append)
         first = next(documents, None)
-        more = sum(1 for _ in documents)
+        more = next(documents, None) is not None
     except InputError as error:
-        return [gr.skip(), gr.update(value=notice(_named(error, file)), visible=True), None]
-    finally:
-        file.unlink()
-    lines = [_named(problem, file) for problem in problems[:1]]
+        return [gr.skip(), gr.update(value=notice(str(error)), visible=True), None]
+    lines = problems.listed[:1]
     if first is None:
         lines = lines or ["The file holds no document."]
     elif more:
-        lines.append(f"This is the first of {more + 1} documents of the file.")
+        lines.append("This is the first document of the file; the tab Batch tags all of them.")
     above = gr.update(value="".join(map(notice, lines)), visible=bool(lines))
     return [gr.skip() if first is None else first.text, above, None]
-
-
-def _named(error: Exception, file: Path) -> str:
-    """The message, with the file's name as the user knows it."""
-    return str(error).replace(str(file), file.name)
 
 
 def build_inputs(engine: Engine, page: gr.Blocks) -> Inputs:

@@ -123,7 +123,7 @@ class TestDroppedFile:
             path = tmp_path / name
             path.write_bytes(content)
             updates = dropped_text(str(path))
-            assert not path.exists()
+            assert path.exists()  # another user's upload of the same content is the same file
             assert str(tmp_path) not in str(updates)
             return updates
 
@@ -135,7 +135,15 @@ class TestDroppedFile:
     def test_of_pubtator_the_first_document_is_taken(self, drop: Any) -> None:
         text, line, file = drop(b"1|t|Title.\n1|a|Abstract.\n\n2|t|Other.\n2|a|One.\n\n")
         assert (text, file) == ("Title.\nAbstract.", None)
-        assert "first of 2 documents" in line["value"]
+        assert "first document of the file" in line["value"]
+
+    def test_a_single_document_needs_no_remark(self, drop: Any) -> None:
+        assert drop(b"1|t|Title.\n1|a|Abstract.\n\n")[1]["visible"] is False
+
+    def test_a_file_that_is_gone_gives_a_message(self, tmp_path: Path) -> None:
+        text, line, _ = dropped_text(str(tmp_path / "gone.txt"))
+        assert text == gr.skip()
+        assert "upload it again" in line["value"]
 
     def test_a_file_that_is_no_text_gives_a_message(self, drop: Any) -> None:
         text, line, _ = drop(b"\xff\xfe")

@@ -63,7 +63,7 @@ class TestCompare:
         path = tmp_path / "two.pubtator"
         path.write_text("7|t|Lithium and tremor.\n7|a|Lithium caused tremor.\n\n8|t|Other.\n8|a|Text.\n\n")
         page.locator("input[type=file]").first.set_input_files(path)
-        page.get_by_text("first of 2 documents").wait_for()
+        page.get_by_text("first document of the file").wait_for()
         page.wait_for_function("document.querySelector('.tokens').innerText.includes('Lithium')")
 
     def test_differences_give_their_reason(self, open_page: Any) -> None:
