@@ -163,7 +163,7 @@ def default_strategy(name: str, layers: int) -> Strategy:
         return Strategy(name, early, RuleController(), "default")
     if name == "mlp":
         return Strategy(name, early, LearnedController(), "default")
-    if match := re.fullmatch(r"truncate-(\d+)", name):
+    if match := re.fullmatch(r"truncate-([0-9]{1,9})", name):
         depth = int(match[1])
         if not 1 <= depth < layers:
             raise InputError(

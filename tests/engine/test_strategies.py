@@ -36,6 +36,7 @@ def test_lambda_is_written_without_underscore():
         (lambda: Strategy("a", (2,)), "expected gates together with a controller"),
         (lambda: EntropyController(max_entropy=1.5), "expected max_entropy as a number between 0 and 1, got 1.5"),
         (lambda: EntropyController(max_entropy=float("nan")), "expected max_entropy"),
+        (lambda: EntropyController(max_entropy=10**400), "expected max_entropy"),
         (lambda: EntropyController(min_keep_ratio="half"), "expected min_keep_ratio"),
         (lambda: RuleController(lambda_=9), "expected lambda as a number between -2 and 2, got 9"),
         (lambda: EntropyController(neighbours=1.5), "expected neighbours as a whole number"),
