@@ -12,10 +12,10 @@ import gradio as gr
 from demo.examples import EXAMPLES
 from demo.links import read_link
 from demo.markup import notice
-from demo.settings import CHOSEN, MAX_CHARACTERS, RECOVERING, choices, knobs, points
+from demo.settings import CHOSEN, MAX_CHARACTERS, TRIGGER_CHOICES, base, choices, knobs, own_values, points
 from demo.uploads import Problems, read_upload
 from engine import Engine, InputError
-from engine.recovery import TRIGGERS
+from engine.strategies import RECOVERY
 
 MAX_BYTES = 1_000_000
 # For handlers that answer at once and are no part of the HTTP API.
@@ -94,25 +94,25 @@ def build_inputs(engine: Engine, page: gr.Blocks) -> Inputs:
                 gr.Slider(
                     knob.low,
                     knob.high,
-                    value=engine.strategy(knob.strategy).knobs()[knob.name],
+                    value=own,
                     step=0.01,
                     label=f"{knob.strategy}: {knob.label}",
-                    info=f"Used by {knob.strategy} only; {knob.info}.",
+                    info=f"Of {', '.join(name for name in names if base(name) == knob.strategy)}: {knob.info}.",
                     interactive=True,
                 )
-                for knob in knobs(engine)
+                for knob, own in zip(knobs(engine), own_values(engine, None), strict=True)
             ]
             trigger = gr.Dropdown(
-                ["any", *TRIGGERS],
-                value="any",
+                TRIGGER_CHOICES,
+                value="",
                 label="Trigger of recovery",
-                info=f"Used by {RECOVERING} only; when words come back.",
+                info=f"Of {', '.join(name for name in names if name.endswith(RECOVERY))}: when words come back.",
                 interactive=True,
             )
     button = gr.Button("Compare", variant="primary")
 
-    def on_point(point: str) -> list[Any]:
-        return [engine.strategy(knob.strategy, point).knobs()[knob.name] for knob in knobs(engine)]
+    def on_point(point: str) -> list[float]:
+        return own_values(engine, point)
 
     upload = file.upload(dropped_text, file, [text, dropped, file], **QUIET)
     point.input(on_point, point, sliders, **QUIET)

@@ -54,7 +54,8 @@ class Strategy:
     def with_knobs(self, **knobs: Any) -> Strategy:
         """The strategy with some settings changed, its point then called ``custom``.
 
-        ``gates``, ``context`` and every field of the controller and of the recovery are knobs.
+        ``gates``, ``context`` and every field of the controller and of the recovery are knobs; those of ``random`` are
+        those of the strategy that it replays.
 
         Raises:
             InputError: no such knob, or a value out of range.
@@ -65,6 +66,10 @@ class Strategy:
             )
         if self.controller is None or not knobs:
             return self
+        if isinstance(self.controller, RandomController):
+            replays = self.controller.replays.with_knobs(**knobs)
+            controller = replace(self.controller, replays=replays)
+            return replace(self, gates=replays.gates, context=replays.context, controller=controller)
         gates = knobs.pop("gates", self.gates)
         changed = replace(
             self,
@@ -82,6 +87,8 @@ class Strategy:
 
     def knobs(self) -> dict[str, Any]:
         """Names and values of the settings that `with_knobs` takes; only strategies that choose words have any."""
+        if isinstance(self.controller, RandomController):
+            return self.controller.replays.knobs()
         if not isinstance(self.controller, EntropyController | RuleController | LearnedController):
             return {}
         parts = [self.controller, *([self.recovery] if self.recovery else [])]

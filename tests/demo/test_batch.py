@@ -19,7 +19,7 @@ from engine.scoring import Counts, count_matches
 TEXT = "Famotidine-associated delirium. Six patients had nausea."
 GOLD = (Entity(0, 10, "Chemical", "Famotidine"), Entity(22, 30, "Disease", "delirium"))
 HOSTILE = "<img src=x onerror=alert(1)> ${1+1} {{7*7}} delirium"
-SETTINGS = (None, "any", 0.0, 0.1, 0.0)
+SETTINGS = (None, "", 0.0, 0.1, 0.0)
 
 
 def ignore_progress(*_: Any, **__: Any) -> None:

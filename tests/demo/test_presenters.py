@@ -159,6 +159,17 @@ class TestCard:
         assert f"{result.cost.multiply_adds / dense.result.cost.multiply_adds:.2f}× dense" in page
         assert f"0 of {len(result.words)} stayed, {len(result.words)} left at layer 1" in page
 
+    @pytest.mark.parametrize(
+        ("strategy", "about"),
+        [
+            ("random", "As many words leave as under entropy with the same settings"),
+            ("rule+recovery", "Where the result looks doubtful, words come back (trigger: any)"),
+            ("truncate-1", "The encoder ends early"),
+        ],
+    )
+    def test_says_what_the_strategy_does(self, engine: Engine, dense: Measured, strategy: str, about: str) -> None:
+        assert escape(about) in presenters.card(measured(engine.tag(TEXT, strategy)), dense)
+
     def test_counts_and_lists_entities_that_differ(self, engine: Engine, dense: Measured) -> None:
         nausea = Entity(TEXT.index("nausea"), TEXT.index("nausea") + 6, "Disease", "nausea")
         famotidine = Entity(0, 10, "Chemical", "Famotidine")

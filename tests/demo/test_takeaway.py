@@ -35,7 +35,7 @@ def test_a_link_reopens_the_settings_and_the_example(engine: Engine) -> None:
 
 
 def test_a_users_text_is_not_in_the_link(engine: Engine) -> None:
-    assert "delirium" not in make_link(engine, HOSTILE, ["dense"], None, "any", [0.0, 0.0, 0.0])
+    assert "delirium" not in make_link(engine, HOSTILE, ["dense"], None, "", [0.0, 0.0, 0.0])
 
 
 @pytest.mark.parametrize("value", [HOSTILE, "nan", "inf", "1e9", "-1e9", "", "__class__"])

@@ -69,3 +69,13 @@ def test_changed_settings_are_no_longer_the_point_they_came_from():
         "entropy", (2, 3), EntropyController(0.3, exit_entities=True), "custom"
     )
     assert ENTROPY.with_knobs(max_entropy=0.2, gates=[2, 3]) == ENTROPY
+
+
+def test_knobs_of_random_are_those_of_the_strategy_that_it_replays():
+    random = Strategy("random", ENTROPY.gates, RandomController(ENTROPY, 4))
+    changed = random.with_knobs(min_keep_ratio=0.4, gates=(1,), context="freeze")
+    replayed = ENTROPY.with_knobs(min_keep_ratio=0.4, gates=(1,), context="freeze")
+    assert changed == Strategy("random", (1,), RandomController(replayed, 4), context="freeze")
+    assert random.knobs() == ENTROPY.knobs()
+    with pytest.raises(InputError, match="expected a knob of random"):
+        random.with_knobs(lambda_=1.0)
