@@ -197,7 +197,7 @@ def run_batch(
         yield [gr.skip(), gr.skip(), gr.skip(), gr.update(value=write_files(tagged, Path(folder)), visible=True)]
 
 
-def build_batch(engine: Engine, inputs: Inputs) -> None:
+def build_batch(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
     """Builds the tab."""
 
     def on_run(

@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 from demo.inputs import Inputs
 from demo.limits import MODEL_WORK
 from demo.markup import escape, notice
+from demo.seen import draw_when_seen
 from demo.settings import chosen_strategy
 from engine import Engine, InputError, Strategy
 
@@ -173,23 +174,18 @@ def show(engine: Engine, name: str | None, current: Sequence[Strategy], folder: 
 def build_frontier(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
     """Builds the tab, whose plots follow the settings above it."""
 
-    def on_show(name: str | None, names: list[str], point: str | None, trigger: str | None, *values: float) -> str:
+    def on_show(
+        name: str | None, names: list[str], point: str | None, trigger: str | None, *values: float
+    ) -> list[str]:
         try:
             current = [chosen_strategy(engine, one, point, trigger, values) for one in names]
         except InputError as error:
-            return notice(str(error))
-        return show(engine, name, current)
+            return [notice(str(error))]
+        return [show(engine, name, current)]
 
     names = reports(REPORTS)
     report = gr.Dropdown(names, value=names[0] if names else None, label="Report", visible=len(names) > 1)
     plots = gr.HTML()
-    point, _, *sliders = inputs.settings
-    gr.on(
-        [tab.select, report.change, inputs.strategies.change, point.change, *(slider.release for slider in sliders)],
-        on_show,
-        [report, inputs.strategies, *inputs.settings],
-        plots,
-        api_visibility="private",
-        trigger_mode="always_last",
-        **MODEL_WORK,
-    )
+    values = [report, inputs.strategies, *inputs.settings]
+    changes = [part.change for part in values]
+    draw_when_seen(inputs, tab, values, changes, on_show, [plots], api_visibility="private", **MODEL_WORK)

@@ -28,7 +28,7 @@ class Inputs:
 
     ``text``, ``strategies`` (names), ``settings`` (operating point, trigger, sliders: the arguments of
     `demo.settings.chosen_strategy` after the name); ``changed``: events after which the tabs show the text anew;
-    ``opened``: the page was opened, and its link has been read.
+    ``opened``: the page was opened, and its link has been read; ``seen``: the label of the tab that is chosen.
     """
 
     text: gr.Textbox
@@ -36,6 +36,7 @@ class Inputs:
     settings: Sequence[Any]
     changed: Sequence[Any]
     opened: Any
+    seen: gr.State
 
 
 def dropped_text(path: str | None) -> list[Any]:
@@ -122,4 +123,4 @@ def build_inputs(engine: Engine, page: gr.Blocks) -> Inputs:
         return read_link(engine, dict(request.query_params))
 
     opened = page.load(on_open, None, [text, strategies, point, trigger, *sliders], **QUIET)
-    return Inputs(text, strategies, [point, trigger, *sliders], changed, opened.then)
+    return Inputs(text, strategies, [point, trigger, *sliders], changed, opened.then, gr.State(""))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gradio as gr
+
 from demo.inputs import Inputs
 from demo.view import build_view
 from demo.words import entity_colour, limit, listbox, shown_words
@@ -64,6 +66,6 @@ def _bar(result: Result, word: WordTrace, index: int, layers: int) -> str:
     return f'<i data-word="{index}"{colour}{back} style="--to:{to}"></i>'
 
 
-def build_layers(engine: Engine, inputs: Inputs) -> None:
+def build_layers(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
     """Builds the tab."""
-    build_view(engine, inputs, layer_view, "words.js", "layers.js")
+    build_view(engine, inputs, tab, layer_view, "words.js", "layers.js")

@@ -15,6 +15,7 @@ from demo.limits import MODEL_WORK, check_strategies, check_text
 from demo.links import make_link
 from demo.markup import escape, printable
 from demo.records import environment_record, result_record, trace_record
+from demo.seen import draw_when_seen
 from demo.settings import chosen_strategy
 from engine import Engine, InputError, Strategy
 
@@ -106,6 +107,7 @@ def build_takeaway(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
     make = gr.Button("Make the trace of this text as JSON")
     trace = gr.File(label="Trace", interactive=False)
     values = [inputs.text, inputs.strategies, *inputs.settings]
-    changes = [tab.select, *(part.change for part in values)]
-    gr.on(changes, on_show, values, [python, command, link], trigger_mode="always_last", **QUIET)
+    # The text matters only if it is an example, so it is not sent at each keystroke.
+    changes = [inputs.text.blur, *inputs.changed, *(part.change for part in (inputs.strategies, *inputs.settings))]
+    draw_when_seen(inputs, tab, values, changes, on_show, [python, command, link], **QUIET)
     make.click(on_trace, values, trace, api_visibility="private", **MODEL_WORK)

@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import gradio as gr
 import numpy as np
 
 from demo.differences import label_name
@@ -196,6 +197,6 @@ def _edges(values: list[float]) -> np.ndarray:
     return np.linspace(low, high if high > low else low + 1, BINS + 1)
 
 
-def build_why(engine: Engine, inputs: Inputs) -> None:
+def build_why(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
     """Builds the tab."""
-    build_view(engine, inputs, lambda result: why_view(result, engine.explain(result)), "words.js", "why.js")
+    build_view(engine, inputs, tab, lambda result: why_view(result, engine.explain(result)), "words.js", "why.js")

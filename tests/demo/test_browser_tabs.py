@@ -63,3 +63,6 @@ def test_a_link_reopens_settings_and_example(open_page: Any, app_url: str) -> No
     page.goto(urljoin(app_url, link))
     page.wait_for_function("document.querySelector('textarea')?.value?.startsWith('Curcumin')")
     assert page.get_by_label("fast").is_checked()
+    for name, part in (("Compare", ".tokens"), ("Layer by layer", ".layers .words"), ("Why", ".why .words")):
+        tab(page, name)
+        page.locator(part, has_text="malondialdehyde").first.wait_for()
