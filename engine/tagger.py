@@ -28,7 +28,7 @@ from engine.ragged import RaggedBatch
 from engine.strategies import CONTROLLED, PRUNING, RECOVERY, Strategy, default_strategy
 from engine.tokenization import Window, WordPieces
 from engine.trace import GateScore, Latency, Trace, WordTrace
-from engine.weights import Weights, label_names, load_huggingface, load_weights
+from engine.weights import Weights, label_names, load_huggingface, load_weights, weights_digest
 from engine.words import LabelSet, Span, split_words
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -136,6 +136,11 @@ class Engine:
     def encoder(self) -> Encoder:
         """The encoder."""
         return self.model.encoder
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over all numbers that it computes with."""
+        return weights_digest(self.model, self.network)
 
     @cached_property
     def _huggingface(self) -> Any:
