@@ -34,6 +34,13 @@ def layer_view(result: Result) -> str:
     )
 
 
+def words_left(result: Result) -> list[int]:
+    """How many words left after each layer, those that came back among them."""
+    words = result.trace.words
+    layers = range(1, len(result.cost.rows) + 1)
+    return [sum(word.state != "kept" and word.layer == layer for word in words) for layer in layers]
+
+
 def words_computed(result: Result) -> list[int]:
     """How many words each layer computed."""
     words, layers = result.trace.words, len(result.cost.rows)
@@ -44,9 +51,10 @@ def _strip(result: Result, layers: int) -> str:
     total = len(result.trace.words)
     numbers = "".join(f"<span>{layer}</span>" for layer in range(1, layers + 1))
     counts = "".join(
-        f'<li data-layer="{layer}" data-words="{count}"><span class="unseen">layer {layer}: </span>{count} words '
+        f'<li data-layer="{layer}" data-words="{count}" data-left="{left}">'
+        f'<span class="unseen">layer {layer}: </span>{count} words '
         f"<small>{count / total:.0%}</small></li>"
-        for layer, count in enumerate(words_computed(result), start=1)
+        for layer, (count, left) in enumerate(zip(words_computed(result), words_left(result), strict=True), start=1)
     )
     bars = "".join(_bar(result, word, index, layers) for index, word in enumerate(shown_words(result)))
     return (

@@ -167,9 +167,10 @@ def _speed(measured: Measured, dense: Measured) -> str:
     ratio = math.floor(100 * dense.latency_ms / measured.latency_ms) / 100
     if measured.faster_than(dense):
         return f'<span class="speed">{ratio:.2f}× as fast as dense on this text</span>'
-    if dense.faster_than(measured) or len(measured.runs_ms) < RUNS:
-        speed = "slower than" if ratio < 1 else "not measured often enough to be called faster than"
-        return f'<span class="speed slower">{speed} dense on this text: {ratio:.2f}×</span>'
+    if dense.faster_than(measured):
+        return f'<span class="speed slower">slower than dense on this text: {ratio:.2f}×</span>'
+    if len(measured.runs_ms) < RUNS:
+        return f'<span class="speed">too few runs to tell from dense on this text: {ratio:.2f}×</span>'
     return f'<span class="speed">no real difference from dense here: {ratio:.2f}×, rounds disagree</span>'
 
 

@@ -152,6 +152,13 @@ class TestCard:
         assert "2.00× as fast as dense" in page
         assert "slower" not in page
 
+    @pytest.mark.parametrize("latency_ms", [43.5, 174.0])
+    def test_few_runs_tell_neither_faster_nor_slower(self, engine: Engine, latency_ms: float) -> None:
+        dense = Measured(engine.tag(TEXT, "dense"), (87.0, 87.0))
+        page = presenters.card(Measured(engine.tag(TEXT, "rule"), (latency_ms, latency_ms)), dense)
+        assert f"too few runs to tell from dense on this text: {87 / latency_ms:.2f}×" in page
+        assert "slower" not in page
+
     def test_figures_are_those_of_the_result(self, engine: Engine, dense: Measured) -> None:
         result = engine.tag(TEXT, "truncate-1")
         page = presenters.card(measured(result), dense)
