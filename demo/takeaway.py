@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,8 +19,7 @@ from demo.records import environment_record, result_record, trace_record
 from demo.seen import draw_when_seen
 from demo.settings import chosen_strategy
 from engine import Engine, InputError, Strategy
-
-OPTIONS = {"lambda_": "--lambda", "min_keep_ratio": "--min-keep-ratio"}  # of python -m engine.tag
+from engine.weights import SHIPPED
 
 
 def changed_knobs(engine: Engine, strategy: Strategy, point: str | None) -> dict[str, Any]:
@@ -28,14 +28,22 @@ def changed_knobs(engine: Engine, strategy: Strategy, point: str | None) -> dict
     return {name: value for name, value in strategy.knobs().items() if value != own[name]}
 
 
+def loading(engine: Engine) -> dict[str, str]:
+    """What the engine was loaded with, but for defaults: model (as it was given), dtype, device."""
+    model = {} if engine.source == str(SHIPPED) else {"model": engine.source}
+    others = {"dtype": (engine.dtype, "float32"), "device": (str(engine.device), "cpu")}
+    return model | {name: value for name, (value, default) in others.items() if value != default}
+
+
 def as_python(engine: Engine, strategies: list[Strategy], point: str | None) -> str:
     """Python that tags a text file as the page does."""
+    loaded = ", ".join(repr(v) if name == "model" else f"{name}={v!r}" for name, v in loading(engine).items())
     lines = [
         "from pathlib import Path",
         "",
         "from engine import load_engine",
         "",
-        f"engine = load_engine({_source(engine)!r})",
+        f"engine = load_engine({loaded})",
         'text = Path("text.txt").read_text(encoding="utf-8")',
     ]
     for strategy in strategies:
@@ -45,23 +53,21 @@ def as_python(engine: Engine, strategies: list[Strategy], point: str | None) -> 
 
 
 def as_command(engine: Engine, strategies: list[Strategy], point: str | None) -> str:
-    """Command lines that tag a file; a setting for which there is no option is named in a comment."""
+    """Command lines that tag a file as the page does."""
+    loaded = [f"--{name}={value}" for name, value in loading(engine).items()]
     lines = []
     for strategy in strategies:
-        knobs = changed_knobs(engine, strategy, point)
-        options = "".join(f" {OPTIONS[name]} {value:g}" for name, value in knobs.items() if name in OPTIONS)
-        at = f" --point {point}" if point else ""
-        without = [f"{name}={value}" for name, value in knobs.items() if name not in OPTIONS]
-        note = f"  # not on the command line: {', '.join(without)}" if without else ""
-        model = f" --model {_source(engine)}"
-        lines.append(f"python -m engine.tag text.txt --strategy {strategy.name}{at}{options}{model}{note}")
+        at = [f"--point={point}"] if point else []
+        knobs = changed_knobs(engine, strategy, point).items()
+        settings = [f"--set={name.rstrip('_')}={_typed(value)}" for name, value in knobs]
+        command = ["python", "-m", "engine.tag", "text.txt", f"--strategy={strategy.name}", *at, *settings, *loaded]
+        lines.append(shlex.join(command))
     return "\n".join(lines) + "\n"
 
 
-def _source(engine: Engine) -> str:
-    """The hub id, or the folder as one finds it in the repository: paths of the server are its own business."""
-    path = Path(engine.source)
-    return f"weights/{path.name}" if path.is_dir() else engine.source
+def _typed(value: Any) -> str:
+    """A knob's value as `engine.strategies.typed_knob` reads it."""
+    return value if isinstance(value, str) else json.dumps(value).strip("[]").replace(" ", "")
 
 
 def trace_json(engine: Engine, text: str, strategies: list[Strategy]) -> str:

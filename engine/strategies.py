@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, TypeVar, get_args
@@ -151,6 +152,22 @@ def _from_settings(part: type[P], kind: str, settings: dict[str, Any]) -> P:
     if unknown := set(settings) - set(names):
         raise InputError(f"expected settings of {kind} out of {sorted(names)}, got {sorted(unknown)}; remove them")
     return part(**{names[name]: value for name, value in settings.items()})
+
+
+def typed_knob(knob: str, text: str) -> tuple[str, Any]:
+    """Name and value, for `Strategy.with_knobs`, of a knob as one types it, e.g. ``gates`` and ``1,2``.
+
+    Raises:
+        InputError: the text is no value.
+    """
+    listed = knob == "gates" or "," in text
+    try:
+        value = json.loads(f"[{text}]" if listed else text.lower())
+    except ValueError:
+        value = text  # a word, such as a trigger
+    if value is None or (listed and isinstance(value, str)):
+        raise InputError(f"expected a number, true, false, a word or numbers with commas, got {text!r}; mend {knob}")
+    return "lambda_" if knob == "lambda" else knob, value
 
 
 def default_strategy(name: str, layers: int) -> Strategy:
