@@ -32,6 +32,7 @@ PICTURES = {  # that eval.report writes
     "speed.png": "Speed-up against dense by length of the text",
     "ablations.png": "F1 against dense and token-layers kept, one setting changed at a time",
 }
+WIDE = ("groups.png", "exits.png")  # a panel for each strategy: shown in full size, to scroll
 MEASURED_ON = ("corpus", "split", "documents", "device", "threads", "dtype", "torch", "commit")
 MARKERS = {"dense": "s", "hf": "D", "rule": "^", "entropy": "o", "mlp": "P", "random": "x", "truncate": "v"}
 RING: dict[str, Any] = {"s": 260, "facecolors": "none", "edgecolors": "#c00000", "linewidths": 2, "zorder": 3}
@@ -127,11 +128,14 @@ def _marker(name: str) -> str:
     return MARKERS.get(name.partition("@")[0].partition("-")[0].partition("+")[0], "*")
 
 
-def picture(data: bytes, kind: str, title: str, caption: str) -> str:
+def picture(data: bytes, kind: str, title: str, caption: str, *, wide: bool = False) -> str:
     """A figure with its caption; the picture is part of the page, so that no file need be served."""
     source = f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
+    image = f'<img src="{source}" alt="{escape(title)}">'
+    if wide:
+        image = f'<div class="wide" tabindex="0" role="region" aria-label="{escape(title)}">{image}</div>'
     return (
-        f'<figure class="plot"><img src="{source}" alt="{escape(title)}">'
+        f'<figure class="plot">{image}'
         f"<figcaption><strong>{escape(title)}.</strong> {escape(caption)}</figcaption></figure>"
     )
 
@@ -194,7 +198,9 @@ def pictures(folder: Path) -> str:
     """The report's other plots, and which of them there are not."""
     caption = measured_on(pd.read_csv(folder / RESULTS))
     there = [name for name in PICTURES if (folder / name).is_file()]
-    page = "".join(picture((folder / name).read_bytes(), "png", PICTURES[name], caption) for name in there)
+    page = "".join(
+        picture((folder / name).read_bytes(), "png", PICTURES[name], caption, wide=name in WIDE) for name in there
+    )
     absent = [name for name in PICTURES if name not in there]
     return page + (notice(f"Not in the report {folder.name}: {', '.join(absent)}.") if absent else "")
 

@@ -15,11 +15,15 @@ from demo.examples import EXAMPLES
 pytestmark = pytest.mark.slow
 
 HOSTILE = "<img src=x onerror=\"document.title='stolen'\"> ${1+1} {{7*7}} `x` nausea <script>alert(1)</script>"
-OWN = [".card", ".conditions", ".layers", ".why", ".footer"]
+OWN = [".card", ".conditions", ".notice", ".layers", ".why", ".plot", ".footer"]
+TABS = ["Compare", "Layer by layer", "Why", "Frontier", "Batch", "Take away"]
+READY = {"Frontier": ".plot img", "Take away": "a[href*=strategies]"}  # what is drawn when the tab is chosen
 
 
 def tab(page: Any, name: str) -> None:
     page.get_by_role("tab", name=name).click()
+    if name in READY:
+        page.locator(READY[name]).last.wait_for(timeout=60_000)
 
 
 def enter(page: Any, text: str) -> None:
@@ -212,7 +216,7 @@ class TestEverywhere:
     def test_axe_finds_nothing_serious_in_our_own_parts(self, open_page: Any, theme: str) -> None:
         axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
         page = open_page(theme)
-        for name in ("Compare", "Layer by layer", "Why"):
+        for name in TABS:
             tab(page, name)
             if name == "Layer by layer":
                 page.locator(".layers input").fill("2")
@@ -227,7 +231,7 @@ class TestEverywhere:
             ]
             assert serious == [], f"{name}, {theme}"
 
-    @pytest.mark.parametrize("name", ["Compare", "Layer by layer", "Why"])
+    @pytest.mark.parametrize("name", TABS)
     def test_nothing_is_wider_than_a_narrow_page(self, open_page: Any, name: str) -> None:
         page = open_page(width=320)
         tab(page, name)
