@@ -98,8 +98,10 @@ class TestCompare:
         assert {(e["start"], e["end"], e["type"]) for e in truncated["missing"]} == reference - ours
 
     def test_a_setting_goes_to_those_that_have_it(self, client: Client) -> None:
-        found = client.predict(TEXT, strategies="rule,entropy", lambda_=1.25, api_name="/compare")["strategies"]
+        strategies = "rule,entropy,random@rule"
+        found = client.predict(TEXT, strategies=strategies, lambda_=1.25, api_name="/compare")["strategies"]
         assert found["rule"]["strategy"]["controller"]["lambda"] == 1.25
+        assert found["random@rule"]["strategy"]["controller"]["replays"] == found["rule"]["strategy"]
         assert "lambda" not in found["entropy"]["strategy"]["controller"]
 
     @pytest.mark.parametrize(
