@@ -19,6 +19,7 @@ SETTINGS = """
     lambda_: λ of rule; a larger one prunes more. Default: that of the point.
     min_keep_ratio: share of the words that stay to the end at least, 0–1. Default: that of the point.
     trigger: when words come back, for strategies with +recovery: confidence, entropy_spike, entity_loss or any.
+        Default: that of the point.
 """
 TAG = f"""Tags one text.
 

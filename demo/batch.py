@@ -16,13 +16,13 @@ from demo.inputs import QUIET, Inputs
 from demo.limits import KEEP_FILES_S, MAX_DOCUMENTS, MAX_FILE_BYTES, MODEL_WORK, check_strategies
 from demo.markup import notice, plain, printable
 from demo.settings import MAX_CHARACTERS, chosen_strategy
-from engine import Document, Engine, FormatError, InputError, Strategy
-from engine.formats import read_documents, write_jsonl, write_pubtator
+from demo.uploads import Problems, read_upload
+from engine import Document, Engine, InputError, Strategy
+from engine.formats import write_jsonl, write_pubtator
 from engine.scoring import Counts, count_documents
 
 CHUNK = 8  # documents of a call; the page is brought up to date after each
 LISTED_ENTITIES = 1000
-LISTED_PROBLEMS = 20
 WRITERS = {"jsonl": write_jsonl, "pubtator.txt": write_pubtator}
 ABOUT = f"""
 Tags every document of a PubTator, JSON-lines or plain-text file (UTF-8, up to {MAX_FILE_BYTES // 10**6} MB and
@@ -42,35 +42,25 @@ class Tagged:
     milliseconds: float
 
 
-def read_upload(path: str | Path) -> tuple[list[Document], list[str]]:
+def read_batch(path: str) -> tuple[list[Document], Problems]:
     """The documents of a file, and what is wrong with those that are left out.
 
     Raises:
-        InputError: the file is too large or cannot be read.
+        InputError: the file is gone or too large.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError("expected a file, got one that is gone; upload it again")
-    if (size := path.stat().st_size) > MAX_FILE_BYTES:
-        raise InputError(f"expected at most {MAX_FILE_BYTES:,} bytes, got {size:,}; split the file")
-    problems: list[str] = []
-
-    def on_error(error: FormatError) -> None:
-        # The name alone: where uploads lie is nobody's business.
-        problems.append(str(FormatError(path.name, error.line, error.document, error.problem)))
-
-    read = read_documents(path, on_error)
+    problems = Problems()
+    read = read_upload(Path(path), MAX_FILE_BYTES, problems)
     documents = []
     for document in islice(read, MAX_DOCUMENTS):
         if len(document.text) > MAX_CHARACTERS:
-            problems.append(
+            problems.add(
                 f"document {document.id}: expected at most {MAX_CHARACTERS:,} characters, got {len(document.text):,}; "
                 "split it"
             )
         else:
             documents.append(document)
     if next(read, None) is not None:
-        problems.append(f"expected at most {MAX_DOCUMENTS} documents, got more; those that follow are left out")
+        problems.add(f"expected at most {MAX_DOCUMENTS} documents, got more; those that follow are left out")
     return documents, problems
 
 
@@ -134,7 +124,7 @@ def entity_table(tagged: dict[str, list[Tagged]]) -> pd.DataFrame:
     return pd.DataFrame(islice(rows, LISTED_ENTITIES), columns=columns)
 
 
-def status(documents: Sequence[Document], tagged: dict[str, list[Tagged]], problems: Sequence[str]) -> str:
+def status(documents: Sequence[Document], tagged: dict[str, list[Tagged]], problems: Problems) -> str:
     """How far it is, how it was measured, and what was left out."""
     done = min((len(found) for found in tagged.values()), default=0)
     lines = [
@@ -152,9 +142,10 @@ def status(documents: Sequence[Document], tagged: dict[str, list[Tagged]], probl
     if total > LISTED_ENTITIES:
         lines.append(f"The table shows the first {LISTED_ENTITIES:,} of {total:,} entities; the files hold all.")
     page = plain(" ".join(lines))
-    if problems:
-        page += notice(f"Left out: {len(problems)}.")
-        listed = [*problems[:LISTED_PROBLEMS], *(["…"] if len(problems) > LISTED_PROBLEMS else [])]
+    if problems.count:
+        stopped = " After so many the file was read no further." if problems.stopped else ""
+        page += notice(f"Left out: {problems.count}.{stopped}")
+        listed = [*problems.listed, *(["…"] if problems.count > len(problems.listed) else [])]
         page += "".join(plain(problem) for problem in listed)
     return page
 
@@ -186,7 +177,7 @@ def run_batch(
         if path is None:
             raise InputError("There is no file yet: upload one.")
         chosen = check_strategies(names)
-        documents, problems = read_upload(path)
+        documents, problems = read_batch(path)
         strategies = [chosen_strategy(engine, name, point, trigger, values) for name in chosen]
     except InputError as error:
         yield [notice(str(error)), *nothing]
@@ -206,7 +197,7 @@ def run_batch(
         yield [gr.skip(), gr.skip(), gr.skip(), gr.update(value=write_files(tagged, Path(folder)), visible=True)]
 
 
-def build_batch(engine: Engine, inputs: Inputs) -> None:
+def build_batch(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
     """Builds the tab."""
 
     def on_run(

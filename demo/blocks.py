@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import gradio as gr
 
 from demo.api import build_api
 from demo.batch import build_batch
 from demo.compare import build_compare
 from demo.frontier import build_frontier
-from demo.inputs import build_inputs
+from demo.inputs import QUIET, Inputs, build_inputs
 from demo.layers import build_layers
 from demo.limits import QUEUE
 from demo.page import Page
@@ -22,6 +24,14 @@ Most words are plainly neither a chemical nor a disease after a few layers of an
 while the encoder runs, which words still need computing, and lets the others leave; some may come back. `dense` lets
 nobody leave and is the reference. **Research use, not for clinical decisions.**
 """
+TABS: dict[str, Callable[[Engine, Inputs, gr.Tab], None]] = {
+    "Compare": build_compare,
+    "Layer by layer": build_layers,
+    "Why": build_why,
+    "Frontier": build_frontier,
+    "Batch": build_batch,
+    "Take away": build_takeaway,
+}
 FOOTER = '<p class="footer">Research use, not for clinical decisions.</p>'
 
 
@@ -31,18 +41,10 @@ def build_demo(engine: Engine) -> gr.Blocks:
         gr.Markdown(f"# {TITLE}\n{INTRODUCTION}")
         inputs = build_inputs(engine, demo)
         with gr.Tabs(overflow_behavior="wrap"):
-            with gr.Tab("Compare"):
-                build_compare(engine, inputs)
-            with gr.Tab("Layer by layer"):
-                build_layers(engine, inputs)
-            with gr.Tab("Why"):
-                build_why(engine, inputs)
-            with gr.Tab("Frontier") as frontier:
-                build_frontier(engine, inputs, frontier)
-            with gr.Tab("Batch"):
-                build_batch(engine, inputs)
-            with gr.Tab("Take away") as takeaway:
-                build_takeaway(engine, inputs, takeaway)
+            for name, build in TABS.items():
+                with gr.Tab(name) as tab:
+                    build(engine, inputs, tab)
+                tab.select(lambda name=name: name, None, inputs.seen, **QUIET)
         gr.HTML(FOOTER)
         build_api(engine)
     return demo.queue(**QUEUE)

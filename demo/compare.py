@@ -56,8 +56,8 @@ def compare(
     return updates
 
 
-def build_compare(engine: Engine, inputs: Inputs) -> None:
-    """Builds the tab."""
+def build_compare(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
+    """Builds the tab, which is filled when asked for, whichever tab is seen."""
     colours = presenters.colours(engine.labels.types, engine.encoder.num_layers)
 
     def on_compare(text: str, names: list[str], *settings: Any) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from engine import Entity, Result
@@ -22,24 +23,26 @@ class Difference:
 
 
 def differences(result: Result, dense: Result) -> list[Difference]:
-    """Every entity of either result once, in order of ``KINDS`` and of the text.
+    """Every entity of the strategy, and those of ``dense`` in whose place it has none, in order of ``KINDS`` and text.
 
-    Entities that overlap without being equal are one entity whose boundary or type has changed.
+    An entity that overlaps others of ``dense`` without being one of them has another boundary, or another type.
     """
     keys = {entity.key for entity in result.entities} & {entity.key for entity in dense.entities}
-    new = [entity for entity in result.entities if entity.key not in keys]
+    ours, theirs = ([one for one in entities if one.key not in keys] for entities in (result.entities, dense.entities))
     found = [Difference("kept", entity, _why_kept(result, entity)) for entity in result.entities if entity.key in keys]
-    for before in (entity for entity in dense.entities if entity.key not in keys):
-        after = next((entity for entity in new if entity.start < before.end and before.start < entity.end), None)
-        if after is None:
-            found.append(Difference("lost", before, _why_changed(result, dense, before.start, before.end)))
-            continue
-        new.remove(after)
-        kind = "type changed" if (after.start, after.end) == (before.start, before.end) else "boundary changed"
-        start, end = min(before.start, after.start), max(before.end, after.end)
-        found.append(Difference(kind, after, _why_changed(result, dense, start, end)))
-    found += [Difference("new", entity, _why_changed(result, dense, entity.start, entity.end)) for entity in new]
+    for entity in ours:
+        others = _overlapping(entity, theirs)
+        same = [(entity.start, entity.end)] == [(other.start, other.end) for other in others]
+        kind = "type changed" if same else "boundary changed" if others else "new"
+        start, end = min(e.start for e in (entity, *others)), max(e.end for e in (entity, *others))
+        found.append(Difference(kind, entity, _why_changed(result, dense, start, end)))
+    lost = (entity for entity in theirs if not _overlapping(entity, ours))
+    found += [Difference("lost", entity, _why_changed(result, dense, entity.start, entity.end)) for entity in lost]
     return sorted(found, key=lambda difference: (KINDS.index(difference.kind), difference.entity.start))
+
+
+def _overlapping(entity: Entity, others: Sequence[Entity]) -> list[Entity]:
+    return [other for other in others if other.start < entity.end and entity.start < other.end]
 
 
 def agreement(result: Result, dense: Result) -> tuple[int, int]:
@@ -72,10 +75,11 @@ def _why_kept(result: Result, entity: Entity) -> str:
 
 def _why_changed(result: Result, dense: Result, start: int, end: int) -> str:
     words = _within(result, start, end)
+    pruned = any(word.state != "kept" for word in result.trace.words)
     pairs = zip(words, _within(dense, start, end), strict=True)
     changed = [(place, mine, theirs) for place, (mine, theirs) in enumerate(pairs) if mine.label != theirs.label]
     reasons = [
-        f"{_place(place, len(words))} {_fate(mine)}, labelled {label_name(mine.label)}, "
+        f"{_place(place, len(words))} {_fate(mine, pruned=pruned)}, labelled {label_name(mine.label)}, "
         f"by dense {label_name(theirs.label)}"
         for place, mine, theirs in changed[:EXPLAINED]
     ]
@@ -90,9 +94,9 @@ def _place(place: int, words: int) -> str:
     return f"{_ORDINALS[place]} word" if place < len(_ORDINALS) else f"word {place + 1}"
 
 
-def _fate(word: WordTrace) -> str:
+def _fate(word: WordTrace, *, pruned: bool) -> str:
     if word.state == "left":
         return f"left at layer {word.layer}"
     if word.state == "recovered":
         return f"left at layer {word.layer} and came back"
-    return "stayed to the end, beside words that had left"
+    return "stayed to the end" + (", beside words that had left" if pruned else "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,16 +18,21 @@ from matplotlib.figure import Figure
 from demo.inputs import Inputs
 from demo.limits import MODEL_WORK
 from demo.markup import escape, notice
-from demo.settings import chosen_strategy
+from demo.seen import draw_when_seen
+from demo.settings import REPLAYED, chosen_strategy
 from engine import Engine, InputError, Strategy
+from engine.controllers import RandomController
+from engine.strategies import PRUNING
 
 REPORTS = Path(__file__).resolve().parent.parent / "docs"
-RESULTS, CALIBRATED = "results.csv", "frontier.csv"
-PICTURES = {
-    "ablations": "What each setting gives and costs",
-    "errors": "Errors against gold, and those that pruning caused or cured",
-    "subgroups": "Who bears the loss: F1 by group of mentions",
+RESULTS, FACTS, CALIBRATED = "results.csv", "results.json", "frontier.csv"
+PICTURES = {  # that eval.report writes
+    "groups.png": "Who bears the loss: F1 against dense by group of mentions, with 95 % intervals",
+    "exits.png": "Share of the words of each gold label that have left, layer by layer",
+    "speed.png": "Speed-up against dense by length of the text",
+    "ablations.png": "F1 against dense and token-layers kept, one setting changed at a time",
 }
+WIDE = ("groups.png", "exits.png")  # a panel for each strategy: shown in full size, to scroll
 MEASURED_ON = ("corpus", "split", "documents", "device", "threads", "dtype", "torch", "commit")
 MARKERS = {"dense": "s", "hf": "D", "rule": "^", "entropy": "o", "mlp": "P", "random": "x", "truncate": "v"}
 RING: dict[str, Any] = {"s": 260, "facecolors": "none", "edgecolors": "#c00000", "linewidths": 2, "zorder": 3}
@@ -49,9 +55,27 @@ def setting(strategy: Strategy) -> dict[str, Any]:
     return replace(strategy, name="", point="").to_json()
 
 
-def is_current(name: str, point: object, current: Sequence[Strategy]) -> bool:
-    """Whether a row's strategy, at its operating point, is one of the current ones."""
-    return any(name == one.name and (point if isinstance(point, str) else "") == one.point for one in current)
+def ran_as(strategy: Strategy) -> tuple[str, str]:
+    """Name and operating point under which a report has a strategy; ``random`` goes by what it replays."""
+    if isinstance(strategy.controller, RandomController):
+        replays = strategy.controller.replays
+        return f"random@{replays.name}", replays.point
+    return strategy.name, strategy.point
+
+
+def rows_ran_as(table: pd.DataFrame) -> list[tuple[str, str]]:
+    """The same of each row of ``results.csv``, where plain ``random`` replays the first pruning strategy."""
+    names = table["strategy"].astype(str)
+    points = dict(zip(names, table["point"].astype(object).fillna(""), strict=True))
+    first = next((name for name in names if name in PRUNING), REPLAYED)
+
+    def row(name: str) -> tuple[str, str]:
+        kind, _, replayed = name.partition("@")
+        if kind != "random":
+            return name, points[name]
+        return f"random@{replayed or first}", points.get(replayed or first, "")
+
+    return [row(name) for name in names]
 
 
 def measured_figure(table: pd.DataFrame, current: Sequence[Strategy]) -> Figure:
@@ -61,6 +85,8 @@ def measured_figure(table: pd.DataFrame, current: Sequence[Strategy]) -> Figure:
         table: the rows.
         current: strategies as the page's settings have them.
     """
+    wanted = {ran_as(strategy) for strategy in current}
+    table = table.assign(current=[ran in wanted for ran in rows_ran_as(table)])
     sizes = sorted(table["batch_size"].unique())
     figure = Figure(figsize=(5.4 * len(sizes), 4.4), layout="constrained")
     axes = figure.subplots(1, len(sizes), squeeze=False, sharey=True)[0]
@@ -69,7 +95,7 @@ def measured_figure(table: pd.DataFrame, current: Sequence[Strategy]) -> Figure:
             point = (row["latency_ms_median"], row["f1"])
             label = f"{row['strategy']} {row['speedup_vs_dense']:.2f}×"
             axis.scatter(*point, marker=_marker(row["strategy"]), color=f"C{number}", s=50, label=label)
-            if is_current(row["strategy"], row["point"], current):
+            if row["current"]:
                 axis.scatter(*point, **RING)
         axis.set_title(f"batch size {size}", fontsize=10)
         axis.set_xlabel("latency of a call, median (ms)")
@@ -102,11 +128,14 @@ def _marker(name: str) -> str:
     return MARKERS.get(name.partition("@")[0].partition("-")[0].partition("+")[0], "*")
 
 
-def picture(data: bytes, kind: str, title: str, caption: str) -> str:
+def picture(data: bytes, kind: str, title: str, caption: str, *, wide: bool = False) -> str:
     """A figure with its caption; the picture is part of the page, so that no file need be served."""
     source = f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
+    image = f'<img src="{source}" alt="{escape(title)}">'
+    if wide:
+        image = f'<div class="wide" tabindex="0" role="region" aria-label="{escape(title)}">{image}</div>'
     return (
-        f'<figure class="plot"><img src="{source}" alt="{escape(title)}">'
+        f'<figure class="plot">{image}'
         f"<figcaption><strong>{escape(title)}.</strong> {escape(caption)}</figcaption></figure>"
     )
 
@@ -117,13 +146,30 @@ def _drawn(figure: Figure, title: str, caption: str) -> str:
     return picture(out.getvalue(), "svg+xml", title, caption)
 
 
-def measured(folder: Path, current: Sequence[Strategy]) -> str:
-    """The plot of a report's ``results.csv``, and which of the current settings it does not hold."""
+def of_other_weights(folder: Path, digest: str) -> str | None:
+    """What to know if a report is not one of the weights with this SHA-256."""
+    path = folder / FACTS
+    about = json.loads(path.read_text(encoding="utf-8"))["about"] if path.is_file() else {}
+    known = re.search("[0-9a-f]{16,64}", about.get("weights", ""))
+    if known is None:
+        return f"The report {folder.name} does not say with which weights it was made, so no setting is ringed."
+    if digest.startswith(known[0]):
+        return None
+    return (
+        f"The report {folder.name} was made with other weights, or in another dtype, than are loaded here "
+        f"(SHA-256 {known[0]}…, not {digest[:16]}…): its numbers are not theirs, and no setting is ringed."
+    )
+
+
+def measured(folder: Path, current: Sequence[Strategy], digest: str) -> str:
+    """The plot of a report's ``results.csv``, and what it does not hold of the current settings and weights."""
     table = pd.read_csv(folder / RESULTS)
-    found = list(zip(table["strategy"].astype(str), table["point"], strict=True))
-    absent = [one.name for one in current if not any(is_current(name, point, [one]) for name, point in found)]
     caption = measured_on(table)
-    if absent:
+    other = of_other_weights(folder, digest)
+    if other:
+        return notice(other) + _drawn(measured_figure(table, []), "F1 against latency", caption)
+    found = rows_ran_as(table)
+    if absent := [one.name for one in current if ran_as(one) not in found]:
         caption += f" With the current settings, this report did not measure {', '.join(absent)}."
     return _drawn(measured_figure(table, current), "F1 against latency, current settings ringed", caption)
 
@@ -150,15 +196,12 @@ def _calibration_data(table: pd.DataFrame) -> str:
 
 def pictures(folder: Path) -> str:
     """The report's other plots, and which of them there are not."""
-    page, absent = "", []
-    for name, title in PICTURES.items():
-        path = folder / f"{name}.png"
-        if not path.is_file():
-            absent.append(path.name)
-            continue
-        csv = folder / f"{name}.csv"
-        caption = measured_on(pd.read_csv(csv)) if csv.is_file() else f"Its data, {csv.name}, are not in the report."
-        page += picture(path.read_bytes(), "png", title, caption)
+    caption = measured_on(pd.read_csv(folder / RESULTS))
+    there = [name for name in PICTURES if (folder / name).is_file()]
+    page = "".join(
+        picture((folder / name).read_bytes(), "png", PICTURES[name], caption, wide=name in WIDE) for name in there
+    )
+    absent = [name for name in PICTURES if name not in there]
     return page + (notice(f"Not in the report {folder.name}: {', '.join(absent)}.") if absent else "")
 
 
@@ -167,29 +210,25 @@ def show(engine: Engine, name: str | None, current: Sequence[Strategy], folder: 
     if name not in reports(folder):
         page = notice("No report is at hand. Make one with python -m eval.report --out docs/NAME.")
         return page + calibrated(engine.source, current)
-    return measured(folder / name, current) + calibrated(engine.source, current) + pictures(folder / name)
+    report = folder / name
+    return measured(report, current, engine.digest) + calibrated(engine.source, current) + pictures(report)
 
 
 def build_frontier(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
     """Builds the tab, whose plots follow the settings above it."""
 
-    def on_show(name: str | None, names: list[str], point: str | None, trigger: str | None, *values: float) -> str:
+    def on_show(
+        name: str | None, names: list[str], point: str | None, trigger: str | None, *values: float
+    ) -> list[str]:
         try:
             current = [chosen_strategy(engine, one, point, trigger, values) for one in names]
         except InputError as error:
-            return notice(str(error))
-        return show(engine, name, current)
+            return [notice(str(error))]
+        return [show(engine, name, current)]
 
     names = reports(REPORTS)
     report = gr.Dropdown(names, value=names[0] if names else None, label="Report", visible=len(names) > 1)
     plots = gr.HTML()
-    point, _, *sliders = inputs.settings
-    gr.on(
-        [tab.select, report.change, inputs.strategies.change, point.change, *(slider.release for slider in sliders)],
-        on_show,
-        [report, inputs.strategies, *inputs.settings],
-        plots,
-        api_visibility="private",
-        trigger_mode="always_last",
-        **MODEL_WORK,
-    )
+    values = [report, inputs.strategies, *inputs.settings]
+    changes = [part.change for part in values]
+    draw_when_seen(inputs, tab, values, changes, on_show, [plots], api_visibility="private", **MODEL_WORK)

@@ -12,10 +12,10 @@ import gradio as gr
 from demo.examples import EXAMPLES
 from demo.links import read_link
 from demo.markup import notice
-from demo.settings import CHOSEN, MAX_CHARACTERS, RECOVERING, choices, knobs, points
-from engine import Engine, FormatError, InputError
-from engine.formats import read_documents
-from engine.recovery import TRIGGERS
+from demo.settings import CHOSEN, MAX_CHARACTERS, TRIGGER_CHOICES, base, choices, knobs, own_values, points
+from demo.uploads import Problems, read_upload
+from engine import Engine, InputError
+from engine.strategies import RECOVERY
 
 MAX_BYTES = 1_000_000
 # For handlers that answer at once and are no part of the HTTP API.
@@ -28,7 +28,7 @@ class Inputs:
 
     ``text``, ``strategies`` (names), ``settings`` (operating point, trigger, sliders: the arguments of
     `demo.settings.chosen_strategy` after the name); ``changed``: events after which the tabs show the text anew;
-    ``opened``: the page was opened, and its link has been read.
+    ``opened``: the page was opened, and its link has been read; ``seen``: the label of the tab that is chosen.
     """
 
     text: gr.Textbox
@@ -36,39 +36,27 @@ class Inputs:
     settings: Sequence[Any]
     changed: Sequence[Any]
     opened: Any
+    seen: gr.State
 
 
 def dropped_text(path: str | None) -> list[Any]:
-    """Updates of the text, the line below it and the file: the text of the first document, and what to know about it.
-
-    The file is read once and removed.
-    """
+    """Updates of text, line below it and file: the text of the first document, and what to know about it."""
     if path is None:
         return [gr.skip()] * 3
-    file = Path(path)
-    problems: list[FormatError] = []
+    problems = Problems()
+    documents = read_upload(Path(path), MAX_BYTES, problems)
     try:
-        if file.stat().st_size > MAX_BYTES:
-            raise InputError(f"expected a file of at most {MAX_BYTES:,} bytes, got {file.stat().st_size:,}; split it")
-        documents = read_documents(file, problems.append)
         first = next(documents, None)
-        more = sum(1 for _ in documents)
+        more = next(documents, None) is not None
     except InputError as error:
-        return [gr.skip(), gr.update(value=notice(_named(error, file)), visible=True), None]
-    finally:
-        file.unlink()
-    lines = [_named(problem, file) for problem in problems[:1]]
+        return [gr.skip(), gr.update(value=notice(str(error)), visible=True), None]
+    lines = problems.listed[:1]
     if first is None:
         lines = lines or ["The file holds no document."]
     elif more:
-        lines.append(f"This is the first of {more + 1} documents of the file.")
+        lines.append("This is the first document of the file; the tab Batch tags all of them.")
     above = gr.update(value="".join(map(notice, lines)), visible=bool(lines))
     return [gr.skip() if first is None else first.text, above, None]
-
-
-def _named(error: Exception, file: Path) -> str:
-    """The message, with the file's name as the user knows it."""
-    return str(error).replace(str(file), file.name)
 
 
 def build_inputs(engine: Engine, page: gr.Blocks) -> Inputs:
@@ -107,25 +95,25 @@ def build_inputs(engine: Engine, page: gr.Blocks) -> Inputs:
                 gr.Slider(
                     knob.low,
                     knob.high,
-                    value=engine.strategy(knob.strategy).knobs()[knob.name],
+                    value=own,
                     step=0.01,
                     label=f"{knob.strategy}: {knob.label}",
-                    info=f"Used by {knob.strategy} only; {knob.info}.",
+                    info=f"Of {', '.join(name for name in names if base(name) == knob.strategy)}: {knob.info}.",
                     interactive=True,
                 )
-                for knob in knobs(engine)
+                for knob, own in zip(knobs(engine), own_values(engine, None), strict=True)
             ]
             trigger = gr.Dropdown(
-                ["any", *TRIGGERS],
-                value="any",
+                TRIGGER_CHOICES,
+                value="",
                 label="Trigger of recovery",
-                info=f"Used by {RECOVERING} only; when words come back.",
+                info=f"Of {', '.join(name for name in names if name.endswith(RECOVERY))}: when words come back.",
                 interactive=True,
             )
     button = gr.Button("Compare", variant="primary")
 
-    def on_point(point: str) -> list[Any]:
-        return [engine.strategy(knob.strategy, point).knobs()[knob.name] for knob in knobs(engine)]
+    def on_point(point: str) -> list[float]:
+        return own_values(engine, point)
 
     upload = file.upload(dropped_text, file, [text, dropped, file], **QUIET)
     point.input(on_point, point, sliders, **QUIET)
@@ -135,4 +123,4 @@ def build_inputs(engine: Engine, page: gr.Blocks) -> Inputs:
         return read_link(engine, dict(request.query_params))
 
     opened = page.load(on_open, None, [text, strategies, point, trigger, *sliders], **QUIET)
-    return Inputs(text, strategies, [point, trigger, *sliders], changed, opened.then)
+    return Inputs(text, strategies, [point, trigger, *sliders], changed, opened.then, gr.State(""))

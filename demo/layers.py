@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gradio as gr
+
 from demo.inputs import Inputs
 from demo.view import build_view
 from demo.words import entity_colour, limit, listbox, shown_words
@@ -32,6 +34,13 @@ def layer_view(result: Result) -> str:
     )
 
 
+def words_left(result: Result) -> list[int]:
+    """How many words left after each layer, those that came back among them."""
+    words = result.trace.words
+    layers = range(1, len(result.cost.rows) + 1)
+    return [sum(word.state != "kept" and word.layer == layer for word in words) for layer in layers]
+
+
 def words_computed(result: Result) -> list[int]:
     """How many words each layer computed."""
     words, layers = result.trace.words, len(result.cost.rows)
@@ -42,9 +51,10 @@ def _strip(result: Result, layers: int) -> str:
     total = len(result.trace.words)
     numbers = "".join(f"<span>{layer}</span>" for layer in range(1, layers + 1))
     counts = "".join(
-        f'<li data-layer="{layer}" data-words="{count}"><span class="unseen">layer {layer}: </span>{count} words '
+        f'<li data-layer="{layer}" data-words="{count}" data-left="{left}">'
+        f'<span class="unseen">layer {layer}: </span>{count} words '
         f"<small>{count / total:.0%}</small></li>"
-        for layer, count in enumerate(words_computed(result), start=1)
+        for layer, (count, left) in enumerate(zip(words_computed(result), words_left(result), strict=True), start=1)
     )
     bars = "".join(_bar(result, word, index, layers) for index, word in enumerate(shown_words(result)))
     return (
@@ -64,6 +74,6 @@ def _bar(result: Result, word: WordTrace, index: int, layers: int) -> str:
     return f'<i data-word="{index}"{colour}{back} style="--to:{to}"></i>'
 
 
-def build_layers(engine: Engine, inputs: Inputs) -> None:
+def build_layers(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
     """Builds the tab."""
-    build_view(engine, inputs, layer_view, "words.js", "layers.js")
+    build_view(engine, inputs, tab, layer_view, "words.js", "layers.js")

@@ -10,7 +10,7 @@ import gradio as gr
 
 from demo.examples import EXAMPLES
 from demo.limits import MAX_STRATEGIES
-from demo.settings import choices, knobs, points
+from demo.settings import choices, knobs, own_values, points
 from engine import Engine
 from engine.recovery import TRIGGERS
 
@@ -35,10 +35,10 @@ def read_link(engine: Engine, query: Mapping[str, str]) -> list[Any]:
         point or gr.skip(),
         query["trigger"] if query.get("trigger") in ("any", *TRIGGERS) else gr.skip(),
     ]
-    for knob in knobs(engine):
-        own = engine.strategy(knob.strategy, point).knobs()[knob.name] if point else gr.skip()
+    for knob, own in zip(knobs(engine), own_values(engine, point), strict=True):
         value = _number(query.get(f"{knob.strategy}.{knob.name}"))
-        updates.append(value if value is not None and knob.low <= value <= knob.high else own)
+        fits = value is not None and knob.low <= value <= knob.high
+        updates.append(value if fits else own if point else gr.skip())
     return updates
 
 

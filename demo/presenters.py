@@ -10,7 +10,9 @@ from itertools import groupby
 from demo.differences import KINDS, agreement, differences
 from demo.markup import escape, printable
 from demo.measuring import RUNS, Measured
+from demo.settings import REPLAYED
 from engine import Entity, Result, Strategy
+from engine.strategies import RECOVERY
 from engine.trace import WordTrace
 
 Segment = tuple[str, str | None]
@@ -27,11 +29,11 @@ ABOUT = {
     "rule": "Words leave that matter little to others and whose label is clear.",
     "entropy": "Words leave when their own label and their neighbours' are certain.",
     "mlp": "Words leave when a small network thinks that their label will not change.",
-    "entropy+recovery": "Like entropy; where the result looks doubtful, words come back.",
-    "random": "As many words leave as under entropy at its defaults, chosen at random.",
+    "random": f"As many words leave as under {REPLAYED} with the same settings, chosen at random.",
     "truncate": "The encoder ends early, with the label head of that layer.",
 }
 BACK = "came back"
+RECOVERS = "Where the result looks doubtful, words come back (trigger: {})."
 
 
 def left_at(layer: int) -> str:
@@ -151,10 +153,12 @@ def card(measured: Measured, dense: Measured, marks: Sequence[str] = ()) -> str:
 
 
 def _about(strategy: Strategy) -> str:
-    about = ABOUT.get(strategy.name.partition("-")[0], "")
-    if not strategy.gates:
-        return about
-    return f"{about} Gate layers: {', '.join(map(str, strategy.gates))}."
+    parts = [ABOUT[strategy.name.removesuffix(RECOVERY).partition("-")[0]]]
+    if strategy.recovery:
+        parts.append(RECOVERS.format(strategy.recovery.trigger))
+    if strategy.gates:
+        parts.append(f"Gate layers: {', '.join(map(str, strategy.gates))}.")
+    return " ".join(parts)
 
 
 def _speed(measured: Measured, dense: Measured) -> str:
@@ -163,9 +167,10 @@ def _speed(measured: Measured, dense: Measured) -> str:
     ratio = math.floor(100 * dense.latency_ms / measured.latency_ms) / 100
     if measured.faster_than(dense):
         return f'<span class="speed">{ratio:.2f}× as fast as dense on this text</span>'
-    if dense.faster_than(measured) or len(measured.runs_ms) < RUNS:
-        speed = "slower than" if ratio < 1 else "not measured often enough to be called faster than"
-        return f'<span class="speed slower">{speed} dense on this text: {ratio:.2f}×</span>'
+    if dense.faster_than(measured):
+        return f'<span class="speed slower">slower than dense on this text: {ratio:.2f}×</span>'
+    if len(measured.runs_ms) < RUNS:
+        return f'<span class="speed">too few runs to tell from dense on this text: {ratio:.2f}×</span>'
     return f'<span class="speed">no real difference from dense here: {ratio:.2f}×, rounds disagree</span>'
 
 

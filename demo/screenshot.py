@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
+from urllib.parse import urlencode
 from urllib.request import urlopen
+
+from demo.examples import EXAMPLES
 
 APP = Path(__file__).resolve().parent.parent / "app.py"
 HEIGHT = 900
 MARGIN = 16  # around a part of the page
 START_S = 120
-COMPARE_S = 120
+WORK_MS = 120_000
 SETTLE_MS = 1500  # until overlays and transitions have faded
 BROWSER_FLAGS = [
     "--no-sandbox",
@@ -34,27 +38,66 @@ BROWSER_FLAGS = [
 ]
 
 
+Act = Callable[[Any], object]
+
+
+def nothing(page: Any) -> None:
+    """Shows the tab as it is."""
+
+
+def after_layer(layer: int) -> Act:
+    """Moves the slider of Layer by layer."""
+    return lambda page: page.locator(".layers input").fill(str(layer))
+
+
+def let_words_come_back(page: Any) -> None:
+    """Shows recovery in Layer by layer."""
+    page.get_by_role("tabpanel").get_by_label("entropy+recovery", exact=True).check()
+    page.locator(".layers .word[data-state=back]").first.wait_for(timeout=WORK_MS)
+
+
+def tag_examples(page: Any) -> None:
+    """Uploads the examples to Batch and tags them."""
+    lines = "".join(json.dumps({"id": name, "text": text}) + "\n" for name, text in EXAMPLES.items())
+    file = {"name": "examples.jsonl", "mimeType": "application/jsonl", "buffer": lines.encode()}
+    page.get_by_role("tabpanel").locator("input[type=file]").set_input_files(file)
+    page.get_by_role("button", name="Tag the file").click()
+    page.locator("a[href*='tagged-dense.jsonl']").first.wait_for(timeout=WORK_MS)
+
+
+def wait_for(part: str) -> Act:
+    """Waits until a part of the tab is there."""
+    return lambda page: page.locator(part).first.wait_for(timeout=WORK_MS)
+
+
 @dataclass(frozen=True)
 class Shot:
-    """A picture: of a tab's part, or of the whole page where ``part`` is empty; ``layer``: where the slider stands."""
+    """A picture: of a tab's part, or of the whole page where ``part`` is empty; ``link``: what the page opens with."""
 
     name: str
     tab: str
     part: str = ""
+    act: Act = nothing
     theme: str = "light"
     width: int = 1200
-    layer: int | None = None
     motion: str = "no-preference"
+    link: Mapping[str, str] = field(default_factory=dict)
 
 
+RECOVERING = {"example": "Symbols and scripts", "point": "fast"}
 SHOTS = (
     Shot("compare", "Compare", width=1400),
-    Shot("layers", "Layer by layer", ".layers", layer=2),
-    Shot("layers-dark", "Layer by layer", ".layers", theme="dark", layer=2),
-    Shot("layers-320", "Layer by layer", ".layers", width=320, layer=2),
-    Shot("layers-reduced-motion", "Layer by layer", ".layers", width=800, layer=3, motion="reduce"),
+    Shot("compare-dark", "Compare", theme="dark", width=1400),
+    Shot("layers", "Layer by layer", ".layers", after_layer(2)),
+    Shot("layers-dark", "Layer by layer", ".layers", after_layer(2), theme="dark"),
+    Shot("layers-320", "Layer by layer", ".layers", after_layer(2), width=320),
+    Shot("layers-reduced-motion", "Layer by layer", ".layers", after_layer(3), width=800, motion="reduce"),
+    Shot("layers-recovered", "Layer by layer", ".layers", let_words_come_back, link=RECOVERING),
     Shot("why", "Why", ".why"),
     Shot("why-dark-320", "Why", theme="dark", width=320),
+    Shot("frontier", "Frontier", act=wait_for(".plot img")),
+    Shot("batch", "Batch", act=tag_examples),
+    Shot("takeaway", "Take away", act=wait_for("a[href*=strategies]")),
 )
 
 
@@ -121,16 +164,15 @@ def margin(box: dict[str, float], width: int) -> dict[str, float]:
 
 
 def shoot(browser: Any, url: str, shot: Shot, folder: Path) -> None:
-    """Takes one picture of the example that the page starts with."""
+    """Takes one picture."""
     with browser.new_context(
         viewport={"width": shot.width, "height": HEIGHT}, reduced_motion=shot.motion, device_scale_factor=1
     ) as context:
         page = context.new_page()
-        page.goto(f"{url}?__theme={shot.theme}")
-        page.locator(".card").first.wait_for(timeout=COMPARE_S * 1000)  # opening the page compares
+        page.goto(f"{url}?{urlencode({'__theme': shot.theme, **shot.link})}")
+        page.locator(".card").first.wait_for(timeout=WORK_MS)  # opening the page compares
         page.get_by_role("tab", name=shot.tab).click()
-        if shot.layer is not None:
-            page.locator(".layers input").fill(str(shot.layer))
+        shot.act(page)
         page.mouse.move(0, 0)
         page.evaluate("scrollTo(0, 0)")
         page.wait_for_timeout(SETTLE_MS)

@@ -8,16 +8,19 @@ from typing import Any
 
 from engine import Engine, Strategy
 from engine.controllers import RuleController
+from engine.recovery import TRIGGERS
+from engine.strategies import RECOVERY
 
 MAX_CHARACTERS = 100_000
 POINTS = ("exact", "balanced", "fast")
-RECOVERING = "entropy+recovery"
 CHOSEN = ("dense", "rule", "entropy")
+REPLAYED = "entropy"  # by random
+TRIGGER_CHOICES = [("as the point has it", ""), *((name, name) for name in ("any", *TRIGGERS))]
 
 
 @dataclass(frozen=True)
 class Knob:
-    """A setting of one strategy that has a slider."""
+    """A setting that has a slider; ``strategy``: whose it is, see `base`."""
 
     strategy: str
     name: str
@@ -38,9 +41,9 @@ def choices(engine: Engine) -> list[str]:
     """The strategies that this model can run: without gates, only ``dense`` and ``hf``."""
     if not engine.model.has_gates:
         return ["dense", "hf"]
-    learned = ["mlp"] if engine.network is not None else []
+    pruning = ["rule", "entropy", *(["mlp"] if engine.network is not None else [])]
     truncated = f"truncate-{engine.encoder.num_layers // 2}"
-    return ["dense", "rule", "entropy", *learned, RECOVERING, "hf", "random", truncated]
+    return ["dense", *pruning, *(name + RECOVERY for name in pruning), "hf", "random", truncated]
 
 
 def points(engine: Engine) -> list[str]:
@@ -49,9 +52,19 @@ def points(engine: Engine) -> list[str]:
     return [point for point in POINTS if stored and all(point in of for of in stored)]
 
 
+def base(name: str) -> str:
+    """The strategy whose settings ``name`` runs with: its own without recovery, of ``random`` those that it replays."""
+    return REPLAYED if name == "random" else name.removesuffix(RECOVERY)
+
+
 def knobs(engine: Engine) -> list[Knob]:
     """The knobs of the strategies that this model can run."""
     return [knob for knob in KNOBS if knob.strategy in choices(engine)]
+
+
+def own_values(engine: Engine, point: str | None) -> list[float]:
+    """What an operating point has for each of `knobs`."""
+    return [engine.strategy(knob.strategy, point).knobs()[knob.name] for knob in knobs(engine)]
 
 
 def chosen_strategy(
@@ -63,14 +76,16 @@ def chosen_strategy(
         engine: runs it.
         name: one of `choices`.
         point: operating point of the strategies that have some.
-        trigger: of recovery.
-        values: of the sliders, in the order of `knobs`.
+        trigger: of recovery; empty: that of the point.
+        values: of the sliders, in the order of `knobs`; those that are the point's own change nothing.
     """
     settings: dict[str, Any] = {
-        knob.name: value for knob, value in zip(knobs(engine), values, strict=True) if knob.strategy == name
+        knob.name: value
+        for knob, value, own in zip(knobs(engine), values, own_values(engine, point), strict=True)
+        if knob.strategy == base(name) and value != own
     }
-    if name == RECOVERING:
-        settings["trigger"] = trigger
+    if name.endswith(RECOVERY):
+        settings["trigger"] = trigger or None
     return engine.strategy(name, point, **settings)
 
 

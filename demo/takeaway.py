@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,10 +16,10 @@ from demo.limits import MODEL_WORK, check_strategies, check_text
 from demo.links import make_link
 from demo.markup import escape, printable
 from demo.records import environment_record, result_record, trace_record
+from demo.seen import draw_when_seen
 from demo.settings import chosen_strategy
 from engine import Engine, InputError, Strategy
-
-OPTIONS = {"lambda_": "--lambda", "min_keep_ratio": "--min-keep-ratio"}  # of python -m engine.tag
+from engine.weights import SHIPPED
 
 
 def changed_knobs(engine: Engine, strategy: Strategy, point: str | None) -> dict[str, Any]:
@@ -27,14 +28,22 @@ def changed_knobs(engine: Engine, strategy: Strategy, point: str | None) -> dict
     return {name: value for name, value in strategy.knobs().items() if value != own[name]}
 
 
+def loading(engine: Engine) -> dict[str, str]:
+    """What the engine was loaded with, but for defaults: model (as it was given), dtype, device."""
+    model = {} if engine.source == str(SHIPPED) else {"model": engine.source}
+    others = {"dtype": (engine.dtype, "float32"), "device": (str(engine.device), "cpu")}
+    return model | {name: value for name, (value, default) in others.items() if value != default}
+
+
 def as_python(engine: Engine, strategies: list[Strategy], point: str | None) -> str:
     """Python that tags a text file as the page does."""
+    loaded = ", ".join(repr(v) if name == "model" else f"{name}={v!r}" for name, v in loading(engine).items())
     lines = [
         "from pathlib import Path",
         "",
         "from engine import load_engine",
         "",
-        f"engine = load_engine({_source(engine)!r})",
+        f"engine = load_engine({loaded})",
         'text = Path("text.txt").read_text(encoding="utf-8")',
     ]
     for strategy in strategies:
@@ -44,23 +53,21 @@ def as_python(engine: Engine, strategies: list[Strategy], point: str | None) -> 
 
 
 def as_command(engine: Engine, strategies: list[Strategy], point: str | None) -> str:
-    """Command lines that tag a file; a setting for which there is no option is named in a comment."""
+    """Command lines that tag a file as the page does."""
+    loaded = [f"--{name}={value}" for name, value in loading(engine).items()]
     lines = []
     for strategy in strategies:
-        knobs = changed_knobs(engine, strategy, point)
-        options = "".join(f" {OPTIONS[name]} {value:g}" for name, value in knobs.items() if name in OPTIONS)
-        at = f" --point {point}" if point else ""
-        without = [f"{name}={value}" for name, value in knobs.items() if name not in OPTIONS]
-        note = f"  # not on the command line: {', '.join(without)}" if without else ""
-        model = f" --model {_source(engine)}"
-        lines.append(f"python -m engine.tag text.txt --strategy {strategy.name}{at}{options}{model}{note}")
+        at = [f"--point={point}"] if point else []
+        knobs = changed_knobs(engine, strategy, point).items()
+        settings = [f"--set={name.rstrip('_')}={_typed(value)}" for name, value in knobs]
+        command = ["python", "-m", "engine.tag", "text.txt", f"--strategy={strategy.name}", *at, *settings, *loaded]
+        lines.append(shlex.join(command))
     return "\n".join(lines) + "\n"
 
 
-def _source(engine: Engine) -> str:
-    """The hub id, or the folder as one finds it in the repository: paths of the server are its own business."""
-    path = Path(engine.source)
-    return f"weights/{path.name}" if path.is_dir() else engine.source
+def _typed(value: Any) -> str:
+    """A knob's value as `engine.strategies.typed_knob` reads it."""
+    return value if isinstance(value, str) else json.dumps(value).strip("[]").replace(" ", "")
 
 
 def trace_json(engine: Engine, text: str, strategies: list[Strategy]) -> str:
@@ -106,6 +113,7 @@ def build_takeaway(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
     make = gr.Button("Make the trace of this text as JSON")
     trace = gr.File(label="Trace", interactive=False)
     values = [inputs.text, inputs.strategies, *inputs.settings]
-    changes = [tab.select, *(part.change for part in values)]
-    gr.on(changes, on_show, values, [python, command, link], trigger_mode="always_last", **QUIET)
+    # The text matters only if it is an example, so it is not sent at each keystroke.
+    changes = [inputs.text.blur, *inputs.changed, *(part.change for part in (inputs.strategies, *inputs.settings))]
+    draw_when_seen(inputs, tab, values, changes, on_show, [python, command, link], **QUIET)
     make.click(on_trace, values, trace, api_visibility="private", **MODEL_WORK)

@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import gradio as gr
 import numpy as np
 
 from demo.differences import label_name
@@ -18,7 +19,7 @@ from demo.markup import escape
 from demo.view import build_view
 from demo.words import limit, listbox, shown_words
 from engine import Engine, Result
-from engine.explain import WordScores
+from engine.explain import ENTITY, FEW, LEFT, MINIMUM, NEED, WHOLE, WordScores
 from engine.trace import WordTrace
 
 Scores = Sequence[tuple[WordScores, ...]]
@@ -26,6 +27,14 @@ Scores = Sequence[tuple[WordScores, ...]]
 BINS = 24
 COLUMNS = ("#", "word", "pieces", "label at gate", "final label", "layer", "state")
 STATES = {"kept": "stayed", "left": "left", "recovered": "came back"}
+REASONS = {
+    LEFT: "left: its need is not above the threshold",
+    NEED: "stayed: its need is above the threshold",
+    ENTITY: "stayed: part of an entity, or beside one",
+    WHOLE: "stayed although its need is low: an entity leaves as a whole or not at all",
+    MINIMUM: "stayed although its need is low: kept as one of the minimum",
+    FEW: "stayed although its need is low: too few words would have left for it to be worth while",
+}
 _SMALLEST = 1e-6  # of a logarithmic axis
 
 
@@ -121,15 +130,7 @@ def _gates(scores: tuple[WordScores, ...]) -> str:
 
 def decision(at: WordScores) -> str:
     """What a gate decided about a word, and why."""
-    if at.threshold is None:
-        return "left" if at.left else "stayed"
-    if at.left:
-        return "left: its need is not above the threshold"
-    if math.isinf(at.need):
-        return "stayed: part of an entity, or beside one"
-    if at.need > at.threshold:
-        return "stayed: its need is above the threshold"
-    return "stayed although its need is low: for the sake of an entity, kept as a minimum, or too few would have left"
+    return REASONS[at.reason] if at.reason else "left" if at.left else "stayed"
 
 
 def _number(value: float | None) -> str:
@@ -196,6 +197,6 @@ def _edges(values: list[float]) -> np.ndarray:
     return np.linspace(low, high if high > low else low + 1, BINS + 1)
 
 
-def build_why(engine: Engine, inputs: Inputs) -> None:
+def build_why(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
     """Builds the tab."""
-    build_view(engine, inputs, lambda result: why_view(result, engine.explain(result)), "words.js", "why.js")
+    build_view(engine, inputs, tab, lambda result: why_view(result, engine.explain(result)), "words.js", "why.js")

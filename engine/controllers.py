@@ -106,8 +106,8 @@ class Decision:
 
 def check_number(name: str, value: object, low: float, high: float, *, whole: bool = False) -> None:
     """Raises an `InputError` unless a setting is a number (a whole one) in a range."""
-    number = isinstance(value, int) or (isinstance(value, float) and not whole)
-    if isinstance(value, bool) or not number or not low <= float(value) <= high:  # type: ignore[arg-type]
+    fits = isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
+    if not fits or (whole and not isinstance(value, int)):
         kind = "a whole number" if whole else "a number"
         raise InputError(f"expected {name} as {kind} between {low:g} and {high:g}, got {value!r}; choose such a value")
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
 from engine.controllers import Decision, EntropyController, Gate, RuleController
 from engine.learned import NEIGHBOURS, LearnedController, Network
-from engine.memory import MemoryBuffer
+from engine.memory import GateRecord, MemoryBuffer
 from engine.model import GatedModel
 from engine.pruning import forward
 from engine.scores import neighbour_max, normalised_entropy
 from engine.strategies import Strategy
+
+Choosing = EntropyController | RuleController | LearnedController
+LEFT, NEED, ENTITY, WHOLE, MINIMUM, FEW = "left", "need", "entity", "whole", "minimum", "few"
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,9 @@ class WordScores:
         need: the score by which the strategy decides; infinite for words that may not leave.
         threshold: up to which need a word may leave; ``None`` for strategies that do not ask for need.
         left: whether the word left here.
+        reason: why: ``left``, its need is low; it stayed since ``need`` is not; since it is of an ``entity`` or beside
+            one; since an entity leaves as a ``whole`` or not at all; for ``minimum`` keep; since too ``few`` words of
+            the window would have left; empty for strategies that do not ask for need.
     """
 
     layer: int
@@ -45,6 +51,7 @@ class WordScores:
     need: float
     threshold: float | None
     left: bool
+    reason: str
 
 
 def explain(
@@ -65,9 +72,10 @@ def explain(
         received, paid = gate.attention_received(), gate.attention_entropy()
         risk = network.risk(gate) if network is not None and gate.number in network.layers else None
         controller = strategy.controller
-        threshold = None
-        if isinstance(controller, EntropyController | RuleController | LearnedController):
+        threshold = reasons = None
+        if isinstance(controller, Choosing):
             threshold = controller.threshold(gate, record.need)
+            reasons = _reasons(controller, gate, record, threshold)
         for word in np.flatnonzero(gate.alive).tolist():
             found[word].append(
                 WordScores(
@@ -82,6 +90,7 @@ def explain(
                     need=float(record.need[word]),
                     threshold=None if threshold is None else float(threshold[word]),
                     left=bool(record.leaves[word]),
+                    reason="" if reasons is None else reasons[word],
                 )
             )
         return Decision(record.leaves, record.need)
@@ -90,3 +99,17 @@ def explain(
         with torch.inference_mode():
             forward(model, memory.batch, strategy.gates, replay, strategy.context)
     return [tuple(scores) for scores in found]
+
+
+def _reasons(controller: Choosing, gate: Gate, record: GateRecord, threshold: np.ndarray) -> list[str]:
+    """Why each word left or stayed, from what the controller decides without its minimum, with it, and what came of it.
+
+    Where the controller lets a word go that stayed, the window was not worth while.
+    """
+    need = record.need
+    low = need < threshold if isinstance(controller, RuleController) else need <= threshold
+    whole = not isinstance(controller, RuleController) and controller.exit_entities
+    unbounded, decided = (one(gate).leaves for one in (replace(controller, min_keep_ratio=0.0), controller))
+    rules = [record.leaves, np.isinf(need), ~low, ~unbounded, ~decided]
+    found: list[str] = np.select(rules, [LEFT, ENTITY, NEED, WHOLE if whole else ENTITY, MINIMUM], FEW).tolist()
+    return found

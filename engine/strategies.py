@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, TypeVar, get_args
@@ -54,7 +55,8 @@ class Strategy:
     def with_knobs(self, **knobs: Any) -> Strategy:
         """The strategy with some settings changed, its point then called ``custom``.
 
-        ``gates``, ``context`` and every field of the controller and of the recovery are knobs.
+        ``gates``, ``context`` and every field of the controller and of the recovery are knobs; those of ``random`` are
+        those of the strategy that it replays.
 
         Raises:
             InputError: no such knob, or a value out of range.
@@ -65,6 +67,10 @@ class Strategy:
             )
         if self.controller is None or not knobs:
             return self
+        if isinstance(self.controller, RandomController):
+            replays = self.controller.replays.with_knobs(**knobs)
+            controller = replace(self.controller, replays=replays)
+            return replace(self, gates=replays.gates, context=replays.context, controller=controller)
         gates = knobs.pop("gates", self.gates)
         changed = replace(
             self,
@@ -82,6 +88,8 @@ class Strategy:
 
     def knobs(self) -> dict[str, Any]:
         """Names and values of the settings that `with_knobs` takes; only strategies that choose words have any."""
+        if isinstance(self.controller, RandomController):
+            return self.controller.replays.knobs()
         if not isinstance(self.controller, EntropyController | RuleController | LearnedController):
             return {}
         parts = [self.controller, *([self.recovery] if self.recovery else [])]
@@ -146,6 +154,22 @@ def _from_settings(part: type[P], kind: str, settings: dict[str, Any]) -> P:
     return part(**{names[name]: value for name, value in settings.items()})
 
 
+def typed_knob(knob: str, text: str) -> tuple[str, Any]:
+    """Name and value, for `Strategy.with_knobs`, of a knob as one types it, e.g. ``gates`` and ``1,2``.
+
+    Raises:
+        InputError: the text is no value.
+    """
+    listed = knob == "gates" or "," in text
+    try:
+        value = json.loads(f"[{text}]" if listed else text.lower())
+    except ValueError:
+        value = text  # a word, such as a trigger
+    if value is None or (listed and isinstance(value, str)):
+        raise InputError(f"expected a number, true, false, a word or numbers with commas, got {text!r}; mend {knob}")
+    return "lambda_" if knob == "lambda" else knob, value
+
+
 def default_strategy(name: str, layers: int) -> Strategy:
     """A strategy with its default settings for an encoder of ``layers`` layers.
 
@@ -163,7 +187,7 @@ def default_strategy(name: str, layers: int) -> Strategy:
         return Strategy(name, early, RuleController(), "default")
     if name == "mlp":
         return Strategy(name, early, LearnedController(), "default")
-    if match := re.fullmatch(r"truncate-(\d+)", name):
+    if match := re.fullmatch(r"truncate-([0-9]{1,9})", name):
         depth = int(match[1])
         if not 1 <= depth < layers:
             raise InputError(

@@ -19,6 +19,7 @@ from tqdm import tqdm
 from engine.documents import Document
 from engine.errors import FormatError, InputError
 from engine.formats import WRITERS, read_documents
+from engine.strategies import typed_knob
 from engine.tagger import DTYPES, load_engine
 
 
@@ -31,6 +32,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--point", help="operating point of rule, entropy and mlp (default balanced)")
     parser.add_argument("--lambda", dest="lambda_", type=float, help="λ of rule")
     parser.add_argument("--min-keep-ratio", type=float, help="share of words that stay to the end at least")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KNOB=VALUE",
+        help="any other setting, e.g. gates=1,2",
+    )
     parser.add_argument("--format", default="pubtator", choices=list(WRITERS), help="of the output (default pubtator)")
     parser.add_argument("--model", help="folder or hub id; default: the shipped weights")
     parser.add_argument("--batch-size", type=int, default=32, help="documents at a time (default 32)")
@@ -52,6 +60,17 @@ def _documents(files: list[str], problems: list[InputError]) -> Iterator[Documen
             problems.append(error)
 
 
+def _knobs(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The settings that ``--lambda``, ``--min-keep-ratio`` and ``--set`` give; ``None``: not given."""
+    knobs = {"lambda_": arguments.lambda_, "min_keep_ratio": arguments.min_keep_ratio}
+    for text in arguments.set:
+        knob, equals, value = text.partition("=")
+        if not (knob and equals):
+            raise InputError(f"expected --set KNOB=VALUE, got {text!r}; write e.g. neighbours=2")
+        knobs |= [typed_knob(knob, value)]
+    return knobs
+
+
 def tag_files(arguments: argparse.Namespace) -> int:
     """Tags the files to standard output.
 
@@ -59,8 +78,7 @@ def tag_files(arguments: argparse.Namespace) -> int:
         The exit status: 2 if a document or file was left out.
     """
     engine = load_engine(arguments.model, arguments.dtype, arguments.device)
-    knobs: dict[str, Any] = {"lambda_": arguments.lambda_, "min_keep_ratio": arguments.min_keep_ratio}
-    strategy = engine.strategy(arguments.strategy, arguments.point, **knobs)
+    strategy = engine.strategy(arguments.strategy, arguments.point, **_knobs(arguments))
     if arguments.batch_size < 1:
         raise InputError(f"expected --batch-size 1 or more, got {arguments.batch_size}; change it")
     writer = WRITERS[arguments.format]

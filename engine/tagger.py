@@ -28,7 +28,7 @@ from engine.ragged import RaggedBatch
 from engine.strategies import CONTROLLED, PRUNING, RECOVERY, Strategy, default_strategy
 from engine.tokenization import Window, WordPieces
 from engine.trace import GateScore, Latency, Trace, WordTrace
-from engine.weights import Weights, label_names, load_huggingface, load_weights
+from engine.weights import Weights, label_names, load_huggingface, load_weights, weights_digest
 from engine.words import LabelSet, Span, split_words
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -138,6 +138,11 @@ class Engine:
         return self.model.encoder
 
     @cached_property
+    def digest(self) -> str:
+        """SHA-256 over all numbers that it computes with."""
+        return weights_digest(self.model, self.network)
+
+    @cached_property
     def _huggingface(self) -> Any:
         model = load_huggingface(self.source)
         names = label_names(model)
@@ -161,7 +166,10 @@ class Engine:
         if isinstance(name, Strategy):
             strategy = name
         elif name.partition("@")[0] == "random":
-            strategy = self.random(name, self.strategy(name.partition("@")[2] or "entropy", point))
+            replayed = name.partition("@")[2] or "entropy"
+            if replayed not in CONTROLLED:
+                raise _not_replayable(name)
+            strategy = self.random(name, self.strategy(replayed, point))
         elif name in self.points:
             strategy = self._stored(name, point or "balanced")
         elif name.endswith(RECOVERY) and name.removesuffix(RECOVERY) in self.points:
@@ -209,7 +217,7 @@ class Engine:
             InputError: the other one removes no words of its own choice.
         """
         if replays.name not in CONTROLLED:
-            raise InputError(f"expected random@ with one of {list(CONTROLLED)}, got {name!r}; choose one of them")
+            raise _not_replayable(name)
         return Strategy(name, replays.gates, RandomController(replays), context=replays.context)
 
     def tag(self, text: str, strategy: str | Strategy = "entropy", point: str | None = None, **knobs: Any) -> Result:
@@ -314,6 +322,10 @@ class Engine:
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
         return time.perf_counter()
+
+
+def _not_replayable(name: str) -> InputError:
+    return InputError(f"expected random@ with one of {list(CONTROLLED)}, got {name!r}; choose one of them")
 
 
 def load_engine(path_or_hub_id: str | Path | None = None, dtype: str = "float32", device: str = "cpu") -> Engine:

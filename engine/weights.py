@@ -87,6 +87,16 @@ def load_weights(source: str | Path | None = None) -> Weights:
     )
 
 
+def weights_digest(model: GatedModel, network: Network | None) -> str:
+    """SHA-256 over all numbers that are computed with; reports have its beginning."""
+    digest = hashlib.sha256()
+    for name, tensor in model.state_dict().items():
+        digest.update(name.encode() + tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
+    for gate, arrays in sorted(network.layers.items()) if network else ():
+        digest.update(str(gate).encode() + b"".join(array.tobytes() for array in arrays))
+    return digest.hexdigest()
+
+
 def load_huggingface(source: str | Path) -> PreTrainedModel:
     """The plain Hugging Face model of a folder or hub id, float32, in evaluation mode.
 

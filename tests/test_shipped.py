@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
+from huggingface_hub.cli.hf import app as hf
 from packaging.requirements import Requirement
 
 from engine import load_engine
@@ -79,6 +82,19 @@ def test_the_space_front_matter_matches_the_requirements():
     assert gradio is not None
     assert front["sdk_version"] in Requirement(gradio[0].strip()).specifier
     assert len(front["short_description"]) <= 60  # what the Hub allows
+
+
+def test_the_commands_for_a_space_are_ones_that_hf_understands():
+    readme = (ROOT / "README.md").read_text()
+    lines = [line for pair in re.findall(r"^(hf .+)|`(hf [^`]+)`", readme, re.MULTILINE) for line in pair if line]
+    assert len(lines) >= 4
+    for line in lines:
+        command, (_, *arguments) = hf, shlex.split(line)
+        context = click.Context(command)
+        while isinstance(command, click.Group):
+            _, command, arguments = command.resolve_command(context, arguments)
+            context = click.Context(command, parent=context)
+        command.make_context(command.name, arguments)  # raises what the command line would print
 
 
 def test_pictures_and_files_that_the_readme_links_to_exist():

@@ -11,18 +11,16 @@ function show(at) {
   const range = view.querySelector("input");
   range.value = at;
   view.style.setProperty("--at", at);
-  let here = 0;
   all(".words .word").forEach((word) => {
     const gone = "left" in word.dataset && Number(word.dataset.left) <= at;
     word.dataset.state = !gone ? "alive" : "back" in word.dataset ? "back" : "gone";
-    if (gone && Number(word.dataset.left) === at) here += 1;
   });
   all(".words .entity").forEach((entity) => entity.classList.toggle("decided", Number(entity.dataset.decided) <= at));
   let text = "before the first layer: every word is there";
   all(".counts li").forEach((row) => {
     const current = Number(row.dataset.layer) === at;
     row.toggleAttribute("data-current", current);
-    if (current) text = `layer ${at} of ${last}: ${row.dataset.words} words computed, ${here} left after it`;
+    if (current) text = `layer ${at} of ${last}: ${row.dataset.words} words computed, ${row.dataset.left} left after it`;
   });
   view.querySelector(".at").textContent = text;
   range.setAttribute("aria-valuetext", text);

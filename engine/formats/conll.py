@@ -130,7 +130,7 @@ def _about(rest: str, file: str, number: int) -> dict[str, Any]:
         text, title_end = about["text"], about.get("title_end")
         fine = isinstance(about["id"], str) and isinstance(text, str)
         fine = fine and (title_end is None or (isinstance(title_end, int) and 0 <= title_end <= len(text)))
-    except (ValueError, KeyError):
+    except (ValueError, KeyError, RecursionError):
         fine = False
     if not fine:
         problem = f"expected JSON with id, text and title_end after {_START}, got {rest[:60]!r}; mend or remove it"

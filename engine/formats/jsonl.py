@@ -32,7 +32,7 @@ def read_jsonl(lines: Iterable[bytes], file: str = "<lines>", on_error: OnError 
 def _parse(line: str, file: str, number: int) -> Document:
     try:
         record = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise FormatError(file, number, None, f"expected one JSON object on the line, got {error}; mend it") from error
     if not isinstance(record, dict) or not isinstance(record.get("text"), str):
         raise FormatError(file, number, None, 'expected an object with a "text" string; add it')

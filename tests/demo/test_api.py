@@ -66,9 +66,12 @@ class TestTag:
             ({"text": 5}, "expected a text, got int"),
             ({"text": {"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}}, "expected a text, got dict"),
             ({"text": TEXT, "strategy": "../x"}, "expected a strategy out of"),
+            ({"text": TEXT, "strategy": "truncate-" + "9" * 5000}, "expected a strategy out of"),
+            ({"text": TEXT, "strategy": "random@" * 2000 + "entropy"}, "expected random@ with one of"),
             ({"text": TEXT, "strategy": ["dense"]}, "expected names of strategies"),
             ({"text": TEXT, "strategy": "rule", "point": ["fast"]}, "expected point as a string"),
             ({"text": TEXT, "strategy": "rule", "lambda_": "much"}, "expected lambda as a number"),
+            ({"text": TEXT, "min_keep_ratio": 10**400}, "expected min_keep_ratio as a number between 0 and 1"),
             ({"text": TEXT, "min_keep_ratio": 7}, "expected min_keep_ratio as a number between 0 and 1"),
             ({"text": TEXT, "lambda_": 1.0}, "expected a knob of entropy"),
             ({"text": TEXT, "strategy": "entropy+recovery", "trigger": "x"}, "expected a trigger out of"),
@@ -95,8 +98,10 @@ class TestCompare:
         assert {(e["start"], e["end"], e["type"]) for e in truncated["missing"]} == reference - ours
 
     def test_a_setting_goes_to_those_that_have_it(self, client: Client) -> None:
-        found = client.predict(TEXT, strategies="rule,entropy", lambda_=1.25, api_name="/compare")["strategies"]
+        strategies = "rule,entropy,random@rule"
+        found = client.predict(TEXT, strategies=strategies, lambda_=1.25, api_name="/compare")["strategies"]
         assert found["rule"]["strategy"]["controller"]["lambda"] == 1.25
+        assert found["random@rule"]["strategy"]["controller"]["replays"] == found["rule"]["strategy"]
         assert "lambda" not in found["entropy"]["strategy"]["controller"]
 
     @pytest.mark.parametrize(

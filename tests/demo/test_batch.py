@@ -8,17 +8,18 @@ from typing import Any
 import pytest
 
 from demo import batch
-from demo.batch import CHUNK, entity_table, read_upload, run_batch, summary, tag_documents, write_files
-from demo.limits import MAX_DOCUMENTS, MAX_FILE_BYTES
+from demo.batch import CHUNK, entity_table, read_batch, run_batch, summary, tag_documents, write_files
+from demo.limits import MAX_DOCUMENTS
 from demo.settings import MAX_CHARACTERS
-from engine import Document, Engine, Entity, InputError
+from demo.uploads import MAX_PROBLEMS, Problems
+from engine import Document, Engine, Entity
 from engine.formats import read_documents
 from engine.scoring import Counts, count_matches
 
 TEXT = "Famotidine-associated delirium. Six patients had nausea."
 GOLD = (Entity(0, 10, "Chemical", "Famotidine"), Entity(22, 30, "Disease", "delirium"))
 HOSTILE = "<img src=x onerror=alert(1)> ${1+1} {{7*7}} delirium"
-SETTINGS = (None, "any", 0.0, 0.1, 0.0)
+SETTINGS = (None, "", 0.0, 0.1, 0.0)
 
 
 def ignore_progress(*_: Any, **__: Any) -> None:
@@ -44,33 +45,23 @@ def lines(tmp_path: Path) -> Path:
 
 class TestRead:
     def test_a_broken_document_loses_none_of_the_others(self, lines: Path) -> None:
-        documents, problems = read_upload(lines)
+        documents, problems = read_batch(str(lines))
         assert [document.id for document in documents] == ["a", "c"]
-        assert problems == ['some.jsonl:2: expected an object with a "text" string; add it']
+        assert problems.listed == ['some.jsonl:2: expected an object with a "text" string; add it']
 
     def test_too_many_documents(self, tmp_path: Path) -> None:
         path = tmp_path / "many.jsonl"
         path.write_text("".join(f'{{"id": "{i}", "text": "x"}}\n' for i in range(MAX_DOCUMENTS + 2)))
-        documents, problems = read_upload(path)
+        documents, problems = read_batch(str(path))
         assert len(documents) == MAX_DOCUMENTS
-        assert "expected at most 500 documents, got more" in problems[0]
+        assert "expected at most 500 documents, got more" in problems.listed[0]
 
     def test_a_document_that_is_too_long(self, tmp_path: Path) -> None:
         path = tmp_path / "long.jsonl"
         path.write_text(f'{{"id": "a", "text": "{"x" * (MAX_CHARACTERS + 1)}"}}\n{{"id": "b", "text": "x"}}\n')
-        documents, problems = read_upload(path)
+        documents, problems = read_batch(str(path))
         assert [document.id for document in documents] == ["b"]
-        assert problems == ["document a: expected at most 100,000 characters, got 100,001; split it"]
-
-    def test_a_file_that_is_too_large(self, tmp_path: Path) -> None:
-        path = tmp_path / "large.txt"
-        path.write_bytes(b"x" * (MAX_FILE_BYTES + 1))
-        with pytest.raises(InputError, match="expected at most 2,000,000 bytes, got 2,000,001"):
-            read_upload(path)
-
-    def test_a_file_that_is_gone(self, tmp_path: Path) -> None:
-        with pytest.raises(InputError, match="upload it again"):
-            read_upload(tmp_path / "none.txt")
+        assert problems.listed == ["document a: expected at most 100,000 characters, got 100,001; split it"]
 
 
 class TestTag:
@@ -156,9 +147,15 @@ class TestRun:
         assert "0 of 0 documents tagged" in updates[0]
         assert "expected one JSON object on the line" in updates[0]
 
+    def test_a_file_of_problems_says_where_reading_ended(self, engine: Engine, tmp_path: Path) -> None:
+        path = tmp_path / "broken.jsonl"
+        path.write_text("{\n" * (MAX_PROBLEMS + 7))
+        (updates,) = run(engine, path, ["dense"])
+        assert f"Left out: {MAX_PROBLEMS}. After so many the file was read no further." in updates[0]
+
     def test_long_tables_are_cut_and_say_so(self, engine: Engine, lines: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(batch, "LISTED_ENTITIES", 1)
         documents = [Document("a", TEXT, GOLD)]
         found = {"dense": [batch.Tagged(documents[0], 1, 1, 1.0)]}
         assert len(entity_table(found)) == 1
-        assert "shows the first 1 of 2 entities" in batch.status(documents, found, [])
+        assert "shows the first 1 of 2 entities" in batch.status(documents, found, Problems())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,13 @@ from demo.compare import compare
 from demo.examples import EXAMPLES
 from demo.inputs import dropped_text
 from demo.measuring import measure
-from demo.settings import KNOBS, MAX_CHARACTERS, choices, points
+from demo.settings import KNOBS, MAX_CHARACTERS, choices, chosen_strategy, own_values, points
 from demo.theme import LAUNCH
 from engine import Engine, load_engine
 
 TEXT = "Famotidine-associated delirium. Six patients on famotidine had delirium; all recovered."
-ALL = ["dense", "rule", "entropy", "entropy+recovery", "hf", "random", "truncate-1"]
-DEFAULTS = (None, "any", 0.0, 0.1, 0.0)
+ALL = ["dense", "rule", "entropy", "rule+recovery", "entropy+recovery", "hf", "random", "truncate-1"]
+DEFAULTS = (None, "", 0.0, 0.1, 0.0)
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +63,9 @@ class TestCompare:
         assert shown(updates, ALL) == ["rule"]
         assert "dense" in updates[2 + 3 * ALL.index("rule")]
 
-    def test_sliders_reach_their_own_strategy_alone(self, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_sliders_and_trigger_reach_the_strategies_that_have_them(
+        self, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         ran = {}
 
         def spy(engine: Engine, text: str, strategies: list[Any]) -> Any:
@@ -71,10 +74,26 @@ class TestCompare:
 
         monkeypatch.setattr("demo.compare.measure", spy)
         compare(engine, TEXT, ALL, None, "entity_loss", 1.5, 0.25, 0.5)
-        assert ran["rule"] == engine.strategy("rule", lambda_=1.5, min_keep_ratio=0.25)
-        assert ran["entropy"] == engine.strategy("entropy", min_keep_ratio=0.5)
-        assert ran["random"] == engine.strategy("random")
-        assert ran["entropy+recovery"] == engine.strategy("entropy+recovery", trigger="entity_loss")
+        of_rule, of_entropy = {"lambda_": 1.5, "min_keep_ratio": 0.25}, {"min_keep_ratio": 0.5}
+        assert ran["rule"] == engine.strategy("rule", **of_rule)
+        assert ran["rule+recovery"] == engine.strategy("rule+recovery", trigger="entity_loss", **of_rule)
+        assert ran["entropy"] == engine.strategy("entropy", **of_entropy)
+        assert ran["entropy+recovery"] == engine.strategy("entropy+recovery", trigger="entity_loss", **of_entropy)
+        assert ran["random"] == engine.random("random", ran["entropy"])
+
+    def test_what_is_left_as_it_stands_is_the_operating_point(
+        self, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        calibrated = {
+            "rule": engine.strategy("rule", lambda_=0.3271),
+            "entropy": engine.strategy("entropy", min_keep_ratio=0.2),
+            "entropy+recovery": engine.strategy("entropy+recovery", trigger="entropy_spike", min_keep_ratio=0.3),
+        }
+        at_point = {name: replace(strategy, point="fast") for name, strategy in calibrated.items()}
+        stored = {name: {"fast": strategy.to_json()} for name, strategy in at_point.items()}
+        monkeypatch.setattr(engine, "points", stored)
+        for name, strategy in at_point.items():
+            assert chosen_strategy(engine, name, "fast", "", own_values(engine, "fast")) == strategy
 
     @pytest.mark.parametrize("text", ["", "   ", "\n\t\u00a0\n"])
     def test_blank_text_gives_a_message(self, engine: Engine, text: str) -> None:
@@ -123,7 +142,7 @@ class TestDroppedFile:
             path = tmp_path / name
             path.write_bytes(content)
             updates = dropped_text(str(path))
-            assert not path.exists()
+            assert path.exists()  # another user's upload of the same content is the same file
             assert str(tmp_path) not in str(updates)
             return updates
 
@@ -135,7 +154,15 @@ class TestDroppedFile:
     def test_of_pubtator_the_first_document_is_taken(self, drop: Any) -> None:
         text, line, file = drop(b"1|t|Title.\n1|a|Abstract.\n\n2|t|Other.\n2|a|One.\n\n")
         assert (text, file) == ("Title.\nAbstract.", None)
-        assert "first of 2 documents" in line["value"]
+        assert "first document of the file" in line["value"]
+
+    def test_a_single_document_needs_no_remark(self, drop: Any) -> None:
+        assert drop(b"1|t|Title.\n1|a|Abstract.\n\n")[1]["visible"] is False
+
+    def test_a_file_that_is_gone_gives_a_message(self, tmp_path: Path) -> None:
+        text, line, _ = dropped_text(str(tmp_path / "gone.txt"))
+        assert text == gr.skip()
+        assert "upload it again" in line["value"]
 
     def test_a_file_that_is_no_text_gives_a_message(self, drop: Any) -> None:
         text, line, _ = drop(b"\xff\xfe")
@@ -171,10 +198,17 @@ class TestPage:
         monkeypatch.setattr(engine, "points", {"rule": {"exact": stored(-1.0), "fast": stored(1.0)}})
         assert points(engine) == ["exact", "fast"]
 
-    def test_sliders_name_their_strategy_which_has_the_knob(self, demo: gr.Blocks, engine: Engine) -> None:
+    def test_sliders_name_the_strategies_which_have_the_knob(self, demo: gr.Blocks, engine: Engine) -> None:
         for knob, slider in zip(KNOBS, components(demo, gr.Slider), strict=True):
-            assert knob.name in engine.strategy(knob.strategy).knobs()
-            assert f"Used by {knob.strategy} only" in slider.info
+            named = slider.info.removeprefix("Of ").partition(":")[0].split(", ")
+            assert named[0] == knob.strategy
+            assert all(knob.name in engine.strategy(name).knobs() for name in named)
+
+    def test_the_trigger_starts_as_the_point_has_it(self, demo: gr.Blocks) -> None:
+        trigger = next(one for one in components(demo, gr.Dropdown) if one.label == "Trigger of recovery")
+        assert trigger.value == ""
+        assert trigger.choices[0] == ("as the point has it", "")
+        assert trigger.info == "Of rule+recovery, entropy+recovery: when words come back."
 
     def test_button_examples_files_and_opening_the_page_compare(self, demo: gr.Blocks) -> None:
         comparing = [function for function in demo.fns.values() if function.name == "on_compare"]

@@ -15,11 +15,15 @@ from demo.examples import EXAMPLES
 pytestmark = pytest.mark.slow
 
 HOSTILE = "<img src=x onerror=\"document.title='stolen'\"> ${1+1} {{7*7}} `x` nausea <script>alert(1)</script>"
-OWN = [".card", ".conditions", ".layers", ".why", ".footer"]
+OWN = [".card", ".conditions", ".notice", ".layers", ".why", ".plot", ".footer"]
+TABS = ["Compare", "Layer by layer", "Why", "Frontier", "Batch", "Take away"]
+READY = {"Frontier": ".plot img", "Take away": "a[href*=strategies]"}  # what is drawn when the tab is chosen
 
 
 def tab(page: Any, name: str) -> None:
     page.get_by_role("tab", name=name).click()
+    if name in READY:
+        page.locator(READY[name]).last.wait_for(timeout=60_000)
 
 
 def enter(page: Any, text: str) -> None:
@@ -31,10 +35,6 @@ def compare(page: Any) -> None:
     page.evaluate("document.querySelectorAll('.card').forEach((card) => card.dataset.old = 'old')")
     page.get_by_role("button", name="Compare", exact=True).click()
     page.wait_for_function("document.querySelector('.card') && !document.querySelector('.card[data-old]')")
-
-
-def state(page: Any, word: str) -> str:
-    return str(page.locator(f".layers .words .word:text-is('{word}')").first.get_attribute("data-state"))
 
 
 class TestCompare:
@@ -63,7 +63,7 @@ class TestCompare:
         path = tmp_path / "two.pubtator"
         path.write_text("7|t|Lithium and tremor.\n7|a|Lithium caused tremor.\n\n8|t|Other.\n8|a|Text.\n\n")
         page.locator("input[type=file]").first.set_input_files(path)
-        page.get_by_text("first of 2 documents").wait_for()
+        page.get_by_text("first document of the file").wait_for()
         page.wait_for_function("document.querySelector('.tokens').innerText.includes('Lithium')")
 
     def test_differences_give_their_reason(self, open_page: Any) -> None:
@@ -87,6 +87,7 @@ class TestLayers:
     def test_the_slider_lets_words_leave(self, open_page: Any) -> None:
         page = open_page()
         tab(page, "Layer by layer")
+        early, late = (page.locator(f".layers .word[data-left='{layer}']").last for layer in (2, 3))
         slider = page.get_by_role("slider", name="after layer")
         slider.focus()
         slider.press("Home")
@@ -97,11 +98,11 @@ class TestLayers:
         for _ in range(2):
             slider.press("ArrowRight")
         assert "layer 2 of 6" in page.locator(".layers .at").inner_text()
-        assert state(page, "during") == "gone"
-        assert state(page, "vertigo") == "alive"
+        assert early.get_attribute("data-state") == "gone"
+        assert late.get_attribute("data-state") == "alive"
         assert page.locator(".counts li[data-current]").get_attribute("data-layer") == "2"
         slider.press("End")
-        assert state(page, "vertigo") == "gone"
+        assert late.get_attribute("data-state") == "gone"
         assert (
             page.locator(".layers .words .entity.decided").count() == page.locator(".layers .words .entity").count() > 0
         )
@@ -149,13 +150,15 @@ class TestWhy:
     def test_a_chosen_word_shows_its_scores_at_each_gate(self, open_page: Any) -> None:
         page = open_page()
         tab(page, "Why")
-        page.locator(".why .word", has_text="vertigo").click()
+        word = page.locator(".why .word[data-left='3']").first
+        word.click()
         detail = page.locator(".why .detail")
-        assert detail.locator("h4").inner_text().startswith("vertigo: left after layer 3")
-        assert detail.locator("tr").nth(0).locator("td").all_inner_texts() == ["1", "2", "3"]
+        assert detail.locator("h4").inner_text().startswith(f"{word.inner_text()}: left after layer 3")
+        assert detail.locator("tr").nth(0).locator("td").all_inner_texts()[-1] == "3"
         assert "left: its need is not above the threshold" in detail.inner_text()
         page.keyboard.press("ArrowRight")
-        assert detail.locator("h4").inner_text().startswith("after: ")
+        following = page.locator(f".why .word[data-word='{int(word.get_attribute('data-word')) + 1}']")
+        assert detail.locator("h4").inner_text().startswith(f"{following.inner_text()}: ")
 
     def test_the_table_sorts_and_a_row_chooses_its_word(self, open_page: Any) -> None:
         page = open_page()
@@ -213,7 +216,7 @@ class TestEverywhere:
     def test_axe_finds_nothing_serious_in_our_own_parts(self, open_page: Any, theme: str) -> None:
         axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
         page = open_page(theme)
-        for name in ("Compare", "Layer by layer", "Why"):
+        for name in TABS:
             tab(page, name)
             if name == "Layer by layer":
                 page.locator(".layers input").fill("2")
@@ -228,7 +231,7 @@ class TestEverywhere:
             ]
             assert serious == [], f"{name}, {theme}"
 
-    @pytest.mark.parametrize("name", ["Compare", "Layer by layer", "Why"])
+    @pytest.mark.parametrize("name", TABS)
     def test_nothing_is_wider_than_a_narrow_page(self, open_page: Any, name: str) -> None:
         page = open_page(width=320)
         tab(page, name)

@@ -34,7 +34,9 @@ def results(engine: Engine, labels: str, dense_labels: str) -> tuple[Result, Res
         ("OOBI", "OOOO", [("new", "renal failure")]),
         ("OBII", "OOBI", [("boundary changed", "acute renal failure")]),
         ("OOOC", "OOOB", [("type changed", "failure")]),
-        ("OOBB", "OOBI", [("new", "failure"), ("boundary changed", "renal")]),
+        ("OOBB", "OOBI", [("boundary changed", "renal"), ("boundary changed", "failure")]),
+        ("OBOI", "OBII", [("boundary changed", "acute"), ("boundary changed", "failure")]),
+        ("OBII", "OBOI", [("boundary changed", "acute renal failure")]),
         ("BOOO", "OOBI", [("lost", "renal failure"), ("new", "severe")]),
         ("OOOO", "OOOO", []),
     ],
@@ -53,6 +55,22 @@ def test_reasons_name_the_word_its_layer_and_its_labels(engine: Engine) -> None:
     assert lost.reason == "its word left at layer 1, labelled outside, by dense begin Disease"
     (long,) = differences(*results(engine, "OOOO", "BIII"))
     assert long.reason.endswith("; and 2 more words")
+
+
+@pytest.mark.parametrize(("labels", "dense_labels"), [("OBOI", "OBII"), ("OBII", "OBOI"), ("OOBB", "OOBI")])
+def test_where_one_has_become_several_or_several_one_the_reason_covers_all(
+    engine: Engine, labels: str, dense_labels: str
+) -> None:
+    found = differences(*results(engine, labels, dense_labels))
+    assert {one.reason for one in found} == {found[0].reason}
+    assert found[0].reason.startswith("second word left at layer 1, labelled")
+
+
+def test_words_stay_beside_others_only_where_others_left(engine: Engine) -> None:
+    pruned, dense = results(engine, "OOBO", "OOBI")
+    unpruned = replace(dense, probabilities=pruned.probabilities, entities=pruned.entities)  # as hf in another dtype
+    (changed,) = differences(unpruned, dense)
+    assert changed.reason == "second word stayed to the end, labelled outside, by dense inside Disease"
 
 
 def test_reasons_of_kept_entities_tell_where_they_were_decided(engine: Engine) -> None:

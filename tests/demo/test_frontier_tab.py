@@ -12,9 +12,21 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from demo.frontier import calibrated_figure, measured_figure, measured_on, pictures, reports, show
-from engine import Engine, Strategy
+from demo.frontier import (
+    PICTURES,
+    REPORTS,
+    calibrated_figure,
+    measured_figure,
+    measured_on,
+    of_other_weights,
+    pictures,
+    reports,
+    show,
+)
+from engine import Engine, Strategy, load_engine
+from engine.controllers import RandomController
 from engine.strategies import default_strategy
+from eval.environment import weights_digest
 
 RESULTS = pd.DataFrame(
     {
@@ -32,6 +44,8 @@ RESULTS = pd.DataFrame(
         "commit": "abc",
     }
 )
+DIGEST = "0123456789abcdef" * 4
+SHIPPED = "bc5cdr-test"  # a report that the evaluator made
 RULE = Strategy.from_json(default_strategy("rule", 6).to_json() | {"point": "balanced"})
 
 
@@ -50,13 +64,14 @@ def points(figure: Figure, *, ringed: bool) -> list[tuple[float, float]]:
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "one").mkdir()
     RESULTS.to_csv(tmp_path / "one" / "results.csv", index=False)
+    (tmp_path / "one" / "results.json").write_text(json.dumps({"about": {"weights": f"SHA-256 {DIGEST[:16]}…"}}))
     return tmp_path
 
 
 @pytest.fixture
 def engine_of() -> Any:
     def make(source: Path) -> Engine:
-        return SimpleNamespace(source=str(source))  # type: ignore[return-value]
+        return SimpleNamespace(source=str(source), digest=DIGEST)  # type: ignore[return-value]
 
     return make
 
@@ -69,6 +84,33 @@ def test_draws_every_row_and_rings_the_current_setting() -> None:
 
 def test_a_changed_setting_was_not_measured_and_has_no_ring() -> None:
     assert points(measured_figure(RESULTS, [RULE.with_knobs(lambda_=1.9)]), ringed=True) == []
+
+
+@pytest.mark.parametrize("typed", ["random@rule", "random"])
+@pytest.mark.parametrize(("lambda_", "ringed"), [(RULE.knobs()["lambda_"], [(5, 0.5)]), (1.9, [])])
+def test_random_is_ringed_where_it_replays_what_the_report_replayed(
+    typed: str, lambda_: float, ringed: list[tuple[float, float]]
+) -> None:
+    chance = RESULTS.iloc[[0]].assign(strategy=typed, f1=0.5, latency_ms_median=5.0)
+    replays = RULE.with_knobs(lambda_=lambda_)
+    random = Strategy("random", replays.gates, RandomController(replays))
+    assert points(measured_figure(pd.concat([RESULTS, chance]), [random]), ringed=True) == ringed
+
+
+def test_a_report_of_other_weights_says_so_and_rings_nothing(folder: Path, engine_of: Any) -> None:
+    assert of_other_weights(folder / "one", DIGEST) is None
+    assert "made with other weights" in str(of_other_weights(folder / "one", "f" * 64))
+    engine = engine_of(folder)
+    engine.digest = "f" * 64
+    page = show(engine, "one", [RULE], folder)
+    assert "made with other weights" in page
+    assert "current settings ringed" not in page
+    (folder / "one" / "results.json").unlink()
+    assert "does not say with which weights" in show(engine, "one", [RULE], folder)
+
+
+def test_weights_are_told_by_the_sum_that_the_evaluator_writes(engine: Engine) -> None:
+    assert engine.digest == weights_digest(engine)
 
 
 def test_calibration_rings_equal_settings_whatever_their_names() -> None:
@@ -96,17 +138,20 @@ def test_says_what_is_absent(folder: Path, engine_of: Any) -> None:
     page = show(engine_of(folder), "one", [RULE.with_knobs(lambda_=1.9)], folder)
     assert "did not measure rule" in page
     assert "without frontier.csv" in page
-    assert "Not in the report one: ablations.png, errors.png, subgroups.png" in page
+    assert "Not in the report one: groups.png, exits.png, speed.png, ablations.png" in page
     assert "No report is at hand" in show(engine_of(folder), "../one", [], folder)
 
 
-def test_pictures_of_the_report_are_shown_with_their_own_captions(folder: Path) -> None:
-    (folder / "one" / "errors.png").write_bytes(b"png")
-    RESULTS.assign(split="dev").to_csv(folder / "one" / "errors.csv", index=False)
-    page = pictures(folder / "one")
-    assert "data:image/png;base64,cG5n" in page
-    assert "split dev" in page
-    assert "Not in the report one: ablations.png, subgroups.png" in page
+def test_all_plots_of_a_report_are_shown_and_say_on_what_they_were_measured() -> None:
+    report = REPORTS / SHIPPED
+    made = {path.name for path in report.glob("*.png")} - {"f1_vs_latency.png"}  # drawn from results.csv, with rings
+    assert {"groups.png", "exits.png", "speed.png"} <= made <= set(PICTURES)
+    page = pictures(report)
+    assert page.count("<img") == page.count("Measured on: corpus bc5cdr; split test; documents 500") == len(made)
+
+
+def test_the_report_is_one_of_the_shipped_weights() -> None:
+    assert of_other_weights(REPORTS / SHIPPED, load_engine().digest) is None
 
 
 def test_every_folder_with_results_is_a_report(folder: Path) -> None:

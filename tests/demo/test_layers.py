@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from demo import words
-from demo.layers import layer_view, words_computed
+from demo.layers import layer_view, words_computed, words_left
 from demo.words import listbox
 from engine import Engine, Entity, Result
 
@@ -94,6 +94,19 @@ class TestLayerView:
         left_at_1 = sum(word.state == "left" and word.layer == 1 for word in recovered.trace.words)
         left = sum(word.state == "left" for word in recovered.trace.words)
         assert words_computed(recovered) == [total, total - left_at_1, total - left]
+
+    def test_counts_the_words_that_left_even_those_that_are_not_shown(
+        self, engine: Engine, recovered: Result, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert words_left(engine.tag(TEXT, "truncate-1")) == [len(recovered.words), 0, 0]
+        back = sum(word.state == "recovered" for word in recovered.trace.words)
+        assert sum(words_left(recovered)) == len(recovered.words) - words_computed(recovered)[-1] + back
+        monkeypatch.setattr(words, "MAX_WORDS", 5)
+        assert re.findall(r'data-left="(\d+)"><span class="unseen"', layer_view(engine.tag(TEXT, "truncate-1"))) == [
+            "21",
+            "0",
+            "0",
+        ]
 
     def test_bars_end_where_words_leave(self, engine: Engine, recovered: Result) -> None:
         bars = re.findall(r'<i data-word="(\d+)"[^>]*?( data-back)? style="--to:(\d+)">', layer_view(recovered))

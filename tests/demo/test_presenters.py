@@ -152,12 +152,30 @@ class TestCard:
         assert "2.00× as fast as dense" in page
         assert "slower" not in page
 
+    @pytest.mark.parametrize("latency_ms", [43.5, 174.0])
+    def test_few_runs_tell_neither_faster_nor_slower(self, engine: Engine, latency_ms: float) -> None:
+        dense = Measured(engine.tag(TEXT, "dense"), (87.0, 87.0))
+        page = presenters.card(Measured(engine.tag(TEXT, "rule"), (latency_ms, latency_ms)), dense)
+        assert f"too few runs to tell from dense on this text: {87 / latency_ms:.2f}×" in page
+        assert "slower" not in page
+
     def test_figures_are_those_of_the_result(self, engine: Engine, dense: Measured) -> None:
         result = engine.tag(TEXT, "truncate-1")
         page = presenters.card(measured(result), dense)
         assert f"{result.cost.token_layers_kept:.1%}" in page
         assert f"{result.cost.multiply_adds / dense.result.cost.multiply_adds:.2f}× dense" in page
         assert f"0 of {len(result.words)} stayed, {len(result.words)} left at layer 1" in page
+
+    @pytest.mark.parametrize(
+        ("strategy", "about"),
+        [
+            ("random", "As many words leave as under entropy with the same settings"),
+            ("rule+recovery", "Where the result looks doubtful, words come back (trigger: any)"),
+            ("truncate-1", "The encoder ends early"),
+        ],
+    )
+    def test_says_what_the_strategy_does(self, engine: Engine, dense: Measured, strategy: str, about: str) -> None:
+        assert escape(about) in presenters.card(measured(engine.tag(TEXT, strategy)), dense)
 
     def test_counts_and_lists_entities_that_differ(self, engine: Engine, dense: Measured) -> None:
         nausea = Entity(TEXT.index("nausea"), TEXT.index("nausea") + 6, "Disease", "nausea")

@@ -24,7 +24,7 @@ def rows_of(link: str) -> list[list[str]]:
 
 
 def score(**changes: object) -> WordScores:
-    plain = WordScores(1, "O", 0.9, 0.1, 0.2, 1.0, 0.5, None, 0.2, 0.3, left=False)
+    plain = WordScores(1, "O", 0.9, 0.1, 0.2, 1.0, 0.5, None, 0.2, 0.3, left=False, reason="need")
     return replace(plain, **changes)  # type: ignore[arg-type]
 
 
@@ -37,12 +37,14 @@ class TestDecision:
     @pytest.mark.parametrize(
         ("changes", "said"),
         [
-            ({"left": True}, "left: its need is not above"),
-            ({"need": 0.4}, "stayed: its need is above"),
-            ({"need": float("inf")}, "stayed: part of an entity"),
-            ({}, "stayed although its need is low"),
-            ({"threshold": None}, "stayed"),
-            ({"threshold": None, "left": True}, "left"),
+            ({"reason": "left", "left": True}, "left: its need is not above"),
+            ({"reason": "need"}, "stayed: its need is above"),
+            ({"reason": "entity"}, "stayed: part of an entity"),
+            ({"reason": "whole"}, "stayed although its need is low: an entity leaves as a whole"),
+            ({"reason": "minimum"}, "stayed although its need is low: kept as one of the minimum"),
+            ({"reason": "few"}, "stayed although its need is low: too few"),
+            ({"reason": ""}, "stayed"),
+            ({"reason": "", "left": True}, "left"),
         ],
     )
     def test_says_why(self, changes: dict[str, object], said: str) -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 
 import numpy as np
 import pytest
 
 from engine import Engine
+from engine.explain import WordScores
 from engine.learned import Network
 
 TEXT = "Famotidine-associated delirium. Six patients on famotidine (20 mg/day) had delirium; all recovered."
+SHORT = "failure and x x a1 nausea"  # to the random weights, its first two words are one entity
 
 
 @pytest.mark.parametrize("strategy", ["rule", "entropy", "random@rule", "truncate-1", "entropy+recovery"])
@@ -49,9 +52,61 @@ def test_scores_are_those_of_the_definitions(engine: Engine) -> None:
     assert {at.risk for at in first} == {None}
 
 
+class TestReasons:
+    """Why words left or stayed, each worked out from the scores alone."""
+
+    @staticmethod
+    def first_gate(engine: Engine, strategy: str, **knobs: object) -> list[WordScores]:
+        return [of_word[0] for of_word in engine.explain(engine.tag(TEXT, strategy, gates=(1,), **knobs))]
+
+    def test_entities_and_their_neighbours_stay_under_rule(self, engine: Engine) -> None:
+        scores = self.first_gate(engine, "rule", lambda_=0.5, min_keep_ratio=0.0, neighbours=1)
+        near = [any(at.label != "O" for at in scores[max(0, i - 1) : i + 2]) for i in range(len(scores))]
+        for at, beside in zip(scores, near, strict=True):
+            assert at.reason == ("need" if at.need >= at.threshold else "entity" if beside else "left")
+        assert {at.reason for at in scores} == {"left", "need", "entity"}
+
+    def test_entities_and_their_neighbours_stay_under_entropy(self, engine: Engine) -> None:
+        scores = self.first_gate(engine, "entropy", max_entropy=0.6, exit_entities=False, neighbours=1)
+        assert {at.reason for at in scores if math.isinf(at.need)} == {"entity"}
+
+    def test_an_entity_leaves_as_a_whole_or_not_at_all(self, engine: Engine) -> None:
+        def first_gate(max_entropy: float) -> list[WordScores]:
+            knobs = {"gates": (1,), "max_entropy": max_entropy, "exit_entities": True, "neighbours": 0}
+            return [of_word[0] for of_word in engine.explain(engine.tag(SHORT, "entropy", **knobs))]
+
+        scores = first_gate(0.0)
+        assert [at.label for at in scores[:3]] == ["B-Disease", "I-Disease", "O"]
+        assert scores[0].need < scores[1].need
+        again = first_gate((scores[0].need + scores[1].need) / 2)
+        assert [at.reason for at in again[:3]] == ["whole", "need", "left"]
+
+    def test_a_minimum_of_words_stays(self, engine: Engine) -> None:
+        freely = self.first_gate(engine, "entropy", max_entropy=1.0, exit_entities=True)
+        assert {at.reason for at in freely} == {"left"}
+        scores = self.first_gate(engine, "entropy", max_entropy=1.0, exit_entities=True, min_keep_ratio=0.5)
+        assert Counter(at.reason for at in scores)["minimum"] >= len(scores) / 2
+        assert {at.reason for at in scores} == {"left", "minimum"}
+
+    def test_a_single_word_is_not_worth_while(self, engine: Engine) -> None:
+        knobs = {"exit_entities": True, "neighbours": 0}
+        needs = sorted(
+            at.need for at in self.first_gate(engine, "entropy", max_entropy=0.0, **knobs) if at.label == "O"
+        )
+        scores = self.first_gate(engine, "entropy", max_entropy=(needs[0] + needs[1]) / 2, **knobs)
+        assert [at.reason for at in scores if at.need == needs[0]] == ["few"]
+        assert not any(at.left for at in scores)
+
+    @pytest.mark.parametrize(("strategy", "knobs"), [("rule", {"lambda_": 1.0}), ("entropy", {"max_entropy": 0.5})])
+    def test_who_left_has_left(self, engine: Engine, strategy: str, knobs: dict[str, float]) -> None:
+        scores = [at for of_word in engine.explain(engine.tag(TEXT, strategy, **knobs)) for at in of_word]
+        assert all((at.reason == "left") == at.left for at in scores)
+
+
 def test_random_and_truncate_ask_for_no_threshold(engine: Engine) -> None:
     for name in ("random", "truncate-1"):
-        assert {at.threshold for of_word in engine.explain(engine.tag(TEXT, name)) for at in of_word} == {None}
+        scores = [at for of_word in engine.explain(engine.tag(TEXT, name)) for at in of_word]
+        assert {(at.threshold, at.reason) for at in scores} == {(None, "")}
 
 
 def test_the_networks_risk_is_told_where_there_is_one(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,6 +36,7 @@ def test_lambda_is_written_without_underscore():
         (lambda: Strategy("a", (2,)), "expected gates together with a controller"),
         (lambda: EntropyController(max_entropy=1.5), "expected max_entropy as a number between 0 and 1, got 1.5"),
         (lambda: EntropyController(max_entropy=float("nan")), "expected max_entropy"),
+        (lambda: EntropyController(max_entropy=10**400), "expected max_entropy"),
         (lambda: EntropyController(min_keep_ratio="half"), "expected min_keep_ratio"),
         (lambda: RuleController(lambda_=9), "expected lambda as a number between -2 and 2, got 9"),
         (lambda: EntropyController(neighbours=1.5), "expected neighbours as a whole number"),
@@ -68,3 +69,13 @@ def test_changed_settings_are_no_longer_the_point_they_came_from():
         "entropy", (2, 3), EntropyController(0.3, exit_entities=True), "custom"
     )
     assert ENTROPY.with_knobs(max_entropy=0.2, gates=[2, 3]) == ENTROPY
+
+
+def test_knobs_of_random_are_those_of_the_strategy_that_it_replays():
+    random = Strategy("random", ENTROPY.gates, RandomController(ENTROPY, 4))
+    changed = random.with_knobs(min_keep_ratio=0.4, gates=(1,), context="freeze")
+    replayed = ENTROPY.with_knobs(min_keep_ratio=0.4, gates=(1,), context="freeze")
+    assert changed == Strategy("random", (1,), RandomController(replayed, 4), context="freeze")
+    assert random.knobs() == ENTROPY.knobs()
+    with pytest.raises(InputError, match="expected a knob of random"):
+        random.with_knobs(lambda_=1.0)

@@ -48,6 +48,10 @@ def test_a_broken_document_is_reported_and_the_others_are_tagged(corpus, model_f
         (["--model", "/no/such"], "expected a Hugging Face token-classification model"),
         (["--strategy", "magic"], "expected a strategy out of"),
         (["--strategy", "dense", "--lambda", "1"], "expected a knob of dense"),
+        (["--set", "neighbours"], "expected --set KNOB=VALUE"),
+        (["--set", "neighbours=two"], "expected neighbours as a whole number"),
+        (["--set", "gates=two"], "expected a number, true, false, a word or numbers with commas"),
+        (["--set", "speed=2"], "expected a knob of entropy"),
         (["--batch-size", "0"], "expected --batch-size 1 or more"),
     ],
 )
@@ -55,6 +59,22 @@ def test_wrong_options_end_with_status_2_and_a_clear_line(corpus, model_folder, 
     options = options if "--model" in options else [*options, "--model", str(model_folder)]
     assert main([str(corpus), *options]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_any_setting_can_be_given(corpus, model_folder, engine, capsys):
+    settings = {
+        "gates": (1,),
+        "max_entropy": 0.6,
+        "exit_entities": True,
+        "trigger": "confidence",
+        "min_confidence": 1.0,
+    }
+    typed = ["gates=1", "max_entropy=0.6", "exit_entities=true", "trigger=confidence", "min_confidence=1"]
+    options = ["--strategy", "entropy+recovery", *(f"--set={one}" for one in typed), "--format", "jsonl"]
+    assert main([str(corpus), "--model", str(model_folder), *options]) == 0
+    for record in map(json.loads, capsys.readouterr().out.splitlines()):
+        found = engine.tag(record["text"], "entropy+recovery", **settings)
+        assert [e["score"] for e in record["entities"]] == pytest.approx([e.score for e in found.entities])
 
 
 @pytest.mark.parametrize("format_", WRITERS)

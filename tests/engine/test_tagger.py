@@ -154,6 +154,9 @@ def test_stored_points_are_used(weights):
         ("magic", None, "expected a strategy out of"),
         ("entropy", "lightning", "expected weights with operating points for 'lightning'"),
         ("random@dense", None, "expected random@ with one of"),
+        ("random@" * 2000 + "entropy", None, "expected random@ with one of"),
+        ("truncate-" + "9" * 5000, None, "expected a strategy out of"),
+        ("truncate-99", None, "expected truncate-1 to truncate-2"),
         (Strategy("entropy", (3,), EntropyController()), None, "expected gates before the last layer"),
     ],
 )

@@ -1,0 +1,67 @@
+"""Files that users upload: their documents and what is wrong with the others, however broken a file is.
+
+Gradio deletes uploads after a while. Nobody else may: the same file of two users is one file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from engine import Document, FormatError, InputError
+from engine.formats import read_documents
+
+GONE = "expected a file, got one that is gone; upload it again"
+LISTED_PROBLEMS = 20
+MAX_MESSAGE = 400  # characters: messages quote ids, which may be as long as the file
+MAX_PROBLEMS = 1000  # after so many, a file is read no further
+
+
+class _HopelessFileError(Exception):
+    """A file has too many problems."""
+
+
+@dataclass
+class Problems:
+    """What is wrong with a file: the first messages, and how many there are."""
+
+    listed: list[str] = field(default_factory=list)
+    count: int = 0
+
+    @property
+    def stopped(self) -> bool:
+        """Whether there were so many that the rest of the file was not read."""
+        return self.count >= MAX_PROBLEMS
+
+    def add(self, message: str) -> None:
+        """Counts a problem; its message is kept if it is one of the first."""
+        self.count += 1
+        if self.count <= LISTED_PROBLEMS:
+            self.listed.append(message if len(message) <= MAX_MESSAGE else f"{message[:MAX_MESSAGE]}…")
+
+
+def read_upload(path: Path, max_bytes: int, problems: Problems) -> Iterator[Document]:
+    """The documents of a file, one by one, and into ``problems`` what is wrong with those that are left out.
+
+    Messages have the file's name alone: where uploads lie is nobody's business.
+
+    Raises:
+        InputError: the file is gone or too large.
+    """
+
+    def on_error(error: FormatError) -> None:
+        problems.add(str(FormatError(path.name, error.line, error.document, error.problem)))
+        if problems.stopped:
+            raise _HopelessFileError
+
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise InputError(GONE) from error
+    if size > max_bytes:
+        raise InputError(f"expected a file of at most {max_bytes:,} bytes, got {size:,}; split it")
+    try:
+        yield from read_documents(path, on_error)
+    except _HopelessFileError:
+        return
