@@ -14,7 +14,6 @@ from pathlib import Path
 import torch
 
 from engine.documents import Document
-from engine.tagger import Engine
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -46,16 +45,6 @@ def code_digest() -> str:
     digest = hashlib.sha256()
     for path in sorted(path for package in ("engine", "eval") for path in (ROOT / package).rglob("*.py")):
         digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()
-
-
-def weights_digest(engine: Engine) -> str:
-    """SHA-256 over all numbers that the engine computes with."""
-    digest = hashlib.sha256()
-    for name, tensor in engine.model.state_dict().items():
-        digest.update(name.encode() + tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
-    for gate, arrays in sorted(engine.network.layers.items()) if engine.network else ():
-        digest.update(str(gate).encode() + b"".join(array.tobytes() for array in arrays))
     return digest.hexdigest()
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 from typing import Any
 
 from engine.errors import InputError
-from engine.strategies import PRUNING, Strategy
+from engine.strategies import PRUNING, Strategy, typed_knob
 from engine.tagger import Engine
 
 
@@ -95,11 +94,4 @@ def _setting(text: str) -> tuple[str, str, Any]:
     name, dot, knob = target.partition(".")
     if not (equals and dot and name and knob):
         raise InputError(f"expected --set STRATEGY.KNOB=VALUE, got {text!r}; write e.g. entropy.neighbours=2")
-    listed = knob == "gates" or "," in value
-    try:
-        parsed = json.loads(f"[{value}]" if listed else value.lower())
-    except ValueError:
-        parsed = value  # a word, such as a trigger
-    if parsed is None or (listed and isinstance(parsed, str)):
-        raise InputError(f"expected a number, true, false, a word or numbers with commas, got {value!r}; mend {target}")
-    return name, "lambda_" if knob == "lambda" else knob, parsed
+    return name, *typed_knob(knob, value)

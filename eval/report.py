@@ -104,7 +104,7 @@ def conditions(engine: Engine, corpus: Corpus, variants: Sequence[Variant], size
         "commit": environment.commit(),
         "code": environment.code_digest(),
         "versions": environment.versions(),
-        "weights": environment.weights_digest(engine),
+        "weights": engine.digest,
         "device": str(engine.device),
         "dtype": engine.dtype,
         "threads": torch.get_num_threads(),
@@ -207,7 +207,7 @@ def about(engine: Engine, corpus: Corpus, variants: Sequence[Variant], command: 
         "machine": escape(environment.machine()),
         "GPU": "measured" if engine.device.type == "cuda" else "not measured",
         "versions": f"{versions}, commit {environment.commit()}",
-        "weights": f"SHA-256 {environment.weights_digest(engine)[:16]}…",
+        "weights": f"SHA-256 {engine.digest[:16]}…",
         "timing": f"variants interleaved batch by batch, order rotated; a discarded pass, then the median of {PASSES}",
     }
 

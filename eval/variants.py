@@ -14,7 +14,6 @@ from engine.flops import Cost
 from engine.strategies import PRUNING, Strategy
 from engine.tagger import Engine
 from engine.trace import Latency
-from eval.environment import weights_digest
 
 RANDOM_SEEDS = 5
 
@@ -107,5 +106,5 @@ def of_rival(rival: Rival) -> Variant:
 def of_model(name: str, engine: Engine) -> Variant:
     """Another model, run densely, e.g. a student with fewer layers."""
     dense = of_strategy(engine, engine.strategy("dense"))
-    settings = {"layers": str(engine.encoder.num_layers), "weights": weights_digest(engine)[:16]}
+    settings = {"layers": str(engine.encoder.num_layers), "weights": engine.digest[:16]}
     return Variant(name, lambda texts: replace(dense.tag(texts), costs=list), settings=settings)

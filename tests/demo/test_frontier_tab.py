@@ -26,7 +26,6 @@ from demo.frontier import (
 from engine import Engine, Strategy, load_engine
 from engine.controllers import RandomController
 from engine.strategies import default_strategy
-from eval.environment import weights_digest
 
 RESULTS = pd.DataFrame(
     {
@@ -107,10 +106,6 @@ def test_a_report_of_other_weights_says_so_and_rings_nothing(folder: Path, engin
     assert "current settings ringed" not in page
     (folder / "one" / "results.json").unlink()
     assert "does not say with which weights" in show(engine, "one", [RULE], folder)
-
-
-def test_weights_are_told_by_the_sum_that_the_evaluator_writes(engine: Engine) -> None:
-    assert engine.digest == weights_digest(engine)
 
 
 def test_calibration_rings_equal_settings_whatever_their_names() -> None:

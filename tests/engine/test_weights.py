@@ -7,6 +7,7 @@ from safetensors.torch import save_file
 from transformers import AutoModelForTokenClassification, BertForTokenClassification, BertModel, DistilBertConfig
 
 from engine import InputError, load_engine
+from engine.tagger import Engine
 from engine.weights import load_weights, write_checksums
 from tests.conftest import TEXT, tiny_config
 
@@ -105,3 +106,11 @@ def test_what_is_loaded_and_saved_again_is_the_same(folder, tmp_path, weights):
     for (name, ours), theirs in zip(weights.model.named_parameters(), again.model.parameters(), strict=True):
         assert torch.equal(ours, theirs), name
     assert load_engine(tmp_path / "again").tag(TEXT).entities == load_engine(folder).tag(TEXT).entities
+
+
+def test_the_sum_tells_weights_apart(model_folder):
+    engine, other = (Engine(load_weights(model_folder)) for _ in range(2))
+    assert engine.digest == other.digest
+    changed = load_weights(model_folder)
+    next(changed.model.parameters()).data[0, 0] += 1
+    assert Engine(changed).digest != engine.digest
