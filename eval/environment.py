@@ -1,4 +1,4 @@
-"""What stands beside every number: versions, commit, weights, load of the machine."""
+"""What stands beside every number: versions, commit, corpus, load of the machine."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
+import psutil
 import torch
 
 from engine.documents import Document
@@ -63,8 +64,5 @@ def machine() -> str:
 
 
 def busy() -> float:
-    """Load average of the last minute per core: near 0 on a quiet machine, 0 where the system does not tell."""
-    try:
-        return os.getloadavg()[0] / (os.cpu_count() or 1)
-    except (AttributeError, OSError):
-        return 0.0
+    """Share of the processors, 0–1, that others use just now: over a second in which this process sleeps."""
+    return float(psutil.cpu_percent(interval=1)) / 100

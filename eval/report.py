@@ -38,6 +38,7 @@ from eval.tables import document_rows, interval_rows, result_row, time_rows
 from eval.tuning import tuned
 from eval.variants import Variant, check_names, of_model, of_rival, of_strategy
 
+BUSY = 0.2  # share of the processors used by others, above which times are not to be trusted
 SAMPLE = Path(__file__).resolve().parent / "sample" / "sample.pubtator.txt"
 
 
@@ -172,8 +173,8 @@ def run(arguments: argparse.Namespace, command: str) -> str:
     if arguments.ablations:
         ablations.write(engine, corpus, out, plain, arguments.seed)
     loads = [record["load"] for record in log.records() if "load" in record]
-    if max(loads) > 0.5:
-        notes.append(f"The machine was busy when this began (load {max(loads):.1f} per core): distrust the times.")
+    if max(loads) > BUSY:
+        notes.append(f"Others used {max(loads):.0%} of the processors when this began: distrust the times.")
     if corpus.skipped:
         notes.append(f"{corpus.skipped} broken documents were left out.")
     facts = about(engine, corpus, variants, command) | {
