@@ -29,7 +29,7 @@ def _margin(probabilities: np.ndarray) -> np.ndarray:
 
 
 # Logarithms spread the many certain words apart.
-WORD_FEATURES: Mapping[str, Callable[[Gate], np.ndarray]] = {
+FEATURES: Mapping[str, Callable[[Gate], np.ndarray]] = {
     "entropy": lambda gate: _log(normalised_entropy(gate.probabilities)),
     "windowed_entropy": lambda gate: _log(
         neighbour_max(normalised_entropy(gate.probabilities), gate.words.window, NEIGHBOURS)
@@ -37,13 +37,11 @@ WORD_FEATURES: Mapping[str, Callable[[Gate], np.ndarray]] = {
     "top_probability": lambda gate: _log(1 - gate.probabilities.max(-1)),
     "margin": lambda gate: _margin(gate.probabilities),
     "outside": lambda gate: _log(gate.probabilities[:, 0]),
-    "change": lambda gate: gate.change(),
+    "change": Gate.change,
+    "attention_received": Gate.attention_received,
+    "attention_entropy": Gate.attention_entropy,
 }
-ATTENTION_FEATURES: Mapping[str, Callable[[Gate], np.ndarray]] = {
-    "attention_received": lambda gate: gate.attention_received(),
-    "attention_entropy": lambda gate: gate.attention_entropy(),
-}
-FEATURES: Mapping[str, Callable[[Gate], np.ndarray]] = {**WORD_FEATURES, **ATTENTION_FEATURES}
+ATTENTION_FEATURES = ("attention_received", "attention_entropy")
 
 
 def features(gate: Gate, names: tuple[str, ...]) -> np.ndarray:

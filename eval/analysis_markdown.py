@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from eval import markdown
+from eval.conclusions import in_points
 from eval.errors import AGAINST_DENSE, AGAINST_GOLD, CAUSED, CURED, OUTCOMES, WAYS
 from eval.exits import FATES
 from eval.subgroups import OF_TRAINING, largest_gap
@@ -103,7 +104,7 @@ def groups_section(folder: Path) -> str:
 
 def _difference(row: dict[Any, Any]) -> str:
     kept = "" if pd.isna(row["keep_rate"]) else f"; {row['keep_rate']:.1%}"
-    return _points(row) + kept
+    return in_points(row) + kept
 
 
 def ablations_section(folder: Path, failed: Sequence[str]) -> str:
@@ -112,8 +113,8 @@ def ablations_section(folder: Path, failed: Sequence[str]) -> str:
     rows = [
         [
             row["knob"], row["strategy"], f"{row['value']} (default)" if row["is_default"] else row["value"],
-            f"{row['f1']:.4f} [{row['f1_low']:.4f}, {row['f1_high']:.4f}]", _points(row),
-            "—" if row["is_default"] else _points(row, "default_"),
+            f"{row['f1']:.4f} [{row['f1_low']:.4f}, {row['f1_high']:.4f}]", in_points(row),
+            "—" if row["is_default"] else in_points(row, "default_"),
             f"{row['token_layers_kept']:.1%}", f"{row['promised_speedup']:.2f}×", row["recovered_words"],
             "—" if row["is_default"] else row["changed_predictions"] if row["effect"] else "no effect",
         ]
@@ -129,13 +130,6 @@ def ablations_section(folder: Path, failed: Sequence[str]) -> str:
     )
     warnings = [f"> **Failed**: {failure}" for failure in failed]
     return "\n\n".join([*warnings, _table(head, rows, caption)])
-
-
-def _points(row: dict[Any, Any], of: str = "") -> str:
-    """A difference of F1 in points, from the columns whose names begin with ``of``."""
-    difference, low, high = (row[of + name] * 100 for name in ("difference", "low", "high"))
-    text = f"{difference:+.2f} [{low:+.2f}, {high:+.2f}]"
-    return text if row[f"{of}beyond_chance"] else f"{text} (none)"
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[object]], caption: str) -> str:

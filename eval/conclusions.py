@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from engine.strategies import PRUNING
@@ -24,12 +24,16 @@ _VERDICTS = {
 }
 
 
+def in_points(row: Mapping[Any, Any], of: str = "") -> str:
+    """A difference of F1 with its interval, from the columns whose names begin with ``of``; *none* inside it."""
+    value, low, high = (row[of + name] * 100 for name in ("difference", "low", "high"))
+    text = f"{value:+.2f} [{low:+.2f}, {high:+.2f}]"
+    return text if row[f"{of}beyond_chance"] else f"{text} (none)"
+
+
 def points(interval: Row) -> str:
-    """A difference of F1 in points with its interval; *none* inside it."""
-    if interval["strategy"] == interval["against"]:
-        return "—"
-    text = f"{interval['difference'] * 100:+.2f} [{interval['low'] * 100:+.2f}, {interval['high'] * 100:+.2f}]"
-    return text if interval["beyond_chance"] else f"{text} (none)"
+    """`in_points`, against the rival; a dash for the rival itself."""
+    return "—" if interval["strategy"] == interval["against"] else in_points(interval)
 
 
 def pace(interval: Row) -> str:
