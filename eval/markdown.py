@@ -116,7 +116,8 @@ def duels_table(intervals: Sequence[Row]) -> str:
 def cost_tables(cost: pd.DataFrame) -> str:
     """``cost.csv`` as one table for each measure."""
     titles = {
-        "gmacs": "Multiply-adds (10⁹ a document) by formula and by torch's counter, first documents one by one",
+        "gmacs": "Multiply-adds (10⁹ a document) by formula, and by torch's counter with the rows that rounding adds; "
+        "first documents one by one",
         "token_layers": "Share of the dense rows that each layer computed",
         "speed": "Speed-up against dense: promised by multiply-adds, and realised",
         "peak_mib": "Peak memory of tensors during a call on the first batch, weights not counted (MiB)",

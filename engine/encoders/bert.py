@@ -6,12 +6,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import BertConfig
-from transformers.activations import ACT2FN
 
+from engine.encoders.linear import Linear, rounded
 from engine.errors import InputError
 from engine.ragged import RaggedBatch
-
-ROWS = 64
 
 
 class BertEncoder(nn.Module):
@@ -105,61 +103,51 @@ class BertLayer(nn.Module):
         size = config.hidden_size
         self.num_heads = config.num_attention_heads
         self.dropout = config.hidden_dropout_prob
-        self.qkv = nn.Linear(size, 3 * size)
-        self.attention_output = nn.Linear(size, size)
+        self.qkv = Linear(size, 3 * size)
+        self.attention_output = Linear(size, size)
         self.attention_norm = nn.LayerNorm(size, eps=config.layer_norm_eps)
-        self.intermediate = nn.Linear(size, config.intermediate_size)
-        self.activation = ACT2FN[config.hidden_act]
-        self.output = nn.Linear(config.intermediate_size, size)
+        self.intermediate = Linear(size, config.intermediate_size, config.hidden_act)
+        self.output = Linear(config.intermediate_size, size)
         self.output_norm = nn.LayerNorm(size, eps=config.layer_norm_eps)
 
     def forward(self, hidden: Tensor, batch: RaggedBatch) -> tuple[Tensor, Tensor, Tensor]:
         """``(rows, hidden)`` → ``(rows, hidden)``, queries ``(active rows, hidden)`` and keys ``(rows, hidden)``."""
-        whole = _rounded(hidden)
+        size, whole = hidden.shape[1], rounded(hidden)
         if batch.active is None:
-            query, key, value = (part[: len(hidden)] for part in self.qkv(whole).chunk(3, dim=1))
-            return self._update(whole, self._attend(query, key, value, batch)), query, key
-        size = hidden.shape[1]
+            query, key, value = self.qkv(whole).chunk(3, dim=1)
+            key, value = key[: len(hidden)], value[: len(hidden)]
+            updated = self._update(whole, self._attend(query, key, value, batch))
+            return updated[: len(hidden)], query[: len(hidden)], key
         active = torch.from_numpy(batch.active).to(hidden.device)
-        rows = _rounded(hidden.index_select(0, active))
-        query = F.linear(rows, self.qkv.weight[:size], self.qkv.bias[:size])[: len(active)]
-        projected = F.linear(whole, self.qkv.weight[size:], self.qkv.bias[size:])
-        key, value = (part[: len(hidden)] for part in projected.chunk(2, dim=1))
+        rows = rounded(hidden.index_select(0, active))
+        query = self.qkv(rows, 0, size)
+        key, value = (part[: len(hidden)] for part in self.qkv(whole, size).chunk(2, dim=1))
         updated = self._update(rows, self._attend(query, key, value, batch))
-        return hidden.index_copy(0, active, updated), query, key
+        return hidden.index_copy(0, active, updated[: len(active)]), query[: len(active)], key
 
     def _update(self, hidden: Tensor, attended: Tensor) -> Tensor:
-        output = self.attention_output(_rounded(attended))
-        hidden = self.attention_norm(hidden + self._dropped(output))
-        output = self.output(self.activation(self.intermediate(hidden)))
-        return self.output_norm(hidden + self._dropped(output))[: len(attended)]
+        hidden = self.attention_norm(hidden + self._dropped(self.attention_output(attended)))
+        return self.output_norm(hidden + self._dropped(self.output(self.intermediate(hidden))))
 
     def _dropped(self, output: Tensor) -> Tensor:
         return F.dropout(output, self.dropout) if self.training and self.dropout else output
 
     def _attend(self, query: Tensor, key: Tensor, value: Tensor, batch: RaggedBatch) -> Tensor:
-        def by_window(part: Tensor, lengths: tuple[int, ...]) -> tuple[Tensor, ...]:
+        """Attention of each query ``(rounded rows, hidden)``; those that rounding added look at the last window."""
+        computed = [rows for rows in batch.computed if rows]
+        visible = [rows for rows in batch.lengths if rows]
+        computed[-1] += len(query) - sum(computed)
+
+        def by_window(part: Tensor, lengths: list[int]) -> tuple[Tensor, ...]:
             heads = part.view(len(part), self.num_heads, -1).transpose(0, 1).unsqueeze(0)  # (1, heads, rows, head_size)
             return heads.split(lengths, dim=2)
 
-        parts = (by_window(query, batch.computed), by_window(key, batch.lengths), by_window(value, batch.lengths))
+        parts = (by_window(query, computed), by_window(key, visible), by_window(value, visible))
         outputs = [
             F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(-1, query.shape[1])
             for q, k, v in zip(*parts, strict=True)
-            if q.shape[2]
         ]
         return outputs[0] if len(outputs) == 1 else torch.cat(outputs)
-
-
-def _rounded(hidden: Tensor) -> Tensor:
-    """Rows with zeros below, up to a multiple of ``ROWS``, in bfloat16 on a CPU.
-
-    There oneDNN builds a kernel for each new number of rows, which took half of the time of pruned training.
-    """
-    low = hidden.dtype == torch.bfloat16 or torch.is_autocast_enabled("cpu")
-    if not low or hidden.device.type != "cpu":
-        return hidden
-    return F.pad(hidden, (0, 0, 0, -len(hidden) % ROWS))
 
 
 def _embedding_names() -> dict[str, str]:

@@ -21,7 +21,7 @@ from transformers.utils import logging as transformers_logging
 
 from engine.corpora import Corpus
 from engine.documents import Entity
-from engine.encoders.bert import ROWS
+from engine.encoders.linear import LARGE_STEP
 from engine.errors import InputError, first_line
 from engine.huggingface import huggingface_logits
 from engine.ragged import RaggedBatch
@@ -76,7 +76,7 @@ class Teacher:
 
     def _window(self, window: Window) -> np.ndarray:
         with torch.autocast(self.model.device.type, dtype=torch.bfloat16):
-            logits = huggingface_logits(self.model, RaggedBatch.from_windows([window]), ROWS)
+            logits = huggingface_logits(self.model, RaggedBatch.from_windows([window]), LARGE_STEP)
         own = slice(window.own - window.first, window.own_end - window.first)
         return logits.float().softmax(-1)[own].numpy(force=True)
 
@@ -144,7 +144,7 @@ class TeacherTraining(Run[TeacherConfig]):
     def loss(self, examples: list[Example]) -> Tensor:
         """Cross-entropy."""
         batch, targets = pack(examples, self.accelerator.device)
-        return F.cross_entropy(huggingface_logits(self.model, batch, ROWS).float(), targets)
+        return F.cross_entropy(huggingface_logits(self.model, batch, LARGE_STEP).float(), targets)
 
     def save(self, model: PreTrainedModel, folder: Path) -> None:
         """Writes a plain checkpoint."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,11 @@ class TestTag:
         assert seen == [CHUNK, CHUNK + 3]
         found = tagged(engine, documents, "rule")["rule"]
         expected = engine.tag_batch([document.text for document in documents], "rule")
-        assert [one.document.entities for one in found] == [result.entities for result in expected]
+
+        def shown(entities: Iterable[Entity]) -> list[tuple[int, int, str, float]]:
+            return [(e.start, e.end, e.type, round(e.score, 4)) for e in entities]
+
+        assert [shown(one.document.entities) for one in found] == [shown(result.entities) for result in expected]
         assert [one.token_layers for one in found] == [result.cost.token_layers for result in expected]
 
     def test_scores_every_strategy_where_there_is_gold(self, engine: Engine) -> None:

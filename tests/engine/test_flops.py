@@ -1,7 +1,10 @@
+from unittest.mock import patch
+
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from engine.controllers import EntropyController, RuleController
+from engine.encoders import linear
 from engine.flops import layer_multiply_adds
 from engine.recovery import Recovery
 from engine.strategies import Strategy
@@ -21,8 +24,12 @@ def test_frozen_rows_cost_keys_and_values():
 
 
 def counted(engine, text, strategy):
-    # The counter knows attention on CPUs only as plain matrix multiplies.
-    with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
+    # The counter knows attention on CPUs only as plain matrix multiplies, and counts the rows that rounding adds.
+    with (
+        FlopCounterMode(display=False) as counter,
+        sdpa_kernel(SDPBackend.MATH),
+        patch.object(linear, "PACKABLE", False),
+    ):
         result = engine.tag(text, strategy)
     return counter.get_total_flops() // 2, result.cost.multiply_adds
 

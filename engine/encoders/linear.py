@@ -1,0 +1,82 @@
+"""Linear layers for many different numbers of rows: weights laid out once for the CPU's matrix multiply.
+
+PyTorch rearranges float32 weights at every call. For a dozen rows that costs more than the multiply, so that a layer
+would hardly be cheaper for the few rows that pruning leaves. oneDNN multiplies with weights rearranged once, but builds
+a kernel for each number of rows when it first meets it; rounding rows up keeps these numbers few.
+"""
+
+from __future__ import annotations
+
+import platform
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from transformers.activations import ACT2FN
+
+STEPS = ((256, 8), (1024, 32))  # up to so many rows: rounded up to a multiple of
+LARGE_STEP = 64
+PACKABLE = platform.machine() in ("x86_64", "AMD64") and torch.backends.mkldnn.is_available()
+BFLOAT16 = PACKABLE and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+
+def packs(rows: Tensor) -> bool:
+    """Whether `Linear` multiplies these rows with packed weights: on x86 without gradients."""
+    return (
+        PACKABLE
+        and rows.device.type == "cpu"
+        and (rows.dtype == torch.float32 or (BFLOAT16 and rows.dtype == torch.bfloat16))
+        and not torch.is_grad_enabled()
+        and not torch.is_autocast_enabled("cpu")
+    )
+
+
+def rounded(rows: Tensor) -> Tensor:
+    """``(rows, hidden)`` with zeros below, up to a number of rows that oneDNN meets often.
+
+    In bfloat16 training, building kernels took half of the time.
+    """
+    if packs(rows):
+        step = next((step for most, step in STEPS if len(rows) <= most), LARGE_STEP)
+    elif rows.device.type == "cpu" and (rows.dtype == torch.bfloat16 or torch.is_autocast_enabled("cpu")):
+        step = LARGE_STEP
+    else:
+        return rows
+    missing = -len(rows) % step
+    return F.pad(rows, (0, 0, 0, missing)) if missing else rows
+
+
+class Linear(nn.Linear):
+    """``torch.nn.Linear`` that keeps a second, packed copy of its weights once it has run without gradients on a CPU.
+
+    The copy is made anew when the weights have changed (in any way but through ``.data``).
+
+    Args:
+        inputs, outputs: columns.
+        activation: behind it, by Hugging Face's name; ``gelu`` runs within the multiply.
+    """
+
+    def __init__(self, inputs: int, outputs: int, activation: str | None = None) -> None:
+        super().__init__(inputs, outputs)
+        self._activation = ACT2FN[activation] if activation else nn.Identity()
+        self._fused = activation == "gelu"
+        self._packed: dict[tuple[int, int], tuple[object, Tensor]] = {}
+
+    def forward(self, rows: Tensor, start: int = 0, end: int | None = None) -> Tensor:
+        """``(rows, inputs)`` → ``(rows, end - start)``, the output's columns from ``start`` to ``end``."""
+        end = self.out_features if end is None else end
+        bias = self.bias[start:end]
+        if not packs(rows):
+            return self._activation(F.linear(rows, self.weight[start:end], bias))
+        weight = self._packed_weight(start, end)
+        if self._fused:
+            return torch.ops.mkldnn._linear_pointwise(rows, weight, bias, "gelu", [], "none")
+        return self._activation(torch.ops.mkldnn._linear_pointwise(rows, weight, bias, "none", [], ""))
+
+    def _packed_weight(self, start: int, end: int) -> Tensor:
+        state = (self.weight.data_ptr(), self.weight.dtype, self.weight._version)
+        known = self._packed.get((start, end))
+        if known is None or known[0] != state:
+            packed = torch.ops.mkldnn._reorder_linear_weight(self.weight.detach()[start:end], None)
+            self._packed[start, end] = known = (state, packed)
+        return known[1]
