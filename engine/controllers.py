@@ -193,7 +193,10 @@ class EntropyController:
         return as_tuple(self.max_entropy)
 
     def __call__(self, gate: Gate) -> Decision:
-        return self.decide(gate, at_gate(self.thresholds, gate))
+        threshold = at_gate(self.thresholds, gate)
+        if threshold >= 1 and self.exit_entities and not self.min_keep_ratio:
+            return Decision(gate.alive, np.zeros(len(gate.words)))  # all leave, however certain
+        return self.decide(gate, threshold)
 
     def threshold(self, gate: Gate, need: np.ndarray) -> np.ndarray:
         """The need, ``(words,)``, up to which words are let go at a gate."""

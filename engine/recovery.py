@@ -20,7 +20,8 @@ class Recovery:
 
     Args:
         trigger: ``confidence``, ``entropy_spike``, ``entity_loss`` or ``any`` of them.
-        min_confidence: τ, ``confidence`` fires where a survivor's top probability lies below it.
+        min_confidence: τ, ``confidence`` fires where a survivor's top probability lies below it. Where all words of a
+            window left, those that left last are its survivors.
         max_rise: δ, ``entropy_spike`` fires where a survivor's normalised entropy rose by more since its last gate.
         recovery_limit: words of a window that come back at most.
     """
@@ -56,17 +57,27 @@ class Recovery:
         return lowest_per_window(certainty, candidates, window, np.full(len(memory.batch.lengths), self.recovery_limit))
 
 
+def survivors(memory: MemoryBuffer) -> np.ndarray:
+    """Words, bool ``(words,)``, that stayed longest in their window: to the end, or to a gate at which all left."""
+    window = memory.batch.words.window
+    latest = np.zeros(len(memory.batch.lengths), dtype=np.int64)
+    np.maximum.at(latest, window, memory.left_at)
+    return memory.left_at == latest[window]
+
+
 def low_confidence(recovery: Recovery, memory: MemoryBuffer) -> np.ndarray:
-    """Survivors, bool ``(words,)``, whose top probability at the end lies below τ."""
-    return memory.alive & (memory.probabilities.max(-1) < recovery.min_confidence)
+    """Survivors, bool ``(words,)``, whose top probability at their last head lies below τ."""
+    return survivors(memory) & (memory.probabilities.max(-1) < recovery.min_confidence)
 
 
 def entropy_spike(recovery: Recovery, memory: MemoryBuffer) -> np.ndarray:
-    """Survivors, bool ``(words,)``, whose entropy has risen by more than δ since their last gate."""
+    """Survivors, bool ``(words,)``, whose entropy has risen by more than δ from the gate before to their last head."""
     before = np.full(len(memory.alive), np.inf)
     for record in memory.gates:
-        before[record.head.words] = normalised_entropy(_probabilities(record.head.logits))
-    return memory.alive & (normalised_entropy(memory.probabilities) - before > recovery.max_rise)
+        entropy = normalised_entropy(_probabilities(record.head.logits))
+        went_on = memory.left_at[record.head.words] > record.number
+        before[record.head.words[went_on]] = entropy[went_on]
+    return survivors(memory) & (normalised_entropy(memory.probabilities) - before > recovery.max_rise)
 
 
 def entity_loss(_: Recovery, memory: MemoryBuffer) -> np.ndarray:

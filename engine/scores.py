@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import cache
 
 import numpy as np
 import torch
 from torch import Tensor
 
+_TINY = np.finfo(np.float32).tiny
+
 
 def normalised_entropy(probabilities: np.ndarray) -> np.ndarray:
     """Shannon entropy of label distributions ``(n, labels)`` → ``(n,)``, divided by log(labels), so 0–1."""
-    positive = np.maximum(probabilities, np.finfo(np.float32).tiny)
-    return -(probabilities * np.log(positive)).sum(-1) / math.log(probabilities.shape[-1])
+    logarithms = np.log(np.maximum(probabilities, _TINY))
+    return np.einsum("...i,...i->...", probabilities, logarithms) / -math.log(probabilities.shape[-1])
 
 
 def neighbour_max(values: np.ndarray, window: np.ndarray, reach: int) -> np.ndarray:
@@ -35,11 +38,16 @@ def whole_spans(candidates: np.ndarray, labels: np.ndarray, window: np.ndarray) 
         window: window of each word.
     """
     begins = np.ones(len(candidates), dtype=bool)
-    type_ = (labels + 1) // 2
-    inside = (labels[1:] > 0) & (labels[1:] % 2 == 0)
-    begins[1:] = ~(inside & (type_[1:] == type_[:-1]) & (window[1:] == window[:-1]))
+    begins[1:] = ~(_goes_on(int(labels.max(initial=0)))[labels[:-1], labels[1:]] & (window[1:] == window[:-1]))
     whole = np.logical_and.reduceat(candidates, np.flatnonzero(begins))
     return whole[begins.cumsum() - 1]
+
+
+@cache
+def _goes_on(highest: int) -> np.ndarray:
+    """Whether the second of two neighbouring words with these labels belongs to the entity of the first."""
+    first, second = np.mgrid[: highest + 1, : highest + 1]
+    return (second > 0) & (second % 2 == 0) & ((first + 1) // 2 == second // 2)
 
 
 def attention(

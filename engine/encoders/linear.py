@@ -64,19 +64,21 @@ class Linear(nn.Linear):
 
     def forward(self, rows: Tensor, start: int = 0, end: int | None = None) -> Tensor:
         """``(rows, inputs)`` → ``(rows, end - start)``, the output's columns from ``start`` to ``end``."""
-        end = self.out_features if end is None else end
-        bias = self.bias[start:end]
+        weight: Tensor = self.weight
+        bias: Tensor = self.bias
+        if start or end is not None:
+            weight, bias = weight[start:end], bias[start:end]
         if not packs(rows):
-            return self._activation(F.linear(rows, self.weight[start:end], bias))
-        weight = self._packed_weight(start, end)
+            return self._activation(F.linear(rows, weight, bias))
+        packed = self._pack(weight, start)
         if self._fused:
-            return torch.ops.mkldnn._linear_pointwise(rows, weight, bias, "gelu", [], "none")
-        return self._activation(torch.ops.mkldnn._linear_pointwise(rows, weight, bias, "none", [], ""))
+            return torch.ops.mkldnn._linear_pointwise(rows, packed, bias, "gelu", [], "none")
+        return self._activation(torch.ops.mkldnn._linear_pointwise(rows, packed, bias, "none", [], ""))
 
-    def _packed_weight(self, start: int, end: int) -> Tensor:
-        state = (self.weight.data_ptr(), self.weight.dtype, self.weight._version)
-        known = self._packed.get((start, end))
+    def _pack(self, weight: Tensor, start: int) -> Tensor:
+        state = (weight.data_ptr(), weight.dtype, weight._version)
+        known = self._packed.get((start, len(weight)))
         if known is None or known[0] != state:
-            packed = torch.ops.mkldnn._reorder_linear_weight(self.weight.detach()[start:end], None)
-            self._packed[start, end] = known = (state, packed)
+            known = (state, torch.ops.mkldnn._reorder_linear_weight(weight.detach(), None))
+            self._packed[start, len(weight)] = known
         return known[1]

@@ -1,9 +1,9 @@
 """Chooses recovery settings on held-out documents: ``python -m engine.training.recovery``.
 
 For each operating point of a strategy, every trigger gets the threshold, and all get the limit, with which the F1 is
-best while the trigger fires on 2 to 40 % of the documents; among equals the cheapest. The trigger with the best F1 is
-stored. Settings that cost more multiply-adds than dense are not considered. Run it after ``engine.training.calibrate``;
-all settings tried go to ``recovery.csv`` in the model folder.
+best while the trigger fires on 2 to 40 % of the documents; of those within 0.1 points of it the cheapest. The best
+trigger by the same measure is stored. Settings that cost more multiply-adds than dense are not considered. Run it after
+``engine.training.calibrate``; all settings tried go to ``recovery.csv`` in the model folder.
 """
 
 from __future__ import annotations
@@ -29,9 +29,10 @@ from engine.tagger import Engine, load_engine
 from engine.weights import POINTS, write_checksums
 
 FIRES = (0.02, 0.4)
-LIMITS = (32, 1024)
+SLACK = 0.001  # of F1: less is chance
+LIMITS = (32, 64, 128)
 THRESHOLDS = {
-    "confidence": ("min_confidence", (0.35, 0.4, 0.45, 0.5, 0.55, 0.6)),
+    "confidence": ("min_confidence", (0.4, 0.45, 0.5, 0.55, 0.6)),
     "entropy_spike": ("max_rise", (0.05, 0.1, 0.15, 0.2, 0.3)),
     "entity_loss": (None, (0.0,)),
 }
@@ -73,7 +74,8 @@ def choose(tried: list[Tried]) -> Recovery:
     def best(candidates: list[Tried]) -> Tried:
         worth = [one for one in candidates if one.promised_speedup > 1] or candidates
         inside = [one for one in worth if FIRES[0] <= one.fires <= FIRES[1]] or worth
-        return max(inside, key=lambda one: (round(one.f1, 4), one.promised_speedup))
+        best_f1 = max(one.f1 for one in inside)
+        return max((one for one in inside if one.f1 >= best_f1 - SLACK), key=lambda one: one.promised_speedup)
 
     stored = best(tried).recovery
     for trigger, (knob, _) in THRESHOLDS.items():

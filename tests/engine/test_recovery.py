@@ -126,6 +126,19 @@ def test_a_word_that_left_raises_no_confidence_alarm_itself():
     assert Recovery("confidence", min_confidence=0.6).fires(memory).tolist() == [False]
 
 
+def test_where_all_left_those_that_left_last_are_doubted():
+    memory = memory_of([OUT] * 3, [SPLIT, OUT, OUT], left=[0])
+    last = HeadOutput(2, np.array([1, 2]), torch.tensor([SPLIT, OUT]).log())
+    memory.gates.append(GateRecord(memory.gates[0].layer, last, np.array([False, True, True]), np.zeros(3)))
+    memory.probabilities[1:] = SPLIT, OUT
+    memory.alive[:] = False
+    for recovery in (Recovery("confidence", min_confidence=0.6), Recovery("entropy_spike", max_rise=0.3)):
+        assert recovery.fires(memory).tolist() == [True]
+        assert recovery.choose(memory).all()
+    memory.probabilities[1] = OUT
+    assert not Recovery("confidence", min_confidence=0.6).fires(memory).any()
+
+
 def test_the_least_certain_words_come_back_first():
     memory = memory_of([SPLIT] * 4, [OUT, SPLIT, [0.8, 0.1, 0.1], OUT], left=[0, 1, 2])
     for limit, back in ((1, [1]), (2, [1, 2]), (3, [0, 1, 2])):

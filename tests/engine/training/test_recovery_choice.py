@@ -1,4 +1,4 @@
-"""Which recovery is stored: the best F1 among settings that fire rarely enough and cost less than dense."""
+"""Which recovery is stored: the cheapest of about the best F1, of those that fire rarely and cost less than dense."""
 
 from engine.recovery import Recovery
 from engine.training.recovery import Tried, choose
@@ -16,6 +16,13 @@ def test_the_best_f1_of_those_that_fire_neither_always_nor_never():
 def test_among_equals_the_cheapest():
     dear, cheap = tried("confidence", 0.1, 0.8, 2.0, 1024), tried("confidence", 0.1, 0.8, 2.5, 32)
     assert choose([dear, cheap, tried("entropy_spike", 0.1, 0.7, 3.0)]).recovery_limit == 32
+
+
+def test_a_tenth_of_a_point_is_not_worth_more_cost():
+    dear, cheap = tried("confidence", 0.1, 0.8009, 2.0, 1024), tried("confidence", 0.1, 0.8, 2.5, 64)
+    worse = tried("confidence", 0.1, 0.798, 2.9)
+    never = tried("entropy_spike", 0.0, 0.79, 3.0)
+    assert choose([dear, cheap, worse, never]).recovery_limit == 64
 
 
 def test_what_costs_more_than_dense_is_not_stored():
