@@ -59,6 +59,9 @@ def test_settings_are_chosen_stored_and_reported(folder, small, tmp_path, capsys
     table = pd.read_csv(tmp_path / "recovery.csv")
     assert table["trigger"].tolist() == [*TRIGGERS, "any"]
     assert table["stored"].sum() == 1
+    page = (tmp_path / "recovery.md").read_text()
+    assert page.count("(stored)") == 1
+    assert all(f"{f1:.4f} (" in page for f1 in table["f1_with"])
     assert (table["words_back"] >= 0).all()
     fired = table[table["documents_fired"] > 0]
     assert (fired["multiply_adds_share"] > 0).all()
