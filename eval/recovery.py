@@ -146,10 +146,12 @@ def summary(
     }
 
 
-def rows(engine: Engine, corpus: Corpus, names: Sequence[str], seed: int) -> Iterator[dict[str, Any]]:
-    """All triggers at all stored points of the strategies; the triggers of a point run together."""
+def rows(
+    engine: Engine, corpus: Corpus, names: Sequence[str], seed: int, points: Sequence[str] = ()
+) -> Iterator[dict[str, Any]]:
+    """All triggers at these points (or all stored ones) of the strategies; the triggers of a point run together."""
     for name in names:
-        for point in engine.points.get(name, {}):
+        for point in points or engine.points.get(name, {}):
             base = engine.strategy(name, point)
             stored = engine.strategy(name + RECOVERY, point).recovery
             assert stored is not None, "a strategy with recovery has settings for it"
@@ -208,6 +210,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m eval.recovery", description=__doc__)
     add_inputs(parser, corpus="bc5cdr", split="test")
     parser.add_argument("--strategies", default="entropy", help=f"comma-separated, out of {', '.join(CONTROLLED)}")
+    parser.add_argument("--points", default="", help="comma-separated operating points (default all)")
     parser.add_argument("--seed", type=int, default=0, help="of the bootstrap")
     parser.add_argument("--out", type=Path, default=Path("results"), help="folder for recovery.csv and recovery.md")
     arguments = parser.parse_args(argv)
@@ -219,7 +222,8 @@ def main(argv: list[str] | None = None) -> int:
             raise InputError(f"expected strategies with operating points, got {missing}; calibrate them first")
         arguments.out.mkdir(parents=True, exist_ok=True)
         found = []
-        for row in tqdm(rows(engine, corpus, names, arguments.seed), desc="settings", disable=None):
+        points = [point for point in arguments.points.split(",") if point]
+        for row in tqdm(rows(engine, corpus, names, arguments.seed, points), desc="settings", disable=None):
             found.append(row)
             pd.DataFrame(found).to_csv(arguments.out / "recovery.csv", index=False)
     except InputError as error:
