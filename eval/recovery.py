@@ -212,7 +212,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--strategies", default="entropy", help=f"comma-separated, out of {', '.join(CONTROLLED)}")
     parser.add_argument("--points", default="", help="comma-separated operating points (default all)")
     parser.add_argument("--seed", type=int, default=0, help="of the bootstrap")
-    parser.add_argument("--out", type=Path, default=Path("results"), help="folder for recovery.csv and recovery.md")
+    parser.add_argument(
+        "--out", type=Path, default=Path("results"), help="folder for recovery.csv and recovery.md (default results)"
+    )
     arguments = parser.parse_args(argv)
     try:
         engine = load_engine(arguments.model)
