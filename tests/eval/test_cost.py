@@ -1,8 +1,11 @@
+from unittest.mock import patch
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from engine.corpora import load_corpus
+from engine.encoders import linear
 from eval.cost import cost_rows, count, peak_memory
 from eval.evaluate import collect, evaluate
 from eval.profile import COMPONENTS
@@ -28,6 +31,9 @@ def test_torchs_counter_agrees_with_the_formula_but_for_rounded_rows(engine, cos
     for name in ("dense", "truncate-1"):
         formula, counter = cost[name, 1, "gmacs", "formula"], cost[name, 1, "gmacs", "counter"]
         assert 0.98 * formula < counter < 1.2 * formula
+        with patch.object(linear, "PACKABLE", False):
+            unrounded = count(engine, [TEXT], engine.strategy(name))
+        assert unrounded == pytest.approx(engine.tag(TEXT, name).cost.multiply_adds, rel=0.02)
     assert ("random@rule", 1, "gmacs", "counter") not in cost, "it would count what is replayed, too"
     short, long = (count(engine, [TEXT * times], engine.strategy("dense")) for times in (1, 2))
     assert long > 2 * short, "attention counts"
