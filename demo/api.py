@@ -15,7 +15,7 @@ from demo.records import compared_record, environment_record, result_record, tra
 from engine import Engine, InputError, Strategy
 
 SETTINGS = """
-    point: operating point of the strategy: exact, balanced or fast.
+    point: operating point of strategies without one of their own: exact, balanced or fast.
     lambda_: λ of rule; a larger one prunes more. Default: that of the point.
     min_keep_ratio: share of the words that stay to the end at least, 0–1. Default: that of the point.
     trigger: when words come back, for strategies with +recovery: confidence, entropy_spike, entity_loss or any.
@@ -25,7 +25,8 @@ TAG = f"""Tags one text.
 
 Args:
     text: up to 100,000 characters.
-    strategy: dense, rule, entropy, mlp, entropy+recovery, hf, random, truncate-3, …{SETTINGS}
+    strategy: dense, rule, entropy, mlp, entropy+recovery, hf, random, truncate-3, …, or with a point
+        of its own: entropy:fast.{SETTINGS}
     trace: whether to say of every word where it left, and why.
 
 Returns: entities (start, end, type, text, score), the strategy's settings, words, token_layers, token_layers_kept,
@@ -34,7 +35,7 @@ COMPARE = f"""Compares strategies on one text with dense, which runs in any case
 
 Args:
     text: up to 100,000 characters.
-    strategies: names, separated by commas.{SETTINGS}
+    strategies: names, separated by commas, also with a point of their own: entropy:exact,entropy:fast.{SETTINGS}
 Returns: device, dtype, threads, and for each strategy what /tag returns, with latency_ms as median of the runs,
 speedup_vs_dense, and the entities that are missing or new against dense."""
 

@@ -22,7 +22,7 @@ from demo.seen import draw_when_seen
 from demo.settings import REPLAYED, chosen_strategy
 from engine import Engine, InputError, Strategy
 from engine.controllers import RandomController
-from engine.strategies import PRUNING
+from engine.strategies import PRUNING, base_name
 
 REPORTS = Path(__file__).resolve().parent.parent / "docs"
 RESULTS, FACTS, CALIBRATED = "results.csv", "results.json", "frontier.csv"
@@ -59,21 +59,22 @@ def ran_as(strategy: Strategy) -> tuple[str, str]:
     """Name and operating point under which a report has a strategy; ``random`` goes by what it replays."""
     if isinstance(strategy.controller, RandomController):
         replays = strategy.controller.replays
-        return f"random@{replays.name}", replays.point
-    return strategy.name, strategy.point
+        return f"random@{replays.base}", replays.point
+    return strategy.base, strategy.point
 
 
 def rows_ran_as(table: pd.DataFrame) -> list[tuple[str, str]]:
     """The same of each row of ``results.csv``, where plain ``random`` replays the first pruning strategy."""
     names = table["strategy"].astype(str)
     points = dict(zip(names, table["point"].astype(object).fillna(""), strict=True))
-    first = next((name for name in names if name in PRUNING), REPLAYED)
+    first = next((name for name in names if base_name(name) in PRUNING), REPLAYED)
 
     def row(name: str) -> tuple[str, str]:
         kind, _, replayed = name.partition("@")
         if kind != "random":
-            return name, points[name]
-        return f"random@{replayed or first}", points.get(replayed or first, "")
+            return base_name(name), points[name]
+        base, _, own = (replayed or first).partition(":")
+        return f"random@{base}", own or points.get(base, "")
 
     return [row(name) for name in names]
 
@@ -125,7 +126,7 @@ def calibrated_figure(table: pd.DataFrame, current: Sequence[Strategy]) -> Figur
 
 
 def _marker(name: str) -> str:
-    return MARKERS.get(name.partition("@")[0].partition("-")[0].partition("+")[0], "*")
+    return MARKERS.get(re.split("[@:+-]", name)[0], "*")
 
 
 def picture(data: bytes, kind: str, title: str, caption: str, *, wide: bool = False) -> str:

@@ -153,7 +153,7 @@ def card(measured: Measured, dense: Measured, marks: Sequence[str] = ()) -> str:
 
 
 def _about(strategy: Strategy) -> str:
-    parts = [ABOUT[strategy.name.removesuffix(RECOVERY).partition("-")[0]]]
+    parts = [ABOUT[strategy.base.removesuffix(RECOVERY).partition("-")[0]]]
     if strategy.recovery:
         parts.append(RECOVERS.format(strategy.recovery.trigger))
     if strategy.gates:

@@ -28,7 +28,8 @@ class Strategy:
     """A way to run the encoder.
 
     Args:
-        name: as typed: ``dense``, ``hf``, ``rule``, ``entropy+recovery``, ``random``, ``random@rule``, ``truncate-3``.
+        name: as typed: ``dense``, ``hf``, ``rule``, ``entropy:fast``, ``entropy+recovery``, ``random``,
+            ``random@rule``, ``truncate-3``.
         gates: layers after which words may leave, ascending.
         controller: who decides at the gates; ``None`` if there are none.
         point: the operating point that the settings come from, ``""`` where there is none.
@@ -51,6 +52,11 @@ class Strategy:
             raise InputError(f"expected ascending layer numbers as gates, got {self.gates}; sort them")
         if bool(self.gates) != (self.controller is not None):
             raise InputError(f"expected gates together with a controller, got {self}; give both or neither")
+
+    @property
+    def base(self) -> str:
+        """The name without its operating point."""
+        return base_name(self.name)
 
     def with_knobs(self, **knobs: Any) -> Strategy:
         """The strategy with some settings changed, its point then called ``custom``.
@@ -83,8 +89,8 @@ class Strategy:
 
     def recovering(self) -> Strategy:
         """The strategy with recovery at its default settings, unless it has some."""
-        name = self.name if self.name.endswith(RECOVERY) else self.name + RECOVERY
-        return replace(self, name=name, recovery=self.recovery or Recovery())
+        base = self.base if self.base.endswith(RECOVERY) else self.base + RECOVERY
+        return replace(self, name=base + self.name.removeprefix(self.base), recovery=self.recovery or Recovery())
 
     def knobs(self) -> dict[str, Any]:
         """Names and values of the settings that `with_knobs` takes; only strategies that choose words have any."""
@@ -135,6 +141,11 @@ class Strategy:
             context=record.get("context", "drop"),
             recovery=recovery,
         )
+
+
+def base_name(name: str) -> str:
+    """``entropy`` of ``entropy:fast``."""
+    return name.partition(":")[0]
 
 
 def _settings(part: Any) -> list[str]:

@@ -25,7 +25,7 @@ from engine.memory import GateRecord, MemoryBuffer
 from engine.model import GatedModel
 from engine.pruning import run
 from engine.ragged import RaggedBatch
-from engine.strategies import CONTROLLED, PRUNING, RECOVERY, Strategy, default_strategy
+from engine.strategies import CONTROLLED, PRUNING, RECOVERY, Strategy, base_name, default_strategy
 from engine.tokenization import Window, WordPieces
 from engine.trace import GateScore, Latency, Trace, WordTrace
 from engine.weights import Weights, label_names, load_huggingface, load_weights, weights_digest
@@ -154,9 +154,11 @@ class Engine:
 
         Args:
             name: ``dense``, ``hf``, ``rule``, ``entropy``, ``mlp``, ``entropy+recovery``, ``random``, ``random@rule``,
-                ``truncate-k``; a `Strategy` is taken as it is.
-            point: ``exact``, ``balanced`` (the default) or ``fast``, as stored with the weights. Strategies without
-                points take no notice of it; with weights that store none, the default settings are ``default``.
+                ``truncate-k``; with an operating point of its own ``entropy:fast``, ``random@entropy:fast``; a
+                `Strategy` is taken as it is.
+            point: ``exact``, ``balanced`` (the default) or ``fast``, as stored with the weights, unless the name has
+                one. Strategies without points take no notice of it; with weights that store none, the default settings
+                are ``default``.
             **knobs: settings to change; those that are ``None`` are passed over.
 
         Raises:
@@ -167,9 +169,17 @@ class Engine:
             strategy = name
         elif name.partition("@")[0] == "random":
             replayed = name.partition("@")[2] or "entropy"
-            if replayed not in CONTROLLED:
+            if base_name(replayed) not in CONTROLLED:
                 raise _not_replayable(name)
             strategy = self.random(name, self.strategy(replayed, point))
+        elif ":" in name:
+            base, _, own = name.partition(":")
+            if base not in PRUNING or not own:
+                raise InputError(
+                    f"expected one of {list(PRUNING)}, a colon and a point, got {name!r}; "
+                    "write e.g. entropy:fast or random@entropy:fast, or leave the colon out"
+                )
+            strategy = replace(self.strategy(base, own), name=name)
         elif name in self.points:
             strategy = self._stored(name, point or "balanced")
         elif name.endswith(RECOVERY) and name.removesuffix(RECOVERY) in self.points:
@@ -216,7 +226,7 @@ class Engine:
         Raises:
             InputError: the other one removes no words of its own choice.
         """
-        if replays.name not in CONTROLLED:
+        if replays.base not in CONTROLLED:
             raise _not_replayable(name)
         return Strategy(name, replays.gates, RandomController(replays), context=replays.context)
 

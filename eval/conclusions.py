@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from engine.strategies import PRUNING
+from engine.strategies import PRUNING, base_name
 
 Row = dict[str, Any]
 
@@ -116,7 +116,7 @@ def _losers(intervals: Sequence[Row], size: int) -> str:
     against = [row for row in intervals if row["against"] == "dense" != row["strategy"]]
     worse = [f"`{r['strategy']}` ({points(r)} points)" for r in against if r["beyond_chance"] and r["difference"] < 0]
     slow = [f"`{r['strategy']}` ({pace(r)})" for r in against if r["speed_beyond_chance"] and r["speedup"] < 1]
-    equal = [f"`{r['strategy']}`" for r in against if not r["beyond_chance"] and r["strategy"] in PRUNING]
+    equal = [f"`{r['strategy']}`" for r in against if not r["beyond_chance"] and base_name(r["strategy"]) in PRUNING]
     parts = [f"F1 below dense beyond chance: {_and(worse) or 'none'}", f"slower than dense: {_and(slow) or 'none'}"]
     if equal:
         parts.append(f"no F1 difference from dense beyond chance: {_and(equal)}")

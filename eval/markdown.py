@@ -65,7 +65,7 @@ def results_table(rows: Sequence[Row], intervals: Sequence[Row]) -> str:
         lines.append(
             [
                 str(row["batch_size"]),
-                escape(row["strategy"]) + (f" ({escape(row['point'])})" if row["point"] else ""),
+                _named(row),
                 f"{row['f1']:.4f} [{interval['f1_low']:.4f}, {interval['f1_high']:.4f}]",
                 f"{row['precision']:.4f}",
                 f"{row['recall']:.4f}",
@@ -93,6 +93,12 @@ def results_table(rows: Sequence[Row], intervals: Sequence[Row]) -> str:
         ],
         lines,
     )
+
+
+def _named(row: Row) -> str:
+    """The strategy with its operating point."""
+    name, point = str(row["strategy"]), row["point"]
+    return escape(name) + (f" ({escape(point)})" if point and not name.endswith(f":{point}") else "")
 
 
 def types_table(rows: Sequence[Row]) -> str:

@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from engine.errors import InputError
-from engine.strategies import PRUNING, Strategy, typed_knob
+from engine.strategies import PRUNING, Strategy, base_name, typed_knob
 from engine.tagger import Engine
 
 
@@ -34,7 +34,7 @@ def choose_strategies(engine: Engine, arguments: argparse.Namespace) -> list[Str
     else:
         names = ["dense", "hf"]
     names = list(dict.fromkeys(names if "dense" in names else ["dense", *names]))
-    replayed = next((name for name in names if name in PRUNING), "entropy")
+    replayed = next((name for name in names if base_name(name) in PRUNING), "entropy")
     running = {*names, *(name.partition("@")[2] or replayed for name in names if name.startswith("random"))}
     knobs = _knobs(arguments, running)
     strategies = []
@@ -71,7 +71,7 @@ def named_folders(text: str) -> list[tuple[str, str]]:
 
 def _knobs(arguments: argparse.Namespace, running: set[str]) -> dict[str, dict[str, Any]]:
     """Settings for each pruning strategy that runs, from ``--lambda``, ``--min-keep-ratio`` and ``--set``."""
-    knobs: dict[str, dict[str, Any]] = {name: {} for name in PRUNING if name in running}
+    knobs: dict[str, dict[str, Any]] = {name: {} for name in sorted(running) if base_name(name) in PRUNING}
     wanted: list[tuple[str, str, Any]] = []
     if arguments.lambda_ is not None:
         with_lambda = [name for name in knobs if name.startswith("rule")]

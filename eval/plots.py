@@ -45,7 +45,7 @@ def plot_f1_vs_latency(folder: Path, target: Path) -> None:
     """F1 against the time of a document, one panel for each batch size.
 
     From ``results.csv``, ``intervals.csv`` and ``times.csv``. Bars are 95 % intervals of the difference from dense; the
-    line joins what nothing beats in both.
+    dotted line joins what nothing beats in both, others the operating points of one strategy and ``truncate-k``.
     """
     results, intervals, times = (pd.read_csv(folder / f"{name}.csv") for name in ("results", "intervals", "times"))
     sizes = sorted(results["batch_size"].unique())
@@ -128,9 +128,14 @@ def plot_frontiers(frontiers: Mapping[str, pd.DataFrame], strategy: str, target:
 
 def _style(name: str) -> tuple[str, str]:
     """Marker and colour."""
-    marker, colour = _STYLES.get(name) or _STYLES.get(re.split("[@+-]", name)[0], _OTHER)
+    marker, colour = _STYLES.get(name) or _STYLES.get(re.split("[@:+-]", name)[0], _OTHER)
     layer = re.fullmatch(r"truncate-(\d+)", name)
     return _LAYERS[int(layer[1]) % len(_LAYERS)] if layer else marker, colour
+
+
+def _family(name: str) -> str:
+    """What operating points of one strategy, or depths of ``truncate-k``, have in common."""
+    return re.sub(r":\w+$|(?<=^truncate)-\d+$", "", name)
 
 
 def _panel(axis: Axes, table: pd.DataFrame) -> pd.DataFrame:
@@ -145,6 +150,9 @@ def _panel(axis: Axes, table: pd.DataFrame) -> pd.DataFrame:
     )
     best = pareto_line(table)
     axis.plot(best["ms"], best["f1"], ":", color="#888888", zorder=1)
+    for family, members in table.groupby(_family):
+        ordered = members.sort_values("ms")
+        axis.plot(ordered["ms"], ordered["f1"], color=_style(str(family))[1], linewidth=1, alpha=0.4, zorder=1)
     for name, row in table.iterrows():
         marker, colour = _style(str(name))
         axis.errorbar(

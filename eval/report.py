@@ -47,10 +47,10 @@ def _parser() -> argparse.ArgumentParser:
     add_inputs(parser, corpus=None, split="test")
     parser.add_argument(
         "--strategies",
-        help="comma-separated: dense,hf,rule,entropy,mlp,entropy+recovery,random,random@rule,truncate-3,…; "
-        "dense always runs",
+        help="comma-separated: dense,hf,rule,entropy,entropy:fast,mlp,entropy+recovery,random,random@rule,"
+        "truncate-3,…; dense always runs",
     )
-    parser.add_argument("--point", help="operating point of rule, entropy and mlp (default balanced)")
+    parser.add_argument("--point", help="operating point of those without one of their own (default balanced)")
     parser.add_argument("--lambda", dest="lambda_", type=float, help="λ of rule")
     parser.add_argument("--min-keep-ratio", type=float, help="share of words that stay to the end at least")
     parser.add_argument("--set", action="append", default=[], metavar="STRATEGY.KNOB=VALUE", help="any other setting")
@@ -191,7 +191,7 @@ def about(engine: Engine, corpus: Corpus, variants: Sequence[Variant], command: 
     """Facts on the run for readers, in Markdown."""
     settings = []
     for variant in variants:
-        if variant.strategy and variant.strategy.name in PRUNING:
+        if variant.strategy and variant.strategy.base in PRUNING:
             record = {key: part for key, part in variant.strategy.to_json().items() if key not in ("name", "point")}
             settings.append(f"{escape(variant.name)} {_code(json.dumps(record))}")
         elif variant.settings:

@@ -103,7 +103,7 @@ def interval_rows(measured: Mapping[str, Measured], seed: int) -> Iterator[Row]:
             continue
         for other in measured.values():
             rival = other.name.startswith("truncate-") or other.variant.strategy is None or other.name == "hf"
-            without = one.name.endswith(RECOVERY) and one.name.removesuffix(RECOVERY) == other.name
+            without = RECOVERY in one.name and one.name.replace(RECOVERY, "") == other.name
             if rival or without or other.variant.replays == one.name:
                 yield interval_row(one, other, seed)
 

@@ -59,7 +59,7 @@ class Variant:
     @property
     def prunes(self) -> bool:
         """Whether it is one of our pruning strategies."""
-        return self.strategy is not None and self.strategy.name in PRUNING
+        return self.strategy is not None and self.strategy.base in PRUNING
 
     @property
     def replays(self) -> str | None:

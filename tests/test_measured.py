@@ -25,7 +25,7 @@ def measured() -> list[list[str]]:
         name, promised = row["strategy"], row["promised_speedup"]
         rows.append(
             [
-                f"`{name}`" + (f" ({row['point']})" if row["point"] else ""),
+                f"`{name}`" + (f" ({row['point']})" if row["point"] and ":" not in name else ""),
                 f"{row['f1']:.4f}",
                 points(intervals[name, 1]),
                 pace(intervals[name, 1]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -94,6 +95,18 @@ def test_random_is_ringed_where_it_replays_what_the_report_replayed(
     replays = RULE.with_knobs(lambda_=lambda_)
     random = Strategy("random", replays.gates, RandomController(replays))
     assert points(measured_figure(pd.concat([RESULTS, chance]), [random]), ringed=True) == ringed
+
+
+def test_a_report_of_several_points_rings_the_current_one() -> None:
+    names = ["dense", "rule:fast", "rule", "random@rule:fast", "random@rule"]
+    table = pd.concat([RESULTS.iloc[[0]]] * 5, ignore_index=True)
+    table = table.assign(
+        strategy=names, point=["", "fast", "balanced", "", ""], latency_ms_median=[9.0, 1, 2, 3, 4], f1=0.5
+    )
+    for point, rule, random in (("fast", 1, 3), ("balanced", 2, 4)):
+        current = replace(RULE, point=point)
+        replaying = Strategy("random", current.gates, RandomController(current))
+        assert points(measured_figure(table, [current, replaying]), ringed=True) == [(rule, 0.5), (random, 0.5)]
 
 
 def test_a_report_of_other_weights_says_so_and_rings_nothing(folder: Path, engine_of: Any) -> None:

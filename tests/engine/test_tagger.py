@@ -148,12 +148,36 @@ def test_stored_points_are_used(weights):
         engine.strategy("entropy")
 
 
+def test_a_name_may_have_a_point_of_its_own(weights):
+    stored = {
+        "entropy": {
+            point: Strategy("entropy", (1,), EntropyController(entropy), point).to_json()
+            for point, entropy in (("balanced", 0.2), ("fast", 0.4))
+        }
+    }
+    engine = Engine(type(weights)(weights.source, weights.model, weights.tokenizer, stored))
+    fast, balanced = engine.strategy("entropy:fast", "balanced"), engine.strategy("entropy")
+    assert (fast.name, fast.base, fast.point, fast.knobs()["max_entropy"]) == ("entropy:fast", "entropy", "fast", 0.4)
+    assert (balanced.base, balanced.point) == ("entropy", "balanced")
+    assert engine.tag(TEXT, fast).entities == engine.tag(TEXT, "entropy", "fast").entities
+    replays = engine.strategy("random@entropy:fast").controller.replays
+    assert replays == fast
+    assert engine.strategy("entropy+recovery:fast").knobs()["max_entropy"] == 0.4
+    assert fast.recovering().name == "entropy+recovery:fast"
+    with pytest.raises(InputError, match=r"expected an operating point of entropy out of \['balanced', 'fast'\]"):
+        engine.strategy("entropy:quick")
+
+
 @pytest.mark.parametrize(
     ("strategy", "point", "message"),
     [
         ("magic", None, "expected a strategy out of"),
         ("entropy", "lightning", "expected weights with operating points for 'lightning'"),
         ("random@dense", None, "expected random@ with one of"),
+        ("random@dense:fast", None, "expected random@ with one of"),
+        ("random:fast", None, "expected one of .*, a colon and a point"),
+        ("truncate-1:fast", None, "expected one of .*, a colon and a point"),
+        ("entropy:", None, "expected one of .*, a colon and a point"),
         ("random@" * 2000 + "entropy", None, "expected random@ with one of"),
         ("truncate-" + "9" * 5000, None, "expected a strategy out of"),
         ("truncate-99", None, "expected truncate-1 to truncate-2"),

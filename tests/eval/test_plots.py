@@ -86,6 +86,23 @@ def test_labels_do_not_overlap_however_near_the_points_are(tmp_path, monkeypatch
     plt.close(axis.figure)
 
 
+def test_a_line_joins_the_points_of_one_strategy_and_the_depths_of_truncation(tmp_path, monkeypatch):
+    found = {
+        "dense": (0.85, 37.0),
+        "entropy": (0.85, 17.0),
+        "entropy:fast": (0.84, 14.0),
+        "entropy:exact": (0.85, 20.0),
+    }
+    files(tmp_path, found | {"truncate-2": (0.8, 13.0), "truncate-3": (0.84, 19.0), "student-3": (0.83, 19.0)})
+    axis = drawn(monkeypatch, plots.plot_f1_vs_latency, tmp_path, tmp_path / "plot.png")
+    joined = [
+        sorted(line.get_xdata()) for line in axis.lines if line.get_linestyle() == "-" and len(line.get_xdata()) > 1
+    ]
+    assert [14, 17, 20] in joined
+    assert [13, 19] in joined
+    plt.close(axis.figure)
+
+
 def test_no_line_to_a_label_runs_through_another_label_where_there_is_room(tmp_path, monkeypatch):
     files(tmp_path, REAL)
     axis = drawn(monkeypatch, plots.plot_f1_vs_latency, tmp_path, tmp_path / "plot.png")

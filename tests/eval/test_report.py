@@ -112,6 +112,25 @@ def test_recovery_is_set_against_none(model_folder, tmp_path):
     assert "| 1 | entropy+recovery | entropy | " in (tmp_path / "report.md").read_text()
 
 
+def test_operating_points_of_one_strategy_stand_side_by_side(model_folder, tmp_path):
+    options = ("--model", str(model_folder), "--limit", "5", "--batch-size", "1")
+    options += ("--set", "entropy:default.max_entropy=0.4", "--set", "entropy:default.gates=1,2")
+    names = "entropy,entropy:default,entropy+recovery:default,random@entropy:default"
+    assert run(*options, "--strategies", names, "--out", str(tmp_path)) == 0
+    table = pd.read_csv(tmp_path / "results.csv")
+    assert [row(table, name)["point"] for name in names.split(",")[:3]] == ["default", "custom", "default"]
+    assert row(table, "entropy:default")["token_layers_kept"] < row(table, "entropy")["token_layers_kept"]
+    intervals = pd.read_csv(tmp_path / "intervals.csv")
+    duels = intervals[intervals["against"] != "dense"][["strategy", "against"]]
+    assert sorted(duels.itertuples(index=False, name=None)) == [
+        ("entropy+recovery:default", "entropy:default"),
+        ("entropy:default", "random@entropy:default"),
+    ]
+    text = (tmp_path / "report.md").read_text()
+    for shown in ("entropy (default)", "entropy:default (custom)", "entropy+recovery:default"):
+        assert f"| 1 | {shown} | " in text
+
+
 def test_settings_reach_the_strategies_that_run(model_folder, tmp_path):
     options = ("--model", str(model_folder), "--limit", "2", "--batch-size", "1")
     kept = []
