@@ -49,7 +49,7 @@ def plot_f1_vs_latency(folder: Path, target: Path) -> None:
     """
     results, intervals, times = (pd.read_csv(folder / f"{name}.csv") for name in ("results", "intervals", "times"))
     sizes = sorted(results["batch_size"].unique())
-    figure, axes = plt.subplots(1, len(sizes), figsize=(6 * len(sizes), 5), squeeze=False, sharey=True)
+    figure, axes = plt.subplots(1, len(sizes), figsize=(7 * len(sizes), 6.5), squeeze=False, sharey=True)
     first = results.iloc[0]
     panels = []
     for axis, size in zip(axes[0], sizes, strict=True):
