@@ -39,13 +39,15 @@ _STYLES = {
 }
 _LAYERS = "8Xdv>"  # markers of truncate-k, by k
 _OTHER = ("<", "#7a5c00")
+_DEEPEST = 0.06  # F1 below dense at which the axis ends, so that one outlier does not press all others together
 
 
 def plot_f1_vs_latency(folder: Path, target: Path) -> None:
     """F1 against the time of a document, one panel for each batch size.
 
     From ``results.csv``, ``intervals.csv`` and ``times.csv``. Bars are 95 % intervals of the difference from dense; the
-    dotted line joins what nothing beats in both, others the operating points of one strategy and ``truncate-k``.
+    dotted line joins what nothing beats in both, others the operating points of one strategy and ``truncate-k``. What
+    is far below dense stands at the lower edge, with its F1.
     """
     results, intervals, times = (pd.read_csv(folder / f"{name}.csv") for name in ("results", "intervals", "times"))
     sizes = sorted(results["batch_size"].unique())
@@ -149,7 +151,10 @@ def _panel(axis: Axes, table: pd.DataFrame) -> pd.DataFrame:
         top=(dense["f1"] + table["high"]).clip(lower=table["f1"]),
     )
     best = pareto_line(table)
-    axis.plot(best["ms"], best["f1"], ":", color="#888888", zorder=1)
+    floor = dense["f1"] - _DEEPEST
+    table = table.assign(below=table["f1"].where(table["f1"] < floor))
+    table[["f1", "bottom", "top"]] = table[["f1", "bottom", "top"]].clip(lower=floor)
+    axis.plot(best["ms"], table["f1"][best.index], ":", color="#888888", zorder=1)
     for family, members in table.groupby(_family):
         ordered = members.sort_values("ms")
         axis.plot(ordered["ms"], ordered["f1"], color=_style(str(family))[1], linewidth=1, alpha=0.4, zorder=1)
@@ -189,8 +194,9 @@ def _label(axis: Axes, table: pd.DataFrame) -> None:
     labels: list[Bbox] = []
     leaders: list[MplPath] = []
     for (name, point), place_of_point in zip(points.items(), at, strict=True):
+        below = "" if pd.isna(table["below"][name]) else f", F1 {table['below'][name]:.3f}"
         label = axis.annotate(
-            f"{name} {table['speedup'][name]:.2f}×",
+            f"{name} {table['speedup'][name]:.2f}×{below}",
             point,
             xytext=(0, 0),
             textcoords="offset points",

@@ -103,6 +103,16 @@ def test_a_line_joins_the_points_of_one_strategy_and_the_depths_of_truncation(tm
     plt.close(axis.figure)
 
 
+def test_an_outlier_stands_at_the_edge_with_its_f1_and_leaves_room_to_the_others(tmp_path, monkeypatch):
+    files(tmp_path, REAL | {"random@entropy:fast": (0.7407, 15.0)})
+    axis = drawn(monkeypatch, plots.plot_f1_vs_latency, tmp_path, tmp_path / "plot.png")
+    labels = {child.get_text() for child in axis.get_children() if isinstance(child, Annotation)}
+    assert "random@entropy:fast 2.48×, F1 0.741" in labels
+    assert "random@entropy 2.24×" in labels
+    assert axis.get_ylim()[0] > 0.77
+    plt.close(axis.figure)
+
+
 def test_no_line_to_a_label_runs_through_another_label_where_there_is_room(tmp_path, monkeypatch):
     files(tmp_path, REAL)
     axis = drawn(monkeypatch, plots.plot_f1_vs_latency, tmp_path, tmp_path / "plot.png")
