@@ -151,9 +151,11 @@ def _panel(axis: Axes, table: pd.DataFrame) -> pd.DataFrame:
         top=(dense["f1"] + table["high"]).clip(lower=table["f1"]),
     )
     best = pareto_line(table)
-    floor = dense["f1"] - _DEEPEST
-    table = table.assign(below=table["f1"].where(table["f1"] < floor))
-    table[["f1", "bottom", "top"]] = table[["f1", "bottom", "top"]].clip(lower=floor)
+    floor = float(table["f1"]["dense"]) - _DEEPEST
+    table = table.assign(
+        below=table["f1"].where(table["f1"] < floor),
+        **{column: table[column].clip(lower=floor) for column in ("f1", "bottom", "top")},
+    )
     axis.plot(best["ms"], table["f1"][best.index], ":", color="#888888", zorder=1)
     for family, members in table.groupby(_family):
         ordered = members.sort_values("ms")
