@@ -73,8 +73,8 @@ def rows_ran_as(table: pd.DataFrame) -> list[tuple[str, str]]:
         kind, _, replayed = name.partition("@")
         if kind != "random":
             return base_name(name), points[name]
-        base, _, own = (replayed or first).partition(":")
-        return f"random@{base}", own or points.get(base, "")
+        replays = replayed or first
+        return f"random@{base_name(replays)}", points.get(replays, replays.partition(":")[2])
 
     return [row(name) for name in names]
 

@@ -109,6 +109,14 @@ def test_a_report_of_several_points_rings_the_current_one() -> None:
         assert points(measured_figure(table, [current, replaying]), ringed=True) == [(rule, 0.5), (random, 0.5)]
 
 
+def test_random_is_not_ringed_at_a_point_whose_settings_the_report_had_changed() -> None:
+    table = pd.concat([RESULTS.iloc[[0]]] * 2, ignore_index=True)
+    table = table.assign(strategy=["rule:fast", "random@rule:fast"], point=["custom", ""])
+    current = replace(RULE, point="fast")
+    replaying = Strategy("random", current.gates, RandomController(current))
+    assert points(measured_figure(table, [current, replaying]), ringed=True) == []
+
+
 def test_a_report_of_other_weights_says_so_and_rings_nothing(folder: Path, engine_of: Any) -> None:
     assert of_other_weights(folder / "one", DIGEST) is None
     assert "made with other weights" in str(of_other_weights(folder / "one", "f" * 64))
