@@ -78,7 +78,14 @@ NAMED = {
         renamed=dict.fromkeys(("SpecificDisease", "DiseaseClass", "Modifier", "CompositeMention"), "Disease"),
         splits=("train", "dev", "test"),
     ),
+    "biored": _NamedCorpus(
+        types=("Chemical", "Disease", "Gene", "Species", "Variant", "CellLine"),
+        files={"all": _File("BioRED_TrainDev.PubTator.txt", "", "fcfc1ea8eb483362dbb8378fe8c13bb95f591076900c8161342fc9d67aec061e")},
+        renamed={},
+        splits=("fit", "dev"),
+    ),
 }
+BIORED_DEV = 60  # the last documents of the file
 
 
 @dataclass(frozen=True)
@@ -156,6 +163,10 @@ def _on_error(errors: list[FormatError], skip_bad: bool) -> OnError:
 
 
 def _split_documents(name: str, split: str, data_dir: str | Path | None) -> Iterator[Document]:
+    if name == "biored" and split != "all":
+        documents = list(_split_documents(name, "all", data_dir))
+        yield from documents[:-BIORED_DEV] if split == "fit" else documents[-BIORED_DEV:]
+        return
     if split == "fit":
         held_out = calib_ids()
         yield from _split_documents(name, "train", data_dir)

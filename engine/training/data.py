@@ -18,25 +18,40 @@ from engine.words import LabelSet, split_words
 
 @dataclass(frozen=True)
 class Example:
-    """A window and what its words' label distributions should be, uint8 ``(words, labels)``, 255 for certainty."""
+    """A window and what its words' labels should be.
+
+    ``targets``: label distributions, uint8 ``(words, labels)``, 255 for certainty; ``unannotated``: bool ``(labels,)``,
+    labels of types that its corpus does not annotate, which its ``O`` may hide.
+    """
 
     window: Window
     targets: np.ndarray
+    unannotated: np.ndarray | None = None
 
 
-def make_examples(words: Sequence[str], targets: np.ndarray, pieces: WordPieces) -> list[Example]:
+def make_examples(
+    words: Sequence[str], targets: np.ndarray, pieces: WordPieces, unannotated: np.ndarray | None = None
+) -> list[Example]:
     """Windows of one text, given as words, with their targets, uint8 ``(words, labels)`` for the text."""
-    return [Example(window, targets[window.first : window.first + window.words]) for window in pieces.windows(words)]
+    return [
+        Example(window, targets[window.first : window.first + window.words], unannotated)
+        for window in pieces.windows(words)
+    ]
 
 
-def gold_examples(documents: Iterable[Document], pieces: WordPieces, labels: LabelSet) -> list[Example]:
-    """Windows of all documents with their gold labels."""
+def gold_examples(
+    documents: Iterable[Document], pieces: WordPieces, labels: LabelSet, types: Sequence[str] | None = None
+) -> list[Example]:
+    """Windows of all documents with their gold labels; ``types``: what is annotated in them (default: all types)."""
+    annotated = set(labels.types if types is None else types)
+    unannotated = np.array([name != "O" and name[2:] not in annotated for name in labels.names])
     certain = np.eye(len(labels), dtype=np.uint8) * 255
     examples = []
     for document in documents:
         spans = split_words(document.text)
         gold = certain[labels.encode(spans, document.entities)]
-        examples += make_examples([document.text[start:end] for start, end in spans], gold, pieces)
+        words = [document.text[start:end] for start, end in spans]
+        examples += make_examples(words, gold, pieces, unannotated if unannotated.any() else None)
     return examples
 
 
@@ -74,3 +89,22 @@ def pack(examples: Sequence[Example], device: torch.device, temperature: float =
     targets = torch.from_numpy(np.concatenate([example.targets for example in examples])).to(device).float()
     targets = (targets / 255).pow(1 / temperature)
     return batch, targets / targets.sum(-1, keepdim=True)
+
+
+def fold_unannotated(log_probabilities: Tensor, examples: Sequence[Example]) -> Tensor:
+    """Log probabilities ``(words, labels)`` in which ``O`` also counts as every label that the word's corpus lacks.
+
+    So one model learns from corpora that annotate different types: what a corpus leaves blank is not held against it.
+    """
+    if all(example.unannotated is None for example in examples):
+        return log_probabilities
+    labels = log_probabilities.shape[1]
+    hidden = np.concatenate(
+        [
+            np.tile(np.zeros(labels, dtype=bool) if e.unannotated is None else e.unannotated, (len(e.targets), 1))
+            for e in examples
+        ]
+    )
+    hidden[:, 0] = True
+    folded = log_probabilities.masked_fill(torch.from_numpy(~hidden).to(log_probabilities.device), -torch.inf)
+    return torch.cat([folded.logsumexp(-1, keepdim=True), log_probabilities[:, 1:]], dim=1)

@@ -189,15 +189,18 @@ class Finetuning(Run[FinetuneConfig]):
 
     def __init__(self, config: FinetuneConfig) -> None:
         train, self.dev = config.corpora()
+        types = self.dev.types  # types that other corpora add are outside here
         if config.frozen:
-            model = frozen_model(config.backbone, LabelSet(train.types))
+            model = frozen_model(config.backbone, LabelSet(types))
             model.encoder.set_dropout(config.dropout)
         else:
-            model = new_model(config.backbone, LabelSet(train.types), config.dropout, config.layers)
+            model = new_model(config.backbone, LabelSet(types), config.dropout, config.layers)
         self.labels = model.labels
         self.tokenizer = load_tokenizer(config.backbone)
         pieces = WordPieces(self.tokenizer, model.encoder.max_rows)
-        self.gold = gold_examples(train.documents, pieces, self.labels)
+        self.gold = [
+            example for corpus in train for example in gold_examples(corpus.documents, pieces, self.labels, corpus.types)
+        ]
         self.soft: list[Example] = []
         if config.soft_labels:
             soft_labels = SoftLabels.load(Path(config.soft_labels))

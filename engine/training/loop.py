@@ -39,7 +39,9 @@ class TrainingConfig:
 
     Args:
         out: folder for the model, the log, and the checkpoint (which may go once the run has ended).
-        corpus, split: the gold that is learned from.
+        corpus: the gold that is learned from: names joined by commas, each with its split behind a colon if it has
+            another than ``split``.
+        split: of the corpora that name none.
         dev_corpus, dev_split: what early stopping looks at; the corpus is ``corpus`` where empty.
         data_dir: first place to look for named corpora.
         epochs: passes over the training documents at most.
@@ -87,19 +89,21 @@ class TrainingConfig:
         if self.mixed_precision not in ("bf16", "no"):
             raise InputError(f"expected mixed_precision bf16 or no, got {self.mixed_precision!r}; choose one of them")
 
-    def corpora(self) -> tuple[Corpus, Corpus]:
-        """The corpus to learn from and the one that early stopping looks at.
+    def corpora(self) -> tuple[list[Corpus], Corpus]:
+        """The corpora to learn from and the one that early stopping looks at.
 
         Raises:
             InputError: there is no such corpus, or nothing in it.
         """
         data_dir = self.data_dir or None
-        train = load_corpus(self.corpus, self.split, data_dir)
-        if not any(document.text for document in train.documents):
-            raise InputError(
-                f"expected documents to learn from, got none in {train.name} {train.split}; choose another split"
-            )
-        return train, load_corpus(self.dev_corpus or self.corpus, self.dev_split, data_dir)
+        parts = [name.partition(":") for name in self.corpus.split(",")]
+        train = [load_corpus(name, split or self.split, data_dir) for name, _, split in parts]
+        for corpus in train:
+            if not any(document.text for document in corpus.documents):
+                raise InputError(
+                    f"expected documents to learn from, got none in {corpus.name} {corpus.split}; choose another split"
+                )
+        return train, load_corpus(self.dev_corpus or parts[0][0], self.dev_split, data_dir)
 
 
 C = TypeVar("C", bound=TrainingConfig)

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from transformers import AutoModelForTokenClassification, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
@@ -27,7 +26,7 @@ from engine.huggingface import huggingface_logits
 from engine.ragged import RaggedBatch
 from engine.scoring import Counts, count_documents
 from engine.tokenization import Window, WordPieces, load_tokenizer
-from engine.training.data import Example, gold_examples, make_batches, pack
+from engine.training.data import Example, fold_unannotated, gold_examples, make_batches, pack
 from engine.training.loop import Run, TrainingConfig, command_line
 from engine.weights import label_names
 from engine.words import LabelSet, split_words
@@ -129,12 +128,17 @@ def teacher_f1(teacher: Teacher, corpus: Corpus) -> float:
 
 
 class TeacherTraining(Run[TeacherConfig]):
-    """Gold labels on first pieces."""
+    """Gold labels of one or more corpora on first pieces; each teaches only the types that it annotates."""
 
     def __init__(self, config: TeacherConfig) -> None:
         train, self.dev = config.corpora()
-        self.teacher = load_teacher(config.backbone, LabelSet(train.types), config.dropout)
-        self.examples = gold_examples(train.documents, self.teacher.pieces, self.teacher.labels)
+        types = dict.fromkeys(type_ for corpus in train for type_ in corpus.types)
+        self.teacher = load_teacher(config.backbone, LabelSet(list(types)), config.dropout)
+        self.examples = [
+            example
+            for corpus in train
+            for example in gold_examples(corpus.documents, self.teacher.pieces, self.teacher.labels, corpus.types)
+        ]
         super().__init__(config, self.teacher.model)
 
     def batches(self, rng: random.Random) -> list[list[Example]]:
@@ -144,7 +148,8 @@ class TeacherTraining(Run[TeacherConfig]):
     def loss(self, examples: list[Example]) -> Tensor:
         """Cross-entropy."""
         batch, targets = pack(examples, self.accelerator.device)
-        return F.cross_entropy(huggingface_logits(self.model, batch, LARGE_STEP).float(), targets)
+        log_probabilities = huggingface_logits(self.model, batch, LARGE_STEP).float().log_softmax(-1)
+        return -(targets * fold_unannotated(log_probabilities, examples)).sum(-1).mean()
 
     def save(self, model: PreTrainedModel, folder: Path) -> None:
         """Writes a plain checkpoint."""
