@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 
-from demo.waiting import waiting_page
+from demo.page.waiting import waiting_page
 
 # Gradio reads it when it is imported; nothing is reported to anybody.
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
@@ -22,8 +22,8 @@ def main() -> int:
     arguments = parser.parse_args()
     with waiting_page() as port:
         # These take seconds to import.
-        from demo.blocks import build_demo
-        from demo.theme import LAUNCH
+        from demo.app import build_demo
+        from demo.page.theme import LAUNCH
         from engine import InputError, load_engine
 
         try:

@@ -8,8 +8,8 @@ from typing import Any
 
 import gradio as gr
 
+from demo.html.escape import printable
 from demo.limits import MODEL_WORK, check_strategies, check_text
-from demo.markup import printable
 from demo.measuring import measure
 from demo.records import compared_record, environment_record, result_record, trace_record
 from engine import Engine, InputError, Strategy

@@ -1,5 +1,6 @@
-"""``python -m demo.load``: many clients at once against a running app's own process; are the answers right, and does
-memory stay flat?
+"""``python -m demo.load``: many clients at once against a running app's own process.
+
+Are the answers right, and does memory stay flat?
 
 Starts the app, lets every client tag the examples one after another over HTTP, compares each answer with the engine's
 own, and prints figures. Exit status 1: an error, a wrong answer, or memory that grew.

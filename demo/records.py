@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from demo.markup import printable
+from demo.html.escape import printable
 from demo.measuring import Measured
 from engine import Engine, Entity, Result
 

@@ -21,7 +21,7 @@ from urllib.request import urlopen
 
 from demo.examples import EXAMPLES
 
-APP = Path(__file__).resolve().parent.parent / "app.py"
+APP = Path(__file__).resolve().parents[1] / "app.py"
 HEIGHT = 900
 MARGIN = 16  # around a part of the page
 START_S = 120

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine import Engine, Strategy
-from engine.controllers import RuleController
-from engine.recovery import TRIGGERS
-from engine.strategies import RECOVERY
+from engine.pruning.controllers import RuleController
+from engine.pruning.recovery import TRIGGERS
+from engine.pruning.strategy import RECOVERY
 
 MAX_CHARACTERS = 100_000
 POINTS = ("exact", "balanced", "fast")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from engine import Document, FormatError, InputError
-from engine.formats import read_documents
+from engine.data.formats import read_documents
 
 GONE = "expected a file, got one that is gone; upload it again"
 LISTED_PROBLEMS = 20

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from engine.documents import Document, Entity
 from engine.errors import FormatError, InputError
+from engine.text.documents import Document, Entity
 
 if TYPE_CHECKING:
-    from engine.strategies import Strategy
+    from engine.pruning.strategy import Strategy
     from engine.tagger import Engine, Result, load_engine
 
 __all__ = ["Document", "Engine", "Entity", "FormatError", "InputError", "Result", "Strategy", "load_engine"]
@@ -21,7 +21,7 @@ def __getattr__(name: str) -> Any:
 
         return getattr(tagger, name)
     if name == "Strategy":
-        from engine.strategies import Strategy
+        from engine.pruning.strategy import Strategy
 
         return Strategy
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

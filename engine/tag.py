@@ -16,11 +16,11 @@ from typing import Any
 
 from tqdm import tqdm
 
-from engine.documents import Document
+from engine.data.formats import WRITERS, read_documents
 from engine.errors import FormatError, InputError
-from engine.formats import WRITERS, read_documents
-from engine.strategies import typed_knob
+from engine.pruning.strategy import typed_knob
 from engine.tagger import DTYPES, load_engine
+from engine.text.documents import Document
 
 
 def _parser() -> argparse.ArgumentParser:

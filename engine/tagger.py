@@ -13,23 +13,23 @@ import numpy as np
 import torch
 from torch import nn
 
-from engine.controllers import RandomController
-from engine.documents import Entity
-from engine.encoders import Encoder
+from engine.checkpoint import Weights, label_names, load_huggingface, load_weights, weights_digest
 from engine.errors import InputError
-from engine.explain import WordScores, explain
-from engine.flops import Cost, add, window_cost
-from engine.huggingface import run_huggingface
-from engine.learned import LearnedController
-from engine.memory import GateRecord, MemoryBuffer
-from engine.model import GatedModel
-from engine.pruning import run
-from engine.ragged import RaggedBatch
-from engine.strategies import CONTROLLED, PRUNING, RECOVERY, Strategy, base_name, default_strategy
-from engine.tokenization import Window, WordPieces
-from engine.trace import GateScore, Latency, Trace, WordTrace
-from engine.weights import Weights, label_names, load_huggingface, load_weights, weights_digest
-from engine.words import LabelSet, Span, split_words
+from engine.inspection.cost import Cost, add, window_cost
+from engine.inspection.explain import WordScores, explain
+from engine.inspection.trace import GateScore, Latency, Trace, WordTrace
+from engine.model.encoders import Encoder
+from engine.model.gated import GatedModel
+from engine.model.huggingface import run_huggingface
+from engine.model.packing import RaggedBatch
+from engine.pruning.controllers import RandomController
+from engine.pruning.forward import run
+from engine.pruning.learned import LearnedController
+from engine.pruning.memory import GateRecord, MemoryBuffer
+from engine.pruning.strategy import CONTROLLED, PRUNING, RECOVERY, Strategy, base_name, default_strategy
+from engine.text.documents import Entity
+from engine.text.windows import Window, WordPieces
+from engine.text.words import LabelSet, Span, split_words
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 # So many rows keep a layer's activations within the caches; results do not depend on it.

@@ -20,19 +20,19 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from engine.controllers import RuleController
-from engine.corpora import Corpus, load_corpus
-from engine.documents import Entity
+from engine.data.corpora import Corpus, load_corpus
 from engine.errors import InputError
-from engine.flops import Cost, add
-from engine.recovery import TRIGGERS
-from engine.scoring import Counts, count_matches
-from engine.strategies import Strategy
+from engine.inspection.cost import Cost, add
+from engine.pruning.controllers import RuleController
+from engine.pruning.recovery import TRIGGERS
+from engine.pruning.strategy import Strategy
 from engine.tagger import Engine, load_engine
+from engine.text.documents import Entity
+from engine.text.scoring import Counts, count_matches
 from engine.training.calibrate import runnable
-from eval.analysis_plots import plot_ablations
+from eval.analysis.statistics import f1_difference_interval, f1_interval
 from eval.options import add_inputs
-from eval.statistics import f1_difference_interval, f1_interval
+from eval.render.analysis_plots import plot_ablations
 
 BATCH = 32
 STATES = ("kept", "left", "recovered")

@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from engine.errors import InputError
-from eval.plots import plot_frontiers
+from eval.render.plots import plot_frontiers
 
 
 def pareto(table: pd.DataFrame) -> pd.DataFrame:

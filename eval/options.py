@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from engine.errors import InputError
-from engine.strategies import PRUNING, Strategy, base_name, typed_knob
+from engine.pruning.strategy import PRUNING, Strategy, base_name, typed_knob
 from engine.tagger import Engine
 
 

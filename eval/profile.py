@@ -21,11 +21,12 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from engine import pruning, tagger
-from engine.corpora import load_corpus
+from engine import tagger
+from engine.data.corpora import load_corpus
 from engine.errors import InputError
-from engine.recovery import Recovery
-from engine.strategies import Strategy
+from engine.pruning import forward as pruning
+from engine.pruning.recovery import Recovery
+from engine.pruning.strategy import Strategy
 from engine.tagger import Engine, load_engine
 from eval.options import add_inputs
 

@@ -18,20 +18,20 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from engine.corpora import Corpus, load_corpus
+from engine.data.corpora import Corpus, load_corpus
 from engine.errors import InputError
-from engine.memory import MemoryBuffer
-from engine.recovery import TRIGGERS, Recovery
-from engine.scores import lowest_per_window
-from engine.scoring import Counts, count_documents
-from engine.strategies import CONTROLLED, RECOVERY, Strategy
+from engine.inspection.trace import Latency
+from engine.pruning.memory import MemoryBuffer
+from engine.pruning.recovery import TRIGGERS, Recovery
+from engine.pruning.signals import lowest_per_window
+from engine.pruning.strategy import CONTROLLED, RECOVERY, Strategy
 from engine.tagger import Engine, Result, load_engine
-from engine.trace import Latency
-from eval.conclusions import in_points
-from eval.latency import PASSES, Times, measure, speedup
-from eval.markdown import table
+from engine.text.scoring import Counts, count_documents
+from eval.analysis.statistics import f1_difference_interval, speedup_interval
+from eval.measure.latency import PASSES, Times, measure, speedup
 from eval.options import add_inputs
-from eval.statistics import f1_difference_interval, speedup_interval
+from eval.render.conclusions import in_points
+from eval.render.markdown import table
 
 BATCH = 32
 NOTE = (

@@ -19,24 +19,26 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from engine.corpora import Corpus, load_corpus
+from engine.data.corpora import Corpus, load_corpus
+from engine.data.formats import WRITERS
 from engine.errors import InputError, first_line
-from engine.formats import WRITERS
-from engine.strategies import PRUNING
+from engine.pruning.strategy import PRUNING
 from engine.tagger import DTYPES, Engine, load_engine
-from eval import ablations, analysis, environment
-from eval.cost import cost_rows, texts_needed
-from eval.evaluate import Measured, collect, evaluate, number_of_calls, predictions
-from eval.latency import PASSES
-from eval.markdown import SAMPLE_NOTE, escape
+from eval import ablations
+from eval.analysis import run as analysis
+from eval.measure import environment
+from eval.measure.baselines import load_rivals
+from eval.measure.cost import cost_rows, texts_needed
+from eval.measure.evaluate import Measured, collect, evaluate, number_of_calls, predictions
+from eval.measure.latency import PASSES
+from eval.measure.predictions import write_predictions
+from eval.measure.runlog import RunLog
+from eval.measure.tables import document_rows, interval_rows, result_row, time_rows
+from eval.measure.tuning import tuned
+from eval.measure.variants import Variant, check_names, of_model, of_rival, of_strategy
 from eval.options import add_inputs, choose_strategies, named_folders, whole_numbers
-from eval.predictions import write_predictions
-from eval.render import failures, render
-from eval.rivals import load_rivals
-from eval.runlog import RunLog
-from eval.tables import document_rows, interval_rows, result_row, time_rows
-from eval.tuning import tuned
-from eval.variants import Variant, check_names, of_model, of_rival, of_strategy
+from eval.render.markdown import SAMPLE_NOTE, escape
+from eval.render.report import failures, render
 
 BUSY = 0.2  # share of the processors used by others, above which times are not to be trusted
 SAMPLE = Path(__file__).resolve().parent / "sample" / "sample.pubtator.txt"

@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 
 from engine.errors import InputError
-from engine.scoring import Counts
-from eval.conclusions import pace, points
-from eval.statistics import f1_difference_interval, speedup_interval
+from engine.text.scoring import Counts
+from eval.analysis.statistics import f1_difference_interval, speedup_interval
+from eval.render.conclusions import pace, points
 
 KEY = ["strategy", "batch_size"]
 

@@ -15,12 +15,12 @@ import pytest
 import torch
 from transformers import BertConfig, BertForTokenClassification, PreTrainedTokenizerFast
 
-from engine.encoders.bert import BertEncoder
-from engine.model import GatedModel
+from engine.checkpoint import Weights, load_weights, save_weights
+from engine.model.encoders.bert import BertEncoder
+from engine.model.gated import GatedModel
 from engine.tagger import Engine
-from engine.tokenization import load_tokenizer
-from engine.weights import Weights, load_weights, save_weights
-from engine.words import LabelSet
+from engine.text.windows import load_tokenizer
+from engine.text.words import LabelSet
 
 hypothesis.settings.register_profile("default", deadline=None)  # times vary on shared machines
 hypothesis.settings.load_profile("default")

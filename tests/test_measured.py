@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from eval.conclusions import pace, points
+from eval.render.conclusions import pace, points
 
 ROOT = Path(__file__).parent.parent
 REPORT = ROOT / "docs" / "bc5cdr-test"

@@ -13,10 +13,10 @@ from huggingface_hub.cli.hf import app as hf
 from packaging.requirements import Requirement
 
 from engine import load_engine
-from engine.corpora import load_corpus
+from engine.checkpoint import SHIPPED
+from engine.data.corpora import load_corpus
 from engine.tagger import Engine
-from engine.weights import SHIPPED
-from engine.words import LabelSet, split_words
+from engine.text.words import LabelSet, split_words
 from eval.report import SAMPLE
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 
 import torch
 
+from engine.checkpoint import Weights, load_weights, save_weights
 from engine.errors import InputError
-from engine.weights import Weights, load_weights, save_weights
 
 
 @torch.no_grad()

@@ -21,15 +21,15 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from engine.controllers import EntropyController, RuleController, as_tuple
-from engine.corpora import Corpus, load_corpus
+from engine.checkpoint import POINTS, write_checksums
+from engine.data.corpora import Corpus, load_corpus
 from engine.errors import InputError
-from engine.flops import add
-from engine.learned import LearnedController
-from engine.scoring import Counts, count_documents, f1_difference_error
-from engine.strategies import Strategy
+from engine.inspection.cost import add
+from engine.pruning.controllers import EntropyController, RuleController, as_tuple
+from engine.pruning.learned import LearnedController
+from engine.pruning.strategy import Strategy
 from engine.tagger import Engine, load_engine
-from engine.weights import POINTS, write_checksums
+from engine.text.scoring import Counts, count_documents, f1_difference_error
 
 POINT_NAMES = ("exact", "balanced", "fast")
 FRONTIER = "frontier.csv"

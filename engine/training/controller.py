@@ -21,18 +21,18 @@ from accelerate.utils import set_seed
 from torch import nn
 from tqdm import tqdm
 
-from engine.controllers import Decision, Gate
+from engine.checkpoint import CONTROLLER, write_checksums
 from engine.errors import InputError
-from engine.learned import FEATURES, NEIGHBOURS, Network, features
-from engine.model import GatedModel
-from engine.pruning import forward
-from engine.ragged import RaggedBatch
-from engine.scores import neighbour_max
+from engine.model.gated import GatedModel
+from engine.model.packing import RaggedBatch
+from engine.pruning.controllers import Decision, Gate
+from engine.pruning.forward import forward
+from engine.pruning.learned import FEATURES, NEIGHBOURS, Network, features
+from engine.pruning.signals import neighbour_max
 from engine.tagger import load_engine
-from engine.tokenization import Window, WordPieces
+from engine.text.windows import Window, WordPieces
 from engine.training.sampling import SampledController
 from engine.training.soft_labels import join_sentences, read_sentences, sentences_per_text
-from engine.weights import CONTROLLER, write_checksums
 
 logger = logging.getLogger(__name__)
 

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.documents import Document
-from engine.ragged import RaggedBatch
-from engine.tokenization import Window, WordPieces
-from engine.words import LabelSet, split_words
+from engine.model.packing import RaggedBatch
+from engine.text.documents import Document
+from engine.text.windows import Window, WordPieces
+from engine.text.words import LabelSet, split_words
 
 
 @dataclass(frozen=True)

@@ -21,23 +21,23 @@ from torch import Tensor
 from transformers import AutoConfig, AutoModel
 from transformers.utils import logging as transformers_logging
 
-from engine.controllers import Decision, Gate
-from engine.corpora import Corpus
-from engine.encoders import encoder_class
+from engine.checkpoint import GATES, Weights, load_weights, save_weights
+from engine.data.corpora import Corpus
 from engine.errors import InputError, first_line
-from engine.memory import MemoryBuffer
-from engine.model import GatedModel
-from engine.pruning import forward
-from engine.ragged import RaggedBatch
-from engine.scoring import Counts, count_documents
+from engine.model.encoders import encoder_class
+from engine.model.gated import GatedModel
+from engine.model.packing import RaggedBatch
+from engine.pruning.controllers import Decision, Gate
+from engine.pruning.forward import forward
+from engine.pruning.memory import MemoryBuffer
 from engine.tagger import Engine
-from engine.tokenization import WordPieces, load_tokenizer
+from engine.text.scoring import Counts, count_documents
+from engine.text.windows import WordPieces, load_tokenizer
+from engine.text.words import LabelSet
 from engine.training.data import Example, gold_examples, make_batches, mask_words, pack
 from engine.training.loop import Run, TrainingConfig, command_line
 from engine.training.sampling import SampledController, draw_context
 from engine.training.soft_labels import SoftLabels
-from engine.weights import GATES, Weights, load_weights, save_weights
-from engine.words import LabelSet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,7 +199,9 @@ class Finetuning(Run[FinetuneConfig]):
         self.tokenizer = load_tokenizer(config.backbone)
         pieces = WordPieces(self.tokenizer, model.encoder.max_rows)
         self.gold = [
-            example for corpus in train for example in gold_examples(corpus.documents, pieces, self.labels, corpus.types)
+            example
+            for corpus in train
+            for example in gold_examples(corpus.documents, pieces, self.labels, corpus.types)
         ]
         self.soft: list[Example] = []
         if config.soft_labels:

@@ -27,7 +27,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 from transformers import get_linear_schedule_with_warmup
 
-from engine.corpora import Corpus, load_corpus
+from engine.data.corpora import Corpus, load_corpus
 from engine.errors import InputError
 
 logger = logging.getLogger(__name__)

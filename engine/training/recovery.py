@@ -19,14 +19,14 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from engine.corpora import Corpus, load_corpus
+from engine.checkpoint import POINTS, write_checksums
+from engine.data.corpora import Corpus, load_corpus
 from engine.errors import InputError
-from engine.flops import add
-from engine.recovery import Recovery
-from engine.scoring import Counts, count_documents
-from engine.strategies import RECOVERY, Strategy
+from engine.inspection.cost import add
+from engine.pruning.recovery import Recovery
+from engine.pruning.strategy import RECOVERY, Strategy
 from engine.tagger import Engine, load_engine
-from engine.weights import POINTS, write_checksums
+from engine.text.scoring import Counts, count_documents
 
 FIRES = (0.02, 0.4)
 SLACK = 0.001  # of F1: less is chance

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from engine.controllers import Decision, EntropyController, Gate
+from engine.pruning.controllers import Decision, EntropyController, Gate
 
 ENTROPIES = (0.003, 0.3)  # thresholds are drawn from this range, log-uniformly
 FROZEN = 0.25  # share of the batches in which words that leave are frozen instead of dropped

@@ -20,10 +20,10 @@ import numpy as np
 from tqdm import tqdm
 
 from engine.errors import InputError
-from engine.tokenization import WordPieces
+from engine.text.windows import WordPieces
+from engine.text.words import split_words
 from engine.training.data import Example, make_examples
 from engine.training.teacher import load_teacher
-from engine.words import split_words
 
 logger = logging.getLogger(__name__)
 

@@ -18,18 +18,18 @@ from torch import Tensor
 from transformers import AutoModelForTokenClassification, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
-from engine.corpora import Corpus
-from engine.documents import Entity
-from engine.encoders.linear import LARGE_STEP
+from engine.checkpoint import label_names
+from engine.data.corpora import Corpus
 from engine.errors import InputError, first_line
-from engine.huggingface import huggingface_logits
-from engine.ragged import RaggedBatch
-from engine.scoring import Counts, count_documents
-from engine.tokenization import Window, WordPieces, load_tokenizer
+from engine.model.huggingface import huggingface_logits
+from engine.model.linear import LARGE_STEP
+from engine.model.packing import RaggedBatch
+from engine.text.documents import Entity
+from engine.text.scoring import Counts, count_documents
+from engine.text.windows import Window, WordPieces, load_tokenizer
+from engine.text.words import LabelSet, split_words
 from engine.training.data import Example, fold_unannotated, gold_examples, make_batches, pack
 from engine.training.loop import Run, TrainingConfig, command_line
-from engine.weights import label_names
-from engine.words import LabelSet, split_words
 
 
 @dataclass(frozen=True, kw_only=True)

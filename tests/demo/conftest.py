@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from demo.blocks import build_demo
+from demo.app import build_demo
+from demo.page.theme import LAUNCH
 from demo.screenshot import HEIGHT, browser_path, chromium, served
-from demo.theme import LAUNCH
 from engine import Engine
 
 

@@ -10,7 +10,7 @@ from urllib.parse import urlencode, urljoin
 import pytest
 
 from demo.examples import EXAMPLES
-from engine.formats import read_documents
+from engine.data.formats import read_documents
 
 pytestmark = pytest.mark.slow
 

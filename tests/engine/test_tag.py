@@ -2,9 +2,9 @@ import json
 
 import pytest
 
-from engine.formats import WRITERS, read_documents, read_pubtator
+from engine.data.formats import WRITERS, read_documents, read_pubtator
 from engine.tag import main
-from tests.engine.test_formats import GOOD
+from tests.engine.data.test_formats import GOOD
 
 
 @pytest.fixture

@@ -5,12 +5,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine import InputError, load_engine
-from engine.controllers import EntropyController
-from engine.pruning import run
-from engine.ragged import RaggedBatch
-from engine.strategies import Strategy
+from engine.model.packing import RaggedBatch
+from engine.pruning.controllers import EntropyController
+from engine.pruning.forward import run
+from engine.pruning.strategy import Strategy
 from engine.tagger import Engine
-from engine.words import split_words
+from engine.text.words import split_words
 from tests.conftest import TEXT
 
 EVERY = ("dense", "hf", "rule", "entropy", "random", "random@rule", "truncate-1", "truncate-2")

@@ -1,14 +1,14 @@
 import pandas as pd
 import pytest
 
-from engine.corpora import load_corpus
+from engine.checkpoint import load_weights, save_weights
+from engine.data.corpora import load_corpus
 from engine.errors import InputError
-from engine.recovery import TRIGGERS
+from engine.pruning.recovery import TRIGGERS
 from engine.tagger import Engine
-from engine.weights import load_weights, save_weights
 from eval.ablations import LAMBDAS, Sweep, ablate, failures, main, settings, sweeps
-from eval.analysis_markdown import ablations_section
-from eval.analysis_plots import plot_ablations
+from eval.render.analysis_markdown import ablations_section
+from eval.render.analysis_plots import plot_ablations
 from eval.report import SAMPLE
 
 

@@ -5,13 +5,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from engine.controllers import EntropyController
-from engine.pruning import forward
-from engine.ragged import RaggedBatch
-from engine.recovery import TRIGGERS, Recovery
-from engine.strategies import Strategy
+from engine.checkpoint import write_checksums
+from engine.model.packing import RaggedBatch
+from engine.pruning.controllers import EntropyController
+from engine.pruning.forward import forward
+from engine.pruning.recovery import TRIGGERS, Recovery
+from engine.pruning.strategy import Strategy
 from engine.training.recovery import main as choose_recovery
-from engine.weights import write_checksums
 from eval.recovery import RandomRecovery, main
 from eval.report import SAMPLE
 from tests.conftest import TEXT

@@ -5,8 +5,8 @@ import sys
 import pandas as pd
 import pytest
 
+from engine.data.formats import read_documents
 from engine.errors import InputError
-from engine.formats import read_documents
 from eval.report import SAMPLE, main
 
 COLUMNS = (
@@ -207,7 +207,7 @@ def test_rivals_run_in_the_same_loop_and_predictions_are_written(model_folder, t
 
     stated = settings()
     assert "of one, 4, 16 windows the quickest" in stated.partition("hf-pipeline: ")[2]
-    monkeypatch.setattr("eval.tuning.quickest", None)
+    monkeypatch.setattr("eval.measure.tuning.quickest", None)
     assert run(*options, *more, "--out", str(tmp_path / "out")) == 0, "and kept by a run that goes on"
     assert settings() == stated
     found = {path.stem: list(read_documents(path)) for path in (tmp_path / "found").iterdir()}
@@ -256,7 +256,7 @@ def test_a_training_split_that_is_not_to_be_had_is_noted_before_anything_is_time
         assert not (tmp_path / "run.jsonl").exists()
         raise InputError("expected train of it, got none; download it:\n  places")
 
-    monkeypatch.setattr("eval.analysis.training_documents", missing)
+    monkeypatch.setattr("eval.analysis.run.training_documents", missing)
     options = ("--model", str(model_folder), "--limit", "1", "--batch-size", "1", "--strategies", "dense")
     assert run(*options, "--out", str(tmp_path)) == 0
     text = (tmp_path / "report.md").read_text()
@@ -346,7 +346,7 @@ def test_wrong_weights_end_with_status_2_without_a_traceback(tmp_path):
 
 
 def test_the_sample_corpus_is_complete():
-    from engine.corpora import load_corpus
+    from engine.data.corpora import load_corpus
 
     corpus = load_corpus(str(SAMPLE))
     assert len(corpus.documents) >= 24

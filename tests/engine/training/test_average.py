@@ -5,8 +5,8 @@ import copy
 import torch
 
 from engine import load_engine
+from engine.checkpoint import load_weights, save_weights
 from engine.training.average import average, main
-from engine.weights import load_weights, save_weights
 
 
 def test_the_mean_of_a_model_and_itself_is_the_model(model_folder, tmp_path):

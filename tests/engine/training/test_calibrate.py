@@ -5,9 +5,9 @@ import shutil
 import pytest
 
 from engine import load_engine
-from engine.controllers import EntropyController
-from engine.scoring import Counts
-from engine.strategies import Strategy, default_strategy
+from engine.pruning.controllers import EntropyController
+from engine.pruning.strategy import Strategy, default_strategy
+from engine.text.scoring import Counts
 from engine.training import calibrate
 from engine.training.calibrate import Tried, choose, main, variations
 from eval.report import SAMPLE

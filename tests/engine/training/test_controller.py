@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from engine import load_engine
-from engine.learned import FEATURES
-from engine.pruning import forward, run
-from engine.ragged import RaggedBatch
-from engine.strategies import Strategy
+from engine.model.packing import RaggedBatch
+from engine.pruning.forward import forward, run
+from engine.pruning.learned import FEATURES
+from engine.pruning.strategy import Strategy
 from engine.training.controller import Samples, collect, fit, main
 from tests.conftest import TEXT
 

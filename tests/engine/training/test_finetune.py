@@ -9,15 +9,15 @@ import torch
 from transformers import BertModel
 
 from engine import InputError, load_engine
-from engine.controllers import EntropyController
-from engine.memory import HeadOutput, MemoryBuffer
-from engine.pruning import forward
-from engine.ragged import RaggedBatch
+from engine.model.packing import RaggedBatch
+from engine.pruning.controllers import EntropyController
+from engine.pruning.forward import forward
+from engine.pruning.memory import HeadOutput, MemoryBuffer
+from engine.text.words import LabelSet
 from engine.training.data import Example, gold_examples, make_batches, mask_words, pack
 from engine.training.finetune import FinetuneConfig, Finetuning, joint_loss, main
 from engine.training.loop import train
 from engine.training.sampling import SampledController
-from engine.words import LabelSet
 from tests.conftest import tiny_config, write_vocabulary
 
 ABSTRACT = "Chemical caused nausea . Nausea after Chemical ."
@@ -137,7 +137,7 @@ def test_wrong_settings_end_with_status_2_and_a_clear_line(biobert_like, corpus,
 def test_batches_hold_every_window_once_within_the_limit(engine, corpus):
     import random
 
-    from engine.corpora import load_corpus
+    from engine.data.corpora import load_corpus
 
     documents = load_corpus(str(corpus)).documents
     examples = gold_examples(documents, engine.pieces, LabelSet(("Chemical", "Disease")))

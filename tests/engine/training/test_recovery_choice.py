@@ -1,6 +1,6 @@
 """Which recovery is stored: the cheapest of about the best F1, of those that fire rarely and cost less than dense."""
 
-from engine.recovery import Recovery
+from engine.pruning.recovery import Recovery
 from engine.training.recovery import Tried, choose
 
 

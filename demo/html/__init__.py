@@ -1,0 +1,1 @@
+"""Builds the HTML that tabs show. Text from users is data and is escaped here."""

@@ -1,0 +1,193 @@
+"""Model folders: a Hugging Face token-classification checkpoint, and beside it what pruning needs.
+
+``config.json``, ``model.safetensors`` and the tokenizer's files are plain Hugging Face; ``gates.safetensors`` holds the
+label heads of all layers but the last, ``controller.safetensors`` the networks of ``mlp``, ``operating_points.json``
+the strategies' settings, ``SHA256SUMS`` the sums of all of them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import AutoConfig, AutoModelForTokenClassification, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.utils import cached_file
+from transformers.utils import logging as transformers_logging
+
+from engine.errors import InputError, first_line
+from engine.model.encoders import encoder_class, encoder_from_huggingface
+from engine.model.gated import GatedModel
+from engine.pruning.learned import Network
+from engine.text.windows import load_tokenizer
+from engine.text.words import LabelSet
+
+SHIPPED = Path(__file__).resolve().parent.parent / "weights" / "minilm-l6-bc5cdr"
+GATES, CONTROLLER, POINTS, SUMS = (
+    "gates.safetensors",
+    "controller.safetensors",
+    "operating_points.json",
+    "SHA256SUMS",
+)
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A loaded model folder. ``points``: strategy → operating point → settings, as stored."""
+
+    source: str
+    model: GatedModel
+    tokenizer: PreTrainedTokenizerBase
+    points: dict[str, dict[str, dict[str, Any]]]
+    network: Network | None = None
+
+
+def load_weights(source: str | Path | None = None) -> Weights:
+    """A model from a folder or a hub id, in float32 on the CPU; ``None`` is the shipped model.
+
+    Raises:
+        InputError: missing or damaged files, an architecture or a label scheme that is not supported.
+    """
+    source = SHIPPED if source is None else source
+    if Path(source).is_dir():
+        verify_checksums(Path(source))
+    huggingface = load_huggingface(source)
+    encoder = encoder_from_huggingface(huggingface)
+    names = label_names(huggingface)
+    labels = LabelSet.from_names(names)
+    gates = _optional_file(source, GATES)
+    model = GatedModel(encoder, labels, gates=gates is not None)
+    classifier = huggingface.get_submodule("classifier").state_dict()
+    state = {f"{encoder.num_layers}.{kind}": value for kind, value in classifier.items()}
+    if gates is not None:
+        heads = load_file(gates)
+        wanted = {f"{number}.{kind}" for number in range(1, encoder.num_layers) for kind in ("weight", "bias")}
+        if set(heads) != wanted:
+            raise InputError(f"expected heads {sorted(wanted)} in {gates}, got {sorted(heads)}; make the gates again")
+        state |= heads
+    order = torch.tensor([names.index(name) for name in labels.names])
+    try:
+        model.heads.load_state_dict({name: value.float()[order] for name, value in state.items()})
+    except (RuntimeError, IndexError) as error:
+        raise InputError(
+            f"expected heads for {len(names)} labels and hidden size {encoder.hidden_size} in {gates}, got others; "
+            "make the gates again"
+        ) from error
+    points, network = _optional_file(source, POINTS), _optional_file(source, CONTROLLER)
+    return Weights(
+        source=str(source),
+        model=model.eval(),
+        tokenizer=load_tokenizer(source),
+        points=json.loads(points.read_text()) if points else {},
+        network=Network.load(network) if network else None,
+    )
+
+
+def weights_digest(model: GatedModel, network: Network | None) -> str:
+    """SHA-256 over all numbers that are computed with; reports have its beginning."""
+    digest = hashlib.sha256()
+    for name, tensor in model.state_dict().items():
+        digest.update(name.encode() + tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
+    for gate, arrays in sorted(network.layers.items()) if network else ():
+        digest.update(str(gate).encode() + b"".join(array.tobytes() for array in arrays))
+    return digest.hexdigest()
+
+
+def load_huggingface(source: str | Path) -> PreTrainedModel:
+    """The plain Hugging Face model of a folder or hub id, float32, in evaluation mode.
+
+    Raises:
+        InputError: no such model, or damaged files.
+    """
+    transformers_logging.disable_progress_bar()
+    try:
+        encoder_class(AutoConfig.from_pretrained(source))
+        model, info = AutoModelForTokenClassification.from_pretrained(
+            source, dtype=torch.float32, output_loading_info=True
+        )
+        if info["missing_keys"]:
+            raise InputError(
+                f"expected all weights in {str(source)!r}, got none for {sorted(info['missing_keys'])[:3]}; "
+                "choose a checkpoint that was fine-tuned for token classification"
+            )
+    except InputError:
+        raise
+    except Exception as error:  # the libraries below raise many kinds; all of them mean that the model is not usable
+        raise InputError(
+            f"expected a Hugging Face token-classification model, got {str(source)!r}, which cannot be loaded: "
+            f"{first_line(error)}; check the path or hub id, or restore the folder"
+        ) from error
+    return model.eval()
+
+
+def label_names(model: PreTrainedModel) -> list[str]:
+    """The label of each logit."""
+    config: Any = model.config
+    return [config.id2label[index] for index in range(config.num_labels)]
+
+
+def _optional_file(source: str | Path, name: str) -> Path | None:
+    path = cached_file(
+        str(source),
+        name,
+        _raise_exceptions_for_gated_repo=False,
+        _raise_exceptions_for_missing_entries=False,
+        _raise_exceptions_for_connection_errors=False,
+    )
+    return Path(path) if path else None
+
+
+def save_weights(folder: str | Path, model: GatedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Writes a model folder in half precision (without model card and operating points) and its checksums."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    last = str(model.encoder.num_layers)
+    heads = {name: value.half().contiguous() for name, value in model.heads.state_dict().items()}
+    classifier = {f"classifier.{kind}": heads.pop(f"{last}.{kind}") for kind in ("weight", "bias")}
+    prefix = f"{model.encoder.config.model_type}."
+    state = {prefix + name: value.half().contiguous() for name, value in model.encoder.huggingface_state().items()}
+    save_file(state | classifier, folder / "model.safetensors", metadata={"format": "pt"})
+    save_file(heads, folder / GATES)
+    config = model.encoder.config
+    config.id2label = dict(enumerate(model.labels.names))
+    config.label2id = {name: index for index, name in enumerate(model.labels.names)}
+    config.architectures = [model.encoder.architecture]
+    config.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    write_checksums(folder)
+
+
+def write_checksums(folder: Path) -> None:
+    """Writes ``SHA256SUMS`` over all other files of the folder but the model card."""
+    names = sorted(path.name for path in folder.iterdir() if path.is_file() and path.name not in (SUMS, "README.md"))
+    (folder / SUMS).write_text("".join(f"{_digest(folder / name)}  {name}\n" for name in names))
+
+
+def verify_checksums(folder: Path) -> None:
+    """Compares the folder's files with its ``SHA256SUMS``, which a folder with gates must have.
+
+    Raises:
+        InputError: a file is missing or differs.
+    """
+    sums = folder / SUMS
+    if not sums.is_file():
+        if (folder / GATES).is_file():
+            raise InputError(f"expected {sums}, got no such file; restore the folder")
+        return
+    listed = [line.partition("  ") for line in sums.read_text().splitlines()]
+    if "model.safetensors" not in {name for _, _, name in listed}:
+        raise InputError(f"expected the sum of model.safetensors in {sums}, got none; restore the file")
+    for digest, _, name in listed:
+        if not (folder / name).is_file():
+            raise InputError(f"expected {folder / name}, got no such file; restore the folder")
+        if _digest(folder / name) != digest:
+            raise InputError(f"expected {folder / name} with SHA-256 {digest}, got another; restore the file")
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,1 @@
+"""Corpora and file formats."""

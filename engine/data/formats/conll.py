@@ -1,0 +1,196 @@
+"""CoNLL: ``token<TAB>tag`` with IOB2 tags, a blank line between sentences, ``-DOCSTART-`` before each document.
+
+`write_conll` puts what two columns have no room for (id, text, title) behind ``-DOCSTART-`` as JSON, on a line that
+readers of the format pass over; `read_conll` takes it from there, so that offsets survive.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from engine.data.formats.common import OnError, claim, decoded, fail, flat
+from engine.errors import FormatError
+from engine.text.documents import Document, Entity
+from engine.text.words import LabelSet, Span, split_words
+
+_START = "-DOCSTART-"
+_TAG = re.compile(r"O|[BI]-.+")
+_BLANKS = re.compile(r"\s*")
+
+
+def check_tag(tag: str) -> str | None:
+    """What is wrong with an IOB2 tag, if anything."""
+    return None if _TAG.fullmatch(tag) else f"expected a tag O, B-TYPE or I-TYPE, got {tag!r}; convert the tags to IOB2"
+
+
+def place_tokens(sentences: Iterable[Sequence[str]]) -> tuple[str, list[Span]]:
+    """A text of the tokens, joined by blanks and sentences by line breaks, and where each token stands in it."""
+    parts: list[str] = []
+    spans: list[Span] = []
+    end = -1
+    for sentence in sentences:
+        for index, token in enumerate(sentence):
+            parts += [" " if index else "\n", token]
+            spans.append((end + 1, end + 1 + len(token)))
+            end += 1 + len(token)
+    return "".join(parts[1:]), spans
+
+
+def entities_of_tags(text: str, spans: Sequence[Span], tags: Sequence[str]) -> tuple[Entity, ...]:
+    """Entities of IOB2 tags, decoded like predictions: an inside tag without a head becomes one."""
+    labels = LabelSet(sorted({tag[2:] for tag in tags if tag != "O"}))
+    return labels.decode(text, spans, np.eye(len(labels))[[labels.names.index(tag) for tag in tags]])
+
+
+@dataclass
+class _Block:
+    """The lines of one document as they are read."""
+
+    line: int
+    about: dict[str, Any] = field(default_factory=dict)
+    sentences: list[list[str]] = field(default_factory=lambda: [[]])
+    tags: list[str] = field(default_factory=list)
+    error: FormatError | None = None
+
+
+def read_conll(lines: Iterable[bytes], file: str = "<lines>", on_error: OnError = fail) -> Iterator[Document]:
+    """Documents of CoNLL lines.
+
+    Columns are parted by tabs, else by blanks; the first is the token, the last the tag. Where no ``-DOCSTART-`` opens
+    the file, every sentence is a document. Text is the tokens joined by blanks and sentences by line breaks, unless
+    `write_conll` left the original; ids are numbers, likewise.
+
+    Args:
+        lines: raw lines.
+        file: a name for messages.
+        on_error: see `engine.data.formats.read_documents`.
+    """
+    seen: set[str] = set()
+    blocks = 0
+    block = _Block(1)
+    with_starts = False
+
+    def finish() -> Iterator[Document]:
+        nonlocal blocks
+        if not (block.tags or block.about or block.error):
+            return
+        blocks += 1
+        try:
+            yield _document(block, str(blocks), file, seen)
+        except FormatError as error:
+            on_error(error)
+
+    for number, raw in enumerate(lines, start=1):
+        start = raw.removeprefix(b"\xef\xbb\xbf").startswith(_START.encode())
+        if start:
+            yield from finish()
+            block, with_starts = _Block(number), True
+        elif not raw.strip():
+            if block.sentences[-1]:
+                block.sentences.append([])
+            if not with_starts:
+                yield from finish()
+                block = _Block(number + 1)
+        if block.error is None:
+            try:
+                _add(block, decoded(raw, file, number, block.about.get("id")), start, file, number)
+            except FormatError as error:
+                block.error = error
+    yield from finish()
+
+
+def _add(block: _Block, line: str, start: bool, file: str, number: int) -> None:
+    if start:
+        rest = line.removeprefix(_START).strip()
+        if rest.startswith("{"):
+            block.about = _about(rest, file, number)
+        return
+    columns = line.split("\t") if "\t" in line else line.split()
+    if not line.strip():
+        return
+    if len(columns) < 2 or not columns[0].strip():
+        problem = f"expected a token and a tag parted by a tab, got {line[:60]!r}; mend the line"
+        raise FormatError(file, number, block.about.get("id"), problem)
+    if wrong := check_tag(columns[-1]):
+        raise FormatError(file, number, block.about.get("id"), wrong)
+    block.sentences[-1].append(columns[0])
+    block.tags.append(columns[-1])
+
+
+def _about(rest: str, file: str, number: int) -> dict[str, Any]:
+    try:
+        about = json.loads(rest)
+        text, title_end = about["text"], about.get("title_end")
+        fine = isinstance(about["id"], str) and isinstance(text, str)
+        fine = fine and (title_end is None or (isinstance(title_end, int) and 0 <= title_end <= len(text)))
+    except (ValueError, KeyError, RecursionError):
+        fine = False
+    if not fine:
+        problem = f"expected JSON with id, text and title_end after {_START}, got {rest[:60]!r}; mend or remove it"
+        raise FormatError(file, number, None, problem)
+    return about
+
+
+def _document(block: _Block, number: str, file: str, seen: set[str]) -> Document:
+    if block.error:
+        raise block.error
+    identifier = block.about.get("id", number)
+    if block.about:
+        text = block.about["text"]
+        spans = _align(text, block, file)
+    else:
+        text, spans = place_tokens(sentence for sentence in block.sentences if sentence)
+    claim(identifier, seen, file, block.line)
+    return Document(identifier, text, entities_of_tags(text, spans, block.tags), block.about.get("title_end"))
+
+
+def _align(text: str, block: _Block, file: str) -> list[Span]:
+    """Where the tokens stand in the text; only blanks are between them."""
+    spans: list[Span] = []
+    end = 0
+    for sentence in block.sentences:
+        for token in sentence:
+            start = _BLANKS.match(text, end).end()  # type: ignore[union-attr]
+            end = start + len(token)
+            if text[start:end] != token:
+                problem = f"expected the token {token!r} at {start}, got {text[start:end]!r}; mend token or text"
+                raise FormatError(file, block.line, block.about["id"], problem)
+            spans.append((start, end))
+    if text[end:].strip():
+        problem = f"expected tokens for the whole text, got none for {text[end : end + 40]!r}; mend either"
+        raise FormatError(file, block.line, block.about["id"], problem)
+    return spans
+
+
+def write_conll(document: Document) -> str:
+    """The document as CoNLL lines: words, cut further where an entity begins or ends inside one; lines as sentences.
+
+    One tag a token: where entities overlap, the longest stays. There is no room for scores and concepts.
+    """
+    about = {"id": document.id, "title_end": document.title_end, "text": document.text}
+    lines = [f"{_START}\t{json.dumps(about, ensure_ascii=False)}", ""]
+    labels = LabelSet(sorted({entity.type for entity in document.entities}))
+    words = _cut(split_words(document.text), document.entities)
+    previous = 0
+    for (start, end), label in zip(words, labels.encode(words, document.entities).tolist(), strict=True):
+        if "\n" in document.text[previous:start] and previous:
+            lines.append("")
+        lines.append(f"{document.text[start:end]}\t{flat(labels.names[label])}")
+        previous = end
+    return "\n".join(lines) + "\n\n"
+
+
+def _cut(words: Iterable[Span], entities: Iterable[Entity]) -> list[Span]:
+    borders = sorted({border for entity in entities for border in (entity.start, entity.end)})
+    cut: list[Span] = []
+    for start, end in words:
+        places = [start, *(border for border in borders if start < border < end), end]
+        cut += pairwise(places)
+    return cut

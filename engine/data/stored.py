@@ -1,0 +1,38 @@
+"""Documents of a corpus on the disk, so that memory does not grow with it."""
+
+from __future__ import annotations
+
+import pickle
+from array import array
+from collections.abc import Iterable, Sequence
+from tempfile import TemporaryFile
+from typing import overload
+
+from engine.text.documents import Document
+
+
+class StoredDocuments(Sequence[Document]):
+    """Documents in a temporary file, which goes with the object; a slice is a tuple of documents in memory."""
+
+    def __init__(self, documents: Iterable[Document]) -> None:
+        self._file = TemporaryFile()  # noqa: SIM115  # closed with the object
+        self._starts = array("Q")
+        for document in documents:
+            self._starts.append(self._file.tell())
+            pickle.dump(document, self._file)
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    @overload
+    def __getitem__(self, index: int) -> Document: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Document, ...]: ...
+
+    def __getitem__(self, index: int | slice) -> Document | tuple[Document, ...]:
+        if isinstance(index, slice):
+            return tuple(self[number] for number in range(*index.indices(len(self))))
+        self._file.seek(self._starts[index])
+        document: Document = pickle.load(self._file)
+        return document

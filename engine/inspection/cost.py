@@ -1,0 +1,79 @@
+"""Multiply-adds by formula, for one window at a time.
+
+A layer with m active rows among n visible ones, hidden size d and intermediate size f costs
+``2(m + n)d² + 2mdf + 2mnd`` (``12md² + 2m²d`` where f = 4d and all rows are active); a label head ``d · labels`` for
+each word; attention statistics at a gate another ``mnd``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from engine.model.gated import GatedModel
+from engine.pruning.memory import MemoryBuffer
+from engine.pruning.strategy import Strategy
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What the encoder computed for one text, and what our dense pass would; for ``hf`` its padding counts."""
+
+    rows: tuple[int, ...]  # of each layer
+    token_layers: int
+    dense_token_layers: int
+    multiply_adds: int
+    dense_multiply_adds: int
+
+    @property
+    def token_layers_kept(self) -> float:
+        """Share of the dense token-layers that were computed."""
+        return self.token_layers / self.dense_token_layers if self.dense_token_layers else 1.0
+
+    @property
+    def promised_speedup(self) -> float:
+        """Dense multiply-adds ÷ own ones: the speed-up if time were multiply-adds."""
+        return self.dense_multiply_adds / self.multiply_adds if self.multiply_adds else 1.0
+
+
+def layer_multiply_adds(rows: int, hidden: int, intermediate: int, visible: int | None = None) -> int:
+    """One layer over one window: ``rows`` active rows among ``visible`` ones (``None``: all of them are active)."""
+    visible = rows if visible is None else visible
+    keys_and_values = 2 * visible * hidden**2
+    return keys_and_values + 2 * rows * hidden**2 + 2 * rows * hidden * intermediate + 2 * rows * visible * hidden
+
+
+def window_cost(model: GatedModel, memory: MemoryBuffer, window: int, strategy: Strategy) -> Cost:
+    """The cost of one window of a finished run, recovery included."""
+    encoder, hidden, labels = model.encoder, model.encoder.hidden_size, len(model.labels)
+    words = int(memory.batch.words.counts[window])
+    rows = [0] * encoder.num_layers
+    total = 0
+    for layer in memory.layers:
+        computed, visible = layer.computed[window], layer.visible[window]
+        rows[layer.number - 1] += computed
+        total += layer_multiply_adds(computed, hidden, encoder.intermediate_size, visible)
+    of_window = memory.batch.words.window == window
+    total += sum(int(of_window[head.words].sum()) for head in memory.heads) * hidden * labels
+    if strategy.controller is not None and strategy.controller.uses_attention:
+        for record in memory.gates:
+            total += record.layer.computed[window] * record.layer.visible[window] * hidden
+    own = memory.batch.lengths[window]
+    dense = encoder.num_layers * layer_multiply_adds(own, hidden, encoder.intermediate_size)
+    return Cost(
+        rows=tuple(rows),
+        token_layers=sum(rows),
+        dense_token_layers=encoder.num_layers * own,
+        multiply_adds=total,
+        dense_multiply_adds=dense + words * hidden * labels,
+    )
+
+
+def add(costs: list[Cost], layers: int) -> Cost:
+    """The cost of several windows together."""
+    return Cost(
+        rows=tuple(sum(cost.rows[layer] for cost in costs) for layer in range(layers)),
+        token_layers=sum(cost.token_layers for cost in costs),
+        dense_token_layers=sum(cost.dense_token_layers for cost in costs),
+        multiply_adds=sum(cost.multiply_adds for cost in costs),
+        dense_multiply_adds=sum(cost.dense_multiply_adds for cost in costs),
+    )

@@ -1,0 +1,33 @@
+"""An encoder with a label head after every layer: what is trained, saved and run."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from engine.model.encoders import Encoder
+from engine.text.words import LabelSet
+
+
+class GatedModel(nn.Module):
+    """Encoder, linear label heads, labels.
+
+    ``heads`` maps a layer's number (as a string) to its head. The head of the last layer is the classifier; a plain
+    checkpoint has no other.
+    """
+
+    def __init__(self, encoder: Encoder, labels: LabelSet, *, gates: bool) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.labels = labels
+        first = 1 if gates else encoder.num_layers
+        numbers = range(first, encoder.num_layers + 1)
+        self.heads = nn.ModuleDict({str(number): nn.Linear(encoder.hidden_size, len(labels)) for number in numbers})
+
+    @property
+    def has_gates(self) -> bool:
+        """Whether every layer has a head."""
+        return len(self.heads) == self.encoder.num_layers
+
+    def logits(self, number: int, hidden: Tensor) -> Tensor:
+        """Label logits ``(n, labels)`` of the head after layer ``number`` for rows ``(n, hidden)``."""
+        return self.heads[str(number)](hidden)

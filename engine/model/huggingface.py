@@ -1,0 +1,56 @@
+"""The rival ``hf``: the plain Hugging Face model on padded windows, same weights, words and decoding."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from engine.model.packing import RaggedBatch
+from engine.pruning.memory import HeadOutput, LayerRun, MemoryBuffer
+
+
+def pad(batch: RaggedBatch, width: int, pad_id: int) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray]]:
+    """The batch as padded matrices: ids and mask, int64 ``(windows, width)``, and the places of words' first pieces."""
+    input_ids = np.full((len(batch.lengths), width), pad_id)
+    mask = np.zeros_like(input_ids)
+    places = (batch.window_of_rows(), batch.position)
+    input_ids[places] = batch.input_ids
+    mask[places] = 1
+    return input_ids, mask, (places[0][batch.first], places[1][batch.first])
+
+
+def huggingface_logits(model: PreTrainedModel, batch: RaggedBatch, multiple: int = 1) -> Tensor:
+    """Logits ``(words, labels)`` of each word's first piece; the batch is padded to its longest window.
+
+    Args:
+        model: for token classification.
+        batch: packed windows.
+        multiple: pads further, to a multiple of so many rows (but not past the model's limit). In bfloat16 on a CPU
+            every new shape costs more than the padding.
+    """
+    longest = max(batch.lengths)
+    width = max(longest, min(-(-longest // multiple) * multiple, model.config.max_position_embeddings - 2))
+    input_ids, mask, first = pad(batch, width, model.config.pad_token_id or 0)
+    device = next(model.parameters()).device
+    logits: Tensor = model(
+        input_ids=torch.from_numpy(input_ids).to(device), attention_mask=torch.from_numpy(mask).to(device)
+    ).logits
+    return logits[first]
+
+
+def run_huggingface(model: PreTrainedModel, batch: RaggedBatch, order: Tensor) -> MemoryBuffer:
+    """Runs a token-classification model on the batch.
+
+    Args:
+        model: in evaluation mode.
+        batch: packed windows.
+        order: the model's label index of each of our labels, int64 ``(labels,)``.
+    """
+    layers = model.config.num_hidden_layers
+    memory = MemoryBuffer.of(batch, len(order), layers)
+    padded = (max(batch.lengths),) * len(batch.lengths)
+    memory.layers.extend(LayerRun(number, padded, padded) for number in range(1, layers + 1))
+    memory.update(HeadOutput(layers, batch.word[batch.first], huggingface_logits(model, batch)[:, order]))
+    return memory

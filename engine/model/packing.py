@@ -1,0 +1,145 @@
+"""The ragged batch: rows of many windows packed into one matrix, so that padding never exists.
+
+Shapes in this project: ``rows`` are word pieces with CLS and SEP, ``words`` are the words of all windows of a batch
+counted through, ``windows`` are windows.
+
+Indices are NumPy arrays on the host: a gate handles a few hundred small numbers, for which a tensor library's dispatch
+(and on a GPU, a launch and a synchronisation for each step) costs more than the work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from engine.text.windows import Window
+
+
+@dataclass(frozen=True)
+class Words:
+    """The words of a batch, which stay the same while rows leave.
+
+    ``window`` int64 ``(words,)``: the window of each word; ``counts`` int64 ``(windows,)``: words of each window.
+    """
+
+    window: np.ndarray
+    counts: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.window)
+
+
+@dataclass(frozen=True)
+class RaggedBatch:
+    """Where each packed row stands. Rows of one window lie together, in text order.
+
+    ``input_ids``, ``position``, ``word`` int64 ``(rows,)``; ``word`` is −1 for CLS and SEP. ``lengths``: rows of each
+    window, 0 for a finished one. ``first`` bool ``(rows,)``: the row is the first piece of a word that has not left.
+
+    Where rows are frozen, ``active`` int64 ``(active rows,)`` are those that are still computed, and ``active_lengths``
+    how many each window has; the others stand by as keys and values. Else ``active`` is ``None``: all are computed.
+    """
+
+    input_ids: np.ndarray
+    position: np.ndarray
+    word: np.ndarray
+    first: np.ndarray
+    lengths: tuple[int, ...]
+    words: Words
+    active: np.ndarray | None = None
+    active_lengths: tuple[int, ...] = ()
+
+    @classmethod
+    def from_windows(cls, windows: Sequence[Window]) -> RaggedBatch:
+        """Packs windows in the given order."""
+        lengths = np.array([len(window.input_ids) for window in windows])
+        counts = np.array([window.words for window in windows])
+        offsets = np.repeat(counts.cumsum() - counts, lengths)
+        local = np.concatenate([window.word for window in windows])
+        word = np.where(local < 0, -1, local + offsets)
+        starts = np.repeat(lengths.cumsum() - lengths, lengths)
+        return cls(
+            input_ids=np.concatenate([window.input_ids for window in windows]),
+            position=np.arange(len(word)) - starts,
+            word=word,
+            first=(word >= 0) & (word != np.concatenate(([-1], word[:-1]))),
+            lengths=tuple(lengths.tolist()),
+            words=Words(np.repeat(np.arange(len(windows)), counts), counts),
+        )
+
+    def __len__(self) -> int:
+        return len(self.input_ids)
+
+    @property
+    def computed(self) -> tuple[int, ...]:
+        """Rows of each window that a layer computes."""
+        return self.lengths if self.active is None else self.active_lengths
+
+    def window_of_rows(self) -> np.ndarray:
+        """Window of each row, int64 ``(rows,)``."""
+        return np.repeat(np.arange(len(self.lengths)), self.lengths)
+
+    def keep(self, alive: np.ndarray) -> tuple[RaggedBatch, np.ndarray]:
+        """The batch without the rows of words that left, and the kept rows' indices, int64 ``(kept,)``.
+
+        CLS and SEP stay until their window has no words left; then the window is finished and has no rows.
+
+        Args:
+            alive: bool ``(words,)``, the words that stay.
+        """
+        window, staying = self._staying(alive)
+        return self._select(np.flatnonzero(staying), window)
+
+    def freeze(self, alive: np.ndarray) -> tuple[RaggedBatch, np.ndarray]:
+        """Like `keep`, but the rows of words that left stay visible until their window is finished."""
+        window, staying = self._staying(alive)
+        unfinished = np.zeros(len(self.lengths), dtype=bool)
+        unfinished[window[staying]] = True
+        batch, rows = self._select(np.flatnonzero(unfinished[window]), window)
+        active = np.flatnonzero(staying[rows])
+        lengths = np.bincount(window[rows[active]], minlength=len(self.lengths))
+        first = batch.first & staying[rows]
+        return replace(batch, first=first, active=active, active_lengths=tuple(lengths.tolist())), rows
+
+    def _staying(self, alive: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The window of each row, and whether the row is one of a word that stays, or CLS or SEP beside one."""
+        window = self.window_of_rows()
+        unfinished = np.zeros(len(self.lengths), dtype=bool)
+        unfinished[self.words.window[alive]] = True
+        return window, np.where(self.word < 0, unfinished[window], alive[self.word])
+
+    def join(self, other: RaggedBatch) -> tuple[RaggedBatch, np.ndarray]:
+        """Both batches as one, whose rows are those of this batch and then the other's, taken in the returned order.
+
+        Args:
+            other: rows of other windows of the same words.
+        """
+        window = np.concatenate((self.window_of_rows(), other.window_of_rows()))
+        order = window.argsort(kind="stable")
+        whole = replace(
+            self,
+            input_ids=np.concatenate((self.input_ids, other.input_ids)),
+            position=np.concatenate((self.position, other.position)),
+            word=np.concatenate((self.word, other.word)),
+            first=np.concatenate((self.first, other.first)),
+        )
+        batch, _ = whole._select(order, window)
+        if self.active is None or other.active is None:
+            return batch, order
+        active = np.isin(order, np.concatenate((self.active, other.active + len(self))))
+        lengths = tuple(a + b for a, b in zip(self.active_lengths, other.active_lengths, strict=True))
+        return replace(batch, active=np.flatnonzero(active), active_lengths=lengths), order
+
+    def _select(self, rows: np.ndarray, window: np.ndarray) -> tuple[RaggedBatch, np.ndarray]:
+        lengths = np.bincount(window[rows], minlength=len(self.lengths))
+        batch = RaggedBatch(
+            input_ids=self.input_ids[rows],
+            position=self.position[rows],
+            word=self.word[rows],
+            first=self.first[rows],
+            lengths=tuple(lengths.tolist()),
+            words=self.words,
+        )
+        return batch, rows

@@ -1,0 +1,119 @@
+"""The memory buffer: what is known of words that left, so that every word gets a label and may come back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from torch import Tensor
+
+from engine.model.packing import RaggedBatch
+from engine.pruning.controllers import Decision
+
+
+@dataclass(frozen=True)
+class LayerRun:
+    """One layer over one batch: rows of each window, ``(windows,)``, that it computed and had as keys and values."""
+
+    number: int
+    computed: tuple[int, ...]
+    visible: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class HeadOutput:
+    """What the label head after layer ``number`` said: ``logits`` ``(n, labels)`` of ``words`` int64 ``(n,)``."""
+
+    number: int
+    words: np.ndarray
+    logits: Tensor
+
+
+@dataclass(frozen=True)
+class GateRecord:
+    """What happened at the gate after a layer and its head: ``leaves`` bool and ``need`` float, both ``(words,)``."""
+
+    layer: LayerRun
+    head: HeadOutput
+    leaves: np.ndarray
+    need: np.ndarray
+
+    @property
+    def number(self) -> int:
+        """The gate's layer."""
+        return self.head.number
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """The packed rows ``(rows, hidden)`` at a gate before words left, and where each row stands."""
+
+    batch: RaggedBatch
+    hidden: Tensor
+
+
+@dataclass
+class MemoryBuffer:
+    """Latest label distribution of every word of a batch, where it left, and the rows that were computed.
+
+    ``probabilities`` float32 ``(words, labels)``; ``alive`` bool ``(words,)``; ``left_at`` int64 ``(words,)``, the
+    layer after which the word left, or the last one; ``recovered`` bool ``(words,)``, words that left and came back;
+    ``heads``: output of every head that ran; ``gates``: what controllers decided; ``layers``: every layer that ran;
+    ``matrices``: by gate, until `forget`.
+    """
+
+    batch: RaggedBatch
+    probabilities: np.ndarray
+    alive: np.ndarray
+    left_at: np.ndarray
+    recovered: np.ndarray
+    heads: list[HeadOutput] = field(default_factory=list)
+    gates: list[GateRecord] = field(default_factory=list)
+    layers: list[LayerRun] = field(default_factory=list)
+    matrices: dict[int, Matrix] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, batch: RaggedBatch, labels: int, layers: int) -> MemoryBuffer:
+        """An empty buffer: every word is alive."""
+        words = len(batch.words)
+        return cls(
+            batch,
+            probabilities=np.zeros((words, labels), dtype=np.float32),
+            alive=np.ones(words, dtype=bool),
+            left_at=np.full(words, layers),
+            recovered=np.zeros(words, dtype=bool),
+        )
+
+    def computed(self, number: int, batch: RaggedBatch) -> None:
+        """Records that a layer ran."""
+        self.layers.append(LayerRun(number, batch.computed, batch.lengths))
+
+    def update(self, head: HeadOutput) -> None:
+        """Sets the label distribution of the words that a head has seen."""
+        self.heads.append(head)
+        self.probabilities[head.words] = head.logits.detach().float().softmax(-1).numpy(force=True)
+
+    def remove(self, decision: Decision, matrix: Matrix) -> None:
+        """Records the decision at the gate of the latest head and lets the words leave."""
+        record = GateRecord(self.layers[-1], self.heads[-1], decision.leaves, decision.need)
+        self.gates.append(record)
+        self.matrices[record.number] = matrix
+        self.alive = self.alive & ~decision.leaves
+        self.left_at[decision.leaves] = record.number
+
+    def recall(self, words: np.ndarray) -> None:
+        """Takes words, bool ``(words,)``, back among the living."""
+        self.recovered = words
+        self.alive = self.alive | words
+
+    def forget(self) -> None:
+        """Lets go of the matrices, which are large, once nobody will come back any more."""
+        self.matrices.clear()
+
+    def leave_counts(self) -> dict[int, np.ndarray]:
+        """For each gate, how many words left in each window, int64 ``(windows,)``."""
+        words = self.batch.words
+        return {
+            record.number: np.bincount(words.window[record.leaves], minlength=len(words.counts))
+            for record in self.gates
+        }

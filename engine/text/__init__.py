@@ -1,0 +1,1 @@
+"""Documents, words and their labels, word pieces in windows, exact-span scoring."""

@@ -1,0 +1,66 @@
+"""Exact-span scoring: (document, start, end, type), micro-averaged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from engine.text.documents import Document, Entity
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Exact matches, predictions and gold mentions; adds up over documents."""
+
+    correct: int = 0
+    predicted: int = 0
+    gold: int = 0
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(self.correct + other.correct, self.predicted + other.predicted, self.gold + other.gold)
+
+    @property
+    def precision(self) -> float:
+        """0–1; 0 without predictions."""
+        return self.correct / self.predicted if self.predicted else 0.0
+
+    @property
+    def recall(self) -> float:
+        """0–1; 0 without gold mentions."""
+        return self.correct / self.gold if self.gold else 0.0
+
+    @property
+    def f1(self) -> float:
+        """0–1; 0 without matches."""
+        return 2 * self.correct / (self.predicted + self.gold) if self.correct else 0.0
+
+
+def count_matches(gold: Iterable[Entity], predicted: Iterable[Entity], types: Iterable[str]) -> Counts:
+    """Counts for one document over the given types; a span and type count once."""
+    wanted = set(types)
+    gold_keys = {entity.key for entity in gold if entity.type in wanted}
+    predicted_keys = {entity.key for entity in predicted if entity.type in wanted}
+    return Counts(len(gold_keys & predicted_keys), len(predicted_keys), len(gold_keys))
+
+
+def count_documents(
+    documents: Sequence[Document], predictions: Sequence[Iterable[Entity]], types: Iterable[str]
+) -> list[Counts]:
+    """Counts of each document; ``predictions`` holds the entities found in each."""
+    pairs = zip(documents, predictions, strict=True)
+    return [count_matches(document.entities, found, types) for document, found in pairs]
+
+
+def f1_difference_error(counts: Sequence[Counts], reference: Sequence[Counts]) -> float:
+    """Standard error, 0–1, of F1 minus the reference's F1 over the same documents, by the delta method.
+
+    F1 is the ratio 2·correct ÷ (predicted + gold), of which each document has a share.
+    """
+
+    def influence(runs: Sequence[Counts]) -> np.ndarray:
+        correct, size = np.array([(2 * c.correct, c.predicted + c.gold) for c in runs], dtype=float).T
+        return (correct - size * correct.sum() / size.sum()) / size.sum()
+
+    return float(np.sqrt(len(counts)) * np.std(influence(counts) - influence(reference)))

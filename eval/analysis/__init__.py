@@ -1,0 +1,1 @@
+"""Explains measurements: statistics, errors, exits, groups of mentions."""

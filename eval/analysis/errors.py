@@ -1,0 +1,173 @@
+"""Errors against gold and against dense, and those that pruning caused or cured: ``errors.csv``, ``confusion.csv``.
+
+**Outcomes.** Mentions of a reference (gold, or what dense found) are paired with predictions one to one: the same span
+and type first; then those that overlap, equal spans before equal types before the longer overlap. A pair is ``exact``
+(span and type), ``wrong boundary`` (type only) or ``wrong type`` (whatever the span); a mention without a partner is
+``missed``, a prediction without one ``spurious``. So exact + wrong boundary + wrong type + missed are the reference's
+mentions, and exact + wrong boundary + wrong type + spurious the predictions.
+
+**Caused** are mentions that dense found exactly and the strategy did not, and spurious predictions that overlap no
+wrong prediction of dense. **Cured** are mentions that the strategy found exactly and dense did not, and spurious
+predictions of dense that overlap no wrong prediction of the strategy. An error that only changed is neither. Caused
+less cured mentions is by how many dense has more exact matches.
+
+**How**: look at the words of the mention (or spurious prediction) and of everything that overlaps it in either run.
+*Changed* words are those whose label differs between the two runs. A caused error is, the first that holds:
+
+- ``context lost``: all changed words were computed to the end, so that only what they saw differs from dense;
+- ``recovery missed``: some of them left with their label, and the strategy could have brought them back but did not;
+- ``span cut``: some left, and the mention's own words did not all leave at the same layer;
+- ``mislabelled at the gate``: the mention's words left together, with labels that are not dense's (for want of layers
+  or because others had left before: a trace cannot tell).
+
+A cured error is ``less context`` if all changed words were computed to the end, else ``right at the gate``.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from engine.text.documents import Entity
+from eval.analysis.comparison import Compared, overlap
+
+EXACT, BOUNDARY, TYPE, MISSED, SPURIOUS = "exact", "wrong boundary", "wrong type", "missed", "spurious"
+OUTCOMES = (EXACT, BOUNDARY, TYPE, MISSED, SPURIOUS)
+CONTEXT, RECOVERY, CUT, GATE = "context lost", "recovery missed", "span cut", "mislabelled at the gate"
+LESS_CONTEXT, RIGHT_AT_GATE = "less context", "right at the gate"
+AGAINST_GOLD, AGAINST_DENSE, CAUSED, CURED = "against gold", "against dense", "caused", "cured"
+WAYS = {CAUSED: (GATE, CONTEXT, CUT, RECOVERY), CURED: (RIGHT_AT_GATE, LESS_CONTEXT)}
+NONE = "none"
+COLUMNS = ("strategy", "part", "outcome", "how", "count")  # of ``errors.csv``
+CONFUSION_COLUMNS = ("strategy", "gold", "predicted", "count")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A mention of the reference and its prediction; one of them is ``None`` where there is no partner."""
+
+    reference: Entity | None
+    predicted: Entity | None
+
+    @property
+    def outcome(self) -> str:
+        """One of ``OUTCOMES``."""
+        if self.reference is None:
+            return SPURIOUS
+        if self.predicted is None:
+            return MISSED
+        if self.reference.type != self.predicted.type:
+            return TYPE
+        return EXACT if self.reference.key == self.predicted.key else BOUNDARY
+
+
+def align(reference: Iterable[Entity], predicted: Iterable[Entity]) -> list[Pair]:
+    """Pairs mentions with predictions; every one of both is in exactly one pair. Keys must be distinct within each."""
+    mentions, predictions = ({entity.key: entity for entity in side} for side in (reference, predicted))
+    pairs = [Pair(mentions.pop(key), predictions.pop(key)) for key in mentions.keys() & predictions.keys()]
+    candidates = sorted(
+        ((one.start, one.end) != (other.start, other.end), one.type != other.type, -overlap(one, other), key, other_key)
+        for key, one in mentions.items()
+        for other_key, other in predictions.items()
+        if overlap(one, other)
+    )
+    for *_, key, other_key in candidates:
+        if key in mentions and other_key in predictions:
+            pairs.append(Pair(mentions.pop(key), predictions.pop(other_key)))
+    return pairs + [Pair(one, None) for one in mentions.values()] + [Pair(None, one) for one in predictions.values()]
+
+
+@dataclass(frozen=True)
+class Change:
+    """An error that pruning caused or cured (``part``). ``entity``: the gold mention, or the spurious prediction."""
+
+    part: str
+    outcome: str
+    how: str
+    entity: Entity
+
+
+def changes(compared: Compared) -> Iterator[Change]:
+    """What pruning caused and cured in one document."""
+    own, dense = align(compared.gold, compared.found), align(compared.gold, compared.found_by_dense)
+    for part, wrong, right in ((CAUSED, own, dense), (CURED, dense, own)):
+        exact = {pair.reference for pair in right if pair.outcome == EXACT}
+        false = [pair.predicted for pair in right if pair.predicted and pair.outcome != EXACT]
+        for pair in wrong:
+            entity = pair.reference or pair.predicted
+            assert entity is not None, "a pair has a mention or a prediction"
+            if pair.outcome == SPURIOUS:
+                changed = not any(overlap(entity, other) for other in false)
+            else:
+                changed = pair.outcome != EXACT and entity in exact
+            if changed:
+                yield Change(part, pair.outcome, _how(compared, part, entity), entity)
+
+
+def _how(compared: Compared, part: str, entity: Entity) -> str:
+    labels, dense_labels = compared.labels(compared.found), compared.labels(compared.found_by_dense)
+    touching = [other for other in (*compared.found, *compared.found_by_dense) if overlap(entity, other)]
+    words = compared.result.trace.words
+    changed = [i for i in compared.words_of(entity, *touching) if labels[i] != dense_labels[i]]
+    some_left = any(words[index].state == "left" for index in changed)
+    if part == CURED:
+        return RIGHT_AT_GATE if some_left else LESS_CONTEXT
+    if not some_left:
+        return CONTEXT
+    if compared.result.strategy.recovery is not None:
+        return RECOVERY
+    ends = {(words[index].state == "left", words[index].layer) for index in compared.words_of(entity)}
+    return CUT if len(ends) > 1 else GATE
+
+
+class Errors:
+    """Counts over documents, strategy by strategy."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, Counter[tuple[str, str, str]]] = {}
+        self._types: dict[str, Counter[tuple[str, str]]] = {}
+
+    def add(self, compared: Compared) -> None:
+        """Counts one document."""
+        counts = self._counts.setdefault(compared.strategy, Counter())
+        types = self._types.setdefault(compared.strategy, Counter())
+        for pair in align(compared.gold, compared.found):
+            counts[AGAINST_GOLD, pair.outcome, ""] += 1
+            types[_type(pair.reference), _type(pair.predicted)] += 1
+        if compared.is_dense:
+            return
+        for pair in align(compared.found_by_dense, compared.found):
+            counts[AGAINST_DENSE, pair.outcome, ""] += 1
+        for change in changes(compared):
+            counts[change.part, change.outcome, change.how] += 1
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """The rows of ``errors.csv``; ``how`` is empty but for what pruning caused and cured."""
+        for strategy, counts in self._counts.items():
+            for part in (AGAINST_GOLD, AGAINST_DENSE, CAUSED, CURED):
+                if part != AGAINST_GOLD and strategy == "dense":
+                    continue
+                for outcome in OUTCOMES if part not in WAYS else OUTCOMES[1:]:
+                    for how in WAYS.get(part, ("",)):
+                        row = {"strategy": strategy, "part": part, "outcome": outcome, "how": how}
+                        yield row | {"count": counts[part, outcome, how]}
+
+    def confusion_rows(self, types: Iterable[str]) -> Iterator[dict[str, Any]]:
+        """The rows of ``confusion.csv``: pairs by gold and predicted type, whatever their boundaries."""
+        names = (*types, NONE)
+        for strategy, counts in self._types.items():
+            for gold in names:
+                for predicted in names:
+                    if (gold, predicted) != (NONE, NONE):
+                        yield {
+                            "strategy": strategy,
+                            "gold": gold,
+                            "predicted": predicted,
+                            "count": counts[gold, predicted],
+                        }
+
+
+def _type(entity: Entity | None) -> str:
+    return entity.type if entity else NONE

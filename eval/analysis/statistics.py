@@ -1,0 +1,83 @@
+"""Paired bootstrap over documents, and over batches for times (Efron & Tibshirani 1993)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from engine.text.scoring import Counts
+
+RESAMPLES = 2000
+# Fewer units than this say nothing about chance: resampling one batch always gives the same batch.
+FEWEST = 5
+_CHUNK = 100  # resamples at a time, so that memory grows with the corpus a hundredfold at most
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A 95 % percentile interval; NaN at both ends where there is too little to say."""
+
+    low: float
+    high: float
+
+    @property
+    def excludes_zero(self) -> bool:
+        """Whether a difference with this interval is more than chance."""
+        return self.excludes(0)
+
+    def excludes(self, value: float) -> bool:
+        """Whether a value lies outside; without an interval none does."""
+        return self.low > value or self.high < value
+
+
+def f1_interval(runs: Sequence[Sequence[Counts]], seed: int) -> Interval:
+    """Interval of the mean F1 of some runs (one for each seed) over the same documents."""
+    return _interval(_resampled_f1(runs, seed))
+
+
+def f1_difference_interval(
+    runs: Sequence[Sequence[Counts]], reference: Sequence[Sequence[Counts]], seed: int
+) -> Interval:
+    """Interval of mean F1 of ``runs`` minus that of ``reference``; both are resampled alike."""
+    return _interval(_resampled_f1(runs, seed) - _resampled_f1(reference, seed))
+
+
+def speedup_interval(reference: Sequence[np.ndarray], variant: Sequence[np.ndarray], seed: int) -> Interval:
+    """Interval of the mean over runs of the reference's summed time ÷ the variant's; both are resampled alike.
+
+    Args:
+        reference: times ``(batches,)`` of each run, in any unit.
+        variant: times of the same batches in each run.
+        seed: of the bootstrap.
+    """
+    if len(reference[0]) < FEWEST:
+        return Interval(float("nan"), float("nan"))
+    table = np.stack([*reference, *variant], axis=1)
+    sums = np.concatenate([weights @ table for weights in resamples(len(table), seed)])
+    return _interval((sums[:, : len(reference)] / sums[:, len(reference) :]).mean(axis=1))
+
+
+def _interval(values: np.ndarray) -> Interval:
+    low, high = np.quantile(values, (0.025, 0.975))
+    return Interval(float(low), float(high))
+
+
+def _resampled_f1(runs: Sequence[Sequence[Counts]], seed: int) -> np.ndarray:
+    tables = [np.array([(c.correct, c.predicted + c.gold) for c in run], dtype=float) for run in runs]
+    chunks = []
+    for weights in resamples(len(runs[0]), seed):
+        scores = []
+        for table in tables:
+            correct, size = (weights @ table).T
+            scores.append(2 * correct / np.maximum(size, 1))
+        chunks.append(np.mean(scores, axis=0))
+    return np.concatenate(chunks)
+
+
+def resamples(units: int, seed: int) -> Iterator[np.ndarray]:
+    """How often each unit is drawn in each resample, int64 ``(_CHUNK, units)`` at a time."""
+    rng = np.random.default_rng(seed)
+    for _ in range(RESAMPLES // _CHUNK):
+        yield rng.multinomial(units, np.full(units, 1 / units), size=_CHUNK)

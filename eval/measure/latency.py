@@ -1,0 +1,89 @@
+"""Honest timing: all variants interleaved batch by batch in one process, order rotated, after a discarded pass."""
+
+from __future__ import annotations
+
+import gc
+import statistics
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from engine.inspection.trace import Latency
+
+PASSES = 3
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One batch under all variants in one pass. Pass 0 is discarded, ``PASSES`` timed ones follow."""
+
+    batch_size: int
+    number: int
+    batch: int
+
+    def order(self, variants: Sequence[str]) -> tuple[str, ...]:
+        """The variants in the order of this unit."""
+        shift = (self.number + self.batch) % len(variants)
+        return (*variants[shift:], *variants[:shift])
+
+
+def units(documents: int, batch_size: int) -> Iterator[Unit]:
+    """All units of a corpus at one batch size, pass after pass."""
+    for number in range(PASSES + 1):
+        for batch in range(-(-documents // batch_size)):
+            yield Unit(batch_size, number, batch)
+
+
+class Times:
+    """Milliseconds of each timed pass for each batch, ``[batch][pass]``: the whole call and the encoder alone."""
+
+    def __init__(self, batches: int) -> None:
+        self.total: list[list[float]] = [[] for _ in range(batches)]
+        self.encoder: list[list[float]] = [[] for _ in range(batches)]
+
+    def add(self, batch: int, total_ms: float, encoder_ms: float) -> None:
+        """Adds one timed call."""
+        self.total[batch].append(total_ms)
+        self.encoder[batch].append(encoder_ms)
+
+    @property
+    def batches(self) -> np.ndarray:
+        """Time of each batch, ``(batches,)``: the median over passes."""
+        return np.array([statistics.median(times) for times in self.total])
+
+    @property
+    def encoder_batches(self) -> np.ndarray:
+        """Encoder time of each batch, ``(batches,)``: the median over passes."""
+        return np.array([statistics.median(times) for times in self.encoder])
+
+
+def measure(
+    variants: Sequence[str],
+    batches: int,
+    call: Callable[[str, int], Latency],
+    progress: Callable[[], object],
+) -> dict[str, Times]:
+    """Times every variant on every batch, ``PASSES`` times after a pass that is discarded.
+
+    Args:
+        variants: names.
+        batches: number of batches.
+        call: runs a variant on a batch and says how long it took.
+        progress: called after each call.
+    """
+    times = {name: Times(batches) for name in variants}
+    for unit in units(batches, 1):
+        if unit.batch == 0:
+            gc.collect()
+        for name in unit.order(variants):
+            latency = call(name, unit.batch)
+            progress()
+            if unit.number:
+                times[name].add(unit.batch, latency.total_ms, latency.encoder_ms)
+    return times
+
+
+def speedup(reference: Times, variant: Times) -> float:
+    """Sum over batches of the reference's whole-call time ÷ the same sum for the variant."""
+    return float(reference.batches.sum() / variant.batches.sum())

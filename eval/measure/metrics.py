@@ -1,0 +1,74 @@
+"""F1 of predictions against gold: exact spans, by type, and seqeval strict IOB2 on words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from seqeval.scheme import IOB2, Entities
+
+from engine.text.documents import Document, Entity
+from engine.text.scoring import Counts, count_matches
+from engine.text.words import LabelSet, split_words
+
+
+@dataclass(frozen=True)
+class Scores:
+    """F1 and company, 0–1, of one set of predictions.
+
+    ``by_document``: counts of each document over all scored types; ``by_type``: counts of each scored type;
+    ``seqeval``: strict IOB2 F1 on words; ``unscored``: predictions of types that are not scored.
+    """
+
+    by_document: tuple[Counts, ...]
+    by_type: dict[str, Counts]
+    seqeval: float
+    unscored: int
+
+    @property
+    def total(self) -> Counts:
+        """Micro-average: all documents, all scored types."""
+        return sum(self.by_document, Counts())
+
+
+class Tally:
+    """Scores predictions over the given types, document by document; keeps counts alone."""
+
+    def __init__(self, types: Sequence[str]) -> None:
+        self._labels = LabelSet(types)
+        self._by_document: list[Counts] = []
+        self._by_type = dict.fromkeys(types, Counts())
+        self._words = Counts()
+        self._unscored = 0
+
+    def add(self, document: Document, found: Sequence[Entity]) -> None:
+        """Counts what was found in a document."""
+        types = self._labels.types
+        self._by_document.append(count_matches(document.entities, found, types))
+        for type_ in types:
+            self._by_type[type_] += count_matches(document.entities, found, [type_])
+        words = split_words(document.text)
+        labelled = [
+            [self._labels.names[label] for label in self._labels.encode(words, entities)]
+            for entities in (document.entities, found)
+        ]
+        gold, predicted = (_spans(labels) for labels in labelled)
+        self._words += Counts(len(gold & predicted), len(predicted), len(gold))
+        self._unscored += sum(entity.type not in types for entity in found)
+
+    def scores(self) -> Scores:
+        """The scores of all documents so far."""
+        return Scores(tuple(self._by_document), dict(self._by_type), self._words.f1, self._unscored)
+
+
+def score(documents: Iterable[Document], predictions: Iterable[Sequence[Entity]], types: Sequence[str]) -> Scores:
+    """Scores predictions, one sequence of entities for each document, over the given types."""
+    tally = Tally(types)
+    for document, found in zip(documents, predictions, strict=True):
+        tally.add(document, found)
+    return tally.scores()
+
+
+def _spans(labels: list[str]) -> set[tuple[int, int, str]]:
+    """Spans of words as seqeval reads them, strict."""
+    return {(entity.start, entity.end, entity.tag) for entity in Entities([labels], scheme=IOB2).entities[0]}

@@ -1,0 +1,1 @@
+"""Presents the files of a finished run: conclusions, tables, plots, HTML. Needs no model."""

@@ -1,0 +1,28 @@
+"""While the weights load, a page says so; then the app has its port."""
+
+from __future__ import annotations
+
+import socket
+
+import httpx
+import pytest
+
+from demo.page.waiting import free_port, waiting_page
+
+
+def test_says_that_it_is_loading_and_leaves_the_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GRADIO_SERVER_PORT", raising=False)
+    with waiting_page() as port:
+        reply = httpx.get(f"http://127.0.0.1:{port}/any?query")
+        assert reply.status_code == 503
+        assert reply.headers["Retry-After"] == "3"
+        assert "Loading the weights" in reply.text
+        assert free_port("127.0.0.1") != port
+    with socket.socket() as app:
+        app.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        app.bind(("127.0.0.1", port))
+
+
+def test_takes_the_port_that_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRADIO_SERVER_PORT", "12345")
+    assert free_port("127.0.0.1") == 12345

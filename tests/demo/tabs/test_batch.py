@@ -1,0 +1,166 @@
+"""The tab Batch: files of any kind are read, tagged, scored and written; what is broken is named and left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from demo.limits import MAX_DOCUMENTS
+from demo.settings import MAX_CHARACTERS
+from demo.tabs import batch
+from demo.tabs.batch import CHUNK, entity_table, read_batch, run_batch, summary, tag_documents, write_files
+from demo.uploads import MAX_PROBLEMS, Problems
+from engine import Document, Engine, Entity
+from engine.data.formats import read_documents
+from engine.text.scoring import Counts, count_matches
+
+TEXT = "Famotidine-associated delirium. Six patients had nausea."
+GOLD = (Entity(0, 10, "Chemical", "Famotidine"), Entity(22, 30, "Disease", "delirium"))
+HOSTILE = "<img src=x onerror=alert(1)> ${1+1} {{7*7}} delirium"
+SETTINGS = (None, "", 0.0, 0.1, 0.0)
+
+
+def ignore_progress(*_: Any, **__: Any) -> None:
+    pass
+
+
+def run(engine: Engine, path: Path | None, names: list[str]) -> list[list[Any]]:
+    return list(run_batch(engine, ignore_progress, path and str(path), names, *SETTINGS))  # type: ignore[arg-type]
+
+
+def tagged(engine: Engine, documents: list[Document], *names: str) -> dict[str, list[batch.Tagged]]:
+    *_, last = tag_documents(engine, documents, [engine.strategy(name) for name in names])
+    return last
+
+
+@pytest.fixture
+def lines(tmp_path: Path) -> Path:
+    """JSON lines, the second of which is broken."""
+    path = tmp_path / "some.jsonl"
+    path.write_text(f'{{"id": "a", "text": "{TEXT}"}}\n{{"id": "b"}}\n{{"id": "c", "text": "{HOSTILE}"}}\n')
+    return path
+
+
+class TestRead:
+    def test_a_broken_document_loses_none_of_the_others(self, lines: Path) -> None:
+        documents, problems = read_batch(str(lines))
+        assert [document.id for document in documents] == ["a", "c"]
+        assert problems.listed == ['some.jsonl:2: expected an object with a "text" string; add it']
+
+    def test_too_many_documents(self, tmp_path: Path) -> None:
+        path = tmp_path / "many.jsonl"
+        path.write_text("".join(f'{{"id": "{i}", "text": "x"}}\n' for i in range(MAX_DOCUMENTS + 2)))
+        documents, problems = read_batch(str(path))
+        assert len(documents) == MAX_DOCUMENTS
+        assert "expected at most 500 documents, got more" in problems.listed[0]
+
+    def test_a_document_that_is_too_long(self, tmp_path: Path) -> None:
+        path = tmp_path / "long.jsonl"
+        path.write_text(f'{{"id": "a", "text": "{"x" * (MAX_CHARACTERS + 1)}"}}\n{{"id": "b", "text": "x"}}\n')
+        documents, problems = read_batch(str(path))
+        assert [document.id for document in documents] == ["b"]
+        assert problems.listed == ["document a: expected at most 100,000 characters, got 100,001; split it"]
+
+
+class TestTag:
+    def test_finds_what_the_engine_finds_however_many_documents(self, engine: Engine) -> None:
+        documents = [Document(str(i), TEXT[i:]) for i in range(CHUNK + 3)]
+        seen = [len(found["rule"]) for found in tag_documents(engine, documents, [engine.strategy("rule")])]
+        assert seen == [CHUNK, CHUNK + 3]
+        found = tagged(engine, documents, "rule")["rule"]
+        expected = engine.tag_batch([document.text for document in documents], "rule")
+
+        def shown(entities: Iterable[Entity]) -> list[tuple[int, int, str, float]]:
+            return [(e.start, e.end, e.type, round(e.score, 4)) for e in entities]
+
+        assert [shown(one.document.entities) for one in found] == [shown(result.entities) for result in expected]
+        assert [one.token_layers for one in found] == [result.cost.token_layers for result in expected]
+
+    def test_scores_every_strategy_where_there_is_gold(self, engine: Engine) -> None:
+        documents = [Document("a", TEXT, GOLD), Document("b", HOSTILE)]
+        found = tagged(engine, documents, "dense", "truncate-1")
+        table = summary(documents, found)
+        assert list(table["strategy"]) == ["dense", "truncate-1"]
+        for name, f1 in zip(table["strategy"], table["F1"], strict=True):
+            counts = sum(
+                (
+                    count_matches(d.entities, engine.tag(d.text, name).entities, ("Chemical", "Disease"))
+                    for d in documents
+                ),
+                Counts(),
+            )
+            assert f1 == f"{counts.f1:.4f}"
+
+    def test_a_perfect_result_has_f1_1(self) -> None:
+        document = Document("a", TEXT, GOLD)
+        table = summary([document], {"dense": [batch.Tagged(document, 1, 2, 3.0)]})
+        assert table.loc[0, ["F1", "token-layers kept", "ms per document"]].tolist() == ["1.0000", "50.0%", "3.0"]
+
+    def test_without_gold_there_is_no_score(self, engine: Engine) -> None:
+        documents = [Document("a", TEXT)]
+        assert "F1" not in summary(documents, tagged(engine, documents, "dense"))
+
+    def test_files_hold_what_was_found(self, engine: Engine, tmp_path: Path) -> None:
+        documents = [Document("a", f"Title\n{TEXT}"), Document("b", f"Title\n{HOSTILE}")]
+        found = tagged(engine, documents, "dense", "entropy+recovery")
+        paths = [Path(path) for path in write_files(found, tmp_path)]
+        assert [path.name for path in paths] == [
+            "tagged-dense.jsonl",
+            "tagged-dense.pubtator.txt",
+            "tagged-entropy-recovery.jsonl",
+            "tagged-entropy-recovery.pubtator.txt",
+        ]
+        for path, name in zip(paths, ["dense", "dense", "entropy+recovery", "entropy+recovery"], strict=True):
+            read = list(read_documents(path))
+            assert [d.text for d in read] == [d.text for d in documents]
+            assert [[e.key for e in d.entities] for d in read] == [
+                [e.key for e in one.document.entities] for one in found[name]
+            ]
+
+
+class TestRun:
+    def test_ends_with_tables_and_files(self, engine: Engine, lines: Path) -> None:
+        progress, files = run(engine, lines, ["dense", "rule"])
+        assert "2 of 2 documents tagged" in progress[0]
+        assert "Left out: 1" in progress[0]
+        assert list(progress[1]["value"]["strategy"]) == ["dense", "rule"]
+        assert len(files[3]["value"]) == 4
+        assert not any(Path(path).exists() for path in files[3]["value"])  # ours are gone after the yield
+
+    def test_texts_and_ids_are_text(self, engine: Engine, tmp_path: Path) -> None:
+        path = tmp_path / "<img src=x>.jsonl"
+        path.write_text('{"id": "<b>${1}</b>"}\n{"id": "c", "text": "x", "entities": 3}\n{"text": "x"}')
+        page = run(engine, path, ["dense"])[0][0]
+        assert "<img" not in page
+        assert "<b>" not in page
+        assert "${" not in page
+
+    @pytest.mark.parametrize(
+        ("names", "message"), [([], "No strategy is chosen"), (["dense"], "There is no file yet: upload one")]
+    )
+    def test_what_is_missing_is_said(self, engine: Engine, lines: Path, names: list[str], message: str) -> None:
+        (updates,) = run(engine, None if names else lines, names)
+        assert message in updates[0]
+
+    def test_a_file_without_documents(self, engine: Engine, tmp_path: Path) -> None:
+        path = tmp_path / "broken.jsonl"
+        path.write_text("{\n")
+        (updates,) = run(engine, path, ["dense"])
+        assert "0 of 0 documents tagged" in updates[0]
+        assert "expected one JSON object on the line" in updates[0]
+
+    def test_a_file_of_problems_says_where_reading_ended(self, engine: Engine, tmp_path: Path) -> None:
+        path = tmp_path / "broken.jsonl"
+        path.write_text("{\n" * (MAX_PROBLEMS + 7))
+        (updates,) = run(engine, path, ["dense"])
+        assert f"Left out: {MAX_PROBLEMS}. After so many the file was read no further." in updates[0]
+
+    def test_long_tables_are_cut_and_say_so(self, engine: Engine, lines: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(batch, "LISTED_ENTITIES", 1)
+        documents = [Document("a", TEXT, GOLD)]
+        found = {"dense": [batch.Tagged(documents[0], 1, 1, 1.0)]}
+        assert len(entity_table(found)) == 1
+        assert "shows the first 1 of 2 entities" in batch.status(documents, found, Problems())

@@ -1,0 +1,117 @@
+"""The layer view: the text in words, what happens to them at each layer, and how many are computed."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+
+from demo.html import words
+from demo.html.words import listbox
+from demo.tabs.layers import layer_view, words_computed, words_left
+from engine import Engine, Entity, Result
+
+TEXT = "Famotidine-associated delirium.\nSix patients  on famotidine (20 mg/day) had nausea; all recovered."
+HOSTILE = "<img src=x onerror=alert(1)> ${1+1} {{7*7}} `x` \\n \"quoted\" 'too' <script>alert(1)</script>"
+
+
+class Parsed(HTMLParser):
+    """The text of the list box, and the attributes of all elements by class."""
+
+    def __init__(self, markup: str) -> None:
+        super().__init__()
+        self.text = ""
+        self.options: list[dict[str, Any]] = []
+        self.entities: list[dict[str, Any]] = []
+        self.tags: set[str] = set()
+        self.feed(markup)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        values = dict(attributes)
+        if values.get("role") == "option":
+            self.options.append(values)
+        if "entity" in (values.get("class") or "").split():
+            self.entities.append(values)
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+@pytest.fixture
+def recovered(engine: Engine) -> Result:
+    strategy = engine.strategy("entropy", max_entropy=0.45, min_keep_ratio=0.3, exit_entities=True).recovering()
+    return engine.tag(TEXT, strategy.with_knobs(trigger="confidence", min_confidence=1.0, recovery_limit=2))
+
+
+class TestListbox:
+    @pytest.mark.parametrize("strategy", ["dense", "rule", "truncate-1"])
+    @pytest.mark.parametrize("text", [TEXT, HOSTILE, "אבג 😀 \u202eabc"])
+    def test_holds_the_text_as_text(self, engine: Engine, strategy: str, text: str) -> None:
+        parsed = Parsed(listbox(engine.tag(text, strategy), "Words"))
+        assert parsed.text == text
+        assert parsed.tags == {"div", "span"}
+
+    def test_nothing_in_it_is_a_template(self, engine: Engine) -> None:
+        for view in (listbox(engine.tag(HOSTILE, "rule"), "Words"), layer_view(engine.tag(HOSTILE, "rule"))):
+            assert not re.search(r"\$\{|\{\{|`|<img|<script", view)
+
+    def test_words_say_what_became_of_them(self, engine: Engine, recovered: Result) -> None:
+        parsed = Parsed(listbox(recovered, "Words"))
+        for option, word in zip(parsed.options, recovered.trace.words, strict=True):
+            assert option["data-state"] == {"kept": "alive", "left": "gone", "recovered": "back"}[word.state]
+            assert option.get("data-left") == (None if word.state == "kept" else str(word.layer))
+            assert ("data-back" in option) == (word.state == "recovered")
+            assert option["aria-label"].startswith(f"{word.text}: ")
+        assert sum("came back" in option["aria-label"] for option in parsed.options) == 2
+
+    def test_one_word_is_in_the_tab_order(self, engine: Engine) -> None:
+        parsed = Parsed(listbox(engine.tag(TEXT, "rule"), "Words"))
+        assert [option["tabindex"] for option in parsed.options].count("0") == 1
+
+    def test_entities_are_framed_and_say_when_they_are_decided(self, engine: Engine) -> None:
+        entity = Entity(0, 10, "Chemical", "Famotidine")
+        for strategy, decided in (("truncate-2", "2"), ("dense", "3")):
+            result = replace(engine.tag(TEXT, strategy), entities=(entity,))
+            (frame,) = Parsed(listbox(result, "Words")).entities
+            assert (frame["data-type"], frame["data-decided"]) == ("Chemical", decided)
+
+    def test_long_texts_are_cut_and_the_view_says_so(self, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(words, "MAX_WORDS", 5)
+        view = layer_view(engine.tag(TEXT, "rule"))
+        assert view.count('role="option"') == 5
+        assert "The first 5 of 21 words are shown." in view
+
+
+class TestLayerView:
+    def test_counts_the_words_of_each_layer(self, engine: Engine, recovered: Result) -> None:
+        total = len(recovered.words)
+        assert words_computed(engine.tag(TEXT, "dense")) == [total] * 3
+        assert words_computed(engine.tag(TEXT, "truncate-1")) == [total, 0, 0]
+        left_at_1 = sum(word.state == "left" and word.layer == 1 for word in recovered.trace.words)
+        left = sum(word.state == "left" for word in recovered.trace.words)
+        assert words_computed(recovered) == [total, total - left_at_1, total - left]
+
+    def test_counts_the_words_that_left_even_those_that_are_not_shown(
+        self, engine: Engine, recovered: Result, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert words_left(engine.tag(TEXT, "truncate-1")) == [len(recovered.words), 0, 0]
+        back = sum(word.state == "recovered" for word in recovered.trace.words)
+        assert sum(words_left(recovered)) == len(recovered.words) - words_computed(recovered)[-1] + back
+        monkeypatch.setattr(words, "MAX_WORDS", 5)
+        assert re.findall(r'data-left="(\d+)"><span class="unseen"', layer_view(engine.tag(TEXT, "truncate-1"))) == [
+            "21",
+            "0",
+            "0",
+        ]
+
+    def test_bars_end_where_words_leave(self, engine: Engine, recovered: Result) -> None:
+        bars = re.findall(r'<i data-word="(\d+)"[^>]*?( data-back)? style="--to:(\d+)">', layer_view(recovered))
+        expected = [
+            (str(index), " data-back" if word.state == "recovered" else "", str(word.layer))
+            for index, word in enumerate(recovered.trace.words)
+        ]
+        assert bars == expected

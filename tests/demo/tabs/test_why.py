@@ -1,0 +1,114 @@
+"""The tab Why: scores, reasons, histograms and the table of words."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import re
+from dataclasses import replace
+
+import pytest
+
+from demo.tabs.why import BINS, COLUMNS, csv_link, decision, histograms, table_rows, why_view
+from engine import Engine
+from engine.inspection.explain import WordScores
+
+TEXT = "Famotidine-associated delirium. Six patients on famotidine (20 mg/day) had nausea; all recovered."
+HOSTILE = "<img src=x onerror=alert(1)> ${1+1} {{7*7}} `x` =1+1 @SUM <script>alert(1)</script>"
+
+
+def rows_of(link: str) -> list[list[str]]:
+    content = base64.b64decode(link.partition(",")[2]).decode()
+    return list(csv.reader(io.StringIO(content)))
+
+
+def score(**changes: object) -> WordScores:
+    plain = WordScores(1, "O", 0.9, 0.1, 0.2, 1.0, 0.5, None, 0.2, 0.3, left=False, reason="need")
+    return replace(plain, **changes)  # type: ignore[arg-type]
+
+
+def view(engine: Engine, text: str, strategy: str = "rule") -> str:
+    result = engine.tag(text, strategy)
+    return why_view(result, engine.explain(result))
+
+
+class TestDecision:
+    @pytest.mark.parametrize(
+        ("changes", "said"),
+        [
+            ({"reason": "left", "left": True}, "left: its need is not above"),
+            ({"reason": "need"}, "stayed: its need is above"),
+            ({"reason": "entity"}, "stayed: part of an entity"),
+            ({"reason": "whole"}, "stayed although its need is low: an entity leaves as a whole"),
+            ({"reason": "minimum"}, "stayed although its need is low: kept as one of the minimum"),
+            ({"reason": "few"}, "stayed although its need is low: too few"),
+            ({"reason": ""}, "stayed"),
+            ({"reason": "", "left": True}, "left"),
+        ],
+    )
+    def test_says_why(self, changes: dict[str, object], said: str) -> None:
+        assert decision(score(**changes)).startswith(said)
+
+
+class TestHistograms:
+    def test_show_every_word_once(self) -> None:
+        scores = [(score(need=0.001 * 2**i, left=i < 4),) for i in range(10)]
+        figure = histograms(scores)
+        assert "4 left (filled), 6 stayed (outlined)" in figure
+        assert len(re.findall('<rect class="left"', figure)) == 4
+        assert len(re.findall('<rect class="stayed"', figure)) == 6
+        assert "need, logarithmic" in figure
+        assert "threshold 0.300" in figure
+
+    def test_stand_on_one_another_up_to_the_top(self) -> None:
+        figure = histograms([(score(need=0.2, left=left),) for left in (True, True, False)])
+        heights = [float(height) for height in re.findall(r'height="([\d.]+)"/', figure)]
+        assert heights == pytest.approx([66.67, 33.33], abs=0.01)
+
+    def test_negative_need_has_a_linear_axis(self) -> None:
+        assert "<span>need</span>" in histograms([(score(need=-1.0),), (score(need=1.0),)])
+
+    def test_words_that_may_not_leave_are_counted_apart(self) -> None:
+        assert "1 of them stayed as part of an entity" in histograms([(score(need=float("inf")),), (score(),)])
+        assert "1 of them stayed" in histograms([(score(need=float("inf")),)])
+
+    def test_there_is_one_for_each_gate(self, engine: Engine) -> None:
+        result = engine.tag(TEXT, "entropy", gates=(1, 2))
+        assert histograms(engine.explain(result)).count("<figure>") == 2
+        assert BINS > 10
+
+
+class TestTable:
+    def test_rows_are_the_words(self, engine: Engine) -> None:
+        result = engine.tag(TEXT, "truncate-1")
+        rows = table_rows(result, engine.explain(result))
+        assert len(rows) == len(result.words)
+        first = result.trace.words[0]
+        assert rows[0][:3] == (1, "Famotidine", first.pieces)
+        assert {row[3] == row[4] for row in rows} == {True}
+        assert {row[5:] for row in rows} == {(1, "left")}
+
+    def test_the_download_holds_all_words_and_no_formula(self, engine: Engine) -> None:
+        result = engine.tag(HOSTILE, "rule")
+        rows = rows_of(csv_link(result, engine.explain(result)))
+        assert rows[0] == list(COLUMNS)
+        assert [row[1].lstrip("'") for row in rows[1:]] == [word.text.lstrip("'") for word in result.trace.words]
+        assert not any(row[1].startswith(("=", "@", "+", "-")) for row in rows[1:])
+
+    def test_lone_surrogates_can_be_downloaded(self, engine: Engine) -> None:
+        result = engine.tag("a \ud800b", "rule")
+        assert len(rows_of(csv_link(result, engine.explain(result)))) == len(result.words) + 1
+
+
+class TestView:
+    def test_shows_text_as_text(self, engine: Engine) -> None:
+        assert not re.search(r"\$\{|\{\{|`|<img|<script", view(engine, HOSTILE))
+
+    def test_a_strategy_without_gates_says_so(self, engine: Engine) -> None:
+        assert "dense has no gates" in view(engine, TEXT, "dense")
+
+    @pytest.mark.parametrize("strategy", ["rule", "entropy", "random", "truncate-1", "entropy+recovery"])
+    def test_every_word_has_its_scores(self, engine: Engine, strategy: str) -> None:
+        page = view(engine, TEXT, strategy)
+        assert page.count("data-gates=") == page.count('role="option"') == len(engine.tag(TEXT).words)

@@ -1,0 +1,40 @@
+import tracemalloc
+
+import pytest
+
+from engine.data.corpora import load_corpus
+from engine.data.stored import StoredDocuments
+from engine.text.documents import Document, Entity
+from eval.report import SAMPLE
+
+
+def document(number):
+    return Document(str(number), "é" * 1000 + str(number), (Entity(0, 4, "Chemical", "éééé"),), 3)
+
+
+def test_documents_come_back_one_by_one_and_in_slices():
+    stored = StoredDocuments(map(document, range(10)))
+    assert len(stored) == 10
+    assert stored[7] == document(7)
+    assert stored[-1] == document(9)
+    assert stored[3:5] == (document(3), document(4))
+    assert stored[8:99] == (document(8), document(9))
+    assert list(stored) == [document(number) for number in range(10)]
+    with pytest.raises(IndexError):
+        stored[10]
+
+
+def test_memory_does_not_hold_them():
+    tracemalloc.start()
+    stored = StoredDocuments(map(document, range(2000)))
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(stored) == 2000
+    assert held < 200_000
+
+
+def test_a_corpus_on_disk_is_the_one_in_memory():
+    stored, held = (load_corpus(str(SAMPLE), limit=7, on_disk=on_disk) for on_disk in (True, False))
+    assert isinstance(stored.documents, StoredDocuments)
+    assert tuple(stored.documents) == held.documents
+    assert (stored.types, stored.skipped) == (held.types, held.skipped)

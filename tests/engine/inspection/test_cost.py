@@ -1,0 +1,57 @@
+from unittest.mock import patch
+
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
+
+from engine.inspection.cost import layer_multiply_adds
+from engine.model import linear
+from engine.pruning.controllers import EntropyController, RuleController
+from engine.pruning.recovery import Recovery
+from engine.pruning.strategy import Strategy
+from tests.conftest import TEXT
+
+EVERYTHING = Recovery("confidence", min_confidence=1.0)
+
+
+def test_the_layer_formula_is_that_of_the_design_for_a_feed_forward_of_4d():
+    n, d = 230, 768
+    assert layer_multiply_adds(n, d, 4 * d) == 12 * n * d**2 + 2 * n**2 * d
+
+
+def test_frozen_rows_cost_keys_and_values():
+    n, m, d = 230, 70, 768
+    assert layer_multiply_adds(m, d, 4 * d, visible=n) == (2 * n + 10 * m) * d**2 + 2 * m * n * d
+
+
+def counted(engine, text, strategy):
+    # The counter knows attention on CPUs only as plain matrix multiplies, and counts the rows that rounding adds.
+    with (
+        FlopCounterMode(display=False) as counter,
+        sdpa_kernel(SDPBackend.MATH),
+        patch.object(linear, "PACKABLE", False),
+    ):
+        result = engine.tag(text, strategy)
+    return counter.get_total_flops() // 2, result.cost.multiply_adds
+
+
+def test_formula_equals_torchs_own_counter(engine):
+    for strategy in (
+        "dense",
+        "truncate-1",
+        Strategy("entropy", (1, 2), EntropyController(0.4, 0, exit_entities=True)),
+        Strategy("rule", (1, 2), RuleController(1.0)),
+        Strategy("rule", (1, 2), RuleController(1.0, received=0.0)),
+        Strategy("rule", (1, 2), RuleController(1.0, entropy=1.0)),
+        Strategy("rule", (1, 2), RuleController(1.0), context="freeze"),
+        Strategy("entropy", (1,), EntropyController(0.4, 0, exit_entities=True), recovery=EVERYTHING),
+    ):
+        measured, formula = counted(engine, TEXT, strategy)
+        assert formula == measured, strategy
+
+
+def test_pruning_costs_less_and_long_texts_add_up(engine):
+    pruned = Strategy("entropy", (1,), EntropyController(0.4, 0, exit_entities=True))
+    dense, less = engine.tag(TEXT, "dense").cost, engine.tag(TEXT, pruned).cost
+    assert less.multiply_adds < dense.multiply_adds == less.dense_multiply_adds
+    windows = engine.tag(TEXT * 20, "dense")
+    assert windows.cost.rows[0] == sum(len(part.window.input_ids) for part in windows._placed)

@@ -1,0 +1,77 @@
+"""The packed multiply is that of PyTorch, and never one of weights that have changed since."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.model.linear import BFLOAT16, PACKABLE, Linear, packs, rounded
+
+needs_onednn = pytest.mark.skipif(not PACKABLE, reason="oneDNN on x86 alone")
+
+
+@pytest.fixture
+def layer() -> Linear:
+    torch.manual_seed(0)
+    return Linear(16, 24)
+
+
+def plain(layer: Linear, rows: torch.Tensor) -> torch.Tensor:
+    with torch.enable_grad():
+        assert not packs(rows)
+        return layer(rows).detach()
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("activation", [None, "gelu", "gelu_new", "relu"])
+def test_packed_weights_give_the_same_for_all_and_for_some_columns(activation):
+    layer, rows = Linear(16, 24, activation), torch.randn(5, 16)
+    torch.testing.assert_close(layer(rows), plain(layer, rows), atol=1e-5, rtol=0)
+    torch.testing.assert_close(layer(rows, 8), plain(layer, rows)[:, 8:], atol=1e-5, rtol=0)
+    torch.testing.assert_close(layer(rows, 0, 8), plain(layer, rows)[:, :8], atol=1e-5, rtol=0)
+
+
+@needs_onednn
+@torch.no_grad()
+def test_without_gradients_weights_are_packed_once(layer):
+    rows = torch.randn(3, 16)
+    assert packs(rows)
+    layer(rows)
+    ((_, packed),) = layer._packed.values()
+    layer(torch.randn(7, 16))
+    assert [one for _, one in layer._packed.values()] == [packed]
+
+
+@needs_onednn
+@pytest.mark.skipif(not BFLOAT16, reason="a processor with bfloat16 alone")
+@torch.no_grad()
+def test_bfloat16_is_packed_as_well(layer):
+    rows = torch.randn(3, 16)
+    exact = layer(rows)
+    low = layer.to(torch.bfloat16)(rows.bfloat16())
+    assert low.dtype == torch.bfloat16
+    torch.testing.assert_close(low.float(), exact, atol=0.05, rtol=0)
+
+
+def test_a_step_of_training_and_loaded_weights_are_seen(layer):
+    rows = torch.randn(3, 16)
+    with torch.no_grad():
+        layer(rows)
+    layer(rows).sum().backward()
+    torch.optim.SGD(layer.parameters(), lr=0.5).step()
+    with torch.no_grad():
+        torch.testing.assert_close(layer(rows), plain(layer, rows), atol=1e-5, rtol=0)
+        layer.load_state_dict({"weight": torch.ones(24, 16), "bias": torch.zeros(24)})
+        torch.testing.assert_close(layer(rows), rows.sum(1, keepdim=True).expand(3, 24), atol=1e-5, rtol=0)
+
+
+@given(count=st.integers(1, 3000))
+def test_rounding_adds_few_rows_of_zeros_and_leaves_few_different_numbers(count):
+    rows = torch.ones(count, 1)
+    with torch.no_grad():
+        more = rounded(rows)
+        assert torch.equal(more[:count], rows)
+        assert not more[count:].any()
+        assert len(more) - count < max(8, count // 8)
+        assert len({len(rounded(torch.ones(n, 1))) for n in (count, len(more))}) == 1
+    assert rounded(rows) is rows  # with gradients in float32, as it is

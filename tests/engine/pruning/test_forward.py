@@ -1,0 +1,231 @@
+"""Rules 1, 2 and 6 of the design: dense is plain, removal equals masking, λ works over its whole range."""
+
+import itertools
+from copy import deepcopy
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from transformers import BertModel
+
+from engine.model.packing import RaggedBatch
+from engine.pruning.controllers import EntropyController, ExitController, RandomController, RuleController
+from engine.pruning.forward import run
+from engine.pruning.strategy import Strategy
+from engine.text.words import split_words
+from tests.conftest import TEXT
+
+TEXTS = (TEXT, "Nausea after aspirin.", "x", TEXT[50:] + " " + TEXT[:90])
+PRUNING = (
+    Strategy("entropy", (1, 2), EntropyController(0.45, neighbours=0, exit_entities=True)),
+    Strategy("entropy", (1, 2), EntropyController(0.5, neighbours=1)),
+    Strategy("rule", (1, 2), RuleController(0.5, min_keep_ratio=0.0)),
+    Strategy("truncate-2", (2,), ExitController()),
+)
+
+
+@pytest.fixture(scope="module")
+def batch(engine):
+    texts = [[text[a:b] for a, b in split_words(text)] for text in TEXTS]
+    return RaggedBatch.from_windows([window for words in texts for window in engine.pieces.windows(words)])
+
+
+@pytest.fixture(scope="module")
+def huggingface(engine) -> BertModel:
+    config = deepcopy(engine.encoder.config)
+    config._attn_implementation = "eager"
+    reference = BertModel(config, add_pooling_layer=False).eval()
+    reference.load_state_dict(engine.encoder.huggingface_state())
+    return reference
+
+
+def computed(memory) -> list[tuple[int, ...]]:
+    """Rows of each window that each layer computed."""
+    return [layer.computed for layer in memory.layers]
+
+
+@torch.no_grad()
+def masked_reference(model: BertModel, batch: RaggedBatch, left_at: np.ndarray) -> list[torch.Tensor]:
+    """Hidden states after each layer where rows that left are masked inside the softmax, by Hugging Face's layers."""
+    outputs = []
+    ids, position, window = map(torch.from_numpy, (batch.input_ids, batch.position, batch.window_of_rows()))
+    hidden = model.embeddings(input_ids=ids[None], position_ids=position[None])
+    row_left_at = torch.from_numpy(np.where(batch.word < 0, 10**6, left_at[batch.word]))
+    for number, layer in enumerate(model.encoder.layer, start=1):
+        sees = (window[:, None] == window[None]) & (row_left_at >= number)[None]
+        sees |= torch.eye(len(window), dtype=torch.bool)  # a row alone in its window must see something
+        mask = torch.zeros(sees.shape).masked_fill(~sees, float("-inf"))[None, None]
+        output = layer(hidden, attention_mask=mask)
+        hidden = output[0] if isinstance(output, tuple) else output
+        outputs.append(hidden[0])
+    return outputs
+
+
+@torch.no_grad()
+def frozen_reference(model: BertModel, batch: RaggedBatch, left_at: np.ndarray) -> list[torch.Tensor]:
+    """Hidden states after each layer where rows that left are written back after it, by Hugging Face's layers."""
+    ids, position, window = map(torch.from_numpy, (batch.input_ids, batch.position, batch.window_of_rows()))
+    hidden = model.embeddings(input_ids=ids[None], position_ids=position[None])
+    frozen_after = torch.from_numpy(np.where(batch.word < 0, 10**6, left_at[batch.word]))
+    mask = torch.zeros(len(ids), len(ids)).masked_fill(window[:, None] != window[None], float("-inf"))[None, None]
+    outputs = []
+    for number, layer in enumerate(model.encoder.layer, start=1):
+        output = layer(hidden, attention_mask=mask)
+        new = output[0] if isinstance(output, tuple) else output
+        hidden = torch.where((frozen_after < number)[None, :, None], hidden, new)
+        outputs.append(hidden[0])
+    return outputs
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(("context", "reference"), [("drop", masked_reference), ("freeze", frozen_reference)])
+@pytest.mark.parametrize("strategy", PRUNING, ids=lambda s: s.name)
+def test_removing_rows_equals_masking_them_and_freezing_equals_writing_them_back(
+    engine, batch, huggingface, strategy, context, reference
+):
+    memory = run(engine.model, batch, replace(strategy, context=context))
+    assert 0 < sum(memory.left_at < engine.encoder.num_layers) <= len(batch.words), "nobody left: this shows nothing"
+    hidden = reference(huggingface, batch, memory.left_at)
+    first = np.flatnonzero(batch.first)
+    for word, layer in enumerate(memory.left_at.tolist()):
+        logits = engine.model.logits(layer, hidden[layer - 1][first[word]])
+        np.testing.assert_allclose(memory.probabilities[word], logits.softmax(-1), atol=1e-4)
+
+
+@torch.no_grad()
+def test_the_context_mode_changes_labels_and_cost_alone_where_decisions_are_replayed(engine, batch):
+    strategy = PRUNING[0]
+    dropped, frozen = (run(engine.model, batch, replace(strategy, gates=(1,), context=c)) for c in ("drop", "freeze"))
+    assert dropped.left_at.tolist() == frozen.left_at.tolist()  # the only gate sees the same
+    assert computed(dropped) == computed(frozen)
+    assert frozen.layers[-1].visible > dropped.layers[-1].visible
+    assert not np.allclose(dropped.probabilities, frozen.probabilities, atol=1e-3)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(
+    "controller",
+    [
+        EntropyController(max_entropy=0.0),
+        RuleController(min_keep_ratio=1.0),
+        EntropyController(1.0, min_keep_ratio=1.0),
+    ],
+)
+def test_a_strategy_that_keeps_everything_equals_dense(engine, batch, controller):
+    memory = run(engine.model, batch, Strategy("any", (1, 2), controller))
+    dense = run(engine.model, batch, Strategy("dense"))
+    assert memory.layers == dense.layers
+    np.testing.assert_allclose(memory.probabilities, dense.probabilities, atol=1e-4)
+
+
+@torch.no_grad()
+def test_rows_really_go_and_a_finished_window_has_none(engine, batch):
+    memory = run(engine.model, batch, Strategy("all", (1,), EntropyController(1.0, exit_entities=True)))
+    assert computed(memory) == [batch.lengths]
+    assert (memory.left_at == 1).all()
+    controller = EntropyController(1.0, exit_entities=True, min_keep_ratio=0.5)
+    memory = run(engine.model, batch, Strategy("half", (1,), controller))
+    assert all(0 < after < before for before, after in zip(*computed(memory)[:2], strict=True) if before > 3)
+
+
+@torch.no_grad()
+def test_a_window_in_which_under_a_tenth_would_leave_keeps_all(engine):
+    words = ["nausea"] * 30
+    batch = RaggedBatch.from_windows(engine.pieces.windows(words))
+
+    class Few:
+        uses_attention = False
+
+        def __init__(self, leaving):
+            self.leaving = leaving
+
+        def __call__(self, gate):
+            from engine.pruning.controllers import Decision
+
+            leaves = np.arange(len(gate.words)) < self.leaving
+            return Decision(leaves & gate.alive, np.zeros(len(gate.words)))
+
+    for leaving, left in ((2, 0), (3, 3), (30, 30)):
+        memory = run(engine.model, batch, Strategy("few", (1,), Few(leaving)))
+        assert int((memory.left_at == 1).sum()) == left
+
+
+@torch.no_grad()
+def test_random_replays_the_counts_of_each_window_and_gate_with_other_words(engine, batch):
+    replayed = PRUNING[2]
+    reference = run(engine.model, batch, replayed)
+    memories = [
+        run(engine.model, batch, Strategy("random", (1, 2), RandomController(replayed, seed)), reference.leave_counts())
+        for seed in range(2)
+    ]
+    for memory in memories:
+        for gate, counts in reference.leave_counts().items():
+            assert memory.leave_counts()[gate].tolist() == counts.tolist()
+    assert len({tuple(m.left_at.tolist()) for m in (reference, *memories)}) == 3
+
+
+@torch.no_grad()
+def test_a_larger_lambda_prunes_strictly_more_over_its_whole_range(engine, batch):
+    def kept(lambda_: float) -> int:
+        controller = RuleController(lambda_, neighbours=0, min_keep_ratio=0.0)
+        return sum(map(sum, computed(run(engine.model, batch, Strategy("rule", (1, 2), controller)))))
+
+    low, high = RuleController.LAMBDA_RANGE
+    rates = [kept(low + (high - low) * step / 4) for step in range(5)]
+    assert all(after < before for before, after in itertools.pairwise(rates)), rates
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(
+    ("controller", "knob", "value"),
+    [
+        (EntropyController(0.4), "max_entropy", 0.6),
+        (EntropyController(0.4), "neighbours", 0),
+        (EntropyController(0.6), "exit_entities", True),
+        (EntropyController(0.6, 0), "min_keep_ratio", 0.9),
+        (RuleController(0.5), "lambda_", -0.5),
+        (RuleController(0.5), "uncertainty", 0.0),
+        (RuleController(0.5), "received", 3.0),
+        (RuleController(0.5), "entropy", -3.0),
+        (RuleController(0.5, neighbours=0), "neighbours", 2),
+        (RuleController(2.0, min_keep_ratio=0.0), "min_keep_ratio", 0.9),
+    ],
+)
+def test_every_knob_changes_who_leaves(engine, batch, controller, knob, value):
+    strategy = Strategy("any", (1, 2), controller)
+    before = run(engine.model, batch, strategy).left_at
+    after = run(engine.model, batch, strategy.with_knobs(**{knob: value})).left_at
+    assert before.tolist() != after.tolist()
+
+
+@torch.no_grad()
+def test_gates_change_who_leaves(engine, batch):
+    strategy = Strategy("any", (1, 2), EntropyController(0.5))
+    assert len(set(map(sum, computed(run(engine.model, batch, strategy))))) == 3
+    lengths = computed(run(engine.model, batch, strategy.with_knobs(gates=2)))
+    assert lengths[0] == lengths[1]
+    assert sum(lengths[2]) < sum(lengths[1])
+
+
+@torch.no_grad()
+def test_each_gate_may_have_a_threshold_of_its_own(engine, batch):
+    def left(*thresholds: float) -> list[int]:
+        controller = EntropyController(thresholds, neighbours=0, exit_entities=True)
+        return run(engine.model, batch, Strategy("entropy", (1, 2), controller)).left_at.tolist()
+
+    assert left(0.4) == left(0.4, 0.4)
+    assert 1 not in left(0.0, 0.4)
+    assert 2 in left(0.0, 0.4)
+    assert set(left(0.4, 1.0)) == {1, 2}
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("floor", [0.25, 0.5, 0.8])
+def test_min_keep_ratio_is_the_share_of_words_alive_after_the_last_gate(engine, batch, floor):
+    controller = EntropyController(1.0, neighbours=0, exit_entities=True, min_keep_ratio=floor)
+    memory = run(engine.model, batch, Strategy("entropy", (1, 2), controller))
+    alive = np.bincount(batch.words.window[memory.alive], minlength=len(batch.lengths))
+    wanted = np.ceil(batch.words.counts * floor)
+    assert (alive >= wanted).all()
+    assert alive.sum() <= wanted.sum() + len(batch.lengths)  # an entity of several words stays whole

@@ -1,0 +1,87 @@
+"""The learned controller: features, the network's file, and what it decides."""
+
+import numpy as np
+import pytest
+
+from engine.errors import InputError
+from engine.model.packing import RaggedBatch
+from engine.pruning.forward import run
+from engine.pruning.learned import FEATURES, LearnedController, Network, features
+from engine.pruning.strategy import Strategy
+from engine.text.words import split_words
+from tests.conftest import TEXT
+from tests.engine.pruning.test_controllers import SURE, UNSURE, gate, leaving
+
+NAMES = ("entropy", "windowed_entropy")
+
+
+def network(*bias: float, names: tuple[str, ...] = NAMES) -> Network:
+    """Networks of gates 1, 2, … whose risk grows with the last feature."""
+    inner = np.zeros((len(names), 1), dtype=np.float32)
+    inner[-1] = 1.0
+    one = np.ones(1, dtype=np.float32)
+    return Network(names, {number: (inner, 20 * one, one, one * (b - 20)) for number, b in enumerate(bias, start=1)})
+
+
+def mlp(max_risk: float, *bias: float, **settings) -> LearnedController:
+    return LearnedController(max_risk, network=network(*bias), **settings)
+
+
+def test_words_leave_whose_label_is_unlikely_to_change_and_entities_whole():
+    at = gate([0, 0, 0, 1, 2, 0, 0], [SURE, UNSURE, SURE, SURE, SURE, SURE, SURE])
+    assert leaving(mlp(0.2, 0.0, exit_entities=True), at) == [3, 4, 5, 6]
+    assert leaving(mlp(0.2, 0.0), at) == [6]
+    assert leaving(mlp(0.0, 0.0), at) == []
+    assert leaving(mlp(1.0, 0.0, exit_entities=True), at) == list(range(7))
+
+
+def test_every_feature_is_a_finite_column():
+    columns = features(gate([0, 1, 2, 0], [UNSURE, SURE, SURE, 1.0]), tuple(FEATURES))
+    assert columns.shape == (4, len(FEATURES))
+    assert np.isfinite(columns).all()
+    assert (columns.std(0) > 0).all()
+
+
+def test_only_named_features_are_computed_and_attention_is_counted_as_cost():
+    assert not mlp(0.1, 0.0).uses_attention
+    with_attention = network(0.0, names=("entropy", "attention_received"))
+    assert LearnedController(network=with_attention).uses_attention
+    assert features(gate([0, 1], [SURE, SURE]), ("margin",)).shape == (2, 1)
+
+
+def test_networks_survive_their_file(tmp_path):
+    before = network(0.5, -0.5)
+    before.save(tmp_path / "file")
+    after = Network.load(tmp_path / "file")
+    at = gate([0, 1, 0], [SURE, UNSURE, SURE])
+    assert after.names == before.names
+    assert after.risk(at).tolist() == before.risk(at).tolist()
+
+
+def test_a_damaged_file_and_an_unknown_gate_are_named(tmp_path):
+    (tmp_path / "file").write_text("nothing")
+    with pytest.raises(InputError, match=r"expected the networks of a learned controller in .*file, got none"):
+        Network.load(tmp_path / "file")
+    with pytest.raises(InputError, match=r"expected a gate out of \[\] for mlp, got 1"):
+        network().risk(gate([0], [SURE]))
+
+
+def test_a_model_without_networks_names_the_command_that_makes_them(engine):
+    with pytest.raises(InputError, match=r"python -m engine\.training\.controller --model"):
+        engine.tag(TEXT, "mlp")
+
+
+def test_the_networks_are_no_setting():
+    strategy = Strategy("mlp", (1, 2), mlp(0.1, 0.0, 0.0))
+    assert "network" not in strategy.knobs()
+    assert Strategy.from_json(strategy.to_json()) == strategy
+
+
+def test_every_knob_changes_who_leaves(engine):
+    batch = RaggedBatch.from_windows(engine.pieces.windows([TEXT[a:b] for a, b in split_words(TEXT)]))
+    controller = LearnedController(0.6, network=network(1.0, 1.0, names=("entropy",)))
+    strategy = Strategy("mlp", (1, 2), controller)
+    before = run(engine.model, batch, strategy).left_at.tolist()
+    assert len(set(before)) > 1
+    for knob, value in (("max_risk", 0.65), ("exit_entities", True), ("min_keep_ratio", 0.9), ("gates", (2,))):
+        assert run(engine.model, batch, strategy.with_knobs(**{knob: value})).left_at.tolist() != before, knob

@@ -1,0 +1,173 @@
+"""Rule 3, and what makes words come back: triggers fire where they should, and the rest of the pass is replayed."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from engine.errors import InputError
+from engine.model.packing import RaggedBatch
+from engine.pruning.controllers import EntropyController
+from engine.pruning.forward import forward, recover, run
+from engine.pruning.memory import GateRecord, HeadOutput, LayerRun, MemoryBuffer
+from engine.pruning.recovery import Recovery
+from engine.pruning.strategy import Strategy
+from engine.text.words import split_words
+from tests.engine.model.test_packing import window
+from tests.engine.pruning.test_forward import TEXTS, frozen_reference, huggingface, masked_reference  # noqa: F401
+
+ENTROPY = EntropyController(0.45, neighbours=0, exit_entities=True)
+REFERENCES = {"drop": masked_reference, "freeze": frozen_reference}
+ALWAYS = Recovery("confidence", min_confidence=1.0)
+
+
+@pytest.fixture(scope="module")
+def batch(engine):
+    texts = [[text[a:b] for a, b in split_words(text)] for text in TEXTS]
+    return RaggedBatch.from_windows([window for words in texts for window in engine.pieces.windows(words)])
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("context", ["drop", "freeze"])
+def test_recovering_every_word_equals_dense(engine, batch, context):
+    memory = forward(engine.model, batch, (1, 2), ENTROPY, context)
+    left = ~memory.alive
+    assert len(set(memory.left_at[left].tolist())) == 2, "words must leave at both gates to show anything"
+    recover(engine.model, memory, left, context)
+    dense = run(engine.model, batch, Strategy("dense"))
+    changed = np.isin(batch.words.window, batch.words.window[left])
+    np.testing.assert_allclose(memory.probabilities[changed], dense.probabilities[changed], atol=1e-4)
+    assert memory.alive.all()
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("context", ["drop", "freeze"])
+def test_recovered_words_stay_to_the_end_and_all_others_leave_where_they_left(engine, batch, huggingface, context):  # noqa: F811
+    """Equal to Hugging Face's layers with these words masked (or written back) where they left."""
+    memory = forward(engine.model, batch, (1, 2), ENTROPY, context)
+    before = memory.probabilities.copy()
+    words = ~memory.alive & (np.arange(len(memory.alive)) % 3 == 0)
+    assert words.any()
+    recover(engine.model, memory, words, context)
+    layers = engine.encoder.num_layers
+    hidden = REFERENCES[context](huggingface, batch, np.where(words, layers, memory.left_at))
+    first = np.flatnonzero(batch.first)
+    rerun = np.isin(batch.words.window, batch.words.window[words])
+    for word in range(len(words)):
+        if memory.alive[word] and rerun[word]:
+            logits = engine.model.logits(layers, hidden[layers - 1][first[word]])
+            np.testing.assert_allclose(memory.probabilities[word], logits.softmax(-1), atol=1e-4)
+        else:
+            assert memory.probabilities[word].tolist() == before[word].tolist()
+
+
+@torch.no_grad()
+def test_a_batch_recovers_like_its_windows_one_by_one(engine, batch):
+    strategy = Strategy("entropy", (1, 2), ENTROPY, recovery=ALWAYS)
+    together = engine.tag_batch(TEXTS, strategy)
+    alone = [engine.tag(text, strategy) for text in TEXTS]
+    for one, other in zip(together, alone, strict=True):
+        np.testing.assert_allclose(one.probabilities, other.probabilities, atol=1e-4)
+        assert one.cost == other.cost
+    states = {word.state for result in together for word in result.trace.words}
+    assert "recovered" in states
+
+
+@torch.no_grad()
+def test_a_rerun_starts_at_the_gate_and_not_before(engine, batch):
+    plain = Strategy("entropy", (2,), ENTROPY)
+    without = run(engine.model, batch, plain)
+    memory = run(engine.model, batch, replace(plain, recovery=ALWAYS))
+    assert [layer.number for layer in memory.layers] == [1, 2, 3, 3]
+    doubtful = ALWAYS.fires(without)
+    assert [rows > 0 for rows in memory.layers[-1].computed] == doubtful.tolist()
+    assert not memory.matrices
+
+
+def memory_of(end: list[list[float]], gate: list[list[float]], left: list[int]) -> MemoryBuffer:
+    """A finished pass over one window: label distributions (O, B, I) at the end and at a gate, and who left there."""
+    batch = RaggedBatch.from_windows([window([1] * len(end))])
+    memory = MemoryBuffer.of(batch, 3, 2)
+    head = HeadOutput(1, np.arange(len(end)), torch.tensor(gate).log())
+    leaves = np.isin(np.arange(len(end)), left)
+    memory.gates.append(GateRecord(LayerRun(1, batch.lengths, batch.lengths), head, leaves, np.zeros(len(end))))
+    memory.probabilities[:] = np.where(leaves[:, None], gate, end)
+    memory.alive, memory.left_at = ~leaves, np.where(leaves, 1, 2)
+    return memory
+
+
+OUT, SPLIT, BEGIN, INSIDE = [0.98, 0.01, 0.01], [0.5, 0.4, 0.1], [0.01, 0.98, 0.01], [0.01, 0.01, 0.98]
+
+
+@pytest.mark.parametrize(
+    ("trigger", "end", "gate", "fires"),
+    [
+        ("confidence", [OUT, SPLIT, OUT], [OUT, OUT, OUT], True),
+        ("confidence", [OUT, OUT, OUT], [OUT, SPLIT, OUT], False),
+        ("entropy_spike", [OUT, SPLIT, OUT], [OUT, OUT, OUT], True),
+        ("entropy_spike", [OUT, SPLIT, OUT], [OUT, SPLIT, OUT], False),
+        ("entity_loss", [OUT, OUT, OUT], [OUT, BEGIN, OUT], True),
+        ("entity_loss", [OUT, INSIDE, OUT], [OUT, INSIDE, OUT], True),
+        ("entity_loss", [BEGIN, INSIDE, OUT], [BEGIN, INSIDE, OUT], False),
+        ("any", [OUT, SPLIT, OUT], [OUT, OUT, OUT], True),
+        ("any", [BEGIN, INSIDE, OUT], [BEGIN, INSIDE, OUT], False),
+    ],
+)
+def test_a_trigger_fires_on_what_it_is_for(trigger, end, gate, fires):
+    recovery = Recovery(trigger, min_confidence=0.6, max_rise=0.3)
+    memory = memory_of(end, gate, left=[2])
+    assert recovery.fires(memory).tolist() == [fires]
+    assert recovery.choose(memory).tolist() == [False, False, fires]
+
+
+def test_a_word_that_left_raises_no_confidence_alarm_itself():
+    memory = memory_of([OUT, OUT], [OUT, SPLIT], left=[1])
+    assert Recovery("confidence", min_confidence=0.6).fires(memory).tolist() == [False]
+
+
+def test_where_all_left_those_that_left_last_are_doubted():
+    memory = memory_of([OUT] * 3, [SPLIT, OUT, OUT], left=[0])
+    last = HeadOutput(2, np.array([1, 2]), torch.tensor([SPLIT, OUT]).log())
+    memory.gates.append(GateRecord(memory.gates[0].layer, last, np.array([False, True, True]), np.zeros(3)))
+    memory.probabilities[1:] = SPLIT, OUT
+    memory.alive[:] = False
+    for recovery in (Recovery("confidence", min_confidence=0.6), Recovery("entropy_spike", max_rise=0.3)):
+        assert recovery.fires(memory).tolist() == [True]
+        assert recovery.choose(memory).all()
+    memory.probabilities[1] = OUT
+    assert not Recovery("confidence", min_confidence=0.6).fires(memory).any()
+
+
+def test_the_least_certain_words_come_back_first():
+    memory = memory_of([SPLIT] * 4, [OUT, SPLIT, [0.8, 0.1, 0.1], OUT], left=[0, 1, 2])
+    for limit, back in ((1, [1]), (2, [1, 2]), (3, [0, 1, 2])):
+        recovery = Recovery("confidence", min_confidence=0.6, recovery_limit=limit)
+        assert np.flatnonzero(recovery.choose(memory)).tolist() == back
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(
+    ("knob", "value"), [("trigger", "entity_loss"), ("min_confidence", 0.0), ("max_rise", 1.0), ("recovery_limit", 1)]
+)
+def test_every_knob_changes_who_comes_back(engine, batch, knob, value):
+    start = {"trigger": "entropy_spike"} if knob in ("trigger", "max_rise") else {"trigger": "confidence"}
+    recovery = Recovery(min_confidence=0.9, max_rise=-0.2, **start)
+    strategy = Strategy("entropy", (1, 2), ENTROPY, recovery=recovery)
+    before = run(engine.model, batch, strategy).recovered
+    after = run(engine.model, batch, strategy.with_knobs(**{knob: value})).recovered
+    assert before.any()
+    assert before.tolist() != after.tolist()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"trigger": "never"}, "expected a trigger out of"),
+        ({"min_confidence": 2.0}, "expected min_confidence as a number between 0 and 1"),
+        ({"recovery_limit": 0}, "expected recovery_limit as a whole number between 1"),
+    ],
+)
+def test_settings_out_of_range_are_refused(settings, message):
+    with pytest.raises(InputError, match=message):
+        Recovery(**settings)

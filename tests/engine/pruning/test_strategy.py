@@ -1,0 +1,81 @@
+import json
+
+import pytest
+
+from engine.errors import InputError
+from engine.pruning.controllers import EntropyController, RandomController, RuleController
+from engine.pruning.strategy import Strategy, default_strategy
+
+ENTROPY = Strategy("entropy", (2, 3), EntropyController(0.2, exit_entities=True), "fast")
+
+
+@pytest.mark.parametrize(
+    "strategy",
+    [
+        Strategy("dense"),
+        ENTROPY,
+        ENTROPY.with_knobs(max_entropy=(0.1, 0.2)),
+        Strategy("rule", (1,), RuleController(-0.5)),
+        Strategy("random", (2, 3), RandomController(ENTROPY, 4)),
+        default_strategy("truncate-3", 6),
+    ],
+)
+def test_json_round_trip(strategy):
+    assert Strategy.from_json(json.loads(json.dumps(strategy.to_json()))) == strategy
+
+
+def test_lambda_is_written_without_underscore():
+    assert Strategy("rule", (1,), RuleController(0.5)).to_json()["controller"]["lambda"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Strategy("a", (3, 2), EntropyController()), "expected ascending layer numbers"),
+        (lambda: Strategy("a", (0,), EntropyController()), "expected ascending layer numbers"),
+        (lambda: Strategy("a", (2,)), "expected gates together with a controller"),
+        (lambda: EntropyController(max_entropy=1.5), "expected max_entropy as a number between 0 and 1, got 1.5"),
+        (lambda: EntropyController(max_entropy=float("nan")), "expected max_entropy"),
+        (lambda: EntropyController(max_entropy=10**400), "expected max_entropy"),
+        (lambda: EntropyController(min_keep_ratio="half"), "expected min_keep_ratio"),
+        (lambda: RuleController(lambda_=9), "expected lambda as a number between -2 and 2, got 9"),
+        (lambda: EntropyController(neighbours=1.5), "expected neighbours as a whole number"),
+        (lambda: EntropyController(exit_entities=5), "expected exit_entities as true or false"),
+        (lambda: EntropyController((0.1, 2.0)), "expected max_entropy as a number between 0 and 1, got 2.0"),
+        (lambda: EntropyController(()), "expected max_entropy as a number"),
+        (lambda: ENTROPY.with_knobs(gates=2.5), "expected ascending layer numbers"),
+        (lambda: default_strategy("truncate-3", 6).with_knobs(gates=2), "expected a knob of truncate-3"),
+        (lambda: ENTROPY.with_knobs(lambda_=1.0), "expected a knob of entropy out of"),
+        (lambda: Strategy("dense").with_knobs(gates=(1,)), "expected a knob of dense"),
+        (lambda: default_strategy("truncate-6", 6), "expected truncate-1 to truncate-5"),
+        (lambda: default_strategy("magic", 6), "expected a strategy out of"),
+        (
+            lambda: Strategy.from_json({"name": "a", "gates": [1], "controller": {"kind": "no"}}),
+            "expected a controller",
+        ),
+        (
+            lambda: Strategy.from_json({"name": "a", "gates": [1], "controller": {"kind": "rule", "tau": 1}}),
+            "expected settings of rule",
+        ),
+    ],
+)
+def test_wrong_settings_are_refused_with_the_range(make, message):
+    with pytest.raises(InputError, match=message):
+        make()
+
+
+def test_changed_settings_are_no_longer_the_point_they_came_from():
+    assert ENTROPY.with_knobs(max_entropy=0.3) == Strategy(
+        "entropy", (2, 3), EntropyController(0.3, exit_entities=True), "custom"
+    )
+    assert ENTROPY.with_knobs(max_entropy=0.2, gates=[2, 3]) == ENTROPY
+
+
+def test_knobs_of_random_are_those_of_the_strategy_that_it_replays():
+    random = Strategy("random", ENTROPY.gates, RandomController(ENTROPY, 4))
+    changed = random.with_knobs(min_keep_ratio=0.4, gates=(1,), context="freeze")
+    replayed = ENTROPY.with_knobs(min_keep_ratio=0.4, gates=(1,), context="freeze")
+    assert changed == Strategy("random", (1,), RandomController(replayed, 4), context="freeze")
+    assert random.knobs() == ENTROPY.knobs()
+    with pytest.raises(InputError, match="expected a knob of random"):
+        random.with_knobs(lambda_=1.0)

@@ -1,0 +1,98 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.text.windows import WordPieces, load_tokenizer
+from engine.text.words import split_words
+from tests.conftest import write_vocabulary
+
+WORDS = st.lists(
+    st.sampled_from(["a", "and", "famotidine", "hypotension", "x1y2z3", "\x00", "\u200b", "語", "ß"]), max_size=60
+)
+
+
+@pytest.fixture(scope="module")
+def pieces(tokenizer):
+    return WordPieces(tokenizer, max_rows=32)
+
+
+@given(words=st.lists(st.text(min_size=1), min_size=1, max_size=20))
+def test_every_word_has_a_piece_whatever_it_is(pieces, words):
+    ids, word = pieces.pieces(words)
+    assert len(ids) == len(word)
+    assert sorted(set(word.tolist())) == list(range(len(words)))
+    assert (np.diff(word) >= 0).all()
+
+
+@given(words=WORDS)
+def test_windows_cover_the_text_and_every_word_is_owned_once(pieces, words):
+    windows = pieces.windows(words)
+    owned = [index for window in windows for index in range(window.own, window.own_end)]
+    assert owned == list(range(len(words)))
+    for window in windows:
+        assert len(window.input_ids) == len(window.word) <= 32
+        assert (window.input_ids[0], window.input_ids[-1]) == (pieces.cls_id, pieces.sep_id)
+        assert sorted(set(window.word[1:-1].tolist())) == list(range(window.words))
+        assert window.first <= window.own < window.own_end <= window.first + window.words
+
+
+@given(words=WORDS)
+def test_a_word_belongs_to_the_window_in_which_it_is_farthest_from_an_edge(pieces, words):
+    windows = pieces.windows(words)
+
+    def distance(window, index):
+        rows = np.flatnonzero(window.word == index - window.first)
+        left = np.inf if window.first == 0 else rows.mean() - 0.5
+        right = np.inf if window.first + window.words == len(words) else len(window.word) - 1.5 - rows.mean()
+        return min(left, right)
+
+    for window in windows:
+        for index in range(window.own, window.own_end):
+            rivals = [w for w in windows if w.first <= index < w.first + w.words]
+            assert distance(window, index) == max(distance(rival, index) for rival in rivals)
+
+
+def test_pieces_equal_those_of_hugging_face_on_ordinary_text(tokenizer, pieces):
+    text = "Hypotension after famotidine (20 mg/day), and nausea."
+    words = [text[a:b] for a, b in split_words(text)]
+    assert pieces.pieces(words)[0].tolist() == tokenizer(text, add_special_tokens=False)["input_ids"]
+
+
+@given(words=WORDS)
+def test_what_is_remembered_of_a_word_does_not_change_its_pieces(tokenizer, pieces, words):
+    fresh = WordPieces(tokenizer, max_rows=32)
+    assert [part.tolist() for part in pieces.pieces(words)] == [part.tolist() for part in fresh.pieces(words)]
+
+
+def test_words_are_remembered_within_bounds(tokenizer, monkeypatch):
+    monkeypatch.setattr("engine.text.windows.MAX_KNOWN_WORDS", 10)
+    fresh = WordPieces(tokenizer, max_rows=32)
+    for number in range(30):
+        fresh.pieces([f"x{number}", "nausea"])
+        assert len(fresh._known) <= 12
+
+
+def test_the_tokenizers_own_truncation_and_padding_do_not_reach_us(tokenizer):
+    backend = tokenizer.backend_tokenizer
+    backend.enable_truncation(4)
+    backend.enable_padding(length=100)
+    try:
+        ids, _ = WordPieces(tokenizer, 512).pieces(["nausea"] * 20)
+    finally:
+        backend.no_truncation()
+        backend.no_padding()
+    assert len(ids) == 20
+
+
+def test_a_cased_vocabulary_without_settings_keeps_its_capitals(tmp_path):
+    """BioBERT's file layout: ``vocab.txt`` and a configuration, no tokenizer settings."""
+    write_vocabulary(tmp_path, cased=True, config=False)
+    (tmp_path / "config.json").write_text('{"model_type": "bert"}')
+    assert load_tokenizer(tmp_path).tokenize("Chemical") == ["Chem", "##ical"]
+
+
+def test_an_uncased_vocabulary_without_settings_lower_cases(tmp_path):
+    write_vocabulary(tmp_path, config=False)
+    (tmp_path / "config.json").write_text('{"model_type": "bert"}')
+    assert load_tokenizer(tmp_path).tokenize("Nausea") == ["nausea"]

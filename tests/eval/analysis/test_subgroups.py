@@ -1,0 +1,115 @@
+import numpy as np
+import pytest
+
+from engine.text.documents import Document
+from engine.text.scoring import count_documents
+from eval.analysis.statistics import f1_difference_interval, f1_interval
+from eval.analysis.subgroups import DIMENSIONS, OF_TRAINING, Subgroups, is_abbreviation, largest_gap, training_mentions
+from tests.eval.analysis.analysis_cases import DENSE, ENTROPY, LAYERS, TEXT, compared, entity
+
+FAILURE, DRUG = entity("Renal failure", "Disease"), entity("cisplatin", "Chemical")
+GOLD = [FAILURE, DRUG]
+
+
+def grouped(*, own, dense=GOLD, gold=GOLD, times=1, training=None, **facts):
+    """The rows of both files for the same document several times over."""
+    groups = Subgroups(LAYERS, training)
+    for _ in range(times):
+        groups.add(compared(gold, dense, dense, DENSE, **facts))
+        groups.add(compared(gold, dense, own, ENTROPY, **facts))
+    return groups.rows(seed=0)
+
+
+def row(rows, dimension, group, strategy="entropy"):
+    (found,) = (r for r in rows if (r["strategy"], r["dimension"], r["group"]) == (strategy, dimension, group))
+    return found
+
+
+@pytest.mark.parametrize(("text", "expected"), [
+    ("MPTP", True), ("5-HT", True), ("NaCl", True), ("TdP", True),
+    ("Renal", False), ("renal failure", False), ("A", False), ("ACUTE RENAL", False), ("Hepatitis B", False),
+])  # fmt: skip
+def test_abbreviations(text, expected):
+    assert is_abbreviation(text) == expected
+
+
+def test_every_mention_is_in_one_group_of_each_dimension():
+    training = training_mentions([Document("t", TEXT, (FAILURE,) * 2)])
+    rows, _ = grouped(own=[DRUG], training=training, title_end=15)
+    expected = {
+        ("type", "Chemical"), ("type", "Disease"), ("training split", "seen"), ("training split", "unseen"),
+        ("frequency", "rare (1–4)"), ("words", "one"), ("words", "several"), ("abbreviation", "full form"),
+        ("position", "title"), ("position", "abstract"), ("document", "up to 150 words"), ("pieces per word", "1"),
+        ("pieces per word", "up to 2"),
+    }  # fmt: skip
+    assert {(r["dimension"], r["group"]) for r in rows} == expected
+    for dimension in set(DIMENSIONS) - {"frequency"}:  # unseen mentions have none
+        of = [r for r in rows if r["strategy"] == "entropy" and r["dimension"] == dimension]
+        assert sum(r["support"] for r in of) == 2
+        assert sum(r["correct"] for r in of) == sum(r["predicted"] for r in of) == 1
+
+
+def test_without_training_mentions_or_titles_their_groups_are_left_out():
+    rows, _ = grouped(own=[DRUG])
+    assert not {r["dimension"] for r in rows} & {*OF_TRAINING, "position"}
+
+
+def test_a_prediction_counts_in_its_own_group():
+    rows, _ = grouped(own=[entity("failure", "Disease"), DRUG])
+    several, one = row(rows, "words", "several"), row(rows, "words", "one")
+    assert (several["support"], several["predicted"], several["recall"]) == (1, 0, 0)
+    assert (one["support"], one["predicted"], one["f1"], one["recall"]) == (1, 2, pytest.approx(2 / 3), 1)
+
+
+def test_the_keep_rate_is_that_of_the_words_of_the_gold_mentions():
+    fates = {0: (2, "left"), 1: (4, "recovered"), 2: (1, "left")}
+    rows, _ = grouped(own=GOLD, fates=fates)
+    assert row(rows, "type", "Disease")["keep_rate"] == pytest.approx((2 + LAYERS) / (2 * LAYERS))
+    assert row(rows, "type", "Chemical")["keep_rate"] == 1
+
+
+def test_intervals_are_those_of_the_paired_bootstrap():
+    groups, own, dense = Subgroups(LAYERS), [], []
+    documents = [Document(str(n), TEXT, tuple(GOLD)) for n in range(12)]
+    for n in range(12):
+        own.append([DRUG] if n % 3 else GOLD)
+        dense.append([FAILURE] if n % 5 == 0 else GOLD)
+        groups.add(compared(GOLD, dense[-1], dense[-1], DENSE))
+        groups.add(compared(GOLD, dense[-1], own[-1]))
+    rows, _ = groups.rows(seed=7)
+    counts, reference = (count_documents(documents, found, ["Disease"]) for found in (own, dense))
+    found = row(rows, "type", "Disease")
+    interval, difference = f1_interval([counts], 7), f1_difference_interval([counts], [reference], 7)
+    assert (found["f1_low"], found["f1_high"]) == pytest.approx((interval.low, interval.high))
+    assert (found["low"], found["high"]) == pytest.approx((difference.low, difference.high))
+    assert found["beyond_chance"]
+    assert not row(rows, "type", "Chemical")["beyond_chance"]
+
+
+def test_a_group_that_alone_loses_is_named_and_one_that_wavers_is_not():
+    rng = np.random.default_rng(0)
+    groups, wavering = Subgroups(LAYERS), Subgroups(LAYERS)
+    for n in range(60):
+        for collector, own in (
+            (groups, [DRUG] if n % 2 else GOLD),
+            (wavering, [DRUG] if rng.random() < 0.02 else GOLD),
+        ):
+            collector.add(compared(GOLD, GOLD, GOLD, DENSE))
+            collector.add(compared(GOLD, GOLD, own))
+    _, gaps = groups.rows(seed=0)
+    assert largest_gap("entropy", gaps).startswith("`entropy`: the largest gap is ")
+    assert {(g["group"], g["other"]) for g in gaps if g["beyond_chance"]} >= {("Disease", "Chemical")}
+    _, gaps = wavering.rows(seed=0)
+    assert largest_gap("entropy", gaps).startswith("`entropy`: gap none. The largest of ")
+
+
+def test_groups_without_support_and_equal_ones_have_no_gap():
+    _, gaps = grouped(own=[DRUG], times=5)
+    assert gaps == []
+    assert "no two groups of a kind have 20 mentions" in largest_gap("entropy", gaps)
+    _, gaps = grouped(own=GOLD, times=30)
+    assert largest_gap("entropy", gaps) == "`entropy`: gap none. All 3 pairs of groups lose alike."
+
+
+def test_no_documents_no_rows():
+    assert Subgroups(LAYERS).rows(seed=0) == ([], [])

@@ -1,0 +1,66 @@
+from unittest.mock import patch
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from engine.data.corpora import load_corpus
+from engine.model import linear
+from eval.measure.cost import cost_rows, count, peak_memory
+from eval.measure.evaluate import collect, evaluate
+from eval.measure.runlog import RunLog
+from eval.measure.variants import of_strategy
+from eval.profile import COMPONENTS
+from eval.report import SAMPLE
+from tests.conftest import TEXT
+
+
+@pytest.fixture(scope="module")
+def cost(engine, tmp_path_factory):
+    corpus = load_corpus(str(SAMPLE), limit=6)
+    variants = [of_strategy(engine, engine.strategy(name)) for name in ("dense", "hf", "truncate-1", "random@rule")]
+    log = RunLog(tmp_path_factory.mktemp("out"), {})
+    evaluate(corpus, variants, [1, 4], log)
+    measured = {size: collect(corpus, variants, size, log) for size in (1, 4)}
+    table = pd.DataFrame(cost_rows(engine, [document.text for document in corpus.documents], measured, seed=0))
+    assert not table.duplicated(["strategy", "batch_size", "measure", "group"]).any()
+    return table.set_index(["strategy", "batch_size", "measure", "group"])["value"].sort_index()
+
+
+def test_torchs_counter_agrees_with_the_formula_but_for_rounded_rows(engine, cost):
+    for name in ("dense", "truncate-1"):
+        formula, counter = cost[name, 1, "gmacs", "formula"], cost[name, 1, "gmacs", "counter"]
+        assert 0.98 * formula < counter < 1.2 * formula
+        with patch.object(linear, "PACKABLE", False):
+            unrounded = count(engine, [TEXT], engine.strategy(name))
+        assert unrounded == pytest.approx(engine.tag(TEXT, name).cost.multiply_adds, rel=0.02)
+    assert ("random@rule", 1, "gmacs", "counter") not in cost, "it would count what is replayed, too"
+    short, long = (count(engine, [TEXT * times], engine.strategy("dense")) for times in (1, 2))
+    assert long > 2 * short, "attention counts"
+
+
+def test_each_layer_says_what_it_computed(cost):
+    assert cost["dense", 1, "token_layers"].tolist() == [1, 1, 1]
+    assert cost["truncate-1", 4, "token_layers"].tolist() == [1, 0, 0]
+    assert 0 < cost["random@rule", 1, "token_layers", "layer 3"] < 1
+
+
+def test_promised_and_realised_speedups_stand_side_by_side_by_length_and_batch_size(cost):
+    for size in (1, 4):
+        assert cost["dense", size, "realised", "all"] == cost["dense", size, "promised", "all"] == 1
+        assert cost["truncate-1", size, "promised", "all"] > 2
+    by_length = cost["truncate-1", 1, "realised"]
+    assert len(by_length) > 1
+    assert (by_length > 0).all()
+    assert np.isnan(cost["truncate-1", 4, "realised_low", "all"]), "two batches have no interval"
+
+
+def test_peak_memory_grows_with_the_batch_and_repeats(engine, cost):
+    assert 0 < cost["dense", 1, "peak_mib", "tensors"] < cost["dense", 4, "peak_mib", "tensors"]
+    once, twice = (peak_memory(engine, [TEXT], engine.strategy("dense")) for _ in range(2))
+    assert once == twice
+
+
+def test_time_is_split_into_all_components(cost):
+    assert set(cost["dense", 1, "ms"].index) == set(COMPONENTS)
+    assert ("hf", 1, "ms", "layers") not in cost

@@ -1,0 +1,145 @@
+"""Killed at any moment and started again, a run ends with the files of one that nobody disturbed."""
+
+import json
+import subprocess
+import sys
+import time
+
+import pandas as pd
+import pytest
+import torch
+
+from eval.measure.runlog import NAME, RunLog
+from eval.report import SAMPLE, main
+
+# All that a clock says; everything else must be the same in two runs.
+TIMES = {
+    "results": "latency_ms_median latency_ms_p95 encoder_ms_median tokens_per_s speedup_vs_dense",
+    "intervals": "speedup speedup_low speedup_high speed_beyond_chance",
+    "documents": "",
+    "times": "latency_ms encoder_ms",
+}
+CLOCKED = ["realised", "realised_low", "realised_high", "ms"]
+
+
+class KilledError(BaseException):
+    """What no handler catches."""
+
+
+@pytest.fixture(scope="module")
+def options(model_folder):
+    strategies = "entropy,random"
+    sizes = ("--batch-size", "1,4", "--limit", "5")
+    return ["--model", str(model_folder), "--corpus", str(SAMPLE), "--strategies", strategies, *sizes]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(options, tmp_path_factory):
+    out = tmp_path_factory.mktemp("undisturbed")
+    assert resumed(options, out) == 0
+    return out
+
+
+def kill(monkeypatch, appends, *, half):
+    """The process ends at that append, with half of its line on the disk or before any of it."""
+    append, left = RunLog.append, iter(range(appends))
+
+    def killing(log, record):
+        if next(left, None) is None:
+            if half:
+                line = json.dumps(record).encode()
+                with log.path.open("ab") as file:
+                    file.write(line[: len(line) // 2])
+            raise KilledError
+        append(log, record)
+
+    monkeypatch.setattr(RunLog, "append", killing)
+
+
+def without_times(folder):
+    tables = {name: pd.read_csv(folder / f"{name}.csv").drop(columns=drop.split()) for name, drop in TIMES.items()}
+    analyses = ("errors", "confusion", "exits", "subgroups", "gaps")
+    tables |= {name: pd.read_csv(folder / f"{name}.csv") for name in analyses}
+    cost = pd.read_csv(folder / "cost.csv")
+    return tables | {"cost": cost[~cost["measure"].isin(CLOCKED)]}
+
+
+def predicted(folder):
+    return {path.name: path.read_text() for path in (folder / "predictions").iterdir()}
+
+
+def resumed(options, out):
+    return main([*options, "--predictions", str(out / "predictions"), "--out", str(out)])
+
+
+def test_killed_three_times_the_files_are_those_of_an_undisturbed_run(options, undisturbed, tmp_path):
+    lines = []
+    for appends, half in ((4, True), (9, False), (14, True)):  # in the first pass, in a later one, at the other size
+        with pytest.MonkeyPatch.context() as patch:
+            kill(patch, appends, half=half)
+            with pytest.raises(KilledError):
+                resumed(options, tmp_path)
+        lines.append((tmp_path / NAME).read_bytes().count(b"\n"))
+    assert lines == sorted(set(lines)), "every start gets further"
+    assert resumed(options, tmp_path) == 0
+    ours, theirs = without_times(tmp_path), without_times(undisturbed)
+    for name, table in theirs.items():
+        pd.testing.assert_frame_equal(ours[name], table)
+    assert set(predicted(tmp_path)) == {f"{name}.pubtator" for name in ("dense", "entropy", "random")}
+    assert predicted(tmp_path) == predicted(undisturbed)
+    assert (tmp_path / "cases.md").read_text() == (undisturbed / "cases.md").read_text()
+    assert "interruptions: 3" in (tmp_path / "report.md").read_text()
+    units = [
+        (record["batch_size"], record["number"], record["batch"])
+        for record in map(json.loads, (tmp_path / NAME).read_text().splitlines())
+        if "number" in record
+    ]
+    assert len(units) == len(set(units)) == 4 * (5 + 2)
+
+
+@pytest.mark.slow
+def test_a_process_killed_by_the_system_goes_on_too(options, undisturbed, tmp_path):
+    command = [sys.executable, "-m", "eval.report", *options, "--threads", "1", "--out", str(tmp_path)]
+    log = tmp_path / NAME
+    for lines in (3, 12, 25):
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+            while process.poll() is None and not (log.is_file() and log.read_bytes().count(b"\n") >= lines):
+                time.sleep(0.002)
+            process.kill()
+    assert resumed(options, tmp_path) == 0
+    for name, table in without_times(undisturbed).items():
+        pd.testing.assert_frame_equal(without_times(tmp_path)[name], table)
+    assert predicted(tmp_path) == predicted(undisturbed)
+
+
+def test_the_report_of_a_finished_run_is_made_from_its_files_alone(undisturbed, monkeypatch):
+    before = (undisturbed / "report.md").read_text()
+    results = json.loads((undisturbed / "results.json").read_text())
+    (undisturbed / "report.md").unlink()
+    monkeypatch.setattr("eval.report.load_engine", None)
+    assert main(["--out", str(undisturbed), "--render-only"]) == 0
+    assert (undisturbed / "report.md").read_text() == before
+    assert json.loads((undisturbed / "results.json").read_text()) == results
+    assert {"about", "results", "intervals", "cost"} <= set(results)
+
+
+def test_other_conditions_are_refused_with_the_reason(options, undisturbed, capsys):
+    out = ["--out", str(undisturbed)]
+    threads = torch.get_num_threads()
+    try:
+        for change, reason in (
+            (["--threads", str(threads + 1)], f"the same threads {threads}, got {threads + 1}"),
+            (["--dtype", "bfloat16"], "the same weights"),
+            (["--limit", "4"], "the same corpus"),
+            (["--set", "entropy.neighbours=2"], "the same variants"),
+        ):
+            assert main([*options, *change, *out]) == 2
+            assert reason in capsys.readouterr().err
+            torch.set_num_threads(threads)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def test_a_folder_without_a_run_cannot_be_rendered(tmp_path, capsys):
+    assert main(["--out", str(tmp_path), "--render-only"]) == 2
+    assert "expected a finished run" in capsys.readouterr().err

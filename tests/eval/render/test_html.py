@@ -1,0 +1,30 @@
+import base64
+import re
+
+from eval.render.html import page
+from eval.render.markdown import escape, table
+
+PIXEL = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
+
+
+def test_the_page_needs_nothing_but_itself(tmp_path):
+    (tmp_path / "plot.png").write_bytes(PIXEL)
+    html = page("# Title\n\n![plot](plot.png)\n\n| a | b |\n| --- | --- |\n| 1 | 2 |\n", tmp_path)
+    assert base64.b64encode(PIXEL).decode() in html
+    assert re.findall(r'(?:src|href)="(?!data:image/png;base64,)', html) == []
+    assert "<table>" in html
+    assert "<title>Title</title>" in html
+
+
+def test_text_of_users_is_shown_as_it_is(tmp_path):
+    text = "<script>alert(1)</script> a|b [x](http://y) *z* `q` &amp; $k$"
+    html = page(f"# {escape(text)}\n\n{table(['c'], [[escape(text)]])}\n\n<b>raw</b>", tmp_path)
+    assert "<script>" not in html
+    assert "<a " not in html
+    assert "<em>" not in html
+    assert "<b>" not in html
+    shown = "&lt;script&gt;alert(1)&lt;/script&gt; a|b [x](http://y) *z* `q` &amp;amp; $k$"
+    assert f"<td>{shown}</td>" in html
+    assert f"<title>{shown}</title>" in html
