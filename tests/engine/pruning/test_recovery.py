@@ -132,7 +132,7 @@ def test_a_word_that_left_raises_no_confidence_alarm_itself():
 def test_where_all_left_those_that_left_last_are_doubted():
     memory = memory_of([OUT] * 3, [SPLIT, OUT, OUT], left=[0])
     last = HeadOutput(2, np.array([1, 2]), torch.tensor([SPLIT, OUT]).log())
-    memory.gates.append(GateRecord(memory.gates[0].layer, last, np.array([False, True, True]), np.zeros(3)))
+    memory.gates.append(GateRecord(memory.gates[0].layer, last, Decision(np.array([False, True, True]), np.zeros(3))))
     memory.probabilities[1:] = SPLIT, OUT
     memory.alive[:] = False
     for recovery in (Recovery("confidence", min_confidence=0.6), Recovery("entropy_spike", max_rise=0.3)):
