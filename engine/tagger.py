@@ -61,6 +61,11 @@ class Result:
         return add(costs, self._model.encoder.num_layers)
 
     @cached_property
+    def recovered(self) -> bool:
+        """Whether words came back."""
+        return any(memory.recovered[slot.own].any() for slot, memory in self._runs)
+
+    @cached_property
     def trace(self) -> Trace:
         """Word by word: layer, state, scores at each gate."""
         words = word_traces(self.text, self.words, self.probabilities, self._runs, self._model.labels)
