@@ -39,6 +39,7 @@ from engine.training.data import Example, gold_examples, make_batches, mask_word
 from engine.training.loop import Run, TrainingConfig, command_line
 from engine.training.sampling import SampledController, draw_context
 from engine.training.soft_labels import SoftLabels
+from engine.training.texts import read_texts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,8 +50,8 @@ class FinetuneConfig(TrainingConfig):
         backbone: folder or hub id of a Hugging Face BERT encoder, or a model folder with gates to go on from.
         frozen: the backbone is a token-classification checkpoint that stays as it is; only gate heads are fitted to it.
         layers: how many of the backbone's layers to take, from the first one on; 0 takes all.
-        soft_labels: file that ``engine.training.soft_labels`` made, empty for gold alone.
-        sentences: the file of sentences that it was made from.
+        soft_labels: files of ``engine.training.soft_labels`` and the texts that they label, ``LABELS=TEXTS`` joined by
+            commas; empty for gold alone.
         temperature: of the soft labels. A teacher is never quite sure of any word, and neither is its student; below 1
             the labels are sharpened, so that certain words are told apart from doubtful ones.
         soft_share: unlabelled windows in each epoch, as a multiple of the gold windows.
@@ -66,7 +67,6 @@ class FinetuneConfig(TrainingConfig):
     frozen: bool = False
     layers: int = 0
     soft_labels: str = ""
-    sentences: str = ""
     temperature: float = 0.5
     soft_share: float = 1.0
     pruned: float = 0.0
@@ -85,14 +85,6 @@ class FinetuneConfig(TrainingConfig):
         "label_smoothing": (0, 0.9),
         "gate_weight": (0, 100),
     }
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if bool(self.soft_labels) != bool(self.sentences):
-            raise InputError(
-                f"expected soft_labels together with sentences, got {self.soft_labels!r} and {self.sentences!r}; "
-                "give both or neither"
-            )
 
 
 def joint_loss(memory: MemoryBuffer, targets: Tensor, layers: int, config: FinetuneConfig) -> Tensor:
@@ -185,6 +177,34 @@ def frozen_model(checkpoint: str, labels: LabelSet) -> GatedModel:
     return model
 
 
+def soft_examples(files: str, pieces: WordPieces, labels: LabelSet) -> list[Example]:
+    """Windows with soft labels.
+
+    Args:
+        files: ``LABELS=TEXTS`` joined by commas, or empty.
+        pieces: of the student.
+        labels: of the student.
+
+    Raises:
+        InputError: no such file, other texts or other labels than the teacher's.
+    """
+    examples: list[Example] = []
+    for pair in files.split(",") if files else ():
+        stored, _, source = pair.partition("=")
+        if not source:
+            raise InputError(f"expected soft labels as LABELS=TEXTS, got {pair!r}; add the file of texts")
+        soft_labels, texts = SoftLabels.load(Path(stored)), read_texts(Path(source))
+        if not soft_labels.match(texts):
+            raise InputError(f"expected {source} to be the file that {stored} labels, got another; find that file")
+        if soft_labels.names != labels.names:
+            raise InputError(
+                f"expected labels {list(labels.names)} in {stored}, got {list(soft_labels.names)}; "
+                f"make them with --types {','.join(labels.types)}"
+            )
+        examples += soft_labels.examples(texts, pieces)
+    return examples
+
+
 class Finetuning(Run[FinetuneConfig]):
     """Gold and soft labels at every head."""
 
@@ -198,16 +218,13 @@ class Finetuning(Run[FinetuneConfig]):
             model = new_model(config.backbone, LabelSet(types), config.dropout, config.layers)
         self.labels = model.labels
         self.tokenizer = load_tokenizer(config.backbone)
-        pieces = WordPieces(self.tokenizer, model.encoder.max_rows)
+        self.pieces = WordPieces(self.tokenizer, model.encoder.max_rows)
         self.gold = [
             example
             for corpus in train
-            for example in gold_examples(corpus.documents, pieces, self.labels, corpus.types)
+            for example in gold_examples(corpus.documents, self.pieces, self.labels, corpus.types)
         ]
-        self.soft: list[Example] = []
-        if config.soft_labels:
-            soft_labels = SoftLabels.load(Path(config.soft_labels))
-            self.soft = soft_labels.examples(Path(config.sentences), pieces, self.labels.names)
+        self.soft = soft_examples(config.soft_labels, self.pieces, self.labels)
         super().__init__(config, model)
 
     def batches(self, rng: random.Random) -> list[list[Example]]:

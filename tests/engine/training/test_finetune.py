@@ -260,11 +260,6 @@ def test_a_sampled_controller_decides_window_by_window(engine):
     assert memory.left_at.tolist() == [3] * 3 + [1] * 3
 
 
-def test_soft_labels_need_their_sentences():
-    with pytest.raises(InputError, match="expected soft_labels together with sentences"):
-        FinetuneConfig(backbone="b", out="o", soft_labels="x")
-
-
 def test_a_model_with_other_labels_is_not_trained_on(finetuned, corpus, tmp_path):
     other = tmp_path / "other.txt"
     other.write_text(corpus.read_text().replace("Chemical\t-1", "Gene\t-1"))
