@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 
@@ -35,7 +35,7 @@ from engine.tagger import Engine
 from engine.text.scoring import Counts, count_documents
 from engine.text.windows import WordPieces, load_tokenizer
 from engine.text.words import LabelSet
-from engine.training.data import Example, gold_examples, make_batches, mask_words, pack
+from engine.training.data import Example, Packed, gold_examples, make_batches, mask_words, pack, spread_outside
 from engine.training.loop import Run, TrainingConfig, command_line
 from engine.training.sampling import SampledController, draw_context
 from engine.training.soft_labels import SoftLabels
@@ -87,7 +87,7 @@ class FinetuneConfig(TrainingConfig):
     }
 
 
-def joint_loss(memory: MemoryBuffer, targets: Tensor, layers: int, config: FinetuneConfig) -> Tensor:
+def joint_loss(memory: MemoryBuffer, packed: Packed, layers: int, config: FinetuneConfig) -> Tensor:
     """Loss of every word where it left, plus ``gate_weight`` times the mean loss of the heads before the last layer.
 
     Without pruning all words end at the last layer, and this is the joint loss of Xin et al. 2020 (DeeBERT). It is
@@ -95,18 +95,19 @@ def joint_loss(memory: MemoryBuffer, targets: Tensor, layers: int, config: Finet
 
     Args:
         memory: of a pass with a head after every layer.
-        targets: distributions ``(words, labels)``.
+        packed: the batch with its targets.
         layers: of the encoder.
         config: weights and label smoothing.
     """
     ends, gates = [], []
     for head in memory.heads:
-        smoothing = config.label_smoothing
-        losses = F.cross_entropy(head.logits.float(), targets[head.words], reduction="none", label_smoothing=smoothing)
+        logits = head.logits.float()
+        targets = spread_outside(packed.targets[head.words], logits, packed.outside[head.words])
+        losses = F.cross_entropy(logits, targets, reduction="none", label_smoothing=config.label_smoothing)
         ends.append(losses[np.flatnonzero(memory.left_at[head.words] == head.number)].sum())
         if head.number < layers:
             gates.append(losses.mean())
-    end = torch.stack(ends).sum() / len(targets)
+    end = torch.stack(ends).sum() / len(packed.targets)
     return end + (config.gate_weight * torch.stack(gates).mean() if gates else 0.0)
 
 
@@ -219,11 +220,7 @@ class Finetuning(Run[FinetuneConfig]):
         self.labels = model.labels
         self.tokenizer = load_tokenizer(config.backbone)
         self.pieces = WordPieces(self.tokenizer, model.encoder.max_rows)
-        self.gold = [
-            example
-            for corpus in train
-            for example in gold_examples(corpus.documents, self.pieces, self.labels, corpus.types)
-        ]
+        self.gold = [example for corpus in train for example in gold_examples(corpus, self.pieces, self.labels)]
         self.soft = soft_examples(config.soft_labels, self.pieces, self.labels)
         super().__init__(config, model)
 
@@ -234,9 +231,10 @@ class Finetuning(Run[FinetuneConfig]):
 
     def loss(self, examples: list[Example]) -> Tensor:
         """The joint loss, some words masked, some windows pruned."""
-        batch, targets = pack(examples, self.accelerator.device, self.config.temperature)
+        packed = pack(examples, self.accelerator.device, self.config.temperature)
         if self.config.mask:
-            batch = mask_words(batch, self.config.mask, self.tokenizer.mask_token_id)
+            batch = mask_words(packed.batch, self.config.mask, self.tokenizer.mask_token_id)
+            packed = replace(packed, batch=batch)
         layers = self.model.encoder.num_layers
         gates = range(1, layers)
         controller: Callable[[Gate], Decision] = all_stay
@@ -245,8 +243,10 @@ class Finetuning(Run[FinetuneConfig]):
             controller = SampledController.draw(len(gates), len(examples), self.config.pruned)
             context = draw_context()
             if self.config.dense_share:
-                targets = targets.lerp(self._dense(batch), self.config.dense_share)
-        return joint_loss(forward(self.model, batch, gates, controller, context), targets, layers, self.config)
+                targets = packed.targets.lerp(self._dense(packed.batch), self.config.dense_share)
+                packed = replace(packed, targets=targets)
+        memory = forward(self.model, packed.batch, gates, controller, context)
+        return joint_loss(memory, packed, layers, self.config)
 
     @torch.no_grad()
     def _dense(self, batch: RaggedBatch) -> Tensor:

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from transformers import AutoModelForTokenClassification, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
@@ -30,7 +31,7 @@ from engine.text.documents import Entity
 from engine.text.scoring import Counts, count_documents
 from engine.text.windows import WordPieces, load_tokenizer
 from engine.text.words import LabelSet, split_words
-from engine.training.data import Example, fold_unannotated, gold_examples, make_batches, pack
+from engine.training.data import Example, gold_examples, make_batches, pack, spread_outside
 from engine.training.loop import Run, TrainingConfig, command_line
 
 TEXTS_TOGETHER = 100  # whose windows are sorted by length
@@ -140,9 +141,7 @@ class TeacherTraining(Run[TeacherConfig]):
         types = dict.fromkeys(type_ for corpus in train for type_ in corpus.types)
         self.teacher = load_teacher(config.backbone, LabelSet(list(types)), config.dropout)
         self.examples = [
-            example
-            for corpus in train
-            for example in gold_examples(corpus.documents, self.teacher.pieces, self.teacher.labels, corpus.types)
+            example for corpus in train for example in gold_examples(corpus, self.teacher.pieces, self.teacher.labels)
         ]
         super().__init__(config, self.teacher.model)
 
@@ -152,9 +151,9 @@ class TeacherTraining(Run[TeacherConfig]):
 
     def loss(self, examples: list[Example]) -> Tensor:
         """Cross-entropy."""
-        batch, targets = pack(examples, self.accelerator.device)
-        log_probabilities = huggingface_logits(self.model, batch, LARGE_STEP).float().log_softmax(-1)
-        return -(targets * fold_unannotated(log_probabilities, examples)).sum(-1).mean()
+        packed = pack(examples, self.accelerator.device)
+        logits = huggingface_logits(self.model, packed.batch, LARGE_STEP).float()
+        return F.cross_entropy(logits, spread_outside(packed.targets, logits, packed.outside))
 
     def save(self, model: PreTrainedModel, folder: Path) -> None:
         """Writes a plain checkpoint."""
