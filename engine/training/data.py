@@ -12,8 +12,9 @@ from torch import Tensor
 
 from engine.data.corpora import Corpus
 from engine.model.packing import RaggedBatch
+from engine.text.labels import LabelSet
 from engine.text.windows import Window, WordPieces
-from engine.text.words import LabelSet, split_words
+from engine.text.words import split_words
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +51,7 @@ def make_examples(
 
 def gold_examples(corpus: Corpus, pieces: WordPieces, labels: LabelSet) -> list[Example]:
     """Windows of a corpus with their gold labels; its ``O`` may hide the types that it does not annotate."""
-    outside = np.array([name == "O" or name[2:] not in corpus.types for name in labels.names])
+    outside = np.array([labels.type_of(label) not in corpus.types for label in range(len(labels))])
     certain = np.eye(len(labels), dtype=np.uint8) * 255
     examples = []
     for document in corpus.documents:

@@ -17,8 +17,8 @@ import numpy as np
 from tqdm import tqdm
 
 from engine.errors import InputError
+from engine.text.labels import LabelSet
 from engine.text.windows import WordPieces
-from engine.text.words import LabelSet
 from engine.training.data import Example, make_examples
 from engine.training.teacher import Teacher, load_teacher
 from engine.training.texts import Texts, read_texts
@@ -78,18 +78,14 @@ class SoftLabels:
         return [e for words, begin, end in parts for e in make_examples(words, self.targets[begin:end], pieces)]
 
 
-def restrict(probabilities: np.ndarray, labels: LabelSet, kept: LabelSet) -> np.ndarray:
-    """Distributions over the labels that are kept; what the others had is added to ``O``.
+def columns_of(types: Sequence[str], labels: LabelSet) -> list[int]:
+    """The numbers of ``O`` and of all labels of some types, in the order of the types."""
+    return [0, *(label for type_ in types for label in range(1, len(labels)) if labels.type_of(label) == type_)]
 
-    Args:
-        probabilities: ``(words, labels)``.
-        labels: of the columns.
-        kept: some types of them.
 
-    Returns:
-        ``(words, kept labels)``.
-    """
-    restricted = probabilities[:, [labels.names.index(name) for name in kept.names]]
+def restrict(probabilities: np.ndarray, columns: Sequence[int]) -> np.ndarray:
+    """Distributions over some labels, the first of which is ``O``; what the other labels had is added to it."""
+    restricted = probabilities[:, columns]
     restricted[:, 0] += 1 - restricted.sum(axis=1)
     return restricted
 
@@ -100,7 +96,7 @@ def ensemble(teachers: Sequence[Teacher], texts: Sequence[Sequence[str]]) -> Ite
         yield np.mean(distributions, axis=0)
 
 
-def label(teachers: Sequence[Teacher], texts: Texts, kept: LabelSet, out: Path) -> SoftLabels:
+def label(teachers: Sequence[Teacher], texts: Texts, types: Sequence[str], out: Path) -> SoftLabels:
     """Labels texts.
 
     What ``out`` already holds is kept, so that an interrupted run continues.
@@ -108,7 +104,7 @@ def label(teachers: Sequence[Teacher], texts: Texts, kept: LabelSet, out: Path) 
     Args:
         teachers: with the same labels; their distributions are averaged.
         texts: what to label.
-        kept: types to store, out of the teachers'.
+        types: those to store, out of the teachers'.
         out: the ``.npz`` file.
 
     Raises:
@@ -116,10 +112,12 @@ def label(teachers: Sequence[Teacher], texts: Texts, kept: LabelSet, out: Path) 
     """
     if not texts.words:
         raise InputError("expected at least one text to label, got none; choose another --texts")
-    stored = SoftLabels(np.zeros((0, len(kept)), dtype=np.uint8), np.zeros(0, dtype=np.int64), kept.names, texts.sha256)
+    columns = columns_of(types, teachers[0].labels)
+    names = tuple(teachers[0].labels.names[column] for column in columns)
+    stored = SoftLabels(np.zeros((0, len(names)), dtype=np.uint8), np.zeros(0, dtype=np.int64), names, texts.sha256)
     if out.exists():
         stored = SoftLabels.load(out)
-        if not stored.match(texts) or stored.names != kept.names:
+        if not stored.match(texts) or stored.names != names:
             raise InputError(
                 f"expected soft labels of the same texts and types in {out}, got others; use another --out"
             )
@@ -127,10 +125,10 @@ def label(teachers: Sequence[Teacher], texts: Texts, kept: LabelSet, out: Path) 
     bar = tqdm(ensemble(teachers, texts.words[done:]), total=total, initial=done, unit="text", disable=None)
     parts = [stored.targets]
     for number, probabilities in enumerate(bar, start=done + 1):
-        parts.append((restrict(probabilities, teachers[0].labels, kept) * 255).round().astype(np.uint8))
+        parts.append((restrict(probabilities, columns) * 255).round().astype(np.uint8))
         if number % SAVE_EVERY == 0 or number == total:
             counts = np.array([len(words) for words in texts.words[:number]])
-            stored = SoftLabels(np.concatenate(parts), counts, kept.names, texts.sha256)
+            stored = SoftLabels(np.concatenate(parts), counts, names, texts.sha256)
             stored.save(out)
             parts = [stored.targets]
             left = (time.monotonic() - started) / (number - done) * (total - number)
@@ -163,10 +161,10 @@ def main(argv: list[str] | None = None) -> int:
             raise InputError(
                 "expected teachers with the same types in the same order, got others; choose other teachers"
             )
-        kept = LabelSet(arguments.types.split(",") if arguments.types else known.types)
-        if unknown := set(kept.types) - set(known.types):
+        types = arguments.types.split(",") if arguments.types else known.types
+        if unknown := set(types) - set(known.types):
             raise InputError(f"expected --types out of {list(known.types)}, got {sorted(unknown)}; choose among them")
-        labels = label(teachers, texts, kept, arguments.out)
+        labels = label(teachers, texts, types, arguments.out)
     except InputError as error:
         print(error, file=sys.stderr)
         return 2

@@ -7,7 +7,8 @@ import torch
 from transformers import BertModel, MPNetConfig, MPNetModel
 
 from engine import InputError, load_engine
-from engine.text.words import LabelSet, split_words
+from engine.text.labels import LabelSet
+from engine.text.words import split_words
 from engine.training import soft_labels, teacher
 from engine.training.finetune import FinetuneConfig, Finetuning, soft_examples
 from engine.training.loop import train
@@ -256,9 +257,9 @@ def test_soft_labels_of_other_texts_or_types_are_refused(labelled, trained, sent
     other = tmp_path / "other.txt"
     other.write_text("nausea .\n")
     model = load_teacher(trained[0])
-    for texts, kept in ((other, model.labels), (sentences, LabelSet(["Disease"]))):
+    for texts, types in ((other, model.labels.types), (sentences, ["Disease"])):
         with pytest.raises(InputError, match="expected soft labels of the same texts and types"):
-            soft_labels.label([model], read_texts(texts), kept, labelled)
+            soft_labels.label([model], read_texts(texts), types, labelled)
     with pytest.raises(InputError, match="expected soft labels in"):
         SoftLabels.load(tmp_path / "none.npz")
     for pair, labels, message in (
