@@ -66,6 +66,10 @@ class Reference:
             )
         return cls(documents, types, tuple(dense))
 
+    def first(self, count: int) -> Reference:
+        """Its first documents."""
+        return replace(self, documents=self.documents[:count], dense=self.dense[:count])
+
     def shuffled(self, seed: int) -> Reference:
         """The same in random order, so that its first documents are a sample."""
         order = random.Random(seed).sample(range(len(self.documents)), len(self.documents))

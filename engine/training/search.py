@@ -24,7 +24,7 @@ from engine.tagger import Engine
 from engine.text.scoring import Counts
 from engine.training.points import POINT_NAMES, SLACK, Reference, Tried, choose, measure
 
-SMALLEST, GROWTH = 40, 4  # documents of the first sample at least, and how much larger the next one is
+SMALLEST, GROWTH = 25, 4  # documents of the first sample at least, and how much larger the next one is
 KEPT, KEPT_AT_LEAST = 5, 8  # one in so many settings goes on
 ROUNDS = 3  # of variations
 
