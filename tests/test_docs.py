@@ -12,6 +12,12 @@ import pytest
 from huggingface_hub.cli.hf import app as hf
 from packaging.requirements import Requirement
 
+from engine.model.encoders import ENCODERS
+from engine.pruning.controllers import CONTROLLERS
+from engine.pruning.knobs import knobs_of
+from engine.pruning.recovery import Recovery
+from engine.pruning.strategy import Strategy
+
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "weights").glob("*/README.md")]
 every_page = pytest.mark.parametrize("page", PAGES, ids=[page.relative_to(ROOT).as_posix() for page in PAGES])
@@ -53,6 +59,18 @@ def test_the_file_tree_shows_every_room():
         if path.is_dir() and path.name != "__pycache__"
     }
     assert shown - {Path("weights"), Path("tests"), Path("docs")} == rooms
+
+
+def test_every_setting_of_a_strategy_is_explained():
+    page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    knobs = {knob.name for part in (Strategy, Recovery, *CONTROLLERS.values()) for knob in knobs_of(part)}
+    assert [name for name in knobs if f"`{name}`" not in page] == []
+
+
+def test_every_strategy_and_encoder_family_is_listed():
+    strategies, encoders = ((ROOT / "docs" / page).read_text(encoding="utf-8") for page in ("api.md", "training.md"))
+    assert [kind for kind in CONTROLLERS if f"| `{kind}` |" not in strategies] == []
+    assert [family for family in ENCODERS if f"`{family}`" not in encoders] == []
 
 
 def test_the_front_matter_of_a_space_matches_the_requirements():
