@@ -73,6 +73,12 @@ def test_every_strategy_and_encoder_family_is_listed():
     assert [family for family in ENCODERS if f"`{family}`" not in encoders] == []
 
 
+def test_the_citation_and_the_changelog_have_the_version_of_the_package():
+    (version,) = re.findall(r'^version = "(.+)"', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+    assert f"\nversion: {version}\n" in (ROOT / "CITATION.cff").read_text()
+    assert f"\n## {version} " in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
 def test_the_front_matter_of_a_space_matches_the_requirements():
     front = dict(re.findall(r'^(\w+): "?([^"\n]+)"?$', (ROOT / "README.md").read_text().split("---")[1], re.MULTILINE))
     assert front["sdk"] == "gradio"
