@@ -6,6 +6,7 @@ import re
 import shlex
 from importlib.util import find_spec
 from pathlib import Path
+from pkgutil import resolve_name
 
 import click
 import pytest
@@ -59,6 +60,14 @@ def test_the_file_tree_shows_every_room():
         if path.is_dir() and path.name != "__pycache__"
     }
     assert shown - {Path("weights"), Path("tests"), Path("docs")} == rooms
+
+
+def test_the_walks_name_what_exists():
+    walks = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8").partition("## Walk 1")[2]
+    names = re.findall(r"`((?:app|engine|eval|demo)\.(?!py`)[\w.]+)`", walks)
+    assert len(names) > 20
+    for name in names:
+        resolve_name(name)
 
 
 def test_every_setting_of_a_strategy_is_explained():
