@@ -27,7 +27,9 @@ from engine.pruning.controllers.mlp import Network
 from engine.text.labels import LabelSet
 from engine.text.windows import load_tokenizer
 
-SHIPPED = Path(__file__).resolve().parent.parent / "weights" / "minilm-l6-bc5cdr"
+_PACKAGE = Path(__file__).resolve().parent
+# A wheel holds the weights inside the package, a checkout beside it.
+SHIPPED = (_PACKAGE if (_PACKAGE / "weights").is_dir() else _PACKAGE.parent) / "weights" / "minilm-l6-bc5cdr"
 GATES, CONTROLLER, POINTS, SUMS = (
     "gates.safetensors",
     "controller.safetensors",
