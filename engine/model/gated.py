@@ -30,4 +30,4 @@ class GatedModel(nn.Module):
 
     def logits(self, number: int, hidden: Tensor) -> Tensor:
         """Label logits ``(n, labels)`` of the head after layer ``number`` for rows ``(n, hidden)``."""
-        return self.heads[str(number)](hidden)
+        return self.heads[str(number)](self.encoder.features(number, hidden))

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from engine.errors import InputError
+from engine.model.attention import Attention
 from engine.model.packing import RaggedBatch, Words
 from engine.pruning.signals import (
-    attention,
     attention_entropy,
     attention_received,
     lowest_per_window,
@@ -44,9 +44,7 @@ class Gate:
         probabilities: ``(words, labels)`` of this gate's head; of words that left, as they left.
         previous: hidden states ``(rows, hidden)`` before the layer.
         hidden: hidden states after it.
-        query: the layer's queries ``(active rows, hidden)``.
-        key: the layer's keys ``(rows, hidden)``.
-        heads: attention heads.
+        attention: what the layer's rows attended to.
     """
 
     number: int
@@ -56,9 +54,7 @@ class Gate:
     probabilities: np.ndarray
     previous: Tensor
     hidden: Tensor
-    query: Tensor
-    key: Tensor
-    heads: int
+    attention: Attention
 
     @property
     def words(self) -> Words:
@@ -88,11 +84,11 @@ class Gate:
         return self._pooled(attention_entropy, batch.word if batch.active is None else batch.word[batch.active])
 
     @cached_property
-    def _attention(self) -> list[Tensor]:
-        return list(attention(self.query, self.key, self.batch.computed, self.batch.lengths, self.heads))
+    def _windows(self) -> list[Tensor]:
+        return list(self.attention.windows())
 
     def _pooled(self, statistic: Callable[[Tensor], Tensor], word: np.ndarray) -> np.ndarray:
-        values = torch.cat([statistic(window) for window in self._attention])
+        values = torch.cat([statistic(window) for window in self._windows])
         return pool_words(values.numpy(force=True), word, len(self.words))
 
 
