@@ -1,9 +1,8 @@
-"""Pure functions that score rows and words: NumPy for words, torch for attention. No model, no state."""
+"""Signals of words and rows as pure functions: NumPy for words, torch for attention. No model, no state."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from functools import cache
 
 import numpy as np
@@ -17,6 +16,12 @@ def normalised_entropy(probabilities: np.ndarray) -> np.ndarray:
     """Shannon entropy of label distributions ``(n, labels)`` → ``(n,)``, divided by log(labels), so 0–1."""
     logarithms = np.log(np.maximum(probabilities, _TINY))
     return np.einsum("...i,...i->...", probabilities, logarithms) / -math.log(probabilities.shape[-1])
+
+
+def margin(probabilities: np.ndarray) -> np.ndarray:
+    """Log ratio of the two most probable labels, ``(n, labels)`` → ``(n,)``; probabilities count as 10⁻⁶ at least."""
+    best = np.partition(np.log(probabilities.clip(min=1e-6)), -2, axis=-1)
+    return best[:, -1] - best[:, -2]
 
 
 def neighbour_max(values: np.ndarray, window: np.ndarray, reach: int) -> np.ndarray:
@@ -48,24 +53,6 @@ def _goes_on(highest: int) -> np.ndarray:
     """Whether the second of two neighbouring words with these labels belongs to the entity of the first."""
     first, second = np.mgrid[: highest + 1, : highest + 1]
     return (second > 0) & (second % 2 == 0) & ((first + 1) // 2 == second // 2)
-
-
-def attention(
-    query: Tensor, key: Tensor, queries: tuple[int, ...], keys: tuple[int, ...], heads: int
-) -> Iterator[Tensor]:
-    """Attention of each unfinished window, float32 ``(heads, its active rows, its rows)``, one after the other.
-
-    Args:
-        query: of one layer, ``(active rows, hidden)``.
-        key: of the same layer, ``(rows, hidden)``.
-        queries: active rows of each window.
-        keys: rows of each window.
-        heads: number of attention heads.
-    """
-    query, key = (part.view(len(part), heads, -1).transpose(0, 1) for part in (query, key))
-    for q, k in zip(query.split(queries, dim=1), key.split(keys, dim=1), strict=True):
-        if k.shape[1]:
-            yield (q @ k.transpose(1, 2) / math.sqrt(q.shape[2])).float().softmax(-1)
 
 
 def attention_received(attention: Tensor) -> Tensor:

@@ -27,6 +27,11 @@ def require(config: Any, settings: Settings) -> None:
             )
 
 
+def layer_multiply_adds(rows: int, hidden: int, intermediate: int, visible: int) -> int:
+    """BERT's layer over one window: projections, feed-forward, and each active row's attention to the visible ones."""
+    return 2 * (rows + visible) * hidden**2 + 2 * rows * hidden * intermediate + 2 * rows * visible * hidden
+
+
 class Encoder(nn.Module):
     """Embeddings and layers of one family; layers are numbered from 1.
 
@@ -79,8 +84,11 @@ class Encoder(nn.Module):
 
     def layer_multiply_adds(self, number: int, rows: int, visible: int) -> int:
         """Multiply-adds of a layer over one window: ``rows`` active ones among ``visible`` ones."""
-        projections = 2 * (rows + visible) * self.hidden_size**2
-        return projections + 2 * rows * self.hidden_size * (self.intermediate_size + visible)
+        return layer_multiply_adds(rows, self.hidden_size, self.intermediate_size, visible)
+
+    def features_multiply_adds(self, number: int) -> int:
+        """Multiply-adds of `features` for one row."""
+        return 0
 
     def set_dropout(self, probability: float) -> None:
         """Sets dropout, in training, on embeddings and on the outputs of attention and feed-forward."""

@@ -104,6 +104,10 @@ class ModernBertEncoder(Encoder):
         gate_and_sight = self.intermediate_size - 2 * (visible - seen)
         return super().layer_multiply_adds(number, rows, visible) + rows * self.hidden_size * gate_and_sight
 
+    def features_multiply_adds(self, number: int) -> int:
+        """The prediction head, before the classifier alone."""
+        return self.hidden_size**2 if number == self.num_layers else 0
+
     def _turned(self, kind: str, batch: RaggedBatch, query: Tensor, key: Tensor) -> tuple[Tensor, Tensor]:
         def angles(position: Tensor, rows: int) -> tuple[Tensor, Tensor]:
             """Cosines and sines ``(rows, 1, head size / 2)``; rows that rounding added stand at 0."""

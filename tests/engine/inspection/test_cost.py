@@ -3,8 +3,8 @@ from unittest.mock import patch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from engine.inspection.cost import layer_multiply_adds
 from engine.model import linear
+from engine.model.encoders.base import layer_multiply_adds
 from engine.pruning.controllers import EntropyController, RuleController
 from engine.pruning.recovery import Recovery
 from engine.pruning.strategy import Strategy
@@ -15,12 +15,12 @@ EVERYTHING = Recovery("confidence", min_confidence=1.0)
 
 def test_the_layer_formula_is_that_of_the_design_for_a_feed_forward_of_4d():
     n, d = 230, 768
-    assert layer_multiply_adds(n, d, 4 * d) == 12 * n * d**2 + 2 * n**2 * d
+    assert layer_multiply_adds(n, d, 4 * d, n) == 12 * n * d**2 + 2 * n**2 * d
 
 
 def test_frozen_rows_cost_keys_and_values():
     n, m, d = 230, 70, 768
-    assert layer_multiply_adds(m, d, 4 * d, visible=n) == (2 * n + 10 * m) * d**2 + 2 * m * n * d
+    assert layer_multiply_adds(m, d, 4 * d, n) == (2 * n + 10 * m) * d**2 + 2 * m * n * d
 
 
 def counted(engine, text, strategy):
@@ -54,4 +54,4 @@ def test_pruning_costs_less_and_long_texts_add_up(engine):
     dense, less = engine.tag(TEXT, "dense").cost, engine.tag(TEXT, pruned).cost
     assert less.multiply_adds < dense.multiply_adds == less.dense_multiply_adds
     windows = engine.tag(TEXT * 20, "dense")
-    assert windows.cost.rows[0] == sum(len(part.window.input_ids) for part in windows._placed)
+    assert windows.cost.rows[0] == sum(len(slot.window.input_ids) for slot, _ in windows._runs)
