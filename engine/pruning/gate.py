@@ -13,6 +13,7 @@ from torch import Tensor
 from engine.model.attention import Attention
 from engine.model.packing import RaggedBatch, Words
 from engine.pruning import signals
+from engine.text.labels import LabelSet
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +41,7 @@ class Gate:
         previous: hidden states ``(rows, hidden)`` before the layer.
         hidden: hidden states ``(rows, hidden)`` after it.
         attention: what the layer's rows attended to.
+        label_set: what the labels mean.
     """
 
     number: int
@@ -50,6 +52,7 @@ class Gate:
     previous: Tensor
     hidden: Tensor
     attention: Attention
+    label_set: LabelSet
 
     @property
     def words(self) -> Words:
@@ -75,6 +78,10 @@ class Gate:
     def margin(self) -> np.ndarray:
         """Log ratio of each word's two most probable labels, ``(words,)``, 0 or more."""
         return signals.margin(self.probabilities)
+
+    def whole_entities(self, candidates: np.ndarray) -> np.ndarray:
+        """Those of the candidate words, bool ``(words,)``, whose predicted entity consists of candidates only."""
+        return signals.whole_spans(candidates, self.labels, self.words.window, self.label_set.continues)
 
     def near(self, values: np.ndarray, reach: int) -> np.ndarray:
         """Maximum of ``values`` ``(words,)`` over each word and its neighbours up to ``reach`` places away."""

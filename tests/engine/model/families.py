@@ -25,7 +25,7 @@ from transformers import (
 
 from engine.model.encoders import ENCODERS, encoder_from_huggingface
 from engine.model.gated import GatedModel
-from engine.text.words import LabelSet
+from engine.text.labels import LabelSet
 from tests.conftest import TEXT
 
 FAMILIES = tuple(ENCODERS)

@@ -11,6 +11,7 @@ from engine.pruning.signals import (
     whole_spans,
     window_mean_std,
 )
+from engine.text.labels import LabelSet
 
 VALUES = st.lists(st.tuples(st.floats(-5, 5), st.booleans(), st.integers(0, 3)), min_size=1, max_size=20)
 
@@ -40,7 +41,17 @@ def test_an_entity_leaves_whole_or_not_at_all():
     labels = np.array([1, 2, 0, 1, 2, 3, 4, 4])
     window = np.array([0, 0, 0, 0, 0, 0, 0, 1])
     candidates = np.array([1, 1, 1, 1, 0, 0, 1, 1]).astype(bool)
-    assert whole_spans(candidates, labels, window).tolist() == [True, True, True, False, False, False, False, True]
+    continues = LabelSet(("Chemical", "Disease")).continues
+    assert whole_spans(candidates, labels, window, continues).tolist() == [
+        True,
+        True,
+        True,
+        False,
+        False,
+        False,
+        False,
+        True,
+    ]
 
 
 def test_words_take_the_maximum_of_their_rows_and_absent_words_0():
