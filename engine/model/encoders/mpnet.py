@@ -68,11 +68,12 @@ class MPNetEncoder(PostNormEncoder):
         assert isinstance(self.bucket, Tensor)
         by_distance = F.embedding(self.bucket, self.relative_bias.weight).t()  # (heads, distances)
         queries, keys = positions(batch, by_distance.device)
-        origin = self.max_rows - 1
-        return [
-            Stretch(one.queries, one.keys, by_distance[:, keys[one.keys] - queries[one.queries, None] + origin])
-            for one in window_stretches(batch)
-        ]
+        found = []
+        for one in window_stretches(batch):
+            distance = keys[one.keys] - queries[one.queries, None]
+            bias = by_distance.index_select(1, distance.view(-1) + self.max_rows - 1)
+            found.append(Stretch(one.queries, one.keys, bias.view(self.num_heads, *distance.shape)))
+        return found
 
 
 def bucket(distance: Tensor) -> Tensor:
