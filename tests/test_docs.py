@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from pkgutil import resolve_name
@@ -42,6 +43,16 @@ def test_every_link_leads_somewhere(page):
 def test_every_command_is_a_module(page):
     for module in re.findall(r"python -m ((?:engine|eval|demo)[\w.]*)", page.read_text(encoding="utf-8")):
         assert find_spec(module.rstrip(".")), module
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", *(ROOT / "docs").glob("*.md")], ids=lambda page: page.stem)
+def test_every_option_of_a_command_is_one_that_it_has(page, capsys):
+    commands = re.findall(r"python -m ((?:engine|eval|demo)[\w.]*\w)([^`\n#]*)", page.read_text(encoding="utf-8"))
+    for module, arguments in commands:
+        with pytest.raises(SystemExit):
+            import_module(module).main(["--help"])
+        options = re.findall(r"--[\w-]+", capsys.readouterr().out)
+        assert set(re.findall(r"(?<= )--[\w-]+", arguments)) <= set(options), module
 
 
 def test_the_file_tree_shows_every_room():
