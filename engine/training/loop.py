@@ -6,7 +6,6 @@ again; the best average is what stays in ``out``.
 
 from __future__ import annotations
 
-import argparse
 import json
 import logging
 import random
@@ -15,9 +14,9 @@ import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import MISSING, asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar, cast
 
 from accelerate import Accelerator
 from accelerate.utils import set_seed
@@ -25,7 +24,7 @@ from torch import Tensor, nn
 from torch.optim import AdamW
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
-from transformers import get_linear_schedule_with_warmup
+from transformers import HfArgumentParser, get_linear_schedule_with_warmup
 
 from engine.data.corpora import Corpus, load_corpus
 from engine.data.formats.datasets import PREFIX
@@ -34,43 +33,34 @@ from engine.errors import InputError
 logger = logging.getLogger(__name__)
 
 
+def option(meaning: str, default: Any = MISSING) -> Any:
+    """A field of a `TrainingConfig`. ``meaning`` is its help on the command line; without a default it is required."""
+    return field(default=default, metadata={"help": meaning})
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
-    """Settings that every stage has; every field is a command-line option.
+    """Settings that every stage has. Every field is a command-line option.
 
-    Args:
-        out: folder for the model, the log, and the checkpoint (which may go once the run has ended).
-        corpus: the gold that is learned from: names joined by commas, each with its split behind a colon if it has
-            another than ``split``.
-        split: of the corpora that name none.
-        dev_corpus, dev_split: what early stopping looks at; the corpus is ``corpus`` where empty.
-        data_dir: first place to look for named corpora.
-        epochs: passes over the training documents at most.
-        patience: stop after so many epochs without a better development F1.
-        lr: peak learning rate; linear warm-up over a tenth of the steps, linear decay.
-        weight_decay: of AdamW.
-        max_rows: word pieces in a batch at most.
-        dropout: on embeddings and on the outputs of attention and feed-forward.
-        average: decay per step of the running average of the weights.
-        mixed_precision: ``bf16`` or ``no``.
-        seed: of everything that is random.
+    Raises:
+        InputError: a value out of its range.
     """
 
-    out: str
-    corpus: str = "bc5cdr"
-    split: str = "fit"
-    dev_corpus: str = ""
-    dev_split: str = "calib"
-    data_dir: str = ""
-    epochs: int = 12
-    patience: int = 4
-    lr: float = 3e-4
-    weight_decay: float = 0.01
-    max_rows: int = 2048
-    dropout: float = 0.1
-    average: float = 0.995
-    mixed_precision: str = "bf16"
-    seed: int = 0
+    out: str = option("folder for the model, the log and the checkpoint (which may be deleted once the run has ended)")
+    corpus: str = option("what to learn from: NAME or NAME:SPLIT, several joined by commas", "bc5cdr")
+    split: str = option("split of the corpora that name none", "fit")
+    dev_corpus: str = option("corpus for early stopping; empty: the first corpus to learn from", "")
+    dev_split: str = option("split for early stopping", "calib")
+    data_dir: str = option("first place to look for named corpora", "")
+    epochs: int = option("maximum number of passes over the training data", 12)
+    patience: int = option("stop after this many epochs without a better development F1", 4)
+    lr: float = option("peak learning rate; linear warm-up over a tenth of the steps, then linear decay", 3e-4)
+    weight_decay: float = option("weight decay of AdamW", 0.01)
+    max_rows: int = option("maximum number of word pieces in a batch", 2048)
+    dropout: float = option("dropout on embeddings and on the outputs of attention and feed-forward", 0.1)
+    average: float = option("decay per step of the running average of the weights", 0.995)
+    mixed_precision: str = option("precision of the multiplies in training, bf16 or no", "bf16")
+    seed: int = option("seed of everything random", 0)
 
     LIMITS: ClassVar[dict[str, tuple[float, float]]] = {
         "epochs": (1, 10_000),
@@ -109,6 +99,11 @@ class TrainingConfig:
         kind = PREFIX if name.startswith(PREFIX) else ""
         name, _, own = name.removeprefix(kind).partition(":")
         return load_corpus(kind + name, own or self.split, self.data_dir or None)
+
+
+def other_default(name: str, default: Any) -> Any:
+    """A field of `TrainingConfig` with another default."""
+    return option(TrainingConfig.__dataclass_fields__[name].metadata["help"], default)
 
 
 C = TypeVar("C", bound=TrainingConfig)
@@ -265,28 +260,18 @@ def command_line(
     stage: str, doc: str | None, config_type: type[C], make_run: Callable[[C], Run[C]], argv: list[str] | None
 ) -> int:
     """The command line of a stage: an option for each setting, and ``--resume``; exit status 2 for bad input."""
-    parser = argparse.ArgumentParser(prog=f"python -m engine.training.{stage}", description=doc)
-    for field in fields(config_type):
-        required = field.default is MISSING
-        option = "--" + field.name.replace("_", "-")
-        if field.type == "bool":
-            parser.add_argument(option, action="store_true")
-            continue
-        parser.add_argument(
-            option,
-            type={"str": str, "int": int, "float": float}[str(field.type)],
-            required=required,
-            default=None if required else field.default,
-            help=None if required else f"default {field.default!r}",
-        )
-    parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
-    arguments = vars(parser.parse_args(argv))
+    parser: Any = HfArgumentParser(cast(Any, config_type), prog=f"python -m engine.training.{stage}", description=doc)
+    parser.add_argument("--resume", action="store_true", help="continue from the checkpoint in --out")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    resume = arguments.pop("resume")
     try:
-        f1 = train(make_run, config_type(**arguments), resume=resume)
+        config, others, unknown = parser.parse_args_into_dataclasses(
+            argv, return_remaining_strings=True, look_for_args_file=False
+        )
+        if unknown:
+            parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+        f1 = train(make_run, config, resume=others.resume)
     except InputError as error:
         print(error, file=sys.stderr)
         return 2
-    print(f"exact-span F1 on development: {f1:.4f}; the model is in {arguments['out']}")
+    print(f"exact-span F1 on development: {f1:.4f}; the model is in {config.out}")
     return 0

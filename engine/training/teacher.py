@@ -33,7 +33,7 @@ from engine.text.scoring import Counts, count_documents
 from engine.text.windows import WordPieces, load_tokenizer
 from engine.text.words import split_words
 from engine.training.data import Example, gold_examples, make_batches, pack, spread_outside
-from engine.training.loop import Run, TrainingConfig, command_line
+from engine.training.loop import Run, TrainingConfig, command_line, option, other_default
 
 TEXTS_TOGETHER = 100  # whose windows are sorted by length
 MAX_ROWS = 1024  # in a batch
@@ -41,17 +41,13 @@ MAX_ROWS = 1024  # in a batch
 
 @dataclass(frozen=True, kw_only=True)
 class TeacherConfig(TrainingConfig):
-    """Settings of a run.
+    """Settings of a run."""
 
-    Args:
-        backbone: folder or hub id of a Hugging Face encoder.
-    """
-
-    backbone: str
-    epochs: int = 4
-    lr: float = 6e-5
-    max_rows: int = 1024
-    average: float = 0.99
+    backbone: str = option("folder or hub id of a Hugging Face encoder")
+    epochs: int = other_default("epochs", 4)
+    lr: float = other_default("lr", 6e-5)
+    max_rows: int = other_default("max_rows", 1024)
+    average: float = other_default("average", 0.99)
 
 
 @dataclass(frozen=True)

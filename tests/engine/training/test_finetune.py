@@ -138,6 +138,24 @@ def test_wrong_settings_end_with_status_2_and_a_clear_line(biobert_like, corpus,
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("options", [[], ["--backbone", "b", "--out", "o", "--sentences", "f"]])
+def test_missing_and_unknown_options_end_with_status_2(options, capsys):
+    with pytest.raises(SystemExit) as error:
+        main(options)
+    assert error.value.code == 2
+    assert ("required: --out" in capsys.readouterr().err) == (not options)
+
+
+def test_help_tells_what_every_option_means(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    shown = " ".join(capsys.readouterr().out.split())
+    for name, field in FinetuneConfig.__dataclass_fields__.items():
+        if name != "LIMITS":
+            assert f"--{name.replace('_', '-')} " in shown
+            assert field.metadata["help"] in shown
+
+
 def test_batches_hold_every_window_once_within_the_limit(engine, corpus):
     examples = gold_examples(load_corpus(str(corpus)), engine.pieces, LabelSet(("Chemical", "Disease")))
     batches = make_batches(examples, 100, random.Random(0))
