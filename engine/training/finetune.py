@@ -1,8 +1,9 @@
-"""Fine-tunes a BERT encoder with a label head after every layer: ``python -m engine.training.finetune``.
+"""Fine-tunes an encoder with a label head after every layer: ``python -m engine.training.finetune``.
 
-Three stages are one command. Plain: gold labels, joint loss of all heads. With ``--soft-labels`` a teacher's labels of
-unlabelled sentences are learned from, too (distillation). With ``--pruned`` a share of the windows is pruned while they
-are trained on, with settings drawn at random (self-sampling). Training runs the packed-row pass that tagging runs.
+Three stages share one command. By default it learns from gold labels, with a joint loss of all heads. With
+``--soft-labels`` it also learns from teachers' labels of other texts (distillation). With ``--pruned`` a share of the
+windows is pruned during training, with settings drawn at random (self-sampling). Training runs the same packed-row pass
+as tagging.
 """
 
 from __future__ import annotations
@@ -106,7 +107,7 @@ def joint_loss(memory: MemoryBuffer, packed: Packed, layers: int, config: Finetu
 
 
 def all_stay(gate: Gate) -> Decision:
-    """Nobody leaves."""
+    """All words stay."""
     return Decision(np.zeros_like(gate.alive), np.zeros(len(gate.words)))
 
 
@@ -118,7 +119,7 @@ def f1_of(strategy: str, weights: Weights, corpus: Corpus, device: str) -> float
 
 
 def new_model(backbone: str, labels: LabelSet, dropout: float, layers: int) -> GatedModel:
-    """A model folder's encoder and heads, or a pretrained encoder's first layers with fresh heads after each."""
+    """A model folder's encoder and heads, or a pretrained encoder's first layers with new heads after each."""
     if Path(backbone, GATES).is_file():
         if layers:
             raise InputError(f"expected a plain encoder with --layers, got {backbone} with gates; leave --layers out")
@@ -143,7 +144,7 @@ def new_model(backbone: str, labels: LabelSet, dropout: float, layers: int) -> G
         pretrained = AutoModel.from_pretrained(backbone, config=config, dtype=torch.float32)
     except InputError:
         raise
-    except Exception as error:  # as in engine.weights: many kinds, one meaning
+    except Exception as error:  # as in engine.checkpoint: many kinds, one meaning
         raise InputError(
             f"expected a Hugging Face encoder, got {backbone!r}: {first_line(error)}; check the path or hub id"
         ) from error
@@ -157,7 +158,7 @@ def new_model(backbone: str, labels: LabelSet, dropout: float, layers: int) -> G
 
 
 def frozen_model(checkpoint: str, labels: LabelSet) -> GatedModel:
-    """A token-classification checkpoint that stays as it is, with fresh heads before its last layer to train."""
+    """A token-classification checkpoint that stays as it is, with new heads before its last layer to train."""
     plain = load_weights(checkpoint).model
     if set(plain.labels.types) != set(labels.types):
         raise InputError(

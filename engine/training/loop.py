@@ -1,7 +1,7 @@
 """The training loop that every stage shares: epochs, average of the weights, early stopping, checkpoints, resuming.
 
-Each epoch ends with exact-span F1 on the development split, of the running average of the weights, saved and loaded
-again; the best average is what stays in ``out``.
+After each epoch the running average of the weights is saved, loaded again, and scored by exact-span F1 on the
+development split; ``out`` keeps the best average.
 """
 
 from __future__ import annotations
@@ -81,10 +81,10 @@ class TrainingConfig:
             raise InputError(f"expected mixed_precision bf16 or no, got {self.mixed_precision!r}; choose one of them")
 
     def corpora(self) -> tuple[list[Corpus], Corpus]:
-        """The corpora to learn from and the one that early stopping looks at.
+        """The corpora to learn from and the one for early stopping.
 
         Raises:
-            InputError: there is no such corpus, or nothing in it.
+            InputError: no such corpus, or an empty one.
         """
         train = [self._load(name) for name in self.corpus.split(",")]
         for corpus in train:
@@ -110,10 +110,10 @@ C = TypeVar("C", bound=TrainingConfig)
 
 
 class Run(ABC, Generic[C]):
-    """One run with its checkpoints. A stage says what a batch is, its loss, how the model is saved and scored."""
+    """One run with its checkpoints. A stage defines its batches and loss, and how the model is saved and scored."""
 
     def __init__(self, config: C, model: nn.Module) -> None:
-        """Takes the model to train. The random state is set before, by `train`."""
+        """Takes the model to train; `train` has set the random state before."""
         self.config = config
         self.out = Path(config.out)
         self.accelerator = Accelerator(mixed_precision=config.mixed_precision)
@@ -130,7 +130,7 @@ class Run(ABC, Generic[C]):
 
     @abstractmethod
     def batches(self, rng: random.Random) -> list[Any]:
-        """The batches of one epoch; their number may hardly vary."""
+        """The batches of one epoch; their number should hardly vary, since the learning-rate schedule counts on it."""
 
     @abstractmethod
     def loss(self, batch: Any) -> Tensor:
@@ -138,7 +138,7 @@ class Run(ABC, Generic[C]):
 
     @abstractmethod
     def save(self, model: Any, folder: Path) -> None:
-        """Writes the model, with all that loading needs."""
+        """Writes the model and everything needed to load it."""
 
     @abstractmethod
     def score(self, folder: Path) -> float:
@@ -157,7 +157,7 @@ class Run(ABC, Generic[C]):
         return self.out / "checkpoint"
 
     def resume(self) -> None:
-        """Goes on from the checkpoint, if there is one."""
+        """Continues from the checkpoint, if there is one."""
         stale = self.out / "checkpoint.old"
         if stale.is_dir() and not self.checkpoint.is_dir():
             stale.rename(self.checkpoint)
@@ -166,7 +166,7 @@ class Run(ABC, Generic[C]):
             logger.info("resumed after epoch %d", self.epoch)
 
     def fit(self) -> float:
-        """Trains to the end; the best model lies in ``out``.
+        """Trains to the end; the best model is in ``out``.
 
         Returns:
             Its exact-span F1 on the development split, 0–1.
@@ -193,7 +193,7 @@ class Run(ABC, Generic[C]):
         return self.best
 
     def _save_checkpoint(self) -> None:
-        """Replaces the checkpoint at once, so that an interruption leaves the old or the new one."""
+        """Replaces the checkpoint in one step, so that an interruption leaves either the old or the new one."""
         fresh, stale = self.out / "checkpoint.new", self.out / "checkpoint.old"
         shutil.rmtree(fresh, ignore_errors=True)
         self.accelerator.save_state(str(fresh))
@@ -222,28 +222,28 @@ class Run(ABC, Generic[C]):
 
 
 def train(make_run: Callable[[C], Run[C]], config: C, *, resume: bool = False) -> float:
-    """Trains as configured; the settings are kept in ``training.json``.
+    """Trains as configured; ``training.json`` stores the settings.
 
     Args:
         make_run: the stage.
         config: its settings.
-        resume: go on from the checkpoint in ``config.out``.
+        resume: continue from the checkpoint in ``config.out``.
 
     Returns:
         Exact-span F1 of the saved model on the development split, 0–1.
 
     Raises:
-        InputError: unusable model or corpus, or an ``out`` that holds another run.
+        InputError: a model or corpus that cannot be used, or an ``out`` that contains another run.
     """
     out = Path(config.out)
     settings = out / "training.json"
     if resume and settings.is_file():
-        # Where things lie may change between two starts, what is done may not.
+        # Paths may change between two starts, everything else may not.
         stored = json.loads(settings.read_text()) | {"out": config.out, "data_dir": config.data_dir}
         changed = sorted(key for key, value in asdict(config).items() if stored.get(key) != value)
         if changed:
             raise InputError(
-                f"expected the settings of the run in {out}, got other {changed}; repeat them, or use another --out"
+                f"expected the settings of the run in {out}, got different {changed}; repeat them, or use another --out"
             )
     elif settings.exists():
         raise InputError(f"expected a new folder, got {out} with a run in it; add --resume, or use another --out")

@@ -114,7 +114,7 @@ def test_a_run_that_was_cut_goes_on_and_ends_like_one_that_was_not(
 def test_a_folder_with_another_run_is_not_overwritten(biobert_like, corpus, finetuned):
     with pytest.raises(InputError, match="expected a new folder"):
         finetune(config(biobert_like, corpus, finetuned[0]))
-    with pytest.raises(InputError, match=r"got other \['lr'\]"):
+    with pytest.raises(InputError, match=r"got different \['lr'\]"):
         finetune(config(biobert_like, corpus, finetuned[0], lr=0.5), resume=True)
 
 
