@@ -171,7 +171,7 @@ def _align(text: str, block: _Block, file: str) -> list[Span]:
 
 
 def write_conll(document: Document) -> str:
-    """The document as CoNLL lines: words, cut further where an entity begins or ends inside one; a sentence for each line.
+    """The document as CoNLL lines: words, cut further where an entity begins or ends inside one; one sentence a line.
 
     Each token has one tag: where entities overlap, the longest is kept. Scores and concepts are not written.
     """
