@@ -1,4 +1,4 @@
-"""The named corpora: where their files are looked for, how they are checked, split and read."""
+"""The named corpora: what they annotate, how they are split, where their files are found; downloads, checksums."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "bioner
 
 @dataclass(frozen=True)
 class _File:
-    """A file of a corpus. ``sha256``: of the unpacked file; ``url``: of a copy, ``""`` where there is none."""
+    """A file of a corpus. ``sha256``: of the unpacked file; ``url``: download address, ``""`` if it has none."""
 
     name: str
     sha256: str
@@ -39,7 +39,7 @@ class _File:
 
 @dataclass(frozen=True)
 class _Part:
-    """The documents of a file from number ``first`` (from 0) to before ``end``; ``None``: to the last one."""
+    """Documents ``[first, end)`` of a file, counted from 0; without ``end`` up to the last one."""
 
     file: _File
     first: int = 0
@@ -48,9 +48,12 @@ class _Part:
 
 @dataclass(frozen=True)
 class _NamedCorpus:
-    """What a corpus annotates, its splits, each made of parts of files, and its own type names → ours.
+    """A corpus.
 
-    ``skip_bad``: the pinned file is known to hold a broken document, which is left out with a warning.
+    ``types``: what it annotates.
+    ``splits``: parts of files that make each split.
+    ``renamed``: its own type names → ours.
+    ``skip_bad``: a file is known to have a broken document, which is left out with a warning.
     """
 
     types: tuple[str, ...]
@@ -96,7 +99,7 @@ NAMED = {
         types=("Disease",),
         splits={"train": (_Part(_NCBI_TRAIN),), "dev": (_Part(_NCBI_DEV),), "test": (_Part(_NCBI_TEST),)},
         renamed=dict.fromkeys(("SpecificDisease", "DiseaseClass", "Modifier", "CompositeMention"), "Disease"),
-        skip_bad=True,  # one document stands twice
+        skip_bad=True,  # one document occurs twice
     ),
     "biored": _NamedCorpus(
         types=("Chemical", "Disease", "Gene", "Species", "Variant", "CellLine"),
@@ -107,7 +110,7 @@ NAMED = {
 
 @dataclass(frozen=True)
 class Corpus:
-    """Documents with gold entities. ``types``: what the corpus annotates; ``skipped``: broken documents left out."""
+    """Documents with gold entities. ``types``: what is annotated; ``skipped``: number of broken documents left out."""
 
     name: str
     split: str
@@ -138,34 +141,35 @@ def load_corpus(
         on_disk: keep documents in a temporary file instead of in memory.
 
     Raises:
-        InputError: unknown name or split, file nowhere to be found, or a broken document.
+        InputError: unknown name or split, a file that is neither found nor downloaded, or a broken document.
     """
     keep = StoredDocuments if on_disk else tuple
-    if name not in NAMED:
-        if name.startswith(PREFIX):
-            reader = partial(read_dataset, name.removeprefix(PREFIX), split)
-        elif Path(name).is_file():
-            reader, split = partial(read_documents, name), "all"
-        else:
+    if corpus := NAMED.get(name):
+        if split not in corpus.splits:
             raise InputError(
-                f"expected a corpus of {sorted(NAMED)}, the path of a file or hf:ID of a dataset, got {name!r}; "
-                "check the name"
+                f"expected a split of {name} out of {list(corpus.splits)}, got {split!r}; choose one of them"
             )
-        types: set[str] = set()
-        errors: list[FormatError] = []
+        return Corpus(name, split, corpus.types, keep(islice(_documents(name, split, data_dir), limit)))
+    if name.startswith(PREFIX):
+        reader = partial(read_dataset, name.removeprefix(PREFIX), split)
+    elif Path(name).is_file():
+        reader, split = partial(read_documents, name), "all"
+    else:
+        raise InputError(
+            f"expected a corpus of {sorted(NAMED)}, the path of a file or hf:ID of a dataset, got {name!r}; "
+            "check the name"
+        )
+    types: set[str] = set()
+    errors: list[FormatError] = []
 
-        def read() -> Iterator[Document]:
-            for number, document in enumerate(reader(_on_error(errors, skip_bad))):
-                types.update(entity.type for entity in document.entities)
-                if limit is None or number < limit:
-                    yield document
+    def read() -> Iterator[Document]:
+        for number, document in enumerate(reader(_on_error(errors, skip_bad))):
+            types.update(entity.type for entity in document.entities)
+            if limit is None or number < limit:
+                yield document
 
-        documents = keep(read())
-        return Corpus(name, split, tuple(sorted(types)), documents, len(errors))
-    corpus = NAMED[name]
-    if split not in corpus.splits:
-        raise InputError(f"expected a split of {name} out of {list(corpus.splits)}, got {split!r}; choose one of them")
-    return Corpus(name, split, corpus.types, keep(islice(_documents(name, split, data_dir), limit)))
+    documents = keep(read())
+    return Corpus(name, split, tuple(sorted(types)), documents, len(errors))
 
 
 def _on_error(errors: list[FormatError], skip_bad: bool) -> OnError:
@@ -190,7 +194,7 @@ def _documents(name: str, split: str, data_dir: str | Path | None) -> Iterator[D
 
 
 def _find(corpus: str, file: _File, data_dir: str | Path | None) -> Path:
-    """Where a file lies, after a download if it lies nowhere yet."""
+    """The path of a file, which is downloaded if it is in none of the usual places."""
     roots = [root for root in (data_dir, os.environ.get("BIONER_DATA"), CACHE) if root]
     places = [Path(root) / folder / file.name for root in roots for folder in (corpus, "")]
     for path in places:
@@ -204,7 +208,7 @@ def _find(corpus: str, file: _File, data_dir: str | Path | None) -> Path:
     if file.url:
         try:
             return Path(pooch.retrieve(file.url, file.sha256, file.name, CACHE / corpus, downloader=_download))
-        except (OSError, EOFError, ValueError, zlib.error) as error:  # ValueError: another checksum
+        except (OSError, EOFError, ValueError, zlib.error) as error:  # ValueError: wrong checksum
             missing, cause = f"got none, nor from {file.url} ({first_line(error)})", error
     else:
         missing = f"got none, and {corpus} has no download address"
