@@ -1,9 +1,7 @@
-"""``python -m demo.load``: many clients at once against a running app's own process.
+"""``python -m demo.load``: a load test of the app. Are all answers right, and does memory stay flat?
 
-Are the answers right, and does memory stay flat?
-
-Starts the app, lets every client tag the examples one after another over HTTP, compares each answer with the engine's
-own, and prints figures. Exit status 1: an error, a wrong answer, or memory that grew.
+Starts the app in a process of its own. Many clients tag the examples over HTTP, one after another; each answer is
+compared with the engine's own. Exit status 1: an error, a wrong answer, or memory that grew.
 """
 
 from __future__ import annotations
@@ -12,6 +10,7 @@ import argparse
 import os
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import cycle, islice
@@ -22,32 +21,36 @@ from gradio_client import Client
 from tqdm import tqdm
 
 from demo.examples import EXAMPLES
-from demo.screenshot import served
+from demo.serving import serve_app
 from engine import load_engine
 
 STRATEGIES = ("dense", "entropy", "rule")
-WARM_UP = 0.25  # share of the time after which memory is first looked at: caches have filled by then
+WARM_UP = 0.25  # share of the time until caches have filled
 MAX_GROWTH_MB = 50.0
 
-Key = tuple[int, int, str]
+Expected = Mapping[tuple[str, str], list[tuple[int, int, str]]]  # text and strategy → entities
 
 
 @dataclass
 class Tally:
-    """What one client saw: seconds of each request, and what went wrong."""
+    """What one client saw: seconds of each answered request, and problems."""
 
     seconds: list[float] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
 
-def memory_mb(process: int) -> float:
-    """Resident memory of a process (Linux)."""
-    pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+def expected_answers(model: str | None) -> Expected:
+    """What the app must answer for every example and strategy."""
+    engine = load_engine(model)
+    return {
+        (text, name): [entity.key for entity in engine.tag(text, name).entities]
+        for text in EXAMPLES.values()
+        for name in STRATEGIES
+    }
 
 
-def run_client(url: str, number: int, until: float, expected: dict[tuple[str, str], list[Key]]) -> Tally:
-    """Requests one after another until the clock says ``until``; client ``number`` begins at that request."""
+def run_client(url: str, number: int, until: float, expected: Expected) -> Tally:
+    """Sends one request after another until the clock says ``until``, starting with request ``number``."""
     tally = Tally()
     client = Client(url, verbose=False)
     for text, strategy in islice(cycle(expected), number, None):
@@ -56,7 +59,7 @@ def run_client(url: str, number: int, until: float, expected: dict[tuple[str, st
         begin = time.monotonic()
         try:
             found = client.predict(text, strategy=strategy, api_name="/tag")
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is what this script looks for
+        except Exception as error:  # noqa: BLE001 - any error is what this command looks for
             tally.problems.append(repr(error))
             continue
         tally.seconds.append(time.monotonic() - begin)
@@ -65,42 +68,52 @@ def run_client(url: str, number: int, until: float, expected: dict[tuple[str, st
     return tally
 
 
-def watch(process: int, begin: float, until: float) -> list[tuple[float, float]]:
-    """Seconds since the beginning, and memory, once a second."""
+def memory_mb(process: int) -> float:
+    """Resident memory of a process (Linux)."""
+    pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def watch_memory(process: int, seconds: float) -> list[float]:
+    """Memory once a second, after the warm-up."""
+    begin = time.monotonic()
     seen = []
-    with tqdm(total=round(until - begin), unit="s", disable=None) as bar:
-        while time.monotonic() < until:
-            seen.append((time.monotonic() - begin, memory_mb(process)))
+    with tqdm(total=round(seconds), unit="s", disable=None) as bar:
+        while (elapsed := time.monotonic() - begin) < seconds:
+            if elapsed >= WARM_UP * seconds:
+                seen.append(memory_mb(process))
             time.sleep(1)
             bar.update(1)
     return seen
 
 
-def load(url: str, process: int, clients: int, seconds: float, model: str | None) -> bool:
-    """Prints the figures; whether all is well."""
-    engine = load_engine(model)
-    wanted = [(text, strategy) for text in EXAMPLES.values() for strategy in STRATEGIES]
-    expected = {(text, name): [entity.key for entity in engine.tag(text, name).entities] for text, name in wanted}
-    begin = time.monotonic()
-    until = begin + seconds
+def load(url: str, process: int, clients: int, seconds: float, expected: Expected) -> bool:
+    """Runs the clients and prints the figures; whether all is well."""
+    until = time.monotonic() + seconds
     with ThreadPoolExecutor(clients + 1) as pool:
-        watched = pool.submit(watch, process, begin, until)
+        watched = pool.submit(watch_memory, process, seconds)
         tallies = list(pool.map(lambda number: run_client(url, number, until, expected), range(clients)))
-    taken = sorted(second for tally in tallies for second in tally.seconds)
+    print(f"{clients} clients, {seconds:.0f} s")
+    return all([_answers_are_right(tallies), _memory_is_flat(watched.result())])
+
+
+def _answers_are_right(tallies: Sequence[Tally]) -> bool:
+    seconds = sorted(second for tally in tallies for second in tally.seconds)
     problems = [problem for tally in tallies for problem in tally.problems]
-    warm = [memory for at, memory in watched.result() if at >= WARM_UP * seconds]
-    third = max(1, len(warm) // 3)
-    growth = median(warm[-third:]) - median(warm[:third])
-    print(f"{clients} clients, {seconds:.0f} s: {len(taken)} answers, {len(problems)} problems")
-    print(
-        f"seconds for an answer: median {median(taken):.3f}, p95 {quantiles(taken, n=20)[-1]:.3f}, max {taken[-1]:.3f}"
-    )
-    print(
-        f"memory: {warm[0]:.0f} MB when warm, {warm[-1]:.0f} MB at the end, last third − first third {growth:+.1f} MB"
-    )
+    print(f"{len(seconds)} answers, {len(problems)} problems")
     for problem in dict.fromkeys(problems):
         print(problem)
-    return not problems and growth < MAX_GROWTH_MB
+    if len(seconds) > 1:
+        p95 = quantiles(seconds, n=20)[-1]
+        print(f"seconds per answer: median {median(seconds):.3f}, p95 {p95:.3f}, max {seconds[-1]:.3f}")
+    return not problems
+
+
+def _memory_is_flat(seen: Sequence[float]) -> bool:
+    third = max(1, len(seen) // 3)
+    growth = median(seen[-third:]) - median(seen[:third])
+    print(f"memory: {seen[0]:.0f} MB when warm, {seen[-1]:.0f} MB at the end, last − first third {growth:+.1f} MB")
+    return growth < MAX_GROWTH_MB
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -110,8 +123,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, default=120, help="default 120")
     parser.add_argument("--model", help="model folder or hub id (default: the shipped weights)")
     arguments = parser.parse_args(argv)
-    with served(*(["--model", arguments.model] if arguments.model else [])) as (url, process):
-        return 0 if load(url, process, arguments.clients, arguments.seconds, arguments.model) else 1
+    expected = expected_answers(arguments.model)
+    with serve_app(arguments.model) as (url, process):
+        return 0 if load(url, process, arguments.clients, arguments.seconds, expected) else 1
 
 
 if __name__ == "__main__":

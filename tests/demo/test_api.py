@@ -12,8 +12,7 @@ import pytest
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 
-from demo.limits import QUEUE
-from demo.settings import MAX_CHARACTERS
+from demo.limits import MAX_CHARACTERS, QUEUE
 from engine import Engine
 
 TEXT = "Famotidine-associated delirium. Six patients on famotidine had delirium; all recovered."
