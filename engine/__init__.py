@@ -2,26 +2,47 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import FormatError, InputError
 from engine.text.documents import Document, Entity
 
 if TYPE_CHECKING:
+    from engine.checkpoint import Weights, load_weights
+    from engine.data.corpora import Corpus, load_corpus
     from engine.pruning.strategy import Strategy
     from engine.tagger import Engine, Result, load_engine
 
-__all__ = ["Document", "Engine", "Entity", "FormatError", "InputError", "Result", "Strategy", "load_engine"]
+# torch and transformers take seconds to import; who reads documents alone does not need them.
+_LAZY = {
+    "Corpus": "engine.data.corpora",
+    "Engine": "engine.tagger",
+    "Result": "engine.tagger",
+    "Strategy": "engine.pruning.strategy",
+    "Weights": "engine.checkpoint",
+    "load_corpus": "engine.data.corpora",
+    "load_engine": "engine.tagger",
+    "load_weights": "engine.checkpoint",
+}
+
+__all__ = [
+    "Corpus",
+    "Document",
+    "Engine",
+    "Entity",
+    "FormatError",
+    "InputError",
+    "Result",
+    "Strategy",
+    "Weights",
+    "load_corpus",
+    "load_engine",
+    "load_weights",
+]
 
 
 def __getattr__(name: str) -> Any:
-    # torch and transformers take seconds to import; readers of documents do not need them.
-    if name in ("Engine", "Result", "load_engine"):
-        from engine import tagger
-
-        return getattr(tagger, name)
-    if name == "Strategy":
-        from engine.pruning.strategy import Strategy
-
-        return Strategy
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_LAZY[name]), name)

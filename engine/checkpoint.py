@@ -22,7 +22,7 @@ from transformers.utils import logging as transformers_logging
 from engine.errors import InputError, first_line
 from engine.model.encoders import encoder_class, encoder_from_huggingface
 from engine.model.gated import GatedModel
-from engine.pruning.learned import Network
+from engine.pruning.controllers.mlp import Network
 from engine.text.windows import load_tokenizer
 from engine.text.words import LabelSet
 
@@ -35,7 +35,7 @@ GATES, CONTROLLER, POINTS, SUMS = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Weights:
     """A loaded model folder. ``points``: strategy → operating point → settings, as stored."""
 

@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from engine.data.formats import WRITERS, read_documents
 from engine.errors import FormatError, InputError
-from engine.pruning.strategy import typed_knob
+from engine.pruning.knobs import parse_knob
 from engine.tagger import DTYPES, load_engine
 from engine.text.documents import Document
 
@@ -67,7 +67,7 @@ def _knobs(arguments: argparse.Namespace) -> dict[str, Any]:
         knob, equals, value = text.partition("=")
         if not (knob and equals):
             raise InputError(f"expected --set KNOB=VALUE, got {text!r}; write e.g. neighbours=2")
-        knobs |= [typed_knob(knob, value)]
+        knobs |= [parse_knob(knob, value)]
     return knobs
 
 

@@ -26,6 +26,7 @@ hypothesis.settings.register_profile("default", deadline=None)  # times vary on 
 hypothesis.settings.load_profile("default")
 torch.set_num_threads(1)  # tiny models spend more time on waking threads than on computing
 
+SAMPLE = Path(__file__).resolve().parents[1] / "eval" / "sample" / "sample.pubtator.txt"
 TEXT = (
     "Famotidine-associated delirium. Six patients on famotidine (20 mg/day) had delirium, nausea and hypotension; "
     "all recovered after famotidine was stopped."

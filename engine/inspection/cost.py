@@ -30,8 +30,8 @@ class Cost:
         return self.token_layers / self.dense_token_layers if self.dense_token_layers else 1.0
 
     @property
-    def promised_speedup(self) -> float:
-        """Dense multiply-adds ÷ own ones: the speed-up if time were multiply-adds."""
+    def theoretical_speedup(self) -> float:
+        """Dense multiply-adds ÷ own ones: the speed-up if time were proportional to them."""
         return self.dense_multiply_adds / self.multiply_adds if self.multiply_adds else 1.0
 
 

@@ -1,22 +1,20 @@
-"""What was known of every word at every gate of a finished run. Computed again on demand, never inside a timed call."""
+"""The scores of every word at every gate of a finished run. Computed again on demand, never inside a timed call."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from engine.model.gated import GatedModel
-from engine.pruning.controllers import Decision, EntropyController, Gate, RuleController
+from engine.pruning.controllers.base import Controller, Reason
+from engine.pruning.controllers.mlp import NEIGHBOURS, Network
 from engine.pruning.forward import forward
-from engine.pruning.learned import NEIGHBOURS, LearnedController, Network
-from engine.pruning.memory import GateRecord, MemoryBuffer
-from engine.pruning.signals import neighbour_max, normalised_entropy
+from engine.pruning.gate import Decision, Gate
+from engine.pruning.memory import MemoryBuffer
 from engine.pruning.strategy import Strategy
-
-Choosing = EntropyController | RuleController | LearnedController
-LEFT, NEED, ENTITY, WHOLE, MINIMUM, FEW = "left", "need", "entity", "whole", "minimum", "few"
 
 
 @dataclass(frozen=True)
@@ -33,11 +31,9 @@ class WordScores:
         attention_entropy: normalised, 0–1.
         risk: what the learned controller's network says, 0–1; ``None`` where the weights have none for this gate.
         need: the score by which the strategy decides; infinite for words that may not leave.
-        threshold: up to which need a word may leave; ``None`` for strategies that do not ask for need.
+        threshold: need up to which a word may leave; ``None`` where no controller chooses words.
         left: whether the word left here.
-        reason: why: ``left``, its need is low; it stayed since ``need`` is not; since it is of an ``entity`` or beside
-            one; since an entity leaves as a ``whole`` or not at all; for ``minimum`` keep; since too ``few`` words of
-            the window would have left; empty for strategies that do not ask for need.
+        reason: why it left or stayed, see `Controller.reasons`; ``None`` where no controller chooses words.
     """
 
     layer: int
@@ -51,7 +47,7 @@ class WordScores:
     need: float
     threshold: float | None
     left: bool
-    reason: str
+    reason: Reason | None
 
 
 def explain(
@@ -61,55 +57,39 @@ def explain(
 
     Runs the batch again, replaying the decisions; a rerun for recovery has no gates and adds nothing.
     """
-    records = {record.number: record for record in memory.gates}
+    decisions = {record.number: record.decision for record in memory.gates}
     found: list[list[WordScores]] = [[] for _ in range(len(memory.batch.words))]
     names = model.labels.names
 
     def replay(gate: Gate) -> Decision:
-        record = records[gate.number]
-        entropy = normalised_entropy(gate.probabilities)
-        windowed = neighbour_max(entropy, gate.words.window, NEIGHBOURS)
-        received, paid = gate.attention_received(), gate.attention_entropy()
+        decision = decisions[gate.number]
+        windowed = gate.near(gate.entropy, NEIGHBOURS)
         risk = network.risk(gate) if network is not None and gate.number in network.layers else None
-        controller = strategy.controller
-        threshold = reasons = None
-        if isinstance(controller, Choosing):
-            threshold = controller.threshold(gate, record.need)
-            reasons = _reasons(controller, gate, record, threshold)
+        threshold: np.ndarray | None = None
+        reasons: Sequence[Reason | None] = [None] * len(gate.words)
+        if isinstance(strategy.controller, Controller):
+            threshold = strategy.controller.threshold(gate, decision.need)
+            reasons = strategy.controller.reasons(gate, decision)
         for word in np.flatnonzero(gate.alive).tolist():
             found[word].append(
                 WordScores(
                     layer=gate.number,
                     label=names[int(gate.labels[word])],
-                    confidence=float(gate.probabilities[word].max()),
-                    entropy=float(entropy[word]),
+                    confidence=float(gate.confidence[word]),
+                    entropy=float(gate.entropy[word]),
                     windowed_entropy=float(windowed[word]),
-                    attention_received=float(received[word]),
-                    attention_entropy=float(paid[word]),
+                    attention_received=float(gate.attention_received[word]),
+                    attention_entropy=float(gate.attention_entropy[word]),
                     risk=None if risk is None else float(risk[word]),
-                    need=float(record.need[word]),
+                    need=float(decision.need[word]),
                     threshold=None if threshold is None else float(threshold[word]),
-                    left=bool(record.leaves[word]),
-                    reason="" if reasons is None else reasons[word],
+                    left=bool(decision.leaves[word]),
+                    reason=reasons[word],
                 )
             )
-        return Decision(record.leaves, record.need)
+        return decision
 
-    if records:
+    if decisions:
         with torch.inference_mode():
-            forward(model, memory.batch, strategy.gates, replay, strategy.context)
+            forward(model, memory.batch, strategy.gates, replay, strategy.context, min_exit_ratio=0.0)
     return [tuple(scores) for scores in found]
-
-
-def _reasons(controller: Choosing, gate: Gate, record: GateRecord, threshold: np.ndarray) -> list[str]:
-    """Why each word left or stayed, from what the controller decides without its minimum, with it, and what came of it.
-
-    Where the controller lets a word go that stayed, the window was not worth while.
-    """
-    need = record.need
-    low = need < threshold if isinstance(controller, RuleController) else need <= threshold
-    whole = not isinstance(controller, RuleController) and controller.exit_entities
-    unbounded, decided = (one(gate).leaves for one in (replace(controller, min_keep_ratio=0.0), controller))
-    rules = [record.leaves, np.isinf(need), ~low, ~unbounded, ~decided]
-    found: list[str] = np.select(rules, [LEFT, ENTITY, NEED, WHOLE if whole else ENTITY, MINIMUM], FEW).tolist()
-    return found

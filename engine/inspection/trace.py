@@ -1,11 +1,20 @@
-"""The trace of one text: who left where and why. Built on demand, outside the clock."""
+"""The trace of one text: which words left where, and why. Built on demand, outside the clock."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
 
 from engine.inspection.cost import Cost
+from engine.model.chunks import Slot
+from engine.pruning.memory import GateRecord, MemoryBuffer
 from engine.pruning.strategy import Strategy
+from engine.text.words import LabelSet, Span
+
+State = Literal["kept", "left", "recovered"]
 
 
 @dataclass(frozen=True)
@@ -31,7 +40,7 @@ class WordTrace:
     text: str
     pieces: int
     layer: int
-    state: str
+    state: State
     label: str
     probability: float
     gates: tuple[GateScore, ...]
@@ -54,3 +63,55 @@ class Trace:
     words: tuple[WordTrace, ...]
     cost: Cost
     latency: Latency
+
+
+def word_traces(
+    text: str,
+    words: Sequence[Span],
+    probabilities: np.ndarray,
+    runs: Sequence[tuple[Slot, MemoryBuffer]],
+    labels: LabelSet,
+) -> tuple[WordTrace, ...]:
+    """The trace of every word of a text.
+
+    Args:
+        text: the text.
+        words: its words.
+        probabilities: their final label distributions, ``(words, labels)``.
+        runs: its windows in text order, each with the memory of the batch that it ran in.
+        labels: of the model.
+    """
+    traces: list[WordTrace] = []
+    for slot, memory in runs:
+        window = slot.window
+        pieces = np.bincount(window.word[1:-1], minlength=window.words)
+        gates = [_scores(record, labels) for record in memory.gates]
+        for index in range(window.own, window.own_end):
+            at = slot.in_batch(index)
+            start, end = words[index]
+            best = int(probabilities[index].argmax())
+            traces.append(
+                WordTrace(
+                    start=start,
+                    end=end,
+                    text=text[start:end],
+                    pieces=int(pieces[index - window.first]),
+                    layer=int(memory.left_at[at]),
+                    state="recovered" if memory.recovered[at] else "kept" if memory.alive[at] else "left",
+                    label=labels.names[best],
+                    probability=float(probabilities[index, best]),
+                    gates=tuple(scores[at] for scores in gates if at in scores),
+                )
+            )
+    return tuple(traces)
+
+
+def _scores(record: GateRecord, labels: LabelSet) -> dict[int, GateScore]:
+    """What was known at a gate of each word that reached it, by the word's number in the batch."""
+    best, label = record.head.logits.float().softmax(-1).max(-1)
+    rows = zip(record.head.words.tolist(), label.tolist(), best.tolist(), strict=True)
+    need, leaves = record.decision.need.tolist(), record.decision.leaves.tolist()
+    return {
+        word: GateScore(record.number, labels.names[index], probability, need[word], leaves[word])
+        for word, index, probability in rows
+    }

@@ -1,4 +1,4 @@
-"""The rival ``hf``: the plain Hugging Face model on padded windows, same weights, words and decoding."""
+"""The plain Hugging Face model on padded windows."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from engine.model.packing import RaggedBatch
-from engine.pruning.memory import HeadOutput, LayerRun, MemoryBuffer
 
 
 def pad(batch: RaggedBatch, width: int, pad_id: int) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray]]:
@@ -38,19 +37,3 @@ def huggingface_logits(model: PreTrainedModel, batch: RaggedBatch, multiple: int
         input_ids=torch.from_numpy(input_ids).to(device), attention_mask=torch.from_numpy(mask).to(device)
     ).logits
     return logits[first]
-
-
-def run_huggingface(model: PreTrainedModel, batch: RaggedBatch, order: Tensor) -> MemoryBuffer:
-    """Runs a token-classification model on the batch.
-
-    Args:
-        model: in evaluation mode.
-        batch: packed windows.
-        order: the model's label index of each of our labels, int64 ``(labels,)``.
-    """
-    layers = model.config.num_hidden_layers
-    memory = MemoryBuffer.of(batch, len(order), layers)
-    padded = (max(batch.lengths),) * len(batch.lengths)
-    memory.layers.extend(LayerRun(number, padded, padded) for number in range(1, layers + 1))
-    memory.update(HeadOutput(layers, batch.word[batch.first], huggingface_logits(model, batch)[:, order]))
-    return memory

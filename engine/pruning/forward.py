@@ -1,8 +1,9 @@
-"""The forward pass that prunes: layers, gates, physical removal, recovery. Dense is the same pass without gates."""
+"""The pruned pass: layers, gates, physical removal, recovery. Dense is the same pass without gates."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -10,9 +11,10 @@ from torch import Tensor
 
 from engine.model.gated import GatedModel
 from engine.model.packing import RaggedBatch
-from engine.pruning.controllers import Decision, Gate, RandomController, Replay
+from engine.pruning.gate import Decision, Gate
 from engine.pruning.memory import HeadOutput, Matrix, MemoryBuffer
-from engine.pruning.strategy import Strategy
+from engine.pruning.signals import lowest_per_window
+from engine.pruning.strategy import Context, Strategy
 
 
 def run(
@@ -21,14 +23,13 @@ def run(
     """Runs a batch under a strategy; afterwards every word of the buffer has a label distribution.
 
     Args:
-        model: has a head at every gate of the strategy.
+        model: has a label head at every gate of the strategy.
         batch: packed windows.
         strategy: gates, controller, context mode and recovery.
-        counts: for a `RandomController`, how many words leave at each gate in each window.
+        counts: of ``random``: for each gate, how many words leave each window, int64 ``(windows,)``.
     """
-    chosen = strategy.controller
-    controller = Replay.of(chosen, batch, counts or {}) if isinstance(chosen, RandomController) else chosen
-    memory = forward(model, batch, strategy.gates, controller, strategy.context)
+    controller = strategy.controller if strategy.replays is None else Replay.of(batch, counts or {}, strategy.seed)
+    memory = forward(model, batch, strategy.gates, controller, strategy.context, strategy.min_exit_ratio)
     if strategy.recovery is not None:
         words = strategy.recovery.choose(memory)
         if words.any():
@@ -37,21 +38,49 @@ def run(
     return memory
 
 
+@dataclass(frozen=True, eq=False)
+class Replay:
+    """Lets so many random words leave as left under another strategy.
+
+    ``counts``: gate → words that leave each window, int64 ``(windows,)``.
+    ``order``: float32 ``(words,)``; words with low values leave first.
+    """
+
+    counts: dict[int, np.ndarray]
+    order: np.ndarray
+
+    @classmethod
+    def of(cls, batch: RaggedBatch, counts: dict[int, np.ndarray], seed: int) -> Replay:
+        """Draws one order over all words of each window, from the seed and the window's own text alone."""
+        draws = []
+        ends = np.cumsum(batch.lengths)[:-1]
+        for ids, words in zip(np.split(batch.input_ids, ends), batch.words.counts.tolist(), strict=True):
+            own = (seed * 1_000_003 + int(ids.sum()) * 8191 + len(ids)) % 2**63
+            draws.append(torch.rand(words, generator=torch.Generator().manual_seed(own)))
+        return cls(counts, torch.cat(draws).numpy())
+
+    def __call__(self, gate: Gate) -> Decision:
+        leaves = lowest_per_window(self.order, gate.alive, gate.words.window, self.counts[gate.number])
+        return Decision(leaves, self.order)
+
+
 def forward(
     model: GatedModel,
     batch: RaggedBatch,
     gates: Sequence[int],
     controller: Callable[[Gate], Decision] | None,
-    context: str = "drop",
+    context: Context = "drop",
+    min_exit_ratio: float = 0.1,
 ) -> MemoryBuffer:
-    """Runs a batch under any controller; decisions carry no gradient, the outputs of heads do.
+    """Runs a batch under any controller; decisions carry no gradient, the outputs of label heads do.
 
     Args:
-        model: has a head at every gate.
+        model: has a label head at every gate.
         batch: packed windows.
         gates: layers before the last one after which the controller decides.
         controller: may be ``None`` where there are no gates.
-        context: ``drop`` removes the rows of words that leave; ``freeze`` leaves them as keys and values.
+        context: ``drop`` removes the rows of words that leave; ``freeze`` keeps them as keys and values.
+        min_exit_ratio: see `Strategy`.
     """
     encoder = model.encoder
     memory = MemoryBuffer.of(batch, len(model.labels), encoder.num_layers)
@@ -78,7 +107,7 @@ def forward(
             key=key,
             heads=encoder.num_heads,
         )
-        decision = _worth_while(controller(gate), memory)
+        decision = _enough(controller(gate), memory, min_exit_ratio)
         memory.remove(decision, Matrix(batch, hidden))
         if decision.leaves.any():
             batch, hidden = _without(batch, hidden, memory.alive, context)
@@ -87,15 +116,15 @@ def forward(
     return memory
 
 
-def recover(model: GatedModel, memory: MemoryBuffer, words: np.ndarray, context: str = "drop") -> None:
+def recover(model: GatedModel, memory: MemoryBuffer, words: np.ndarray, context: Context = "drop") -> None:
     """Runs the windows of recovered words again, each from the gate at which the first of them left.
 
-    Recovered words stay to the end, all others leave where they left before. All windows go in one batch, which each
-    joins at its gate.
+    Recovered words stay to the last layer, all others leave where they left before. All windows run in one batch, which
+    each joins at its gate.
 
     Args:
         model: the one that filled the memory.
-        memory: of a pass with its matrices; gets the new labels.
+        memory: of a pass, with its matrices; gets the new labels.
         words: bool ``(words,)``, words that left and come back.
         context: that of the pass.
     """
@@ -118,7 +147,7 @@ def recover(model: GatedModel, memory: MemoryBuffer, words: np.ndarray, context:
             if matrix is not None
         ]
         current = parts[0] if len(parts) == 1 else _joined(*parts)
-    assert current is not None, "somebody recovers, so a matrix is taken up"
+    assert current is not None, "some word recovers, so there is a matrix to start from"
     memory.recall(words)
     _label(model, encoder.num_layers, current.hidden, current.batch, memory)
 
@@ -128,7 +157,7 @@ def _label(model: GatedModel, number: int, hidden: Tensor, batch: RaggedBatch, m
     memory.update(HeadOutput(number, batch.word[first], model.logits(number, _take(hidden, first))))
 
 
-def _without(batch: RaggedBatch, hidden: Tensor, alive: np.ndarray, context: str) -> tuple[RaggedBatch, Tensor]:
+def _without(batch: RaggedBatch, hidden: Tensor, alive: np.ndarray, context: Context) -> tuple[RaggedBatch, Tensor]:
     """The rows that go on when only the words ``alive`` stay."""
     batch, rows = batch.freeze(alive) if context == "freeze" else batch.keep(alive)
     return batch, hidden if len(rows) == len(hidden) else _take(hidden, rows)
@@ -143,10 +172,10 @@ def _take(hidden: Tensor, rows: np.ndarray) -> Tensor:
     return hidden.index_select(0, torch.from_numpy(rows).to(hidden.device))
 
 
-def _worth_while(decision: Decision, memory: MemoryBuffer) -> Decision:
-    """Nobody leaves a window in which under a tenth of its words would, unless that finishes the window."""
+def _enough(decision: Decision, memory: MemoryBuffer, min_exit_ratio: float) -> Decision:
+    """The decision, but for windows in which too few words would leave: there none does."""
     words = memory.batch.words
     leaving = np.bincount(words.window[decision.leaves], minlength=len(words.counts))
     alive = np.bincount(words.window[memory.alive], minlength=len(words.counts))
-    worth = (leaving * 10 >= words.counts) | (leaving == alive)
-    return Decision(decision.leaves & worth[words.window], decision.need)
+    enough = (leaving / words.counts >= min_exit_ratio) | (leaving == alive)
+    return Decision(decision.leaves & enough[words.window], decision.need)

@@ -1,4 +1,4 @@
-"""The memory buffer: what is known of words that left, so that every word gets a label and may come back."""
+"""The memory buffer: what is kept of words that left, so that every word gets a label and may come back."""
 
 from __future__ import annotations
 
@@ -8,35 +8,42 @@ import numpy as np
 from torch import Tensor
 
 from engine.model.packing import RaggedBatch
-from engine.pruning.controllers import Decision
+from engine.pruning.gate import Decision
 
 
 @dataclass(frozen=True)
 class LayerRun:
-    """One layer over one batch: rows of each window, ``(windows,)``, that it computed and had as keys and values."""
+    """One layer over one batch.
+
+    ``computed``: rows of each window that it computed, ``(windows,)``.
+    ``visible``: rows of each window that it had as keys and values, ``(windows,)``.
+    """
 
     number: int
     computed: tuple[int, ...]
     visible: tuple[int, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class HeadOutput:
-    """What the label head after layer ``number`` said: ``logits`` ``(n, labels)`` of ``words`` int64 ``(n,)``."""
+    """What the label head after layer ``number`` said.
+
+    ``words``: int64 ``(n,)``.
+    ``logits``: ``(n, labels)`` of these words.
+    """
 
     number: int
     words: np.ndarray
     logits: Tensor
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class GateRecord:
-    """What happened at the gate after a layer and its head: ``leaves`` bool and ``need`` float, both ``(words,)``."""
+    """What happened at the gate after a layer and its label head."""
 
     layer: LayerRun
     head: HeadOutput
-    leaves: np.ndarray
-    need: np.ndarray
+    decision: Decision
 
     @property
     def number(self) -> int:
@@ -44,7 +51,7 @@ class GateRecord:
         return self.head.number
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Matrix:
     """The packed rows ``(rows, hidden)`` at a gate before words left, and where each row stands."""
 
@@ -52,14 +59,18 @@ class Matrix:
     hidden: Tensor
 
 
-@dataclass
+@dataclass(eq=False)
 class MemoryBuffer:
     """Latest label distribution of every word of a batch, where it left, and the rows that were computed.
 
-    ``probabilities`` float32 ``(words, labels)``; ``alive`` bool ``(words,)``; ``left_at`` int64 ``(words,)``, the
-    layer after which the word left, or the last one; ``recovered`` bool ``(words,)``, words that left and came back;
-    ``heads``: output of every head that ran; ``gates``: what controllers decided; ``layers``: every layer that ran;
-    ``matrices``: by gate, until `forget`.
+    ``probabilities``: float32 ``(words, labels)``.
+    ``alive``: bool ``(words,)``, words that have not left.
+    ``left_at``: int64 ``(words,)``, the layer after which a word left, or the last one.
+    ``recovered``: bool ``(words,)``, words that left and came back.
+    ``heads``: output of every label head that ran.
+    ``gates``: what was decided at each gate.
+    ``layers``: every layer that ran.
+    ``matrices``: packed rows at each gate before words left, until `forget`.
     """
 
     batch: RaggedBatch
@@ -89,31 +100,31 @@ class MemoryBuffer:
         self.layers.append(LayerRun(number, batch.computed, batch.lengths))
 
     def update(self, head: HeadOutput) -> None:
-        """Sets the label distribution of the words that a head has seen."""
+        """Sets the label distribution of the words that a label head has seen."""
         self.heads.append(head)
         self.probabilities[head.words] = head.logits.detach().float().softmax(-1).numpy(force=True)
 
     def remove(self, decision: Decision, matrix: Matrix) -> None:
-        """Records the decision at the gate of the latest head and lets the words leave."""
-        record = GateRecord(self.layers[-1], self.heads[-1], decision.leaves, decision.need)
+        """Records the decision at the gate of the latest label head and lets the words leave."""
+        record = GateRecord(self.layers[-1], self.heads[-1], decision)
         self.gates.append(record)
         self.matrices[record.number] = matrix
         self.alive = self.alive & ~decision.leaves
         self.left_at[decision.leaves] = record.number
 
     def recall(self, words: np.ndarray) -> None:
-        """Takes words, bool ``(words,)``, back among the living."""
+        """Marks words, bool ``(words,)``, as recovered: they are alive again."""
         self.recovered = words
         self.alive = self.alive | words
 
     def forget(self) -> None:
-        """Lets go of the matrices, which are large, once nobody will come back any more."""
+        """Drops the matrices, which are large, once no word can come back."""
         self.matrices.clear()
 
     def leave_counts(self) -> dict[int, np.ndarray]:
         """For each gate, how many words left in each window, int64 ``(windows,)``."""
         words = self.batch.words
         return {
-            record.number: np.bincount(words.window[record.leaves], minlength=len(words.counts))
+            record.number: np.bincount(words.window[record.decision.leaves], minlength=len(words.counts))
             for record in self.gates
         }

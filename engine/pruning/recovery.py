@@ -1,4 +1,4 @@
-"""Recovery: which windows look doubtful at the end, and which of their words come back. Pure code on arrays."""
+"""Recovery: which windows look doubtful at the end of a pass, and which of their words come back. Pure functions."""
 
 from __future__ import annotations
 
@@ -8,41 +8,38 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from engine.errors import InputError
-from engine.pruning.controllers import check_number
+from engine.pruning.knobs import check_knobs, knob
 from engine.pruning.memory import MemoryBuffer
 from engine.pruning.signals import lowest_per_window, normalised_entropy
+
+ANY = "any"
 
 
 @dataclass(frozen=True)
 class Recovery:
     """When a window is doubtful, and how many of its words come back: those least certain when they left.
 
-    Args:
-        trigger: ``confidence``, ``entropy_spike``, ``entity_loss`` or ``any`` of them.
-        min_confidence: τ, ``confidence`` fires where a survivor's top probability lies below it. Where all words of a
-            window left, those that left last are its survivors.
-        max_rise: δ, ``entropy_spike`` fires where a survivor's normalised entropy rose by more since its last gate.
-        recovery_limit: words of a window that come back at most.
+    ``confidence`` fires where a survivor's top probability is low, ``entropy_spike`` where a survivor's entropy rose
+    since its last gate, ``entity_loss`` where an entity of some gate is gone at the end, ``any`` where one of them
+    does. Where all words of a window left, those that left last are its survivors.
     """
 
-    trigger: str = "any"
-    min_confidence: float = 0.5
-    max_rise: float = 0.3
-    recovery_limit: int = 64
+    trigger: str = knob(
+        ANY,
+        "when a window counts as doubtful",
+        kind="choice",
+        choices=("confidence", "entropy_spike", "entity_loss", ANY),
+    )
+    min_confidence: float = knob(0.5, "confidence fires where a survivor's top probability lies below it")
+    max_rise: float = knob(0.3, "entropy_spike fires where a survivor's normalised entropy rose by more", -1, 1)
+    recovery_limit: int = knob(64, "words of a window that come back at most", 1, 100_000, kind="whole")
 
     def __post_init__(self) -> None:
-        if self.trigger not in (*TRIGGERS, "any"):
-            raise InputError(
-                f"expected a trigger out of {[*TRIGGERS, 'any']}, got {self.trigger!r}; choose one of them"
-            )
-        check_number("min_confidence", self.min_confidence, 0, 1)
-        check_number("max_rise", self.max_rise, -1, 1)
-        check_number("recovery_limit", self.recovery_limit, 1, 100_000, whole=True)
+        check_knobs(self)
 
     def fires(self, memory: MemoryBuffer) -> np.ndarray:
         """The windows, bool ``(windows,)``, that are doubtful."""
-        names = TRIGGERS if self.trigger == "any" else (self.trigger,)
+        names = TRIGGERS if self.trigger == ANY else (self.trigger,)
         doubtful = np.zeros(len(memory.batch.words), dtype=bool)
         for name in names:
             doubtful |= TRIGGERS[name](self, memory)

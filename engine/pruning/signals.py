@@ -1,4 +1,4 @@
-"""Pure functions that score rows and words: NumPy for words, torch for attention. No model, no state."""
+"""Signals of words and rows as pure functions: NumPy for words, torch for attention. No model, no state."""
 
 from __future__ import annotations
 
@@ -17,6 +17,12 @@ def normalised_entropy(probabilities: np.ndarray) -> np.ndarray:
     """Shannon entropy of label distributions ``(n, labels)`` → ``(n,)``, divided by log(labels), so 0–1."""
     logarithms = np.log(np.maximum(probabilities, _TINY))
     return np.einsum("...i,...i->...", probabilities, logarithms) / -math.log(probabilities.shape[-1])
+
+
+def margin(probabilities: np.ndarray) -> np.ndarray:
+    """Log ratio of the two most probable labels, ``(n, labels)`` → ``(n,)``; probabilities count as 10⁻⁶ at least."""
+    best = np.partition(np.log(probabilities.clip(min=1e-6)), -2, axis=-1)
+    return best[:, -1] - best[:, -2]
 
 
 def neighbour_max(values: np.ndarray, window: np.ndarray, reach: int) -> np.ndarray:

@@ -1,26 +1,30 @@
-"""Strategies: which gates, which controller. Frozen, validated once, JSON round trip."""
+"""A strategy: gates, controller, context mode and recovery. Frozen, validated once, JSON round trip."""
 
 from __future__ import annotations
 
-import json
-import re
-from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, TypeVar, get_args
+from dataclasses import asdict, dataclass, replace
+from typing import Any, ClassVar, Literal, get_args
+
+import numpy as np
 
 from engine.errors import InputError
-from engine.pruning.controllers import EntropyController, ExitController, RandomController, RuleController
-from engine.pruning.learned import LearnedController
+from engine.pruning.controllers import CONTROLLERS, Controller
+from engine.pruning.gate import Decision, Gate
+from engine.pruning.knobs import check_knobs, from_settings, knob, settings_of
 from engine.pruning.recovery import Recovery
 
-CONTROLLED = ("rule", "entropy", "mlp")
-RECOVERY = "+recovery"
-PRUNING = (*CONTROLLED, *(name + RECOVERY for name in CONTROLLED))
-NAMES = ("dense", "hf", *PRUNING, "random", "truncate-k")
-CONTEXTS = ("drop", "freeze")
+Context = Literal["drop", "freeze"]
 
-Controller = EntropyController | RuleController | LearnedController | ExitController | RandomController
-CONTROLLERS: tuple[type[Controller], ...] = get_args(Controller)
-P = TypeVar("P", Controller, Recovery)
+
+@dataclass(frozen=True)
+class Truncation:
+    """Every word leaves: the encoder ends at the gate."""
+
+    kind: ClassVar[str] = "truncate"
+    uses_attention: ClassVar[bool] = False
+
+    def __call__(self, gate: Gate) -> Decision:
+        return Decision(gate.alive, np.zeros(len(gate.words)))
 
 
 @dataclass(frozen=True)
@@ -28,41 +32,74 @@ class Strategy:
     """A way to run the encoder.
 
     Args:
-        name: as typed: ``dense``, ``hf``, ``rule``, ``entropy:fast``, ``entropy+recovery``, ``random``,
-            ``random@rule``, ``truncate-3``.
+        name: as typed: ``dense``, ``hf``, ``rule``, ``entropy:fast``, ``entropy+recovery``, ``random@rule``,
+            ``truncate-3``.
         gates: layers after which words may leave, ascending.
-        controller: who decides at the gates; ``None`` if there are none.
+        controller: who decides at the gates; ``None`` without gates and for ``random``.
         point: the operating point that the settings come from, ``""`` where there is none.
         context: ``drop``: the rows of words that left are gone; ``freeze``: they stay visible as keys and values.
+        min_exit_ratio: share of a window's words that must want to leave at a gate, 0–1; if fewer do, and they are not
+            all that are left, none of the window leaves there: a gate's fixed cost would exceed the gain.
         recovery: when and which words come back; ``None``: never.
+        replays: of ``random``: the strategy whose counts of leaving words it replays.
+        seed: of ``random``: of the choice of words, which depends on it and on the window's own text alone.
     """
 
     name: str
     gates: tuple[int, ...] = ()
-    controller: Controller | None = None
+    controller: Controller | Truncation | None = None
     point: str = ""
-    context: str = "drop"
+    context: Context = "drop"
+    min_exit_ratio: float = knob(0.1, "share of a window's words that must want to leave, or none leaves")
     recovery: Recovery | None = None
+    replays: Strategy | None = None
+    seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.context not in CONTEXTS:
-            raise InputError(f"expected a context out of {list(CONTEXTS)}, got {self.context!r}; choose one of them")
+        if self.context not in get_args(Context):
+            raise InputError(f"expected a context out of {get_args(Context)}, got {self.context!r}; choose one of them")
         whole = all(isinstance(gate, int) and gate >= 1 for gate in self.gates)
         if not whole or list(self.gates) != sorted(set(self.gates)):
             raise InputError(f"expected ascending layer numbers as gates, got {self.gates}; sort them")
-        if bool(self.gates) != (self.controller is not None):
+        if bool(self.gates) != (self.controller is not None or self.replays is not None):
             raise InputError(f"expected gates together with a controller, got {self}; give both or neither")
+        check_knobs(self)
+
+    @classmethod
+    def random(cls, name: str, replays: Strategy, seed: int = 0) -> Strategy:
+        """Replays, for each window and gate, how many words left under another strategy, with random words."""
+        return cls(
+            name,
+            replays.gates,
+            context=replays.context,
+            min_exit_ratio=replays.min_exit_ratio,
+            replays=replays,
+            seed=seed,
+        )
 
     @property
-    def base(self) -> str:
-        """The name without its operating point."""
-        return base_name(self.name)
+    def kind(self) -> str:
+        """``dense``, ``hf``, ``truncate``, ``random``, or the kind of its controller."""
+        if self.replays is not None:
+            return "random"
+        return self.name if self.controller is None else self.controller.kind
+
+    @property
+    def prunes(self) -> bool:
+        """Whether its controller chooses words: it then has knobs, and may have operating points and recovery."""
+        return isinstance(self.controller, Controller)
+
+    def knobs(self) -> dict[str, Any]:
+        """Names and values of the settings that `with_knobs` takes; ``random`` has those of what it replays."""
+        if self.replays is not None:
+            return self.replays.knobs()
+        if not self.prunes:
+            return {}
+        own = {"gates": self.gates, "context": self.context} | settings_of(self)
+        return own | settings_of(self.controller) | (settings_of(self.recovery) if self.recovery else {})
 
     def with_knobs(self, **knobs: Any) -> Strategy:
-        """The strategy with some settings changed, its point then called ``custom``.
-
-        ``gates``, ``context`` and every field of the controller and of the recovery are knobs; those of ``random`` are
-        those of the strategy that it replays.
+        """The strategy with some knobs changed, its point then called ``custom``.
 
         Raises:
             InputError: no such knob, or a value out of range.
@@ -71,48 +108,37 @@ class Strategy:
             raise InputError(
                 f"expected a knob of {self.name} out of {sorted(self.knobs())}, got {sorted(unknown)}; leave it out"
             )
-        if self.controller is None or not knobs:
+        if not knobs:
             return self
-        if isinstance(self.controller, RandomController):
-            replays = self.controller.replays.with_knobs(**knobs)
-            controller = replace(self.controller, replays=replays)
-            return replace(self, gates=replays.gates, context=replays.context, controller=controller)
-        gates = knobs.pop("gates", self.gates)
-        changed = replace(
-            self,
+        if self.replays is not None:
+            return Strategy.random(self.name, self.replays.with_knobs(**knobs), self.seed)
+
+        def changed(part: Any) -> Any:
+            taken = {name: knobs[name] for name in settings_of(part) if name in knobs}
+            return replace(part, **taken)
+
+        gates = knobs.get("gates", self.gates)
+        new = replace(
+            changed(self),
             gates=tuple(gates) if isinstance(gates, list | tuple) else (gates,),
-            context=knobs.pop("context", self.context),
-            recovery=self.recovery and replace(self.recovery, **_taken(knobs, self.recovery)),
-            controller=replace(self.controller, **_taken(knobs, self.controller)),
+            context=knobs.get("context", self.context),
+            controller=changed(self.controller),
+            recovery=self.recovery and changed(self.recovery),
         )
-        return changed if changed == self else replace(changed, point="custom")
-
-    def recovering(self) -> Strategy:
-        """The strategy with recovery at its default settings, unless it has some."""
-        base = self.base if self.base.endswith(RECOVERY) else self.base + RECOVERY
-        return replace(self, name=base + self.name.removeprefix(self.base), recovery=self.recovery or Recovery())
-
-    def knobs(self) -> dict[str, Any]:
-        """Names and values of the settings that `with_knobs` takes; only strategies that choose words have any."""
-        if isinstance(self.controller, RandomController):
-            return self.controller.replays.knobs()
-        if not isinstance(self.controller, EntropyController | RuleController | LearnedController):
-            return {}
-        parts = [self.controller, *([self.recovery] if self.recovery else [])]
-        settings = {name: getattr(part, name) for part in parts for name in _settings(part)}
-        return {"gates": self.gates, "context": self.context} | settings
+        return new if new == self else replace(new, point="custom")
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object; λ is written ``lambda``."""
-        record: dict[str, Any] = {"name": self.name, "point": self.point, "gates": list(self.gates), "controller": None}
+        record: dict[str, Any] = {"name": self.name, "point": self.point, "gates": list(self.gates)}
+        if self.gates:
+            record |= {"context": self.context, "min_exit_ratio": self.min_exit_ratio}
         if self.controller is not None:
-            settings = {name.rstrip("_"): getattr(self.controller, name) for name in _settings(self.controller)}
-            if isinstance(self.controller, RandomController):
-                settings["replays"] = self.controller.replays.to_json()
-            record["controller"] = {"kind": self.controller.kind} | settings
-            record["context"] = self.context
+            settings = settings_of(self.controller) if self.prunes else {}
+            record["controller"] = {"kind": self.kind} | {name.rstrip("_"): value for name, value in settings.items()}
         if self.recovery is not None:
             record["recovery"] = asdict(self.recovery)
+        if self.replays is not None:
+            record |= {"replays": self.replays.to_json(), "seed": self.seed}
         return record
 
     @classmethod
@@ -122,87 +148,25 @@ class Strategy:
         Raises:
             InputError: unknown controller or setting.
         """
-        controller: Controller | None = None
+        controller: Controller | Truncation | None = None
         if record.get("controller"):
             settings = dict(record["controller"])
             kind = settings.pop("kind", None)
-            classes = {controller_class.kind: controller_class for controller_class in CONTROLLERS}
-            if kind not in classes:
-                raise InputError(f"expected a controller out of {sorted(classes)}, got {kind!r}; mend the settings")
-            if "replays" in settings:
-                settings["replays"] = cls.from_json(settings["replays"])
-            controller = _from_settings(classes[kind], kind, settings)
-        recovery = _from_settings(Recovery, "recovery", record["recovery"]) if record.get("recovery") else None
+            if kind == Truncation.kind:
+                controller = Truncation()
+            elif kind in CONTROLLERS:
+                controller = from_settings(CONTROLLERS[kind], kind, settings)
+            else:
+                raise InputError(f"expected a controller out of {sorted(CONTROLLERS)}, got {kind!r}; fix the settings")
+        recovery, replays = record.get("recovery"), record.get("replays")
         return cls(
             name=record["name"],
             gates=tuple(record.get("gates", ())),
             controller=controller,
             point=record.get("point", ""),
             context=record.get("context", "drop"),
-            recovery=recovery,
+            min_exit_ratio=record.get("min_exit_ratio", 0.1),
+            recovery=from_settings(Recovery, "recovery", recovery) if recovery else None,
+            replays=cls.from_json(replays) if replays else None,
+            seed=record.get("seed", 0),
         )
-
-
-def base_name(name: str) -> str:
-    """``entropy`` of ``entropy:fast``."""
-    return name.partition(":")[0]
-
-
-def _settings(part: Any) -> list[str]:
-    """Names of the fields that are settings; what comparisons pass over is none."""
-    return [f.name for f in fields(part) if f.compare]
-
-
-def _taken(knobs: dict[str, Any], part: Any) -> dict[str, Any]:
-    """Those of the knobs that are fields of a part."""
-    return {name: knobs[name] for name in _settings(part) if name in knobs}
-
-
-def _from_settings(part: type[P], kind: str, settings: dict[str, Any]) -> P:
-    names = {name.rstrip("_"): name for name in _settings(part)}
-    if unknown := set(settings) - set(names):
-        raise InputError(f"expected settings of {kind} out of {sorted(names)}, got {sorted(unknown)}; remove them")
-    return part(**{names[name]: value for name, value in settings.items()})
-
-
-def typed_knob(knob: str, text: str) -> tuple[str, Any]:
-    """Name and value, for `Strategy.with_knobs`, of a knob as one types it, e.g. ``gates`` and ``1,2``.
-
-    Raises:
-        InputError: the text is no value.
-    """
-    listed = knob == "gates" or "," in text
-    try:
-        value = json.loads(f"[{text}]" if listed else text.lower())
-    except ValueError:
-        value = text  # a word, such as a trigger
-    if value is None or (listed and isinstance(value, str)):
-        raise InputError(f"expected a number, true, false, a word or numbers with commas, got {text!r}; mend {knob}")
-    return "lambda_" if knob == "lambda" else knob, value
-
-
-def default_strategy(name: str, layers: int) -> Strategy:
-    """A strategy with its default settings for an encoder of ``layers`` layers.
-
-    Raises:
-        InputError: no strategy has this name.
-    """
-    if name in ("dense", "hf"):
-        return Strategy(name)
-    if name.endswith(RECOVERY) and name in PRUNING:
-        return default_strategy(name.removesuffix(RECOVERY), layers).recovering()
-    early = tuple(range(max(1, layers // 3), max(2, layers // 3 * 2 + 1)))
-    if name == "entropy":
-        return Strategy(name, early, EntropyController(), "default")
-    if name == "rule":
-        return Strategy(name, early, RuleController(), "default")
-    if name == "mlp":
-        return Strategy(name, early, LearnedController(), "default")
-    if match := re.fullmatch(r"truncate-([0-9]{1,9})", name):
-        depth = int(match[1])
-        if not 1 <= depth < layers:
-            raise InputError(
-                f"expected truncate-1 to truncate-{layers - 1}, got {name!r}; the encoder has {layers} layers"
-            )
-        return Strategy(name, (depth,), ExitController())
-    raise InputError(f"expected a strategy out of {list(NAMES)} (or random@rule), got {name!r}; check the name")

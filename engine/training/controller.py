@@ -25,9 +25,9 @@ from engine.checkpoint import CONTROLLER, write_checksums
 from engine.errors import InputError
 from engine.model.gated import GatedModel
 from engine.model.packing import RaggedBatch
-from engine.pruning.controllers import Decision, Gate
+from engine.pruning.controllers.mlp import FEATURES, NEIGHBOURS, Network, features
 from engine.pruning.forward import forward
-from engine.pruning.learned import FEATURES, NEIGHBOURS, Network, features
+from engine.pruning.gate import Decision, Gate
 from engine.pruning.signals import neighbour_max
 from engine.tagger import load_engine
 from engine.text.windows import Window, WordPieces
@@ -41,7 +41,7 @@ NEAR_ENTITY = 4.0  # weight of words within reach of an entity: leaving wrongly 
 WINDOWS = 8  # in a batch
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Samples:
     """What words looked like at one gate: ``features`` ``(n, features)``, ``changes`` and ``weights`` ``(n,)``."""
 
@@ -55,7 +55,7 @@ class Samples:
         return cls(*(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(cls)))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Recorder:
     """A controller that notes features, and the gate's labels of the words that are there, before another decides."""
 

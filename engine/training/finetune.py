@@ -27,9 +27,10 @@ from engine.errors import InputError, first_line
 from engine.model.encoders import encoder_class
 from engine.model.gated import GatedModel
 from engine.model.packing import RaggedBatch
-from engine.pruning.controllers import Decision, Gate
 from engine.pruning.forward import forward
+from engine.pruning.gate import Decision, Gate
 from engine.pruning.memory import MemoryBuffer
+from engine.pruning.strategy import Context
 from engine.tagger import Engine
 from engine.text.scoring import Counts, count_documents
 from engine.text.windows import WordPieces, load_tokenizer
@@ -222,7 +223,7 @@ class Finetuning(Run[FinetuneConfig]):
         layers = self.model.encoder.num_layers
         gates = range(1, layers)
         controller: Callable[[Gate], Decision] = all_stay
-        context = "drop"
+        context: Context = "drop"
         if self.config.pruned:
             controller = SampledController.draw(len(gates), len(examples), self.config.pruned)
             context = draw_context()

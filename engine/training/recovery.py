@@ -24,7 +24,8 @@ from engine.data.corpora import Corpus, load_corpus
 from engine.errors import InputError
 from engine.inspection.cost import add
 from engine.pruning.recovery import Recovery
-from engine.pruning.strategy import RECOVERY, Strategy
+from engine.pruning.resolve import RECOVERY, with_recovery
+from engine.pruning.strategy import Strategy
 from engine.tagger import Engine, load_engine
 from engine.text.scoring import Counts, count_documents
 
@@ -36,7 +37,7 @@ THRESHOLDS = {
     "entropy_spike": ("max_rise", (0.05, 0.1, 0.15, 0.2, 0.3)),
     "entity_loss": (None, (0.0,)),
 }
-FIELDS = ("strategy", "point", "trigger", "threshold", "limit", "fires", "f1", "promised_speedup")
+FIELDS = ("strategy", "point", "trigger", "threshold", "limit", "fires", "f1", "theoretical_speedup")
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Tried:
     recovery: Recovery
     fires: float
     f1: float
-    promised_speedup: float
+    theoretical_speedup: float
 
 
 def settings() -> Iterator[Recovery]:
@@ -65,17 +66,17 @@ def measure(engine: Engine, corpus: Corpus, strategy: Strategy) -> Tried:
     fired = sum(any(word.state == "recovered" for word in result.trace.words) for result in results)
     counts = count_documents(corpus.documents, [result.entities for result in results], corpus.types)
     cost = add([result.cost for result in results], engine.encoder.num_layers)
-    return Tried(strategy.recovery, fired / len(results), sum(counts, Counts()).f1, cost.promised_speedup)
+    return Tried(strategy.recovery, fired / len(results), sum(counts, Counts()).f1, cost.theoretical_speedup)
 
 
 def choose(tried: list[Tried]) -> Recovery:
     """The stored setting: thresholds of each trigger at its best, trigger and limit of the best of all."""
 
     def best(candidates: list[Tried]) -> Tried:
-        worth = [one for one in candidates if one.promised_speedup > 1] or candidates
+        worth = [one for one in candidates if one.theoretical_speedup > 1] or candidates
         inside = [one for one in worth if FIRES[0] <= one.fires <= FIRES[1]] or worth
         best_f1 = max(one.f1 for one in inside)
-        return max((one for one in inside if one.f1 >= best_f1 - SLACK), key=lambda one: one.promised_speedup)
+        return max((one for one in inside if one.f1 >= best_f1 - SLACK), key=lambda one: one.theoretical_speedup)
 
     stored = best(tried).recovery
     for trigger, (knob, _) in THRESHOLDS.items():
@@ -93,21 +94,21 @@ def calibrate(engine: Engine, corpus: Corpus, name: str, folder: Path) -> dict[s
     for point in engine.points.get(name, {}):
         base = engine.strategy(name, point)
         tried = [
-            measure(engine, corpus, replace(base.recovering(), recovery=recovery))
+            measure(engine, corpus, replace(with_recovery(base), recovery=recovery))
             for recovery in tqdm(every, desc=f"{name} {point}", disable=None)
         ]
         chosen[point] = choose(tried)
         for one in tried:
             knob = THRESHOLDS[one.recovery.trigger][0]
             threshold = getattr(one.recovery, knob) if knob else ""
-            measured = (f"{one.fires:.4f}", f"{one.f1:.5f}", f"{one.promised_speedup:.5f}")
+            measured = (f"{one.fires:.4f}", f"{one.f1:.5f}", f"{one.theoretical_speedup:.5f}")
             rows.append((name, point, one.recovery.trigger, threshold, one.recovery.recovery_limit, *measured))
     if not chosen:
         raise InputError(f"expected operating points of {name}, got none; make them with engine.training.calibrate")
     with (folder / "recovery.csv").open("w", newline="") as file:
         csv.writer(file).writerows([FIELDS, *rows])
     stored = {
-        point: replace(engine.strategy(name, point).recovering(), recovery=recovery).to_json()
+        point: replace(with_recovery(engine.strategy(name, point)), recovery=recovery).to_json()
         for point, recovery in chosen.items()
     }
     (folder / POINTS).write_text(json.dumps(engine.points | {name + RECOVERY: stored}, indent=2) + "\n")

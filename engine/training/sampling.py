@@ -8,18 +8,20 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from engine.pruning.controllers import Decision, EntropyController, Gate
+from engine.pruning.controllers import EntropyController
+from engine.pruning.gate import Decision, Gate
+from engine.pruning.strategy import Context
 
 ENTROPIES = (0.003, 0.3)  # thresholds are drawn from this range, log-uniformly
 FROZEN = 0.25  # share of the batches in which words that leave are frozen instead of dropped
 
 
-def draw_context() -> str:
+def draw_context() -> Context:
     """A context mode."""
     return "freeze" if torch.rand(()) < FROZEN else "drop"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SampledController:
     """An `EntropyController` with a threshold of its own for each gate and window, float ``(gates, windows)``.
 

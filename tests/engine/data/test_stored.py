@@ -5,7 +5,7 @@ import pytest
 from engine.data.corpora import load_corpus
 from engine.data.stored import StoredDocuments
 from engine.text.documents import Document, Entity
-from eval.report import SAMPLE
+from tests.conftest import SAMPLE
 
 
 def document(number):

@@ -54,4 +54,4 @@ def test_pruning_costs_less_and_long_texts_add_up(engine):
     dense, less = engine.tag(TEXT, "dense").cost, engine.tag(TEXT, pruned).cost
     assert less.multiply_adds < dense.multiply_adds == less.dense_multiply_adds
     windows = engine.tag(TEXT * 20, "dense")
-    assert windows.cost.rows[0] == sum(len(part.window.input_ids) for part in windows._placed)
+    assert windows.cost.rows[0] == sum(len(slot.window.input_ids) for slot, _ in windows._runs)

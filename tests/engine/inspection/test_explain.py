@@ -10,7 +10,7 @@ import pytest
 
 from engine import Engine
 from engine.inspection.explain import WordScores
-from engine.pruning.learned import Network
+from engine.pruning.controllers.mlp import Network
 
 TEXT = "Famotidine-associated delirium. Six patients on famotidine (20 mg/day) had delirium; all recovered."
 SHORT = "failure and x x a1 nausea"  # to the random weights, its first two words are one entity
@@ -106,7 +106,7 @@ class TestReasons:
 def test_random_and_truncate_ask_for_no_threshold(engine: Engine) -> None:
     for name in ("random", "truncate-1"):
         scores = [at for of_word in engine.explain(engine.tag(TEXT, name)) for at in of_word]
-        assert {(at.threshold, at.reason) for at in scores} == {(None, "")}
+        assert {(at.threshold, at.reason) for at in scores} == {(None, None)}
 
 
 def test_the_networks_risk_is_told_where_there_is_one(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,7 +125,7 @@ def test_without_gates_there_is_nothing_to_explain(engine: Engine) -> None:
 
 def test_words_of_long_texts_are_in_text_order(engine: Engine) -> None:
     result = engine.tag(TEXT * 12, "entropy")
-    assert len({id(placed.window) for placed in result._placed}) > 1
+    assert len(result._runs) > 1
     labels = [[at.label for at in of_word] for of_word in engine.explain(result)]
     assert labels == [[at.label for at in word.gates] for word in result.trace.words]
 

@@ -3,7 +3,8 @@ import pytest
 import torch
 
 from engine.model.packing import RaggedBatch
-from engine.pruning.controllers import EntropyController, Gate, RuleController
+from engine.pruning.controllers import EntropyController, RuleController
+from engine.pruning.gate import Gate
 from tests.engine.model.test_packing import window
 
 SURE, UNSURE = 0.99, 0.6

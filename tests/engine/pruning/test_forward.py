@@ -10,9 +10,10 @@ import torch
 from transformers import BertModel
 
 from engine.model.packing import RaggedBatch
-from engine.pruning.controllers import EntropyController, ExitController, RandomController, RuleController
+from engine.pruning.controllers import EntropyController, RuleController
 from engine.pruning.forward import run
-from engine.pruning.strategy import Strategy
+from engine.pruning.gate import Decision
+from engine.pruning.strategy import Strategy, Truncation
 from engine.text.words import split_words
 from tests.conftest import TEXT
 
@@ -21,7 +22,7 @@ PRUNING = (
     Strategy("entropy", (1, 2), EntropyController(0.45, neighbours=0, exit_entities=True)),
     Strategy("entropy", (1, 2), EntropyController(0.5, neighbours=1)),
     Strategy("rule", (1, 2), RuleController(0.5, min_keep_ratio=0.0)),
-    Strategy("truncate-2", (2,), ExitController()),
+    Strategy("truncate-2", (2,), Truncation()),
 )
 
 
@@ -130,7 +131,7 @@ def test_rows_really_go_and_a_finished_window_has_none(engine, batch):
 
 
 @torch.no_grad()
-def test_a_window_in_which_under_a_tenth_would_leave_keeps_all(engine):
+def test_a_window_keeps_all_words_where_too_few_would_leave(engine):
     words = ["nausea"] * 30
     batch = RaggedBatch.from_windows(engine.pieces.windows(words))
 
@@ -141,13 +142,11 @@ def test_a_window_in_which_under_a_tenth_would_leave_keeps_all(engine):
             self.leaving = leaving
 
         def __call__(self, gate):
-            from engine.pruning.controllers import Decision
-
             leaves = np.arange(len(gate.words)) < self.leaving
             return Decision(leaves & gate.alive, np.zeros(len(gate.words)))
 
-    for leaving, left in ((2, 0), (3, 3), (30, 30)):
-        memory = run(engine.model, batch, Strategy("few", (1,), Few(leaving)))
+    for ratio, leaving, left in ((0.1, 2, 0), (0.1, 3, 3), (0.1, 30, 30), (0.0, 2, 2), (0.5, 14, 0), (0.5, 15, 15)):
+        memory = run(engine.model, batch, Strategy("few", (1,), Few(leaving), min_exit_ratio=ratio))
         assert int((memory.left_at == 1).sum()) == left
 
 
@@ -156,7 +155,7 @@ def test_random_replays_the_counts_of_each_window_and_gate_with_other_words(engi
     replayed = PRUNING[2]
     reference = run(engine.model, batch, replayed)
     memories = [
-        run(engine.model, batch, Strategy("random", (1, 2), RandomController(replayed, seed)), reference.leave_counts())
+        run(engine.model, batch, Strategy.random("random", replayed, seed), reference.leave_counts())
         for seed in range(2)
     ]
     for memory in memories:
@@ -171,7 +170,7 @@ def test_a_larger_lambda_prunes_strictly_more_over_its_whole_range(engine, batch
         controller = RuleController(lambda_, neighbours=0, min_keep_ratio=0.0)
         return sum(map(sum, computed(run(engine.model, batch, Strategy("rule", (1, 2), controller)))))
 
-    low, high = RuleController.LAMBDA_RANGE
+    low, high = next((knob.low, knob.high) for knob in RuleController.knobs() if knob.name == "lambda_")
     rates = [kept(low + (high - low) * step / 4) for step in range(5)]
     assert all(after < before for before, after in itertools.pairwise(rates)), rates
 
@@ -184,6 +183,7 @@ def test_a_larger_lambda_prunes_strictly_more_over_its_whole_range(engine, batch
         (EntropyController(0.4), "neighbours", 0),
         (EntropyController(0.6), "exit_entities", True),
         (EntropyController(0.6, 0), "min_keep_ratio", 0.9),
+        (EntropyController(0.4, 0), "min_exit_ratio", 0.9),
         (RuleController(0.5), "lambda_", -0.5),
         (RuleController(0.5), "uncertainty", 0.0),
         (RuleController(0.5), "received", 3.0),

@@ -5,8 +5,8 @@ import pytest
 
 from engine.errors import InputError
 from engine.model.packing import RaggedBatch
+from engine.pruning.controllers.mlp import FEATURES, LearnedController, Network, features
 from engine.pruning.forward import run
-from engine.pruning.learned import FEATURES, LearnedController, Network, features
 from engine.pruning.strategy import Strategy
 from engine.text.words import split_words
 from tests.conftest import TEXT

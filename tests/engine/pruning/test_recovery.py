@@ -10,6 +10,7 @@ from engine.errors import InputError
 from engine.model.packing import RaggedBatch
 from engine.pruning.controllers import EntropyController
 from engine.pruning.forward import forward, recover, run
+from engine.pruning.gate import Decision
 from engine.pruning.memory import GateRecord, HeadOutput, LayerRun, MemoryBuffer
 from engine.pruning.recovery import Recovery
 from engine.pruning.strategy import Strategy
@@ -91,7 +92,9 @@ def memory_of(end: list[list[float]], gate: list[list[float]], left: list[int]) 
     memory = MemoryBuffer.of(batch, 3, 2)
     head = HeadOutput(1, np.arange(len(end)), torch.tensor(gate).log())
     leaves = np.isin(np.arange(len(end)), left)
-    memory.gates.append(GateRecord(LayerRun(1, batch.lengths, batch.lengths), head, leaves, np.zeros(len(end))))
+    memory.gates.append(
+        GateRecord(LayerRun(1, batch.lengths, batch.lengths), head, Decision(leaves, np.zeros(len(end))))
+    )
     memory.probabilities[:] = np.where(leaves[:, None], gate, end)
     memory.alive, memory.left_at = ~leaves, np.where(leaves, 1, 2)
     return memory

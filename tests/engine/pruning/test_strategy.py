@@ -3,8 +3,9 @@ import json
 import pytest
 
 from engine.errors import InputError
-from engine.pruning.controllers import EntropyController, RandomController, RuleController
-from engine.pruning.strategy import Strategy, default_strategy
+from engine.pruning.controllers import EntropyController, RuleController
+from engine.pruning.resolve import resolve
+from engine.pruning.strategy import Strategy
 
 ENTROPY = Strategy("entropy", (2, 3), EntropyController(0.2, exit_entities=True), "fast")
 
@@ -16,8 +17,9 @@ ENTROPY = Strategy("entropy", (2, 3), EntropyController(0.2, exit_entities=True)
         ENTROPY,
         ENTROPY.with_knobs(max_entropy=(0.1, 0.2)),
         Strategy("rule", (1,), RuleController(-0.5)),
-        Strategy("random", (2, 3), RandomController(ENTROPY, 4)),
-        default_strategy("truncate-3", 6),
+        Strategy.random("random", ENTROPY, seed=4),
+        ENTROPY.with_knobs(min_exit_ratio=0.3, context="freeze"),
+        resolve("truncate-3", 6, {}),
     ],
 )
 def test_json_round_trip(strategy):
@@ -44,11 +46,11 @@ def test_lambda_is_written_without_underscore():
         (lambda: EntropyController((0.1, 2.0)), "expected max_entropy as a number between 0 and 1, got 2.0"),
         (lambda: EntropyController(()), "expected max_entropy as a number"),
         (lambda: ENTROPY.with_knobs(gates=2.5), "expected ascending layer numbers"),
-        (lambda: default_strategy("truncate-3", 6).with_knobs(gates=2), "expected a knob of truncate-3"),
+        (lambda: resolve("truncate-3", 6, {}).with_knobs(gates=2), "expected a knob of truncate-3"),
         (lambda: ENTROPY.with_knobs(lambda_=1.0), "expected a knob of entropy out of"),
         (lambda: Strategy("dense").with_knobs(gates=(1,)), "expected a knob of dense"),
-        (lambda: default_strategy("truncate-6", 6), "expected truncate-1 to truncate-5"),
-        (lambda: default_strategy("magic", 6), "expected a strategy out of"),
+        (lambda: resolve("truncate-6", 6, {}), "expected truncate-1 to truncate-5"),
+        (lambda: resolve("magic", 6, {}), "expected a strategy out of"),
         (
             lambda: Strategy.from_json({"name": "a", "gates": [1], "controller": {"kind": "no"}}),
             "expected a controller",
@@ -72,10 +74,11 @@ def test_changed_settings_are_no_longer_the_point_they_came_from():
 
 
 def test_knobs_of_random_are_those_of_the_strategy_that_it_replays():
-    random = Strategy("random", ENTROPY.gates, RandomController(ENTROPY, 4))
+    random = Strategy.random("random", ENTROPY, seed=4)
     changed = random.with_knobs(min_keep_ratio=0.4, gates=(1,), context="freeze")
     replayed = ENTROPY.with_knobs(min_keep_ratio=0.4, gates=(1,), context="freeze")
-    assert changed == Strategy("random", (1,), RandomController(replayed, 4), context="freeze")
+    assert changed == Strategy.random("random", replayed, seed=4)
+    assert (changed.gates, changed.context) == ((1,), "freeze")
     assert random.knobs() == ENTROPY.knobs()
     with pytest.raises(InputError, match="expected a knob of random"):
         random.with_knobs(lambda_=1.0)

@@ -5,12 +5,13 @@ import shutil
 import pytest
 
 from engine import load_engine
-from engine.pruning.controllers import EntropyController
-from engine.pruning.strategy import Strategy, default_strategy
+from engine.pruning.controllers import CONTROLLERS, EntropyController
+from engine.pruning.resolve import resolve
+from engine.pruning.strategy import Strategy
 from engine.text.scoring import Counts
 from engine.training import calibrate
 from engine.training.calibrate import Tried, choose, main, variations
-from eval.report import SAMPLE
+from tests.conftest import SAMPLE
 
 
 def tried(f1: float, promised: float, uneven: int = 0) -> Tried:
@@ -23,10 +24,10 @@ def tried(f1: float, promised: float, uneven: int = 0) -> Tried:
 DENSE = tried(0.80, 1.0)
 
 
-def test_a_point_is_the_quickest_setting_within_its_drop():
+def test_a_point_is_the_fastest_setting_within_its_drop():
     settings = [tried(0.80, 1.0), tried(0.798, 2.0), tried(0.7999, 1.5), tried(0.79, 3.0), tried(0.7, 9.0)]
     chosen = choose(settings, DENSE, (0.11, 0.3, 1.01))
-    assert {point: one.promised_speedup for point, one in chosen.items()} == {
+    assert {point: one.theoretical_speedup for point, one in chosen.items()} == {
         "exact": 1.5,
         "balanced": 2.0,
         "fast": 3.0,
@@ -43,16 +44,17 @@ def test_a_loss_counts_together_with_its_standard_error():
     assert list(choose([tried(0.7985, 2.0, uneven=40)], DENSE, (0.1, 0.3, 1.0))) == ["fast"]
 
 
-def test_of_settings_that_are_nearly_as_quick_the_one_that_loses_least_is_taken():
-    quickest, safer, slower = tried(0.7985, 2.0), tried(0.7995, 1.95), tried(0.8, 1.9)
-    for slack, best in ((0.0, quickest), (0.03, safer), (0.06, slower)):
-        assert choose([quickest, safer, slower], DENSE, (0.3, 0.3, 0.3), slack)["balanced"].f1 == best.f1
+def test_of_settings_that_are_nearly_as_fast_the_one_that_loses_least_is_taken():
+    fastest, safer, slower = tried(0.7985, 2.0), tried(0.7995, 1.95), tried(0.8, 1.9)
+    for slack, best in ((0.0, fastest), (0.03, safer), (0.06, slower)):
+        assert choose([fastest, safer, slower], DENSE, (0.3, 0.3, 0.3), slack)["balanced"].f1 == best.f1
 
 
 def test_points_are_stored_with_the_weights_and_used(model_folder, tmp_path, monkeypatch, capsys):
     folder = shutil.copytree(model_folder, tmp_path / "model")
     grid = [Strategy("entropy", (1, 2), EntropyController(value, 0, True)) for value in (0.2, 0.35, 0.5)]
-    monkeypatch.setattr(calibrate, "GRIDS", {"entropy": lambda layers: grid})
+    monkeypatch.setattr(calibrate, "candidates", lambda name, layers: grid)
+    monkeypatch.setattr(calibrate, "runnable", lambda engine: ["entropy"])
     small = tmp_path / "small.txt"
     small.write_text("\n\n".join(SAMPLE.read_text().split("\n\n")[:3]))
     options = ["--model", str(folder), "--corpus", str(small)]
@@ -67,7 +69,7 @@ def test_points_are_stored_with_the_weights_and_used(model_folder, tmp_path, mon
     assert found[:3] == grid
     assert {strategy.context for strategy in found} == {"drop", "freeze"}
     assert len(set(found)) == len(found) > 20
-    assert float(rows[0]["promised_speedup"]) < float(rows[2]["promised_speedup"])
+    assert float(rows[0]["theoretical_speedup"]) < float(rows[2]["theoretical_speedup"])
     assert "entropy fast: F1" in capsys.readouterr().out
     assert main([*options, "--max-f1-drop", "0.1"]) == 2
     assert "expected 3 numbers after --max-f1-drop" in capsys.readouterr().err
@@ -78,15 +80,15 @@ def test_a_model_without_gates_is_refused(plain_folder, capsys):
     assert "expected a model with gates" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("grid", calibrate.GRIDS.values())
-def test_grids_fit_the_encoder(grid):
+@pytest.mark.parametrize("name", CONTROLLERS)
+def test_candidates_fit_the_encoder(name):
     for layers in (3, 6, 12):
-        assert all(strategy.gates[-1] < layers for strategy in grid(layers))
+        assert all(strategy.gates[-1] < layers for strategy in calibrate.candidates(name, layers))
 
 
-@pytest.mark.parametrize("grid", calibrate.GRIDS.values())
-def test_variations_change_one_knob_and_keep_thresholds_with_their_gates(grid):
-    for strategy in list(grid(6))[:4]:
+@pytest.mark.parametrize("name", CONTROLLERS)
+def test_variations_change_one_knob_and_keep_thresholds_with_their_gates(name):
+    for strategy in list(calibrate.candidates(name, 6))[:4]:
         varied = list(variations(strategy))
         assert strategy not in varied
         for other in varied:
@@ -102,7 +104,7 @@ def test_only_the_strategies_asked_for_are_searched_and_the_others_stay(model_fo
     small = tmp_path / "small.txt"
     small.write_text("\n\n".join(SAMPLE.read_text().split("\n\n")[:2]))
     for name in ("rule", "entropy"):
-        monkeypatch.setitem(calibrate.GRIDS, name, lambda layers, name=name: [default_strategy(name, layers)])
+        monkeypatch.setattr(calibrate, "candidates", lambda name, layers: [resolve(name, layers, {})])
         options = ["--corpus", str(small), "--max-f1-drop", "100,100,100", "--strategies", name]
         assert main(["--model", str(folder), *options]) == 0
     assert set(json.loads((folder / "operating_points.json").read_text())) == {"rule", "entropy"}

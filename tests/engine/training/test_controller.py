@@ -8,8 +8,8 @@ import torch
 
 from engine import load_engine
 from engine.model.packing import RaggedBatch
+from engine.pruning.controllers.mlp import FEATURES
 from engine.pruning.forward import forward, run
-from engine.pruning.learned import FEATURES
 from engine.pruning.strategy import Strategy
 from engine.training.controller import Samples, collect, fit, main
 from tests.conftest import TEXT

@@ -1,45 +1,45 @@
-"""The learned controller: a small network estimates how likely a word's label is still to change."""
+"""``mlp``: a small network estimates how likely a word's label is still to change."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import itertools
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
+from typing import Self
 
 import numpy as np
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from engine.errors import InputError, first_line
-from engine.pruning.controllers import Decision, Gate, as_tuple, at_gate, check_flag, check_number, leave_below
-from engine.pruning.signals import neighbour_max, normalised_entropy
+from engine.pruning.controllers.base import (
+    Controller,
+    at_gate,
+    gate_sets,
+    leave_below,
+    min_keep_ratio,
+)
+from engine.pruning.gate import Decision, Gate
+from engine.pruning.knobs import knob
 
 NEIGHBOURS = 1  # the network answers for a word together with the words so many places away
-_TINY = 1e-6
 
 
 def _log(values: np.ndarray) -> np.ndarray:
-    return np.log(values.clip(min=_TINY))
-
-
-def _margin(probabilities: np.ndarray) -> np.ndarray:
-    best = np.partition(_log(probabilities), -2, axis=-1)
-    return best[:, -1] - best[:, -2]
+    return np.log(values.clip(min=1e-6))
 
 
 # Logarithms spread the many certain words apart.
 FEATURES: Mapping[str, Callable[[Gate], np.ndarray]] = {
-    "entropy": lambda gate: _log(normalised_entropy(gate.probabilities)),
-    "windowed_entropy": lambda gate: _log(
-        neighbour_max(normalised_entropy(gate.probabilities), gate.words.window, NEIGHBOURS)
-    ),
-    "top_probability": lambda gate: _log(1 - gate.probabilities.max(-1)),
-    "margin": lambda gate: _margin(gate.probabilities),
+    "entropy": lambda gate: _log(gate.entropy),
+    "windowed_entropy": lambda gate: _log(gate.near(gate.entropy, NEIGHBOURS)),
+    "top_probability": lambda gate: _log(1 - gate.confidence),
+    "margin": lambda gate: gate.margin,
     "outside": lambda gate: _log(gate.probabilities[:, 0]),
-    "change": Gate.change,
-    "attention_received": Gate.attention_received,
-    "attention_entropy": Gate.attention_entropy,
+    "change": lambda gate: gate.change,
+    "attention_received": lambda gate: gate.attention_received,
+    "attention_entropy": lambda gate: gate.attention_entropy,
 }
 ATTENTION_FEATURES = ("attention_received", "attention_entropy")
 
@@ -49,7 +49,7 @@ def features(gate: Gate, names: tuple[str, ...]) -> np.ndarray:
     return np.stack([FEATURES[name](gate) for name in names], axis=1).astype(np.float32)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Network:
     """A perceptron with one hidden layer (ReLU) for each gate.
 
@@ -64,7 +64,7 @@ class Network:
         """Probability, float32 ``(words,)``, that the final label of a word or of a neighbour is not the gate's.
 
         Raises:
-            InputError: the network knows nothing about this gate.
+            InputError: there is no network for this gate.
         """
         if gate.number not in self.layers:
             raise InputError(
@@ -103,31 +103,24 @@ class Network:
 
 
 @dataclass(frozen=True)
-class LearnedController:
-    """Words leave when the network thinks that their final label, and their neighbours', is already there.
+class LearnedController(Controller):
+    """Words leave when the network expects that their final label, and their neighbours', is already there.
 
-    Args:
-        max_risk: probability of a change, 0–1, up to which a word may leave: one value for all gates, or one for each
-            (the last one for further gates). At a gate with 1 every word may.
-        exit_entities: words of predicted entities may leave (the whole entity at once); otherwise they and their
-            neighbours stay.
-        min_keep_ratio: share of a window's words, 0–1, that stay to the end at least.
-        network: comes with the weights.
+    At a gate with threshold 1 every word may leave. ``network`` comes with the weights and is no setting.
     """
 
-    max_risk: float | tuple[float, ...] = 0.05
-    exit_entities: bool = False
-    min_keep_ratio: float = 0.0
-    network: Network | None = field(default=None, repr=False, compare=False)
-    kind: ClassVar[str] = "mlp"
+    kind = "mlp"
+    description = "Words leave when a small network expects that their label will not change."
+    needs_network = True
 
-    def __post_init__(self) -> None:
-        if isinstance(self.max_risk, list):  # from JSON
-            object.__setattr__(self, "max_risk", tuple(self.max_risk))
-        for value in as_tuple(self.max_risk) or (None,):
-            check_number("max_risk", value, 0, 1)
-        check_flag("exit_entities", self.exit_entities)
-        check_number("min_keep_ratio", self.min_keep_ratio, 0, 1)
+    max_risk: float | tuple[float, ...] = knob(
+        0.05, "probability of a change of label up to which a word may leave", kind="per gate"
+    )
+    exit_entities: bool = knob(
+        False, "predicted entities may leave, each as a whole; otherwise they and their neighbours stay", kind="flag"
+    )
+    min_keep_ratio: float = min_keep_ratio(0.0)
+    network: Network | None = field(default=None, repr=False, compare=False)
 
     @property
     def uses_attention(self) -> bool:
@@ -136,13 +129,26 @@ class LearnedController:
 
     def __call__(self, gate: Gate) -> Decision:
         assert self.network is not None, "the engine adds it"
-        threshold = at_gate(as_tuple(self.max_risk), gate)
+        threshold = at_gate(self.max_risk, gate)
         risk = self.network.risk(gate) if threshold < 1 else np.zeros(len(gate.words))
         if not self.exit_entities:
-            near = neighbour_max(gate.labels > 0, gate.words.window, NEIGHBOURS)
-            risk = np.where(near, np.inf, risk)
+            risk = np.where(gate.near(gate.labels > 0, NEIGHBOURS), np.inf, risk)
         return leave_below(gate, risk, threshold, self.min_keep_ratio, whole=self.exit_entities)
 
     def threshold(self, gate: Gate, need: np.ndarray) -> np.ndarray:
-        """The need, ``(words,)``, up to which words are let go at a gate."""
-        return np.full(len(need), at_gate(as_tuple(self.max_risk), gate))
+        """``max_risk`` of the gate."""
+        return np.full(len(need), at_gate(self.max_risk, gate))
+
+    @property
+    def keeps_entities_whole(self) -> bool:
+        """Where they may leave."""
+        return self.exit_entities
+
+    @classmethod
+    def candidates(cls, layers: int) -> Iterator[tuple[tuple[int, ...], Self]]:
+        """Laid out like those of ``entropy``, the same threshold everywhere."""
+        sets = gate_sets(layers, min(3, layers - 1))
+        for gates, risk in itertools.product(sets, (0.01, 0.02, 0.04, 0.08, 0.15, 0.25)):
+            yield gates, cls(risk, exit_entities=True)
+            for end in range(max(gates[-1] + 1, layers - 2), layers):
+                yield (*gates, end), cls((*(risk for _ in gates), 1.0), exit_entities=True)

@@ -1,0 +1,14 @@
+"""Controllers: at a gate, they score the words and say who exits early. A new one is a file here and a line below."""
+
+from __future__ import annotations
+
+from engine.pruning.controllers.base import Controller
+from engine.pruning.controllers.entropy import EntropyController
+from engine.pruning.controllers.mlp import LearnedController
+from engine.pruning.controllers.rule import RuleController
+
+CONTROLLERS: dict[str, type[Controller]] = {
+    controller.kind: controller for controller in (RuleController, EntropyController, LearnedController)
+}
+
+__all__ = ["CONTROLLERS", "Controller", "EntropyController", "LearnedController", "RuleController"]

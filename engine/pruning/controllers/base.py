@@ -1,0 +1,136 @@
+"""What every controller is: settings, a decision at a gate, and what it says of itself."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal, Self
+
+import numpy as np
+
+from engine.pruning.gate import Decision, Gate
+from engine.pruning.knobs import Knob, check_knobs, knob, knobs_of
+from engine.pruning.signals import lowest_per_window, whole_spans
+
+Reason = Literal["left", "need", "entity", "whole", "minimum", "few"]
+
+
+@dataclass(frozen=True)
+class Controller(ABC):
+    """Scores the words at a gate and says who exits early; its fields are its settings.
+
+    A new controller is a subclass in a file of its own and a line in ``CONTROLLERS``.
+    """
+
+    kind: ClassVar[str]
+    description: ClassVar[str]
+    needs_network: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        check_knobs(self)
+
+    @classmethod
+    def knobs(cls) -> tuple[Knob, ...]:
+        """Its settings, with their ranges."""
+        return knobs_of(cls)
+
+    @property
+    def uses_attention(self) -> bool:
+        """Whether it reads attention statistics, which cost multiply-adds of their own."""
+        return False
+
+    @abstractmethod
+    def __call__(self, gate: Gate) -> Decision:
+        """Decides."""
+
+    @abstractmethod
+    def threshold(self, gate: Gate, need: np.ndarray) -> np.ndarray:
+        """The need, ``(words,)``, up to which words may leave at a gate."""
+
+    def has_low_need(self, gate: Gate, need: np.ndarray) -> np.ndarray:
+        """Words, bool ``(words,)``, whose need is low enough to leave."""
+        return need <= self.threshold(gate, need)
+
+    @property
+    def keeps_entities_whole(self) -> bool:
+        """Whether predicted entities may leave, but only as a whole."""
+        return False
+
+    def reasons(self, gate: Gate, decision: Decision) -> list[Reason]:
+        """Why each word left or stayed, given what came of the decision at the gate.
+
+        ``left``; stayed since its ``need`` is high; since it is of an ``entity`` or beside one; since an entity leaves
+        as a ``whole`` or not at all; for the ``minimum`` that stays; since too ``few`` words of the window would leave.
+        Compares what the controller decides without its minimum, with it, and what came of it.
+        """
+        unbounded = self
+        if any(one.name == "min_keep_ratio" for one in self.knobs()):
+            unbounded = replace(self, min_keep_ratio=0.0)  # type: ignore[call-arg]
+        rules: dict[Reason, np.ndarray] = {
+            "left": decision.leaves,
+            "entity": np.isinf(decision.need),
+            "need": ~self.has_low_need(gate, decision.need),
+            "whole": ~unbounded(gate).leaves,
+            "minimum": ~self(gate).leaves,
+        }
+        found: list[Reason] = np.select(list(rules.values()), list(rules), "few").tolist()
+        return found if self.keeps_entities_whole else ["entity" if one == "whole" else one for one in found]
+
+    @classmethod
+    def candidates(cls, layers: int) -> Iterator[tuple[tuple[int, ...], Self]]:
+        """Gates and settings that calibration tries for an encoder of ``layers`` layers, before it varies the best."""
+        for gates in gate_sets(layers, min(3, layers - 1)):
+            yield gates, cls()
+
+    @classmethod
+    def default_gates(cls, layers: int) -> tuple[int, ...]:
+        """Gates for weights that store no operating points: after the layers of the second third."""
+        return tuple(range(max(1, layers // 3), max(2, layers // 3 * 2 + 1)))
+
+
+def gate_sets(layers: int, count: int) -> list[tuple[int, ...]]:
+    """Placements of ``count`` gates after consecutive layers, beginning in the first third of the encoder."""
+    firsts = range(max(1, layers // 6), max(1, layers // 3) + 1)
+    return [tuple(range(first, first + count)) for first in firsts if first + count <= layers]
+
+
+def at_gate(thresholds: float | tuple[float, ...], gate: Gate) -> float:
+    """The threshold of a gate, from one for all gates or one for each (the last one for further gates)."""
+    return thresholds[min(gate.index, len(thresholds) - 1)] if isinstance(thresholds, tuple) else thresholds
+
+
+def min_keep_ratio(default: float) -> float:
+    """The knob that most controllers have."""
+    field: float = knob(default, "share of a window's words that stay to the last layer at least", slider=True)
+    return field
+
+
+def leave_below(
+    gate: Gate, need: np.ndarray, threshold: float | np.ndarray, min_keep_ratio: float, *, whole: bool
+) -> Decision:
+    """Words leave whose need is at most a threshold.
+
+    Args:
+        gate: where.
+        need: ``(words,)``.
+        threshold: one, or one for each word.
+        min_keep_ratio: share of a window's words, 0–1, that stay at least.
+        whole: predicted entities leave as a whole or not at all.
+    """
+
+    def uncut(leaves: np.ndarray) -> np.ndarray:
+        return whole_spans(leaves | ~gate.alive, gate.labels, gate.words.window) & gate.alive if whole else leaves
+
+    leaves = uncut((need <= threshold) & gate.alive)
+    if min_keep_ratio:
+        leaves = uncut(keep_minimum(leaves, need, gate, min_keep_ratio))
+    return Decision(leaves, need)
+
+
+def keep_minimum(leaves: np.ndarray, need: np.ndarray, gate: Gate, min_keep_ratio: float) -> np.ndarray:
+    """Of the words that would leave, those with the least need, so that the share ``min_keep_ratio`` stays."""
+    words = gate.words
+    alive = np.bincount(words.window[gate.alive], minlength=len(words.counts))
+    floor = np.ceil(words.counts * min_keep_ratio).astype(np.int64)
+    return lowest_per_window(need, leaves, words.window, alive - floor)

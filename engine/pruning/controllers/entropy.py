@@ -1,0 +1,85 @@
+"""``entropy``: words leave when their label, and their neighbours', is certain."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from engine.pruning.controllers.base import (
+    Controller,
+    at_gate,
+    gate_sets,
+    leave_below,
+    min_keep_ratio,
+)
+from engine.pruning.gate import Decision, Gate
+from engine.pruning.knobs import knob
+
+
+@dataclass(frozen=True)
+class EntropyController(Controller):
+    """Words leave when the gate's label distribution is certain for them and their neighbours.
+
+    Early exit by entropy follows DeeBERT (Xin et al. 2020); a window of neighbours follows SENTEE and TOKEE
+    (Li et al. 2021). At a gate with threshold 1 every word is certain.
+    """
+
+    kind = "entropy"
+    description = "Words leave when their own label and their neighbours' are certain."
+
+    max_entropy: float | tuple[float, ...] = knob(
+        0.1, "normalised entropy up to which a label is certain", kind="per gate"
+    )
+    neighbours: int = knob(
+        1,
+        "a word leaves only if all words up to so many places away are certain too",
+        0,
+        16,
+        kind="whole",
+        tried=(0, 1, 2),
+    )
+    exit_entities: bool = knob(
+        False, "predicted entities may leave, each as a whole; otherwise they and their neighbours stay", kind="flag"
+    )
+    min_keep_ratio: float = min_keep_ratio(0.0)
+
+    def __call__(self, gate: Gate) -> Decision:
+        threshold = at_gate(self.max_entropy, gate)
+        if threshold >= 1 and self.exit_entities and not self.min_keep_ratio:
+            return Decision(gate.alive, np.zeros(len(gate.words)))  # all leave, however certain
+        return self.decide(gate, threshold)
+
+    def decide(self, gate: Gate, threshold: float | np.ndarray) -> Decision:
+        """The decision for a threshold, which may differ from word to word, ``(words,)``."""
+        entropy = gate.entropy if self.exit_entities else np.where(gate.labels > 0, np.inf, gate.entropy)
+        need = gate.near(entropy, self.neighbours)
+        return leave_below(gate, need, threshold, self.min_keep_ratio, whole=self.exit_entities)
+
+    def threshold(self, gate: Gate, need: np.ndarray) -> np.ndarray:
+        """``max_entropy`` of the gate."""
+        return np.full(len(need), at_gate(self.max_entropy, gate))
+
+    @property
+    def keeps_entities_whole(self) -> bool:
+        """Where they may leave."""
+        return self.exit_entities
+
+    @classmethod
+    def candidates(cls, layers: int) -> Iterator[tuple[tuple[int, ...], Self]]:
+        """The same threshold everywhere, or stricter at earlier gates.
+
+        Entities stay, leave, or leave together with all other words at one of the last two gates, which changes few
+        labels.
+        """
+        sets = [*gate_sets(layers, min(3, layers - 1)), *gate_sets(layers, min(2, layers - 1))[-1:]]
+        for gates, threshold, steep in itertools.product(sets, (0.01, 0.02, 0.04, 0.08, 0.15, 0.25), (1.0, 3.0)):
+            values = tuple(threshold / steep**before for before in reversed(range(len(gates))))
+            yield gates, cls(values, 1, exit_entities=True)
+            for end in range(max(gates[-1] + 1, layers - 2), layers):
+                yield (*gates, end), cls((*values, 1.0), 1, exit_entities=True)
+            if steep == 1 and len(gates) == 3:
+                yield gates, cls(values, 1, exit_entities=False)

@@ -1,0 +1,75 @@
+"""``rule``: words leave that matter little beside the other words of their window."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from engine.pruning.controllers.base import Controller, gate_sets, keep_minimum, min_keep_ratio
+from engine.pruning.gate import Decision, Gate
+from engine.pruning.knobs import knob
+from engine.pruning.signals import window_mean_std
+
+
+@dataclass(frozen=True)
+class RuleController(Controller):
+    """Words leave whose importance lies below μ + λσ of their window; words near a predicted entity stay.
+
+    Importance is a weighted sum of the gate head's uncertainty (log of 1 − top probability, which spreads the many
+    certain words apart), attention received (as in PoWER-BERT, Goyal et al. 2020) and attention entropy, each
+    standardised over the window's words that are alive.
+    """
+
+    kind = "rule"
+    description = "Words leave that matter little to others and whose label is clear."
+
+    lambda_: float = knob(0.0, "λ: a larger one prunes more", -2.0, 2.0, slider=True, step=0.25)
+    uncertainty: float = knob(1.0, "weight of the uncertainty of a word's label", -10, 10)
+    received: float = knob(0.25, "weight of the attention that a word receives", -10, 10)
+    entropy: float = knob(0.0, "weight of the entropy of the attention that a word pays", -10, 10)
+    neighbours: int = knob(
+        1, "words up to so many places from a predicted entity stay", 0, 16, kind="whole", tried=(0, 1, 2)
+    )
+    min_keep_ratio: float = min_keep_ratio(0.1)
+
+    @property
+    def uses_attention(self) -> bool:
+        """Whether a part made of attention has a weight; parts without one are not computed."""
+        return bool(self.received or self.entropy)
+
+    def __call__(self, gate: Gate) -> Decision:
+        parts: tuple[tuple[float, Callable[[], np.ndarray]], ...] = (
+            (self.uncertainty, lambda: np.log((1 - gate.confidence).clip(min=1e-6))),
+            (self.received, lambda: gate.attention_received),
+            (self.entropy, lambda: gate.attention_entropy),
+        )
+        need = np.zeros(len(gate.words))
+        for weight, part in parts:
+            if weight:
+                need = need + weight * gate.standardised(part())
+        near_entity = gate.near(gate.labels > 0, self.neighbours)
+        leaves = self.has_low_need(gate, need) & ~near_entity & gate.alive
+        if self.min_keep_ratio:
+            leaves = keep_minimum(leaves, need, gate, self.min_keep_ratio)
+        return Decision(leaves, need)
+
+    def threshold(self, gate: Gate, need: np.ndarray) -> np.ndarray:
+        """The need, ``(words,)``, below which words leave: μ + λσ of each word's window."""
+        mean, std = window_mean_std(need, gate.alive, gate.words.window, len(gate.words.counts))
+        return (mean + self.lambda_ * std)[gate.words.window]
+
+    def has_low_need(self, gate: Gate, need: np.ndarray) -> np.ndarray:
+        """Words whose need lies below the threshold; one that equals it is not low."""
+        return need < self.threshold(gate, need)
+
+    @classmethod
+    def candidates(cls, layers: int) -> Iterator[tuple[tuple[int, ...], Self]]:
+        """Few: attention statistics cost at every gate."""
+        weights = ((1.0, 0.0, 0.0), (1.0, 0.25, 0.0), (1.0, 0.0, -0.25))
+        sets = [gates for count in (1, 2) for gates in gate_sets(layers, count)[-1:]]
+        for gates, parts, threshold in itertools.product(sets, weights, (-0.5, 0.5, 1.0, 1.5, 2.0)):
+            yield gates, cls(threshold, *parts)

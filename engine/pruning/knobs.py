@@ -1,0 +1,133 @@
+"""Knobs: the settings of controllers and of recovery, each declared once with its range and a sentence for people."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Literal, TypeVar
+
+from engine.errors import InputError
+
+P = TypeVar("P")
+
+
+@dataclass(frozen=True)
+class Knob:
+    """A setting that users may change.
+
+    Args:
+        name: of the dataclass field; a trailing underscore (``lambda_``) is not written to JSON.
+        description: one sentence for people.
+        low, high: range of its values.
+        kind: ``number``, ``whole`` number, ``flag``, ``per gate`` (a number, or one for each gate; the last one holds
+            for further gates) or ``choice`` (one of ``choices``).
+        choices: of a ``choice``.
+        slider: whether the app shows a slider for it.
+        tried: values that calibration tries in place of the present one.
+        step: calibration also tries the present value plus and minus this.
+    """
+
+    name: str
+    description: str
+    low: float = 0.0
+    high: float = 1.0
+    kind: Literal["number", "whole", "flag", "per gate", "choice"] = "number"
+    choices: tuple[str, ...] = ()
+    slider: bool = False
+    tried: tuple[Any, ...] = ()
+    step: float = 0.0
+
+    @property
+    def label(self) -> str:
+        """Its name for people."""
+        return {"lambda_": "λ"}.get(self.name, self.name.replace("_", " "))
+
+    def check(self, value: object) -> None:
+        """Raises an `InputError` unless a value is of this kind and in range."""
+        name = self.name.rstrip("_")
+        if self.kind == "flag":
+            if not isinstance(value, bool):
+                raise InputError(f"expected {name} as true or false, got {value!r}; choose one of them")
+        elif self.kind == "choice":
+            if value not in self.choices:
+                raise InputError(f"expected a {name} out of {list(self.choices)}, got {value!r}; choose one of them")
+        elif self.kind == "per gate" and isinstance(value, tuple) and value:
+            for one in value:
+                self._check_number(name, one)
+        else:
+            self._check_number(name, value)
+
+    def _check_number(self, name: str, value: object) -> None:
+        fits = isinstance(value, int | float) and not isinstance(value, bool) and self.low <= value <= self.high
+        if not fits or (self.kind == "whole" and not isinstance(value, int)):
+            kind = "a whole number" if self.kind == "whole" else "a number"
+            raise InputError(
+                f"expected {name} as {kind} between {self.low:g} and {self.high:g}, got {value!r}; choose such a value"
+            )
+
+    def variations(self, value: Any) -> Iterator[Any]:
+        """Values that calibration tries in place of ``value``; a knob ``per gate`` varies together with its gates."""
+        if self.kind == "flag":
+            yield not value
+        yield from (other for other in self.tried if other != value)
+        if self.step:
+            yield from (min(max(value + step, self.low), self.high) for step in (-self.step, self.step))
+
+
+def knob(default: Any, description: str, low: float = 0.0, high: float = 1.0, **settings: Any) -> Any:
+    """A dataclass field that is a knob; see `Knob` for the arguments."""
+    return dataclasses.field(default=default, metadata={"knob": Knob("", description, low, high, **settings)})
+
+
+def knobs_of(part: type) -> tuple[Knob, ...]:
+    """The knobs of a dataclass, in order; fields that are none are passed over."""
+    return tuple(dataclasses.replace(f.metadata["knob"], name=f.name) for f in fields(part) if "knob" in f.metadata)
+
+
+def check_knobs(part: Any) -> None:
+    """Checks all knobs of a dataclass instance and turns lists, as they come from JSON, into tuples.
+
+    Raises:
+        InputError: a value of another kind or out of range.
+    """
+    for one in knobs_of(type(part)):
+        value = getattr(part, one.name)
+        if isinstance(value, list):
+            value = tuple(value)
+            object.__setattr__(part, one.name, value)
+        one.check(value)
+
+
+def settings_of(part: Any) -> dict[str, Any]:
+    """Name → value of every knob of an instance."""
+    return {one.name: getattr(part, one.name) for one in knobs_of(type(part))}
+
+
+def from_settings(part: type[P], kind: str, settings: Mapping[str, Any]) -> P:
+    """An instance from settings as they stand in JSON.
+
+    Raises:
+        InputError: an unknown setting, or a value out of range.
+    """
+    names = {one.name.rstrip("_"): one.name for one in knobs_of(part)}
+    if unknown := set(settings) - set(names):
+        raise InputError(f"expected settings of {kind} out of {sorted(names)}, got {sorted(unknown)}; remove them")
+    return part(**{names[name]: value for name, value in settings.items()})
+
+
+def parse_knob(name: str, text: str) -> tuple[str, Any]:
+    """Name and value, for `Strategy.with_knobs`, of a knob as one types it, e.g. ``gates`` and ``1,2``.
+
+    Raises:
+        InputError: the text is no value.
+    """
+    listed = name == "gates" or "," in text
+    try:
+        value = json.loads(f"[{text}]" if listed else text.lower())
+    except ValueError:
+        value = text  # a word, such as a trigger
+    if value is None or (listed and isinstance(value, str)):
+        raise InputError(f"expected a number, true, false, a word or numbers with commas, got {text!r}; fix {name}")
+    return "lambda_" if name == "lambda" else name, value

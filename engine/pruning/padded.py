@@ -1,0 +1,26 @@
+"""``hf``: the plain Hugging Face model on padded windows, same weights, words and decoding."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from engine.model.huggingface import huggingface_logits
+from engine.model.packing import RaggedBatch
+from engine.pruning.memory import HeadOutput, LayerRun, MemoryBuffer
+
+
+def run_padded(model: PreTrainedModel, batch: RaggedBatch, order: Tensor) -> MemoryBuffer:
+    """Runs a token-classification model on a batch.
+
+    Args:
+        model: in evaluation mode.
+        batch: packed windows.
+        order: the model's label index of each of our labels, int64 ``(labels,)``.
+    """
+    layers = model.config.num_hidden_layers
+    memory = MemoryBuffer.of(batch, len(order), layers)
+    padded = (max(batch.lengths),) * len(batch.lengths)
+    memory.layers.extend(LayerRun(number, padded, padded) for number in range(1, layers + 1))
+    memory.update(HeadOutput(layers, batch.word[batch.first], huggingface_logits(model, batch)[:, order]))
+    return memory

@@ -1,0 +1,138 @@
+"""From the name of a strategy, as one types it, to the strategy: the one place that takes names apart.
+
+``KIND[+recovery][:POINT]``, ``random[@KIND[:POINT]]``, ``truncate-K``, ``dense``, ``hf``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from engine.errors import InputError
+from engine.pruning.controllers import CONTROLLERS
+from engine.pruning.recovery import Recovery
+from engine.pruning.strategy import Strategy, Truncation
+
+RECOVERY = "+recovery"
+REPLAYED = "entropy"  # by random, unless it says what
+BALANCED, DEFAULT = "balanced", "default"  # the point where none is named, and where the weights store none
+Points = Mapping[str, Mapping[str, dict[str, Any]]]
+
+
+@dataclass(frozen=True)
+class StrategyName:
+    """The parts of a name.
+
+    Args:
+        text: as typed.
+        kind: ``dense``, ``hf``, ``truncate``, ``random`` or the kind of a controller.
+        recovers: whether words may come back.
+        point: the operating point, ``""`` where none is named.
+        layer: of ``truncate``: where it ends.
+        replays: of ``random``: what it replays, ``None`` where it does not say.
+    """
+
+    text: str
+    kind: str
+    recovers: bool = False
+    point: str = ""
+    layer: int = 0
+    replays: StrategyName | None = None
+
+    @property
+    def stored(self) -> str:
+        """The key of its operating points, ``entropy`` or ``entropy+recovery``."""
+        return self.kind + RECOVERY * self.recovers
+
+
+def names() -> tuple[str, ...]:
+    """Every strategy, without operating points."""
+    return ("dense", "hf", *CONTROLLERS, *(kind + RECOVERY for kind in CONTROLLERS), "random", "truncate-k")
+
+
+def parse(text: str) -> StrategyName:
+    """Takes a name apart.
+
+    Raises:
+        InputError: no strategy has such a name.
+    """
+    kind, at, replayed = text.partition("@")
+    if kind == "random" and at:
+        replays = _pruning(replayed)
+        if replays is None or replays.recovers:
+            raise InputError(f"expected random@ with one of {list(CONTROLLERS)}, got {text!r}; choose one of them")
+        return StrategyName(text, "random", replays=replays)
+    if text in ("dense", "hf", "random"):
+        return StrategyName(text, text)
+    if match := re.fullmatch(r"truncate-([0-9]{1,9})", text):
+        return StrategyName(text, "truncate", layer=int(match[1]))
+    if found := _pruning(text):
+        return found
+    if ":" in text:
+        pruning = [name for name in names() if name.removesuffix(RECOVERY) in CONTROLLERS]
+        raise InputError(
+            f"expected one of {pruning}, a colon and a point, got {text!r}; "
+            "write e.g. entropy:fast or random@entropy:fast, or leave the colon out"
+        )
+    raise InputError(f"expected a strategy out of {list(names())} (or random@rule), got {text!r}; check the name")
+
+
+def _pruning(text: str) -> StrategyName | None:
+    """The parts of a name whose controller chooses words, if it is one."""
+    base, colon, point = text.partition(":")
+    kind, plus, rest = base.partition(RECOVERY)
+    if kind not in CONTROLLERS or rest or bool(colon) != bool(point):
+        return None
+    return StrategyName(text, kind, recovers=bool(plus), point=point)
+
+
+def resolve(text: str, layers: int, points: Points, point: str | None = None) -> Strategy:
+    """The strategy of a name.
+
+    Args:
+        text: the name.
+        layers: of the encoder.
+        points: strategy → operating point → settings, as stored with the weights.
+        point: the operating point where the name has none (default ``balanced``); strategies without points ignore it.
+
+    Raises:
+        InputError: unknown name or point, or a ``truncate-k`` beyond the encoder.
+    """
+    name = parse(text)
+    if name.kind == "truncate":
+        if not 1 <= name.layer < layers:
+            raise InputError(
+                f"expected truncate-1 to truncate-{layers - 1}, got {text!r}; the encoder has {layers} layers"
+            )
+        return Strategy(text, (name.layer,), Truncation())
+    if name.kind == "random":
+        return Strategy.random(text, resolve(name.replays.text if name.replays else REPLAYED, layers, points, point))
+    if name.kind not in CONTROLLERS:
+        return Strategy(text)
+    return _at_point(name, layers, points, name.point or point)
+
+
+def _at_point(name: StrategyName, layers: int, points: Points, point: str | None) -> Strategy:
+    recovery = Recovery() if name.recovers else None
+    stored = points.get(name.stored) or points.get(name.kind)
+    if stored is None:
+        if point not in (None, DEFAULT, BALANCED):
+            raise InputError(f"expected weights with operating points for {point!r}, got none; leave the point out")
+        controller = CONTROLLERS[name.kind]
+        return Strategy(name.text, controller.default_gates(layers), controller(), DEFAULT, recovery=recovery)
+    if (point or BALANCED) not in stored:
+        raise InputError(
+            f"expected an operating point of {name.kind} out of {list(stored)}, got {point or BALANCED!r}; "
+            "choose one of them"
+        )
+    strategy = Strategy.from_json(stored[point or BALANCED])
+    return replace(strategy, name=name.text, recovery=strategy.recovery or recovery)
+
+
+def with_recovery(strategy: Strategy) -> Strategy:
+    """The strategy, whose words may now come back by default settings, under the name that says so."""
+    name = parse(strategy.name)
+    text = f"{name.kind}{RECOVERY}{f':{name.point}' if name.point else ''}"
+    return replace(strategy, name=text, recovery=strategy.recovery or Recovery())

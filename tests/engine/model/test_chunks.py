@@ -1,0 +1,42 @@
+"""Word numbers of windows, batches and texts."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.model.chunks import by_text, chunks
+from engine.text.windows import Window, WordPieces
+
+TEXTS = st.lists(st.lists(st.integers(1, 4), max_size=40), max_size=5)
+
+
+def windows_of(texts: list[list[int]], capacity: int = 8) -> list[list[Window]]:
+    """Real windows over texts whose words have so many pieces."""
+    cutter = WordPieces.__new__(WordPieces)
+    cutter.cls_id, cutter.sep_id, cutter.capacity = 1, 2, capacity
+    cutter.pieces = lambda counts: (np.arange(sum(counts)), np.repeat(np.arange(len(counts)), counts))
+    return [cutter.windows(text) for text in texts]
+
+
+@given(TEXTS, st.sampled_from([None, 10, 25]))
+def test_every_word_gets_the_row_of_the_window_that_labels_it(texts, max_rows):
+    windows = windows_of(texts)
+    found = []
+    for chunk in chunks(windows, max_rows):
+        rows = np.concatenate(
+            [slot.text * 1000 + np.arange(slot.window.words) + slot.window.first for slot in chunk.slots]
+        )
+        found.append((chunk, rows[:, None]))
+    for number, (text, array) in enumerate(zip(texts, by_text(found, len(texts), 1), strict=True)):
+        assert array[:, 0].tolist() == [number * 1000 + word for word in range(len(text))]
+
+
+@given(TEXTS)
+def test_chunks_hold_every_window_once_and_keep_to_the_limit(texts):
+    windows = windows_of(texts)
+    seen = []
+    for chunk in chunks(windows, 25):
+        assert len(chunk.batch) <= 25 or len(chunk.slots) == 1
+        assert [slot.index for slot in chunk.slots] == list(range(len(chunk.batch.lengths)))
+        seen += [(slot.text, slot.window.first) for slot in chunk.slots]
+    assert sorted(seen) == [(text, window.first) for text, of_text in enumerate(windows) for window in of_text]

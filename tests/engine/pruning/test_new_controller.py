@@ -1,0 +1,64 @@
+"""A controller of your own is one file and one line: everything else asks it what it is."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from engine import tag
+from engine.pruning.controllers import CONTROLLERS, Controller
+from engine.pruning.controllers.base import leave_below
+from engine.pruning.gate import Decision, Gate
+from engine.pruning.knobs import knob
+from engine.training.calibrate import candidates, variations
+from tests.conftest import TEXT
+
+
+@dataclass(frozen=True)
+class EveryOther(Controller):
+    """Words leave by their place in the batch."""
+
+    kind = "every-other"
+    description = "One word in so many leaves."
+
+    stride: int = knob(2, "one word in so many leaves", 2, 10, kind="whole", slider=True, tried=(2, 3))
+
+    def __call__(self, gate: Gate) -> Decision:
+        need = (np.arange(len(gate.words)) % self.stride).astype(float)
+        return leave_below(gate, need, 0.0, 0.0, whole=False)
+
+    def threshold(self, gate: Gate, need: np.ndarray) -> np.ndarray:
+        return np.zeros(len(need))
+
+
+@pytest.fixture(autouse=True)
+def _registered(monkeypatch):
+    monkeypatch.setitem(CONTROLLERS, EveryOther.kind, EveryOther)
+
+
+def test_the_engine_offers_and_runs_it(engine):
+    assert {"every-other", "every-other+recovery"} <= set(engine.runnable)
+    result = engine.tag(TEXT, "every-other", stride=3)
+    left = [word.layer for word in result.trace.words].count(1)
+    assert left == -(-len(result.words) // 3)
+    assert engine.strategy("random@every-other").replays.kind == "every-other"
+
+
+def test_its_decisions_are_explained(engine):
+    reasons = [scores[0].reason for scores in engine.explain(engine.tag(TEXT, "every-other"))]
+    assert reasons[:4] == ["left", "need", "left", "need"]
+
+
+def test_the_command_line_runs_it(model_folder, tmp_path, capsys):
+    (tmp_path / "a.txt").write_text(TEXT)
+    options = ["--model", str(model_folder), "--strategy", "every-other", "--set", "stride=3", "--format", "jsonl"]
+    assert tag.main([str(tmp_path / "a.txt"), *options]) == 0
+    assert json.loads(capsys.readouterr().out)["text"] == TEXT
+
+
+def test_calibration_searches_its_settings():
+    (first, *_) = candidates("every-other", 6)
+    assert {strategy.controller.stride for strategy in variations(first)} == {2, 3}
