@@ -15,18 +15,17 @@ from demo.results.wording import printable
 from demo.settings import TRIGGERS
 from engine import Engine, InputError, Strategy
 
-SETTINGS = f"""
-    point: operating point of strategies that do not name one: exact, balanced or fast.
+SETTINGS = f"""point: operating point of strategies that do not name one: exact, balanced or fast.
     lambda_: λ, for strategies that have it; a larger λ prunes more. Default: the operating point's.
     min_keep_ratio: minimum share of the words that go through every layer, 0–1. Default: the operating point's.
-    trigger: when recovery brings words back: {", ".join(TRIGGERS)}. Default: the operating point's.
-"""
+    trigger: when recovery brings words back: {", ".join(TRIGGERS)}. Default: the operating point's."""
 TAG = f"""Tags one text.
 
 Args:
     text: up to {MAX_CHARACTERS:,} characters.
     strategy: a name that the page offers, such as entropy, entropy+recovery or dense; it may name an operating point
-        of its own: entropy:fast.{SETTINGS}
+        of its own: entropy:fast.
+    {SETTINGS}
     trace: whether to include, for every word, after which layer it left and its scores at each gate.
 
 Returns: entities (start, end, type, text, score), the strategy's settings, the number of words, token_layers,
@@ -35,7 +34,9 @@ COMPARE = f"""Runs strategies on one text and compares them with dense, which is
 
 Args:
     text: up to {MAX_CHARACTERS:,} characters.
-    strategies: names separated by commas; each may name an operating point of its own: entropy:exact,entropy:fast.{SETTINGS}
+    strategies: names separated by commas; they may name operating points of their own: entropy:exact,entropy:fast.
+    {SETTINGS}
+
 Returns: device, dtype, threads, and for each strategy what /tag returns, with the median latency_ms of several runs,
 speedup_vs_dense, and the entities that are missing or new compared with dense."""
 

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from engine.pruning.knobs import Knob, knobs_of
-
 from engine import Engine, Strategy
 from engine.pruning.controllers import CONTROLLERS
+from engine.pruning.knobs import Knob, knobs_of
 from engine.pruning.recovery import Recovery
 
 POINTS = ("exact", "balanced", "fast")

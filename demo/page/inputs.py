@@ -125,7 +125,7 @@ def _build_slider(engine: Engine, slider: Slider, value: float) -> gr.Slider:
         knob.low,
         knob.high,
         value=value,
-        step=0.01,
+        step=1 if knob.kind == "whole" else 0.01,
         label=f"{slider.kind}: {knob.label}",
         info=f"For {_listed(strategies_with(engine, slider))}: {knob.description}.",
         interactive=True,

@@ -25,7 +25,7 @@ entity whose labels are decided</li>
 
 
 def layer_view(result: Result) -> str:
-    """The text, the layers that computed each word, the number of words in each layer, as they are after the last layer."""
+    """The text, the layers that computed each word, and the words of each layer, as they are after the last layer."""
     layers = len(result.cost.rows)
     return (
         f'<section class="layers" data-layers="{layers}" style="--layers:{layers};--at:{layers}">'

@@ -100,7 +100,7 @@ class TestCompare:
         strategies = "rule,entropy,random@rule"
         found = client.predict(TEXT, strategies=strategies, lambda_=1.25, api_name="/compare")["strategies"]
         assert found["rule"]["strategy"]["controller"]["lambda"] == 1.25
-        assert found["random@rule"]["strategy"]["controller"]["replays"] == found["rule"]["strategy"]
+        assert found["random@rule"]["strategy"]["replays"] == found["rule"]["strategy"]
         assert "lambda" not in found["entropy"]["strategy"]["controller"]
 
     @pytest.mark.parametrize(

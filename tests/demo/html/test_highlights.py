@@ -68,9 +68,9 @@ def test_a_run_of_words_that_left_together_is_one_piece(engine: Engine) -> None:
 
 
 def test_words_that_came_back_are_marked_and_counted(engine: Engine) -> None:
-    recovering = engine.strategy("entropy", max_entropy=0.45, min_keep_ratio=0.3, exit_entities=True).recovering()
-    strategy = recovering.with_knobs(trigger="confidence", min_confidence=1.0, recovery_limit=2)
-    result = engine.tag(TEXT, strategy)
+    leaving = {"max_entropy": 0.45, "min_keep_ratio": 0.3, "exit_entities": True}
+    recovering = {"trigger": "confidence", "min_confidence": 1.0, "recovery_limit": 2}
+    result = engine.tag(TEXT, "entropy+recovery", **leaving, **recovering)
     spans = offsets(replace(result, entities=()))
     assert [word.state for word in result.trace.words].count("recovered") == 2
     for word in result.trace.words:
@@ -97,8 +97,8 @@ def test_an_entity_of_which_some_words_left_says_so(engine: Engine) -> None:
 
 def test_every_category_has_a_colour_of_the_components_palette(engine: Engine) -> None:
     by_category = colours(engine.labels.types, engine.encoder.num_layers)
-    recovering = engine.strategy("entropy", max_entropy=0.45, neighbours=0).recovering()
-    always = recovering.with_knobs(trigger="confidence", min_confidence=1.0, recovery_limit=5)
+    recovering = {"trigger": "confidence", "min_confidence": 1.0, "recovery_limit": 5}
+    always = engine.strategy("entropy+recovery", max_entropy=0.45, neighbours=0, **recovering)
     for strategy in ("dense", "rule", "random", "truncate-1", "truncate-2", always):
         categories = {category for _, category in segments(engine.tag(TEXT, strategy))}
         assert categories - {None} <= set(by_category)

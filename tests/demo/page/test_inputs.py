@@ -20,11 +20,12 @@ def components(demo: gr.Blocks, kind: type) -> list[Any]:
     return [block for block in demo.blocks.values() if isinstance(block, kind)]
 
 
-class TestSettings:
-    @pytest.fixture(scope="class")
-    def demo(self, engine: Engine) -> gr.Blocks:
-        return build_demo(engine)
+@pytest.fixture(scope="module")
+def demo(engine: Engine) -> gr.Blocks:
+    return build_demo(engine)
 
+
+class TestSettings:
     def test_offers_what_the_engine_can_run_and_selects_three(self, demo: gr.Blocks, engine: Engine) -> None:
         (strategies,) = components(demo, gr.CheckboxGroup)
         assert [value for _, value in strategies.choices] == list(engine.runnable)

@@ -43,8 +43,9 @@ class Parsed(HTMLParser):
 
 @pytest.fixture
 def recovered(engine: Engine) -> Result:
-    strategy = engine.strategy("entropy", max_entropy=0.45, min_keep_ratio=0.3, exit_entities=True).recovering()
-    return engine.tag(TEXT, strategy.with_knobs(trigger="confidence", min_confidence=1.0, recovery_limit=2))
+    leaving = {"max_entropy": 0.45, "min_keep_ratio": 0.3, "exit_entities": True}
+    recovering = {"trigger": "confidence", "min_confidence": 1.0, "recovery_limit": 2}
+    return engine.tag(TEXT, "entropy+recovery", **leaving, **recovering)
 
 
 class TestListbox:
