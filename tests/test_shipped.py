@@ -16,7 +16,8 @@ from engine import load_engine
 from engine.checkpoint import SHIPPED
 from engine.data.corpora import load_corpus
 from engine.tagger import Engine
-from engine.text.words import LabelSet, split_words
+from engine.text.labels import LabelSet
+from engine.text.words import split_words
 from eval.report import SAMPLE
 
 ROOT = Path(__file__).resolve().parent.parent

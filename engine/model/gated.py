@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from engine.model.encoders import Encoder
-from engine.text.words import LabelSet
+from engine.text.labels import LabelSet
 
 
 class GatedModel(nn.Module):

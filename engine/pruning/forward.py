@@ -83,7 +83,7 @@ def forward(
         min_exit_ratio: see `Strategy`.
     """
     encoder = model.encoder
-    memory = MemoryBuffer.of(batch, len(model.labels), encoder.num_layers)
+    memory = MemoryBuffer.of(batch, model.labels, encoder.num_layers)
     hidden = encoder.embed(batch)
     for number in range(1, encoder.num_layers + 1):
         previous = hidden
@@ -106,6 +106,7 @@ def forward(
             query=query,
             key=key,
             heads=encoder.num_heads,
+            label_set=model.labels,
         )
         decision = _enough(controller(gate), memory, min_exit_ratio)
         memory.remove(decision, Matrix(batch, hidden))

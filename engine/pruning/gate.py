@@ -12,6 +12,7 @@ from torch import Tensor
 
 from engine.model.packing import RaggedBatch, Words
 from engine.pruning import signals
+from engine.text.labels import LabelSet
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,6 +42,7 @@ class Gate:
         query: the layer's queries ``(active rows, hidden)``.
         key: the layer's keys ``(rows, hidden)``.
         heads: attention heads.
+        label_set: what the labels mean.
     """
 
     number: int
@@ -53,6 +55,7 @@ class Gate:
     query: Tensor
     key: Tensor
     heads: int
+    label_set: LabelSet
 
     @property
     def words(self) -> Words:
@@ -78,6 +81,10 @@ class Gate:
     def margin(self) -> np.ndarray:
         """Log ratio of each word's two most probable labels, ``(words,)``, 0 or more."""
         return signals.margin(self.probabilities)
+
+    def whole_entities(self, candidates: np.ndarray) -> np.ndarray:
+        """Those of the candidate words, bool ``(words,)``, whose predicted entity consists of candidates only."""
+        return signals.whole_spans(candidates, self.labels, self.words.window, self.label_set.continues)
 
     def near(self, values: np.ndarray, reach: int) -> np.ndarray:
         """Maximum of ``values`` ``(words,)`` over each word and its neighbours up to ``reach`` places away."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from functools import cache
 
 import numpy as np
 import torch
@@ -35,25 +34,20 @@ def neighbour_max(values: np.ndarray, window: np.ndarray, reach: int) -> np.ndar
     return result
 
 
-def whole_spans(candidates: np.ndarray, labels: np.ndarray, window: np.ndarray) -> np.ndarray:
+def whole_spans(candidates: np.ndarray, labels: np.ndarray, window: np.ndarray, continues: np.ndarray) -> np.ndarray:
     """Those of the candidate words ``(words,)`` whose predicted entity consists of candidates only.
 
     Args:
         candidates: bool ``(words,)``.
-        labels: IOB2 label of each word, int64 ``(words,)``: 0 outside, odd begin, even inside.
-        window: window of each word.
+        labels: label of each word, int64 ``(words,)``.
+        window: window of each word, int64 ``(words,)``.
+        continues: bool ``(labels, labels)``, whether a word with the second label continues the entity of the word
+            before it with the first.
     """
     begins = np.ones(len(candidates), dtype=bool)
-    begins[1:] = ~(_goes_on(int(labels.max(initial=0)))[labels[:-1], labels[1:]] & (window[1:] == window[:-1]))
+    begins[1:] = ~(continues[labels[:-1], labels[1:]] & (window[1:] == window[:-1]))
     whole = np.logical_and.reduceat(candidates, np.flatnonzero(begins))
     return whole[begins.cumsum() - 1]
-
-
-@cache
-def _goes_on(highest: int) -> np.ndarray:
-    """Whether the second of two neighbouring words with these labels belongs to the entity of the first."""
-    first, second = np.mgrid[: highest + 1, : highest + 1]
-    return (second > 0) & (second % 2 == 0) & ((first + 1) // 2 == second // 2)
 
 
 def attention(

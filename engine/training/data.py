@@ -12,8 +12,9 @@ from torch import Tensor
 
 from engine.model.packing import RaggedBatch
 from engine.text.documents import Document
+from engine.text.labels import LabelSet
 from engine.text.windows import Window, WordPieces
-from engine.text.words import LabelSet, split_words
+from engine.text.words import split_words
 
 
 @dataclass(frozen=True)

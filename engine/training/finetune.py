@@ -32,9 +32,9 @@ from engine.pruning.gate import Decision, Gate
 from engine.pruning.memory import MemoryBuffer
 from engine.pruning.strategy import Context
 from engine.tagger import Engine
+from engine.text.labels import LabelSet
 from engine.text.scoring import Counts, count_documents
 from engine.text.windows import WordPieces, load_tokenizer
-from engine.text.words import LabelSet
 from engine.training.data import Example, gold_examples, make_batches, mask_words, pack
 from engine.training.loop import Run, TrainingConfig, command_line
 from engine.training.sampling import SampledController, draw_context

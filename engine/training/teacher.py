@@ -25,9 +25,10 @@ from engine.model.huggingface import huggingface_logits
 from engine.model.linear import LARGE_STEP
 from engine.model.packing import RaggedBatch
 from engine.text.documents import Entity
+from engine.text.labels import LabelSet
 from engine.text.scoring import Counts, count_documents
 from engine.text.windows import Window, WordPieces, load_tokenizer
-from engine.text.words import LabelSet, split_words
+from engine.text.words import split_words
 from engine.training.data import Example, fold_unannotated, gold_examples, make_batches, pack
 from engine.training.loop import Run, TrainingConfig, command_line
 

@@ -18,6 +18,7 @@ from engine.pruning.signals import (
     whole_spans,
     window_mean_std,
 )
+from engine.text.labels import LabelSet
 
 VALUES = st.lists(st.tuples(st.floats(-5, 5), st.booleans(), st.integers(0, 3)), min_size=1, max_size=20)
 
@@ -47,7 +48,17 @@ def test_an_entity_leaves_whole_or_not_at_all():
     labels = np.array([1, 2, 0, 1, 2, 3, 4, 4])
     window = np.array([0, 0, 0, 0, 0, 0, 0, 1])
     candidates = np.array([1, 1, 1, 1, 0, 0, 1, 1]).astype(bool)
-    assert whole_spans(candidates, labels, window).tolist() == [True, True, True, False, False, False, False, True]
+    continues = LabelSet(("Chemical", "Disease")).continues
+    assert whole_spans(candidates, labels, window, continues).tolist() == [
+        True,
+        True,
+        True,
+        False,
+        False,
+        False,
+        False,
+        True,
+    ]
 
 
 def test_attention_statistics_are_those_of_the_softmax_that_sdpa_uses():

@@ -13,7 +13,7 @@ from engine.model.packing import RaggedBatch
 from engine.pruning.controllers import EntropyController
 from engine.pruning.forward import forward
 from engine.pruning.memory import HeadOutput, MemoryBuffer
-from engine.text.words import LabelSet
+from engine.text.labels import LabelSet
 from engine.training.data import Example, gold_examples, make_batches, mask_words, pack
 from engine.training.finetune import FinetuneConfig, Finetuning, joint_loss, main
 from engine.training.loop import train
@@ -162,7 +162,7 @@ def test_masking_takes_whole_words(engine):
 def memory(engine):
     """Two words: the first left after layer 1, the second after the last, 2."""
     batch = RaggedBatch.from_windows(engine.pieces.windows(["nausea", "and"]))
-    memory = MemoryBuffer.of(batch, 2, 2)
+    memory = MemoryBuffer.of(batch, LabelSet.from_names(["O", "Disease"]), 2)
     right, wrong = [9.0, 0.0], [0.0, 9.0]
     memory.update(HeadOutput(1, torch.tensor([0, 1]), torch.tensor([right, wrong])))
     memory.left_at[0] = 1
