@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -44,23 +43,18 @@ def other_weights(report: Path, digest: str) -> str | None:
     )
 
 
-def current_rows(table: pd.DataFrame, current: Sequence[Strategy]) -> pd.Series:
-    """Which rows of ``results.csv`` ran as one of the strategies, settings included; bool, by row."""
-    wanted = {_ran_as(strategy) for strategy in current}
-    filled = table.assign(point=table["point"].fillna(""), replays=table["replays"].fillna(""))
+def measured_as(table: pd.DataFrame, strategy: Strategy) -> list[str]:
+    """Names of the rows of ``results.csv`` that ran as a strategy, settings included."""
+    wanted = _ran_as(strategy)
+    filled = table.assign(**{name: table[name].astype(object).fillna("") for name in ("point", "replays")})
     points = dict(zip(filled["strategy"], filled["point"], strict=True))
 
-    def is_current(row: pd.Series) -> bool:
+    def ran_as(row: pd.Series) -> tuple[str, str]:
         if row["replays"]:
-            return (row["family"], points.get(row["replays"]) or parse(row["replays"]).point) in wanted
-        return ((row["family"], row["point"]) if row["prunes"] else (row["strategy"], "")) in wanted
+            return row["family"], points.get(row["replays"]) or parse(row["replays"]).point
+        return (row["family"], row["point"]) if row["prunes"] else (row["strategy"], "")
 
-    return filled.apply(is_current, axis=1)
-
-
-def not_measured(table: pd.DataFrame, current: Sequence[Strategy]) -> list[str]:
-    """Names of the strategies that no row of ``results.csv`` ran as."""
-    return [strategy.name for strategy in current if not current_rows(table, [strategy]).any()]
+    return list(filled["strategy"][[ran_as(row) == wanted for _, row in filled.iterrows()]].unique())
 
 
 def _ran_as(strategy: Strategy) -> tuple[str, str]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 
 from engine.inspection.trace import WordTrace
+from engine.text.labels import label_parts
 
+_PREFIXES = {"O": "outside", "B": "begin", "I": "inside", "E": "end", "S": "single"}
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
@@ -15,9 +17,9 @@ def printable(text: str) -> str:
 
 
 def label_name(label: str) -> str:
-    """An IOB2 label in words: ``outside``, ``begin Chemical``, ``inside Chemical``."""
-    prefix, _, type_ = label.partition("-")
-    return {"O": "outside", "B": f"begin {type_}", "I": f"inside {type_}"}[prefix]
+    """A label in words: ``outside``, ``begin Chemical``, ``inside Chemical``, ``end Chemical``, ``single Chemical``."""
+    prefix, type_ = label_parts(label)
+    return f"{_PREFIXES[prefix]} {type_}".rstrip()
 
 
 def describe(word: WordTrace) -> str:

@@ -1,10 +1,11 @@
-"""The tab Frontier: F1 against latency from the evaluator's reports, with the current settings ringed."""
+"""The tab Frontier: the plots of the evaluator's reports, with the current settings ringed."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,10 @@ from demo.html.figures import drawing, picture
 from demo.limits import MODEL_WORK
 from demo.page.inputs import Inputs
 from demo.page.redraw import redraw_when_visible
-from demo.results.reports import REPORTS, RESULTS, current_rows, measured_on, not_measured, other_weights, report_names
+from demo.results.reports import REPORTS, RESULTS, measured_as, measured_on, other_weights, report_names
 from demo.settings import chosen_strategies
 from engine import Engine, InputError, Strategy
+from eval.render.plots import RING, new_figure, plot_f1_vs_latency, styles
 
 LABEL = "Frontier"
 CALIBRATED = "frontier.csv"  # in a model folder
@@ -30,7 +32,6 @@ PICTURES = {  # of a report
     "ablations.png": "F1 against dense and token-layers kept, one setting changed at a time",
 }
 WIDE = ("groups.png", "exits.png")  # a panel for each strategy
-RING: dict[str, Any] = {"s": 260, "facecolors": "none", "edgecolors": "#c00000", "linewidths": 2, "zorder": 3}
 
 
 def show(engine: Engine, name: str | None, current: Sequence[Strategy], folder: Path = REPORTS) -> str:
@@ -43,35 +44,16 @@ def show(engine: Engine, name: str | None, current: Sequence[Strategy], folder: 
 
 
 def measured(report: Path, current: Sequence[Strategy], digest: str) -> str:
-    """The plot of a report's ``results.csv``, and which current settings it did not measure."""
-    table = pd.read_csv(report / RESULTS)
-    caption = measured_on(table)
+    """The plot of a report's variants, and which of the current settings it did not measure."""
+    results, intervals, times = (pd.read_csv(report / f"{name}.csv") for name in ("results", "intervals", "times"))
+    title, caption = "F1 against latency", measured_on(results)
     if warning := other_weights(report, digest):
-        return alert(warning) + drawing(measured_figure(table, []), "F1 against latency", caption)
-    if absent := not_measured(table, current):
+        return alert(warning) + drawing(plot_f1_vs_latency(results, intervals, times), title, caption)
+    rows = {strategy.name: measured_as(results, strategy) for strategy in current}
+    if absent := [name for name, found in rows.items() if not found]:
         caption += f" This report did not measure the current settings of {', '.join(absent)}."
-    return drawing(measured_figure(table, current), "F1 against latency, current settings ringed", caption)
-
-
-def measured_figure(table: pd.DataFrame, current: Sequence[Strategy]) -> Figure:
-    """F1 against the median latency of a call, a panel for each batch size, from ``results.csv``."""
-    table = table.assign(current=current_rows(table, current))
-    sizes = sorted(table["batch_size"].unique())
-    figure = Figure(figsize=(5.4 * len(sizes), 4.4), layout="constrained")
-    axes = figure.subplots(1, len(sizes), squeeze=False, sharey=True)[0]
-    for axis, size in zip(axes, sizes, strict=True):
-        for _, row in table[table["batch_size"] == size].iterrows():
-            point = (row["latency_ms_median"], row["f1"])
-            axis.scatter(*point, s=50, label=f"{row['strategy']} {row['speedup_vs_dense']:.2f}×")
-            if row["current"]:
-                axis.scatter(*point, **RING)
-        axis.set_title(f"batch size {size}", fontsize=10)
-        axis.set_xlabel("latency of a call, median (ms)")
-        axis.margins(0.1)
-        axis.grid(alpha=0.3)
-        axis.legend(fontsize=8)
-    axes[0].set_ylabel("exact-span micro F1")
-    return figure
+    figure = plot_f1_vs_latency(results, intervals, times, ringed=list(chain.from_iterable(rows.values())))
+    return drawing(figure, f"{title}, current settings ringed", caption)
 
 
 def calibrated(source: str, current: Sequence[Strategy]) -> str:
@@ -85,7 +67,7 @@ def calibrated(source: str, current: Sequence[Strategy]) -> str:
     table = pd.read_csv(path)
     title = "F1 lost against theoretical speed-up for every setting that calibration tried; current settings ringed"
     caption = f"{len(table)} settings from {path.parent.name}/{CALIBRATED}. {_calibrated_on(table)}"
-    return drawing(calibrated_figure(table, current), title, caption)
+    return drawing(plot_calibration(table, current), title, caption)
 
 
 def _calibrated_on(table: pd.DataFrame) -> str:
@@ -94,20 +76,20 @@ def _calibrated_on(table: pd.DataFrame) -> str:
     return "Measured on the documents that calibration holds out; the model card names them."
 
 
-def calibrated_figure(table: pd.DataFrame, current: Sequence[Strategy]) -> Figure:
-    """F1 lost against dense and theoretical speed-up of every setting that calibration tried."""
+def plot_calibration(table: pd.DataFrame, current: Sequence[Strategy]) -> Figure:
+    """F1 lost against dense and theoretical speed-up of every setting that calibration tried, from ``frontier.csv``."""
     wanted = [_settings(strategy) for strategy in current if strategy.gates]
-    figure = Figure(figsize=(6.4, 4.4), layout="constrained")
-    axis = figure.subplots()
-    for name, rows in table.groupby("strategy"):
-        axis.scatter(rows["f1_drop_points"], rows["theoretical_speedup"], label=str(name), alpha=0.5, s=18)
-        for _, row in rows.iterrows():
-            if _settings(Strategy.from_json(json.loads(row["settings"]))) in wanted:
-                axis.scatter(row["f1_drop_points"], row["theoretical_speedup"], **RING)
+    style = styles(table.assign(kind=table["strategy"], family=table["strategy"], prunes=True))
+    figure, ((axis,),) = new_figure(1, 1, (6.4, 4.4))
+    for name, rows in table.groupby("strategy", sort=False):
+        drop, speedup = rows["f1_drop_points"], rows["theoretical_speedup"]
+        axis.plot(drop, speedup, label=str(name), linestyle="none", markersize=4, alpha=0.5, **style[str(name)])
+        ringed = [_settings(Strategy.from_json(json.loads(settings))) in wanted for settings in rows["settings"]]
+        axis.scatter(drop[ringed], speedup[ringed], **RING)
     axis.set_xlabel("F1 lost against dense (points)")
     axis.set_ylabel("theoretical speed-up (dense ÷ own multiply-adds)")
-    axis.grid(alpha=0.3)
     axis.legend(fontsize=8)
+    figure.tight_layout()
     return figure
 
 
