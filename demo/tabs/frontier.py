@@ -48,12 +48,12 @@ def measured(report: Path, current: Sequence[Strategy], digest: str) -> str:
     results, intervals, times = (pd.read_csv(report / f"{name}.csv") for name in ("results", "intervals", "times"))
     title, caption = "F1 against latency", measured_on(results)
     if warning := other_weights(report, digest):
-        return alert(warning) + drawing(plot_f1_vs_latency(results, intervals, times), title, caption)
+        return alert(warning) + drawing(plot_f1_vs_latency(results, intervals, times), title, caption, wide=True)
     rows = {strategy.name: measured_as(results, strategy) for strategy in current}
     if absent := [name for name, found in rows.items() if not found]:
         caption += f" This report did not measure the current settings of {', '.join(absent)}."
     figure = plot_f1_vs_latency(results, intervals, times, ringed=list(chain.from_iterable(rows.values())))
-    return drawing(figure, f"{title}, current settings ringed", caption)
+    return drawing(figure, f"{title}, current settings ringed", caption, wide=True)
 
 
 def calibrated(source: str, current: Sequence[Strategy]) -> str:
