@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -89,7 +90,7 @@ def test_an_entity_whose_words_left_is_still_one(engine: Engine) -> None:
 def test_an_entity_names_the_layer_after_which_its_last_word_left(engine: Engine) -> None:
     result = engine.tag(TEXT, "entropy", gates=(1, 2), max_entropy=0.5, neighbours=0, exit_entities=True)
     words = result.trace.words
-    pairs = zip(words, words[1:], strict=False)
+    pairs = pairwise(words)
     first, last = next((a, b) for a, b in pairs if a.state == b.state == "left" and a.layer != b.layer)
     entity = Entity(first.start, last.end, "Disease", TEXT[first.start : last.end])
     assert (entity.text, "Disease, left after layer 2") in segments(replace(result, entities=(entity,)))
