@@ -27,7 +27,9 @@ from engine.pruning.controllers.mlp import Network
 from engine.text.labels import LabelSet
 from engine.text.windows import load_tokenizer
 
-SHIPPED = Path(__file__).resolve().parent.parent / "weights" / "minilm-l6-bc5cdr"
+_PACKAGE = Path(__file__).resolve().parent
+# A wheel holds the weights inside the package, a checkout beside it.
+SHIPPED = (_PACKAGE if (_PACKAGE / "weights").is_dir() else _PACKAGE.parent) / "weights" / "minilm-l6-bc5cdr"
 GATES, CONTROLLER, POINTS, SUMS = (
     "gates.safetensors",
     "controller.safetensors",
@@ -187,8 +189,7 @@ def save_weights(folder: str | Path, model: GatedModel, tokenizer: PreTrainedTok
     last = str(model.encoder.num_layers)
     heads = {name: value.half().contiguous() for name, value in model.heads.state_dict().items()}
     classifier = {f"classifier.{kind}": heads.pop(f"{last}.{kind}") for kind in ("weight", "bias")}
-    prefix = f"{model.encoder.config.model_type}."
-    state = {prefix + name: value.half().contiguous() for name, value in model.encoder.huggingface_state().items()}
+    state = {name: value.half().contiguous() for name, value in model.encoder.huggingface_state().items()}
     save_file(state | classifier, folder / "model.safetensors", metadata={"format": "pt"})
     save_file(heads, folder / GATES)
     config = model.encoder.config
