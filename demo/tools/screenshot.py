@@ -1,4 +1,4 @@
-"""``python -m demo.screenshot [FOLDER]``: pictures of the app in a headless Chromium, for the documentation."""
+"""``python -m demo.tools.screenshot [FOLDER]``: pictures of the app in a headless Chromium, for the documentation."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 from tqdm import tqdm
 
 from demo.examples import EXAMPLES
-from demo.serving import browser_path, chromium, serve_app
+from demo.tools.serving import browser_path, chromium, serve_app
 
 HEIGHT = 900
 MARGIN = 16  # around a part of the page
@@ -112,7 +112,7 @@ def _with_margin(box: dict[str, float], width: int) -> dict[str, float]:
 
 def main() -> int:
     """Exit status 2: no browser."""
-    parser = argparse.ArgumentParser(prog="python -m demo.screenshot", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m demo.tools.screenshot", description=__doc__)
     parser.add_argument("folder", type=Path, nargs="?", default=Path("docs"), help="for the PNG files (default: docs)")
     parser.add_argument("--model", help="model folder or hub id (default: the shipped weights)")
     arguments = parser.parse_args()

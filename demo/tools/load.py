@@ -1,4 +1,4 @@
-"""``python -m demo.load``: a load test of the app. Are all answers right, and does memory stay flat?
+"""``python -m demo.tools.load``: a load test of the app. Are all answers right, and does memory stay flat?
 
 Starts the app in a process of its own. Many clients tag the examples over HTTP, one after another; each answer is
 compared with the engine's own. Exit status 1: an error, a wrong answer, or memory that grew.
@@ -21,7 +21,7 @@ from gradio_client import Client
 from tqdm import tqdm
 
 from demo.examples import EXAMPLES
-from demo.serving import serve_app
+from demo.tools.serving import serve_app
 from engine import load_engine
 
 STRATEGIES = ("dense", "entropy", "rule")
@@ -118,7 +118,7 @@ def _memory_is_flat(seen: Sequence[float]) -> bool:
 
 def main(argv: list[str] | None = None) -> int:
     """Exit status 1: something is wrong."""
-    parser = argparse.ArgumentParser(prog="python -m demo.load", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m demo.tools.load", description=__doc__)
     parser.add_argument("--clients", type=int, default=8, help="at once (default 8)")
     parser.add_argument("--seconds", type=float, default=120, help="default 120")
     parser.add_argument("--model", help="model folder or hub id (default: the shipped weights)")
