@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from demo.html.differences import agreement, differences
+from demo.results.differences import agreement, differences
 from engine import Engine, Result
 
 LONG = {"O": "O", "B": "B-Disease", "I": "I-Disease", "C": "B-Chemical"}
@@ -50,9 +50,9 @@ def test_every_entity_of_either_has_one_fate(
 
 def test_reasons_name_the_word_its_layer_and_its_labels(engine: Engine) -> None:
     (changed,) = differences(*results(engine, "OOBO", "OOBI"))
-    assert changed.reason == "second word left at layer 1, labelled outside, by dense inside Disease"
+    assert changed.reason == "second word left after layer 1, labelled outside instead of inside Disease"
     (lost,) = differences(*results(engine, "OOOO", "OOOB"))
-    assert lost.reason == "its word left at layer 1, labelled outside, by dense begin Disease"
+    assert lost.reason == "its word left after layer 1, labelled outside instead of begin Disease"
     (long,) = differences(*results(engine, "OOOO", "BIII"))
     assert long.reason.endswith("; and 2 more words")
 
@@ -63,20 +63,20 @@ def test_where_one_has_become_several_or_several_one_the_reason_covers_all(
 ) -> None:
     found = differences(*results(engine, labels, dense_labels))
     assert {one.reason for one in found} == {found[0].reason}
-    assert found[0].reason.startswith("second word left at layer 1, labelled")
+    assert found[0].reason.startswith("second word left after layer 1, labelled")
 
 
 def test_words_stay_beside_others_only_where_others_left(engine: Engine) -> None:
     pruned, dense = results(engine, "OOBO", "OOBI")
     unpruned = replace(dense, probabilities=pruned.probabilities, entities=pruned.entities)  # as hf in another dtype
     (changed,) = differences(unpruned, dense)
-    assert changed.reason == "second word stayed to the end, labelled outside, by dense inside Disease"
+    assert changed.reason == "second word went through every layer, labelled outside instead of inside Disease"
 
 
 def test_reasons_of_kept_entities_tell_where_they_were_decided(engine: Engine) -> None:
     pruned, dense = results(engine, "OOBI", "OOBI")
-    assert differences(pruned, dense)[0].reason == "left at layer 1, with dense's labels"
-    assert differences(dense, dense)[0].reason == "went through all layers"
+    assert differences(pruned, dense)[0].reason == "left after layer 1, with the labels of dense"
+    assert differences(dense, dense)[0].reason == "went through every layer"
 
 
 def test_agreement_counts_words(engine: Engine) -> None:

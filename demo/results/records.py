@@ -1,25 +1,27 @@
-"""Results as JSON objects: what the HTTP API answers and what downloads hold."""
+"""Results as JSON objects, for the HTTP API and for downloads."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
 import torch
 
-from demo.html.escape import printable
-from demo.measuring import Measured
+from demo.results.differences import missing_and_new
+from demo.results.timing import Measured
+from demo.results.wording import printable
 from engine import Engine, Entity, Result
 
 
-def entity_records(entities: tuple[Entity, ...]) -> list[dict[str, Any]]:
-    """Entities with start, end (characters of the text), type, text and score."""
+def entity_records(entities: Iterable[Entity]) -> list[dict[str, Any]]:
+    """Entities with start and end (characters of the text), type, text and score."""
     return [asdict(entity) | {"text": printable(entity.text)} for entity in entities]
 
 
 def result_record(result: Result) -> dict[str, Any]:
-    """What was found, with which settings, at what cost."""
+    """The entities, the settings that found them, and their cost."""
     cost = result.cost
     return {
         "entities": entity_records(result.entities),
@@ -33,7 +35,7 @@ def result_record(result: Result) -> dict[str, Any]:
 
 
 def trace_record(result: Result) -> list[dict[str, Any]]:
-    """Word by word: place, pieces, layer, state, label, and the scores at each gate."""
+    """Every word with its place, pieces, layer, state, label, and scores at each gate."""
     return [
         asdict(word)
         | {"text": printable(word.text)}
@@ -43,17 +45,14 @@ def trace_record(result: Result) -> list[dict[str, Any]]:
 
 
 def _finite(number: float) -> float | None:
-    """JSON has no infinity, which is the need of words that must stay."""
+    """JSON has no infinity, which is the need of words that must not leave."""
     return number if math.isfinite(number) else None
 
 
 def compared_record(measured: Measured, dense: Measured) -> dict[str, Any]:
-    """`result_record` with the median time and what differs from ``dense``."""
-    result = measured.result
-    ours, reference = ({entity.key for entity in m.result.entities} for m in (measured, dense))
-    missing = tuple(entity for entity in dense.result.entities if entity.key not in ours)
-    new = tuple(entity for entity in result.entities if entity.key not in reference)
-    return result_record(result) | {
+    """`result_record` with the median time, and what differs from ``dense``."""
+    missing, new = missing_and_new(measured.result, dense.result)
+    return result_record(measured.result) | {
         "latency_ms": measured.latency_ms,
         "runs": len(measured.runs_ms),
         "speedup_vs_dense": dense.latency_ms / measured.latency_ms,
@@ -63,5 +62,5 @@ def compared_record(measured: Measured, dense: Measured) -> dict[str, Any]:
 
 
 def environment_record(engine: Engine) -> dict[str, Any]:
-    """On what it ran."""
+    """The hardware and precision of the run."""
     return {"device": str(engine.device), "dtype": engine.dtype, "threads": torch.get_num_threads()}

@@ -1,14 +1,14 @@
-// Shared by the views of a text's words: `element` is the component's root, whose content is replaced now and then.
+// Shared by the views of a text's words. `element` is the component's root, whose content is replaced now and then.
 
 const all = (selector) => element.querySelectorAll(selector);
 
-/** Marks everything that belongs to a word, wherever it stands in the view. */
+/** Marks everything in the view that belongs to a word. */
 function point(index) {
   all("[data-pointed]").forEach((part) => part.removeAttribute("data-pointed"));
   if (index !== undefined) all(`[data-word="${index}"]`).forEach((part) => part.setAttribute("data-pointed", ""));
 }
 
-/** One word is in the tab order; arrow keys, Home and End move on from it. */
+/** One word is in the tab order; arrow keys, Home and End move to others. */
 function rove(event) {
   const word = event.target.closest(".word[data-word]");
   if (!word) return;

@@ -1,7 +1,4 @@
-// A chosen word's scores, and the table that sorts. All texts arrive as text and are set as text.
-
-const HEADS = ["gate after layer", "label", "confidence", "entropy", "entropy with neighbours", "attention received",
-  "attention entropy", "learned controller", "need", "threshold", "decision"];
+// The scores of the chosen word, and the table that sorts. All texts arrive as text and are set as text.
 
 function cell(kind, text) {
   const made = document.createElement(kind);
@@ -18,9 +15,9 @@ function choose(index) {
   word.setAttribute("aria-selected", "true");
   const table = document.createElement("table");
   const gates = JSON.parse(row.dataset.gates);
-  HEADS.forEach((head, place) => {
+  JSON.parse(element.querySelector(".why").dataset.scores).forEach((name, place) => {
     const line = table.insertRow();
-    line.append(cell("th", head));
+    line.append(cell("th", name));
     line.firstChild.scope = "row";
     gates.forEach((gate) => line.append(cell("td", gate[place])));
   });
@@ -52,7 +49,7 @@ element.addEventListener("click", (event) => {
   else pick(event);
 });
 
-/** Begins with the word that a strategy let go last, which is the one that it found hardest. */
+/** Starts with the word that left last: the one that the strategy found hardest. */
 function start() {
   const left = [...all(".word[data-left]")];
   const last = left.reduce((best, word) => (Number(word.dataset.left) > Number(best.dataset.left) ? word : best), left[0]);

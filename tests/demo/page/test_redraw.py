@@ -1,4 +1,4 @@
-"""Tabs that nobody looks at do nothing; those that somebody does are drawn again when they have to be."""
+"""Hidden tabs do nothing; the visible one is drawn again when it has to be."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from typing import Any
 import gradio as gr
 import pytest
 
-from demo.app import TABS, build_demo
-from demo.page.seen import key
+from demo.app import build_demo
+from demo.page.redraw import fingerprint
+from demo.tabs import TABS
 from engine import Engine
 
+LABELS = [tab.LABEL for tab in TABS]
 FOLLOWING = ["Layer by layer", "Why", "Frontier", "Take away"]
 
 
@@ -28,35 +30,37 @@ def values(function: Any, states: int) -> list[Any]:
     return [component.value for component in function.inputs[states:]]
 
 
-def test_a_change_concerns_the_tab_that_is_seen_and_no_other(demo: gr.Blocks) -> None:
+def test_a_change_concerns_the_visible_tab_and_no_other(demo: gr.Blocks) -> None:
     changes = functions(demo, "on_change")
     concerned = {
-        label for function in changes for label in TABS if function.fn(label, None, *values(function, 2)) != gr.skip()
+        label for function in changes for label in LABELS if function.fn(label, None, *values(function, 2)) != gr.skip()
     }
     assert concerned == set(FOLLOWING)
     for function in changes:
-        assert sum(function.fn(label, None, *values(function, 2)) != gr.skip() for label in TABS) == 1
+        assert sum(function.fn(label, None, *values(function, 2)) != gr.skip() for label in LABELS) == 1
         assert function.concurrency_id != "engine"  # it does not wait for the model
 
 
-def test_a_tab_that_is_chosen_again_is_not_drawn_again(demo: gr.Blocks) -> None:
+def test_a_tab_that_is_selected_again_is_not_drawn_again(demo: gr.Blocks) -> None:
     selects = functions(demo, "on_select")
     assert len(selects) == len(FOLLOWING)
     for function in selects:
         own = values(function, 1)
-        assert function.fn(key(own), *own) == gr.skip()
+        assert function.fn(fingerprint(own), *own) == gr.skip()
         other = [*own[:-1], 0.77]
-        assert function.fn(key(own), *other) < function.fn(key(own), *other)  # each wish is a new one
+        assert function.fn(fingerprint(own), *other) < function.fn(
+            fingerprint(own), *other
+        )  # each request is a new one
 
 
-def test_views_are_drawn_from_the_beginning_and_what_is_drawn_is_remembered(demo: gr.Blocks) -> None:
-    for function in functions(demo, "on_wish"):
+def test_views_are_drawn_when_the_page_opens_and_what_is_drawn_is_remembered(demo: gr.Blocks) -> None:
+    for function in functions(demo, "on_request"):
         own = values(function, 0)
         *_, last = function.fn(*own)
-        assert last == key(own)
+        assert last == fingerprint(own)
     starts = [function.inputs[0].value for function in functions(demo, "on_select")]
     views = [values(function, 1) for function in functions(demo, "on_select")[:2]]
-    assert starts == [key(views[0]), key(views[1]), None, None]
+    assert starts == [fingerprint(views[0]), fingerprint(views[1]), None, None]
 
 
 def test_keystrokes_send_no_text(demo: gr.Blocks) -> None:
@@ -65,6 +69,8 @@ def test_keystrokes_send_no_text(demo: gr.Blocks) -> None:
     assert events == {"blur"}
 
 
-def test_keys_tell_values_apart_and_numbers_not_by_their_type() -> None:
-    assert key(["a", ["dense"], 0]) == key(["a", ["dense"], 0.0])
-    assert len({key(["a", ["dense"]]), key(["b", ["dense"]]), key(["a", ["dense", "rule"]])}) == 3
+def test_fingerprints_tell_values_apart_and_numbers_not_by_their_type() -> None:
+    assert fingerprint(["a", ["dense"], 0]) == fingerprint(["a", ["dense"], 0.0])
+    assert (
+        len({fingerprint(["a", ["dense"]]), fingerprint(["b", ["dense"]]), fingerprint(["a", ["dense", "rule"]])}) == 3
+    )

@@ -1,9 +1,9 @@
-// The slider over the layers: sets the state of every word, so that style sheets can show it.
+// The slider over the layers sets the state of every word, which the style sheets show.
 
 const STEP_MS = 1100;
 let timer = null;
 
-/** Shows the text as it stands after layer `at` (0: before the first). */
+/** Shows the text as it is after layer `at` (0: before the first). */
 function show(at) {
   const view = element.querySelector(".layers");
   if (!view) return;
@@ -12,11 +12,12 @@ function show(at) {
   range.value = at;
   view.style.setProperty("--at", at);
   all(".words .word").forEach((word) => {
-    const gone = "left" in word.dataset && Number(word.dataset.left) <= at;
-    word.dataset.state = !gone ? "alive" : "back" in word.dataset ? "back" : "gone";
+    const final = word.dataset.final ??= word.dataset.state;
+    const left = "left" in word.dataset && Number(word.dataset.left) <= at;
+    word.dataset.state = left ? final : "kept";
   });
   all(".words .entity").forEach((entity) => entity.classList.toggle("decided", Number(entity.dataset.decided) <= at));
-  let text = "before the first layer: every word is there";
+  let text = "before the first layer: all words are there";
   all(".counts li").forEach((row) => {
     const current = Number(row.dataset.layer) === at;
     row.toggleAttribute("data-current", current);
@@ -24,6 +25,12 @@ function show(at) {
   });
   view.querySelector(".at").textContent = text;
   range.setAttribute("aria-valuetext", text);
+}
+
+/** Shows the text as it is after the last layer. */
+function showEnd() {
+  const range = element.querySelector(".layers input");
+  if (range) show(Number(range.max));
 }
 
 function stop() {
@@ -64,10 +71,8 @@ element.addEventListener("click", (event) => {
 element.addEventListener("pointerover", describe);
 element.addEventListener("focusin", describe);
 
-const range = element.querySelector(".layers input");
-if (range) show(Number(range.max));
+showEnd();
 watch("value", () => {
   stop();
-  const range = element.querySelector(".layers input");
-  if (range) show(Number(range.max));
+  showEnd();
 });
