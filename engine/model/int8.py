@@ -68,7 +68,7 @@ class Int8Linear(nn.Module):
         self.bias: Tensor
         self.register_buffer("scale", channel / LARGEST)  # the other divisor is that of the rows
         self.register_buffer("bias", layer.bias.detach().float().clone())
-        self._columns = (Columns(0, self.outputs, pack_int8(quantised), self.scale),)
+        self._pack(quantised, [0, self.outputs])
 
     def forward(self, rows: Tensor, start: int = 0, end: int | None = None) -> Tensor:
         """float32 ``(rows, inputs)`` → ``(rows, end - start)``, the output's columns from ``start`` to ``end``."""
@@ -88,7 +88,7 @@ class Int8Linear(nn.Module):
         return [one for one in self._columns if start <= one.start and one.end <= end]
 
     def _pack(self, weight: Tensor, edges: list[int]) -> None:
-        self._columns = tuple(
+        self._columns: tuple[Columns, ...] = tuple(
             Columns(start, end, pack_int8(weight[start:end].contiguous()), self.scale[start:end])
             for start, end in pairwise(edges)
         )

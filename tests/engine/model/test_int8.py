@@ -201,6 +201,7 @@ def test_without_vnni_it_is_refused_and_auto_takes_float32(instructions):
 
 
 def test_the_flop_counter_knows_its_multiply():
+    layer = Int8Linear(layer_of(64, 48))
     with FlopCounterMode(display=False, custom_mapping=flop_formulas()) as counter:
-        Int8Linear(layer_of(64, 48))(torch.randn(5, 64))
+        layer(torch.randn(5, 64))
     assert counter.get_total_flops() == 2 * 5 * 64 * 48
