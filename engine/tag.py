@@ -41,6 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--format", default="pubtator", choices=list(WRITERS), help="of the output (default pubtator)")
     parser.add_argument("--model", help="folder or hub id; default: the shipped weights")
+    parser.add_argument("--labels", metavar="FILE", help="what the model's labels mean: JSON, or one label a line")
     parser.add_argument("--batch-size", type=int, default=32, help="documents at a time (default 32)")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--dtype", default="float32", choices=list(DTYPES))
@@ -77,7 +78,7 @@ def tag_files(arguments: argparse.Namespace) -> int:
     Returns:
         The exit status: 2 if a document or file was left out.
     """
-    engine = load_engine(arguments.model, arguments.dtype, arguments.device)
+    engine = load_engine(arguments.model, arguments.dtype, arguments.device, arguments.labels)
     strategy = engine.strategy(arguments.strategy, arguments.point, **_knobs(arguments))
     if arguments.batch_size < 1:
         raise InputError(f"expected --batch-size 1 or more, got {arguments.batch_size}; change it")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from engine.checkpoint import Weights, label_names, load_huggingface, load_weights, weights_digest
+from engine.checkpoint import Weights, load_huggingface, load_weights, weights_digest
 from engine.errors import InputError
 from engine.inspection.cost import Cost, add, window_cost
 from engine.inspection.explain import WordScores, explain
@@ -49,10 +49,10 @@ class Result:
     entities: tuple[Entity, ...]
     strategy: Strategy
     words: list[Span]
-    probabilities: np.ndarray
+    probabilities: np.ndarray = field(repr=False)
     latency: Latency
-    _runs: list[tuple[Slot, MemoryBuffer]]
-    _model: GatedModel
+    _runs: list[tuple[Slot, MemoryBuffer]] = field(repr=False)
+    _model: GatedModel = field(repr=False)
 
     @cached_property
     def cost(self) -> Cost:
@@ -90,6 +90,7 @@ class Engine:
         self.dtype = dtype
         self.source = weights.source
         self.labels = self.model.labels
+        self._label_order = torch.tensor(weights.label_order, device=self.device)
         self.points = weights.points
         self.network = weights.network
         self.pieces = WordPieces(weights.tokenizer, self.encoder.max_rows)
@@ -106,10 +107,7 @@ class Engine:
 
     @cached_property
     def _huggingface(self) -> Any:
-        model = load_huggingface(self.source)
-        names = label_names(model)
-        order = torch.tensor([names.index(name) for name in self.labels.names], device=self.device)
-        return nn.Module.to(model, self.device, DTYPES[self.dtype]), order
+        return nn.Module.to(load_huggingface(self.source), self.device, DTYPES[self.dtype])
 
     @property
     def runnable(self) -> list[str]:
@@ -202,7 +200,7 @@ class Engine:
                 untimed_s += self._now() - reference
             start = self._now()
             if strategy.kind == "hf":
-                memory = run_padded(self._huggingface[0], chunk.batch, self._huggingface[1])
+                memory = run_padded(self._huggingface, chunk.batch, self.labels, self._label_order)
             else:
                 memory = run(self.model, chunk.batch, strategy, counts)
             encoder_s += self._now() - start
@@ -236,10 +234,21 @@ def _in_order(runs: list[tuple[Slot, MemoryBuffer]]) -> list[tuple[Slot, MemoryB
     return sorted(runs, key=lambda run: run[0].window.first)
 
 
-def load_engine(path_or_hub_id: str | Path | None = None, dtype: str = "float32", device: str = "cpu") -> Engine:
+def load_engine(
+    path_or_hub_id: str | Path | None = None,
+    dtype: str = "float32",
+    device: str = "cpu",
+    labels: str | Path | Sequence[str] | None = None,
+) -> Engine:
     """An engine with the weights of a folder or a hub id; ``None``: the shipped weights.
 
+    Args:
+        path_or_hub_id: any token-classification checkpoint; without gates it runs ``dense`` and ``hf``.
+        dtype: ``float32`` or ``bfloat16``.
+        device: of torch, ``cpu`` or ``cuda``.
+        labels: what the model's labels mean, where it does not say; see `engine.checkpoint.read_labels`.
+
     Raises:
-        InputError: the weights are missing, damaged or of another architecture.
+        InputError: the weights are missing, damaged or of another architecture, or the labels follow no scheme.
     """
-    return Engine(load_weights(path_or_hub_id), dtype, device)
+    return Engine(load_weights(path_or_hub_id, labels), dtype, device)

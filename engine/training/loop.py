@@ -28,6 +28,7 @@ from tqdm import tqdm
 from transformers import get_linear_schedule_with_warmup
 
 from engine.data.corpora import Corpus, load_corpus
+from engine.data.formats.datasets import PREFIX
 from engine.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -95,15 +96,19 @@ class TrainingConfig:
         Raises:
             InputError: there is no such corpus, or nothing in it.
         """
-        data_dir = self.data_dir or None
-        parts = [name.partition(":") for name in self.corpus.split(",")]
-        train = [load_corpus(name, split or self.split, data_dir) for name, _, split in parts]
+        train = [self._load(name) for name in self.corpus.split(",")]
         for corpus in train:
             if not any(document.text for document in corpus.documents):
                 raise InputError(
                     f"expected documents to learn from, got none in {corpus.name} {corpus.split}; choose another split"
                 )
-        return train, load_corpus(self.dev_corpus or parts[0][0], self.dev_split, data_dir)
+        return train, load_corpus(self.dev_corpus or train[0].name, self.dev_split, self.data_dir or None)
+
+    def _load(self, name: str) -> Corpus:
+        """A corpus whose name may end with a colon and its split; ``hf:ID`` has a colon of its own."""
+        kind = PREFIX if name.startswith(PREFIX) else ""
+        name, _, own = name.removeprefix(kind).partition(":")
+        return load_corpus(kind + name, own or self.split, self.data_dir or None)
 
 
 C = TypeVar("C", bound=TrainingConfig)

@@ -9,11 +9,14 @@ import random
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from transformers import AutoModelForTokenClassification, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
@@ -21,15 +24,19 @@ from transformers.utils import logging as transformers_logging
 from engine.checkpoint import label_names
 from engine.data.corpora import Corpus
 from engine.errors import InputError, first_line
+from engine.model.chunks import by_text, chunks
 from engine.model.huggingface import huggingface_logits
 from engine.model.linear import LARGE_STEP
-from engine.model.packing import RaggedBatch
 from engine.text.documents import Entity
+from engine.text.labels import LabelSet
 from engine.text.scoring import Counts, count_documents
-from engine.text.windows import Window, WordPieces, load_tokenizer
-from engine.text.words import LabelSet, split_words
-from engine.training.data import Example, fold_unannotated, gold_examples, make_batches, pack
+from engine.text.windows import WordPieces, load_tokenizer
+from engine.text.words import split_words
+from engine.training.data import Example, gold_examples, make_batches, pack, spread_outside
 from engine.training.loop import Run, TrainingConfig, command_line
+
+TEXTS_TOGETHER = 100  # whose windows are sorted by length
+MAX_ROWS = 1024  # in a batch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,26 +65,26 @@ class Teacher:
     tokenizer: PreTrainedTokenizerBase
     labels: LabelSet
 
-    @property
+    @cached_property
     def pieces(self) -> WordPieces:
         """Windows as long as the model takes them; models of RoBERTa's kind leave their first two positions unused."""
         limit = self.model.config.max_position_embeddings - 2
         return WordPieces(self.tokenizer, min(self.tokenizer.model_max_length, limit))
 
-    @torch.inference_mode()
     def probabilities(self, texts: Iterable[Sequence[str]]) -> Iterator[np.ndarray]:
         """Label distributions, float32 ``(words, labels)``, of each text, given as words; in the order of the texts."""
-        pieces = self.pieces
-        for words in texts:
-            windows = pieces.windows(words)
-            parts = [self._window(window) for window in windows]
-            yield np.concatenate(parts) if parts else np.zeros((0, len(self.labels)), dtype=np.float32)
+        remaining = iter(texts)
+        while together := list(islice(remaining, TEXTS_TOGETHER)):
+            yield from self._label(together)
 
-    def _window(self, window: Window) -> np.ndarray:
+    @torch.inference_mode()
+    def _label(self, texts: Sequence[Sequence[str]]) -> list[np.ndarray]:
+        found = []
         with torch.autocast(self.model.device.type, dtype=torch.bfloat16):
-            logits = huggingface_logits(self.model, RaggedBatch.from_windows([window]), LARGE_STEP)
-        own = slice(window.own - window.first, window.own_end - window.first)
-        return logits.float().softmax(-1)[own].numpy(force=True)
+            for chunk in chunks([self.pieces.windows(words) for words in texts], MAX_ROWS):
+                logits = huggingface_logits(self.model, chunk.batch)
+                found.append((chunk, logits.float().softmax(-1).numpy(force=True)))
+        return by_text(found, len(texts), len(self.labels))
 
 
 def load_teacher(source: str | Path, labels: LabelSet | None = None, dropout: float = 0.0) -> Teacher:
@@ -135,9 +142,7 @@ class TeacherTraining(Run[TeacherConfig]):
         types = dict.fromkeys(type_ for corpus in train for type_ in corpus.types)
         self.teacher = load_teacher(config.backbone, LabelSet(list(types)), config.dropout)
         self.examples = [
-            example
-            for corpus in train
-            for example in gold_examples(corpus.documents, self.teacher.pieces, self.teacher.labels, corpus.types)
+            example for corpus in train for example in gold_examples(corpus, self.teacher.pieces, self.teacher.labels)
         ]
         super().__init__(config, self.teacher.model)
 
@@ -147,9 +152,9 @@ class TeacherTraining(Run[TeacherConfig]):
 
     def loss(self, examples: list[Example]) -> Tensor:
         """Cross-entropy."""
-        batch, targets = pack(examples, self.accelerator.device)
-        log_probabilities = huggingface_logits(self.model, batch, LARGE_STEP).float().log_softmax(-1)
-        return -(targets * fold_unannotated(log_probabilities, examples)).sum(-1).mean()
+        packed = pack(examples, self.accelerator.device)
+        logits = huggingface_logits(self.model, packed.batch, LARGE_STEP).float()
+        return F.cross_entropy(logits, spread_outside(packed.targets, logits, packed.outside))
 
     def save(self, model: PreTrainedModel, folder: Path) -> None:
         """Writes a plain checkpoint."""

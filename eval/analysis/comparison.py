@@ -10,7 +10,7 @@ import numpy as np
 
 from engine.tagger import Result
 from engine.text.documents import Document, Entity
-from engine.text.words import LabelSet
+from engine.text.labels import LabelSet
 
 
 @dataclass(frozen=True)

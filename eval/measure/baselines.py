@@ -30,8 +30,9 @@ from engine.model.huggingface import pad
 from engine.model.packing import RaggedBatch
 from engine.tagger import DTYPES, Engine
 from engine.text.documents import Entity
+from engine.text.labels import LabelSet
 from engine.text.windows import Window, WordPieces, load_tokenizer
-from engine.text.words import LabelSet, split_words
+from engine.text.words import split_words
 
 NAMES = ("hf-pipeline", "onnx", "onnx-int8")
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -141,7 +143,7 @@ def test_knobs_and_points_reach_the_strategy(engine):
 
 def test_stored_points_are_used(weights):
     stored = {"entropy": {"fast": Strategy("entropy", (1,), EntropyController(0.33), "fast").to_json()}}
-    engine = Engine(type(weights)(weights.source, weights.model, weights.tokenizer, stored))
+    engine = Engine(replace(weights, points=stored))
     assert engine.strategy("entropy", "fast").knobs()["max_entropy"] == 0.33
     assert engine.strategy("random", "fast").gates == (1,)
     assert engine.strategy("rule").point == "default"
@@ -156,7 +158,7 @@ def test_a_name_may_have_a_point_of_its_own(weights):
             for point, entropy in (("balanced", 0.2), ("fast", 0.4))
         }
     }
-    engine = Engine(type(weights)(weights.source, weights.model, weights.tokenizer, stored))
+    engine = Engine(replace(weights, points=stored))
     fast, balanced = engine.strategy("entropy:fast", "balanced"), engine.strategy("entropy")
     assert (fast.name, fast.kind, fast.point, fast.knobs()["max_entropy"]) == ("entropy:fast", "entropy", "fast", 0.4)
     assert (balanced.kind, balanced.point) == ("entropy", "balanced")

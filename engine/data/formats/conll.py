@@ -18,7 +18,8 @@ import numpy as np
 from engine.data.formats.common import OnError, claim, decoded, fail, flat
 from engine.errors import FormatError
 from engine.text.documents import Document, Entity
-from engine.text.words import LabelSet, Span, split_words
+from engine.text.labels import LabelSet
+from engine.text.words import Span, split_words
 
 _START = "-DOCSTART-"
 _TAG = re.compile(r"O|[BI]-.+")
