@@ -1,0 +1,3 @@
+"""Renamed: ``python -m demo.tools.screenshot``."""
+
+raise SystemExit("python -m demo.screenshot is now python -m demo.tools.screenshot")
