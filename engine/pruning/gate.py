@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from engine.model.attention import Attention
 from engine.model.packing import RaggedBatch, Words
 from engine.pruning import signals
 from engine.text.labels import LabelSet
@@ -39,9 +40,7 @@ class Gate:
         probabilities: float32 ``(words, labels)`` of this gate's label head; of words that left, as they left.
         previous: hidden states ``(rows, hidden)`` before the layer.
         hidden: hidden states ``(rows, hidden)`` after it.
-        query: the layer's queries ``(active rows, hidden)``.
-        key: the layer's keys ``(rows, hidden)``.
-        heads: attention heads.
+        attention: what the layer's rows attended to.
         label_set: what the labels mean.
     """
 
@@ -52,9 +51,7 @@ class Gate:
     probabilities: np.ndarray
     previous: Tensor
     hidden: Tensor
-    query: Tensor
-    key: Tensor
-    heads: int
+    attention: Attention
     label_set: LabelSet
 
     @property
@@ -120,7 +117,7 @@ class Gate:
 
     @cached_property
     def _attention(self) -> list[Tensor]:
-        return list(signals.attention(self.query, self.key, self.batch.computed, self.batch.lengths, self.heads))
+        return list(self.attention.windows())
 
     def _pooled(self, statistic: Callable[[Tensor], Tensor], word: np.ndarray) -> np.ndarray:
         values = torch.cat([statistic(window) for window in self._attention])

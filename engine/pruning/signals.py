@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -48,24 +47,6 @@ def whole_spans(candidates: np.ndarray, labels: np.ndarray, window: np.ndarray, 
     begins[1:] = ~(continues[labels[:-1], labels[1:]] & (window[1:] == window[:-1]))
     whole = np.logical_and.reduceat(candidates, np.flatnonzero(begins))
     return whole[begins.cumsum() - 1]
-
-
-def attention(
-    query: Tensor, key: Tensor, queries: tuple[int, ...], keys: tuple[int, ...], heads: int
-) -> Iterator[Tensor]:
-    """Attention of each unfinished window, float32 ``(heads, its active rows, its rows)``, one after the other.
-
-    Args:
-        query: of one layer, ``(active rows, hidden)``.
-        key: of the same layer, ``(rows, hidden)``.
-        queries: active rows of each window.
-        keys: rows of each window.
-        heads: number of attention heads.
-    """
-    query, key = (part.view(len(part), heads, -1).transpose(0, 1) for part in (query, key))
-    for q, k in zip(query.split(queries, dim=1), key.split(keys, dim=1), strict=True):
-        if k.shape[1]:
-            yield (q @ k.transpose(1, 2) / math.sqrt(q.shape[2])).float().softmax(-1)
 
 
 def attention_received(attention: Tensor) -> Tensor:

@@ -1,8 +1,9 @@
-"""Fine-tunes a BERT encoder with a label head after every layer: ``python -m engine.training.finetune``.
+"""Fine-tunes an encoder with a label head after every layer: ``python -m engine.training.finetune``.
 
-Three stages are one command. Plain: gold labels, joint loss of all heads. With ``--soft-labels`` a teacher's labels of
-unlabelled sentences are learned from, too (distillation). With ``--pruned`` a share of the windows is pruned while they
-are trained on, with settings drawn at random (self-sampling). Training runs the packed-row pass that tagging runs.
+Three stages share one command. By default it learns from gold labels, with a joint loss of all heads. With
+``--soft-labels`` it also learns from teachers' labels of other texts (distillation). With ``--pruned`` a share of the
+windows is pruned during training, with settings drawn at random (self-sampling). Training runs the same packed-row pass
+as tagging.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ from engine.text.labels import LabelSet
 from engine.text.scoring import Counts, count_documents
 from engine.text.windows import WordPieces, load_tokenizer
 from engine.training.data import Example, Packed, gold_examples, make_batches, mask_words, pack, spread_outside
-from engine.training.loop import Run, TrainingConfig, command_line
+from engine.training.loop import Run, TrainingConfig, command_line, option
 from engine.training.sampling import SampledController, draw_context
 from engine.training.soft_labels import SoftLabels
 from engine.training.texts import read_texts
@@ -44,36 +45,30 @@ from engine.training.texts import read_texts
 
 @dataclass(frozen=True, kw_only=True)
 class FinetuneConfig(TrainingConfig):
-    """Settings of a run.
+    """Settings of a run."""
 
-    Args:
-        backbone: folder or hub id of a Hugging Face BERT encoder, or a model folder with gates to go on from.
-        frozen: the backbone is a token-classification checkpoint that stays as it is; only gate heads are fitted to it.
-        layers: how many of the backbone's layers to take, from the first one on; 0 takes all.
-        soft_labels: files of ``engine.training.soft_labels`` and the texts that they label, ``LABELS=TEXTS`` joined by
-            commas; empty for gold alone.
-        temperature: of the soft labels. A teacher is never quite sure of any word, and neither is its student; below 1
-            the labels are sharpened, so that certain words are told apart from doubtful ones.
-        soft_share: unlabelled windows in each epoch, as a multiple of the gold windows.
-        pruned: share of windows that are pruned; a word's loss is then taken where it leaves.
-        mask: share of words that are masked in each pass.
-        label_smoothing: of the cross-entropy; it raises the entropy of certain words, and with it all thresholds.
-        dense_share: share of the targets that is what the dense pass says at that moment (self-distillation), for
-            ``pruned``; costs a third of the time.
-        gate_weight: weight of the mean loss of the gate heads beside the loss of the labels that words end with.
-    """
-
-    backbone: str
-    frozen: bool = False
-    layers: int = 0
-    soft_labels: str = ""
-    temperature: float = 0.5
-    soft_share: float = 1.0
-    pruned: float = 0.0
-    dense_share: float = 0.0
-    mask: float = 0.1
-    label_smoothing: float = 0.0
-    gate_weight: float = 1.0
+    backbone: str = option("folder or hub id of a Hugging Face encoder, or a model folder with gates to train further")
+    frozen: bool = option("the backbone is a token-classification checkpoint: leave it as it is, fit gate heads", False)
+    layers: int = option("number of layers to take from the backbone, from the first one on; 0: all", 0)
+    soft_labels: str = option(
+        "LABELS=TEXTS, several joined by commas: files of engine.training.soft_labels and the texts that they label", ""
+    )
+    temperature: float = option(
+        "temperature of the soft labels; below 1 sharpens them, so that certain words differ more from doubtful ones",
+        0.5,
+    )
+    soft_share: float = option("unlabelled windows in each epoch, as a multiple of the gold windows", 1.0)
+    pruned: float = option("share of windows that are pruned; a word's loss is then taken where it leaves", 0.0)
+    dense_share: float = option(
+        "with --pruned: share of the targets that the dense pass of the same model gives (self-distillation); takes a "
+        "third of the time",
+        0.0,
+    )
+    mask: float = option("share of words that are masked in each pass", 0.1)
+    label_smoothing: float = option(
+        "of the cross-entropy; raises the entropy of certain words, and all thresholds", 0.0
+    )
+    gate_weight: float = option("weight of the mean loss of the gate heads beside the loss of the final labels", 1.0)
 
     LIMITS = TrainingConfig.LIMITS | {
         "layers": (0, 1000),
@@ -112,7 +107,7 @@ def joint_loss(memory: MemoryBuffer, packed: Packed, layers: int, config: Finetu
 
 
 def all_stay(gate: Gate) -> Decision:
-    """Nobody leaves."""
+    """All words stay."""
     return Decision(np.zeros_like(gate.alive), np.zeros(len(gate.words)))
 
 
@@ -124,7 +119,7 @@ def f1_of(strategy: str, weights: Weights, corpus: Corpus, device: str) -> float
 
 
 def new_model(backbone: str, labels: LabelSet, layers: int) -> GatedModel:
-    """A model folder's encoder and heads, or a pretrained encoder's first layers with fresh heads after each."""
+    """A model folder's encoder and heads, or a pretrained encoder's first layers with new heads after each."""
     if Path(backbone, GATES).is_file():
         if layers:
             raise InputError(f"expected a plain encoder with --layers, got {backbone} with gates; leave --layers out")
@@ -148,7 +143,7 @@ def new_model(backbone: str, labels: LabelSet, layers: int) -> GatedModel:
         pretrained = AutoModel.from_pretrained(backbone, config=config, dtype=torch.float32)
     except InputError:
         raise
-    except Exception as error:  # as in engine.weights: many kinds, one meaning
+    except Exception as error:  # as in engine.checkpoint: many kinds, one meaning
         raise InputError(
             f"expected a Hugging Face encoder, got {backbone!r}: {first_line(error)}; check the path or hub id"
         ) from error
@@ -161,7 +156,7 @@ def new_model(backbone: str, labels: LabelSet, layers: int) -> GatedModel:
 
 
 def frozen_model(checkpoint: str, labels: LabelSet) -> GatedModel:
-    """A token-classification checkpoint that stays as it is, with fresh heads before its last layer to train."""
+    """A token-classification checkpoint that stays as it is, with new heads before its last layer to train."""
     plain = load_weights(checkpoint).model
     if set(plain.labels.types) != set(labels.types):
         raise InputError(

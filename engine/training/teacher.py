@@ -1,6 +1,6 @@
 """Fine-tunes a large encoder as the teacher of a small one: ``python -m engine.training.teacher``.
 
-The teacher is any Hugging Face encoder with a token-classification model; it needs no adapter and no gates.
+The teacher is any Hugging Face encoder that has a token-classification model; it needs no adapter and no gates.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from engine.text.scoring import Counts, count_documents
 from engine.text.windows import WordPieces, load_tokenizer
 from engine.text.words import split_words
 from engine.training.data import Example, gold_examples, make_batches, pack, spread_outside
-from engine.training.loop import Run, TrainingConfig, command_line
+from engine.training.loop import Run, TrainingConfig, command_line, option, other_default
 
 TEXTS_TOGETHER = 100  # whose windows are sorted by length
 MAX_ROWS = 1024  # in a batch
@@ -41,17 +41,13 @@ MAX_ROWS = 1024  # in a batch
 
 @dataclass(frozen=True, kw_only=True)
 class TeacherConfig(TrainingConfig):
-    """Settings of a run.
+    """Settings of a run."""
 
-    Args:
-        backbone: folder or hub id of a Hugging Face encoder.
-    """
-
-    backbone: str
-    epochs: int = 4
-    lr: float = 6e-5
-    max_rows: int = 1024
-    average: float = 0.99
+    backbone: str = option("folder or hub id of a Hugging Face encoder")
+    epochs: int = other_default("epochs", 4)
+    lr: float = other_default("lr", 6e-5)
+    max_rows: int = other_default("max_rows", 1024)
+    average: float = other_default("average", 0.99)
 
 
 @dataclass(frozen=True)
@@ -67,7 +63,7 @@ class Teacher:
 
     @cached_property
     def pieces(self) -> WordPieces:
-        """Windows as long as the model takes them; models of RoBERTa's kind leave their first two positions unused."""
+        """Windows as long as the model allows; models of RoBERTa's kind leave two positions unused."""
         limit = self.model.config.max_position_embeddings - 2
         return WordPieces(self.tokenizer, min(self.tokenizer.model_max_length, limit))
 
@@ -91,22 +87,22 @@ def load_teacher(source: str | Path, labels: LabelSet | None = None, dropout: fl
     """A teacher from a folder or hub id.
 
     Args:
-        source: a token-classification checkpoint, or with ``labels`` any encoder, which gets a fresh classifier.
-        labels: what a fresh classifier tells apart.
-        dropout: on hidden states, for training; none on attention, where it is slow.
+        source: a token-classification checkpoint, or with ``labels`` any encoder, which gets a new classifier.
+        labels: of a new classifier.
+        dropout: on hidden states, in training; attention has none, where it is slow.
 
     Raises:
         InputError: no such model.
     """
     transformers_logging.disable_progress_bar()
     transformers_logging.set_verbosity_error()
-    fresh: dict[str, Any] = {"hidden_dropout_prob": dropout, "attention_probs_dropout_prob": 0.0}
+    settings: dict[str, Any] = {"hidden_dropout_prob": dropout, "attention_probs_dropout_prob": 0.0}
     if labels is not None:
-        fresh["id2label"] = dict(enumerate(labels.names))
-        fresh["label2id"] = {name: index for index, name in enumerate(labels.names)}
+        settings["id2label"] = dict(enumerate(labels.names))
+        settings["label2id"] = {name: index for index, name in enumerate(labels.names)}
     try:
-        model = AutoModelForTokenClassification.from_pretrained(source, dtype=torch.float32, **fresh)
-    except Exception as error:  # as in engine.weights: many kinds, one meaning
+        model = AutoModelForTokenClassification.from_pretrained(source, dtype=torch.float32, **settings)
+    except Exception as error:  # as in engine.checkpoint: many kinds, one meaning
         raise InputError(
             f"expected a Hugging Face encoder, got {str(source)!r}: {first_line(error)}; check the path or hub id"
         ) from error

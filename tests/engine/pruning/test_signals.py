@@ -1,16 +1,9 @@
-import math
-
 import numpy as np
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch.nn.functional import scaled_dot_product_attention
 
 from engine.pruning.signals import (
-    attention,
-    attention_entropy,
-    attention_received,
     lowest_per_window,
     neighbour_max,
     normalised_entropy,
@@ -59,24 +52,6 @@ def test_an_entity_leaves_whole_or_not_at_all():
         False,
         True,
     ]
-
-
-def test_attention_statistics_are_those_of_the_softmax_that_sdpa_uses():
-    torch.manual_seed(0)
-    queries, keys, heads, size = (4, 0, 3), (5, 0, 3), 2, 8
-    query, key = torch.randn(sum(queries), size), torch.randn(sum(keys), size)
-    windows = list(attention(query, key, queries, keys, heads))
-    expected_received, expected_entropy = [], []
-    for q, k in zip(query.split(queries), key.split(keys), strict=True):
-        if not len(q):
-            continue
-        q, k = (part.view(len(part), heads, -1).transpose(0, 1)[None] for part in (q, k))
-        # With the identity as values, SDPA gives the attention itself.
-        paid = scaled_dot_product_attention(q, k, torch.eye(k.shape[2]).expand(1, heads, -1, -1))[0]
-        expected_received.append(paid.mean((0, 1)) * k.shape[2])
-        expected_entropy.append(torch.special.entr(paid).sum(-1).mean(0) / math.log(k.shape[2]))
-    torch.testing.assert_close([attention_received(window) for window in windows], expected_received)
-    torch.testing.assert_close([attention_entropy(window) for window in windows], expected_entropy)
 
 
 def test_words_take_the_maximum_of_their_rows_and_absent_words_0():

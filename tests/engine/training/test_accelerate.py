@@ -245,7 +245,7 @@ def test_another_run_in_the_folder_is_refused(frozen, plain_folder, texts, tmp_p
     same = config(plain_folder, texts, out, frozen=True)
     with pytest.raises(InputError, match="with a run in it; add --resume"):
         accelerate(same)
-    with pytest.raises(InputError, match=r"got other \['seed'\]"):
+    with pytest.raises(InputError, match=r"got different \['seed'\]"):
         accelerate(config(plain_folder, texts, out, frozen=True, seed=1), resume=True)
     (tmp_path / "notes.txt").write_text("")
     with pytest.raises(InputError, match="with other files in it"):

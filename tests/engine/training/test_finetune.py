@@ -114,7 +114,7 @@ def test_a_run_that_was_cut_goes_on_and_ends_like_one_that_was_not(
 def test_a_folder_with_another_run_is_not_overwritten(biobert_like, corpus, finetuned):
     with pytest.raises(InputError, match="expected a new folder"):
         finetune(config(biobert_like, corpus, finetuned[0]))
-    with pytest.raises(InputError, match=r"got other \['lr'\]"):
+    with pytest.raises(InputError, match=r"got different \['lr'\]"):
         finetune(config(biobert_like, corpus, finetuned[0], lr=0.5), resume=True)
 
 
@@ -136,6 +136,24 @@ def test_wrong_settings_end_with_status_2_and_a_clear_line(biobert_like, corpus,
     options = {"backbone": str(biobert_like), "corpus": str(corpus), "out": str(tmp_path / "run")} | changes
     assert main([part for name, value in options.items() for part in (f"--{name}", value)]) == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("options", [[], ["--backbone", "b", "--out", "o", "--sentences", "f"]])
+def test_missing_and_unknown_options_end_with_status_2(options, capsys):
+    with pytest.raises(SystemExit) as error:
+        main(options)
+    assert error.value.code == 2
+    assert ("required: --out" in capsys.readouterr().err) == (not options)
+
+
+def test_help_tells_what_every_option_means(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    shown = " ".join(capsys.readouterr().out.split())
+    for name, field in FinetuneConfig.__dataclass_fields__.items():
+        if name != "LIMITS":
+            assert f"--{name.replace('_', '-')} " in shown
+            assert field.metadata["help"] in shown
 
 
 def test_batches_hold_every_window_once_within_the_limit(engine, corpus):
