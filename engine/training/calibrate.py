@@ -20,7 +20,7 @@ from engine.data.corpora import load_corpus
 from engine.data.texts import read_texts
 from engine.errors import InputError
 from engine.pruning.controllers import CONTROLLERS
-from engine.pruning.strategy import Strategy
+from engine.pruning.strategy import Context, Strategy
 from engine.tagger import Engine, load_engine
 from engine.training.points import POINT_NAMES, Reference, Tried, store_frontier, store_points
 from engine.training.search import Search
@@ -31,8 +31,9 @@ LIMITS = (99.8, 99.5, 98.5)  # agreement with dense, %
 
 def candidates(name: str, layers: int) -> Iterator[Strategy]:
     """What is tried first: the gates and settings that the strategy's controller proposes."""
+    contexts: tuple[Context, ...] = ("drop", "freeze")
     for gates, controller in CONTROLLERS[name].candidates(layers):
-        yield Strategy(name, gates, controller)
+        yield from (Strategy(name, gates, controller, context=context) for context in contexts)
 
 
 def variations(strategy: Strategy) -> Iterator[Strategy]:

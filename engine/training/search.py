@@ -1,7 +1,8 @@
 """The search for operating points: many settings, narrowed down on growing samples of the reference's documents.
 
-Successive halving (Jamieson and Talwalkar 2016): all settings run on a few documents, the promising ones on more, and
-only the last few on all of them. Then the same with variations of the best.
+First they are simulated (see ``engine.training.simulate``), which tells how fast they are and what they lose at least.
+Those worth running for real go through successive halving (Jamieson and Talwalkar 2016): all of them on a few
+documents, the promising ones on more, and only the last few on all. Then the same with variations of the best.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
+from functools import cached_property
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -23,9 +25,12 @@ from engine.pruning.strategy import Strategy
 from engine.tagger import Engine
 from engine.text.scoring import Counts
 from engine.training.points import POINT_NAMES, SLACK, Reference, Tried, choose, measure
+from engine.training.simulate import Simulator, can_simulate
 
 SMALLEST, GROWTH = 25, 4  # documents of the first sample at least, and how much larger the next one is
 KEPT, KEPT_AT_LEAST = 5, 8  # one in so many settings goes on
+SIMULATED = 200  # documents
+SPEEDS = 24  # steps of speed-up, of each of which one simulated setting runs for real
 ROUNDS = 3  # of variations
 
 
@@ -62,6 +67,7 @@ class Search:
         seconds: how long it may take; the settings measured by then are what there is to choose from.
         log: a file that keeps what was measured; a search that was interrupted goes on from it.
         eligible: settings that are not are measured, but never chosen.
+        simulate: whether settings are simulated first, where they can be.
     """
 
     def __init__(
@@ -74,10 +80,12 @@ class Search:
         seconds: float = math.inf,
         log: Path | None = None,
         eligible: Callable[[Tried], bool] = lambda tried: True,
+        simulate: bool = True,
     ) -> None:
         self.engine, self.reference, self.max_drops = engine, reference.shuffled(seed), max_drops
         self.deadline = time.monotonic() + seconds
         self.log, self.eligible, self.seed = log, eligible, seed
+        self.simulate = simulate
         self.parts: dict[str, list[Tried]] = {}  # of each setting, sample after sample
         if log is not None and log.is_file():
             for line in log.read_text().splitlines():
@@ -124,7 +132,7 @@ class Search:
 
     def _narrow(self, strategies: Iterable[Strategy], stage: str, deadline: float) -> None:
         """Runs settings on growing samples of the documents, ever fewer of them."""
-        remaining = list({_key(one): replace(one, point="") for one in strategies}.values())
+        remaining = self._worth_running(list({_key(one): replace(one, point="") for one in strategies}.values()))
         random.Random(self.seed).shuffle(remaining)  # if time runs out, those that ran are a sample
         sizes = self._sizes()
         for number, size in enumerate(sizes):
@@ -138,6 +146,29 @@ class Search:
             eligible = [one for one in found if self.eligible(one)]
             keep = max(KEPT_AT_LEAST, len(found) // KEPT)
             remaining = [one.strategy for one in promising(eligible or found, self.reference, self.max_drops)][:keep]
+
+    def _worth_running(self, strategies: list[Strategy]) -> list[Strategy]:
+        """Of the settings that lose no more than is allowed when simulated, the best one for each step of speed-up.
+
+        Real losses are larger, and grow with the speed-up. Of settings that lose alike the one with later gates is
+        taken: it removes less of what others attend to.
+        """
+        if not self.simulate or not all(map(can_simulate, strategies)):
+            return strategies
+        tried = [self._simulator.measure(one) for one in tqdm(strategies, desc="simulated", disable=None)]
+        within = [one for one in tried if one.loss(self.reference) <= max(self.max_drops)] or tried
+        fastest = max(one.theoretical_speedup for one in within)
+        best: dict[int, Tried] = {}
+        for one in sorted(
+            within, key=lambda one: (round(one.loss(self.reference), 1), [-g for g in one.strategy.gates])
+        ):
+            step = round(SPEEDS * math.log(max(1.0, one.theoretical_speedup)) / math.log(max(1.01, fastest)))
+            best.setdefault(step, one)
+        return [one.strategy for one in best.values()]
+
+    @cached_property
+    def _simulator(self) -> Simulator:
+        return Simulator(self.engine, self.reference.first(SIMULATED))
 
     def _sizes(self) -> list[int]:
         """Documents of each sample."""

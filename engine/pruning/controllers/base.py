@@ -99,15 +99,16 @@ def layouts(layers: int) -> Iterator[tuple[tuple[int, ...], bool]]:
     """Gates that calibration tries, and whether every word leaves at the last of them: the encoder then ends there.
 
     Up to eight layers: two or three gates in a row, and an end at one of the last two gates. Deeper encoders have room
-    for more gates, and may end from the middle on.
+    for more gates, and may end from the middle on. Gates in the second half alone change least.
     """
     if layers <= 8:
         sets = [*gate_sets(layers, min(3, layers - 1)), *gate_sets(layers, min(2, layers - 1))[-1:]]
+        sets += [(layers // 2, layers // 2 + 1)] if layers > 3 else []
         ends = list(range(layers - 2, layers))
     else:
         third, half, step = layers // 3, layers // 2, layers // 12 or 1
         runs = [(1, third + 1, step), (1, half, step), (2 * step, half + 1, 2 * step), (third, 2 * third + 1, 2 * step)]
-        sets = [tuple(range(*run)) for run in runs]
+        sets = [tuple(range(*run)) for run in (*runs, (half, layers, 2 * step))]
         ends = [half, 2 * layers // 3, 5 * layers // 6]
     for gates in sets:
         yield gates, False

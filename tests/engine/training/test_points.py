@@ -116,7 +116,7 @@ GRID = [setting(value / 100) for value in range(1, 100)]
 
 def test_a_search_runs_few_settings_on_all_documents_and_finds_about_what_all_would_give(simulated):
     reference, runs = simulated
-    search = Search(None, reference, (0.2, 0.5, 1.5))
+    search = Search(None, reference, (0.2, 0.5, 1.5), simulate=False)
     search.run(GRID, lambda strategy: [], "entropy")
     assert sum(documents for _, documents in runs) < 0.25 * 1000 * len(GRID)
     everything = [searching.measure(None, search.reference, strategy) for strategy in GRID]
@@ -130,7 +130,7 @@ def test_a_search_runs_few_settings_on_all_documents_and_finds_about_what_all_wo
 
 def test_variations_lead_to_what_was_not_proposed(simulated):
     reference, _ = simulated
-    search = Search(None, reference, (0.2, 0.5, 1.5))
+    search = Search(None, reference, (0.2, 0.5, 1.5), simulate=False)
 
     def near(strategy):
         return [setting(strategy.controller.max_entropy * factor) for factor in (0.5, 1.3)]
@@ -141,10 +141,10 @@ def test_variations_lead_to_what_was_not_proposed(simulated):
 
 def test_an_interrupted_search_goes_on_from_its_log(simulated, tmp_path):
     reference, runs = simulated
-    first = Search(None, reference, (0.2, 0.5, 1.5), log=tmp_path / "log")
+    first = Search(None, reference, (0.2, 0.5, 1.5), simulate=False, log=tmp_path / "log")
     first.run(GRID, lambda strategy: [], "entropy")
     runs.clear()
-    second = Search(None, reference, (0.2, 0.5, 1.5), log=tmp_path / "log")
+    second = Search(None, reference, (0.2, 0.5, 1.5), simulate=False, log=tmp_path / "log")
     second.run(GRID, lambda strategy: [], "entropy")
     assert runs == []
     assert second.chosen().keys() == first.chosen().keys()
@@ -152,7 +152,7 @@ def test_an_interrupted_search_goes_on_from_its_log(simulated, tmp_path):
 
 def test_a_search_without_time_still_measures_some_settings_on_all_documents(simulated):
     reference, runs = simulated
-    search = Search(None, reference, (0.2, 0.5, 1.5), seconds=-1.0)
+    search = Search(None, reference, (0.2, 0.5, 1.5), simulate=False, seconds=-1.0)
     begin = time.monotonic()
     search.run(GRID, lambda strategy: [], "entropy")
     assert time.monotonic() - begin < 5
@@ -162,6 +162,6 @@ def test_a_search_without_time_still_measures_some_settings_on_all_documents(sim
 
 def test_what_is_not_eligible_is_never_chosen(simulated):
     reference, _ = simulated
-    slow = Search(None, reference, (0.2, 0.5, 1.5), eligible=lambda one: one.theoretical_speedup < 1.15)
+    slow = Search(None, reference, (0.2, 0.5, 1.5), simulate=False, eligible=lambda one: one.theoretical_speedup < 1.15)
     slow.run(GRID, lambda strategy: [], "entropy")
     assert slow.chosen()["fast"].theoretical_speedup == pytest.approx(1.1)
