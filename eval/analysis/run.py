@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -11,16 +12,15 @@ from engine.data.corpora import NAMED, Corpus, load_corpus
 from engine.pruning.strategy import Strategy
 from engine.tagger import Engine
 from engine.text.documents import Document
+from eval import schema
 from eval.analysis.cases import Cases
 from eval.analysis.comparison import Compared
-from eval.analysis.errors import COLUMNS, CONFUSION_COLUMNS, Errors
-from eval.analysis.exits import COLUMNS as EXIT_COLUMNS
+from eval.analysis.errors import Errors
 from eval.analysis.exits import Exits
-from eval.analysis.subgroups import COLUMNS as GROUP_COLUMNS
-from eval.analysis.subgroups import GAP_COLUMNS, Subgroups, training_mentions
+from eval.analysis.subgroups import Subgroups, training_mentions
 
 BATCH = 32
-FILES = ("errors.csv", "confusion.csv", "exits.csv", "subgroups.csv", "gaps.csv", "cases.md")
+FILES = ("errors.csv", "confusion.csv", "exits.csv", "subgroups.csv", "gaps.csv", "cases.json")
 
 
 def training_documents(corpus: Corpus, data_dir: str | Path | None = None) -> Sequence[Document] | None:
@@ -69,15 +69,15 @@ def analyse(
             progress()
     subgroup_rows, gap_rows = groups.rows(seed)
     tables = {
-        "errors": (errors.rows(), COLUMNS),
-        "confusion": (errors.confusion_rows(corpus.types), CONFUSION_COLUMNS),
-        "exits": (exits.rows(), EXIT_COLUMNS),
-        "subgroups": (subgroup_rows, GROUP_COLUMNS),
-        "gaps": (gap_rows, GAP_COLUMNS),
+        "errors": (errors.rows(), schema.ErrorCount),
+        "confusion": (errors.confusion_rows(corpus.types), schema.Confusion),
+        "exits": (exits.rows(), schema.Exit),
+        "subgroups": (subgroup_rows, schema.Group),
+        "gaps": (gap_rows, schema.Gap),
     }
-    for name, (rows, columns) in tables.items():
-        pd.DataFrame(list(rows), columns=list(columns)).to_csv(out / f"{name}.csv", index=False)
-    (out / "cases.md").write_text(cases.page())
+    for name, (rows, row) in tables.items():
+        pd.DataFrame(list(rows), columns=schema.columns(row)).to_csv(out / f"{name}.csv", index=False)
+    (out / "cases.json").write_text(json.dumps(cases.record()))
 
 
 def number_of_calls(corpus: Corpus, strategies: Sequence[Strategy]) -> int:

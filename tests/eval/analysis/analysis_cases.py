@@ -36,6 +36,10 @@ def entity(phrase, type_, text=TEXT):
     return Entity(start, start + len(phrase), type_, phrase)
 
 
+FAILURE, DRUG = entity("Renal failure", "Disease"), entity("cisplatin", "Chemical")
+GOLD = [FAILURE, DRUG]
+
+
 def compared(gold, dense, own, strategy=ENTROPY, fates=None, *, text=TEXT, id_="1", title_end=None):
     """``fates``: word index → (layer, state); words that are not in it are kept."""
     document = Document(id_, text, tuple(gold), title_end)
