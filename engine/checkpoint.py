@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub import hf_hub_download
+from huggingface_hub.errors import EntryNotFoundError
 from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModelForTokenClassification, PreTrainedModel, PreTrainedTokenizerBase
-from transformers.utils import cached_file
 from transformers.utils import logging as transformers_logging
 
 from engine.errors import InputError, first_line
@@ -27,7 +28,9 @@ from engine.pruning.controllers.mlp import Network
 from engine.text.labels import LabelSet
 from engine.text.windows import load_tokenizer
 
-SHIPPED = Path(__file__).resolve().parent.parent / "weights" / "minilm-l6-bc5cdr"
+_PACKAGE = Path(__file__).resolve().parent
+# A wheel holds the weights inside the package, a checkout beside it.
+SHIPPED = (_PACKAGE if (_PACKAGE / "weights").is_dir() else _PACKAGE.parent) / "weights" / "minilm-l6-bc5cdr"
 GATES, CONTROLLER, POINTS, SUMS = (
     "gates.safetensors",
     "controller.safetensors",
@@ -170,14 +173,14 @@ def read_labels(path: str | Path, names: Sequence[str]) -> list[str]:
 
 
 def _optional_file(source: str | Path, name: str) -> Path | None:
-    path = cached_file(
-        str(source),
-        name,
-        _raise_exceptions_for_gated_repo=False,
-        _raise_exceptions_for_missing_entries=False,
-        _raise_exceptions_for_connection_errors=False,
-    )
-    return Path(path) if path else None
+    """A file of a folder or of a model on the hub, ``None`` where there is none."""
+    if Path(source).is_dir():
+        path = Path(source, name)
+        return path if path.is_file() else None
+    try:
+        return Path(hf_hub_download(str(source), name))
+    except EntryNotFoundError:  # also: not in the cache, and the hub cannot be reached
+        return None
 
 
 def save_weights(folder: str | Path, model: GatedModel, tokenizer: PreTrainedTokenizerBase) -> None:

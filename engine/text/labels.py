@@ -58,7 +58,7 @@ class LabelSet:
         return labels
 
     def _set(self, names: Sequence[str]) -> None:
-        parts = [_parts(name) for name in names]
+        parts = [label_parts(name) for name in names]
         self.names = tuple(names)
         self.types = tuple(dict.fromkeys(type_ for prefix, type_ in parts if prefix != OUTSIDE))
         self._prefixes = tuple(prefix for prefix, _ in parts)
@@ -117,7 +117,7 @@ class LabelSet:
         return tuple(entities)
 
 
-def _parts(name: str) -> tuple[str, str]:
+def label_parts(name: str) -> tuple[str, str]:
     """Prefix (O, B, I, E or S) and type of a label's name; names without a prefix are inside labels."""
     if name == OUTSIDE:
         return OUTSIDE, ""
