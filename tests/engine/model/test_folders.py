@@ -1,5 +1,7 @@
 """A folder of any family: saved, loaded by Hugging Face alone, and tagged with, beyond the encoder's limit too."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -91,3 +93,14 @@ def test_a_configuration_that_is_not_supported_is_refused_before_its_weights_are
     tiny("deberta-v2", conv_kernel_size=3).save_pretrained(tmp_path)
     with pytest.raises(InputError, match="expected a 'deberta-v2' encoder with conv_kernel_size = 0, got 3"):
         load_engine(tmp_path)
+
+
+def test_code_in_a_checkpoint_is_never_run(tmp_path):
+    config = tiny("roberta")
+    config.auto_map = dict.fromkeys(("AutoConfig", "AutoModelForTokenClassification", "AutoTokenizer"), "own.Own")
+    (tmp_path / "own.py").write_text("raise SystemExit('this ran')")
+    for model_type in ("roberta", "own"):
+        written = config.to_dict() | {"model_type": model_type}
+        (tmp_path / "config.json").write_text(json.dumps(written))
+        with pytest.raises(InputError):
+            load_engine(tmp_path)
