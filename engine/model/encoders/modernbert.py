@@ -75,6 +75,12 @@ class ModernBertEncoder(Encoder):
         for rope in config.rope_parameters.values():
             require(SimpleNamespace(**rope, model_type=config.model_type), ROPE_SETTINGS)
 
+    @classmethod
+    def shorten(cls, config: Any, layers: int) -> None:
+        """Each layer has a kind."""
+        super().shorten(config, layers)
+        config.layer_types = config.layer_types[:layers]
+
     def embed(self, batch: RaggedBatch) -> Tensor:
         """Hidden states ``(rows, hidden)`` before layer 1."""
         input_ids = torch.from_numpy(batch.input_ids).to(self.final_norm.weight.device)
