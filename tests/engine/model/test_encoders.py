@@ -173,3 +173,19 @@ def test_other_architectures_are_refused_by_name(config, kind):
         InputError, match=f"expected an encoder of type {families}, got {kind} of type '{config.model_type}'"
     ):
         encoder_class(config)
+
+
+@torch.no_grad()
+def test_far_positions_are_told_apart_in_bfloat16():
+    model = gated(huggingface(tiny("modernbert", max_position_embeddings=8192)))
+    batch = packed([8000])
+    rows = torch.randn(len(batch), model.encoder.hidden_size)
+
+    def turned() -> tuple[torch.Tensor, torch.Tensor]:
+        turn = model.encoder.placing(1, packed([8000])).turn
+        assert turn is not None
+        return turn(rows, rows)
+
+    exact = turned()
+    model.to(torch.bfloat16)
+    torch.testing.assert_close(turned(), exact, atol=1e-6, rtol=0)
