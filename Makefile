@@ -1,4 +1,4 @@
-# One command each; every target sets up what it needs in its own virtual environment.
+# Every target first sets up what it needs in .venv.
 PYTHON ?= python3
 PY := .venv/bin/python
 
@@ -17,6 +17,7 @@ lint: .venv/ready-dev
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
+	.venv/bin/lint-imports
 
 format: .venv/ready-dev
 	$(PY) -m ruff check --fix .

@@ -1,1 +1,1 @@
-"""The Gradio demo: builds the UI from an engine it is given, loads nothing."""
+"""The Gradio demo: builds the page and the HTTP API for an engine that it is given; loads nothing itself."""

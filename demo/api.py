@@ -1,4 +1,4 @@
-"""The HTTP API: ``/tag`` and ``/compare``, the functions of the page for programs."""
+"""The HTTP API, ``/tag`` and ``/compare``: what the page does, for programs."""
 
 from __future__ import annotations
 
@@ -8,41 +8,42 @@ from typing import Any
 
 import gradio as gr
 
-from demo.html.escape import printable
-from demo.limits import MODEL_WORK, check_strategies, check_text
-from demo.measuring import measure
-from demo.records import compared_record, environment_record, result_record, trace_record
+from demo.limits import MAX_CHARACTERS, MODEL_WORK, check_strategies, check_text
+from demo.results.records import compared_record, environment_record, result_record, trace_record
+from demo.results.timing import measure
+from demo.results.wording import printable
+from demo.settings import TRIGGERS
 from engine import Engine, InputError, Strategy
 
-SETTINGS = """
-    point: operating point of strategies without one of their own: exact, balanced or fast.
-    lambda_: λ of rule; a larger one prunes more. Default: that of the point.
-    min_keep_ratio: share of the words that stay to the end at least, 0–1. Default: that of the point.
-    trigger: when words come back, for strategies with +recovery: confidence, entropy_spike, entity_loss or any.
-        Default: that of the point.
-"""
+SETTINGS = f"""point: operating point of strategies that do not name one: exact, balanced or fast.
+    lambda_: λ, for strategies that have it; a larger λ prunes more. Default: the operating point's.
+    min_keep_ratio: minimum share of the words that go through every layer, 0–1. Default: the operating point's.
+    trigger: when recovery brings words back: {", ".join(TRIGGERS)}. Default: the operating point's."""
 TAG = f"""Tags one text.
 
 Args:
-    text: up to 100,000 characters.
-    strategy: dense, rule, entropy, mlp, entropy+recovery, hf, random, truncate-3, …, or with a point
-        of its own: entropy:fast.{SETTINGS}
-    trace: whether to say of every word where it left, and why.
+    text: up to {MAX_CHARACTERS:,} characters.
+    strategy: a name that the page offers, such as entropy, entropy+recovery or dense; it may name an operating point
+        of its own: entropy:fast.
+    {SETTINGS}
+    trace: whether to include, for every word, after which layer it left and its scores at each gate.
 
-Returns: entities (start, end, type, text, score), the strategy's settings, words, token_layers, token_layers_kept,
-multiply_adds, latency_ms of this one call, and the trace if asked for."""
-COMPARE = f"""Compares strategies on one text with dense, which runs in any case.
+Returns: entities (start, end, type, text, score), the strategy's settings, the number of words, token_layers,
+token_layers_kept, multiply_adds, latency_ms of this call, and the trace if requested."""
+COMPARE = f"""Runs strategies on one text and compares them with dense, which is always included.
 
 Args:
-    text: up to 100,000 characters.
-    strategies: names, separated by commas, also with a point of their own: entropy:exact,entropy:fast.{SETTINGS}
-Returns: device, dtype, threads, and for each strategy what /tag returns, with latency_ms as median of the runs,
-speedup_vs_dense, and the entities that are missing or new against dense."""
+    text: up to {MAX_CHARACTERS:,} characters.
+    strategies: names separated by commas; they may name operating points of their own: entropy:exact,entropy:fast.
+    {SETTINGS}
+
+Returns: device, dtype, threads, and for each strategy what /tag returns, with the median latency_ms of several runs,
+speedup_vs_dense, and the entities that are missing or new compared with dense."""
 
 
 @contextmanager
-def _told() -> Iterator[None]:
-    """Lets the caller know what was wrong; nothing is logged."""
+def _reported() -> Iterator[None]:
+    """Sends the message of an `InputError` to the caller, and logs nothing."""
     try:
         yield
     except InputError as error:
@@ -58,10 +59,10 @@ def _strategy(engine: Engine, name: str, point: object, knobs: dict[str, Any]) -
 def tag(
     engine: Engine, text: object, strategy: object, point: object, trace: object, **knobs: object
 ) -> dict[str, Any]:
-    """The answer of ``/tag``; arguments of any type may come.
+    """The answer of ``/tag``; arguments may be of any type.
 
     Raises:
-        InputError: an argument that cannot be used.
+        InputError: an argument cannot be used.
     """
     text = check_text(text)
     (name,) = check_strategies([strategy])
@@ -70,29 +71,29 @@ def tag(
 
 
 def compare(engine: Engine, text: object, strategies: object, point: object, **knobs: object) -> dict[str, Any]:
-    """The answer of ``/compare``; a setting goes to the strategies that have it.
+    """The answer of ``/compare``; each strategy takes the knobs that it has.
 
     Raises:
-        InputError: an argument that cannot be used, or a setting that no strategy has.
+        InputError: an argument cannot be used, or no strategy has a knob.
     """
     text = check_text(text)
     if not isinstance(strategies, str):
         raise InputError(f"expected strategies as a string, got {type(strategies).__name__}; separate names by commas")
     names = check_strategies([name.strip() for name in strategies.split(",") if name.strip()])
-    sent = {knob: value for knob, value in knobs.items() if value is not None}
+    given = {knob: value for knob, value in knobs.items() if value is not None}
     chosen: dict[str, Strategy] = {}
     for name in dict.fromkeys(["dense", *names]):
         own = _strategy(engine, name, point, {}).knobs()
-        chosen[name] = _strategy(engine, name, point, {knob: value for knob, value in sent.items() if knob in own})
-    if unused := [knob for knob in sent if not any(knob in strategy.knobs() for strategy in chosen.values())]:
+        chosen[name] = _strategy(engine, name, point, {knob: value for knob, value in given.items() if knob in own})
+    if unused := [knob for knob in given if not any(knob in strategy.knobs() for strategy in chosen.values())]:
         raise InputError(f"expected settings that {', '.join(names)} have, got {unused}; leave them out")
     measured = dict(zip(chosen, measure(engine, text, list(chosen.values())), strict=True))
-    compared = {name: compared_record(measured[name], measured["dense"]) for name in chosen}
-    return environment_record(engine) | {"strategies": compared}
+    records = {name: compared_record(measured[name], measured["dense"]) for name in chosen}
+    return environment_record(engine) | {"strategies": records}
 
 
 def build_api(engine: Engine) -> None:
-    """Adds both functions to the Blocks that are being built."""
+    """Adds both functions to the Blocks under construction."""
 
     def on_tag(
         text: str,
@@ -103,8 +104,8 @@ def build_api(engine: Engine) -> None:
         trigger: str | None = None,
         trace: bool = False,
     ) -> dict[str, Any]:
-        with _told():
-            knobs = {"lambda_": lambda_, "min_keep_ratio": min_keep_ratio, "trigger": trigger}
+        knobs = {"lambda_": lambda_, "min_keep_ratio": min_keep_ratio, "trigger": trigger}
+        with _reported():
             return tag(engine, text, strategy, point, trace, **knobs)
 
     def on_compare_api(
@@ -115,8 +116,8 @@ def build_api(engine: Engine) -> None:
         min_keep_ratio: float | None = None,
         trigger: str | None = None,
     ) -> dict[str, Any]:
-        with _told():
-            knobs = {"lambda_": lambda_, "min_keep_ratio": min_keep_ratio, "trigger": trigger}
+        knobs = {"lambda_": lambda_, "min_keep_ratio": min_keep_ratio, "trigger": trigger}
+        with _reported():
             return compare(engine, text, strategies, point, **knobs)
 
     gr.api(on_tag, api_name="tag", api_description=TAG, **MODEL_WORK)

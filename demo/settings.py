@@ -1,4 +1,4 @@
-"""What the page lets a user choose: strategies, operating points, knobs; and the strategies that come of it."""
+"""The strategies and settings that the page offers, as the engine and its controllers describe them."""
 
 from __future__ import annotations
 
@@ -7,92 +7,109 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine import Engine, Strategy
-from engine.pruning.controllers import RuleController
-from engine.pruning.recovery import TRIGGERS
-from engine.pruning.strategy import RECOVERY
+from engine.pruning.controllers import CONTROLLERS
+from engine.pruning.knobs import Knob, knobs_of
+from engine.pruning.recovery import Recovery
 
-MAX_CHARACTERS = 100_000
 POINTS = ("exact", "balanced", "fast")
-CHOSEN = ("dense", "rule", "entropy")
-REPLAYED = "entropy"  # by random
-TRIGGER_CHOICES = [("as the point has it", ""), *((name, name) for name in ("any", *TRIGGERS))]
+SELECTED = ("dense", "rule", "entropy")  # when the page opens
+TRIGGERS = next(knob.choices for knob in knobs_of(Recovery) if knob.name == "trigger")
+UNPRUNED = {
+    "dense": "Every word goes through every layer. The reference.",
+    "hf": "The plain Hugging Face model with the same weights.",
+    "truncate": "The encoder stops after this layer; the layer's own label head decides.",
+}
 
 
 @dataclass(frozen=True)
-class Knob:
-    """A setting that has a slider; ``strategy``: whose it is, see `base`."""
+class Slider:
+    """A knob of one kind of controller that has a slider."""
 
-    strategy: str
-    name: str
-    label: str
-    low: float
-    high: float
-    info: str
+    kind: str
+    knob: Knob
 
-
-KNOBS = (
-    Knob("rule", "lambda_", "λ", *RuleController.LAMBDA_RANGE, "a larger λ prunes more"),
-    Knob("rule", "min_keep_ratio", "minimum keep", 0, 1, "share of the words that stay to the end at least"),
-    Knob("entropy", "min_keep_ratio", "minimum keep", 0, 1, "share of the words that stay to the end at least"),
-)
-
-
-def choices(engine: Engine) -> list[str]:
-    """The strategies that this model can run: without gates, only ``dense`` and ``hf``."""
-    if not engine.model.has_gates:
-        return ["dense", "hf"]
-    pruning = ["rule", "entropy", *(["mlp"] if engine.network is not None else [])]
-    truncated = f"truncate-{engine.encoder.num_layers // 2}"
-    return ["dense", *pruning, *(name + RECOVERY for name in pruning), "hf", "random", truncated]
+    @property
+    def name(self) -> str:
+        """Its name in links: ``rule.lambda_``."""
+        return f"{self.kind}.{self.knob.name}"
 
 
 def points(engine: Engine) -> list[str]:
-    """The operating points that all strategies with points have."""
-    stored = [set(of) for of in engine.points.values()]
-    return [point for point in POINTS if stored and all(point in of for of in stored)]
+    """The operating points that every strategy with stored points has."""
+    stored = [set(by_point) for by_point in engine.points.values()]
+    return [point for point in POINTS if stored and all(point in names for names in stored)]
 
 
-def base(name: str) -> str:
-    """The strategy whose settings ``name`` runs with: its own without recovery, of ``random`` those that it replays."""
-    return REPLAYED if name == "random" else name.removesuffix(RECOVERY)
+def sliders(engine: Engine) -> list[Slider]:
+    """A slider for each knob that asks for one, of the controllers that this model can run."""
+    return [
+        Slider(kind, knob)
+        for kind, controller in CONTROLLERS.items()
+        if kind in engine.runnable
+        for knob in controller.knobs()
+        if knob.slider
+    ]
 
 
-def knobs(engine: Engine) -> list[Knob]:
-    """The knobs of the strategies that this model can run."""
-    return [knob for knob in KNOBS if knob.strategy in choices(engine)]
+def default_values(engine: Engine, point: str | None) -> list[float]:
+    """The value of each of `sliders` at an operating point."""
+    return [engine.strategy(slider.kind, point).knobs()[slider.knob.name] for slider in sliders(engine)]
 
 
-def own_values(engine: Engine, point: str | None) -> list[float]:
-    """What an operating point has for each of `knobs`."""
-    return [engine.strategy(knob.strategy, point).knobs()[knob.name] for knob in knobs(engine)]
+def controlled_by(strategy: Strategy) -> str:
+    """The kind of controller whose sliders a strategy follows; ``random`` follows what it replays."""
+    return (strategy.replays or strategy).kind
 
 
-def chosen_strategy(
-    engine: Engine, name: str, point: str | None, trigger: str | None, values: Sequence[float]
-) -> Strategy:
-    """The strategy ``name`` as the page's settings have it.
+def strategies_with(engine: Engine, slider: Slider) -> list[str]:
+    """Names of the strategies that follow a slider."""
+    return [name for name in engine.runnable if controlled_by(engine.strategy(name)) == slider.kind]
+
+
+def strategies_with_recovery(engine: Engine) -> list[str]:
+    """Names of the strategies that can bring words back."""
+    return [name for name in engine.runnable if engine.strategy(name).recovery]
+
+
+def chosen_strategy(engine: Engine, name: str, point: str | None, trigger: str | None, *values: float) -> Strategy:
+    """A strategy with the settings of the page.
 
     Args:
         engine: runs it.
-        name: one of `choices`.
+        name: one of ``engine.runnable``.
         point: operating point of the strategies that have some.
-        trigger: of recovery; empty: that of the point.
-        values: of the sliders, in the order of `knobs`; those that are the point's own change nothing.
+        trigger: of recovery; empty: the operating point's.
+        values: of the sliders, in the order of `sliders`; a value equal to the operating point's changes nothing.
     """
-    settings: dict[str, Any] = {
-        knob.name: value
-        for knob, value, own in zip(knobs(engine), values, own_values(engine, point), strict=True)
-        if knob.strategy == base(name) and value != own
+    strategy = engine.strategy(name, point)
+    kind = controlled_by(strategy)
+    changed: dict[str, Any] = {
+        slider.knob.name: value
+        for slider, value, default in zip(sliders(engine), values, default_values(engine, point), strict=True)
+        if slider.kind == kind and value != default
     }
-    if name.endswith(RECOVERY):
-        settings["trigger"] = trigger or None
-    return engine.strategy(name, point, **settings)
+    if strategy.recovery and trigger:
+        changed["trigger"] = trigger
+    return strategy.with_knobs(**changed)
 
 
-def text_problem(text: str) -> str | None:
-    """Why a text cannot be tagged here, if so."""
-    if not text.strip():
-        return "There is no text yet: enter one, or choose an example."
-    if len(text) > MAX_CHARACTERS:
-        return f"The text has {len(text):,} characters, the limit is {MAX_CHARACTERS:,}: shorten it."
-    return None
+def chosen_strategies(engine: Engine, names: Sequence[str], *settings: Any) -> list[Strategy]:
+    """`chosen_strategy` for each of several names."""
+    return [chosen_strategy(engine, name, *settings) for name in names]
+
+
+def describe(strategy: Strategy) -> str:
+    """What a strategy does, for people."""
+    if strategy.replays:
+        parts = [
+            f"Removes as many words as {strategy.replays.name} with the same settings, but chooses them at random."
+        ]
+    elif strategy.prunes:
+        parts = [CONTROLLERS[strategy.kind].description]
+    else:
+        parts = [UNPRUNED[strategy.kind]]
+    if strategy.recovery:
+        parts.append(f"Where the result looks doubtful, words come back (trigger: {strategy.recovery.trigger}).")
+    if strategy.gates:
+        parts.append(f"Gates after layers {', '.join(map(str, strategy.gates))}.")
+    return " ".join(parts)

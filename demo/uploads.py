@@ -1,6 +1,6 @@
-"""Files that users upload: their documents and what is wrong with the others, however broken a file is.
+"""Documents of uploaded files; what cannot be read is left out and named, however broken a file is.
 
-Gradio deletes uploads after a while. Nobody else may: the same file of two users is one file.
+Only Gradio deletes uploads, after a while: two users who upload the same file share one copy.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from pathlib import Path
 from engine import Document, FormatError, InputError
 from engine.data.formats import read_documents
 
-GONE = "expected a file, got one that is gone; upload it again"
+GONE = "expected a file, got one that no longer exists; upload it again"
 LISTED_PROBLEMS = 20
 MAX_MESSAGE = 400  # characters: messages quote ids, which may be as long as the file
-MAX_PROBLEMS = 1000  # after so many, a file is read no further
+MAX_PROBLEMS = 1000  # reading stops after this many
 
 
 class _HopelessFileError(Exception):
@@ -35,19 +35,19 @@ class Problems:
         return self.count >= MAX_PROBLEMS
 
     def add(self, message: str) -> None:
-        """Counts a problem; its message is kept if it is one of the first."""
+        """Counts a problem, and keeps its message if it is one of the first."""
         self.count += 1
         if self.count <= LISTED_PROBLEMS:
             self.listed.append(message if len(message) <= MAX_MESSAGE else f"{message[:MAX_MESSAGE]}…")
 
 
 def read_upload(path: Path, max_bytes: int, problems: Problems) -> Iterator[Document]:
-    """The documents of a file, one by one, and into ``problems`` what is wrong with those that are left out.
+    """The documents of a file, one by one; what is wrong with the others is added to ``problems``.
 
-    Messages have the file's name alone: where uploads lie is nobody's business.
+    Messages name the file without its folder, which is of no use to visitors.
 
     Raises:
-        InputError: the file is gone or too large.
+        InputError: the file no longer exists or is too large.
     """
 
     def on_error(error: FormatError) -> None:

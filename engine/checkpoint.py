@@ -9,24 +9,28 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub import hf_hub_download
+from huggingface_hub.errors import EntryNotFoundError
 from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModelForTokenClassification, PreTrainedModel, PreTrainedTokenizerBase
-from transformers.utils import cached_file
 from transformers.utils import logging as transformers_logging
 
 from engine.errors import InputError, first_line
 from engine.model.encoders import encoder_class, encoder_from_huggingface
 from engine.model.gated import GatedModel
 from engine.pruning.controllers.mlp import Network
+from engine.text.labels import LabelSet
 from engine.text.windows import load_tokenizer
-from engine.text.words import LabelSet
 
-SHIPPED = Path(__file__).resolve().parent.parent / "weights" / "minilm-l6-bc5cdr"
+_PACKAGE = Path(__file__).resolve().parent
+# A wheel holds the weights inside the package, a checkout beside it.
+SHIPPED = (_PACKAGE if (_PACKAGE / "weights").is_dir() else _PACKAGE.parent) / "weights" / "minilm-l6-bc5cdr"
 GATES, CONTROLLER, POINTS, SUMS = (
     "gates.safetensors",
     "controller.safetensors",
@@ -37,17 +41,26 @@ GATES, CONTROLLER, POINTS, SUMS = (
 
 @dataclass(frozen=True, eq=False)
 class Weights:
-    """A loaded model folder. ``points``: strategy → operating point → settings, as stored."""
+    """A loaded model folder.
+
+    ``points``: strategy → operating point → settings, as stored.
+    ``label_order``: the checkpoint's label index of each of our labels.
+    """
 
     source: str
     model: GatedModel
     tokenizer: PreTrainedTokenizerBase
-    points: dict[str, dict[str, dict[str, Any]]]
+    label_order: tuple[int, ...]
+    points: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
     network: Network | None = None
 
 
-def load_weights(source: str | Path | None = None) -> Weights:
+def load_weights(source: str | Path | None = None, labels: str | Path | Sequence[str] | None = None) -> Weights:
     """A model from a folder or a hub id, in float32 on the CPU; ``None`` is the shipped model.
+
+    Args:
+        source: the folder or hub id.
+        labels: names of its labels in the order of its logits, or a file that `read_labels` reads; ``None``: its own.
 
     Raises:
         InputError: missing or damaged files, an architecture or a label scheme that is not supported.
@@ -58,9 +71,11 @@ def load_weights(source: str | Path | None = None) -> Weights:
     huggingface = load_huggingface(source)
     encoder = encoder_from_huggingface(huggingface)
     names = label_names(huggingface)
-    labels = LabelSet.from_names(names)
+    if labels is not None:
+        names = read_labels(labels, names) if isinstance(labels, str | Path) else list(labels)
+    label_set = LabelSet.from_names(names)
     gates = _optional_file(source, GATES)
-    model = GatedModel(encoder, labels, gates=gates is not None)
+    model = GatedModel(encoder, label_set, gates=gates is not None)
     classifier = huggingface.get_submodule("classifier").state_dict()
     state = {f"{encoder.num_layers}.{kind}": value for kind, value in classifier.items()}
     if gates is not None:
@@ -69,7 +84,7 @@ def load_weights(source: str | Path | None = None) -> Weights:
         if set(heads) != wanted:
             raise InputError(f"expected heads {sorted(wanted)} in {gates}, got {sorted(heads)}; make the gates again")
         state |= heads
-    order = torch.tensor([names.index(name) for name in labels.names])
+    order = [names.index(name) for name in label_set.names]
     try:
         model.heads.load_state_dict({name: value.float()[order] for name, value in state.items()})
     except (RuntimeError, IndexError) as error:
@@ -82,6 +97,7 @@ def load_weights(source: str | Path | None = None) -> Weights:
         source=str(source),
         model=model.eval(),
         tokenizer=load_tokenizer(source),
+        label_order=tuple(order),
         points=json.loads(points.read_text()) if points else {},
         network=Network.load(network) if network else None,
     )
@@ -105,9 +121,9 @@ def load_huggingface(source: str | Path) -> PreTrainedModel:
     """
     transformers_logging.disable_progress_bar()
     try:
-        encoder_class(AutoConfig.from_pretrained(source))
+        encoder_class(AutoConfig.from_pretrained(source, trust_remote_code=False))
         model, info = AutoModelForTokenClassification.from_pretrained(
-            source, dtype=torch.float32, output_loading_info=True
+            source, dtype=torch.float32, output_loading_info=True, trust_remote_code=False
         )
         if info["missing_keys"]:
             raise InputError(
@@ -130,15 +146,41 @@ def label_names(model: PreTrainedModel) -> list[str]:
     return [config.id2label[index] for index in range(config.num_labels)]
 
 
+def read_labels(path: str | Path, names: Sequence[str]) -> list[str]:
+    """What a checkpoint's labels mean, from a file.
+
+    Args:
+        path: JSON, a list in the order of the logits or an object from the checkpoint's names (or indices) to labels;
+            else text, one label a line.
+        names: the checkpoint's names.
+
+    Raises:
+        InputError: no such file, or not a label for each name.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+        found = json.loads(text) if text.lstrip()[:1] in ("[", "{") else text.split("\n")
+    except (OSError, ValueError) as error:
+        raise InputError(f"expected a file of labels, JSON or one a line, got {path}: {error}; fix it") from error
+    if isinstance(found, Mapping):
+        found = [found.get(name, found.get(str(index))) for index, name in enumerate(names)]
+    labels = [label.strip() for label in found if isinstance(label, str) and label.strip()]
+    if len(labels) != len(names):
+        raise InputError(
+            f"expected {len(names)} labels in {path}, one for each logit, got {len(labels)}; add the others"
+        )
+    return labels
+
+
 def _optional_file(source: str | Path, name: str) -> Path | None:
-    path = cached_file(
-        str(source),
-        name,
-        _raise_exceptions_for_gated_repo=False,
-        _raise_exceptions_for_missing_entries=False,
-        _raise_exceptions_for_connection_errors=False,
-    )
-    return Path(path) if path else None
+    """A file of a folder or of a model on the hub, ``None`` where there is none."""
+    if Path(source).is_dir():
+        path = Path(source, name)
+        return path if path.is_file() else None
+    try:
+        return Path(hf_hub_download(str(source), name))
+    except EntryNotFoundError:  # also: not in the cache, and the hub cannot be reached
+        return None
 
 
 def save_weights(folder: str | Path, model: GatedModel, tokenizer: PreTrainedTokenizerBase) -> None:
@@ -148,8 +190,7 @@ def save_weights(folder: str | Path, model: GatedModel, tokenizer: PreTrainedTok
     last = str(model.encoder.num_layers)
     heads = {name: value.half().contiguous() for name, value in model.heads.state_dict().items()}
     classifier = {f"classifier.{kind}": heads.pop(f"{last}.{kind}") for kind in ("weight", "bias")}
-    prefix = f"{model.encoder.config.model_type}."
-    state = {prefix + name: value.half().contiguous() for name, value in model.encoder.huggingface_state().items()}
+    state = {name: value.half().contiguous() for name, value in model.encoder.huggingface_state().items()}
     save_file(state | classifier, folder / "model.safetensors", metadata={"format": "pt"})
     save_file(heads, folder / GATES)
     config = model.encoder.config

@@ -18,8 +18,9 @@ from tqdm import tqdm
 
 from engine.data.formats import WRITERS, read_documents
 from engine.errors import FormatError, InputError
+from engine.model.precision import DTYPES
 from engine.pruning.knobs import parse_knob
-from engine.tagger import DTYPES, load_engine
+from engine.tagger import load_engine
 from engine.text.documents import Document
 
 
@@ -41,9 +42,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--format", default="pubtator", choices=list(WRITERS), help="of the output (default pubtator)")
     parser.add_argument("--model", help="folder or hub id; default: the shipped weights")
+    parser.add_argument("--labels", metavar="FILE", help="what the model's labels mean: JSON, or one label a line")
     parser.add_argument("--batch-size", type=int, default=32, help="documents at a time (default 32)")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
-    parser.add_argument("--dtype", default="float32", choices=list(DTYPES))
+    parser.add_argument(
+        "--dtype",
+        default="float32",
+        choices=DTYPES,
+        help="auto: the fastest here, which it names",
+    )
     return parser
 
 
@@ -77,7 +84,9 @@ def tag_files(arguments: argparse.Namespace) -> int:
     Returns:
         The exit status: 2 if a document or file was left out.
     """
-    engine = load_engine(arguments.model, arguments.dtype, arguments.device)
+    engine = load_engine(arguments.model, arguments.dtype, arguments.device, arguments.labels)
+    if arguments.dtype == "auto":
+        print(f"--dtype auto: {engine.dtype}, {engine.precision.why}", file=sys.stderr)
     strategy = engine.strategy(arguments.strategy, arguments.point, **_knobs(arguments))
     if arguments.batch_size < 1:
         raise InputError(f"expected --batch-size 1 or more, got {arguments.batch_size}; change it")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import copy
+import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from engine.checkpoint import Weights, label_names, load_huggingface, load_weights, weights_digest
+from engine.checkpoint import Weights, load_huggingface, load_weights, weights_digest
 from engine.errors import InputError
 from engine.inspection.cost import Cost, add, window_cost
 from engine.inspection.explain import WordScores, explain
@@ -22,6 +23,7 @@ from engine.inspection.trace import Latency, Trace, word_traces
 from engine.model.chunks import Slot, by_text, chunks
 from engine.model.encoders import Encoder
 from engine.model.gated import GatedModel
+from engine.model.precision import set_precision
 from engine.pruning.controllers import CONTROLLERS, LearnedController
 from engine.pruning.forward import run
 from engine.pruning.memory import MemoryBuffer
@@ -32,7 +34,8 @@ from engine.text.documents import Entity
 from engine.text.windows import WordPieces
 from engine.text.words import Span, split_words
 
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+logger = logging.getLogger(__name__)
+
 # So many rows keep a layer's activations within the caches; results do not depend on it.
 MAX_ROWS = 2048
 
@@ -49,10 +52,10 @@ class Result:
     entities: tuple[Entity, ...]
     strategy: Strategy
     words: list[Span]
-    probabilities: np.ndarray
+    probabilities: np.ndarray = field(repr=False)
     latency: Latency
-    _runs: list[tuple[Slot, MemoryBuffer]]
-    _model: GatedModel
+    _runs: list[tuple[Slot, MemoryBuffer]] = field(repr=False)
+    _model: GatedModel = field(repr=False)
 
     @cached_property
     def cost(self) -> Cost:
@@ -72,24 +75,25 @@ class Engine:
 
     Args:
         weights: a loaded model folder; the engine computes with a copy of its model.
-        dtype: ``float32`` or ``bfloat16``.
+        dtype: ``float32``, ``bfloat16``, ``int8`` (linear layers alone), or ``auto``: the fastest that this processor
+            is good at.
         device: of torch, ``cpu`` or ``cuda``.
 
     Raises:
-        InputError: unknown dtype or device.
+        InputError: unknown dtype or device, or a dtype that this device or model cannot run.
     """
 
     def __init__(self, weights: Weights, dtype: str = "float32", device: str = "cpu") -> None:
-        if dtype not in DTYPES:
-            raise InputError(f"expected a dtype out of {list(DTYPES)}, got {dtype!r}; choose one of them")
+        self.model = copy.deepcopy(weights.model).eval()
         try:
             self.device = torch.device(device)
-            self.model = copy.deepcopy(weights.model).to(self.device, DTYPES[dtype]).eval()
+            self.precision = set_precision(self.model, dtype, self.device)
         except (RuntimeError, AssertionError) as error:
             raise InputError(f"expected a device of this machine, got {device!r}: {error}; use --device cpu") from error
-        self.dtype = dtype
+        logger.info("dtype %s%s", self.dtype, f": {self.precision.why}" if self.precision.why else "")
         self.source = weights.source
         self.labels = self.model.labels
+        self._label_order = torch.tensor(weights.label_order, device=self.device)
         self.points = weights.points
         self.network = weights.network
         self.pieces = WordPieces(weights.tokenizer, self.encoder.max_rows)
@@ -99,6 +103,11 @@ class Engine:
         """The model's encoder."""
         return self.model.encoder
 
+    @property
+    def dtype(self) -> str:
+        """The number format that it computes in; ``auto`` has been resolved."""
+        return self.precision.dtype
+
     @cached_property
     def digest(self) -> str:
         """SHA-256 over all numbers that it computes with."""
@@ -106,10 +115,7 @@ class Engine:
 
     @cached_property
     def _huggingface(self) -> Any:
-        model = load_huggingface(self.source)
-        names = label_names(model)
-        order = torch.tensor([names.index(name) for name in self.labels.names], device=self.device)
-        return nn.Module.to(model, self.device, DTYPES[self.dtype]), order
+        return nn.Module.to(load_huggingface(self.source), self.device, self.precision.torch_dtype)
 
     @property
     def runnable(self) -> list[str]:
@@ -202,7 +208,7 @@ class Engine:
                 untimed_s += self._now() - reference
             start = self._now()
             if strategy.kind == "hf":
-                memory = run_padded(self._huggingface[0], chunk.batch, self._huggingface[1])
+                memory = run_padded(self._huggingface, chunk.batch, self.labels, self._label_order)
             else:
                 memory = run(self.model, chunk.batch, strategy, counts)
             encoder_s += self._now() - start
@@ -236,10 +242,21 @@ def _in_order(runs: list[tuple[Slot, MemoryBuffer]]) -> list[tuple[Slot, MemoryB
     return sorted(runs, key=lambda run: run[0].window.first)
 
 
-def load_engine(path_or_hub_id: str | Path | None = None, dtype: str = "float32", device: str = "cpu") -> Engine:
+def load_engine(
+    path_or_hub_id: str | Path | None = None,
+    dtype: str = "float32",
+    device: str = "cpu",
+    labels: str | Path | Sequence[str] | None = None,
+) -> Engine:
     """An engine with the weights of a folder or a hub id; ``None``: the shipped weights.
 
+    Args:
+        path_or_hub_id: any token-classification checkpoint; without gates it runs ``dense`` and ``hf``.
+        dtype: ``float32``, ``bfloat16``, ``int8`` or ``auto``.
+        device: of torch, ``cpu`` or ``cuda``.
+        labels: what the model's labels mean, where it does not say; see `engine.checkpoint.read_labels`.
+
     Raises:
-        InputError: the weights are missing, damaged or of another architecture.
+        InputError: the weights are missing, damaged or of another architecture, or the labels follow no scheme.
     """
-    return Engine(load_weights(path_or_hub_id), dtype, device)
+    return Engine(load_weights(path_or_hub_id, labels), dtype, device)

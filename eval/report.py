@@ -45,7 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--skip-bad", action="store_true", help="leave out broken documents with a warning")
     parser.add_argument("--threads", type=int, help="processor threads (default: torch's)")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
-    parser.add_argument("--dtype", default="float32", help="float32 (the default) or bfloat16")
+    parser.add_argument("--dtype", default="float32", help="float32 (default), bfloat16, int8 or auto")
     parser.add_argument("--seed", type=int, default=0, help="of the bootstrap")
     parser.add_argument(
         "--baselines", default="", help="other runtimes with the same weights: hf-pipeline,onnx,onnx-int8"
@@ -69,8 +69,8 @@ def measure(arguments: argparse.Namespace, command: str) -> None:
     from tqdm import tqdm
 
     from engine.tagger import load_engine
-    from eval.analysis.run import analyse, number_of_calls, training_documents
     from eval.measure import ablations
+    from eval.measure.analyses import analyse, number_of_calls, training_documents
     from eval.measure.run import measure, set_up
 
     out = Path(arguments.out)

@@ -19,8 +19,8 @@ from engine.checkpoint import Weights, load_weights, save_weights
 from engine.model.encoders.bert import BertEncoder
 from engine.model.gated import GatedModel
 from engine.tagger import Engine
+from engine.text.labels import LabelSet
 from engine.text.windows import load_tokenizer
-from engine.text.words import LabelSet
 
 hypothesis.settings.register_profile("default", deadline=None)  # times vary on shared machines
 hypothesis.settings.load_profile("default")

@@ -1,50 +1,78 @@
-"""The numbers in the README and on the model card are those of the report that they link to, and so is its command."""
+"""Every figure in the README is one of the report's, the model card has all of its rows, and both link to it."""
 
+from __future__ import annotations
+
+import re
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from eval.render.conclusions import pace, points
-
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).resolve().parent.parent
 REPORT = ROOT / "docs" / "bc5cdr-test"
-PAGES = (ROOT / "README.md", ROOT / "weights" / "minilm-l6-bc5cdr" / "README.md")
+README, CARD = ROOT / "README.md", ROOT / "weights" / "minilm-l6-bc5cdr" / "README.md"
+FIGURE = re.compile(r"(?<![\d.])0\.\d{4}(?!\d)|[-+]\d+\.\d\d|\d+\.\d\d×|\d+\.\d%")
 
 
-def measured() -> list[list[str]]:
-    """The cells of the table, from the report's files."""
-    results = pd.read_csv(REPORT / "results.csv", dtype={"point": str}, keep_default_na=False, na_values={"f1": ""})
-    intervals = {
-        (row["strategy"], row["batch_size"]): row
-        for row in pd.read_csv(REPORT / "intervals.csv").to_dict("records")
-        if row["against"] == "dense"
-    }
-    rows = []
-    for row in results[results["batch_size"] == 1].to_dict("records"):
-        name, promised = row["strategy"], row["promised_speedup"]
-        rows.append(
-            [
-                f"`{name}`" + (f" ({row['point']})" if row["point"] and ":" not in name else ""),
-                f"{row['f1']:.4f}",
-                points(intervals[name, 1]),
-                pace(intervals[name, 1]),
-                pace(intervals[name, 32]),
-                f"{float(promised):.2f}×" if promised else "",
-                f"{float(row['token_layers_kept']):.1%}" if promised else "",
-            ]
-        )
-    return rows
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.parent.name)
-def test_every_number_is_that_of_the_report(page):
+def table(page: Path) -> list[list[str]]:
+    """The cells of the rows about strategies."""
     lines = [line for line in page.read_text(encoding="utf-8").splitlines() if line.startswith("| `") and "×" in line]
-    assert [[cell.strip() for cell in line.strip("|").split("|")] for line in lines] == measured()
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.parent.name)
-def test_the_command_is_that_of_the_report(page):
-    report = (REPORT / "report.md").read_text(encoding="utf-8")
-    (command,) = (line for line in report.splitlines() if line.startswith("- command: "))
-    assert command.removeprefix("- command: `").removesuffix("`") in page.read_text(encoding="utf-8")
+@pytest.fixture(scope="module")
+def measured() -> list[list[str]]:
+    """The rows of the card's table, from the report's files."""
+    results = pd.read_csv(REPORT / "results.csv", keep_default_na=False).set_index(["strategy", "batch_size"])
+    intervals = pd.read_csv(REPORT / "intervals.csv").query("against == 'dense'").set_index(["strategy", "batch_size"])
+
+    def difference(name: str) -> str:
+        row = intervals.loc[name, 1] * 100
+        return "—" if name == "dense" else f"{row.difference:+.2f} [{row.low:+.2f}, {row.high:+.2f}]"
+
+    def speedup(name: str, batch_size: int) -> str:
+        row = intervals.loc[name, batch_size]
+        interval = "" if name == "dense" else f" [{row.speedup_low:.2f}, {row.speedup_high:.2f}]"
+        return f"{row.speedup:.2f}×{interval}"
+
+    def cost(value: str, text: str) -> str:
+        return text.format(float(value)) if value else ""
+
+    return [
+        [
+            f"`{name}`" + (f" ({row.point})" if row.point and ":" not in name else ""),
+            f"{float(row.f1):.4f}",
+            difference(name),
+            speedup(name, 1),
+            speedup(name, 32),
+            cost(row.theoretical_speedup, "{:.2f}×"),
+            cost(row.token_layers_kept, "{:.1%}"),
+        ]
+        for name, row in results.xs(1, level="batch_size").iterrows()
+    ]
+
+
+def test_the_model_card_has_every_row_of_the_report(measured):
+    assert table(CARD) == measured
+
+
+def test_the_rows_of_the_readme_are_rows_of_the_report(measured):
+    assert len(table(README)) == 5
+    without_intervals = [[*row[:3], row[3].split(" [")[0], row[4].split(" [")[0]] for row in measured]
+    assert [row for row in table(README) if row not in without_intervals] == []
+
+
+def test_every_figure_of_the_readme_is_one_of_the_report(measured):
+    known = {figure for row in measured for cell in row for figure in FIGURE.findall(cell)}
+    assert set(FIGURE.findall(README.read_text(encoding="utf-8"))) <= known
+
+
+def test_the_report_states_the_command_that_the_card_quotes():
+    (command,) = re.findall(r"^- command: `(.+)`$", (REPORT / "report.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert command in CARD.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("page", [README, CARD], ids=["readme", "card"])
+def test_readme_and_card_link_the_report(page):
+    targets = re.findall(r"\]\(([^)]+report\.md)\)", page.read_text(encoding="utf-8"))
+    assert REPORT / "report.md" in [(page.parent / target).resolve() for target in targets]

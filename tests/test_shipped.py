@@ -1,25 +1,17 @@
-"""What comes with the repository works as it stands: weights, sample corpus, README, Space front matter."""
+"""What comes with the repository works as it stands: weights and sample corpus."""
 
 from __future__ import annotations
 
-import re
-import shlex
-from pathlib import Path
-
-import click
 import numpy as np
 import pytest
-from huggingface_hub.cli.hf import app as hf
-from packaging.requirements import Requirement
 
 from engine import load_engine
 from engine.checkpoint import SHIPPED
 from engine.data.corpora import load_corpus
 from engine.tagger import Engine
-from engine.text.words import LabelSet, split_words
+from engine.text.labels import LabelSet
+from engine.text.words import split_words
 from eval.report import SAMPLE
-
-ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture(scope="module")
@@ -69,34 +61,3 @@ def test_gold_to_labels_to_spans_gives_back_the_sample_corpus():
         words = split_words(document.text)
         decoded = labels.decode(document.text, words, np.eye(len(labels))[labels.encode(words, document.entities)])
         assert [entity.key for entity in decoded] == [entity.key for entity in document.entities]
-
-
-def test_the_space_front_matter_matches_the_requirements():
-    front = dict(re.findall(r'^(\w+): "?([^"\n]+)"?$', (ROOT / "README.md").read_text().split("---")[1], re.MULTILINE))
-    assert front["sdk"] == "gradio"
-    assert (ROOT / front["app_file"]).is_file()
-    wanted = re.search(r'requires-python = ">=([\d.]+)"', (ROOT / "pyproject.toml").read_text())
-    assert wanted is not None
-    assert [int(part) for part in front["python_version"].split(".")] >= [int(part) for part in wanted[1].split(".")]
-    gradio = re.search(r"^gradio[^#]*", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
-    assert gradio is not None
-    assert front["sdk_version"] in Requirement(gradio[0].strip()).specifier
-    assert len(front["short_description"]) <= 60  # what the Hub allows
-
-
-def test_the_commands_for_a_space_are_ones_that_hf_understands():
-    readme = (ROOT / "README.md").read_text()
-    lines = [line for pair in re.findall(r"^(hf .+)|`(hf [^`]+)`", readme, re.MULTILINE) for line in pair if line]
-    assert len(lines) >= 4
-    for line in lines:
-        command, (_, *arguments) = hf, shlex.split(line)
-        context = click.Context(command)
-        while isinstance(command, click.Group):
-            _, command, arguments = command.resolve_command(context, arguments)
-            context = click.Context(command, parent=context)
-        command.make_context(command.name, arguments)  # raises what the command line would print
-
-
-def test_pictures_and_files_that_the_readme_links_to_exist():
-    for target in re.findall(r"\]\((?!http)([^)#]+)\)", (ROOT / "README.md").read_text()):
-        assert (ROOT / target).exists(), target

@@ -1,1 +1,1 @@
-"""Builds the HTML that tabs show. Text from users is data and is escaped here."""
+"""HTML that tabs show. Text from users is data: it is escaped here."""

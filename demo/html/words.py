@@ -1,55 +1,43 @@
-"""A text as words that can be pointed at: markup that the tabs Layer by layer and Why share."""
+"""A text as words that can be pointed at, which the tabs Layer by layer and Why share. ``words.js`` moves the focus."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from pathlib import Path
 
-from demo.html.differences import label_name
-from demo.html.escape import escape
+from demo.html.escape import escape, note
+from demo.results.wording import describe
 from engine import Entity, Result
 from engine.inspection.trace import WordTrace
 
-MAX_WORDS = 2000  # in one view: browsers lay out more of them too slowly
-TYPES = 6  # that the style sheet tells apart
-
-Attributes = Callable[[WordTrace], str]
+MAX_WORDS = 2000  # browsers take too long to lay out more
+TYPE_COLOURS = 6  # in the style sheet
+SCRIPT = Path(__file__).with_suffix(".js")
 
 
 def shown_words(result: Result) -> Sequence[WordTrace]:
-    """The words of a view."""
+    """The words that a view shows."""
     return result.trace.words[:MAX_WORDS]
 
 
-def limit(result: Result) -> str:
-    """What to know where a view does not show all words."""
+def cut_note(result: Result) -> str:
+    """A line that says so, if a view does not show all words."""
     words = len(result.trace.words)
-    return (
-        f'<p class="conditions">The first {MAX_WORDS:,} of {words:,} words are shown.</p>' if words > MAX_WORDS else ""
-    )
+    return note(f"Showing the first {MAX_WORDS:,} of {words:,} words.") if words > MAX_WORDS else ""
 
 
-def fate(word: WordTrace) -> str:
-    """What became of a word, in words."""
-    outcome = f"labelled {label_name(word.label)}, {word.probability:.1%} sure"
-    if word.state == "left":
-        return f"left after layer {word.layer}, {outcome}"
-    if word.state == "recovered":
-        return f"left after layer {word.layer}, came back, {outcome}"
-    return f"stayed to the end, {outcome}"
-
-
-def entity_colour(result: Result, type_: str) -> int:
+def type_colour(result: Result, type_: str) -> int:
     """The number of a type's colour in the style sheet."""
     types = sorted({entity.type for entity in result.entities})
-    return types.index(type_) % TYPES
+    return types.index(type_) % TYPE_COLOURS
 
 
 def listbox(result: Result, name: str) -> str:
-    """The words as options of a list box, between them the text's own blanks; entities stand in a frame.
+    """The words as options of a list box, with the text's own white space between them and frames round entities.
 
-    An option carries ``data-state`` (``alive``, ``gone`` or ``back``, here as after the last layer), ``data-left`` (the
-    layer after which it left, if it did) and ``data-back`` (it came back); an entity ``data-decided`` (the layer at
-    which its last word got its label) and ``data-type``.
+    An option has ``data-state`` (``kept``, ``left`` or ``recovered``) and, unless it was kept, ``data-left``, the layer
+    after which it left. An entity has ``data-type`` and ``data-decided``, the layer after which all of its words have
+    their labels.
     """
     words = shown_words(result)
     entities = {entity.start: entity for entity in result.entities}
@@ -72,20 +60,20 @@ def listbox(result: Result, name: str) -> str:
 
 
 def _frame(result: Result, entity: Entity, words: Sequence[WordTrace]) -> str:
-    last = len(result.cost.rows)
+    """The start of an entity's frame; ``words`` begin with its own."""
+    layers = len(result.cost.rows)
     own = [word for word in words if word.start < entity.end]
-    decided = max(word.layer if word.state == "left" else last for word in own)
+    decided = max(word.layer if word.state == "left" else layers for word in own)
     return (
         f'<span class="entity decided" role="presentation" data-type="{escape(entity.type)}" data-decided="{decided}" '
-        f'data-colour="{entity_colour(result, entity.type)}">'
+        f'data-colour="{type_colour(result, entity.type)}">'
     )
 
 
 def _option(word: WordTrace, index: int) -> str:
     left = f' data-left="{word.layer}"' if word.state != "kept" else ""
-    back = " data-back" if word.state == "recovered" else ""
-    state = {"kept": "alive", "left": "gone", "recovered": "back"}[word.state]
+    text = escape(word.text)
     return (
-        f'<span class="word" role="option" aria-selected="false" tabindex="{-1 if index else 0}" data-word="{index}"'
-        f' data-state="{state}"{left}{back} aria-label="{escape(word.text)}: {fate(word)}">{escape(word.text)}</span>'
+        f'<span class="word" role="option" aria-selected="false" tabindex="{-1 if index else 0}" data-word="{index}" '
+        f'data-state="{word.state}"{left} aria-label="{text}: {escape(describe(word))}">{text}</span>'
     )

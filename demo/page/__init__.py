@@ -1,1 +1,1 @@
-"""The page around the tabs: inputs, theme, links, the page shown while weights load."""
+"""The page around the tabs: inputs, look, links, redrawing of tabs, and what is served while weights load."""

@@ -1,4 +1,4 @@
-"""The Blocks that the demo is built in: every job waits in one queue, and nothing of what users send is logged."""
+"""The `gr.Blocks` of the demo: nothing that users send is reported or logged, and their files are deleted."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ import gradio as gr
 
 from demo.limits import DELETE_CACHE
 
-MISFIT = "expected values that fit this function, got others; if they hold a file, upload it again"
+MISFIT = "expected values that fit this function, got others; if one of them is a file, upload it again"
 
 
 class Page(gr.Blocks):
-    """Gradio's Blocks without reports, and with uploads and downloads that are deleted again."""
+    """Gradio's Blocks without analytics, deleting uploads and downloads after a while."""
 
     def __init__(self, title: str) -> None:
         super().__init__(title=title, analytics_enabled=False, delete_cache=DELETE_CACHE)
 
     async def preprocess_data(self, *args: Any, **settings: Any) -> Any:
-        """As in Gradio; but a request that does not fit is told so briefly, instead of being logged with its text."""
+        """As in Gradio, except that a malformed request gets a short answer and is not logged with its text."""
         try:
             return await super().preprocess_data(*args, **settings)
         except gr.Error as error:
             error.print_exception = False
             raise
-        except Exception:  # noqa: BLE001 - whatever the values of a request can bring about
+        except Exception:  # noqa: BLE001 - the values of a request can cause anything
             raise gr.Error(MISFIT, print_exception=False) from None

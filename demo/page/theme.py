@@ -1,4 +1,4 @@
-"""How the demo looks: system fonts only, restrained, light and dark, down to 320 px."""
+"""The look of the demo: system fonts only, restrained, light and dark, down to 320 px wide."""
 
 from __future__ import annotations
 
@@ -9,15 +9,8 @@ import gradio as gr
 
 from demo.limits import MAX_FILE_BYTES
 
-STATIC = Path(__file__).parents[1] / "static"
-# One style sheet for each tab, read in alphabetical order; base.css holds what all of them use.
-CSS = "\n".join(sheet.read_text(encoding="utf-8") for sheet in sorted(STATIC.glob("*.css")))
-
-
-def script(*names: str) -> str:
-    """JavaScript files, one after another, for ``js_on_load`` of a `gr.HTML`."""
-    return "\n".join((STATIC / name).read_text(encoding="utf-8") for name in names)
-
+# A style sheet lies beside the module whose markup it styles.
+CSS = "\n".join(sheet.read_text(encoding="utf-8") for sheet in sorted(Path(__file__).parents[1].rglob("*.css")))
 
 LAUNCH: dict[str, Any] = {
     "theme": gr.themes.Default(
@@ -32,7 +25,7 @@ LAUNCH: dict[str, Any] = {
         button_primary_background_fill_hover_dark="*primary_800",
     ),
     "css": CSS,
-    # Each thread that ever worked keeps some memory; one job runs at a time, so a few are enough.
+    # A thread keeps some memory once it has worked. One job runs at a time, so a few threads are enough.
     "max_threads": 4,
     "footer_links": ["api", "gradio", "settings"],
     "run_history": False,

@@ -1,4 +1,4 @@
-"""A page that says what is going on while libraries and weights load, served until the app takes its place.
+"""A page that is served while libraries and weights load, until the app takes its place.
 
 Imports nothing that is slow to import.
 """
@@ -17,7 +17,7 @@ PAGE = b"""<!doctype html><html lang="en"><meta charset="utf-8"><title>Loading t
 <meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark">
 <noscript><meta http-equiv="refresh" content="3"></noscript>
 <body style="font-family: system-ui, sans-serif; margin: 3rem auto; max-width: 40rem; padding: 0 1rem">
-<h1>Loading the weights\xe2\x80\xa6</h1><p role="status">This page turns into the app as soon as they are there.</p>
+<h1>Loading the weights\xe2\x80\xa6</h1><p role="status">The app will appear here as soon as they are loaded.</p>
 <script>
 setInterval(() => fetch("", {method: "HEAD"}).then(answer => answer.ok && location.reload(), () => {}), 1000);
 </script></body></html>
@@ -38,11 +38,11 @@ class _Waiting(BaseHTTPRequestHandler):
         self.wfile.write(PAGE)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Nobody's requests are logged."""
+        """Logs nothing."""
 
 
 def free_port(host: str) -> int:
-    """The port that Gradio would take: ``$GRADIO_SERVER_PORT``, or the first free one from 7860 on.
+    """The port that Gradio would choose: ``$GRADIO_SERVER_PORT``, or the first free one from 7860.
 
     Raises:
         OSError: none is free.
@@ -62,7 +62,7 @@ def free_port(host: str) -> int:
 
 @contextmanager
 def waiting_page() -> Iterator[int]:
-    """Serves the page until the block ends; the port on which it does, and on which the app can then."""
+    """Serves the page until the block ends, and gives its port, which the app can use afterwards."""
     host = os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1")
     port = free_port(host)
     with ThreadingHTTPServer((host, port), _Waiting) as server:

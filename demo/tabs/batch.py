@@ -1,4 +1,4 @@
-"""The tab Batch: a file of documents in, tables and files of what each strategy found out."""
+"""The tab Batch: takes a file of documents, gives tables and files of the entities that each strategy found."""
 
 from __future__ import annotations
 
@@ -12,29 +12,37 @@ from typing import Any
 import gradio as gr
 import pandas as pd
 
-from demo.html.escape import notice, plain, printable
-from demo.limits import KEEP_FILES_S, MAX_DOCUMENTS, MAX_FILE_BYTES, MODEL_WORK, check_strategies
+from demo.html.escape import alert, note
+from demo.limits import (
+    KEEP_FILES_S,
+    MAX_CHARACTERS,
+    MAX_DOCUMENTS,
+    MAX_FILE_BYTES,
+    MODEL_WORK,
+    check_strategies,
+)
 from demo.page.inputs import QUIET, Inputs
-from demo.settings import MAX_CHARACTERS, chosen_strategy
+from demo.results.wording import printable
+from demo.settings import chosen_strategies
 from demo.uploads import Problems, read_upload
 from engine import Document, Engine, InputError, Strategy
 from engine.data.formats import write_jsonl, write_pubtator
 from engine.text.scoring import Counts, count_documents
 
-CHUNK = 8  # documents of a call; the page is brought up to date after each
+LABEL = "Batch"
+CHUNK = 8  # documents of a call; the page is updated after each
 LISTED_ENTITIES = 1000
 WRITERS = {"jsonl": write_jsonl, "pubtator.txt": write_pubtator}
 ABOUT = f"""
-Tags every document of a PubTator, JSON-lines or plain-text file (UTF-8, up to {MAX_FILE_BYTES // 10**6} MB and
-{MAX_DOCUMENTS} documents of {MAX_CHARACTERS:,} characters) with the strategies and settings chosen above. Where the
-file holds entities, they count as gold. Files are deleted from the server after at most
-{2 * KEEP_FILES_S // 60} minutes.
+Tags every document of a PubTator, JSON Lines or plain-text file (UTF-8, up to {MAX_FILE_BYTES // 10**6} MB and
+{MAX_DOCUMENTS} documents of {MAX_CHARACTERS:,} characters) with the strategies and settings chosen above. Entities
+in the file count as gold. The server deletes your files after at most {2 * KEEP_FILES_S // 60} minutes.
 """
 
 
 @dataclass(frozen=True)
 class Tagged:
-    """A document with the entities a strategy found, and what that took."""
+    """A document with the entities that a strategy found, and their cost."""
 
     document: Document
     token_layers: int
@@ -46,7 +54,7 @@ def read_batch(path: str) -> tuple[list[Document], Problems]:
     """The documents of a file, and what is wrong with those that are left out.
 
     Raises:
-        InputError: the file is gone or too large.
+        InputError: the file no longer exists or is too large.
     """
     problems = Problems()
     read = read_upload(Path(path), MAX_FILE_BYTES, problems)
@@ -60,14 +68,14 @@ def read_batch(path: str) -> tuple[list[Document], Problems]:
         else:
             documents.append(document)
     if next(read, None) is not None:
-        problems.add(f"expected at most {MAX_DOCUMENTS} documents, got more; those that follow are left out")
+        problems.add(f"expected at most {MAX_DOCUMENTS} documents, got more; the rest are left out")
     return documents, problems
 
 
 def tag_documents(
     engine: Engine, documents: Sequence[Document], strategies: Sequence[Strategy]
 ) -> Iterator[dict[str, list[Tagged]]]:
-    """What each strategy found in the documents so far, once for every ``CHUNK`` of them."""
+    """What each strategy found in the documents so far, after every ``CHUNK`` of them."""
     tagged: dict[str, list[Tagged]] = {strategy.name: [] for strategy in strategies}
     for start in range(0, len(documents), CHUNK):
         part = documents[start : start + CHUNK]
@@ -86,12 +94,12 @@ def tag_documents(
 
 
 def gold_types(documents: Sequence[Document]) -> list[str]:
-    """The types of the entities that the file holds; only these are scored."""
+    """The types of the entities in the file; only these are scored."""
     return sorted({entity.type for document in documents for entity in document.entities})
 
 
 def summary(documents: Sequence[Document], tagged: dict[str, list[Tagged]]) -> pd.DataFrame:
-    """One row for each strategy, over the documents tagged so far; F1, precision and recall if there is gold."""
+    """A row for each strategy over the documents tagged so far, with F1, precision and recall if there is gold."""
     types = gold_types(documents)
     rows = []
     for name, found in tagged.items():
@@ -125,11 +133,11 @@ def entity_table(tagged: dict[str, list[Tagged]]) -> pd.DataFrame:
 
 
 def status(documents: Sequence[Document], tagged: dict[str, list[Tagged]], problems: Problems) -> str:
-    """How far it is, how it was measured, and what was left out."""
+    """How many documents are tagged, how they were measured, and what was left out."""
     done = min((len(found) for found in tagged.values()), default=0)
     lines = [
         f"{done} of {len(documents)} documents tagged.",
-        f"Times are of one pass in calls of {CHUNK} documents, for orientation; the evaluator measures properly.",
+        f"Times are from one pass in calls of {CHUNK} documents, a rough guide only; for figures use eval.report.",
     ]
     types = gold_types(documents)
     if types:
@@ -141,17 +149,17 @@ def status(documents: Sequence[Document], tagged: dict[str, list[Tagged]], probl
     total = sum(len(one.document.entities) for found in tagged.values() for one in found)
     if total > LISTED_ENTITIES:
         lines.append(f"The table shows the first {LISTED_ENTITIES:,} of {total:,} entities; the files hold all.")
-    page = plain(" ".join(lines))
+    page = note(" ".join(lines))
     if problems.count:
-        stopped = " After so many the file was read no further." if problems.stopped else ""
-        page += notice(f"Left out: {problems.count}.{stopped}")
+        stopped = " Reading stopped there." if problems.stopped else ""
+        page += alert(f"Left out: {problems.count}.{stopped}")
         listed = [*problems.listed, *(["…"] if problems.count > len(problems.listed) else [])]
-        page += "".join(plain(problem) for problem in listed)
+        page += "".join(map(note, listed))
     return page
 
 
 def write_files(tagged: dict[str, list[Tagged]], folder: Path) -> list[str]:
-    """Paths of a file for each strategy and format, written into a folder."""
+    """Writes a file for each strategy and format into a folder, and gives their paths."""
     paths = []
     for name, found in tagged.items():
         for suffix, write in WRITERS.items():
@@ -167,37 +175,33 @@ def run_batch(
     progress: gr.Progress,
     path: str | None,
     names: list[str],
-    point: str | None,
-    trigger: str | None,
-    *values: float,
+    *settings: Any,
 ) -> Iterator[list[Any]]:
-    """Updates of status, summary, entities and files; files come once all is done."""
+    """Updates of status, summary, entities and files; the files come last."""
     nothing = [gr.update(visible=False), gr.update(visible=False), gr.update(value=None, visible=False)]
     try:
         if path is None:
             raise InputError("There is no file yet: upload one.")
-        chosen = check_strategies(names)
+        strategies = chosen_strategies(engine, check_strategies(names), *settings)
         documents, problems = read_batch(path)
-        strategies = [chosen_strategy(engine, name, point, trigger, values) for name in chosen]
     except InputError as error:
-        yield [notice(str(error)), *nothing]
+        yield [alert(str(error)), *nothing]
         return
     tagged: dict[str, list[Tagged]] = {}
     for tagged in tag_documents(engine, documents, strategies):
-        done = len(tagged[chosen[0]])
-        progress((done, len(documents)), unit="documents")
-        tables = [gr.update(value=summary(documents, tagged), visible=True)]
-        tables.append(gr.update(value=entity_table(tagged), visible=True))
-        yield [status(documents, tagged, problems), *tables, nothing[2]]
+        progress((len(tagged[strategies[0].name]), len(documents)), unit="documents")
+        by_strategy = gr.update(value=summary(documents, tagged), visible=True)
+        entities = gr.update(value=entity_table(tagged), visible=True)
+        yield [status(documents, tagged, problems), by_strategy, entities, nothing[2]]
     if not tagged:
         yield [status(documents, tagged, problems), *nothing]
         return
-    # Gradio copies the files at the yield; ours are gone after it.
+    # Gradio copies the files at the yield; ours are deleted after it.
     with tempfile.TemporaryDirectory() as folder:
         yield [gr.skip(), gr.skip(), gr.skip(), gr.update(value=write_files(tagged, Path(folder)), visible=True)]
 
 
-def build_batch(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
+def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
     """Builds the tab."""
 
     def on_run(
@@ -209,7 +213,7 @@ def build_batch(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
         yield from run_batch(engine, progress, path, names, *settings)
 
     gr.Markdown(ABOUT)
-    upload = gr.File(label="PubTator, JSON lines or plain text", file_types=["text", ".txt", ".jsonl", ".pubtator"])
+    upload = gr.File(label="PubTator, JSON Lines or plain text", file_types=["text", ".txt", ".jsonl", ".pubtator"])
     with gr.Row():
         run = gr.Button("Tag the file", variant="primary")
         cancel = gr.Button("Cancel")
@@ -224,5 +228,5 @@ def build_batch(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
         api_visibility="private",
         **MODEL_WORK,
     )
-    cancelled = notice("Cancelled. The tables show what was tagged before.")
+    cancelled = alert("Cancelled. The tables show the documents tagged until then.")
     cancel.click(None, cancels=[running], api_visibility="private").then(lambda: cancelled, None, report, **QUIET)

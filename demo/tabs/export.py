@@ -1,4 +1,4 @@
-"""The tab Take away: the current settings as Python, as a command and as a link, and the trace as a file."""
+"""The tab Take away: the current settings as Python, command lines and a link, and the trace as a file."""
 
 from __future__ import annotations
 
@@ -11,33 +11,42 @@ from typing import Any
 
 import gradio as gr
 
-from demo.html.escape import escape, printable
+from demo.html.escape import escape
 from demo.limits import MODEL_WORK, check_strategies, check_text
 from demo.page.inputs import QUIET, Inputs
 from demo.page.links import make_link
-from demo.page.seen import draw_when_seen
-from demo.records import environment_record, result_record, trace_record
-from demo.settings import chosen_strategy
+from demo.page.redraw import redraw_when_visible
+from demo.results.records import environment_record, result_record, trace_record
+from demo.results.wording import printable
+from demo.settings import chosen_strategies
 from engine import Engine, InputError, Strategy
 from engine.checkpoint import SHIPPED
 
+LABEL = "Take away"
+DEFAULT_DTYPE, DEFAULT_DEVICE = "float32", "cpu"
+
 
 def changed_knobs(engine: Engine, strategy: Strategy, point: str | None) -> dict[str, Any]:
-    """The settings of a strategy that are not those of its operating point."""
-    own = engine.strategy(strategy.name, point).knobs()
-    return {name: value for name, value in strategy.knobs().items() if value != own[name]}
+    """The knobs of a strategy that differ from its operating point."""
+    defaults = engine.strategy(strategy.name, point).knobs()
+    return {name: value for name, value in strategy.knobs().items() if value != defaults[name]}
 
 
-def loading(engine: Engine) -> dict[str, str]:
-    """What the engine was loaded with, but for defaults: model (as it was given), dtype, device."""
-    model = {} if engine.source == str(SHIPPED) else {"model": engine.source}
-    others = {"dtype": (engine.dtype, "float32"), "device": (str(engine.device), "cpu")}
-    return model | {name: value for name, (value, default) in others.items() if value != default}
+def load_arguments(engine: Engine) -> dict[str, str]:
+    """What the engine was loaded with, except for defaults: model (as it was given), dtype, device."""
+    arguments = {
+        "model": (engine.source, str(SHIPPED)),
+        "dtype": (engine.dtype, DEFAULT_DTYPE),
+        "device": (str(engine.device), DEFAULT_DEVICE),
+    }
+    return {name: value for name, (value, default) in arguments.items() if value != default}
 
 
 def as_python(engine: Engine, strategies: list[Strategy], point: str | None) -> str:
     """Python that tags a text file as the page does."""
-    loaded = ", ".join(repr(v) if name == "model" else f"{name}={v!r}" for name, v in loading(engine).items())
+    loaded = ", ".join(
+        repr(value) if name == "model" else f"{name}={value!r}" for name, value in load_arguments(engine).items()
+    )
     lines = [
         "from pathlib import Path",
         "",
@@ -53,20 +62,20 @@ def as_python(engine: Engine, strategies: list[Strategy], point: str | None) -> 
 
 
 def as_command(engine: Engine, strategies: list[Strategy], point: str | None) -> str:
-    """Command lines that tag a file as the page does."""
-    loaded = [f"--{name}={value}" for name, value in loading(engine).items()]
+    """Command lines that tag a text file as the page does."""
+    loaded = [f"--{name}={value}" for name, value in load_arguments(engine).items()]
+    at_point = [f"--point={point}"] if point else []
     lines = []
     for strategy in strategies:
-        at = [f"--point={point}"] if point else []
         knobs = changed_knobs(engine, strategy, point).items()
-        settings = [f"--set={name.rstrip('_')}={_typed(value)}" for name, value in knobs]
-        command = ["python", "-m", "engine.tag", "text.txt", f"--strategy={strategy.name}", *at, *settings, *loaded]
-        lines.append(shlex.join(command))
+        changes = [f"--set={name.rstrip('_')}={_typed(value)}" for name, value in knobs]
+        tag = ["python", "-m", "engine.tag", "text.txt", f"--strategy={strategy.name}"]
+        lines.append(shlex.join([*tag, *at_point, *changes, *loaded]))
     return "\n".join(lines) + "\n"
 
 
 def _typed(value: Any) -> str:
-    """A knob's value as `engine.pruning.strategy.typed_knob` reads it."""
+    """A knob's value as `engine.pruning.knobs.parse_knob` reads it."""
     return value if isinstance(value, str) else json.dumps(value).strip("[]").replace(" ", "")
 
 
@@ -78,42 +87,40 @@ def trace_json(engine: Engine, text: str, strategies: list[Strategy]) -> str:
     return json.dumps(record, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
 
 
-def build_takeaway(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
+def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
     """Builds the tab, which follows the settings above it."""
 
-    def chosen(names: list[str], point: str | None, trigger: str | None, values: tuple[float, ...]) -> list[Strategy]:
-        return [chosen_strategy(engine, name, point, trigger, values) for name in check_strategies(names)]
-
-    def on_show(text: str, names: list[str], point: str | None, trigger: str | None, *values: float) -> list[str]:
+    def on_show(text: str, names: list[str], point: str | None, *others: Any) -> list[str]:
         try:
-            strategies = chosen(names, point, trigger, values)
+            strategies = chosen_strategies(engine, check_strategies(names), point, *others)
         except InputError as error:
             return [f"# {error}\n", f"# {error}\n", ""]
-        link = escape(make_link(engine, text, names, point, trigger, values))
-        page = f'<p class="conditions"><a href="{link}">Link to this page with these settings</a>; a text of your own '
-        page += "is not in it, an example is.</p>"
-        return [as_python(engine, strategies, point), as_command(engine, strategies, point), page]
+        link = escape(make_link(engine, text, names, point, *others))
+        about = (
+            f'<p class="note"><a href="{link}">Link to this page with these settings</a>. It names the example if the '
+            "text is one, and never contains a text of your own.</p>"
+        )
+        return [as_python(engine, strategies, point), as_command(engine, strategies, point), about]
 
-    def on_trace(
-        text: str, names: list[str], point: str | None, trigger: str | None, *values: float
-    ) -> Iterator[str | None]:
+    def on_trace(text: str, names: list[str], *settings: Any) -> Iterator[str | None]:
         try:
-            trace = trace_json(engine, check_text(text), chosen(names, point, trigger, values))
+            strategies = chosen_strategies(engine, check_strategies(names), *settings)
+            trace = trace_json(engine, check_text(text), strategies)
         except InputError as error:
             raise gr.Error(escape(str(error)), print_exception=False) from error
-        # Gradio copies the file at the yield; ours is gone after it.
+        # Gradio copies the file at the yield; ours is deleted after it.
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "trace.json"
             path.write_text(trace, encoding="utf-8")
             yield str(path)
 
     link = gr.HTML()
-    python = gr.Code(language="python", label="As Python", interactive=False)
-    command = gr.Code(language="shell", label="As command lines", interactive=False)
-    make = gr.Button("Make the trace of this text as JSON")
+    python = gr.Code(language="python", label="Python", interactive=False)
+    command = gr.Code(language="shell", label="Command line", interactive=False)
+    make = gr.Button("Create the trace of this text as JSON")
     trace = gr.File(label="Trace", interactive=False)
     values = [inputs.text, inputs.strategies, *inputs.settings]
     # The text matters only if it is an example, so it is not sent at each keystroke.
     changes = [inputs.text.blur, *inputs.changed, *(part.change for part in (inputs.strategies, *inputs.settings))]
-    draw_when_seen(inputs, tab, values, changes, on_show, [python, command, link], **QUIET)
+    redraw_when_visible(inputs, tab, values, changes, on_show, [python, command, link], **QUIET)
     make.click(on_trace, values, trace, api_visibility="private", **MODEL_WORK)

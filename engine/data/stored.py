@@ -1,4 +1,4 @@
-"""Documents of a corpus on the disk, so that memory does not grow with it."""
+"""Documents of a corpus on disk, so that memory does not grow with the corpus."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from engine.text.documents import Document
 
 
 class StoredDocuments(Sequence[Document]):
-    """Documents in a temporary file, which goes with the object; a slice is a tuple of documents in memory."""
+    """Documents in a temporary file, which is deleted with the object; a slice is a tuple of documents in memory."""
 
     def __init__(self, documents: Iterable[Document]) -> None:
         self._file = TemporaryFile()  # noqa: SIM115  # closed with the object

@@ -1,8 +1,8 @@
 """Multiply-adds by formula, for one window at a time.
 
 A layer with m active rows among n visible ones, hidden size d and intermediate size f costs
-``2(m + n)d² + 2mdf + 2mnd`` (``12md² + 2m²d`` where f = 4d and all rows are active); a label head ``d · labels`` for
-each word; attention statistics at a gate another ``mnd``.
+``2(m + n)d² + 2mdf + 2mnd`` (``12md² + 2m²d`` where f = 4d and all rows are active; families that differ say so in
+their encoders); a label head ``d · labels`` for each word; attention statistics at a gate another ``mnd``.
 """
 
 from __future__ import annotations
@@ -35,36 +35,30 @@ class Cost:
         return self.dense_multiply_adds / self.multiply_adds if self.multiply_adds else 1.0
 
 
-def layer_multiply_adds(rows: int, hidden: int, intermediate: int, visible: int | None = None) -> int:
-    """One layer over one window: ``rows`` active rows among ``visible`` ones (``None``: all of them are active)."""
-    visible = rows if visible is None else visible
-    keys_and_values = 2 * visible * hidden**2
-    return keys_and_values + 2 * rows * hidden**2 + 2 * rows * hidden * intermediate + 2 * rows * visible * hidden
-
-
 def window_cost(model: GatedModel, memory: MemoryBuffer, window: int, strategy: Strategy) -> Cost:
     """The cost of one window of a finished run, recovery included."""
-    encoder, hidden, labels = model.encoder, model.encoder.hidden_size, len(model.labels)
+    encoder = model.encoder
     words = int(memory.batch.words.counts[window])
     rows = [0] * encoder.num_layers
     total = 0
     for layer in memory.layers:
         computed, visible = layer.computed[window], layer.visible[window]
         rows[layer.number - 1] += computed
-        total += layer_multiply_adds(computed, hidden, encoder.intermediate_size, visible)
+        total += encoder.layer_multiply_adds(layer.number, computed, visible)
     of_window = memory.batch.words.window == window
-    total += sum(int(of_window[head.words].sum()) for head in memory.heads) * hidden * labels
+    for head in memory.heads:
+        total += int(of_window[head.words].sum()) * model.head_multiply_adds(head.number)
     if strategy.controller is not None and strategy.controller.uses_attention:
         for record in memory.gates:
-            total += record.layer.computed[window] * record.layer.visible[window] * hidden
+            total += record.layer.computed[window] * record.layer.visible[window] * encoder.hidden_size
     own = memory.batch.lengths[window]
-    dense = encoder.num_layers * layer_multiply_adds(own, hidden, encoder.intermediate_size)
+    dense = sum(encoder.layer_multiply_adds(number, own, own) for number in range(1, encoder.num_layers + 1))
     return Cost(
         rows=tuple(rows),
         token_layers=sum(rows),
         dense_token_layers=encoder.num_layers * own,
         multiply_adds=total,
-        dense_multiply_adds=dense + words * hidden * labels,
+        dense_multiply_adds=dense + words * model.head_multiply_adds(encoder.num_layers),
     )
 
 

@@ -12,7 +12,8 @@ from engine.inspection.cost import Cost
 from engine.model.chunks import Slot
 from engine.pruning.memory import GateRecord, MemoryBuffer
 from engine.pruning.strategy import Strategy
-from engine.text.words import LabelSet, Span
+from engine.text.labels import LabelSet
+from engine.text.words import Span
 
 State = Literal["kept", "left", "recovered"]
 

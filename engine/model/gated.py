@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from engine.model.encoders import Encoder
-from engine.text.words import LabelSet
+from engine.text.labels import LabelSet
 
 
 class GatedModel(nn.Module):
@@ -30,4 +30,8 @@ class GatedModel(nn.Module):
 
     def logits(self, number: int, hidden: Tensor) -> Tensor:
         """Label logits ``(n, labels)`` of the head after layer ``number`` for rows ``(n, hidden)``."""
-        return self.heads[str(number)](hidden)
+        return self.heads[str(number)](self.encoder.features(number, hidden))
+
+    def head_multiply_adds(self, number: int) -> int:
+        """Multiply-adds of the head after layer ``number`` for one word."""
+        return self.encoder.hidden_size * len(self.labels) + self.encoder.features_multiply_adds(number)

@@ -7,17 +7,17 @@ a kernel for each number of rows when it first meets it; rounding rows up keeps 
 
 from __future__ import annotations
 
-import platform
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers.activations import ACT2FN
 
+from engine.model.operators import BFLOAT16, PACKABLE, multiply, pack
+
 STEPS = ((256, 8), (1024, 32))  # up to so many rows: rounded up to a multiple of
 LARGE_STEP = 64
-PACKABLE = platform.machine() in ("x86_64", "AMD64") and torch.backends.mkldnn.is_available()
-BFLOAT16 = PACKABLE and torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 
 def packs(rows: Tensor) -> bool:
@@ -58,8 +58,8 @@ class Linear(nn.Linear):
 
     def __init__(self, inputs: int, outputs: int, activation: str | None = None) -> None:
         super().__init__(inputs, outputs)
+        self.activation = activation
         self._activation = ACT2FN[activation] if activation else nn.Identity()
-        self._fused = activation == "gelu"
         self._packed: dict[tuple[int, int], tuple[object, Tensor]] = {}
 
     def forward(self, rows: Tensor, start: int = 0, end: int | None = None) -> Tensor:
@@ -71,14 +71,17 @@ class Linear(nn.Linear):
         if not packs(rows):
             return self._activation(F.linear(rows, weight, bias))
         packed = self._pack(weight, start)
-        if self._fused:
-            return torch.ops.mkldnn._linear_pointwise(rows, packed, bias, "gelu", [], "none")
-        return self._activation(torch.ops.mkldnn._linear_pointwise(rows, packed, bias, "none", [], ""))
+        if self.activation == "gelu":
+            return multiply(rows, packed, bias, gelu=True)
+        return self._activation(multiply(rows, packed, bias))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_packed": {}}  # packed weights cannot be copied
 
     def _pack(self, weight: Tensor, start: int) -> Tensor:
         state = (weight.data_ptr(), weight.dtype, weight._version)
         known = self._packed.get((start, len(weight)))
         if known is None or known[0] != state:
-            known = (state, torch.ops.mkldnn._reorder_linear_weight(weight.detach(), None))
+            known = (state, pack(weight.detach()))
             self._packed[start, len(weight)] = known
         return known[1]

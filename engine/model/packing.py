@@ -10,7 +10,8 @@ Indices are NumPy arrays on the host: a gate handles a few hundred small numbers
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -40,6 +41,8 @@ class RaggedBatch:
 
     Where rows are frozen, ``active`` int64 ``(active rows,)`` are those that are still computed, and ``active_lengths``
     how many each window has; the others stand by as keys and values. Else ``active`` is ``None``: all are computed.
+
+    ``kept``: what an encoder made of where these rows stand, for its further layers.
     """
 
     input_ids: np.ndarray
@@ -50,6 +53,7 @@ class RaggedBatch:
     words: Words
     active: np.ndarray | None = None
     active_lengths: tuple[int, ...] = ()
+    kept: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
     def from_windows(cls, windows: Sequence[Window]) -> RaggedBatch:

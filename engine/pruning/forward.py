@@ -83,11 +83,12 @@ def forward(
         min_exit_ratio: see `Strategy`.
     """
     encoder = model.encoder
-    memory = MemoryBuffer.of(batch, len(model.labels), encoder.num_layers)
+    memory = MemoryBuffer.of(batch, model.labels, encoder.num_layers)
     hidden = encoder.embed(batch)
     for number in range(1, encoder.num_layers + 1):
         previous = hidden
-        hidden, query, key = encoder.layer(number, hidden, batch)
+        output = encoder.layer(number, hidden, batch)
+        hidden = output.hidden
         memory.computed(number, batch)
         last = number == encoder.num_layers
         if not (last or number in gates):
@@ -103,9 +104,8 @@ def forward(
             probabilities=memory.probabilities,
             previous=previous,
             hidden=hidden,
-            query=query,
-            key=key,
-            heads=encoder.num_heads,
+            attention=output.attention,
+            label_set=model.labels,
         )
         decision = _enough(controller(gate), memory, min_exit_ratio)
         memory.remove(decision, Matrix(batch, hidden))
@@ -135,9 +135,9 @@ def recover(model: GatedModel, memory: MemoryBuffer, words: np.ndarray, context:
     current: Matrix | None = None
     for number in range(int(start.min()), encoder.num_layers + 1):
         if current is not None:
-            hidden, _, _ = encoder.layer(number, current.hidden, current.batch)
+            output = encoder.layer(number, current.hidden, current.batch)
             memory.computed(number, current.batch)
-            current = Matrix(current.batch, hidden)
+            current = Matrix(current.batch, output.hidden)
         if number not in memory.matrices:
             continue
         alive = ends > number

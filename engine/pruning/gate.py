@@ -10,8 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from engine.model.attention import Attention
 from engine.model.packing import RaggedBatch, Words
 from engine.pruning import signals
+from engine.text.labels import LabelSet
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,9 +40,8 @@ class Gate:
         probabilities: float32 ``(words, labels)`` of this gate's label head; of words that left, as they left.
         previous: hidden states ``(rows, hidden)`` before the layer.
         hidden: hidden states ``(rows, hidden)`` after it.
-        query: the layer's queries ``(active rows, hidden)``.
-        key: the layer's keys ``(rows, hidden)``.
-        heads: attention heads.
+        attention: what the layer's rows attended to.
+        label_set: what the labels mean.
     """
 
     number: int
@@ -50,9 +51,8 @@ class Gate:
     probabilities: np.ndarray
     previous: Tensor
     hidden: Tensor
-    query: Tensor
-    key: Tensor
-    heads: int
+    attention: Attention
+    label_set: LabelSet
 
     @property
     def words(self) -> Words:
@@ -78,6 +78,10 @@ class Gate:
     def margin(self) -> np.ndarray:
         """Log ratio of each word's two most probable labels, ``(words,)``, 0 or more."""
         return signals.margin(self.probabilities)
+
+    def whole_entities(self, candidates: np.ndarray) -> np.ndarray:
+        """Those of the candidate words, bool ``(words,)``, whose predicted entity consists of candidates only."""
+        return signals.whole_spans(candidates, self.labels, self.words.window, self.label_set.continues)
 
     def near(self, values: np.ndarray, reach: int) -> np.ndarray:
         """Maximum of ``values`` ``(words,)`` over each word and its neighbours up to ``reach`` places away."""
@@ -113,7 +117,7 @@ class Gate:
 
     @cached_property
     def _attention(self) -> list[Tensor]:
-        return list(signals.attention(self.query, self.key, self.batch.computed, self.batch.lengths, self.heads))
+        return list(self.attention.windows())
 
     def _pooled(self, statistic: Callable[[Tensor], Tensor], word: np.ndarray) -> np.ndarray:
         values = torch.cat([statistic(window) for window in self._attention])

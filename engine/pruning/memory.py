@@ -9,6 +9,7 @@ from torch import Tensor
 
 from engine.model.packing import RaggedBatch
 from engine.pruning.gate import Decision
+from engine.text.labels import LabelSet
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,7 @@ class MemoryBuffer:
     """
 
     batch: RaggedBatch
+    labels: LabelSet
     probabilities: np.ndarray
     alive: np.ndarray
     left_at: np.ndarray
@@ -84,12 +86,13 @@ class MemoryBuffer:
     matrices: dict[int, Matrix] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, batch: RaggedBatch, labels: int, layers: int) -> MemoryBuffer:
+    def of(cls, batch: RaggedBatch, labels: LabelSet, layers: int) -> MemoryBuffer:
         """An empty buffer: every word is alive."""
         words = len(batch.words)
         return cls(
             batch,
-            probabilities=np.zeros((words, labels), dtype=np.float32),
+            labels,
+            probabilities=np.zeros((words, len(labels)), dtype=np.float32),
             alive=np.ones(words, dtype=bool),
             left_at=np.full(words, layers),
             recovered=np.zeros(words, dtype=bool),

@@ -78,16 +78,15 @@ def entropy_spike(recovery: Recovery, memory: MemoryBuffer) -> np.ndarray:
 
 
 def entity_loss(_: Recovery, memory: MemoryBuffer) -> np.ndarray:
-    """Words, bool ``(words,)``, of an entity at some gate that are outside at the end, or inside without a head."""
+    """Words, bool ``(words,)``, of an entity at some gate that are outside at the end, or inside of none."""
     labels = memory.probabilities.argmax(-1)
     was_entity = np.zeros(len(labels), dtype=bool)
     for record in memory.gates:
         was_entity[record.head.words] |= record.head.logits.argmax(-1).numpy(force=True) > 0
     window = memory.batch.words.window
-    inside = (labels > 0) & (labels % 2 == 0)
-    headed = np.zeros(len(labels), dtype=bool)
-    headed[1:] = ((labels[1:] + 1) // 2 == (labels[:-1] + 1) // 2) & (window[1:] == window[:-1])
-    return (was_entity & (labels == 0)) | (inside & ~headed)
+    continues = np.zeros(len(labels), dtype=bool)
+    continues[1:] = memory.labels.continues[labels[:-1], labels[1:]] & (window[1:] == window[:-1])
+    return (was_entity & (labels == 0)) | (memory.labels.inside[labels] & ~continues)
 
 
 def _probabilities(logits: Tensor) -> np.ndarray:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from functools import cache
 
 import numpy as np
 import torch
@@ -35,43 +33,20 @@ def neighbour_max(values: np.ndarray, window: np.ndarray, reach: int) -> np.ndar
     return result
 
 
-def whole_spans(candidates: np.ndarray, labels: np.ndarray, window: np.ndarray) -> np.ndarray:
+def whole_spans(candidates: np.ndarray, labels: np.ndarray, window: np.ndarray, continues: np.ndarray) -> np.ndarray:
     """Those of the candidate words ``(words,)`` whose predicted entity consists of candidates only.
 
     Args:
         candidates: bool ``(words,)``.
-        labels: IOB2 label of each word, int64 ``(words,)``: 0 outside, odd begin, even inside.
-        window: window of each word.
+        labels: label of each word, int64 ``(words,)``.
+        window: window of each word, int64 ``(words,)``.
+        continues: bool ``(labels, labels)``, whether a word with the second label continues the entity of the word
+            before it with the first.
     """
     begins = np.ones(len(candidates), dtype=bool)
-    begins[1:] = ~(_goes_on(int(labels.max(initial=0)))[labels[:-1], labels[1:]] & (window[1:] == window[:-1]))
+    begins[1:] = ~(continues[labels[:-1], labels[1:]] & (window[1:] == window[:-1]))
     whole = np.logical_and.reduceat(candidates, np.flatnonzero(begins))
     return whole[begins.cumsum() - 1]
-
-
-@cache
-def _goes_on(highest: int) -> np.ndarray:
-    """Whether the second of two neighbouring words with these labels belongs to the entity of the first."""
-    first, second = np.mgrid[: highest + 1, : highest + 1]
-    return (second > 0) & (second % 2 == 0) & ((first + 1) // 2 == second // 2)
-
-
-def attention(
-    query: Tensor, key: Tensor, queries: tuple[int, ...], keys: tuple[int, ...], heads: int
-) -> Iterator[Tensor]:
-    """Attention of each unfinished window, float32 ``(heads, its active rows, its rows)``, one after the other.
-
-    Args:
-        query: of one layer, ``(active rows, hidden)``.
-        key: of the same layer, ``(rows, hidden)``.
-        queries: active rows of each window.
-        keys: rows of each window.
-        heads: number of attention heads.
-    """
-    query, key = (part.view(len(part), heads, -1).transpose(0, 1) for part in (query, key))
-    for q, k in zip(query.split(queries, dim=1), key.split(keys, dim=1), strict=True):
-        if k.shape[1]:
-            yield (q @ k.transpose(1, 2) / math.sqrt(q.shape[2])).float().softmax(-1)
 
 
 def attention_received(attention: Tensor) -> Tensor:

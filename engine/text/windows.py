@@ -41,10 +41,10 @@ def load_tokenizer(source: str | Path) -> PreTrainedTokenizerBase:
     lower-case; a vocabulary with capitals in ordinary entries says otherwise.
 
     Raises:
-        InputError: no tokenizer there.
+        InputError: no tokenizer there, or none that the tokenizers library runs.
     """
     try:
-        tokenizer = AutoTokenizer.from_pretrained(source)
+        tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
         # Without a vocabulary the library makes a tokenizer of special tokens alone.
         if len(tokenizer) <= len(tokenizer.all_special_tokens):
             raise ValueError("no vocabulary")
@@ -54,16 +54,27 @@ def load_tokenizer(source: str | Path) -> PreTrainedTokenizerBase:
         ) from error
     cased = any(re.fullmatch(r"(##)?[A-Z][A-Za-z]*", entry) for entry in tokenizer.get_vocab())
     if cased and getattr(tokenizer, "do_lower_case", False):
-        tokenizer = AutoTokenizer.from_pretrained(source, do_lower_case=False)
+        tokenizer = AutoTokenizer.from_pretrained(source, do_lower_case=False, trust_remote_code=False)
+    if not tokenizer.is_fast:
+        raise InputError(
+            f"expected a fast tokenizer with the model {str(source)!r}, got {type(tokenizer).__name__}; "
+            "add a tokenizer.json to its files, or choose another checkpoint"
+        )
     return tokenizer
 
 
 class WordPieces:
     """Cuts words into pieces and pieces into windows.
 
+    Byte-level and SentencePiece tokenizers know a word by the blank before it, so every word is given with one. It is
+    part of the word's first piece, or a piece of its own, and of no word's offsets.
+
     Args:
-        tokenizer: a fast tokenizer with CLS, SEP and unknown tokens.
+        tokenizer: a fast tokenizer with tokens for begin (CLS), end (SEP) and what is unknown.
         max_rows: the encoder's limit, CLS and SEP included.
+
+    Raises:
+        InputError: a token is missing.
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, max_rows: int) -> None:
@@ -71,7 +82,9 @@ class WordPieces:
         self._backend = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
         self._backend.no_truncation()
         self._backend.no_padding()
-        self.cls_id, self.sep_id, self.unk_id = tokenizer.cls_token_id, tokenizer.sep_token_id, tokenizer.unk_token_id
+        self.cls_id = _token_id(tokenizer, "cls_token", "bos_token")
+        self.sep_id = _token_id(tokenizer, "sep_token", "eos_token")
+        self.unk_id = _token_id(tokenizer, "unk_token")
         self.capacity = max_rows - 2
         self._known: dict[str, tuple[int, ...]] = {}
 
@@ -86,9 +99,8 @@ class WordPieces:
         known = self._known
         if new := [word for word in dict.fromkeys(words) if word not in known]:
             # Lone surrogates cannot be encoded; the replacement character keeps every word in its place.
-            encoding = self._backend.encode(
-                [_SURROGATES.sub("\ufffd", word) for word in new], is_pretokenized=True, add_special_tokens=False
-            )
+            spelled = [" " + _SURROGATES.sub("\ufffd", word) for word in new]
+            encoding = self._backend.encode(spelled, is_pretokenized=True, add_special_tokens=False)
             found: list[list[int]] = [[] for _ in new]
             for piece, index in zip(encoding.ids, encoding.word_ids, strict=True):
                 if index is not None:
@@ -144,3 +156,13 @@ class WordPieces:
             own=own,
             own_end=own_end,
         )
+
+
+def _token_id(tokenizer: PreTrainedTokenizerBase, *names: str) -> int:
+    for name in names:
+        if (found := getattr(tokenizer, f"{name}_id")) is not None:
+            return int(found)
+    raise InputError(
+        f"expected a tokenizer with a {' or '.join(names)}, got {type(tokenizer).__name__} without; "
+        "set it in tokenizer_config.json"
+    )

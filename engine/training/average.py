@@ -1,7 +1,7 @@
 """Averages the weights of models trained from one another: ``python -m engine.training.average``.
 
-Models that were fine-tuned from the same weights with other seeds lie in one basin; the mean of their weights is one
-model, as quick as each of them, that often tags better than any (a model soup: Wortsman et al. 2022, ICML).
+Models fine-tuned from the same weights with different seeds lie in one basin; the mean of their weights is a single
+model, as fast as each of them, that often tags better than any of them (a model soup: Wortsman et al. 2022, ICML).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from engine.errors import InputError
 
 @torch.no_grad()
 def average(models: Sequence[Weights]) -> Weights:
-    """The first model with the mean weights of all.
+    """The first model, with the mean of all models' weights.
 
     Raises:
         InputError: models of different shapes or labels, or some with gates and some without.
@@ -29,7 +29,7 @@ def average(models: Sequence[Weights]) -> Weights:
     for weights, own in zip(models, shapes, strict=True):
         if own != shapes[0] or weights.model.labels.names != first.model.labels.names:
             raise InputError(
-                f"expected models of one shape and one set of labels, got {first.source!r} and {weights.source!r}; "
+                f"expected models of the same shape with the same labels, got {first.source!r} and {weights.source!r}; "
                 "average only models trained from the same weights"
             )
     first.model.load_state_dict({name: torch.stack([s[name] for s in states]).mean(0) for name in states[0]})
@@ -40,7 +40,7 @@ def main(argv: list[str] | None = None) -> int:
     """The command line; exit status 2 for bad input."""
     parser = argparse.ArgumentParser(prog="python -m engine.training.average", description=__doc__)
     parser.add_argument("models", nargs="+", help="model folders")
-    parser.add_argument("--out", required=True, help="folder for the mean; it gets no operating points")
+    parser.add_argument("--out", required=True, help="folder for the mean, which has no operating points")
     arguments = parser.parse_args(argv)
     try:
         mean = average([load_weights(source) for source in arguments.models])

@@ -32,7 +32,7 @@ from engine.pruning.signals import neighbour_max
 from engine.tagger import load_engine
 from engine.text.windows import Window, WordPieces
 from engine.training.sampling import SampledController
-from engine.training.soft_labels import join_sentences, read_sentences, sentences_per_text
+from engine.training.texts import read_texts
 
 logger = logging.getLogger(__name__)
 
@@ -107,10 +107,9 @@ def fit(samples: Samples) -> tuple[np.ndarray, ...]:
 
 def unlabelled_windows(path: Path, pieces: WordPieces, skip: int, count: int) -> list[Window]:
     """Windows of texts that are joined from ``count`` sentences of a file after the first ``skip``."""
-    lines = read_sentences(path)[0][skip : skip + count]
-    if not any(lines):
+    texts = read_texts(path, slice(skip, skip + count)).words
+    if not texts:
         raise InputError(f"expected more than {skip} sentences in {path}, got fewer; lower --skip")
-    texts = join_sentences(lines, sentences_per_text(lines))
     return [window for words in texts for window in pieces.windows(words)]
 
 

@@ -1,57 +1,64 @@
-"""From gold documents to packed training batches."""
+"""From texts with labels to packed training batches."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from engine.data.corpora import Corpus
 from engine.model.packing import RaggedBatch
-from engine.text.documents import Document
+from engine.text.labels import LabelSet
 from engine.text.windows import Window, WordPieces
-from engine.text.words import LabelSet, split_words
+from engine.text.words import split_words
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Example:
     """A window and what its words' labels should be.
 
-    ``targets``: label distributions, uint8 ``(words, labels)``, 255 for certainty; ``unannotated``: bool ``(labels,)``,
-    labels of types that its corpus does not annotate, which its ``O`` may hide.
+    ``targets``: label distributions, uint8 ``(words, labels)``, 255 for certainty.
+    ``outside``: bool ``(labels,)``, what ``O`` may stand for: itself and labels of types that nobody annotated.
     """
 
     window: Window
     targets: np.ndarray
-    unannotated: np.ndarray | None = None
+    outside: np.ndarray
 
 
 def make_examples(
-    words: Sequence[str], targets: np.ndarray, pieces: WordPieces, unannotated: np.ndarray | None = None
+    words: Sequence[str], targets: np.ndarray, pieces: WordPieces, outside: np.ndarray | None = None
 ) -> list[Example]:
-    """Windows of one text, given as words, with their targets, uint8 ``(words, labels)`` for the text."""
+    """Windows of one text.
+
+    Args:
+        words: of the text.
+        targets: uint8 ``(words, labels)``.
+        pieces: cut the words.
+        outside: see `Example`; by default ``O`` alone.
+    """
+    if outside is None:
+        outside = np.arange(targets.shape[1]) == 0
     return [
-        Example(window, targets[window.first : window.first + window.words], unannotated)
+        Example(window, targets[window.first : window.first + window.words], outside)
         for window in pieces.windows(words)
     ]
 
 
-def gold_examples(
-    documents: Iterable[Document], pieces: WordPieces, labels: LabelSet, types: Sequence[str] | None = None
-) -> list[Example]:
-    """Windows of all documents with their gold labels; ``types``: what is annotated in them (default: all types)."""
-    annotated = set(labels.types if types is None else types)
-    unannotated = np.array([name != "O" and name[2:] not in annotated for name in labels.names])
+def gold_examples(corpus: Corpus, pieces: WordPieces, labels: LabelSet) -> list[Example]:
+    """Windows of a corpus with their gold labels; its ``O`` may hide the types that it does not annotate."""
+    outside = np.array([labels.type_of(label) not in corpus.types for label in range(len(labels))])
     certain = np.eye(len(labels), dtype=np.uint8) * 255
     examples = []
-    for document in documents:
+    for document in corpus.documents:
         spans = split_words(document.text)
         gold = certain[labels.encode(spans, document.entities)]
         words = [document.text[start:end] for start, end in spans]
-        examples += make_examples(words, gold, pieces, unannotated if unannotated.any() else None)
+        examples += make_examples(words, gold, pieces, outside)
     return examples
 
 
@@ -77,8 +84,21 @@ def mask_words(batch: RaggedBatch, share: float, mask_id: int) -> RaggedBatch:
     return replace(batch, input_ids=np.where((batch.word >= 0) & masked[batch.word], mask_id, batch.input_ids))
 
 
-def pack(examples: Sequence[Example], device: torch.device, temperature: float = 1.0) -> tuple[RaggedBatch, Tensor]:
-    """The packed batch and its words' target distributions, float32 ``(words, labels)``.
+@dataclass(frozen=True, eq=False)
+class Packed:
+    """A packed batch and what its words' labels should be.
+
+    ``targets``: label distributions, float32 ``(words, labels)``.
+    ``outside``: bool ``(words, labels)``, see `Example`.
+    """
+
+    batch: RaggedBatch
+    targets: Tensor
+    outside: Tensor
+
+
+def pack(examples: Sequence[Example], device: torch.device, temperature: float = 1.0) -> Packed:
+    """Packs windows with their targets.
 
     Args:
         examples: windows with their targets.
@@ -88,23 +108,20 @@ def pack(examples: Sequence[Example], device: torch.device, temperature: float =
     batch = RaggedBatch.from_windows([example.window for example in examples])
     targets = torch.from_numpy(np.concatenate([example.targets for example in examples])).to(device).float()
     targets = (targets / 255).pow(1 / temperature)
-    return batch, targets / targets.sum(-1, keepdim=True)
+    outside = torch.from_numpy(np.stack([example.outside for example in examples])[batch.words.window]).to(device)
+    return Packed(batch, targets / targets.sum(-1, keepdim=True), outside)
 
 
-def fold_unannotated(log_probabilities: Tensor, examples: Sequence[Example]) -> Tensor:
-    """Log probabilities ``(words, labels)`` in which ``O`` also counts as every label that the word's corpus lacks.
+def spread_outside(targets: Tensor, logits: Tensor, outside: Tensor) -> Tensor:
+    """Targets in which the share of ``O`` is divided among the labels that it may stand for, as the model would do it.
 
-    So one model learns from corpora that annotate different types: what a corpus leaves blank is not held against it.
+    Cross-entropy with them has the gradient of the marginal likelihood of a partial annotation (Tsuboi et al. 2008,
+    COLING), so that a corpus teaches the types that it annotates and says nothing of the others.
+
+    Args:
+        targets: float32 ``(words, labels)``.
+        logits: of the model, ``(words, labels)``.
+        outside: bool ``(words, labels)``, see `Example`.
     """
-    if all(example.unannotated is None for example in examples):
-        return log_probabilities
-    labels = log_probabilities.shape[1]
-    hidden = np.concatenate(
-        [
-            np.tile(np.zeros(labels, dtype=bool) if e.unannotated is None else e.unannotated, (len(e.targets), 1))
-            for e in examples
-        ]
-    )
-    hidden[:, 0] = True
-    folded = log_probabilities.masked_fill(torch.from_numpy(~hidden).to(log_probabilities.device), -torch.inf)
-    return torch.cat([folded.logsumexp(-1, keepdim=True), log_probabilities[:, 1:]], dim=1)
+    shares = logits.detach().float().masked_fill(~outside, -torch.inf).softmax(-1)
+    return torch.cat([torch.zeros_like(targets[:, :1]), targets[:, 1:]], dim=1) + targets[:, :1] * shares

@@ -1,8 +1,9 @@
-"""Fine-tunes a BERT encoder with a label head after every layer: ``python -m engine.training.finetune``.
+"""Fine-tunes an encoder with a label head after every layer: ``python -m engine.training.finetune``.
 
-Three stages are one command. Plain: gold labels, joint loss of all heads. With ``--soft-labels`` a teacher's labels of
-unlabelled sentences are learned from, too (distillation). With ``--pruned`` a share of the windows is pruned while they
-are trained on, with settings drawn at random (self-sampling). Training runs the packed-row pass that tagging runs.
+Three stages share one command. By default it learns from gold labels, with a joint loss of all heads. With
+``--soft-labels`` it also learns from teachers' labels of other texts (distillation). With ``--pruned`` a share of the
+windows is pruned during training, with settings drawn at random (self-sampling). Training runs the same packed-row pass
+as tagging.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import random
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 
@@ -24,7 +25,7 @@ from transformers.utils import logging as transformers_logging
 from engine.checkpoint import GATES, Weights, load_weights, save_weights
 from engine.data.corpora import Corpus
 from engine.errors import InputError, first_line
-from engine.model.encoders import encoder_class
+from engine.model.encoders import encoder_class, shorten
 from engine.model.gated import GatedModel
 from engine.model.packing import RaggedBatch
 from engine.pruning.forward import forward
@@ -32,48 +33,42 @@ from engine.pruning.gate import Decision, Gate
 from engine.pruning.memory import MemoryBuffer
 from engine.pruning.strategy import Context
 from engine.tagger import Engine
+from engine.text.labels import LabelSet
 from engine.text.scoring import Counts, count_documents
 from engine.text.windows import WordPieces, load_tokenizer
-from engine.text.words import LabelSet
-from engine.training.data import Example, gold_examples, make_batches, mask_words, pack
-from engine.training.loop import Run, TrainingConfig, command_line
+from engine.training.data import Example, Packed, gold_examples, make_batches, mask_words, pack, spread_outside
+from engine.training.loop import Run, TrainingConfig, command_line, option
 from engine.training.sampling import SampledController, draw_context
 from engine.training.soft_labels import SoftLabels
+from engine.training.texts import read_texts
 
 
 @dataclass(frozen=True, kw_only=True)
 class FinetuneConfig(TrainingConfig):
-    """Settings of a run.
+    """Settings of a run."""
 
-    Args:
-        backbone: folder or hub id of a Hugging Face BERT encoder, or a model folder with gates to go on from.
-        frozen: the backbone is a token-classification checkpoint that stays as it is; only gate heads are fitted to it.
-        layers: how many of the backbone's layers to take, from the first one on; 0 takes all.
-        soft_labels: file that ``engine.training.soft_labels`` made, empty for gold alone.
-        sentences: the file of sentences that it was made from.
-        temperature: of the soft labels. A teacher is never quite sure of any word, and neither is its student; below 1
-            the labels are sharpened, so that certain words are told apart from doubtful ones.
-        soft_share: unlabelled windows in each epoch, as a multiple of the gold windows.
-        pruned: share of windows that are pruned; a word's loss is then taken where it leaves.
-        mask: share of words that are masked in each pass.
-        label_smoothing: of the cross-entropy; it raises the entropy of certain words, and with it all thresholds.
-        dense_share: share of the targets that is what the dense pass says at that moment (self-distillation), for
-            ``pruned``; costs a third of the time.
-        gate_weight: weight of the mean loss of the gate heads beside the loss of the labels that words end with.
-    """
-
-    backbone: str
-    frozen: bool = False
-    layers: int = 0
-    soft_labels: str = ""
-    sentences: str = ""
-    temperature: float = 0.5
-    soft_share: float = 1.0
-    pruned: float = 0.0
-    dense_share: float = 0.0
-    mask: float = 0.1
-    label_smoothing: float = 0.0
-    gate_weight: float = 1.0
+    backbone: str = option("folder or hub id of a Hugging Face encoder, or a model folder with gates to train further")
+    frozen: bool = option("the backbone is a token-classification checkpoint: leave it as it is, fit gate heads", False)
+    layers: int = option("number of layers to take from the backbone, from the first one on; 0: all", 0)
+    soft_labels: str = option(
+        "LABELS=TEXTS, several joined by commas: files of engine.training.soft_labels and the texts that they label", ""
+    )
+    temperature: float = option(
+        "temperature of the soft labels; below 1 sharpens them, so that certain words differ more from doubtful ones",
+        0.5,
+    )
+    soft_share: float = option("unlabelled windows in each epoch, as a multiple of the gold windows", 1.0)
+    pruned: float = option("share of windows that are pruned; a word's loss is then taken where it leaves", 0.0)
+    dense_share: float = option(
+        "with --pruned: share of the targets that the dense pass of the same model gives (self-distillation); takes a "
+        "third of the time",
+        0.0,
+    )
+    mask: float = option("share of words that are masked in each pass", 0.1)
+    label_smoothing: float = option(
+        "of the cross-entropy; raises the entropy of certain words, and all thresholds", 0.0
+    )
+    gate_weight: float = option("weight of the mean loss of the gate heads beside the loss of the final labels", 1.0)
 
     LIMITS = TrainingConfig.LIMITS | {
         "layers": (0, 1000),
@@ -86,16 +81,8 @@ class FinetuneConfig(TrainingConfig):
         "gate_weight": (0, 100),
     }
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if bool(self.soft_labels) != bool(self.sentences):
-            raise InputError(
-                f"expected soft_labels together with sentences, got {self.soft_labels!r} and {self.sentences!r}; "
-                "give both or neither"
-            )
 
-
-def joint_loss(memory: MemoryBuffer, targets: Tensor, layers: int, config: FinetuneConfig) -> Tensor:
+def joint_loss(memory: MemoryBuffer, packed: Packed, layers: int, config: FinetuneConfig) -> Tensor:
     """Loss of every word where it left, plus ``gate_weight`` times the mean loss of the heads before the last layer.
 
     Without pruning all words end at the last layer, and this is the joint loss of Xin et al. 2020 (DeeBERT). It is
@@ -103,23 +90,24 @@ def joint_loss(memory: MemoryBuffer, targets: Tensor, layers: int, config: Finet
 
     Args:
         memory: of a pass with a head after every layer.
-        targets: distributions ``(words, labels)``.
+        packed: the batch with its targets.
         layers: of the encoder.
         config: weights and label smoothing.
     """
     ends, gates = [], []
     for head in memory.heads:
-        smoothing = config.label_smoothing
-        losses = F.cross_entropy(head.logits.float(), targets[head.words], reduction="none", label_smoothing=smoothing)
+        logits = head.logits.float()
+        targets = spread_outside(packed.targets[head.words], logits, packed.outside[head.words])
+        losses = F.cross_entropy(logits, targets, reduction="none", label_smoothing=config.label_smoothing)
         ends.append(losses[np.flatnonzero(memory.left_at[head.words] == head.number)].sum())
         if head.number < layers:
             gates.append(losses.mean())
-    end = torch.stack(ends).sum() / len(targets)
+    end = torch.stack(ends).sum() / len(packed.targets)
     return end + (config.gate_weight * torch.stack(gates).mean() if gates else 0.0)
 
 
 def all_stay(gate: Gate) -> Decision:
-    """Nobody leaves."""
+    """All words stay."""
     return Decision(np.zeros_like(gate.alive), np.zeros(len(gate.words)))
 
 
@@ -131,7 +119,7 @@ def f1_of(strategy: str, weights: Weights, corpus: Corpus, device: str) -> float
 
 
 def new_model(backbone: str, labels: LabelSet, dropout: float, layers: int) -> GatedModel:
-    """A model folder's encoder and heads, or a pretrained encoder's first layers with fresh heads after each."""
+    """A model folder's encoder and heads, or a pretrained encoder's first layers with new heads after each."""
     if Path(backbone, GATES).is_file():
         if layers:
             raise InputError(f"expected a plain encoder with --layers, got {backbone} with gates; leave --layers out")
@@ -146,17 +134,18 @@ def new_model(backbone: str, labels: LabelSet, dropout: float, layers: int) -> G
     transformers_logging.disable_progress_bar()
     transformers_logging.set_verbosity_error()
     try:
-        config = AutoConfig.from_pretrained(backbone)
+        config = AutoConfig.from_pretrained(backbone, trust_remote_code=False)
         encoder_type = encoder_class(config)
         if layers > config.num_hidden_layers:
             raise InputError(
                 f"expected at most {config.num_hidden_layers} --layers of {backbone!r}, got {layers}; take fewer"
             )
-        config.num_hidden_layers = layers or config.num_hidden_layers
-        pretrained = AutoModel.from_pretrained(backbone, config=config, dtype=torch.float32)
+        if layers:
+            shorten(config, layers)
+        pretrained = AutoModel.from_pretrained(backbone, config=config, dtype=torch.float32, trust_remote_code=False)
     except InputError:
         raise
-    except Exception as error:  # as in engine.weights: many kinds, one meaning
+    except Exception as error:  # as in engine.checkpoint: many kinds, one meaning
         raise InputError(
             f"expected a Hugging Face encoder, got {backbone!r}: {first_line(error)}; check the path or hub id"
         ) from error
@@ -170,7 +159,7 @@ def new_model(backbone: str, labels: LabelSet, dropout: float, layers: int) -> G
 
 
 def frozen_model(checkpoint: str, labels: LabelSet) -> GatedModel:
-    """A token-classification checkpoint that stays as it is, with fresh heads before its last layer to train."""
+    """A token-classification checkpoint that stays as it is, with new heads before its last layer to train."""
     plain = load_weights(checkpoint).model
     if set(plain.labels.types) != set(labels.types):
         raise InputError(
@@ -183,6 +172,34 @@ def frozen_model(checkpoint: str, labels: LabelSet) -> GatedModel:
     for part in (model.encoder, model.heads[last]):
         part.requires_grad_(False)
     return model
+
+
+def soft_examples(files: str, pieces: WordPieces, labels: LabelSet) -> list[Example]:
+    """Windows with soft labels.
+
+    Args:
+        files: ``LABELS=TEXTS`` joined by commas, or empty.
+        pieces: of the student.
+        labels: of the student.
+
+    Raises:
+        InputError: no such file, other texts or other labels than the teacher's.
+    """
+    examples: list[Example] = []
+    for pair in files.split(",") if files else ():
+        stored, _, source = pair.partition("=")
+        if not source:
+            raise InputError(f"expected soft labels as LABELS=TEXTS, got {pair!r}; add the file of texts")
+        soft_labels, texts = SoftLabels.load(Path(stored)), read_texts(Path(source))
+        if not soft_labels.match(texts):
+            raise InputError(f"expected {source} to be the file that {stored} labels, got another; find that file")
+        if soft_labels.names != labels.names:
+            raise InputError(
+                f"expected labels {list(labels.names)} in {stored}, got {list(soft_labels.names)}; "
+                f"make them with --types {','.join(labels.types)}"
+            )
+        examples += soft_labels.examples(texts, pieces)
+    return examples
 
 
 class Finetuning(Run[FinetuneConfig]):
@@ -198,16 +215,9 @@ class Finetuning(Run[FinetuneConfig]):
             model = new_model(config.backbone, LabelSet(types), config.dropout, config.layers)
         self.labels = model.labels
         self.tokenizer = load_tokenizer(config.backbone)
-        pieces = WordPieces(self.tokenizer, model.encoder.max_rows)
-        self.gold = [
-            example
-            for corpus in train
-            for example in gold_examples(corpus.documents, pieces, self.labels, corpus.types)
-        ]
-        self.soft: list[Example] = []
-        if config.soft_labels:
-            soft_labels = SoftLabels.load(Path(config.soft_labels))
-            self.soft = soft_labels.examples(Path(config.sentences), pieces, self.labels.names)
+        self.pieces = WordPieces(self.tokenizer, model.encoder.max_rows)
+        self.gold = [example for corpus in train for example in gold_examples(corpus, self.pieces, self.labels)]
+        self.soft = soft_examples(config.soft_labels, self.pieces, self.labels)
         super().__init__(config, model)
 
     def batches(self, rng: random.Random) -> list[list[Example]]:
@@ -217,9 +227,10 @@ class Finetuning(Run[FinetuneConfig]):
 
     def loss(self, examples: list[Example]) -> Tensor:
         """The joint loss, some words masked, some windows pruned."""
-        batch, targets = pack(examples, self.accelerator.device, self.config.temperature)
+        packed = pack(examples, self.accelerator.device, self.config.temperature)
         if self.config.mask:
-            batch = mask_words(batch, self.config.mask, self.tokenizer.mask_token_id)
+            batch = mask_words(packed.batch, self.config.mask, self.tokenizer.mask_token_id)
+            packed = replace(packed, batch=batch)
         layers = self.model.encoder.num_layers
         gates = range(1, layers)
         controller: Callable[[Gate], Decision] = all_stay
@@ -228,8 +239,10 @@ class Finetuning(Run[FinetuneConfig]):
             controller = SampledController.draw(len(gates), len(examples), self.config.pruned)
             context = draw_context()
             if self.config.dense_share:
-                targets = targets.lerp(self._dense(batch), self.config.dense_share)
-        return joint_loss(forward(self.model, batch, gates, controller, context), targets, layers, self.config)
+                targets = packed.targets.lerp(self._dense(packed.batch), self.config.dense_share)
+                packed = replace(packed, targets=targets)
+        memory = forward(self.model, packed.batch, gates, controller, context)
+        return joint_loss(memory, packed, layers, self.config)
 
     @torch.no_grad()
     def _dense(self, batch: RaggedBatch) -> Tensor:

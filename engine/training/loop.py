@@ -1,12 +1,11 @@
 """The training loop that every stage shares: epochs, average of the weights, early stopping, checkpoints, resuming.
 
-Each epoch ends with exact-span F1 on the development split, of the running average of the weights, saved and loaded
-again; the best average is what stays in ``out``.
+After each epoch the running average of the weights is saved, loaded again, and scored by exact-span F1 on the
+development split; ``out`` keeps the best average.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import logging
 import random
@@ -15,9 +14,9 @@ import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import MISSING, asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar, cast
 
 from accelerate import Accelerator
 from accelerate.utils import set_seed
@@ -25,51 +24,43 @@ from torch import Tensor, nn
 from torch.optim import AdamW
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
-from transformers import get_linear_schedule_with_warmup
+from transformers import HfArgumentParser, get_linear_schedule_with_warmup
 
 from engine.data.corpora import Corpus, load_corpus
+from engine.data.formats.datasets import PREFIX
 from engine.errors import InputError
 
 logger = logging.getLogger(__name__)
 
 
+def option(meaning: str, default: Any = MISSING) -> Any:
+    """A field of a `TrainingConfig`. ``meaning`` is its help on the command line; without a default it is required."""
+    return field(default=default, metadata={"help": meaning})
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
-    """Settings that every stage has; every field is a command-line option.
+    """Settings that every stage has. Every field is a command-line option.
 
-    Args:
-        out: folder for the model, the log, and the checkpoint (which may go once the run has ended).
-        corpus: the gold that is learned from: names joined by commas, each with its split behind a colon if it has
-            another than ``split``.
-        split: of the corpora that name none.
-        dev_corpus, dev_split: what early stopping looks at; the corpus is ``corpus`` where empty.
-        data_dir: first place to look for named corpora.
-        epochs: passes over the training documents at most.
-        patience: stop after so many epochs without a better development F1.
-        lr: peak learning rate; linear warm-up over a tenth of the steps, linear decay.
-        weight_decay: of AdamW.
-        max_rows: word pieces in a batch at most.
-        dropout: on embeddings and on the outputs of attention and feed-forward.
-        average: decay per step of the running average of the weights.
-        mixed_precision: ``bf16`` or ``no``.
-        seed: of everything that is random.
+    Raises:
+        InputError: a value out of its range.
     """
 
-    out: str
-    corpus: str = "bc5cdr"
-    split: str = "fit"
-    dev_corpus: str = ""
-    dev_split: str = "calib"
-    data_dir: str = ""
-    epochs: int = 12
-    patience: int = 4
-    lr: float = 3e-4
-    weight_decay: float = 0.01
-    max_rows: int = 2048
-    dropout: float = 0.1
-    average: float = 0.995
-    mixed_precision: str = "bf16"
-    seed: int = 0
+    out: str = option("folder for the model, the log and the checkpoint (which may be deleted once the run has ended)")
+    corpus: str = option("what to learn from: NAME or NAME:SPLIT, several joined by commas", "bc5cdr")
+    split: str = option("split of the corpora that name none", "fit")
+    dev_corpus: str = option("corpus for early stopping; empty: the first corpus to learn from", "")
+    dev_split: str = option("split for early stopping", "calib")
+    data_dir: str = option("first place to look for named corpora", "")
+    epochs: int = option("maximum number of passes over the training data", 12)
+    patience: int = option("stop after this many epochs without a better development F1", 4)
+    lr: float = option("peak learning rate; linear warm-up over a tenth of the steps, then linear decay", 3e-4)
+    weight_decay: float = option("weight decay of AdamW", 0.01)
+    max_rows: int = option("maximum number of word pieces in a batch", 2048)
+    dropout: float = option("dropout on embeddings and on the outputs of attention and feed-forward", 0.1)
+    average: float = option("decay per step of the running average of the weights", 0.995)
+    mixed_precision: str = option("precision of the multiplies in training, bf16 or no", "bf16")
+    seed: int = option("seed of everything random", 0)
 
     LIMITS: ClassVar[dict[str, tuple[float, float]]] = {
         "epochs": (1, 10_000),
@@ -90,30 +81,39 @@ class TrainingConfig:
             raise InputError(f"expected mixed_precision bf16 or no, got {self.mixed_precision!r}; choose one of them")
 
     def corpora(self) -> tuple[list[Corpus], Corpus]:
-        """The corpora to learn from and the one that early stopping looks at.
+        """The corpora to learn from and the one for early stopping.
 
         Raises:
-            InputError: there is no such corpus, or nothing in it.
+            InputError: no such corpus, or an empty one.
         """
-        data_dir = self.data_dir or None
-        parts = [name.partition(":") for name in self.corpus.split(",")]
-        train = [load_corpus(name, split or self.split, data_dir) for name, _, split in parts]
+        train = [self._load(name) for name in self.corpus.split(",")]
         for corpus in train:
             if not any(document.text for document in corpus.documents):
                 raise InputError(
                     f"expected documents to learn from, got none in {corpus.name} {corpus.split}; choose another split"
                 )
-        return train, load_corpus(self.dev_corpus or parts[0][0], self.dev_split, data_dir)
+        return train, load_corpus(self.dev_corpus or train[0].name, self.dev_split, self.data_dir or None)
+
+    def _load(self, name: str) -> Corpus:
+        """A corpus whose name may end with a colon and its split; ``hf:ID`` has a colon of its own."""
+        kind = PREFIX if name.startswith(PREFIX) else ""
+        name, _, own = name.removeprefix(kind).partition(":")
+        return load_corpus(kind + name, own or self.split, self.data_dir or None)
+
+
+def other_default(name: str, default: Any) -> Any:
+    """A field of `TrainingConfig` with another default."""
+    return option(TrainingConfig.__dataclass_fields__[name].metadata["help"], default)
 
 
 C = TypeVar("C", bound=TrainingConfig)
 
 
 class Run(ABC, Generic[C]):
-    """One run with its checkpoints. A stage says what a batch is, its loss, how the model is saved and scored."""
+    """One run with its checkpoints. A stage defines its batches and loss, and how the model is saved and scored."""
 
     def __init__(self, config: C, model: nn.Module) -> None:
-        """Takes the model to train. The random state is set before, by `train`."""
+        """Takes the model to train; `train` has set the random state before."""
         self.config = config
         self.out = Path(config.out)
         self.accelerator = Accelerator(mixed_precision=config.mixed_precision)
@@ -130,7 +130,7 @@ class Run(ABC, Generic[C]):
 
     @abstractmethod
     def batches(self, rng: random.Random) -> list[Any]:
-        """The batches of one epoch; their number may hardly vary."""
+        """The batches of one epoch; their number should hardly vary, since the learning-rate schedule counts on it."""
 
     @abstractmethod
     def loss(self, batch: Any) -> Tensor:
@@ -138,7 +138,7 @@ class Run(ABC, Generic[C]):
 
     @abstractmethod
     def save(self, model: Any, folder: Path) -> None:
-        """Writes the model, with all that loading needs."""
+        """Writes the model and everything needed to load it."""
 
     @abstractmethod
     def score(self, folder: Path) -> float:
@@ -157,7 +157,7 @@ class Run(ABC, Generic[C]):
         return self.out / "checkpoint"
 
     def resume(self) -> None:
-        """Goes on from the checkpoint, if there is one."""
+        """Continues from the checkpoint, if there is one."""
         stale = self.out / "checkpoint.old"
         if stale.is_dir() and not self.checkpoint.is_dir():
             stale.rename(self.checkpoint)
@@ -166,7 +166,7 @@ class Run(ABC, Generic[C]):
             logger.info("resumed after epoch %d", self.epoch)
 
     def fit(self) -> float:
-        """Trains to the end; the best model lies in ``out``.
+        """Trains to the end; the best model is in ``out``.
 
         Returns:
             Its exact-span F1 on the development split, 0–1.
@@ -193,7 +193,7 @@ class Run(ABC, Generic[C]):
         return self.best
 
     def _save_checkpoint(self) -> None:
-        """Replaces the checkpoint at once, so that an interruption leaves the old or the new one."""
+        """Replaces the checkpoint in one step, so that an interruption leaves either the old or the new one."""
         fresh, stale = self.out / "checkpoint.new", self.out / "checkpoint.old"
         shutil.rmtree(fresh, ignore_errors=True)
         self.accelerator.save_state(str(fresh))
@@ -222,28 +222,28 @@ class Run(ABC, Generic[C]):
 
 
 def train(make_run: Callable[[C], Run[C]], config: C, *, resume: bool = False) -> float:
-    """Trains as configured; the settings are kept in ``training.json``.
+    """Trains as configured; ``training.json`` stores the settings.
 
     Args:
         make_run: the stage.
         config: its settings.
-        resume: go on from the checkpoint in ``config.out``.
+        resume: continue from the checkpoint in ``config.out``.
 
     Returns:
         Exact-span F1 of the saved model on the development split, 0–1.
 
     Raises:
-        InputError: unusable model or corpus, or an ``out`` that holds another run.
+        InputError: a model or corpus that cannot be used, or an ``out`` that contains another run.
     """
     out = Path(config.out)
     settings = out / "training.json"
     if resume and settings.is_file():
-        # Where things lie may change between two starts, what is done may not.
+        # Paths may change between two starts, everything else may not.
         stored = json.loads(settings.read_text()) | {"out": config.out, "data_dir": config.data_dir}
         changed = sorted(key for key, value in asdict(config).items() if stored.get(key) != value)
         if changed:
             raise InputError(
-                f"expected the settings of the run in {out}, got other {changed}; repeat them, or use another --out"
+                f"expected the settings of the run in {out}, got different {changed}; repeat them, or use another --out"
             )
     elif settings.exists():
         raise InputError(f"expected a new folder, got {out} with a run in it; add --resume, or use another --out")
@@ -260,28 +260,18 @@ def command_line(
     stage: str, doc: str | None, config_type: type[C], make_run: Callable[[C], Run[C]], argv: list[str] | None
 ) -> int:
     """The command line of a stage: an option for each setting, and ``--resume``; exit status 2 for bad input."""
-    parser = argparse.ArgumentParser(prog=f"python -m engine.training.{stage}", description=doc)
-    for field in fields(config_type):
-        required = field.default is MISSING
-        option = "--" + field.name.replace("_", "-")
-        if field.type == "bool":
-            parser.add_argument(option, action="store_true")
-            continue
-        parser.add_argument(
-            option,
-            type={"str": str, "int": int, "float": float}[str(field.type)],
-            required=required,
-            default=None if required else field.default,
-            help=None if required else f"default {field.default!r}",
-        )
-    parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
-    arguments = vars(parser.parse_args(argv))
+    parser: Any = HfArgumentParser(cast(Any, config_type), prog=f"python -m engine.training.{stage}", description=doc)
+    parser.add_argument("--resume", action="store_true", help="continue from the checkpoint in --out")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    resume = arguments.pop("resume")
     try:
-        f1 = train(make_run, config_type(**arguments), resume=resume)
+        config, others, unknown = parser.parse_args_into_dataclasses(
+            argv, return_remaining_strings=True, look_for_args_file=False
+        )
+        if unknown:
+            parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+        f1 = train(make_run, config, resume=others.resume)
     except InputError as error:
         print(error, file=sys.stderr)
         return 2
-    print(f"exact-span F1 on development: {f1:.4f}; the model is in {arguments['out']}")
+    print(f"exact-span F1 on development: {f1:.4f}; the model is in {config.out}")
     return 0

@@ -1,56 +1,53 @@
-"""A teacher's labels for unlabelled sentences: ``python -m engine.training.soft_labels``.
+"""Teachers' labels for unlabelled texts: ``python -m engine.training.soft_labels``.
 
-Sentences are joined into texts as long as abstracts. What is kept is word-level and without text: label distributions
-as uint8, by sentence number, together with the checksum of the file of sentences.
+Stored are label distributions of words, as uint8, and the checksum of the file of texts; no text.
 """
 
 from __future__ import annotations
 
 import argparse
-import gzip
-import hashlib
 import logging
 import sys
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
 from engine.errors import InputError
+from engine.text.labels import LabelSet
 from engine.text.windows import WordPieces
-from engine.text.words import split_words
 from engine.training.data import Example, make_examples
-from engine.training.teacher import load_teacher
+from engine.training.teacher import Teacher, load_teacher
+from engine.training.texts import Texts, read_texts
 
 logger = logging.getLogger(__name__)
 
-WORDS_PER_TEXT = 200
-SAVE_EVERY = 500  # texts
+SAVE_EVERY = 200  # texts
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SoftLabels:
-    """Label distributions of the words of the first sentences of a file.
+    """Label distributions of the words of a file's texts, or of the first of them.
 
-    ``targets`` uint8 ``(words, labels)``, rows sum to about 255; ``texts`` int64 ``(texts,)``: sentences that were
-    joined into each text; ``names``: the labels; ``sha256``: of the unpacked sentences' file.
+    ``targets``: uint8 ``(words, labels)``, rows sum to about 255.
+    ``counts``: int64 ``(texts,)``, words of each text.
+    ``names``: the labels.
+    ``sha256``: of the unpacked file of texts.
     """
 
     targets: np.ndarray
-    texts: np.ndarray
+    counts: np.ndarray
     names: tuple[str, ...]
     sha256: str
 
     def save(self, path: Path) -> None:
-        """Writes an ``.npz`` file, at once."""
+        """Writes an ``.npz`` file, replacing an older one in a single step."""
         fresh = path.with_name(path.name + ".new")
         with fresh.open("wb") as file:
-            np.savez_compressed(
-                file, targets=self.targets, texts=self.texts, names=np.array(self.names), sha256=np.array(self.sha256)
-            )
+            np.savez_compressed(file, targets=self.targets, counts=self.counts, names=self.names, sha256=self.sha256)
         fresh.replace(path)
 
     @classmethod
@@ -62,116 +59,116 @@ class SoftLabels:
         """
         try:
             with np.load(path) as file:
-                return cls(file["targets"], file["texts"], tuple(file["names"].tolist()), str(file["sha256"]))
-        except (OSError, KeyError, ValueError) as error:
+                return cls(file["targets"], file["counts"], tuple(file["names"].tolist()), str(file["sha256"]))
+        except (OSError, EOFError, KeyError, ValueError) as error:
             raise InputError(
                 f"expected soft labels in {path}, got none: {error}; "
                 "make them with python -m engine.training.soft_labels"
             ) from error
 
-    def examples(self, sentences: Path, pieces: WordPieces, names: tuple[str, ...]) -> list[Example]:
-        """Windows of all texts with their targets.
+    def match(self, texts: Texts) -> bool:
+        """Whether these are labels of the texts, or of the first of them."""
+        counts = [len(words) for words in texts.words[: len(self.counts)]]
+        return self.sha256 == texts.sha256 and self.counts.tolist() == counts
 
-        Raises:
-            InputError: other sentences or other labels than those that the teacher saw.
-        """
-        lines, sha256 = read_sentences(sentences)
-        if sha256 != self.sha256:
-            raise InputError(f"expected sentences with SHA-256 {self.sha256} in {sentences}, got another file; find it")
-        if names != self.names:
-            raise InputError(f"expected soft labels for {list(names)}, got {list(self.names)}; use another teacher")
-        examples: list[Example] = []
-        begin = 0
-        for words in islice(join_sentences(lines, self.texts.tolist()), len(self.texts)):
-            examples += make_examples(words, self.targets[begin : begin + len(words)], pieces)
-            begin += len(words)
-        return examples
+    def examples(self, texts: Texts, pieces: WordPieces) -> list[Example]:
+        """Windows of all labelled texts with their targets."""
+        ends = self.counts.cumsum()
+        parts = zip(texts.words, ends - self.counts, ends, strict=False)
+        return [e for words, begin, end in parts for e in make_examples(words, self.targets[begin:end], pieces)]
 
 
-def read_sentences(path: Path) -> tuple[list[str], str]:
-    """The lines of a text file, which may be gzipped, and the SHA-256 of its unpacked content.
-
-    Raises:
-        InputError: no such file.
-    """
-    try:
-        content = path.read_bytes()
-        content = gzip.decompress(content) if path.suffix == ".gz" else content
-        return content.decode().rstrip("\n").split("\n"), hashlib.sha256(content).hexdigest()
-    except (OSError, EOFError, UnicodeDecodeError) as error:
-        raise InputError(f"expected a file of sentences, one a line, got {path}: {error}; check the path") from error
+def columns_of(types: Sequence[str], labels: LabelSet) -> list[int]:
+    """The numbers of ``O`` and of all labels of some types, in the order of the types."""
+    return [0, *(label for type_ in types for label in range(1, len(labels)) if labels.type_of(label) == type_)]
 
 
-def sentences_per_text(sentences: Iterable[str]) -> Iterator[int]:
-    """How many sentences, one after the other, make texts of at least ``WORDS_PER_TEXT`` words."""
-    count = words = 0
-    for sentence in sentences:
-        count += 1
-        words += len(split_words(sentence))
-        if words >= WORDS_PER_TEXT:
-            yield count
-            count = words = 0
-    if count:
-        yield count
+def restrict(probabilities: np.ndarray, columns: Sequence[int]) -> np.ndarray:
+    """Distributions over some labels, the first of which is ``O``; what the other labels had is added to it."""
+    restricted = probabilities[:, columns]
+    restricted[:, 0] += 1 - restricted.sum(axis=1)
+    return restricted
 
 
-def join_sentences(sentences: Iterable[str], counts: Iterable[int]) -> Iterator[list[str]]:
-    """The words of texts that are made of so many sentences each."""
-    lines = iter(sentences)
-    for count in counts:
-        yield [line[start:end] for line in islice(lines, count) for start, end in split_words(line)]
+def ensemble(teachers: Sequence[Teacher], texts: Sequence[Sequence[str]]) -> Iterator[np.ndarray]:
+    """The mean of the teachers' label distributions, float32 ``(words, labels)`` for each text."""
+    for distributions in zip(*(teacher.probabilities(texts) for teacher in teachers), strict=True):
+        yield np.mean(distributions, axis=0)
 
 
-def label(teacher_folder: str, sentences: Path, count: int, out: Path) -> SoftLabels:
-    """Labels the first ``count`` sentences, and those that end the last text.
+def label(teachers: Sequence[Teacher], texts: Texts, types: Sequence[str], out: Path) -> SoftLabels:
+    """Labels texts.
 
-    What ``out`` already holds is kept, so a run that was cut goes on, and one with a larger count adds to it.
+    What ``out`` already holds is kept, so that an interrupted run continues.
+
+    Args:
+        teachers: with the same labels; their distributions are averaged.
+        texts: what to label.
+        types: those to store, out of the teachers'.
+        out: the ``.npz`` file.
 
     Raises:
-        InputError: no such teacher or file, or an ``out`` that was made from other sentences.
+        InputError: no texts, or an ``out`` with labels of other texts or types.
     """
-    teacher = load_teacher(teacher_folder)
-    names = tuple(teacher.labels.names)
-    lines, sha256 = read_sentences(sentences)
-    texts = np.fromiter(sentences_per_text(lines), dtype=np.int64)
-    texts = texts[: texts.cumsum().searchsorted(count) + 1]
-    parts, done = [np.zeros((0, len(names)), dtype=np.uint8)], 0
+    if not texts.words:
+        raise InputError("expected at least one text to label, got none; choose another --texts")
+    columns = columns_of(types, teachers[0].labels)
+    names = tuple(teachers[0].labels.names[column] for column in columns)
+    stored = SoftLabels(np.zeros((0, len(names)), dtype=np.uint8), np.zeros(0, dtype=np.int64), names, texts.sha256)
     if out.exists():
-        before = SoftLabels.load(out)
-        done = len(before.texts)
-        if before.sha256 != sha256 or before.names != names or before.texts.tolist() != texts[:done].tolist():
-            raise InputError(f"expected soft labels of the same sentences in {out}, got others; use another --out")
-        parts.append(before.targets)
-    labels = SoftLabels(np.concatenate(parts), texts[:done], names, sha256)
-    remaining = islice(join_sentences(lines, texts.tolist()), done, None)
-    bar = tqdm(teacher.probabilities(remaining), total=len(texts), initial=done, unit="text", disable=None)
+        stored = SoftLabels.load(out)
+        if not stored.match(texts) or stored.names != names:
+            raise InputError(
+                f"expected soft labels of the same texts and types in {out}, got others; use another --out"
+            )
+    done, total, started = len(stored.counts), len(texts.words), time.monotonic()
+    bar = tqdm(ensemble(teachers, texts.words[done:]), total=total, initial=done, unit="text", disable=None)
+    parts = [stored.targets]
     for number, probabilities in enumerate(bar, start=done + 1):
-        parts.append((probabilities * 255).round().astype(np.uint8))
-        if number % SAVE_EVERY == 0 or number == len(texts):
-            labels = SoftLabels(np.concatenate(parts), texts[:number], names, sha256)
-            labels.save(out)
-            parts = [labels.targets]
-            logger.info("%d of %d texts", number, len(texts))
-    return labels
+        parts.append((restrict(probabilities, columns) * 255).round().astype(np.uint8))
+        if number % SAVE_EVERY == 0 or number == total:
+            counts = np.array([len(words) for words in texts.words[:number]])
+            stored = SoftLabels(np.concatenate(parts), counts, names, texts.sha256)
+            stored.save(out)
+            parts = [stored.targets]
+            left = (time.monotonic() - started) / (number - done) * (total - number)
+            logger.info("%d of %d texts, %s left", number, total, tqdm.format_interval(left))
+    return stored
 
 
 def main(argv: list[str] | None = None) -> int:
     """The command line; exit status 2 for bad input."""
     parser = argparse.ArgumentParser(prog="python -m engine.training.soft_labels", description=__doc__)
-    parser.add_argument("--teacher", required=True, help="folder or hub id of a token-classification model")
-    parser.add_argument("--sentences", required=True, type=Path, help="text file, one sentence a line; may be gzipped")
-    parser.add_argument("--count", type=int, default=20_000, help="sentences to label (default 20000)")
-    parser.add_argument("--out", required=True, type=Path, help="the .npz file; a cut run goes on where it ended")
+    parser.add_argument(
+        "--teacher",
+        required=True,
+        help="folder or hub id of a token-classification model; several, by commas: their mean",
+    )
+    parser.add_argument(
+        "--texts", required=True, type=Path, help="one sentence a line, or .jsonl of whole texts; may end in .gz"
+    )
+    parser.add_argument(
+        "--types", help="comma-separated, default all; probabilities of other types are added to outside"
+    )
+    parser.add_argument("--out", required=True, type=Path, help="the .npz file; an interrupted run continues")
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     try:
-        if arguments.count < 1:
-            raise InputError(f"expected --count of 1 or more, got {arguments.count}; choose another")
-        labels = label(arguments.teacher, arguments.sentences, arguments.count, arguments.out)
+        texts = read_texts(arguments.texts)
+        teachers = [load_teacher(source) for source in arguments.teacher.split(",")]
+        known = teachers[0].labels
+        if any(teacher.labels.names != known.names for teacher in teachers):
+            raise InputError(
+                "expected teachers with the same types in the same order, got others; choose other teachers"
+            )
+        types = arguments.types.split(",") if arguments.types else known.types
+        if unknown := set(types) - set(known.types):
+            raise InputError(f"expected --types out of {list(known.types)}, got {sorted(unknown)}; choose among them")
+        labels = label(teachers, texts, types, arguments.out)
     except InputError as error:
         print(error, file=sys.stderr)
         return 2
-    print(f"{len(labels.targets)} words in {len(labels.texts)} texts labelled; they are in {arguments.out}")
+    print(f"labelled {len(labels.targets)} words in {len(labels.counts)} texts; the labels are in {arguments.out}")
     return 0
 
 

@@ -1,6 +1,6 @@
 """Fine-tunes a large encoder as the teacher of a small one: ``python -m engine.training.teacher``.
 
-The teacher is any Hugging Face encoder with a token-classification model; it needs no adapter and no gates.
+The teacher is any Hugging Face encoder that has a token-classification model; it needs no adapter and no gates.
 """
 
 from __future__ import annotations
@@ -9,11 +9,14 @@ import random
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from transformers import AutoModelForTokenClassification, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
@@ -21,30 +24,30 @@ from transformers.utils import logging as transformers_logging
 from engine.checkpoint import label_names
 from engine.data.corpora import Corpus
 from engine.errors import InputError, first_line
+from engine.model.chunks import by_text, chunks
 from engine.model.huggingface import huggingface_logits
 from engine.model.linear import LARGE_STEP
-from engine.model.packing import RaggedBatch
 from engine.text.documents import Entity
+from engine.text.labels import LabelSet
 from engine.text.scoring import Counts, count_documents
-from engine.text.windows import Window, WordPieces, load_tokenizer
-from engine.text.words import LabelSet, split_words
-from engine.training.data import Example, fold_unannotated, gold_examples, make_batches, pack
-from engine.training.loop import Run, TrainingConfig, command_line
+from engine.text.windows import WordPieces, load_tokenizer
+from engine.text.words import split_words
+from engine.training.data import Example, gold_examples, make_batches, pack, spread_outside
+from engine.training.loop import Run, TrainingConfig, command_line, option, other_default
+
+TEXTS_TOGETHER = 100  # whose windows are sorted by length
+MAX_ROWS = 1024  # in a batch
 
 
 @dataclass(frozen=True, kw_only=True)
 class TeacherConfig(TrainingConfig):
-    """Settings of a run.
+    """Settings of a run."""
 
-    Args:
-        backbone: folder or hub id of a Hugging Face encoder.
-    """
-
-    backbone: str
-    epochs: int = 4
-    lr: float = 6e-5
-    max_rows: int = 1024
-    average: float = 0.99
+    backbone: str = option("folder or hub id of a Hugging Face encoder")
+    epochs: int = other_default("epochs", 4)
+    lr: float = other_default("lr", 6e-5)
+    max_rows: int = other_default("max_rows", 1024)
+    average: float = other_default("average", 0.99)
 
 
 @dataclass(frozen=True)
@@ -58,48 +61,50 @@ class Teacher:
     tokenizer: PreTrainedTokenizerBase
     labels: LabelSet
 
-    @property
+    @cached_property
     def pieces(self) -> WordPieces:
-        """Windows as long as the model takes them; models of RoBERTa's kind leave their first two positions unused."""
+        """Windows as long as the model allows; models of RoBERTa's kind leave two positions unused."""
         limit = self.model.config.max_position_embeddings - 2
         return WordPieces(self.tokenizer, min(self.tokenizer.model_max_length, limit))
 
-    @torch.inference_mode()
     def probabilities(self, texts: Iterable[Sequence[str]]) -> Iterator[np.ndarray]:
         """Label distributions, float32 ``(words, labels)``, of each text, given as words; in the order of the texts."""
-        pieces = self.pieces
-        for words in texts:
-            windows = pieces.windows(words)
-            parts = [self._window(window) for window in windows]
-            yield np.concatenate(parts) if parts else np.zeros((0, len(self.labels)), dtype=np.float32)
+        remaining = iter(texts)
+        while together := list(islice(remaining, TEXTS_TOGETHER)):
+            yield from self._label(together)
 
-    def _window(self, window: Window) -> np.ndarray:
+    @torch.inference_mode()
+    def _label(self, texts: Sequence[Sequence[str]]) -> list[np.ndarray]:
+        found = []
         with torch.autocast(self.model.device.type, dtype=torch.bfloat16):
-            logits = huggingface_logits(self.model, RaggedBatch.from_windows([window]), LARGE_STEP)
-        own = slice(window.own - window.first, window.own_end - window.first)
-        return logits.float().softmax(-1)[own].numpy(force=True)
+            for chunk in chunks([self.pieces.windows(words) for words in texts], MAX_ROWS):
+                logits = huggingface_logits(self.model, chunk.batch)
+                found.append((chunk, logits.float().softmax(-1).numpy(force=True)))
+        return by_text(found, len(texts), len(self.labels))
 
 
 def load_teacher(source: str | Path, labels: LabelSet | None = None, dropout: float = 0.0) -> Teacher:
     """A teacher from a folder or hub id.
 
     Args:
-        source: a token-classification checkpoint, or with ``labels`` any encoder, which gets a fresh classifier.
-        labels: what a fresh classifier tells apart.
-        dropout: on hidden states, for training; none on attention, where it is slow.
+        source: a token-classification checkpoint, or with ``labels`` any encoder, which gets a new classifier.
+        labels: of a new classifier.
+        dropout: on hidden states, in training; attention has none, where it is slow.
 
     Raises:
         InputError: no such model.
     """
     transformers_logging.disable_progress_bar()
     transformers_logging.set_verbosity_error()
-    fresh: dict[str, Any] = {"hidden_dropout_prob": dropout, "attention_probs_dropout_prob": 0.0}
+    settings: dict[str, Any] = {"hidden_dropout_prob": dropout, "attention_probs_dropout_prob": 0.0}
     if labels is not None:
-        fresh["id2label"] = dict(enumerate(labels.names))
-        fresh["label2id"] = {name: index for index, name in enumerate(labels.names)}
+        settings["id2label"] = dict(enumerate(labels.names))
+        settings["label2id"] = {name: index for index, name in enumerate(labels.names)}
     try:
-        model = AutoModelForTokenClassification.from_pretrained(source, dtype=torch.float32, **fresh)
-    except Exception as error:  # as in engine.weights: many kinds, one meaning
+        model = AutoModelForTokenClassification.from_pretrained(
+            source, dtype=torch.float32, trust_remote_code=False, **settings
+        )
+    except Exception as error:  # as in engine.checkpoint: many kinds, one meaning
         raise InputError(
             f"expected a Hugging Face encoder, got {str(source)!r}: {first_line(error)}; check the path or hub id"
         ) from error
@@ -135,9 +140,7 @@ class TeacherTraining(Run[TeacherConfig]):
         types = dict.fromkeys(type_ for corpus in train for type_ in corpus.types)
         self.teacher = load_teacher(config.backbone, LabelSet(list(types)), config.dropout)
         self.examples = [
-            example
-            for corpus in train
-            for example in gold_examples(corpus.documents, self.teacher.pieces, self.teacher.labels, corpus.types)
+            example for corpus in train for example in gold_examples(corpus, self.teacher.pieces, self.teacher.labels)
         ]
         super().__init__(config, self.teacher.model)
 
@@ -147,9 +150,9 @@ class TeacherTraining(Run[TeacherConfig]):
 
     def loss(self, examples: list[Example]) -> Tensor:
         """Cross-entropy."""
-        batch, targets = pack(examples, self.accelerator.device)
-        log_probabilities = huggingface_logits(self.model, batch, LARGE_STEP).float().log_softmax(-1)
-        return -(targets * fold_unannotated(log_probabilities, examples)).sum(-1).mean()
+        packed = pack(examples, self.accelerator.device)
+        logits = huggingface_logits(self.model, packed.batch, LARGE_STEP).float()
+        return F.cross_entropy(logits, spread_outside(packed.targets, logits, packed.outside))
 
     def save(self, model: PreTrainedModel, folder: Path) -> None:
         """Writes a plain checkpoint."""

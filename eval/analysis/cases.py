@@ -6,9 +6,8 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from engine.inspection.trace import WordTrace
 from engine.text.documents import Entity
-from eval.analysis.comparison import Compared, overlap
+from eval.analysis.comparison import Compared, Word, overlap
 from eval.analysis.errors import Change, changes
 from eval.schema import CASES_OF_A_KIND
 
@@ -45,11 +44,11 @@ def case(compared: Compared, change: Change) -> dict[str, Any]:
     """One case: the entities of gold, dense and the strategy, and the words around with their labels and gates."""
     near = [other for other in (*compared.found, *compared.found_by_dense) if overlap(change.entity, other)]
     shown = compared.words_of(change.entity, *near)
-    first, end = max(0, shown[0] - AROUND), min(len(compared.result.words), shown[-1] + 1 + AROUND)
+    first, end = max(0, shown[0] - AROUND), min(len(compared.run.words), shown[-1] + 1 + AROUND)
     names = compared.label_set.names
     sides = {"gold": compared.gold, "dense": compared.found_by_dense, compared.strategy: compared.found}
     labels = [compared.labels(entities) for entities in sides.values()]
-    words = compared.result.trace.words
+    words = compared.run.words
     return {
         "part": change.part,
         "outcome": change.outcome,
@@ -64,6 +63,5 @@ def _near(entity: Entity, entities: Iterable[Entity]) -> list[tuple[str, str]]:
     return [(other.type, other.text) for other in entities if overlap(entity, other)]
 
 
-def _word(word: WordTrace, labels: list[str]) -> dict[str, Any]:
-    gates = [(gate.layer, gate.label, gate.probability) for gate in word.gates]
-    return {"text": word.text, "labels": labels, "state": word.state, "layer": word.layer, "gates": gates}
+def _word(word: Word, labels: list[str]) -> dict[str, Any]:
+    return {"text": word.text, "labels": labels, "state": word.state, "layer": word.layer, "gates": word.gates}

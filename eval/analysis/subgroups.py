@@ -17,11 +17,10 @@ from itertools import combinations
 
 import numpy as np
 
-from engine.inspection.trace import WordTrace
 from engine.text.documents import Document, Entity
 from engine.text.scoring import Counts, count_matches
 from eval import schema
-from eval.analysis.comparison import Compared
+from eval.analysis.comparison import Compared, Word
 from eval.schema import DENSE, MIN_SUPPORT, OF_TRAINING
 from eval.statistics import resamples
 
@@ -55,7 +54,7 @@ class Mention:
     """A gold mention or a prediction, its words, its document, and mention counts of training (``None``: not known)."""
 
     entity: Entity
-    words: Sequence[WordTrace]
+    words: Sequence[Word]
     document: Document
     document_words: int
     training: Mapping[str, int] | None
@@ -140,7 +139,7 @@ class Subgroups:
                 tally.all_layers += self._layers
 
     def _grouped(self, compared: Compared, entities: Iterable[Entity]) -> dict[Group, list[Mention]]:
-        words = compared.result.trace.words
+        words = compared.run.words
         starts, ends = [word.start for word in words], [word.end for word in words]
         groups: dict[Group, list[Mention]] = {}
         for entity in entities:

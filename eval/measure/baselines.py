@@ -29,10 +29,11 @@ from engine.inspection.trace import Latency
 from engine.model.chunks import Slot
 from engine.model.huggingface import pad
 from engine.model.packing import RaggedBatch
-from engine.tagger import DTYPES, Engine
+from engine.tagger import Engine
 from engine.text.documents import Entity
+from engine.text.labels import LabelSet
 from engine.text.windows import Window, WordPieces, load_tokenizer
-from engine.text.words import LabelSet, split_words
+from engine.text.words import split_words
 
 NAMES = ("hf-pipeline", "onnx", "onnx-int8")
 
@@ -134,7 +135,7 @@ def _pipeline(engine: Engine) -> tuple[Classify, dict[str, str]]:
     model: Any = load_huggingface(engine.source)
     tagger: Any = pipeline(
         "token-classification",
-        model=model.to(DTYPES[engine.dtype]),
+        model=model.to(engine.precision.torch_dtype),
         tokenizer=tokenizer,
         device=engine.device,
         aggregation_strategy="none",

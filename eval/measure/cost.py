@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
-from engine.model.linear import PACKABLE
+from engine.model.operators import flop_formulas
 from engine.pruning.strategy import Strategy
 from engine.tagger import Engine
 from eval import schema
@@ -91,18 +91,11 @@ def texts_needed(batch_sizes: Sequence[int]) -> int:
 
 def count(engine: Engine, texts: Sequence[str], strategy: Strategy) -> float:
     """Multiply-adds of calls on the texts, one by one, by torch's counter; rows that rounding adds count."""
-    unknown: dict[Any, Any] = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention}
-    if PACKABLE:
-        unknown[torch.ops.mkldnn._linear_pointwise] = _packed_linear
-    counter = FlopCounterMode(display=False, custom_mapping=unknown)
+    attention: dict[Any, Any] = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention}
+    counter = FlopCounterMode(display=False, custom_mapping=attention | flop_formulas())
     with counter:
         engine.tag_batch(texts, strategy, batch_size=1)
     return counter.get_total_flops() / 2
-
-
-def _packed_linear(rows: torch.Size, weight: torch.Size, *_: Any, **__: Any) -> int:
-    """What the counter does not know: a multiply with packed weights."""
-    return 2 * rows.numel() * weight[0]
 
 
 def _attention(query: torch.Size, key: torch.Size, value: torch.Size, *_: Any, **__: Any) -> int:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from seqeval.scheme import IOB2, Entities
 
 from engine.text.documents import Document, Entity
+from engine.text.labels import LabelSet
 from engine.text.scoring import Counts, count_matches
-from engine.text.words import LabelSet, split_words
+from engine.text.words import split_words
 
 
 @dataclass(frozen=True)

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from demo.app import build_demo
 from demo.page.theme import LAUNCH
-from demo.screenshot import HEIGHT, browser_path, chromium, served
-from engine import Engine
+from demo.tools.screenshot import HEIGHT
+from demo.tools.serving import browser_path, chromium, serve_app
+from engine import Engine, load_engine
 
 
 @pytest.fixture(scope="session")
 def app_url() -> Iterator[str]:
-    with served() as (url, _):
+    with serve_app() as (url, _):
         yield url
 
 
@@ -31,7 +33,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def open_page(browser: Any, app_url: str) -> Iterator[Callable[..., Any]]:
-    """Opens the app; in the end, no page may have asked another host for anything or have written an error."""
+    """Opens the app; afterwards, no page may have asked another host for anything or have logged an error."""
     contexts: list[Any] = []
     foreign: list[str] = []
     errors: list[str] = []
@@ -69,3 +71,9 @@ def url(engine: Engine) -> Iterator[str]:
     _, local, _ = demo.launch(prevent_thread_lock=True, quiet=True, **LAUNCH)
     yield local
     demo.close(verbose=False)
+
+
+@pytest.fixture(scope="session")
+def plain_engine(plain_folder: Path) -> Engine:
+    """An engine whose model has no gates."""
+    return load_engine(plain_folder)

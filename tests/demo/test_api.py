@@ -12,8 +12,7 @@ import pytest
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 
-from demo.limits import QUEUE
-from demo.settings import MAX_CHARACTERS
+from demo.limits import MAX_CHARACTERS, QUEUE
 from engine import Engine
 
 TEXT = "Famotidine-associated delirium. Six patients on famotidine had delirium; all recovered."
@@ -101,7 +100,7 @@ class TestCompare:
         strategies = "rule,entropy,random@rule"
         found = client.predict(TEXT, strategies=strategies, lambda_=1.25, api_name="/compare")["strategies"]
         assert found["rule"]["strategy"]["controller"]["lambda"] == 1.25
-        assert found["random@rule"]["strategy"]["controller"]["replays"] == found["rule"]["strategy"]
+        assert found["random@rule"]["strategy"]["replays"] == found["rule"]["strategy"]
         assert "lambda" not in found["entropy"]["strategy"]["controller"]
 
     @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from demo.examples import EXAMPLES
 pytestmark = pytest.mark.slow
 
 HOSTILE = "<img src=x onerror=\"document.title='stolen'\"> ${1+1} {{7*7}} `x` nausea <script>alert(1)</script>"
-OWN = [".card", ".conditions", ".notice", ".layers", ".why", ".plot", ".footer"]
+OWN = [".card", ".note", ".alert", ".layers", ".why", ".plot", ".footer"]
 TABS = ["Compare", "Layer by layer", "Why", "Frontier", "Batch", "Take away"]
 READY = {"Frontier": ".plot img", "Take away": "a[href*=strategies]"}  # what is drawn when the tab is chosen
 
@@ -74,7 +74,7 @@ class TestCompare:
         details = page.locator(".card", has_text="entropy").locator("details")
         details.locator("summary").click()
         assert details.locator("li.kept").first.is_visible()
-        assert "left at layer" in details.inner_text()
+        assert "left after layer" in details.inner_text()
 
     def test_an_empty_text_gives_a_message(self, open_page: Any) -> None:
         page = open_page()
@@ -92,17 +92,17 @@ class TestLayers:
         slider.focus()
         slider.press("Home")
         assert set(page.locator(".layers .words .word").evaluate_all("all => all.map(w => w.dataset.state)")) == {
-            "alive"
+            "kept"
         }
         assert page.locator(".layers .words .entity.decided").count() == 0
         for _ in range(2):
             slider.press("ArrowRight")
         assert "layer 2 of 6" in page.locator(".layers .at").inner_text()
-        assert early.get_attribute("data-state") == "gone"
-        assert late.get_attribute("data-state") == "alive"
+        assert early.get_attribute("data-state") == "left"
+        assert late.get_attribute("data-state") == "kept"
         assert page.locator(".counts li[data-current]").get_attribute("data-layer") == "2"
         slider.press("End")
-        assert late.get_attribute("data-state") == "gone"
+        assert late.get_attribute("data-state") == "left"
         assert (
             page.locator(".layers .words .entity.decided").count() == page.locator(".layers .words .entity").count() > 0
         )
@@ -124,14 +124,14 @@ class TestLayers:
     def test_words_and_strip_are_linked_by_pointer_and_keyboard(self, open_page: Any) -> None:
         page = open_page()
         tab(page, "Layer by layer")
-        page.locator(".strip i").nth(3).hover()
+        page.locator(".depths i").nth(3).hover()
         assert page.locator(".words .word[data-pointed]").get_attribute("data-word") == "3"
         words = page.locator(".layers .words .word")
         words.first.focus()
         page.keyboard.press("ArrowRight")
         page.keyboard.press("ArrowRight")
         assert page.evaluate("document.activeElement.dataset.word") == "2"
-        assert page.locator(".strip i[data-pointed]").get_attribute("data-word") == "2"
+        assert page.locator(".depths i[data-pointed]").get_attribute("data-word") == "2"
         assert page.locator(".pointed").inner_text() == words.nth(2).get_attribute("aria-label")
         page.keyboard.press("End")
         assert page.evaluate("document.activeElement.dataset.word") == str(words.count() - 1)
@@ -142,8 +142,12 @@ class TestLayers:
         page.get_by_role("button", name="Symbols and scripts").click()
         tab(page, "Layer by layer")
         page.get_by_role("tabpanel").get_by_label("entropy+recovery").check()
-        page.locator(".layers .words .word[data-state=back]").first.wait_for()
-        assert page.locator(".strip i[data-back]").count() == page.locator(".words .word[data-back]").count() > 0
+        page.locator(".layers .words .word[data-state=recovered]").first.wait_for()
+        assert (
+            page.locator(".depths i[data-recovered]").count()
+            == page.locator(".words .word[data-state=recovered]").count()
+            > 0
+        )
 
 
 class TestWhy:

@@ -52,14 +52,14 @@ def test_batch_can_be_cancelled_and_the_app_goes_on(open_page: Any, tmp_path: Pa
     page.get_by_role("button", name="Tag the file").click()
     page.get_by_text("of 400 documents tagged").wait_for(timeout=60_000)
     page.get_by_role("button", name="Cancel", exact=True).click()
-    page.get_by_text("Cancelled. The tables show what was tagged before.").wait_for()
+    page.get_by_text("Cancelled. The tables show the documents tagged until then.").wait_for()
     assert page.locator("a[href*='tagged-dense.jsonl']").count() == 0
     tab(page, "Compare")
     page.get_by_label("Text", exact=True).fill("Naloxone.")
     page.get_by_role("button", name="Compare", exact=True).click()
     page.locator(".tokens", has_text="Naloxone").first.wait_for(timeout=60_000)
     tab(page, "Batch")
-    page.get_by_text("Cancelled. The tables show what was tagged before.").wait_for()
+    page.get_by_text("Cancelled. The tables show the documents tagged until then.").wait_for()
 
 
 def test_frontier_shows_plots_with_captions(open_page: Any) -> None:
@@ -79,7 +79,7 @@ def test_a_trace_can_be_downloaded_and_holds_a_hostile_text_as_text(open_page: A
     link = page.get_by_role("link", name="Link to this page").get_attribute("href")
     assert "example" not in link
     assert "nausea" not in link
-    page.get_by_role("button", name="Make the trace").click()
+    page.get_by_role("button", name="Create the trace").click()
     page.locator("a[href*='trace.json']").first.wait_for(timeout=60_000)
     with page.expect_download() as download:
         page.locator("a[href*='trace.json']").first.click()

@@ -1,4 +1,4 @@
-"""Files of users: whatever is in them, what is sound is read, what is wrong is told briefly, and nothing is deleted."""
+"""Uploads: whatever is in them, what can be read is read, what is wrong is named briefly, and nothing is deleted."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_endless_nesting_loses_one_document(tmp_path: Path, name: str, hostile: 
     assert problem in problems.listed[0]
 
 
-def test_a_file_of_nothing_but_problems_is_soon_done_with(tmp_path: Path) -> None:
+def test_a_file_of_nothing_but_problems_takes_little_time(tmp_path: Path) -> None:
     path = tmp_path / "broken.jsonl"
     path.write_text("{\n" * (MAX_BYTES // 2))
     begin = time.monotonic()
@@ -69,7 +69,7 @@ def test_the_file_stays(tmp_path: Path) -> None:
     assert read(path) == read(path) == (["mine"], Problems())
 
 
-def test_a_file_that_is_gone_can_be_uploaded_again(tmp_path: Path) -> None:
+def test_a_missing_file_can_be_uploaded_again(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=GONE):
         read(tmp_path / "none.txt")
 

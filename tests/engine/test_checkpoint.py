@@ -1,13 +1,14 @@
+import json
 import shutil
 
 import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
-from transformers import AutoModelForTokenClassification, BertForTokenClassification, BertModel, DistilBertConfig
+from transformers import AlbertConfig, AutoModelForTokenClassification, BertForTokenClassification, BertModel
 
 from engine import InputError, load_engine
-from engine.checkpoint import load_weights, write_checksums
+from engine.checkpoint import _optional_file, load_weights, write_checksums
 from engine.tagger import Engine
 from tests.conftest import TEXT, tiny_config
 
@@ -46,8 +47,8 @@ def test_a_damaged_file_is_named(folder):
 
 
 def test_another_architecture_is_refused(tmp_path):
-    DistilBertConfig().save_pretrained(tmp_path)
-    with pytest.raises(InputError, match=r"expected a model of type \['bert'\], got 'distilbert'"):
+    AlbertConfig().save_pretrained(tmp_path)
+    with pytest.raises(InputError, match=r"expected an encoder of type bert, .*, got a model of type 'albert'"):
         load_engine(tmp_path)
 
 
@@ -64,10 +65,10 @@ def test_an_encoder_without_a_classifier_is_refused(tmp_path, tokenizer):
         load_engine(tmp_path)
 
 
-def test_labels_that_are_not_iob2_are_refused(tmp_path, tokenizer):
+def test_labels_that_follow_no_scheme_are_refused(tmp_path, tokenizer):
     BertForTokenClassification(tiny_config(len(tokenizer))).save_pretrained(tmp_path)
     tokenizer.save_pretrained(tmp_path)
-    with pytest.raises(InputError, match=r"expected the labels O, B-TYPE, I-TYPE \(IOB2\), got"):
+    with pytest.raises(InputError, match="give what they mean with --labels FILE"):
         load_engine(tmp_path)
 
 
@@ -114,3 +115,47 @@ def test_the_sum_tells_weights_apart(model_folder):
     changed = load_weights(model_folder)
     next(changed.model.parameters()).data[0, 0] += 1
     assert Engine(changed).digest != engine.digest
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        json.dumps(["B-Disease", "I-Disease", "O", "B-Chemical", "I-Chemical"]),
+        json.dumps({"LABEL_0": "B-Disease", "1": "I-Disease", "2": "O", "3": "B-Chemical", "LABEL_4": "I-Chemical"}),
+        "B-Disease\nI-Disease\nO\nB-Chemical\nI-Chemical\n",
+    ],
+)
+def test_labels_without_meaning_get_one_from_a_file(plain_folder, tmp_path, content):
+    folder = shutil.copytree(plain_folder, tmp_path / "nameless")
+    config = json.loads((folder / "config.json").read_text())
+    names = {str(index): f"LABEL_{index}" for index in range(5)}
+    config |= {"id2label": names, "label2id": {name: int(index) for index, name in names.items()}}
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(InputError, match="--labels FILE"):
+        load_engine(folder)
+    (tmp_path / "labels").write_text(content)
+    engine = load_engine(folder, labels=tmp_path / "labels")
+    assert engine.labels.types == ("Disease", "Chemical")
+    dense, hf = engine.tag(TEXT, "dense"), engine.tag(TEXT, "hf")
+    assert dense.entities
+    assert [e.key for e in dense.entities] == [e.key for e in hf.entities]
+
+
+def test_a_file_of_labels_must_have_one_for_each_logit(plain_folder, tmp_path):
+    (tmp_path / "labels").write_text("O\nB-Disease")
+    with pytest.raises(InputError, match=r"expected 5 labels in .*labels, one for each logit, got 2"):
+        load_engine(plain_folder, labels=tmp_path / "labels")
+    with pytest.raises(InputError, match="expected a file of labels"):
+        load_engine(plain_folder, labels=tmp_path / "absent")
+
+
+def test_optional_files_of_a_model_on_the_hub_come_from_its_cache_and_may_be_missing(tmp_path, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    model = tmp_path / "models--owner--name"
+    (model / "refs").mkdir(parents=True)
+    (model / "refs" / "main").write_text("0" * 40)
+    snapshot = model / "snapshots" / ("0" * 40)
+    snapshot.mkdir(parents=True)
+    (snapshot / "gates.safetensors").touch()
+    assert _optional_file("owner/name", "gates.safetensors") == snapshot / "gates.safetensors"
+    assert _optional_file("owner/name", "operating_points.json") is None

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -5,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine import InputError, load_engine
+from engine.model.operators import int8_works
 from engine.model.packing import RaggedBatch
 from engine.pruning.controllers import EntropyController
 from engine.pruning.forward import run
@@ -141,7 +144,7 @@ def test_knobs_and_points_reach_the_strategy(engine):
 
 def test_stored_points_are_used(weights):
     stored = {"entropy": {"fast": Strategy("entropy", (1,), EntropyController(0.33), "fast").to_json()}}
-    engine = Engine(type(weights)(weights.source, weights.model, weights.tokenizer, stored))
+    engine = Engine(replace(weights, points=stored))
     assert engine.strategy("entropy", "fast").knobs()["max_entropy"] == 0.33
     assert engine.strategy("random", "fast").gates == (1,)
     assert engine.strategy("rule").point == "default"
@@ -156,7 +159,7 @@ def test_a_name_may_have_a_point_of_its_own(weights):
             for point, entropy in (("balanced", 0.2), ("fast", 0.4))
         }
     }
-    engine = Engine(type(weights)(weights.source, weights.model, weights.tokenizer, stored))
+    engine = Engine(replace(weights, points=stored))
     fast, balanced = engine.strategy("entropy:fast", "balanced"), engine.strategy("entropy")
     assert (fast.name, fast.kind, fast.point, fast.knobs()["max_entropy"]) == ("entropy:fast", "entropy", "fast", 0.4)
     assert (balanced.kind, balanced.point) == ("entropy", "balanced")
@@ -215,3 +218,23 @@ def test_an_engine_owns_its_weights(weights):
         next(second.model.parameters()).zero_()
     assert {parameter.dtype for parameter in first.model.parameters()} == {torch.float32}
     np.testing.assert_array_equal(first.tag(TEXT, "dense").probabilities, before)
+
+
+def test_int8_finds_nearly_the_same_and_auto_says_what_it_chose(weights, engine):
+    int8_works() or pytest.skip("no VNNI here")
+    eight, full = Engine(weights, "int8").tag(TEXT, "dense"), engine.tag(TEXT, "dense")
+    assert (eight.probabilities.argmax(1) == full.probabilities.argmax(1)).mean() > 0.9
+    assert Engine(weights, "auto").dtype in ("float32", "bfloat16", "int8")
+    assert {parameter.dtype for parameter in engine.model.parameters()} == {torch.float32}  # not changed by the others
+
+
+@pytest.mark.parametrize("strategy", ["dense", "entropy", PRUNES, "entropy+recovery"], ids=str)
+@pytest.mark.parametrize("context", ["drop", "freeze"])
+def test_int8_runs_every_strategy_and_a_batch_equals_its_texts_one_by_one(weights, strategy, context):
+    int8_works() or pytest.skip("no VNNI here")
+    engine = Engine(weights, "int8")
+    chosen = engine.strategy(strategy)
+    chosen = chosen.with_knobs(context=context) if chosen.prunes else chosen
+    texts = [TEXT, "Nausea.", TEXT[20:], TEXT * 4]
+    for text, together in zip(texts, engine.tag_batch(texts, chosen, batch_size=4), strict=True):
+        np.testing.assert_allclose(together.probabilities, engine.tag(text, chosen).probabilities, atol=2e-5)

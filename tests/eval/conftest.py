@@ -5,7 +5,7 @@ import pytest
 from engine.data.corpora import Corpus, load_corpus
 from engine.pruning.strategy import Strategy
 from engine.tagger import Engine
-from eval.analysis.run import analyse, number_of_calls
+from eval.measure.analyses import analyse, number_of_calls
 from eval.report import SAMPLE
 
 KNOBS = {"gates": (1, 2), "max_entropy": 0.45, "exit_entities": True}

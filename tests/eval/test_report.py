@@ -289,7 +289,7 @@ def test_a_training_split_that_is_not_to_be_had_is_noted_before_anything_is_time
         assert not (tmp_path / "run.jsonl").exists()
         raise InputError("expected train of it, got none; download it:\n  places")
 
-    monkeypatch.setattr("eval.analysis.run.training_documents", missing)
+    monkeypatch.setattr("eval.measure.analyses.training_documents", missing)
     options = ("--model", str(model_folder), "--limit", "1", "--batch-size", "1", "--strategies", "dense")
     assert run(*options, "--out", str(tmp_path)) == 0
     text = (tmp_path / "report.md").read_text()

@@ -1,4 +1,4 @@
-"""Reading and writing documents, one module a format. Reading streams; a broken document is named.
+"""Reading and writing documents, one module for each format. Readers stream; errors name the broken document.
 
 | format | suffix | recognised from the content by |
 | --- | --- | --- |
@@ -72,15 +72,15 @@ _SUFFIXES = {
 }
 _PUBTATOR_LINE = re.compile(rb"^(\S+\|[ta]\||\S[^\t]*\t\d+\t\d+\t)")
 _CONLL_LINE = re.compile(rb"^(-DOCSTART-|[^\s][^\t]*(\t[^\t]*)*\t(O|[BI]-\S+)\s*$)")
-_PEEK = 20  # lines in which a format shows itself, should the first ones be broken
-_PIECE = 1 << 16  # bytes: a file without line breaks is not read at once
+_PEEK = 20  # lines from which a format is recognised, even if the first ones are broken
+_PIECE = 1 << 16  # bytes; a file without line breaks is read in pieces
 
 
 def read_documents(path: str | Path, on_error: OnError = fail) -> Iterator[Document]:
-    """Documents of a file, one by one; the format goes by the suffix, else by the content (see the module).
+    """Documents of a file, one by one. The suffix decides on the format, else the content (see the module).
 
     Args:
-        path: the file, UTF-8 (XML: as it declares); it is read once, so a pipe will do.
+        path: the file, UTF-8 (XML: as declared); it is read once, so a pipe works.
         on_error: called with each broken document, which is then left out; the default raises.
 
     Raises:

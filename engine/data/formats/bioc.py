@@ -1,6 +1,6 @@
 """BioC XML: collections of documents of passages (or sentences) with annotations at character offsets.
 
-Read with expat, which streams, knows the line of everything, fetches nothing, and lets us refuse entity declarations.
+Read with expat, which streams, knows line numbers, fetches nothing, and lets us refuse entity declarations.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class _Builder:
         elif name == "location" and self.open:
             self.open[-1].locations.append((attributes.get("offset", ""), attributes.get("length", "")))
         elif name == "relation" and self.open:
-            self.open.append(_Node(name, self.parser.CurrentLineNumber))  # passed over with its infons
+            self.open.append(_Node(name, self.parser.CurrentLineNumber))  # skipped with its infons
 
     def _end(self, name: str) -> None:
         if not self.open:
@@ -110,14 +110,14 @@ def read_bioc(chunks: Iterable[bytes], file: str = "<chunks>", on_error: OnError
     """Documents of a BioC XML collection.
 
     Passages stand at their offsets (characters), gaps between them become a line break and blanks. ``title_end`` is
-    set where the first passage is a title and parted by a blank from the next. An annotation with several locations
+    set where the first passage is a title and separated by a blank from the next. An annotation with several locations
     is one entity from the first to the last; single mentions of a composite one (``CompositeRole``) and relations are
-    passed over.
+    ignored.
 
     Args:
-        chunks: the file in pieces of any size; a document is given as soon as its end is read.
+        chunks: the file in pieces of any size; a document is yielded as soon as its end is read.
         file: a name for messages.
-        on_error: see `engine.data.formats.read_documents`. Nothing can be read behind XML that is not well-formed.
+        on_error: see `engine.data.formats.read_documents`. Nothing can be read after XML that is not well-formed.
     """
     builder = _Builder(file)
     seen: set[str] = set()
@@ -138,7 +138,7 @@ def read_bioc(chunks: Iterable[bytes], file: str = "<chunks>", on_error: OnError
             problem = error
         except expat.ExpatError as error:
             inside = builder.open[0].fields.get("id") if builder.open else None
-            message = f"expected well-formed XML, got {expat.ErrorString(error.code)}; mend the file"
+            message = f"expected well-formed XML, got {expat.ErrorString(error.code)}; fix the file"
             problem = FormatError(file, error.lineno, inside, message)
         yield from finished()
         if problem:
@@ -157,7 +157,7 @@ def _document(node: _Node, file: str, seen: set[str]) -> Document:
         if number == 0 and "title" in (passage.infons.get(key, "").lower() for key in ("type", "section_type")):
             title_end = len(text)
     if title_end is not None and text[title_end : title_end + 1].strip():
-        title_end = None  # a title is parted from what follows
+        title_end = None  # a title is separated from what follows
     entities = [_entity(one, text, file, identifier) for one in node.of("annotation") if _counts(one)]
     claim(identifier, seen, file, node.line)
     return Document(identifier, text, tuple(sorted(entities)), title_end)
@@ -165,7 +165,7 @@ def _document(node: _Node, file: str, seen: set[str]) -> Document:
 
 def _number(value: str, node: _Node, file: str, identifier: str) -> int:
     if not value.strip().isdecimal():
-        problem = f"expected a whole number as offset or length of the {node.kind}, got {value!r}; mend it"
+        problem = f"expected a whole number as offset or length of the {node.kind}, got {value!r}; fix it"
         raise FormatError(file, node.line, identifier, problem)
     return int(value)
 
@@ -174,7 +174,7 @@ def _placed(text: str, node: _Node, file: str, identifier: str) -> str:
     offset = _number(node.fields.get("offset", ""), node, file, identifier)
     gap = offset - len(text)
     if not 0 <= gap <= MAX_GAP:
-        problem = f"expected an offset of {len(text)} characters or a little more, got {offset}; mend it"
+        problem = f"expected an offset of {len(text)} characters or a little more, got {offset}; fix it"
         raise FormatError(file, node.line, identifier, problem)
     return text + "\n"[:gap] + " " * (gap - 1) + node.fields.get("text", "")
 
@@ -190,17 +190,17 @@ def _entity(node: _Node, text: str, file: str, identifier: str) -> Entity:
         raise FormatError(file, node.line, identifier, problem)
     start, end = min(offset for offset, _ in spans), max(offset + length for offset, length in spans)
     if not start < end <= len(text):
-        problem = f"expected a span inside the text of {len(text)} characters, got {start}–{end}; mend the location"
+        problem = f"expected a span inside the text of {len(text)} characters, got {start}–{end}; fix the location"
         raise FormatError(file, node.line, identifier, problem)
     found, mention = text[start:end], node.fields.get("text")
     if len(spans) == 1 and mention is not None and _BLANK.sub(" ", mention) != _BLANK.sub(" ", found):
-        problem = f"expected {mention!r} at {start}–{end}, got {found!r} in the text; mend the location or the text"
+        problem = f"expected {mention!r} at {start}–{end}, got {found!r} in the text; fix the location or the text"
         raise FormatError(file, node.line, identifier, problem)
     concept = next((node.infons[key] for key in _CONCEPTS if key in node.infons), "")
     try:
         score = float(node.infons.get("score", 1))
     except ValueError as error:
-        problem = f"expected a number as score, got {node.infons['score']!r}; mend it"
+        problem = f"expected a number as score, got {node.infons['score']!r}; fix it"
         raise FormatError(file, node.line, identifier, problem) from error
     return Entity(start, end, node.infons["type"], found, score, concept, node.infons.get("parts", ""))
 
@@ -208,7 +208,7 @@ def _entity(node: _Node, text: str, file: str, identifier: str) -> Entity:
 def write_bioc(document: Document) -> str:
     """The document as a BioC ``<document>``; a file needs ``BIOC_HEAD`` before and ``BIOC_FOOT`` after its documents.
 
-    Characters that XML cannot hold (most control characters) become U+FFFD, one for one, so that offsets stay.
+    Characters that XML cannot hold (most control characters) become U+FFFD, one for one, so that offsets stay valid.
     """
     text, title_end = document.text, document.title_end
     passages = [("", 0, text)]

@@ -1,4 +1,4 @@
-"""What the readers share: bytes to text, ids that stand once, and how a broken document is told."""
+"""What the readers share: decoding, unique ids, and how a broken document is reported."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ def decoded(raw: bytes, file: str, number: int, document: str | None) -> str:
 
 
 def claim(identifier: str, seen: set[str], file: str, line: int) -> None:
-    """Notes the id of a document.
+    """Records the id of a document.
 
     Raises:
-        FormatError: another document has it already.
+        FormatError: another document has this id.
     """
     if identifier in seen:
-        problem = "expected an id of its own, got one that stands above; rename it"
+        problem = "expected a unique id, got one that is used above; rename it"
         raise FormatError(file, line, identifier, problem)
     seen.add(identifier)
 
 
 def flat(text: str) -> str:
-    """The text on one line without tabs: each tab and line break becomes a blank, so that offsets stay."""
+    """The text on one line without tabs: each tab and line break becomes a space, so that offsets stay valid."""
     return re.sub(r"[\t\r\n]", " ", text)

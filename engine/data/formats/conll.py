@@ -1,7 +1,7 @@
 """CoNLL: ``token<TAB>tag`` with IOB2 tags, a blank line between sentences, ``-DOCSTART-`` before each document.
 
-`write_conll` puts what two columns have no room for (id, text, title) behind ``-DOCSTART-`` as JSON, on a line that
-readers of the format pass over; `read_conll` takes it from there, so that offsets survive.
+`write_conll` puts what does not fit in two columns (id, text, title) after ``-DOCSTART-`` as JSON, on a line that other
+readers of the format skip; `read_conll` reads it back, so that offsets survive.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ import numpy as np
 from engine.data.formats.common import OnError, claim, decoded, fail, flat
 from engine.errors import FormatError
 from engine.text.documents import Document, Entity
-from engine.text.words import LabelSet, Span, split_words
+from engine.text.labels import LabelSet
+from engine.text.words import Span, split_words
 
 _START = "-DOCSTART-"
 _TAG = re.compile(r"O|[BI]-.+")
@@ -31,7 +32,7 @@ def check_tag(tag: str) -> str | None:
 
 
 def place_tokens(sentences: Iterable[Sequence[str]]) -> tuple[str, list[Span]]:
-    """A text of the tokens, joined by blanks and sentences by line breaks, and where each token stands in it."""
+    """The text of the tokens, joined by spaces, sentences by line breaks, and the span of each token in it."""
     parts: list[str] = []
     spans: list[Span] = []
     end = -1
@@ -44,7 +45,7 @@ def place_tokens(sentences: Iterable[Sequence[str]]) -> tuple[str, list[Span]]:
 
 
 def entities_of_tags(text: str, spans: Sequence[Span], tags: Sequence[str]) -> tuple[Entity, ...]:
-    """Entities of IOB2 tags, decoded like predictions: an inside tag without a head becomes one."""
+    """Entities of IOB2 tags, decoded like predictions: an inside tag that continues no entity begins one."""
     labels = LabelSet(sorted({tag[2:] for tag in tags if tag != "O"}))
     return labels.decode(text, spans, np.eye(len(labels))[[labels.names.index(tag) for tag in tags]])
 
@@ -63,9 +64,9 @@ class _Block:
 def read_conll(lines: Iterable[bytes], file: str = "<lines>", on_error: OnError = fail) -> Iterator[Document]:
     """Documents of CoNLL lines.
 
-    Columns are parted by tabs, else by blanks; the first is the token, the last the tag. Where no ``-DOCSTART-`` opens
-    the file, every sentence is a document. Text is the tokens joined by blanks and sentences by line breaks, unless
-    `write_conll` left the original; ids are numbers, likewise.
+    Columns are separated by tabs, else by spaces; the first is the token, the last the tag. In a file that does not
+    begin with ``-DOCSTART-`` every sentence is a document. Text and id are those that `write_conll` stored, else the
+    tokens joined by spaces, sentences by line breaks, and a number.
 
     Args:
         lines: raw lines.
@@ -116,7 +117,7 @@ def _add(block: _Block, line: str, start: bool, file: str, number: int) -> None:
     if not line.strip():
         return
     if len(columns) < 2 or not columns[0].strip():
-        problem = f"expected a token and a tag parted by a tab, got {line[:60]!r}; mend the line"
+        problem = f"expected a token and a tag separated by a tab, got {line[:60]!r}; fix the line"
         raise FormatError(file, number, block.about.get("id"), problem)
     if wrong := check_tag(columns[-1]):
         raise FormatError(file, number, block.about.get("id"), wrong)
@@ -133,7 +134,7 @@ def _about(rest: str, file: str, number: int) -> dict[str, Any]:
     except (ValueError, KeyError, RecursionError):
         fine = False
     if not fine:
-        problem = f"expected JSON with id, text and title_end after {_START}, got {rest[:60]!r}; mend or remove it"
+        problem = f"expected JSON with id, text and title_end after {_START}, got {rest[:60]!r}; fix or remove it"
         raise FormatError(file, number, None, problem)
     return about
 
@@ -152,7 +153,7 @@ def _document(block: _Block, number: str, file: str, seen: set[str]) -> Document
 
 
 def _align(text: str, block: _Block, file: str) -> list[Span]:
-    """Where the tokens stand in the text; only blanks are between them."""
+    """The span of each token in the text; only whitespace lies between them."""
     spans: list[Span] = []
     end = 0
     for sentence in block.sentences:
@@ -160,19 +161,19 @@ def _align(text: str, block: _Block, file: str) -> list[Span]:
             start = _BLANKS.match(text, end).end()  # type: ignore[union-attr]
             end = start + len(token)
             if text[start:end] != token:
-                problem = f"expected the token {token!r} at {start}, got {text[start:end]!r}; mend token or text"
+                problem = f"expected the token {token!r} at {start}, got {text[start:end]!r}; fix token or text"
                 raise FormatError(file, block.line, block.about["id"], problem)
             spans.append((start, end))
     if text[end:].strip():
-        problem = f"expected tokens for the whole text, got none for {text[end : end + 40]!r}; mend either"
+        problem = f"expected tokens for the whole text, got none for {text[end : end + 40]!r}; fix either"
         raise FormatError(file, block.line, block.about["id"], problem)
     return spans
 
 
 def write_conll(document: Document) -> str:
-    """The document as CoNLL lines: words, cut further where an entity begins or ends inside one; lines as sentences.
+    """The document as CoNLL lines: words, cut further where an entity begins or ends inside one; one sentence a line.
 
-    One tag a token: where entities overlap, the longest stays. There is no room for scores and concepts.
+    Each token has one tag: where entities overlap, the longest is kept. Scores and concepts are not written.
     """
     about = {"id": document.id, "title_end": document.title_end, "text": document.text}
     lines = [f"{_START}\t{json.dumps(about, ensure_ascii=False)}", ""]

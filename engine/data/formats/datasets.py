@@ -19,8 +19,8 @@ _SPLITS = {"dev": "validation"}  # our names → the hub's
 def read_dataset(source: str, split: str = "test", on_error: OnError = fail) -> Iterator[Document]:
     """Documents of a dataset with a column ``tokens`` and one of ``ner_tags``, ``tags``, ``labels``, one a row.
 
-    Tags are IOB2, as strings or as class labels. Text is the tokens joined by blanks. ``id`` is the row's, where there
-    is such a column, else its number. Rows come one by one from a memory-mapped file.
+    Tags are IOB2, as strings or as class labels. Text is the tokens joined by spaces. ``id`` is the row's, where there
+    is such a column, else the row's number. Rows come one by one from a memory-mapped file.
 
     Args:
         source: hub id; a folder of ``save_to_disk``; or a folder of files that ``load_dataset`` reads.
@@ -79,12 +79,12 @@ def _document(
 ) -> Document:
     """The document of a row; ``names``: those of class labels, by number."""
     if len(tokens) != len(tags):
-        problem = f"expected a tag for each token, got {len(tags)} for {len(tokens)}; mend the row"
+        problem = f"expected a tag for each token, got {len(tags)} for {len(tokens)}; fix the row"
         raise FormatError(file, number, identifier, problem)
     if names is not None:
-        # -100, which training code gives to what it passes over, says nothing of the token.
+        # -100, with which training code marks what it skips, is no label of the token.
         if wrong_tags := [tag for tag in tags if tag is None or not 0 <= tag < len(names)]:
-            problem = f"expected class labels from 0 to {len(names) - 1}, got {wrong_tags[0]}; mend the row"
+            problem = f"expected class labels from 0 to {len(names) - 1}, got {wrong_tags[0]}; fix the row"
             raise FormatError(file, number, identifier, problem)
         tags = [names[tag] for tag in tags]
     for token, tag in zip(tokens, tags, strict=True):

@@ -33,7 +33,7 @@ def _parse(line: str, file: str, number: int) -> Document:
     try:
         record = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise FormatError(file, number, None, f"expected one JSON object on the line, got {error}; mend it") from error
+        raise FormatError(file, number, None, f"expected one JSON object on the line, got {error}; fix it") from error
     if not isinstance(record, dict) or not isinstance(record.get("text"), str):
         raise FormatError(file, number, None, 'expected an object with a "text" string; add it')
     identifier, text = str(record.get("id", number)), record["text"]
@@ -52,15 +52,15 @@ def _parse(line: str, file: str, number: int) -> Document:
             for entity in record.get("entities", [])
         ]
     except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
-        problem = f'expected numbers "start" and "end" and a "type" in every entity, got {error!r}; mend it'
+        problem = f'expected numbers "start" and "end" and a "type" in every entity, got {error!r}; fix it'
         raise FormatError(file, number, identifier, problem) from error
     for entity in entities:
         if not 0 <= entity.start < entity.end <= len(text):
-            problem = f"expected a span inside {len(text)} characters, got {entity.start}–{entity.end}; mend it"
+            problem = f"expected a span inside {len(text)} characters, got {entity.start}–{entity.end}; fix it"
             raise FormatError(file, number, identifier, problem)
     if title_end is not None and not (0 <= title_end <= len(text) and text[title_end : title_end + 1].strip() == ""):
         raise FormatError(
-            file, number, identifier, f"expected a blank after the title, got title_end {title_end}; mend it"
+            file, number, identifier, f"expected a blank after the title, got title_end {title_end}; fix it"
         )
     return Document(identifier, text, tuple(sorted(entities)), title_end)
 

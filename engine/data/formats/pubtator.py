@@ -17,7 +17,7 @@ def read_pubtator(lines: Iterable[bytes], file: str = "<lines>", on_error: OnErr
     """Documents of PubTator lines.
 
     Text is title + one character + abstract. An annotation is a line whose second field is a number; relation
-    lines are passed over. Composite mentions (``|`` between ids, a seventh field) are one entity.
+    lines are ignored. Composite mentions (``|`` between ids, a seventh field) are one entity.
 
     Args:
         lines: raw lines, split at ``\\n`` only.
@@ -60,7 +60,7 @@ def _parse_pubtator_block(block: list[tuple[int, bytes]], file: str, seen: set[s
         line = decoded(raw, file, number, guess)
         match = _PASSAGE.match(line)
         if not match or match[2] != kind or (passages and match[1] != guess):
-            raise FormatError(file, number, guess, f"expected {wanted}, got {line[:60]!r}; add or mend the line")
+            raise FormatError(file, number, guess, f"expected {wanted}, got {line[:60]!r}; add or fix the line")
         guess, passages[kind] = match[1], match[3]
     identifier, text = guess, f"{passages['t']}\n{passages['a']}"
     claim(identifier, seen, file, title_line)
@@ -87,17 +87,17 @@ def _parse_annotation(fields: list[str], text: str, identifier: str, file: str, 
             f"expected an annotation of this document, got id {fields[0]!r}; separate documents by a blank line"
         )
     if not (fields[1].isdecimal() and fields[2].isdecimal()):
-        raise broken(f"expected start and end as numbers, got {fields[1]!r} and {fields[2]!r}; mend the offsets")
+        raise broken(f"expected start and end as numbers, got {fields[1]!r} and {fields[2]!r}; fix the offsets")
     start, end, mention, type_ = int(fields[1]), int(fields[2]), fields[3], fields[4]
     if not 0 <= start < end <= len(text):
-        raise broken(f"expected a span inside the text of {len(text)} characters, got {start}–{end}; mend the offsets")
+        raise broken(f"expected a span inside the text of {len(text)} characters, got {start}–{end}; fix the offsets")
     found = text[start:end].replace("\n", " ")
     if not found.strip():
-        raise broken(f"expected a mention at {start}–{end}, got blanks; mend the offsets")
+        raise broken(f"expected a mention at {start}–{end}, got blanks; fix the offsets")
     # One NCBI-disease mention carries spaces that do not belong to it.
     if found not in (mention, mention.rstrip()):
         raise broken(
-            f"expected {mention!r} at {start}–{end}, got {found!r} in the text; mend the offsets or the mention"
+            f"expected {mention!r} at {start}–{end}, got {found!r} in the text; fix the offsets or the mention"
         )
     end = start + len(found.rstrip())
     concept, parts = (*fields[5:], "", "")[:2]
@@ -108,8 +108,8 @@ def write_pubtator(document: Document) -> str:
     """The document as PubTator lines with a blank line after them.
 
     The title ends at ``title_end``, else at the first line break, else with the text; the abstract may be empty.
-    PubTator has no escapes: tabs and further line breaks become spaces, one for one, so that offsets stay. It has no
-    room for scores.
+    PubTator has no escapes: tabs and further line breaks become spaces, one for one, so that offsets stay valid.
+    Scores are not written.
     """
     text = document.text
     title_end = text.find("\n") if document.title_end is None else document.title_end

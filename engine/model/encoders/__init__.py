@@ -1,38 +1,63 @@
-"""Encoders on packed rows, one module per architecture. Only these modules know the host model's layout."""
+"""Encoders on packed rows, one module per family. Only these modules know the host model's layout."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
 from transformers import PreTrainedModel
 
 from engine.errors import InputError
+from engine.model.encoders.base import Encoder
 from engine.model.encoders.bert import BertEncoder
+from engine.model.encoders.deberta_v2 import DebertaV2Encoder
+from engine.model.encoders.distilbert import DistilBertEncoder
+from engine.model.encoders.electra import ElectraEncoder
+from engine.model.encoders.modernbert import ModernBertEncoder
+from engine.model.encoders.mpnet import MPNetEncoder
+from engine.model.encoders.roberta import CamembertEncoder, RobertaEncoder, XLMRobertaEncoder
 
-Encoder = BertEncoder
-ENCODERS: dict[str, type[Encoder]] = {"bert": BertEncoder}
+ENCODERS: dict[str, type[Encoder]] = {
+    "bert": BertEncoder,
+    "camembert": CamembertEncoder,
+    "deberta-v2": DebertaV2Encoder,
+    "distilbert": DistilBertEncoder,
+    "electra": ElectraEncoder,
+    "modernbert": ModernBertEncoder,
+    "mpnet": MPNetEncoder,
+    "roberta": RobertaEncoder,
+    "xlm-roberta": XLMRobertaEncoder,
+}
 
 
-def encoder_class(config: Any) -> type[Encoder]:
-    """The encoder for a Hugging Face configuration.
+def encoder_class(config: Any) -> Callable[[Any], Encoder]:
+    """What makes an encoder, its weights at random, of a Hugging Face configuration.
 
     Raises:
-        InputError: if the architecture, or a setting of it, is not supported.
+        InputError: the architecture, or a setting of it, is not supported.
     """
     if config.model_type not in ENCODERS:
+        kind = "an encoder–decoder" if config.is_encoder_decoder else "a model"
         raise InputError(
-            f"expected a model of type {sorted(ENCODERS)}, got {config.model_type!r}; "
-            "choose a checkpoint of that architecture"
+            f"expected an encoder of type {', '.join(ENCODERS)}, got {kind} of type {config.model_type!r}; "
+            "choose a checkpoint of one of these types"
         )
-    return ENCODERS[config.model_type]
+    family = ENCODERS[config.model_type]
+    family.check(config)
+    return cast(Callable[[Any], Encoder], family)
+
+
+def shorten(config: Any, layers: int) -> None:
+    """Leaves a configuration of a supported family its first ``layers`` alone."""
+    ENCODERS[config.model_type].shorten(config, layers)
 
 
 def encoder_from_huggingface(model: PreTrainedModel) -> Encoder:
-    """The packed-row encoder with the weights of a Hugging Face token-classification model."""
+    """The packed-row encoder with the weights of a Hugging Face model, for token classification or without a head."""
     config: Any = model.config
     encoder = encoder_class(config)(config)
-    encoder.load_huggingface(model.base_model.state_dict())
+    encoder.load_huggingface(model.state_dict())
     return encoder
 
 
-__all__ = ["ENCODERS", "Encoder", "encoder_class", "encoder_from_huggingface"]
+__all__ = ["ENCODERS", "Encoder", "encoder_class", "encoder_from_huggingface", "shorten"]

@@ -11,7 +11,7 @@ import numpy as np
 
 from engine.pruning.gate import Decision, Gate
 from engine.pruning.knobs import Knob, check_knobs, knob, knobs_of
-from engine.pruning.signals import lowest_per_window, whole_spans
+from engine.pruning.signals import lowest_per_window
 
 Reason = Literal["left", "need", "entity", "whole", "minimum", "few"]
 
@@ -120,7 +120,7 @@ def leave_below(
     """
 
     def uncut(leaves: np.ndarray) -> np.ndarray:
-        return whole_spans(leaves | ~gate.alive, gate.labels, gate.words.window) & gate.alive if whole else leaves
+        return gate.whole_entities(leaves | ~gate.alive) & gate.alive if whole else leaves
 
     leaves = uncut((need <= threshold) & gate.alive)
     if min_keep_ratio:

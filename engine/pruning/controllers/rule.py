@@ -27,7 +27,7 @@ class RuleController(Controller):
     kind = "rule"
     description = "Words leave that matter little to others and whose label is clear."
 
-    lambda_: float = knob(0.0, "λ: a larger one prunes more", -2.0, 2.0, slider=True, step=0.25)
+    lambda_: float = knob(0.0, "a larger λ prunes more", -2.0, 2.0, slider=True, step=0.25)
     uncertainty: float = knob(1.0, "weight of the uncertainty of a word's label", -10, 10)
     received: float = knob(0.25, "weight of the attention that a word receives", -10, 10)
     entropy: float = knob(0.0, "weight of the entropy of the attention that a word pays", -10, 10)

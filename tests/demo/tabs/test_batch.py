@@ -1,4 +1,4 @@
-"""The tab Batch: files of any kind are read, tagged, scored and written; what is broken is named and left out."""
+"""The tab Batch: files are read, tagged, scored and written; what is broken is named and left out."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from demo.limits import MAX_DOCUMENTS
-from demo.settings import MAX_CHARACTERS
+from demo.limits import MAX_CHARACTERS, MAX_DOCUMENTS
 from demo.tabs import batch
 from demo.tabs.batch import CHUNK, entity_table, read_batch, run_batch, summary, tag_documents, write_files
 from demo.uploads import MAX_PROBLEMS, Problems
@@ -128,7 +127,7 @@ class TestRun:
         assert "Left out: 1" in progress[0]
         assert list(progress[1]["value"]["strategy"]) == ["dense", "rule"]
         assert len(files[3]["value"]) == 4
-        assert not any(Path(path).exists() for path in files[3]["value"])  # ours are gone after the yield
+        assert not any(Path(path).exists() for path in files[3]["value"])  # ours are deleted after the yield
 
     def test_texts_and_ids_are_text(self, engine: Engine, tmp_path: Path) -> None:
         path = tmp_path / "<img src=x>.jsonl"
@@ -156,7 +155,7 @@ class TestRun:
         path = tmp_path / "broken.jsonl"
         path.write_text("{\n" * (MAX_PROBLEMS + 7))
         (updates,) = run(engine, path, ["dense"])
-        assert f"Left out: {MAX_PROBLEMS}. After so many the file was read no further." in updates[0]
+        assert f"Left out: {MAX_PROBLEMS}. Reading stopped there." in updates[0]
 
     def test_long_tables_are_cut_and_say_so(self, engine: Engine, lines: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(batch, "LISTED_ENTITIES", 1)

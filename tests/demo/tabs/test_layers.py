@@ -43,8 +43,9 @@ class Parsed(HTMLParser):
 
 @pytest.fixture
 def recovered(engine: Engine) -> Result:
-    strategy = engine.strategy("entropy", max_entropy=0.45, min_keep_ratio=0.3, exit_entities=True).recovering()
-    return engine.tag(TEXT, strategy.with_knobs(trigger="confidence", min_confidence=1.0, recovery_limit=2))
+    leaving = {"max_entropy": 0.45, "min_keep_ratio": 0.3, "exit_entities": True}
+    recovering = {"trigger": "confidence", "min_confidence": 1.0, "recovery_limit": 2}
+    return engine.tag(TEXT, "entropy+recovery", **leaving, **recovering)
 
 
 class TestListbox:
@@ -62,9 +63,8 @@ class TestListbox:
     def test_words_say_what_became_of_them(self, engine: Engine, recovered: Result) -> None:
         parsed = Parsed(listbox(recovered, "Words"))
         for option, word in zip(parsed.options, recovered.trace.words, strict=True):
-            assert option["data-state"] == {"kept": "alive", "left": "gone", "recovered": "back"}[word.state]
+            assert option["data-state"] == word.state
             assert option.get("data-left") == (None if word.state == "kept" else str(word.layer))
-            assert ("data-back" in option) == (word.state == "recovered")
             assert option["aria-label"].startswith(f"{word.text}: ")
         assert sum("came back" in option["aria-label"] for option in parsed.options) == 2
 
@@ -83,7 +83,7 @@ class TestListbox:
         monkeypatch.setattr(words, "MAX_WORDS", 5)
         view = layer_view(engine.tag(TEXT, "rule"))
         assert view.count('role="option"') == 5
-        assert "The first 5 of 21 words are shown." in view
+        assert "Showing the first 5 of 21 words." in view
 
 
 class TestLayerView:
@@ -109,9 +109,9 @@ class TestLayerView:
         ]
 
     def test_bars_end_where_words_leave(self, engine: Engine, recovered: Result) -> None:
-        bars = re.findall(r'<i data-word="(\d+)"[^>]*?( data-back)? style="--to:(\d+)">', layer_view(recovered))
+        bars = re.findall(r'<i data-word="(\d+)"[^>]*?( data-recovered)? style="--to:(\d+)">', layer_view(recovered))
         expected = [
-            (str(index), " data-back" if word.state == "recovered" else "", str(word.layer))
+            (str(index), " data-recovered" if word.state == "recovered" else "", str(word.layer))
             for index, word in enumerate(recovered.trace.words)
         ]
         assert bars == expected

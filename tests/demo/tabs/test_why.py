@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import pytest
 
-from demo.tabs.why import BINS, COLUMNS, csv_link, decision, histograms, table_rows, why_view
+from demo.tabs.why import COLUMNS, csv_link, decision, table_rows, why_view
 from engine import Engine
 from engine.inspection.explain import WordScores
 
@@ -40,43 +40,15 @@ class TestDecision:
             ({"reason": "left", "left": True}, "left: its need is not above"),
             ({"reason": "need"}, "stayed: its need is above"),
             ({"reason": "entity"}, "stayed: part of an entity"),
-            ({"reason": "whole"}, "stayed although its need is low: an entity leaves as a whole"),
-            ({"reason": "minimum"}, "stayed although its need is low: kept as one of the minimum"),
-            ({"reason": "few"}, "stayed although its need is low: too few"),
+            ({"reason": "whole"}, "stayed despite its low need: an entity leaves as a whole"),
+            ({"reason": "minimum"}, "stayed despite its low need: kept to reach the minimum"),
+            ({"reason": "few"}, "stayed despite its low need: too few"),
             ({"reason": ""}, "stayed"),
             ({"reason": "", "left": True}, "left"),
         ],
     )
     def test_says_why(self, changes: dict[str, object], said: str) -> None:
         assert decision(score(**changes)).startswith(said)
-
-
-class TestHistograms:
-    def test_show_every_word_once(self) -> None:
-        scores = [(score(need=0.001 * 2**i, left=i < 4),) for i in range(10)]
-        figure = histograms(scores)
-        assert "4 left (filled), 6 stayed (outlined)" in figure
-        assert len(re.findall('<rect class="left"', figure)) == 4
-        assert len(re.findall('<rect class="stayed"', figure)) == 6
-        assert "need, logarithmic" in figure
-        assert "threshold 0.300" in figure
-
-    def test_stand_on_one_another_up_to_the_top(self) -> None:
-        figure = histograms([(score(need=0.2, left=left),) for left in (True, True, False)])
-        heights = [float(height) for height in re.findall(r'height="([\d.]+)"/', figure)]
-        assert heights == pytest.approx([66.67, 33.33], abs=0.01)
-
-    def test_negative_need_has_a_linear_axis(self) -> None:
-        assert "<span>need</span>" in histograms([(score(need=-1.0),), (score(need=1.0),)])
-
-    def test_words_that_may_not_leave_are_counted_apart(self) -> None:
-        assert "1 of them stayed as part of an entity" in histograms([(score(need=float("inf")),), (score(),)])
-        assert "1 of them stayed" in histograms([(score(need=float("inf")),)])
-
-    def test_there_is_one_for_each_gate(self, engine: Engine) -> None:
-        result = engine.tag(TEXT, "entropy", gates=(1, 2))
-        assert histograms(engine.explain(result)).count("<figure>") == 2
-        assert BINS > 10
 
 
 class TestTable:

@@ -1,24 +1,51 @@
 import gzip
 import hashlib
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
 
 import pytest
 
 from engine.data import corpora
-from engine.data.corpora import calib_ids, load_corpus
+from engine.data.corpora import load_corpus
 from engine.errors import InputError
 from tests.engine.data.test_formats import GOOD
 
 
+@pytest.fixture(scope="module")
+def remote(tmp_path_factory):
+    """A folder that is served over HTTP, and its address."""
+    folder = tmp_path_factory.mktemp("remote")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=folder))
+    Thread(target=server.serve_forever, daemon=True).start()
+    yield folder, f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+
+
 @pytest.fixture
-def small_corpus(monkeypatch, tmp_path):
-    """`bc5cdr` with a training file of our own, an empty cache and an address in a local folder."""
+def small_corpus(monkeypatch, tmp_path, remote):
+    """`bc5cdr` with files of our own behind a local address, and an empty cache."""
     monkeypatch.setattr(corpora, "CACHE", tmp_path / "cache")
     monkeypatch.delenv("BIONER_DATA", raising=False)
-    remote = tmp_path / "remote" / "small.txt.gz"
-    remote.parent.mkdir()
-    remote.write_bytes(gzip.compress(GOOD.encode()))
-    file = corpora._File("small.txt", remote.as_uri(), hashlib.sha256(GOOD.encode()).hexdigest())
-    monkeypatch.setitem(corpora.NAMED["bc5cdr"].files, "train", file)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    folder, address = remote
+    (folder / "small.txt").write_text(GOOD)
+    (folder / "packed.txt.gz").write_bytes(gzip.compress(GOOD.encode()))
+    digest = hashlib.sha256(GOOD.encode()).hexdigest()
+    small = corpora._File("small.txt", digest, f"{address}/small.txt")
+    packed = corpora._File("packed.txt", digest, f"{address}/packed.txt.gz")
+    wrong = corpora._File("wrong.txt", "0" * 64, f"{address}/small.txt")
+    dead = corpora._File("dead.txt", digest, f"{address}/dead.txt")
+    splits = {
+        "train": (corpora._Part(small),),
+        "dev": (corpora._Part(packed),),
+        "fit": (corpora._Part(small, first=1), corpora._Part(packed, end=1)),
+        "wrong": (corpora._Part(wrong),),
+        "dead": (corpora._Part(dead),),
+        "private": (corpora._Part(corpora._File("private.txt", digest)),),
+    }
+    monkeypatch.setitem(corpora.NAMED, "bc5cdr", corpora._NamedCorpus(("Chemical", "Disease"), splits))
     return tmp_path
 
 
@@ -34,18 +61,35 @@ def test_a_named_corpus_is_found_in_the_data_dir_then_the_environment(small_corp
     assert not (small_corpus / "cache").exists()
 
 
-def test_a_named_corpus_is_downloaded_once_unpacked_and_checked(small_corpus):
-    assert len(load_corpus("bc5cdr", "train").documents) == 2
-    (small_corpus / "remote" / "small.txt.gz").unlink()
-    assert len(load_corpus("bc5cdr", "train").documents) == 2
+@pytest.mark.parametrize(("split", "name"), [("train", "small.txt"), ("dev", "packed.txt.gz")])
+def test_a_named_corpus_is_downloaded_once_unpacked_and_checked(small_corpus, remote, split, name):
+    assert len(load_corpus("bc5cdr", split).documents) == 2
+    (remote[0] / name).unlink()
+    assert len(load_corpus("bc5cdr", split).documents) == 2
+    assert (small_corpus / "cache" / "bc5cdr" / name.removesuffix(".gz")).read_text() == GOOD
+
+
+def test_a_split_is_made_of_parts_of_files(small_corpus):
+    assert [document.id for document in load_corpus("bc5cdr", "fit").documents] == ["case-7", "1"]
 
 
 def test_a_corpus_nowhere_to_be_found_lists_what_was_tried(small_corpus):
-    (small_corpus / "remote" / "small.txt.gz").unlink()
     with pytest.raises(InputError) as error:
-        load_corpus("bc5cdr", "train", small_corpus / "mine")
-    for place in ("mine/bc5cdr/small.txt", "cache/bc5cdr/small.txt", "remote/small.txt.gz", "--data-dir"):
+        load_corpus("bc5cdr", "dead", small_corpus / "mine")
+    for place in ("mine/bc5cdr/dead.txt", "mine/dead.txt", "cache/bc5cdr/dead.txt", "/dead.txt (404", "--data-dir"):
         assert place in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_corpus_without_a_download_address_says_so(small_corpus):
+    with pytest.raises(InputError, match=r"cache/private\.txt, got none, and bc5cdr has no download address; get the"):
+        load_corpus("bc5cdr", "private")
+
+
+def test_a_download_with_another_checksum_is_refused_and_not_kept(small_corpus):
+    with pytest.raises(InputError, match=r"nor from http.*hash"):
+        load_corpus("bc5cdr", "wrong")
+    assert not list((small_corpus / "cache").rglob("*.txt"))
 
 
 def test_a_file_that_differs_is_refused(small_corpus):
@@ -81,7 +125,7 @@ def test_limit_takes_the_first_documents(tmp_path):
 def test_fit_and_calib_share_no_document_with_each_other_or_with_test():
     ids = {split: {d.id for d in load_corpus("bc5cdr", split).documents} for split in ("fit", "calib", "test")}
     assert [len(ids[split]) for split in ("fit", "calib", "test")] == [800, 200, 500]
-    assert ids["calib"] == calib_ids()
+    assert ids["calib"] == set(Path(__file__).with_name("bc5cdr-calib.txt").read_text().split())
     assert not ids["fit"] & ids["calib"]
     assert not (ids["fit"] | ids["calib"]) & ids["test"]
 
@@ -91,3 +135,15 @@ def test_ncbi_disease_has_one_type_and_no_document_twice():
     corpus = load_corpus("ncbi-disease", "train")
     assert len(corpus.documents) == len({d.id for d in corpus.documents}) == 592
     assert {e.type for d in corpus.documents for e in d.entities} == {"Disease"}
+
+
+@pytest.mark.slow
+def test_biored_has_six_types_and_its_last_60_documents_are_held_out():
+    corpora = {split: load_corpus("biored", split) for split in ("fit", "dev")}
+    ids = {split: {document.id for document in corpus.documents} for split, corpus in corpora.items()}
+    assert (len(ids["fit"]), len(ids["dev"]), len(ids["fit"] & ids["dev"])) == (260, 60, 0)
+    for corpus in corpora.values():
+        assert {e.type for d in corpus.documents for e in d.entities} == set(corpus.types)
+    for name in ("bc5cdr", "ncbi-disease"):
+        for split in ("dev", "test"):
+            assert not (ids["fit"] | ids["dev"]) & {document.id for document in load_corpus(name, split).documents}

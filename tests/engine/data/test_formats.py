@@ -54,7 +54,7 @@ _BROKEN = {
         "expected 'pain' at 11–15, got ' pai'",
     ),
     "no abstract line": ("1|a|Aspirin helped.\n", "", 2, "expected an abstract line"),
-    "duplicate id": ("case-7", "1", 7, "expected an id of its own"),
+    "duplicate id": ("case-7", "1", 7, "expected a unique id"),
     "too few fields": ("1\t0\t7\tAspirin\tChemical\tD1", "1\t0\t7\tAspirin", 3, "expected 5 to 7 tab-separated fields"),
     "annotation of another document": ("1\t0\t7", "2\t0\t7", 3, "expected an annotation of this document"),
     "negative offset": ("1\t0\t7", "1\t-1\t7", 3, "expected start and end as numbers"),

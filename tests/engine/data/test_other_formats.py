@@ -93,7 +93,7 @@ def test_documents_before_xml_that_is_not_well_formed_are_read():
     errors: list[FormatError] = []
     documents = bioc(BIOC.replace("Second.</text>", "Second.<text>"), errors.append)
     assert [document.id for document in documents] == ["1"]
-    assert str(errors[0]) == ("corpus.xml:18: document 2: expected well-formed XML, got mismatched tag; mend the file")
+    assert str(errors[0]) == ("corpus.xml:18: document 2: expected well-formed XML, got mismatched tag; fix the file")
 
 
 def test_xml_that_could_expand_without_bound_or_is_not_bioc_is_refused():
@@ -104,7 +104,7 @@ def test_xml_that_could_expand_without_bound_or_is_not_bioc_is_refused():
         bioc("<article/>")
 
 
-def test_conll_documents_are_parted_by_docstart_and_an_inside_tag_without_a_head_becomes_one():
+def test_conll_documents_are_separated_by_docstart_and_an_inside_tag_without_a_head_becomes_one():
     first, second = conll(CONLL)
     assert first.text == "Aspirin helped\nbreast cancer ."
     assert first.entities == (Entity(0, 7, "Chemical", "Aspirin"), Entity(15, 28, "Disease", "breast cancer"))
@@ -119,7 +119,7 @@ def test_conll_without_docstart_has_a_document_a_sentence_and_blanks_may_part_co
 @pytest.mark.parametrize(
     ("old", "new", "line", "problem"),
     [
-        ("helped\tO", "helped", 4, "expected a token and a tag parted by a tab, got 'helped'"),
+        ("helped\tO", "helped", 4, "expected a token and a tag separated by a tab, got 'helped'"),
         ("helped\tO", "helped\tS-Disease", 4, "expected a tag O, B-TYPE or I-TYPE, got 'S-Disease'"),
         ("-DOCSTART-\tO\n\nAsp", "-DOCSTART-\t{}\n\nAsp", 1, "expected JSON with id, text and title_end"),
         ("-DOCSTART-\tO\n\nAsp", '-DOCSTART-\t{"id": "1", "text": "A"}\n\nAsp', 1, "expected the token 'Aspirin'"),
@@ -266,9 +266,7 @@ def test_a_class_label_without_a_name_breaks_its_row_alone(tag, tmp_path):
     table = datasets.Dataset.from_dict(rows, numbers)
     # The library does not check what lies in a table under the name of a class label.
     datasets.Dataset(table.data, datasets.DatasetInfo(features=names)).save_to_disk(tmp_path)
-    with pytest.raises(
-        FormatError, match=f":1: document 1: expected class labels from 0 to 2, got {tag}; mend the row"
-    ):
+    with pytest.raises(FormatError, match=f":1: document 1: expected class labels from 0 to 2, got {tag}; fix the row"):
         load_corpus(f"hf:{tmp_path}")
     corpus = load_corpus(f"hf:{tmp_path}", skip_bad=True)
     assert ([document.text for document in corpus.documents], corpus.skipped) == (["aspirin"], 1)

@@ -3,8 +3,8 @@ from unittest.mock import patch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from engine.inspection.cost import layer_multiply_adds
 from engine.model import linear
+from engine.model.encoders.base import layer_multiply_adds
 from engine.pruning.controllers import EntropyController, RuleController
 from engine.pruning.recovery import Recovery
 from engine.pruning.strategy import Strategy
@@ -15,12 +15,12 @@ EVERYTHING = Recovery("confidence", min_confidence=1.0)
 
 def test_the_layer_formula_is_that_of_the_design_for_a_feed_forward_of_4d():
     n, d = 230, 768
-    assert layer_multiply_adds(n, d, 4 * d) == 12 * n * d**2 + 2 * n**2 * d
+    assert layer_multiply_adds(n, d, 4 * d, n) == 12 * n * d**2 + 2 * n**2 * d
 
 
 def test_frozen_rows_cost_keys_and_values():
     n, m, d = 230, 70, 768
-    assert layer_multiply_adds(m, d, 4 * d, visible=n) == (2 * n + 10 * m) * d**2 + 2 * m * n * d
+    assert layer_multiply_adds(m, d, 4 * d, n) == (2 * n + 10 * m) * d**2 + 2 * m * n * d
 
 
 def counted(engine, text, strategy):

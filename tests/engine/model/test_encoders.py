@@ -1,101 +1,193 @@
-"""Rule 1: dense equals the plain Hugging Face model, for every architecture, batch size and length."""
+"""Rule 1: dense equals the plain Hugging Face model, for every family, batch size and length."""
 
 import numpy as np
 import pytest
 import torch
-from transformers import AutoModelForTokenClassification, BertConfig, BertModel, DistilBertConfig
+from transformers import AlbertConfig, T5Config
 
 from engine.errors import InputError
-from engine.model.encoders import encoder_class
-from engine.model.encoders.bert import BertEncoder
+from engine.model.encoders import ENCODERS, encoder_class, encoder_from_huggingface
+from engine.model.encoders.base import Encoder
 from engine.model.packing import RaggedBatch
-from engine.pruning.forward import run
-from engine.pruning.strategy import Strategy
-from tests.conftest import tiny_config
+from tests.engine.model.families import FAMILIES, gated, huggingface, pair, tiny
 from tests.engine.model.test_packing import window
 
-
-@pytest.fixture(scope="module")
-def models():
-    torch.manual_seed(0)
-    config = tiny_config(200)
-    reference = BertModel(config, add_pooling_layer=False).eval()
-    encoder = BertEncoder(config).eval()
-    encoder.load_huggingface(reference.state_dict())
-    return encoder, reference
+every_family = pytest.mark.parametrize("family", FAMILIES)
 
 
-def run_dense(encoder: BertEncoder, batch: RaggedBatch) -> torch.Tensor:
+def run_dense(encoder: Encoder, batch: RaggedBatch) -> torch.Tensor:
     hidden = encoder.embed(batch)
     for number in range(1, encoder.num_layers + 1):
-        hidden, _, _ = encoder.layer(number, hidden, batch)
+        hidden = encoder.layer(number, hidden, batch).hidden
     return hidden
 
 
-@torch.no_grad()
-@pytest.mark.parametrize("lengths", [[1], [98], [1, 1], [5, 1, 30, 98], [3] * 40])
-def test_packed_rows_give_the_hidden_states_of_hugging_face(models, lengths):
-    encoder, reference = models
-    windows = [window([1] * length, offset=5 + index) for index, length in enumerate(lengths)]
-    packed = run_dense(encoder, RaggedBatch.from_windows(windows))
-    for rows, one in zip(packed.split([length + 2 for length in lengths]), windows, strict=True):
-        expected = reference(input_ids=torch.from_numpy(one.input_ids)[None]).last_hidden_state[0]
-        torch.testing.assert_close(rows, expected, atol=1e-4, rtol=0)
-
-
-def test_weights_go_to_hugging_face_names_and_back(models):
-    encoder, reference = models
-    state = encoder.huggingface_state()
-    assert state.keys() == reference.state_dict().keys()
-    assert all(torch.equal(state[name], value) for name, value in reference.state_dict().items())
-
-
-def test_training_computes_the_same_without_dropout_and_reaches_every_weight():
-    config = tiny_config(200)
-    config.hidden_dropout_prob = 0.0
-    encoder = BertEncoder(config)
-    batch = RaggedBatch.from_windows([window([1, 2]), window([3])])
-    trained = run_dense(encoder.train(), batch)
-    torch.testing.assert_close(trained, run_dense(encoder.eval(), batch))
-    trained.square().sum().backward()
-    assert all(parameter.grad is not None and parameter.grad.any() for parameter in encoder.layers.parameters())
-
-
-def test_dropout_makes_training_random():
-    encoder = BertEncoder(tiny_config(200)).train()
-    batch = RaggedBatch.from_windows([window([1, 2])])
-    assert not torch.equal(run_dense(encoder, batch), run_dense(encoder, batch))
-
-
-def test_other_architectures_are_refused_by_name():
-    with pytest.raises(InputError, match=r"expected a model of type \['bert'\], got 'distilbert'"):
-        encoder_class(DistilBertConfig())
-
-
-def test_a_decoder_is_refused():
-    with pytest.raises(InputError, match="expected a BERT encoder with absolute positions"):
-        BertEncoder(BertConfig(is_decoder=True))
+def packed(lengths: list[int]) -> RaggedBatch:
+    return RaggedBatch.from_windows([window([1] * length, offset=5 + index) for index, length in enumerate(lengths)])
 
 
 @torch.no_grad()
-def test_logits_equal_those_of_the_token_classifier(engine, model_folder):
-    reference = AutoModelForTokenClassification.from_pretrained(model_folder, dtype=torch.float32).eval()
-    one = window([1, 2, 1, 3], offset=20)
-    expected = reference(input_ids=torch.from_numpy(one.input_ids)[None]).logits[0]
-    batch = RaggedBatch.from_windows([one])
-    torch.testing.assert_close(
-        run(engine.model, batch, Strategy("dense")).heads[-1].logits, expected[batch.first], atol=1e-4, rtol=0
+@every_family
+@pytest.mark.parametrize("lengths", [[1], [96], [1, 1], [5, 1, 30, 96], [3] * 40], ids=str)
+def test_logits_of_all_rows_equal_those_of_hugging_face(family, lengths):
+    reference, model = pair(family)
+    batch = packed(lengths)
+    last = model.encoder.num_layers
+    logits = model.logits(last, run_dense(model.encoder, batch))
+    expected = [
+        reference(input_ids=torch.from_numpy(ids)[None]).logits[0]
+        for ids in np.split(batch.input_ids, np.cumsum(batch.lengths)[:-1])
+    ]
+    torch.testing.assert_close(logits, torch.cat(expected), atol=1e-4, rtol=0)
+    assert expected[0].std() > 0.1, "all logits alike: this shows nothing"
+
+
+@every_family
+def test_a_window_may_be_as_long_as_the_limit_and_no_longer_where_the_model_says_so(family):
+    reference, model = pair(family)
+    limit = model.encoder.max_rows
+    assert limit == 100 - {"roberta": 2, "xlm-roberta": 2, "camembert": 2, "mpnet": 2}.get(family, 0)
+    ids = torch.full((1, limit), 7)
+    with torch.no_grad():
+        assert reference(input_ids=ids).logits.shape[1] == limit
+        assert len(run_dense(model.encoder, packed([limit - 2]))) == limit
+
+
+@every_family
+def test_weights_go_to_hugging_face_names_and_back(family):
+    reference, model = pair(family)
+    state = model.encoder.huggingface_state()
+    expected = {name: value for name, value in reference.state_dict().items() if not name.startswith("classifier.")}
+    assert state.keys() == expected.keys()
+    assert all(torch.equal(state[name], value) for name, value in expected.items())
+
+
+@every_family
+def test_a_base_model_gives_the_same_weights_but_a_prediction_head(family):
+    reference, model = pair(family)
+    ours, theirs = model.encoder.state_dict(), encoder_from_huggingface(reference.base_model).state_dict()
+    assert {name for name in ours if not torch.equal(ours[name], theirs[name])} == (
+        {"prediction.weight", "prediction_norm.weight"} if family == "modernbert" else set()
     )
 
 
+@every_family
+def test_training_computes_the_same_without_dropout_and_reaches_every_weight(family):
+    model = gated(huggingface(tiny(family)))
+    model.encoder.set_dropout(0.0)
+    batch = RaggedBatch.from_windows([window([1, 2] * 10), window([3])])
+    batch, _ = batch.freeze(np.arange(len(batch.words)) % 3 > 0)
+    last = model.encoder.num_layers
+
+    def logits() -> torch.Tensor:
+        return model.logits(last, run_dense(model.encoder, batch))
+
+    with torch.no_grad():
+        before = logits()
+    model.train()
+    trained = [logits() for _ in range(2)]  # nothing of a graph is kept from one to the other
+    torch.testing.assert_close(trained[0], before, atol=1e-4, rtol=0)
+    for one in trained:
+        one.square().sum().backward()
+    untrained = {name for name, parameter in model.encoder.named_parameters() if parameter.grad is None}
+    assert not untrained
+    assert all(parameter.grad.any() for parameter in model.encoder.layers.parameters() if parameter.requires_grad)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(torch.randn_like(parameter), alpha=0.3)
+    changed = logits().detach()
+    assert not torch.allclose(changed, before, atol=1e-3)
+    with torch.no_grad():  # what was kept for the old weights is not used for the new ones
+        torch.testing.assert_close(logits(), changed, atol=1e-3, rtol=1e-4)
+
+
+@every_family
+def test_dropout_makes_training_random(family):
+    model = gated(huggingface(tiny(family)))
+    model.encoder.set_dropout(0.3)
+    batch = RaggedBatch.from_windows([window([1, 2])])
+    assert torch.equal(run_dense(model.encoder, batch), run_dense(model.encoder, batch))
+    model.train()
+    assert not torch.equal(run_dense(model.encoder, batch), run_dense(model.encoder, batch))
+
+
 @torch.no_grad()
-@pytest.mark.parametrize("lengths", [[3], [62], [5, 1, 30, 98]])
-def test_rounding_rows_up_in_bfloat16_changes_nothing_but_precision(models, lengths):
-    encoder, _ = models
-    batch = RaggedBatch.from_windows([window([1] * length, offset=5 + i) for i, length in enumerate(lengths)])
-    batch, _ = batch.freeze(np.arange(len(batch.words)) % 2 == 0)
-    exact = run_dense(encoder, batch)
+@every_family
+@pytest.mark.parametrize("lengths", [[3], [62], [5, 1, 30, 96]], ids=str)
+def test_rounding_rows_up_in_bfloat16_changes_nothing_but_precision(family, lengths):
+    model = gated(huggingface(tiny(family), spread=0.1))
+    batch, _ = packed(lengths).freeze(np.arange(sum(lengths)) % 2 == 0)
+    exact = run_dense(model.encoder, batch)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        rounded = run_dense(encoder, batch)
-    assert rounded.shape == exact.shape
-    torch.testing.assert_close(rounded.float(), exact, atol=0.15, rtol=0)
+        cast = run_dense(model.encoder, batch)
+    whole = run_dense(model.encoder.to(torch.bfloat16), batch)
+    for low in (cast, whole):
+        assert low.shape == exact.shape
+        torch.testing.assert_close(low.float(), exact, atol=0.15, rtol=0.05)
+
+
+@every_family
+def test_settings_of_the_configuration_are_left_alone(family):
+    model = gated(huggingface(tiny(family)))
+    before = model.encoder.config.to_dict()
+    model.encoder.set_dropout(0.3)
+    assert model.encoder.config.to_dict() == before
+
+
+@pytest.mark.parametrize(
+    ("family", "setting", "value", "reason"),
+    [
+        ("bert", "position_embedding_type", "relative_key", "other positions"),
+        ("roberta", "is_decoder", True, "hidden from a decoder"),
+        ("electra", "is_decoder", True, "hidden from a decoder"),
+        ("mpnet", "relative_attention_num_buckets", 64, "whatever is set"),
+        ("deberta-v2", "conv_kernel_size", 3, "convolution"),
+        ("deberta-v2", "relative_attention", False, "distances"),
+        ("deberta-v2", "pos_att_type", "c2p", "both terms"),
+        ("deberta-v2", "share_att_key", False, "share"),
+        ("deberta-v2", "position_biased_input", True, "attention alone"),
+        ("deberta-v2", "type_vocab_size", 2, "token types"),
+        ("deberta-v2", "norm_rel_ebd", "none", "normed"),
+        ("deberta-v2", "embedding_size", 16, "size"),
+        ("deberta-v2", "attention_head_size", 16, "size"),
+    ],
+)
+def test_a_setting_that_is_not_supported_is_named_with_the_reason(family, setting, value, reason):
+    config = tiny(family)
+    setattr(config, setting, [value] if setting == "pos_att_type" else value)
+    with pytest.raises(
+        InputError, match=f"expected a '{family}' encoder with {setting} = .*, got .*{reason}.*; choose"
+    ):
+        encoder_class(config)
+
+
+def test_stretched_rotary_positions_are_refused():
+    config = tiny("modernbert")
+    config.rope_parameters["full_attention"]["rope_type"] = "yarn"
+    with pytest.raises(InputError, match="with rope_type = 'default', got 'yarn'"):
+        encoder_class(config)
+
+
+@pytest.mark.parametrize(("config", "kind"), [(AlbertConfig(), "a model"), (T5Config(), "an encoder–decoder")])
+def test_other_architectures_are_refused_by_name(config, kind):
+    families = ", ".join(ENCODERS)
+    with pytest.raises(
+        InputError, match=f"expected an encoder of type {families}, got {kind} of type '{config.model_type}'"
+    ):
+        encoder_class(config)
+
+
+@torch.no_grad()
+def test_far_positions_are_told_apart_in_bfloat16():
+    model = gated(huggingface(tiny("modernbert", max_position_embeddings=8192)))
+    batch = packed([8000])
+    rows = torch.randn(len(batch), model.encoder.hidden_size)
+
+    def turned() -> tuple[torch.Tensor, torch.Tensor]:
+        turn = model.encoder.placing(1, packed([8000])).turn
+        assert turn is not None
+        return turn(rows, rows)
+
+    exact = turned()
+    model.to(torch.bfloat16)
+    torch.testing.assert_close(turned(), exact, atol=1e-6, rtol=0)

@@ -2,9 +2,11 @@ import numpy as np
 import pytest
 import torch
 
+from engine.model.attention import Attention
 from engine.model.packing import RaggedBatch
 from engine.pruning.controllers import EntropyController, RuleController
 from engine.pruning.gate import Gate
+from engine.text.labels import LabelSet
 from tests.engine.model.test_packing import window
 
 SURE, UNSURE = 0.99, 0.6
@@ -17,7 +19,10 @@ def gate(labels: list[int], certainty: list[float], alive: list[bool] | None = N
     probabilities[np.arange(len(labels)), labels] = certainty
     here = np.array(alive or [True] * len(labels))
     torch.manual_seed(0)
-    return Gate(1, 0, batch, here, probabilities, *torch.randn(4, len(batch), 8), heads=2)
+    previous, hidden, query, key = torch.randn(4, len(batch), 8)
+    return Gate(
+        1, 0, batch, here, probabilities, previous, hidden, Attention(query, key, batch, 2), LabelSet(("Disease",))
+    )
 
 
 def leaving(controller, at: Gate) -> list[int]:

@@ -37,7 +37,7 @@ def huggingface(engine) -> BertModel:
     config = deepcopy(engine.encoder.config)
     config._attn_implementation = "eager"
     reference = BertModel(config, add_pooling_layer=False).eval()
-    reference.load_state_dict(engine.encoder.huggingface_state())
+    reference.load_state_dict({n.removeprefix("bert."): v for n, v in engine.encoder.huggingface_state().items()})
     return reference
 
 

@@ -14,6 +14,7 @@ from engine.pruning.gate import Decision
 from engine.pruning.memory import GateRecord, HeadOutput, LayerRun, MemoryBuffer
 from engine.pruning.recovery import Recovery
 from engine.pruning.strategy import Strategy
+from engine.text.labels import LabelSet
 from engine.text.words import split_words
 from tests.engine.model.test_packing import window
 from tests.engine.pruning.test_forward import TEXTS, frozen_reference, huggingface, masked_reference  # noqa: F401
@@ -89,7 +90,7 @@ def test_a_rerun_starts_at_the_gate_and_not_before(engine, batch):
 def memory_of(end: list[list[float]], gate: list[list[float]], left: list[int]) -> MemoryBuffer:
     """A finished pass over one window: label distributions (O, B, I) at the end and at a gate, and who left there."""
     batch = RaggedBatch.from_windows([window([1] * len(end))])
-    memory = MemoryBuffer.of(batch, 3, 2)
+    memory = MemoryBuffer.of(batch, LabelSet(("Disease",)), 2)
     head = HeadOutput(1, np.arange(len(end)), torch.tensor(gate).log())
     leaves = np.isin(np.arange(len(end)), left)
     memory.gates.append(

@@ -1,16 +1,9 @@
-import math
-
 import numpy as np
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch.nn.functional import scaled_dot_product_attention
 
 from engine.pruning.signals import (
-    attention,
-    attention_entropy,
-    attention_received,
     lowest_per_window,
     neighbour_max,
     normalised_entropy,
@@ -18,6 +11,7 @@ from engine.pruning.signals import (
     whole_spans,
     window_mean_std,
 )
+from engine.text.labels import LabelSet
 
 VALUES = st.lists(st.tuples(st.floats(-5, 5), st.booleans(), st.integers(0, 3)), min_size=1, max_size=20)
 
@@ -47,25 +41,17 @@ def test_an_entity_leaves_whole_or_not_at_all():
     labels = np.array([1, 2, 0, 1, 2, 3, 4, 4])
     window = np.array([0, 0, 0, 0, 0, 0, 0, 1])
     candidates = np.array([1, 1, 1, 1, 0, 0, 1, 1]).astype(bool)
-    assert whole_spans(candidates, labels, window).tolist() == [True, True, True, False, False, False, False, True]
-
-
-def test_attention_statistics_are_those_of_the_softmax_that_sdpa_uses():
-    torch.manual_seed(0)
-    queries, keys, heads, size = (4, 0, 3), (5, 0, 3), 2, 8
-    query, key = torch.randn(sum(queries), size), torch.randn(sum(keys), size)
-    windows = list(attention(query, key, queries, keys, heads))
-    expected_received, expected_entropy = [], []
-    for q, k in zip(query.split(queries), key.split(keys), strict=True):
-        if not len(q):
-            continue
-        q, k = (part.view(len(part), heads, -1).transpose(0, 1)[None] for part in (q, k))
-        # With the identity as values, SDPA gives the attention itself.
-        paid = scaled_dot_product_attention(q, k, torch.eye(k.shape[2]).expand(1, heads, -1, -1))[0]
-        expected_received.append(paid.mean((0, 1)) * k.shape[2])
-        expected_entropy.append(torch.special.entr(paid).sum(-1).mean(0) / math.log(k.shape[2]))
-    torch.testing.assert_close([attention_received(window) for window in windows], expected_received)
-    torch.testing.assert_close([attention_entropy(window) for window in windows], expected_entropy)
+    continues = LabelSet(("Chemical", "Disease")).continues
+    assert whole_spans(candidates, labels, window, continues).tolist() == [
+        True,
+        True,
+        True,
+        False,
+        False,
+        False,
+        False,
+        True,
+    ]
 
 
 def test_words_take_the_maximum_of_their_rows_and_absent_words_0():

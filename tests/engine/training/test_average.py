@@ -34,5 +34,5 @@ def test_models_of_different_shapes_are_refused(model_folder, tmp_path, capsys):
     (tmp_path / "other" / "gates.safetensors").unlink()
     (tmp_path / "other" / "SHA256SUMS").unlink()
     assert main([str(model_folder), str(tmp_path / "other"), "--out", str(tmp_path / "mean")]) == 2
-    assert "expected models of one shape" in capsys.readouterr().err
+    assert "expected models of the same shape" in capsys.readouterr().err
     assert not (tmp_path / "mean").exists()

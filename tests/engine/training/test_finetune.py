@@ -9,12 +9,13 @@ import torch
 from transformers import BertModel
 
 from engine import InputError, load_engine
+from engine.data.corpora import load_corpus
 from engine.model.packing import RaggedBatch
 from engine.pruning.controllers import EntropyController
 from engine.pruning.forward import forward
 from engine.pruning.memory import HeadOutput, MemoryBuffer
-from engine.text.words import LabelSet
-from engine.training.data import Example, gold_examples, make_batches, mask_words, pack
+from engine.text.labels import LabelSet
+from engine.training.data import Packed, gold_examples, make_batches, make_examples, mask_words, pack
 from engine.training.finetune import FinetuneConfig, Finetuning, joint_loss, main
 from engine.training.loop import train
 from engine.training.sampling import SampledController
@@ -52,7 +53,10 @@ def corpus(tmp_path_factory):
 def config(biobert_like, corpus, out, **changes) -> FinetuneConfig:
     settings = {"epochs": 12, "lr": 0.01, "max_rows": 60, "average": 0.5, "dropout": 0.0, "mixed_precision": "no"}
     return FinetuneConfig(
-        backbone=str(biobert_like), out=str(out), corpus=str(corpus), dev_corpus=str(corpus), **(settings | changes)
+        backbone=str(biobert_like),
+        out=str(out),
+        corpus=str(corpus),
+        **({"dev_corpus": str(corpus)} | settings | changes),
     )
 
 
@@ -110,7 +114,7 @@ def test_a_run_that_was_cut_goes_on_and_ends_like_one_that_was_not(
 def test_a_folder_with_another_run_is_not_overwritten(biobert_like, corpus, finetuned):
     with pytest.raises(InputError, match="expected a new folder"):
         finetune(config(biobert_like, corpus, finetuned[0]))
-    with pytest.raises(InputError, match=r"got other \['lr'\]"):
+    with pytest.raises(InputError, match=r"got different \['lr'\]"):
         finetune(config(biobert_like, corpus, finetuned[0], lr=0.5), resume=True)
 
 
@@ -134,18 +138,31 @@ def test_wrong_settings_end_with_status_2_and_a_clear_line(biobert_like, corpus,
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("options", [[], ["--backbone", "b", "--out", "o", "--sentences", "f"]])
+def test_missing_and_unknown_options_end_with_status_2(options, capsys):
+    with pytest.raises(SystemExit) as error:
+        main(options)
+    assert error.value.code == 2
+    assert ("required: --out" in capsys.readouterr().err) == (not options)
+
+
+def test_help_tells_what_every_option_means(capsys):
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    shown = " ".join(capsys.readouterr().out.split())
+    for name, field in FinetuneConfig.__dataclass_fields__.items():
+        if name != "LIMITS":
+            assert f"--{name.replace('_', '-')} " in shown
+            assert field.metadata["help"] in shown
+
+
 def test_batches_hold_every_window_once_within_the_limit(engine, corpus):
-    import random
-
-    from engine.data.corpora import load_corpus
-
-    documents = load_corpus(str(corpus)).documents
-    examples = gold_examples(documents, engine.pieces, LabelSet(("Chemical", "Disease")))
+    examples = gold_examples(load_corpus(str(corpus)), engine.pieces, LabelSet(("Chemical", "Disease")))
     batches = make_batches(examples, 100, random.Random(0))
     assert sorted(id(e) for batch in batches for e in batch) == sorted(map(id, examples))
     assert all(len(batch) == 1 or sum(len(e.window.input_ids) for e in batch) <= 100 for batch in batches)
-    batch, labels = pack(examples, torch.device("cpu"))
-    assert len(labels) == len(batch.words)
+    packed = pack(examples, torch.device("cpu"))
+    assert len(packed.targets) == len(packed.outside) == len(packed.batch.words)
 
 
 def test_masking_takes_whole_words(engine):
@@ -160,9 +177,9 @@ def test_masking_takes_whole_words(engine):
 
 @pytest.fixture
 def memory(engine):
-    """Two words: the first left after layer 1, the second after the last, 2."""
+    """Two words and two labels: the first word left after layer 1, the second after the last, 2."""
     batch = RaggedBatch.from_windows(engine.pieces.windows(["nausea", "and"]))
-    memory = MemoryBuffer.of(batch, 2, 2)
+    memory = MemoryBuffer.of(batch, LabelSet.from_names(["O", "Disease"]), 2)
     right, wrong = [9.0, 0.0], [0.0, 9.0]
     memory.update(HeadOutput(1, torch.tensor([0, 1]), torch.tensor([right, wrong])))
     memory.left_at[0] = 1
@@ -170,37 +187,41 @@ def memory(engine):
     return memory
 
 
+def loss(memory, targets, config):
+    return joint_loss(memory, Packed(memory.batch, targets, torch.tensor([[True, False]] * 2)), 2, config)
+
+
 def test_a_words_loss_is_taken_where_it_left_and_the_gates_are_weighed(memory):
     plain = FinetuneConfig(backbone="b", out="o")
     targets = torch.tensor([[1.0, 0.0], [1.0, 0.0]])
-    assert joint_loss(memory, targets, 2, replace(plain, gate_weight=0.0)) < 0.01
-    assert joint_loss(memory, targets, 2, plain) == pytest.approx(4.5, abs=0.1)  # the gate erred on one of two words
+    assert loss(memory, targets, replace(plain, gate_weight=0.0)) < 0.01
+    assert loss(memory, targets, plain) == pytest.approx(4.5, abs=0.1)  # the gate erred on one of two words
     swapped = targets.flip(-1)
-    assert joint_loss(memory, swapped, 2, replace(plain, gate_weight=0.0)) == pytest.approx(9, abs=0.1)
+    assert loss(memory, swapped, replace(plain, gate_weight=0.0)) == pytest.approx(9, abs=0.1)
 
 
 def test_a_soft_target_is_best_met_by_its_own_distribution(memory):
     plain = FinetuneConfig(backbone="b", out="o", gate_weight=0.0)
     half = torch.tensor([[0.5, 0.5], [0.5, 0.5]])
-    assert joint_loss(memory, half, 2, plain) == pytest.approx(4.5, abs=0.1)
+    assert loss(memory, half, plain) == pytest.approx(4.5, abs=0.1)
 
 
 def test_soft_targets_are_sharpened_below_temperature_1_and_gold_stays(engine):
-    (window,) = engine.pieces.windows(["nausea", "and"])
-    example = Example(window, np.array([[255, 0, 0], [204, 51, 0]], dtype=np.uint8))
+    targets = np.array([[255, 0, 0], [204, 51, 0]], dtype=np.uint8)
+    examples = make_examples(["nausea", "and"], targets, engine.pieces)
     for temperature, doubtful in ((1.0, [0.8, 0.2, 0.0]), (0.5, [16 / 17, 1 / 17, 0.0])):
-        _, targets = pack([example], torch.device("cpu"), temperature)
-        torch.testing.assert_close(targets, torch.tensor([[1.0, 0.0, 0.0], doubtful]))
+        packed = pack(examples, torch.device("cpu"), temperature)
+        torch.testing.assert_close(packed.targets, torch.tensor([[1.0, 0.0, 0.0], doubtful]))
 
 
 def test_pruned_windows_may_learn_from_the_dense_pass(finetuned, corpus, tmp_path, monkeypatch):
     seen = []
-    monkeypatch.setattr("engine.training.finetune.joint_loss", lambda memory, targets, *_: seen.append(targets))
+    monkeypatch.setattr("engine.training.finetune.joint_loss", lambda memory, packed, *_: seen.append(packed.targets))
     run = Finetuning(config(finetuned[0], corpus, tmp_path / "run", pruned=1.0, dense_share=1.0, mask=0.0))
     batch = run.batches(random.Random(0))[0]
     run.model.eval()
     run.loss(batch)
-    dense = forward(run.model, pack(batch, torch.device("cpu"))[0], (), None).probabilities
+    dense = forward(run.model, pack(batch, torch.device("cpu")).batch, (), None).probabilities
     np.testing.assert_allclose(seen[0], dense, atol=1e-5)
 
 
@@ -258,11 +279,6 @@ def test_a_sampled_controller_decides_window_by_window(engine):
     controller = SampledController(np.array([[-1.0, 1.0], [-1.0, 1.0]]), EntropyController(exit_entities=True))
     memory = forward(engine.model, batch, (1, 2), controller)
     assert memory.left_at.tolist() == [3] * 3 + [1] * 3
-
-
-def test_soft_labels_need_their_sentences():
-    with pytest.raises(InputError, match="expected soft_labels together with sentences"):
-        FinetuneConfig(backbone="b", out="o", soft_labels="x")
 
 
 def test_a_model_with_other_labels_is_not_trained_on(finetuned, corpus, tmp_path):

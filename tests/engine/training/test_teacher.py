@@ -7,15 +7,19 @@ import torch
 from transformers import BertModel, MPNetConfig, MPNetModel
 
 from engine import InputError, load_engine
+from engine.text.labels import LabelSet
+from engine.text.words import split_words
 from engine.training import soft_labels, teacher
-from engine.training.finetune import FinetuneConfig, Finetuning
+from engine.training.finetune import FinetuneConfig, Finetuning, soft_examples
 from engine.training.loop import train
-from engine.training.soft_labels import SoftLabels, join_sentences, sentences_per_text
+from engine.training.soft_labels import SoftLabels
 from engine.training.teacher import TeacherConfig, TeacherTraining, load_teacher
+from engine.training.texts import WORDS_PER_TEXT, read_texts
 from tests.conftest import tiny_config
 
 ABSTRACT = "famotidine caused nausea . Nausea after famotidine ."
 SENTENCES = ["patients had nausea after famotidine .", "nausea 5 - 6 and\u2028delirium .", "no delirium ."]
+DISEASE = ("O", "B-Disease", "I-Disease")
 
 
 @pytest.fixture(scope="module")
@@ -68,14 +72,21 @@ def sentences(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def abstracts(tmp_path_factory):
+    path = tmp_path_factory.mktemp("abstracts") / "abstracts.jsonl.gz"
+    path.write_bytes(gzip.compress(b'{"id": "a", "text": "nausea ."}\n{"text": "no delirium after famotidine"}\n'))
+    return path
+
+
+@pytest.fixture(scope="module")
 def labelled(trained, sentences, tmp_path_factory):
     out = tmp_path_factory.mktemp("soft") / "soft.npz"
     assert soft_labels.main(options(trained, sentences, out)) == 0
     return out
 
 
-def options(trained, sentences, out, count=40):
-    return ["--teacher", trained[0], "--sentences", str(sentences), "--count", str(count), "--out", str(out)]
+def options(trained, texts, out):
+    return ["--teacher", trained[0], "--texts", str(texts), "--out", str(out)]
 
 
 def test_a_teacher_of_any_architecture_learns_and_is_a_plain_checkpoint(trained):
@@ -95,33 +106,101 @@ def test_a_teacher_labels_all_words_of_a_text_longer_than_its_windows(trained):
     np.testing.assert_allclose(long.sum(-1), 1, atol=1e-3)
 
 
-def test_sentences_are_joined_until_a_text_is_as_long_as_an_abstract():
-    counts = list(sentences_per_text(SENTENCES * 40))
-    texts = list(join_sentences(SENTENCES * 40, counts))
-    assert sum(counts) == 120
-    assert all(soft_labels.WORDS_PER_TEXT <= len(words) < soft_labels.WORDS_PER_TEXT + 10 for words in texts[:-1])
+def test_texts_get_the_same_labels_whatever_they_are_batched_with(trained, monkeypatch):
+    texts = [["nausea", "after"] * length for length in (3, 60, 1, 20, 2)]
+    model = load_teacher(trained[0])
+    together = list(model.probabilities(texts))
+    monkeypatch.setattr(teacher, "TEXTS_TOGETHER", 2)
+    monkeypatch.setattr(teacher, "MAX_ROWS", 1)
+    for one, other, words in zip(together, model.probabilities(texts), texts, strict=True):
+        assert len(one) == len(words)
+        np.testing.assert_allclose(one, other, atol=0.02)  # bfloat16
+
+
+def test_sentences_are_joined_until_a_text_is_as_long_as_an_abstract(sentences):
+    texts = read_texts(sentences).words
+    assert sum(map(len, texts)) == sum(len(split_words(sentence)) for sentence in SENTENCES * 40)
+    assert all(WORDS_PER_TEXT <= len(words) < WORDS_PER_TEXT + 10 for words in texts[:-1])
     assert texts[0][:6] == ["patients", "had", "nausea", "after", "famotidine", "."]
+    assert read_texts(sentences, slice(1, 2)).words == [["nausea", "5", "-", "6", "and", "delirium", "."]]
+
+
+def test_whole_texts_are_not_joined(abstracts):
+    assert read_texts(abstracts).words == [["nausea", "."], ["no", "delirium", "after", "famotidine"]]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("texts.txt.gz", b"no gzip", "expected a file of texts"),
+        ("texts.txt", b"\xff", "expected a file of texts"),
+        ("texts.jsonl", b'{"text": "one"}\n{"title": "two"}\n', r"texts.jsonl:2: expected an object with a .text."),
+    ],
+)
+def test_a_file_of_texts_that_cannot_be_read_is_named(tmp_path, name, content, message):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=message):
+        read_texts(tmp_path / name)
 
 
 def test_soft_labels_hold_a_distribution_for_every_word(labelled, sentences, engine):
-    stored = SoftLabels.load(labelled)
-    assert stored.texts.sum() >= 40
+    stored, texts = SoftLabels.load(labelled), read_texts(sentences)
+    assert stored.counts.tolist() == [len(words) for words in texts.words]
     assert np.abs(stored.targets.astype(int).sum(-1) - 255).max() <= 3
-    examples = stored.examples(sentences, engine.pieces, stored.names)
+    examples = stored.examples(texts, engine.pieces)
     # Windows of 98 pieces overlap, so that words may stand in two of them.
     assert sum(example.window.words for example in examples) >= len(stored.targets)
     assert all(len(example.targets) == example.window.words for example in examples)
 
 
-def test_labelling_that_was_cut_goes_on_and_more_sentences_are_added(labelled, trained, sentences, tmp_path):
-    out = tmp_path / "soft.npz"
-    assert soft_labels.main(options(trained, sentences, out, count=1)) == 0
-    first = SoftLabels.load(out)
-    marked = np.full_like(first.targets, 51)
-    replace(first, targets=marked).save(out)
+def test_whole_texts_are_labelled_like_joined_sentences(trained, abstracts, tmp_path):
+    assert soft_labels.main(options(trained, abstracts, tmp_path / "soft.npz")) == 0
+    stored = SoftLabels.load(tmp_path / "soft.npz")
+    expected = list(load_teacher(trained[0]).probabilities(read_texts(abstracts).words))
+    assert stored.counts.tolist() == [2, 4]
+    np.testing.assert_allclose(stored.targets / 255, np.concatenate(expected), atol=0.003)
+
+
+def test_probabilities_of_other_types_are_added_to_outside(trained, abstracts, tmp_path):
+    labels = {}
+    for types in ("Chemical,Disease", "Disease"):
+        out = tmp_path / f"{types}.npz"
+        assert soft_labels.main([*options(trained, abstracts, out), "--types", types]) == 0
+        labels[types] = SoftLabels.load(out)
+    both, one = labels["Chemical,Disease"], labels["Disease"]
+    assert (both.names, one.names) == (("O", "B-Chemical", "I-Chemical", "B-Disease", "I-Disease"), DISEASE)
+    both_targets = both.targets.astype(int)
+    assert both_targets[:, 1:3].max() > 50, "no chemical that could be added"
+    np.testing.assert_allclose(one.targets[:, 0], both_targets[:, :3].sum(-1), atol=2)
+    np.testing.assert_array_equal(one.targets[:, 1:], both.targets[:, 3:])
+
+
+def test_several_teachers_are_averaged(trained, abstracts, tmp_path):
+    other = load_teacher(trained[0])
+    with torch.no_grad():
+        other.model.classifier.weight.neg_()
+    other.model.save_pretrained(tmp_path / "other")
+    other.tokenizer.save_pretrained(tmp_path / "other")
+    targets = []
+    for teachers in (trained[0], str(tmp_path / "other"), f"{trained[0]},{tmp_path / 'other'}"):
+        out = tmp_path / f"{len(targets)}.npz"
+        assert soft_labels.main([*options((teachers,), abstracts, out)]) == 0
+        targets.append(SoftLabels.load(out).targets.astype(int))
+    assert np.abs(targets[0] - targets[1]).max() > 50
+    np.testing.assert_allclose(targets[2], (targets[0] + targets[1]) / 2, atol=1)
+
+
+def test_labelling_that_was_interrupted_continues(labelled, trained, sentences, tmp_path):
+    whole, out = SoftLabels.load(labelled), tmp_path / "soft.npz"
+    first = whole.counts[0]
+    marked = np.full_like(whole.targets[:first], 51)
+    replace(whole, targets=marked, counts=whole.counts[:1]).save(out)
     assert soft_labels.main(options(trained, sentences, out)) == 0
-    whole, resumed = SoftLabels.load(labelled), SoftLabels.load(out)
-    np.testing.assert_array_equal(resumed.targets, np.concatenate((marked, whole.targets[len(marked) :])))
+    resumed = SoftLabels.load(out)
+    assert resumed.counts.tolist() == whole.counts.tolist()
+    np.testing.assert_array_equal(resumed.targets[:first], marked)
+    # Texts that are batched with others may round differently in bfloat16.
+    np.testing.assert_allclose(resumed.targets[first:].astype(int), whole.targets[first:], atol=5)
 
 
 def test_a_student_learns_the_teachers_distributions(trained, labelled, sentences, corpus, tokenizer, tmp_path):
@@ -136,8 +215,7 @@ def test_a_student_learns_the_teachers_distributions(trained, labelled, sentence
         out=str(tmp_path),
         corpus=str(corpus),
         dev_corpus=str(corpus),
-        soft_labels=str(labelled),
-        sentences=str(sentences),
+        soft_labels=f"{labelled}={sentences},{labelled}={sentences}",
         soft_share=100,
         temperature=1.0,
         epochs=20,
@@ -152,7 +230,8 @@ def test_a_student_learns_the_teachers_distributions(trained, labelled, sentence
         run._train_epoch()
     run.save(run.model, tmp_path / "run")
     stored = SoftLabels.load(labelled)
-    text = " ".join((SENTENCES * 40)[: stored.texts[0]])
+    assert len(run.soft) == 2 * len(stored.examples(read_texts(sentences), run.pieces))
+    text = " ".join(read_texts(sentences).words[0])
     learned = load_engine(tmp_path / "run").tag(text, "dense").probabilities
     taught = stored.targets[: len(learned)] / 255
     spread = np.abs(taught - taught.mean(0)).mean()
@@ -163,8 +242,8 @@ def test_a_student_learns_the_teachers_distributions(trained, labelled, sentence
     ("change", "message"),
     [
         ({"--teacher": "/no/such"}, "expected a Hugging Face encoder"),
-        ({"--sentences": "/no/such"}, "expected a file of sentences"),
-        ({"--count": "0"}, "expected --count of 1 or more"),
+        ({"--texts": "/no/such"}, "expected a file of texts"),
+        ({"--types": "Gene"}, "expected --types out of"),
     ],
 )
 def test_wrong_input_for_soft_labels_ends_with_status_2(trained, sentences, tmp_path, capsys, change, message):
@@ -174,16 +253,22 @@ def test_wrong_input_for_soft_labels_ends_with_status_2(trained, sentences, tmp_
     assert message in capsys.readouterr().err
 
 
-def test_soft_labels_of_other_sentences_are_refused(labelled, trained, tmp_path, engine):
+def test_soft_labels_of_other_texts_or_types_are_refused(labelled, trained, sentences, tmp_path, engine):
     other = tmp_path / "other.txt"
     other.write_text("nausea .\n")
-    stored = SoftLabels.load(labelled)
-    with pytest.raises(InputError, match="expected sentences with SHA-256"):
-        stored.examples(other, engine.pieces, stored.names)
-    with pytest.raises(InputError, match="expected soft labels of the same sentences"):
-        soft_labels.label(trained[0], other, 1, labelled)
+    model = load_teacher(trained[0])
+    for texts, types in ((other, model.labels.types), (sentences, ["Disease"])):
+        with pytest.raises(InputError, match="expected soft labels of the same texts and types"):
+            soft_labels.label([model], read_texts(texts), types, labelled)
     with pytest.raises(InputError, match="expected soft labels in"):
         SoftLabels.load(tmp_path / "none.npz")
+    for pair, labels, message in (
+        (f"{labelled}={other}", model.labels, "expected .*other.txt to be the file that"),
+        (f"{labelled}={sentences}", LabelSet(["Disease"]), "make them with --types Disease"),
+        (str(labelled), model.labels, "expected soft labels as LABELS=TEXTS"),
+    ):
+        with pytest.raises(InputError, match=message):
+            soft_examples(pair, engine.pieces, labels)
 
 
 def test_the_teachers_command_refuses_an_unusable_backbone(corpus, tmp_path, capsys):

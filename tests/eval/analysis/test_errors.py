@@ -10,9 +10,10 @@ from engine.text.scoring import Counts, count_documents
 from eval.analysis.comparison import Compared
 from eval.analysis.errors import Errors, align, changes
 from eval.analysis.exits import Exits
+from eval.measure.analyses import run_of
 from eval.report import SAMPLE
 from eval.schema import FATES
-from tests.eval.analysis.analysis_cases import DENSE, DRUG, FAILURE, RECOVERING, TEXT, TYPES, HandMade, compared, entity
+from tests.eval.analysis.analysis_cases import DENSE, DRUG, FAILURE, RECOVERING, TEXT, TYPES, compared, entity, made
 
 RENAL, LONE, LONGER = (entity(text, "Disease") for text in ("Renal", "failure", "Renal failure followed"))
 MISTYPED = entity("Renal failure", "Chemical")
@@ -119,13 +120,14 @@ def run(engine):
         engine.strategy("entropy+recovery", **knobs, min_confidence=1.0, recovery_limit=5),
     ]
     errors, exits, counts = Errors(), Exits(), {}
-    dense = engine.tag_batch(texts, "dense")
+    dense = []
     for strategy in strategies:
-        results = dense if strategy.name == "dense" else engine.tag_batch(texts, strategy)
-        found = [result.entities for result in results]
+        runs = [run_of(result) for result in engine.tag_batch(texts, strategy)]
+        dense = dense or runs
+        found = [run.entities for run in runs]
         counts[strategy.name] = sum(count_documents(corpus.documents, found, corpus.types), Counts())
-        for document, result, reference in zip(corpus.documents, results, dense, strict=True):
-            one = Compared(document, corpus.types, result, reference)
+        for document, run, reference in zip(corpus.documents, runs, dense, strict=True):
+            one = Compared(document, corpus.types, run, reference)
             errors.add(one)
             exits.add(one)
     return corpus, errors, exits, counts
@@ -183,7 +185,7 @@ def test_fates_of_entity_words_by_layer_and_label():
 
 
 def test_types_that_are_not_scored_count_as_none():
-    own = HandMade(TEXT, [FAILURE, DRUG], DENSE, {})
+    own = made(TEXT, [FAILURE, DRUG], DENSE, {})
     document = compared([FAILURE, DRUG], [], []).document
     one = Compared(document, ("Disease",), own, own)
     assert one.gold == one.found == (FAILURE,)

@@ -1,7 +1,7 @@
 import numpy as np
 
 from engine.data.corpora import Corpus, load_corpus
-from eval.analysis.run import analyse
+from eval.measure.analyses import analyse
 from eval.render.files import read_table
 from eval.render.plots import plot_exits, plot_groups
 from eval.render.sections import errors_section, exits_section, groups_section, largest_gap

@@ -1,0 +1,26 @@
+// Shared by the views of a text's words. `element` is the component's root, whose content is replaced now and then.
+
+const all = (selector) => element.querySelectorAll(selector);
+
+/** Marks everything in the view that belongs to a word. */
+function point(index) {
+  all("[data-pointed]").forEach((part) => part.removeAttribute("data-pointed"));
+  if (index !== undefined) all(`[data-word="${index}"]`).forEach((part) => part.setAttribute("data-pointed", ""));
+}
+
+/** One word is in the tab order; arrow keys, Home and End move to others. */
+function rove(event) {
+  const word = event.target.closest(".word[data-word]");
+  if (!word) return;
+  const words = [...all(".word[data-word]")];
+  const index = words.indexOf(word);
+  const target = { ArrowRight: index + 1, ArrowDown: index + 1, ArrowLeft: index - 1, ArrowUp: index - 1, Home: 0,
+    End: words.length - 1 }[event.key];
+  if (target === undefined || !words[target]) return;
+  event.preventDefault();
+  word.tabIndex = -1;
+  words[target].tabIndex = 0;
+  words[target].focus();
+}
+
+element.addEventListener("keydown", rove);

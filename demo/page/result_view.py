@@ -1,0 +1,48 @@
+"""One strategy's result as one piece of markup with a script: what the tabs Layer by layer and Why have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from demo.html import words
+from demo.html.escape import alert
+from demo.limits import MODEL_WORK, check_text
+from demo.page.inputs import Inputs
+from demo.page.redraw import fingerprint, redraw_when_visible
+from demo.settings import chosen_strategy
+from engine import Engine, InputError, Result
+
+
+def build_result_view(
+    engine: Engine, inputs: Inputs, tab: gr.Tab, render: Callable[[Result], str], script: Path
+) -> None:
+    """Builds the choice of a strategy and the view of its result, which opens with the page's first text.
+
+    Args:
+        engine: runs the strategy.
+        inputs: the text and the settings, which the view follows.
+        tab: the tab that is built.
+        render: makes the markup.
+        script: JavaScript of the view, which runs after that of `demo.html.words`.
+    """
+
+    def on_view(text: str, name: str, *settings: Any) -> list[str]:
+        try:
+            return [render(engine.tag(check_text(text), chosen_strategy(engine, name, *settings)))]
+        except InputError as error:
+            return [alert(str(error))]
+
+    names = engine.runnable
+    strategy = gr.Radio(names, value="entropy" if "entropy" in names else names[0], label="Strategy shown")
+    shown = [inputs.text, strategy, *inputs.settings]
+    first = [component.value for component in shown]
+    scripts = "\n".join(path.read_text(encoding="utf-8") for path in (words.SCRIPT, script))
+    view = gr.HTML(*on_view(*first), js_on_load=scripts)
+    changes = [*inputs.changed, strategy.change]
+    redraw_when_visible(
+        inputs, tab, shown, changes, on_view, [view], drawn=fingerprint(first), api_visibility="private", **MODEL_WORK
+    )

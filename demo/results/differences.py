@@ -1,0 +1,104 @@
+"""Where a strategy's entities differ from those of ``dense`` on the same text, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from demo.results.wording import depth, label_name
+from engine import Entity, Result
+from engine.inspection.trace import WordTrace
+
+KINDS = ("lost", "new", "boundary changed", "type changed", "kept")
+EXPLAINED = 2  # words of one difference
+_ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth")
+
+
+@dataclass(frozen=True)
+class Difference:
+    """An entity of the strategy (of ``dense`` if it was lost), what became of it (one of ``KINDS``), and why."""
+
+    kind: str
+    entity: Entity
+    reason: str
+
+
+def differences(result: Result, dense: Result) -> list[Difference]:
+    """All entities of the strategy, and those of ``dense`` that it lost, sorted by ``KINDS`` and position.
+
+    An entity that overlaps entities of ``dense`` without equalling one has another boundary or another type.
+    """
+    keys = {entity.key for entity in result.entities} & {entity.key for entity in dense.entities}
+    ours, theirs = ([one for one in entities if one.key not in keys] for entities in (result.entities, dense.entities))
+    found = [Difference("kept", entity, _why_kept(result, entity)) for entity in result.entities if entity.key in keys]
+    for entity in ours:
+        others = _overlapping(entity, theirs)
+        same_span = [(entity.start, entity.end)] == [(other.start, other.end) for other in others]
+        kind = "type changed" if same_span else "boundary changed" if others else "new"
+        start, end = min(e.start for e in (entity, *others)), max(e.end for e in (entity, *others))
+        found.append(Difference(kind, entity, _why_changed(result, dense, start, end)))
+    lost = (entity for entity in theirs if not _overlapping(entity, ours))
+    found += [Difference("lost", entity, _why_changed(result, dense, entity.start, entity.end)) for entity in lost]
+    return sorted(found, key=lambda difference: (KINDS.index(difference.kind), difference.entity.start))
+
+
+def agreement(result: Result, dense: Result) -> tuple[int, int]:
+    """How many words have the label that ``dense`` gives them, and how many words there are."""
+    pairs = zip(result.trace.words, dense.trace.words, strict=True)
+    return sum(mine.label == theirs.label for mine, theirs in pairs), len(dense.trace.words)
+
+
+def missing_and_new(result: Result, dense: Result) -> tuple[tuple[Entity, ...], tuple[Entity, ...]]:
+    """The entities of ``dense`` that the strategy does not have, and those that it alone has."""
+    return _without(dense.entities, result.entities), _without(result.entities, dense.entities)
+
+
+def _without(entities: Sequence[Entity], others: Sequence[Entity]) -> tuple[Entity, ...]:
+    keys = {other.key for other in others}
+    return tuple(entity for entity in entities if entity.key not in keys)
+
+
+def _overlapping(entity: Entity, others: Sequence[Entity]) -> list[Entity]:
+    return [other for other in others if other.start < entity.end and entity.start < other.end]
+
+
+def _within(result: Result, start: int, end: int) -> list[WordTrace]:
+    return [word for word in result.trace.words if word.start < end and start < word.end]
+
+
+def _why_kept(result: Result, entity: Entity) -> str:
+    words = _within(result, entity.start, entity.end)
+    if any(word.state == "recovered" for word in words):
+        return "left, came back, and has the labels of dense"
+    layers = sorted({word.layer for word in words if word.state == "left"})
+    if not layers:
+        return "went through every layer"
+    after = f"after layer{'s' if len(layers) > 1 else ''} {' and '.join(map(str, layers))}"
+    left = "left" if all(word.state == "left" for word in words) else "partly left"
+    return f"{left} {after}, with the labels of dense"
+
+
+def _why_changed(result: Result, dense: Result, start: int, end: int) -> str:
+    words = _within(result, start, end)
+    pruned = any(word.state != "kept" for word in result.trace.words)
+    pairs = zip(words, _within(dense, start, end), strict=True)
+    changed = [(place, mine, theirs) for place, (mine, theirs) in enumerate(pairs) if mine.label != theirs.label]
+    reasons = [
+        f"{_place(place, len(words))} {_depth(mine, pruned=pruned)}, labelled {label_name(mine.label)} "
+        f"instead of {label_name(theirs.label)}"
+        for place, mine, theirs in changed[:EXPLAINED]
+    ]
+    if len(changed) > EXPLAINED:
+        reasons.append(f"and {len(changed) - EXPLAINED} more words")
+    return "; ".join(reasons)
+
+
+def _place(place: int, words: int) -> str:
+    if words == 1:
+        return "its word"
+    return f"{_ORDINALS[place]} word" if place < len(_ORDINALS) else f"word {place + 1}"
+
+
+def _depth(word: WordTrace, *, pruned: bool) -> str:
+    """As `depth`; where a word that went through every layer has another label, it is since other words left."""
+    return depth(word) + (" while others left" if pruned and word.state == "kept" else "")

@@ -1,0 +1,66 @@
+"""Results as JSON objects, for the HTTP API and for downloads."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any
+
+import torch
+
+from demo.results.differences import missing_and_new
+from demo.results.timing import Measured
+from demo.results.wording import printable
+from engine import Engine, Entity, Result
+
+
+def entity_records(entities: Iterable[Entity]) -> list[dict[str, Any]]:
+    """Entities with start and end (characters of the text), type, text and score."""
+    return [asdict(entity) | {"text": printable(entity.text)} for entity in entities]
+
+
+def result_record(result: Result) -> dict[str, Any]:
+    """The entities, the settings that found them, and their cost."""
+    cost = result.cost
+    return {
+        "entities": entity_records(result.entities),
+        "strategy": result.strategy.to_json(),
+        "words": len(result.words),
+        "token_layers": cost.token_layers,
+        "token_layers_kept": cost.token_layers_kept,
+        "multiply_adds": cost.multiply_adds,
+        "latency_ms": result.latency.total_ms,
+    }
+
+
+def trace_record(result: Result) -> list[dict[str, Any]]:
+    """Every word with its place, pieces, layer, state, label, and scores at each gate."""
+    return [
+        asdict(word)
+        | {"text": printable(word.text)}
+        | {"gates": [asdict(gate) | {"need": _finite(gate.need)} for gate in word.gates]}
+        for word in result.trace.words
+    ]
+
+
+def _finite(number: float) -> float | None:
+    """JSON has no infinity, which is the need of words that must not leave."""
+    return number if math.isfinite(number) else None
+
+
+def compared_record(measured: Measured, dense: Measured) -> dict[str, Any]:
+    """`result_record` with the median time, and what differs from ``dense``."""
+    missing, new = missing_and_new(measured.result, dense.result)
+    return result_record(measured.result) | {
+        "latency_ms": measured.latency_ms,
+        "runs": len(measured.runs_ms),
+        "speedup_vs_dense": dense.latency_ms / measured.latency_ms,
+        "missing": entity_records(missing),
+        "new": entity_records(new),
+    }
+
+
+def environment_record(engine: Engine) -> dict[str, Any]:
+    """The hardware and precision of the run."""
+    return {"device": str(engine.device), "dtype": engine.dtype, "threads": torch.get_num_threads()}

@@ -1,0 +1,65 @@
+"""Reports of the evaluator: which there are, what they were measured on, and which rows ran with given settings."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pandas as pd
+
+from engine import Strategy
+from engine.pruning.resolve import parse
+
+REPORTS = Path(__file__).resolve().parents[2] / "docs"
+RESULTS, ABOUT = "results.csv", "results.json"
+MEASURED_ON = ("corpus", "split", "documents", "device", "threads", "dtype", "torch", "commit")
+
+
+def report_names(folder: Path) -> list[str]:
+    """The reports in a folder: its folders with a ``results.csv``."""
+    return sorted(path.parent.name for path in folder.glob(f"*/{RESULTS}"))
+
+
+def measured_on(table: pd.DataFrame) -> str:
+    """What the rows of a CSV file were measured on, according to its columns."""
+    known = [(name, table[name].dropna().unique()) for name in MEASURED_ON if name in table]
+    parts = [f"{name} {', '.join(map(str, values))}" for name, values in known if len(values)]
+    return f"Measured on: {'; '.join(parts)}." if parts else "The file does not say what it was measured on."
+
+
+def other_weights(report: Path, digest: str) -> str | None:
+    """A warning if a report is not of the weights with this SHA-256."""
+    path = report / ABOUT
+    about = json.loads(path.read_text(encoding="utf-8"))["about"] if path.is_file() else {}
+    known = re.search("[0-9a-f]{16,64}", about.get("weights", ""))
+    if known is None:
+        return f"The report {report.name} does not name its weights, so no setting is ringed."
+    if digest.startswith(known[0]):
+        return None
+    return (
+        f"The report {report.name} is of other weights, or another dtype, than this page uses (SHA-256 {known[0]}…, "
+        f"not {digest[:16]}…): its figures do not apply here, and no setting is ringed."
+    )
+
+
+def measured_as(table: pd.DataFrame, strategy: Strategy) -> list[str]:
+    """Names of the rows of ``results.csv`` that ran as a strategy, settings included."""
+    wanted = _ran_as(strategy)
+    filled = table.assign(**{name: table[name].astype(object).fillna("") for name in ("point", "replays")})
+    points = dict(zip(filled["strategy"], filled["point"], strict=True))
+
+    def ran_as(row: pd.Series) -> tuple[str, str]:
+        if row["replays"]:
+            return row["family"], points.get(row["replays"]) or parse(row["replays"]).point
+        return (row["family"], row["point"]) if row["prunes"] else (row["strategy"], "")
+
+    return list(filled["strategy"][[ran_as(row) == wanted for _, row in filled.iterrows()]].unique())
+
+
+def _ran_as(strategy: Strategy) -> tuple[str, str]:
+    """Its family and operating point as in ``results.csv``; changed settings have a point that no report has."""
+    if strategy.replays:
+        family, point = _ran_as(strategy.replays)
+        return f"{strategy.kind}@{family}", point
+    return (parse(strategy.name).stored, strategy.point) if strategy.prunes else (strategy.name, "")

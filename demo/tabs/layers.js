@@ -1,0 +1,78 @@
+// The slider over the layers sets the state of every word, which the style sheets show.
+
+const STEP_MS = 1100;
+let timer = null;
+
+/** Shows the text as it is after layer `at` (0: before the first). */
+function show(at) {
+  const view = element.querySelector(".layers");
+  if (!view) return;
+  const last = Number(view.dataset.layers);
+  const range = view.querySelector("input");
+  range.value = at;
+  view.style.setProperty("--at", at);
+  all(".words .word").forEach((word) => {
+    const final = word.dataset.final ??= word.dataset.state;
+    const left = "left" in word.dataset && Number(word.dataset.left) <= at;
+    word.dataset.state = left ? final : "kept";
+  });
+  all(".words .entity").forEach((entity) => entity.classList.toggle("decided", Number(entity.dataset.decided) <= at));
+  let text = "before the first layer: all words are there";
+  all(".counts li").forEach((row) => {
+    const current = Number(row.dataset.layer) === at;
+    row.toggleAttribute("data-current", current);
+    if (current) text = `layer ${at} of ${last}: ${row.dataset.words} words computed, ${row.dataset.left} left after it`;
+  });
+  view.querySelector(".at").textContent = text;
+  range.setAttribute("aria-valuetext", text);
+}
+
+/** Shows the text as it is after the last layer. */
+function showEnd() {
+  const range = element.querySelector(".layers input");
+  if (range) show(Number(range.max));
+}
+
+function stop() {
+  clearInterval(timer);
+  timer = null;
+  const button = element.querySelector(".play");
+  if (button) button.innerHTML = '<span aria-hidden="true">▶</span> Play';
+}
+
+function play(button) {
+  const range = element.querySelector(".layers input");
+  if (timer) return stop();
+  if (range.value === range.max) show(0);
+  button.innerHTML = '<span aria-hidden="true">⏸</span> Pause';
+  timer = setInterval(() => {
+    if (!range.isConnected) return stop();
+    show(Number(range.value) + 1);
+    if (range.value === range.max) stop();
+  }, STEP_MS);
+}
+
+function describe(event) {
+  const part = event.target.closest("[data-word]");
+  const line = element.querySelector(".pointed");
+  if (!part || !line) return;
+  point(part.dataset.word);
+  line.textContent = element.querySelector(`.word[data-word="${part.dataset.word}"]`).getAttribute("aria-label");
+}
+
+element.addEventListener("input", (event) => {
+  stop();
+  show(Number(event.target.value));
+});
+element.addEventListener("click", (event) => {
+  const button = event.target.closest(".play");
+  if (button) play(button);
+});
+element.addEventListener("pointerover", describe);
+element.addEventListener("focusin", describe);
+
+showEnd();
+watch("value", () => {
+  stop();
+  showEnd();
+});

@@ -1,0 +1,60 @@
+// The scores of the chosen word, and the table that sorts. All texts arrive as text and are set as text.
+
+function cell(kind, text) {
+  const made = document.createElement(kind);
+  made.textContent = text;
+  return made;
+}
+
+function choose(index) {
+  const word = element.querySelector(`.word[data-word="${index}"]`);
+  const row = element.querySelector(`tr[data-word="${index}"]`);
+  if (!word || !row) return;
+  point(index);
+  all(".word[aria-selected=true]").forEach((other) => other.setAttribute("aria-selected", "false"));
+  word.setAttribute("aria-selected", "true");
+  const table = document.createElement("table");
+  const gates = JSON.parse(row.dataset.gates);
+  JSON.parse(element.querySelector(".why").dataset.scores).forEach((name, place) => {
+    const line = table.insertRow();
+    line.append(cell("th", name));
+    line.firstChild.scope = "row";
+    gates.forEach((gate) => line.append(cell("td", gate[place])));
+  });
+  const detail = element.querySelector(".detail");
+  detail.replaceChildren(cell("h4", word.getAttribute("aria-label")), table);
+}
+
+function sort(button) {
+  const head = button.closest("th");
+  const ascending = head.getAttribute("aria-sort") !== "ascending";
+  const place = [...head.parentNode.children].indexOf(head);
+  all("th[aria-sort]").forEach((other) => other.setAttribute("aria-sort", "none"));
+  head.setAttribute("aria-sort", ascending ? "ascending" : "descending");
+  const body = element.querySelector(".all-words tbody");
+  const text = (row) => row.cells[place].textContent;
+  const rows = [...body.rows].sort((a, b) => text(a).localeCompare(text(b), undefined, { numeric: true }));
+  body.replaceChildren(...(ascending ? rows : rows.reverse()));
+}
+
+function pick(event) {
+  const part = event.target.closest("[data-word]");
+  if (part) choose(part.dataset.word);
+}
+
+element.addEventListener("focusin", pick);
+element.addEventListener("click", (event) => {
+  const button = event.target.closest("th button");
+  if (button) sort(button);
+  else pick(event);
+});
+
+/** Starts with the word that left last: the one that the strategy found hardest. */
+function start() {
+  const left = [...all(".word[data-left]")];
+  const last = left.reduce((best, word) => (Number(word.dataset.left) > Number(best.dataset.left) ? word : best), left[0]);
+  choose(last ? last.dataset.word : 0);
+}
+
+start();
+watch("value", start);

@@ -1,0 +1,83 @@
+"""The app in a process of its own, and a headless browser to look at it: for commands and tests."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+from urllib.request import urlopen
+
+APP = Path(__file__).resolve().parents[2] / "app.py"
+START_S = 120
+BROWSER_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@contextmanager
+def serve_app(model: str | None = None) -> Iterator[tuple[str, int]]:
+    """Address and process id of an app with this model (default: the shipped weights), until the block ends.
+
+    Raises:
+        RuntimeError: the app ended, or does not answer in time.
+    """
+    port = _free_port()
+    url = f"http://127.0.0.1:{port}/"
+    server = {"GRADIO_SERVER_NAME": "127.0.0.1", "GRADIO_SERVER_PORT": str(port), "GRADIO_SHARE": "False"}
+    arguments = ["--model", model] if model else []
+    app = subprocess.Popen([sys.executable, str(APP), *arguments], env=os.environ | server)
+    try:
+        _wait_until_served(url, app)
+        yield url, app.pid
+    finally:
+        app.terminate()
+        app.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def _wait_until_served(url: str, app: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + START_S
+    while time.monotonic() < deadline and app.poll() is None:
+        try:
+            urlopen(url).close()
+            return
+        except URLError:
+            time.sleep(0.2)
+    raise RuntimeError(f"expected the app at {url}, got no answer; start it with python app.py to see why")
+
+
+def browser_path() -> str | None:
+    """Chromium from ``$CHROMIUM`` or the path."""
+    return os.environ.get("CHROMIUM") or shutil.which("chromium")
+
+
+@contextmanager
+def chromium(executable: str) -> Iterator[Any]:
+    """A headless browser, driven by Playwright."""
+    from playwright.sync_api import sync_playwright
+
+    with (
+        sync_playwright() as playwright,
+        playwright.chromium.launch(executable_path=executable, args=BROWSER_FLAGS) as browser,
+    ):
+        yield browser

@@ -1,0 +1,189 @@
+"""What all encoders share: the interface, and weights under our names and Hugging Face's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from engine.errors import InputError
+from engine.model.layers import PLAIN, Layer, LayerOutput, Placing, PostNormLayer, Shape
+from engine.model.packing import RaggedBatch
+
+Names = Mapping[str, str | Sequence[str]]
+Settings = Mapping[str, tuple[tuple[object, ...], str]]
+
+
+def require(config: Any, settings: Settings) -> None:
+    """Raises an `InputError` unless each setting of a configuration has one of the values given for it."""
+    for name, (supported, reason) in settings.items():
+        if (value := getattr(config, name, None)) not in supported:
+            raise InputError(
+                f"expected a {config.model_type!r} encoder with {name} = {supported[0]!r}, got {value!r}: {reason}; "
+                "choose another checkpoint"
+            )
+
+
+def layer_multiply_adds(rows: int, hidden: int, intermediate: int, visible: int) -> int:
+    """BERT's layer over one window: projections, feed-forward, and each active row's attention to the visible ones."""
+    return 2 * (rows + visible) * hidden**2 + 2 * rows * hidden * intermediate + 2 * rows * visible * hidden
+
+
+class Encoder(nn.Module):
+    """Embeddings and layers of one family; layers are numbered from 1.
+
+    A family says which class of Hugging Face reads its weights (``architecture``), under which names: ``prefix`` of the
+    base model, ``names`` of modules outside layers (below ``prefix``; after a dot, beside it), ``layer_path`` and
+    ``layer_names`` within each layer (several names: parts that are fused here). ``settings`` of its configuration that
+    are supported at some values alone: those, and why no other.
+
+    Raises:
+        InputError: a setting of the configuration is not supported.
+    """
+
+    architecture: ClassVar[str]
+    prefix: ClassVar[str]
+    names: ClassVar[Names]
+    layer_path: ClassVar[str]
+    layer_names: ClassVar[Names]
+    settings: ClassVar[Settings] = {}
+
+    def __init__(self, config: Any, shape: Shape, dropout: float) -> None:
+        super().__init__()
+        self.check(config)
+        self.config = config
+        self.num_layers, self.num_heads = shape.layers, shape.heads
+        self.hidden_size, self.intermediate_size = shape.hidden, shape.intermediate
+        self.max_rows = shape.rows
+        self.dropout = dropout
+        self.layers: nn.ModuleList
+
+    @classmethod
+    def check(cls, config: Any) -> None:
+        """Raises an `InputError` where a setting of the configuration is not supported."""
+        require(config, cls.settings)
+
+    @classmethod
+    def shorten(cls, config: Any, layers: int) -> None:
+        """Leaves a configuration its first layers alone."""
+        config.num_hidden_layers = layers
+
+    def embed(self, batch: RaggedBatch) -> Tensor:
+        """Hidden states ``(rows, hidden)`` before layer 1."""
+        raise NotImplementedError
+
+    def placing(self, number: int, batch: RaggedBatch) -> Placing:
+        """How rows find each other in layer ``number``."""
+        return PLAIN
+
+    def layer(self, number: int, hidden: Tensor, batch: RaggedBatch) -> LayerOutput:
+        """Runs layer ``number``, 1 to ``num_layers``, on ``(rows, hidden)``; frozen rows stay as they are."""
+        return self.layers[number - 1](hidden, batch, self.placing(number, batch))
+
+    def features(self, number: int, hidden: Tensor) -> Tensor:
+        """What the label head after layer ``number`` takes, ``(n, hidden)``, from hidden states ``(n, hidden)``."""
+        return hidden
+
+    def layer_multiply_adds(self, number: int, rows: int, visible: int) -> int:
+        """Multiply-adds of a layer over one window: ``rows`` active ones among ``visible`` ones."""
+        return layer_multiply_adds(rows, self.hidden_size, self.intermediate_size, visible)
+
+    def features_multiply_adds(self, number: int) -> int:
+        """Multiply-adds of `features` for one row."""
+        return 0
+
+    def set_dropout(self, probability: float) -> None:
+        """Sets dropout, in training, on embeddings and on the outputs of attention and feed-forward."""
+        self.dropout = probability
+        for layer in self.layers:
+            assert isinstance(layer, Layer)
+            layer.dropout = probability
+
+    def load_huggingface(self, state: Mapping[str, Tensor]) -> None:
+        """Takes over the weights of a token-classification model or of a base model; other weights are passed over.
+
+        What only the former has (ModernBERT's prediction head) stays as it is where the latter is given.
+        """
+        prefix = f"{self.prefix}."
+        if not any(name.startswith(prefix) for name in state):  # a base model
+            state = {prefix + name: value for name, value in state.items()}
+        own = self.state_dict()
+        for name in own:
+            theirs = self._huggingface_names(name)
+            if theirs[0].startswith(prefix) or theirs[0] in state:
+                own[name] = torch.cat([state[part] for part in theirs])
+        self.load_state_dict(own)
+
+    def huggingface_state(self) -> dict[str, Tensor]:
+        """The weights under the names of the token-classification model, all but its classifier's."""
+        state: dict[str, Tensor] = {}
+        for name, value in self.state_dict().items():
+            theirs = self._huggingface_names(name)
+            state |= zip(theirs, value.chunk(len(theirs)), strict=True)
+        return state
+
+    def _huggingface_names(self, name: str) -> list[str]:
+        """The names of our weight, of which it is made in this order."""
+        module, _, kind = name.rpartition(".")
+        names, path = self.names, f"{self.prefix}."
+        if module.startswith("layers."):
+            _, index, module = module.split(".", 2)
+            names, path = self.layer_names, f"{path}{self.layer_path}.{index}."
+        theirs = names[module]
+        parts = (theirs,) if isinstance(theirs, str) else theirs
+        return [part[1:] + f".{kind}" if part.startswith(".") else f"{path}{part}.{kind}" for part in parts]
+
+
+class PostNormEncoder(Encoder):
+    """BERT and its kin: embeddings of pieces, positions and token types added up, and layers with norms behind.
+
+    Args:
+        config: of Hugging Face.
+        shape: numbers.
+        dropout: on embeddings and on the outputs of attention and feed-forward.
+        norm_eps: of all norms.
+        activation: of the feed-forward part.
+        positions: size of the table of positions; 0: there is none.
+        first_position: of a window.
+        token_types: size of the table of token types; the first one is everybody's; 0: there is none.
+        embedding_size: where embeddings are narrower than hidden states, and projected.
+    """
+
+    def __init__(
+        self,
+        config: Any,
+        shape: Shape,
+        *,
+        dropout: float,
+        norm_eps: float,
+        activation: str,
+        positions: int = 0,
+        first_position: int = 0,
+        token_types: int = 0,
+        embedding_size: int | None = None,
+    ) -> None:
+        super().__init__(config, shape, dropout)
+        size = embedding_size or shape.hidden
+        self.first_position = first_position
+        self.word_embeddings = nn.Embedding(config.vocab_size, size)
+        self.position_embeddings = nn.Embedding(positions, size) if positions else None
+        self.token_type_embeddings = nn.Embedding(token_types, size) if token_types else None
+        self.embedding_norm = nn.LayerNorm(size, eps=norm_eps)
+        self.projection = nn.Linear(size, shape.hidden) if size != shape.hidden else None
+        self.layers = nn.ModuleList(PostNormLayer(shape, activation, norm_eps, dropout) for _ in range(shape.layers))
+
+    def embed(self, batch: RaggedBatch) -> Tensor:
+        """Hidden states ``(rows, hidden)`` before layer 1."""
+        device = self.embedding_norm.weight.device
+        hidden = self.word_embeddings(torch.from_numpy(batch.input_ids).to(device))
+        if self.position_embeddings is not None:
+            position = torch.from_numpy(batch.position + self.first_position).to(device)
+            hidden = hidden + self.position_embeddings(position)
+        if self.token_type_embeddings is not None:
+            hidden = hidden + self.token_type_embeddings.weight[0]
+        hidden = self.embedding_norm(hidden)
+        hidden = F.dropout(hidden, self.dropout) if self.training else hidden
+        return hidden if self.projection is None else self.projection(hidden)

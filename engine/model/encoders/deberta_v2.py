@@ -1,0 +1,147 @@
+"""DeBERTa-v2 and -v3 (He et al. 2021): attention to content and to distance, each with queries and keys of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import DebertaV2Config
+
+from engine.model.attention import Stretch, once, positions, state, window_stretches
+from engine.model.encoders.base import PostNormEncoder, Settings, require
+from engine.model.encoders.bert import LAYER_NAMES as BERT_LAYER_NAMES
+from engine.model.layers import Placing, PostNormLayer, Shape
+from engine.model.packing import RaggedBatch
+
+TERMS = 3  # of a score: content to content, content to position, position to content
+NAMES = {
+    "word_embeddings": "embeddings.word_embeddings",
+    "embedding_norm": "embeddings.LayerNorm",
+    "distance_embeddings": "encoder.rel_embeddings",
+    "distance_norm": "encoder.LayerNorm",
+}
+LAYER_NAMES = BERT_LAYER_NAMES | {
+    "qkv": ("attention.self.query_proj", "attention.self.key_proj", "attention.self.value_proj")
+}
+SETTINGS: Settings = {
+    "conv_kernel_size": ((0, None), "its convolution mixes neighbours, which may have left"),
+    "relative_attention": ((True,), "attention to distances is what this encoder is built for"),
+    "pos_att_type": ((["p2c", "c2p"], ["c2p", "p2c"]), "both terms are built, and no other"),
+    "share_att_key": ((True,), "distances share queries and keys with content"),
+    "norm_rel_ebd": (("layer_norm",), "distances are normed"),
+    "position_biased_input": ((False,), "positions stand in attention alone"),
+    "type_vocab_size": ((0,), "token types are not built"),
+}
+
+
+class DebertaV2Encoder(PostNormEncoder):
+    """DeBERTa-v3, mDeBERTa and what is made of them."""
+
+    architecture = "DebertaV2ForTokenClassification"
+    prefix = "deberta"
+    names = NAMES
+    layer_path = "encoder.layer"
+    layer_names = LAYER_NAMES
+    settings = SETTINGS
+
+    def __init__(self, config: DebertaV2Config) -> None:
+        super().__init__(
+            config,
+            Shape.of(config, config.max_position_embeddings),
+            dropout=config.hidden_dropout_prob,
+            norm_eps=config.layer_norm_eps,
+            activation=config.hidden_act,
+        )
+        buckets: int = getattr(config, "position_buckets", -1)
+        farthest = (
+            config.max_relative_positions if config.max_relative_positions > 0 else config.max_position_embeddings
+        )
+        self.span = buckets if buckets > 0 else farthest
+        self.distance_embeddings = nn.Embedding(2 * self.span, config.hidden_size)
+        self.distance_norm = nn.LayerNorm(config.hidden_size, eps=config.layer_norm_eps)
+        self.divisor = (TERMS * self.hidden_size / self.num_heads) ** 0.5
+        distance = torch.arange(self.max_rows)
+        bucket = log_bucket(distance, buckets, farthest) if buckets > 0 else distance
+        self.register_buffer("bucket", bucket.clamp(max=self.span - 1), persistent=False)
+        self._bucket: list[int] = bucket.clamp(max=self.span - 1).tolist()
+        self._tables: dict[int, tuple[Hashable, tuple[Tensor, Tensor]]] = {}
+
+    @classmethod
+    def check(cls, config: Any) -> None:
+        """As everywhere, and embeddings and heads must have the sizes that follow from the hidden size."""
+        super().check(config)
+        sizes = {
+            "embedding_size": config.hidden_size,
+            "attention_head_size": config.hidden_size // config.num_attention_heads,
+        }
+        require(config, {name: ((size, None), "no other size is built") for name, size in sizes.items()})
+
+    def placing(self, number: int, batch: RaggedBatch) -> Placing:
+        """Each layer has scores of its own for distances."""
+        device = self.distance_norm.weight.device
+        gathers = once(batch, ("distances", device), partial(self._gathers, batch, device))
+        queries, keys = self._distances(number)
+        return Placing(
+            stretches=lambda query, key: [self._biased(*gather, query, key, queries, keys) for gather in gathers],
+            divisor=self.divisor,
+        )
+
+    def layer_multiply_adds(self, number: int, rows: int, visible: int) -> int:
+        """Those of BERT, and each row's scores for all distances, as query and as key."""
+        return super().layer_multiply_adds(number, rows, visible) + 2 * (rows + visible) * self.span * self.hidden_size
+
+    def _gathers(self, batch: RaggedBatch, device: torch.device) -> list[tuple[Stretch, slice, Tensor]]:
+        """All windows, the part of the table of distances that each needs, and where in it ``(queries, keys)`` look."""
+        assert isinstance(self.bucket, Tensor)
+        queries, keys = positions(batch, device)
+        found = []
+        for one in window_stretches(batch):
+            distance = queries[one.queries, None] - keys[one.keys]
+            index = self.bucket[distance.abs()] * distance.sign()
+            farthest = self._bucket[batch.position[one.keys.stop - 1] - batch.position[one.keys.start]]
+            found.append((one, slice(self.span - farthest, self.span + farthest + 1), index + farthest))
+        return found
+
+    def _biased(
+        self, stretch: Stretch, part: slice, index: Tensor, query: Tensor, key: Tensor, queries: Tensor, keys: Tensor
+    ) -> Stretch:
+        """The window with its scores for distances ``(heads, queries, keys)``."""
+        heads = self.num_heads
+        query, key = (
+            rows.view(len(rows), heads, -1).transpose(0, 1) for rows in (query[stretch.queries], key[stretch.keys])
+        )
+        from_content = (query @ keys[:, part].transpose(1, 2)).gather(2, index.expand(heads, -1, -1))
+        from_position = (key @ queries[:, part].transpose(1, 2)).gather(2, index.t().expand(heads, -1, -1))
+        return Stretch(stretch.queries, stretch.keys, from_content + from_position.transpose(1, 2))
+
+    def _distances(self, number: int) -> tuple[Tensor, Tensor]:
+        """Queries and keys of all distances in a layer, ``(heads, 2 span, head size)``, divided as scores are.
+
+        They are made of weights alone, so that they are made once where there is no training.
+        """
+        layer = self.layers[number - 1]
+        assert isinstance(layer, PostNormLayer)
+        known = None if torch.is_grad_enabled() else self._tables.get(number)
+        weights = state(self.distance_embeddings.weight, *self.distance_norm.parameters(), *layer.qkv.parameters())
+        if known is None or known[0] != weights:
+            distances = layer.qkv(self.distance_norm(self.distance_embeddings.weight))
+            query, key, _ = (
+                (part / self.divisor).view(len(distances), self.num_heads, -1).transpose(0, 1)
+                for part in distances.chunk(3, dim=1)
+            )
+            known = (weights, (query, key))
+            if not torch.is_grad_enabled():
+                self._tables[number] = known
+        return known[1]
+
+
+def log_bucket(distance: Tensor, buckets: int, farthest: int) -> Tensor:
+    """The bucket of a distance, int64: exact in the nearer half of the buckets, then ever wider."""
+    half = buckets // 2
+    far = distance.clamp(min=half)
+    scale = torch.log(torch.tensor((farthest - 1) / half))
+    wide = torch.ceil(torch.log(far / half) / scale * (half - 1)) + half
+    return torch.where(distance <= half, distance, wide.long())

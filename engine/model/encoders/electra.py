@@ -1,0 +1,32 @@
+"""ELECTRA's discriminator (Clark et al. 2020): BERT, whose embeddings may be narrower than its hidden states."""
+
+from __future__ import annotations
+
+from transformers import ElectraConfig
+
+from engine.model.encoders.base import PostNormEncoder
+from engine.model.encoders.bert import LAYER_NAMES, NAMES, SETTINGS
+from engine.model.layers import Shape
+
+
+class ElectraEncoder(PostNormEncoder):
+    """ELECTRA and BioELECTRA."""
+
+    architecture = "ElectraForTokenClassification"
+    prefix = "electra"
+    names = NAMES | {"projection": "embeddings_project"}
+    layer_path = "encoder.layer"
+    layer_names = LAYER_NAMES
+    settings = SETTINGS
+
+    def __init__(self, config: ElectraConfig) -> None:
+        super().__init__(
+            config,
+            Shape.of(config, config.max_position_embeddings),
+            dropout=config.hidden_dropout_prob,
+            norm_eps=config.layer_norm_eps,
+            activation=config.hidden_act,
+            positions=config.max_position_embeddings,
+            token_types=config.type_vocab_size,
+            embedding_size=config.embedding_size,
+        )

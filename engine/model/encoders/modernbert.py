@@ -1,0 +1,182 @@
+"""ModernBERT (Warner et al. 2024): rotary positions, local attention in most layers, norms before instead of behind."""
+
+from __future__ import annotations
+
+from functools import partial
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from transformers import ModernBertConfig
+from transformers.activations import ACT2FN
+
+from engine.model.attention import Stretch, once, positions, window_stretches
+from engine.model.encoders.base import Encoder, Settings, require
+from engine.model.layers import Layer, Placing, Shape, linear
+from engine.model.packing import RaggedBatch
+
+BLOCK = 256  # queries that look for their neighbours together; results do not depend on it
+LOCAL = "sliding_attention"
+ROPE_SETTINGS: Settings = {"rope_type": (("default",), "stretched positions are not built")}
+NAMES = {
+    "word_embeddings": "embeddings.tok_embeddings",
+    "embedding_norm": "embeddings.norm",
+    "final_norm": "final_norm",
+    "prediction": ".head.dense",
+    "prediction_norm": ".head.norm",
+}
+LAYER_NAMES = {
+    "attention_norm": "attn_norm",
+    "qkv": "attn.Wqkv",
+    "attention_output": "attn.Wo",
+    "intermediate_norm": "mlp_norm",
+    "intermediate": "mlp.Wi",
+    "output": "mlp.Wo",
+}
+
+
+class ModernBertEncoder(Encoder):
+    """ModernBERT and its biomedical descendants.
+
+    Words leave with their residual stream unnormed; every label head has the final norm before it, and the classifier
+    a prediction head as well.
+    """
+
+    architecture = "ModernBertForTokenClassification"
+    prefix = "model"
+    names = NAMES
+    layer_path = "layers"
+    layer_names = LAYER_NAMES
+
+    def __init__(self, config: Any) -> None:
+        super().__init__(config, Shape.of(config, config.max_position_embeddings), config.embedding_dropout)
+        self.kinds: list[str] = config.layer_types
+        self.reach = config.sliding_window
+        size = config.hidden_size
+        self.thetas: dict[str, float] = {kind: config.rope_parameters[kind]["rope_theta"] for kind in set(self.kinds)}
+        norm = partial(nn.LayerNorm, size, eps=config.norm_eps, bias=config.norm_bias)
+        self.word_embeddings = nn.Embedding(config.vocab_size, size)
+        self.embedding_norm = norm()
+        self.layers = nn.ModuleList(ModernBertLayer(config, first=index == 0) for index in range(self.num_layers))
+        self.final_norm = norm()
+        self.prediction = nn.Linear(size, size, config.classifier_bias)
+        self.prediction_activation = ACT2FN[config.classifier_activation]
+        self.prediction_norm = norm()
+
+    @classmethod
+    def check(cls, config: Any) -> None:
+        """Positions must turn as they are, not stretched."""
+        for rope in config.rope_parameters.values():
+            require(SimpleNamespace(**rope, model_type=config.model_type), ROPE_SETTINGS)
+
+    @classmethod
+    def shorten(cls, config: Any, layers: int) -> None:
+        """Each layer has a kind."""
+        super().shorten(config, layers)
+        config.layer_types = config.layer_types[:layers]
+
+    def embed(self, batch: RaggedBatch) -> Tensor:
+        """Hidden states ``(rows, hidden)`` before layer 1."""
+        input_ids = torch.from_numpy(batch.input_ids).to(self.final_norm.weight.device)
+        hidden = self.embedding_norm(self.word_embeddings(input_ids))
+        return F.dropout(hidden, self.dropout) if self.training else hidden
+
+    def features(self, number: int, hidden: Tensor) -> Tensor:
+        """The final norm, and before the classifier the prediction head."""
+        hidden = self.final_norm(hidden)
+        if number < self.num_layers:
+            return hidden
+        return self.prediction_norm(self.prediction_activation(self.prediction(hidden)))
+
+    def placing(self, number: int, batch: RaggedBatch) -> Placing:
+        """Queries and keys turn by their positions; in local layers rows see those near them in the text."""
+        kind = self.kinds[number - 1]
+        turn = partial(self._turned, kind, batch)
+        if kind != LOCAL:
+            return Placing(turn)
+        dtype, device = self.final_norm.weight.dtype, self.final_norm.weight.device
+        stretches = once(batch, ("local", dtype, device), partial(self._near, batch, dtype, device))
+        return Placing(turn, lambda query, key: stretches)
+
+    def layer_multiply_adds(self, number: int, rows: int, visible: int) -> int:
+        """A gate in feed-forward makes three matrices of it; local attention looks at so many rows at most."""
+        seen = min(visible, 2 * self.reach + 1) if self.kinds[number - 1] == LOCAL else visible
+        gate_and_sight = self.intermediate_size - 2 * (visible - seen)
+        return super().layer_multiply_adds(number, rows, visible) + rows * self.hidden_size * gate_and_sight
+
+    def features_multiply_adds(self, number: int) -> int:
+        """The prediction head, before the classifier alone."""
+        return self.hidden_size**2 if number == self.num_layers else 0
+
+    def _turned(self, kind: str, batch: RaggedBatch, query: Tensor, key: Tensor) -> tuple[Tensor, Tensor]:
+        size = self.hidden_size // self.num_heads
+        # In float32 whatever the weights are: bfloat16 cannot tell far positions apart.
+        frequencies = self.thetas[kind] ** -(torch.arange(0, size, 2, device=query.device) / size)
+
+        def angles(position: Tensor, rows: int) -> tuple[Tensor, Tensor]:
+            """Cosines and sines ``(rows, 1, head size / 2)``; rows that rounding added stand at 0."""
+            angle = F.pad(position, (0, rows - len(position)))[:, None, None] * frequencies
+            return angle.cos(), angle.sin()
+
+        def both() -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+            active, rows = positions(batch, query.device)
+            return angles(active, len(query)), angles(rows, len(key))
+
+        of_query, of_key = once(batch, (kind, len(query), query.device), both)
+        return rotated(query, self.num_heads, *of_query), rotated(key, self.num_heads, *of_key)
+
+    def _near(self, batch: RaggedBatch, dtype: torch.dtype, device: torch.device) -> list[Stretch]:
+        """Blocks of queries with the keys that any of them sees."""
+        rows = batch.position
+        active = rows if batch.active is None else rows[batch.active]
+        found = []
+        for window in window_stretches(batch):
+            at = rows[window.keys]
+            for start in range(window.queries.start, window.queries.stop, BLOCK):
+                queries = slice(start, min(start + BLOCK, window.queries.stop))
+                own = active[queries]
+                first, end = at.searchsorted((own[0] - self.reach, own[-1] + self.reach + 1)).tolist()
+                far = np.abs(own[:, None] - at[first:end]) > self.reach
+                bias = torch.zeros((1, *far.shape), dtype=dtype, device=device)
+                bias.masked_fill_(torch.from_numpy(far).to(device), -torch.inf)
+                keys = slice(window.keys.start + first, window.keys.start + end)
+                found.append(Stretch(queries, keys, bias if far.any() else None))
+        return found
+
+
+class ModernBertLayer(Layer):
+    """Norm, self-attention, norm, gated feed-forward; hidden states are the sum of what these add."""
+
+    def __init__(self, config: ModernBertConfig, *, first: bool) -> None:
+        super().__init__()
+        size, intermediate = config.hidden_size, config.intermediate_size
+        self.num_heads = config.num_attention_heads
+        self.dropout = float(config.mlp_dropout)
+        norm = partial(nn.LayerNorm, size, eps=config.norm_eps, bias=config.norm_bias)
+        self.attention_norm = None if first else norm()  # embeddings are normed already
+        self.qkv = linear(size, 3 * size, bias=config.attention_bias)
+        self.attention_output = linear(size, size, bias=config.attention_bias)
+        self.intermediate_norm = norm()
+        self.intermediate = linear(size, 2 * intermediate, bias=config.mlp_bias)
+        self.activation = ACT2FN[config.hidden_activation]
+        self.output = linear(intermediate, size, bias=config.mlp_bias)
+
+    def normed(self, hidden: Tensor) -> Tensor:
+        """What attention is computed of, ``(n, hidden)``."""
+        return hidden if self.attention_norm is None else self.attention_norm(hidden)
+
+    def update(self, hidden: Tensor, attended: Tensor) -> Tensor:
+        """Attention's output, then feed-forward."""
+        hidden = hidden + self.dropped(self.attention_output(attended))
+        values, gate = self.intermediate(self.intermediate_norm(hidden)).chunk(2, dim=1)
+        return hidden + self.dropped(self.output(self.activation(values) * gate))
+
+
+def rotated(rows: Tensor, heads: int, cosine: Tensor, sine: Tensor) -> Tensor:
+    """``(rows, hidden)`` with the two halves of each head turned against each other (Su et al. 2021)."""
+    one, other = rows.view(len(rows), heads, 2, -1).float().unbind(2)
+    turned = torch.stack((one * cosine - other * sine, other * cosine + one * sine), dim=2)
+    return turned.view(len(rows), -1).to(rows.dtype)

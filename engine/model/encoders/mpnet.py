@@ -1,0 +1,85 @@
+"""MPNet (Song et al. 2020): RoBERTa's positions, and a bias by distance that all layers share."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from transformers import MPNetConfig
+
+from engine.model.attention import Stretch, once, positions, state, window_stretches
+from engine.model.encoders.base import PostNormEncoder, Settings
+from engine.model.encoders.bert import NAMES as BERT_NAMES
+from engine.model.layers import Placing, Shape
+from engine.model.packing import RaggedBatch
+
+FIRST_POSITION = 2  # whatever the padding token
+BUCKETS, MAX_DISTANCE = 32, 128
+NAMES = {name: theirs for name, theirs in BERT_NAMES.items() if name != "token_type_embeddings"} | {
+    "relative_bias": "encoder.relative_attention_bias"
+}
+LAYER_NAMES = {
+    "qkv": ("attention.attn.q", "attention.attn.k", "attention.attn.v"),
+    "attention_output": "attention.attn.o",
+    "attention_norm": "attention.LayerNorm",
+    "intermediate": "intermediate.dense",
+    "output": "output.dense",
+    "output_norm": "output.LayerNorm",
+}
+SETTINGS: Settings = {"relative_attention_num_buckets": ((BUCKETS,), "the library counts so many whatever is set")}
+
+
+class MPNetEncoder(PostNormEncoder):
+    """MPNet."""
+
+    architecture = "MPNetForTokenClassification"
+    prefix = "mpnet"
+    names = NAMES
+    layer_path = "encoder.layer"
+    layer_names = LAYER_NAMES
+    settings = SETTINGS
+
+    def __init__(self, config: MPNetConfig) -> None:
+        super().__init__(
+            config,
+            Shape.of(config, config.max_position_embeddings - FIRST_POSITION),
+            dropout=config.hidden_dropout_prob,
+            norm_eps=config.layer_norm_eps,
+            activation=config.hidden_act,
+            positions=config.max_position_embeddings,
+            first_position=FIRST_POSITION,
+        )
+        self.relative_bias = nn.Embedding(BUCKETS, self.num_heads)
+        distances = torch.arange(1 - self.max_rows, self.max_rows)
+        self.register_buffer("bucket", bucket(distances), persistent=False)
+
+    def placing(self, number: int, batch: RaggedBatch) -> Placing:
+        """The bias is made once for all layers, but in training, where each layer has a gradient for it."""
+        make = partial(self._stretches, batch)
+        key = ("bias", state(self.relative_bias.weight))
+        stretches = make() if torch.is_grad_enabled() else once(batch, key, make)
+        return Placing(stretches=lambda query, key: stretches)
+
+    def _stretches(self, batch: RaggedBatch) -> list[Stretch]:
+        """All windows with their bias ``(heads, queries, keys)``."""
+        assert isinstance(self.bucket, Tensor)
+        by_distance = F.embedding(self.bucket, self.relative_bias.weight).t()  # (heads, distances)
+        queries, keys = positions(batch, by_distance.device)
+        found = []
+        for one in window_stretches(batch):
+            distance = keys[one.keys] - queries[one.queries, None]
+            bias = by_distance.index_select(1, distance.view(-1) + self.max_rows - 1)
+            found.append(Stretch(one.queries, one.keys, bias.view(self.num_heads, *distance.shape)))
+        return found
+
+
+def bucket(distance: Tensor) -> Tensor:
+    """The bucket, 0–31, of key position − query position, int64: exact below 8, then ever wider (T5's scheme)."""
+    half = BUCKETS // 2
+    exact = half // 2
+    far = distance.abs()
+    wide = exact + (torch.log(far.float() / exact) / math.log(MAX_DISTANCE / exact) * (half - exact)).long()
+    return (distance > 0).long() * half + torch.where(far < exact, far, wide.clamp(max=half - 1))

@@ -1,0 +1,45 @@
+"""RoBERTa (Liu et al. 2019), XLM-RoBERTa and CamemBERT: BERT with positions counted from behind the padding token."""
+
+from __future__ import annotations
+
+from transformers import CamembertConfig, RobertaConfig, XLMRobertaConfig
+
+from engine.model.encoders.base import PostNormEncoder
+from engine.model.encoders.bert import LAYER_NAMES, NAMES, SETTINGS
+from engine.model.layers import Shape
+
+
+class RobertaEncoder(PostNormEncoder):
+    """RoBERTa."""
+
+    architecture = "RobertaForTokenClassification"
+    prefix = "roberta"
+    names = NAMES
+    layer_path = "encoder.layer"
+    layer_names = LAYER_NAMES
+    settings = SETTINGS
+
+    def __init__(self, config: RobertaConfig | XLMRobertaConfig | CamembertConfig) -> None:
+        first = (config.pad_token_id or 0) + 1
+        super().__init__(
+            config,
+            Shape.of(config, config.max_position_embeddings - first),
+            dropout=config.hidden_dropout_prob,
+            norm_eps=config.layer_norm_eps,
+            activation=config.hidden_act,
+            positions=config.max_position_embeddings,
+            first_position=first,
+            token_types=config.type_vocab_size,
+        )
+
+
+class XLMRobertaEncoder(RobertaEncoder):
+    """XLM-RoBERTa."""
+
+    architecture = "XLMRobertaForTokenClassification"
+
+
+class CamembertEncoder(RobertaEncoder):
+    """CamemBERT."""
+
+    architecture = "CamembertForTokenClassification"

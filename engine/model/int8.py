@@ -1,0 +1,143 @@
+"""Linear layers in 8 bits: weights quantised once per output channel, activations row by row while it runs.
+
+Each row has a scale of its own, so that a text's result does not depend on its neighbours in the batch (Rule 2), and an
+outlier in one row costs no other row its precision. The operator takes a single scale: it multiplies plain integers,
+and rows are scaled afterwards. Sums of integers are exact in any order, so that a row's result is the same, bit for
+bit, among any number of rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers.activations import ACT2FN
+
+from engine.errors import InputError
+from engine.model.linear import Linear
+from engine.model.operators import LARGEST, ZERO, exact_int8, gelu_, multiply_int8, pack_int8, unpack_int8
+
+# Added to a small float32, it rounds it to an integer, which then stands in the lowest bits; `ZERO` on top.
+TO_INTEGER = 1.5 * 2**23 + ZERO
+# Share of a layer's weights that may be rounded to 0, beside outliers in their channels; layers of BERT lose 0.02.
+MOST_VANISHED = 0.2
+
+
+@dataclass(frozen=True, eq=False)
+class Columns:
+    """Packed weights of the output's columns from ``start`` to ``end``; ``scale`` float32 ``(end - start,)``."""
+
+    start: int
+    end: int
+    packed: Tensor
+    scale: Tensor
+
+
+class Int8Linear(nn.Module):
+    """What a `Linear` computes, in 8 bits and without gradients; it keeps no other copy of the weights.
+
+    Raises:
+        InputError: the weights are not finite, too many of them would be 0, or this processor gets their shape wrong.
+    """
+
+    def __init__(self, layer: Linear) -> None:
+        super().__init__()
+        self.inputs, self.outputs = layer.in_features, layer.out_features
+        self.activation = layer.activation
+        self._activation = ACT2FN[layer.activation] if layer.activation else nn.Identity()
+        weight = layer.weight.detach().float()
+        largest = weight.abs().amax(1)
+        channel = torch.where(largest > 0, largest, 1) / LARGEST
+        quantised = (weight / channel[:, None]).round()
+        vanished = ((quantised == 0) & (weight != 0)).float().mean()
+        if not weight.isfinite().all() or vanished > MOST_VANISHED:
+            raise InputError(
+                f"expected finite weights without large outliers, got some of which 8 bits round {vanished:.0%} to 0; "
+                "use --dtype float32"
+            )
+        quantised = quantised.to(torch.int8)
+        if not exact_int8(quantised):
+            raise InputError(
+                f"expected exact 8-bit products of {self.outputs} × {self.inputs} weights, got others on this "
+                "processor; use --dtype float32"
+            )
+        self.scale: Tensor
+        self.bias: Tensor
+        self.register_buffer("scale", channel / LARGEST)  # the other divisor is that of the rows
+        self.register_buffer("bias", layer.bias.detach().float().clone())
+        self._pack(quantised, [0, self.outputs])
+
+    def forward(self, rows: Tensor, start: int = 0, end: int | None = None) -> Tensor:
+        """float32 ``(rows, inputs)`` → ``(rows, end - start)``, the output's columns from ``start`` to ``end``."""
+        bias = self.bias if not start and end is None else self.bias[start:end]
+        quantised, largest = quantise_rows(rows)
+        parts = [multiply_int8(quantised, one.packed, one.scale) for one in self._split(start, end)]
+        output = parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1)
+        output.mul_(largest).add_(bias)
+        return gelu_(output) if self.activation == "gelu" else self._activation(output)
+
+    def _split(self, start: int, end: int | None) -> list[Columns]:
+        """The packed weights of some columns. Where none begin or end there, all are packed anew, once."""
+        end = self.outputs if end is None else end
+        edges = {edge for one in self._columns for edge in (one.start, one.end)}
+        if not {start, end} <= edges:
+            self._pack(self.get_extra_state(), sorted(edges | {start, end}))
+        return [one for one in self._columns if start <= one.start and one.end <= end]
+
+    def _pack(self, weight: Tensor, edges: list[int]) -> None:
+        self._columns: tuple[Columns, ...] = tuple(
+            Columns(start, end, pack_int8(weight[start:end].contiguous()), self.scale[start:end])
+            for start, end in pairwise(edges)
+        )
+
+    def get_extra_state(self) -> Tensor:
+        """The quantised weights, int8 ``(outputs, inputs)``: part of the module's state."""
+        return torch.cat([unpack_int8(one.packed) for one in self._columns])
+
+    def set_extra_state(self, state: Tensor) -> None:
+        """Takes over quantised weights."""
+        self._pack(state, [0, self.outputs])
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_columns": self.get_extra_state()}  # packed weights cannot be copied
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        self.set_extra_state(state["_columns"])
+
+
+def quantise_rows(rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Each row over its largest absolute value, times 127, rounded, around 128: reads and copies as few times as
+    PyTorch allows.
+
+    Returns:
+        uint8 ``(rows, inputs)``, and float32 ``(rows, 1)``, the largest absolute values. Where that is 0 or not finite,
+        the integers mean nothing, and what is multiplied with it is 0 or not finite.
+    """
+    largest = torch.maximum(rows.amax(-1, keepdim=True), rows.amin(-1, keepdim=True).neg_())
+    shifted = torch.mul(rows, LARGEST / largest).add_(TO_INTEGER)
+    return shifted.view(torch.int32).to(torch.int8).view(torch.uint8), largest
+
+
+def quantise(model: nn.Module) -> int:
+    """Replaces every `Linear` below a module by an `Int8Linear`; the float weights are let go.
+
+    Returns:
+        How many there were.
+
+    Raises:
+        InputError: one of them cannot be quantised; the module stays as it was.
+    """
+    made = {}
+    for name, layer in model.named_modules():
+        if isinstance(layer, Linear):
+            try:
+                made[name] = Int8Linear(layer)
+            except InputError as error:
+                raise InputError(f"{name}: {error}") from error
+    for name, quantised in made.items():
+        model.set_submodule(name, quantised)
+    return len(made)

@@ -1,0 +1,137 @@
+"""Layers on packed rows: attention by window with fused queries, keys and values, and what surrounds it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from engine.model.attention import Attention, Stretch, attend
+from engine.model.linear import Linear, rounded
+from engine.model.packing import RaggedBatch
+
+
+@dataclass(frozen=True, eq=False)
+class LayerOutput:
+    """Hidden states ``(rows, hidden)`` after a layer, and the attention behind them."""
+
+    hidden: Tensor
+    attention: Attention
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The numbers of an encoder. ``rows``: how many a window may have."""
+
+    layers: int
+    hidden: int
+    intermediate: int
+    heads: int
+    rows: int
+
+    @classmethod
+    def of(cls, config: Any, rows: int, intermediate: int | None = None) -> Shape:
+        """The numbers of a Hugging Face configuration, as most families name them."""
+        return cls(
+            config.num_hidden_layers,
+            config.hidden_size,
+            intermediate or config.intermediate_size,
+            config.num_attention_heads,
+            rows,
+        )
+
+
+@dataclass(frozen=True)
+class Placing:
+    """How rows find each other in one layer, where it is not by embeddings alone.
+
+    ``turn`` changes queries and keys before they meet (``None``: they stay); ``stretches`` makes what `Attention` takes
+    out of the queries of the active rows and the keys (``None``: whole windows); ``divisor`` as there.
+    """
+
+    turn: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None = None
+    stretches: Callable[[Tensor, Tensor], Sequence[Stretch]] | None = None
+    divisor: float | None = None
+
+
+PLAIN = Placing()
+
+
+class Layer(nn.Module):
+    """One layer on packed rows. Query, key and value weights are fused into one multiply."""
+
+    num_heads: int
+    dropout: float
+    qkv: Linear
+
+    def normed(self, hidden: Tensor) -> Tensor:
+        """What attention is computed of, ``(n, hidden)``."""
+        return hidden
+
+    def update(self, hidden: Tensor, attended: Tensor) -> Tensor:
+        """Hidden states ``(n, hidden)`` after the layer, from those before it and what attention gave."""
+        raise NotImplementedError
+
+    def forward(self, hidden: Tensor, batch: RaggedBatch, placing: Placing) -> LayerOutput:
+        """Hidden states ``(rows, hidden)`` → the same after the layer, frozen rows unchanged."""
+        size, whole = hidden.shape[1], rounded(hidden)
+        if batch.active is None:
+            query, key, value = self.qkv(self.normed(whole)).chunk(3, dim=1)
+            key, value = key[: len(hidden)], value[: len(hidden)]
+            attended, attention = self._attend(query, key, value, batch, placing)
+            return LayerOutput(self.update(whole, attended)[: len(hidden)], attention)
+        active = torch.from_numpy(batch.active).to(hidden.device)
+        rows = rounded(hidden.index_select(0, active))
+        query = self.qkv(self.normed(rows), 0, size)
+        key, value = (part[: len(hidden)] for part in self.qkv(self.normed(whole), size).chunk(2, dim=1))
+        attended, attention = self._attend(query, key, value, batch, placing)
+        updated = self.update(rows, attended)[: len(active)]
+        return LayerOutput(hidden.index_copy(0, active, updated), attention)
+
+    def _attend(
+        self, query: Tensor, key: Tensor, value: Tensor, batch: RaggedBatch, placing: Placing
+    ) -> tuple[Tensor, Attention]:
+        if placing.turn is not None:
+            query, key = placing.turn(query, key)
+        computed = query[: sum(batch.computed)]
+        stretches = None if placing.stretches is None else placing.stretches(computed, key)
+        attended = attend(query, key, value, batch, self.num_heads, stretches, placing.divisor)
+        return attended, Attention(computed, key, batch, self.num_heads, stretches, placing.divisor)
+
+    def dropped(self, output: Tensor) -> Tensor:
+        """Dropout, in training."""
+        return F.dropout(output, self.dropout) if self.training and self.dropout else output
+
+
+class PostNormLayer(Layer):
+    """Self-attention and feed-forward, each with a residual connection and LayerNorm behind it (BERT's layer)."""
+
+    def __init__(self, shape: Shape, activation: str, norm_eps: float, dropout: float) -> None:
+        super().__init__()
+        size = shape.hidden
+        self.num_heads = shape.heads
+        self.dropout = dropout
+        self.qkv = Linear(size, 3 * size)
+        self.attention_output = Linear(size, size)
+        self.attention_norm = nn.LayerNorm(size, eps=norm_eps)
+        self.intermediate = Linear(size, shape.intermediate, activation)
+        self.output = Linear(shape.intermediate, size)
+        self.output_norm = nn.LayerNorm(size, eps=norm_eps)
+
+    def update(self, hidden: Tensor, attended: Tensor) -> Tensor:
+        """Attention's output, then feed-forward."""
+        hidden = self.attention_norm(hidden + self.dropped(self.attention_output(attended)))
+        return self.output_norm(hidden + self.dropped(self.output(self.intermediate(hidden))))
+
+
+def linear(inputs: int, outputs: int, *, bias: bool) -> Linear:
+    """A `Linear`, whose bias is 0 for good where there is none."""
+    one = Linear(inputs, outputs)
+    if not bias:
+        del one.bias
+        one.register_buffer("bias", torch.zeros(outputs), persistent=False)
+    return one

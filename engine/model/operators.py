@@ -1,0 +1,128 @@
+"""PyTorch's private oneDNN operators, and which of them work on this processor. No other module reaches them.
+
+Each is tried on small numbers before anything relies on it, so that a PyTorch without one, or a processor on which it
+is wrong, loses its speed and nothing else.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+ZERO = 128  # unsigned activations: 128 stands for 0
+LARGEST = 127  # of quantised numbers, to both sides
+_NO_ZERO_POINTS = torch.zeros(1, dtype=torch.int64)  # weights are symmetric
+
+
+def pack(weight: Tensor) -> Tensor:
+    """``(outputs, inputs)`` in float32 or bfloat16, laid out once for `multiply`."""
+    return torch.ops.mkldnn._reorder_linear_weight(weight, None)
+
+
+def multiply(rows: Tensor, packed: Tensor, bias: Tensor, *, gelu: bool = False) -> Tensor:
+    """``(rows, inputs)`` times packed weights plus bias ``(outputs,)``, and GELU within it."""
+    return torch.ops.mkldnn._linear_pointwise(rows, packed, bias, "gelu" if gelu else "none", [], "none")
+
+
+def pack_int8(weight: Tensor) -> Tensor:
+    """``(outputs, inputs)`` int8, laid out for `multiply_int8`; it may be given up afterwards."""
+    return torch.ops.onednn.qlinear_prepack(weight, None)
+
+
+def unpack_int8(packed: Tensor) -> Tensor:
+    """``(outputs, inputs)`` int8 of packed weights."""
+    return packed.to_dense().t().contiguous()
+
+
+def multiply_int8(rows: Tensor, packed: Tensor, scale: Tensor) -> Tensor:
+    """Exact integer products of two quantised matrices, in float32 and scaled.
+
+    Args:
+        rows: uint8 ``(rows, inputs)``, around `ZERO`.
+        packed: from `pack_int8`.
+        scale: float32 ``(outputs,)``.
+
+    Returns:
+        float32 ``(rows, outputs)``.
+    """
+    return torch.ops.onednn.qlinear_pointwise(
+        rows, 1.0, ZERO, packed, scale, _NO_ZERO_POINTS, None, 1.0, 0, torch.float32, "none", [], ""
+    )
+
+
+def gelu_(rows: Tensor) -> Tensor:
+    """Exact GELU in place."""
+    return torch.ops.aten.gelu_(rows)
+
+
+def exact_int8(weight: Tensor) -> bool:
+    """Whether `multiply_int8` gives the integer products of these weights, int8 ``(outputs, inputs)``, and of rows that
+    make them largest; without VNNI, sums of two products saturate at 16 bits."""
+    low, high = ZERO - LARGEST, ZERO + LARGEST
+    extremes = torch.full((4, weight.shape[1]), high, dtype=torch.uint8)
+    extremes[1] = low
+    extremes[2, ::2] = low
+    extremes[3] = torch.where(weight[0] < 0, low, high).to(torch.uint8)
+    expected = (extremes.double() - ZERO) @ weight.double().t()
+    packed = pack_int8(weight)
+    found = multiply_int8(extremes, packed, torch.ones(len(weight)))
+    # Beyond 2^24, float32 rounds.
+    within = (found - expected).abs() <= 1e-6 * expected.abs().clamp(min=1)
+    return bool(within.all()) and torch.equal(unpack_int8(packed), weight)
+
+
+@cache
+def int8_works() -> bool:
+    """Whether this processor and this PyTorch multiply the largest quantised numbers exactly."""
+    if not PACKABLE:
+        return False
+    signs = torch.tensor([1, -1], dtype=torch.int8)
+    largest = torch.full((64, 256), LARGEST, dtype=torch.int8) * signs.repeat(32)[:, None]
+    return _works(lambda: exact_int8(largest))
+
+
+def flop_formulas() -> dict[Any, Callable[..., int]]:
+    """For `torch.utils.flop_counter`, what it does not know: operations of multiplies with packed weights."""
+    formulas: dict[Any, Callable[..., int]] = {}
+    if PACKABLE:
+        formulas[torch.ops.mkldnn._linear_pointwise] = lambda rows, weight, *_, **__: 2 * rows.numel() * weight[0]
+    if int8_works():
+        formulas[torch.ops.onednn.qlinear_pointwise] = lambda rows, _, __, weight, *___, **____: (
+            2 * rows.numel() * weight[1]
+        )
+    return formulas
+
+
+def _works(probe: Callable[[], bool]) -> bool:
+    try:
+        with torch.no_grad():
+            return probe()
+    except (AttributeError, RuntimeError, TypeError):  # not there, not runnable, or called otherwise
+        return False
+
+
+def _multiplies(dtype: torch.dtype, tolerance: float) -> bool:
+    """Whether `multiply` works in a dtype."""
+    generator = torch.Generator().manual_seed(0)
+    rows, weight, bias = (torch.randn(shape, generator=generator).to(dtype) for shape in ((8, 32), (16, 32), (16,)))
+    expected = F.gelu(F.linear(rows.double(), weight.double(), bias.double()))
+    found = multiply(rows, pack(weight), bias, gelu=True)
+    return bool((found - expected).abs().max() < tolerance)
+
+
+PACKABLE = (
+    platform.machine() in ("x86_64", "AMD64")
+    and torch.backends.mkldnn.is_available()
+    and _works(lambda: _multiplies(torch.float32, 1e-4))
+)
+BFLOAT16 = (
+    PACKABLE
+    and _works(lambda: torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    and _works(lambda: _multiplies(torch.bfloat16, 0.2))
+)

@@ -1,0 +1,127 @@
+"""In which number format a model runs, and which one this processor is good at."""
+
+from __future__ import annotations
+
+import copy
+import time
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from engine.errors import InputError
+from engine.model.int8 import Int8Linear, quantise
+from engine.model.linear import Linear
+from engine.model.operators import int8_works
+
+_TORCH_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "int8": torch.float32}
+DTYPES = (*_TORCH_DTYPES, "auto")
+
+TRIED_ROWS = 256
+TRIES = 9
+WORTH = 1.1  # a format of lower precision must be so many times as fast
+
+
+@dataclass(frozen=True)
+class Precision:
+    """The format that a model runs in. ``why``: for people, what ``auto`` found; empty where asked for by name."""
+
+    dtype: str
+    why: str = ""
+
+    @property
+    def torch_dtype(self) -> torch.dtype:
+        """That of hidden states, label heads and whatever is not quantised."""
+        return _TORCH_DTYPES[self.dtype]
+
+
+def set_precision(model: nn.Module, dtype: str, device: torch.device) -> Precision:
+    """Moves a model to a device and into a format, in place; ``int8`` quantises its `Linear` layers.
+
+    Args:
+        dtype: out of `DTYPES`; ``auto``: the fastest that works, of those of about one speed the most precise.
+
+    Raises:
+        InputError: an unknown format, weights that are not finite, or ``int8`` that is not possible; the layers stay
+            as they were.
+    """
+    if dtype not in DTYPES:
+        raise InputError(f"expected a dtype out of {list(DTYPES)}, got {dtype!r}; choose one of them")
+    check_finite(model)
+    if dtype == "auto":
+        chosen = _quantised_or_not(model, _fastest(model, device))
+    else:
+        chosen = Precision(dtype)
+        if dtype == "int8":
+            check_int8(device)
+            if not quantise(model):
+                raise InputError("expected linear layers to quantise, got a model without; use --dtype float32")
+    model.to(device, chosen.torch_dtype)
+    return chosen
+
+
+def check_finite(model: nn.Module) -> None:
+    """Raises `InputError` for weights that are not finite."""
+    for name, value in model.named_parameters():
+        if not value.isfinite().all():
+            raise InputError(f"expected finite weights, got others in {name}; restore the model's files")
+
+
+def check_int8(device: torch.device) -> None:
+    """Raises `InputError` where nothing multiplies in 8 bits."""
+    if device.type != "cpu":
+        raise InputError(f"expected device cpu for dtype int8, got {device.type}; use --dtype bfloat16")
+    if not int8_works():
+        raise InputError(
+            "expected an x86 processor with VNNI for dtype int8, got one that does not multiply 8-bit numbers exactly; "
+            "use --dtype float32"
+        )
+
+
+def _quantised_or_not(model: nn.Module, ranked: list[Precision]) -> Precision:
+    """The first of some formats that the model can take, quantised if that is ``int8``."""
+    first, *others = ranked
+    if first.dtype != "int8":
+        return first
+    try:
+        quantise(model)
+    except InputError as error:
+        return Precision(others[0].dtype, f"{others[0].why}, and int8 is not possible: {error}")
+    return first
+
+
+def _fastest(model: nn.Module, device: torch.device) -> list[Precision]:
+    """Formats that work, the best first. Times the largest linear layer: what a processor only emulates loses."""
+    if device.type != "cpu":
+        units = device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
+        return [Precision("bfloat16", "the GPU has units for it") if units else Precision("float32")]
+    layers = [module for module in model.modules() if isinstance(module, Linear)]
+    if not layers:
+        return [Precision("float32", "no layer to quantise")]
+    plain = copy.deepcopy(max(layers, key=lambda layer: layer.weight.numel())).to(device, torch.float32)
+    trials: dict[str, nn.Module] = {"float32": plain, "bfloat16": copy.deepcopy(plain).to(torch.bfloat16)}
+    try:
+        check_int8(device)
+        trials["int8"] = Int8Linear(plain)
+    except InputError:
+        pass
+    seconds = _seconds(trials, torch.randn(TRIED_ROWS, plain.in_features, generator=torch.Generator().manual_seed(0)))
+    best = ["float32"]
+    for dtype in list(trials)[1:]:  # from precise to less precise
+        if seconds[dtype] * WORTH < seconds[best[0]]:
+            best.insert(0, dtype)
+    ratios = {dtype: f"{seconds['float32'] / seconds[dtype]:.1f}× as fast as float32 here" for dtype in best[:-1]}
+    return [Precision(dtype, ratios.get(dtype, "no other is faster here")) for dtype in best]
+
+
+@torch.no_grad()
+def _seconds(trials: dict[str, nn.Module], rows: torch.Tensor) -> dict[str, float]:
+    """The shortest time of each layer on the same rows, in turn."""
+    shortest: dict[str, float] = {}
+    for _ in range(TRIES):
+        for dtype, layer in trials.items():
+            own = rows.to(_TORCH_DTYPES[dtype])
+            start = time.perf_counter()
+            layer(own)
+            shortest[dtype] = min(shortest.get(dtype, torch.inf), time.perf_counter() - start)
+    return shortest

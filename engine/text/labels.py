@@ -1,0 +1,131 @@
+"""Word labels and entity spans: the one way from gold to labels and from labels back to spans.
+
+Any scheme that decodes to spans: IO, IOB1, IOB2, BIOES and its other spellings (BILOU, BMEWO).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from itertools import product
+
+import numpy as np
+
+from engine.errors import InputError
+from engine.text.documents import Entity
+from engine.text.words import Span
+
+OUTSIDE = "O"
+_PREFIXED = re.compile(r"([BIESLUMW])[-_](.+)", re.DOTALL)
+_SPELLINGS = {"L": "E", "U": "S", "M": "I", "W": "S"}
+
+
+class LabelSet:
+    """Labels of some entity types, ``O`` first.
+
+    A label is ``O`` or a type with a prefix: B begins an entity, I is inside, E ends one, S is a single word.
+    """
+
+    def __init__(self, types: Sequence[str]) -> None:
+        """IOB2 labels: ``O``, then ``B-T``, ``I-T`` for each type T."""
+        self._set([OUTSIDE, *(f"{prefix}-{type_}" for type_ in types for prefix in "BI")])
+
+    @classmethod
+    def from_names(cls, names: Sequence[str]) -> LabelSet:
+        """The label set of a checkpoint whose ``id2label`` has these names in any order.
+
+        Names without prefixes (``O``, ``Chemical``, ``Disease``) are IO labels.
+
+        Raises:
+            InputError: no ``O``, no other label, or names of which some have a prefix and some have none.
+        """
+        others = [name for name in names if name != OUTSIDE]
+        prefixed = [name for name in others if _PREFIXED.fullmatch(name)]
+        generic = all(re.fullmatch(r"LABEL_\d+", name) for name in names)
+        if len(others) != len(names) - 1 or not others or len(set(names)) < len(names) or generic:
+            raise InputError(
+                f"expected labels O and TYPE, or O, B-TYPE, I-TYPE, … (IO, IOB1, IOB2, BIOES), got {_listed(names)}; "
+                "give what they mean with --labels FILE, or choose a token-classification checkpoint"
+            )
+        if prefixed and len(prefixed) < len(others):
+            odd = [name for name in others if name not in prefixed]
+            raise InputError(
+                f"expected a prefix (B, I, E or S) on every label but O, got none on {_listed(odd)}; "
+                "rename them with --labels FILE"
+            )
+        labels = cls.__new__(cls)
+        labels._set([OUTSIDE, *others])
+        return labels
+
+    def _set(self, names: Sequence[str]) -> None:
+        parts = [label_parts(name) for name in names]
+        self.names = tuple(names)
+        self.types = tuple(dict.fromkeys(type_ for prefix, type_ in parts if prefix != OUTSIDE))
+        self._prefixes = tuple(prefix for prefix, _ in parts)
+        self._type = tuple(self.types.index(type_) if prefix != OUTSIDE else -1 for prefix, type_ in parts)
+        self._index = {part: index for index, part in enumerate(parts)}
+        self.continues = np.zeros((len(names), len(names)), dtype=bool)
+        for first, second in product(range(1, len(names)), repeat=2):
+            same = self._type[first] == self._type[second]
+            self.continues[first, second] = same and self._prefixes[first] in "BI" and self._prefixes[second] in "IE"
+        self.inside = np.array([prefix in "IE" for prefix in self._prefixes]) & any(p in "BS" for p in self._prefixes)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def type_of(self, label: int) -> str:
+        """The entity type of a label, ``""`` of ``O``."""
+        return self.types[self._type[label]] if label else ""
+
+    def encode(self, words: Sequence[Span], entities: Iterable[Entity]) -> np.ndarray:
+        """Labels of words, int64 ``(words,)``. A word belongs to the first longest entity that overlaps it."""
+        labels = np.zeros(len(words), dtype=np.int64)
+        starts = np.array([start for start, _ in words])
+        ends = np.array([end for _, end in words])
+        for entity in sorted(entities, key=lambda e: (e.start - e.end, e.start)):
+            if entity.type not in self.types:
+                continue
+            inside = np.flatnonzero((starts < entity.end) & (ends > entity.start))
+            if len(inside) and not labels[inside].any():
+                labels[inside] = self._label(entity.type, "I")
+                labels[inside[-1]] = self._label(entity.type, "EI")
+                labels[inside[0]] = self._label(entity.type, "BI" if len(inside) > 1 else "SBI")
+        return labels
+
+    def _label(self, type_: str, prefixes: str) -> int:
+        """The label of a type with the first of these prefixes that the scheme has, or with any."""
+        known = [self._index[prefix, type_] for prefix in prefixes + "BIES" if (prefix, type_) in self._index]
+        return known[0]
+
+    def decode(self, text: str, words: Sequence[Span], probabilities: np.ndarray) -> tuple[Entity, ...]:
+        """Entities from word probabilities ``(words, labels)``.
+
+        Takes the most probable label of each word. One that continues no entity begins one, whatever its prefix.
+        """
+        best = probabilities.argmax(axis=1)
+        entities: list[Entity] = []
+        previous = -1
+        for index in np.flatnonzero(best).tolist():
+            label = int(best[index])
+            score = float(probabilities[index, label])
+            start, end = words[index]
+            if previous >= 0 and previous == index - 1 and self.continues[best[previous], label]:
+                head = entities.pop()
+                start, score = head.start, min(head.score, score)
+            entities.append(Entity(start, end, self.type_of(label), text[start:end], score))
+            previous = index
+        return tuple(entities)
+
+
+def label_parts(name: str) -> tuple[str, str]:
+    """Prefix (O, B, I, E or S) and type of a label's name; names without a prefix are inside labels."""
+    if name == OUTSIDE:
+        return OUTSIDE, ""
+    if match := _PREFIXED.fullmatch(name):
+        return _SPELLINGS.get(match[1], match[1]), match[2]
+    return "I", name
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(map(repr, names[:6]))
+    return f"{shown}, …" if len(names) > 6 else shown

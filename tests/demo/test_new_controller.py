@@ -1,0 +1,44 @@
+"""A controller of your own needs nothing in the app: the page offers, describes and explains it."""
+
+from __future__ import annotations
+
+import gradio as gr
+import pytest
+
+from demo.app import build_demo
+from demo.settings import default_values, sliders
+from demo.tabs.compare import compare
+from demo.tabs.why import why_view
+from engine import Engine
+from engine.pruning.controllers import CONTROLLERS
+from tests.engine.pruning.test_new_controller import EveryOther
+
+TEXT = "Famotidine-associated delirium."
+
+
+@pytest.fixture(autouse=True)
+def registered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(CONTROLLERS, EveryOther.kind, EveryOther)
+
+
+def test_the_page_offers_it_with_its_sliders(engine: Engine) -> None:
+    demo = build_demo(engine)
+    (strategies,) = (block for block in demo.blocks.values() if isinstance(block, gr.CheckboxGroup))
+    assert {"every-other", "every-other+recovery"} <= {value for _, value in strategies.choices}
+    slider = next(block for block in demo.blocks.values() if getattr(block, "label", "") == "every-other: stride")
+    assert (slider.minimum, slider.maximum, slider.step, slider.value) == (2, 10, 1, 2)
+
+
+def test_compare_runs_it_with_its_settings_and_describes_it(engine: Engine) -> None:
+    values = default_values(engine, None)
+    values[[slider.name for slider in sliders(engine)].index("every-other.stride")] = 4
+    card = compare(engine, TEXT, ["every-other"], None, "", *values)[2 + 3 * engine.runnable.index("every-other")]
+    assert EveryOther.description in card
+    left = [word.state for word in engine.tag(TEXT, "every-other", stride=4).trace.words].count("left")
+    assert f"{5 - left} of 5 went through every layer" in card
+
+
+def test_why_explains_it(engine: Engine) -> None:
+    result = engine.tag(TEXT, "every-other")
+    page = why_view(result, engine.explain(result))
+    assert "left: its need is not above the threshold" in page

@@ -1,0 +1,127 @@
+"""A folder of any family: saved, loaded by Hugging Face alone, and tagged with, beyond the encoder's limit too."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from transformers import AutoModelForTokenClassification
+
+from engine import InputError, load_engine
+from engine.checkpoint import load_weights, save_weights
+from engine.model.packing import RaggedBatch
+from engine.pruning.controllers import EntropyController, RuleController
+from engine.pruning.strategy import Strategy
+from engine.training.finetune import new_model
+from tests.conftest import TEXT
+from tests.engine.model.families import FAMILIES, LABELS, gated, huggingface, tiny, tokenizer_of
+from tests.engine.model.test_packing import window
+
+every_family = pytest.mark.parametrize("family", FAMILIES)
+TEXTS = (TEXT, "Nausea.", "語 α-tocopherol \x00 naïve 😀 Ωmega", TEXT * 6, "")
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """A folder with gates of each family, made when it is first asked for."""
+    made = {}
+
+    def folder(family):
+        if family not in made:
+            tokenizer = tokenizer_of(family)
+            made[family] = tmp_path_factory.mktemp(family)
+            config = tiny(family, len(tokenizer), pad_token_id=tokenizer.pad_token_id)
+            model = gated(huggingface(config))
+            for head in model.heads.values():
+                head.bias.data[0] += 4  # most words are outside, as in real text
+            save_weights(made[family], model, tokenizer)
+        return made[family]
+
+    return folder
+
+
+@every_family
+def test_hugging_face_alone_loads_a_saved_folder_with_all_weights(family, folders):
+    model, info = AutoModelForTokenClassification.from_pretrained(
+        folders(family), dtype=torch.float32, output_loading_info=True
+    )
+    assert not any(info[kind] for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"))
+    assert model.config.id2label[1] == "B-Chemical"
+
+
+@every_family
+def test_what_is_loaded_and_saved_again_is_the_same(family, folders, tmp_path):
+    weights = load_weights(folders(family))
+    save_weights(tmp_path, weights.model, weights.tokenizer)
+    again = load_weights(tmp_path).model.state_dict()
+    assert all(torch.equal(value, again[name]) for name, value in weights.model.state_dict().items())
+
+
+@every_family
+def test_dense_equals_the_plain_model_on_texts_of_any_length_and_script(family, folders):
+    engine = load_engine(folders(family))
+    for batch_size in (1, 8):
+        dense, plain = (engine.tag_batch(TEXTS, name, batch_size=batch_size) for name in ("dense", "hf"))
+        for text, ours, theirs in zip(TEXTS, dense, plain, strict=True):
+            assert len(ours.words) == len(ours.probabilities)
+            np.testing.assert_allclose(ours.probabilities, theirs.probabilities, atol=1e-4)
+            assert all(text[entity.start : entity.end] == entity.text for entity in ours.entities)
+            assert not any(entity.text != entity.text.strip() for entity in ours.entities)
+    assert len(engine.pieces.windows((TEXT * 6).split())) > 1
+
+
+@every_family
+@pytest.mark.parametrize("context", ["drop", "freeze"])
+@pytest.mark.parametrize(
+    "controller", [EntropyController(1.0, 0, min_keep_ratio=0.5, exit_entities=True), RuleController(1.0, neighbours=0)]
+)
+def test_every_word_gets_a_label_where_words_leave(family, folders, controller, context):
+    engine = load_engine(folders(family))
+    results = engine.tag_batch(TEXTS, Strategy("any", (1, 2), controller, context=context))
+    assert sum(result.cost.token_layers_kept for result in results[:-1]) < len(results) - 1
+    for result in results:
+        assert len(result.words) == len(result.trace.words)
+        np.testing.assert_allclose(result.probabilities.sum(-1), 1, atol=1e-4)
+
+
+def test_a_base_model_without_classifier_is_refused(tmp_path):
+    tokenizer = tokenizer_of("roberta")
+    huggingface(tiny("roberta", len(tokenizer))).base_model.save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    with pytest.raises(InputError, match="choose a checkpoint that was fine-tuned for token classification"):
+        load_engine(tmp_path)
+
+
+def test_a_configuration_that_is_not_supported_is_refused_before_its_weights_are_read(tmp_path):
+    tiny("deberta-v2", conv_kernel_size=3).save_pretrained(tmp_path)
+    with pytest.raises(InputError, match="expected a 'deberta-v2' encoder with conv_kernel_size = 0, got 3"):
+        load_engine(tmp_path)
+
+
+@every_family
+def test_the_first_layers_of_a_base_model_become_a_model_with_gates(family, tmp_path):
+    tokenizer = tokenizer_of(family)
+    reference = huggingface(tiny(family, len(tokenizer), pad_token_id=tokenizer.pad_token_id)).base_model
+    reference.save_pretrained(tmp_path / "base")
+    save_weights(tmp_path / "model", new_model(str(tmp_path / "base"), LABELS, 0.1, 2), tokenizer)
+    model = load_weights(tmp_path / "model").model
+    assert list(model.heads) == ["1", "2"]
+    batch = RaggedBatch.from_windows([window([1, 2, 3])])
+    with torch.no_grad():
+        hidden = model.encoder.embed(batch)
+        for number in (1, 2):
+            hidden = model.encoder.layer(number, hidden, batch).hidden
+        ids = torch.from_numpy(batch.input_ids)[None]
+        expected = reference(input_ids=ids, output_hidden_states=True).hidden_states[2][0]
+    torch.testing.assert_close(hidden, expected, atol=0.02, rtol=0.01)  # saved in half precision
+
+
+def test_code_in_a_checkpoint_is_never_run(tmp_path):
+    config = tiny("roberta")
+    config.auto_map = dict.fromkeys(("AutoConfig", "AutoModelForTokenClassification", "AutoTokenizer"), "own.Own")
+    (tmp_path / "own.py").write_text("raise SystemExit('this ran')")
+    for model_type in ("roberta", "own"):
+        written = config.to_dict() | {"model_type": model_type}
+        (tmp_path / "config.json").write_text(json.dumps(written))
+        with pytest.raises(InputError):
+            load_engine(tmp_path)

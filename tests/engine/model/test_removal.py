@@ -1,0 +1,220 @@
+"""Rules 2 and 3 for every family: removing rows equals masking them, inside Hugging Face's own model."""
+
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+import torch
+
+from engine.model.int8 import quantise
+from engine.model.operators import int8_works
+from engine.model.packing import RaggedBatch
+from engine.pruning.forward import forward, recover
+from engine.pruning.gate import Decision
+from tests.engine.model.families import FAMILIES, gated, huggingface, layers, pair, tiny
+from tests.engine.model.test_packing import window
+
+every_family = pytest.mark.parametrize("family", FAMILIES)
+PIECES = ([1, 3, 2] * 8, [2], [1] * 40, [1, 2] * 5, [3])
+GATES = (1, 2)
+
+
+class Planned:
+    """Lets each word leave at the gate, or at none, that was drawn for it."""
+
+    def __init__(self, left_at: np.ndarray) -> None:
+        self.left_at = left_at
+
+    def __call__(self, gate) -> Decision:
+        return Decision(gate.alive & (self.left_at == gate.number), np.zeros(len(gate.words)))
+
+
+@pytest.fixture(scope="module")
+def batch() -> RaggedBatch:
+    return RaggedBatch.from_windows([window(pieces, offset=5 + 9 * index) for index, pieces in enumerate(PIECES)])
+
+
+@pytest.fixture(scope="module")
+def left_at(batch) -> np.ndarray:
+    """Some words of each window leave at each gate; all of the last window's at the first."""
+    drawn = np.random.default_rng(0).choice([1, 2, 3], size=len(batch.words))
+    return np.where(batch.words.window == len(PIECES) - 1, 1, drawn)
+
+
+@contextmanager
+def hooked(reference, family, before, after):
+    """Lets each layer's arguments pass through ``before`` and its hidden states through ``after``, with its number."""
+    handles = []
+    for number, layer in enumerate(layers(reference, family), start=1):
+
+        def enter(module, args, kwargs, number=number):
+            if len(args) > 1:
+                return (args[0], before(number, args[1]), *args[2:]), kwargs
+            return args, kwargs | {"attention_mask": before(number, kwargs["attention_mask"])}
+
+        def leave(module, args, output, number=number):
+            whole = output if isinstance(output, tuple) else (output,)
+            changed = (after(number, whole[0]), *whole[1:])
+            return changed if isinstance(output, tuple) else changed[0]
+
+        handles += [layer.register_forward_pre_hook(enter, with_kwargs=True), layer.register_forward_hook(leave)]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+@torch.no_grad()
+def window_by_window(reference, family, batch, left_at, context):
+    """Hidden states after each layer, (rows, hidden) each, and each window's attention in each layer.
+
+    ``drop`` masks rows that left inside the softmax; ``freeze`` writes them back after each layer.
+    """
+    row_left_at = np.where(batch.word < 0, 10**6, left_at[batch.word])
+    for index, last in enumerate(np.maximum.reduceat(left_at, np.cumsum(batch.words.counts) - batch.words.counts)):
+        own = batch.window_of_rows() == index
+        row_left_at[own & (batch.word < 0)] = 10**6 if last == 3 else last  # CLS and SEP go with the last word
+    hidden, attention = [[] for _ in range(4)], []
+    for index in range(len(batch.lengths)):
+        rows = batch.window_of_rows() == index
+        ends = torch.from_numpy(row_left_at[rows])
+
+        def hide(number, mask, ends=ends):
+            if context == "freeze":
+                return mask
+            seen = (ends >= number)[None, None, None] | torch.eye(len(ends), dtype=torch.bool)
+            if family == "deberta-v2":  # 1 where a row is seen
+                return mask * seen
+            return torch.zeros(seen.shape).masked_fill(~seen, -torch.inf) + (0 if mask is None else mask)
+
+        def write_back(number, output, ends=ends, states=hidden, previous=[None]):  # noqa: B006
+            if context == "freeze" and previous[0] is not None:
+                output = torch.where((ends < number)[None, :, None], previous[0], output)
+            previous[0] = output
+            states[number].append(output[0])
+            return output
+
+        ids = torch.from_numpy(batch.input_ids[rows])[None]
+        with hooked(reference, family, hide, write_back):
+            attention.append([one[0] for one in reference(input_ids=ids, output_attentions=True).attentions])
+    return [torch.cat(parts) for parts in hidden[1:]], attention
+
+
+@torch.no_grad()
+@every_family
+@pytest.mark.parametrize("context", ["drop", "freeze"])
+def test_removing_rows_equals_masking_them_and_freezing_equals_writing_them_back(family, batch, left_at, context):
+    reference, model = pair(family)
+    memory = forward(model, batch, GATES, Planned(left_at), context, min_exit_ratio=0.0)
+    assert memory.left_at.tolist() == left_at.tolist()
+    hidden, _ = window_by_window(reference, family, batch, left_at, context)
+    first = np.flatnonzero(batch.first)
+    for word, layer in enumerate(left_at.tolist()):
+        expected = model.logits(layer, hidden[layer - 1][first[word]]).softmax(-1)
+        np.testing.assert_allclose(memory.probabilities[word], expected, atol=1e-4)
+
+
+@torch.no_grad()
+@every_family
+def test_the_reference_depends_on_who_left(family, batch, left_at):
+    """Otherwise the comparison above would show nothing."""
+    reference, _ = pair(family)
+    nobody = np.full_like(left_at, 3)
+    dense, dropped, frozen = (
+        window_by_window(reference, family, batch, left, context)[0][-1]
+        for left, context in ((nobody, "drop"), (left_at, "drop"), (left_at, "freeze"))
+    )
+    stayed = np.flatnonzero(batch.first)[left_at == 3]
+    for one, other in ((dense, dropped), (dense, frozen), (dropped, frozen)):
+        assert (one[stayed] - other[stayed]).abs().amax(1).median() > 1e-3
+
+
+@torch.no_grad()
+@every_family
+@pytest.mark.parametrize("context", ["drop", "freeze"])
+def test_attention_is_that_of_hugging_face_before_and_after_words_left(family, batch, left_at, context):
+    reference, model = pair(family)
+    _, expected = window_by_window(reference, family, batch, left_at, context)
+    encoder = model.encoder
+    hidden, rows = encoder.embed(batch), np.arange(len(batch))
+    here, starts = batch, np.cumsum((0, *batch.lengths))
+    for number in range(1, encoder.num_layers + 1):
+        output = encoder.layer(number, hidden, here)
+        unfinished = [index for index, length in enumerate(here.lengths) if length]
+        found = list(output.attention.windows())
+        assert len(found) == len(unfinished)
+        computed = rows if here.active is None else rows[here.active]
+        for index, ours in zip(unfinished, found, strict=True):
+            keys, queries = (
+                part[(part >= starts[index]) & (part < starts[index + 1])] - starts[index] for part in (rows, computed)
+            )
+            torch.testing.assert_close(ours, expected[index][number - 1][:, queries][:, :, keys], atol=1e-4, rtol=0)
+        alive = left_at > number
+        here, kept = here.freeze(alive) if context == "freeze" else here.keep(alive)
+        hidden, rows = output.hidden[kept], rows[kept]
+
+
+@torch.no_grad()
+@every_family
+@pytest.mark.parametrize("context", ["drop", "freeze"])
+def test_a_batch_equals_its_windows_one_by_one(family, batch, left_at, context):
+    _, model = pair(family)
+    together = forward(model, batch, GATES, Planned(left_at), context, min_exit_ratio=0.0)
+    for index, pieces in enumerate(PIECES):
+        own = batch.words.window == index
+        one = RaggedBatch.from_windows([window(pieces, offset=5 + 9 * index)])
+        alone = forward(model, one, GATES, Planned(left_at[own]), context, min_exit_ratio=0.0)
+        np.testing.assert_allclose(together.probabilities[own], alone.probabilities, atol=1e-4)
+
+
+@torch.no_grad()
+@every_family
+@pytest.mark.parametrize("context", ["drop", "freeze"])
+def test_recovering_every_word_equals_dense(family, batch, left_at, context):
+    _, model = pair(family)
+    # Whatever left at the first gate comes back from there, so that nothing has been lost.
+    plan = Planned(np.minimum(left_at, 1))
+    memory = forward(model, batch, (1,), plan, context, min_exit_ratio=0.0)
+    recover(model, memory, memory.left_at < 3, context)
+    dense = forward(model, batch, (), None)
+    np.testing.assert_allclose(memory.probabilities, dense.probabilities, atol=1e-4)
+
+
+@torch.no_grad()
+@every_family
+def test_keeping_every_word_equals_dense(family, batch, left_at):
+    _, model = pair(family)
+    memory = forward(model, batch, GATES, Planned(np.full_like(left_at, 3)))
+    np.testing.assert_allclose(memory.probabilities, forward(model, batch, (), None).probabilities, atol=1e-4)
+
+
+@torch.no_grad()
+def test_blocks_of_local_attention_change_nothing(batch, left_at, monkeypatch):
+    reference, model = pair("modernbert")
+    whole = forward(model, batch, GATES, Planned(left_at), min_exit_ratio=0.0)
+    monkeypatch.setattr("engine.model.encoders.modernbert.BLOCK", 7)
+    fresh = RaggedBatch.from_windows([window(pieces, offset=5 + 9 * index) for index, pieces in enumerate(PIECES)])
+    blocks = forward(model, fresh, GATES, Planned(left_at), min_exit_ratio=0.0)
+    np.testing.assert_allclose(blocks.probabilities, whole.probabilities, atol=1e-5)
+    _, expected = window_by_window(reference, "modernbert", fresh, np.full_like(left_at, 3), "drop")
+    output = model.encoder.layer(2, model.encoder.layer(1, model.encoder.embed(fresh), fresh).hidden, fresh)
+    for ours, theirs in zip(output.attention.windows(), expected, strict=True):
+        torch.testing.assert_close(ours, theirs[1], atol=1e-4, rtol=0)
+
+
+@torch.no_grad()
+@every_family
+@pytest.mark.skipif(not int8_works(), reason="x86 with VNNI alone")
+def test_in_int8_results_are_near_and_do_not_depend_on_other_windows(family, batch, left_at):
+    exact, model = (gated(huggingface(tiny(family), spread=0.1)) for _ in range(2))
+    assert quantise(model) == 4 * model.encoder.num_layers
+    for plan in (left_at, np.full_like(left_at, 3)):
+        together = forward(model, batch, GATES, Planned(plan), min_exit_ratio=0.0)
+        near = forward(exact, batch, GATES, Planned(plan), min_exit_ratio=0.0)
+        assert 0 < np.abs(together.probabilities - near.probabilities).max() < 0.05
+        for index, pieces in enumerate(PIECES):
+            own = batch.words.window == index
+            one = RaggedBatch.from_windows([window(pieces, offset=5 + 9 * index)])
+            alone = forward(model, one, GATES, Planned(plan[own]), min_exit_ratio=0.0)
+            np.testing.assert_allclose(together.probabilities[own], alone.probabilities, atol=1e-4)

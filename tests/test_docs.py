@@ -1,0 +1,125 @@
+"""What the pages say exists: files and commands that they name, the file tree, the front matter of a Space."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from pkgutil import resolve_name
+
+import click
+import pytest
+from huggingface_hub.cli.hf import app as hf
+from packaging.requirements import Requirement
+
+from engine.model.encoders import ENCODERS
+from engine.pruning.controllers import CONTROLLERS
+from engine.pruning.knobs import knobs_of
+from engine.pruning.recovery import Recovery
+from engine.pruning.strategy import Strategy
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "weights").glob("*/README.md")]
+every_page = pytest.mark.parametrize("page", PAGES, ids=[page.relative_to(ROOT).as_posix() for page in PAGES])
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@every_page
+def test_every_link_leads_somewhere(page):
+    for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", page.read_text(encoding="utf-8")):
+        linked = (page.parent / target).resolve() if target else page
+        assert linked.exists(), target
+        assert not anchor or anchor in anchors(linked), anchor
+
+
+@every_page
+def test_every_command_is_a_module(page):
+    for module in re.findall(r"python -m ((?:engine|eval|demo)[\w.]*)", page.read_text(encoding="utf-8")):
+        assert find_spec(module.rstrip(".")), module
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", *(ROOT / "docs").glob("*.md")], ids=lambda page: page.stem)
+def test_every_option_of_a_command_is_one_that_it_has(page, capsys):
+    commands = re.findall(r"python -m ((?:engine|eval|demo)[\w.]*\w)([^`\n#]*)", page.read_text(encoding="utf-8"))
+    for module, arguments in commands:
+        with pytest.raises(SystemExit):
+            import_module(module).main(["--help"])
+        options = re.findall(r"--[\w-]+", capsys.readouterr().out)
+        assert set(re.findall(r"(?<= )--[\w-]+", arguments)) <= set(options), module
+
+
+def test_the_file_tree_shows_every_room():
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    tree = re.search(r"## Rooms\n+```\n(.+?)```", page, re.DOTALL)
+    assert tree is not None
+    shown: set[Path] = set()
+    above: list[str] = []
+    for indent, name in re.findall(r"^( *)(\w+)/\s", tree[1], re.MULTILINE):
+        above = [*above[: len(indent) // 2], name]
+        shown.add(Path(*above))
+    rooms = {
+        path.relative_to(ROOT)
+        for package in ("engine", "eval", "demo")
+        for path in [ROOT / package, *(ROOT / package).rglob("*")]
+        if path.is_dir() and path.name != "__pycache__"
+    }
+    assert shown - {Path("weights"), Path("tests"), Path("docs")} == rooms
+
+
+def test_the_walks_name_what_exists():
+    walks = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8").partition("## Walk 1")[2]
+    names = re.findall(r"`((?:app|engine|eval|demo)\.(?!py`)[\w.]+)`", walks)
+    assert len(names) > 20
+    for name in names:
+        resolve_name(name)
+
+
+def test_every_setting_of_a_strategy_is_explained():
+    page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    knobs = {knob.name for part in (Strategy, Recovery, *CONTROLLERS.values()) for knob in knobs_of(part)}
+    assert [name for name in knobs if f"`{name}`" not in page] == []
+
+
+def test_every_strategy_and_encoder_family_is_listed():
+    strategies, encoders = ((ROOT / "docs" / page).read_text(encoding="utf-8") for page in ("api.md", "training.md"))
+    assert [kind for kind in CONTROLLERS if f"| `{kind}` |" not in strategies] == []
+    assert [family for family in ENCODERS if f"`{family}`" not in encoders] == []
+
+
+def test_the_citation_and_the_changelog_have_the_version_of_the_package():
+    (version,) = re.findall(r'^version = "(.+)"', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+    assert f"\nversion: {version}\n" in (ROOT / "CITATION.cff").read_text()
+    assert f"\n## {version} " in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def test_the_front_matter_of_a_space_matches_the_requirements():
+    front = dict(re.findall(r'^(\w+): "?([^"\n]+)"?$', (ROOT / "README.md").read_text().split("---")[1], re.MULTILINE))
+    assert front["sdk"] == "gradio"
+    assert (ROOT / front["app_file"]).is_file()
+    wanted = re.search(r'requires-python = ">=([\d.]+)"', (ROOT / "pyproject.toml").read_text())
+    assert wanted is not None
+    assert [int(part) for part in front["python_version"].split(".")] >= [int(part) for part in wanted[1].split(".")]
+    gradio = re.search(r"^gradio[^#]*", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
+    assert gradio is not None
+    assert front["sdk_version"] in Requirement(gradio[0].strip()).specifier
+    assert len(front["short_description"]) <= 60  # what the Hub allows
+
+
+def test_the_commands_for_a_space_are_ones_that_hf_understands():
+    page = (ROOT / "docs" / "deploy.md").read_text()
+    lines = [line for pair in re.findall(r"^(hf .+)|`(hf [^`]+)`", page, re.MULTILINE) for line in pair if line]
+    assert len(lines) >= 4
+    for line in lines:
+        command, (_, *arguments) = hf, shlex.split(line)
+        context = click.Context(command)
+        while isinstance(command, click.Group):
+            _, command, arguments = command.resolve_command(context, arguments)
+            context = click.Context(command, parent=context)
+        command.make_context(command.name, arguments)  # raises what the command line would print

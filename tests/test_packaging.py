@@ -1,0 +1,81 @@
+"""An installed copy works without the checkout: packages, their data files and the shipped weights."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+TAG = """
+from engine import load_engine
+engine = load_engine()
+print(engine.source)
+for entity in engine.tag("The patient developed severe hypotension after receiving aspirin.").entities:
+    print(entity.text, entity.type)
+"""
+LOCATE = "import site, sys; site.addsitedir(sys.argv[1]); import engine; print(engine.__file__)"
+
+
+def python(*arguments: str, cwd: Path, installed: Path) -> str:
+    """What another Python prints, run in a folder, with an installed copy before everything else."""
+    command = [sys.executable, "-P", *arguments]
+    environment = os.environ | {"PYTHONPATH": str(installed)}
+    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def pip(command: str, *arguments: str, options: Sequence[str] = ()) -> None:
+    """Runs pip without a network and without dependencies."""
+    offline = ("-q", "--no-deps", "--no-index", "--disable-pip-version-check", *options)
+    done = subprocess.run(
+        [sys.executable, "-m", "pip", command, *offline, *arguments], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    pip("wheel", ".", "--wheel-dir", str(folder), options=["--no-build-isolation"])
+    (wheel,) = folder.glob("*.whl")
+    return wheel
+
+
+@pytest.fixture(scope="module")
+def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("installed")
+    pip("install", str(wheel), "--target", str(folder), options=["--no-compile"])
+    return folder
+
+
+def test_the_wheel_holds_every_file_of_the_packages_and_nothing_else_of_the_checkout(wheel: Path):
+    of_packages = {
+        path.relative_to(ROOT).as_posix()
+        for package in ("engine", "eval", "demo")
+        for path in (ROOT / package).rglob("*")
+        if path.is_file() and path.suffix != ".pyc"
+    }
+    of_weights = {
+        f"engine/weights/{path.relative_to(ROOT / 'weights')}" for path in (ROOT / "weights").glob("minilm*/*")
+    }
+    held = {name for name in ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    assert held == of_packages | of_weights
+
+
+def test_an_installed_copy_tags_a_sentence_with_its_own_weights(installed: Path, tmp_path: Path):
+    source, *found = python("-c", TAG, cwd=tmp_path, installed=installed).splitlines()
+    assert Path(source) == installed / "engine" / "weights" / "minilm-l6-bc5cdr"
+    assert found == ["hypotension Disease", "aspirin Chemical"]
+
+
+def test_an_editable_copy_is_the_checkout(tmp_path: Path):
+    pip("install", "--editable", ".", "--target", str(tmp_path), options=["--no-build-isolation"])
+    found = python("-c", LOCATE, str(tmp_path), cwd=tmp_path, installed=tmp_path)
+    assert Path(found.strip()) == ROOT / "engine" / "__init__.py"
