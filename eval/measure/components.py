@@ -1,13 +1,13 @@
 """Where the time of a call goes, by component.
 
-Layers are timed by hooks of their modules, recovery by a subclass that notes when it begins. Tokenization, embedding
-and decoding depend on texts and probabilities alone, so they are timed by doing them again. ``recovery`` has its choice
-of words and its reruns, layers included; ``gates`` is the rest of the encoder's time (label heads, decisions, removal),
-``rest`` that of the call.
+Tokenization lasts from the beginning of the call to its last window. Hooks of the modules time embedding and layers,
+subclasses time decoding and recovery (its choice of words and its reruns, layers included). ``gates`` is the rest of the
+encoder's time (label heads, decisions, removal), ``rest`` that of the call (batching).
 """
 
 from __future__ import annotations
 
+import copy
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -17,14 +17,18 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 from tqdm import tqdm
 
-from engine.model.chunks import chunks
+from engine.model.encoders import Encoder
 from engine.pruning.memory import MemoryBuffer
 from engine.pruning.recovery import Recovery
 from engine.pruning.strategy import Strategy
-from engine.tagger import MAX_ROWS, Engine
-from engine.text.words import split_words
+from engine.tagger import Engine
+from engine.text.documents import Entity
+from engine.text.labels import LabelSet
+from engine.text.windows import Window, WordPieces
+from engine.text.words import Span
 
 PASSES = 3
 COMPONENTS = ("tokenization", "embedding", "layers", "gates", "recovery", "decoding", "rest")
@@ -68,22 +72,56 @@ class TimedRecovery(Recovery):
         return words
 
 
-@contextmanager
-def timed_layers(engine: Engine, watch: Stopwatch) -> Iterator[None]:
-    """Layers within are timed; in a rerun, all that happens between them as well."""
-    first, *_ = engine.encoder.layers
+class TimedPieces(WordPieces):
+    """Word pieces whose windows are timed, together with what came before them."""
 
-    def begin(layer: torch.nn.Module, *_: Any) -> None:
+    def __init__(self, pieces: WordPieces, watch: Stopwatch) -> None:
+        vars(self).update(vars(pieces))
+        self._watch = watch
+
+    def windows(self, words: Sequence[str]) -> list[Window]:
+        """As its base class does."""
+        found = super().windows(words)
+        self._watch.lap("tokenization")
+        return found
+
+
+class TimedLabels(LabelSet):
+    """A label set whose decoding is timed."""
+
+    def __init__(self, labels: LabelSet, watch: Stopwatch) -> None:
+        vars(self).update(vars(labels))
+        self._watch = watch
+
+    def decode(self, text: str, words: Sequence[Span], probabilities: np.ndarray) -> tuple[Entity, ...]:
+        """As its base class does."""
+        self._watch.start()
+        found = super().decode(text, words, probabilities)
+        self._watch.lap("decoding")
+        return found
+
+
+@contextmanager
+def timed_encoder(encoder: Encoder, watch: Stopwatch) -> Iterator[None]:
+    """Embedding and layers within are timed; in a rerun, all that happens between layers as well."""
+    first, *_ = encoder.layers
+
+    def begin_pass(*_: Any) -> None:
+        watch.recovering = False
+        watch.start()
+
+    def begin(layer: nn.Module, *_: Any) -> None:
         if layer is first:  # reruns begin later
-            watch.recovering = False
-        if not watch.recovering:
+            watch.lap("embedding")
+        elif not watch.recovering:
             watch.start()
 
     def end(*_: Any) -> None:
         watch.lap("recovery" if watch.recovering else "layers")
 
-    hooks = [layer.register_forward_pre_hook(begin) for layer in engine.encoder.layers]
-    hooks += [layer.register_forward_hook(end) for layer in engine.encoder.layers]
+    hooks = [encoder.get_submodule("word_embeddings").register_forward_pre_hook(begin_pass)]
+    for layer in encoder.layers:
+        hooks += [layer.register_forward_pre_hook(begin), layer.register_forward_hook(end)]
     try:
         yield
     finally:
@@ -93,34 +131,18 @@ def timed_layers(engine: Engine, watch: Stopwatch) -> Iterator[None]:
 
 def split(engine: Engine, texts: Sequence[str], strategy: Strategy) -> dict[str, float]:
     """Milliseconds by component of one call."""
-    watch = Stopwatch(engine.device)
+    watch, timed = Stopwatch(engine.device), copy.copy(engine)
+    timed.pieces, timed.labels = TimedPieces(engine.pieces, watch), TimedLabels(engine.labels, watch)
     if strategy.recovery is not None:
         settings = {f.name: getattr(strategy.recovery, f.name) for f in fields(Recovery)}
         strategy = replace(strategy, recovery=TimedRecovery(**settings, watch=watch))
-    with timed_layers(engine, watch):
-        results = engine.tag_batch(texts, strategy, batch_size=len(texts))
-    _time_again(engine, texts, [result.probabilities for result in results], watch)
-    latency, spent = results[0].latency, watch.spent
+    with timed_encoder(engine.encoder, watch):
+        watch.start()
+        latency = timed.tag_batch(texts, strategy, batch_size=len(texts))[0].latency
+    spent = watch.spent
     gates = latency.encoder_ms - spent["embedding"] - spent["layers"] - spent["recovery"]
     rest = latency.total_ms - latency.encoder_ms - spent["tokenization"] - spent["decoding"]
     return spent | {"gates": gates, "rest": rest}
-
-
-@torch.inference_mode()
-def _time_again(engine: Engine, texts: Sequence[str], found: Sequence[np.ndarray], watch: Stopwatch) -> None:
-    """Does again what depends on texts and probabilities ``(words, labels)`` alone, as a call does it."""
-    watch.start()
-    words = [split_words(text) for text in texts]
-    pairs = zip(texts, words, strict=True)
-    windows = [engine.pieces.windows([text[start:end] for start, end in spans]) for text, spans in pairs]
-    watch.lap("tokenization")
-    for one in zip(texts, words, found, strict=True):
-        engine.labels.decode(*one)
-    watch.lap("decoding")
-    for chunk in chunks(windows, MAX_ROWS):
-        watch.start()
-        engine.encoder.embed(chunk.batch)
-        watch.lap("embedding")
 
 
 def profile(
