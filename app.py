@@ -17,7 +17,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", help="model folder or Hugging Face hub id (default: the shipped weights)")
     parser.add_argument("--device", default="cpu", help="of torch, e.g. cuda (default: cpu)")
-    parser.add_argument("--dtype", default="float32", help="float32 or bfloat16 (default: float32)")
+    parser.add_argument("--dtype", default="float32", help="float32, bfloat16, int8 or auto (default: float32)")
     parser.add_argument("--share", action="store_true", help="create a public link (as does GRADIO_SHARE=true)")
     arguments = parser.parse_args()
     with waiting_page() as port:

@@ -122,9 +122,9 @@ def load_huggingface(source: str | Path) -> PreTrainedModel:
     """
     transformers_logging.disable_progress_bar()
     try:
-        encoder_class(AutoConfig.from_pretrained(source))
+        encoder_class(AutoConfig.from_pretrained(source, trust_remote_code=False))
         model, info = AutoModelForTokenClassification.from_pretrained(
-            source, dtype=torch.float32, output_loading_info=True
+            source, dtype=torch.float32, output_loading_info=True, trust_remote_code=False
         )
         if info["missing_keys"]:
             raise InputError(

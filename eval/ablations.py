@@ -1,268 +1,23 @@
 """What every knob does to F1 and cost, one at a time: ``python -m eval.ablations``. Nothing is timed.
 
-Each sweep changes one knob of a strategy at its stored settings (of ``random`` the first seed counts). λ must lower the
-share of token-layers strictly from value to value; each recovery trigger must change something against no recovery, and
-every other knob something against its default at one value at least: predictions, cost or where words leave. Otherwise
-the run says which do not and ends with status 1, after everything is written.
+λ must lower the share of token-layers strictly from value to value; each recovery trigger must change something against
+no recovery, and every other knob something against its default at one value at least: predictions, cost or where words
+leave. Otherwise the run says which do not and ends with status 1, after everything is written.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import pandas as pd
-from tqdm import tqdm
-
-from engine.data.corpora import Corpus, load_corpus
+from engine.data.corpora import load_corpus
 from engine.errors import InputError
-from engine.inspection.cost import Cost, add
-from engine.pruning.controllers import RuleController
-from engine.pruning.recovery import TRIGGERS
-from engine.pruning.strategy import Strategy
-from engine.tagger import Engine, load_engine
-from engine.text.documents import Entity
-from engine.text.scoring import Counts, count_matches
-from engine.training.calibrate import runnable
-from eval.analysis.statistics import f1_difference_interval, f1_interval
+from engine.tagger import load_engine
+from eval.measure.ablations import write_ablations
 from eval.options import add_inputs
-from eval.render.analysis_plots import plot_ablations
-
-BATCH = 32
-STATES = ("kept", "left", "recovered")
-LAMBDA, RECOVERY, WEIGHTS = "lambda", "recovery", "weights"
-# The whole range; below −1 few windows have the tenth of words that is worth removing, so the steps are wider there.
-LAMBDAS = (-2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0)
-KEEP_RATIOS = (0.0, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0)
-NEIGHBOURS = (0, 1, 2, 4)
-LIMITS = (1, 8, 64, 512)
-
-Row = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Sweep:
-    """A knob, the strategy whose knob it is, what changes are counted against, and the settings by value."""
-
-    knob: str
-    base: str
-    default: Strategy
-    settings: dict[str, Strategy]
-
-
-def sweeps(engine: Engine) -> list[Sweep]:
-    """All sweeps that the engine's weights can run.
-
-    ``min_keep_ratio`` is swept at the largest λ, where the floor matters most; a single gate has the first threshold.
-    """
-    layers = engine.encoder.num_layers
-    bases = [engine.strategy(name) for name in runnable(engine)]
-    entropy, rule = engine.strategy("entropy"), engine.strategy("rule")
-    largest = rule.with_knobs(lambda_=RuleController.LAMBDA_RANGE[1])
-    found = [
-        Sweep(LAMBDA, "rule", rule, {f"{value:g}": rule.with_knobs(lambda_=value) for value in LAMBDAS}),
-        _knob("min_keep_ratio", largest, KEEP_RATIOS),
-    ]
-    for base in bases:
-        known = engine.network.layers if base.name == "mlp" and engine.network else range(1, layers)
-        gates = dict.fromkeys([base.gates, *((layer,) for layer in known)])
-        placed = {" ".join(map(str, at)): base.with_knobs(gates=at) for at in gates}
-        found.append(Sweep("gates", base.name, base, placed))
-        if "neighbours" in base.knobs():
-            found.append(_knob("neighbours", base, NEIGHBOURS))
-        found.append(_knob("context", base, ("drop", "freeze")))
-    recovering = engine.strategy("entropy+recovery")
-    triggers = {name: recovering.with_knobs(trigger=name) for name in (*TRIGGERS, "any")}
-    found.append(Sweep(RECOVERY, "entropy", entropy, {"off": entropy} | triggers))
-    found.append(_knob("recovery_limit", triggers["any"], LIMITS))
-    rivals = (engine.strategy("random"), engine.strategy(f"truncate-{max(1, layers // 2)}"))
-    found.append(Sweep("controller", "entropy", entropy, {one.name: one for one in (*bases, *rivals)}))
-    return found
-
-
-def _knob(name: str, base: Strategy, values: Sequence[Any]) -> Sweep:
-    return Sweep(name, base.name, base, {f"{value}": base.with_knobs(**{name: value}) for value in values})
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """One setting on all documents.
-
-    ``places``: of each document, where each word left and whether it came back, as a number, uint16 ``(words,)``;
-    ``recovered``: words that came back.
-    """
-
-    counts: tuple[Counts, ...]
-    found: tuple[frozenset[tuple[int, int, str]], ...]
-    places: tuple[np.ndarray, ...]
-    recovered: int
-    cost: Cost
-
-    @property
-    def f1(self) -> float:
-        """Exact-span micro F1, 0–1."""
-        return sum(self.counts, Counts()).f1
-
-
-def measure(engine: Engine, corpus: Corpus, strategy: Strategy, progress: Callable[[], object]) -> Outcome:
-    """Runs one setting, a batch of documents at a time; ``progress`` is called after each."""
-
-    def scored(entities: Sequence[Entity]) -> frozenset[tuple[int, int, str]]:
-        return frozenset(entity.key for entity in entities if entity.type in corpus.types)
-
-    counts, found, places, recovered, cost = [], [], [], 0, add([], engine.encoder.num_layers)
-    for start in range(0, len(corpus.documents), BATCH):
-        documents = corpus.documents[start : start + BATCH]
-        results = engine.tag_batch([document.text for document in documents], strategy, batch_size=BATCH)
-        for document, result in zip(documents, results, strict=True):
-            counts.append(count_matches(document.entities, result.entities, corpus.types))
-            found.append(scored(result.entities))
-            words = result.trace.words
-            places.append(np.array([word.layer * len(STATES) + STATES.index(word.state) for word in words], np.uint16))
-            recovered += sum(word.state == "recovered" for word in words)
-        cost = add([cost, *(result.cost for result in results)], engine.encoder.num_layers)
-        progress()
-    return Outcome(tuple(counts), tuple(found), tuple(places), recovered, cost)
-
-
-@dataclass(frozen=True)
-class Setting:
-    """One value of a sweep, and the engine that runs it."""
-
-    sweep: Sweep
-    value: str
-    strategy: Strategy
-    engine: Engine
-
-
-def settings(engine: Engine, plain: Engine | None) -> list[Setting]:
-    """All that `ablate` runs.
-
-    Raises:
-        InputError: weights that cannot run it, such as those without gates.
-    """
-    found = [Setting(sweep, *item, engine) for sweep in sweeps(engine) for item in sweep.settings.items()]
-    if plain is not None:
-        for name in runnable(engine):
-            if name not in runnable(plain):
-                continue
-            strategy = engine.strategy(name)
-            sweep = Sweep(WEIGHTS, name, strategy, {})
-            found.append(Setting(sweep, "trained for pruning", strategy, engine))
-            # The same settings; through JSON, so that a learned controller gets the network of the other weights.
-            found.append(Setting(sweep, "not", plain.strategy(Strategy.from_json(strategy.to_json())), plain))
-    return found
-
-
-def ablate(
-    engine: Engine,
-    corpus: Corpus,
-    plain: Engine | None = None,
-    seed: int = 0,
-    progress: Callable[[], object] = lambda: None,
-) -> Iterator[Row]:
-    """The rows of ``ablations.csv``, one for each value of each knob, as they are measured.
-
-    Args:
-        engine: with gates.
-        corpus: with gold.
-        plain: an engine with gates on weights that were not trained for pruning; without it they are not compared.
-        seed: of the bootstrap.
-        progress: called after each batch of documents.
-    """
-    chosen = settings(engine, plain)
-    defaults: dict[tuple[str, Strategy], Outcome] = {}  # they come again and again, so they are kept
-    reused = {setting.sweep.default for setting in chosen} | {engine.strategy("dense")}
-
-    def outcome(on: Engine, strategy: Strategy) -> Outcome:
-        if strategy not in reused:
-            return measure(on, corpus, strategy, progress)
-        key = on.source, strategy
-        if key not in defaults:
-            defaults[key] = measure(on, corpus, strategy, progress)
-        return defaults[key]
-
-    for setting in chosen:
-        dense = outcome(setting.engine, engine.strategy("dense"))
-        default = outcome(engine, setting.sweep.default)
-        own = outcome(setting.engine, setting.strategy)
-        interval = f1_interval([own.counts], seed)
-        difference = f1_difference_interval([own.counts], [dense.counts], seed)
-        from_default = f1_difference_interval([own.counts], [default.counts], seed)
-        changed = sum(len(one ^ other) for one, other in zip(own.found, default.found, strict=True))
-        moved = sum(int((one != other).sum()) for one, other in zip(own.places, default.places, strict=True))
-        yield {
-            "knob": setting.sweep.knob,
-            "strategy": setting.sweep.base,
-            "value": setting.value,
-            "is_default": setting.strategy == setting.sweep.default and setting.engine is engine,
-            "weights": Path(setting.engine.source).name,
-            "f1": own.f1,
-            "f1_low": interval.low,
-            "f1_high": interval.high,
-            "dense_f1": dense.f1,
-            "difference": own.f1 - dense.f1,
-            "low": difference.low,
-            "high": difference.high,
-            "beyond_chance": difference.excludes_zero,
-            "default_difference": own.f1 - default.f1,
-            "default_low": from_default.low,
-            "default_high": from_default.high,
-            "default_beyond_chance": from_default.excludes_zero,
-            "token_layers_kept": own.cost.token_layers_kept,
-            "promised_speedup": own.cost.promised_speedup,
-            "recovered_words": own.recovered,
-            "changed_predictions": changed,
-            "changed_words": moved,
-            "effect": bool(changed or moved or own.cost != default.cost),
-        }
-
-
-def failures(rows: Sequence[Row]) -> list[str]:
-    """The knobs that do not do what they must, in words."""
-    found = []
-    swept: dict[tuple[str, str], list[Row]] = {}
-    for row in rows:
-        swept.setdefault((row["knob"], row["strategy"]), []).append(row)
-    for (knob, strategy), of in swept.items():
-        if knob == LAMBDA:
-            ordered = sorted(of, key=lambda row: float(row["value"]))
-            found += [
-                f"λ of {strategy}: expected fewer token-layers at {after['value']} than at {before['value']}, got "
-                f"{after['token_layers_kept']:.5f} after {before['token_layers_kept']:.5f}"
-                for before, after in pairwise(ordered)
-                if after["token_layers_kept"] >= before["token_layers_kept"]
-            ]
-        changed = [row for row in of if not row["is_default"]]
-        if knob == RECOVERY:
-            dead = [row["value"] for row in changed if not row["effect"]]
-            found += [f"recovery of {strategy}: expected an effect of trigger {value}, got none" for value in dead]
-        elif not any(row["effect"] for row in changed):
-            values = ", ".join(row["value"] for row in of)
-            found.append(f"{knob} of {strategy}: expected an effect on predictions, cost or trace, got none ({values})")
-    return found
-
-
-def write(engine: Engine, corpus: Corpus, out: Path, plain: Engine | None = None, seed: int = 0) -> list[str]:
-    """Writes ``ablations.csv``, row by row, and ``ablations.png`` to a folder.
-
-    Returns:
-        What `failures` says.
-    """
-    rows: list[Row] = []
-    with tqdm(total=len(settings(engine, plain)), desc="ablations", unit="setting", disable=None) as bar:
-        for row in ablate(engine, corpus, plain, seed, bar.refresh):
-            rows.append(row)
-            pd.DataFrame(rows).to_csv(out / "ablations.csv", index=False)
-            bar.update()
-    plot_ablations(out / "ablations.csv", out / "ablations.png")
-    return failures(rows)
+from eval.render.ablations import failures, plot_ablations
+from eval.render.files import read_table
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -282,10 +37,13 @@ def main(argv: list[str] | None = None) -> int:
         if not corpus.documents or not corpus.types:
             raise InputError(f"expected documents with gold entities in {corpus.name}, got none; choose another file")
         arguments.out.mkdir(parents=True, exist_ok=True)
-        failed = write(engine, corpus, arguments.out, plain, arguments.seed)
+        write_ablations(engine, corpus, arguments.out, plain, arguments.seed)
     except InputError as error:
         print(error, file=sys.stderr)
         return 2
+    table = read_table(arguments.out, "ablations")
+    plot_ablations(table).savefig(arguments.out / "ablations.png", dpi=130)
+    failed = failures(table)
     for failure in failed:
         print(failure, file=sys.stderr)
     print("\n".join(str(arguments.out / name) for name in ("ablations.csv", "ablations.png")))

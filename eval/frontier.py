@@ -17,8 +17,8 @@ from eval.render.plots import plot_frontiers
 
 
 def pareto(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows that no other row beats, by growing ``promised_speedup``; ``f1_drop_points`` grows, too."""
-    ordered = table.sort_values(["promised_speedup", "f1_drop_points"], ascending=[False, True])
+    """The rows that no other row beats, by growing ``theoretical_speedup``; ``f1_drop_points`` grows, too."""
+    ordered = table.sort_values(["theoretical_speedup", "f1_drop_points"], ascending=[False, True])
     best = ordered["f1_drop_points"].astype(float).cummin().shift(fill_value=float("inf"))
     return ordered[ordered["f1_drop_points"] < best].iloc[::-1]
 
@@ -56,9 +56,9 @@ def main(argv: list[str] | None = None) -> int:
     except InputError as error:
         print(error, file=sys.stderr)
         return 2
-    plot_frontiers(frontiers, arguments.strategy, arguments.out)
+    plot_frontiers(frontiers, arguments.strategy).savefig(arguments.out, dpi=150)
     for name, table in frontiers.items():
-        within = {drop: table[table["f1_drop_points"] <= drop]["promised_speedup"].max() for drop in (0.1, 0.3, 1.0)}
+        within = {drop: table[table["f1_drop_points"] <= drop]["theoretical_speedup"].max() for drop in (0.1, 0.3, 1.0)}
         print(f"{name}: " + ", ".join(f"{speed:.2f}× within {drop} points" for drop, speed in within.items()))
     print(arguments.out)
     return 0

@@ -25,7 +25,7 @@ from transformers.utils import logging as transformers_logging
 from engine.checkpoint import GATES, Weights, load_weights, save_weights
 from engine.data.corpora import Corpus
 from engine.errors import InputError, first_line
-from engine.model.encoders import encoder_class
+from engine.model.encoders import encoder_class, shorten
 from engine.model.gated import GatedModel
 from engine.model.packing import RaggedBatch
 from engine.pruning.forward import forward
@@ -133,14 +133,15 @@ def new_model(backbone: str, labels: LabelSet, layers: int) -> GatedModel:
     transformers_logging.disable_progress_bar()
     transformers_logging.set_verbosity_error()
     try:
-        config = AutoConfig.from_pretrained(backbone)
+        config = AutoConfig.from_pretrained(backbone, trust_remote_code=False)
         encoder_type = encoder_class(config)
         if layers > config.num_hidden_layers:
             raise InputError(
                 f"expected at most {config.num_hidden_layers} --layers of {backbone!r}, got {layers}; take fewer"
             )
-        config.num_hidden_layers = layers or config.num_hidden_layers
-        pretrained = AutoModel.from_pretrained(backbone, config=config, dtype=torch.float32)
+        if layers:
+            shorten(config, layers)
+        pretrained = AutoModel.from_pretrained(backbone, config=config, dtype=torch.float32, trust_remote_code=False)
     except InputError:
         raise
     except Exception as error:  # as in engine.checkpoint: many kinds, one meaning

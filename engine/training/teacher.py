@@ -101,7 +101,9 @@ def load_teacher(source: str | Path, labels: LabelSet | None = None, dropout: fl
         settings["id2label"] = dict(enumerate(labels.names))
         settings["label2id"] = {name: index for index, name in enumerate(labels.names)}
     try:
-        model = AutoModelForTokenClassification.from_pretrained(source, dtype=torch.float32, **settings)
+        model = AutoModelForTokenClassification.from_pretrained(
+            source, dtype=torch.float32, trust_remote_code=False, **settings
+        )
     except Exception as error:  # as in engine.checkpoint: many kinds, one meaning
         raise InputError(
             f"expected a Hugging Face encoder, got {str(source)!r}: {first_line(error)}; check the path or hub id"

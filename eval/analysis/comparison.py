@@ -1,4 +1,4 @@
-"""One document under one strategy, beside its gold and what dense made of it: what the analyses look at."""
+"""One document under one strategy, beside its gold and what dense found: what the analyses look at."""
 
 from __future__ import annotations
 
@@ -8,9 +8,41 @@ from functools import cached_property
 
 import numpy as np
 
-from engine.tagger import Result
 from engine.text.documents import Document, Entity
 from engine.text.labels import LabelSet
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word of a run.
+
+    Args:
+        start, end: its place in the text.
+        text: at this place.
+        pieces: how many word pieces it has.
+        layer: after which it exited, the last one if it did not.
+        state: ``kept``, ``left`` or ``recovered``.
+        gates: layer, label and its probability at every gate that it reached.
+    """
+
+    start: int
+    end: int
+    text: str
+    pieces: int
+    layer: int
+    state: str
+    gates: tuple[tuple[int, str, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a strategy with these gates, if any, found in a document. ``recovers``: whether words could come back."""
+
+    strategy: str
+    gates: tuple[int, ...]
+    recovers: bool
+    entities: tuple[Entity, ...]
+    words: tuple[Word, ...]
 
 
 @dataclass(frozen=True)
@@ -19,18 +51,18 @@ class Compared:
 
     document: Document
     types: tuple[str, ...]
-    result: Result
-    dense: Result
+    run: Run
+    dense: Run
 
     @property
     def strategy(self) -> str:
         """The strategy's name."""
-        return self.result.strategy.name
+        return self.run.strategy
 
     @property
     def is_dense(self) -> bool:
         """Whether the strategy is the one that it is compared with."""
-        return self.result is self.dense
+        return self.run is self.dense
 
     @cached_property
     def gold(self) -> tuple[Entity, ...]:
@@ -40,7 +72,7 @@ class Compared:
     @cached_property
     def found(self) -> tuple[Entity, ...]:
         """What the strategy found."""
-        return self._scored(self.result.entities)
+        return self._scored(self.run.entities)
 
     @cached_property
     def found_by_dense(self) -> tuple[Entity, ...]:
@@ -54,14 +86,14 @@ class Compared:
 
     def labels(self, entities: Iterable[Entity]) -> np.ndarray:
         """The label of each word under some entities, int64 ``(words,)``."""
-        return self.label_set.encode(self.result.words, entities)
+        return self.label_set.encode([(word.start, word.end) for word in self.run.words], entities)
 
     def words_of(self, *entities: Entity) -> list[int]:
         """The words that any of the entities overlaps, ascending."""
         return [
             index
-            for index, (start, end) in enumerate(self.result.words)
-            if any(start < entity.end and end > entity.start for entity in entities)
+            for index, word in enumerate(self.run.words)
+            if any(word.start < entity.end and word.end > entity.start for entity in entities)
         ]
 
     def _scored(self, entities: Iterable[Entity]) -> tuple[Entity, ...]:

@@ -1,4 +1,4 @@
-"""Errors against gold and against dense, and those that pruning caused or cured: ``errors.csv``, ``confusion.csv``.
+"""Errors against gold and against dense, and those that pruning caused or fixed: ``errors.csv``, ``confusion.csv``.
 
 **Outcomes.** Mentions of a reference (gold, or what dense found) are paired with predictions one to one: the same span
 and type first; then those that overlap, equal spans before equal types before the longer overlap. A pair is ``exact``
@@ -7,20 +7,20 @@ and type first; then those that overlap, equal spans before equal types before t
 mentions, and exact + wrong boundary + wrong type + spurious the predictions.
 
 **Caused** are mentions that dense found exactly and the strategy did not, and spurious predictions that overlap no
-wrong prediction of dense. **Cured** are mentions that the strategy found exactly and dense did not, and spurious
+wrong prediction of dense. **Fixed** are mentions that the strategy found exactly and dense did not, and spurious
 predictions of dense that overlap no wrong prediction of the strategy. An error that only changed is neither. Caused
-less cured mentions is by how many dense has more exact matches.
+minus fixed mentions is how many more exact matches dense has.
 
 **How**: look at the words of the mention (or spurious prediction) and of everything that overlaps it in either run.
 *Changed* words are those whose label differs between the two runs. A caused error is, the first that holds:
 
 - ``context lost``: all changed words were computed to the end, so that only what they saw differs from dense;
-- ``recovery missed``: some of them left with their label, and the strategy could have brought them back but did not;
+- ``not recovered``: some of them left with their label, and the strategy could have recovered them but did not;
 - ``span cut``: some left, and the mention's own words did not all leave at the same layer;
-- ``mislabelled at the gate``: the mention's words left together, with labels that are not dense's (for want of layers
+- ``mislabelled at the gate``: the mention's words left together, with labels that are not dense's (for lack of layers
   or because others had left before: a trace cannot tell).
 
-A cured error is ``less context`` if all changed words were computed to the end, else ``right at the gate``.
+A fixed error is ``less context`` if all changed words were computed to the end, else ``right at the gate``.
 """
 
 from __future__ import annotations
@@ -28,20 +28,31 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from engine.text.documents import Entity
+from eval import schema
 from eval.analysis.comparison import Compared, overlap
-
-EXACT, BOUNDARY, TYPE, MISSED, SPURIOUS = "exact", "wrong boundary", "wrong type", "missed", "spurious"
-OUTCOMES = (EXACT, BOUNDARY, TYPE, MISSED, SPURIOUS)
-CONTEXT, RECOVERY, CUT, GATE = "context lost", "recovery missed", "span cut", "mislabelled at the gate"
-LESS_CONTEXT, RIGHT_AT_GATE = "less context", "right at the gate"
-AGAINST_GOLD, AGAINST_DENSE, CAUSED, CURED = "against gold", "against dense", "caused", "cured"
-WAYS = {CAUSED: (GATE, CONTEXT, CUT, RECOVERY), CURED: (RIGHT_AT_GATE, LESS_CONTEXT)}
-NONE = "none"
-COLUMNS = ("strategy", "part", "outcome", "how", "count")  # of ``errors.csv``
-CONFUSION_COLUMNS = ("strategy", "gold", "predicted", "count")
+from eval.schema import (
+    AGAINST_DENSE,
+    AGAINST_GOLD,
+    AT_GATE,
+    BOUNDARY,
+    CAUSED,
+    CONTEXT,
+    CUT,
+    DENSE,
+    EXACT,
+    FIXED,
+    LESS_CONTEXT,
+    MISSED,
+    NO_PARTNER,
+    NOT_RECOVERED,
+    OUTCOMES,
+    RIGHT_AT_GATE,
+    SPURIOUS,
+    TYPE,
+    WAYS,
+)
 
 
 @dataclass(frozen=True)
@@ -81,7 +92,7 @@ def align(reference: Iterable[Entity], predicted: Iterable[Entity]) -> list[Pair
 
 @dataclass(frozen=True)
 class Change:
-    """An error that pruning caused or cured (``part``). ``entity``: the gold mention, or the spurious prediction."""
+    """An error that pruning caused or fixed (``part``). ``entity``: the gold mention, or the spurious prediction."""
 
     part: str
     outcome: str
@@ -90,9 +101,9 @@ class Change:
 
 
 def changes(compared: Compared) -> Iterator[Change]:
-    """What pruning caused and cured in one document."""
+    """What pruning caused and fixed in one document."""
     own, dense = align(compared.gold, compared.found), align(compared.gold, compared.found_by_dense)
-    for part, wrong, right in ((CAUSED, own, dense), (CURED, dense, own)):
+    for part, wrong, right in ((CAUSED, own, dense), (FIXED, dense, own)):
         exact = {pair.reference for pair in right if pair.outcome == EXACT}
         false = [pair.predicted for pair in right if pair.predicted and pair.outcome != EXACT]
         for pair in wrong:
@@ -109,17 +120,17 @@ def changes(compared: Compared) -> Iterator[Change]:
 def _how(compared: Compared, part: str, entity: Entity) -> str:
     labels, dense_labels = compared.labels(compared.found), compared.labels(compared.found_by_dense)
     touching = [other for other in (*compared.found, *compared.found_by_dense) if overlap(entity, other)]
-    words = compared.result.trace.words
+    words = compared.run.words
     changed = [i for i in compared.words_of(entity, *touching) if labels[i] != dense_labels[i]]
     some_left = any(words[index].state == "left" for index in changed)
-    if part == CURED:
+    if part == FIXED:
         return RIGHT_AT_GATE if some_left else LESS_CONTEXT
     if not some_left:
         return CONTEXT
-    if compared.result.strategy.recovery is not None:
-        return RECOVERY
+    if compared.run.recovers:
+        return NOT_RECOVERED
     ends = {(words[index].state == "left", words[index].layer) for index in compared.words_of(entity)}
-    return CUT if len(ends) > 1 else GATE
+    return CUT if len(ends) > 1 else AT_GATE
 
 
 class Errors:
@@ -143,31 +154,27 @@ class Errors:
         for change in changes(compared):
             counts[change.part, change.outcome, change.how] += 1
 
-    def rows(self) -> Iterator[dict[str, Any]]:
-        """The rows of ``errors.csv``; ``how`` is empty but for what pruning caused and cured."""
+    def rows(self) -> Iterator[schema.ErrorCount]:
+        """The rows of ``errors.csv``; ``how`` is empty but for what pruning caused and fixed."""
         for strategy, counts in self._counts.items():
-            for part in (AGAINST_GOLD, AGAINST_DENSE, CAUSED, CURED):
-                if part != AGAINST_GOLD and strategy == "dense":
+            for part in (AGAINST_GOLD, AGAINST_DENSE, CAUSED, FIXED):
+                if part != AGAINST_GOLD and strategy == DENSE:
                     continue
                 for outcome in OUTCOMES if part not in WAYS else OUTCOMES[1:]:
                     for how in WAYS.get(part, ("",)):
-                        row = {"strategy": strategy, "part": part, "outcome": outcome, "how": how}
-                        yield row | {"count": counts[part, outcome, how]}
+                        count = counts[part, outcome, how]
+                        yield {"strategy": strategy, "part": part, "outcome": outcome, "how": how, "count": count}
 
-    def confusion_rows(self, types: Iterable[str]) -> Iterator[dict[str, Any]]:
+    def confusion_rows(self, types: Iterable[str]) -> Iterator[schema.Confusion]:
         """The rows of ``confusion.csv``: pairs by gold and predicted type, whatever their boundaries."""
-        names = (*types, NONE)
+        names = (*types, NO_PARTNER)
         for strategy, counts in self._types.items():
             for gold in names:
                 for predicted in names:
-                    if (gold, predicted) != (NONE, NONE):
-                        yield {
-                            "strategy": strategy,
-                            "gold": gold,
-                            "predicted": predicted,
-                            "count": counts[gold, predicted],
-                        }
+                    if (gold, predicted) != (NO_PARTNER, NO_PARTNER):
+                        count = counts[gold, predicted]
+                        yield {"strategy": strategy, "gold": gold, "predicted": predicted, "count": count}
 
 
 def _type(entity: Entity | None) -> str:
-    return entity.type if entity else NONE
+    return entity.type if entity else NO_PARTNER

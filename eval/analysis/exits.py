@@ -1,15 +1,12 @@
-"""Which gold entity words left, at which layer, and what became of them: ``exits.csv``."""
+"""Which gold entity words exit early, at which layer, and what becomes of them: ``exits.csv``."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any
 
+from eval import schema
 from eval.analysis.comparison import Compared
-
-FATES = ("right_at_gate", "wrong_at_gate", "back_right", "back_wrong")
-COLUMNS = ("strategy", "layer", "label", "words", "left", "share_left", *FATES, "dense_right")
 
 
 class Exits:
@@ -22,37 +19,47 @@ class Exits:
         self._places: dict[str, tuple[tuple[int, ...], tuple[str, ...]]] = {}
 
     def add(self, compared: Compared) -> None:
-        """Counts one document; strategies without gates are passed over."""
-        strategy = compared.result.strategy
-        if not strategy.gates:
+        """Counts one document; strategies without gates have none to count."""
+        run = compared.run
+        if not run.gates:
             return
         names = compared.label_set.names
-        self._places[strategy.name] = strategy.gates, names
+        self._places[run.strategy] = run.gates, names
         gold, own, dense = (
             compared.labels(entities).tolist() for entities in (compared.gold, compared.found, compared.found_by_dense)
         )
-        for word, wanted, got, got_by_dense in zip(compared.result.trace.words, gold, own, dense, strict=True):
-            self._words[strategy.name, names[wanted]] += 1
+        for word, wanted, got, got_by_dense in zip(run.words, gold, own, dense, strict=True):
+            self._words[run.strategy, names[wanted]] += 1
             if word.state == "kept":
                 continue
-            where = strategy.name, word.layer, names[wanted]
+            where = run.strategy, word.layer, names[wanted]
             verdict = "right" if got == wanted else "wrong"
-            self._fates[*where, f"back_{verdict}" if word.state == "recovered" else f"{verdict}_at_gate"] += 1
+            self._fates[*where, f"recovered_{verdict}" if word.state == "recovered" else f"{verdict}_at_gate"] += 1
             self._avoidable[where] += got != wanted == got_by_dense
 
-    def rows(self) -> Iterator[dict[str, Any]]:
+    def rows(self) -> Iterator[schema.Exit]:
         """A row for each strategy, gate and label, ``O`` for comparison.
 
-        ``words`` have the label in the gold; ``left`` of them left after the ``layer``, which is the sum of the four
-        fates: they kept the gate's label, right or wrong, or came back and were then right or wrong. ``dense_right``
-        are those of the wrong ones that dense had right.
+        ``words`` have the label in the gold; ``exited`` of them exit after the ``layer``, which is the sum of the four
+        fates: they kept the gate's label, right or wrong, or were recovered and then right or wrong. ``dense_right``
+        counts those of the wrong ones that dense has right.
         """
         for strategy, (gates, names) in self._places.items():
             for layer in gates:
                 for label in (*names[1:], names[0]):
                     where = strategy, layer, label
-                    fates = {fate: self._fates[*where, fate] for fate in FATES}
-                    words, left = self._words[strategy, label], sum(fates.values())
-                    row = {"strategy": strategy, "layer": layer, "label": label, "words": words, "left": left}
-                    share = {"share_left": left / words if words else 0.0}
-                    yield row | share | fates | {"dense_right": self._avoidable[where]}
+                    fates = {fate: self._fates[*where, fate] for fate in schema.FATES}
+                    words, exited = self._words[strategy, label], sum(fates.values())
+                    yield {
+                        "strategy": strategy,
+                        "layer": layer,
+                        "label": label,
+                        "words": words,
+                        "exited": exited,
+                        "share_exited": exited / words if words else 0.0,
+                        "right_at_gate": fates["right_at_gate"],
+                        "wrong_at_gate": fates["wrong_at_gate"],
+                        "recovered_right": fates["recovered_right"],
+                        "recovered_wrong": fates["recovered_wrong"],
+                        "dense_right": self._avoidable[where],
+                    }

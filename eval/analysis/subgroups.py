@@ -1,9 +1,9 @@
-"""Who bears the loss: F1, loss against dense and keep rate by group of mentions: ``subgroups.csv``, ``gaps.csv``.
+"""Who bears the loss: F1, difference from dense and keep rate by group of mentions: ``subgroups.csv``, ``gaps.csv``.
 
 Every group is a property that gold mentions and predictions both have: their type, span, text and document. So each
 group has its own matches, predictions and gold mentions, and an F1 of its own; a prediction with a wrong boundary may
 count in another group than the mention that it misses. ``recall`` looks at the gold side alone. ``keep_rate`` is the
-share of layers that the words of the group's gold mentions went through, 1 for words that came back.
+share of layers that the words of the group's gold mentions went through, 1 for recovered words.
 """
 
 from __future__ import annotations
@@ -14,28 +14,21 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 
-from engine.inspection.trace import WordTrace
 from engine.text.documents import Document, Entity
 from engine.text.scoring import Counts, count_matches
-from eval.analysis.comparison import Compared
-from eval.analysis.statistics import resamples
+from eval import schema
+from eval.analysis.comparison import Compared, Word
+from eval.schema import DENSE, MIN_SUPPORT, OF_TRAINING
+from eval.statistics import resamples
 
 FREQUENT = 5  # mentions in the training split
 LENGTHS = {150: "up to 150 words", 250: "151–250 words", np.inf: "over 250 words"}  # of a document
 PIECES = {1: "1", 2: "up to 2", np.inf: "over 2"}
-MIN_SUPPORT = 20  # gold mentions that a group needs for its loss to be compared with another's
-OF_TRAINING = ("training split", "frequency")
-COLUMNS = (
-    "strategy", "dimension", "group", "support", "documents", "correct", "predicted", "f1", "f1_low", "f1_high",
-    "recall", "difference", "low", "high", "beyond_chance", "keep_rate",
-)  # fmt: skip
-GAP_COLUMNS = ("strategy", "dimension", "group", "other", "gap", "low", "high", "beyond_chance", "compared")
+SEEN, FREQUENCY = OF_TRAINING
 
-Row = Mapping[str, Any]
 Group = tuple[str, str]  # dimension, group
 
 
@@ -61,7 +54,7 @@ class Mention:
     """A gold mention or a prediction, its words, its document, and mention counts of training (``None``: not known)."""
 
     entity: Entity
-    words: Sequence[WordTrace]
+    words: Sequence[Word]
     document: Document
     document_words: int
     training: Mapping[str, int] | None
@@ -93,8 +86,8 @@ def _frequency(mention: Mention) -> str | None:
 
 DIMENSIONS: dict[str, Callable[[Mention], str | None]] = {
     "type": lambda mention: mention.entity.type,
-    "training split": _seen,
-    "frequency": _frequency,
+    SEEN: _seen,
+    FREQUENCY: _frequency,
     "words": lambda mention: "one" if len(mention.words) <= 1 else "several",
     "abbreviation": lambda mention: "abbreviation" if is_abbreviation(mention.entity.text) else "full form",
     "position": _position,
@@ -146,7 +139,7 @@ class Subgroups:
                 tally.all_layers += self._layers
 
     def _grouped(self, compared: Compared, entities: Iterable[Entity]) -> dict[Group, list[Mention]]:
-        words = compared.result.trace.words
+        words = compared.run.words
         starts, ends = [word.start for word in words], [word.end for word in words]
         groups: dict[Group, list[Mention]] = {}
         for entity in entities:
@@ -170,7 +163,7 @@ class Subgroups:
 
     def _resampled(self, seed: int) -> dict[str, np.ndarray]:
         """F1 of every strategy, ``(resamples, groups)``: paired, all from the same draws of documents."""
-        documents, groups = self._documents["dense"], self._groups()
+        documents, groups = self._documents[DENSE], self._groups()
         found = {}
         for strategy, tallies in self._tallies.items():
             table = np.zeros((2, documents, len(groups)))
@@ -181,24 +174,24 @@ class Subgroups:
             found[strategy] = 2 * correct / np.maximum(size, 1)
         return found
 
-    def rows(self, seed: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    def rows(self, seed: int) -> tuple[list[schema.Group], list[schema.Gap]]:
         """The rows of ``subgroups.csv`` and of ``gaps.csv``, with 95 % intervals of a paired bootstrap over documents.
 
         ``difference`` is F1 minus dense's in the same group. A gap is the difference of one group minus that of another
         one of its dimension, dimension by dimension; its interval holds for all gaps of the strategy at once (max-t;
         Westfall & Young 1993), since the largest of many gaps owes part of its size to chance.
         """
-        rows: list[dict[str, Any]] = []
-        gaps: list[dict[str, Any]] = []
+        rows: list[schema.Group] = []
+        gaps: list[schema.Gap] = []
         if not self._documents:
             return rows, gaps
         groups, resampled = self._groups(), self._resampled(seed)
         for strategy, tallies in self._tallies.items():
             draws = resampled[strategy]
-            differences = draws - resampled["dense"]
-            of_strategy = []
+            differences = draws - resampled[DENSE]
+            of_strategy: list[schema.Group] = []
             for column, group in enumerate(groups):
-                tally, reference = tallies.get(group, _Tally()), self._tallies["dense"].get(group, _Tally())
+                tally, reference = tallies.get(group, _Tally()), self._tallies[DENSE].get(group, _Tally())
                 total = tally.total
                 f1_low, f1_high = np.quantile(draws[:, column], (0.025, 0.975))
                 low, high = np.quantile(differences[:, column], (0.025, 0.975))
@@ -218,17 +211,17 @@ class Subgroups:
                         "difference": total.f1 - reference.total.f1,
                         "low": low,
                         "high": high,
-                        "beyond_chance": bool(low > 0 or high < 0),
+                        "significant": bool(low > 0 or high < 0),
                         "keep_rate": tally.layers / tally.all_layers if tally.all_layers else float("nan"),
                     }
                 )
             rows += of_strategy
-            if strategy != "dense":
+            if strategy != DENSE:
                 gaps += _gaps(of_strategy, differences)
         return rows, gaps
 
 
-def _gaps(rows: Sequence[Row], differences: np.ndarray) -> Iterator[dict[str, Any]]:
+def _gaps(rows: Sequence[schema.Group], differences: np.ndarray) -> Iterator[schema.Gap]:
     """Gaps within the dimensions of one strategy; ``differences`` ``(resamples, groups)`` in the order of its rows."""
     pairs = [
         (one, other) if rows[one]["difference"] <= rows[other]["difference"] else (other, one)
@@ -253,23 +246,6 @@ def _gaps(rows: Sequence[Row], differences: np.ndarray) -> Iterator[dict[str, An
             "gap": gap,
             "low": gap - width,
             "high": gap + width,
-            "beyond_chance": bool(gap + width < 0),
+            "significant": bool(gap + width < 0),
             "compared": len(pairs),
         }
-
-
-def largest_gap(strategy: str, gaps: Iterable[Row]) -> str:
-    """The largest gap of a strategy in words: among those beyond chance, else the largest of all, called none."""
-    own = [gap for gap in gaps if gap["strategy"] == strategy]
-    if not own:
-        return f"`{strategy}`: no two groups of a kind have {MIN_SUPPORT} mentions each, so none are compared."
-    worst = min(own, key=lambda gap: (not gap["beyond_chance"], gap["gap"]))
-    if not worst["gap"]:
-        return f"`{strategy}`: gap none. All {worst['compared']} pairs of groups lose alike."
-    numbers = f"{-worst['gap'] * 100:.2f} points [{-worst['high'] * 100:.2f}, {-worst['low'] * 100:.2f}]"
-    pair = f"{worst['group']} against {worst['other']} ({worst['dimension']})"
-    if worst["beyond_chance"]:
-        return (
-            f"`{strategy}`: the largest gap is {pair}: {numbers} of F1 more lost; {worst['compared']} pairs compared."
-        )
-    return f"`{strategy}`: gap none. The largest of {worst['compared']} pairs, {pair}: {numbers}, which holds 0."

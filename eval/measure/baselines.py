@@ -1,4 +1,4 @@
-"""Rivals in the same run: other ways to run the same weights, each at its best settings, on our words and decoding.
+"""Baselines: other ways to run the same weights, each at its best settings, on our words and with our decoding.
 
 ``hf-pipeline`` is the ``pipeline`` of transformers, ``onnx`` ONNX Runtime in float32, ``onnx-int8`` with dynamic
 quantisation. All get the same windows as our own engine (so that nothing is truncated), sorted by length, and give
@@ -26,9 +26,10 @@ from transformers import PreTrainedModel
 from engine.checkpoint import label_names, load_huggingface
 from engine.errors import InputError
 from engine.inspection.trace import Latency
+from engine.model.chunks import Slot
 from engine.model.huggingface import pad
 from engine.model.packing import RaggedBatch
-from engine.tagger import DTYPES, Engine
+from engine.tagger import Engine
 from engine.text.documents import Entity
 from engine.text.labels import LabelSet
 from engine.text.windows import Window, WordPieces, load_tokenizer
@@ -45,13 +46,13 @@ class Stretch:
     words: list[str]
 
 
-# Of stretches in ascending length, and how much may run at a time (of ``Rival.limits``): probabilities (words, labels)
-# of all their words, and the encoder's seconds.
+# From stretches in ascending length, and how much may run at a time (one of ``Baseline.limits``), to the probabilities
+# (words, labels) of all their words and the encoder's seconds.
 Classify = Callable[[Sequence[Stretch], int], tuple[np.ndarray, float]]
 
 
 @dataclass(frozen=True)
-class Rival:
+class Baseline:
     """Another way to run the engine's weights. ``settings`` are those that the report states.
 
     ``limits``: how much may run at a time, in ``unit``, ascending; the first one is a window. ``chosen``: by texts a
@@ -67,58 +68,55 @@ class Rival:
     limits: tuple[int, ...]
     chosen: Mapping[int, int] = field(default_factory=dict)
 
-    def at(self, chosen: Mapping[int, int]) -> Rival:
+    def at(self, chosen: Mapping[int, int]) -> Baseline:
         """The same with limits by texts a call; a call of fewer texts has the limit of the next larger number."""
         amounts = [
             f"{'one window' if limit == 1 else f'{limit} {self.unit}'} at batch size {size}"
             for size, limit in chosen.items()
         ]
-        tried = f"of one, {', '.join(map(str, self.limits[1:]))} {self.unit} the quickest"
+        tried = f"of one, {', '.join(map(str, self.limits[1:]))} {self.unit} the fastest"
         return replace(
             self, chosen=chosen, settings={**self.settings, "at a time": f"{' and '.join(amounts)} ({tried})"}
         )
 
     def tag(self, texts: Sequence[str]) -> tuple[list[tuple[Entity, ...]], Latency]:
-        """Entities of each text, and how long the whole call and the encoder took."""
+        """Entities of each text, and how long the call and the encoder took."""
         begin = time.perf_counter()
         spans = [split_words(text) for text in texts]
         words = [[text[start:end] for start, end in places] for text, places in zip(texts, spans, strict=True)]
-        windows = [(index, window) for index, of in enumerate(words) for window in self.pieces.windows(of)]
+        windows = [(text, window) for text, of in enumerate(words) for window in self.pieces.windows(of)]
         windows.sort(key=lambda item: len(item[1].input_ids))
         probabilities = [np.zeros((len(of), len(self.labels)), dtype=np.float32) for of in words]
         encoder_s = 0.0
         if windows:
-            stretches = [Stretch(w, words[index][w.first : w.first + w.words]) for index, w in windows]
+            stretches = [Stretch(w, words[text][w.first : w.first + w.words]) for text, w in windows]
             limits = (limit for size, limit in sorted(self.chosen.items()) if size >= len(texts))
             found, encoder_s = self.classify(stretches, next(limits, self.limits[0]))
             first = 0
-            for index, w in windows:
-                own = found[first + w.own - w.first : first + w.own_end - w.first]
-                probabilities[index][w.own : w.own_end] = own
+            for index, (text, w) in enumerate(windows):
+                probabilities[text][w.own : w.own_end] = found[Slot(text, w, index, first).own]
                 first += w.words
-        entities = [
-            self.labels.decode(text, places, of) for text, places, of in zip(texts, spans, probabilities, strict=True)
-        ]
+        entities = [self.labels.decode(*one) for one in zip(texts, spans, probabilities, strict=True)]
         return entities, Latency((time.perf_counter() - begin) * 1e3, encoder_s * 1e3, len(texts))
 
 
-def load_rivals(engine: Engine, names: Sequence[str]) -> list[Rival]:
-    """Rivals with the engine's weights, on its device and in its dtype (ONNX: on the CPU, in the dtype of the name).
+def load_baselines(engine: Engine, names: Sequence[str]) -> list[Baseline]:
+    """Baselines with the engine's weights, device and dtype (ONNX: on the CPU, in the dtype of its name).
 
     Raises:
         InputError: unknown name, or a package of ``requirements-eval.txt`` is missing.
     """
     if unknown := [name for name in names if name not in NAMES]:
-        raise InputError(f"expected rivals out of {list(NAMES)}, got {unknown}; choose some of them")
-    rivals = []
+        raise InputError(f"expected baselines out of {list(NAMES)}, got {unknown}; choose some of them")
+    baselines = []
     with TemporaryDirectory() as folder:
         for name in names:
             if name == "hf-pipeline":
                 (classify, settings), unit, limits = _pipeline(engine), "windows", PIPELINE_WINDOWS
             else:
                 (classify, settings), unit, limits = _onnx(engine, name, Path(folder)), "padded rows", ONNX_ROWS
-            rivals.append(Rival(name, settings, classify, engine.pieces, engine.labels, unit, limits))
-    return rivals
+            baselines.append(Baseline(name, settings, classify, engine.pieces, engine.labels, unit, limits))
+    return baselines
 
 
 PIPELINE_WINDOWS = (1, 4, 16)
@@ -126,7 +124,7 @@ ONNX_ROWS = (1, 512, 2048)
 
 
 def _pipeline(engine: Engine) -> tuple[Classify, dict[str, str]]:
-    """The pipeline gets each window as a list of words; it gives the labels of all pieces that are not outside.
+    """The pipeline gets each window as a list of words; it gives the labels of all pieces but outside ones.
 
     Its own aggregation would be slower and has other rules; without it, the label of a word's first piece is ours.
     """
@@ -137,7 +135,7 @@ def _pipeline(engine: Engine) -> tuple[Classify, dict[str, str]]:
     model: Any = load_huggingface(engine.source)
     tagger: Any = pipeline(
         "token-classification",
-        model=model.to(DTYPES[engine.dtype]),
+        model=model.to(engine.precision.torch_dtype),
         tokenizer=tokenizer,
         device=engine.device,
         aggregation_strategy="none",
@@ -295,10 +293,10 @@ def _quiet() -> Iterator[None]:
         logging.disable(logging.NOTSET)
 
 
-def _package(package: str, rival: str) -> Any:
+def _package(package: str, baseline: str) -> Any:
     try:
         return import_module(package)
     except ImportError as error:
         raise InputError(
-            f"expected the package {package} for the rival {rival}, got none; pip install -r requirements-eval.txt"
+            f"expected the package {package} for baseline {baseline}, got none; pip install -r requirements-eval.txt"
         ) from error

@@ -1,13 +1,13 @@
-"""What strategies cost, by formula, by counting and by the clock: ``cost.csv``.
+"""What variants cost, by formula, by counting and by the clock: ``cost.csv``.
 
-One row for each strategy, batch size, measure and group:
+One row for each variant, batch size, measure and group:
 
 - ``gmacs``: 10⁹ multiply-adds a document over the first ``COUNTED`` documents one by one, by ``formula`` (that of
   `engine.inspection.cost`) and by torch's own ``counter`` (which sees matrix products and attention, of whole calls;
   attention scores that a gate reads beside the encoder's are matrix products, too);
 - ``token_layers``: share of the dense rows that each layer computed, rows of reruns included;
-- ``promised``, ``realised``, ``realised_low``, ``realised_high``: speed-up against dense by multiply-adds, by the clock
-  and its 95 % interval, over ``all`` documents and, at batch size 1, by rows of the document (word pieces);
+- ``theoretical``, ``measured``, ``measured_low``, ``measured_high``: speed-up against dense by multiply-adds, by the
+  clock and its 95 % interval, over ``all`` documents and, at batch size 1, by rows of the document (word pieces);
 - ``peak_mib``: most memory that tensors took at once during a call on the first batch, weights not counted;
 - ``ms``: where the time of a call goes, by component, in milliseconds a document over the first ``TIMED`` documents.
 """
@@ -22,24 +22,24 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
-from engine.model.linear import PACKABLE
+from engine.model.operators import flop_formulas
 from engine.pruning.strategy import Strategy
 from engine.tagger import Engine
-from eval.analysis.statistics import speedup_interval
+from eval import schema
+from eval.measure.components import profile
 from eval.measure.evaluate import Measured
-from eval.profile import profile
+from eval.schema import ALL, DENSE, HF
+from eval.statistics import speedup_interval
 
 COUNTED, TIMED = 8, 8
 EDGES = (0, 128, 256, 384, 512)  # of the buckets by rows; the last one has no end
-
-Row = dict[str, Any]
 
 os.environ.setdefault("KINETO_LOG_LEVEL", "6")  # torch's profiler writes to standard error otherwise
 
 
 def cost_rows(
     engine: Engine, texts: Sequence[str], measured: Mapping[int, Mapping[str, Measured]], seed: int
-) -> Iterator[Row]:
+) -> Iterator[schema.Cost]:
     """The rows of ``cost.csv``.
 
     Args:
@@ -49,30 +49,39 @@ def cost_rows(
         seed: of the bootstrap.
     """
     for size, by_name in measured.items():
-        dense = by_name["dense"]
         for one in by_name.values():
-            about = {"strategy": one.name, "batch_size": size}
-            for row in _speed(one, dense, seed):
-                yield about | row
-            if one.variant.strategy is None or one.cost is None:
-                continue
-            for layer, rows in enumerate(one.cost.rows, 1):
-                share = rows * len(one.cost.rows) / one.cost.dense_token_layers
-                yield about | {"measure": "token_layers", "group": f"layer {layer}", "value": share}
-            if one.variant.replays is not None:
-                continue  # counter, memory and timers would see what it replays, too
-            peak = peak_memory(engine, texts[:size], one.variant.strategy)
-            yield about | {"measure": "peak_mib", "group": "tensors", "value": peak / 2**20}
-            if size == min(measured):
-                formula = float(one.multiply_adds[:COUNTED].sum())
-                counter = count(engine, texts[:COUNTED], one.variant.strategy)
-                for group, value in (("formula", formula), ("counter", counter)):
-                    yield about | {"measure": "gmacs", "group": group, "value": value / 1e9 / len(texts[:COUNTED])}
-        ours = [one.variant for one in by_name.values() if one.name != "hf" and one.variant.replays is None]
-        strategies = [variant.strategy for variant in ours if variant.strategy]
+            for measure, group, value in _of_variant(
+                engine, texts, one, by_name[DENSE], seed, first=size == min(measured)
+            ):
+                yield _row(one.name, size, measure, group, value)
+        ours = (one.variant.strategy for one in by_name.values())
+        strategies = [strategy for strategy in ours if strategy and strategy.kind != HF and strategy.replays is None]
         for row in profile(engine, texts[:TIMED], strategies, size):
-            about = {"strategy": row["strategy"], "batch_size": size}
-            yield about | {"measure": "ms", "group": row["component"], "value": row["ms_per_document"]}
+            yield _row(row["strategy"], size, schema.MILLISECONDS, row["component"], row["ms_per_document"])
+
+
+def _row(strategy: str, batch_size: int, measure: str, group: str, value: float) -> schema.Cost:
+    return {"strategy": strategy, "batch_size": batch_size, "measure": measure, "group": group, "value": value}
+
+
+def _of_variant(
+    engine: Engine, texts: Sequence[str], one: Measured, dense: Measured, seed: int, *, first: bool
+) -> Iterator[tuple[str, str, float]]:
+    """Measure, group and value; multiply-adds are counted at the ``first`` batch size alone."""
+    yield from _speed(one, dense, seed)
+    strategy = one.variant.strategy
+    if strategy is None or one.cost is None:
+        return
+    for layer, rows in enumerate(one.cost.rows, 1):
+        share = rows * len(one.cost.rows) / one.cost.dense_token_layers
+        yield schema.TOKEN_LAYERS, f"layer {layer}", share
+    if strategy.replays is not None:
+        return  # counter and memory would see what it replays, too
+    yield schema.PEAK_MEMORY, "tensors", peak_memory(engine, texts[: one.batch_size], strategy) / 2**20
+    if first:
+        counted = texts[:COUNTED]
+        yield schema.GMACS, "formula", float(one.multiply_adds[:COUNTED].sum()) / 1e9 / len(counted)
+        yield schema.GMACS, "counter", count(engine, counted, strategy) / 1e9 / len(counted)
 
 
 def texts_needed(batch_sizes: Sequence[int]) -> int:
@@ -82,18 +91,11 @@ def texts_needed(batch_sizes: Sequence[int]) -> int:
 
 def count(engine: Engine, texts: Sequence[str], strategy: Strategy) -> float:
     """Multiply-adds of calls on the texts, one by one, by torch's counter; rows that rounding adds count."""
-    unknown: dict[Any, Any] = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention}
-    if PACKABLE:
-        unknown[torch.ops.mkldnn._linear_pointwise] = _packed_linear
-    counter = FlopCounterMode(display=False, custom_mapping=unknown)
+    attention: dict[Any, Any] = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention}
+    counter = FlopCounterMode(display=False, custom_mapping=attention | flop_formulas())
     with counter:
         engine.tag_batch(texts, strategy, batch_size=1)
     return counter.get_total_flops() / 2
-
-
-def _packed_linear(rows: torch.Size, weight: torch.Size, *_: Any, **__: Any) -> int:
-    """What the counter does not know: a multiply with packed weights."""
-    return 2 * rows.numel() * weight[0]
 
 
 def _attention(query: torch.Size, key: torch.Size, value: torch.Size, *_: Any, **__: Any) -> int:
@@ -116,10 +118,10 @@ def peak_memory(engine: Engine, texts: Sequence[str], strategy: Strategy) -> int
     return int(np.cumsum([0, *(event.nbytes() for event in events)]).max())
 
 
-def _speed(one: Measured, dense: Measured, seed: int) -> Iterator[Row]:
-    """Promised and realised speed-up, over all documents and by length."""
+def _speed(one: Measured, dense: Measured, seed: int) -> Iterator[tuple[str, str, float]]:
+    """Theoretical and measured speed-up, over all documents and by length."""
     times, dense_times = one.times.batches, dense.times.batches
-    groups = {"all": np.ones(len(times), dtype=bool)}
+    groups = {ALL: np.ones(len(times), dtype=bool)}
     if one.batch_size == 1:
         rows = dense.rows
         for low, high in zip(EDGES, (*EDGES[1:], None), strict=True):
@@ -128,11 +130,11 @@ def _speed(one: Measured, dense: Measured, seed: int) -> Iterator[Row]:
     for group, inside in groups.items():
         if not inside.any():
             continue
-        pace = speedup_interval([dense_times[inside]], [times[inside]], seed)
-        values = {"realised": dense_times[inside].sum() / times[inside].sum()}
-        values |= {"realised_low": pace.low, "realised_high": pace.high}
+        interval = speedup_interval([dense_times[inside]], [times[inside]], seed)
+        yield schema.MEASURED, group, float(dense_times[inside].sum() / times[inside].sum())
+        yield schema.MEASURED_LOW, group, interval.low
+        yield schema.MEASURED_HIGH, group, interval.high
         if one.cost is not None:
             chosen = inside if one.batch_size == 1 else slice(None)
-            values["promised"] = dense.multiply_adds[chosen].sum() / one.multiply_adds[chosen].sum()
-        for measure, value in values.items():
-            yield {"measure": measure, "group": group, "value": float(value)}
+            ratio = dense.multiply_adds[chosen].sum() / one.multiply_adds[chosen].sum()
+            yield schema.THEORETICAL, group, float(ratio)

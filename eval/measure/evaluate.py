@@ -27,7 +27,7 @@ class Measured:
     """One variant at one batch size. ``runs``: scores for each seed of the choice (one, but for ``random``).
 
     ``cost``, ``multiply_adds`` ``(documents,)``, ``rows`` ``(documents,)`` of the first layer and ``times`` are those
-    of the first seed; the costs of a rival are not known.
+    of the first seed; the costs of baselines and other models are not known.
     """
 
     variant: Variant
@@ -62,7 +62,7 @@ def evaluate(
     Predictions and costs are those of the discarded first pass. Batches are the corpus' documents in order, the same
     for all variants. ``load``: of the machine before this process set to work, for the log.
     """
-    done = {_unit(record) for record in log.records() if "number" in record}
+    done = {_unit(record) for record in log.records() if "pass_number" in record}
     todo = [unit for size in batch_sizes for unit in units(len(corpus.documents), size) if unit not in done]
     progress(len(done) * len(variants))
     if todo:
@@ -82,7 +82,7 @@ def _documents(unit: Unit, corpus: Corpus) -> Sequence[Document]:
 
 
 def _unit(record: dict[str, Any]) -> Unit:
-    return Unit(record["batch_size"], record["number"], record["batch"])
+    return Unit(record["batch_size"], record["pass_number"], record["batch"])
 
 
 def _run(unit: Unit, corpus: Corpus, variants: Sequence[Variant], *, reseeded: bool) -> dict[str, Any]:
@@ -93,7 +93,7 @@ def _run(unit: Unit, corpus: Corpus, variants: Sequence[Variant], *, reseeded: b
     for name in unit.order(list(by_name)):
         tagged = by_name[name].tag(texts)
         record["times"][name] = (tagged.latency.total_ms, tagged.latency.encoder_ms)
-        if unit.number == 0:
+        if unit.pass_number == 0:
             record["found"][name] = _spans(tagged.entities)
             record["costs"][name] = [asdict(cost) for cost in tagged.costs()]
             for other in by_name[name].reseeded if reseeded else ():
@@ -118,7 +118,7 @@ def collect(corpus: Corpus, variants: Sequence[Variant], batch_size: int, log: R
     multiply_adds, rows = ({name: array("Q") for name in runs} for _ in range(2))
     times = {name: Times(batches) for name in runs}
     for record in log.records():
-        if "number" not in record:
+        if "pass_number" not in record:
             continue
         unit, documents = _unit(record), _documents(_unit(record), corpus) if record["found"] else ()
         for run, found in record["found"].items():
@@ -127,7 +127,7 @@ def collect(corpus: Corpus, variants: Sequence[Variant], batch_size: int, log: R
                     tallies[run].add(document, _entities(document, spans))
         if unit.batch_size != batch_size:
             continue
-        if unit.number:
+        if unit.pass_number:
             for name, (total, encoder) in record["times"].items():
                 times[name].add(unit.batch, total, encoder)
             continue
@@ -154,6 +154,6 @@ def collect(corpus: Corpus, variants: Sequence[Variant], batch_size: int, log: R
 def predictions(corpus: Corpus, name: str, batch_size: int, log: RunLog) -> Iterator[Document]:
     """The corpus' documents with what a variant found in place of the gold."""
     for record in log.records():
-        if record.get("batch_size") == batch_size and record["number"] == 0:
+        if record.get("batch_size") == batch_size and record["pass_number"] == 0:
             for document, spans in zip(_documents(_unit(record), corpus), record["found"][name], strict=True):
                 yield replace(document, entities=tuple(_entities(document, spans)))

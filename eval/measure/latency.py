@@ -19,24 +19,24 @@ class Unit:
     """One batch under all variants in one pass. Pass 0 is discarded, ``PASSES`` timed ones follow."""
 
     batch_size: int
-    number: int
+    pass_number: int
     batch: int
 
     def order(self, variants: Sequence[str]) -> tuple[str, ...]:
         """The variants in the order of this unit."""
-        shift = (self.number + self.batch) % len(variants)
+        shift = (self.pass_number + self.batch) % len(variants)
         return (*variants[shift:], *variants[:shift])
 
 
 def units(documents: int, batch_size: int) -> Iterator[Unit]:
     """All units of a corpus at one batch size, pass after pass."""
-    for number in range(PASSES + 1):
+    for pass_number in range(PASSES + 1):
         for batch in range(-(-documents // batch_size)):
-            yield Unit(batch_size, number, batch)
+            yield Unit(batch_size, pass_number, batch)
 
 
 class Times:
-    """Milliseconds of each timed pass for each batch, ``[batch][pass]``: the whole call and the encoder alone."""
+    """Milliseconds of each timed pass for each batch, ``[batch][pass]``: end-to-end and the encoder alone."""
 
     def __init__(self, batches: int) -> None:
         self.total: list[list[float]] = [[] for _ in range(batches)]
@@ -79,11 +79,11 @@ def measure(
         for name in unit.order(variants):
             latency = call(name, unit.batch)
             progress()
-            if unit.number:
+            if unit.pass_number:
                 times[name].add(unit.batch, latency.total_ms, latency.encoder_ms)
     return times
 
 
 def speedup(reference: Times, variant: Times) -> float:
-    """Sum over batches of the reference's whole-call time ÷ the same sum for the variant."""
+    """Sum over batches of the reference's end-to-end time ÷ the same sum for the variant."""
     return float(reference.batches.sum() / variant.batches.sum())

@@ -1,4 +1,4 @@
-"""The best settings of rivals, found by trying them before anything is timed, and kept in the run's log.
+"""The best settings of baselines, found by trying them before anything is timed, and kept in the run's log.
 
 What ``onnx-int8`` finds depends on them a little: activations that run together are quantised together.
 """
@@ -10,25 +10,25 @@ from collections.abc import Sequence
 import numpy as np
 
 from engine.data.corpora import Corpus
-from eval.measure.baselines import Rival
+from eval.measure.baselines import Baseline
 from eval.measure.runlog import RunLog
 
 TRIED = 16  # documents
-AMONG = 512  # the first documents, from which they are taken
+AMONG = 512  # the first documents, of which they are a sample
 PASSES = 2
-ALIKE = 1.02  # within this ratio of the quickest the smallest limit is taken, so that runs rarely differ
+ALIKE = 1.02  # within this ratio of the fastest the smallest limit is taken, so that runs rarely differ
 
 
-def tuned(rivals: Sequence[Rival], corpus: Corpus, batch_sizes: Sequence[int], log: RunLog) -> list[Rival]:
-    """The rivals with the limits that are quickest at each batch size, or with those that the log holds already."""
-    if not rivals:
+def tuned(baselines: Sequence[Baseline], corpus: Corpus, batch_sizes: Sequence[int], log: RunLog) -> list[Baseline]:
+    """The baselines with the limits that are fastest at each batch size, or with those that the log holds already."""
+    if not baselines:
         return []
     known = next((record["limits"] for record in log.records() if "limits" in record), None)
     if known is None:
         texts = sample(corpus)
-        known = {rival.name: [quickest(rival, texts, size) for size in batch_sizes] for rival in rivals}
+        known = {baseline.name: [fastest(baseline, texts, size) for size in batch_sizes] for baseline in baselines}
         log.append({"limits": known})
-    return [rival.at(dict(zip(batch_sizes, known[rival.name], strict=True))) for rival in rivals]
+    return [baseline.at(dict(zip(batch_sizes, known[baseline.name], strict=True))) for baseline in baselines]
 
 
 def sample(corpus: Corpus) -> list[str]:
@@ -38,16 +38,16 @@ def sample(corpus: Corpus) -> list[str]:
     return [corpus.documents[index].text for index in sorted(np.argsort(lengths, kind="stable")[ranks].tolist())]
 
 
-def quickest(rival: Rival, texts: Sequence[str], batch_size: int) -> int:
-    """The limit of the smallest summed time of whole calls, of each call the better of ``PASSES``."""
+def fastest(baseline: Baseline, texts: Sequence[str], batch_size: int) -> int:
+    """The limit with the smallest sum of end-to-end times, each the better one of ``PASSES``."""
     batches = [texts[start : start + batch_size] for start in range(0, len(texts), batch_size)]
-    totals = dict.fromkeys(rival.limits, 0.0)
+    totals = dict.fromkeys(baseline.limits, 0.0)
     for batch in batches:
-        times: dict[int, list[float]] = {limit: [] for limit in rival.limits}
+        times: dict[int, list[float]] = {limit: [] for limit in baseline.limits}
         for _ in range(PASSES):
-            for limit in rival.limits:
-                _, latency = rival.at({batch_size: limit}).tag(batch)
+            for limit in baseline.limits:
+                _, latency = baseline.at({batch_size: limit}).tag(batch)
                 times[limit].append(latency.total_ms)
-        for limit in rival.limits:
+        for limit in baseline.limits:
             totals[limit] += min(times[limit])
     return next(limit for limit, total in totals.items() if total <= ALIKE * min(totals.values()))

@@ -1,127 +1,120 @@
-"""Three sentences that a report opens with, made from the numbers and their intervals."""
+"""What a report opens with: three sentences and five rows, from the numbers and their intervals."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from engine.pruning.strategy import PRUNING, base_name
-
-Row = dict[str, Any]
+from eval.render.markdown import escape, table
+from eval.render.numbers import pace, points, verdict
+from eval.schema import BASELINE, DENSE, HF, TRUNCATE, Interval, Result
 
 WITHIN = 0.3  # points of F1 that may be lost, as at the operating point ``balanced``
-_VERDICTS = {
-    (1, 1): "more accurate and quicker than",
-    (0, 1): "as accurate as and quicker than",
-    (1, 0): "more accurate than and as quick as",
-    (1, -1): "more accurate but slower than",
-    (-1, 1): "quicker but less accurate than",
-    (0, 0): "not to be told apart from",
-    (0, -1): "as accurate as but slower than",
-    (-1, 0): "as quick as but less accurate than",
-    (-1, -1): "less accurate and slower than",
-}
 
 
-def in_points(row: Mapping[Any, Any], of: str = "") -> str:
-    """A difference of F1 with its interval, from the columns whose names begin with ``of``; *none* inside it."""
-    value, low, high = (row[of + name] * 100 for name in ("difference", "low", "high"))
-    text = f"{value:+.2f} [{low:+.2f}, {high:+.2f}]"
-    return text if row[f"{of}beyond_chance"] else f"{text} (none)"
+@dataclass(frozen=True)
+class Opening:
+    """What a reader in a hurry needs, from the rows of ``results.csv`` and ``intervals.csv``.
 
-
-def points(interval: Row) -> str:
-    """`in_points`, against the rival; a dash for the rival itself."""
-    return "—" if interval["strategy"] == interval["against"] else in_points(interval)
-
-
-def pace(interval: Row) -> str:
-    """A speed-up with its interval; *none* inside it, and no interval where there were too few batches for one."""
-    text = f"{interval['speedup']:.2f}×"
-    if interval["strategy"] == interval["against"]:
-        return text
-    if math.isnan(interval["speedup_low"]):
-        return f"{text} [too few batches]"
-    text = f"{text} [{interval['speedup_low']:.2f}, {interval['speedup_high']:.2f}]"
-    return text if interval["speed_beyond_chance"] else f"{text} (none)"
-
-
-def conclusions(intervals: Sequence[Row]) -> list[str]:
-    """What is quickest at little loss, how pruning does against stopping early, and what loses.
-
-    All at the smallest batch size, the first also at the others.
+    All is chosen at the smallest batch size.
     """
-    sizes = sorted({row["batch_size"] for row in intervals})
-    of_size = [row for row in intervals if row["batch_size"] == sizes[0]]
-    return [_quickest(intervals, sizes), _against_truncation(of_size, sizes[0]), _losers(of_size, sizes[0])]
 
+    rows: Sequence[Result]
+    intervals: Sequence[Interval]
 
-def _quickest(intervals: Sequence[Row], sizes: Sequence[int]) -> str:
-    found = []
-    for size in sizes:
-        dense = next(r for r in intervals if r["batch_size"] == size and r["strategy"] == r["against"] == "dense")
-        near = [
-            row
-            for row in intervals
-            if row["batch_size"] == size
-            and row["against"] == "dense" != row["strategy"]
-            and row["difference"] * 100 >= -WITHIN
-            and row["speedup"] > 1
-            and row["speed_beyond_chance"]
-        ]
-        if all(math.isnan(r["speedup_low"]) for r in intervals if r["batch_size"] == size):
-            found.append(f"not to be told at batch {size}, for want of batches")
-        elif near:
-            found.append(f"{_best(near)} at batch {size}")
-        else:
-            found.append(f"dense itself at batch {size} (nothing within them is quicker beyond chance)")
-    return f"Within {WITHIN} points of dense (F1 {dense['f1']:.4f}) the quickest is {_and(found)}."
+    @property
+    def sizes(self) -> list[int]:
+        """Batch sizes, ascending."""
+        return sorted({row["batch_size"] for row in self.rows})
 
+    @property
+    def _first(self) -> list[Result]:
+        return [row for row in self.rows if row["batch_size"] == self.sizes[0]]
 
-def _best(rows: Sequence[Row]) -> str:
-    """The quickest, with what speaks against it: an interval of F1 that reaches further, others that are as quick."""
-    best, *others = sorted(rows, key=lambda row: -row["speedup"])
-    alike = [f"`{row['strategy']}`" for row in others if row["speedup_high"] >= best["speedup_low"]]
-    parts = [f"{pace(best)}, F1 {points(best)} points"]
-    if best["low"] * 100 < -WITHIN:
-        parts.append(f"by the estimate alone, its interval reaches {best['low'] * 100:+.2f}")
-    if alike:
-        parts.append(f"overlapping in speed with {_and(alike)}")
-    return f"`{best['strategy']}` ({'; '.join(parts)})"
+    def _interval(self, name: str, against: str = DENSE, size: int | None = None) -> Interval | None:
+        key = name, against, size or self.sizes[0]
+        found = (i for i in self.intervals if (i["strategy"], i["against"], i["batch_size"]) == key)
+        return next(found, None)
 
+    def _against_dense(self, name: str, size: int | None = None) -> Interval:
+        found = self._interval(name, DENSE, size)
+        assert found is not None, "every variant is compared with dense"
+        return found
 
-def _against_truncation(intervals: Sequence[Row], size: int) -> str:
-    duels = [row for row in intervals if row["against"].startswith("truncate-")]
-    if not duels:
-        return "No strategy that prunes was compared with stopping early (truncate-k), the rival that it has to beat."
-    verdicts: dict[str, dict[str, list[str]]] = {words: {} for words in dict.fromkeys(_VERDICTS.values())}
-    for row in duels:
-        verdicts[_VERDICTS[_signs(row)]].setdefault(row["against"], []).append(f"`{row['strategy']}`")
-    listed = "; ".join(
-        f"{words} `{against}`: {_and(names)}" for words, by in verdicts.items() for against, names in by.items()
-    )
-    return f"Against stopping early at batch {size}, beyond chance: {listed}."
+    @property
+    def fastest(self) -> Result | None:
+        """The fastest strategy that prunes, loses at most ``WITHIN`` and is significantly faster than dense."""
+        near = [row for row in self._first if row["prunes"] and self._is_near(self._against_dense(row["strategy"]))]
+        return max(near, key=lambda row: row["speedup_vs_dense"], default=None)
 
+    @staticmethod
+    def _is_near(interval: Interval) -> bool:
+        faster = interval["speedup_significant"] and interval["speedup"] > 1
+        return faster and interval["difference"] * 100 >= -WITHIN
 
-def _signs(row: Row) -> tuple[int, int]:
-    """Whether F1 and speed are higher (1) or lower (−1) than the rival's beyond chance, or neither (0)."""
-    return (
-        (row["difference"] > 0) - (row["difference"] < 0) if row["beyond_chance"] else 0,
-        (row["speedup"] > 1) - (row["speedup"] < 1) if row["speed_beyond_chance"] else 0,
-    )
+    def _truncation(self, row: Result) -> Result | None:
+        """The depth of ``truncate`` whose F1 is nearest."""
+        depths = (one for one in self._first if one["kind"] == TRUNCATE)
+        return min(depths, key=lambda one: abs(one["f1"] - row["f1"]), default=None)
 
+    def _fastest_baseline(self) -> Result | None:
+        baselines = (row for row in self._first if row["kind"] in (BASELINE, HF))
+        return max(baselines, key=lambda row: row["speedup_vs_dense"], default=None)
 
-def _losers(intervals: Sequence[Row], size: int) -> str:
-    against = [row for row in intervals if row["against"] == "dense" != row["strategy"]]
-    worse = [f"`{r['strategy']}` ({points(r)} points)" for r in against if r["beyond_chance"] and r["difference"] < 0]
-    slow = [f"`{r['strategy']}` ({pace(r)})" for r in against if r["speed_beyond_chance"] and r["speedup"] < 1]
-    equal = [f"`{r['strategy']}`" for r in against if not r["beyond_chance"] and base_name(r["strategy"]) in PRUNING]
-    parts = [f"F1 below dense beyond chance: {_and(worse) or 'none'}", f"slower than dense: {_and(slow) or 'none'}"]
-    if equal:
-        parts.append(f"no F1 difference from dense beyond chance: {_and(equal)}")
-    return f"At batch {size}, {'; '.join(parts)}."
+    def sentences(self) -> list[str]:
+        """At most three."""
+        size = self.sizes[0]
+        if all(math.isnan(i["speedup_low"]) for i in self.intervals if i["batch_size"] == size):
+            return [f"Nothing can be concluded on speed: the corpus has too few batches of {size} for intervals."]
+        if self.fastest is None:
+            return [f"No strategy within {WITHIN} points of dense F1 is significantly faster at batch size {size}."]
+        name = self.fastest["strategy"]
+        intervals = [self._against_dense(name, size) for size in self.sizes]
+        speeds = [f"{one['speedup']:.2f}× at batch size {one['batch_size']}" for one in intervals]
+        found = [f"`{name}` is the fastest strategy within {WITHIN} points of dense F1: {_and(speeds)}."]
+        first = intervals[0]
+        low, high = first["low"] * 100, first["high"] * 100
+        interval_text = f"95 % interval {low:+.2f} to {high:+.2f}, {'' if first['significant'] else 'not '}significant"
+        doubt = f"; a loss of more than {WITHIN} points cannot be ruled out" if low < -WITHIN else ""
+        found.append(
+            f"Its F1 differs from that of dense by {first['difference'] * 100:+.2f} points ({interval_text}){doubt}."
+        )
+        truncated, baseline = self._truncation(self.fastest), self._fastest_baseline()
+        others = [(truncated, "`{}` (every word exits there)"), (baseline, "`{}` (the fastest baseline)")]
+        compared: dict[str, list[str]] = {}
+        for other, text in others:
+            interval = self._interval(name, other["strategy"]) if other else None
+            if other and interval:
+                compared.setdefault(verdict(interval), []).append(text.format(other["strategy"]))
+        if compared:
+            verdicts = [f"against {_and(of)} it is {words}" for words, of in compared.items()]
+            found.append(f"At batch size {size}, {'; '.join(verdicts)}.")
+        return found
+
+    def table(self) -> str:
+        """Dense, the fastest strategy, and what it must beat: at most five rows."""
+        dense = next(row for row in self._first if row["kind"] == DENSE)
+        roles: list[tuple[str, Result | None]] = [("reference", dense)]
+        chosen, role = self.fastest, f"fastest within {WITHIN} points"
+        if chosen is None:
+            pruning = (row for row in self._first if row["prunes"])
+            chosen, role = max(pruning, key=lambda row: row["speedup_vs_dense"], default=None), "fastest strategy"
+        if chosen:
+            replayed = (row for row in self._first if row["replays"] == chosen["strategy"])
+            roles.append((role, chosen))
+            roles.append(("every word exits at one layer", self._truncation(chosen)))
+            roles.append(("as many words, chosen at random", next(replayed, None)))
+        roles.append(("fastest baseline", self._fastest_baseline()))
+        cells = []
+        for role, row in roles:
+            if row is not None:
+                intervals = [self._against_dense(row["strategy"], size) for size in self.sizes]
+                speeds = [pace(interval) for interval in intervals]
+                cells.append([role, escape(row["strategy"]), f"{row['f1']:.4f}", points(intervals[0]), *speeds])
+        heads = [f"speed-up, batch {size} [95 %]" for size in self.sizes]
+        return table(["", "strategy", "F1", "F1 against dense, points [95 %]", *heads], cells)
 
 
 def _and(parts: Sequence[str]) -> str:
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}" if parts else ""
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"

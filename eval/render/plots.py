@@ -1,64 +1,114 @@
-"""Plots, as pure functions of the CSV files."""
+"""Plots, as pure functions of the tables; legible in grey."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from itertools import cycle, product
-from pathlib import Path
+from collections.abc import Collection, Mapping, Sequence
+from itertools import cycle, pairwise
+from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
-
-mpl.use("Agg")
-import matplotlib.pyplot as plt
+from adjustText import adjust_text
 from matplotlib.axes import Axes
-from matplotlib.path import Path as MplPath
-from matplotlib.text import Annotation, Text
-from matplotlib.transforms import Bbox
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.path import Path
 
-# Where a label may lie from its point, in typographic points, the nearest first.
-_PLACES = sorted(
-    product((10, -10, 40, -40, 80, -80), range(-160, 161, 8)), key=lambda place: abs(place[0]) + abs(place[1])
-)
+from eval.schema import ALL, BASELINE, DENSE, HF, MEASURED, MEASURED_HIGH, MEASURED_LOW, MODEL, SPEEDUPS, THEORETICAL
 
-_SPEED = ("promised", "realised", "realised_low", "realised_high")
-# Markers differ, so that colours are not needed.
+DENSE_LINE: dict[str, Any] = {"color": "#1b1b1b", "linewidth": 1, "linestyle": "-."}
+RING: dict[str, Any] = {"s": 260, "facecolors": "none", "edgecolors": "#c00000", "linewidths": 2, "zorder": 3}
+# Markers differ, so that colours are not needed: one of a kind, or one for each member of it.
 _STYLES = {
-    "dense": ("s", "#1b1b1b"),
-    "hf": ("D", "#6f6f6f"),
+    DENSE: ("s", "#1b1b1b"),
+    HF: ("D", "#6f6f6f"),
     "rule": ("^", "#b35900"),
     "entropy": ("o", "#0050a0"),
     "mlp": ("P", "#006d5b"),
     "random": ("x", "#a02060"),
-    "truncate": ("v", "#2e7d32"),  # the marker goes by the layer
-    "hf-pipeline": ("*", "#7a5c00"),
-    "onnx": ("h", "#5b3f8c"),
-    "onnx-int8": ("p", "#5b3f8c"),
+    "truncate": ("vX8d>", "#2e7d32"),
+    BASELINE: ("*hp", "#7a5c00"),
+    MODEL: ("<", "#5b3f8c"),
 }
-_LAYERS = "8Xdv>"  # markers of truncate-k, by k
-_OTHER = ("<", "#7a5c00")
+_OTHER = ("H", "#444444")
 _DEEPEST = 0.06  # F1 below dense at which the axis ends, so that one outlier does not press all others together
+_APART = 8.0  # pixels between the places of a line that labels avoid
+# Of adjust_text, found by trying: strong, so that a crowd of 17 labels comes apart within seconds.
+_FORCES: dict[str, Any] = {
+    "force_text": (0.5, 0.8),
+    "force_static": (0.5, 1.0),
+    "force_explode": (1.0, 3.0),
+    "max_move": (30, 30),
+    "force_pull": (0.0, 0.0),
+    "expand": (1.15, 2.0),
+    "iter_lim": 200,
+}
 
 
-def plot_f1_vs_latency(folder: Path, target: Path) -> None:
+def new_figure(rows: int, columns: int, size: tuple[float, float]) -> tuple[Figure, np.ndarray]:
+    """A figure and its axes ``(rows, columns)``, with a grid and a common y axis in each row."""
+    figure = Figure(figsize=size)
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(rows, columns, squeeze=False, sharey="row" if rows == 1 else False)
+    for axis in axes.flat:
+        axis.grid(alpha=0.3)
+    return figure, axes
+
+
+def place_labels(figure: Figure) -> None:
+    """Lays the figure out and moves the texts in its axes away from each other and from all that is drawn there."""
+    figure.tight_layout()
+    figure.draw_without_rendering()
+    for axis in figure.axes:
+        if not axis.texts:
+            continue
+        x, y = axis.transData.inverted().transform(_drawn(axis)).T
+        legend, line = axis.get_legend(), {"arrowstyle": "-", "color": "#888888", "linewidth": 0.5}
+        obstacles = [legend] if legend else None
+        adjust_text(list(axis.texts), x, y, obstacles, ax=axis, arrowprops=line, **_FORCES)
+
+
+def _drawn(axis: Axes) -> np.ndarray:
+    """Places ``(n, 2)`` on the canvas, ``_APART`` from each other, along all lines and markers of the axes."""
+    paths = [(line.get_path().transformed(line.get_transform()), line.get_linestyle()) for line in axis.lines]
+    for collection in axis.collections:
+        paths += [(path.transformed(collection.get_transform()), "-") for path in collection.get_paths()]
+    places = [part for path, style in paths for part in _along(path, joined=style not in ("None", "none", ""))]
+    return np.unique(np.round(np.concatenate(places) / _APART), axis=0) * _APART if places else np.zeros((0, 2))
+
+
+def _along(path: Path, *, joined: bool) -> list[np.ndarray]:
+    corners = np.asarray(path.vertices)
+    if not joined:
+        return [corners]
+    steps = ((one, other, int(np.hypot(*(other - one)) / _APART) + 2) for one, other in pairwise(corners))
+    return [corners, *(np.linspace(one, other, count) for one, other, count in steps)]
+
+
+def plot_f1_vs_latency(
+    results: pd.DataFrame, intervals: pd.DataFrame, times: pd.DataFrame, ringed: Collection[str] = ()
+) -> Figure:
     """F1 against the time of a document, one panel for each batch size.
 
-    From ``results.csv``, ``intervals.csv`` and ``times.csv``. Bars are 95 % intervals of the difference from dense; the
-    dotted line joins what nothing beats in both, others the operating points of one strategy and ``truncate-k``. What
-    is far below dense stands at the lower edge, with its F1.
+    Bars are 95 % intervals of the difference from dense; the dotted line joins what nothing beats in both, others the
+    operating points of one strategy and the depths of ``truncate``. What is far below dense stands at the lower edge,
+    with its F1.
+
+    Args:
+        results: ``results.csv``.
+        intervals: ``intervals.csv``.
+        times: ``times.csv``.
+        ringed: strategies that get a ring.
     """
-    results, intervals, times = (pd.read_csv(folder / f"{name}.csv") for name in ("results", "intervals", "times"))
     sizes = sorted(results["batch_size"].unique())
-    figure, axes = plt.subplots(1, len(sizes), figsize=(7 * len(sizes), 6.5), squeeze=False, sharey=True)
+    figure, axes = new_figure(1, len(sizes), (8.8 * len(sizes), 8.2))
     first = results.iloc[0]
-    panels = []
     for axis, size in zip(axes[0], sizes, strict=True):
         wall = times[times["batch_size"] == size].groupby("strategy", sort=False)["latency_ms"].sum()
-        against = intervals[(intervals["batch_size"] == size) & (intervals["against"] == "dense")]
-        table = against.set_index("strategy").assign(ms=wall / first["documents"])
-        panels.append(_panel(axis, table))
+        against = intervals[(intervals["batch_size"] == size) & (intervals["against"] == DENSE)]
+        own = results[results["batch_size"] == size].set_index("strategy")[["kind", "family"]]
+        table = against.set_index("strategy").assign(ms=wall / first["documents"]).join(own)
+        _panel(axis, table, styles(results), ringed)
         axis.set_title(f"batch size {size}")
     axes[0][0].set_ylabel("exact-span micro F1")
     figure.suptitle(
@@ -66,12 +116,8 @@ def plot_f1_vs_latency(folder: Path, target: Path) -> None:
         f"{first['threads']} threads, {first['dtype']}\nbars: 95 % of the difference from dense",
         fontsize=10,
     )
-    figure.tight_layout()
-    figure.canvas.draw()
-    for axis, table in zip(axes[0], panels, strict=True):
-        _label(axis, table)
-    figure.savefig(target, dpi=150)
-    plt.close(figure)
+    place_labels(figure)
+    return figure
 
 
 def pareto_line(table: pd.DataFrame) -> pd.DataFrame:
@@ -80,70 +126,23 @@ def pareto_line(table: pd.DataFrame) -> pd.DataFrame:
     return ordered[ordered["f1"] > ordered["f1"].cummax().shift(fill_value=-1.0)]
 
 
-def plot_speed_by_length(cost: Path, target: Path) -> None:
-    """Speed-up that multiply-adds promise (dotted) and that the clock shows (with intervals), by length at batch 1.
-
-    From ``cost.csv``, strategies that prune or stop early.
-    """
-    table = pd.read_csv(cost)
-    table = table[(table["batch_size"] == table["batch_size"].min()) & ~table["strategy"].isin(["dense", "hf"])]
-    table = table[(table["group"] != "all") | (table["batch_size"] != 1)]
-    wide = table[table["measure"].isin(_SPEED)].pivot_table(
-        index=["strategy", "group"], columns="measure", values="value", sort=False
-    )
-    figure, axis = plt.subplots(figsize=(9.4, 4.4))
-    for name, of in wide.reindex(columns=list(_SPEED)).groupby("strategy", sort=False):
-        marker, colour = _style(str(name))
-        rows = of.droplevel("strategy")
-        bars = [(rows["realised"] - rows["realised_low"]).clip(lower=0).fillna(0)]
-        bars.append((rows["realised_high"] - rows["realised"]).clip(lower=0).fillna(0))
-        fill = "none" if "+" in str(name) else colour
-        axis.errorbar(rows.index, rows["realised"], bars, marker=marker, color=colour, mfc=fill, capsize=2, label=name)
-        axis.plot(rows.index, rows["promised"], linestyle=":", marker=marker, color=colour, markersize=4, alpha=0.7)
-    axis.axhline(1, color=_STYLES["dense"][1], linewidth=1, linestyle="-.", label="dense")
-    axis.set_xlabel("length of the document (rows: word pieces, CLS, SEP)")
-    axis.set_ylabel("speed-up against dense")
-    axis.set_title("promised by multiply-adds (dotted) and realised", fontsize=10)
-    axis.grid(alpha=0.3)
-    axis.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.01, 0.5))
-    figure.tight_layout()
-    figure.savefig(target, dpi=150)
-    plt.close(figure)
+def styles(results: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """Marker, colour and filling of each strategy of ``results.csv``; hollow where words are recovered."""
+    found: dict[str, dict[str, Any]] = {}
+    members = results.drop_duplicates("strategy")
+    for kind, of in members.groupby("kind", sort=False):
+        markers, colour = _STYLES.get(str(kind), _OTHER)
+        rows = of[["strategy", "family", "prunes"]].itertuples(index=False, name=None)
+        for (name, family, prunes), marker in zip(rows, cycle(markers), strict=False):
+            hollow = prunes and family != kind
+            found[name] = {"marker": marker, "color": colour, "markerfacecolor": "none" if hollow else colour}
+    return found
 
 
-def plot_frontiers(frontiers: Mapping[str, pd.DataFrame], strategy: str, target: Path) -> None:
-    """F1 lost against promised speed-up, one line for each frontier."""
-    figure, axis = plt.subplots(figsize=(6.4, 4.4))
-    styles = zip(("-", "--", ":", "-."), ("o", "s", "^", "v"), strict=True)
-    for (name, table), (line, marker) in zip(frontiers.items(), cycle(styles), strict=False):
-        axis.plot(table["f1_drop_points"], table["promised_speedup"], line, marker=marker, markersize=4, label=name)
-    axis.set_xlim(left=-0.5, right=2)
-    axis.set_xlabel("F1 lost against the same model's dense pass (points)")
-    axis.set_ylabel("dense ÷ own multiply-adds")
-    axis.set_title(f"{strategy}: what calibration found", fontsize=10)
-    axis.grid(alpha=0.3)
-    axis.legend()
-    figure.tight_layout()
-    figure.savefig(target, dpi=150)
-    plt.close(figure)
-
-
-def _style(name: str) -> tuple[str, str]:
-    """Marker and colour."""
-    marker, colour = _STYLES.get(name) or _STYLES.get(re.split("[@:+-]", name)[0], _OTHER)
-    layer = re.fullmatch(r"truncate-(\d+)", name)
-    return _LAYERS[int(layer[1]) % len(_LAYERS)] if layer else marker, colour
-
-
-def _family(name: str) -> str:
-    """What operating points of one strategy, or depths of ``truncate-k``, have in common."""
-    return re.sub(r":\w+$|(?<=^truncate)-\d+$", "", name)
-
-
-def _panel(axis: Axes, table: pd.DataFrame) -> pd.DataFrame:
-    """Draws the points of one batch size and gives them back with the ends of their bars."""
-    dense = table.loc["dense"]
-    # A percentile interval need not hold the value itself, and where there is none the bar is the point.
+def _panel(axis: Axes, table: pd.DataFrame, style: Mapping[str, Mapping[str, Any]], ringed: Collection[str]) -> None:
+    """Draws and names the variants of one batch size."""
+    dense: dict[str, Any] = {str(key): value for key, value in table.loc[DENSE].items()}
+    # A percentile interval need not hold the value itself, and where there is none the bar has no length.
     table = table.assign(
         left=(dense["ms"] / table["speedup_high"]).fillna(table["ms"]).clip(upper=table["ms"]),
         right=(dense["ms"] / table["speedup_low"]).fillna(table["ms"]).clip(lower=table["ms"]),
@@ -151,93 +150,110 @@ def _panel(axis: Axes, table: pd.DataFrame) -> pd.DataFrame:
         top=(dense["f1"] + table["high"]).clip(lower=table["f1"]),
     )
     best = pareto_line(table)
-    floor = float(table["f1"]["dense"]) - _DEEPEST
-    table = table.assign(
-        below=table["f1"].where(table["f1"] < floor),
-        **{column: table[column].clip(lower=floor) for column in ("f1", "bottom", "top")},
-    )
-    axis.plot(best["ms"], table["f1"][best.index], ":", color="#888888", zorder=1)
-    for family, members in table.groupby(_family):
+    floor = float(dense["f1"]) - _DEEPEST
+    deep = table["f1"].map("{:.3f}".format).where(table["f1"] < floor, "")
+    shown = table.assign(deep=deep, **{column: table[column].clip(lower=floor) for column in ("f1", "bottom", "top")})
+    axis.plot(best["ms"], shown["f1"][best.index], ":", color="#888888", zorder=1)
+    for _, members in shown.groupby("family"):
         ordered = members.sort_values("ms")
-        axis.plot(ordered["ms"], ordered["f1"], color=_style(str(family))[1], linewidth=1, alpha=0.4, zorder=1)
-    for name, row in table.iterrows():
-        marker, colour = _style(str(name))
-        axis.errorbar(
-            row["ms"],
-            row["f1"],
-            xerr=[[row["ms"] - row["left"]], [row["right"] - row["ms"]]],
-            yerr=[[row["f1"] - row["bottom"]], [row["top"] - row["f1"]]],
-            linestyle="none",
-            marker=marker,
-            color=colour,
-            markersize=8,
-            markerfacecolor="none" if "+" in str(name) else colour,
-            elinewidth=1,
-            capsize=2,
-        )
+        colour = style[str(ordered.index[0])]["color"]
+        axis.plot(ordered["ms"], ordered["f1"], color=colour, linewidth=1, alpha=0.4, zorder=1)
+    for name, row in shown.iterrows():
+        across = [[row["ms"] - row["left"]], [row["right"] - row["ms"]]]
+        along = [[row["f1"] - row["bottom"]], [row["top"] - row["f1"]]]
+        own = style[str(name)]
+        bars: dict[str, Any] = {"yerr": along, "xerr": across, "linestyle": "none", "elinewidth": 1, "capsize": 2}
+        axis.errorbar(row["ms"], row["f1"], markersize=8, **bars, **own)
+        if name in ringed:
+            axis.scatter(row["ms"], row["f1"], **RING)
+        label = f"{name} {row['speedup']:.2f}×" + (f", F1 {row['deep']}" if row["deep"] else "")
+        axis.text(row["ms"], row["f1"], label, fontsize=8, color=own["color"])
     axis.margins(0.2)
-    axis.set_xlabel("time of a document, whole calls (ms)")
-    axis.grid(alpha=0.3)
-    return table
+    axis.set_xlabel("time of a document, end-to-end (ms)")
 
 
-def _label(axis: Axes, table: pd.DataFrame) -> None:
-    """Names every point, each where no other label, point or bar is in the way, as near as possible.
+def plot_speed_by_length(cost: pd.DataFrame, results: pd.DataFrame) -> Figure:
+    """Theoretical (dotted) and measured speed-up (with intervals) by length at batch 1, from ``cost.csv``.
 
-    Where it can be had, no line to a label runs through another label, nor through another point.
+    Of all but dense and ``hf``.
     """
-    points = {str(name): (row["ms"], row["f1"]) for name, row in table.iterrows()}
-    low, high = (axis.transData.transform(table[ends].to_numpy()) for ends in (["left", "bottom"], ["right", "top"]))
-    at = axis.transData.transform(list(points.values()))
-    markers = [Bbox.from_extents(x - 7, y - 7, x + 7, y + 7) for x, y in at]
-    taken = [*markers]
-    taken += [Bbox.from_extents(left, y, right, y) for (left, _), (right, _), (_, y) in zip(low, high, at, strict=True)]
-    taken += [Bbox.from_extents(x, bottom, x, top) for (_, bottom), (_, top), (x, _) in zip(low, high, at, strict=True)]
-    labels: list[Bbox] = []
-    leaders: list[MplPath] = []
-    for (name, point), place_of_point in zip(points.items(), at, strict=True):
-        below = "" if pd.isna(table["below"][name]) else f", F1 {table['below'][name]:.3f}"
-        label = axis.annotate(
-            f"{name} {table['speedup'][name]:.2f}×{below}",
-            point,
-            xytext=(0, 0),
-            textcoords="offset points",
-            fontsize=8,
-            color=_style(name)[1],
-            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 0.5},
-            arrowprops={"arrowstyle": "-", "color": "#888888", "linewidth": 0.5},
-        )
-        others = [marker for marker in markers if not marker.contains(*place_of_point)]
-        fewest, chosen = (2 * len(points), 0), _PLACES[-1]
-        for place in _PLACES:
-            box = _moved(label, place)
-            inside = (
-                axis.bbox.x0 <= box.x0 and box.x1 <= axis.bbox.x1 and axis.bbox.y0 <= box.y0 and box.y1 <= axis.bbox.y1
-            )
-            if not inside or any(box.overlaps(other) for other in taken):
-                continue
-            leader = _leader(place_of_point, box)
-            through = sum(leader.intersects_bbox(other, filled=False) for other in labels)
-            through += sum(other.intersects_bbox(box, filled=False) for other in leaders)
-            crossed = through, sum(leader.intersects_bbox(other, filled=False) for other in others)
-            if crossed < fewest:
-                fewest, chosen = crossed, place
-            if not any(crossed):
-                break
-        box = _moved(label, chosen)
-        taken.append(box)
-        labels.append(box)
-        leaders.append(_leader(place_of_point, box))
+    own = styles(results)
+    kinds = dict(results[["strategy", "kind"]].itertuples(index=False, name=None))
+    table = cost[(cost["batch_size"] == cost["batch_size"].min()) & ~cost["strategy"].map(kinds).isin([DENSE, HF])]
+    table = table[(table["group"] != ALL) | (table["batch_size"] != 1)]
+    wide = table[table["measure"].isin(SPEEDUPS)].pivot_table(
+        index=["strategy", "group"], columns="measure", values="value", sort=False
+    )
+    figure, ((axis,),) = new_figure(1, 1, (9.4, 4.4))
+    for name, of in wide.reindex(columns=list(SPEEDUPS)).groupby("strategy", sort=False):
+        rows, style = of.droplevel("strategy"), own[str(name)]
+        bars = [(rows[MEASURED] - rows[MEASURED_LOW]).clip(lower=0).fillna(0)]
+        bars.append((rows[MEASURED_HIGH] - rows[MEASURED]).clip(lower=0).fillna(0))
+        axis.errorbar(rows.index, rows[MEASURED], bars, capsize=2, label=name, **style)
+        axis.plot(rows.index, rows[THEORETICAL], linestyle=":", markersize=4, alpha=0.7, **style)
+    axis.axhline(1, label=DENSE, **DENSE_LINE)
+    axis.set_xlabel("length of the document (rows: word pieces, CLS, SEP)")
+    axis.set_ylabel("speed-up against dense")
+    axis.set_title("theoretical (dotted) and measured", fontsize=10)
+    axis.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.01, 0.5))
+    figure.tight_layout()
+    return figure
 
 
-def _moved(label: Annotation, place: tuple[int, int]) -> Bbox:
-    """Moves a label to a place from its point and gives the box of its text, without its line."""
-    label.xyann = place
-    label.set(ha="left" if place[0] > 0 else "right", va="center")
-    label.get_window_extent()  # moves the text
-    return Text.get_window_extent(label)
+def plot_frontiers(frontiers: Mapping[str, pd.DataFrame], strategy: str) -> Figure:
+    """F1 lost against theoretical speed-up, one line for each frontier."""
+    figure, ((axis,),) = new_figure(1, 1, (6.4, 4.4))
+    lines = zip(("-", "--", ":", "-."), ("o", "s", "^", "v"), strict=True)
+    for (name, table), (line, marker) in zip(frontiers.items(), cycle(lines), strict=False):
+        axis.plot(table["f1_drop_points"], table["theoretical_speedup"], line, marker=marker, markersize=4, label=name)
+    axis.set_xlim(left=-0.5, right=2)
+    axis.set_xlabel("F1 lost against the same model's dense pass (points)")
+    axis.set_ylabel("theoretical speed-up (dense ÷ own multiply-adds)")
+    axis.set_title(f"{strategy}: what calibration found", fontsize=10)
+    axis.legend()
+    figure.tight_layout()
+    return figure
 
 
-def _leader(point: np.ndarray, box: Bbox) -> MplPath:
-    """The line from a point to a label, which begins behind the label."""
-    return MplPath([tuple(point), ((box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2)])
+def plot_groups(groups: pd.DataFrame) -> Figure:
+    """F1 against dense in every group, with its interval, a panel for each strategy; from ``subgroups.csv``."""
+    strategies = _strategies(groups)
+    names = groups.drop_duplicates(["dimension", "group"])[["dimension", "group"]]
+    figure, axes = new_figure(1, max(len(strategies), 1), (3.2 * len(strategies) + 2.2, 0.24 * len(names) + 1.2))
+    for axis, strategy in zip(axes[0], strategies, strict=False):
+        of = names.merge(groups[groups["strategy"] == strategy], how="left")
+        rows = range(len(of))
+        axis.hlines(rows, of["low"] * 100, of["high"] * 100, color="#6f6f6f", linewidth=1.2)
+        axis.plot(of["difference"] * 100, rows, "o", color="#0050a0", markersize=4)
+        axis.axvline(0, **DENSE_LINE)
+        axis.set_title(strategy, fontsize=10)
+        axis.set_xlabel("F1 against dense (points)")
+        axis.grid(visible=False, axis="y")
+    axes[0][0].set_yticks(range(len(names)), [f"{d}: {g}" for d, g in names.itertuples(index=False)], fontsize=8)
+    axes[0][0].invert_yaxis()
+    figure.tight_layout()
+    return figure
+
+
+def plot_exits(exits: pd.DataFrame) -> Figure:
+    """Share of words of each gold label that exit, layer by layer, a panel for each strategy; from ``exits.csv``."""
+    strategies = _strategies(exits)
+    figure, axes = new_figure(1, max(len(strategies), 1), (3.4 * max(len(strategies), 1), 3.2))
+    for axis, strategy in zip(axes[0], strategies, strict=False):
+        of = exits[exits["strategy"] == strategy]
+        styled = zip(of.groupby("label", sort=False), cycle(("-", "--", ":", "-.")), cycle("os^vDx"), strict=False)
+        for (label, one), line, marker in styled:
+            axis.plot(one["layer"], one["share_exited"].cumsum(), line, marker=marker, markersize=4, label=label)
+        axis.set_title(strategy, fontsize=10)
+        axis.set_xlabel("layer")
+        axis.set_xticks(sorted(of["layer"].unique()))
+        axis.set_ylim(-0.02, 1.02)
+    axes[0][0].set_ylabel("share of words that have exited")
+    if strategies:
+        axes[0][0].legend(fontsize=7)
+    figure.tight_layout()
+    return figure
+
+
+def _strategies(table: pd.DataFrame) -> Sequence[str]:
+    return [name for name in table["strategy"].unique() if name != DENSE]

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
+from matplotlib.figure import Figure
 
 from engine.errors import InputError
-from eval import ablations
-from eval.render.analysis_markdown import ablations_section, errors_section, exits_section, groups_section
-from eval.render.analysis_plots import plot_ablations, plot_exits, plot_groups
+from eval.render import plots
+from eval.render.ablations import ablations_section, failures, plot_ablations
+from eval.render.cases import cases_page
+from eval.render.conclusions import Opening
+from eval.render.files import read_table, records
 from eval.render.html import page
-from eval.render.markdown import cost_tables, report, results_table
-from eval.render.plots import plot_f1_vs_latency, plot_speed_by_length
+from eval.render.markdown import (
+    READING,
+    TYPES_READING,
+    about_list,
+    escape,
+    pairs_table,
+    results_table,
+    types_table,
+)
+from eval.render.sections import cost_section, errors_section, exits_section, groups_section
 
 CASES = (
     "`cases.md` and `cases.html`, made with every report and not published, since they hold text of the corpus, show "
@@ -36,12 +46,34 @@ def render(folder: Path) -> str:
     try:
         facts = json.loads((folder / "results.json").read_text())
         names = [name for name in TABLES if name != "ablations" or name in facts]
-        tables = {name: pd.read_csv(folder / f"{name}.csv") for name in names if (folder / f"{name}.csv").is_file()}
-        rows, intervals = _records(tables["results"]), _records(tables["intervals"])
+        tables = {name: read_table(folder, name) for name in names if (folder / f"{name}.csv").is_file()}
+        times, rows, intervals = (
+            read_table(folder, "times"),
+            *map(records, (tables["results"], tables["intervals"])),
+        )
     except (OSError, KeyError, ValueError) as error:
         raise InputError(f"expected a finished run in {folder}, got none: {error}; run it first") from error
-    plot_f1_vs_latency(folder, folder / "f1_vs_latency.png")
-    text = report(rows, intervals, dict(_sections(folder, tables)), facts["about"], facts["notes"])
+    _save(plots.plot_f1_vs_latency(tables["results"], tables["intervals"], times), folder / "f1_vs_latency.png")
+    opening, pairs = Opening(rows, intervals), pairs_table(intervals)
+    parts = [
+        f"# {escape(rows[0]['corpus'])} {escape(rows[0]['split'])}: F1 against latency",
+        *(f"> {escape(note)}" for note in facts["notes"]),
+        " ".join(opening.sentences()),
+        opening.table(),
+        "## Frontier",
+        "![F1 against latency](f1_vs_latency.png)",
+        "## Results",
+        results_table(rows, intervals),
+        READING,
+        "### By type",
+        types_table(rows),
+        TYPES_READING,
+        *(("### Pair by pair", pairs) if pairs else ()),
+        *_sections(folder, tables),
+        "## How this was measured",
+        about_list(facts["about"]),
+    ]
+    text = "\n\n".join(parts) + "\n"
     (folder / "report.md").write_text(text)
     (folder / "report.html").write_text(page(text, folder))
     everything = {"about": facts["about"], "notes": facts["notes"]}
@@ -51,43 +83,44 @@ def render(folder: Path) -> str:
     return "\n\n".join([*facts["notes"], results_table(rows, intervals), files])
 
 
-def failures(folder: Path) -> list[str]:
+def failed_ablations(folder: Path) -> list[str]:
     """What the ablations of a folder's run show not to work; nothing where it made none."""
-    if "ablations" not in json.loads((folder / "results.json").read_text()):
-        return []
-    table = pd.read_csv(folder / "ablations.csv", dtype={"value": str}, keep_default_na=False)
-    return ablations.failures(_records(table))
+    made = "ablations" in json.loads((folder / "results.json").read_text())
+    return failures(read_table(folder, "ablations")) if made else []
 
 
-def _sections(folder: Path, tables: Container[str]) -> Iterator[tuple[str, str]]:
-    """Headings and texts of the tables, with their plots."""
+def _sections(folder: Path, tables: Mapping[str, pd.DataFrame]) -> Iterator[str]:
+    """Headings, plots and texts of the tables."""
     if "ablations" in tables:
-        plot_ablations(folder / "ablations.csv", folder / "ablations.png")
-        yield "Ablations", f"![Ablations](ablations.png)\n\n{ablations_section(folder, failures(folder))}"
+        yield "## Ablations"
+        yield _picture(plot_ablations(tables["ablations"]), folder / "ablations.png", "Ablations")
+        yield ablations_section(tables["ablations"])
     if "errors" in tables:
-        yield "Errors", f"{errors_section(folder)}\n\n{CASES}"
-        picture = _picture(plot_exits, folder / "exits.csv", "exits.png", "Words that left")
-        yield "Entity words that left", f"{picture}{exits_section(folder)}"
-    if (folder / "cases.md").is_file():
-        (folder / "cases.html").write_text(page((folder / "cases.md").read_text(), folder))
+        yield from ("## Errors", errors_section(tables["errors"], tables["confusion"]), CASES)
+        yield "## Early exits of entity words"
+        if not tables["exits"].empty:
+            yield _picture(plots.plot_exits(tables["exits"]), folder / "exits.png", "Words that exit early")
+        yield exits_section(tables["exits"])
+    if (folder / "cases.json").is_file():
+        cases = cases_page(json.loads((folder / "cases.json").read_text()))
+        (folder / "cases.md").write_text(cases)
+        (folder / "cases.html").write_text(page(cases, folder))
     if "subgroups" in tables:
-        picture = _picture(plot_groups, folder / "subgroups.csv", "groups.png", "F1 by group")
-        yield "Groups", f"{picture}{groups_section(folder)}"
+        yield "## Groups"
+        if not tables["subgroups"].empty:
+            yield _picture(plots.plot_groups(tables["subgroups"]), folder / "groups.png", "F1 by group")
+        yield groups_section(tables["subgroups"], tables["gaps"])
     if "cost" in tables:
-        plot_speed_by_length(folder / "cost.csv", folder / "speed.png")
-        yield "Cost", f"![Speed-up by length](speed.png)\n\n{cost_tables(pd.read_csv(folder / 'cost.csv'))}"
+        yield "## Cost"
+        figure = plots.plot_speed_by_length(tables["cost"], tables["results"])
+        yield _picture(figure, folder / "speed.png", "Speed-up by length")
+        yield cost_section(tables["cost"])
 
 
-def _picture(plot: Callable[[Path, Path], None], table: Path, file: str, title: str) -> str:
-    """Draws a table beside it and gives the picture in Markdown; nothing for an empty table."""
-    if pd.read_csv(table).empty:
-        return ""
-    plot(table, table.with_name(file))
-    return f"![{title}]({file})\n\n"
+def _picture(figure: Figure, file: Path, title: str) -> str:
+    _save(figure, file)
+    return f"![{title}]({file.name})"
 
 
-def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows with nothing for an empty text."""
-    if "point" in table:
-        table = table.assign(point=table["point"].astype(object).fillna(""))
-    return [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
+def _save(figure: Figure, file: Path) -> None:
+    figure.savefig(file, dpi=130)

@@ -6,9 +6,10 @@ from engine.data.corpora import load_corpus
 from engine.errors import InputError
 from engine.pruning.recovery import TRIGGERS
 from engine.tagger import Engine
-from eval.ablations import LAMBDAS, Sweep, ablate, failures, main, settings, sweeps
-from eval.render.analysis_markdown import ablations_section
-from eval.render.analysis_plots import plot_ablations
+from eval.ablations import main
+from eval.measure.ablations import LAMBDAS, Sweep, ablate, settings, sweeps
+from eval.render.ablations import ablations_section, failures, plot_ablations
+from eval.render.files import read_table
 from eval.report import SAMPLE
 
 
@@ -39,8 +40,8 @@ def select(rows, knob, strategy):
 def test_every_knob_is_swept_and_every_default_is_among_its_values(ablated):
     engine, rows, _ = ablated
     assert {row["knob"] for row in rows} == {
-        "lambda", "min_keep_ratio", "gates", "neighbours", "context", "recovery", "recovery_limit", "controller",
-        "weights",
+        "lambda", "min_keep_ratio", "gates", "neighbours", "context", "min_exit_ratio", "recovery", "recovery_limit",
+        "controller", "weights",
     }  # fmt: skip
     assert {row["strategy"] for row in rows} == {"rule", "entropy", "entropy+recovery"}
     for sweep in sweeps(engine):
@@ -56,13 +57,14 @@ def test_every_value_is_compared_with_the_default_of_its_sweep(ablated):
     _, rows, _ = ablated
     for row in rows:
         if row["is_default"]:
-            assert [row[f"default_{key}"] for key in ("difference", "low", "high", "beyond_chance")] == [0, 0, 0, False]
+            assert [row[f"default_{key}"] for key in ("difference", "low", "high", "significant")] == [0, 0, 0, False]
     of = select(rows, "recovery", "entropy")
     for name in ("any", *TRIGGERS):
         assert of[name]["default_difference"] == pytest.approx(of[name]["f1"] - of["off"]["f1"])
         assert of[name]["default_low"] <= of[name]["default_high"]
     of = select(rows, "weights", "rule")
-    assert of["not"]["default_difference"] == pytest.approx(of["not"]["f1"] - of["trained for pruning"]["f1"])
+    trained, plain = of["trained for pruning"], of["not trained for pruning"]
+    assert plain["default_difference"] == pytest.approx(plain["f1"] - trained["f1"])
 
 
 def test_more_lambda_keeps_less_and_a_larger_floor_keeps_more(ablated):
@@ -86,18 +88,18 @@ def test_recovery_and_its_limit_count_the_words_that_came_back(ablated):
 def test_other_weights_are_measured_against_their_own_dense(ablated):
     _, rows, _ = ablated
     of = select(rows, "weights", "rule")
-    assert of["not"]["weights"] != of["trained for pruning"]["weights"]
-    assert of["not"]["effect"]
-    assert len({row["dense_f1"] for row in rows if row["weights"] == of["not"]["weights"]}) == 1
+    assert of["not trained for pruning"]["weights"] != of["trained for pruning"]["weights"]
+    assert of["not trained for pruning"]["effect"]
+    assert len({row["dense_f1"] for row in rows if row["weights"] == of["not trained for pruning"]["weights"]}) == 1
 
 
 def made(knob, *values, effect=True, kept=None):
     kept = kept or [0.9 - 0.1 * index for index in range(len(values))]
-    return [
+    return pd.DataFrame(
         {"knob": knob, "strategy": "rule", "value": value, "is_default": not index, "effect": effect and bool(index),
          "token_layers_kept": share}
         for index, (value, share) in enumerate(zip(values, kept, strict=True))
-    ]  # fmt: skip
+    )  # fmt: skip
 
 
 def test_a_lambda_that_does_not_prune_more_fails_by_name():
@@ -111,7 +113,7 @@ def test_a_knob_without_effect_fails_by_name():
     (failure,) = failures(made("neighbours", "0", "1", "2", effect=False))
     assert failure.startswith("neighbours of rule: expected an effect on predictions, cost or trace, got none")
     rows = made("recovery", "off", "confidence", "any")
-    rows[1]["effect"] = False
+    rows.loc[1, "effect"] = False
     assert failures(rows) == ["recovery of rule: expected an effect of trigger confidence, got none"]
 
 
@@ -123,7 +125,7 @@ def test_the_command_writes_everything_and_ends_with_status_1_where_a_knob_is_de
         same = engine.strategy("rule", received=0.25000001)
         return [Sweep("received", "rule", rule, {"a quarter": rule, "as much": same})]
 
-    monkeypatch.setattr("eval.ablations.sweeps", dead)
+    monkeypatch.setattr("eval.measure.ablations.sweeps", dead)
     options = ["--model", str(model_folder), "--corpus", str(SAMPLE), "--limit", "2", "--out", str(tmp_path)]
     assert main(options) == 1
     assert "received of rule: expected an effect" in capsys.readouterr().err
@@ -141,13 +143,15 @@ def test_bad_input_ends_with_status_2(model_folder, tmp_path, capsys):
 
 def test_table_and_plot_come_from_the_file_alone(ablated):
     _, rows, out = ablated
-    plot_ablations(out / "ablations.csv", out / "ablations.png")
-    assert (out / "ablations.png").read_bytes().startswith(b"\x89PNG")
-    text = ablations_section(out, ["λ of rule: expected …"])
+    table = read_table(out, "ablations")
+    titles = [axis.get_title() for axis in plot_ablations(table).axes if axis.get_title()]
+    assert titles == list(dict.fromkeys(row["knob"] for row in rows))
+    table.loc[table["knob"] == "lambda", "token_layers_kept"] = 0.5
+    text = ablations_section(table)
     assert text.startswith("> **Failed**: λ of rule")
     assert sum(line.startswith("| ") for line in text.splitlines()) == len(rows) + 2
     assert "| recovery | entropy | off (default) |" in text
-    assert "| against dense, points [95 %] | against default, points [95 %] |" in text
+    assert "| F1 against dense, points [95 %] | F1 against default, points [95 %] |" in text
 
 
 def test_weights_that_cannot_run_them_are_refused(engine, plain_folder):

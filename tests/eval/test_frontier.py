@@ -9,7 +9,7 @@ POINTS = st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1, m
 
 @given(POINTS)
 def test_the_frontier_is_what_nothing_beats(points):
-    table = pd.DataFrame(points, columns=["promised_speedup", "f1_drop_points"])
+    table = pd.DataFrame(points, columns=["theoretical_speedup", "f1_drop_points"])
     found = list(pareto(table).itertuples(index=False, name=None))
     assert found == sorted({p for p in points if not any(q != p and q[0] >= p[0] and q[1] <= p[1] for q in points)})
 
@@ -17,8 +17,8 @@ def test_the_frontier_is_what_nothing_beats(points):
 def test_frontiers_of_two_files_are_plotted_and_summed_up(tmp_path, capsys):
     rows = [("entropy", 2.0, 0.05), ("entropy", 3.0, 0.9), ("rule", 9.0, 0.0)]
     for name, factor in (("before", 1), ("after", 1.5)):
-        table = pd.DataFrame(rows, columns=["strategy", "promised_speedup", "f1_drop_points"])
-        table["promised_speedup"] *= factor
+        table = pd.DataFrame(rows, columns=["strategy", "theoretical_speedup", "f1_drop_points"])
+        table["theoretical_speedup"] *= factor
         table.to_csv(tmp_path / f"{name}.csv", index=False)
     files = [f"{name}={tmp_path / name}.csv" for name in ("before", "after")]
     assert main([*files, "--out", str(tmp_path / "plot.png")]) == 0
@@ -27,7 +27,7 @@ def test_frontiers_of_two_files_are_plotted_and_summed_up(tmp_path, capsys):
 
 
 def test_wrong_files_are_named(tmp_path, capsys):
-    (tmp_path / "file.csv").write_text("strategy,promised_speedup,f1_drop_points\nrule,1,0\n")
+    (tmp_path / "file.csv").write_text("strategy,theoretical_speedup,f1_drop_points\nrule,1,0\n")
     for argument, message in (
         ("file.csv", "expected NAME=FILE"),
         (f"a={tmp_path / 'none.csv'}", "expected a frontier.csv"),

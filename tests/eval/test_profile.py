@@ -1,7 +1,8 @@
 import pandas as pd
 import pytest
 
-from eval.profile import COMPONENTS, main, profile
+from eval.measure.components import COMPONENTS, profile
+from eval.profile import main
 from eval.report import SAMPLE
 from tests.conftest import TEXT
 

@@ -12,7 +12,8 @@ from engine.pruning.forward import forward
 from engine.pruning.recovery import TRIGGERS, Recovery
 from engine.pruning.strategy import Strategy
 from engine.training.recovery import main as choose_recovery
-from eval.recovery import RandomRecovery, main
+from eval.measure.recovery import RandomRecovery
+from eval.recovery import main
 from eval.report import SAMPLE
 from tests.conftest import TEXT
 
@@ -62,7 +63,7 @@ def test_settings_are_chosen_stored_and_reported(folder, small, tmp_path, capsys
     page = (tmp_path / "recovery.md").read_text()
     assert page.count("(stored)") == 1
     assert all(f"{f1:.4f} (" in page for f1 in table["f1_with"])
-    assert (table["words_back"] >= 0).all()
+    assert (table["recovered_words"] >= 0).all()
     fired = table[table["documents_fired"] > 0]
     assert (fired["multiply_adds_share"] > 0).all()
     assert (table["documents_fired"] <= table.set_index("trigger")["documents_fired"]["any"]).all()

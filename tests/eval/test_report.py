@@ -10,10 +10,10 @@ from engine.errors import InputError
 from eval.report import SAMPLE, main
 
 COLUMNS = (
-    "corpus split documents strategy point batch_size f1 precision recall f1_chemical f1_disease f1_seqeval "
-    "unscored_predictions latency_ms_median latency_ms_p95 encoder_ms_median tokens_per_s speedup_vs_dense "
-    "promised_speedup token_layers_kept token_reduction gmacs_per_document device dtype threads seed torch "
-    "transformers commit"
+    "corpus split documents strategy kind family replays prunes point batch_size f1 precision recall f1_chemical "
+    "f1_disease f1_seqeval unscored_predictions latency_ms_median latency_ms_p95 encoder_ms_median tokens_per_s "
+    "speedup_vs_dense theoretical_speedup token_layers_kept token_reduction gmacs_per_document device dtype threads "
+    "seed torch transformers commit"
 )
 STRATEGIES = "hf,entropy,rule,random,random@rule,truncate-1"
 GATES = ("--set", "entropy.gates=1,2", "--set", "entropy.max_entropy=0.4", "--set", "entropy.exit_entities=true")
@@ -26,7 +26,8 @@ def run(*options: str) -> int:
 @pytest.fixture(scope="module")
 def results(tmp_path_factory, model_folder):
     out = tmp_path_factory.mktemp("results")
-    status = run("--model", str(model_folder), "--limit", "6", "--strategies", STRATEGIES, *GATES, "--out", str(out))
+    options = ("--model", str(model_folder), "--limit", "6", "--batch-size", "1,32", "--out", str(out))
+    status = run(*options, "--strategies", STRATEGIES, *GATES)
     assert status == 0
     return out, pd.read_csv(out / "results.csv")
 
@@ -47,7 +48,7 @@ def test_dense_is_the_reference_and_hf_finds_the_same(results):
     _, table = results
     for size in (1, 32):
         dense, hf = row(table, "dense", size), row(table, "hf", size)
-        assert dense["speedup_vs_dense"] == dense["promised_speedup"] == dense["token_layers_kept"] == 1
+        assert dense["speedup_vs_dense"] == dense["theoretical_speedup"] == dense["token_layers_kept"] == 1
         assert dense["token_reduction"] == 0
         assert (hf["f1"], hf["f1_seqeval"]) == (dense["f1"], dense["f1_seqeval"])
 
@@ -55,7 +56,7 @@ def test_dense_is_the_reference_and_hf_finds_the_same(results):
 def test_pruning_costs_less_and_random_as_much_as_what_it_replays(results):
     _, table = results
     entropy, random = row(table, "entropy"), row(table, "random")
-    assert entropy["token_layers_kept"] < 1 < entropy["promised_speedup"]
+    assert entropy["token_layers_kept"] < 1 < entropy["theoretical_speedup"]
     assert random["token_layers_kept"] == pytest.approx(entropy["token_layers_kept"], abs=0.1)
     rule, replay = row(table, "rule"), row(table, "random@rule")
     assert replay["token_layers_kept"] == pytest.approx(rule["token_layers_kept"], abs=0.1)
@@ -66,6 +67,33 @@ def test_batch_size_does_not_change_what_is_found(results):
     _, table = results
     for name in ("dense", "entropy", "rule", "random"):
         assert row(table, name, 1)["f1"] == row(table, name, 32)["f1"]
+
+
+def test_every_row_says_what_its_strategy_is(results):
+    _, table = results
+    rows = table[table["batch_size"] == 1].fillna("")
+    assert rows[["strategy", "kind", "family", "replays", "prunes"]].to_numpy().tolist() == [
+        ["dense", "dense", "dense", "", False],
+        ["hf", "hf", "hf", "", False],
+        ["entropy", "entropy", "entropy", "", True],
+        ["rule", "rule", "rule", "", True],
+        ["random", "random", "random@entropy", "entropy", False],
+        ["random@rule", "random", "random@rule", "rule", False],
+        ["truncate-1", "truncate", "truncate", "", False],
+    ]
+
+
+def test_the_sample_is_measured_with_few_strategies_at_batch_size_1_unless_asked_otherwise(model_folder, tmp_path):
+    assert run("--model", str(model_folder), "--limit", "1", "--out", str(tmp_path)) == 0
+    table = pd.read_csv(tmp_path / "results.csv")
+    assert table["strategy"].tolist() == ["dense", "hf", "entropy", "random", "truncate-1"]
+    assert set(table["batch_size"]) == {1}
+
+
+def test_the_old_name_of_an_option_ends_with_status_2_and_names_the_new_one(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        run("--rivals", "onnx")
+    assert "--rivals is called --baselines now" in capsys.readouterr().err
 
 
 def test_other_models_run_densely_beside_the_strategies(model_folder, plain_folder, tmp_path):
@@ -83,11 +111,14 @@ def test_no_two_things_that_are_measured_may_share_a_name(model_folder, tmp_path
     for clash, name in (
         (("--strategies", "truncate-1", "--others", f"truncate-1={model_folder}"), "truncate-1"),
         (("--strategies", "random", "--others", f"random#2={model_folder}"), "random#2"),
-        (("--strategies", "hf", "--rivals", "hf-pipeline", "--others", f"hf-pipeline={model_folder}"), "hf-pipeline"),
-        (("--rivals", "hf-pipeline,hf-pipeline"), "hf-pipeline"),
+        (
+            ("--strategies", "hf", "--baselines", "hf-pipeline", "--others", f"hf-pipeline={model_folder}"),
+            "hf-pipeline",
+        ),
+        (("--baselines", "hf-pipeline,hf-pipeline"), "hf-pipeline"),
     ):
         assert run(*options, *clash) == 2
-        assert f"expected different names of strategies, rivals and other models, got '{name}' twice" in (
+        assert f"expected different names of strategies, baselines and other models, got '{name}' twice" in (
             capsys.readouterr().err
         )
     assert not (tmp_path / "run.jsonl").exists()
@@ -156,13 +187,14 @@ def test_words_and_lists_are_settings_and_recovery_costs_what_it_computes(model_
     plain, recovering = (row(table, name, 4) for name in strategies.split(","))
     assert plain["token_layers_kept"] < recovering["token_layers_kept"]
     text = (tmp_path / "report.md").read_text()
-    assert '"context": "freeze", "recovery": {"trigger": "confidence"' in text
+    assert '"context": "freeze", "min_exit_ratio": 0.1, "controller": {"kind": "entropy", ' in text
+    assert '"recovery": {"trigger": "confidence", "min_confidence": 1, ' in text
 
 
 def test_the_report_says_what_it_is_and_shows_every_row(results):
     out, table = results
     text = (out / "report.md").read_text()
-    assert "**not a benchmark**" in text
+    assert "not a benchmark" in text
     assert "python -m eval.report --model" in text
     for name in table["strategy"]:
         assert f"| {name} " in text
@@ -176,27 +208,28 @@ def test_the_report_says_what_it_is_and_shows_every_row(results):
     )
 
 
-def test_the_report_has_all_parts_and_opens_with_three_sentences(results):
+def test_the_report_has_all_parts_and_opens_with_a_summary(results):
     out, _ = results
     text = (out / "report.md").read_text()
     headings = [line[3:] for line in text.splitlines() if line.startswith("## ")]
-    expected = "Frontier, Results, Errors, Entity words that left, Groups, Cost, How this was measured"
+    expected = "Frontier, Results, Errors, Early exits of entity words, Groups, Cost, How this was measured"
     assert headings == expected.split(", ")
-    opening = text.partition("\n\n## Frontier")[0].rpartition("\n\n")[2]
-    assert opening.startswith("Within 0.3 points of dense")
-    assert opening.count(" batch 1") >= 3, "every sentence says where it holds"
+    *_, sentences, rows = text.partition("\n\n## Frontier")[0].split("\n\n")
+    assert "batch size 1" in sentences
+    assert rows.splitlines()[2].startswith("| reference | dense |")
+    assert 3 <= len(rows.splitlines()) - 2 <= 5
     assert "cases.html" in text
     assert (out / "cases.html").is_file()
 
 
-def test_rivals_run_in_the_same_loop_and_predictions_are_written(model_folder, tmp_path, monkeypatch):
+def test_baselines_run_in_the_same_loop_and_predictions_are_written(model_folder, tmp_path, monkeypatch):
     options = ("--model", str(model_folder), "--limit", "5", "--batch-size", "1", "--strategies", "entropy", *GATES)
-    more = ("--rivals", "hf-pipeline", "--predictions", str(tmp_path / "found"), "--format", "jsonl")
+    more = ("--baselines", "hf-pipeline", "--predictions", str(tmp_path / "found"), "--format", "jsonl")
     assert run(*options, *more, "--out", str(tmp_path / "out")) == 0
     table = pd.read_csv(tmp_path / "out" / "results.csv")
-    rival, dense = row(table, "hf-pipeline"), row(table, "dense")
-    assert rival["f1"] == dense["f1"], "the same weights, words and decoding"
-    assert pd.isna(rival["gmacs_per_document"])
+    baseline, dense = row(table, "hf-pipeline"), row(table, "dense")
+    assert baseline["f1"] == dense["f1"], "the same weights, words and decoding"
+    assert pd.isna(baseline["gmacs_per_document"])
     intervals = pd.read_csv(tmp_path / "out" / "intervals.csv")
     assert {("hf-pipeline", "dense"), ("entropy", "hf-pipeline")} <= set(
         zip(intervals["strategy"], intervals["against"], strict=True)
@@ -206,8 +239,8 @@ def test_rivals_run_in_the_same_loop_and_predictions_are_written(model_folder, t
         return json.loads((tmp_path / "out" / "results.json").read_text())["about"]["settings"]
 
     stated = settings()
-    assert "of one, 4, 16 windows the quickest" in stated.partition("hf-pipeline: ")[2]
-    monkeypatch.setattr("eval.measure.tuning.quickest", None)
+    assert "of one, 4, 16 windows the fastest" in stated["hf-pipeline"]["at a time"]
+    monkeypatch.setattr("eval.measure.tuning.fastest", None)
     assert run(*options, *more, "--out", str(tmp_path / "out")) == 0, "and kept by a run that goes on"
     assert settings() == stated
     found = {path.stem: list(read_documents(path)) for path in (tmp_path / "found").iterdir()}
@@ -239,7 +272,7 @@ def test_ablations_show_weights_that_were_not_trained_for_pruning(model_folder, 
     assert run(*options, *more) == 2
     assert "expected --ablations beside --plain-model" in capsys.readouterr().err
     run(*options, *more, "--ablations")
-    assert "| weights | entropy | not | " in (tmp_path / "report.md").read_text()
+    assert "| weights | entropy | not trained for pruning | " in (tmp_path / "report.md").read_text()
 
 
 def test_ablations_of_weights_without_gates_are_refused_before_anything_is_timed(
@@ -256,7 +289,7 @@ def test_a_training_split_that_is_not_to_be_had_is_noted_before_anything_is_time
         assert not (tmp_path / "run.jsonl").exists()
         raise InputError("expected train of it, got none; download it:\n  places")
 
-    monkeypatch.setattr("eval.analysis.run.training_documents", missing)
+    monkeypatch.setattr("eval.measure.analyses.training_documents", missing)
     options = ("--model", str(model_folder), "--limit", "1", "--batch-size", "1", "--strategies", "dense")
     assert run(*options, "--out", str(tmp_path)) == 0
     text = (tmp_path / "report.md").read_text()
@@ -315,12 +348,12 @@ def test_a_broken_corpus_ends_with_status_2_and_skip_bad_evaluates_the_rest(mode
         (("--limit", "0"), "expected --limit 1 or more"),
         (("--threads", "0"), "expected --threads 1 or more"),
         (("--strategies", "magic"), "expected a strategy out of"),
-        (("--strategies", "dense", "--lambda", "1"), "got some for 'rule'"),
-        (("--strategies", "dense", "--min-keep-ratio", "0.5"), "got some for 'rule'"),
+        (("--strategies", "dense", "--lambda", "1"), "got some of 'rule'"),
+        (("--strategies", "dense", "--min-keep-ratio", "0.5"), "got some of 'rule'"),
         (("--types", "Chemical,Chem"), "expected types of the gold or the model, got ['Chem']"),
         (("--set", "entropy.max_entropy=null"), "expected a number, true, false"),
         (("--set", "entropy.neighbours"), "expected --set STRATEGY.KNOB=VALUE"),
-        (("--set", "dense.gates=1"), "got some for 'dense'"),
+        (("--set", "dense.gates=1"), "got some of 'dense'"),
         (("--set", "entropy.neighbours=two"), "expected neighbours as a whole number"),
         (("--set", "entropy.gates=two"), "expected a number, true, false"),
         (("--set", "entropy.context=cloud"), "expected a context out of"),

@@ -47,6 +47,11 @@ def encoder_class(config: Any) -> Callable[[Any], Encoder]:
     return cast(Callable[[Any], Encoder], family)
 
 
+def shorten(config: Any, layers: int) -> None:
+    """Leaves a configuration of a supported family its first ``layers`` alone."""
+    ENCODERS[config.model_type].shorten(config, layers)
+
+
 def encoder_from_huggingface(model: PreTrainedModel) -> Encoder:
     """The packed-row encoder with the weights of a Hugging Face model, for token classification or without a head."""
     config: Any = model.config
@@ -55,4 +60,4 @@ def encoder_from_huggingface(model: PreTrainedModel) -> Encoder:
     return encoder
 
 
-__all__ = ["ENCODERS", "Encoder", "encoder_class", "encoder_from_huggingface"]
+__all__ = ["ENCODERS", "Encoder", "encoder_class", "encoder_from_huggingface", "shorten"]

@@ -66,6 +66,11 @@ class Encoder(nn.Module):
         """Raises an `InputError` where a setting of the configuration is not supported."""
         require(config, cls.settings)
 
+    @classmethod
+    def shorten(cls, config: Any, layers: int) -> None:
+        """Leaves a configuration its first layers alone."""
+        config.num_hidden_layers = layers
+
     def embed(self, batch: RaggedBatch) -> Tensor:
         """Hidden states ``(rows, hidden)`` before layer 1."""
         raise NotImplementedError

@@ -56,10 +56,7 @@ class ModernBertEncoder(Encoder):
         self.kinds: list[str] = config.layer_types
         self.reach = config.sliding_window
         size = config.hidden_size
-        steps = torch.arange(0, size // self.num_heads, 2) / (size // self.num_heads)
-        for kind in set(self.kinds):
-            theta = config.rope_parameters[kind]["rope_theta"]
-            self.register_buffer(f"{kind}_frequencies", 1 / theta**steps, persistent=False)
+        self.thetas: dict[str, float] = {kind: config.rope_parameters[kind]["rope_theta"] for kind in set(self.kinds)}
         norm = partial(nn.LayerNorm, size, eps=config.norm_eps, bias=config.norm_bias)
         self.word_embeddings = nn.Embedding(config.vocab_size, size)
         self.embedding_norm = norm()
@@ -74,6 +71,12 @@ class ModernBertEncoder(Encoder):
         """Positions must turn as they are, not stretched."""
         for rope in config.rope_parameters.values():
             require(SimpleNamespace(**rope, model_type=config.model_type), ROPE_SETTINGS)
+
+    @classmethod
+    def shorten(cls, config: Any, layers: int) -> None:
+        """Each layer has a kind."""
+        super().shorten(config, layers)
+        config.layer_types = config.layer_types[:layers]
 
     def embed(self, batch: RaggedBatch) -> Tensor:
         """Hidden states ``(rows, hidden)`` before layer 1."""
@@ -109,12 +112,13 @@ class ModernBertEncoder(Encoder):
         return self.hidden_size**2 if number == self.num_layers else 0
 
     def _turned(self, kind: str, batch: RaggedBatch, query: Tensor, key: Tensor) -> tuple[Tensor, Tensor]:
+        size = self.hidden_size // self.num_heads
+        # In float32 whatever the weights are: bfloat16 cannot tell far positions apart.
+        frequencies = self.thetas[kind] ** -(torch.arange(0, size, 2, device=query.device) / size)
+
         def angles(position: Tensor, rows: int) -> tuple[Tensor, Tensor]:
             """Cosines and sines ``(rows, 1, head size / 2)``; rows that rounding added stand at 0."""
-            angle = (
-                F.pad(position, (0, rows - len(position)))[:, None, None]
-                * self.get_buffer(f"{kind}_frequencies").float()
-            )
+            angle = F.pad(position, (0, rows - len(position)))[:, None, None] * frequencies
             return angle.cos(), angle.sin()
 
         def both() -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:

@@ -13,6 +13,7 @@ import torch
 from demo.tabs.export import as_command, as_python, trace_json
 from engine import Engine
 from engine.checkpoint import SHIPPED
+from engine.model.precision import Precision
 from engine.tag import main
 
 HOSTILE = "<img src=x onerror=alert(1)> ${1+1} {{7*7}} delirium"
@@ -61,7 +62,7 @@ def test_the_command_runs_what_the_page_shows(
 def test_what_is_loaded_is_given_as_it_was_but_for_defaults(engine: Engine) -> None:
     def loaded(source: str, dtype: str = "float32", device: str = "cpu") -> tuple[str, str]:
         other = copy(engine)
-        other.source, other.dtype, other.device = source, dtype, torch.device(device)
+        other.source, other.precision, other.device = source, Precision(dtype), torch.device(device)
         python = next(line for line in as_python(other, [], None).splitlines() if line.startswith("engine = "))
         return python, as_command(other, [engine.strategy("dense")], None).strip()
 

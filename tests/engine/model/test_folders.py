@@ -1,5 +1,7 @@
 """A folder of any family: saved, loaded by Hugging Face alone, and tagged with, beyond the encoder's limit too."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -7,10 +9,13 @@ from transformers import AutoModelForTokenClassification
 
 from engine import InputError, load_engine
 from engine.checkpoint import load_weights, save_weights
+from engine.model.packing import RaggedBatch
 from engine.pruning.controllers import EntropyController, RuleController
 from engine.pruning.strategy import Strategy
+from engine.training.finetune import new_model
 from tests.conftest import TEXT
-from tests.engine.model.families import FAMILIES, gated, huggingface, tiny, tokenizer_of
+from tests.engine.model.families import FAMILIES, LABELS, gated, huggingface, tiny, tokenizer_of
+from tests.engine.model.test_packing import window
 
 every_family = pytest.mark.parametrize("family", FAMILIES)
 TEXTS = (TEXT, "Nausea.", "語 α-tocopherol \x00 naïve 😀 Ωmega", TEXT * 6, "")
@@ -91,3 +96,32 @@ def test_a_configuration_that_is_not_supported_is_refused_before_its_weights_are
     tiny("deberta-v2", conv_kernel_size=3).save_pretrained(tmp_path)
     with pytest.raises(InputError, match="expected a 'deberta-v2' encoder with conv_kernel_size = 0, got 3"):
         load_engine(tmp_path)
+
+
+@every_family
+def test_the_first_layers_of_a_base_model_become_a_model_with_gates(family, tmp_path):
+    tokenizer = tokenizer_of(family)
+    reference = huggingface(tiny(family, len(tokenizer), pad_token_id=tokenizer.pad_token_id)).base_model
+    reference.save_pretrained(tmp_path / "base")
+    save_weights(tmp_path / "model", new_model(str(tmp_path / "base"), LABELS, 0.1, 2), tokenizer)
+    model = load_weights(tmp_path / "model").model
+    assert list(model.heads) == ["1", "2"]
+    batch = RaggedBatch.from_windows([window([1, 2, 3])])
+    with torch.no_grad():
+        hidden = model.encoder.embed(batch)
+        for number in (1, 2):
+            hidden = model.encoder.layer(number, hidden, batch).hidden
+        ids = torch.from_numpy(batch.input_ids)[None]
+        expected = reference(input_ids=ids, output_hidden_states=True).hidden_states[2][0]
+    torch.testing.assert_close(hidden, expected, atol=0.02, rtol=0.01)  # saved in half precision
+
+
+def test_code_in_a_checkpoint_is_never_run(tmp_path):
+    config = tiny("roberta")
+    config.auto_map = dict.fromkeys(("AutoConfig", "AutoModelForTokenClassification", "AutoTokenizer"), "own.Own")
+    (tmp_path / "own.py").write_text("raise SystemExit('this ran')")
+    for model_type in ("roberta", "own"):
+        written = config.to_dict() | {"model_type": model_type}
+        (tmp_path / "config.json").write_text(json.dumps(written))
+        with pytest.raises(InputError):
+            load_engine(tmp_path)

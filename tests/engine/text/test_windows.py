@@ -1,11 +1,15 @@
+from copy import deepcopy
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.errors import InputError
 from engine.text.windows import WordPieces, load_tokenizer
 from engine.text.words import split_words
 from tests.conftest import write_vocabulary
+from tests.engine.model.families import FAMILIES, tokenizer_of
 
 WORDS = st.lists(
     st.sampled_from(["a", "and", "famotidine", "hypotension", "x1y2z3", "\x00", "\u200b", "語", "ß"]), max_size=60
@@ -96,3 +100,53 @@ def test_an_uncased_vocabulary_without_settings_lower_cases(tmp_path):
     write_vocabulary(tmp_path, config=False)
     (tmp_path / "config.json").write_text('{"model_type": "bert"}')
     assert load_tokenizer(tmp_path).tokenize("Nausea") == ["nausea"]
+
+
+every_family = pytest.mark.parametrize("family", FAMILIES)
+
+
+@every_family
+@given(words=st.lists(st.text(min_size=1), min_size=1, max_size=20))
+def test_every_word_has_a_piece_in_every_kind_of_tokenizer(family, words):
+    ids, word = WordPieces(tokenizer_of(family), max_rows=32).pieces(words)
+    assert len(ids) == len(word)
+    assert sorted(set(word.tolist())) == list(range(len(words)))
+
+
+@every_family
+def test_pieces_are_those_that_hugging_face_gives_words_with_a_blank_before_each(family):
+    tokenizer = tokenizer_of(family)
+    words = ["Famotidine", "-", "associated", "20", "α", "語", "mg", "naïve"]
+    ids, word = WordPieces(tokenizer, max_rows=100).pieces(words)
+    expected = [tokenizer(" " + one, add_special_tokens=False)["input_ids"] for one in words]
+    assert ids.tolist() == [piece for pieces in expected for piece in pieces]
+    assert word.tolist() == [index for index, pieces in enumerate(expected) for _ in pieces]
+    if tokenizer.convert_ids_to_tokens(expected[2])[0][0] in "Ġ▁":
+        assert ids.tolist() == tokenizer(" ".join(["", *words]), add_special_tokens=False)["input_ids"]
+
+
+@every_family
+def test_a_window_begins_and_ends_as_the_tokenizer_says(family):
+    tokenizer = tokenizer_of(family)
+    (window,) = WordPieces(tokenizer, max_rows=100).windows(["nausea"])
+    assert window.input_ids.tolist() == tokenizer(" nausea")["input_ids"]
+    assert window.word.tolist() == [-1, *[0] * (len(window.word) - 2), -1]
+
+
+def test_begin_and_end_of_a_sequence_stand_in_for_cls_and_sep():
+    tokenizer = deepcopy(tokenizer_of("modernbert"))
+    begin, end = tokenizer.cls_token, tokenizer.sep_token
+    tokenizer.cls_token = tokenizer.sep_token = None
+    with pytest.raises(InputError, match="expected a tokenizer with a cls_token or bos_token, got TokenizersBackend"):
+        WordPieces(tokenizer, max_rows=100)
+    tokenizer.bos_token, tokenizer.eos_token = begin, end
+    pieces = WordPieces(tokenizer, max_rows=100)
+    assert (pieces.cls_id, pieces.sep_id) == (0, 2)
+
+
+def test_a_tokenizer_that_is_not_fast_is_refused(tmp_path, monkeypatch):
+    write_vocabulary(tmp_path)
+    (tmp_path / "config.json").write_text('{"model_type": "bert"}')
+    monkeypatch.setattr("transformers.TokenizersBackend.is_fast", False)
+    with pytest.raises(InputError, match=r"expected a fast tokenizer .*, got BertTokenizer; add a tokenizer\.json"):
+        load_tokenizer(tmp_path)

@@ -9,12 +9,12 @@ from engine.text.documents import Entity
 from engine.text.scoring import Counts, count_documents
 from eval.analysis.comparison import Compared
 from eval.analysis.errors import Errors, align, changes
-from eval.analysis.exits import FATES, Exits
+from eval.analysis.exits import Exits
+from eval.measure.analyses import run_of
 from eval.report import SAMPLE
-from tests.eval.analysis.analysis_cases import DENSE, RECOVERING, TEXT, TYPES, HandMade, compared, entity
+from eval.schema import FATES
+from tests.eval.analysis.analysis_cases import DENSE, DRUG, FAILURE, RECOVERING, TEXT, TYPES, compared, entity, made
 
-FAILURE = entity("Renal failure", "Disease")
-DRUG = entity("cisplatin", "Chemical")
 RENAL, LONE, LONGER = (entity(text, "Disease") for text in ("Renal", "failure", "Renal failure followed"))
 MISTYPED = entity("Renal failure", "Chemical")
 
@@ -89,21 +89,21 @@ def test_how_pruning_causes_an_error(own, fates, outcome, how):
     assert (change.part, change.outcome, change.how) == ("caused", outcome, how)
 
 
-def test_where_words_could_have_come_back_recovery_missed_them():
+def test_where_recovery_could_have_helped_the_words_are_not_recovered():
     (change,) = changes(compared([FAILURE], [FAILURE], [], RECOVERING, LEFT))
-    assert change.how == "recovery missed"
+    assert change.how == "not recovered"
     (change,) = changes(compared([FAILURE], [FAILURE], [], RECOVERING, BACK))
     assert change.how == "context lost"
 
 
 def test_pruning_cures_at_the_gate_or_by_less_context():
     (change,) = changes(compared([FAILURE], [], [FAILURE], fates=LEFT))
-    assert (change.part, change.outcome, change.how) == ("cured", "missed", "right at the gate")
+    assert (change.part, change.outcome, change.how) == ("fixed", "missed", "right at the gate")
     (change,) = changes(compared([FAILURE], [FAILURE, DRUG], [FAILURE]))
-    assert (change.part, change.outcome, change.how) == ("cured", "spurious", "less context")
+    assert (change.part, change.outcome, change.how) == ("fixed", "spurious", "less context")
 
 
-def test_an_error_that_only_changed_is_neither_caused_nor_cured():
+def test_an_error_that_only_changed_is_neither_caused_nor_fixed():
     assert not list(changes(compared([FAILURE], [], [LONE], fates=LEFT)))
     false = (entity("high doses", "Chemical"), entity("doses", "Chemical"))
     assert not list(changes(compared([], [false[0]], [false[1]], fates=LEFT)))
@@ -120,13 +120,14 @@ def run(engine):
         engine.strategy("entropy+recovery", **knobs, min_confidence=1.0, recovery_limit=5),
     ]
     errors, exits, counts = Errors(), Exits(), {}
-    dense = engine.tag_batch(texts, "dense")
+    dense = []
     for strategy in strategies:
-        results = dense if strategy.name == "dense" else engine.tag_batch(texts, strategy)
-        found = [result.entities for result in results]
+        runs = [run_of(result) for result in engine.tag_batch(texts, strategy)]
+        dense = dense or runs
+        found = [run.entities for run in runs]
         counts[strategy.name] = sum(count_documents(corpus.documents, found, corpus.types), Counts())
-        for document, result, reference in zip(corpus.documents, results, dense, strict=True):
-            one = Compared(document, corpus.types, result, reference)
+        for document, run, reference in zip(corpus.documents, runs, dense, strict=True):
+            one = Compared(document, corpus.types, run, reference)
             errors.add(one)
             exits.add(one)
     return corpus, errors, exits, counts
@@ -155,7 +156,7 @@ def test_a_run_agrees_with_the_scorer_and_with_itself(run):
         def mentions(part, of=table[name]):
             return sum(count for (p, outcome), count in of.items() if p == part and outcome != "spurious")
 
-        assert mentions("caused") - mentions("cured") == counts["dense"].correct - of.correct
+        assert mentions("caused") - mentions("fixed") == counts["dense"].correct - of.correct
     assert sum(table["entropy"].values()) > counts["dense"].gold  # something happened
 
 
@@ -165,11 +166,11 @@ def test_every_word_that_left_has_one_fate(run):
     assert {row["strategy"] for row in rows} == {"entropy", "entropy+recovery"}
     by_name = {name: [row for row in rows if row["strategy"] == name] for name in ("entropy", "entropy+recovery")}
     for row in rows:
-        assert row["left"] == sum(row[fate] for fate in FATES) <= row["words"]
-        assert row["dense_right"] <= row["wrong_at_gate"] + row["back_wrong"]
-    assert all(row["back_right"] == row["back_wrong"] == 0 for row in by_name["entropy"])
-    assert sum(row["back_right"] + row["back_wrong"] for row in by_name["entropy+recovery"]) > 0
-    assert [r["left"] for r in by_name["entropy"]] == [r["left"] for r in by_name["entropy+recovery"]]
+        assert row["exited"] == sum(row[fate] for fate in FATES) <= row["words"]
+        assert row["dense_right"] <= row["wrong_at_gate"] + row["recovered_wrong"]
+    assert all(row["recovered_right"] == row["recovered_wrong"] == 0 for row in by_name["entropy"])
+    assert sum(row["recovered_right"] + row["recovered_wrong"] for row in by_name["entropy+recovery"]) > 0
+    assert [r["exited"] for r in by_name["entropy"]] == [r["exited"] for r in by_name["entropy+recovery"]]
 
 
 def test_fates_of_entity_words_by_layer_and_label():
@@ -177,14 +178,14 @@ def test_fates_of_entity_words_by_layer_and_label():
     fates = {0: (2, "left"), 1: (2, "left"), 6: (4, "recovered")}
     exits.add(compared([FAILURE, DRUG], [FAILURE, DRUG], [RENAL, DRUG], fates=fates))
     table = {(row["layer"], row["label"]): row for row in exits.rows()}
-    assert table[2, "B-Disease"]["right_at_gate"] == table[2, "B-Disease"]["share_left"] == 1
+    assert table[2, "B-Disease"]["right_at_gate"] == table[2, "B-Disease"]["share_exited"] == 1
     assert table[2, "I-Disease"]["wrong_at_gate"] == table[2, "I-Disease"]["dense_right"] == 1
-    assert table[4, "B-Chemical"]["back_right"] == 1
-    assert table[2, "B-Chemical"]["left"] == table[4, "O"]["left"] == 0
+    assert table[4, "B-Chemical"]["recovered_right"] == 1
+    assert table[2, "B-Chemical"]["exited"] == table[4, "O"]["exited"] == 0
 
 
 def test_types_that_are_not_scored_count_as_none():
-    own = HandMade(TEXT, [FAILURE, DRUG], DENSE, {})
+    own = made(TEXT, [FAILURE, DRUG], DENSE, {})
     document = compared([FAILURE, DRUG], [], []).document
     one = Compared(document, ("Disease",), own, own)
     assert one.gold == one.found == (FAILURE,)

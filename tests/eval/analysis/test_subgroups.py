@@ -3,12 +3,9 @@ import pytest
 
 from engine.text.documents import Document
 from engine.text.scoring import count_documents
-from eval.analysis.statistics import f1_difference_interval, f1_interval
-from eval.analysis.subgroups import DIMENSIONS, OF_TRAINING, Subgroups, is_abbreviation, largest_gap, training_mentions
-from tests.eval.analysis.analysis_cases import DENSE, ENTROPY, LAYERS, TEXT, compared, entity
-
-FAILURE, DRUG = entity("Renal failure", "Disease"), entity("cisplatin", "Chemical")
-GOLD = [FAILURE, DRUG]
+from eval.analysis.subgroups import DIMENSIONS, OF_TRAINING, Subgroups, is_abbreviation, training_mentions
+from eval.statistics import f1_difference_interval, f1_interval
+from tests.eval.analysis.analysis_cases import DENSE, DRUG, ENTROPY, FAILURE, GOLD, LAYERS, TEXT, compared, entity
 
 
 def grouped(*, own, dense=GOLD, gold=GOLD, times=1, training=None, **facts):
@@ -82,33 +79,26 @@ def test_intervals_are_those_of_the_paired_bootstrap():
     interval, difference = f1_interval([counts], 7), f1_difference_interval([counts], [reference], 7)
     assert (found["f1_low"], found["f1_high"]) == pytest.approx((interval.low, interval.high))
     assert (found["low"], found["high"]) == pytest.approx((difference.low, difference.high))
-    assert found["beyond_chance"]
-    assert not row(rows, "type", "Chemical")["beyond_chance"]
+    assert found["significant"]
+    assert not row(rows, "type", "Chemical")["significant"]
 
 
-def test_a_group_that_alone_loses_is_named_and_one_that_wavers_is_not():
-    rng = np.random.default_rng(0)
-    groups, wavering = Subgroups(LAYERS), Subgroups(LAYERS)
+def alone_and_wavering(rng):
+    """One group alone loses, in every other document; both lose now and then."""
+    alone, wavering = Subgroups(LAYERS), Subgroups(LAYERS)
     for n in range(60):
-        for collector, own in (
-            (groups, [DRUG] if n % 2 else GOLD),
-            (wavering, [DRUG] if rng.random() < 0.02 else GOLD),
-        ):
+        for collector, own in ((alone, [DRUG] if n % 2 else GOLD), (wavering, [DRUG] if rng.random() < 0.02 else GOLD)):
             collector.add(compared(GOLD, GOLD, GOLD, DENSE))
             collector.add(compared(GOLD, GOLD, own))
-    _, gaps = groups.rows(seed=0)
-    assert largest_gap("entropy", gaps).startswith("`entropy`: the largest gap is ")
-    assert {(g["group"], g["other"]) for g in gaps if g["beyond_chance"]} >= {("Disease", "Chemical")}
+    return alone, wavering
+
+
+def test_the_gap_of_a_group_that_alone_loses_is_significant_and_of_one_that_wavers_is_not():
+    alone, wavering = alone_and_wavering(np.random.default_rng(0))
+    _, gaps = alone.rows(seed=0)
+    assert {(g["group"], g["other"]) for g in gaps if g["significant"]} >= {("Disease", "Chemical")}
     _, gaps = wavering.rows(seed=0)
-    assert largest_gap("entropy", gaps).startswith("`entropy`: gap none. The largest of ")
-
-
-def test_groups_without_support_and_equal_ones_have_no_gap():
-    _, gaps = grouped(own=[DRUG], times=5)
-    assert gaps == []
-    assert "no two groups of a kind have 20 mentions" in largest_gap("entropy", gaps)
-    _, gaps = grouped(own=GOLD, times=30)
-    assert largest_gap("entropy", gaps) == "`entropy`: gap none. All 3 pairs of groups lose alike."
+    assert not any(g["significant"] for g in gaps)
 
 
 def test_no_documents_no_rows():

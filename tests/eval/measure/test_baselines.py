@@ -5,7 +5,7 @@ import pytest
 from engine.checkpoint import load_weights
 from engine.errors import InputError
 from engine.tagger import Engine
-from eval.measure.baselines import load_rivals
+from eval.measure.baselines import load_baselines
 from tests.conftest import TEXT
 
 TEXTS = [
@@ -19,10 +19,10 @@ PACKAGES = {"hf-pipeline": [], "onnx": ["onnx", "onnxruntime"]}
 PACKAGES["onnx-int8"] = PACKAGES["onnx"]
 
 
-def rivals(engine, *names):
+def baselines(engine, *names):
     for package in {package for name in names for package in PACKAGES[name]}:
         pytest.importorskip(package)
-    return load_rivals(engine, names)
+    return load_baselines(engine, names)
 
 
 @pytest.fixture(scope="module")
@@ -33,10 +33,10 @@ def plain_engine(plain_folder):
 
 @pytest.mark.parametrize("limit", [0, -1])
 @pytest.mark.parametrize("name", ["hf-pipeline", "onnx"])
-def test_a_rival_finds_the_entities_of_dense_in_texts_of_any_length(name, limit, plain_engine):
-    (rival,) = rivals(plain_engine, name)
-    rival = rival.at({len(TEXTS): rival.limits[limit]})
-    found, latency = rival.tag(TEXTS)
+def test_a_baseline_finds_the_entities_of_dense_in_texts_of_any_length(name, limit, plain_engine):
+    (baseline,) = baselines(plain_engine, name)
+    baseline = baseline.at({len(TEXTS): baseline.limits[limit]})
+    found, latency = baseline.tag(TEXTS)
     for text, entities in zip(TEXTS, found, strict=True):
         dense = plain_engine.tag(text, "dense").entities
         assert [entity.key for entity in entities] == [entity.key for entity in dense]
@@ -44,26 +44,26 @@ def test_a_rival_finds_the_entities_of_dense_in_texts_of_any_length(name, limit,
     assert sum(map(len, found)) > 20
     assert latency.texts == len(TEXTS)
     assert 0 < latency.encoder_ms < latency.total_ms
-    assert rival.tag([])[0] == rival.tag([""])[0][1:] == []
+    assert baseline.tag([])[0] == baseline.tag([""])[0][1:] == []
 
 
 def test_int8_finds_nearly_the_entities_of_dense(engine):
-    (rival,) = rivals(engine, "onnx-int8")
-    found = {(number, entity.key) for number, of in enumerate(rival.tag(TEXTS)[0]) for entity in of}
+    (baseline,) = baselines(engine, "onnx-int8")
+    found = {(number, entity.key) for number, of in enumerate(baseline.tag(TEXTS)[0]) for entity in of}
     dense = {(n, entity.key) for n, text in enumerate(TEXTS) for entity in engine.tag(text, "dense").entities}
     assert len(found & dense) > 0.8 * max(len(found), len(dense)) > 0
-    assert "int8" in rival.settings["dtype"]
+    assert "int8" in baseline.settings["dtype"]
 
 
-def test_a_lone_surrogate_does_not_stop_a_rival(engine):
-    (rival,) = rivals(engine, "hf-pipeline")
-    ((*_, last),), _ = rival.tag(["\ud800 " + TEXT])
+def test_a_lone_surrogate_does_not_stop_a_baseline(engine):
+    (baseline,) = baselines(engine, "hf-pipeline")
+    ((*_, last),), _ = baseline.tag(["\ud800 " + TEXT])
     assert last.end == len(TEXT) + 2
 
 
-def test_unknown_rivals_and_missing_packages_are_clear_errors(engine, monkeypatch):
-    with pytest.raises(InputError, match="expected rivals out of"):
-        load_rivals(engine, ["spacy"])
+def test_unknown_baselines_and_missing_packages_are_clear_errors(engine, monkeypatch):
+    with pytest.raises(InputError, match="expected baselines out of"):
+        load_baselines(engine, ["spacy"])
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(InputError, match=r"onnxruntime for the rival onnx, got none; pip install -r requirements-eval"):
-        load_rivals(engine, ["onnx"])
+    with pytest.raises(InputError, match=r"onnxruntime for baseline onnx, got none; pip install -r requirements-eval"):
+        load_baselines(engine, ["onnx"])

@@ -6,11 +6,11 @@ import pytest
 
 from engine.data.corpora import load_corpus
 from engine.model import linear
+from eval.measure.components import COMPONENTS
 from eval.measure.cost import cost_rows, count, peak_memory
 from eval.measure.evaluate import collect, evaluate
 from eval.measure.runlog import RunLog
 from eval.measure.variants import of_strategy
-from eval.profile import COMPONENTS
 from eval.report import SAMPLE
 from tests.conftest import TEXT
 
@@ -45,14 +45,14 @@ def test_each_layer_says_what_it_computed(cost):
     assert 0 < cost["random@rule", 1, "token_layers", "layer 3"] < 1
 
 
-def test_promised_and_realised_speedups_stand_side_by_side_by_length_and_batch_size(cost):
+def test_theoretical_and_measured_speedups_stand_side_by_side_by_length_and_batch_size(cost):
     for size in (1, 4):
-        assert cost["dense", size, "realised", "all"] == cost["dense", size, "promised", "all"] == 1
-        assert cost["truncate-1", size, "promised", "all"] > 2
-    by_length = cost["truncate-1", 1, "realised"]
+        assert cost["dense", size, "measured", "all"] == cost["dense", size, "theoretical", "all"] == 1
+        assert cost["truncate-1", size, "theoretical", "all"] > 2
+    by_length = cost["truncate-1", 1, "measured"]
     assert len(by_length) > 1
     assert (by_length > 0).all()
-    assert np.isnan(cost["truncate-1", 4, "realised_low", "all"]), "two batches have no interval"
+    assert np.isnan(cost["truncate-1", 4, "measured_low", "all"]), "two batches have no interval"
 
 
 def test_peak_memory_grows_with_the_batch_and_repeats(engine, cost):

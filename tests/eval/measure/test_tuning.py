@@ -7,9 +7,9 @@ from engine.data.corpora import Corpus
 from engine.inspection.trace import Latency
 from engine.text.documents import Document
 from engine.text.windows import Window
-from eval.measure.baselines import Rival, _sub_batches
+from eval.measure.baselines import Baseline, _sub_batches
 from eval.measure.runlog import RunLog
-from eval.measure.tuning import AMONG, TRIED, quickest, sample, tuned
+from eval.measure.tuning import AMONG, TRIED, fastest, sample, tuned
 
 LIMITS = (1, 512, 2048)
 CORPUS = Corpus("c", "all", (), tuple(Document(str(n), "aspirin " * (n % 7 + 1)) for n in range(40)))
@@ -17,7 +17,7 @@ CORPUS = Corpus("c", "all", (), tuple(Document(str(n), "aspirin " * (n % 7 + 1))
 
 @dataclass
 class Clocked:
-    """Stands in for a rival: a call takes as many milliseconds as ``cost`` says of its texts and the limit."""
+    """Stands in for a baseline: a call takes as many milliseconds as ``cost`` says of its texts and the limit."""
 
     cost: dict[tuple[int, int], float]
     limits: tuple[int, ...] = LIMITS
@@ -33,8 +33,8 @@ class Clocked:
         return [()] * len(texts), Latency(self.cost[len(texts), self.limit], 0.0, len(texts))
 
 
-def rival(engine, seen=None):
-    """A real rival whose runtime notes its limits and finds nothing."""
+def baseline(engine, seen=None):
+    """A real baseline whose runtime notes its limits and finds nothing."""
 
     def classify(stretches, limit):
         if seen is not None:
@@ -43,18 +43,18 @@ def rival(engine, seen=None):
             np.eye(len(engine.labels), dtype=np.float32)[0], (sum(s.window.words for s in stretches), 1)
         ), 0.0
 
-    return Rival("noting", {"dtype": "float32"}, classify, engine.pieces, engine.labels, "padded rows", LIMITS)
+    return Baseline("noting", {"dtype": "float32"}, classify, engine.pieces, engine.labels, "padded rows", LIMITS)
 
 
-def test_the_quickest_limit_is_found_for_each_batch_size():
+def test_the_fastest_limit_is_found_for_each_batch_size():
     clocked = Clocked({(1, 1): 10, (1, 512): 11, (1, 2048): 12, (4, 1): 40, (4, 512): 30, (4, 2048): 35})
-    assert quickest(clocked, ["a"] * 8, 1) == 1
-    assert quickest(clocked, ["a"] * 8, 4) == 512
+    assert fastest(clocked, ["a"] * 8, 1) == 1
+    assert fastest(clocked, ["a"] * 8, 4) == 512
     assert set(clocked.calls) == set(LIMITS)
 
 
 def test_among_equals_the_smallest_limit_wins():
-    assert quickest(Clocked({(1, 1): 10.1, (1, 512): 10.0, (1, 2048): 10.2}), ["a"], 1) == 1
+    assert fastest(Clocked({(1, 1): 10.1, (1, 512): 10.0, (1, 2048): 10.2}), ["a"], 1) == 1
 
 
 def test_the_sample_is_small_and_has_texts_of_all_lengths_in_the_order_of_the_corpus():
@@ -70,7 +70,7 @@ def test_the_sample_is_small_and_has_texts_of_all_lengths_in_the_order_of_the_co
 
 def test_each_call_runs_at_the_limit_of_its_number_of_texts(engine):
     seen = []
-    chosen = rival(engine, seen).at({1: 512, 4: 2048})
+    chosen = baseline(engine, seen).at({1: 512, 4: 2048})
     for texts in (["aspirin"], ["aspirin"] * 3, ["aspirin"] * 4, ["aspirin"] * 5):
         chosen.tag(texts)
     assert seen == [512, 2048, 2048, 1]
@@ -78,18 +78,18 @@ def test_each_call_runs_at_the_limit_of_its_number_of_texts(engine):
 
 def test_the_choice_is_stated_and_kept_by_the_log(engine, tmp_path, monkeypatch):
     log = RunLog(tmp_path, {})
-    (first,) = tuned([rival(engine)], CORPUS, [1, 4], log)
+    (first,) = tuned([baseline(engine)], CORPUS, [1, 4], log)
     assert set(first.chosen) == {1, 4}
     assert set(first.chosen.values()) <= set(LIMITS)
-    stated = rival(engine).at({1: 1, 4: 2048}).settings["at a time"]
+    stated = baseline(engine).at({1: 1, 4: 2048}).settings["at a time"]
     assert stated.startswith("one window at batch size 1 and 2048 padded rows at batch size 4 (of one, 512, 2048 ")
-    monkeypatch.setattr("eval.measure.tuning.quickest", None)
-    (again,) = tuned([rival(engine)], CORPUS, [1, 4], RunLog(tmp_path, {}))
+    monkeypatch.setattr("eval.measure.tuning.fastest", None)
+    (again,) = tuned([baseline(engine)], CORPUS, [1, 4], RunLog(tmp_path, {}))
     assert (again.chosen, again.settings) == (first.chosen, first.settings)
     assert len(list(log.records())) == 1
 
 
-def test_without_rivals_nothing_is_tried_or_logged(tmp_path):
+def test_without_baselines_nothing_is_tried_or_logged(tmp_path):
     log = RunLog(tmp_path, {})
     assert tuned([], CORPUS, [1], log) == []
     assert list(log.records()) == []

@@ -10,7 +10,7 @@ import numpy as np
 from engine.text.scoring import Counts
 
 RESAMPLES = 2000
-# Fewer units than this say nothing about chance: resampling one batch always gives the same batch.
+# With fewer units there is no interval: resampling one batch always gives the same batch.
 FEWEST = 5
 _CHUNK = 100  # resamples at a time, so that memory grows with the corpus a hundredfold at most
 
@@ -22,13 +22,8 @@ class Interval:
     low: float
     high: float
 
-    @property
-    def excludes_zero(self) -> bool:
-        """Whether a difference with this interval is more than chance."""
-        return self.excludes(0)
-
     def excludes(self, value: float) -> bool:
-        """Whether a value lies outside; without an interval none does."""
+        """Whether a value lies outside, so that the difference from it is significant; without an interval none is."""
         return self.low > value or self.high < value
 
 

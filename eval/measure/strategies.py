@@ -1,0 +1,73 @@
+"""The strategies that an evaluation's command line names, with their settings."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable
+from typing import Any
+
+from engine.errors import InputError
+from engine.pruning.controllers import CONTROLLERS
+from engine.pruning.knobs import parse_knob
+from engine.pruning.resolve import REPLAYED, StrategyName, parse
+from engine.pruning.strategy import Strategy
+from engine.tagger import Engine
+from eval.schema import RANDOM
+
+
+def choose_strategies(engine: Engine, arguments: argparse.Namespace) -> list[Strategy]:
+    """The strategies as typed, ``dense`` among them; ``random`` replays the first one that prunes, unless it says what.
+
+    Raises:
+        InputError: unknown names or knobs, or a setting for a strategy that does not run.
+    """
+    names = [parse(text) for text in _names(engine, arguments)]
+    first = next((name for name in names if name.kind in CONTROLLERS), parse(REPLAYED))
+    run = {name: (name.replays or first) if name.kind == RANDOM else name for name in names}
+    knobs = _knobs(arguments, (name for name in run.values() if name.kind in CONTROLLERS))
+
+    def strategy(name: StrategyName) -> Strategy:
+        return engine.strategy(name.text, arguments.point, **knobs.get(name.text, {}))
+
+    return [Strategy.random(n.text, strategy(of)) if n.kind == RANDOM else strategy(n) for n, of in run.items()]
+
+
+def _names(engine: Engine, arguments: argparse.Namespace) -> list[str]:
+    if arguments.strategies:
+        names = [name.strip() for name in arguments.strategies.split(",") if name.strip()]
+    elif engine.model.has_gates:
+        # The sample is for a first look: its default run has fewer strategies and takes half the time.
+        rule = ["rule"] if arguments.corpus else []
+        names = ["hf", *rule, "entropy", "random", f"truncate-{max(1, engine.encoder.num_layers // 2)}"]
+    else:
+        names = ["hf"]
+    return list(dict.fromkeys(names if "dense" in names else ["dense", *names]))
+
+
+def _knobs(arguments: argparse.Namespace, running: Iterable[StrategyName]) -> dict[str, dict[str, Any]]:
+    """Settings of each pruning strategy that runs, from ``--lambda``, ``--min-keep-ratio`` and ``--set``."""
+    kinds = {name.text: name.kind for name in running}
+    wanted: list[tuple[str, str, Any]] = []
+    if arguments.lambda_ is not None:
+        with_lambda = [text for text, kind in kinds.items() if kind == "rule"]
+        wanted += [(text, "lambda_", arguments.lambda_) for text in with_lambda or ["rule"]]
+    if arguments.min_keep_ratio is not None:
+        wanted += [(text, "min_keep_ratio", arguments.min_keep_ratio) for text in kinds or CONTROLLERS]
+    wanted += [_setting(text) for text in arguments.set]
+    knobs: dict[str, dict[str, Any]] = {text: {} for text in kinds}
+    for text, knob, value in wanted:
+        if text not in knobs:
+            raise InputError(
+                f"expected settings of pruning strategies that run ({sorted(knobs)}), got some of {text!r}; "
+                "add it to --strategies, or leave them out"
+            )
+        knobs[text][knob] = value
+    return knobs
+
+
+def _setting(text: str) -> tuple[str, str, Any]:
+    target, equals, value = text.partition("=")
+    name, dot, knob = target.partition(".")
+    if not (equals and dot and name and knob):
+        raise InputError(f"expected --set STRATEGY.KNOB=VALUE, got {text!r}; write e.g. entropy.neighbours=2")
+    return name, *parse_knob(knob, value)

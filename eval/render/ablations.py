@@ -1,0 +1,110 @@
+"""Ablations from ``ablations.csv``: the table, the plot, and the knobs that do not do what they must."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import cycle, pairwise
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from eval.render.files import records
+from eval.render.markdown import captioned
+from eval.render.numbers import f1_points, ratio
+from eval.render.plots import DENSE_LINE, new_figure, place_labels
+from eval.schema import LAMBDA, RECOVERY, Ablation
+
+PANELS = 3  # in a row
+_STYLES = (("o", "-", "#0050a0"), ("^", "--", "#b35900"), ("s", ":", "#2e7d32"))
+
+
+def failures(table: pd.DataFrame) -> list[str]:
+    """The knobs that do not do what they must, in words.
+
+    λ must lower the share of token-layers from value to value, each recovery trigger must have an effect, and every
+    other knob must have one at one value at least.
+    """
+    found = []
+    for (knob, strategy), of in table.groupby(["knob", "strategy"], sort=False):
+        if knob == LAMBDA:
+            ordered: list[Ablation] = sorted(records(of), key=lambda row: float(row["value"]))
+            found += [
+                f"λ of {strategy}: expected fewer token-layers at {after['value']} than at {before['value']}, got "
+                f"{after['token_layers_kept']:.5f} after {before['token_layers_kept']:.5f}"
+                for before, after in pairwise(ordered)
+                if after["token_layers_kept"] >= before["token_layers_kept"]
+            ]
+        changed = of[~of["is_default"]]
+        if knob == RECOVERY:
+            dead = changed.loc[~changed["effect"], "value"]
+            found += [f"recovery of {strategy}: expected an effect of trigger {value}, got none" for value in dead]
+        elif not changed["effect"].any():
+            values = ", ".join(of["value"])
+            found.append(f"{knob} of {strategy}: expected an effect on predictions, cost or trace, got none ({values})")
+    return found
+
+
+def ablations_section(table: pd.DataFrame) -> str:
+    """What fails, then every setting of every knob."""
+    rows = [
+        [
+            row["knob"], row["strategy"], f"{row['value']} (default)" if row["is_default"] else row["value"],
+            f"{row['f1']:.4f} [{row['f1_low']:.4f}, {row['f1_high']:.4f}]", f1_points(row),
+            "—" if row["is_default"] else f1_points(row, "default_"),
+            f"{row['token_layers_kept']:.1%}", ratio(row["theoretical_speedup"]), row["recovered_words"],
+            "—" if row["is_default"] else row["changed_predictions"] if row["effect"] else "no effect",
+        ]
+        for row in records(table)
+    ]  # fmt: skip
+    columns = [
+        "knob", "strategy", "value", "F1 [95 %]", "F1 against dense, points [95 %]",
+        "F1 against default, points [95 %]", "token-layers kept", "theoretical speed-up", "recovered words",
+        "predictions changed",
+    ]  # fmt: skip
+    caption = (
+        "One knob at a time, the others as stored. The theoretical speed-up is dense ÷ own multiply-adds: nothing was "
+        "timed. Changed predictions are counted against the default; that of *recovery* is *off*, that of *weights* "
+        "are those of the run."
+    )
+    warnings = [f"> **Failed**: {failure}" for failure in failures(table)]
+    return "\n\n".join([*warnings, captioned(caption, columns, rows)])
+
+
+def plot_ablations(table: pd.DataFrame) -> Figure:
+    """F1 against dense (its line is 0) with paired intervals over the share of token-layers kept, a panel a knob."""
+    knobs: Sequence[str] = list(table["knob"].unique())
+    rows = -(-len(knobs) // PANELS)
+    figure, axes = new_figure(rows, PANELS, (5.4 * PANELS, 4.2 * rows))
+    for axis, knob in zip(axes.flat, knobs, strict=False):
+        axis.axhline(0, label="dense", **DENSE_LINE)
+        for (strategy, of), style in zip(
+            table[table["knob"] == knob].groupby("strategy", sort=False), cycle(_STYLES), strict=False
+        ):
+            _curve(axis, of, str(strategy), style)
+        axis.set_title(knob, fontsize=10)
+        axis.set_xlabel("share of token-layers kept")
+        axis.set_ylabel("F1 against dense (points)")
+        axis.margins(0.15)
+        axis.legend(fontsize=7, loc="lower right")
+    for axis in axes.flat[len(knobs) :]:
+        axis.axis("off")
+    place_labels(figure)
+    return figure
+
+
+def _curve(axis: Axes, of: pd.DataFrame, label: str, style: tuple[str, str, str]) -> None:
+    """One strategy's values; those that are numbers are joined by a line, and those on one spot share a label."""
+    marker, line, colour = style
+    of = of.sort_values("token_layers_kept")
+    kept, difference = of["token_layers_kept"], of["difference"] * 100
+    # The percentile interval of a resampled difference need not hold the difference itself.
+    spread = [(difference - of["low"] * 100).clip(lower=0), (of["high"] * 100 - difference).clip(lower=0)]
+    numeric = pd.to_numeric(of["value"], errors="coerce").notna().all()
+    shape = f"{marker}{line}" if numeric else marker
+    axis.errorbar(kept, difference, spread, fmt=shape, color=colour, linewidth=1, elinewidth=0.6, label=label)
+    spots: dict[tuple[float, float], list[str]] = {}
+    for x, y, value in zip(kept, difference, of["value"], strict=True):
+        spots.setdefault((round(x, 3), round(y, 2)), []).append(value)
+    for (x, y), values in spots.items():
+        axis.text(x, y, ", ".join(values), fontsize=7, color=colour)

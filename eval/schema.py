@@ -1,0 +1,286 @@
+"""The files of a report: what each row holds, and the words that stand in them. Imports nothing of ours.
+
+Every file is one class, its columns the class's fields in order. F1, its differences, intervals and shares are 0–1;
+intervals (``low``, ``high``) are 95 %; ``significant`` means that the interval excludes no difference.
+"""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+DENSE, HF, TRUNCATE, RANDOM = "dense", "hf", "truncate", "random"
+BASELINE, MODEL = "baseline", "model"  # kinds of variants that are no strategy
+RANDOM_SEEDS = 5
+
+# Of ``errors.csv``; `eval.analysis.errors` says what they mean.
+EXACT, BOUNDARY, TYPE, MISSED, SPURIOUS = "exact", "wrong boundary", "wrong type", "missed", "spurious"
+OUTCOMES = (EXACT, BOUNDARY, TYPE, MISSED, SPURIOUS)
+CONTEXT, NOT_RECOVERED, CUT, AT_GATE = "context lost", "not recovered", "span cut", "mislabelled at the gate"
+LESS_CONTEXT, RIGHT_AT_GATE = "less context", "right at the gate"
+AGAINST_GOLD, AGAINST_DENSE, CAUSED, FIXED = "against gold", "against dense", "caused", "fixed"
+WAYS = {CAUSED: (AT_GATE, CONTEXT, CUT, NOT_RECOVERED), FIXED: (RIGHT_AT_GATE, LESS_CONTEXT)}
+NO_PARTNER = "none"
+
+FATES = ("right_at_gate", "wrong_at_gate", "recovered_right", "recovered_wrong")  # of words that exit, ``exits.csv``
+
+MIN_SUPPORT = 20  # gold mentions that a group needs for its loss to be compared with another's
+OF_TRAINING = ("training split", "frequency")  # dimensions of groups that need the corpus' training split
+
+CASES_OF_A_KIND = 3  # shown in ``cases.json``: strategy, part and way
+
+# Measures of ``cost.csv``.
+GMACS, TOKEN_LAYERS, PEAK_MEMORY, MILLISECONDS = "gmacs", "token_layers", "peak_mib", "ms"
+THEORETICAL, MEASURED, MEASURED_LOW, MEASURED_HIGH = "theoretical", "measured", "measured_low", "measured_high"
+SPEEDUPS = (THEORETICAL, MEASURED, MEASURED_LOW, MEASURED_HIGH)
+ALL = "all"  # documents
+
+# Knobs of ``ablations.csv`` that are none of a controller.
+LAMBDA, RECOVERY, WEIGHTS, CONTROLLER = "lambda", "recovery", "weights", "controller"
+
+
+def columns(row: type) -> tuple[str, ...]:
+    """The columns of a file, from the class of its rows."""
+    return tuple(row.__annotations__)
+
+
+def type_column(entity_type: str) -> str:
+    """The column of ``results.csv`` for the F1 of one entity type; these stand between ``recall`` and the others."""
+    return f"f1_{entity_type.lower()}"
+
+
+class Result(TypedDict):
+    """``results.csv``: a variant at a batch size. Costs of baselines and other models are not known."""
+
+    corpus: str
+    split: str
+    documents: int
+    strategy: str  # as typed; the name of a baseline or another model
+    kind: str  # dense, hf, truncate, random, a controller's kind, baseline or model
+    family: str  # what its operating points, or the depths of truncate, have in common
+    replays: str  # of random: the strategy whose counts it replays
+    prunes: bool  # its controller chooses words
+    point: str  # operating point
+    batch_size: int  # texts a call
+    f1: float  # mean over the seeds of random
+    precision: float
+    recall: float
+    f1_seqeval: float  # strict IOB2 on words
+    unscored_predictions: int  # of types that are not scored
+    latency_ms_median: float  # of a call, end-to-end
+    latency_ms_p95: float
+    encoder_ms_median: float
+    tokens_per_s: float
+    speedup_vs_dense: float
+    theoretical_speedup: float | None  # dense ÷ own multiply-adds
+    token_layers_kept: float | None
+    token_reduction: float | None  # at the last layer
+    gmacs_per_document: float | None  # 10⁹ multiply-adds
+    device: str
+    dtype: str
+    threads: int
+    seed: int  # of the bootstrap
+    torch: str
+    transformers: str
+    commit: str
+
+
+class Interval(TypedDict):
+    """``intervals.csv``: a variant against another one, by F1 and by time, at a batch size."""
+
+    strategy: str
+    batch_size: int
+    f1: float
+    f1_low: float
+    f1_high: float
+    against: str
+    difference: float  # of F1
+    low: float
+    high: float
+    significant: bool
+    speedup: float
+    speedup_low: float  # NaN with too few batches
+    speedup_high: float
+    speedup_significant: bool
+
+
+class DocumentCounts(TypedDict):
+    """``documents.csv``: exact matches, predictions and gold mentions of a document, for each run of a variant."""
+
+    strategy: str
+    batch_size: int
+    run: int
+    document: str
+    correct: int
+    predicted: int
+    gold: int
+
+
+class BatchTime(TypedDict):
+    """``times.csv``: milliseconds of a batch, medians over passes."""
+
+    strategy: str
+    batch_size: int
+    batch: int
+    latency_ms: float
+    encoder_ms: float
+
+
+class Cost(TypedDict):
+    """``cost.csv``: one measure of a variant; `eval.measure.cost` says what the measures and their groups are."""
+
+    strategy: str
+    batch_size: int
+    measure: str
+    group: str
+    value: float
+
+
+class ErrorCount(TypedDict):
+    """``errors.csv``: mentions by outcome, and errors that pruning caused and fixed by how it did."""
+
+    strategy: str
+    part: str
+    outcome: str
+    how: str
+    count: int
+
+
+class Confusion(TypedDict):
+    """``confusion.csv``: pairs of gold and predicted types."""
+
+    strategy: str
+    gold: str
+    predicted: str
+    count: int
+
+
+class Exit(TypedDict):
+    """``exits.csv``: words of a gold label that exit after a layer, and their four ``FATES``."""
+
+    strategy: str
+    layer: int
+    label: str
+    words: int
+    exited: int
+    share_exited: float
+    right_at_gate: int
+    wrong_at_gate: int
+    recovered_right: int
+    recovered_wrong: int
+    dense_right: int  # of those that are wrong
+
+
+class Group(TypedDict):
+    """``subgroups.csv``: F1 of a group of mentions, and its difference from dense's in the same group."""
+
+    strategy: str
+    dimension: str
+    group: str
+    support: int
+    documents: int
+    correct: int
+    predicted: int
+    f1: float
+    f1_low: float
+    f1_high: float
+    recall: float
+    difference: float
+    low: float
+    high: float
+    significant: bool
+    keep_rate: float  # share of layers that the words of its gold mentions went through
+
+
+class Gap(TypedDict):
+    """``gaps.csv``: the difference of one group minus that of another; intervals hold for all ``compared`` pairs."""
+
+    strategy: str
+    dimension: str
+    group: str
+    other: str
+    gap: float
+    low: float
+    high: float
+    significant: bool
+    compared: int
+
+
+class Ablation(TypedDict):
+    """``ablations.csv``: one value of one knob. Changes are counted against the knob's default."""
+
+    knob: str
+    strategy: str
+    value: str
+    is_default: bool
+    weights: str
+    f1: float
+    f1_low: float
+    f1_high: float
+    dense_f1: float
+    difference: float  # from dense
+    low: float
+    high: float
+    significant: bool
+    default_difference: float  # from the default
+    default_low: float
+    default_high: float
+    default_significant: bool
+    token_layers_kept: float
+    theoretical_speedup: float
+    recovered_words: int
+    changed_predictions: int
+    changed_words: int
+    effect: bool
+
+
+class RecoveryGain(TypedDict):
+    """``recovery.csv``: what a trigger gains and costs at an operating point."""
+
+    strategy: str
+    point: str
+    stored: bool  # it is the point's own trigger
+    trigger: str
+    documents: int
+    documents_fired: float  # share
+    recovered_words: int
+    recovered_words_random: int
+    f1_dense: float
+    f1_without: float
+    f1_with: float
+    gain_low: float
+    gain_high: float
+    f1_random: float  # with as many random words recovered
+    over_random_low: float
+    over_random_high: float
+    loss_recovered: float  # share of dense minus without
+    multiply_adds_share: float
+    cost_against_dense_rerun: float
+    time_share: float
+    speedup_without: float
+    speedup_with: float
+    speedup_with_low: float
+    speedup_with_high: float
+    recovery: str  # settings, JSON
+
+
+class SeedMean(TypedDict):
+    """``seeds.csv``: a variant at a batch size over weights of several seeds."""
+
+    strategy: str
+    batch_size: int
+    seeds: int
+    f1: float
+    f1_lowest: float
+    f1_highest: float
+    against: str
+    difference: float
+    low: float
+    high: float
+    significant: bool
+    speedup_vs_dense: float
+    speedup_low: float
+    speedup_high: float
+    speedup_significant: bool
+    speedup_lowest: float
+    speedup_highest: float
+    theoretical_speedup: float

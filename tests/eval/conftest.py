@@ -1,0 +1,23 @@
+from pathlib import Path
+
+import pytest
+
+from engine.data.corpora import Corpus, load_corpus
+from engine.pruning.strategy import Strategy
+from engine.tagger import Engine
+from eval.measure.analyses import analyse, number_of_calls
+from eval.report import SAMPLE
+
+KNOBS = {"gates": (1, 2), "max_entropy": 0.45, "exit_entities": True}
+
+
+@pytest.fixture(scope="session")
+def analysed(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> tuple[Corpus, list[Strategy], Path]:
+    """A corpus, two strategies and the folder with the analyses of both."""
+    out = tmp_path_factory.mktemp("analysis")
+    corpus = load_corpus(str(SAMPLE), limit=34)
+    strategies = [engine.strategy("entropy", **KNOBS), engine.strategy("truncate-1")]
+    calls: list[int] = []
+    analyse(engine, corpus, strategies, out, corpus.documents[:2], progress=lambda: calls.append(1))
+    assert len(calls) == number_of_calls(corpus, strategies)
+    return corpus, strategies, out

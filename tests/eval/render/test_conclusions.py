@@ -1,0 +1,175 @@
+"""A strategy made worse on purpose is called worse, with its interval; one that is identical is not."""
+
+import copy
+from dataclasses import replace
+
+import pytest
+import torch
+
+from engine.checkpoint import load_weights
+from engine.data.corpora import Corpus, load_corpus
+from engine.pruning.controllers import EntropyController
+from engine.pruning.strategy import Strategy
+from engine.tagger import Engine
+from eval.measure.evaluate import collect, evaluate
+from eval.measure.runlog import RunLog
+from eval.measure.tables import interval_row
+from eval.measure.variants import of_strategy
+from eval.render.conclusions import Opening
+from eval.render.numbers import pace, points, verdict
+from eval.report import SAMPLE
+
+ENTROPY = Strategy("entropy", (1, 2), EntropyController(0.6, 0, exit_entities=True))
+
+
+@pytest.fixture(scope="module")
+def measured(engine, model_folder, tmp_path_factory):
+    """``entropy`` twice, once more with the labels of its first gate shuffled; gold is what ``entropy`` finds."""
+    texts = load_corpus(str(SAMPLE), limit=8).documents
+    gold = engine.tag_batch([document.text for document in texts], ENTROPY)
+    documents = tuple(replace(d, entities=result.entities) for d, result in zip(texts, gold, strict=True))
+    corpus = Corpus("gold", "all", ("Chemical", "Disease"), documents)
+    weights = load_weights(model_folder)
+    shuffled = Engine(replace(weights, model=copy.deepcopy(weights.model)))
+    head = shuffled.model.heads["1"]
+    order = torch.tensor([0, 3, 4, 1, 2])  # chemicals become diseases
+    head.weight.data, head.bias.data = head.weight.data[order], head.bias.data[order]
+    variants = [
+        replace(of_strategy(engine, ENTROPY), name="dense"),
+        replace(of_strategy(engine, ENTROPY), name="identical"),
+        replace(of_strategy(shuffled, ENTROPY), name="shuffled"),
+    ]
+    log = RunLog(tmp_path_factory.mktemp("out"), {})
+    evaluate(corpus, variants, [1], log)
+    return collect(corpus, variants, 1, log)
+
+
+def test_labels_shuffled_at_one_gate_are_called_worse_with_the_interval(measured):
+    row = interval_row(measured["shuffled"], measured["dense"], seed=0)
+    assert row["f1"] < 1
+    assert row["low"] <= row["difference"] <= row["high"] < 0
+    assert row["significant"]
+    assert verdict(row).startswith(("less accurate", "faster but less accurate"))
+
+
+def test_an_identical_strategy_is_not(measured):
+    row = interval_row(measured["identical"], measured["dense"], seed=0)
+    assert (row["low"], row["difference"], row["high"], row["significant"]) == (0, 0, 0, False)
+    assert points(row) == "+0.00 [+0.00, +0.00] (n.s.)"
+
+
+def interval(strategy, against="dense", difference=0.0, error=0.001, speedup=1.0, noise=0.05, size=1):
+    return {
+        "strategy": strategy,
+        "batch_size": size,
+        "f1": 0.85 + difference,
+        "against": against,
+        "difference": difference,
+        "low": difference - error,
+        "high": difference + error,
+        "significant": abs(difference) > error,
+        "speedup": speedup,
+        "speedup_low": speedup - noise,
+        "speedup_high": speedup + noise,
+        "speedup_significant": abs(speedup - 1) > noise,
+    }
+
+
+def result(strategy, kind=None, replays="", difference=0.0, speedup=1.0, size=1):
+    kind = kind or strategy
+    return {
+        "strategy": strategy,
+        "kind": kind,
+        "prunes": kind in ("rule", "entropy"),
+        "replays": replays,
+        "batch_size": size,
+        "f1": 0.85 + difference,
+        "speedup_vs_dense": speedup,
+    }
+
+
+def opening(*variants, pairs=(), **settings):
+    """Of variants given as arguments of `result`."""
+    rows = [result("dense"), *(result(**variant) for variant in variants)]
+    columns = ("strategy", "difference", "speedup", "size")
+    intervals = [interval("dense", **settings)]
+    intervals += [interval(**{key: of[key] for key in columns if key in of}, **settings) for of in variants]
+    return Opening(rows, [*intervals, *pairs])
+
+
+FAST = {"strategy": "entropy:fast", "kind": "entropy", "difference": -0.0005, "speedup": 1.8}
+OTHERS = (
+    {"strategy": "rule", "difference": -0.0042, "speedup": 2.5},
+    {"strategy": "truncate-2", "kind": "truncate", "difference": -0.04, "speedup": 1.8},
+    {"strategy": "truncate-3", "kind": "truncate", "difference": -0.005, "speedup": 1.3},
+    {"strategy": "random", "kind": "random", "replays": "entropy:fast", "difference": -0.03, "speedup": 1.9},
+    {"strategy": "random@rule", "kind": "random", "replays": "rule", "difference": -0.03, "speedup": 1.9},
+    {"strategy": "hf", "speedup": 0.8},
+    {"strategy": "onnx", "kind": "baseline", "speedup": 1.1},
+)
+
+
+def test_three_sentences_name_the_fastest_strategy_its_f1_and_what_it_beats():
+    pairs = [
+        interval("entropy:fast", "truncate-3", difference=0.0045, speedup=1.4),
+        interval("entropy:fast", "onnx", difference=-0.0005, speedup=1.64),
+    ]
+    assert opening(FAST, *OTHERS, pairs=pairs).sentences() == [
+        "`entropy:fast` is the fastest strategy within 0.3 points of dense F1: 1.80× at batch size 1.",
+        "Its F1 differs from that of dense by -0.05 points (95 % interval -0.15 to +0.05, not significant).",
+        "At batch size 1, against `truncate-3` (every word exits there) it is more accurate and faster; against `onnx` "
+        "(the fastest baseline) it is faster, with no significant difference in F1.",
+    ]
+
+
+def test_what_it_beats_alike_shares_a_verdict():
+    pairs = [interval("entropy:fast", against, speedup=1.4) for against in ("truncate-3", "onnx")]
+    assert opening(FAST, *OTHERS, pairs=pairs).sentences()[2] == (
+        "At batch size 1, against `truncate-3` (every word exits there) and `onnx` (the fastest baseline) it is "
+        "faster, with no significant difference in F1."
+    )
+
+
+def test_five_rows_show_dense_the_fastest_and_what_it_must_beat():
+    rows = [line.split(" | ")[1:4] for line in opening(FAST, *OTHERS).table().splitlines()[2:]]
+    assert rows == [
+        ["dense", "0.8500", "—"],
+        ["entropy:fast", "0.8495", "-0.05 [-0.15, +0.05] (n.s.)"],
+        ["truncate-3", "0.8450", "-0.50 [-0.60, -0.40]"],
+        ["random", "0.8200", "-3.00 [-3.10, -2.90]"],
+        ["onnx", "0.8500", "+0.00 [-0.10, +0.10] (n.s.)"],
+    ]
+
+
+def test_an_interval_that_reaches_further_than_the_loss_is_said_to():
+    _, f1 = opening(FAST, error=0.0075).sentences()
+    assert f1.endswith("not significant); a loss of more than 0.3 points cannot be ruled out.")
+
+
+def test_every_batch_size_has_its_speedup():
+    large = [FAST | {"size": 32, "speedup": 2.1}, {"strategy": "dense", "size": 32}]
+    fastest, *_ = opening(FAST, *large).sentences()
+    assert fastest.endswith("1.80× at batch size 1 and 2.10× at batch size 32.")
+
+
+def test_where_nothing_is_faster_the_opening_says_so_and_still_shows_a_strategy():
+    slow = opening(FAST | {"speedup": 1.04}, {"strategy": "rule", "difference": -0.01, "speedup": 2})
+    assert slow.sentences() == ["No strategy within 0.3 points of dense F1 is significantly faster at batch size 1."]
+    assert "| fastest strategy | rule |" in slow.table()
+
+
+def test_too_few_batches_for_an_interval_are_said():
+    row = interval("entropy", speedup=2.0) | {"speedup_low": float("nan"), "speedup_high": float("nan")}
+    assert pace(row) == "2.00× [too few batches]"
+    (sentence,) = opening(FAST, noise=float("nan")).sentences()
+    assert "too few batches of 1" in sentence
+
+
+@pytest.mark.parametrize(("difference", "speedup", "expected"), [
+    (0.005, 1.3, "more accurate and faster"),
+    (-0.005, 1.3, "faster but less accurate"),
+    (0.005, 0.7, "more accurate but slower"),
+    (0, 1, "not significantly different"),
+])  # fmt: skip
+def test_a_verdict_names_what_differs_significantly(difference, speedup, expected):
+    assert verdict(interval("entropy", "truncate-3", difference=difference, speedup=speedup)) == expected
