@@ -150,7 +150,7 @@ class Engine:
         if strategy.gates and not self.model.has_gates:
             raise InputError(
                 f"expected a model with gates for {strategy.name!r}, got {self.source!r} without; make them with "
-                f"python -m engine.training.finetune --frozen --backbone {self.source} --corpus bc5cdr --out FOLDER"
+                f"python -m engine.training.accelerate {self.source} --texts FILE --out FOLDER"
             )
         if strategy.gates and strategy.gates[-1] >= self.encoder.num_layers:
             raise InputError(
