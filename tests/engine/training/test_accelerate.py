@@ -113,17 +113,15 @@ def test_gate_heads_learn_what_the_checkpoint_says_at_the_end(frozen, texts):
     engine = load_engine(frozen[0])
     assert engine._label_order.tolist() != sorted(engine._label_order.tolist())
     lines = texts.read_text().splitlines()[:60]
-
-    def shares(strategy):
-        pairs = [
-            (engine.tag(line, "dense").probabilities.argmax(1), engine.tag(line, strategy).probabilities.argmax(1))
-            for line in lines
-        ]
-        dense, early = (np.concatenate(part) for part in zip(*pairs, strict=True))
-        return (early == dense).mean(), np.bincount(dense).max() / len(dense)
-
-    agreement, commonest = shares("truncate-2")
-    assert agreement > commonest + 0.1, "the heads know no more than the commonest label"
+    dense, early = (
+        np.concatenate([engine.tag(line, strategy).probabilities.argmax(1) for line in lines])
+        for strategy in ("dense", "truncate-2")
+    )
+    common = [label for label in range(5) if (dense == label).sum() >= 5]
+    assert min(common) < 3, "no label whose place differs"
+    assert len(common) >= 2
+    for label in common:
+        assert (early[dense == label] == label).mean() > 0.5
 
 
 def test_the_table_tells_agreement_and_speed_of_each_point_and_the_card_repeats_it(frozen):
