@@ -110,12 +110,12 @@ def _with_margin(box: dict[str, float], width: int) -> dict[str, float]:
     return {"x": x, "y": box["y"] - MARGIN, "width": right - x, "height": box["height"] + 2 * MARGIN}
 
 
-def main() -> int:
+def main(argv: list[str] | None = None) -> int:
     """Exit status 2: no browser."""
     parser = argparse.ArgumentParser(prog="python -m demo.tools.screenshot", description=__doc__)
     parser.add_argument("folder", type=Path, nargs="?", default=Path("docs"), help="for the PNG files (default: docs)")
     parser.add_argument("--model", help="model folder or hub id (default: the shipped weights)")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
     executable = browser_path()
     if executable is None:
         print("expected Chromium on the path or in $CHROMIUM, got none; install it", file=sys.stderr)
