@@ -7,10 +7,12 @@ import json
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+from PIL import Image
 from tqdm import tqdm
 
 from demo.examples import EXAMPLES
@@ -101,7 +103,13 @@ def shoot(browser: Any, url: str, shot: Shot, folder: Path) -> None:
         page.evaluate("scrollTo(0, 0)")
         page.wait_for_timeout(SETTLE_MS)
         clip = _with_margin(page.locator(shot.part).bounding_box(), shot.width) if shot.part else None
-        page.screenshot(path=folder / f"{shot.name}.png", full_page=True, clip=clip)
+        save_small(page.screenshot(full_page=True, clip=clip), folder / f"{shot.name}.png")
+
+
+def save_small(png: bytes, file: Path) -> None:
+    """Writes a picture with a palette, a third of the size: the repository keeps every version."""
+    picture = Image.open(BytesIO(png)).convert("RGB")
+    picture.quantize(192, dither=Image.Dither.NONE).save(file, optimize=True)
 
 
 def _with_margin(box: dict[str, float], width: int) -> dict[str, float]:

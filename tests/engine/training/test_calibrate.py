@@ -14,11 +14,11 @@ from engine.training.calibrate import Tried, choose, main, variations
 from tests.conftest import SAMPLE
 
 
-def tried(f1: float, promised: float, uneven: int = 0) -> Tried:
+def tried(f1: float, speedup: float, uneven: int = 0) -> Tried:
     """A setting with this F1, in two documents that lose alike or, by so many mentions, unlike."""
     correct = round(f1 * 10_000)
     counts = (Counts(correct + uneven, 10_000, 10_000), Counts(correct - uneven, 10_000, 10_000))
-    return Tried(Strategy("entropy", (1,), EntropyController(promised / 10)), counts, 1 / promised, promised)
+    return Tried(Strategy("entropy", (1,), EntropyController(speedup / 10)), counts, 1 / speedup, speedup)
 
 
 DENSE = tried(0.80, 1.0)

@@ -4,8 +4,8 @@ from engine.pruning.recovery import Recovery
 from engine.training.recovery import Tried, choose
 
 
-def tried(trigger: str, fires: float, f1: float, promised: float, limit: int = 32) -> Tried:
-    return Tried(Recovery(trigger, recovery_limit=limit), fires, f1, promised)
+def tried(trigger: str, fires: float, f1: float, speedup: float, limit: int = 32) -> Tried:
+    return Tried(Recovery(trigger, recovery_limit=limit), fires, f1, speedup)
 
 
 def test_the_best_f1_of_those_that_fire_neither_always_nor_never():
