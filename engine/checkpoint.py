@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from huggingface_hub import hf_hub_download
 from huggingface_hub.errors import EntryNotFoundError
@@ -74,7 +75,7 @@ def load_weights(source: str | Path | None = None, labels: str | Path | Sequence
     if labels is not None:
         names = read_labels(labels, names) if isinstance(labels, str | Path) else list(labels)
     label_set = LabelSet.from_names(names)
-    gates = _optional_file(source, GATES)
+    gates = optional_file(source, GATES)
     model = GatedModel(encoder, label_set, gates=gates is not None)
     classifier = huggingface.get_submodule("classifier").state_dict()
     state = {f"{encoder.num_layers}.{kind}": value for kind, value in classifier.items()}
@@ -92,7 +93,7 @@ def load_weights(source: str | Path | None = None, labels: str | Path | Sequence
             f"expected heads for {len(names)} labels and hidden size {encoder.hidden_size} in {gates}, got others; "
             "make the gates again"
         ) from error
-    points, network = _optional_file(source, POINTS), _optional_file(source, CONTROLLER)
+    points, network = optional_file(source, POINTS), optional_file(source, CONTROLLER)
     return Weights(
         source=str(source),
         model=model.eval(),
@@ -172,7 +173,7 @@ def read_labels(path: str | Path, names: Sequence[str]) -> list[str]:
     return labels
 
 
-def _optional_file(source: str | Path, name: str) -> Path | None:
+def optional_file(source: str | Path, name: str) -> Path | None:
     """A file of a folder or of a model on the hub, ``None`` where there is none."""
     if Path(source).is_dir():
         path = Path(source, name)
@@ -188,11 +189,11 @@ def save_weights(folder: str | Path, model: GatedModel, tokenizer: PreTrainedTok
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     last = str(model.encoder.num_layers)
-    heads = {name: value.half().contiguous() for name, value in model.heads.state_dict().items()}
-    classifier = {f"classifier.{kind}": heads.pop(f"{last}.{kind}") for kind in ("weight", "bias")}
+    head = model.heads[last].state_dict()
+    classifier = {f"classifier.{kind}": value.half().contiguous() for kind, value in head.items()}
     state = {name: value.half().contiguous() for name, value in model.encoder.huggingface_state().items()}
     save_file(state | classifier, folder / "model.safetensors", metadata={"format": "pt"})
-    save_file(heads, folder / GATES)
+    save_gates(folder, model, range(len(model.labels)))
     config = model.encoder.config
     config.id2label = dict(enumerate(model.labels.names))
     config.label2id = {name: index for index, name in enumerate(model.labels.names)}
@@ -200,6 +201,20 @@ def save_weights(folder: str | Path, model: GatedModel, tokenizer: PreTrainedTok
     config.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     write_checksums(folder)
+
+
+def save_gates(folder: Path, model: GatedModel, label_order: Sequence[int]) -> None:
+    """Writes the label heads of all layers but the last, in half precision.
+
+    Args:
+        folder: where the rest of the model lies.
+        model: with a head after every layer.
+        label_order: the index, in the folder's configuration, of each of the model's labels.
+    """
+    last = f"{model.encoder.num_layers}."
+    stored = np.argsort(label_order)
+    heads = {name: value[stored].half().contiguous() for name, value in model.heads.state_dict().items()}
+    save_file({name: value for name, value in heads.items() if not name.startswith(last)}, folder / GATES)
 
 
 def write_checksums(folder: Path) -> None:

@@ -64,6 +64,11 @@ class Result:
         return add(costs, self._model.encoder.num_layers)
 
     @cached_property
+    def recovered(self) -> bool:
+        """Whether words came back."""
+        return any(memory.recovered[slot.own].any() for slot, memory in self._runs)
+
+    @cached_property
     def trace(self) -> Trace:
         """Word by word: layer, state, scores at each gate."""
         words = word_traces(self.text, self.words, self.probabilities, self._runs, self._model.labels)
@@ -145,7 +150,7 @@ class Engine:
         if strategy.gates and not self.model.has_gates:
             raise InputError(
                 f"expected a model with gates for {strategy.name!r}, got {self.source!r} without; make them with "
-                f"python -m engine.training.finetune --frozen --backbone {self.source} --corpus bc5cdr --out FOLDER"
+                f"python -m engine.training.accelerate {self.source} --texts FILE --out FOLDER"
             )
         if strategy.gates and strategy.gates[-1] >= self.encoder.num_layers:
             raise InputError(

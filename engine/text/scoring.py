@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -53,11 +54,19 @@ def count_documents(
     return [count_matches(document.entities, found, types) for document, found in pairs]
 
 
+def perfect(counts: Sequence[Counts]) -> list[Counts]:
+    """The counts that a system which finds exactly the reference's entities would have."""
+    return [Counts(of.gold, of.gold, of.gold) for of in counts]
+
+
 def f1_difference_error(counts: Sequence[Counts], reference: Sequence[Counts]) -> float:
     """Standard error, 0–1, of F1 minus the reference's F1 over the same documents, by the delta method.
 
-    F1 is the ratio 2·correct ÷ (predicted + gold), of which each document has a share.
+    F1 is the ratio 2·correct ÷ (predicted + gold), of which each document has a share. Without any mention on either
+    side nothing can be said: the error is infinite.
     """
+    if not all(any(c.predicted + c.gold for c in runs) for runs in (counts, reference)):
+        return math.inf
 
     def influence(runs: Sequence[Counts]) -> np.ndarray:
         correct, size = np.array([(2 * c.correct, c.predicted + c.gold) for c in runs], dtype=float).T

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from transformers import AutoConfig, AutoModel
+from transformers import AutoConfig, AutoModel, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
 from engine.checkpoint import GATES, Weights, load_weights, save_weights
@@ -118,7 +118,7 @@ def f1_of(strategy: str, weights: Weights, corpus: Corpus, device: str) -> float
     return sum(count_documents(corpus.documents, found, corpus.types), Counts()).f1
 
 
-def new_model(backbone: str, labels: LabelSet, dropout: float, layers: int) -> GatedModel:
+def new_model(backbone: str, labels: LabelSet, layers: int) -> GatedModel:
     """A model folder's encoder and heads, or a pretrained encoder's first layers with new heads after each."""
     if Path(backbone, GATES).is_file():
         if layers:
@@ -129,7 +129,6 @@ def new_model(backbone: str, labels: LabelSet, dropout: float, layers: int) -> G
                 f"expected a model with the labels {list(labels.names)}, got {list(weights.model.labels.names)}; "
                 "choose another --backbone"
             )
-        weights.model.encoder.set_dropout(dropout)
         return weights.model
     transformers_logging.disable_progress_bar()
     transformers_logging.set_verbosity_error()
@@ -151,7 +150,6 @@ def new_model(backbone: str, labels: LabelSet, dropout: float, layers: int) -> G
         ) from error
     encoder = encoder_type(config)
     encoder.load_huggingface(pretrained.state_dict())
-    encoder.set_dropout(dropout)
     model = GatedModel(encoder, labels, gates=True)
     for name, parameter in model.heads.named_parameters():
         torch.nn.init.normal_(parameter, std=0.0 if name.endswith("bias") else config.initializer_range)
@@ -166,10 +164,20 @@ def frozen_model(checkpoint: str, labels: LabelSet) -> GatedModel:
             f"expected a checkpoint for {sorted(labels.types)}, got one for {sorted(plain.labels.types)}; "
             "choose another --backbone or --corpus"
         )
+    return freeze(with_gates(plain))
+
+
+def with_gates(plain: GatedModel) -> GatedModel:
+    """The model of a token-classification checkpoint with fresh heads before its last layer."""
     last = str(plain.encoder.num_layers)
     model = GatedModel(plain.encoder, plain.labels, gates=True)
     model.heads[last] = plain.heads[last]
-    for part in (model.encoder, model.heads[last]):
+    return model
+
+
+def freeze(model: GatedModel) -> GatedModel:
+    """The model, of which only the heads before its last layer can be trained."""
+    for part in (model.encoder, model.heads[str(model.encoder.num_layers)]):
         part.requires_grad_(False)
     return model
 
@@ -202,28 +210,19 @@ def soft_examples(files: str, pieces: WordPieces, labels: LabelSet) -> list[Exam
     return examples
 
 
-class Finetuning(Run[FinetuneConfig]):
-    """Gold and soft labels at every head."""
+class JointTraining(Run[FinetuneConfig]):
+    """Every head learns, in packed passes in which words may leave.
 
-    def __init__(self, config: FinetuneConfig) -> None:
-        train, self.dev = config.corpora()
-        types = self.dev.types  # types that other corpora add are outside here
-        if config.frozen:
-            model = frozen_model(config.backbone, LabelSet(types))
-            model.encoder.set_dropout(config.dropout)
-        else:
-            model = new_model(config.backbone, LabelSet(types), config.dropout, config.layers)
-        self.labels = model.labels
-        self.tokenizer = load_tokenizer(config.backbone)
-        self.pieces = WordPieces(self.tokenizer, model.encoder.max_rows)
-        self.gold = [example for corpus in train for example in gold_examples(corpus, self.pieces, self.labels)]
-        self.soft = soft_examples(config.soft_labels, self.pieces, self.labels)
+    Args:
+        config: settings.
+        model: with a head after every layer.
+        tokenizer: of the model.
+    """
+
+    def __init__(self, config: FinetuneConfig, model: GatedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+        self.labels, self.tokenizer = model.labels, tokenizer
+        model.encoder.set_dropout(config.dropout)
         super().__init__(config, model)
-
-    def batches(self, rng: random.Random) -> list[list[Example]]:
-        """Windows of like length: all gold ones, and as many unlabelled ones as asked for."""
-        count = min(len(self.soft), round(len(self.gold) * self.config.soft_share))
-        return make_batches([*self.gold, *rng.sample(self.soft, count)], self.config.max_rows, rng)
 
     def loss(self, examples: list[Example]) -> Tensor:
         """The joint loss, some words masked, some windows pruned."""
@@ -252,6 +251,28 @@ class Finetuning(Run[FinetuneConfig]):
     def save(self, model: GatedModel, folder: Path) -> None:
         """Writes a model folder."""
         save_weights(folder, model, self.tokenizer)
+
+
+class Finetuning(JointTraining):
+    """Gold and soft labels at every head."""
+
+    def __init__(self, config: FinetuneConfig) -> None:
+        train, self.dev = config.corpora()
+        types = self.dev.types  # types that other corpora add are outside here
+        if config.frozen:
+            model = frozen_model(config.backbone, LabelSet(types))
+        else:
+            model = new_model(config.backbone, LabelSet(types), config.layers)
+        tokenizer = load_tokenizer(config.backbone)
+        self.pieces = WordPieces(tokenizer, model.encoder.max_rows)
+        self.gold = [example for corpus in train for example in gold_examples(corpus, self.pieces, model.labels)]
+        self.soft = soft_examples(config.soft_labels, self.pieces, model.labels)
+        super().__init__(config, model, tokenizer)
+
+    def batches(self, rng: random.Random) -> list[list[Example]]:
+        """Windows of like length: all gold ones, and as many unlabelled ones as asked for."""
+        count = min(len(self.soft), round(len(self.gold) * self.config.soft_share))
+        return make_batches([*self.gold, *rng.sample(self.soft, count)], self.config.max_rows, rng)
 
     def score(self, folder: Path) -> float:
         """F1 of the dense pass; if windows are pruned, the mean of it and of ``entropy`` with its default settings."""

@@ -13,11 +13,12 @@ import shutil
 import sys
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import MISSING, asdict, dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar, cast
 
+import torch
 from accelerate import Accelerator
 from accelerate.utils import set_seed
 from torch import Tensor, nn
@@ -116,16 +117,15 @@ class Run(ABC, Generic[C]):
         """Takes the model to train; `train` has set the random state before."""
         self.config = config
         self.out = Path(config.out)
-        self.accelerator = Accelerator(mixed_precision=config.mixed_precision)
+        self.accelerator = Accelerator(mixed_precision="no")  # it knows one precision per process: see `step`
         if self.accelerator.num_processes > 1:
             raise InputError("expected one process, got several; start it with python, not with accelerate launch")
+        self.epoch, self.best, self.best_epoch = 0, -1.0, 0
         steps = config.epochs * len(self.batches(random.Random(0)))
-        trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-        optimizer = AdamW(trained, lr=config.lr, weight_decay=config.weight_decay, fused=True)
+        optimizer = AdamW(self.trained(model), lr=config.lr, weight_decay=config.weight_decay, fused=True)
         self.schedule = get_linear_schedule_with_warmup(optimizer, steps // 10, steps)
         self.model, self.optimizer = self.accelerator.prepare(model, optimizer)
         self.average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(config.average))
-        self.epoch, self.best, self.best_epoch = 0, -1.0, 0
         self.accelerator.register_for_checkpointing(self.schedule, self.average, self)
 
     @abstractmethod
@@ -143,6 +143,14 @@ class Run(ABC, Generic[C]):
     @abstractmethod
     def score(self, folder: Path) -> float:
         """Exact-span F1 on the development split, 0–1, of the model in the folder."""
+
+    def trained(self, model: nn.Module) -> list[dict[str, Any]]:
+        """The parameters to train, in groups as AdamW takes them: all that ask for a gradient, alike."""
+        return [{"params": [parameter for parameter in model.parameters() if parameter.requires_grad]}]
+
+    def improves(self, score: float) -> bool:
+        """Whether a model with this score replaces the one kept: if it is better than any before."""
+        return score > self.best
 
     def state_dict(self) -> dict[str, float]:
         """Progress, for checkpoints."""
@@ -178,7 +186,7 @@ class Run(ABC, Generic[C]):
             loss = self._train_epoch()
             self.save(self.average.module, candidate)
             f1 = self.score(candidate)
-            improved = f1 > self.best
+            improved = self.improves(f1)
             if improved:
                 self.best, self.best_epoch = f1, self.epoch
                 for file in candidate.iterdir():
@@ -206,19 +214,63 @@ class Run(ABC, Generic[C]):
     def _train_epoch(self) -> float:
         self.model.train()
         total, batches = 0.0, self.batches(random.Random(self.config.seed * 1000 + self.epoch))
+        started, to_come = time.monotonic(), (self.config.epochs - self.epoch + 1) * len(batches)
         for number, batch in enumerate(tqdm(batches, desc=f"epoch {self.epoch}", disable=None), start=1):
-            with self.accelerator.autocast():
-                loss = self.loss(batch)
-            self.accelerator.backward(loss)
-            self.accelerator.clip_grad_norm_(self.model.parameters(), 1.0)
-            self.optimizer.step()
-            self.schedule.step()
-            self.optimizer.zero_grad()
-            self.average.update_parameters(self.accelerator.unwrap_model(self.model))
-            total += loss.item()
-            if number % 50 == 0:
-                logger.info("epoch %d: batch %d of %d, loss %.4f", self.epoch, number, len(batches), total / number)
+            total += self.step(batch)
+            if number % 50 == 0 or number == len(batches):
+                left = tqdm.format_interval((time.monotonic() - started) / number * (to_come - number))
+                done = f"epoch {self.epoch} of {self.config.epochs}: batch {number} of {len(batches)}"
+                logger.info("%s, loss %.4f, %s left", done, total / number, left)
         return total / len(batches)
+
+    def step(self, batch: Any) -> float:
+        """Learns from one batch.
+
+        Returns:
+            Its loss.
+        """
+        bfloat16 = self.config.mixed_precision == "bf16"
+        with torch.autocast(self.accelerator.device.type, dtype=torch.bfloat16, enabled=bfloat16):
+            loss = self.loss(batch)
+        self.accelerator.backward(loss)
+        self.accelerator.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimizer.step()
+        self.schedule.step()
+        self.optimizer.zero_grad()
+        self.average.update_parameters(self.accelerator.unwrap_model(self.model))
+        return loss.item()
+
+
+def claim(settings: Path, config: dict[str, Any], *, resume: bool, free: Collection[str] = ()) -> None:
+    """Makes sure that a folder is new, or with ``resume`` that it holds the same run.
+
+    Args:
+        settings: the file that keeps them.
+        config: the settings.
+        resume: whether the folder may hold a run.
+        free: settings that may differ between two starts.
+
+    Raises:
+        InputError: it holds another run.
+    """
+    folder = settings.parent
+    if resume and settings.is_file():
+        config = json.loads(json.dumps(config))
+        stored = json.loads(settings.read_text())
+        changed = sorted(key for key, value in config.items() if key not in free and stored.get(key) != value)
+        if changed:
+            raise InputError(
+                f"expected the settings of the run in {folder}, got different {changed}; "
+                "repeat them, or use another --out"
+            )
+    elif settings.exists():
+        raise InputError(f"expected a new folder, got {folder} with a run in it; add --resume, or use another --out")
+
+
+def keep_settings(settings: Path, config: dict[str, Any]) -> None:
+    """Writes the settings of a run into its folder."""
+    settings.parent.mkdir(parents=True, exist_ok=True)
+    settings.write_text(json.dumps(config, indent=2) + "\n")
 
 
 def train(make_run: Callable[[C], Run[C]], config: C, *, resume: bool = False) -> float:
@@ -235,22 +287,12 @@ def train(make_run: Callable[[C], Run[C]], config: C, *, resume: bool = False) -
     Raises:
         InputError: a model or corpus that cannot be used, or an ``out`` that contains another run.
     """
-    out = Path(config.out)
-    settings = out / "training.json"
-    if resume and settings.is_file():
-        # Paths may change between two starts, everything else may not.
-        stored = json.loads(settings.read_text()) | {"out": config.out, "data_dir": config.data_dir}
-        changed = sorted(key for key, value in asdict(config).items() if stored.get(key) != value)
-        if changed:
-            raise InputError(
-                f"expected the settings of the run in {out}, got different {changed}; repeat them, or use another --out"
-            )
-    elif settings.exists():
-        raise InputError(f"expected a new folder, got {out} with a run in it; add --resume, or use another --out")
+    settings = Path(config.out, "training.json")
+    # Paths may change between two starts, everything else may not.
+    claim(settings, asdict(config), resume=resume, free=("out", "data_dir"))
     set_seed(config.seed)
     run = make_run(config)
-    out.mkdir(parents=True, exist_ok=True)
-    settings.write_text(json.dumps(asdict(config), indent=2) + "\n")
+    keep_settings(settings, asdict(config))
     if resume:
         run.resume()
     return run.fit()

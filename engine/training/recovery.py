@@ -1,53 +1,38 @@
-"""Chooses recovery settings on held-out documents: ``python -m engine.training.recovery``.
+"""Chooses recovery settings: ``python -m engine.training.recovery``.
 
-For each operating point of a strategy, every trigger gets the threshold, and all get the limit, with which the F1 is
-best while the trigger fires on 2 to 40 % of the documents; of those within 0.1 points of it the cheapest. The best
-trigger by the same measure is stored. Settings that cost more multiply-adds than dense are not considered. Run it after
-``engine.training.calibrate``; all settings tried go to ``recovery.csv`` in the model folder.
+Trigger, limit and threshold are searched together with the thresholds of the gates, which may be looser where words
+come back: for each operating point the fastest setting within the limit is taken, as ``engine.training.calibrate``
+does, out of those that fire in 2 % of the documents at least. Run it after ``engine.training.calibrate``, on the same
+documents; all settings that ran on all of them go to ``recovery.csv`` in the model folder.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
-import json
 import logging
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from tqdm import tqdm
-
-from engine.checkpoint import POINTS, write_checksums
-from engine.data.corpora import Corpus, load_corpus
 from engine.errors import InputError
-from engine.inspection.cost import add
 from engine.pruning.recovery import Recovery
 from engine.pruning.resolve import RECOVERY, with_recovery
 from engine.pruning.strategy import Strategy
 from engine.tagger import Engine, load_engine
-from engine.text.scoring import Counts, count_documents
+from engine.training.calibrate import add_reference, describe, looser, reference_of, variations
+from engine.training.points import POINT_NAMES, Reference, Tried, measure, store_points
+from engine.training.search import Search
 
-FIRES = (0.02, 0.4)
-SLACK = 0.001  # of F1: less is chance
-LIMITS = (32, 64, 128)
+FIRES = 0.02  # of the documents: what fires less is no recovery
+LIMITS = (32, 128)
 THRESHOLDS = {
     "confidence": ("min_confidence", (0.4, 0.45, 0.5, 0.55, 0.6)),
     "entropy_spike": ("max_rise", (0.05, 0.1, 0.15, 0.2, 0.3)),
     "entity_loss": (None, (0.0,)),
 }
-FIELDS = ("strategy", "point", "trigger", "threshold", "limit", "fires", "f1", "theoretical_speedup")
-
-
-@dataclass(frozen=True)
-class Tried:
-    """A recovery at a point: share of documents in which it fired, exact-span F1, dense ÷ own multiply-adds."""
-
-    recovery: Recovery
-    fires: float
-    f1: float
-    theoretical_speedup: float
+FIELDS = ("strategy", "trigger", "threshold", "limit", "fires", "f1", "f1_drop_points", "theoretical_speedup")
 
 
 def settings() -> Iterator[Recovery]:
@@ -59,61 +44,94 @@ def settings() -> Iterator[Recovery]:
                 yield Recovery(trigger, recovery_limit=limit, **chosen)
 
 
-def measure(engine: Engine, corpus: Corpus, strategy: Strategy) -> Tried:
-    """F1, firing and cost of a strategy with recovery."""
-    assert strategy.recovery is not None
-    results = engine.tag_batch([document.text for document in corpus.documents], strategy)
-    fired = sum(any(word.state == "recovered" for word in result.trace.words) for result in results)
-    counts = count_documents(corpus.documents, [result.entities for result in results], corpus.types)
-    cost = add([result.cost for result in results], engine.encoder.num_layers)
-    return Tried(strategy.recovery, fired / len(results), sum(counts, Counts()).f1, cost.theoretical_speedup)
+def candidates(bases: Iterable[Strategy]) -> Iterator[Strategy]:
+    """Every recovery at the operating points, and at looser thresholds of their gates."""
+    for base in bases:
+        for strategy in (base, *looser(base)):
+            yield from (replace(with_recovery(strategy), recovery=recovery) for recovery in settings())
 
 
-def choose(tried: list[Tried]) -> Recovery:
-    """The stored setting: thresholds of each trigger at its best, trigger and limit of the best of all."""
+def vary(strategy: Strategy) -> Iterator[Strategy]:
+    """Other thresholds of the trigger, other limits, and the variations of the gates."""
+    recovery = strategy.recovery
+    assert recovery is not None
+    knob, thresholds = THRESHOLDS[recovery.trigger]
+    for limit in (16, 32, 64, 128):
+        if limit != recovery.recovery_limit:
+            yield strategy.with_knobs(recovery_limit=limit)
+    if knob:
+        yield from (strategy.with_knobs(**{knob: value}) for value in thresholds if value != getattr(recovery, knob))
+    yield from variations(strategy)
 
-    def best(candidates: list[Tried]) -> Tried:
-        worth = [one for one in candidates if one.theoretical_speedup > 1] or candidates
-        inside = [one for one in worth if FIRES[0] <= one.fires <= FIRES[1]] or worth
-        best_f1 = max(one.f1 for one in inside)
-        return max((one for one in inside if one.f1 >= best_f1 - SLACK), key=lambda one: one.theoretical_speedup)
 
-    stored = best(tried).recovery
+def fires(tried: Tried) -> bool:
+    """Whether words come back in enough documents."""
+    return tried.fired >= FIRES * len(tried.counts)
+
+
+def with_own_thresholds(chosen: Strategy, tried: Sequence[Tried], reference: Reference) -> Strategy:
+    """The strategy, whose other triggers, which do not fire in it, get the thresholds that lose least with them."""
+    recovery = chosen.recovery
+    assert recovery is not None
     for trigger, (knob, _) in THRESHOLDS.items():
-        if knob and trigger != stored.trigger:
-            own = best([one for one in tried if one.recovery.trigger == trigger]).recovery
-            stored = replace(stored, **{knob: getattr(own, knob)})
-    return stored
+        of_trigger = [one for one in tried if one.strategy.recovery and one.strategy.recovery.trigger == trigger]
+        if knob and trigger != recovery.trigger and of_trigger:
+            best = min(of_trigger, key=lambda one: one.loss_bound(reference)).strategy.recovery
+            recovery = replace(recovery, **{knob: getattr(best, knob)})
+    return replace(chosen, recovery=recovery)
 
 
-def calibrate(engine: Engine, corpus: Corpus, name: str, folder: Path) -> dict[str, Recovery]:
-    """Searches recovery for each stored point of a strategy and stores it as ``NAME+recovery``."""
-    every = list(settings())
-    chosen: dict[str, Recovery] = {}
-    rows = []
-    for point in engine.points.get(name, {}):
-        base = engine.strategy(name, point)
-        tried = [
-            measure(engine, corpus, replace(with_recovery(base), recovery=recovery))
-            for recovery in tqdm(every, desc=f"{name} {point}", disable=None)
-        ]
-        chosen[point] = choose(tried)
-        for one in tried:
-            knob = THRESHOLDS[one.recovery.trigger][0]
-            threshold = getattr(one.recovery, knob) if knob else ""
-            measured = (f"{one.fires:.4f}", f"{one.f1:.5f}", f"{one.theoretical_speedup:.5f}")
-            rows.append((name, point, one.recovery.trigger, threshold, one.recovery.recovery_limit, *measured))
-    if not chosen:
+def calibrate(
+    engine: Engine, reference: Reference, max_drops: Sequence[float], name: str, folder: Path, seed: int = 0
+) -> Search:
+    """Searches recovery for the stored points of a strategy and stores it as ``NAME+recovery``.
+
+    Raises:
+        InputError: the strategy has no points.
+    """
+    bases = [engine.strategy(name, point) for point in engine.points.get(name, {})]
+    if not bases:
         raise InputError(f"expected operating points of {name}, got none; make them with engine.training.calibrate")
-    with (folder / "recovery.csv").open("w", newline="") as file:
-        csv.writer(file).writerows([FIELDS, *rows])
+    search = Search(engine, reference, max_drops, seed=seed, eligible=fires)
+    search.run(candidates(bases), vary, name + RECOVERY)
+    measured = search.measured()
     stored = {
-        point: replace(with_recovery(engine.strategy(name, point)), recovery=recovery).to_json()
-        for point, recovery in chosen.items()
+        point: with_own_thresholds(one.strategy, measured, search.reference).to_json()
+        for point, one in search.chosen().items()
     }
-    (folder / POINTS).write_text(json.dumps(engine.points | {name + RECOVERY: stored}, indent=2) + "\n")
-    write_checksums(folder)
-    return chosen
+    with (folder / "recovery.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([FIELDS, *(_row(one, search.reference) for one in measured)])
+    store_points(folder, engine.points | {name + RECOVERY: stored})
+    return search
+
+
+def _row(tried: Tried, reference: Reference) -> tuple[object, ...]:
+    recovery = tried.strategy.recovery
+    assert recovery is not None
+    knob = THRESHOLDS[recovery.trigger][0]
+    share = tried.fired / len(tried.counts)
+    figures = (f"{share:.4f}", f"{tried.f1:.5f}", f"{tried.loss(reference):.5f}", f"{tried.theoretical_speedup:.5f}")
+    return (
+        tried.strategy.name,
+        recovery.trigger,
+        getattr(recovery, knob) if knob else "",
+        recovery.recovery_limit,
+        *figures,
+    )
+
+
+def compare(search: Search, engine: Engine, name: str) -> Iterator[str]:
+    """For each point, by how much the strategy is faster with recovery than without at the same limit."""
+    chosen = search.chosen()
+    for point in POINT_NAMES:
+        if point in chosen and point in engine.points[name]:
+            one = chosen[point]
+            base = measure(engine, search.reference, engine.strategy(name, point)).theoretical_speedup
+            gain = 100 * (one.theoretical_speedup / base - 1)
+            yield (
+                f"{name}{RECOVERY} {point}: {one.theoretical_speedup:.2f}× against {base:.2f}× without recovery "
+                f"({gain:+.1f} %), fires in {100 * one.fired / len(one.counts):.1f} % of the documents"
+            )
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -121,19 +139,17 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m engine.training.recovery", description=__doc__)
     parser.add_argument("--model", required=True, type=Path, help="model folder with operating points")
     parser.add_argument("--strategy", default="entropy", help="whose points get recovery (default entropy)")
-    parser.add_argument("--corpus", default="bc5cdr")
-    parser.add_argument("--split", default="calib", help="a split that the model was not fitted to (default calib)")
-    parser.add_argument("--data-dir", help="where to look for named corpora first")
+    add_reference(parser)
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     try:
-        corpus = load_corpus(arguments.corpus, arguments.split, arguments.data_dir)
-        chosen = calibrate(load_engine(arguments.model), corpus, arguments.strategy, arguments.model)
+        engine = load_engine(arguments.model)
+        reference, max_drops = reference_of(arguments, engine)
+        search = calibrate(engine, reference, max_drops, arguments.strategy, arguments.model, arguments.seed)
     except InputError as error:
         print(error, file=sys.stderr)
         return 2
-    for point, recovery in chosen.items():
-        print(f"{arguments.strategy}{RECOVERY} {point}: {recovery}")
+    print(*describe(search, arguments.strategy + RECOVERY), *compare(search, engine, arguments.strategy), sep="\n")
     return 0
 
 

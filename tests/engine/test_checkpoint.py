@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 from transformers import AlbertConfig, AutoModelForTokenClassification, BertForTokenClassification, BertModel
 
 from engine import InputError, load_engine
-from engine.checkpoint import _optional_file, load_weights, write_checksums
+from engine.checkpoint import load_weights, optional_file, write_checksums
 from engine.tagger import Engine
 from tests.conftest import TEXT, tiny_config
 
@@ -149,7 +149,7 @@ def test_a_file_of_labels_must_have_one_for_each_logit(plain_folder, tmp_path):
         load_engine(plain_folder, labels=tmp_path / "absent")
 
 
-def test_optional_files_of_a_model_on_the_hub_come_from_its_cache_and_may_be_missing(tmp_path, monkeypatch):
+def testoptional_files_of_a_model_on_the_hub_come_from_its_cache_and_may_be_missing(tmp_path, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     model = tmp_path / "models--owner--name"
     (model / "refs").mkdir(parents=True)
@@ -157,5 +157,5 @@ def test_optional_files_of_a_model_on_the_hub_come_from_its_cache_and_may_be_mis
     snapshot = model / "snapshots" / ("0" * 40)
     snapshot.mkdir(parents=True)
     (snapshot / "gates.safetensors").touch()
-    assert _optional_file("owner/name", "gates.safetensors") == snapshot / "gates.safetensors"
-    assert _optional_file("owner/name", "operating_points.json") is None
+    assert optional_file("owner/name", "gates.safetensors") == snapshot / "gates.safetensors"
+    assert optional_file("owner/name", "operating_points.json") is None

@@ -109,7 +109,7 @@ def test_dense_equals_hugging_face_also_for_labels_in_another_order(plain_folder
 def test_a_checkpoint_without_gates_names_the_command_that_makes_them(plain_folder):
     engine = load_engine(plain_folder)
     for strategy in ("rule", "entropy", "random", "truncate-1"):
-        with pytest.raises(InputError, match=r"python -m engine.training.finetune --frozen --backbone .*plain"):
+        with pytest.raises(InputError, match=r"python -m engine.training.accelerate .*plain"):
             engine.tag(TEXT, strategy)
 
 

@@ -52,7 +52,7 @@ def test_random_recovery_takes_as_many_words_of_as_many_windows_but_others(engin
 
 
 def test_settings_are_chosen_stored_and_reported(folder, small, tmp_path, capsys):
-    assert choose_recovery(["--model", str(folder), "--corpus", str(small)]) == 0
+    assert choose_recovery(["--model", str(folder), "--corpus", str(small), "--max-f1-drop", "100,100,100"]) == 0
     stored = json.loads((folder / "operating_points.json").read_text())
     assert list(stored) == ["entropy", "entropy+recovery"]
     assert Strategy.from_json(stored["entropy+recovery"]["balanced"]).recovery is not None

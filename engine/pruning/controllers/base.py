@@ -95,6 +95,32 @@ def gate_sets(layers: int, count: int) -> list[tuple[int, ...]]:
     return [tuple(range(first, first + count)) for first in firsts if first + count <= layers]
 
 
+def layouts(layers: int) -> Iterator[tuple[tuple[int, ...], bool]]:
+    """Gates that calibration tries, and whether every word leaves at the last of them: the encoder then ends there.
+
+    Up to eight layers: two or three gates in a row, and an end at one of the last two gates. Deeper encoders have room
+    for more gates, and may end from the middle on. Gates in the second half alone change least.
+    """
+    if layers <= 8:
+        sets = [*gate_sets(layers, min(3, layers - 1)), *gate_sets(layers, min(2, layers - 1))[-1:]]
+        sets += [(layers // 2, layers // 2 + 1)] if layers > 3 else []
+        ends = list(range(layers - 2, layers))
+    else:
+        third, half, step = layers // 3, layers // 2, layers // 12 or 1
+        runs = [(1, third + 1, step), (1, half, step), (2 * step, half + 1, 2 * step), (third, 2 * third + 1, 2 * step)]
+        sets = [tuple(range(*run)) for run in (*runs, (half, layers, 2 * step))]
+        ends = [half, 2 * layers // 3, 5 * layers // 6]
+    for gates in sets:
+        yield gates, False
+        yield from (((*gates, end), True) for end in ends if end > gates[-1])
+
+
+def rising(last: float, gates: int, steepness: float) -> tuple[float, ...]:
+    """Thresholds that grow by a factor from gate to gate up to the last one's, over many gates by a smaller factor."""
+    step = steepness ** min(1.0, 2 / max(1, gates - 1))
+    return tuple(last / step**before for before in reversed(range(gates)))
+
+
 def at_gate(thresholds: float | tuple[float, ...], gate: Gate) -> float:
     """The threshold of a gate, from one for all gates or one for each (the last one for further gates)."""
     return thresholds[min(gate.index, len(thresholds) - 1)] if isinstance(thresholds, tuple) else thresholds

@@ -12,12 +12,15 @@ import numpy as np
 from engine.pruning.controllers.base import (
     Controller,
     at_gate,
-    gate_sets,
+    layouts,
     leave_below,
     min_keep_ratio,
+    rising,
 )
 from engine.pruning.gate import Decision, Gate
 from engine.pruning.knobs import knob
+
+THRESHOLDS = (0.001, 0.003, 0.01, 0.02, 0.04, 0.08, 0.15, 0.25)  # that calibration tries
 
 
 @dataclass(frozen=True)
@@ -72,14 +75,10 @@ class EntropyController(Controller):
     def candidates(cls, layers: int) -> Iterator[tuple[tuple[int, ...], Self]]:
         """The same threshold everywhere, or stricter at earlier gates.
 
-        Entities stay, leave, or leave together with all other words at one of the last two gates, which changes few
-        labels.
+        Entities stay, leave, or leave together with all other words at the last gate, which changes few labels.
         """
-        sets = [*gate_sets(layers, min(3, layers - 1)), *gate_sets(layers, min(2, layers - 1))[-1:]]
-        for gates, threshold, steep in itertools.product(sets, (0.01, 0.02, 0.04, 0.08, 0.15, 0.25), (1.0, 3.0)):
-            values = tuple(threshold / steep**before for before in reversed(range(len(gates))))
-            yield gates, cls(values, 1, exit_entities=True)
-            for end in range(max(gates[-1] + 1, layers - 2), layers):
-                yield (*gates, end), cls((*values, 1.0), 1, exit_entities=True)
-            if steep == 1 and len(gates) == 3:
+        for (gates, ends), threshold, steep in itertools.product(layouts(layers), THRESHOLDS, (1.0, 3.0)):
+            values = rising(threshold, len(gates) - ends, steep)
+            yield gates, cls((*values, 1.0) if ends else values, 1, exit_entities=True)
+            if steep == 1 and not ends and len(gates) >= 3:
                 yield gates, cls(values, 1, exit_entities=False)

@@ -16,13 +16,15 @@ from engine.errors import InputError, first_line
 from engine.pruning.controllers.base import (
     Controller,
     at_gate,
-    gate_sets,
+    layouts,
     leave_below,
     min_keep_ratio,
+    rising,
 )
 from engine.pruning.gate import Decision, Gate
 from engine.pruning.knobs import knob
 
+THRESHOLDS = (0.001, 0.003, 0.01, 0.02, 0.04, 0.08, 0.15, 0.25)  # that calibration tries
 NEIGHBOURS = 1  # the network answers for a word together with the words so many places away
 
 
@@ -146,9 +148,7 @@ class LearnedController(Controller):
 
     @classmethod
     def candidates(cls, layers: int) -> Iterator[tuple[tuple[int, ...], Self]]:
-        """Laid out like those of ``entropy``, the same threshold everywhere."""
-        sets = gate_sets(layers, min(3, layers - 1))
-        for gates, risk in itertools.product(sets, (0.01, 0.02, 0.04, 0.08, 0.15, 0.25)):
-            yield gates, cls(risk, exit_entities=True)
-            for end in range(max(gates[-1] + 1, layers - 2), layers):
-                yield (*gates, end), cls((*(risk for _ in gates), 1.0), exit_entities=True)
+        """Laid out like those of ``entropy``, the same threshold at every gate, or stricter at earlier ones."""
+        for (gates, ends), risk, steep in itertools.product(layouts(layers), THRESHOLDS, (1.0, 2.0)):
+            values = rising(risk, len(gates) - ends, steep)
+            yield gates, cls((*values, 1.0) if ends else values, exit_entities=True)

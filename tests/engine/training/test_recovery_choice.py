@@ -1,31 +1,81 @@
-"""Which recovery is stored: the cheapest of about the best F1, of those that fire rarely and cost less than dense."""
+"""Recovery is searched together with the thresholds of the gates; what hardly ever fires is none."""
 
+import csv
+import json
+import shutil
+
+from engine import load_engine
+from engine.checkpoint import write_checksums
+from engine.inspection.cost import Cost
+from engine.pruning.controllers import EntropyController
 from engine.pruning.recovery import Recovery
-from engine.training.recovery import Tried, choose
+from engine.pruning.strategy import Strategy
+from engine.text.documents import Document
+from engine.text.scoring import Counts
+from engine.training import recovery
+from engine.training.points import Reference, Tried
+from engine.training.recovery import candidates, fires, vary, with_own_thresholds
+from tests.conftest import SAMPLE
+
+BASE = Strategy("entropy", (1, 2), EntropyController((0.1, 1.0)), "fast")
+REFERENCE = Reference([Document("1", "")] * 100, ("T",), (Counts(10, 10, 10),) * 100)
 
 
-def tried(trigger: str, fires: float, f1: float, speedup: float, limit: int = 32) -> Tried:
-    return Tried(Recovery(trigger, recovery_limit=limit), fires, f1, speedup)
+def tried(recovery: Recovery, fired: int = 10, correct: int = 10) -> Tried:
+    strategy = Strategy("entropy+recovery", (1,), EntropyController(), recovery=recovery)
+    return Tried(strategy, (Counts(correct, 10, 10),) * 100, Cost((1,), 1, 1, 1, 2), fired)
 
 
-def test_the_best_f1_of_those_that_fire_neither_always_nor_never():
-    rare, often = tried("confidence", 0.1, 0.80, 2.0), tried("entity_loss", 0.9, 0.85, 1.5)
-    assert choose([rare, often, tried("entropy_spike", 0.0, 0.79, 3.0)]).trigger == "confidence"
+def test_candidates_join_every_trigger_with_the_thresholds_of_the_point_and_looser_ones():
+    found = list(candidates([BASE]))
+    assert {one.controller.max_entropy for one in found} == {(0.1, 1.0), (0.16000000000000003, 1.0), (0.25, 1.0)}
+    assert {one.recovery.trigger for one in found} == {"confidence", "entropy_spike", "entity_loss"}
+    assert {one.name for one in found} == {"entropy+recovery"}
+    assert len(set(found)) == len(found) == 3 * 2 * (5 + 5 + 1)
 
 
-def test_among_equals_the_cheapest():
-    dear, cheap = tried("confidence", 0.1, 0.8, 2.0, 1024), tried("confidence", 0.1, 0.8, 2.5, 32)
-    assert choose([dear, cheap, tried("entropy_spike", 0.1, 0.7, 3.0)]).recovery_limit == 32
+def test_variations_change_the_recovery_or_the_gates():
+    (first, *_) = candidates([BASE])
+    varied = list(vary(first))
+    assert first not in varied
+    assert {one.recovery.recovery_limit for one in varied} == {16, 32, 64, 128}
+    assert len({one.recovery.min_confidence for one in varied}) == 5
+    assert {one.gates for one in varied} == {(1, 2), (1,), (2,)}
 
 
-def test_a_tenth_of_a_point_is_not_worth_more_cost():
-    dear, cheap = tried("confidence", 0.1, 0.8009, 2.0, 1024), tried("confidence", 0.1, 0.8, 2.5, 64)
-    worse = tried("confidence", 0.1, 0.798, 2.9)
-    never = tried("entropy_spike", 0.0, 0.79, 3.0)
-    assert choose([dear, cheap, worse, never]).recovery_limit == 64
+def test_recovery_must_fire_in_some_documents():
+    assert not fires(tried(Recovery("confidence"), fired=1))
+    assert fires(tried(Recovery("confidence"), fired=2))
 
 
-def test_what_costs_more_than_dense_is_not_stored():
-    dear, cheap = tried("entity_loss", 0.9, 0.86, 0.9, 1024), tried("entity_loss", 0.9, 0.85, 1.8)
-    never = [tried(name, 0.0, 0.8, 3.0) for name in ("confidence", "entropy_spike")]
-    assert choose([dear, cheap, *never]).recovery_limit == 32
+def test_triggers_that_were_not_chosen_keep_the_threshold_that_loses_least():
+    chosen = tried(Recovery("confidence", min_confidence=0.6))
+    others = [
+        tried(Recovery("entropy_spike", max_rise=0.05), correct=9),
+        tried(Recovery("entropy_spike", max_rise=0.2), correct=10),
+    ]
+    stored = with_own_thresholds(chosen.strategy, [chosen, *others], REFERENCE)
+    assert stored.recovery == Recovery("confidence", min_confidence=0.6, max_rise=0.2)
+
+
+def test_recovery_is_stored_beside_the_points_and_compared_with_them(model_folder, tmp_path, monkeypatch, capsys):
+    folder = shutil.copytree(model_folder, tmp_path / "model")
+    base = Strategy("entropy", (1, 2), EntropyController(0.45, 0, True, 0.2), "balanced")
+    (folder / "operating_points.json").write_text(json.dumps({"entropy": {"balanced": base.to_json()}}))
+    write_checksums(folder)
+    monkeypatch.setattr(recovery, "vary", lambda strategy: [])
+    small = tmp_path / "small.txt"
+    small.write_text("\n\n".join(SAMPLE.read_text().split("\n\n")[:4]))
+    options = ["--model", str(folder), "--corpus", str(small)]
+    assert recovery.main([*options, "--max-f1-drop", "100,100,100"]) == 0
+    engine = load_engine(folder)
+    assert list(engine.points) == ["entropy", "entropy+recovery"]
+    assert engine.strategy("entropy+recovery", "balanced").recovery is not None
+    assert "× without recovery (" in capsys.readouterr().out
+    with (folder / "recovery.csv").open() as file:
+        assert {row["trigger"] for row in csv.DictReader(file)} == {"confidence", "entropy_spike", "entity_loss"}
+
+
+def test_a_strategy_without_points_is_refused(model_folder, capsys):
+    assert recovery.main(["--model", str(model_folder), "--corpus", str(SAMPLE)]) == 2
+    assert "expected operating points of entropy" in capsys.readouterr().err

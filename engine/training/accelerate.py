@@ -1,0 +1,267 @@
+"""Makes a checkpoint fast without gold: ``python -m engine.training.accelerate CHECKPOINT --texts FILE… --out FOLDER``.
+
+CHECKPOINT is a folder or hub id of a token-classification checkpoint. Gate heads and, unless ``--frozen``, the encoder
+learn its own output on plain texts while words leave. Operating points are chosen by agreement with the checkpoint's
+dense output on texts held back. The folder then holds a model for every strategy, and a card with what was measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import shlex
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import torch
+from accelerate.utils import set_seed
+
+from engine.checkpoint import GATES, Weights, load_weights
+from engine.data.corpora import load_corpus
+from engine.errors import InputError
+from engine.model.gated import GatedModel
+from engine.pruning.strategy import Strategy
+from engine.tagger import Engine, load_engine
+from engine.training.calibrate import LIMITS, candidates, numbers, save, variations
+from engine.training.card import STRATEGY, Facts, card, device_name, table
+from engine.training.delivery import copy_checkpoint, deliver
+from engine.training.distill import Plan, distil
+from engine.training.held_back import STEADY, split_texts
+from engine.training.loop import claim, keep_settings
+from engine.training.outcome import Row, f1, measured
+from engine.training.points import POINT_NAMES, Reference, measure
+from engine.training.search import Search
+
+logger = logging.getLogger(__name__)
+
+MINUTES = {False: 60.0, True: 15.0}  # frozen or not
+LABELLING, SEARCHING, TIMING = 0.15, 0.1, 0.05  # of the time: at most, at least, about
+TRAINING = {False: 0.65, True: 0.4}  # of the time that is left after labelling
+WATCHED, TIMED = 32, 32  # texts whose agreement is logged while training, and those that are timed at the end
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccelerateConfig:
+    """Settings of a run; every field is a command-line option.
+
+    Args:
+        checkpoint: folder or hub id of a token-classification checkpoint.
+        texts: files to learn from, in any format that `engine.data.texts.read_texts` knows.
+        out: folder for the model, new or of the same run.
+        held_back: files of texts to choose points on; without any, a part of ``texts`` is held back.
+        labels: file of what the checkpoint's labels mean, where it does not say.
+        frozen: only gate heads learn; the checkpoint's files are copied byte for byte.
+        minutes: for everything; 0: 60, frozen 15.
+        limits: agreement, in %, that ``exact``, ``balanced`` and ``fast`` must reach.
+        corpus, split, data_dir: of gold, for F1 beside the agreement; no gold is learned from.
+        mixed_precision: of training: ``bf16``, ``no``, or ``auto``: what is faster.
+        seed: of everything that is random.
+    """
+
+    checkpoint: str
+    texts: tuple[str, ...]
+    out: str
+    held_back: tuple[str, ...] = ()
+    labels: str = ""
+    frozen: bool = False
+    minutes: float = 0.0
+    limits: tuple[float, ...] = LIMITS
+    corpus: str = ""
+    split: str = "test"
+    data_dir: str = ""
+    mixed_precision: str = "auto"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.minutes <= 10_000:
+            raise InputError(f"expected minutes between 0 and 10000, got {self.minutes}; change it")
+        if len(self.limits) != len(POINT_NAMES) or not all(0 < limit <= 100 for limit in self.limits):
+            raise InputError(
+                f"expected three limits of agreement, 0–100 %, got {self.limits}; write e.g. 99.8,99.5,98.5"
+            )
+        if self.mixed_precision not in ("auto", "bf16", "no"):
+            raise InputError(f"expected mixed_precision auto, bf16 or no, got {self.mixed_precision!r}; choose one")
+
+    @property
+    def seconds(self) -> float:
+        """The time for everything."""
+        return 60 * (self.minutes or MINUTES[self.frozen])
+
+
+def accelerate(config: AccelerateConfig, *, resume: bool = False) -> list[Row]:
+    """Makes a model folder.
+
+    Args:
+        config: the settings.
+        resume: go on with the run in ``config.out``.
+
+    Returns:
+        What was measured: dense, and point by point.
+
+    Raises:
+        InputError: unusable checkpoint or texts, or an ``out`` with something else in it.
+    """
+    started = time.monotonic()
+    out, work = Path(config.out), Path(config.out, "training")
+    settings = work / "accelerate.json"
+    if not settings.is_file() and out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise InputError(f"expected a new folder, got {out} with other files in it; use another --out")
+    claim(settings, asdict(config), resume=resume, free=("out", "data_dir"))
+    corpus = load_corpus(config.corpus, config.split, config.data_dir or None) if config.corpus else None
+    weights = load_weights(config.checkpoint, config.labels or None)
+    if weights.model.encoder.num_layers < 2:
+        raise InputError(f"expected an encoder of two layers or more, got one in {config.checkpoint!r}; choose another")
+    set_seed(config.seed)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    engine = Engine(weights, device=device)
+    texts = split_texts(config.texts, config.held_back, engine.pieces, config.seed)
+    keep_settings(settings, asdict(config))
+    logger.info(
+        "%d texts to learn from, %d held back (%d windows)", len(texts.learned), len(texts.held_back), texts.windows
+    )
+
+    begin = time.monotonic()
+    reference = Reference.agreement(engine, texts.held_back)
+    text_s = (time.monotonic() - begin) / len(texts.held_back)
+    plan_file = work / "plan.json"
+    if not (out / GATES).is_file():
+        distil(
+            weights,
+            engine,
+            texts.learned,
+            max(1, round(LABELLING * config.seconds / text_s)),
+            _watch(weights, reference, device),
+            work,
+            frozen=config.frozen,
+            precisions=("no", "bf16") if config.mixed_precision == "auto" else (config.mixed_precision,),
+            seconds=lambda: TRAINING[config.frozen] * (config.seconds - (time.monotonic() - started)),
+            seed=config.seed,
+        )
+        if config.frozen:
+            copy_checkpoint(weights, work / "run", rename=bool(config.labels))
+        deliver(work / "run", out)
+    plan = Plan.load(plan_file)
+
+    fast = load_engine(out, device=device)
+    left = config.seconds * (1 - TIMING) - (time.monotonic() - started)
+    drops = [100 - limit for limit in config.limits]
+    seconds = max(left, SEARCHING * config.seconds)
+    search = Search(fast, reference, drops, seed=config.seed, seconds=seconds, log=work / "search.jsonl")
+    search.run(candidates(STRATEGY, fast.encoder.num_layers), variations, STRATEGY)
+    rows = measured(fast, search, config.limits, texts.held_back[:TIMED], corpus)
+    facts = Facts(
+        checkpoint=config.checkpoint,
+        types=fast.labels.types,
+        layers=fast.encoder.num_layers,
+        frozen=config.frozen,
+        texts=plan.texts,
+        passes=plan.passes,
+        minutes=(time.monotonic() - started) / 60,
+        held_back=len(texts.held_back),
+        windows=texts.windows,
+        timed=min(TIMED, len(texts.held_back)),
+        device=device_name(fast.device),
+        corpus=f"{config.corpus} {config.split}" if corpus else "",
+        checkpoint_f1=f1(engine, corpus, Strategy("dense")) if corpus else None,
+    )
+    (out / "README.md").write_text(card(rows, facts, command(config)), encoding="utf-8")
+    save(fast, out, {STRATEGY: search})
+    shutil.rmtree(work / "run" / "checkpoint", ignore_errors=True)
+    if texts.windows < STEADY:
+        error = max(row.error for row in rows)
+        logger.warning(
+            "only %d windows were held back: the agreement has a standard error of up to %.2f points, "
+            "and the points depend on chance; %d windows or more are steady",
+            texts.windows,
+            error,
+            STEADY,
+        )
+    return rows
+
+
+def _watch(weights: Weights, reference: Reference, device: str) -> Callable[[GatedModel], float]:
+    """Agreement on some texts, 0–1, of a model that is being trained, with default settings."""
+    sample = reference.first(WATCHED)
+
+    def watch(model: GatedModel) -> float:
+        engine = Engine(replace(weights, model=model, points={}), device=device)
+        return measure(engine, sample, engine.strategy(STRATEGY)).f1
+
+    return watch
+
+
+def command(config: AccelerateConfig) -> str:
+    """The command line that has these settings."""
+    parts = [config.checkpoint, "--texts", *config.texts, "--out", config.out]
+    if config.held_back:
+        parts += ["--held-back", *config.held_back]
+    if config.frozen:
+        parts.append("--frozen")
+    if config.minutes:
+        parts += ["--minutes", f"{config.minutes:g}"]
+    if config.limits != LIMITS:
+        parts += ["--limits", ",".join(f"{limit:g}" for limit in config.limits)]
+    for name in ("labels", "corpus", "split", "data_dir", "mixed_precision", "seed"):
+        if (value := getattr(config, name)) != getattr(AccelerateConfig, name):
+            parts += [f"--{name.replace('_', '-')}", str(value)]
+    return "python -m engine.training.accelerate " + shlex.join(parts)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m engine.training.accelerate", description=__doc__)
+    parser.add_argument(
+        "checkpoint", metavar="CHECKPOINT", help="folder or hub id of a token-classification checkpoint"
+    )
+    parser.add_argument(
+        "--texts", nargs="+", required=True, metavar="FILE", help="texts to learn from, in any format; .txt: one a line"
+    )
+    parser.add_argument("--out", required=True, metavar="FOLDER", help="for the model")
+    parser.add_argument(
+        "--held-back",
+        nargs="+",
+        default=(),
+        metavar="FILE",
+        help="texts to choose points on (default: a part of --texts)",
+    )
+    parser.add_argument("--labels", default="", metavar="FILE", help="what the checkpoint's labels mean")
+    parser.add_argument("--frozen", action="store_true", help="fit gate heads alone; the checkpoint stays as it is")
+    parser.add_argument("--minutes", type=float, default=0.0, help="for everything (default 60, with --frozen 15)")
+    parser.add_argument(
+        "--limits",
+        default=",".join(map(str, LIMITS)),
+        help="agreement with the dense output, in %%, that exact, balanced and fast must reach (default %(default)s)",
+    )
+    parser.add_argument("--corpus", default="", help="gold for F1 beside the agreement; it is not learned from")
+    parser.add_argument("--split", default="test", help="of the corpus (default test)")
+    parser.add_argument("--data-dir", default="", help="where to look for named corpora first")
+    parser.add_argument("--mixed-precision", default="auto", help="of training: auto (what is faster), bf16 or no")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--resume", action="store_true", help="go on with the run in --out")
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The command line; exit status 2 for bad input."""
+    arguments = vars(_parser().parse_args(argv))
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    logging.getLogger("accelerate").setLevel(logging.WARNING)  # it tells of every file of a checkpoint
+    resume = arguments.pop("resume")
+    try:
+        limits = tuple(numbers(arguments.pop("limits"), "--limits", "99.8,99.5,98.5"))
+        texts, held_back = (tuple(arguments.pop(name)) for name in ("texts", "held_back"))
+        config = AccelerateConfig(**arguments, texts=texts, held_back=held_back, limits=limits)
+        rows = accelerate(config, resume=resume)
+    except InputError as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(table(rows), end="")
+    print(f"the model, and its card README.md, are in {arguments['out']}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,130 @@
+"""The table of operating points that ends ``engine.training.accelerate``, and the model card written from it."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import transformers
+
+from engine.training.outcome import Row
+
+STRATEGY = "entropy"  # that the points are of
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What the card says beside the table.
+
+    ``checkpoint``, ``types``, ``layers``, ``frozen``: of the model.
+    ``texts``, ``passes``: how many texts were learned from, and how often; ``minutes``: for everything.
+    ``held_back``, ``windows``, ``timed``: texts that points were chosen on, their windows, those that were timed.
+    ``device``: that they were timed on.
+    ``corpus``, ``checkpoint_f1``: gold that F1 was counted on, and that of the checkpoint itself.
+    """
+
+    checkpoint: str
+    types: tuple[str, ...]
+    layers: int
+    frozen: bool
+    texts: int
+    passes: float
+    minutes: float
+    held_back: int
+    windows: int
+    timed: int
+    device: str
+    corpus: str = ""
+    checkpoint_f1: float | None = None
+
+
+def table(rows: Sequence[Row]) -> str:
+    """A Markdown table."""
+    sizes = sorted({size for row in rows for size in row.speedups})
+    with_f1 = any(row.f1 is not None for row in rows)
+    head = ["point", "agreement ± standard error, %", "theoretical speed-up"]
+    head += [f"measured, batch {size}" for size in sizes] + ["F1"] * with_f1
+    lines = [head, ["---"] * len(head)]
+    for row in rows:
+        name = f"`{row.name}`" + (f" (≥ {row.limit:g})" if row.limit else "")
+        name += "" if row.reached else ": not reached; the closest"
+        cells = [name, f"{row.agreement:.2f} ± {row.error:.2f}", f"{row.theoretical_speedup:.2f}×"]
+        cells += [f"{row.speedups[size]:.2f}×" if size in row.speedups else "–" for size in sizes]
+        lines.append(cells + ["–" if row.f1 is None else f"{row.f1:.4f}"] * with_f1)
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
+def card(rows: Sequence[Row], facts: Facts, command: str) -> str:
+    """The model card, Markdown.
+
+    Args:
+        rows: of the table.
+        facts: what it says beside it.
+        command: that made the model.
+    """
+    learned = "Encoder and gate heads were trained while words left."
+    if facts.frozen:
+        learned = "Only the gate heads were fitted; all other files are the checkpoint's."
+    gold = ""
+    if facts.checkpoint_f1 is not None:
+        gold = f" F1 is that on {_plain(facts.corpus)}; the checkpoint itself has {facts.checkpoint_f1:.4f}."
+    return f"""---
+base_model: {json.dumps(facts.checkpoint)}
+pipeline_tag: token-classification
+tags: [token-pruning, early-exit]
+---
+
+# {_plain(facts.checkpoint)}, with gates
+
+A token-classification checkpoint with a label head after each of its {facts.layers} layers, so that words can leave
+early. It finds {_plain(", ".join(facts.types))}. {learned}
+
+## Operating points
+
+{table(rows)}
+Agreement is F1 of the entities found against those that the checkpoint finds without pruning, on {facts.held_back}
+texts ({facts.windows} windows) that were not learned from; its standard error is by text. A point is the fastest
+setting whose agreement minus one standard error reaches the limit. Times are end-to-end in float32 on {facts.device},
+against `dense` in the same run, on {facts.timed} of these texts: a small sample.{gold}
+
+## Use
+
+```python
+from engine import load_engine
+
+engine = load_engine("FOLDER")
+engine.tag("…", "{STRATEGY}:fast").entities
+```
+
+The folder also loads as a plain checkpoint with `transformers.AutoModelForTokenClassification`.
+
+## How it was made
+
+```sh
+{command}
+```
+
+The checkpoint's own output on {facts.texts} texts was learned, in {facts.passes:.1f} passes over them; all took
+{facts.minutes:.0f} minutes. No gold was used.
+"""
+
+
+def device_name(device: torch.device) -> str:
+    """The hardware and the versions that times depend on."""
+    versions = f"torch {torch.__version__}, transformers {transformers.__version__}"
+    if device.type == "cuda":
+        return f"{torch.cuda.get_device_name(device)} ({versions})"
+    threads = torch.get_num_threads()
+    return f"a CPU ({platform.machine()}), {threads} thread{'s' * (threads > 1)} ({versions})"
+
+
+def _plain(text: str) -> str:
+    """Text that Markdown shows as it is."""
+    return "".join(f"\\{c}" if c in "\\`*_{}[]<>#|!&" else c for c in text.replace("\n", " "))
+
+
+def _code(text: str) -> str:
+    return f"`{text.replace('`', '')}`"

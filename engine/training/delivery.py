@@ -1,0 +1,62 @@
+"""The folder that ``engine.training.accelerate`` delivers: a checkpoint's own files, gate heads beside them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+from engine.checkpoint import GATES, Weights, load_huggingface, optional_file, write_checksums
+
+CONFIG, MODEL = "config.json", "model.safetensors"
+TOKENIZER = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.txt",
+    "vocab.json",
+    "merges.txt",
+    "spm.model",
+    "spiece.model",
+    "sentencepiece.bpe.model",
+    "tokenizer.model",
+)
+
+
+def copy_checkpoint(weights: Weights, folder: Path, *, rename: bool) -> None:
+    """Copies what loading a checkpoint needs, byte for byte.
+
+    Weights in another format than ``model.safetensors`` are converted, number by number.
+
+    Args:
+        weights: of the checkpoint.
+        folder: to copy to.
+        rename: write the model's labels into the configuration, as the checkpoint's own names say nothing.
+    """
+    for name in (CONFIG, MODEL, *TOKENIZER):
+        if file := optional_file(weights.source, name):
+            shutil.copyfile(file, folder / name)
+    if not (folder / MODEL).is_file():
+        load_huggingface(weights.source).save_pretrained(folder)
+    if rename:
+        names = weights.model.labels.names
+        by_logit = [names[index] for index in np.argsort(weights.label_order)]
+        config = json.loads((folder / CONFIG).read_text())
+        config["id2label"] = {str(index): name for index, name in enumerate(by_logit)}
+        config["label2id"] = {name: index for index, name in enumerate(by_logit)}
+        (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n")
+
+
+def deliver(folder: Path, out: Path) -> None:
+    """Copies a finished model to where it belongs; the gate heads come last, so that they say that all is there."""
+    files = [file for file in folder.iterdir() if file.is_file() and file.suffix != ".jsonl" and file.name != GATES]
+    for file in files:
+        shutil.copyfile(file, out / file.name)
+    write_checksums(out)
+    shutil.copyfile(folder / GATES, out / GATES)
+    write_checksums(out)
+    for file in files:
+        file.unlink()

@@ -1,0 +1,292 @@
+"""Self-distillation: a checkpoint's gate heads, and its encoder unless it is frozen, learn its own output on texts.
+
+The targets are the label distributions of the checkpoint's dense pass; what learns runs while words leave.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import logging
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import count, islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from accelerate.utils import set_seed
+from torch import nn
+from tqdm import tqdm
+
+from engine.checkpoint import Weights, save_gates
+from engine.errors import InputError
+from engine.model.gated import GatedModel
+from engine.tagger import Engine
+from engine.text.words import split_words
+from engine.training.data import Example, make_batches
+from engine.training.finetune import FinetuneConfig, JointTraining, freeze, with_gates
+from engine.training.probe import fit_heads
+from engine.training.soft_labels import SoftLabels
+from engine.training.texts import Texts
+
+logger = logging.getLogger(__name__)
+
+ENCODER_LR, HEAD_LR = 5e-5, 1e-3
+TEMPERATURE = 0.5  # of the targets: sharper than the checkpoint is, so that certain words are told from doubtful ones
+PRUNED = 0.8  # share of the windows that are pruned
+MAX_PASSES = 30  # over the texts
+MAX_ROWS = 1024  # word pieces in a batch
+CHECKPOINT_S = 180  # seconds between two checkpoints, about
+SAVE_EVERY = 512  # texts
+PROBED = 4  # steps, to see how long one takes
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run does in its time; it is decided once.
+
+    ``texts``: how many are learned from.
+    ``passes``: how often.
+    ``segments``: stretches of training, each of ``steps`` batches and with a checkpoint at its end.
+    ``mixed_precision``: ``bf16`` or ``no``.
+    """
+
+    texts: int
+    passes: float
+    segments: int
+    steps: int
+    mixed_precision: str
+
+    def save(self, path: Path) -> None:
+        """Writes a JSON file."""
+        path.write_text(json.dumps(asdict(self), indent=2) + "\n")
+
+    @classmethod
+    def load(cls, path: Path) -> Plan:
+        """The inverse of `save`."""
+        return cls(**json.loads(path.read_text()))
+
+
+def own_labels(engine: Engine, texts: Sequence[str], count: int, path: Path) -> SoftLabels:
+    """What the engine's dense pass says of the words of texts; a file keeps it, and an interrupted run continues.
+
+    Args:
+        engine: with the checkpoint's weights.
+        texts: of the run.
+        count: how many of them to label.
+        path: of the file.
+
+    Raises:
+        InputError: the file is of other texts.
+    """
+    known = _texts(texts)
+    labels = len(engine.labels)
+    stored = SoftLabels(np.zeros((0, labels), np.uint8), np.zeros(0, np.int64), engine.labels.names, known.sha256)
+    if path.is_file():
+        stored = SoftLabels.load(path)
+        if not stored.match(known) or stored.names != engine.labels.names:
+            raise InputError(
+                f"expected the texts and the checkpoint of the run in {path.parent}, got others; repeat them"
+            )
+    done = len(stored.counts)
+    with tqdm(total=count, initial=done, desc="labelling texts", unit="text", disable=None) as bar:
+        for begin in range(done, count, SAVE_EVERY):
+            results = engine.tag_batch(texts[begin : min(count, begin + SAVE_EVERY)], "dense")
+            parts = [(result.probabilities * 255).round().astype(np.uint8) for result in results]
+            counts = np.array([len(part) for part in parts])
+            targets = np.concatenate([stored.targets, *parts])
+            stored = replace(stored, targets=targets, counts=np.concatenate([stored.counts, counts]))
+            stored.save(path)
+            bar.update(len(parts))
+    return stored
+
+
+def _texts(texts: Sequence[str]) -> Texts:
+    words = [[text[start:end] for start, end in split_words(text)] for text in texts]
+    return Texts(words, hashlib.sha256("\0".join(texts).encode(errors="surrogatepass")).hexdigest())
+
+
+class Distillation(JointTraining):
+    """One run of self-distillation.
+
+    An epoch of the loop is a segment of the plan, which may be a part of the texts or several passes over them. The
+    learning rate goes down to zero, so the last average of the weights is the one to keep.
+
+    Args:
+        config: its ``epochs`` are the segments, its ``backbone`` the checkpoint.
+        model: the checkpoint's, with gate heads; it is copied.
+        weights: of the checkpoint.
+        examples: what to learn.
+        steps: batches of a segment.
+        watch: says how well a model does, for the log; 0–1.
+    """
+
+    def __init__(
+        self,
+        config: FinetuneConfig,
+        model: GatedModel,
+        weights: Weights,
+        examples: Sequence[Example],
+        steps: int,
+        watch: Callable[[GatedModel], float],
+    ) -> None:
+        self.examples, self.steps, self.watch, self.order = examples, steps, watch, weights.label_order
+        model = copy.deepcopy(model)
+        super().__init__(config, freeze(model) if config.frozen else model, weights.tokenizer)
+
+    def trained(self, model: nn.Module) -> list[dict[str, Any]]:
+        """Gate heads with a learning rate of their own, and all else that is not frozen."""
+        assert isinstance(model, GatedModel)
+        last = str(model.encoder.num_layers)
+        heads = [parameter for name, head in model.heads.items() if name != last for parameter in head.parameters()]
+        ids = {id(parameter) for parameter in heads}
+        others = [p for p in model.parameters() if p.requires_grad and id(p) not in ids]
+        groups: list[dict[str, Any]] = [{"params": heads, "lr": HEAD_LR}, {"params": others}]
+        return [group for group in groups if group["params"]]
+
+    def batches(self, rng: random.Random) -> list[list[Example]]:
+        """Those of the present segment, out of an endless stream of passes over the examples."""
+        begin = max(0, self.epoch - 1) * self.steps
+        return list(islice(self._stream(), begin, begin + self.steps))
+
+    def _stream(self) -> Iterator[list[Example]]:
+        for number in count():
+            yield from make_batches(
+                self.examples, self.config.max_rows, random.Random(self.config.seed * 1000 + number)
+            )
+
+    def improves(self, score: float) -> bool:
+        """Later is better."""
+        return True
+
+    def save(self, model: Any, folder: Path) -> None:
+        """Writes a model folder; of a frozen checkpoint the gate heads alone, with its order of labels."""
+        if not self.config.frozen:
+            super().save(model, folder)
+            return
+        folder.mkdir(parents=True, exist_ok=True)
+        save_gates(folder, model, self.order)
+
+    def score(self, folder: Path) -> float:
+        """What ``watch`` says of the average."""
+        average: Any = self.average.module
+        return self.watch(average)
+
+
+def settings(checkpoint: str, out: Path, plan: Plan, *, frozen: bool, mask: bool, seed: int) -> FinetuneConfig:
+    """The settings of training.
+
+    Args:
+        checkpoint: where the model comes from.
+        out: the folder of checkpoints.
+        plan: of the run.
+        frozen: whether only gate heads learn: they then see texts as they are, without dropout and masked words.
+        mask: whether the tokenizer has a mask token.
+        seed: of everything random.
+    """
+    total = plan.segments * plan.steps
+    return FinetuneConfig(
+        backbone=checkpoint,
+        out=str(out),
+        frozen=frozen,
+        epochs=plan.segments,
+        patience=plan.segments,
+        temperature=TEMPERATURE,
+        lr=ENCODER_LR,
+        max_rows=MAX_ROWS,
+        dropout=0.0 if frozen else 0.1,
+        mask=0.1 if mask and not frozen else 0.0,
+        pruned=PRUNED,
+        average=max(0.0, min(0.995, 1 - 20 / total)),
+        mixed_precision=plan.mixed_precision,
+        seed=seed,
+    )
+
+
+def seconds_per_step(run: Distillation) -> float:
+    """Mean time of some steps, of a run that is thrown away; the first one does not count."""
+    run.model.train()
+    batches = run.batches(random.Random())
+    begin = time.monotonic()
+    for number, batch in enumerate(batches):
+        run.step(batch)
+        if number == 0 and len(batches) > 1:
+            begin = time.monotonic()
+    return (time.monotonic() - begin) / max(1, len(batches) - 1)
+
+
+def planned(texts: int, batches: int, step_s: dict[str, float], seconds: float) -> Plan:
+    """As much training as fits.
+
+    Args:
+        texts: to learn from.
+        batches: of one pass over them; there are `MAX_PASSES` at most, and one at least.
+        step_s: precision → seconds per step; the fastest is taken.
+        seconds: that there are.
+    """
+    precision = min(step_s, key=lambda name: step_s[name])
+    total = max(batches, min(round(seconds / step_s[precision]), MAX_PASSES * batches))
+    segments = max(1, min(total, round(total * step_s[precision] / CHECKPOINT_S)))
+    steps = -(-total // segments)
+    return Plan(texts, segments * steps / batches, segments, steps, precision)
+
+
+def distil(
+    weights: Weights,
+    engine: Engine,
+    texts: Sequence[str],
+    count: int,
+    watch: Callable[[GatedModel], float],
+    folder: Path,
+    *,
+    frozen: bool,
+    precisions: Sequence[str],
+    seconds: Callable[[], float],
+    seed: int,
+) -> Plan:
+    """Trains, or goes on with a run that was interrupted; the model's files then lie in ``folder/run``.
+
+    Args:
+        weights: of the checkpoint.
+        engine: with these weights.
+        texts: to learn from.
+        count: how many of them there is time to label.
+        watch: see `Distillation`.
+        folder: of labels, plan and checkpoints.
+        frozen: whether only gate heads learn.
+        precisions: to choose the fastest from.
+        seconds: says, once the texts are labelled, how long training may take.
+        seed: of everything random.
+    """
+    plan_file, run_folder = folder / "plan.json", folder / "run"
+    stored = Plan.load(plan_file) if plan_file.is_file() else None
+    count = stored.texts if stored else min(count, len(texts))
+    labels = own_labels(engine, texts, count, folder / "labels.npz")
+    count = len(labels.counts)  # more, if an earlier start had more time
+    examples = labels.examples(_texts(texts), engine.pieces)
+    mask = weights.tokenizer.mask_token_id is not None
+    model = weights.model if weights.model.has_gates else with_gates(weights.model)
+    if not weights.model.has_gates and not (run_folder / "checkpoint").is_dir():
+        fit_heads(model.to(engine.device), make_batches(examples, MAX_ROWS, random.Random(seed)), TEMPERATURE)
+
+    def make(plan: Plan) -> Distillation:
+        config = settings(weights.source, run_folder, plan, frozen=frozen, mask=mask, seed=seed)
+        return Distillation(config, model, weights, examples, plan.steps, watch)
+
+    if stored is None:
+        trials = {name: Plan(count, 0, 1, PROBED, name) for name in precisions}
+        step_s = {name: seconds_per_step(make(plan)) for name, plan in trials.items()}
+        batches = len(make_batches(examples, MAX_ROWS, random.Random(seed)))
+        stored = planned(count, batches, step_s, seconds())
+        stored.save(plan_file)
+        logger.info("%s; seconds per step: %s", stored, step_s)
+    set_seed(seed)
+    run = make(stored)
+    run_folder.mkdir(exist_ok=True)
+    run.resume()
+    run.fit()
+    return stored

@@ -1,0 +1,66 @@
+"""Which texts are learned from, and which are held back to choose operating points on."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from engine.data.texts import read_texts
+from engine.errors import InputError
+from engine.text.windows import WordPieces
+from engine.text.words import split_words
+
+NEEDED = 100  # windows to choose points on
+STEADY = 1000  # windows from which on points hardly depend on chance
+WANTED = 1200  # windows to hold back, out of a third of the texts at most
+
+
+@dataclass(frozen=True, eq=False)
+class Texts:
+    """``learned`` from, and ``held_back`` to choose points on, which are cut into so many ``windows``."""
+
+    learned: list[str]
+    held_back: list[str]
+    windows: int
+
+
+def split_texts(files: Sequence[str], held_back_files: Sequence[str], pieces: WordPieces, seed: int) -> Texts:
+    """Reads texts; none is both learned from and held back.
+
+    Args:
+        files: to learn from.
+        held_back_files: to choose points on; without any, a part of the others is held back.
+        pieces: cut texts into windows.
+        seed: of the order of the texts.
+
+    Raises:
+        InputError: unusable files, or too few texts.
+    """
+    texts = read_texts(files)
+    random.Random(seed).shuffle(texts)
+
+    def windows_of(text: str) -> int:
+        return len(pieces.windows([text[start:end] for start, end in split_words(text)]))
+
+    if held_back_files:
+        held_back = read_texts(held_back_files)
+        windows = sum(map(windows_of, held_back))
+        apart = set(held_back)
+        learned = [text for text in texts if text not in apart]
+        remedy = f"give texts with {NEEDED - windows} more after --held-back"
+    else:
+        count = windows = 0
+        while count < len(texts) // 3 and windows < WANTED:
+            windows += windows_of(texts[count])
+            count += 1
+        held_back, learned = texts[:count], texts[count:]
+        remedy = (
+            f"give three times as many as the {NEEDED - windows} that are missing, since a third is held back, or name "
+            "texts to choose points on with --held-back"
+        )
+    if windows < NEEDED:
+        raise InputError(f"expected at least {NEEDED} windows of text held back, got {windows}; {remedy}")
+    if not learned:
+        raise InputError("expected texts to learn from, got none but those held back; give others after --texts")
+    return Texts(learned, held_back, windows)

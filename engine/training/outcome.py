@@ -1,0 +1,107 @@
+"""What a search came to: agreement, theoretical and measured speed-up, and F1, point by point."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tqdm import tqdm
+
+from engine.data.corpora import Corpus
+from engine.pruning.strategy import Strategy
+from engine.tagger import Engine
+from engine.training.points import POINT_NAMES, Reference, Tried, measure
+from engine.training.search import Search
+
+PASSES = 3
+BATCH_SIZES = (1, 32)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A setting as it was measured.
+
+    ``name``: ``dense``, or of the operating point.
+    ``limit``: the agreement that the point asks for, %.
+    ``agreement``, ``error``: with the checkpoint's dense output, and its standard error, %.
+    ``theoretical_speedup``: dense ÷ own multiply-adds.
+    ``speedups``: batch size → dense ÷ own time on this machine; empty where no setting reaches the limit: then this is
+    the one that comes closest, and it is not stored.
+    ``f1``: exact-span micro F1 on a corpus, 0–1, where one was given.
+    """
+
+    name: str
+    strategy: Strategy
+    limit: float
+    agreement: float
+    error: float
+    theoretical_speedup: float
+    speedups: dict[int, float]
+    f1: float | None = None
+
+    @property
+    def reached(self) -> bool:
+        """Whether there is a setting for the point."""
+        return bool(self.speedups)
+
+
+def measured(
+    engine: Engine, search: Search, limits: Sequence[float], texts: Sequence[str], corpus: Corpus | None
+) -> list[Row]:
+    """Dense, and each operating point that was found; for the others, the setting that comes closest.
+
+    Args:
+        engine: what was searched with.
+        search: against the dense output.
+        limits: agreement, in %, that each point asks for.
+        texts: to take times on.
+        corpus: with gold, for F1.
+    """
+    dense, chosen = Strategy("dense"), search.chosen()
+    closest = min(search.measured(), key=lambda one: one.loss_bound(search.reference))
+    strategies = [one.strategy for one in chosen.values()]
+    times = {size: speedups(engine, strategies, texts, size) for size in BATCH_SIZES}
+
+    def row(name: str, one: Tried, limit: float, speeds: dict[int, float]) -> Row:
+        score = f1(engine, corpus, one.strategy) if corpus and (speeds or name == "dense") else None
+        agreement, error = 100 - one.loss(search.reference), one.loss_error(search.reference)
+        return Row(name, one.strategy, limit, agreement, error, one.theoretical_speedup, speeds, score)
+
+    rows = [row("dense", measure(engine, search.reference, dense), 0.0, dict.fromkeys(BATCH_SIZES, 1.0))]
+    for point, limit in zip(POINT_NAMES, limits, strict=True):
+        one = chosen.get(point, closest)
+        index = list(chosen).index(point) if point in chosen else None
+        rows.append(row(point, one, limit, {} if index is None else {size: of[index] for size, of in times.items()}))
+    return rows
+
+
+def f1(engine: Engine, corpus: Corpus, strategy: Strategy) -> float:
+    """Exact-span micro F1 on a corpus, 0–1."""
+    return measure(engine, Reference(corpus.documents, corpus.types, ()), strategy).f1
+
+
+def speedups(engine: Engine, strategies: Sequence[Strategy], texts: Sequence[str], batch_size: int) -> list[float]:
+    """Dense end-to-end time ÷ that of each strategy.
+
+    All of them run interleaved with dense, batch by batch in rotating order, after a pass that does not count; a
+    batch's time is its median over the passes.
+
+    Args:
+        engine: what runs them.
+        strategies: to time.
+        texts: what they tag.
+        batch_size: texts a call.
+    """
+    variants = [Strategy("dense"), *strategies]
+    batches = [texts[begin : begin + batch_size] for begin in range(0, len(texts), batch_size)]
+    times: list[list[list[float]]] = [[[] for _ in batches] for _ in variants]
+    units = [(number, index) for number in range(PASSES + 1) for index in range(len(batches))]
+    for number, index in tqdm(units, desc=f"timing, batch {batch_size}", disable=None):
+        shift = (number + index) % len(variants)
+        for variant in (*range(shift, len(variants)), *range(shift)):
+            result = engine.tag_batch(batches[index], variants[variant], batch_size=batch_size)[0]
+            if number:
+                times[variant][index].append(result.latency.total_ms)
+    totals = [sum(statistics.median(passes) for passes in of) for of in times]
+    return [totals[0] / total for total in totals[1:]]

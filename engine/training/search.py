@@ -1,0 +1,218 @@
+"""The search for operating points: many settings, narrowed down on growing samples of the reference's documents.
+
+First they are simulated (see ``engine.training.simulate``), which tells how fast they are and what they lose at least.
+Those worth running for real go through successive halving (Jamieson and Talwalkar 2016): all of them on a few
+documents, the promising ones on more, and only the last few on all. Then the same with variations of the best.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, replace
+from functools import cached_property
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from engine.inspection.cost import Cost, add
+from engine.pruning.strategy import Strategy
+from engine.tagger import Engine
+from engine.text.scoring import Counts
+from engine.training.points import POINT_NAMES, SLACK, Reference, Tried, choose, measure
+from engine.training.simulate import Simulator, can_simulate
+
+SMALLEST, GROWTH = 25, 4  # documents of the first sample at least, and how much larger the next one is
+KEPT, KEPT_AT_LEAST = 5, 8  # one in so many settings goes on
+SIMULATED = 200  # documents
+SPEEDS = 24  # steps of speed-up, of each of which one simulated setting runs for real
+ROUNDS = 3  # of variations
+
+
+def promising(tried: Sequence[Tried], reference: Reference, max_drops: Sequence[float]) -> Iterator[Tried]:
+    """Settings in the order in which they deserve to run on more documents, each once.
+
+    For every drop in turn: the fastest one whose loss is within it, and the fastest whose loss plus standard error is;
+    where there is none any more, the one that misses it least.
+    """
+    losses = [one.loss(reference) for one in tried]
+    bounds = [one.loss_bound(reference) for one in tried]
+
+    def by_excess(values: Sequence[float], drop: float) -> list[Tried]:
+        order = sorted(range(len(tried)), key=lambda i: (max(0.0, values[i] - drop), -tried[i].theoretical_speedup))
+        return [tried[index] for index in order]
+
+    lists = [by_excess(values, drop) for drop in max_drops for values in (bounds, losses)]
+    seen: set[int] = set()
+    for turn in zip_longest(*lists):
+        for one in turn:
+            if id(one) not in seen:
+                seen.add(id(one))
+                yield one
+
+
+class Search:
+    """Finds the fastest settings of one strategy within each drop.
+
+    Args:
+        engine: what runs them.
+        reference: what they are counted against.
+        max_drops: for each point, in points of F1.
+        seed: of the order of documents and settings.
+        seconds: how long it may take; the settings measured by then are what there is to choose from.
+        log: a file that keeps what was measured; a search that was interrupted goes on from it.
+        eligible: settings that are not are measured, but never chosen.
+        simulate: whether settings are simulated first, where they can be.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        reference: Reference,
+        max_drops: Sequence[float],
+        *,
+        seed: int = 0,
+        seconds: float = math.inf,
+        log: Path | None = None,
+        eligible: Callable[[Tried], bool] = lambda tried: True,
+        simulate: bool = True,
+    ) -> None:
+        self.engine, self.reference, self.max_drops = engine, reference.shuffled(seed), max_drops
+        self.deadline = time.monotonic() + seconds
+        self.log, self.eligible, self.seed = log, eligible, seed
+        self.simulate = simulate
+        self.parts: dict[str, list[Tried]] = {}  # of each setting, sample after sample
+        if log is not None and log.is_file():
+            for line in log.read_text().splitlines():
+                part = _from_json(json.loads(line))
+                self.parts.setdefault(_key(part.strategy), []).append(part)
+
+    def run(self, candidates: Iterable[Strategy], vary: Callable[[Strategy], Iterable[Strategy]], name: str) -> None:
+        """Tries what is proposed, then variations of the best setting for each point, as long as they help.
+
+        Args:
+            candidates: settings to begin with.
+            vary: settings near one.
+            name: of the strategy, for the progress.
+        """
+        self._narrow(candidates, f"{name}, candidates", self._share(0.5))
+        for number in range(1, ROUNDS + 1):
+            before = [one.strategy for one in self.best()]
+            varied = [other for strategy in before for other in (strategy, *vary(strategy))]
+            self._narrow(varied, f"{name}, variations {number}", self._share(0.5 if number < ROUNDS else 1.0))
+            if [one.strategy for one in self.best()] == before or time.monotonic() > self.deadline:
+                return
+
+    def measured(self) -> list[Tried]:
+        """Eligible settings that ran on all documents."""
+        tried = [joined(parts) for parts in self.parts.values()]
+        return [one for one in tried if len(one.counts) == len(self.reference.documents) and self.eligible(one)]
+
+    def chosen(self) -> dict[str, Tried]:
+        """The setting of each point that is reached."""
+        return choose(self.measured(), self.reference, self.max_drops, SLACK)
+
+    def best(self) -> list[Tried]:
+        """For each point the setting chosen, or the one that comes closest; each once, without a point's name."""
+        measured = self.measured() or [joined(parts) for parts in self.parts.values()]
+        chosen, found = self.chosen(), {}
+        for point in POINT_NAMES:
+            one = chosen.get(point) or min(measured, key=lambda one: one.loss_bound(self.reference))
+            found[_key(one.strategy)] = replace(one, strategy=replace(one.strategy, point=""))
+        return list(found.values())
+
+    def _share(self, share: float) -> float:
+        """The time at which a share of what is left will be over."""
+        return time.monotonic() + share * (self.deadline - time.monotonic())
+
+    def _narrow(self, strategies: Iterable[Strategy], stage: str, deadline: float) -> None:
+        """Runs settings on growing samples of the documents, ever fewer of them."""
+        remaining = self._worth_running(list({_key(one): replace(one, point="") for one in strategies}.values()))
+        random.Random(self.seed).shuffle(remaining)  # if time runs out, those that ran are a sample
+        sizes = self._sizes()
+        for number, size in enumerate(sizes):
+            now = time.monotonic()
+            until = now + (deadline - now) / (len(sizes) - number)
+            found: list[Tried] = []
+            for strategy in tqdm(remaining, desc=f"{stage}, {size} texts", disable=None):
+                if time.monotonic() > until and len(found) >= len(self.max_drops):
+                    break
+                found.append(self._measure(strategy, size))
+            eligible = [one for one in found if self.eligible(one)]
+            keep = max(KEPT_AT_LEAST, len(found) // KEPT)
+            remaining = [one.strategy for one in promising(eligible or found, self.reference, self.max_drops)][:keep]
+
+    def _worth_running(self, strategies: list[Strategy]) -> list[Strategy]:
+        """Of the settings that lose no more than is allowed when simulated, the best one for each step of speed-up.
+
+        Real losses are larger, and grow with the speed-up. Of settings that lose alike the one with later gates is
+        taken: it removes less of what others attend to.
+        """
+        if not self.simulate or not all(map(can_simulate, strategies)):
+            return strategies
+        tried = [self._simulator.measure(one) for one in tqdm(strategies, desc="simulated", disable=None)]
+        within = [one for one in tried if one.loss(self.reference) <= max(self.max_drops)] or tried
+        fastest = max(one.theoretical_speedup for one in within)
+        best: dict[int, Tried] = {}
+        for one in sorted(
+            within, key=lambda one: (round(one.loss(self.reference), 1), [-g for g in one.strategy.gates])
+        ):
+            step = round(SPEEDS * math.log(max(1.0, one.theoretical_speedup)) / math.log(max(1.01, fastest)))
+            best.setdefault(step, one)
+        return [one.strategy for one in best.values()]
+
+    @cached_property
+    def _simulator(self) -> Simulator:
+        return Simulator(self.engine, self.reference.first(SIMULATED))
+
+    def _sizes(self) -> list[int]:
+        """Documents of each sample."""
+        sizes = [len(self.reference.documents)]
+        while sizes[0] >= SMALLEST * GROWTH:
+            sizes.insert(0, sizes[0] // GROWTH)
+        return sizes
+
+    def _measure(self, strategy: Strategy, size: int) -> Tried:
+        """The setting on the first ``size`` documents; those that it ran on before are not run again."""
+        parts = self.parts.setdefault(_key(strategy), [])
+        done = sum(len(part.counts) for part in parts)
+        if done < size:
+            parts.append(measure(self.engine, self.reference, strategy, done, size))
+            if self.log is not None:
+                with self.log.open("a") as file:
+                    file.write(json.dumps(_to_json(parts[-1])) + "\n")
+        return joined(parts, size)
+
+
+def joined(parts: Sequence[Tried], size: int | None = None) -> Tried:
+    """One setting on several samples, one after the other; with a size on the first of them that have so many."""
+    counts: tuple[Counts, ...] = ()
+    taken = []
+    for part in parts:
+        if size is not None and len(counts) >= size:
+            break
+        counts += part.counts
+        taken.append(part)
+    cost = add([part.cost for part in taken], len(taken[0].cost.rows))
+    return Tried(taken[0].strategy, counts, cost, sum(part.fired for part in taken))
+
+
+def _key(strategy: Strategy) -> str:
+    return json.dumps(replace(strategy, point="").to_json())
+
+
+def _to_json(tried: Tried) -> dict[str, Any]:
+    counts = [[of.correct, of.predicted, of.gold] for of in tried.counts]
+    record = {"strategy": tried.strategy.to_json(), "counts": counts, "cost": asdict(tried.cost)}
+    return record | {"fired": tried.fired}
+
+
+def _from_json(record: dict[str, Any]) -> Tried:
+    cost = Cost(**record["cost"] | {"rows": tuple(record["cost"]["rows"])})
+    counts = tuple(Counts(*of) for of in record["counts"])
+    return Tried(Strategy.from_json(record["strategy"]), counts, cost, record["fired"])

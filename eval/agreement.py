@@ -1,0 +1,91 @@
+"""How far two engines agree on plain text: ``python -m eval.agreement --model A --other B --texts FILE…``.
+
+Each is a model folder or any token-classification checkpoint, with a strategy and its point (``entropy:fast``).
+Agreement is F1 of the entities of one against those of the other, whichever comes first; its standard error is by text.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Iterator, Sequence
+
+from tqdm import tqdm
+
+from engine.data.texts import read_texts
+from engine.errors import InputError
+from engine.model.precision import DTYPES
+from engine.tagger import Engine, load_engine
+from engine.text.documents import Document
+from engine.text.scoring import Counts, count_documents, f1_difference_error, perfect
+
+CALL = 32  # texts
+
+
+def tagged(engine: Engine, texts: Sequence[str], strategy: str, name: str) -> list[Document]:
+    """Texts with the entities found in them."""
+    chosen = engine.strategy(strategy)
+    documents: list[Document] = []
+    for begin in tqdm(range(0, len(texts), CALL), desc=name, disable=None):
+        results = engine.tag_batch(texts[begin : begin + CALL], chosen, batch_size=CALL)
+        documents += [Document(str(len(documents) + i), one.text, one.entities) for i, one in enumerate(results)]
+    return documents
+
+
+def rows(one: Sequence[Document], other: Sequence[Document], types: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """For all types together, and for each: agreement and its standard error in %, and the entities of both.
+
+    Where neither finds anything there is nothing to agree on, and no number.
+    """
+    for name, of in (("all", tuple(types)), *((type_, (type_,)) for type_ in types)):
+        counts = count_documents(other, [document.entities for document in one], of)
+        total = sum(counts, Counts())
+        agreement, error = "–", "–"
+        if total.predicted + total.gold:
+            agreement = f"{100 * total.f1:.2f}"
+            if total.gold:
+                error = f"{100 * f1_difference_error(counts, perfect(counts)):.2f}"
+        yield name, agreement, error, str(total.predicted), str(total.gold), str(total.correct)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The command line; exit status 2 for bad input."""
+    parser = argparse.ArgumentParser(prog="python -m eval.agreement", description=__doc__)
+    parser.add_argument("--model", help="folder or hub id; default: the shipped weights")
+    parser.add_argument("--other", help="folder or hub id of the second one; default: the same as --model")
+    parser.add_argument("--texts", nargs="+", required=True, metavar="FILE", help="in any format; .txt: one a line")
+    parser.add_argument("--strategy", help="of --model, e.g. entropy:fast; default entropy, without gates dense")
+    parser.add_argument("--other-strategy", default="dense", help="of --other (default dense)")
+    parser.add_argument("--labels", metavar="FILE", help="what the labels of --model mean")
+    parser.add_argument("--other-labels", metavar="FILE", help="what the labels of --other mean")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_argument("--dtype", default="float32", choices=DTYPES, help="of --model")
+    parser.add_argument("--other-dtype", default="float32", choices=DTYPES, help="of --other")
+    arguments = parser.parse_args(argv)
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    try:
+        texts = read_texts(arguments.texts)
+        engine = load_engine(arguments.model, arguments.dtype, arguments.device, arguments.labels)
+        other = load_engine(
+            arguments.other or arguments.model,
+            arguments.other_dtype,
+            arguments.device,
+            arguments.other_labels if arguments.other else arguments.labels,
+        )
+        strategy = arguments.strategy or ("entropy" if engine.model.has_gates else "dense")
+        one = tagged(engine, texts, strategy, "first")
+        two = tagged(other, texts, arguments.other_strategy, "second")
+    except InputError as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(f"A: {engine.source}, {strategy}; B: {other.source}, {arguments.other_strategy}; {len(texts)} texts\n")
+    print("| type | agreement, % | standard error | entities of A | of B | of both |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    for row in rows(one, two, tuple(dict.fromkeys((*engine.labels.types, *other.labels.types)))):
+        print(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

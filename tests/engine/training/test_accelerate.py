@@ -1,0 +1,301 @@
+"""From a plain checkpoint and plain texts to a model folder with gates, points and a card."""
+
+import json
+import random
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from transformers import AutoModelForTokenClassification, BertForTokenClassification
+
+from engine import InputError, load_engine
+from engine.checkpoint import load_weights
+from engine.data.corpora import load_corpus
+from engine.pruning.controllers import EntropyController
+from engine.pruning.strategy import Strategy
+from engine.training import accelerate as accelerating
+from engine.training import distill
+from engine.training.accelerate import AccelerateConfig, accelerate, main
+from engine.training.calibrate import candidates
+from tests.conftest import SAMPLE
+
+WORDS = (
+    "famotidine",
+    "delirium",
+    "patients",
+    "nausea",
+    "hypotension",
+    "and",
+    "after",
+    "with",
+    "20",
+    "mg",
+    "the",
+    "had",
+)
+
+
+def write_texts(path, count, seed=0):
+    rng = random.Random(seed)
+    path.write_text("".join(" ".join(rng.choices(WORDS, k=rng.randint(4, 12))) + ".\n" for _ in range(count)))
+    return path
+
+
+@pytest.fixture(scope="module")
+def texts(tmp_path_factory):
+    return write_texts(tmp_path_factory.mktemp("texts") / "texts.txt", 360)
+
+
+def config(checkpoint, texts, out, **changes) -> AccelerateConfig:
+    settings = {"minutes": 0.03, "mixed_precision": "no", "limits": (99.0, 90.0, 70.0)}
+    return AccelerateConfig(checkpoint=str(checkpoint), texts=(str(texts),), out=str(out), **(settings | changes))
+
+
+@pytest.fixture(scope="module")
+def plain_folder(plain_folder, tmp_path_factory):
+    """A checkpoint whose layers change little, so that early ones know what comes out at the end."""
+    folder = shutil.copytree(plain_folder, tmp_path_factory.mktemp("checkpoint") / "plain")
+    model = BertForTokenClassification.from_pretrained(folder)
+    for name, parameter in model.named_parameters():
+        if ".output.dense." in name:
+            parameter.data *= 0.1
+    model.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def quick():
+    """Few settings to search, few texts to time, time to label them all."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(accelerating, "LABELLING", 1e6)
+        few = [*list(candidates("entropy", 3))[::5]]
+        patch.setattr(accelerating, "candidates", lambda name, layers: few)
+        patch.setattr(accelerating, "variations", lambda strategy: [])
+        patch.setattr(accelerating, "TIMED", 4)
+        yield
+
+
+@pytest.fixture(scope="module")
+def frozen(plain_folder, texts, tmp_path_factory, quick):
+    out = tmp_path_factory.mktemp("frozen") / "model"
+    return out, accelerate(config(plain_folder, texts, out, frozen=True))
+
+
+@pytest.fixture(scope="module")
+def trained(plain_folder, texts, tmp_path_factory, quick):
+    out = tmp_path_factory.mktemp("trained") / "model"
+    return out, accelerate(config(plain_folder, texts, out, corpus=str(SAMPLE)))
+
+
+def test_a_frozen_checkpoint_keeps_every_file_and_every_bit_of_its_dense_output(frozen, plain_folder):
+    out, _ = frozen
+    for file in plain_folder.iterdir():
+        assert (out / file.name).read_bytes() == file.read_bytes()
+    one, other = load_engine(plain_folder), load_engine(out)
+    for text in ("Famotidine had delirium.", "nausea after hypotension"):
+        np.testing.assert_array_equal(one.tag(text, "dense").probabilities, other.tag(text, "dense").probabilities)
+
+
+def test_what_was_trained_is_stored_in_half_precision_and_loads_everywhere(frozen, trained, texts):
+    for out in (frozen[0], trained[0]):
+        assert {tensor.dtype for tensor in load_file(out / "gates.safetensors").values()} == {torch.float16}
+        assert AutoModelForTokenClassification.from_pretrained(out).num_labels == 5
+        engine = load_engine(out)
+        assert "entropy" in engine.runnable
+        assert engine.points["entropy"]
+    assert {t.dtype for t in load_file(trained[0] / "model.safetensors").values()} == {torch.float16}
+
+
+def test_gate_heads_learn_what_the_checkpoint_says_at_the_end(frozen, texts):
+    """Its labels stand in another order than ours, and its heads must follow it."""
+    engine = load_engine(frozen[0])
+    assert engine._label_order.tolist() != sorted(engine._label_order.tolist())
+    lines = texts.read_text().splitlines()[:60]
+
+    def shares(strategy):
+        pairs = [
+            (engine.tag(line, "dense").probabilities.argmax(1), engine.tag(line, strategy).probabilities.argmax(1))
+            for line in lines
+        ]
+        dense, early = (np.concatenate(part) for part in zip(*pairs, strict=True))
+        return (early == dense).mean(), np.bincount(dense).max() / len(dense)
+
+    agreement, commonest = shares("truncate-2")
+    assert agreement > commonest + 0.1, "the heads know no more than the commonest label"
+
+
+def test_the_table_tells_agreement_and_speed_of_each_point_and_the_card_repeats_it(frozen):
+    out, rows = frozen
+    assert [row.name for row in rows] == ["dense", "exact", "balanced", "fast"]
+    assert (rows[0].agreement, rows[0].error) == (100.0, 0.0)
+    stored = load_engine(out).points["entropy"]
+    for row in rows[1:]:
+        assert row.reached == (row.name in stored)
+        if row.reached:
+            assert row.agreement - row.error >= row.limit
+            assert set(row.speedups) == {1, 32}
+            assert row.strategy == Strategy.from_json(stored[row.name])
+    assert any(row.reached for row in rows[1:])
+    page = (out / "README.md").read_text()
+    assert all(f"{row.agreement:.2f} ± {row.error:.2f}" in page for row in rows)
+    assert "--frozen" in page
+    assert all(name in page for name in ("Chemical", "Disease"))
+
+
+def test_a_trained_encoder_is_compared_with_the_checkpoint_it_came_from(trained, plain_folder):
+    out, rows = trained
+    assert rows[0].agreement < 100
+    assert rows[0].f1 is not None
+    before, after = load_weights(plain_folder).model, load_weights(out).model
+    assert not torch.equal(before.encoder.layers[0].output.weight, after.encoder.layers[0].output.weight)
+    assert "F1" in (out / "README.md").read_text()
+    corpus = load_corpus(str(SAMPLE))
+    assert corpus.types == ("Chemical", "Disease")
+
+
+def test_a_point_that_no_setting_reaches_is_told_with_the_closest_setting(
+    plain_folder, texts, tmp_path, quick, monkeypatch, capsys
+):
+    early = Strategy("entropy", (1,), EntropyController(1.0, exit_entities=True))
+    monkeypatch.setattr(accelerating, "candidates", lambda name, layers: [early])
+    options = ["--texts", str(texts), "--frozen", "--minutes", "0.03", "--mixed-precision", "no"]
+    out = tmp_path / "out"
+    assert main([str(plain_folder), *options, "--out", str(out), "--limits", "100,99.99,10"]) == 0
+    printed = capsys.readouterr().out
+    assert "`exact` (≥ 100): not reached; the closest" in printed
+    assert list(load_engine(out).points["entropy"]) == ["fast"]
+
+
+def test_few_windows_are_warned_of_with_the_standard_error(frozen, plain_folder, texts, caplog, quick):
+    out, _ = frozen
+    accelerate(config(plain_folder, texts, out, frozen=True), resume=True)
+    assert "only 120 windows were held back: the agreement has a standard error of up to" in caplog.text
+
+
+def test_a_run_that_was_cut_goes_on_and_ends_like_one_that_was_not(plain_folder, texts, tmp_path, quick, monkeypatch):
+    plan = distill.Plan(texts=240, passes=4.0, segments=4, steps=5, mixed_precision="no")
+    monkeypatch.setattr(distill, "planned", lambda *_: plan)
+    whole, cut = (config(plain_folder, texts, tmp_path / name) for name in ("whole", "cut"))
+    accelerate(whole)
+    train_epoch = distill.Distillation._train_epoch
+
+    def interrupted(run):
+        if run.epoch == 3:
+            raise KeyboardInterrupt
+        return train_epoch(run)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(distill.Distillation, "_train_epoch", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            accelerate(cut)
+    labelled = (tmp_path / "cut" / "training" / "labels.npz").stat().st_mtime_ns
+    accelerate(cut, resume=True)
+    assert (tmp_path / "cut" / "training" / "labels.npz").stat().st_mtime_ns == labelled, "the labels were made again"
+
+    def losses(name):
+        log = tmp_path / name / "training" / "run" / "log.jsonl"
+        return [json.loads(line)["loss"] for line in log.read_text().splitlines()]
+
+    assert len(losses("cut")) == 4
+    assert losses("cut") == pytest.approx(losses("whole"), abs=1e-3)
+    assert not (tmp_path / "cut" / "training" / "run" / "checkpoint").exists()
+
+
+def test_texts_held_back_apart_are_not_learned_from(plain_folder, texts, tmp_path, quick):
+    out = tmp_path / "out"
+    apart = tmp_path / "apart.txt"
+    apart.write_text("\n".join(texts.read_text().splitlines()[:150]))
+    accelerate(config(plain_folder, texts, out, held_back=(str(apart),), frozen=True))
+    with np.load(out / "training" / "labels.npz") as stored:
+        assert len(stored["counts"]) == 360 - 150
+
+
+def test_labels_that_say_nothing_are_named_by_a_file_and_then_by_the_folder(plain_folder, texts, tmp_path, quick):
+    checkpoint = shutil.copytree(plain_folder, tmp_path / "checkpoint")
+    settings = json.loads((checkpoint / "config.json").read_text())
+    names = list(settings["id2label"].values())
+    settings["id2label"] = {str(index): f"LABEL_{index}" for index in range(5)}
+    settings["label2id"] = {f"LABEL_{index}": index for index in range(5)}
+    (checkpoint / "config.json").write_text(json.dumps(settings))
+    with pytest.raises(InputError, match="give what they mean with --labels"):
+        accelerate(config(checkpoint, texts, tmp_path / "no", frozen=True))
+    labels = tmp_path / "labels.json"
+    labels.write_text(json.dumps(names))
+    accelerate(config(checkpoint, texts, tmp_path / "out", frozen=True, labels=str(labels)))
+    one, other = load_engine(plain_folder), load_engine(tmp_path / "out")
+    text = "Famotidine had delirium."
+    np.testing.assert_array_equal(one.tag(text, "dense").probabilities, other.tag(text, "dense").probabilities)
+    assert (tmp_path / "out" / "model.safetensors").read_bytes() == (checkpoint / "model.safetensors").read_bytes()
+
+
+def test_older_weights_files_are_converted_number_by_number(plain_folder, texts, tmp_path, quick):
+    checkpoint = shutil.copytree(plain_folder, tmp_path / "checkpoint")
+    torch.save(load_file(checkpoint / "model.safetensors"), checkpoint / "pytorch_model.bin")
+    (checkpoint / "model.safetensors").unlink()
+    accelerate(config(checkpoint, texts, tmp_path / "out", frozen=True))
+    before, after = load_file(plain_folder / "model.safetensors"), load_file(tmp_path / "out" / "model.safetensors")
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_another_run_in_the_folder_is_refused(frozen, plain_folder, texts, tmp_path):
+    out, _ = frozen
+    same = config(plain_folder, texts, out, frozen=True)
+    with pytest.raises(InputError, match="with a run in it; add --resume"):
+        accelerate(same)
+    with pytest.raises(InputError, match=r"got different \['seed'\]"):
+        accelerate(config(plain_folder, texts, out, frozen=True, seed=1), resume=True)
+    (tmp_path / "notes.txt").write_text("")
+    with pytest.raises(InputError, match="with other files in it"):
+        accelerate(config(plain_folder, texts, tmp_path, frozen=True))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("nausea after famotidine\n" * 9, "expected at least 100 windows of text held back, got 0; give three times"),
+        ("\n \n", "got none with a word in it"),
+        ("%PDF \udcff", "expected UTF-8"),
+    ],
+)
+def test_unusable_texts_end_with_status_2_and_one_line(plain_folder, tmp_path, capsys, content, message):
+    path = tmp_path / "texts.txt"
+    path.write_bytes(content.encode(errors="surrogateescape"))
+    assert main([str(plain_folder), "--texts", str(path), "--out", str(tmp_path / "out")]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_too_few_texts_held_back_apart_are_counted(plain_folder, texts, tmp_path):
+    few = write_texts(tmp_path / "few.txt", 30, seed=5)
+    with pytest.raises(InputError, match="got 30; give texts with 70 more after --held-back"):
+        accelerate(config(plain_folder, texts, tmp_path / "out", held_back=(str(few),)))
+
+
+def test_an_unusable_checkpoint_ends_with_status_2(texts, tmp_path, capsys, plain_folder):
+    bare = shutil.copytree(plain_folder, tmp_path / "bare")
+    state = {name: tensor for name, tensor in load_file(bare / "model.safetensors").items() if "classifier" not in name}
+    torch.save(state, bare / "pytorch_model.bin")
+    (bare / "model.safetensors").unlink()
+    options = ["--texts", str(texts), "--out", str(tmp_path / "out")]
+    for checkpoint, message in ((bare, "fine-tuned for token classification"), ("/no/such", "which cannot be loaded")):
+        assert main([str(checkpoint), *options]) == 2
+        assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("changes", [{"limits": (99.0,)}, {"minutes": -1}, {"mixed_precision": "fp8"}])
+def test_wrong_settings_are_refused(changes):
+    with pytest.raises(InputError, match="expected"):
+        AccelerateConfig(checkpoint="c", texts=("t",), out="o", **changes)
+
+
+def test_the_fastest_precision_is_taken_and_training_fills_its_time():
+    plan = distill.planned(100, 50, {"no": 2.0, "bf16": 1.0}, 1200)
+    assert (plan.mixed_precision, plan.segments * plan.steps, plan.passes) == ("bf16", 1204, 24.08)
+    assert plan.segments == 7  # three minutes each, about
+    assert distill.planned(100, 50, {"no": 0.001}, 1e6).passes == distill.MAX_PASSES
+    assert distill.planned(100, 50, {"no": 10.0}, 1).passes >= 1

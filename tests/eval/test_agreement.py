@@ -1,0 +1,73 @@
+"""Agreement of two engines on plain text, in total and by type."""
+
+import pytest
+
+from engine.text.documents import Document, Entity
+from eval.agreement import main, rows
+
+
+def entity(start: int, type_: str = "T") -> Entity:
+    return Entity(start, start + 1, type_, "x")
+
+
+def documents(*entities: tuple[Entity, ...]) -> list[Document]:
+    return [Document(str(number), "x" * 9, of) for number, of in enumerate(entities)]
+
+
+def test_agreement_is_f1_and_does_not_depend_on_who_is_first():
+    one = documents((entity(0), entity(2)), (entity(4),), ())
+    two = documents((entity(0),), (entity(4),), (entity(6),))
+    (total, of_type), (swapped, _) = list(rows(one, two, ("T",))), list(rows(two, one, ("T",)))
+    assert total[1] == swapped[1] == f"{100 * 2 * 2 / (3 + 3):.2f}"
+    assert total[2] == swapped[2]
+    assert float(total[2]) > 0
+    assert total[3:] == ("3", "3", "2")
+    assert of_type[1:] == total[1:]
+
+
+def test_nothing_against_nothing_is_no_evidence():
+    one, two = documents((entity(0),), ()), documents((entity(0),), ())
+    total, found, absent = rows(one, two, ("T", "Gene"))
+    assert (total[1], found[1]) == ("100.00", "100.00")
+    assert absent == ("Gene", "–", "–", "0", "0", "0")
+    assert next(rows(documents(()), documents(()), ("T",)))[1] == "–"
+
+
+def test_something_against_nothing_is_no_agreement():
+    assert next(rows(documents((entity(0),)), documents(()), ("T",))) == ("all", "0.00", "–", "1", "0", "0")
+
+
+@pytest.fixture
+def texts(tmp_path):
+    path = tmp_path / "texts.txt"
+    path.write_text("Famotidine had delirium.\nNausea and hypotension after famotidine.\n")
+    return str(path)
+
+
+def test_an_engine_agrees_with_itself_and_less_with_another(model_folder, plain_folder, texts, capsys):
+    options = ["--model", str(model_folder), "--texts", texts]
+    assert main([*options, "--strategy", "dense"]) == 0
+    assert "| all | 100.00 | 0.00 |" in capsys.readouterr().out
+    assert main([*options, "--strategy", "truncate-1", "--other", str(plain_folder)]) == 0
+    printed = capsys.readouterr().out
+    assert "truncate-1; B: " in printed
+    assert "| all | 100.00 |" not in printed
+    assert all(f"| {type_} |" in printed for type_ in ("Chemical", "Disease"))
+
+
+def test_a_checkpoint_without_gates_runs_densely(plain_folder, texts, capsys):
+    assert main(["--model", str(plain_folder), "--texts", texts]) == 0
+    assert ", dense; B: " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--strategy", "entropy"], "expected a model with gates"),
+        (["--other", "/no/such"], "which cannot be loaded"),
+        (["--texts", "/no/such"], "expected a readable file"),
+    ],
+)
+def test_bad_input_ends_with_status_2_and_one_line(plain_folder, texts, capsys, options, message):
+    assert main(["--model", str(plain_folder), "--texts", texts, *options]) == 2
+    assert message in capsys.readouterr().err
