@@ -39,7 +39,7 @@ def test_every_pruning_strategy_has_its_points_and_a_quicker_one_computes_less(s
         return sum(result.cost.multiply_adds for result in shipped.tag_batch(texts, strategy, point))
 
     assert list(shipped.points[name]) == ["exact", "balanced", "fast"]
-    # Two points may be one setting, where no quicker one loses as little as the second allows.
+    # Two points may be one setting, where no faster one loses as little as the second allows.
     assert cost(name, "fast") <= cost(name, "balanced") <= cost(name, "exact") < cost("dense")
     assert cost(name, "fast") < cost(name, "exact")
 

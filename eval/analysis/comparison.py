@@ -36,7 +36,7 @@ class Word:
 
 @dataclass(frozen=True)
 class Run:
-    """What a strategy with these gates, if any, found in a document. ``recovers``: whether words could come back."""
+    """What a strategy with these gates, if any, found in a document. ``recovers``: whether words could be recovered."""
 
     strategy: str
     gates: tuple[int, ...]

@@ -1,8 +1,8 @@
 """Where the time of a call goes, by component.
 
 Tokenization lasts from the beginning of the call to its last window. Hooks of the modules time embedding and layers,
-subclasses time decoding and recovery (its choice of words and its reruns, layers included). ``gates`` is the rest of the
-encoder's time (label heads, decisions, removal), ``rest`` that of the call (batching).
+subclasses time decoding and recovery (its choice of words and its reruns, layers included). ``gates`` is the rest of
+the encoder's time (label heads, decisions, removal), ``rest`` that of the call (batching).
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 One row for each variant, batch size, measure and group:
 
 - ``gmacs``: 10⁹ multiply-adds a document over the first ``COUNTED`` documents one by one, by ``formula`` (that of
-  `engine.inspection.cost`) and by torch's own ``counter`` (which sees matrix products and attention, of whole calls;
+  `engine.inspection.cost`) and by torch's own ``counter`` (which sees matrix products and attention, of entire calls;
   attention scores that a gate reads beside the encoder's are matrix products, too);
 - ``token_layers``: share of the dense rows that each layer computed, rows of reruns included;
 - ``theoretical``, ``measured``, ``measured_low``, ``measured_high``: speed-up against dense by multiply-adds, by the

@@ -49,7 +49,8 @@ def _knobs(arguments: argparse.Namespace, running: Iterable[StrategyName]) -> di
     kinds = {name.text: name.kind for name in running}
     wanted: list[tuple[str, str, Any]] = []
     if arguments.lambda_ is not None:
-        with_lambda = [text for text, kind in kinds.items() if kind == "rule"]
+        has_lambda = {kind for kind, of in CONTROLLERS.items() if "lambda_" in {knob.name for knob in of.knobs()}}
+        with_lambda = [text for text, kind in kinds.items() if kind in has_lambda]
         wanted += [(text, "lambda_", arguments.lambda_) for text in with_lambda or ["rule"]]
     if arguments.min_keep_ratio is not None:
         wanted += [(text, "min_keep_ratio", arguments.min_keep_ratio) for text in kinds or CONTROLLERS]

@@ -86,7 +86,7 @@ def plot_ablations(table: pd.DataFrame) -> Figure:
         axis.set_xlabel("share of token-layers kept")
         axis.set_ylabel("F1 against dense (points)")
         axis.margins(0.15)
-        axis.legend(fontsize=7, loc="lower right")
+        axis.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=4)
     for axis in axes.flat[len(knobs) :]:
         axis.axis("off")
     place_labels(figure)

@@ -63,9 +63,8 @@ def place_labels(figure: Figure) -> None:
         if not axis.texts:
             continue
         x, y = axis.transData.inverted().transform(_drawn(axis)).T
-        legend, line = axis.get_legend(), {"arrowstyle": "-", "color": "#888888", "linewidth": 0.5}
-        obstacles = [legend] if legend else None
-        adjust_text(list(axis.texts), x, y, obstacles, ax=axis, arrowprops=line, **_FORCES)
+        line = {"arrowstyle": "-", "color": "#888888", "linewidth": 0.5}
+        adjust_text(list(axis.texts), x, y, ax=axis, arrowprops=line, **_FORCES)
 
 
 def _drawn(axis: Axes) -> np.ndarray:

@@ -10,8 +10,8 @@ import pytest
 
 from demo.app import build_demo
 from demo.page.theme import LAUNCH
-from demo.tools.screenshot import HEIGHT
-from demo.tools.serving import browser_path, chromium, serve_app
+from demo.screenshot import HEIGHT
+from demo.serving import browser_path, chromium, serve_app
 from engine import Engine, load_engine
 
 

@@ -73,7 +73,7 @@ def test_more_lambda_keeps_less_and_a_larger_floor_keeps_more(ablated):
     assert kept[0] > kept[-1]
     floors = [row["token_layers_kept"] for row in select(rows, "min_keep_ratio", "rule").values()]
     assert floors == sorted(floors)
-    assert floors[-1] == 1  # nobody may leave
+    assert floors[-1] == 1  # no word may leave
 
 
 def test_recovery_and_its_limit_count_the_words_that_came_back(ablated):

@@ -35,7 +35,7 @@ def folder(tmp_path_factory, model_folder):
     return folder
 
 
-def test_chance_brings_back_as_many_words_of_as_many_windows_but_others(engine):
+def test_random_recovery_takes_as_many_words_of_as_many_windows_but_others(engine):
     batch = RaggedBatch.from_windows(engine.pieces.windows(TEXT.split()) * 6)
     memory = forward(engine.model, batch, (1, 2), BASE.controller)
     recovery = Recovery("confidence", min_confidence=1.0, recovery_limit=3)

@@ -53,8 +53,8 @@ def test_a_word_belongs_to_the_window_in_which_it_is_farthest_from_an_edge(piece
 
     for window in windows:
         for index in range(window.own, window.own_end):
-            rivals = [w for w in windows if w.first <= index < w.first + w.words]
-            assert distance(window, index) == max(distance(rival, index) for rival in rivals)
+            others = [w for w in windows if w.first <= index < w.first + w.words]
+            assert distance(window, index) == max(distance(other, index) for other in others)
 
 
 def test_pieces_equal_those_of_hugging_face_on_ordinary_text(tokenizer, pieces):

@@ -6,7 +6,7 @@ from eval.analysis.comparison import Compared, Run, Word
 
 TYPES = ("Chemical", "Disease")
 LAYERS = 6
-# Name, gates, whether words may come back.
+# Name, gates, whether words may be recovered.
 DENSE = ("dense", (), False)
 ENTROPY = ("entropy", (2, 4), False)
 RECOVERING = ("entropy+recovery", (2, 4), True)

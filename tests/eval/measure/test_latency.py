@@ -30,7 +30,7 @@ def test_a_batch_has_the_median_of_its_passes():
     assert times["a"].batches.tolist() == [6.0]
 
 
-def test_the_engines_clock_is_the_whole_call(engine):
+def test_the_engines_clock_is_end_to_end(engine):
     import time
 
     from tests.conftest import TEXT

@@ -1,4 +1,4 @@
-"""Killed at any moment and started again, a run ends with the files of one that nobody disturbed."""
+"""Killed at any moment and started again, a run ends with the files of one that was not disturbed."""
 
 import json
 import subprocess
