@@ -20,6 +20,7 @@ from engine.training import distill
 from engine.training.accelerate import AccelerateConfig, accelerate, main
 from engine.training.calibrate import candidates
 from tests.conftest import SAMPLE
+from tests.engine.model.families import huggingface, tiny, tokenizer_of
 
 WORDS = (
     "famotidine",
@@ -297,3 +298,21 @@ def test_the_fastest_precision_is_taken_and_training_fills_its_time():
     assert plan.segments == 7  # three minutes each, about
     assert distill.planned(100, 50, {"no": 0.001}, 1e6).passes == distill.MAX_PASSES
     assert distill.planned(100, 50, {"no": 10.0}, 1).passes >= 1
+
+
+@pytest.mark.parametrize("family", ["roberta", "distilbert", "deberta-v2", "modernbert"])
+@pytest.mark.parametrize("frozen", [True, False])
+def test_checkpoints_of_other_families_are_made_fast_too(family, frozen, texts, tmp_path, quick, monkeypatch):
+    monkeypatch.setattr(distill, "planned", lambda *_: distill.Plan(240, 1.0, 1, 2, "no"))
+    tokenizer = tokenizer_of(family)
+    settings = tiny(family, len(tokenizer), pad_token_id=tokenizer.pad_token_id)
+    checkpoint, out = tmp_path / "checkpoint", tmp_path / "out"
+    huggingface(settings).save_pretrained(checkpoint)
+    tokenizer.save_pretrained(checkpoint)
+    rows = accelerate(config(checkpoint, texts, out, frozen=frozen))
+    assert rows[0].agreement == 100 or not frozen
+    one, other = load_engine(checkpoint), load_engine(out)
+    for text in ("Famotidine had delirium.", "nausea after hypotension"):
+        before, after = one.tag(text, "dense").probabilities, other.tag(text, "dense").probabilities
+        assert np.array_equal(before, after) == frozen
+        assert len(other.tag(text, "entropy:fast" if rows[-1].reached else "truncate-1").words) == len(before)
