@@ -35,8 +35,10 @@ from engine.training.texts import Texts
 
 logger = logging.getLogger(__name__)
 
-ENCODER_LR, HEAD_LR = 5e-5, 1e-3
-TEMPERATURE = 0.5  # of the targets: sharper than the checkpoint is, so that certain words are told from doubtful ones
+# A dense pass that drifts away from the checkpoint's own cannot be made up for at a gate. On 300 abstracts, 5e-5 with
+# dropout, masked words and sharpened targets left it with an agreement of 93 %; 1e-5 without all that of 98.7 %.
+ENCODER_LR, HEAD_LR = 1e-5, 1e-3
+TEMPERATURE = 1.0  # of the targets
 PRUNED = 0.8  # share of the windows that are pruned
 MAX_PASSES = 30  # over the texts
 MAX_ROWS = 1024  # word pieces in a batch
@@ -177,15 +179,14 @@ class Distillation(JointTraining):
         return self.watch(average)
 
 
-def settings(checkpoint: str, out: Path, plan: Plan, *, frozen: bool, mask: bool, seed: int) -> FinetuneConfig:
-    """The settings of training.
+def settings(checkpoint: str, out: Path, plan: Plan, *, frozen: bool, seed: int) -> FinetuneConfig:
+    """The settings of training; texts are seen as they are, without dropout and masked words.
 
     Args:
         checkpoint: where the model comes from.
         out: the folder of checkpoints.
         plan: of the run.
-        frozen: whether only gate heads learn: they then see texts as they are, without dropout and masked words.
-        mask: whether the tokenizer has a mask token.
+        frozen: whether only gate heads learn.
         seed: of everything random.
     """
     total = plan.segments * plan.steps
@@ -198,8 +199,8 @@ def settings(checkpoint: str, out: Path, plan: Plan, *, frozen: bool, mask: bool
         temperature=TEMPERATURE,
         lr=ENCODER_LR,
         max_rows=MAX_ROWS,
-        dropout=0.0 if frozen else 0.1,
-        mask=0.1 if mask and not frozen else 0.0,
+        dropout=0.0,
+        mask=0.0,
         pruned=PRUNED,
         average=max(0.0, min(0.995, 1 - 20 / total)),
         mixed_precision=plan.mixed_precision,
@@ -268,13 +269,12 @@ def distil(
     labels = own_labels(engine, texts, count, folder / "labels.npz")
     count = len(labels.counts)  # more, if an earlier start had more time
     examples = labels.examples(_texts(texts), engine.pieces)
-    mask = weights.tokenizer.mask_token_id is not None
     model = weights.model if weights.model.has_gates else with_gates(weights.model)
     if not weights.model.has_gates and not (run_folder / "checkpoint").is_dir():
         fit_heads(model.to(engine.device), make_batches(examples, MAX_ROWS, random.Random(seed)), TEMPERATURE)
 
     def make(plan: Plan) -> Distillation:
-        config = settings(weights.source, run_folder, plan, frozen=frozen, mask=mask, seed=seed)
+        config = settings(weights.source, run_folder, plan, frozen=frozen, seed=seed)
         return Distillation(config, model, weights, examples, plan.steps, watch)
 
     if stored is None:
