@@ -20,6 +20,7 @@ from engine.training import distill
 from engine.training.accelerate import AccelerateConfig, accelerate, main
 from engine.training.calibrate import candidates
 from tests.conftest import SAMPLE
+from tests.engine.model.families import huggingface, tiny, tokenizer_of
 
 WORDS = (
     "famotidine",
@@ -113,17 +114,15 @@ def test_gate_heads_learn_what_the_checkpoint_says_at_the_end(frozen, texts):
     engine = load_engine(frozen[0])
     assert engine._label_order.tolist() != sorted(engine._label_order.tolist())
     lines = texts.read_text().splitlines()[:60]
-
-    def shares(strategy):
-        pairs = [
-            (engine.tag(line, "dense").probabilities.argmax(1), engine.tag(line, strategy).probabilities.argmax(1))
-            for line in lines
-        ]
-        dense, early = (np.concatenate(part) for part in zip(*pairs, strict=True))
-        return (early == dense).mean(), np.bincount(dense).max() / len(dense)
-
-    agreement, commonest = shares("truncate-2")
-    assert agreement > commonest + 0.1, "the heads know no more than the commonest label"
+    dense, early = (
+        np.concatenate([engine.tag(line, strategy).probabilities.argmax(1) for line in lines])
+        for strategy in ("dense", "truncate-2")
+    )
+    common = [label for label in range(5) if (dense == label).sum() >= 5]
+    assert min(common) < 3, "no label whose place differs"
+    assert len(common) >= 2
+    for label in common:
+        assert (early[dense == label] == label).mean() > 0.5
 
 
 def test_the_table_tells_agreement_and_speed_of_each_point_and_the_card_repeats_it(frozen):
@@ -299,3 +298,21 @@ def test_the_fastest_precision_is_taken_and_training_fills_its_time():
     assert plan.segments == 7  # three minutes each, about
     assert distill.planned(100, 50, {"no": 0.001}, 1e6).passes == distill.MAX_PASSES
     assert distill.planned(100, 50, {"no": 10.0}, 1).passes >= 1
+
+
+@pytest.mark.parametrize("family", ["roberta", "distilbert", "deberta-v2", "modernbert"])
+@pytest.mark.parametrize("frozen", [True, False])
+def test_checkpoints_of_other_families_are_made_fast_too(family, frozen, texts, tmp_path, quick, monkeypatch):
+    monkeypatch.setattr(distill, "planned", lambda *_: distill.Plan(240, 1.0, 1, 2, "no"))
+    tokenizer = tokenizer_of(family)
+    settings = tiny(family, len(tokenizer), pad_token_id=tokenizer.pad_token_id)
+    checkpoint, out = tmp_path / "checkpoint", tmp_path / "out"
+    huggingface(settings).save_pretrained(checkpoint)
+    tokenizer.save_pretrained(checkpoint)
+    rows = accelerate(config(checkpoint, texts, out, frozen=frozen))
+    assert rows[0].agreement == 100 or not frozen
+    one, other = load_engine(checkpoint), load_engine(out)
+    for text in ("Famotidine had delirium.", "nausea after hypotension"):
+        before, after = one.tag(text, "dense").probabilities, other.tag(text, "dense").probabilities
+        assert np.array_equal(before, after) == frozen
+        assert len(other.tag(text, "entropy:fast" if rows[-1].reached else "truncate-1").words) == len(before)
