@@ -86,7 +86,7 @@ def test_every_row_says_what_its_strategy_is(results):
 def test_the_sample_is_measured_with_few_strategies_at_batch_size_1_unless_asked_otherwise(model_folder, tmp_path):
     assert run("--model", str(model_folder), "--limit", "1", "--out", str(tmp_path)) == 0
     table = pd.read_csv(tmp_path / "results.csv")
-    assert table["strategy"].tolist() == ["dense", "hf", "entropy", "random", "truncate-1"]
+    assert table["strategy"].tolist() == ["dense", "hf", "entropy", "random"]
     assert set(table["batch_size"]) == {1}
 
 
