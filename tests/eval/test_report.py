@@ -96,6 +96,14 @@ def test_the_old_name_of_an_option_ends_with_status_2_and_names_the_new_one(caps
     assert "--rivals is called --baselines now" in capsys.readouterr().err
 
 
+def test_a_file_says_what_the_labels_of_a_checkpoint_mean(plain_folder, tmp_path):
+    (tmp_path / "labels").write_text("B-Disease\nI-Disease\nO\nB-Chemical\nI-Chemical\n")
+    options = ("--model", str(plain_folder), "--limit", "2", "--out", str(tmp_path / "out"))
+    assert run(*options, "--labels", str(tmp_path / "labels")) == 0
+    (tmp_path / "labels").write_text("O")
+    assert run(*options, "--labels", str(tmp_path / "labels")) == 2
+
+
 def test_other_models_run_densely_beside_the_strategies(model_folder, plain_folder, tmp_path):
     others = f"same={model_folder},plain={plain_folder}"
     options = ("--model", str(model_folder), "--limit", "2", "--batch-size", "1", "--strategies", "dense")
