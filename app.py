@@ -16,6 +16,7 @@ def main() -> int:
     """Serves until interrupted; exit status 2 if the weights cannot be used."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", help="model folder or Hugging Face hub id (default: the shipped weights)")
+    parser.add_argument("--labels", metavar="FILE", help="what the model's labels mean: JSON, or one label a line")
     parser.add_argument("--device", default="cpu", help="of torch, e.g. cuda (default: cpu)")
     parser.add_argument("--dtype", default="float32", help="float32, bfloat16, int8 or auto (default: float32)")
     parser.add_argument("--share", action="store_true", help="create a public link (as does GRADIO_SHARE=true)")
@@ -27,7 +28,7 @@ def main() -> int:
         from engine import InputError, load_engine
 
         try:
-            demo = build_demo(load_engine(arguments.model, arguments.dtype, arguments.device))
+            demo = build_demo(load_engine(arguments.model, arguments.dtype, arguments.device, arguments.labels))
         except InputError as error:
             print(error, file=sys.stderr)
             return 2

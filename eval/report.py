@@ -44,6 +44,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--types", help="entity types to score, comma-separated; default: those the corpus annotates")
     parser.add_argument("--skip-bad", action="store_true", help="leave out broken documents with a warning")
     parser.add_argument("--threads", type=int, help="processor threads (default: torch's)")
+    parser.add_argument("--labels", metavar="FILE", help="what the model's labels mean: JSON, or one label a line")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--dtype", default="float32", help="float32 (default), bfloat16, int8 or auto")
     parser.add_argument("--seed", type=int, default=0, help="of the bootstrap")

@@ -79,7 +79,7 @@ def set_up(arguments: argparse.Namespace, sample: Path) -> Run:
         predictions_file(arguments.predictions, DENSE, arguments.format)
     others = named_folders(arguments.others)
     corpus = _scored_corpus(arguments, sample)
-    engine = load_engine(arguments.model, arguments.dtype, arguments.device)
+    engine = load_engine(arguments.model, arguments.dtype, arguments.device, arguments.labels)
     gold = {entity.type for document in corpus.documents for entity in document.entities}
     if unknown := set(corpus.types) - gold - set(engine.labels.types):
         raise InputError(f"expected types of the gold or the model, got {sorted(unknown)}; fix --types")

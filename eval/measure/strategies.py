@@ -36,9 +36,9 @@ def _names(engine: Engine, arguments: argparse.Namespace) -> list[str]:
     if arguments.strategies:
         names = [name.strip() for name in arguments.strategies.split(",") if name.strip()]
     elif engine.model.has_gates:
-        # The sample is for a first look: its default run has fewer strategies and takes half the time.
-        rule = ["rule"] if arguments.corpus else []
-        names = ["hf", *rule, "entropy", "random", f"truncate-{max(1, engine.encoder.num_layers // 2)}"]
+        names = ["hf", "entropy", "random"]
+        if arguments.corpus:  # the sample is for a first look
+            names += ["rule", f"truncate-{max(1, engine.encoder.num_layers // 2)}"]
     else:
         names = ["hf"]
     return list(dict.fromkeys(names if "dense" in names else ["dense", *names]))

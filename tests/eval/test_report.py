@@ -86,7 +86,7 @@ def test_every_row_says_what_its_strategy_is(results):
 def test_the_sample_is_measured_with_few_strategies_at_batch_size_1_unless_asked_otherwise(model_folder, tmp_path):
     assert run("--model", str(model_folder), "--limit", "1", "--out", str(tmp_path)) == 0
     table = pd.read_csv(tmp_path / "results.csv")
-    assert table["strategy"].tolist() == ["dense", "hf", "entropy", "random", "truncate-1"]
+    assert table["strategy"].tolist() == ["dense", "hf", "entropy", "random"]
     assert set(table["batch_size"]) == {1}
 
 
@@ -94,6 +94,14 @@ def test_the_old_name_of_an_option_ends_with_status_2_and_names_the_new_one(caps
     with pytest.raises(SystemExit, match="2"):
         run("--rivals", "onnx")
     assert "--rivals is called --baselines now" in capsys.readouterr().err
+
+
+def test_a_file_says_what_the_labels_of_a_checkpoint_mean(plain_folder, tmp_path):
+    (tmp_path / "labels").write_text("B-Disease\nI-Disease\nO\nB-Chemical\nI-Chemical\n")
+    options = ("--model", str(plain_folder), "--limit", "2", "--out", str(tmp_path / "out"))
+    assert run(*options, "--labels", str(tmp_path / "labels")) == 0
+    (tmp_path / "labels").write_text("O")
+    assert run(*options, "--labels", str(tmp_path / "labels")) == 2
 
 
 def test_other_models_run_densely_beside_the_strategies(model_folder, plain_folder, tmp_path):

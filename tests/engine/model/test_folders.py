@@ -103,7 +103,7 @@ def test_the_first_layers_of_a_base_model_become_a_model_with_gates(family, tmp_
     tokenizer = tokenizer_of(family)
     reference = huggingface(tiny(family, len(tokenizer), pad_token_id=tokenizer.pad_token_id)).base_model
     reference.save_pretrained(tmp_path / "base")
-    save_weights(tmp_path / "model", new_model(str(tmp_path / "base"), LABELS, 0.1, 2), tokenizer)
+    save_weights(tmp_path / "model", new_model(str(tmp_path / "base"), LABELS, 2), tokenizer)
     model = load_weights(tmp_path / "model").model
     assert list(model.heads) == ["1", "2"]
     batch = RaggedBatch.from_windows([window([1, 2, 3])])
