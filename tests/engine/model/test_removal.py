@@ -120,10 +120,10 @@ def test_removing_rows_equals_masking_them_and_freezing_equals_writing_them_back
 def test_the_reference_depends_on_who_left(family, batch, left_at):
     """Otherwise the comparison above would show nothing."""
     reference, _ = pair(family)
-    nobody = np.full_like(left_at, 3)
+    all_stay = np.full_like(left_at, 3)
     dense, dropped, frozen = (
         window_by_window(reference, family, batch, left, context)[0][-1]
-        for left, context in ((nobody, "drop"), (left_at, "drop"), (left_at, "freeze"))
+        for left, context in ((all_stay, "drop"), (left_at, "drop"), (left_at, "freeze"))
     )
     stayed = np.flatnonzero(batch.first)[left_at == 3]
     for one, other in ((dense, dropped), (dense, frozen), (dropped, frozen)):

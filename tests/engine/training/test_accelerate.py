@@ -67,7 +67,7 @@ def plain_folder(plain_folder, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def quick():
+def small_search():
     """Few settings to search, few texts to time, time to label them all."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(accelerating, "LABELLING", 1e6)
@@ -79,13 +79,13 @@ def quick():
 
 
 @pytest.fixture(scope="module")
-def frozen(plain_folder, texts, tmp_path_factory, quick):
+def frozen(plain_folder, texts, tmp_path_factory, small_search):
     out = tmp_path_factory.mktemp("frozen") / "model"
     return out, accelerate(config(plain_folder, texts, out, frozen=True))
 
 
 @pytest.fixture(scope="module")
-def trained(plain_folder, texts, tmp_path_factory, quick):
+def trained(plain_folder, texts, tmp_path_factory, small_search):
     out = tmp_path_factory.mktemp("trained") / "model"
     return out, accelerate(config(plain_folder, texts, out, corpus=str(SAMPLE)))
 
@@ -155,7 +155,7 @@ def test_a_trained_encoder_is_compared_with_the_checkpoint_it_came_from(trained,
 
 
 def test_a_point_that_no_setting_reaches_is_told_with_the_closest_setting(
-    plain_folder, texts, tmp_path, quick, monkeypatch, capsys
+    plain_folder, texts, tmp_path, small_search, monkeypatch, capsys
 ):
     early = Strategy("entropy", (1,), EntropyController(1.0, exit_entities=True))
     monkeypatch.setattr(accelerating, "candidates", lambda name, layers: [early])
@@ -167,13 +167,15 @@ def test_a_point_that_no_setting_reaches_is_told_with_the_closest_setting(
     assert list(load_engine(out).points["entropy"]) == ["fast"]
 
 
-def test_few_windows_are_warned_of_with_the_standard_error(frozen, plain_folder, texts, caplog, quick):
+def test_few_windows_are_warned_of_with_the_standard_error(frozen, plain_folder, texts, caplog, small_search):
     out, _ = frozen
     accelerate(config(plain_folder, texts, out, frozen=True), resume=True)
     assert "only 120 windows were held back: the agreement has a standard error of up to" in caplog.text
 
 
-def test_a_run_that_was_cut_goes_on_and_ends_like_one_that_was_not(plain_folder, texts, tmp_path, quick, monkeypatch):
+def test_a_run_that_was_cut_goes_on_and_ends_like_one_that_was_not(
+    plain_folder, texts, tmp_path, small_search, monkeypatch
+):
     plan = distill.Plan(texts=240, passes=4.0, segments=4, steps=5, mixed_precision="no")
     monkeypatch.setattr(distill, "planned", lambda *_: plan)
     whole, cut = (config(plain_folder, texts, tmp_path / name) for name in ("whole", "cut"))
@@ -202,7 +204,7 @@ def test_a_run_that_was_cut_goes_on_and_ends_like_one_that_was_not(plain_folder,
     assert not (tmp_path / "cut" / "training" / "run" / "checkpoint").exists()
 
 
-def test_texts_held_back_apart_are_not_learned_from(plain_folder, texts, tmp_path, quick):
+def test_texts_held_back_apart_are_not_learned_from(plain_folder, texts, tmp_path, small_search):
     out = tmp_path / "out"
     apart = tmp_path / "apart.txt"
     apart.write_text("\n".join(texts.read_text().splitlines()[:150]))
@@ -211,7 +213,9 @@ def test_texts_held_back_apart_are_not_learned_from(plain_folder, texts, tmp_pat
         assert len(stored["counts"]) == 360 - 150
 
 
-def test_labels_that_say_nothing_are_named_by_a_file_and_then_by_the_folder(plain_folder, texts, tmp_path, quick):
+def test_labels_that_say_nothing_are_named_by_a_file_and_then_by_the_folder(
+    plain_folder, texts, tmp_path, small_search
+):
     checkpoint = shutil.copytree(plain_folder, tmp_path / "checkpoint")
     settings = json.loads((checkpoint / "config.json").read_text())
     names = list(settings["id2label"].values())
@@ -229,7 +233,7 @@ def test_labels_that_say_nothing_are_named_by_a_file_and_then_by_the_folder(plai
     assert (tmp_path / "out" / "model.safetensors").read_bytes() == (checkpoint / "model.safetensors").read_bytes()
 
 
-def test_older_weights_files_are_converted_number_by_number(plain_folder, texts, tmp_path, quick):
+def test_older_weights_files_are_converted_number_by_number(plain_folder, texts, tmp_path, small_search):
     checkpoint = shutil.copytree(plain_folder, tmp_path / "checkpoint")
     torch.save(load_file(checkpoint / "model.safetensors"), checkpoint / "pytorch_model.bin")
     (checkpoint / "model.safetensors").unlink()
@@ -302,7 +306,7 @@ def test_the_fastest_precision_is_taken_and_training_fills_its_time():
 
 @pytest.mark.parametrize("family", ["roberta", "distilbert", "deberta-v2", "modernbert"])
 @pytest.mark.parametrize("frozen", [True, False])
-def test_checkpoints_of_other_families_are_made_fast_too(family, frozen, texts, tmp_path, quick, monkeypatch):
+def test_checkpoints_of_other_families_are_made_fast_too(family, frozen, texts, tmp_path, small_search, monkeypatch):
     monkeypatch.setattr(distill, "planned", lambda *_: distill.Plan(240, 1.0, 1, 2, "no"))
     tokenizer = tokenizer_of(family)
     settings = tiny(family, len(tokenizer), pad_token_id=tokenizer.pad_token_id)
