@@ -22,7 +22,8 @@ class Example:
     """A window and what its words' labels should be.
 
     ``targets``: label distributions, uint8 ``(words, labels)``, 255 for certainty.
-    ``outside``: bool ``(labels,)``, what ``O`` may stand for: itself and labels of types that its corpus does not annotate.
+    ``outside``: bool ``(labels,)``, what ``O`` may stand for: itself, and labels of types that the corpus does not
+    annotate.
     """
 
     window: Window

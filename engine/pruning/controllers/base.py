@@ -89,6 +89,27 @@ class Controller(ABC):
         return tuple(range(max(1, layers // 3), max(2, layers // 3 * 2 + 1)))
 
 
+class ThresholdController(Controller):
+    """Words leave whose need is at most a threshold of the gate; predicted entities may leave, each as a whole."""
+
+    exit_entities: bool
+    min_keep_ratio: float
+
+    @property
+    @abstractmethod
+    def thresholds(self) -> float | tuple[float, ...]:
+        """One for all gates, or one for each."""
+
+    def threshold(self, gate: Gate, need: np.ndarray) -> np.ndarray:
+        """That of the gate."""
+        return np.full(len(need), at_gate(self.thresholds, gate))
+
+    @property
+    def keeps_entities_whole(self) -> bool:
+        """Where they may leave."""
+        return self.exit_entities
+
+
 def gate_sets(layers: int, count: int) -> list[tuple[int, ...]]:
     """Placements of ``count`` gates after consecutive layers, beginning in the first third of the encoder."""
     firsts = range(max(1, layers // 6), max(1, layers // 3) + 1)
@@ -124,6 +145,14 @@ def rising(last: float, gates: int, steepness: float) -> tuple[float, ...]:
 def at_gate(thresholds: float | tuple[float, ...], gate: Gate) -> float:
     """The threshold of a gate, from one for all gates or one for each (the last one for further gates)."""
     return thresholds[min(gate.index, len(thresholds) - 1)] if isinstance(thresholds, tuple) else thresholds
+
+
+def exit_entities() -> bool:
+    """The knob of controllers that may let entities leave."""
+    field: bool = knob(
+        False, "predicted entities may leave, each as a whole; otherwise they and their neighbours stay", kind="flag"
+    )
+    return field
 
 
 def min_keep_ratio(default: float) -> float:

@@ -10,8 +10,9 @@ from typing import Self
 import numpy as np
 
 from engine.pruning.controllers.base import (
-    Controller,
+    ThresholdController,
     at_gate,
+    exit_entities,
     layouts,
     leave_below,
     min_keep_ratio,
@@ -24,7 +25,7 @@ THRESHOLDS = (0.001, 0.003, 0.01, 0.02, 0.04, 0.08, 0.15, 0.25)  # that calibrat
 
 
 @dataclass(frozen=True)
-class EntropyController(Controller):
+class EntropyController(ThresholdController):
     """Words leave when the gate's label distribution is certain for them and their neighbours.
 
     Early exit by entropy follows DeeBERT (Xin et al. 2020); a window of neighbours follows SENTEE and TOKEE
@@ -45,9 +46,7 @@ class EntropyController(Controller):
         kind="whole",
         tried=(0, 1, 2),
     )
-    exit_entities: bool = knob(
-        False, "predicted entities may leave, each as a whole; otherwise they and their neighbours stay", kind="flag"
-    )
+    exit_entities: bool = exit_entities()
     min_keep_ratio: float = min_keep_ratio(0.0)
 
     def __call__(self, gate: Gate) -> Decision:
@@ -62,14 +61,10 @@ class EntropyController(Controller):
         need = gate.near(entropy, self.neighbours)
         return leave_below(gate, need, threshold, self.min_keep_ratio, whole=self.exit_entities)
 
-    def threshold(self, gate: Gate, need: np.ndarray) -> np.ndarray:
-        """``max_entropy`` of the gate."""
-        return np.full(len(need), at_gate(self.max_entropy, gate))
-
     @property
-    def keeps_entities_whole(self) -> bool:
-        """Where they may leave."""
-        return self.exit_entities
+    def thresholds(self) -> float | tuple[float, ...]:
+        """``max_entropy``."""
+        return self.max_entropy
 
     @classmethod
     def candidates(cls, layers: int) -> Iterator[tuple[tuple[int, ...], Self]]:

@@ -14,8 +14,9 @@ from safetensors.numpy import save_file
 
 from engine.errors import InputError, first_line
 from engine.pruning.controllers.base import (
-    Controller,
+    ThresholdController,
     at_gate,
+    exit_entities,
     layouts,
     leave_below,
     min_keep_ratio,
@@ -105,7 +106,7 @@ class Network:
 
 
 @dataclass(frozen=True)
-class LearnedController(Controller):
+class LearnedController(ThresholdController):
     """Words leave when the network expects that their final label, and their neighbours', is already there.
 
     At a gate with threshold 1 every word may leave. ``network`` comes with the weights and is no setting.
@@ -118,9 +119,7 @@ class LearnedController(Controller):
     max_risk: float | tuple[float, ...] = knob(
         0.05, "probability of a change of label up to which a word may leave", kind="per gate"
     )
-    exit_entities: bool = knob(
-        False, "predicted entities may leave, each as a whole; otherwise they and their neighbours stay", kind="flag"
-    )
+    exit_entities: bool = exit_entities()
     min_keep_ratio: float = min_keep_ratio(0.0)
     network: Network | None = field(default=None, repr=False, compare=False)
 
@@ -137,14 +136,10 @@ class LearnedController(Controller):
             risk = np.where(gate.near(gate.labels > 0, NEIGHBOURS), np.inf, risk)
         return leave_below(gate, risk, threshold, self.min_keep_ratio, whole=self.exit_entities)
 
-    def threshold(self, gate: Gate, need: np.ndarray) -> np.ndarray:
-        """``max_risk`` of the gate."""
-        return np.full(len(need), at_gate(self.max_risk, gate))
-
     @property
-    def keeps_entities_whole(self) -> bool:
-        """Where they may leave."""
-        return self.exit_entities
+    def thresholds(self) -> float | tuple[float, ...]:
+        """``max_risk``."""
+        return self.max_risk
 
     @classmethod
     def candidates(cls, layers: int) -> Iterator[tuple[tuple[int, ...], Self]]:
