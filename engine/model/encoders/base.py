@@ -137,6 +137,15 @@ class Encoder(nn.Module):
         return [part[1:] + f".{kind}" if part.startswith(".") else f"{path}{part}.{kind}" for part in parts]
 
 
+def like_bert(config: Any) -> dict[str, Any]:
+    """Dropout, norms and activation of a configuration that names them as BERT's does."""
+    return {
+        "dropout": config.hidden_dropout_prob,
+        "norm_eps": config.layer_norm_eps,
+        "activation": config.hidden_act,
+    }
+
+
 class PostNormEncoder(Encoder):
     """BERT and its kin: embeddings of pieces, positions and token types added up, and layers with norms behind.
 

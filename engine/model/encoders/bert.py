@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from transformers import BertConfig
 
-from engine.model.encoders.base import PostNormEncoder, Settings
+from engine.model.encoders.base import PostNormEncoder, Settings, like_bert
 from engine.model.layers import Shape
 
 NAMES = {
@@ -41,9 +41,7 @@ class BertEncoder(PostNormEncoder):
         super().__init__(
             config,
             Shape.of(config, config.max_position_embeddings),
-            dropout=config.hidden_dropout_prob,
-            norm_eps=config.layer_norm_eps,
-            activation=config.hidden_act,
+            **like_bert(config),
             positions=config.max_position_embeddings,
             token_types=config.type_vocab_size,
         )

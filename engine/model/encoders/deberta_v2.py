@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from transformers import DebertaV2Config
 
 from engine.model.attention import Stretch, once, positions, state, window_stretches
-from engine.model.encoders.base import PostNormEncoder, Settings, require
+from engine.model.encoders.base import PostNormEncoder, Settings, like_bert, require
 from engine.model.encoders.bert import LAYER_NAMES as BERT_LAYER_NAMES
 from engine.model.layers import Placing, PostNormLayer, Shape
 from engine.model.packing import RaggedBatch
@@ -51,9 +51,7 @@ class DebertaV2Encoder(PostNormEncoder):
         super().__init__(
             config,
             Shape.of(config, config.max_position_embeddings),
-            dropout=config.hidden_dropout_prob,
-            norm_eps=config.layer_norm_eps,
-            activation=config.hidden_act,
+            **like_bert(config),
         )
         buckets: int = getattr(config, "position_buckets", -1)
         farthest = (

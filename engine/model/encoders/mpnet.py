@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from transformers import MPNetConfig
 
 from engine.model.attention import Stretch, once, positions, state, window_stretches
-from engine.model.encoders.base import PostNormEncoder, Settings
+from engine.model.encoders.base import PostNormEncoder, Settings, like_bert
 from engine.model.encoders.bert import NAMES as BERT_NAMES
 from engine.model.layers import Placing, Shape
 from engine.model.packing import RaggedBatch
@@ -46,9 +46,7 @@ class MPNetEncoder(PostNormEncoder):
         super().__init__(
             config,
             Shape.of(config, config.max_position_embeddings - FIRST_POSITION),
-            dropout=config.hidden_dropout_prob,
-            norm_eps=config.layer_norm_eps,
-            activation=config.hidden_act,
+            **like_bert(config),
             positions=config.max_position_embeddings,
             first_position=FIRST_POSITION,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from transformers import CamembertConfig, RobertaConfig, XLMRobertaConfig
 
-from engine.model.encoders.base import PostNormEncoder
+from engine.model.encoders.base import PostNormEncoder, like_bert
 from engine.model.encoders.bert import LAYER_NAMES, NAMES, SETTINGS
 from engine.model.layers import Shape
 
@@ -24,9 +24,7 @@ class RobertaEncoder(PostNormEncoder):
         super().__init__(
             config,
             Shape.of(config, config.max_position_embeddings - first),
-            dropout=config.hidden_dropout_prob,
-            norm_eps=config.layer_norm_eps,
-            activation=config.hidden_act,
+            **like_bert(config),
             positions=config.max_position_embeddings,
             first_position=first,
             token_types=config.type_vocab_size,
