@@ -124,7 +124,3 @@ def device_name(device: torch.device) -> str:
 def _plain(text: str) -> str:
     """Text that Markdown shows as it is."""
     return "".join(f"\\{c}" if c in "\\`*_{}[]<>#|!&" else c for c in text.replace("\n", " "))
-
-
-def _code(text: str) -> str:
-    return f"`{text.replace('`', '')}`"

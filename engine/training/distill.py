@@ -12,7 +12,7 @@ import logging
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from itertools import count, islice
 from pathlib import Path
 from typing import Any
@@ -20,17 +20,15 @@ from typing import Any
 import numpy as np
 from accelerate.utils import set_seed
 from torch import nn
-from tqdm import tqdm
 
 from engine.checkpoint import Weights, save_gates
-from engine.errors import InputError
 from engine.model.gated import GatedModel
 from engine.tagger import Engine
 from engine.text.words import split_words
 from engine.training.data import Example, make_batches
 from engine.training.finetune import FinetuneConfig, JointTraining, freeze, with_gates
 from engine.training.probe import fit_heads
-from engine.training.soft_labels import SoftLabels
+from engine.training.soft_labels import SoftLabels, stored_labels
 from engine.training.texts import Texts
 
 logger = logging.getLogger(__name__)
@@ -43,7 +41,7 @@ PRUNED = 0.8  # share of the windows that are pruned
 MAX_PASSES = 30  # over the texts
 MAX_ROWS = 1024  # word pieces in a batch
 CHECKPOINT_S = 180  # seconds between two checkpoints, about
-SAVE_EVERY = 512  # texts
+CALL = 64  # texts
 PROBED = 4  # steps, to see how long one takes
 
 
@@ -85,26 +83,13 @@ def own_labels(engine: Engine, texts: Sequence[str], count: int, path: Path) -> 
     Raises:
         InputError: the file is of other texts.
     """
-    known = _texts(texts)
-    labels = len(engine.labels)
-    stored = SoftLabels(np.zeros((0, labels), np.uint8), np.zeros(0, np.int64), engine.labels.names, known.sha256)
-    if path.is_file():
-        stored = SoftLabels.load(path)
-        if not stored.match(known) or stored.names != engine.labels.names:
-            raise InputError(
-                f"expected the texts and the checkpoint of the run in {path.parent}, got others; repeat them"
-            )
-    done = len(stored.counts)
-    with tqdm(total=count, initial=done, desc="labelling texts", unit="text", disable=None) as bar:
-        for begin in range(done, count, SAVE_EVERY):
-            results = engine.tag_batch(texts[begin : min(count, begin + SAVE_EVERY)], "dense")
-            parts = [(result.probabilities * 255).round().astype(np.uint8) for result in results]
-            counts = np.array([len(part) for part in parts])
-            targets = np.concatenate([stored.targets, *parts])
-            stored = replace(stored, targets=targets, counts=np.concatenate([stored.counts, counts]))
-            stored.save(path)
-            bar.update(len(parts))
-    return stored
+
+    def distributions(done: int) -> Iterator[np.ndarray]:
+        for begin in range(done, count, CALL):
+            for result in engine.tag_batch(texts[begin : min(count, begin + CALL)], "dense"):
+                yield result.probabilities
+
+    return stored_labels(distributions, _texts(texts), count, engine.labels.names, path)
 
 
 def _texts(texts: Sequence[str]) -> Texts:

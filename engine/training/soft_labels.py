@@ -9,8 +9,9 @@ import argparse
 import logging
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -114,25 +115,50 @@ def label(teachers: Sequence[Teacher], texts: Texts, types: Sequence[str], out: 
         raise InputError("expected at least one text to label, got none; choose another --texts")
     columns = columns_of(types, teachers[0].labels)
     names = tuple(teachers[0].labels.names[column] for column in columns)
-    stored = SoftLabels(np.zeros((0, len(names)), dtype=np.uint8), np.zeros(0, dtype=np.int64), names, texts.sha256)
+
+    def distributions(done: int) -> Iterator[np.ndarray]:
+        for probabilities in ensemble(teachers, texts.words[done:]):
+            yield restrict(probabilities, columns)
+
+    return stored_labels(distributions, texts, len(texts.words), names, out)
+
+
+def stored_labels(
+    distributions: Callable[[int], Iterable[np.ndarray]], texts: Texts, count: int, names: Sequence[str], out: Path
+) -> SoftLabels:
+    """Labels of the first texts; a file keeps them as they come, and an interrupted run continues.
+
+    Args:
+        distributions: of the words of each text, from the text of a number on, ``(words, labels)``.
+        texts: what to label.
+        count: how many of them.
+        names: of the labels.
+        out: the ``.npz`` file.
+
+    Raises:
+        InputError: an ``out`` with labels of other texts or types.
+    """
+    stored = SoftLabels(np.zeros((0, len(names)), np.uint8), np.zeros(0, np.int64), tuple(names), texts.sha256)
     if out.exists():
         stored = SoftLabels.load(out)
-        if not stored.match(texts) or stored.names != names:
+        if not stored.match(texts) or stored.names != tuple(names):
             raise InputError(
                 f"expected soft labels of the same texts and types in {out}, got others; use another --out"
             )
-    done, total, started = len(stored.counts), len(texts.words), time.monotonic()
-    bar = tqdm(ensemble(teachers, texts.words[done:]), total=total, initial=done, unit="text", disable=None)
+    done, started = len(stored.counts), time.monotonic()
+    if done >= count:
+        return stored
+    bar = tqdm(islice(distributions(done), count - done), total=count, initial=done, unit="text", disable=None)
     parts = [stored.targets]
     for number, probabilities in enumerate(bar, start=done + 1):
-        parts.append((restrict(probabilities, columns) * 255).round().astype(np.uint8))
-        if number % SAVE_EVERY == 0 or number == total:
+        parts.append((probabilities * 255).round().astype(np.uint8))
+        if number % SAVE_EVERY == 0 or number == count:
             counts = np.array([len(words) for words in texts.words[:number]])
-            stored = SoftLabels(np.concatenate(parts), counts, names, texts.sha256)
+            stored = SoftLabels(np.concatenate(parts), counts, tuple(names), texts.sha256)
             stored.save(out)
             parts = [stored.targets]
-            left = (time.monotonic() - started) / (number - done) * (total - number)
-            logger.info("%d of %d texts, %s left", number, total, tqdm.format_interval(left))
+            left = (time.monotonic() - started) / (number - done) * (count - number)
+            logger.info("%d of %d texts, %s left", number, count, tqdm.format_interval(left))
     return stored
 
 
