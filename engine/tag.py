@@ -1,7 +1,8 @@
 """Tags files: ``python -m engine.tag FILE… --strategy entropy --format pubtator > tagged.txt``.
 
-Reads PubTator, BioC, CoNLL, JSON lines or plain text (by suffix or content), writes as it goes. A broken
-document is reported on standard error and left out; the others are tagged, and the exit status is 2.
+Reads PubTator, BioC, CoNLL, JSON lines or plain text (by suffix or content; ``-``: standard input), writes as it goes.
+A broken document is reported on standard error and left out; the others are tagged, and the exit status is 2. Ids have
+to differ over all files.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from typing import Any
 
 from tqdm import tqdm
 
-from engine.data.formats import WRITERS, read_documents
+from engine.command import as_command, say
+from engine.data.formats import WRITERS, Ids, read_documents
 from engine.errors import FormatError, InputError
 from engine.model.precision import DTYPES
 from engine.pruning.knobs import parse_knob
@@ -26,7 +28,9 @@ from engine.text.documents import Document
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m engine.tag", description=__doc__)
-    parser.add_argument("files", nargs="+", metavar="FILE", help="PubTator, BioC, CoNLL, JSON lines or plain text")
+    parser.add_argument(
+        "files", nargs="+", metavar="FILE", help="PubTator, BioC, CoNLL, JSON lines or plain text; - is stdin"
+    )
     parser.add_argument(
         "--strategy", default="entropy", help="dense, hf, rule, entropy, mlp, entropy+recovery, … (default entropy)"
     )
@@ -56,14 +60,15 @@ def _parser() -> argparse.ArgumentParser:
 
 def _documents(files: list[str], problems: list[InputError]) -> Iterator[Document]:
     def on_error(error: FormatError) -> None:
-        print(error, file=sys.stderr)
+        say(str(error))
         problems.append(error)
 
+    ids = Ids()
     for file in files:
         try:
-            yield from read_documents(file, on_error)
+            yield from read_documents(file, on_error, ids=ids)
         except InputError as error:
-            print(error, file=sys.stderr)
+            say(str(error))
             problems.append(error)
 
 
@@ -103,15 +108,12 @@ def tag_files(arguments: argparse.Namespace) -> int:
     return 2 if problems else 0
 
 
-def main(argv: list[str] | None = None) -> int:
+@as_command
+def main(argv: list[str] | None) -> int:
     """The command line; exit status 2 for bad input."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     sys.stdout.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
-    try:
-        return tag_files(_parser().parse_args(argv))
-    except InputError as error:
-        print(error, file=sys.stderr)
-        return 2
+    return tag_files(_parser().parse_args(argv))
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from transformers import AutoConfig, AutoModel, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
 from engine.checkpoint import GATES, Weights, load_weights, save_weights
+from engine.command import as_command
 from engine.data.corpora import Corpus
 from engine.errors import InputError, first_line
 from engine.model.encoders import encoder_class, shorten
@@ -281,7 +282,8 @@ class Finetuning(JointTraining):
         return fmean(f1_of(strategy, weights, self.dev, device) for strategy in strategies)
 
 
-def main(argv: list[str] | None = None) -> int:
+@as_command
+def main(argv: list[str] | None) -> int:
     """The command line; exit status 2 for bad input."""
     return command_line("finetune", __doc__, FinetuneConfig, Finetuning, argv)
 

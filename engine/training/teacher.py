@@ -22,6 +22,7 @@ from transformers import AutoModelForTokenClassification, PreTrainedModel, PreTr
 from transformers.utils import logging as transformers_logging
 
 from engine.checkpoint import label_names
+from engine.command import as_command
 from engine.data.corpora import Corpus
 from engine.errors import InputError, first_line
 from engine.model.chunks import by_text, chunks
@@ -164,7 +165,8 @@ class TeacherTraining(Run[TeacherConfig]):
         return teacher_f1(load_teacher(folder), self.dev)
 
 
-def main(argv: list[str] | None = None) -> int:
+@as_command
+def main(argv: list[str] | None) -> int:
     """The command line; exit status 2 for bad input."""
     return command_line("teacher", __doc__, TeacherConfig, TeacherTraining, argv)
 
