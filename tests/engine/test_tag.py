@@ -50,7 +50,7 @@ def test_one_bad_file_stops_no_other(corpus, model_folder, capsys, tmp_path):
     captured = capsys.readouterr()
     assert captured.err == (
         f"{tmp_path}/bad.xml:1: expected an encoding that can be read, got unknown encoding: foo; "
-        "save the file as UTF-8\n"
+        "save the file as UTF-8; nothing after this place was read\n"
     )
     assert [d.id for d in read_pubtator(captured.out.encode().splitlines(keepends=True))] == ["1", "case-7"]
 
