@@ -44,22 +44,26 @@ class Row:
 def generated(strategy: SearchStrategy[Any], count: int, seed: int) -> Iterator[Any]:
     """So many cases of a Hypothesis strategy."""
     for start in range(0, count, CHUNK):
-        cases: list[Any] = []
+        yield from _chunk(strategy, min(CHUNK, count - start), seed * 1_000_003 + start)
 
-        @hypothesis.seed(seed * 1_000_003 + start)
-        @hypothesis.settings(
-            max_examples=min(CHUNK, count - start),
-            database=None,
-            deadline=None,
-            phases=[Phase.generate],
-            suppress_health_check=list(HealthCheck),
-        )
-        @given(strategy)
-        def collect(case: Any, cases: list[Any] = cases) -> None:
-            cases.append(case)
 
-        collect()
-        yield from cases[: count - start]
+def _chunk(strategy: SearchStrategy[Any], count: int, seed: int) -> list[Any]:
+    cases: list[Any] = []
+
+    @hypothesis.seed(seed)
+    @hypothesis.settings(
+        max_examples=count,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(strategy)
+    def collect(case: Any) -> None:
+        cases.append(case)
+
+    collect()
+    return cases[:count]
 
 
 def try_all(what: str, cases: Iterator[Any], count: int, check: Callable[[Any], str | None]) -> Row:
