@@ -12,6 +12,7 @@ from safetensors.numpy import save_file
 
 from engine.command import as_command
 from engine.errors import InputError
+from tests.conftest import SAMPLE
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = [
@@ -92,6 +93,17 @@ def test_an_error_of_the_program_stays_one():
 
     with pytest.raises(ZeroDivisionError):
         main([])
+
+
+@pytest.mark.parametrize("name", ["engine.training.average", "eval.report", "eval.ablations"])
+def test_a_folder_that_cannot_be_written_is_one_sentence(name, model_folder, capsys):
+    arguments = [str(model_folder)] * 2 if name.endswith("average") else ["--model", str(model_folder), "--limit", "1"]
+    if name == "eval.ablations":
+        arguments += ["--corpus", str(SAMPLE)]
+    assert import_module(name).main([*arguments, "--out", "/dev/null/out"]) == 2
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 1
+    assert "/dev/null/out" in said[0]
 
 
 @pytest.mark.parametrize("name", COMMANDS)

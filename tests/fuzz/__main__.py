@@ -131,16 +131,15 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="the same cases again (default 0)")
     parser.add_argument("--parts", nargs="+", choices=names, default=names, help="default: all")
     arguments = parser.parse_args()
+    print(f"seed {arguments.seed}, scale {arguments.scale}\n\n| tried | count | failed | seconds |")
+    print("| --- | --- | --- | --- |", flush=True)
+    problems = []
     with tempfile.TemporaryDirectory() as folder:
-        rows = list(parts(arguments, Path(folder)))
-    print(f"\nseed {arguments.seed}, scale {arguments.scale}\n\n| tried | count | failed | seconds |")
-    print("| --- | --- | --- | --- |")
-    for row in rows:
-        print(f"| {row.what} | {row.tried:,} | {len(row.failed)} | {row.seconds:.0f} |")
-    for row in rows:
-        for problem in row.failed[:10]:
-            print(f"\n{row.what}: {problem}")
-    return 1 if any(row.failed for row in rows) else 0
+        for row in parts(arguments, Path(folder)):
+            print(f"| {row.what} | {row.tried:,} | {len(row.failed)} | {row.seconds:.0f} |", flush=True)
+            problems += [f"{row.what}: {problem}" for problem in row.failed[:10]]
+    print(*problems, sep="\n")
+    return 1 if problems else 0
 
 
 if __name__ == "__main__":
