@@ -30,7 +30,7 @@ _FORBIDDEN = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  
 
 
 @dataclass
-class _Node:
+class Node:
     """A document, passage, sentence or annotation as it is read."""
 
     kind: str
@@ -38,9 +38,9 @@ class _Node:
     fields: dict[str, str] = field(default_factory=dict)  # id, offset, text
     infons: dict[str, str] = field(default_factory=dict)
     locations: list[tuple[str, str]] = field(default_factory=list)
-    children: list[_Node] = field(default_factory=list)
+    children: list[Node] = field(default_factory=list)
 
-    def of(self, kind: str) -> Iterator[_Node]:
+    def of(self, kind: str) -> Iterator[Node]:
         """The nodes of a kind below this one, in order."""
         for child in self.children:
             if child.kind == kind:
@@ -52,9 +52,9 @@ class _Builder:
     """Handlers of the parser: collects the nodes of finished documents in ``documents``."""
 
     def __init__(self, file: str) -> None:
-        self.documents: list[_Node] = []
+        self.documents: list[Node] = []
         self.file = file
-        self.open: list[_Node] = []
+        self.open: list[Node] = []
         self.infon = ""
         self.text: list[str] = []
         self.parser: Any = expat.ParserCreate()
@@ -80,7 +80,7 @@ class _Builder:
                 problem = f"expected BioC, whose root is <collection>, got <{name}>; convert the file"
                 raise FormatError(self.file, self.parser.CurrentLineNumber, None, problem)
         if name == "document" or (self.open and name in ("passage", "sentence", "annotation")):
-            node = _Node(name, self.parser.CurrentLineNumber)
+            node = Node(name, self.parser.CurrentLineNumber)
             if self.open:
                 self.open[-1].children.append(node)
             self.open.append(node)
@@ -89,7 +89,7 @@ class _Builder:
         elif name == "location" and self.open:
             self.open[-1].locations.append((attributes.get("offset", ""), attributes.get("length", "")))
         elif name == "relation" and self.open:
-            self.open.append(_Node(name, self.parser.CurrentLineNumber))  # skipped with its infons
+            self.open.append(Node(name, self.parser.CurrentLineNumber))  # skipped with its infons
 
     def _end(self, name: str) -> None:
         if not self.open:
@@ -126,7 +126,7 @@ def read_bioc(chunks: Iterable[bytes], file: str = "<chunks>", on_error: OnError
         nodes, builder.documents = builder.documents, []
         for node in nodes:
             try:
-                yield _document(node, file, seen)
+                yield document_of(node, file, seen)
             except FormatError as error:
                 on_error(error)
 
@@ -146,7 +146,12 @@ def read_bioc(chunks: Iterable[bytes], file: str = "<chunks>", on_error: OnError
             return
 
 
-def _document(node: _Node, file: str, seen: set[str]) -> Document:
+def document_of(node: Node, file: str, seen: set[str]) -> Document:
+    """The document of a node.
+
+    Raises:
+        FormatError: its id, offsets or annotations are broken, or its id is in ``seen``, where it goes.
+    """
     identifier = node.fields.get("id", "")
     if not identifier:
         raise FormatError(file, node.line, None, "expected a document with an <id>, got none; add it")
@@ -163,14 +168,14 @@ def _document(node: _Node, file: str, seen: set[str]) -> Document:
     return Document(identifier, text, tuple(sorted(entities)), title_end)
 
 
-def _number(value: str, node: _Node, file: str, identifier: str) -> int:
+def _number(value: str, node: Node, file: str, identifier: str) -> int:
     if not value.strip().isdecimal():
         problem = f"expected a whole number as offset or length of the {node.kind}, got {value!r}; fix it"
         raise FormatError(file, node.line, identifier, problem)
     return int(value)
 
 
-def _placed(text: str, node: _Node, file: str, identifier: str) -> str:
+def _placed(text: str, node: Node, file: str, identifier: str) -> str:
     offset = _number(node.fields.get("offset", ""), node, file, identifier)
     gap = offset - len(text)
     if not 0 <= gap <= MAX_GAP:
@@ -179,11 +184,11 @@ def _placed(text: str, node: _Node, file: str, identifier: str) -> str:
     return text + "\n"[:gap] + " " * (gap - 1) + node.fields.get("text", "")
 
 
-def _counts(annotation: _Node) -> bool:
+def _counts(annotation: Node) -> bool:
     return annotation.infons.get("CompositeRole") != "IndividualMention"
 
 
-def _entity(node: _Node, text: str, file: str, identifier: str) -> Entity:
+def _entity(node: Node, text: str, file: str, identifier: str) -> Entity:
     spans = [[_number(value, node, file, identifier) for value in location] for location in node.locations]
     if not spans or "type" not in node.infons:
         problem = "expected an annotation with a location and a type infon, got one without; add it"
@@ -210,26 +215,31 @@ def write_bioc(document: Document) -> str:
 
     Characters that XML cannot hold (most control characters) become U+FFFD, one for one, so that offsets stay valid.
     """
-    text, title_end = document.text, document.title_end
-    passages = [("", 0, text)]
-    if title_end is not None:
-        # A line break after the title is the gap that readers put there; any other blank belongs to the abstract.
-        begin = title_end + (text[title_end : title_end + 1] == "\n")
-        passages = [("title", 0, text[:title_end])]
-        if title_end < len(text):
-            passages.append(("abstract", begin, text[begin:]))
     lines = ["<document>", f"<id>{_escaped(document.id)}</id>"]
-    for number, (type_, offset, part) in enumerate(passages):
-        last = number == len(passages) - 1
+    for type_, offset, text, entities in passages(document):
         lines.append("<passage>")
         if type_:
             lines.append(_infon("type", type_))
-        lines += [f"<offset>{offset}</offset>", f"<text>{_escaped(part)}</text>"]
-        for index, entity in enumerate(document.entities):
-            if offset <= entity.start and (last or entity.start < passages[number + 1][1]):
-                lines.append(_annotation(index, entity))
+        lines += [f"<offset>{offset}</offset>", f"<text>{_escaped(text)}</text>"]
+        lines += [_annotation(index, entity) for index, entity in entities]
         lines.append("</passage>")
     return "\n".join([*lines, "</document>"]) + "\n"
+
+
+def passages(document: Document) -> Iterator[tuple[str, int, str, list[tuple[int, Entity]]]]:
+    """Type, offset, text and numbered entities of the document's title and abstract, or of the one untyped passage."""
+    text, title_end = document.text, document.title_end
+    parts = [("", 0, text)]
+    if title_end is not None:
+        # A line break after the title is the gap that readers put there; any other blank belongs to the abstract.
+        begin = title_end + (text[title_end : title_end + 1] == "\n")
+        parts = [("title", 0, text[:title_end])]
+        if title_end < len(text):
+            parts.append(("abstract", begin, text[begin:]))
+    ends = [*(offset for _, offset, _ in parts[1:]), len(text) + 1]
+    numbered = list(enumerate(document.entities))
+    for (type_, offset, part), end in zip(parts, ends, strict=True):
+        yield type_, offset, part, [(index, one) for index, one in numbered if offset <= one.start < end]
 
 
 def _annotation(index: int, entity: Entity) -> str:

@@ -39,6 +39,7 @@ def _parse(line: str, file: str, number: int) -> Document:
     identifier, text = str(record.get("id", number)), record["text"]
     try:
         title_end = None if record.get("title_end") is None else int(record["title_end"])
+        version = None if record.get("version") is None else int(record["version"])
         entities = [
             Entity(
                 start=int(entity["start"]),
@@ -62,15 +63,17 @@ def _parse(line: str, file: str, number: int) -> Document:
         raise FormatError(
             file, number, identifier, f"expected a blank after the title, got title_end {title_end}; fix it"
         )
-    return Document(identifier, text, tuple(sorted(entities)), title_end)
+    return Document(identifier, text, tuple(sorted(entities)), title_end, version)
 
 
 def write_jsonl(document: Document) -> str:
     """The document as one JSON line.
 
-    Keys: id, text, title_end, entities with start, end, type, text, score; concept and parts where known.
+    Keys: id, text, title_end, entities with start, end, type, text, score; version, concept and parts where known.
     """
     record = asdict(document)
+    if document.version is None:
+        del record["version"]
     for entity in record["entities"]:
         for key in ("concept", "parts"):
             if not entity[key]:
