@@ -46,6 +46,7 @@ from engine.errors import FormatError, InputError, first_line
 from engine.text.documents import Document
 
 __all__ = [
+    "SUFFIXES",
     "WRITERS",
     "OnDeleted",
     "OnError",
@@ -97,7 +98,7 @@ WRITERS = {
     "jsonl": Writer(".jsonl", write_jsonl),
 }
 
-_SUFFIXES = {
+SUFFIXES = {
     ".xml": "bioc",
     ".conll": "conll",
     ".iob": "conll",
@@ -189,7 +190,7 @@ def _unreadable(name: str, error: Exception) -> InputError:
 
 def _kind(suffix: str, head: list[bytes]) -> str:
     """The format, by the suffix or else by the content; both PubMed's and BioC's files are called ``.xml``."""
-    kind = _SUFFIXES.get(suffix) or _recognise(head)
+    kind = SUFFIXES.get(suffix) or _recognise(head)
     return "pubmed" if kind == "bioc" and _PUBMED in b"".join(head) else kind
 
 
