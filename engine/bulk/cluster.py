@@ -61,6 +61,7 @@ def ray_pool(address: str | None, workers: int | None, threads: int) -> Iterator
         InputError: no Ray, or no answer.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     try:
         import ray
     except ImportError as error:
@@ -127,8 +128,7 @@ def tag_on_ray(
         compute=ActorPoolStrategy(min_size=most if at_once else 1, max_size=most),
         num_cpus=job.threads,
         num_gpus=1 if job.options.device.startswith("cuda") else None,
-        max_restarts=-1,
-        max_task_retries=RETRIES,
+        ray_remote_args_fn=lambda: {"max_restarts": -1, "max_task_retries": RETRIES},
     )
     waiting = {unit.name: unit for unit in units}
     for answer in answers.iter_rows():

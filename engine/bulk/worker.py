@@ -148,6 +148,8 @@ class Reading:
         self.on_progress(0, self.unit.size - read)
 
     def _on_error(self, error: FormatError) -> None:
+        if error.ends_file:
+            raise error
         self.rejected.append(
             {"file": error.file, "line": error.line, "document": error.document, "reason": error.problem}
         )

@@ -19,11 +19,14 @@ from __future__ import annotations
 import codecs
 import gzip
 import re
-import zlib
+import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from itertools import chain
+from functools import partial
+from io import SEEK_END
+from itertools import chain, islice
+from math import inf
 from pathlib import Path, PurePath
 from typing import IO, cast
 
@@ -35,19 +38,31 @@ from engine.data.formats.bioc_json import (
     read_bioc_json,
     write_bioc_json,
 )
-from engine.data.formats.common import OnError, decoded, encoding_problem, fail
+from engine.data.formats.common import (
+    Ids,
+    Item,
+    OnError,
+    Reader,
+    attempt,
+    decoded,
+    encoding_problem,
+    fail,
+    readable,
+    reader,
+)
 from engine.data.formats.conll import read_conll, write_conll
 from engine.data.formats.datasets import read_dataset
 from engine.data.formats.jsonl import read_jsonl, write_jsonl
 from engine.data.formats.parquet import COLUMNS, read_parquet
 from engine.data.formats.pubmed import OnDeleted, ignore, read_pubmed
 from engine.data.formats.pubtator import read_pubtator, write_pubtator
-from engine.errors import FormatError, InputError, first_line
+from engine.errors import FormatError, InputError
 from engine.text.documents import Document
 
 __all__ = [
     "SUFFIXES",
     "WRITERS",
+    "Ids",
     "OnDeleted",
     "OnError",
     "Writer",
@@ -113,26 +128,29 @@ _BIOC_JSON = re.compile(rb'"(documents|PubTator3)"\s*:\s*\[')
 _PUBTATOR_LINE = re.compile(rb"^(\S+\|[ta]\||\S[^\t]*\t\d+\t\d+\t)")
 _CONLL_LINE = re.compile(rb"^(-DOCSTART-|[^\s][^\t]*(\t[^\t]*)*\t(O|[BI]-\S+)\s*$)")
 _PEEK = 20  # lines from which a format is recognised, even if the first ones are broken
+_UNPACKED, _UNPACKED_RATIO = 10_000_000, 50  # bytes of any gzipped file, and more for each packed byte; text has 3–10
 _PIECE = 1 << 16  # bytes; a file without line breaks is read in pieces
 
 
-def read_documents(path: str | Path, on_error: OnError = fail, *, lines_are_texts: bool = False) -> Iterator[Document]:
+def read_documents(
+    path: str | Path, on_error: OnError = fail, *, lines_are_texts: bool = False, ids: Ids | None = None
+) -> Iterator[Document]:
     """Documents of a file, one by one. The suffix decides on the format, else the content (see the module).
 
     Args:
-        path: the file, UTF-8 (XML: as declared); it is read once, so a pipe works.
+        path: the file, UTF-8 (XML: as declared), or ``"-"``, standard input; it is read once, so a pipe works.
         on_error: called with each broken document, which is then left out; the default raises.
         lines_are_texts: plain text is one document a line, its id the line's number, instead of one document.
+        ids: those of the documents of other files that are read with this one: all have to differ.
 
     Raises:
         InputError: if the file cannot be read.
         FormatError: for a broken document, with the default ``on_error``.
     """
-    try:
-        with Path(path).open("rb") as file:
-            yield from read_stream(file, str(path), on_error, lines_are_texts=lines_are_texts)
-    except OSError as error:
-        raise _unreadable(str(path), error) from error
+    with _opened(path) as file:
+        yield from read_stream(
+            file, "stdin" if path == "-" else str(path), on_error, lines_are_texts=lines_are_texts, ids=ids
+        )
 
 
 def read_stream(
@@ -141,51 +159,70 @@ def read_stream(
     on_error: OnError = fail,
     *,
     lines_are_texts: bool = False,
+    ids: Ids | None = None,
     columns: tuple[str, str] = COLUMNS,
     on_deleted: OnDeleted = ignore,
 ) -> Iterator[Document]:
     """Documents of an open file; see `read_documents`.
 
     Args:
-        file: opened for bytes; Parquet must be seekable.
+        file: open for bytes, which the caller closes; Parquet must be seekable.
         name: path or URL; its suffix counts.
         on_error: see `read_documents`.
         lines_are_texts: see `read_documents`.
+        ids: see `read_documents`.
         columns: of Parquet: those of the ids and of the texts.
         on_deleted: of PubMed: called with the PMID and version of each citation that the file deletes.
     """
     path = PurePath(name)
     zipped = path.suffix.lower() == ".gz"
     suffix = path.with_suffix("").suffix if zipped else path.suffix
-    try:
-        # The zipped file stays its owner's; closing the unzipped one leaves it open.
-        with cast(IO[bytes], gzip.GzipFile(fileobj=file)) if zipped else nullcontext(file) as content:
-            head = [content.readline(_PIECE) for _ in range(_PEEK)]
-            kind = _kind(suffix.lower(), head)
-            pieces = chain(head, iter(lambda: content.read(_PIECE), b""))
-            if kind == "plain":
-                read = _read_lines if lines_are_texts else _read_plain
-                yield from read(b"".join(pieces), path, on_error)
-            elif kind == "parquet":
-                content.seek(0)
-                yield from read_parquet(content, name, on_error, columns)
-            elif kind == "pubmed":
-                yield from read_pubmed(pieces, name, on_error, on_deleted)
-            elif kind in _PIECE_READERS:
-                yield from _PIECE_READERS[kind](pieces, name, on_error)
-            else:
-                yield from _LINE_READERS[kind](_lines(head, content), name, on_error)
-    except (OSError, EOFError, zlib.error) as error:
-        raise _unreadable(name, error) from error
+    content = cast(IO[bytes], gzip.GzipFile(fileobj=file)) if zipped else file
+    pieces = _pieces(content, name, _most_bytes(file) if zipped else inf)
+    head = list(islice(pieces, _PEEK))
+    kind = _kind(suffix.lower(), head)
+    if kind == "plain" and lines_are_texts:
+        kind = "lines"
+    pieces = chain(head, pieces)
+    if kind == "parquet":
+        yield from read_parquet(content, name, on_error, ids, columns)
+    elif kind == "pubmed":
+        yield from read_pubmed(pieces, name, on_error, ids, on_deleted)
+    else:
+        yield from _READERS[kind](pieces if kind in _IN_PIECES else _lines(pieces), name, on_error, ids)
 
 
-_PIECE_READERS = {"bioc": read_bioc, "bioc-json": read_bioc_json}
-_LINE_READERS = {"conll": read_conll, "jsonl": read_jsonl, "pubtator": read_pubtator}
+def _pieces(file: IO[bytes], name: str, most: float) -> Iterator[bytes]:
+    """A file line by line; lines that are long in several pieces."""
+    size = 0
+    with readable(name):
+        for piece in iter(lambda: file.readline(_PIECE), b""):
+            size += len(piece)
+            if size > most:
+                raise InputError(f"expected at most {most:,} bytes in {name}, got more; unpack the file first")
+            yield piece
 
 
-def _unreadable(name: str, error: Exception) -> InputError:
-    problem = getattr(error, "strerror", None) or first_line(error)
-    return InputError(f"expected a readable file, got {name}: {problem}; check the path")
+def _most_bytes(file: IO[bytes]) -> float:
+    """The bytes that a gzipped file may hold: a small one must not fill the memory."""
+    if not file.seekable():
+        return inf
+    size = file.seek(0, SEEK_END)
+    file.seek(0)
+    return _UNPACKED + _UNPACKED_RATIO * size
+
+
+@contextmanager
+def _opened(path: str | Path) -> Iterator[IO[bytes]]:
+    with readable(path):
+        if path != "-":
+            file: IO[bytes] = Path(path).open("rb")  # noqa: SIM115  # closed below
+        elif sys.stdin is None:
+            raise OSError("standard input is closed")
+        else:
+            file = sys.stdin.buffer
+    with nullcontext(file) if path == "-" else file:
+        yield file
 
 
 def _kind(suffix: str, head: list[bytes]) -> str:
@@ -195,7 +232,7 @@ def _kind(suffix: str, head: list[bytes]) -> str:
 
 
 def _recognise(head: list[bytes]) -> str:
-    lines = [head[0].removeprefix(codecs.BOM_UTF8), *head[1:]]
+    lines = b"".join(head).removeprefix(codecs.BOM_UTF8).split(b"\n")
     start = b"".join(lines).lstrip()
     if start.startswith(b"PAR1"):
         return "parquet"
@@ -212,32 +249,51 @@ def _recognise(head: list[bytes]) -> str:
     return "conll" if any(map(_CONLL_LINE.match, lines)) else "plain"
 
 
-def _lines(head: Iterable[bytes], file: Iterable[bytes]) -> Iterator[bytes]:
-    """Whole lines, although those of ``head`` may be cut."""
-    begun = b""
-    for piece in chain(head, file):
-        begun += piece
-        if begun.endswith(b"\n"):
-            yield begun
-            begun = b""
+def _lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Whole lines of a file in pieces of lines."""
+    begun: list[bytes] = []
+    for piece in pieces:
+        begun.append(piece)
+        if piece.endswith(b"\n"):
+            yield b"".join(begun)
+            begun = []
     if begun:
-        yield begun
+        yield b"".join(begun)
 
 
-def _read_plain(raw: bytes, path: PurePath, on_error: OnError) -> Iterator[Document]:
-    try:
-        yield Document(path.stem, raw.decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        on_error(FormatError(str(path), line, path.stem, encoding_problem(error)))
+@reader
+def _read_plain(pieces: Iterable[bytes], file: str, ids: Ids) -> Iterator[Item]:
+    raw = b"".join(pieces)
 
-
-def _read_lines(raw: bytes, path: PurePath, on_error: OnError) -> Iterator[Document]:
-    for number, line in enumerate(raw.split(b"\n"), start=1):
+    def document() -> Document:
+        identifier = ids.invent(Path(file).stem)
         try:
-            text = decoded(line, str(path), number, None)
-        except FormatError as error:
-            on_error(error)
-        else:
-            if text.strip():
-                yield Document(str(number), text)
+            return Document(identifier, raw.decode("utf-8-sig"))
+        except UnicodeDecodeError as error:
+            line = raw[: error.start].count(b"\n") + 1
+            raise FormatError(file, line, identifier, encoding_problem(error)) from error
+
+    yield attempt(document, ids, file, 1)
+
+
+@reader
+def _read_lines(lines: Iterable[bytes], file: str, ids: Ids) -> Iterator[Item]:
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            yield attempt(partial(_line, line, file, number, ids), ids, file, number)
+
+
+def _line(raw: bytes, file: str, number: int, ids: Ids) -> Document:
+    return Document(ids.invent(str(number)), decoded(raw, file, number, None))
+
+
+_READERS: dict[str, Reader] = {
+    "bioc": read_bioc,
+    "bioc-json": read_bioc_json,
+    "conll": read_conll,
+    "jsonl": read_jsonl,
+    "lines": _read_lines,
+    "plain": _read_plain,
+    "pubtator": read_pubtator,
+}
+_IN_PIECES = ("bioc", "bioc-json", "plain")  # the others take whole lines

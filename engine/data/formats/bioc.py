@@ -8,13 +8,23 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain, repeat
 from typing import Any
 from xml.parsers import expat
 from xml.sax.saxutils import escape
 
-from engine.data.formats.common import OnError, claim, fail
-from engine.errors import FormatError
+from engine.data.formats.common import (
+    Ids,
+    Item,
+    attempt,
+    finite_number,
+    reader,
+    too_much,
+    whole_number,
+    wrong_mention,
+)
+from engine.errors import FormatError, first_line, quoted
 from engine.text.documents import Document, Entity
 
 BIOC_HEAD = (
@@ -23,15 +33,21 @@ BIOC_HEAD = (
 )
 BIOC_FOOT = "</collection>\n"
 
-MAX_GAP = 1_000_000  # characters between two passages; more is a broken offset
 _CONCEPTS = ("identifier", "MESH", "OMIM")  # infons that hold a database id: PubTator's name, then BC5CDR's
-_BLANK = re.compile(r"\s")
 _FORBIDDEN = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0, production Char
+_PARENTS = {
+    "document": ("",),
+    "passage": ("document",),
+    "sentence": ("passage",),
+    "annotation": ("document", "passage", "sentence"),
+    "relation": ("document", "passage", "sentence"),
+}
+_FIELDS = ("id", "offset", "text")
 
 
-@dataclass
+@dataclass(slots=True)
 class Node:
-    """A document, passage, sentence or annotation as it is read."""
+    """A document, passage, sentence, annotation or relation as it is read; ``size``: of a document, in bytes."""
 
     kind: str
     line: int
@@ -39,6 +55,8 @@ class Node:
     infons: dict[str, str] = field(default_factory=dict)
     locations: list[tuple[str, str]] = field(default_factory=list)
     children: list[Node] = field(default_factory=list)
+    size: int = 0
+    error: FormatError | None = None
 
     def of(self, kind: str) -> Iterator[Node]:
         """The nodes of a kind below this one, in order."""
@@ -55,6 +73,7 @@ class _Builder:
         self.documents: list[Node] = []
         self.file = file
         self.open: list[Node] = []
+        self.leaf = ""  # the field or infon that is being read
         self.infon = ""
         self.text: list[str] = []
         self.parser: Any = expat.ParserCreate()
@@ -63,151 +82,172 @@ class _Builder:
         self.parser.EndElementHandler = self._end
         self.parser.CharacterDataHandler = self._characters
         self.parser.EntityDeclHandler = self._entity
+        self.parser.SkippedEntityHandler = self._skipped
         self.root = ""
 
+    def error(self, problem: str) -> FormatError:
+        """An error at the place that is being read."""
+        inside = self.open[0].fields.get("id") if self.open else None
+        return FormatError(self.file, self.parser.CurrentLineNumber, inside, problem)
+
+    def _break(self, problem: str) -> None:
+        """Marks the document that is being read as broken."""
+        if self.open and not self.open[0].error:
+            self.open[0].error = self.error(problem)
+
     def _entity(self, *_: Any) -> None:
-        problem = "expected no entity declarations, got one; remove it"  # they can expand without bound
-        raise FormatError(self.file, self.parser.CurrentLineNumber, None, problem)
+        raise self.error("expected no entity declarations, got one; remove it")  # they can expand without bound
+
+    def _skipped(self, name: str, _: Any) -> None:
+        self._break(f"expected characters, got the entity {quoted(name)}, whose meaning is not in the file; write them")
 
     def _characters(self, text: str) -> None:
         self.text.append(text)
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
-        self.text.clear()
         if not self.root:
             self.root = name
             if name != "collection":
-                problem = f"expected BioC, whose root is <collection>, got <{name}>; convert the file"
-                raise FormatError(self.file, self.parser.CurrentLineNumber, None, problem)
-        if name == "document" or (self.open and name in ("passage", "sentence", "annotation")):
-            node = Node(name, self.parser.CurrentLineNumber)
-            if self.open:
-                self.open[-1].children.append(node)
-            self.open.append(node)
-        elif name == "infon":
-            self.infon = attributes.get("key", "")
+                raise self.error(f"expected BioC, whose root is <collection>, got <{name[:60]}>; convert the file")
+        if self.leaf:
+            self._break(f"expected characters alone in <{self.leaf}>, got <{name[:60]}>; remove it")
+        self.text.clear()
+        if name == "infon" or name in _FIELDS:
+            self.leaf, self.infon = name, attributes.get("key", "")
         elif name == "location" and self.open:
             self.open[-1].locations.append((attributes.get("offset", ""), attributes.get("length", "")))
-        elif name == "relation" and self.open:
-            self.open.append(Node(name, self.parser.CurrentLineNumber))  # skipped with its infons
+        elif name == "document" or (self.open and name in _PARENTS):
+            parent = self.open[-1].kind if self.open else ""
+            if parent not in _PARENTS[name]:
+                self._break(f"expected no <{name}> inside <{parent}>, got one; move it")
+            node = Node(name, self.parser.CurrentLineNumber, size=-self.parser.CurrentByteIndex)
+            if self.open and name != "relation":  # relations are left out with all that is in them
+                self.open[-1].children.append(node)
+            self.open.append(node)
 
     def _end(self, name: str) -> None:
-        if not self.open:
-            return
-        node = self.open[-1]
-        if name == node.kind:
-            self.open.pop()
-            if not self.open:
-                self.documents.append(node)
-        elif name == "infon":
-            node.infons[self.infon] = "".join(self.text)
-        elif name in ("id", "offset", "text"):
-            node.fields[name] = "".join(self.text)
+        if name == self.leaf:
+            self.leaf = ""
+        if self.open:
+            node = self.open[-1]
+            if name == node.kind:
+                node.size += self.parser.CurrentByteIndex
+                self.open.pop()
+                if not self.open:
+                    self.documents.append(node)
+            elif name == "infon":
+                node.infons[self.infon] = "".join(self.text)
+            elif name in _FIELDS:
+                if name in node.fields:
+                    self._break(f"expected one <{name}> in <{node.kind}>, got two; remove one")
+                node.fields[name] = "".join(self.text)
         self.text.clear()
 
 
-def read_bioc(chunks: Iterable[bytes], file: str = "<chunks>", on_error: OnError = fail) -> Iterator[Document]:
-    """Documents of a BioC XML collection.
+@reader
+def read_bioc(chunks: Iterable[bytes], file: str, ids: Ids) -> Iterator[Item]:
+    """Documents of a BioC XML collection, each as soon as its end is read.
 
     Passages stand at their offsets (characters), gaps between them become a line break and blanks. ``title_end`` is
     set where the first passage is a title and separated by a blank from the next. An annotation with several locations
     is one entity from the first to the last; single mentions of a composite one (``CompositeRole``) and relations are
-    ignored.
-
-    Args:
-        chunks: the file in pieces of any size; a document is yielded as soon as its end is read.
-        file: a name for messages.
-        on_error: see `engine.data.formats.read_documents`. Nothing can be read after XML that is not well-formed.
+    ignored. Nothing can be read after XML that is not well-formed.
     """
     builder = _Builder(file)
-    seen: set[str] = set()
-
-    def finished() -> Iterator[Document]:
-        nodes, builder.documents = builder.documents, []
-        for node in nodes:
-            try:
-                yield document_of(node, file, seen)
-            except FormatError as error:
-                on_error(error)
-
     for chunk, last in chain(zip(chunks, repeat(False)), [(b"", True)]):
         problem: FormatError | None = None
         try:
-            builder.parser.Parse(chunk, last)
+            _parse(builder, chunk, last)
         except FormatError as error:
             problem = error
-        except expat.ExpatError as error:
-            inside = builder.open[0].fields.get("id") if builder.open else None
-            message = f"expected well-formed XML, got {expat.ErrorString(error.code)}; fix the file"
-            problem = FormatError(file, error.lineno, inside, message)
-        yield from finished()
+        nodes, builder.documents = builder.documents, []
+        for node in nodes:
+            yield attempt(partial(document_of, node, file), ids, file, node.line)
         if problem:
-            on_error(problem)
-            return
+            raise problem
 
 
-def document_of(node: Node, file: str, seen: set[str]) -> Document:
+def _parse(builder: _Builder, chunk: bytes, last: bool) -> None:
+    try:
+        builder.parser.Parse(chunk, last)
+    except expat.ExpatError as error:
+        message = f"expected well-formed XML, got {expat.ErrorString(error.code)}; fix the file"
+        raise builder.error(message) from error
+    except FormatError:
+        raise
+    except (LookupError, ValueError) as error:  # of Python's handler for encodings that expat does not know
+        message = f"expected an encoding that can be read, got {first_line(error)}; save the file as UTF-8"
+        raise builder.error(message) from error
+
+
+def document_of(node: Node, file: str) -> Document:
     """The document of a node.
 
     Raises:
-        FormatError: its id, offsets or annotations are broken, or its id is in ``seen``, where it goes.
+        FormatError: it is broken.
     """
-    identifier = node.fields.get("id", "")
+    if node.error:
+        raise node.error
+    identifier = node.fields.get("id", "").strip()
     if not identifier:
         raise FormatError(file, node.line, None, "expected a document with an <id>, got none; add it")
-    text, title_end = "", None
+    parts: list[str] = []
+    length, title_end = 0, None
     for number, passage in enumerate(node.of("passage")):
         for part in [passage] if "text" in passage.fields else passage.of("sentence"):
-            text = _placed(text, part, file, identifier)
+            parts += _placed(length, part, node.size, file, identifier)
+            length += sum(map(len, parts[-2:]))
         if number == 0 and "title" in (passage.infons.get(key, "").lower() for key in ("type", "section_type")):
-            title_end = len(text)
+            title_end = length
+    text = "".join(parts)
     if title_end is not None and text[title_end : title_end + 1].strip():
         title_end = None  # a title is separated from what follows
-    entities = [_entity(one, text, file, identifier) for one in node.of("annotation") if _counts(one)]
-    claim(identifier, seen, file, node.line)
+    entities: list[Entity] = []
+    mentioned = 0
+    for annotation in node.of("annotation"):
+        if annotation.infons.get("CompositeRole") != "IndividualMention":
+            entities.append(_entity(annotation, text, file, identifier))
+            mentioned += len(entities[-1].text)
+            if problem := too_much(mentioned, node.size):
+                raise FormatError(file, annotation.line, identifier, problem)
     return Document(identifier, text, tuple(sorted(entities)), title_end)
 
 
 def _number(value: str, node: Node, file: str, identifier: str) -> int:
-    if not value.strip().isdecimal():
-        problem = f"expected a whole number as offset or length of the {node.kind}, got {value!r}; fix it"
+    number = whole_number(value)
+    if number is None:
+        problem = f"expected a whole number as offset or length of the {node.kind}, got {quoted(value)}; fix it"
         raise FormatError(file, node.line, identifier, problem)
-    return int(value)
+    return number
 
 
-def _placed(text: str, node: Node, file: str, identifier: str) -> str:
-    offset = _number(node.fields.get("offset", ""), node, file, identifier)
-    gap = offset - len(text)
-    if not 0 <= gap <= MAX_GAP:
-        problem = f"expected an offset of {len(text)} characters or a little more, got {offset}; fix it"
+def _placed(length: int, node: Node, size: int, file: str, identifier: str) -> tuple[str, str]:
+    """The gap before a passage or sentence, after ``length`` characters of a document of ``size`` bytes; its text."""
+    offset, text = _number(node.fields.get("offset", ""), node, file, identifier), node.fields.get("text", "")
+    if offset < length or too_much(offset + len(text), size):
+        problem = f"expected an offset of {length} characters or a little more, got {offset}; fix it"
         raise FormatError(file, node.line, identifier, problem)
-    return text + "\n"[:gap] + " " * (gap - 1) + node.fields.get("text", "")
-
-
-def _counts(annotation: Node) -> bool:
-    return annotation.infons.get("CompositeRole") != "IndividualMention"
+    return "\n".ljust(offset - length) if offset > length else "", text
 
 
 def _entity(node: Node, text: str, file: str, identifier: str) -> Entity:
+    def broken(problem: str) -> FormatError:
+        return FormatError(file, node.line, identifier, problem)
+
     spans = [[_number(value, node, file, identifier) for value in location] for location in node.locations]
     if not spans or "type" not in node.infons:
-        problem = "expected an annotation with a location and a type infon, got one without; add it"
-        raise FormatError(file, node.line, identifier, problem)
+        raise broken("expected an annotation with a location and a type infon, got one without; add it")
     start, end = min(offset for offset, _ in spans), max(offset + length for offset, length in spans)
     if not start < end <= len(text):
-        problem = f"expected a span inside the text of {len(text)} characters, got {start}–{end}; fix the location"
-        raise FormatError(file, node.line, identifier, problem)
-    found, mention = text[start:end], node.fields.get("text")
-    if len(spans) == 1 and mention is not None and _BLANK.sub(" ", mention) != _BLANK.sub(" ", found):
-        problem = f"expected {mention!r} at {start}–{end}, got {found!r} in the text; fix the location or the text"
-        raise FormatError(file, node.line, identifier, problem)
+        raise broken(f"expected a span inside the text of {len(text)} characters, got {start}–{end}; fix the location")
+    mention = node.fields.get("text")
+    if len(spans) == 1 and mention is not None and (wrong := wrong_mention(mention, text, start, end)):
+        raise broken(wrong)
     concept = next((node.infons[key] for key in _CONCEPTS if key in node.infons), "")
-    try:
-        score = float(node.infons.get("score", 1))
-    except ValueError as error:
-        problem = f"expected a number as score, got {node.infons['score']!r}; fix it"
-        raise FormatError(file, node.line, identifier, problem) from error
-    return Entity(start, end, node.infons["type"], found, score, concept, node.infons.get("parts", ""))
+    score = finite_number(node.infons.get("score", 1))
+    if score is None:
+        raise broken(f"expected a finite number as score, got {quoted(node.infons['score'])}; fix it")
+    return Entity(start, end, node.infons["type"], text[start:end], score, concept, node.infons.get("parts", ""))
 
 
 def write_bioc(document: Document) -> str:

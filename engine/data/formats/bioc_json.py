@@ -10,12 +10,13 @@ import codecs
 import json
 import re
 from collections.abc import Iterable, Iterator
+from functools import partial
 from itertools import chain, repeat
 from typing import Any
 
 from engine.data.formats.bioc import Node, document_of, passages
-from engine.data.formats.common import OnError, fail
-from engine.errors import FormatError
+from engine.data.formats.common import Ids, Item, attempt, reader
+from engine.errors import FormatError, quoted
 from engine.text.documents import Document, Entity
 
 BIOC_JSON_HEAD = '{"source": "", "date": "", "key": "", "infons": {}, "documents": [\n'
@@ -39,6 +40,7 @@ class _Values:
         self._file = file
         self._text, self._at, self._ended = "", 0, False
         self.line = 1
+        self.length = 0  # of the last value, in characters
 
     def next(self) -> str:
         """The next character that is no blank, which stays; ``""`` at the end."""
@@ -55,7 +57,9 @@ class _Values:
             FormatError: it is another.
         """
         if (found := self.next()) not in tuple(expected):
-            raise self.broken(f"expected {' or '.join(expected)}, got {found or 'the end of the file'!r}; fix the file")
+            raise self.broken(
+                f"expected {' or '.join(expected)}, got {quoted(found or 'the end of the file')}; fix the file"
+            )
         self._move(self._at + 1)
 
     def value(self) -> Any:
@@ -76,6 +80,7 @@ class _Values:
                 raise self.broken(f"expected JSON, got {error}; fix the file") from error
             else:
                 if end < len(self._text) or self._ended:  # else a number may go on
+                    self.length = end - self._at
                     self._move(end)
                     return value
             self._more()
@@ -104,32 +109,21 @@ class _Values:
         self._text, self._at = "".join(pieces), 0
 
 
-def read_bioc_json(chunks: Iterable[bytes], file: str = "<chunks>", on_error: OnError = fail) -> Iterator[Document]:
-    """Documents of BioC JSON; see `engine.data.formats.bioc.read_bioc` for what is read.
-
-    Args:
-        chunks: the file in pieces of any size.
-        file: a name for messages.
-        on_error: see `engine.data.formats.read_documents`.
-
-    Raises:
-        FormatError: nothing more can be read: no JSON, or none of BioC.
-    """
-    values, seen = _Values(chunks, file), set[str]()
-    for line, record in _records(values):
-        try:
-            node = _node("document", record, file, line)
-            document = document_of(node, file, seen)
-        except FormatError as error:
-            on_error(error)
-        except RecursionError:
-            on_error(FormatError(file, line, None, "expected passages of sentences, got deeper nesting; flatten it"))
-        else:
-            yield document
+@reader
+def read_bioc_json(chunks: Iterable[bytes], file: str, ids: Ids) -> Iterator[Item]:
+    """Documents of BioC JSON, each as soon as its end is read; see `engine.data.formats.bioc.read_bioc`."""
+    for line, record, size in _records(_Values(chunks, file)):
+        yield attempt(partial(_document, record, file, line, size), ids, file, line)
 
 
-def _records(values: _Values) -> Iterator[tuple[int, Any]]:
-    """The documents of all collections with their lines."""
+def _document(record: Any, file: str, line: int, size: int) -> Document:
+    node = _node("document", record, file, line)
+    node.size = size
+    return document_of(node, file)
+
+
+def _records(values: _Values) -> Iterator[tuple[int, Any, int]]:
+    """The documents of all collections, between their lines and their lengths."""
     listed = values.next() == "["
     if listed:
         values.take("[")
@@ -155,14 +149,15 @@ def _records(values: _Values) -> Iterator[tuple[int, Any]]:
     if not found:
         raise values.broken(f"expected BioC, an object with a list {' or '.join(_LISTS)}, got none; convert the file")
     if values.next():
-        raise values.broken(f"expected the end of the file, got {values.next()!r}; remove what follows")
+        raise values.broken(f"expected the end of the file, got {quoted(values.next())}; remove what follows")
 
 
-def _items(values: _Values) -> Iterator[tuple[int, Any]]:
+def _items(values: _Values) -> Iterator[tuple[int, Any, int]]:
     values.take("[")
     while values.next() != "]":
         line = values.line
-        yield line, values.value()
+        record = values.value()
+        yield line, record, values.length
         if values.next() != "]":
             values.take(",")
     values.take("]")

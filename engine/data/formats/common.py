@@ -1,18 +1,154 @@
-"""What the readers share: decoding, unique ids, and how a broken document is reported."""
+"""What the readers share: decoding, numbers, unique ids, limits, and how a broken document is reported.
+
+A reader is a generator of documents and, in place of those that are broken, errors; `reader` makes it a function
+that hands the errors to ``on_error``.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from itertools import count
+from math import isfinite
+from pathlib import Path
+from typing import Protocol
 
-from engine.errors import FormatError
+from engine.errors import FormatError, InputError, first_line, quoted
+from engine.text.documents import Document
 
 OnError = Callable[[FormatError], None]
+Item = Document | FormatError
+
+MAX_GROWTH = 4  # characters of text, or of all mentions, for each byte from which a document is read
+_BLANK = re.compile(r"\s")
 
 
 def fail(error: FormatError) -> None:
     """The default of ``on_error``: raises."""
     raise error
+
+
+class Ids:
+    """The ids of the documents of a file, or of several that are read together; each occurs once."""
+
+    def __init__(self) -> None:
+        self._files: dict[str, str] = {}
+
+    def claim(self, identifier: str, file: str, line: int) -> None:
+        """Records the id of a document.
+
+        Raises:
+            FormatError: another document has this id.
+        """
+        if other := self._files.get(identifier):
+            place = "above" if other == file else f"in {other}"
+            raise FormatError(file, line, identifier, f"expected a unique id, got one that is used {place}; rename it")
+        self._files[identifier] = file
+
+    def invent(self, wanted: str) -> str:
+        """An id for a document that has none: ``wanted``, with a number behind it where that is taken."""
+        if wanted not in self._files:
+            return wanted
+        return next(name for number in count(2) if (name := f"{wanted}-{number}") not in self._files)
+
+
+@contextmanager
+def readable(name: str | Path) -> Iterator[None]:
+    """Whatever reading the file raises inside becomes an `InputError` that names it."""
+    try:
+        yield
+    except InputError:
+        raise
+    except (OSError, EOFError, ValueError, zlib.error) as error:  # ValueError: a path that no file can have
+        problem = getattr(error, "strerror", None) or first_line(error)
+        raise InputError(f"expected a readable file, got {name}: {problem}; check the path") from error
+
+
+@contextmanager
+def located(file: str, line: int, document: str | None = None) -> Iterator[None]:
+    """Whatever is raised inside and is no `InputError` becomes a `FormatError` at this place."""
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        raise FormatError(file, line, document, _unreadable(error)) from error
+
+
+def _unreadable(error: Exception) -> str:
+    return f"expected what can be read, got {type(error).__name__}: {first_line(error)}; fix or remove it"
+
+
+def attempt(make: Callable[[], Document], ids: Ids, file: str, line: int) -> Item:
+    """The document that ``make`` returns, or what is wrong with it or its id."""
+    try:
+        with located(file, line):
+            document = make()
+        version = "" if document.version is None else f" version {document.version}"
+        ids.claim(document.id + version, file, line)
+    except FormatError as error:
+        return error
+    return document
+
+
+def accepted(items: Iterable[Item], on_error: OnError) -> Iterator[Document]:
+    """The documents; errors go to ``on_error``."""
+    for item in items:
+        if isinstance(item, FormatError):
+            on_error(item)
+        else:
+            yield item
+
+
+class Reader(Protocol):
+    """Documents of the lines or pieces of a file.
+
+    Args:
+        pieces: raw lines, split at ``\\n`` only; for XML and plain text pieces of any size.
+        file: a name for messages.
+        on_error: see `engine.data.formats.read_documents`.
+        ids: those that are taken.
+    """
+
+    def __call__(
+        self, pieces: Iterable[bytes], file: str = ..., on_error: OnError = ..., ids: Ids | None = ...
+    ) -> Iterator[Document]: ...
+
+
+def reader(read: Callable[[Iterable[bytes], str, Ids], Iterator[Item]]) -> Reader:
+    """Makes a generator of documents and errors a `Reader`. What it raises ends the file as an error like any other."""
+
+    @wraps(read)
+    def documents(
+        pieces: Iterable[bytes], file: str = "<input>", on_error: OnError = fail, ids: Ids | None = None
+    ) -> Iterator[Document]:
+        lines = 0
+
+        def counted() -> Iterator[bytes]:
+            nonlocal lines
+            for piece in pieces:
+                yield piece
+                lines += piece.count(b"\n")
+
+        def items() -> Iterator[Item]:
+            try:
+                yield from read(counted(), file, ids or Ids())
+            except FormatError as error:
+                error.ends_file = True
+                yield error
+            except InputError:
+                raise
+            except Exception as error:  # noqa: BLE001  # whatever it is, the other files are read
+                problem = FormatError(file, lines + 1, None, _unreadable(error))
+                problem.ends_file = True
+                yield problem
+
+        yield from accepted(items(), on_error)
+
+    return documents
 
 
 def encoding_problem(error: UnicodeDecodeError) -> str:
@@ -32,16 +168,46 @@ def decoded(raw: bytes, file: str, number: int, document: str | None) -> str:
         raise FormatError(file, number, document, encoding_problem(error)) from error
 
 
-def claim(identifier: str, seen: set[str], file: str, line: int) -> None:
-    """Records the id of a document.
+def whole_number(value: object) -> int | None:
+    """A count or offset: the value of 12, 12.0 or ``"12"``; ``None`` for anything else."""
+    if isinstance(value, str) and value.strip().isdecimal() and len(value) <= 18:
+        return int(value)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
-    Raises:
-        FormatError: another document has this id.
+
+def finite_number(value: object) -> float | None:
+    """A score: the value of 0.5 or ``"0.5"``; ``None`` for anything else, NaN and infinity included."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if isfinite(number) else None
+
+
+def wrong_mention(mention: str, text: str, start: int, end: int) -> str | None:
+    """What is wrong with a mention that should stand at a place of the text, if anything; any blank equals another."""
+    found = text[start:end]
+    if _BLANK.sub(" ", mention) == _BLANK.sub(" ", found):
+        return None
+    return (
+        f"expected {quoted(mention)} at {start}–{end}, got {quoted(found)} in the text; fix the offsets or the mention"
+    )
+
+
+def too_much(characters: int, size: int) -> str | None:
+    """What is wrong with a document of ``size`` bytes that makes so many characters, if anything.
+
+    Offsets alone can ask for any length of text, and mentions that overlap repeat it: a small file must not fill the
+    memory.
     """
-    if identifier in seen:
-        problem = "expected a unique id, got one that is used above; rename it"
-        raise FormatError(file, line, identifier, problem)
-    seen.add(identifier)
+    if characters <= MAX_GROWTH * size:
+        return None
+    most = f"{MAX_GROWTH * size:,} characters, {MAX_GROWTH} times its bytes"
+    return f"expected text and mentions of at most {most}, got {characters:,}; fix the offsets"
 
 
 def flat(text: str) -> str:

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import json
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
-import numpy as np
-
-from engine.data.formats.common import OnError, claim, decoded, fail, flat
-from engine.errors import FormatError
+from engine.data.formats.common import Ids, Item, attempt, decoded, flat, located, reader
+from engine.errors import FormatError, quoted
 from engine.text.documents import Document, Entity
 from engine.text.labels import LabelSet
 from engine.text.words import Span, split_words
@@ -28,7 +28,11 @@ _BLANKS = re.compile(r"\s*")
 
 def check_tag(tag: str) -> str | None:
     """What is wrong with an IOB2 tag, if anything."""
-    return None if _TAG.fullmatch(tag) else f"expected a tag O, B-TYPE or I-TYPE, got {tag!r}; convert the tags to IOB2"
+    return (
+        None
+        if _TAG.fullmatch(tag)
+        else f"expected a tag O, B-TYPE or I-TYPE, got {quoted(tag)}; convert the tags to IOB2"
+    )
 
 
 def place_tokens(sentences: Iterable[Sequence[str]]) -> tuple[str, list[Span]]:
@@ -46,8 +50,15 @@ def place_tokens(sentences: Iterable[Sequence[str]]) -> tuple[str, list[Span]]:
 
 def entities_of_tags(text: str, spans: Sequence[Span], tags: Sequence[str]) -> tuple[Entity, ...]:
     """Entities of IOB2 tags, decoded like predictions: an inside tag that continues no entity begins one."""
-    labels = LabelSet(sorted({tag[2:] for tag in tags if tag != "O"}))
-    return labels.decode(text, spans, np.eye(len(labels))[[labels.names.index(tag) for tag in tags]])
+    found: list[tuple[int, int, str]] = []
+    previous = "O"
+    for (start, end), tag in zip(spans, tags, strict=True):
+        if tag.startswith("I-") and tag[2:] == previous[2:]:
+            found[-1] = (found[-1][0], end, tag[2:])
+        elif tag != "O":
+            found.append((start, end, tag[2:]))
+        previous = tag
+    return tuple(Entity(start, end, type_, text[start:end]) for start, end, type_ in found)
 
 
 @dataclass
@@ -61,32 +72,23 @@ class _Block:
     error: FormatError | None = None
 
 
-def read_conll(lines: Iterable[bytes], file: str = "<lines>", on_error: OnError = fail) -> Iterator[Document]:
+@reader
+def read_conll(lines: Iterable[bytes], file: str, ids: Ids) -> Iterator[Item]:
     """Documents of CoNLL lines.
 
     Columns are separated by tabs, else by spaces; the first is the token, the last the tag. In a file that does not
     begin with ``-DOCSTART-`` every sentence is a document. Text and id are those that `write_conll` stored, else the
     tokens joined by spaces, sentences by line breaks, and a number.
-
-    Args:
-        lines: raw lines.
-        file: a name for messages.
-        on_error: see `engine.data.formats.read_documents`.
     """
-    seen: set[str] = set()
     blocks = 0
     block = _Block(1)
     with_starts = False
 
-    def finish() -> Iterator[Document]:
+    def finish() -> Iterator[Item]:
         nonlocal blocks
-        if not (block.tags or block.about or block.error):
-            return
-        blocks += 1
-        try:
-            yield _document(block, str(blocks), file, seen)
-        except FormatError as error:
-            on_error(error)
+        if block.tags or block.about or block.error:
+            blocks += 1
+            yield attempt(partial(_document, block, str(blocks), file, ids), ids, file, block.line)
 
     for number, raw in enumerate(lines, start=1):
         start = raw.removeprefix(b"\xef\xbb\xbf").startswith(_START.encode())
@@ -101,7 +103,8 @@ def read_conll(lines: Iterable[bytes], file: str = "<lines>", on_error: OnError 
                 block = _Block(number + 1)
         if block.error is None:
             try:
-                _add(block, decoded(raw, file, number, block.about.get("id")), start, file, number)
+                with located(file, number, block.about.get("id")):
+                    _add(block, decoded(raw, file, number, block.about.get("id")), start, file, number)
             except FormatError as error:
                 block.error = error
     yield from finish()
@@ -117,7 +120,7 @@ def _add(block: _Block, line: str, start: bool, file: str, number: int) -> None:
     if not line.strip():
         return
     if len(columns) < 2 or not columns[0].strip():
-        problem = f"expected a token and a tag separated by a tab, got {line[:60]!r}; fix the line"
+        problem = f"expected a token and a tag separated by a tab, got {quoted(line)}; fix the line"
         raise FormatError(file, number, block.about.get("id"), problem)
     if wrong := check_tag(columns[-1]):
         raise FormatError(file, number, block.about.get("id"), wrong)
@@ -131,24 +134,23 @@ def _about(rest: str, file: str, number: int) -> dict[str, Any]:
         text, title_end = about["text"], about.get("title_end")
         fine = isinstance(about["id"], str) and isinstance(text, str)
         fine = fine and (title_end is None or (isinstance(title_end, int) and 0 <= title_end <= len(text)))
-    except (ValueError, KeyError, RecursionError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         fine = False
     if not fine:
-        problem = f"expected JSON with id, text and title_end after {_START}, got {rest[:60]!r}; fix or remove it"
+        problem = f"expected JSON with id, text and title_end after {_START}, got {quoted(rest)}; fix or remove it"
         raise FormatError(file, number, None, problem)
     return about
 
 
-def _document(block: _Block, number: str, file: str, seen: set[str]) -> Document:
+def _document(block: _Block, number: str, file: str, ids: Ids) -> Document:
     if block.error:
         raise block.error
-    identifier = block.about.get("id", number)
+    identifier = block.about.get("id") or ids.invent(number)
     if block.about:
         text = block.about["text"]
         spans = _align(text, block, file)
     else:
         text, spans = place_tokens(sentence for sentence in block.sentences if sentence)
-    claim(identifier, seen, file, block.line)
     return Document(identifier, text, entities_of_tags(text, spans, block.tags), block.about.get("title_end"))
 
 
@@ -161,11 +163,13 @@ def _align(text: str, block: _Block, file: str) -> list[Span]:
             start = _BLANKS.match(text, end).end()  # type: ignore[union-attr]
             end = start + len(token)
             if text[start:end] != token:
-                problem = f"expected the token {token!r} at {start}, got {text[start:end]!r}; fix token or text"
+                problem = (
+                    f"expected the token {quoted(token)} at {start}, got {quoted(text[start:end])}; fix token or text"
+                )
                 raise FormatError(file, block.line, block.about["id"], problem)
             spans.append((start, end))
     if text[end:].strip():
-        problem = f"expected tokens for the whole text, got none for {text[end : end + 40]!r}; fix either"
+        problem = f"expected tokens for the whole text, got none for {quoted(text[end:].strip())}; fix either"
         raise FormatError(file, block.line, block.about["id"], problem)
     return spans
 
@@ -192,6 +196,6 @@ def _cut(words: Iterable[Span], entities: Iterable[Entity]) -> list[Span]:
     borders = sorted({border for entity in entities for border in (entity.start, entity.end)})
     cut: list[Span] = []
     for start, end in words:
-        places = [start, *(border for border in borders if start < border < end), end]
-        cut += pairwise(places)
+        inside = borders[bisect_right(borders, start) : bisect_left(borders, end)]
+        cut += pairwise([start, *inside, end])
     return cut

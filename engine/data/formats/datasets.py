@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from engine.data.formats.common import OnError, claim, fail
+from engine.data.formats.common import Ids, Item, OnError, accepted, attempt, fail
 from engine.data.formats.conll import check_tag, entities_of_tags, place_tokens
-from engine.errors import FormatError, InputError, first_line
+from engine.errors import FormatError, InputError, first_line, quoted
 from engine.text.documents import Document
 
 PREFIX = "hf:"
@@ -38,16 +38,15 @@ def read_dataset(source: str, split: str = "test", on_error: OnError = fail) -> 
             "rename them"
         )
     names = getattr(getattr(rows.features[tag_column], "feature", None), "names", None)
-    seen: set[str] = set()
-    for number, row in enumerate(rows, start=1):
-        identifier = str(row.get("id", number))
-        try:
-            document = _document(identifier, row["tokens"], row[tag_column], names, f"{PREFIX}{source}", number)
-            claim(identifier, seen, f"{PREFIX}{source}", number)
-        except FormatError as error:
-            on_error(error)
-        else:
-            yield document
+    file, ids = f"{PREFIX}{source}", Ids()
+
+    def item(number: int, row: dict[str, Any]) -> Item:
+        identifier = ids.invent(str(number)) if row.get("id") is None else str(row["id"])
+        return attempt(
+            lambda: _document(identifier, row["tokens"], row[tag_column], names, file, number), ids, file, number
+        )
+
+    yield from accepted((item(number, row) for number, row in enumerate(rows, start=1)), on_error)
 
 
 def _load(source: str, split: str) -> Any:
@@ -89,7 +88,7 @@ def _document(
         tags = [names[tag] for tag in tags]
     for token, tag in zip(tokens, tags, strict=True):
         if not token.strip():
-            raise FormatError(file, number, identifier, f"expected tokens with letters, got {token!r}; remove it")
+            raise FormatError(file, number, identifier, f"expected tokens with letters, got {quoted(token)}; remove it")
         if wrong := check_tag(str(tag)):
             raise FormatError(file, number, identifier, wrong)
     text, spans = place_tokens([tokens])

@@ -3,67 +3,112 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
+from functools import partial
 
-from engine.data.formats.common import OnError, claim, decoded, fail
-from engine.errors import FormatError
+from engine.data.formats.common import (
+    Ids,
+    Item,
+    attempt,
+    decoded,
+    finite_number,
+    reader,
+    too_much,
+    whole_number,
+    wrong_mention,
+)
+from engine.errors import FormatError, first_line, quoted
 from engine.text.documents import Document, Entity
 
 
-def read_jsonl(lines: Iterable[bytes], file: str = "<lines>", on_error: OnError = fail) -> Iterator[Document]:
+@reader
+def read_jsonl(lines: Iterable[bytes], file: str, ids: Ids) -> Iterator[Item]:
     """Documents of JSON lines as `write_jsonl` writes them.
 
-    Only ``text`` is required; an entity needs ``start``, ``end`` (characters, end exclusive) and ``type``.
+    Only ``text`` is required; an entity needs ``start``, ``end`` (characters, end exclusive) and ``type``. A document
+    without an id has the number of its line.
     """
-    seen: set[str] = set()
     for number, raw in enumerate(lines, start=1):
-        if not raw.strip():
-            continue
-        try:
-            document = _parse(decoded(raw, file, number, None), file, number)
-            claim(document.id, seen, file, number)
-        except FormatError as error:
-            on_error(error)
-        else:
-            yield document
+        if raw.strip():
+            yield attempt(partial(_document, raw, file, number, ids), ids, file, number)
 
 
-def _parse(line: str, file: str, number: int) -> Document:
+def _document(raw: bytes, file: str, number: int, ids: Ids) -> Document:
     try:
-        record = json.loads(line)
+        record = json.loads(decoded(raw, file, number, None))
+    except FormatError:
+        raise
     except (ValueError, RecursionError) as error:
-        raise FormatError(file, number, None, f"expected one JSON object on the line, got {error}; fix it") from error
+        problem = f"expected one JSON object on the line, got {first_line(error)}; fix it"
+        raise FormatError(file, number, None, problem) from error
     if not isinstance(record, dict) or not isinstance(record.get("text"), str):
         raise FormatError(file, number, None, 'expected an object with a "text" string; add it')
-    identifier, text = str(record.get("id", number)), record["text"]
-    try:
-        title_end = None if record.get("title_end") is None else int(record["title_end"])
-        version = None if record.get("version") is None else int(record["version"])
-        entities = [
-            Entity(
-                start=int(entity["start"]),
-                end=int(entity["end"]),
-                type=str(entity["type"]),
-                text=text[int(entity["start"]) : int(entity["end"])],
-                score=float(entity.get("score", 1.0)),
-                concept=str(entity.get("concept", "")),
-                parts=str(entity.get("parts", "")),
-            )
-            for entity in record.get("entities", [])
-        ]
-    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
-        problem = f'expected numbers "start" and "end" and a "type" in every entity, got {error!r}; fix it'
-        raise FormatError(file, number, identifier, problem) from error
-    for entity in entities:
-        if not 0 <= entity.start < entity.end <= len(text):
-            problem = f"expected a span inside {len(text)} characters, got {entity.start}–{entity.end}; fix it"
-            raise FormatError(file, number, identifier, problem)
-    if title_end is not None and not (0 <= title_end <= len(text) and text[title_end : title_end + 1].strip() == ""):
-        raise FormatError(
-            file, number, identifier, f"expected a blank after the title, got title_end {title_end}; fix it"
+    text: str = record["text"]
+    identifier = ""
+
+    def broken(problem: str) -> FormatError:
+        return FormatError(file, number, identifier, problem)
+
+    identifier = _string(record, "id", broken) or ids.invent(str(number))
+
+    entities: list[Entity] = []
+    length = 0
+    records = record.get("entities") or []
+    if not isinstance(records, list):
+        raise broken(f'expected "entities" as a list, got {quoted(str(records))}; fix it')
+    for entity in records:
+        one = _entity(entity, text, broken)
+        length += one.end - one.start
+        if wrong := too_much(length, len(raw)):
+            raise broken(wrong)
+        entities.append(one)
+    return Document(
+        identifier, text, tuple(sorted(entities)), _title_end(record, text, broken), _version(record, broken)
+    )
+
+
+def _title_end(record: dict[str, object], text: str, broken: Callable[[str], FormatError]) -> int | None:
+    value = record.get("title_end")
+    end = whole_number(value)
+    if value is not None and (end is None or end > len(text) or text[end : end + 1].strip()):
+        raise broken(f"expected a blank after the title, got title_end {quoted(str(value))}; fix it")
+    return end
+
+
+def _version(record: dict[str, object], broken: Callable[[str], FormatError]) -> int | None:
+    value = record.get("version")
+    version = whole_number(value)
+    if value is not None and version is None:
+        raise broken(f"expected a whole number as version, got {quoted(str(value))}; fix it")
+    return version
+
+
+def _entity(record: object, text: str, broken: Callable[[str], FormatError]) -> Entity:
+    fields: dict[str, object] = record if isinstance(record, dict) else {}
+    start, end, type_ = whole_number(fields.get("start")), whole_number(fields.get("end")), fields.get("type")
+    if start is None or end is None or not isinstance(type_, str) or not type_:
+        raise broken(
+            'expected whole numbers "start" and "end" and a "type" in every entity, '
+            f"got {quoted(json.dumps(record, ensure_ascii=False))}; fix it"
         )
-    return Document(identifier, text, tuple(sorted(entities)), title_end, version)
+    if not start < end <= len(text):
+        raise broken(f"expected a span inside {len(text)} characters, got {start}–{end}; fix it")
+    score = finite_number(fields.get("score", 1.0))
+    if score is None:
+        raise broken(f'expected "score" as a finite number, got {quoted(str(fields["score"]))}; fix it')
+    mention, concept, parts = (_string(fields, key, broken) for key in ("text", "concept", "parts"))
+    if mention and (wrong := wrong_mention(mention, text, start, end)):
+        raise broken(wrong)
+    return Entity(start, end, type_, text[start:end], score, concept, parts)
+
+
+def _string(record: dict[str, object], key: str, broken: Callable[[str], FormatError]) -> str:
+    """A string, or a whole number as one; empty where there is none."""
+    value = record.get(key)
+    if value is not None and (isinstance(value, bool) or not isinstance(value, (str, int))):
+        raise broken(f'expected "{key}" as a string, got {quoted(str(value))}; fix it')
+    return "" if value is None else str(value)
 
 
 def write_jsonl(document: Document) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from types import ModuleType, TracebackType
 from typing import IO, Any
 
-from engine.data.formats.common import OnError, claim, fail
-from engine.errors import FormatError, InputError, first_line
+from engine.data.formats.common import Ids, Item, OnError, accepted, attempt, fail, readable
+from engine.errors import FormatError, InputError, first_line, quoted
 from engine.text.documents import Document
 
 COLUMNS = ("id", "text")
@@ -25,7 +26,11 @@ def _pyarrow() -> tuple[ModuleType, ModuleType]:
 
 
 def read_parquet(
-    file: IO[bytes], name: str = "<file>", on_error: OnError = fail, columns: tuple[str, str] = COLUMNS
+    file: IO[bytes],
+    name: str = "<input>",
+    on_error: OnError = fail,
+    ids: Ids | None = None,
+    columns: tuple[str, str] = COLUMNS,
 ) -> Iterator[Document]:
     """Documents of a Parquet file, one a row.
 
@@ -33,37 +38,40 @@ def read_parquet(
         file: seekable.
         name: for messages.
         on_error: see `engine.data.formats.read_documents`; the line of an error is the row's number, from 1.
+        ids: those that are taken.
         columns: those of the ids and of the texts.
 
     Raises:
         InputError: no Parquet, a column is missing, or pyarrow is not installed.
     """
     pyarrow, parquet = _pyarrow()
-    seen: set[str] = set()
-    number = 0
-    try:
+    taken = ids or Ids()
+
+    def items() -> Iterator[Item]:
         table = parquet.ParquetFile(file)
         if missing := set(columns) - set(table.schema_arrow.names):
             raise InputError(
                 f"expected columns {list(columns)} in {name}, got {table.schema_arrow.names} without "
                 f"{sorted(missing)}; name them with --id-column and --text-column"
             )
+        number = 0
         for batch in table.iter_batches(_ROWS_READ, columns=list(columns)):
             for identifier, text in zip(*(batch.column(column).to_pylist() for column in columns), strict=True):
                 number += 1
-                try:
-                    yield _document(identifier, text, name, number, seen)
-                except FormatError as error:
-                    on_error(error)
-    except pyarrow.ArrowException as error:
-        raise InputError(f"expected a whole Parquet file, got {name}: {first_line(error)}; fetch it again") from error
+                yield attempt(partial(_document, identifier, text, name, number), taken, name, number)
+
+    with readable(name):  # pyarrow's errors are mostly those of Python
+        try:
+            file.seek(0)
+            yield from accepted(items(), on_error)
+        except pyarrow.ArrowException as error:
+            raise InputError(f"expected Parquet, got {name}: {first_line(error)}; fetch the file again") from error
 
 
-def _document(identifier: Any, text: Any, name: str, number: int, seen: set[str]) -> Document:
+def _document(identifier: Any, text: Any, name: str, number: int) -> Document:
     if identifier is None or not isinstance(text, str):
-        problem = f"expected an id and a text, got {identifier!r} and a {type(text).__name__}; fill them in"
+        problem = f"expected an id and a text, got {quoted(str(identifier))} and {type(text).__name__}; fill them in"
         raise FormatError(name, number, None if identifier is None else str(identifier), problem)
-    claim(str(identifier), seen, name, number)
     return Document(str(identifier), text)
 
 

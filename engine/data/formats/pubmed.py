@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import chain, repeat
 from typing import Any
 from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 
-from engine.data.formats.common import OnError, claim, fail
-from engine.errors import FormatError
+from engine.data.formats.common import Ids, Item, OnError, attempt, fail, reader
+from engine.errors import FormatError, first_line, quoted
 from engine.text.documents import Document
 
 MAX_RECORD = 50_000_000  # bytes; the longest records of PubMed, with thousands of authors, have some millions
@@ -54,6 +55,11 @@ class _Records:
         except expat.ExpatError as error:
             problem = f"expected well-formed XML, got {expat.ErrorString(error.code)}; fetch the file again"
             raise FormatError(self.file, error.lineno, None, problem) from error
+        except (LookupError, ValueError) as error:  # of Python's handler for encodings that expat does not know
+            if isinstance(error, FormatError):
+                raise
+            problem = f"expected an encoding that can be read, got {first_line(error)}; save the file as UTF-8"
+            raise FormatError(self.file, self.parser.CurrentLineNumber, None, problem) from error
         if self.record is not None and self.parser.CurrentByteIndex - self.begin > MAX_RECORD:
             problem = f"expected a record of at most {MAX_RECORD:,} bytes, got a longer one; fix the file"
             raise FormatError(self.file, self.line, None, problem)
@@ -64,7 +70,7 @@ class _Records:
 
     def _root(self, name: str, _: dict[str, str]) -> None:
         if name != "PubmedArticleSet":
-            problem = f"expected PubMed, whose root is <PubmedArticleSet>, got <{name}>; convert the file"
+            problem = f"expected PubMed, whose root is <PubmedArticleSet>, got <{name[:60]}>; convert the file"
             raise FormatError(self.file, self.parser.CurrentLineNumber, None, problem)
         self._between()
 
@@ -93,9 +99,10 @@ class _Records:
 
 
 def read_pubmed(
-    chunks: Iterable[bytes],
-    file: str = "<chunks>",
+    pieces: Iterable[bytes],
+    file: str = "<input>",
     on_error: OnError = fail,
+    ids: Ids | None = None,
     on_deleted: OnDeleted = ignore,
 ) -> Iterator[Document]:
     """Documents of PubMed XML: title, a blank, abstract. The id is the PMID.
@@ -105,20 +112,21 @@ def read_pubmed(
     stands alone. Abstracts in other languages (``OtherAbstract``) are not read.
 
     Args:
-        chunks: the file in pieces of any size; a document is yielded as soon as its end is read.
+        pieces: the file in pieces of any size; a document is yielded as soon as its end is read.
         file: a name for messages.
         on_error: see `engine.data.formats.read_documents`.
+        ids: those that are taken; versions of a record count as different.
         on_deleted: called with the PMID and the version of each citation that the file deletes.
-
-    Raises:
-        FormatError: nothing more can be read: XML that is not well-formed, has no end or declares entities.
     """
+    return reader(partial(_items, on_deleted))(pieces, file, on_error, ids)
+
+
+def _items(on_deleted: OnDeleted, pieces: Iterable[bytes], file: str, ids: Ids) -> Iterator[Item]:
     records = _Records(file)
-    seen: set[str] = set()
-    for chunk, last in chain(zip(chunks, repeat(False)), [(b"", True)]):
+    for piece, last in chain(zip(pieces, repeat(False)), [(b"", True)]):
         problem: FormatError | None = None
         try:
-            records.feed(chunk, last)
+            records.feed(piece, last)
         except FormatError as error:
             problem = error
         finished, records.finished = records.finished, []
@@ -126,35 +134,30 @@ def read_pubmed(
             if record.tag in _DELETIONS:
                 for pmid in record.iter("PMID"):
                     on_deleted(_text(pmid), _version(pmid))
-                continue
-            try:
-                yield _document(record, unknown, file, line, seen)
-            except FormatError as error:
-                on_error(error)
+            else:
+                yield attempt(partial(_document, record, unknown, file, line), ids, file, line)
         if problem is not None:
             raise problem
 
 
-def _document(record: Element, unknown: str | None, file: str, line: int, seen: set[str]) -> Document:
+def _document(record: Element, unknown: str | None, file: str, line: int) -> Document:
     if record.tag not in _CITATIONS:
-        problem = f"expected a record, {' or '.join(_CITATIONS)}, got <{record.tag}>; remove it"
+        problem = f"expected a record, {' or '.join(_CITATIONS)}, got <{record.tag[:60]}>; remove it"
         raise FormatError(file, line, None, problem)
     citation = record.find(_CITATIONS[record.tag])
     pmid = None if citation is None else citation.find("PMID")
     identifier = _text(pmid)
     if citation is None or pmid is None or not (identifier.isascii() and identifier.isdecimal()):
-        problem = f"expected a record with a <PMID>, a number, got {identifier or 'none'!r}; add it"
+        problem = f"expected a record with a <PMID>, a number, got {quoted(identifier)}; add it"
         raise FormatError(file, line, None, problem)
     if unknown is not None:
-        problem = f"expected characters or their numbers, got the unknown entity &{unknown};; replace it"
+        problem = f"expected characters, got the entity {quoted(unknown)}, whose meaning is not in the file; write them"
         raise FormatError(file, line, identifier, problem)
-    version = _version(pmid)
-    claim(f"{identifier} version {version}", seen, file, line)
     article = citation.find("Article")
     article = citation if article is None else article  # of a book the citation itself
     title, abstract = _title(article), _abstract(article)
     text = f"{title} {abstract}" if abstract else title
-    return Document(identifier, text, title_end=len(title), version=version)
+    return Document(identifier, text, title_end=len(title), version=_version(pmid))
 
 
 def _version(pmid: Element) -> int:

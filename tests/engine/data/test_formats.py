@@ -120,9 +120,12 @@ def test_a_missing_file_is_a_clear_error(tmp_path):
     [
         ("[1]", "expected an object with a"),
         ('{"text": "a"', "expected one JSON object on the line"),
-        ('{"text": "a", "entities": [{"start": 0}]}', 'expected numbers "start" and "end" and a "type"'),
-        ('{"text": "a", "entities": [{"start": "x", "end": 1, "type": "D"}]}', 'expected numbers "start" and "end"'),
-        ('{"text": "a", "entities": [{"start": 0, "end": Infinity, "type": "D"}]}', 'expected numbers "start"'),
+        ('{"text": "a", "entities": [{"start": 0}]}', 'expected whole numbers "start" and "end" and a "type"'),
+        (
+            '{"text": "a", "entities": [{"start": "x", "end": 1, "type": "D"}]}',
+            'expected whole numbers "start" and "end"',
+        ),
+        ('{"text": "a", "entities": [{"start": 0, "end": Infinity, "type": "D"}]}', 'expected whole numbers "start"'),
         ('{"text": "abc", "title_end": 1}', "expected a blank after the title"),
         (
             '{"text": "a", "entities": [{"start": 0, "end": 9, "type": "Disease"}]}',
