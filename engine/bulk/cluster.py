@@ -61,23 +61,18 @@ def ray_pool(address: str | None, workers: int | None, threads: int) -> Iterator
         InputError: no Ray, or no answer.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     try:
         import ray
     except ImportError as error:
         raise InputError("expected Ray, got none; pip install -r requirements-bulk.txt") from error
-    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-    if address is None:
-        ray.init(num_cpus=(workers or 1) * threads, include_dashboard=False, **quiet)
-    else:
-        if address != "auto" and "://" not in address:
-            _check_answer(address)
-        try:
-            ray.init(address=address, **quiet)
-        except (OSError, ValueError, RuntimeError) as error:
-            raise InputError(
-                f"expected a Ray cluster at {address}, got {first_line(error)}; check the address"
-            ) from error
+    if address not in (None, "auto"):
+        _check_answer(str(address))
+    here: dict[str, Any] = {"num_cpus": (workers or 1) * threads, "include_dashboard": False} if address is None else {}
+    try:
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **here)
+    except Exception as error:  # Ray raises many kinds, and plain ones
+        where = "on this machine" if address is None else f"at {address}"
+        raise InputError(f"expected Ray {where}, got {first_line(error)}; check the address, or start it") from error
     try:
         yield workers or max(1, int(ray.cluster_resources().get("CPU", 1)) // threads)
     finally:

@@ -71,8 +71,8 @@ class Worker:
             "batch size": options.batch_size,
             "format": self.job.format,
             "columns": list(self.job.columns),
-            "labels": list(self.engine.labels.names),
             "weights": self.engine.digest,
+            "labels": list(self.engine.labels.names),
             "code": _code_digest(),
             "versions": {name: version(name) for name in ("torch", "transformers", "tokenizers", "numpy")},
         }
