@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from pyarrow import parquet
 
-from engine.bulk.__main__ import main
+from engine.bulk import main
 from engine.data.formats import read_documents
 from tests.engine.bulk.made_up import FOOT, HEAD, record, write_folder
 

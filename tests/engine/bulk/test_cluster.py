@@ -11,8 +11,7 @@ import time
 import psutil
 import pytest
 
-from engine.bulk import cluster
-from engine.bulk.__main__ import main
+from engine.bulk import cluster, main
 from tests.engine.bulk.made_up import write_folder
 from tests.engine.bulk.test_bulk import contents
 
