@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 
 import psutil
 import pytest
@@ -84,12 +85,11 @@ def test_a_cluster_by_its_address(pubmed, model_folder, undisturbed, tmp_path):
 def workers_of(driver):
     """The processes that tag."""
     found = []
-    for process in psutil.Process(driver.pid).children(recursive=True):
-        try:
-            if "RayWorker" in process.cmdline()[0]:
-                found.append(process)
-        except (psutil.Error, IndexError):
-            pass
+    with suppress(psutil.NoSuchProcess):
+        for process in psutil.Process(driver.pid).children(recursive=True):
+            with suppress(psutil.Error, IndexError):
+                if "RayWorker" in process.cmdline()[0]:
+                    found.append(process)
     return found
 
 
@@ -116,13 +116,13 @@ def test_killed_ten_times_and_resumed_the_output_is_that_of_an_undisturbed_run(m
                 if driver.poll() is not None or not tagging:
                     break
                 finished_at_kill.append(len(list((out / "units").rglob("*.json"))) if out.exists() else 0)
-                below = psutil.Process(driver.pid).children(recursive=True)
-                (driver if whom == "driver" else chance.choice(tagging)).kill()
+                with suppress(psutil.NoSuchProcess):
+                    (driver if whom == "driver" else chance.choice(tagging)).kill()
                 killed[whom] += 1
                 if whom == "driver":
                     driver.wait()
-                    _, alive = psutil.wait_procs(below, timeout=60)
-                    assert alive == []  # what it started ends with it
+                    _, alive = psutil.wait_procs(tagging, timeout=30)
+                    assert alive == []  # workers end with it
         finally:
             driver.kill()
             driver.wait()
