@@ -2,7 +2,7 @@
 PYTHON ?= python3
 PY := .venv/bin/python
 
-.PHONY: app test slow lint format report
+.PHONY: app test slow fuzz lint format report
 
 app: .venv/ready
 	$(PY) app.py
@@ -12,6 +12,9 @@ test: .venv/ready-dev
 
 slow: .venv/ready-dev
 	$(PY) -m pytest -m slow
+
+fuzz: .venv/ready-dev
+	$(PY) -m tests.fuzz
 
 lint: .venv/ready-dev
 	$(PY) -m ruff check .

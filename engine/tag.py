@@ -1,7 +1,8 @@
 """Tags files: ``python -m engine.tag FILE… --strategy entropy --format pubtator > tagged.txt``.
 
-Reads PubTator, BioC, CoNLL, JSON lines or plain text (by suffix or content), writes as it goes. A broken
-document is reported on standard error and left out; the others are tagged, and the exit status is 2.
+Reads PubTator, BioC, CoNLL, JSON lines or plain text (by suffix or content; ``-``: standard input), writes as it goes.
+A broken document is reported on standard error and left out; the others are tagged, and the exit status is 2. Ids have
+to differ over all files.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from collections.abc import Iterator
 
 from tqdm import tqdm
 
-from engine.data.formats import WRITERS, read_documents
+from engine.command import as_command, say
+from engine.data.formats import WRITERS, Ids, read_documents
 from engine.errors import FormatError, InputError
 from engine.options import EngineOptions, tag_documents
 from engine.text.documents import Document
@@ -21,7 +23,9 @@ from engine.text.documents import Document
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m engine.tag", description=__doc__)
-    parser.add_argument("files", nargs="+", metavar="FILE", help="PubTator, BioC, CoNLL, JSON lines or plain text")
+    parser.add_argument(
+        "files", nargs="+", metavar="FILE", help="PubTator, BioC, CoNLL, JSON lines, PubMed, plain text…; - is stdin"
+    )
     parser.add_argument("--format", default="pubtator", choices=list(WRITERS), help="of the output (default pubtator)")
     EngineOptions.add_to(parser)
     return parser
@@ -29,14 +33,15 @@ def _parser() -> argparse.ArgumentParser:
 
 def _documents(files: list[str], problems: list[InputError]) -> Iterator[Document]:
     def on_error(error: FormatError) -> None:
-        print(error, file=sys.stderr)
+        say(str(error))
         problems.append(error)
 
+    ids = Ids()
     for file in files:
         try:
-            yield from read_documents(file, on_error)
+            yield from read_documents(file, on_error, ids=ids)
         except InputError as error:
-            print(error, file=sys.stderr)
+            say(str(error))
             problems.append(error)
 
 
@@ -59,15 +64,12 @@ def tag_files(arguments: argparse.Namespace) -> int:
     return 2 if problems else 0
 
 
-def main(argv: list[str] | None = None) -> int:
+@as_command
+def main(argv: list[str] | None) -> int:
     """The command line; exit status 2 for bad input."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     sys.stdout.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
-    try:
-        return tag_files(_parser().parse_args(argv))
-    except InputError as error:
-        print(error, file=sys.stderr)
-        return 2
+    return tag_files(_parser().parse_args(argv))
 
 
 if __name__ == "__main__":

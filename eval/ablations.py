@@ -11,6 +11,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from engine.command import as_command
 from engine.data.corpora import load_corpus
 from engine.errors import InputError
 from engine.tagger import load_engine
@@ -20,7 +21,8 @@ from eval.render.ablations import failures, plot_ablations
 from eval.render.files import read_table
 
 
-def main(argv: list[str] | None = None) -> int:
+@as_command
+def main(argv: list[str] | None) -> int:
     """The command line; exit status 1 where a knob does not do what it must, 2 for bad input."""
     parser = argparse.ArgumentParser(prog="python -m eval.ablations", description=__doc__)
     add_inputs(parser, corpus="bc5cdr", split="calib")
@@ -30,17 +32,13 @@ def main(argv: list[str] | None = None) -> int:
         "--out", type=Path, default=Path("results/ablations"), help="folder for ablations.csv (default %(default)s)"
     )
     arguments = parser.parse_args(argv)
-    try:
-        engine = load_engine(arguments.model)
-        plain = load_engine(arguments.plain_model) if arguments.plain_model else None
-        corpus = load_corpus(arguments.corpus, arguments.split, arguments.data_dir, limit=arguments.limit)
-        if not corpus.documents or not corpus.types:
-            raise InputError(f"expected documents with gold entities in {corpus.name}, got none; choose another file")
-        arguments.out.mkdir(parents=True, exist_ok=True)
-        write_ablations(engine, corpus, arguments.out, plain, arguments.seed)
-    except InputError as error:
-        print(error, file=sys.stderr)
-        return 2
+    engine = load_engine(arguments.model)
+    plain = load_engine(arguments.plain_model) if arguments.plain_model else None
+    corpus = load_corpus(arguments.corpus, arguments.split, arguments.data_dir, limit=arguments.limit)
+    if not corpus.documents or not corpus.types:
+        raise InputError(f"expected documents with gold entities in {corpus.name}, got none; choose another file")
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    write_ablations(engine, corpus, arguments.out, plain, arguments.seed)
     table = read_table(arguments.out, "ablations")
     plot_ablations(table).savefig(arguments.out / "ablations.png", dpi=130)
     failed = failures(table)

@@ -13,8 +13,8 @@ from collections.abc import Iterator, Sequence
 
 from tqdm import tqdm
 
+from engine.command import as_command
 from engine.data.texts import read_texts
-from engine.errors import InputError
 from engine.model.precision import DTYPES
 from engine.tagger import Engine, load_engine
 from engine.text.documents import Document
@@ -49,7 +49,8 @@ def rows(one: Sequence[Document], other: Sequence[Document], types: Sequence[str
         yield name, agreement, error, str(total.predicted), str(total.gold), str(total.correct)
 
 
-def main(argv: list[str] | None = None) -> int:
+@as_command
+def main(argv: list[str] | None) -> int:
     """The command line; exit status 2 for bad input."""
     parser = argparse.ArgumentParser(prog="python -m eval.agreement", description=__doc__)
     parser.add_argument("--model", help="folder or hub id; default: the shipped weights")
@@ -64,21 +65,17 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--other-dtype", default="float32", choices=DTYPES, help="of --other")
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    try:
-        texts = read_texts(arguments.texts)
-        engine = load_engine(arguments.model, arguments.dtype, arguments.device, arguments.labels)
-        other = load_engine(
-            arguments.other or arguments.model,
-            arguments.other_dtype,
-            arguments.device,
-            arguments.other_labels if arguments.other else arguments.labels,
-        )
-        strategy = arguments.strategy or ("entropy" if engine.model.has_gates else "dense")
-        one = tagged(engine, texts, strategy, "first")
-        two = tagged(other, texts, arguments.other_strategy, "second")
-    except InputError as error:
-        print(error, file=sys.stderr)
-        return 2
+    texts = read_texts(arguments.texts)
+    engine = load_engine(arguments.model, arguments.dtype, arguments.device, arguments.labels)
+    other = load_engine(
+        arguments.other or arguments.model,
+        arguments.other_dtype,
+        arguments.device,
+        arguments.other_labels if arguments.other else arguments.labels,
+    )
+    strategy = arguments.strategy or ("entropy" if engine.model.has_gates else "dense")
+    one = tagged(engine, texts, strategy, "first")
+    two = tagged(other, texts, arguments.other_strategy, "second")
     print(f"A: {engine.source}, {strategy}; B: {other.source}, {arguments.other_strategy}; {len(texts)} texts\n")
     print("| type | agreement, % | standard error | entities of A | of B | of both |")
     print("| --- | --- | --- | --- | --- | --- |")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from engine.command import as_command
 from engine.errors import InputError
 from eval.render.plots import plot_frontiers
 
@@ -41,21 +42,18 @@ def load(files: Mapping[str, Path], strategy: str) -> dict[str, pd.DataFrame]:
     return found
 
 
-def main(argv: list[str] | None = None) -> int:
+@as_command
+def main(argv: list[str] | None) -> int:
     """The command line; exit status 2 for bad input."""
     parser = argparse.ArgumentParser(prog="python -m eval.frontier", description=__doc__)
     parser.add_argument("files", nargs="+", metavar="NAME=FILE", help="a name for the plot and a frontier.csv")
     parser.add_argument("--strategy", default="entropy")
     parser.add_argument("--out", type=Path, default=Path("frontier.png"))
     arguments = parser.parse_args(argv)
-    try:
-        named = dict(part.partition("=")[::2] for part in arguments.files)
-        if not all(named.values()):
-            raise InputError(f"expected NAME=FILE, got {arguments.files}; write e.g. before=weights/a/frontier.csv")
-        frontiers = load({name: Path(file) for name, file in named.items()}, arguments.strategy)
-    except InputError as error:
-        print(error, file=sys.stderr)
-        return 2
+    named = dict(part.partition("=")[::2] for part in arguments.files)
+    if not all(named.values()):
+        raise InputError(f"expected NAME=FILE, got {arguments.files}; write e.g. before=weights/a/frontier.csv")
+    frontiers = load({name: Path(file) for name, file in named.items()}, arguments.strategy)
     plot_frontiers(frontiers, arguments.strategy).savefig(arguments.out, dpi=150)
     for name, table in frontiers.items():
         within = {drop: table[table["f1_drop_points"] <= drop]["theoretical_speedup"].max() for drop in (0.1, 0.3, 1.0)}

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from engine.command import as_command
 from engine.data.corpora import load_corpus
 from engine.errors import InputError
 from engine.tagger import load_engine
@@ -19,7 +20,8 @@ from eval.options import add_inputs
 from eval.schema import HF
 
 
-def main(argv: list[str] | None = None) -> int:
+@as_command
+def main(argv: list[str] | None) -> int:
     """The command line; exit status 2 for bad input."""
     parser = argparse.ArgumentParser(prog="python -m eval.profile", description=__doc__)
     add_inputs(parser, corpus="bc5cdr", split="calib")
@@ -27,17 +29,13 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--point", help="operating point (default balanced)")
     parser.add_argument("--out", type=Path, help="CSV file to write as well")
     arguments = parser.parse_args(argv)
-    try:
-        engine = load_engine(arguments.model)
-        corpus = load_corpus(arguments.corpus, arguments.split, arguments.data_dir, limit=arguments.limit)
-        strategies = [engine.strategy(name, arguments.point) for name in arguments.strategies.split(",")]
-        if any(strategy.kind == HF for strategy in strategies):
-            raise InputError("expected strategies of our own encoder, got 'hf'; leave it out")
-        texts = [document.text for document in corpus.documents]
-        table = pd.DataFrame(row for size in (1, 32) for row in profile(engine, texts, strategies, size))
-    except InputError as error:
-        print(error, file=sys.stderr)
-        return 2
+    engine = load_engine(arguments.model)
+    corpus = load_corpus(arguments.corpus, arguments.split, arguments.data_dir, limit=arguments.limit)
+    strategies = [engine.strategy(name, arguments.point) for name in arguments.strategies.split(",")]
+    if any(strategy.kind == HF for strategy in strategies):
+        raise InputError("expected strategies of our own encoder, got 'hf'; leave it out")
+    texts = [document.text for document in corpus.documents]
+    table = pd.DataFrame(row for size in (1, 32) for row in profile(engine, texts, strategies, size))
     if arguments.out:
         table.to_csv(arguments.out, index=False)
     for value in ("ms_per_document", "share"):

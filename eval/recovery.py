@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 from tqdm import tqdm
 
+from engine.command import as_command
 from engine.data.corpora import load_corpus
 from engine.errors import InputError
 from engine.pruning.controllers import CONTROLLERS
@@ -18,7 +19,8 @@ from eval.options import add_inputs
 from eval.render.recovery import recovery_page, recovery_table
 
 
-def main(argv: list[str] | None = None) -> int:
+@as_command
+def main(argv: list[str] | None) -> int:
     """The command line; exit status 2 for bad input."""
     parser = argparse.ArgumentParser(prog="python -m eval.recovery", description=__doc__)
     add_inputs(parser, corpus="bc5cdr", split="test")
@@ -29,21 +31,17 @@ def main(argv: list[str] | None = None) -> int:
         "--out", type=Path, default=Path("results"), help="folder for recovery.csv and recovery.md (default results)"
     )
     arguments = parser.parse_args(argv)
-    try:
-        engine = load_engine(arguments.model)
-        corpus = load_corpus(arguments.corpus, arguments.split, arguments.data_dir, limit=arguments.limit)
-        names = arguments.strategies.split(",")
-        if missing := [name for name in names if name not in CONTROLLERS or name not in engine.points]:
-            raise InputError(f"expected strategies with operating points, got {missing}; calibrate them first")
-        arguments.out.mkdir(parents=True, exist_ok=True)
-        found = []
-        points = [point for point in arguments.points.split(",") if point]
-        for row in tqdm(rows(engine, corpus, names, arguments.seed, points), desc="settings", disable=None):
-            found.append(row)
-            pd.DataFrame(found).to_csv(arguments.out / "recovery.csv", index=False)
-    except InputError as error:
-        print(error, file=sys.stderr)
-        return 2
+    engine = load_engine(arguments.model)
+    corpus = load_corpus(arguments.corpus, arguments.split, arguments.data_dir, limit=arguments.limit)
+    names = arguments.strategies.split(",")
+    if missing := [name for name in names if name not in CONTROLLERS or name not in engine.points]:
+        raise InputError(f"expected strategies with operating points, got {missing}; calibrate them first")
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    found = []
+    points = [point for point in arguments.points.split(",") if point]
+    for row in tqdm(rows(engine, corpus, names, arguments.seed, points), desc="settings", disable=None):
+        found.append(row)
+        pd.DataFrame(found).to_csv(arguments.out / "recovery.csv", index=False)
     table = recovery_table(pd.DataFrame(found))
     (arguments.out / "recovery.md").write_text(recovery_page(f"{corpus.name} {corpus.split}", table))
     print(table)

@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
+from engine.command import as_command
 from engine.errors import InputError, first_line
 from eval.options import add_inputs
 from eval.render.report import failed_ablations, render
@@ -96,19 +97,16 @@ def measure(arguments: argparse.Namespace, command: str) -> None:
     (out / "results.json").write_text(json.dumps(facts | ({"ablations": []} if arguments.ablations else {})))
 
 
-def main(argv: list[str] | None = None) -> int:
+@as_command
+def main(argv: list[str] | None) -> int:
     """The command line; exit status 1 where an ablation shows a knob without effect, 2 for bad input."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     arguments = _parser().parse_args(argv)
     command = shlex.join(["python", "-m", "eval.report", *(sys.argv[1:] if argv is None else argv)])
-    try:
-        if not arguments.render_only:
-            measure(arguments, command)
-        print(render(Path(arguments.out)))
-        failed = failed_ablations(Path(arguments.out))
-    except InputError as error:
-        print(error, file=sys.stderr)
-        return 2
+    if not arguments.render_only:
+        measure(arguments, command)
+    print(render(Path(arguments.out)))
+    failed = failed_ablations(Path(arguments.out))
     for failure in failed:
         print(failure, file=sys.stderr)
     return 1 if failed else 0

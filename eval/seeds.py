@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from engine.command import as_command
 from engine.errors import InputError
 from engine.text.scoring import Counts
 from eval.render.files import records
@@ -138,18 +139,15 @@ def _cells(row: SeedMean) -> list[str]:
     ]
 
 
-def main(argv: list[str] | None = None) -> int:
+@as_command
+def main(argv: list[str] | None) -> int:
     """The command line; exit status 2 for bad input."""
     parser = argparse.ArgumentParser(prog="python -m eval.seeds", description=__doc__)
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="--out of a run of eval.report")
     parser.add_argument("--out", type=Path, help="CSV file to write as well")
     parser.add_argument("--seed", type=int, default=0, help="of the bootstrap")
     arguments = parser.parse_args(argv)
-    try:
-        table = combine(arguments.runs, arguments.seed)
-    except InputError as error:
-        print(error, file=sys.stderr)
-        return 2
+    table = combine(arguments.runs, arguments.seed)
     if arguments.out:
         table.to_csv(arguments.out, index=False)
     print(markdown(table))

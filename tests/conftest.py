@@ -62,17 +62,14 @@ def tiny_config(vocabulary: int, layers: int = 3, positions: int = 100) -> BertC
     )
 
 
-@pytest.fixture(scope="session")
-def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> PreTrainedTokenizerFast:
-    folder = tmp_path_factory.mktemp("tokenizer")
+def make_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
     write_vocabulary(folder)
     (folder / "config.json").write_text(json.dumps({"model_type": "bert"}))
     return load_tokenizer(folder)
 
 
-@pytest.fixture(scope="session")
-def model_folder(tmp_path_factory: pytest.TempPathFactory, tokenizer: PreTrainedTokenizerFast) -> Path:
-    """A model folder with gates for Chemical and Disease, weights at random."""
+def make_model(folder: Path, tokenizer: PreTrainedTokenizerFast) -> None:
+    """Writes a model folder with gates for Chemical and Disease, weights at random."""
     torch.manual_seed(1)
     model = GatedModel(BertEncoder(tiny_config(len(tokenizer))), LabelSet(("Chemical", "Disease")), gates=True)
     for parameter in model.parameters():
@@ -80,8 +77,18 @@ def model_folder(tmp_path_factory: pytest.TempPathFactory, tokenizer: PreTrained
             torch.nn.init.normal_(parameter, std=0.3)
     for head, bias in zip(model.heads.values(), (2.0, 2.0, 1.0), strict=True):
         head.bias.data[0] = bias  # most words are outside, as in real text
-    folder = tmp_path_factory.mktemp("model")
     save_weights(folder, model, tokenizer)
+
+
+@pytest.fixture(scope="session")
+def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> PreTrainedTokenizerFast:
+    return make_tokenizer(tmp_path_factory.mktemp("tokenizer"))
+
+
+@pytest.fixture(scope="session")
+def model_folder(tmp_path_factory: pytest.TempPathFactory, tokenizer: PreTrainedTokenizerFast) -> Path:
+    folder = tmp_path_factory.mktemp("model")
+    make_model(folder, tokenizer)
     return folder
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import logging
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -23,6 +22,7 @@ from engine.bulk.plan import plan
 from engine.bulk.progress import Progress
 from engine.bulk.results import FORMATS
 from engine.bulk.worker import Job, OutputError, Worker
+from engine.command import as_command, say
 from engine.data.formats.parquet import COLUMNS
 from engine.options import EngineOptions
 
@@ -77,7 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
     with folder.locked(), ExitStack() as stack:
         worker = Worker(Job(options, str(out), arguments.format, columns, threads))
         if options.dtype == "auto":
-            print(f"--dtype auto: {worker.engine.dtype}, {worker.engine.precision.why}", file=sys.stderr)
+            say(f"--dtype auto: {worker.engine.dtype}, {worker.engine.precision.why}")
         fingerprint = worker.fingerprint()
         folder.claim(fingerprint)
         finished = folder.finished(units)
@@ -100,10 +100,9 @@ def run(arguments: argparse.Namespace) -> int:
                 failed += 1
                 progress.say(str(outcome))
     documents, rejected = sum(one.documents for one in tagged), sum(len(one.rejected) for one in tagged)
-    print(
+    say(
         f"{len(finished):,} files were finished before; now {len(tagged):,} files, {documents:,} documents, "
-        f"{rejected:,} records rejected, {failed:,} files failed; in {out}",
-        file=sys.stderr,
+        f"{rejected:,} records rejected, {failed:,} files failed; in {out}"
     )
     return 2 if failed else 0
 
@@ -118,17 +117,8 @@ def _tag_here(worker: Worker, units: list[Unit], progress: Progress) -> Iterator
             yield error
 
 
-def main(argv: list[str] | None = None) -> int:
+@as_command
+def main(argv: list[str] | None) -> int:
     """The command line; exit status 2 for bad input."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    try:
-        return run(_parser().parse_args(argv))
-    except InputError as error:
-        print(error, file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("stopped; start the same command again to go on", file=sys.stderr)
-        return 130
-    except OSError as error:
-        print(f"expected to read and write, got {error}; make room or check the paths", file=sys.stderr)
-        return 2
+    return run(_parser().parse_args(argv))

@@ -21,6 +21,7 @@ import torch
 from accelerate.utils import set_seed
 
 from engine.checkpoint import GATES, Weights, load_weights
+from engine.command import as_command
 from engine.data.corpora import load_corpus
 from engine.errors import InputError
 from engine.model.gated import GatedModel
@@ -244,20 +245,17 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(argv: list[str] | None = None) -> int:
+@as_command
+def main(argv: list[str] | None) -> int:
     """The command line; exit status 2 for bad input."""
     arguments = vars(_parser().parse_args(argv))
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     logging.getLogger("accelerate").setLevel(logging.WARNING)  # it tells of every file of a checkpoint
     resume = arguments.pop("resume")
-    try:
-        limits = tuple(numbers(arguments.pop("limits"), "--limits", "99.8,99.5,98.5"))
-        texts, held_back = (tuple(arguments.pop(name)) for name in ("texts", "held_back"))
-        config = AccelerateConfig(**arguments, texts=texts, held_back=held_back, limits=limits)
-        rows = accelerate(config, resume=resume)
-    except InputError as error:
-        print(error, file=sys.stderr)
-        return 2
+    limits = tuple(numbers(arguments.pop("limits"), "--limits", "99.8,99.5,98.5"))
+    texts, held_back = (tuple(arguments.pop(name)) for name in ("texts", "held_back"))
+    config = AccelerateConfig(**arguments, texts=texts, held_back=held_back, limits=limits)
+    rows = accelerate(config, resume=resume)
     print(table(rows), end="")
     print(f"the model, and its card README.md, are in {arguments['out']}")
     return 0

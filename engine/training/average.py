@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import torch
 
 from engine.checkpoint import Weights, load_weights, save_weights
+from engine.command import as_command
 from engine.errors import InputError
 
 
@@ -36,18 +37,15 @@ def average(models: Sequence[Weights]) -> Weights:
     return first
 
 
-def main(argv: list[str] | None = None) -> int:
+@as_command
+def main(argv: list[str] | None) -> int:
     """The command line; exit status 2 for bad input."""
     parser = argparse.ArgumentParser(prog="python -m engine.training.average", description=__doc__)
     parser.add_argument("models", nargs="+", help="model folders")
     parser.add_argument("--out", required=True, help="folder for the mean, which has no operating points")
     arguments = parser.parse_args(argv)
-    try:
-        mean = average([load_weights(source) for source in arguments.models])
-        save_weights(arguments.out, mean.model, mean.tokenizer)
-    except InputError as error:
-        print(error, file=sys.stderr)
-        return 2
+    mean = average([load_weights(source) for source in arguments.models])
+    save_weights(arguments.out, mean.model, mean.tokenizer)
     print(f"the mean of {len(arguments.models)} models is in {arguments.out}")
     return 0
 

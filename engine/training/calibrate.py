@@ -16,6 +16,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from engine.command import as_command
 from engine.data.corpora import load_corpus
 from engine.data.texts import read_texts
 from engine.errors import InputError
@@ -186,7 +187,8 @@ def _figures(one: Tried, reference: Reference) -> str:
     return f"F1 {one.f1:.4f}, {loss}, theoretical speed-up {one.theoretical_speedup:.2f}×"
 
 
-def main(argv: list[str] | None = None) -> int:
+@as_command
+def main(argv: list[str] | None) -> int:
     """The command line; exit status 2 for bad input."""
     parser = argparse.ArgumentParser(prog="python -m engine.training.calibrate", description=__doc__)
     parser.add_argument("--model", required=True, help="model folder with gates; the points are written into it")
@@ -196,22 +198,18 @@ def main(argv: list[str] | None = None) -> int:
     )
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    try:
-        if not Path(arguments.model).is_dir():
-            raise InputError(f"expected a model folder, got {arguments.model!r}; download the model first")
-        engine = load_engine(arguments.model)
-        engine.strategy("entropy")  # a model without gates is refused here
-        names = arguments.strategies.split(",") if arguments.strategies else runnable(engine)
-        if unknown := set(names) - set(runnable(engine)):
-            raise InputError(
-                f"expected --strategies out of {runnable(engine)}, got {sorted(unknown)}; leave them out, or train a "
-                "controller with python -m engine.training.controller"
-            )
-        reference, max_drops = reference_of(arguments, engine)
-        searches = calibrate(engine, reference, max_drops, Path(arguments.model), names, arguments.seed)
-    except InputError as error:
-        print(error, file=sys.stderr)
-        return 2
+    if not Path(arguments.model).is_dir():
+        raise InputError(f"expected a model folder, got {arguments.model!r}; download the model first")
+    engine = load_engine(arguments.model)
+    engine.strategy("entropy")  # a model without gates is refused here
+    names = arguments.strategies.split(",") if arguments.strategies else runnable(engine)
+    if unknown := set(names) - set(runnable(engine)):
+        raise InputError(
+            f"expected --strategies out of {runnable(engine)}, got {sorted(unknown)}; leave them out, or train a "
+            "controller with python -m engine.training.controller"
+        )
+    reference, max_drops = reference_of(arguments, engine)
+    searches = calibrate(engine, reference, max_drops, Path(arguments.model), names, arguments.seed)
     for name, search in searches.items():
         print(*describe(search, name), sep="\n")
     return 0

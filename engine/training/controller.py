@@ -23,6 +23,7 @@ from torch import nn
 from tqdm import tqdm
 
 from engine.checkpoint import CONTROLLER, write_checksums
+from engine.command import as_command
 from engine.errors import InputError
 from engine.model.gated import GatedModel
 from engine.model.packing import RaggedBatch
@@ -132,7 +133,8 @@ def train(folder: Path, texts: Texts, names: tuple[str, ...], seed: int) -> Netw
     return network
 
 
-def main(argv: list[str] | None = None) -> int:
+@as_command
+def main(argv: list[str] | None) -> int:
     """The command line; exit status 2 for bad input."""
     parser = argparse.ArgumentParser(prog="python -m engine.training.controller", description=__doc__)
     parser.add_argument("--model", required=True, type=Path, help="model folder with gates; the networks go into it")
@@ -145,15 +147,11 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     names = tuple(arguments.features.split(","))
-    try:
-        if unknown := set(names) - set(FEATURES):
-            raise InputError(f"expected --features out of {list(FEATURES)}, got {sorted(unknown)}; choose among them")
-        texts = read_texts(arguments.texts)
-        texts = replace(texts, words=texts.words[-max(1, arguments.count) :])
-        train(arguments.model, texts, names, arguments.seed)
-    except InputError as error:
-        print(error, file=sys.stderr)
-        return 2
+    if unknown := set(names) - set(FEATURES):
+        raise InputError(f"expected --features out of {list(FEATURES)}, got {sorted(unknown)}; choose among them")
+    texts = read_texts(arguments.texts)
+    texts = replace(texts, words=texts.words[-max(1, arguments.count) :])
+    train(arguments.model, texts, names, arguments.seed)
     print(f"the networks are in {arguments.model / CONTROLLER}; choose points with python -m engine.training.calibrate")
     return 0
 

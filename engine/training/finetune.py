@@ -23,6 +23,7 @@ from transformers import AutoConfig, AutoModel, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
 from engine.checkpoint import GATES, load_weights, save_weights
+from engine.command import as_command
 from engine.errors import InputError, first_line
 from engine.model.encoders import encoder_class, shorten
 from engine.model.gated import GatedModel
@@ -273,7 +274,8 @@ class Finetuning(JointTraining):
         return fmean(f1(engine, self.dev, engine.strategy(strategy)) for strategy in strategies)
 
 
-def main(argv: list[str] | None = None) -> int:
+@as_command
+def main(argv: list[str] | None) -> int:
     """The command line; exit status 2 for bad input."""
     return command_line("finetune", __doc__, FinetuneConfig, Finetuning, argv)
 

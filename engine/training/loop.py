@@ -10,7 +10,6 @@ import json
 import logging
 import random
 import shutil
-import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection
@@ -305,15 +304,11 @@ def command_line(
     parser: Any = HfArgumentParser(cast(Any, config_type), prog=f"python -m engine.training.{stage}", description=doc)
     parser.add_argument("--resume", action="store_true", help="continue from the checkpoint in --out")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    try:
-        config, others, unknown = parser.parse_args_into_dataclasses(
-            argv, return_remaining_strings=True, look_for_args_file=False
-        )
-        if unknown:
-            parser.error(f"unrecognized arguments: {' '.join(unknown)}")
-        f1 = train(make_run, config, resume=others.resume)
-    except InputError as error:
-        print(error, file=sys.stderr)
-        return 2
+    config, others, unknown = parser.parse_args_into_dataclasses(
+        argv, return_remaining_strings=True, look_for_args_file=False
+    )
+    if unknown:
+        parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+    f1 = train(make_run, config, resume=others.resume)
     print(f"exact-span F1 on development: {f1:.4f}; the model is in {config.out}")
     return 0

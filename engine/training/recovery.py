@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from engine.command import as_command
 from engine.errors import InputError
 from engine.pruning.recovery import Recovery
 from engine.pruning.resolve import RECOVERY, with_recovery
@@ -134,7 +135,8 @@ def compare(search: Search, engine: Engine, name: str) -> Iterator[str]:
             )
 
 
-def main(argv: list[str] | None = None) -> int:
+@as_command
+def main(argv: list[str] | None) -> int:
     """The command line; exit status 2 for bad input."""
     parser = argparse.ArgumentParser(prog="python -m engine.training.recovery", description=__doc__)
     parser.add_argument("--model", required=True, type=Path, help="model folder with operating points")
@@ -142,13 +144,9 @@ def main(argv: list[str] | None = None) -> int:
     add_reference(parser)
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    try:
-        engine = load_engine(arguments.model)
-        reference, max_drops = reference_of(arguments, engine)
-        search = calibrate(engine, reference, max_drops, arguments.strategy, arguments.model, arguments.seed)
-    except InputError as error:
-        print(error, file=sys.stderr)
-        return 2
+    engine = load_engine(arguments.model)
+    reference, max_drops = reference_of(arguments, engine)
+    search = calibrate(engine, reference, max_drops, arguments.strategy, arguments.model, arguments.seed)
     print(*describe(search, arguments.strategy + RECOVERY), *compare(search, engine, arguments.strategy), sep="\n")
     return 0
 

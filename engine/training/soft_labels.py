@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from engine.command import as_command
 from engine.errors import InputError
 from engine.model.precision import DTYPES
 from engine.tagger import Engine, load_engine
@@ -164,7 +165,8 @@ def stored_labels(
     return stored
 
 
-def main(argv: list[str] | None = None) -> int:
+@as_command
+def main(argv: list[str] | None) -> int:
     """The command line; exit status 2 for bad input."""
     parser = argparse.ArgumentParser(prog="python -m engine.training.soft_labels", description=__doc__)
     parser.add_argument(
@@ -182,21 +184,15 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--out", required=True, type=Path, help="the .npz file; an interrupted run continues")
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    try:
-        texts = read_texts(arguments.texts)
-        teachers = [load_engine(source, arguments.dtype) for source in arguments.teacher.split(",")]
-        known = teachers[0].labels
-        if any(teacher.labels.names != known.names for teacher in teachers):
-            raise InputError(
-                "expected teachers with the same types in the same order, got others; choose other teachers"
-            )
-        types = arguments.types.split(",") if arguments.types else known.types
-        if unknown := set(types) - set(known.types):
-            raise InputError(f"expected --types out of {list(known.types)}, got {sorted(unknown)}; choose among them")
-        labels = label(teachers, texts, types, arguments.out)
-    except InputError as error:
-        print(error, file=sys.stderr)
-        return 2
+    texts = read_texts(arguments.texts)
+    teachers = [load_engine(source, arguments.dtype) for source in arguments.teacher.split(",")]
+    known = teachers[0].labels
+    if any(teacher.labels.names != known.names for teacher in teachers):
+        raise InputError("expected teachers with the same types in the same order, got others; choose other teachers")
+    types = arguments.types.split(",") if arguments.types else known.types
+    if unknown := set(types) - set(known.types):
+        raise InputError(f"expected --types out of {list(known.types)}, got {sorted(unknown)}; choose among them")
+    labels = label(teachers, texts, types, arguments.out)
     print(f"labelled {len(labels.targets)} words in {len(labels.counts)} texts; the labels are in {arguments.out}")
     return 0
 

@@ -16,6 +16,7 @@ from torch import Tensor
 from transformers import AutoModelForTokenClassification, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
+from engine.command import as_command
 from engine.errors import InputError, first_line
 from engine.model.encoders import encoder_class
 from engine.model.huggingface import huggingface_logits
@@ -106,7 +107,8 @@ class TeacherTraining(Run[TeacherConfig]):
         return f1(engine, self.dev, engine.strategy("dense"))
 
 
-def main(argv: list[str] | None = None) -> int:
+@as_command
+def main(argv: list[str] | None) -> int:
     """The command line; exit status 2 for bad input."""
     return command_line("teacher", __doc__, TeacherConfig, TeacherTraining, argv)
 

@@ -1,4 +1,6 @@
+import io
 import json
+import sys
 
 import pytest
 
@@ -40,6 +42,31 @@ def test_a_broken_document_is_reported_and_the_others_are_tagged(corpus, model_f
     assert f"{corpus}:3: document 1: expected 'Aspirin' at 0–8" in captured.err
     assert "expected a readable file" in captured.err
     assert captured.out.startswith("case-7|t|Title only")
+
+
+def test_one_bad_file_stops_no_other(corpus, model_folder, capsys, tmp_path):
+    (tmp_path / "bad.xml").write_text('<?xml version="1.0" encoding="foo"?><collection></collection>')
+    assert main([str(tmp_path / "bad.xml"), str(corpus), "--model", str(model_folder)]) == 2
+    captured = capsys.readouterr()
+    assert captured.err == (
+        f"{tmp_path}/bad.xml:1: expected an encoding that can be read, got unknown encoding: foo; "
+        "save the file as UTF-8; nothing after this place was read\n"
+    )
+    assert [d.id for d in read_pubtator(captured.out.encode().splitlines(keepends=True))] == ["1", "case-7"]
+
+
+def test_an_id_of_another_file_is_reported(corpus, model_folder, capsys, tmp_path):
+    (tmp_path / "again.jsonl").write_text('{"id": "case-7", "text": "Nausea."}\n')
+    assert main([str(corpus), str(tmp_path / "again.jsonl"), "--model", str(model_folder)]) == 2
+    assert f"again.jsonl:1: document case-7: expected a unique id, got one that is used in {corpus}; rename it" in (
+        capsys.readouterr().err
+    )
+
+
+def test_standard_input_can_be_tagged(model_folder, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(GOOD.encode())))
+    assert main(["-", "--model", str(model_folder)]) == 0
+    assert capsys.readouterr().out.startswith("1|t|Aspirin and pain.\n")
 
 
 @pytest.mark.parametrize(

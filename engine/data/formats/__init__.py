@@ -4,11 +4,11 @@
 | --- | --- | --- |
 | BioC JSON | ``.json`` | ``{`` or ``[`` as the first character and ``"documents": [`` or PubTator 3's key soon after |
 | BioC XML | ``.xml`` | ``<`` as the first character and ``<collection`` soon after |
-| CoNLL, IOB2 tags | ``.conll``, ``.iob``, ``.iob2`` | ``-DOCSTART-`` or ``token<TAB>tag`` among the first lines |
+| CoNLL, IOB2 tags | ``.conll``, ``.iob``, ``.iob2`` | ``-DOCSTART-`` or ``token<TAB>tag`` in most of the first lines |
 | JSON lines | ``.jsonl`` | ``{`` as the first character |
 | Parquet | ``.parquet`` | ``PAR1`` as the first characters |
 | PubMed XML | – | ``<`` as the first character and ``<PubmedArticleSet`` soon after |
-| PubTator | ``.pubtator`` | ``ID|t|``, ``ID|a|`` or an annotation among the first lines |
+| PubTator | ``.pubtator`` | ``ID|t|``, ``ID|a|`` or an annotation in most of the first lines |
 | plain text | – | anything else: one document, or one a line |
 
 A name that ends in ``.gz`` is that of a gzipped file; the suffix before it counts.
@@ -242,11 +242,16 @@ def _recognise(head: list[bytes]) -> str:
         return "bioc"
     if start.startswith((b"{", b"[")) and _BIOC_JSON.search(start):
         return "bioc-json"
-    if any(map(_PUBTATOR_LINE.match, lines)):
+    filled = [line for line in lines if line.strip()]
+
+    def mostly(pattern: re.Pattern[bytes]) -> bool:
+        return 2 * sum(pattern.match(line) is not None for line in filled) > len(filled)
+
+    if mostly(_PUBTATOR_LINE):
         return "pubtator"
     if start.startswith(b"{"):
         return "jsonl"
-    return "conll" if any(map(_CONLL_LINE.match, lines)) else "plain"
+    return "conll" if mostly(_CONLL_LINE) else "plain"
 
 
 def _lines(pieces: Iterable[bytes]) -> Iterator[bytes]:

@@ -164,7 +164,8 @@ def read_bioc(chunks: Iterable[bytes], file: str, ids: Ids) -> Iterator[Item]:
         for node in nodes:
             yield attempt(partial(document_of, node, file), ids, file, node.line)
         if problem:
-            raise problem
+            rest = f"{problem.problem}; nothing after this place was read"
+            raise FormatError(file, problem.line, problem.document, rest)
 
 
 def _parse(builder: _Builder, chunk: bytes, last: bool) -> None:

@@ -93,7 +93,10 @@ def test_documents_before_xml_that_is_not_well_formed_are_read():
     errors: list[FormatError] = []
     documents = bioc(BIOC.replace("Second.</text>", "Second.<text>"), errors.append)
     assert [document.id for document in documents] == ["1"]
-    assert str(errors[0]) == ("corpus.xml:18: document 2: expected well-formed XML, got mismatched tag; fix the file")
+    assert str(errors[0]) == (
+        "corpus.xml:18: document 2: expected well-formed XML, got mismatched tag; fix the file; "
+        "nothing after this place was read"
+    )
 
 
 def test_xml_that_could_expand_without_bound_or_is_not_bioc_is_refused():

@@ -1,0 +1,74 @@
+"""How a command line ends: whatever goes wrong with its input or output is one sentence and an exit status.
+
+| status | meaning |
+| --- | --- |
+| 0 | done |
+| 2 | bad input, or output that cannot be written; the sentence on standard error says which |
+| 130 | interrupted from the keyboard |
+| 141 | whoever read the output wanted no more (``| head``), which is no error and needs no sentence |
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from functools import wraps
+from typing import TextIO
+
+from safetensors import SafetensorError
+
+from engine.errors import InputError, first_line
+
+
+def as_command(main: Callable[[list[str] | None], int]) -> Callable[..., int]:
+    """Makes a function of the arguments, which returns an exit status, a command line that ends as the module says."""
+
+    @wraps(main)
+    def run(argv: list[str] | None = None) -> int:
+        sys.stdout = sys.stdout or _closed()
+        sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: PTH123, SIM115  # stays open to the end
+        try:
+            status = main(argv)
+            sys.stdout.flush()
+            return status
+        except InputError as error:
+            return _end(2, str(error))
+        except BrokenPipeError:
+            return _end(141)
+        except (OSError, SafetensorError) as error:
+            return _end(2, str(_output_error(error)))
+        except KeyboardInterrupt:
+            return _end(130, "interrupted")
+
+    return run
+
+
+def _closed() -> TextIO:
+    """What stands for a standard output that is closed: whatever is written fails."""
+    return os.fdopen(os.open(os.devnull, os.O_RDONLY), "w")
+
+
+def _output_error(error: OSError | SafetensorError) -> InputError:
+    """The sentence for files or a standard output that cannot be written, or are not there to be read."""
+    problem = getattr(error, "strerror", None) or first_line(error)
+    place = getattr(error, "filename", None) or "the output"
+    return InputError(f"expected to read and write {place}, got: {problem}; check the path, rights and space left")
+
+
+def say(sentence: str) -> None:
+    """Prints a sentence on standard error; one that cannot be written stops nothing."""
+    with suppress(OSError):
+        print(sentence, file=sys.stderr, flush=True)
+
+
+def _end(status: int, sentence: str = "") -> int:
+    if sentence:
+        say(sentence)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:  # Python would write what is left, and complain, when it exits
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    return status

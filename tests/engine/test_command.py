@@ -1,0 +1,111 @@
+"""How command lines end: one sentence, the right status, no traceback, and what was done stays."""
+
+import os
+import signal
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+from safetensors.numpy import save_file
+
+from engine.command import as_command
+from engine.errors import InputError
+from tests.conftest import SAMPLE
+
+ROOT = Path(__file__).resolve().parents[2]
+COMMANDS = [
+    f"{'.'.join(path.relative_to(ROOT).with_suffix('').parts)}"
+    for folder in ("engine", "eval")
+    for path in sorted((ROOT / folder).rglob("*.py"))
+    if "\ndef main(" in path.read_text(encoding="utf-8")
+]
+PRINTS = """
+import sys
+from engine.command import as_command
+
+@as_command
+def main(argv):
+    for number in range(100_000):
+        print(number)
+    return 0
+
+sys.exit(main())
+"""
+
+
+def ended(redirection: str) -> tuple[int, str, str]:
+    """Exit status, standard output and error of a command that prints much, run by a shell."""
+    shell = f'"{sys.executable}" -c "$0" {redirection}; exit ${{PIPESTATUS[0]}}'
+    run = subprocess.run(["bash", "-c", shell, PRINTS], cwd=ROOT, capture_output=True, text=True, check=False)
+    return run.returncode, run.stdout, run.stderr
+
+
+@pytest.mark.parametrize(
+    ("redirection", "status", "stdout", "stderr"),
+    [
+        ("| head -n 1", 141, "0\n", ""),
+        ("> /dev/full", 2, "", "expected to read and write the output, got: No space left on device; check"),
+        (">&-", 2, "", "expected to read and write the output, got: Bad file descriptor; check"),
+        ("> /dev/full 2> /dev/full", 2, "", ""),
+        (">&- 2>&-", 2, "", ""),
+        ("2>&- | tail -n 1", 0, "99999\n", ""),
+    ],
+)
+def test_output_that_cannot_be_written_is_one_sentence_or_none(redirection, status, stdout, stderr):
+    ended_with, printed, said = ended(redirection)
+    assert (ended_with, printed) == (status, stdout)
+    assert said.startswith(stderr)
+    assert said.count("\n") == (1 if stderr else 0)
+
+
+def refuse(folder: Path) -> None:
+    raise InputError("expected X, got Y")
+
+
+@pytest.mark.parametrize(
+    ("work", "status", "sentence"),
+    [
+        (refuse, 2, "expected X, got Y\n"),
+        (lambda folder: (folder / "none" / "a").write_text("x"), 2, "none/a, got: No such file or directory; check"),
+        (lambda folder: Path("/dev/full").write_text("x"), 2, "the output, got: No space left on device; check"),
+        (lambda folder: save_file({}, folder / "none" / "a"), 2, "expected to read and write the output, got: "),
+        (lambda folder: os.kill(os.getpid(), signal.SIGINT), 130, "interrupted\n"),
+    ],
+)
+def test_what_stops_a_command_is_one_sentence(work, status, sentence, tmp_path, capsys):
+    @as_command
+    def main(argv):
+        work(tmp_path)
+        return 0
+
+    assert main([]) == status
+    said = capsys.readouterr().err
+    assert sentence in said
+    assert said.count("\n") == 1
+
+
+def test_an_error_of_the_program_stays_one():
+    @as_command
+    def main(argv):
+        return 1 // 0
+
+    with pytest.raises(ZeroDivisionError):
+        main([])
+
+
+@pytest.mark.parametrize("name", ["engine.training.average", "eval.report", "eval.ablations"])
+def test_a_folder_that_cannot_be_written_is_one_sentence(name, model_folder, capsys):
+    arguments = [str(model_folder)] * 2 if name.endswith("average") else ["--model", str(model_folder), "--limit", "1"]
+    if name == "eval.ablations":
+        arguments += ["--corpus", str(SAMPLE)]
+    assert import_module(name).main([*arguments, "--out", "/dev/null/out"]) == 2
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 1
+    assert "/dev/null/out" in said[0]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_ends_so(name):
+    assert import_module(name).main.__wrapped__

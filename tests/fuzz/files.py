@@ -1,0 +1,204 @@
+"""Damaged files: documents in every format that is written, mutations of their bytes, and what must hold of a reading.
+
+A new format is one line of ``FORMATS``.
+"""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import isfinite
+from pathlib import Path
+
+from hypothesis import strategies as st
+
+from engine.data.formats import WRITERS, read_documents
+from engine.data.formats.common import MAX_GROWTH
+from engine.errors import FormatError, InputError
+from engine.text.documents import Document, Entity
+from tests.fuzz.texts import texts
+
+
+@dataclass(frozen=True)
+class Format:
+    """How documents become the bytes of a file; ``packed``: gzipped, so that damage anywhere may end the file."""
+
+    suffix: str
+    write: Callable[[Document], str]
+    head: str = ""
+    foot: str = ""
+    packed: bool = False
+    lines: bool = False
+
+
+def _line(document: Document) -> str:
+    return " ".join(document.text.split()) + "\n"
+
+
+FORMATS = {
+    name: Format(writer.suffix, writer.document, writer.head, writer.foot) for name, writer in WRITERS.items()
+} | {
+    "text lines": Format(".txt", _line, lines=True),
+    "gzipped jsonl": Format(".jsonl.gz", WRITERS["jsonl"].document, packed=True),
+}
+
+_TOKENS = [
+    b"\x00", b"\xff\xfe", b"\xef\xbb\xbf", b"\xed\xa0\x80", b"\x1b[2J", b"\xe2\x80\xae", b"\xe2\x80\xa8", b"\r", b"\n",
+    b"\n\n", b"\t", b"|t|", b"|a|", b"9" * 5000, b"-1", b"1e999", b"NaN", b"null", b"0.5", b"{", b"}", b"[" * 3000,
+    b'"', b"\\", b"\\ud800", b"-DOCSTART-", b"\tB-", b"<", b">", b"<!--", b"<![CDATA[", b"]]>", b"<?x", b"&x;", b"&#0;",
+    b"&#x110000;", b"<document>", b"</document>", b"</collection>", b"<passage>" * 500, b"<text>", b"</text>",
+    b"<offset>1000000</offset>", b' encoding="foo"', b'<!DOCTYPE c [<!ENTITY a "b">]>',
+]  # fmt: skip
+
+
+@st.composite
+def documents(draw: st.DrawFn) -> list[Document]:
+    """Two to five documents that every format can hold."""
+    several = []
+    for number in range(draw(st.integers(2, 5))):
+        title = " ".join(draw(texts(6)).split()) or "Nausea"
+        title, text = title.encode("utf-8", "replace").decode(), "Pain after aspirin. " * draw(st.integers(0, 3))
+        text = f"{title}\n{text.strip()}"
+        entities = [Entity(0, len(title), "Disease", title)] if draw(st.booleans()) else []
+        if text.endswith("aspirin."):
+            entities.append(Entity(len(text) - 8, len(text) - 1, "Chemical", "aspirin"))
+        several.append(Document(f"doc{number}", text, tuple(entities), len(title)))
+    return several
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """``content[start:end]`` becomes ``new``."""
+
+    start: int
+    end: int
+    new: bytes
+
+
+@st.composite
+def mutations(draw: st.DrawFn, content: bytes) -> list[Mutation]:
+    """One to three changes of a content that do not overlap, the last one first."""
+    changed: list[Mutation] = []
+    for _ in range(draw(st.integers(1, 3))):
+        start = draw(st.integers(0, len(content)))
+        end = start + draw(st.sampled_from([0, 0, 1, 1, 2, 10, 40]))
+        digits = bytes(draw(st.sampled_from(b"0123456789")) if 48 <= c < 58 else c for c in content[start:end])
+        new = draw(
+            st.sampled_from(_TOKENS)
+            | st.binary(max_size=4)
+            | st.just(b"")
+            | st.just(digits)
+            | st.just(content[start : start + 60] * 2)
+        )
+        if draw(st.integers(0, 19)) == 0:
+            end, new = len(content), b""  # cut short
+        mutation = Mutation(start, min(end, len(content)), new)
+        if all(mutation.end < other.start or other.end < start for other in changed):
+            changed.append(mutation)
+    return sorted(changed, key=lambda mutation: -mutation.start)
+
+
+@dataclass(frozen=True)
+class Damaged:
+    """A sound file and what became of it; ``touched``: ids of the documents that were changed."""
+
+    format: str
+    sound: bytes
+    content: bytes
+    ids: list[str]
+    touched: set[str]
+    mutations: list[Mutation]
+
+
+@st.composite
+def damaged_files(draw: st.DrawFn, name: str) -> Damaged:
+    """A file of a format, damaged."""
+    format_ = FORMATS[name]
+    several = draw(documents())
+    parts = [format_.write(document).encode("utf-8", "replace") for document in several]
+    ids = [str(number) if format_.lines else document.id for number, document in enumerate(several, 1)]
+    sound = b"".join([format_.head.encode(), *parts, format_.foot.encode()])
+    if format_.packed:
+        sound = gzip.compress(sound, mtime=0)
+    changed = draw(mutations(sound))
+    content = sound
+    for one in changed:
+        content = content[: one.start] + one.new + content[one.end :]
+    touched, begin = set(), len(format_.head.encode())
+    for number, part in enumerate(parts):
+        end = begin + len(part)
+        # In CoNLL a document ends where the next one begins.
+        reach = parts[number + 1].index(b"\n") + 1 if name == "conll" and number + 1 < len(parts) else 0
+        if any(one.start <= end + reach and one.end >= begin for one in changed):
+            touched.add(ids[number])
+        begin = end
+    renumbered = format_.lines and any(b"\n" in one.new + sound[one.start : one.end] for one in changed)
+    if renumbered or format_.packed:
+        touched = set(ids)
+    return Damaged(name, sound, content, ids, touched, changed)
+
+
+def wrong_reading(damaged: Damaged, folder: Path) -> str | None:
+    """What is wrong with what is read from a damaged file, if anything.
+
+    Every document outside the damage comes back as it was, or an error says that nothing more was read. Inside it a
+    document comes back, sound in itself, or is reported. Nothing but an `InputError` is raised; messages are one line.
+    """
+    format_ = FORMATS[damaged.format]
+    path = folder / f"a{format_.suffix}"
+    path.write_bytes(damaged.sound)
+    originals = list(read_documents(path, lines_are_texts=format_.lines))
+    if [document.id for document in originals] != damaged.ids:
+        return "a document lost from the sound file"
+    path.write_bytes(damaged.content)
+    errors: list[FormatError] = []
+    found: list[Document] = []
+    unreadable: list[InputError] = []
+    try:
+        found += read_documents(path, errors.append, lines_are_texts=format_.lines)
+    except InputError as error:
+        unreadable.append(error)
+    except Exception as error:  # noqa: BLE001  # this is what is looked for
+        return f"a traceback: {type(error).__name__}: {str(error)[:100]}"
+    for message in map(str, [*errors, *unreadable]):
+        if not message.isprintable() or len(message) > 1000:
+            return f"a message that is not one line: {message[:200]!r}"
+    lines = damaged.content.count(b"\n") + 2
+    for place in errors:
+        if place.file != str(path) or not (1 <= place.line <= lines or format_.packed):
+            return f"an error without its place: {place}"
+    return _lost(damaged, originals, found, errors, ended=bool(unreadable)) or _unsound(damaged, found)
+
+
+def _lost(
+    damaged: Damaged, originals: list[Document], found: list[Document], errors: list[FormatError], *, ended: bool
+) -> str | None:
+    by_id = {document.id: document for document in found}
+    reported = {error.document for error in errors}
+    ended = ended or any("nothing after this place was read" in error.problem for error in errors)
+    for original in originals:
+        again = by_id.get(original.id)
+        if original.id not in damaged.touched and again != original and original.id not in reported and not ended:
+            return f"a document lost: {original.id}: {again}"
+        silent = again is None and not (errors or ended) and len(found) < len(originals)
+        if silent and original.id.encode() in damaged.content:
+            return f"a document dropped without a word: {original.id}"
+    return None
+
+
+def _unsound(damaged: Damaged, found: list[Document]) -> str | None:
+    if len({document.id for document in found}) < len(found):
+        return "two documents of one id"
+    for document in found:
+        text, bound = document.text, MAX_GROWTH * len(damaged.content)
+        if not FORMATS[damaged.format].packed and len(text) > bound:
+            return f"{len(text)} characters of {len(damaged.content)} bytes"
+        if document.title_end is not None and not 0 <= document.title_end <= len(text):
+            return f"a title that ends at {document.title_end} of {len(text)} characters"
+        for entity in document.entities:
+            if not (0 <= entity.start < entity.end <= len(text) and text[entity.start : entity.end] == entity.text):
+                return f"a wrong offset: {entity}"
+            if not isfinite(entity.score):
+                return f"a score that is not finite: {entity}"
+    return None

@@ -1,0 +1,73 @@
+"""Texts that hurt: Hypothesis strategies, and what must hold of a result whatever the text."""
+
+from __future__ import annotations
+
+import random
+from math import isfinite
+
+import numpy as np
+from hypothesis import strategies as st
+
+from engine.tagger import Engine, Result
+from engine.text.words import split_words
+
+_WORDS = [
+    "famotidine", "delirium", "patients", "nausea", "and", "of", "the", "hypotension", "aspirin-induced", "20mg/kg",
+    "α-tocopherol", "(n=12)", "p<0.05", "COVID-19", "naïve", "β₂", "IL-6", "N,N-dimethyl", "1,25-(OH)2D3", "Sjögren's",
+    "café", "ﬁbrosis", "Ω-3", "µg", "10⁻⁵", "½", "℃", "ẞ", "İstanbul",
+]  # fmt: skip
+_ODD = [
+    "\x00", "\x07", "\x1b[31m", "\r", "\r\n", "\t", "\x0b", "\x0c", "\x1c", "\x85", "\xa0", "\xad", "\u200b", "\u200d",
+    "\u202e", "\u2028", "\u2029", "\u3000", "\ufeff", "\ufffd", "\uffff", "\ud800", "\udfff", "e\u0301", "\u0301" * 30,
+    "👩‍👩‍👧", "🇫🇮", "\U0010ffff", "漢字", "かな", "한국어", "ไทย", "العربية", "עברית", "नमस्ते", "ſ", "ŉ", "ǆ",
+    "_" * 120, "x" * 99, "x" * 100, "x" * 101, "A" * 350, "1" * 400, "漢" * 130, "." * 200, "<script>", "&amp;", "|t|",
+    "[CLS]", "[SEP] [MASK]", "[UNK]", "##ing", "O", "B-Disease", "-DOCSTART-", "{}", "%s%n", "\\u0000", "../..",
+]  # fmt: skip
+_PIECE = (
+    st.sampled_from(_WORDS)
+    | st.sampled_from(_ODD)
+    | st.text(st.characters(), max_size=8)
+    | st.text("aeé-. \n", max_size=12)
+)
+
+
+@st.composite
+def texts(draw: st.DrawFn, most: int = 60) -> str:
+    """A text of up to so many pieces: words, odd characters and any others, joined by one of some blanks."""
+    blank = draw(st.sampled_from([" ", " ", "", "\n", "\u2009"]))
+    return blank.join(draw(st.lists(_PIECE, max_size=most)))
+
+
+def long_text(seed: int, shortest: int, longest: int) -> str:
+    """A text of 20,000 characters, say, of the same pieces; by its seed, since Hypothesis makes no long ones."""
+    chosen = random.Random(seed)
+    length = chosen.randint(shortest, longest)
+    pieces, blank, odd = [], chosen.choice([" ", " ", "\n", ""]), chosen.choice([0.0, 0.02, 0.3])
+    size = 0
+    while size < length:
+        pieces.append(chosen.choice(_ODD if chosen.random() < odd else _WORDS))
+        size += len(pieces[-1]) + len(blank)
+    return blank.join(pieces)[:length]
+
+
+def wrong_result(text: str, result: Result, engine: Engine) -> str | None:
+    """What is wrong with a result, if anything: words, labels, offsets, types, scores."""
+    if result.words != split_words(text):
+        return "words that are not the text's"
+    if result.probabilities.shape != (len(result.words), len(engine.labels)):
+        return "words without a label"
+    if not np.isfinite(result.probabilities).all():
+        return "probabilities that are not finite"
+    if len(result.words) and abs(result.probabilities.sum(axis=1) - 1).max() > 1e-3:
+        return "probabilities that do not sum to 1"
+    starts, ends = {start for start, _ in result.words}, {end for _, end in result.words}
+    previous = 0
+    for entity in result.entities:
+        if text[entity.start : entity.end] != entity.text or entity.start not in starts or entity.end not in ends:
+            return f"a wrong offset: {entity}"
+        if not previous <= entity.start < entity.end or entity.type not in engine.labels.types:
+            return f"an entity in the wrong place or of no type: {entity}"
+        if not (isfinite(entity.score) and 0 < entity.score <= 1.0001):
+            return f"a wrong score: {entity}"
+        previous = entity.end
+    return None
