@@ -16,7 +16,12 @@ class InputError(ValueError):
 
 
 class FormatError(InputError):
-    """A corpus file is broken in one place; the message reads ``FILE:LINE: document ID: expected X, got Y``."""
+    """A corpus file is broken in one place; the message reads ``FILE:LINE: document ID: expected X, got Y``.
+
+    ``ends_file``: nothing can be read after this place.
+    """
+
+    ends_file = False
 
     def __init__(self, file: str, line: int, document: str | None, problem: str) -> None:
         where = f"{file}:{line}: " + (f"document {one_line(document, 80)}: " if document else "")

@@ -33,10 +33,12 @@ class Entity:
 class Document:
     """A text with gold or predicted entities.
 
-    ``title_end`` is the length of the title where the text has one (title, one character, abstract).
+    ``title_end`` is the length of the title where the text has one (title, one character, abstract); ``version`` is
+    that of a PubMed record.
     """
 
     id: str
     text: str
     entities: tuple[Entity, ...] = ()
     title_end: int | None = None
+    version: int | None = None

@@ -31,7 +31,7 @@ def write_predictions(
         folder: made if need be.
         strategy: its name, e.g. ``random@entropy``; the file is called like it.
         documents: with the predicted entities in place of gold.
-        format_: ``pubtator``, ``bioc``, ``conll`` or ``jsonl``.
+        format_: a key of `engine.data.formats.WRITERS`.
 
     Returns:
         The file.
@@ -40,8 +40,5 @@ def write_predictions(
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
     with partial.open("w", encoding="utf-8", errors="replace", newline="") as file:
-        file.write(writer.head)
-        for document in documents:
-            file.write(writer.document(document))
-        file.write(writer.foot)
+        file.writelines(writer.pieces(documents))
     return partial.replace(path)

@@ -2,9 +2,12 @@
 
 | format | suffix | recognised from the content by |
 | --- | --- | --- |
+| BioC JSON | ``.json`` | ``{`` or ``[`` as the first character and ``"documents": [`` or PubTator 3's key soon after |
 | BioC XML | ``.xml`` | ``<`` as the first character and ``<collection`` soon after |
 | CoNLL, IOB2 tags | ``.conll``, ``.iob``, ``.iob2`` | ``-DOCSTART-`` or ``token<TAB>tag`` in most of the first lines |
 | JSON lines | ``.jsonl`` | ``{`` as the first character |
+| Parquet | ``.parquet`` | ``PAR1`` as the first characters |
+| PubMed XML | – | ``<`` as the first character and ``<PubmedArticleSet`` soon after |
 | PubTator | ``.pubtator`` | ``ID|t|``, ``ID|a|`` or an annotation in most of the first lines |
 | plain text | – | anything else: one document, or one a line |
 
@@ -17,37 +20,64 @@ import codecs
 import gzip
 import re
 import sys
-import zlib
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
+from io import SEEK_END
 from itertools import chain, islice
 from math import inf
-from pathlib import Path
-from typing import Protocol
+from pathlib import Path, PurePath
+from typing import IO, cast
 
 from engine.data.formats.bioc import BIOC_FOOT, BIOC_HEAD, read_bioc, write_bioc
-from engine.data.formats.common import Ids, Item, OnError, Reader, attempt, decoded, encoding_problem, fail, reader
+from engine.data.formats.bioc_json import (
+    BIOC_JSON_BETWEEN,
+    BIOC_JSON_FOOT,
+    BIOC_JSON_HEAD,
+    read_bioc_json,
+    write_bioc_json,
+)
+from engine.data.formats.common import (
+    Ids,
+    Item,
+    OnError,
+    Reader,
+    attempt,
+    decoded,
+    encoding_problem,
+    fail,
+    readable,
+    reader,
+)
 from engine.data.formats.conll import read_conll, write_conll
 from engine.data.formats.datasets import read_dataset
 from engine.data.formats.jsonl import read_jsonl, write_jsonl
+from engine.data.formats.parquet import COLUMNS, read_parquet
+from engine.data.formats.pubmed import OnDeleted, ignore, read_pubmed
 from engine.data.formats.pubtator import read_pubtator, write_pubtator
-from engine.errors import FormatError, InputError, first_line
+from engine.errors import FormatError, InputError
 from engine.text.documents import Document
 
 __all__ = [
+    "SUFFIXES",
     "WRITERS",
     "Ids",
+    "OnDeleted",
     "OnError",
     "Writer",
     "read_bioc",
+    "read_bioc_json",
     "read_conll",
     "read_dataset",
     "read_documents",
     "read_jsonl",
+    "read_parquet",
+    "read_pubmed",
     "read_pubtator",
+    "read_stream",
     "write_bioc",
+    "write_bioc_json",
     "write_conll",
     "write_jsonl",
     "write_pubtator",
@@ -56,29 +86,45 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Writer:
-    """How documents of a format are written: ``head``, each document, ``foot``; ``suffix`` of the file's name."""
+    """How documents of a format are written: ``head``, each document, ``foot``; ``suffix`` of the file's name.
+
+    ``between``: what stands between two documents.
+    """
 
     suffix: str
     document: Callable[[Document], str]
     head: str = ""
     foot: str = ""
+    between: str = ""
+
+    def pieces(self, documents: Iterable[Document]) -> Iterator[str]:
+        """A whole file of documents, piece by piece."""
+        yield self.head
+        for number, document in enumerate(documents):
+            yield (self.between if number else "") + self.document(document)
+        yield self.foot
 
 
 WRITERS = {
     "pubtator": Writer(".pubtator", write_pubtator),
     "bioc": Writer(".xml", write_bioc, BIOC_HEAD, BIOC_FOOT),
+    "bioc-json": Writer(".json", write_bioc_json, BIOC_JSON_HEAD, BIOC_JSON_FOOT, BIOC_JSON_BETWEEN),
     "conll": Writer(".conll", write_conll),
     "jsonl": Writer(".jsonl", write_jsonl),
 }
 
-_SUFFIXES = {
+SUFFIXES = {
     ".xml": "bioc",
     ".conll": "conll",
     ".iob": "conll",
     ".iob2": "conll",
+    ".json": "bioc-json",
     ".jsonl": "jsonl",
+    ".parquet": "parquet",
     ".pubtator": "pubtator",
 }
+_PUBMED = b"<PubmedArticleSet"
+_BIOC_JSON = re.compile(rb'"(documents|PubTator3)"\s*:\s*\[')
 _PUBTATOR_LINE = re.compile(rb"^(\S+\|[ta]\||\S[^\t]*\t\d+\t\d+\t)")
 _CONLL_LINE = re.compile(rb"^(-DOCSTART-|[^\s][^\t]*(\t[^\t]*)*\t(O|[BI]-\S+)\s*$)")
 _PEEK = 20  # lines from which a format is recognised, even if the first ones are broken
@@ -101,63 +147,101 @@ def read_documents(
         InputError: if the file cannot be read.
         FormatError: for a broken document, with the default ``on_error``.
     """
-    name = Path("stdin" if path == "-" else path)
-    pieces = _pieces(path)
+    with _opened(path) as file:
+        yield from read_stream(
+            file, "stdin" if path == "-" else str(path), on_error, lines_are_texts=lines_are_texts, ids=ids
+        )
+
+
+def read_stream(
+    file: IO[bytes],
+    name: str,
+    on_error: OnError = fail,
+    *,
+    lines_are_texts: bool = False,
+    ids: Ids | None = None,
+    columns: tuple[str, str] = COLUMNS,
+    on_deleted: OnDeleted = ignore,
+) -> Iterator[Document]:
+    """Documents of an open file; see `read_documents`.
+
+    Args:
+        file: open for bytes, which the caller closes; Parquet must be seekable.
+        name: path or URL; its suffix counts.
+        on_error: see `read_documents`.
+        lines_are_texts: see `read_documents`.
+        ids: see `read_documents`.
+        columns: of Parquet: those of the ids and of the texts.
+        on_deleted: of PubMed: called with the PMID and version of each citation that the file deletes.
+    """
+    path = PurePath(name)
+    zipped = path.suffix.lower() == ".gz"
+    suffix = path.with_suffix("").suffix if zipped else path.suffix
+    content = cast(IO[bytes], gzip.GzipFile(fileobj=file)) if zipped else file
+    pieces = _pieces(content, name, _most_bytes(file) if zipped else inf)
     head = list(islice(pieces, _PEEK))
-    suffix = name.with_suffix("").suffix if _zipped(name) else name.suffix
-    kind = _SUFFIXES.get(suffix.lower()) or _recognise(head)
+    kind = _kind(suffix.lower(), head)
     if kind == "plain" and lines_are_texts:
         kind = "lines"
     pieces = chain(head, pieces)
-    yield from _READERS[kind](pieces if kind in _IN_PIECES else _lines(pieces), str(name), on_error, ids)
+    if kind == "parquet":
+        yield from read_parquet(content, name, on_error, ids, columns)
+    elif kind == "pubmed":
+        yield from read_pubmed(pieces, name, on_error, ids, on_deleted)
+    else:
+        yield from _READERS[kind](pieces if kind in _IN_PIECES else _lines(pieces), name, on_error, ids)
 
 
-def _pieces(path: str | Path) -> Iterator[bytes]:
+def _pieces(file: IO[bytes], name: str, most: float) -> Iterator[bytes]:
     """A file line by line; lines that are long in several pieces."""
-    try:
-        most, size = _most_bytes(path), 0
-        with _opened(path) as file:
-            for piece in iter(lambda: file.readline(_PIECE), b""):
-                size += len(piece)
-                if size > most:
-                    raise InputError(f"expected at most {most:,} bytes in {path}, got more; unpack the file first")
-                yield piece
-    except InputError:
-        raise
-    except (OSError, EOFError, ValueError, zlib.error) as error:  # ValueError: a path that no file can have
-        problem = getattr(error, "strerror", None) or first_line(error)
-        raise InputError(f"expected a readable file, got {path}: {problem}; check the path") from error
+    size = 0
+    with readable(name):
+        for piece in iter(lambda: file.readline(_PIECE), b""):
+            size += len(piece)
+            if size > most:
+                raise InputError(f"expected at most {most:,} bytes in {name}, got more; unpack the file first")
+            yield piece
 
 
-def _most_bytes(path: str | Path) -> float:
-    """The bytes that a file may hold: a small gzipped one must not fill the memory."""
-    if path != "-" and _zipped(Path(path)) and Path(path).is_file():
-        return _UNPACKED + _UNPACKED_RATIO * Path(path).stat().st_size
-    return inf
+def _most_bytes(file: IO[bytes]) -> float:
+    """The bytes that a gzipped file may hold: a small one must not fill the memory."""
+    if not file.seekable():
+        return inf
+    size = file.seek(0, SEEK_END)
+    file.seek(0)
+    return _UNPACKED + _UNPACKED_RATIO * size
 
 
-class _Lines(Protocol):
-    def readline(self, size: int, /) -> bytes: ...
-
-
-def _opened(path: str | Path) -> AbstractContextManager[_Lines]:
-    if path == "-":
-        if sys.stdin is None:
+@contextmanager
+def _opened(path: str | Path) -> Iterator[IO[bytes]]:
+    with readable(path):
+        if path != "-":
+            file: IO[bytes] = Path(path).open("rb")  # noqa: SIM115  # closed below
+        elif sys.stdin is None:
             raise OSError("standard input is closed")
-        return nullcontext(sys.stdin.buffer)
-    path = Path(path)
-    return gzip.open(path) if _zipped(path) else path.open("rb")
+        else:
+            file = sys.stdin.buffer
+    with nullcontext(file) if path == "-" else file:
+        yield file
 
 
-def _zipped(path: Path) -> bool:
-    return path.suffix.lower() == ".gz"
+def _kind(suffix: str, head: list[bytes]) -> str:
+    """The format, by the suffix or else by the content; both PubMed's and BioC's files are called ``.xml``."""
+    kind = SUFFIXES.get(suffix) or _recognise(head)
+    return "pubmed" if kind == "bioc" and _PUBMED in b"".join(head) else kind
 
 
 def _recognise(head: list[bytes]) -> str:
     lines = b"".join(head).removeprefix(codecs.BOM_UTF8).split(b"\n")
     start = b"".join(lines).lstrip()
+    if start.startswith(b"PAR1"):
+        return "parquet"
+    if start.startswith(b"<") and _PUBMED in start:
+        return "pubmed"
     if start.startswith(b"<") and b"<collection" in start:
         return "bioc"
+    if start.startswith((b"{", b"[")) and _BIOC_JSON.search(start):
+        return "bioc-json"
     filled = [line for line in lines if line.strip()]
 
     def mostly(pattern: re.Pattern[bytes]) -> bool:
@@ -210,10 +294,11 @@ def _line(raw: bytes, file: str, number: int, ids: Ids) -> Document:
 
 _READERS: dict[str, Reader] = {
     "bioc": read_bioc,
+    "bioc-json": read_bioc_json,
     "conll": read_conll,
     "jsonl": read_jsonl,
     "lines": _read_lines,
     "plain": _read_plain,
     "pubtator": read_pubtator,
 }
-_IN_PIECES = ("bioc", "plain")  # the others take whole lines
+_IN_PIECES = ("bioc", "bioc-json", "plain")  # the others take whole lines

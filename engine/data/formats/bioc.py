@@ -165,8 +165,7 @@ def read_bioc(chunks: Iterable[bytes], file: str, ids: Ids) -> Iterator[Item]:
             yield attempt(partial(document_of, node, file), ids, file, node.line)
         if problem:
             rest = f"{problem.problem}; nothing after this place was read"
-            yield FormatError(file, problem.line, problem.document, rest)
-            return
+            raise FormatError(file, problem.line, problem.document, rest)
 
 
 def _parse(builder: _Builder, chunk: bytes, last: bool) -> None:
@@ -257,26 +256,31 @@ def write_bioc(document: Document) -> str:
 
     Characters that XML cannot hold (most control characters) become U+FFFD, one for one, so that offsets stay valid.
     """
-    text, title_end = document.text, document.title_end
-    passages = [("", 0, text)]
-    if title_end is not None:
-        # A line break after the title is the gap that readers put there; any other blank belongs to the abstract.
-        begin = title_end + (text[title_end : title_end + 1] == "\n")
-        passages = [("title", 0, text[:title_end])]
-        if title_end < len(text):
-            passages.append(("abstract", begin, text[begin:]))
     lines = ["<document>", f"<id>{_escaped(document.id)}</id>"]
-    for number, (type_, offset, part) in enumerate(passages):
-        last = number == len(passages) - 1
+    for type_, offset, text, entities in passages(document):
         lines.append("<passage>")
         if type_:
             lines.append(_infon("type", type_))
-        lines += [f"<offset>{offset}</offset>", f"<text>{_escaped(part)}</text>"]
-        for index, entity in enumerate(document.entities):
-            if offset <= entity.start and (last or entity.start < passages[number + 1][1]):
-                lines.append(_annotation(index, entity))
+        lines += [f"<offset>{offset}</offset>", f"<text>{_escaped(text)}</text>"]
+        lines += [_annotation(index, entity) for index, entity in entities]
         lines.append("</passage>")
     return "\n".join([*lines, "</document>"]) + "\n"
+
+
+def passages(document: Document) -> Iterator[tuple[str, int, str, list[tuple[int, Entity]]]]:
+    """Type, offset, text and numbered entities of the document's title and abstract, or of the one untyped passage."""
+    text, title_end = document.text, document.title_end
+    parts = [("", 0, text)]
+    if title_end is not None:
+        # A line break after the title is the gap that readers put there; any other blank belongs to the abstract.
+        begin = title_end + (text[title_end : title_end + 1] == "\n")
+        parts = [("title", 0, text[:title_end])]
+        if title_end < len(text):
+            parts.append(("abstract", begin, text[begin:]))
+    ends = [*(offset for _, offset, _ in parts[1:]), len(text) + 1]
+    numbered = list(enumerate(document.entities))
+    for (type_, offset, part), end in zip(parts, ends, strict=True):
+        yield type_, offset, part, [(index, one) for index, one in numbered if offset <= one.start < end]
 
 
 def _annotation(index: int, entity: Entity) -> str:

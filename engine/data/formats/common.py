@@ -7,11 +7,13 @@ that hands the errors to ``on_error``.
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from itertools import count
 from math import isfinite
+from pathlib import Path
 from typing import Protocol
 
 from engine.errors import FormatError, InputError, first_line, quoted
@@ -54,6 +56,18 @@ class Ids:
 
 
 @contextmanager
+def readable(name: str | Path) -> Iterator[None]:
+    """Whatever reading the file raises inside becomes an `InputError` that names it."""
+    try:
+        yield
+    except InputError:
+        raise
+    except (OSError, EOFError, ValueError, zlib.error) as error:  # ValueError: a path that no file can have
+        problem = getattr(error, "strerror", None) or first_line(error)
+        raise InputError(f"expected a readable file, got {name}: {problem}; check the path") from error
+
+
+@contextmanager
 def located(file: str, line: int, document: str | None = None) -> Iterator[None]:
     """Whatever is raised inside and is no `InputError` becomes a `FormatError` at this place."""
     try:
@@ -73,7 +87,8 @@ def attempt(make: Callable[[], Document], ids: Ids, file: str, line: int) -> Ite
     try:
         with located(file, line):
             document = make()
-        ids.claim(document.id, file, line)
+        version = "" if document.version is None else f" version {document.version}"
+        ids.claim(document.id + version, file, line)
     except FormatError as error:
         return error
     return document
@@ -122,11 +137,14 @@ def reader(read: Callable[[Iterable[bytes], str, Ids], Iterator[Item]]) -> Reade
             try:
                 yield from read(counted(), file, ids or Ids())
             except FormatError as error:
+                error.ends_file = True
                 yield error
             except InputError:
                 raise
             except Exception as error:  # noqa: BLE001  # whatever it is, the other files are read
-                yield FormatError(file, lines + 1, None, _unreadable(error))
+                problem = FormatError(file, lines + 1, None, _unreadable(error))
+                problem.ends_file = True
+                yield problem
 
         yield from accepted(items(), on_error)
 

@@ -63,7 +63,9 @@ def _document(raw: bytes, file: str, number: int, ids: Ids) -> Document:
         if wrong := too_much(length, len(raw)):
             raise broken(wrong)
         entities.append(one)
-    return Document(identifier, text, tuple(sorted(entities)), _title_end(record, text, broken))
+    return Document(
+        identifier, text, tuple(sorted(entities)), _title_end(record, text, broken), _version(record, broken)
+    )
 
 
 def _title_end(record: dict[str, object], text: str, broken: Callable[[str], FormatError]) -> int | None:
@@ -72,6 +74,14 @@ def _title_end(record: dict[str, object], text: str, broken: Callable[[str], For
     if value is not None and (end is None or end > len(text) or text[end : end + 1].strip()):
         raise broken(f"expected a blank after the title, got title_end {quoted(str(value))}; fix it")
     return end
+
+
+def _version(record: dict[str, object], broken: Callable[[str], FormatError]) -> int | None:
+    value = record.get("version")
+    version = whole_number(value)
+    if value is not None and version is None:
+        raise broken(f"expected a whole number as version, got {quoted(str(value))}; fix it")
+    return version
 
 
 def _entity(record: object, text: str, broken: Callable[[str], FormatError]) -> Entity:
@@ -104,9 +114,11 @@ def _string(record: dict[str, object], key: str, broken: Callable[[str], FormatE
 def write_jsonl(document: Document) -> str:
     """The document as one JSON line.
 
-    Keys: id, text, title_end, entities with start, end, type, text, score; concept and parts where known.
+    Keys: id, text, title_end, entities with start, end, type, text, score; version, concept and parts where known.
     """
     record = asdict(document)
+    if document.version is None:
+        del record["version"]
     for entity in record["entities"]:
         for key in ("concept", "parts"):
             if not entity[key]:

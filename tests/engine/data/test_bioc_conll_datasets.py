@@ -199,7 +199,7 @@ def test_every_format_is_recognised_by_content_and_suffix_and_streams(format_, t
     )
     long = Document("long", "Long.\n" + "word " * 30_000, (), 5)
     for name in ("notes.txt", f"notes{writer.suffix}"):
-        (tmp_path / name).write_text(writer.head + writer.document(document) + writer.document(long) + writer.foot)
+        (tmp_path / name).write_text("".join(writer.pieces([document, long])))
         assert list(read_documents(tmp_path / name)) == [document, long]
     with (tmp_path / "notes.txt").open("a") as file:
         file.write("<broken")

@@ -1,0 +1,139 @@
+"""The same units on a Ray cluster, or on a Ray that is started on this machine, through Ray Data."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Any
+
+from engine import InputError
+from engine.bulk.folder import Outcome
+from engine.bulk.inputs import Unit
+from engine.bulk.worker import Job, OnProgress, OutputError, Worker
+from engine.errors import first_line
+
+ANSWER_S = 30  # a cluster that has not told its status by then does not answer
+RETRIES = 3  # of a unit whose worker died
+
+
+class RayWorker:
+    """A worker as an actor: rows with a unit in, rows with its outcome or what went wrong out."""
+
+    def __init__(self, job: Job, fingerprint: dict[str, Any]) -> None:
+        self.problem = ""
+        try:
+            self.worker = Worker(job)
+            self.worker.folder.check(fingerprint)  # the folder is the driver's
+            self.worker.folder.check(self.worker.fingerprint())  # and this machine computes the same
+        except InputError as error:
+            self.problem = str(error)
+
+    def __call__(self, row: dict[str, Any]) -> dict[str, str]:
+        unit = Unit(**json.loads(row["unit"]))
+        answer = {"unit": unit.name, "outcome": "", "problem": self.problem, "fatal": "yes" if self.problem else ""}
+        if not self.problem:
+            try:
+                answer["outcome"] = json.dumps(asdict(self.worker.tag(unit, lambda documents, size: None)))
+            except InputError as error:
+                answer |= {"problem": str(error), "fatal": "yes" if isinstance(error, OutputError) else ""}
+        return answer
+
+
+@contextmanager
+def ray_pool(address: str | None, workers: int | None, threads: int) -> Iterator[int]:
+    """A connection to Ray.
+
+    Args:
+        address: of a cluster, ``auto`` for the one that this machine belongs to; ``None`` starts one here.
+        workers: as many at most; ``None``: as many as the cluster has room for.
+        threads: of each.
+
+    Yields:
+        The greatest number of workers.
+
+    Raises:
+        InputError: no Ray, or no answer.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    try:
+        import ray
+    except ImportError as error:
+        raise InputError("expected Ray, got none; pip install -r requirements-bulk.txt") from error
+    if address not in (None, "auto"):
+        _check_answer(str(address))
+    here: dict[str, Any] = {"num_cpus": (workers or 1) * threads, "include_dashboard": False} if address is None else {}
+    try:
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **here)
+    except Exception as error:  # Ray raises many kinds, and plain ones
+        where = "on this machine" if address is None else f"at {address}"
+        raise InputError(f"expected Ray {where}, got {first_line(error)}; check the address, or start it") from error
+    try:
+        yield workers or max(1, int(ray.cluster_resources().get("CPU", 1)) // threads)
+    finally:
+        ray.shutdown()
+
+
+def _check_answer(address: str) -> None:
+    """Ray itself tries for minutes, and then may end this process."""
+    command = [sys.executable, "-m", "ray.scripts.scripts", "status", "--address", address]
+    try:
+        answers = subprocess.run(command, capture_output=True, timeout=ANSWER_S, check=False).returncode == 0
+    except subprocess.TimeoutExpired:
+        answers = False
+    if not answers:
+        raise InputError(f"expected a Ray cluster at {address}, got no answer; check the address, or start it")
+
+
+def tag_on_ray(
+    job: Job, fingerprint: dict[str, Any], units: Sequence[Unit], most: int, at_once: bool, on_progress: OnProgress
+) -> Iterator[Outcome | InputError]:
+    """Outcomes as they come, or what went wrong with a unit.
+
+    Args:
+        job: with a number of threads, which is what a worker takes of Ray's processors.
+        fingerprint: of the driver; workers must have the same.
+        units: what to tag.
+        most: workers at most.
+        at_once: start all of them, instead of one and then more as there is room.
+        on_progress: called for each finished unit.
+
+    Raises:
+        OutputError: no unit could be tagged any more.
+        InputError: workers keep dying.
+    """
+    import ray
+    from ray.data import ActorPoolStrategy, DataContext
+
+    context = DataContext.get_current()
+    context.enable_progress_bars = context.print_on_execution_start = False
+    context.max_errored_blocks = -1  # the other units go on; what has no outcome in the end is reported
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)
+    largest_first = sorted(units, key=lambda unit: -unit.size)
+    answers = ray.data.from_items(
+        [{"unit": json.dumps(asdict(unit))} for unit in largest_first], override_num_blocks=len(units)
+    ).map(
+        RayWorker,  # type: ignore[arg-type]  # a class is made once an actor
+        fn_constructor_args=[job, fingerprint],
+        compute=ActorPoolStrategy(min_size=most if at_once else 1, max_size=most),
+        num_cpus=job.threads,
+        num_gpus=1 if job.options.device.startswith("cuda") else None,
+        ray_remote_args_fn=lambda: {"max_restarts": -1, "max_task_retries": RETRIES},
+    )
+    waiting = {unit.name: unit for unit in units}
+    for answer in answers.iter_rows():
+        unit = waiting.pop(answer["unit"])
+        if answer["fatal"]:
+            raise OutputError(answer["problem"])
+        outcome = Outcome(**json.loads(answer["outcome"])) if answer["outcome"] else None
+        on_progress(outcome.documents if outcome else 0, unit.size)
+        yield outcome or InputError(answer["problem"])
+    for unit in waiting.values():
+        yield InputError(
+            f"expected a worker to live until {unit.url} is tagged, got {RETRIES + 1} that died; give each more memory"
+        )

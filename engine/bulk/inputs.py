@@ -1,0 +1,97 @@
+"""Which files there are to tag, here or wherever fsspec reaches."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import fsspec
+from fsspec.core import has_magic
+
+from engine import InputError
+from engine.data.formats import SUFFIXES
+from engine.errors import first_line
+
+
+@dataclass(frozen=True)
+class Unit:
+    """An input file.
+
+    ``name``: its path below the folder that was given, without suffixes; what belongs to it is called so.
+    ``url``: where it is; ``size``: in bytes.
+    """
+
+    name: str
+    url: str
+    size: int
+
+
+def find_units(inputs: Sequence[str], out: Path | None) -> list[Unit]:
+    """The files of inputs, each once, by name.
+
+    Of folders and globs only files with a suffix of a known format are taken, zipped or not.
+
+    Args:
+        inputs: files, folders and globs; paths or URLs such as ``s3://…``.
+        out: where results go, which must not be read; ``None``: nowhere.
+
+    Raises:
+        InputError: nothing there, nothing to read, or two files of one name.
+    """
+    found: dict[str, Unit] = {}
+    for given in inputs:
+        units = list(_units(given, out))
+        if not units:
+            raise InputError(f"expected files of {', '.join(sorted(_TAKEN))} in {given}, got none; check the path")
+        for unit in units:
+            other = found.setdefault(unit.name, unit)
+            if other.url != unit.url:
+                raise InputError(
+                    f"expected files of different names, got {other.url} and {unit.url}; give the folder above both"
+                )
+    return [found[name] for name in sorted(found)]
+
+
+_TAKEN = {*SUFFIXES, ".txt"}
+
+
+def _units(given: str, out: Path | None) -> Iterator[Unit]:
+    try:
+        files, path = fsspec.core.url_to_fs(given)
+        if files.isfile(path):
+            yield _unit(files, files.info(path), PurePosixPath(path).name)
+        elif files.isdir(path):
+            if isinstance(files, fsspec.get_filesystem_class("file")) and out and out.resolve().is_relative_to(path):
+                raise InputError(f"expected --out outside the inputs, got {out} inside {given}; choose another folder")
+            for file, info in files.find(path, detail=True).items():
+                if _is_taken(file):
+                    yield _unit(files, info, os.path.relpath(file, path))
+        elif has_magic(path):
+            for file, info in files.glob(path, detail=True).items():
+                if info["type"] == "file" and _is_taken(file):
+                    yield _unit(files, info, PurePosixPath(file).name)
+    except (OSError, ImportError, ValueError) as error:  # ImportError: the library for this kind of URL is missing
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"expected files at {given}, got {first_line(error)}; check the path") from error
+
+
+def _is_taken(file: str) -> bool:
+    return not PurePosixPath(file).name.startswith(".") and _split(file)[1] in _TAKEN
+
+
+def _split(file: str) -> tuple[str, str]:
+    """A name without suffixes, and the suffix that tells the format."""
+    path = PurePosixPath(file)
+    if path.suffix.lower() == ".gz":
+        path = path.with_suffix("")
+    return str(path.with_suffix("")), path.suffix.lower()
+
+
+def _unit(files: Any, info: dict[str, Any], name: str) -> Unit:
+    path = info["name"]
+    local = isinstance(files, fsspec.get_filesystem_class("file"))
+    return Unit(_split(name)[0], path if local else files.unstrip_protocol(path), int(info["size"] or 0))

@@ -1,0 +1,124 @@
+"""What a corpus would take, from a measured sample: core-hours and money, dense and pruned, in each dtype."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import torch
+from tqdm import tqdm
+
+from engine import Document, Engine, InputError, Strategy
+from engine.bulk.inputs import Unit
+from engine.bulk.results import write_result
+from engine.bulk.worker import Reading
+from engine.options import DTYPES, EngineOptions, tag_documents
+
+PASSES = 3
+MOST_FILES = 20  # that the sample is spread over
+
+Variant = tuple[str, str, Engine, Strategy]  # strategy, dtype
+
+
+def plan(
+    units: Sequence[Unit], options: EngineOptions, columns: tuple[str, str], documents: int, price: float, sample: int
+) -> Iterator[str]:
+    """A table in Markdown, line by line: ``dense`` and the chosen strategy, in each dtype that runs here.
+
+    Measured: reading, tagging on one thread and writing, of a sample. Computed: everything else, by proportion.
+
+    Args:
+        units: whose first documents are the sample; it is spread evenly over at most `MOST_FILES` of them.
+        options: the strategy; its dtype does not count.
+        columns: of Parquet inputs.
+        documents: for how many to plan.
+        price: of a core for an hour, in any currency.
+        sample: documents to measure.
+
+    Raises:
+        InputError: no document to measure.
+    """
+    torch.set_num_threads(1)
+    files = units[:: -(-len(units) // MOST_FILES)]
+    begin = time.perf_counter()
+    read = _sample(files, columns, sample)
+    read_s = time.perf_counter() - begin
+    if not read:
+        raise InputError("expected documents to measure, got none in the inputs; choose others")
+    variants, refused = _variants(options)
+    seconds = _measure(variants, read, options.batch_size)
+    _, _, engine, strategy = variants[-1]
+    tagged = list(tag_documents(engine, strategy, read, options.batch_size))
+    with TemporaryDirectory() as folder:
+        begin = time.perf_counter()
+        write_result(Path(folder, "sample"), "jsonl", tagged)
+        write_s = time.perf_counter() - begin
+    around = (read_s + write_s) / len(read)
+
+    words = sum(len(document.text.split()) for document in read) / len(read)
+    untitled = sum(document.title_end == len(document.text) for document in read)
+    yield f"Measured: {len(read)} documents of {len(files)} files, {words:.0f} words on average, {untitled} of them a "
+    yield f"title alone; one thread, {options.batch_size} documents at a time, {PASSES} passes; reading and writing "
+    yield f"{around * 1e3:.2f} ms a document. Computed: {documents:,} documents like these, {price} a core-hour."
+    yield ""
+    yield "| strategy | dtype | documents/s of a core (slowest – fastest pass) | core-hours | cost | speed-up |"
+    yield "| --- | --- | --- | --- | --- | --- |"
+    first = None
+    for (name, dtype, *_), passes in zip(variants, seconds, strict=True):
+        low, middle, high = (len(read) / (of(passes) + around * len(read)) for of in (max, statistics.median, min))
+        hours = documents / middle / 3600
+        first = first or hours
+        yield (
+            f"| `{name}` | {dtype} | {middle:.1f} ({low:.1f} – {high:.1f}) | {hours:,.0f} | {hours * price:,.2f} "
+            f"| {first / hours:.2f}× |"
+        )
+    for problem in refused:
+        yield f"\nNot here: {problem}"
+
+
+def _sample(files: Sequence[Unit], columns: tuple[str, str], size: int) -> list[Document]:
+    """The first documents of each file, ``size`` in all."""
+    each = -(-size // len(files))
+    found: list[Document] = []
+    for unit in files:
+        found += islice(Reading(unit, columns, lambda documents, size: None).documents(), each)
+    return found[:size]
+
+
+def _variants(options: EngineOptions) -> tuple[list[Variant], list[str]]:
+    """Dense in each dtype, then the chosen strategy in each; and why a dtype is missing."""
+    dense, chosen, refused = [], [], []
+    for dtype in DTYPES:
+        if dtype == "auto":
+            continue
+        try:
+            engine, strategy = replace(options, dtype=dtype).load()
+        except InputError as error:
+            refused.append(str(error))
+            continue
+        dense.append(("dense", dtype, engine, engine.strategy("dense")))
+        if strategy.name != "dense":
+            chosen.append((strategy.name, dtype, engine, strategy))
+    if not dense:
+        raise InputError(refused[0])
+    return dense + chosen, refused
+
+
+def _measure(variants: Sequence[Variant], read: Sequence[Document], batch_size: int) -> list[list[float]]:
+    """Seconds of each variant for each pass after a discarded one; the variants take turns, batch by batch."""
+    batches = [[document.text for document in read[at : at + batch_size]] for at in range(0, len(read), batch_size)]
+    seconds = [[0.0] * (PASSES + 1) for _ in variants]
+    for turn in tqdm(range((PASSES + 1) * len(batches)), desc="measuring", unit=" batches"):
+        number, batch = divmod(turn, len(batches))
+        for offset in range(len(variants)):
+            index = (turn + offset) % len(variants)
+            _, _, engine, strategy = variants[index]
+            begin = time.perf_counter()
+            engine.tag_batch(batches[batch], strategy, batch_size=batch_size)
+            seconds[index][number] += time.perf_counter() - begin
+    return [passes[1:] for passes in seconds]

@@ -1,0 +1,121 @@
+"""Parquet: texts from two columns; entities as rows. Needs pyarrow (``requirements-bulk.txt``)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from types import ModuleType, TracebackType
+from typing import IO, Any
+
+from engine.data.formats.common import Ids, Item, OnError, accepted, attempt, fail, readable
+from engine.errors import FormatError, InputError, first_line, quoted
+from engine.text.documents import Document
+
+COLUMNS = ("id", "text")
+_ROWS_READ = 256
+_ROWS_WRITTEN = 20_000  # entities in a row group
+
+
+def _pyarrow() -> tuple[ModuleType, ModuleType]:
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError as error:
+        raise InputError("expected pyarrow for Parquet, got none; pip install -r requirements-bulk.txt") from error
+    return pyarrow, parquet
+
+
+def read_parquet(
+    file: IO[bytes],
+    name: str = "<input>",
+    on_error: OnError = fail,
+    ids: Ids | None = None,
+    columns: tuple[str, str] = COLUMNS,
+) -> Iterator[Document]:
+    """Documents of a Parquet file, one a row.
+
+    Args:
+        file: seekable.
+        name: for messages.
+        on_error: see `engine.data.formats.read_documents`; the line of an error is the row's number, from 1.
+        ids: those that are taken.
+        columns: those of the ids and of the texts.
+
+    Raises:
+        InputError: no Parquet, a column is missing, or pyarrow is not installed.
+    """
+    pyarrow, parquet = _pyarrow()
+    taken = ids or Ids()
+
+    def items() -> Iterator[Item]:
+        table = parquet.ParquetFile(file)
+        if missing := set(columns) - set(table.schema_arrow.names):
+            raise InputError(
+                f"expected columns {list(columns)} in {name}, got {table.schema_arrow.names} without "
+                f"{sorted(missing)}; name them with --id-column and --text-column"
+            )
+        number = 0
+        for batch in table.iter_batches(_ROWS_READ, columns=list(columns)):
+            for identifier, text in zip(*(batch.column(column).to_pylist() for column in columns), strict=True):
+                number += 1
+                yield attempt(partial(_document, identifier, text, name, number), taken, name, number)
+
+    with readable(name):  # pyarrow's errors are mostly those of Python
+        try:
+            file.seek(0)
+            yield from accepted(items(), on_error)
+        except pyarrow.ArrowException as error:
+            raise InputError(f"expected Parquet, got {name}: {first_line(error)}; fetch the file again") from error
+
+
+def _document(identifier: Any, text: Any, name: str, number: int) -> Document:
+    if identifier is None or not isinstance(text, str):
+        problem = f"expected an id and a text, got {quoted(str(identifier))} and {type(text).__name__}; fill them in"
+        raise FormatError(name, number, None if identifier is None else str(identifier), problem)
+    return Document(str(identifier), text)
+
+
+class EntityTable:
+    """Writes a row per entity: document, version (of a PubMed record), start, end, type, text, score.
+
+    Args:
+        file: open for writing; it stays open.
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._pyarrow, parquet = _pyarrow()
+        arrow = self._pyarrow
+        fields = {
+            "document": arrow.string(),
+            "version": arrow.int32(),
+            "start": arrow.int32(),
+            "end": arrow.int32(),
+            "type": arrow.string(),
+            "text": arrow.string(),
+            "score": arrow.float32(),
+        }
+        self._schema = arrow.schema([arrow.field(name, type_) for name, type_ in fields.items()])
+        self._rows: list[tuple[Any, ...]] = []
+        self._writer = parquet.ParquetWriter(file, self._schema, compression="zstd")
+
+    def write(self, document: Document) -> None:
+        """Adds the document's entities."""
+        for entity in document.entities:
+            place = (entity.start, entity.end, entity.type, entity.text, entity.score)
+            self._rows.append((document.id, document.version, *place))
+        if len(self._rows) >= _ROWS_WRITTEN:
+            self._flush()
+
+    def _flush(self) -> None:
+        columns = zip(*self._rows, strict=True)
+        arrays = [self._pyarrow.array(values, field.type) for values, field in zip(columns, self._schema, strict=True)]
+        self._writer.write_table(self._pyarrow.Table.from_arrays(arrays, schema=self._schema))
+        self._rows.clear()
+
+    def __enter__(self) -> EntityTable:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: BaseException | TracebackType | None) -> None:
+        if kind is None and self._rows:
+            self._flush()
+        self._writer.close()

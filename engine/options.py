@@ -1,0 +1,118 @@
+"""Options of the commands that tag: which engine, which strategy, how many documents at a time."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from typing import Any
+
+from engine.errors import InputError
+from engine.model.precision import DTYPES
+from engine.pruning.knobs import parse_knob
+from engine.pruning.strategy import Strategy
+from engine.tagger import Engine, load_engine
+from engine.text.documents import Document
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """How texts are tagged.
+
+    Args:
+        model: folder or hub id; ``None``: the shipped weights.
+        labels: a file that says what the model's labels mean; ``None``: its own.
+        strategy: name of a strategy, as `Engine.strategy` takes it.
+        point: operating point; ``None``: ``balanced``.
+        knobs: settings of the strategy to change; ``None`` leaves one as it is.
+        dtype: out of `DTYPES`.
+        device: of torch.
+        batch_size: documents per call.
+    """
+
+    model: str | None = None
+    labels: str | None = None
+    strategy: str = "entropy"
+    point: str | None = None
+    knobs: dict[str, Any] = field(default_factory=dict)
+    dtype: str = "float32"
+    device: str = "cpu"
+    batch_size: int = 32
+
+    def __post_init__(self) -> None:
+        if self.batch_size < 1:
+            raise InputError(f"expected --batch-size 1 or more, got {self.batch_size}; change it")
+
+    @classmethod
+    def add_to(cls, parser: argparse.ArgumentParser) -> None:
+        """Adds the options that `of` reads."""
+        parser.add_argument(
+            "--strategy",
+            default=cls.strategy,
+            help="dense, hf, rule, entropy, mlp, entropy+recovery, … (default entropy)",
+        )
+        parser.add_argument("--point", help="operating point of rule, entropy and mlp (default balanced)")
+        parser.add_argument("--lambda", dest="lambda_", type=float, help="λ of rule")
+        parser.add_argument("--min-keep-ratio", type=float, help="share of words that stay to the end at least")
+        parser.add_argument(
+            "--set",
+            action="append",
+            default=[],
+            metavar="KNOB=VALUE",
+            help="any other setting, e.g. gates=1,2",
+        )
+        parser.add_argument("--model", help="folder or hub id; default: the shipped weights")
+        parser.add_argument("--labels", metavar="FILE", help="what the model's labels mean: JSON, or one label a line")
+        parser.add_argument("--batch-size", type=int, default=cls.batch_size, help="documents at a time (default 32)")
+        parser.add_argument("--device", default=cls.device, help="cpu or cuda")
+        parser.add_argument(
+            "--dtype",
+            default=cls.dtype,
+            choices=DTYPES,
+            help="auto: the fastest here, which it names",
+        )
+
+    @classmethod
+    def of(cls, arguments: argparse.Namespace) -> EngineOptions:
+        """The options of a command line.
+
+        Raises:
+            InputError: a setting that is not ``KNOB=VALUE``, or a batch size below 1.
+        """
+        knobs = {"lambda_": arguments.lambda_, "min_keep_ratio": arguments.min_keep_ratio}
+        for text in arguments.set:
+            knob, equals, value = text.partition("=")
+            if not (knob and equals):
+                raise InputError(f"expected --set KNOB=VALUE, got {text!r}; write e.g. neighbours=2")
+            knobs |= [parse_knob(knob, value)]
+        return cls(
+            arguments.model,
+            arguments.labels,
+            arguments.strategy,
+            arguments.point,
+            knobs,
+            arguments.dtype,
+            arguments.device,
+            arguments.batch_size,
+        )
+
+    def load(self) -> tuple[Engine, Strategy]:
+        """The engine and the strategy.
+
+        Raises:
+            InputError: an option that this model or machine does not have.
+        """
+        engine = load_engine(self.model, self.dtype, self.device, self.labels)
+        return engine, engine.strategy(self.strategy, self.point, **self.knobs)
+
+
+def tag_documents(
+    engine: Engine, strategy: Strategy, documents: Iterable[Document], batch_size: int
+) -> Iterator[Document]:
+    """The documents with the entities that the engine finds, in order; ``batch_size`` are tagged at a time."""
+    rest = iter(documents)
+    while batch := list(islice(rest, batch_size)):
+        results = engine.tag_batch([document.text for document in batch], strategy, batch_size=len(batch))
+        for document, result in zip(batch, results, strict=True):
+            yield replace(document, entities=result.entities)

@@ -1,0 +1,295 @@
+"""``engine.bulk`` in one process."""
+
+import gzip
+import json
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pyarrow import parquet
+
+from engine.bulk import main
+from engine.data.formats import read_documents
+from tests.engine.bulk.made_up import FOOT, HEAD, record, write_folder
+
+FILES, RECORDS = 3, 12
+
+
+@pytest.fixture(scope="module")
+def pubmed(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pubmed")
+    write_folder(folder, FILES, RECORDS)
+    (folder / "pubmed99n0001.xml.gz.md5").write_text("not a file to tag\n")
+    return folder
+
+
+@pytest.fixture
+def bulk(model_folder):
+    def run(*arguments):
+        return main([*map(str, arguments), "--model", str(model_folder), "--threads", "1"])
+
+    return run
+
+
+def lines(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def contents(folder):
+    """Bytes of every file of a run."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def test_every_file_has_a_result_and_counts(pubmed, bulk, engine, tmp_path, capsys):
+    assert bulk(pubmed, "--out", tmp_path / "out") == 0
+    manifest = lines(tmp_path / "out" / "manifest.jsonl")
+    assert [one["name"] for one in manifest] == [f"pubmed99n{number:04}" for number in (1, 2, 3)]
+    for one in manifest:
+        tagged = lines(tmp_path / "out" / one["output"])
+        assert (one["documents"], one["rejected"], one["deleted"]) == (RECORDS, 0, 3)
+        assert one["entities"] == sum(len(document["entities"]) for document in tagged)
+        read = list(read_documents(one["input"]))
+        assert [document["text"] for document in tagged] == [document.text for document in read]
+        for document in tagged:
+            found = engine.tag(document["text"]).entities
+            assert [(e["start"], e["end"], e["type"]) for e in document["entities"]] == [e.key for e in found]
+            assert all(document["text"][e["start"] : e["end"]] == e["text"] for e in document["entities"])
+    assert len(lines(tmp_path / "out" / "deleted.jsonl")) == 3 * FILES
+    assert f"now {FILES} files, {FILES * RECORDS} documents, 0 records rejected" in capsys.readouterr().err
+    last = tagged[-1]
+    assert (last["id"], last["version"]) == ("3000000", 2)
+
+
+def test_started_again_it_does_what_is_missing(pubmed, bulk, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert bulk(pubmed, "--out", out) == 0
+    whole = contents(out)
+    first, second, _ = sorted((out / "tagged").iterdir())
+    first.unlink()
+    second.write_bytes(second.read_bytes()[:-10])
+    (out / "tagged" / f".{second.name}.0.part").write_text("half")
+    untouched = (out / "tagged" / "pubmed99n0003.jsonl").stat().st_mtime_ns
+    assert bulk(pubmed, "--out", out) == 0
+    assert "1 files were finished before; now 2 files" in capsys.readouterr().err
+    assert contents(out) == whole
+    assert (out / "tagged" / "pubmed99n0003.jsonl").stat().st_mtime_ns == untouched
+
+
+@pytest.mark.parametrize("format_", ["parquet", "pubtator", "bioc-json", "bioc", "jsonl"])
+def test_every_format_holds_the_same_entities(format_, pubmed, bulk, engine, tmp_path):
+    assert bulk(pubmed / "pubmed99n0001.xml.gz", "--out", tmp_path / "out", "--format", format_) == 0
+    (result,) = (tmp_path / "out" / "tagged").iterdir()
+    expected = [
+        (document.id, *entity.key)
+        for document in read_documents(pubmed / "pubmed99n0001.xml.gz")
+        for entity in engine.tag(document.text).entities
+    ]
+    assert len(expected) > 20
+    if format_ == "parquet":
+        rows = parquet.read_table(result).to_pylist()
+        found = [(row["document"], row["start"], row["end"], row["type"]) for row in rows]
+    else:
+        errors = []
+        read = list(read_documents(result, errors.append))
+        found = [(document.id, *entity.key) for document in read for entity in document.entities]
+        last = f"{1_000_000}"  # its second version has the same id, which these formats take for a mistake
+        expected = expected if format_ == "jsonl" else [one for one in expected if one[0] != last]
+        found = found if format_ == "jsonl" else [one for one in found if one[0] != last]
+    assert found == expected
+
+
+def test_globs_folders_and_single_files_name_the_same_units(pubmed, bulk, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert bulk(pubmed / "*n000[12].xml.gz", "--out", out) == 0
+    assert bulk(pubmed, pubmed / "pubmed99n0002.xml.gz", "--out", out) == 0
+    assert "2 files were finished before; now 1 files" in capsys.readouterr().err
+
+
+def test_folders_inside_and_other_formats_are_read(bulk, tmp_path):
+    inside = tmp_path / "in" / "more"
+    inside.mkdir(parents=True)
+    (inside / "a.jsonl").write_text('{"id": "1", "text": "Nausea."}\n')
+    (inside / "b.txt").write_text("Nausea.")
+    (inside / "c.zip").write_text("no text")
+    assert bulk(tmp_path / "in", "--out", tmp_path / "out") == 0
+    assert [one["name"] for one in lines(tmp_path / "out" / "manifest.jsonl")] == ["more/a", "more/b"]
+
+
+def test_inputs_may_be_where_fsspec_reaches(pubmed, bulk, tmp_path):
+    import fsspec
+
+    memory = fsspec.filesystem("memory")
+    memory.pipe("/pubmed/pubmed99n0001.xml.gz", (pubmed / "pubmed99n0001.xml.gz").read_bytes())
+    assert bulk("memory://pubmed", "--out", tmp_path / "out") == 0
+    (one,) = lines(tmp_path / "out" / "manifest.jsonl")
+    assert (one["documents"], one["input"]) == (RECORDS, "memory:///pubmed/pubmed99n0001.xml.gz")
+
+
+def test_broken_records_are_counted_with_their_reason_and_ids_may_be_in_several_files(bulk, tmp_path):
+    import random
+
+    folder = tmp_path / "in"
+    folder.mkdir()
+    good = record(5, random.Random(1))
+    for name in ("a", "b"):
+        bad = record(6, random.Random(1)).replace('<PMID Version="1">6</PMID>', "")
+        (folder / f"{name}.xml").write_text(HEAD + good + bad + FOOT)
+    assert bulk(folder, "--out", tmp_path / "out") == 0
+    rejected = lines(tmp_path / "out" / "rejected.jsonl")
+    assert [(Path(one["file"]).name, one["line"]) for one in rejected] == [("a.xml", 5), ("b.xml", 5)]
+    assert "expected a record with a <PMID>" in rejected[0]["reason"]
+    assert [(one["documents"], one["rejected"]) for one in lines(tmp_path / "out" / "manifest.jsonl")] == [(1, 1)] * 2
+
+
+@pytest.mark.parametrize(
+    ("break_", "message"),
+    [
+        (lambda raw: gzip.compress(raw)[:-100], "expected a readable file"),
+        (lambda raw: gzip.compress(raw[: len(raw) // 2]), "expected well-formed XML"),
+        (
+            lambda raw: gzip.compress(
+                raw.replace(b'//EN" ', b'//EN" ').replace(
+                    b'pubmed.dtd">', b'pubmed.dtd" [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;">]>'
+                )
+            ),
+            "expected no entity declarations",
+        ),
+    ],
+    ids=["truncated", "cut", "bomb"],
+)
+def test_a_file_that_cannot_be_read_to_its_end_has_no_result_and_the_others_have(
+    break_, message, pubmed, bulk, tmp_path, capsys
+):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for path in pubmed.glob("*.gz"):
+        (folder / path.name).write_bytes(path.read_bytes())
+    broken = folder / "pubmed99n0002.xml.gz"
+    broken.write_bytes(break_(gzip.decompress(broken.read_bytes())))
+    assert bulk(folder, "--out", tmp_path / "out") == 2
+    assert message in capsys.readouterr().err
+    assert sorted(path.name for path in (tmp_path / "out" / "tagged").iterdir()) == [
+        "pubmed99n0001.jsonl",
+        "pubmed99n0003.jsonl",
+    ]
+    broken.write_bytes((pubmed / broken.name).read_bytes())
+    assert bulk(folder, "--out", tmp_path / "out") == 0
+    assert "2 files were finished before; now 1 files" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--strategy", "dense"], "expected the strategy of the run"),
+        (["--batch-size", "3"], "expected the batch size of the run"),
+        (["--format", "parquet"], "expected the format of the run"),
+    ],
+)
+def test_a_folder_of_a_run_with_other_settings_is_refused(options, message, pubmed, bulk, tmp_path, capsys):
+    assert bulk(pubmed, "--out", tmp_path / "out") == 0
+    before = contents(tmp_path / "out")
+    assert bulk(pubmed, "--out", tmp_path / "out", *options) == 2
+    assert message in capsys.readouterr().err
+    assert contents(tmp_path / "out") == before
+
+
+def test_other_code_or_weights_are_refused(pubmed, bulk, tmp_path, plain_folder, monkeypatch, capsys):
+    assert bulk(pubmed, "--out", tmp_path / "out", "--strategy", "dense") == 0
+    arguments = [str(pubmed), "--out", str(tmp_path / "out"), "--strategy", "dense", "--threads", "1"]
+    assert main([*arguments, "--model", str(plain_folder)]) == 2
+    assert "expected the weights of the run" in capsys.readouterr().err
+    monkeypatch.setattr("engine.bulk.worker._code_digest", lambda: "other")
+    assert bulk(pubmed, "--out", tmp_path / "out", "--strategy", "dense") == 2
+    assert "expected the code of the run" in capsys.readouterr().err
+
+
+def test_a_folder_of_something_else_and_an_input_that_changed_are_refused(pubmed, bulk, tmp_path, capsys):
+    (tmp_path / "notes.txt").write_text("mine")
+    assert bulk(pubmed, "--out", tmp_path) == 2
+    assert "expected an empty folder or one of an earlier run" in capsys.readouterr().err
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.txt").write_text("Nausea.")
+    assert bulk(tmp_path / "in", "--out", tmp_path / "out") == 0
+    (tmp_path / "in" / "a.txt").write_text("Nausea again.")
+    assert bulk(tmp_path / "in", "--out", tmp_path / "out") == 2
+    assert "as it was tagged, 7 bytes, got 13" in capsys.readouterr().err
+
+
+def test_two_runs_in_one_folder_and_a_lock_that_dies_with_its_process(pubmed, bulk, tmp_path, capsys):
+    hold = (
+        "import fcntl, sys, time; file = open(sys.argv[1], 'a'); fcntl.flock(file, fcntl.LOCK_EX); "
+        "print('held', flush=True); time.sleep(60)"
+    )
+    out = tmp_path / "out"
+    out.mkdir()
+    with subprocess.Popen([sys.executable, "-c", hold, str(out / "lock")], stdout=subprocess.PIPE) as other:
+        other.stdout.readline()
+        assert bulk(pubmed, "--out", out) == 2
+        assert "got another run that works on it" in capsys.readouterr().err
+        other.kill()
+    assert bulk(pubmed, "--out", out) == 0
+
+
+def test_a_full_disk_ends_the_run_with_one_sentence_and_finished_units_stay(pubmed, model_folder, tmp_path):
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "engine.bulk", str(pubmed), "--out", str(out), "--model", str(model_folder)]
+    (tmp_path / "in").mkdir()
+    small = tmp_path / "in" / "a.txt"
+    small.write_text("Nausea.")
+    (tmp_path / "in" / "b.txt").write_text("Nausea and pain. " * 2000)
+
+    def limit():  # files of at most this size: the next write fails as on a full disk
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+
+    command[3] = str(tmp_path / "in")
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    failed = subprocess.run(command, capture_output=True, text=True, preexec_fn=limit, env=environment)
+    assert failed.returncode == 2
+    assert "expected to write" in failed.stderr.splitlines()[-1]
+    assert "Traceback" not in failed.stderr
+    assert [path.name for path in (out / "tagged").iterdir()] == ["a.jsonl"]
+    assert [one["name"] for one in lines(out / "manifest.jsonl")] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["/no/such"], "expected files of"),
+        (["nosuchscheme://bucket"], "expected files at nosuchscheme://bucket"),
+        (["IN", "--threads", "0"], "expected --threads 1 or more"),
+        (["IN", "--workers", "0"], "expected --workers 1 or more"),
+        (["IN", "--batch-size", "0"], "expected --batch-size 1 or more"),
+        (["IN", "--out", "IN/out"], "expected --out outside the inputs"),
+        (["IN", "--out", "/proc/no"], "expected a folder to write to"),
+    ],
+)
+def test_wrong_arguments_end_with_status_2_and_a_clear_line(arguments, message, pubmed, tmp_path, capsys):
+    given = [argument.replace("IN", str(pubmed)) for argument in arguments]
+    assert main([*given, *([] if "--out" in given else ["--out", str(tmp_path / "out")])]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_without_a_folder_nothing_runs(pubmed, capsys):
+    assert main([str(pubmed)]) == 2
+    assert "expected --out DIR" in capsys.readouterr().err
+
+
+def test_two_files_of_one_name_are_refused(bulk, tmp_path, capsys):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "x.txt").write_text("Nausea.")
+    assert bulk(tmp_path / "a", tmp_path / "b", "--out", tmp_path / "out") == 2
+    assert "expected files of different names" in capsys.readouterr().err
+
+
+def test_a_plan_has_a_row_for_dense_and_pruned_in_each_dtype(pubmed, bulk, capsys):
+    assert bulk(pubmed, "--plan", "1000000", "--price", "0.1", "--sample", "9") == 0
+    rows = [line.split("|")[1:-1] for line in capsys.readouterr().out.splitlines() if line.startswith("| `")]
+    assert [row[0].strip() for row in rows[: len(rows) // 2]] == ["`dense`"] * (len(rows) // 2)
+    for _, _, speed, hours, cost, _ in rows:
+        documents_s = float(speed.split()[0])
+        assert float(hours.replace(",", "")) == pytest.approx(1e6 / documents_s / 3600, rel=0.5)
+        assert float(cost.replace(",", "")) == pytest.approx(1e6 / documents_s / 36000, abs=0.1, rel=0.1)

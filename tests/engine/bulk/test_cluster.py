@@ -1,0 +1,134 @@
+"""``engine.bulk`` on Ray."""
+
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import suppress
+
+import psutil
+import pytest
+
+from engine.bulk import cluster, main
+from tests.engine.bulk.made_up import write_folder
+from tests.engine.bulk.test_bulk import contents
+
+RAY = [sys.executable, "-m", "ray.scripts.scripts"]
+
+
+@pytest.fixture(scope="module")
+def pubmed(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pubmed")
+    write_folder(folder, 4, 10)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def undisturbed(pubmed, model_folder, tmp_path_factory):
+    out = tmp_path_factory.mktemp("undisturbed") / "out"
+    assert main([str(pubmed), "--out", str(out), "--model", str(model_folder), "--threads", "1"]) == 0
+    return contents(out)
+
+
+def arguments(pubmed, model_folder, out):
+    return [str(pubmed), "--out", str(out), "--model", str(model_folder), "--threads", "1"]
+
+
+def test_two_workers_write_what_one_process_writes(pubmed, model_folder, undisturbed, tmp_path):
+    assert main([*arguments(pubmed, model_folder, tmp_path / "out"), "--workers", "2"]) == 0
+    assert contents(tmp_path / "out") == undisturbed
+
+
+def test_an_address_that_does_not_answer_is_one_sentence(pubmed, model_folder, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(cluster, "ANSWER_S", 5)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        assert main([*arguments(pubmed, model_folder, tmp_path / "out"), "--ray", address]) == 2
+    assert f"expected a Ray cluster at {address}, got no answer" in capsys.readouterr().err.splitlines()[-1]
+
+
+class DyingWorker(cluster.RayWorker):
+    """Dies of one unit."""
+
+    def __call__(self, row):
+        if "n0002" in row["unit"]:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().__call__(row)
+
+
+@pytest.mark.slow
+def test_a_unit_that_kills_its_workers_is_given_up_and_the_others_are_tagged(
+    pubmed, model_folder, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(cluster, "RayWorker", DyingWorker)
+    assert main([*arguments(pubmed, model_folder, tmp_path / "out"), "--workers", "2"]) == 2
+    assert "pubmed99n0002.xml.gz is tagged, got 4 that died" in capsys.readouterr().err
+    assert len(list((tmp_path / "out" / "tagged").iterdir())) == 3
+
+
+@pytest.mark.slow
+def test_a_cluster_by_its_address(pubmed, model_folder, undisturbed, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    start = [*RAY, "start", "--head", f"--port={port}", "--num-cpus=2", "--include-dashboard=false"]
+    subprocess.run([*start, "--disable-usage-stats"], check=True, capture_output=True)
+    try:
+        assert main([*arguments(pubmed, model_folder, tmp_path / "out"), "--ray", f"127.0.0.1:{port}"]) == 0
+    finally:
+        subprocess.run([*RAY, "stop"], check=True, capture_output=True)
+    assert contents(tmp_path / "out") == undisturbed
+
+
+def workers_of(driver):
+    """The processes that tag."""
+    found = []
+    with suppress(psutil.NoSuchProcess):
+        for process in psutil.Process(driver.pid).children(recursive=True):
+            with suppress(psutil.Error, IndexError):
+                if "RayWorker" in process.cmdline()[0]:
+                    found.append(process)
+    return found
+
+
+@pytest.mark.slow
+def test_killed_ten_times_and_resumed_the_output_is_that_of_an_undisturbed_run(model_folder, tmp_path):
+    pubmed, out = tmp_path / "pubmed", tmp_path / "out"
+    write_folder(pubmed, 60, 100)
+    options = ["--model", str(model_folder), "--threads", "1"]
+    assert main([str(pubmed), "--out", str(tmp_path / "undisturbed"), *options]) == 0
+    command = [sys.executable, "-m", "engine.bulk", str(pubmed), "--out", str(out), *options, "--workers", "2"]
+    chance = random.Random(0)
+    killed = {"driver": 0, "worker": 0}
+    finished_at_kill = []
+    while sum(killed.values()) < 10:
+        whom = min(killed, key=lambda key: killed[key])
+        driver = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        try:
+            while driver.poll() is None and sum(killed.values()) < 10:
+                while driver.poll() is None and len(workers_of(driver)) < 2:
+                    time.sleep(0.1)
+                time.sleep(chance.uniform(0, 3))
+                whom = min(killed, key=lambda key: killed[key])
+                tagging = workers_of(driver)
+                if driver.poll() is not None or not tagging:
+                    break
+                finished_at_kill.append(len(list((out / "units").rglob("*.json"))) if out.exists() else 0)
+                with suppress(psutil.NoSuchProcess):
+                    (driver if whom == "driver" else chance.choice(tagging)).kill()
+                killed[whom] += 1
+                if whom == "driver":
+                    driver.wait()
+                    _, alive = psutil.wait_procs(tagging, timeout=30)
+                    assert alive == []  # workers end with it
+        finally:
+            driver.kill()
+            driver.wait()
+        if driver.returncode == 0:  # finished before ten kills: lose some results
+            for path in chance.sample(sorted((out / "units").iterdir()), 30):
+                path.unlink()
+    print(f"killed {killed}, finished units then: {finished_at_kill}")
+    assert subprocess.run(command).returncode == 0
+    assert contents(out) == contents(tmp_path / "undisturbed")

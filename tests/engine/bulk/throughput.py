@@ -1,0 +1,64 @@
+"""Documents a second: ``python -m tests.engine.bulk.throughput --files 12 --records 500``.
+
+`Engine.tag_batch` alone, `engine.bulk` in one process, with one and with two workers; one thread each, made-up records.
+Of a run it counts from its first finished file on, so that loading and starting Ray do not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import torch
+
+from engine import load_engine
+from engine.data.formats import read_documents
+from tests.engine.bulk.made_up import write_folder
+
+
+def of_tag_batch(paths: list[Path], strategy: str, dtype: str) -> float:
+    """Documents a second of the engine alone, after one batch that does not count."""
+    engine = load_engine(dtype=dtype)
+    texts = [document.text for path in paths for document in read_documents(path)]
+    engine.tag_batch(texts[:32], strategy)
+    begin = time.perf_counter()
+    for at in range(0, len(texts), 32):
+        engine.tag_batch(texts[at : at + 32], strategy)
+    return len(texts) / (time.perf_counter() - begin)
+
+
+def of_bulk(folder: Path, out: Path, *options: str) -> float:
+    """Documents a second of a run, from its first finished file to its last one."""
+    command = [sys.executable, "-m", "engine.bulk", str(folder), "--out", str(out), "--threads", "1", *options]
+    subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
+    units = sorted(
+        (path.stat().st_mtime, json.loads(path.read_text())["documents"]) for path in (out / "units").iterdir()
+    )
+    return sum(documents for _, documents in units[1:]) / (units[-1][0] - units[0][0])
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--files", type=int, default=12)
+    parser.add_argument("--records", type=int, default=500)
+    parser.add_argument("--strategy", default="entropy")
+    parser.add_argument("--dtype", default="float32")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    chosen = ("--strategy", arguments.strategy, "--dtype", arguments.dtype)
+    with TemporaryDirectory() as place:
+        folder = Path(place, "in")
+        paths = write_folder(folder, arguments.files, arguments.records)
+        alone = of_tag_batch(paths[: max(1, arguments.files // 3)], arguments.strategy, arguments.dtype)
+        print(f"tag_batch alone       {alone:7.1f} documents/s", flush=True)
+        here = of_bulk(folder, Path(place, "here"), *chosen)
+        print(f"one process           {here:7.1f} documents/s, {alone / here - 1:+.1%} time over tag_batch", flush=True)
+        one = of_bulk(folder, Path(place, "one"), *chosen, "--workers", "1")
+        print(f"--workers 1           {one:7.1f} documents/s", flush=True)
+        two = of_bulk(folder, Path(place, "two"), *chosen, "--workers", "2")
+        print(f"--workers 2           {two:7.1f} documents/s, {two / one:.2f} times one worker", flush=True)
