@@ -10,7 +10,7 @@ import torch
 from demo.html.cards import award_badges, card, conditions
 from demo.html.escape import alert
 from demo.html.highlights import RECOVERED, colours, segments
-from demo.limits import MODEL_WORK, check_chosen, check_text
+from demo.limits import MODEL_WORK, check_strategies, check_text
 from demo.page.inputs import Inputs
 from demo.results.timing import measure
 from demo.settings import chosen_strategies
@@ -36,7 +36,7 @@ def compare(engine: Engine, text: str, names: list[str], *settings: Any) -> list
     hidden = [gr.update(visible=False), None, None]
     try:
         check_text(text)
-        check_chosen(names)
+        names = check_strategies(names)
     except InputError as error:
         return [alert(str(error)), *hidden * len(engine.runnable)]
     running = [name for name in engine.runnable if name in names or name == "dense"]
