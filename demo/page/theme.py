@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from starlette.routing import Mount
+from starlette.staticfiles import StaticFiles
 
 from demo.limits import MAX_FILE_BYTES
+from demo.results.reports import REPORTS
 
 # A style sheet lies beside the module whose markup it styles.
 CSS = "\n".join(sheet.read_text(encoding="utf-8") for sheet in sorted(Path(__file__).parents[1].rglob("*.css")))
@@ -25,6 +28,7 @@ LAUNCH: dict[str, Any] = {
         button_primary_background_fill_hover_dark="*primary_800",
     ),
     "css": CSS,
+    "app_kwargs": {"routes": [Mount("/docs", StaticFiles(directory=REPORTS, check_dir=False))]},
     # A thread keeps some memory once it has worked. One job runs at a time, so a few threads are enough.
     "max_threads": 4,
     "footer_links": ["api", "gradio", "settings"],
