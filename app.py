@@ -6,14 +6,15 @@ import argparse
 import os
 import sys
 
-from demo.page.waiting import waiting_page
+from demo.page.waiting import PortError, waiting_page
+from engine.errors import InputError
 
 # Gradio reads this when it is imported.
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 
 
 def main() -> int:
-    """Serves until interrupted; exit status 2 if the weights cannot be used."""
+    """Serves until interrupted; exit status 2 if the weights or the port cannot be used."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "--model",
@@ -33,21 +34,18 @@ def main() -> int:
     if len(dtypes) not in (1, len(models)):
         wanted = f"expected one --dtype, or one for each of {len(models)} --model"
         parser.error(f"{wanted}, got {len(dtypes)}; leave some out")
-    with waiting_page() as port:
-        # These take seconds to import.
-        from demo.app import build_demo
-        from demo.page.theme import LAUNCH
-        from engine import InputError, load_engine
+    try:
+        with waiting_page() as port:
+            # These take seconds to import.
+            from demo.app import build_demo
+            from demo.page.theme import LAUNCH
+            from engine import load_engine
 
-        try:
-            engines = [
-                load_engine(model, dtype, arguments.device, arguments.labels)
-                for model, dtype in zip(models, dtypes * (len(models) // len(dtypes)), strict=True)
-            ]
-            demo = build_demo(*engines)
-        except InputError as error:
-            print(error, file=sys.stderr)
-            return 2
+            each = zip(models, dtypes * (len(models) // len(dtypes)), strict=True)
+            demo = build_demo(*(load_engine(model, dtype, arguments.device, arguments.labels) for model, dtype in each))
+    except (InputError, PortError) as error:
+        print(error, file=sys.stderr)
+        return 2
     demo.launch(share=arguments.share or None, server_port=port, **LAUNCH)
     return 0
 

@@ -30,7 +30,7 @@ def layer_view(result: Result, types: Sequence[str]) -> str:
     layers = len(result.cost.rows)
     return (
         f'<section class="layers" data-layers="{layers}" style="--layers:{layers};--at:{layers}">'
-        f'<div class="transport"><button type="button" class="play"><span aria-hidden="true">▶</span> Play</button>'
+        f'<div class="transport"><button type="button" class="play"><span class="icon-play"></span> Play</button>'
         f'<label>after layer <input type="range" min="0" max="{layers}" value="{layers}" step="1"></label>'
         f'<output class="at"></output></div>{listbox(result, "The text, word by word", types)}'
         f'<p class="pointed">Point at a word, or move between words with the arrow keys.</p>{LEGEND}'
