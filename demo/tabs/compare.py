@@ -80,7 +80,7 @@ def jobs_beside(engine: Engine, model: str, names: Sequence[str], point: str | N
     """The same strategies for a second model, as far as it can run them, with its own operating points."""
     own = point if point in points(engine) else None
     there = [name for name in names if name in engine.runnable]
-    return jobs_of(engine, model, ["dense", *there], own, None, *default_values(engine, own))
+    return jobs_of(engine, model, there or ["dense"], own, None, *default_values(engine, own))
 
 
 def compared(jobs: Sequence[Job], measured: Sequence[Measured]) -> list[Compared]:
