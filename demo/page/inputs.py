@@ -208,7 +208,7 @@ def _build_settings(engine: Engine, others: Mapping[str, Engine]) -> _Settings:
     def on_point(point: str) -> list[float]:
         return default_values(engine, point)
 
-    values = [point, trigger, *components]
+    values: list[Any] = [point, trigger, *components]
     pointed = point.input(on_point, point, components, **QUIET)
     changes = [pointed.then, strategies.change, beside.change, *(part.change for part in values)]
     strategies.change(shown_choices, [strategies, shown], shown, **QUIET)

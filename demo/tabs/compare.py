@@ -120,7 +120,7 @@ def compare(text: str, jobs: Sequence[Job], going: Going = lambda: True) -> Iter
     if seconds > 1:
         yield Shown(running(f"Running… about {seconds:.0f} s for this text. {remark}"), "", "")
     measured = first_pass(text, taggers[:affordable], going)
-    if len(measured) < affordable:
+    if len(measured) < affordable or not going():
         return
     rounds = affordable_rounds(measured)
     yield replace(show(text, jobs, measured, remark, timing=rounds > 0), rounds=rounds)

@@ -105,6 +105,8 @@ class TestSettings:
         page = open_page()
         enter(page, LONG)
         run(page)
+        wait_until(page, "running")
+        page.wait_for_timeout(300)  # until the text is on its way
         enter(page, SHORT)
         wait_until(page, "timing", "done")
         page.get_by_text("Out of date").wait_for()
