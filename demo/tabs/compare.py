@@ -117,6 +117,8 @@ def compare(text: str, jobs: Sequence[Job], going: Going = lambda: True) -> Iter
     seconds, affordable = affordable_taggers(text, taggers)
     left_out = [job.strategy.name for job in jobs[affordable:]]
     remark = f"Left out, since this text is long: {', '.join(left_out)}." if left_out else ""
+    if not going():
+        return
     if seconds > 1:
         yield Shown(running(f"Running… about {seconds:.0f} s for this text. {remark}"), "", "")
     measured = first_pass(text, taggers[:affordable], going)

@@ -163,7 +163,7 @@ class TestSettings:
     def test_the_strategy_shown_is_shared_by_the_tabs(self, open_page: Any) -> None:
         page = open_page()
         page.get_by_label("dense", exact=True).check()
-        page.wait_for_function("!document.querySelector('.layers .word[data-left]')")
+        page.wait_for_function("!document.querySelector('.layers .words .word[data-left]')")
         tab(page, "Why")
         page.get_by_text("dense has no gates").wait_for()
 
