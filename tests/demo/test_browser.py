@@ -92,7 +92,7 @@ class TestLayers:
     def test_the_slider_lets_words_leave(self, open_page: Any) -> None:
         page = open_page()
         tab(page, "Layer by layer")
-        early, late = (page.locator(f".layers .word[data-left='{layer}']").last for layer in (2, 3))
+        early, late = (page.locator(f".layers .words .word[data-left='{layer}']").last for layer in (2, 3))
         slider = page.get_by_role("slider", name="after layer")
         slider.focus()
         slider.press("Home")
