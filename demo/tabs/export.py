@@ -18,18 +18,12 @@ from demo.page.links import make_link
 from demo.page.redraw import redraw_when_visible
 from demo.results.records import environment_record, result_record, trace_record
 from demo.results.wording import printable
-from demo.settings import chosen_strategies
+from demo.settings import changed_knobs, chosen_strategies
 from engine import Engine, InputError, Strategy
 from engine.checkpoint import SHIPPED
 
 LABEL = "Take away"
 DEFAULT_DTYPE, DEFAULT_DEVICE = "float32", "cpu"
-
-
-def changed_knobs(engine: Engine, strategy: Strategy, point: str | None) -> dict[str, Any]:
-    """The knobs of a strategy that differ from its operating point."""
-    defaults = engine.strategy(strategy.name, point).knobs()
-    return {name: value for name, value in strategy.knobs().items() if value != defaults[name]}
 
 
 def load_arguments(engine: Engine) -> dict[str, str]:
