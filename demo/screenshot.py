@@ -83,7 +83,7 @@ SHOTS = (
     Shot("layers-recovered", "Layer by layer", ".layers", show_recovery, link=RECOVERING),
     Shot("why", "Why", ".why"),
     Shot("why-dark-320", "Why", theme="dark", width=320),
-    Shot("frontier", "Frontier", act=wait_for(".plot img")),
+    Shot("frontier", "Frontier", act=wait_for(".marks button")),
     Shot("batch", "Batch", act=tag_examples),
     Shot("takeaway", "Take away", act=wait_for("a[href*=strategies]")),
 )
