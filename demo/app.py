@@ -8,6 +8,7 @@ from demo.api import build_api
 from demo.limits import QUEUE
 from demo.page.blocks import Page
 from demo.page.inputs import QUIET, build_inputs
+from demo.shares import Shares
 from demo.tabs import TABS
 from engine import Engine
 
@@ -22,6 +23,7 @@ FOOTER = '<p class="footer">Research use only, not for clinical decisions.</p>'
 
 def build_demo(engine: Engine) -> gr.Blocks:
     """The demo for an engine; launch it with ``demo.page.theme.LAUNCH``."""
+    engine.pass_lock = Shares().of_call
     with Page(TITLE) as demo:
         gr.Markdown(f"# {TITLE}\n{INTRODUCTION}")
         inputs = build_inputs(engine, demo)

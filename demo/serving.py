@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
 from urllib.request import urlopen
 
 APP = Path(__file__).resolve().parents[1] / "app.py"
@@ -61,7 +60,7 @@ def _wait_until_served(url: str, app: subprocess.Popen[bytes]) -> None:
         try:
             urlopen(url).close()
             return
-        except URLError:
+        except OSError:  # refused, or reset while the waiting page gives way
             time.sleep(0.2)
     raise RuntimeError(f"expected the app at {url}, got no answer; start it with python app.py to see why")
 

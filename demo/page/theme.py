@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 
 from demo.limits import MAX_FILE_BYTES
+from demo.refusals import HANDLERS
 
 # A style sheet lies beside the module whose markup it styles.
 CSS = "\n".join(sheet.read_text(encoding="utf-8") for sheet in sorted(Path(__file__).parents[1].rglob("*.css")))
@@ -25,8 +26,9 @@ LAUNCH: dict[str, Any] = {
         button_primary_background_fill_hover_dark="*primary_800",
     ),
     "css": CSS,
-    # A thread keeps some memory once it has worked. One job runs at a time, so a few threads are enough.
-    "max_threads": 4,
+    "app_kwargs": {"exception_handlers": HANDLERS},
+    # A thread keeps some memory once it has worked, and one pass runs at a time: a few threads are enough.
+    "max_threads": 8,
     "footer_links": ["api", "gradio", "settings"],
     "run_history": False,
     "enable_monitoring": False,
