@@ -128,9 +128,7 @@ def _frame(shown: Sequence[Variant], axes: _Axes) -> str:
         parts.append(_line([(x, axes.y(low)), (x, axes.y(high))], f"bar {_colour(one)}"))
         parts.append(_line([(axes.x(slow), y), (axes.x(fast), y)], f"bar {_colour(one)}"))
     parts.append(_line([_place(one, axes) for one in frontier(shown)], "best"))
-    return (
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio="none" aria-hidden="true">{"".join(parts)}</svg>'
-    )
+    return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio="none" aria-hidden="true">{"".join(parts)}</svg>'
 
 
 def _place(variant: Variant, axes: _Axes) -> tuple[float, float]:

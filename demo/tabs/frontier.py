@@ -67,9 +67,7 @@ def show(
         message = "There is no report. Create one with python -m eval.report --out docs/NAME."
         return alert(message) + folded(calibrated(engine.source, current))
     report = folder / name
-    return measured(engine, report, batch_size, current) + folded(
-        calibrated(engine.source, current) + pictures(report)
-    )
+    return measured(engine, report, batch_size, current) + folded(calibrated(engine.source, current) + pictures(report))
 
 
 def measured(engine: Engine, report: Path, batch_size: int | None, current: Sequence[Strategy]) -> str:
