@@ -219,22 +219,27 @@ def _in_a_sentence(variant: Variant) -> str:
 
 def _facts(variant: Variant) -> dict[str, str]:
     """Its figures in words, without what was not measured."""
-    found = {"F1": f"{variant.f1:.4f}{_interval(variant.f1_interval, 1, '.4f')}" if variant.f1 is not None else None}
+
+    def ratio(value: float | None) -> str:
+        return f"{value:.2f}×" if value else ""
+
+    found: dict[str, str] = {}
+    if variant.f1 is not None:
+        found["F1"] = f"{variant.f1:.4f}{_interval(variant.f1_interval, 1, '.4f')}"
     if variant.loss is not None:
         unclear = "" if variant.loss_significant else ", not significant"
         points = f"{100 * variant.loss:+.2f} points{_interval(variant.loss_interval, 100, '+.2f')}"
         found["F1 against dense"] = points + unclear
+    found["speed-up"] = f"{variant.speedup:.2f}×{_interval(variant.speedup_interval, 1, '.2f')}"
+    if variant.same_dtype != variant.speedup:
+        found[f"speed-up in {variant.dtype}"] = ratio(variant.same_dtype)
     found |= {
-        "speed-up": f"{variant.speedup:.2f}×{_interval(variant.speedup_interval, 1, '.2f')}",
-        f"speed-up in {variant.dtype}": variant.same_dtype and f"{variant.same_dtype:.2f}×",
-        "theoretical speed-up": variant.theoretical and f"{variant.theoretical:.2f}×",
-        "token-layers kept": variant.kept and f"{variant.kept:.1%}",
+        "theoretical speed-up": ratio(variant.theoretical),
+        "token-layers kept": f"{variant.kept:.1%}" if variant.kept else "",
         "time of a document": f"{variant.milliseconds:.1f} ms",
         "number format": variant.dtype,
-        "settings": variant.settings or None,
+        "settings": variant.settings,
     }
-    if variant.same_dtype == variant.speedup:
-        del found[f"speed-up in {variant.dtype}"]
     return {name: value for name, value in found.items() if value}
 
 

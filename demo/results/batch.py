@@ -102,7 +102,7 @@ def entity_rows(found: Found) -> Iterator[tuple[Any, ...]]:
 
 def entity_table(found: Found) -> pd.DataFrame:
     """The first entities that were found, one a row, long texts cut."""
-    rows = (map(_cut, row) for row in islice(entity_rows(found), LISTED_ENTITIES))
+    rows = [tuple(map(_cut, row)) for row in islice(entity_rows(found), LISTED_ENTITIES)]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 

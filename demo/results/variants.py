@@ -28,7 +28,7 @@ class Variant:
     ``name``: strategy, baseline or other model; with its number format in `label` where the report has several.
     ``kind``, ``family``, ``point``: as in ``results.csv``.
     ``f1``, ``f1_interval``: 0–1, against the gold. ``loss``, ``loss_interval``: F1 minus that of ``dense``.
-    ``speedup``, ``speedup_interval``: against ``dense`` in the report's first number format; ``same_dtype``: in its own.
+    ``speedup``, ``speedup_interval``: against ``dense`` in the first number format; ``same_dtype``: in its own.
     ``milliseconds``: of a document. ``theoretical``: dense ÷ own multiply-adds. ``kept``: token-layers, 0–1.
     ``settings``: gates, controller and recovery, in words.
     """
@@ -62,7 +62,8 @@ def read_variants(report: Path) -> list[Variant]:
     table = results if intervals is None else results.merge(intervals, how="left", on=on, suffixes=("", "_interval"))
     settings = _settings(report)
     several = results["dtype"].nunique() > 1
-    rows = (_variant(row, settings, several=several) for row in table.to_dict("records"))
+    records: list[dict[Any, Any]] = table.to_dict("records")
+    rows = (_variant(row, settings, several=several) for row in records)
     return sorted(rows, key=lambda variant: variant.speedup)
 
 
@@ -77,7 +78,7 @@ def frontier(variants: Sequence[Variant]) -> list[Variant]:
 
 
 def runnable_as(variant: Variant, runnable: Iterable[str], points: Iterable[str]) -> tuple[str, str] | None:
-    """The strategy and operating point (empty: it has none) with which the page can run a variant; ``None``: it cannot."""
+    """The strategy and operating point (empty: none) with which the page can run a variant, if it can."""
     if variant.kind in (BASELINE, MODEL):
         return None
     parts = parse(variant.name)
