@@ -6,32 +6,46 @@ import argparse
 import os
 import sys
 
-from demo.page.waiting import waiting_page
+from demo.page.waiting import PortError, waiting_page
+from engine.errors import InputError
 
 # Gradio reads this when it is imported.
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 
 
 def main() -> int:
-    """Serves until interrupted; exit status 2 if the weights cannot be used."""
+    """Serves until interrupted; exit status 2 if the weights or the port cannot be used."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", help="model folder or Hugging Face hub id (default: the shipped weights)")
-    parser.add_argument("--labels", metavar="FILE", help="what the model's labels mean: JSON, or one label a line")
+    parser.add_argument(
+        "--model",
+        action="append",
+        help="model folder or Hugging Face hub id (default: the shipped weights); several times: the page has a choice",
+    )
+    parser.add_argument("--labels", metavar="FILE", help="what the models' labels mean: JSON, or one label a line")
     parser.add_argument("--device", default="cpu", help="of torch, e.g. cuda (default: cpu)")
-    parser.add_argument("--dtype", default="float32", help="float32, bfloat16, int8 or auto (default: float32)")
+    parser.add_argument(
+        "--dtype",
+        action="append",
+        help="float32, bfloat16, int8 or auto (default: float32); several times: one for each --model",
+    )
     parser.add_argument("--share", action="store_true", help="create a public link (as does GRADIO_SHARE=true)")
     arguments = parser.parse_args()
-    with waiting_page() as port:
-        # These take seconds to import.
-        from demo.app import build_demo
-        from demo.page.theme import LAUNCH
-        from engine import InputError, load_engine
+    models, dtypes = arguments.model or [None], arguments.dtype or ["float32"]
+    if len(dtypes) not in (1, len(models)):
+        wanted = f"expected one --dtype, or one for each of {len(models)} --model"
+        parser.error(f"{wanted}, got {len(dtypes)}; leave some out")
+    try:
+        with waiting_page() as port:
+            # These take seconds to import.
+            from demo.app import build_demo
+            from demo.page.theme import LAUNCH
+            from engine import load_engine
 
-        try:
-            demo = build_demo(load_engine(arguments.model, arguments.dtype, arguments.device, arguments.labels))
-        except InputError as error:
-            print(error, file=sys.stderr)
-            return 2
+            each = zip(models, dtypes * (len(models) // len(dtypes)), strict=True)
+            demo = build_demo(*(load_engine(model, dtype, arguments.device, arguments.labels) for model, dtype in each))
+    except (InputError, PortError) as error:
+        print(error, file=sys.stderr)
+        return 2
     demo.launch(share=arguments.share or None, server_port=port, **LAUNCH)
     return 0
 

@@ -1,37 +1,62 @@
-"""The page: text and settings above one tab for each view of them."""
+"""The page: text and settings beside one tab for each view of them; one such page for each model."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import gradio as gr
 
 from demo.api import build_api
 from demo.limits import QUEUE
-from demo.page.blocks import Page
-from demo.page.inputs import QUIET, build_inputs
+from demo.page.blocks import QUIET, Page
+from demo.page.documents import Document, build_document, documents_of
+from demo.page.inputs import build_entry, build_inputs
+from demo.page.intro import TITLE, build_intro
+from demo.page.models import build_choice, by_name, path_of
 from demo.shares import Shares
 from demo.tabs import TABS
 from engine import Engine
 
-TITLE = "Adaptive token pruning for biomedical NER"
-INTRODUCTION = """
-After a few layers of an encoder, most words of a text are clearly not part of any entity. A pruning strategy decides at
-run time which words still need computing and removes the others; recovery brings words back where the result looks
-doubtful. `dense` removes nothing and is the reference. **Research use only, not for clinical decisions.**
-"""
 FOOTER = '<p class="footer">Research use only, not for clinical decisions.</p>'
 
 
-def build_demo(engine: Engine) -> gr.Blocks:
-    """The demo for an engine; launch it with ``demo.page.theme.LAUNCH``."""
-    engine.pass_lock = Shares().of_call
-    with Page(TITLE) as demo:
-        gr.Markdown(f"# {TITLE}\n{INTRODUCTION}")
-        inputs = build_inputs(engine, demo)
-        with gr.Tabs(overflow_behavior="wrap"):
-            for module in TABS:
-                with gr.Tab(module.LABEL) as tab:
-                    module.build(engine, inputs, tab)
-                tab.select(lambda label=module.LABEL: label, None, inputs.visible_tab, **QUIET)
-        gr.HTML(FOOTER)
-        build_api(engine)
+def build_demo(*engines: Engine) -> gr.Blocks:
+    """The demo for one engine or several; launch it with ``demo.page.theme.LAUNCH``.
+
+    Raises:
+        InputError: two engines have the same name.
+    """
+    models, turns = by_name(engines), Shares()
+    demo = Page(TITLE)
+    documents: dict[str, Document] = {}
+    for name, engine in models.items():
+        engine.pass_lock = turns.of_call
+        path = path_of(name, models)
+        with demo.route(name, path, show_in_navbar=False) if path else demo:
+            gr.Navbar(visible=False)
+            build_page(name, models, demo)
+            if not path:
+                build_api(engine)
+        documents |= {document.path: document for document in documents_of(name, models)}
+    for document in documents.values():
+        with demo.route(document.title, document.path, show_in_navbar=False):
+            build_document(document)
     return demo.queue(**QUEUE)
+
+
+def build_page(name: str, models: Mapping[str, Engine], demo: gr.Blocks) -> None:
+    """Builds the page of one of the models."""
+    engine, others = models[name], {other: models[other] for other in models if other != name}
+    build_intro(engine, {document.title: document.path for document in documents_of(name, models)})
+    with gr.Row(elem_classes="page"):
+        with gr.Column(scale=2, min_width=320, elem_classes="entry"):
+            build_choice(name, models)
+            entry = build_entry(engine, others, demo)
+        with gr.Column(scale=5, min_width=320, elem_classes="results"):
+            inputs = build_inputs(entry, others)
+            with gr.Tabs(overflow_behavior="wrap"):
+                for module in TABS:
+                    with gr.Tab(module.LABEL) as tab:
+                        module.build(engine, inputs, tab)
+                    tab.select(lambda label=module.LABEL: label, None, inputs.visible_tab, **QUIET)
+    gr.HTML(FOOTER)

@@ -42,14 +42,8 @@ def check_text(text: object) -> str:
     return text
 
 
-def check_chosen(names: Sequence[str]) -> None:
-    """Raises an `InputError` if no strategy is chosen."""
-    if not names:
-        raise InputError("No strategy is chosen: choose at least one.")
-
-
 def check_strategies(names: object) -> list[str]:
-    """The names of strategies, each once.
+    """The names of strategies, each once: the one limit for the page, its downloads and the HTTP API.
 
     Raises:
         InputError: there are none or too many, or they are not strings.
@@ -57,7 +51,8 @@ def check_strategies(names: object) -> list[str]:
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise InputError("expected names of strategies, got something else; send strings")
     names = list(dict.fromkeys(names))
-    check_chosen(names)
+    if not names:
+        raise InputError("No strategy is chosen: choose at least one.")
     if len(names) > MAX_STRATEGIES:
         raise InputError(f"expected at most {MAX_STRATEGIES} strategies, got {len(names)}; choose fewer")
     return names

@@ -12,7 +12,7 @@ from engine.pruning.knobs import Knob, knobs_of
 from engine.pruning.recovery import Recovery
 
 POINTS = ("exact", "balanced", "fast")
-SELECTED = ("dense", "rule", "entropy")  # when the page opens
+SELECTED = ("dense", "entropy")  # when the page opens
 TRIGGERS = next(knob.choices for knob in knobs_of(Recovery) if knob.name == "trigger")
 UNPRUNED = {
     "dense": "Every word goes through every layer. The reference.",
@@ -98,18 +98,38 @@ def chosen_strategies(engine: Engine, names: Sequence[str], *settings: Any) -> l
     return [chosen_strategy(engine, name, *settings) for name in names]
 
 
-def describe(strategy: Strategy) -> str:
-    """What a strategy does, for people."""
+def changed_knobs(engine: Engine, strategy: Strategy, point: str | None) -> dict[str, Any]:
+    """The knobs of a strategy that differ from its operating point."""
+    defaults = engine.strategy(strategy.name, point).knobs()
+    return {name: value for name, value in strategy.knobs().items() if value != defaults[name]}
+
+
+def knob_label(name: str) -> str:
+    """The name of a knob for people."""
+    return "λ" if name == "lambda_" else name.replace("_", " ")
+
+
+def describe_settings(engine: Engine, strategy: Strategy, point: str | None) -> str:
+    """The operating point of a strategy and the knobs that differ from it; empty if it has neither."""
+    replayed = engine.strategy(strategy.name, point).replays or engine.strategy(strategy.name, point)
+    changed = [f"{knob_label(name)} {value}" for name, value in changed_knobs(engine, strategy, point).items()]
+    return " · ".join([replayed.point] * bool(replayed.point) + changed)
+
+
+def does(strategy: Strategy) -> str:
+    """What a strategy does, in one sentence."""
     if strategy.replays:
-        parts = [
-            f"Removes as many words as {strategy.replays.name} with the same settings, but chooses them at random."
-        ]
-    elif strategy.prunes:
-        parts = [CONTROLLERS[strategy.kind].description]
-    else:
-        parts = [UNPRUNED[strategy.kind]]
+        return f"Removes as many words as {strategy.replays.name} with the same settings, but chooses them at random."
     if strategy.recovery:
-        parts.append(f"Where the result looks doubtful, words come back (trigger: {strategy.recovery.trigger}).")
+        return f"As {strategy.kind}; where the result looks doubtful, words come back."
+    return CONTROLLERS[strategy.kind].description if strategy.prunes else UNPRUNED[strategy.kind]
+
+
+def describe(strategy: Strategy) -> str:
+    """What a strategy does, when words come back, and where its gates are."""
+    parts = [does(strategy)]
+    if strategy.recovery:
+        parts.append(f"Trigger: {strategy.recovery.trigger}.")
     if strategy.gates:
         parts.append(f"Gates after layers {', '.join(map(str, strategy.gates))}.")
     return " ".join(parts)

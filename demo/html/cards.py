@@ -4,72 +4,86 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from demo.html.escape import escape, note
+from demo.html.panels import SIGNS
+from demo.html.terms import term
+from demo.results.compared import Compared
 from demo.results.differences import KINDS, agreement, differences
 from demo.results.timing import RUNS, Measured
 from demo.settings import describe
 from engine import Result
 
 LISTED = 40  # differences
-SIGNS = {"kept": "=", "lost": "−", "new": "+", "boundary changed": "↔", "type changed": "≠"}
 FASTEST, FEWEST, CLOSEST = "fastest", "fewest multiply-adds", "closest to dense"
 
 
-def conditions(device: str, dtype: str, threads: int, measured: Mapping[str, Measured]) -> str:
+def conditions(device: str, threads: int, compared: Sequence[Compared]) -> str:
     """How the times of the cards were measured, and why no card is marked as the fastest if none is."""
-    runs = len(next(iter(measured.values())).runs_ms)
+    first = compared[0].measured
+    runs = len(first.runs_ms)
     median = f"median of {runs} runs" if runs > 1 else "one run"
-    undecided = len(measured) > 1 and not any(FASTEST in badges for badges in award_badges(measured).values())
+    undecided = len(compared) > 1 and not any(FASTEST in badges for badges in award_badges(compared))
     why = "there were too few runs to tell" if runs < RUNS else "none was ahead in every run"
     return note(
-        f"Measured just now: end-to-end, from text to entities; {median} after an untimed one, strategies taking "
-        f"turns; {device}, {dtype}, {threads} {'thread' if threads == 1 else 'threads'}."
+        f"Measured just now: end-to-end, from text to entities; {median}"
+        f"{' after an untimed one' if first.warm else ''}, strategies taking turns; {device}, "
+        f"{threads} {'thread' if threads == 1 else 'threads'}."
         + (f" No strategy is marked as the fastest: {why}." if undecided else "")
     )
 
 
-def award_badges(measured: Mapping[str, Measured]) -> dict[str, list[str]]:
-    """``FASTEST``, ``FEWEST`` and ``CLOSEST`` by strategy, each only if one strategy clearly comes first.
+def award_badges(compared: Sequence[Compared]) -> list[list[str]]:
+    """``FASTEST``, ``FEWEST`` and ``CLOSEST`` for each strategy, only if one strategy clearly comes first.
 
     The fastest was ahead of all others in every run. Only strategies that remove words compete for `CLOSEST`, which
     goes by labels shared with ``dense``.
     """
-    badges: dict[str, list[str]] = {name: [] for name in measured}
-    if len(measured) < 2:
+    badges: list[list[str]] = [[] for _ in compared]
+    if len(compared) < 2:
         return badges
-    for name, one in measured.items():
-        if all(one.faster_than(other) for other_name, other in measured.items() if other_name != name):
-            badges[name].append(FASTEST)
-    savings = {name: -one.result.cost.multiply_adds for name, one in measured.items()}
+    for index, one in enumerate(compared):
+        others = [other.measured for place, other in enumerate(compared) if place != index]
+        if all(one.measured.faster_than(other) for other in others):
+            badges[index].append(FASTEST)
+    savings = {index: -one.result.cost.multiply_adds for index, one in enumerate(compared)}
     agreements = {
-        name: agreement(one.result, measured["dense"].result)[0]
-        for name, one in measured.items()
-        if "dense" in measured and one.result.strategy.gates
+        index: agreement(one.result, one.reference.result)[0]
+        for index, one in enumerate(compared)
+        if one.result.strategy.gates
     }
     for badge, scores in ((FEWEST, savings), (CLOSEST, agreements)):
-        first = [name for name, score in scores.items() if score == max(scores.values())]
+        first = [index for index, score in scores.items() if score == max(scores.values())]
         if len(first) == 1 and len(scores) > 1:
             badges[first[0]].append(badge)
     return badges
 
 
-def card(measured: Measured, dense: Measured, badges: Sequence[str] = ()) -> str:
+def cards(compared: Sequence[Compared]) -> str:
+    """A card for each strategy."""
+    each = zip(compared, award_badges(compared), strict=True)
+    return f'<div class="cards panels">{"".join(card(one, badges) for one, badges in each)}</div>'
+
+
+def card(one: Compared, badges: Sequence[str] = ()) -> str:
     """The figures of one strategy and its differences from ``dense``; ``badges``: from `award_badges`."""
-    result, cost = measured.result, measured.result.cost
+    measured, dense = one.measured, one.reference
+    result, cost = one.result, one.result.cost
     figures = {
-        "token-layers kept": f"{cost.token_layers_kept:.1%}",
+        term("computation kept"): f"{cost.token_layers_kept:.1%} of the token-layers",
         "multiply-adds": f"{cost.multiply_adds / 1e9:.2f} G{_share_of_dense(measured, dense)}",
         "words": _words(result),
-        "came back": _came_back(result),
+        term("recovery", "came back"): _came_back(result),
         "entities": str(len(result.entities)),
-        "same as dense": _agreement(result, dense.result),
+        f"same as {term('dense')}": _agreement(result, dense.result),
     }
     rows = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in figures.items())
     marks = "".join(f'<span class="badge">★ {badge}</span>' for badge in badges)
+    settings = " · ".join(part for part in (one.settings, one.model) if part)
     return (
-        f'<section class="card"><h3>{escape(result.strategy.name)}</h3><p class="badges">{marks}</p>'
+        f'<section class="card"><h3>{escape(one.name)}</h3><p class="settings">{escape(settings)}</p>'
+        f'<p class="badges">{marks}</p>'
         f'<p class="about">{escape(describe(result.strategy))}</p>'
         f'<p class="latency"><strong>{measured.latency_ms:.1f} ms</strong> {_speed(measured, dense)}'
         f'<span class="spread">{_spread(measured)}</span></p>'
@@ -134,7 +148,7 @@ def _differences(result: Result, dense: Result) -> str:
     changed = ", ".join(f"{counts[kind]} {kind}" for kind in KINDS if counts[kind] and kind != "kept")
     summary = f"Differs from dense: {changed}" if changed else "Same entities as dense"
     items = [
-        f'<li class="{one.kind.partition(" ")[0]}"><b>{SIGNS[one.kind]} {escape(one.entity.text)}</b> '
+        f'<li class="{one.kind.partition(" ")[0]}"><b>{SIGNS[one.kind]}{escape(one.entity.text)}</b> '
         f"({escape(one.entity.type)}) {one.kind}: {escape(one.reason)}</li>"
         for one in found[:LISTED]
     ]

@@ -26,13 +26,12 @@ def cut_note(result: Result) -> str:
     return note(f"Showing the first {MAX_WORDS:,} of {words:,} words.") if words > MAX_WORDS else ""
 
 
-def type_colour(result: Result, type_: str) -> int:
-    """The number of a type's colour in the style sheet."""
-    types = sorted({entity.type for entity in result.entities})
+def type_colour(types: Sequence[str], type_: str) -> int:
+    """The number of a type's colour in the style sheet: its place among the types of the model."""
     return types.index(type_) % TYPE_COLOURS
 
 
-def listbox(result: Result, name: str) -> str:
+def listbox(result: Result, name: str, types: Sequence[str]) -> str:
     """The words as options of a list box, with the text's own white space between them and frames round entities.
 
     An option has ``data-state`` (``kept``, ``left`` or ``recovered``) and, unless it was kept, ``data-left``, the layer
@@ -51,7 +50,7 @@ def listbox(result: Result, name: str) -> str:
         parts.append(escape(result.text[position : word.start]))
         if entity := entities.get(word.start):
             current = entity
-            parts.append(_frame(result, entity, words[index:]))
+            parts.append(_frame(result, entity, words[index:], types))
         parts.append(_option(word, index))
         position = word.end
     if current:
@@ -59,14 +58,14 @@ def listbox(result: Result, name: str) -> str:
     return f'<div class="words" role="listbox" aria-orientation="horizontal" aria-label="{name}">{"".join(parts)}</div>'
 
 
-def _frame(result: Result, entity: Entity, words: Sequence[WordTrace]) -> str:
+def _frame(result: Result, entity: Entity, words: Sequence[WordTrace], types: Sequence[str]) -> str:
     """The start of an entity's frame; ``words`` begin with its own."""
     layers = len(result.cost.rows)
     own = [word for word in words if word.start < entity.end]
     decided = max(word.layer if word.state == "left" else layers for word in own)
     return (
         f'<span class="entity decided" role="presentation" data-type="{escape(entity.type)}" data-decided="{decided}" '
-        f'data-colour="{type_colour(result, entity.type)}">'
+        f'data-colour="{type_colour(types, entity.type)}">'
     )
 
 

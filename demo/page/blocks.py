@@ -8,6 +8,8 @@ import gradio as gr
 
 from demo.limits import DELETE_CACHE
 
+# For handlers that answer at once and are not part of the HTTP API.
+QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 MISFIT = "expected values that fit this function, got others; if one of them is a file, upload it again"
 
 

@@ -1,8 +1,8 @@
-"""The text and the settings above the tabs, which all tabs use."""
+"""The text and the settings beside the tabs, which all tabs use."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,15 @@ import gradio as gr
 from demo.examples import EXAMPLES
 from demo.html.escape import alert
 from demo.limits import MAX_CHARACTERS
+from demo.page.blocks import QUIET as QUIET
 from demo.page.links import read_link
+from demo.page.runs import Runs, build_runs, request_runs
 from demo.settings import (
     SELECTED,
     TRIGGERS,
     Slider,
     default_values,
+    does,
     points,
     sliders,
     strategies_with,
@@ -27,8 +30,16 @@ from demo.uploads import Problems, read_upload
 from engine import Engine, InputError
 
 MAX_BYTES = 1_000_000  # of a dropped file
-# For handlers that answer at once and are not part of the HTTP API.
-QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+# On a phone the settings are folded, so that the result is on the first screen.
+FOLD = """() => {
+  if (matchMedia("(max-width: 640px)").matches) document.querySelector(".settings > button.open")?.click();
+}"""
+# A text that was entered beside another model, see `demo.page.models`.
+TAKE_TEXT = """() => {
+  const text = sessionStorage.getItem("text") ?? "";
+  sessionStorage.removeItem("text");
+  return [text];
+}"""
 POINTS_HELP = (
     "Operating points are settings that calibration chose for almost no loss of F1 (exact), a small one (balanced) or "
     "a larger one (fast). The sliders change them."
@@ -37,31 +48,64 @@ POINTS_HELP = (
 
 @dataclass(frozen=True)
 class Inputs:
-    """The components above the tabs.
+    """The components that all tabs use.
 
     ``text``: the text.
     ``strategies``: names of the strategies to compare.
     ``settings``: operating point, trigger and sliders, the last arguments of `demo.settings.chosen_strategy`.
+    ``shown``: the strategy whose words the tabs show one by one.
+    ``beside``: name of a second model to compare with, or nothing.
+    ``others``: the models that can be chosen there.
+    ``runs``: requests to run the text, and the answer.
     ``changed``: events after which the tabs show the text again.
-    ``opened``: event after the page was opened and its link read.
     ``visible_tab``: label of the tab that is selected.
     """
 
     text: gr.Textbox
     strategies: gr.CheckboxGroup
     settings: Sequence[Any]
+    shown: gr.Radio
+    beside: gr.Dropdown
+    others: Mapping[str, Engine]
+    runs: Runs
     changed: Sequence[Any]
-    opened: Any
     visible_tab: gr.State
 
 
-def build_inputs(engine: Engine, page: gr.Blocks) -> Inputs:
-    """Builds the text, the examples, the strategies with their settings, and the button."""
-    with gr.Row(equal_height=True):
-        text = gr.Textbox(
-            next(iter(EXAMPLES.values())), label="Text", lines=6, max_lines=12, max_length=MAX_CHARACTERS, scale=4
-        )
-        file = gr.File(label="or a .txt or PubTator file", height=170, min_width=200)
+@dataclass(frozen=True)
+class Entry:
+    """What a visitor enters: components, the events that change them, and those that ask for a run."""
+
+    text: gr.Textbox
+    strategies: gr.CheckboxGroup
+    settings: Sequence[Any]
+    shown: gr.Radio
+    beside: gr.Dropdown
+    changes: Sequence[Any]
+    asks: Sequence[Any]
+    cancel: gr.Button
+
+
+def build_entry(engine: Engine, others: Mapping[str, Engine], page: gr.Blocks) -> Entry:
+    """Builds the text, the buttons, the examples, and the strategies with their settings.
+
+    Args:
+        engine: what is set is set for it.
+        others: further models by name, which can be compared with it.
+        page: reads its link when it is opened.
+    """
+    text = gr.Textbox(
+        next(iter(EXAMPLES.values())),
+        label="Text",
+        lines=3,
+        max_lines=9,
+        max_length=MAX_CHARACTERS,
+        elem_classes="text-input",
+    )
+    with gr.Row(elem_classes="buttons"):
+        run = gr.Button("Run", variant="primary", elem_classes="run", min_width=90)
+        cancel = gr.Button("Cancel", elem_classes="cancel", min_width=90)
+        file = gr.UploadButton("Open a file", min_width=110)
     problem = gr.HTML(visible=False)
     examples = gr.Examples(
         [[example] for example in EXAMPLES.values()],
@@ -69,37 +113,78 @@ def build_inputs(engine: Engine, page: gr.Blocks) -> Inputs:
         label="Examples (invented)",
         example_labels=list(EXAMPLES),
         api_visibility="private",
+        elem_id="examples",
     )
-    strategies, settings = _build_settings(engine)
-    button = gr.Button("Compare", variant="primary")
+    chosen = _build_settings(engine, others)
 
-    def on_open(request: gr.Request) -> list[Any]:
-        return read_link(engine, dict(request.query_params))
+    def on_open(carried: str, request: gr.Request) -> list[Any]:
+        updates = read_link(engine, dict(request.query_params))
+        return [carried, *updates[1:]] if carried else updates
 
-    upload = file.upload(dropped_text, file, [text, problem, file], **QUIET)
-    changed = [button.click, examples.load_input_event.then, upload.then]
-    opened = page.load(on_open, None, [text, strategies, *settings], **QUIET)
-    return Inputs(text, strategies, settings, changed, opened.then, gr.State(""))
+    upload = file.upload(dropped_text, file, [text, problem], **QUIET)
+    opened = page.load(
+        on_open, gr.Textbox(visible="hidden"), [text, chosen.strategies, *chosen.values], js=TAKE_TEXT, **QUIET
+    )
+    page.load(None, None, None, js=FOLD)
+    changes = [examples.load_input_event.then, upload.then, opened.then, *chosen.changes]
+    return Entry(text, chosen.strategies, chosen.values, chosen.shown, chosen.beside, changes, [run.click], cancel)
 
 
-def _build_settings(engine: Engine) -> tuple[gr.CheckboxGroup, list[Any]]:
-    """The choice of strategies; operating point, trigger and sliders."""
+def build_inputs(entry: Entry, others: Mapping[str, Engine]) -> Inputs:
+    """Builds the answer, and makes all changes request runs."""
+    runs = build_runs()
+    values = [entry.text, entry.strategies, entry.beside, *entry.settings]
+    request_runs(runs, values, entry.changes, entry.asks, entry.cancel)
+    changed = [runs.request.change]
+    return Inputs(
+        entry.text, entry.strategies, entry.settings, entry.shown, entry.beside, others, runs, changed, gr.State("")
+    )
+
+
+def shown_choices(names: list[str], shown: str) -> Any:
+    """The strategies that can be shown are those that are compared; the choice stays if it can."""
+    return gr.update(choices=names, value=shown if shown in names or not names else names[-1])
+
+
+@dataclass(frozen=True)
+class _Settings:
+    """The components of the settings, and the events that change them."""
+
+    strategies: gr.CheckboxGroup
+    shown: gr.Radio
+    beside: gr.Dropdown
+    values: Sequence[Any]
+    changes: Sequence[Any]
+
+
+def _build_settings(engine: Engine, others: Mapping[str, Engine]) -> _Settings:
     names, stored = list(engine.runnable), points(engine)
-    with gr.Row():
-        strategies = gr.CheckboxGroup(
-            names, value=[name for name in names if name in SELECTED], label="Strategies to compare", scale=3
-        )
+    selected = [name for name in names if name in SELECTED]
+    with gr.Accordion("Settings", elem_classes="settings"):
         point = gr.Radio(
             stored,
             value="balanced" if stored else None,
             label="Operating point",
+            elem_classes="compact",
             visible=bool(stored),
-            scale=2,
         )
-    with gr.Accordion("Settings: pruning and recovery", open=False, visible=engine.model.has_gates):
-        if stored:
-            gr.Markdown(POINTS_HELP)
-        with gr.Row():
+        shown = gr.Radio(selected, value=selected[-1], label="Strategy shown word by word", elem_classes="compact")
+        with gr.Accordion("More strategies", open=False):
+            strategies = gr.CheckboxGroup(
+                [(f"{name}: {does(engine.strategy(name))}", name) for name in names],
+                value=selected,
+                label="Strategies to compare",
+                elem_classes="strategies",
+            )
+            beside = gr.Dropdown(
+                [("none", ""), *others],
+                value="",
+                label="Compare with a second model",
+                visible=bool(others),
+            )
+        with gr.Accordion("Pruning and recovery", open=False, visible=engine.model.has_gates):
+            if stored:
+                gr.Markdown(POINTS_HELP)
             components = [
                 _build_slider(engine, slider, value)
                 for slider, value in zip(sliders(engine), default_values(engine, None), strict=True)
@@ -115,8 +200,11 @@ def _build_settings(engine: Engine) -> tuple[gr.CheckboxGroup, list[Any]]:
     def on_point(point: str) -> list[float]:
         return default_values(engine, point)
 
-    point.input(on_point, point, components, **QUIET)
-    return strategies, [point, trigger, *components]
+    values = [point, trigger, *components]
+    pointed = point.input(on_point, point, components, **QUIET)
+    changes = [pointed.then, strategies.change, beside.change, *(part.change for part in values)]
+    strategies.change(shown_choices, [strategies, shown], shown, **QUIET)
+    return _Settings(strategies, shown, beside, values, changes)
 
 
 def _build_slider(engine: Engine, slider: Slider, value: float) -> gr.Slider:
@@ -139,20 +227,20 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def dropped_text(path: str | None) -> list[Any]:
-    """Updates of text, line below it and file: the text of the file's first document, and what to know about it."""
+    """Updates of the text and the line below it: the text of a file's first document, and what to know about it."""
     if path is None:
-        return [gr.skip()] * 3
+        return [gr.skip()] * 2
     problems = Problems()
     documents = read_upload(Path(path), MAX_BYTES, problems)
     try:
         first = next(documents, None)
         more = next(documents, None) is not None
     except InputError as error:
-        return [gr.skip(), gr.update(value=alert(str(error)), visible=True), None]
+        return [gr.skip(), gr.update(value=alert(str(error)), visible=True)]
     lines = problems.listed[:1]
     if first is None:
         lines = lines or ["The file contains no documents."]
     elif more:
         lines.append("This is the first document of the file. The tab Batch tags all of them.")
     below = gr.update(value="".join(map(alert, lines)), visible=bool(lines))
-    return [gr.skip() if first is None else first.text, below, None]
+    return [gr.skip() if first is None else first.text, below]

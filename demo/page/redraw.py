@@ -8,12 +8,9 @@ from typing import Any
 
 import gradio as gr
 
-from demo.page.inputs import QUIET, Inputs
-
-
-def fingerprint(values: Sequence[Any]) -> int:
-    """A number that stands for the values of components, so that no text has to be kept."""
-    return hash(tuple(tuple(value) if isinstance(value, list) else value for value in values))
+from demo.page.blocks import QUIET
+from demo.page.inputs import Inputs
+from demo.page.turns import fingerprint
 
 
 def redraw_when_visible(
@@ -38,20 +35,22 @@ def redraw_when_visible(
         drawn: `fingerprint` of the values that the tab shows when the page opens.
         settings: of the listener that draws.
     """
-    last = gr.State(drawn)
+    asked = gr.State(drawn)  # a fingerprint of the values that were drawn last, or are about to be
     request = gr.Number(visible="hidden")  # no state: outside the queue, Gradio does not notice that one changes
 
-    def on_select(last: int | None, *values: Any) -> Any:
-        # Every request is a new number, since the previous drawing may have failed, say because the queue was full.
-        return gr.skip() if fingerprint(values) == last else time.time()
+    def on_select(asked: int | None, *values: Any) -> list[Any]:
+        mark = fingerprint(values)
+        return [gr.skip()] * 2 if mark == asked else [time.time(), mark]
 
-    def on_change(visible: str, last: int | None, *values: Any) -> Any:
-        return on_select(last, *values) if visible == tab.label else gr.skip()
+    def on_change(visible: str, asked: int | None, *values: Any) -> list[Any]:
+        return on_select(asked, *values) if visible == tab.label else [gr.skip()] * 2
 
     def on_request(*values: Any) -> list[Any]:
-        return [*draw(*values), fingerprint(values)]
+        return draw(*values)
 
-    tab.select(on_select, [last, *values], request, **QUIET)
+    tab.select(on_select, [asked, *values], [request, asked], **QUIET)
     for change in changes:
-        change(on_change, [inputs.visible_tab, last, *values], request, trigger_mode="always_last", **QUIET)
-    request.change(on_request, values, [*outputs, last], trigger_mode="always_last", **settings)
+        inputs_now = [inputs.visible_tab, asked, *values]
+        change(on_change, inputs_now, [request, asked], trigger_mode="always_last", **QUIET)
+    drawing = request.change(on_request, values, outputs, trigger_mode="always_last", **settings)
+    drawing.failure(lambda: None, None, asked, **QUIET)  # so that selecting the tab again draws it

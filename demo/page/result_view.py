@@ -12,15 +12,18 @@ from demo.html import words
 from demo.html.escape import alert
 from demo.limits import MODEL_WORK, check_text
 from demo.page.inputs import Inputs
-from demo.page.redraw import fingerprint, redraw_when_visible
+from demo.page.redraw import redraw_when_visible
+from demo.page.turns import fingerprint
 from demo.settings import chosen_strategy
 from engine import Engine, InputError, Result
+
+DRAWING: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", **MODEL_WORK}
 
 
 def build_result_view(
     engine: Engine, inputs: Inputs, tab: gr.Tab, render: Callable[[Result], str], script: Path
 ) -> None:
-    """Builds the choice of a strategy and the view of its result, which opens with the page's first text.
+    """Builds the view of the shown strategy's result, which opens with the page's first text.
 
     Args:
         engine: runs the strategy.
@@ -36,13 +39,9 @@ def build_result_view(
         except InputError as error:
             return [alert(str(error))]
 
-    names = engine.runnable
-    strategy = gr.Radio(names, value="entropy" if "entropy" in names else names[0], label="Strategy shown")
-    shown = [inputs.text, strategy, *inputs.settings]
+    shown = [inputs.text, inputs.shown, *inputs.settings]
     first = [component.value for component in shown]
     scripts = "\n".join(path.read_text(encoding="utf-8") for path in (words.SCRIPT, script))
     view = gr.HTML(*on_view(*first), js_on_load=scripts)
-    changes = [*inputs.changed, strategy.change]
-    redraw_when_visible(
-        inputs, tab, shown, changes, on_view, [view], drawn=fingerprint(first), api_visibility="private", **MODEL_WORK
-    )
+    changes = [*inputs.changed, inputs.shown.change]
+    redraw_when_visible(inputs, tab, shown, changes, on_view, [view], drawn=fingerprint(first), **DRAWING)

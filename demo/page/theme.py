@@ -6,9 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from starlette.middleware import Middleware
+from starlette.routing import Mount
+from starlette.staticfiles import StaticFiles
 
 from demo.limits import MAX_FILE_BYTES
+from demo.page.preview import Preview
 from demo.refusals import HANDLERS
+from demo.results.reports import REPORTS
 
 # A style sheet lies beside the module whose markup it styles.
 CSS = "\n".join(sheet.read_text(encoding="utf-8") for sheet in sorted(Path(__file__).parents[1].rglob("*.css")))
@@ -24,10 +29,26 @@ LAUNCH: dict[str, Any] = {
         button_primary_background_fill_dark="*primary_700",
         button_primary_background_fill_hover="*primary_800",
         button_primary_background_fill_hover_dark="*primary_800",
+        body_text_color_subdued="*neutral_600",
+        body_text_color_subdued_dark="*neutral_300",
+        block_label_text_color="*neutral_700",
+        block_label_text_color_dark="*neutral_200",
+        block_title_text_color="*neutral_700",
+        block_title_text_color_dark="*neutral_200",
+        block_info_text_color="*neutral_600",
+        block_info_text_color_dark="*neutral_300",
+        checkbox_border_color="*neutral_500",
+        checkbox_border_color_dark="*neutral_300",
+        link_text_color="*primary_700",
+        link_text_color_dark="*primary_300",
     ),
     "css": CSS,
-    "app_kwargs": {"exception_handlers": HANDLERS},
-    # A thread keeps some memory once it has worked, and one pass runs at a time: a few threads are enough.
+    "app_kwargs": {
+        "routes": [Mount("/docs", StaticFiles(directory=REPORTS, check_dir=False))],
+        "middleware": [Middleware(Preview)],
+        "exception_handlers": HANDLERS,
+    },
+    # A thread keeps some memory once it has worked. One pass runs at a time, so a few threads are enough.
     "max_threads": 8,
     "footer_links": ["api", "gradio", "settings"],
     "run_history": False,

@@ -41,11 +41,15 @@ class _Waiting(BaseHTTPRequestHandler):
         """Logs nothing."""
 
 
+class PortError(OSError):
+    """No port can be used; its message is a sentence for people."""
+
+
 def free_port(host: str) -> int:
     """The port that Gradio would choose: ``$GRADIO_SERVER_PORT``, or the first free one from 7860.
 
     Raises:
-        OSError: none is free.
+        PortError: none is free.
     """
     if port := os.environ.get("GRADIO_SERVER_PORT"):
         return int(port)
@@ -57,15 +61,28 @@ def free_port(host: str) -> int:
             except OSError:
                 continue
             return candidate
-    raise OSError(f"expected a free port from {FIRST_PORT} to {FIRST_PORT + PORTS - 1}, got none")
+    raise PortError(
+        f"expected a free port from {FIRST_PORT} to {FIRST_PORT + PORTS - 1}, got none; stop one of the apps"
+    )
 
 
 @contextmanager
 def waiting_page() -> Iterator[int]:
-    """Serves the page until the block ends, and gives its port, which the app can use afterwards."""
+    """Serves the page until the block ends, and gives its port, which the app can use afterwards.
+
+    Raises:
+        PortError: the port is in use, or none is free.
+    """
     host = os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1")
     port = free_port(host)
-    with ThreadingHTTPServer((host, port), _Waiting) as server:
+    try:
+        server = ThreadingHTTPServer((host, port), _Waiting)
+    except OSError as error:
+        raise PortError(
+            f"expected a free port, got {port}, which is in use or not allowed ({error.strerror}); "
+            "set GRADIO_SERVER_PORT to another"
+        ) from error
+    with server:
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         thread.start()
         try:

@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Sequence
 from typing import Any
 
+from demo.settings import changed_knobs
 from engine import Engine, Strategy
 from engine.checkpoint import SHIPPED
 
@@ -18,12 +19,6 @@ LOCAL = "http://127.0.0.1:7860"
 INSTALL = "# Once, in a checkout of the project, in the Python that runs the lines below:\npip install .\n"
 _ORIGIN = re.compile(r"https?://[\w.-]+(:\d+)?|https?://\[[0-9a-fA-F:]+\](:\d+)?")
 _BY_HTTP = ("lambda_", "min_keep_ratio", "trigger")  # knobs that /tag takes
-
-
-def changed_knobs(engine: Engine, strategy: Strategy, point: str | None) -> dict[str, Any]:
-    """The knobs of a strategy that differ from its operating point."""
-    defaults = engine.strategy(strategy.name, point).knobs()
-    return {name: value for name, value in strategy.knobs().items() if value != defaults[name]}
 
 
 def load_arguments(engine: Engine) -> dict[str, str]:

@@ -1,25 +1,37 @@
-"""Times strategies on one text. They take turns, so that noise affects all of them alike."""
+"""Times strategies on one text: an answer after one run of each, then as many more as the budget allows.
+
+Strategies take turns, so that noise affects all of them alike.
+"""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from statistics import median
 
 from engine import Engine, Result, Strategy
+from engine.text.words import split_words
 
 RUNS = 5
-# A text that takes long gets fewer runs: none starts after this many seconds.
-BUDGET_S = 30.0
+BUDGET_S = 1.5  # of all further runs together: other visitors wait meanwhile
+MAX_PASS_S = 8.0  # of a first pass
+SHORT_WORDS, PROBE_WORDS = 1000, 200  # a longer text is estimated first, from so many of its words
+
+Tagger = Callable[[str], Result]
+Going = Callable[[], bool]  # whether the result is still wanted
 
 
 @dataclass(frozen=True)
 class Measured:
-    """A strategy's result on the text, and how long each run took end-to-end, in milliseconds."""
+    """A strategy's result on the text, and how long each run took end-to-end, in milliseconds.
+
+    ``warm``: an untimed run came first.
+    """
 
     result: Result
     runs_ms: tuple[float, ...]
+    warm: bool = True
 
     @property
     def latency_ms(self) -> float:
@@ -31,16 +43,64 @@ class Measured:
         return len(self.runs_ms) >= RUNS and all(a < b for a, b in zip(self.runs_ms, other.runs_ms, strict=True))
 
 
-def measure(engine: Engine, text: str, strategies: Sequence[Strategy]) -> list[Measured]:
-    """One untimed run of every strategy, then up to ``RUNS`` timed ones, each round starting with the next strategy."""
-    results = [engine.tag(text, strategy) for strategy in strategies]
-    times: list[list[float]] = [[] for _ in strategies]
-    begin = time.monotonic()
-    for run in range(RUNS):
-        if run and time.monotonic() - begin > BUDGET_S:
+def tagger(engine: Engine, strategy: Strategy) -> Tagger:
+    """Tags a text under a strategy."""
+    return partial(engine.tag, strategy=strategy)
+
+
+def affordable_taggers(text: str, taggers: Sequence[Tagger]) -> tuple[float, int]:
+    """How many seconds a first pass will take, and how many of the taggers may take part, from the front.
+
+    Two may in any case. The estimate is from the beginning of the text, as if all were as slow as the first.
+    """
+    words = split_words(text)
+    if len(words) <= SHORT_WORDS:
+        return 0.0, len(taggers)
+    probe = taggers[0](text[: words[PROBE_WORDS][0]])
+    seconds = probe.latency.total_ms / 1e3 * len(words) / PROBE_WORDS
+    affordable = min(len(taggers), max(2, int(MAX_PASS_S / seconds)))
+    return seconds * affordable, affordable
+
+
+def first_pass(text: str, taggers: Sequence[Tagger], going: Going = lambda: True) -> list[Measured]:
+    """One run of each, without warm-up; fewer, from the front, if the result is not wanted any more."""
+    measured: list[Measured] = []
+    for tag in taggers:
+        if not going():
             break
-        for offset in range(len(strategies)):
-            index = (run + offset) % len(strategies)
-            results[index] = engine.tag(text, strategies[index])
-            times[index].append(results[index].latency.total_ms)
-    return [Measured(result, tuple(runs)) for result, runs in zip(results, times, strict=True)]
+        result = tag(text)
+        measured.append(Measured(result, (result.latency.total_ms,), warm=False))
+    return measured
+
+
+def affordable_rounds(measured: Sequence[Measured]) -> int:
+    """How many more runs of all strategies the budget allows, after a first pass: 0 to ``RUNS``."""
+    seconds = sum(one.latency_ms for one in measured) / 1e3
+    return max(0, min(RUNS, int(BUDGET_S / seconds))) if seconds else RUNS
+
+
+def more_rounds(text: str, taggers: Sequence[Tagger], rounds: int, going: Going = lambda: True) -> list[Measured]:
+    """Timed runs, each round starting with the next strategy; no result if not even one round came to its end."""
+    results: list[Result] = []
+    times: list[list[float]] = []
+    for number in range(rounds):
+        order = [(number + offset) % len(taggers) for offset in range(len(taggers))]
+        found: dict[int, Result] = {}
+        for index in order:
+            if not going():
+                return _measured(results, times)
+            found[index] = taggers[index](text)
+        results = [found[index] for index in range(len(taggers))]
+        times.append([result.latency.total_ms for result in results])
+    return _measured(results, times)
+
+
+def _measured(results: Sequence[Result], times: Sequence[Sequence[float]]) -> list[Measured]:
+    return [Measured(result, tuple(runs)) for result, runs in zip(results, zip(*times, strict=True), strict=True)]
+
+
+def measure(engine: Engine, text: str, strategies: Sequence[Strategy]) -> list[Measured]:
+    """One run of every strategy, then up to ``RUNS`` timed ones."""
+    taggers = [tagger(engine, strategy) for strategy in strategies]
+    first = first_pass(text, taggers)
+    return more_rounds(text, taggers, affordable_rounds(first)) or first

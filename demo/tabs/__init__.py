@@ -20,4 +20,4 @@ class TabModule(Protocol):
         """Builds the components of the tab."""
 
 
-TABS: tuple[TabModule, ...] = (compare, layers, why, frontier, batch, export)
+TABS: tuple[TabModule, ...] = (layers, compare, why, frontier, batch, export)

@@ -1,77 +1,194 @@
-"""The tab Compare: one text under several strategies, a panel for each, timed in turn."""
+"""The tab Compare: one text under several strategies. Entities come first, then times are refined."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 import gradio as gr
 import torch
 
-from demo.html.cards import award_badges, card, conditions
-from demo.html.escape import alert
-from demo.html.highlights import RECOVERED, colours, segments
-from demo.limits import MODEL_WORK, check_chosen, check_text
+from demo.html import panels
+from demo.html.answer import answer, failed, running
+from demo.html.cards import cards, conditions
+from demo.limits import MODEL_WORK, check_strategies, check_text
+from demo.page.blocks import QUIET
 from demo.page.inputs import Inputs
-from demo.results.timing import measure
-from demo.settings import chosen_strategies
-from engine import Engine, InputError
+from demo.page.models import model_name
+from demo.page.turns import fingerprint
+from demo.results.compared import Compared
+from demo.results.timing import (
+    Going,
+    Measured,
+    affordable_rounds,
+    affordable_taggers,
+    first_pass,
+    more_rounds,
+    tagger,
+)
+from demo.settings import chosen_strategy, default_values, describe_settings, points
+from engine import Engine, InputError, Strategy
 
 LABEL = "Compare"
-LEGEND = f"""
-<p class="note"><span class="left">Grey, dotted words</span> left early: point at them to see after which layer. Words
-in plain type went through every layer. Words marked <em>{RECOVERED}</em> had left and were computed again. Coloured
-words are entities.</p>
+WORK: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", **MODEL_WORK}
+UNAVAILABLE = "The server could not run this, perhaps since many are waiting. Press Run to try again."
+LEGEND = """
+<p class="note found-legend">Coloured words are entities. Against <code>dense</code>: <span class="mark kept"
+data-colour="0" data-label="Type">same</span> <span class="mark new" data-colour="0" data-label="+ Type">new</span>
+<span class="mark boundary" data-colour="0" data-label="↔ Type">other boundary or ≠ other type</span>
+<span class="mark lost" data-colour="0" data-label="− Type">lost</span>.
+<span class="left">Grey, dotted words</span> left early. Point at a word for its score or its layer.</p>
 """
 
 
-def compare(engine: Engine, text: str, names: list[str], *settings: Any) -> list[Any]:
-    """Updates of the line above the panels and, for every strategy on offer, of its panel, card and text.
+@dataclass(frozen=True)
+class Job:
+    """A strategy on a model, with what a card says of both."""
+
+    engine: Engine
+    model: str
+    strategy: Strategy
+    settings: str
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What the tab shows: above the tabs, the cards, the texts; and how the times may be refined."""
+
+    answer: str
+    cards: str
+    texts: str
+    rounds: int = 0
+
+
+def jobs_of(engine: Engine, model: str, names: Sequence[str], point: str | None, *settings: Any) -> list[Job]:
+    """``dense`` and the chosen strategies, in the order of the page.
+
+    Raises:
+        InputError: there are no strategies or too many.
+    """
+    names = check_strategies(list(names))
+    strategies = [
+        chosen_strategy(engine, name, point, *settings) for name in engine.runnable if name in names or name == "dense"
+    ]
+    return [Job(engine, model, strategy, describe_settings(engine, strategy, point)) for strategy in strategies]
+
+
+def jobs_beside(engine: Engine, model: str, names: Sequence[str], point: str | None) -> list[Job]:
+    """The same strategies for a second model, as far as it can run them, with its own operating points."""
+    own = point if point in points(engine) else None
+    there = [name for name in names if name in engine.runnable]
+    return jobs_of(engine, model, ["dense", *there], own, None, *default_values(engine, own))
+
+
+def compared(jobs: Sequence[Job], measured: Sequence[Measured]) -> list[Compared]:
+    """The measured strategies, each with what it is compared with."""
+    found: list[Compared] = []
+    for job, one in zip(jobs, measured, strict=False):
+        dense = next((other for other in found if other.model == job.model), None)
+        reference = dense.measured if dense else found[0].measured if found else one
+        found.append(Compared(job.model, job.settings, one, reference))
+    return found
+
+
+def show(text: str, jobs: Sequence[Job], measured: Sequence[Measured], remark: str, *, timing: bool) -> Shown:
+    """What the tab shows of the strategies that were measured."""
+    found = compared(jobs, measured)
+    types = list(dict.fromkeys(chain.from_iterable(job.engine.labels.types for job in jobs)))
+    line = conditions(str(jobs[0].engine.device), torch.get_num_threads(), found)
+    return Shown(answer(text, found, timing=timing, remark=remark), line + cards(found), panels.texts(found, types))
+
+
+def compare(text: str, jobs: Sequence[Job], going: Going = lambda: True) -> Iterator[Shown]:
+    """What the tab shows after a first pass and, before a long one, how long it will take.
 
     Args:
-        engine: runs the strategies.
-        text: the user's.
-        names: the strategies to show; ``dense`` runs in any case.
-        settings: those of the page, see `demo.settings.chosen_strategy`.
+        text: the visitor's.
+        jobs: the strategies, ``dense`` first.
+        going: whether the result is still wanted; if not, nothing more comes.
+
+    Raises:
+        InputError: the text cannot be tagged.
     """
-    hidden = [gr.update(visible=False), None, None]
-    try:
-        check_text(text)
-        check_chosen(names)
-    except InputError as error:
-        return [alert(str(error)), *hidden * len(engine.runnable)]
-    running = [name for name in engine.runnable if name in names or name == "dense"]
-    measured = dict(zip(running, measure(engine, text, chosen_strategies(engine, running, *settings)), strict=True))
-    badges = award_badges(measured)
-    updates: list[Any] = [conditions(str(engine.device), engine.dtype, torch.get_num_threads(), measured)]
-    for name in engine.runnable:
-        if name in names:
-            one = measured[name]
-            updates += [gr.update(visible=True), card(one, measured["dense"], badges[name]), segments(one.result)]
-        else:
-            updates += hidden
-    return updates
+    check_text(text)
+    taggers = [tagger(job.engine, job.strategy) for job in jobs]
+    seconds, affordable = affordable_taggers(text, taggers)
+    left_out = [job.strategy.name for job in jobs[affordable:]]
+    remark = f"Left out, since this text is long: {', '.join(left_out)}." if left_out else ""
+    if seconds > 1:
+        yield Shown(running(f"Running… about {seconds:.0f} s for this text. {remark}"), "", "")
+    measured = first_pass(text, taggers[:affordable], going)
+    if len(measured) < affordable:
+        return
+    rounds = affordable_rounds(measured)
+    yield replace(show(text, jobs, measured, remark, timing=rounds > 0), rounds=rounds)
+
+
+def refine(text: str, jobs: Sequence[Job], rounds: int, going: Going = lambda: True) -> Shown | None:
+    """What the tab shows after more runs of all strategies; nothing if not one round came to its end."""
+    taggers = [tagger(job.engine, job.strategy) for job in jobs]
+    measured = more_rounds(text, taggers, rounds, going)
+    return show(text, jobs, measured, "", timing=False) if measured else None
 
 
 def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
     """Builds the tab, which is filled on request, whether it is visible or not."""
+    runs = inputs.runs
 
-    def on_compare(text: str, names: list[str], *settings: Any) -> list[Any]:
-        return compare(engine, text, names, *settings)
+    def chosen(names: list[str], beside: str, *settings: Any) -> list[Job]:
+        jobs = jobs_of(engine, model_name(engine), names, *settings)
+        second = inputs.others.get(beside)
+        return jobs + (jobs_beside(second, beside, names, settings[0]) if second else [])
 
-    color_map = colours(engine.labels.types, engine.encoder.num_layers)
+    def on_compare(
+        request: gr.Request, number: int, text: str, names: list[str], beside: str, *settings: Any
+    ) -> Iterator[list[Any]]:
+        def going() -> bool:
+            return runs.turns.is_latest(request.session_hash, number)
+
+        yield [gr.skip()] * 5  # a generator has to yield something
+        try:
+            for shown in compare(text, chosen(names, beside, *settings), going):
+                if shown.texts:
+                    mark = fingerprint([text, names, beside, *settings])
+                    yield [shown.answer, shown.cards, shown.texts, number, (mark, shown.rounds)]
+                else:
+                    yield [shown.answer, *[gr.skip()] * 4]
+        except InputError as error:
+            yield [failed(str(error)), "", "", number, (None, 0)]
+
+    def on_refine(
+        request: gr.Request,
+        number: int,
+        first: tuple[int | None, int],
+        text: str,
+        names: list[str],
+        beside: str,
+        *settings: Any,
+    ) -> list[Any]:
+        mark, rounds = first
+
+        def going() -> bool:
+            return runs.turns.is_latest(request.session_hash, number)
+
+        if not rounds or not going() or fingerprint([text, names, beside, *settings]) != mark:
+            return [gr.skip()] * 2
+        shown = refine(text, chosen(names, beside, *settings), rounds, going)
+        return [shown.answer, shown.cards] if shown and going() else [gr.skip()] * 2
+
     gr.HTML(LEGEND)
-    outputs: list[Any] = [gr.HTML()]
-    with gr.Row(elem_classes="panels"):
-        for _ in engine.runnable:
-            with gr.Column(visible=False, min_width=320) as panel:
-                figures = gr.HTML()
-                tokens = gr.HighlightedText(color_map=color_map, show_label=False, elem_classes="tokens")
-            outputs += [panel, figures, tokens]
-    for event in (*inputs.changed, inputs.opened):
-        event(
-            on_compare,
-            [inputs.text, inputs.strategies, *inputs.settings],
-            outputs,
-            api_visibility="private",
-            **MODEL_WORK,
-        )
+    figures = gr.HTML()
+    texts = gr.HTML(js_on_load=panels.SCRIPT.read_text(encoding="utf-8"))
+    first = gr.State((None, 0))
+    values = [inputs.text, inputs.strategies, inputs.beside, *inputs.settings]
+    ran = runs.request.change(
+        on_compare,
+        [runs.request, *values],
+        [runs.answer, figures, texts, runs.shown, first],
+        trigger_mode="always_last",
+        **WORK,
+    )
+    ran.failure(lambda: failed(UNAVAILABLE), None, runs.answer, **QUIET)
+    ran.success(on_refine, [runs.request, first, *values], [runs.answer, figures], **WORK)

@@ -37,14 +37,14 @@ function stop() {
   clearInterval(timer);
   timer = null;
   const button = element.querySelector(".play");
-  if (button) button.innerHTML = '<span aria-hidden="true">▶</span> Play';
+  if (button) button.innerHTML = '<span class="icon-play"></span> Play';
 }
 
 function play(button) {
   const range = element.querySelector(".layers input");
   if (timer) return stop();
   if (range.value === range.max) show(0);
-  button.innerHTML = '<span aria-hidden="true">⏸</span> Pause';
+  button.innerHTML = '<span class="icon-pause"></span> Pause';
   timer = setInterval(() => {
     if (!range.isConnected) return stop();
     show(Number(range.value) + 1);

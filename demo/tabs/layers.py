@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import gradio as gr
@@ -24,16 +25,16 @@ entity whose labels are decided</li>
 """
 
 
-def layer_view(result: Result) -> str:
+def layer_view(result: Result, types: Sequence[str]) -> str:
     """The text, the layers that computed each word, and the words of each layer, as they are after the last layer."""
     layers = len(result.cost.rows)
     return (
         f'<section class="layers" data-layers="{layers}" style="--layers:{layers};--at:{layers}">'
-        f'<div class="transport"><button type="button" class="play"><span aria-hidden="true">▶</span> Play</button>'
+        f'<div class="transport"><button type="button" class="play"><span class="icon-play"></span> Play</button>'
         f'<label>after layer <input type="range" min="0" max="{layers}" value="{layers}" step="1"></label>'
-        f'<output class="at"></output></div>{LEGEND}{listbox(result, "The text, word by word")}'
-        f'<p class="pointed">Point at a word, or move between words with the arrow keys.</p>'
-        f"{_depths(result, layers)}{cut_note(result)}</section>"
+        f'<output class="at"></output></div>{listbox(result, "The text, word by word", types)}'
+        f'<p class="pointed">Point at a word, or move between words with the arrow keys.</p>{LEGEND}'
+        f"{_depths(result, layers, types)}{cut_note(result)}</section>"
     )
 
 
@@ -51,7 +52,7 @@ def words_computed(result: Result) -> list[int]:
     return [sum(word.state != "left" or word.layer >= layer for word in words) for layer in layers]
 
 
-def _depths(result: Result, layers: int) -> str:
+def _depths(result: Result, layers: int, types: Sequence[str]) -> str:
     total = len(result.trace.words)
     numbers = "".join(f"<span>{layer}</span>" for layer in range(1, layers + 1))
     counts = "".join(
@@ -60,7 +61,7 @@ def _depths(result: Result, layers: int) -> str:
         f"<small>{computed / total:.0%}</small></li>"
         for layer, (computed, left) in enumerate(zip(words_computed(result), words_left(result), strict=True), start=1)
     )
-    bars = "".join(_bar(result, word, index, layers) for index, word in enumerate(shown_words(result)))
+    bars = "".join(_bar(result, word, index, layers, types) for index, word in enumerate(shown_words(result)))
     return (
         '<h4>Words × layers: filled where a layer computed the word</h4><div class="depths">'
         f'<div class="numbers" aria-hidden="true">{numbers}</div>'
@@ -70,9 +71,9 @@ def _depths(result: Result, layers: int) -> str:
     )
 
 
-def _bar(result: Result, word: WordTrace, index: int, layers: int) -> str:
+def _bar(result: Result, word: WordTrace, index: int, layers: int, types: Sequence[str]) -> str:
     entity = next((e for e in result.entities if e.start <= word.start < e.end), None) if word.label != "O" else None
-    colour = f' data-colour="{type_colour(result, entity.type)}"' if entity else ""
+    colour = f' data-colour="{type_colour(types, entity.type)}"' if entity else ""
     recovered = " data-recovered" if word.state == "recovered" else ""
     to = layers if word.state == "kept" else word.layer
     return f'<i data-word="{index}"{colour}{recovered} style="--to:{to}"></i>'
@@ -80,4 +81,8 @@ def _bar(result: Result, word: WordTrace, index: int, layers: int) -> str:
 
 def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
     """Builds the tab."""
-    build_result_view(engine, inputs, tab, layer_view, Path(__file__).with_suffix(".js"))
+
+    def render(result: Result) -> str:
+        return layer_view(result, engine.labels.types)
+
+    build_result_view(engine, inputs, tab, render, Path(__file__).with_suffix(".js"))

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import csv
-import io
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +11,7 @@ import gradio as gr
 
 from demo.html.escape import escape
 from demo.html.histograms import Scores, format_score, histograms
+from demo.html.tables import csv_link
 from demo.html.words import cut_note, listbox, shown_words
 from demo.page.inputs import Inputs
 from demo.page.result_view import build_result_view
@@ -43,22 +41,22 @@ REASONS = {
     "minimum": "stayed despite its low need: kept to reach the minimum",
     "few": "stayed despite its low need: too few words of its window wanted to leave",
 }
-_FORMULA = tuple("=+-@\t\r")
 
 
-def why_view(result: Result, scores: Scores) -> str:
+def why_view(result: Result, scores: Scores, types: Sequence[str]) -> str:
     """The text to choose a word from, the word's scores, the histograms and the table of all words."""
     if not result.strategy.gates:
         name = escape(result.strategy.name)
         return f'<p class="alert">{name} has no gates, so every word goes through every layer. Choose another.</p>'
+    download = csv_link(COLUMNS, table_rows(result, scores))
     names = escape(json.dumps(["gate after layer", "label", *NUMBERS.values(), "decision"]))
     return (
         f'<section class="why" data-scores="{names}">'
         '<p class="hint">Choose a word: click on it, or move with the arrow keys.</p>'
-        f"{listbox(result, 'Choose a word')}"
+        f"{listbox(result, 'Choose a word', types)}"
         '<div class="detail" tabindex="0" role="region" aria-label="The chosen word" aria-live="polite"></div>'
         f"<h4>Need of the words at each gate</h4>{histograms(scores)}"
-        f'<h4>All words</h4><p class="hint"><a class="download" download="words.csv" href="{csv_link(result, scores)}">'
+        f'<h4>All words</h4><p class="hint"><a class="download" download="words.csv" href="{download}">'
         f"Download as CSV</a></p>{cut_note(result)}{_table(result, scores)}</section>"
     )
 
@@ -82,20 +80,6 @@ def table_rows(result: Result, scores: Scores) -> list[tuple[int, str, int, str,
         )
         for number, (word, of_word) in enumerate(zip(result.trace.words, scores, strict=True), start=1)
     ]
-
-
-def csv_link(result: Result, scores: Scores) -> str:
-    """All rows as a CSV file inside a link, so that the server writes the text to no file.
-
-    A cell that a spreadsheet would read as a formula begins with an apostrophe.
-    """
-    buffer = io.StringIO()
-    writer = csv.writer(buffer)
-    writer.writerow(COLUMNS)
-    for row in table_rows(result, scores):
-        writer.writerow([f"'{cell}" if str(cell).startswith(_FORMULA) else cell for cell in row])
-    content = base64.b64encode(buffer.getvalue().encode("utf-8", "replace")).decode()
-    return f"data:text/csv;charset=utf-8;base64,{content}"
 
 
 def _table(result: Result, scores: Scores) -> str:
@@ -131,6 +115,6 @@ def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
     """Builds the tab."""
 
     def render(result: Result) -> str:
-        return why_view(result, engine.explain(result))
+        return why_view(result, engine.explain(result), engine.labels.types)
 
     build_result_view(engine, inputs, tab, render, Path(__file__).with_suffix(".js"))

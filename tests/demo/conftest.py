@@ -14,6 +14,8 @@ from demo.screenshot import HEIGHT
 from demo.serving import browser_path, chromium, serve_app
 from engine import Engine, load_engine
 
+ANSWERED = ".answer:is([data-state=timing], [data-state=done])"
+
 
 @pytest.fixture(scope="session")
 def app_url() -> Iterator[str]:
@@ -54,7 +56,7 @@ def open_page(browser: Any, app_url: str) -> Iterator[Callable[..., Any]]:
         page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.goto(f"{app_url}?__theme={theme}")
-        page.locator(".card").first.wait_for(timeout=60_000)
+        page.locator(ANSWERED).wait_for(timeout=60_000)
         return page
 
     yield open_page

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import gradio as gr
@@ -25,12 +26,32 @@ def demo(engine: Engine) -> gr.Blocks:
 
 
 class TestPage:
-    def test_button_examples_files_and_opening_the_page_compare(self, demo: gr.Blocks, engine: Engine) -> None:
-        comparing = [function for function in demo.fns.values() if function.name == "on_compare"]
-        assert len(comparing) == 4
-        assert {function.concurrency_id for function in comparing} == {"engine"}
-        updates = comparing[0].fn(TEXT, ["dense"], None, "", *default_values(engine, None))
-        assert len(updates) == len(comparing[0].outputs)
+    def test_button_examples_files_settings_and_opening_the_page_run(self, demo: gr.Blocks, engine: Engine) -> None:
+        (run,) = (block for block in demo.blocks.values() if isinstance(block, gr.Button) and block.value == "Run")
+        asks = [function for function in demo.fns.values() if function.name == "on_ask"]
+        assert [function.targets for function in asks] == [[(run._id, "click")]]
+        edits = [function for function in demo.fns.values() if function.name == "on_edit"]
+        settings = 1 + 1 + 1 + 1 + 1 + len(default_values(engine, None))  # strategies, beside, point twice, trigger
+        assert len(edits) == 3 + settings  # example, file, link
+        assert not any(function.queue for function in (*asks, *edits))
+        (comparing,) = (function for function in demo.fns.values() if function.name == "on_compare")
+        assert comparing.concurrency_id == "engine"
+
+    def test_an_edit_that_changes_nothing_does_not_run(self, demo: gr.Blocks) -> None:
+        request: Any = SimpleNamespace(session_hash="a")
+        edit = next(function for function in demo.fns.values() if function.name == "on_edit").fn
+        number, asked, line = edit(request, None, TEXT, ["dense"])
+        assert number > 0
+        assert "Running" in line
+        assert edit(request, asked, TEXT, ["dense"]) == [gr.skip()] * 3
+        again, _, _ = edit(request, asked, TEXT, ["dense", "entropy"])
+        assert again > number
+
+    def test_cancel_keeps_what_is_shown_already(self, demo: gr.Blocks) -> None:
+        request: Any = SimpleNamespace(session_hash="a")
+        cancel = next(function for function in demo.fns.values() if function.name == "on_cancel").fn
+        assert cancel(request, 7, 7) == gr.skip()
+        assert "Cancelled" in cancel(request, 7, 6)
 
     def test_warns_against_clinical_use(self, demo: gr.Blocks) -> None:
         pages = [block for block in demo.blocks.values() if isinstance(block, gr.HTML)]
@@ -47,7 +68,9 @@ class TestPage:
         assert LAUNCH["theme"]._stylesheets == []
         assert "http" not in LAUNCH["css"]
 
-    @pytest.mark.parametrize("selector", ["p.alert", ".words", ".card", ".tokens", ".layers", ".why", ".plot"])
+    @pytest.mark.parametrize(
+        "selector", ["p.alert", ".words", ".card", ".found", ".answer", ".intro", ".term", ".layers", ".why", ".plot"]
+    )
     def test_every_part_has_its_style_sheet(self, selector: str) -> None:
         assert selector in LAUNCH["css"]
 
@@ -67,6 +90,22 @@ class TestCommand:
         (settings,) = launched
         assert settings.pop("server_port") >= 1024
         assert settings == {"share": None, **LAUNCH}
+
+    def test_serves_several_models_each_in_its_dtype(
+        self, model_folder: Path, launched: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        twice = ["--model", str(model_folder), "--model", str(model_folder)]
+        monkeypatch.setattr("sys.argv", ["app.py", *twice, "--dtype", "float32", "--dtype", "bfloat16"])
+        assert app.main() == 0
+        assert len(launched) == 1
+
+    def test_dtypes_that_do_not_fit_the_models_end_with_status_2(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: Any
+    ) -> None:
+        monkeypatch.setattr("sys.argv", ["app.py", "--dtype", "float32", "--dtype", "int8"])
+        with pytest.raises(SystemExit, match="2"):
+            app.main()
+        assert "one for each of 1 --model, got 2" in capsys.readouterr().err
 
     def test_bad_weights_end_with_status_2_and_the_reason(
         self, tmp_path: Path, launched: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, capsys: Any

@@ -15,7 +15,6 @@ from demo.examples import EXAMPLES
 pytestmark = pytest.mark.slow
 
 HOSTILE = "<img src=x onerror=\"document.title='stolen'\"> ${1+1} {{7*7}} `x` nausea <script>alert(1)</script>"
-OWN = [".card", ".note", ".alert", ".layers", ".why", ".plot", ".footer"]
 TABS = ["Compare", "Layer by layer", "Why", "Frontier", "Batch", "Take away"]
 READY = {"Frontier": ".marks button", "Take away": "a[href*=strategies]"}  # what is drawn when the tab is chosen
 
@@ -31,46 +30,52 @@ def enter(page: Any, text: str) -> None:
 
 
 def compare(page: Any) -> None:
-    """Presses the button and waits for the new result."""
+    """Presses the button and waits for the new result, in the tab Compare."""
+    tab(page, "Compare")
     page.evaluate("document.querySelectorAll('.card').forEach((card) => card.dataset.old = 'old')")
-    page.get_by_role("button", name="Compare", exact=True).click()
+    page.get_by_role("button", name="Run", exact=True).click()
     page.wait_for_function("document.querySelector('.card') && !document.querySelector('.card[data-old]')")
 
 
 class TestCompare:
     def test_opening_the_page_compares_the_first_example(self, open_page: Any) -> None:
         page = open_page()
-        assert page.locator(".card h3").all_inner_texts() == ["dense", "rule", "entropy"]
-        assert "ms in 5 runs" in page.locator(".card .spread").first.inner_text()
+        tab(page, "Compare")
+        assert page.locator(".card h3").all_inner_texts() == ["dense", "entropy"]
+        page.locator(".card .spread", has_text=" runs").first.wait_for()
 
     def test_a_typed_text_and_more_strategies(self, open_page: Any) -> None:
         page = open_page()
         enter(page, "Naloxone reverses the hypotension caused by clonidine.")
+        page.get_by_role("button", name="More strategies").click()
         page.get_by_label("truncate-3").first.check()
         compare(page)
         page.locator(".card", has_text="truncate-3").wait_for()
-        assert page.locator(".card").count() == 4
-        assert "clonidine" in page.locator(".tokens").first.inner_text()
+        assert page.locator(".card").count() == 3
+        assert "clonidine" in page.locator(".found").first.inner_text()
 
     def test_an_example(self, open_page: Any) -> None:
         page = open_page()
+        tab(page, "Compare")
         page.get_by_role("button", name="Animal study").click()
-        page.wait_for_function("document.querySelector('.tokens').innerText.includes('Curcumin')")
+        page.wait_for_function("document.querySelector('.found').innerText.includes('Curcumin')")
         assert page.get_by_label("Text", exact=True).input_value() == EXAMPLES["Animal study"]
 
     def test_a_dropped_pubtator_file(self, open_page: Any, tmp_path: Path) -> None:
         page = open_page()
+        tab(page, "Compare")
         path = tmp_path / "two.pubtator"
         path.write_text("7|t|Lithium and tremor.\n7|a|Lithium caused tremor.\n\n8|t|Other.\n8|a|Text.\n\n")
         page.locator("input[type=file]").first.set_input_files(path)
         page.get_by_text("first document of the file").wait_for()
-        page.wait_for_function("document.querySelector('.tokens').innerText.includes('Lithium')")
+        page.wait_for_function("document.querySelector('.found').innerText.includes('Lithium')")
 
     def test_differences_give_their_reason(self, open_page: Any) -> None:
         page = open_page()
+        tab(page, "Compare")
         page.get_by_label("fast", exact=True).check()
         page.get_by_role("button", name="Symbols and scripts").click()
-        page.wait_for_function("document.querySelector('.tokens').innerText.includes('tocopherol')")
+        page.wait_for_function("document.querySelector('.found').innerText.includes('tocopherol')")
         details = page.locator(".card", has_text="entropy").locator("details")
         details.locator("summary").click()
         assert details.locator("li.kept").first.is_visible()
@@ -79,7 +84,7 @@ class TestCompare:
     def test_an_empty_text_gives_a_message(self, open_page: Any) -> None:
         page = open_page()
         enter(page, " ")
-        page.get_by_role("button", name="Compare", exact=True).click()
+        page.get_by_role("button", name="Run", exact=True).click()
         page.get_by_role("alert").filter(has_text="There is no text yet").first.wait_for()
 
 
@@ -141,7 +146,9 @@ class TestLayers:
         page.get_by_label("fast", exact=True).check()
         page.get_by_role("button", name="Symbols and scripts").click()
         tab(page, "Layer by layer")
-        page.get_by_role("tabpanel").get_by_label("entropy+recovery").check()
+        page.get_by_role("button", name="More strategies").click()
+        page.get_by_label("entropy+recovery:").check()
+        page.get_by_label("entropy+recovery", exact=True).check()
         page.locator(".layers .words .word[data-state=recovered]").first.wait_for()
         assert (
             page.locator(".depths i[data-recovered]").count()
@@ -192,7 +199,7 @@ class TestWhy:
     def test_a_strategy_without_gates_says_so(self, open_page: Any) -> None:
         page = open_page()
         tab(page, "Why")
-        page.get_by_role("tabpanel").get_by_label("dense").check()
+        page.get_by_label("dense", exact=True).check()
         page.get_by_text("dense has no gates").wait_for()
 
 
@@ -202,7 +209,7 @@ class TestEverywhere:
         enter(page, HOSTILE)
         compare(page)
         for name, part in (
-            ("Compare", ".tokens .textfield"),
+            ("Compare", ".found"),
             ("Layer by layer", ".layers .words"),
             ("Why", ".why .words"),
         ):
@@ -217,23 +224,24 @@ class TestEverywhere:
         assert page.title() != "stolen"
 
     @pytest.mark.parametrize("theme", ["light", "dark"])
-    def test_axe_finds_nothing_serious_in_our_own_parts(self, open_page: Any, theme: str) -> None:
+    @pytest.mark.parametrize("width", [390, 1440])
+    def test_axe_finds_nothing_serious(self, open_page: Any, theme: str, width: int) -> None:
         axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
-        page = open_page(theme)
+        page = open_page(theme, width)
+        page.wait_for_function("document.querySelector('.answer').dataset.state === 'done'")
         for name in TABS:
             tab(page, name)
             if name == "Layer by layer":
                 page.locator(".layers input").fill("2")
             page.wait_for_timeout(1000)  # until transitions have ended
-            include = [[part] for part in OWN if page.locator(part).first.is_visible()]
-            found = axe.run(page, context={"include": include}).response["violations"]
+            found = axe.run(page).response["violations"]
             serious = [
                 (violation["id"], node["html"][:200], node["failureSummary"])
                 for violation in found
                 if violation["impact"] in ("serious", "critical")
                 for node in violation["nodes"]
             ]
-            assert serious == [], f"{name}, {theme}"
+            assert serious == [], f"{name}, {theme}, {width}"
 
     @pytest.mark.parametrize("name", TABS)
     def test_nothing_is_wider_than_a_narrow_page(self, open_page: Any, name: str) -> None:

@@ -56,8 +56,8 @@ def test_batch_can_be_cancelled_and_the_app_goes_on(open_page: Any, tmp_path: Pa
     assert page.locator("a[href*='tagged-dense.jsonl']").count() == 0
     tab(page, "Compare")
     page.get_by_label("Text", exact=True).fill("Naloxone.")
-    page.get_by_role("button", name="Compare", exact=True).click()
-    page.locator(".tokens", has_text="Naloxone").first.wait_for(timeout=60_000)
+    page.get_by_role("button", name="Run", exact=True).click()
+    page.locator(".found", has_text="Naloxone").first.wait_for(timeout=60_000)
     tab(page, "Batch")
     page.get_by_text("Cancelled. The tables show the documents tagged until then.").wait_for()
 
@@ -85,7 +85,7 @@ def test_a_trace_can_be_downloaded_and_holds_a_hostile_text_as_text(open_page: A
         page.locator("a[href*='trace.json']").first.click()
     record = json.loads(Path(download.value.path()).read_text(encoding="utf-8"))
     assert record["text"] == HOSTILE
-    assert [result["strategy"]["name"] for result in record["results"]] == ["dense", "rule", "entropy"]
+    assert [result["strategy"]["name"] for result in record["results"]] == ["dense", "entropy"]
     assert page.title() == title
     assert page.locator("img[src=x]").count() == 0
 
@@ -95,8 +95,9 @@ def test_a_hostile_link_opens_the_page_as_it_is(open_page: Any, app_url: str) ->
     title = page.title()
     names = ("example", "strategies", "point", "trigger", "rule.lambda_")
     page.goto(f"{app_url}?{urlencode(dict.fromkeys(names, HOSTILE))}")
+    tab(page, "Compare")
     page.locator(".card").first.wait_for(timeout=60_000)
-    assert page.locator(".card h3").all_inner_texts() == ["dense", "rule", "entropy"]
+    assert page.locator(".card h3").all_inner_texts() == ["dense", "entropy"]
     for name, part in (("Frontier", ".plot"), ("Take away", "a[href*=strategies]")):
         tab(page, name)
         page.locator(part).first.wait_for(timeout=60_000)
@@ -117,6 +118,6 @@ def test_a_link_reopens_settings_and_example(open_page: Any, app_url: str) -> No
     page.goto(urljoin(app_url, link))
     page.wait_for_function("document.querySelector('textarea')?.value?.startsWith('Curcumin')")
     assert page.get_by_label("fast").is_checked()
-    for name, part in (("Compare", ".tokens"), ("Layer by layer", ".layers .words"), ("Why", ".why .words")):
+    for name, part in (("Compare", ".found"), ("Layer by layer", ".layers .words"), ("Why", ".why .words")):
         tab(page, name)
         page.locator(part, has_text="malondialdehyde").first.wait_for()

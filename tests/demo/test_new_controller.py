@@ -7,7 +7,7 @@ import pytest
 
 from demo.app import build_demo
 from demo.settings import default_values, sliders
-from demo.tabs.compare import compare
+from demo.tabs.compare import compare, jobs_of
 from demo.tabs.why import why_view
 from engine import Engine
 from engine.pruning.controllers import CONTROLLERS
@@ -32,7 +32,8 @@ def test_the_page_offers_it_with_its_sliders(engine: Engine) -> None:
 def test_compare_runs_it_with_its_settings_and_describes_it(engine: Engine) -> None:
     values = default_values(engine, None)
     values[[slider.name for slider in sliders(engine)].index("every-other.stride")] = 4
-    card = compare(engine, TEXT, ["every-other"], None, "", *values)[2 + 3 * engine.runnable.index("every-other")]
+    (shown,) = compare(TEXT, jobs_of(engine, "tiny", ["every-other"], None, "", *values))
+    card = shown.cards.partition("<h3>every-other</h3>")[2]
     assert EveryOther.description in card
     left = [word.state for word in engine.tag(TEXT, "every-other", stride=4).trace.words].count("left")
     assert f"{5 - left} of 5 went through every layer" in card
@@ -40,5 +41,5 @@ def test_compare_runs_it_with_its_settings_and_describes_it(engine: Engine) -> N
 
 def test_why_explains_it(engine: Engine) -> None:
     result = engine.tag(TEXT, "every-other")
-    page = why_view(result, engine.explain(result))
+    page = why_view(result, engine.explain(result), engine.labels.types)
     assert "left: its need is not above the threshold" in page

@@ -6,8 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from demo.html.cards import CLOSEST, FASTEST, FEWEST, LISTED, award_badges, card, conditions
+from demo.html.cards import CLOSEST, FASTEST, FEWEST, LISTED, award_badges, conditions
+from demo.html.cards import card as card_of
 from demo.html.escape import escape
+from demo.results.compared import Compared
 from demo.results.timing import RUNS, Measured
 from demo.settings import describe
 from engine import Engine, Entity, Result
@@ -20,6 +22,14 @@ def measured(result: Result, latency_ms: float = 10.0) -> Measured:
     return Measured(result, (latency_ms,) * RUNS)
 
 
+def beside(one: Measured, dense: Measured) -> Compared:
+    return Compared("tiny, float32", "balanced", one, dense)
+
+
+def card(one: Measured, dense: Measured) -> str:
+    return card_of(beside(one, dense))
+
+
 class TestCard:
     @pytest.fixture
     def dense(self, engine: Engine) -> Measured:
@@ -29,7 +39,7 @@ class TestCard:
         page = card(dense, dense)
         assert "87.0 ms" in page
         assert "the reference" in page
-        assert "100.0%" in page
+        assert "100.0% of the token-layers" in page
         assert "details" not in page
 
     def test_says_plainly_when_slower_than_dense(self, engine: Engine, dense: Measured) -> None:
@@ -97,39 +107,51 @@ class TestCard:
         assert "and 3 more" in page
 
 
-def test_conditions_name_device_dtype_threads_and_runs(engine: Engine) -> None:
-    dense = engine.tag(TEXT, "dense")
-    line = conditions("cpu", "float32", 2, {"dense": measured(dense)})
-    for part in ("cpu", "float32", "2 threads", "median of 5 runs", "untimed"):
+def test_a_card_names_settings_and_model(engine: Engine) -> None:
+    dense = measured(engine.tag(TEXT, "dense"))
+    assert '<p class="settings">balanced · tiny, float32</p>' in card(dense, dense)
+
+
+def test_conditions_name_device_threads_and_runs(engine: Engine) -> None:
+    dense = measured(engine.tag(TEXT, "dense"))
+    line = conditions("cpu", 2, [beside(dense, dense)])
+    for part in ("cpu", "2 threads", "median of 5 runs", "untimed"):
         assert part in line
-    assert "1 thread." in conditions("cpu", "float32", 1, {"dense": Measured(dense, (1.0,))})
+    once = replace(dense, runs_ms=(1.0,), warm=False)
+    assert "one run, strategies taking turns; cpu, 1 thread." in conditions("cpu", 1, [beside(once, once)])
 
 
 class TestBadges:
     @pytest.fixture
-    def pair(self, engine: Engine) -> dict[str, Measured]:
-        return {name: measured(engine.tag(TEXT, name)) for name in ("dense", "truncate-1")}
+    def dense(self, engine: Engine) -> Measured:
+        return measured(engine.tag(TEXT, "dense"))
 
-    def test_the_fastest_was_ahead_in_every_run(self, pair: dict[str, Measured]) -> None:
-        ahead = pair | {"truncate-1": replace(pair["truncate-1"], runs_ms=(9.0, 8.0, 9.9, 9.0, 9.0))}
-        assert FASTEST in award_badges(ahead)["truncate-1"]
-        once_behind = pair | {"truncate-1": replace(pair["truncate-1"], runs_ms=(1.0, 1.0, 10.1, 1.0, 1.0))}
-        assert not any(FASTEST in badges for badges in award_badges(once_behind).values())
-        assert "No strategy is marked as the fastest: none was ahead in every run" in conditions(
-            "cpu", "x", 2, once_behind
-        )
+    @pytest.fixture
+    def pair(self, engine: Engine, dense: Measured) -> list[Compared]:
+        return [beside(dense, dense), beside(measured(engine.tag(TEXT, "truncate-1")), dense)]
 
-    def test_few_runs_tell_nothing(self, pair: dict[str, Measured]) -> None:
-        few = {name: replace(one, runs_ms=(time,)) for (name, one), time in zip(pair.items(), (9.0, 1.0), strict=True)}
-        assert FASTEST not in award_badges(few)["truncate-1"]
-        assert "too few runs" in conditions("cpu", "float32", 2, few)
+    @staticmethod
+    def timed(pair: list[Compared], runs_ms: tuple[float, ...]) -> list[Compared]:
+        return [pair[0], replace(pair[1], measured=replace(pair[1].measured, runs_ms=runs_ms))]
 
-    def test_fewest_multiply_adds_are_marked_unless_two_share_them(self, pair: dict[str, Measured]) -> None:
-        assert award_badges(pair) == {"dense": [], "truncate-1": [FEWEST]}
-        assert award_badges({"dense": pair["dense"], "hf": pair["dense"]}) == {"dense": [], "hf": []}
+    def test_the_fastest_was_ahead_in_every_run(self, pair: list[Compared]) -> None:
+        assert FASTEST in award_badges(self.timed(pair, (9.0, 8.0, 9.9, 9.0, 9.0)))[1]
+        once_behind = self.timed(pair, (1.0, 1.0, 10.1, 1.0, 1.0))
+        assert not any(FASTEST in badges for badges in award_badges(once_behind))
+        assert "No strategy is marked as the fastest: none was ahead in every run" in conditions("cpu", 2, once_behind)
 
-    def test_closest_to_dense_is_one_of_several(self, engine: Engine, pair: dict[str, Measured]) -> None:
+    def test_few_runs_tell_nothing(self, pair: list[Compared], dense: Measured) -> None:
+        few = replace(dense, runs_ms=(9.0,))
+        two = [beside(few, few), beside(replace(pair[1].measured, runs_ms=(1.0,)), few)]
+        assert FASTEST not in award_badges(two)[1]
+        assert "too few runs" in conditions("cpu", 2, two)
+
+    def test_fewest_multiply_adds_are_marked_unless_two_share_them(self, pair: list[Compared]) -> None:
+        assert award_badges(pair) == [[], [FEWEST]]
+        assert award_badges([pair[0], pair[0]]) == [[], []]
+
+    def test_closest_to_dense_is_one_of_several(self, engine: Engine, pair: list[Compared], dense: Measured) -> None:
         same = replace(engine.tag(TEXT, "dense"), strategy=engine.strategy("truncate-2"))
-        several = pair | {"truncate-2": measured(same), "hf": measured(engine.tag(TEXT, "hf"))}
-        assert award_badges(several)["truncate-2"] == [CLOSEST]
-        assert CLOSEST not in award_badges(several)["hf"]
+        several = [*pair, beside(measured(same), dense), beside(measured(engine.tag(TEXT, "hf")), dense)]
+        assert award_badges(several)[2] == [CLOSEST]
+        assert CLOSEST not in award_badges(several)[3]

@@ -9,9 +9,10 @@ import gradio as gr
 import pytest
 
 from demo.app import build_demo
-from demo.page.inputs import dropped_text
+from demo.page.inputs import dropped_text, shown_choices
 from demo.settings import sliders
 from engine import Engine
+from engine.pruning.controllers import CONTROLLERS
 
 TEXT = "Famotidine-associated delirium. Six patients on famotidine had delirium; all recovered."
 
@@ -26,11 +27,19 @@ def demo(engine: Engine) -> gr.Blocks:
 
 
 class TestSettings:
-    def test_offers_what_the_engine_can_run_and_selects_three(self, demo: gr.Blocks, engine: Engine) -> None:
+    def test_offers_what_the_engine_can_run_and_compares_two(self, demo: gr.Blocks, engine: Engine) -> None:
         (strategies,) = components(demo, gr.CheckboxGroup)
         assert [value for _, value in strategies.choices] == list(engine.runnable)
-        assert sorted(strategies.value) == ["dense", "entropy", "rule"]
-        assert len(components(demo, gr.HighlightedText)) == len(engine.runnable)
+        assert strategies.value == ["dense", "entropy"]
+        labels = {value: label for label, value in strategies.choices}
+        assert labels["rule"].endswith(CONTROLLERS["rule"].description)
+
+    def test_the_strategy_shown_is_one_of_those_compared(self, demo: gr.Blocks) -> None:
+        (shown,) = (one for one in components(demo, gr.Radio) if one.label == "Strategy shown word by word")
+        assert shown.value == "entropy"
+        assert [value for _, value in shown.choices] == ["dense", "entropy"]
+        assert shown_choices(["dense", "rule"], "entropy")["value"] == "rule"
+        assert shown_choices(["dense", "rule"], "dense")["value"] == "dense"
 
     def test_sliders_start_at_the_settings_of_the_operating_point(
         self, engine: Engine, monkeypatch: pytest.MonkeyPatch
@@ -73,20 +82,20 @@ class TestDroppedFile:
         assert drop(TEXT.encode())[0] == TEXT
 
     def test_of_pubtator_the_first_document_is_taken(self, drop: Any) -> None:
-        text, line, file = drop(b"1|t|Title.\n1|a|Abstract.\n\n2|t|Other.\n2|a|One.\n\n")
-        assert (text, file) == ("Title.\nAbstract.", None)
+        text, line = drop(b"1|t|Title.\n1|a|Abstract.\n\n2|t|Other.\n2|a|One.\n\n")
+        assert text == "Title.\nAbstract."
         assert "first document of the file" in line["value"]
 
     def test_a_single_document_needs_no_remark(self, drop: Any) -> None:
         assert drop(b"1|t|Title.\n1|a|Abstract.\n\n")[1]["visible"] is False
 
     def test_a_missing_file_gives_a_message(self, tmp_path: Path) -> None:
-        text, line, _ = dropped_text(str(tmp_path / "gone.txt"))
+        text, line = dropped_text(str(tmp_path / "gone.txt"))
         assert text == gr.skip()
         assert "upload it again" in line["value"]
 
     def test_a_file_that_is_not_text_gives_a_message(self, drop: Any) -> None:
-        text, line, _ = drop(b"\xff\xfe")
+        text, line = drop(b"\xff\xfe")
         assert text == gr.skip()
         assert "mine.txt:1: document mine: expected UTF-8" in line["value"]
 

@@ -7,7 +7,7 @@ import socket
 import httpx
 import pytest
 
-from demo.page.waiting import free_port, waiting_page
+from demo.page.waiting import PortError, free_port, waiting_page
 
 
 def test_says_that_it_is_loading_and_leaves_the_port(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -21,6 +21,15 @@ def test_says_that_it_is_loading_and_leaves_the_port(monkeypatch: pytest.MonkeyP
     with socket.socket() as app:
         app.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         app.bind(("127.0.0.1", port))
+
+
+def test_a_port_in_use_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        monkeypatch.setenv("GRADIO_SERVER_PORT", str(taken.getsockname()[1]))
+        with pytest.raises(PortError, match=r"in use.*set GRADIO_SERVER_PORT to another"), waiting_page():
+            pass
 
 
 def test_takes_the_port_that_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,98 +1,145 @@
-"""The tab Compare: what it runs and shows, and what it says when it cannot."""
+"""The tab Compare: what it runs and shows, in which order, and what it says when it cannot."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
-from demo.limits import MAX_CHARACTERS
+from demo.limits import MAX_CHARACTERS, MAX_STRATEGIES
 from demo.results import timing
-from demo.results.timing import measure
 from demo.settings import default_values, sliders
-from demo.tabs.compare import compare
-from engine import Engine
+from demo.tabs.compare import Job, Shown, compare, compared, jobs_beside, jobs_of, refine
+from engine import Engine, InputError
 
 TEXT = "Famotidine-associated delirium. Six patients on famotidine had delirium; all recovered."
 
 
-@pytest.fixture
-def defaults(engine: Engine) -> tuple[Any, ...]:
-    """The settings of the page when it opens."""
-    return None, "", *default_values(engine, None)
+def jobs(engine: Engine, names: list[str], point: str | None = None, trigger: str = "", *values: float) -> list[Job]:
+    return jobs_of(engine, "tiny", names, point, trigger, *(values or default_values(engine, point)))
 
 
-def shown(engine: Engine, updates: list[Any]) -> list[str]:
-    """Names of the strategies whose panels are visible."""
-    return [name for name, panel in zip(engine.runnable, updates[1::3], strict=True) if panel["visible"]]
+def run(text: str, chosen: list[Job]) -> Shown:
+    *_, last = compare(text, chosen)
+    return last
 
 
-def test_runs_every_strategy(engine: Engine, defaults: tuple[Any, ...]) -> None:
-    updates = compare(engine, TEXT, list(engine.runnable), *defaults)
-    assert "median of 5 runs" in updates[0]
-    assert shown(engine, updates) == list(engine.runnable)
-    for name, card, segments in zip(engine.runnable, updates[2::3], updates[3::3], strict=True):
-        assert f"<h3>{name}</h3>" in card
-        assert "".join(text for text, _ in segments) == TEXT
+def test_shows_dense_and_what_is_chosen_in_the_order_of_the_page(engine: Engine) -> None:
+    names = list(engine.runnable)[1:MAX_STRATEGIES]
+    shown = run(TEXT, jobs(engine, names[::-1]))
+    for name in ["dense", *names]:
+        assert f"<h3>{name}</h3>" in shown.cards
+        assert f"<h3>{name}</h3>" in shown.texts
+    assert [job.strategy.name for job in jobs(engine, names[::-1])] == ["dense", *names]
 
 
-def test_dense_is_measured_even_when_it_is_not_shown(engine: Engine, defaults: tuple[Any, ...]) -> None:
-    updates = compare(engine, TEXT, ["rule"], *defaults)
-    assert shown(engine, updates) == ["rule"]
-    assert "dense" in updates[2 + 3 * list(engine.runnable).index("rule")]
+def test_entities_come_after_one_pass_and_times_are_refined_afterwards(engine: Engine) -> None:
+    chosen = jobs(engine, ["entropy"])
+    (first,) = compare(TEXT, chosen)
+    assert "one run" in first.cards
+    assert 'data-state="timing"' in first.answer
+    assert first.rounds == timing.RUNS
+    better = refine(TEXT, chosen, first.rounds)
+    assert better is not None
+    assert "median of 5 runs after an untimed one" in better.cards
+    assert 'data-state="done"' in better.answer
 
 
-def test_sliders_and_trigger_reach_the_strategies_that_have_them(
+def test_a_text_too_slow_to_time_again_says_that_it_ran_once(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timing, "BUDGET_S", 0.0)
+    shown = run(TEXT, jobs(engine, ["entropy"]))
+    assert shown.rounds == 0
+    assert 'data-state="done"' in shown.answer
+    assert "too few to tell" in shown.answer
+
+
+def test_a_long_text_is_estimated_first_and_leaves_strategies_out(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ran = {}
+    monkeypatch.setattr(timing, "SHORT_WORDS", 5)
+    monkeypatch.setattr(timing, "PROBE_WORDS", 5)
+    monkeypatch.setattr(timing, "MAX_PASS_S", 1e-6)
+    chosen = jobs(engine, ["rule", "entropy", "hf"])
+    shown = run(TEXT, chosen)
+    assert "Left out, since this text is long: entropy, hf." in shown.answer
+    assert "<h3>entropy</h3>" not in shown.cards
+    monkeypatch.setattr(timing, "affordable_taggers", lambda *_: (12.3, 4))
+    monkeypatch.setattr("demo.tabs.compare.affordable_taggers", lambda *_: (12.3, 4))
+    first, _ = compare(TEXT, chosen)
+    assert "about 12 s" in first.answer
+    assert first.texts == ""
 
-    def spy(engine: Engine, text: str, strategies: list[Any]) -> Any:
-        ran.update({strategy.name: strategy for strategy in strategies})
-        return measure(engine, text, strategies)
 
-    monkeypatch.setattr("demo.tabs.compare.measure", spy)
+def test_stops_when_the_result_is_not_wanted_any_more(engine: Engine) -> None:
+    wanted = iter([True, False])
+    assert list(compare(TEXT, jobs(engine, ["entropy"]), lambda: next(wanted))) == []
+    wanted = iter([True, True, True, False])
+    refined = refine(TEXT, jobs(engine, ["entropy"]), 3, lambda: next(wanted))
+    assert refined is not None
+    assert "one run after an untimed one" in refined.cards
+
+
+def test_sliders_and_trigger_reach_the_strategies_that_have_them(engine: Engine) -> None:
     moved = {"rule.lambda_": 1.5, "rule.min_keep_ratio": 0.25, "entropy.min_keep_ratio": 0.5}
     assert {slider.name for slider in sliders(engine)} == set(moved)
     values = [moved[slider.name] for slider in sliders(engine)]
-    compare(engine, TEXT, list(engine.runnable), None, "entity_loss", *values)
+    names = ["rule", "rule+recovery", "entropy", "entropy+recovery", "random"]
+    ran = {job.strategy.name: job for job in jobs(engine, names, None, "entity_loss", *values)}
     of_rule, of_entropy = {"lambda_": 1.5, "min_keep_ratio": 0.25}, {"min_keep_ratio": 0.5}
-    assert ran["rule"] == engine.strategy("rule", **of_rule)
-    assert ran["rule+recovery"] == engine.strategy("rule+recovery", trigger="entity_loss", **of_rule)
-    assert ran["entropy"] == engine.strategy("entropy", **of_entropy)
-    assert ran["entropy+recovery"] == engine.strategy("entropy+recovery", trigger="entity_loss", **of_entropy)
-    assert ran["random"] == engine.strategy("random", **of_entropy)
-    assert ran["random"].replays == ran["entropy"]
+    assert ran["rule"].strategy == engine.strategy("rule", **of_rule)
+    assert ran["rule+recovery"].strategy == engine.strategy("rule+recovery", trigger="entity_loss", **of_rule)
+    assert ran["entropy"].strategy == engine.strategy("entropy", **of_entropy)
+    assert ran["entropy+recovery"].strategy == engine.strategy("entropy+recovery", trigger="entity_loss", **of_entropy)
+    assert ran["random"].strategy.replays == ran["entropy"].strategy
+    assert "λ 1.5" in ran["rule"].settings
+    assert "min keep ratio 0.5" in ran["entropy"].settings
+    assert ran["dense"].settings == ""
+
+
+def test_cards_name_model_and_changed_knobs(engine: Engine) -> None:
+    values = [
+        0.5 if slider.name == "entropy.min_keep_ratio" else value
+        for slider, value in zip(sliders(engine), default_values(engine, None), strict=True)
+    ]
+    shown = run(TEXT, jobs(engine, ["entropy"], None, "", *values))
+    assert "min keep ratio 0.5 · tiny" in shown.cards
+
+
+def test_a_second_model_stands_beside_the_first(engine: Engine, plain_engine: Engine) -> None:
+    both = [*jobs(engine, ["entropy"]), *jobs_beside(plain_engine, "plain", ["dense", "entropy"], None)]
+    assert [(job.model, job.strategy.name) for job in both] == [
+        ("tiny", "dense"),
+        ("tiny", "entropy"),
+        ("plain", "dense"),
+    ]
+    measured = timing.first_pass(TEXT, [timing.tagger(job.engine, job.strategy) for job in both])
+    found = compared(both, measured)
+    assert [one.is_reference for one in found] == [True, False, False]
+    assert all(one.reference is measured[0] for one in found)
+    assert "plain" in run(TEXT, both).cards
 
 
 @pytest.mark.parametrize("text", ["", "   ", "\n\t\u00a0\n"])
-def test_blank_text_gives_a_message(engine: Engine, defaults: tuple[Any, ...], text: str) -> None:
-    updates = compare(engine, text, ["dense"], *defaults)
-    assert "There is no text yet" in updates[0]
-    assert shown(engine, updates) == []
+def test_a_blank_text_is_refused(engine: Engine, text: str) -> None:
+    with pytest.raises(InputError, match="There is no text yet"):
+        run(text, jobs(engine, ["dense"]))
 
 
-def test_overlong_text_gives_a_message(engine: Engine, defaults: tuple[Any, ...]) -> None:
-    updates = compare(engine, "a" * (MAX_CHARACTERS + 1), ["dense"], *defaults)
-    assert "100,001 characters, the limit is 100,000" in updates[0]
-    assert shown(engine, updates) == []
+def test_an_overlong_text_is_refused(engine: Engine) -> None:
+    with pytest.raises(InputError, match="100,001 characters, the limit is 100,000"):
+        run("a" * (MAX_CHARACTERS + 1), jobs(engine, ["dense"]))
 
 
-def test_no_strategy_gives_a_message(engine: Engine, defaults: tuple[Any, ...]) -> None:
-    assert "No strategy is chosen" in compare(engine, TEXT, [], *defaults)[0]
+def test_none_or_too_many_strategies_are_refused(engine: Engine) -> None:
+    with pytest.raises(InputError, match="No strategy is chosen"):
+        jobs(engine, [])
+    with pytest.raises(InputError, match=f"at most {MAX_STRATEGIES} strategies"):
+        jobs(engine, [str(number) for number in range(MAX_STRATEGIES + 1)])
 
 
 @pytest.mark.parametrize("text", ["\0", "\ud800", "😀", "\u202e", "<b>${x}</b>", "a" * 1000])
-def test_odd_texts_are_texts(engine: Engine, defaults: tuple[Any, ...], text: str) -> None:
-    updates = compare(engine, text, ["rule"], *defaults)
-    assert shown(engine, updates) == ["rule"]
-
-
-def test_one_run_is_called_one_run(engine: Engine, defaults: tuple[Any, ...], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(timing, "BUDGET_S", -1.0)
-    assert "one run" in compare(engine, TEXT, ["dense"], *defaults)[0]
+def test_odd_texts_are_texts(engine: Engine, text: str) -> None:
+    assert "<h3>rule</h3>" in run(text, jobs(engine, ["rule"])).cards
 
 
 def test_a_model_without_gates_compares_what_it_can(plain_engine: Engine) -> None:
-    updates = compare(plain_engine, TEXT, ["dense", "hf"], None, None)
-    assert shown(plain_engine, updates) == ["dense", "hf"]
+    shown = run(TEXT, jobs_of(plain_engine, "plain", ["dense", "hf"], None, None))
+    assert "<h3>hf</h3>" in shown.cards

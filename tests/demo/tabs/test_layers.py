@@ -14,6 +14,7 @@ from demo.html.words import listbox
 from demo.tabs.layers import layer_view, words_computed, words_left
 from engine import Engine, Entity, Result
 
+TYPES = ("Chemical", "Disease")
 TEXT = "Famotidine-associated delirium.\nSix patients  on famotidine (20 mg/day) had nausea; all recovered."
 HOSTILE = "<img src=x onerror=alert(1)> ${1+1} {{7*7}} `x` \\n \"quoted\" 'too' <script>alert(1)</script>"
 
@@ -52,16 +53,19 @@ class TestListbox:
     @pytest.mark.parametrize("strategy", ["dense", "rule", "truncate-1"])
     @pytest.mark.parametrize("text", [TEXT, HOSTILE, "אבג 😀 \u202eabc"])
     def test_holds_the_text_as_text(self, engine: Engine, strategy: str, text: str) -> None:
-        parsed = Parsed(listbox(engine.tag(text, strategy), "Words"))
+        parsed = Parsed(listbox(engine.tag(text, strategy), "Words", TYPES))
         assert parsed.text == text
         assert parsed.tags == {"div", "span"}
 
     def test_nothing_in_it_is_a_template(self, engine: Engine) -> None:
-        for view in (listbox(engine.tag(HOSTILE, "rule"), "Words"), layer_view(engine.tag(HOSTILE, "rule"))):
+        for view in (
+            listbox(engine.tag(HOSTILE, "rule"), "Words", TYPES),
+            layer_view(engine.tag(HOSTILE, "rule"), TYPES),
+        ):
             assert not re.search(r"\$\{|\{\{|`|<img|<script", view)
 
     def test_words_say_what_became_of_them(self, engine: Engine, recovered: Result) -> None:
-        parsed = Parsed(listbox(recovered, "Words"))
+        parsed = Parsed(listbox(recovered, "Words", TYPES))
         for option, word in zip(parsed.options, recovered.trace.words, strict=True):
             assert option["data-state"] == word.state
             assert option.get("data-left") == (None if word.state == "kept" else str(word.layer))
@@ -69,19 +73,19 @@ class TestListbox:
         assert sum("came back" in option["aria-label"] for option in parsed.options) == 2
 
     def test_one_word_is_in_the_tab_order(self, engine: Engine) -> None:
-        parsed = Parsed(listbox(engine.tag(TEXT, "rule"), "Words"))
+        parsed = Parsed(listbox(engine.tag(TEXT, "rule"), "Words", TYPES))
         assert [option["tabindex"] for option in parsed.options].count("0") == 1
 
     def test_entities_are_framed_and_say_when_they_are_decided(self, engine: Engine) -> None:
         entity = Entity(0, 10, "Chemical", "Famotidine")
         for strategy, decided in (("truncate-2", "2"), ("dense", "3")):
             result = replace(engine.tag(TEXT, strategy), entities=(entity,))
-            (frame,) = Parsed(listbox(result, "Words")).entities
+            (frame,) = Parsed(listbox(result, "Words", TYPES)).entities
             assert (frame["data-type"], frame["data-decided"]) == ("Chemical", decided)
 
     def test_long_texts_are_cut_and_the_view_says_so(self, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(words, "MAX_WORDS", 5)
-        view = layer_view(engine.tag(TEXT, "rule"))
+        view = layer_view(engine.tag(TEXT, "rule"), TYPES)
         assert view.count('role="option"') == 5
         assert "Showing the first 5 of 21 words." in view
 
@@ -102,14 +106,18 @@ class TestLayerView:
         back = sum(word.state == "recovered" for word in recovered.trace.words)
         assert sum(words_left(recovered)) == len(recovered.words) - words_computed(recovered)[-1] + back
         monkeypatch.setattr(words, "MAX_WORDS", 5)
-        assert re.findall(r'data-left="(\d+)"><span class="unseen"', layer_view(engine.tag(TEXT, "truncate-1"))) == [
+        assert re.findall(
+            r'data-left="(\d+)"><span class="unseen"', layer_view(engine.tag(TEXT, "truncate-1"), TYPES)
+        ) == [
             "21",
             "0",
             "0",
         ]
 
     def test_bars_end_where_words_leave(self, engine: Engine, recovered: Result) -> None:
-        bars = re.findall(r'<i data-word="(\d+)"[^>]*?( data-recovered)? style="--to:(\d+)">', layer_view(recovered))
+        bars = re.findall(
+            r'<i data-word="(\d+)"[^>]*?( data-recovered)? style="--to:(\d+)">', layer_view(recovered, TYPES)
+        )
         expected = [
             (str(index), " data-recovered" if word.state == "recovered" else "", str(word.layer))
             for index, word in enumerate(recovered.trace.words)

@@ -10,10 +10,12 @@ from dataclasses import replace
 
 import pytest
 
-from demo.tabs.why import COLUMNS, csv_link, decision, table_rows, why_view
+from demo.html.tables import csv_link
+from demo.tabs.why import COLUMNS, decision, table_rows, why_view
 from engine import Engine
 from engine.inspection.explain import WordScores
 
+TYPES = ("Chemical", "Disease")
 TEXT = "Famotidine-associated delirium. Six patients on famotidine (20 mg/day) had nausea; all recovered."
 HOSTILE = "<img src=x onerror=alert(1)> ${1+1} {{7*7}} `x` =1+1 @SUM <script>alert(1)</script>"
 
@@ -30,7 +32,7 @@ def score(**changes: object) -> WordScores:
 
 def view(engine: Engine, text: str, strategy: str = "rule") -> str:
     result = engine.tag(text, strategy)
-    return why_view(result, engine.explain(result))
+    return why_view(result, engine.explain(result), TYPES)
 
 
 class TestDecision:
@@ -63,14 +65,14 @@ class TestTable:
 
     def test_the_download_holds_all_words_and_no_formula(self, engine: Engine) -> None:
         result = engine.tag(HOSTILE, "rule")
-        rows = rows_of(csv_link(result, engine.explain(result)))
+        rows = rows_of(csv_link(COLUMNS, table_rows(result, engine.explain(result))))
         assert rows[0] == list(COLUMNS)
         assert [row[1].lstrip("'") for row in rows[1:]] == [word.text.lstrip("'") for word in result.trace.words]
         assert not any(row[1].startswith(("=", "@", "+", "-")) for row in rows[1:])
 
     def test_lone_surrogates_can_be_downloaded(self, engine: Engine) -> None:
         result = engine.tag("a \ud800b", "rule")
-        assert len(rows_of(csv_link(result, engine.explain(result)))) == len(result.words) + 1
+        assert len(rows_of(csv_link(COLUMNS, table_rows(result, engine.explain(result))))) == len(result.words) + 1
 
 
 class TestView:

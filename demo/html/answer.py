@@ -1,0 +1,99 @@
+"""The line above the tabs: what the last run found, or what keeps it from being up to date.
+
+Its state is ``running`` (nothing of this run is shown yet), ``timing`` (entities are shown, times are still refined),
+``done``, ``cancelled`` or ``failed``. ``answer.js`` compares its text with the one that is entered.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from demo.html.escape import alert, escape
+from demo.html.terms import term
+from demo.limits import MAX_CHARACTERS
+from demo.results.compared import Compared
+from demo.results.differences import missing_and_new
+from demo.results.timing import RUNS
+from demo.results.wording import printable
+
+SCRIPT = Path(__file__).with_suffix(".js")
+OUT_OF_DATE = "Out of date: the text has changed. Press Run or Ctrl+Enter."
+CUT = f"The text was cut at {MAX_CHARACTERS:,} characters, the limit of this page; engine.tag has none."
+
+
+def checksum(text: str) -> int:
+    """A number by which the page recognises a text, as it stands in a text area; ``answer.js`` computes the same."""
+    return zlib.adler32(printable(text).replace("\r\n", "\n").replace("\r", "\n").encode())
+
+
+def running(message: str = "Running…") -> str:
+    """A run that shows nothing yet."""
+    return _answer("running", f"<p>{escape(message)}</p>")
+
+
+def failed(message: str) -> str:
+    """A run that cannot be."""
+    return _answer("failed", alert(message))
+
+
+def cancelled() -> str:
+    """A run that a visitor stopped before it showed anything."""
+    return _answer("cancelled", "<p>Cancelled. What is shown is from an earlier run. Press Run to start again.</p>")
+
+
+def answer(text: str, compared: Sequence[Compared], *, timing: bool, remark: str = "") -> str:
+    """What a run found: one line for each strategy but ``dense``.
+
+    Args:
+        text: that was run.
+        compared: what was measured.
+        timing: whether more runs follow.
+        remark: what else to know, e.g. what was left out.
+    """
+    lines = "".join(_line(one) for one in compared if not one.is_reference) or _line(compared[0])
+    more = f"<p>{escape(remark)}</p>" if remark else ""
+    return _answer("timing" if timing else "done", lines + more, str(checksum(text)))
+
+
+def _answer(state: str, content: str, text: str = "") -> str:
+    return (
+        f'<section class="answer" aria-label="Answer" aria-live="polite" data-state="{state}" data-text="{text}">'
+        f'{content}<p class="stale">{OUT_OF_DATE}</p><p class="cut">{CUT}</p></section>'
+    )
+
+
+def _line(one: Compared) -> str:
+    result, entities = one.result, len(one.result.entities)
+    ms = f"<strong>{one.measured.latency_ms:.0f} ms</strong>"
+    name = f"<code>{escape(one.name)}</code>" + (f" ({escape(one.settings)})" if one.settings else "")
+    if one.is_reference:
+        return f"<p>{name}: {ms}, {_counted(entities, 'entity', 'entities')}.</p>"
+    ratio = math.floor(100 * one.reference.latency_ms / one.measured.latency_ms) / 100  # never rounded up
+    sure = one.measured.faster_than(one.reference) or one.reference.faster_than(one.measured)
+    doubt = "" if sure else f" ({_doubt(one)})"
+    missing, new = missing_and_new(result, one.reference.result)
+    found = (
+        f"the same {_counted(entities, 'entity', 'entities')}"
+        if not missing and not new
+        else f"{entities - len(new)} of {entities - len(new) + len(missing)} entities the same"
+        + (f", {len(missing)} missing" if missing else "")
+        + (f", {len(new)} new" if new else "")
+    )
+    return (
+        f"<p>{name}: {ms}, <strong>{ratio:.2f}×</strong> as fast as {term('dense')} on this text{doubt}; {found}; "
+        f"{result.cost.token_layers_kept:.0%} of the {term('computation kept', 'computation')}.</p>"
+    )
+
+
+def _doubt(one: Compared) -> str:
+    runs = len(one.measured.runs_ms)
+    if runs < RUNS:
+        return f"{_counted(runs, 'run', 'runs')}, too few to tell"
+    return "not in every run"
+
+
+def _counted(number: int, one: str, several: str) -> str:
+    return f"{number} {one if number == 1 else several}"

@@ -1,0 +1,19 @@
+// Hides entities below a score, and copies the table. `element` is the component's root, whose content is replaced.
+
+element.addEventListener("input", (event) => {
+  if (!event.target.closest(".threshold")) return;
+  const least = Number(event.target.value);
+  element.querySelector(".threshold output").textContent = least.toFixed(2);
+  element.querySelectorAll("[data-score]").forEach((part) => {
+    part.toggleAttribute("data-below", Number(part.dataset.score) < least);
+  });
+});
+
+element.addEventListener("click", async (event) => {
+  const button = event.target.closest(".copy");
+  if (!button) return;
+  const rows = [...element.querySelectorAll(".entities tr:not([data-below])")];
+  const lines = rows.map((row) => [...row.cells].map((cell) => cell.textContent.replace(/\s+/g, " ")).join("\t"));
+  await navigator.clipboard.writeText(lines.join("\n"));
+  button.textContent = "Copied";
+});

@@ -1,0 +1,117 @@
+"""The texts of Compare: what each strategy found, where it differs from dense, and all entities as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+
+from demo.html.escape import escape, note
+from demo.html.tables import csv_link
+from demo.html.words import type_colour
+from demo.results.compared import Compared
+from demo.results.differences import Difference, differences
+from demo.results.wording import printable
+from engine.inspection.trace import WordTrace
+
+SCRIPT = Path(__file__).with_suffix(".js")
+LISTED = 500  # rows of the table; the file has all
+SIGNS = {"kept": "", "lost": "− ", "new": "+ ", "boundary changed": "↔ ", "type changed": "≠ "}
+COLUMNS = ("strategy", "model", "start", "end", "type", "text", "score", "against dense")
+
+
+def texts(compared: Sequence[Compared], types: Sequence[str]) -> str:
+    """A text for each strategy, and the table of all entities.
+
+    Args:
+        compared: the strategies to show.
+        types: of the entities, which decide their colours.
+    """
+    panels = "".join(_panel(one, types) for one in compared)
+    return (
+        f'<section class="comparison"><div class="panels">{panels}</div>'
+        '<label class="threshold">Hide entities with a score below <input type="range" min="0" max="1" step="0.01" '
+        'value="0"><output>0.00</output></label>'
+        f"{_table(compared)}</section>"
+    )
+
+
+def entity_rows(compared: Sequence[Compared]) -> list[tuple[str, str, int, int, str, str, float, str]]:
+    """The rows of the table, in order of ``COLUMNS``; entities that a strategy lost are among them."""
+    return [
+        (
+            one.name,
+            one.model,
+            found.entity.start,
+            found.entity.end,
+            found.entity.type,
+            printable(found.entity.text),
+            round(found.entity.score, 4),
+            "the reference" if one.is_reference else "same" if found.kind == "kept" else found.kind,
+        )
+        for one in compared
+        for found in sorted(_against_reference(one), key=lambda found: found.entity.start)
+    ]
+
+
+def _against_reference(one: Compared) -> list[Difference]:
+    return differences(one.result, one.reference.result)
+
+
+def _panel(one: Compared, types: Sequence[str]) -> str:
+    label = escape(f"{one.name}, {one.model}" if one.model else one.name)
+    text = one.result.text
+    parts: list[str] = []
+    position = 0
+    for start, end, opening in _pieces(one, types):
+        parts += [escape(text[position:start]), opening, escape(text[start:end]), "</span>"]
+        position = end
+    parts.append(escape(text[position:]))
+    return (
+        f'<div class="panel"><h3>{escape(one.name)}</h3><div class="found" role="region" tabindex="0" '
+        f'aria-label="The text under {label}">{"".join(parts)}</div></div>'
+    )
+
+
+def _pieces(one: Compared, types: Sequence[str]) -> Iterator[tuple[int, int, str]]:
+    """Start, end and opening tag of each piece that is an entity, was one under dense, or left early."""
+    found = {at: each for each in _against_reference(one) for at in range(each.entity.start, each.entity.end)}
+
+    def group_of(word: WordTrace) -> Difference | str | None:
+        if word.start in found:
+            return found[word.start]
+        return {"left": f"left after layer {word.layer}", "recovered": "came back"}.get(word.state)
+
+    for group, members in groupby(one.result.trace.words, key=group_of):
+        words = list(members)
+        if isinstance(group, Difference):
+            yield words[0].start, words[-1].end, _entity(group, words, types)
+        elif group is not None:
+            yield words[0].start, words[-1].end, f'<span class="{group.partition(" ")[0]}" data-tip="{group}">'
+
+
+def _entity(found: Difference, words: Sequence[WordTrace], types: Sequence[str]) -> str:
+    entity = found.entity
+    tip = f"{entity.type}, score {entity.score:.3f}, {found.reason}"
+    kind = found.kind.partition(" ")[0]
+    return (
+        f'<span class="mark {kind}" data-colour="{type_colour(types, entity.type)}" data-score="{entity.score:.4f}" '
+        f'data-label="{SIGNS[found.kind]}{escape(entity.type)}" data-tip="{escape(tip)}">'
+    )
+
+
+def _table(compared: Sequence[Compared]) -> str:
+    rows = entity_rows(compared)
+    heads = "".join(f'<th scope="col">{name}</th>' for name in COLUMNS)
+    body = "".join(
+        f'<tr data-score="{row[6]}">{"".join(f"<td>{escape(str(cell))}</td>" for cell in row)}</tr>'
+        for row in rows[:LISTED]
+    )
+    cut = note(f"Showing the first {LISTED:,} of {len(rows):,} entities; the file has all.") * (len(rows) > LISTED)
+    return (
+        '<details class="entities"><summary>All entities as a table</summary><p class="actions">'
+        '<button type="button" class="copy">Copy</button> '
+        f'<a class="download" download="entities.csv" href="{csv_link(COLUMNS, rows)}">Download as CSV</a></p>{cut}'
+        '<div class="scroll" tabindex="0" role="region" aria-label="Table of all entities"><table>'
+        f"<thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div></details>"
+    )

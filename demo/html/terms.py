@@ -1,0 +1,24 @@
+"""The field's words that the page uses, each explained where it stands: point at it, focus it or tap it."""
+
+from __future__ import annotations
+
+from demo.html.escape import escape
+
+TERMS = {
+    "dense": "The full model: every word goes through every layer. Everything else is compared with it.",
+    "gate": "A layer after which words may leave. A small classifier there labels every word.",
+    "early exit": "A word leaves at a gate: it keeps the label it has there, and later layers do not compute it.",
+    "computation kept": "Token-layers: tokens computed, summed over the layers, as a share of what dense computes.",
+    "operating point": "Stored settings, chosen on development documents: exact loses almost no F1 and saves least, "
+    "fast loses a little more and saves most, balanced is between them.",
+    "λ": "A setting of the strategy rule: the larger λ is, the more words leave.",
+    "recovery": "Words that left are computed again where the result looks doubtful.",
+}
+
+
+def term(name: str, shown: str = "") -> str:
+    """A term with its explanation; ``shown``: as it stands in the sentence."""
+    return (
+        f'<button type="button" class="term">{escape(shown or name)}<span class="tip" role="tooltip">'
+        f"{escape(TERMS[name])}</span></button>"
+    )

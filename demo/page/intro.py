@@ -1,0 +1,60 @@
+"""What a visitor reads first: what the page gives, how much faster, at which cost, and where that is shown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import gradio as gr
+
+from demo.html.escape import escape
+from demo.html.terms import term
+from demo.results.headline import Headline, headline
+from engine import Engine
+
+TITLE = "Find entities in biomedical text faster"
+TOUR = (
+    ("textarea", "Enter a text or choose an example. Ctrl+Enter runs it."),
+    (".layers", "Press Play: grey words have left the encoder, so later layers do not compute them."),
+    (".answer", "The answer: how much faster this was on your text, and which entities changed."),
+)
+
+
+def headline_markup(found: Headline | None, links: dict[str, str]) -> str:
+    """Title, headline and links.
+
+    Args:
+        found: the numbers, where a report has them.
+        links: the address of each further page by its name.
+    """
+    claim = (
+        f"<strong>{found.speedup:.2f}× as fast</strong> as {term('dense', 'the full model')} on a "
+        f"{escape(found.device)}, {escape(found.loss)}. "
+        if found
+        else ""
+    )
+    to = " · ".join(f'<a href="{escape(address)}">{name}</a>' for name, address in links.items())
+    return (
+        f'<header class="intro"><h1>{TITLE}</h1><p>{claim}<span class="how">Words whose label is certain leave the '
+        f"model {term('early exit', 'early')}; only the others are computed further.</span></p>"
+        f'<p class="links">{to} · <button type="button" class="tour-start">Tour</button></p></header>'
+    )
+
+
+def tour_markup() -> str:
+    """The steps of the tour, which the script of `build_intro` shows one at a time."""
+    steps = "".join(
+        f'<p class="step" data-target="{escape(target)}" hidden><b>{number}/{len(TOUR)}</b> {escape(text)}</p>'
+        for number, (target, text) in enumerate(TOUR, start=1)
+    )
+    return (
+        f'<section class="tour" aria-label="Tour" aria-live="polite" hidden>{steps}'
+        '<button type="button" class="next">Next</button> <button type="button" class="end">Close</button></section>'
+    )
+
+
+def build_intro(engine: Engine, links: dict[str, str]) -> None:
+    """Builds the head of the page, with the headline of the engine's report if it has one."""
+    found = headline(engine)
+    report = {"Report": f"docs/{found.report}/report.html"} if found else {}
+    script = Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
+    gr.HTML(headline_markup(found, report | links) + tour_markup(), js_on_load=script)

@@ -1,0 +1,51 @@
+"""Several models in one app: a page for each, and a choice that leads from one to another."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import gradio as gr
+
+from engine import Engine, InputError
+
+# Takes the text along, which no address may hold.
+CHANGE = """(name) => {
+  sessionStorage.setItem("text", document.querySelector(".text-input textarea")?.value ?? "");
+  const query = new URLSearchParams(location.search);
+  ["example", "model"].forEach((key) => query.delete(key));
+  location.href = `./${%s[name]}?${query}`;
+}"""
+
+
+def model_name(engine: Engine) -> str:
+    """What people call an engine: its folder or hub id, and its dtype."""
+    return f"{Path(engine.source).name}, {engine.dtype}"
+
+
+def by_name(engines: Sequence[Engine]) -> dict[str, Engine]:
+    """The engines by their names.
+
+    Raises:
+        InputError: two have the same name.
+    """
+    found: dict[str, Engine] = {}
+    for engine in engines:
+        if (name := model_name(engine)) in found:
+            raise InputError(f"expected models with different names or dtypes, got {name!r} twice; rename a folder")
+        found[name] = engine
+    return found
+
+
+def path_of(name: str, models: Mapping[str, Engine]) -> str:
+    """The address of a model's page: the first one's is the page itself."""
+    return "" if name == next(iter(models)) else re.sub(r"[^\w.-]+", "-", name)
+
+
+def build_choice(name: str, models: Mapping[str, Engine]) -> None:
+    """Builds the choice of the model, on the page of one of them."""
+    paths = json.dumps({each: path_of(each, models) for each in models})
+    choice = gr.Dropdown(list(models), value=name, label="Model", visible=len(models) > 1, interactive=True)
+    choice.input(None, choice, None, js=CHANGE % paths)

@@ -1,0 +1,70 @@
+"""What other sites show of a link to the app: Gradio's page names Gradio there, this names the app."""
+
+from __future__ import annotations
+
+import re
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from demo.page.intro import TITLE
+
+DESCRIPTION = "A named entity recogniser that leaves out, while it runs, the words it is already sure of."
+PICTURE = "docs/layers.png"
+_TAGS = re.compile(r'<meta\s+(?:property="og:|name="twitter:)(\w+)"\s+content="[^"]*"\s*/>')
+
+
+def own_tags(page: str, address: str) -> str:
+    """A page with the tags of `_TAGS` replaced by ours, once each.
+
+    Args:
+        page: HTML.
+        address: of the app, with a slash at the end.
+    """
+    tags = {"title": TITLE, "description": DESCRIPTION, "image": address + PICTURE, "url": address, "type": "website"}
+    ours = "".join(f'<meta property="og:{name}" content="{value}" />' for name, value in tags.items())
+    ours += '<meta name="twitter:card" content="summary_large_image" />'
+    return _TAGS.sub("", page).replace("<head>", f"<head>{ours}", 1)
+
+
+class Preview:
+    """ASGI middleware that puts `own_tags` into the pages that Gradio serves."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes on what is no page as it is."""
+        if scope["type"] != "http" or scope["path"].count("/") > 1:
+            await self.app(scope, receive, send)
+            return
+        start: Message | None = None
+        body = b""
+
+        async def rewrite(message: Message) -> None:
+            nonlocal start, body
+            if message["type"] == "http.response.start" and _is_page(message):
+                start = message
+                return
+            if start is None or message["type"] != "http.response.body":
+                await send(message)
+                return
+            body += message.get("body", b"")
+            if message.get("more_body"):
+                return
+            page = own_tags(body.decode(), _address(scope)).encode()
+            headers = [(name, value) for name, value in start["headers"] if name.lower() != b"content-length"]
+            await send(start | {"headers": [*headers, (b"content-length", str(len(page)).encode())]})
+            await send({"type": "http.response.body", "body": page if scope["method"] != "HEAD" else b""})
+
+        await self.app(scope, receive, rewrite)
+
+
+def _is_page(start: Message) -> bool:
+    return any(name.lower() == b"content-type" and value.startswith(b"text/html") for name, value in start["headers"])
+
+
+def _address(scope: Scope) -> str:
+    headers = dict(scope["headers"])
+    scheme = headers.get(b"x-forwarded-proto", scope["scheme"].encode()).decode()
+    host = headers.get(b"x-forwarded-host", headers.get(b"host", b"localhost")).decode()
+    return re.sub(r"[^\w.:/-]", "", f"{scheme}://{host}/")

@@ -1,0 +1,66 @@
+"""When a text is run: on request, and after every change but typing. The last request wins; one can be cancelled."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from demo.html import answer
+from demo.page.blocks import QUIET
+from demo.page.turns import Turns, fingerprint
+
+
+@dataclass(frozen=True)
+class Runs:
+    """Requests to run a text.
+
+    ``request``: the number of the latest; whoever runs listens to its ``change``.
+    ``shown``: the number of the request whose result is shown.
+    ``answer``: what was found, above the tabs.
+    """
+
+    request: gr.Number
+    shown: gr.State
+    answer: gr.HTML
+    turns: Turns
+
+
+def build_runs() -> Runs:
+    """Builds the line of the answer, and what counts requests."""
+    line = gr.HTML(answer.running(), js_on_load=answer.SCRIPT.read_text(encoding="utf-8"))
+    return Runs(gr.Number(visible="hidden"), gr.State(0), line, Turns())
+
+
+def request_runs(
+    runs: Runs, values: Sequence[Any], changes: Sequence[Any], asks: Sequence[Any], cancel: gr.Button
+) -> None:
+    """Makes events request a run.
+
+    Args:
+        runs: of `build_runs`.
+        values: the components that a run depends on.
+        changes: events that request one if the values are others than at the last request.
+        asks: events that request one in any case.
+        cancel: stops the latest.
+    """
+    asked = gr.State(None)  # a fingerprint of the values at the last request
+
+    def on_ask(request: gr.Request, *values: Any) -> list[Any]:
+        return [runs.turns.take(request.session_hash), fingerprint(values), answer.running()]
+
+    def on_edit(request: gr.Request, asked: int | None, *values: Any) -> list[Any]:
+        return [gr.skip()] * 3 if fingerprint(values) == asked else on_ask(request, *values)
+
+    def on_cancel(request: gr.Request, number: int, shown: int) -> str:
+        runs.turns.take(request.session_hash)
+        return gr.skip() if shown == number else answer.cancelled()
+
+    outputs = [runs.request, asked, runs.answer]
+    for change in changes:
+        change(on_edit, [asked, *values], outputs, trigger_mode="always_last", **QUIET)
+    for ask in asks:
+        ask(on_ask, list(values), outputs, trigger_mode="always_last", **QUIET)
+    cancel.click(on_cancel, [runs.request, runs.shown], runs.answer, **QUIET).then(lambda: None, None, asked, **QUIET)

@@ -1,0 +1,39 @@
+"""Which request of a visitor is the latest, so that work on older ones stops: the last click wins."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from itertools import count
+from threading import Lock
+from typing import Any
+
+MAX_SESSIONS = 1000  # remembered; a forgotten one only computes to the end
+
+
+def fingerprint(values: Sequence[Any]) -> int:
+    """A number that stands for the values of components, so that no text has to be kept."""
+    return hash(tuple(tuple(value) if isinstance(value, list) else value for value in values))
+
+
+class Turns:
+    """Numbers the requests of each session."""
+
+    def __init__(self) -> None:
+        self._numbers = count(1)
+        self._latest: OrderedDict[str | None, int] = OrderedDict()
+        self._lock = Lock()
+
+    def take(self, session: str | None) -> int:
+        """A new number, the session's latest."""
+        with self._lock:
+            number = next(self._numbers)
+            self._latest[session] = number
+            self._latest.move_to_end(session)
+            if len(self._latest) > MAX_SESSIONS:
+                self._latest.popitem(last=False)
+            return number
+
+    def is_latest(self, session: str | None, number: int) -> bool:
+        """Whether the session has asked for nothing since."""
+        return self._latest.get(session, number) == number

@@ -1,0 +1,38 @@
+"""One strategy of one model on the text, beside what it is compared with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from demo.results.timing import Measured
+from engine import Result
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A measured strategy.
+
+    ``model``: name and dtype of its model.
+    ``settings``: operating point and changed knobs, for people; empty if it has none.
+    ``reference``: ``dense`` of the same model; for a second model's ``dense``, that of the first.
+    """
+
+    model: str
+    settings: str
+    measured: Measured
+    reference: Measured
+
+    @property
+    def name(self) -> str:
+        """The strategy."""
+        return self.result.strategy.name
+
+    @property
+    def result(self) -> Result:
+        """What it found."""
+        return self.measured.result
+
+    @property
+    def is_reference(self) -> bool:
+        """Whether others are compared with it, and it with nothing."""
+        return self.measured is self.reference

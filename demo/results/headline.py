@@ -1,0 +1,79 @@
+"""The one sentence that the page opens with: the speed-up and its loss, from the report of these weights."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import pandas as pd
+
+from demo.results.reports import REPORTS, other_weights, report_names
+from engine import Engine
+from eval.render.conclusions import Opening
+from eval.schema import Interval, Result
+
+_DEVICES = {"cpu": "CPU", "cuda": "GPU"}
+
+
+@dataclass(frozen=True)
+class Headline:
+    """What the report says of the fastest strategy that stays close to ``dense``.
+
+    ``speedup``: end-to-end, against ``dense``, one text at a time.
+    ``points``, ``low``, ``high``: its F1 minus that of ``dense``, with the 95 % interval, in points.
+    """
+
+    report: str
+    strategy: str
+    speedup: float
+    device: str
+    corpus: str
+    documents: int
+    points: float
+    low: float
+    high: float
+    significant: bool
+
+    @property
+    def loss(self) -> str:
+        """What happens to F1, in words and points."""
+        words = "a difference of F1" if self.significant else "no significant loss of F1"
+        return f"{words} on {self.corpus}: {self.points:+.2f} points [{self.low:+.2f}, {self.high:+.2f}]"
+
+
+def headline(engine: Engine, folder: Path = REPORTS) -> Headline | None:
+    """From the first report, by name, of these weights in this dtype; nothing if there is none."""
+    for name in report_names(folder):
+        if other_weights(folder / name, engine.digest) is None:
+            rows, intervals = (_rows(folder / name / f"{file}.csv") for file in ("results", "intervals"))
+            opening = Opening(cast("list[Result]", rows), cast("list[Interval]", intervals))
+            if opening.fastest is not None:
+                return _headline(name, opening.fastest, opening)
+    return None
+
+
+def _rows(path: Path) -> list[Mapping[Hashable, Any]]:
+    """The rows of a file, with empty texts for what is not there."""
+    table = pd.read_csv(path)
+    texts = table.select_dtypes(exclude="number").columns
+    return list(table.fillna(dict.fromkeys(texts, "")).to_dict("records"))
+
+
+def _headline(report: str, row: Result, opening: Opening) -> Headline:
+    interval = next(
+        one
+        for one in opening.intervals
+        if (one["strategy"], one["against"], one["batch_size"]) == (row["strategy"], "dense", row["batch_size"])
+    )
+    return Headline(
+        report,
+        row["strategy"],
+        row["speedup_vs_dense"],
+        _DEVICES.get(row["device"].partition(":")[0], row["device"]),
+        row["corpus"].upper(),
+        row["documents"],
+        *(100 * interval[name] for name in ("difference", "low", "high")),
+        interval["significant"],
+    )

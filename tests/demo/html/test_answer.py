@@ -1,0 +1,66 @@
+"""The line above the tabs says what was found, never more than the runs show, and of which text it is."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import replace
+
+import pytest
+
+from demo.html.answer import answer, cancelled, checksum, failed, running
+from demo.results.compared import Compared
+from demo.results.timing import RUNS, Measured
+from engine import Engine, Entity
+
+TEXT = "Famotidine-associated delirium."
+
+
+@pytest.fixture
+def dense(engine: Engine) -> Measured:
+    found = (Entity(0, 10, "Chemical", "Famotidine"), Entity(22, 30, "Disease", "delirium"))
+    return Measured(replace(engine.tag(TEXT, "dense"), entities=found), (20.0,) * RUNS)
+
+
+def line(dense: Measured, engine: Engine, runs_ms: tuple[float, ...], entities: tuple[Entity, ...]) -> str:
+    result = replace(engine.tag(TEXT, "rule"), entities=entities)
+    pair = [Compared("m", "", dense, dense), Compared("m", "balanced", Measured(result, runs_ms), dense)]
+    return answer(TEXT, pair, timing=False)
+
+
+def test_says_how_much_faster_and_what_became_of_the_entities(engine: Engine, dense: Measured) -> None:
+    same = line(dense, engine, (10.0,) * RUNS, dense.result.entities)
+    assert "rule</code> (balanced)" in same
+    assert "<strong>2.00×</strong> as fast as" in same
+    assert "the same 2 entities" in same
+    other = line(dense, engine, (10.0,) * RUNS, (dense.result.entities[0], Entity(11, 21, "Disease", "associated")))
+    assert "1 of 2 entities the same, 1 missing, 1 new" in other
+
+
+def test_never_rounds_up_and_names_its_doubts(engine: Engine, dense: Measured) -> None:
+    assert "<strong>1.99×</strong>" in line(dense, engine, (10.01,) * RUNS, ())
+    assert "not in every run" in line(dense, engine, (10.0,) * (RUNS - 1) + (21.0,), ())
+    few = replace(dense, runs_ms=(20.0,))
+    assert "1 run, too few to tell" in line(few, engine, (10.0,), ())
+
+
+def test_dense_alone_is_described_by_itself(dense: Measured) -> None:
+    assert "<strong>20 ms</strong>, 2 entities." in answer(TEXT, [Compared("m", "", dense, dense)], timing=False)
+
+
+def test_states_are_told_apart(dense: Measured) -> None:
+    pair = [Compared("m", "", dense, dense)]
+    assert 'data-state="timing"' in answer(TEXT, pair, timing=True)
+    assert 'data-state="done"' in answer(TEXT, pair, timing=False)
+    for state, shown in (("running", running()), ("cancelled", cancelled()), ("failed", failed("no"))):
+        assert f'data-state="{state}" data-text=""' in shown
+
+
+def test_the_checksum_is_that_of_the_text_area(dense: Measured) -> None:
+    assert f'data-text="{checksum(TEXT)}"' in answer(TEXT, [Compared("m", "", dense, dense)], timing=False)
+    assert checksum("a\r\nb\rc") == checksum("a\nb\nc") == zlib.adler32(b"a\nb\nc")
+    assert checksum("\ud800") == zlib.adler32("\ufffd".encode())
+
+
+def test_what_a_text_makes_the_server_say_is_text() -> None:
+    assert "<img" not in failed("<img src=x> ${1}")
+    assert "${" not in failed("<img src=x> ${1}")

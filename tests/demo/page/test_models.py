@@ -1,0 +1,38 @@
+"""Several models: a page for each, all with the same tabs; names tell them apart."""
+
+from __future__ import annotations
+
+import gradio as gr
+import pytest
+
+from demo.app import build_demo
+from demo.page.models import by_name, model_name, path_of
+from engine import Engine, InputError
+
+
+def test_each_model_has_a_page_and_a_choice_of_all(engine: Engine, plain_engine: Engine) -> None:
+    demo = build_demo(engine, plain_engine)
+    names = [model_name(engine), model_name(plain_engine)]
+    choices = [block for block in demo.blocks.values() if isinstance(block, gr.Dropdown) and block.label == "Model"]
+    assert [choice.value for choice in choices] == names
+    assert all([value for _, value in choice.choices] == names and choice.visible for choice in choices)
+    pages = {page for page, _, _ in demo.pages}
+    assert {"", path_of(names[1], by_name([engine, plain_engine]))} <= pages
+    comparing = [function for function in demo.fns.values() if function.name == "on_compare"]
+    assert {function.page for function in comparing} == {"", path_of(names[1], by_name([engine, plain_engine]))}
+
+
+def test_one_model_needs_no_choice(engine: Engine) -> None:
+    demo = build_demo(engine)
+    hidden = [
+        block
+        for block in demo.blocks.values()
+        if getattr(block, "label", "") in ("Model", "Compare with a second model")
+    ]
+    assert len(hidden) == 2
+    assert not any(block.visible for block in hidden)
+
+
+def test_the_same_name_twice_is_refused(engine: Engine) -> None:
+    with pytest.raises(InputError, match="different names or dtypes"):
+        build_demo(engine, engine)

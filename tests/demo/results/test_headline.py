@@ -1,0 +1,68 @@
+"""The headline is what the committed report of these weights says, or there is none."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from demo.page.intro import headline_markup
+from demo.results.headline import headline
+from demo.results.reports import REPORTS
+from engine import Engine, load_engine
+
+REPORT = "bc5cdr-test"
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Any:
+    """The digest of the shipped weights."""
+    return SimpleNamespace(digest=load_engine().digest)
+
+
+def test_numbers_are_those_of_the_report(shipped: Any) -> None:
+    found = headline(shipped)
+    assert found is not None
+    results, intervals = (pd.read_csv(REPORTS / found.report / f"{name}.csv") for name in ("results", "intervals"))
+    row = results[(results["strategy"] == found.strategy) & (results["batch_size"] == results["batch_size"].min())]
+    assert found.speedup == row["speedup_vs_dense"].item()
+    own = intervals[(intervals["strategy"] == found.strategy) & (intervals["against"] == "dense")]
+    own = own[own["batch_size"] == results["batch_size"].min()]
+    assert (found.points, found.low, found.high) == tuple(
+        100 * own[part].item() for part in ("difference", "low", "high")
+    )
+    assert f"{found.speedup:.2f}× as fast" in headline_markup(found, {})
+    assert f"[{found.low:+.2f}, {found.high:+.2f}]" in headline_markup(found, {})
+
+
+def test_other_numbers_make_another_headline(shipped: Any, tmp_path: Path) -> None:
+    folder = tmp_path / REPORT
+    shutil.copytree(REPORTS / REPORT, folder)
+    before = headline(shipped, tmp_path)
+    assert before is not None
+    results = pd.read_csv(folder / "results.csv")
+    results.loc[results["strategy"] == before.strategy, "speedup_vs_dense"] += 1
+    results.to_csv(folder / "results.csv", index=False)
+    after = headline(shipped, tmp_path)
+    assert after is not None
+    assert after.speedup == before.speedup + 1
+
+
+def test_a_significant_loss_is_called_no_other_name(shipped: Any, tmp_path: Path) -> None:
+    folder = tmp_path / REPORT
+    shutil.copytree(REPORTS / REPORT, folder)
+    intervals = pd.read_csv(folder / "intervals.csv").assign(significant=True)
+    intervals.to_csv(folder / "intervals.csv", index=False)
+    found = headline(shipped, tmp_path)
+    assert found is not None
+    assert found.loss.startswith("a difference of F1 on BC5CDR: -")
+
+
+def test_a_model_without_a_report_has_no_headline(engine: Engine, tmp_path: Path) -> None:
+    assert headline(engine) is None
+    assert headline(engine, tmp_path) is None
+    assert "as fast" not in headline_markup(None, {"README": "readme"})
