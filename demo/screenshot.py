@@ -1,11 +1,12 @@
-"""``python -m demo.screenshot [FOLDER]``: pictures of the app in a headless Chromium, for the documentation."""
+"""``python -m demo.screenshot [FOLDER]``: pictures of the app in a headless Chromium, and an animation of Play."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -36,8 +37,8 @@ def after_layer(layer: int) -> Act:
 
 
 def show_recovery(page: Any) -> None:
-    """Chooses a strategy with recovery in Layer by layer."""
-    page.get_by_role("tabpanel").get_by_label("entropy+recovery", exact=True).check()
+    """Shows the strategy with recovery, which the link compares, in Layer by layer."""
+    page.get_by_label("entropy+recovery", exact=True).check()
     page.locator(".layers .word[data-state=recovered]").first.wait_for(timeout=WORK_MS)
 
 
@@ -59,12 +60,14 @@ def wait_for(part: str) -> Act:
 class Shot:
     """A picture.
 
-    ``part``: of the tab; the whole page if empty. ``act``: what is done before. ``link``: the query of the page.
+    ``part``: of the tab; if empty, the whole page, or with ``screen`` what is seen of it without scrolling.
+    ``act``: what is done before. ``link``: the query of the page.
     """
 
     name: str
     tab: str
     part: str = ""
+    screen: bool = False
     act: Act = show_as_it_is
     theme: str = "light"
     width: int = 1200
@@ -72,15 +75,20 @@ class Shot:
     link: Mapping[str, str] = field(default_factory=dict)
 
 
-RECOVERING = {"example": "Symbols and scripts", "point": "fast"}
+RECOVERING = {"example": "Symbols and scripts", "point": "fast", "strategies": "dense,entropy,entropy+recovery"}
+PLAYED = "layers.gif"
+FRAME_MS, LAST_FRAME_MS = 1000, 2500
+MAX_BYTES = 1_000_000  # of the animation
 SHOTS = (
+    Shot("first", "Layer by layer", screen=True, width=1440),
+    Shot("first-390", "Layer by layer", screen=True, width=390),
     Shot("compare", "Compare", width=1400),
     Shot("compare-dark", "Compare", theme="dark", width=1400),
-    Shot("layers", "Layer by layer", ".layers", after_layer(2)),
-    Shot("layers-dark", "Layer by layer", ".layers", after_layer(2), theme="dark"),
-    Shot("layers-320", "Layer by layer", ".layers", after_layer(2), width=320),
-    Shot("layers-reduced-motion", "Layer by layer", ".layers", after_layer(3), width=800, motion="reduce"),
-    Shot("layers-recovered", "Layer by layer", ".layers", show_recovery, link=RECOVERING),
+    Shot("layers", "Layer by layer", ".layers", act=after_layer(2)),
+    Shot("layers-dark", "Layer by layer", ".layers", act=after_layer(2), theme="dark"),
+    Shot("layers-320", "Layer by layer", ".layers", act=after_layer(2), width=320),
+    Shot("layers-reduced-motion", "Layer by layer", ".layers", act=after_layer(3), width=800, motion="reduce"),
+    Shot("layers-recovered", "Layer by layer", ".layers", act=show_recovery, link=RECOVERING),
     Shot("why", "Why", ".why"),
     Shot("why-dark-320", "Why", theme="dark", width=320),
     Shot("frontier", "Frontier", act=wait_for(".marks button")),
@@ -91,25 +99,54 @@ SHOTS = (
 
 def shoot(browser: Any, url: str, shot: Shot, folder: Path) -> None:
     """Takes one picture."""
-    with browser.new_context(
-        viewport={"width": shot.width, "height": HEIGHT}, reduced_motion=shot.motion, device_scale_factor=1
-    ) as context:
-        page = context.new_page()
-        page.goto(f"{url}?{urlencode({'__theme': shot.theme, **shot.link})}")
-        page.locator(".card").first.wait_for(timeout=WORK_MS)  # opening the page compares
-        page.get_by_role("tab", name=shot.tab).click()
+    with opened(browser, url, shot) as page:
         shot.act(page)
         page.mouse.move(0, 0)
         page.evaluate("scrollTo(0, 0)")
         page.wait_for_timeout(SETTLE_MS)
         clip = _with_margin(page.locator(shot.part).bounding_box(), shot.width) if shot.part else None
-        save_small(page.screenshot(full_page=True, clip=clip), folder / f"{shot.name}.png")
+        save_small(page.screenshot(full_page=not shot.screen, clip=clip), folder / f"{shot.name}.png")
+
+
+@contextmanager
+def opened(browser: Any, url: str, shot: Shot) -> Iterator[Any]:
+    """The page of a picture, once times are refined, with its tab selected."""
+    with browser.new_context(
+        viewport={"width": shot.width, "height": HEIGHT}, reduced_motion=shot.motion, device_scale_factor=1
+    ) as context:
+        page = context.new_page()
+        page.goto(f"{url}?{urlencode({'__theme': shot.theme, **shot.link})}")
+        page.locator(".answer[data-state=done]").wait_for(timeout=WORK_MS)  # opening the page runs its text
+        page.get_by_role("tab", name=shot.tab).click()
+        yield page
+
+
+def animate(browser: Any, url: str, file: Path) -> None:
+    """Writes what Play shows, a frame for each layer, as a GIF.
+
+    Raises:
+        RuntimeError: it is larger than ``MAX_BYTES``.
+    """
+    with opened(browser, url, Shot("", "Layer by layer", motion="reduce")) as page:
+        layers = int(page.locator(".layers").get_attribute("data-layers"))
+        clip = _with_margin(page.locator(".layers").bounding_box(), page.viewport_size["width"])
+        frames = []
+        for layer in range(layers + 1):
+            after_layer(layer)(page)
+            frames.append(_quantized(page.screenshot(full_page=True, clip=clip)))
+    times = [*[FRAME_MS] * layers, LAST_FRAME_MS]
+    frames[0].save(file, save_all=True, append_images=frames[1:], duration=times, loop=0, optimize=True)
+    if (size := file.stat().st_size) > MAX_BYTES:
+        raise RuntimeError(f"expected at most {MAX_BYTES:,} bytes, got {size:,} in {file}; make the view smaller")
 
 
 def save_small(png: bytes, file: Path) -> None:
     """Writes a picture with a palette, a third of the size: the repository keeps every version."""
-    picture = Image.open(BytesIO(png)).convert("RGB")
-    picture.quantize(192, dither=Image.Dither.NONE).save(file, optimize=True)
+    _quantized(png).save(file, optimize=True)
+
+
+def _quantized(png: bytes) -> Image.Image:
+    return Image.open(BytesIO(png)).convert("RGB").quantize(192, dither=Image.Dither.NONE)
 
 
 def _with_margin(box: dict[str, float], width: int) -> dict[str, float]:
@@ -121,7 +158,7 @@ def _with_margin(box: dict[str, float], width: int) -> dict[str, float]:
 def main(argv: list[str] | None = None) -> int:
     """Exit status 2: no browser."""
     parser = argparse.ArgumentParser(prog="python -m demo.screenshot", description=__doc__)
-    parser.add_argument("folder", type=Path, nargs="?", default=Path("docs"), help="for the PNG files (default: docs)")
+    parser.add_argument("folder", type=Path, nargs="?", default=Path("docs"), help="for the pictures (default: docs)")
     parser.add_argument("--model", help="model folder or hub id (default: the shipped weights)")
     arguments = parser.parse_args(argv)
     executable = browser_path()
@@ -132,6 +169,7 @@ def main(argv: list[str] | None = None) -> int:
     with serve_app(arguments.model) as (url, _), chromium(executable) as browser:
         for shot in tqdm(SHOTS, disable=None):
             shoot(browser, url, shot, arguments.folder)
+        animate(browser, url, arguments.folder / PLAYED)
     return 0
 
 

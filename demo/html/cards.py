@@ -10,7 +10,7 @@ from demo.html.escape import escape, note
 from demo.html.panels import SIGNS
 from demo.html.terms import term
 from demo.results.compared import Compared
-from demo.results.differences import KINDS, agreement, differences
+from demo.results.differences import KINDS, agreement
 from demo.results.timing import RUNS, Measured
 from demo.settings import describe
 from engine import Result
@@ -87,7 +87,7 @@ def card(one: Compared, badges: Sequence[str] = ()) -> str:
         f'<p class="about">{escape(describe(result.strategy))}</p>'
         f'<p class="latency"><strong>{measured.latency_ms:.1f} ms</strong> {_speed(measured, dense)}'
         f'<span class="spread">{_spread(measured)}</span></p>'
-        f"<dl>{rows}</dl>{_differences(result, dense.result)}</section>"
+        f"<dl>{rows}</dl>{_differences(one)}</section>"
     )
 
 
@@ -140,17 +140,17 @@ def _agreement(result: Result, dense: Result) -> str:
     return f"{same} of {words} labels, {entities} of {len(dense.entities)} entities"
 
 
-def _differences(result: Result, dense: Result) -> str:
-    if result is dense:
+def _differences(one: Compared) -> str:
+    if one.is_reference:
         return ""
-    found = differences(result, dense)
+    found = one.differences
     counts = Counter(difference.kind for difference in found)
     changed = ", ".join(f"{counts[kind]} {kind}" for kind in KINDS if counts[kind] and kind != "kept")
     summary = f"Differs from dense: {changed}" if changed else "Same entities as dense"
     items = [
-        f'<li class="{one.kind.partition(" ")[0]}"><b>{SIGNS[one.kind]}{escape(one.entity.text)}</b> '
-        f"({escape(one.entity.type)}) {one.kind}: {escape(one.reason)}</li>"
-        for one in found[:LISTED]
+        f'<li class="{each.kind.partition(" ")[0]}"><b>{SIGNS[each.kind]}{escape(each.entity.text)}</b> '
+        f"({escape(each.entity.type)}) {each.kind}: {escape(each.reason)}</li>"
+        for each in found[:LISTED]
     ]
     if len(found) > LISTED:
         items.append(f"<li>and {len(found) - LISTED} more</li>")

@@ -10,7 +10,7 @@ from demo.html.escape import escape, note
 from demo.html.tables import csv_link
 from demo.html.words import type_colour
 from demo.results.compared import Compared
-from demo.results.differences import Difference, differences
+from demo.results.differences import Difference
 from demo.results.wording import printable
 from engine.inspection.trace import WordTrace
 
@@ -50,12 +50,8 @@ def entity_rows(compared: Sequence[Compared]) -> list[tuple[str, str, int, int, 
             "the reference" if one.is_reference else "same" if found.kind == "kept" else found.kind,
         )
         for one in compared
-        for found in sorted(_against_reference(one), key=lambda found: found.entity.start)
+        for found in sorted(one.differences, key=lambda found: found.entity.start)
     ]
-
-
-def _against_reference(one: Compared) -> list[Difference]:
-    return differences(one.result, one.reference.result)
 
 
 def _panel(one: Compared, types: Sequence[str]) -> str:
@@ -75,7 +71,7 @@ def _panel(one: Compared, types: Sequence[str]) -> str:
 
 def _pieces(one: Compared, types: Sequence[str]) -> Iterator[tuple[int, int, str]]:
     """Start, end and opening tag of each piece that is an entity, was one under dense, or left early."""
-    found = {at: each for each in _against_reference(one) for at in range(each.entity.start, each.entity.end)}
+    found = {at: each for each in one.differences for at in range(each.entity.start, each.entity.end)}
 
     def group_of(word: WordTrace) -> Difference | str | None:
         if word.start in found:

@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from demo.page.intro import TITLE
 
 DESCRIPTION = "A named entity recogniser that leaves out, while it runs, the words it is already sure of."
-PICTURE = "docs/layers.png"
+PICTURE = "docs/first.png"
 _TAGS = re.compile(r'<meta\s+(?:property="og:|name="twitter:)(\w+)"\s+content="[^"]*"\s*/>')
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
+from demo.results.differences import Difference, differences
 from demo.results.timing import Measured
 from engine import Result
 
@@ -31,6 +33,11 @@ class Compared:
     def result(self) -> Result:
         """What it found."""
         return self.measured.result
+
+    @cached_property
+    def differences(self) -> list[Difference]:
+        """What became of each entity, its own and those of the reference."""
+        return differences(self.result, self.reference.result)
 
     @property
     def is_reference(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -63,7 +64,9 @@ def _overlapping(entity: Entity, others: Sequence[Entity]) -> list[Entity]:
 
 
 def _within(result: Result, start: int, end: int) -> list[WordTrace]:
-    return [word for word in result.trace.words if word.start < end and start < word.end]
+    words = result.trace.words
+    first = bisect_right(words, start, key=lambda word: word.end)
+    return list(words[first : bisect_left(words, end, key=lambda word: word.start)])
 
 
 def _why_kept(result: Result, entity: Entity) -> str:
