@@ -48,7 +48,7 @@ def tag_examples(page: Any) -> None:
     file = {"name": "examples.jsonl", "mimeType": "application/jsonl", "buffer": lines.encode()}
     page.get_by_role("tabpanel").locator("input[type=file]").set_input_files(file)
     page.get_by_role("button", name="Tag the file").click()
-    page.locator("a[href*='tagged-dense.jsonl']").first.wait_for(timeout=WORK_MS)
+    page.locator("a[href*='tagged.zip']").first.wait_for(timeout=WORK_MS)
 
 
 def wait_for(part: str) -> Act:

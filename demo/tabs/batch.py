@@ -143,7 +143,7 @@ def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
     with gr.Row():
         run = gr.Button("Tag the file", variant="primary", min_width=120)
         sample = gr.Button("Use the sample (30 abstracts with gold)", min_width=120)
-        cancel = gr.Button("Cancel", min_width=120)
+        cancel = gr.Button("Cancel tagging", min_width=120)
     report = gr.HTML()
     table = gr.Dataframe(label="By strategy", interactive=False, visible=False, datatype="str")
     entities = gr.Dataframe(label="Entities", interactive=False, visible=False, datatype="str", max_height=400)
