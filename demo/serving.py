@@ -88,8 +88,9 @@ def chromium(executable: str) -> Iterator[Any]:
 def ask(client: httpx.Client, url: str, name: str, **arguments: Any) -> Any:
     """The answer of ``/tag`` or ``/compare``, by plain HTTP.
 
-    `gradio_client` shares one stream of answers among all calls of a session. A call that is sent while the server
-    closes the stream of the one before is left without, and ends in a ``CancelledError``.
+    `gradio_client` shares one stream of answers among all calls of a session. A call that is sent before its thread
+    has read that the server closed the stream of the call before ends in a ``CancelledError``; here each call has its
+    own.
 
     Raises:
         httpx.HTTPStatusError: the request is refused.
