@@ -39,7 +39,7 @@ LABEL = "Batch"
 SAMPLE = Path(__file__).resolve().parents[2] / "eval" / "sample" / "sample.pubtator.txt"
 ZIP = "tagged.zip"
 ABOUT = f"""
-Tags every document of a file with the strategies and settings chosen above: PubTator, BioC XML, CoNLL, JSON Lines or
+Tags every document of a file with the strategies and settings of this page: PubTator, BioC XML, CoNLL, JSON Lines or
 plain text (UTF-8, up to {MAX_FILE_BYTES // 10**6} MB and {MAX_DOCUMENTS} documents of {MAX_CHARACTERS:,} characters).
 Entities in the file count as gold. The server deletes your files after at most {2 * KEEP_FILES_S // 60} minutes.
 """
@@ -142,7 +142,7 @@ def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
     upload = gr.File(label="PubTator, BioC XML, CoNLL, JSON Lines or plain text", height=140)
     with gr.Row():
         run = gr.Button("Tag the file", variant="primary", min_width=120)
-        sample = gr.Button("Use the sample (30 abstracts with gold)", min_width=120)
+        sample = gr.Button("Use the sample", min_width=120)
         cancel = gr.Button("Cancel tagging", min_width=120)
     report = gr.HTML()
     table = gr.Dataframe(label="By strategy", interactive=False, visible=False, datatype="str")

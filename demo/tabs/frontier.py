@@ -179,6 +179,7 @@ def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
             label="Report",
             visible=len(names) > 1,
             scale=3,
+            min_width=300,
         )
         batch_size = gr.Radio(
             sizes, value=sizes[0] if sizes else None, label="Texts a call", visible=len(sizes) > 1, scale=1
