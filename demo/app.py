@@ -50,10 +50,10 @@ def build_page(name: str, models: Mapping[str, Engine], demo: gr.Blocks) -> None
     build_intro(engine, {document.title: document.path for document in documents_of(name, models)})
     with gr.Row(elem_classes="page"):
         with gr.Column(scale=2, min_width=320, elem_classes="entry"):
-            build_choice(name, models)
+            build_choice(name, models, demo)
             entry = build_entry(engine, others, demo)
         with gr.Column(scale=5, min_width=320, elem_classes="results"):
-            inputs = build_inputs(entry, others)
+            inputs = build_inputs(entry, others, TABS[0].LABEL)
             with gr.Tabs(overflow_behavior="wrap"):
                 for module in TABS:
                     with gr.Tab(module.LABEL) as tab:

@@ -26,7 +26,7 @@ function compareTexts() {
   document.body.toggleAttribute("data-busy", ["running", "timing"].includes(state));
 }
 
-document.addEventListener("input", (event) => { if (event.target === entered()) compareTexts(); });
+document.addEventListener("input", (event) => { if (event.target === entered()) compareTexts(); }, true);
 document.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) document.querySelector("button.run")?.click();
 });

@@ -130,14 +130,14 @@ def build_entry(engine: Engine, others: Mapping[str, Engine], page: gr.Blocks) -
     return Entry(text, chosen.strategies, chosen.values, chosen.shown, chosen.beside, changes, [run.click], cancel)
 
 
-def build_inputs(entry: Entry, others: Mapping[str, Engine]) -> Inputs:
-    """Builds the answer, and makes all changes request runs."""
+def build_inputs(entry: Entry, others: Mapping[str, Engine], first_tab: str) -> Inputs:
+    """Builds the answer, and makes all changes request runs; ``first_tab``: label of the tab that is open at first."""
     runs = build_runs()
     values = [entry.text, entry.strategies, entry.beside, *entry.settings]
     request_runs(runs, values, entry.changes, entry.asks, entry.cancel)
     changed = [runs.request.change]
     return Inputs(
-        entry.text, entry.strategies, entry.settings, entry.shown, entry.beside, others, runs, changed, gr.State("")
+        entry.text, entry.strategies, entry.settings, entry.shown, entry.beside, others, runs, changed, gr.State(first_tab)
     )
 
 

@@ -1,4 +1,4 @@
-"""Links that reopen the app with its settings and an example. They never hold a user's text, and are checked."""
+"""Links that reopen the app with its model, settings and an example. They never hold a user's text, and are checked."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import gradio as gr
 
 from demo.examples import EXAMPLES
 from demo.limits import MAX_STRATEGIES
+from demo.page.models import model_name
 from demo.settings import TRIGGERS, default_values, points, sliders
 from engine import Engine
 
@@ -20,6 +21,7 @@ def make_link(
     """The query of a link, with its ``?``; a text that is not an example is left out."""
     example = next((name for name, known in EXAMPLES.items() if known == text), None)
     query = {"example": example, "strategies": ",".join(names), "point": point, "trigger": trigger}
+    query["model"] = model_name(engine)
     query |= {slider.name: f"{value:g}" for slider, value in zip(sliders(engine), values, strict=True)}
     return "?" + urlencode({name: value for name, value in query.items() if value})
 

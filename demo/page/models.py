@@ -20,6 +20,13 @@ CHANGE = """(name) => {
 }"""
 
 
+# A link names its model.
+FOLLOW = """() => {
+  const paths = %s, wanted = new URLSearchParams(location.search).get("model");
+  if (Object.hasOwn(paths, wanted ?? "") && wanted !== %s) location.replace(`./${paths[wanted]}${location.search}`);
+}"""
+
+
 def model_name(engine: Engine) -> str:
     """What people call an engine: its folder or hub id, and its dtype."""
     return f"{Path(engine.source).name}, {engine.dtype}"
@@ -44,8 +51,9 @@ def path_of(name: str, models: Mapping[str, Engine]) -> str:
     return "" if name == next(iter(models)) else re.sub(r"[^\w.-]+", "-", name)
 
 
-def build_choice(name: str, models: Mapping[str, Engine]) -> None:
-    """Builds the choice of the model, on the page of one of them."""
+def build_choice(name: str, models: Mapping[str, Engine], page: gr.Blocks) -> None:
+    """Builds the choice of the model, on the page of one of them, which links to another one leave."""
     paths = json.dumps({each: path_of(each, models) for each in models})
     choice = gr.Dropdown(list(models), value=name, label="Model", visible=len(models) > 1, interactive=True)
+    page.load(None, None, None, js=FOLLOW % (paths, json.dumps(name)))
     choice.input(None, choice, None, js=CHANGE % paths)

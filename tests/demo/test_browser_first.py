@@ -60,14 +60,13 @@ class TestFirstScreen:
         page = open_page()
         for name, content in (("Report", "BC5CDR"), ("README", "token pruning"), ("Model card", "MiniLM")):
             address = page.locator(".intro").get_by_role("link", name=name, exact=True).get_attribute("href")
-            page.goto(page.url.split("?")[0] + address)
-            page.get_by_text(content).first.wait_for()
-            page.go_back()
-            page.locator(".layers").wait_for()
+            linked = page.context.new_page()
+            linked.goto(page.url.split("?")[0] + address)
+            linked.get_by_text(content).first.wait_for()
 
-    def test_the_first_entities_are_there_at_once(self, open_page: Any) -> None:
-        page = open_page()
-        page.reload(wait_until="commit")
+    def test_the_first_entities_are_there_at_once(self, open_page: Any, app_url: str) -> None:
+        page = open_page().context.new_page()
+        page.goto(app_url, wait_until="commit")
         begin = time.monotonic()
         page.locator(".layers .entity").first.wait_for()
         assert time.monotonic() - begin < 1
