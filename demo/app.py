@@ -30,7 +30,7 @@ def build_demo(*engines: Engine) -> gr.Blocks:
     demo = Page(TITLE)
     documents: dict[str, Document] = {}
     for name, engine in models.items():
-        engine.pass_lock = turns.of_call
+        engine.pass_runner = turns.of_call
         path = path_of(name, models)
         with demo.route(name, path, show_in_navbar=False) if path else demo:
             gr.Navbar(visible=False)

@@ -18,7 +18,7 @@ from urllib.request import urlopen
 import httpx
 
 APP = Path(__file__).resolve().parents[1] / "app.py"
-START_S = 120
+START_S = 300  # a loaded machine takes minutes to import
 BROWSER_FLAGS = [
     "--no-sandbox",
     "--disable-gpu",

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from threading import Condition
-from types import TracebackType
+from typing import TypeVar
 
 MAX_DEBT_S = 2.0
+T = TypeVar("T")
 
 
 class Shares:
-    """One pass at a time. Next is the call that has waited longest, less what it has had: nobody waits for ever."""
+    """One pass at a time. Next is the call that has waited longest, less what it has had: nobody waits for ever.
+
+    One thread does all the work, since each that does keeps memory for itself.
+    """
 
     def __init__(self) -> None:
+        self.thread = ThreadPoolExecutor(1)
         self._changed = Condition()
         self._waiting: list[Share] = []
         self._busy = False
 
     def of_call(self) -> Share:
-        """What a call enters around each of its passes."""
+        """What runs the passes of a call."""
         return Share(self)
 
     def wait_for(self, share: Share) -> None:
@@ -41,13 +48,15 @@ class Share:
 
     def __init__(self, shares: Shares) -> None:
         self._shares = shares
-        self._had = self._began = self.due = 0.0
+        self._had = self.due = 0.0
 
-    def __enter__(self) -> None:
+    def __call__(self, one: Callable[[], T]) -> T:
+        """Runs a pass when it is this call's turn."""
         self.due = time.monotonic() + self._had
         self._shares.wait_for(self)
-        self._began = time.monotonic()
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._had = min(MAX_DEBT_S, self._had + time.monotonic() - self._began)
-        self._shares.free()
+        began = time.monotonic()
+        try:
+            return self._shares.thread.submit(one).result()
+        finally:
+            self._had = min(MAX_DEBT_S, self._had + time.monotonic() - began)
+            self._shares.free()

@@ -137,7 +137,15 @@ def build_inputs(entry: Entry, others: Mapping[str, Engine], first_tab: str) -> 
     request_runs(runs, values, entry.changes, entry.asks, entry.cancel)
     changed = [runs.request.change]
     return Inputs(
-        entry.text, entry.strategies, entry.settings, entry.shown, entry.beside, others, runs, changed, gr.State(first_tab)
+        entry.text,
+        entry.strategies,
+        entry.settings,
+        entry.shown,
+        entry.beside,
+        others,
+        runs,
+        changed,
+        gr.State(first_tab),
     )
 
 

@@ -35,8 +35,7 @@ def queue_up(turns: Shares, names: list[str], ran: list[str], had: dict[str, flo
         share._had = had.get(name, 0.0)
 
         def run(name: str = name, share: shares.Share = share) -> None:
-            with share:
-                ran.append(name)
+            share(lambda: ran.append(name))
 
         threads.append(threading.Thread(target=run))
         threads[-1].start()
@@ -50,26 +49,33 @@ def queue_up(turns: Shares, names: list[str], ran: list[str], had: dict[str, flo
 )
 def test_next_is_who_waited_longest_less_what_it_had(turns: Shares, had: dict[str, float], order: list[str]) -> None:
     ran: list[str] = []
-    with turns.of_call():
+
+    def meanwhile() -> list[threading.Thread]:
         threads = queue_up(turns, ["a", "b", "c"], ran, had)
         assert ran == []
-    for thread in threads:
+        return threads
+
+    for thread in turns.of_call()(meanwhile):
         thread.join()
     assert ran == order
 
 
 def test_a_pass_that_fails_lets_the_next_one_in(turns: Shares) -> None:
-    with pytest.raises(ValueError, match="x"), turns.of_call():
-        raise ValueError("x")
-    with turns.of_call():
-        pass
+    with pytest.raises(ZeroDivisionError):
+        turns.of_call()(lambda: 1 / 0)
+    assert turns.of_call()(lambda: 1) == 1
+
+
+def test_one_thread_does_all_the_work(turns: Shares) -> None:
+    threads = {turns.of_call()(threading.get_ident) for _ in range(3)}
+    assert len(threads) == 1
+    assert threads != {threading.get_ident()}
 
 
 def test_what_a_call_had_is_bounded_so_that_its_turn_comes(turns: Shares, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shares, "MAX_DEBT_S", 0.01)
     share = turns.of_call()
-    with share:
-        time.sleep(0.05)
+    share(lambda: time.sleep(0.05))
     assert share._had == 0.01
 
 
@@ -77,7 +83,7 @@ def test_a_short_text_does_not_wait_for_the_end_of_a_long_one(
     engine: Engine, turns: Shares, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("engine.tagger.MAX_ROWS", 64)
-    monkeypatch.setattr(engine, "pass_lock", turns.of_call)
+    monkeypatch.setattr(engine, "pass_runner", turns.of_call)
     expected = engine.tag(TEXT).entities
     ended: dict[str, float] = {}
 
@@ -96,12 +102,15 @@ def test_a_short_text_does_not_wait_for_the_end_of_a_long_one(
 
 
 def test_waiting_does_not_count_as_time(engine: Engine, turns: Shares, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "pass_lock", turns.of_call)
+    monkeypatch.setattr(engine, "pass_runner", turns.of_call)
     found: list[float] = []
     thread = threading.Thread(target=lambda: found.append(engine.tag(TEXT).latency.total_ms))
-    with turns.of_call():
+
+    def meanwhile() -> None:
         thread.start()
         waits(lambda: bool(turns._waiting))
         time.sleep(1)
+
+    turns.of_call()(meanwhile)
     thread.join()
     assert found[0] < 1000
