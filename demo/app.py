@@ -33,7 +33,6 @@ def build_demo(*engines: Engine) -> gr.Blocks:
         engine.pass_runner = turns.of_call
         path = path_of(name, models)
         with demo.route(name, path, show_in_navbar=False) if path else demo:
-            gr.Navbar(visible=False)
             build_page(name, models, demo)
             if not path:
                 build_api(engine)

@@ -70,7 +70,7 @@ class Shot:
     screen: bool = False
     act: Act = show_as_it_is
     theme: str = "light"
-    width: int = 1200
+    width: int = 1400
     motion: str = "no-preference"
     link: Mapping[str, str] = field(default_factory=dict)
 
@@ -82,8 +82,8 @@ MAX_BYTES = 1_000_000  # of the animation
 SHOTS = (
     Shot("first", "Layer by layer", screen=True, width=1440),
     Shot("first-390", "Layer by layer", screen=True, width=390),
-    Shot("compare", "Compare", width=1400),
-    Shot("compare-dark", "Compare", theme="dark", width=1400),
+    Shot("compare", "Compare"),
+    Shot("compare-dark", "Compare", theme="dark"),
     Shot("layers", "Layer by layer", ".layers", act=after_layer(2)),
     Shot("layers-dark", "Layer by layer", ".layers", act=after_layer(2), theme="dark"),
     Shot("layers-320", "Layer by layer", ".layers", act=after_layer(2), width=320),

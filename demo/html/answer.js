@@ -12,12 +12,16 @@ function checksum(text) {
   return b * 65536 + a;
 }
 
+let stopped = false;  // by Cancel: entities that still arrive are not timed again
+
 const entered = () => document.querySelector(".text-input textarea");
 
 function compareTexts() {
   const answer = element.querySelector(".answer");
   const text = entered();
   if (!answer || !text) return;
+  if (answer.dataset.state === "running") stopped = false;
+  if (stopped && answer.dataset.state === "timing") answer.dataset.state = "done";
   const { state, text: shown } = answer.dataset;
   const changed = ["timing", "done"].includes(state) && shown !== String(checksum(text.value));
   answer.toggleAttribute("data-changed", changed);
@@ -31,9 +35,9 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) document.querySelector("button.run")?.click();
 });
 document.addEventListener("click", (event) => {
-  const answer = element.querySelector(".answer[data-state=timing]");
-  if (answer && event.target.closest("button.cancel")) answer.dataset.state = "done";
-  if (event.target.closest("button.cancel")) compareTexts();
+  if (!event.target.closest("button.cancel")) return;
+  stopped = true;
+  compareTexts();
 });
 
 compareTexts();

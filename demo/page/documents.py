@@ -35,6 +35,5 @@ def documents_of(name: str, models: Mapping[str, Engine]) -> list[Document]:
 
 def build_document(document: Document) -> None:
     """Builds the page of a document."""
-    gr.Navbar(visible=False)
     gr.HTML('<p class="links"><a href="./">Back to the app</a></p>')
     gr.Markdown(_FRONT_MATTER.sub("", document.file.read_text(encoding="utf-8")))

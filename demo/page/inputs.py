@@ -11,6 +11,7 @@ import gradio as gr
 
 from demo.examples import EXAMPLES
 from demo.html.escape import alert
+from demo.html.terms import term
 from demo.limits import MAX_CHARACTERS
 from demo.page.blocks import QUIET as QUIET
 from demo.page.links import read_link
@@ -40,9 +41,9 @@ TAKE_TEXT = """() => {
   sessionStorage.removeItem("text");
   return [text];
 }"""
-POINTS_HELP = (
-    "Operating points are settings that calibration chose for almost no loss of F1 (exact), a small one (balanced) or "
-    "a larger one (fast). The sliders change them."
+HELP = (
+    f'<p class="note">{term("operating point", "Operating points")} can be changed here: {term("λ")} and the other '
+    f"settings decide which words leave at a {term('gate')}, the trigger when {term('recovery')} brings words back.</p>"
 )
 
 
@@ -191,8 +192,7 @@ def _build_settings(engine: Engine, others: Mapping[str, Engine]) -> _Settings:
                 visible=bool(others),
             )
         with gr.Accordion("Pruning and recovery", open=False, visible=engine.model.has_gates):
-            if stored:
-                gr.Markdown(POINTS_HELP)
+            gr.HTML(HELP)
             components = [
                 _build_slider(engine, slider, value)
                 for slider, value in zip(sliders(engine), default_values(engine, None), strict=True)
@@ -208,7 +208,7 @@ def _build_settings(engine: Engine, others: Mapping[str, Engine]) -> _Settings:
     def on_point(point: str) -> list[float]:
         return default_values(engine, point)
 
-    values = [point, trigger, *components]
+    values: list[Any] = [point, trigger, *components]
     pointed = point.input(on_point, point, components, **QUIET)
     changes = [pointed.then, strategies.change, beside.change, *(part.change for part in values)]
     strategies.change(shown_choices, [strategies, shown], shown, **QUIET)

@@ -53,7 +53,7 @@ class Preview:
                 return
             page = own_tags(body.decode(), _address(scope)).encode()
             headers = [(name, value) for name, value in start["headers"] if name.lower() != b"content-length"]
-            await send(start | {"headers": [*headers, (b"content-length", str(len(page)).encode())]})
+            await send({**start, "headers": [*headers, (b"content-length", str(len(page)).encode())]})
             await send({"type": "http.response.body", "body": page if scope["method"] != "HEAD" else b""})
 
         await self.app(scope, receive, rewrite)

@@ -74,6 +74,8 @@ def _headline(report: str, row: Result, opening: Opening) -> Headline:
         _DEVICES.get(row["device"].partition(":")[0], row["device"]),
         row["corpus"].upper(),
         row["documents"],
-        *(100 * interval[name] for name in ("difference", "low", "high")),
+        100 * interval["difference"],
+        100 * interval["low"],
+        100 * interval["high"],
         interval["significant"],
     )

@@ -16,7 +16,7 @@ from engine.text.words import split_words
 RUNS = 5
 BUDGET_S = 1.5  # of all further runs together: other visitors wait meanwhile
 MAX_PASS_S = 8.0  # of a first pass
-SHORT_WORDS, PROBE_WORDS = 1000, 200  # a longer text is estimated first, from so many of its words
+SHORT_WORDS, PROBE_WORDS = 4000, 200  # a longer text is estimated first, from so many of its words
 
 Tagger = Callable[[str], Result]
 Going = Callable[[], bool]  # whether the result is still wanted

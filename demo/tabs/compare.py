@@ -80,7 +80,7 @@ def jobs_beside(engine: Engine, model: str, names: Sequence[str], point: str | N
     """The same strategies for a second model, as far as it can run them, with its own operating points."""
     own = point if point in points(engine) else None
     there = [name for name in names if name in engine.runnable]
-    return jobs_of(engine, model, ["dense", *there], own, None, *default_values(engine, own))
+    return jobs_of(engine, model, there or ["dense"], own, None, *default_values(engine, own))
 
 
 def compared(jobs: Sequence[Job], measured: Sequence[Measured]) -> list[Compared]:
@@ -117,10 +117,12 @@ def compare(text: str, jobs: Sequence[Job], going: Going = lambda: True) -> Iter
     seconds, affordable = affordable_taggers(text, taggers)
     left_out = [job.strategy.name for job in jobs[affordable:]]
     remark = f"Left out, since this text is long: {', '.join(left_out)}." if left_out else ""
+    if not going():
+        return
     if seconds > 1:
         yield Shown(running(f"Running… about {seconds:.0f} s for this text. {remark}"), "", "")
     measured = first_pass(text, taggers[:affordable], going)
-    if len(measured) < affordable:
+    if len(measured) < affordable or not going():
         return
     rounds = affordable_rounds(measured)
     yield replace(show(text, jobs, measured, remark, timing=rounds > 0), rounds=rounds)

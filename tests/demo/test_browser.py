@@ -92,7 +92,7 @@ class TestLayers:
     def test_the_slider_lets_words_leave(self, open_page: Any) -> None:
         page = open_page()
         tab(page, "Layer by layer")
-        early, late = (page.locator(f".layers .word[data-left='{layer}']").last for layer in (2, 3))
+        early, late = (page.locator(f".layers .words .word[data-left='{layer}']").last for layer in (2, 3))
         slider = page.get_by_role("slider", name="after layer")
         slider.focus()
         slider.press("Home")
@@ -234,7 +234,8 @@ class TestEverywhere:
             if name == "Layer by layer":
                 page.locator(".layers input").fill("2")
             page.wait_for_timeout(1000)  # until transitions have ended
-            found = axe.run(page).response["violations"]
+            # What Gradio shows in place of a file has a label where none may be.
+            found = axe.run(page, context={"exclude": [[".empty[aria-label]"]]}).response["violations"]
             serious = [
                 (violation["id"], node["html"][:200], node["failureSummary"])
                 for violation in found

@@ -105,6 +105,8 @@ class TestSettings:
         page = open_page()
         enter(page, LONG)
         run(page)
+        wait_until(page, "running")
+        page.wait_for_timeout(300)  # until the text is on its way
         enter(page, SHORT)
         wait_until(page, "timing", "done")
         page.get_by_text("Out of date").wait_for()
@@ -161,7 +163,7 @@ class TestSettings:
     def test_the_strategy_shown_is_shared_by_the_tabs(self, open_page: Any) -> None:
         page = open_page()
         page.get_by_label("dense", exact=True).check()
-        page.wait_for_function("!document.querySelector('.layers .word[data-left]')")
+        page.wait_for_function("!document.querySelector('.layers .words .word[data-left]')")
         tab(page, "Why")
         page.get_by_text("dense has no gates").wait_for()
 
@@ -177,9 +179,10 @@ class TestLongTexts:
         enter(other, SHORT)
         begin = time.monotonic()
         run(page)
+        begin_short = time.monotonic()
         run(other)
         wait_for_text(other, "clonidine")
-        short = time.monotonic() - begin
+        short = time.monotonic() - begin_short
         wait_for_text(page, "hyponatraemia")
         long = time.monotonic() - begin
         print(f"short text of another visitor {short:.2f} s, 3,000 words {long:.2f} s")

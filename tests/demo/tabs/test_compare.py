@@ -69,7 +69,9 @@ def test_a_long_text_is_estimated_first_and_leaves_strategies_out(
 
 
 def test_stops_when_the_result_is_not_wanted_any_more(engine: Engine) -> None:
-    wanted = iter([True, False])
+    wanted = iter([True, True, False])
+    assert list(compare(TEXT, jobs(engine, ["entropy"]), lambda: next(wanted))) == []
+    wanted = iter([True, True, True, False])
     assert list(compare(TEXT, jobs(engine, ["entropy"]), lambda: next(wanted))) == []
     wanted = iter([True, True, True, False])
     refined = refine(TEXT, jobs(engine, ["entropy"]), 3, lambda: next(wanted))
