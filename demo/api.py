@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from demo.limits import MAX_CHARACTERS, MODEL_WORK, check_strategies, check_text
+from demo.limits import API_WORK, MAX_CHARACTERS, MAX_COMPARED, MAX_TRACED, check_strategies, check_text, check_work
 from demo.results.records import compared_record, environment_record, result_record, trace_record
 from demo.results.timing import measure
 from demo.results.wording import printable
@@ -26,14 +26,15 @@ Args:
     strategy: a name that the page offers, such as entropy, entropy+recovery or dense; it may name an operating point
         of its own: entropy:fast.
     {SETTINGS}
-    trace: whether to include, for every word, after which layer it left and its scores at each gate.
+    trace: whether to include, for every word, after which layer it left and its scores at each gate; for texts of up
+        to {MAX_TRACED:,} characters.
 
 Returns: entities (start, end, type, text, score), the strategy's settings, the number of words, token_layers,
 token_layers_kept, multiply_adds, latency_ms of this call, and the trace if requested."""
 COMPARE = f"""Runs strategies on one text and compares them with dense, which is always included.
 
 Args:
-    text: up to {MAX_CHARACTERS:,} characters.
+    text: up to {MAX_CHARACTERS:,} characters, and {MAX_COMPARED:,} times strategies.
     strategies: names separated by commas; they may name operating points of their own: entropy:exact,entropy:fast.
     {SETTINGS}
 
@@ -66,7 +67,9 @@ def tag(
     """
     text = check_text(text)
     (name,) = check_strategies([strategy])
-    result = engine.tag(text, _strategy(engine, name, point, knobs))
+    chosen = _strategy(engine, name, point, knobs)
+    check_work(text, [chosen], traced=bool(trace))
+    result = engine.tag(text, chosen)
     return result_record(result) | ({"trace": trace_record(result)} if trace else {})
 
 
@@ -87,6 +90,7 @@ def compare(engine: Engine, text: object, strategies: object, point: object, **k
         chosen[name] = _strategy(engine, name, point, {knob: value for knob, value in given.items() if knob in own})
     if unused := [knob for knob in given if not any(knob in strategy.knobs() for strategy in chosen.values())]:
         raise InputError(f"expected settings that {', '.join(names)} have, got {unused}; leave them out")
+    check_work(text, list(chosen.values()))
     measured = dict(zip(chosen, measure(engine, text, list(chosen.values())), strict=True))
     records = {name: compared_record(measured[name], measured["dense"]) for name in chosen}
     return environment_record(engine) | {"strategies": records}
@@ -120,5 +124,5 @@ def build_api(engine: Engine) -> None:
         with _reported():
             return compare(engine, text, strategies, point, **knobs)
 
-    gr.api(on_tag, api_name="tag", api_description=TAG, **MODEL_WORK)
-    gr.api(on_compare_api, api_name="compare", api_description=COMPARE, **MODEL_WORK)
+    gr.api(on_tag, api_name="tag", api_description=TAG, **API_WORK)
+    gr.api(on_compare_api, api_name="compare", api_description=COMPARE, **API_WORK)

@@ -13,6 +13,7 @@ from demo.page.documents import Document, build_document, documents_of
 from demo.page.inputs import build_entry, build_inputs
 from demo.page.intro import TITLE, build_intro
 from demo.page.models import build_choice, by_name, path_of
+from demo.shares import Shares
 from demo.tabs import TABS
 from engine import Engine
 
@@ -25,10 +26,11 @@ def build_demo(*engines: Engine) -> gr.Blocks:
     Raises:
         InputError: two engines have the same name.
     """
-    models = by_name(engines)
+    models, turns = by_name(engines), Shares()
     demo = Page(TITLE)
     documents: dict[str, Document] = {}
     for name, engine in models.items():
+        engine.pass_runner = turns.of_call
         path = path_of(name, models)
         with demo.route(name, path, show_in_navbar=False) if path else demo:
             build_page(name, models, demo)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from engine import InputError
+from engine import InputError, Strategy
 
 MAX_CHARACTERS = 100_000  # of one text
 MAX_STRATEGIES = 8  # of one request
+MAX_COMPARED = 200_000  # characters of a text, times the strategies of one request
+MAX_TRACED = 50_000  # the same where every word is described, in a hundred times as many bytes
+MAX_PADDED = 20_000  # characters of a text for the plain Hugging Face model, which computes it in one go
 MAX_FILE_BYTES = 2_000_000
 MAX_DOCUMENTS = 500  # of one file
 KEEP_FILES_S = 600
@@ -16,6 +20,9 @@ KEEP_FILES_S = 600
 QUEUE: dict[str, Any] = {"max_size": 32, "default_concurrency_limit": 1, "api_open": False}
 # One job at a time; two would distort each other's times.
 MODEL_WORK: dict[str, Any] = {"concurrency_id": "engine", "concurrency_limit": 1}
+# Calls of the HTTP API and of Batch wait elsewhere: their passes take turns with all others, see `demo.shares`.
+API_WORK: dict[str, Any] = {"concurrency_id": "api", "concurrency_limit": 6}
+BATCH_WORK: dict[str, Any] = {"concurrency_id": "batch", "concurrency_limit": 1}
 # How often Gradio looks for old uploads and downloads, and the age at which it deletes them.
 DELETE_CACHE = (KEEP_FILES_S, KEEP_FILES_S)
 
@@ -49,3 +56,20 @@ def check_strategies(names: object) -> list[str]:
     if len(names) > MAX_STRATEGIES:
         raise InputError(f"expected at most {MAX_STRATEGIES} strategies, got {len(names)}; choose fewer")
     return names
+
+
+def check_work(text: str, strategies: Sequence[Strategy], *, traced: bool = False) -> None:
+    """Bounds the time and the answer of a request.
+
+    Raises:
+        InputError: the text is too long for so many strategies, for the trace of its words, or for ``hf``.
+    """
+    work, limit = len(text) * len(strategies), MAX_TRACED if traced else MAX_COMPARED
+    if work > limit:
+        what = "a trace" if traced else "a comparison"
+        raise InputError(
+            f"expected at most {limit:,} characters times strategies for {what}, got {work:,}; "
+            "shorten the text or choose fewer strategies"
+        )
+    if len(text) > MAX_PADDED and any(strategy.kind == "hf" for strategy in strategies):
+        raise InputError(f"expected at most {MAX_PADDED:,} characters for hf, got {len(text):,}; choose dense instead")

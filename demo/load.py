@@ -1,7 +1,8 @@
-"""``python -m demo.load``: a load test of the app. Are all answers right, and does memory stay flat?
+"""``python -m demo.load``: a load test of the app. Are all answers right, soon, and does memory stay flat?
 
 Starts the app in a process of its own. Many clients tag the examples over HTTP, one after another; each answer is
-compared with the engine's own. Exit status 1: an error, a wrong answer, or memory that grew.
+compared with the engine's own. Then some of them are replaced by hostile ones, which send what `demo.hostile` lists.
+Exit status 1: an error, a wrong answer, memory that grew, or sound clients that waited more than twice as long.
 """
 
 from __future__ import annotations
@@ -17,16 +18,19 @@ from itertools import cycle, islice
 from pathlib import Path
 from statistics import median, quantiles
 
-from gradio_client import Client
+import httpx
 from tqdm import tqdm
 
 from demo.examples import EXAMPLES
-from demo.serving import serve_app
+from demo.hostile import attacks
+from demo.serving import ask, serve_app
 from engine import load_engine
 
 STRATEGIES = ("dense", "entropy", "rule")
 WARM_UP = 0.25  # share of the time until caches have filled
 MAX_GROWTH_MB = 50.0
+MAX_SLOWDOWN = 2.0  # of the sound clients' 95th percentile
+TIMEOUT_S = 120
 
 Expected = Mapping[tuple[str, str], list[tuple[int, int, str]]]  # text and strategy → entities
 
@@ -52,19 +56,35 @@ def expected_answers(model: str | None) -> Expected:
 def run_client(url: str, number: int, until: float, expected: Expected) -> Tally:
     """Sends one request after another until the clock says ``until``, starting with request ``number``."""
     tally = Tally()
-    client = Client(url, verbose=False)
-    for text, strategy in islice(cycle(expected), number, None):
-        if time.monotonic() >= until:
-            return tally
-        begin = time.monotonic()
-        try:
-            found = client.predict(text, strategy=strategy, api_name="/tag")
-        except Exception as error:  # noqa: BLE001 - any error is what this command looks for
-            tally.problems.append(repr(error))
-            continue
-        tally.seconds.append(time.monotonic() - begin)
-        if [(e["start"], e["end"], e["type"]) for e in found["entities"]] != expected[text, strategy]:
-            tally.problems.append(f"wrong entities of {strategy} for {text[:40]!r}")
+    with httpx.Client(timeout=TIMEOUT_S) as client:
+        for text, strategy in islice(cycle(expected), number, None):
+            if time.monotonic() >= until:
+                break
+            begin = time.monotonic()
+            try:
+                found = ask(client, url, "tag", text=text, strategy=strategy)
+            except Exception as error:  # noqa: BLE001 - any error is what this command looks for
+                tally.problems.append(repr(error))
+                continue
+            tally.seconds.append(time.monotonic() - begin)
+            if [(e["start"], e["end"], e["type"]) for e in found["entities"]] != expected[text, strategy]:
+                tally.problems.append(f"wrong entities of {strategy} for {text[:40]!r}")
+    return tally
+
+
+def run_hostile(url: str, number: int, until: float) -> Tally:
+    """Attacks until the clock says ``until``; a problem is what the app must not do in reply."""
+    tally = Tally()
+    with httpx.Client(timeout=TIMEOUT_S) as client:
+        for attack in attacks(number):
+            if time.monotonic() >= until:
+                break
+            begin = time.monotonic()
+            try:
+                attack(client, url)
+            except Exception as error:  # noqa: BLE001 - as above
+                tally.problems.append(f"hostile: {error!r}")
+            tally.seconds.append(time.monotonic() - begin)
     return tally
 
 
@@ -87,45 +107,81 @@ def watch_memory(process: int, seconds: float) -> list[float]:
     return seen
 
 
-def load(url: str, process: int, clients: int, seconds: float, expected: Expected) -> bool:
-    """Runs the clients and prints the figures; whether all is well."""
+@dataclass(frozen=True)
+class Load:
+    """What a number of clients saw: those that are sound and those that are hostile, and memory meanwhile."""
+
+    sound: Sequence[Tally]
+    hostile: Sequence[Tally]
+    memory: Sequence[float]
+
+    @property
+    def seconds(self) -> list[float]:
+        """Of the sound clients' answers, sorted."""
+        return sorted(second for tally in self.sound for second in tally.seconds)
+
+    @property
+    def problems(self) -> list[str]:
+        """Of all clients."""
+        return [problem for tally in (*self.sound, *self.hostile) for problem in tally.problems]
+
+    @property
+    def p95(self) -> float:
+        """95th percentile of the sound clients' answers, in seconds."""
+        return quantiles(self.seconds, n=20)[-1] if len(self.seconds) > 1 else float("nan")
+
+
+def load(url: str, process: int, sound: int, hostile: int, seconds: float, expected: Expected) -> Load:
+    """Runs sound and hostile clients at once."""
     until = time.monotonic() + seconds
-    with ThreadPoolExecutor(clients + 1) as pool:
+    with ThreadPoolExecutor(sound + hostile + 1) as pool:
         watched = pool.submit(watch_memory, process, seconds)
-        tallies = list(pool.map(lambda number: run_client(url, number, until, expected), range(clients)))
-    print(f"{clients} clients, {seconds:.0f} s")
-    return all([_answers_are_right(tallies), _memory_is_flat(watched.result())])
+        attackers = [pool.submit(run_hostile, url, number, until) for number in range(hostile)]
+        clients = [pool.submit(run_client, url, number, until, expected) for number in range(sound)]
+        return Load([one.result() for one in clients], [one.result() for one in attackers], watched.result())
 
 
-def _answers_are_right(tallies: Sequence[Tally]) -> bool:
-    seconds = sorted(second for tally in tallies for second in tally.seconds)
-    problems = [problem for tally in tallies for problem in tally.problems]
+def describe(found: Load) -> bool:
+    """Prints the figures; whether all answers are right and memory is flat."""
+    seconds, memory, problems = found.seconds, found.memory, found.problems
+    attacked = sum(len(tally.seconds) for tally in found.hostile)
+    print(f"{len(found.sound)} sound clients, {len(found.hostile)} hostile ones: {attacked} attacks")
     print(f"{len(seconds)} answers, {len(problems)} problems")
     for problem in dict.fromkeys(problems):
         print(problem)
     if len(seconds) > 1:
-        p95 = quantiles(seconds, n=20)[-1]
-        print(f"seconds per answer: median {median(seconds):.3f}, p95 {p95:.3f}, max {seconds[-1]:.3f}")
-    return not problems
-
-
-def _memory_is_flat(seen: Sequence[float]) -> bool:
-    third = max(1, len(seen) // 3)
-    growth = median(seen[-third:]) - median(seen[:third])
-    print(f"memory: {seen[0]:.0f} MB when warm, {seen[-1]:.0f} MB at the end, last − first third {growth:+.1f} MB")
-    return growth < MAX_GROWTH_MB
+        print(f"seconds per answer: median {median(seconds):.3f}, p95 {found.p95:.3f}, max {seconds[-1]:.3f}")
+    third = max(1, len(memory) // 3)
+    growth = median(memory[-third:]) - median(memory[:third])
+    print(f"memory: {memory[0]:.0f} MB when warm, {memory[-1]:.0f} MB at the end, last − first third {growth:+.1f} MB")
+    return not problems and growth < MAX_GROWTH_MB
 
 
 def main(argv: list[str] | None = None) -> int:
     """Exit status 1: something is wrong."""
     parser = argparse.ArgumentParser(prog="python -m demo.load", description=__doc__)
     parser.add_argument("--clients", type=int, default=8, help="at once (default 8)")
-    parser.add_argument("--seconds", type=float, default=120, help="default 120")
+    parser.add_argument(
+        "--hostile", type=int, default=2, help="of the clients, in the second part (default 2; 0: none)"
+    )
+    parser.add_argument("--seconds", type=float, default=120, help="of each part (default 120)")
     parser.add_argument("--model", help="model folder or hub id (default: the shipped weights)")
     arguments = parser.parse_args(argv)
+    if not 0 <= arguments.hostile < arguments.clients:
+        parser.error(
+            f"expected --hostile 0 to {arguments.clients - 1}, got {arguments.hostile}; leave one client sound"
+        )
     expected = expected_answers(arguments.model)
     with serve_app(arguments.model) as (url, process):
-        return 0 if load(url, process, arguments.clients, arguments.seconds, expected) else 1
+        alone = load(url, process, arguments.clients, 0, arguments.seconds, expected)
+        fine = describe(alone)
+        if arguments.hostile:
+            sound = arguments.clients - arguments.hostile
+            beside = load(url, process, sound, arguments.hostile, arguments.seconds, expected)
+            slowdown = beside.p95 / alone.p95
+            fine = all([describe(beside), fine, slowdown < MAX_SLOWDOWN])
+            print(f"sound clients' p95 beside hostile ones: {slowdown:.2f} times that without")
+    return 0 if fine else 1
 
 
 if __name__ == "__main__":

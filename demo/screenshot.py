@@ -48,7 +48,7 @@ def tag_examples(page: Any) -> None:
     file = {"name": "examples.jsonl", "mimeType": "application/jsonl", "buffer": lines.encode()}
     page.get_by_role("tabpanel").locator("input[type=file]").set_input_files(file)
     page.get_by_role("button", name="Tag the file").click()
-    page.locator("a[href*='tagged-dense.jsonl']").first.wait_for(timeout=WORK_MS)
+    page.locator("a[href*='tagged.zip']").first.wait_for(timeout=WORK_MS)
 
 
 def wait_for(part: str) -> Act:
@@ -91,7 +91,7 @@ SHOTS = (
     Shot("layers-recovered", "Layer by layer", ".layers", act=show_recovery, link=RECOVERING),
     Shot("why", "Why", ".why"),
     Shot("why-dark-320", "Why", theme="dark", width=320),
-    Shot("frontier", "Frontier", act=wait_for(".plot img")),
+    Shot("frontier", "Frontier", act=wait_for(".marks button")),
     Shot("batch", "Batch", act=tag_examples),
     Shot("takeaway", "Take away", act=wait_for("a[href*=strategies]")),
 )

@@ -1,7 +1,8 @@
-"""The app in a process of its own, and a headless browser to look at it: for commands and tests."""
+"""The app in a process of its own, calls of its API, and a headless browser: for commands and tests."""
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -12,11 +13,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
 from urllib.request import urlopen
 
+import httpx
+
 APP = Path(__file__).resolve().parents[1] / "app.py"
-START_S = 120
+START_S = 300  # a loaded machine takes minutes to import
 BROWSER_FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -61,7 +63,7 @@ def _wait_until_served(url: str, app: subprocess.Popen[bytes]) -> None:
         try:
             urlopen(url).close()
             return
-        except URLError:
+        except OSError:  # refused, or reset while the waiting page gives way
             time.sleep(0.2)
     raise RuntimeError(f"expected the app at {url}, got no answer; start it with python app.py to see why")
 
@@ -81,3 +83,34 @@ def chromium(executable: str) -> Iterator[Any]:
         playwright.chromium.launch(executable_path=executable, args=BROWSER_FLAGS) as browser,
     ):
         yield browser
+
+
+def ask(client: httpx.Client, url: str, name: str, **arguments: Any) -> Any:
+    """The answer of ``/tag`` or ``/compare``, by plain HTTP.
+
+    `gradio_client` shares one stream of answers among all calls of a session. A call that is sent before its thread
+    has read that the server closed the stream of the call before ends in a ``CancelledError``; here each call has its
+    own.
+
+    Raises:
+        httpx.HTTPStatusError: the request is refused.
+        RuntimeError: the answer is an error.
+    """
+    place = f"{url}gradio_api/call/v2/{name}"
+    event = client.post(place, json=arguments).raise_for_status().json()["event_id"]
+    answer = client.get(f"{place}/{event}").raise_for_status().text
+    kind, data = answer.strip().rpartition("event: ")[2].split("\n", 1)
+    if kind != "complete":
+        raise RuntimeError(f"expected an answer of {name}, got {kind}: {data[:200]}")
+    return json.loads(data.removeprefix("data: "))[0]
+
+
+def upload(client: httpx.Client, url: str, name: str, content: bytes) -> str:
+    """Uploads a file, as the page does.
+
+    Returns:
+        Its path on the server.
+    """
+    reply = client.post(f"{url}gradio_api/upload", files={"files": (name, content)}).raise_for_status()
+    path: str = reply.json()[0]
+    return path

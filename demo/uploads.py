@@ -9,12 +9,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from demo.limits import MAX_CHARACTERS
 from engine import Document, FormatError, InputError
 from engine.data.formats import read_documents
 
 GONE = "expected a file, got one that no longer exists; upload it again"
 LISTED_PROBLEMS = 20
 MAX_MESSAGE = 400  # characters: messages quote ids, which may be as long as the file
+COMPRESSED = "expected a file that is not compressed, got one whose name ends in .gz; unpack it"
 MAX_PROBLEMS = 1000  # reading stops after this many
 
 
@@ -44,10 +46,11 @@ class Problems:
 def read_upload(path: Path, max_bytes: int, problems: Problems) -> Iterator[Document]:
     """The documents of a file, one by one; what is wrong with the others is added to ``problems``.
 
-    Messages name the file without its folder, which is of no use to visitors.
+    Documents that are too long are among the others. Messages name the file without its folder, which is of no use to
+    visitors.
 
     Raises:
-        InputError: the file no longer exists or is too large.
+        InputError: the file no longer exists, is compressed or too large.
     """
 
     def on_error(error: FormatError) -> None:
@@ -59,9 +62,24 @@ def read_upload(path: Path, max_bytes: int, problems: Problems) -> Iterator[Docu
         size = path.stat().st_size
     except OSError as error:
         raise InputError(GONE) from error
+    if path.suffix.lower() == ".gz":
+        raise InputError(COMPRESSED)  # it may unpack to any size
     if size > max_bytes:
         raise InputError(f"expected a file of at most {max_bytes:,} bytes, got {size:,}; split it")
     try:
-        yield from read_documents(path, on_error)
+        for document in read_documents(path, on_error):
+            if len(document.text) <= MAX_CHARACTERS:
+                yield document
+            else:
+                problems.add(
+                    f"document {document.id}: expected at most {MAX_CHARACTERS:,} characters, "
+                    f"got {len(document.text):,}; split it"
+                )
     except _HopelessFileError:
         return
+    except InputError as error:
+        problems.add(str(error).replace(str(path), path.name))
+    except Exception as error:  # noqa: BLE001 - a file may hold anything, and visitors are told what became of it
+        problems.add(
+            f"{path.name}: expected a file of a known format, got {type(error).__name__}; the rest is left out"
+        )

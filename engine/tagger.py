@@ -5,9 +5,9 @@ from __future__ import annotations
 import copy
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from engine.inspection.trace import Latency, Trace, word_traces
 from engine.model.chunks import Slot, by_text, chunks
 from engine.model.encoders import Encoder
 from engine.model.gated import GatedModel
+from engine.model.packing import RaggedBatch
 from engine.model.precision import set_precision
 from engine.pruning.controllers import CONTROLLERS, LearnedController
 from engine.pruning.forward import run
@@ -38,6 +39,17 @@ logger = logging.getLogger(__name__)
 
 # So many rows keep a layer's activations within the caches; results do not depend on it.
 MAX_ROWS = 2048
+
+Pass = Callable[[], tuple[MemoryBuffer, float]]
+PassRunner = Callable[[Pass], tuple[MemoryBuffer, float]]
+
+
+def _at_once(one: Pass) -> tuple[MemoryBuffer, float]:
+    return one()
+
+
+def _runs_at_once() -> PassRunner:
+    return _at_once
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +96,9 @@ class Engine:
             is good at.
         device: of torch, ``cpu`` or ``cuda``.
 
+    ``pass_runner``: where threads share an engine, makes what runs the passes of a call, each over a part of its texts;
+    waiting for them does not count as time.
+
     Raises:
         InputError: unknown dtype or device, or a dtype that this device or model cannot run.
     """
@@ -102,6 +117,7 @@ class Engine:
         self.points = weights.points
         self.network = weights.network
         self.pieces = WordPieces(weights.tokenizer, self.encoder.max_rows)
+        self.pass_runner: Callable[[], PassRunner] = _runs_at_once
 
     @property
     def encoder(self) -> Encoder:
@@ -205,18 +221,12 @@ class Engine:
         ]
         memories = []
         encoder_s = untimed_s = 0.0
+        run_pass = self.pass_runner()
         for chunk in chunks(windows, None if strategy.kind == "hf" else MAX_ROWS):
-            counts = None
-            if strategy.replays is not None:
-                reference = self._now()
-                counts = run(self.model, chunk.batch, strategy.replays).leave_counts()
-                untimed_s += self._now() - reference
-            start = self._now()
-            if strategy.kind == "hf":
-                memory = run_padded(self._huggingface, chunk.batch, self.labels, self._label_order)
-            else:
-                memory = run(self.model, chunk.batch, strategy, counts)
-            encoder_s += self._now() - start
+            waiting = self._now()
+            memory, encoder = run_pass(partial(self._pass, chunk.batch, strategy))
+            encoder_s += encoder
+            untimed_s += self._now() - waiting - encoder
             memories.append((chunk, memory))
         found = by_text(((chunk, memory.probabilities) for chunk, memory in memories), len(texts), len(self.labels))
         entities = [self.labels.decode(*one) for one in zip(texts, words, found, strict=True)]
@@ -229,6 +239,17 @@ class Engine:
             Result(text, of_text, strategy, spans, probabilities, latency, _in_order(of_runs), self.model)
             for text, of_text, spans, probabilities, of_runs in zip(texts, entities, words, found, runs, strict=True)
         ]
+
+    @torch.inference_mode()
+    def _pass(self, batch: RaggedBatch, strategy: Strategy) -> tuple[MemoryBuffer, float]:
+        """What the pruned pass gives for a batch, and how many seconds it took, without what a strategy replays."""
+        counts = run(self.model, batch, strategy.replays).leave_counts() if strategy.replays is not None else None
+        start = self._now()
+        if strategy.kind == "hf":
+            memory = run_padded(self._huggingface, batch, self.labels, self._label_order)
+        else:
+            memory = run(self.model, batch, strategy, counts)
+        return memory, self._now() - start
 
     def explain(self, result: Result) -> list[tuple[WordScores, ...]]:
         """For each word of a result, in text order, its scores at every gate that it reached; runs the text again."""

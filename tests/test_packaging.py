@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -10,6 +11,9 @@ from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
+
+from demo.results.takeaway import as_command, as_python
+from engine import load_engine
 
 ROOT = Path(__file__).resolve().parent.parent
 TAG = """
@@ -73,6 +77,29 @@ def test_an_installed_copy_tags_a_sentence_with_its_own_weights(installed: Path,
     source, *found = python("-c", TAG, cwd=tmp_path, installed=installed).splitlines()
     assert Path(source) == installed / "engine" / "weights" / "minilm-l6-bc5cdr"
     assert found == ["hypotension Disease", "aspirin Chemical"]
+
+
+@pytest.mark.slow
+def test_what_the_page_gives_to_take_away_runs_in_an_empty_folder(installed: Path, tmp_path: Path):
+    text = 'It\'s 5 % "aspirin": the patient developed severe hypotension after $1 of it.\n'
+    engine = load_engine()
+    strategies = [engine.strategy("dense"), engine.strategy("rule", lambda_=1.25)]
+    expected = [(s.name, *entity.key) for s in strategies for entity in engine.tag(text, s).entities]
+    assert len(expected) >= 4
+
+    printed = python("-c", as_python(engine, strategies, "fast", text), cwd=tmp_path, installed=installed)
+    lines = [line.split(" ", 4)[:4] for line in printed.splitlines()]
+    assert [(name, int(start), int(end), type_) for name, start, end, type_ in lines] == expected
+
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = os.environ | {"PYTHONPATH": str(installed), "PATH": path}
+    commands = as_command(engine, strategies, "fast", text)
+    done = subprocess.run(["sh", "-ec", commands], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    documents = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [document["text"] for document in documents] == [text] * len(strategies)
+    found = zip(strategies, documents, strict=True)
+    assert [(s.name, e["start"], e["end"], e["type"]) for s, d in found for e in d["entities"]] == expected
 
 
 def test_an_editable_copy_is_the_checkout(tmp_path: Path):

@@ -12,6 +12,7 @@ from starlette.staticfiles import StaticFiles
 
 from demo.limits import MAX_FILE_BYTES
 from demo.page.preview import Preview
+from demo.refusals import HANDLERS
 from demo.results.reports import REPORTS
 
 # A style sheet lies beside the module whose markup it styles.
@@ -45,9 +46,10 @@ LAUNCH: dict[str, Any] = {
     "app_kwargs": {
         "routes": [Mount("/docs", StaticFiles(directory=REPORTS, check_dir=False))],
         "middleware": [Middleware(Preview)],
+        "exception_handlers": HANDLERS,
     },
-    # A thread keeps some memory once it has worked. One job runs at a time, so a few threads are enough.
-    "max_threads": 4,
+    # A thread keeps some memory once it has worked. One pass runs at a time, so a few threads are enough.
+    "max_threads": 8,
     "footer_links": ["api", "gradio", "settings"],
     "run_history": False,
     "enable_monitoring": False,

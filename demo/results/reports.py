@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -21,6 +22,20 @@ def report_names(folder: Path) -> list[str]:
     return sorted(path.parent.name for path in folder.glob(f"*/{RESULTS}"))
 
 
+def report_title(report: Path) -> str:
+    """A report's model, corpus and number formats, and the name of its folder."""
+    table = pd.read_csv(report / RESULTS)
+    model = _about(report).get("model")
+    parts = [*([str(model)] if model else []), f"{table['corpus'].iloc[0]} {table['split'].iloc[0]}"]
+    return f"{', '.join([*parts, *table['dtype'].unique()])} ({report.name})"
+
+
+def _about(report: Path) -> dict[str, Any]:
+    path = report / ABOUT
+    about: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["about"] if path.is_file() else {}
+    return about
+
+
 def measured_on(table: pd.DataFrame) -> str:
     """What the rows of a CSV file were measured on, according to its columns."""
     known = [(name, table[name].dropna().unique()) for name in MEASURED_ON if name in table]
@@ -30,9 +45,7 @@ def measured_on(table: pd.DataFrame) -> str:
 
 def other_weights(report: Path, digest: str) -> str | None:
     """A warning if a report is not of the weights with this SHA-256."""
-    path = report / ABOUT
-    about = json.loads(path.read_text(encoding="utf-8"))["about"] if path.is_file() else {}
-    known = re.search("[0-9a-f]{16,64}", about.get("weights", ""))
+    known = re.search("[0-9a-f]{16,64}", _about(report).get("weights", ""))
     if known is None:
         return f"The report {report.name} does not name its weights, so no setting is ringed."
     if digest.startswith(known[0]):

@@ -1,120 +1,99 @@
-"""The tab Take away: the current settings as Python, command lines and a link, and the trace as a file."""
+"""The tab Take away: text and settings as code and a link, what was found as a table, and everything as JSON."""
 
 from __future__ import annotations
 
 import json
-import shlex
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+import pandas as pd
 
 from demo.html.escape import escape
-from demo.limits import MODEL_WORK, check_strategies, check_text
+from demo.limits import MODEL_WORK, check_strategies, check_text, check_work
 from demo.page.inputs import QUIET, Inputs
 from demo.page.links import make_link
 from demo.page.redraw import redraw_when_visible
 from demo.results.records import environment_record, result_record, trace_record
+from demo.results.takeaway import INSTALL, as_command, as_http, as_python
 from demo.results.wording import printable
-from demo.settings import changed_knobs, chosen_strategies
-from engine import Engine, InputError, Strategy
-from engine.checkpoint import SHIPPED
+from demo.settings import chosen_strategies
+from engine import Engine, InputError, Result, Strategy
 
 LABEL = "Take away"
-DEFAULT_DTYPE, DEFAULT_DEVICE = "float32", "cpu"
+ENTITY_COLUMNS = ("strategy", "start", "end", "type", "text", "score")
 
 
-def load_arguments(engine: Engine) -> dict[str, str]:
-    """What the engine was loaded with, except for defaults: model (as it was given), dtype, device."""
-    arguments = {
-        "model": (engine.source, str(SHIPPED)),
-        "dtype": (engine.dtype, DEFAULT_DTYPE),
-        "device": (str(engine.device), DEFAULT_DEVICE),
-    }
-    return {name: value for name, (value, default) in arguments.items() if value != default}
+def tag_all(engine: Engine, text: str, strategies: list[Strategy]) -> list[Result]:
+    """The text under each strategy.
+
+    Raises:
+        InputError: there is no text, or too much of it.
+    """
+    check_work(check_text(text), strategies, traced=True)
+    return [engine.tag(text, strategy) for strategy in strategies]
 
 
-def as_python(engine: Engine, strategies: list[Strategy], point: str | None) -> str:
-    """Python that tags a text file as the page does."""
-    loaded = ", ".join(
-        repr(value) if name == "model" else f"{name}={value!r}" for name, value in load_arguments(engine).items()
-    )
-    lines = [
-        "from pathlib import Path",
-        "",
-        "from engine import load_engine",
-        "",
-        f"engine = load_engine({loaded})",
-        'text = Path("text.txt").read_text(encoding="utf-8")',
+def entity_table(results: list[Result]) -> pd.DataFrame:
+    """All entities, one a row."""
+    rows = [
+        (result.strategy.name, e.start, e.end, e.type, printable(e.text), round(e.score, 4))
+        for result in results
+        for e in result.entities
     ]
-    for strategy in strategies:
-        knobs = "".join(f", {name}={value!r}" for name, value in changed_knobs(engine, strategy, point).items())
-        lines.append(f"print(engine.tag(text, {strategy.name!r}, {point!r}{knobs}).entities)")
-    return "\n".join(lines) + "\n"
+    return pd.DataFrame(rows, columns=list(ENTITY_COLUMNS))
 
 
-def as_command(engine: Engine, strategies: list[Strategy], point: str | None) -> str:
-    """Command lines that tag a text file as the page does."""
-    loaded = [f"--{name}={value}" for name, value in load_arguments(engine).items()]
-    at_point = [f"--point={point}"] if point else []
-    lines = []
-    for strategy in strategies:
-        knobs = changed_knobs(engine, strategy, point).items()
-        changes = [f"--set={name.rstrip('_')}={_typed(value)}" for name, value in knobs]
-        tag = ["python", "-m", "engine.tag", "text.txt", f"--strategy={strategy.name}"]
-        lines.append(shlex.join([*tag, *at_point, *changes, *loaded]))
-    return "\n".join(lines) + "\n"
-
-
-def _typed(value: Any) -> str:
-    """A knob's value as `engine.pruning.knobs.parse_knob` reads it."""
-    return value if isinstance(value, str) else json.dumps(value).strip("[]").replace(" ", "")
-
-
-def trace_json(engine: Engine, text: str, strategies: list[Strategy]) -> str:
-    """Everything about the text under each strategy, word by word, as JSON."""
-    results = [engine.tag(text, strategy) for strategy in strategies]
-    traces = [result_record(result) | {"trace": trace_record(result)} for result in results]
-    record = environment_record(engine) | {"text": printable(text), "results": traces}
+def everything(engine: Engine, text: str, results: list[Result]) -> str:
+    """The text and everything about it under each strategy, word by word, as JSON."""
+    records = [result_record(result) | {"trace": trace_record(result)} for result in results]
+    record = environment_record(engine) | {"text": printable(text), "results": records}
     return json.dumps(record, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
 
 
 def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
-    """Builds the tab, which follows the settings above it."""
+    """Builds the tab, which follows the text and the settings."""
 
-    def on_show(text: str, names: list[str], point: str | None, *others: Any) -> list[str]:
+    def on_show(origin: str, text: str, names: list[str], point: str | None, *others: Any) -> list[str]:
         try:
             strategies = chosen_strategies(engine, check_strategies(names), point, *others)
         except InputError as error:
-            return [f"# {error}\n", f"# {error}\n", ""]
+            return [*[f"# {error}\n"] * 3, ""]
         link = escape(make_link(engine, text, names, point, *others))
         about = (
             f'<p class="note"><a href="{link}">Link to this page with these settings</a>. It names the example if the '
             "text is one, and never contains a text of your own.</p>"
         )
-        return [as_python(engine, strategies, point), as_command(engine, strategies, point), about]
+        code = [write(engine, strategies, point, text) for write in (as_python, as_command)]
+        return [*code, as_http(engine, strategies, point, text, origin), about]
 
-    def on_trace(text: str, names: list[str], *settings: Any) -> Iterator[str | None]:
+    def on_tag(text: str, names: list[str], *settings: Any) -> Iterator[list[Any]]:
         try:
             strategies = chosen_strategies(engine, check_strategies(names), *settings)
-            trace = trace_json(engine, check_text(text), strategies)
+            results = tag_all(engine, text, strategies)
         except InputError as error:
             raise gr.Error(escape(str(error)), print_exception=False) from error
         # Gradio copies the file at the yield; ours is deleted after it.
         with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "trace.json"
-            path.write_text(trace, encoding="utf-8")
-            yield str(path)
+            path = Path(folder) / "results.json"
+            path.write_text(everything(engine, text, results), encoding="utf-8")
+            yield [gr.update(value=entity_table(results), visible=True), gr.update(value=str(path), visible=True)]
 
     link = gr.HTML()
+    make = gr.Button("List the entities, and everything as JSON", variant="primary")
+    entities = gr.Dataframe(label="Entities", interactive=False, visible=False, datatype="str", max_height=400)
+    file = gr.File(label="Everything as JSON: settings, entities, and every word's path", visible=False)
+    gr.Code(INSTALL, language="shell", label="Install", interactive=False)
     python = gr.Code(language="python", label="Python", interactive=False)
     command = gr.Code(language="shell", label="Command line", interactive=False)
-    make = gr.Button("Create the trace of this text as JSON")
-    trace = gr.File(label="Trace", interactive=False)
+    http = gr.Code(language="shell", label="curl, while this app runs", interactive=False)
+    origin = gr.Textbox(visible="hidden")
+    tab.select(None, None, origin, js="() => location.origin", api_visibility="private")
     values = [inputs.text, inputs.strategies, *inputs.settings]
-    # The text matters only if it is an example, so it is not sent at each keystroke.
-    changes = [inputs.text.blur, *inputs.changed, *(part.change for part in (inputs.strategies, *inputs.settings))]
-    redraw_when_visible(inputs, tab, values, changes, on_show, [python, command, link], **QUIET)
-    make.click(on_trace, values, trace, api_visibility="private", **MODEL_WORK)
+    # Code is not written anew at each keystroke.
+    followed = (origin, inputs.strategies, *inputs.settings)
+    changes = [inputs.text.blur, *inputs.changed, *(part.change for part in followed)]
+    redraw_when_visible(inputs, tab, [origin, *values], changes, on_show, [python, command, http, link], **QUIET)
+    make.click(on_tag, values, [entities, file], api_visibility="private", **MODEL_WORK)

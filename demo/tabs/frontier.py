@@ -1,11 +1,10 @@
-"""The tab Frontier: the plots of the evaluator's reports, with the current settings ringed."""
+"""The tab Frontier: what the evaluator's reports measured, each variant a mark whose settings can be tried."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -13,47 +12,91 @@ import gradio as gr
 import pandas as pd
 from matplotlib.figure import Figure
 
-from demo.html.escape import alert
+from demo.html.escape import alert, note
 from demo.html.figures import drawing, picture
-from demo.limits import MODEL_WORK
-from demo.page.inputs import Inputs
+from demo.html.frontier_svg import chart
+from demo.page.inputs import QUIET, Inputs
+from demo.page.links import read_link
 from demo.page.redraw import redraw_when_visible
-from demo.results.reports import REPORTS, RESULTS, measured_as, measured_on, other_weights, report_names
-from demo.settings import chosen_strategies
+from demo.results.reports import (
+    REPORTS,
+    RESULTS,
+    measured_as,
+    measured_on,
+    other_weights,
+    report_names,
+    report_title,
+)
+from demo.results.variants import Variant, read_variants, runnable_as
+from demo.settings import chosen_strategies, points
 from engine import Engine, InputError, Strategy
-from eval.render.plots import RING, new_figure, plot_f1_vs_latency, styles
+from eval.render.plots import RING, new_figure, styles
 
 LABEL = "Frontier"
+SCRIPT = Path(__file__).parents[1] / "html" / "frontier_svg.js"
 CALIBRATED = "frontier.csv"  # in a model folder
 PICTURES = {  # of a report
+    "f1_vs_latency.png": "F1 against latency, as a picture",
     "groups.png": "Who bears the loss: F1 against dense by group of mentions, with 95 % intervals",
     "exits.png": "Share of the words of each gold label that have left, layer by layer",
     "speed.png": "Speed-up against dense by length of the text",
     "ablations.png": "F1 against dense and token-layers kept, one setting changed at a time",
 }
-WIDE = ("groups.png", "exits.png")  # a panel for each strategy
+WIDE = ("f1_vs_latency.png", "groups.png", "exits.png")  # a panel for each batch size or strategy
 
 
-def show(engine: Engine, name: str | None, current: Sequence[Strategy], folder: Path = REPORTS) -> str:
-    """All plots of one of the reports in a folder, and that of the weights' calibration."""
+def batch_sizes(folder: Path) -> list[int]:
+    """The batch sizes of all reports in a folder."""
+    tables = (pd.read_csv(folder / name / RESULTS, usecols=["batch_size"]) for name in report_names(folder))
+    return sorted({int(size) for table in tables for size in table["batch_size"]})
+
+
+def first_report(engine: Engine, folder: Path) -> str | None:
+    """The report that the tab opens with: one of these weights if there is one, the longest."""
+    names = report_names(folder)
+    rows = {name: len(pd.read_csv(folder / name / RESULTS)) for name in names}
+    own = [name for name in names if other_weights(folder / name, engine.digest) is None]
+    return max(own or names, key=lambda name: rows[name], default=None)
+
+
+def show(
+    engine: Engine, name: str | None, batch_size: int | None, current: Sequence[Strategy], folder: Path = REPORTS
+) -> str:
+    """The chart of one of the reports in a folder, and folded below it the other plots."""
     if name not in report_names(folder):
         message = "There is no report. Create one with python -m eval.report --out docs/NAME."
-        return alert(message) + calibrated(engine.source, current)
+        return alert(message) + folded(calibrated(engine.source, current))
     report = folder / name
-    return measured(report, current, engine.digest) + calibrated(engine.source, current) + pictures(report)
+    return measured(engine, report, batch_size, current) + folded(calibrated(engine.source, current) + pictures(report))
 
 
-def measured(report: Path, current: Sequence[Strategy], digest: str) -> str:
-    """The plot of a report's variants, and which of the current settings it did not measure."""
-    results, intervals, times = (pd.read_csv(report / f"{name}.csv") for name in ("results", "intervals", "times"))
-    title, caption = "F1 against latency", measured_on(results)
-    if warning := other_weights(report, digest):
-        return alert(warning) + drawing(plot_f1_vs_latency(results, intervals, times), title, caption, wide=True)
-    rows = {strategy.name: measured_as(results, strategy) for strategy in current}
-    if absent := [name for name, found in rows.items() if not found]:
-        caption += f" This report did not measure the current settings of {', '.join(absent)}."
-    figure = plot_f1_vs_latency(results, intervals, times, ringed=list(chain.from_iterable(rows.values())))
-    return drawing(figure, f"{title}, current settings ringed", caption, wide=True)
+def measured(engine: Engine, report: Path, batch_size: int | None, current: Sequence[Strategy]) -> str:
+    """The chart of a report's variants, and which of the current settings it did not measure."""
+    results = pd.read_csv(report / RESULTS)
+    variants = read_variants(report)
+    sizes = sorted({one.batch_size for one in variants})
+    size = batch_size if batch_size in sizes else sizes[0]
+    of_size = [one for one in variants if one.batch_size == size]
+    conditions = f"Texts a call: {size}. {measured_on(results)}"
+    if warning := other_weights(report, engine.digest):
+        return alert(warning) + chart(of_size, (), _tries(engine, of_size), conditions)
+    own = results[results["dtype"] == engine.dtype]
+    rows = {strategy.name: measured_as(own, strategy) for strategy in current}
+    ringed = {name for found in rows.values() for name in found}
+    labels = {one.label for one in of_size if one.name in ringed and one.dtype == engine.dtype}
+    absent = [name for name, found in rows.items() if not found]
+    below = note(f"This report did not measure the present settings of {', '.join(absent)}.") if absent else ""
+    return chart(of_size, labels, _tries(engine, of_size), conditions) + below
+
+
+def _tries(engine: Engine, variants: Sequence[Variant]) -> dict[str, tuple[str, str]]:
+    found = {one.label: runnable_as(one, engine.runnable, points(engine)) for one in variants}
+    return {label: attempt for label, attempt in found.items() if attempt}
+
+
+def folded(plots: str) -> str:
+    """Plots that are shown on request."""
+    return f'<details class="folded"><summary>Other plots</summary>{plots}</details>'
 
 
 def calibrated(source: str, current: Sequence[Strategy]) -> str:
@@ -65,7 +108,7 @@ def calibrated(source: str, current: Sequence[Strategy]) -> str:
             "Create it with python -m engine.training.calibrate --model FOLDER."
         )
     table = pd.read_csv(path)
-    title = "F1 lost against theoretical speed-up for every setting that calibration tried; current settings ringed"
+    title = "F1 lost against theoretical speed-up for every setting that calibration tried; present settings ringed"
     caption = f"{len(table)} settings from {path.parent.name}/{CALIBRATED}. {_calibrated_on(table)}"
     return drawing(plot_calibration(table, current), title, caption)
 
@@ -109,18 +152,42 @@ def pictures(report: Path) -> str:
     return page + (alert(f"The report {report.name} does not contain {', '.join(absent)}.") if absent else "")
 
 
-def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
-    """Builds the tab, whose plots follow the settings above it."""
+def tried(engine: Engine, strategy: object, point: object) -> list[Any]:
+    """Updates of the chosen strategies and of the settings, to try a strategy beside ``dense``; values are checked."""
+    names = list(dict.fromkeys(["dense", str(strategy)]))
+    return read_link(engine, {"strategies": ",".join(names), "point": str(point)})[1:]
 
-    def on_show(name: str | None, names: list[str], *settings: Any) -> list[str]:
+
+def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
+    """Builds the tab, whose rings follow the settings, and whose marks change them."""
+
+    def on_show(name: str | None, batch_size: int | None, names: list[str], *settings: Any) -> list[str]:
         try:
-            return [show(engine, name, chosen_strategies(engine, names, *settings))]
+            return [show(engine, name, batch_size, chosen_strategies(engine, names, *settings))]
         except InputError as error:
             return [alert(str(error))]
 
-    names = report_names(REPORTS)
-    report = gr.Dropdown(names, value=names[0] if names else None, label="Report", visible=len(names) > 1)
-    plots = gr.HTML()
-    values = [report, inputs.strategies, *inputs.settings]
+    def on_try(event: gr.EventData) -> list[Any]:
+        asked = event._data if isinstance(event._data, dict) else {}
+        return tried(engine, asked.get("strategy"), asked.get("point"))
+
+    names, sizes = report_names(REPORTS), batch_sizes(REPORTS)
+    with gr.Row():
+        report = gr.Dropdown(
+            [(report_title(REPORTS / name), name) for name in names],
+            value=first_report(engine, REPORTS),
+            label="Report",
+            visible=len(names) > 1,
+            scale=3,
+            min_width=300,
+        )
+        batch_size = gr.Radio(
+            sizes, value=sizes[0] if sizes else None, label="Texts a call", visible=len(sizes) > 1, scale=1
+        )
+    plots = gr.HTML(js_on_load=SCRIPT.read_text(encoding="utf-8"))
+    values = [report, batch_size, inputs.strategies, *inputs.settings]
     changes = [part.change for part in values]
-    redraw_when_visible(inputs, tab, values, changes, on_show, [plots], api_visibility="private", **MODEL_WORK)
+    redraw_when_visible(
+        inputs, tab, values, changes, on_show, [plots], api_visibility="private", show_progress="hidden"
+    )
+    plots.select(on_try, None, [inputs.strategies, *inputs.settings], **QUIET)

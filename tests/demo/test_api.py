@@ -9,10 +9,14 @@ from typing import Any
 
 import httpx
 import pytest
+from gradio.routes import App
 from gradio_client import Client
 from gradio_client.exceptions import AppError
+from starlette.testclient import TestClient
 
-from demo.limits import MAX_CHARACTERS, QUEUE
+from demo.app import build_demo
+from demo.limits import API_WORK, MAX_CHARACTERS, MAX_PADDED, MAX_TRACED, QUEUE
+from demo.page.theme import LAUNCH
 from engine import Engine
 
 TEXT = "Famotidine-associated delirium. Six patients on famotidine had delirium; all recovered."
@@ -62,6 +66,8 @@ class TestTag:
         [
             ({"text": " \n"}, "There is no text yet"),
             ({"text": "a" * (MAX_CHARACTERS + 1)}, "100,001 characters, the limit is 100,000"),
+            ({"text": "a" * (MAX_TRACED + 1), "trace": True}, "expected at most 50,000 characters times strategies"),
+            ({"text": "a" * (MAX_PADDED + 1), "strategy": "hf"}, "expected at most 20,000 characters for hf"),
             ({"text": 5}, "expected a text, got int"),
             ({"text": {"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}}, "expected a text, got dict"),
             ({"text": TEXT, "strategy": "../x"}, "expected a strategy out of"),
@@ -109,12 +115,16 @@ class TestCompare:
             ({"strategies": ""}, "No strategy is chosen"),
             ({"strategies": ",".join(f"truncate-{i}" for i in range(9))}, "expected at most 8 strategies"),
             ({"strategies": ["dense"]}, "expected strategies as a string"),
+            (
+                {"text": "a" * 70_000, "strategies": "rule,entropy"},
+                "expected at most 200,000 characters times strategies",
+            ),
             ({"strategies": "dense", "lambda_": 1.0}, "expected settings that dense have"),
         ],
     )
     def test_bad_arguments_get_the_reason(self, client: Client, arguments: dict[str, Any], message: str) -> None:
         with pytest.raises(AppError, match=message):
-            client.predict(TEXT, **arguments, api_name="/compare")
+            client.predict(**{"text": TEXT} | arguments, api_name="/compare")
 
 
 class TestServer:
@@ -140,7 +150,8 @@ class TestServer:
     ) -> None:
         go_on, tag = threading.Event(), engine.tag
         monkeypatch.setattr(engine, "tag", lambda *args, **settings: go_on.wait(60) and tag(*args, **settings))
-        replies = [call(url, "tag", text=TEXT) for _ in range(QUEUE["max_size"] + 3)]
+        room = QUEUE["max_size"] + API_WORK["concurrency_limit"]
+        replies = [call(url, "tag", text=TEXT) for _ in range(room + 3)]
         try:
             codes = [reply.status_code for reply in replies]
             assert codes[: QUEUE["max_size"]] == [200] * QUEUE["max_size"]
@@ -152,6 +163,48 @@ class TestServer:
             if reply.status_code == 200:
                 assert answer(url, "tag", reply.json()["event_id"]).startswith("event: complete")
         assert Client(url, verbose=False).predict(TEXT, api_name="/tag")["words"] > 0
+
+    @pytest.mark.parametrize(
+        ("path", "body", "code", "message"),
+        [
+            ("call/v2/tag", {}, 422, "expected the arguments text (required), strategy, "),
+            ("call/v2/tag", {}, 422, "required argument: text"),
+            ("call/v2/tag", {"text": TEXT, "lambda": 1}, 422, "`lambda` is not a valid"),
+            ("call/v2/compare", {"strategies": "dense"}, 422, "expected the arguments text (required), strategies, "),
+            ("call/v2/compare/", {"text": TEXT, "trace": True}, 422, "`trace` is not a valid"),
+            ("call/v2/nothing", {"text": TEXT}, 404, "expected one of /tag, /compare, got another name"),
+            ("call/nothing", {"data": [TEXT]}, 404, "expected one of /tag, /compare, got another name"),
+            ("call/v2/on_show", {"text": TEXT}, 404, "expected one of /tag, /compare"),
+            ("call/v2/tag", [TEXT], 422, "dictionary"),
+            ("call/tag", {}, 422, "Field required"),
+        ],
+    )
+    def test_arguments_that_are_missing_or_unknown_get_the_reason(
+        self, url: str, capfd: Any, path: str, body: Any, code: int, message: str
+    ) -> None:
+        reply = httpx.post(f"{url}gradio_api/{path}", json=body)
+        assert reply.status_code == code
+        assert message in reply.text
+        assert "Traceback" not in capfd.readouterr().err
+
+    @pytest.mark.parametrize(
+        "files", [{"files": ("", b"x")}, {"files": ("a\0b/../c", b"x")}, {"files": ("x" * 9000, b"x")}, {}]
+    )
+    def test_an_upload_that_is_none_gets_a_short_answer(self, url: str, capfd: Any, files: dict[str, Any]) -> None:
+        reply = httpx.post(f"{url}gradio_api/upload", files=files)
+        assert reply.status_code < 500
+        assert len(reply.text) < 500
+        assert "Traceback" not in capfd.readouterr().err
+
+    def test_a_forged_host_is_not_repeated_where_the_address_is_given(
+        self, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("GRADIO_ROOT_PATH", "https://ner.example.org")
+        with TestClient(App.create_app(build_demo(engine), app_kwargs=LAUNCH["app_kwargs"])) as server:
+            for headers in ({"host": "evil.example"}, {"x-forwarded-host": "evil.example"}):
+                page = server.get("/config", headers=headers).text
+                assert "https://ner.example.org" in page
+                assert "evil" not in page
 
     def test_requests_that_do_not_fit_are_not_logged(self, url: str, capfd: Any) -> None:
         event = httpx.post(f"{url}gradio_api/call/tag", json={"data": ["private text"]}).json()["event_id"]

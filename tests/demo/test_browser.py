@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 
 HOSTILE = "<img src=x onerror=\"document.title='stolen'\"> ${1+1} {{7*7}} `x` nausea <script>alert(1)</script>"
 TABS = ["Compare", "Layer by layer", "Why", "Frontier", "Batch", "Take away"]
-READY = {"Frontier": ".plot img", "Take away": "a[href*=strategies]"}  # what is drawn when the tab is chosen
+READY = {"Frontier": ".marks button", "Take away": "a[href*=strategies]"}  # what is drawn when the tab is chosen
 
 
 def tab(page: Any, name: str) -> None:

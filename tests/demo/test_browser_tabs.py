@@ -1,4 +1,4 @@
-"""The tabs Frontier, Batch and Take away in a real browser, used as a person would."""
+"""The tabs Batch and Take away, and links, in a real browser, used as a person would."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import json
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urljoin
+from zipfile import ZipFile
 
 import pytest
 
 from demo.examples import EXAMPLES
-from engine.data.formats import read_documents
+from engine import Document
+from engine.data.formats import WRITERS, read_documents
 
 pytestmark = pytest.mark.slow
 
@@ -19,6 +21,15 @@ HOSTILE = "<img src=x onerror=\"document.title='stolen'\"> ${1+1} {{7*7}} nausea
 
 def tab(page: Any, name: str) -> None:
     page.get_by_role("tab", name=name).click()
+
+
+def download_of(page: Any, name: str) -> Path:
+    """The file that a link in the page downloads, once there is such a link."""
+    link = page.locator(f"a[href*='{name}']").first
+    link.wait_for(timeout=60_000)
+    with page.expect_download() as download:
+        link.click()
+    return Path(download.value.path())
 
 
 def test_batch_tags_a_file_and_shows_its_texts_as_text(open_page: Any, tmp_path: Path) -> None:
@@ -34,9 +45,9 @@ def test_batch_tags_a_file_and_shows_its_texts_as_text(open_page: Any, tmp_path:
     page.get_by_text("1 of 1 documents tagged").wait_for(timeout=60_000)
     page.get_by_text("some.jsonl:2").wait_for()
     page.get_by_text("<b>a</b>").locator("visible=true").first.wait_for()
-    with page.expect_download() as download:
-        page.locator("a[href*='tagged-dense.jsonl']").first.click()
-    (document,) = read_documents(download.value.path())
+    with ZipFile(download_of(page, "tagged.zip")) as archive:
+        archive.extractall(tmp_path)
+    (document,) = read_documents(tmp_path / "dense" / "tagged.jsonl")
     assert document.text == HOSTILE
     assert page.title() == title
     assert page.locator("img[src=x]").count() == 0
@@ -51,9 +62,9 @@ def test_batch_can_be_cancelled_and_the_app_goes_on(open_page: Any, tmp_path: Pa
     page.locator("input[type=file]").last.set_input_files(path)
     page.get_by_role("button", name="Tag the file").click()
     page.get_by_text("of 400 documents tagged").wait_for(timeout=60_000)
-    page.get_by_role("button", name="Cancel", exact=True).click()
+    page.get_by_role("button", name="Cancel tagging").click()
     page.get_by_text("Cancelled. The tables show the documents tagged until then.").wait_for()
-    assert page.locator("a[href*='tagged-dense.jsonl']").count() == 0
+    assert page.locator("a[href*='tagged.zip']").count() == 0
     tab(page, "Compare")
     page.get_by_label("Text", exact=True).fill("Naloxone.")
     page.get_by_role("button", name="Run", exact=True).click()
@@ -62,16 +73,34 @@ def test_batch_can_be_cancelled_and_the_app_goes_on(open_page: Any, tmp_path: Pa
     page.get_by_text("Cancelled. The tables show the documents tagged until then.").wait_for()
 
 
-def test_frontier_shows_plots_with_captions(open_page: Any) -> None:
+def test_batch_tags_its_sample_and_scores_it(open_page: Any) -> None:
+    page = open_page(width=390)
+    tab(page, "Batch")
+    page.get_by_role("button", name="Cancel tagging").click()  # nothing runs
+    page.get_by_role("button", name="Use the sample").click()
+    page.get_by_text("sample.pubtator", exact=False).first.wait_for()
+    assert page.get_by_text("Cancelled.").count() == 0
+    page.get_by_role("button", name="Tag the file").click()
+    page.get_by_text("30 of 30 documents tagged").wait_for(timeout=60_000)
+    for column in ("speed-up", "F1"):
+        page.get_by_text(column, exact=True).locator("visible=true").first.wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_batch_reads_every_format(open_page: Any, tmp_path: Path, name: str) -> None:
+    writer = WRITERS[name]
+    path = tmp_path / f"some{writer.suffix}"
+    document = Document("a", "Lithium and tremor.\nLithium caused tremor.")
+    path.write_text(writer.head + writer.document(document) + writer.foot)
     page = open_page()
-    tab(page, "Frontier")
-    page.locator(".plot").first.wait_for(timeout=60_000)
-    assert "corpus bc5cdr" in page.locator(".plot figcaption").first.inner_text()
-    width = page.locator(".plot img").first.evaluate("image => image.naturalWidth")
-    assert width > 100
+    tab(page, "Batch")
+    page.locator("input[type=file]").last.set_input_files(path)
+    page.get_by_role("button", name="Tag the file").click()
+    page.get_by_text("1 of 1 documents tagged").wait_for(timeout=60_000)
 
 
-def test_a_trace_can_be_downloaded_and_holds_a_hostile_text_as_text(open_page: Any) -> None:
+def test_take_away_holds_the_text_as_code_as_a_table_and_as_json(open_page: Any, app_url: str) -> None:
     page = open_page()
     title = page.title()
     page.get_by_label("Text", exact=True).fill(HOSTILE)
@@ -79,13 +108,18 @@ def test_a_trace_can_be_downloaded_and_holds_a_hostile_text_as_text(open_page: A
     link = page.get_by_role("link", name="Link to this page").get_attribute("href")
     assert "example" not in link
     assert "nausea" not in link
-    page.get_by_role("button", name="Create the trace").click()
-    page.locator("a[href*='trace.json']").first.wait_for(timeout=60_000)
-    with page.expect_download() as download:
-        page.locator("a[href*='trace.json']").first.click()
-    record = json.loads(Path(download.value.path()).read_text(encoding="utf-8"))
+    code = page.get_by_role("tabpanel").locator(".cm-content")
+    page.wait_for_function("document.body.innerText.includes('nausea\"}')")  # in the command lines
+    python, command, http = (code.nth(place).inner_text() for place in (1, 2, 3))
+    assert f"text = {HOSTILE!r}" in python
+    assert "python -m engine.tag text.jsonl --format=jsonl --strategy=entropy" in command
+    assert f"api={app_url}gradio_api/call/v2/tag" in http
+    page.get_by_role("button", name="List the entities").click()
+    record = json.loads(download_of(page, "results.json").read_text(encoding="utf-8"))
     assert record["text"] == HOSTILE
     assert [result["strategy"]["name"] for result in record["results"]] == ["dense", "entropy"]
+    mentions = [entity["text"] for result in record["results"] for entity in result["entities"]]
+    page.get_by_role("tabpanel").get_by_text(mentions[0], exact=True).locator("visible=true").first.wait_for()
     assert page.title() == title
     assert page.locator("img[src=x]").count() == 0
 
@@ -98,7 +132,7 @@ def test_a_hostile_link_opens_the_page_as_it_is(open_page: Any, app_url: str) ->
     tab(page, "Compare")
     page.locator(".card").first.wait_for(timeout=60_000)
     assert page.locator(".card h3").all_inner_texts() == ["dense", "entropy"]
-    for name, part in (("Frontier", ".plot"), ("Take away", "a[href*=strategies]")):
+    for name, part in (("Frontier", ".marks button"), ("Take away", "a[href*=strategies]")):
         tab(page, name)
         page.locator(part).first.wait_for(timeout=60_000)
     assert page.title() == title

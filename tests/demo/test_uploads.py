@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from demo.limits import MAX_CHARACTERS
 from demo.uploads import GONE, LISTED_PROBLEMS, MAX_MESSAGE, MAX_PROBLEMS, Problems, read_upload
-from engine import InputError
+from engine import Document, InputError
 
 MAX_BYTES = 2_000_000
 
@@ -79,3 +82,60 @@ def test_a_large_file_is_not_read(tmp_path: Path) -> None:
     path.write_bytes(b"x" * (MAX_BYTES + 1))
     with pytest.raises(InputError, match="expected a file of at most 2,000,000 bytes, got 2,000,001"):
         read(path)
+
+
+def test_a_compressed_file_is_not_unpacked(tmp_path: Path) -> None:
+    path = tmp_path / "small.jsonl.gz"
+    path.write_bytes(gzip.compress(b" " * 10_000_000))
+    with pytest.raises(InputError, match="expected a file that is not compressed"):
+        read(path)
+
+
+def test_a_document_that_is_too_long_loses_none_of_the_others(tmp_path: Path) -> None:
+    path = tmp_path / "some.jsonl"
+    path.write_text(
+        "".join(json.dumps({"id": name, "text": name * MAX_CHARACTERS}) + "\n" for name in ("a", "ab", "b"))
+    )
+    ids, problems = read(path)
+    assert ids == ["a", "b"]
+    assert problems.listed == [
+        f"document ab: expected at most 100,000 characters, got {2 * MAX_CHARACTERS:,}; split it"
+    ]
+
+
+def test_whatever_a_reader_raises_is_a_problem_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> Iterator[Document]:
+        yield Document("a", "Nausea.")
+        raise LookupError("private detail")
+
+    monkeypatch.setattr("demo.uploads.read_documents", broken)
+    path = tmp_path / "some.xml"
+    path.write_text("x")
+    ids, problems = read(path)
+    assert ids == ["a"]
+    assert problems.listed == ["some.xml: expected a file of a known format, got LookupError; the rest is left out"]
+
+
+BIOC = "<collection><document><id>1</id>{}</document></collection>"
+PASSAGE = "<passage><offset>{}</offset><text>Nausea.</text></passage>"
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("wide.xml", BIOC.format("".join(PASSAGE.format(n * 1_000_000) for n in range(80)))),
+        ("nested.xml", BIOC.format("<passage>" * 3000 + "</passage>" * 3000)),
+        ("digits.xml", BIOC.format(PASSAGE.format("9" * 5000))),
+        ("encoding.xml", '<?xml version="1.0" encoding="foo"?>' + BIOC.format(PASSAGE.format(0))),
+        ("utf7.xml", '<?xml version="1.0" encoding="utf-7"?>' + BIOC.format(PASSAGE.format(0))),
+        ("digits.pubtator", f"1|t|Nausea.\n1|a|\n1\t0\t{'9' * 5000}\tNausea\tDisease\tD1\n"),
+        ("nan.jsonl", '{"text": "x", "entities": [{"start": NaN, "end": Infinity, "type": "D"}]}'),
+    ],
+)
+def test_hostile_files_end_in_a_message(tmp_path: Path, name: str, content: str) -> None:
+    path = tmp_path / name
+    path.write_text(content)
+    ids, problems = read(path)
+    assert ids == []
+    assert problems.count >= 1
+    assert all(len(message) <= MAX_MESSAGE + 1 for message in problems.listed)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import pytest
 
 from demo.limits import MAX_CHARACTERS, MAX_DOCUMENTS
-from demo.tabs import batch
-from demo.tabs.batch import CHUNK, entity_table, read_batch, run_batch, summary, tag_documents, write_files
+from demo.results import batch
+from demo.results.batch import CHUNK, SHOWN_CHARACTERS, entity_table, summary, tag_documents, write_zip
+from demo.tabs.batch import SAMPLE, read_batch, run_batch, sample_file, status
 from demo.uploads import MAX_PROBLEMS, Problems
 from engine import Document, Engine, Entity
-from engine.data.formats import read_documents
+from engine.data.formats import WRITERS, read_documents
 from engine.text.scoring import Counts, count_matches
 
 TEXT = "Famotidine-associated delirium. Six patients had nausea."
@@ -55,6 +58,25 @@ class TestRead:
         documents, problems = read_batch(str(path))
         assert len(documents) == MAX_DOCUMENTS
         assert "expected at most 500 documents, got more" in problems.listed[0]
+
+    @pytest.mark.parametrize("name", WRITERS)
+    def test_every_format_that_is_written_is_read(self, name: str, tmp_path: Path) -> None:
+        writer = WRITERS[name]
+        path = tmp_path / f"some{writer.suffix}"
+        path.write_text(writer.head + writer.document(Document("a", TEXT, GOLD)) + writer.foot)
+        documents, problems = read_batch(str(path))
+        assert [(document.text.rstrip(), {e.key for e in document.entities}) for document in documents] == [
+            (TEXT, {e.key for e in GOLD})
+        ]
+        assert problems.count == 0
+
+    def test_the_sample_is_sound(self) -> None:
+        for path in sample_file():
+            documents, problems = read_batch(path)
+            assert (len(documents), problems.count) == (30, 0)
+            assert any(document.entities for document in documents)
+        assert not Path(path).exists()
+        assert SAMPLE.exists()
 
     def test_a_document_that_is_too_long(self, tmp_path: Path) -> None:
         path = tmp_path / "long.jsonl"
@@ -102,22 +124,28 @@ class TestTag:
         documents = [Document("a", TEXT)]
         assert "F1" not in summary(documents, tagged(engine, documents, "dense"))
 
-    def test_files_hold_what_was_found(self, engine: Engine, tmp_path: Path) -> None:
+    def test_speed_up_against_dense_where_it_ran(self) -> None:
+        document = Document("a", TEXT)
+        found = {"dense": [batch.Tagged(document, 2, 2, 3.0)], "rule": [batch.Tagged(document, 1, 2, 2.0)]}
+        assert summary([document], found)["speed-up"].tolist() == ["1.00×", "1.50×"]
+        assert "speed-up" not in summary([document], {"rule": found["rule"]})
+
+    def test_the_zip_holds_what_was_found_in_every_format(self, engine: Engine, tmp_path: Path) -> None:
         documents = [Document("a", f"Title\n{TEXT}"), Document("b", f"Title\n{HOSTILE}")]
         found = tagged(engine, documents, "dense", "entropy+recovery")
-        paths = [Path(path) for path in write_files(found, tmp_path)]
-        assert [path.name for path in paths] == [
-            "tagged-dense.jsonl",
-            "tagged-dense.pubtator.txt",
-            "tagged-entropy-recovery.jsonl",
-            "tagged-entropy-recovery.pubtator.txt",
-        ]
-        for path, name in zip(paths, ["dense", "dense", "entropy+recovery", "entropy+recovery"], strict=True):
-            read = list(read_documents(path))
-            assert [d.text for d in read] == [d.text for d in documents]
-            assert [[e.key for e in d.entities] for d in read] == [
-                [e.key for e in one.document.entities] for one in found[name]
-            ]
+        write_zip(documents, found, tmp_path / "all.zip")
+        with ZipFile(tmp_path / "all.zip") as archive:
+            archive.extractall(tmp_path)
+        assert "dense,2," in (tmp_path / "summary.csv").read_text()
+        rows = list(csv.reader((tmp_path / "entities.csv").open(newline="")))
+        assert len(rows) == 1 + sum(len(one.document.entities) for of in found.values() for one in of)
+        for folder, name in (("dense", "dense"), ("entropy-recovery", "entropy+recovery")):
+            for writer in WRITERS.values():
+                read = list(read_documents(tmp_path / folder / f"tagged{writer.suffix}"))
+                assert [d.text for d in read] == [d.text for d in documents]
+                assert [[e.key for e in d.entities] for d in read] == [
+                    sorted(e.key for e in one.document.entities) for one in found[name]
+                ]
 
 
 class TestRun:
@@ -126,8 +154,8 @@ class TestRun:
         assert "2 of 2 documents tagged" in progress[0]
         assert "Left out: 1" in progress[0]
         assert list(progress[1]["value"]["strategy"]) == ["dense", "rule"]
-        assert len(files[3]["value"]) == 4
-        assert not any(Path(path).exists() for path in files[3]["value"])  # ours are deleted after the yield
+        assert files[3]["value"].endswith("tagged.zip")
+        assert not Path(files[3]["value"]).exists()  # ours is deleted after the yield
 
     def test_texts_and_ids_are_text(self, engine: Engine, tmp_path: Path) -> None:
         path = tmp_path / "<img src=x>.jsonl"
@@ -159,7 +187,14 @@ class TestRun:
 
     def test_long_tables_are_cut_and_say_so(self, engine: Engine, lines: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(batch, "LISTED_ENTITIES", 1)
+        monkeypatch.setattr("demo.tabs.batch.LISTED_ENTITIES", 1)
         documents = [Document("a", TEXT, GOLD)]
         found = {"dense": [batch.Tagged(documents[0], 1, 1, 1.0)]}
         assert len(entity_table(found)) == 1
-        assert "shows the first 1 of 2 entities" in batch.status(documents, found, Problems())
+        assert "shows the first 1 of 2 entities" in status(documents, found, Problems())
+
+    def test_replies_do_not_grow_with_a_mention(self) -> None:
+        text = "x" * 50_000
+        document = Document("a", text, (Entity(0, len(text), "Disease", text),))
+        table = entity_table({"dense": [batch.Tagged(document, 1, 1, 1.0)]})
+        assert len(table.loc[0, "text"]) == SHOWN_CHARACTERS + 1

@@ -1,23 +1,28 @@
-"""The tab Take away: code and commands do what the page does, and the trace holds every word."""
+"""The tab Take away: code and commands do what the page does, and the download holds every word."""
 
 from __future__ import annotations
 
 import json
 import shlex
+import shutil
+import subprocess
 from copy import copy
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from demo.tabs.export import as_command, as_python, trace_json
-from engine import Engine
+from demo.limits import MAX_TRACED
+from demo.results.takeaway import FILE, INLINED, LOCAL, as_command, as_http, as_python
+from demo.tabs.export import entity_table, everything, tag_all
+from engine import Engine, InputError
 from engine.checkpoint import SHIPPED
 from engine.model.precision import Precision
 from engine.tag import main
 
-HOSTILE = "<img src=x onerror=alert(1)> ${1+1} {{7*7}} delirium"
-
+HOSTILE = '{\'<img src=x onerror=alert(1)>" $(exit 3) ${1+1} {{7*7}} `id` \\n % \ud800 \0 7|t|delirium\n"\n EOF\n'
+LONG = "Famotidine caused delirium. " * (1 + INLINED // 20)
 
 CHANGED = [
     ("rule", {"lambda_": 1.25, "min_keep_ratio": 0.3}),
@@ -27,46 +32,75 @@ CHANGED = [
 ]
 
 
+@pytest.mark.parametrize("text", [HOSTILE, LONG])
 @pytest.mark.parametrize(("name", "knobs"), CHANGED)
 def test_python_gives_what_the_page_shows(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch, tmp_path, capsys, name: str, knobs: dict[str, Any]
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, knobs: dict[str, Any], text: str
 ) -> None:
-    monkeypatch.setattr("engine.load_engine", lambda source: engine, raising=False)
+    monkeypatch.setattr("engine.load_engine", lambda: engine, raising=False)
+    monkeypatch.setattr("demo.results.takeaway.load_arguments", lambda engine: {})
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "text.txt").write_text(HOSTILE)
+    (tmp_path / FILE).write_text(LONG, newline="")
     strategy = engine.strategy(name, **knobs)
-    exec(as_python(engine, [strategy], None), {})
-    assert capsys.readouterr().out == f"{engine.tag(HOSTILE, strategy).entities}\n"
+    printed: list[tuple[Any, ...]] = []
+    exec(as_python(engine, [strategy], None, text), {"print": lambda *parts: printed.append(parts)})
+    expected = engine.tag(text, strategy).entities
+    assert printed == [(name, e.start, e.end, e.type, e.text) for e in expected]
 
 
+@pytest.mark.parametrize("text", [HOSTILE, LONG])
 @pytest.mark.parametrize(("name", "knobs"), CHANGED)
 def test_the_command_runs_what_the_page_shows(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch, tmp_path, name: str, knobs: dict[str, Any]
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, knobs: dict[str, Any], text: str
 ) -> None:
     ran = []
     tag_batch = Engine.tag_batch
     monkeypatch.setattr(
         Engine,
         "tag_batch",
-        lambda self, texts, strategy, **rest: ran.append(strategy) or tag_batch(self, texts, strategy),
+        lambda self, texts, strategy, **rest: ran.append((*texts, strategy)) or tag_batch(self, texts, strategy),
     )
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "text.txt").write_text(HOSTILE)
+    (tmp_path / FILE).write_text(LONG, newline="")
     strategy = engine.strategy(name, **knobs)
-    command = as_command(engine, [strategy], None)
-    assert command.startswith("python -m engine.tag text.txt ")
+    first, command = as_command(engine, [strategy], None, text).splitlines()
+    subprocess.run(["sh", "-c", first], check=True)
+    assert command.startswith("python -m engine.tag text")
     assert main(shlex.split(command)[3:]) == 0
-    assert ran == [strategy]
+    assert ran == [(text, strategy)]
+
+
+@pytest.mark.skipif(shutil.which("curl") is None or shutil.which("bash") is None, reason="needs curl and bash")
+@pytest.mark.parametrize("text", [HOSTILE.replace("\ud800", ""), LONG])
+def test_curl_gets_what_the_page_shows(
+    engine: Engine, url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str
+) -> None:
+    (tmp_path / FILE).write_text(LONG, newline="")
+    strategies = [engine.strategy("dense"), engine.strategy("rule", lambda_=1.25)]
+    commands = as_http(engine, strategies, None, text, url.rstrip("/"))
+    done = subprocess.run(["bash", "-c", commands], cwd=tmp_path, capture_output=True, text=True, check=True)
+    answers = [
+        json.loads(line[6:])[0] for line in done.stdout.splitlines() if line.startswith("data: ") and "[" in line
+    ]
+    assert [answer["strategy"] for answer in answers] == [strategy.to_json() for strategy in strategies]
+    for answer, strategy in zip(answers, strategies, strict=True):
+        found = [(e["start"], e["end"], e["type"]) for e in answer["entities"]]
+        assert found == [e.key for e in engine.tag(text, strategy).entities]
+
+
+@pytest.mark.parametrize("origin", [None, "", "http://evil; rm -rf /", "javascript:alert(1)", "http://a b"])
+def test_an_address_that_is_none_is_not_written(engine: Engine, origin: str | None) -> None:
+    assert as_http(engine, [], None, "x", origin).startswith(f"api={LOCAL}/")
 
 
 def test_what_is_loaded_is_given_as_it_was_but_for_defaults(engine: Engine) -> None:
     def loaded(source: str, dtype: str = "float32", device: str = "cpu") -> tuple[str, str]:
         other = copy(engine)
         other.source, other.precision, other.device = source, Precision(dtype), torch.device(device)
-        python = next(line for line in as_python(other, [], None).splitlines() if line.startswith("engine = "))
-        return python, as_command(other, [engine.strategy("dense")], None).strip()
+        python = next(line for line in as_python(other, [], None, "x").splitlines() if line.startswith("engine = "))
+        return python, as_command(other, [engine.strategy("dense")], None, "x").splitlines()[-1]
 
-    plain = "python -m engine.tag text.txt --strategy=dense"
+    plain = "python -m engine.tag text.jsonl --format=jsonl --strategy=dense"
     assert loaded(str(SHIPPED)) == ("engine = load_engine()", plain)
     assert loaded("my runs/x") == ("engine = load_engine('my runs/x')", f"{plain} '--model=my runs/x'")
     assert loaded(str(SHIPPED), "bfloat16", "cuda") == (
@@ -75,7 +109,16 @@ def test_what_is_loaded_is_given_as_it_was_but_for_defaults(engine: Engine) -> N
     )
 
 
-def test_the_trace_is_json_of_every_word(engine: Engine) -> None:
-    record = json.loads(trace_json(engine, HOSTILE, [engine.strategy("rule")]))
-    assert record["text"] == HOSTILE
-    assert "".join(word["text"] for word in record["results"][0]["trace"]) == HOSTILE.replace(" ", "")
+def test_everything_is_json_of_every_word(engine: Engine) -> None:
+    text = HOSTILE.replace("\ud800", "x")
+    results = tag_all(engine, text, [engine.strategy("rule")])
+    record = json.loads(everything(engine, text, results))
+    assert record["text"] == text
+    assert "".join(word["text"] for word in record["results"][0]["trace"]) == "".join(text.split())
+    table = entity_table(results)
+    assert list(zip(table["start"], table["end"], table["type"], strict=True)) == [e.key for e in results[0].entities]
+
+
+def test_more_than_one_can_hold_is_refused(engine: Engine) -> None:
+    with pytest.raises(InputError, match="expected at most 50,000 characters times strategies for a trace, got 50,002"):
+        tag_all(engine, "x" * (MAX_TRACED // 2 + 1), [engine.strategy("dense"), engine.strategy("rule")])

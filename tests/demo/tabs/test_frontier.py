@@ -1,4 +1,4 @@
-"""The tab Frontier: the plots of a report with the current settings, and what it says where something is missing."""
+"""The tab Frontier: the chart of a report with the present settings, and what it says where something is missing."""
 
 from __future__ import annotations
 
@@ -14,9 +14,8 @@ import pytest
 from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 
-from demo.results.reports import REPORTS
-from demo.tabs import frontier
-from demo.tabs.frontier import PICTURES, pictures, plot_calibration, show
+from demo.results.reports import REPORTS, report_title
+from demo.tabs.frontier import PICTURES, batch_sizes, first_report, pictures, plot_calibration, show, tried
 from engine import Engine, Strategy, load_engine
 from engine.pruning.resolve import resolve
 
@@ -36,12 +35,17 @@ def rings(figure: Figure) -> list[tuple[float, float]]:
     return [tuple(place) for one in marks for place in np.asarray(one.get_offsets()).tolist()]
 
 
+def ringed(page: str) -> list[str]:
+    """The names of the marks with a ring."""
+    return [part.partition('aria-label="')[2].partition(": ")[0] for part in page.split('class="current"')[1:]]
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder with one report, of weights with ``DIGEST``."""
     report = tmp_path / "one"
     report.mkdir()
-    for name in ("results", "intervals", "times"):
+    for name in ("results", "intervals"):
         shutil.copy(REPORTS / SHIPPED / f"{name}.csv", report)
     (report / "results.json").write_text(json.dumps({"about": {"weights": f"SHA-256 {DIGEST[:16]}…"}}))
     return tmp_path
@@ -50,38 +54,55 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def engine_of() -> Any:
     def make(source: Path, digest: str = DIGEST) -> Engine:
-        return SimpleNamespace(source=str(source), digest=digest)  # type: ignore[return-value]
+        own = {"source": str(source), "digest": digest, "dtype": "float32", "runnable": ["dense", "entropy"]}
+        return SimpleNamespace(**own, points={"entropy": {"balanced": {}, "fast": {}}})  # type: ignore[return-value]
 
     return make
 
 
-@pytest.fixture
-def ringed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The strategies that are ringed in the report's plot, which is not drawn."""
-    found: list[str] = []
-
-    def plot(*_: Any, ringed: Any = ()) -> Figure:
-        found.extend(ringed)
-        return Figure()
-
-    monkeypatch.setattr(frontier, "plot_f1_vs_latency", plot)
-    return found
-
-
-def test_current_settings_are_ringed_in_the_report(folder: Path, engine_of: Any, ringed: list[str]) -> None:
+def test_current_settings_are_ringed_in_the_report(folder: Path, engine_of: Any) -> None:
     engine = load_engine()
     current = [engine.strategy("dense"), engine.strategy("entropy", "fast"), engine.strategy("rule", lambda_=1.9)]
-    page = show(engine_of(folder), "one", current, folder)
-    assert ringed == ["dense", "entropy:fast"]
-    assert "current settings ringed" in page
-    assert "did not measure the current settings of rule." in page
+    page = show(engine_of(folder), "one", 1, current, folder)
+    assert sorted(ringed(page)) == ["dense", "entropy:fast"]
+    assert "did not measure the present settings of rule." in page
 
 
-def test_nothing_is_ringed_in_a_report_of_other_weights(folder: Path, engine_of: Any, ringed: list[str]) -> None:
-    page = show(engine_of(folder, "f" * 64), "one", [resolve("dense", 6, {})], folder)
+def test_nothing_is_ringed_in_a_report_of_other_weights(folder: Path, engine_of: Any) -> None:
+    page = show(engine_of(folder, "f" * 64), "one", 1, [resolve("dense", 6, {})], folder)
     assert "is of other weights" in page
-    assert "current settings ringed" not in page
-    assert ringed == []
+    assert ringed(page) == []
+
+
+def test_marks_that_the_page_can_run_can_be_tried(folder: Path, engine_of: Any) -> None:
+    page = show(engine_of(folder), "one", 1, [], folder)
+    assert page.count("data-strategy=") == 3  # dense, entropy, entropy:fast: the engine has no exact
+    assert 'data-strategy="entropy" data-point="fast"' in page
+
+
+def test_a_tried_mark_sets_strategies_and_settings_and_nothing_else_does() -> None:
+    engine = load_engine()
+    names, point, _, *values = tried(engine, "entropy", "fast")
+    assert (names, point) == (["dense", "entropy"], "fast")
+    assert all(isinstance(value, float) for value in values)
+    skipped = tried(engine, "<script>", {"x": 1})
+    assert skipped[0] == ["dense"]
+    assert all(isinstance(update, dict) for update in skipped[1:])  # left as they are
+
+
+def test_batch_sizes_are_shown_one_at_a_time(folder: Path, engine_of: Any) -> None:
+    assert batch_sizes(folder) == [1, 32]
+    assert "Texts a call: 32." in show(engine_of(folder), "one", 32, [], folder)
+    assert "Texts a call: 1." in show(engine_of(folder), "one", 7, [], folder)  # none such: the first
+
+
+def test_the_tab_opens_with_a_report_of_these_weights(folder: Path, engine_of: Any) -> None:
+    other = folder / "a"
+    shutil.copytree(folder / "one", other)
+    (other / "results.json").write_text(json.dumps({"about": {"weights": "SHA-256 ffffffffffffffff…", "model": "m"}}))
+    assert first_report(engine_of(folder), folder) == "one"
+    assert first_report(engine_of(folder), folder / "none") is None
+    assert report_title(other) == "m, bc5cdr test, float32 (a)"
 
 
 def test_calibration_rings_equal_settings_whatever_their_names() -> None:
@@ -106,24 +127,26 @@ def test_calibration_of_the_shipped_weights_rings_their_operating_points() -> No
     assert len(set(rings(plot_calibration(table, current)))) == 1
 
 
-def test_says_what_is_missing(folder: Path, engine_of: Any, ringed: list[str]) -> None:
-    page = show(engine_of(folder), "one", [], folder)
+def test_says_what_is_missing(folder: Path, engine_of: Any) -> None:
+    page = show(engine_of(folder), "one", 1, [], folder)
     assert "without frontier.csv" in page
-    assert "The report one does not contain groups.png, exits.png, speed.png, ablations.png" in page
-    assert "There is no report" in show(engine_of(folder), "../one", [], folder)
+    assert "The report one does not contain f1_vs_latency.png, groups.png, exits.png, speed.png" in page
+    assert "There is no report" in show(engine_of(folder), "../one", 1, [], folder)
 
 
 def test_all_plots_of_a_report_are_shown_and_say_what_they_were_measured_on() -> None:
     report = REPORTS / SHIPPED
-    made = {path.name for path in report.glob("*.png")} - {"f1_vs_latency.png"}  # drawn anew, with rings
-    assert {"groups.png", "exits.png", "speed.png"} <= made <= set(PICTURES)
+    made = {path.name for path in report.glob("*.png")}
+    assert {"f1_vs_latency.png", "groups.png", "exits.png", "speed.png"} <= made <= set(PICTURES)
     page = pictures(report)
     assert page.count("<img") == page.count("Measured on: corpus bc5cdr; split test; documents 500") == len(made)
 
 
 def test_texts_from_files_are_text(folder: Path, engine_of: Any) -> None:
     path = folder / "one" / "results.csv"
-    pd.read_csv(path).assign(corpus="<img src=x> ${1}").to_csv(path, index=False)
-    page = show(engine_of(folder), "one", [], folder)
-    assert "<img src=x>" not in page
+    table = pd.read_csv(path).assign(corpus="<img src=x> ${1}")
+    table.loc[table["strategy"] == "onnx", "strategy"] = "<img src=y> ${2}"
+    table.to_csv(path, index=False)
+    page = show(engine_of(folder), "one", 1, [], folder)
+    assert "<img src=" not in page
     assert "${" not in page

@@ -1,0 +1,133 @@
+"""What strategies found in many documents: scores, times, tables, and one ZIP of all files."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from io import StringIO
+from itertools import islice
+from pathlib import Path
+from typing import Any
+from zipfile import ZIP_DEFLATED, ZipFile
+
+import pandas as pd
+
+from demo.results.wording import printable
+from engine import Document, Engine, Strategy
+from engine.data.formats import WRITERS
+from engine.text.scoring import Counts, count_documents
+from eval.schema import DENSE
+
+CHUNK = 8  # documents of a call; the page is updated after each
+LISTED_ENTITIES = 1000
+SHOWN_CHARACTERS = 300  # of an id or a mention in the table
+COLUMNS = ("document", "strategy", "start", "end", "type", "text", "score")
+
+
+@dataclass(frozen=True)
+class Tagged:
+    """A document with the entities that a strategy found, and their cost."""
+
+    document: Document
+    token_layers: int
+    dense_token_layers: int
+    milliseconds: float
+
+
+Found = Mapping[str, Sequence[Tagged]]  # by strategy
+
+
+def tag_documents(
+    engine: Engine, documents: Sequence[Document], strategies: Sequence[Strategy]
+) -> Iterator[dict[str, list[Tagged]]]:
+    """What each strategy found in the documents so far, after every ``CHUNK`` of them."""
+    tagged: dict[str, list[Tagged]] = {strategy.name: [] for strategy in strategies}
+    for start in range(0, len(documents), CHUNK):
+        part = documents[start : start + CHUNK]
+        for strategy in strategies:
+            results = engine.tag_batch([document.text for document in part], strategy, batch_size=CHUNK)
+            tagged[strategy.name] += [
+                Tagged(
+                    replace(document, entities=result.entities),
+                    result.cost.token_layers,
+                    result.cost.dense_token_layers,
+                    result.latency.total_ms / result.latency.texts,
+                )
+                for document, result in zip(part, results, strict=True)
+            ]
+        yield tagged
+
+
+def gold_types(documents: Sequence[Document]) -> list[str]:
+    """The types of the entities in the file; only these are scored."""
+    return sorted({entity.type for document in documents for entity in document.entities})
+
+
+def summary(documents: Sequence[Document], found: Found) -> pd.DataFrame:
+    """A row for each strategy over the documents tagged so far.
+
+    With the speed-up against ``dense`` if it is one of them, with F1, precision and recall if there is gold.
+    """
+    types = gold_types(documents)
+    seconds = {name: sum(one.milliseconds for one in of) for name, of in found.items()}
+    rows = []
+    for name, of in found.items():
+        dense = sum(one.dense_token_layers for one in of)
+        row: dict[str, Any] = {
+            "strategy": name,
+            "documents": len(of),
+            "entities": sum(len(one.document.entities) for one in of),
+            "token-layers kept": f"{sum(one.token_layers for one in of) / dense:.1%}" if dense else "–",
+            "ms per document": f"{seconds[name] / max(1, len(of)):.1f}",
+        }
+        if DENSE in found:
+            row["speed-up"] = f"{seconds[DENSE] / seconds[name]:.2f}×" if seconds[name] else "–"
+        if types:
+            counts = sum(count_documents(documents[: len(of)], [one.document.entities for one in of], types), Counts())
+            row |= {"F1": f"{counts.f1:.4f}", "P": f"{counts.precision:.4f}", "R": f"{counts.recall:.4f}"}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def entity_rows(found: Found) -> Iterator[tuple[Any, ...]]:
+    """All entities that were found, with ``COLUMNS``."""
+    return (
+        (printable(one.document.id), name, e.start, e.end, e.type, printable(e.text), round(e.score, 4))
+        for name, of in found.items()
+        for one in of
+        for e in one.document.entities
+    )
+
+
+def entity_table(found: Found) -> pd.DataFrame:
+    """The first entities that were found, one a row, long texts cut."""
+    rows = [tuple(map(_cut, row)) for row in islice(entity_rows(found), LISTED_ENTITIES)]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _cut(value: Any) -> Any:
+    return f"{value[:SHOWN_CHARACTERS]}…" if isinstance(value, str) and len(value) > SHOWN_CHARACTERS else value
+
+
+def write_zip(documents: Sequence[Document], found: Found, path: Path) -> None:
+    """Writes the documents of each strategy in every format, and both tables as CSV, into one ZIP."""
+    with ZipFile(path, "w", ZIP_DEFLATED) as archive:
+        for name, of in found.items():
+            for writer in WRITERS.values():
+                text = "".join([writer.head, *(writer.document(one.document) for one in of), writer.foot])
+                archive.writestr(f"{_file_name(name)}/tagged{writer.suffix}", text.encode("utf-8", "replace"))
+        archive.writestr("summary.csv", summary(documents, found).to_csv(index=False))
+        archive.writestr("entities.csv", _entities_csv(found))
+
+
+def _file_name(strategy: str) -> str:
+    return strategy.replace("+", "-").replace(":", "-").replace("@", "-")
+
+
+def _entities_csv(found: Found) -> str:
+    file = StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows(entity_rows(found))
+    return file.getvalue()

@@ -1,0 +1,99 @@
+"""The present text and settings as code that runs as it is: installing, Python, command lines, HTTP."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Sequence
+from typing import Any
+
+from demo.settings import changed_knobs
+from engine import Engine, Strategy
+from engine.checkpoint import SHIPPED
+
+INLINED = 2000  # characters; a longer text is read from a file
+FILE = "text.txt"
+DEFAULT_DTYPE, DEFAULT_DEVICE = "float32", "cpu"
+LOCAL = "http://127.0.0.1:7860"
+INSTALL = "# Once, in a checkout of the project, in the Python that runs the lines below:\npip install .\n"
+_ORIGIN = re.compile(r"https?://[\w.-]+(:\d+)?|https?://\[[0-9a-fA-F:]+\](:\d+)?")
+_BY_HTTP = ("lambda_", "min_keep_ratio", "trigger")  # knobs that /tag takes
+
+
+def load_arguments(engine: Engine) -> dict[str, str]:
+    """What the engine was loaded with, except for defaults: model (as it was given), dtype, device."""
+    arguments = {
+        "model": (engine.source, str(SHIPPED)),
+        "dtype": (engine.dtype, DEFAULT_DTYPE),
+        "device": (str(engine.device), DEFAULT_DEVICE),
+    }
+    return {name: value for name, (value, default) in arguments.items() if value != default}
+
+
+def as_python(engine: Engine, strategies: Sequence[Strategy], point: str | None, text: str) -> str:
+    """Python that tags the text as the page does, and prints a line for each entity."""
+    loaded = ", ".join(
+        repr(value) if name == "model" else f"{name}={value!r}" for name, value in load_arguments(engine).items()
+    )
+    short = len(text) <= INLINED
+    lines = [
+        *([] if short else ["from pathlib import Path", ""]),
+        "from engine import load_engine",
+        "",
+        f"engine = load_engine({loaded})",
+        f"text = {text!r}" if short else f'text = Path("{FILE}").read_bytes().decode()  # save it there',
+    ]
+    for strategy in strategies:
+        knobs = "".join(f", {name}={value!r}" for name, value in changed_knobs(engine, strategy, point).items())
+        lines += [
+            "",
+            f"for entity in engine.tag(text, {strategy.name!r}, {point!r}{knobs}).entities:",
+            f"    print({strategy.name!r}, entity.start, entity.end, entity.type, entity.text)",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def as_command(engine: Engine, strategies: Sequence[Strategy], point: str | None, text: str) -> str:
+    """Command lines that tag the text as the page does; JSON lines with the entities come out."""
+    loaded = [f"--{name}={value}" for name, value in load_arguments(engine).items()]
+    at_point = [f"--point={point}"] if point else []
+    lines, file = [f"# Save the text as {FILE} first."], FILE
+    if len(text) <= INLINED:
+        # JSON, since a plain text might look like another format.
+        lines, file = [f"printf %s {_as_data({'id': 'text', 'text': text})} > text.jsonl"], "text.jsonl"
+    for strategy in strategies:
+        knobs = changed_knobs(engine, strategy, point).items()
+        changes = [f"--set={name.rstrip('_')}={_typed(value)}" for name, value in knobs]
+        tag = ["python", "-m", "engine.tag", file, "--format=jsonl", f"--strategy={strategy.name}"]
+        lines.append(shlex.join([*tag, *at_point, *changes, *loaded]))
+    return "\n".join(lines) + "\n"
+
+
+def as_http(engine: Engine, strategies: Sequence[Strategy], point: str | None, text: str, origin: str | None) -> str:
+    """curl that asks this app, while it runs, for the same; one strategy a request."""
+    server = origin if origin and _ORIGIN.fullmatch(origin) else LOCAL
+    lines = [f"api={server}/gradio_api/call/v2/tag"]
+    for strategy in strategies:
+        own = {name: value for name, value in changed_knobs(engine, strategy, point).items() if name in _BY_HTTP}
+        settings = {"strategy": strategy.name} | ({"point": point} if point else {}) | own
+        if len(text) <= INLINED:
+            data = f"-d {_as_data({'text': text} | settings)}"
+        else:
+            code = f"import json; print(json.dumps({{'text': open({FILE!r}, newline='').read(), **{settings!r}}}))"
+            data = f"-d @- < <(python -c {shlex.quote(code)})"
+        lines += [
+            f"event=$(curl -s $api -H 'Content-Type: application/json' {data} | sed 's/.*: *\"\\(.*\\)\".*/\\1/')",
+            "curl -sN $api/$event",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _as_data(record: dict[str, Any]) -> str:
+    """A JSON object as one word of a shell; JSON escapes what a shell or an encoding might stumble over."""
+    return shlex.quote(json.dumps(record))
+
+
+def _typed(value: Any) -> str:
+    """A knob's value as `engine.pruning.knobs.parse_knob` reads it."""
+    return value if isinstance(value, str) else json.dumps(value).strip("[]").replace(" ", "")

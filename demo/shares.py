@@ -1,0 +1,62 @@
+"""Who computes next: passes of different calls take turns, so that a long text holds up nobody else for long."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Condition
+from typing import TypeVar
+
+MAX_DEBT_S = 2.0
+T = TypeVar("T")
+
+
+class Shares:
+    """One pass at a time. Next is the call that has waited longest, less what it has had: nobody waits for ever.
+
+    One thread does all the work, since each that does keeps memory for itself.
+    """
+
+    def __init__(self) -> None:
+        self.thread = ThreadPoolExecutor(1)
+        self._changed = Condition()
+        self._waiting: list[Share] = []
+        self._busy = False
+
+    def of_call(self) -> Share:
+        """What runs the passes of a call."""
+        return Share(self)
+
+    def wait_for(self, share: Share) -> None:
+        """Returns when it is this call's turn."""
+        with self._changed:
+            self._waiting.append(share)
+            self._changed.wait_for(lambda: not self._busy and min(self._waiting, key=lambda one: one.due) is share)
+            self._waiting.remove(share)
+            self._busy = True
+
+    def free(self) -> None:
+        """Lets the next one in."""
+        with self._changed:
+            self._busy = False
+            self._changed.notify_all()
+
+
+class Share:
+    """A call's part of the time. ``due``: the smaller, the sooner is its turn."""
+
+    def __init__(self, shares: Shares) -> None:
+        self._shares = shares
+        self._had = self.due = 0.0
+
+    def __call__(self, one: Callable[[], T]) -> T:
+        """Runs a pass when it is this call's turn."""
+        self.due = time.monotonic() + self._had
+        self._shares.wait_for(self)
+        began = time.monotonic()
+        try:
+            return self._shares.thread.submit(one).result()
+        finally:
+            self._had = min(MAX_DEBT_S, self._had + time.monotonic() - began)
+            self._shares.free()

@@ -1,0 +1,119 @@
+"""The tab Frontier in a real browser: by pointer, by keyboard, on a phone, in light and dark."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+FAST = ".marks button[data-strategy=entropy][data-point=fast]"
+SHOWN = ".tip:visible"
+
+
+def frontier(page: Any) -> Any:
+    """Opens the tab, and gives it."""
+    page.get_by_role("tab", name="Frontier").click()
+    page.locator(FAST).wait_for(timeout=60_000)
+    return page.get_by_role("tabpanel")
+
+
+def test_the_pointer_shows_the_figures_of_a_mark(open_page: Any) -> None:
+    page = open_page()
+    frontier(page)
+    assert page.locator(SHOWN).count() == 0
+    page.locator(FAST).hover()
+    page.locator(SHOWN).wait_for()
+    text = page.locator(SHOWN).inner_text()
+    for part in ("entropy:fast", "F1 against dense", "speed-up", "gates", "Click to try it on the text."):
+        assert part in text
+    page.mouse.move(0, 0)
+    page.locator(SHOWN).wait_for(state="detached")
+
+
+def test_the_keyboard_does_what_the_pointer_can(open_page: Any) -> None:
+    page = open_page()
+    frontier(page)
+    on_a_mark = "document.activeElement.matches('.marks button')"
+    page.locator(".marks button[tabindex='0']").focus()
+    page.keyboard.press("Shift+Tab")
+    assert not page.evaluate(on_a_mark)  # all marks are one stop
+    page.keyboard.press("Tab")
+    assert page.evaluate(on_a_mark)
+    page.keyboard.press("Home")
+    seen = []
+    for _ in range(page.locator(".marks button").count()):
+        seen.append(page.evaluate("document.activeElement.getAttribute('aria-label')"))
+        assert seen[-1].startswith(page.locator(f"{SHOWN} strong").inner_text())
+        page.keyboard.press("ArrowRight")
+    assert len(set(seen)) == len(seen)  # all of them, once each
+    page.keyboard.press("Escape")
+    assert page.locator(SHOWN).count() == 0
+
+
+@pytest.mark.parametrize("how", ["click", "Enter"])
+def test_a_mark_tries_its_settings_on_the_text(open_page: Any, how: str) -> None:
+    page = open_page()
+    frontier(page)
+    assert not page.get_by_label("fast", exact=True).is_checked()
+    if how == "click":
+        page.locator(FAST).click()
+    else:
+        page.locator(FAST).press(how)
+    page.wait_for_function("[...document.querySelectorAll('input[value=fast]')].some((one) => one.checked)")
+    page.locator(f"{FAST}.current").wait_for()
+    page.get_by_role("tab", name="Compare").click()
+    page.locator(".card", has_text="entropy").filter(has_text="fast").wait_for(timeout=60_000)
+
+
+def test_what_the_page_cannot_run_cannot_be_tried(open_page: Any) -> None:
+    page = open_page()
+    frontier(page)
+    mark = page.locator(".marks button[aria-label^='onnx:']")
+    mark.hover()
+    assert "This page cannot run it." in page.locator(SHOWN).inner_text()
+    before = page.locator(".marks button.current").count()
+    mark.click()
+    page.wait_for_timeout(500)
+    assert page.locator(".marks button.current").count() == before
+
+
+def test_another_batch_size_and_another_report(open_page: Any) -> None:
+    page = open_page()
+    panel = frontier(page)
+    panel.get_by_label("32", exact=True).check()
+    page.get_by_text("Texts a call: 32.").wait_for()
+    assert page.locator(".marks button").count() > 5
+    assert page.locator(".figures tbody tr").count() == page.locator(".marks button").count()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_on_a_phone_the_figures_stand_below_the_marks(open_page: Any, theme: str) -> None:
+    page = open_page(theme, width=390)
+    frontier(page)
+    page.locator(FAST).focus()
+    box, area = page.locator(SHOWN).bounding_box(), page.locator(".plot-area").bounding_box()
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= 390
+    assert box["y"] >= area["y"] + area["height"]
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_serious_with_everything_open(open_page: Any, theme: str) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    page = open_page(theme)
+    frontier(page)
+    for summary in page.locator(".figures summary, .folded summary").all():
+        summary.click()
+    page.locator(FAST).focus()
+    page.wait_for_timeout(1000)
+    found = axe.run(page).response["violations"]
+    serious = [
+        (violation["id"], node["html"][:200], node["failureSummary"])
+        for violation in found
+        if violation["impact"] in ("serious", "critical")
+        for node in violation["nodes"]
+    ]
+    assert serious == []
