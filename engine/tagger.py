@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -38,6 +39,10 @@ logger = logging.getLogger(__name__)
 
 # So many rows keep a layer's activations within the caches; results do not depend on it.
 MAX_ROWS = 2048
+
+# The threads that compute do not survive a fork: a child that counts on them never returns.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,6 +106,7 @@ class Engine:
         self._label_order = torch.tensor(weights.label_order, device=self.device)
         self.points = weights.points
         self.network = weights.network
+        self.tokenizer = weights.tokenizer
         self.pieces = WordPieces(weights.tokenizer, self.encoder.max_rows)
 
     @property

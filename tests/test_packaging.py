@@ -19,6 +19,13 @@ print(engine.source)
 for entity in engine.tag("The patient developed severe hypotension after receiving aspirin.").entities:
     print(entity.text, entity.type)
 """
+SPACY = """
+import spacy
+nlp = spacy.blank("en")
+nlp.add_pipe("token_pruning_ner")
+for entity in nlp("The patient developed severe hypotension after receiving aspirin.").ents:
+    print(entity.text, entity.label_)
+"""
 LOCATE = "import site, sys; site.addsitedir(sys.argv[1]); import engine; print(engine.__file__)"
 
 
@@ -72,6 +79,11 @@ def test_the_wheel_holds_every_file_of_the_packages_and_nothing_else_of_the_chec
 def test_an_installed_copy_tags_a_sentence_with_its_own_weights(installed: Path, tmp_path: Path):
     source, *found = python("-c", TAG, cwd=tmp_path, installed=installed).splitlines()
     assert Path(source) == installed / "engine" / "weights" / "minilm-l6-bc5cdr"
+    assert found == ["hypotension Disease", "aspirin Chemical"]
+
+
+def test_spacy_finds_the_component_of_an_installed_copy(installed: Path, tmp_path: Path):
+    found = python("-c", SPACY, cwd=tmp_path, installed=installed).splitlines()
     assert found == ["hypotension Disease", "aspirin Chemical"]
 
 
