@@ -42,6 +42,12 @@ GATES, CONTROLLER, POINTS, SUMS = (
 )
 # What libraries look for in a folder besides what they are told of: configurations, weights, vocabularies, templates.
 LOADED = (".json", ".safetensors", ".bin", ".txt", ".model", ".jinja", ".py")
+# What libraries say at length, by a part of it.
+CAUSES = {
+    "ignore_mismatched_sizes": "its weights have other sizes than its config.json says",
+    "Weights only load failed": "a .bin file holds more than tensors",
+    "to at least v2.6": "a .bin file needs torch 2.6 or newer",
+}
 _SUM = re.compile(r"([0-9a-f]{64}) [ *](.+)")
 
 
@@ -78,6 +84,13 @@ def load_weights(source: str | Path | None = None, labels: str | Path | Sequence
     encoder = encoder_from_huggingface(huggingface)
     if encoder.num_layers < 1:
         raise InputError(f"expected an encoder with layers in {str(source)!r}, got none; restore config.json")
+    tokenizer = load_tokenizer(source)
+    entries = 1 + max(tokenizer.get_vocab().values())
+    if entries > huggingface.config.vocab_size:
+        raise InputError(
+            f"expected a tokenizer of at most {huggingface.config.vocab_size} entries with the model {str(source)!r}, "
+            f"got {entries}; restore its files"
+        )
     names = label_names(huggingface)
     if labels is not None:
         names = read_labels(labels, names) if isinstance(labels, str | Path) else list(labels)
@@ -109,7 +122,7 @@ def load_weights(source: str | Path | None = None, labels: str | Path | Sequence
     return Weights(
         source=str(source),
         model=model.eval(),
-        tokenizer=load_tokenizer(source),
+        tokenizer=tokenizer,
         label_order=tuple(order),
         points=read_points(points) if points else {},
         network=Network.load(network) if network else None,
@@ -158,6 +171,11 @@ def load_huggingface(source: str | Path) -> PreTrainedModel:
     try:
         config = AutoConfig.from_pretrained(source, trust_remote_code=False)
         encoder_class(config)
+        if config.architectures and "ForTokenClassification" not in str(config.architectures):
+            raise InputError(
+                f"expected a checkpoint for token classification in {str(source)!r}, got {config.architectures}; "
+                "choose one that was fine-tuned for it, or correct architectures in its config.json"
+            )
         model, info = AutoModelForTokenClassification.from_pretrained(
             source, dtype=torch.float32, output_loading_info=True, trust_remote_code=False
         )
@@ -166,19 +184,13 @@ def load_huggingface(source: str | Path) -> PreTrainedModel:
                 f"expected all weights in {str(source)!r}, got none for {sorted(info['missing_keys'])[:3]}; "
                 "choose a checkpoint that was fine-tuned for token classification"
             )
-        if config.architectures and "ForTokenClassification" not in str(config.architectures):
-            raise InputError(
-                f"expected a checkpoint for token classification in {str(source)!r}, got {config.architectures}; "
-                "choose one that was fine-tuned for it"
-            )
     except InputError:
         raise
     except Exception as error:  # the libraries below raise many kinds; all of them mean that the model is not usable
-        sizes = "ignore_mismatched_sizes" in str(error)
-        cause = "its weights have other sizes than its config.json says" if sizes else first_line(error)
+        known = (cause for sign, cause in CAUSES.items() if sign in str(error))
         raise InputError(
             f"expected a Hugging Face token-classification model, got {str(source)!r}, which cannot be loaded: "
-            f"{cause}; check the path or hub id, or restore the folder"
+            f"{next(known, first_line(error))}; check the path or hub id, or restore the folder"
         ) from error
     return model.eval()
 

@@ -45,13 +45,14 @@ def load_tokenizer(source: str | Path) -> PreTrainedTokenizerBase:
     """
     try:
         tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
-        # Without a vocabulary the library makes a tokenizer of special tokens alone.
-        if len(tokenizer) <= len(tokenizer.all_special_tokens):
+        # Without a vocabulary the library makes a tokenizer of special tokens and next to nothing else.
+        if set(tokenizer("a", add_special_tokens=False).input_ids) <= set(tokenizer.all_special_ids):
             raise ValueError("no vocabulary")
     except Exception as error:  # the library raises many kinds; all mean that there is none
-        raise InputError(
-            f"expected a tokenizer with the model {str(source)!r}, got none: {first_line(error)}; restore its files"
-        ) from error
+        cause, remedy = first_line(error), "restore its files"
+        if "tiktoken" in cause:  # what it looks for where sentencepiece is not there
+            cause, remedy = "a SentencePiece model alone", "pip install sentencepiece, or add a tokenizer.json"
+        raise InputError(f"expected a tokenizer with the model {str(source)!r}, got none: {cause}; {remedy}") from error
     cased = any(re.fullmatch(r"(##)?[A-Z][A-Za-z]*", entry) for entry in tokenizer.get_vocab())
     if cased and getattr(tokenizer, "do_lower_case", False):
         tokenizer = AutoTokenizer.from_pretrained(source, do_lower_case=False, trust_remote_code=False)
