@@ -1,6 +1,9 @@
 """``nlp.add_pipe("token_pruning_ner")``."""
 
 import pytest
+
+pytest.importorskip("spacy")  # requirements-spacy.txt
+
 import spacy
 from spacy.tokens import Doc
 
