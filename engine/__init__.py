@@ -11,6 +11,7 @@ from engine.text.documents import Document, Entity
 if TYPE_CHECKING:
     from engine.checkpoint import Weights, load_weights
     from engine.data.corpora import Corpus, load_corpus
+    from engine.pipelines import pipeline
     from engine.pruning.strategy import Strategy
     from engine.tagger import Engine, Result, load_engine
 
@@ -24,6 +25,7 @@ _LAZY = {
     "load_corpus": "engine.data.corpora",
     "load_engine": "engine.tagger",
     "load_weights": "engine.checkpoint",
+    "pipeline": "engine.pipelines",
 }
 
 __all__ = [
@@ -39,6 +41,7 @@ __all__ = [
     "load_corpus",
     "load_engine",
     "load_weights",
+    "pipeline",
 ]
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +27,7 @@ from engine.errors import InputError, first_line
 from engine.model.encoders import encoder_class, encoder_from_huggingface
 from engine.model.gated import GatedModel
 from engine.pruning.controllers.mlp import Network
+from engine.pruning.strategy import Strategy
 from engine.text.labels import LabelSet
 from engine.text.windows import load_tokenizer
 
@@ -38,6 +40,15 @@ GATES, CONTROLLER, POINTS, SUMS = (
     "operating_points.json",
     "SHA256SUMS",
 )
+# What libraries look for in a folder besides what they are told of: configurations, weights, vocabularies, templates.
+LOADED = (".json", ".safetensors", ".bin", ".txt", ".model", ".jinja", ".py")
+# What libraries say at length, by a part of it.
+CAUSES = {
+    "ignore_mismatched_sizes": "its weights have other sizes than its config.json says",
+    "Weights only load failed": "a .bin file holds more than tensors",
+    "to at least v2.6": "a .bin file needs torch 2.6 or newer",
+}
+_SUM = re.compile(r"([0-9a-f]{64}) [ *](.+)")
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +82,15 @@ def load_weights(source: str | Path | None = None, labels: str | Path | Sequence
         verify_checksums(Path(source))
     huggingface = load_huggingface(source)
     encoder = encoder_from_huggingface(huggingface)
+    if encoder.num_layers < 1:
+        raise InputError(f"expected an encoder with layers in {str(source)!r}, got none; restore config.json")
+    tokenizer = load_tokenizer(source)
+    entries = 1 + max(tokenizer.get_vocab().values())
+    if entries > huggingface.config.vocab_size:
+        raise InputError(
+            f"expected a tokenizer of at most {huggingface.config.vocab_size} entries with the model {str(source)!r}, "
+            f"got {entries}; restore its files"
+        )
     names = label_names(huggingface)
     if labels is not None:
         names = read_labels(labels, names) if isinstance(labels, str | Path) else list(labels)
@@ -80,7 +100,12 @@ def load_weights(source: str | Path | None = None, labels: str | Path | Sequence
     classifier = huggingface.get_submodule("classifier").state_dict()
     state = {f"{encoder.num_layers}.{kind}": value for kind, value in classifier.items()}
     if gates is not None:
-        heads = load_file(gates)
+        try:
+            heads = load_file(gates)
+        except Exception as error:  # the library raises kinds of its own
+            raise InputError(
+                f"expected label heads in {gates}, got {first_line(error)}; restore the file, or make the gates again"
+            ) from error
         wanted = {f"{number}.{kind}" for number in range(1, encoder.num_layers) for kind in ("weight", "bias")}
         if set(heads) != wanted:
             raise InputError(f"expected heads {sorted(wanted)} in {gates}, got {sorted(heads)}; make the gates again")
@@ -97,11 +122,33 @@ def load_weights(source: str | Path | None = None, labels: str | Path | Sequence
     return Weights(
         source=str(source),
         model=model.eval(),
-        tokenizer=load_tokenizer(source),
+        tokenizer=tokenizer,
         label_order=tuple(order),
-        points=json.loads(points.read_text()) if points else {},
+        points=read_points(points) if points else {},
         network=Network.load(network) if network else None,
     )
+
+
+def read_points(path: Path) -> dict[str, dict[str, dict[str, Any]]]:
+    """Strategy → operating point → settings, of a file.
+
+    Raises:
+        InputError: no JSON, or settings of which no strategy can be made.
+    """
+    at = "none"
+    try:
+        points = json.loads(path.read_text(encoding="utf-8"))
+        for name, of in points.items():
+            for point, settings in of.items():
+                at = f"settings of {f'{name}:{point}'!r} that cannot be used"
+                Strategy.from_json(settings)
+    except Exception as error:  # whatever stands there instead of what should
+        cause = f"no {error}" if isinstance(error, KeyError) else first_line(error)[:200]
+        raise InputError(
+            f"expected operating points in {path}, got {at}: {cause}; "
+            "restore the file, or make it again with python -m engine.training.calibrate"
+        ) from error
+    return points
 
 
 def weights_digest(model: GatedModel, network: Network | None) -> str:
@@ -122,7 +169,13 @@ def load_huggingface(source: str | Path) -> PreTrainedModel:
     """
     transformers_logging.disable_progress_bar()
     try:
-        encoder_class(AutoConfig.from_pretrained(source, trust_remote_code=False))
+        config = AutoConfig.from_pretrained(source, trust_remote_code=False)
+        encoder_class(config)
+        if config.architectures and "ForTokenClassification" not in str(config.architectures):
+            raise InputError(
+                f"expected a checkpoint for token classification in {str(source)!r}, got {config.architectures}; "
+                "choose one that was fine-tuned for it, or correct architectures in its config.json"
+            )
         model, info = AutoModelForTokenClassification.from_pretrained(
             source, dtype=torch.float32, output_loading_info=True, trust_remote_code=False
         )
@@ -134,17 +187,25 @@ def load_huggingface(source: str | Path) -> PreTrainedModel:
     except InputError:
         raise
     except Exception as error:  # the libraries below raise many kinds; all of them mean that the model is not usable
+        known = (cause for sign, cause in CAUSES.items() if sign in str(error))
         raise InputError(
             f"expected a Hugging Face token-classification model, got {str(source)!r}, which cannot be loaded: "
-            f"{first_line(error)}; check the path or hub id, or restore the folder"
+            f"{next(known, first_line(error))}; check the path or hub id, or restore the folder"
         ) from error
     return model.eval()
 
 
 def label_names(model: PreTrainedModel) -> list[str]:
-    """The label of each logit."""
+    """The label of each logit.
+
+    Raises:
+        InputError: some have none.
+    """
     config: Any = model.config
-    return [config.id2label[index] for index in range(config.num_labels)]
+    names = [config.id2label.get(index) for index in range(config.num_labels)]
+    if not all(isinstance(name, str) for name in names):
+        raise InputError(f"expected a name for each of the {len(names)} labels, got {config.id2label}; fix config.json")
+    return names
 
 
 def read_labels(path: str | Path, names: Sequence[str]) -> list[str]:
@@ -182,6 +243,10 @@ def optional_file(source: str | Path, name: str) -> Path | None:
         return Path(hf_hub_download(str(source), name))
     except EntryNotFoundError:  # also: not in the cache, and the hub cannot be reached
         return None
+    except Exception as error:  # the libraries below raise many kinds
+        raise InputError(
+            f"expected to know whether {str(source)!r} has {name}, got no answer: {first_line(error)}; try again"
+        ) from error
 
 
 def save_weights(folder: str | Path, model: GatedModel, tokenizer: PreTrainedTokenizerBase) -> None:
@@ -227,21 +292,32 @@ def verify_checksums(folder: Path) -> None:
     """Compares the folder's files with its ``SHA256SUMS``, which a folder with gates must have.
 
     Raises:
-        InputError: a file is missing or differs.
+        InputError: a file is missing or differs, or one that is loaded has no sum.
     """
     sums = folder / SUMS
     if not sums.is_file():
         if (folder / GATES).is_file():
             raise InputError(f"expected {sums}, got no such file; restore the folder")
         return
-    listed = [line.partition("  ") for line in sums.read_text().splitlines()]
-    if "model.safetensors" not in {name for _, _, name in listed}:
+    try:
+        lines = sums.read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError) as error:
+        raise InputError(f"expected sums in {sums}, got {first_line(error)}; restore the file") from error
+    listed: dict[str, str] = {}
+    for number, line in enumerate(lines, start=1):
+        if not (match := _SUM.fullmatch(line)):
+            raise InputError(f"expected a SHA-256 and a name in {sums}:{number}, got {line[:80]!r}; restore the file")
+        listed[match[2]] = match[1]
+    if "model.safetensors" not in listed:
         raise InputError(f"expected the sum of model.safetensors in {sums}, got none; restore the file")
-    for digest, _, name in listed:
+    for name, digest in listed.items():
         if not (folder / name).is_file():
             raise InputError(f"expected {folder / name}, got no such file; restore the folder")
         if _digest(folder / name) != digest:
             raise InputError(f"expected {folder / name} with SHA-256 {digest}, got another; restore the file")
+    for path in sorted(folder.iterdir()):
+        if path.suffix in LOADED and path.name not in listed:
+            raise InputError(f"expected the sum of {path.name} in {sums}, got none; remove the file, or add its sum")
 
 
 def _digest(path: Path) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -50,6 +51,11 @@ def _at_once(one: Pass) -> tuple[MemoryBuffer, float]:
 
 def _runs_at_once() -> PassRunner:
     return _at_once
+
+
+# The threads that compute do not survive a fork: a child that counts on them never returns.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,6 +122,7 @@ class Engine:
         self._label_order = torch.tensor(weights.label_order, device=self.device)
         self.points = weights.points
         self.network = weights.network
+        self.tokenizer = weights.tokenizer
         self.pieces = WordPieces(weights.tokenizer, self.encoder.max_rows)
         self.pass_runner: Callable[[], PassRunner] = _runs_at_once
 

@@ -23,6 +23,13 @@ print(engine.source)
 for entity in engine.tag("The patient developed severe hypotension after receiving aspirin.").entities:
     print(entity.text, entity.type)
 """
+SPACY = """
+import spacy
+nlp = spacy.blank("en")
+nlp.add_pipe("token_pruning_ner")
+for entity in nlp("The patient developed severe hypotension after receiving aspirin.").ents:
+    print(entity.text, entity.label_)
+"""
 LOCATE = "import site, sys; site.addsitedir(sys.argv[1]); import engine; print(engine.__file__)"
 
 
@@ -100,6 +107,11 @@ def test_what_the_page_gives_to_take_away_runs_in_an_empty_folder(installed: Pat
     assert [document["text"] for document in documents] == [text] * len(strategies)
     found = zip(strategies, documents, strict=True)
     assert [(s.name, e["start"], e["end"], e["type"]) for s, d in found for e in d["entities"]] == expected
+
+
+def test_spacy_finds_the_component_of_an_installed_copy(installed: Path, tmp_path: Path):
+    found = python("-c", SPACY, cwd=tmp_path, installed=installed).splitlines()
+    assert found == ["hypotension Disease", "aspirin Chemical"]
 
 
 def test_an_editable_copy_is_the_checkout(tmp_path: Path):

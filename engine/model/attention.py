@@ -18,6 +18,7 @@ from torch import Tensor
 from engine.model.packing import RaggedBatch
 
 T = TypeVar("T")
+BLOCK_NUMBERS = 2**24  # of a block of attention, 64 MB; results depend on it as much as on the order of a sum
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,23 +49,37 @@ class Attention:
     stretches: Sequence[Stretch] | None = None
     divisor: float | None = None
 
-    def windows(self) -> Iterator[Tensor]:
-        """Attention of each unfinished window, float32 ``(heads, its active rows, its rows)``, one after the other."""
+    @property
+    def numbers(self) -> int:
+        """How many numbers it has: heads × active rows × rows, summed over windows."""
+        return self.heads * sum(of * among for of, among in zip(self.batch.computed, self.batch.lengths, strict=True))
+
+    def windows(self) -> Iterator[Iterator[Tensor]]:
+        """Attention of each unfinished window, in blocks of its active rows, which are computed as they are asked for.
+
+        A block is float32 ``(heads, some active rows, the window's rows)``.
+        """
         query, key = (part.view(len(part), self.heads, -1).transpose(0, 1) for part in (self.query, self.key))
-        divisor = self.divisor or math.sqrt(query.shape[2])
         whole = window_stretches(self.batch)
         stretches = iter(whole if self.stretches is None else self.stretches)
         for window in whole:
-            parts, done = [], window.queries.start
-            while done < window.queries.stop:
-                stretch = next(stretches)
-                scores = (query[:, stretch.queries] @ key[:, stretch.keys].transpose(1, 2) / divisor).float()
+            own = [next(stretches)]
+            while own[-1].queries.stop < window.queries.stop:
+                own.append(next(stretches))
+            yield self._blocks(query, key, window.keys, own)
+
+    def _blocks(self, query: Tensor, key: Tensor, keys: slice, stretches: Sequence[Stretch]) -> Iterator[Tensor]:
+        divisor = self.divisor or math.sqrt(query.shape[2])
+        step = max(BLOCK_NUMBERS // (self.heads * (keys.stop - keys.start)), 1)
+        for stretch in stretches:
+            beside = (stretch.keys.start - keys.start, keys.stop - stretch.keys.stop)
+            first, last = stretch.queries.start, stretch.queries.stop
+            for start in range(first, last, step):
+                end = min(start + step, last)
+                scores = (query[:, start:end] @ key[:, stretch.keys].transpose(1, 2) / divisor).float()
                 if stretch.bias is not None:
-                    scores = scores + stretch.bias
-                beside = (stretch.keys.start - window.keys.start, window.keys.stop - stretch.keys.stop)
-                parts.append(F.pad(scores.softmax(-1), beside) if any(beside) else scores.softmax(-1))
-                done = stretch.queries.stop
-            yield parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
+                    scores = scores + stretch.bias[:, start - first : end - first]
+                yield F.pad(scores.softmax(-1), beside) if any(beside) else scores.softmax(-1)
 
 
 def window_stretches(batch: RaggedBatch) -> list[Stretch]:

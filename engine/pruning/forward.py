@@ -28,13 +28,40 @@ def run(
         strategy: gates, controller, context mode and recovery.
         counts: of ``random``: for each gate, how many words leave each window, int64 ``(windows,)``.
     """
+    memory = _run(model, batch, strategy, counts)
+    memory.forget()
+    return memory
+
+
+def piece_logits(
+    model: GatedModel, batch: RaggedBatch, strategy: Strategy, counts: dict[int, np.ndarray] | None = None
+) -> Tensor:
+    """Like `run`, but the label logits of every row, float32 ``(rows, labels)``; those of CLS and SEP are 0.
+
+    Each row has them from the head after the layer at which its word left.
+    """
+    memory = _run(model, batch, strategy, counts)
+    last = model.encoder.num_layers
+    ends = np.where(memory.recovered, last, memory.left_at)
+    begins = np.cumsum((0, *batch.lengths[:-1]))
+    logits = torch.zeros(len(batch), len(model.labels))
+    for number, matrix in [*memory.matrices.items(), *((last, matrix) for matrix in memory.last)]:
+        stood = matrix.batch
+        rows = np.flatnonzero((stood.word >= 0) & (ends[stood.word] == number))
+        places = begins[stood.window_of_rows()[rows]] + stood.position[rows]
+        logits[places] = model.logits(number, _take(matrix.hidden, rows)).float().cpu()
+    return logits
+
+
+def _run(
+    model: GatedModel, batch: RaggedBatch, strategy: Strategy, counts: dict[int, np.ndarray] | None
+) -> MemoryBuffer:
     controller = strategy.controller if strategy.replays is None else Replay.of(batch, counts or {}, strategy.seed)
     memory = forward(model, batch, strategy.gates, controller, strategy.context, strategy.min_exit_ratio)
     if strategy.recovery is not None:
         words = strategy.recovery.choose(memory)
         if words.any():
             recover(model, memory, words, strategy.context)
-    memory.forget()
     return memory
 
 
@@ -94,6 +121,8 @@ def forward(
         if not (last or number in gates):
             continue
         _label(model, number, hidden, batch, memory)
+        if last:
+            memory.last.append(Matrix(batch, hidden))
         if last or controller is None:
             break
         gate = Gate(
@@ -149,6 +178,7 @@ def recover(model: GatedModel, memory: MemoryBuffer, words: np.ndarray, context:
         current = parts[0] if len(parts) == 1 else _joined(*parts)
     assert current is not None, "some word recovers, so there is a matrix to start from"
     memory.recall(words)
+    memory.last.append(current)
     _label(model, encoder.num_layers, current.hidden, current.batch, memory)
 
 

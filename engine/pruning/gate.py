@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,6 +14,8 @@ from engine.model.attention import Attention
 from engine.model.packing import RaggedBatch, Words
 from engine.pruning import signals
 from engine.text.labels import LabelSet
+
+KEPT_NUMBERS = 2**25  # of attention, 128 MB
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,10 +117,14 @@ class Gate:
         paying = batch.word if batch.active is None else batch.word[batch.active]
         return self._pooled(signals.attention_entropy, paying)
 
-    @cached_property
-    def _attention(self) -> list[Tensor]:
-        return list(self.attention.windows())
+    def _windows(self) -> Iterable[Iterable[Tensor]]:
+        """The attention of each window in blocks, kept for another statistic unless it is large."""
+        return self.attention.windows() if self.attention.numbers > KEPT_NUMBERS else self._kept
 
-    def _pooled(self, statistic: Callable[[Tensor], Tensor], word: np.ndarray) -> np.ndarray:
-        values = torch.cat([statistic(window) for window in self._attention])
+    @cached_property
+    def _kept(self) -> list[list[Tensor]]:
+        return [list(window) for window in self.attention.windows()]
+
+    def _pooled(self, statistic: Callable[[Iterable[Tensor]], Tensor], word: np.ndarray) -> np.ndarray:
+        values = torch.cat([statistic(window) for window in self._windows()])
         return signals.pool_words(values.numpy(force=True), word, len(self.words))

@@ -72,6 +72,7 @@ class MemoryBuffer:
     ``gates``: what was decided at each gate.
     ``layers``: every layer that ran.
     ``matrices``: packed rows at each gate before words left, until `forget`.
+    ``last``: packed rows after the last layer, of each pass, until `forget`.
     """
 
     batch: RaggedBatch
@@ -84,6 +85,7 @@ class MemoryBuffer:
     gates: list[GateRecord] = field(default_factory=list)
     layers: list[LayerRun] = field(default_factory=list)
     matrices: dict[int, Matrix] = field(default_factory=dict)
+    last: list[Matrix] = field(default_factory=list)
 
     @classmethod
     def of(cls, batch: RaggedBatch, labels: LabelSet, layers: int) -> MemoryBuffer:
@@ -123,6 +125,7 @@ class MemoryBuffer:
     def forget(self) -> None:
         """Drops the matrices, which are large, once no word can come back."""
         self.matrices.clear()
+        self.last.clear()
 
     def leave_counts(self) -> dict[int, np.ndarray]:
         """For each gate, how many words left in each window, int64 ``(windows,)``."""

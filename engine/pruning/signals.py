@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 import numpy as np
 import torch
@@ -49,20 +50,22 @@ def whole_spans(candidates: np.ndarray, labels: np.ndarray, window: np.ndarray, 
     return whole[begins.cumsum() - 1]
 
 
-def attention_received(attention: Tensor) -> Tensor:
-    """What each row of a window receives, ``(heads, active rows, rows)`` → ``(rows,)``.
+def attention_received(window: Iterable[Tensor]) -> Tensor:
+    """What each row of a window receives, blocks ``(heads, some active rows, rows)`` → ``(rows,)``.
 
     The mean over heads and over the window's queries, times the window's rows, so 1 on average.
     """
-    return attention.mean((0, 1)) * attention.shape[2]
+    sums = [(block.sum((0, 1)), block.shape[0] * block.shape[1]) for block in window]
+    total = torch.stack([received for received, _ in sums]).sum(0)
+    return total / sum(count for _, count in sums) * len(total)
 
 
-def attention_entropy(attention: Tensor) -> Tensor:
-    """Entropy of the attention that each row pays, ``(heads, active rows, rows)`` → ``(active rows,)``.
+def attention_entropy(window: Iterable[Tensor]) -> Tensor:
+    """Entropy of the attention that each row pays, blocks ``(heads, some active rows, rows)`` → ``(active rows,)``.
 
     That of each head's distribution, divided by log(rows of the window), averaged over heads, so 0–1.
     """
-    return torch.special.entr(attention).sum(-1).mean(0) / math.log(attention.shape[2])
+    return torch.cat([torch.special.entr(block).sum(-1).mean(0) / math.log(block.shape[2]) for block in window])
 
 
 def pool_words(values: np.ndarray, word: np.ndarray, words: int) -> np.ndarray:

@@ -45,13 +45,14 @@ def load_tokenizer(source: str | Path) -> PreTrainedTokenizerBase:
     """
     try:
         tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
-        # Without a vocabulary the library makes a tokenizer of special tokens alone.
-        if len(tokenizer) <= len(tokenizer.all_special_tokens):
+        # Without a vocabulary the library makes a tokenizer of special tokens and next to nothing else.
+        if set(tokenizer("a", add_special_tokens=False).input_ids) <= set(tokenizer.all_special_ids):
             raise ValueError("no vocabulary")
     except Exception as error:  # the library raises many kinds; all mean that there is none
-        raise InputError(
-            f"expected a tokenizer with the model {str(source)!r}, got none: {first_line(error)}; restore its files"
-        ) from error
+        cause, remedy = first_line(error), "restore its files"
+        if "tiktoken" in cause:  # what it looks for where sentencepiece is not there
+            cause, remedy = "a SentencePiece model alone", "pip install sentencepiece, or add a tokenizer.json"
+        raise InputError(f"expected a tokenizer with the model {str(source)!r}, got none: {cause}; {remedy}") from error
     cased = any(re.fullmatch(r"(##)?[A-Z][A-Za-z]*", entry) for entry in tokenizer.get_vocab())
     if cased and getattr(tokenizer, "do_lower_case", False):
         tokenizer = AutoTokenizer.from_pretrained(source, do_lower_case=False, trust_remote_code=False)
@@ -118,24 +119,29 @@ class WordPieces:
         Each word belongs to the window in which it is farthest (in pieces) from an edge; where the text itself
         begins or ends there is no edge. Windows never cut a word. No words, no windows.
         """
-        if not words:
-            return []
-        ids, word = self.pieces(words)
+        return self.cut(*self.pieces(words)) if words else []
+
+    def cut(self, ids: np.ndarray, word: np.ndarray) -> list[Window]:
+        """Windows over the pieces of one text: their ids, and the words that they belong to, int64 ``(pieces,)`` each.
+
+        Words are counted from 0, every one has between one piece and as many as fit into a window.
+        """
+        words = int(word[-1]) + 1
         if len(ids) <= self.capacity:
-            return [self._window(ids, word, 0, len(words), 0, len(words))]
-        begins = word.searchsorted(np.arange(len(words) + 1))  # first piece of each word, and the total
+            return [self._window(ids, word, 0, words, 0, words)]
+        begins = word.searchsorted(np.arange(words + 1))  # first piece of each word, and the total
         stride = self.capacity - self.capacity // 4
         stretches: list[tuple[int, int]] = []  # words [first, end) of each window
         first = end = 0
-        while end < len(words):
+        while end < words:
             end = int(begins.searchsorted(begins[first] + self.capacity, side="right")) - 1
             stretches.append((first, end))
             first = max(first + 1, int(begins.searchsorted(begins[first] + stride, side="right")) - 1)
         middles = (begins[:-1] + begins[1:]) / 2
-        owners, best = np.zeros(len(words), dtype=np.int64), np.full(len(words), -1.0)
+        owners, best = np.zeros(words, dtype=np.int64), np.full(words, -1.0)
         for index, (first, end) in enumerate(stretches):
             left = middles[first:end] - begins[first] if first else np.inf
-            right = begins[end] - middles[first:end] if end < len(words) else np.inf
+            right = begins[end] - middles[first:end] if end < words else np.inf
             distance = np.broadcast_to(np.minimum(left, right), end - first)
             farther = distance > best[first:end]
             owners[first:end][farther], best[first:end][farther] = index, distance[farther]

@@ -1,16 +1,31 @@
 import json
+import os
 import shutil
+from importlib.util import find_spec
 
+import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
+from safetensors.numpy import save_file as save_numpy
 from safetensors.torch import save_file
-from transformers import AlbertConfig, AutoModelForTokenClassification, BertForTokenClassification, BertModel
+from transformers import (
+    AlbertConfig,
+    AutoModelForTokenClassification,
+    BertForMaskedLM,
+    BertForMultipleChoice,
+    BertForSequenceClassification,
+    BertForTokenClassification,
+    BertModel,
+    ByT5Tokenizer,
+    T5Config,
+)
 
 from engine import InputError, load_engine
 from engine.checkpoint import load_weights, optional_file, write_checksums
 from engine.tagger import Engine
 from tests.conftest import TEXT, tiny_config
+from tests.engine.model.families import huggingface, tiny
 
 
 @pytest.fixture
@@ -58,13 +73,6 @@ def test_a_model_nowhere_to_be_found_is_a_clear_error(source):
         load_engine(source)
 
 
-def test_an_encoder_without_a_classifier_is_refused(tmp_path, tokenizer):
-    BertModel(tiny_config(len(tokenizer)), add_pooling_layer=False).save_pretrained(tmp_path)
-    tokenizer.save_pretrained(tmp_path)
-    with pytest.raises(InputError, match=r"expected all weights .* got none for \['classifier.bias'"):
-        load_engine(tmp_path)
-
-
 def test_labels_that_follow_no_scheme_are_refused(tmp_path, tokenizer):
     BertForTokenClassification(tiny_config(len(tokenizer))).save_pretrained(tmp_path)
     tokenizer.save_pretrained(tmp_path)
@@ -97,6 +105,179 @@ def test_an_empty_list_of_sums_is_refused(folder):
     (folder / "SHA256SUMS").write_text("")
     with pytest.raises(InputError, match=r"expected the sum of model\.safetensors"):
         load_engine(folder)
+
+
+SETTINGS = {"name": "entropy", "gates": [1], "controller": {"kind": "entropy", "max_entropy": 0.2}}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{{", "got none: Expecting property name"),
+        (b"\xff\xfe{", "got none: 'utf-8' codec"),
+        ("[" * 100_000, "got none: maximum recursion depth"),
+        ([1], "got none: 'list' object"),
+        ({"entropy": {"fast": {"gates": [1]}}}, "got settings of 'entropy:fast' that cannot be used: no 'name'"),
+        ({"entropy": {"fast": [1]}}, "got settings of 'entropy:fast' that cannot be used: 'list' object"),
+        ({"entropy": {"fast": SETTINGS | {"gates": "ab"}}}, "expected ascending layer numbers as gates"),
+        ({"entropy": {"fast": SETTINGS | {"controller": {"kind": "no"}}}}, "expected a controller out of"),
+        ({"a\nb": {"c": 3}}, r"got settings of 'a\\nb:c' that cannot be used"),
+    ],
+)
+def test_operating_points_that_are_none_are_refused_in_one_line(folder, content, message):
+    raw = content if isinstance(content, bytes) else (content if isinstance(content, str) else json.dumps(content))
+    (folder / "operating_points.json").write_bytes(raw if isinstance(raw, bytes) else raw.encode())
+    write_checksums(folder)
+    with pytest.raises(InputError, match=message) as caught:
+        load_engine(folder)
+    assert str(caught.value).startswith(f"expected operating points in {folder}")
+    assert "\n" not in str(caught.value)
+    (folder / "operating_points.json").write_text(json.dumps({"entropy": {"balanced": SETTINGS}}))
+    write_checksums(folder)
+    assert load_engine(folder).strategy("entropy").gates == (1,)
+
+
+def write_network(folder, **changes):
+    arrays = {"1.0": np.ones((2, 3)), "1.1": np.ones(3), "1.2": np.ones(3), "1.3": np.ones(1)} | changes
+    network = {name: array.astype(np.float32) for name, array in arrays.items()}
+    save_numpy(network, folder / "controller.safetensors", metadata={"features": "entropy,margin"})
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (
+            lambda f: (f / "gates.safetensors").write_bytes(b"\xff" * 300),
+            r"expected label heads in .*gates\.safetensors",
+        ),
+        (lambda f: (f / "controller.safetensors").write_bytes(b""), "expected the networks of a learned controller"),
+        (lambda f: write_network(f, **{"1.1": np.ones(4)}), r"expected a network of 2 features in .* got shapes"),
+        (lambda f: write_network(f, **{"1.3": np.full(1, np.nan)}), r"expected finite weights in .* at gate 1"),
+        (lambda f: (f / "model.safetensors").write_bytes(b"\xff" * 300), "Error while deserializing header"),
+        (lambda f: configure(f, id2label=dict.fromkeys("02345", "A")), "expected a name for each of the 5 labels"),
+        (lambda f: configure(f, num_hidden_layers=0), "expected an encoder with layers"),
+        (lambda f: configure(f, hidden_size=64), "its weights have other sizes than its config.json says"),
+        (lambda f: (f / "config.json").write_bytes(b"\xff\xfe"), "is not a valid JSON file"),
+        (lambda f: (f / "tokenizer.json").write_text("{}"), "expected a tokenizer with the model"),
+    ],
+)
+def test_files_that_hold_something_else_are_refused(folder, damage, message):
+    write_network(folder)
+    write_checksums(folder)
+    load_engine(folder)
+    damage(folder)
+    write_checksums(folder)
+    with pytest.raises(InputError, match=message) as caught:
+        load_engine(folder)
+    assert "\n" not in str(caught.value)
+
+
+def configure(folder, **changes):
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | changes))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"\xe9\xff", r"expected sums in .*SHA256SUMS, got 'utf-8' codec"),
+        (b"model.safetensors\n", r"expected a SHA-256 and a name in .*SHA256SUMS:1, got 'model.safetensors'"),
+    ],
+)
+def test_sums_that_are_none_are_refused(folder, content, message):
+    (folder / "SHA256SUMS").write_bytes(content)
+    with pytest.raises(InputError, match=message):
+        load_engine(folder)
+
+
+@pytest.mark.parametrize(
+    "name", ["pytorch_model.bin", "adapter_config.json", "vocab.txt", "model.safetensors.index.json"]
+)
+def test_a_file_that_would_be_loaded_must_have_a_sum(folder, name):
+    (folder / name).write_text("{}")
+    with pytest.raises(InputError, match=f"expected the sum of {name} in .*SHA256SUMS, got none"):
+        load_engine(folder)
+
+
+def test_what_is_not_loaded_needs_no_sum(folder):
+    for name in ("README.md", ".gitattributes", "figure.png"):
+        (folder / name).write_text("anything")
+    load_engine(folder)
+
+
+@pytest.mark.parametrize("kind", [BertForSequenceClassification, BertForMultipleChoice, BertForMaskedLM, BertModel])
+def test_a_checkpoint_for_another_task_is_refused(kind, tmp_path, tokenizer):
+    config = tiny_config(len(tokenizer))
+    config.id2label = {0: "O", 1: "Disease"}
+    config.label2id = {"O": 0, "Disease": 1}
+    kind(config).save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    with pytest.raises(
+        InputError, match=rf"expected a checkpoint for token classification .* got \['{kind.__name__}'\]"
+    ):
+        load_engine(tmp_path)
+
+
+def test_a_checkpoint_that_names_no_architecture_is_taken_if_it_has_all_weights(plain_folder, tmp_path, tokenizer):
+    folder = shutil.copytree(plain_folder, tmp_path / "plain")
+    configure(folder, architectures=None)
+    assert load_engine(folder).tag(TEXT, "dense").entities == load_engine(plain_folder).tag(TEXT, "dense").entities
+    BertModel(tiny_config(len(tokenizer)), add_pooling_layer=False).save_pretrained(folder)
+    configure(folder, architectures=None)
+    with pytest.raises(InputError, match=r"expected all weights .* got none for \['classifier.bias'"):
+        load_engine(folder)
+
+
+def test_an_encoder_decoder_is_refused(tmp_path):
+    T5Config(num_layers=1).save_pretrained(tmp_path)
+    with pytest.raises(InputError, match="got an encoder–decoder of type 't5'; choose a checkpoint of one of these"):
+        load_engine(tmp_path)
+
+
+def test_a_slow_tokenizer_is_refused(plain_folder, tmp_path):
+    folder = shutil.copytree(plain_folder, tmp_path / "plain")
+    for path in folder.glob("*token*"):
+        path.unlink()
+    ByT5Tokenizer().save_pretrained(folder)
+    with pytest.raises(InputError, match=r"expected a fast tokenizer .* got ByT5Tokenizer; add a tokenizer.json"):
+        load_engine(folder)
+
+
+def test_a_vocabulary_beyond_the_embeddings_is_refused(plain_folder, tmp_path):
+    folder = shutil.copytree(plain_folder, tmp_path / "plain")
+    tokenizer = load_engine(plain_folder).tokenizer
+    tokenizer.add_tokens(["famotidine"])
+    tokenizer.save_pretrained(folder)
+    with pytest.raises(InputError, match=f"expected a tokenizer of at most {len(tokenizer) - 1} entries"):
+        load_engine(folder)
+
+
+@pytest.mark.skipif(find_spec("sentencepiece") is not None, reason="sentencepiece reads it")
+@pytest.mark.parametrize("name", ["sentencepiece.bpe.model", "spm.model"])
+def test_a_sentencepiece_model_alone_needs_its_package(name, tmp_path):
+    family = "deberta-v2" if name == "spm.model" else "xlm-roberta"
+    huggingface(tiny(family)).save_pretrained(tmp_path)
+    (tmp_path / name).write_bytes(b"\n\x0e\n\x05<unk>\x15\x00\x00\x00\x00\x18\x02")
+    with pytest.raises(InputError, match=r"got none: a SentencePiece model alone; pip install sentencepiece, or add"):
+        load_engine(tmp_path)
+
+
+class Code:
+    def __reduce__(self):
+        return os.mkdir, ("this-ran",)
+
+
+def test_tensors_alone_are_read_from_a_bin_file(plain_folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = shutil.copytree(plain_folder, tmp_path / "old")
+    (folder / "model.safetensors").unlink()
+    state = BertForTokenClassification.from_pretrained(plain_folder).state_dict()
+    torch.save(dict(state), folder / "pytorch_model.bin")
+    assert load_engine(folder).tag(TEXT, "dense").entities == load_engine(plain_folder).tag(TEXT, "dense").entities
+    torch.save(dict(state) | {"code": Code()}, folder / "pytorch_model.bin")
+    with pytest.raises(InputError, match="which cannot be loaded"):
+        load_engine(folder)
+    assert not (tmp_path / "this-ran").exists()
 
 
 def test_what_is_loaded_and_saved_again_is_the_same(folder, tmp_path, weights):

@@ -102,6 +102,13 @@ class Network:
             ) from error
         if unknown := set(names) - set(FEATURES):
             raise InputError(f"expected features out of {list(FEATURES)} in {path}, got {sorted(unknown)}; retrain")
+        for gate, (inner, inner_bias, outer, outer_bias) in layers.items():
+            shapes = [part.shape for part in (inner, inner_bias, outer, outer_bias)]
+            units = inner_bias.size
+            if shapes != [(len(names), units), (units,), (units,), (1,)]:
+                raise InputError(f"expected a network of {len(names)} features in {path}, got shapes {shapes}; retrain")
+            if not all(np.isfinite(part).all() for part in layers[gate]):
+                raise InputError(f"expected finite weights in {path}, got others at gate {gate}; restore the file")
         return cls(names, layers)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from engine.model import attention
 from engine.model.int8 import quantise
 from engine.model.operators import int8_works
 from engine.model.packing import RaggedBatch
@@ -133,7 +134,11 @@ def test_the_reference_depends_on_who_left(family, batch, left_at):
 @torch.no_grad()
 @every_family
 @pytest.mark.parametrize("context", ["drop", "freeze"])
-def test_attention_is_that_of_hugging_face_before_and_after_words_left(family, batch, left_at, context):
+@pytest.mark.parametrize("numbers", [attention.BLOCK_NUMBERS, 200])
+def test_attention_is_that_of_hugging_face_before_and_after_words_left(
+    family, batch, left_at, context, numbers, monkeypatch
+):
+    monkeypatch.setattr(attention, "BLOCK_NUMBERS", numbers)
     reference, model = pair(family)
     _, expected = window_by_window(reference, family, batch, left_at, context)
     encoder = model.encoder
@@ -142,7 +147,10 @@ def test_attention_is_that_of_hugging_face_before_and_after_words_left(family, b
     for number in range(1, encoder.num_layers + 1):
         output = encoder.layer(number, hidden, here)
         unfinished = [index for index, length in enumerate(here.lengths) if length]
-        found = list(output.attention.windows())
+        blocks = [list(of_window) for of_window in output.attention.windows()]
+        assert numbers > 200 or max(map(len, blocks)) > 3
+        assert output.attention.numbers == sum(block.numel() for of_window in blocks for block in of_window)
+        found = [torch.cat(of_window, dim=1) for of_window in blocks]
         assert len(found) == len(unfinished)
         computed = rows if here.active is None else rows[here.active]
         for index, ours in zip(unfinished, found, strict=True):
@@ -200,7 +208,7 @@ def test_blocks_of_local_attention_change_nothing(batch, left_at, monkeypatch):
     _, expected = window_by_window(reference, "modernbert", fresh, np.full_like(left_at, 3), "drop")
     output = model.encoder.layer(2, model.encoder.layer(1, model.encoder.embed(fresh), fresh).hidden, fresh)
     for ours, theirs in zip(output.attention.windows(), expected, strict=True):
-        torch.testing.assert_close(ours, theirs[1], atol=1e-4, rtol=0)
+        torch.testing.assert_close(torch.cat(list(ours), dim=1), theirs[1], atol=1e-4, rtol=0)
 
 
 @torch.no_grad()

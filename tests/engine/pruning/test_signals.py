@@ -1,9 +1,12 @@
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.pruning.signals import (
+    attention_entropy,
+    attention_received,
     lowest_per_window,
     neighbour_max,
     normalised_entropy,
@@ -52,6 +55,16 @@ def test_an_entity_leaves_whole_or_not_at_all():
         False,
         True,
     ]
+
+
+@given(cuts=st.lists(st.integers(1, 8), max_size=4, unique=True))
+def test_statistics_of_attention_do_not_depend_on_its_blocks(cuts):
+    window = torch.rand(3, 9, 12, generator=torch.Generator().manual_seed(0)).softmax(-1)
+    blocks = window.tensor_split(sorted(cuts), dim=1)
+    torch.testing.assert_close(attention_received(blocks), window.mean((0, 1)) * 12)
+    assert attention_received(blocks).mean() == pytest.approx(1)
+    torch.testing.assert_close(attention_entropy(blocks), attention_entropy([window]))
+    assert attention_entropy([torch.full((3, 9, 12), 1 / 12)]).tolist() == pytest.approx([1] * 9)
 
 
 def test_words_take_the_maximum_of_their_rows_and_absent_words_0():

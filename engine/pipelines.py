@@ -1,0 +1,139 @@
+"""``engine.pipeline``: a drop-in for ``transformers.pipeline("token-classification", …)``.
+
+Texts are cut into pieces, and labels of pieces are put together, by Hugging Face's own pipeline; between the two runs
+a strategy. Texts beyond the encoder's limit are not truncated but run in overlapping windows.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from transformers import TokenClassificationPipeline
+
+from engine.errors import InputError
+from engine.model.chunks import chunks
+from engine.pruning.forward import piece_logits, run
+from engine.pruning.strategy import Strategy
+from engine.tagger import MAX_ROWS, Engine, load_engine
+from engine.text.words import split_words
+
+TASKS = ("token-classification", "ner")
+NO_LIMIT = 10**9  # pieces of a text
+
+
+def pipeline(
+    task: str = TASKS[0],
+    model: str | Path | Engine | None = None,
+    *,
+    strategy: str | Strategy = "entropy",
+    dtype: str = "float32",
+    device: str | int | torch.device = "cpu",
+    labels: str | Path | Sequence[str] | None = None,
+    **options: Any,
+) -> PruningPipeline:
+    """A tagger that is called, and answers, like ``transformers.pipeline("token-classification", …)``.
+
+    Args:
+        task: ``token-classification``, or ``ner``, which is the same.
+        model: a folder, a hub id, or an engine, which brings its own ``dtype``, ``device`` and ``labels``; ``None``:
+            the shipped weights.
+        strategy: its name, or a `Strategy` with knobs changed.
+        dtype, labels: see `load_engine`.
+        device: as there, or the number of a GPU, −1 for the CPU.
+        **options: of Hugging Face's pipeline: ``aggregation_strategy``, ``batch_size``, ``stride``, …
+
+    Raises:
+        InputError: another task; a model or strategy that cannot run.
+    """
+    if task not in TASKS:
+        raise InputError(f"expected the task {' or '.join(TASKS)}, got {task!r}; use transformers.pipeline for others")
+    if isinstance(device, int):
+        device = "cpu" if device < 0 else f"cuda:{device}"
+    engine = model if isinstance(model, Engine) else load_engine(model, dtype, str(device), labels)
+    chosen = engine.strategy(strategy)
+    if chosen.kind == "hf":
+        raise InputError("expected a strategy on packed rows, got 'hf'; use transformers.pipeline, which is the same")
+    return PruningPipeline(
+        model=PieceModel(engine, chosen), tokenizer=copy.deepcopy(engine.tokenizer), device=engine.device, **options
+    )
+
+
+class PruningPipeline(TokenClassificationPipeline):
+    """Hugging Face's pipeline with a `PieceModel`."""
+
+    def check_model_type(self, supported_models: Any) -> None:
+        """Loading has checked it."""
+
+    def preprocess(  # type: ignore[override]  # as in the class above, which differs from its own base
+        self, sentence: Any, offset_mapping: Any = None, **parameters: Any
+    ) -> Iterator[dict[str, Any]]:
+        """Pieces of a text, and the number of each one's word: int64 ``(1, pieces)``, 0 for CLS and SEP."""
+        parameters.setdefault("tokenizer_params", {"max_length": NO_LIMIT})
+        for inputs in super().preprocess(sentence, offset_mapping, **parameters):
+            if parameters["is_split_into_words"]:
+                word = np.array([-1 if word is None else word for word in inputs["word_ids"]])
+            else:  # the last word that begins before the piece ends; −1 for blanks before the first word
+                ends = np.asarray(inputs["offset_mapping"]).reshape(-1, 2)[:, 1]
+                word = np.searchsorted([start for start, _ in split_words(sentence)], ends) - 1
+            special = inputs["special_tokens_mask"].numpy().astype(bool)
+            yield inputs | {"words": torch.from_numpy(np.where(special, 0, np.maximum.accumulate(word) + 2))}
+
+    def __repr__(self) -> str:
+        engine, strategy = self.model.engine, self.model.strategy
+        assert isinstance(engine, Engine)
+        assert isinstance(strategy, Strategy)
+        return f"{type(self).__name__}({engine.source!r}, strategy={strategy.name!r}, dtype={engine.dtype!r})"
+
+
+class PieceModel(nn.Module):
+    """What Hugging Face's pipeline takes for its model: runs an engine and gives the logits of every piece."""
+
+    def __init__(self, engine: Engine, strategy: Strategy) -> None:
+        super().__init__()
+        self.engine, self.strategy = engine, strategy
+        self.device = engine.device
+        self.config = copy.deepcopy(engine.encoder.config)
+        self.config.id2label = dict(enumerate(engine.labels.names))
+        self.config.label2id = {name: index for index, name in enumerate(engine.labels.names)}
+
+    @torch.inference_mode()
+    def forward(self, input_ids: Tensor, words: Tensor, **_: Tensor) -> dict[str, Tensor]:
+        """Logits ``(texts, pieces, labels)`` of pieces ``(texts, pieces)``; 0 where ``words``, the same, is 0."""
+        logits = torch.zeros(*input_ids.shape, len(self.engine.labels))
+        texts = [Pieces(*one, self.engine.pieces.capacity) for one in zip(input_ids.cpu(), words.cpu(), strict=True)]
+        windows = [self.engine.pieces.cut(text.ids, text.word) if len(text.ids) else [] for text in texts]
+        model = self.engine.model
+        for chunk in chunks(windows, MAX_ROWS):
+            replayed = self.strategy.replays
+            counts = None if replayed is None else run(model, chunk.batch, replayed).leave_counts()
+            found = piece_logits(model, chunk.batch, self.strategy, counts).split(chunk.batch.lengths)
+            for slot, of_window in zip(chunk.slots, found, strict=True):
+                text, window = texts[slot.text], slot.window
+                begin = int(text.word.searchsorted(window.first))
+                own = np.flatnonzero(
+                    (window.word >= window.own - window.first) & (window.word < window.own_end - window.first)
+                )
+                logits[slot.text, text.places[begin + own - 1]] = of_window[own]
+        return {"logits": logits}
+
+
+class Pieces:
+    """The pieces of a text without CLS, SEP and padding.
+
+    ``places``: where they stood; ``ids``; ``word``: their words, counted from 0, none with more than ``capacity``
+    pieces; int64 ``(pieces,)`` each.
+    """
+
+    def __init__(self, ids: Tensor, words: Tensor, capacity: int) -> None:
+        self.places = np.flatnonzero(words.numpy())
+        self.ids = ids.numpy()[self.places]
+        given = words.numpy()[self.places]
+        part = (np.arange(len(given)) - given.searchsorted(given)) // capacity
+        begins = np.diff(given, prepend=-1).astype(bool) | np.diff(part, prepend=0).astype(bool)
+        self.word = begins.cumsum() - 1

@@ -1,0 +1,73 @@
+"""``nlp.add_pipe("token_pruning_ner")``: an engine as a component of spaCy, found through its entry point."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from spacy.language import Language
+from spacy.tokens import Doc
+from spacy.util import filter_spans, minibatch
+
+from engine.tagger import Engine, Result, load_engine
+
+NAME = "token_pruning_ner"
+
+
+@Language.factory(
+    NAME,
+    assigns=["doc.ents", "token.ent_iob", "token.ent_type"],
+    default_config={
+        "model": None,
+        "strategy": "entropy",
+        "dtype": "float32",
+        "device": "cpu",
+        "labels": None,
+    },
+)
+def token_pruning_ner(
+    nlp: Language, name: str, model: str | None, strategy: str, dtype: str, device: str, labels: str | None
+) -> EntityTagger:
+    """The component, from its configuration.
+
+    Args:
+        nlp, name: given by spaCy.
+        model: a folder or hub id; ``None``: the shipped weights.
+        strategy: its name.
+        dtype, device, labels: see `load_engine`.
+
+    Raises:
+        InputError: a model or strategy that cannot run.
+    """
+    return EntityTagger(load_engine(model, dtype, device, labels), strategy)
+
+
+class EntityTagger:
+    """Sets ``doc.ents``: entities that begin or end within a token are widened to it.
+
+    Of entities that overlap, earlier components' among them, the longest stays, then the first.
+    """
+
+    def __init__(self, engine: Engine, strategy: str) -> None:
+        self.engine = engine
+        self.strategy = engine.strategy(strategy)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The entity types."""
+        return self.engine.labels.types
+
+    def __call__(self, doc: Doc) -> Doc:
+        """Tags one document."""
+        return _with_entities(doc, self.engine.tag(doc.text, self.strategy))
+
+    def pipe(self, stream: Iterable[Doc], *, batch_size: int) -> Iterator[Doc]:
+        """Tags documents, so many at a time."""
+        for docs in minibatch(stream, batch_size):
+            results = self.engine.tag_batch([doc.text for doc in docs], self.strategy)
+            yield from map(_with_entities, docs, results)
+
+
+def _with_entities(doc: Doc, result: Result) -> Doc:
+    found = [doc.char_span(e.start, e.end, e.type, alignment_mode="expand") for e in result.entities]
+    doc.ents = filter_spans([*doc.ents, *(span for span in found if span is not None)])
+    return doc

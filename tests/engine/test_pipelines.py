@@ -1,0 +1,162 @@
+"""`engine.pipeline` answers as ``transformers.pipeline`` does."""
+
+import numpy as np
+import pytest
+import torch
+import transformers
+from transformers import AutoModelForTokenClassification
+from transformers.pipelines.pt_utils import KeyDataset
+
+from engine import InputError, load_engine, pipeline
+from engine.pruning.controllers import EntropyController
+from engine.pruning.recovery import Recovery
+from engine.pruning.strategy import Strategy
+from tests.conftest import TEXT
+from tests.engine.model.families import tiny, tokenizer_of
+
+TEXTS = [
+    "Nausea.",
+    TEXT,
+    "\n del Nausea  and\n\nfamotidine-(x),α ",
+    "naïve 語 nausea\x00 [SEP] and",
+    "Nausea after del",
+]
+LONG = TEXT * 8
+TASK = "token-classification"
+
+
+@pytest.fixture(scope="module", params=["bert", "roberta", "xlm-roberta", "modernbert"])
+def folder(request, tmp_path_factory):
+    """A checkpoint for WordPiece, byte-level pieces (two kinds) or SentencePiece, as others make them."""
+    tokenizer = tokenizer_of(request.param)
+    folder = tmp_path_factory.mktemp(request.param)
+    config = tiny(request.param, len(tokenizer), pad_token_id=tokenizer.pad_token_id, max_position_embeddings=200)
+    torch.manual_seed(0)
+    model = AutoModelForTokenClassification.from_config(config)
+    for parameter in model.parameters():
+        if parameter.dim() > 1:
+            torch.nn.init.normal_(parameter, std=0.2)
+    with torch.no_grad():  # so that labels vary
+        model.classifier.weight *= 5
+        model.classifier.bias -= model.eval()(**tokenizer(TEXT, return_tensors="pt")).logits[0].mean(0)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def pair(folder, **options):
+    """Hugging Face's pipeline and ours."""
+    theirs = transformers.pipeline(TASK, model=str(folder), device="cpu", **options)
+    return theirs, pipeline(TASK, model=folder, strategy="dense", **options)
+
+
+def same(ours, theirs):
+    """Whether two lists of answers are equal, types of values included, and scores to 1e-4."""
+    assert [list(one) for one in ours] == [list(one) for one in theirs]
+    for one, other in zip(ours, theirs, strict=True):
+        assert {key: type(value) for key, value in one.items()} == {key: type(value) for key, value in other.items()}
+        assert one | {"score": 0} == other | {"score": 0}
+        assert one["score"] == pytest.approx(other["score"], abs=1e-4)
+
+
+@pytest.mark.filterwarnings("ignore:Tokenizer does not support real words")
+@pytest.mark.parametrize("aggregation", ["none", "simple", "first", "average", "max"])
+def test_dense_answers_as_hugging_face_does(folder, aggregation):
+    theirs, ours = pair(folder, aggregation_strategy=aggregation)
+    assert len({answer.get("entity", answer.get("entity_group")) for answer in theirs(TEXT)}) > 1
+    for text in TEXTS:
+        same(ours(text), theirs(text))
+    for batch_size in (1, 3):
+        for one, other in zip(ours(TEXTS, batch_size=batch_size), theirs(TEXTS), strict=True):
+            same(one, other)
+
+
+def test_generators_and_datasets_stream(plain_folder):
+    theirs, ours = pair(plain_folder, aggregation_strategy="simple", batch_size=2)
+    expected = theirs(TEXTS)
+    dataset = KeyDataset([{"text": text} for text in TEXTS], "text")
+    for stream in (ours(text for text in TEXTS), ours(dataset)):
+        assert not isinstance(stream, list)
+        for one, other in zip(stream, expected, strict=True):
+            same(one, other)
+
+
+def test_windows_of_hugging_faces_own_are_used_where_a_stride_is_given(folder):
+    theirs, ours = pair(folder, aggregation_strategy="simple", stride=20)
+    theirs.tokenizer.model_max_length = ours.tokenizer.model_max_length = 64
+    for batch_size in (1, 3):
+        same(ours(LONG, batch_size=batch_size), theirs(LONG))
+
+
+def test_labels_may_be_kept_and_words_given(folder):
+    theirs, ours = pair(folder, ignore_labels=[])
+    same(ours(TEXT), theirs(TEXT))
+    words = TEXT.split()
+    (one,), (other,) = (tagger(words, is_split_into_words=True) for tagger in (ours, theirs))
+    same(one, other)
+
+
+def test_nothing_is_truncated(folder):
+    answers = pipeline(model=folder, strategy="dense", ignore_labels=[])(LONG)
+    assert [answer["index"] for answer in answers] == list(range(1, len(answers) + 1))
+    assert answers[-1]["end"] == len(LONG)
+    assert len(answers) > 200
+
+
+PRUNING = [
+    Strategy("any", (1, 2), EntropyController(1.0, 0, min_keep_ratio=0.5, exit_entities=True)),
+    Strategy("any", (1, 2), EntropyController(1.0, 0, min_keep_ratio=0.5, exit_entities=True), context="freeze"),
+    Strategy(
+        "any", (1,), EntropyController(1.0, 0, exit_entities=True), recovery=Recovery("confidence", min_confidence=1.0)
+    ),
+]
+
+
+@pytest.mark.parametrize("strategy", [*PRUNING, "truncate-1", "dense", "random"])
+def test_the_first_piece_of_each_word_has_the_words_own_label_where_words_leave(engine, strategy):
+    tagger = pipeline(model=engine, strategy=strategy, ignore_labels=[])
+    for text in (TEXT, LONG):
+        result = engine.tag(text, tagger.model.strategy)
+        answers = {answer["start"]: answer for answer in tagger(text)}
+        own = [answers[start] for start, _ in result.words]
+        assert [answer["entity"] for answer in own] == [engine.labels.names[i] for i in result.probabilities.argmax(1)]
+        np.testing.assert_allclose([answer["score"] for answer in own], result.probabilities.max(1), atol=1e-5)
+
+
+def test_recovered_words_have_the_labels_of_the_second_pass(engine):
+    assert any(engine.tag(text, PRUNING[2]).recovered for text in (TEXT, LONG))
+
+
+def test_an_empty_text_has_no_answers_and_leaves_its_neighbours_alone(plain_folder):
+    theirs, ours = pair(plain_folder)
+    assert ours("") == theirs("") == []
+    same(ours(["", TEXT], batch_size=2)[1], theirs(TEXT))
+
+
+def test_the_engines_own_settings_hold(plain_folder):
+    own = load_engine(plain_folder, dtype="bfloat16")
+    tagger = pipeline("ner", model=own, strategy="dense")
+    assert tagger.model.engine is own
+    assert repr(tagger) == f"PruningPipeline({str(plain_folder)!r}, strategy='dense', dtype='bfloat16')"
+    assert tagger.device == torch.device("cpu")
+    assert pipeline(model=plain_folder, strategy="dense", device=-1).device == torch.device("cpu")
+
+
+def test_what_is_no_text_is_refused_as_hugging_face_does(plain_folder):
+    for tagger in pair(plain_folder):
+        with pytest.raises(ValueError, match="must be an untokenized string"):
+            tagger([7])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"task": "summarization"}, "expected the task token-classification or ner, got 'summarization'"),
+        ({"strategy": "hf"}, "use transformers.pipeline"),
+        ({"strategy": "entropy"}, "expected a model with gates"),
+        ({"strategy": "dense", "device": 7}, "expected a device of this machine, got 'cuda:7'"),
+    ],
+)
+def test_what_cannot_run_is_refused_at_once(plain_folder, arguments, message):
+    with pytest.raises(InputError, match=message):
+        pipeline(model=plain_folder, **arguments)

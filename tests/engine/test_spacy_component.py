@@ -1,0 +1,105 @@
+"""``nlp.add_pipe("token_pruning_ner")``."""
+
+import pytest
+
+pytest.importorskip("spacy")  # requirements-spacy.txt
+
+import spacy
+from spacy.tokens import Doc
+
+from engine import InputError, load_engine
+from engine.spacy_component import NAME
+from tests.conftest import TEXT
+
+TEXTS = [TEXT, "Nausea.", "", "  \n", TEXT[50:] + "\n\n" + TEXT[:90], "語 α-tocopherol 😀"] * 2
+
+
+def with_component(folder, **config):
+    nlp = spacy.blank("en")
+    nlp.add_pipe(NAME, config={"model": folder and str(folder), **config})
+    return nlp
+
+
+def spans(doc):
+    return [(entity.start_char, entity.end_char, entity.label_) for entity in doc.ents]
+
+
+@pytest.mark.parametrize("strategy", ["dense", "rule"])
+def test_entities_are_those_of_the_engine(model_folder, strategy):
+    nlp = with_component(model_folder, strategy=strategy)
+    engine = load_engine(model_folder)
+    assert nlp.pipe_labels == {NAME: ["Chemical", "Disease"]}
+    found = [engine.tag(text, strategy).entities for text in TEXTS]
+    assert sum(map(len, found)) > 10
+    for text, entities in zip(TEXTS, found, strict=True):
+        doc = nlp(text)
+        borders = {token.idx for token in doc} | {token.idx + len(token) for token in doc}
+        exact = [entity.key for entity in entities if {entity.start, entity.end} <= borders]
+        assert set(exact) <= set(spans(doc))
+        assert len(doc.ents) <= len(entities)
+
+
+class OnBlanks:
+    """Cuts at blanks alone."""
+
+    def __init__(self, vocab):
+        self.vocab = vocab
+
+    def __call__(self, text):
+        return Doc(self.vocab, words=text.split(" "))
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    return with_component(None, strategy="dense")
+
+
+def test_entities_within_a_token_are_widened_to_it_and_the_longest_of_those_that_overlap_stays(shipped, monkeypatch):
+    text = "Famotidine-associated delirium;hypotension."
+    found = shipped.get_pipe(NAME).engine.tag(text, "dense").entities
+    assert [entity.text for entity in found] == ["Famotidine", "delirium", "hypotension"]
+    assert [entity.text for entity in shipped(text).ents] == ["Famotidine", "delirium;hypotension"]
+    monkeypatch.setattr(shipped, "tokenizer", OnBlanks(shipped.vocab))
+    assert [entity.text for entity in shipped(text).ents] == ["Famotidine-associated", "delirium;hypotension."]
+
+
+def test_entities_of_earlier_components_stay_unless_a_longer_one_overlaps(shipped):
+    text = "Famotidine caused severe cardiac arrest in mice."
+    for given, label in {"Famotidine": "DRUG", "severe cardiac": "GRADE", "mice": "ANIMAL"}.items():
+        doc = shipped.make_doc(text)
+        start = text.index(given)
+        doc.ents = [doc.char_span(start, start + len(given), label)]
+        assert (given, label) in [(entity.text, entity.label_) for entity in shipped.get_pipe(NAME)(doc).ents]
+    doc = shipped.make_doc(text)
+    doc.ents = [doc.char_span(25, 32, "ORGAN")]
+    assert [entity.text for entity in shipped.get_pipe(NAME)(doc).ents] == ["Famotidine", "cardiac arrest"]
+
+
+@pytest.mark.parametrize("options", [{"batch_size": 1}, {"batch_size": 5}, {}, {"n_process": 2, "batch_size": 3}])
+def test_a_stream_gives_the_same_in_any_batches_and_processes(model_folder, options):
+    nlp = with_component(model_folder)
+    alone = [spans(nlp(text)) for text in TEXTS]
+    assert any(alone)
+    assert [spans(doc) for doc in nlp.pipe(iter(TEXTS), **options)] == alone
+
+
+def test_a_saved_pipeline_loads_with_its_configuration(model_folder, tmp_path):
+    nlp = with_component(model_folder, strategy="dense", dtype="bfloat16")
+    nlp.to_disk(tmp_path)
+    again = spacy.load(tmp_path)
+    component = again.get_pipe(NAME)
+    assert (component.strategy.name, component.engine.dtype) == ("dense", "bfloat16")
+    assert spans(again(TEXT)) == spans(nlp(TEXT))
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"strategy": "nothing"}, "expected a strategy"),
+        ({"model": "/no/such/folder"}, "expected a Hugging Face token-classification model"),
+        ({"dtype": "float8"}, "expected .*, got 'float8'"),
+    ],
+)
+def test_what_cannot_run_is_refused_when_it_is_added(model_folder, config, message):
+    with pytest.raises(InputError, match=message):
+        spacy.blank("en").add_pipe(NAME, config={"model": str(model_folder)} | config)
