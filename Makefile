@@ -33,6 +33,6 @@ report: .venv/ready
 	$(PY) -m pip install -q -r requirements.txt
 	touch $@
 
-.venv/ready-dev: requirements.txt requirements-dev.txt | .venv/bin/python
-	$(PY) -m pip install -q -r requirements-dev.txt
+.venv/ready-dev: requirements.txt requirements-dev.txt requirements-eval.txt | .venv/bin/python
+	$(PY) -m pip install -q -r requirements-dev.txt -r requirements-eval.txt
 	touch $@ .venv/ready
