@@ -79,7 +79,9 @@ def main(argv: list[str] | None = None) -> int:
     except InputError as error:
         print(error, file=sys.stderr)
         return 2
-    print(f"A: {engine.source}, {strategy}; B: {other.source}, {arguments.other_strategy}; {len(texts)} texts\n")
+    sides = (engine, strategy), (other, arguments.other_strategy)
+    shown = [f"{side}: {of.source}, {name}, {of.dtype}" for side, (of, name) in zip("AB", sides, strict=True)]
+    print(f"{'; '.join(shown)}; {len(texts)} texts\n")
     print("| type | agreement, % | standard error | entities of A | of B | of both |")
     print("| --- | --- | --- | --- | --- | --- |")
     for row in rows(one, two, tuple(dict.fromkeys((*engine.labels.types, *other.labels.types)))):
