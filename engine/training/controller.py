@@ -1,6 +1,7 @@
 """Trains the networks of ``mlp`` for a model folder: ``python -m engine.training.controller``.
 
-Unlabelled texts, which the encoder was not fitted to, run once densely and once pruned with settings drawn at random.
+Unlabelled texts, best such as the encoder was not fitted to, run once densely and once pruned with settings drawn at
+random.
 At each gate a network learns, from cheap features of the words that are there, whether the final dense label of a word
 or of a neighbour differs from the gate's. No gold is needed.
 """
@@ -11,7 +12,7 @@ import argparse
 import logging
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -30,9 +31,9 @@ from engine.pruning.forward import forward
 from engine.pruning.gate import Decision, Gate
 from engine.pruning.signals import neighbour_max
 from engine.tagger import load_engine
-from engine.text.windows import Window, WordPieces
+from engine.text.windows import Window
 from engine.training.sampling import SampledController
-from engine.training.texts import read_texts
+from engine.training.texts import Texts, read_texts
 
 logger = logging.getLogger(__name__)
 
@@ -105,26 +106,24 @@ def fit(samples: Samples) -> tuple[np.ndarray, ...]:
     return tuple(array.detach().contiguous().numpy() for array in arrays)
 
 
-def unlabelled_windows(path: Path, pieces: WordPieces, skip: int, count: int) -> list[Window]:
-    """Windows of texts that are joined from ``count`` sentences of a file after the first ``skip``."""
-    texts = read_texts(path, slice(skip, skip + count)).words
-    if not texts:
-        raise InputError(f"expected more than {skip} sentences in {path}, got fewer; lower --skip")
-    return [window for words in texts for window in pieces.windows(words)]
-
-
-def train(folder: Path, sentences: Path, names: tuple[str, ...], skip: int, count: int, seed: int) -> Network:
+def train(folder: Path, texts: Texts, names: tuple[str, ...], seed: int) -> Network:
     """Trains the networks and writes them into the model folder.
 
+    Args:
+        folder: of a model with gates.
+        texts: to learn from.
+        names: of the features.
+        seed: of everything random.
+
     Raises:
-        InputError: no such model or file, or a model without gates.
+        InputError: no such model, or a model without gates.
     """
     engine = load_engine(folder)
     engine.strategy("entropy")  # a model without gates is refused here
     set_seed(seed)
-    samples = collect(engine.model, unlabelled_windows(sentences, engine.pieces, skip, count), names)
+    windows = [window for words in texts.words for window in engine.pieces.windows(words)]
     layers = {}
-    for gate, of in samples.items():
+    for gate, of in collect(engine.model, windows, names).items():
         logger.info("gate %d: %d words, %.2f%% change", gate, len(of.changes), 100 * of.changes.mean())
         layers[gate] = fit(of)
     network = Network(names, layers)
@@ -137,9 +136,10 @@ def main(argv: list[str] | None = None) -> int:
     """The command line; exit status 2 for bad input."""
     parser = argparse.ArgumentParser(prog="python -m engine.training.controller", description=__doc__)
     parser.add_argument("--model", required=True, type=Path, help="model folder with gates; the networks go into it")
-    parser.add_argument("--sentences", required=True, type=Path, help="text file, one sentence a line; may be gzipped")
-    parser.add_argument("--skip", type=int, default=20_000, help="sentences that the model knows (default 20000)")
-    parser.add_argument("--count", type=int, default=6_000, help="sentences to learn from after them (default 6000)")
+    parser.add_argument(
+        "--texts", required=True, type=Path, help="one sentence a line, or .jsonl of whole texts; may end in .gz"
+    )
+    parser.add_argument("--count", type=int, default=800, help="how many of the texts, the last ones (default 800)")
     parser.add_argument("--features", default=",".join(FEATURES), help=f"comma-separated, default {','.join(FEATURES)}")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args(argv)
@@ -148,7 +148,9 @@ def main(argv: list[str] | None = None) -> int:
     try:
         if unknown := set(names) - set(FEATURES):
             raise InputError(f"expected --features out of {list(FEATURES)}, got {sorted(unknown)}; choose among them")
-        train(arguments.model, arguments.sentences, names, arguments.skip, arguments.count, arguments.seed)
+        texts = read_texts(arguments.texts)
+        texts = replace(texts, words=texts.words[-max(1, arguments.count) :])
+        train(arguments.model, texts, names, arguments.seed)
     except InputError as error:
         print(error, file=sys.stderr)
         return 2

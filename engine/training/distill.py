@@ -28,7 +28,7 @@ from engine.text.words import split_words
 from engine.training.data import Example, make_batches
 from engine.training.finetune import FinetuneConfig, JointTraining, freeze, with_gates
 from engine.training.probe import fit_heads
-from engine.training.soft_labels import SoftLabels, stored_labels
+from engine.training.soft_labels import SoftLabels, ensemble, stored_labels
 from engine.training.texts import Texts
 
 logger = logging.getLogger(__name__)
@@ -41,7 +41,6 @@ PRUNED = 0.8  # share of the windows that are pruned
 MAX_PASSES = 30  # over the texts
 MAX_ROWS = 1024  # word pieces in a batch
 CHECKPOINT_S = 180  # seconds between two checkpoints, about
-CALL = 64  # texts
 PROBED = 4  # steps, to see how long one takes
 
 
@@ -85,9 +84,7 @@ def own_labels(engine: Engine, texts: Sequence[str], count: int, path: Path) -> 
     """
 
     def distributions(done: int) -> Iterator[np.ndarray]:
-        for begin in range(done, count, CALL):
-            for result in engine.tag_batch(texts[begin : min(count, begin + CALL)], "dense"):
-                yield result.probabilities
+        return ensemble([engine], texts[done:count])
 
     return stored_labels(distributions, _texts(texts), count, engine.labels.names, path)
 

@@ -22,8 +22,7 @@ from torch import Tensor
 from transformers import AutoConfig, AutoModel, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
-from engine.checkpoint import GATES, Weights, load_weights, save_weights
-from engine.data.corpora import Corpus
+from engine.checkpoint import GATES, load_weights, save_weights
 from engine.errors import InputError, first_line
 from engine.model.encoders import encoder_class, shorten
 from engine.model.gated import GatedModel
@@ -32,12 +31,12 @@ from engine.pruning.forward import forward
 from engine.pruning.gate import Decision, Gate
 from engine.pruning.memory import MemoryBuffer
 from engine.pruning.strategy import Context
-from engine.tagger import Engine
+from engine.tagger import load_engine
 from engine.text.labels import LabelSet
-from engine.text.scoring import Counts, count_documents
 from engine.text.windows import WordPieces, load_tokenizer
 from engine.training.data import Example, Packed, gold_examples, make_batches, mask_words, pack, spread_outside
 from engine.training.loop import Run, TrainingConfig, command_line, option
+from engine.training.outcome import f1
 from engine.training.sampling import SampledController, draw_context
 from engine.training.soft_labels import SoftLabels
 from engine.training.texts import read_texts
@@ -109,13 +108,6 @@ def joint_loss(memory: MemoryBuffer, packed: Packed, layers: int, config: Finetu
 def all_stay(gate: Gate) -> Decision:
     """All words stay."""
     return Decision(np.zeros_like(gate.alive), np.zeros(len(gate.words)))
-
-
-def f1_of(strategy: str, weights: Weights, corpus: Corpus, device: str) -> float:
-    """Exact-span micro F1 under a strategy, 0–1."""
-    results = Engine(weights, device=device).tag_batch([document.text for document in corpus.documents], strategy)
-    found = [result.entities for result in results]
-    return sum(count_documents(corpus.documents, found, corpus.types), Counts()).f1
 
 
 def new_model(backbone: str, labels: LabelSet, layers: int) -> GatedModel:
@@ -276,9 +268,9 @@ class Finetuning(JointTraining):
 
     def score(self, folder: Path) -> float:
         """F1 of the dense pass; if windows are pruned, the mean of it and of ``entropy`` with its default settings."""
-        weights, device = load_weights(folder), str(self.accelerator.device)
+        engine = load_engine(folder, device=str(self.accelerator.device))
         strategies = ("dense", "entropy") if self.config.pruned else ("dense",)
-        return fmean(f1_of(strategy, weights, self.dev, device) for strategy in strategies)
+        return fmean(f1(engine, self.dev, engine.strategy(strategy)) for strategy in strategies)
 
 
 def main(argv: list[str] | None = None) -> int:

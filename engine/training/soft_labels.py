@@ -18,15 +18,17 @@ import numpy as np
 from tqdm import tqdm
 
 from engine.errors import InputError
+from engine.model.precision import DTYPES
+from engine.tagger import Engine, load_engine
 from engine.text.labels import LabelSet
 from engine.text.windows import WordPieces
 from engine.training.data import Example, make_examples
-from engine.training.teacher import Teacher, load_teacher
 from engine.training.texts import Texts, read_texts
 
 logger = logging.getLogger(__name__)
 
 SAVE_EVERY = 200  # texts
+CALL = 64  # texts
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,13 +93,15 @@ def restrict(probabilities: np.ndarray, columns: Sequence[int]) -> np.ndarray:
     return restricted
 
 
-def ensemble(teachers: Sequence[Teacher], texts: Sequence[Sequence[str]]) -> Iterator[np.ndarray]:
-    """The mean of the teachers' label distributions, float32 ``(words, labels)`` for each text."""
-    for distributions in zip(*(teacher.probabilities(texts) for teacher in teachers), strict=True):
-        yield np.mean(distributions, axis=0)
+def ensemble(teachers: Sequence[Engine], texts: Sequence[str]) -> Iterator[np.ndarray]:
+    """The mean of the teachers' dense label distributions, float32 ``(words, labels)`` for each text."""
+    for begin in range(0, len(texts), CALL):
+        call = texts[begin : begin + CALL]
+        for results in zip(*(teacher.tag_batch(call, "dense") for teacher in teachers), strict=True):
+            yield np.mean([result.probabilities for result in results], axis=0)
 
 
-def label(teachers: Sequence[Teacher], texts: Texts, types: Sequence[str], out: Path) -> SoftLabels:
+def label(teachers: Sequence[Engine], texts: Texts, types: Sequence[str], out: Path) -> SoftLabels:
     """Labels texts.
 
     What ``out`` already holds is kept, so that an interrupted run continues.
@@ -109,15 +113,13 @@ def label(teachers: Sequence[Teacher], texts: Texts, types: Sequence[str], out: 
         out: the ``.npz`` file.
 
     Raises:
-        InputError: no texts, or an ``out`` with labels of other texts or types.
+        InputError: an ``out`` with labels of other texts or types.
     """
-    if not texts.words:
-        raise InputError("expected at least one text to label, got none; choose another --texts")
     columns = columns_of(types, teachers[0].labels)
     names = tuple(teachers[0].labels.names[column] for column in columns)
 
     def distributions(done: int) -> Iterator[np.ndarray]:
-        for probabilities in ensemble(teachers, texts.words[done:]):
+        for probabilities in ensemble(teachers, [" ".join(words) for words in texts.words[done:]]):
             yield restrict(probabilities, columns)
 
     return stored_labels(distributions, texts, len(texts.words), names, out)
@@ -176,12 +178,13 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--types", help="comma-separated, default all; probabilities of other types are added to outside"
     )
+    parser.add_argument("--dtype", default="float32", choices=DTYPES, help="of the teachers (default %(default)s)")
     parser.add_argument("--out", required=True, type=Path, help="the .npz file; an interrupted run continues")
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     try:
         texts = read_texts(arguments.texts)
-        teachers = [load_teacher(source) for source in arguments.teacher.split(",")]
+        teachers = [load_engine(source, arguments.dtype) for source in arguments.teacher.split(",")]
         known = teachers[0].labels
         if any(teacher.labels.names != known.names for teacher in teachers):
             raise InputError(

@@ -28,26 +28,27 @@ class Texts:
     sha256: str
 
 
-def read_texts(path: Path, lines: slice = slice(None)) -> Texts:
+def read_texts(path: Path) -> Texts:
     """Reads a file of texts, gzipped where its name ends in ``.gz``.
 
     Args:
         path: ``.jsonl``: an object with ``text`` on each line, each a text of its own; else one sentence a line.
-        lines: which lines to take.
 
     Raises:
-        InputError: no such file, or a line that is not as it should be.
+        InputError: no such file, a line that is not as it should be, or no texts.
     """
     try:
         content = path.read_bytes()
         content = gzip.decompress(content) if path.suffix == ".gz" else content
-        chosen = content.removesuffix(b"\n").split(b"\n")[lines]
+        lines = content.removesuffix(b"\n").split(b"\n")
         if ".jsonl" in path.suffixes:
-            words = [_words(document.text) for document in read_jsonl(chosen, str(path))]
+            words = [_words(document.text) for document in read_jsonl(lines, str(path))]
         else:
-            words = list(join_sentences(line.decode() for line in chosen))
+            words = list(join_sentences(line.decode() for line in lines))
     except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise InputError(f"expected a file of texts, got {path}: {error}; check the path") from error
+    if not words:
+        raise InputError(f"expected texts in {path}, got none; choose another file")
     return Texts(words, hashlib.sha256(content).hexdigest())
 
 

@@ -49,14 +49,14 @@ def test_a_network_learns_what_tells_words_apart():
 
 def test_the_command_makes_a_folder_that_runs_mlp(model_folder, tmp_path, sentences, capsys):
     folder = shutil.copytree(model_folder, tmp_path / "model")
-    options = ["--model", str(folder), "--sentences", str(sentences), "--skip", "3", "--count", "30"]
+    options = ["--model", str(folder), "--texts", str(sentences), "--count", "1"]
     assert main(options) == 0
     engine = load_engine(folder)  # the checksums were renewed
     assert engine.network.names == tuple(FEATURES)
     kept = [engine.tag(TEXT, "mlp", max_risk=risk, exit_entities=True).cost.token_layers for risk in (0.0, 0.5, 1.0)]
     assert kept[0] > kept[1] >= kept[2]
     for wrong, message in (
-        (["--skip", "999"], "expected more than 999 sentences"),
+        (["--texts", "/no/such"], "expected a file of texts"),
         (["--features", "x"], "expected --f"),
     ):
         assert main([*options, *wrong]) == 2

@@ -5,10 +5,8 @@ import torch
 from torch.nn.functional import cross_entropy
 from transformers import BertModel
 
-from engine import Document, Entity
+from engine import Document, Entity, load_engine
 from engine.data.corpora import Corpus
-from engine.model.packing import RaggedBatch
-from engine.pruning.forward import forward
 from engine.training.data import spread_outside
 from engine.training.finetune import FinetuneConfig, Finetuning
 from engine.training.teacher import TeacherConfig, TeacherTraining
@@ -43,13 +41,6 @@ def asked(monkeypatch):
     return asked
 
 
-def probabilities(run):
-    run.model.eval()
-    if isinstance(run, TeacherTraining):
-        return next(run.teacher.probabilities([TEXT.split()]))
-    return forward(run.model, RaggedBatch.from_windows(run.pieces.windows(TEXT.split())), (), None).probabilities
-
-
 @pytest.mark.parametrize(("stage", "settings"), [(TeacherTraining, TeacherConfig), (Finetuning, FinetuneConfig)])
 def test_no_corpus_unlearns_what_another_teaches(stage, settings, backbone, asked, tmp_path):
     run = stage(
@@ -67,7 +58,8 @@ def test_no_corpus_unlearns_what_another_teaches(stage, settings, backbone, aske
     )
     for run.epoch in range(1, 21):
         run._train_epoch()
-    found = probabilities(run)
+    run.save(run.model, tmp_path / "model")
+    found = load_engine(tmp_path / "model").tag(TEXT, "dense").probabilities
     # Half of the documents say O of each entity.
     assert found[0, CHEMICAL] > 0.8
     assert found[2, DISEASE] > 0.8
