@@ -56,7 +56,8 @@ def train(fit: Sequence[Document], development: Sequence[Document], out: Path, s
             share = write_documents(documents, blank, folder / f"{part}.spacy")
             config["paths"][part] = str(folder / f"{part}.spacy")
             print(f"{part}: {len(documents)} documents, {share:.1%} of the mentions on spaCy's words", file=sys.stderr)
-        config["training"] |= {"seed": seed, "patience": patience, "max_steps": 0}
+        looks = {"patience": patience, "eval_frequency": min(200, max(1, patience // 8)), "max_steps": 0}
+        config["training"] |= {"seed": seed, **looks}
         config["system"]["seed"] = seed
         nlp = package("spacy.training.initialize", "spacy").init_nlp(config)
         package("spacy.training.loop", "spacy").train(nlp, folder, use_gpu=-1, stdout=sys.stderr, stderr=sys.stderr)

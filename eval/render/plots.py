@@ -28,7 +28,7 @@ _STYLES = {
     "mlp": ("P", "#006d5b"),
     "random": ("x", "#a02060"),
     "truncate": ("vX8d>", "#2e7d32"),
-    BASELINE: ("*hp", "#7a5c00"),
+    BASELINE: ("*hp1234+", "#7a5c00"),
     MODEL: ("<", "#5b3f8c"),
 }
 _OTHER = ("H", "#444444")

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from transformers import BertConfig, BertModel
+from transformers import BertConfig, BertModel, PreTrainedModel
 
 from engine.checkpoint import label_names, load_huggingface
 from engine.errors import InputError, first_line
@@ -40,10 +40,9 @@ def load(name: str, source: Source) -> Baseline:
     model: Any = load_huggingface(engine.source)
     family = model.config.model_type
     random = family not in CONVERTED
-    checkpoint = str(_random_bert(engine, model.config, source.folder)) if random else engine.source
     folder, dtype = source.folder / "ctranslate2", "int8" if name == INT8 else "float32"
     if not folder.is_dir():
-        _convert(checkpoint, folder, name)
+        _convert(_random_bert(model.config) if random else model, engine, folder, name)
     weight, bias = _classifier(model, engine, constant=random)
     threads = torch.get_num_threads()
     compute_type = "int8_float32" if name == INT8 else "float32"
@@ -90,32 +89,33 @@ def _classifier(model: Any, engine: Engine, *, constant: bool) -> tuple[np.ndarr
     return np.ascontiguousarray(weight.T), bias
 
 
-def _random_bert(engine: Engine, config: Any, folder: Path) -> Path:
-    """A ``bert`` of the same dimensions and vocabulary, with a tokenizer, as a folder."""
-    path = folder / "random-bert"
-    if not path.is_dir():
-        rows = max(512, config.max_position_embeddings)
-        bert = BertConfig(
+def _random_bert(config: Any) -> PreTrainedModel:
+    """A ``bert`` of the same dimensions and vocabulary."""
+    torch.manual_seed(0)
+    return BertModel(
+        BertConfig(
             vocab_size=config.vocab_size,
             hidden_size=config.hidden_size,
             num_hidden_layers=config.num_hidden_layers,
             num_attention_heads=config.num_attention_heads,
             intermediate_size=config.intermediate_size,
-            max_position_embeddings=rows,
+            max_position_embeddings=config.max_position_embeddings,
         )
-        torch.manual_seed(0)
-        BertModel(bert).save_pretrained(path)
-        load_tokenizer(engine.source).save_pretrained(path)
-    return path
+    )
 
 
-def _convert(checkpoint: str, folder: Path, name: str) -> None:
-    converters = package("ctranslate2.converters", name)
+def _convert(model: PreTrainedModel, engine: Engine, folder: Path, name: str) -> None:
+    """Converts a model, which CTranslate2 reads from a folder, as an older transformers would have written it."""
+    converters, checkpoint = package("ctranslate2.converters", name), folder.with_name("checkpoint")
+    config: Any = model.config
+    config.position_embedding_type = "absolute"
+    model.save_pretrained(checkpoint)
+    load_tokenizer(engine.source).save_pretrained(checkpoint)
     try:
         with quiet():
-            converters.TransformersConverter(checkpoint).convert(str(folder))
+            converters.TransformersConverter(str(checkpoint)).convert(str(folder))
     except (ValueError, AttributeError, AssertionError, KeyError, RuntimeError, OSError) as error:
         raise InputError(
-            f"expected a model that CTranslate2 converts, got {checkpoint}: {first_line(error)}; "
+            f"expected a model that CTranslate2 converts, got {config.model_type}: {first_line(error)}; "
             f"leave {name} out of --baselines"
         ) from error

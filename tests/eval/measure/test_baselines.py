@@ -105,7 +105,7 @@ def test_a_lone_surrogate_does_not_stop_a_baseline(engine, tmp_path):
 def spacy_folder(tmp_path_factory):
     pytest.importorskip("spacy")
     folder = tmp_path_factory.mktemp("spacy") / "model"
-    options = ["--corpus", str(SAMPLE), "--split", "test", "--development", "test", "--limit", "4", "--patience", "40"]
+    options = ["--corpus", str(SAMPLE), "--split", "test", "--development", "test", "--limit", "2", "--patience", "64"]
     assert train_spacy([*options, "--out", str(folder)]) == 0
     return folder
 

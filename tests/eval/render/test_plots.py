@@ -156,7 +156,7 @@ def test_dtypes_stand_apart_in_one_panel_and_reports_without_the_column_are_draw
     axis = figure.axes[0]
     labels = [text.get_text() for text in axis.texts]
     assert "dense (float32) 1.00×" in labels
-    assert sum("entropy (int8)" in label for label in labels) == 1
+    assert sum(label.startswith("entropy (int8) ") for label in labels) == 1
     assert len(labels) == 2 * len(REAL)
     rings = [one for one in axis.collections if one.get_edgecolor().tolist() == [[0.7529411764705882, 0, 0, 1]]]
     assert len(rings) == 2
