@@ -36,6 +36,6 @@ report: .venv/ready
 	$(PY) -m pip install -q -r requirements.txt
 	touch $@
 
-.venv/ready-dev: requirements.txt requirements-bulk.txt requirements-spacy.txt requirements-dev.txt | .venv/bin/python
+.venv/ready-dev: requirements.txt requirements-bulk.txt requirements-eval.txt requirements-spacy.txt requirements-dev.txt | .venv/bin/python
 	$(PY) -m pip install -q -r requirements-dev.txt
 	touch $@ .venv/ready

@@ -17,6 +17,7 @@ from engine.errors import InputError
 from engine.tagger import load_engine
 from eval.measure.ablations import write_ablations
 from eval.options import add_inputs
+from eval.outputs import locked
 from eval.render.ablations import failures, plot_ablations
 from eval.render.files import read_table
 
@@ -37,8 +38,8 @@ def main(argv: list[str] | None) -> int:
     corpus = load_corpus(arguments.corpus, arguments.split, arguments.data_dir, limit=arguments.limit)
     if not corpus.documents or not corpus.types:
         raise InputError(f"expected documents with gold entities in {corpus.name}, got none; choose another file")
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    write_ablations(engine, corpus, arguments.out, plain, arguments.seed)
+    with locked(arguments.out):
+        write_ablations(engine, corpus, arguments.out, plain, arguments.seed)
     table = read_table(arguments.out, "ablations")
     plot_ablations(table).savefig(arguments.out / "ablations.png", dpi=130)
     failed = failures(table)

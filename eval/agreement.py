@@ -76,7 +76,9 @@ def main(argv: list[str] | None) -> int:
     strategy = arguments.strategy or ("entropy" if engine.model.has_gates else "dense")
     one = tagged(engine, texts, strategy, "first")
     two = tagged(other, texts, arguments.other_strategy, "second")
-    print(f"A: {engine.source}, {strategy}; B: {other.source}, {arguments.other_strategy}; {len(texts)} texts\n")
+    sides = (engine, strategy), (other, arguments.other_strategy)
+    shown = [f"{side}: {of.source}, {name}, {of.dtype}" for side, (of, name) in zip("AB", sides, strict=True)]
+    print(f"{'; '.join(shown)}; {len(texts)} texts\n")
     print("| type | agreement, % | standard error | entities of A | of B | of both |")
     print("| --- | --- | --- | --- | --- | --- |")
     for row in rows(one, two, tuple(dict.fromkeys((*engine.labels.types, *other.labels.types)))):

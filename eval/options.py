@@ -17,6 +17,18 @@ def add_inputs(parser: argparse.ArgumentParser, *, corpus: str | None, split: st
     parser.add_argument("--limit", type=int, help="first N documents only")
 
 
+def dtypes(text: str) -> list[str]:
+    """Different dtypes, as typed after ``--dtype`` with commas; whether they exist is for the engine to say.
+
+    Raises:
+        InputError: none, or one twice.
+    """
+    names = [part.strip() for part in text.split(",")]
+    if not all(names) or len(set(names)) < len(names):
+        raise InputError(f"expected different dtypes after --dtype, got {text!r}; write e.g. float32,int8")
+    return names
+
+
 def whole_numbers(text: str, option: str) -> list[int]:
     """Different numbers of 1 or more, as typed after an option with commas.
 

@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pandas as pd
 
+from engine.checkpoint import load_weights
 from engine.command import as_command
 from engine.data.corpora import load_corpus
 from engine.errors import InputError
-from engine.tagger import load_engine
+from engine.tagger import Engine
 from eval.measure.components import COMPONENTS, profile
-from eval.options import add_inputs
+from eval.options import add_inputs, dtypes
 from eval.schema import HF
 
 
@@ -27,19 +28,28 @@ def main(argv: list[str] | None) -> int:
     add_inputs(parser, corpus="bc5cdr", split="calib")
     parser.add_argument("--strategies", default="dense,entropy", help="comma-separated")
     parser.add_argument("--point", help="operating point (default balanced)")
+    parser.add_argument("--dtype", default="float32", help="comma-separated: float32 (default), bfloat16, int8, auto")
     parser.add_argument("--out", type=Path, help="CSV file to write as well")
     arguments = parser.parse_args(argv)
-    engine = load_engine(arguments.model)
+    weights = load_weights(arguments.model)
+    engines = [Engine(weights, dtype) for dtype in dtypes(arguments.dtype)]
     corpus = load_corpus(arguments.corpus, arguments.split, arguments.data_dir, limit=arguments.limit)
-    strategies = [engine.strategy(name, arguments.point) for name in arguments.strategies.split(",")]
-    if any(strategy.kind == HF for strategy in strategies):
+    names = arguments.strategies.split(",")
+    chosen = {engine: [engine.strategy(name, arguments.point) for name in names] for engine in engines}
+    if any(strategy.kind == HF for strategies in chosen.values() for strategy in strategies):
         raise InputError("expected strategies of our own encoder, got 'hf'; leave it out")
     texts = [document.text for document in corpus.documents]
-    table = pd.DataFrame(row for size in (1, 32) for row in profile(engine, texts, strategies, size))
+    table = pd.DataFrame(
+        {"dtype": engine.dtype, **row}
+        for size in (1, 32)
+        for engine, strategies in chosen.items()
+        for row in profile(engine, texts, strategies, size)
+    )
     if arguments.out:
         table.to_csv(arguments.out, index=False)
     for value in ("ms_per_document", "share"):
-        wide = table.pivot_table(index=["batch_size", "strategy"], columns="component", values=value)[list(COMPONENTS)]
+        keys = ["batch_size", "strategy", "dtype"]
+        wide = table.pivot_table(index=keys, columns="component", values=value)[list(COMPONENTS)]
         print(f"{value}\n{wide.round(3).to_string()}\n")
     return 0
 

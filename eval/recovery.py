@@ -16,6 +16,7 @@ from engine.pruning.controllers import CONTROLLERS
 from engine.tagger import load_engine
 from eval.measure.recovery import rows
 from eval.options import add_inputs
+from eval.outputs import locked
 from eval.render.recovery import recovery_page, recovery_table
 
 
@@ -36,14 +37,14 @@ def main(argv: list[str] | None) -> int:
     names = arguments.strategies.split(",")
     if missing := [name for name in names if name not in CONTROLLERS or name not in engine.points]:
         raise InputError(f"expected strategies with operating points, got {missing}; calibrate them first")
-    arguments.out.mkdir(parents=True, exist_ok=True)
     found = []
     points = [point for point in arguments.points.split(",") if point]
-    for row in tqdm(rows(engine, corpus, names, arguments.seed, points), desc="settings", disable=None):
-        found.append(row)
-        pd.DataFrame(found).to_csv(arguments.out / "recovery.csv", index=False)
-    table = recovery_table(pd.DataFrame(found))
-    (arguments.out / "recovery.md").write_text(recovery_page(f"{corpus.name} {corpus.split}", table))
+    with locked(arguments.out):
+        for row in tqdm(rows(engine, corpus, names, arguments.seed, points), desc="settings", disable=None):
+            found.append(row)
+            pd.DataFrame(found).to_csv(arguments.out / "recovery.csv", index=False)
+        table = recovery_table(pd.DataFrame(found))
+        (arguments.out / "recovery.md").write_text(recovery_page(f"{corpus.name} {corpus.split}", table))
     print(table)
     return 0
 

@@ -17,6 +17,7 @@ from typing import NoReturn
 from engine.command import as_command
 from engine.errors import InputError, first_line
 from eval.options import add_inputs
+from eval.outputs import locked
 from eval.render.report import failed_ablations, render
 
 SAMPLE = Path(__file__).resolve().parent / "sample" / "sample.pubtator.txt"
@@ -47,10 +48,16 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--threads", type=int, help="processor threads (default: torch's)")
     parser.add_argument("--labels", metavar="FILE", help="what the model's labels mean: JSON, or one label a line")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
-    parser.add_argument("--dtype", default="float32", help="float32 (default), bfloat16, int8 or auto")
-    parser.add_argument("--seed", type=int, default=0, help="of the bootstrap")
     parser.add_argument(
-        "--baselines", default="", help="other runtimes with the same weights: hf-pipeline,onnx,onnx-int8"
+        "--dtype", default="float32", help="float32 (default), bfloat16, int8 or auto; several: float32,int8"
+    )
+    parser.add_argument("--timed", type=int, metavar="N", help="take times on N documents, drawn at random; F1 on all")
+    parser.add_argument("--seed", type=int, default=0, help="of the bootstrap and of --timed")
+    parser.add_argument(
+        "--baselines",
+        default="",
+        help="comma-separated: hf-pipeline,onnx,onnx-int8,ctranslate2,ctranslate2-int8,openvino,openvino-int8, which "
+        "run the same weights, and spacy=FOLDER, a model of eval.train_spacy",
     )
     parser.add_argument("--rivals", action=_Renamed, const="--baselines", help=argparse.SUPPRESS)
     parser.add_argument(
@@ -89,7 +96,7 @@ def measure(arguments: argparse.Namespace, command: str) -> None:
         missing.append(f"Groups by training mentions are left out: {first_line(error)}")
     facts = measure(run, arguments, command)
     with tqdm(total=number_of_calls(run.corpus, run.strategies), desc="analyses", disable=None) as bar:
-        analyse(run.engine, run.corpus, run.strategies, out, training, run.seed, bar.update)
+        analyse(run.strategies, run.corpus, out, training, run.seed, bar.update)
     if arguments.ablations:
         ablations.write_ablations(run.engine, run.corpus, out, plain, run.seed)
     facts["notes"] += missing
@@ -103,10 +110,14 @@ def main(argv: list[str] | None) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     arguments = _parser().parse_args(argv)
     command = shlex.join(["python", "-m", "eval.report", *(sys.argv[1:] if argv is None else argv)])
-    if not arguments.render_only:
-        measure(arguments, command)
-    print(render(Path(arguments.out)))
-    failed = failed_ablations(Path(arguments.out))
+    out = Path(arguments.out)
+    if arguments.render_only and not out.is_dir():
+        raise InputError(f"expected a finished run in {out}, got no such folder; run it first")
+    with locked(out):
+        if not arguments.render_only:
+            measure(arguments, command)
+        print(render(out))
+        failed = failed_ablations(out)
     for failure in failed:
         print(failure, file=sys.stderr)
     return 1 if failed else 0

@@ -1,11 +1,15 @@
 """The files of a report: what each row holds, and the words that stand in them. Imports nothing of ours.
 
 Every file is one class, its columns the class's fields in order. F1, its differences, intervals and shares are 0–1;
-intervals (``low``, ``high``) are 95 %; ``significant`` means that the interval excludes no difference.
+intervals (``low``, ``high``) are 95 %; ``significant`` means that the interval excludes no difference. A variant is
+told apart by ``strategy`` (as typed; the name of a baseline or another model) and ``dtype``, the number format that it
+runs in. Files of analyses are made for each dtype, which is their first column, before those of their class.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from typing import TypedDict
 
 DENSE, HF, TRUNCATE, RANDOM = "dense", "hf", "truncate", "random"
@@ -30,6 +34,7 @@ CASES_OF_A_KIND = 3  # shown in ``cases.json``: strategy, part and way
 
 # Measures of ``cost.csv``.
 GMACS, TOKEN_LAYERS, PEAK_MEMORY, MILLISECONDS = "gmacs", "token_layers", "peak_mib", "ms"
+HELD_MEMORY = "held_mib"
 THEORETICAL, MEASURED, MEASURED_LOW, MEASURED_HIGH = "theoretical", "measured", "measured_low", "measured_high"
 SPEEDUPS = (THEORETICAL, MEASURED, MEASURED_LOW, MEASURED_HIGH)
 ALL = "all"  # documents
@@ -48,13 +53,24 @@ def type_column(entity_type: str) -> str:
     return f"f1_{entity_type.lower()}"
 
 
+def labels(variants: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """What readers call variants, given as strategy and dtype: the strategy, with the dtype where several ran."""
+    pairs = list(dict.fromkeys(variants))
+    dtypes = Counter(strategy for strategy, _ in pairs)
+    return {(name, dtype): f"{name} ({dtype})" if dtypes[name] > 1 else name for name, dtype in pairs}
+
+
 class Result(TypedDict):
-    """``results.csv``: a variant at a batch size. Costs of baselines and other models are not known."""
+    """``results.csv``: a variant at a batch size. Costs of baselines and other models are not known.
+
+    F1 and its like are missing where only the speed was measured.
+    """
 
     corpus: str
     split: str
     documents: int
-    strategy: str  # as typed; the name of a baseline or another model
+    timed_documents: int
+    strategy: str
     kind: str  # dense, hf, truncate, random, a controller's kind, baseline or model
     family: str  # what its operating points, or the depths of truncate, have in common
     replays: str  # of random: the strategy whose counts it replays
@@ -70,7 +86,8 @@ class Result(TypedDict):
     latency_ms_p95: float
     encoder_ms_median: float
     tokens_per_s: float
-    speedup_vs_dense: float
+    speedup_vs_dense: float  # against dense in the first dtype
+    speedup_vs_dense_same_dtype: float | None  # none where dense did not run in it
     theoretical_speedup: float | None  # dense ÷ own multiply-adds
     token_layers_kept: float | None
     token_reduction: float | None  # at the last layer
@@ -78,7 +95,7 @@ class Result(TypedDict):
     device: str
     dtype: str
     threads: int
-    seed: int  # of the bootstrap
+    seed: int  # of the bootstrap, and of the choice of the documents that are timed
     torch: str
     transformers: str
     commit: str
@@ -88,11 +105,13 @@ class Interval(TypedDict):
     """``intervals.csv``: a variant against another one, by F1 and by time, at a batch size."""
 
     strategy: str
+    dtype: str
     batch_size: int
     f1: float
     f1_low: float
     f1_high: float
     against: str
+    against_dtype: str
     difference: float  # of F1
     low: float
     high: float
@@ -107,6 +126,7 @@ class DocumentCounts(TypedDict):
     """``documents.csv``: exact matches, predictions and gold mentions of a document, for each run of a variant."""
 
     strategy: str
+    dtype: str
     batch_size: int
     run: int
     document: str
@@ -116,9 +136,10 @@ class DocumentCounts(TypedDict):
 
 
 class BatchTime(TypedDict):
-    """``times.csv``: milliseconds of a batch, medians over passes."""
+    """``times.csv``: milliseconds of a batch of timed documents, medians over passes."""
 
     strategy: str
+    dtype: str
     batch_size: int
     batch: int
     latency_ms: float
@@ -129,6 +150,7 @@ class Cost(TypedDict):
     """``cost.csv``: one measure of a variant; `eval.measure.cost` says what the measures and their groups are."""
 
     strategy: str
+    dtype: str
     batch_size: int
     measure: str
     group: str
@@ -267,12 +289,14 @@ class SeedMean(TypedDict):
     """``seeds.csv``: a variant at a batch size over weights of several seeds."""
 
     strategy: str
+    dtype: str
     batch_size: int
     seeds: int
     f1: float
     f1_lowest: float
     f1_highest: float
     against: str
+    against_dtype: str
     difference: float
     low: float
     high: float

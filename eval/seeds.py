@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,26 +15,27 @@ import pandas as pd
 from engine.command import as_command
 from engine.errors import InputError
 from engine.text.scoring import Counts
-from eval.render.files import records
+from eval.render.files import labelled, read_table, records
 from eval.render.markdown import escape
 from eval.render.markdown import table as markdown_table
 from eval.render.numbers import pace, points, ratio
 from eval.schema import DENSE, SeedMean
 from eval.statistics import f1_difference_interval, speedup_interval
 
-KEY = ["strategy", "batch_size"]
+KEY = ["strategy", "dtype", "batch_size"]
+Key = tuple[str, str, int]
 
 
 @dataclass(frozen=True)
 class Counted:
     """What ``documents.csv`` of a run holds.
 
-    ``documents``: their ids in the order of the corpus; ``runs``: by strategy and batch size, counts of each document
-    for each run (one, but for ``random``, whose choice has seeds of its own).
+    ``documents``: their ids in the order of the corpus; ``runs``: by strategy, dtype and batch size, counts of each
+    document for each run (one, but for ``random``, whose choice has seeds of its own).
     """
 
     documents: tuple[str, ...]
-    runs: dict[tuple[str, int], list[list[Counts]]]
+    runs: dict[Key, list[list[Counts]]]
 
 
 def load_counts(run: Path) -> Counted:
@@ -42,24 +44,28 @@ def load_counts(run: Path) -> Counted:
     Raises:
         InputError: documents in another order, or missing, under some strategy.
     """
-    table = pd.read_csv(run / "documents.csv", dtype={"document": str, "strategy": str}, keep_default_na=False)
+    table = read_table(run, "documents")
     documents: set[tuple[str, ...]] = set()
-    runs: dict[tuple[str, int], list[list[Counts]]] = {}
-    for (strategy, *_), of in table.groupby(["strategy", "batch_size", "run"], sort=False):
+    runs: dict[Key, list[list[Counts]]] = {}
+    for _, of in table.groupby([*KEY, "run"], sort=False):
         documents.add(tuple(of["document"]))
         counts = [Counts(*row) for row in of[["correct", "predicted", "gold"]].itertuples(index=False)]
-        runs.setdefault((str(strategy), int(of["batch_size"].iloc[0])), []).append(counts)
+        runs.setdefault(_key(of.iloc[0]), []).append(counts)
     if len(documents) != 1:
         raise InputError(f"expected the same documents under all strategies in {run}, got different ones; run it again")
     return Counted(documents.pop(), runs)
 
 
-def load_times(run: Path) -> dict[tuple[str, int], np.ndarray]:
-    """Milliseconds of each batch, by strategy and batch size, from ``times.csv``."""
-    times: dict[tuple[str, int], list[float]] = {}
-    for row in pd.read_csv(run / "times.csv").to_dict("records"):
-        times.setdefault((str(row["strategy"]), int(row["batch_size"])), []).append(row["latency_ms"])
+def load_times(run: Path) -> dict[Key, np.ndarray]:
+    """Milliseconds of each batch, by strategy, dtype and batch size, from ``times.csv``."""
+    times: dict[Key, list[float]] = {}
+    for row in records(read_table(run, "times")):
+        times.setdefault(_key(row), []).append(row["latency_ms"])
     return {key: np.array(of) for key, of in times.items()}
+
+
+def _key(row: Any) -> Key:
+    return str(row["strategy"]), str(row["dtype"]), int(row["batch_size"])
 
 
 def combine(runs: Sequence[Path], seed: int = 0) -> pd.DataFrame:
@@ -69,7 +75,7 @@ def combine(runs: Sequence[Path], seed: int = 0) -> pd.DataFrame:
         InputError: a folder without results, or runs of different strategies or documents.
     """
     try:
-        tables = [pd.read_csv(run / "results.csv").set_index(KEY) for run in runs]
+        tables = [read_table(run, "results").set_index(KEY) for run in runs]
         counts = [load_counts(run) for run in runs]
         times = [load_times(run) for run in runs]
     except FileNotFoundError as error:
@@ -79,29 +85,33 @@ def combine(runs: Sequence[Path], seed: int = 0) -> pd.DataFrame:
     keys = list(counts[0].runs)
     if any((list(one.runs), one.documents) != (keys, counts[0].documents) for one in counts):
         raise InputError("expected runs of the same strategies on the same documents, got different ones; repeat them")
+    first = next(dtype for strategy, dtype, _ in keys if strategy == DENSE)
     rows: list[SeedMean] = []
-    for strategy, size in keys:
+    for key in keys:
+        dense_key = DENSE, first, key[2]
         # Every seed of the weights has as many runs as the others, so that all of them together have the same mean.
-        own, dense = ([run for one in counts for run in one.runs[name, size]] for name in (strategy, DENSE))
+        own, dense = ([run for one in counts for run in one.runs[name]] for name in (key, dense_key))
         f1, dense_f1 = (
-            np.array([np.mean([sum(run, Counts()).f1 for run in one.runs[name, size]]) for one in counts])
-            for name in (strategy, DENSE)
+            np.array([np.mean([sum(run, Counts()).f1 for run in one.runs[name]]) for one in counts])
+            for name in (key, dense_key)
         )
         speed, theoretical = (
-            np.array([table.loc[(strategy, size), column] for table in tables], dtype=float)
+            np.array([table.loc[key, column] for table in tables], dtype=float)
             for column in ("speedup_vs_dense", "theoretical_speedup")
         )
         interval = f1_difference_interval(own, dense, seed)
-        ratio = speedup_interval([one[DENSE, size] for one in times], [one[strategy, size] for one in times], seed)
+        ratio = speedup_interval([one[dense_key] for one in times], [one[key] for one in times], seed)
         rows.append(
             {
-                "strategy": strategy,
-                "batch_size": size,
+                "strategy": key[0],
+                "dtype": key[1],
+                "batch_size": key[2],
                 "seeds": len(runs),
                 "f1": f1.mean(),
                 "f1_lowest": f1.min(),
                 "f1_highest": f1.max(),
                 "against": DENSE,
+                "against_dtype": first,
                 "difference": (f1 - dense_f1).mean(),
                 "low": interval.low,
                 "high": interval.high,
@@ -124,14 +134,15 @@ def markdown(means: pd.DataFrame) -> str:
         "batch", "strategy", "F1, mean (seeds)", "F1 against dense, points [95 %]", "speed-up, mean [95 %] (seeds)",
         "theoretical",
     )  # fmt: skip
-    return markdown_table(columns, [_cells(row) for row in records(means.sort_values("batch_size", kind="stable"))])
+    means = labelled(means, means).sort_values("batch_size", kind="stable")
+    return markdown_table(columns, [_cells(row) for row in records(means)])
 
 
-def _cells(row: SeedMean) -> list[str]:
+def _cells(row: Any) -> list[str]:
     speed = pace({**row, "speedup": row["speedup_vs_dense"]})
     return [
         str(row["batch_size"]),
-        escape(row["strategy"]),
+        escape(row["label"]),
         f"{row['f1']:.4f} ({row['f1_lowest']:.4f}–{row['f1_highest']:.4f})",
         points(row),
         f"{speed} ({row['speedup_lowest']:.2f}–{row['speedup_highest']:.2f})",

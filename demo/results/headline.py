@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
-
-import pandas as pd
 
 from demo.results.reports import REPORTS, other_weights, report_names
 from engine import Engine
 from eval.render.conclusions import Opening
-from eval.schema import Interval, Result
+from eval.render.files import ResultRow, labelled, read_table, records, reference
 
 _DEVICES = {"cpu": "CPU", "cuda": "GPU"}
 
@@ -47,29 +43,20 @@ def headline(engine: Engine, folder: Path = REPORTS) -> Headline | None:
     """From the first report, by name, of these weights in this dtype; nothing if there is none."""
     for name in report_names(folder):
         if other_weights(folder / name, engine.digest) is None:
-            rows, intervals = (_rows(folder / name / f"{file}.csv") for file in ("results", "intervals"))
-            opening = Opening(cast("list[Result]", rows), cast("list[Interval]", intervals))
+            results = read_table(folder / name, "results")
+            tables = (results, read_table(folder / name, "intervals"))
+            opening = Opening(*(records(labelled(table, results)) for table in tables))
             if opening.fastest is not None:
                 return _headline(name, opening.fastest, opening)
     return None
 
 
-def _rows(path: Path) -> list[Mapping[Hashable, Any]]:
-    """The rows of a file, with empty texts for what is not there."""
-    table = pd.read_csv(path)
-    texts = table.select_dtypes(exclude="number").columns
-    return list(table.fillna(dict.fromkeys(texts, "")).to_dict("records"))
-
-
-def _headline(report: str, row: Result, opening: Opening) -> Headline:
-    interval = next(
-        one
-        for one in opening.intervals
-        if (one["strategy"], one["against"], one["batch_size"]) == (row["strategy"], "dense", row["batch_size"])
-    )
+def _headline(report: str, row: ResultRow, opening: Opening) -> Headline:
+    key = row["label"], reference(opening.rows), row["batch_size"]
+    interval = next(i for i in opening.intervals if (i["label"], i["against_label"], i["batch_size"]) == key)
     return Headline(
         report,
-        row["strategy"],
+        row["label"],
         row["speedup_vs_dense"],
         _DEVICES.get(row["device"].partition(":")[0], row["device"]),
         row["corpus"].upper(),

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.utils.flop_counter import sdpa_flop_count
 
 ZERO = 128  # unsigned activations: 128 stands for 0
 LARGEST = 127  # of quantised numbers, to both sides
@@ -88,8 +89,11 @@ def int8_works() -> bool:
 
 
 def flop_formulas() -> dict[Any, Callable[..., int]]:
-    """For `torch.utils.flop_counter`, what it does not know: operations of multiplies with packed weights."""
-    formulas: dict[Any, Callable[..., int]] = {}
+    """For `torch.utils.flop_counter`, what it does not know: attention on a CPU, multiplies with packed weights."""
+    attention = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+    formulas: dict[Any, Callable[..., int]] = {
+        attention: lambda query, key, value, *_, **__: int(sdpa_flop_count(query, key, value))
+    }
     if PACKABLE:
         formulas[torch.ops.mkldnn._linear_pointwise] = lambda rows, weight, *_, **__: 2 * rows.numel() * weight[0]
     if int8_works():

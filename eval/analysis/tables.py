@@ -1,10 +1,11 @@
-"""All analyses of a corpus as files."""
+"""All analyses of a corpus as files, those of several dtypes one below the other."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -36,8 +37,8 @@ class Analyses:
         for collector in (self._errors, self._exits, self._cases, self._groups):
             collector.add(compared)
 
-    def write(self, out: Path, types: Iterable[str], seed: int) -> None:
-        """Writes ``FILES`` to a folder; ``types`` are those that are scored, ``seed`` is the bootstrap's."""
+    def tables(self, types: Iterable[str], seed: int) -> dict[str, pd.DataFrame]:
+        """Tables by name of file; ``types`` are those that are scored, ``seed`` is the bootstrap's."""
         groups, gaps = self._groups.rows(seed)
         tables = {
             "errors": (self._errors.rows(), schema.ErrorCount),
@@ -46,6 +47,21 @@ class Analyses:
             "subgroups": (groups, schema.Group),
             "gaps": (gaps, schema.Gap),
         }
-        for name, (rows, row) in tables.items():
-            pd.DataFrame(list(rows), columns=schema.columns(row)).to_csv(out / f"{name}.csv", index=False)
-        (out / "cases.json").write_text(json.dumps(self._cases.record()))
+        return {name: pd.DataFrame(list(rows), columns=schema.columns(row)) for name, (rows, row) in tables.items()}
+
+    def cases(self) -> list[dict[str, Any]]:
+        """See `Cases.record`."""
+        return self._cases.record()
+
+
+def write(out: Path, by_dtype: Mapping[str, Analyses], types: Iterable[str], seed: int) -> None:
+    """Writes ``FILES`` to a folder, see `Analyses.tables`."""
+    types = tuple(types)
+    found = {dtype: of.tables(types, seed) for dtype, of in by_dtype.items()}
+    for name in next(iter(found.values())):
+        parts = [tables[name].assign(dtype=dtype) for dtype, tables in found.items()]
+        table = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
+        table.insert(0, "dtype", table.pop("dtype"))
+        table.to_csv(out / f"{name}.csv", index=False)
+    cases = [{"dtype": dtype, **of} for dtype, one in by_dtype.items() for of in one.cases()]
+    (out / "cases.json").write_text(json.dumps(cases))

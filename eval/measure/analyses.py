@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from engine.data.corpora import NAMED, Corpus, load_corpus
@@ -10,8 +10,9 @@ from engine.pruning.strategy import Strategy
 from engine.tagger import Engine, Result
 from engine.text.documents import Document
 from eval.analysis.comparison import Compared, Run, Word
-from eval.analysis.tables import Analyses
-from eval.schema import DENSE
+from eval.analysis.tables import Analyses, write
+from eval.measure.variants import huggingface_dtype
+from eval.schema import DENSE, HF
 
 BATCH = 32
 
@@ -26,46 +27,53 @@ def training_documents(corpus: Corpus, data_dir: str | Path | None = None) -> Se
 
 
 def analyse(
-    engine: Engine,
+    chosen: Mapping[Engine, Sequence[Strategy]],
     corpus: Corpus,
-    strategies: Sequence[Strategy],
     out: Path,
-    training: Iterable[Document] | None = None,
+    training: Sequence[Document] | None = None,
     seed: int = 0,
     progress: Callable[[], object] = lambda: None,
 ) -> None:
     """Writes the files of `eval.analysis.tables` to a folder.
 
     Args:
-        engine: tags the documents.
+        chosen: for the engine of each dtype the strategies that are compared with its own dense, which runs in any
+            case; of ``random`` the first seed.
         corpus: with gold; only its types count.
-        strategies: compared with dense, which runs in any case; of ``random`` the first seed.
         out: the folder, which exists.
         training: documents whose mentions are those seen in training, see `training_documents`.
         seed: of the bootstrap.
         progress: called after each batch of each strategy, see `number_of_calls`.
     """
-    analyses, dense = Analyses(engine.encoder.num_layers, training), engine.strategy(DENSE)
-    for start in range(0, len(corpus.documents), BATCH):
-        documents = corpus.documents[start : start + BATCH]
-        texts = [document.text for document in documents]
-        reference: list[Run] = []
-        for strategy in _with_dense(strategies, dense):
-            runs = [run_of(result) for result in engine.tag_batch(texts, strategy, batch_size=BATCH)]
-            reference = reference or runs  # dense comes first
-            for document, run, by_dense in zip(documents, runs, reference, strict=True):
-                analyses.add(Compared(document, corpus.types, run, by_dense))
-            progress()
-    analyses.write(out, corpus.types, seed)
+    found = {}
+    for engine, strategies in chosen.items():
+        found[engine.dtype] = analyses = Analyses(engine.encoder.num_layers, training)
+        for start in range(0, len(corpus.documents), BATCH):
+            documents = corpus.documents[start : start + BATCH]
+            texts = [document.text for document in documents]
+            reference: list[Run] = []
+            for strategy in _analysed(engine, strategies):
+                runs = [run_of(result) for result in engine.tag_batch(texts, strategy, batch_size=BATCH)]
+                reference = reference or runs  # dense comes first
+                for document, run, by_dense in zip(documents, runs, reference, strict=True):
+                    analyses.add(Compared(document, corpus.types, run, by_dense))
+                progress()
+    write(out, found, corpus.types, seed)
 
 
-def number_of_calls(corpus: Corpus, strategies: Sequence[Strategy]) -> int:
+def number_of_calls(corpus: Corpus, chosen: Mapping[Engine, Sequence[Strategy]]) -> int:
     """How often `analyse` calls its ``progress``."""
-    return -(-len(corpus.documents) // BATCH) * len(_with_dense(strategies, Strategy(DENSE)))
+    strategies = sum(len(_analysed(engine, of)) for engine, of in chosen.items())
+    return -(-len(corpus.documents) // BATCH) * strategies
 
 
-def _with_dense(strategies: Sequence[Strategy], dense: Strategy) -> list[Strategy]:
-    return [dense, *(strategy for strategy in strategies if strategy != dense)]
+def _analysed(engine: Engine, strategies: Sequence[Strategy]) -> list[Strategy]:
+    """Dense first; ``hf`` only where it runs in the engine's dtype."""
+    dense = engine.strategy(DENSE)
+    others = [
+        one for one in strategies if one != dense and (one.kind != HF or huggingface_dtype(engine) == engine.dtype)
+    ]
+    return [dense, *others]
 
 
 def run_of(result: Result) -> Run:

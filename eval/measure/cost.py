@@ -6,9 +6,11 @@ One row for each variant, batch size, measure and group:
   `engine.inspection.cost`) and by torch's own ``counter`` (which sees matrix products and attention, of entire calls;
   attention scores that a gate reads beside the encoder's are matrix products, too);
 - ``token_layers``: share of the dense rows that each layer computed, rows of reruns included;
-- ``theoretical``, ``measured``, ``measured_low``, ``measured_high``: speed-up against dense by multiply-adds, by the
-  clock and its 95 % interval, over ``all`` documents and, at batch size 1, by rows of the document (word pieces);
+- ``theoretical``, ``measured``, ``measured_low``, ``measured_high``: speed-up against dense of the same dtype (of the
+  first one where dense did not run in it) by multiply-adds, by the clock and its 95 % interval, over ``all`` timed
+  documents and, at batch size 1, by rows of the document (word pieces);
 - ``peak_mib``: most memory that tensors took at once during a call on the first batch, weights not counted;
+- ``held_mib``: memory that ``dense`` keeps between calls, see `eval.measure.memory`;
 - ``ms``: where the time of a call goes, by component, in milliseconds a document over the first ``TIMED`` documents.
 """
 
@@ -16,18 +18,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
+from torch.utils.flop_counter import FlopCounterMode
 
 from engine.model.operators import flop_formulas
 from engine.pruning.strategy import Strategy
 from engine.tagger import Engine
 from eval import schema
+from eval.measure import memory
 from eval.measure.components import profile
-from eval.measure.evaluate import Measured
+from eval.measure.evaluate import Measured, dense_of
 from eval.schema import ALL, DENSE, HF
 from eval.statistics import speedup_interval
 
@@ -38,39 +40,53 @@ os.environ.setdefault("KINETO_LOG_LEVEL", "6")  # torch's profiler writes to sta
 
 
 def cost_rows(
-    engine: Engine, texts: Sequence[str], measured: Mapping[int, Mapping[str, Measured]], seed: int
+    texts: Sequence[str], measured: Mapping[int, Mapping[str, Measured]], seed: int, labels: str | None = None
 ) -> Iterator[schema.Cost]:
     """The rows of ``cost.csv``.
 
     Args:
-        engine: that of the run.
         texts: the first documents of the corpus, as many as `texts_needed`.
-        measured: by batch size and name.
+        measured: by batch size and variant.
         seed: of the bootstrap.
+        labels: the file of labels that the engines were loaded with.
     """
-    for size, by_name in measured.items():
-        for one in by_name.values():
-            for measure, group, value in _of_variant(
-                engine, texts, one, by_name[DENSE], seed, first=size == min(measured)
-            ):
-                yield _row(one.name, size, measure, group, value)
-        ours = (one.variant.strategy for one in by_name.values())
-        strategies = [strategy for strategy in ours if strategy and strategy.kind != HF and strategy.replays is None]
-        for row in profile(engine, texts[:TIMED], strategies, size):
-            yield _row(row["strategy"], size, schema.MILLISECONDS, row["component"], row["ms_per_document"])
+    for size, by_key in measured.items():
+        first = size == min(measured)
+        ours: dict[Engine, list[Strategy]] = {}
+        for one in by_key.values():
+            dense = dense_of(by_key, one.dtype) or dense_of(by_key)
+            assert dense is not None, "dense always runs"
+            for measure, group, value in _of_variant(texts, one, dense, seed, first=first):
+                yield _row(one.name, one.dtype, size, measure, group, value)
+            engine, strategy = one.variant.engine, one.variant.strategy
+            if engine and strategy and strategy.kind != HF and strategy.replays is None:
+                ours.setdefault(engine, []).append(strategy)
+        for engine, strategies in ours.items():
+            for row in profile(engine, texts[:TIMED], strategies, size):
+                name, component, value = row["strategy"], row["component"], row["ms_per_document"]
+                yield _row(name, engine.dtype, size, schema.MILLISECONDS, component, value)
+            for group, held in memory.kept(engine, labels).items() if first else ():
+                yield _row(DENSE, engine.dtype, size, schema.HELD_MEMORY, group, held / 2**20)
 
 
-def _row(strategy: str, batch_size: int, measure: str, group: str, value: float) -> schema.Cost:
-    return {"strategy": strategy, "batch_size": batch_size, "measure": measure, "group": group, "value": value}
+def _row(strategy: str, dtype: str, batch_size: int, measure: str, group: str, value: float) -> schema.Cost:
+    return {
+        "strategy": strategy,
+        "dtype": dtype,
+        "batch_size": batch_size,
+        "measure": measure,
+        "group": group,
+        "value": value,
+    }
 
 
 def _of_variant(
-    engine: Engine, texts: Sequence[str], one: Measured, dense: Measured, seed: int, *, first: bool
+    texts: Sequence[str], one: Measured, dense: Measured, seed: int, *, first: bool
 ) -> Iterator[tuple[str, str, float]]:
     """Measure, group and value; multiply-adds are counted at the ``first`` batch size alone."""
     yield from _speed(one, dense, seed)
-    strategy = one.variant.strategy
-    if strategy is None or one.cost is None:
+    engine, strategy = one.variant.engine, one.variant.strategy
+    if engine is None or strategy is None or one.cost is None:
         return
     for layer, rows in enumerate(one.cost.rows, 1):
         share = rows * len(one.cost.rows) / one.cost.dense_token_layers
@@ -91,16 +107,10 @@ def texts_needed(batch_sizes: Sequence[int]) -> int:
 
 def count(engine: Engine, texts: Sequence[str], strategy: Strategy) -> float:
     """Multiply-adds of calls on the texts, one by one, by torch's counter; rows that rounding adds count."""
-    attention: dict[Any, Any] = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention}
-    counter = FlopCounterMode(display=False, custom_mapping=attention | flop_formulas())
+    counter = FlopCounterMode(display=False, custom_mapping=flop_formulas())
     with counter:
         engine.tag_batch(texts, strategy, batch_size=1)
     return counter.get_total_flops() / 2
-
-
-def _attention(query: torch.Size, key: torch.Size, value: torch.Size, *_: Any, **__: Any) -> int:
-    """What the counter does not know: attention on a CPU."""
-    return int(sdpa_flop_count(query, key, value))
 
 
 def peak_memory(engine: Engine, texts: Sequence[str], strategy: Strategy) -> int:
@@ -119,11 +129,11 @@ def peak_memory(engine: Engine, texts: Sequence[str], strategy: Strategy) -> int
 
 
 def _speed(one: Measured, dense: Measured, seed: int) -> Iterator[tuple[str, str, float]]:
-    """Theoretical and measured speed-up, over all documents and by length."""
+    """Theoretical and measured speed-up, over all timed documents and by length."""
     times, dense_times = one.times.batches, dense.times.batches
     groups = {ALL: np.ones(len(times), dtype=bool)}
     if one.batch_size == 1:
-        rows = dense.rows
+        rows = dense.rows[dense.timed]
         for low, high in zip(EDGES, (*EDGES[1:], None), strict=True):
             name = f"over {low} rows" if high is None else f"{low + 1}–{high} rows"
             groups[name] = (rows > low) & (rows <= (high or rows.max()))
@@ -135,6 +145,6 @@ def _speed(one: Measured, dense: Measured, seed: int) -> Iterator[tuple[str, str
         yield schema.MEASURED_LOW, group, interval.low
         yield schema.MEASURED_HIGH, group, interval.high
         if one.cost is not None:
-            chosen = inside if one.batch_size == 1 else slice(None)
+            chosen = one.timed[inside] if one.batch_size == 1 else one.timed
             ratio = dense.multiply_adds[chosen].sum() / one.multiply_adds[chosen].sum()
             yield schema.THEORETICAL, group, float(ratio)

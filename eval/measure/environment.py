@@ -26,8 +26,12 @@ def versions() -> dict[str, str]:
 
 @cache
 def commit() -> str:
-    """The commit, ``-dirty`` with changes to code that are not committed, ``unknown`` outside a checkout."""
+    """The commit, ``-dirty`` with changes to code that are not committed, ``unknown`` outside the project's checkout.
+
+    A copy that is installed within another project's checkout is outside.
+    """
     try:
+        _git("ls-files", "--error-unmatch", "--", str(Path(__file__).resolve()))
         revision = _git("rev-parse", "--short=12", "HEAD")
         # Results may lie in the checkout themselves: writing them must not change what they are the results of.
         return f"{revision}-dirty" if _git("status", "--porcelain", "-uno", "--", "*.py") else revision

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import gc
+import math
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -13,21 +14,57 @@ import numpy as np
 from engine.data.corpora import Corpus
 from engine.inspection.cost import Cost, add
 from engine.text.documents import Document, Entity
-from eval.measure.latency import PASSES, Times, Unit, units
+from eval.measure.latency import Times, Unit, units
 from eval.measure.metrics import Scores, Tally
 from eval.measure.runlog import RunLog
 from eval.measure.variants import Variant
+from eval.schema import DENSE
 
 # Batches that a process runs before it continues the times of another: threads, allocators and caches wake up.
 BURN_IN = 3
+# What the records of the log hold.
+UNIT, LOAD, TUNED = {"batch_size", "pass_number", "batch", "times", "found", "costs"}, {"load"}, {"tuned"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """What is measured: variants on a corpus at some batch sizes.
+
+    ``timed``: places of the documents whose times are taken, ascending; what is found counts in all documents.
+    """
+
+    corpus: Corpus
+    variants: Sequence[Variant]
+    batch_sizes: Sequence[int]
+    timed: Sequence[int]
+
+    def units(self) -> list[Unit]:
+        """All batches in the order in which they run."""
+        return [unit for size in self.batch_sizes for unit in units(len(self.corpus.documents), size, len(self.timed))]
+
+    def documents(self, unit: Unit) -> Sequence[Document]:
+        """A batch: of all documents in the discarded pass, of the timed ones afterwards."""
+        places = slice(unit.batch * unit.batch_size, (unit.batch + 1) * unit.batch_size)
+        if unit.pass_number == 0:
+            return self.corpus.documents[places]
+        return [self.corpus.documents[place] for place in self.timed[places]]
+
+    def number_of_calls(self) -> int:
+        """How often `evaluate` calls its ``progress`` or is spared the call."""
+        return len(self.variants) * len(self.units())
+
+
+def draw(documents: int, timed: int, seed: int) -> list[int]:
+    """Places of the documents that are timed, drawn at random, ascending."""
+    return sorted(np.random.default_rng(seed).choice(documents, timed, replace=False).tolist())
+
+
+@dataclass(frozen=True, eq=False)
 class Measured:
     """One variant at one batch size. ``runs``: scores for each seed of the choice (one, but for ``random``).
 
-    ``cost``, ``multiply_adds`` ``(documents,)``, ``rows`` ``(documents,)`` of the first layer and ``times`` are those
-    of the first seed; the costs of baselines and other models are not known.
+    ``cost``, ``multiply_adds`` ``(documents,)``, ``rows`` ``(documents,)`` of the first layer and ``times``, which are
+    of the ``timed`` documents alone, are those of the first seed; costs of baselines and other models are not known.
     """
 
     variant: Variant
@@ -37,67 +74,61 @@ class Measured:
     multiply_adds: np.ndarray
     rows: np.ndarray
     times: Times
+    timed: np.ndarray
 
     @property
     def name(self) -> str:
         """The variant's name."""
         return self.variant.name
 
+    @property
+    def dtype(self) -> str:
+        """The variant's dtype."""
+        return self.variant.dtype
 
-def number_of_calls(corpus: Corpus, variants: Sequence[Variant], batch_sizes: Sequence[int]) -> int:
-    """How often `evaluate` calls its ``progress`` or is spared the call."""
-    return len(variants) * sum(-(-len(corpus.documents) // size) * (PASSES + 1) for size in batch_sizes)
+
+def dense_of(measured: Mapping[str, Measured], dtype: str | None = None) -> Measured | None:
+    """Dense in a dtype, where it ran; ``None``: in the first one, to which all else is compared."""
+    found = (one for one in measured.values() if one.variant.kind == DENSE and dtype in (None, one.dtype))
+    return next(found, None)
 
 
 def evaluate(
-    corpus: Corpus,
-    variants: Sequence[Variant],
-    batch_sizes: Sequence[int],
-    log: RunLog,
-    progress: Callable[[int], object] = lambda calls: None,
-    load: float = 0.0,
+    plan: Plan, log: RunLog, progress: Callable[[int], object] = lambda calls: None, load: float = 0.0
 ) -> None:
     """Runs what is not in the log yet, and logs it.
 
-    Predictions and costs are those of the discarded first pass. Batches are the corpus' documents in order, the same
-    for all variants. ``load``: of the machine before this process set to work, for the log.
+    Predictions and costs are those of the discarded first pass. Batches are the documents in order, the same for all
+    variants. ``load``: of the machine before this process set to work, for the log.
     """
-    done = {_unit(record) for record in log.records() if "pass_number" in record}
-    todo = [unit for size in batch_sizes for unit in units(len(corpus.documents), size) if unit not in done]
-    progress(len(done) * len(variants))
+    done = {logged.unit for logged in units_logged(plan, log)}
+    todo = [unit for unit in plan.units() if unit not in done]
+    progress(len(done) * len(plan.variants))
     if todo:
         log.append({"load": load})
     for unit in todo[:BURN_IN] if done else ():
-        _run(unit, corpus, variants, reseeded=False)
+        _run(unit, plan, reseeded=False)
     for unit in todo:
         if unit.batch == 0:
             gc.collect()
         # What a seed chooses does not depend on the batch size, so the other seeds run at one of them.
-        log.append(_run(unit, corpus, variants, reseeded=unit.batch_size == batch_sizes[0]))
-        progress(len(variants))
+        log.append(_run(unit, plan, reseeded=unit.batch_size == plan.batch_sizes[0]))
+        progress(len(plan.variants))
 
 
-def _documents(unit: Unit, corpus: Corpus) -> Sequence[Document]:
-    return corpus.documents[unit.batch * unit.batch_size : (unit.batch + 1) * unit.batch_size]
-
-
-def _unit(record: dict[str, Any]) -> Unit:
-    return Unit(record["batch_size"], record["pass_number"], record["batch"])
-
-
-def _run(unit: Unit, corpus: Corpus, variants: Sequence[Variant], *, reseeded: bool) -> dict[str, Any]:
+def _run(unit: Unit, plan: Plan, *, reseeded: bool) -> dict[str, Any]:
     """The record of a unit: times of each variant, and in pass 0 what it (and other seeds) found and what it cost."""
-    texts = [document.text for document in _documents(unit, corpus)]
-    by_name = {variant.name: variant for variant in variants}
+    texts = [document.text for document in plan.documents(unit)]
+    by_key = {variant.key: variant for variant in plan.variants}
     record: dict[str, Any] = asdict(unit) | {"times": {}, "found": {}, "costs": {}}
-    for name in unit.order(list(by_name)):
-        tagged = by_name[name].tag(texts)
-        record["times"][name] = (tagged.latency.total_ms, tagged.latency.encoder_ms)
+    for key in unit.order(list(by_key)):
+        tagged = by_key[key].tag(texts)
+        record["times"][key] = (tagged.latency.total_ms, tagged.latency.encoder_ms)
         if unit.pass_number == 0:
-            record["found"][name] = _spans(tagged.entities)
-            record["costs"][name] = [asdict(cost) for cost in tagged.costs()]
-            for other in by_name[name].reseeded if reseeded else ():
-                record["found"][other.name] = _spans(other.tag(texts).entities)
+            record["found"][key] = _spans(tagged.entities)
+            record["costs"][key] = [asdict(cost) for cost in tagged.costs()]
+            for other in by_key[key].reseeded if reseeded else ():
+                record["found"][other.key] = _spans(other.tag(texts).entities)
     return record
 
 
@@ -105,55 +136,122 @@ def _spans(entities: Sequence[Sequence[Entity]]) -> list[list[tuple[Any, ...]]]:
     return [[(e.start, e.end, e.type, round(e.score, 6)) for e in found] for found in entities]
 
 
+@dataclass(frozen=True)
+class Logged:
+    """A record of the log, read again: milliseconds end-to-end and of the encoder, entities and costs by variant."""
+
+    unit: Unit
+    documents: Sequence[Document]
+    times: dict[str, tuple[float, float]]
+    found: dict[str, list[list[Entity]]]
+    costs: dict[str, list[Cost]]
+
+
+def units_logged(plan: Plan, log: RunLog) -> Iterator[Logged]:
+    """The units that the log holds, in the order of writing.
+
+    Raises:
+        InputError: a line is not of this run, or stands there twice.
+    """
+    wanted, seen = set(plan.units()), set()
+    for number, record in log.records():
+        if set(record) in (LOAD, TUNED):  # read by `loads` and `eval.measure.tuning`
+            continue
+        try:
+            logged = _logged(record, plan)
+        except (KeyError, IndexError, TypeError, ValueError, OverflowError):
+            logged = None
+        if logged is None or logged.unit not in wanted:
+            raise log.refusal(number, "a record of this run", "something else")
+        if logged.unit in seen:
+            raise log.refusal(number, "each batch once", f"another record of {logged.unit}")
+        seen.add(logged.unit)
+        yield logged
+
+
+def loads(log: RunLog) -> list[float]:
+    """The load of the machine, 0–1, at the beginning of the run and whenever it was continued."""
+    found = []
+    for number, record in log.records():
+        if set(record) == LOAD:
+            if not isinstance(record["load"], int | float):
+                raise log.refusal(number, "the load of the machine as a number", repr(record["load"]))
+            found.append(float(record["load"]))
+    return found
+
+
+def _logged(record: Mapping[str, Any], plan: Plan) -> Logged:
+    """A record with everything in its place; else any of several errors."""
+    if set(record) != UNIT:
+        raise KeyError
+    unit = Unit(record["batch_size"], record["pass_number"], record["batch"])
+    documents = plan.documents(unit)
+    keys = {variant.key for variant in plan.variants}
+    others = {other.key for variant in plan.variants for other in variant.reseeded}
+    times = {key: (float(total), float(encoder)) for key, (total, encoder) in record["times"].items()}
+    if set(times) != keys or not all(math.isfinite(ms) and ms >= 0 for pair in times.values() for ms in pair):
+        raise ValueError
+    expected = set() if unit.pass_number else keys | (others if unit.batch_size == plan.batch_sizes[0] else set())
+    if set(record["found"]) != expected or set(record["costs"]) != (set() if unit.pass_number else keys):
+        raise KeyError
+    found = {
+        key: [_entities(document, spans) for document, spans in zip(documents, of, strict=True)]
+        for key, of in record["found"].items()
+    }
+    costs = {key: [Cost(**cost | {"rows": tuple(cost["rows"])}) for cost in of] for key, of in record["costs"].items()}
+    if any(len(of) not in (0, len(documents)) for of in costs.values()):
+        raise ValueError
+    return Logged(unit, documents, times, found, costs)
+
+
 def _entities(document: Document, spans: Sequence[Sequence[Any]]) -> list[Entity]:
-    return [Entity(start, end, type_, document.text[start:end], score) for start, end, type_, score in spans]
+    found = [Entity(start, end, type_, document.text[start:end], score) for start, end, type_, score in spans]
+    if any(not 0 <= entity.start < entity.end <= len(document.text) for entity in found):
+        raise ValueError
+    return found
 
 
-def collect(corpus: Corpus, variants: Sequence[Variant], batch_size: int, log: RunLog) -> dict[str, Measured]:
-    """Scores, costs and times at one batch size, from a log that holds all of its units."""
-    batches = -(-len(corpus.documents) // batch_size)
-    runs = {variant.name: [variant.name, *(other.name for other in variant.reseeded)] for variant in variants}
-    tallies = {run: Tally(corpus.types) for names in runs.values() for run in names}
-    costs: dict[str, list[Cost]] = {name: [] for name in runs}
-    multiply_adds, rows = ({name: array("Q") for name in runs} for _ in range(2))
-    times = {name: Times(batches) for name in runs}
-    for record in log.records():
-        if "pass_number" not in record:
+def collect(plan: Plan, batch_size: int, log: RunLog) -> dict[str, Measured]:
+    """Scores, costs and times at one batch size, by variant, from a log that holds all of its units."""
+    runs = {variant.key: [variant.key, *(other.key for other in variant.reseeded)] for variant in plan.variants}
+    tallies = {run: Tally(plan.corpus.types) for keys in runs.values() for run in keys}
+    costs: dict[str, list[Cost]] = {key: [] for key in runs}
+    multiply_adds, rows = ({key: array("Q") for key in runs} for _ in range(2))
+    times = {key: Times(-(-len(plan.timed) // batch_size)) for key in runs}
+    for logged in units_logged(plan, log):
+        for run, found in logged.found.items():
+            if logged.unit.batch_size == batch_size or run not in times:
+                for document, entities in zip(logged.documents, found, strict=True):
+                    tallies[run].add(document, entities)
+        if logged.unit.batch_size != batch_size:
             continue
-        unit, documents = _unit(record), _documents(_unit(record), corpus) if record["found"] else ()
-        for run, found in record["found"].items():
-            if unit.batch_size == batch_size or run not in times:
-                for document, spans in zip(documents, found, strict=True):
-                    tallies[run].add(document, _entities(document, spans))
-        if unit.batch_size != batch_size:
+        if logged.unit.pass_number:
+            for key, (total, encoder) in logged.times.items():
+                times[key].add(logged.unit.batch, total, encoder)
             continue
-        if unit.pass_number:
-            for name, (total, encoder) in record["times"].items():
-                times[name].add(unit.batch, total, encoder)
-            continue
-        for name, of_documents in record["costs"].items():
-            batch = [Cost(**cost | {"rows": tuple(cost["rows"])}) for cost in of_documents]
-            multiply_adds[name].extend(cost.multiply_adds for cost in batch)
-            rows[name].extend(cost.rows[0] for cost in batch)
+        for key, batch in logged.costs.items():
+            multiply_adds[key].extend(cost.multiply_adds for cost in batch)
+            rows[key].extend(cost.rows[0] for cost in batch)
             if batch:  # memory keeps the sum alone
-                costs[name] = [add([*costs[name], *batch], len(batch[0].rows))]
+                costs[key] = [add([*costs[key], *batch], len(batch[0].rows))]
     return {
-        variant.name: Measured(
+        variant.key: Measured(
             variant,
             batch_size,
-            tuple(tallies[run].scores() for run in runs[variant.name]),
-            next(iter(costs[variant.name]), None),
-            np.array(multiply_adds[variant.name]),
-            np.array(rows[variant.name]),
-            times[variant.name],
+            tuple(tallies[run].scores() for run in runs[variant.key]),
+            next(iter(costs[variant.key]), None),
+            np.array(multiply_adds[variant.key]),
+            np.array(rows[variant.key]),
+            times[variant.key],
+            np.array(plan.timed),
         )
-        for variant in variants
+        for variant in plan.variants
     }
 
 
-def predictions(corpus: Corpus, name: str, batch_size: int, log: RunLog) -> Iterator[Document]:
+def predictions(plan: Plan, variant: Variant, batch_size: int, log: RunLog) -> Iterator[Document]:
     """The corpus' documents with what a variant found in place of the gold."""
-    for record in log.records():
-        if record.get("batch_size") == batch_size and record["pass_number"] == 0:
-            for document, spans in zip(_documents(_unit(record), corpus), record["found"][name], strict=True):
-                yield replace(document, entities=tuple(_entities(document, spans)))
+    for logged in units_logged(plan, log):
+        if logged.unit.batch_size == batch_size and logged.unit.pass_number == 0:
+            for document, entities in zip(logged.documents, logged.found[variant.key], strict=True):
+                yield replace(document, entities=tuple(entities))

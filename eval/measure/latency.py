@@ -16,7 +16,7 @@ PASSES = 3
 
 @dataclass(frozen=True)
 class Unit:
-    """One batch under all variants in one pass. Pass 0 is discarded, ``PASSES`` timed ones follow."""
+    """One batch under all variants in one pass. The times of pass 0 are discarded, ``PASSES`` timed ones follow."""
 
     batch_size: int
     pass_number: int
@@ -28,10 +28,11 @@ class Unit:
         return (*variants[shift:], *variants[:shift])
 
 
-def units(documents: int, batch_size: int) -> Iterator[Unit]:
-    """All units of a corpus at one batch size, pass after pass."""
+def units(documents: int, batch_size: int, timed: int | None = None) -> Iterator[Unit]:
+    """All units of a corpus at one batch size, pass after pass; so many documents (default: all) are timed."""
+    timed = documents if timed is None else timed
     for pass_number in range(PASSES + 1):
-        for batch in range(-(-documents // batch_size)):
+        for batch in range(-(-(timed if pass_number else documents) // batch_size)):
             yield Unit(batch_size, pass_number, batch)
 
 

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
+import psutil
 import torch
 from tqdm import tqdm
 
+from engine.checkpoint import load_weights
 from engine.data.corpora import Corpus, load_corpus
 from engine.errors import InputError
 from engine.pruning.strategy import Strategy
-from engine.tagger import Engine, load_engine
+from engine.tagger import Engine
 from eval import schema
 from eval.measure import environment
-from eval.measure.baselines import Baseline, load_baselines
+from eval.measure.analyses import training_documents
+from eval.measure.baselines import load_baselines
+from eval.measure.baselines.base import Baseline
 from eval.measure.cost import cost_rows, texts_needed
-from eval.measure.evaluate import collect, evaluate, number_of_calls, predictions
+from eval.measure.evaluate import Plan, collect, draw, evaluate, loads, predictions
 from eval.measure.latency import PASSES
 from eval.measure.predictions import predictions_file, write_predictions
 from eval.measure.runlog import RunLog
@@ -28,8 +34,8 @@ from eval.measure.strategies import choose_strategies
 from eval.measure.tables import document_rows, interval_rows, result_columns, result_row, time_rows
 from eval.measure.tuning import tuned
 from eval.measure.variants import Variant, check_names, of_baseline, of_model, of_strategy
-from eval.options import named_folders, whole_numbers
-from eval.schema import DENSE
+from eval.options import dtypes, named_folders, whole_numbers
+from eval.schema import DENSE, labels
 
 BUSY = 0.2  # share of the processors used by others, above which times are not to be trusted
 SAMPLE_NOTE = (
@@ -40,21 +46,33 @@ SAMPLE_NOTE = (
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """What is measured, on what. ``load``: of the machine beforehand, 0–1; ``seed``: of the bootstrap."""
+    """What is measured, on what.
 
-    engine: Engine
+    ``strategies``: of the engine of each dtype; ``timed``: places of the documents that are timed; ``load``: of the
+    machine beforehand, 0–1; ``seed``: of the bootstrap and the choice of ``timed``; ``files``: of the baselines.
+    """
+
+    strategies: Mapping[Engine, Sequence[Strategy]]
     corpus: Corpus
     batch_sizes: list[int]
-    strategies: list[Strategy]
+    timed: list[int]
     baselines: list[Baseline]
     models: list[Variant]
     load: float
     seed: int
+    files: TemporaryDirectory[str]
 
-    def variants(self, baselines: Iterable[Baseline]) -> list[Variant]:
-        """All that is measured, with the baselines as they are tuned."""
-        ours = [of_strategy(self.engine, strategy) for strategy in self.strategies]
-        return [*ours, *map(of_baseline, baselines), *self.models]
+    @property
+    def engine(self) -> Engine:
+        """That of the first dtype."""
+        return next(iter(self.strategies))
+
+    def plan(self, baselines: Iterable[Baseline]) -> Plan:
+        """All that is measured, with the baselines as they are tuned; ``hf`` once in its own dtype."""
+        ours = [of_strategy(engine, strategy) for engine, of in self.strategies.items() for strategy in of]
+        distinct = {one.key: one for one in reversed(ours)}
+        once = [one for one in ours if distinct[one.key] is one]
+        return Plan(self.corpus, [*once, *map(of_baseline, baselines), *self.models], self.batch_sizes, self.timed)
 
 
 def set_up(arguments: argparse.Namespace, sample: Path) -> Run:
@@ -69,32 +87,62 @@ def set_up(arguments: argparse.Namespace, sample: Path) -> Run:
     """
     load = environment.busy()
     sizes = whole_numbers(arguments.batch_size or ("1,32" if arguments.corpus else "1"), "--batch-size")
-    for option in ("limit", "threads"):
+    wanted = dtypes(arguments.dtype)
+    for option in ("limit", "threads", "timed"):
         value = getattr(arguments, option)
         if value is not None and value < 1:
             raise InputError(f"expected --{option} 1 or more, got {value}; change it")
     if arguments.threads is not None:
+        if arguments.threads > (cores := os.cpu_count() or 1):
+            raise InputError(
+                f"expected --threads up to {cores}, the processors here, got {arguments.threads}; lower it"
+            )
         torch.set_num_threads(arguments.threads)
     if arguments.predictions:
         predictions_file(arguments.predictions, DENSE, arguments.format)
     others = named_folders(arguments.others)
     corpus = _scored_corpus(arguments, sample)
-    engine = load_engine(arguments.model, arguments.dtype, arguments.device, arguments.labels)
+    documents = len(corpus.documents)
+    if (timed := arguments.timed or documents) > documents:
+        raise InputError(f"expected --timed up to {documents}, the documents of {corpus.name}, got {timed}; lower it")
+    engines = _engines(arguments.model, wanted, arguments.device, arguments.labels)
     gold = {entity.type for document in corpus.documents for entity in document.entities}
-    if unknown := set(corpus.types) - gold - set(engine.labels.types):
+    if unknown := set(corpus.types) - gold - set(engines[0].labels.types):
         raise InputError(f"expected types of the gold or the model, got {sorted(unknown)}; fix --types")
+
+    def calibration() -> list[str]:
+        if (training := training_documents(corpus, arguments.data_dir)) is None:
+            raise InputError(
+                f"expected a corpus with a training split to calibrate on, got {corpus.name} {corpus.split}; choose a "
+                "named corpus, or leave out what needs one of --baselines"
+            )
+        return [document.text for document in training]
+
+    files = TemporaryDirectory()
+    names = [name.strip() for name in arguments.baselines.split(",") if name.strip()]
     run = Run(
-        engine,
+        {engine: choose_strategies(engine, arguments) for engine in engines},
         corpus,
         sizes,
-        choose_strategies(engine, arguments),
-        load_baselines(engine, [name.strip() for name in arguments.baselines.split(",") if name.strip()]),
-        [of_model(name, load_engine(folder, engine.dtype, arguments.device)) for name, folder in others],
+        draw(documents, timed, arguments.seed),
+        load_baselines(engines[0], names, calibration, Path(files.name)),
+        [of_model(n, one) for n, folder in others for one in _engines(folder, wanted, arguments.device)],
         load,
         arguments.seed,
+        files,
     )
-    check_names(run.variants(run.baselines))
+    check_names(run.plan(run.baselines).variants)
     return run
+
+
+def _engines(model: str | None, wanted: Sequence[str], device: str, labels: str | None = None) -> list[Engine]:
+    """One for each dtype; those that ``auto`` repeats are left out."""
+    weights = load_weights(model, labels)
+    engines: dict[str, Engine] = {}
+    for dtype in wanted:
+        engine = Engine(weights, dtype, device)
+        engines.setdefault(engine.dtype, engine)
+    return list(engines.values())
 
 
 def _scored_corpus(arguments: argparse.Namespace, sample: Path) -> Corpus:
@@ -124,16 +172,16 @@ def measure(run: Run, arguments: argparse.Namespace, command: str) -> dict[str, 
     """
     out, corpus, sizes = Path(arguments.out), run.corpus, run.batch_sizes
     log = RunLog(out, _conditions(run))
-    variants = run.variants(tuned(run.baselines, corpus, sizes, log))
-    with tqdm(total=number_of_calls(corpus, variants, sizes), desc="calls", disable=None) as bar:
-        evaluate(corpus, variants, sizes, log, bar.update, run.load)
-    measured = {size: collect(corpus, variants, size, log) for size in sizes}
-    every = [(one, by_name[DENSE]) for by_name in measured.values() for one in by_name.values()]
+    plan = run.plan(tuned(run.baselines, corpus, sizes, log))
+    with tqdm(total=plan.number_of_calls(), desc="calls", disable=None) as bar:
+        evaluate(plan, log, bar.update, run.load)
+    measured = {size: collect(plan, size, log) for size in sizes}
+    every = [(one, by_key) for by_key in measured.values() for one in by_key.values()]
     texts = [document.text for document in corpus.documents[: texts_needed(sizes)]]
     tables: dict[str, tuple[Iterable[Mapping[str, Any]], Sequence[str]]] = {
-        "results": ((result_row(*pair, run.engine, corpus, run.seed) for pair in every), result_columns(corpus)),
+        "results": ((result_row(*pair, corpus, run.seed) for pair in every), result_columns(corpus)),
         "intervals": (
-            (row for by_name in measured.values() for row in interval_rows(by_name, run.seed)),
+            (row for by_key in measured.values() for row in interval_rows(by_key, run.seed)),
             schema.columns(schema.Interval),
         ),
         "documents": (
@@ -141,64 +189,77 @@ def measure(run: Run, arguments: argparse.Namespace, command: str) -> dict[str, 
             schema.columns(schema.DocumentCounts),
         ),
         "times": ((row for one, _ in every for row in time_rows(one)), schema.columns(schema.BatchTime)),
-        "cost": (cost_rows(run.engine, texts, measured, run.seed), schema.columns(schema.Cost)),
+        "cost": (cost_rows(texts, measured, run.seed, arguments.labels), schema.columns(schema.Cost)),
     }
     for name, (rows, columns) in tables.items():
         pd.DataFrame(list(rows), columns=list(columns)).to_csv(out / f"{name}.csv", index=False)
-    for variant in variants if arguments.predictions else ():
-        found = predictions(corpus, variant.name, sizes[0], log)
-        write_predictions(arguments.predictions, variant.name, found, arguments.format)
-    loads = [record["load"] for record in log.records() if "load" in record]
+    names = labels((variant.name, variant.dtype) for variant in plan.variants)
+    for variant in plan.variants if arguments.predictions else ():
+        if not variant.speed_only:
+            found = predictions(plan, variant, sizes[0], log)
+            write_predictions(arguments.predictions, names[variant.name, variant.dtype], found, arguments.format)
+    starts = loads(log)
     notes = [] if arguments.corpus else [SAMPLE_NOTE]
-    if max(loads) > BUSY:
-        notes.append(f"Other processes used {max(loads):.0%} of the processors when this began: distrust the times.")
+    if max(starts) > BUSY:
+        notes.append(f"Other processes used {max(starts):.0%} of the processors when this began: distrust the times.")
     if corpus.skipped:
         notes.append(f"{corpus.skipped} broken documents were left out.")
-    return {"about": _about(run, variants, command, interruptions=len(loads) - 1), "notes": notes}
+    notes += [
+        f"{variant.name}: weights {variant.settings['weights']}" for variant in plan.variants if variant.speed_only
+    ]
+    return {"about": _about(run, plan, command, interruptions=len(starts) - 1), "notes": notes}
 
 
 def _conditions(run: Run) -> dict[str, Any]:
     """What must stay the same for a run to be continued."""
-    variants = run.variants(run.baselines)
+    plan, engines = run.plan(run.baselines), list(run.strategies)
     return {
         "commit": environment.commit(),
         "code": environment.code_digest(),
         "versions": environment.versions(),
-        "weights": run.engine.digest,
+        "dtype": ",".join(engine.dtype for engine in engines),
+        "weights": [engine.digest for engine in engines],
         "device": str(run.engine.device),
-        "dtype": run.engine.dtype,
         "threads": torch.get_num_threads(),
         "corpus": [run.corpus.name, run.corpus.split, environment.corpus_digest(run.corpus.documents)],
         "types": run.corpus.types,
-        "variants": [v.strategy.to_json() if v.strategy else {v.name: dict(v.settings)} for v in variants],
+        "timed": [len(run.timed), run.seed if len(run.timed) < len(run.corpus.documents) else None],
+        "variants": [v.strategy.to_json() if v.strategy else {v.name: dict(v.settings)} for v in plan.variants],
         "batch_sizes": run.batch_sizes,
         "passes": PASSES,
     }
 
 
-def _about(run: Run, variants: Sequence[Variant], command: str, interruptions: int) -> dict[str, Any]:
+def _about(run: Run, plan: Plan, command: str, interruptions: int) -> dict[str, Any]:
     """Facts on the run for readers."""
     engine = run.engine
     settings: dict[str, Mapping[str, Any]] = {}
-    for variant in variants:
+    for variant in plan.variants:
         if variant.strategy and variant.strategy.prunes:
             record = variant.strategy.to_json()
             settings[variant.name] = {key: part for key, part in record.items() if key not in ("name", "point")}
         elif variant.settings:
-            settings[variant.name] = variant.settings
+            settings[variant.name] = {"dtype": variant.dtype, **variant.settings}
     versions = ", ".join(f"{name} {version}" for name, version in environment.versions().items())
+    formats = [f"{e.dtype} ({e.precision.why})" if e.precision.why else e.dtype for e in run.strategies]
+    documents, timed = len(run.corpus.documents), len(run.timed)
+    resident = psutil.Process().memory_info().rss / 2**20
     return {
         "command": command,
         "model": Path(engine.source).name,
         "settings": settings,
-        "documents": len(run.corpus.documents),
+        "documents": documents,
+        "timed": f"{timed} of {documents} documents, drawn with seed {run.seed}"
+        if timed < documents
+        else "all documents",
         "scored types": ", ".join(run.corpus.types),
-        "device, dtype, threads": f"{engine.device}, {engine.dtype}, {torch.get_num_threads()}",
+        "device, dtype, threads": f"{engine.device}, {' and '.join(formats)}, {torch.get_num_threads()}",
         "machine": environment.machine(),
         "GPU": "measured" if engine.device.type == "cuda" else "not measured",
         "versions": f"{versions}, commit {environment.commit()}",
         "weights": f"SHA-256 {engine.digest[:16]}…",
         "timing": f"variants interleaved batch by batch, order rotated; a discarded pass, then the median of {PASSES}",
+        "memory": f"one engine per dtype and all baselines held at once: {resident:.0f} MiB resident at the end",
         "interruptions": interruptions,
         "seed of the bootstrap": run.seed,
     }

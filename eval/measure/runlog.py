@@ -42,8 +42,8 @@ class RunLog:
         remedy = f"choose another --out, or remove {self.path} to begin anew"
         with self.path.open("rb") as file:
             try:
-                known = json.loads(file.readline())["conditions"]
-            except (ValueError, KeyError, TypeError) as error:
+                known = dict(json.loads(file.readline())["conditions"])
+            except (ValueError, KeyError, TypeError, RecursionError) as error:
                 raise InputError(f"expected {self.path} to be a run's log, got something else; {remedy}") from error
         wanted = json.loads(json.dumps(conditions))
         other = [name for name in {**known, **wanted} if known.get(name) != wanted.get(name)]
@@ -58,17 +58,24 @@ class RunLog:
             file.flush()
             os.fsync(file.fileno())
 
-    def records(self) -> Iterator[dict[str, Any]]:
-        """All records in the order of writing, one at a time."""
+    def records(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        """The number of its line and the record, for all records in the order of writing, one at a time."""
         with self.path.open("rb") as file:
             file.readline()
             for number, line in enumerate(file, 2):
                 try:
-                    yield json.loads(line)
-                except ValueError as error:
-                    raise InputError(
-                        f"expected a record in {self.path}:{number}, got {line[:40]!r}; remove the file to begin anew"
-                    ) from error
+                    record = json.loads(line)
+                except (ValueError, RecursionError):
+                    record = None
+                if not isinstance(record, dict):
+                    raise self.refusal(number, "a record", repr(line[:40])) from None
+                yield number, record
+
+    def refusal(self, number: int, expected: str, got: str) -> InputError:
+        """The error for a line that is not as it should be."""
+        return InputError(
+            f"expected {expected} in {self.path}:{number}, got {got}; remove that line, or the file to begin anew"
+        )
 
 
 def _whole_lines(path: Path) -> int:

@@ -9,14 +9,14 @@ import numpy as np
 import torch
 
 from engine.data.corpora import Corpus
-from engine.tagger import Engine
 from eval import schema
 from eval.measure import environment
-from eval.measure.evaluate import Measured
+from eval.measure.evaluate import Measured, dense_of
 from eval.measure.latency import speedup
 from eval.measure.metrics import Scores
-from eval.schema import DENSE
 from eval.statistics import f1_difference_interval, f1_interval, speedup_interval
+
+NAN = float("nan")
 
 
 def result_columns(corpus: Corpus) -> list[str]:
@@ -27,13 +27,14 @@ def result_columns(corpus: Corpus) -> list[str]:
     return [*names[:after], *types, *names[after:]]
 
 
-def result_row(measured: Measured, dense: Measured, engine: Engine, corpus: Corpus, seed: int) -> dict[str, Any]:
-    """The row of ``results.csv``, with F1 of each scored type; ``seed`` is the bootstrap's."""
-    runs, times, variant = measured.runs, measured.times, measured.variant
-    cost, dense_rows = measured.cost, float(dense.rows.sum())
+def result_row(measured: Measured, others: Mapping[str, Measured], corpus: Corpus, seed: int) -> dict[str, Any]:
+    """The row of ``results.csv``, with F1 of each scored type; ``others`` holds dense, ``seed`` is the bootstrap's."""
+    runs, times, variant, cost = measured.runs, measured.times, measured.variant, measured.cost
+    dense, own_dense = first_dense(others), dense_of(others, measured.dtype)
+    dense_rows = float(dense.rows.sum())
 
     def mean(of: Callable[[Scores], float]) -> float:
-        return float(np.mean([of(run) for run in runs]))
+        return NAN if variant.speed_only else float(np.mean([of(run) for run in runs]))
 
     def of_type(type_: str) -> float:
         return mean(lambda run: run.by_type[type_].f1)
@@ -42,6 +43,7 @@ def result_row(measured: Measured, dense: Measured, engine: Engine, corpus: Corp
         "corpus": corpus.name,
         "split": corpus.split,
         "documents": len(corpus.documents),
+        "timed_documents": len(measured.timed),
         "strategy": variant.name,
         "kind": variant.kind,
         "family": variant.family,
@@ -53,18 +55,19 @@ def result_row(measured: Measured, dense: Measured, engine: Engine, corpus: Corp
         "precision": mean(lambda run: run.total.precision),
         "recall": mean(lambda run: run.total.recall),
         "f1_seqeval": mean(lambda run: run.seqeval),
-        "unscored_predictions": round(mean(lambda run: run.unscored)),
+        "unscored_predictions": 0 if variant.speed_only else round(mean(lambda run: run.unscored)),
         "latency_ms_median": float(np.median(times.batches)),
         "latency_ms_p95": float(np.quantile(times.batches, 0.95)),
         "encoder_ms_median": float(np.median(times.encoder_batches)),
-        "tokens_per_s": dense_rows / times.batches.sum() * 1e3,
+        "tokens_per_s": float(dense.rows[dense.timed].sum()) / times.batches.sum() * 1e3,
         "speedup_vs_dense": speedup(dense.times, times),
+        "speedup_vs_dense_same_dtype": speedup(own_dense.times, times) if own_dense else None,
         "theoretical_speedup": cost.theoretical_speedup if cost else None,
         "token_layers_kept": cost.token_layers_kept if cost else None,
         "token_reduction": (1 - cost.rows[-1] / dense_rows if dense_rows else 0.0) if cost else None,
         "gmacs_per_document": cost.multiply_adds / 1e9 / len(corpus.documents) if cost else None,
-        "device": str(engine.device),
-        "dtype": engine.dtype,
+        "device": variant.device,
+        "dtype": measured.dtype,
         "threads": torch.get_num_threads(),
         "seed": seed,
         "torch": environment.versions()["torch"],
@@ -74,35 +77,58 @@ def result_row(measured: Measured, dense: Measured, engine: Engine, corpus: Corp
     return {**row, **{schema.type_column(type_): of_type(type_) for type_ in corpus.types}}
 
 
+def first_dense(measured: Mapping[str, Measured]) -> Measured:
+    """Dense in the first dtype, which every run has."""
+    found = dense_of(measured)
+    assert found is not None, "dense always runs"
+    return found
+
+
 def interval_row(measured: Measured, reference: Measured, seed: int) -> schema.Interval:
-    """The row of ``intervals.csv``: difference of F1 and ratio of times against another, with 95 % intervals."""
-    counts, others = ([run.by_document for run in one.runs] for one in (measured, reference))
-    f1, other = (float(np.mean([run.total.f1 for run in one.runs])) for one in (measured, reference))
-    own = f1_interval(counts, seed)
-    difference = f1_difference_interval(counts, others, seed)
+    """The row of ``intervals.csv``: difference of F1 and ratio of times against another, with 95 % intervals.
+
+    F1 is missing where only the speed of either was measured.
+    """
     ratio = speedup_interval([reference.times.batches], [measured.times.batches], seed)
-    return {
+    row: schema.Interval = {
         "strategy": measured.name,
+        "dtype": measured.dtype,
         "batch_size": measured.batch_size,
-        "f1": f1,
-        "f1_low": own.low,
-        "f1_high": own.high,
+        "f1": NAN,
+        "f1_low": NAN,
+        "f1_high": NAN,
         "against": reference.name,
-        "difference": f1 - other,
-        "low": difference.low,
-        "high": difference.high,
-        "significant": difference.excludes(0),
+        "against_dtype": reference.dtype,
+        "difference": NAN,
+        "low": NAN,
+        "high": NAN,
+        "significant": False,
         "speedup": speedup(reference.times, measured.times),
         "speedup_low": ratio.low,
         "speedup_high": ratio.high,
         "speedup_significant": ratio.excludes(1),
     }
+    if measured.variant.speed_only or reference.variant.speed_only:
+        return row
+    counts, others = ([run.by_document for run in one.runs] for one in (measured, reference))
+    f1, other = (float(np.mean([run.total.f1 for run in one.runs])) for one in (measured, reference))
+    own = f1_interval(counts, seed)
+    difference = f1_difference_interval(counts, others, seed)
+    row |= {"f1": f1, "f1_low": own.low, "f1_high": own.high, "difference": f1 - other}
+    row |= {"low": difference.low, "high": difference.high, "significant": difference.excludes(0)}
+    return row
 
 
 def interval_rows(measured: Mapping[str, Measured], seed: int) -> Iterator[schema.Interval]:
-    """Every variant against dense, then each one that prunes against all that it must beat."""
+    """Every variant against dense of the first dtype and of its own, then each one that prunes against all that it
+    must beat."""
+    dense = first_dense(measured)
     for one in measured.values():
-        yield interval_row(one, measured[DENSE], seed)
+        yield interval_row(one, dense, seed)
+    for one in measured.values():
+        own = dense_of(measured, one.dtype)
+        if own and own not in (one, dense):
+            yield interval_row(one, own, seed)
     for one in measured.values():
         for other in measured.values():
             if one.variant.prunes and one.variant.is_compared_with(other.variant):
@@ -110,11 +136,12 @@ def interval_rows(measured: Mapping[str, Measured], seed: int) -> Iterator[schem
 
 
 def document_rows(measured: Measured, corpus: Corpus) -> Iterator[schema.DocumentCounts]:
-    """The rows of ``documents.csv``: counts of each document, for each run."""
-    for number, run in enumerate(measured.runs):
+    """The rows of ``documents.csv``: counts of each document, for each run; none where only the speed was measured."""
+    for number, run in enumerate(() if measured.variant.speed_only else measured.runs):
         for document, counts in zip(corpus.documents, run.by_document, strict=True):
             yield {
                 "strategy": measured.name,
+                "dtype": measured.dtype,
                 "batch_size": measured.batch_size,
                 "run": number,
                 "document": document.id,
@@ -130,6 +157,7 @@ def time_rows(measured: Measured) -> Iterator[schema.BatchTime]:
     for batch, (total, encoder) in enumerate(pairs):
         yield {
             "strategy": measured.name,
+            "dtype": measured.dtype,
             "batch_size": measured.batch_size,
             "batch": batch,
             "latency_ms": total,

@@ -6,29 +6,60 @@ What ``onnx-int8`` finds depends on them a little: activations that run together
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import compress
 
 import numpy as np
+from tqdm import tqdm
 
 from engine.data.corpora import Corpus
-from eval.measure.baselines import Baseline
+from eval.measure.baselines.base import Baseline, Setting
+from eval.measure.evaluate import TUNED
 from eval.measure.runlog import RunLog
 
 TRIED = 16  # documents
 AMONG = 512  # the first documents, of which they are a sample
 PASSES = 2
-ALIKE = 1.02  # within this ratio of the fastest the smallest limit is taken, so that runs rarely differ
+BEHIND = 1.5  # times the fastest's time so far: given up
+ALIKE = 1.02  # within this ratio of the fastest the first option is taken, so that runs rarely differ
 
 
 def tuned(baselines: Sequence[Baseline], corpus: Corpus, batch_sizes: Sequence[int], log: RunLog) -> list[Baseline]:
-    """The baselines with the limits that are fastest at each batch size, or with those that the log holds already."""
+    """The baselines with the options that are fastest at each batch size, or with those that the log holds already."""
     if not baselines:
         return []
-    known = next((record["limits"] for record in log.records() if "limits" in record), None)
+    known = _known(baselines, batch_sizes, log)
     if known is None:
         texts = sample(corpus)
-        known = {baseline.name: [fastest(baseline, texts, size) for size in batch_sizes] for baseline in baselines}
-        log.append({"limits": known})
+        known = {}
+        for baseline in tqdm(baselines, desc="settings of baselines", disable=None):
+            known[baseline.name] = [dict(fastest(baseline, texts, size)) for size in batch_sizes]
+            baseline.release()
+        log.append({"tuned": known})
     return [baseline.at(dict(zip(batch_sizes, known[baseline.name], strict=True))) for baseline in baselines]
+
+
+def _known(
+    baselines: Sequence[Baseline], batch_sizes: Sequence[int], log: RunLog
+) -> dict[str, list[dict[str, int | str]]] | None:
+    """What the log says was chosen: an option for each batch size, by baseline."""
+    options = {baseline.name: list(baseline.options) for baseline in baselines}
+    known = None
+    for number, record in log.records():
+        if set(record) != TUNED:
+            continue
+        if known is not None:
+            raise log.refusal(number, "settings of baselines once", "others")
+        known = record["tuned"]
+        if (
+            not isinstance(known, dict)
+            or set(known) != set(options)
+            or not all(
+                isinstance(of, list) and len(of) == len(batch_sizes) and all(one in options[name] for one in of)
+                for name, of in known.items()
+            )
+        ):
+            raise log.refusal(number, f"settings of {', '.join(options)}", "something else")
+    return known
 
 
 def sample(corpus: Corpus) -> list[str]:
@@ -38,16 +69,17 @@ def sample(corpus: Corpus) -> list[str]:
     return [corpus.documents[index].text for index in sorted(np.argsort(lengths, kind="stable")[ranks].tolist())]
 
 
-def fastest(baseline: Baseline, texts: Sequence[str], batch_size: int) -> int:
-    """The limit with the smallest sum of end-to-end times, each the better one of ``PASSES``."""
+def fastest(baseline: Baseline, texts: Sequence[str], batch_size: int) -> Setting:
+    """The option with the smallest sum of end-to-end times, each the better one of ``PASSES``.
+
+    What has fallen behind is not tried on.
+    """
     batches = [texts[start : start + batch_size] for start in range(0, len(texts), batch_size)]
-    totals = dict.fromkeys(baseline.limits, 0.0)
+    tried = [(option, baseline.at({batch_size: option})) for option in baseline.options]
+    totals = [0.0] * len(tried)
     for batch in batches:
-        times: dict[int, list[float]] = {limit: [] for limit in baseline.limits}
-        for _ in range(PASSES):
-            for limit in baseline.limits:
-                _, latency = baseline.at({batch_size: limit}).tag(batch)
-                times[limit].append(latency.total_ms)
-        for limit in baseline.limits:
-            totals[limit] += min(times[limit])
-    return next(limit for limit, total in totals.items() if total <= ALIKE * min(totals.values()))
+        times = [[one.tag(batch)[1].total_ms for _, one in tried] for _ in range(PASSES)]
+        totals = [total + min(of) for total, *of in zip(totals, *times, strict=True)]
+        ahead = [total <= BEHIND * min(totals) for total in totals]
+        tried, totals = list(compress(tried, ahead)), list(compress(totals, ahead))
+    return next(option for (option, _), total in zip(tried, totals, strict=True) if total <= ALIKE * min(totals))

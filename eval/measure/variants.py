@@ -13,7 +13,7 @@ from engine.pruning.resolve import StrategyName, parse
 from engine.pruning.strategy import Strategy
 from engine.tagger import Engine
 from engine.text.documents import Entity
-from eval.measure.baselines import Baseline
+from eval.measure.baselines.base import Baseline
 from eval.schema import BASELINE, HF, MODEL, RANDOM, RANDOM_SEEDS, TRUNCATE
 
 
@@ -31,20 +31,33 @@ class Variant:
     """Something that is measured.
 
     Args:
-        name: in tables.
+        name: as typed; two variants of one name differ in their dtype.
         kind: see `eval.schema.Result`.
+        dtype: the number format that it runs in.
+        device: that it runs on.
         tag: tags texts in one call.
+        engine: runs the strategy.
         strategy: ``None`` for baselines and other models.
         settings: of those, for the report.
         reseeded: of ``random``: the same with other seeds, whose predictions count and whose times do not.
+        speed_only: what it finds means nothing, its weights are random.
     """
 
     name: str
     kind: str
+    dtype: str
+    device: str
     tag: Callable[[Sequence[str]], Tagged]
+    engine: Engine | None = None
     strategy: Strategy | None = None
     settings: Mapping[str, str] = field(default_factory=dict)
     reseeded: tuple[Variant, ...] = ()
+    speed_only: bool = False
+
+    @property
+    def key(self) -> str:
+        """What tells it apart from all others of a run."""
+        return f"{self.name} {self.dtype}"
 
     @property
     def prunes(self) -> bool:
@@ -66,8 +79,13 @@ class Variant:
         return parse(self.strategy.name).stored
 
     def is_compared_with(self, other: Variant) -> bool:
-        """Whether a pruning variant must beat another one: any baseline, its own random replay, no recovery."""
-        if other.kind in (BASELINE, MODEL, HF, TRUNCATE) or other.replays == self.name:
+        """Whether a pruning variant must beat another one: any baseline; of its own dtype also other models, early
+        stopping, its own random replay, no recovery."""
+        if other.kind in (BASELINE, HF):
+            return True
+        if other.dtype != self.dtype:
+            return False
+        if other.kind in (MODEL, TRUNCATE) or other.replays == self.name:
             return True
         own, others = self._parts, other._parts
         return own is not None and own.recovers and replace(own, text="", recovers=False) == others
@@ -78,17 +96,22 @@ class Variant:
 
 
 def check_names(variants: Sequence[Variant]) -> None:
-    """Everything that is measured must have a name of its own, other seeds included.
+    """Everything that is measured in a dtype must have a name of its own, other seeds included.
 
     Raises:
         InputError: two have the same name.
     """
-    counts = Counter(one.name for variant in variants for one in (variant, *variant.reseeded))
-    if twice := [name for name, count in counts.items() if count > 1]:
+    counts = Counter((one.name, one.dtype) for variant in variants for one in (variant, *variant.reseeded))
+    if twice := [name for (name, _), count in counts.items() if count > 1]:
         raise InputError(
             "expected different names of strategies, baselines and other models, got "
             f"{', '.join(map(repr, twice))} twice; leave one out, or rename it in --others"
         )
+
+
+def huggingface_dtype(engine: Engine) -> str:
+    """The dtype that the plain Hugging Face model runs in: its layers are not quantised."""
+    return str(engine.precision.torch_dtype).removeprefix("torch.")
 
 
 def of_strategy(engine: Engine, strategy: Strategy) -> Variant:
@@ -99,18 +122,40 @@ def of_strategy(engine: Engine, strategy: Strategy) -> Variant:
         entities = [result.entities for result in results]
         return Tagged(entities, results[0].latency, lambda: [result.cost for result in results])
 
+    dtype = huggingface_dtype(engine) if strategy.kind == HF else engine.dtype
     seeds = range(1, RANDOM_SEEDS) if strategy.kind == RANDOM and strategy.seed == 0 else ()
     others = [replace(of_strategy(engine, replace(strategy, seed=s)), name=f"{strategy.name}#{s}") for s in seeds]
-    return Variant(strategy.name, strategy.kind, tag, strategy, reseeded=tuple(others))
+    device = str(engine.device)
+    return Variant(strategy.name, strategy.kind, dtype, device, tag, engine, strategy, reseeded=tuple(others))
 
 
 def of_baseline(baseline: Baseline) -> Variant:
     """A baseline, run like a strategy."""
-    return Variant(baseline.name, BASELINE, lambda texts: Tagged(*baseline.tag(texts)), settings=baseline.settings)
+
+    def tag(texts: Sequence[str]) -> Tagged:
+        return Tagged(*baseline.tag(texts))
+
+    return Variant(
+        baseline.name,
+        BASELINE,
+        baseline.dtype,
+        baseline.device,
+        tag,
+        settings=baseline.settings,
+        speed_only=baseline.speed_only,
+    )
 
 
 def of_model(name: str, engine: Engine) -> Variant:
     """Another model, run densely, e.g. a student with fewer layers."""
     dense = of_strategy(engine, engine.strategy("dense"))
     settings = {"layers": str(engine.encoder.num_layers), "weights": engine.digest[:16]}
-    return Variant(name, MODEL, lambda texts: replace(dense.tag(texts), costs=list), settings=settings)
+    return replace(
+        dense,
+        name=name,
+        kind=MODEL,
+        tag=lambda texts: replace(dense.tag(texts), costs=list),
+        engine=None,
+        strategy=None,
+        settings=settings,
+    )

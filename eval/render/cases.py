@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from eval.render.markdown import escape, table
-from eval.schema import CASES_OF_A_KIND
+from eval.schema import CASES_OF_A_KIND, labels
 
 
 def cases_page(record: Sequence[Mapping[str, Any]]) -> str:
@@ -16,9 +16,11 @@ def cases_page(record: Sequence[Mapping[str, Any]]) -> str:
         f"The first {CASES_OF_A_KIND} of each kind, in the order of the documents; the head of "
         "`eval/analysis/errors.py` says what the kinds mean. Scores are the top probabilities of the label heads.",
     ]
+    record = [{"dtype": "", **of} for of in record]  # older ones have none
     for of in record:
         counts = ", ".join(f"{count} {part} ({how})" for part, how, count in of["counts"])
-        parts += [f"## {escape(of['strategy'])}", f"In all: {counts}."]
+        name = labels((one["strategy"], one["dtype"]) for one in record)[of["strategy"], of["dtype"]]
+        parts += [f"## {escape(name)}", f"In all: {counts}."]
         parts += [_case(one) for one in of["cases"]]
     if not record:
         parts.append("No strategy differs from dense in a way that the gold shows.")

@@ -10,8 +10,9 @@ from typing import Any
 import pandas as pd
 
 from eval import schema
-from eval.render.numbers import NOT_SIGNIFICANT, pace, points, ratio, verdict
-from eval.schema import RANDOM_SEEDS, Interval, Result
+from eval.render.files import IntervalRow, ResultRow, reference
+from eval.render.numbers import NOT_SIGNIFICANT, f1_interval, pace, points, ratio, score, verdict
+from eval.schema import RANDOM_SEEDS
 
 READING = (
     "F1 counts exact (document, start, end, type) spans, micro-averaged. Brackets are 95 % intervals of a paired "
@@ -20,6 +21,10 @@ READING = (
     "measured in this run; the theoretical one is the ratio of multiply-adds. The F1 of `random` is the mean of "
     f"{RANDOM_SEEDS} seeds, its times and costs are those of the first. Costs of `hf` include its padding; those of "
     "baselines and other models are not known."
+)
+DTYPES_READING = (
+    "F1 and speed-up are compared with dense in {}; *against dense of the same dtype* is the speed-up alone. Errors, "
+    "exits, groups and costs below compare each strategy with dense of its own dtype."
 )
 TYPES_READING = (
     "F1 of each scored type counts exact spans, like that over all; seqeval's is strict IOB2 on words, the number that "
@@ -62,23 +67,27 @@ def _cell(value: Any) -> str:
     return escape(value)
 
 
-def results_table(rows: Sequence[Result], intervals: Sequence[Interval]) -> str:
-    """F1, what is lost against dense, speed-up, all with their intervals, and cost."""
-    by_key = {(i["strategy"], i["batch_size"]): i for i in intervals if i["against"] == schema.DENSE}
+def results_table(rows: Sequence[ResultRow], intervals: Sequence[IntervalRow]) -> str:
+    """F1, what is lost against dense, speed-up, all with their intervals, and cost; dtypes where there are several."""
+    dense = reference(rows)
+    by_key = {(i["label"], i["batch_size"]): i for i in intervals if i["against_label"] == dense}
+    several = len({row["dtype"] for row in rows}) > 1
     lines = []
     for row in rows:
-        interval = by_key[row["strategy"], row["batch_size"]]
-        kept, gmacs = row["token_layers_kept"], row["gmacs_per_document"]
+        interval = by_key[row["label"], row["batch_size"]]
+        kept, gmacs, own = row["token_layers_kept"], row["gmacs_per_document"], row["speedup_vs_dense_same_dtype"]
         lines.append(
             [
                 str(row["batch_size"]),
                 _named(row),
-                f"{row['f1']:.4f} [{interval['f1_low']:.4f}, {interval['f1_high']:.4f}]",
-                f"{row['precision']:.4f}",
-                f"{row['recall']:.4f}",
+                *([row["dtype"]] if several else []),
+                f1_interval(interval),
+                score(row["precision"]),
+                score(row["recall"]),
                 points(interval),
                 f"{row['latency_ms_median']:.1f}, {row['latency_ms_p95']:.1f}",
                 pace(interval),
+                *([ratio(own)] if several else []),
                 ratio(row["theoretical_speedup"]),
                 "" if pd.isna(kept) else f"{kept:.1%}",
                 "" if pd.isna(gmacs) else f"{gmacs:.2f}",
@@ -88,12 +97,14 @@ def results_table(rows: Sequence[Result], intervals: Sequence[Interval]) -> str:
         [
             "batch",
             "strategy",
+            *(["dtype"] if several else []),
             "F1 [95 %]",
             "P",
             "R",
             "F1 against dense, points [95 %]",
             "latency ms (median, p95)",
             "speed-up [95 %]",
+            *(["against dense of the same dtype"] if several else []),
             "theoretical",
             "token-layers kept",
             "GMACs/doc",
@@ -102,33 +113,37 @@ def results_table(rows: Sequence[Result], intervals: Sequence[Interval]) -> str:
     )
 
 
-def _named(row: Result) -> str:
+def _named(row: ResultRow) -> str:
     """The strategy with its operating point, unless the name has it."""
     name, point = row["strategy"], row["point"]
     return escape(name) + (f" ({escape(point)})" if point and not name.endswith(f":{point}") else "")
 
 
-def types_table(rows: Sequence[Result]) -> str:
+def types_table(rows: Sequence[ResultRow]) -> str:
     """F1 of each scored type, seqeval's F1 and predictions of types that are not scored."""
-    types = [key for key in rows[0] if key not in schema.columns(Result)]
+    types = [key for key in rows[0] if key not in schema.columns(ResultRow)]
     cells = []
     for row in rows:
         scores: Mapping[str, Any] = row
-        shown = [f"{scores[key]:.4f}" for key in (*types, "f1_seqeval")]
-        cells.append([str(row["batch_size"]), escape(row["strategy"]), *shown, str(row["unscored_predictions"])])
+        shown = [score(scores[key]) for key in (*types, "f1_seqeval")]
+        cells.append([str(row["batch_size"]), escape(row["label"]), *shown, str(row["unscored_predictions"])])
     heads = [f"F1 {escape(key.removeprefix('f1_'))}" for key in types]
     return table(["batch", "strategy", *heads, "F1 seqeval", "unscored predictions"], cells)
 
 
-def pairs_table(intervals: Sequence[Interval]) -> str:
-    """Every pruning strategy against all that it must beat, in numbers and in words; nothing where there is no pair."""
-    pairs = [row for row in intervals if row["against"] != schema.DENSE]
+def pairs_table(rows: Sequence[ResultRow], intervals: Sequence[IntervalRow]) -> str:
+    """Every pruning strategy against all that it must beat, in numbers and in words; nothing where there is no pair.
+
+    With several dtypes also every variant against dense of its own.
+    """
+    dense = reference(rows)
     cells = [
-        [str(r["batch_size"]), escape(r["strategy"]), escape(r["against"]), points(r), pace(r), verdict(r)]
-        for r in pairs
+        [str(r["batch_size"]), escape(r["label"]), escape(r["against_label"]), points(r), pace(r), verdict(r)]
+        for r in intervals
+        if r["against_label"] != dense
     ]
     heads = ["batch", "strategy", "against", "F1, points [95 %]", "speed-up [95 %]", "what differs significantly"]
-    return table(heads, cells) if pairs else ""
+    return table(heads, cells) if cells else ""
 
 
 def about_list(about: Mapping[str, Any]) -> str:

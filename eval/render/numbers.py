@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 NOT_SIGNIFICANT = "(n.s.)"
+SPEED_ONLY = "speed only"
 
 Row = Mapping[str, Any]
 
@@ -21,6 +22,18 @@ _VERDICTS = {
     (-1, 0): "less accurate, with no significant difference in speed",
     (-1, -1): "less accurate and slower",
 }
+_SPEED_VERDICTS = {1: "faster", 0: "no significant difference in speed", -1: "slower"}
+
+
+def score(value: float) -> str:
+    """F1 and its like, 0–1; of random weights there is none."""
+    return SPEED_ONLY if math.isnan(value) else f"{value:.4f}"
+
+
+def f1_interval(row: Row) -> str:
+    """F1 with its interval."""
+    value = score(row["f1"])
+    return value if value == SPEED_ONLY else f"{value} [{row['f1_low']:.4f}, {row['f1_high']:.4f}]"
 
 
 def f1_points(row: Row, prefix: str = "") -> str:
@@ -32,13 +45,19 @@ def f1_points(row: Row, prefix: str = "") -> str:
 
 def points(interval: Row) -> str:
     """`f1_points` of a row of ``intervals.csv``; a dash for a variant against itself."""
-    return "—" if interval["strategy"] == interval["against"] else f1_points(interval)
+    if math.isnan(interval["difference"]):
+        return SPEED_ONLY
+    return "—" if _is_itself(interval) else f1_points(interval)
+
+
+def _is_itself(interval: Row) -> bool:
+    return bool(interval["strategy"] == interval["against"] and interval["dtype"] == interval["against_dtype"])
 
 
 def pace(interval: Row) -> str:
     """The speed-up of a row of ``intervals.csv`` with its interval, which too few batches do not have."""
     text = f"{interval['speedup']:.2f}×"
-    if interval["strategy"] == interval["against"]:
+    if _is_itself(interval):
         return text
     if math.isnan(interval["speedup_low"]):
         return f"{text} [too few batches]"
@@ -52,7 +71,9 @@ def ratio(value: float | None) -> str:
 
 
 def verdict(interval: Row) -> str:
-    """How a variant compares with another: what differs significantly."""
-    f1 = (interval["difference"] > 0) - (interval["difference"] < 0) if interval["significant"] else 0
+    """How a variant compares with another: what differs significantly; of random weights the speed alone."""
     speed = (interval["speedup"] > 1) - (interval["speedup"] < 1) if interval["speedup_significant"] else 0
+    if math.isnan(interval["difference"]):
+        return _SPEED_VERDICTS[speed]
+    f1 = (interval["difference"] > 0) - (interval["difference"] < 0) if interval["significant"] else 0
     return _VERDICTS[f1, speed]

@@ -14,6 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.path import Path
 
+from eval.render.files import completed, labelled, records, reference
 from eval.schema import ALL, BASELINE, DENSE, HF, MEASURED, MEASURED_HIGH, MEASURED_LOW, MODEL, SPEEDUPS, THEORETICAL
 
 DENSE_LINE: dict[str, Any] = {"color": "#1b1b1b", "linewidth": 1, "linestyle": "-."}
@@ -27,10 +28,12 @@ _STYLES = {
     "mlp": ("P", "#006d5b"),
     "random": ("x", "#a02060"),
     "truncate": ("vX8d>", "#2e7d32"),
-    BASELINE: ("*hp", "#7a5c00"),
+    BASELINE: ("*hp1234+", "#7a5c00"),
     MODEL: ("<", "#5b3f8c"),
 }
 _OTHER = ("H", "#444444")
+_DRAWN = ["f1", "low", "high", "speedup", "speedup_low", "speedup_high"]  # of ``intervals.csv``
+_FILLS = ("full", "left", "bottom", "top")  # of markers, by dtype
 _DEEPEST = 0.06  # F1 below dense at which the axis ends, so that one outlier does not press all others together
 _APART = 8.0  # pixels between the places of a line that labels avoid
 # Of adjust_text, found by trying: strong, so that a crowd of 17 labels comes apart within seconds.
@@ -97,22 +100,27 @@ def plot_f1_vs_latency(
         results: ``results.csv``.
         intervals: ``intervals.csv``.
         times: ``times.csv``.
-        ringed: strategies that get a ring.
+        ringed: strategies that get a ring, in every dtype.
     """
+    results = completed(results)
+    intervals, times = (completed(table, results) for table in (intervals, times))
+    results, intervals, times = (labelled(table, results) for table in (results, intervals, times))
+    dense = reference(records(results))
     sizes = sorted(results["batch_size"].unique())
     figure, axes = new_figure(1, len(sizes), (8.8 * len(sizes), 8.2))
     first = results.iloc[0]
     for axis, size in zip(axes[0], sizes, strict=True):
-        wall = times[times["batch_size"] == size].groupby("strategy", sort=False)["latency_ms"].sum()
-        against = intervals[(intervals["batch_size"] == size) & (intervals["against"] == DENSE)]
-        own = results[results["batch_size"] == size].set_index("strategy")[["kind", "family"]]
-        table = against.set_index("strategy").assign(ms=wall / first["documents"]).join(own)
-        _panel(axis, table, styles(results), ringed)
+        wall = times[times["batch_size"] == size].groupby("label", sort=False)["latency_ms"].sum()
+        against = intervals[(intervals["batch_size"] == size) & (intervals["against_label"] == dense)]
+        own = results[results["batch_size"] == size].set_index("label")[["strategy", "kind", "dtype", "family"]]
+        table = against.set_index("label")[_DRAWN].assign(ms=wall / first["timed_documents"]).join(own)
+        _panel(axis, table, dense, styles(results), ringed)
         axis.set_title(f"batch size {size}")
     axes[0][0].set_ylabel("exact-span micro F1")
+    timed = "" if first["timed_documents"] == first["documents"] else f" ({first['timed_documents']} timed)"
     figure.suptitle(
-        f"{first['corpus']} {first['split']}, {first['documents']} documents; {first['device']}, "
-        f"{first['threads']} threads, {first['dtype']}\nbars: 95 % of the difference from dense",
+        f"{first['corpus']} {first['split']}, {first['documents']} documents{timed}; {first['device']}, "
+        f"{first['threads']} threads, {', '.join(results['dtype'].unique())}\nbars: 95 % of the difference from dense",
         fontsize=10,
     )
     place_labels(figure)
@@ -126,34 +134,51 @@ def pareto_line(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def styles(results: pd.DataFrame) -> dict[str, dict[str, Any]]:
-    """Marker, colour and filling of each strategy of ``results.csv``; hollow where words are recovered."""
+    """Marker, colour and filling of each variant of ``results.csv``, by its label where the table is `labelled`.
+
+    Hollow where words are recovered; half filled where a strategy runs in another dtype than the first.
+    """
+    results = results if "label" in results else results.assign(label=results["strategy"], dtype="")
     found: dict[str, dict[str, Any]] = {}
-    members = results.drop_duplicates("strategy")
+    fills = dict(zip(results["dtype"].unique(), cycle(_FILLS), strict=False))
+    members = results.drop_duplicates("label")
     for kind, of in members.groupby("kind", sort=False):
         markers, colour = _STYLES.get(str(kind), _OTHER)
-        rows = of[["strategy", "family", "prunes"]].itertuples(index=False, name=None)
-        for (name, family, prunes), marker in zip(rows, cycle(markers), strict=False):
-            hollow = prunes and family != kind
-            found[name] = {"marker": marker, "color": colour, "markerfacecolor": "none" if hollow else colour}
+        marker = dict(zip(of["strategy"].unique(), cycle(markers), strict=False))
+        for label, name, family, prunes, dtype in of[["label", "strategy", "family", "prunes", "dtype"]].itertuples(
+            index=False, name=None
+        ):
+            own: dict[str, Any] = {"marker": marker[name], "color": colour, "markerfacecolor": colour}
+            if prunes and family != kind:
+                own["markerfacecolor"] = "none"
+            elif label != name and fills[dtype] != "full":
+                own |= {"fillstyle": fills[dtype], "markerfacecoloralt": "white"}
+            found[label] = own
     return found
 
 
-def _panel(axis: Axes, table: pd.DataFrame, style: Mapping[str, Mapping[str, Any]], ringed: Collection[str]) -> None:
-    """Draws and names the variants of one batch size."""
-    dense: dict[str, Any] = {str(key): value for key, value in table.loc[DENSE].items()}
+def _panel(
+    axis: Axes, table: pd.DataFrame, dense: str, style: Mapping[str, Mapping[str, Any]], ringed: Collection[str]
+) -> None:
+    """Draws and names the variants of one batch size; those without F1 are lines."""
+    of_dense: dict[str, Any] = {str(key): value for key, value in table.loc[dense].items()}
+    for name, row in table[table["f1"].isna()].iterrows():
+        axis.axvline(row["ms"], linewidth=1, linestyle="--", color=style[str(name)]["color"])
+        axis.text(row["ms"], of_dense["f1"], f"{name} {row['speedup']:.2f}×, speed only", fontsize=8)
+    table = table[table["f1"].notna()]
     # A percentile interval need not hold the value itself, and where there is none the bar has no length.
     table = table.assign(
-        left=(dense["ms"] / table["speedup_high"]).fillna(table["ms"]).clip(upper=table["ms"]),
-        right=(dense["ms"] / table["speedup_low"]).fillna(table["ms"]).clip(lower=table["ms"]),
-        bottom=(dense["f1"] + table["low"]).clip(upper=table["f1"]),
-        top=(dense["f1"] + table["high"]).clip(lower=table["f1"]),
+        left=(of_dense["ms"] / table["speedup_high"]).fillna(table["ms"]).clip(upper=table["ms"]),
+        right=(of_dense["ms"] / table["speedup_low"]).fillna(table["ms"]).clip(lower=table["ms"]),
+        bottom=(of_dense["f1"] + table["low"]).clip(upper=table["f1"]),
+        top=(of_dense["f1"] + table["high"]).clip(lower=table["f1"]),
     )
     best = pareto_line(table)
-    floor = float(dense["f1"]) - _DEEPEST
+    floor = float(of_dense["f1"]) - _DEEPEST
     deep = table["f1"].map("{:.3f}".format).where(table["f1"] < floor, "")
     shown = table.assign(deep=deep, **{column: table[column].clip(lower=floor) for column in ("f1", "bottom", "top")})
     axis.plot(best["ms"], shown["f1"][best.index], ":", color="#888888", zorder=1)
-    for _, members in shown.groupby("family"):
+    for _, members in shown.groupby(["family", "dtype"]):
         ordered = members.sort_values("ms")
         colour = style[str(ordered.index[0])]["color"]
         axis.plot(ordered["ms"], ordered["f1"], color=colour, linewidth=1, alpha=0.4, zorder=1)
@@ -163,7 +188,7 @@ def _panel(axis: Axes, table: pd.DataFrame, style: Mapping[str, Mapping[str, Any
         own = style[str(name)]
         bars: dict[str, Any] = {"yerr": along, "xerr": across, "linestyle": "none", "elinewidth": 1, "capsize": 2}
         axis.errorbar(row["ms"], row["f1"], markersize=8, **bars, **own)
-        if name in ringed:
+        if row["strategy"] in ringed:
             axis.scatter(row["ms"], row["f1"], **RING)
         label = f"{name} {row['speedup']:.2f}×" + (f", F1 {row['deep']}" if row["deep"] else "")
         axis.text(row["ms"], row["f1"], label, fontsize=8, color=own["color"])

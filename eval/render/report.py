@@ -14,9 +14,10 @@ from eval.render import plots
 from eval.render.ablations import ablations_section, failures, plot_ablations
 from eval.render.cases import cases_page
 from eval.render.conclusions import Opening
-from eval.render.files import read_table, records
+from eval.render.files import labelled, read_table, records
 from eval.render.html import page
 from eval.render.markdown import (
+    DTYPES_READING,
     READING,
     TYPES_READING,
     about_list,
@@ -26,6 +27,7 @@ from eval.render.markdown import (
     types_table,
 )
 from eval.render.sections import cost_section, errors_section, exits_section, groups_section
+from eval.schema import DENSE
 
 CASES = (
     "`cases.md` and `cases.html`, made with every report and not published, since they hold text of the corpus, show "
@@ -47,14 +49,12 @@ def render(folder: Path) -> str:
         facts = json.loads((folder / "results.json").read_text())
         names = [name for name in TABLES if name != "ablations" or name in facts]
         tables = {name: read_table(folder, name) for name in names if (folder / f"{name}.csv").is_file()}
-        times, rows, intervals = (
-            read_table(folder, "times"),
-            *map(records, (tables["results"], tables["intervals"])),
-        )
+        times = read_table(folder, "times")
+        rows, intervals = (records(labelled(tables[name], tables["results"])) for name in ("results", "intervals"))
     except (OSError, KeyError, ValueError) as error:
         raise InputError(f"expected a finished run in {folder}, got none: {error}; run it first") from error
     _save(plots.plot_f1_vs_latency(tables["results"], tables["intervals"], times), folder / "f1_vs_latency.png")
-    opening, pairs = Opening(rows, intervals), pairs_table(intervals)
+    opening, pairs = Opening(rows, intervals), pairs_table(rows, intervals)
     parts = [
         f"# {escape(rows[0]['corpus'])} {escape(rows[0]['split'])}: F1 against latency",
         *(f"> {escape(note)}" for note in facts["notes"]),
@@ -65,6 +65,7 @@ def render(folder: Path) -> str:
         "## Results",
         results_table(rows, intervals),
         READING,
+        *([DTYPES_READING.format(rows[0]["dtype"])] if len({row["dtype"] for row in rows}) > 1 else []),
         "### By type",
         types_table(rows),
         TYPES_READING,
@@ -90,31 +91,57 @@ def failed_ablations(folder: Path) -> list[str]:
 
 
 def _sections(folder: Path, tables: Mapping[str, pd.DataFrame]) -> Iterator[str]:
-    """Headings, plots and texts of the tables."""
+    """Headings, plots and texts of the tables, dtype by dtype."""
     if "ablations" in tables:
         yield "## Ablations"
         yield _picture(plot_ablations(tables["ablations"]), folder / "ablations.png", "Ablations")
         yield ablations_section(tables["ablations"])
     if "errors" in tables:
-        yield from ("## Errors", errors_section(tables["errors"], tables["confusion"]), CASES)
+        yield "## Errors"
+        for heading, _, (errors, confusion) in _by_dtype(tables, "errors", "confusion"):
+            yield from (*heading, errors_section(errors, confusion))
+        yield CASES
         yield "## Early exits of entity words"
-        if not tables["exits"].empty:
-            yield _picture(plots.plot_exits(tables["exits"]), folder / "exits.png", "Words that exit early")
-        yield exits_section(tables["exits"])
+        for heading, suffix, (exits,) in _by_dtype(tables, "exits"):
+            yield from heading
+            if not exits.empty:
+                yield _picture(plots.plot_exits(exits), folder / f"exits{suffix}.png", "Words that exit early")
+            yield exits_section(exits)
     if (folder / "cases.json").is_file():
         cases = cases_page(json.loads((folder / "cases.json").read_text()))
         (folder / "cases.md").write_text(cases)
         (folder / "cases.html").write_text(page(cases, folder))
     if "subgroups" in tables:
         yield "## Groups"
-        if not tables["subgroups"].empty:
-            yield _picture(plots.plot_groups(tables["subgroups"]), folder / "groups.png", "F1 by group")
-        yield groups_section(tables["subgroups"], tables["gaps"])
+        for heading, suffix, (groups, gaps) in _by_dtype(tables, "subgroups", "gaps"):
+            yield from heading
+            if not groups.empty:
+                yield _picture(plots.plot_groups(groups), folder / f"groups{suffix}.png", "F1 by group")
+            yield groups_section(groups, gaps)
     if "cost" in tables:
         yield "## Cost"
-        figure = plots.plot_speed_by_length(tables["cost"], tables["results"])
-        yield _picture(figure, folder / "speed.png", "Speed-up by length")
-        yield cost_section(tables["cost"])
+        for _, suffix, (cost, results) in _by_dtype(tables, "cost", "results"):
+            figure = plots.plot_speed_by_length(cost, results)
+            yield _picture(figure, folder / f"speed{suffix}.png", "Speed-up by length")
+        cost = labelled(tables["cost"], tables["results"])
+        yield cost_section(cost.assign(strategy=cost["label"]))
+
+
+def _by_dtype(
+    tables: Mapping[str, pd.DataFrame], *names: str
+) -> Iterator[tuple[list[str], str, tuple[pd.DataFrame, ...]]]:
+    """The heading (where there are several), the end of files' names, and the parts of some tables of each dtype.
+
+    Baselines in a dtype in which dense did not run stand beside the first one.
+    """
+    results = tables["results"]
+    dtypes = list(results.loc[results["kind"] == DENSE, "dtype"].unique())
+    for number, dtype in enumerate(dtypes):
+        found = []
+        for name in names:
+            own = tables[name]["dtype"]
+            found.append(tables[name][own.where(own.isin(dtypes), dtypes[0]) == dtype])
+        yield [f"### {escape(dtype)}"] if len(dtypes) > 1 else [], f"-{dtype}" if number else "", tuple(found)
 
 
 def _picture(figure: Figure, file: Path, title: str) -> str:

@@ -138,6 +138,7 @@ def cost_section(cost: pd.DataFrame) -> str:
         schema.TOKEN_LAYERS: "Share of the dense rows that each layer computed",
         schema.MEASURED: "Speed-up against dense: theoretical, by multiply-adds, and measured",
         schema.PEAK_MEMORY: "Peak memory of tensors during a call on the first batch, weights not counted (MiB)",
+        schema.HELD_MEMORY: "Memory held between calls, weights and packed copies of them included (MiB)",
         schema.MILLISECONDS: "Where the time of a call goes, ms a document (first documents)",
     }
     cost = cost.assign(part=cost["measure"].where(~cost["measure"].isin(schema.SPEEDUPS), schema.MEASURED))

@@ -8,6 +8,13 @@ from engine.tagger import Engine
 from eval.measure.analyses import analyse, number_of_calls
 from eval.report import SAMPLE
 
+
+@pytest.fixture(autouse=True)
+def resident(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process of its own takes seconds, for each report; tests of it undo this."""
+    monkeypatch.setattr("eval.measure.memory._resident", lambda *_: 2**30)
+
+
 KNOBS = {"gates": (1, 2), "max_entropy": 0.45, "exit_entities": True}
 
 
@@ -18,6 +25,6 @@ def analysed(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> tuple[
     corpus = load_corpus(str(SAMPLE), limit=34)
     strategies = [engine.strategy("entropy", **KNOBS), engine.strategy("truncate-1")]
     calls: list[int] = []
-    analyse(engine, corpus, strategies, out, corpus.documents[:2], progress=lambda: calls.append(1))
-    assert len(calls) == number_of_calls(corpus, strategies)
+    analyse({engine: strategies}, corpus, out, corpus.documents[:2], progress=lambda: calls.append(1))
+    assert len(calls) == number_of_calls(corpus, {engine: strategies})
     return corpus, strategies, out

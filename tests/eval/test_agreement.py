@@ -50,14 +50,14 @@ def test_an_engine_agrees_with_itself_and_less_with_another(model_folder, plain_
     assert "| all | 100.00 | 0.00 |" in capsys.readouterr().out
     assert main([*options, "--strategy", "truncate-1", "--other", str(plain_folder)]) == 0
     printed = capsys.readouterr().out
-    assert "truncate-1; B: " in printed
+    assert "truncate-1, float32; B: " in printed
     assert "| all | 100.00 |" not in printed
     assert all(f"| {type_} |" in printed for type_ in ("Chemical", "Disease"))
 
 
 def test_a_checkpoint_without_gates_runs_densely(plain_folder, texts, capsys):
     assert main(["--model", str(plain_folder), "--texts", texts]) == 0
-    assert ", dense; B: " in capsys.readouterr().out
+    assert ", dense, float32; B: " in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -1,20 +1,24 @@
 import json
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from engine.data.formats import read_documents
 from engine.errors import InputError
+from engine.model.operators import int8_works
 from eval.report import SAMPLE, main
 
 COLUMNS = (
-    "corpus split documents strategy kind family replays prunes point batch_size f1 precision recall f1_chemical "
-    "f1_disease f1_seqeval unscored_predictions latency_ms_median latency_ms_p95 encoder_ms_median tokens_per_s "
-    "speedup_vs_dense theoretical_speedup token_layers_kept token_reduction gmacs_per_document device dtype threads "
-    "seed torch transformers commit"
+    "corpus split documents timed_documents strategy kind family replays prunes point batch_size f1 precision recall "
+    "f1_chemical f1_disease f1_seqeval unscored_predictions latency_ms_median latency_ms_p95 encoder_ms_median "
+    "tokens_per_s speedup_vs_dense speedup_vs_dense_same_dtype theoretical_speedup token_layers_kept token_reduction "
+    "gmacs_per_document device dtype threads seed torch transformers commit"
 )
+DOCS = Path(__file__).resolve().parents[2] / "docs"
 STRATEGIES = "hf,entropy,rule,random,random@rule,truncate-1"
 GATES = ("--set", "entropy.gates=1,2", "--set", "entropy.max_entropy=0.4", "--set", "entropy.exit_entities=true")
 
@@ -247,7 +251,7 @@ def test_baselines_run_in_the_same_loop_and_predictions_are_written(model_folder
         return json.loads((tmp_path / "out" / "results.json").read_text())["about"]["settings"]
 
     stated = settings()
-    assert "of one, 4, 16 windows the fastest" in stated["hf-pipeline"]["at a time"]
+    assert "at batch size 1 (of 3 tried)" in stated["hf-pipeline"]["fastest"]
     monkeypatch.setattr("eval.measure.tuning.fastest", None)
     assert run(*options, *more, "--out", str(tmp_path / "out")) == 0, "and kept by a run that goes on"
     assert settings() == stated
@@ -257,6 +261,88 @@ def test_baselines_run_in_the_same_loop_and_predictions_are_written(model_folder
     spans = [[entity.key for entity in document.entities] for document in found["dense"]]
     assert spans == [[entity.key for entity in document.entities] for document in found["hf-pipeline"]]
     assert any(spans)
+
+
+@pytest.fixture(scope="module")
+def in_two_dtypes(tmp_path_factory, model_folder):
+    out = tmp_path_factory.mktemp("dtypes")
+    options = ("--model", str(model_folder), "--limit", "6", "--batch-size", "1,4", "--dtype", "float32,bfloat16")
+    more = ("--strategies", "hf,entropy,random", *GATES, "--timed", "5", "--seed", "3")
+    assert run(*options, *more, "--predictions", str(out / "found"), "--out", str(out)) == 0
+    return out, pd.read_csv(out / "results.csv")
+
+
+def test_each_variant_has_a_row_in_each_dtype_compared_with_dense_in_the_first_and_in_its_own(in_two_dtypes):
+    out, table = in_two_dtypes
+    names = ("dense", "hf", "entropy", "random")
+    expected = [(name, size, dtype) for size in (1, 4) for dtype in ("float32", "bfloat16") for name in names]
+    rows = table[["strategy", "batch_size", "dtype"]].itertuples(index=False, name=None)
+    assert list(rows) == expected
+    by_key = table.set_index(["strategy", "batch_size", "dtype"])
+    times = pd.read_csv(out / "times.csv").groupby(["strategy", "batch_size", "dtype"])["latency_ms"].sum()
+    for name, size, dtype in expected:
+        row, own = by_key.loc[name, size, dtype], times[name, size, dtype]
+        assert row["speedup_vs_dense"] == pytest.approx(times["dense", size, "float32"] / own)
+        assert row["speedup_vs_dense_same_dtype"] == pytest.approx(times["dense", size, dtype] / own)
+    intervals = pd.read_csv(out / "intervals.csv")
+    pairs = set(intervals[["strategy", "dtype", "against", "against_dtype"]].itertuples(index=False, name=None))
+    assert {
+        ("entropy", "bfloat16", "dense", "float32"),
+        ("entropy", "bfloat16", "dense", "bfloat16"),
+        ("entropy", "bfloat16", "random", "bfloat16"),
+        ("entropy", "bfloat16", "hf", "float32"),
+    } <= pairs
+    assert ("entropy", "bfloat16", "random", "float32") not in pairs
+
+
+def test_the_report_shows_dtypes_apart(in_two_dtypes):
+    out, _ = in_two_dtypes
+    text = (out / "report.md").read_text()
+    assert "| batch | strategy | dtype | F1 [95 %] |" in text
+    assert "| 1 | entropy (custom) | bfloat16 | " in text
+    assert "| 1 | entropy (bfloat16) | random (bfloat16) | " in text
+    for section in ("Errors", "Groups"):
+        part = text.partition(f"\n## {section}\n")[2].partition("\n## ")[0]
+        assert part.index("### float32") < part.index("### bfloat16")
+    for name in ("exits", "groups", "speed"):
+        assert (out / f"{name}.png").is_file()
+        assert (out / f"{name}-bfloat16.png").is_file()
+    assert "one engine per dtype and all baselines held at once: " in text
+    assert {path.stem for path in (out / "found").iterdir()} >= {"dense (float32)", "dense (bfloat16)"}
+    for name in ("errors", "exits", "subgroups", "gaps", "cost", "documents"):
+        assert set(pd.read_csv(out / f"{name}.csv")["dtype"]) == {"float32", "bfloat16"}
+
+
+def test_times_of_some_documents_and_f1_of_all(in_two_dtypes):
+    out, table = in_two_dtypes
+    assert set(table["documents"]) == {6}
+    assert set(table["timed_documents"]) == {5}
+    assert "- timed: 5 of 6 documents, drawn with seed 3" in (out / "report.md").read_text()
+    times = pd.read_csv(out / "times.csv").groupby(["strategy", "dtype", "batch_size"]).size()
+    assert (times.xs(1, level="batch_size") == 5).all()
+    assert (times.xs(4, level="batch_size") == 2).all()
+    counted = pd.read_csv(out / "documents.csv").groupby(["strategy", "dtype", "batch_size", "run"]).size()
+    assert (counted == 6).all()
+
+
+@pytest.mark.skipif(not int8_works(), reason="needs a processor that multiplies in 8 bits")
+def test_hf_is_not_quantised_and_its_row_says_so(model_folder, tmp_path):
+    options = ("--model", str(model_folder), "--limit", "2", "--batch-size", "1", "--strategies", "dense,hf")
+    for dtypes, expected in (
+        ("int8", [("dense", "int8"), ("hf", "float32")]),
+        ("float32,int8", [("dense", "float32"), ("hf", "float32"), ("dense", "int8")]),
+    ):
+        assert run(*options, "--dtype", dtypes, "--out", str(tmp_path / dtypes)) == 0
+        table = pd.read_csv(tmp_path / dtypes / "results.csv")
+        assert list(table[["strategy", "dtype"]].itertuples(index=False, name=None)) == expected
+
+
+def test_published_reports_are_rendered_again_as_they_are(tmp_path):
+    for name in ("bc5cdr-test-bfloat16",):
+        out = shutil.copytree(DOCS / name, tmp_path / name)
+        before = (out / "report.md").read_text()
+        assert run("--render-only", "--out", str(out)) == 0
+        assert (out / "report.md").read_text() == before
 
 
 def test_ablations_fail_the_run_where_a_knob_does_nothing_and_say_which(model_folder, tmp_path, capsys):
@@ -355,6 +441,12 @@ def test_a_broken_corpus_ends_with_status_2_and_skip_bad_evaluates_the_rest(mode
         (("--batch-size", "many"), "expected whole numbers after --batch-size"),
         (("--limit", "0"), "expected --limit 1 or more"),
         (("--threads", "0"), "expected --threads 1 or more"),
+        (("--threads", "99999"), "the processors here, got 99999; lower it"),
+        (("--timed", "0"), "expected --timed 1 or more"),
+        (("--timed", "3"), "expected --timed up to 2, the documents of sample, got 3"),
+        (("--dtype", "float32,float32"), "expected different dtypes after --dtype"),
+        (("--dtype", "float32,int9"), "expected a dtype out of"),
+        (("--baselines", "openvino-int8"), "expected a corpus with a training split to calibrate on, got sample"),
         (("--strategies", "magic"), "expected a strategy out of"),
         (("--strategies", "dense", "--lambda", "1"), "got some of 'rule'"),
         (("--strategies", "dense", "--min-keep-ratio", "0.5"), "got some of 'rule'"),

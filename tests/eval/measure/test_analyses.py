@@ -41,7 +41,8 @@ def test_its_sums_are_those_of_the_scorer(analysed, engine):
 def test_a_corpus_without_gold_or_documents_still_gives_all_files_with_their_columns(engine, analysed, tmp_path):
     _, _, full = analysed
     for documents in ((), (Document("1", "Nausea after aspirin."),)):
-        analyse(engine, Corpus("none", "all", ("Disease",), documents), [engine.strategy("entropy", **KNOBS)], tmp_path)
+        chosen = {engine: [engine.strategy("entropy", **KNOBS)]}
+        analyse(chosen, Corpus("none", "all", ("Disease",), documents), tmp_path)
         assert {path.name for path in tmp_path.iterdir()} == set(FILES)
         for path in tmp_path.glob("*.csv"):
             assert list(pd.read_csv(path)) == list(pd.read_csv(full / path.name))

@@ -8,7 +8,7 @@ from engine.data.corpora import load_corpus
 from engine.model import linear
 from eval.measure.components import COMPONENTS
 from eval.measure.cost import cost_rows, count, peak_memory
-from eval.measure.evaluate import collect, evaluate
+from eval.measure.evaluate import Plan, collect, evaluate
 from eval.measure.runlog import RunLog
 from eval.measure.variants import of_strategy
 from eval.report import SAMPLE
@@ -20,9 +20,10 @@ def cost(engine, tmp_path_factory):
     corpus = load_corpus(str(SAMPLE), limit=6)
     variants = [of_strategy(engine, engine.strategy(name)) for name in ("dense", "hf", "truncate-1", "random@rule")]
     log = RunLog(tmp_path_factory.mktemp("out"), {})
-    evaluate(corpus, variants, [1, 4], log)
-    measured = {size: collect(corpus, variants, size, log) for size in (1, 4)}
-    table = pd.DataFrame(cost_rows(engine, [document.text for document in corpus.documents], measured, seed=0))
+    plan = Plan(corpus, variants, [1, 4], range(6))
+    evaluate(plan, log)
+    measured = {size: collect(plan, size, log) for size in (1, 4)}
+    table = pd.DataFrame(cost_rows([document.text for document in corpus.documents], measured, seed=0))
     assert not table.duplicated(["strategy", "batch_size", "measure", "group"]).any()
     return table.set_index(["strategy", "batch_size", "measure", "group"])["value"].sort_index()
 
@@ -59,6 +60,11 @@ def test_peak_memory_grows_with_the_batch_and_repeats(engine, cost):
     assert 0 < cost["dense", 1, "peak_mib", "tensors"] < cost["dense", 4, "peak_mib", "tensors"]
     once, twice = (peak_memory(engine, [TEXT], engine.strategy("dense")) for _ in range(2))
     assert once == twice
+
+
+def test_what_an_engine_keeps_stands_beside_its_peak(engine, cost):
+    held = cost["dense", 1, "held_mib"]
+    assert 0 < held["tensors of linear layers"] < held["tensors of the engine"]
 
 
 def test_time_is_split_into_all_components(cost):

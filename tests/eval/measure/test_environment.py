@@ -5,6 +5,7 @@ import sys
 
 import psutil
 
+from eval.measure import environment
 from eval.measure.environment import busy
 
 
@@ -14,3 +15,20 @@ def test_work_of_other_processes_is_seen():
             assert busy() > 0.5 / (psutil.cpu_count() or 1)
         finally:
             other.kill()
+
+
+def test_a_copy_within_another_projects_checkout_has_no_commit(tmp_path, monkeypatch):
+    for arguments in (["init", "-q"], ["add", "."], ["-c", "user.name=a", "-c", "user.email=a", "commit", "-qm", "a"]):
+        (tmp_path / "other.py").write_text("")
+        subprocess.run(["git", *arguments], cwd=tmp_path, check=True)
+    copy = tmp_path / "lib" / "eval" / "measure" / "environment.py"
+    copy.parent.mkdir(parents=True)
+    copy.write_text("")
+    monkeypatch.setattr(environment, "ROOT", tmp_path / "lib")
+    monkeypatch.setattr(environment, "__file__", str(copy))
+    environment.commit.cache_clear()
+    assert environment.commit() == "unknown"
+    subprocess.run(["git", "add", "."], cwd=tmp_path, check=True)
+    environment.commit.cache_clear()
+    assert environment.commit().endswith("-dirty"), "a checkout of which it is a part"
+    environment.commit.cache_clear()

@@ -14,12 +14,13 @@ from eval.report import SAMPLE, main
 
 # All that a clock says; everything else must be the same in two runs.
 TIMES = {
-    "results": "latency_ms_median latency_ms_p95 encoder_ms_median tokens_per_s speedup_vs_dense",
+    "results": "latency_ms_median latency_ms_p95 encoder_ms_median tokens_per_s speedup_vs_dense "
+    "speedup_vs_dense_same_dtype",
     "intervals": "speedup speedup_low speedup_high speedup_significant",
     "documents": "",
     "times": "latency_ms encoder_ms",
 }
-CLOCKED = ["measured", "measured_low", "measured_high", "ms"]
+CLOCKED = ["measured", "measured_low", "measured_high", "ms", "held_mib"]
 
 
 class KilledError(BaseException):
@@ -133,7 +134,8 @@ def test_other_conditions_are_refused_with_the_reason(options, undisturbed, caps
     try:
         for change, reason in (
             (["--threads", str(threads + 1)], f"the same threads {threads}, got {threads + 1}"),
-            (["--dtype", "bfloat16"], "the same weights"),
+            (["--dtype", "bfloat16"], "the same dtype"),
+            (["--timed", "3"], "the same timed"),
             (["--limit", "4"], "the same corpus"),
             (["--set", "entropy.neighbours=2"], "the same variants"),
         ):
@@ -142,6 +144,26 @@ def test_other_conditions_are_refused_with_the_reason(options, undisturbed, caps
             torch.set_num_threads(threads)
     finally:
         torch.set_num_threads(threads)
+
+
+def test_lines_that_are_odd_or_stand_twice_are_refused_by_number_and_nothing_is_lost(
+    options, undisturbed, tmp_path, capsys
+):
+    path = tmp_path / NAME
+    first, load, *units = (undisturbed / NAME).read_text().splitlines()
+    odd = [json.loads(units[0]) for _ in range(6)]
+    odd[0]["batch"] = 99
+    odd[1]["times"].popitem()
+    odd[2]["found"]["dense float32"] = []
+    odd[3]["found"]["dense float32"][0] = [[5, 99999, "Disease", 1.0]]
+    odd[4]["costs"]["dense float32"][0]["rows"] = None
+    odd[5]["more"] = 1
+    for line in (units[0], '{"load": "much"}', '{"limits": {}}', first, *map(json.dumps, odd)):
+        path.write_text("\n".join([first, load, units[0], units[1], line]) + "\n")
+        before = path.read_bytes()
+        assert main([*options, "--out", str(tmp_path)]) == 2
+        assert f"{path}:5, got " in capsys.readouterr().err
+        assert path.read_bytes() == before
 
 
 def test_a_folder_without_a_run_cannot_be_rendered(tmp_path, capsys):

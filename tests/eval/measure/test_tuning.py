@@ -4,57 +4,63 @@ import numpy as np
 import pytest
 
 from engine.data.corpora import Corpus
+from engine.errors import InputError
 from engine.inspection.trace import Latency
 from engine.text.documents import Document
 from engine.text.windows import Window
-from eval.measure.baselines import Baseline, _sub_batches
+from eval.measure.baselines.base import Baseline, sub_batches
 from eval.measure.runlog import RunLog
-from eval.measure.tuning import AMONG, TRIED, fastest, sample, tuned
+from eval.measure.tuning import AMONG, PASSES, TRIED, fastest, sample, tuned
 
 LIMITS = (1, 512, 2048)
+OPTIONS = tuple({"rows": rows} for rows in LIMITS)
 CORPUS = Corpus("c", "all", (), tuple(Document(str(n), "aspirin " * (n % 7 + 1)) for n in range(40)))
 
 
 @dataclass
 class Clocked:
-    """Stands in for a baseline: a call takes as many milliseconds as ``cost`` says of its texts and the limit."""
+    """Stands in for a baseline: a call takes as many milliseconds as ``cost`` says of its texts and the rows."""
 
     cost: dict[tuple[int, int], float]
-    limits: tuple[int, ...] = LIMITS
-    limit: int = 0
+    options: tuple[dict[str, int], ...] = OPTIONS
+    rows: int = 0
     calls: list[int] = field(default_factory=list)
 
     def at(self, chosen):
-        (limit,) = chosen.values()
-        return Clocked(self.cost, self.limits, limit, self.calls)
+        (option,) = chosen.values()
+        return Clocked(self.cost, self.options, option["rows"], self.calls)
 
     def tag(self, texts):
-        self.calls.append(self.limit)
-        return [()] * len(texts), Latency(self.cost[len(texts), self.limit], 0.0, len(texts))
+        self.calls.append(self.rows)
+        return [()] * len(texts), Latency(self.cost[len(texts), self.rows], 0.0, len(texts))
 
 
-def baseline(engine, seen=None):
-    """A real baseline whose runtime notes its limits and finds nothing."""
+def baseline(seen=None):
+    """A real baseline whose runtime notes its options and finds nothing."""
 
-    def classify(stretches, limit):
+    def run(texts, option):
         if seen is not None:
-            seen.append(limit)
-        return np.tile(
-            np.eye(len(engine.labels), dtype=np.float32)[0], (sum(s.window.words for s in stretches), 1)
-        ), 0.0
+            seen.append(option["rows"])
+        return [()] * len(texts), 0.0
 
-    return Baseline("noting", {"dtype": "float32"}, classify, engine.pieces, engine.labels, "padded rows", LIMITS)
+    return Baseline("noting", "float32", "cpu", run, OPTIONS, {"threads": "1"})
 
 
-def test_the_fastest_limit_is_found_for_each_batch_size():
+def test_the_fastest_option_is_found_for_each_batch_size():
     clocked = Clocked({(1, 1): 10, (1, 512): 11, (1, 2048): 12, (4, 1): 40, (4, 512): 30, (4, 2048): 35})
-    assert fastest(clocked, ["a"] * 8, 1) == 1
-    assert fastest(clocked, ["a"] * 8, 4) == 512
+    assert fastest(clocked, ["a"] * 8, 1) == {"rows": 1}
+    assert fastest(clocked, ["a"] * 8, 4) == {"rows": 512}
     assert set(clocked.calls) == set(LIMITS)
 
 
-def test_among_equals_the_smallest_limit_wins():
-    assert fastest(Clocked({(1, 1): 10.1, (1, 512): 10.0, (1, 2048): 10.2}), ["a"], 1) == 1
+def test_among_equals_the_first_option_wins():
+    assert fastest(Clocked({(1, 1): 10.1, (1, 512): 10.0, (1, 2048): 10.2}), ["a"], 1) == {"rows": 1}
+
+
+def test_what_has_fallen_behind_is_not_tried_on():
+    clocked = Clocked({(1, 1): 10, (1, 512): 14, (1, 2048): 100})
+    assert fastest(clocked, ["a"] * 8, 1) == {"rows": 1}
+    assert [clocked.calls.count(rows) for rows in LIMITS] == [8 * PASSES, 8 * PASSES, PASSES]
 
 
 def test_the_sample_is_small_and_has_texts_of_all_lengths_in_the_order_of_the_corpus():
@@ -68,25 +74,42 @@ def test_the_sample_is_small_and_has_texts_of_all_lengths_in_the_order_of_the_co
     assert places[-1] < AMONG
 
 
-def test_each_call_runs_at_the_limit_of_its_number_of_texts(engine):
+def test_each_call_runs_with_the_option_of_its_number_of_texts():
     seen = []
-    chosen = baseline(engine, seen).at({1: 512, 4: 2048})
+    chosen = baseline(seen).at({1: {"rows": 512}, 4: {"rows": 2048}})
     for texts in (["aspirin"], ["aspirin"] * 3, ["aspirin"] * 4, ["aspirin"] * 5):
         chosen.tag(texts)
     assert seen == [512, 2048, 2048, 1]
 
 
-def test_the_choice_is_stated_and_kept_by_the_log(engine, tmp_path, monkeypatch):
+def test_the_choice_is_stated_and_kept_by_the_log(tmp_path, monkeypatch):
     log = RunLog(tmp_path, {})
-    (first,) = tuned([baseline(engine)], CORPUS, [1, 4], log)
+    (first,) = tuned([baseline()], CORPUS, [1, 4], log)
     assert set(first.chosen) == {1, 4}
-    assert set(first.chosen.values()) <= set(LIMITS)
-    stated = baseline(engine).at({1: 1, 4: 2048}).settings["at a time"]
-    assert stated.startswith("one window at batch size 1 and 2048 padded rows at batch size 4 (of one, 512, 2048 ")
+    assert all(option in OPTIONS for option in first.chosen.values())
+    stated = baseline().at({1: {"rows": 1}, 4: {"rows": 2048}}).settings["fastest"]
+    assert stated == "rows 1 at batch size 1; rows 2048 at batch size 4 (of 3 tried)"
     monkeypatch.setattr("eval.measure.tuning.fastest", None)
-    (again,) = tuned([baseline(engine)], CORPUS, [1, 4], RunLog(tmp_path, {}))
+    (again,) = tuned([baseline()], CORPUS, [1, 4], RunLog(tmp_path, {}))
     assert (again.chosen, again.settings) == (first.chosen, first.settings)
     assert len(list(log.records())) == 1
+
+
+@pytest.mark.parametrize(
+    "odd", [{"noting": [{"rows": 3}, {"rows": 1}]}, {"noting": [{"rows": 1}]}, {"other": []}, [1], {"noting": 1}]
+)
+def test_a_choice_that_is_none_or_stands_twice_is_refused_with_its_line(odd, tmp_path):
+    log = RunLog(tmp_path, {})
+    log.append({"tuned": odd})
+    with pytest.raises(InputError, match=r"expected settings of noting in .*run.jsonl:2"):
+        tuned([baseline()], CORPUS, [1, 4], log)
+    right = {"tuned": {"noting": [{"rows": 1}, {"rows": 1}]}}
+    log.path.unlink()
+    log = RunLog(tmp_path, {})
+    for _ in range(2):
+        log.append(right)
+    with pytest.raises(InputError, match=r"once in .*run.jsonl:3"):
+        tuned([baseline()], CORPUS, [1, 4], log)
 
 
 def test_without_baselines_nothing_is_tried_or_logged(tmp_path):
@@ -100,4 +123,4 @@ def test_a_short_tail_window_is_padded_beside_a_full_one_only_where_the_limit_sa
     windows = [
         Window(np.zeros(rows, dtype=np.int64), np.zeros(rows, dtype=np.int64), 0, 0, 0, 0) for rows in (200, 512)
     ]
-    assert [[len(window.input_ids) for window in chunk] for chunk in _sub_batches(windows, limit)] == expected
+    assert [[len(window.input_ids) for window in chunk] for chunk in sub_batches(windows, limit)] == expected

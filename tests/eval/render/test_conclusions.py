@@ -11,7 +11,7 @@ from engine.data.corpora import Corpus, load_corpus
 from engine.pruning.controllers import EntropyController
 from engine.pruning.strategy import Strategy
 from engine.tagger import Engine
-from eval.measure.evaluate import collect, evaluate
+from eval.measure.evaluate import Plan, collect, evaluate
 from eval.measure.runlog import RunLog
 from eval.measure.tables import interval_row
 from eval.measure.variants import of_strategy
@@ -35,13 +35,14 @@ def measured(engine, model_folder, tmp_path_factory):
     order = torch.tensor([0, 3, 4, 1, 2])  # chemicals become diseases
     head.weight.data, head.bias.data = head.weight.data[order], head.bias.data[order]
     variants = [
-        replace(of_strategy(engine, ENTROPY), name="dense"),
+        replace(of_strategy(engine, ENTROPY), name="dense", kind="dense"),
         replace(of_strategy(engine, ENTROPY), name="identical"),
         replace(of_strategy(shuffled, ENTROPY), name="shuffled"),
     ]
     log = RunLog(tmp_path_factory.mktemp("out"), {})
-    evaluate(corpus, variants, [1], log)
-    return collect(corpus, variants, 1, log)
+    plan = Plan(corpus, variants, [1], range(8))
+    evaluate(plan, log)
+    return {one.name: one for one in collect(plan, 1, log).values()}
 
 
 def test_labels_shuffled_at_one_gate_are_called_worse_with_the_interval(measured):
@@ -61,9 +62,13 @@ def test_an_identical_strategy_is_not(measured):
 def interval(strategy, against="dense", difference=0.0, error=0.001, speedup=1.0, noise=0.05, size=1):
     return {
         "strategy": strategy,
+        "label": strategy,
+        "dtype": "float32",
         "batch_size": size,
         "f1": 0.85 + difference,
         "against": against,
+        "against_label": against,
+        "against_dtype": "float32",
         "difference": difference,
         "low": difference - error,
         "high": difference + error,
@@ -79,6 +84,8 @@ def result(strategy, kind=None, replays="", difference=0.0, speedup=1.0, size=1)
     kind = kind or strategy
     return {
         "strategy": strategy,
+        "label": strategy,
+        "dtype": "float32",
         "kind": kind,
         "prunes": kind in ("rule", "entropy"),
         "replays": replays,
@@ -128,6 +135,15 @@ def test_what_it_beats_alike_shares_a_verdict():
         "At batch size 1, against `truncate-3` (every word exits there) and `onnx` (the fastest baseline) it is "
         "faster, with no significant difference in F1."
     )
+
+
+def test_baselines_that_are_faster_are_named_with_their_f1_and_are_not_what_is_beaten_if_they_lose_much():
+    spacy = {"strategy": "spacy", "kind": "baseline", "difference": -0.02, "speedup": 2.7}
+    pairs = [interval("entropy:fast", "onnx", speedup=1.64)]
+    *_, beaten, faster = opening(FAST, *OTHERS, spacy, pairs=pairs).sentences()
+    assert "`onnx` (the fastest baseline)" in beaten
+    assert faster == "Faster than it at batch size 1: `spacy` by 1.50×, at F1 0.8300."
+    assert "| fastest baseline | onnx |" in opening(FAST, *OTHERS, spacy).table()
 
 
 def test_five_rows_show_dense_the_fastest_and_what_it_must_beat():

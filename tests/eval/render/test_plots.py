@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.text import Text
 
-from eval.measure.baselines import NAMES as BASELINES
+from eval.measure.baselines import BASELINES
 from eval.render import plots
+from eval.render.files import labelled
 
 POINTS = st.lists(st.tuples(st.integers(1, 9), st.integers(0, 9)), min_size=1, max_size=20)
 NAMES = (
@@ -136,6 +137,40 @@ def test_strategies_differ_without_colour():
     names = ("dense", "hf", "rule", "entropy", "mlp", "random", "truncate-3", "truncate-4", "student-3", *BASELINES)
     found = plots.styles(tables(dict.fromkeys(names, (0.8, 10.0)))[0])
     assert len({style["marker"] for style in found.values()}) == len(names)
+
+
+def in_dtypes(points, *dtypes):
+    """Each variant in every dtype, twice as fast in each further one."""
+    parts = zip(
+        *(tables({name: (f1, ms / 2**n) for name, (f1, ms) in points.items()}) for n in range(len(dtypes))), strict=True
+    )
+    results, intervals, times = (
+        pd.concat([one.assign(dtype=dtype) for one, dtype in zip(of, dtypes, strict=True)], ignore_index=True)
+        for of in parts
+    )
+    return results, intervals.assign(against_dtype=dtypes[0]), times
+
+
+def test_dtypes_stand_apart_in_one_panel_and_reports_without_the_column_are_drawn_as_before():
+    figure = plots.plot_f1_vs_latency(*in_dtypes(REAL, "float32", "int8"), ringed=["entropy"])
+    axis = figure.axes[0]
+    labels = [text.get_text() for text in axis.texts]
+    assert "dense (float32) 1.00×" in labels
+    assert sum(label.startswith("entropy (int8) ") for label in labels) == 1
+    assert len(labels) == 2 * len(REAL)
+    rings = [one for one in axis.collections if one.get_edgecolor().tolist() == [[0.7529411764705882, 0, 0, 1]]]
+    assert len(rings) == 2
+    styles = plots.styles(labelled(in_dtypes(REAL, "float32", "int8")[0], in_dtypes(REAL, "float32", "int8")[0]))
+    assert styles["dense (int8)"]["fillstyle"] != styles["dense (float32)"].get("fillstyle", "full")
+    assert frontier(REAL).texts[0].get_text() == "dense 1.00×"
+
+
+def test_what_has_no_f1_is_a_line_at_its_time():
+    results, intervals, times = tables(REAL)
+    for table in (results, intervals):
+        table.loc[table["strategy"] == "onnx", ["f1"]] = float("nan")
+    axis = plots.plot_f1_vs_latency(results, intervals, times).axes[0]
+    assert "onnx 0.76×, speed only" in {text.get_text() for text in axis.texts}
 
 
 def test_what_recovers_is_hollow():

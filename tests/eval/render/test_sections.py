@@ -37,12 +37,12 @@ def test_sections_and_plots_come_from_the_files_alone(analysed, tmp_path):
 
 
 def test_sections_say_what_is_missing(engine, tmp_path):
-    analyse(engine, load_corpus(str(SAMPLE), limit=2), [], tmp_path)
+    analyse({engine: []}, load_corpus(str(SAMPLE), limit=2), tmp_path)
     errors, exits, groups = sections(tmp_path)
     assert "Groups by training mentions are left out" in groups
     assert exits == "No strategy with gates ran."
     assert "caused" not in errors
-    analyse(engine, Corpus("none", "all", ("Disease",), ()), [], tmp_path)
+    analyse({engine: []}, Corpus("none", "all", ("Disease",), ()), tmp_path)
     assert sections(tmp_path)[2] == "No mentions, no groups."
 
 

@@ -1,0 +1,48 @@
+"""Baselines: other ways to find entities, each at its best settings; one file for each.
+
+Those that run the same weights get our words and windows, and our decoding. Which of its settings is the fastest is
+found by trying, see `eval.measure.tuning`. They need ``requirements-eval.txt``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from engine.errors import InputError
+from engine.tagger import Engine
+from eval.measure.baselines import ctranslate2, onnx, openvino, pipeline, spacy
+from eval.measure.baselines.base import Baseline, Source
+
+BASELINES: dict[str, Callable[[str, Source], Baseline]] = {
+    "hf-pipeline": pipeline.load,
+    "onnx": onnx.load,
+    "onnx-int8": onnx.load,
+    "ctranslate2": ctranslate2.load,
+    "ctranslate2-int8": ctranslate2.load,
+    "openvino": openvino.load,
+    "openvino-int8": openvino.load,
+    "spacy": spacy.load,
+}
+
+
+def load_baselines(
+    engine: Engine, wanted: Sequence[str], calibration: Callable[[], Sequence[str]], folder: Path
+) -> list[Baseline]:
+    """Baselines with the engine's weights.
+
+    Args:
+        engine: of the first dtype.
+        wanted: names; ``spacy`` with its model, as ``spacy=FOLDER``.
+        calibration: gives texts of the corpus' training split.
+        folder: for their files, which are needed as long as they are.
+
+    Raises:
+        InputError: unknown name, or a package of ``requirements-eval.txt`` is missing.
+    """
+    named = [text.partition("=") for text in wanted]
+    if unknown := [name for name, _, _ in named if name not in BASELINES]:
+        raise InputError(f"expected baselines out of {list(BASELINES)}, got {unknown}; choose some of them")
+    source = Source(engine, folder, calibration)
+    return [BASELINES[name](name, replace(source, argument=argument)) for name, _, argument in named]

@@ -1,0 +1,121 @@
+"""``ctranslate2``, ``ctranslate2-int8``: the encoder in CTranslate2, which removes padding itself, and our classifier.
+
+Families that it cannot convert are replaced by a ``bert`` of the same dimensions with random weights: its speed is
+measured, and nothing else.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import BertConfig, BertModel, PreTrainedModel
+
+from engine.checkpoint import label_names, load_huggingface
+from engine.errors import InputError, first_line
+from engine.model.packing import RaggedBatch
+from engine.tagger import Engine
+from engine.text.windows import load_tokenizer
+from eval.measure.baselines.base import (
+    INPUT,
+    Baseline,
+    Forward,
+    Setting,
+    Source,
+    on_runtime,
+    package,
+    quiet,
+    runtime_options,
+)
+
+INT8 = "ctranslate2-int8"
+CONVERTED = ("bert", "distilbert", "xlm-roberta")
+
+
+def load(name: str, source: Source) -> Baseline:
+    """CTranslate2 on the CPU."""
+    engine, runtime = source.engine, package("ctranslate2", name)
+    model: Any = load_huggingface(engine.source)
+    family = model.config.model_type
+    random = family not in CONVERTED
+    folder, dtype = source.folder / "ctranslate2", "int8" if name == INT8 else "float32"
+    if not folder.is_dir():
+        _convert(_random_bert(model.config) if random else model, engine, folder, name)
+    weight, bias = _classifier(model, engine, constant=random)
+    threads = torch.get_num_threads()
+    compute_type = "int8_float32" if name == INT8 else "float32"
+
+    def start(setting: Setting) -> Forward:
+        workers = int(setting["workers"])
+        encoder = runtime.Encoder(
+            str(folder),
+            device="cpu",
+            compute_type=compute_type,
+            inter_threads=workers,
+            intra_threads=max(1, threads // workers),
+        )
+
+        def forward(batch: RaggedBatch) -> np.ndarray:
+            ids = np.split(batch.input_ids, np.cumsum(batch.lengths)[:-1])
+            hidden = np.asarray(encoder.forward_batch([one.tolist() for one in ids]).last_hidden_state)
+            logits: np.ndarray = (
+                hidden[batch.window_of_rows()[batch.first], batch.position[batch.first]] @ weight + bias
+            )
+            return logits
+
+        return forward
+
+    run, release = on_runtime(engine, start)
+    settings = {
+        "input": INPUT,
+        "threads": f"{threads} over all workers",
+        "compute_type": compute_type,
+        "ctranslate2": runtime.__version__,
+    }
+    if random:
+        settings["weights"] = f"random, of a bert with the dimensions of this {family}: speed only"
+    return Baseline(name, dtype, "cpu", run, runtime_options(), settings, release=release, speed_only=random)
+
+
+def _classifier(model: Any, engine: Engine, *, constant: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Weight ``(hidden, labels)`` and bias ``(labels,)``; ``constant``: every word is outside, as nearly all are."""
+    names = label_names(model)
+    order = [names.index(label) for label in engine.labels.names]
+    if constant:
+        return np.zeros((model.config.hidden_size, len(order)), np.float32), np.eye(len(order), dtype=np.float32)[0]
+    weight, bias = (value.detach().numpy()[order] for value in (model.classifier.weight, model.classifier.bias))
+    return np.ascontiguousarray(weight.T), bias
+
+
+def _random_bert(config: Any) -> PreTrainedModel:
+    """A ``bert`` of the same dimensions and vocabulary."""
+    torch.manual_seed(0)
+    return BertModel(
+        BertConfig(
+            vocab_size=config.vocab_size,
+            hidden_size=config.hidden_size,
+            num_hidden_layers=config.num_hidden_layers,
+            num_attention_heads=config.num_attention_heads,
+            intermediate_size=config.intermediate_size,
+            max_position_embeddings=config.max_position_embeddings,
+        )
+    )
+
+
+def _convert(model: PreTrainedModel, engine: Engine, folder: Path, name: str) -> None:
+    """Converts a model, which CTranslate2 reads from a folder, as an older transformers would have written it."""
+    converters, checkpoint = package("ctranslate2.converters", name), folder.with_name("checkpoint")
+    config: Any = model.config
+    config.position_embedding_type = "absolute"
+    model.save_pretrained(checkpoint)
+    load_tokenizer(engine.source).save_pretrained(checkpoint)
+    try:
+        with quiet():
+            converters.TransformersConverter(str(checkpoint)).convert(str(folder))
+    except (ValueError, AttributeError, AssertionError, KeyError, RuntimeError, OSError) as error:
+        raise InputError(
+            f"expected a model that CTranslate2 converts, got {config.model_type}: {first_line(error)}; "
+            f"leave {name} out of --baselines"
+        ) from error

@@ -1,0 +1,118 @@
+"""``onnx`` and ``onnx-int8``: ONNX Runtime in float32, and with dynamic quantisation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import PreTrainedModel
+
+from engine.checkpoint import label_names, load_huggingface
+from engine.errors import InputError, first_line
+from engine.model.huggingface import pad
+from engine.model.packing import RaggedBatch
+from eval.measure.baselines.base import (
+    INPUT,
+    Baseline,
+    Forward,
+    Logits,
+    Setting,
+    Source,
+    on_runtime,
+    package,
+    quiet,
+    runtime_options,
+)
+
+INT8 = "onnx-int8"
+FUSED = ("bert", "distilbert", "electra", "roberta", "xlm-roberta", "camembert")  # attention as its optimiser knows it
+
+
+def load(name: str, source: Source) -> Baseline:
+    """ONNX Runtime on the CPU."""
+    engine, runtime = source.engine, package("onnxruntime", name)
+    file = source.folder / "float32.onnx"
+    model = load_huggingface(engine.source)
+    fused = model.config.model_type in FUSED
+    if not file.is_file():
+        _export(model, file, name, fused=fused)
+    if name == INT8:
+        file = _quantised(file, name)
+    threads = torch.get_num_threads()
+    names = label_names(model)
+    order = [names.index(label) for label in engine.labels.names]
+    pad_id = model.config.pad_token_id or 0
+
+    def start(setting: Setting) -> Forward:
+        options = runtime.SessionOptions()
+        options.intra_op_num_threads = max(1, threads // int(setting["workers"]))
+        options.inter_op_num_threads = 1
+        # Threads that spin after a call slow whatever runs next two- to threefold.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        session = runtime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+
+        def forward(batch: RaggedBatch) -> np.ndarray:
+            ids, mask, first = pad(batch, max(batch.lengths), pad_id)
+            (found,) = session.run(["logits"], {"input_ids": ids, "attention_mask": mask})
+            logits: np.ndarray = found[first][:, order]
+            return logits
+
+        return forward
+
+    run, release = on_runtime(engine, start)
+    settings = {
+        "input": INPUT,
+        "threads": f"{threads} over all workers, 1 inter-op, no spinning",
+        "graph": "attention, normalisation and GELU fused" if fused else "as exported",
+        "onnxruntime": runtime.__version__,
+    }
+    if name == INT8:
+        settings["quantisation"] = "weights per channel, activations dynamic"
+    dtype = "int8" if name == INT8 else "float32"
+    return Baseline(name, dtype, "cpu", run, runtime_options(), settings, release=release)
+
+
+def _quantised(file: Path, name: str) -> Path:
+    quantised = file.with_name("int8.onnx")
+    # Per channel: with one scale a matrix, twice as many labels change. Fused nodes do not tell their type.
+    float32 = {"DefaultTensorType": package("onnx", name).TensorProto.FLOAT}
+    with quiet():
+        package("onnxruntime.quantization", name).quantize_dynamic(
+            file, quantised, per_channel=True, extra_options=float32
+        )
+    return quantised
+
+
+def _export(model: PreTrainedModel, file: Path, name: str, *, fused: bool) -> None:
+    """Writes the model as ONNX, attention and normalisation fused where the optimiser knows them.
+
+    The older exporter, on plain attention: what the newer one writes is not fused, and up to a third slower.
+    """
+    package("onnx", name)
+    optimizer = package("onnxruntime.transformers.optimizer", name)
+    model.set_attn_implementation("eager")
+    example = torch.ones(2, 8, dtype=torch.int64)
+    free = {0: "windows", 1: "rows"}
+    config: Any = model.config
+    try:
+        with quiet():
+            torch.onnx.export(
+                Logits(model).eval(),
+                (example, example),
+                str(file),
+                input_names=["input_ids", "attention_mask"],
+                output_names=["logits"],
+                dynamic_axes=dict.fromkeys(("input_ids", "attention_mask", "logits"), free),
+                opset_version=17,
+                dynamo=False,
+            )
+    except (RuntimeError, ValueError, TypeError, IndexError) as error:
+        raise InputError(
+            f"expected a model that ONNX can express, got {config.model_type}: {first_line(error)}; "
+            f"leave {name} out of --baselines"
+        ) from error
+    if fused:
+        heads, width = config.num_attention_heads, config.hidden_size
+        optimizer.optimize_model(str(file), "bert", heads, width, opt_level=0).save_model_to_file(str(file))

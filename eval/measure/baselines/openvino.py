@@ -1,0 +1,107 @@
+"""``openvino`` and ``openvino-int8``: OpenVINO in float32, and quantised by NNCF with texts of the training split."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from contextlib import redirect_stdout
+from typing import Any
+
+import numpy as np
+import torch
+
+from engine.checkpoint import label_names, load_huggingface
+from engine.errors import InputError, first_line
+from engine.model.huggingface import pad
+from engine.model.packing import RaggedBatch
+from engine.tagger import Engine
+from engine.text.words import split_words
+from eval.measure.baselines.base import (
+    INPUT,
+    Baseline,
+    Forward,
+    Logits,
+    Setting,
+    Source,
+    on_runtime,
+    package,
+    quiet,
+    runtime_options,
+)
+
+INT8 = "openvino-int8"
+CALIBRATED = 300  # windows, as many as NNCF looks at by itself
+
+
+def load(name: str, source: Source) -> Baseline:
+    """OpenVINO on the CPU."""
+    # Without this package, an optional one, OpenVINO and NNCF do not report their use.
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    engine, runtime = source.engine, package("openvino", name)
+    model = load_huggingface(engine.source)
+    pad_id = model.config.pad_token_id or 0
+    names, threads = label_names(model), torch.get_num_threads()
+    order = [names.index(label) for label in engine.labels.names]
+    settings = {"input": INPUT, "threads": f"{threads} over all workers", "openvino": runtime.__version__}
+    graph = _converted(model, name, runtime)
+    options = runtime_options()
+    if name == INT8:
+        windows = _windows(engine, source.calibration())
+        graph = _quantised(
+            graph, [pad(RaggedBatch.from_windows([w]), len(w.input_ids), pad_id)[:2] for w in windows], name
+        )
+        settings["quantisation"] = (
+            f"NNCF, model_type transformer, calibrated on {len(windows)} windows of training text"
+        )
+        # What is not quantised may run in bfloat16, the default where a processor has it.
+        options = tuple({**option, "other layers": dtype} for dtype in ("f32", "bf16") for option in options)
+    core = runtime.Core()
+
+    def start(setting: Setting) -> Forward:
+        workers = int(setting["workers"])
+        hints = {
+            "INFERENCE_NUM_THREADS": threads,
+            "NUM_STREAMS": workers,
+            "INFERENCE_PRECISION_HINT": setting.get("other layers", "f32"),
+        }
+        compiled = core.compile_model(graph, "CPU", hints)
+
+        def forward(batch: RaggedBatch) -> np.ndarray:
+            ids, mask, first = pad(batch, max(batch.lengths), pad_id)
+            (found,) = compiled.create_infer_request().infer([ids, mask]).values()
+            logits: np.ndarray = found[first][:, order]
+            return logits
+
+        return forward
+
+    run, release = on_runtime(engine, start)
+    return Baseline(name, "int8" if name == INT8 else "float32", "cpu", run, options, settings, release=release)
+
+
+def _converted(model: Any, name: str, runtime: Any) -> Any:
+    example = torch.ones(2, 8, dtype=torch.int64)
+    try:
+        with quiet():
+            return runtime.convert_model(Logits(model).eval(), example_input=(example, example))
+    except Exception as error:  # its own errors have no common base
+        raise InputError(
+            f"expected a model that OpenVINO converts, got {model.config.model_type}: {first_line(error)}; "
+            f"leave {name} out of --baselines"
+        ) from error
+
+
+def _windows(engine: Engine, texts: Sequence[str]) -> list[Any]:
+    """The windows of texts spread over all."""
+    step = max(1, len(texts) // CALIBRATED)
+    words = ([text[start:end] for start, end in split_words(text)] for text in texts[::step])
+    return [window for of in words for window in engine.pieces.windows(of)][:CALIBRATED]
+
+
+def _quantised(graph: Any, inputs: list[tuple[np.ndarray, np.ndarray]], name: str) -> Any:
+    with quiet():
+        nncf = package("nncf", name)
+        nncf.set_log_level("ERROR")
+        with redirect_stdout(sys.stderr):  # its progress bars
+            return nncf.quantize(
+                graph, nncf.Dataset([list(one) for one in inputs]), model_type=nncf.ModelType.TRANSFORMER
+            )

@@ -1,0 +1,62 @@
+"""``spacy=FOLDER``: spaCy's named-entity recogniser, as ``python -m eval.train_spacy`` trains it.
+
+It has weights, words and decoding of its own, and runs on one thread.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from engine.errors import InputError, first_line
+from engine.text.documents import Entity
+from eval.measure.baselines.base import Baseline, Setting, Source, package
+
+TEXTS = (1, 8, 64)  # at a time
+TRAIN = "train one with python -m eval.train_spacy --out FOLDER"
+
+
+def load(name: str, source: Source) -> Baseline:
+    """spaCy on the CPU."""
+    spacy = package("spacy", name)
+    if not source.argument:
+        raise InputError(f"expected a trained model as {name}=FOLDER, got none; {TRAIN}")
+    try:
+        nlp = spacy.load(source.argument)
+        labels = nlp.get_pipe("ner").labels
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"expected a model of spaCy in {source.argument}: {first_line(error)}; {TRAIN}") from error
+    nlp.max_length = 10**9  # characters; the default refuses long texts
+
+    def run(texts: Sequence[str], setting: Setting) -> tuple[list[tuple[Entity, ...]], float]:
+        # Lone surrogates cannot be encoded; a question mark has the same length.
+        encodable = [text.encode("utf-8", "replace").decode() for text in texts]
+        begin = time.perf_counter()
+        documents = list(nlp.pipe(encodable, batch_size=setting["texts"]))
+        encoder_s = time.perf_counter() - begin
+        return [entities(*pair) for pair in zip(texts, documents, strict=True)], encoder_s
+
+    settings = {
+        "weights": f"its own, {_digest(Path(source.argument))[:16]}; {nlp.meta.get('description', '')}".rstrip("; "),
+        "types": ", ".join(labels),
+        "input": "texts, `texts` at a time; its own words",
+        "threads": "1",
+        "spacy": spacy.__version__,
+    }
+    return Baseline(name, "float32", "cpu", run, tuple({"texts": texts} for texts in TEXTS), settings)
+
+
+def entities(text: str, document: Any) -> tuple[Entity, ...]:
+    """What spaCy found in a text; its recogniser gives no scores."""
+    found = ((span.start_char, span.end_char, span.label_) for span in document.ents)
+    return tuple(Entity(start, end, label, text[start:end], 1.0) for start, end, label in found)
+
+
+def _digest(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        digest.update(str(path.relative_to(folder)).encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()

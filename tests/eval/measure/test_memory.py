@@ -1,0 +1,40 @@
+import subprocess
+
+import pytest
+
+from engine.checkpoint import load_weights
+from engine.model.operators import int8_works
+from engine.tagger import Engine
+from eval.measure import memory
+from tests.conftest import TEXT
+
+SIZE = 4  # bytes of a float32
+
+
+def test_every_weight_is_counted_once_and_packed_copies_come_with_use(weights):
+    engine = Engine(weights)
+    parameters = sum(parameter.numel() * SIZE for parameter in engine.model.parameters())
+    before = memory.kept(engine)
+    assert parameters <= before[memory.ENGINE] < 1.05 * parameters + 4096
+    engine.tag(TEXT, "dense")
+    after = memory.kept(engine)
+    assert after[memory.ENGINE] - before[memory.ENGINE] == after[memory.LINEAR] - before[memory.LINEAR] >= 0
+    assert after[memory.LINEAR] < after[memory.ENGINE]
+
+
+@pytest.mark.skipif(not int8_works(), reason="needs a processor that multiplies in 8 bits")
+def test_linear_layers_keep_less_in_8_bits(weights):
+    kept = {}
+    for dtype in ("float32", "int8"):
+        engine = Engine(weights, dtype)
+        engine.tag(TEXT, "dense")
+        kept[dtype] = memory.kept(engine)[memory.LINEAR]
+    assert kept["int8"] < 0.5 * kept["float32"]
+
+
+def test_a_fresh_process_says_how_much_it_occupies_and_one_that_fails_nothing(model_folder, monkeypatch):
+    monkeypatch.undo()  # the stub of all tests
+    engine = Engine(load_weights(model_folder))
+    assert 2**26 < memory.kept(engine)[memory.RESIDENT] < 2**33
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: subprocess.CompletedProcess([], 1, "", ""))
+    assert memory.RESIDENT not in memory.kept(engine)
