@@ -105,11 +105,12 @@ def test_a_lone_surrogate_does_not_stop_a_baseline(engine, tmp_path):
 def spacy_folder(tmp_path_factory):
     pytest.importorskip("spacy")
     folder = tmp_path_factory.mktemp("spacy") / "model"
-    options = ["--corpus", str(SAMPLE), "--split", "test", "--development", "test", "--limit", "2", "--patience", "64"]
+    options = ["--corpus", str(SAMPLE), "--split", "test", "--development", "test", "--limit", "1", "--patience", "200"]
     assert train_spacy([*options, "--out", str(folder)]) == 0
     return folder
 
 
+@pytest.mark.slow
 def test_a_trained_spacy_is_a_baseline_with_words_of_its_own(spacy_folder, engine, tmp_path, capsys):
     loaded = baseline(engine, f"spacy={spacy_folder}", tmp_path)
     document = load_corpus(str(SAMPLE), limit=1).documents[0]
