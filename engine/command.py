@@ -1,4 +1,6 @@
-"""How a command line ends: whatever goes wrong with its input or output is one sentence and an exit status.
+"""How a command line ends, and how it keeps a folder to itself.
+
+Whatever goes wrong with its input or output is one sentence and an exit status:
 
 | status | meaning |
 | --- | --- |
@@ -12,14 +14,18 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import wraps
+from pathlib import Path
 from typing import TextIO
 
+from filelock import FileLock, Timeout
 from safetensors import SafetensorError
 
 from engine.errors import InputError, first_line
+
+LOCK = ".lock"
 
 
 def as_command(main: Callable[[list[str] | None], int]) -> Callable[..., int]:
@@ -72,3 +78,26 @@ def _end(status: int, sentence: str = "") -> int:
         except OSError:  # Python would write what is left, and complain, when it exits
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     return status
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Makes a folder where it is missing, and keeps it to this process; the lock ends with it, however that is.
+
+    Raises:
+        InputError: another process has it, or it cannot be written to.
+    """
+    lock = FileLock(folder / LOCK)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire(blocking=False)
+    except Timeout as error:
+        raise InputError(
+            f"expected {folder} to be free, got one that another process writes to; wait, or choose another --out"
+        ) from error
+    except OSError as error:
+        raise InputError(f"expected a folder to write to, got {folder}: {error.strerror}; choose another") from error
+    try:
+        yield
+    finally:
+        lock.release()

@@ -11,13 +11,12 @@ import argparse
 import sys
 from pathlib import Path
 
-from engine.command import as_command
+from engine.command import as_command, locked
 from engine.data.corpora import load_corpus
 from engine.errors import InputError
 from engine.tagger import load_engine
 from eval.measure.ablations import write_ablations
 from eval.options import add_inputs
-from eval.outputs import locked
 from eval.render.ablations import failures, plot_ablations
 from eval.render.files import read_table
 

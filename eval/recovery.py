@@ -9,14 +9,13 @@ from pathlib import Path
 import pandas as pd
 from tqdm import tqdm
 
-from engine.command import as_command
+from engine.command import as_command, locked
 from engine.data.corpora import load_corpus
 from engine.errors import InputError
 from engine.pruning.controllers import CONTROLLERS
 from engine.tagger import load_engine
 from eval.measure.recovery import rows
 from eval.options import add_inputs
-from eval.outputs import locked
 from eval.render.recovery import recovery_page, recovery_table
 
 

@@ -14,10 +14,9 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from engine.command import as_command
+from engine.command import as_command, locked
 from engine.errors import InputError, first_line
 from eval.options import add_inputs
-from eval.outputs import locked
 from eval.render.report import failed_ablations, render
 
 SAMPLE = Path(__file__).resolve().parent / "sample" / "sample.pubtator.txt"

@@ -15,14 +15,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from engine.command import as_command
+from engine.command import as_command, locked
 from engine.data.corpora import load_corpus
 from engine.errors import InputError
 from engine.text.documents import Document
 from engine.text.scoring import Counts, count_documents
 from eval.measure.baselines.base import package
 from eval.measure.baselines.spacy import entities
-from eval.outputs import locked
 
 BEST, CONFIG = "model-best", "config.cfg"
 

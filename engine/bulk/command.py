@@ -22,7 +22,7 @@ from engine.bulk.plan import plan
 from engine.bulk.progress import Progress
 from engine.bulk.results import FORMATS
 from engine.bulk.worker import Job, OutputError, Worker
-from engine.command import as_command, say
+from engine.command import as_command, locked, say
 from engine.data.formats.parquet import COLUMNS
 from engine.options import EngineOptions
 
@@ -74,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
     if threads is None and on_ray:
         threads = 1 if arguments.ray else max(1, (os.cpu_count() or 1) // arguments.workers)
     folder = RunFolder(out)
-    with folder.locked(), ExitStack() as stack:
+    with locked(out), ExitStack() as stack:
         worker = Worker(Job(options, str(out), arguments.format, columns, threads))
         if options.dtype == "auto":
             say(f"--dtype auto: {worker.engine.dtype}, {worker.engine.precision.why}")

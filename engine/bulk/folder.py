@@ -7,10 +7,8 @@ finished one; its file there is written last and makes it finished. ``manifest.j
 
 from __future__ import annotations
 
-import fcntl
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ from typing import Any
 from engine import InputError
 from engine.bulk.inputs import Unit
 from engine.bulk.results import PART, complete, suffix_of
+from engine.command import LOCK
 
 
 @dataclass(frozen=True)
@@ -50,29 +49,6 @@ class RunFolder:
         self.out = out
         self._run = out / "run.json"
 
-    @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Keeps other runs out. The lock is the operating system's: it ends with this process, however that ends.
-
-        Raises:
-            InputError: another process has it, or the folder cannot be made.
-        """
-        try:
-            self.out.mkdir(parents=True, exist_ok=True)
-            lock = (self.out / "lock").open("a")
-        except OSError as error:
-            raise InputError(
-                f"expected a folder to write to, got {self.out}: {error.strerror}; choose another"
-            ) from error
-        with lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                raise InputError(
-                    f"expected {self.out} free, got another run that works on it; wait for its end, or stop it"
-                ) from error
-            yield
-
     def claim(self, fingerprint: dict[str, Any]) -> None:
         """Begins a run here, or goes on with it.
 
@@ -81,7 +57,7 @@ class RunFolder:
         """
         if self._run.is_file():
             self.check(fingerprint)
-        elif any(path.name != "lock" for path in self.out.iterdir()):
+        elif any(path.name != LOCK for path in self.out.iterdir()):
             raise InputError(f"expected an empty folder or one of an earlier run, got {self.out}; choose another")
         else:
             self._write(self._run, json.dumps(fingerprint, indent=2) + "\n")

@@ -220,15 +220,15 @@ def test_a_folder_of_something_else_and_an_input_that_changed_are_refused(pubmed
 
 def test_two_runs_in_one_folder_and_a_lock_that_dies_with_its_process(pubmed, bulk, tmp_path, capsys):
     hold = (
-        "import fcntl, sys, time; file = open(sys.argv[1], 'a'); fcntl.flock(file, fcntl.LOCK_EX); "
-        "print('held', flush=True); time.sleep(60)"
+        "import sys, time; from pathlib import Path; from engine.command import locked\n"
+        "with locked(Path(sys.argv[1])): print('held', flush=True); time.sleep(60)"
     )
     out = tmp_path / "out"
     out.mkdir()
-    with subprocess.Popen([sys.executable, "-c", hold, str(out / "lock")], stdout=subprocess.PIPE) as other:
+    with subprocess.Popen([sys.executable, "-c", hold, str(out)], stdout=subprocess.PIPE) as other:
         other.stdout.readline()
         assert bulk(pubmed, "--out", out) == 2
-        assert "got another run that works on it" in capsys.readouterr().err
+        assert "got one that another process writes to" in capsys.readouterr().err
         other.kill()
     assert bulk(pubmed, "--out", out) == 0
 
