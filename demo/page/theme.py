@@ -50,6 +50,8 @@ LAUNCH: dict[str, Any] = {
     },
     # A thread keeps some memory once it has worked. One pass runs at a time, so a few threads are enough.
     "max_threads": 8,
+    # Gradio keeps what it knows of each session, of a call by plain HTTP too; the least recent are forgotten.
+    "state_session_capacity": 250,
     "footer_links": ["api", "gradio", "settings"],
     "run_history": False,
     "enable_monitoring": False,
