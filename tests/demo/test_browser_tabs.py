@@ -128,6 +128,8 @@ def test_a_hostile_link_opens_the_page_as_it_is(open_page: Any, app_url: str) ->
     page = open_page()
     title = page.title()
     names = ("example", "strategies", "point", "trigger", "rule.lambda_")
+    tab(page, "Compare")
+    page.locator(".card .spread", has_text=" runs").first.wait_for()  # nothing is cut off by leaving the page
     page.goto(f"{app_url}?{urlencode(dict.fromkeys(names, HOSTILE))}")
     tab(page, "Compare")
     page.locator(".card").first.wait_for(timeout=60_000)
