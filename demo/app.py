@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 
 import gradio as gr
@@ -26,11 +27,11 @@ def build_demo(*engines: Engine) -> gr.Blocks:
     Raises:
         InputError: two engines have the same name.
     """
-    models, turns = by_name(engines), Shares()
+    turns = Shares()
+    models = by_name([_sharing(engine, turns) for engine in engines])
     demo = Page(TITLE)
     documents: dict[str, Document] = {}
     for name, engine in models.items():
-        engine.pass_runner = turns.of_call
         path = path_of(name, models)
         with demo.route(name, path, show_in_navbar=False) if path else demo:
             build_page(name, models, demo)
@@ -41,6 +42,13 @@ def build_demo(*engines: Engine) -> gr.Blocks:
         with demo.route(document.title, document.path, show_in_navbar=False):
             build_document(document)
     return demo.queue(**QUEUE)
+
+
+def _sharing(engine: Engine, turns: Shares) -> Engine:
+    """The engine as the page's visitors share it; the caller's own stays as it is."""
+    shared = copy.copy(engine)
+    shared.pass_runner = turns.of_call
+    return shared
 
 
 def build_page(name: str, models: Mapping[str, Engine], demo: gr.Blocks) -> None:

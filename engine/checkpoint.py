@@ -41,6 +41,7 @@ GATES, CONTROLLER, POINTS, SUMS = (
     "SHA256SUMS",
 )
 # What libraries look for in a folder besides what they are told of: configurations, weights, vocabularies, templates.
+RUN_SETTINGS = "training.json"  # of the stage that made the folder; nothing loads it
 LOADED = (".json", ".safetensors", ".bin", ".txt", ".model", ".jinja", ".py")
 # What libraries say at length, by a part of it.
 CAUSES = {
@@ -316,7 +317,7 @@ def verify_checksums(folder: Path) -> None:
         if _digest(folder / name) != digest:
             raise InputError(f"expected {folder / name} with SHA-256 {digest}, got another; restore the file")
     for path in sorted(folder.iterdir()):
-        if path.suffix in LOADED and path.name not in listed:
+        if path.suffix in LOADED and path.name not in (*listed, RUN_SETTINGS):
             raise InputError(f"expected the sum of {path.name} in {sums}, got none; remove the file, or add its sum")
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from engine.command import as_command, locked
-from engine.errors import InputError, first_line
+from engine.errors import InputError
 from eval.options import add_inputs
 from eval.render.report import failed_ablations, render
 
@@ -92,7 +92,7 @@ def measure(arguments: argparse.Namespace, command: str) -> None:
     try:
         training = training_documents(run.corpus, arguments.data_dir)
     except InputError as error:
-        missing.append(f"Groups by training mentions are left out: {first_line(error)}")
+        missing.append(f"Groups by training mentions are left out: {error}")
     facts = measure(run, arguments, command)
     with tqdm(total=number_of_calls(run.corpus, run.strategies), desc="analyses", disable=None) as bar:
         analyse(run.strategies, run.corpus, out, training, run.seed, bar.update)

@@ -29,7 +29,9 @@ class Page(gr.Blocks):
         except Exception:  # noqa: BLE001 - the values of a request can cause anything
             raise gr.Error(MISFIT, print_exception=False) from None
 
-    async def process_api(self, block_fn: Any, inputs: list[Any], state: Any = None, **settings: Any) -> Any:
+    async def process_api(
+        self, block_fn: Any, inputs: list[Any], state: Any = None, *args: Any, **settings: Any
+    ) -> Any:
         """As in Gradio, except that no session keeps the text of a call of the HTTP API, or its answer."""
         kept = None if block_fn.api_visibility == "public" else state
-        return await super().process_api(block_fn, inputs, kept, **settings)
+        return await super().process_api(block_fn, inputs, kept, *args, **settings)

@@ -115,7 +115,7 @@ def write_zip(documents: Sequence[Document], found: Found, path: Path) -> None:
     with ZipFile(path, "w", ZIP_DEFLATED) as archive:
         for name, of in found.items():
             for writer in WRITERS.values():
-                text = "".join([writer.head, *(writer.document(one.document) for one in of), writer.foot])
+                text = "".join(writer.pieces(one.document for one in of))
                 archive.writestr(f"{_file_name(name)}/tagged{writer.suffix}", text.encode("utf-8", "replace"))
         archive.writestr("summary.csv", summary(documents, found).to_csv(index=False))
         archive.writestr("entities.csv", _entities_csv(found))

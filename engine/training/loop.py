@@ -26,6 +26,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 from transformers import HfArgumentParser, get_linear_schedule_with_warmup
 
+from engine.checkpoint import RUN_SETTINGS
 from engine.data.corpora import Corpus, load_corpus
 from engine.data.formats.datasets import PREFIX
 from engine.errors import InputError
@@ -286,7 +287,7 @@ def train(make_run: Callable[[C], Run[C]], config: C, *, resume: bool = False) -
     Raises:
         InputError: a model or corpus that cannot be used, or an ``out`` that contains another run.
     """
-    settings = Path(config.out, "training.json")
+    settings = Path(config.out, RUN_SETTINGS)
     # Paths may change between two starts, everything else may not.
     claim(settings, asdict(config), resume=resume, free=("out", "data_dir"))
     set_seed(config.seed)

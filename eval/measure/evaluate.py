@@ -101,6 +101,7 @@ def evaluate(
     Predictions and costs are those of the discarded first pass. Batches are the documents in order, the same for all
     variants. ``load``: of the machine before this process set to work, for the log.
     """
+    loads(log)  # an odd line is refused before anything is written
     done = {logged.unit for logged in units_logged(plan, log)}
     todo = [unit for unit in plan.units() if unit not in done]
     progress(len(done) * len(plan.variants))

@@ -145,11 +145,9 @@ class TestServer:
         assert kind == "event: complete"
         assert json.loads(data.removeprefix("data: "))[0]["strategy"]["name"] == "dense"
 
-    def test_a_full_queue_answers_at_once_and_recovers(
-        self, url: str, engine: Engine, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        go_on, tag = threading.Event(), engine.tag
-        monkeypatch.setattr(engine, "tag", lambda *args, **settings: go_on.wait(60) and tag(*args, **settings))
+    def test_a_full_queue_answers_at_once_and_recovers(self, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        go_on, tag = threading.Event(), Engine.tag
+        monkeypatch.setattr(Engine, "tag", lambda *args, **settings: go_on.wait(60) and tag(*args, **settings))
         room = QUEUE["max_size"] + API_WORK["concurrency_limit"]
         replies = [call(url, "tag", text=TEXT) for _ in range(room + 3)]
         try:

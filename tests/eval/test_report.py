@@ -381,13 +381,13 @@ def test_ablations_of_weights_without_gates_are_refused_before_anything_is_timed
 def test_a_training_split_that_is_not_to_be_had_is_noted_before_anything_is_timed(model_folder, tmp_path, monkeypatch):
     def missing(corpus, data_dir):
         assert not (tmp_path / "run.jsonl").exists()
-        raise InputError("expected train of it, got none; download it:\n  places")
+        raise InputError("expected train of it, got none; download it")
 
     monkeypatch.setattr("eval.measure.analyses.training_documents", missing)
     options = ("--model", str(model_folder), "--limit", "1", "--batch-size", "1", "--strategies", "dense")
     assert run(*options, "--out", str(tmp_path)) == 0
     text = (tmp_path / "report.md").read_text()
-    assert "> Groups by training mentions are left out: expected train of it, got none; download it:\n" in text
+    assert "> Groups by training mentions are left out: expected train of it, got none; download it\n" in text
 
 
 def test_a_corpus_with_neither_gold_nor_predictions_has_a_report(engine, model_folder, tmp_path):

@@ -28,6 +28,7 @@ class Format:
     write: Callable[[Document], str]
     head: str = ""
     foot: str = ""
+    between: str = ""
     packed: bool = False
     lines: bool = False
 
@@ -37,7 +38,8 @@ def _line(document: Document) -> str:
 
 
 FORMATS = {
-    name: Format(writer.suffix, writer.document, writer.head, writer.foot) for name, writer in WRITERS.items()
+    name: Format(writer.suffix, writer.document, writer.head, writer.foot, writer.between)
+    for name, writer in WRITERS.items()
 } | {
     "text lines": Format(".txt", _line, lines=True),
     "gzipped jsonl": Format(".jsonl.gz", WRITERS["jsonl"].document, packed=True),
@@ -116,7 +118,9 @@ def damaged_files(draw: st.DrawFn, name: str) -> Damaged:
     """A file of a format, damaged."""
     format_ = FORMATS[name]
     several = draw(documents())
-    parts = [format_.write(document).encode("utf-8", "replace") for document in several]
+    separators = ["", *[format_.between] * (len(several) - 1)]
+    texts_ = [before + format_.write(document) for before, document in zip(separators, several, strict=True)]
+    parts = [text.encode("utf-8", "replace") for text in texts_]
     ids = [str(number) if format_.lines else document.id for number, document in enumerate(several, 1)]
     sound = b"".join([format_.head.encode(), *parts, format_.foot.encode()])
     if format_.packed:
@@ -176,7 +180,7 @@ def _lost(
 ) -> str | None:
     by_id = {document.id: document for document in found}
     reported = {error.document for error in errors}
-    ended = ended or any("nothing after this place was read" in error.problem for error in errors)
+    ended = ended or any(error.ends_file for error in errors)
     for original in originals:
         again = by_id.get(original.id)
         if original.id not in damaged.touched and again != original and original.id not in reported and not ended:
