@@ -101,7 +101,6 @@ def evaluate(
     Predictions and costs are those of the discarded first pass. Batches are the documents in order, the same for all
     variants. ``load``: of the machine before this process set to work, for the log.
     """
-    loads(log)  # an odd line is refused before anything is written
     done = {logged.unit for logged in units_logged(plan, log)}
     todo = [unit for unit in plan.units() if unit not in done]
     progress(len(done) * len(plan.variants))
@@ -156,6 +155,8 @@ def units_logged(plan: Plan, log: RunLog) -> Iterator[Logged]:
     """
     wanted, seen = set(plan.units()), set()
     for number, record in log.records():
+        if set(record) == LOAD:
+            _load(log, number, record)
         if set(record) in (LOAD, TUNED):  # read by `loads` and `eval.measure.tuning`
             continue
         try:
@@ -172,13 +173,13 @@ def units_logged(plan: Plan, log: RunLog) -> Iterator[Logged]:
 
 def loads(log: RunLog) -> list[float]:
     """The load of the machine, 0–1, at the beginning of the run and whenever it was continued."""
-    found = []
-    for number, record in log.records():
-        if set(record) == LOAD:
-            if not isinstance(record["load"], int | float):
-                raise log.refusal(number, "the load of the machine as a number", repr(record["load"]))
-            found.append(float(record["load"]))
-    return found
+    return [_load(log, number, record) for number, record in log.records() if set(record) == LOAD]
+
+
+def _load(log: RunLog, number: int, record: Mapping[str, Any]) -> float:
+    if not isinstance(record["load"], int | float):
+        raise log.refusal(number, "the load of the machine as a number", repr(record["load"]))
+    return float(record["load"])
 
 
 def _logged(record: Mapping[str, Any], plan: Plan) -> Logged:

@@ -17,9 +17,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from engine.checkpoint import label_names
 from engine.errors import InputError
 from engine.inspection.trace import Latency
 from engine.model.chunks import Slot
+from engine.model.huggingface import pad
 from engine.model.packing import RaggedBatch
 from engine.tagger import Engine
 from engine.text.documents import Entity
@@ -165,6 +167,29 @@ def on_runtime(engine: Engine, load: Callable[[Setting], Forward]) -> tuple[Run,
         return torch.from_numpy(np.concatenate(logits)).softmax(-1).numpy(), encoder_s
 
     return by_windows(engine, classify), loaded.cache_clear
+
+
+def label_columns(model: Any, engine: Engine) -> list[int]:
+    """Where the model has the logits of the engine's labels, in their order."""
+    names = label_names(model)
+    return [names.index(label) for label in engine.labels.names]
+
+
+def on_padded(model: Any, engine: Engine, infer: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Forward:
+    """A `Forward` by padded windows.
+
+    Args:
+        model: of which ``infer`` is the graph.
+        engine: whose labels are wanted.
+        infer: from ids and mask, int64 ``(windows, rows)``, to logits ``(windows, rows, labels)``.
+    """
+    pad_id, columns = model.config.pad_token_id or 0, label_columns(model, engine)
+
+    def forward(batch: RaggedBatch) -> np.ndarray:
+        ids, mask, first = pad(batch, max(batch.lengths), pad_id)
+        return infer(ids, mask)[first][:, columns]
+
+    return forward
 
 
 def sub_batches(windows: Sequence[Window], limit: int) -> Iterator[list[Window]]:

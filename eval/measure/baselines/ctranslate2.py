@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from transformers import BertConfig, BertModel, PreTrainedModel
 
-from engine.checkpoint import label_names, load_huggingface
+from engine.checkpoint import load_huggingface
 from engine.errors import InputError, first_line
 from engine.model.packing import RaggedBatch
 from engine.tagger import Engine
@@ -24,6 +24,7 @@ from eval.measure.baselines.base import (
     Forward,
     Setting,
     Source,
+    label_columns,
     on_runtime,
     package,
     quiet,
@@ -81,11 +82,11 @@ def load(name: str, source: Source) -> Baseline:
 
 def _classifier(model: Any, engine: Engine, *, constant: bool) -> tuple[np.ndarray, np.ndarray]:
     """Weight ``(hidden, labels)`` and bias ``(labels,)``; ``constant``: every word is outside, as nearly all are."""
-    names = label_names(model)
-    order = [names.index(label) for label in engine.labels.names]
     if constant:
-        return np.zeros((model.config.hidden_size, len(order)), np.float32), np.eye(len(order), dtype=np.float32)[0]
-    weight, bias = (value.detach().numpy()[order] for value in (model.classifier.weight, model.classifier.bias))
+        labels = len(engine.labels)
+        return np.zeros((model.config.hidden_size, labels), np.float32), np.eye(labels, dtype=np.float32)[0]
+    columns = label_columns(model, engine)
+    weight, bias = (value.detach().numpy()[columns] for value in (model.classifier.weight, model.classifier.bias))
     return np.ascontiguousarray(weight.T), bias
 
 

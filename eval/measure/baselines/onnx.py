@@ -9,10 +9,8 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel
 
-from engine.checkpoint import label_names, load_huggingface
+from engine.checkpoint import load_huggingface
 from engine.errors import InputError, first_line
-from engine.model.huggingface import pad
-from engine.model.packing import RaggedBatch
 from eval.measure.baselines.base import (
     INPUT,
     Baseline,
@@ -20,6 +18,7 @@ from eval.measure.baselines.base import (
     Logits,
     Setting,
     Source,
+    on_padded,
     on_runtime,
     package,
     quiet,
@@ -41,9 +40,6 @@ def load(name: str, source: Source) -> Baseline:
     if name == INT8:
         file = _quantised(file, name)
     threads = torch.get_num_threads()
-    names = label_names(model)
-    order = [names.index(label) for label in engine.labels.names]
-    pad_id = model.config.pad_token_id or 0
 
     def start(setting: Setting) -> Forward:
         options = runtime.SessionOptions()
@@ -53,13 +49,11 @@ def load(name: str, source: Source) -> Baseline:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         session = runtime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
 
-        def forward(batch: RaggedBatch) -> np.ndarray:
-            ids, mask, first = pad(batch, max(batch.lengths), pad_id)
-            (found,) = session.run(["logits"], {"input_ids": ids, "attention_mask": mask})
-            logits: np.ndarray = found[first][:, order]
+        def infer(ids: np.ndarray, mask: np.ndarray) -> np.ndarray:
+            (logits,) = session.run(["logits"], {"input_ids": ids, "attention_mask": mask})
             return logits
 
-        return forward
+        return on_padded(model, engine, infer)
 
     run, release = on_runtime(engine, start)
     settings = {

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from engine.checkpoint import label_names, load_huggingface
+from engine.checkpoint import load_huggingface
 from engine.errors import InputError, first_line
 from engine.model.huggingface import pad
 from engine.model.packing import RaggedBatch
@@ -23,6 +23,7 @@ from eval.measure.baselines.base import (
     Logits,
     Setting,
     Source,
+    on_padded,
     on_runtime,
     package,
     quiet,
@@ -40,8 +41,7 @@ def load(name: str, source: Source) -> Baseline:
     engine, runtime = source.engine, package("openvino", name)
     model = load_huggingface(engine.source)
     pad_id = model.config.pad_token_id or 0
-    names, threads = label_names(model), torch.get_num_threads()
-    order = [names.index(label) for label in engine.labels.names]
+    threads = torch.get_num_threads()
     settings = {"input": INPUT, "threads": f"{threads} over all workers", "openvino": runtime.__version__}
     graph = _converted(model, name, runtime)
     options = runtime_options()
@@ -66,13 +66,11 @@ def load(name: str, source: Source) -> Baseline:
         }
         compiled = core.compile_model(graph, "CPU", hints)
 
-        def forward(batch: RaggedBatch) -> np.ndarray:
-            ids, mask, first = pad(batch, max(batch.lengths), pad_id)
-            (found,) = compiled.create_infer_request().infer([ids, mask]).values()
-            logits: np.ndarray = found[first][:, order]
+        def infer(ids: np.ndarray, mask: np.ndarray) -> np.ndarray:
+            (logits,) = compiled.create_infer_request().infer([ids, mask]).values()
             return logits
 
-        return forward
+        return on_padded(model, engine, infer)
 
     run, release = on_runtime(engine, start)
     return Baseline(name, "int8" if name == INT8 else "float32", "cpu", run, options, settings, release=release)
@@ -100,7 +98,6 @@ def _windows(engine: Engine, texts: Sequence[str]) -> list[Any]:
 def _quantised(graph: Any, inputs: list[tuple[np.ndarray, np.ndarray]], name: str) -> Any:
     with quiet():
         nncf = package("nncf", name)
-        nncf.set_log_level("ERROR")
         with redirect_stdout(sys.stderr):  # its progress bars
             return nncf.quantize(
                 graph, nncf.Dataset([list(one) for one in inputs]), model_type=nncf.ModelType.TRANSFORMER
