@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import pandas as pd
 
 from eval.schema import DENSE, Interval, Result, labels
 
 _OF_TEXTS = ("errors", "confusion", "ablations", "documents")  # in which an empty cell, or "none", is a text
+_TEXTS = {column: str for column, type_ in get_type_hints(Result).items() if type_ is str}  # also where all are missing
 _WITHOUT_DTYPE = ("ablations", "recovery", "seeds")
 
 
@@ -29,7 +30,7 @@ class IntervalRow(Interval):
 
 def read_table(folder: Path, name: str) -> pd.DataFrame:
     """A CSV file of a folder, by its name without the suffix."""
-    texts = {"ablations": {"value": str}, "documents": {"document": str}}
+    texts = {"results": _TEXTS, "ablations": {"value": str}, "documents": {"document": str}}
     table = pd.read_csv(folder / f"{name}.csv", dtype=texts.get(name), keep_default_na=name not in _OF_TEXTS)
     if name == "results" or name in _WITHOUT_DTYPE:
         return completed(table)

@@ -420,7 +420,7 @@ def test_types_that_the_gold_lacks_are_counted_apart(model_folder, tmp_path):
     assert pd.read_csv(tmp_path / "both" / "results.csv")["f1_chemical"].tolist() == [0.0]
 
 
-def test_a_broken_corpus_ends_with_status_2_and_skip_bad_evaluates_the_rest(model_folder, tmp_path, capsys):
+def test_a_broken_corpus_ends_with_status_2_and_skip_bad_evaluates_the_rest(model_folder, tmp_path, caplog, capsys):
     broken = tmp_path / "broken.txt"
     broken.write_text(SAMPLE.read_text().replace("sample-01\t0\t19\t", "sample-01\t0\t9999\t", 1))
     options = ["--corpus", str(broken), "--model", str(model_folder), "--limit", "4", "--strategies", "dense"]
@@ -429,8 +429,11 @@ def test_a_broken_corpus_ends_with_status_2_and_skip_bad_evaluates_the_rest(mode
     expected = f"{broken}:3: document sample-01: expected a span inside the text"
     assert capsys.readouterr().err.startswith(expected)
     assert run(*options, "--skip-bad", "--out", str(tmp_path / "out")) == 0
+    assert expected in caplog.text
     assert pd.read_csv(tmp_path / "out" / "results.csv")["documents"].tolist() == [4]
-    assert "1 broken documents were left out" in (tmp_path / "out" / "report.md").read_text()
+    text = (tmp_path / "out" / "report.md").read_text()
+    assert "1 broken documents were left out" in text
+    assert "| dense |" in text, "no point where no variant has one"
 
 
 @pytest.mark.parametrize(
