@@ -18,7 +18,7 @@ from transformers import TokenClassificationPipeline
 
 from engine.errors import InputError
 from engine.model.chunks import chunks
-from engine.pruning.forward import piece_logits, run
+from engine.pruning.forward import piece_logits, replayed_counts
 from engine.pruning.strategy import Strategy
 from engine.tagger import MAX_ROWS, Engine, load_engine
 from engine.text.words import split_words
@@ -110,8 +110,7 @@ class PieceModel(nn.Module):
         windows = [self.engine.pieces.cut(text.ids, text.word) if len(text.ids) else [] for text in texts]
         model = self.engine.model
         for chunk in chunks(windows, MAX_ROWS):
-            replayed = self.strategy.replays
-            counts = None if replayed is None else run(model, chunk.batch, replayed).leave_counts()
+            counts = replayed_counts(model, chunk.batch, self.strategy)
             found = piece_logits(model, chunk.batch, self.strategy, counts).split(chunk.batch.lengths)
             for slot, of_window in zip(chunk.slots, found, strict=True):
                 text, window = texts[slot.text], slot.window

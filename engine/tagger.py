@@ -27,7 +27,7 @@ from engine.model.gated import GatedModel
 from engine.model.packing import RaggedBatch
 from engine.model.precision import set_precision
 from engine.pruning.controllers import CONTROLLERS, LearnedController
-from engine.pruning.forward import run
+from engine.pruning.forward import replayed_counts, run
 from engine.pruning.memory import MemoryBuffer
 from engine.pruning.padded import run_padded
 from engine.pruning.resolve import RECOVERY, resolve
@@ -250,7 +250,7 @@ class Engine:
     @torch.inference_mode()
     def _pass(self, batch: RaggedBatch, strategy: Strategy) -> tuple[MemoryBuffer, float]:
         """What the pruned pass gives for a batch, and how many seconds it took, without what a strategy replays."""
-        counts = run(self.model, batch, strategy.replays).leave_counts() if strategy.replays is not None else None
+        counts = replayed_counts(self.model, batch, strategy)
         start = self._now()
         if strategy.kind == "hf":
             memory = run_padded(self._huggingface, batch, self.labels, self._label_order)

@@ -25,15 +25,16 @@ def report_names(folder: Path) -> list[str]:
 def report_title(report: Path) -> str:
     """A report's model, corpus and number formats, and the name of its folder."""
     table = pd.read_csv(report / RESULTS)
-    model = _about(report).get("model")
+    model = about(report).get("model")
     parts = [*([str(model)] if model else []), f"{table['corpus'].iloc[0]} {table['split'].iloc[0]}"]
     return f"{', '.join([*parts, *table['dtype'].unique()])} ({report.name})"
 
 
-def _about(report: Path) -> dict[str, Any]:
+def about(report: Path) -> dict[str, Any]:
+    """What a report says of its run; empty if it says nothing."""
     path = report / ABOUT
-    about: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["about"] if path.is_file() else {}
-    return about
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["about"] if path.is_file() else {}
+    return found
 
 
 def measured_on(table: pd.DataFrame) -> str:
@@ -45,7 +46,7 @@ def measured_on(table: pd.DataFrame) -> str:
 
 def other_weights(report: Path, digest: str) -> str | None:
     """A warning if a report is not of the weights with this SHA-256."""
-    known = re.search("[0-9a-f]{16,64}", _about(report).get("weights", ""))
+    known = re.search("[0-9a-f]{16,64}", about(report).get("weights", ""))
     if known is None:
         return f"The report {report.name} does not name its weights, so no setting is ringed."
     if digest.startswith(known[0]):

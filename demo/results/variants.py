@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,12 +10,13 @@ from typing import Any
 
 import pandas as pd
 
-from demo.results.reports import ABOUT, RESULTS
+from demo.results.reports import about
 from engine.pruning.resolve import parse
+from eval.render.files import labelled, read_table
 from eval.schema import BASELINE, DENSE, MODEL
 
 INTERVALS = "intervals.csv"
-_KEY = ("strategy", "batch_size", "dtype")
+_KEY = ["strategy", "batch_size", "dtype"]
 
 Interval = tuple[float, float]
 
@@ -25,7 +25,7 @@ Interval = tuple[float, float]
 class Variant:
     """A row of ``results.csv`` with its intervals; what was not measured is ``None``.
 
-    ``name``: strategy, baseline or other model; with its number format in `label` where the report has several.
+    ``name``: strategy, baseline or other model; with its number format in `label` where it ran in several.
     ``kind``, ``family``, ``point``: as in ``results.csv``.
     ``f1``, ``f1_interval``: 0–1, against the gold. ``loss``, ``loss_interval``: F1 minus that of ``dense``.
     ``speedup``, ``speedup_interval``: against ``dense`` in the first number format; ``same_dtype``: in its own.
@@ -56,15 +56,13 @@ class Variant:
 
 def read_variants(report: Path) -> list[Variant]:
     """All variants of a report, by growing speed-up."""
-    results = pd.read_csv(report / RESULTS)
-    intervals = _against_dense(pd.read_csv(report / INTERVALS), results) if (report / INTERVALS).is_file() else None
-    on = [name for name in _KEY if intervals is not None and name in intervals]
-    table = results if intervals is None else results.merge(intervals, how="left", on=on, suffixes=("", "_interval"))
-    settings = _settings(report)
-    several = results["dtype"].nunique() > 1
+    results = read_table(report, "results")
+    table = labelled(results, results)
+    if (report / INTERVALS).is_file():
+        table = table.merge(_against_dense(report, results), how="left", on=_KEY, suffixes=("", "_interval"))
+    settings = about(report).get("settings", {})
     records: list[dict[Any, Any]] = table.to_dict("records")
-    rows = (_variant(row, settings, several=several) for row in records)
-    return sorted(rows, key=lambda variant: variant.speedup)
+    return sorted((_variant(row, settings) for row in records), key=lambda variant: variant.speedup)
 
 
 def frontier(variants: Sequence[Variant]) -> list[Variant]:
@@ -86,21 +84,14 @@ def runnable_as(variant: Variant, runnable: Iterable[str], points: Iterable[str]
     return (name, variant.point) if name in runnable and (not variant.point or variant.point in points) else None
 
 
-def _against_dense(intervals: pd.DataFrame, results: pd.DataFrame) -> pd.DataFrame:
+def _against_dense(report: Path, results: pd.DataFrame) -> pd.DataFrame:
     """The rows against ``dense`` in the report's first number format, without columns of ``results.csv``."""
-    rows = intervals[intervals["against"] == DENSE]
-    if "against_dtype" in rows:
-        rows = rows[rows["against_dtype"] == results["dtype"].iloc[0]]
-    return rows.drop(columns=["f1", "against", "against_dtype"], errors="ignore")
+    rows = read_table(report, "intervals")
+    rows = rows[(rows["against"] == DENSE) & (rows["against_dtype"] == results["dtype"].iloc[0])]
+    return rows.drop(columns=["f1", "against", "against_dtype"])
 
 
-def _settings(report: Path) -> dict[str, Any]:
-    path = report / ABOUT
-    about: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["about"] if path.is_file() else {}
-    return about.get("settings", {})
-
-
-def _variant(row: dict[str, Any], settings: dict[str, Any], *, several: bool) -> Variant:
+def _variant(row: dict[str, Any], settings: dict[str, Any]) -> Variant:
     def number(name: str) -> float | None:
         value = row.get(name)
         return None if value is None or not math.isfinite(value) else float(value)
@@ -109,14 +100,14 @@ def _variant(row: dict[str, Any], settings: dict[str, Any], *, several: bool) ->
         ends = number(low), number(high)
         return None if ends[0] is None or ends[1] is None else (ends[0], ends[1])
 
-    name, dtype = str(row["strategy"]), str(row["dtype"])
+    name = str(row["strategy"])
     return Variant(
         name=name,
-        label=f"{name} ({dtype})" if several else name,
+        label=str(row["label"]),
         kind=str(row["kind"]),
         family=str(row["family"]),
         point=row["point"] if isinstance(row["point"], str) else "",
-        dtype=dtype,
+        dtype=str(row["dtype"]),
         batch_size=int(row["batch_size"]),
         f1=number("f1"),
         f1_interval=interval("f1_low", "f1_high"),

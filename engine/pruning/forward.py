@@ -65,6 +65,11 @@ def _run(
     return memory
 
 
+def replayed_counts(model: GatedModel, batch: RaggedBatch, strategy: Strategy) -> dict[int, np.ndarray] | None:
+    """What `run` takes as ``counts``: how many words leave under the strategy that this one replays, if it does."""
+    return None if strategy.replays is None else run(model, batch, strategy.replays).leave_counts()
+
+
 @dataclass(frozen=True, eq=False)
 class Replay:
     """Lets so many random words leave as left under another strategy.
