@@ -33,7 +33,7 @@ def _left_alone(client: httpx.Client, url: str) -> None:
 
 
 def _file(client: httpx.Client, url: str) -> None:
-    """Uploads a document of few bytes and many characters, which nobody reads unless Batch is asked to."""
+    """Uploads a document of few bytes and many characters, which the server reads only when Batch runs."""
     passages = "".join(f"<passage><offset>{n}000000</offset><text>x</text></passage>" for n in range(80))
     upload(client, url, "wide.xml", f"<collection><document><id>1</id>{passages}</document></collection>".encode())
 

@@ -1,4 +1,4 @@
-"""Who computes next: passes of different calls take turns, so that a long text holds up nobody else for long."""
+"""Who computes next: passes of different calls take turns, so a long text delays other calls only briefly."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class Shares:
-    """One pass at a time. Next is the call that has waited longest, less what it has had: nobody waits for ever.
+    """One pass at a time. Next is the call that has waited longest, less the time it has had: each gets its turn.
 
     One thread does all the work, since each that does keeps memory for itself.
     """

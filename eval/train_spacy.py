@@ -1,7 +1,7 @@
 """Trains spaCy's named-entity recogniser as a baseline: ``python -m eval.train_spacy --out FOLDER``.
 
 A convolutional network in spaCy's own efficiency configuration, on a corpus' training documents until F1 on its
-development documents has not risen for a while. Needs ``requirements-eval.txt``; then
+development documents stops rising. Needs ``requirements-eval.txt``; then
 ``python -m eval.report --baselines spacy=FOLDER``.
 """
 

@@ -18,7 +18,7 @@ from engine.bulk.inputs import Unit
 from engine.bulk.worker import Job, OnProgress, OutputError, Worker
 from engine.errors import first_line
 
-ANSWER_S = 30  # a cluster that has not told its status by then does not answer
+ANSWER_S = 30  # seconds in which a cluster must report its status
 RETRIES = 3  # of a unit whose worker died
 
 

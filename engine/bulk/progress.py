@@ -7,7 +7,7 @@ import time
 
 from tqdm import tqdm
 
-_IN_LOG = 60  # seconds between two lines where nobody looks at a terminal
+_IN_LOG = 60  # seconds between two lines where the output is no terminal
 
 
 class Progress:
