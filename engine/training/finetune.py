@@ -20,11 +20,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 from transformers import AutoConfig, AutoModel, PreTrainedTokenizerBase
-from transformers.utils import logging as transformers_logging
 
 from engine.checkpoint import GATES, load_weights, save_weights
 from engine.command import as_command
-from engine.errors import InputError, first_line
+from engine.errors import InputError
 from engine.model.encoders import encoder_class, shorten
 from engine.model.gated import GatedModel
 from engine.model.packing import RaggedBatch
@@ -35,6 +34,7 @@ from engine.pruning.strategy import Context
 from engine.tagger import load_engine
 from engine.text.labels import LabelSet
 from engine.text.windows import WordPieces, load_tokenizer
+from engine.training.backbone import loading
 from engine.training.data import Example, Packed, gold_examples, make_batches, mask_words, pack, spread_outside
 from engine.training.loop import Run, TrainingConfig, command_line, option
 from engine.training.outcome import f1
@@ -123,9 +123,7 @@ def new_model(backbone: str, labels: LabelSet, layers: int) -> GatedModel:
                 "choose another --backbone"
             )
         return weights.model
-    transformers_logging.disable_progress_bar()
-    transformers_logging.set_verbosity_error()
-    try:
+    with loading(backbone):
         config = AutoConfig.from_pretrained(backbone, trust_remote_code=False)
         encoder_type = encoder_class(config)
         if layers > config.num_hidden_layers:
@@ -135,12 +133,6 @@ def new_model(backbone: str, labels: LabelSet, layers: int) -> GatedModel:
         if layers:
             shorten(config, layers)
         pretrained = AutoModel.from_pretrained(backbone, config=config, dtype=torch.float32, trust_remote_code=False)
-    except InputError:
-        raise
-    except Exception as error:  # as in engine.checkpoint: many kinds, one meaning
-        raise InputError(
-            f"expected a Hugging Face encoder, got {backbone!r}: {first_line(error)}; check the path or hub id"
-        ) from error
     encoder = encoder_type(config)
     encoder.load_huggingface(pretrained.state_dict())
     model = GatedModel(encoder, labels, gates=True)

@@ -14,16 +14,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 from transformers import AutoModelForTokenClassification, PreTrainedModel
-from transformers.utils import logging as transformers_logging
 
 from engine.command import as_command
-from engine.errors import InputError, first_line
 from engine.model.encoders import encoder_class
 from engine.model.huggingface import huggingface_logits
 from engine.model.linear import LARGE_STEP
 from engine.tagger import load_engine
 from engine.text.labels import LabelSet
 from engine.text.windows import WordPieces, load_tokenizer
+from engine.training.backbone import loading
 from engine.training.data import Example, gold_examples, make_batches, pack, spread_outside
 from engine.training.loop import Run, TrainingConfig, command_line, option, other_default
 from engine.training.outcome import f1
@@ -51,9 +50,7 @@ def new_teacher(backbone: str, labels: LabelSet, dropout: float) -> PreTrainedMo
     Raises:
         InputError: no such encoder, or one that the engine cannot run afterwards.
     """
-    transformers_logging.disable_progress_bar()
-    transformers_logging.set_verbosity_error()
-    try:
+    with loading(backbone):
         model = AutoModelForTokenClassification.from_pretrained(
             backbone,
             dtype=torch.float32,
@@ -63,10 +60,6 @@ def new_teacher(backbone: str, labels: LabelSet, dropout: float) -> PreTrainedMo
             id2label=dict(enumerate(labels.names)),
             label2id={name: index for index, name in enumerate(labels.names)},
         )
-    except Exception as error:  # as in engine.checkpoint: many kinds, one meaning
-        raise InputError(
-            f"expected a Hugging Face encoder, got {backbone!r}: {first_line(error)}; check the path or hub id"
-        ) from error
     encoder_class(model.config)
     return model
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain, repeat
 from typing import Any
-from xml.parsers import expat
 from xml.sax.saxutils import escape
 
 from engine.data.formats.common import (
@@ -24,7 +23,8 @@ from engine.data.formats.common import (
     whole_number,
     wrong_mention,
 )
-from engine.errors import FormatError, first_line, quoted
+from engine.data.formats.xml import expat_parser, parse
+from engine.errors import FormatError, quoted
 from engine.text.documents import Document, Entity
 
 BIOC_HEAD = (
@@ -76,12 +76,10 @@ class _Builder:
         self.leaf = ""  # the field or infon that is being read
         self.infon = ""
         self.text: list[str] = []
-        self.parser: Any = expat.ParserCreate()
-        self.parser.buffer_text = True
+        self.parser = expat_parser(self.error)
         self.parser.StartElementHandler = self._start
         self.parser.EndElementHandler = self._end
         self.parser.CharacterDataHandler = self._characters
-        self.parser.EntityDeclHandler = self._entity
         self.parser.SkippedEntityHandler = self._skipped
         self.root = ""
 
@@ -94,9 +92,6 @@ class _Builder:
         """Marks the document that is being read as broken."""
         if self.open and not self.open[0].error:
             self.open[0].error = self.error(problem)
-
-    def _entity(self, *_: Any) -> None:
-        raise self.error("expected no entity declarations, got one; remove it")  # they can expand without bound
 
     def _skipped(self, name: str, _: Any) -> None:
         self._break(f"expected characters, got the entity {quoted(name)}, whose meaning is not in the file; write them")
@@ -157,7 +152,7 @@ def read_bioc(chunks: Iterable[bytes], file: str, ids: Ids) -> Iterator[Item]:
     for chunk, last in chain(zip(chunks, repeat(False)), [(b"", True)]):
         problem: FormatError | None = None
         try:
-            _parse(builder, chunk, last)
+            parse(builder.parser, chunk, last, builder.error)
         except FormatError as error:
             problem = error
         nodes, builder.documents = builder.documents, []
@@ -166,19 +161,6 @@ def read_bioc(chunks: Iterable[bytes], file: str, ids: Ids) -> Iterator[Item]:
         if problem:
             rest = f"{problem.problem}; nothing after this place was read"
             raise FormatError(file, problem.line, problem.document, rest)
-
-
-def _parse(builder: _Builder, chunk: bytes, last: bool) -> None:
-    try:
-        builder.parser.Parse(chunk, last)
-    except expat.ExpatError as error:
-        message = f"expected well-formed XML, got {expat.ErrorString(error.code)}; fix the file"
-        raise builder.error(message) from error
-    except FormatError:
-        raise
-    except (LookupError, ValueError) as error:  # of Python's handler for encodings that expat does not know
-        message = f"expected an encoding that can be read, got {first_line(error)}; save the file as UTF-8"
-        raise builder.error(message) from error
 
 
 def document_of(node: Node, file: str) -> Document:

@@ -10,12 +10,11 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import chain, repeat
-from typing import Any
 from xml.etree.ElementTree import Element, TreeBuilder
-from xml.parsers import expat
 
 from engine.data.formats.common import Ids, Item, OnError, attempt, fail, reader
-from engine.errors import FormatError, first_line, quoted
+from engine.data.formats.xml import expat_parser, parse
+from engine.errors import FormatError, quoted
 from engine.text.documents import Document
 
 MAX_RECORD = 50_000_000  # bytes; the longest records of PubMed, with thousands of authors, have some millions
@@ -38,9 +37,7 @@ class _Records:
     def __init__(self, file: str) -> None:
         self.file = file
         self.finished: list[tuple[int, Element, str | None]] = []
-        self.parser: Any = expat.ParserCreate()
-        self.parser.buffer_text = True
-        self.parser.EntityDeclHandler = self._declared
+        self.parser = expat_parser(self.error)
         self.parser.StartElementHandler = self._root
         self.record: Element | None = None
 
@@ -50,28 +47,19 @@ class _Records:
         Raises:
             FormatError: not well-formed, not PubMed, an entity declaration, or a record without end.
         """
-        try:
-            self.parser.Parse(chunk, last)
-        except expat.ExpatError as error:
-            problem = f"expected well-formed XML, got {expat.ErrorString(error.code)}; fetch the file again"
-            raise FormatError(self.file, error.lineno, None, problem) from error
-        except (LookupError, ValueError) as error:  # of Python's handler for encodings that expat does not know
-            if isinstance(error, FormatError):
-                raise
-            problem = f"expected an encoding that can be read, got {first_line(error)}; save the file as UTF-8"
-            raise FormatError(self.file, self.parser.CurrentLineNumber, None, problem) from error
+        parse(self.parser, chunk, last, self.error, "fetch the file again")
         if self.record is not None and self.parser.CurrentByteIndex - self.begin > MAX_RECORD:
             problem = f"expected a record of at most {MAX_RECORD:,} bytes, got a longer one; fix the file"
             raise FormatError(self.file, self.line, None, problem)
 
-    def _declared(self, *_: Any) -> None:
-        problem = "expected no entity declarations, got one; remove it"  # they can expand without bound
-        raise FormatError(self.file, self.parser.CurrentLineNumber, None, problem)
+    def error(self, problem: str) -> FormatError:
+        """An error at the place that is being read."""
+        return FormatError(self.file, self.parser.CurrentLineNumber, None, problem)
 
     def _root(self, name: str, _: dict[str, str]) -> None:
         if name != "PubmedArticleSet":
             problem = f"expected PubMed, whose root is <PubmedArticleSet>, got <{name[:60]}>; convert the file"
-            raise FormatError(self.file, self.parser.CurrentLineNumber, None, problem)
+            raise self.error(problem)
         self._between()
 
     def _between(self) -> None:

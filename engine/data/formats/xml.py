@@ -1,0 +1,40 @@
+"""XML in pieces, with errors as those of other formats; entities are refused, since they can expand without bound."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from xml.parsers import expat
+
+from engine.errors import FormatError, first_line
+
+Broken = Callable[[str], FormatError]  # the error for a problem at the parser's place
+
+
+def expat_parser(broken: Broken) -> Any:
+    """A parser of expat that refuses declarations of entities."""
+
+    def declared(*_: Any) -> None:
+        raise broken("expected no entity declarations, got one; remove it")
+
+    parser = expat.ParserCreate()
+    parser.buffer_text = True
+    parser.EntityDeclHandler = declared
+    return parser
+
+
+def parse(parser: Any, piece: bytes, last: bool, broken: Broken, remedy: str = "fix the file") -> None:
+    """Reads on.
+
+    Raises:
+        FormatError: not well-formed, an encoding that cannot be read, or what the parser's handlers raise.
+    """
+    try:
+        parser.Parse(piece, last)
+    except expat.ExpatError as error:
+        raise broken(f"expected well-formed XML, got {expat.ErrorString(error.code)}; {remedy}") from error
+    except FormatError:
+        raise
+    except (LookupError, ValueError) as error:  # of Python's handler for encodings that expat does not know
+        problem = f"expected an encoding that can be read, got {first_line(error)}; save the file as UTF-8"
+        raise broken(problem) from error
