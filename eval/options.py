@@ -44,14 +44,20 @@ def whole_numbers(text: str, option: str) -> list[int]:
     return numbers
 
 
-def named_folders(text: str) -> list[tuple[str, str]]:
-    """Names and folders, as typed after ``--others`` with ``=`` and commas.
+def named_folders(text: str) -> list[tuple[str, str, str]]:
+    """Names, folders and strategies, as typed after ``--others``: ``NAME=FOLDER`` or ``NAME=FOLDER@STRATEGY``, commas.
 
     Raises:
-        InputError: a name or folder is missing, or a name stands twice.
+        InputError: a name, folder or strategy is missing, or a name stands twice.
     """
-    parts = [part.partition("=") for part in text.split(",") if part.strip()]
-    names = [name.strip() for name, _, _ in parts]
-    if any(not (name and folder) for name, _, folder in parts) or len(set(names)) < len(names):
-        raise InputError(f"expected different names and folders after --others, got {text!r}; write e.g. small=FOLDER")
-    return [(name, folder.strip()) for name, (_, _, folder) in zip(names, parts, strict=True)]
+    found = []
+    for part in filter(str.strip, text.split(",")):
+        name, _, rest = part.partition("=")
+        folder, at, strategy = rest.partition("@")
+        found.append((name.strip(), folder.strip(), strategy.strip() if at else "dense"))
+    if not all(all(one) for one in found) or len({name for name, _, _ in found}) < len(found):
+        raise InputError(
+            f"expected different names and folders after --others, got {text!r}; write e.g. small=FOLDER or "
+            "small=FOLDER@entropy:fast"
+        )
+    return found

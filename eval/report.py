@@ -60,7 +60,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--rivals", action=_Renamed, const="--baselines", help=argparse.SUPPRESS)
     parser.add_argument(
-        "--others", metavar="NAME=FOLDER", default="", help="other models, run densely in the same run, comma-separated"
+        "--others",
+        metavar="NAME=FOLDER",
+        default="",
+        help="other models in the same run, comma-separated; dense, or as NAME=FOLDER@STRATEGY says",
     )
     parser.add_argument("--ablations", action="store_true", help="also what every knob does; fails if one does nothing")
     parser.add_argument("--plain-model", help="weights with gates, not trained for pruning, to compare in --ablations")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 
 import pandas as pd
 import pytest
+
+from eval.render.files import labelled, read_table, reference
 
 ROOT = Path(__file__).resolve().parent.parent
 REPORT = ROOT / "docs" / "bc5cdr-test"
@@ -23,32 +26,37 @@ def table(page: Path) -> list[list[str]]:
 @pytest.fixture(scope="module")
 def measured() -> list[list[str]]:
     """The rows of the card's table, from the report's files."""
-    results = pd.read_csv(REPORT / "results.csv", keep_default_na=False).set_index(["strategy", "batch_size"])
-    intervals = pd.read_csv(REPORT / "intervals.csv").query("against == 'dense'").set_index(["strategy", "batch_size"])
+    results = read_table(REPORT, "results")
+    rows = labelled(results.fillna({"point": ""}), results)
+    dense = reference(rows.to_dict("records"))
+    intervals = labelled(read_table(REPORT, "intervals"), results).query("against_label == @dense")
+    intervals = intervals.set_index(["label", "batch_size"])
 
-    def difference(name: str) -> str:
-        row = intervals.loc[name, 1] * 100
-        return "—" if name == "dense" else f"{row.difference:+.2f} [{row.low:+.2f}, {row.high:+.2f}]"
+    def f1(row: pd.Series, against: pd.Series) -> list[str]:
+        if math.isnan(row.f1):
+            return ["speed only", ""]
+        points = against[["difference", "low", "high"]] * 100
+        return [f"{row.f1:.4f}", "—" if row.label == dense else "{:+.2f} [{:+.2f}, {:+.2f}]".format(*points)]
 
     def speedup(name: str, batch_size: int) -> str:
         row = intervals.loc[name, batch_size]
-        interval = "" if name == "dense" else f" [{row.speedup_low:.2f}, {row.speedup_high:.2f}]"
-        return f"{row.speedup:.2f}×{interval}"
+        if name == dense:
+            return f"{row.speedup:.2f}×"
+        return f"{row.speedup:.2f}× [{row.speedup_low:.2f}, {row.speedup_high:.2f}]"
 
-    def cost(value: str, text: str) -> str:
-        return text.format(float(value)) if value else ""
+    def cost(value: float, text: str) -> str:
+        return "" if math.isnan(value) else text.format(value)
 
     return [
         [
-            f"`{name}`" + (f" ({row.point})" if row.point and ":" not in name else ""),
-            f"{float(row.f1):.4f}",
-            difference(name),
-            speedup(name, 1),
-            speedup(name, 32),
+            f"`{row.label}`" + (f" ({row.point})" if row.point and ":" not in row.label else ""),
+            *f1(row, intervals.loc[row.label, 1]),
+            speedup(row.label, 1),
+            speedup(row.label, 32),
             cost(row.theoretical_speedup, "{:.2f}×"),
             cost(row.token_layers_kept, "{:.1%}"),
         ]
-        for name, row in results.xs(1, level="batch_size").iterrows()
+        for row in rows.query("batch_size == 1").itertuples()
     ]
 
 

@@ -8,30 +8,34 @@ dense output on texts held back. The folder then holds a model for every strateg
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import shlex
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import accumulate
 from pathlib import Path
 
 import torch
 from accelerate.utils import set_seed
+from tqdm import tqdm
 
-from engine.checkpoint import GATES, Weights, load_weights
+from engine.checkpoint import SUMS, Weights, load_weights, write_checksums
 from engine.command import as_command
 from engine.data.corpora import load_corpus
 from engine.errors import InputError
 from engine.model.gated import GatedModel
 from engine.pruning.strategy import Strategy
 from engine.tagger import Engine, load_engine
+from engine.text.words import split_words
 from engine.training.calibrate import LIMITS, candidates, numbers, save, variations
 from engine.training.card import STRATEGY, Facts, card, device_name, table
 from engine.training.delivery import copy_checkpoint, deliver
 from engine.training.distill import Plan, distil
-from engine.training.held_back import STEADY, split_texts
+from engine.training.held_back import STEADY, Texts, split_texts
 from engine.training.loop import claim, keep_settings
 from engine.training.outcome import Row, f1, measured
 from engine.training.points import POINT_NAMES, Reference, measure
@@ -40,9 +44,11 @@ from engine.training.search import Search
 logger = logging.getLogger(__name__)
 
 MINUTES = {False: 60.0, True: 15.0}  # frozen or not
-LABELLING, SEARCHING, TIMING = 0.15, 0.1, 0.05  # of the time: at most, at least, about
+HELD_BACK, LABELLING, TIMING = 0.05, 0.15, 0.1  # of the time: for a pass over these texts, for labels, for timing
 TRAINING = {False: 0.65, True: 0.4}  # of the time that is left after labelling
-WATCHED, TIMED = 32, 32  # texts whose agreement is logged while training, and those that are timed at the end
+SEARCHING = 0.1, 0.4  # of the time: at least, at most
+WATCHED, WATCHED_S = 32, 10  # texts, seconds: those whose agreement is logged while training
+TIMED, TIMED_PASSES = 32, 20  # texts that are timed at the end, which takes so many dense passes over them, about
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,8 +62,8 @@ class AccelerateConfig:
         held_back: files of texts to choose points on; without any, a part of ``texts`` is held back.
         labels: file of what the checkpoint's labels mean, where it does not say.
         frozen: only gate heads learn; the checkpoint's files are copied byte for byte.
-        minutes: for everything; 0: 60, frozen 15.
-        limits: agreement, in %, that ``exact``, ``balanced`` and ``fast`` must reach.
+        minutes: for everything but F1 on a corpus; 0: 60, frozen 15.
+        agreement: in %, that ``exact``, ``balanced`` and ``fast`` must reach.
         corpus, split, data_dir: of gold, for F1 beside the agreement; no gold is learned from.
         mixed_precision: of training: ``bf16``, ``no``, or ``auto``: what is faster.
         seed: of everything that is random.
@@ -70,7 +76,7 @@ class AccelerateConfig:
     labels: str = ""
     frozen: bool = False
     minutes: float = 0.0
-    limits: tuple[float, ...] = LIMITS
+    agreement: tuple[float, ...] = LIMITS
     corpus: str = ""
     split: str = "test"
     data_dir: str = ""
@@ -80,9 +86,9 @@ class AccelerateConfig:
     def __post_init__(self) -> None:
         if not 0 <= self.minutes <= 10_000:
             raise InputError(f"expected minutes between 0 and 10000, got {self.minutes}; change it")
-        if len(self.limits) != len(POINT_NAMES) or not all(0 < limit <= 100 for limit in self.limits):
+        if len(self.agreement) != len(POINT_NAMES) or not all(0 < limit <= 100 for limit in self.agreement):
             raise InputError(
-                f"expected three limits of agreement, 0–100 %, got {self.limits}; write e.g. 99.8,99.5,98.5"
+                f"expected three limits of agreement, 0–100 %, got {self.agreement}; write e.g. 99.8,99.5,98.5"
             )
         if self.mixed_precision not in ("auto", "bf16", "no"):
             raise InputError(f"expected mixed_precision auto, bf16 or no, got {self.mixed_precision!r}; choose one")
@@ -120,22 +126,31 @@ def accelerate(config: AccelerateConfig, *, resume: bool = False) -> list[Row]:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     engine = Engine(weights, device=device)
     texts = split_texts(config.texts, config.held_back, engine.pieces, config.seed)
-    keep_settings(settings, asdict(config))
-    logger.info(
-        "%d texts to learn from, %d held back (%d windows)", len(texts.learned), len(texts.held_back), texts.windows
-    )
 
-    begin = time.monotonic()
-    reference = Reference.agreement(engine, texts.held_back)
-    text_s = (time.monotonic() - begin) / len(texts.held_back)
-    plan_file = work / "plan.json"
-    if not (out / GATES).is_file():
+    counted = work / "held_back.json"  # the log of the search counts on the same texts at every start
+    stored = json.loads(counted.read_text()) if counted.is_file() else None
+    reference, words_s = _reference(engine, texts, HELD_BACK * config.seconds, stored)
+    keep_settings(settings, asdict(config))
+    count = len(reference.documents)
+    counted.write_text(json.dumps(count))
+    held_back, windows = texts.held_back[:count], sum(texts.windows[:count])
+    logger.info(
+        "%d texts to learn from, %d of %d held back are used (%d windows); the dense pass takes %.0f words a second",
+        len(texts.learned),
+        len(held_back),
+        len(texts.held_back),
+        windows,
+        words_s,
+    )
+    if (out / SUMS).is_file():
+        write_checksums(out)  # an earlier start may have been stopped while it stored points
+    else:
         distil(
             weights,
             engine,
             texts.learned,
-            max(1, round(LABELLING * config.seconds / text_s)),
-            _watch(weights, reference, device),
+            fitting(texts.learned, LABELLING * config.seconds * words_s),
+            _watch(weights, reference.first(min(WATCHED, fitting(held_back, WATCHED_S * words_s))), device),
             work,
             frozen=config.frozen,
             precisions=("no", "bf16") if config.mixed_precision == "auto" else (config.mixed_precision,),
@@ -145,15 +160,18 @@ def accelerate(config: AccelerateConfig, *, resume: bool = False) -> list[Row]:
         if config.frozen:
             copy_checkpoint(weights, work / "run", rename=bool(config.labels))
         deliver(work / "run", out)
-    plan = Plan.load(plan_file)
+    plan = Plan.load(work / "plan.json")
 
     fast = load_engine(out, device=device)
-    left = config.seconds * (1 - TIMING) - (time.monotonic() - started)
-    drops = [100 - limit for limit in config.limits]
-    seconds = max(left, SEARCHING * config.seconds)
+    left = config.seconds * (1 - TIMING - HELD_BACK) - (time.monotonic() - started)
+    seconds = min(max(left, SEARCHING[0] * config.seconds), SEARCHING[1] * config.seconds)
+    drops = [100 - limit for limit in config.agreement]
+    logger.info("searching operating points for %s at most", tqdm.format_interval(seconds))
     search = Search(fast, reference, drops, seed=config.seed, seconds=seconds, log=work / "search.jsonl")
     search.run(candidates(STRATEGY, fast.encoder.num_layers), variations, STRATEGY)
-    rows = measured(fast, search, config.limits, texts.held_back[:TIMED], corpus)
+    timed = held_back[: min(TIMED, fitting(held_back, TIMING * config.seconds * words_s / TIMED_PASSES))]
+    logger.info("timing the points on %d texts", len(timed))
+    rows = measured(fast, search, config.agreement, timed, corpus)
     facts = Facts(
         checkpoint=config.checkpoint,
         types=fast.labels.types,
@@ -162,31 +180,53 @@ def accelerate(config: AccelerateConfig, *, resume: bool = False) -> list[Row]:
         texts=plan.texts,
         passes=plan.passes,
         minutes=(time.monotonic() - started) / 60,
-        held_back=len(texts.held_back),
-        windows=texts.windows,
-        timed=min(TIMED, len(texts.held_back)),
+        held_back=len(held_back),
+        windows=windows,
+        entities=sum(of.gold for of in reference.dense),
+        timed=len(timed),
         device=device_name(fast.device),
         corpus=f"{config.corpus} {config.split}" if corpus else "",
-        checkpoint_f1=f1(engine, corpus, Strategy("dense")) if corpus else None,
+        checkpoint_f1=rows[0].f1 if config.frozen or corpus is None else f1(engine, corpus, Strategy("dense")),
     )
-    (out / "README.md").write_text(card(rows, facts, command(config)), encoding="utf-8")
     save(fast, out, {STRATEGY: search})
+    (out / "README.md").write_text(card(rows, facts, command(config)), encoding="utf-8")
     shutil.rmtree(work / "run" / "checkpoint", ignore_errors=True)
-    if texts.windows < STEADY:
-        error = max(row.error for row in rows)
+    if windows < STEADY:
+        more = "give more --minutes" if len(held_back) < len(texts.held_back) else "hold back more texts"
         logger.warning(
             "only %d windows were held back: the agreement has a standard error of up to %.2f points, "
-            "and the points depend on chance; %d windows or more are steady",
-            texts.windows,
-            error,
+            "and the points depend on chance; %d windows or more are steady: %s",
+            windows,
+            max(row.error for row in rows),
             STEADY,
+            more,
         )
     return rows
 
 
-def _watch(weights: Weights, reference: Reference, device: str) -> Callable[[GatedModel], float]:
-    """Agreement on some texts, 0–1, of a model that is being trained, with default settings."""
-    sample = reference.first(WATCHED)
+def _reference(engine: Engine, texts: Texts, seconds: float, count: int | None) -> tuple[Reference, float]:
+    """What the checkpoint finds in texts held back, and its words per second.
+
+    ``count``: of texts; ``None``: as many as there is time for, and at least those that are needed.
+    """
+    begin = time.monotonic()
+
+    def enough(done: int) -> bool:
+        return count is None and done >= texts.needed and time.monotonic() - begin > seconds
+
+    reference = Reference.agreement(engine, texts.held_back[:count], enough)
+    words = sum(len(split_words(document.text)) for document in reference.documents)
+    return reference, words / (time.monotonic() - begin)
+
+
+def fitting(texts: Sequence[str], words: float) -> int:
+    """How many of the first texts have so many words together, one at least."""
+    totals = accumulate(len(split_words(text)) for text in texts)
+    return max(1, sum(total <= words for total in totals))
+
+
+def _watch(weights: Weights, sample: Reference, device: str) -> Callable[[GatedModel], float]:
+    """Agreement on a sample, 0–1, of a model that is being trained, with default settings."""
 
     def watch(model: GatedModel) -> float:
         engine = Engine(replace(weights, model=model, points={}), device=device)
@@ -204,8 +244,8 @@ def command(config: AccelerateConfig) -> str:
         parts.append("--frozen")
     if config.minutes:
         parts += ["--minutes", f"{config.minutes:g}"]
-    if config.limits != LIMITS:
-        parts += ["--limits", ",".join(f"{limit:g}" for limit in config.limits)]
+    if config.agreement != LIMITS:
+        parts += ["--agreement", ",".join(f"{limit:g}" for limit in config.agreement)]
     for name in ("labels", "corpus", "split", "data_dir", "mixed_precision", "seed"):
         if (value := getattr(config, name)) != getattr(AccelerateConfig, name):
             parts += [f"--{name.replace('_', '-')}", str(value)]
@@ -230,11 +270,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--labels", default="", metavar="FILE", help="what the checkpoint's labels mean")
     parser.add_argument("--frozen", action="store_true", help="fit gate heads alone; the checkpoint stays as it is")
-    parser.add_argument("--minutes", type=float, default=0.0, help="for everything (default 60, with --frozen 15)")
+    parser.add_argument("--minutes", type=float, default=0.0, help="for all but F1 (default 60, with --frozen 15)")
     parser.add_argument(
-        "--limits",
+        "--agreement",
         default=",".join(map(str, LIMITS)),
-        help="agreement with the dense output, in %%, that exact, balanced and fast must reach (default %(default)s)",
+        help="with the dense output, in %%, that exact, balanced and fast must reach (default %(default)s)",
     )
     parser.add_argument("--corpus", default="", help="gold for F1 beside the agreement; it is not learned from")
     parser.add_argument("--split", default="test", help="of the corpus (default test)")
@@ -252,9 +292,9 @@ def main(argv: list[str] | None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     logging.getLogger("accelerate").setLevel(logging.WARNING)  # it tells of every file of a checkpoint
     resume = arguments.pop("resume")
-    limits = tuple(numbers(arguments.pop("limits"), "--limits", "99.8,99.5,98.5"))
+    agreement = tuple(numbers(arguments.pop("agreement"), "--agreement", "99.8,99.5,98.5"))
     texts, held_back = (tuple(arguments.pop(name)) for name in ("texts", "held_back"))
-    config = AccelerateConfig(**arguments, texts=texts, held_back=held_back, limits=limits)
+    config = AccelerateConfig(**arguments, texts=texts, held_back=held_back, agreement=agreement)
     rows = accelerate(config, resume=resume)
     print(table(rows), end="")
     print(f"the model, and its card README.md, are in {arguments['out']}")

@@ -20,6 +20,7 @@ from engine.command import as_command
 from engine.data.corpora import load_corpus
 from engine.data.texts import read_texts
 from engine.errors import InputError
+from engine.model.precision import DTYPES
 from engine.pruning.controllers import CONTROLLERS
 from engine.pruning.strategy import Context, Strategy
 from engine.tagger import Engine, load_engine
@@ -126,8 +127,8 @@ def runnable(engine: Engine) -> list[str]:
     return [name for name in engine.runnable if name in CONTROLLERS]
 
 
-def add_reference(parser: argparse.ArgumentParser) -> None:
-    """Adds what the settings are counted against: gold, or texts and the dense pass."""
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Adds how settings run, and what they are counted against: gold, or texts and the dense pass."""
     parser.add_argument("--corpus", default="bc5cdr", help="with gold (default bc5cdr)")
     parser.add_argument("--split", default="calib", help="a split that the model was not fitted to (default calib)")
     parser.add_argument("--data-dir", help="where to look for named corpora first")
@@ -142,10 +143,13 @@ def add_reference(parser: argparse.ArgumentParser) -> None:
         help="points of F1 that exact, balanced and fast may lose; default 0.1,0.3,1.0, with --texts 0.2,0.5,1.5",
     )
     parser.add_argument("--seed", type=int, default=0, help="of the order of documents in the search")
+    parser.add_argument(
+        "--dtype", default="float32", choices=DTYPES, help="that settings run in (default float32); int8 is the fastest"
+    )
 
 
 def reference_of(arguments: argparse.Namespace, engine: Engine) -> tuple[Reference, list[float]]:
-    """The reference that `add_reference` asks for, and what each point may lose against it.
+    """The reference that `add_options` asks for, and what each point may lose against it.
 
     Raises:
         InputError: no such corpus or texts, or not a number for each point.
@@ -192,7 +196,7 @@ def main(argv: list[str] | None) -> int:
     """The command line; exit status 2 for bad input."""
     parser = argparse.ArgumentParser(prog="python -m engine.training.calibrate", description=__doc__)
     parser.add_argument("--model", required=True, help="model folder with gates; the points are written into it")
-    add_reference(parser)
+    add_options(parser)
     parser.add_argument(
         "--strategies", help=f"comma-separated, out of {', '.join(CONTROLLERS)}; default: all that the model can run"
     )
@@ -200,7 +204,7 @@ def main(argv: list[str] | None) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     if not Path(arguments.model).is_dir():
         raise InputError(f"expected a model folder, got {arguments.model!r}; download the model first")
-    engine = load_engine(arguments.model)
+    engine = load_engine(arguments.model, arguments.dtype)
     engine.strategy("entropy")  # a model without gates is refused here
     names = arguments.strategies.split(",") if arguments.strategies else runnable(engine)
     if unknown := set(names) - set(runnable(engine)):

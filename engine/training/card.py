@@ -21,7 +21,8 @@ class Facts:
 
     ``checkpoint``, ``types``, ``layers``, ``frozen``: of the model.
     ``texts``, ``passes``: how many texts were learned from, and how often; ``minutes``: for everything.
-    ``held_back``, ``windows``, ``timed``: texts that points were chosen on, their windows, those that were timed.
+    ``held_back``, ``windows``, ``entities``, ``timed``: texts that points were chosen on, their windows, what the
+    checkpoint finds in them, and those that were timed.
     ``device``: that they were timed on.
     ``corpus``, ``checkpoint_f1``: gold that F1 was counted on, and that of the checkpoint itself.
     """
@@ -35,6 +36,7 @@ class Facts:
     minutes: float
     held_back: int
     windows: int
+    entities: int
     timed: int
     device: str
     corpus: str = ""
@@ -45,13 +47,14 @@ def table(rows: Sequence[Row]) -> str:
     """A Markdown table."""
     sizes = sorted({size for row in rows for size in row.speedups})
     with_f1 = any(row.f1 is not None for row in rows)
-    head = ["point", "agreement ± standard error, %", "theoretical speed-up"]
+    head = ["point", "agreement ± standard error, %", "token-layers kept", "theoretical speed-up"]
     head += [f"measured, batch {size}" for size in sizes] + ["F1"] * with_f1
     lines = [head, ["---"] * len(head)]
     for row in rows:
         name = f"`{row.name}`" + (f" (≥ {row.limit:g})" if row.limit else "")
         name += "" if row.reached else ": not reached; the closest"
-        cells = [name, f"{row.agreement:.2f} ± {row.error:.2f}", f"{row.theoretical_speedup:.2f}×"]
+        agreement, speed = f"{row.agreement:.2f} ± {row.error:.2f}", f"{row.theoretical_speedup:.2f}×"
+        cells = [name, agreement, f"{row.token_layers_kept:.0%}", speed]
         cells += [f"{row.speedups[size]:.2f}×" if size in row.speedups else "–" for size in sizes]
         lines.append(cells + ["–" if row.f1 is None else f"{row.f1:.4f}"] * with_f1)
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
@@ -86,9 +89,10 @@ early. It finds {_plain(", ".join(facts.types))}. {learned}
 
 {table(rows)}
 Agreement is F1 of the entities found against those that the checkpoint finds without pruning, on {facts.held_back}
-texts ({facts.windows} windows) that were not learned from; its standard error is by text. A point is the fastest
-setting whose agreement minus one standard error reaches the limit. Times are end-to-end in float32 on {facts.device},
-against `dense` in the same run, on {facts.timed} of these texts: a small sample.{gold}
+texts that were not learned from ({facts.windows} windows, in which the checkpoint finds {facts.entities} entities);
+its standard error is by text. A point is the fastest setting whose agreement minus one standard error reaches the
+limit. Times are end-to-end in float32 on {facts.device}, against `dense` in the same run, on {facts.timed} of these
+texts: a small sample.{gold}
 
 ## Use
 

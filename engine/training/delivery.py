@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.checkpoint import GATES, Weights, load_huggingface, optional_file, write_checksums
+from engine.checkpoint import SUMS, Weights, load_huggingface, optional_file, write_checksums
 
 CONFIG, MODEL = "config.json", "model.safetensors"
 TOKENIZER = (
@@ -51,12 +51,10 @@ def copy_checkpoint(weights: Weights, folder: Path, *, rename: bool) -> None:
 
 
 def deliver(folder: Path, out: Path) -> None:
-    """Copies a finished model to where it belongs; the gate heads come last, so that they say that all is there."""
-    files = [file for file in folder.iterdir() if file.is_file() and file.suffix != ".jsonl" and file.name != GATES]
+    """Copies a finished model to where it belongs; the checksums come last, so that they say that all is there."""
+    files = [file for file in folder.iterdir() if file.is_file() and file.suffix != ".jsonl" and file.name != SUMS]
     for file in files:
         shutil.copyfile(file, out / file.name)
-    write_checksums(out)
-    shutil.copyfile(folder / GATES, out / GATES)
     write_checksums(out)
     for file in files:
         file.unlink()

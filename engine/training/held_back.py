@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from engine.data.texts import read_texts
 from engine.errors import InputError
@@ -18,15 +19,20 @@ WANTED = 1200  # windows to hold back, out of a third of the texts at most
 
 @dataclass(frozen=True, eq=False)
 class Texts:
-    """``learned`` from, and ``held_back`` to choose points on, which are cut into so many ``windows``."""
+    """``learned`` from, and ``held_back`` to choose points on, each of which is cut into so many ``windows``."""
 
     learned: list[str]
     held_back: list[str]
-    windows: int
+    windows: list[int]
+
+    @property
+    def needed(self) -> int:
+        """How many of the first texts held back have the windows `NEEDED`."""
+        return next(count for count, windows in enumerate(accumulate(self.windows), start=1) if windows >= NEEDED)
 
 
 def split_texts(files: Sequence[str], held_back_files: Sequence[str], pieces: WordPieces, seed: int) -> Texts:
-    """Reads texts; none is both learned from and held back.
+    """Reads texts, in random order; none is both learned from and held back.
 
     Args:
         files: to learn from.
@@ -45,22 +51,24 @@ def split_texts(files: Sequence[str], held_back_files: Sequence[str], pieces: Wo
 
     if held_back_files:
         held_back = read_texts(held_back_files)
-        windows = sum(map(windows_of, held_back))
+        random.Random(seed).shuffle(held_back)
+        windows = [windows_of(text) for text in held_back]
         apart = set(held_back)
         learned = [text for text in texts if text not in apart]
-        remedy = f"give texts with {NEEDED - windows} more after --held-back"
+        remedy = "give texts with {} more after --held-back"
     else:
-        count = windows = 0
-        while count < len(texts) // 3 and windows < WANTED:
-            windows += windows_of(texts[count])
-            count += 1
-        held_back, learned = texts[:count], texts[count:]
+        windows = []
+        while len(windows) < len(texts) // 3 and sum(windows) < WANTED:
+            windows.append(windows_of(texts[len(windows)]))
+        held_back, learned = texts[: len(windows)], texts[len(windows) :]
         remedy = (
-            f"give three times as many as the {NEEDED - windows} that are missing, since a third is held back, or name "
-            "texts to choose points on with --held-back"
+            "give three times as many as the {} that are missing, since a third is held back, or name texts to choose "
+            "points on with --held-back"
         )
-    if windows < NEEDED:
-        raise InputError(f"expected at least {NEEDED} windows of text held back, got {windows}; {remedy}")
+    if (found := sum(windows)) < NEEDED:
+        raise InputError(
+            f"expected at least {NEEDED} windows of text held back, got {found}; {remedy.format(NEEDED - found)}"
+        )
     if not learned:
         raise InputError("expected texts to learn from, got none but those held back; give others after --texts")
     return Texts(learned, held_back, windows)

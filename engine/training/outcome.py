@@ -15,7 +15,7 @@ from engine.training.points import POINT_NAMES, Reference, Tried, measure
 from engine.training.search import Search
 
 PASSES = 3
-BATCH_SIZES = (1, 32)
+LARGEST_BATCH = 32  # texts
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,10 @@ class Row:
     ``name``: ``dense``, or of the operating point.
     ``limit``: the agreement that the point asks for, %.
     ``agreement``, ``error``: with the checkpoint's dense output, and its standard error, %.
+    ``token_layers_kept``: share of the dense ones.
     ``theoretical_speedup``: dense ÷ own multiply-adds.
-    ``speedups``: batch size → dense ÷ own time on this machine; empty where no setting reaches the limit: then this is
-    the one that comes closest, and it is not stored.
+    ``speedups``: batch size, one or as many texts as there are to time up to `LARGEST_BATCH` → dense ÷ own time on this
+    machine; empty where no setting reaches the limit: then this is the one that comes closest, and it is not stored.
     ``f1``: exact-span micro F1 on a corpus, 0–1, where one was given.
     """
 
@@ -36,6 +37,7 @@ class Row:
     limit: float
     agreement: float
     error: float
+    token_layers_kept: float
     theoretical_speedup: float
     speedups: dict[int, float]
     f1: float | None = None
@@ -61,14 +63,17 @@ def measured(
     dense, chosen = Strategy("dense"), search.chosen()
     closest = min(search.measured(), key=lambda one: one.loss_bound(search.reference))
     strategies = [one.strategy for one in chosen.values()]
-    times = {size: speedups(engine, strategies, texts, size) for size in BATCH_SIZES}
+    sizes = dict.fromkeys((1, min(LARGEST_BATCH, len(texts))))
+    times = {size: speedups(engine, strategies, texts, size) for size in sizes}
 
     def row(name: str, one: Tried, limit: float, speeds: dict[int, float]) -> Row:
         score = f1(engine, corpus, one.strategy) if corpus and (speeds or name == "dense") else None
         agreement, error = 100 - one.loss(search.reference), one.loss_error(search.reference)
-        return Row(name, one.strategy, limit, agreement, error, one.theoretical_speedup, speeds, score)
+        kept = one.cost.token_layers_kept
+        return Row(name, one.strategy, limit, agreement, error, kept, one.theoretical_speedup, speeds, score)
 
-    rows = [row("dense", measure(engine, search.reference, dense), 0.0, dict.fromkeys(BATCH_SIZES, 1.0))]
+    whole = measure(engine, search.reference, dense, progress="dense pass")
+    rows = [row("dense", whole, 0.0, dict.fromkeys(sizes, 1.0))]
     for point, limit in zip(POINT_NAMES, limits, strict=True):
         one = chosen.get(point, closest)
         index = list(chosen).index(point) if point in chosen else None
@@ -78,7 +83,8 @@ def measured(
 
 def f1(engine: Engine, corpus: Corpus, strategy: Strategy) -> float:
     """Exact-span micro F1 on a corpus, 0–1."""
-    return measure(engine, Reference(corpus.documents, corpus.types, ()), strategy).f1
+    reference = Reference(corpus.documents, corpus.types, ())
+    return measure(engine, reference, strategy, progress=f"F1 of {strategy.name}").f1
 
 
 def speedups(engine: Engine, strategies: Sequence[Strategy], texts: Sequence[str], batch_size: int) -> list[float]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import json
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ POINT_NAMES = ("exact", "balanced", "fast")
 FRONTIER = "frontier.csv"
 SLACK = 0.03  # multiply-adds tell no finer differences of speed
 CALL = 32  # texts
+LOOKS = 8  # texts, after which a pass may be ended
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,17 +52,24 @@ class Reference:
         return cls(corpus.documents, corpus.types, tuple(counts))
 
     @classmethod
-    def agreement(cls, engine: Engine, texts: Sequence[str]) -> Reference:
+    def agreement(
+        cls, engine: Engine, texts: Sequence[str], enough: Callable[[int], bool] = lambda done: False
+    ) -> Reference:
         """What the engine's dense pass finds in texts; a loss is 100 minus the agreement, F1 against it.
+
+        Args:
+            engine: that is agreed with.
+            texts: to find entities in.
+            enough: whether the first texts, as many as it is given, will do.
 
         Raises:
             InputError: it finds nothing.
         """
-        documents, types = dense_documents(engine, texts), engine.labels.types
+        documents, types = dense_documents(engine, texts, enough), engine.labels.types
         dense = perfect(count_documents(documents, [()] * len(documents), types))
         if not any(of.gold for of in dense):
             raise InputError(
-                f"expected entities in the {len(texts)} texts held back, got none found by {engine.source!r}; "
+                f"expected entities in the {len(documents)} texts held back, got none found by {engine.source!r}; "
                 "choose texts of the kind that it is made for"
             )
         return cls(documents, types, tuple(dense))
@@ -76,12 +84,16 @@ class Reference:
         return replace(self, documents=[self.documents[i] for i in order], dense=tuple(self.dense[i] for i in order))
 
 
-def dense_documents(engine: Engine, texts: Sequence[str]) -> list[Document]:
-    """Texts with what the dense pass finds in them."""
-    documents = []
-    for begin in tqdm(range(0, len(texts), CALL), desc="dense pass", disable=None):
-        results = engine.tag_batch(texts[begin : begin + CALL], "dense")
+def dense_documents(
+    engine: Engine, texts: Sequence[str], enough: Callable[[int], bool] = lambda done: False
+) -> list[Document]:
+    """Texts with what the dense pass finds in them; ``enough`` says whether the first ones will do."""
+    documents: list[Document] = []
+    for begin in tqdm(range(0, len(texts), LOOKS), desc="dense pass", disable=None):
+        results = engine.tag_batch(texts[begin : begin + LOOKS], "dense")
         documents += [Document(str(begin + i), one.text, one.entities) for i, one in enumerate(results, start=1)]
+        if enough(len(documents)):
+            break
     return documents
 
 
@@ -122,13 +134,25 @@ class Tried:
         return self.loss(reference) + self.loss_error(reference)
 
 
-def measure(engine: Engine, reference: Reference, strategy: Strategy, begin: int = 0, end: int | None = None) -> Tried:
-    """Counts and cost of one setting on documents ``[begin, end)`` of the reference."""
+def measure(
+    engine: Engine,
+    reference: Reference,
+    strategy: Strategy,
+    begin: int = 0,
+    end: int | None = None,
+    progress: str = "",
+) -> Tried:
+    """Counts and cost of one setting on documents ``[begin, end)`` of the reference; ``progress`` names its bar."""
     documents = reference.documents[begin:end]
-    results = engine.tag_batch([document.text for document in documents], strategy, batch_size=CALL)
-    counts = count_documents(documents, [result.entities for result in results], reference.types)
-    cost = add([result.cost for result in results], engine.encoder.num_layers)
-    return Tried(strategy, tuple(counts), cost, sum(result.recovered for result in results))
+    counts: list[Counts] = []
+    costs, fired = [], 0
+    for at in tqdm(range(0, len(documents), CALL), desc=progress, disable=None if progress else True):
+        call = documents[at : at + CALL]
+        results = engine.tag_batch([document.text for document in call], strategy, batch_size=CALL)
+        counts += count_documents(call, [result.entities for result in results], reference.types)
+        costs += [result.cost for result in results]
+        fired += sum(result.recovered for result in results)
+    return Tried(strategy, tuple(counts), add(costs, engine.encoder.num_layers), fired)
 
 
 def choose(

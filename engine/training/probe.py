@@ -7,6 +7,7 @@ there, much nearer to its end than from heads at random.
 from __future__ import annotations
 
 import copy
+import logging
 from collections.abc import Sequence
 
 import torch
@@ -18,6 +19,8 @@ from engine.model.gated import GatedModel
 from engine.pruning.forward import forward
 from engine.training.data import Example, pack
 from engine.training.finetune import all_stay
+
+logger = logging.getLogger(__name__)
 
 MAX_BYTES = 10**9  # of hidden states that are kept
 ITERATIONS = 40
@@ -32,6 +35,7 @@ def fit_heads(model: GatedModel, batches: Sequence[Sequence[Example]], temperatu
         batches: examples; if they hold more words than there is room for, the first ones are taken.
         temperature: of the targets; see `pack`.
     """
+    logger.info("fitting %d gate heads", model.encoder.num_layers - 1)
     inputs, targets = _collect(copy.deepcopy(model).eval(), batches, temperature)
     for number, states in enumerate(tqdm(inputs, desc="fitting gate heads", disable=None), start=1):
         head = model.heads[str(number)]

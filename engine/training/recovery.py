@@ -22,7 +22,7 @@ from engine.pruning.recovery import Recovery
 from engine.pruning.resolve import RECOVERY, with_recovery
 from engine.pruning.strategy import Strategy
 from engine.tagger import Engine, load_engine
-from engine.training.calibrate import add_reference, describe, looser, reference_of, variations
+from engine.training.calibrate import add_options, describe, looser, reference_of, variations
 from engine.training.points import POINT_NAMES, Reference, Tried, measure, store_points
 from engine.training.search import Search
 
@@ -141,10 +141,10 @@ def main(argv: list[str] | None) -> int:
     parser = argparse.ArgumentParser(prog="python -m engine.training.recovery", description=__doc__)
     parser.add_argument("--model", required=True, type=Path, help="model folder with operating points")
     parser.add_argument("--strategy", default="entropy", help="whose points get recovery (default entropy)")
-    add_reference(parser)
+    add_options(parser)
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    engine = load_engine(arguments.model)
+    engine = load_engine(arguments.model, arguments.dtype)
     reference, max_drops = reference_of(arguments, engine)
     search = calibrate(engine, reference, max_drops, arguments.strategy, arguments.model, arguments.seed)
     print(*describe(search, arguments.strategy + RECOVERY), *compare(search, engine, arguments.strategy), sep="\n")

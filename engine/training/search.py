@@ -8,13 +8,14 @@ documents, the promising ones on more, and only the last few on all. Then the sa
 from __future__ import annotations
 
 import json
+import logging
 import math
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from functools import cached_property
-from itertools import zip_longest
+from itertools import accumulate, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +30,12 @@ from engine.training.simulate import Simulator, can_simulate
 
 SMALLEST, GROWTH = 25, 4  # documents of the first sample at least, and how much larger the next one is
 KEPT, KEPT_AT_LEAST = 5, 8  # one in so many settings goes on
-SIMULATED = 200  # documents
+SIMULATED = 400_000  # characters: of abstracts about 250
+SIMULATING = 1 / 3  # of the time that there is for candidates, or for variations, at most
 SPEEDS = 24  # steps of speed-up, of each of which one simulated setting runs for real
 ROUNDS = 3  # of variations
+
+logger = logging.getLogger(__name__)
 
 
 def promising(tried: Sequence[Tried], reference: Reference, max_drops: Sequence[float]) -> Iterator[Tried]:
@@ -88,7 +92,10 @@ class Search:
         self.simulate = simulate
         self.parts: dict[str, list[Tried]] = {}  # of each setting, sample after sample
         if log is not None and log.is_file():
-            for line in log.read_text().splitlines():
+            whole, _, torn = log.read_text().rpartition("\n")
+            if torn:  # by whatever interrupted the search
+                log.write_text(f"{whole}\n" if whole else "")
+            for line in whole.splitlines():
                 part = _from_json(json.loads(line))
                 self.parts.setdefault(_key(part.strategy), []).append(part)
 
@@ -113,6 +120,10 @@ class Search:
         tried = [joined(parts) for parts in self.parts.values()]
         return [one for one in tried if len(one.counts) == len(self.reference.documents) and self.eligible(one)]
 
+    def on_all(self, strategy: Strategy) -> Tried:
+        """A setting on all documents; it runs unless it has before."""
+        return self._measure(strategy, len(self.reference.documents))
+
     def chosen(self) -> dict[str, Tried]:
         """The setting of each point that is reached."""
         return choose(self.measured(), self.reference, self.max_drops, SLACK)
@@ -130,10 +141,18 @@ class Search:
         """The time at which a share of what is left will be over."""
         return time.monotonic() + share * (self.deadline - time.monotonic())
 
+    def _left(self) -> str:
+        """The time left, for the log."""
+        left = max(0.0, self.deadline - time.monotonic())
+        return f", {tqdm.format_interval(left)} left" if math.isfinite(left) else ""
+
     def _narrow(self, strategies: Iterable[Strategy], stage: str, deadline: float) -> None:
         """Runs settings on growing samples of the documents, ever fewer of them."""
-        remaining = self._worth_running(list({_key(one): replace(one, point="") for one in strategies}.values()))
+        remaining = list({_key(one): replace(one, point="") for one in strategies}.values())
         random.Random(self.seed).shuffle(remaining)  # if time runs out, those that ran are a sample
+        now = time.monotonic()
+        remaining = self._worth_running(remaining, now + SIMULATING * (deadline - now))
+        random.Random(self.seed).shuffle(remaining)
         sizes = self._sizes()
         for number, size in enumerate(sizes):
             now = time.monotonic()
@@ -143,11 +162,13 @@ class Search:
                 if time.monotonic() > until and len(found) >= len(self.max_drops):
                     break
                 found.append(self._measure(strategy, size))
+            ran = f"{len(found)} of {len(remaining)} settings ran on {size} texts"
+            logger.info("%s: %s%s", stage, ran, self._left())
             eligible = [one for one in found if self.eligible(one)]
             keep = max(KEPT_AT_LEAST, len(found) // KEPT)
             remaining = [one.strategy for one in promising(eligible or found, self.reference, self.max_drops)][:keep]
 
-    def _worth_running(self, strategies: list[Strategy]) -> list[Strategy]:
+    def _worth_running(self, strategies: list[Strategy], deadline: float = math.inf) -> list[Strategy]:
         """Of the settings that lose no more than is allowed when simulated, the best one for each step of speed-up.
 
         Real losses are larger, and grow with the speed-up. Of settings that lose alike the one with later gates is
@@ -155,7 +176,11 @@ class Search:
         """
         if not self.simulate or not all(map(can_simulate, strategies)):
             return strategies
-        tried = [self._simulator.measure(one) for one in tqdm(strategies, desc="simulated", disable=None)]
+        tried: list[Tried] = []
+        for strategy in tqdm(strategies, desc="simulated", disable=None):
+            if time.monotonic() > deadline and len(tried) >= SPEEDS:
+                break
+            tried.append(self._simulator.measure(strategy))
         within = [one for one in tried if one.loss(self.reference) <= max(self.max_drops)] or tried
         fastest = max(one.theoretical_speedup for one in within)
         best: dict[int, Tried] = {}
@@ -168,7 +193,9 @@ class Search:
 
     @cached_property
     def _simulator(self) -> Simulator:
-        return Simulator(self.engine, self.reference.first(SIMULATED))
+        characters = accumulate(len(document.text) for document in self.reference.documents)
+        count = sum(1 for total in characters if total <= SIMULATED)
+        return Simulator(self.engine, self.reference.first(max(1, count)))
 
     def _sizes(self) -> list[int]:
         """Documents of each sample."""

@@ -1,6 +1,6 @@
-"""Fine-tunes a large encoder as the teacher of a small one: ``python -m engine.training.teacher``.
+"""Fine-tunes an encoder as a plain checkpoint, the teacher of a small one: ``python -m engine.training.teacher``.
 
-The teacher is a plain Hugging Face token-classification model, without gates, of a family in `engine.model.encoders`.
+What it writes is a Hugging Face token-classification model, without gates, of a family in `engine.model.encoders`.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from transformers import AutoModelForTokenClassification, PreTrainedModel
+from transformers import AutoConfig, AutoModelForTokenClassification, PreTrainedModel
 
 from engine.command import as_command
+from engine.errors import InputError
 from engine.model.encoders import encoder_class
 from engine.model.huggingface import huggingface_logits
 from engine.model.linear import LARGE_STEP
@@ -37,6 +38,17 @@ class TeacherConfig(TrainingConfig):
     lr: float = other_default("lr", 6e-5)
     max_rows: int = other_default("max_rows", 1024)
     average: float = other_default("average", 0.99)
+    scheme: str = option("of the labels: iob2, or io, which has one label for each type", "iob2")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.scheme not in ("iob2", "io"):
+            raise InputError(f"expected scheme iob2 or io, got {self.scheme!r}; choose one of them")
+
+
+# What configurations call dropout: on hidden states, and on attention weights, where it is slow.
+DROPOUT = ("hidden_dropout_prob", "dropout", "embedding_dropout", "mlp_dropout")
+ATTENTION_DROPOUT = ("attention_probs_dropout_prob", "attention_dropout")
 
 
 def new_teacher(backbone: str, labels: LabelSet, dropout: float) -> PreTrainedModel:
@@ -45,23 +57,23 @@ def new_teacher(backbone: str, labels: LabelSet, dropout: float) -> PreTrainedMo
     Args:
         backbone: folder or hub id.
         labels: of the classifier.
-        dropout: on hidden states, in training; attention has none, where it is slow.
+        dropout: on hidden states, in training; attention has none.
 
     Raises:
         InputError: no such encoder, or one that the engine cannot run afterwards.
     """
     with loading(backbone):
-        model = AutoModelForTokenClassification.from_pretrained(
-            backbone,
-            dtype=torch.float32,
-            trust_remote_code=False,
-            hidden_dropout_prob=dropout,
-            attention_probs_dropout_prob=0.0,
-            id2label=dict(enumerate(labels.names)),
-            label2id={name: index for index, name in enumerate(labels.names)},
+        config = AutoConfig.from_pretrained(backbone, trust_remote_code=False)
+        encoder_class(config)
+        for names, value in ((DROPOUT, dropout), (ATTENTION_DROPOUT, 0.0)):
+            for name in names:
+                if hasattr(config, name):
+                    setattr(config, name, value)
+        config.id2label = dict(enumerate(labels.names))
+        config.label2id = {name: index for index, name in enumerate(labels.names)}
+        return AutoModelForTokenClassification.from_pretrained(
+            backbone, config=config, dtype=torch.float32, trust_remote_code=False
         )
-    encoder_class(model.config)
-    return model
 
 
 class TeacherTraining(Run[TeacherConfig]):
@@ -69,8 +81,8 @@ class TeacherTraining(Run[TeacherConfig]):
 
     def __init__(self, config: TeacherConfig) -> None:
         train, self.dev = config.corpora()
-        types = dict.fromkeys(type_ for corpus in train for type_ in corpus.types)
-        labels = LabelSet(list(types))
+        types = list(dict.fromkeys(type_ for corpus in train for type_ in corpus.types))
+        labels = LabelSet(types) if config.scheme == "iob2" else LabelSet.from_names(["O", *types])
         model = new_teacher(config.backbone, labels, config.dropout)
         self.tokenizer = load_tokenizer(config.backbone)
         # Models of RoBERTa's kind leave two positions unused.

@@ -126,7 +126,7 @@ def set_up(arguments: argparse.Namespace, sample: Path) -> Run:
         sizes,
         draw(documents, timed, arguments.seed),
         load_baselines(engines[0], names, calibration, Path(files.name)),
-        [of_model(n, one) for n, folder in others for one in _engines(folder, wanted, arguments.device)],
+        [of_model(n, one, of) for n, folder, of in others for one in _engines(folder, wanted, arguments.device)],
         load,
         arguments.seed,
         files,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,7 +15,7 @@ from engine.pruning.strategy import Strategy
 from engine.tagger import Engine
 from engine.text.documents import Entity
 from eval.measure.baselines.base import Baseline
-from eval.schema import BASELINE, HF, MODEL, RANDOM, RANDOM_SEEDS, TRUNCATE
+from eval.schema import BASELINE, DENSE, HF, MODEL, RANDOM, RANDOM_SEEDS, TRUNCATE
 
 
 @dataclass(frozen=True)
@@ -146,16 +147,19 @@ def of_baseline(baseline: Baseline) -> Variant:
     )
 
 
-def of_model(name: str, engine: Engine) -> Variant:
-    """Another model, run densely, e.g. a student with fewer layers."""
-    dense = of_strategy(engine, engine.strategy("dense"))
+def of_model(name: str, engine: Engine, strategy: str = "dense") -> Variant:
+    """Another model, e.g. a student with fewer layers; its costs are not compared with the first one's."""
+    own = of_strategy(engine, engine.strategy(strategy))
     settings = {"layers": str(engine.encoder.num_layers), "weights": engine.digest[:16]}
+    if own.kind != DENSE:
+        settings["strategy"] = json.dumps(engine.strategy(strategy).to_json())
     return replace(
-        dense,
+        own,
         name=name,
         kind=MODEL,
-        tag=lambda texts: replace(dense.tag(texts), costs=list),
+        tag=lambda texts: replace(own.tag(texts), costs=list),
         engine=None,
         strategy=None,
         settings=settings,
+        reseeded=(),
     )

@@ -34,6 +34,7 @@ CASES = (
     "real cases word by word."
 )
 TABLES = ("results", "intervals", "cost", "errors", "confusion", "exits", "subgroups", "gaps", "ablations")
+IN_JSON = ("results", "intervals", "ablations")
 
 
 def render(folder: Path) -> str:
@@ -77,9 +78,9 @@ def render(folder: Path) -> str:
     text = "\n\n".join(parts) + "\n"
     (folder / "report.md").write_text(text)
     (folder / "report.html").write_text(page(text, folder))
-    everything = {"about": facts["about"], "notes": facts["notes"]}
-    everything |= {name: json.loads(table.to_json(orient="records")) for name, table in tables.items()}
-    (folder / "results.json").write_text(json.dumps(everything, indent=1, ensure_ascii=False) + "\n")
+    summary = {"about": facts["about"], "notes": facts["notes"]}
+    summary |= {name: json.loads(tables[name].to_json(orient="records")) for name in IN_JSON if name in tables}
+    (folder / "results.json").write_text(json.dumps(summary, indent=1, ensure_ascii=False) + "\n")
     files = "\n".join(str(folder / name) for name in ("results.csv", "f1_vs_latency.png", "report.md", "report.html"))
     return "\n\n".join([*facts["notes"], results_table(rows, intervals), files])
 

@@ -50,7 +50,7 @@ def texts(tmp_path_factory):
 
 
 def config(checkpoint, texts, out, **changes) -> AccelerateConfig:
-    settings = {"minutes": 0.03, "mixed_precision": "no", "limits": (99.0, 90.0, 70.0)}
+    settings = {"minutes": 0.03, "mixed_precision": "no", "agreement": (99.0, 90.0, 70.0)}
     return AccelerateConfig(checkpoint=str(checkpoint), texts=(str(texts),), out=str(out), **(settings | changes))
 
 
@@ -68,9 +68,11 @@ def plain_folder(plain_folder, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def small_search():
-    """Few settings to search, few texts to time, time to label them all."""
+    """Few settings to search, few texts to time, time for all of them."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(accelerating, "LABELLING", 1e6)
+        patch.setattr(accelerating, "HELD_BACK", 1e6)
+        patch.setattr(accelerating, "TIMED_PASSES", 1e-6)
         few = [*list(candidates("entropy", 3))[::5]]
         patch.setattr(accelerating, "candidates", lambda name, layers: few)
         patch.setattr(accelerating, "variations", lambda strategy: [])
@@ -134,12 +136,13 @@ def test_the_table_tells_agreement_and_speed_of_each_point_and_the_card_repeats_
         assert row.reached == (row.name in stored)
         if row.reached:
             assert row.agreement - row.error >= row.limit
-            assert set(row.speedups) == {1, 32}
+            assert set(row.speedups) == {1, accelerating.TIMED}
             assert row.strategy == Strategy.from_json(stored[row.name])
     assert any(row.reached for row in rows[1:])
     page = (out / "README.md").read_text()
     assert all(f"{row.agreement:.2f} ± {row.error:.2f}" in page for row in rows)
     assert "--frozen" in page
+    assert all(f"{row.token_layers_kept:.0%}" in page for row in rows)
     assert all(name in page for name in ("Chemical", "Disease"))
 
 
@@ -161,7 +164,7 @@ def test_a_point_that_no_setting_reaches_is_told_with_the_closest_setting(
     monkeypatch.setattr(accelerating, "candidates", lambda name, layers: [early])
     options = ["--texts", str(texts), "--frozen", "--minutes", "0.03", "--mixed-precision", "no"]
     out = tmp_path / "out"
-    assert main([str(plain_folder), *options, "--out", str(out), "--limits", "100,99.99,10"]) == 0
+    assert main([str(plain_folder), *options, "--out", str(out), "--agreement", "100,99.99,10"]) == 0
     printed = capsys.readouterr().out
     assert "`exact` (≥ 100): not reached; the closest" in printed
     assert list(load_engine(out).points["entropy"]) == ["fast"]
@@ -202,6 +205,53 @@ def test_a_run_that_was_cut_goes_on_and_ends_like_one_that_was_not(
     assert len(losses("cut")) == 4
     assert losses("cut") == pytest.approx(losses("whole"), abs=1e-3)
     assert not (tmp_path / "cut" / "training" / "run" / "checkpoint").exists()
+
+
+def test_as_many_texts_are_held_back_as_there_is_time_for_and_later_starts_use_the_same(
+    plain_folder, texts, tmp_path, small_search, monkeypatch, caplog
+):
+    out, same = tmp_path / "out", config(plain_folder, texts, tmp_path / "out", frozen=True)
+    for share in (0.0, 1e6):
+        monkeypatch.setattr(accelerating, "HELD_BACK", share)
+        accelerate(same, resume=True)
+        assert "on 104\ntexts that were not learned from (104 windows" in (out / "README.md").read_text()
+    assert "only 104 windows were held back" in caplog.text
+    assert "are steady: give more --minutes" in caplog.text
+
+
+def test_time_is_counted_in_words():
+    assert accelerating.fitting(["a b c", "d e", "f"], 5) == 2
+    assert accelerating.fitting(["a b c", "d e", "f"], 99) == 3
+    assert accelerating.fitting(["a b c"], 1) == 1
+
+
+@pytest.mark.parametrize("stopped", ["delivery.write_checksums", "points.write_checksums"])
+def test_a_run_that_was_cut_while_it_wrote_the_folder_goes_on(
+    stopped, plain_folder, texts, tmp_path, small_search, monkeypatch
+):
+    same = config(plain_folder, texts, tmp_path / "out", frozen=True)
+
+    def interrupted(folder):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(f"engine.training.{stopped}", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            accelerate(same)
+    assert not (tmp_path / "out" / "README.md").exists()
+    rows = accelerate(same, resume=True)
+    assert rows[0].agreement == 100
+    assert load_engine(tmp_path / "out").points["entropy"]
+
+
+def test_texts_in_which_nothing_is_found_leave_no_folder_behind(plain_folder, texts, tmp_path, monkeypatch):
+    def refused(*_):
+        raise InputError("expected entities")
+
+    monkeypatch.setattr(accelerating.Reference, "agreement", refused)
+    with pytest.raises(InputError, match="expected entities"):
+        accelerate(config(plain_folder, texts, tmp_path / "out", frozen=True))
+    assert not (tmp_path / "out").exists()
 
 
 def test_texts_held_back_apart_are_not_learned_from(plain_folder, texts, tmp_path, small_search):
@@ -290,7 +340,7 @@ def test_an_unusable_checkpoint_ends_with_status_2(texts, tmp_path, capsys, plai
         assert message in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("changes", [{"limits": (99.0,)}, {"minutes": -1}, {"mixed_precision": "fp8"}])
+@pytest.mark.parametrize("changes", [{"agreement": (99.0,)}, {"minutes": -1}, {"mixed_precision": "fp8"}])
 def test_wrong_settings_are_refused(changes):
     with pytest.raises(InputError, match="expected"):
         AccelerateConfig(checkpoint="c", texts=("t",), out="o", **changes)

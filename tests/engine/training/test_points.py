@@ -150,6 +150,40 @@ def test_an_interrupted_search_goes_on_from_its_log(simulated, tmp_path):
     assert second.chosen().keys() == first.chosen().keys()
 
 
+def test_a_line_that_an_interruption_tore_is_measured_again(simulated, tmp_path):
+    reference, runs = simulated
+    log = tmp_path / "log"
+    first = Search(None, reference, (0.2, 0.5, 1.5), simulate=False, log=log)
+    measured = [first.on_all(one) for one in GRID[:2]]
+    lines = log.read_text()
+    log.write_text(lines[: len(lines) * 3 // 4])
+    runs.clear()
+    second = Search(None, reference, (0.2, 0.5, 1.5), simulate=False, log=log)
+    assert [second.on_all(one).counts for one in GRID[:2]] == [one.counts for one in measured]
+    assert len(runs) == 1
+    assert log.read_text() == lines
+
+
+def test_simulation_ends_in_time_once_every_step_of_speed_may_have_a_setting(simulated, monkeypatch):
+    reference, _ = simulated
+    played = []
+
+    class Slow:
+        def __init__(self, engine, of):
+            assert sum(len(document.text) for document in of.documents) <= searching.SIMULATED
+
+        def measure(self, strategy):
+            played.append(strategy)
+            return searching.measure(None, reference, strategy)
+
+    monkeypatch.setattr(searching, "Simulator", Slow)
+    search = Search(None, reference, (0.2, 0.5, 1.5))
+    for deadline, count in ((math.inf, len(GRID)), (time.monotonic(), searching.SPEEDS)):
+        played.clear()
+        search._worth_running(GRID, deadline)
+        assert len(played) == count
+
+
 def test_a_search_without_time_still_measures_some_settings_on_all_documents(simulated):
     reference, runs = simulated
     search = Search(None, reference, (0.2, 0.5, 1.5), simulate=False, seconds=-1.0)

@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from transformers import AutoModelForTokenClassification, BertModel, MPNetConfig, MPNetModel
+from transformers import AutoModel, AutoModelForTokenClassification, BertModel, MPNetConfig, MPNetModel
 
 from engine import InputError, load_engine
 from engine.text.labels import LabelSet
@@ -14,9 +14,10 @@ from engine.training import soft_labels, teacher
 from engine.training.finetune import FinetuneConfig, Finetuning, soft_examples
 from engine.training.loop import train
 from engine.training.soft_labels import SoftLabels
-from engine.training.teacher import TeacherConfig, TeacherTraining
+from engine.training.teacher import TeacherConfig, TeacherTraining, new_teacher
 from engine.training.texts import WORDS_PER_TEXT, read_texts
 from tests.conftest import tiny_config
+from tests.engine.model.families import tiny, tokenizer_of
 
 ABSTRACT = "famotidine caused nausea . Nausea after famotidine ."
 SENTENCES = ["patients had nausea after famotidine .", "nausea 5 - 6 and\u2028delirium .", "no delirium ."]
@@ -63,6 +64,23 @@ def trained(mpnet, corpus, tmp_path_factory):
         mixed_precision="no",
     )
     return settings.out, train(TeacherTraining, settings)
+
+
+@pytest.mark.parametrize("family", ["distilbert", "modernbert", "deberta-v2"])
+def test_every_family_has_dropout_but_in_attention(family, tmp_path):
+    AutoModel.from_config(tiny(family, len(tokenizer_of(family)))).save_pretrained(tmp_path)
+    config = new_teacher(str(tmp_path), LabelSet.from_names(["O", "Gene", "Disease"]), 0.2).config
+    assert {getattr(config, name, 0.2) for name in teacher.DROPOUT} == {0.2}
+    assert {getattr(config, name, 0.0) for name in teacher.ATTENTION_DROPOUT} == {0.0}
+    assert config.id2label == {0: "O", 1: "Gene", 2: "Disease"}
+
+
+def test_labels_may_have_one_name_for_each_type(mpnet, corpus, tmp_path, capsys):
+    options = ["--backbone", str(mpnet), "--corpus", str(corpus), "--dev-corpus", str(corpus), "--epochs", "1"]
+    assert teacher.main([*options, "--out", str(tmp_path / "io"), "--scheme", "io"]) == 0
+    assert load_engine(tmp_path / "io").labels.names == ("O", "Chemical", "Disease")
+    assert teacher.main([*options, "--out", str(tmp_path / "other"), "--scheme", "bioes"]) == 2
+    assert "expected scheme iob2 or io" in capsys.readouterr().err
 
 
 @pytest.fixture(scope="module")

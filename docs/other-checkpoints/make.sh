@@ -1,0 +1,71 @@
+#!/usr/bin/env bash
+# Makes checkpoints of another task and label scheme, and of other families, fast: MiniLM for BioRED's six types with IO
+# labels, and tiny DeBERTa-v2 and ModernBERT, from random weights, for BC5CDR. Their cards, which say how many entities
+# each finds and how many token-layers are kept, end up in this folder. Started again, it goes on where it was stopped.
+# In the root of a checkout, within an hour on two cores:
+#
+#   mkdir -p runs && ln -s FOLDER runs/texts
+#   bash docs/other-checkpoints/make.sh
+#
+# FOLDER holds the unlabelled texts (weights/minilm-l6-bc5cdr/README.md says which); BioRED has no download address, so
+# BIONER_DATA names its folder. Without a connection to the hub, BACKBONE names a local folder of MiniLM.
+set -euo pipefail
+
+here=$(dirname "$0")
+minilm=${BACKBONE:-sentence-transformers/all-MiniLM-L6-v2}
+texts=${TEXTS:-runs/texts}
+runs=${RUNS:-runs/others}
+mkdir -p "$runs"
+
+stage() { python -m "engine.training.$1" "${@:2}" --resume; }
+fast() { # NAME
+  [ -f "$runs/$1-fast/README.md" ] || stage accelerate "$runs/$1" --texts "$texts/abstracts.jsonl.gz" \
+    --held-back "$runs/held_back.jsonl" --agreement 97,96,92 --minutes 8 --out "$runs/$1-fast"
+  cp "$runs/$1-fast/README.md" "$here/$1.md"
+}
+gunzip -c "$texts/held_back.jsonl.gz" | sed -n 1,505p > "$runs/held_back.jsonl" # 500 abstracts and 5 full texts
+
+stage teacher --backbone "$minilm" --corpus biored:fit --dev-split dev --scheme io --epochs 15 --lr 3e-4 \
+  --out "$runs/biored"
+fast biored
+
+for family in deberta-v2 modernbert; do
+  python - "$family" "$runs/$family-random" << 'PY'
+import sys
+
+import torch
+from transformers import AutoConfig, AutoModel, AutoTokenizer
+
+family, folder = sys.argv[1:]
+tokenizer = AutoTokenizer.from_pretrained("weights/minilm-l6-bc5cdr")
+begin, end = tokenizer.cls_token_id, tokenizer.sep_token_id
+own = {
+    "deberta-v2": {
+        "relative_attention": True,
+        "position_buckets": 128,
+        "norm_rel_ebd": "layer_norm",
+        "share_att_key": True,
+        "pos_att_type": "p2c|c2p",
+        "position_biased_input": False,
+        "type_vocab_size": 0,
+    },
+    "modernbert": {"bos_token_id": begin, "cls_token_id": begin, "eos_token_id": end, "sep_token_id": end},
+}
+config = AutoConfig.for_model(
+    family,
+    vocab_size=len(tokenizer),
+    hidden_size=128,
+    num_hidden_layers=6,
+    num_attention_heads=4,
+    intermediate_size=256,
+    max_position_embeddings=512,
+    pad_token_id=tokenizer.pad_token_id,
+    **own[family],
+)
+torch.manual_seed(0)
+AutoModel.from_config(config).save_pretrained(folder)
+tokenizer.save_pretrained(folder)
+PY
+  stage teacher --backbone "$runs/$family-random" --corpus bc5cdr:fit --epochs 12 --lr 1e-3 --out "$runs/$family"
+  fast "$family"
+done

@@ -1,0 +1,92 @@
+"""Points chosen again on bootstrap samples: how much the choice varies, without further passes."""
+
+import math
+
+import pytest
+
+from engine.inspection.cost import Cost
+from engine.pruning.controllers import EntropyController
+from engine.pruning.strategy import Strategy
+from engine.text.documents import Document
+from engine.text.scoring import Counts
+from engine.training import stability
+from engine.training.points import Reference, Tried
+from engine.training.search import Search
+from engine.training.stability import main, plain, resampled, rows, table
+from tests.conftest import SAMPLE
+
+DOCUMENTS = 40
+REFERENCE = Reference([Document(str(n), "x") for n in range(DOCUMENTS)], ("T",), (Counts(100, 100, 100),) * DOCUMENTS)
+DROPS = (0.5, 2.5, 20.0)
+
+
+def tried(speedup: float, wrong: list[int]) -> Tried:
+    """A setting that misses so many mentions of each document."""
+    counts = tuple(Counts(100 - of, 100, 100) for of in wrong)
+    return Tried(
+        Strategy("entropy", (1,), EntropyController(speedup / 10)), counts, Cost((1,), 1, 1, 100, round(100 * speedup))
+    )
+
+
+def search(*settings: Tried) -> Search:
+    found = Search(None, REFERENCE, DROPS, simulate=False)
+    found.parts = {str(number): [one] for number, one in enumerate(settings)}
+    return found
+
+
+def test_documents_that_are_all_alike_give_the_same_choice_in_every_sample():
+    alike = search(tried(2.0, [1] * DOCUMENTS), tried(3.0, [2] * DOCUMENTS), tried(4.0, [9] * DOCUMENTS))
+    samples = list(resampled(alike, 20, seed=0))
+    assert all(
+        {point: one.theoretical_speedup for point, one in of.items()} == {"balanced": 3.0, "fast": 4.0}
+        for of in samples
+    )
+
+
+def test_documents_that_differ_give_choices_that_vary_and_the_table_says_how_much():
+    unlike = search(tried(2.0, [0] * DOCUMENTS), tried(3.0, [30, *[0] * (DOCUMENTS - 1)]))
+    samples = list(resampled(unlike, 100, seed=0))
+    assert {of["exact"].theoretical_speedup for of in samples} == {2.0, 3.0}  # with and without the bad document
+    losses = {plain(one.strategy): one.theoretical_speedup - 2 for one in unlike.measured()}
+    exact, _, fast = rows("gold", unlike.chosen(), samples, losses)
+    assert (exact.speedup, exact.settings, exact.reached) == (2.0, 2, 1.0)
+    assert exact.speedups == (2.0, 3.0)
+    assert exact.losses == (0.0, 1.0)
+    assert (fast.speedup, fast.loss, fast.settings) == (3.0, 1.0, 1)
+    assert "| gold | `exact` | 2.00× [2.00, 3.00] | 0.00 [0.00, 1.00] | 2 | 100% |" in table([exact])
+
+
+def test_a_point_that_nothing_reaches_has_no_numbers():
+    (exact, *_) = rows("gold", {}, [{}, {}], {})
+    assert math.isnan(exact.speedup)
+    assert "| – [–, –] | – [–, –] | 0 | 0% |" in table([exact])
+
+
+def test_the_command_compares_agreement_with_gold_and_goes_on_from_its_logs(
+    model_folder, tmp_path, monkeypatch, capsys
+):
+    grid = [Strategy("entropy", (1, 2), EntropyController(value, 0, True)) for value in (0.2, 0.5)]
+    monkeypatch.setattr(stability, "candidates", lambda name, layers: grid)
+    monkeypatch.setattr(stability, "variations", lambda strategy: [])
+    small, texts = tmp_path / "small.txt", tmp_path / "texts.txt"
+    small.write_text("\n\n".join(SAMPLE.read_text().split("\n\n")[:3]))
+    texts.write_text("Famotidine had delirium.\nNausea and hypotension after famotidine.\n")
+    options = ["--model", str(model_folder), "--texts", str(texts), "--corpus", str(small), "--samples", "5"]
+    options += ["--agreement", "10,5,1", "--max-f1-drop", "50,60,100", "--out", str(tmp_path / "out")]
+    assert main(options) == 0
+    printed = capsys.readouterr().out
+    assert all(f"| {name} | `fast` |" in printed for name in ("agreement", "gold"))
+    logs = {path.name: path.read_text() for path in (tmp_path / "out").glob("*.jsonl")}
+    assert set(logs) == {"agreement.jsonl", "gold.jsonl", "test.jsonl"}
+    assert main(options) == 0
+    assert capsys.readouterr().out == printed
+    assert all((tmp_path / "out" / name).read_text() == log for name, log in logs.items()), "something ran again"
+    assert main([*options, "--seed", "1"]) == 2
+    assert "got different ['seed']" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("options", [["--samples", "0"], ["--agreement", "97"]])
+def test_wrong_settings_end_with_status_2(model_folder, tmp_path, options):
+    texts = tmp_path / "texts.txt"
+    texts.write_text("nausea\n")
+    assert main(["--model", str(model_folder), "--texts", str(texts), "--out", str(tmp_path / "out"), *options]) == 2

@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# Makes these weights from nothing; started again, it goes on where it was stopped. In the root of a checkout:
+#
+#   TEXTS=FOLDER RUNS=FOLDER bash weights/minilm-l6-bc5cdr/make.sh
+#
+# TEXTS holds the unlabelled texts (README.md says which, with checksums), RUNS gets what the stages write. Without a
+# connection to the hub, TEACHER_BACKBONE and STUDENT_BACKBONE name local folders of the two pretrained encoders.
+set -euo pipefail
+
+teacher=${TEACHER_BACKBONE:-sentence-transformers/all-mpnet-base-v2}
+student=${STUDENT_BACKBONE:-sentence-transformers/all-MiniLM-L6-v2}
+abstracts=$TEXTS/abstracts.jsonl.gz
+gold=bc5cdr:fit,ncbi-disease:train,biored:fit
+
+stage() { python -m "engine.training.$1" "${@:2}"; }
+learn() { stage finetune --corpus $gold --dropout 0 --resume "$@"; }
+
+stage teacher --backbone "$teacher" --corpus $gold --epochs 3 --out "$RUNS/teacher" --resume
+
+# Self-sampling learns from sentences that distillation has not seen, the networks of mlp from still others.
+sentences() { gunzip -c "$TEXTS/medline_sentences.txt.gz" | sed -n "$1"; }
+sentences 1,60010p > "$RUNS/learned.txt"
+sentences 60011,78500p > "$RUNS/new.txt"
+sentences '78501,$p' > "$RUNS/rest.txt"
+label() { stage soft_labels --teacher "$RUNS/teacher" --types Chemical,Disease "$@"; }
+label --texts "$abstracts" --dtype bfloat16 --out "$RUNS/abstracts.npz"
+for texts in learned new; do
+  label --texts "$RUNS/$texts.txt" --dtype int8 --out "$RUNS/$texts.npz"
+done
+
+learn --backbone "$student" --soft-labels "$RUNS/learned.npz=$RUNS/learned.txt,$RUNS/abstracts.npz=$abstracts" \
+  --temperature 1 --soft-share 2 --epochs 4 --out "$RUNS/distilled"
+for seed in 0 1 2; do
+  learn --backbone "$RUNS/distilled" --soft-labels "$RUNS/new.npz=$RUNS/new.txt" --soft-share 2 --epochs 1 --lr 1.5e-4 \
+    --pruned 0.7 --seed $seed --out "$RUNS/pruned$seed"
+done
+stage average "$RUNS"/pruned{0,1,2} --out "$RUNS/model"
+stage controller --model "$RUNS/model" --texts "$RUNS/rest.txt" \
+  --features entropy,windowed_entropy,top_probability,margin,outside,change
+
+gunzip -c "$TEXTS/held_back.jsonl.gz" | sed -n 1,505p > "$RUNS/held_back.jsonl" # 500 abstracts and 5 full texts
+choose() { stage "$1" --model "$RUNS/model" --texts "$RUNS/held_back.jsonl" --max-f1-drop 3,4,8 --dtype int8; }
+choose calibrate
+choose recovery
