@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from engine.data.texts import read_texts
 from engine.errors import InputError
 from engine.text.windows import WordPieces
-from engine.text.words import split_words
+from engine.text.words import words_of
 
 NEEDED = 100  # windows to choose points on
 STEADY = 1000  # windows from which on points hardly depend on chance
@@ -17,15 +17,15 @@ WANTED = 1200  # windows to hold back, out of a third of the texts at most
 
 
 @dataclass(frozen=True, eq=False)
-class Texts:
-    """``learned`` from, and ``held_back`` to choose points on, which are cut into so many ``windows``."""
+class TextSplit:
+    """Texts to learn from, and texts held back to choose points on; ``windows``: how many the latter are cut into."""
 
     learned: list[str]
     held_back: list[str]
     windows: int
 
 
-def split_texts(files: Sequence[str], held_back_files: Sequence[str], pieces: WordPieces, seed: int) -> Texts:
+def split_texts(files: Sequence[str], held_back_files: Sequence[str], pieces: WordPieces, seed: int) -> TextSplit:
     """Reads texts; none is both learned from and held back.
 
     Args:
@@ -41,7 +41,7 @@ def split_texts(files: Sequence[str], held_back_files: Sequence[str], pieces: Wo
     random.Random(seed).shuffle(texts)
 
     def windows_of(text: str) -> int:
-        return len(pieces.windows([text[start:end] for start, end in split_words(text)]))
+        return len(pieces.windows(words_of(text)))
 
     if held_back_files:
         held_back = read_texts(held_back_files)
@@ -63,4 +63,4 @@ def split_texts(files: Sequence[str], held_back_files: Sequence[str], pieces: Wo
         raise InputError(f"expected at least {NEEDED} windows of text held back, got {windows}; {remedy}")
     if not learned:
         raise InputError("expected texts to learn from, got none but those held back; give others after --texts")
-    return Texts(learned, held_back, windows)
+    return TextSplit(learned, held_back, windows)
