@@ -6,14 +6,15 @@ import argparse
 import os
 import sys
 
-from demo.page.waiting import PortError, waiting_page
-from engine.errors import InputError
+from demo.page.waiting import waiting_page
+from engine.command import as_command
 
 # Gradio reads this when it is imported.
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 
 
-def main() -> int:
+@as_command
+def main(argv: list[str] | None) -> int:
     """Serves until interrupted; exit status 2 if the weights or the port cannot be used."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
@@ -29,23 +30,19 @@ def main() -> int:
         help="float32, bfloat16, int8 or auto (default: float32); several times: one for each --model",
     )
     parser.add_argument("--share", action="store_true", help="create a public link (as does GRADIO_SHARE=true)")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
     models, dtypes = arguments.model or [None], arguments.dtype or ["float32"]
     if len(dtypes) not in (1, len(models)):
         wanted = f"expected one --dtype, or one for each of {len(models)} --model"
         parser.error(f"{wanted}, got {len(dtypes)}; leave some out")
-    try:
-        with waiting_page() as port:
-            # These take seconds to import.
-            from demo.app import build_demo
-            from demo.page.theme import LAUNCH
-            from engine import load_engine
+    with waiting_page() as port:
+        # These take seconds to import.
+        from demo.app import build_demo
+        from demo.page.theme import LAUNCH
+        from engine import load_engine
 
-            each = zip(models, dtypes * (len(models) // len(dtypes)), strict=True)
-            demo = build_demo(*(load_engine(model, dtype, arguments.device, arguments.labels) for model, dtype in each))
-    except (InputError, PortError) as error:
-        print(error, file=sys.stderr)
-        return 2
+        each = zip(models, dtypes * (len(models) // len(dtypes)), strict=True)
+        demo = build_demo(*(load_engine(model, dtype, arguments.device, arguments.labels) for model, dtype in each))
     demo.launch(share=arguments.share or None, server_port=port, **LAUNCH)
     return 0
 

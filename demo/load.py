@@ -1,4 +1,4 @@
-"""``python -m demo.load``: a load test of the app. Are all answers right, soon, and does memory stay flat?
+"""``python -m demo.load``: a load test of the app. Are all answers right and prompt, and does memory stay flat?
 
 Starts the app in a process of its own. Many clients tag the examples over HTTP, one after another; each answer is
 compared with the engine's own. Then some of them are replaced by hostile ones, which send what `demo.hostile` lists.
@@ -25,9 +25,11 @@ from demo.examples import EXAMPLES
 from demo.hostile import attacks
 from demo.serving import ask, serve_app
 from engine import load_engine
+from engine.command import as_command
 
 STRATEGIES = ("dense", "entropy", "rule")
 WARM_UP = 0.25  # share of the time until caches have filled
+MIN_SECONDS = 2  # of a part: else memory is never read
 MAX_GROWTH_MB = 50.0
 MAX_SLOWDOWN = 2.0  # of the sound clients' 95th percentile
 TIMEOUT_S = 120
@@ -109,7 +111,7 @@ def watch_memory(process: int, seconds: float) -> list[float]:
 
 @dataclass(frozen=True)
 class Load:
-    """What a number of clients saw: those that are sound and those that are hostile, and memory meanwhile."""
+    """What sound and hostile clients saw, and memory meanwhile."""
 
     sound: Sequence[Tally]
     hostile: Sequence[Tally]
@@ -157,7 +159,8 @@ def describe(found: Load) -> bool:
     return not problems and growth < MAX_GROWTH_MB
 
 
-def main(argv: list[str] | None = None) -> int:
+@as_command
+def main(argv: list[str] | None) -> int:
     """Exit status 1: something is wrong."""
     parser = argparse.ArgumentParser(prog="python -m demo.load", description=__doc__)
     parser.add_argument("--clients", type=int, default=8, help="at once (default 8)")
@@ -171,6 +174,8 @@ def main(argv: list[str] | None = None) -> int:
         parser.error(
             f"expected --hostile 0 to {arguments.clients - 1}, got {arguments.hostile}; leave one client sound"
         )
+    if not arguments.seconds >= MIN_SECONDS:
+        parser.error(f"expected --seconds {MIN_SECONDS} or more, got {arguments.seconds}; memory is read once a second")
     expected = expected_answers(arguments.model)
     with serve_app(arguments.model) as (url, process):
         alone = load(url, process, arguments.clients, 0, arguments.seconds, expected)

@@ -18,6 +18,8 @@ from tqdm import tqdm
 
 from demo.examples import EXAMPLES
 from demo.serving import browser_path, chromium, serve_app
+from engine import InputError
+from engine.command import as_command
 
 HEIGHT = 900
 MARGIN = 16  # around a part of the page
@@ -155,7 +157,8 @@ def _with_margin(box: dict[str, float], width: int) -> dict[str, float]:
     return {"x": x, "y": box["y"] - MARGIN, "width": right - x, "height": box["height"] + 2 * MARGIN}
 
 
-def main(argv: list[str] | None = None) -> int:
+@as_command
+def main(argv: list[str] | None) -> int:
     """Exit status 2: no browser."""
     parser = argparse.ArgumentParser(prog="python -m demo.screenshot", description=__doc__)
     parser.add_argument("folder", type=Path, nargs="?", default=Path("docs"), help="for the pictures (default: docs)")
@@ -163,8 +166,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     executable = browser_path()
     if executable is None:
-        print("expected Chromium on the path or in $CHROMIUM, got none; install it", file=sys.stderr)
-        return 2
+        raise InputError("expected Chromium on the path or in $CHROMIUM, got none; install it")
     arguments.folder.mkdir(parents=True, exist_ok=True)
     with serve_app(arguments.model) as (url, _), chromium(executable) as browser:
         for shot in tqdm(SHOTS, disable=None):

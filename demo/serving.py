@@ -17,6 +17,8 @@ from urllib.request import urlopen
 
 import httpx
 
+from engine import InputError
+
 APP = Path(__file__).resolve().parents[1] / "app.py"
 START_S = 300  # a loaded machine takes minutes to import
 BROWSER_FLAGS = [
@@ -35,7 +37,7 @@ def serve_app(model: str | None = None) -> Iterator[tuple[str, int]]:
     """Address and process id of an app with this model (default: the shipped weights), until the block ends.
 
     Raises:
-        RuntimeError: the app ended, or does not answer in time.
+        InputError: the app ended, for which it has said why, or does not answer in time.
     """
     port = _free_port()
     url = f"http://127.0.0.1:{port}/"
@@ -65,7 +67,7 @@ def _wait_until_served(url: str, app: subprocess.Popen[bytes]) -> None:
             return
         except OSError:  # refused, or reset while the waiting page gives way
             time.sleep(0.2)
-    raise RuntimeError(f"expected the app at {url}, got no answer; start it with python app.py to see why")
+    raise InputError(f"expected the app at {url}, got no answer; start it with python app.py to see why")
 
 
 def browser_path() -> str | None:

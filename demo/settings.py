@@ -8,7 +8,7 @@ from typing import Any
 
 from engine import Engine, Strategy
 from engine.pruning.controllers import CONTROLLERS
-from engine.pruning.knobs import Knob, knobs_of
+from engine.pruning.knobs import Knob, knobs_of, label_of
 from engine.pruning.recovery import Recovery
 
 POINTS = ("exact", "balanced", "fast")
@@ -104,15 +104,10 @@ def changed_knobs(engine: Engine, strategy: Strategy, point: str | None) -> dict
     return {name: value for name, value in strategy.knobs().items() if value != defaults[name]}
 
 
-def knob_label(name: str) -> str:
-    """The name of a knob for people."""
-    return "λ" if name == "lambda_" else name.replace("_", " ")
-
-
 def describe_settings(engine: Engine, strategy: Strategy, point: str | None) -> str:
     """The operating point of a strategy and the knobs that differ from it; empty if it has neither."""
     replayed = engine.strategy(strategy.name, point).replays or engine.strategy(strategy.name, point)
-    changed = [f"{knob_label(name)} {value}" for name, value in changed_knobs(engine, strategy, point).items()]
+    changed = [f"{label_of(name)} {value}" for name, value in changed_knobs(engine, strategy, point).items()]
     return " · ".join([replayed.point] * bool(replayed.point) + changed)
 
 

@@ -40,10 +40,10 @@ GATES, CONTROLLER, POINTS, SUMS = (
     "operating_points.json",
     "SHA256SUMS",
 )
-# What libraries look for in a folder besides what they are told of: configurations, weights, vocabularies, templates.
+# Files that libraries load from a folder without being told to: configurations, weights, vocabularies, templates.
 RUN_SETTINGS = "training.json"  # of the stage that made the folder; nothing loads it
 LOADED = (".json", ".safetensors", ".bin", ".txt", ".model", ".jinja", ".py")
-# What libraries say at length, by a part of it.
+# Short causes for long messages of libraries, by a part of the message.
 CAUSES = {
     "ignore_mismatched_sizes": "its weights have other sizes than its config.json says",
     "Weights only load failed": "a .bin file holds more than tensors",
@@ -111,7 +111,8 @@ def load_weights(source: str | Path | None = None, labels: str | Path | Sequence
         if set(heads) != wanted:
             raise InputError(f"expected heads {sorted(wanted)} in {gates}, got {sorted(heads)}; make the gates again")
         state |= heads
-    order = [names.index(name) for name in label_set.names]
+    places = {name: index for index, name in enumerate(names)}
+    order = [places[name] for name in label_set.names]
     try:
         model.heads.load_state_dict({name: value.float()[order] for name, value in state.items()})
     except (RuntimeError, IndexError) as error:

@@ -7,7 +7,7 @@ Whatever goes wrong with its input or output is one sentence and an exit status:
 | 0 | done |
 | 2 | bad input, or output that cannot be written; the sentence on standard error says which |
 | 130 | interrupted from the keyboard |
-| 141 | whoever read the output wanted no more (``| head``), which is no error and needs no sentence |
+| 141 | the reader of the output closed it (``| head``): not an error, so there is no sentence |
 """
 
 from __future__ import annotations

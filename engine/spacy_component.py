@@ -61,7 +61,7 @@ class EntityTagger:
         return _with_entities(doc, self.engine.tag(doc.text, self.strategy))
 
     def pipe(self, stream: Iterable[Doc], *, batch_size: int) -> Iterator[Doc]:
-        """Tags documents, so many at a time."""
+        """Tags documents in batches."""
         for docs in minibatch(stream, batch_size):
             results = self.engine.tag_batch([doc.text for doc in docs], self.strategy)
             yield from map(_with_entities, docs, results)

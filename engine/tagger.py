@@ -20,7 +20,8 @@ from engine.checkpoint import Weights, load_huggingface, load_weights, weights_d
 from engine.errors import InputError
 from engine.inspection.cost import Cost, add, window_cost
 from engine.inspection.explain import WordScores, explain
-from engine.inspection.trace import Latency, Trace, word_traces
+from engine.inspection.trace import Trace, word_traces
+from engine.latency import Latency
 from engine.model.chunks import Slot, by_text, chunks
 from engine.model.encoders import Encoder
 from engine.model.gated import GatedModel
@@ -102,8 +103,8 @@ class Engine:
             is good at.
         device: of torch, ``cpu`` or ``cuda``.
 
-    ``pass_runner``: where threads share an engine, makes what runs the passes of a call, each over a part of its texts;
-    waiting for them does not count as time.
+    ``pass_runner``: makes, for each call, the function that runs its passes, each over a part of the texts. Threads
+    that share an engine can take turns through it; waiting does not count as time.
 
     Raises:
         InputError: unknown dtype or device, or a dtype that this device or model cannot run.

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from engine.command import as_command
 from engine.data.texts import read_texts
-from engine.model.precision import DTYPES
+from engine.options import DTYPES, tag_documents
 from engine.tagger import Engine, load_engine
 from engine.text.documents import Document
 from engine.text.scoring import Counts, count_documents, f1_difference_error, perfect
@@ -25,12 +25,8 @@ CALL = 32  # texts
 
 def tagged(engine: Engine, texts: Sequence[str], strategy: str, name: str) -> list[Document]:
     """Texts with the entities found in them."""
-    chosen = engine.strategy(strategy)
-    documents: list[Document] = []
-    for begin in tqdm(range(0, len(texts), CALL), desc=name, disable=None):
-        results = engine.tag_batch(texts[begin : begin + CALL], chosen, batch_size=CALL)
-        documents += [Document(str(len(documents) + i), one.text, one.entities) for i, one in enumerate(results)]
-    return documents
+    documents = (Document(str(number), text) for number, text in enumerate(tqdm(texts, desc=name, disable=None)))
+    return list(tag_documents(engine, engine.strategy(strategy), documents, CALL))
 
 
 def rows(one: Sequence[Document], other: Sequence[Document], types: Sequence[str]) -> Iterator[tuple[str, ...]]:

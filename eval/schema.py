@@ -2,7 +2,7 @@
 
 Every file is one class, its columns the class's fields in order. F1, its differences, intervals and shares are 0–1;
 intervals (``low``, ``high``) are 95 %; ``significant`` means that the interval excludes no difference. A variant is
-told apart by ``strategy`` (as typed; the name of a baseline or another model) and ``dtype``, the number format that it
+identified by ``strategy`` (as typed; the name of a baseline or another model) and ``dtype``, the number format that it
 runs in. Files of analyses are made for each dtype, which is their first column, before those of their class.
 """
 

@@ -18,7 +18,7 @@ from engine.text.scoring import Counts
 from eval.render.files import labelled, read_table, records
 from eval.render.markdown import escape
 from eval.render.markdown import table as markdown_table
-from eval.render.numbers import pace, points, ratio
+from eval.render.numbers import points, ratio, speedup
 from eval.schema import DENSE, SeedMean
 from eval.statistics import f1_difference_interval, speedup_interval
 
@@ -139,7 +139,7 @@ def markdown(means: pd.DataFrame) -> str:
 
 
 def _cells(row: Any) -> list[str]:
-    speed = pace({**row, "speedup": row["speedup_vs_dense"]})
+    speed = speedup({**row, "speedup": row["speedup_vs_dense"]})
     return [
         str(row["batch_size"]),
         escape(row["label"]),

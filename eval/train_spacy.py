@@ -27,7 +27,11 @@ BEST, CONFIG = "model-best", "config.cfg"
 
 
 def write_documents(documents: Sequence[Document], nlp: Any, file: Path) -> float:
-    """Writes documents for spaCy; the share of mentions that begin and end where its words do: the others are lost."""
+    """Writes documents for spaCy, without the mentions that do not begin and end where its words do.
+
+    Returns:
+        The share of mentions that are kept.
+    """
     tokens, spans = package("spacy.tokens", "spacy"), package("spacy.util", "spacy")
     stored, kept, total = tokens.DocBin(), 0, 0
     for document in documents:

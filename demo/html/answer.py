@@ -6,7 +6,6 @@ Its state is ``running`` (nothing of this run is shown yet), ``timing`` (entitie
 
 from __future__ import annotations
 
-import math
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,7 +34,7 @@ def running(message: str = "Running…") -> str:
 
 
 def failed(message: str) -> str:
-    """A run that cannot be."""
+    """A run that failed."""
     return _answer("failed", alert(message))
 
 
@@ -71,7 +70,7 @@ def _line(one: Compared) -> str:
     name = f"<code>{escape(one.name)}</code>" + (f" ({escape(one.settings)})" if one.settings else "")
     if one.is_reference:
         return f"<p>{name}: {ms}, {_counted(entities, 'entity', 'entities')}.</p>"
-    ratio = math.floor(100 * one.reference.latency_ms / one.measured.latency_ms) / 100  # never rounded up
+    ratio = one.measured.speedup_over(one.reference)
     sure = one.measured.faster_than(one.reference) or one.reference.faster_than(one.measured)
     doubt = "" if sure else f" ({_doubt(one)})"
     missing, new = missing_and_new(result, one.reference.result)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Sequence
 
@@ -94,7 +93,7 @@ def card(one: Compared, badges: Sequence[str] = ()) -> str:
 def _speed(measured: Measured, dense: Measured) -> str:
     if measured is dense:
         return '<span class="speed">the reference</span>'
-    ratio = math.floor(100 * dense.latency_ms / measured.latency_ms) / 100  # never rounded up
+    ratio = measured.speedup_over(dense)
     if measured.faster_than(dense):
         return f'<span class="speed">{ratio:.2f}× as fast as dense on this text</span>'
     if dense.faster_than(measured):

@@ -11,13 +11,13 @@ from demo.html.tables import csv_link
 from demo.html.words import type_colour
 from demo.results.compared import Compared
 from demo.results.differences import Difference
-from demo.results.wording import printable
+from demo.results.tables import ENTITY_COLUMNS, entity_row
 from engine.inspection.trace import WordTrace
 
 SCRIPT = Path(__file__).with_suffix(".js")
 LISTED = 500  # rows of the table; the file has all
 SIGNS = {"kept": "", "lost": "− ", "new": "+ ", "boundary changed": "↔ ", "type changed": "≠ "}
-COLUMNS = ("strategy", "model", "start", "end", "type", "text", "score", "against dense")
+COLUMNS = ("strategy", "model", *ENTITY_COLUMNS, "against dense")
 
 
 def texts(compared: Sequence[Compared], types: Sequence[str]) -> str:
@@ -42,11 +42,7 @@ def entity_rows(compared: Sequence[Compared]) -> list[tuple[str, str, int, int, 
         (
             one.name,
             one.model,
-            found.entity.start,
-            found.entity.end,
-            found.entity.type,
-            printable(found.entity.text),
-            round(found.entity.score, 4),
+            *entity_row(found.entity),
             "the reference" if one.is_reference else "same" if found.kind == "kept" else found.kind,
         )
         for one in compared

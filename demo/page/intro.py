@@ -27,8 +27,8 @@ def headline_markup(found: Headline | None, links: dict[str, str]) -> str:
         links: the address of each further page by its name.
     """
     claim = (
-        f"<strong>{found.speedup:.2f}× as fast</strong> as {term('dense', 'the full model')} on a "
-        f"{escape(found.device)}, {escape(found.loss)}. "
+        f"<code>{escape(found.strategy)}</code> is <strong>{found.speedup:.2f}× as fast</strong> as "
+        f"{term('dense', 'the full model')} on a {escape(found.device)}, with {escape(found.loss)}. "
         if found
         else ""
     )

@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from demo.page.intro import TITLE
 
-DESCRIPTION = "A named entity recogniser that leaves out, while it runs, the words it is already sure of."
+DESCRIPTION = "A named-entity recogniser that stops computing words as soon as it is sure of them."
 PICTURE = "docs/first.png"
 _TAGS = re.compile(r'<meta\s+(?:property="og:|name="twitter:)(\w+)"\s+content="[^"]*"\s*/>')
 

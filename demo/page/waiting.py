@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
+from engine.errors import InputError
+
 FIRST_PORT, PORTS = 7860, 100  # those that Gradio tries
 PAGE = b"""<!doctype html><html lang="en"><meta charset="utf-8"><title>Loading the weights</title>
 <meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark">
@@ -41,17 +43,15 @@ class _Waiting(BaseHTTPRequestHandler):
         """Logs nothing."""
 
 
-class PortError(OSError):
-    """No port can be used; its message is a sentence for people."""
-
-
 def free_port(host: str) -> int:
     """The port that Gradio would choose: ``$GRADIO_SERVER_PORT``, or the first free one from 7860.
 
     Raises:
-        PortError: none is free.
+        InputError: none is free, or the variable holds none.
     """
     if port := os.environ.get("GRADIO_SERVER_PORT"):
+        if not (port.isdecimal() and 0 < int(port) < 2**16):
+            raise InputError(f"expected GRADIO_SERVER_PORT from 1 to {2**16 - 1}, got {port!r}; change or unset it")
         return int(port)
     for candidate in range(FIRST_PORT, FIRST_PORT + PORTS):
         with socket.socket() as probe:
@@ -61,7 +61,7 @@ def free_port(host: str) -> int:
             except OSError:
                 continue
             return candidate
-    raise PortError(
+    raise InputError(
         f"expected a free port from {FIRST_PORT} to {FIRST_PORT + PORTS - 1}, got none; stop one of the apps"
     )
 
@@ -71,14 +71,14 @@ def waiting_page() -> Iterator[int]:
     """Serves the page until the block ends, and gives its port, which the app can use afterwards.
 
     Raises:
-        PortError: the port is in use, or none is free.
+        InputError: the port is in use, or none is free.
     """
     host = os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1")
     port = free_port(host)
     try:
         server = ThreadingHTTPServer((host, port), _Waiting)
     except OSError as error:
-        raise PortError(
+        raise InputError(
             f"expected a free port, got {port}, which is in use or not allowed ({error.strerror}); "
             "set GRADIO_SERVER_PORT to another"
         ) from error

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from io import StringIO
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ from zipfile import ZIP_DEFLATED, ZipFile
 
 import pandas as pd
 
+from demo.results.tables import ENTITY_COLUMNS, csv_text, entity_row
 from demo.results.wording import printable
 from engine import Document, Engine, Strategy
 from engine.data.formats import WRITERS
@@ -22,7 +21,7 @@ from eval.schema import DENSE
 CHUNK = 8  # documents of a call; the page is updated after each
 LISTED_ENTITIES = 1000
 SHOWN_CHARACTERS = 300  # of an id or a mention in the table
-COLUMNS = ("document", "strategy", "start", "end", "type", "text", "score")
+COLUMNS = ("document", "strategy", *ENTITY_COLUMNS)
 
 
 @dataclass(frozen=True)
@@ -93,10 +92,10 @@ def summary(documents: Sequence[Document], found: Found) -> pd.DataFrame:
 def entity_rows(found: Found) -> Iterator[tuple[Any, ...]]:
     """All entities that were found, with ``COLUMNS``."""
     return (
-        (printable(one.document.id), name, e.start, e.end, e.type, printable(e.text), round(e.score, 4))
+        (printable(one.document.id), name, *entity_row(entity))
         for name, of in found.items()
         for one in of
-        for e in one.document.entities
+        for entity in one.document.entities
     )
 
 
@@ -118,16 +117,8 @@ def write_zip(documents: Sequence[Document], found: Found, path: Path) -> None:
                 text = "".join(writer.pieces(one.document for one in of))
                 archive.writestr(f"{_file_name(name)}/tagged{writer.suffix}", text.encode("utf-8", "replace"))
         archive.writestr("summary.csv", summary(documents, found).to_csv(index=False))
-        archive.writestr("entities.csv", _entities_csv(found))
+        archive.writestr("entities.csv", csv_text(COLUMNS, entity_rows(found)))
 
 
 def _file_name(strategy: str) -> str:
     return strategy.replace("+", "-").replace(":", "-").replace("@", "-")
-
-
-def _entities_csv(found: Found) -> str:
-    file = StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows(entity_rows(found))
-    return file.getvalue()

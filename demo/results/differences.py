@@ -103,5 +103,5 @@ def _place(place: int, words: int) -> str:
 
 
 def _depth(word: WordTrace, *, pruned: bool) -> str:
-    """As `depth`; where a word that went through every layer has another label, it is since other words left."""
+    """As `depth`; a word that went through every layer can only have another label because other words left."""
     return depth(word) + (" while others left" if pruned and word.state == "kept" else "")

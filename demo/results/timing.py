@@ -5,6 +5,7 @@ Strategies take turns, so that noise affects all of them alike.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -37,6 +38,10 @@ class Measured:
     def latency_ms(self) -> float:
         """The median over the runs."""
         return median(self.runs_ms)
+
+    def speedup_over(self, other: Measured) -> float:
+        """The other's latency ÷ its own, to two digits, never rounded up."""
+        return math.floor(100 * other.latency_ms / self.latency_ms) / 100
 
     def faster_than(self, other: Measured) -> bool:
         """Whether it was faster in each of ``RUNS`` runs, which chance alone brings about once in 32 comparisons."""

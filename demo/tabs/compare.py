@@ -33,7 +33,7 @@ from engine import Engine, InputError, Strategy
 
 LABEL = "Compare"
 WORK: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", **MODEL_WORK}
-UNAVAILABLE = "The server could not run this, perhaps since many are waiting. Press Run to try again."
+UNAVAILABLE = "The server could not run this, perhaps because many are waiting. Press Run to try again."
 LEGEND = """
 <p class="note found-legend">Coloured words are entities. Against <code>dense</code>: <span class="mark kept"
 data-colour="0" data-label="Type">same</span> <span class="mark new" data-colour="0" data-label="+ Type">new</span>
@@ -116,7 +116,7 @@ def compare(text: str, jobs: Sequence[Job], going: Going = lambda: True) -> Iter
     taggers = [tagger(job.engine, job.strategy) for job in jobs]
     seconds, affordable = affordable_taggers(text, taggers)
     left_out = [job.strategy.name for job in jobs[affordable:]]
-    remark = f"Left out, since this text is long: {', '.join(left_out)}." if left_out else ""
+    remark = f"Left out because this text is long: {', '.join(left_out)}." if left_out else ""
     if not going():
         return
     if seconds > 1:

@@ -17,13 +17,14 @@ from demo.page.inputs import QUIET, Inputs
 from demo.page.links import make_link
 from demo.page.redraw import redraw_when_visible
 from demo.results.records import environment_record, result_record, trace_record
+from demo.results.tables import ENTITY_COLUMNS, entity_row
 from demo.results.takeaway import INSTALL, as_command, as_http, as_python
 from demo.results.wording import printable
 from demo.settings import chosen_strategies
 from engine import Engine, InputError, Result, Strategy
 
 LABEL = "Take away"
-ENTITY_COLUMNS = ("strategy", "start", "end", "type", "text", "score")
+COLUMNS = ("strategy", *ENTITY_COLUMNS)
 
 
 def tag_all(engine: Engine, text: str, strategies: list[Strategy]) -> list[Result]:
@@ -38,12 +39,8 @@ def tag_all(engine: Engine, text: str, strategies: list[Strategy]) -> list[Resul
 
 def entity_table(results: list[Result]) -> pd.DataFrame:
     """All entities, one a row."""
-    rows = [
-        (result.strategy.name, e.start, e.end, e.type, printable(e.text), round(e.score, 4))
-        for result in results
-        for e in result.entities
-    ]
-    return pd.DataFrame(rows, columns=list(ENTITY_COLUMNS))
+    rows = [(result.strategy.name, *entity_row(entity)) for result in results for entity in result.entities]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 def everything(engine: Engine, text: str, results: list[Result]) -> str:

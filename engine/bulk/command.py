@@ -1,7 +1,7 @@
 """Tags many files: ``python -m engine.bulk INPUT… --out DIR``.
 
-Writes a result for each input file. The command may be killed and started again, and then does what is missing. It runs
-in one process; --workers and --ray use more.
+Writes a result for each input file. If the command is killed, starting it again does what is missing. It runs in one
+process; --workers and --ray use more.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--text-column", default=COLUMNS[1], metavar="NAME", help="of Parquet inputs (default text)")
     EngineOptions.add_to(parser)
     parser.add_argument("--threads", type=int, metavar="N", help="of each worker (default: all, shared by --workers)")
-    parser.add_argument("--workers", type=int, metavar="N", help="so many processes here, or at most on the cluster")
+    parser.add_argument("--workers", type=int, metavar="N", help="number of processes here, or the most on the cluster")
     parser.add_argument(
         "--ray", nargs="?", const="auto", metavar="ADDRESS", help="a Ray cluster; default the one of this machine"
     )

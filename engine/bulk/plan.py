@@ -17,9 +17,9 @@ from engine import Document, Engine, InputError, Strategy
 from engine.bulk.inputs import Unit
 from engine.bulk.results import write_result
 from engine.bulk.worker import Reading
+from engine.latency import PASSES, Latency, time_variants
 from engine.options import DTYPES, EngineOptions, tag_documents
 
-PASSES = 3
 MOST_FILES = 20  # that the sample is spread over
 
 Variant = tuple[str, str, Engine, Strategy]  # strategy, dtype
@@ -110,15 +110,13 @@ def _variants(options: EngineOptions) -> tuple[list[Variant], list[str]]:
 
 
 def _measure(variants: Sequence[Variant], read: Sequence[Document], batch_size: int) -> list[list[float]]:
-    """Seconds of each variant for each pass after a discarded one; the variants take turns, batch by batch."""
+    """Seconds of each variant for each timed pass."""
     batches = [[document.text for document in read[at : at + batch_size]] for at in range(0, len(read), batch_size)]
-    seconds = [[0.0] * (PASSES + 1) for _ in variants]
-    for turn in tqdm(range((PASSES + 1) * len(batches)), desc="measuring", unit=" batches"):
-        number, batch = divmod(turn, len(batches))
-        for offset in range(len(variants)):
-            index = (turn + offset) % len(variants)
-            _, _, engine, strategy = variants[index]
-            begin = time.perf_counter()
-            engine.tag_batch(batches[batch], strategy, batch_size=batch_size)
-            seconds[index][number] += time.perf_counter() - begin
-    return [passes[1:] for passes in seconds]
+
+    def call(variant: int, batch: int) -> Latency:
+        _, _, engine, strategy = variants[variant]
+        return engine.tag_batch(batches[batch], strategy, batch_size=batch_size)[0].latency
+
+    with tqdm(total=(PASSES + 1) * len(variants) * len(batches), desc="measuring", unit=" calls") as bar:
+        times = time_variants(range(len(variants)), len(batches), call, bar.update)
+    return [[sum(passes) / 1e3 for passes in zip(*of.total, strict=True)] for of in times.values()]

@@ -1,4 +1,4 @@
-"""Tagging one unit with an engine of one's own; the same on this machine and on others."""
+"""A worker: an engine that tags one unit at a time, the same here as on other machines."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from engine.inspection.cost import Cost
+from engine.latency import Latency
 from engine.model.chunks import Slot
 from engine.pruning.memory import GateRecord, MemoryBuffer
 from engine.pruning.strategy import Strategy
@@ -45,15 +46,6 @@ class WordTrace:
     label: str
     probability: float
     gates: tuple[GateScore, ...]
-
-
-@dataclass(frozen=True)
-class Latency:
-    """Of one call, in milliseconds: text to entities, and the encoder alone. ``texts``: how many the call had."""
-
-    total_ms: float
-    encoder_ms: float
-    texts: int
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,7 @@ def replayed_counts(model: GatedModel, batch: RaggedBatch, strategy: Strategy) -
 
 @dataclass(frozen=True, eq=False)
 class Replay:
-    """Lets so many random words leave as left under another strategy.
+    """Lets as many random words leave as left under another strategy.
 
     ``counts``: gate → words that leave each window, int64 ``(windows,)``.
     ``order``: float32 ``(words,)``; words with low values leave first.
@@ -208,7 +208,7 @@ def _take(hidden: Tensor, rows: np.ndarray) -> Tensor:
 
 
 def _enough(decision: Decision, memory: MemoryBuffer, min_exit_ratio: float) -> Decision:
-    """The decision, but for windows in which too few words would leave: there none does."""
+    """The decision without windows in which too few words would leave: none of theirs does."""
     words = memory.batch.words
     leaving = np.bincount(words.window[decision.leaves], minlength=len(words.counts))
     alive = np.bincount(words.window[memory.alive], minlength=len(words.counts))

@@ -83,7 +83,7 @@ class Gate:
 
     def whole_entities(self, candidates: np.ndarray) -> np.ndarray:
         """Those of the candidate words, bool ``(words,)``, whose predicted entity consists of candidates only."""
-        return signals.whole_spans(candidates, self.labels, self.words.window, self.label_set.continues)
+        return signals.whole_spans(candidates, self.label_set.continues(self.labels), self.words.window)
 
     def near(self, values: np.ndarray, reach: int) -> np.ndarray:
         """Maximum of ``values`` ``(words,)`` over each word and its neighbours up to ``reach`` places away."""

@@ -42,7 +42,7 @@ class Knob:
     @property
     def label(self) -> str:
         """Its name for people."""
-        return {"lambda_": "λ"}.get(self.name, self.name.replace("_", " "))
+        return label_of(self.name)
 
     def check(self, value: object) -> None:
         """Raises an `InputError` unless a value is of this kind and in range."""
@@ -74,6 +74,11 @@ class Knob:
         yield from (other for other in self.tried if other != value)
         if self.step:
             yield from (min(max(value + step, self.low), self.high) for step in (-self.step, self.step))
+
+
+def label_of(name: str) -> str:
+    """The name of a knob for people."""
+    return "λ" if name == "lambda_" else name.replace("_", " ")
 
 
 def knob(default: Any, description: str, low: float = 0.0, high: float = 1.0, **settings: Any) -> Any:
@@ -118,7 +123,7 @@ def from_settings(part: type[P], kind: str, settings: Mapping[str, Any]) -> P:
 
 
 def parse_knob(name: str, text: str) -> tuple[str, Any]:
-    """Name and value, for `Strategy.with_knobs`, of a knob as one types it, e.g. ``gates`` and ``1,2``.
+    """Name and value, for `Strategy.with_knobs`, of a knob as typed, e.g. ``gates`` and ``1,2``.
 
     Raises:
         InputError: the text is no value.

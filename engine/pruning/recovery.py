@@ -84,8 +84,8 @@ def entity_loss(_: Recovery, memory: MemoryBuffer) -> np.ndarray:
     for record in memory.gates:
         was_entity[record.head.words] |= record.head.logits.argmax(-1).numpy(force=True) > 0
     window = memory.batch.words.window
-    continues = np.zeros(len(labels), dtype=bool)
-    continues[1:] = memory.labels.continues[labels[:-1], labels[1:]] & (window[1:] == window[:-1])
+    continues = memory.labels.continues(labels)
+    continues[1:] &= window[1:] == window[:-1]
     return (was_entity & (labels == 0)) | (memory.labels.inside[labels] & ~continues)
 
 

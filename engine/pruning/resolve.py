@@ -1,4 +1,4 @@
-"""From the name of a strategy, as one types it, to the strategy: the one place that takes names apart.
+"""Resolves the name of a strategy, as typed, to the strategy: the only place that parses names.
 
 ``KIND[+recovery][:POINT]``, ``random[@KIND[:POINT]]``, ``truncate-K``, ``dense``, ``hf``.
 """

@@ -34,18 +34,16 @@ def neighbour_max(values: np.ndarray, window: np.ndarray, reach: int) -> np.ndar
     return result
 
 
-def whole_spans(candidates: np.ndarray, labels: np.ndarray, window: np.ndarray, continues: np.ndarray) -> np.ndarray:
+def whole_spans(candidates: np.ndarray, continues: np.ndarray, window: np.ndarray) -> np.ndarray:
     """Those of the candidate words ``(words,)`` whose predicted entity consists of candidates only.
 
     Args:
         candidates: bool ``(words,)``.
-        labels: label of each word, int64 ``(words,)``.
+        continues: bool ``(words,)``, words that continue the entity of the word before them, if it is of their window.
         window: window of each word, int64 ``(words,)``.
-        continues: bool ``(labels, labels)``, whether a word with the second label continues the entity of the word
-            before it with the first.
     """
-    begins = np.ones(len(candidates), dtype=bool)
-    begins[1:] = ~(continues[labels[:-1], labels[1:]] & (window[1:] == window[:-1]))
+    begins = ~continues
+    begins[1:] |= window[1:] != window[:-1]
     whole = np.logical_and.reduceat(candidates, np.flatnonzero(begins))
     return whole[begins.cumsum() - 1]
 

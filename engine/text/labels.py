@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from itertools import product
 
 import numpy as np
 
@@ -48,7 +47,7 @@ class LabelSet:
                 "give what they mean with --labels FILE, or choose a token-classification checkpoint"
             )
         if prefixed and len(prefixed) < len(others):
-            odd = [name for name in others if name not in prefixed]
+            odd = [name for name in others if not _PREFIXED.fullmatch(name)]
             raise InputError(
                 f"expected a prefix (B, I, E or S) on every label but O, got none on {_listed(odd)}; "
                 "rename them with --labels FILE"
@@ -60,30 +59,40 @@ class LabelSet:
     def _set(self, names: Sequence[str]) -> None:
         parts = [label_parts(name) for name in names]
         self.names = tuple(names)
-        self.types = tuple(dict.fromkeys(type_ for prefix, type_ in parts if prefix != OUTSIDE))
-        self._prefixes = tuple(prefix for prefix, _ in parts)
-        self._type = tuple(self.types.index(type_) if prefix != OUTSIDE else -1 for prefix, type_ in parts)
+        self._types = tuple(type_ for _, type_ in parts)
+        self.types = tuple(dict.fromkeys(self._types[1:]))
         self._index = {part: index for index, part in enumerate(parts)}
-        self.continues = np.zeros((len(names), len(names)), dtype=bool)
-        for first, second in product(range(1, len(names)), repeat=2):
-            same = self._type[first] == self._type[second]
-            self.continues[first, second] = same and self._prefixes[first] in "BI" and self._prefixes[second] in "IE"
-        self.inside = np.array([prefix in "IE" for prefix in self._prefixes]) & any(p in "BS" for p in self._prefixes)
+        numbers = {type_: number for number, type_ in enumerate(self.types)}
+        # A word continues the entity before it if its second number equals the first one of the word before.
+        self._open = np.array([numbers[type_] if prefix in "BI" else -1 for prefix, type_ in parts])
+        self._continuing = np.array([numbers[type_] if prefix in "IE" else -2 for prefix, type_ in parts])
+        self.inside = (self._continuing >= 0) & any(prefix in "BS" for prefix, _ in parts)
 
     def __len__(self) -> int:
         return len(self.names)
 
     def type_of(self, label: int) -> str:
         """The entity type of a label, ``""`` of ``O``."""
-        return self.types[self._type[label]] if label else ""
+        return self._types[label]
+
+    def continues(self, labels: np.ndarray) -> np.ndarray:
+        """Which of the words with these labels, int64 ``(words,)``, continue the entity of the word before them.
+
+        Returns:
+            bool ``(words,)``.
+        """
+        found = np.zeros(len(labels), dtype=bool)
+        found[1:] = self._open[labels[:-1]] == self._continuing[labels[1:]]
+        return found
 
     def encode(self, words: Sequence[Span], entities: Iterable[Entity]) -> np.ndarray:
         """Labels of words, int64 ``(words,)``. A word belongs to the first longest entity that overlaps it."""
         labels = np.zeros(len(words), dtype=np.int64)
         starts = np.array([start for start, _ in words])
         ends = np.array([end for _, end in words])
+        known = set(self.types)
         for entity in sorted(entities, key=lambda e: (e.start - e.end, e.start)):
-            if entity.type not in self.types:
+            if entity.type not in known:
                 continue
             inside = np.flatnonzero((starts < entity.end) & (ends > entity.start))
             if len(inside) and not labels[inside].any():
@@ -103,17 +112,16 @@ class LabelSet:
         Takes the most probable label of each word. One that continues no entity begins one, whatever its prefix.
         """
         best = probabilities.argmax(axis=1)
+        continues = self.continues(best)
         entities: list[Entity] = []
-        previous = -1
         for index in np.flatnonzero(best).tolist():
             label = int(best[index])
             score = float(probabilities[index, label])
             start, end = words[index]
-            if previous >= 0 and previous == index - 1 and self.continues[best[previous], label]:
+            if continues[index]:
                 head = entities.pop()
                 start, score = head.start, min(head.score, score)
             entities.append(Entity(start, end, self.type_of(label), text[start:end], score))
-            previous = index
         return tuple(entities)
 
 

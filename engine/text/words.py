@@ -1,4 +1,4 @@
-"""Words: what a text is cut into, and what is decided about, labelled and scored."""
+"""Words: the units into which a text is cut, and which are pruned, labelled and scored."""
 
 from __future__ import annotations
 
@@ -13,3 +13,8 @@ Span = tuple[int, int]
 def split_words(text: str) -> list[Span]:
     """Character spans of the words: matches of ``\\w+`` (cut every 100 characters) or one other non-space."""
     return [match.span() for match in _WORD.finditer(text)]
+
+
+def words_of(text: str) -> list[str]:
+    """The words themselves, in order."""
+    return _WORD.findall(text)

@@ -35,7 +35,7 @@ from engine.training.calibrate import LIMITS, candidates, numbers, save, variati
 from engine.training.card import STRATEGY, Facts, card, device_name, table
 from engine.training.delivery import copy_checkpoint, deliver
 from engine.training.distill import Plan, distil
-from engine.training.held_back import STEADY, Texts, split_texts
+from engine.training.held_back import STEADY, TextSplit, split_texts
 from engine.training.loop import claim, keep_settings
 from engine.training.outcome import Row, f1, measured
 from engine.training.points import POINT_NAMES, Reference, measure
@@ -204,7 +204,7 @@ def accelerate(config: AccelerateConfig, *, resume: bool = False) -> list[Row]:
     return rows
 
 
-def _reference(engine: Engine, texts: Texts, seconds: float, count: int | None) -> tuple[Reference, float]:
+def _reference(engine: Engine, texts: TextSplit, seconds: float, count: int | None) -> tuple[Reference, float]:
     """What the checkpoint finds in texts held back, and its words per second.
 
     ``count``: of texts; ``None``: as many as there is time for, and at least those that are needed.

@@ -1,4 +1,4 @@
-"""Loading pretrained encoders, quietly and with errors of one kind."""
+"""Loads pretrained encoders quietly, and turns whatever goes wrong into one kind of error."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from engine.errors import InputError, first_line
 
 @contextmanager
 def loading(backbone: str) -> Iterator[None]:
-    """Around what loads a backbone.
+    """A context in which a backbone is loaded.
 
     Args:
         backbone: folder or hub id.

@@ -1,9 +1,8 @@
 """Trains the networks of ``mlp`` for a model folder: ``python -m engine.training.controller``.
 
-Unlabelled texts, best such as the encoder was not fitted to, run once densely and once pruned with settings drawn at
-random.
-At each gate a network learns, from cheap features of the words that are there, whether the final dense label of a word
-or of a neighbour differs from the gate's. No gold is needed.
+Unlabelled texts, preferably ones that the encoder was not trained on, run once densely and once pruned at random
+settings. At each gate a network learns, from cheap features of the words still there, whether the final dense label of
+a word or of a neighbour differs from the gate's. No gold is needed.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ from engine.pruning.signals import neighbour_max
 from engine.tagger import load_engine
 from engine.text.windows import Window
 from engine.training.sampling import SampledController
-from engine.training.texts import Texts, read_texts
+from engine.training.texts import Texts
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +58,7 @@ class Samples:
 
 @dataclass(frozen=True, eq=False)
 class Recorder:
-    """A controller that notes features, and the gate's labels of the words that are there, before another decides."""
+    """A controller that records features and labels of the words still at a gate, then lets another one decide."""
 
     controller: SampledController
     names: tuple[str, ...]
@@ -72,7 +71,7 @@ class Recorder:
 
 @torch.inference_mode()
 def collect(model: GatedModel, windows: Sequence[Window], names: tuple[str, ...]) -> dict[int, Samples]:
-    """Samples of each gate, from windows that all are pruned."""
+    """Samples of each gate; every window is pruned."""
     gates = range(1, model.encoder.num_layers)
     found: dict[int, list[Samples]] = {gate: [] for gate in gates}
     for begin in tqdm(range(0, len(windows), WINDOWS), desc="windows", disable=None):
@@ -149,7 +148,7 @@ def main(argv: list[str] | None) -> int:
     names = tuple(arguments.features.split(","))
     if unknown := set(names) - set(FEATURES):
         raise InputError(f"expected --features out of {list(FEATURES)}, got {sorted(unknown)}; choose among them")
-    texts = read_texts(arguments.texts)
+    texts = Texts.read(arguments.texts)
     texts = replace(texts, words=texts.words[-max(1, arguments.count) :])
     train(arguments.model, texts, names, arguments.seed)
     print(f"the networks are in {arguments.model / CONTROLLER}; choose points with python -m engine.training.calibrate")

@@ -40,7 +40,7 @@ from engine.training.loop import Run, TrainingConfig, command_line, option
 from engine.training.outcome import f1
 from engine.training.sampling import SampledController, draw_context
 from engine.training.soft_labels import SoftLabels
-from engine.training.texts import read_texts
+from engine.training.texts import Texts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,7 +183,7 @@ def soft_examples(files: str, pieces: WordPieces, labels: LabelSet) -> list[Exam
         stored, _, source = pair.partition("=")
         if not source:
             raise InputError(f"expected soft labels as LABELS=TEXTS, got {pair!r}; add the file of texts")
-        soft_labels, texts = SoftLabels.load(Path(stored)), read_texts(Path(source))
+        soft_labels, texts = SoftLabels.load(Path(stored)), Texts.read(Path(source))
         if not soft_labels.match(texts):
             raise InputError(f"expected {source} to be the file that {stored} labels, got another; find that file")
         if soft_labels.names != labels.names:

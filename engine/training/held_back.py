@@ -10,7 +10,7 @@ from itertools import accumulate
 from engine.data.texts import read_texts
 from engine.errors import InputError
 from engine.text.windows import WordPieces
-from engine.text.words import split_words
+from engine.text.words import words_of
 
 NEEDED = 100  # windows to choose points on
 STEADY = 1000  # windows from which on points hardly depend on chance
@@ -18,8 +18,8 @@ WANTED = 1200  # windows to hold back, out of a third of the texts at most
 
 
 @dataclass(frozen=True, eq=False)
-class Texts:
-    """``learned`` from, and ``held_back`` to choose points on, each of which is cut into so many ``windows``."""
+class TextSplit:
+    """Texts to learn from, and texts held back to choose points on; ``windows``: how many each of the latter is cut into."""
 
     learned: list[str]
     held_back: list[str]
@@ -31,7 +31,7 @@ class Texts:
         return next(count for count, windows in enumerate(accumulate(self.windows), start=1) if windows >= NEEDED)
 
 
-def split_texts(files: Sequence[str], held_back_files: Sequence[str], pieces: WordPieces, seed: int) -> Texts:
+def split_texts(files: Sequence[str], held_back_files: Sequence[str], pieces: WordPieces, seed: int) -> TextSplit:
     """Reads texts, in random order; none is both learned from and held back.
 
     Args:
@@ -47,7 +47,7 @@ def split_texts(files: Sequence[str], held_back_files: Sequence[str], pieces: Wo
     random.Random(seed).shuffle(texts)
 
     def windows_of(text: str) -> int:
-        return len(pieces.windows([text[start:end] for start, end in split_words(text)]))
+        return len(pieces.windows(words_of(text)))
 
     if held_back_files:
         held_back = read_texts(held_back_files)
@@ -71,4 +71,4 @@ def split_texts(files: Sequence[str], held_back_files: Sequence[str], pieces: Wo
         )
     if not learned:
         raise InputError("expected texts to learn from, got none but those held back; give others after --texts")
-    return Texts(learned, held_back, windows)
+    return TextSplit(learned, held_back, windows)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tqdm import tqdm
 
 from engine.data.corpora import Corpus
+from engine.latency import PASSES, Latency, speedup, time_variants
 from engine.pruning.strategy import Strategy
 from engine.tagger import Engine
 from engine.training.points import POINT_NAMES, Reference, Tried, measure
 from engine.training.search import Search
 
-PASSES = 3
 LARGEST_BATCH = 32  # texts
 
 
@@ -90,8 +89,7 @@ def f1(engine: Engine, corpus: Corpus, strategy: Strategy) -> float:
 def speedups(engine: Engine, strategies: Sequence[Strategy], texts: Sequence[str], batch_size: int) -> list[float]:
     """Dense end-to-end time ÷ that of each strategy.
 
-    All of them run interleaved with dense, batch by batch in rotating order, after a pass that does not count; a
-    batch's time is its median over the passes.
+    They are timed as reports time variants; see `engine.latency.time_variants`.
 
     Args:
         engine: what runs them.
@@ -101,13 +99,11 @@ def speedups(engine: Engine, strategies: Sequence[Strategy], texts: Sequence[str
     """
     variants = [Strategy("dense"), *strategies]
     batches = [texts[begin : begin + batch_size] for begin in range(0, len(texts), batch_size)]
-    times: list[list[list[float]]] = [[[] for _ in batches] for _ in variants]
-    units = [(number, index) for number in range(PASSES + 1) for index in range(len(batches))]
-    for number, index in tqdm(units, desc=f"timing, batch {batch_size}", disable=None):
-        shift = (number + index) % len(variants)
-        for variant in (*range(shift, len(variants)), *range(shift)):
-            result = engine.tag_batch(batches[index], variants[variant], batch_size=batch_size)[0]
-            if number:
-                times[variant][index].append(result.latency.total_ms)
-    totals = [sum(statistics.median(passes) for passes in of) for of in times]
-    return [totals[0] / total for total in totals[1:]]
+
+    def call(variant: int, batch: int) -> Latency:
+        return engine.tag_batch(batches[batch], variants[variant], batch_size=batch_size)[0].latency
+
+    calls = (PASSES + 1) * len(variants) * len(batches)
+    with tqdm(total=calls, desc=f"timing, batch {batch_size}", disable=None) as bar:
+        dense, *others = time_variants(range(len(variants)), len(batches), call, bar.update).values()
+    return [speedup(dense, times) for times in others]

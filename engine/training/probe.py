@@ -1,7 +1,7 @@
-"""Gate heads to begin with: each is fitted by itself, with L-BFGS, to what the encoder's dense pass has at its layer.
+"""Initial gate heads: each is fitted on its own, with L-BFGS, to the hidden states of the dense pass at its layer.
 
-The encoder stays as it is, so one pass over some texts is enough, and the fit is convex. Self-distillation goes on from
-there, much nearer to its end than from heads at random.
+The encoder stays as it is, so one pass over some texts is enough, and the fit is convex. Self-distillation then starts
+much closer to its goal than from random heads.
 """
 
 from __future__ import annotations

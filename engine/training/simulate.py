@@ -1,9 +1,9 @@
-"""Settings tried without running the encoder: what the heads say of every word, recorded once, is played back.
+"""Tries settings without running the encoder, by playing back what the heads said of every word.
 
-A dense pass with all heads is recorded on some documents. The pruned pass then runs as ever, but for a model whose
-hidden states are the numbers of rows and whose heads look up what was recorded. What differs from the truth is that
-words that have left would be missing in the attention of the others; so this ranks settings, and the promising ones run
-for real. It takes no time beside the encoder.
+A dense pass records all heads on some documents. The usual pruned pass then runs on a model whose hidden states are the
+numbers of rows and whose heads look up the recording. Unlike a real run, words that have left are still in the
+attention of the others; so this only ranks settings, and the promising ones are then measured. Next to the encoder it
+takes no time.
 """
 
 from __future__ import annotations

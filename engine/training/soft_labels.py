@@ -24,7 +24,7 @@ from engine.tagger import Engine, load_engine
 from engine.text.labels import LabelSet
 from engine.text.windows import WordPieces
 from engine.training.data import Example, make_examples
-from engine.training.texts import Texts, read_texts
+from engine.training.texts import Texts
 
 logger = logging.getLogger(__name__)
 
@@ -184,7 +184,7 @@ def main(argv: list[str] | None) -> int:
     parser.add_argument("--out", required=True, type=Path, help="the .npz file; an interrupted run continues")
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    texts = read_texts(arguments.texts)
+    texts = Texts.read(arguments.texts)
     teachers = [load_engine(source, arguments.dtype) for source in arguments.teacher.split(",")]
     known = teachers[0].labels
     if any(teacher.labels.names != known.names for teacher in teachers):

@@ -47,7 +47,10 @@ class Run:
 
 @dataclass(frozen=True)
 class Compared:
-    """``types`` are those that are scored: entities of all others count as none, in gold and predictions alike."""
+    """A document under a strategy, beside its gold and dense.
+
+    ``types``: those that are scored; entities of other types are left out, in gold and predictions alike.
+    """
 
     document: Document
     types: tuple[str, ...]

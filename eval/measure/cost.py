@@ -16,8 +16,11 @@ One row for each variant, batch size, measure and group:
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
@@ -123,9 +126,12 @@ def peak_memory(engine: Engine, texts: Sequence[str], strategy: Strategy) -> int
     activities = [torch.profiler.ProfilerActivity.CPU]
     with torch.profiler.profile(activities=activities, profile_memory=True) as profiler:
         engine.tag_batch(texts, strategy, batch_size=len(texts))
-    events = [event for event in profiler.profiler.kineto_results.events() if event.name() == "[memory]"]
-    events.sort(key=lambda event: event.start_ns())
-    return int(np.cumsum([0, *(event.nbytes() for event in events)]).max())
+    with TemporaryDirectory() as folder:  # no other public method tells every change and its time
+        trace = Path(folder, "trace.json")
+        profiler.export_chrome_trace(str(trace))
+        events = [event for event in json.loads(trace.read_bytes())["traceEvents"] if event["name"] == "[memory]"]
+    events.sort(key=lambda event: event["ts"])
+    return int(np.cumsum([0, *(event["args"]["Bytes"] for event in events)]).max())
 
 
 def _speed(one: Measured, dense: Measured, seed: int) -> Iterator[tuple[str, str, float]]:

@@ -13,8 +13,8 @@ import numpy as np
 
 from engine.data.corpora import Corpus
 from engine.inspection.cost import Cost, add
+from engine.latency import Times, Unit, units
 from engine.text.documents import Document, Entity
-from eval.measure.latency import Times, Unit, units
 from eval.measure.metrics import Scores, Tally
 from eval.measure.runlog import RunLog
 from eval.measure.variants import Variant
@@ -50,7 +50,7 @@ class Plan:
         return [self.corpus.documents[place] for place in self.timed[places]]
 
     def number_of_calls(self) -> int:
-        """How often `evaluate` calls its ``progress`` or is spared the call."""
+        """Calls of variants that `evaluate` reports to ``progress``, those in the log included."""
         return len(self.variants) * len(self.units())
 
 

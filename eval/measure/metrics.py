@@ -15,10 +15,10 @@ from engine.text.words import split_words
 
 @dataclass(frozen=True)
 class Scores:
-    """F1 and company, 0–1, of one set of predictions.
+    """Scores of one set of predictions.
 
     ``by_document``: counts of each document over all scored types; ``by_type``: counts of each scored type;
-    ``seqeval``: strict IOB2 F1 on words; ``unscored``: predictions of types that are not scored.
+    ``seqeval``: strict IOB2 F1 on words, 0–1; ``unscored``: predictions of types that are not scored.
     """
 
     by_document: tuple[Counts, ...]

@@ -14,7 +14,7 @@ import numpy as np
 from tqdm import tqdm
 
 from engine.data.corpora import Corpus
-from engine.inspection.trace import Latency
+from engine.latency import PASSES, Latency, Times, speedup, time_variants
 from engine.pruning.memory import MemoryBuffer
 from engine.pruning.recovery import TRIGGERS, Recovery
 from engine.pruning.resolve import with_recovery
@@ -22,7 +22,6 @@ from engine.pruning.signals import lowest_per_window
 from engine.pruning.strategy import Strategy
 from engine.tagger import Engine, Result
 from engine.text.scoring import Counts, count_documents
-from eval.measure.latency import PASSES, Times, measure, speedup
 from eval.schema import DENSE, RecoveryGain
 from eval.statistics import f1_difference_interval, speedup_interval
 
@@ -90,7 +89,7 @@ def run(
             for batch in range(len(batches)):
                 call(name, batch)
                 bar.update()
-        times = measure(list(timed), len(batches), call, bar.update)
+        times = time_variants(list(timed), len(batches), call, bar.update)
     return {name: Outcome(results) for name, results in found.items()}, times
 
 

@@ -18,6 +18,7 @@ from tqdm import tqdm
 from engine.checkpoint import load_weights
 from engine.data.corpora import Corpus, load_corpus
 from engine.errors import InputError
+from engine.latency import PASSES
 from engine.pruning.strategy import Strategy
 from engine.tagger import Engine
 from eval import schema
@@ -27,7 +28,6 @@ from eval.measure.baselines import load_baselines
 from eval.measure.baselines.base import Baseline
 from eval.measure.cost import cost_rows, texts_needed
 from eval.measure.evaluate import Plan, collect, draw, evaluate, loads, predictions
-from eval.measure.latency import PASSES
 from eval.measure.predictions import predictions_file, write_predictions
 from eval.measure.runlog import RunLog
 from eval.measure.strategies import choose_strategies

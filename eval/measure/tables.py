@@ -9,10 +9,10 @@ import numpy as np
 import torch
 
 from engine.data.corpora import Corpus
+from engine.latency import speedup
 from eval import schema
 from eval.measure import environment
 from eval.measure.evaluate import Measured, dense_of
-from eval.measure.latency import speedup
 from eval.measure.metrics import Scores
 from eval.statistics import f1_difference_interval, f1_interval, speedup_interval
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from engine.errors import InputError
 from engine.inspection.cost import Cost
-from engine.inspection.trace import Latency
+from engine.latency import Latency
 from engine.pruning.resolve import StrategyName, parse
 from engine.pruning.strategy import Strategy
 from engine.tagger import Engine

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from eval.render.files import IntervalRow, ResultRow, reference
 from eval.render.markdown import escape, table
-from eval.render.numbers import pace, points, verdict
+from eval.render.numbers import points, speedup, verdict
 from eval.schema import BASELINE, HF, TRUNCATE
 
 WITHIN = 0.3  # points of F1 that may be lost, as at the operating point ``balanced``
@@ -43,7 +43,8 @@ class Opening:
         found = (i for i in self.intervals if (i["label"], i["against_label"], i["batch_size"]) == key)
         return next(found, None)
 
-    def _against_dense(self, name: str, size: int | None = None) -> IntervalRow:
+    def against_dense(self, name: str, size: int | None = None) -> IntervalRow:
+        """A variant, by its label, against dense; at the smallest batch size unless another is given."""
         found = self._interval(name, self._dense, size)
         assert found is not None, "every variant is compared with dense"
         return found
@@ -51,7 +52,7 @@ class Opening:
     @property
     def fastest(self) -> ResultRow | None:
         """The fastest strategy that prunes, loses at most ``WITHIN`` and is significantly faster than dense."""
-        near = [row for row in self._first if row["prunes"] and self._is_near(self._against_dense(row["label"]))]
+        near = [row for row in self._first if row["prunes"] and self._is_near(self.against_dense(row["label"]))]
         return max(near, key=lambda row: row["speedup_vs_dense"], default=None)
 
     @staticmethod
@@ -72,7 +73,7 @@ class Opening:
 
     def _fastest_baseline(self) -> ResultRow | None:
         """Of those whose F1 is comparable."""
-        lost = {row["label"]: -self._against_dense(row["label"])["difference"] * 100 for row in self._baselines}
+        lost = {row["label"]: -self.against_dense(row["label"])["difference"] * 100 for row in self._baselines}
         return next((row for row in self._baselines if lost[row["label"]] <= COMPARABLE), None)
 
     def sentences(self) -> list[str]:
@@ -83,7 +84,7 @@ class Opening:
         if self.fastest is None:
             return [f"No strategy within {WITHIN} points of dense F1 is significantly faster at batch size {size}."]
         name = self.fastest["label"]
-        intervals = [self._against_dense(name, size) for size in self.sizes]
+        intervals = [self.against_dense(name, size) for size in self.sizes]
         speeds = [f"{one['speedup']:.2f}× at batch size {one['batch_size']}" for one in intervals]
         found = [f"`{name}` is the fastest strategy within {WITHIN} points of dense F1: {_and(speeds)}."]
         first = intervals[0]
@@ -131,8 +132,8 @@ class Opening:
         cells = []
         for role, row in roles:
             if row is not None:
-                intervals = [self._against_dense(row["label"], size) for size in self.sizes]
-                speeds = [pace(interval) for interval in intervals]
+                intervals = [self.against_dense(row["label"], size) for size in self.sizes]
+                speeds = [speedup(interval) for interval in intervals]
                 cells.append([role, escape(row["label"]), f"{row['f1']:.4f}", points(intervals[0]), *speeds])
         heads = [f"speed-up, batch {size} [95 %]" for size in self.sizes]
         return table(["", "strategy", "F1", "F1 against dense, points [95 %]", *heads], cells)

@@ -11,7 +11,7 @@ import pandas as pd
 
 from eval import schema
 from eval.render.files import IntervalRow, ResultRow, reference
-from eval.render.numbers import NOT_SIGNIFICANT, f1_interval, pace, points, ratio, score, verdict
+from eval.render.numbers import NOT_SIGNIFICANT, f1_interval, points, ratio, score, speedup, verdict
 from eval.schema import RANDOM_SEEDS
 
 READING = (
@@ -86,7 +86,7 @@ def results_table(rows: Sequence[ResultRow], intervals: Sequence[IntervalRow]) -
                 score(row["recall"]),
                 points(interval),
                 f"{row['latency_ms_median']:.1f}, {row['latency_ms_p95']:.1f}",
-                pace(interval),
+                speedup(interval),
                 *([ratio(own)] if several else []),
                 ratio(row["theoretical_speedup"]),
                 "" if pd.isna(kept) else f"{kept:.1%}",
@@ -138,7 +138,7 @@ def pairs_table(rows: Sequence[ResultRow], intervals: Sequence[IntervalRow]) -> 
     """
     dense = reference(rows)
     cells = [
-        [str(r["batch_size"]), escape(r["label"]), escape(r["against_label"]), points(r), pace(r), verdict(r)]
+        [str(r["batch_size"]), escape(r["label"]), escape(r["against_label"]), points(r), speedup(r), verdict(r)]
         for r in intervals
         if r["against_label"] != dense
     ]

@@ -54,7 +54,7 @@ def _is_itself(interval: Row) -> bool:
     return bool(interval["strategy"] == interval["against"] and interval["dtype"] == interval["against_dtype"])
 
 
-def pace(interval: Row) -> str:
+def speedup(interval: Row) -> str:
     """The speed-up of a row of ``intervals.csv`` with its interval, which too few batches do not have."""
     text = f"{interval['speedup']:.2f}×"
     if _is_itself(interval):

@@ -82,35 +82,25 @@ class TestCommand:
         monkeypatch.setattr(gr.Blocks, "launch", lambda self, **settings: calls.append(settings))
         return calls
 
-    def test_serves_a_model_folder(
-        self, model_folder: Path, launched: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr("sys.argv", ["app.py", "--model", str(model_folder)])
-        assert app.main() == 0
+    def test_serves_a_model_folder(self, model_folder: Path, launched: list[dict[str, Any]]) -> None:
+        assert app.main(["--model", str(model_folder)]) == 0
         (settings,) = launched
         assert settings.pop("server_port") >= 1024
         assert settings == {"share": None, **LAUNCH}
 
-    def test_serves_several_models_each_in_its_dtype(
-        self, model_folder: Path, launched: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_serves_several_models_each_in_its_dtype(self, model_folder: Path, launched: list[dict[str, Any]]) -> None:
         twice = ["--model", str(model_folder), "--model", str(model_folder)]
-        monkeypatch.setattr("sys.argv", ["app.py", *twice, "--dtype", "float32", "--dtype", "bfloat16"])
-        assert app.main() == 0
+        assert app.main([*twice, "--dtype", "float32", "--dtype", "bfloat16"]) == 0
         assert len(launched) == 1
 
-    def test_dtypes_that_do_not_fit_the_models_end_with_status_2(
-        self, monkeypatch: pytest.MonkeyPatch, capsys: Any
-    ) -> None:
-        monkeypatch.setattr("sys.argv", ["app.py", "--dtype", "float32", "--dtype", "int8"])
+    def test_dtypes_that_do_not_fit_the_models_end_with_status_2(self, capsys: Any) -> None:
         with pytest.raises(SystemExit, match="2"):
-            app.main()
+            app.main(["--dtype", "float32", "--dtype", "int8"])
         assert "one for each of 1 --model, got 2" in capsys.readouterr().err
 
     def test_bad_weights_end_with_status_2_and_the_reason(
-        self, tmp_path: Path, launched: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, capsys: Any
+        self, tmp_path: Path, launched: list[dict[str, Any]], capsys: Any
     ) -> None:
-        monkeypatch.setattr("sys.argv", ["app.py", "--model", str(tmp_path)])
-        assert app.main() == 2
+        assert app.main(["--model", str(tmp_path)]) == 2
         assert "expected a Hugging Face token-classification model" in capsys.readouterr().err
         assert launched == []

@@ -16,10 +16,13 @@ from tests.conftest import SAMPLE
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = [
-    f"{'.'.join(path.relative_to(ROOT).with_suffix('').parts)}"
-    for folder in ("engine", "eval")
-    for path in sorted((ROOT / folder).rglob("*.py"))
-    if "\ndef main(" in path.read_text(encoding="utf-8")
+    "app",
+    *(
+        ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        for folder in ("engine", "eval", "demo")
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        if "\ndef main(" in path.read_text(encoding="utf-8")
+    ),
 ]
 PRINTS = """
 import sys

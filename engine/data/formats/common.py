@@ -57,7 +57,7 @@ class Ids:
 
 @contextmanager
 def readable(name: str | Path) -> Iterator[None]:
-    """Whatever reading the file raises inside becomes an `InputError` that names it."""
+    """Turns whatever reading a file raises into an `InputError` that names the file."""
     try:
         yield
     except InputError:
@@ -69,7 +69,7 @@ def readable(name: str | Path) -> Iterator[None]:
 
 @contextmanager
 def located(file: str, line: int, document: str | None = None) -> Iterator[None]:
-    """Whatever is raised inside and is no `InputError` becomes a `FormatError` at this place."""
+    """Turns whatever is raised, unless it is an `InputError`, into a `FormatError` at this place."""
     try:
         yield
     except InputError:

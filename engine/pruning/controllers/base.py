@@ -13,6 +13,8 @@ from engine.pruning.gate import Decision, Gate
 from engine.pruning.knobs import Knob, check_knobs, knob, knobs_of
 from engine.pruning.signals import lowest_per_window
 
+THRESHOLDS = (0.001, 0.003, 0.01, 0.02, 0.04, 0.08, 0.15, 0.25)  # of entropy and risk, that calibration tries
+
 Reason = Literal["left", "need", "entity", "whole", "minimum", "few"]
 
 
@@ -60,9 +62,9 @@ class Controller(ABC):
     def reasons(self, gate: Gate, decision: Decision) -> list[Reason]:
         """Why each word left or stayed, given what came of the decision at the gate.
 
-        ``left``; stayed since its ``need`` is high; since it is of an ``entity`` or beside one; since an entity leaves
-        as a ``whole`` or not at all; for the ``minimum`` that stays; since too ``few`` words of the window would leave.
-        Compares what the controller decides without its minimum, with it, and what came of it.
+        ``left``; stayed because its ``need`` is high; because it is part of an ``entity`` or beside one; because an
+        entity leaves as a ``whole`` or not at all; for the ``minimum`` that stays; because too ``few`` words of the
+        window would leave. Compares what the controller decides without its minimum and with it, and what came of that.
         """
         unbounded = self
         if any(one.name == "min_keep_ratio" for one in self.knobs()):
@@ -90,7 +92,7 @@ class Controller(ABC):
 
 
 class ThresholdController(Controller):
-    """Words leave whose need is at most a threshold of the gate; predicted entities may leave, each as a whole."""
+    """Words whose need is at most the gate's threshold leave; predicted entities may leave, each as a whole."""
 
     exit_entities: bool
     min_keep_ratio: float
@@ -164,7 +166,7 @@ def min_keep_ratio(default: float) -> float:
 def leave_below(
     gate: Gate, need: np.ndarray, threshold: float | np.ndarray, min_keep_ratio: float, *, whole: bool
 ) -> Decision:
-    """Words leave whose need is at most a threshold.
+    """Lets words leave whose need is at most a threshold.
 
     Args:
         gate: where.

@@ -10,6 +10,7 @@ from typing import Self
 import numpy as np
 
 from engine.pruning.controllers.base import (
+    THRESHOLDS,
     ThresholdController,
     at_gate,
     exit_entities,
@@ -20,8 +21,6 @@ from engine.pruning.controllers.base import (
 )
 from engine.pruning.gate import Decision, Gate
 from engine.pruning.knobs import knob
-
-THRESHOLDS = (0.001, 0.003, 0.01, 0.02, 0.04, 0.08, 0.15, 0.25)  # that calibration tries
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from safetensors.numpy import save_file
 
 from engine.errors import InputError, first_line
 from engine.pruning.controllers.base import (
+    THRESHOLDS,
     ThresholdController,
     at_gate,
     exit_entities,
@@ -25,7 +26,6 @@ from engine.pruning.controllers.base import (
 from engine.pruning.gate import Decision, Gate
 from engine.pruning.knobs import knob
 
-THRESHOLDS = (0.001, 0.003, 0.01, 0.02, 0.04, 0.08, 0.15, 0.25)  # that calibration tries
 NEIGHBOURS = 1  # the network answers for a word together with the words so many places away
 
 

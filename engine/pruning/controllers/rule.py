@@ -1,4 +1,4 @@
-"""``rule``: words leave that matter little beside the other words of their window."""
+"""``rule``: words that matter little compared with the rest of their window leave."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from engine.pruning.signals import window_mean_std
 
 @dataclass(frozen=True)
 class RuleController(Controller):
-    """Words leave whose importance lies below μ + λσ of their window; words near a predicted entity stay.
+    """Words whose importance is below μ + λσ of their window leave; words near a predicted entity stay.
 
     Importance is a weighted sum of the gate head's uncertainty (log of 1 − top probability, which spreads the many
     certain words apart), attention received (as in PoWER-BERT, Goyal et al. 2020) and attention entropy, each
@@ -25,7 +25,7 @@ class RuleController(Controller):
     """
 
     kind = "rule"
-    description = "Words leave that matter little to others and whose label is clear."
+    description = "Words that matter little to others, and whose label is clear, leave."
 
     lambda_: float = knob(0.0, "a larger λ prunes more", -2.0, 2.0, slider=True, step=0.25)
     uncertainty: float = knob(1.0, "weight of the uncertainty of a word's label", -10, 10)
@@ -38,7 +38,7 @@ class RuleController(Controller):
 
     @property
     def uses_attention(self) -> bool:
-        """Whether a part made of attention has a weight; parts without one are not computed."""
+        """Whether a part computed from attention has a weight; parts without one are not computed."""
         return bool(self.received or self.entropy)
 
     def __call__(self, gate: Gate) -> Decision:

@@ -19,7 +19,7 @@ import torch
 
 from engine.checkpoint import label_names
 from engine.errors import InputError
-from engine.inspection.trace import Latency
+from engine.latency import Latency
 from engine.model.chunks import Slot
 from engine.model.huggingface import pad
 from engine.model.packing import RaggedBatch
@@ -37,7 +37,7 @@ ROWS = (1, 512, 2048)  # that may run at a time, padding included; the first mea
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """What baselines are made of.
+    """What a baseline is built from.
 
     ``engine``: its weights, windows, labels and device; ``folder``: for files, as long as any baseline is used;
     ``calibration``: texts of the corpus' training split; ``argument``: what stood behind the name, as in

@@ -15,7 +15,7 @@ from engine.errors import InputError, first_line
 from engine.model.huggingface import pad
 from engine.model.packing import RaggedBatch
 from engine.tagger import Engine
-from engine.text.words import split_words
+from engine.text.words import words_of
 from eval.measure.baselines.base import (
     INPUT,
     Baseline,
@@ -91,8 +91,7 @@ def _converted(model: Any, name: str, runtime: Any) -> Any:
 def _windows(engine: Engine, texts: Sequence[str]) -> list[Any]:
     """The windows of texts spread over all."""
     step = max(1, len(texts) // CALIBRATED)
-    words = ([text[start:end] for start, end in split_words(text)] for text in texts[::step])
-    return [window for of in words for window in engine.pieces.windows(of)][:CALIBRATED]
+    return [window for text in texts[::step] for window in engine.pieces.windows(words_of(text))][:CALIBRATED]
 
 
 def _quantised(graph: Any, inputs: list[tuple[np.ndarray, np.ndarray]], name: str) -> Any:

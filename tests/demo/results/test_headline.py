@@ -35,7 +35,7 @@ def test_numbers_are_those_of_the_report(shipped: Any) -> None:
     assert (found.points, found.low, found.high) == tuple(
         100 * own[part].item() for part in ("difference", "low", "high")
     )
-    assert f"{found.speedup:.2f}× as fast" in headline_markup(found, {})
+    assert f"<code>{found.strategy}</code> is <strong>{found.speedup:.2f}× as fast" in headline_markup(found, {})
     assert f"[{found.low:+.2f}, {found.high:+.2f}]" in headline_markup(found, {})
 
 

@@ -12,6 +12,7 @@ TEXT = "Famotidine-associated delirium. Six patients on famotidine had delirium;
 
 
 def test_strategies_take_turns(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timing, "BUDGET_S", 600.0)  # all runs, however busy the machine is
     order = []
     tag = engine.tag
     monkeypatch.setattr(engine, "tag", lambda text, strategy: order.append(strategy.name) or tag(text, strategy))

@@ -147,6 +147,13 @@ class TestTag:
                     sorted(e.key for e in one.document.entities) for one in found[name]
                 ]
 
+    def test_the_zip_has_no_formula(self, tmp_path: Path) -> None:
+        document = Document("=1+1", "+x and -y", (Entity(0, 2, "Chemical", "+x"), Entity(7, 9, "Chemical", "-y")))
+        write_zip([document], {"dense": [batch.Tagged(document, 1, 1, 1.0)]}, tmp_path / "all.zip")
+        with ZipFile(tmp_path / "all.zip") as archive:
+            rows = list(csv.DictReader(archive.read("entities.csv").decode().splitlines()))
+        assert [(row["document"], row["text"]) for row in rows] == [("'=1+1", "'+x"), ("'=1+1", "'-y")]
+
 
 class TestRun:
     def test_ends_with_tables_and_files(self, engine: Engine, lines: Path) -> None:

@@ -59,7 +59,7 @@ def test_a_long_text_is_estimated_first_and_leaves_strategies_out(
     monkeypatch.setattr(timing, "MAX_PASS_S", 1e-6)
     chosen = jobs(engine, ["rule", "entropy", "hf"])
     shown = run(TEXT, chosen)
-    assert "Left out, since this text is long: entropy, hf." in shown.answer
+    assert "Left out because this text is long: entropy, hf." in shown.answer
     assert "<h3>entropy</h3>" not in shown.cards
     monkeypatch.setattr(timing, "affordable_taggers", lambda *_: (12.3, 4))
     monkeypatch.setattr("demo.tabs.compare.affordable_taggers", lambda *_: (12.3, 4))

@@ -44,8 +44,8 @@ def test_an_entity_leaves_whole_or_not_at_all():
     labels = np.array([1, 2, 0, 1, 2, 3, 4, 4])
     window = np.array([0, 0, 0, 0, 0, 0, 0, 1])
     candidates = np.array([1, 1, 1, 1, 0, 0, 1, 1]).astype(bool)
-    continues = LabelSet(("Chemical", "Disease")).continues
-    assert whole_spans(candidates, labels, window, continues).tolist() == [
+    continues = LabelSet(("Chemical", "Disease")).continues(labels)
+    assert whole_spans(candidates, continues, window).tolist() == [
         True,
         True,
         True,

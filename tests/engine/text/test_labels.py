@@ -1,3 +1,5 @@
+from itertools import product
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -6,7 +8,7 @@ from hypothesis import strategies as st
 from engine.data.corpora import load_corpus
 from engine.errors import InputError
 from engine.text.documents import Entity
-from engine.text.labels import LabelSet
+from engine.text.labels import LabelSet, label_parts
 from engine.text.words import split_words
 
 LABELS = LabelSet(("Chemical", "Disease"))
@@ -116,10 +118,21 @@ def test_labels_decode_to_spans(scheme, written, mentions):
     assert [entity.text for entity in labels.decode(text, split_words(text), chosen)] == mentions
 
 
-def test_two_hundred_types_are_understood():
-    names = ["O", *(f"{prefix}-T{number}" for number in range(200) for prefix in "BI")]
+@pytest.mark.parametrize("count", [200, 20_000])  # so many would take hours if pairs of labels were looked at
+def test_many_types_are_understood(count):
+    names = ["O", *(f"{prefix}-T{number}" for number in range(count) for prefix in "BI")]
     labels = LabelSet.from_names(names)
-    assert (len(labels.types), labels.type_of(400)) == (200, "T199")
+    assert (len(labels.types), labels.type_of(2 * count)) == (count, f"T{count - 1}")
+    assert labels.continues(np.array([2 * count - 1, 2 * count, 2])).tolist() == [False, True, False]
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_a_word_continues_an_entity_of_its_type_that_has_not_ended(scheme):
+    labels = LabelSet.from_names(SCHEMES[scheme])
+    for (index, first), (other, second) in product(enumerate(labels.names), repeat=2):
+        (prefix, type_), (next_prefix, next_type) = label_parts(first), label_parts(second)
+        expected = type_ == next_type and prefix in "BI" and next_prefix in "IE"
+        assert labels.continues(np.array([index, other])).tolist() == [False, expected]
 
 
 def test_outside_comes_first_whatever_the_order():

@@ -56,7 +56,7 @@ def test_the_command_makes_a_folder_that_runs_mlp(model_folder, tmp_path, senten
     kept = [engine.tag(TEXT, "mlp", max_risk=risk, exit_entities=True).cost.token_layers for risk in (0.0, 0.5, 1.0)]
     assert kept[0] > kept[1] >= kept[2]
     for wrong, message in (
-        (["--texts", "/no/such"], "expected a file of texts"),
+        (["--texts", "/no/such"], "expected a readable file"),
         (["--features", "x"], "expected --f"),
     ):
         assert main([*options, *wrong]) == 2

@@ -15,7 +15,7 @@ from engine.training.finetune import FinetuneConfig, Finetuning, soft_examples
 from engine.training.loop import train
 from engine.training.soft_labels import SoftLabels
 from engine.training.teacher import TeacherConfig, TeacherTraining, new_teacher
-from engine.training.texts import WORDS_PER_TEXT, read_texts
+from engine.training.texts import WORDS_PER_TEXT, Texts
 from tests.conftest import tiny_config
 from tests.engine.model.families import tiny, tokenizer_of
 
@@ -118,7 +118,7 @@ def test_a_teacher_learns_and_is_a_plain_checkpoint(trained):
 
 
 def test_sentences_are_joined_until_a_text_is_as_long_as_an_abstract(sentences):
-    texts = read_texts(sentences).words
+    texts = Texts.read(sentences).words
     assert sum(map(len, texts)) == sum(len(split_words(sentence)) for sentence in SENTENCES * 40)
     assert all(WORDS_PER_TEXT <= len(words) < WORDS_PER_TEXT + 10 for words in texts[:-1])
     assert texts[0][:6] == ["patients", "had", "nausea", "after", "famotidine", "."]
@@ -126,14 +126,14 @@ def test_sentences_are_joined_until_a_text_is_as_long_as_an_abstract(sentences):
 
 
 def test_whole_texts_are_not_joined(abstracts):
-    assert read_texts(abstracts).words == [["nausea", "."], ["no", "delirium", "after", "famotidine"]]
+    assert Texts.read(abstracts).words == [["nausea", "."], ["no", "delirium", "after", "famotidine"]]
 
 
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("texts.txt.gz", b"no gzip", "expected a file of texts"),
-        ("texts.txt", b"\xff", "expected a file of texts"),
+        ("texts.txt.gz", b"no gzip", "expected a readable file"),
+        ("texts.txt", b"\xff", "expected a readable file"),
         ("texts.txt", b"\n", "expected texts in .*texts.txt, got none"),
         ("texts.jsonl", b'{"text": "one"}\n{"title": "two"}\n', r"texts.jsonl:2: expected an object with a .text."),
     ],
@@ -141,11 +141,11 @@ def test_whole_texts_are_not_joined(abstracts):
 def test_a_file_of_texts_that_cannot_be_read_is_named(tmp_path, name, content, message):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(InputError, match=message):
-        read_texts(tmp_path / name)
+        Texts.read(tmp_path / name)
 
 
 def test_soft_labels_hold_a_distribution_for_every_word(labelled, sentences, engine):
-    stored, texts = SoftLabels.load(labelled), read_texts(sentences)
+    stored, texts = SoftLabels.load(labelled), Texts.read(sentences)
     assert stored.counts.tolist() == [len(words) for words in texts.words]
     assert np.abs(stored.targets.astype(int).sum(-1) - 255).max() <= 3
     examples = stored.examples(texts, engine.pieces)
@@ -157,7 +157,7 @@ def test_soft_labels_hold_a_distribution_for_every_word(labelled, sentences, eng
 def test_whole_texts_are_labelled_like_joined_sentences(trained, abstracts, tmp_path):
     assert soft_labels.main(options(trained, abstracts, tmp_path / "soft.npz")) == 0
     stored = SoftLabels.load(tmp_path / "soft.npz")
-    words = read_texts(abstracts).words
+    words = Texts.read(abstracts).words
     expected = [load_engine(trained[0]).tag(" ".join(text), "dense").probabilities for text in words]
     assert stored.counts.tolist() == [2, 4]
     np.testing.assert_allclose(stored.targets / 255, np.concatenate(expected), atol=0.003)
@@ -231,8 +231,8 @@ def test_a_student_learns_the_teachers_distributions(trained, labelled, sentence
         run._train_epoch()
     run.save(run.model, tmp_path / "run")
     stored = SoftLabels.load(labelled)
-    assert len(run.soft) == 2 * len(stored.examples(read_texts(sentences), run.pieces))
-    text = " ".join(read_texts(sentences).words[0])
+    assert len(run.soft) == 2 * len(stored.examples(Texts.read(sentences), run.pieces))
+    text = " ".join(Texts.read(sentences).words[0])
     learned = load_engine(tmp_path / "run").tag(text, "dense").probabilities
     taught = stored.targets[: len(learned)] / 255
     spread = np.abs(taught - taught.mean(0)).mean()
@@ -243,7 +243,7 @@ def test_a_student_learns_the_teachers_distributions(trained, labelled, sentence
     ("change", "message"),
     [
         ({"--teacher": "/no/such"}, "expected a Hugging Face token-classification model"),
-        ({"--texts": "/no/such"}, "expected a file of texts"),
+        ({"--texts": "/no/such"}, "expected a readable file"),
         ({"--types": "Gene"}, "expected --types out of"),
     ],
 )
@@ -260,7 +260,7 @@ def test_soft_labels_of_other_texts_or_types_are_refused(labelled, trained, sent
     model = load_engine(trained[0])
     for texts, types in ((other, model.labels.types), (sentences, ["Disease"])):
         with pytest.raises(InputError, match="expected soft labels of the same texts and types"):
-            soft_labels.label([model], read_texts(texts), types, labelled)
+            soft_labels.label([model], Texts.read(texts), types, labelled)
     with pytest.raises(InputError, match="expected soft labels in"):
         SoftLabels.load(tmp_path / "none.npz")
     for pair, labels, message in (

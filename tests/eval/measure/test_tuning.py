@@ -5,7 +5,7 @@ import pytest
 
 from engine.data.corpora import Corpus
 from engine.errors import InputError
-from engine.inspection.trace import Latency
+from engine.latency import Latency
 from engine.text.documents import Document
 from engine.text.windows import Window
 from eval.measure.baselines.base import Baseline, sub_batches

@@ -16,7 +16,7 @@ from eval.measure.runlog import RunLog
 from eval.measure.tables import interval_row
 from eval.measure.variants import of_strategy
 from eval.render.conclusions import Opening
-from eval.render.numbers import pace, points, verdict
+from eval.render.numbers import points, speedup, verdict
 from eval.report import SAMPLE
 
 ENTROPY = Strategy("entropy", (1, 2), EntropyController(0.6, 0, exit_entities=True))
@@ -176,7 +176,7 @@ def test_where_nothing_is_faster_the_opening_says_so_and_still_shows_a_strategy(
 
 def test_too_few_batches_for_an_interval_are_said():
     row = interval("entropy", speedup=2.0) | {"speedup_low": float("nan"), "speedup_high": float("nan")}
-    assert pace(row) == "2.00× [too few batches]"
+    assert speedup(row) == "2.00× [too few batches]"
     (sentence,) = opening(FAST, noise=float("nan")).sentences()
     assert "too few batches of 1" in sentence
 

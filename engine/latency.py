@@ -1,17 +1,27 @@
-"""Honest timing: all variants interleaved batch by batch in one process, order rotated, after a discarded pass."""
+"""Latency of a call, and how variants are timed: interleaved batch by batch, order rotated, after a discarded pass."""
 
 from __future__ import annotations
 
 import gc
 import statistics
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
-from engine.inspection.trace import Latency
-
 PASSES = 3
+
+V = TypeVar("V", bound=Hashable)
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Of one call, in milliseconds: text to entities, and the encoder alone. ``texts``: how many the call had."""
+
+    total_ms: float
+    encoder_ms: float
+    texts: int
 
 
 @dataclass(frozen=True)
@@ -22,14 +32,14 @@ class Unit:
     pass_number: int
     batch: int
 
-    def order(self, variants: Sequence[str]) -> tuple[str, ...]:
+    def order(self, variants: Sequence[V]) -> tuple[V, ...]:
         """The variants in the order of this unit."""
         shift = (self.pass_number + self.batch) % len(variants)
         return (*variants[shift:], *variants[:shift])
 
 
 def units(documents: int, batch_size: int, timed: int | None = None) -> Iterator[Unit]:
-    """All units of a corpus at one batch size, pass after pass; so many documents (default: all) are timed."""
+    """All units of a corpus at one batch size, pass after pass. ``timed``: documents to time, by default all."""
     timed = documents if timed is None else timed
     for pass_number in range(PASSES + 1):
         for batch in range(-(-(timed if pass_number else documents) // batch_size)):
@@ -59,29 +69,29 @@ class Times:
         return np.array([statistics.median(times) for times in self.encoder])
 
 
-def measure(
-    variants: Sequence[str],
+def time_variants(
+    variants: Sequence[V],
     batches: int,
-    call: Callable[[str, int], Latency],
+    call: Callable[[V, int], Latency],
     progress: Callable[[], object],
-) -> dict[str, Times]:
+) -> dict[V, Times]:
     """Times every variant on every batch, ``PASSES`` times after a pass that is discarded.
 
     Args:
-        variants: names.
+        variants: names or numbers.
         batches: number of batches.
         call: runs a variant on a batch and says how long it took.
         progress: called after each call.
     """
-    times = {name: Times(batches) for name in variants}
+    times = {variant: Times(batches) for variant in variants}
     for unit in units(batches, 1):
         if unit.batch == 0:
             gc.collect()
-        for name in unit.order(variants):
-            latency = call(name, unit.batch)
+        for variant in unit.order(variants):
+            latency = call(variant, unit.batch)
             progress()
             if unit.pass_number:
-                times[name].add(unit.batch, latency.total_ms, latency.encoder_ms)
+                times[variant].add(unit.batch, latency.total_ms, latency.encoder_ms)
     return times
 
 

@@ -1,7 +1,6 @@
 import pytest
 
-from engine.inspection.trace import Latency
-from eval.measure.latency import measure, speedup
+from engine.latency import Latency, speedup, time_variants
 
 
 def test_variants_are_interleaved_rotated_and_the_first_pass_is_discarded():
@@ -13,7 +12,7 @@ def test_variants_are_interleaved_rotated_and_the_first_pass_is_discarded():
         return Latency(1000.0 if slow else {"a": 1.0, "b": 2.0, "c": 4.0}[name], 0.5, 1)
 
     ticks = []
-    times = measure(["a", "b", "c"], 2, call, lambda: ticks.append(1))
+    times = time_variants(["a", "b", "c"], 2, call, lambda: ticks.append(1))
     assert len(ticks) == len(calls) == 2 * 3 * 4
     for start in range(0, len(calls), 3):
         assert len({batch for batch, _ in calls[start : start + 3]}) == 1
@@ -25,7 +24,7 @@ def test_variants_are_interleaved_rotated_and_the_first_pass_is_discarded():
 
 def test_a_batch_has_the_median_of_its_passes():
     values = iter([9.0, 5.0, 100.0, 6.0])
-    times = measure(["a"], 1, lambda name, batch: Latency(next(values), 1.0, 1), lambda: None)
+    times = time_variants(["a"], 1, lambda name, batch: Latency(next(values), 1.0, 1), lambda: None)
     assert times["a"].total == [[5.0, 100.0, 6.0]]
     assert times["a"].batches.tolist() == [6.0]
 

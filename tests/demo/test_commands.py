@@ -1,0 +1,34 @@
+"""The load test and the screenshots end like every command where their input cannot be used."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from demo import load, screenshot
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [(["--seconds", "1"], "expected --seconds 2 or more, got 1.0"), (["--hostile", "8"], "expected --hostile 0 to 7")],
+)
+def test_a_load_test_that_cannot_be_is_refused(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        load.main(arguments)
+    assert message in capsys.readouterr().err
+
+
+def test_a_load_test_of_no_model_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert load.main(["--model", str(tmp_path)]) == 2
+    assert "expected a Hugging Face token-classification model" in capsys.readouterr().err
+
+
+def test_screenshots_need_a_browser(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(screenshot, "browser_path", lambda: None)
+    assert screenshot.main([str(tmp_path)]) == 2
+    assert capsys.readouterr().err == "expected Chromium on the path or in $CHROMIUM, got none; install it\n"
