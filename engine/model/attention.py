@@ -125,7 +125,7 @@ def _attend_windows(query: Tensor, key: Tensor, value: Tensor, batch: RaggedBatc
     visible = [rows for rows in batch.lengths if rows]
     computed[-1] += len(query) - sum(computed)  # rows that rounding added look at the last window
     parts = (
-        _by_head(part, heads).split(lengths, dim=2)
+        _by_head(part, heads).split_with_sizes(lengths, dim=2)
         for part, lengths in ((query, computed), (key, visible), (value, visible))
     )
     return [_rows(F.scaled_dot_product_attention(q, k, v)) for q, k, v in zip(*parts, strict=True)]
@@ -138,7 +138,7 @@ def _attend_stretch(query: Tensor, key: Tensor, value: Tensor, stretch: Stretch,
 
 
 def _by_head(part: Tensor, heads: int) -> Tensor:
-    return part.view(len(part), heads, -1).transpose(0, 1).unsqueeze(0)  # (1, heads, rows, head size)
+    return part.view(1, len(part), heads, -1).transpose(1, 2)  # (1, heads, rows, head size)
 
 
 def _rows(output: Tensor) -> Tensor:

@@ -18,22 +18,30 @@ from transformers.activations import ACT2FN
 
 from engine.errors import InputError
 from engine.model.linear import Linear
-from engine.model.operators import LARGEST, ZERO, exact_int8, gelu_, multiply_int8, pack_int8, unpack_int8
+from engine.model.operators import (
+    LARGEST,
+    exact_int8,
+    gelu_,
+    multiply_int8,
+    pack_int8,
+    quantise_rows,
+    scale_rows_,
+    unpack_int8,
+)
 
-# Added to a small float32, it rounds it to an integer, which then stands in the lowest bits; `ZERO` on top.
-TO_INTEGER = 1.5 * 2**23 + ZERO
 # Share of a layer's weights that may be rounded to 0, beside outliers in their channels; layers of BERT lose 0.02.
 MOST_VANISHED = 0.2
 
 
 @dataclass(frozen=True, eq=False)
 class Columns:
-    """Packed weights of the output's columns from ``start`` to ``end``; ``scale`` float32 ``(end - start,)``."""
+    """Packed weights of the output's columns from ``start`` to ``end``, and float32 ``(end - start,)`` each."""
 
     start: int
     end: int
     packed: Tensor
     scale: Tensor
+    bias: Tensor
 
 
 class Int8Linear(nn.Module):
@@ -72,11 +80,12 @@ class Int8Linear(nn.Module):
 
     def forward(self, rows: Tensor, start: int = 0, end: int | None = None) -> Tensor:
         """float32 ``(rows, inputs)`` → ``(rows, end - start)``, the output's columns from ``start`` to ``end``."""
-        bias = self.bias if not start and end is None else self.bias[start:end]
         quantised, largest = quantise_rows(rows)
-        parts = [multiply_int8(quantised, one.packed, one.scale) for one in self._split(start, end)]
+        parts = [
+            scale_rows_(multiply_int8(quantised, one.packed, one.scale), largest, one.bias)
+            for one in self._split(start, end)
+        ]
         output = parts[0] if len(parts) == 1 else torch.cat(parts, dim=-1)
-        output.mul_(largest).add_(bias)
         return gelu_(output) if self.activation == "gelu" else self._activation(output)
 
     def _split(self, start: int, end: int | None) -> list[Columns]:
@@ -89,7 +98,7 @@ class Int8Linear(nn.Module):
 
     def _pack(self, weight: Tensor, edges: list[int]) -> None:
         self._columns: tuple[Columns, ...] = tuple(
-            Columns(start, end, pack_int8(weight[start:end].contiguous()), self.scale[start:end])
+            Columns(start, end, pack_int8(weight[start:end].contiguous()), self.scale[start:end], self.bias[start:end])
             for start, end in pairwise(edges)
         )
 
@@ -107,19 +116,6 @@ class Int8Linear(nn.Module):
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         self.set_extra_state(state["_columns"])
-
-
-def quantise_rows(rows: Tensor) -> tuple[Tensor, Tensor]:
-    """Each row over its largest absolute value, times 127, rounded, around 128: reads and copies as few times as
-    PyTorch allows.
-
-    Returns:
-        uint8 ``(rows, inputs)``, and float32 ``(rows, 1)``, the largest absolute values. Where that is 0 or not finite,
-        the integers mean nothing, and what is multiplied with it is 0 or not finite.
-    """
-    largest = torch.maximum(rows.amax(-1, keepdim=True), rows.amin(-1, keepdim=True).neg_())
-    shifted = torch.mul(rows, LARGEST / largest).add_(TO_INTEGER)
-    return shifted.view(torch.int32).to(torch.int8).view(torch.uint8), largest
 
 
 def quantise(model: nn.Module) -> int:

@@ -16,7 +16,7 @@ from transformers.activations import ACT2FN
 
 from engine.model.operators import BFLOAT16, PACKABLE, multiply, pack
 
-STEPS = ((256, 8), (1024, 32))  # up to so many rows: rounded up to a multiple of
+STEPS = ((512, 8), (1024, 32))  # up to so many rows: rounded up to a multiple of
 LARGE_STEP = 64
 
 

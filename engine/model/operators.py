@@ -18,6 +18,10 @@ from torch.utils.flop_counter import sdpa_flop_count
 
 ZERO = 128  # unsigned activations: 128 stands for 0
 LARGEST = 127  # of quantised numbers, to both sides
+# What a row may hold, over its largest absolute value; it becomes 0 to 255.
+_RANGE = torch.tensor([-ZERO, 255 - ZERO]) / LARGEST
+# Added to a small float32, it rounds it to an integer, which then stands in the lowest bits; `ZERO` on top.
+_TO_INTEGER = 1.5 * 2**23 + ZERO
 _NO_ZERO_POINTS = torch.zeros(1, dtype=torch.int64)  # weights are symmetric
 
 
@@ -55,6 +59,33 @@ def multiply_int8(rows: Tensor, packed: Tensor, scale: Tensor) -> Tensor:
     return torch.ops.onednn.qlinear_pointwise(
         rows, 1.0, ZERO, packed, scale, _NO_ZERO_POINTS, None, 1.0, 0, torch.float32, "none", [], ""
     )
+
+
+def quantise_rows(rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Each row over its largest absolute value, times `LARGEST`, rounded, around `ZERO`.
+
+    Returns:
+        uint8 ``(rows, inputs)``, and float32 ``(rows, 1)``, the largest absolute values. Where that is 0 or not finite,
+        the integers mean nothing, and what is multiplied with it is 0 or not finite. Below 10⁻⁵ they lose precision.
+    """
+    largest = torch.maximum(rows.amax(-1, keepdim=True), rows.amin(-1, keepdim=True).neg_())
+    return (_quantise_at_once if AT_ONCE else _quantise)(rows, largest), largest
+
+
+def _quantise_at_once(rows: Tensor, largest: Tensor) -> Tensor:
+    """FBGEMM's operator for tables of embeddings; behind each row it puts scale and minimum, 8 bytes."""
+    return torch.ops.quantized.embedding_bag_byte_prepack_with_rowwise_min_max(rows, largest * _RANGE)[:, :-8]
+
+
+def _quantise(rows: Tensor, largest: Tensor) -> Tensor:
+    """The same in four passes, before PyTorch 2.10."""
+    shifted = torch.mul(rows, LARGEST / largest).add_(_TO_INTEGER)
+    return shifted.view(torch.int32).to(torch.int8).view(torch.uint8)
+
+
+def scale_rows_(rows: Tensor, scale: Tensor, bias: Tensor) -> Tensor:
+    """``(rows, outputs)`` times ``(rows, 1)`` plus bias ``(outputs,)``, in place and in one pass."""
+    return torch.addcmul(bias, rows, scale, out=rows)
 
 
 def gelu_(rows: Tensor) -> Tensor:
@@ -120,6 +151,14 @@ def _multiplies(dtype: torch.dtype, tolerance: float) -> bool:
     return bool((found - expected).abs().max() < tolerance)
 
 
+def _quantises_at_once() -> bool:
+    """Whether the two ways to quantise agree."""
+    rows = torch.linspace(-3, 3, 6 * 40).view(6, 40)
+    largest = rows.abs().amax(1, keepdim=True)
+    ways = (way(rows, largest).int() for way in (_quantise_at_once, _quantise))
+    return bool(next(ways).sub(next(ways)).abs().max() <= 1)  # ties may go either way
+
+
 PACKABLE = (
     platform.machine() in ("x86_64", "AMD64")
     and torch.backends.mkldnn.is_available()
@@ -130,3 +169,4 @@ BFLOAT16 = (
     and _works(lambda: torch.ops.mkldnn._is_mkldnn_bf16_supported())
     and _works(lambda: _multiplies(torch.bfloat16, 0.2))
 )
+AT_ONCE = _works(_quantises_at_once)

@@ -170,9 +170,9 @@ class ModernBertLayer(Layer):
 
     def update(self, hidden: Tensor, attended: Tensor) -> Tensor:
         """Attention's output, then feed-forward."""
-        hidden = hidden + self.dropped(self.attention_output(attended))
+        hidden = self.residual(hidden, self.attention_output(attended))
         values, gate = self.intermediate(self.intermediate_norm(hidden)).chunk(2, dim=1)
-        return hidden + self.dropped(self.output(self.activation(values) * gate))
+        return self.residual(hidden, self.output(self.activation(values) * gate))
 
 
 def rotated(rows: Tensor, heads: int, cosine: Tensor, sine: Tensor) -> Tensor:

@@ -10,7 +10,8 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from engine.errors import InputError
-from engine.model.int8 import Int8Linear, quantise, quantise_rows
+from engine.model import operators
+from engine.model.int8 import Int8Linear, quantise
 from engine.model.linear import Linear
 from engine.model.operators import (
     LARGEST,
@@ -20,6 +21,7 @@ from engine.model.operators import (
     int8_works,
     multiply_int8,
     pack_int8,
+    quantise_rows,
     unpack_int8,
 )
 
@@ -88,7 +90,11 @@ def test_rows_of_zeros_give_the_bias_and_what_is_not_finite_stays_so():
     assert not found[1:].isfinite().any()
 
 
-def test_quantised_rows_are_rounded_to_the_nearest():
+@pytest.mark.parametrize("at_once", [True, False])
+def test_quantised_rows_are_rounded_to_the_nearest(at_once, monkeypatch):
+    if at_once and not operators.AT_ONCE:
+        pytest.skip("an operator of PyTorch 2.10")
+    monkeypatch.setattr(operators, "AT_ONCE", at_once)
     rows = torch.cat([torch.linspace(-3, 3, 1001)[None], torch.randn(20, 1001)])
     quantised, largest = quantise_rows(rows)
     assert torch.equal(largest, rows.abs().amax(1, keepdim=True))
