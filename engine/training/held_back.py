@@ -19,7 +19,7 @@ WANTED = 1200  # windows to hold back, out of a third of the texts at most
 
 @dataclass(frozen=True, eq=False)
 class TextSplit:
-    """Texts to learn from, and texts held back to choose points on; ``windows``: how many each of the latter is cut into."""
+    """Texts to learn from, and texts held back to choose points on, each of which is cut into so many ``windows``."""
 
     learned: list[str]
     held_back: list[str]
