@@ -14,6 +14,7 @@ from demo.page.intro import headline_markup
 from demo.results.headline import headline
 from demo.results.reports import REPORTS
 from engine import Engine, load_engine
+from eval.render.files import labelled, read_table, reference
 
 REPORT = "bc5cdr-test"
 
@@ -27,10 +28,13 @@ def shipped() -> Any:
 def test_numbers_are_those_of_the_report(shipped: Any) -> None:
     found = headline(shipped)
     assert found is not None
-    results, intervals = (pd.read_csv(REPORTS / found.report / f"{name}.csv") for name in ("results", "intervals"))
-    row = results[(results["strategy"] == found.strategy) & (results["batch_size"] == results["batch_size"].min())]
+    folder = REPORTS / found.report
+    results = read_table(folder, "results")
+    intervals, results = labelled(read_table(folder, "intervals"), results), labelled(results, results)
+    row = results[(results["label"] == found.strategy) & (results["batch_size"] == results["batch_size"].min())]
     assert found.speedup == row["speedup_vs_dense"].item()
-    own = intervals[(intervals["strategy"] == found.strategy) & (intervals["against"] == "dense")]
+    dense = reference(results.to_dict("records"))
+    own = intervals[(intervals["label"] == found.strategy) & (intervals["against_label"] == dense)]
     own = own[own["batch_size"] == results["batch_size"].min()]
     assert (found.points, found.low, found.high) == tuple(
         100 * own[part].item() for part in ("difference", "low", "high")
@@ -45,7 +49,7 @@ def test_other_numbers_make_another_headline(shipped: Any, tmp_path: Path) -> No
     before = headline(shipped, tmp_path)
     assert before is not None
     results = pd.read_csv(folder / "results.csv")
-    results.loc[results["strategy"] == before.strategy, "speedup_vs_dense"] += 1
+    results.loc[labelled(results, results)["label"] == before.strategy, "speedup_vs_dense"] += 1
     results.to_csv(folder / "results.csv", index=False)
     after = headline(shipped, tmp_path)
     assert after is not None

@@ -64,7 +64,7 @@ def test_current_settings_are_ringed_in_the_report(folder: Path, engine_of: Any)
     engine = load_engine()
     current = [engine.strategy("dense"), engine.strategy("entropy", "fast"), engine.strategy("rule", lambda_=1.9)]
     page = show(engine_of(folder), "one", 1, current, folder)
-    assert sorted(ringed(page)) == ["dense", "entropy:fast"]
+    assert sorted(ringed(page)) == ["dense (float32)", "entropy:fast (float32)"]
     assert "did not measure the present settings of rule." in page
 
 
@@ -76,7 +76,7 @@ def test_nothing_is_ringed_in_a_report_of_other_weights(folder: Path, engine_of:
 
 def test_marks_that_the_page_can_run_can_be_tried(folder: Path, engine_of: Any) -> None:
     page = show(engine_of(folder), "one", 1, [], folder)
-    assert page.count("data-strategy=") == 3  # dense, entropy, entropy:fast: the engine has no exact
+    assert page.count("data-strategy=") == 6  # dense, entropy, entropy:fast in each dtype: the engine has no exact
     assert 'data-strategy="entropy" data-point="fast"' in page
 
 
@@ -102,7 +102,7 @@ def test_the_tab_opens_with_a_report_of_these_weights(folder: Path, engine_of: A
     (other / "results.json").write_text(json.dumps({"about": {"weights": "SHA-256 ffffffffffffffff…", "model": "m"}}))
     assert first_report(engine_of(folder), folder) == "one"
     assert first_report(engine_of(folder), folder / "none") is None
-    assert report_title(other) == "m, bc5cdr test, float32 (a)"
+    assert report_title(other) == "m, bc5cdr test, float32, int8 (a)"
 
 
 def test_calibration_rings_equal_settings_whatever_their_names() -> None:
@@ -136,8 +136,8 @@ def test_says_what_is_missing(folder: Path, engine_of: Any) -> None:
 
 def test_all_plots_of_a_report_are_shown_and_say_what_they_were_measured_on() -> None:
     report = REPORTS / SHIPPED
-    made = {path.name for path in report.glob("*.png")}
-    assert {"f1_vs_latency.png", "groups.png", "exits.png", "speed.png"} <= made <= set(PICTURES)
+    made = {path.name for path in report.glob("*.png")} & set(PICTURES)  # in the first dtype
+    assert {"f1_vs_latency.png", "groups.png", "exits.png", "speed.png"} <= made
     page = pictures(report)
     assert page.count("<img") == page.count("Measured on: corpus bc5cdr; split test; documents 500") == len(made)
 
