@@ -134,7 +134,7 @@ class Search:
         chosen, found = self.chosen(), {}
         for point in POINT_NAMES:
             one = chosen.get(point) or min(measured, key=lambda one: one.loss_bound(self.reference))
-            found[_key(one.strategy)] = replace(one, strategy=replace(one.strategy, point=""))
+            found[_key(one.strategy)] = replace(one, strategy=plain(one.strategy))
         return list(found.values())
 
     def _share(self, share: float) -> float:
@@ -148,7 +148,7 @@ class Search:
 
     def _narrow(self, strategies: Iterable[Strategy], stage: str, deadline: float) -> None:
         """Runs settings on growing samples of the documents, ever fewer of them."""
-        remaining = list({_key(one): replace(one, point="") for one in strategies}.values())
+        remaining = list({_key(one): plain(one) for one in strategies}.values())
         random.Random(self.seed).shuffle(remaining)  # if time runs out, those that ran are a sample
         now = time.monotonic()
         remaining = self._worth_running(remaining, now + SIMULATING * (deadline - now))
@@ -229,8 +229,13 @@ def joined(parts: Sequence[Tried], size: int | None = None) -> Tried:
     return Tried(taken[0].strategy, counts, cost, sum(part.fired for part in taken))
 
 
+def plain(strategy: Strategy) -> Strategy:
+    """The strategy without a point's name."""
+    return replace(strategy, point="")
+
+
 def _key(strategy: Strategy) -> str:
-    return json.dumps(replace(strategy, point="").to_json())
+    return json.dumps(plain(strategy).to_json())
 
 
 def _to_json(tried: Tried) -> dict[str, Any]:

@@ -28,7 +28,7 @@ from engine.tagger import Engine, load_engine
 from engine.training.calibrate import MAX_DROPS, candidates, numbers, variations
 from engine.training.loop import claim, keep_settings
 from engine.training.points import POINT_NAMES, SLACK, Reference, Tried, choose
-from engine.training.search import Search
+from engine.training.search import Search, plain
 
 Choice = dict[str, Tried]  # by point
 
@@ -98,11 +98,6 @@ def rows(name: str, chosen: Choice, samples: Sequence[Choice], losses: Mapping[S
 def _range(values: Sequence[float]) -> tuple[float, float]:
     low, high = np.quantile(values, (0.05, 0.95)) if values else (np.nan, np.nan)
     return float(low), float(high)
-
-
-def plain(strategy: Strategy) -> Strategy:
-    """The strategy without a point's name."""
-    return replace(strategy, point="")
 
 
 def compare(
