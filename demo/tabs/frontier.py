@@ -90,7 +90,8 @@ def measured(engine: Engine, report: Path, batch_size: int | None, current: Sequ
 
 
 def _tries(engine: Engine, variants: Sequence[Variant]) -> dict[str, tuple[str, str]]:
-    found = {one.label: runnable_as(one, engine.runnable, points(engine)) for one in variants}
+    own = (one for one in variants if one.dtype == engine.dtype)
+    found = {one.label: runnable_as(one, engine.runnable, points(engine)) for one in own}
     return {label: attempt for label, attempt in found.items() if attempt}
 
 
@@ -144,12 +145,20 @@ def _settings(strategy: Strategy) -> dict[str, Any]:
 def pictures(report: Path) -> str:
     """The other plots of a report, and which of them it lacks."""
     caption = measured_on(pd.read_csv(report / RESULTS))
-    there = [name for name in PICTURES if (report / name).is_file()]
+    there = {name: _in_each_dtype(report / name) for name in PICTURES}
     page = "".join(
-        picture((report / name).read_bytes(), "png", PICTURES[name], caption, wide=name in WIDE) for name in there
+        picture(path.read_bytes(), "png", PICTURES[name] + dtype, caption, wide=name in WIDE)
+        for name, paths in there.items()
+        for dtype, path in paths.items()
     )
-    absent = [name for name in PICTURES if name not in there]
+    absent = [name for name, paths in there.items() if not paths]
     return page + (alert(f"The report {report.name} does not contain {', '.join(absent)}.") if absent else "")
+
+
+def _in_each_dtype(plot: Path) -> dict[str, Path]:
+    """The files of a plot, by what their titles end with: those of further dtypes are named after them."""
+    further = {f", {path.stem.removeprefix(plot.stem + '-')}": path for path in plot.parent.glob(f"{plot.stem}-*.png")}
+    return ({"": plot} if plot.is_file() else {}) | dict(sorted(further.items()))
 
 
 def tried(engine: Engine, strategy: object, point: object) -> list[Any]:
