@@ -160,6 +160,6 @@ def time_rows(measured: Measured) -> Iterator[schema.BatchTime]:
             "dtype": measured.dtype,
             "batch_size": measured.batch_size,
             "batch": batch,
-            "latency_ms": round(total, 3),
-            "encoder_ms": round(encoder, 3),
+            "latency_ms": total,
+            "encoder_ms": encoder,
         }
