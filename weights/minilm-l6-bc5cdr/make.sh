@@ -45,5 +45,5 @@ choose() { stage "$1" --model "$RUNS/model" --dtype int8 "${@:2}"; }
 choose calibrate --strategies entropy,mlp --max-f1-drop 3,4,8 --texts "$RUNS/held_back.jsonl"
 choose calibrate --strategies rule --max-f1-drop 3,4,8 --texts "$RUNS/first.jsonl"
 choose recovery --max-f1-drop 3,4,8 --texts "$RUNS/first.jsonl"
-# These limits lost nothing on 'calib', so entropy, the default, has wider ones.
+# With these limits entropy loses nothing on calib; as the default it gets wider ones.
 choose calibrate --strategies entropy --max-f1-drop 3,8,13 --texts "$RUNS/held_back.jsonl"
