@@ -19,6 +19,7 @@ from eval.measure.ablations import write_ablations
 from eval.options import add_inputs
 from eval.render.ablations import failures, plot_ablations
 from eval.render.files import read_table
+from eval.render.png import save_png
 
 
 @as_command
@@ -40,7 +41,7 @@ def main(argv: list[str] | None) -> int:
     with locked(arguments.out):
         write_ablations(engine, corpus, arguments.out, plain, arguments.seed)
     table = read_table(arguments.out, "ablations")
-    plot_ablations(table).savefig(arguments.out / "ablations.png", dpi=130)
+    save_png(plot_ablations(table), arguments.out / "ablations.png")
     failed = failures(table)
     for failure in failed:
         print(failure, file=sys.stderr)

@@ -123,3 +123,12 @@ def test_the_commands_for_a_space_are_ones_that_hf_understands():
             _, command, arguments = command.resolve_command(context, arguments)
             context = click.Context(command, parent=context)
         command.make_context(command.name, arguments)  # raises what the command line would print
+
+
+@pytest.mark.parametrize(
+    "folder", sorted({path.parent for path in (ROOT / "docs").glob("*/results.csv")}), ids=lambda f: f.name
+)
+def test_reports_stay_small_since_git_keeps_every_version(folder: Path) -> None:
+    sizes = {path: path.stat().st_size for path in folder.iterdir()}
+    assert sum(sizes.values()) < 1_500_000
+    assert all(size < 300_000 for path, size in sizes.items() if path.suffix == ".png")

@@ -30,7 +30,7 @@ from demo.results.reports import (
 from demo.results.variants import Variant, read_variants, runnable_as
 from demo.settings import chosen_strategies, points
 from engine import Engine, InputError, Strategy
-from eval.render.plots import RING, new_figure, styles
+from eval.render.plots import LOST, RING, new_figure, styles
 
 LABEL = "Frontier"
 SCRIPT = Path(__file__).parents[1] / "html" / "frontier_svg.js"
@@ -109,19 +109,16 @@ def calibrated(source: str, current: Sequence[Strategy]) -> str:
             "Create it with python -m engine.training.calibrate --model FOLDER."
         )
     table = pd.read_csv(path)
-    title = "F1 lost against theoretical speed-up for every setting that calibration tried; present settings ringed"
-    caption = f"{len(table)} settings from {path.parent.name}/{CALIBRATED}. {_calibrated_on(table)}"
+    title = f"{LOST} against theoretical speed-up for every setting that calibration tried; present settings ringed"
+    caption = (
+        f"{len(table)} settings from {path.parent.name}/{CALIBRATED}. "
+        "The model card says whether they were measured by gold or by agreement with dense, and on which documents."
+    )
     return drawing(plot_calibration(table, current), title, caption)
 
 
-def _calibrated_on(table: pd.DataFrame) -> str:
-    if "corpus" in table:
-        return measured_on(table)
-    return "Measured on the documents that calibration holds out; the model card names them."
-
-
 def plot_calibration(table: pd.DataFrame, current: Sequence[Strategy]) -> Figure:
-    """F1 lost against dense and theoretical speed-up of every setting that calibration tried, from ``frontier.csv``."""
+    """What every setting that calibration tried loses, and its theoretical speed-up, from ``frontier.csv``."""
     wanted = [_settings(strategy) for strategy in current if strategy.gates]
     style = styles(table.assign(kind=table["strategy"], family=table["strategy"], prunes=True))
     figure, ((axis,),) = new_figure(1, 1, (6.4, 4.4))
@@ -130,7 +127,7 @@ def plot_calibration(table: pd.DataFrame, current: Sequence[Strategy]) -> Figure
         axis.plot(drop, speedup, label=str(name), linestyle="none", markersize=4, alpha=0.5, **style[str(name)])
         ringed = [_settings(Strategy.from_json(json.loads(settings))) in wanted for settings in rows["settings"]]
         axis.scatter(drop[ringed], speedup[ringed], **RING)
-    axis.set_xlabel("F1 lost against dense (points)")
+    axis.set_xlabel(f"{LOST} (points)")
     axis.set_ylabel("theoretical speed-up (dense ÷ own multiply-adds)")
     axis.legend(fontsize=8)
     figure.tight_layout()

@@ -17,6 +17,7 @@ from matplotlib.path import Path
 from eval.render.files import completed, labelled, records, reference
 from eval.schema import ALL, BASELINE, DENSE, HF, MEASURED, MEASURED_HIGH, MEASURED_LOW, MODEL, SPEEDUPS, THEORETICAL
 
+LOST = "F1 or agreement lost against the same model's dense pass"  # the card says which of them calibration went by
 DENSE_LINE: dict[str, Any] = {"color": "#1b1b1b", "linewidth": 1, "linestyle": "-."}
 RING: dict[str, Any] = {"s": 260, "facecolors": "none", "edgecolors": "#c00000", "linewidths": 2, "zorder": 3}
 # Markers differ, so that colours are not needed: one of a kind, or one for each member of it.
@@ -225,13 +226,13 @@ def plot_speed_by_length(cost: pd.DataFrame, results: pd.DataFrame) -> Figure:
 
 
 def plot_frontiers(frontiers: Mapping[str, pd.DataFrame], strategy: str) -> Figure:
-    """F1 lost against theoretical speed-up, one line for each frontier."""
+    """What is lost against dense over theoretical speed-up, one line for each ``frontier.csv``."""
     figure, ((axis,),) = new_figure(1, 1, (6.4, 4.4))
     lines = zip(("-", "--", ":", "-."), ("o", "s", "^", "v"), strict=True)
     for (name, table), (line, marker) in zip(frontiers.items(), cycle(lines), strict=False):
         axis.plot(table["f1_drop_points"], table["theoretical_speedup"], line, marker=marker, markersize=4, label=name)
     axis.set_xlim(left=-0.5, right=2)
-    axis.set_xlabel("F1 lost against the same model's dense pass (points)")
+    axis.set_xlabel(f"{LOST} (points)")
     axis.set_ylabel("theoretical speed-up (dense ÷ own multiply-adds)")
     axis.set_title(f"{strategy}: what calibration found", fontsize=10)
     axis.legend()

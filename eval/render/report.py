@@ -26,6 +26,7 @@ from eval.render.markdown import (
     results_table,
     types_table,
 )
+from eval.render.png import save_png
 from eval.render.sections import cost_section, errors_section, exits_section, groups_section
 from eval.schema import DENSE
 
@@ -54,7 +55,7 @@ def render(folder: Path) -> str:
         rows, intervals = (records(labelled(tables[name], tables["results"])) for name in ("results", "intervals"))
     except (OSError, KeyError, ValueError) as error:
         raise InputError(f"expected a finished run in {folder}, got none: {error}; run it first") from error
-    _save(plots.plot_f1_vs_latency(tables["results"], tables["intervals"], times), folder / "f1_vs_latency.png")
+    save_png(plots.plot_f1_vs_latency(tables["results"], tables["intervals"], times), folder / "f1_vs_latency.png")
     opening, pairs = Opening(rows, intervals), pairs_table(rows, intervals)
     parts = [
         f"# {escape(rows[0]['corpus'])} {escape(rows[0]['split'])}: F1 against latency",
@@ -146,9 +147,5 @@ def _by_dtype(
 
 
 def _picture(figure: Figure, file: Path, title: str) -> str:
-    _save(figure, file)
+    save_png(figure, file)
     return f"![{title}]({file.name})"
-
-
-def _save(figure: Figure, file: Path) -> None:
-    figure.savefig(file, dpi=130)
