@@ -28,7 +28,8 @@ def headline_markup(found: Headline | None, links: dict[str, str]) -> str:
     """
     claim = (
         f"<code>{escape(found.strategy)}</code> is <strong>{found.speedup:.2f}× as fast</strong> as "
-        f"{term('dense', 'the full model')} on a {escape(found.device)}, with {escape(found.loss)}. "
+        f"{term('dense', 'the full model')}, <code>{escape(found.dense)}</code>, on a {escape(found.device)}, "
+        f"with {escape(found.loss)}. "
         if found
         else ""
     )

@@ -28,6 +28,10 @@ def test_the_pointer_shows_the_figures_of_a_mark(open_page: Any) -> None:
     text = page.locator(SHOWN).inner_text()
     for part in ("entropy:fast", "F1 against dense", "speed-up", "gates", "Click to try it on the text."):
         assert part in text
+    assert page.locator(SHOWN).evaluate("tip => tip.scrollHeight <= tip.clientHeight")  # nothing sticks out of the box
+    tip, mark = page.locator(SHOWN).bounding_box(), page.locator(FAST).bounding_box()
+    assert tip["y"] < mark["y"] + mark["height"]  # beside the mark
+    assert mark["y"] < tip["y"] + tip["height"]
     page.mouse.move(0, 0)
     page.locator(SHOWN).wait_for(state="detached")
 

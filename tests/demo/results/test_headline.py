@@ -21,8 +21,8 @@ REPORT = "bc5cdr-test"
 
 @pytest.fixture(scope="module")
 def shipped() -> Any:
-    """The digest of the shipped weights."""
-    return SimpleNamespace(digest=load_engine().digest)
+    """The digest of the shipped weights, in float32."""
+    return SimpleNamespace(digest=load_engine().digest, dtype="float32")
 
 
 def test_numbers_are_those_of_the_report(shipped: Any) -> None:
@@ -41,6 +41,19 @@ def test_numbers_are_those_of_the_report(shipped: Any) -> None:
     )
     assert f"<code>{found.strategy}</code> is <strong>{found.speedup:.2f}× as fast" in headline_markup(found, {})
     assert f"[{found.low:+.2f}, {found.high:+.2f}]" in headline_markup(found, {})
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int8"])
+def test_the_strategy_is_one_that_the_page_runs(shipped: Any, dtype: str) -> None:
+    found = headline(SimpleNamespace(digest=shipped.digest, dtype=dtype))  # type: ignore[arg-type]
+    assert found is not None
+    assert found.strategy.endswith(f"({dtype})")
+    assert found.dense == "dense (float32)"
+    assert "<code>dense (float32)</code>" in headline_markup(found, {})
+
+
+def test_no_headline_in_a_dtype_that_the_report_did_not_run(shipped: Any) -> None:
+    assert headline(SimpleNamespace(digest=shipped.digest, dtype="bfloat16")) is None  # type: ignore[arg-type]
 
 
 def test_other_numbers_make_another_headline(shipped: Any, tmp_path: Path) -> None:
