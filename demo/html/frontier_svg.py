@@ -14,7 +14,9 @@ from demo.html.escape import escape
 from demo.results.variants import Interval, Variant, frontier
 from eval.schema import BASELINE, DENSE, HF, MODEL
 
-DEEPEST = 0.03  # F1 below dense at which the axis ends, so that one bad variant does not press all others together
+FARTHEST = (
+    0.03  # F1 below or above dense at which the axis ends, so that one variant does not press all others together
+)
 WIDTH, HEIGHT = 720, 400  # pixels, at which labels are placed; where the page is narrower they are hidden
 _CHARACTER, _LINE, _MARK = 6.6, 15, 11  # pixels: of a label, and half of a mark
 _TICKS = (0.1, 0.2, 0.5, 0.75, 1, 1.5, 2, 2.5, 3, 4, 5, 7, 10, 15, 20, 30, 50, 100)  # of the speed-up
@@ -31,7 +33,7 @@ _SHAPES = {  # in a box of 20 × 20 around 0
     MODEL: "M7-8V8L-8 0Z",
 }
 _OTHER = "M-8 0-4-7H4L8 0 4 7H-4Z"
-_FILLS = ("filled", "light", "hollow", "dotted")  # of the number formats, in the order of the report
+_FILLS = ("filled", "light", "hollow", "dotted")  # of the dtypes, in the order of the report
 
 
 @dataclass(frozen=True)
@@ -75,26 +77,27 @@ def chart(
         f'<figure class="frontier"><p class="axis-y">F1 (exact spans)</p><div class="plot-area">{_frame(shown, axes)}'
         f'<ul class="marks" aria-label="Variants by growing speed-up: arrow keys move between them">{marks}</ul>'
         f'{_tick_labels(axes)}</div><p class="axis-x">speed-up against dense, end-to-end (logarithmic)</p>'
-        f'<p class="hint note">Point at a mark, tap it, or move with the arrow keys; a click tries its settings on '
-        f"the text.</p>{_legend(shown, dtypes, current)}"
-        f"<figcaption>Bars: 95 % intervals of the difference from dense. Dotted line: what no other variant beats in "
-        f"both. Variants of far lower F1 or of an extreme speed-up lie on the edge, with an arrow. "
+        f'<p class="hint note">Point at a mark, tap it, or move with the arrow keys; a click tries a strategy '
+        f"of this page's dtype on the text (another: python app.py --dtype int8).</p>{_legend(shown, dtypes, current)}"
+        f"<figcaption>Bars: 95 % intervals of the difference from dense. Dotted line: the Pareto frontier. An arrow "
+        f"marks a variant that lies beyond the axes. "
         f"{escape(conditions)}</figcaption></figure>{_table(variants)}"
     )
 
 
 def _reference_first(variant: Variant) -> bool:
-    """Sorts ``dense`` of the report's first number format, whose speed-up is 1, to the front."""
+    """Sorts ``dense`` of the report's first dtype, whose speed-up is 1, to the front."""
     return not (variant.name == DENSE and variant.speedup == 1)
 
 
 def _axes(shown: Sequence[Variant]) -> _Axes:
     f1 = [one.f1 or 0.0 for one in shown]
     reference = next((one.f1 or 0.0 for one in shown if not _reference_first(one)), max(f1))
-    floor = reference - DEEPEST
-    inside = [value for value in f1 if value >= floor] or f1
-    low, high = min(inside), max(inside)
-    pad = max(0.25 * (high - low), 0.002)
+    inside = [one for one in shown if (one.f1 or 0.0) >= reference - FARTHEST]
+    ends = [_ends(one.f1 or 0.0, one.loss_interval, one.loss) for one in inside]
+    low = max(min(low for low, _ in ends), reference - FARTHEST)
+    high = min(max(high for _, high in ends), max(reference + FARTHEST, *f1))
+    pad = max(0.1 * (high - low), 0.001)
     speeds = sorted(one.speedup for one in shown)
     # One that is several times as fast as the next lies on the edge.
     while len(speeds) > 2 and speeds[-1] > 3 * speeds[-2]:
@@ -232,12 +235,12 @@ def _facts(variant: Variant) -> dict[str, str]:
         found["F1 against dense"] = points + unclear
     found["speed-up"] = f"{variant.speedup:.2f}×{_interval(variant.speedup_interval, 1, '.2f')}"
     if variant.same_dtype != variant.speedup:
-        found[f"speed-up in {variant.dtype}"] = ratio(variant.same_dtype)
+        found[f"speed-up against dense ({variant.dtype})"] = ratio(variant.same_dtype)
     found |= {
         "theoretical speed-up": ratio(variant.theoretical),
         "token-layers kept": f"{variant.kept:.1%}" if variant.kept else "",
-        "time of a document": f"{variant.milliseconds:.1f} ms",
-        "number format": variant.dtype,
+        "time per document": f"{variant.milliseconds:.1f} ms",
+        "dtype": variant.dtype,
         "settings": variant.settings,
     }
     return {name: value for name, value in found.items() if value}
@@ -293,7 +296,16 @@ def _labels(shown: Sequence[Variant], axes: _Axes) -> dict[str, str]:
         x, y = _place(one, axes)
         width = _CHARACTER * len(one.label)
         across = _MARK + width / 2
-        for side, (dx, dy) in {"right": (across, 0), "left": (-across, 0), "over": (0, -17), "under": (0, 17)}.items():
+        for side, (dx, dy) in {
+            "right": (across, 0),
+            "left": (-across, 0),
+            "over": (0, -17),
+            "under": (0, 17),
+            "over left": (-width / 2, -17),
+            "over right": (width / 2, -17),
+            "under left": (-width / 2, 17),
+            "under right": (width / 2, 17),
+        }.items():
             box = _box(x * WIDTH + dx, y * HEIGHT + dy, width, _LINE)
             if box[0] >= 0 and box[1] <= WIDTH and not any(_overlap(box, other) for other in taken):
                 found[one.label] = side

@@ -26,9 +26,10 @@ def headline_markup(found: Headline | None, links: dict[str, str]) -> str:
         found: the numbers, where a report has them.
         links: the address of each further page by its name.
     """
+    alone = f" ({found.same_dtype:.2f}× by pruning alone)" if found and found.same_dtype != found.speedup else ""
     claim = (
         f"<code>{escape(found.strategy)}</code> is <strong>{found.speedup:.2f}× as fast</strong> as "
-        f"{term('dense', 'the full model')}, <code>{escape(found.dense)}</code>, on a {escape(found.device)}, "
+        f"{term('dense', 'the full model')}, <code>{escape(found.dense)}</code>, on a {escape(found.device)}{alone}, "
         f"with {escape(found.loss)}. "
         if found
         else ""

@@ -11,10 +11,12 @@ import pandas as pd
 
 from engine import Strategy
 from engine.pruning.resolve import parse
+from eval.render.conclusions import Opening
+from eval.render.files import labelled, read_table, records, reference
 
 REPORTS = Path(__file__).resolve().parents[2] / "docs"
 RESULTS, ABOUT = "results.csv", "results.json"
-MEASURED_ON = ("corpus", "split", "documents", "device", "threads", "dtype", "torch", "commit")
+MEASURED_ON = ("corpus", "split", "documents", "timed_documents", "device", "threads", "dtype", "torch", "commit")
 
 
 def report_names(folder: Path) -> list[str]:
@@ -23,7 +25,7 @@ def report_names(folder: Path) -> list[str]:
 
 
 def report_title(report: Path) -> str:
-    """A report's model, corpus and number formats, and the name of its folder."""
+    """A report's model, corpus and dtypes, and the name of its folder."""
     table = pd.read_csv(report / RESULTS)
     model = about(report).get("model")
     parts = [*([str(model)] if model else []), f"{table['corpus'].iloc[0]} {table['split'].iloc[0]}"]
@@ -37,10 +39,18 @@ def about(report: Path) -> dict[str, Any]:
     return found
 
 
+def opening(report: Path, dtype: str | None = None) -> Opening:
+    """What a report opens with; with a dtype, of the variants in it and of what they are compared with alone."""
+    results = read_table(report, "results")
+    rows, intervals = (records(labelled(table, results)) for table in (results, read_table(report, "intervals")))
+    dense = reference(rows)
+    return Opening([row for row in rows if dtype in (None, row["dtype"]) or row["label"] == dense], intervals)
+
+
 def measured_on(table: pd.DataFrame) -> str:
     """What the rows of a CSV file were measured on, according to its columns."""
     known = [(name, table[name].dropna().unique()) for name in MEASURED_ON if name in table]
-    parts = [f"{name} {', '.join(map(str, values))}" for name, values in known if len(values)]
+    parts = [f"{name.replace('_', ' ')} {', '.join(map(str, values))}" for name, values in known if len(values)]
     return f"Measured on: {'; '.join(parts)}." if parts else "The file does not say what it was measured on."
 
 

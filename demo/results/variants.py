@@ -25,10 +25,11 @@ Interval = tuple[float, float]
 class Variant:
     """A row of ``results.csv`` with its intervals; what was not measured is ``None``.
 
-    ``name``: strategy, baseline or other model; with its number format in `label` where it ran in several.
+    ``name``: strategy, baseline or other model; with its dtype in `label` where it ran in several.
     ``kind``, ``family``, ``point``: as in ``results.csv``.
-    ``f1``, ``f1_interval``: 0–1, against the gold. ``loss``, ``loss_interval``: F1 minus that of ``dense``.
-    ``speedup``, ``speedup_interval``: against ``dense`` in the first number format; ``same_dtype``: in its own.
+    ``f1``, ``f1_interval``: 0–1, against the gold.
+    ``loss``, ``loss_interval``: F1 minus that of ``dense`` in the first dtype.
+    ``speedup``, ``speedup_interval``: against ``dense`` in the first dtype; ``same_dtype``: in its own.
     ``milliseconds``: of a document. ``theoretical``: dense ÷ own multiply-adds. ``kept``: token-layers, 0–1.
     ``settings``: gates, controller and recovery, in words.
     """
@@ -60,9 +61,9 @@ def read_variants(report: Path) -> list[Variant]:
     table = labelled(results, results)
     if (report / INTERVALS).is_file():
         table = table.merge(_against_dense(report, results), how="left", on=_KEY, suffixes=("", "_interval"))
-    settings = about(report).get("settings", {})
+    settings, first = about(report).get("settings", {}), str(results["dtype"].iloc[0])
     records: list[dict[Any, Any]] = table.to_dict("records")
-    return sorted((_variant(row, settings) for row in records), key=lambda variant: variant.speedup)
+    return sorted((_variant(row, settings, first) for row in records), key=lambda variant: variant.speedup)
 
 
 def frontier(variants: Sequence[Variant]) -> list[Variant]:
@@ -85,13 +86,13 @@ def runnable_as(variant: Variant, runnable: Iterable[str], points: Iterable[str]
 
 
 def _against_dense(report: Path, results: pd.DataFrame) -> pd.DataFrame:
-    """The rows against ``dense`` in the report's first number format, without columns of ``results.csv``."""
+    """The rows against ``dense`` in the report's first dtype, without columns of ``results.csv``."""
     rows = read_table(report, "intervals")
     rows = rows[(rows["against"] == DENSE) & (rows["against_dtype"] == results["dtype"].iloc[0])]
     return rows.drop(columns=["f1", "against", "against_dtype"])
 
 
-def _variant(row: dict[str, Any], settings: dict[str, Any]) -> Variant:
+def _variant(row: dict[str, Any], settings: dict[str, Any], first_dtype: str) -> Variant:
     def number(name: str) -> float | None:
         value = row.get(name)
         return None if value is None or not math.isfinite(value) else float(value)
@@ -101,6 +102,7 @@ def _variant(row: dict[str, Any], settings: dict[str, Any]) -> Variant:
         return None if ends[0] is None or ends[1] is None else (ends[0], ends[1])
 
     name = str(row["strategy"])
+    is_reference = (name, row["dtype"]) == (DENSE, first_dtype)
     return Variant(
         name=name,
         label=str(row["label"]),
@@ -111,8 +113,8 @@ def _variant(row: dict[str, Any], settings: dict[str, Any]) -> Variant:
         batch_size=int(row["batch_size"]),
         f1=number("f1"),
         f1_interval=interval("f1_low", "f1_high"),
-        loss=None if name == DENSE else number("difference"),
-        loss_interval=None if name == DENSE else interval("low", "high"),
+        loss=None if is_reference else number("difference"),
+        loss_interval=None if is_reference else interval("low", "high"),
         loss_significant=row.get("significant") is True,
         speedup=float(row["speedup_vs_dense"]),
         speedup_interval=interval("speedup_low", "speedup_high"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ import gradio as gr
 import pandas as pd
 from matplotlib.figure import Figure
 
-from demo.html.escape import alert, note
+from demo.html.escape import alert, escape, note
 from demo.html.figures import drawing, picture
 from demo.html.frontier_svg import chart
 from demo.page.inputs import QUIET, Inputs
@@ -23,11 +24,12 @@ from demo.results.reports import (
     RESULTS,
     measured_as,
     measured_on,
+    opening,
     other_weights,
     report_names,
     report_title,
 )
-from demo.results.variants import Variant, read_variants, runnable_as
+from demo.results.variants import INTERVALS, Variant, read_variants, runnable_as
 from demo.settings import chosen_strategies, points
 from engine import Engine, InputError, Strategy
 from eval.render.plots import LOST, RING, new_figure, styles
@@ -42,6 +44,7 @@ PICTURES = {  # of a report
     "speed.png": "Speed-up against dense by length of the text",
     "ablations.png": "F1 against dense and token-layers kept, one setting changed at a time",
 }
+_CODE = re.compile("&#96;(.+?)&#96;")  # a name in backticks, escaped
 WIDE = ("f1_vs_latency.png", "groups.png", "exits.png")  # a panel for each batch size or strategy
 
 
@@ -67,7 +70,17 @@ def show(
         message = "There is no report. Create one with python -m eval.report --out docs/NAME."
         return alert(message) + folded(calibrated(engine.source, current))
     report = folder / name
-    return measured(engine, report, batch_size, current) + folded(calibrated(engine.source, current) + pictures(report))
+    shown = conclusions(report) + measured(engine, report, batch_size, current)
+    return shown + folded(calibrated(engine.source, current) + pictures(report))
+
+
+def conclusions(report: Path) -> str:
+    """What the report opens with, losses included; nothing for a report without intervals."""
+    if not (report / INTERVALS).is_file():
+        return ""
+    sentences = escape(" ".join(opening(report).sentences()))
+    marked = _CODE.sub(r"<code>\1</code>", sentences)
+    return f'<p class="conclusions">{marked}</p>'
 
 
 def measured(engine: Engine, report: Path, batch_size: int | None, current: Sequence[Strategy]) -> str:
@@ -77,7 +90,7 @@ def measured(engine: Engine, report: Path, batch_size: int | None, current: Sequ
     sizes = sorted({one.batch_size for one in variants})
     size = batch_size if batch_size in sizes else sizes[0]
     of_size = [one for one in variants if one.batch_size == size]
-    conditions = f"Texts a call: {size}. {measured_on(results)}"
+    conditions = f"Batch size: {size}. {measured_on(results)}"
     if warning := other_weights(report, engine.digest):
         return alert(warning) + chart(of_size, (), _tries(engine, of_size), conditions)
     own = results[results["dtype"] == engine.dtype]
@@ -140,16 +153,13 @@ def _settings(strategy: Strategy) -> dict[str, Any]:
 
 
 def pictures(report: Path) -> str:
-    """The other plots of a report, and which of them it lacks."""
+    """The other plots of a report."""
     caption = measured_on(pd.read_csv(report / RESULTS))
-    there = {name: _in_each_dtype(report / name) for name in PICTURES}
-    page = "".join(
-        picture(path.read_bytes(), "png", PICTURES[name] + dtype, caption, wide=name in WIDE)
-        for name, paths in there.items()
-        for dtype, path in paths.items()
+    return "".join(
+        picture(path.read_bytes(), "png", title + dtype, caption, wide=name in WIDE)
+        for name, title in PICTURES.items()
+        for dtype, path in _in_each_dtype(report / name).items()
     )
-    absent = [name for name, paths in there.items() if not paths]
-    return page + (alert(f"The report {report.name} does not contain {', '.join(absent)}.") if absent else "")
 
 
 def _in_each_dtype(plot: Path) -> dict[str, Path]:
@@ -188,7 +198,7 @@ def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
             min_width=300,
         )
         batch_size = gr.Radio(
-            sizes, value=sizes[0] if sizes else None, label="Texts a call", visible=len(sizes) > 1, scale=1
+            sizes, value=sizes[0] if sizes else None, label="Batch size", visible=len(sizes) > 1, scale=1
         )
     plots = gr.HTML(js_on_load=SCRIPT.read_text(encoding="utf-8"))
     values = [report, batch_size, inputs.strategies, *inputs.settings]

@@ -50,10 +50,15 @@ class Opening:
         return found
 
     @property
+    def near(self) -> list[ResultRow]:
+        """Strategies that prune, lose at most ``WITHIN`` and are significantly faster than dense, the fastest first."""
+        found = [row for row in self._first if row["prunes"] and self._is_near(self.against_dense(row["label"]))]
+        return sorted(found, key=lambda row: -row["speedup_vs_dense"])
+
+    @property
     def fastest(self) -> ResultRow | None:
-        """The fastest strategy that prunes, loses at most ``WITHIN`` and is significantly faster than dense."""
-        near = [row for row in self._first if row["prunes"] and self._is_near(self.against_dense(row["label"]))]
-        return max(near, key=lambda row: row["speedup_vs_dense"], default=None)
+        """The fastest of those that are `near`."""
+        return next(iter(self.near), None)
 
     @staticmethod
     def _is_near(interval: IntervalRow) -> bool:

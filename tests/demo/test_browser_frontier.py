@@ -87,7 +87,7 @@ def test_another_batch_size_and_another_report(open_page: Any) -> None:
     page = open_page()
     panel = frontier(page)
     panel.get_by_label("32", exact=True).check()
-    page.get_by_text("Texts a call: 32.").wait_for()
+    page.get_by_text("Batch size: 32.").wait_for()
     assert page.locator(".marks button").count() > 5
     assert page.locator(".figures tbody tr").count() == page.locator(".marks button").count()
 

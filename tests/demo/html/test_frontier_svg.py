@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from demo.html.frontier_svg import chart
+from demo.html.frontier_svg import HEIGHT, chart
 from demo.results.reports import REPORTS
 from demo.results.variants import Variant, frontier, read_variants, runnable_as
 
@@ -54,8 +54,17 @@ def test_one_bad_variant_does_not_squash_the_axes(variants: list[Variant]) -> No
     assert "speed-up 500.00×" in page
 
 
+def test_bars_end_inside_the_axes_of_a_report_without_a_bad_variant(variants: list[Variant]) -> None:
+    near = [one for one in variants if one.f1 and one.loss_interval and abs(one.loss or 0) < 0.01]
+    page = chart([*(one for one in variants if one.name == "dense"), *near], (), {}, "")
+    bars = re.findall(r'class="bar [^"]*" points="[\d.]+,([-\d.]+) [\d.]+,([-\d.]+)"', page)
+    assert len(bars) > 2
+    edges = (0.041 * HEIGHT, 0.959 * HEIGHT)
+    assert all(edges[0] < float(y) < edges[1] for bar in bars for y in bar)
+
+
 def test_nothing_measured_twice_is_drawn_as_one(tmp_path: Path) -> None:
-    """A report of two number formats has a mark and a label for each of them."""
+    """A report of two dtypes has a mark and a label for each of them."""
     results, intervals = (
         pd.read_csv(SHIPPED / f"{name}.csv").query("dtype == 'float32'") for name in ("results", "intervals")
     )
@@ -71,9 +80,12 @@ def test_nothing_measured_twice_is_drawn_as_one(tmp_path: Path) -> None:
     labels = [one.label for one in found]
     assert len(labels) == len(set(labels))
     assert {"dense (float32)", "dense (int8)", "entropy:fast (int8)"} <= set(labels)
+    compared = {one.label: one.loss_interval for one in found}
+    assert compared["dense (float32)"] is None
+    assert compared["dense (int8)"] is not None
     assert all(one.speedup_interval is None or one.speedup_interval[0] > 0 for one in found)
     page = chart(found, (), {}, "")
-    assert "speed-up in int8" in page
+    assert "speed-up against dense (int8)" in page
     assert page.count('class="marker kind-entropy light"') == 3  # points
 
 

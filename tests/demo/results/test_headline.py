@@ -72,11 +72,28 @@ def test_other_numbers_make_another_headline(shipped: Any, tmp_path: Path) -> No
 def test_a_significant_loss_is_called_no_other_name(shipped: Any, tmp_path: Path) -> None:
     folder = tmp_path / REPORT
     shutil.copytree(REPORTS / REPORT, folder)
-    intervals = pd.read_csv(folder / "intervals.csv").assign(significant=True)
-    intervals.to_csv(folder / "intervals.csv", index=False)
+    worse = {"significant": True, "difference": -0.002, "low": -0.004, "high": -0.0001}
+    pd.read_csv(folder / "intervals.csv").assign(**worse).to_csv(folder / "intervals.csv", index=False)
     found = headline(shipped, tmp_path)
     assert found is not None
-    assert found.loss.startswith("a difference of F1 on BC5CDR: -")
+    assert found.loss == (
+        "a difference of F1 on BC5CDR: -0.20 points [-0.40, -0.01]; a loss of more than 0.3 points cannot be ruled out"
+    )
+
+
+def test_a_strategy_that_certainly_stays_close_goes_before_a_faster_one(shipped: Any, tmp_path: Path) -> None:
+    folder = tmp_path / REPORT
+    shutil.copytree(REPORTS / REPORT, folder)
+    found = headline(shipped, tmp_path)
+    assert found is not None
+    assert found.low >= -0.3
+    assert "ruled out" not in found.loss
+    intervals = pd.read_csv(folder / "intervals.csv")
+    intervals.assign(low=intervals["low"] - 0.01).to_csv(folder / "intervals.csv", index=False)
+    doubtful = headline(shipped, tmp_path)
+    assert doubtful is not None
+    assert doubtful.speedup > found.speedup
+    assert "ruled out" in doubtful.loss
 
 
 def test_a_model_without_a_report_has_no_headline(engine: Engine, tmp_path: Path) -> None:

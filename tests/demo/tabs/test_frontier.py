@@ -92,8 +92,8 @@ def test_a_tried_mark_sets_strategies_and_settings_and_nothing_else_does() -> No
 
 def test_batch_sizes_are_shown_one_at_a_time(folder: Path, engine_of: Any) -> None:
     assert batch_sizes(folder) == [1, 32]
-    assert "Texts a call: 32." in show(engine_of(folder), "one", 32, [], folder)
-    assert "Texts a call: 1." in show(engine_of(folder), "one", 7, [], folder)  # none such: the first
+    assert "Batch size: 32." in show(engine_of(folder), "one", 32, [], folder)
+    assert "Batch size: 1." in show(engine_of(folder), "one", 7, [], folder)  # none such: the first
 
 
 def test_the_tab_opens_with_a_report_of_these_weights(folder: Path, engine_of: Any) -> None:
@@ -103,6 +103,16 @@ def test_the_tab_opens_with_a_report_of_these_weights(folder: Path, engine_of: A
     assert first_report(engine_of(folder), folder) == "one"
     assert first_report(engine_of(folder), folder / "none") is None
     assert report_title(other) == "m, bc5cdr test, float32, int8 (a)"
+
+
+def test_the_report_s_conclusions_stand_above_the_chart_losses_included(folder: Path, engine_of: Any) -> None:
+    page = show(engine_of(folder), "one", 1, [], folder)
+    before, chart, _ = page.partition('<figure class="frontier">')
+    assert chart
+    for part in ("<code>entropy:fast (int8)</code> is the fastest strategy", "cannot be ruled out", "openvino-int8"):
+        assert part in before
+    (folder / "one" / "intervals.csv").unlink()
+    assert "conclusions" not in show(engine_of(folder), "one", 1, [], folder)
 
 
 def test_calibration_rings_equal_settings_whatever_their_names() -> None:
@@ -130,7 +140,6 @@ def test_calibration_of_the_shipped_weights_rings_their_operating_points() -> No
 def test_says_what_is_missing(folder: Path, engine_of: Any) -> None:
     page = show(engine_of(folder), "one", 1, [], folder)
     assert "without frontier.csv" in page
-    assert "The report one does not contain f1_vs_latency.png, groups.png, exits.png, speed.png" in page
     assert "There is no report" in show(engine_of(folder), "../one", 1, [], folder)
 
 
