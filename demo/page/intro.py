@@ -30,7 +30,7 @@ def headline_markup(found: Headline | None, links: dict[str, str]) -> str:
     claim = (
         f"<code>{escape(found.strategy)}</code> is <strong>{found.speedup:.2f}× as fast</strong> as "
         f"{term('dense', 'the full model')}, <code>{escape(found.dense)}</code>, on a {escape(found.device)}{alone}, "
-        f"with {escape(found.loss)}. "
+        f"with {escape(found.loss).replace('F1', term('F1'), 1)}. "
         if found
         else ""
     )

@@ -21,7 +21,7 @@ function show(at) {
   all(".counts li").forEach((row) => {
     const current = Number(row.dataset.layer) === at;
     row.toggleAttribute("data-current", current);
-    if (current) text = `layer ${at} of ${last}: ${row.dataset.words} words computed, ${row.dataset.left} left after it`;
+    if (current) text = `layer ${at} of ${last}: ${row.dataset.words} words computed, ${row.dataset.left} of them leave`;
   });
   view.querySelector(".at").textContent = text;
   range.setAttribute("aria-valuetext", text);

@@ -13,7 +13,7 @@ TEXT = "Famotidine-associated delirium."
 @pytest.mark.parametrize(
     ("label", "name"),
     [
-        ("O", "outside"),
+        ("O", "outside any entity"),
         ("B-Chemical", "begin Chemical"),
         ("I-Chemical", "inside Chemical"),
         ("L-Chemical", "end Chemical"),
