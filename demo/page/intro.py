@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import gradio as gr
@@ -12,6 +13,7 @@ from demo.results.headline import Headline, headline
 from engine import Engine
 
 TITLE = "Find entities in biomedical text faster"
+NAMED = 6  # types of entities that the headline names; of more it gives the number
 TOUR = (
     ("textarea", "Enter a text or choose an example. Ctrl+Enter runs it."),
     (".layers", "Press Play: grey words have left the encoder, so later layers do not compute them."),
@@ -19,11 +21,12 @@ TOUR = (
 )
 
 
-def headline_markup(found: Headline | None, links: dict[str, str]) -> str:
+def headline_markup(found: Headline | None, types: Sequence[str], links: dict[str, str]) -> str:
     """Title, headline and links.
 
     Args:
         found: the numbers, where a report has them.
+        types: of entities that the model finds.
         links: the address of each further page by its name.
     """
     alone = f" ({found.same_dtype:.2f}× by pruning alone)" if found and found.same_dtype != found.speedup else ""
@@ -37,9 +40,16 @@ def headline_markup(found: Headline | None, links: dict[str, str]) -> str:
     to = " · ".join(f'<a href="{escape(address)}">{name}</a>' for name, address in links.items())
     return (
         f'<header class="intro"><h1>{TITLE}</h1><p>{claim}<span class="how">Words whose label is certain leave the '
-        f"model {term('early exit', 'early')}; only the others are computed further.</span></p>"
+        f"model {term('early exit', 'early')}; only the others are computed further. This model "
+        f"finds {escape(_listed(types))}.</span></p>"
         f'<p class="links">{to} · <button type="button" class="tour-start">Tour</button></p></header>'
     )
+
+
+def _listed(types: Sequence[str]) -> str:
+    if len(types) > NAMED:
+        return f"{len(types)} types of entities"
+    return " and ".join([", ".join(types[:-1]), types[-1]] if len(types) > 1 else types)
 
 
 def tour_markup() -> str:
@@ -59,4 +69,4 @@ def build_intro(engine: Engine, links: dict[str, str]) -> None:
     found = headline(engine)
     report = {"Report": f"docs/{found.report}/report.html"} if found else {}
     script = Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
-    gr.HTML(headline_markup(found, report | links) + tour_markup(), js_on_load=script)
+    gr.HTML(headline_markup(found, engine.labels.types, report | links) + tour_markup(), js_on_load=script)

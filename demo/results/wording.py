@@ -7,7 +7,7 @@ import re
 from engine.inspection.trace import WordTrace
 from engine.text.labels import label_parts
 
-_PREFIXES = {"O": "outside any entity", "B": "begin", "I": "inside", "E": "end", "S": "single"}
+_PREFIXES = {"O": "no entity", "B": "begin", "I": "inside", "E": "end", "S": "single"}
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
@@ -17,7 +17,7 @@ def printable(text: str) -> str:
 
 
 def label_name(label: str) -> str:
-    """A label in words: ``outside any entity``, ``begin Chemical``, ``inside Chemical``, ``end Chemical``, ``single Chemical``."""
+    """A label in words: ``no entity``, ``begin Chemical``, ``inside Chemical``, ``end Chemical``, ``single Chemical``."""
     prefix, type_ = label_parts(label)
     return f"{_PREFIXES[prefix]} {type_}".rstrip()
 

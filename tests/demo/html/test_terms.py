@@ -7,13 +7,15 @@ from demo.html.terms import TERMS, term
 from demo.page.inputs import HELP
 from demo.page.intro import headline_markup
 from demo.results.compared import Compared
+from demo.results.headline import Headline
 from demo.results.timing import Measured
 from engine import Engine
 
 
 def test_every_term_is_explained_somewhere(engine: Engine) -> None:
     dense = Measured(engine.tag("Famotidine.", "dense"), (1.0,))
-    page = HELP + headline_markup(None, {}) + card(Compared("m", "", dense, dense))
+    headline = Headline("r", "entropy", "dense", 2.0, 2.0, "CPU", "BC5CDR", 500, 0.1, -0.1, 0.2, False)
+    page = HELP + headline_markup(headline, engine.labels.types, {}) + card(Compared("m", "", dense, dense))
     assert [name for name, explanation in TERMS.items() if explanation not in page] == []
 
 

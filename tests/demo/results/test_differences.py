@@ -50,9 +50,9 @@ def test_every_entity_of_either_has_one_fate(
 
 def test_reasons_name_the_word_its_layer_and_its_labels(engine: Engine) -> None:
     (changed,) = differences(*results(engine, "OOBO", "OOBI"))
-    assert changed.reason == "second word left after layer 1, labelled outside any entity instead of inside Disease"
+    assert changed.reason == "second word left after layer 1, labelled no entity instead of inside Disease"
     (lost,) = differences(*results(engine, "OOOO", "OOOB"))
-    assert lost.reason == "its word left after layer 1, labelled outside any entity instead of begin Disease"
+    assert lost.reason == "its word left after layer 1, labelled no entity instead of begin Disease"
     (long,) = differences(*results(engine, "OOOO", "BIII"))
     assert long.reason.endswith("; and 2 more words")
 
@@ -70,7 +70,7 @@ def test_words_stay_beside_others_only_where_others_left(engine: Engine) -> None
     pruned, dense = results(engine, "OOBO", "OOBI")
     unpruned = replace(dense, probabilities=pruned.probabilities, entities=pruned.entities)  # as hf in another dtype
     (changed,) = differences(unpruned, dense)
-    assert changed.reason == "second word went through every layer, labelled outside any entity instead of inside Disease"
+    assert changed.reason == "second word went through every layer, labelled no entity instead of inside Disease"
 
 
 def test_reasons_of_kept_entities_tell_where_they_were_decided(engine: Engine) -> None:

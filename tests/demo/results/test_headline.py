@@ -17,6 +17,7 @@ from engine import Engine, load_engine
 from eval.render.files import labelled, read_table, reference
 
 REPORT = "bc5cdr-test"
+TYPES = ("Chemical", "Disease")
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +40,8 @@ def test_numbers_are_those_of_the_report(shipped: Any) -> None:
     assert (found.points, found.low, found.high) == tuple(
         100 * own[part].item() for part in ("difference", "low", "high")
     )
-    assert f"<code>{found.strategy}</code> is <strong>{found.speedup:.2f}× as fast" in headline_markup(found, {})
-    assert f"[{found.low:+.2f}, {found.high:+.2f}]" in headline_markup(found, {})
+    assert f"<code>{found.strategy}</code> is <strong>{found.speedup:.2f}× as fast" in headline_markup(found, TYPES, {})
+    assert f"[{found.low:+.2f}, {found.high:+.2f}]" in headline_markup(found, TYPES, {})
 
 
 @pytest.mark.parametrize("dtype", ["float32", "int8"])
@@ -49,7 +50,7 @@ def test_the_strategy_is_one_that_the_page_runs(shipped: Any, dtype: str) -> Non
     assert found is not None
     assert found.strategy.endswith(f"({dtype})")
     assert found.dense == "dense (float32)"
-    assert "<code>dense (float32)</code>" in headline_markup(found, {})
+    assert "<code>dense (float32)</code>" in headline_markup(found, TYPES, {})
 
 
 def test_no_headline_in_a_dtype_that_the_report_did_not_run(shipped: Any) -> None:
@@ -99,4 +100,10 @@ def test_a_strategy_that_certainly_stays_close_goes_before_a_faster_one(shipped:
 def test_a_model_without_a_report_has_no_headline(engine: Engine, tmp_path: Path) -> None:
     assert headline(engine) is None
     assert headline(engine, tmp_path) is None
-    assert "as fast" not in headline_markup(None, {"README": "readme"})
+    assert "as fast" not in headline_markup(None, TYPES, {"README": "readme"})
+
+
+def test_the_types_are_named_unless_they_are_many() -> None:
+    assert "This model finds Chemical and Disease." in headline_markup(None, TYPES, {})
+    assert "This model finds &lt;b&gt;." in headline_markup(None, ["<b>"], {})
+    assert "This model finds 40 types of entities." in headline_markup(None, [f"T{i}" for i in range(40)], {})

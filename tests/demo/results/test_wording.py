@@ -13,7 +13,7 @@ TEXT = "Famotidine-associated delirium."
 @pytest.mark.parametrize(
     ("label", "name"),
     [
-        ("O", "outside any entity"),
+        ("O", "no entity"),
         ("B-Chemical", "begin Chemical"),
         ("I-Chemical", "inside Chemical"),
         ("L-Chemical", "end Chemical"),
