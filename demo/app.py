@@ -10,7 +10,7 @@ import gradio as gr
 from demo.api import build_api
 from demo.limits import QUEUE
 from demo.page.blocks import QUIET, Page
-from demo.page.documents import Document, build_document, documents_of
+from demo.page.documents import card_folders, links_of
 from demo.page.inputs import build_entry, build_inputs
 from demo.page.intro import TITLE, build_intro
 from demo.page.models import build_choice, by_name, path_of
@@ -21,6 +21,14 @@ from engine import Engine
 FOOTER = '<p class="footer">Research use only, not for clinical decisions.</p>'
 
 
+class Demo(Page):
+    """The page, which knows where the cards of its models lie."""
+
+    def __init__(self, models: Mapping[str, Engine]) -> None:
+        super().__init__(TITLE)
+        self.card_folders = card_folders(models)
+
+
 def build_demo(*engines: Engine) -> gr.Blocks:
     """The demo for one engine or several; launch it with ``demo.page.theme.LAUNCH``.
 
@@ -29,18 +37,13 @@ def build_demo(*engines: Engine) -> gr.Blocks:
     """
     turns = Shares()
     models = by_name([_sharing(engine, turns) for engine in engines])
-    demo = Page(TITLE)
-    documents: dict[str, Document] = {}
+    demo = Demo(models)
     for name, engine in models.items():
         path = path_of(name, models)
         with demo.route(name, path, show_in_navbar=False) if path else demo:
             build_page(name, models, demo)
             if not path:
                 build_api(engine)
-        documents |= {document.path: document for document in documents_of(name, models)}
-    for document in documents.values():
-        with demo.route(document.title, document.path, show_in_navbar=False):
-            build_document(document)
     return demo.queue(**QUEUE)
 
 
@@ -54,7 +57,7 @@ def _sharing(engine: Engine, turns: Shares) -> Engine:
 def build_page(name: str, models: Mapping[str, Engine], demo: gr.Blocks) -> None:
     """Builds the page of one of the models."""
     engine, others = models[name], {other: models[other] for other in models if other != name}
-    build_intro(engine, {document.title: document.path for document in documents_of(name, models)})
+    build_intro(engine, links_of(name, models))
     with gr.Row(elem_classes="page"):
         with gr.Column(scale=2, min_width=320, elem_classes="entry"):
             build_choice(name, models, demo)

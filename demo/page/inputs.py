@@ -200,7 +200,7 @@ def _build_settings(engine: Engine, others: Mapping[str, Engine]) -> _Settings:
             trigger = gr.Dropdown(
                 [("default of the operating point", ""), *TRIGGERS],
                 value="",
-                label="Trigger of recovery",
+                label="Recovery trigger",
                 info=f"For {_listed(strategies_with_recovery(engine))}: when words come back.",
                 interactive=True,
             )

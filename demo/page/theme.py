@@ -7,13 +7,11 @@ from typing import Any
 
 import gradio as gr
 from starlette.middleware import Middleware
-from starlette.routing import Mount
-from starlette.staticfiles import StaticFiles
 
 from demo.limits import MAX_FILE_BYTES
+from demo.page.documents import document_routes
 from demo.page.preview import Preview
 from demo.refusals import HANDLERS
-from demo.results.reports import REPORTS
 
 # A style sheet lies beside the module whose markup it styles.
 CSS = "\n".join(sheet.read_text(encoding="utf-8") for sheet in sorted(Path(__file__).parents[1].rglob("*.css")))
@@ -44,10 +42,12 @@ LAUNCH: dict[str, Any] = {
     ),
     "css": CSS,
     "app_kwargs": {
-        "routes": [Mount("/docs", StaticFiles(directory=REPORTS, check_dir=False))],
+        "routes": document_routes(),
         "middleware": [Middleware(Preview)],
         "exception_handlers": HANDLERS,
     },
+    # Node, which renders pages on the server, would answer the addresses of documents itself: with 404.
+    "ssr_mode": False,
     # A thread keeps some memory once it has worked. One pass runs at a time, so a few threads are enough.
     "max_threads": 8,
     # Gradio keeps what it knows of each session, of a call by plain HTTP too; the least recent are forgotten.

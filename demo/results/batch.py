@@ -66,7 +66,8 @@ def gold_types(documents: Sequence[Document]) -> list[str]:
 def summary(documents: Sequence[Document], found: Found) -> pd.DataFrame:
     """A row for each strategy over the documents tagged so far.
 
-    With the speed-up against ``dense`` if it is one of them, with F1, precision and recall if there is gold.
+    With the speed-up against ``dense`` if it is one of them, with F1, precision and recall if there is gold. Heads are
+    short, so that all columns fit.
     """
     types = gold_types(documents)
     seconds = {name: sum(one.milliseconds for one in of) for name, of in found.items()}
@@ -75,10 +76,10 @@ def summary(documents: Sequence[Document], found: Found) -> pd.DataFrame:
         dense = sum(one.dense_token_layers for one in of)
         row: dict[str, Any] = {
             "strategy": name,
-            "documents": len(of),
+            "docs": len(of),
             "entities": sum(len(one.document.entities) for one in of),
-            "token-layers kept": f"{sum(one.token_layers for one in of) / dense:.1%}" if dense else "–",
-            "ms per document": f"{seconds[name] / max(1, len(of)):.1f}",
+            "token-layers": f"{sum(one.token_layers for one in of) / dense:.1%}" if dense else "–",
+            "ms/doc": f"{seconds[name] / max(1, len(of)):.1f}",
         }
         if DENSE in found:
             row["speed-up"] = f"{seconds[DENSE] / seconds[name]:.2f}×" if seconds[name] else "–"

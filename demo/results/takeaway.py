@@ -16,7 +16,11 @@ INLINED = 2000  # characters; a longer text is read from a file
 FILE = "text.txt"
 DEFAULT_DTYPE, DEFAULT_DEVICE = "float32", "cpu"
 LOCAL = "http://127.0.0.1:7860"
-INSTALL = "# Once, in a checkout of the project, in the Python that runs the lines below:\npip install .\n"
+INSTALL = """# Once, in the folder that contains app.py, with the Python that runs the lines below:
+pip install .
+# Your own checkpoint: python -m engine.training.accelerate CHECKPOINT --texts FILE --out FOLDER, then --model FOLDER
+# Faster on x86 with VNNI: load_engine(dtype="int8"), --dtype int8
+"""
 _ORIGIN = re.compile(r"https?://[\w.-]+(:\d+)?|https?://\[[0-9a-fA-F:]+\](:\d+)?")
 _BY_HTTP = ("lambda_", "min_keep_ratio", "trigger")  # knobs that /tag takes
 

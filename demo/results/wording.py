@@ -17,7 +17,7 @@ def printable(text: str) -> str:
 
 
 def label_name(label: str) -> str:
-    """A label in words: ``no entity``, ``begin Chemical``, ``inside Chemical``, ``end Chemical``, ``single Chemical``."""
+    """A label in words: ``no entity``, ``begin Chemical``, ``end Chemical``, ``single Chemical``."""
     prefix, type_ = label_parts(label)
     return f"{_PREFIXES[prefix]} {type_}".rstrip()
 
