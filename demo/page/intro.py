@@ -29,7 +29,9 @@ def headline_markup(found: Headline | None, types: Sequence[str], links: dict[st
         types: of entities that the model finds.
         links: the address of each further page by its name.
     """
-    alone = f" ({found.same_dtype:.2f}× by pruning alone)" if found and found.same_dtype != found.speedup else ""
+    alone = ""
+    if found and found.same_dtype not in (None, found.speedup):
+        alone = f" ({found.same_dtype:.2f}× by pruning alone)"
     claim = (
         f"<code>{escape(found.strategy)}</code> is <strong>{found.speedup:.2f}× as fast</strong> as "
         f"{term('dense', 'the full model')}, <code>{escape(found.dense)}</code>, on a {escape(found.device)}{alone}, "

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
+
 from demo.results.reports import REPORTS, opening, other_weights, report_names
 from engine import Engine
 from eval.render.conclusions import WITHIN, Opening
@@ -21,7 +23,7 @@ class Headline:
 
     ``strategy``: as the report names it, e.g. ``entropy:fast``.
     ``dense``: what it is compared with, as the report names it, e.g. ``dense (float32)``.
-    ``speedup``: end-to-end, against ``dense``, one text at a time; ``same_dtype``: against dense in its own dtype.
+    ``speedup``: end-to-end, against ``dense``, one text at a time; ``same_dtype``: against dense in the same dtype.
     ``points``, ``low``, ``high``: its F1 minus that of ``dense``, with the 95 % interval, in points.
     """
 
@@ -29,7 +31,7 @@ class Headline:
     strategy: str
     dense: str
     speedup: float
-    same_dtype: float
+    same_dtype: float | None
     device: str
     corpus: str
     documents: int
@@ -58,13 +60,13 @@ def headline(engine: Engine, folder: Path = REPORTS) -> Headline | None:
 
 
 def _headline(report: str, row: ResultRow, found: Opening) -> Headline:
-    interval = found.against_dense(row["label"])
+    interval, same_dtype = found.against_dense(row["label"]), row["speedup_vs_dense_same_dtype"]
     return Headline(
         report,
         row["label"],
         interval["against_label"],
         row["speedup_vs_dense"],
-        row["speedup_vs_dense_same_dtype"],
+        None if pd.isna(same_dtype) else same_dtype,
         _DEVICES.get(row["device"].partition(":")[0], row["device"]),
         row["corpus"].upper(),
         row["documents"],
