@@ -116,7 +116,7 @@ def does(strategy: Strategy) -> str:
     if strategy.replays:
         return f"Removes as many words as {strategy.replays.name} with the same settings, but chooses them at random."
     if strategy.recovery:
-        return f"As {strategy.kind}; where the result looks doubtful, words come back."
+        return f"Like {strategy.kind}, but words come back where the result looks doubtful."
     return CONTROLLERS[strategy.kind].description if strategy.prunes else UNPRUNED[strategy.kind]
 
 

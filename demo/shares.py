@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class Shares:
-    """One pass at a time. Next is the call that has waited longest, less the time it has had: each gets its turn.
+    """One pass at a time. The next is for the call that has waited longest, minus the time it has used.
 
     One thread does all the work, since each that does keeps memory for itself.
     """

@@ -1,4 +1,4 @@
-"""Every figure in the README is one of the report's, the model card has all of its rows, and both link to it."""
+"""Every figure in the README and of Published reports is the report's; the card has all of its rows."""
 
 from __future__ import annotations
 
@@ -73,6 +73,16 @@ def test_the_rows_of_the_readme_are_rows_of_the_report(measured):
 def test_every_figure_of_the_readme_is_one_of_the_report(measured):
     known = {figure for row in measured for cell in row for figure in FIGURE.findall(cell)}
     assert set(FIGURE.findall(README.read_text(encoding="utf-8"))) <= known
+
+
+def test_every_figure_of_the_findings_is_one_of_the_report():
+    page = (ROOT / "docs" / "reports.md").read_text(encoding="utf-8")
+    found = " ".join(page.partition("What they show:")[2].partition("\n##")[0].replace("\u2212", "-").split())
+    report = (REPORT / "report.md").read_text(encoding="utf-8")
+    pairs = re.findall(r"-\d\.\d\d \[.+?\]", found)
+    assert len(pairs) == 5
+    assert [pair for pair in pairs if pair not in report] == []
+    assert [figure for figure in re.findall(r"\d\.\d\d×", found) if figure not in report] == []
 
 
 def test_the_report_states_the_command_that_the_card_quotes():

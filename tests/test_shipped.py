@@ -44,6 +44,14 @@ def test_every_pruning_strategy_has_its_points_and_a_quicker_one_computes_less(s
     assert cost(name, "fast") < cost(name, "exact")
 
 
+@pytest.mark.parametrize("point", ["balanced", "fast"])
+def test_every_word_leaves_after_layer_5_at_the_latest_as_the_card_says(shipped, point):
+    strategy = shipped.strategy("entropy", point)
+    assert (strategy.gates[-1], strategy.controller.max_entropy[-1]) == (5, 1.0)
+    assert shipped.tag("The patient developed severe hypotension after receiving aspirin.", strategy).cost.rows[-1] == 0
+    assert "every word leaves after layer 5 at the latest" in (SHIPPED / "README.md").read_text(encoding="utf-8")
+
+
 def test_lambda_prunes_strictly_more_over_its_range_on_real_text(shipped):
     texts = [document.text for document in load_corpus(str(SAMPLE), limit=8).documents]
     low, high = -2.0, 2.0

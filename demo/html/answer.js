@@ -23,14 +23,20 @@ function compareTexts() {
   if (answer.dataset.state === "running") stopped = false;
   if (stopped && answer.dataset.state === "timing") answer.dataset.state = "done";
   const { state, text: shown } = answer.dataset;
-  const changed = ["timing", "done"].includes(state) && shown !== String(checksum(text.value));
+  const now = String(checksum(text.value));
+  const changed = ["timing", "done"].includes(state) && shown !== now;
   answer.toggleAttribute("data-changed", changed);
   answer.toggleAttribute("data-cut", text.maxLength > 0 && text.value.length >= text.maxLength);
+  // A view is drawn after the answer, and may be that of an earlier text until then.
+  document.querySelectorAll("[data-text]:not(.answer)").forEach((view) => {
+    view.toggleAttribute("data-old", view.dataset.text !== now);
+  });
   document.body.toggleAttribute("data-stale", changed || !["timing", "done"].includes(state));
   document.body.toggleAttribute("data-busy", ["running", "timing"].includes(state));
 }
 
 document.addEventListener("input", (event) => { if (event.target === entered()) compareTexts(); }, true);
+document.addEventListener("shown", compareTexts);
 document.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) document.querySelector("button.run")?.click();
 });

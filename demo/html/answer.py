@@ -74,13 +74,16 @@ def _line(one: Compared) -> str:
     sure = one.measured.faster_than(one.reference) or one.reference.faster_than(one.measured)
     doubt = "" if sure else f" ({_doubt(one)})"
     missing, new = missing_and_new(result, one.reference.result)
-    found = (
-        f"the same {_counted(entities, 'entity', 'entities')}"
-        if not missing and not new
-        else f"{entities - len(new)} of {entities - len(new) + len(missing)} entities the same"
-        + (f", {len(missing)} missing" if missing else "")
-        + (f", {len(new)} new" if new else "")
-    )
+    if not missing and not new:
+        found = f"the same {_counted(entities, 'entity', 'entities')}" if entities else "no entities, as dense"
+    elif not one.reference.result.entities:
+        found = f"{_counted(entities, 'entity', 'entities')}, dense has none"
+    else:
+        found = (
+            f"{entities - len(new)} of {entities - len(new) + len(missing)} entities the same"
+            + (f", {len(missing)} missing" if missing else "")
+            + (f", {len(new)} new" if new else "")
+        )
     return (
         f"<p>{name}: {ms}, <strong>{ratio:.2f}×</strong> as fast as {term('dense')} on this text{doubt}; {found}; "
         f"{result.cost.token_layers_kept:.0%} of the {term('computation kept', 'computation')}.</p>"
@@ -95,4 +98,4 @@ def _doubt(one: Compared) -> str:
 
 
 def _counted(number: int, one: str, several: str) -> str:
-    return f"{number} {one if number == 1 else several}"
+    return f"{number or 'no'} {one if number == 1 else several}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from demo.html.escape import escape, note
+from demo.html.escape import escape
 from demo.html.panels import SIGNS
 from demo.html.terms import term
 from demo.results.compared import Compared
@@ -25,12 +25,13 @@ def conditions(device: str, threads: int, compared: Sequence[Compared]) -> str:
     median = f"median of {runs} runs" if runs > 1 else "one run"
     undecided = len(compared) > 1 and not any(FASTEST in badges for badges in award_badges(compared))
     why = "there were too few runs to tell" if runs < RUNS else "none was ahead in every run"
-    return note(
+    line = (
         f"Measured just now: end-to-end, from text to entities; {median}"
         f"{' after an untimed one' if first.warm else ''}, strategies taking turns; {device}, "
         f"{threads} {'thread' if threads == 1 else 'threads'}."
         + (f" No strategy is marked as the fastest: {why}." if undecided else "")
     )
+    return f'<p class="note conditions">{escape(line)}</p>'
 
 
 def award_badges(compared: Sequence[Compared]) -> list[list[str]]:
@@ -73,7 +74,7 @@ def card(one: Compared, badges: Sequence[str] = ()) -> str:
         term("computation kept"): f"{cost.token_layers_kept:.1%} of the token-layers",
         "multiply-adds": f"{cost.multiply_adds / 1e9:.2f} G{_share_of_dense(measured, dense)}",
         "words": _words(result),
-        term("recovery", "came back"): _came_back(result),
+        term("recovery"): _recovery(result),
         "entities": str(len(result.entities)),
         f"same as {term('dense')}": _agreement(result, dense.result),
     }
@@ -125,10 +126,11 @@ def _words(result: Result) -> str:
     )
 
 
-def _came_back(result: Result) -> str:
+def _recovery(result: Result) -> str:
     if result.strategy.recovery is None:
-        return "no recovery"
-    return f"{sum(word.state == 'recovered' for word in result.trace.words)} words"
+        return "none"
+    words = sum(word.state == "recovered" for word in result.trace.words)
+    return f"{words} {'word' if words == 1 else 'words'} came back"
 
 
 def _agreement(result: Result, dense: Result) -> str:
@@ -136,7 +138,8 @@ def _agreement(result: Result, dense: Result) -> str:
         return "the reference"
     same, words = agreement(result, dense)
     entities = len({entity.key for entity in result.entities} & {entity.key for entity in dense.entities})
-    return f"{same} of {words} labels, {entities} of {len(dense.entities)} entities"
+    shared = f"{entities} of {len(dense.entities)} entities" if dense.entities else "no entities in dense"
+    return f"{same} of {words} labels, {shared}"
 
 
 def _differences(one: Compared) -> str:

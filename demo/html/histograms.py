@@ -35,6 +35,9 @@ def format_score(value: float | None) -> str:
 def _histogram(gate: int, scores: list[WordScores]) -> str:
     finite = [at for at in scores if math.isfinite(at.need)]
     left = sum(at.left for at in scores)
+    if all(at.reason == "end" for at in scores):
+        caption = f"Gate after layer {gate}: every word that reaches it leaves: {left}"
+        return f"<figure><figcaption>{caption}.</figcaption></figure>"
     caption = f"Gate after layer {gate}: {left} left (filled), {len(scores) - left} stayed (outlined)"
     if infinite := len(scores) - len(finite):
         caption += f"; {infinite} of them stayed as part of an entity or beside one, whatever their need"
@@ -49,6 +52,9 @@ def _histogram(gate: int, scores: list[WordScores]) -> str:
         (threshold,) = thresholds
         line = _threshold_line(_place(threshold, logarithmic), edges)
         caption += f"; threshold {format_score(threshold)}"
+    if low := sum(not at.left and at.reason not in (None, "need") for at in finite):
+        where = "outlined left of it" if len(thresholds) == 1 else "of those outlined"
+        caption += f"; {where}: {low} that stayed despite their low need (choose one to see why)"
     low, high = (10**edge if logarithmic else edge for edge in (edges[0], edges[-1]))
     return (
         f'<figure><svg viewBox="0 -10 {WIDTH} {HEIGHT + 12}" preserveAspectRatio="none" role="img" '

@@ -11,7 +11,7 @@ TERMS = {
     "gate": "A layer after which words may leave. A small classifier there labels every word.",
     "early exit": "A word leaves at a gate: it keeps the label it has there, and later layers do not compute it.",
     "computation kept": "Token-layers: tokens computed, summed over the layers, as a share of what dense computes.",
-    "operating point": "Stored settings, chosen on development documents: exact loses almost no F1 and saves least, "
+    "operating point": "Stored settings, chosen on texts held back: exact loses almost no F1 and saves least, "
     "fast loses a little more and saves most, balanced is between them.",
     "λ": "A setting of the strategy rule: the larger λ is, the more words leave.",
     "recovery": "Words that left are computed again where the result looks doubtful.",

@@ -23,4 +23,9 @@ function rove(event) {
   words[target].focus();
 }
 
+/** Has `answer.js` check whether this is the text that is entered. */
+const report = () => document.dispatchEvent(new Event("shown"));
+
 element.addEventListener("keydown", rove);
+report();
+watch("value", report);

@@ -11,7 +11,7 @@ from typing import Any
 
 import gradio as gr
 
-from demo.html.escape import alert, note
+from demo.html.escape import alert, escape, note
 from demo.limits import (
     BATCH_WORK,
     KEEP_FILES_S,
@@ -42,7 +42,10 @@ ABOUT = f"""
 Tags every document of a file with the strategies and settings of this page: PubTator, BioC XML, CoNLL, JSON Lines or
 plain text (UTF-8, up to {MAX_FILE_BYTES // 10**6} MB and {MAX_DOCUMENTS} documents of {MAX_CHARACTERS:,} characters).
 Entities in the file count as gold. The server deletes your files after at most {2 * KEEP_FILES_S // 60} minutes.
+The sample comes with the project: 30 short abstracts with gold, none of them from BC5CDR, NCBI-disease or BioRED.
 """
+MEASURING = '<a href="docs/reports.md">eval.report</a>'
+CELL_CHARACTERS = 30  # of a cell, so that no column is cut; a click shows the rest
 CANCELLED = "Cancelled. The tables show the documents tagged until then."
 
 
@@ -63,10 +66,7 @@ def read_batch(path: str) -> tuple[list[Document], Problems]:
 def status(documents: Sequence[Document], found: Found, problems: Problems) -> str:
     """How many documents are tagged, how they were measured, and what was left out."""
     done = min((len(of) for of in found.values()), default=0)
-    lines = [
-        f"{done} of {len(documents)} documents tagged.",
-        f"Times are from one pass in calls of {CHUNK} documents, a rough guide only; for figures use eval.report.",
-    ]
+    lines = []
     types = gold_types(documents)
     if types:
         unscored = sum(e.type not in types for of in found.values() for one in of for e in one.document.entities)
@@ -77,7 +77,10 @@ def status(documents: Sequence[Document], found: Found, problems: Problems) -> s
     total = sum(len(one.document.entities) for of in found.values() for one in of)
     if total > LISTED_ENTITIES:
         lines.append(f"The table shows the first {LISTED_ENTITIES:,} of {total:,} entities; the ZIP holds all.")
-    page = note(" ".join(lines))
+    page = (
+        f'<p class="note">{done} of {len(documents)} documents tagged. Times are from one pass in calls of {CHUNK} '
+        f"documents, a rough guide only; for figures use {MEASURING}. {escape(' '.join(lines))}</p>"
+    )
     if problems.count:
         stopped = " Reading stopped there." if problems.stopped else ""
         page += alert(f"Left out: {problems.count}.{stopped}")
@@ -146,7 +149,14 @@ def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
         cancel = gr.Button("Cancel tagging", min_width=120)
     report = gr.HTML()
     table = gr.Dataframe(label="By strategy", interactive=False, visible=False, datatype="str")
-    entities = gr.Dataframe(label="Entities", interactive=False, visible=False, datatype="str", max_height=400)
+    entities = gr.Dataframe(
+        label="Entities",
+        interactive=False,
+        visible=False,
+        datatype="str",
+        max_height=400,
+        max_chars=CELL_CHARACTERS,
+    )
     files = gr.File(label="Everything as a ZIP: each format, and both tables", interactive=False, visible=False)
     running = gr.State(False)
 

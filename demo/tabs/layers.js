@@ -27,6 +27,12 @@ function show(at) {
   range.setAttribute("aria-valuetext", text);
 }
 
+/** Shows a step of the slider, with transitions; the next text comes without. */
+function move(at) {
+  element.querySelector(".layers").toggleAttribute("data-moving", true);
+  show(at);
+}
+
 /** Shows the text as it is after the last layer. */
 function showEnd() {
   const range = element.querySelector(".layers input");
@@ -43,11 +49,11 @@ function stop() {
 function play(button) {
   const range = element.querySelector(".layers input");
   if (timer) return stop();
-  if (range.value === range.max) show(0);
+  if (range.value === range.max) move(0);
   button.innerHTML = '<span class="icon-pause"></span> Pause';
   timer = setInterval(() => {
     if (!range.isConnected) return stop();
-    show(Number(range.value) + 1);
+    move(Number(range.value) + 1);
     if (range.value === range.max) stop();
   }, STEP_MS);
 }
@@ -62,7 +68,7 @@ function describe(event) {
 
 element.addEventListener("input", (event) => {
   stop();
-  show(Number(event.target.value));
+  move(Number(event.target.value));
 });
 element.addEventListener("click", (event) => {
   const button = event.target.closest(".play");

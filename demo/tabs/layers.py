@@ -7,6 +7,7 @@ from pathlib import Path
 
 import gradio as gr
 
+from demo.html.answer import checksum
 from demo.html.words import cut_note, listbox, shown_words, type_colour
 from demo.page.inputs import Inputs
 from demo.page.result_view import build_result_view
@@ -29,7 +30,8 @@ def layer_view(result: Result, types: Sequence[str]) -> str:
     """The text, the layers that computed each word, and the words of each layer, as they are after the last layer."""
     layers = len(result.cost.rows)
     return (
-        f'<section class="layers" data-layers="{layers}" style="--layers:{layers};--at:{layers}">'
+        f'<section class="layers" data-text="{checksum(result.text)}" data-layers="{layers}" '
+        f'style="--layers:{layers};--at:{layers}">'
         f'<div class="transport"><button type="button" class="play"><span class="icon-play"></span> Play</button>'
         f'<label>after layer <input type="range" min="0" max="{layers}" value="{layers}" step="1"></label>'
         f'<output class="at"></output></div>{listbox(result, "The text, word by word", types)}'

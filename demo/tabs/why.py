@@ -9,16 +9,19 @@ from typing import Any
 
 import gradio as gr
 
-from demo.html.escape import escape
+from demo.html.answer import checksum
+from demo.html.escape import escape, note
 from demo.html.histograms import Scores, format_score, histograms
 from demo.html.tables import csv_link
 from demo.html.words import cut_note, listbox, shown_words
 from demo.page.inputs import Inputs
 from demo.page.result_view import build_result_view
 from demo.results.wording import label_name
-from engine import Engine, Result
+from engine import Engine, Result, Strategy
 from engine.inspection.explain import WordScores
 from engine.inspection.trace import WordTrace
+from engine.pruning.controllers import Controller
+from engine.pruning.controllers.mlp import NEIGHBOURS
 
 LABEL = "Why"
 COLUMNS = ("#", "word", "pieces", "label at gate", "final label", "layer", "state")
@@ -26,7 +29,7 @@ STATES = {"kept": "stayed", "left": "left", "recovered": "came back"}
 NUMBERS = {  # scores of `WordScores`, with their names for people
     "confidence": "confidence",
     "entropy": "entropy",
-    "windowed_entropy": "entropy with neighbours",
+    "windowed_entropy": f"entropy with neighbours ({NEIGHBOURS} on each side)",
     "attention_received": "attention received",
     "attention_entropy": "attention entropy",
     "risk": "learned controller",
@@ -34,6 +37,7 @@ NUMBERS = {  # scores of `WordScores`, with their names for people
     "threshold": "threshold",
 }
 REASONS = {
+    "end": "left: at this gate every word leaves",
     "left": "left: its need is not above the threshold",
     "need": "stayed: its need is above the threshold",
     "entity": "stayed: part of an entity, or beside one",
@@ -51,14 +55,21 @@ def why_view(result: Result, scores: Scores, types: Sequence[str]) -> str:
     download = csv_link(COLUMNS, table_rows(result, scores))
     names = escape(json.dumps(["gate after layer", "label", *NUMBERS.values(), "decision"]))
     return (
-        f'<section class="why" data-scores="{names}">'
+        f'<section class="why" data-text="{checksum(result.text)}" data-scores="{names}">'
         '<p class="hint">Choose a word: click on it, or move with the arrow keys.</p>'
         f"{listbox(result, 'Choose a word', types)}"
         '<div class="detail" tabindex="0" role="region" aria-label="The chosen word" aria-live="polite"></div>'
-        f"<h4>Need of the words at each gate</h4>{histograms(scores)}"
+        f"<h4>Need of the words at each gate</h4>{need_note(result.strategy)}{histograms(scores)}"
         f'<h4>All words</h4><p class="hint"><a class="download" download="words.csv" href="{download}">'
         f"Download as CSV</a></p>{cut_note(result)}{_table(result, scores)}</section>"
     )
+
+
+def need_note(strategy: Strategy) -> str:
+    """What need is under a strategy."""
+    controller = strategy.controller
+    here = f", here {controller.need_is}" if isinstance(controller, Controller) else ""
+    return note(f"Need is the score by which the strategy decides{here}: words with low need leave.")
 
 
 def decision(at: WordScores) -> str:
@@ -106,7 +117,7 @@ def _cells(at: WordScores) -> list[str]:
     return [
         str(at.layer),
         label_name(at.label),
-        *(format_score(getattr(at, name)) for name in NUMBERS),
+        *("–" if name == "need" and at.reason == "end" else format_score(getattr(at, name)) for name in NUMBERS),
         decision(at),
     ]
 

@@ -12,16 +12,20 @@ import pandas as pd
 from eval import schema
 from eval.render.files import IntervalRow, ResultRow, reference
 from eval.render.numbers import NOT_SIGNIFICANT, f1_interval, points, ratio, score, speedup, verdict
-from eval.schema import RANDOM_SEEDS
+from eval.schema import BASELINE, HF, MODEL, RANDOM, RANDOM_SEEDS
 
 READING = (
     "F1 counts exact (document, start, end, type) spans, micro-averaged. Brackets are 95 % intervals of a paired "
     f"bootstrap, of F1 over documents and of times over batches; {NOT_SIGNIFICANT}: not significant, the interval "
     "includes no difference. The speed-up is the sum of dense end-to-end times divided by the sum of the variant's, "
-    "measured in this run; the theoretical one is the ratio of multiply-adds. The F1 of `random` is the mean of "
-    f"{RANDOM_SEEDS} seeds, its times and costs are those of the first. Costs of `hf` include its padding; those of "
-    "baselines and other models are not known."
+    "measured in this run; the theoretical one is the ratio of multiply-adds."
 )
+KINDS_READING = {
+    RANDOM: f"The F1 of `random` is the mean of {RANDOM_SEEDS} seeds, its times and costs are those of the first.",
+    HF: "Costs of `hf` include its padding.",
+    BASELINE: "Costs of baselines are not known.",
+    MODEL: "Costs of other models are not known.",
+}
 DTYPES_READING = (
     "F1 and speed-up are compared with dense in {}; *against dense of the same dtype* is the speed-up alone. Errors, "
     "exits, groups and costs below compare each strategy with dense of its own dtype."
@@ -117,6 +121,12 @@ def _named(row: ResultRow) -> str:
     """The strategy with its operating point, unless the name has it."""
     name, point = row["strategy"], row["point"]
     return escape(name) + (f" ({escape(point)})" if point and not name.endswith(f":{point}") else "")
+
+
+def reading(rows: Sequence[ResultRow]) -> str:
+    """How the table of results is read: what holds for all rows, and for kinds of rows that are there."""
+    kinds = {row["kind"] for row in rows}
+    return " ".join([READING, *(text for kind, text in KINDS_READING.items() if kind in kinds)])
 
 
 def types_table(rows: Sequence[ResultRow]) -> str:

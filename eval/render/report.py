@@ -18,11 +18,11 @@ from eval.render.files import labelled, read_table, records
 from eval.render.html import page
 from eval.render.markdown import (
     DTYPES_READING,
-    READING,
     TYPES_READING,
     about_list,
     escape,
     pairs_table,
+    reading,
     results_table,
     types_table,
 )
@@ -66,7 +66,7 @@ def render(folder: Path) -> str:
         "![F1 against latency](f1_vs_latency.png)",
         "## Results",
         results_table(rows, intervals),
-        READING,
+        reading(rows),
         *([DTYPES_READING.format(rows[0]["dtype"])] if len({row["dtype"] for row in rows}) > 1 else []),
         "### By type",
         types_table(rows),

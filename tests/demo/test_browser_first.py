@@ -111,6 +111,23 @@ class TestSettings:
         wait_until(page, "timing", "done")
         page.get_by_text("Out of date").wait_for()
 
+    def test_a_view_of_an_earlier_text_looks_out_of_date_until_it_is_drawn_again(self, open_page: Any) -> None:
+        page = open_page()
+        wait_until(page, "done")
+        tab(page, "Why")
+        page.locator(".why .detail h4").wait_for()
+        shown = "getComputedStyle(document.querySelector('.why')).filter"
+        assert page.evaluate(shown) == "none"
+        page.evaluate(
+            "() => { document.querySelector('.why').dataset.text = '0'; document.dispatchEvent(new Event('shown')); }"
+        )
+        assert page.evaluate(shown) == "grayscale(1)"
+        enter(page, SHORT)
+        run(page)
+        page.locator(".why .words", has_text="clonidine").wait_for()
+        wait_until(page, "timing", "done")
+        assert page.evaluate(shown) == "none"
+
     def test_a_point_runs_at_once_and_cards_name_it(self, open_page: Any) -> None:
         page = open_page()
         tab(page, "Compare")

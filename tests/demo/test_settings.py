@@ -66,7 +66,7 @@ def test_untouched_settings_are_those_of_the_operating_point(engine: Engine, mon
         ("dense", "The reference"),
         ("rule", CONTROLLERS["rule"].description),
         ("random", "as many words as entropy with the same settings"),
-        ("rule+recovery", "As rule; where the result looks doubtful, words come back. Trigger: any."),
+        ("rule+recovery", "Like rule, but words come back where the result looks doubtful. Trigger: any."),
         ("truncate-1", "The encoder stops after this layer"),
     ],
 )

@@ -351,6 +351,17 @@ def test_hf_is_not_quantised_and_its_row_says_so(model_folder, tmp_path):
         assert list(table[["strategy", "dtype"]].itertuples(index=False, name=None)) == expected
 
 
+def test_only_rows_that_are_there_are_explained(results):
+    explained = (results[0] / "report.md").read_text()
+    for text in ("The F1 of `random` is the mean of 5 seeds", "Costs of `hf` include its padding."):
+        assert text in explained
+    assert "are not known" not in explained
+    published = (DOCS / "bc5cdr-test" / "report.md").read_text()
+    assert "Costs of baselines are not known." in published
+    for absent in ("`random`", "`hf`", "other models"):
+        assert absent not in published
+
+
 def test_published_reports_are_rendered_again_as_they_are(tmp_path):
     out = shutil.copytree(DOCS / "bc5cdr-test", tmp_path / "out")
     before = (out / "report.md").read_text()

@@ -15,7 +15,7 @@ from engine.pruning.signals import lowest_per_window
 
 THRESHOLDS = (0.001, 0.003, 0.01, 0.02, 0.04, 0.08, 0.15, 0.25)  # of entropy and risk, that calibration tries
 
-Reason = Literal["left", "need", "entity", "whole", "minimum", "few"]
+Reason = Literal["end", "left", "need", "entity", "whole", "minimum", "few"]
 
 
 @dataclass(frozen=True)
@@ -55,21 +55,32 @@ class Controller(ABC):
         return need <= self.threshold(gate, need)
 
     @property
+    def need_is(self) -> str:
+        """What the need of a word is, in words that continue a sentence."""
+        return "how much a word still has to be computed"
+
+    @property
     def keeps_entities_whole(self) -> bool:
         """Whether predicted entities may leave, but only as a whole."""
+        return False
+
+    def lets_all_leave(self, gate: Gate) -> bool:
+        """Whether every word leaves at a gate, whatever its scores."""
         return False
 
     def reasons(self, gate: Gate, decision: Decision) -> list[Reason]:
         """Why each word left or stayed, given what came of the decision at the gate.
 
-        ``left``; stayed because its ``need`` is high; because it is part of an ``entity`` or beside one; because an
-        entity leaves as a ``whole`` or not at all; for the ``minimum`` that stays; because too ``few`` words of the
-        window would leave. Compares what the controller decides without its minimum and with it, and what came of that.
+        ``left``, at the ``end`` where every word leaves; stayed because its ``need`` is high; because it is part of an
+        ``entity`` or beside one; because an entity leaves as a ``whole`` or not at all; for the ``minimum`` that stays;
+        because too ``few`` words of the window would leave. Compares what the controller decides without its minimum
+        and with it, and what came of that.
         """
         unbounded = self
         if any(one.name == "min_keep_ratio" for one in self.knobs()):
             unbounded = replace(self, min_keep_ratio=0.0)  # type: ignore[call-arg]
         rules: dict[Reason, np.ndarray] = {
+            "end": decision.leaves & self.lets_all_leave(gate),
             "left": decision.leaves,
             "entity": np.isinf(decision.need),
             "need": ~self.has_low_need(gate, decision.need),
@@ -110,6 +121,10 @@ class ThresholdController(Controller):
     def keeps_entities_whole(self) -> bool:
         """Where they may leave."""
         return self.exit_entities
+
+    def lets_all_leave(self, gate: Gate) -> bool:
+        """Where the threshold is 1, unless entities or a minimum stay."""
+        return at_gate(self.thresholds, gate) >= 1 and self.exit_entities and not self.min_keep_ratio
 
 
 def gate_sets(layers: int, count: int) -> list[tuple[int, ...]]:

@@ -49,16 +49,22 @@ class EntropyController(ThresholdController):
     min_keep_ratio: float = min_keep_ratio(0.0)
 
     def __call__(self, gate: Gate) -> Decision:
-        threshold = at_gate(self.max_entropy, gate)
-        if threshold >= 1 and self.exit_entities and not self.min_keep_ratio:
-            return Decision(gate.alive, np.zeros(len(gate.words)))  # all leave, however certain
-        return self.decide(gate, threshold)
+        if self.lets_all_leave(gate):
+            return Decision(gate.alive, np.zeros(len(gate.words)))
+        return self.decide(gate, at_gate(self.max_entropy, gate))
 
     def decide(self, gate: Gate, threshold: float | np.ndarray) -> Decision:
         """The decision for a threshold, which may differ from word to word, ``(words,)``."""
         entropy = gate.entropy if self.exit_entities else np.where(gate.labels > 0, np.inf, gate.entropy)
         need = gate.near(entropy, self.neighbours)
         return leave_below(gate, need, threshold, self.min_keep_ratio, whole=self.exit_entities)
+
+    @property
+    def need_is(self) -> str:
+        """The entropy of the word, and of its neighbours if they have a say."""
+        if not self.neighbours:
+            return "the entropy of the word's own label"
+        return f"the largest entropy among the word and its neighbours, {self.neighbours} on each side"
 
     @property
     def thresholds(self) -> float | tuple[float, ...]:

@@ -144,6 +144,11 @@ class LearnedController(ThresholdController):
         return leave_below(gate, risk, threshold, self.min_keep_ratio, whole=self.exit_entities)
 
     @property
+    def need_is(self) -> str:
+        """What the network says."""
+        return "the learned controller's probability that the label of the word or of a neighbour still changes"
+
+    @property
     def thresholds(self) -> float | tuple[float, ...]:
         """``max_risk``."""
         return self.max_risk

@@ -37,6 +37,11 @@ class RuleController(Controller):
     min_keep_ratio: float = min_keep_ratio(0.1)
 
     @property
+    def need_is(self) -> str:
+        """A word's importance."""
+        return "the word's importance in its window, from the uncertainty of its label and its attention"
+
+    @property
     def uses_attention(self) -> bool:
         """Whether a part computed from attention has a weight; parts without one are not computed."""
         return bool(self.received or self.entropy)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from demo.html.answer import answer, cancelled, checksum, failed, running
+from demo.html.answer import SCRIPT, answer, cancelled, checksum, failed, running
 from demo.results.compared import Compared
 from demo.results.timing import RUNS, Measured
 from engine import Engine, Entity
@@ -34,6 +34,27 @@ def test_says_how_much_faster_and_what_became_of_the_entities(engine: Engine, de
     assert "the same 2 entities" in same
     other = line(dense, engine, (10.0,) * RUNS, (dense.result.entities[0], Entity(11, 21, "Disease", "associated")))
     assert "1 of 2 entities the same, 1 missing, 1 new" in other
+
+
+def test_says_plainly_that_there_are_no_entities(engine: Engine, dense: Measured) -> None:
+    nothing = replace(dense, result=replace(dense.result, entities=()))
+    assert "; no entities, as dense; " in line(nothing, engine, (10.0,) * RUNS, ())
+    assert "; 2 entities, dense has none; " in line(nothing, engine, (10.0,) * RUNS, dense.result.entities)
+    assert "; 0 of 2 entities the same, 2 missing; " in line(dense, engine, (10.0,) * RUNS, ())
+    assert "ms</strong>, no entities." in answer(TEXT, [Compared("m", "", nothing, nothing)], timing=False)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        *(f"body[data-stale] {part}" for part in (".conditions", ".cards", ".comparison", ".layers", ".why")),
+        *(f"{part}[data-old]" for part in (".layers", ".why")),
+    ],
+)
+def test_what_is_out_of_date_looks_it(part: str) -> None:
+    selectors, style = SCRIPT.with_suffix(".css").read_text(encoding="utf-8").split("looks it. */")[1].split("{")[:2]
+    assert part in [selector.strip() for selector in selectors.split(",")]
+    assert "grayscale(1)" in style
 
 
 def test_never_rounds_up_and_names_its_doubts(engine: Engine, dense: Measured) -> None:

@@ -85,6 +85,19 @@ class TestCard:
         for item in ("≠ Famotidine</b> (Disease)", "− delirium</b> (Disease)", "+ nausea</b> (Disease)"):
             assert item in page
 
+    def test_says_plainly_that_dense_has_no_entities(self, engine: Engine, dense: Measured) -> None:
+        nothing = replace(dense, result=replace(dense.result, entities=()))
+        labels = len(nothing.result.words)
+        assert f"of {labels} labels, no entities in dense" in card(measured(engine.tag(TEXT, "rule")), nothing)
+
+    @pytest.mark.parametrize(("limit", "said"), [(1, "1 word came back"), (2, "2 words came back")])
+    def test_says_how_many_words_came_back(self, engine: Engine, dense: Measured, limit: int, said: str) -> None:
+        leaving = {"max_entropy": 0.45, "min_keep_ratio": 0.3, "exit_entities": True}
+        recovering = {"trigger": "confidence", "min_confidence": 1.0, "recovery_limit": limit}
+        page = card(measured(engine.tag(TEXT, "entropy+recovery", **leaving, **recovering)), dense)
+        assert f"<dd>{said}</dd>" in page
+        assert "<dd>none</dd>" in card(measured(engine.tag(TEXT, "entropy")), dense)
+
     def test_entities_of_users_are_text(self, engine: Engine) -> None:
         dense = replace(engine.tag(INJECTION, "dense"), entities=())
         found = (Entity(0, len(INJECTION), "Chemical", INJECTION),)
@@ -115,6 +128,7 @@ def test_a_card_names_settings_and_model(engine: Engine) -> None:
 def test_conditions_name_device_threads_and_runs(engine: Engine) -> None:
     dense = measured(engine.tag(TEXT, "dense"))
     line = conditions("cpu", 2, [beside(dense, dense)])
+    assert line.startswith('<p class="note conditions">Measured just now')  # which is dimmed while out of date
     for part in ("cpu", "2 threads", "median of 5 runs", "untimed"):
         assert part in line
     once = replace(dense, runs_ms=(1.0,), warm=False)

@@ -44,6 +44,24 @@ def test_words_that_must_not_leave_are_counted_apart() -> None:
     assert "1 of them stayed" in histograms([(score(need=float("inf")),)])
 
 
+@pytest.mark.parametrize(("reason", "said"), [("whole", "outlined left of it: 2 that stayed"), ("need", "")])
+def test_outlined_bars_left_of_the_threshold_are_explained(reason: str, said: str) -> None:
+    caption = histograms([(score(need=0.1, reason=reason),), (score(need=0.2, reason=reason),), (score(left=True),)])
+    assert ("despite their low need" in caption) == bool(said)
+    assert said in caption
+
+
+def test_low_need_is_explained_without_a_threshold_for_all_windows_too() -> None:
+    words = [(score(need=0.1, threshold=0.2, reason="few"),), (score(need=0.1, threshold=0.3, reason="entity"),)]
+    assert "of those outlined: 2 that stayed despite their low need" in histograms(words)
+
+
+def test_where_every_word_leaves_there_is_no_need_to_show() -> None:
+    figure = histograms([(score(need=0.0, threshold=1.0, left=True, reason="end"),)] * 3)
+    assert "Gate after layer 1: every word that reaches it leaves: 3." in figure
+    assert "<svg" not in figure
+
+
 def test_there_is_a_histogram_for_each_gate(engine: Engine) -> None:
     result = engine.tag(TEXT, "entropy", gates=(1, 2))
     assert histograms(engine.explain(result)).count("<figure>") == 2

@@ -56,7 +56,7 @@ class TestSettings:
         assert components(demo, gr.Slider)[-1].info.startswith("For entropy, entropy+recovery and random: ")
 
     def test_the_trigger_starts_at_the_default_of_the_point(self, demo: gr.Blocks) -> None:
-        trigger = next(one for one in components(demo, gr.Dropdown) if one.label == "Trigger of recovery")
+        trigger = next(one for one in components(demo, gr.Dropdown) if one.label == "Recovery trigger")
         assert trigger.value == ""
         assert trigger.choices[0] == ("default of the operating point", "")
         assert trigger.info == "For rule+recovery and entropy+recovery: when words come back."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 from demo.limits import MAX_CHARACTERS, MAX_DOCUMENTS
 from demo.results import batch
 from demo.results.batch import CHUNK, SHOWN_CHARACTERS, entity_table, summary, tag_documents, write_zip
-from demo.tabs.batch import SAMPLE, read_batch, run_batch, sample_file, status
+from demo.tabs.batch import ABOUT, SAMPLE, read_batch, run_batch, sample_file, status
 from demo.uploads import MAX_PROBLEMS, Problems
 from engine import Document, Engine, Entity
 from engine.data.formats import WRITERS, read_documents
@@ -74,6 +75,7 @@ class TestRead:
         for path in sample_file():
             documents, problems = read_batch(path)
             assert (len(documents), problems.count) == (30, 0)
+            assert f": {len(documents)} short abstracts" in ABOUT
             assert any(document.entities for document in documents)
         assert not Path(path).exists()
         assert SAMPLE.exists()
@@ -118,7 +120,12 @@ class TestTag:
     def test_a_perfect_result_has_f1_1(self) -> None:
         document = Document("a", TEXT, GOLD)
         table = summary([document], {"dense": [batch.Tagged(document, 1, 2, 3.0)]})
-        assert table.loc[0, ["F1", "token-layers kept", "ms per document"]].tolist() == ["1.0000", "50.0%", "3.0"]
+        assert table.loc[0, ["F1", "token-layers", "ms/doc"]].tolist() == ["1.0000", "50.0%", "3.0"]
+
+    def test_heads_leave_room_for_all_columns(self) -> None:
+        document = Document("a", TEXT, GOLD)
+        table = summary([document], {name: [batch.Tagged(document, 1, 2, 3.0)] for name in ("dense", "rule")})
+        assert sum(len(head) for head in table) <= 60
 
     def test_without_gold_there_is_no_score(self, engine: Engine) -> None:
         documents = [Document("a", TEXT)]
@@ -156,6 +163,18 @@ class TestTag:
 
 
 class TestRun:
+    def test_figures_are_left_to_the_evaluator_whose_page_is_linked(self, engine: Engine, lines: Path) -> None:
+        page = run(engine, lines, ["dense"])[0][0]
+        (address,) = re.findall(r'for figures use <a href="([^"]+)">eval.report</a>', page)
+        assert (SAMPLE.parents[2] / address).is_file()
+
+    def test_types_of_a_file_are_text(self, engine: Engine, tmp_path: Path) -> None:
+        path = tmp_path / "some.jsonl"
+        path.write_text('{"id": "a", "text": "x y", "entities": [{"start": 0, "end": 1, "type": "<b>eval.report"}]}\n')
+        page = run(engine, path, ["dense"])[0][0]
+        assert "&lt;b&gt;eval.report" in page
+        assert page.count("<a ") == 1
+
     def test_ends_with_tables_and_files(self, engine: Engine, lines: Path) -> None:
         progress, files = run(engine, lines, ["dense", "rule"])
         assert "2 of 2 documents tagged" in progress[0]

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from demo.html import words
+from demo.html.answer import checksum
 from demo.html.words import listbox
 from demo.tabs.layers import layer_view, words_computed, words_left
 from engine import Engine, Entity, Result
@@ -91,6 +92,9 @@ class TestListbox:
 
 
 class TestLayerView:
+    def test_says_of_which_text_it_is(self, engine: Engine) -> None:
+        assert f'data-text="{checksum(TEXT)}"' in layer_view(engine.tag(TEXT, "rule"), TYPES)
+
     def test_counts_the_words_of_each_layer(self, engine: Engine, recovered: Result) -> None:
         total = len(recovered.words)
         assert words_computed(engine.tag(TEXT, "dense")) == [total] * 3

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import base64
 import csv
+import html
 import io
+import json
 import re
 from dataclasses import replace
 
 import pytest
 
+from demo.html.answer import checksum
 from demo.html.tables import csv_link
-from demo.tabs.why import COLUMNS, decision, table_rows, why_view
-from engine import Engine
+from demo.tabs.why import COLUMNS, NUMBERS, decision, need_note, table_rows, why_view
+from engine import Engine, Result
 from engine.inspection.explain import WordScores
+from engine.pruning.controllers import CONTROLLERS
+from engine.pruning.controllers.mlp import NEIGHBOURS
 
 TYPES = ("Chemical", "Disease")
 TEXT = "Famotidine-associated delirium. Six patients on famotidine (20 mg/day) had nausea; all recovered."
@@ -30,9 +35,12 @@ def score(**changes: object) -> WordScores:
     return replace(plain, **changes)  # type: ignore[arg-type]
 
 
-def view(engine: Engine, text: str, strategy: str = "rule") -> str:
-    result = engine.tag(text, strategy)
+def why_view_of(engine: Engine, result: Result) -> str:
     return why_view(result, engine.explain(result), TYPES)
+
+
+def view(engine: Engine, text: str, strategy: str = "rule") -> str:
+    return why_view_of(engine, engine.tag(text, strategy))
 
 
 class TestDecision:
@@ -40,6 +48,7 @@ class TestDecision:
         ("changes", "said"),
         [
             ({"reason": "left", "left": True}, "left: its need is not above"),
+            ({"reason": "end", "left": True}, "left: at this gate every word leaves"),
             ({"reason": "need"}, "stayed: its need is above"),
             ({"reason": "entity"}, "stayed: part of an entity"),
             ({"reason": "whole"}, "stayed despite its low need: an entity leaves as a whole"),
@@ -86,3 +95,38 @@ class TestView:
     def test_every_word_has_its_scores(self, engine: Engine, strategy: str) -> None:
         page = view(engine, TEXT, strategy)
         assert page.count("data-gates=") == page.count('role="option"') == len(engine.tag(TEXT).words)
+
+    def test_says_of_which_text_it_is(self, engine: Engine) -> None:
+        assert f'data-text="{checksum(TEXT)}"' in view(engine, TEXT)
+
+    def test_names_the_fixed_reach_of_the_neighbours(self) -> None:
+        assert NUMBERS["windowed_entropy"] == f"entropy with neighbours ({NEIGHBOURS} on each side)"
+
+    def test_where_every_word_leaves_no_need_is_shown(self, engine: Engine) -> None:
+        result = engine.tag(TEXT, "entropy", gates=(1,), max_entropy=1.0, exit_entities=True)
+        found = re.findall(r'data-gates="(.+?)"', why_view_of(engine, result))
+        rows = [json.loads(html.unescape(row)) for row in found]
+        assert {(row[0][2 + list(NUMBERS).index("need")], row[0][-1]) for row in rows} == {
+            ("–", "left: at this gate every word leaves")
+        }
+
+
+class TestNeed:
+    @pytest.mark.parametrize(
+        ("neighbours", "said"),
+        [(0, "the entropy of the word&#x27;s own label"), (2, "among the word and its neighbours, 2 on each side")],
+    )
+    def test_of_entropy_is_that_of_as_many_neighbours_as_are_set(
+        self, engine: Engine, neighbours: int, said: str
+    ) -> None:
+        note = need_note(engine.strategy("entropy", neighbours=neighbours))
+        assert "Need is the score by which the strategy decides, here " in note
+        assert said in note
+        assert note.count(".") == 1
+
+    def test_every_controller_says_what_its_need_is(self) -> None:
+        assert len({controller().need_is for controller in CONTROLLERS.values()}) == len(CONTROLLERS)
+
+    @pytest.mark.parametrize("name", ["random", "truncate-1"])
+    def test_where_no_controller_chooses_it_is_just_a_score(self, engine: Engine, name: str) -> None:
+        assert "by which the strategy decides: words with low need leave." in need_note(engine.strategy(name))

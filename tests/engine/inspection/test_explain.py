@@ -83,10 +83,18 @@ class TestReasons:
 
     def test_a_minimum_of_words_stays(self, engine: Engine) -> None:
         freely = self.first_gate(engine, "entropy", max_entropy=1.0, exit_entities=True)
-        assert {at.reason for at in freely} == {"left"}
+        assert {at.reason for at in freely} == {"end"}
         scores = self.first_gate(engine, "entropy", max_entropy=1.0, exit_entities=True, min_keep_ratio=0.5)
         assert Counter(at.reason for at in scores)["minimum"] >= len(scores) / 2
         assert {at.reason for at in scores} == {"left", "minimum"}
+
+    def test_at_a_gate_with_threshold_1_every_word_leaves_unless_some_have_to_stay(self, engine: Engine) -> None:
+        knobs = {"gates": (1, 2), "max_entropy": (0.5, 1.0), "neighbours": 1}
+        for settings, left in (({"exit_entities": True}, "end"), ({"exit_entities": False}, "left")):
+            explained = engine.explain(engine.tag(TEXT, "entropy", **knobs, **settings))
+            reasons = {gate: {at.reason for of in explained for at in of if at.layer == gate} for gate in (1, 2)}
+            assert "end" not in reasons[1]
+            assert reasons[2] - {"entity"} == {left}
 
     def test_a_single_word_is_not_worth_while(self, engine: Engine) -> None:
         knobs = {"exit_entities": True, "neighbours": 0}

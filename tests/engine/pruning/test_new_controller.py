@@ -50,6 +50,7 @@ def test_the_engine_offers_and_runs_it(engine):
 def test_its_decisions_are_explained(engine):
     reasons = [scores[0].reason for scores in engine.explain(engine.tag(TEXT, "every-other"))]
     assert reasons[:4] == ["left", "need", "left", "need"]
+    assert engine.strategy("every-other").controller.need_is == "how much a word still has to be computed"
 
 
 def test_the_command_line_runs_it(model_folder, tmp_path, capsys):
