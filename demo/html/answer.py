@@ -70,9 +70,6 @@ def _line(one: Compared) -> str:
     name = f"<code>{escape(one.name)}</code>" + (f" ({escape(one.settings)})" if one.settings else "")
     if one.is_reference:
         return f"<p>{name}: {ms}, {_counted(entities, 'entity', 'entities')}.</p>"
-    ratio = one.measured.speedup_over(one.reference)
-    sure = one.measured.faster_than(one.reference) or one.reference.faster_than(one.measured)
-    doubt = "" if sure else f" ({_doubt(one)})"
     missing, new = missing_and_new(result, one.reference.result)
     if not missing and not new:
         found = f"the same {_counted(entities, 'entity', 'entities')}" if entities else "no entities, as dense"
@@ -85,16 +82,22 @@ def _line(one: Compared) -> str:
             + (f", {len(new)} new" if new else "")
         )
     return (
-        f"<p>{name}: {ms}, <strong>{ratio:.2f}×</strong> as fast as {term('dense')} on this text{doubt}; {found}; "
+        f"<p>{name}: {ms}, {_speed(one)}; {found}; "
         f"{result.cost.token_layers_kept:.0%} of the {term('computation kept', 'computation')}.</p>"
     )
 
 
-def _doubt(one: Compared) -> str:
+def _speed(one: Compared) -> str:
+    """How it compares with ``dense``; a single run, which may be the first of a cold engine, does not tell."""
     runs = len(one.measured.runs_ms)
-    if runs < RUNS:
-        return f"{_counted(runs, 'run', 'runs')}, too few to tell"
-    return "not in every run"
+    if runs == 1:
+        return f"one run, too few to compare with {term('dense')}"
+    ratio = f"{one.measured.speedup_over(one.reference):.2f}×"
+    if one.measured.faster_than(one.reference) or one.reference.faster_than(one.measured):
+        ratio, doubt = f"<strong>{ratio}</strong>", ""
+    else:
+        doubt = f" ({runs} runs, too few to tell)" if runs < RUNS else " (not in every run)"
+    return f"{ratio} as fast as {term('dense')} on this text{doubt}"
 
 
 def _counted(number: int, one: str, several: str) -> str:

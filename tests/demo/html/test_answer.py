@@ -60,8 +60,15 @@ def test_what_is_out_of_date_looks_it(part: str) -> None:
 def test_never_rounds_up_and_names_its_doubts(engine: Engine, dense: Measured) -> None:
     assert "<strong>1.99×</strong>" in line(dense, engine, (10.01,) * RUNS, ())
     assert "not in every run" in line(dense, engine, (10.0,) * (RUNS - 1) + (21.0,), ())
-    few = replace(dense, runs_ms=(20.0,))
-    assert "1 run, too few to tell" in line(few, engine, (10.0,), ())
+    few = replace(dense, runs_ms=(20.0,) * 2)
+    assert ", 2.00× as fast as" in line(few, engine, (10.0,) * 2, ())
+    assert "(2 runs, too few to tell)" in line(few, engine, (10.0,) * 2, ())
+
+
+def test_one_run_gives_no_speed_up(engine: Engine, dense: Measured) -> None:
+    first = line(replace(dense, runs_ms=(90.0,)), engine, (10.0,), ())
+    assert "×" not in first
+    assert "one run, too few to compare with" in first
 
 
 def test_dense_alone_is_described_by_itself(dense: Measured) -> None:
