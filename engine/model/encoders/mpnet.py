@@ -55,16 +55,18 @@ class MPNetEncoder(PostNormEncoder):
         self.register_buffer("bucket", bucket(distances), persistent=False)
 
     def placing(self, number: int, batch: RaggedBatch) -> Placing:
-        """The bias is made once for all layers, but in training, where each layer has a gradient for it."""
-        make = partial(self._stretches, batch)
-        key = ("bias", state(self.relative_bias.weight))
-        stretches = make() if torch.is_grad_enabled() else once(batch, key, make)
+        """The bias is made once for all layers."""
+        stretches = once(batch, ("bias", state(self.relative_bias.weight)), partial(self._stretches, batch))
         return Placing(stretches=lambda query, key: stretches)
 
     def _stretches(self, batch: RaggedBatch) -> list[Stretch]:
-        """All windows with their bias ``(heads, queries, keys)``."""
+        """All windows with their bias ``(heads, queries, keys)``.
+
+        It stays as it was pretrained: a gradient for it would scatter a number for every pair of rows, and keep
+        attention from PyTorch's fused kernel.
+        """
         assert isinstance(self.bucket, Tensor)
-        by_distance = F.embedding(self.bucket, self.relative_bias.weight).t()  # (heads, distances)
+        by_distance = F.embedding(self.bucket, self.relative_bias.weight.detach()).t()  # (heads, distances)
         queries, keys = positions(batch, by_distance.device)
         found = []
         for one in window_stretches(batch):

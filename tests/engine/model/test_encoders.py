@@ -13,6 +13,7 @@ from tests.engine.model.families import FAMILIES, gated, huggingface, pair, tiny
 from tests.engine.model.test_packing import window
 
 every_family = pytest.mark.parametrize("family", FAMILIES)
+FIXED = {"mpnet": {"relative_bias.weight"}}  # parameters that stay as they were pretrained
 
 
 def run_dense(encoder: Encoder, batch: RaggedBatch) -> torch.Tensor:
@@ -90,7 +91,7 @@ def test_training_computes_the_same_without_dropout_and_reaches_every_weight(fam
     for one in trained:
         one.square().sum().backward()
     untrained = {name for name, parameter in model.encoder.named_parameters() if parameter.grad is None}
-    assert not untrained
+    assert untrained == FIXED.get(family, set())
     assert all(parameter.grad.any() for parameter in model.encoder.layers.parameters() if parameter.requires_grad)
     with torch.no_grad():
         for parameter in model.parameters():
