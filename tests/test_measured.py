@@ -75,14 +75,23 @@ def test_every_figure_of_the_readme_is_one_of_the_report(measured):
     assert set(FIGURE.findall(README.read_text(encoding="utf-8"))) <= known
 
 
-def test_every_figure_of_the_findings_is_one_of_the_report():
+def test_every_figure_of_the_findings_is_one_of_a_report():
     page = (ROOT / "docs" / "reports.md").read_text(encoding="utf-8")
     found = " ".join(page.partition("What they show:")[2].partition("\n##")[0].replace("\u2212", "-").split())
-    report = (REPORT / "report.md").read_text(encoding="utf-8")
+    report = "".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs").glob("*/report.md")))
     pairs = re.findall(r"-\d\.\d\d \[.+?\]", found)
-    assert len(pairs) == 5
+    assert len(pairs) == 10
     assert [pair for pair in pairs if pair not in report] == []
     assert [figure for figure in re.findall(r"\d\.\d\d×", found) if figure not in report] == []
+
+
+@pytest.mark.parametrize("name", ["ncbi-disease-test", "biored-dev"])
+def test_the_card_quotes_the_other_reports(name):
+    (line,) = [line for line in CARD.read_text(encoding="utf-8").splitlines() if line.startswith("|") and name in line]
+    report = (ROOT / "docs" / name / "report.md").read_text(encoding="utf-8")
+    figures = re.findall(r"0\.\d{4}|[-+]\d\.\d\d \[.+?\]|\d\.\d\d×", line)
+    assert len(figures) >= 7
+    assert [figure for figure in figures if figure not in report] == []
 
 
 def test_the_report_states_the_command_that_the_card_quotes():
