@@ -8,7 +8,7 @@ app: .venv/ready
 	$(PY) app.py
 
 test: .venv/ready-dev
-	$(PY) -m pytest
+	$(PY) -m pytest -n auto --dist loadfile
 
 slow: .venv/ready-dev
 	$(PY) -m pytest -m slow
