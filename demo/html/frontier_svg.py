@@ -295,16 +295,16 @@ def _labels(shown: Sequence[Variant], axes: _Axes) -> dict[str, str]:
     for one in [*best, *(one for one in shown if one not in best)]:
         x, y = _place(one, axes)
         width = _CHARACTER * len(one.label)
-        across = _MARK + width / 2
+        across, up = _MARK + width / 2, _MARK + _LINE / 2
         for side, (dx, dy) in {
             "right": (across, 0),
             "left": (-across, 0),
-            "over": (0, -17),
-            "under": (0, 17),
-            "over left": (-width / 2, -17),
-            "over right": (width / 2, -17),
-            "under left": (-width / 2, 17),
-            "under right": (width / 2, 17),
+            "over": (0, -up),
+            "under": (0, up),
+            "over left": (-width / 2, -up),
+            "over right": (width / 2, -up),
+            "under left": (-width / 2, up),
+            "under right": (width / 2, up),
         }.items():
             box = _box(x * WIDTH + dx, y * HEIGHT + dy, width, _LINE)
             if box[0] >= 0 and box[1] <= WIDTH and not any(_overlap(box, other) for other in taken):

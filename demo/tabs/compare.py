@@ -37,7 +37,7 @@ UNAVAILABLE = "The server could not run this, perhaps because many are waiting. 
 LEGEND = """
 <p class="note found-legend">Coloured words are entities. Against <code>dense</code>: <span class="mark kept"
 data-colour="0" data-label="Type">same</span> <span class="mark new" data-colour="0" data-label="+ Type">new</span>
-<span class="mark boundary" data-colour="0" data-label="↔ Type">other boundary or ≠ other type</span>
+<span class="mark boundary" data-colour="0" data-label="↔ Type">other boundary (≠: other type)</span>
 <span class="mark lost" data-colour="0" data-label="− Type">lost</span>.
 <span class="left">Grey, dotted words</span> left early. Point at a word for its score or its layer.</p>
 """

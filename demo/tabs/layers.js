@@ -21,7 +21,10 @@ function show(at) {
   all(".counts li").forEach((row) => {
     const current = Number(row.dataset.layer) === at;
     row.toggleAttribute("data-current", current);
-    if (current) text = `layer ${at} of ${last}: ${row.dataset.words} words computed, ${row.dataset.left} of them leave`;
+    if (!current) return;
+    const { words, left } = row.dataset;
+    const done = words === "0" ? "no word reaches it" : `${words} words computed, ${left} of them leave`;
+    text = `layer ${at} of ${last}: ${done}`;
   });
   view.querySelector(".at").textContent = text;
   range.setAttribute("aria-valuetext", text);

@@ -219,7 +219,7 @@ class TestDifferences:
     def test_what_differs_is_marked_in_the_text_and_has_its_score(self, open_page: Any) -> None:
         page = open_page()
         tab(page, "Compare")
-        new = page.locator(".mark.new").first
+        new = page.locator(".mark.new[data-score]").first  # not that of the legend
         assert new.get_attribute("data-label").startswith("+ ")
         assert new.evaluate("mark => getComputedStyle(mark).outlineStyle") == "solid"
         assert "score" in new.get_attribute("data-tip")

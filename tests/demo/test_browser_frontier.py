@@ -9,7 +9,7 @@ import pytest
 pytestmark = pytest.mark.slow
 
 FAST = ".marks button[data-strategy=entropy][data-point=fast]"
-SHOWN = ".tip:visible"
+SHOWN = ".marks .tip:visible"
 
 
 def frontier(page: Any) -> Any:
@@ -74,7 +74,7 @@ def test_a_mark_tries_its_settings_on_the_text(open_page: Any, how: str) -> None
 def test_what_the_page_cannot_run_cannot_be_tried(open_page: Any) -> None:
     page = open_page()
     frontier(page)
-    mark = page.locator(".marks button[aria-label^='onnx:']")
+    mark = page.locator(".marks button[aria-label^='onnx-int8:']")
     mark.hover()
     assert "This page cannot run it." in page.locator(SHOWN).inner_text()
     before = page.locator(".marks button.current").count()

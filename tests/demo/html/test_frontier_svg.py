@@ -63,6 +63,11 @@ def test_bars_end_inside_the_axes_of_a_report_without_a_bad_variant(variants: li
     assert all(edges[0] < float(y) < edges[1] for bar in bars for y in bar)
 
 
+def test_every_mark_of_the_shipped_report_has_room_for_its_name() -> None:
+    found = [one for one in read_variants(SHIPPED) if one.batch_size == 1]
+    assert chart(found, (), {}, "").count('<span class="name ') >= len(found) - 1
+
+
 def test_nothing_measured_twice_is_drawn_as_one(tmp_path: Path) -> None:
     """A report of two dtypes has a mark and a label for each of them."""
     results, intervals = (
