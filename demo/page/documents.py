@@ -86,9 +86,9 @@ def _render(file: Path, app: str) -> str:
 
 
 def document_routes(root: Path = ROOT) -> list[Route]:
-    """Routes of the documents in a folder, and of those beside models elsewhere, which lie in the app's `card_folders`.
+    """Routes for the project's documents, and for the cards of models outside it (the app's `card_folders`).
 
-    Mounts would not do: where the app has a root path, Starlette finds nothing in them.
+    Routes and not mounts, in which Starlette finds nothing where the app has a root path.
     """
 
     async def of_model(request: Request) -> Response:

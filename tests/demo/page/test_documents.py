@@ -43,7 +43,7 @@ def links(page: str) -> list[tuple[str, str]]:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A small project with one card, and much beside it that is nobody's business."""
+    """A small project with one card, and files beside it that must not be served."""
     root = tmp_path / "project"
     for path in (
         "README.md",
