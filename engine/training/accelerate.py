@@ -1,8 +1,9 @@
 """Makes a checkpoint fast without gold: ``python -m engine.training.accelerate CHECKPOINT --texts FILE… --out FOLDER``.
 
 CHECKPOINT is a folder or hub id of a token-classification checkpoint. Gate heads and, unless ``--frozen``, the encoder
-learn its own output on plain texts while words leave. Operating points are chosen by agreement with the checkpoint's
-dense output on texts held back. The folder then holds a model for every strategy, and a card with what was measured.
+learn its own output on plain texts while words leave. Operating points are chosen by agreement with that output on
+texts held back: by how much of it they lose against the new model's own dense pass. The folder then holds a model for
+every strategy, and a card with what was measured.
 """
 
 from __future__ import annotations
@@ -28,17 +29,18 @@ from engine.command import as_command
 from engine.data.corpora import load_corpus
 from engine.errors import InputError
 from engine.model.gated import GatedModel
+from engine.model.precision import DTYPES
 from engine.pruning.strategy import Strategy
 from engine.tagger import Engine, load_engine
 from engine.text.words import split_words
-from engine.training.calibrate import LIMITS, candidates, numbers, save, variations
+from engine.training.calibrate import AGREEMENT_DROPS, candidates, numbers, save, variations
 from engine.training.card import STRATEGY, Facts, card, device_name, table
 from engine.training.delivery import copy_checkpoint, deliver
 from engine.training.distill import Plan, distil
 from engine.training.held_back import STEADY, TextSplit, split_texts
 from engine.training.loop import claim, keep_settings
 from engine.training.outcome import Row, f1, measured
-from engine.training.points import POINT_NAMES, Reference, measure
+from engine.training.points import LOOKS, POINT_NAMES, Reference, measure
 from engine.training.search import Search
 
 logger = logging.getLogger(__name__)
@@ -63,7 +65,8 @@ class AccelerateConfig:
         labels: file of what the checkpoint's labels mean, where it does not say.
         frozen: only gate heads learn; the checkpoint's files are copied byte for byte.
         minutes: for everything but F1 on a corpus; 0: 60, frozen 15.
-        agreement: in %, that ``exact``, ``balanced`` and ``fast`` must reach.
+        max_f1_drop: points of agreement that ``exact``, ``balanced`` and ``fast`` may lose against the dense pass.
+        dtype: that settings run in; texts are labelled in what is faster of float32 and ``mixed_precision``.
         corpus, split, data_dir: of gold, for F1 beside the agreement; no gold is learned from.
         mixed_precision: of training: ``bf16``, ``no``, or ``auto``: what is faster.
         seed: of everything that is random.
@@ -76,7 +79,8 @@ class AccelerateConfig:
     labels: str = ""
     frozen: bool = False
     minutes: float = 0.0
-    agreement: tuple[float, ...] = LIMITS
+    max_f1_drop: tuple[float, ...] = AGREEMENT_DROPS
+    dtype: str = "float32"
     corpus: str = ""
     split: str = "test"
     data_dir: str = ""
@@ -86,10 +90,12 @@ class AccelerateConfig:
     def __post_init__(self) -> None:
         if not 0 <= self.minutes <= 10_000:
             raise InputError(f"expected minutes between 0 and 10000, got {self.minutes}; change it")
-        if len(self.agreement) != len(POINT_NAMES) or not all(0 < limit <= 100 for limit in self.agreement):
+        if len(self.max_f1_drop) != len(POINT_NAMES) or not all(0 <= drop < 100 for drop in self.max_f1_drop):
             raise InputError(
-                f"expected three limits of agreement, 0–100 %, got {self.agreement}; write e.g. 99.8,99.5,98.5"
+                f"expected three numbers of points to lose, 0–100, got {self.max_f1_drop}; write e.g. 0.2,0.5,1.5"
             )
+        if self.dtype not in DTYPES:
+            raise InputError(f"expected a dtype out of {', '.join(DTYPES)}, got {self.dtype!r}; choose one of them")
         if self.mixed_precision not in ("auto", "bf16", "no"):
             raise InputError(f"expected mixed_precision auto, bf16 or no, got {self.mixed_precision!r}; choose one")
 
@@ -104,7 +110,7 @@ def accelerate(config: AccelerateConfig, *, resume: bool = False) -> list[Row]:
 
     Args:
         config: the settings.
-        resume: go on with the run in ``config.out``.
+        resume: go on with the run in ``config.out``; once it has ended, choose points with another ``max_f1_drop``.
 
     Returns:
         What was measured: dense, and point by point.
@@ -117,7 +123,7 @@ def accelerate(config: AccelerateConfig, *, resume: bool = False) -> list[Row]:
     settings = work / "accelerate.json"
     if not settings.is_file() and out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"expected a new folder, got {out} with other files in it; use another --out")
-    claim(settings, asdict(config), resume=resume, free=("out", "data_dir"))
+    claim(settings, asdict(config), resume=resume, free=("out", "data_dir", "max_f1_drop"))
     corpus = load_corpus(config.corpus, config.split, config.data_dir or None) if config.corpus else None
     weights = load_weights(config.checkpoint, config.labels or None)
     if weights.model.encoder.num_layers < 2:
@@ -145,15 +151,17 @@ def accelerate(config: AccelerateConfig, *, resume: bool = False) -> list[Row]:
     if (out / SUMS).is_file():
         write_checksums(out)  # an earlier start may have been stopped while it stored points
     else:
+        precisions = ("no", "bf16") if config.mixed_precision == "auto" else (config.mixed_precision,)
+        labeller, faster = _fastest(engine, weights, precisions, held_back[:LOOKS])
         distil(
             weights,
-            engine,
+            labeller,
             texts.learned,
-            fitting(texts.learned, LABELLING * config.seconds * words_s),
+            fitting(texts.learned, LABELLING * config.seconds * words_s * faster),
             _watch(weights, reference.first(min(WATCHED, fitting(held_back, WATCHED_S * words_s))), device),
             work,
             frozen=config.frozen,
-            precisions=("no", "bf16") if config.mixed_precision == "auto" else (config.mixed_precision,),
+            precisions=precisions,
             seconds=lambda: TRAINING[config.frozen] * (config.seconds - (time.monotonic() - started)),
             seed=config.seed,
         )
@@ -162,16 +170,18 @@ def accelerate(config: AccelerateConfig, *, resume: bool = False) -> list[Row]:
         deliver(work / "run", out)
     plan = Plan.load(work / "plan.json")
 
-    fast = load_engine(out, device=device)
+    fast = load_engine(out, config.dtype, device=device)
+    dense = measure(fast, reference, Strategy("dense"), progress="dense pass")
+    reference = replace(reference, dense=dense.counts)
     left = config.seconds * (1 - TIMING - HELD_BACK) - (time.monotonic() - started)
     seconds = min(max(left, SEARCHING[0] * config.seconds), SEARCHING[1] * config.seconds)
-    drops = [100 - limit for limit in config.agreement]
     logger.info("searching operating points for %s at most", tqdm.format_interval(seconds))
-    search = Search(fast, reference, drops, seed=config.seed, seconds=seconds, log=work / "search.jsonl")
+    search = Search(fast, reference, config.max_f1_drop, seed=config.seed, seconds=seconds, log=work / "search.jsonl")
     search.run(candidates(STRATEGY, fast.encoder.num_layers), variations, STRATEGY)
     timed = held_back[: min(TIMED, fitting(held_back, TIMING * config.seconds * words_s / TIMED_PASSES))]
     logger.info("timing the points on %d texts", len(timed))
-    rows = measured(fast, search, config.agreement, timed, corpus)
+    rows = measured(fast, dense, search, timed, corpus)
+    same = config.frozen and fast.dtype == engine.dtype
     facts = Facts(
         checkpoint=config.checkpoint,
         types=fast.labels.types,
@@ -185,8 +195,9 @@ def accelerate(config: AccelerateConfig, *, resume: bool = False) -> list[Row]:
         entities=sum(of.gold for of in reference.dense),
         timed=len(timed),
         device=device_name(fast.device),
+        dtype=fast.dtype,
         corpus=f"{config.corpus} {config.split}" if corpus else "",
-        checkpoint_f1=rows[0].f1 if config.frozen or corpus is None else f1(engine, corpus, Strategy("dense")),
+        checkpoint_f1=rows[0].f1 if corpus is None or same else f1(engine, corpus, Strategy("dense")),
     )
     save(fast, out, {STRATEGY: search})
     (out / "README.md").write_text(card(rows, facts, command(config)), encoding="utf-8")
@@ -219,6 +230,22 @@ def _reference(engine: Engine, texts: TextSplit, seconds: float, count: int | No
     return reference, words / (time.monotonic() - begin)
 
 
+def _fastest(engine: Engine, weights: Weights, precisions: Sequence[str], texts: Sequence[str]) -> tuple[Engine, float]:
+    """The engine, or the same in bfloat16 if that may be used and labels texts faster; and how many times faster."""
+    engines = [engine]
+    if "bf16" in precisions:
+        engines.append(Engine(weights, "bfloat16", str(engine.device)))
+    seconds = {}
+    for one in engines:
+        one.tag_batch(texts, "dense")  # packs the weights
+        begin = time.monotonic()
+        one.tag_batch(texts, "dense")
+        seconds[one] = time.monotonic() - begin
+    fastest = min(seconds, key=lambda one: seconds[one])
+    logger.info("labelling in %s", fastest.dtype)
+    return fastest, seconds[engine] / seconds[fastest]
+
+
 def fitting(texts: Sequence[str], words: float) -> int:
     """How many of the first texts have so many words together, one at least."""
     totals = accumulate(len(split_words(text)) for text in texts)
@@ -244,9 +271,9 @@ def command(config: AccelerateConfig) -> str:
         parts.append("--frozen")
     if config.minutes:
         parts += ["--minutes", f"{config.minutes:g}"]
-    if config.agreement != LIMITS:
-        parts += ["--agreement", ",".join(f"{limit:g}" for limit in config.agreement)]
-    for name in ("labels", "corpus", "split", "data_dir", "mixed_precision", "seed"):
+    if config.max_f1_drop != AGREEMENT_DROPS:
+        parts += ["--max-f1-drop", ",".join(f"{drop:g}" for drop in config.max_f1_drop)]
+    for name in ("dtype", "labels", "corpus", "split", "data_dir", "mixed_precision", "seed"):
         if (value := getattr(config, name)) != getattr(AccelerateConfig, name):
             parts += [f"--{name.replace('_', '-')}", str(value)]
     return "python -m engine.training.accelerate " + shlex.join(parts)
@@ -272,9 +299,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--frozen", action="store_true", help="fit gate heads alone; the checkpoint stays as it is")
     parser.add_argument("--minutes", type=float, default=0.0, help="for all but F1 (default 60, with --frozen 15)")
     parser.add_argument(
-        "--agreement",
-        default=",".join(map(str, LIMITS)),
-        help="with the dense output, in %%, that exact, balanced and fast must reach (default %(default)s)",
+        "--max-f1-drop",
+        default=",".join(map(str, AGREEMENT_DROPS)),
+        help="points of agreement that exact, balanced and fast may lose against the dense pass (default %(default)s)",
+    )
+    parser.add_argument(
+        "--dtype", default="float32", choices=DTYPES, help="that settings run in (default float32); int8 is the fastest"
     )
     parser.add_argument("--corpus", default="", help="gold for F1 beside the agreement; it is not learned from")
     parser.add_argument("--split", default="test", help="of the corpus (default test)")
@@ -292,9 +322,9 @@ def main(argv: list[str] | None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     logging.getLogger("accelerate").setLevel(logging.WARNING)  # it tells of every file of a checkpoint
     resume = arguments.pop("resume")
-    agreement = tuple(numbers(arguments.pop("agreement"), "--agreement", "99.8,99.5,98.5"))
+    drops = tuple(numbers(arguments.pop("max_f1_drop"), "--max-f1-drop", "0.2,0.5,1.5"))
     texts, held_back = (tuple(arguments.pop(name)) for name in ("texts", "held_back"))
-    config = AccelerateConfig(**arguments, texts=texts, held_back=held_back, agreement=agreement)
+    config = AccelerateConfig(**arguments, texts=texts, held_back=held_back, max_f1_drop=drops)
     rows = accelerate(config, resume=resume)
     print(table(rows), end="")
     print(f"the model, and its card README.md, are in {arguments['out']}")

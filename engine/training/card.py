@@ -23,7 +23,7 @@ class Facts:
     ``texts``, ``passes``: how many texts were learned from, and how often; ``minutes``: for everything.
     ``held_back``, ``windows``, ``entities``, ``timed``: texts that points were chosen on, their windows, what the
     checkpoint finds in them, and those that were timed.
-    ``device``: that they were timed on.
+    ``device``, ``dtype``: that settings ran on and in.
     ``corpus``, ``checkpoint_f1``: gold that F1 was counted on, and that of the checkpoint itself.
     """
 
@@ -39,6 +39,7 @@ class Facts:
     entities: int
     timed: int
     device: str
+    dtype: str
     corpus: str = ""
     checkpoint_f1: float | None = None
 
@@ -47,14 +48,16 @@ def table(rows: Sequence[Row]) -> str:
     """A Markdown table."""
     sizes = sorted({size for row in rows for size in row.speedups})
     with_f1 = any(row.f1 is not None for row in rows)
-    head = ["point", "agreement ± standard error, %", "token-layers kept", "theoretical speed-up"]
+    head = ["point (may lose)", "agreement ± standard error, %", "lost against `dense`, points"]
+    head += ["token-layers kept", "theoretical speed-up"]
     head += [f"measured, batch {size}" for size in sizes] + ["F1"] * with_f1
     lines = [head, ["---"] * len(head)]
     for row in rows:
-        name = f"`{row.name}`" + (f" (≥ {row.limit:g})" if row.limit else "")
+        name = "`dense`" if row.name == "dense" else f"`{row.name}` ({row.max_drop:g})"
         name += "" if row.reached else ": not reached; the closest"
-        agreement, speed = f"{row.agreement:.2f} ± {row.error:.2f}", f"{row.theoretical_speedup:.2f}×"
-        cells = [name, agreement, f"{row.token_layers_kept:.0%}", speed]
+        agreement, loss = f"{row.agreement:.2f} ± {row.error:.2f}", f"{row.loss:.2f} ± {row.loss_error:.2f}"
+        cells = [name, agreement, "–" if row.name == "dense" else loss]
+        cells += [f"{row.token_layers_kept:.0%}", f"{row.theoretical_speedup:.2f}×"]
         cells += [f"{row.speedups[size]:.2f}×" if size in row.speedups else "–" for size in sizes]
         lines.append(cells + ["–" if row.f1 is None else f"{row.f1:.4f}"] * with_f1)
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
@@ -90,9 +93,9 @@ early. It finds {_plain(", ".join(facts.types))}. {learned}
 {table(rows)}
 Agreement is F1 of the entities found against those that the checkpoint finds without pruning, on {facts.held_back}
 texts that were not learned from ({facts.windows} windows, in which the checkpoint finds {facts.entities} entities);
-its standard error is by text. A point is the fastest setting whose agreement minus one standard error reaches the
-limit. Times are end-to-end in float32 on {facts.device}, against `dense` in the same run, on {facts.timed} of these
-texts: a small sample.{gold}
+standard errors are by text. `dense` is this model with no word leaving. A point is the fastest setting whose loss
+against it plus one standard error is within what the point may lose. All of this ran in {facts.dtype}; times are
+end-to-end on {facts.device}, against `dense` in the same run, on {facts.timed} of these texts: a small sample.{gold}
 
 ## Use
 

@@ -11,6 +11,7 @@ from engine.data.corpora import Corpus
 from engine.latency import PASSES, Latency, speedup, time_variants
 from engine.pruning.strategy import Strategy
 from engine.tagger import Engine
+from engine.text.scoring import f1_difference_error, perfect
 from engine.training.points import POINT_NAMES, Reference, Tried, measure
 from engine.training.search import Search
 
@@ -22,20 +23,23 @@ class Row:
     """A setting as it was measured.
 
     ``name``: ``dense``, or of the operating point.
-    ``limit``: the agreement that the point asks for, %.
+    ``max_drop``: points of agreement that the point may lose.
     ``agreement``, ``error``: with the checkpoint's dense output, and its standard error, %.
+    ``loss``, ``loss_error``: points of agreement lost against the model's own dense pass, and their standard error.
     ``token_layers_kept``: share of the dense ones.
     ``theoretical_speedup``: dense ÷ own multiply-adds.
     ``speedups``: batch size, one or as many texts as there are to time up to `LARGEST_BATCH` → dense ÷ own time on this
-    machine; empty where no setting reaches the limit: then this is the one that comes closest, and it is not stored.
+    machine; empty where no setting loses so little: then this is the one that comes closest, and it is not stored.
     ``f1``: exact-span micro F1 on a corpus, 0–1, where one was given.
     """
 
     name: str
     strategy: Strategy
-    limit: float
+    max_drop: float
     agreement: float
     error: float
+    loss: float
+    loss_error: float
     token_layers_kept: float
     theoretical_speedup: float
     speedups: dict[int, float]
@@ -47,36 +51,42 @@ class Row:
         return bool(self.speedups)
 
 
-def measured(
-    engine: Engine, search: Search, limits: Sequence[float], texts: Sequence[str], corpus: Corpus | None
-) -> list[Row]:
+def measured(engine: Engine, dense: Tried, search: Search, texts: Sequence[str], corpus: Corpus | None) -> list[Row]:
     """Dense, and each operating point that was found; for the others, the setting that comes closest.
 
     Args:
         engine: what was searched with.
-        search: against the dense output.
-        limits: agreement, in %, that each point asks for.
+        dense: its dense pass on the reference.
+        search: for points; the dense pass loses nothing there.
         texts: to take times on.
         corpus: with gold, for F1.
     """
-    dense, chosen = Strategy("dense"), search.chosen()
-    closest = min(search.measured(), key=lambda one: one.loss_bound(search.reference))
+    reference, chosen = search.reference, search.chosen()
+    closest = min(search.measured(), key=lambda one: one.loss_bound(reference))
     strategies = [one.strategy for one in chosen.values()]
     sizes = dict.fromkeys((1, min(LARGEST_BATCH, len(texts))))
     times = {size: speedups(engine, strategies, texts, size) for size in sizes}
 
-    def row(name: str, one: Tried, limit: float, speeds: dict[int, float]) -> Row:
-        score = f1(engine, corpus, one.strategy) if corpus and (speeds or name == "dense") else None
-        agreement, error = 100 - one.loss(search.reference), one.loss_error(search.reference)
-        kept = one.cost.token_layers_kept
-        return Row(name, one.strategy, limit, agreement, error, kept, one.theoretical_speedup, speeds, score)
+    def row(name: str, one: Tried, max_drop: float, speeds: dict[int, float]) -> Row:
+        return Row(
+            name,
+            one.strategy,
+            max_drop,
+            agreement=100 * one.f1,
+            error=100 * f1_difference_error(one.counts, perfect(one.counts)),
+            loss=one.loss(reference),
+            loss_error=one.loss_error(reference),
+            token_layers_kept=one.cost.token_layers_kept,
+            theoretical_speedup=one.theoretical_speedup,
+            speedups=speeds,
+            f1=f1(engine, corpus, one.strategy) if corpus and speeds else None,
+        )
 
-    whole = measure(engine, search.reference, dense, progress="dense pass")
-    rows = [row("dense", whole, 0.0, dict.fromkeys(sizes, 1.0))]
-    for point, limit in zip(POINT_NAMES, limits, strict=True):
+    rows = [row("dense", dense, 0.0, dict.fromkeys(sizes, 1.0))]
+    for point, max_drop in zip(POINT_NAMES, search.max_drops, strict=True):
         one = chosen.get(point, closest)
         index = list(chosen).index(point) if point in chosen else None
-        rows.append(row(point, one, limit, {} if index is None else {size: of[index] for size, of in times.items()}))
+        rows.append(row(point, one, max_drop, {} if index is None else {size: of[index] for size, of in times.items()}))
     return rows
 
 

@@ -39,7 +39,7 @@ class SampledController:
             gates: how many there are, one after each layer but the last.
             windows: of the batch.
             pruned: share of the windows that are pruned; in the others all words stay. Of those pruned, a quarter end
-                at one of the last two gates.
+                at one of the last gates, in the upper half.
         """
         low, high = (math.log(value) for value in ENTROPIES)
         levels = (low + (high - low) * torch.rand(windows)).exp()
@@ -47,7 +47,7 @@ class SampledController:
         steps = torch.arange(gates).unsqueeze(1) - gates // 2
         thresholds = (levels * steepness**steps).clamp(max=ENTROPIES[1])
         thresholds[torch.rand(gates, windows) < 1 / 3] = -1.0
-        ends = gates - 1 - torch.randint(0, 2, (windows,))
+        ends = gates - 1 - torch.randint(0, max(1, gates // 2), (windows,))
         for window in (torch.rand(windows) < 0.25).nonzero().flatten().tolist():
             thresholds[ends[window], window] = 1.0
         thresholds[:, torch.rand(windows) >= pruned] = -1.0

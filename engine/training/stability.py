@@ -25,7 +25,7 @@ from engine.errors import InputError
 from engine.model.precision import DTYPES
 from engine.pruning.strategy import Strategy
 from engine.tagger import Engine, load_engine
-from engine.training.calibrate import MAX_DROPS, candidates, numbers, variations
+from engine.training.calibrate import GOLD_DROPS, candidates, numbers, variations
 from engine.training.loop import claim, keep_settings
 from engine.training.points import POINT_NAMES, SLACK, Reference, Tried, choose
 from engine.training.search import Search, plain
@@ -128,7 +128,7 @@ def compare(
         drawn[name] = list(tqdm(resampled(search, samples, seed), desc=f"{name}, samples", total=samples, disable=None))
     choices = [choice for name in references for choice in (chosen[name], *drawn[name])]
     settings = dict.fromkeys(plain(one.strategy) for choice in choices for one in choice.values())
-    tests = Search(engine, test, MAX_DROPS, seed=seed, log=out / "test.jsonl")
+    tests = Search(engine, test, GOLD_DROPS, seed=seed, log=out / "test.jsonl")
     losses = {one: tests.on_all(one).loss(tests.reference) for one in tqdm(settings, desc="test", disable=None)}
     return [row for name in references for row in rows(name, chosen[name], drawn[name], losses)]
 
@@ -159,7 +159,7 @@ def main(argv: list[str] | None) -> int:
     parser.add_argument("--agreement", default="97,96,92", help="that each point must reach, %% (default %(default)s)")
     parser.add_argument("--corpus", default="bc5cdr", help="with gold (default %(default)s)")
     parser.add_argument("--split", default="calib", help="to choose points on (default %(default)s)")
-    parser.add_argument("--max-f1-drop", default=",".join(map(str, MAX_DROPS)), help="of each point (%(default)s)")
+    parser.add_argument("--max-f1-drop", default=",".join(map(str, GOLD_DROPS)), help="of each point (%(default)s)")
     parser.add_argument("--test-split", default="test", help="on which the choices are compared (default %(default)s)")
     parser.add_argument("--data-dir", help="where to look for named corpora first")
     parser.add_argument("--samples", type=int, default=200, help="bootstrap samples (default %(default)s)")

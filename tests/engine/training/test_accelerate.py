@@ -3,6 +3,7 @@
 import json
 import random
 import shutil
+import time
 
 import numpy as np
 import pytest
@@ -50,7 +51,7 @@ def texts(tmp_path_factory):
 
 
 def config(checkpoint, texts, out, **changes) -> AccelerateConfig:
-    settings = {"minutes": 0.03, "mixed_precision": "no", "agreement": (99.0, 90.0, 70.0)}
+    settings = {"minutes": 0.03, "mixed_precision": "no", "max_f1_drop": (1.0, 10.0, 30.0)}
     return AccelerateConfig(checkpoint=str(checkpoint), texts=(str(texts),), out=str(out), **(settings | changes))
 
 
@@ -135,7 +136,8 @@ def test_the_table_tells_agreement_and_speed_of_each_point_and_the_card_repeats_
     for row in rows[1:]:
         assert row.reached == (row.name in stored)
         if row.reached:
-            assert row.agreement - row.error >= row.limit
+            assert row.loss + row.loss_error <= row.max_drop
+            assert row.loss == pytest.approx(100 - row.agreement), "the dense pass is the checkpoint's"
             assert set(row.speedups) == {1, accelerating.TIMED}
             assert row.strategy == Strategy.from_json(stored[row.name])
     assert any(row.reached for row in rows[1:])
@@ -149,6 +151,9 @@ def test_the_table_tells_agreement_and_speed_of_each_point_and_the_card_repeats_
 def test_a_trained_encoder_is_compared_with_the_checkpoint_it_came_from(trained, plain_folder):
     out, rows = trained
     assert rows[0].agreement < 100
+    assert rows[0].error > 0
+    for row in rows:
+        assert row.loss == pytest.approx(rows[0].agreement - row.agreement), "lost against its own dense pass"
     assert rows[0].f1 is not None
     before, after = load_weights(plain_folder).model, load_weights(out).model
     assert not torch.equal(before.encoder.layers[0].output.weight, after.encoder.layers[0].output.weight)
@@ -164,10 +169,24 @@ def test_a_point_that_no_setting_reaches_is_told_with_the_closest_setting(
     monkeypatch.setattr(accelerating, "candidates", lambda name, layers: [early])
     options = ["--texts", str(texts), "--frozen", "--minutes", "0.03", "--mixed-precision", "no"]
     out = tmp_path / "out"
-    assert main([str(plain_folder), *options, "--out", str(out), "--agreement", "100,99.99,10"]) == 0
+    assert main([str(plain_folder), *options, "--out", str(out), "--max-f1-drop", "0,0.01,90"]) == 0
     printed = capsys.readouterr().out
-    assert "`exact` (≥ 100): not reached; the closest" in printed
+    assert "`exact` (0): not reached; the closest" in printed
     assert list(load_engine(out).points["entropy"]) == ["fast"]
+
+
+def test_points_are_chosen_again_with_other_limits_without_training_again(
+    plain_folder, texts, tmp_path, small_search, monkeypatch
+):
+    out = tmp_path / "out"
+    early = Strategy("entropy", (1,), EntropyController(1.0, exit_entities=True))
+    monkeypatch.setattr(accelerating, "candidates", lambda name, layers: [early])
+    accelerate(config(plain_folder, texts, out, frozen=True, max_f1_drop=(0.0, 0.0, 0.0)))
+    assert "entropy" not in load_engine(out).points
+    before = {file.name: file.stat().st_mtime_ns for file in out.glob("*.safetensors")}
+    accelerate(config(plain_folder, texts, out, frozen=True, max_f1_drop=(0.0, 0.0, 95.0)), resume=True)
+    assert list(load_engine(out).points["entropy"]) == ["fast"]
+    assert before == {file.name: file.stat().st_mtime_ns for file in out.glob("*.safetensors")}
 
 
 def test_few_windows_are_warned_of_with_the_standard_error(frozen, plain_folder, texts, caplog, small_search):
@@ -340,10 +359,35 @@ def test_an_unusable_checkpoint_ends_with_status_2(texts, tmp_path, capsys, plai
         assert message in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("changes", [{"agreement": (99.0,)}, {"minutes": -1}, {"mixed_precision": "fp8"}])
+@pytest.mark.parametrize(
+    "changes", [{"max_f1_drop": (1.0,)}, {"dtype": "fp4"}, {"minutes": -1}, {"mixed_precision": "fp8"}]
+)
 def test_wrong_settings_are_refused(changes):
     with pytest.raises(InputError, match="expected"):
         AccelerateConfig(checkpoint="c", texts=("t",), out="o", **changes)
+
+
+def test_texts_seen_often_are_learned_from_at_a_lower_rate():
+    assert [distill.encoder_lr(passes) for passes in (1, 2, 30)] == [6e-5, 6e-5, 1e-5]
+    assert 1e-5 < distill.encoder_lr(4) < 6e-5
+
+
+def test_texts_are_labelled_in_bfloat16_only_where_it_may_be_used_and_is_faster(plain_folder, monkeypatch):
+    weights = load_weights(plain_folder)
+    engine = load_engine(plain_folder)
+    asked = []
+
+    class Slow(accelerating.Engine):
+        def tag_batch(self, texts, strategy):
+            asked.append(self.dtype)
+            time.sleep(0.3)
+            return super().tag_batch(texts, strategy)
+
+    monkeypatch.setattr(accelerating, "Engine", Slow)
+    assert accelerating._fastest(engine, weights, ("no",), ["nausea"]) == (engine, 1.0)
+    assert not asked
+    assert accelerating._fastest(engine, weights, ("no", "bf16"), ["nausea"])[0] is engine
+    assert set(asked) == {"bfloat16"}
 
 
 def test_the_fastest_precision_is_taken_and_training_fills_its_time():

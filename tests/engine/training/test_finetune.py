@@ -273,6 +273,13 @@ def test_sampled_settings_close_all_gates_of_the_windows_that_are_not_pruned():
     assert ((drawn == -1) | (drawn > 0)).all()
 
 
+@pytest.mark.parametrize(("gates", "first_end"), [(1, 0), (2, 1), (5, 3), (11, 6)])
+def test_where_all_words_leave_at_once_they_do_so_in_the_upper_half(gates, first_end):
+    torch.manual_seed(0)
+    ends = (SampledController.draw(gates, 400, 1.0).thresholds == 1).any(1)
+    assert np.flatnonzero(ends).tolist() == list(range(first_end, gates))
+
+
 def test_a_sampled_controller_decides_window_by_window(engine):
     words = ["nausea", "and", "hypotension"]
     batch = RaggedBatch.from_windows(engine.pieces.windows(words) * 2)
