@@ -28,16 +28,18 @@ stage teacher --backbone "$backbone" --corpus bc5cdr:fit --epochs 3 --out "$runs
 gunzip -c "$texts/held_back.jsonl.gz" | sed -n 1,505p > "$runs/held_back.jsonl" # 500 abstracts and 5 full texts
 fast() { # NAME, further options
   [ -f "$runs/$1/README.md" ] || stage accelerate "$runs/mpnet-base" --texts "$texts/abstracts.jsonl.gz" \
-    --held-back "$runs/held_back.jsonl" --max-f1-drop 0.5,1.5,4 --dtype int8 --corpus bc5cdr --split calib --out "$runs/$1" "${@:2}"
+    --held-back "$runs/held_back.jsonl" --max-f1-drop 0.5,1.5,4 --dtype int8 --corpus bc5cdr --split calib \
+    --out "$runs/$1" "${@:2}"
   cp "$runs/$1/README.md" "$here/$1.md"
 }
-fast mpnet-base-fast --minutes "${MINUTES:-55}"
-fast mpnet-base-frozen --frozen --minutes 15
-
-# `hf upload USER/NAME runs/base/mpnet-base-fast . --exclude "training/*"` publishes the model.
-(cd "$runs" && find mpnet-base* -maxdepth 1 -name '*.safetensors' | sort | xargs sha256sum) > "$here/SHA256SUMS"
+fast mpnet-base-fast --minutes "${MINUTES:-60}"
 
 # 45 minutes: both sizes in one run.
 python -m eval.report --model "$runs/mpnet-base-fast" --corpus bc5cdr --split test --timed 150 --threads 2 \
   --dtype float32,int8 --strategies "$strategies" --baselines "$baselines" \
   --others "small=weights/minilm-l6-bc5cdr" --out "$here"
+
+fast mpnet-base-frozen --frozen --minutes 15
+
+# `hf upload USER/NAME runs/base/mpnet-base-fast . --exclude "training/*"` publishes the model.
+(cd "$runs" && find mpnet-base* -maxdepth 1 -name '*.safetensors' | sort | xargs sha256sum) > "$here/SHA256SUMS"

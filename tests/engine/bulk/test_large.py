@@ -1,0 +1,73 @@
+"""``engine.bulk`` on as many records as PubMed's own files have, and on those files themselves."""
+
+import gzip
+import json
+import os
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from engine.bulk import main
+from engine.tagger import Engine
+from tests.engine.bulk.made_up import write_folder
+
+pytestmark = pytest.mark.slow
+
+
+def expected(path: Path) -> dict[tuple[str, int], bool]:
+    """PMID and version of every record → whether it has an abstract, as another parser reads them."""
+    found = {}
+    with gzip.open(path) as file:
+        for _, element in ElementTree.iterparse(file):
+            if element.tag == "PubmedArticle":
+                pmid = element.find("MedlineCitation/PMID")
+                abstract = element.find("MedlineCitation/Article/Abstract")
+                found[pmid.text, int(pmid.get("Version"))] = abstract is not None
+                element.clear()
+    return found
+
+
+def check(inputs: list[Path], out: Path, engine: Engine) -> int:
+    """Compares what lies in ``out`` with the inputs, and every text's entities with `Engine.tag_batch`.
+
+    Returns:
+        How many documents there are.
+    """
+    manifest = [json.loads(line) for line in (out / "manifest.jsonl").read_text().splitlines()]
+    assert [one["input"] for one in manifest] == [str(path) for path in inputs]
+    documents = 0
+    for path, one in zip(inputs, manifest, strict=True):
+        records = expected(path)
+        tagged = [json.loads(line) for line in (out / one["output"]).read_text().splitlines()]
+        assert (len(tagged), one["documents"], one["rejected"]) == (len(records), len(records), 0)
+        assert {(document["id"], document.get("version", 1)) for document in tagged} == set(records)
+        for begin in range(0, len(tagged), 128):
+            call = tagged[begin : begin + 128]
+            results = engine.tag_batch([document["text"] for document in call])
+            for document, result in zip(call, results, strict=True):
+                entities = [(e["start"], e["end"], e["type"]) for e in document["entities"]]
+                assert entities == [entity.key for entity in result.entities]
+                assert all(document["text"][e["start"] : e["end"]] == e["text"] for e in document["entities"])
+        documents += len(tagged)
+    return documents
+
+
+def tag(inputs: list[Path], out: Path, model: Path) -> None:
+    options = ["--model", str(model), "--threads", "1", "--batch-size", "128"]
+    assert main([*map(str, inputs), "--out", str(out), *options]) == 0
+
+
+def test_sixty_files_of_five_hundred_records_lose_nothing(model_folder, engine, tmp_path):
+    inputs = write_folder(tmp_path / "in", 60, 500)
+    tag(inputs, tmp_path / "out", model_folder)
+    assert check(inputs, tmp_path / "out", engine) == 30_000
+
+
+def test_real_files_of_pubmed_lose_nothing(model_folder, engine, tmp_path):
+    folder = Path(os.environ.get("BIONER_DATA", ""), "pubmed")
+    inputs = sorted(folder.glob("*.xml.gz"))
+    if not inputs:
+        pytest.skip("no PubMed files under $BIONER_DATA")
+    tag(inputs, tmp_path / "out", model_folder)
+    print(f"{check(inputs, tmp_path / 'out', engine):,} documents")
