@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from demo.html.escape import escape
+from demo.html.escape import escape, note
 from demo.html.panels import SIGNS
 from demo.html.terms import term
 from demo.results.compared import Compared
@@ -31,7 +31,7 @@ def conditions(device: str, threads: int, compared: Sequence[Compared]) -> str:
         f"{threads} {'thread' if threads == 1 else 'threads'}."
         + (f" No strategy is marked as the fastest: {why}." if undecided else "")
     )
-    return f'<p class="note conditions">{escape(line)}</p>'
+    return f'<div class="conditions">{note(line)}</div>'
 
 
 def award_badges(compared: Sequence[Compared]) -> list[list[str]]:
@@ -94,6 +94,8 @@ def card(one: Compared, badges: Sequence[str] = ()) -> str:
 def _speed(measured: Measured, dense: Measured) -> str:
     if measured is dense:
         return '<span class="speed">the reference</span>'
+    if len(measured.runs_ms) == 1:
+        return '<span class="speed">too few runs to compare with dense</span>'
     ratio = measured.speedup_over(dense)
     if measured.faster_than(dense):
         return f'<span class="speed">{ratio:.2f}× as fast as dense on this text</span>'

@@ -55,6 +55,12 @@ class TestCard:
         assert "2.00× as fast as dense" in page
         assert "slower" not in page
 
+    def test_one_run_gives_no_speed_up(self, engine: Engine) -> None:
+        dense = Measured(engine.tag(TEXT, "dense"), (87.0,))
+        page = card(Measured(engine.tag(TEXT, "rule"), (8.7,)), dense)
+        assert "too few runs to compare with dense" in page
+        assert "10.00×" not in page
+
     @pytest.mark.parametrize("latency_ms", [43.5, 174.0])
     def test_few_runs_tell_neither_faster_nor_slower(self, engine: Engine, latency_ms: float) -> None:
         dense = Measured(engine.tag(TEXT, "dense"), (87.0, 87.0))
@@ -128,7 +134,7 @@ def test_a_card_names_settings_and_model(engine: Engine) -> None:
 def test_conditions_name_device_threads_and_runs(engine: Engine) -> None:
     dense = measured(engine.tag(TEXT, "dense"))
     line = conditions("cpu", 2, [beside(dense, dense)])
-    assert line.startswith('<p class="note conditions">Measured just now')  # which is dimmed while out of date
+    assert line.startswith('<div class="conditions"><p class="note">Measured just now')  # which is dimmed while out of date
     for part in ("cpu", "2 threads", "median of 5 runs", "untimed"):
         assert part in line
     once = replace(dense, runs_ms=(1.0,), warm=False)
