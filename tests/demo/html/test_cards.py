@@ -134,7 +134,8 @@ def test_a_card_names_settings_and_model(engine: Engine) -> None:
 def test_conditions_name_device_threads_and_runs(engine: Engine) -> None:
     dense = measured(engine.tag(TEXT, "dense"))
     line = conditions("cpu", 2, [beside(dense, dense)])
-    assert line.startswith('<div class="conditions"><p class="note">Measured just now')  # which is dimmed while out of date
+    # The class is dimmed while out of date.
+    assert line.startswith('<div class="conditions"><p class="note">Measured just now')
     for part in ("cpu", "2 threads", "median of 5 runs", "untimed"):
         assert part in line
     once = replace(dense, runs_ms=(1.0,), warm=False)
