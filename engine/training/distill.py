@@ -156,9 +156,10 @@ class Distillation(JointTraining):
 def encoder_lr(passes: float) -> float:
     """The peak learning rate of the encoder: the lower, the more often each text is seen.
 
-    Early layers have far to go, so texts seen once or twice are learned from at the rate of fine-tuning. Few texts that
-    are seen often are learned by heart instead, and no gate can make up for a dense pass that drifts away: on 300
-    abstracts in 30 passes it agreed to 93 % with the checkpoint after 5e-5, to 98.7 % after 1e-5.
+    Early layers have far to go, so texts seen once or twice are learned from at the rate of fine-tuning. Few texts,
+    seen often, are learned by heart, and no gate makes up for a dense pass that drifts away: on 300 abstracts
+    it agreed to 93 % with the checkpoint after 5e-5 with dropout, masked words and sharpened targets, to
+    98.7 % after 1e-5 without.
     """
     low, high = ENCODER_LR
     return max(low, min(high, 2 * high / passes))

@@ -39,7 +39,7 @@ class SampledController:
             gates: how many there are, one after each layer but the last.
             windows: of the batch.
             pruned: share of the windows that are pruned; in the others all words stay. Of those pruned, a quarter end
-                at one of the last gates, in the upper half.
+                at a gate of the upper half.
         """
         low, high = (math.log(value) for value in ENTROPIES)
         levels = (low + (high - low) * torch.rand(windows)).exp()

@@ -29,7 +29,7 @@ def expected(path: Path) -> dict[tuple[str, int], bool]:
 
 
 def check(inputs: list[Path], out: Path, engine: Engine) -> int:
-    """Compares what lies in ``out`` with the inputs, and every text's entities with `Engine.tag_batch`.
+    """Compares the results in ``out`` with their inputs, and all entities with those of `Engine.tag_batch`.
 
     Returns:
         How many documents there are.
