@@ -180,13 +180,17 @@ def _lost(
 ) -> str | None:
     by_id = {document.id: document for document in found}
     reported = {error.document for error in errors}
+    if FORMATS[damaged.format].lines and not ended:
+        filled = sum(bool(line.strip()) for line in damaged.content.split(b"\n"))
+        if len(found) + len(errors) != filled:
+            return f"{len(found)} documents and {len(errors)} errors of {filled} lines"
     ended = ended or any(error.ends_file for error in errors)
     for original in originals:
         again = by_id.get(original.id)
         if original.id not in damaged.touched and again != original and original.id not in reported and not ended:
             return f"a document lost: {original.id}: {again}"
         silent = again is None and not (errors or ended) and len(found) < len(originals)
-        if silent and original.id.encode() in damaged.content:
+        if silent and not FORMATS[damaged.format].lines and original.id.encode() in damaged.content:
             return f"a document dropped without a word: {original.id}"
     return None
 

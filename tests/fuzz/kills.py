@@ -16,6 +16,8 @@ from time import monotonic
 
 import pandas as pd
 
+from tests.engine.bulk.made_up import write_folder
+
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "eval" / "sample" / "sample.pubtator.txt"
 
@@ -32,6 +34,10 @@ class Long:
     results: Callable[[Path], object]
 
 
+def _files(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 def _report(model: Path, out: Path) -> list[str]:
     fixed = ["--corpus", str(SAMPLE), "--strategies", "entropy,random", "--batch-size", "1,4", "--format", "jsonl"]
     return ["eval.report", "--model", str(model), "--out", str(out), "--predictions", str(out / "found"), *fixed]
@@ -39,11 +45,17 @@ def _report(model: Path, out: Path) -> list[str]:
 
 def _report_results(out: Path) -> object:
     columns = ["strategy", "batch_size", "documents", "f1", "precision", "recall", "token_layers_kept"]
-    found = {path.name: path.read_bytes() for path in (out / "found").iterdir()}
-    return pd.read_csv(out / "results.csv")[columns].to_json(), found
+    return pd.read_csv(out / "results.csv")[columns].to_json(), _files(out / "found")
 
 
-LONG = {"eval.report": Long(_report, _report_results)}
+def _bulk(model: Path, out: Path) -> list[str]:
+    inputs = out.parent / "pubmed"
+    if not inputs.exists():
+        write_folder(inputs, 40, 50)
+    return ["engine.bulk", str(inputs), "--model", str(model), "--out", str(out), "--threads", "1"]
+
+
+LONG = {"eval.report": Long(_report, _report_results), "engine.bulk": Long(_bulk, _files)}
 
 
 def killed(name: str, model: Path, folder: Path, kills: int, seed: int) -> Iterator[str | None]:

@@ -4,8 +4,8 @@
 | --- | --- | --- |
 | BioC JSON | ``.json`` | ``{`` or ``[`` as the first character and ``"documents": [`` or PubTator 3's key soon after |
 | BioC XML | ``.xml`` | ``<`` as the first character and ``<collection`` soon after |
-| CoNLL, IOB2 tags | ``.conll``, ``.iob``, ``.iob2`` | ``-DOCSTART-`` or ``token<TAB>tag`` in most of the first lines |
-| JSON lines | ``.jsonl`` | ``{`` as the first character |
+| CoNLL, IOB2 tags | ``.conll``, ``.iob``, ``.iob2`` | ``token<TAB>tag`` (one) or ``-DOCSTART-`` in most lines |
+| JSON lines | ``.jsonl`` | ``{"`` as the first characters |
 | Parquet | ``.parquet`` | ``PAR1`` as the first characters |
 | PubMed XML | – | ``<`` as the first character and ``<PubmedArticleSet`` soon after |
 | PubTator | ``.pubtator`` | ``ID|t|``, ``ID|a|`` or an annotation in most of the first lines |
@@ -125,6 +125,7 @@ SUFFIXES = {
 }
 _PUBMED = b"<PubmedArticleSet"
 _BIOC_JSON = re.compile(rb'"(documents|PubTator3)"\s*:\s*\[')
+_JSON_OBJECT = re.compile(rb'\{\s*"')
 _PUBTATOR_LINE = re.compile(rb"^(\S+\|[ta]\||\S[^\t]*\t\d+\t\d+\t)")
 _CONLL_LINE = re.compile(rb"^(-DOCSTART-|[^\s][^\t]*(\t[^\t]*)*\t(O|[BI]-\S+)\s*$)")
 _PEEK = 20  # lines from which a format is recognised, even if the first ones are broken
@@ -249,9 +250,9 @@ def _recognise(head: list[bytes]) -> str:
 
     if mostly(_PUBTATOR_LINE):
         return "pubtator"
-    if start.startswith(b"{"):
+    if _JSON_OBJECT.match(start):
         return "jsonl"
-    return "conll" if mostly(_CONLL_LINE) else "plain"
+    return "conll" if mostly(_CONLL_LINE) and any(b"\t" in line for line in filled) else "plain"
 
 
 def _lines(pieces: Iterable[bytes]) -> Iterator[bytes]:

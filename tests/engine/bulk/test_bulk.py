@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from pyarrow import parquet
 
 from engine.bulk import main
 from engine.data.formats import read_documents
@@ -80,6 +79,8 @@ def test_started_again_it_does_what_is_missing(pubmed, bulk, tmp_path, capsys):
 
 @pytest.mark.parametrize("format_", ["parquet", "pubtator", "bioc-json", "bioc", "jsonl"])
 def test_every_format_holds_the_same_entities(format_, pubmed, bulk, engine, tmp_path):
+    if format_ == "parquet":
+        parquet = pytest.importorskip("pyarrow.parquet")  # requirements-bulk.txt
     assert bulk(pubmed / "pubmed99n0001.xml.gz", "--out", tmp_path / "out", "--format", format_) == 0
     (result,) = (tmp_path / "out" / "tagged").iterdir()
     expected = [

@@ -12,6 +12,8 @@ from contextlib import suppress
 import psutil
 import pytest
 
+pytest.importorskip("ray")  # requirements-bulk.txt
+
 from engine.bulk import cluster, main
 from tests.engine.bulk.made_up import write_folder
 from tests.engine.bulk.test_bulk import contents

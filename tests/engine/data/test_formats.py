@@ -89,6 +89,8 @@ def test_the_format_is_recognised_from_the_content(tmp_path):
         (GOOD, ["1", "case-7"]),
         ('{"text": "Aspirin."}\n\n{"id": "b", "text": ""}\n', ["1", "b"]),
         ("Aspirin {helped}.", ["notes"]),
+        ("{} Aspirin helped.\n", ["notes"]),
+        ("-DOCSTART- is no word.\n", ["notes"]),
         ("Critical |t| values and\nmore |a| values.", ["notes"]),
         ("", ["notes"]),
     ):

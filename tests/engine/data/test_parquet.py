@@ -1,7 +1,10 @@
 import gzip
 
-import pyarrow as pa
 import pytest
+
+pytest.importorskip("pyarrow")  # requirements-bulk.txt
+
+import pyarrow as pa
 from pyarrow import parquet
 
 from engine.data.formats import read_documents, read_stream
