@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
+from xml.sax.saxutils import escape
 
 from hypothesis import strategies as st
 
@@ -37,10 +38,20 @@ def _line(document: Document) -> str:
     return " ".join(document.text.split()) + "\n"
 
 
+def _record(document: Document) -> str:
+    printable = "".join(one if one.isprintable() or one == "\n" else "\ufffd" for one in document.text)
+    title, abstract = escape(printable).split("\n", 1)
+    return (
+        f"<PubmedArticle><MedlineCitation><PMID>{document.id}</PMID><Article><ArticleTitle>{title}</ArticleTitle>\n"
+        f"<Abstract><AbstractText>{abstract}</AbstractText></Abstract></Article></MedlineCitation></PubmedArticle>\n"
+    )
+
+
 FORMATS = {
     name: Format(writer.suffix, writer.document, writer.head, writer.foot, writer.between)
     for name, writer in WRITERS.items()
 } | {
+    "pubmed": Format(".xml", _record, "<PubmedArticleSet>\n", "</PubmedArticleSet>\n"),
     "text lines": Format(".txt", _line, lines=True),
     "gzipped jsonl": Format(".jsonl.gz", WRITERS["jsonl"].document, packed=True),
 }
@@ -65,7 +76,7 @@ def documents(draw: st.DrawFn) -> list[Document]:
         entities = [Entity(0, len(title), "Disease", title)] if draw(st.booleans()) else []
         if text.endswith("aspirin."):
             entities.append(Entity(len(text) - 8, len(text) - 1, "Chemical", "aspirin"))
-        several.append(Document(f"doc{number}", text, tuple(entities), len(title)))
+        several.append(Document(f"3100000{number}", text, tuple(entities), len(title)))
     return several
 
 
