@@ -2,6 +2,7 @@ import json
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pandas as pd
@@ -490,7 +491,11 @@ def test_a_broken_corpus_ends_with_status_2_and_skip_bad_evaluates_the_rest(mode
         (("--timed", "3"), "expected --timed up to 2, the documents of sample, got 3"),
         (("--dtype", "float32,float32"), "expected different dtypes after --dtype"),
         (("--dtype", "float32,int9"), "expected a dtype out of"),
-        (("--baselines", "openvino-int8"), "expected a corpus with a training split to calibrate on, got sample"),
+        pytest.param(
+            ("--baselines", "openvino-int8"),
+            "expected a corpus with a training split to calibrate on, got sample",
+            marks=pytest.mark.skipif(not (find_spec("openvino") and find_spec("nncf")), reason="requirements-eval.txt"),
+        ),
         (("--strategies", "magic"), "expected a strategy out of"),
         (("--strategies", "dense", "--lambda", "1"), "got some of 'rule'"),
         (("--strategies", "dense", "--min-keep-ratio", "0.5"), "got some of 'rule'"),
