@@ -85,10 +85,14 @@ class Baseline:
 
     def tag(self, texts: Sequence[str]) -> tuple[list[tuple[Entity, ...]], Latency]:
         """Entities of each text, and how long the call and the encoder took."""
+        threads = torch.get_num_threads()
         begin = time.perf_counter()
         settings = (setting for size, setting in sorted(self.chosen.items()) if size >= len(texts))
         entities, encoder_s = self.run(texts, next(settings, self.options[0]))
-        return entities, Latency((time.perf_counter() - begin) * 1e3, encoder_s * 1e3, len(texts))
+        latency = Latency((time.perf_counter() - begin) * 1e3, encoder_s * 1e3, len(texts))
+        if torch.get_num_threads() != threads:  # CTranslate2 sets OpenMP's, which are torch's too
+            torch.set_num_threads(threads)
+        return entities, latency
 
 
 def _words(setting: Setting) -> str:

@@ -47,6 +47,19 @@ def plain_engine(plain_folder):
 
 
 @pytest.mark.parametrize("name", ["hf-pipeline", "onnx", "ctranslate2", "openvino"])
+def test_a_baseline_leaves_the_threads_of_all_others_alone(name, plain_engine, tmp_path):
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        loaded = baseline(plain_engine, name, tmp_path)
+        for option in loaded.options:
+            loaded.at({len(TEXTS): option}).tag(TEXTS)
+            assert torch.get_num_threads() == 2, option
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("name", ["hf-pipeline", "onnx", "ctranslate2", "openvino"])
 def test_a_baseline_finds_the_entities_of_dense_in_texts_of_any_length(name, plain_engine, tmp_path):
     found_dense = [plain_engine.tag(text, "dense").entities for text in TEXTS]
     loaded = baseline(plain_engine, name, tmp_path)
