@@ -104,3 +104,11 @@ class TestCommand:
         assert app.main(["--model", str(tmp_path)]) == 2
         assert "expected a Hugging Face token-classification model" in capsys.readouterr().err
         assert launched == []
+
+
+def test_without_glibc_threads_keep_memory_of_their_own_and_nothing_stops(monkeypatch):
+    def none(name):
+        raise OSError(f"{name}: cannot open shared object file")
+
+    monkeypatch.setattr(app.ctypes, "CDLL", none)
+    app.share_memory()
