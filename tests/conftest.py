@@ -115,3 +115,8 @@ def plain_folder(tmp_path_factory: pytest.TempPathFactory, tokenizer: PreTrained
     BertForTokenClassification(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Bytes of every file in a folder, by its path there."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}

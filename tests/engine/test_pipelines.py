@@ -75,6 +75,7 @@ def test_generators_and_datasets_stream(plain_folder):
     theirs, ours = pair(plain_folder, aggregation_strategy="simple", batch_size=2)
     expected = theirs(TEXTS)
     dataset = KeyDataset([{"text": text} for text in TEXTS], "text")
+    assert not isinstance(ours(dataset), list)
     for stream in (lambda: (text for text in TEXTS), lambda: dataset):
         # Hugging Face's own makes a list of a generator in some versions.
         assert isinstance(ours(stream()), list) == isinstance(theirs(stream()), list)

@@ -16,6 +16,7 @@ from time import monotonic
 
 import pandas as pd
 
+from tests.conftest import contents
 from tests.engine.bulk.made_up import write_folder
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,10 +35,6 @@ class Long:
     results: Callable[[Path], object]
 
 
-def _files(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
 def _report(model: Path, out: Path) -> list[str]:
     fixed = ["--corpus", str(SAMPLE), "--strategies", "entropy,random", "--batch-size", "1,4", "--format", "jsonl"]
     return ["eval.report", "--model", str(model), "--out", str(out), "--predictions", str(out / "found"), *fixed]
@@ -45,7 +42,7 @@ def _report(model: Path, out: Path) -> list[str]:
 
 def _report_results(out: Path) -> object:
     columns = ["strategy", "batch_size", "documents", "f1", "precision", "recall", "token_layers_kept"]
-    return pd.read_csv(out / "results.csv")[columns].to_json(), _files(out / "found")
+    return pd.read_csv(out / "results.csv")[columns].to_json(), contents(out / "found")
 
 
 def _bulk(model: Path, out: Path) -> list[str]:
@@ -55,7 +52,7 @@ def _bulk(model: Path, out: Path) -> list[str]:
     return ["engine.bulk", str(inputs), "--model", str(model), "--out", str(out), "--threads", "1"]
 
 
-LONG = {"eval.report": Long(_report, _report_results), "engine.bulk": Long(_bulk, _files)}
+LONG = {"eval.report": Long(_report, _report_results), "engine.bulk": Long(_bulk, contents)}
 
 
 def killed(name: str, model: Path, folder: Path, kills: int, seed: int) -> Iterator[str | None]:

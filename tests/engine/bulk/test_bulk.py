@@ -12,6 +12,7 @@ import pytest
 
 from engine.bulk import main
 from engine.data.formats import read_documents
+from tests.conftest import contents
 from tests.engine.bulk.made_up import FOOT, HEAD, record, write_folder
 
 FILES, RECORDS = 3, 12
@@ -35,11 +36,6 @@ def bulk(model_folder):
 
 def lines(path):
     return [json.loads(line) for line in path.read_text().splitlines()]
-
-
-def contents(folder):
-    """Bytes of every file of a run."""
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
 def test_every_file_has_a_result_and_counts(pubmed, bulk, engine, tmp_path, capsys):

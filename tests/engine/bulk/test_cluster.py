@@ -15,8 +15,8 @@ import pytest
 pytest.importorskip("ray")  # requirements-bulk.txt
 
 from engine.bulk import cluster, main
+from tests.conftest import contents
 from tests.engine.bulk.made_up import write_folder
-from tests.engine.bulk.test_bulk import contents
 
 RAY = [sys.executable, "-m", "ray.scripts.scripts"]
 
