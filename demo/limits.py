@@ -71,5 +71,14 @@ def check_work(text: str, strategies: Sequence[Strategy], *, traced: bool = Fals
             f"expected at most {limit:,} characters times strategies for {what}, got {work:,}; "
             "shorten the text or choose fewer strategies"
         )
+    check_padded(text, strategies)
+
+
+def check_padded(text: str, strategies: Sequence[Strategy]) -> None:
+    """Bounds what ``hf`` computes in one go.
+
+    Raises:
+        InputError: the text is too long for it.
+    """
     if len(text) > MAX_PADDED and any(strategy.kind == "hf" for strategy in strategies):
         raise InputError(f"expected at most {MAX_PADDED:,} characters for hf, got {len(text):,}; choose dense instead")

@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from huggingface_hub import hf_hub_download
-from huggingface_hub.errors import EntryNotFoundError
+from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
+from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModelForTokenClassification, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
@@ -243,7 +243,16 @@ def optional_file(source: str | Path, name: str) -> Path | None:
         return path if path.is_file() else None
     try:
         return Path(hf_hub_download(str(source), name))
-    except EntryNotFoundError:  # also: not in the cache, and the hub cannot be reached
+    except LocalEntryNotFoundError as error:
+        # The hub did not answer, and the cache may lack what it has: gates must not run without their points.
+        has_gates = isinstance(try_to_load_from_cache(str(source), GATES), str)
+        if has_gates and try_to_load_from_cache(str(source), name) is None and not constants.HF_HUB_OFFLINE:
+            raise InputError(
+                f"expected to know whether {str(source)!r} has {name}, got no answer from the hub; try again, "
+                "or set HF_HUB_OFFLINE=1 to rely on the cache"
+            ) from error
+        return None
+    except EntryNotFoundError:
         return None
     except Exception as error:  # the libraries below raise many kinds
         raise InputError(

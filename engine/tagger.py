@@ -103,6 +103,7 @@ class Engine:
             is good at.
         device: of torch, ``cpu`` or ``cuda``.
 
+    ``label_order``: the checkpoint's label index of each of our labels, int ``(labels,)``.
     ``pass_runner``: makes, for each call, the function that runs its passes, each over a part of the texts. Threads
     that share an engine can take turns through it; waiting does not count as time.
 
@@ -120,7 +121,7 @@ class Engine:
         logger.info("dtype %s%s", self.dtype, f": {self.precision.why}" if self.precision.why else "")
         self.source = weights.source
         self.labels = self.model.labels
-        self._label_order = torch.tensor(weights.label_order, device=self.device)
+        self.label_order = weights.label_order
         self.points = weights.points
         self.network = weights.network
         self.tokenizer = weights.tokenizer
@@ -252,9 +253,10 @@ class Engine:
     def _pass(self, batch: RaggedBatch, strategy: Strategy) -> tuple[MemoryBuffer, float]:
         """What the pruned pass gives for a batch, and how many seconds it took, without what a strategy replays."""
         counts = replayed_counts(self.model, batch, strategy)
+        huggingface = self._huggingface if strategy.kind == "hf" else None  # the first call loads it
         start = self._now()
-        if strategy.kind == "hf":
-            memory = run_padded(self._huggingface, batch, self.labels, self._label_order)
+        if huggingface is not None:
+            memory = run_padded(huggingface, batch, self.labels, self.label_order)
         else:
             memory = run(self.model, batch, strategy, counts)
         return memory, self._now() - start

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from itertools import chain
 from pathlib import Path
 
 import pandas as pd
@@ -34,10 +35,11 @@ def main(argv: list[str] | None) -> int:
     weights = load_weights(arguments.model)
     engines = [Engine(weights, dtype) for dtype in dtypes(arguments.dtype)]
     corpus = load_corpus(arguments.corpus, arguments.split, arguments.data_dir, limit=arguments.limit)
-    names = arguments.strategies.split(",")
+    names = list(dict.fromkeys(arguments.strategies.split(",")))
     chosen = {engine: [engine.strategy(name, arguments.point) for name in names] for engine in engines}
-    if any(strategy.kind == HF for strategies in chosen.values() for strategy in strategies):
-        raise InputError("expected strategies of our own encoder, got 'hf'; leave it out")
+    for strategy in chain.from_iterable(chosen.values()):
+        if strategy.kind == HF or strategy.replays is not None:  # hooks time one pass of our own encoder
+            raise InputError(f"expected strategies of one pass of our own encoder, got {strategy.name!r}; leave it out")
     texts = [document.text for document in corpus.documents]
     table = pd.DataFrame(
         {"dtype": engine.dtype, **row}

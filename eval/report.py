@@ -68,7 +68,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--ablations", action="store_true", help="also what every knob does; fails if one does nothing")
     parser.add_argument("--plain-model", help="weights with gates, not trained for pruning, to compare in --ablations")
     parser.add_argument("--predictions", metavar="DIR", help="write the predictions of all variants to this folder")
-    parser.add_argument("--format", default="pubtator", help="of --predictions: pubtator (default), bioc, conll, jsonl")
+    parser.add_argument(
+        "--format", default="pubtator", help="of --predictions: pubtator (default), bioc, bioc-json, conll, jsonl"
+    )
     parser.add_argument("--out", default="results", help="folder for the results, and to continue in (default results)")
     parser.add_argument("--render-only", action="store_true", help="make the report of --out again, running nothing")
     return parser

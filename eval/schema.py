@@ -1,9 +1,10 @@
 """The files of a report: what each row holds, and the words that stand in them. Imports nothing of ours.
 
 Every file is one class, its columns the class's fields in order. F1, its differences, intervals and shares are 0–1;
-intervals (``low``, ``high``) are 95 %; ``significant`` means that the interval excludes no difference. A variant is
-identified by ``strategy`` (as typed; the name of a baseline or another model) and ``dtype``, the number format that it
-runs in. Files of analyses are made for each dtype, which is their first column, before those of their class.
+intervals (``low``, ``high``) are 95 %, NaN where there are too few documents or batches for one; ``significant`` means
+that the interval excludes no difference. A variant is identified by ``strategy`` (as typed; the name of a baseline or
+another model) and ``dtype``, the number format that it runs in. Files of analyses are made for each dtype, which is
+their first column, before those of their class.
 """
 
 from __future__ import annotations

@@ -85,6 +85,9 @@ def combine(runs: Sequence[Path], seed: int = 0) -> pd.DataFrame:
     keys = list(counts[0].runs)
     if any((list(one.runs), one.documents) != (keys, counts[0].documents) for one in counts):
         raise InputError("expected runs of the same strategies on the same documents, got different ones; repeat them")
+    timed = [table[["timed_documents", "seed"]].iloc[0].tolist() for table in tables]
+    if any(one != timed[0] for one in timed):
+        raise InputError("expected runs with the same --timed and --seed, got different ones; repeat them")
     first = next(dtype for strategy, dtype, _ in keys if strategy == DENSE)
     rows: list[SeedMean] = []
     for key in keys:

@@ -10,7 +10,7 @@ import numpy as np
 from engine.text.scoring import Counts
 
 RESAMPLES = 2000
-# With fewer units there is no interval: resampling one batch always gives the same batch.
+# With fewer documents or batches there is no interval: resampling one always gives the same one.
 FEWEST = 5
 _CHUNK = 100  # resamples at a time, so that memory grows with the corpus a hundredfold at most
 
@@ -27,15 +27,20 @@ class Interval:
         return self.low > value or self.high < value
 
 
+UNKNOWN = Interval(float("nan"), float("nan"))
+
+
 def f1_interval(runs: Sequence[Sequence[Counts]], seed: int) -> Interval:
     """Interval of the mean F1 of some runs (one for each seed) over the same documents."""
-    return _interval(_resampled_f1(runs, seed))
+    return _interval(_resampled_f1(runs, seed)) if len(runs[0]) >= FEWEST else UNKNOWN
 
 
 def f1_difference_interval(
     runs: Sequence[Sequence[Counts]], reference: Sequence[Sequence[Counts]], seed: int
 ) -> Interval:
     """Interval of mean F1 of ``runs`` minus that of ``reference``; both are resampled alike."""
+    if len(runs[0]) < FEWEST:
+        return UNKNOWN
     return _interval(_resampled_f1(runs, seed) - _resampled_f1(reference, seed))
 
 
@@ -48,7 +53,7 @@ def speedup_interval(reference: Sequence[np.ndarray], variant: Sequence[np.ndarr
         seed: of the bootstrap.
     """
     if len(reference[0]) < FEWEST:
-        return Interval(float("nan"), float("nan"))
+        return UNKNOWN
     table = np.stack([*reference, *variant], axis=1)
     sums = np.concatenate([weights @ table for weights in resamples(len(table), seed)])
     return _interval((sums[:, : len(reference)] / sums[:, len(reference) :]).mean(axis=1))

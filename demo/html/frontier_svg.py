@@ -78,7 +78,8 @@ def chart(
         f'<ul class="marks" aria-label="Variants by growing speed-up: arrow keys move between them">{marks}</ul>'
         f'{_tick_labels(axes)}</div><p class="axis-x">speed-up against dense, end-to-end (logarithmic)</p>'
         f'<p class="hint note">Point at a mark, tap it, or move with the arrow keys; a click tries a strategy '
-        f"of this page's dtype on the text (another: python app.py --dtype int8).</p>{_legend(shown, dtypes, current)}"
+        f"of this page's dtype on the text. For another dtype, start the app with --dtype.</p>"
+        f"{_legend(shown, dtypes, current)}"
         f"<figcaption>Bars: 95 % intervals of the difference from dense. Dotted line: the Pareto frontier. An arrow "
         f"marks a variant that lies beyond the axes. "
         f"{escape(conditions)}</figcaption></figure>{_table(variants)}"

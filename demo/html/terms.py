@@ -6,8 +6,8 @@ from demo.html.escape import escape
 
 TERMS = {
     "dense": "The full model: every word goes through every layer. Everything else is compared with it.",
-    "F1": "Share of entities that are right, in span and type: the harmonic mean of precision and recall. A point is "
-    "0.01. In brackets: the 95 % interval of the difference.",
+    "F1": "Harmonic mean of precision and recall; an entity is right if its span and its type are. A point is 0.01. "
+    "In brackets: the 95 % interval of the difference.",
     "gate": "A layer after which words may leave. A small classifier there labels every word.",
     "early exit": "A word leaves at a gate: it keeps the label it has there, and later layers do not compute it.",
     "computation kept": "Token-layers: tokens computed, summed over the layers, as a share of what dense computes.",

@@ -42,8 +42,8 @@ TAKE_TEXT = """() => {
   return [text];
 }"""
 HELP = (
-    f'<p class="note">{term("operating point", "Operating points")} can be changed here: {term("λ")} and the other '
-    f"settings decide which words leave at a {term('gate')}, the trigger when {term('recovery')} brings words back.</p>"
+    f'<p class="note">What is set here overrides the {term("operating point")}: {term("λ")} and the other sliders '
+    f"decide which words leave at a {term('gate')}, the trigger decides when {term('recovery')} brings words back.</p>"
 )
 
 
@@ -172,7 +172,7 @@ def _build_settings(engine: Engine, others: Mapping[str, Engine]) -> _Settings:
     with gr.Accordion("Settings", elem_classes="settings"):
         point = gr.Radio(
             stored,
-            value="balanced" if stored else None,
+            value="balanced" if "balanced" in stored else next(iter(stored), None),
             label="Operating point",
             elem_classes="compact",
             visible=bool(stored),

@@ -10,7 +10,7 @@ import gradio as gr
 
 from demo.html import words
 from demo.html.escape import alert
-from demo.limits import MODEL_WORK, check_text
+from demo.limits import MODEL_WORK, check_padded, check_text
 from demo.page.inputs import Inputs
 from demo.page.redraw import redraw_when_visible
 from demo.page.turns import fingerprint
@@ -35,7 +35,9 @@ def build_result_view(
 
     def on_view(text: str, name: str, *settings: Any) -> list[str]:
         try:
-            return [render(engine.tag(check_text(text), chosen_strategy(engine, name, *settings)))]
+            strategy = chosen_strategy(engine, name, *settings)
+            check_padded(check_text(text), [strategy])
+            return [render(engine.tag(text, strategy))]
         except InputError as error:
             return [alert(str(error))]
 

@@ -43,7 +43,7 @@ class Headline:
     @property
     def loss(self) -> str:
         """What happens to F1, in words and points."""
-        words = "a difference of F1" if self.significant else "no significant loss of F1"
+        words = "a significant difference in F1" if self.significant else "no significant loss of F1"
         doubt = "" if self.low >= -WITHIN else f"; a loss of more than {WITHIN} points cannot be ruled out"
         return f"{words} on {self.corpus}: {self.points:+.2f} points [{self.low:+.2f}, {self.high:+.2f}]{doubt}"
 

@@ -18,6 +18,7 @@ from demo.limits import (
     MAX_CHARACTERS,
     MAX_DOCUMENTS,
     MAX_FILE_BYTES,
+    check_padded,
     check_strategies,
 )
 from demo.page.inputs import QUIET, Inputs
@@ -39,8 +40,9 @@ LABEL = "Batch"
 SAMPLE = Path(__file__).resolve().parents[2] / "eval" / "sample" / "sample.pubtator.txt"
 ZIP = "tagged.zip"
 ABOUT = f"""
-Tags every document of a file with the strategies and settings of this page: PubTator, BioC XML, CoNLL, JSON Lines or
-plain text (UTF-8, up to {MAX_FILE_BYTES // 10**6} MB and {MAX_DOCUMENTS} documents of {MAX_CHARACTERS:,} characters).
+Tags every document of a file with the strategies and settings of this page: PubTator, BioC (XML or
+JSON), CoNLL, JSON lines, PubMed XML or plain text, not compressed (UTF-8, up to {MAX_FILE_BYTES // 10**6} MB and
+{MAX_DOCUMENTS} documents of {MAX_CHARACTERS:,} characters).
 Entities in the file count as gold. The server deletes your files after at most {2 * KEEP_FILES_S // 60} minutes.
 The sample comes with the project: 30 short abstracts with gold, none of them from BC5CDR, NCBI-disease or BioRED.
 """
@@ -103,6 +105,8 @@ def run_batch(
             raise InputError("There is no file yet: upload one, or use the sample.")
         strategies = chosen_strategies(engine, check_strategies(names), *settings)
         documents, problems = read_batch(path)
+        for document in documents:
+            check_padded(document.text, strategies)
     except InputError as error:
         yield [alert(str(error)), *nothing]
         return
@@ -142,7 +146,7 @@ def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
         return alert(CANCELLED) if running else gr.skip()
 
     gr.Markdown(ABOUT)
-    upload = gr.File(label="PubTator, BioC XML, CoNLL, JSON Lines or plain text", height=140)
+    upload = gr.File(label="PubTator, BioC, CoNLL, JSON lines, PubMed XML or plain text", height=140)
     with gr.Row():
         run = gr.Button("Tag the file", variant="primary", min_width=120)
         sample = gr.Button("Use the sample", min_width=120)

@@ -13,7 +13,7 @@ import torch
 from demo.html import panels
 from demo.html.answer import answer, failed, running
 from demo.html.cards import cards, conditions
-from demo.limits import MODEL_WORK, check_strategies, check_text
+from demo.limits import MODEL_WORK, check_padded, check_strategies, check_text
 from demo.page.blocks import QUIET
 from demo.page.inputs import Inputs
 from demo.page.models import model_name
@@ -112,7 +112,7 @@ def compare(text: str, jobs: Sequence[Job], going: Going = lambda: True) -> Iter
     Raises:
         InputError: the text cannot be tagged.
     """
-    check_text(text)
+    check_padded(check_text(text), [job.strategy for job in jobs])
     taggers = [tagger(job.engine, job.strategy) for job in jobs]
     seconds, affordable = affordable_taggers(text, taggers)
     left_out = [job.strategy.name for job in jobs[affordable:]]

@@ -32,11 +32,12 @@ from demo.results.reports import (
 from demo.results.variants import INTERVALS, Variant, read_variants, runnable_as
 from demo.settings import chosen_strategies, points
 from engine import Engine, InputError, Strategy
-from eval.render.plots import LOST, RING, new_figure, styles
+from eval.render.plots import LOST, new_figure, styles
 
 LABEL = "Frontier"
 SCRIPT = Path(__file__).parents[1] / "html" / "frontier_svg.js"
 CALIBRATED = "frontier.csv"  # in a model folder
+RING = {"s": 260, "facecolors": "none", "edgecolors": "#c00000", "linewidths": 2, "zorder": 3}
 PICTURES = {  # of a report
     "f1_vs_latency.png": "F1 against latency, as a picture",
     "groups.png": "Who bears the loss: F1 against dense by group of mentions, with 95 % intervals",

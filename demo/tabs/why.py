@@ -32,7 +32,7 @@ NUMBERS = {  # scores of `WordScores`, with their names for people
     "windowed_entropy": f"entropy with neighbours ({NEIGHBOURS} on each side)",
     "attention_received": "attention received",
     "attention_entropy": "attention entropy",
-    "risk": "learned controller",
+    "risk": "risk that the label changes (mlp)",
     "need": "need",
     "threshold": "threshold",
 }
@@ -43,7 +43,7 @@ REASONS = {
     "entity": "stayed: part of an entity, or beside one",
     "whole": "stayed despite its low need: an entity leaves as a whole or not at all",
     "minimum": "stayed despite its low need: kept to reach the minimum",
-    "few": "stayed despite its low need: too few words of its window wanted to leave",
+    "few": "stayed despite its low need: too few words of its window would have left",
 }
 
 

@@ -103,10 +103,10 @@ class RunFolder:
             if not self._path(unit.name).is_file():
                 continue
             outcome = self._outcome(unit.name)
-            if outcome.input_bytes != unit.size:
+            if (outcome.input, outcome.input_bytes) != (unit.url, unit.size):
                 raise InputError(
-                    f"expected {unit.url} as it was tagged, {outcome.input_bytes} bytes, got {unit.size}; "
-                    "choose another folder for the new file"
+                    f"expected {outcome.input} as it was tagged, {outcome.input_bytes} bytes, got {unit.url}, "
+                    f"{unit.size} bytes; choose another folder for the new file"
                 )
             result = self.out / outcome.output
             if result.is_file() and result.stat().st_size == outcome.output_bytes:

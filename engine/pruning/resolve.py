@@ -17,7 +17,8 @@ from engine.pruning.strategy import Strategy, Truncation
 
 RECOVERY = "+recovery"
 REPLAYED = "entropy"  # by random, unless it says what
-BALANCED, DEFAULT = "balanced", "default"  # the point where none is named, and where the weights store none
+# The point where none is named (where the weights lack it, the most cautious one), and where the weights store none.
+BALANCED, DEFAULT = "balanced", "default"
 Points = Mapping[str, Mapping[str, dict[str, Any]]]
 
 
@@ -95,7 +96,8 @@ def resolve(text: str, layers: int, points: Points, point: str | None = None) ->
         text: the name.
         layers: of the encoder.
         points: strategy → operating point → settings, as stored with the weights.
-        point: the operating point where the name has none (default ``balanced``); strategies without points ignore it.
+        point: the operating point where the name has none (default ``balanced``, or the first that is stored where that
+            is not); strategies without points ignore it.
 
     Raises:
         InputError: unknown name or point, or a ``truncate-k`` beyond the encoder.
@@ -116,18 +118,18 @@ def resolve(text: str, layers: int, points: Points, point: str | None = None) ->
 
 def _at_point(name: StrategyName, layers: int, points: Points, point: str | None) -> Strategy:
     recovery = Recovery() if name.recovers else None
-    stored = points.get(name.stored) or points.get(name.kind)
-    if stored is None:
+    stored = {**points.get(name.kind, {}), **points.get(name.stored, {})}  # recovery may have points of its own
+    if not stored:
         if point not in (None, DEFAULT, BALANCED):
             raise InputError(f"expected weights with operating points for {point!r}, got none; leave the point out")
         controller = CONTROLLERS[name.kind]
         return Strategy(name.text, controller.default_gates(layers), controller(), DEFAULT, recovery=recovery)
-    if (point or BALANCED) not in stored:
+    point = point or (BALANCED if BALANCED in stored else next(iter(stored)))
+    if point not in stored:
         raise InputError(
-            f"expected an operating point of {name.kind} out of {list(stored)}, got {point or BALANCED!r}; "
-            "choose one of them"
+            f"expected an operating point of {name.stored} out of {list(stored)}, got {point!r}; choose one of them"
         )
-    strategy = Strategy.from_json(stored[point or BALANCED])
+    strategy = Strategy.from_json(stored[point])
     return replace(strategy, name=name.text, recovery=strategy.recovery or recovery)
 
 

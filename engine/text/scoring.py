@@ -62,10 +62,10 @@ def perfect(counts: Sequence[Counts]) -> list[Counts]:
 def f1_difference_error(counts: Sequence[Counts], reference: Sequence[Counts]) -> float:
     """Standard error, 0–1, of F1 minus the reference's F1 over the same documents, by the delta method.
 
-    F1 is the ratio 2·correct ÷ (predicted + gold), of which each document has a share. Without any mention on either
-    side nothing can be said: the error is infinite.
+    F1 is the ratio 2·correct ÷ (predicted + gold), of which each document has a share. With a single document, or
+    without any mention on either side, nothing can be said: the error is infinite.
     """
-    if not all(any(c.predicted + c.gold for c in runs) for runs in (counts, reference)):
+    if len(counts) < 2 or not all(any(c.predicted + c.gold for c in runs) for runs in (counts, reference)):
         return math.inf
 
     def influence(runs: Sequence[Counts]) -> np.ndarray:

@@ -116,9 +116,7 @@ def save(engine: Engine, folder: Path, searches: Mapping[str, Search]) -> None:
     store_frontier(folder, {name: (search.reference, search.measured()) for name, search in searches.items()})
     found = {name: search.chosen() for name, search in searches.items()}
     store_points(
-        folder,
-        engine.points
-        | {name: {point: one.strategy.to_json() for point, one in of.items()} for name, of in found.items()},
+        folder, {name: {point: one.strategy.to_json() for point, one in of.items()} for name, of in found.items()}
     )
 
 

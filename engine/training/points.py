@@ -181,13 +181,15 @@ def choose(
 
 
 def store_points(folder: Path, points: Mapping[str, Mapping[str, dict[str, Any]]]) -> None:
-    """Writes ``operating_points.json`` and the checksums to a model folder.
+    """Writes ``operating_points.json`` and the checksums to a model folder; what it holds for other strategies stays.
 
     Args:
         folder: of the model.
         points: strategy → operating point → settings; strategies without points are left out.
     """
-    (folder / POINTS).write_text(json.dumps({name: of for name, of in points.items() if of}, indent=2) + "\n")
+    path = folder / POINTS
+    stored = json.loads(path.read_text()) if path.is_file() else {}
+    path.write_text(json.dumps({name: of for name, of in {**stored, **points}.items() if of}, indent=2) + "\n")
     write_checksums(folder)
 
 

@@ -102,7 +102,7 @@ def calibrate(
     }
     with (folder / "recovery.csv").open("w", newline="") as file:
         csv.writer(file).writerows([FIELDS, *(_row(one, search.reference) for one in measured)])
-    store_points(folder, engine.points | {name + RECOVERY: stored})
+    store_points(folder, {name + RECOVERY: stored})
     return search
 
 

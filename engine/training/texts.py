@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.data.formats import read_jsonl
+from engine.data.formats import SUFFIXES, read_jsonl
 from engine.data.formats.common import readable
 from engine.errors import InputError
 from engine.text.words import words_of
@@ -41,8 +41,13 @@ class Texts:
             path: ``.jsonl``: an object with ``text`` on each line, each a text of its own; else one sentence a line.
 
         Raises:
-            InputError: no such file, a line that is not as it should be, or no texts.
+            InputError: no such file, one of another format, a line that is not as it should be, or no texts.
         """
+        if markup := [suffix for suffix in path.suffixes if suffix in SUFFIXES and suffix != ".jsonl"]:
+            raise InputError(
+                f"expected sentences, one a line, or JSON lines in {path}, got a file of {markup[0]}; convert it with "
+                "python -m engine.tag FILE --format jsonl"
+            )
         with readable(path):
             content = path.read_bytes()
             content = gzip.decompress(content) if path.suffix == ".gz" else content

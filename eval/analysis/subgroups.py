@@ -22,7 +22,7 @@ from engine.text.scoring import Counts, count_matches
 from eval import schema
 from eval.analysis.comparison import Compared, Word
 from eval.schema import DENSE, MIN_SUPPORT, OF_TRAINING
-from eval.statistics import resamples
+from eval.statistics import FEWEST, resamples
 
 FREQUENT = 5  # mentions in the training split
 LENGTHS = {150: "up to 150 words", 250: "151–250 words", np.inf: "over 250 words"}  # of a document
@@ -162,7 +162,10 @@ class Subgroups:
         return sorted(found, key=place)
 
     def _resampled(self, seed: int) -> dict[str, np.ndarray]:
-        """F1 of every strategy, ``(resamples, groups)``: paired, all from the same draws of documents."""
+        """F1 of every strategy, ``(resamples, groups)``: paired, all from the same draws of documents.
+
+        NaN where there are too few of them.
+        """
         documents, groups = self._documents[DENSE], self._groups()
         found = {}
         for strategy, tallies in self._tallies.items():
@@ -171,7 +174,7 @@ class Subgroups:
                 for number, counts in tallies.get(group, _Tally()).counts.items():
                     table[:, number, column] = counts.correct, counts.predicted + counts.gold
             correct, size = np.concatenate([weights @ table for weights in resamples(documents, seed)], axis=1)
-            found[strategy] = 2 * correct / np.maximum(size, 1)
+            found[strategy] = 2 * correct / np.maximum(size, 1) if documents >= FEWEST else np.full_like(size, np.nan)
         return found
 
     def rows(self, seed: int) -> tuple[list[schema.Group], list[schema.Gap]]:

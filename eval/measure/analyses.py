@@ -20,7 +20,7 @@ BATCH = 32
 def training_documents(corpus: Corpus, data_dir: str | Path | None = None) -> Sequence[Document] | None:
     """The training split of a named corpus that shares no document with the corpus' split; ``None``: there is none."""
     splits = NAMED[corpus.name].splits if corpus.name in NAMED else ()
-    wanted = "fit" if "fit" in splits and corpus.split in ("calib", "test") else "train"
+    wanted = "train" if "fit" not in splits or (corpus.split == "dev" and "train" in splits) else "fit"
     if wanted not in splits or corpus.split in ("train", "fit"):
         return None
     return load_corpus(corpus.name, wanted, data_dir).documents

@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
+from engine.latency import units
 from engine.model.encoders import Encoder
 from engine.pruning.memory import MemoryBuffer
 from engine.pruning.recovery import Recovery
@@ -30,7 +32,6 @@ from engine.text.labels import LabelSet
 from engine.text.windows import Window, WordPieces
 from engine.text.words import Span
 
-PASSES = 3
 COMPONENTS = ("tokenization", "embedding", "layers", "gates", "recovery", "decoding", "rest")
 
 
@@ -148,18 +149,20 @@ def split(engine: Engine, texts: Sequence[str], strategy: Strategy) -> dict[str,
 def profile(
     engine: Engine, texts: Sequence[str], strategies: Sequence[Strategy], batch_size: int
 ) -> Iterator[dict[str, Any]]:
-    """One row for each strategy and component: ms a document, and share of the call. A discarded pass comes first."""
+    """One row for each strategy and component: ms a document, and share of the call.
+
+    Strategies take turns batch by batch, in rotated order, after a discarded pass; a component's time in a batch is its
+    median over the timed passes.
+    """
     batches = [texts[start : start + batch_size] for start in range(0, len(texts), batch_size)]
-    totals: dict[str, dict[str, float]] = {strategy.name: defaultdict(float) for strategy in strategies}
-    for pass_number in tqdm(range(PASSES + 1), desc=f"passes, batch {batch_size}", disable=None):
-        for batch in batches:
-            for strategy in strategies:
-                spent = split(engine, batch, strategy)
-                for component, ms in spent.items() if pass_number else ():
-                    totals[strategy.name][component] += ms
-    for name, components in totals.items():
-        whole = sum(components.values())
+    spent: dict[tuple[str, str, int], list[float]] = defaultdict(list)
+    for unit in tqdm([*units(len(texts), batch_size)], desc=f"batches of {batch_size}", disable=None):
+        for strategy in unit.order(strategies):
+            found = split(engine, batches[unit.batch], strategy)
+            for component in COMPONENTS if unit.pass_number else ():
+                spent[strategy.name, component, unit.batch].append(found.get(component, 0.0))
+    for name in (strategy.name for strategy in strategies):
+        ms = {one: sum(median(spent[name, one, batch]) for batch in range(len(batches))) for one in COMPONENTS}
         for component in COMPONENTS:
-            ms = components[component]
             row: dict[str, Any] = {"strategy": name, "batch_size": batch_size, "component": component}
-            yield row | {"ms_per_document": ms / len(texts) / PASSES, "share": ms / whole}
+            yield row | {"ms_per_document": ms[component] / len(texts), "share": ms[component] / sum(ms.values())}

@@ -219,6 +219,7 @@ def _conditions(run: Run) -> dict[str, Any]:
         "versions": environment.versions(),
         "dtype": ",".join(engine.dtype for engine in engines),
         "weights": [engine.digest for engine in engines],
+        "labels": [engine.labels.names for engine in engines],
         "device": str(run.engine.device),
         "threads": torch.get_num_threads(),
         "corpus": [run.corpus.name, run.corpus.split, environment.corpus_digest(run.corpus.documents)],

@@ -9,20 +9,23 @@ from typing import Any
 from engine.errors import InputError
 from engine.pruning.controllers import CONTROLLERS
 from engine.pruning.knobs import parse_knob
-from engine.pruning.resolve import REPLAYED, StrategyName, parse
+from engine.pruning.resolve import RECOVERY, REPLAYED, StrategyName, parse
 from engine.pruning.strategy import Strategy
 from engine.tagger import Engine
 from eval.schema import RANDOM
 
 
 def choose_strategies(engine: Engine, arguments: argparse.Namespace) -> list[Strategy]:
-    """The strategies as typed, ``dense`` among them; ``random`` replays the first one that prunes, unless it says what.
+    """The strategies as typed, ``dense`` among them.
+
+    ``random`` replays the first one that prunes, without recovery, unless it says what.
 
     Raises:
         InputError: unknown names or knobs, or a setting for a strategy that does not run.
     """
     names = [parse(text) for text in _names(engine, arguments)]
-    first = next((name for name in names if name.kind in CONTROLLERS), parse(REPLAYED))
+    pruning = [parse(name.text.replace(RECOVERY, "")) for name in names if name.kind in CONTROLLERS]
+    first = pruning[0] if pruning else parse(REPLAYED)
     run = {name: (name.replays or first) if name.kind == RANDOM else name for name in names}
     knobs = _knobs(arguments, (name for name in run.values() if name.kind in CONTROLLERS))
 

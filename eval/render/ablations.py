@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from eval.render.files import records
 from eval.render.markdown import captioned
-from eval.render.numbers import f1_points, ratio
+from eval.render.numbers import f1_interval, f1_points, ratio
 from eval.render.plots import DENSE_LINE, new_figure, place_labels
 from eval.schema import LAMBDA, RECOVERY, Ablation
 
@@ -50,7 +50,7 @@ def ablations_section(table: pd.DataFrame) -> str:
     rows = [
         [
             row["knob"], row["strategy"], f"{row['value']} (default)" if row["is_default"] else row["value"],
-            f"{row['f1']:.4f} [{row['f1_low']:.4f}, {row['f1_high']:.4f}]", f1_points(row),
+            f1_interval(row), f1_points(row),
             "—" if row["is_default"] else f1_points(row, "default_"),
             f"{row['token_layers_kept']:.1%}", ratio(row["theoretical_speedup"]), row["recovered_words"],
             "—" if row["is_default"] else row["changed_predictions"] if row["effect"] else "no effect",
@@ -98,8 +98,10 @@ def _curve(axis: Axes, of: pd.DataFrame, label: str, style: tuple[str, str, str]
     marker, line, colour = style
     of = of.sort_values("token_layers_kept")
     kept, difference = of["token_layers_kept"], of["difference"] * 100
-    # The percentile interval of a resampled difference need not hold the difference itself.
-    spread = [(difference - of["low"] * 100).clip(lower=0), (of["high"] * 100 - difference).clip(lower=0)]
+    # A percentile interval need not hold the value itself, and where there is none the bar has no length.
+    spread = [
+        (side * 100).fillna(0).clip(lower=0) for side in (of["difference"] - of["low"], of["high"] - of["difference"])
+    ]
     numeric = pd.to_numeric(of["value"], errors="coerce").notna().all()
     shape = f"{marker}{line}" if numeric else marker
     axis.errorbar(kept, difference, spread, fmt=shape, color=colour, linewidth=1, elinewidth=0.6, label=label)

@@ -16,7 +16,6 @@ def cases_page(record: Sequence[Mapping[str, Any]]) -> str:
         f"The first {CASES_OF_A_KIND} of each kind, in the order of the documents; the head of "
         "`eval/analysis/errors.py` says what the kinds mean. Scores are the top probabilities of the label heads.",
     ]
-    record = [{"dtype": "", **of} for of in record]  # older ones have none
     for of in record:
         counts = ", ".join(f"{count} {part} ({how})" for part, how, count in of["counts"])
         name = labels((one["strategy"], one["dtype"]) for one in record)[of["strategy"], of["dtype"]]

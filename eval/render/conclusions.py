@@ -95,7 +95,9 @@ class Opening:
         first = intervals[0]
         low, high = first["low"] * 100, first["high"] * 100
         interval_text = f"95 % interval {low:+.2f} to {high:+.2f}, {'' if first['significant'] else 'not '}significant"
-        doubt = f"; a loss of more than {WITHIN} points cannot be ruled out" if low < -WITHIN else ""
+        if math.isnan(low):
+            interval_text = "too few documents for an interval"
+        doubt = "" if low >= -WITHIN else f"; a loss of more than {WITHIN} points cannot be ruled out"
         found.append(
             f"Its F1 differs from that of dense by {first['difference'] * 100:+.2f} points ({interval_text}){doubt}."
         )

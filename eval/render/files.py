@@ -1,4 +1,4 @@
-"""The files of a run as tables and rows, and those of older runs as if they were new."""
+"""The files of a run as tables and rows."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any, get_type_hints
 
 import pandas as pd
 
-from eval.schema import DENSE, Interval, Result, labels
+from eval.schema import DENSE, Ablation, Interval, Result, labels
 
 _OF_TEXTS = ("errors", "confusion", "ablations", "documents")  # in which an empty cell, or "none", is a text
 _TEXTS = {column: str for column, type_ in get_type_hints(Result).items() if type_ is str}  # also where all are missing
-_WITHOUT_DTYPE = ("ablations", "recovery", "seeds")
+_NUMBERS = [column for column, type_ in get_type_hints(Ablation).items() if type_ is float]
 
 
 class ResultRow(Result):
@@ -31,26 +31,9 @@ class IntervalRow(Interval):
 def read_table(folder: Path, name: str) -> pd.DataFrame:
     """A CSV file of a folder, by its name without the suffix."""
     texts = {"results": _TEXTS, "ablations": {"value": str}, "documents": {"document": str}}
-    table = pd.read_csv(folder / f"{name}.csv", dtype=texts.get(name), keep_default_na=name not in _OF_TEXTS)
-    if name == "results" or name in _WITHOUT_DTYPE:
-        return completed(table)
-    return table if "dtype" in table else completed(table, read_table(folder, "results"))
-
-
-def completed(table: pd.DataFrame, results: pd.DataFrame | None = None) -> pd.DataFrame:
-    """A table of a report with the columns that those of older ones lack, which ran in one dtype and timed everything.
-
-    ``results``: ``results.csv``, unless the table is that.
-    """
-    missing: dict[str, Any] = {}
-    if results is None:
-        same = {"timed_documents": "documents", "speedup_vs_dense_same_dtype": "speedup_vs_dense"}
-        missing = {name: table[column] for name, column in same.items() if column in table}
-    else:
-        missing["dtype"] = results["dtype"].iloc[0]
-        if "against" in table:
-            missing["against_dtype"] = missing["dtype"]
-    return table.assign(**{name: value for name, value in missing.items() if name not in table})
+    empty = {column: [""] for column in _NUMBERS} if name == "ablations" else None
+    path = folder / f"{name}.csv"
+    return pd.read_csv(path, dtype=texts.get(name), keep_default_na=name not in _OF_TEXTS, na_values=empty)
 
 
 def labelled(table: pd.DataFrame, results: pd.DataFrame) -> pd.DataFrame:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import cycle, pairwise
 from typing import Any
 
@@ -14,12 +14,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.path import Path
 
-from eval.render.files import completed, labelled, records, reference
+from eval.render.files import labelled, records, reference
 from eval.schema import ALL, BASELINE, DENSE, HF, MEASURED, MEASURED_HIGH, MEASURED_LOW, MODEL, SPEEDUPS, THEORETICAL
 
 LOST = "F1 or agreement lost against the same model's dense pass"  # the card says which of them calibration went by
 DENSE_LINE: dict[str, Any] = {"color": "#1b1b1b", "linewidth": 1, "linestyle": "-."}
-RING: dict[str, Any] = {"s": 260, "facecolors": "none", "edgecolors": "#c00000", "linewidths": 2, "zorder": 3}
 # Markers differ, so that colours are not needed: one of a kind, or one for each member of it.
 _STYLES = {
     DENSE: ("s", "#1b1b1b"),
@@ -88,9 +87,7 @@ def _along(path: Path, *, joined: bool) -> list[np.ndarray]:
     return [corners, *(np.linspace(one, other, count) for one, other, count in steps)]
 
 
-def plot_f1_vs_latency(
-    results: pd.DataFrame, intervals: pd.DataFrame, times: pd.DataFrame, ringed: Collection[str] = ()
-) -> Figure:
+def plot_f1_vs_latency(results: pd.DataFrame, intervals: pd.DataFrame, times: pd.DataFrame) -> Figure:
     """F1 against the time of a document, one panel for each batch size.
 
     Bars are 95 % intervals of the difference from dense; the dotted line joins what nothing beats in both, others the
@@ -101,10 +98,7 @@ def plot_f1_vs_latency(
         results: ``results.csv``.
         intervals: ``intervals.csv``.
         times: ``times.csv``.
-        ringed: strategies that get a ring, in every dtype.
     """
-    results = completed(results)
-    intervals, times = (completed(table, results) for table in (intervals, times))
     results, intervals, times = (labelled(table, results) for table in (results, intervals, times))
     dense = reference(records(results))
     sizes = sorted(results["batch_size"].unique())
@@ -115,7 +109,7 @@ def plot_f1_vs_latency(
         against = intervals[(intervals["batch_size"] == size) & (intervals["against_label"] == dense)]
         own = results[results["batch_size"] == size].set_index("label")[["strategy", "kind", "dtype", "family"]]
         table = against.set_index("label")[_DRAWN].assign(ms=wall / first["timed_documents"]).join(own)
-        _panel(axis, table, dense, styles(results), ringed)
+        _panel(axis, table, dense, styles(results))
         axis.set_title(f"batch size {size}")
     axes[0][0].set_ylabel("exact-span micro F1")
     timed = "" if first["timed_documents"] == first["documents"] else f" ({first['timed_documents']} timed)"
@@ -158,9 +152,7 @@ def styles(results: pd.DataFrame) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _panel(
-    axis: Axes, table: pd.DataFrame, dense: str, style: Mapping[str, Mapping[str, Any]], ringed: Collection[str]
-) -> None:
+def _panel(axis: Axes, table: pd.DataFrame, dense: str, style: Mapping[str, Mapping[str, Any]]) -> None:
     """Draws and names the variants of one batch size; those without F1 are lines."""
     of_dense: dict[str, Any] = {str(key): value for key, value in table.loc[dense].items()}
     for name, row in table[table["f1"].isna()].iterrows():
@@ -171,8 +163,8 @@ def _panel(
     table = table.assign(
         left=(of_dense["ms"] / table["speedup_high"]).fillna(table["ms"]).clip(upper=table["ms"]),
         right=(of_dense["ms"] / table["speedup_low"]).fillna(table["ms"]).clip(lower=table["ms"]),
-        bottom=(of_dense["f1"] + table["low"]).clip(upper=table["f1"]),
-        top=(of_dense["f1"] + table["high"]).clip(lower=table["f1"]),
+        bottom=(of_dense["f1"] + table["low"]).fillna(table["f1"]).clip(upper=table["f1"]),
+        top=(of_dense["f1"] + table["high"]).fillna(table["f1"]).clip(lower=table["f1"]),
     )
     best = pareto_line(table)
     floor = float(of_dense["f1"]) - _DEEPEST
@@ -189,8 +181,6 @@ def _panel(
         own = style[str(name)]
         bars: dict[str, Any] = {"yerr": along, "xerr": across, "linestyle": "none", "elinewidth": 1, "capsize": 2}
         axis.errorbar(row["ms"], row["f1"], markersize=8, **bars, **own)
-        if row["strategy"] in ringed:
-            axis.scatter(row["ms"], row["f1"], **RING)
         label = f"{name} {row['speedup']:.2f}×" + (f", F1 {row['deep']}" if row["deep"] else "")
         axis.text(row["ms"], row["f1"], label, fontsize=8, color=own["color"])
     axis.margins(0.2)

@@ -55,5 +55,5 @@ def _cells(row: RecoveryGain) -> list[str]:
 
 
 def _gain(difference: float, low: float, high: float) -> str:
-    significant = not low <= 0 <= high
+    significant = low > 0 or high < 0
     return f1_points({"difference": difference, "low": low, "high": high, "significant": significant})

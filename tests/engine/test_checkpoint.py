@@ -6,6 +6,7 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 import torch
+from huggingface_hub.errors import LocalEntryNotFoundError
 from safetensors import safe_open
 from safetensors.numpy import save_file as save_numpy
 from safetensors.torch import save_file
@@ -330,7 +331,7 @@ def test_a_file_of_labels_must_have_one_for_each_logit(plain_folder, tmp_path):
         load_engine(plain_folder, labels=tmp_path / "absent")
 
 
-def testoptional_files_of_a_model_on_the_hub_come_from_its_cache_and_may_be_missing(tmp_path, monkeypatch):
+def test_optional_files_of_a_model_on_the_hub_come_from_its_cache_and_may_be_missing(tmp_path, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     model = tmp_path / "models--owner--name"
     (model / "refs").mkdir(parents=True)
@@ -340,3 +341,19 @@ def testoptional_files_of_a_model_on_the_hub_come_from_its_cache_and_may_be_miss
     (snapshot / "gates.safetensors").touch()
     assert optional_file("owner/name", "gates.safetensors") == snapshot / "gates.safetensors"
     assert optional_file("owner/name", "operating_points.json") is None
+
+
+def test_gates_do_not_run_without_points_because_the_hub_did_not_answer(tmp_path, monkeypatch):
+    def unreachable(source, name):
+        raise LocalEntryNotFoundError("no answer")
+
+    in_cache = {"gates.safetensors": "path"}
+    monkeypatch.setattr("engine.checkpoint.hf_hub_download", unreachable)
+    monkeypatch.setattr("engine.checkpoint.try_to_load_from_cache", lambda source, name: in_cache.get(name))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    with pytest.raises(InputError, match=r"whether 'owner/name' has operating_points.json, got no answer from the hub"):
+        optional_file("owner/name", "operating_points.json")
+    in_cache["operating_points.json"] = object()  # marked as absent when the model was first loaded
+    assert optional_file("owner/name", "operating_points.json") is None
+    in_cache.clear()  # a plain checkpoint
+    assert optional_file("owner/name", "gates.safetensors") is None

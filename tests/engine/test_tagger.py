@@ -1,3 +1,4 @@
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -7,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine import InputError, load_engine
+from engine.checkpoint import load_huggingface
 from engine.model.operators import int8_works
 from engine.model.packing import RaggedBatch
 from engine.pruning.controllers import EntropyController
@@ -106,6 +108,16 @@ def test_dense_equals_hugging_face_also_for_labels_in_another_order(plain_folder
         assert [e.key for e in ours.entities] == [e.key for e in theirs.entities]
 
 
+def test_the_first_call_of_hf_loads_its_model_and_does_not_time_it(plain_folder, monkeypatch):
+    def slowly(source):
+        time.sleep(1)
+        return load_huggingface(source)
+
+    monkeypatch.setattr("engine.tagger.load_huggingface", slowly)
+    latency = load_engine(plain_folder).tag(TEXT, "hf").latency
+    assert 0 < latency.encoder_ms < latency.total_ms < 1000
+
+
 def test_a_checkpoint_without_gates_names_the_command_that_makes_them(plain_folder):
     engine = load_engine(plain_folder)
     for strategy in ("rule", "entropy", "random", "truncate-1"):
@@ -148,8 +160,9 @@ def test_stored_points_are_used(weights):
     assert engine.strategy("entropy", "fast").knobs()["max_entropy"] == 0.33
     assert engine.strategy("random", "fast").gates == (1,)
     assert engine.strategy("rule").point == "default"
+    assert engine.strategy("entropy").point == "fast", "the only one"
     with pytest.raises(InputError, match=r"expected an operating point of entropy out of \['fast'\]"):
-        engine.strategy("entropy")
+        engine.strategy("entropy", "balanced")
 
 
 def test_a_name_may_have_a_point_of_its_own(weights):

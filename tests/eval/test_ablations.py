@@ -16,7 +16,7 @@ from eval.report import SAMPLE
 @pytest.fixture(scope="module")
 def ablated(model_folder, plain_gated, tmp_path_factory):
     out = tmp_path_factory.mktemp("ablations")
-    corpus = load_corpus(str(SAMPLE), limit=4)
+    corpus = load_corpus(str(SAMPLE), limit=5)
     engine, plain = Engine(load_weights(model_folder)), Engine(load_weights(plain_gated))
     rows = list(ablate(engine, corpus, plain))
     pd.DataFrame(rows).to_csv(out / "ablations.csv", index=False)

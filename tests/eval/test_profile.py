@@ -21,4 +21,20 @@ def test_the_command_prints_and_writes_the_table(model_folder, tmp_path, capsys)
     assert main([*options, "--out", str(tmp_path / "profile.csv")]) == 0
     assert len(pd.read_csv(tmp_path / "profile.csv")) == 2 * 2 * 7
     assert "ms_per_document" in capsys.readouterr().out
-    assert main([*options, "--strategies", "hf"]) == 2
+    for name in ("hf", "random"):
+        assert main([*options, "--strategies", f"dense,{name}"]) == 2
+        assert f"expected strategies of one pass of our own encoder, got '{name}'" in capsys.readouterr().err
+
+
+def test_strategies_take_turns_and_a_time_is_the_median_over_passes(engine, monkeypatch):
+    calls = []
+
+    def split(engine, texts, strategy):
+        calls.append(strategy.name)
+        return {"layers": (1000.0, 3.0, 1.0, 2.0)[(len(calls) - 1) // 4]}
+
+    monkeypatch.setattr("eval.measure.components.split", split)
+    strategies = [engine.strategy(name) for name in ("dense", "entropy")]
+    table = pd.DataFrame(profile(engine, [TEXT, TEXT], strategies, batch_size=1))
+    assert calls[:8] == ["dense", "entropy", "entropy", "dense", "entropy", "dense", "dense", "entropy"]
+    assert table[table["component"] == "layers"]["ms_per_document"].tolist() == [2.0, 2.0]

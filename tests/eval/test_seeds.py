@@ -14,7 +14,7 @@ def runs(tmp_path_factory, model_folder):
     folders = []
     for name in ("a", "b"):
         out = tmp_path_factory.mktemp(name)
-        options = ["--model", str(model_folder), "--corpus", str(SAMPLE), "--limit", "4", "--batch-size", "4"]
+        options = ["--model", str(model_folder), "--corpus", str(SAMPLE), "--limit", "6", "--batch-size", "4"]
         assert report([*options, "--strategies", "dense,truncate-1,random", "--out", str(out)]) == 0
         folders.append(out)
     return folders
@@ -66,6 +66,15 @@ def test_all_runs_of_random_count(runs, tmp_path):
 def test_other_documents_are_refused_however_many(runs, tmp_path, change):
     with pytest.raises(InputError, match="the same documents"):
         combine(copied(runs, tmp_path / "b", change))
+
+
+@pytest.mark.parametrize("column", ["timed_documents", "seed"])
+def test_runs_that_timed_other_documents_are_refused(runs, tmp_path, column):
+    changed = shutil.copytree(runs[1], tmp_path / "b") / "results.csv"
+    table = pd.read_csv(changed)
+    table.assign(**{column: table[column] + 1}).to_csv(changed, index=False)
+    with pytest.raises(InputError, match="the same --timed and --seed"):
+        combine([runs[0], changed.parent])
 
 
 def test_a_folder_without_results_is_named(tmp_path, capsys):

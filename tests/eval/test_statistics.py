@@ -48,6 +48,15 @@ def test_the_standard_error_is_that_of_the_bootstrap():
     assert f1_difference_error(*runs) == pytest.approx((interval.high - interval.low) / 3.92, rel=0.1)
 
 
+@pytest.mark.parametrize("documents", [1, 4])
+def test_too_few_documents_have_no_interval_and_nothing_is_significant(documents):
+    found = f1_difference_interval([WORSE[:documents]], [GOOD[:documents]], seed=0)
+    assert np.isnan([found.low, found.high]).all()
+    assert not found.excludes(0)
+    assert np.isnan(f1_interval([GOOD[:documents]], seed=0).low)
+    assert (f1_difference_error(WORSE[:documents], GOOD[:documents]) == np.inf) == (documents == 1)
+
+
 def test_a_faster_variant_is_called_faster_with_an_interval_around_its_speedup():
     rng = np.random.default_rng(0)
     dense = rng.uniform(10, 60, size=50)

@@ -43,7 +43,7 @@ def _document(raw: bytes, file: str, number: int, ids: Ids) -> Document:
         problem = f"expected one JSON object on the line, got {first_line(error)}; fix it"
         raise FormatError(file, number, None, problem) from error
     if not isinstance(record, dict) or not isinstance(record.get("text"), str):
-        raise FormatError(file, number, None, 'expected an object with a "text" string; add it')
+        raise FormatError(file, number, None, 'expected an object with a "text" string, got none; add it')
     text: str = record["text"]
     identifier = ""
 

@@ -76,6 +76,9 @@ class DebertaV2Encoder(PostNormEncoder):
             "attention_head_size": config.hidden_size // config.num_attention_heads,
         }
         require(config, {name: ((size, None), "no other size is built") for name, size in sizes.items()})
+        if 0 < config.max_relative_positions < config.max_position_embeddings:
+            reason = "distances beyond it are not built"
+            require(config, {"max_relative_positions": ((-1, config.max_position_embeddings), reason)})
 
     def placing(self, number: int, batch: RaggedBatch) -> Placing:
         """Each layer has scores of its own for distances."""

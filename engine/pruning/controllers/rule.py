@@ -25,7 +25,7 @@ class RuleController(Controller):
     """
 
     kind = "rule"
-    description = "Words that matter little to others, and whose label is clear, leave."
+    description = "Words of low importance leave: label uncertainty and attention, compared with their window."
 
     lambda_: float = knob(0.0, "a larger λ prunes more", -2.0, 2.0, slider=True, step=0.25)
     uncertainty: float = knob(1.0, "weight of the uncertainty of a word's label", -10, 10)
@@ -39,7 +39,8 @@ class RuleController(Controller):
     @property
     def need_is(self) -> str:
         """A word's importance."""
-        return "the word's importance in its window, from the uncertainty of its label and its attention"
+        attention = " and its attention" if self.uses_attention else ""
+        return f"the word's importance in its window, from the uncertainty of its label{attention}"
 
     @property
     def uses_attention(self) -> bool:

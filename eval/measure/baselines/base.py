@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from engine.checkpoint import label_names
 from engine.errors import InputError
 from engine.latency import Latency
 from engine.model.chunks import Slot
@@ -32,6 +31,7 @@ from engine.text.words import split_words
 Setting = Mapping[str, int | str]
 Run = Callable[[Sequence[str], Setting], tuple[list[tuple[Entity, ...]], float]]
 
+REST_S = 0.01  # after a call: idle threads of a runtime spin for some milliseconds, beside whatever is timed next
 ROWS = (1, 512, 2048)  # that may run at a time, padding included; the first means one window
 
 
@@ -84,14 +84,12 @@ class Baseline:
         )
 
     def tag(self, texts: Sequence[str]) -> tuple[list[tuple[Entity, ...]], Latency]:
-        """Entities of each text, and how long the call and the encoder took."""
-        threads = torch.get_num_threads()
+        """Entities of each text, and how long the call and the encoder took; then the runtime comes to rest."""
         begin = time.perf_counter()
         settings = (setting for size, setting in sorted(self.chosen.items()) if size >= len(texts))
         entities, encoder_s = self.run(texts, next(settings, self.options[0]))
         latency = Latency((time.perf_counter() - begin) * 1e3, encoder_s * 1e3, len(texts))
-        if torch.get_num_threads() != threads:  # CTranslate2 sets OpenMP's, which are torch's too
-            torch.set_num_threads(threads)
+        time.sleep(REST_S)
         return entities, latency
 
 
@@ -173,12 +171,6 @@ def on_runtime(engine: Engine, load: Callable[[Setting], Forward]) -> tuple[Run,
     return by_windows(engine, classify), loaded.cache_clear
 
 
-def label_columns(model: Any, engine: Engine) -> list[int]:
-    """Where the model has the logits of the engine's labels, in their order."""
-    names = label_names(model)
-    return [names.index(label) for label in engine.labels.names]
-
-
 def on_padded(model: Any, engine: Engine, infer: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Forward:
     """A `Forward` by padded windows.
 
@@ -187,7 +179,7 @@ def on_padded(model: Any, engine: Engine, infer: Callable[[np.ndarray, np.ndarra
         engine: whose labels are wanted.
         infer: from ids and mask, int64 ``(windows, rows)``, to logits ``(windows, rows, labels)``.
     """
-    pad_id, columns = model.config.pad_token_id or 0, label_columns(model, engine)
+    pad_id, columns = model.config.pad_token_id or 0, list(engine.label_order)
 
     def forward(batch: RaggedBatch) -> np.ndarray:
         ids, mask, first = pad(batch, max(batch.lengths), pad_id)

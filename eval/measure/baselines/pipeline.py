@@ -37,7 +37,7 @@ def load(name: str, source: Source) -> Baseline:
     )
     forward = _Stopwatch(tagger.model.forward, engine.device)
     tagger.model.forward = forward
-    index = {label: number for number, label in enumerate(engine.labels.names)}
+    index = {model.config.id2label[logit]: number for number, logit in enumerate(engine.label_order)}
 
     def classify(stretches: Sequence[Stretch], setting: Setting) -> tuple[np.ndarray, float]:
         forward.seconds = 0.0

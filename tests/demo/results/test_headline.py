@@ -78,7 +78,8 @@ def test_a_significant_loss_is_called_no_other_name(shipped: Any, tmp_path: Path
     found = headline(shipped, tmp_path)
     assert found is not None
     assert found.loss == (
-        "a difference of F1 on BC5CDR: -0.20 points [-0.40, -0.01]; a loss of more than 0.3 points cannot be ruled out"
+        "a significant difference in F1 on BC5CDR: -0.20 points [-0.40, -0.01]; "
+        "a loss of more than 0.3 points cannot be ruled out"
     )
 
 

@@ -51,7 +51,7 @@ class TestRead:
     def test_a_broken_document_loses_none_of_the_others(self, lines: Path) -> None:
         documents, problems = read_batch(str(lines))
         assert [document.id for document in documents] == ["a", "c"]
-        assert problems.listed == ['some.jsonl:2: expected an object with a "text" string; add it']
+        assert problems.listed == ['some.jsonl:2: expected an object with a "text" string, got none; add it']
 
     def test_too_many_documents(self, tmp_path: Path) -> None:
         path = tmp_path / "many.jsonl"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from demo.limits import MAX_CHARACTERS, MAX_STRATEGIES
+from demo.limits import MAX_CHARACTERS, MAX_PADDED, MAX_STRATEGIES
 from demo.results import timing
 from demo.settings import default_values, sliders
 from demo.tabs.compare import Job, Shown, compare, compared, jobs_beside, jobs_of, refine
@@ -124,6 +124,12 @@ def test_a_second_model_stands_beside_the_first(engine: Engine, plain_engine: En
 def test_a_blank_text_is_refused(engine: Engine, text: str) -> None:
     with pytest.raises(InputError, match="There is no text yet"):
         run(text, jobs(engine, ["dense"]))
+
+
+def test_a_text_too_long_for_hf_is_refused_before_anything_runs(engine: Engine) -> None:
+    text = "a " * MAX_PADDED
+    with pytest.raises(InputError, match="expected at most 20,000 characters for hf"):
+        run(text, jobs(engine, ["hf"]))
 
 
 def test_an_overlong_text_is_refused(engine: Engine) -> None:

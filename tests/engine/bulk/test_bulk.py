@@ -212,7 +212,11 @@ def test_a_folder_of_something_else_and_an_input_that_changed_are_refused(pubmed
     assert bulk(tmp_path / "in", "--out", tmp_path / "out") == 0
     (tmp_path / "in" / "a.txt").write_text("Nausea again.")
     assert bulk(tmp_path / "in", "--out", tmp_path / "out") == 2
-    assert "as it was tagged, 7 bytes, got 13" in capsys.readouterr().err
+    assert "a.txt, 13 bytes; choose another folder" in capsys.readouterr().err
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "a.txt").write_text("Anaemia")  # as long
+    assert bulk(tmp_path / "other", "--out", tmp_path / "out") == 2
+    assert "in/a.txt as it was tagged, 7 bytes, got" in capsys.readouterr().err
 
 
 def test_two_runs_in_one_folder_and_a_lock_that_dies_with_its_process(pubmed, bulk, tmp_path, capsys):

@@ -151,6 +151,7 @@ def test_settings_of_the_configuration_are_left_alone(family):
         ("deberta-v2", "norm_rel_ebd", "none", "normed"),
         ("deberta-v2", "embedding_size", 16, "size"),
         ("deberta-v2", "attention_head_size", 16, "size"),
+        ("deberta-v2", "max_relative_positions", 8, "distances beyond"),
     ],
 )
 def test_a_setting_that_is_not_supported_is_named_with_the_reason(family, setting, value, reason):

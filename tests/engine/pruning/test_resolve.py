@@ -53,12 +53,22 @@ def test_the_name_decides_over_the_point_beside_it():
     assert resolve("entropy", 6, POINTS) == BALANCED
 
 
+def test_without_a_balanced_point_the_first_that_is_stored_is_the_default():
+    only_fast = {"entropy": {"fast": FAST.to_json()}}
+    assert resolve("entropy", 6, only_fast) == FAST
+    assert resolve("random", 6, only_fast).replays == FAST
+    with pytest.raises(InputError, match=r"point of entropy\+recovery out of \['fast'\], got 'balanced'"):
+        resolve("entropy+recovery", 6, only_fast, "balanced")
+
+
 def test_recovery_takes_the_settings_of_the_strategy_without_it_unless_it_has_its_own():
     recovering = resolve("entropy+recovery:fast", 6, POINTS)
     assert (recovering.controller, recovering.recovery) == (FAST.controller, Recovery())
     stored = with_recovery(FAST).with_knobs(min_confidence=0.7)
     own = POINTS | {"entropy+recovery": {"fast": stored.to_json()}}
     assert resolve("entropy+recovery:fast", 6, own).recovery == Recovery(min_confidence=0.7)
+    without_own = resolve("entropy+recovery", 6, own)  # the search for recovery reached no balanced point
+    assert (without_own.controller, without_own.recovery) == (BALANCED.controller, Recovery())
 
 
 def test_random_replays_what_it_names_with_its_gates_and_context():

@@ -115,7 +115,7 @@ def test_what_was_trained_is_stored_in_half_precision_and_loads_everywhere(froze
 def test_gate_heads_learn_what_the_checkpoint_says_at_the_end(frozen, texts):
     """Its labels stand in another order than ours, and its heads must follow it."""
     engine = load_engine(frozen[0])
-    assert engine._label_order.tolist() != sorted(engine._label_order.tolist())
+    assert list(engine.label_order) != sorted(engine.label_order)
     lines = texts.read_text().splitlines()[:60]
     dense, early = (
         np.concatenate([engine.tag(line, strategy).probabilities.argmax(1) for line in lines])

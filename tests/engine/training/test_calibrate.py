@@ -10,6 +10,7 @@ from engine.pruning.resolve import resolve
 from engine.pruning.strategy import Strategy
 from engine.training import calibrate
 from engine.training.calibrate import looser, main, variations
+from engine.training.points import store_points
 from tests.conftest import SAMPLE
 
 
@@ -102,5 +103,11 @@ def test_only_the_strategies_asked_for_are_searched_and_the_others_stay(model_fo
     assert set(json.loads((folder / "operating_points.json").read_text())) == {"rule", "entropy"}
     with (folder / "frontier.csv").open() as file:
         assert {row["strategy"] for row in csv.DictReader(file)} == {"rule", "entropy"}
+    # Two searches at once: neither loses the points of the other.
+    before = json.loads((folder / "operating_points.json").read_text())
+    store_points(folder, {"mlp": {"fast": {}}})
+    assert json.loads((folder / "operating_points.json").read_text()) == before | {"mlp": {"fast": {}}}
+    store_points(folder, {"mlp": {}})
+    assert json.loads((folder / "operating_points.json").read_text()) == before
     assert main(["--model", str(folder), "--corpus", str(small), "--strategies", "mlp"]) == 2
     assert "python -m engine.training.controller" in capsys.readouterr().err

@@ -135,6 +135,7 @@ def test_whole_texts_are_not_joined(abstracts):
         ("texts.txt.gz", b"no gzip", "expected a readable file"),
         ("texts.txt", b"\xff", "expected a readable file"),
         ("texts.txt", b"\n", "expected texts in .*texts.txt, got none"),
+        ("texts.pubtator", b"1|t|Nausea.\n1|a|\n", "expected sentences, .* got a file of .pubtator; convert it"),
         ("texts.jsonl", b'{"text": "one"}\n{"title": "two"}\n', r"texts.jsonl:2: expected an object with a .text."),
     ],
 )

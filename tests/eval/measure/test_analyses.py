@@ -81,4 +81,6 @@ def test_training_documents_share_none_with_the_split(monkeypatch):
         None, "train", "fit", None, "fit",
     ]  # fmt: skip
     assert [found["ncbi-disease", split] for split in ("train", "dev", "test")] == [None, "train", "train"]
+    assert training_documents(Corpus("biored", "dev", (), ()))[0].id == "fit"
+    assert training_documents(Corpus("biored", "fit", (), ())) is None
     assert training_documents(Corpus("file.txt", "all", (), ())) is None

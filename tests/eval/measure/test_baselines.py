@@ -1,3 +1,5 @@
+import json
+import shutil
 import sys
 
 import pytest
@@ -75,6 +77,17 @@ def test_a_baseline_finds_the_entities_of_dense_in_texts_of_any_length(name, pla
         assert one.tag([])[0] == one.tag([""])[0][1:] == []
         loaded.release()
     assert loaded.dtype == "float32"
+
+
+@pytest.mark.parametrize("name", ["hf-pipeline", "onnx", "ctranslate2"])
+def test_a_baseline_runs_under_labels_that_the_checkpoint_does_not_name(name, plain_folder, tmp_path):
+    config = shutil.copytree(plain_folder, tmp_path / "model") / "config.json"
+    names = {str(number): f"LABEL_{number}" for number in range(5)}
+    record = json.loads(config.read_text()) | {"id2label": names, "label2id": {of: int(n) for n, of in names.items()}}
+    config.write_text(json.dumps(record))
+    engine = Engine(load_weights(config.parent, ["B-Disease", "I-Disease", "O", "B-Chemical", "I-Chemical"]))
+    found, _ = baseline(engine, name, tmp_path).tag([TEXT])
+    assert [entity.key for entity in found[0]] == [entity.key for entity in engine.tag(TEXT, "dense").entities] != []
 
 
 @pytest.mark.parametrize("name", ["onnx-int8", "ctranslate2-int8", "openvino-int8"])

@@ -55,17 +55,17 @@ def kind(name):
 def tables(points):
     """What a run leaves: results, intervals and times; one baseline has no interval of time."""
     f1, ms = zip(*points.values(), strict=True)
-    rows = pd.DataFrame({"strategy": list(points), "batch_size": 1, "documents": 5, "f1": f1})
+    rows = pd.DataFrame({"strategy": list(points), "batch_size": 1, "documents": 5, "timed_documents": 5, "f1": f1})
     rows[["kind", "family"]] = [kind(name) for name in points]
     rows["prunes"] = rows["kind"].isin(["rule", "entropy", "mlp"])
     about = {"corpus": "c", "split": "test", "device": "cpu", "threads": 2, "dtype": "float32"}
     speed = {"speedup": ms[0] / pd.Series(ms)}
     speed |= {"speedup_low": speed["speedup"] * 0.98, "speedup_high": speed["speedup"] * 1.02}
-    columns = rows[["strategy", "batch_size", "f1"]]
-    bars = columns.assign(against="dense", difference=rows["f1"] - f1[0], **speed)
+    columns = rows[["strategy", "batch_size", "f1"]].assign(dtype="float32")
+    bars = columns.assign(against="dense", against_dtype="float32", difference=rows["f1"] - f1[0], **speed)
     bars.loc[rows["strategy"] == "onnx-int8", ["speedup_low", "speedup_high"]] = float("nan")
     times = [
-        {"strategy": name, "batch_size": 1, "batch": batch, "latency_ms": of}
+        {"strategy": name, "dtype": "float32", "batch_size": 1, "batch": batch, "latency_ms": of}
         for name, (_, of) in points.items()
         for batch in range(5)
     ]
@@ -113,10 +113,6 @@ def test_an_outlier_stands_at_the_edge_with_its_f1_and_leaves_room_to_the_others
     assert axis.get_ylim()[0] > 0.77
 
 
-def test_strategies_that_are_named_have_a_ring():
-    assert len(frontier(REAL, ringed=["entropy"]).collections) == len(frontier(REAL).collections) + 1
-
-
 def test_the_legend_of_speed_covers_nothing():
     rows = [
         {"strategy": name, "batch_size": 1, "measure": measure, "group": group, "value": 1.0 + number}
@@ -151,15 +147,13 @@ def in_dtypes(points, *dtypes):
     return results, intervals.assign(against_dtype=dtypes[0]), times
 
 
-def test_dtypes_stand_apart_in_one_panel_and_reports_without_the_column_are_drawn_as_before():
-    figure = plots.plot_f1_vs_latency(*in_dtypes(REAL, "float32", "int8"), ringed=["entropy"])
+def test_dtypes_stand_apart_in_one_panel_and_a_single_one_is_not_named():
+    figure = plots.plot_f1_vs_latency(*in_dtypes(REAL, "float32", "int8"))
     axis = figure.axes[0]
     labels = [text.get_text() for text in axis.texts]
     assert "dense (float32) 1.00×" in labels
     assert sum(label.startswith("entropy (int8) ") for label in labels) == 1
     assert len(labels) == 2 * len(REAL)
-    rings = [one for one in axis.collections if one.get_edgecolor().tolist() == [[0.7529411764705882, 0, 0, 1]]]
-    assert len(rings) == 2
     styles = plots.styles(labelled(in_dtypes(REAL, "float32", "int8")[0], in_dtypes(REAL, "float32", "int8")[0]))
     assert styles["dense (int8)"]["fillstyle"] != styles["dense (float32)"].get("fillstyle", "full")
     assert frontier(REAL).texts[0].get_text() == "dense 1.00×"
