@@ -35,7 +35,7 @@ from eval.measure.tables import document_rows, interval_rows, result_columns, re
 from eval.measure.tuning import tuned
 from eval.measure.variants import Variant, check_names, of_baseline, of_model, of_strategy
 from eval.options import dtypes, named_folders, whole_numbers
-from eval.schema import DENSE, labels
+from eval.schema import DENSE, DIGITS, labels
 
 BUSY = 0.2  # share of the processors used by others, above which times are not to be trusted
 SAMPLE_NOTE = (
@@ -192,7 +192,7 @@ def measure(run: Run, arguments: argparse.Namespace, command: str) -> dict[str, 
         "cost": (cost_rows(texts, measured, run.seed, arguments.labels), schema.columns(schema.Cost)),
     }
     for name, (rows, columns) in tables.items():
-        pd.DataFrame(list(rows), columns=list(columns)).to_csv(out / f"{name}.csv", index=False)
+        pd.DataFrame(list(rows), columns=list(columns)).to_csv(out / f"{name}.csv", index=False, float_format=DIGITS)
     names = labels((variant.name, variant.dtype) for variant in plan.variants)
     for variant in plan.variants if arguments.predictions else ():
         if not variant.speed_only:

@@ -1,5 +1,8 @@
 import base64
+import io
 import re
+
+from PIL import Image
 
 from eval.render.html import page
 from eval.render.markdown import escape, table
@@ -12,8 +15,10 @@ PIXEL = base64.b64decode(
 def test_the_page_needs_nothing_but_itself(tmp_path):
     (tmp_path / "plot.png").write_bytes(PIXEL)
     html = page("# Title\n\n![plot](plot.png)\n\n| a | b |\n| --- | --- |\n| 1 | 2 |\n", tmp_path)
-    assert base64.b64encode(PIXEL).decode() in html
-    assert re.findall(r'(?:src|href)="(?!data:image/png;base64,)', html) == []
+    (embedded,) = re.findall(r'src="data:image/webp;base64,([^"]+)"', html)
+    shown, drawn = (Image.open(io.BytesIO(of)).convert("RGBA") for of in (base64.b64decode(embedded), PIXEL))
+    assert (shown.size, shown.tobytes()) == (drawn.size, drawn.tobytes())
+    assert re.findall(r'(?:src|href)="(?!data:image/webp;base64,)', html) == []
     assert "<table>" in html
     assert "<title>Title</title>" in html
 
