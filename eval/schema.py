@@ -31,7 +31,7 @@ FATES = ("right_at_gate", "wrong_at_gate", "recovered_right", "recovered_wrong")
 MIN_SUPPORT = 20  # gold mentions that a group needs for its loss to be compared with another's
 OF_TRAINING = ("training split", "frequency")  # dimensions of groups that need the corpus' training split
 
-DIGITS = "%.7g"  # of the numbers in files
+DIGITS, MORE_DIGITS = "%.7g", "%.10g"  # of the numbers in files: of measurements, and of shares and counts
 
 CASES_OF_A_KIND = 3  # shown in ``cases.json``: strategy, part and way
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 
 from engine import load_engine
 from engine.checkpoint import SHIPPED
 from engine.data.corpora import load_corpus
+from engine.model.operators import int8_works
 from engine.tagger import Engine
 from engine.text.labels import LabelSet
 from engine.text.words import split_words
@@ -42,6 +45,18 @@ def test_every_pruning_strategy_has_its_points_and_a_quicker_one_computes_less(s
     # Two points may be one setting, where no faster one loses as little as the second allows.
     assert cost(name, "fast") <= cost(name, "balanced") <= cost(name, "exact") < cost("dense")
     assert cost(name, "fast") < cost(name, "exact")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not int8_works(), reason="no VNNI")
+@pytest.mark.skipif("BIONER_DATA" not in os.environ, reason="no corpora")
+def test_in_8_bits_nearly_all_words_of_calib_have_the_label_of_float32(shipped):
+    texts = [document.text for document in load_corpus("bc5cdr", "calib").documents]
+    exact, quantised = (
+        np.concatenate([result.probabilities.argmax(1) for result in engine.tag_batch(texts, "dense")])
+        for engine in (shipped, load_engine(dtype="int8"))
+    )
+    assert (exact == quantised).mean() >= 0.995
 
 
 @pytest.mark.parametrize("point", ["balanced", "fast"])

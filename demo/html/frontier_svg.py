@@ -19,6 +19,7 @@ FARTHEST = (
 )
 WIDTH, HEIGHT = 720, 400  # pixels, at which labels are placed; where the page is narrower they are hidden
 _CHARACTER, _LINE, _MARK = 6.6, 15, 11  # pixels: of a label, and half of a mark
+_FARTHEST_LINE = 3  # so many lines may lie between a label and its mark, which a leader then joins
 _TICKS = (0.1, 0.2, 0.5, 0.75, 1, 1.5, 2, 2.5, 3, 4, 5, 7, 10, 15, 20, 30, 50, 100)  # of the speed-up
 _MARGIN = 0.04  # share of an axis
 _SHAPES = {  # in a box of 20 × 20 around 0
@@ -296,23 +297,24 @@ def _labels(shown: Sequence[Variant], axes: _Axes) -> dict[str, str]:
     for one in [*best, *(one for one in shown if one not in best)]:
         x, y = _place(one, axes)
         width = _CHARACTER * len(one.label)
-        across, up = _MARK + width / 2, _MARK + _LINE / 2
-        for side, (dx, dy) in {
-            "right": (across, 0),
-            "left": (-across, 0),
-            "over": (0, -up),
-            "under": (0, up),
-            "over left": (-width / 2, -up),
-            "over right": (width / 2, -up),
-            "under left": (-width / 2, up),
-            "under right": (width / 2, up),
-        }.items():
+        for side, (dx, dy) in _sides(width).items():
             box = _box(x * WIDTH + dx, y * HEIGHT + dy, width, _LINE)
             if box[0] >= 0 and box[1] <= WIDTH and not any(_overlap(box, other) for other in taken):
                 found[one.label] = side
                 taken.append(box)
                 break
     return found
+
+
+def _sides(width: float) -> dict[str, tuple[float, float]]:
+    """Where a label of this width may stand: classes of the style sheet → offset from its mark, the nearest first."""
+    sides = {"right": (_MARK + width / 2, 0.0), "left": (-_MARK - width / 2, 0.0)}
+    for lines in range(_FARTHEST_LINE + 1):
+        far, up = f" lines-{lines}" * bool(lines), _MARK + _LINE * (lines + 0.5)
+        for vertical, dy in (("over", -up), ("under", up)):
+            for aside, dx in (("", 0.0), (" left", -width / 2), (" right", width / 2)):
+                sides[f"{vertical}{aside}{far}"] = dx, dy
+    return sides
 
 
 def _box(x: float, y: float, width: float, height: float) -> tuple[float, float, float, float]:

@@ -29,6 +29,7 @@ from demo.settings import (
 )
 from demo.uploads import Problems, read_upload
 from engine import Engine, InputError
+from engine.pruning.resolve import default_point
 
 MAX_BYTES = 1_000_000  # of a dropped file
 # On a phone the settings are folded, so that the result is on the first screen.
@@ -172,7 +173,7 @@ def _build_settings(engine: Engine, others: Mapping[str, Engine]) -> _Settings:
     with gr.Accordion("Settings", elem_classes="settings"):
         point = gr.Radio(
             stored,
-            value="balanced" if "balanced" in stored else next(iter(stored), None),
+            value=default_point(stored) if stored else None,
             label="Operating point",
             elem_classes="compact",
             visible=bool(stored),

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,8 +17,7 @@ from engine.pruning.strategy import Strategy, Truncation
 
 RECOVERY = "+recovery"
 REPLAYED = "entropy"  # by random, unless it says what
-# The point where none is named (where the weights lack it, the most cautious one), and where the weights store none.
-BALANCED, DEFAULT = "balanced", "default"
+BALANCED, DEFAULT = "balanced", "default"  # the point where none is named, and where the weights store none
 Points = Mapping[str, Mapping[str, dict[str, Any]]]
 
 
@@ -124,13 +123,18 @@ def _at_point(name: StrategyName, layers: int, points: Points, point: str | None
             raise InputError(f"expected weights with operating points for {point!r}, got none; leave the point out")
         controller = CONTROLLERS[name.kind]
         return Strategy(name.text, controller.default_gates(layers), controller(), DEFAULT, recovery=recovery)
-    point = point or (BALANCED if BALANCED in stored else next(iter(stored)))
+    point = point or default_point(stored)
     if point not in stored:
         raise InputError(
             f"expected an operating point of {name.stored} out of {list(stored)}, got {point!r}; choose one of them"
         )
     strategy = Strategy.from_json(stored[point])
     return replace(strategy, name=name.text, recovery=strategy.recovery or recovery)
+
+
+def default_point(stored: Collection[str]) -> str:
+    """``balanced``, or where that is not stored the first one, which is the most cautious."""
+    return BALANCED if BALANCED in stored else next(iter(stored))
 
 
 def with_recovery(strategy: Strategy) -> Strategy:

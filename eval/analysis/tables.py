@@ -62,6 +62,6 @@ def write(out: Path, by_dtype: Mapping[str, Analyses], types: Iterable[str], see
         parts = [tables[name].assign(dtype=dtype) for dtype, tables in found.items()]
         table = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
         table.insert(0, "dtype", table.pop("dtype"))
-        table.to_csv(out / f"{name}.csv", index=False, float_format=schema.DIGITS)
+        table.to_csv(out / f"{name}.csv", index=False, float_format=schema.MORE_DIGITS)
     cases = [{"dtype": dtype, **of} for dtype, one in by_dtype.items() for of in one.cases()]
     (out / "cases.json").write_text(json.dumps(cases))

@@ -63,10 +63,9 @@ def test_bars_end_inside_the_axes_of_a_report_without_a_bad_variant(variants: li
     assert all(edges[0] < float(y) < edges[1] for bar in bars for y in bar)
 
 
-def test_most_marks_of_the_shipped_report_have_room_for_their_names() -> None:
-    """It has 24 variants, some of them on one spot; every mark tells its name when pointed at."""
+def test_every_mark_of_the_shipped_report_has_room_for_its_name() -> None:
     found = [one for one in read_variants(SHIPPED) if one.batch_size == 1]
-    assert chart(found, (), {}, "").count('<span class="name ') >= 0.75 * len(found)
+    assert chart(found, (), {}, "").count('<span class="name ') >= len(found) - 1
 
 
 def test_nothing_measured_twice_is_drawn_as_one(tmp_path: Path) -> None:
@@ -92,9 +91,7 @@ def test_nothing_measured_twice_is_drawn_as_one(tmp_path: Path) -> None:
     assert all(one.speedup_interval is None or one.speedup_interval[0] > 0 for one in found)
     page = chart(found, (), {}, "")
     assert "speed-up against dense (int8)" in page
-    assert page.count('class="marker kind-entropy light"') == sum(
-        int8["kind"].eq("entropy") & int8["batch_size"].eq(1)
-    )  # points
+    assert page.count('class="marker kind-entropy light"') == 4  # three points, and one with recovery
 
 
 def test_the_table_holds_all_even_without_f1(variants: list[Variant]) -> None:
