@@ -7,9 +7,14 @@ import ctypes
 import os
 import sys
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from demo.page.waiting import waiting_page
+from demo.shares import in_thread_that_ends
 from engine.command import as_command
+
+if TYPE_CHECKING:
+    import gradio as gr
 
 # Gradio reads this when it is imported.
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
@@ -46,13 +51,17 @@ def main(argv: list[str] | None) -> int:
         parser.error(f"{wanted}, got {len(dtypes)}; leave some out")
     share_memory()
     with waiting_page() as port:
-        # These take seconds to import.
-        from demo.app import build_demo
-        from demo.page.theme import LAUNCH
-        from engine import load_engine
 
-        each = zip(models, dtypes * (len(models) // len(dtypes)), strict=True)
-        demo = build_demo(*(load_engine(model, dtype, arguments.device, arguments.labels) for model, dtype in each))
+        def build() -> gr.Blocks:
+            # These take seconds to import.
+            from demo.app import build_demo
+            from engine import load_engine
+
+            each = zip(models, dtypes * (len(models) // len(dtypes)), strict=True)
+            return build_demo(*(load_engine(model, dtype, arguments.device, arguments.labels) for model, dtype in each))
+
+        demo = in_thread_that_ends(build)
+        from demo.page.theme import LAUNCH
     demo.launch(share=arguments.share or None, server_port=port, **LAUNCH)
     return 0
 

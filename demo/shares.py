@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from threading import Condition
+from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Condition, Thread
 from typing import TypeVar
 
 MAX_DEBT_S = 2.0
@@ -15,7 +15,8 @@ T = TypeVar("T")
 class Shares:
     """One pass at a time. The next is for the call that has waited longest, minus the time it has used.
 
-    One thread does all the work, since each that does keeps memory for itself.
+    One thread does all the work, since each that does keeps memory for itself, and OpenMP threads. If a process has
+    more of those than there are processors, idle ones sleep (libgomp), and every operation must wake them.
     """
 
     def __init__(self) -> None:
@@ -41,6 +42,22 @@ class Shares:
         with self._changed:
             self._busy = False
             self._changed.notify_all()
+
+
+def in_thread_that_ends(work: Callable[[], T]) -> T:
+    """What ``work`` gives or raises; its OpenMP threads end with it. An interrupt does not wait for it."""
+    found: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            found.set_result(work())
+        except BaseException as error:  # noqa: BLE001 - it is raised where the result is wanted
+            found.set_exception(error)
+
+    thread = Thread(target=run, daemon=True)
+    thread.start()
+    thread.join()
+    return found.result()
 
 
 class Share:

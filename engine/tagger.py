@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -42,11 +42,16 @@ logger = logging.getLogger(__name__)
 # So many rows keep a layer's activations within the caches; results do not depend on it.
 MAX_ROWS = 2048
 
-Pass = Callable[[], tuple[MemoryBuffer, float]]
-PassRunner = Callable[[Pass], tuple[MemoryBuffer, float]]
+T = TypeVar("T")
 
 
-def _at_once(one: Pass) -> tuple[MemoryBuffer, float]:
+class PassRunner(Protocol):
+    """What runs the passes of a call."""
+
+    def __call__(self, one: Callable[[], T], /) -> T: ...
+
+
+def _at_once(one: Callable[[], T]) -> T:
     return one()
 
 
@@ -263,10 +268,12 @@ class Engine:
 
     def explain(self, result: Result) -> list[tuple[WordScores, ...]]:
         """For each word of a result, in text order, its scores at every gate that it reached; runs the text again."""
-        found: list[tuple[WordScores, ...]] = []
-        for slot, memory in result._runs:
-            found += explain(self.model, memory, result.strategy, self.network)[slot.own]
-        return found
+        run_pass = self.pass_runner()
+        scores = {
+            memory: run_pass(partial(explain, self.model, memory, result.strategy, self.network))
+            for memory in {memory for _, memory in result._runs}
+        }
+        return [of_word for slot, memory in result._runs for of_word in scores[memory][slot.own]]
 
     def _now(self) -> float:
         if self.device.type == "cuda":

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from demo import shares
-from demo.shares import Shares
+from demo.shares import Shares, in_thread_that_ends
 from engine import Engine
 
+ROOT = Path(__file__).resolve().parents[2]
 TEXT = "Famotidine caused delirium and nausea. "
 
 
@@ -70,6 +74,40 @@ def test_one_thread_does_all_the_work(turns: Shares) -> None:
     threads = {turns.of_call()(threading.get_ident) for _ in range(3)}
     assert len(threads) == 1
     assert threads != {threading.get_ident()}
+
+
+def test_work_in_a_thread_that_ends_gives_its_result_or_raises_its_error() -> None:
+    thread = in_thread_that_ends(threading.current_thread)
+    assert thread is not threading.current_thread()
+    assert not thread.is_alive()
+    with pytest.raises(ZeroDivisionError):
+        in_thread_that_ends(lambda: 1 / 0)
+
+
+STARTED_BY_THE_MAIN_THREAD = """
+import os, sys
+import app, gradio
+
+def threads():
+    return len(os.listdir("/proc/self/task"))
+
+def launch(*_, **__):
+    import torch
+    torch.set_num_threads(2)
+    before = threads()
+    torch.ones(10**6)
+    print("started", threads() - before)
+
+gradio.Blocks.launch = launch
+app.main([])
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux")
+def test_the_app_is_built_without_openmp_threads_of_the_main_thread() -> None:
+    """Its first operation on many numbers starts one; had it one before, the thread that computes would be slow."""
+    app = subprocess.run([sys.executable, "-c", STARTED_BY_THE_MAIN_THREAD], cwd=ROOT, capture_output=True, text=True)
+    assert app.stdout == "started 1\n", app.stderr
 
 
 def test_what_a_call_had_is_bounded_so_that_its_turn_comes(turns: Shares, monkeypatch: pytest.MonkeyPatch) -> None:
