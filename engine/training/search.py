@@ -28,7 +28,7 @@ from engine.text.scoring import Counts
 from engine.training.points import POINT_NAMES, SLACK, Reference, Tried, choose, measure
 from engine.training.simulate import Simulator, can_simulate
 
-SMALLEST, GROWTH = 25, 4  # documents of the first sample at least, and how much larger the next one is
+SMALLEST, GROWTH = 25, 4  # documents of the first sample, at most three times as many; how much larger the next one is
 KEPT, KEPT_AT_LEAST = 5, 8  # one in so many settings goes on
 SIMULATED = 400_000  # characters: of abstracts about 250
 SIMULATING = 1 / 3  # of the time that there is for candidates, or for variations, at most
@@ -200,8 +200,8 @@ class Search:
     def _sizes(self) -> list[int]:
         """Documents of each sample."""
         sizes = [len(self.reference.documents)]
-        while sizes[0] >= SMALLEST * GROWTH:
-            sizes.insert(0, sizes[0] // GROWTH)
+        while sizes[0] > 3 * SMALLEST:
+            sizes.insert(0, max(SMALLEST, sizes[0] // GROWTH))
         return sizes
 
     def _measure(self, strategy: Strategy, size: int) -> Tried:

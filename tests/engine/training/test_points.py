@@ -128,6 +128,14 @@ def test_a_search_runs_few_settings_on_all_documents_and_finds_about_what_all_wo
         assert one.theoretical_speedup > 0.95 * best[point].theoretical_speedup
 
 
+@pytest.mark.parametrize(("documents", "first"), [(40, 40), (99, 25), (392, 25), (505, 31)])
+def test_the_first_sample_is_small_whatever_there_is(simulated, documents, first):
+    reference, runs = simulated
+    search = Search(None, reference.first(documents), (0.2, 0.5, 1.5), simulate=False)
+    search.run(GRID, lambda strategy: [], "entropy")
+    assert runs[0][1] == first
+
+
 def test_variations_lead_to_what_was_not_proposed(simulated):
     reference, _ = simulated
     search = Search(None, reference, (0.2, 0.5, 1.5), simulate=False)
