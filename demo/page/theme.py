@@ -7,8 +7,10 @@ from typing import Any
 
 import gradio as gr
 from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 
 from demo.limits import MAX_FILE_BYTES
+from demo.page.assets import asset_route
 from demo.page.documents import document_routes
 from demo.page.preview import Preview
 from demo.refusals import HANDLERS
@@ -42,8 +44,8 @@ LAUNCH: dict[str, Any] = {
     ),
     "css": CSS,
     "app_kwargs": {
-        "routes": document_routes(),
-        "middleware": [Middleware(Preview)],
+        "routes": [*document_routes(), asset_route()],
+        "middleware": [Middleware(GZipMiddleware, compresslevel=4), Middleware(Preview)],
         "exception_handlers": HANDLERS,
     },
     # Node, which renders pages on the server, would answer the addresses of documents itself: with 404.

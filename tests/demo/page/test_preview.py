@@ -11,7 +11,7 @@ from demo.page.preview import PICTURE, own_tags
 
 
 def test_the_served_page_names_the_app_and_not_gradio(url: str) -> None:
-    reply = httpx.get(url)
+    reply = httpx.get(url, headers={"Accept-Encoding": "identity"})
     assert re.findall(r'og:title" content="([^"]*)"', reply.text) == [TITLE]
     assert re.findall(r'og:image" content="([^"]*)"', reply.text) == [url + PICTURE]
     assert "raw.githubusercontent.com" not in reply.text
