@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -16,6 +17,7 @@ from demo.shares import Shares, in_thread_that_ends
 from engine import Engine
 
 ROOT = Path(__file__).resolve().parents[2]
+T = TypeVar("T")
 TEXT = "Famotidine caused delirium and nausea. "
 
 
@@ -137,6 +139,21 @@ def test_a_short_text_does_not_wait_for_the_end_of_a_long_one(
     ended["short"] = time.monotonic()
     thread.join()
     assert ended["short"] < ended["long"]
+
+
+def test_explaining_takes_turns_too_once_for_each_pass(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    passes: list[object] = []
+
+    def counted(one: Callable[[], T]) -> T:
+        passes.append(one)
+        return one()
+
+    monkeypatch.setattr(engine, "pass_runner", lambda: counted)
+    result = engine.tag(TEXT * 40, "entropy")
+    windows, ran = len(result._runs), len(passes)
+    assert windows > ran
+    assert len(engine.explain(result)) == len(result.words)
+    assert len(passes) == 2 * ran
 
 
 def test_waiting_does_not_count_as_time(engine: Engine, turns: Shares, monkeypatch: pytest.MonkeyPatch) -> None:
