@@ -63,7 +63,7 @@ def build_page(name: str, models: Mapping[str, Engine], demo: gr.Blocks) -> None
             build_choice(name, models, demo)
             entry = build_entry(engine, others, demo)
         with gr.Column(scale=5, min_width=320, elem_classes="results"):
-            inputs = build_inputs(entry, others, TABS[0].LABEL)
+            inputs = build_inputs(entry, others, TABS[0].LABEL, api=not path_of(name, models))
             with gr.Tabs(overflow_behavior="wrap"):
                 for module in TABS:
                     with gr.Tab(module.LABEL) as tab:

@@ -23,6 +23,8 @@ MODEL_WORK: dict[str, Any] = {"concurrency_id": "engine", "concurrency_limit": 1
 # Calls of the HTTP API and of Batch wait elsewhere: their passes take turns with all others, see `demo.shares`.
 API_WORK: dict[str, Any] = {"concurrency_id": "api", "concurrency_limit": 6}
 BATCH_WORK: dict[str, Any] = {"concurrency_id": "batch", "concurrency_limit": 1}
+# Calls keep a thread while they wait for the engine; as many again answer clicks meanwhile, Cancel among them.
+MAX_THREADS = 2 * sum(work["concurrency_limit"] for work in (MODEL_WORK, API_WORK, BATCH_WORK))
 # How often Gradio looks for old uploads and downloads, and the age at which it deletes them.
 DELETE_CACHE = (KEEP_FILES_S, KEEP_FILES_S)
 

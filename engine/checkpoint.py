@@ -293,6 +293,17 @@ def save_gates(folder: Path, model: GatedModel, label_order: Sequence[int]) -> N
     save_file({name: value for name, value in heads.items() if not name.startswith(last)}, folder / GATES)
 
 
+def model_folder(path: str | Path) -> Path:
+    """The folder of a model that is to be changed.
+
+    Raises:
+        InputError: it is none, e.g. a hub id.
+    """
+    if not Path(path).is_dir():
+        raise InputError(f"expected a model folder, got {str(path)!r}; download the model first")
+    return Path(path)
+
+
 def write_checksums(folder: Path) -> None:
     """Writes ``SHA256SUMS`` over all other files of the folder but the model card."""
     names = sorted(path.name for path in folder.iterdir() if path.is_file() and path.name not in (SUMS, "README.md"))

@@ -52,7 +52,7 @@ def answer(text: str, compared: Sequence[Compared], *, timing: bool, remark: str
         timing: whether more runs follow.
         remark: what else to know, e.g. what was left out.
     """
-    lines = "".join(_line(one) for one in compared if not one.is_reference) or _line(compared[0])
+    lines = "".join(_line(one, compared) for one in compared if not one.is_reference) or _line(compared[0], compared)
     more = f"<p>{escape(remark)}</p>" if remark else ""
     return _answer("timing" if timing else "done", lines + more, str(checksum(text)))
 
@@ -64,10 +64,10 @@ def _answer(state: str, content: str, text: str = "") -> str:
     )
 
 
-def _line(one: Compared) -> str:
+def _line(one: Compared, compared: Sequence[Compared]) -> str:
     result, entities = one.result, len(one.result.entities)
     ms = f"<strong>{one.measured.latency_ms:.0f} ms</strong>"
-    name = f"<code>{escape(one.name)}</code>" + (f" ({escape(one.settings)})" if one.settings else "")
+    name = f"<code>{escape(one.name_among(compared))}</code>" + (f" ({escape(one.settings)})" if one.settings else "")
     if one.is_reference:
         return f"<p>{name}: {ms}, {_counted(entities, 'entity', 'entities')}.</p>"
     missing, new = missing_and_new(result, one.reference.result)
@@ -82,22 +82,24 @@ def _line(one: Compared) -> str:
             + (f", {len(new)} new" if new else "")
         )
     return (
-        f"<p>{name}: {ms}, {_speed(one)}; {found}; "
+        f"<p>{name}: {ms}, {_speed(one, compared)}; {found}; "
         f"{result.cost.token_layers_kept:.0%} of the {term('computation kept', 'computation')}.</p>"
     )
 
 
-def _speed(one: Compared) -> str:
-    """How it compares with ``dense``; a single run, which may be the first of a cold engine, does not tell."""
+def _speed(one: Compared, compared: Sequence[Compared]) -> str:
+    """How it compares with its reference; a single run, which may be the first of a cold engine, does not tell."""
+    reference = next(other for other in compared if other.measured is one.reference)
+    of_other = "" if reference.model == one.model else f" of {escape(reference.model)}"
     runs = len(one.measured.runs_ms)
     if runs == 1:
-        return f"one run, too few to compare with {term('dense')}"
+        return f"one run, too few to compare with {term('dense')}{of_other}"
     ratio = f"{one.measured.speedup_over(one.reference):.2f}×"
     if one.measured.faster_than(one.reference) or one.reference.faster_than(one.measured):
         ratio, doubt = f"<strong>{ratio}</strong>", ""
     else:
         doubt = f" ({runs} runs, too few to tell)" if runs < RUNS else " (not in every run)"
-    return f"{ratio} as fast as {term('dense')} on this text{doubt}"
+    return f"{ratio} as fast as {term('dense')}{of_other} on this text{doubt}"
 
 
 def _counted(number: int, one: str, several: str) -> str:

@@ -1,13 +1,17 @@
 // Hides entities below a score, and copies the table. `element` is the component's root, whose content is replaced.
 
-element.addEventListener("input", (event) => {
-  if (!event.target.closest(".threshold")) return;
-  const least = Number(event.target.value);
+function hide() {
+  const range = element.querySelector(".threshold input");
+  if (!range) return;
+  const least = Number(range.value);
   element.querySelector(".threshold output").textContent = least.toFixed(2);
   element.querySelectorAll("[data-score]").forEach((part) => {
     part.toggleAttribute("data-below", Number(part.dataset.score) < least);
   });
-});
+}
+
+element.addEventListener("input", (event) => { if (event.target.closest(".threshold")) hide(); });
+watch("value", hide);  // the range keeps its place when the texts are replaced
 
 element.addEventListener("click", async (event) => {
   const button = event.target.closest(".copy");

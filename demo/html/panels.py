@@ -27,7 +27,7 @@ def texts(compared: Sequence[Compared], types: Sequence[str]) -> str:
         compared: the strategies to show.
         types: of the entities, which decide their colours.
     """
-    panels = "".join(_panel(one, types) for one in compared)
+    panels = "".join(_panel(one, one.name_among(compared), types) for one in compared)
     return (
         f'<section class="comparison"><div class="panels">{panels}</div>'
         '<label class="threshold">Hide entities with a score below <input type="range" min="0" max="1" step="0.01" '
@@ -50,8 +50,7 @@ def entity_rows(compared: Sequence[Compared]) -> list[tuple[str, str, int, int, 
     ]
 
 
-def _panel(one: Compared, types: Sequence[str]) -> str:
-    label = escape(f"{one.name}, {one.model}" if one.model else one.name)
+def _panel(one: Compared, name: str, types: Sequence[str]) -> str:
     text = one.result.text
     parts: list[str] = []
     position = 0
@@ -60,8 +59,8 @@ def _panel(one: Compared, types: Sequence[str]) -> str:
         position = end
     parts.append(escape(text[position:]))
     return (
-        f'<div class="panel"><h3>{escape(one.name)}</h3><div class="found" role="region" tabindex="0" '
-        f'aria-label="The text under {label}">{"".join(parts)}</div></div>'
+        f'<div class="panel"><h3>{escape(name)}</h3><div class="found" role="region" tabindex="0" '
+        f'aria-label="The text under {escape(name)}">{"".join(parts)}</div></div>'
     )
 
 

@@ -32,6 +32,17 @@ class Page(gr.Blocks):
     async def process_api(
         self, block_fn: Any, inputs: list[Any], state: Any = None, *args: Any, **settings: Any
     ) -> Any:
-        """As in Gradio, except that no session keeps the text of a call of the HTTP API, or its answer."""
-        kept = None if block_fn.api_visibility == "public" else state
-        return await super().process_api(block_fn, inputs, kept, *args, **settings)
+        """As in Gradio, except that no session keeps the text of a call of the HTTP API, or its answer.
+
+        Gradio makes a session for a call without one, named after the call. It ends with it, since the least recent
+        sessions are forgotten where there are many: those of visitors who read.
+        """
+        if block_fn.api_visibility != "public":
+            return await super().process_api(block_fn, inputs, state, *args, **settings)
+        try:
+            return await super().process_api(block_fn, inputs, None, *args, **settings)
+        finally:
+            session = settings.get("session_hash")
+            if session is not None and session == settings.get("event_id"):
+                self.state_holder.session_data.pop(session, None)
+                self.state_holder.time_last_used.pop(session, None)

@@ -61,6 +61,7 @@ class Inputs:
     ``runs``: requests to run the text, and the answer.
     ``changed``: events after which the tabs show the text again.
     ``visible_tab``: label of the tab that is selected.
+    ``api``: whether the HTTP API is of this page's model.
     """
 
     text: gr.Textbox
@@ -72,6 +73,7 @@ class Inputs:
     runs: Runs
     changed: Sequence[Any]
     visible_tab: gr.State
+    api: bool
 
 
 @dataclass(frozen=True)
@@ -132,8 +134,15 @@ def build_entry(engine: Engine, others: Mapping[str, Engine], page: gr.Blocks) -
     return Entry(text, chosen.strategies, chosen.values, chosen.shown, chosen.beside, changes, [run.click], cancel)
 
 
-def build_inputs(entry: Entry, others: Mapping[str, Engine], first_tab: str) -> Inputs:
-    """Builds the answer, and makes all changes request runs; ``first_tab``: label of the tab that is open at first."""
+def build_inputs(entry: Entry, others: Mapping[str, Engine], first_tab: str, *, api: bool) -> Inputs:
+    """Builds the answer, and makes all changes request runs.
+
+    Args:
+        entry: what a visitor enters.
+        others: further models by name.
+        first_tab: label of the tab that is open at first.
+        api: whether the HTTP API is of this page's model.
+    """
     runs = build_runs()
     values = [entry.text, entry.strategies, entry.beside, *entry.settings]
     request_runs(runs, values, entry.changes, entry.asks, entry.cancel)
@@ -148,12 +157,13 @@ def build_inputs(entry: Entry, others: Mapping[str, Engine], first_tab: str) -> 
         runs,
         changed,
         gr.State(first_tab),
+        api,
     )
 
 
 def shown_choices(names: list[str], shown: str) -> Any:
-    """The strategies that can be shown are those that are compared; the choice stays if it can."""
-    return gr.update(choices=names, value=shown if shown in names or not names else names[-1])
+    """The strategies that can be shown are those that are compared, if any are; the choice stays if it can."""
+    return gr.update(choices=names, value=shown if shown in names else names[-1]) if names else gr.skip()
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from gradio.route_utils import get_root_url
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from demo.page.intro import TITLE
@@ -64,7 +66,5 @@ def _is_page(start: Message) -> bool:
 
 
 def _address(scope: Scope) -> str:
-    headers = dict(scope["headers"])
-    scheme = headers.get(b"x-forwarded-proto", scope["scheme"].encode()).decode()
-    host = headers.get(b"x-forwarded-host", headers.get(b"host", b"localhost")).decode()
-    return re.sub(r"[^\w.:/-]", "", f"{scheme}://{host}/")
+    address = get_root_url(Request(scope), scope["path"], scope["app"].get_blocks().root_path)
+    return re.sub(r"[^\w.:/~\[\]-]", "", f"{address}/")

@@ -9,7 +9,7 @@ import gradio as gr
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 
-from demo.limits import MAX_FILE_BYTES
+from demo.limits import MAX_FILE_BYTES, MAX_THREADS
 from demo.page.assets import asset_route
 from demo.page.documents import document_routes
 from demo.page.preview import Preview
@@ -50,8 +50,7 @@ LAUNCH: dict[str, Any] = {
     },
     # Node, which renders pages on the server, would answer the addresses of documents itself: with 404.
     "ssr_mode": False,
-    # A thread keeps some memory once it has worked. One pass runs at a time, so a few threads are enough.
-    "max_threads": 8,
+    "max_threads": MAX_THREADS,
     # Gradio keeps what it knows of each session, of a call by plain HTTP too; the least recent are forgotten.
     "state_session_capacity": 250,
     "footer_links": ["api", "gradio", "settings"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -28,6 +29,10 @@ class Compared:
     def name(self) -> str:
         """The strategy."""
         return self.result.strategy.name
+
+    def name_among(self, compared: Sequence[Compared]) -> str:
+        """The strategy, and its model if there are several."""
+        return self.name if len({one.model for one in compared}) == 1 else f"{self.name}, {self.model}"
 
     @property
     def result(self) -> Result:

@@ -21,7 +21,7 @@ pip install .
 # Your own checkpoint: python -m engine.training.accelerate CHECKPOINT --texts FILE --out FOLDER, then --model FOLDER
 # Faster on x86 with VNNI: load_engine(dtype="int8"), --dtype int8
 """
-_ORIGIN = re.compile(r"https?://[\w.-]+(:\d+)?|https?://\[[0-9a-fA-F:]+\](:\d+)?")
+_ORIGIN = re.compile(r"https?://([\w.-]+|\[[0-9a-fA-F:]+\])(:\d+)?(/[\w.~-]+)*")
 _BY_HTTP = ("lambda_", "min_keep_ratio", "trigger")  # knobs that /tag takes
 
 

@@ -34,6 +34,9 @@ from engine import Engine, InputError, Strategy
 LABEL = "Compare"
 WORK: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", **MODEL_WORK}
 UNAVAILABLE = "The server could not run this, perhaps because many are waiting. Press Run to try again."
+NOTHING = (None, 0, 0, "")  # to time again
+# Where times were not refined, e.g. since the text has changed meanwhile, what is shown is all that comes.
+SETTLE = """() => document.dispatchEvent(new CustomEvent("settled"))"""
 LEGEND = """
 <p class="note found-legend">Coloured words are entities. Against <code>dense</code>: <span class="mark kept"
 data-colour="0" data-label="Type">same</span> <span class="mark new" data-colour="0" data-label="+ Type">new</span>
@@ -55,12 +58,17 @@ class Job:
 
 @dataclass(frozen=True)
 class Shown:
-    """What the tab shows: above the tabs, the cards, the texts; and how the times may be refined."""
+    """What the tab shows: above the tabs, the cards, the texts; and how the times may be refined.
+
+    ``ran``: how many of the jobs; ``rounds``: how often to run them again; ``remark``: what the answer adds.
+    """
 
     answer: str
     cards: str
     texts: str
+    ran: int = 0
     rounds: int = 0
+    remark: str = ""
 
 
 def jobs_of(engine: Engine, model: str, names: Sequence[str], point: str | None, *settings: Any) -> list[Job]:
@@ -125,14 +133,15 @@ def compare(text: str, jobs: Sequence[Job], going: Going = lambda: True) -> Iter
     if len(measured) < affordable or not going():
         return
     rounds = affordable_rounds(measured)
-    yield replace(show(text, jobs, measured, remark, timing=rounds > 0), rounds=rounds)
+    shown = show(text, jobs, measured, remark, timing=rounds > 0)
+    yield replace(shown, ran=len(measured), rounds=rounds, remark=remark)
 
 
-def refine(text: str, jobs: Sequence[Job], rounds: int, going: Going = lambda: True) -> Shown | None:
+def refine(text: str, jobs: Sequence[Job], rounds: int, going: Going = lambda: True, remark: str = "") -> Shown | None:
     """What the tab shows after more runs of all strategies; nothing if not one round came to its end."""
     taggers = [tagger(job.engine, job.strategy) for job in jobs]
     measured = more_rounds(text, taggers, rounds, going)
-    return show(text, jobs, measured, "", timing=False) if measured else None
+    return show(text, jobs, measured, remark, timing=False) if measured else None
 
 
 def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
@@ -155,35 +164,41 @@ def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
             for shown in compare(text, chosen(names, beside, *settings), going):
                 if shown.texts:
                     mark = fingerprint([text, names, beside, *settings])
-                    yield [shown.answer, shown.cards, shown.texts, number, (mark, shown.rounds)]
+                    yield [
+                        shown.answer,
+                        shown.cards,
+                        shown.texts,
+                        number,
+                        (mark, shown.ran, shown.rounds, shown.remark),
+                    ]
                 else:
                     yield [shown.answer, *[gr.skip()] * 4]
         except InputError as error:
-            yield [failed(str(error)), "", "", number, (None, 0)]
+            yield [failed(str(error)), "", "", number, NOTHING]
 
     def on_refine(
         request: gr.Request,
         number: int,
-        first: tuple[int | None, int],
+        first: tuple[int | None, int, int, str],
         text: str,
         names: list[str],
         beside: str,
         *settings: Any,
     ) -> list[Any]:
-        mark, rounds = first
+        mark, ran, rounds, remark = first
 
         def going() -> bool:
             return runs.turns.is_latest(request.session_hash, number)
 
         if not rounds or not going() or fingerprint([text, names, beside, *settings]) != mark:
             return [gr.skip()] * 2
-        shown = refine(text, chosen(names, beside, *settings), rounds, going)
+        shown = refine(text, chosen(names, beside, *settings)[:ran], rounds, going, remark)
         return [shown.answer, shown.cards] if shown and going() else [gr.skip()] * 2
 
     gr.HTML(LEGEND)
     figures = gr.HTML()
     texts = gr.HTML(js_on_load=panels.SCRIPT.read_text(encoding="utf-8"))
-    first = gr.State((None, 0))
+    first = gr.State(NOTHING)
     values = [inputs.text, inputs.strategies, inputs.beside, *inputs.settings]
     ran = runs.request.change(
         on_compare,
@@ -193,4 +208,5 @@ def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
         **WORK,
     )
     ran.failure(lambda: failed(UNAVAILABLE), None, runs.answer, **QUIET)
-    ran.success(on_refine, [runs.request, first, *values], [runs.answer, figures], **WORK)
+    refined = ran.success(on_refine, [runs.request, first, *values], [runs.answer, figures], **WORK)
+    refined.then(None, None, None, js=SETTLE, **QUIET)

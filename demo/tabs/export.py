@@ -25,6 +25,9 @@ from engine import Engine, InputError, Result, Strategy
 
 LABEL = "Take away"
 COLUMNS = ("strategy", *ENTITY_COLUMNS)
+OTHER_MODEL = "# The HTTP API is of the first model alone: start an app with this one.\n"
+# Where the app is, which may be under a path.
+ADDRESS = """() => new URL(".", document.baseURI).href.replace(/\\/$/, "")"""
 
 
 def tag_all(engine: Engine, text: str, strategies: list[Strategy]) -> list[Result]:
@@ -64,7 +67,8 @@ def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
             "text is one, and never contains a text of your own.</p>"
         )
         code = [write(engine, strategies, point, text) for write in (as_python, as_command)]
-        return [*code, as_http(engine, strategies, point, text, origin), about]
+        http = as_http(engine, strategies, point, text, origin) if inputs.api else OTHER_MODEL
+        return [*code, http, about]
 
     def on_tag(text: str, names: list[str], *settings: Any) -> Iterator[list[Any]]:
         try:
@@ -87,7 +91,7 @@ def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
     command = gr.Code(language="shell", label="Command line", interactive=False)
     http = gr.Code(language="shell", label="curl, while this app runs", interactive=False)
     origin = gr.Textbox(visible="hidden")
-    tab.select(None, None, origin, js="() => location.origin", api_visibility="private")
+    tab.select(None, None, origin, js=ADDRESS, api_visibility="private")
     values = [inputs.text, inputs.strategies, *inputs.settings]
     # Code is not written anew at each keystroke.
     followed = (origin, inputs.strategies, *inputs.settings)

@@ -29,7 +29,7 @@ from engine.command import as_command
 from engine.data.corpora import load_corpus
 from engine.errors import InputError
 from engine.model.gated import GatedModel
-from engine.model.precision import DTYPES
+from engine.model.precision import DTYPES, check_int8
 from engine.pruning.strategy import Strategy
 from engine.tagger import Engine, load_engine
 from engine.text.words import split_words
@@ -42,6 +42,7 @@ from engine.training.loop import claim, keep_settings
 from engine.training.outcome import Row, f1, measured
 from engine.training.points import LOOKS, POINT_NAMES, Reference, measure
 from engine.training.search import Search
+from engine.training.texts import digest
 
 logger = logging.getLogger(__name__)
 
@@ -131,15 +132,21 @@ def accelerate(config: AccelerateConfig, *, resume: bool = False) -> list[Row]:
     set_seed(config.seed)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     engine = Engine(weights, device=device)
+    if config.dtype == "int8":
+        check_int8(engine.device)
     texts = split_texts(config.texts, config.held_back, engine.pieces, config.seed)
 
-    counted = work / "held_back.json"  # the log of the search counts on the same texts at every start
-    stored = json.loads(counted.read_text()) if counted.is_file() else None
-    reference, words_s = _reference(engine, texts, HELD_BACK * config.seconds, stored)
+    kept = work / "held_back.json"  # the log of the search counts on the same texts at every start
+    stored = json.loads(kept.read_text()) if kept.is_file() else None
+    if stored and digest(texts.held_back[: stored["texts"]]) != stored["sha256"]:
+        raise InputError(
+            f"expected the texts with which the run in {out} was begun, got others; restore them, or use another --out"
+        )
+    reference, words_s = _reference(engine, texts, HELD_BACK * config.seconds, stored["texts"] if stored else None)
     keep_settings(settings, asdict(config))
     count = len(reference.documents)
-    counted.write_text(json.dumps(count))
     held_back, windows = texts.held_back[:count], sum(texts.windows[:count])
+    kept.write_text(json.dumps({"texts": count, "sha256": digest(held_back)}))
     logger.info(
         "%d texts to learn from, %d of %d held back are used (%d windows); the dense pass takes %.0f words a second",
         len(texts.learned),
@@ -190,6 +197,7 @@ def accelerate(config: AccelerateConfig, *, resume: bool = False) -> list[Row]:
         texts=plan.texts,
         passes=plan.passes,
         minutes=(time.monotonic() - started) / 60,
+        resumed=stored is not None,
         held_back=len(held_back),
         windows=windows,
         entities=sum(of.gold for of in reference.dense),

@@ -16,6 +16,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from engine.checkpoint import model_folder
 from engine.command import as_command
 from engine.data.corpora import load_corpus
 from engine.data.texts import read_texts
@@ -180,6 +181,8 @@ def describe(search: Search, name: str) -> Iterator[str]:
     for point in POINT_NAMES:
         if one := chosen.get(point):
             yield f"{name} {point}: {_figures(one, search.reference)}, {one.strategy.to_json()}"
+        elif not search.measured():
+            yield f"{name} {point}: no setting brings words back in enough documents"
         else:
             yield f"{name} {point}: no setting loses so little; the closest: {_figures(closest, search.reference)}"
 
@@ -200,9 +203,8 @@ def main(argv: list[str] | None) -> int:
     )
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    if not Path(arguments.model).is_dir():
-        raise InputError(f"expected a model folder, got {arguments.model!r}; download the model first")
-    engine = load_engine(arguments.model, arguments.dtype)
+    folder = model_folder(arguments.model)
+    engine = load_engine(folder, arguments.dtype)
     engine.strategy("entropy")  # a model without gates is refused here
     names = arguments.strategies.split(",") if arguments.strategies else runnable(engine)
     if unknown := set(names) - set(runnable(engine)):
@@ -211,7 +213,7 @@ def main(argv: list[str] | None) -> int:
             "controller with python -m engine.training.controller"
         )
     reference, max_drops = reference_of(arguments, engine)
-    searches = calibrate(engine, reference, max_drops, Path(arguments.model), names, arguments.seed)
+    searches = calibrate(engine, reference, max_drops, folder, names, arguments.seed)
     for name, search in searches.items():
         print(*describe(search, name), sep="\n")
     return 0

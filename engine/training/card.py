@@ -20,7 +20,8 @@ class Facts:
     """What the card says beside the table.
 
     ``checkpoint``, ``types``, ``layers``, ``frozen``: of the model.
-    ``texts``, ``passes``: how many texts were learned from, and how often; ``minutes``: for everything.
+    ``texts``, ``passes``: how many texts were learned from, and how often; ``minutes``: for everything, or if it was
+    ``resumed``, since the last start.
     ``held_back``, ``windows``, ``entities``, ``timed``: texts that points were chosen on, their windows, what the
     checkpoint finds in them, and those that were timed.
     ``device``, ``dtype``: that settings ran on and in.
@@ -34,6 +35,7 @@ class Facts:
     texts: int
     passes: float
     minutes: float
+    resumed: bool
     held_back: int
     windows: int
     entities: int
@@ -114,8 +116,8 @@ The folder also loads as a plain checkpoint with `transformers.AutoModelForToken
 {command}
 ```
 
-The checkpoint's own output on {facts.texts} texts was learned, in {facts.passes:.1f} passes over them; all took
-{facts.minutes:.0f} minutes. No gold was used.
+The checkpoint's own output on {facts.texts} texts was learned, in {facts.passes:.1f} passes over them;
+{"the last start" if facts.resumed else "all"} took {facts.minutes:.0f} minutes. No gold was used.
 """
 
 

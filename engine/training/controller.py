@@ -21,7 +21,7 @@ from accelerate.utils import set_seed
 from torch import nn
 from tqdm import tqdm
 
-from engine.checkpoint import CONTROLLER, write_checksums
+from engine.checkpoint import CONTROLLER, model_folder, write_checksums
 from engine.command import as_command
 from engine.errors import InputError
 from engine.model.gated import GatedModel
@@ -145,13 +145,13 @@ def main(argv: list[str] | None) -> int:
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    names = tuple(arguments.features.split(","))
+    folder, names = model_folder(arguments.model), tuple(arguments.features.split(","))
     if unknown := set(names) - set(FEATURES):
         raise InputError(f"expected --features out of {list(FEATURES)}, got {sorted(unknown)}; choose among them")
     texts = Texts.read(arguments.texts)
     texts = replace(texts, words=texts.words[-max(1, arguments.count) :])
-    train(arguments.model, texts, names, arguments.seed)
-    print(f"the networks are in {arguments.model / CONTROLLER}; choose points with python -m engine.training.calibrate")
+    train(folder, texts, names, arguments.seed)
+    print(f"the networks are in {folder / CONTROLLER}; choose points with python -m engine.training.calibrate")
     return 0
 
 

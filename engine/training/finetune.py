@@ -231,7 +231,9 @@ class JointTraining(Run[FinetuneConfig]):
     @torch.no_grad()
     def _dense(self, batch: RaggedBatch) -> Tensor:
         """Label distributions ``(words, labels)`` of the dense pass."""
-        return forward(self.model, batch, (), None).heads[-1].logits.float().softmax(-1)
+        found = forward(self.model, batch, (), None).heads[-1].logits.float().softmax(-1)
+        torch.clear_autocast_cache()  # of weights without gradients, which PyTorch may use again where they are wanted
+        return found
 
     def save(self, model: GatedModel, folder: Path) -> None:
         """Writes a model folder."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tqdm import tqdm
 
@@ -82,7 +82,7 @@ def measured(engine: Engine, dense: Tried, search: Search, texts: Sequence[str],
             f1=f1(engine, corpus, one.strategy) if corpus and speeds else None,
         )
 
-    rows = [row("dense", dense, 0.0, dict.fromkeys(sizes, 1.0))]
+    rows = [replace(row("dense", dense, 0.0, dict.fromkeys(sizes, 1.0)), loss=0.0, loss_error=0.0)]
     for point, max_drop in zip(POINT_NAMES, search.max_drops, strict=True):
         one = chosen.get(point, closest)
         index = list(chosen).index(point) if point in chosen else None

@@ -26,6 +26,15 @@ from engine.text.scoring import Counts, count_documents, f1_difference_error, pe
 
 POINT_NAMES = ("exact", "balanced", "fast")
 FRONTIER = "frontier.csv"
+COLUMNS = (
+    "strategy",
+    "settings",
+    "f1",
+    "f1_drop_points",
+    "f1_drop_error",
+    "token_layers_kept",
+    "theoretical_speedup",
+)  # of it
 SLACK = 0.03  # multiply-adds tell no finer differences of speed
 CALL = 32  # texts
 LOOKS = 8  # texts, after which a pass may be ended
@@ -216,8 +225,10 @@ def store_frontier(folder: Path, tried: Mapping[str, tuple[Reference, Sequence[T
     frontier = folder / FRONTIER
     if frontier.is_file():
         with frontier.open(newline="") as file:
-            rows = [row for row in csv.DictReader(file) if row["strategy"] not in tried] + rows
+            stored = csv.DictReader(file)
+            if stored.fieldnames == list(COLUMNS):  # not of an older version
+                rows = [row for row in stored if row["strategy"] not in tried] + rows
     with frontier.open("w", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
+        writer = csv.DictWriter(file, COLUMNS)
         writer.writeheader()
         writer.writerows(rows)

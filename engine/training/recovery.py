@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from engine.checkpoint import model_folder
 from engine.command import as_command
 from engine.errors import InputError
 from engine.pruning.recovery import Recovery
@@ -144,7 +145,7 @@ def main(argv: list[str] | None) -> int:
     add_options(parser)
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    engine = load_engine(arguments.model, arguments.dtype)
+    engine = load_engine(model_folder(arguments.model), arguments.dtype)
     reference, max_drops = reference_of(arguments, engine)
     search = calibrate(engine, reference, max_drops, arguments.strategy, arguments.model, arguments.seed)
     print(*describe(search, arguments.strategy + RECOVERY), *compare(search, engine, arguments.strategy), sep="\n")

@@ -29,6 +29,7 @@ from engine.training.calibrate import GOLD_DROPS, candidates, numbers, variation
 from engine.training.loop import claim, keep_settings
 from engine.training.points import POINT_NAMES, SLACK, Reference, Tried, choose
 from engine.training.search import Search, plain
+from engine.training.texts import digest
 
 Choice = dict[str, Tried]  # by point
 
@@ -176,7 +177,7 @@ def main(argv: list[str] | None) -> int:
     engine.strategy("entropy")  # a model without gates is refused here
     texts = read_texts(arguments.texts)
     settings = {name: value for name, value in vars(arguments).items() if name not in ("out", "data_dir", "samples")}
-    settings["weights"] = engine.digest
+    settings |= {"weights": engine.digest, "sha256": digest(texts)}
     gold, test = (
         Reference.gold(engine, load_corpus(arguments.corpus, split, arguments.data_dir))
         for split in (arguments.split, arguments.test_split)

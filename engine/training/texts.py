@@ -16,6 +16,11 @@ from engine.text.words import words_of
 WORDS_PER_TEXT = 200
 
 
+def digest(texts: Iterable[str]) -> str:
+    """SHA-256 of texts and their order."""
+    return hashlib.sha256("\0".join(texts).encode(errors="surrogatepass")).hexdigest()
+
+
 @dataclass(frozen=True)
 class Texts:
     """Unlabelled texts, to which soft labels belong.
@@ -30,8 +35,7 @@ class Texts:
     @classmethod
     def of(cls, texts: Sequence[str]) -> Texts:
         """These texts."""
-        digest = hashlib.sha256("\0".join(texts).encode(errors="surrogatepass")).hexdigest()
-        return cls([words_of(text) for text in texts], digest)
+        return cls([words_of(text) for text in texts], digest(texts))
 
     @classmethod
     def read(cls, path: Path) -> Texts:

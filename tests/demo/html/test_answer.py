@@ -36,6 +36,17 @@ def test_says_how_much_faster_and_what_became_of_the_entities(engine: Engine, de
     assert "1 of 2 entities the same, 1 missing, 1 new" in other
 
 
+def test_of_two_models_each_line_names_its_own(engine: Engine, dense: Measured) -> None:
+    own, other = Measured(dense.result, (10.0,) * RUNS), Measured(engine.tag(TEXT, "rule"), (5.0,) * RUNS)
+    compared = [Compared("a", "", dense, dense), Compared("b", "", own, dense), Compared("b", "", other, own)]
+    beside, pruned = answer(TEXT, compared, timing=False).split("<p>")[1:3]
+    assert "dense, b</code>" in beside
+    assert "2.00×" in beside
+    assert beside.index(" of a on this text") > beside.index("as fast as")
+    assert "rule, b</code>" in pruned
+    assert " of a" not in pruned
+
+
 def test_says_plainly_that_there_are_no_entities(engine: Engine, dense: Measured) -> None:
     nothing = replace(dense, result=replace(dense.result, entities=()))
     assert "; no entities, as dense; " in line(nothing, engine, (10.0,) * RUNS, ())

@@ -31,8 +31,9 @@ def test_no_session_keeps_what_the_http_api_was_sent_or_answered(page: gr.Blocks
     url = page.local_url
     with httpx.Client() as client:
         assert ask(client, url, "echo", text=TEXT)["answer"] == f"{TEXT}, answered"
+    assert not page.app.state_holder.session_data, "each call would push a visitor's session out"
     assert Client(url, verbose=False).predict(TEXT, api_name="/echo")["answer"] == f"{TEXT}, answered"
     sessions = page.app.state_holder.session_data.values()
-    assert len(sessions) == 2
+    assert len(sessions) == 1
     for session in sessions:
         assert TEXT not in repr([session.config_values, session.state_data])

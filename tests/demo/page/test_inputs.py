@@ -40,6 +40,7 @@ class TestSettings:
         assert [value for _, value in shown.choices] == ["dense", "entropy"]
         assert shown_choices(["dense", "rule"], "entropy")["value"] == "rule"
         assert shown_choices(["dense", "rule"], "dense")["value"] == "dense"
+        assert shown_choices([], "dense") == gr.skip(), "none of the choices would be a misfit for all that reads it"
 
     def test_sliders_start_at_the_settings_of_the_operating_point(
         self, engine: Engine, monkeypatch: pytest.MonkeyPatch

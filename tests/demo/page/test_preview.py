@@ -29,3 +29,8 @@ def test_a_host_is_no_markup(url: str) -> None:
     assert (
         "<script" not in httpx.get(url, headers={"X-Forwarded-Host": '"><script>'}).text.partition("</head>")[0][:400]
     )
+
+
+def test_of_several_proxies_the_first_counts(url: str) -> None:
+    proxies = {"X-Forwarded-Host": "example.org, inner", "X-Forwarded-Proto": "https,http"}
+    assert 'og:url" content="https://example.org/"' in httpx.get(url, headers=proxies).text

@@ -62,6 +62,11 @@ def test_a_long_text_is_estimated_first_and_leaves_strategies_out(
     shown = run(TEXT, chosen)
     assert "Left out because this text is long: entropy, hf." in shown.answer
     assert "<h3>entropy</h3>" not in shown.cards
+    assert shown.ran == 2
+    refined = refine(TEXT, chosen[: shown.ran], 2, remark=shown.remark)
+    assert refined is not None
+    assert "Left out because this text is long: entropy, hf." in refined.answer
+    assert "<h3>entropy</h3>" not in refined.cards
     monkeypatch.setattr(timing, "affordable_taggers", lambda *_: (12.3, 4))
     monkeypatch.setattr("demo.tabs.compare.affordable_taggers", lambda *_: (12.3, 4))
     first, _ = compare(TEXT, chosen)

@@ -90,9 +90,16 @@ def test_curl_gets_what_the_page_shows(
         assert found == [e.key for e in engine.tag(text, strategy).entities]
 
 
-@pytest.mark.parametrize("origin", [None, "", "http://evil; rm -rf /", "javascript:alert(1)", "http://a b"])
+@pytest.mark.parametrize(
+    "origin", [None, "", "http://evil; rm -rf /", "javascript:alert(1)", "http://a b", "http://a/$(id)", "http://a/;id"]
+)
 def test_an_address_that_is_none_is_not_written(engine: Engine, origin: str | None) -> None:
     assert as_http(engine, [], None, "x", origin).startswith(f"api={LOCAL}/")
+
+
+@pytest.mark.parametrize("origin", ["https://example.org", "http://[::1]:7860", "https://example.org/apps/ner-1"])
+def test_the_address_may_be_under_a_path(engine: Engine, origin: str) -> None:
+    assert as_http(engine, [], None, "x", origin).startswith(f"api={origin}/gradio_api/")
 
 
 def test_what_is_loaded_is_given_as_it_was_but_for_defaults(engine: Engine) -> None:

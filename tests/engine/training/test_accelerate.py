@@ -186,6 +186,7 @@ def test_points_are_chosen_again_with_other_limits_without_training_again(
     before = {file.name: file.stat().st_mtime_ns for file in out.glob("*.safetensors")}
     accelerate(config(plain_folder, texts, out, frozen=True, max_f1_drop=(0.0, 0.0, 95.0)), resume=True)
     assert list(load_engine(out).points["entropy"]) == ["fast"]
+    assert "the last start took 0 minutes" in (out / "README.md").read_text()
     assert before == {file.name: file.stat().st_mtime_ns for file in out.glob("*.safetensors")}
 
 
@@ -310,6 +311,22 @@ def test_older_weights_files_are_converted_number_by_number(plain_folder, texts,
     before, after = load_file(plain_folder / "model.safetensors"), load_file(tmp_path / "out" / "model.safetensors")
     assert before.keys() == after.keys()
     assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_other_texts_under_the_same_names_are_refused(plain_folder, tmp_path, small_search):
+    texts = write_texts(tmp_path / "texts.txt", 360)
+    same = config(plain_folder, texts, tmp_path / "out", frozen=True)
+    accelerate(same)
+    write_texts(texts, 400)
+    with pytest.raises(InputError, match="expected the texts with which the run in"):
+        accelerate(same, resume=True)
+
+
+def test_a_dtype_that_cannot_run_is_refused_before_anything_is_learned(plain_folder, texts, tmp_path, monkeypatch):
+    monkeypatch.setattr("engine.model.precision.int8_works", lambda: False)
+    with pytest.raises(InputError, match="expected an x86 processor with VNNI for dtype int8"):
+        accelerate(config(plain_folder, texts, tmp_path / "out", dtype="int8"))
+    assert not (tmp_path / "out").exists()
 
 
 def test_another_run_in_the_folder_is_refused(frozen, plain_folder, texts, tmp_path):

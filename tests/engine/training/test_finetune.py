@@ -1,3 +1,4 @@
+import copy
 import json
 import random
 import shutil
@@ -223,6 +224,17 @@ def test_pruned_windows_may_learn_from_the_dense_pass(finetuned, corpus, tmp_pat
     run.loss(batch)
     dense = forward(run.model, pack(batch, torch.device("cpu")).batch, (), None).probabilities
     np.testing.assert_allclose(seen[0], dense, atol=1e-5)
+
+
+def test_the_dense_pass_is_that_of_the_present_weights(finetuned, corpus, tmp_path):
+    run = Finetuning(config(finetuned[0], corpus, tmp_path / "run", pruned=1.0, dense_share=0.3, mask=0.0))
+    batch = run.batches(random.Random(0))[0]
+    packed = pack(batch, torch.device("cpu")).batch
+    for _ in range(3):
+        run.step(batch)
+        with torch.no_grad():
+            expected = forward(copy.deepcopy(run.model), packed, (), None).heads[-1].logits.softmax(-1)
+        torch.testing.assert_close(run._dense(packed), expected)
 
 
 def test_self_sampling_trains_a_model_folder_on_while_it_is_pruned(finetuned, corpus, tmp_path):

@@ -1,5 +1,6 @@
 """Which settings become operating points, and how the search finds them."""
 
+import csv
 import math
 import time
 
@@ -12,7 +13,7 @@ from engine.pruning.strategy import Strategy
 from engine.text.documents import Document, Entity
 from engine.text.scoring import Counts
 from engine.training import search as searching
-from engine.training.points import SLACK, Reference, Tried, choose, measure
+from engine.training.points import SLACK, Reference, Tried, choose, measure, store_frontier
 from engine.training.search import Search, promising
 from tests.conftest import TEXT
 
@@ -84,6 +85,14 @@ def test_agreement_counts_against_what_the_dense_pass_finds(engine):
 def test_texts_in_which_nothing_is_found_are_refused(engine):
     with pytest.raises(InputError, match="expected entities in the 2 texts held back, got none"):
         Reference.agreement(engine, ["", " "])
+
+
+def test_a_frontier_of_an_older_version_is_replaced(tmp_path):
+    (tmp_path / "frontier.csv").write_text("strategy,settings,promised_speedup\nrule,{},1.5\n")
+    store_frontier(tmp_path, {"entropy": (REFERENCE, [tried(0.8, 2.0)])})
+    store_frontier(tmp_path, {"mlp": (REFERENCE, [tried(0.8, 2.0)])})
+    with (tmp_path / "frontier.csv").open(newline="") as file:
+        assert [row["strategy"] for row in csv.DictReader(file)] == ["entropy", "mlp"]
 
 
 @pytest.fixture

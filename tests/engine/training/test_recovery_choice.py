@@ -3,6 +3,9 @@
 import csv
 import json
 import shutil
+from types import SimpleNamespace
+
+import pytest
 
 from engine import load_engine
 from engine.checkpoint import write_checksums
@@ -12,8 +15,9 @@ from engine.pruning.recovery import Recovery
 from engine.pruning.strategy import Strategy
 from engine.text.documents import Document
 from engine.text.scoring import Counts
-from engine.training import recovery
-from engine.training.points import Reference, Tried
+from engine.training import controller, recovery
+from engine.training.calibrate import describe
+from engine.training.points import POINT_NAMES, Reference, Tried
 from engine.training.recovery import candidates, fires, vary, with_own_thresholds
 from tests.conftest import SAMPLE
 
@@ -79,3 +83,20 @@ def test_recovery_is_stored_beside_the_points_and_compared_with_them(model_folde
 def test_a_strategy_without_points_is_refused(model_folder, capsys):
     assert recovery.main(["--model", str(model_folder), "--corpus", str(SAMPLE)]) == 2
     assert "expected operating points of entropy" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [recovery.main, controller.main])
+def test_a_hub_id_is_refused_before_anything_is_searched_or_learned(command, capsys, tmp_path):
+    texts = tmp_path / "texts.txt"
+    texts.write_text("Nausea after aspirin.\n")
+    assert command(["--model", "user/name", "--texts", str(texts)]) == 2
+    assert "expected a model folder, got 'user/name'; download the model first" in capsys.readouterr().err
+
+
+def test_where_nothing_fires_often_enough_no_setting_is_called_the_closest():
+    nothing = SimpleNamespace(
+        chosen=dict, measured=list, best=lambda: [tried(Recovery("confidence"), fired=0)], reference=REFERENCE
+    )
+    assert list(describe(nothing, "entropy+recovery")) == [
+        f"entropy+recovery {point}: no setting brings words back in enough documents" for point in POINT_NAMES
+    ]
