@@ -23,11 +23,20 @@ element.addEventListener("keydown", (event) => {
   const all = marks();
   const at = all.indexOf(button);
   const places = { ArrowRight: at + 1, ArrowUp: at + 1, ArrowLeft: at - 1, ArrowDown: at - 1, Home: 0, End: all.length - 1 };
-  if (event.key === "Escape") button.blur();
   if (!(event.key in places)) return;
   event.preventDefault();
   all[Math.max(0, Math.min(all.length - 1, places[event.key]))].focus();
 });
+
+// Escape closes the card of a mark that the pointer is at, too, until the pointer moves or a mark is focused.
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  element.querySelector(".frontier .marks")?.setAttribute("data-closed", "");
+  document.activeElement.closest(".frontier .marks button")?.blur();
+});
+["focusin", "mousemove"].forEach((kind) => element.addEventListener(kind, (event) => {
+  event.target.closest(".marks")?.removeAttribute("data-closed");
+}));
 
 element.addEventListener("click", (event) => {
   const button = event.target.closest(".marks button[data-strategy]");

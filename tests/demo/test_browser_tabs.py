@@ -151,6 +151,7 @@ def test_a_link_reopens_settings_and_example(open_page: Any, app_url: str) -> No
     page.wait_for_function("document.querySelector('a[href*=strategies]').href.includes('point=fast')")
     page.wait_for_function("document.querySelector('a[href*=strategies]').href.includes('Animal')")
     link = page.get_by_role("link", name="Link to this page").get_attribute("href")
+    page.locator(".answer[data-state=done]").wait_for()  # leaving a page that still receives answers is an error there
     page.goto(urljoin(app_url, link))
     page.wait_for_function("document.querySelector('textarea')?.value?.startsWith('Curcumin')")
     assert page.get_by_label("fast").is_checked()
