@@ -236,7 +236,8 @@ class Run(ABC, Generic[C]):
         self.accelerator.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizer.step()
         # By their version `Linear` knows whether packed weights are still theirs; fused optimizers leave it as it is.
-        torch.autograd.graph.increment_version(list(self.model.parameters()))
+        for parameter in self.model.parameters():
+            torch.autograd.graph.increment_version(parameter)
         self.schedule.step()
         self.optimizer.zero_grad()
         self.average.update_parameters(self.accelerator.unwrap_model(self.model))
