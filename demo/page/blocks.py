@@ -34,8 +34,8 @@ class Page(gr.Blocks):
     ) -> Any:
         """As in Gradio, except that no session keeps the text of a call of the HTTP API, or its answer.
 
-        Gradio makes a session for a call without one, named after the call. It ends with it, since the least recent
-        sessions are forgotten where there are many: those of visitors who read.
+        For a call without a session Gradio makes one, named after the call. It is dropped after the call: Gradio keeps
+        a limited number of sessions and forgets the least recent ones, which are those of visitors who read.
         """
         if block_fn.api_visibility != "public":
             return await super().process_api(block_fn, inputs, state, *args, **settings)

@@ -26,6 +26,7 @@ from engine.text.scoring import Counts, count_documents, f1_difference_error, pe
 
 POINT_NAMES = ("exact", "balanced", "fast")
 FRONTIER = "frontier.csv"
+# Of `FRONTIER`.
 COLUMNS = (
     "strategy",
     "settings",
@@ -34,7 +35,7 @@ COLUMNS = (
     "f1_drop_error",
     "token_layers_kept",
     "theoretical_speedup",
-)  # of it
+)
 SLACK = 0.03  # multiply-adds tell no finer differences of speed
 CALL = 32  # texts
 LOOKS = 8  # texts, after which a pass may be ended
