@@ -1,7 +1,7 @@
 """Gradio's scripts and style sheets, compressed once and kept by browsers.
 
-Gradio compresses them for each visitor anew and sets no ``Cache-Control``, so browsers ask for them on every visit. Their
-names hold a hash of their content, so what stands under a name never changes.
+Gradio compresses them for each visitor anew and sets no ``Cache-Control``, so browsers ask for them on every visit.
+Their names hold a hash of their content, so what stands under a name never changes.
 """
 
 from __future__ import annotations
