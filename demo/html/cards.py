@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 
 from demo.html.escape import escape, note
 from demo.html.panels import SIGNS
@@ -14,6 +15,7 @@ from demo.results.timing import RUNS, Measured
 from demo.settings import describe
 from engine import Result
 
+SCRIPT = Path(__file__).with_suffix(".js")
 LISTED = 40  # differences
 FASTEST, FEWEST, CLOSEST = "fastest", "fewest multiply-adds", "closest to dense"
 

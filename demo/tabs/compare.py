@@ -10,9 +10,8 @@ from typing import Any
 import gradio as gr
 import torch
 
-from demo.html import panels
+from demo.html import cards, panels
 from demo.html.answer import answer, failed, running
-from demo.html.cards import cards, conditions
 from demo.limits import MODEL_WORK, check_padded, check_strategies, check_text
 from demo.page.blocks import QUIET
 from demo.page.inputs import Inputs
@@ -105,8 +104,9 @@ def show(text: str, jobs: Sequence[Job], measured: Sequence[Measured], remark: s
     """What the tab shows of the strategies that were measured."""
     found = compared(jobs, measured)
     types = list(dict.fromkeys(chain.from_iterable(job.engine.labels.types for job in jobs)))
-    line = conditions(str(jobs[0].engine.device), torch.get_num_threads(), found)
-    return Shown(answer(text, found, timing=timing, remark=remark), line + cards(found), panels.texts(found, types))
+    line = cards.conditions(str(jobs[0].engine.device), torch.get_num_threads(), found)
+    head = answer(text, found, timing=timing, remark=remark)
+    return Shown(head, line + cards.cards(found), panels.texts(found, types))
 
 
 def compare(text: str, jobs: Sequence[Job], going: Going = lambda: True) -> Iterator[Shown]:
@@ -196,7 +196,7 @@ def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
         return [shown.answer, shown.cards] if shown and going() else [gr.skip()] * 2
 
     gr.HTML(LEGEND)
-    figures = gr.HTML()
+    figures = gr.HTML(js_on_load=cards.SCRIPT.read_text(encoding="utf-8"))
     texts = gr.HTML(js_on_load=panels.SCRIPT.read_text(encoding="utf-8"))
     first = gr.State(NOTHING)
     values = [inputs.text, inputs.strategies, inputs.beside, *inputs.settings]

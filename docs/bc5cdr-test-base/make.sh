@@ -8,7 +8,7 @@
 # FOLDER holds the unlabelled texts (weights/minilm-l6-bc5cdr/README.md says which, with checksums). RUNS gets the
 # models; like TEXTS it is a relative path, since cards and report repeat the commands. Without a connection to the hub,
 # BACKBONE names a local folder of the pretrained encoder. STRATEGIES and BASELINES of the report cannot change once it
-# has begun; all of hf-pipeline,onnx,onnx-int8,openvino,openvino-int8,ctranslate2,ctranslate2-int8 take hours more.
+# has begun. The baselines need requirements-eval.txt.
 set -euo pipefail
 
 here=$(dirname "$0")
@@ -16,7 +16,7 @@ backbone=${BACKBONE:-sentence-transformers/all-mpnet-base-v2}
 texts=${TEXTS:-runs/texts}
 runs=${RUNS:-runs/base}
 strategies=${STRATEGIES:-dense,entropy,entropy:fast}
-baselines=${BASELINES:-hf-pipeline}
+baselines=${BASELINES:-hf-pipeline,onnx,onnx-int8,openvino,openvino-int8,ctranslate2,ctranslate2-int8}
 mkdir -p "$runs"
 
 stage() { python -m "engine.training.$1" "${@:2}" --resume 2>&1 | tee -a "$here/make.log"; }

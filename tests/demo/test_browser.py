@@ -81,6 +81,22 @@ class TestCompare:
         assert details.locator("li.kept").first.is_visible()
         assert "left after layer" in details.inner_text()
 
+    def test_differences_stay_open_while_times_are_refined(self, open_page: Any) -> None:
+        page = open_page()
+        tab(page, "Compare")
+        page.get_by_role("button", name="Symbols and scripts").click()
+        page.wait_for_function("document.querySelector('.found').innerText.includes('tocopherol')")
+        page.wait_for_function(
+            """() => {
+                const list = document.querySelector(".card details");
+                if (!list || !document.querySelector(".answer[data-state=timing]")) return false;
+                return list.open = true;
+            }"""
+        )
+        page.locator(".answer[data-state=done]").wait_for()
+        page.locator(".card .spread", has_text=" runs").first.wait_for()
+        assert page.locator(".card details").first.get_attribute("open") is not None
+
     def test_an_empty_text_gives_a_message(self, open_page: Any) -> None:
         page = open_page()
         enter(page, " ")
