@@ -57,7 +57,7 @@ class RunFolder:
         """
         if self._run.is_file():
             self.check(fingerprint)
-        elif any(path.name != LOCK for path in self.out.iterdir()):
+        elif any(path.name != LOCK and not path.match(f".*{PART}") for path in self.out.iterdir()):
             raise InputError(f"expected an empty folder or one of an earlier run, got {self.out}; choose another")
         else:
             self._write(self._run, json.dumps(fingerprint, indent=2) + "\n")
@@ -90,7 +90,8 @@ class RunFolder:
 
     def finish(self, outcome: Outcome) -> None:
         """Makes a unit finished, whose result is there."""
-        self._write(self._path(outcome.name), json.dumps(asdict(outcome), ensure_ascii=False) + "\n")
+        # In ASCII, so that names come back as they are, even those that are not UTF-8.
+        self._write(self._path(outcome.name), json.dumps(asdict(outcome)) + "\n")
 
     def finished(self, units: Sequence[Unit]) -> dict[str, Outcome]:
         """Those of the units whose results are there.

@@ -36,7 +36,7 @@ def find_units(inputs: Sequence[str], out: Path | None) -> list[Unit]:
 
     Args:
         inputs: files, folders and globs; paths or URLs such as ``s3://…``.
-        out: where results go, which must not be read; ``None``: nowhere.
+        out: where results go, which is not read; ``None``: nowhere.
 
     Raises:
         InputError: nothing there, nothing to read, or two files of one name.
@@ -50,7 +50,8 @@ def find_units(inputs: Sequence[str], out: Path | None) -> list[Unit]:
             other = found.setdefault(unit.name, unit)
             if other.url != unit.url:
                 raise InputError(
-                    f"expected files of different names, got {other.url} and {unit.url}; give the folder above both"
+                    f"expected files of different names, got {other.url} and {unit.url}; "
+                    "give the folder above both, or a glob such as *.xml"
                 )
     return [found[name] for name in sorted(found)]
 
@@ -61,17 +62,19 @@ _TAKEN = {*SUFFIXES, ".txt"}
 def _units(given: str, out: Path | None) -> Iterator[Unit]:
     try:
         files, path = fsspec.core.url_to_fs(given)
+        is_local = isinstance(files, fsspec.get_filesystem_class("file"))
         if files.isfile(path):
             yield _unit(files, files.info(path), PurePosixPath(path).name)
         elif files.isdir(path):
-            if isinstance(files, fsspec.get_filesystem_class("file")) and out and out.resolve().is_relative_to(path):
+            if is_local and out and out.resolve().is_relative_to(Path(path).resolve()):
                 raise InputError(f"expected --out outside the inputs, got {out} inside {given}; choose another folder")
             for file, info in files.find(path, detail=True).items():
                 if _is_taken(file):
                     yield _unit(files, info, os.path.relpath(file, path))
         elif has_magic(path):
             for file, info in files.glob(path, detail=True).items():
-                if info["type"] == "file" and _is_taken(file):
+                own = is_local and out and Path(file).resolve().is_relative_to(out.resolve())
+                if info["type"] == "file" and _is_taken(file) and not own:
                     yield _unit(files, info, PurePosixPath(file).name)
     except (OSError, ImportError, ValueError) as error:  # ImportError: the library for this kind of URL is missing
         if isinstance(error, InputError):

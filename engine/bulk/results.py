@@ -52,7 +52,7 @@ def complete(path: Path) -> Iterator[IO[bytes]]:
     Two processes may write it at the same time; each has a temporary file of its own.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}{PART}")
+    part = path.with_name(f".{uuid.uuid4().hex}{PART}")
     try:
         with part.open("wb") as file:
             yield file

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -164,8 +165,8 @@ def _opened(url: str) -> Iterator[IO[bytes]]:
         file = fsspec.open(url, "rb").open()
     except Exception as error:  # libraries of other machines' files raise many kinds
         raise InputError(f"expected a readable file, got {url}: {first_line(error)}; check the path") from error
-    with file:
-        yield file
+    with io.BufferedReader(file) as buffered:  # fsspec's files elsewhere read whole lines only, however long
+        yield buffered
 
 
 def _code_digest() -> str:

@@ -144,12 +144,14 @@ def load_corpus(
         InputError: unknown name or split, a file that is neither found nor downloaded, or a broken document.
     """
     keep = StoredDocuments if on_disk else tuple
+    errors: list[FormatError] = []
     if corpus := NAMED.get(name):
         if split not in corpus.splits:
             raise InputError(
                 f"expected a split of {name} out of {list(corpus.splits)}, got {split!r}; choose one of them"
             )
-        return Corpus(name, split, corpus.types, keep(islice(_documents(name, split, data_dir), limit)))
+        documents = keep(islice(_documents(name, split, data_dir, errors), limit))
+        return Corpus(name, split, corpus.types, documents, len(errors))
     if name.startswith(PREFIX):
         reader = partial(read_dataset, name.removeprefix(PREFIX), split)
     elif Path(name).is_file():
@@ -160,7 +162,6 @@ def load_corpus(
             "check the name"
         )
     types: set[str] = set()
-    errors: list[FormatError] = []
 
     def read() -> Iterator[Document]:
         for number, document in enumerate(reader(_on_error(errors, skip_bad))):
@@ -184,10 +185,10 @@ def _on_error(errors: list[FormatError], skip_bad: bool) -> OnError:
     return on_error
 
 
-def _documents(name: str, split: str, data_dir: str | Path | None) -> Iterator[Document]:
+def _documents(name: str, split: str, data_dir: str | Path | None, errors: list[FormatError]) -> Iterator[Document]:
     corpus = NAMED[name]
     for part in corpus.splits[split]:
-        documents = read_documents(_find(name, part.file, data_dir), _on_error([], corpus.skip_bad))
+        documents = read_documents(_find(name, part.file, data_dir), _on_error(errors, corpus.skip_bad))
         for document in islice(documents, part.first, part.end):
             entities = tuple(replace(e, type=corpus.renamed.get(e.type, e.type)) for e in document.entities)
             yield replace(document, entities=entities)

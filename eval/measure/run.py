@@ -203,7 +203,7 @@ def measure(run: Run, arguments: argparse.Namespace, command: str) -> dict[str, 
     if max(starts) > BUSY:
         notes.append(f"Other processes used {max(starts):.0%} of the processors when this began: distrust the times.")
     if corpus.skipped:
-        notes.append(f"{corpus.skipped} broken documents were left out.")
+        notes.append(f"Broken documents left out: {corpus.skipped}.")
     notes += [
         f"{variant.name}: weights {variant.settings['weights']}" for variant in plan.variants if variant.speed_only
     ]

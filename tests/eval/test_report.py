@@ -459,7 +459,7 @@ def test_a_broken_corpus_ends_with_status_2_and_skip_bad_evaluates_the_rest(mode
     assert expected in caplog.text
     assert pd.read_csv(tmp_path / "out" / "results.csv")["documents"].tolist() == [4]
     text = (tmp_path / "out" / "report.md").read_text()
-    assert "1 broken documents were left out" in text
+    assert "Broken documents left out: 1." in text
     assert "| dense |" in text, "no point where no variant has one"
 
 

@@ -179,7 +179,7 @@ def read_stream(
     zipped = path.suffix.lower() == ".gz"
     suffix = path.with_suffix("").suffix if zipped else path.suffix
     content = cast(IO[bytes], gzip.GzipFile(fileobj=file)) if zipped else file
-    pieces = _pieces(content, name, _most_bytes(file) if zipped else inf)
+    pieces = _pieces(content, name, _most_bytes(file, name) if zipped else inf)
     head = list(islice(pieces, _PEEK))
     kind = _kind(suffix.lower(), head)
     if kind == "plain" and lines_are_texts:
@@ -204,12 +204,19 @@ def _pieces(file: IO[bytes], name: str, most: float) -> Iterator[bytes]:
             yield piece
 
 
-def _most_bytes(file: IO[bytes]) -> float:
-    """The bytes that a gzipped file may hold: a small one must not fill the memory."""
-    if not file.seekable():
+def _most_bytes(file: IO[bytes], name: str) -> float:
+    """The bytes that a gzipped file may hold: a small one must not fill the memory.
+
+    Raises:
+        InputError: it is empty, which no gzipped file is.
+    """
+    try:
+        size = file.seek(0, SEEK_END)
+        file.seek(0)
+    except (OSError, ValueError):  # a pipe, or a server that sends whole files only
         return inf
-    size = file.seek(0, SEEK_END)
-    file.seek(0)
+    if not size:
+        raise InputError(f"expected a gzipped file, got an empty one, {name}; fetch it again")
     return _UNPACKED + _UNPACKED_RATIO * size
 
 

@@ -75,7 +75,8 @@ class _Values:
             except json.JSONDecodeError as error:
                 cut = error.msg.startswith("Unterminated string") or error.pos > len(self._text) - _CUT
                 if self._ended or not cut:
-                    raise self.broken(f"expected JSON, got {error.msg} ({error.pos}); fix the file") from error
+                    self._move(error.pos)
+                    raise self.broken(f"expected JSON, got {error.msg}; fix the file") from error
             except (ValueError, RecursionError) as error:
                 raise self.broken(f"expected JSON, got {error}; fix the file") from error
             else:

@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import wraps
-from itertools import count
+from itertools import chain, count
 from math import isfinite
 from pathlib import Path
 from typing import Protocol
@@ -36,6 +36,7 @@ class Ids:
 
     def __init__(self) -> None:
         self._files: dict[str, str] = {}
+        self._invented: set[str] = set()
 
     def claim(self, identifier: str, file: str, line: int) -> None:
         """Records the id of a document.
@@ -45,14 +46,18 @@ class Ids:
         """
         if other := self._files.get(identifier):
             place = "above" if other == file else f"in {other}"
-            raise FormatError(file, line, identifier, f"expected a unique id, got one that is used {place}; rename it")
+            got, remedy = "one that is used", "rename it"
+            if identifier in self._invented:
+                got, remedy = "the number of a document without an id", "give that one an id"
+            raise FormatError(file, line, identifier, f"expected a unique id, got {got} {place}; {remedy}")
         self._files[identifier] = file
 
     def invent(self, wanted: str) -> str:
         """An id for a document that has none: ``wanted``, with a number behind it where that is taken."""
-        if wanted not in self._files:
-            return wanted
-        return next(name for number in count(2) if (name := f"{wanted}-{number}") not in self._files)
+        names = chain([wanted], (f"{wanted}-{number}" for number in count(2)))
+        name = next(name for name in names if name not in self._files)
+        self._invented.add(name)
+        return name
 
 
 @contextmanager

@@ -21,6 +21,8 @@ from engine.data.formats.common import (
 from engine.errors import FormatError, first_line, quoted
 from engine.text.documents import Document, Entity
 
+MAX_VERSION = 2**31 - 1  # what a column of Parquet holds
+
 
 @reader
 def read_jsonl(lines: Iterable[bytes], file: str, ids: Ids) -> Iterator[Item]:
@@ -79,8 +81,8 @@ def _title_end(record: dict[str, object], text: str, broken: Callable[[str], For
 def _version(record: dict[str, object], broken: Callable[[str], FormatError]) -> int | None:
     value = record.get("version")
     version = whole_number(value)
-    if value is not None and version is None:
-        raise broken(f"expected a whole number as version, got {quoted(str(value))}; fix it")
+    if value is not None and (version is None or version > MAX_VERSION):
+        raise broken(f"expected a whole number up to {MAX_VERSION} as version, got {quoted(str(value))}; fix it")
     return version
 
 

@@ -75,6 +75,11 @@ def _document(identifier: Any, text: Any, name: str, number: int) -> Document:
     return Document(str(identifier), text)
 
 
+def _encodable(text: str) -> str:
+    """The text with ``?`` for what UTF-8 cannot hold: halves of characters that JSON may escape."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
 class EntityTable:
     """Writes a row per entity: document, version (of a PubMed record), start, end, type, text, score.
 
@@ -101,8 +106,8 @@ class EntityTable:
     def write(self, document: Document) -> None:
         """Adds the document's entities."""
         for entity in document.entities:
-            place = (entity.start, entity.end, entity.type, entity.text, entity.score)
-            self._rows.append((document.id, document.version, *place))
+            place = (entity.start, entity.end, _encodable(entity.type), _encodable(entity.text), entity.score)
+            self._rows.append((_encodable(document.id), document.version, *place))
         if len(self._rows) >= _ROWS_WRITTEN:
             self._flush()
 

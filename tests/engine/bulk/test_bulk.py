@@ -1,6 +1,8 @@
 """``engine.bulk`` in one process."""
 
 import gzip
+import importlib
+import io
 import json
 import os
 import resource
@@ -8,7 +10,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import fsspec
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
+from fsspec.spec import AbstractBufferedFile
 
 from engine.bulk import main
 from engine.data.formats import read_documents
@@ -116,13 +121,90 @@ def test_folders_inside_and_other_formats_are_read(bulk, tmp_path):
 
 
 def test_inputs_may_be_where_fsspec_reaches(pubmed, bulk, tmp_path):
-    import fsspec
-
     memory = fsspec.filesystem("memory")
     memory.pipe("/pubmed/pubmed99n0001.xml.gz", (pubmed / "pubmed99n0001.xml.gz").read_bytes())
     assert bulk("memory://pubmed", "--out", tmp_path / "out") == 0
     (one,) = lines(tmp_path / "out" / "manifest.jsonl")
     assert (one["documents"], one["input"]) == (RECORDS, "memory:///pubmed/pubmed99n0001.xml.gz")
+
+
+class Remote(MemoryFileSystem):
+    """Files as those of ``s3://`` and ``http://`` are: they read lines of any length, but not in pieces."""
+
+    protocol = "remote"
+    cachable = False
+
+    def _open(self, path, mode="rb", **_):
+        return RemoteFile(self, path, mode, size=self.info(path)["size"])
+
+    @classmethod
+    def _strip_protocol(cls, path):
+        return super()._strip_protocol(path.replace("remote:", "memory:"))
+
+    def unstrip_protocol(self, name):
+        return f"remote://{name}"
+
+
+class RemoteFile(AbstractBufferedFile):
+    def _fetch_range(self, start, end):
+        return self.fs.cat_file(self.path, start, end)
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz", "a.parquet"])
+def test_every_format_may_be_on_other_machines(name, bulk, tmp_path):
+    fsspec.register_implementation("remote", Remote, clobber=True)
+    raw = b'{"id": "1", "text": "Nausea."}\n{"id": "2", "text": "No nausea."}\n'
+    if name == "a.parquet":
+        pyarrow = pytest.importorskip("pyarrow")  # requirements-bulk.txt
+        table, file = pyarrow.table({"id": ["1", "2"], "text": ["Nausea.", "No nausea."]}), io.BytesIO()
+        importlib.import_module("pyarrow.parquet").write_table(table, file)
+        raw = file.getvalue()
+    fsspec.filesystem("memory").pipe(f"/notes/{name}", gzip.compress(raw) if name.endswith(".gz") else raw)
+    assert bulk(f"remote://notes/{name}", "--out", tmp_path / "out") == 0
+    (one,) = lines(tmp_path / "out" / "manifest.jsonl")
+    assert one["documents"] == 2
+
+
+def test_a_glob_that_reaches_into_the_results_does_not_read_them(bulk, tmp_path, capsys):
+    folder = tmp_path / "data" / "one"
+    folder.mkdir(parents=True)
+    (folder / "x.jsonl").write_text('{"id": "1", "text": "Nausea."}\n')
+    for _ in range(3):
+        assert bulk(tmp_path / "data" / "**" / "*.jsonl", "--out", tmp_path / "data" / "out") == 0
+    assert [one["name"] for one in lines(tmp_path / "data" / "out" / "manifest.jsonl")] == ["x"]
+    (tmp_path / "link").symlink_to(tmp_path / "data")
+    assert bulk(tmp_path / "link", "--out", tmp_path / "data" / "out") == 2
+    assert "expected --out outside the inputs" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", [b"caf\xe9.txt", "\u75c7".encode() * 71 + b".txt"], ids=["not UTF-8", "long"])
+def test_odd_names_of_files_are_no_obstacle(name, bulk, tmp_path, capsys):
+    (tmp_path / "in").mkdir()
+    Path(os.fsdecode(bytes(tmp_path / "in") + b"/" + name)).write_text("Nausea.")
+    for finished in (0, 1):
+        assert bulk(tmp_path / "in", "--out", tmp_path / "out") == 0
+        assert f"{finished} files were finished before" in capsys.readouterr().err
+
+
+def test_a_run_killed_at_its_first_write_can_be_started_again(pubmed, bulk, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / ".0123abcd.part").write_text("{")
+    assert bulk(pubmed / "pubmed99n0001.xml.gz", "--out", tmp_path / "out") == 0
+    assert not list((tmp_path / "out").glob(".*.part"))
+
+
+def test_records_that_parquet_cannot_hold_lose_nothing(bulk, tmp_path):
+    parquet = pytest.importorskip("pyarrow.parquet")  # requirements-bulk.txt
+    (tmp_path / "a.jsonl").write_text(
+        '{"id": "1", "text": "Nausea.", "version": 20240115123456}\n'
+        '{"id": "a\\ud83d", "text": "Aspirin causes nausea."}\n'
+    )
+    assert bulk(tmp_path / "a.jsonl", "--out", tmp_path / "out", "--format", "parquet") == 0
+    (rejected,) = lines(tmp_path / "out" / "rejected.jsonl")
+    assert "expected a whole number up to 2147483647 as version" in rejected["reason"]
+    assert {row["document"] for row in parquet.read_table(tmp_path / "out" / "tagged" / "a.parquet").to_pylist()} == {
+        "a?"
+    }
 
 
 def test_broken_records_are_counted_with_their_reason_and_ids_may_be_in_several_files(bulk, tmp_path):
@@ -145,6 +227,7 @@ def test_broken_records_are_counted_with_their_reason_and_ids_may_be_in_several_
     ("break_", "message"),
     [
         (lambda raw: gzip.compress(raw)[:-100], "expected a readable file"),
+        (lambda raw: b"", "expected a gzipped file, got an empty one"),
         (lambda raw: gzip.compress(raw[: len(raw) // 2]), "expected well-formed XML"),
         (
             lambda raw: gzip.compress(
@@ -155,7 +238,7 @@ def test_broken_records_are_counted_with_their_reason_and_ids_may_be_in_several_
             "expected no entity declarations",
         ),
     ],
-    ids=["truncated", "cut", "bomb"],
+    ids=["truncated", "empty", "cut", "bomb"],
 )
 def test_a_file_that_cannot_be_read_to_its_end_has_no_result_and_the_others_have(
     break_, message, pubmed, bulk, tmp_path, capsys

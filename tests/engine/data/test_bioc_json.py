@@ -91,6 +91,7 @@ def test_a_broken_document_is_reported_and_the_others_are_read(broken, message):
     [
         (collection(record())[:-25], "f.json:1: expected "),
         ('{"documents": [\n{"id": "1" "passages": []}]}', "f.json:2: expected JSON, got Expecting ','"),
+        ('{"documents": [\n{"id": "1",\n"infons": {}\n"passages": []}]}', "f.json:4: expected JSON"),
         ('{"documents": [' + "[" * 100_000, "expected JSON"),
         ('{"documents": []} more', "expected the end of the file, got 'm'"),
         ("{}", "expected BioC, an object with a list documents or PubTator3"),

@@ -49,6 +49,16 @@ def small_corpus(monkeypatch, tmp_path, remote):
     return tmp_path
 
 
+def test_documents_of_a_named_corpus_that_are_left_out_are_counted(small_corpus, monkeypatch):
+    small = corpora.NAMED["bc5cdr"].splits["train"][0].file
+    (small_corpus / small.name).write_text(twice := GOOD + "\n" + GOOD)
+    part = corpora._Part(corpora._File(small.name, hashlib.sha256(twice.encode()).hexdigest()))
+    named = corpora._NamedCorpus(("Chemical", "Disease"), {"train": (part,)}, skip_bad=True)
+    monkeypatch.setitem(corpora.NAMED, "bc5cdr", named)
+    corpus = load_corpus("bc5cdr", "train", small_corpus)
+    assert ([document.id for document in corpus.documents], corpus.skipped) == (["1", "case-7"], 2)
+
+
 def test_a_named_corpus_is_found_in_the_data_dir_then_the_environment(small_corpus, monkeypatch):
     folder = small_corpus / "mine" / "bc5cdr"
     folder.mkdir(parents=True)

@@ -167,3 +167,10 @@ def test_writing_what_was_read_gives_the_same_document():
     first, _ = pubtator(GOOD)
     assert pubtator(write_pubtator(first)) == [first]
     assert pubtator(write_pubtator(replace(first, entities=()))) == [replace(first, entities=())]
+
+
+def test_an_id_that_was_given_to_a_document_without_one_says_so(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"text": "a"}\n{"id": "1", "text": "b"}\n{"id": "1", "text": "c"}\n')
+    with pytest.raises(FormatError, match=r"got the number of a document without an id above; give that one an id"):
+        list(read_documents(path))
