@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 HEAD_LR = 1e-3
 ENCODER_LR = 1e-5, 6e-5  # lowest, highest
-TEMPERATURE = 0.5  # of the targets: at 1 a checkpoint that is never quite certain leaves no word to be certain of
+TEMPERATURE = 1.0  # of the targets
 PRUNED = 0.8  # share of the windows that are pruned
 MAX_PASSES = 30  # over the texts
 MAX_ROWS = 1024  # word pieces in a batch
