@@ -68,6 +68,7 @@ class Weights:
     network: Network | None = None
 
 
+@torch.inference_mode(False)  # in it, parameters would not count their versions
 def load_weights(source: str | Path | None = None, labels: str | Path | Sequence[str] | None = None) -> Weights:
     """A model from a folder or a hub id, in float32 on the CPU; ``None`` is the shipped model.
 
@@ -95,6 +96,11 @@ def load_weights(source: str | Path | None = None, labels: str | Path | Sequence
     names = label_names(huggingface)
     if labels is not None:
         names = read_labels(labels, names) if isinstance(labels, str | Path) else list(labels)
+    if len(names) != huggingface.config.num_labels:
+        raise InputError(
+            f"expected {huggingface.config.num_labels} labels, one for each logit of {str(source)!r}, "
+            f"got {len(names)}; name all of them, in their order"
+        )
     label_set = LabelSet.from_names(names)
     gates = optional_file(source, GATES)
     model = GatedModel(encoder, label_set, gates=gates is not None)
@@ -114,8 +120,10 @@ def load_weights(source: str | Path | None = None, labels: str | Path | Sequence
     places = {name: index for index, name in enumerate(names)}
     order = [places[name] for name in label_set.names]
     try:
+        if any(len(value) != len(names) for value in state.values()):
+            raise ValueError("other labels")
         model.heads.load_state_dict({name: value.float()[order] for name, value in state.items()})
-    except (RuntimeError, IndexError) as error:
+    except (RuntimeError, TypeError, ValueError) as error:
         raise InputError(
             f"expected heads for {len(names)} labels and hidden size {encoder.hidden_size} in {gates}, got others; "
             "make the gates again"

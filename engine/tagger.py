@@ -6,7 +6,7 @@ import copy
 import logging
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -116,6 +116,7 @@ class Engine:
         InputError: unknown dtype or device, or a dtype that this device or model cannot run.
     """
 
+    @torch.inference_mode(False)  # in it, parameters would not count their versions
     def __init__(self, weights: Weights, dtype: str = "float32", device: str = "cpu") -> None:
         self.model = copy.deepcopy(weights.model).eval()
         try:
@@ -175,6 +176,8 @@ class Engine:
         Raises:
             InputError: unknown name, point or knob, or a strategy that needs gates or a network that the model lacks.
         """
+        if not isinstance(name, str | Strategy):
+            raise InputError(f"expected the name of a strategy, got {name!r}; write e.g. entropy:fast")
         strategy = name if isinstance(name, Strategy) else resolve(name, self.encoder.num_layers, self.points, point)
         strategy = strategy.with_knobs(**{knob: value for knob, value in knobs.items() if value is not None})
         if strategy.gates and not self.model.has_gates:
@@ -208,15 +211,18 @@ class Engine:
 
     def tag_batch(
         self,
-        texts: Sequence[str],
+        texts: Iterable[str],
         strategy: str | Strategy = "entropy",
         point: str | None = None,
         batch_size: int = 32,
         **knobs: Any,
     ) -> list[Result]:
         """Tags texts, ``batch_size`` a call; results stand in the order of the texts and do not depend on it."""
-        if batch_size < 1:
-            raise InputError(f"expected a batch size of 1 or more, got {batch_size}; choose another")
+        if not isinstance(batch_size, int) or batch_size < 1:
+            raise InputError(f"expected a batch size of 1 or more, got {batch_size!r}; choose another")
+        if isinstance(texts, str):
+            raise InputError("expected a list of texts, got one string; call tag, or put it into a list")
+        texts = list(texts)
         if not all(isinstance(text, str) for text in texts):
             raise InputError("expected texts as strings, got something else among them; convert them to str")
         chosen = self.strategy(strategy, point, **knobs)

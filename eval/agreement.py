@@ -67,7 +67,7 @@ def main(argv: list[str] | None) -> int:
         arguments.other or arguments.model,
         arguments.other_dtype,
         arguments.device,
-        arguments.other_labels if arguments.other else arguments.labels,
+        arguments.other_labels or (None if arguments.other else arguments.labels),
     )
     strategy = arguments.strategy or ("entropy" if engine.model.has_gates else "dense")
     one = tagged(engine, texts, strategy, "first")

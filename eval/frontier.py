@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from engine.command import as_command
-from engine.errors import InputError
+from engine.errors import InputError, first_line
 from eval.render.plots import plot_frontiers
 
 
@@ -34,9 +34,9 @@ def load(files: Mapping[str, Path], strategy: str) -> dict[str, pd.DataFrame]:
     for name, path in files.items():
         try:
             table = pd.read_csv(path)
-        except (OSError, pd.errors.ParserError) as error:
-            raise InputError(f"expected a frontier.csv, got {path}: {error}; check the path") from error
-        found[name] = pareto(table[table["strategy"] == strategy])
+            found[name] = pareto(table[table["strategy"] == strategy])
+        except (OSError, ValueError, KeyError) as error:  # no file, no table, or another table
+            raise InputError(f"expected a frontier.csv, got {path}: {first_line(error)}; check the path") from error
         if found[name].empty:
             raise InputError(f"expected settings of {strategy} in {path}, got none; calibrate it")
     return found
@@ -51,8 +51,10 @@ def main(argv: list[str] | None) -> int:
     parser.add_argument("--out", type=Path, default=Path("frontier.png"))
     arguments = parser.parse_args(argv)
     named = dict(part.partition("=")[::2] for part in arguments.files)
-    if not all(named.values()):
-        raise InputError(f"expected NAME=FILE, got {arguments.files}; write e.g. before=weights/a/frontier.csv")
+    if not all(named.values()) or len(named) < len(arguments.files):
+        raise InputError(
+            f"expected NAME=FILE, each name once, got {arguments.files}; write e.g. before=weights/a/frontier.csv"
+        )
     frontiers = load({name: Path(file) for name, file in named.items()}, arguments.strategy)
     plot_frontiers(frontiers, arguments.strategy).savefig(arguments.out, dpi=150)
     for name, table in frontiers.items():

@@ -3,8 +3,20 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 
 from engine.errors import InputError
+
+
+def at_least(low: int) -> Callable[[str], int]:
+    """The type of an option that is a whole number of a size."""
+
+    def number(text: str) -> int:
+        if (value := int(text)) < low:
+            raise argparse.ArgumentTypeError(f"expected {low} or more, got {value}; change it")
+        return value
+
+    return number
 
 
 def add_inputs(parser: argparse.ArgumentParser, *, corpus: str | None, split: str) -> None:
@@ -14,7 +26,7 @@ def add_inputs(parser: argparse.ArgumentParser, *, corpus: str | None, split: st
     parser.add_argument("--split", default=split, help=f"train, dev, test; bc5cdr also fit, calib (default {split})")
     parser.add_argument("--data-dir", help="where to look for named corpora first")
     parser.add_argument("--model", help="folder or hub id; default: the shipped weights")
-    parser.add_argument("--limit", type=int, help="first N documents only")
+    parser.add_argument("--limit", type=at_least(1), help="first N documents only")
 
 
 def dtypes(text: str) -> list[str]:

@@ -15,6 +15,7 @@ import pandas as pd
 from engine.command import as_command
 from engine.errors import InputError
 from engine.text.scoring import Counts
+from eval.options import at_least
 from eval.render.files import labelled, read_table, records
 from eval.render.markdown import escape
 from eval.render.markdown import table as markdown_table
@@ -86,6 +87,8 @@ def combine(runs: Sequence[Path], seed: int = 0) -> pd.DataFrame:
     if any((list(one.runs), one.documents) != (keys, counts[0].documents) for one in counts):
         raise InputError("expected runs of the same strategies on the same documents, got different ones; repeat them")
     timed = [table[["timed_documents", "seed"]].iloc[0].tolist() for table in tables]
+    if timed[0][0] == len(counts[0].documents):
+        timed = [one[:1] for one in timed]  # the seed draws which documents are timed, if not all are
     if any(one != timed[0] for one in timed):
         raise InputError("expected runs with the same --timed and --seed, got different ones; repeat them")
     first = next(dtype for strategy, dtype, _ in keys if strategy == DENSE)
@@ -159,7 +162,7 @@ def main(argv: list[str] | None) -> int:
     parser = argparse.ArgumentParser(prog="python -m eval.seeds", description=__doc__)
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="--out of a run of eval.report")
     parser.add_argument("--out", type=Path, help="CSV file to write as well")
-    parser.add_argument("--seed", type=int, default=0, help="of the bootstrap")
+    parser.add_argument("--seed", type=at_least(0), default=0, help="of the bootstrap")
     arguments = parser.parse_args(argv)
     table = combine(arguments.runs, arguments.seed)
     if arguments.out:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -91,5 +91,5 @@ def explain(
 
     if decisions:
         with torch.inference_mode():
-            forward(model, memory.batch, strategy.gates, replay, strategy.context, min_exit_ratio=0.0)
+            forward(model, replace(memory.batch), strategy.gates, replay, strategy.context, min_exit_ratio=0.0)
     return [tuple(scores) for scores in found]

@@ -25,8 +25,8 @@ class GatedModel(nn.Module):
 
     @property
     def has_gates(self) -> bool:
-        """Whether every layer has a head."""
-        return len(self.heads) == self.encoder.num_layers
+        """Whether there are heads before the last layer: then every layer has one."""
+        return 1 < len(self.heads) == self.encoder.num_layers
 
     def logits(self, number: int, hidden: Tensor) -> Tensor:
         """Label logits ``(n, labels)`` of the head after layer ``number`` for rows ``(n, hidden)``."""

@@ -123,9 +123,10 @@ class MemoryBuffer:
         self.alive = self.alive | words
 
     def forget(self) -> None:
-        """Drops the matrices, which are large, once no word can come back."""
+        """Drops what is large, once no word can come back: the matrices, and what the encoder kept with the batch."""
         self.matrices.clear()
         self.last.clear()
+        self.batch.kept.clear()
 
     def leave_counts(self) -> dict[int, np.ndarray]:
         """For each gate, how many words left in each window, int64 ``(windows,)``."""

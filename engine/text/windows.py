@@ -53,7 +53,8 @@ def load_tokenizer(source: str | Path) -> PreTrainedTokenizerBase:
         if "tiktoken" in cause:  # what it looks for where sentencepiece is not there
             cause, remedy = "a SentencePiece model alone", "pip install sentencepiece, or add a tokenizer.json"
         raise InputError(f"expected a tokenizer with the model {str(source)!r}, got none: {cause}; {remedy}") from error
-    cased = any(re.fullmatch(r"(##)?[A-Z][A-Za-z]*", entry) for entry in tokenizer.get_vocab())
+    ordinary = tokenizer.get_vocab().keys() - tokenizer.get_added_vocab().keys()
+    cased = any(re.fullmatch(r"(##)?[A-Z][A-Za-z]*", entry) for entry in ordinary)
     if cased and getattr(tokenizer, "do_lower_case", False):
         tokenizer = AutoTokenizer.from_pretrained(source, do_lower_case=False, trust_remote_code=False)
     if not tokenizer.is_fast:

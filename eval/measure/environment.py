@@ -62,9 +62,19 @@ def corpus_digest(documents: Iterable[Document]) -> str:
 
 
 def machine() -> str:
-    """System, architecture, cores and, on a GPU, its name."""
+    """System, architecture, processor, cores and, on a GPU, its name."""
     name = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
-    return f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores{name}"
+    return f"{platform.system()} {platform.machine()}, {_processor()}, {os.cpu_count()} cores{name}"
+
+
+def _processor() -> str:
+    """Its name, as Linux tells it; elsewhere what Python knows of it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor() or "unknown processor")
 
 
 def busy() -> float:

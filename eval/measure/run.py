@@ -88,10 +88,6 @@ def set_up(arguments: argparse.Namespace, sample: Path) -> Run:
     load = environment.busy()
     sizes = whole_numbers(arguments.batch_size or ("1,32" if arguments.corpus else "1"), "--batch-size")
     wanted = dtypes(arguments.dtype)
-    for option in ("limit", "threads", "timed"):
-        value = getattr(arguments, option)
-        if value is not None and value < 1:
-            raise InputError(f"expected --{option} 1 or more, got {value}; change it")
     if arguments.threads is not None:
         if arguments.threads > (cores := os.cpu_count() or 1):
             raise InputError(
@@ -109,6 +105,11 @@ def set_up(arguments: argparse.Namespace, sample: Path) -> Run:
     gold = {entity.type for document in corpus.documents for entity in document.entities}
     if unknown := set(corpus.types) - gold - set(engines[0].labels.types):
         raise InputError(f"expected types of the gold or the model, got {sorted(unknown)}; fix --types")
+    if not set(corpus.types) & set(engines[0].labels.types):
+        raise InputError(
+            f"expected types that the model finds, {list(engines[0].labels.types)}, got {list(corpus.types)}; "
+            "rename those of the corpus, or choose another model"
+        )
 
     def calibration() -> list[str]:
         if (training := training_documents(corpus, arguments.data_dir)) is None:
@@ -126,7 +127,11 @@ def set_up(arguments: argparse.Namespace, sample: Path) -> Run:
         sizes,
         draw(documents, timed, arguments.seed),
         load_baselines(engines[0], names, calibration, Path(files.name)),
-        [of_model(n, one, of) for n, folder, of in others for one in _engines(folder, wanted, arguments.device)],
+        [
+            of_model(name, one, one.strategy(strategy, arguments.point))
+            for name, folder, strategy in others
+            for one in _engines(folder, wanted, arguments.device)
+        ],
         load,
         arguments.seed,
         files,
@@ -221,6 +226,7 @@ def _conditions(run: Run) -> dict[str, Any]:
         "weights": [engine.digest for engine in engines],
         "labels": [engine.labels.names for engine in engines],
         "device": str(run.engine.device),
+        "machine": environment.machine(),
         "threads": torch.get_num_threads(),
         "corpus": [run.corpus.name, run.corpus.split, environment.corpus_digest(run.corpus.documents)],
         "types": run.corpus.types,
@@ -235,12 +241,13 @@ def _about(run: Run, plan: Plan, command: str, interruptions: int) -> dict[str, 
     """Facts on the run for readers."""
     engine = run.engine
     settings: dict[str, Mapping[str, Any]] = {}
+    names = labels((variant.name, variant.dtype) for variant in plan.variants)
     for variant in plan.variants:
         if variant.strategy and variant.strategy.prunes:
             record = variant.strategy.to_json()
             settings[variant.name] = {key: part for key, part in record.items() if key not in ("name", "point")}
         elif variant.settings:
-            settings[variant.name] = {"dtype": variant.dtype, **variant.settings}
+            settings[names[variant.name, variant.dtype]] = {"dtype": variant.dtype, **variant.settings}
     versions = ", ".join(f"{name} {version}" for name, version in environment.versions().items())
     formats = [f"{e.dtype} ({e.precision.why})" if e.precision.why else e.dtype for e in run.strategies]
     documents, timed = len(run.corpus.documents), len(run.timed)

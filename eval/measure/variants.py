@@ -147,12 +147,12 @@ def of_baseline(baseline: Baseline) -> Variant:
     )
 
 
-def of_model(name: str, engine: Engine, strategy: str = "dense") -> Variant:
+def of_model(name: str, engine: Engine, strategy: Strategy) -> Variant:
     """Another model, e.g. a student with fewer layers; its costs are not compared with the first one's."""
-    own = of_strategy(engine, engine.strategy(strategy))
+    own = of_strategy(engine, strategy)
     settings = {"layers": str(engine.encoder.num_layers), "weights": engine.digest[:16]}
     if own.kind != DENSE:
-        settings["strategy"] = json.dumps(engine.strategy(strategy).to_json())
+        settings["strategy"] = json.dumps(strategy.to_json())
     return replace(
         own,
         name=name,

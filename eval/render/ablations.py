@@ -39,7 +39,7 @@ def failures(table: pd.DataFrame) -> list[str]:
         if knob == RECOVERY:
             dead = changed.loc[~changed["effect"], "value"]
             found += [f"recovery of {strategy}: expected an effect of trigger {value}, got none" for value in dead]
-        elif not changed["effect"].any():
+        elif len(changed) and not changed["effect"].any():
             values = ", ".join(of["value"])
             found.append(f"{knob} of {strategy}: expected an effect on predictions, cost or trace, got none ({values})")
     return found

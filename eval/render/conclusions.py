@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from eval.render.files import IntervalRow, ResultRow, reference
 from eval.render.markdown import escape, table
-from eval.render.numbers import points, speedup, verdict
-from eval.schema import BASELINE, HF, TRUNCATE
+from eval.render.numbers import SPEED_ONLY, points, speedup, verdict
+from eval.schema import BASELINE, HF, RANDOM, TRUNCATE
 
 WITHIN = 0.3  # points of F1 that may be lost, as at the operating point ``balanced``
 COMPARABLE = 1.0  # points of F1 that a baseline may lose to be worth beating
@@ -52,7 +52,11 @@ class Opening:
     @property
     def near(self) -> list[ResultRow]:
         """Strategies that prune, lose at most ``WITHIN`` and are significantly faster than dense, the fastest first."""
-        found = [row for row in self._first if row["prunes"] and self._is_near(self.against_dense(row["label"]))]
+        return [row for row in self._all_near if row["prunes"]]
+
+    @property
+    def _all_near(self) -> list[ResultRow]:
+        found = [row for row in self._first if self._is_near(self.against_dense(row["label"]))]
         return sorted(found, key=lambda row: -row["speedup_vs_dense"])
 
     @property
@@ -82,17 +86,25 @@ class Opening:
         return next((row for row in self._baselines if lost[row["label"]] <= COMPARABLE), None)
 
     def sentences(self) -> list[str]:
-        """At most four."""
+        """At most four. They speak of strategies that prune; dense in another dtype is none."""
         size = self.sizes[0]
         if all(math.isnan(i["speedup_low"]) for i in self.intervals if i["batch_size"] == size):
-            return [f"Nothing can be concluded on speed: the corpus has too few batches of {size} for intervals."]
+            return [f"Nothing can be concluded on speed: too few batches of {size} were timed for intervals."]
         if self.fastest is None:
-            return [f"No strategy within {WITHIN} points of dense F1 is significantly faster at batch size {size}."]
+            dense = [f"`{row['label']}` ({row['speedup_vs_dense']:.2f}×)" for row in self._all_near]
+            without = f"; without pruning, {_and(dense)} {'are' if len(dense) > 1 else 'is'}" if dense else ""
+            return [
+                f"At batch size {size}, no pruning strategy within {WITHIN} points of dense F1 is significantly faster"
+                f"{without}."
+            ]
         name = self.fastest["label"]
-        intervals = [self.against_dense(name, size) for size in self.sizes]
-        speeds = [f"{one['speedup']:.2f}× at batch size {one['batch_size']}" for one in intervals]
-        found = [f"`{name}` is the fastest strategy within {WITHIN} points of dense F1: {_and(speeds)}."]
-        first = intervals[0]
+        first, *larger = (self.against_dense(name, size) for size in self.sizes)
+        speeds = [f"{first['speedup']:.2f}×"]
+        speeds += [f"{one['speedup']:.2f}× at batch size {one['batch_size']}" for one in larger]
+        found = [
+            f"At batch size {size}, `{name}` is the fastest pruning strategy within {WITHIN} points of dense F1: "
+            f"{_and(speeds)}."
+        ]
         low, high = first["low"] * 100, first["high"] * 100
         interval_text = f"95 % interval {low:+.2f} to {high:+.2f}, {'' if first['significant'] else 'not '}significant"
         if math.isnan(low):
@@ -102,7 +114,10 @@ class Opening:
             f"Its F1 differs from that of dense by {first['difference'] * 100:+.2f} points ({interval_text}){doubt}."
         )
         truncated, baseline = self._truncation(self.fastest), self._fastest_baseline()
-        others = [(truncated, "`{}` (every word exits there)"), (baseline, "`{}` (the fastest baseline)")]
+        others = [
+            (truncated, "`{}` (every word exits there)"),
+            (baseline, f"`{{}}` (the fastest baseline within {COMPARABLE:g} point)"),
+        ]
         compared: dict[str, list[str]] = {}
         for other, text in others:
             interval = self._interval(name, other["label"]) if other else None
@@ -111,31 +126,35 @@ class Opening:
         if compared:
             verdicts = [f"against {_and(of)} it is {words}" for words, of in compared.items()]
             found.append(f"At batch size {size}, {'; '.join(verdicts)}.")
-        own = self.fastest["speedup_vs_dense"]
-        faster = [
-            f"`{row['label']}` by {row['speedup_vs_dense'] / own:.2f}×, at F1 {row['f1']:.4f}"
-            for row in self._baselines
-            if row["speedup_vs_dense"] > own
-        ]
-        if faster:
-            found.append(f"Faster than it at batch size {size}: {_and(faster)}.")
+        if faster := self._faster_than(name):
+            found.append(f"Significantly faster than it at batch size {size}: {_and(faster)}.")
+        return found
+
+    def _faster_than(self, name: str) -> list[str]:
+        """What is significantly faster than a strategy, of all that it must beat, the fastest first."""
+        found = []
+        for row in sorted(self._first, key=lambda row: -row["speedup_vs_dense"]):
+            interval = self._interval(name, row["label"])
+            if interval and interval["speedup_significant"] and interval["speedup"] < 1 and row["kind"] != RANDOM:
+                f1 = SPEED_ONLY if math.isnan(row["f1"]) else f"at F1 {row['f1']:.4f}"
+                found.append(f"`{row['label']}` by {1 / interval['speedup']:.2f}×, {f1}")
         return found
 
     def table(self) -> str:
         """Dense, the fastest strategy, and what it must beat: at most five rows."""
         dense = next(row for row in self._first if row["label"] == self._dense)
         roles: list[tuple[str, ResultRow | None]] = [("reference", dense)]
-        chosen, role = self.fastest, f"fastest within {WITHIN} points"
+        chosen, role = self.fastest, f"fastest that prunes, within {WITHIN} points"
         if chosen is None:
             pruning = (row for row in self._first if row["prunes"])
-            chosen, role = max(pruning, key=lambda row: row["speedup_vs_dense"], default=None), "fastest strategy"
+            chosen, role = max(pruning, key=lambda row: row["speedup_vs_dense"], default=None), "fastest that prunes"
         if chosen:
             own = chosen["strategy"], chosen["dtype"]
             replayed = (row for row in self._first if (row["replays"], row["dtype"]) == own)
             roles.append((role, chosen))
             roles.append(("every word exits at one layer", self._truncation(chosen)))
             roles.append(("as many words, chosen at random", next(replayed, None)))
-        roles.append(("fastest baseline", self._fastest_baseline()))
+        roles.append((f"fastest baseline within {COMPARABLE:g} point", self._fastest_baseline()))
         cells = []
         for role, row in roles:
             if row is not None:

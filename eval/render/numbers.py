@@ -33,17 +33,17 @@ def score(value: float) -> str:
 def f1_interval(row: Row) -> str:
     """F1 with its interval."""
     value = score(row["f1"])
-    return value if value == SPEED_ONLY else f"{value} {_brackets(row['f1_low'], row['f1_high'], '.4f', 'documents')}"
+    return value if value == SPEED_ONLY else f"{value} {brackets(row['f1_low'], row['f1_high'], '.4f', 'documents')}"
 
 
 def f1_points(row: Row, prefix: str = "") -> str:
     """A difference of F1 in points with its interval, from the columns whose names begin with a prefix."""
     value, low, high = (row[prefix + name] * 100 for name in ("difference", "low", "high"))
-    text = f"{value:+.2f} {_brackets(low, high, '+.2f', 'documents')}"
+    text = f"{value:+.2f} {brackets(low, high, '+.2f', 'documents')}"
     return text if row[f"{prefix}significant"] or math.isnan(low) else f"{text} {NOT_SIGNIFICANT}"
 
 
-def _brackets(low: float, high: float, digits: str, units: str) -> str:
+def brackets(low: float, high: float, digits: str, units: str) -> str:
     """An interval, or what there are too few of for one."""
     return f"[too few {units}]" if math.isnan(low) else f"[{low:{digits}}, {high:{digits}}]"
 
@@ -64,7 +64,7 @@ def speedup(interval: Row) -> str:
     text = f"{interval['speedup']:.2f}×"
     if _is_itself(interval):
         return text
-    text = f"{text} {_brackets(interval['speedup_low'], interval['speedup_high'], '.2f', 'batches')}"
+    text = f"{text} {brackets(interval['speedup_low'], interval['speedup_high'], '.2f', 'batches')}"
     known = not math.isnan(interval["speedup_low"])
     return f"{text} {NOT_SIGNIFICANT}" if known and not interval["speedup_significant"] else text
 

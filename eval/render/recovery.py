@@ -8,7 +8,7 @@ import pandas as pd
 
 from eval.render.files import records
 from eval.render.markdown import table
-from eval.render.numbers import NOT_SIGNIFICANT, f1_points, ratio
+from eval.render.numbers import NOT_SIGNIFICANT, brackets, f1_points, ratio
 from eval.schema import RecoveryGain
 
 NOTE = (
@@ -49,7 +49,7 @@ def _cells(row: RecoveryGain) -> list[str]:
         f"{row['f1_random']:.4f} ({over})",
         f"{row['time_share']:.1%}",
         ratio(row["speedup_without"]),
-        f"{ratio(row['speedup_with'])} [{row['speedup_with_low']:.2f}, {row['speedup_with_high']:.2f}]",
+        f"{ratio(row['speedup_with'])} {brackets(row['speedup_with_low'], row['speedup_with_high'], '.2f', 'batches')}",
         "" if math.isnan(rerun) else f"{rerun:.2f}",
     ]
 

@@ -57,6 +57,7 @@ def render(folder: Path) -> str:
         raise InputError(f"expected a finished run in {folder}, got none: {error}; run it first") from error
     save_png(plots.plot_f1_vs_latency(tables["results"], tables["intervals"], times), folder / "f1_vs_latency.png")
     opening, pairs = Opening(rows, intervals), pairs_table(rows, intervals)
+    dense = next(row for row in rows if row["kind"] == DENSE)
     parts = [
         f"# {escape(rows[0]['corpus'])} {escape(rows[0]['split'])}: F1 against latency",
         *(f"> {escape(note)}" for note in facts["notes"]),
@@ -67,7 +68,7 @@ def render(folder: Path) -> str:
         "## Results",
         results_table(rows, intervals),
         reading(rows),
-        *([DTYPES_READING.format(rows[0]["dtype"])] if len({row["dtype"] for row in rows}) > 1 else []),
+        *([DTYPES_READING.format(dense["dtype"])] if len({row["dtype"] for row in rows}) > 1 else []),
         "### By type",
         types_table(rows),
         TYPES_READING,

@@ -9,7 +9,7 @@ import pandas as pd
 from eval import schema
 from eval.render.files import records
 from eval.render.markdown import captioned, frame
-from eval.render.numbers import f1_points
+from eval.render.numbers import f1_interval, f1_points
 from eval.schema import (
     AGAINST_DENSE,
     AGAINST_GOLD,
@@ -92,8 +92,7 @@ def groups_section(groups: pd.DataFrame, gaps: pd.DataFrame) -> str:
         by_strategy: dict[str, Group] = {row["strategy"]: row for row in records(of)}
         cells = [_difference(by_strategy[name]) if name in by_strategy else "" for name in strategies]
         dense = by_strategy[DENSE]
-        f1 = f"{dense['f1']:.4f} [{dense['f1_low']:.4f}, {dense['f1_high']:.4f}]"
-        rows.append([*group, dense["support"], f1, f"{dense['recall']:.4f}", *cells])
+        rows.append([*group, dense["support"], f1_interval(dense), f"{dense['recall']:.4f}", *cells])
     columns = ["by", "group", "mentions", "dense F1 [95 %]", "dense recall", *strategies]
     caption = (
         "Groups are properties of gold mentions and predictions alike, so that each has an F1; recall looks at gold "
@@ -121,6 +120,8 @@ def largest_gap(strategy: str, gaps: Iterable[Gap]) -> str:
     if not own:
         return f"`{strategy}`: no two groups of a kind have {MIN_SUPPORT} mentions each, so none are compared."
     worst = min(own, key=lambda gap: (not gap["significant"], gap["gap"]))
+    if pd.isna(worst["low"]):
+        return f"`{strategy}`: too few documents to compare groups."
     if not worst["gap"]:
         return f"`{strategy}`: no gap. All {worst['compared']} pairs of groups lose alike."
     numbers = f"{-worst['gap'] * 100:.2f} points [{-worst['high'] * 100:.2f}, {-worst['low'] * 100:.2f}]"

@@ -9,7 +9,7 @@ import torch
 from huggingface_hub.errors import LocalEntryNotFoundError
 from safetensors import safe_open
 from safetensors.numpy import save_file as save_numpy
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from transformers import (
     AlbertConfig,
     AutoModelForTokenClassification,
@@ -23,7 +23,7 @@ from transformers import (
 )
 
 from engine import InputError, load_engine
-from engine.checkpoint import load_weights, optional_file, write_checksums
+from engine.checkpoint import GATES, load_weights, optional_file, write_checksums
 from engine.tagger import Engine
 from tests.conftest import TEXT, tiny_config
 from tests.engine.model.families import huggingface, tiny
@@ -321,6 +321,20 @@ def test_labels_without_meaning_get_one_from_a_file(plain_folder, tmp_path, cont
     dense, hf = engine.tag(TEXT, "dense"), engine.tag(TEXT, "hf")
     assert dense.entities
     assert [e.key for e in dense.entities] == [e.key for e in hf.entities]
+
+
+@pytest.mark.parametrize("names", [["O", "B-Disease", "I-Disease"], ["O", *"ABCDE"]])
+def test_a_list_of_labels_must_have_one_for_each_logit(plain_folder, names):
+    with pytest.raises(InputError, match=rf"expected 5 labels, one for each logit of .*, got {len(names)}"):
+        load_engine(plain_folder, labels=names)
+
+
+def test_heads_with_more_labels_than_the_model_are_refused(folder):
+    heads = {name: torch.cat([value, value]) for name, value in load_file(folder / GATES).items()}
+    save_file(heads, folder / GATES)
+    write_checksums(folder)
+    with pytest.raises(InputError, match="expected heads for 5 labels"):
+        load_weights(folder)
 
 
 def test_a_file_of_labels_must_have_one_for_each_logit(plain_folder, tmp_path):

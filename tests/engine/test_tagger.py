@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from transformers import BertForTokenClassification
 
 from engine import InputError, load_engine
 from engine.checkpoint import load_huggingface
@@ -17,7 +18,9 @@ from engine.pruning.resolve import with_recovery
 from engine.pruning.strategy import Strategy
 from engine.tagger import Engine
 from engine.text.words import split_words
-from tests.conftest import TEXT
+from tests.conftest import TEXT, tiny_config
+from tests.engine.model.families import FAMILIES, pair
+from tests.engine.model.test_encoders import packed
 
 EVERY = ("dense", "hf", "rule", "entropy", "random", "random@rule", "truncate-1", "truncate-2")
 PRUNES = Strategy("entropy", (1, 2), EntropyController(0.4, neighbours=0, exit_entities=True))
@@ -209,12 +212,47 @@ def test_unknown_strategies_and_points_are_refused(engine, strategy, point, mess
 def test_wrong_arguments_are_refused(engine, weights):
     with pytest.raises(InputError, match="expected a batch size"):
         engine.tag_batch([TEXT], batch_size=0)
+    with pytest.raises(InputError, match="expected a batch size of 1 or more, got '3'"):
+        engine.tag_batch([TEXT], batch_size="3")
+    with pytest.raises(InputError, match="expected a list of texts, got one string"):
+        engine.tag_batch(TEXT)
     with pytest.raises(InputError, match="expected texts as strings"):
         engine.tag_batch([TEXT, None])
+    with pytest.raises(InputError, match="expected the name of a strategy, got None"):
+        engine.tag(TEXT, None)
     with pytest.raises(InputError, match="expected a dtype"):
         Engine(weights, dtype="int3")
     with pytest.raises(InputError, match="expected a device of this machine"):
         Engine(weights, device="abacus")
+
+
+def test_texts_may_come_from_a_generator(engine):
+    assert [result.text for result in engine.tag_batch((text for text in (TEXT, "Nausea.")), "dense")] == [
+        TEXT,
+        "Nausea.",
+    ]
+
+
+def test_what_is_loaded_in_inference_mode_tags_like_anything_else(model_folder, engine):
+    with torch.inference_mode():
+        loaded = load_engine(model_folder)
+        inside = loaded.tag(TEXT)
+    assert inside.entities == loaded.tag(TEXT).entities == engine.tag(TEXT).entities
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_results_keep_nothing_large_of_their_batch(family):
+    _, model = pair(family)
+    batch = packed([30, 96])
+    assert run(model, batch, Strategy("dense")).batch.kept == {}
+
+
+def test_an_encoder_of_one_layer_has_no_gates(tmp_path, tokenizer):
+    torch.manual_seed(0)
+    BertForTokenClassification(tiny_config(len(tokenizer), layers=1)).save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    engine = load_engine(tmp_path, labels=["O", "Disease"])
+    assert engine.runnable == ["dense", "hf"]
 
 
 def test_bfloat16_finds_nearly_the_same(model_folder, engine):

@@ -110,6 +110,7 @@ def test_a_lambda_that_does_not_prune_more_fails_by_name():
 
 def test_a_knob_without_effect_fails_by_name():
     assert failures(made("neighbours", "0", "1", "2")) == []
+    assert failures(made("gates", "1", effect=False)) == [], "a model of two layers has one gate alone"
     (failure,) = failures(made("neighbours", "0", "1", "2", effect=False))
     assert failure.startswith("neighbours of rule: expected an effect on predictions, cost or trace, got none")
     rows = made("recovery", "off", "confidence", "any")

@@ -55,6 +55,13 @@ def test_an_engine_agrees_with_itself_and_less_with_another(model_folder, plain_
     assert all(f"| {type_} |" in printed for type_ in ("Chemical", "Disease"))
 
 
+def test_the_second_side_may_name_labels_of_its_own(model_folder, texts, tmp_path, capsys):
+    (tmp_path / "labels").write_text("O")
+    options = ["--model", str(model_folder), "--texts", texts, "--other-labels", str(tmp_path / "labels")]
+    assert main(options) == 2
+    assert "expected 5 labels" in capsys.readouterr().err
+
+
 def test_a_checkpoint_without_gates_runs_densely(plain_folder, texts, capsys):
     assert main(["--model", str(plain_folder), "--texts", texts]) == 0
     assert ", dense, float32; B: " in capsys.readouterr().out

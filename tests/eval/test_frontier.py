@@ -28,7 +28,15 @@ def test_frontiers_of_two_files_are_plotted_and_summed_up(tmp_path, capsys):
 
 def test_wrong_files_are_named(tmp_path, capsys):
     (tmp_path / "file.csv").write_text("strategy,theoretical_speedup,f1_drop_points\nrule,1,0\n")
+    (tmp_path / "empty.csv").write_text("")
+    (tmp_path / "other.csv").write_text("strategy,f1\nentropy,1\n")
+    (tmp_path / "binary.csv").write_bytes(b"\xff\xfe\x00")
+    assert main(["a=1.csv", "a=2.csv"]) == 2
+    assert "expected NAME=FILE, each name once" in capsys.readouterr().err
     for argument, message in (
+        (f"a={tmp_path / 'empty.csv'}", "expected a frontier.csv"),
+        (f"a={tmp_path / 'other.csv'}", "expected a frontier.csv"),
+        (f"a={tmp_path / 'binary.csv'}", "expected a frontier.csv"),
         ("file.csv", "expected NAME=FILE"),
         (f"a={tmp_path / 'none.csv'}", "expected a frontier.csv"),
         (f"a={tmp_path / 'file.csv'}", "expected settings of entropy"),

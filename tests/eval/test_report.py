@@ -8,9 +8,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from engine import load_engine
 from engine.data.formats import read_documents
 from engine.errors import InputError
 from engine.model.operators import int8_works
+from engine.training.points import store_points
 from eval.report import SAMPLE, main
 
 COLUMNS = (
@@ -119,6 +121,51 @@ def test_other_models_run_densely_beside_the_strategies(model_folder, plain_fold
     assert row(table, "same")["f1"] == row(table, "dense")["f1"]
     assert set(table["strategy"]) == {"dense", "same", "plain"}
     assert run(*options, "--others", "plain", "--out", str(tmp_path)) == 2
+
+
+def test_a_corpus_of_other_types_than_the_models_is_refused(model_folder, tmp_path, capsys):
+    (tmp_path / "other.jsonl").write_text(
+        '{"id": "1", "text": "Nausea.", "entities": [{"start": 0, "end": 6, "type": "DISEASE"}]}\n'
+    )
+    options = ("--model", str(model_folder), "--corpus", str(tmp_path / "other.jsonl"))
+    assert run(*options, "--out", str(tmp_path / "out")) == 2
+    assert "expected types that the model finds, ['Chemical', 'Disease'], got ['DISEASE']" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("options", [("--limit", "0"), ("--seed", "-1"), ("--timed", "0"), ("--threads", "0")])
+def test_numbers_that_are_too_small_end_with_status_2(options, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        run(*options)
+    assert f"argument {options[0]}: expected" in capsys.readouterr().err
+
+
+def test_a_run_does_not_go_on_on_another_machine(model_folder, tmp_path, monkeypatch, capsys):
+    options = ("--model", str(model_folder), "--limit", "1", "--strategies", "dense", "--out", str(tmp_path))
+    assert run(*options) == 0
+    monkeypatch.setattr("eval.measure.environment.machine", lambda: "another")
+    assert run(*options) == 2
+    assert "machine" in capsys.readouterr().err
+
+
+def test_without_a_point_of_its_own_another_model_runs_at_the_point_of_the_run(model_folder, tmp_path):
+    folder = shutil.copytree(model_folder, tmp_path / "model")
+    engine = load_engine(folder)
+    strict, loose = (engine.strategy("entropy", max_entropy=(of,)).to_json() for of in (0.01, 0.9))
+    store_points(folder, {"entropy": {"balanced": strict, "fast": loose}})
+    options = ("--model", str(folder), "--limit", "1", "--strategies", "entropy", "--point", "fast")
+    assert run(*options, "--others", f"other={folder}@entropy", "--out", str(tmp_path / "out")) == 0
+    settings = json.loads((tmp_path / "out" / "results.json").read_text())["about"]["settings"]
+    assert json.loads(settings["other"]["strategy"])["controller"]["max_entropy"] == [0.9]
+
+
+def test_the_reference_is_dense_whatever_ran_first(model_folder, tmp_path):
+    options = ("--model", str(model_folder), "--limit", "1", "--dtype", "bfloat16,float32", "--strategies", "hf,dense")
+    assert run(*options, "--out", str(tmp_path)) == 0
+    table = pd.read_csv(tmp_path / "results.csv")
+    first = (table["strategy"] == "hf") & (table["dtype"] == "float32")
+    pd.concat([table[first], table[~first]]).to_csv(tmp_path / "results.csv", index=False)
+    assert run("--render-only", "--out", str(tmp_path)) == 0
+    assert "compared with dense in bfloat16" in (tmp_path / "report.md").read_text()
 
 
 def test_other_models_may_prune_and_stand_in_the_same_figure(model_folder, tmp_path):
@@ -468,10 +515,7 @@ def test_a_broken_corpus_ends_with_status_2_and_skip_bad_evaluates_the_rest(mode
     [
         (("--batch-size", "0"), "expected different numbers of 1 or more after --batch-size"),
         (("--batch-size", "many"), "expected whole numbers after --batch-size"),
-        (("--limit", "0"), "expected --limit 1 or more"),
-        (("--threads", "0"), "expected --threads 1 or more"),
         (("--threads", "99999"), "the processors here, got 99999; lower it"),
-        (("--timed", "0"), "expected --timed 1 or more"),
         (("--timed", "3"), "expected --timed up to 2, the documents of sample, got 3"),
         (("--dtype", "float32,float32"), "expected different dtypes after --dtype"),
         (("--dtype", "float32,int9"), "expected a dtype out of"),

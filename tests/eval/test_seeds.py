@@ -73,6 +73,12 @@ def test_runs_that_timed_other_documents_are_refused(runs, tmp_path, column):
     changed = shutil.copytree(runs[1], tmp_path / "b") / "results.csv"
     table = pd.read_csv(changed)
     table.assign(**{column: table[column] + 1}).to_csv(changed, index=False)
+    if column == "seed":  # which draws nothing where all documents are timed
+        assert combine([runs[0], changed.parent])["f1"].notna().all()
+        some = shutil.copytree(runs[0], tmp_path / "a") / "results.csv"
+        for path in (some, changed):
+            pd.read_csv(path).assign(timed_documents=3).to_csv(path, index=False)
+        runs = [some.parent]
     with pytest.raises(InputError, match="the same --timed and --seed"):
         combine([runs[0], changed.parent])
 

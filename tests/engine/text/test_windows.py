@@ -102,6 +102,16 @@ def test_an_uncased_vocabulary_without_settings_lower_cases(tmp_path):
     assert load_tokenizer(tmp_path).tokenize("Nausea") == ["nausea"]
 
 
+def test_an_added_token_with_capitals_makes_no_vocabulary_cased(tmp_path):
+    write_vocabulary(tmp_path)
+    (tmp_path / "config.json").write_text('{"model_type": "bert"}')
+    tokenizer = load_tokenizer(tmp_path)
+    tokenizer.add_tokens(["GENE"])
+    tokenizer.save_pretrained(tmp_path / "more")
+    (tmp_path / "more" / "config.json").write_text('{"model_type": "bert"}')
+    assert load_tokenizer(tmp_path / "more").tokenize("Nausea") == ["nausea"]
+
+
 every_family = pytest.mark.parametrize("family", FAMILIES)
 
 

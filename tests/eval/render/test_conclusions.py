@@ -122,28 +122,38 @@ def test_three_sentences_name_the_fastest_strategy_its_f1_and_what_it_beats():
         interval("entropy:fast", "onnx", difference=-0.0005, speedup=1.64),
     ]
     assert opening(FAST, *OTHERS, pairs=pairs).sentences() == [
-        "`entropy:fast` is the fastest strategy within 0.3 points of dense F1: 1.80× at batch size 1.",
+        "At batch size 1, `entropy:fast` is the fastest pruning strategy within 0.3 points of dense F1: 1.80×.",
         "Its F1 differs from that of dense by -0.05 points (95 % interval -0.15 to +0.05, not significant).",
         "At batch size 1, against `truncate-3` (every word exits there) it is more accurate and faster; against `onnx` "
-        "(the fastest baseline) it is faster, with no significant difference in F1.",
+        "(the fastest baseline within 1 point) it is faster, with no significant difference in F1.",
     ]
 
 
 def test_what_it_beats_alike_shares_a_verdict():
     pairs = [interval("entropy:fast", against, speedup=1.4) for against in ("truncate-3", "onnx")]
     assert opening(FAST, *OTHERS, pairs=pairs).sentences()[2] == (
-        "At batch size 1, against `truncate-3` (every word exits there) and `onnx` (the fastest baseline) it is "
-        "faster, with no significant difference in F1."
+        "At batch size 1, against `truncate-3` (every word exits there) and `onnx` (the fastest baseline within "
+        "1 point) it is faster, with no significant difference in F1."
     )
 
 
-def test_baselines_that_are_faster_are_named_with_their_f1_and_are_not_what_is_beaten_if_they_lose_much():
+def test_what_is_significantly_faster_is_named_with_its_f1_and_is_not_what_is_beaten_if_it_loses_much():
     spacy = {"strategy": "spacy", "kind": "baseline", "difference": -0.02, "speedup": 2.7}
-    pairs = [interval("entropy:fast", "onnx", speedup=1.64)]
-    *_, beaten, faster = opening(FAST, *OTHERS, spacy, pairs=pairs).sentences()
-    assert "`onnx` (the fastest baseline)" in beaten
-    assert faster == "Faster than it at batch size 1: `spacy` by 1.50×, at F1 0.8300."
-    assert "| fastest baseline | onnx |" in opening(FAST, *OTHERS, spacy).table()
+    random = {"strategy": "ctranslate2", "kind": "baseline", "difference": float("nan"), "speedup": 2.0}
+    level = {"strategy": "openvino", "kind": "baseline", "difference": -0.02, "speedup": 1.82}
+    pairs = [
+        interval("entropy:fast", "onnx", speedup=1.64),
+        interval("entropy:fast", "spacy", speedup=1 / 1.5),
+        interval("entropy:fast", "ctranslate2", speedup=0.9),
+        interval("entropy:fast", "openvino", speedup=0.99),
+    ]
+    *_, beaten, faster = opening(FAST, *OTHERS, spacy, random, level, pairs=pairs).sentences()
+    assert "`onnx` (the fastest baseline within 1 point)" in beaten
+    assert faster == (
+        "Significantly faster than it at batch size 1: `spacy` by 1.50×, at F1 0.8300 and `ctranslate2` by 1.11×, "
+        "speed only."
+    )
+    assert "| fastest baseline within 1 point | onnx |" in opening(FAST, *OTHERS, spacy).table()
 
 
 def test_five_rows_show_dense_the_fastest_and_what_it_must_beat():
@@ -165,20 +175,26 @@ def test_an_interval_that_reaches_further_than_the_loss_is_said_to():
 def test_every_batch_size_has_its_speedup():
     large = [FAST | {"size": 32, "speedup": 2.1}, {"strategy": "dense", "size": 32}]
     fastest, *_ = opening(FAST, *large).sentences()
-    assert fastest.endswith("1.80× at batch size 1 and 2.10× at batch size 32.")
+    assert fastest.startswith("At batch size 1, `entropy:fast` is the fastest")
+    assert fastest.endswith(": 1.80× and 2.10× at batch size 32.")
 
 
 def test_where_nothing_is_faster_the_opening_says_so_and_still_shows_a_strategy():
     slow = opening(FAST | {"speedup": 1.04}, {"strategy": "rule", "difference": -0.01, "speedup": 2})
-    assert slow.sentences() == ["No strategy within 0.3 points of dense F1 is significantly faster at batch size 1."]
-    assert "| fastest strategy | rule |" in slow.table()
+    nothing = "At batch size 1, no pruning strategy within 0.3 points of dense F1 is significantly faster"
+    assert slow.sentences() == [f"{nothing}."]
+    assert "| fastest that prunes | rule |" in slow.table()
+    eight_bits = {"strategy": "dense (int8)", "kind": "dense", "speedup": 2.26}
+    assert opening(FAST | {"speedup": 1.04}, eight_bits).sentences() == [
+        f"{nothing}; without pruning, `dense (int8)` (2.26×) is."
+    ]
 
 
 def test_too_few_batches_for_an_interval_are_said():
     row = interval("entropy", speedup=2.0) | {"speedup_low": float("nan"), "speedup_high": float("nan")}
     assert speedup(row) == "2.00× [too few batches]"
     (sentence,) = opening(FAST, noise=float("nan")).sentences()
-    assert "too few batches of 1" in sentence
+    assert "too few batches of 1 were timed" in sentence
 
 
 @pytest.mark.parametrize(("difference", "speedup", "expected"), [

@@ -59,3 +59,8 @@ def test_groups_without_support_and_equal_ones_have_no_gap():
     assert "no two groups of a kind have 20 mentions" in largest_gap("entropy", gaps)
     _, gaps = grouped(own=GOLD, times=30)
     assert largest_gap("entropy", gaps) == "`entropy`: no gap. All 3 pairs of groups lose alike."
+
+
+def test_with_too_few_documents_for_an_interval_no_gap_is_called_insignificant():
+    gap = {"strategy": "entropy", "significant": False, "gap": 0.01, "low": np.nan, "high": np.nan, "compared": 3}
+    assert largest_gap("entropy", [gap]) == "`entropy`: too few documents to compare groups."
