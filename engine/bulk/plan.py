@@ -74,7 +74,7 @@ def plan(
         hours = documents / middle / 3600
         first = first or hours
         yield (
-            f"| `{name}` | {dtype} | {middle:.1f} ({low:.1f} – {high:.1f}) | {hours:,.0f} | {hours * price:,.2f} "
+            f"| `{name}` | {dtype} | {middle:.1f} ({low:.1f} – {high:.1f}) | {hours:,.1f} | {hours * price:,.2f} "
             f"| {first / hours:.2f}× |"
         )
     for problem in refused:
