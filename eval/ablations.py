@@ -17,7 +17,7 @@ from engine.errors import InputError
 from engine.tagger import load_engine
 from eval.measure.ablations import write_ablations
 from eval.options import add_inputs, at_least
-from eval.render.ablations import failures, plot_ablations
+from eval.render.ablations import ablations_page, failures, plot_ablations
 from eval.render.files import read_table
 from eval.render.png import save_png
 
@@ -30,7 +30,7 @@ def main(argv: list[str] | None) -> int:
     parser.add_argument("--plain-model", help="weights that were not trained for pruning, with gates, to compare")
     parser.add_argument("--seed", type=at_least(0), default=0, help="of the bootstrap")
     parser.add_argument(
-        "--out", type=Path, default=Path("results/ablations"), help="folder for ablations.csv (default %(default)s)"
+        "--out", type=Path, default=Path("results/ablations"), help="folder for the results (default %(default)s)"
     )
     arguments = parser.parse_args(argv)
     engine = load_engine(arguments.model)
@@ -42,10 +42,12 @@ def main(argv: list[str] | None) -> int:
         write_ablations(engine, corpus, arguments.out, plain, arguments.seed)
     table = read_table(arguments.out, "ablations")
     save_png(plot_ablations(table), arguments.out / "ablations.png")
+    page = ablations_page(f"{corpus.name} {corpus.split}", table)
+    (arguments.out / "ablations.md").write_text(page, encoding="utf-8")
     failed = failures(table)
     for failure in failed:
         print(failure, file=sys.stderr)
-    print("\n".join(str(arguments.out / name) for name in ("ablations.csv", "ablations.png")))
+    print("\n".join(str(arguments.out / name) for name in ("ablations.csv", "ablations.png", "ablations.md")))
     return 1 if failed else 0
 
 

@@ -45,6 +45,12 @@ def failures(table: pd.DataFrame) -> list[str]:
     return found
 
 
+def ablations_page(corpus: str, table: pd.DataFrame) -> str:
+    """The text of ``ablations.md``, which shows ``ablations.png``; ``corpus`` names corpus and split."""
+    plot = "![F1 against dense over the share of token-layers kept](ablations.png)"
+    return f"# Ablations: {corpus}\n\n{plot}\n\n{ablations_section(table)}\n"
+
+
 def ablations_section(table: pd.DataFrame) -> str:
     """What fails, then every setting of every knob."""
     rows = [

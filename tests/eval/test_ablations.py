@@ -132,6 +132,10 @@ def test_the_command_writes_everything_and_ends_with_status_1_where_a_knob_is_de
     assert "received of rule: expected an effect" in capsys.readouterr().err
     assert pd.read_csv(tmp_path / "ablations.csv")["value"].tolist() == ["a quarter", "as much"]
     assert (tmp_path / "ablations.png").read_bytes().startswith(b"\x89PNG")
+    page = (tmp_path / "ablations.md").read_text()
+    assert page.startswith("# Ablations: ")
+    assert "> **Failed**: received of rule" in page
+    assert "| received | rule | a quarter (default) |" in page
 
 
 def test_bad_input_ends_with_status_2(model_folder, tmp_path, capsys):
