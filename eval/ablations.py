@@ -16,7 +16,7 @@ from engine.data.corpora import load_corpus
 from engine.errors import InputError
 from engine.tagger import load_engine
 from eval.measure.ablations import write_ablations
-from eval.options import add_inputs, at_least
+from eval.options import AtLeast, add_inputs
 from eval.render.ablations import ablations_page, failures, plot_ablations
 from eval.render.files import read_table
 from eval.render.png import save_png
@@ -28,7 +28,7 @@ def main(argv: list[str] | None) -> int:
     parser = argparse.ArgumentParser(prog="python -m eval.ablations", description=__doc__)
     add_inputs(parser, corpus="bc5cdr", split="calib")
     parser.add_argument("--plain-model", help="weights that were not trained for pruning, with gates, to compare")
-    parser.add_argument("--seed", type=at_least(0), default=0, help="of the bootstrap")
+    parser.add_argument("--seed", type=int, action=AtLeast, const=0, default=0, help="of the bootstrap")
     parser.add_argument(
         "--out", type=Path, default=Path("results/ablations"), help="folder for the results (default %(default)s)"
     )

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from typing import Any
 
 from engine.errors import InputError
 
 
-def at_least(low: int) -> Callable[[str], int]:
-    """The type of an option that is a whole number of a size."""
+class AtLeast(argparse.Action):
+    """Stores a number of ``const`` or more.
 
-    def number(text: str) -> int:
-        if (value := int(text)) < low:
-            raise argparse.ArgumentTypeError(f"expected {low} or more, got {value}; change it")
-        return value
+    Raises:
+        InputError: it is smaller.
+    """
 
-    return number
+    def __call__(self, _: argparse.ArgumentParser, namespace: argparse.Namespace, value: Any, name: Any = None) -> None:
+        if value < self.const:
+            raise InputError(f"expected {name} {self.const} or more, got {value}; change it")
+        setattr(namespace, self.dest, value)
 
 
 def add_inputs(parser: argparse.ArgumentParser, *, corpus: str | None, split: str) -> None:
@@ -26,7 +28,7 @@ def add_inputs(parser: argparse.ArgumentParser, *, corpus: str | None, split: st
     parser.add_argument("--split", default=split, help=f"train, dev, test; bc5cdr also fit, calib (default {split})")
     parser.add_argument("--data-dir", help="where to look for named corpora first")
     parser.add_argument("--model", help="folder or hub id; default: the shipped weights")
-    parser.add_argument("--limit", type=at_least(1), help="first N documents only")
+    parser.add_argument("--limit", type=int, action=AtLeast, const=1, help="first N documents only")
 
 
 def dtypes(text: str) -> list[str]:

@@ -15,7 +15,7 @@ from engine.errors import InputError
 from engine.pruning.controllers import CONTROLLERS
 from engine.tagger import load_engine
 from eval.measure.recovery import rows
-from eval.options import add_inputs, at_least
+from eval.options import AtLeast, add_inputs
 from eval.render.recovery import recovery_page, recovery_table
 
 
@@ -26,7 +26,7 @@ def main(argv: list[str] | None) -> int:
     add_inputs(parser, corpus="bc5cdr", split="test")
     parser.add_argument("--strategies", default="entropy", help=f"comma-separated, out of {', '.join(CONTROLLERS)}")
     parser.add_argument("--points", default="", help="comma-separated operating points (default all)")
-    parser.add_argument("--seed", type=at_least(0), default=0, help="of the bootstrap")
+    parser.add_argument("--seed", type=int, action=AtLeast, const=0, default=0, help="of the bootstrap")
     parser.add_argument(
         "--out", type=Path, default=Path("results"), help="folder for recovery.csv and recovery.md (default results)"
     )

@@ -16,7 +16,7 @@ from typing import NoReturn
 
 from engine.command import as_command, locked
 from engine.errors import InputError
-from eval.options import add_inputs, at_least
+from eval.options import AtLeast, add_inputs
 from eval.render.report import failed_ablations, render
 
 SAMPLE = Path(__file__).resolve().parent / "sample" / "sample.pubtator.txt"
@@ -44,16 +44,21 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--batch-size", help="texts per call, comma-separated (default 1,32; 1 for the sample)")
     parser.add_argument("--types", help="entity types to score, comma-separated; default: those the corpus annotates")
     parser.add_argument("--skip-bad", action="store_true", help="leave out broken documents with a warning")
-    parser.add_argument("--threads", type=at_least(1), help="processor threads (default: torch's)")
+    parser.add_argument("--threads", type=int, action=AtLeast, const=1, help="processor threads (default: torch's)")
     parser.add_argument("--labels", metavar="FILE", help="what the model's labels mean: JSON, or one label a line")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument(
         "--dtype", default="float32", help="float32 (default), bfloat16, int8 or auto; several: float32,int8"
     )
     parser.add_argument(
-        "--timed", type=at_least(1), metavar="N", help="take times on N documents, drawn at random; F1 on all"
+        "--timed",
+        type=int,
+        action=AtLeast,
+        const=1,
+        metavar="N",
+        help="take times on N documents, drawn at random; F1 on all",
     )
-    parser.add_argument("--seed", type=at_least(0), default=0, help="of the bootstrap and of --timed")
+    parser.add_argument("--seed", type=int, action=AtLeast, const=0, default=0, help="of the bootstrap and of --timed")
     parser.add_argument(
         "--baselines",
         default="",

@@ -15,7 +15,7 @@ import pandas as pd
 from engine.command import as_command
 from engine.errors import InputError
 from engine.text.scoring import Counts
-from eval.options import at_least
+from eval.options import AtLeast
 from eval.render.files import labelled, read_table, records
 from eval.render.markdown import escape
 from eval.render.markdown import table as markdown_table
@@ -162,7 +162,7 @@ def main(argv: list[str] | None) -> int:
     parser = argparse.ArgumentParser(prog="python -m eval.seeds", description=__doc__)
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="--out of a run of eval.report")
     parser.add_argument("--out", type=Path, help="CSV file to write as well")
-    parser.add_argument("--seed", type=at_least(0), default=0, help="of the bootstrap")
+    parser.add_argument("--seed", type=int, action=AtLeast, const=0, default=0, help="of the bootstrap")
     arguments = parser.parse_args(argv)
     table = combine(arguments.runs, arguments.seed)
     if arguments.out:

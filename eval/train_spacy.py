@@ -22,7 +22,7 @@ from engine.text.documents import Document
 from engine.text.scoring import Counts, count_documents
 from eval.measure.baselines.base import package
 from eval.measure.baselines.spacy import entities
-from eval.options import at_least
+from eval.options import AtLeast
 
 BEST, CONFIG = "model-best", "config.cfg"
 
@@ -89,14 +89,19 @@ def main(argv: list[str] | None) -> int:
     parser.add_argument("--split", default="fit", help="to learn from (default fit)")
     parser.add_argument("--development", default="calib", help="split on which training ends (default calib)")
     parser.add_argument("--data-dir", help="where to look for named corpora first")
-    parser.add_argument("--limit", type=at_least(1), help="first N documents of either only")
-    parser.add_argument("--patience", type=int, default=1600, help="steps without gain (default 1600, spaCy's own)")
-    parser.add_argument("--seed", type=at_least(0), default=0)
+    parser.add_argument("--limit", type=int, action=AtLeast, const=1, help="first N documents of either only")
+    parser.add_argument(
+        "--patience",
+        type=int,
+        action=AtLeast,
+        const=1,
+        default=1600,
+        help="steps without gain (default 1600, spaCy's own)",
+    )
+    parser.add_argument("--seed", type=int, action=AtLeast, const=0, default=0)
     parser.add_argument("--out", type=Path, required=True, help="folder for the model")
     arguments = parser.parse_args(argv)
     package("spacy", "spacy")
-    if arguments.patience < 1:
-        raise InputError(f"expected --patience 1 or more, got {arguments.patience}; change it")
     fit, development = (
         load_corpus(arguments.corpus, split, arguments.data_dir, limit=arguments.limit)
         for split in (arguments.split, arguments.development)

@@ -63,18 +63,19 @@ def _units(given: str, out: Path | None) -> Iterator[Unit]:
     try:
         files, path = fsspec.core.url_to_fs(given)
         is_local = isinstance(files, fsspec.get_filesystem_class("file"))
+        results = out.resolve() if is_local and out else None
         if files.isfile(path):
             yield _unit(files, files.info(path), PurePosixPath(path).name)
         elif files.isdir(path):
-            if is_local and out and out.resolve().is_relative_to(Path(path).resolve()):
+            if results and results.is_relative_to(Path(path).resolve()):
                 raise InputError(f"expected --out outside the inputs, got {out} inside {given}; choose another folder")
             for file, info in files.find(path, detail=True).items():
                 if _is_taken(file):
                     yield _unit(files, info, os.path.relpath(file, path))
         elif has_magic(path):
             for file, info in files.glob(path, detail=True).items():
-                own = is_local and out and Path(file).resolve().is_relative_to(out.resolve())
-                if info["type"] == "file" and _is_taken(file) and not own:
+                is_result = results and Path(file).resolve().is_relative_to(results)
+                if info["type"] == "file" and _is_taken(file) and not is_result:
                     yield _unit(files, info, PurePosixPath(file).name)
     except (OSError, ImportError, ValueError) as error:  # ImportError: the library for this kind of URL is missing
         if isinstance(error, InputError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, TypeVar, get_type_hints
 
 import pandas as pd
 
@@ -13,6 +13,9 @@ from eval.schema import DENSE, Ablation, Interval, Result, labels
 _OF_TEXTS = ("errors", "confusion", "ablations", "documents")  # in which an empty cell, or "none", is a text
 _TEXTS = {column: str for column, type_ in get_type_hints(Result).items() if type_ is str}  # also where all are missing
 _NUMBERS = [column for column, type_ in get_type_hints(Ablation).items() if type_ is float]
+
+
+Row = TypeVar("Row", bound=Mapping[str, Any])
 
 
 class ResultRow(Result):
@@ -47,9 +50,14 @@ def labelled(table: pd.DataFrame, results: pd.DataFrame) -> pd.DataFrame:
     return table.assign(against_label=of("against", "against_dtype")) if "against" in table else table
 
 
+def reference_row(rows: Iterable[Row]) -> Row:
+    """The row of dense in the first dtype, to which everything is compared."""
+    return next(row for row in rows if row["kind"] == DENSE)
+
+
 def reference(rows: Iterable[Mapping[str, Any]]) -> str:
-    """The label of dense in the first dtype, to which everything is compared, from rows that are `labelled`."""
-    return next(str(row["label"]) for row in rows if row["kind"] == DENSE)
+    """Its label, from rows that are `labelled`."""
+    return str(reference_row(rows)["label"])
 
 
 def records(table: pd.DataFrame) -> Sequence[Any]:

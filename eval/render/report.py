@@ -14,7 +14,7 @@ from eval.render import plots
 from eval.render.ablations import ablations_section, failures, plot_ablations
 from eval.render.cases import cases_page
 from eval.render.conclusions import Opening
-from eval.render.files import labelled, read_table, records
+from eval.render.files import labelled, read_table, records, reference_row
 from eval.render.html import page
 from eval.render.markdown import (
     DTYPES_READING,
@@ -57,7 +57,6 @@ def render(folder: Path) -> str:
         raise InputError(f"expected a finished run in {folder}, got none: {error}; run it first") from error
     save_png(plots.plot_f1_vs_latency(tables["results"], tables["intervals"], times), folder / "f1_vs_latency.png")
     opening, pairs = Opening(rows, intervals), pairs_table(rows, intervals)
-    dense = next(row for row in rows if row["kind"] == DENSE)
     parts = [
         f"# {escape(rows[0]['corpus'])} {escape(rows[0]['split'])}: F1 against latency",
         *(f"> {escape(note)}" for note in facts["notes"]),
@@ -68,7 +67,7 @@ def render(folder: Path) -> str:
         "## Results",
         results_table(rows, intervals),
         reading(rows),
-        *([DTYPES_READING.format(dense["dtype"])] if len({row["dtype"] for row in rows}) > 1 else []),
+        *([DTYPES_READING.format(reference_row(rows)["dtype"])] if len({row["dtype"] for row in rows}) > 1 else []),
         "### By type",
         types_table(rows),
         TYPES_READING,

@@ -132,14 +132,7 @@ def test_a_corpus_of_other_types_than_the_models_is_refused(model_folder, tmp_pa
     assert "expected types that the model finds, ['Chemical', 'Disease'], got ['DISEASE']" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("options", [("--limit", "0"), ("--seed", "-1"), ("--timed", "0"), ("--threads", "0")])
-def test_numbers_that_are_too_small_end_with_status_2(options, capsys):
-    with pytest.raises(SystemExit, match="2"):
-        run(*options)
-    assert f"argument {options[0]}: expected" in capsys.readouterr().err
-
-
-def test_a_run_does_not_go_on_on_another_machine(model_folder, tmp_path, monkeypatch, capsys):
+def test_a_run_is_not_continued_on_another_machine(model_folder, tmp_path, monkeypatch, capsys):
     options = ("--model", str(model_folder), "--limit", "1", "--strategies", "dense", "--out", str(tmp_path))
     assert run(*options) == 0
     monkeypatch.setattr("eval.measure.environment.machine", lambda: "another")
@@ -515,6 +508,10 @@ def test_a_broken_corpus_ends_with_status_2_and_skip_bad_evaluates_the_rest(mode
     [
         (("--batch-size", "0"), "expected different numbers of 1 or more after --batch-size"),
         (("--batch-size", "many"), "expected whole numbers after --batch-size"),
+        (("--limit", "0"), "expected --limit 1 or more"),
+        (("--seed", "-1"), "expected --seed 0 or more"),
+        (("--threads", "0"), "expected --threads 1 or more"),
+        (("--timed", "0"), "expected --timed 1 or more"),
         (("--threads", "99999"), "the processors here, got 99999; lower it"),
         (("--timed", "3"), "expected --timed up to 2, the documents of sample, got 3"),
         (("--dtype", "float32,float32"), "expected different dtypes after --dtype"),
