@@ -38,7 +38,7 @@ from engine.training.backbone import loading
 from engine.training.data import Example, Packed, gold_examples, make_batches, mask_words, pack, spread_outside
 from engine.training.loop import Run, TrainingConfig, command_line, option
 from engine.training.outcome import f1
-from engine.training.sampling import SampledController, draw_context
+from engine.training.sampling import ENTROPIES, SampledController, draw_context
 from engine.training.soft_labels import SoftLabels
 from engine.training.texts import Texts
 
@@ -202,10 +202,17 @@ class JointTraining(Run[FinetuneConfig]):
         config: settings.
         model: with a head after every layer.
         tokenizer: of the model.
+        lowest: entropy at which words leave; see `SampledController.draw`.
     """
 
-    def __init__(self, config: FinetuneConfig, model: GatedModel, tokenizer: PreTrainedTokenizerBase) -> None:
-        self.labels, self.tokenizer = model.labels, tokenizer
+    def __init__(
+        self,
+        config: FinetuneConfig,
+        model: GatedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        lowest: float = ENTROPIES[0],
+    ) -> None:
+        self.labels, self.tokenizer, self.lowest = model.labels, tokenizer, lowest
         model.encoder.set_dropout(config.dropout)
         super().__init__(config, model)
 
@@ -220,7 +227,7 @@ class JointTraining(Run[FinetuneConfig]):
         controller: Callable[[Gate], Decision] = all_stay
         context: Context = "drop"
         if self.config.pruned:
-            controller = SampledController.draw(len(gates), len(examples), self.config.pruned)
+            controller = SampledController.draw(len(gates), len(examples), self.config.pruned, self.lowest)
             context = draw_context()
             if self.config.dense_share:
                 targets = packed.targets.lerp(self._dense(packed.batch), self.config.dense_share)

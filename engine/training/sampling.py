@@ -32,7 +32,7 @@ class SampledController:
     controller: EntropyController
 
     @classmethod
-    def draw(cls, gates: int, windows: int, pruned: float) -> SampledController:
+    def draw(cls, gates: int, windows: int, pruned: float, lowest: float = ENTROPIES[0]) -> SampledController:
         """Draws settings.
 
         Args:
@@ -40,11 +40,13 @@ class SampledController:
             windows: of the batch.
             pruned: share of the windows that are pruned; in the others all words stay. Of those pruned, a quarter end
                 at a gate of the upper half.
+            lowest: threshold in the middle gate; 0.003 or more. A model that is never certain needs more, or few words
+                leave.
         """
-        low, high = (math.log(value) for value in ENTROPIES)
+        low, high = (math.log(value) for value in (min(max(lowest, ENTROPIES[0]), ENTROPIES[1]), ENTROPIES[1]))
         levels = (low + (high - low) * torch.rand(windows)).exp()
-        steepness = 1 + torch.rand(windows)  # gate by gate the threshold grows by up to the factor 2
-        steps = torch.arange(gates).unsqueeze(1) - gates // 2
+        steepness = 1 + torch.rand(windows)  # from first to last gate the threshold grows by up to the factor 16
+        steps = torch.linspace(-2, 2, gates).unsqueeze(1)
         thresholds = (levels * steepness**steps).clamp(max=ENTROPIES[1])
         thresholds[torch.rand(gates, windows) < 1 / 3] = -1.0
         ends = gates - 1 - torch.randint(0, max(1, gates // 2), (windows,))

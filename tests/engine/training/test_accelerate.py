@@ -15,11 +15,14 @@ from engine import InputError, load_engine
 from engine.checkpoint import load_weights
 from engine.data.corpora import load_corpus
 from engine.pruning.controllers import EntropyController
+from engine.pruning.signals import normalised_entropy
 from engine.pruning.strategy import Strategy
 from engine.training import accelerate as accelerating
 from engine.training import distill
 from engine.training.accelerate import AccelerateConfig, accelerate, main
 from engine.training.calibrate import candidates
+from engine.training.data import make_examples
+from engine.training.finetune import with_gates
 from tests.conftest import SAMPLE
 from tests.engine.model.families import huggingface, tiny, tokenizer_of
 
@@ -385,8 +388,24 @@ def test_wrong_settings_are_refused(changes):
 
 
 def test_texts_seen_often_are_learned_from_at_a_lower_rate():
-    assert [distill.encoder_lr(passes) for passes in (1, 2, 30)] == [6e-5, 6e-5, 1e-5]
-    assert 1e-5 < distill.encoder_lr(4) < 6e-5
+    assert [distill.encoder_lr(passes, 128) for passes in (1, 2, 30)] == [6e-5, 6e-5, 1e-5]
+    assert 1e-5 < distill.encoder_lr(4, 128) < 6e-5
+
+
+def test_wide_encoders_learn_at_a_lower_rate():
+    rates = [distill.encoder_lr(1, hidden_size) for hidden_size in (256, 384, 768, 4096)]
+    assert rates == pytest.approx([6e-5, 4e-5, 2e-5, 1e-5])
+
+
+def test_words_leave_in_training_where_they_are_as_certain_as_most_words_of_the_checkpoint(plain_folder, tmp_path):
+    weights = load_weights(plain_folder)
+    targets = np.zeros((3, len(weights.model.labels)), np.uint8)
+    targets[:, :2] = [250, 5], [255, 0], [128, 127]
+    examples = make_examples(["nausea", "and", "delirium"], targets, load_engine(plain_folder).pieces)
+    plan = distill.Plan(1, 1.0, 1, 1, "no")
+    settings = distill.settings(weights.source, 128, tmp_path, plan, frozen=False, seed=0)
+    run = distill.Distillation(settings, with_gates(weights.model), weights, examples, 1, lambda _: 0.0)
+    assert run.lowest == pytest.approx(normalised_entropy(targets[:1] / 255)[0])
 
 
 def test_texts_are_labelled_in_bfloat16_only_where_it_may_be_used_and_is_faster(plain_folder, monkeypatch):

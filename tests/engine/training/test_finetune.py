@@ -285,6 +285,27 @@ def test_sampled_settings_close_all_gates_of_the_windows_that_are_not_pruned():
     assert ((drawn == -1) | (drawn > 0)).all()
 
 
+def test_sampled_thresholds_begin_where_the_model_is_certain():
+    middle = {}
+    for lowest in (0.0, 0.05, 0.9):
+        torch.manual_seed(0)
+        drawn = SampledController.draw(11, 400, 1.0, lowest).thresholds[5]
+        middle[lowest] = drawn[drawn > 0]
+    assert 0.003 <= middle[0.0].min() < 0.004
+    assert 0.05 <= middle[0.05].min() < 0.06
+    assert middle[0.9].tolist() == pytest.approx([0.3] * len(middle[0.9]))
+
+
+@pytest.mark.parametrize("gates", [3, 5, 11])
+def test_sampled_thresholds_grow_as_much_in_shallow_models_as_in_deep_ones(gates):
+    torch.manual_seed(0)
+    drawn = SampledController.draw(gates, 4000, 1.0).thresholds
+    first, last = drawn[0], drawn[-1]
+    growth = (last / first)[(first > 0) & (last > 0) & (last < 0.3)]
+    assert 1 <= growth.min() < 1.1
+    assert 15 < growth.max() <= 16.01
+
+
 @pytest.mark.parametrize(("gates", "first_end"), [(1, 0), (2, 1), (5, 3), (11, 6)])
 def test_where_all_words_leave_at_once_they_do_so_in_the_upper_half(gates, first_end):
     torch.manual_seed(0)
