@@ -63,8 +63,10 @@ def load(name: str, source: Source) -> Baseline:
             initializer=_load_here,
             initargs=(str(folder), compute_type, own_threads, *classifier),
         )
-        # After a rest, threads that are not bound wake on one processor: 20 ms until they are apart again.
-        with patch.dict(os.environ, {"OMP_PROC_BIND": "spread", "OMP_PLACES": "threads"} if own_threads > 1 else {}):
+        environment = {"OPENBLAS_NUM_THREADS": "1"}  # of NumPy, for the classifier; others would spin after each call
+        if own_threads > 1:  # after a rest, threads that are not bound wake on one processor, and part after 20 ms
+            environment |= {"OMP_PROC_BIND": "spread", "OMP_PLACES": "threads"}
+        with patch.dict(os.environ, environment):
             wait([processes.submit(int) for _ in range(workers)])  # each task starts a process
 
         def forward(batch: RaggedBatch) -> np.ndarray:
