@@ -202,7 +202,7 @@ class JointTraining(Run[FinetuneConfig]):
         config: settings.
         model: with a head after every layer.
         tokenizer: of the model.
-        lowest: entropy at which words leave; see `SampledController.draw`.
+        lowest: of the thresholds drawn; see `SampledController.draw`.
     """
 
     def __init__(

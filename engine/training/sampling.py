@@ -40,10 +40,10 @@ class SampledController:
             windows: of the batch.
             pruned: share of the windows that are pruned; in the others all words stay. Of those pruned, a quarter end
                 at a gate of the upper half.
-            lowest: threshold in the middle gate; 0.003 or more. A model that is never certain needs more, or few words
-                leave.
+            lowest: the lowest threshold of the middle gate, within 0.003–0.3. Few words leave where a model is less
+                certain of them than that.
         """
-        low, high = (math.log(value) for value in (min(max(lowest, ENTROPIES[0]), ENTROPIES[1]), ENTROPIES[1]))
+        low, high = math.log(np.clip(lowest, *ENTROPIES)), math.log(ENTROPIES[1])
         levels = (low + (high - low) * torch.rand(windows)).exp()
         steepness = 1 + torch.rand(windows)  # from first to last gate the threshold grows by up to the factor 16
         steps = torch.linspace(-2, 2, gates).unsqueeze(1)
