@@ -24,8 +24,8 @@ stage() { python -m "engine.training.$1" "${@:2}" --resume 2>&1 | tee -a "$here/
 # 22 to 50 minutes: a plain Hugging Face checkpoint.
 stage teacher --backbone "$backbone" --corpus bc5cdr:fit --epochs 4 --out "$runs/mpnet-base"
 
-# It learns from the abstracts alone. The card, written last, has F1 on documents of which none was learned from. By
-# them the limits were chosen: with 1,4,8, tried first (make.log), `fast` lost 0.4 points at 2.38× in theory.
+# It learns from the abstracts alone. The card, written last, has F1 on documents of which none was learned from;
+# the limits were chosen by it. With 1,4,8, tried first (make.log), `fast` lost 0.4 points at 2.38× in theory.
 gunzip -c "$texts/held_back.jsonl.gz" | sed -n 1,505p > "$runs/held_back.jsonl" # 500 abstracts and 5 full texts
 fast() { # NAME, further options
   [ -f "$runs/$1/README.md" ] || stage accelerate "$runs/mpnet-base" --texts "$texts/abstracts.jsonl.gz" \

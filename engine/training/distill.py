@@ -158,7 +158,8 @@ class Distillation(JointTraining):
 
 def usual_entropy(examples: Sequence[Example]) -> float:
     """Median of the normalised entropies of targets, 0–1: how certain the checkpoint is of most words."""
-    return float(np.median(np.concatenate([normalised_entropy(example.targets / 255) for example in examples])))
+    targets = np.concatenate([example.targets for example in examples])
+    return float(np.median(normalised_entropy(targets / 255)))
 
 
 def encoder_lr(passes: float, hidden_size: int) -> float:

@@ -40,8 +40,8 @@ class SampledController:
             windows: of the batch.
             pruned: share of the windows that are pruned; in the others all words stay. Of those pruned, a quarter end
                 at a gate of the upper half.
-            lowest: the lowest threshold of the middle gate, within 0.003–0.3. Few words leave where a model is less
-                certain of them than that.
+            lowest: the lowest threshold of the middle gate, within 0.003–0.3. Thresholds below the entropy that most
+                words have let few of them leave.
         """
         low, high = math.log(np.clip(lowest, *ENTROPIES)), math.log(ENTROPIES[1])
         levels = (low + (high - low) * torch.rand(windows)).exp()
