@@ -71,7 +71,6 @@ class Search:
         seconds: how long it may take; the settings measured by then are what there is to choose from.
         log: a file that keeps what was measured; a search that was interrupted goes on from it.
         eligible: settings that are not are measured, but never chosen.
-        simulate: whether settings are simulated first, where they can be.
     """
 
     def __init__(
@@ -84,12 +83,10 @@ class Search:
         seconds: float = math.inf,
         log: Path | None = None,
         eligible: Callable[[Tried], bool] = lambda tried: True,
-        simulate: bool = True,
     ) -> None:
         self.engine, self.reference, self.max_drops = engine, reference.shuffled(seed), max_drops
         self.deadline = time.monotonic() + seconds
         self.log, self.eligible, self.seed = log, eligible, seed
-        self.simulate = simulate
         self.parts: dict[str, list[Tried]] = {}  # of each setting, sample after sample
         if log is not None and log.is_file():
             whole, _, torn = log.read_text().rpartition("\n")
@@ -174,7 +171,7 @@ class Search:
         Real losses are larger, and grow with the speed-up. Of settings that lose alike the one with later gates is
         taken: it removes less of what others attend to.
         """
-        if not self.simulate or not all(map(can_simulate, strategies)):
+        if not all(map(can_simulate, strategies)):
             return strategies
         tried: list[Tried] = []
         for strategy in tqdm(strategies, desc="simulated", disable=None):

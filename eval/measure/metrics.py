@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from seqeval.scheme import IOB2, Entities
@@ -60,14 +60,6 @@ class Tally:
     def scores(self) -> Scores:
         """The scores of all documents so far."""
         return Scores(tuple(self._by_document), dict(self._by_type), self._words.f1, self._unscored)
-
-
-def score(documents: Iterable[Document], predictions: Iterable[Sequence[Entity]], types: Sequence[str]) -> Scores:
-    """Scores predictions, one sequence of entities for each document, over the given types."""
-    tally = Tally(types)
-    for document, found in zip(documents, predictions, strict=True):
-        tally.add(document, found)
-    return tally.scores()
 
 
 def _spans(labels: list[str]) -> set[tuple[int, int, str]]:

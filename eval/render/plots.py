@@ -183,7 +183,7 @@ def _panel(axis: Axes, table: pd.DataFrame, dense: str, style: Mapping[str, Mapp
         axis.errorbar(row["ms"], row["f1"], markersize=8, **bars, **own)
         label = f"{name} {row['speedup']:.2f}×" + (f", F1 {row['deep']}" if row["deep"] else "")
         axis.text(row["ms"], row["f1"], label, fontsize=8, color=own["color"])
-    axis.margins(0.2)
+    axis.margins(x=0.2, y=0.3)
     axis.set_xlabel("time of a document, end-to-end (ms)")
 
 

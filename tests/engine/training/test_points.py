@@ -113,6 +113,7 @@ def simulated(monkeypatch):
         )
 
     monkeypatch.setattr(searching, "measure", run)
+    monkeypatch.setattr(searching, "can_simulate", lambda strategy: False)
     return reference, runs
 
 
@@ -125,7 +126,7 @@ GRID = [setting(value / 100) for value in range(1, 100)]
 
 def test_a_search_runs_few_settings_on_all_documents_and_finds_about_what_all_would_give(simulated):
     reference, runs = simulated
-    search = Search(None, reference, (0.2, 0.5, 1.5), simulate=False)
+    search = Search(None, reference, (0.2, 0.5, 1.5))
     search.run(GRID, lambda strategy: [], "entropy")
     assert sum(documents for _, documents in runs) < 0.25 * 1000 * len(GRID)
     everything = [searching.measure(None, search.reference, strategy) for strategy in GRID]
@@ -140,14 +141,14 @@ def test_a_search_runs_few_settings_on_all_documents_and_finds_about_what_all_wo
 @pytest.mark.parametrize(("documents", "first"), [(40, 40), (99, 25), (392, 25), (505, 31)])
 def test_the_first_sample_is_small_whatever_there_is(simulated, documents, first):
     reference, runs = simulated
-    search = Search(None, reference.first(documents), (0.2, 0.5, 1.5), simulate=False)
+    search = Search(None, reference.first(documents), (0.2, 0.5, 1.5))
     search.run(GRID, lambda strategy: [], "entropy")
     assert runs[0][1] == first
 
 
 def test_variations_lead_to_what_was_not_proposed(simulated):
     reference, _ = simulated
-    search = Search(None, reference, (0.2, 0.5, 1.5), simulate=False)
+    search = Search(None, reference, (0.2, 0.5, 1.5))
 
     def near(strategy):
         return [setting(strategy.controller.max_entropy * factor) for factor in (0.5, 1.3)]
@@ -158,10 +159,10 @@ def test_variations_lead_to_what_was_not_proposed(simulated):
 
 def test_an_interrupted_search_goes_on_from_its_log(simulated, tmp_path):
     reference, runs = simulated
-    first = Search(None, reference, (0.2, 0.5, 1.5), simulate=False, log=tmp_path / "log")
+    first = Search(None, reference, (0.2, 0.5, 1.5), log=tmp_path / "log")
     first.run(GRID, lambda strategy: [], "entropy")
     runs.clear()
-    second = Search(None, reference, (0.2, 0.5, 1.5), simulate=False, log=tmp_path / "log")
+    second = Search(None, reference, (0.2, 0.5, 1.5), log=tmp_path / "log")
     second.run(GRID, lambda strategy: [], "entropy")
     assert runs == []
     assert second.chosen().keys() == first.chosen().keys()
@@ -170,12 +171,12 @@ def test_an_interrupted_search_goes_on_from_its_log(simulated, tmp_path):
 def test_a_line_that_an_interruption_tore_is_measured_again(simulated, tmp_path):
     reference, runs = simulated
     log = tmp_path / "log"
-    first = Search(None, reference, (0.2, 0.5, 1.5), simulate=False, log=log)
+    first = Search(None, reference, (0.2, 0.5, 1.5), log=log)
     measured = [first.on_all(one) for one in GRID[:2]]
     lines = log.read_text()
     log.write_text(lines[: len(lines) * 3 // 4])
     runs.clear()
-    second = Search(None, reference, (0.2, 0.5, 1.5), simulate=False, log=log)
+    second = Search(None, reference, (0.2, 0.5, 1.5), log=log)
     assert [second.on_all(one).counts for one in GRID[:2]] == [one.counts for one in measured]
     assert len(runs) == 1
     assert log.read_text() == lines
@@ -194,6 +195,7 @@ def test_simulation_ends_in_time_once_every_step_of_speed_may_have_a_setting(sim
             return searching.measure(None, reference, strategy)
 
     monkeypatch.setattr(searching, "Simulator", Slow)
+    monkeypatch.setattr(searching, "can_simulate", lambda strategy: True)
     search = Search(None, reference, (0.2, 0.5, 1.5))
     for deadline, count in ((math.inf, len(GRID)), (time.monotonic(), searching.SPEEDS)):
         played.clear()
@@ -203,7 +205,7 @@ def test_simulation_ends_in_time_once_every_step_of_speed_may_have_a_setting(sim
 
 def test_a_search_without_time_still_measures_some_settings_on_all_documents(simulated):
     reference, runs = simulated
-    search = Search(None, reference, (0.2, 0.5, 1.5), simulate=False, seconds=-1.0)
+    search = Search(None, reference, (0.2, 0.5, 1.5), seconds=-1.0)
     begin = time.monotonic()
     search.run(GRID, lambda strategy: [], "entropy")
     assert time.monotonic() - begin < 5
@@ -213,6 +215,6 @@ def test_a_search_without_time_still_measures_some_settings_on_all_documents(sim
 
 def test_what_is_not_eligible_is_never_chosen(simulated):
     reference, _ = simulated
-    slow = Search(None, reference, (0.2, 0.5, 1.5), simulate=False, eligible=lambda one: one.theoretical_speedup < 1.15)
+    slow = Search(None, reference, (0.2, 0.5, 1.5), eligible=lambda one: one.theoretical_speedup < 1.15)
     slow.run(GRID, lambda strategy: [], "entropy")
     assert slow.chosen()["fast"].theoretical_speedup == pytest.approx(1.1)

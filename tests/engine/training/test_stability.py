@@ -29,7 +29,7 @@ def tried(speedup: float, wrong: list[int]) -> Tried:
 
 
 def search(*settings: Tried) -> Search:
-    found = Search(None, REFERENCE, DROPS, simulate=False)
+    found = Search(None, REFERENCE, DROPS)
     found.parts = {str(number): [one] for number, one in enumerate(settings)}
     return found
 

@@ -1,12 +1,14 @@
 """The official rule: (document, start, end, type), a composite mention is one, everything not predicted is missed."""
 
+from collections.abc import Sequence
+
 import pytest
 from seqeval.metrics import f1_score
 from seqeval.scheme import IOB2
 
 from engine.text.documents import Document, Entity
 from engine.text.scoring import Counts
-from eval.measure.metrics import score
+from eval.measure.metrics import Scores, Tally
 
 TEXT = "hepatic and renal toxicity after aspirin, aspirin and 5-FU"
 COMPOSITE = Entity(0, 26, "Disease", TEXT[:26])
@@ -15,6 +17,14 @@ AGAIN = Entity(42, 49, "Chemical", "aspirin")
 FU = Entity(54, 58, "Chemical", "5-FU")
 DOCUMENT = Document("1", TEXT, (COMPOSITE, ASPIRIN, AGAIN, FU))
 TYPES = ("Chemical", "Disease")
+
+
+def score(documents: Sequence[Document], predictions: Sequence[Sequence[Entity]], types: Sequence[str]) -> Scores:
+    """The scores of one sequence of entities for each document."""
+    tally = Tally(types)
+    for document, found in zip(documents, predictions, strict=True):
+        tally.add(document, found)
+    return tally.scores()
 
 
 def moved(entity: Entity, start: int = 0, end: int = 0, type_: str = "") -> Entity:
