@@ -15,7 +15,7 @@ here=$(dirname "$0")
 backbone=${BACKBONE:-sentence-transformers/all-mpnet-base-v2}
 texts=${TEXTS:-runs/texts}
 runs=${RUNS:-runs/base}
-strategies=${STRATEGIES:-dense,entropy,entropy:fast}
+strategies=${STRATEGIES:-dense,entropy:exact,entropy,entropy:fast}
 baselines=${BASELINES:-hf-pipeline,onnx-int8,openvino-int8,ctranslate2-int8}
 mkdir -p "$runs"
 
