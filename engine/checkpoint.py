@@ -10,7 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from engine.model.encoders import encoder_class, encoder_from_huggingface
 from engine.model.gated import GatedModel
 from engine.pruning.controllers.mlp import Network
 from engine.pruning.strategy import Strategy
-from engine.text.labels import LabelSet
+from engine.text.labels import LabelSet, with_type
 from engine.text.windows import load_tokenizer
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -40,6 +41,7 @@ GATES, CONTROLLER, POINTS, SUMS = (
     "operating_points.json",
     "SHA256SUMS",
 )
+NEW = ".new"  # suffix of a file that is to replace another
 # Files that libraries load from a folder without being told to: configurations, weights, vocabularies, templates.
 RUN_SETTINGS = "training.json"  # of the stage that made the folder; nothing loads it
 LOADED = (".json", ".safetensors", ".bin", ".txt", ".model", ".jinja", ".py")
@@ -58,6 +60,7 @@ class Weights:
 
     ``points``: strategy → operating point → settings, as stored.
     ``label_order``: the checkpoint's label index of each of our labels.
+    ``labels_file``: what said what its labels mean, if a file did.
     """
 
     source: str
@@ -66,6 +69,7 @@ class Weights:
     label_order: tuple[int, ...]
     points: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
     network: Network | None = None
+    labels_file: str = ""
 
 
 @torch.inference_mode(False)  # in it, parameters would not count their versions
@@ -96,6 +100,7 @@ def load_weights(source: str | Path | None = None, labels: str | Path | Sequence
     names = label_names(huggingface)
     if labels is not None:
         names = read_labels(labels, names) if isinstance(labels, str | Path) else list(labels)
+    names = with_type(names)
     if len(names) != huggingface.config.num_labels:
         raise InputError(
             f"expected {huggingface.config.num_labels} labels, one for each logit of {str(source)!r}, "
@@ -136,6 +141,7 @@ def load_weights(source: str | Path | None = None, labels: str | Path | Sequence
         label_order=tuple(order),
         points=read_points(points) if points else {},
         network=Network.load(network) if network else None,
+        labels_file=str(labels) if isinstance(labels, str | Path) else "",
     )
 
 
@@ -312,10 +318,51 @@ def model_folder(path: str | Path) -> Path:
     return Path(path)
 
 
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A place for a new file, which at the end replaces the one at ``path`` in a single step."""
+    fresh = path.with_name(path.name + NEW)
+    try:
+        yield fresh
+        fresh.replace(path)
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+@contextmanager
+def updating(folder: Path, name: str) -> Iterator[Path]:
+    """A place for a new file of a model folder, which at the end replaces the old one together with its sum."""
+    with replacing(folder / SUMS) as sums, replacing(folder / name) as fresh:
+        yield fresh
+        _write_sums(sums, _read_sums(folder / SUMS) | {name: _digest(fresh)})
+
+
 def write_checksums(folder: Path) -> None:
     """Writes ``SHA256SUMS`` over all other files of the folder but the model card."""
-    names = sorted(path.name for path in folder.iterdir() if path.is_file() and path.name not in (SUMS, "README.md"))
-    (folder / SUMS).write_text("".join(f"{_digest(folder / name)}  {name}\n" for name in names))
+    files = [path for path in folder.iterdir() if path.is_file() and path.suffix != NEW]
+    _write_sums(folder / SUMS, {path.name: _digest(path) for path in files if path.name not in (SUMS, "README.md")})
+
+
+def _write_sums(sums: Path, listed: Mapping[str, str]) -> None:
+    sums.write_text("".join(f"{digest}  {name}\n" for name, digest in sorted(listed.items())))
+
+
+def _read_sums(sums: Path) -> dict[str, str]:
+    """File → SHA-256, as listed.
+
+    Raises:
+        InputError: no such file, or one of something else.
+    """
+    try:
+        lines = sums.read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError) as error:
+        raise InputError(f"expected sums in {sums}, got {first_line(error)}; restore the file") from error
+    listed: dict[str, str] = {}
+    for number, line in enumerate(lines, start=1):
+        if not (match := _SUM.fullmatch(line)):
+            raise InputError(f"expected a SHA-256 and a name in {sums}:{number}, got {line[:80]!r}; restore the file")
+        listed[match[2]] = match[1]
+    return listed
 
 
 def verify_checksums(folder: Path) -> None:
@@ -329,15 +376,7 @@ def verify_checksums(folder: Path) -> None:
         if (folder / GATES).is_file():
             raise InputError(f"expected {sums}, got no such file; restore the folder")
         return
-    try:
-        lines = sums.read_text(encoding="utf-8").splitlines()
-    except (OSError, ValueError) as error:
-        raise InputError(f"expected sums in {sums}, got {first_line(error)}; restore the file") from error
-    listed: dict[str, str] = {}
-    for number, line in enumerate(lines, start=1):
-        if not (match := _SUM.fullmatch(line)):
-            raise InputError(f"expected a SHA-256 and a name in {sums}:{number}, got {line[:80]!r}; restore the file")
-        listed[match[2]] = match[1]
+    listed = _read_sums(sums)
     if "model.safetensors" not in listed:
         raise InputError(f"expected the sum of model.safetensors in {sums}, got none; restore the file")
     for name, digest in listed.items():

@@ -109,6 +109,7 @@ class Engine:
         device: of torch, ``cpu`` or ``cuda``.
 
     ``label_order``: the checkpoint's label index of each of our labels, int ``(labels,)``.
+    ``source``, ``labels_file``: what the weights were loaded from, as it was given.
     ``pass_runner``: makes, for each call, the function that runs its passes, each over a part of the texts. Threads
     that share an engine can take turns through it; waiting does not count as time.
 
@@ -125,7 +126,7 @@ class Engine:
         except (RuntimeError, AssertionError) as error:
             raise InputError(f"expected a device of this machine, got {device!r}: {error}; use --device cpu") from error
         logger.info("dtype %s%s", self.dtype, f": {self.precision.why}" if self.precision.why else "")
-        self.source = weights.source
+        self.source, self.labels_file = weights.source, weights.labels_file
         self.labels = self.model.labels
         self.label_order = weights.label_order
         self.points = weights.points

@@ -1,6 +1,6 @@
 """Word labels and entity spans: the one way from gold to labels and from labels back to spans.
 
-Any scheme that decodes to spans: IO, IOB1, IOB2, BIOES and its other spellings (BILOU, BMEWO).
+Any scheme that decodes to spans: IO, IOB1, IOB2, BIOES and its other spellings (BILOU, BMEWO), with types or without.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from engine.text.documents import Entity
 from engine.text.words import Span
 
 OUTSIDE = "O"
+UNTYPED = "Entity"  # the type where labels name none
 _PREFIXED = re.compile(r"([BIESLUMW])[-_](.+)", re.DOTALL)
+_BARE = set("BIESLUMW")
 _SPELLINGS = {"L": "E", "U": "S", "M": "I", "W": "S"}
 
 
@@ -123,6 +125,12 @@ class LabelSet:
                 start, score = head.start, min(head.score, score)
             entities.append(Entity(start, end, self.type_of(label), text[start:end], score))
         return tuple(entities)
+
+
+def with_type(names: Sequence[str]) -> list[str]:
+    """Names of a checkpoint's labels; those of one type that is not named (``B``, ``I``, ``O``) get ``Entity``."""
+    bare = {"B", "I"} <= set(names) - {OUTSIDE} <= _BARE
+    return [f"{name}-{UNTYPED}" if bare and name != OUTSIDE else name for name in names]
 
 
 def label_parts(name: str) -> tuple[str, str]:

@@ -3,13 +3,12 @@
 CHECKPOINT is a folder or hub id of a token-classification checkpoint. Gate heads and, unless ``--frozen``, the encoder
 learn its own output on plain texts while words leave. Operating points are chosen by agreement with that output on
 texts held back: by how much of it they lose against the new model's own dense pass. The folder then holds a model for
-every strategy, and a card with what was measured.
+every strategy but ``mlp``, and a card with what was measured.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import shlex
 import shutil
@@ -19,12 +18,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import accumulate
 from pathlib import Path
+from typing import Any
 
 import torch
 from accelerate.utils import set_seed
 from tqdm import tqdm
 
-from engine.checkpoint import SUMS, Weights, load_weights, write_checksums
+from engine.checkpoint import SUMS, Weights, load_weights
 from engine.command import as_command
 from engine.data.corpora import load_corpus
 from engine.errors import InputError
@@ -33,15 +33,15 @@ from engine.model.precision import DTYPES, check_int8
 from engine.pruning.strategy import Strategy
 from engine.tagger import Engine, load_engine
 from engine.text.words import split_words
-from engine.training.calibrate import AGREEMENT_DROPS, candidates, numbers, save, variations
+from engine.training.calibrate import AGREEMENT_DROPS, candidates, check_ascending, numbers, save, variations
 from engine.training.card import STRATEGY, Facts, card, device_name, table
-from engine.training.delivery import copy_checkpoint, deliver
+from engine.training.delivery import copy_checkpoint, deliver, repair
 from engine.training.distill import Plan, distil
-from engine.training.held_back import STEADY, TextSplit, split_texts
-from engine.training.loop import claim, keep_settings
+from engine.training.held_back import STEADY, TextSplit, check_same, split_texts
 from engine.training.outcome import Row, f1, measured
 from engine.training.points import LOOKS, POINT_NAMES, Reference, measure
 from engine.training.search import Search
+from engine.training.state import SEEDS, check_limits, claim, read_json, write_json
 from engine.training.texts import digest
 
 logger = logging.getLogger(__name__)
@@ -89,12 +89,13 @@ class AccelerateConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.minutes <= 10_000:
-            raise InputError(f"expected minutes between 0 and 10000, got {self.minutes}; change it")
+        check_limits("minutes", self.minutes, (0, 10_000))
+        check_limits("seed", self.seed, SEEDS)
         if len(self.max_f1_drop) != len(POINT_NAMES) or not all(0 <= drop < 100 for drop in self.max_f1_drop):
             raise InputError(
                 f"expected three numbers of points to lose, 0–100, got {self.max_f1_drop}; write e.g. 0.2,0.5,1.5"
             )
+        check_ascending(self.max_f1_drop)
         if self.dtype not in DTYPES:
             raise InputError(f"expected a dtype out of {', '.join(DTYPES)}, got {self.dtype!r}; choose one of them")
         if self.mixed_precision not in ("auto", "bf16", "no"):
@@ -132,21 +133,20 @@ def accelerate(config: AccelerateConfig, *, resume: bool = False) -> list[Row]:
     set_seed(config.seed)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     engine = Engine(weights, device=device)
-    if config.dtype == "int8":
+    kept = work / "held_back.json"  # the log of the search counts on the same texts, numbers and dtype at every start
+    stored = read_json(kept) if kept.is_file() else {}
+    dtype = stored.get("dtype", config.dtype)  # what ``auto`` came to
+    if dtype == "int8":
         check_int8(engine.device)
     texts = split_texts(config.texts, config.held_back, engine.pieces, config.seed)
-
-    kept = work / "held_back.json"  # the log of the search counts on the same texts at every start
-    stored = json.loads(kept.read_text()) if kept.is_file() else None
-    if stored and digest(texts.held_back[: stored["texts"]]) != stored["sha256"]:
-        raise InputError(
-            f"expected the texts with which the run in {out} was begun, got others; restore them, or use another --out"
-        )
-    reference, words_s = _reference(engine, texts, HELD_BACK * config.seconds, stored["texts"] if stored else None)
-    keep_settings(settings, asdict(config))
+    begun: dict[str, Any] = {"weights": engine.digest, "labels": list(engine.labels.names)}
+    check_same(stored, begun | {"sha256": digest(texts.held_back[: stored.get("texts")])}, out)
+    reference, words_s = _reference(engine, texts, HELD_BACK * config.seconds, stored.get("texts"))
+    write_json(settings, asdict(config))
     count = len(reference.documents)
     held_back, windows = texts.held_back[:count], sum(texts.windows[:count])
-    kept.write_text(json.dumps({"texts": count, "sha256": digest(held_back)}))
+    begun |= {"texts": count, "sha256": digest(held_back)}
+    write_json(kept, stored | begun)
     logger.info(
         "%d texts to learn from, %d of %d held back are used (%d windows); the dense pass takes %.0f words a second",
         len(texts.learned),
@@ -156,7 +156,7 @@ def accelerate(config: AccelerateConfig, *, resume: bool = False) -> list[Row]:
         words_s,
     )
     if (out / SUMS).is_file():
-        write_checksums(out)  # an earlier start may have been stopped while it stored points
+        repair(out)
     else:
         precisions = ("no", "bf16") if config.mixed_precision == "auto" else (config.mixed_precision,)
         labeller, faster = _fastest(engine, weights, precisions, held_back[:LOOKS])
@@ -177,7 +177,8 @@ def accelerate(config: AccelerateConfig, *, resume: bool = False) -> list[Row]:
         deliver(work / "run", out)
     plan = Plan.load(work / "plan.json")
 
-    fast = load_engine(out, config.dtype, device=device)
+    fast = load_engine(out, dtype, device=device)
+    write_json(kept, begun | {"dtype": fast.dtype})
     dense = measure(fast, reference, Strategy("dense"), progress="dense pass")
     reference = replace(reference, dense=dense.counts)
     left = config.seconds * (1 - TIMING - HELD_BACK) - (time.monotonic() - started)
@@ -197,7 +198,7 @@ def accelerate(config: AccelerateConfig, *, resume: bool = False) -> list[Row]:
         texts=plan.texts,
         passes=plan.passes,
         minutes=(time.monotonic() - started) / 60,
-        resumed=stored is not None,
+        resumed=bool(stored),
         held_back=len(held_back),
         windows=windows,
         entities=sum(of.gold for of in reference.dense),

@@ -9,12 +9,15 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 
-from engine.checkpoint import Weights, load_weights, save_weights
+from engine.checkpoint import CONTROLLER, POINTS, Weights, load_weights, save_weights
 from engine.command import as_command
 from engine.errors import InputError
+from engine.training.points import FRONTIER
+from engine.training.recovery import RECOVERIES
 
 
 @torch.no_grad()
@@ -45,6 +48,8 @@ def main(argv: list[str] | None) -> int:
     parser.add_argument("--out", required=True, help="folder for the mean, which has no operating points")
     arguments = parser.parse_args(argv)
     mean = average([load_weights(source) for source in arguments.models])
+    for name in (POINTS, CONTROLLER, FRONTIER, RECOVERIES):  # of other weights
+        Path(arguments.out, name).unlink(missing_ok=True)
     save_weights(arguments.out, mean.model, mean.tokenizer)
     print(f"the mean of {len(arguments.models)} models is in {arguments.out}")
     return 0

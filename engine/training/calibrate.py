@@ -1,17 +1,18 @@
 """Chooses operating points: ``python -m engine.training.calibrate``.
 
 For each strategy the settings that its controller proposes run on texts that the model was not fitted to, then
-variations of the best ones, one knob at a time (see ``engine.training.search``). An operating point is the setting with
-the fewest multiply-adds among those whose loss plus its standard error stays within a limit. Losses are points of F1
-against dense: on a corpus with gold by that gold, with ``--texts`` by the agreement with what the dense pass finds
-there. All settings that ran on all texts go to ``frontier.csv`` in the model folder, the chosen ones to
-``operating_points.json``.
+variations of the best ones, one knob at a time (see ``engine.training.search``). Of the settings whose loss plus its
+standard error stays within a limit, and whose theoretical speed-up is within 3 % of the highest among them, an
+operating point is the one that loses least. Losses are points of F1 against dense: on a corpus with gold by that gold,
+with ``--texts`` by the agreement with what the dense pass finds there. All settings that ran on all texts go to
+``frontier.csv`` in the model folder, the chosen ones to ``operating_points.json``.
 """
 
 from __future__ import annotations
 
 import argparse
 import logging
+import math
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -27,6 +28,7 @@ from engine.pruning.strategy import Context, Strategy
 from engine.tagger import Engine, load_engine
 from engine.training.points import POINT_NAMES, Reference, Tried, store_frontier, store_points
 from engine.training.search import Search
+from engine.training.state import SEEDS, check_limits
 
 GOLD_DROPS = (0.1, 0.3, 1.0)  # points of F1 against gold
 AGREEMENT_DROPS = (0.2, 0.5, 1.5)  # points of agreement
@@ -97,7 +99,7 @@ def _threshold_variations(strategy: Strategy, name: str, thresholds: tuple[float
 def calibrate(
     engine: Engine, reference: Reference, max_drops: Sequence[float], folder: Path, names: Iterable[str], seed: int = 0
 ) -> dict[str, Search]:
-    """Searches settings and writes ``frontier.csv``, ``operating_points.json`` and the checksums to the model folder.
+    """Searches settings and writes ``frontier.csv``, ``operating_points.json`` and their checksums to the model folder.
 
     What the folder holds for other strategies stays.
     """
@@ -110,10 +112,7 @@ def calibrate(
 
 
 def save(engine: Engine, folder: Path, searches: Mapping[str, Search]) -> None:
-    """Writes the points found, and all settings that ran on all documents, to the model folder.
-
-    Call it when all is known: between its writes the checksums are wrong.
-    """
+    """Writes the points found, and all settings that ran on all documents, to the model folder."""
     store_frontier(folder, {name: (search.reference, search.measured()) for name, search in searches.items()})
     found = {name: search.chosen() for name, search in searches.items()}
     store_points(
@@ -151,10 +150,12 @@ def reference_of(arguments: argparse.Namespace, engine: Engine) -> tuple[Referen
     """The reference that `add_options` asks for, and what each point may lose against it.
 
     Raises:
-        InputError: no such corpus or texts, or not a number for each point.
+        InputError: no such corpus or texts, not a number for each point, or a seed out of its limits.
     """
+    check_limits("seed", arguments.seed, SEEDS)
     default = list(AGREEMENT_DROPS if arguments.texts else GOLD_DROPS)
     max_drops = numbers(arguments.max_f1_drop, "--max-f1-drop", "0.1,0.3,1.0") if arguments.max_f1_drop else default
+    check_ascending(max_drops)
     if arguments.texts:
         return Reference.agreement(engine, read_texts(arguments.texts)), max_drops
     return Reference.gold(engine, load_corpus(arguments.corpus, arguments.split, arguments.data_dir)), max_drops
@@ -170,9 +171,15 @@ def numbers(text: str, option: str, example: str) -> list[float]:
         found = [float(part) for part in text.split(",")]
     except ValueError:
         found = []
-    if len(found) != len(POINT_NAMES):
+    if len(found) != len(POINT_NAMES) or not all(map(math.isfinite, found)):
         raise InputError(f"expected {len(POINT_NAMES)} numbers after {option}, got {text!r}; write e.g. {example}")
     return found
+
+
+def check_ascending(max_drops: Sequence[float]) -> None:
+    """Raises `InputError` where a point may lose more than the next one."""
+    if list(max_drops) != sorted(max_drops):
+        raise InputError(f"expected ascending points to lose, got {list(max_drops)}; write the smallest first")
 
 
 def describe(search: Search, name: str) -> Iterator[str]:

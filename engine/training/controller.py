@@ -21,7 +21,7 @@ from accelerate.utils import set_seed
 from torch import nn
 from tqdm import tqdm
 
-from engine.checkpoint import CONTROLLER, model_folder, write_checksums
+from engine.checkpoint import CONTROLLER, model_folder, updating
 from engine.command import as_command
 from engine.errors import InputError
 from engine.model.gated import GatedModel
@@ -33,6 +33,7 @@ from engine.pruning.signals import neighbour_max
 from engine.tagger import load_engine
 from engine.text.windows import Window
 from engine.training.sampling import SampledController
+from engine.training.state import SEEDS, check_limits
 from engine.training.texts import Texts
 
 logger = logging.getLogger(__name__)
@@ -127,8 +128,8 @@ def train(folder: Path, texts: Texts, names: tuple[str, ...], seed: int) -> Netw
         logger.info("gate %d: %d words, %.2f%% change", gate, len(of.changes), 100 * of.changes.mean())
         layers[gate] = fit(of)
     network = Network(names, layers)
-    network.save(folder / CONTROLLER)
-    write_checksums(folder)
+    with updating(folder, CONTROLLER) as fresh:
+        network.save(fresh)
     return network
 
 
@@ -145,6 +146,7 @@ def main(argv: list[str] | None) -> int:
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    check_limits("seed", arguments.seed, SEEDS)
     folder, names = model_folder(arguments.model), tuple(arguments.features.split(","))
     if unknown := set(names) - set(FEATURES):
         raise InputError(f"expected --features out of {list(FEATURES)}, got {sorted(unknown)}; choose among them")

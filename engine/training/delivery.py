@@ -8,7 +8,16 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.checkpoint import SUMS, Weights, load_huggingface, optional_file, write_checksums
+from engine.checkpoint import (
+    POINTS,
+    SUMS,
+    Weights,
+    load_huggingface,
+    optional_file,
+    read_points,
+    write_checksums,
+)
+from engine.errors import InputError
 
 CONFIG, MODEL = "config.json", "model.safetensors"
 TOKENIZER = (
@@ -36,10 +45,11 @@ def copy_checkpoint(weights: Weights, folder: Path, *, rename: bool) -> None:
         folder: to copy to.
         rename: write the model's labels into the configuration, as the checkpoint's own names say nothing.
     """
-    for name in (CONFIG, MODEL, *TOKENIZER):
-        if file := optional_file(weights.source, name):
+    found = {name: optional_file(weights.source, name) for name in (CONFIG, MODEL, *TOKENIZER)}
+    for name, file in found.items():
+        if file:
             shutil.copyfile(file, folder / name)
-    if not (folder / MODEL).is_file():
+    if not found[MODEL]:  # whatever lies in the folder: an earlier start may have been stopped while it converted
         load_huggingface(weights.source).save_pretrained(folder)
     if rename:
         names = weights.model.labels.names
@@ -58,3 +68,12 @@ def deliver(folder: Path, out: Path) -> None:
     write_checksums(out)
     for file in files:
         file.unlink()
+
+
+def repair(out: Path) -> None:
+    """Makes a delivered model load that was left while points were stored: torn ones go, sums are made again."""
+    try:
+        read_points(out / POINTS)
+    except InputError:
+        (out / POINTS).unlink(missing_ok=True)
+    write_checksums(out)

@@ -6,7 +6,7 @@ The targets are the label distributions of the checkpoint's dense pass; the stud
 from __future__ import annotations
 
 import copy
-import json
+import gc
 import logging
 import random
 import time
@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from accelerate.utils import set_seed
 from torch import nn
 
-from engine.checkpoint import Weights, save_gates
+from engine.checkpoint import Weights, save_gates, weights_digest
 from engine.model.gated import GatedModel
 from engine.pruning.signals import normalised_entropy
 from engine.tagger import Engine
@@ -28,6 +29,7 @@ from engine.training.data import Example, make_batches
 from engine.training.finetune import FinetuneConfig, JointTraining, freeze, with_gates
 from engine.training.probe import fit_heads
 from engine.training.soft_labels import SoftLabels, ensemble, stored_labels
+from engine.training.state import read_json, write_json
 from engine.training.texts import Texts
 
 logger = logging.getLogger(__name__)
@@ -61,31 +63,40 @@ class Plan:
 
     def save(self, path: Path) -> None:
         """Writes a JSON file."""
-        path.write_text(json.dumps(asdict(self), indent=2) + "\n")
+        write_json(path, asdict(self))
 
     @classmethod
     def load(cls, path: Path) -> Plan:
         """The inverse of `save`."""
-        return cls(**json.loads(path.read_text()))
+        return cls(**read_json(path))
 
 
-def own_labels(engine: Engine, texts: Sequence[str], count: int, path: Path) -> SoftLabels:
-    """What the engine's dense pass says of the words of texts; a file keeps it, and an interrupted run continues.
+def own_labels(
+    weights: Weights, engine: Engine, texts: Sequence[str], count: int, path: Path
+) -> tuple[Texts, SoftLabels]:
+    """What the checkpoint's dense pass says of the words of texts; a file keeps it, and an interrupted run continues.
 
     Args:
-        engine: with the checkpoint's weights.
+        weights: of the checkpoint.
+        engine: with these weights, in any dtype.
         texts: of the run.
         count: how many of them to label.
-        path: of the file.
+        path: of the file, which may hold more if an earlier start had more time.
+
+    Returns:
+        The texts that are labelled, and their labels.
 
     Raises:
-        InputError: the file is of other texts.
+        InputError: the file is of other texts or weights.
     """
+    labelled = len(SoftLabels.load(path).counts) if path.is_file() else 0
+    own = Texts.of(texts, max(count, labelled))
 
     def distributions(done: int) -> Iterator[np.ndarray]:
         return ensemble([engine], texts[done:count])
 
-    return stored_labels(distributions, Texts.of(texts), count, engine.labels.names, path)
+    digest = weights_digest(weights.model, weights.network)
+    return own, stored_labels(distributions, own, count, engine.labels.names, digest, path)
 
 
 class Distillation(JointTraining):
@@ -100,6 +111,7 @@ class Distillation(JointTraining):
         weights: of the checkpoint.
         examples: what to learn.
         steps: batches of a segment.
+        lowest: of the thresholds drawn.
         watch: says how well a model does, for the log; 0–1.
     """
 
@@ -110,12 +122,13 @@ class Distillation(JointTraining):
         weights: Weights,
         examples: Sequence[Example],
         steps: int,
+        lowest: float,
         watch: Callable[[GatedModel], float],
     ) -> None:
         self.examples, self.steps, self.watch, self.order = examples, steps, watch, weights.label_order
         model = copy.deepcopy(model)
         model = freeze(model) if config.frozen else model
-        super().__init__(config, model, weights.tokenizer, usual_entropy(examples))
+        super().__init__(config, model, weights.tokenizer, lowest)
 
     def trained(self, model: nn.Module) -> list[dict[str, Any]]:
         """Gate heads with a learning rate of their own, and all else that is not frozen."""
@@ -159,7 +172,7 @@ class Distillation(JointTraining):
 def usual_entropy(examples: Sequence[Example]) -> float:
     """Median of the normalised entropies of targets, 0–1: how certain the checkpoint is of most words."""
     targets = np.concatenate([example.targets for example in examples])
-    return float(np.median(normalised_entropy(targets / 255)))
+    return float(np.median(normalised_entropy(np.divide(targets, 255, dtype=np.float32))))
 
 
 def encoder_lr(passes: float, hidden_size: int) -> float:
@@ -263,20 +276,24 @@ def distil(
     plan_file, run_folder = folder / "plan.json", folder / "run"
     stored = Plan.load(plan_file) if plan_file.is_file() else None
     count = stored.texts if stored else min(count, len(texts))
-    labels = own_labels(engine, texts, count, folder / "labels.npz")
-    count = len(labels.counts)  # more, if an earlier start had more time
-    examples = labels.examples(Texts.of(texts), engine.pieces)
+    own, labels = own_labels(weights, engine, texts, count, folder / "labels.npz")
+    count = len(labels.counts)
+    examples = labels.examples(own, engine.pieces)
+    lowest = usual_entropy(examples)
     model = weights.model if weights.model.has_gates else with_gates(weights.model)
     if not weights.model.has_gates and not (run_folder / "checkpoint").is_dir():
         fit_heads(model.to(engine.device), make_batches(examples, MAX_ROWS, random.Random(seed)), TEMPERATURE)
 
     def make(plan: Plan) -> Distillation:
         config = settings(weights.source, model.encoder.hidden_size, run_folder, plan, frozen=frozen, seed=seed)
-        return Distillation(config, model, weights, examples, plan.steps, watch)
+        return Distillation(config, model, weights, examples, plan.steps, lowest, watch)
 
     if stored is None:
-        trials = {name: Plan(count, 1, 1, PROBED, name) for name in precisions}
-        step_s = {name: seconds_per_step(make(plan)) for name, plan in trials.items()}
+        step_s = {}
+        for name in precisions:
+            step_s[name] = seconds_per_step(make(Plan(count, 1, 1, PROBED, name)))
+            gc.collect()  # a run and its accelerator refer to each other
+            torch.cuda.empty_cache()
         batches = len(make_batches(examples, MAX_ROWS, random.Random(seed)))
         stored = planned(count, batches, step_s, seconds())
         stored.save(plan_file)

@@ -8,6 +8,7 @@ as tagging.
 
 from __future__ import annotations
 
+import logging
 import random
 import sys
 from collections.abc import Callable
@@ -38,9 +39,11 @@ from engine.training.backbone import loading
 from engine.training.data import Example, Packed, gold_examples, make_batches, mask_words, pack, spread_outside
 from engine.training.loop import Run, TrainingConfig, command_line, option
 from engine.training.outcome import f1
-from engine.training.sampling import ENTROPIES, SampledController, draw_context
+from engine.training.sampling import ENTROPIES, SampledController, all_stay, draw_context
 from engine.training.soft_labels import SoftLabels
 from engine.training.texts import Texts
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +84,11 @@ class FinetuneConfig(TrainingConfig):
         "gate_weight": (0, 100),
     }
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.frozen and self.layers:
+            raise InputError(f"expected no --layers with --frozen, got {self.layers}; leave one of them out")
+
 
 def joint_loss(memory: MemoryBuffer, packed: Packed, layers: int, config: FinetuneConfig) -> Tensor:
     """Loss of every word where it left, plus ``gate_weight`` times the mean loss of the heads before the last layer.
@@ -104,11 +112,6 @@ def joint_loss(memory: MemoryBuffer, packed: Packed, layers: int, config: Finetu
             gates.append(losses.mean())
     end = torch.stack(ends).sum() / len(packed.targets)
     return end + (config.gate_weight * torch.stack(gates).mean() if gates else 0.0)
-
-
-def all_stay(gate: Gate) -> Decision:
-    """All words stay."""
-    return Decision(np.zeros_like(gate.alive), np.zeros(len(gate.words)))
 
 
 def new_model(backbone: str, labels: LabelSet, layers: int) -> GatedModel:
@@ -186,12 +189,14 @@ def soft_examples(files: str, pieces: WordPieces, labels: LabelSet) -> list[Exam
         soft_labels, texts = SoftLabels.load(Path(stored)), Texts.read(Path(source))
         if not soft_labels.match(texts):
             raise InputError(f"expected {source} to be the file that {stored} labels, got another; find that file")
-        if soft_labels.names != labels.names:
+        if set(soft_labels.names) != set(labels.names):
+            missing = set(labels.names) - set(soft_labels.names)
+            remedy = f"make them with --types {','.join(labels.types)}"
             raise InputError(
                 f"expected labels {list(labels.names)} in {stored}, got {list(soft_labels.names)}; "
-                f"make them with --types {','.join(labels.types)}"
+                + ("choose a teacher with these labels" if missing else remedy)
             )
-        examples += soft_labels.examples(texts, pieces)
+        examples += soft_labels.ordered(labels.names).examples(texts, pieces)
     return examples
 
 
@@ -252,11 +257,19 @@ class Finetuning(JointTraining):
 
     def __init__(self, config: FinetuneConfig) -> None:
         train, self.dev = config.corpora()
-        types = self.dev.types  # types that other corpora add are outside here
+        types = self.dev.types
+        if others := sorted({type_ for corpus in train for type_ in corpus.types} - set(types)):
+            logger.warning(
+                "learned as outside: %s; %s, the corpus for early stopping, has no such entities",
+                ", ".join(others),
+                f"{self.dev.name} {self.dev.split}",
+            )
         if config.frozen:
             model = frozen_model(config.backbone, LabelSet(types))
         else:
             model = new_model(config.backbone, LabelSet(types), config.layers)
+        if config.pruned and model.encoder.num_layers < 2:
+            raise InputError("expected two layers or more with --pruned, got one; take more, or leave --pruned out")
         tokenizer = load_tokenizer(config.backbone)
         self.pieces = WordPieces(tokenizer, model.encoder.max_rows)
         self.gold = [example for corpus in train for example in gold_examples(corpus, self.pieces, model.labels)]

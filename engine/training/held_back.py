@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from pathlib import Path
+from typing import Any
 
 from engine.data.texts import read_texts
 from engine.errors import InputError
@@ -15,6 +17,8 @@ from engine.text.words import words_of
 NEEDED = 100  # windows to choose points on
 STEADY = 1000  # windows from which on points hardly depend on chance
 WANTED = 1200  # windows to hold back, out of a third of the texts at most
+# Of a run: what its file of facts stores → what a later start must find the same.
+COMPARED = {"sha256": "texts", "weights": "checkpoint", "labels": "labels of the checkpoint"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,3 +76,22 @@ def split_texts(files: Sequence[str], held_back_files: Sequence[str], pieces: Wo
     if not learned:
         raise InputError("expected texts to learn from, got none but those held back; give others after --texts")
     return TextSplit(learned, held_back, windows)
+
+
+def check_same(stored: Mapping[str, Any], found: Mapping[str, Any], out: Path) -> None:
+    """Compares what a run was begun with and what a later start finds.
+
+    Args:
+        stored: facts of the run; those that an earlier version did not store are not compared.
+        found: facts of this start.
+        out: the folder of the run.
+
+    Raises:
+        InputError: they differ.
+    """
+    for fact, what in COMPARED.items():
+        if stored.get(fact, found[fact]) != found[fact]:
+            raise InputError(
+                f"expected the {what} with which the run in {out} was begun, got others; "
+                "restore them, or use another --out"
+            )

@@ -12,7 +12,7 @@ import random
 import shutil
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import MISSING, asdict, dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar, cast
@@ -30,6 +30,7 @@ from engine.checkpoint import RUN_SETTINGS
 from engine.data.corpora import Corpus, load_corpus
 from engine.data.formats.datasets import PREFIX
 from engine.errors import InputError
+from engine.training.state import SEEDS, check_limits, claim, write_json
 
 logger = logging.getLogger(__name__)
 
@@ -71,13 +72,12 @@ class TrainingConfig:
         "dropout": (0, 0.9),
         "average": (0, 0.99999),
         "weight_decay": (0, 10),
-        "seed": (0, 2**31),
+        "seed": SEEDS,
     }
 
     def __post_init__(self) -> None:
-        for name, (low, high) in self.LIMITS.items():
-            if not low <= getattr(self, name) <= high:
-                raise InputError(f"expected {name} between {low} and {high}, got {getattr(self, name)}; change it")
+        for name, limits in self.LIMITS.items():
+            check_limits(name, getattr(self, name), limits)
         if self.mixed_precision not in ("bf16", "no"):
             raise InputError(f"expected mixed_precision bf16 or no, got {self.mixed_precision!r}; choose one of them")
 
@@ -85,7 +85,7 @@ class TrainingConfig:
         """The corpora to learn from and the one for early stopping.
 
         Raises:
-            InputError: no such corpus, or an empty one.
+            InputError: no such corpus, an empty one to learn from, or one for early stopping without entities.
         """
         train = [self._load(name) for name in self.corpus.split(",")]
         for corpus in train:
@@ -93,7 +93,12 @@ class TrainingConfig:
                 raise InputError(
                     f"expected documents to learn from, got none in {corpus.name} {corpus.split}; choose another split"
                 )
-        return train, load_corpus(self.dev_corpus or train[0].name, self.dev_split, self.data_dir or None)
+        dev = load_corpus(self.dev_corpus or train[0].name, self.dev_split, self.data_dir or None)
+        if not dev.types:
+            raise InputError(
+                f"expected entities for early stopping, got none in {dev.name} {dev.split}; choose another --dev-corpus"
+            )
+        return train, dev
 
     def _load(self, name: str) -> Corpus:
         """A corpus whose name may end with a colon and its split; ``hf:ID`` has a colon of its own."""
@@ -244,38 +249,6 @@ class Run(ABC, Generic[C]):
         return loss.item()
 
 
-def claim(settings: Path, config: dict[str, Any], *, resume: bool, free: Collection[str] = ()) -> None:
-    """Makes sure that a folder is new, or with ``resume`` that it holds the same run.
-
-    Args:
-        settings: the file that keeps them.
-        config: the settings.
-        resume: whether the folder may hold a run.
-        free: settings that may differ between two starts.
-
-    Raises:
-        InputError: it holds another run.
-    """
-    folder = settings.parent
-    if resume and settings.is_file():
-        config = json.loads(json.dumps(config))
-        stored = json.loads(settings.read_text())
-        changed = sorted(key for key, value in config.items() if key not in free and stored.get(key) != value)
-        if changed:
-            raise InputError(
-                f"expected the settings of the run in {folder}, got different {changed}; "
-                "repeat them, or use another --out"
-            )
-    elif settings.exists():
-        raise InputError(f"expected a new folder, got {folder} with a run in it; add --resume, or use another --out")
-
-
-def keep_settings(settings: Path, config: dict[str, Any]) -> None:
-    """Writes the settings of a run into its folder."""
-    settings.parent.mkdir(parents=True, exist_ok=True)
-    settings.write_text(json.dumps(config, indent=2) + "\n")
-
-
 def train(make_run: Callable[[C], Run[C]], config: C, *, resume: bool = False) -> float:
     """Trains as configured; ``training.json`` stores the settings.
 
@@ -291,11 +264,11 @@ def train(make_run: Callable[[C], Run[C]], config: C, *, resume: bool = False) -
         InputError: a model or corpus that cannot be used, or an ``out`` that contains another run.
     """
     settings = Path(config.out, RUN_SETTINGS)
-    # Paths may change between two starts, everything else may not.
+    # The folders that are written to and read from may change between two starts, everything else may not.
     claim(settings, asdict(config), resume=resume, free=("out", "data_dir"))
     set_seed(config.seed)
     run = make_run(config)
-    keep_settings(settings, asdict(config))
+    write_json(settings, asdict(config))
     if resume:
         run.resume()
     return run.fit()

@@ -15,7 +15,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from engine.checkpoint import POINTS, write_checksums
+from engine.checkpoint import POINTS, updating
 from engine.data.corpora import Corpus
 from engine.errors import InputError
 from engine.inspection.cost import Cost, add
@@ -191,7 +191,7 @@ def choose(
 
 
 def store_points(folder: Path, points: Mapping[str, Mapping[str, dict[str, Any]]]) -> None:
-    """Writes ``operating_points.json`` and the checksums to a model folder; what it holds for other strategies stays.
+    """Writes ``operating_points.json`` and its checksum to a model folder; what it holds for other strategies stays.
 
     Args:
         folder: of the model.
@@ -199,12 +199,12 @@ def store_points(folder: Path, points: Mapping[str, Mapping[str, dict[str, Any]]
     """
     path = folder / POINTS
     stored = json.loads(path.read_text()) if path.is_file() else {}
-    path.write_text(json.dumps({name: of for name, of in {**stored, **points}.items() if of}, indent=2) + "\n")
-    write_checksums(folder)
+    with updating(folder, POINTS) as fresh:
+        fresh.write_text(json.dumps({name: of for name, of in {**stored, **points}.items() if of}, indent=2) + "\n")
 
 
 def store_frontier(folder: Path, tried: Mapping[str, tuple[Reference, Sequence[Tried]]]) -> None:
-    """Writes all settings tried to ``frontier.csv``; what it holds for other strategies stays.
+    """Writes all settings tried to ``frontier.csv``, and its checksum; what it holds for other strategies stays.
 
     Args:
         folder: of the model.
@@ -229,7 +229,7 @@ def store_frontier(folder: Path, tried: Mapping[str, tuple[Reference, Sequence[T
             stored = csv.DictReader(file)
             if stored.fieldnames == list(COLUMNS):  # not of an older version
                 rows = [row for row in stored if row["strategy"] not in tried] + rows
-    with frontier.open("w", newline="") as file:
+    with updating(folder, FRONTIER) as fresh, fresh.open("w", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS)
         writer.writeheader()
         writer.writerows(rows)

@@ -18,7 +18,7 @@ from tqdm import tqdm
 from engine.model.gated import GatedModel
 from engine.pruning.forward import forward
 from engine.training.data import Example, pack
-from engine.training.finetune import all_stay
+from engine.training.sampling import all_stay
 
 logger = logging.getLogger(__name__)
 

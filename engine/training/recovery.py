@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from engine.checkpoint import model_folder
+from engine.checkpoint import model_folder, updating
 from engine.command import as_command
 from engine.errors import InputError
 from engine.pruning.recovery import Recovery
@@ -27,6 +27,7 @@ from engine.training.calibrate import add_options, describe, looser, reference_o
 from engine.training.points import POINT_NAMES, Reference, Tried, measure, store_points
 from engine.training.search import Search
 
+RECOVERIES = "recovery.csv"
 FIRES = 0.02  # of the documents: what fires less is no recovery
 LIMITS = (32, 128)
 THRESHOLDS = {
@@ -101,7 +102,7 @@ def calibrate(
         point: with_own_thresholds(one.strategy, measured, search.reference).to_json()
         for point, one in search.chosen().items()
     }
-    with (folder / "recovery.csv").open("w", newline="") as file:
+    with updating(folder, RECOVERIES) as fresh, fresh.open("w", newline="") as file:
         csv.writer(file).writerows([FIELDS, *(_row(one, search.reference) for one in measured)])
     store_points(folder, {name + RECOVERY: stored})
     return search
@@ -145,6 +146,8 @@ def main(argv: list[str] | None) -> int:
     add_options(parser)
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    if arguments.strategy.endswith(RECOVERY):
+        raise InputError(f"expected a strategy without recovery, got {arguments.strategy!r}; leave {RECOVERY} out")
     engine = load_engine(model_folder(arguments.model), arguments.dtype)
     reference, max_drops = reference_of(arguments, engine)
     search = calibrate(engine, reference, max_drops, arguments.strategy, arguments.model, arguments.seed)

@@ -16,6 +16,11 @@ ENTROPIES = (0.003, 0.3)  # thresholds are drawn from this range, log-uniformly
 FROZEN = 0.25  # share of the batches in which words that leave are frozen instead of dropped
 
 
+def all_stay(gate: Gate) -> Decision:
+    """All words stay."""
+    return Decision(np.zeros_like(gate.alive), np.zeros(len(gate.words)))
+
+
 def draw_context() -> Context:
     """A context mode."""
     return "freeze" if torch.rand(()) < FROZEN else "drop"

@@ -29,6 +29,7 @@ from engine.tagger import MAX_ROWS, Engine
 from engine.text.scoring import count_documents
 from engine.text.words import split_words
 from engine.training.points import Reference, Tried
+from engine.training.sampling import all_stay
 
 
 def can_simulate(strategy: Strategy) -> bool:
@@ -59,11 +60,12 @@ class Simulator:
     def measure(self, strategy: Strategy) -> Tried:
         """Counts and cost as the recording has them."""
         labels, texts = self.engine.labels, [document.text for document in self.reference.documents]
+        complete = self.engine.strategy(strategy)  # with the network, whose features cost something
         found, costs = [], []
         for played in self.played:
             memory = run(played.model, played.chunk.batch, played.with_network(strategy))
             found.append((played.chunk, memory.probabilities))
-            costs += [window_cost(played.model, memory, slot.index, strategy) for slot in played.chunk.slots]
+            costs += [window_cost(played.model, memory, slot.index, complete) for slot in played.chunk.slots]
         probabilities = by_text(found, len(texts), len(labels))
         entities = [labels.decode(*one) for one in zip(texts, self.words, probabilities, strict=True)]
         counts = count_documents(self.reference.documents, entities, self.reference.types)
@@ -118,7 +120,7 @@ def _record(engine: Engine, chunk: Chunk) -> Played:
     def note(gate: Gate) -> Decision:
         if isinstance(engine.network, Network) and gate.number in engine.network.layers:
             risks[gate.number] = engine.network.risk(gate)
-        return Decision(np.zeros_like(gate.alive), np.zeros(len(gate.words)))
+        return all_stay(gate)
 
     memory = forward(engine.model, chunk.batch, range(1, engine.encoder.num_layers), note)
     logits = {head.number: head.logits.float().cpu() for head in memory.heads}

@@ -9,14 +9,17 @@ import argparse
 import logging
 import sys
 import time
+import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
+from engine.checkpoint import replacing
 from engine.command import as_command
 from engine.errors import InputError
 from engine.model.precision import DTYPES
@@ -28,7 +31,7 @@ from engine.training.texts import Texts
 
 logger = logging.getLogger(__name__)
 
-SAVE_EVERY = 200  # texts
+SAVE_S, SAVING = 60, 0.1  # seconds between two saves at least; share of the time that saving takes at most, about
 CALL = 64  # texts
 
 
@@ -40,31 +43,33 @@ class SoftLabels:
     ``counts``: int64 ``(texts,)``, words of each text.
     ``names``: the labels.
     ``sha256``: of the unpacked file of texts.
+    ``teachers``: digests of their weights; empty in files of earlier versions.
     """
 
     targets: np.ndarray
     counts: np.ndarray
     names: tuple[str, ...]
     sha256: str
+    teachers: str = ""
 
     def save(self, path: Path) -> None:
         """Writes an ``.npz`` file, replacing an older one in a single step."""
-        fresh = path.with_name(path.name + ".new")
-        with fresh.open("wb") as file:
-            np.savez_compressed(file, targets=self.targets, counts=self.counts, names=self.names, sha256=self.sha256)
-        fresh.replace(path)
+        with replacing(path) as fresh, fresh.open("wb") as file:
+            np.savez_compressed(file, **vars(self))
 
     @classmethod
     def load(cls, path: Path) -> SoftLabels:
         """The inverse of `save`.
 
         Raises:
-            InputError: no such file.
+            InputError: no such file, or one of something else.
         """
         try:
             with np.load(path) as file:
-                return cls(file["targets"], file["counts"], tuple(file["names"].tolist()), str(file["sha256"]))
-        except (OSError, EOFError, KeyError, ValueError) as error:
+                teachers = str(file["teachers"]) if "teachers" in file else ""
+                names, sha256 = tuple(file["names"].tolist()), str(file["sha256"])
+                return cls(file["targets"], file["counts"], names, sha256, teachers)
+        except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile, zlib.error) as error:
             raise InputError(
                 f"expected soft labels in {path}, got none: {error}; "
                 "make them with python -m engine.training.soft_labels"
@@ -74,6 +79,10 @@ class SoftLabels:
         """Whether these are labels of the texts, or of the first of them."""
         counts = [len(words) for words in texts.words[: len(self.counts)]]
         return self.sha256 == texts.sha256 and self.counts.tolist() == counts
+
+    def ordered(self, names: tuple[str, ...]) -> SoftLabels:
+        """The same with its labels, all of which are named, in another order."""
+        return replace(self, targets=self.targets[:, [self.names.index(name) for name in names]], names=names)
 
     def examples(self, texts: Texts, pieces: WordPieces) -> list[Example]:
         """Windows of all labelled texts with their targets."""
@@ -114,7 +123,7 @@ def label(teachers: Sequence[Engine], texts: Texts, types: Sequence[str], out: P
         out: the ``.npz`` file.
 
     Raises:
-        InputError: an ``out`` with labels of other texts or types.
+        InputError: an ``out`` with labels of other texts, types or teachers.
     """
     columns = columns_of(types, teachers[0].labels)
     names = tuple(teachers[0].labels.names[column] for column in columns)
@@ -123,11 +132,17 @@ def label(teachers: Sequence[Engine], texts: Texts, types: Sequence[str], out: P
         for probabilities in ensemble(teachers, [" ".join(words) for words in texts.words[done:]]):
             yield restrict(probabilities, columns)
 
-    return stored_labels(distributions, texts, len(texts.words), names, out)
+    digests = ",".join(teacher.digest for teacher in teachers)
+    return stored_labels(distributions, texts, len(texts.words), names, digests, out)
 
 
 def stored_labels(
-    distributions: Callable[[int], Iterable[np.ndarray]], texts: Texts, count: int, names: Sequence[str], out: Path
+    distributions: Callable[[int], Iterable[np.ndarray]],
+    texts: Texts,
+    count: int,
+    names: Sequence[str],
+    teachers: str,
+    out: Path,
 ) -> SoftLabels:
     """Labels of the first texts; a file keeps them as they come, and an interrupted run continues.
 
@@ -136,31 +151,35 @@ def stored_labels(
         texts: what to label.
         count: how many of them.
         names: of the labels.
+        teachers: digests of their weights.
         out: the ``.npz`` file.
 
     Raises:
-        InputError: an ``out`` with labels of other texts or types.
+        InputError: an ``out`` with labels of other texts, types or teachers.
     """
-    stored = SoftLabels(np.zeros((0, len(names)), np.uint8), np.zeros(0, np.int64), tuple(names), texts.sha256)
+    nothing = np.zeros((0, len(names)), np.uint8), np.zeros(0, np.int64)
+    stored = SoftLabels(*nothing, tuple(names), texts.sha256, teachers)
     if out.exists():
         stored = SoftLabels.load(out)
-        if not stored.match(texts) or stored.names != tuple(names):
+        if not stored.match(texts) or (stored.names, stored.teachers) != (tuple(names), teachers):
             raise InputError(
-                f"expected soft labels of the same texts and types in {out}, got others; use another --out"
+                f"expected soft labels of the same texts and types by the same teachers in {out}, got others; "
+                "use another --out"
             )
     done, started = len(stored.counts), time.monotonic()
     if done >= count:
         return stored
     bar = tqdm(islice(distributions(done), count - done), total=count, initial=done, unit="text", disable=None)
-    parts = [stored.targets]
+    parts, due = [stored.targets], started + SAVE_S
     for number, probabilities in enumerate(bar, start=done + 1):
         parts.append((probabilities * 255).round().astype(np.uint8))
-        if number % SAVE_EVERY == 0 or number == count:
+        if (begin := time.monotonic()) >= due or number == count:
             counts = np.array([len(words) for words in texts.words[:number]])
-            stored = SoftLabels(np.concatenate(parts), counts, tuple(names), texts.sha256)
-            stored.save(out)
-            parts = [stored.targets]
-            left = (time.monotonic() - started) / (number - done) * (count - number)
+            stored = replace(stored, targets=np.concatenate(parts), counts=counts)
+            stored.save(out)  # the whole file: the longer that takes, the rarer it is done
+            parts, now = [stored.targets], time.monotonic()
+            due = now + max(SAVE_S, (now - begin) / SAVING)
+            left = (now - started) / (number - done) * (count - number)
             logger.info("%d of %d texts, %s left", number, count, tqdm.format_interval(left))
     return stored
 

@@ -19,16 +19,16 @@ import numpy as np
 from tqdm import tqdm
 
 from engine.command import as_command, locked
-from engine.data.corpora import load_corpus
+from engine.data.corpora import Corpus, load_corpus
 from engine.data.texts import read_texts
 from engine.errors import InputError
 from engine.model.precision import DTYPES
 from engine.pruning.strategy import Strategy
 from engine.tagger import Engine, load_engine
-from engine.training.calibrate import GOLD_DROPS, candidates, numbers, variations
-from engine.training.loop import claim, keep_settings
+from engine.training.calibrate import GOLD_DROPS, candidates, check_ascending, numbers, variations
 from engine.training.points import POINT_NAMES, SLACK, Reference, Tried, choose
 from engine.training.search import Search, plain
+from engine.training.state import SEEDS, check_limits, claim, write_json
 from engine.training.texts import digest
 
 Choice = dict[str, Tried]  # by point
@@ -134,6 +134,11 @@ def compare(
     return [row for name in references for row in rows(name, chosen[name], drawn[name], losses)]
 
 
+def gold_digest(corpus: Corpus) -> str:
+    """SHA-256 of the texts and entities of a corpus."""
+    return digest(repr((one.text, [entity.key for entity in one.entities])) for one in corpus.documents)
+
+
 def table(found: Sequence[Row]) -> str:
     """A Markdown table."""
     lines = [
@@ -171,24 +176,25 @@ def main(argv: list[str] | None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     if arguments.samples < 1:
         raise InputError(f"expected --samples 1 or more, got {arguments.samples}; change it")
-    agreement = numbers(arguments.agreement, "--agreement", "97,96,92")
+    check_limits("seed", arguments.seed, SEEDS)
+    losses = [100 - limit for limit in numbers(arguments.agreement, "--agreement", "97,96,92")]
     drops = numbers(arguments.max_f1_drop, "--max-f1-drop", "0.1,0.3,1.0")
+    for limits in (losses, drops):
+        check_ascending(limits)
     engine = load_engine(arguments.model, arguments.dtype)
     engine.strategy("entropy")  # a model without gates is refused here
     texts = read_texts(arguments.texts)
     settings = {name: value for name, value in vars(arguments).items() if name not in ("out", "data_dir", "samples")}
-    settings |= {"weights": engine.digest, "sha256": digest(texts)}
-    gold, test = (
-        Reference.gold(engine, load_corpus(arguments.corpus, split, arguments.data_dir))
-        for split in (arguments.split, arguments.test_split)
-    )
+    corpora = [load_corpus(arguments.corpus, of, arguments.data_dir) for of in (arguments.split, arguments.test_split)]
+    settings |= {"weights": engine.digest, "sha256": digest(texts), "gold": [gold_digest(corpus) for corpus in corpora]}
+    gold, test = (Reference.gold(engine, corpus) for corpus in corpora)
     references: dict[str, tuple[Reference, Sequence[float]]] = {
-        "agreement": (Reference.agreement(engine, texts), [100 - limit for limit in agreement]),
+        "agreement": (Reference.agreement(engine, texts), losses),
         "gold": (gold, drops),
     }
     with locked(arguments.out):
         claim(arguments.out / "stability.json", settings, resume=True)
-        keep_settings(arguments.out / "stability.json", settings)
+        write_json(arguments.out / "stability.json", settings)
         found = compare(engine, references, test, arguments.out, samples=arguments.samples, seed=arguments.seed)
         (arguments.out / "stability.md").write_text(table(found))
     print(table(found), end="")

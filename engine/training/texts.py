@@ -25,7 +25,7 @@ def digest(texts: Iterable[str]) -> str:
 class Texts:
     """Unlabelled texts, to which soft labels belong.
 
-    ``words``: the words of each text.
+    ``words``: the words of each text, or of each of the first texts.
     ``sha256``: of the texts, or of the unpacked file that they were read from.
     """
 
@@ -33,9 +33,9 @@ class Texts:
     sha256: str
 
     @classmethod
-    def of(cls, texts: Sequence[str]) -> Texts:
-        """These texts."""
-        return cls([words_of(text) for text in texts], digest(texts))
+    def of(cls, texts: Sequence[str], count: int) -> Texts:
+        """These texts, with the words of the first ``count`` of them."""
+        return cls([words_of(text) for text in texts[:count]], digest(texts))
 
     @classmethod
     def read(cls, path: Path) -> Texts:

@@ -23,9 +23,9 @@ from transformers import (
 )
 
 from engine import InputError, load_engine
-from engine.checkpoint import GATES, load_weights, optional_file, write_checksums
+from engine.checkpoint import GATES, load_weights, optional_file, updating, write_checksums
 from engine.tagger import Engine
-from tests.conftest import TEXT, tiny_config
+from tests.conftest import TEXT, contents, tiny_config
 from tests.engine.model.families import huggingface, tiny
 
 
@@ -136,6 +136,38 @@ def test_operating_points_that_are_none_are_refused_in_one_line(folder, content,
     (folder / "operating_points.json").write_text(json.dumps({"entropy": {"balanced": SETTINGS}}))
     write_checksums(folder)
     assert load_engine(folder).strategy("entropy").gates == (1,)
+
+
+def test_a_file_of_a_folder_is_replaced_together_with_its_sum_and_no_other_is_vouched_for(folder):
+    points = json.dumps({"entropy": {"balanced": SETTINGS}})
+    with updating(folder, "operating_points.json") as fresh:
+        fresh.write_text(points)
+    assert load_engine(folder).strategy("entropy").gates == (1,)
+    (folder / "gates.safetensors").write_bytes(b"damaged")
+    with updating(folder, "operating_points.json") as fresh:
+        fresh.write_text(points)
+    with pytest.raises(InputError, match=r"expected .*gates\.safetensors with SHA-256"):
+        load_engine(folder)
+
+
+def test_an_interruption_while_a_file_is_replaced_leaves_the_folder_as_it_was(folder):
+    def interrupted():
+        with updating(folder, "operating_points.json") as fresh:
+            fresh.write_text("{")
+            raise KeyboardInterrupt
+
+    before = contents(folder)
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert contents(folder) == before
+
+
+def test_what_a_killed_process_left_behind_gets_no_sum(folder):
+    (folder / "operating_points.json.new").write_text("{")
+    write_checksums(folder)
+    with updating(folder, "operating_points.json") as fresh:
+        fresh.write_text("{}")
+    load_engine(folder)
 
 
 def write_network(folder, **changes):
@@ -321,6 +353,12 @@ def test_labels_without_meaning_get_one_from_a_file(plain_folder, tmp_path, cont
     dense, hf = engine.tag(TEXT, "dense"), engine.tag(TEXT, "hf")
     assert dense.entities
     assert [e.key for e in dense.entities] == [e.key for e in hf.entities]
+
+
+def test_labels_that_name_no_type_have_one(plain_folder):
+    labels = load_engine(plain_folder, labels=["B", "I", "O", "E", "S"]).labels
+    assert labels.types == ("Entity",)
+    assert labels.names == ("O", "B-Entity", "I-Entity", "E-Entity", "S-Entity")
 
 
 @pytest.mark.parametrize("names", [["O", "B-Disease", "I-Disease"], ["O", *"ABCDE"]])

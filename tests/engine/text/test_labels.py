@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from engine.data.corpora import load_corpus
 from engine.errors import InputError
 from engine.text.documents import Entity
-from engine.text.labels import LabelSet, label_parts
+from engine.text.labels import LabelSet, label_parts, with_type
 from engine.text.words import split_words
 
 LABELS = LabelSet(("Chemical", "Disease"))
@@ -133,6 +133,20 @@ def test_a_word_continues_an_entity_of_its_type_that_has_not_ended(scheme):
         (prefix, type_), (next_prefix, next_type) = label_parts(first), label_parts(second)
         expected = type_ == next_type and prefix in "BI" and next_prefix in "IE"
         assert labels.continues(np.array([index, other])).tolist() == [False, expected]
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["B", "I", "O"], ["B-Entity", "I-Entity", "O"]),
+        (["O", "B", "I", "E", "S"], ["O", "B-Entity", "I-Entity", "E-Entity", "S-Entity"]),
+        (["O", "B-Disease", "I-Disease"], ["O", "B-Disease", "I-Disease"]),
+        (["O", "M", "S"], ["O", "M", "S"]),  # types, as far as one can tell
+        (["O", "B", "I", "Disease"], ["O", "B", "I", "Disease"]),
+    ],
+)
+def test_labels_without_a_type_get_one(names, expected):
+    assert with_type(names) == expected
 
 
 def test_outside_comes_first_whatever_the_order():

@@ -1,14 +1,17 @@
 """From a plain checkpoint and plain texts to a model folder with gates, points and a card."""
 
+import gc
 import json
 import random
 import shutil
 import time
+import weakref
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from transformers import AutoModelForTokenClassification, BertForTokenClassification
 
 from engine import InputError, load_engine
@@ -22,7 +25,9 @@ from engine.training import distill
 from engine.training.accelerate import AccelerateConfig, accelerate, main
 from engine.training.calibrate import candidates
 from engine.training.data import make_examples
+from engine.training.delivery import copy_checkpoint
 from engine.training.finetune import with_gates
+from engine.training.texts import digest, words_of
 from tests.conftest import SAMPLE
 from tests.engine.model.families import huggingface, tiny, tokenizer_of
 
@@ -248,13 +253,13 @@ def test_time_is_counted_in_words():
     assert accelerating.fitting(["a b c"], 1) == 1
 
 
-@pytest.mark.parametrize("stopped", ["delivery.write_checksums", "points.write_checksums"])
+@pytest.mark.parametrize("stopped", ["delivery.write_checksums", "points.updating"])
 def test_a_run_that_was_cut_while_it_wrote_the_folder_goes_on(
     stopped, plain_folder, texts, tmp_path, small_search, monkeypatch
 ):
     same = config(plain_folder, texts, tmp_path / "out", frozen=True)
 
-    def interrupted(folder):
+    def interrupted(*_):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
@@ -265,6 +270,16 @@ def test_a_run_that_was_cut_while_it_wrote_the_folder_goes_on(
     rows = accelerate(same, resume=True)
     assert rows[0].agreement == 100
     assert load_engine(tmp_path / "out").points["entropy"]
+
+
+def test_points_that_an_earlier_version_left_half_written_are_chosen_again(
+    frozen, plain_folder, texts, tmp_path, small_search
+):
+    out = shutil.copytree(frozen[0], tmp_path / "out")
+    stored = load_engine(out).points
+    (out / "operating_points.json").write_text('{"entropy": {"ex')
+    accelerate(config(plain_folder, texts, out, frozen=True), resume=True)
+    assert load_engine(out).points == stored
 
 
 def test_texts_in_which_nothing_is_found_leave_no_folder_behind(plain_folder, texts, tmp_path, monkeypatch):
@@ -314,6 +329,78 @@ def test_older_weights_files_are_converted_number_by_number(plain_folder, texts,
     before, after = load_file(plain_folder / "model.safetensors"), load_file(tmp_path / "out" / "model.safetensors")
     assert before.keys() == after.keys()
     assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_a_conversion_that_was_interrupted_is_done_again(plain_folder, tmp_path):
+    checkpoint, run = shutil.copytree(plain_folder, tmp_path / "checkpoint"), tmp_path / "run"
+    torch.save(load_file(checkpoint / "model.safetensors"), checkpoint / "pytorch_model.bin")
+    (checkpoint / "model.safetensors").unlink()
+    run.mkdir()
+    (run / "model.safetensors").write_bytes(b"torn")
+    copy_checkpoint(load_weights(checkpoint), run, rename=False)
+    before, after = load_file(plain_folder / "model.safetensors"), load_file(run / "model.safetensors")
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+@pytest.fixture
+def cut(monkeypatch):
+    """Starts runs that are interrupted before anything is learned."""
+
+    def interrupted(*_, **__):
+        raise TimeoutError
+
+    def start(settings, *, resume=False):
+        with pytest.raises(TimeoutError):
+            accelerate(settings, resume=resume)
+
+    monkeypatch.setattr(accelerating, "distil", interrupted)
+    return start
+
+
+def test_another_checkpoint_under_the_same_name_is_refused(plain_folder, texts, tmp_path, small_search, cut):
+    checkpoint = shutil.copytree(plain_folder, tmp_path / "checkpoint")
+    same = config(checkpoint, texts, tmp_path / "out", frozen=True)
+    cut(same)
+    cut(same, resume=True)
+    state = load_file(checkpoint / "model.safetensors")
+    state["classifier.bias"] += 1e-3
+    save_file(state, checkpoint / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(InputError, match=r"expected the checkpoint with which the run in .* was begun, got others"):
+        accelerate(same, resume=True)
+
+
+def test_other_labels_under_the_same_name_are_refused(plain_folder, texts, tmp_path, small_search, cut):
+    labels = tmp_path / "labels.txt"
+    labels.write_text("B-Disease\nI-Disease\nO\nB-Chemical\nI-Chemical\n")
+    same = config(plain_folder, texts, tmp_path / "out", frozen=True, labels=str(labels))
+    cut(same)
+    labels.write_text(labels.read_text().replace("Disease", "Illness"))
+    with pytest.raises(InputError, match="expected the labels of the checkpoint with which the run in"):
+        accelerate(same, resume=True)
+
+
+def test_a_run_that_an_earlier_version_began_goes_on(plain_folder, texts, tmp_path, small_search, cut):
+    same = config(plain_folder, texts, tmp_path / "out", frozen=True)
+    cut(same)
+    kept = tmp_path / "out" / "training" / "held_back.json"
+    facts = json.loads(kept.read_text())
+    kept.write_text(json.dumps({name: facts[name] for name in ("texts", "sha256")}))
+    cut(same, resume=True)
+    assert json.loads(kept.read_text()) == facts
+
+
+def test_what_auto_came_to_stays_at_later_starts(plain_folder, texts, tmp_path, small_search, monkeypatch):
+    asked = []
+
+    def load(folder, dtype, device):
+        asked.append(dtype)
+        return load_engine(folder, "bfloat16" if dtype == "auto" else dtype, device)
+
+    monkeypatch.setattr(accelerating, "load_engine", load)
+    for resume in (False, True, True):
+        accelerate(config(plain_folder, texts, tmp_path / "out", frozen=True, dtype="auto"), resume=resume)
+    assert asked == ["auto", "bfloat16", "bfloat16"]
 
 
 def test_other_texts_under_the_same_names_are_refused(plain_folder, tmp_path, small_search):
@@ -380,7 +467,15 @@ def test_an_unusable_checkpoint_ends_with_status_2(texts, tmp_path, capsys, plai
 
 
 @pytest.mark.parametrize(
-    "changes", [{"max_f1_drop": (1.0,)}, {"dtype": "fp4"}, {"minutes": -1}, {"mixed_precision": "fp8"}]
+    "changes",
+    [
+        {"max_f1_drop": (1.0,)},
+        {"max_f1_drop": (1.0, 0.3, 0.1)},
+        {"dtype": "fp4"},
+        {"minutes": -1},
+        {"mixed_precision": "fp8"},
+        {"seed": 3_000_000_000},
+    ],
 )
 def test_wrong_settings_are_refused(changes):
     with pytest.raises(InputError, match="expected"):
@@ -404,8 +499,67 @@ def test_words_leave_in_training_where_they_are_as_certain_as_most_words_of_the_
     examples = make_examples(["nausea", "and", "delirium"], targets, load_engine(plain_folder).pieces)
     plan = distill.Plan(1, 1.0, 1, 1, "no")
     settings = distill.settings(weights.source, 128, tmp_path, plan, frozen=False, seed=0)
-    run = distill.Distillation(settings, with_gates(weights.model), weights, examples, 1, lambda _: 0.0)
+    lowest = distill.usual_entropy(examples)
+    run = distill.Distillation(settings, with_gates(weights.model), weights, examples, 1, lowest, lambda _: 0.0)
     assert run.lowest == pytest.approx(normalised_entropy(targets[:1] / 255)[0])
+
+
+def test_texts_that_are_not_learned_from_are_not_split_and_labels_of_an_earlier_start_are_kept(
+    plain_folder, texts, tmp_path, monkeypatch
+):
+    weights, split = load_weights(plain_folder), []
+    engine, faster = accelerating.Engine(weights), accelerating.Engine(weights, "bfloat16")
+    lines = texts.read_text().splitlines()[:20]
+    monkeypatch.setattr("engine.training.texts.words_of", lambda text: split.append(text) or words_of(text))
+    for labeller, count, used in ((engine, 5, 5), (engine, 3, 5), (faster, 7, 7)):
+        split.clear()
+        own, labels = distill.own_labels(weights, labeller, lines, count, tmp_path / "labels.npz")
+        assert split == lines[:used]
+        assert len(own.words) == len(labels.counts) == used
+    assert labels.sha256 == digest(lines), "of all texts, as earlier versions stored it"
+    assert labels.teachers == engine.digest
+    replace(labels, teachers="another").save(tmp_path / "labels.npz")
+    with pytest.raises(InputError, match="expected soft labels of the same texts and types by the same teachers"):
+        distill.own_labels(weights, engine, lines, 7, tmp_path / "labels.npz")
+
+
+def test_before_training_words_are_looked_at_once_and_trials_leave_nothing_in_memory(
+    plain_folder, texts, tmp_path, monkeypatch
+):
+    weights, trials, looked = load_weights(plain_folder), [], []
+    usual_entropy = distill.usual_entropy
+
+    def timed(run):
+        assert not any(trial() for trial in trials), "two trials in memory"
+        trials.append(weakref.ref(run))
+        return 1.0
+
+    def fit(run):
+        assert len(trials) == 2
+        assert not any(trial() for trial in trials), "a trial in memory"
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(distill, "seconds_per_step", timed)
+    monkeypatch.setattr(distill, "usual_entropy", lambda examples: looked.append(1) or usual_entropy(examples))
+    monkeypatch.setattr(distill.Distillation, "fit", fit)
+    gc.disable()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            distill.distil(
+                weights,
+                accelerating.Engine(weights),
+                texts.read_text().splitlines()[:20],
+                20,
+                lambda model: 0.0,
+                tmp_path,
+                frozen=True,
+                precisions=("no", "bf16"),
+                seconds=lambda: 1.0,
+                seed=0,
+            )
+    finally:
+        gc.enable()
+    assert looked == [1]
 
 
 def test_texts_are_labelled_in_bfloat16_only_where_it_may_be_used_and_is_faster(plain_folder, monkeypatch):

@@ -1,11 +1,14 @@
 """Averaging: the mean of weights, and a folder that loads."""
 
 import copy
+import shutil
 
+import numpy as np
 import torch
 
 from engine import load_engine
 from engine.checkpoint import load_weights, save_weights
+from engine.pruning.controllers.mlp import Network
 from engine.training.average import average, main
 
 
@@ -14,6 +17,17 @@ def test_the_mean_of_a_model_and_itself_is_the_model(model_folder, tmp_path):
     text = "Aspirin caused nausea."
     mean, model = (load_engine(folder).tag(text, "dense") for folder in (tmp_path / "mean", model_folder))
     assert abs(mean.probabilities - model.probabilities).max() < 1e-3  # saved in half precision
+
+
+def test_points_and_networks_of_other_weights_do_not_outlive_them(model_folder, tmp_path):
+    out = shutil.copytree(model_folder, tmp_path / "mean")
+    ones = (np.ones((1, 2)), np.ones(2), np.ones(2), np.ones(1))
+    Network(("entropy",), {1: tuple(part.astype(np.float32) for part in ones)}).save(out / "controller.safetensors")
+    for name, content in (("operating_points.json", "{}"), ("frontier.csv", "x"), ("recovery.csv", "x")):
+        (out / name).write_text(content)
+    assert main([str(model_folder), str(model_folder), "--out", str(out)]) == 0
+    assert load_engine(out).network is None
+    assert {file.name for file in out.iterdir()} == {file.name for file in model_folder.iterdir()}
 
 
 def test_every_weight_is_the_mean(model_folder):

@@ -1,6 +1,7 @@
 import csv
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +12,7 @@ from engine.pruning.strategy import Strategy
 from engine.training import calibrate
 from engine.training.calibrate import looser, main, variations
 from engine.training.points import store_points
-from tests.conftest import SAMPLE
+from tests.conftest import SAMPLE, contents
 
 
 def test_points_are_stored_with_the_weights_and_used(model_folder, tmp_path, monkeypatch, capsys):
@@ -36,8 +37,34 @@ def test_points_are_stored_with_the_weights_and_used(model_folder, tmp_path, mon
     speedups = {strategy: float(row["theoretical_speedup"]) for strategy, row in zip(found, rows, strict=True)}
     assert speedups[grid[0]] < speedups[grid[2]]
     assert "entropy fast: F1" in capsys.readouterr().out
-    assert main([*options, "--max-f1-drop", "0.1"]) == 2
-    assert "expected 3 numbers after --max-f1-drop" in capsys.readouterr().err
+    before = contents(folder)
+    for drops, message in (
+        ("0.1", "expected 3 numbers after --max-f1-drop, got '0.1'"),
+        ("nan,nan,nan", "expected 3 numbers after --max-f1-drop, got 'nan,nan,nan'"),
+        ("1,0.3,0.1", "expected ascending points to lose, got [1.0, 0.3, 0.1]; write the smallest first"),
+    ):
+        assert main([*options, "--max-f1-drop", drops]) == 2
+        assert message in capsys.readouterr().err
+    assert contents(folder) == before
+
+
+def test_an_interruption_while_points_are_stored_leaves_a_folder_that_loads(model_folder, tmp_path, monkeypatch):
+    folder = shutil.copytree(model_folder, tmp_path / "model")
+    write_text = Path.write_text
+
+    def interrupted(path, text, **options):
+        write_text(path, text[:5], **options)
+        raise KeyboardInterrupt
+
+    first, second = ({"entropy": {"fast": resolve("entropy", layers, {}).to_json()}} for layers in (3, 6))
+    store_points(folder, first)
+    before = contents(folder)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_text", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            store_points(folder, second)
+    assert contents(folder) == before
+    assert load_engine(folder).points == first
 
 
 def test_a_model_without_gates_is_refused(plain_folder, capsys):

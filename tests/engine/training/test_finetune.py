@@ -131,6 +131,8 @@ def test_early_stopping_ends_a_run_that_does_not_improve(biobert_like, corpus, t
         ({"corpus": "/no/such"}, "expected a corpus of"),
         ({"epochs": "0"}, "expected epochs between 1"),
         ({"mixed-precision": "fp3"}, "expected mixed_precision bf16 or no"),
+        ({"layers": "1", "pruned": "0.7"}, "expected two layers or more with --pruned, got one"),
+        ({"layers": "2", "frozen": "true"}, "expected no --layers with --frozen, got 2; leave one of them out"),
     ],
 )
 def test_wrong_settings_end_with_status_2_and_a_clear_line(biobert_like, corpus, tmp_path, capsys, changes, message):
@@ -319,6 +321,13 @@ def test_a_sampled_controller_decides_window_by_window(engine):
     controller = SampledController(np.array([[-1.0, 1.0], [-1.0, 1.0]]), EntropyController(exit_entities=True))
     memory = forward(engine.model, batch, (1, 2), controller)
     assert memory.left_at.tolist() == [3] * 3 + [1] * 3
+
+
+def test_a_corpus_without_entities_stops_nothing_early(biobert_like, corpus, tmp_path):
+    plain = tmp_path / "plain.txt"
+    plain.write_text("1|t|Nausea.\n1|a|\n")
+    with pytest.raises(InputError, match=r"expected entities for early stopping, got none in .*; choose another"):
+        finetune(config(biobert_like, corpus, tmp_path / "run", dev_corpus=str(plain)))
 
 
 def test_a_model_with_other_labels_is_not_trained_on(finetuned, corpus, tmp_path):

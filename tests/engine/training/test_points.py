@@ -7,6 +7,7 @@ import time
 import pytest
 
 from engine import InputError
+from engine.checkpoint import write_checksums
 from engine.inspection.cost import Cost
 from engine.pruning.controllers import EntropyController
 from engine.pruning.strategy import Strategy
@@ -89,6 +90,7 @@ def test_texts_in_which_nothing_is_found_are_refused(engine):
 
 def test_a_frontier_of_an_older_version_is_replaced(tmp_path):
     (tmp_path / "frontier.csv").write_text("strategy,settings,promised_speedup\nrule,{},1.5\n")
+    write_checksums(tmp_path)
     store_frontier(tmp_path, {"entropy": (REFERENCE, [tried(0.8, 2.0)])})
     store_frontier(tmp_path, {"mlp": (REFERENCE, [tried(0.8, 2.0)])})
     with (tmp_path / "frontier.csv").open(newline="") as file:

@@ -85,6 +85,14 @@ def test_a_strategy_without_points_is_refused(model_folder, capsys):
     assert "expected operating points of entropy" in capsys.readouterr().err
 
 
+def test_a_strategy_that_recovers_already_is_refused(model_folder, capsys):
+    options = ["--model", str(model_folder), "--corpus", str(SAMPLE), "--strategy", "entropy+recovery"]
+    assert recovery.main(options) == 2
+    assert (
+        "expected a strategy without recovery, got 'entropy+recovery'; leave +recovery out" in capsys.readouterr().err
+    )
+
+
 @pytest.mark.parametrize("command", [recovery.main, controller.main])
 def test_a_hub_id_is_refused_before_anything_is_searched_or_learned(command, capsys, tmp_path):
     texts = tmp_path / "texts.txt"

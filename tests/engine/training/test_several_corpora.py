@@ -65,6 +65,17 @@ def test_no_corpus_unlearns_what_another_teaches(stage, settings, backbone, aske
     assert found[2, DISEASE] > 0.8
 
 
+@pytest.mark.parametrize(("dev", "dropped"), [("both", ""), ("chemical", "Disease")])
+def test_types_that_early_stopping_does_not_know_are_named_before_they_are_learned_as_outside(
+    dev, dropped, backbone, asked, tmp_path, caplog
+):
+    run = Finetuning(FinetuneConfig(backbone=str(backbone), out=str(tmp_path), corpus="both", dev_corpus=dev))
+    assert ("Disease" in run.labels.types) == (not dropped)
+    message = f"learned as outside: {dropped}; {dev} calib, the corpus for early stopping, has no such entities"
+    assert (message in caplog.text) == bool(dropped)
+    assert ("learned as outside" in caplog.text) == bool(dropped)
+
+
 def test_training_on_targets_of_unannotated_types_maximises_the_marginal_likelihood():
     torch.manual_seed(0)
     logits = torch.randn(3, 5, requires_grad=True)

@@ -1,10 +1,12 @@
 """Simulated settings cost what they cost for real, and lose as much where words that left are not missed."""
 
+import numpy as np
 import pytest
 import torch
 
 from engine import load_engine
-from engine.pruning.controllers import EntropyController
+from engine.pruning.controllers import EntropyController, LearnedController
+from engine.pruning.controllers.mlp import Network
 from engine.pruning.recovery import Recovery
 from engine.pruning.strategy import Strategy
 from engine.training.points import Reference, measure
@@ -43,6 +45,17 @@ def test_with_attention_only_labels_that_depend_on_it_differ(engine):
     assert simulated.counts == real.counts  # all leave at the first gate: nothing was missing before it
     assert simulated.cost == real.cost
     assert simulated.theoretical_speedup > 2
+
+
+def test_simulated_networks_cost_what_their_features_of_attention_cost(alone):
+    ones = (np.ones((2, 2)), np.zeros(2), np.ones(2), np.zeros(1))
+    layers = {gate: tuple(part.astype(np.float32) for part in ones) for gate in (1, 2)}
+    alone.network = Network(("entropy", "attention_received"), layers)
+    reference = Reference.agreement(alone, TEXTS)
+    strategy = Strategy("mlp", (1,), LearnedController(0.9, exit_entities=True), min_exit_ratio=0.0)
+    simulated, real = Simulator(alone, reference).measure(strategy), measure(alone, reference, strategy)
+    assert simulated.cost.token_layers < simulated.cost.dense_token_layers
+    assert simulated.cost == real.cost
 
 
 def test_what_looks_at_attention_or_recovers_is_not_simulated(engine):

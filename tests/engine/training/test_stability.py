@@ -83,10 +83,22 @@ def test_the_command_compares_agreement_with_gold_and_goes_on_from_its_logs(
     assert all((tmp_path / "out" / name).read_text() == log for name, log in logs.items()), "something ran again"
     assert main([*options, "--seed", "1"]) == 2
     assert "got different ['seed']" in capsys.readouterr().err
+    small.write_text("\n\n".join(SAMPLE.read_text().split("\n\n")[:2]))
+    assert main(options) == 2
+    assert "got different ['gold']; repeat them, or use another --out" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("options", [["--samples", "0"], ["--agreement", "97"]])
-def test_wrong_settings_end_with_status_2(model_folder, tmp_path, options):
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--samples", "0"], "expected --samples 1 or more, got 0"),
+        (["--agreement", "97"], "expected 3 numbers after --agreement, got '97'"),
+        (["--agreement", "92,96,97"], "expected ascending points to lose, got [8.0, 4.0, 3.0]"),
+        (["--max-f1-drop", "1,0.3,0.1"], "expected ascending points to lose, got [1.0, 0.3, 0.1]"),
+    ],
+)
+def test_wrong_settings_end_with_status_2(model_folder, tmp_path, capsys, options, message):
     texts = tmp_path / "texts.txt"
     texts.write_text("nausea\n")
     assert main(["--model", str(model_folder), "--texts", str(texts), "--out", str(tmp_path / "out"), *options]) == 2
+    assert message in capsys.readouterr().err

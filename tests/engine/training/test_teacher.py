@@ -1,5 +1,7 @@
 import gzip
+import io
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -271,6 +273,93 @@ def test_soft_labels_of_other_texts_or_types_are_refused(labelled, trained, sent
     ):
         with pytest.raises(InputError, match=message):
             soft_examples(pair, engine.pieces, labels)
+
+
+def test_soft_labels_of_another_teacher_are_not_continued(labelled, trained, sentences, tmp_path, capsys):
+    other = AutoModelForTokenClassification.from_pretrained(trained[0])
+    with torch.no_grad():
+        other.classifier.weight.neg_()
+    other.save_pretrained(tmp_path / "other")
+    load_tokenizer(trained[0]).save_pretrained(tmp_path / "other")
+    before = labelled.read_bytes()
+    assert soft_labels.main(options((str(tmp_path / "other"),), sentences, labelled)) == 2
+    assert "types by the same teachers in" in capsys.readouterr().err
+    assert labelled.read_bytes() == before
+
+
+def test_soft_labels_of_an_earlier_version_are_learned_from_but_not_continued(
+    labelled, trained, sentences, tmp_path, engine, capsys
+):
+    whole, old = SoftLabels.load(labelled), tmp_path / "old.npz"
+    np.savez_compressed(old, targets=whole.targets, counts=whole.counts, names=whole.names, sha256=whole.sha256)
+    assert soft_examples(f"{old}={sentences}", engine.pieces, load_engine(trained[0]).labels)
+    assert soft_labels.main(options(trained, sentences, old)) == 2
+    assert "expected soft labels of the same texts and types by the same teachers" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda whole: whole[: len(whole) // 2],
+        lambda whole: whole[:100] + b"\xff" * 100 + whole[200:],
+        lambda whole: whole.replace(b"sha256", b"sha257"),
+        lambda whole: npy(),
+        lambda whole: b"",
+    ],
+)
+def test_damaged_soft_labels_are_named(damage, labelled, tmp_path):
+    path = tmp_path / "soft.npz"
+    path.write_bytes(damage(labelled.read_bytes()))
+    with pytest.raises(
+        InputError, match=r"expected soft labels in .*soft\.npz, got none: .*; make them with python -m"
+    ):
+        SoftLabels.load(path)
+
+
+def npy() -> bytes:
+    """A file of a single array."""
+    file = io.BytesIO()
+    np.save(file, np.zeros(3))
+    return file.getvalue()
+
+
+def test_labels_in_another_order_are_put_in_the_students(labelled, sentences, engine):
+    stored = SoftLabels.load(labelled)
+    turned = LabelSet(("Disease", "Chemical"))
+    assert turned.names != stored.names
+    here, there = (
+        np.concatenate([one.targets for one in soft_examples(f"{labelled}={sentences}", engine.pieces, labels)])
+        for labels in (LabelSet(("Chemical", "Disease")), turned)
+    )
+    np.testing.assert_array_equal(there[:, turned.names.index("B-Chemical")], here[:, stored.names.index("B-Chemical")])
+    np.testing.assert_array_equal(there, here[:, [0, 3, 4, 1, 2]])
+
+
+def test_labels_of_another_scheme_need_another_teacher(labelled, sentences, engine):
+    labels = LabelSet.from_names(["O", "Chemical", "Disease"])
+    with pytest.raises(InputError, match=r"expected labels .*; choose a teacher with these labels"):
+        soft_examples(f"{labelled}={sentences}", engine.pieces, labels)
+
+
+@pytest.mark.parametrize(("takes", "texts_between"), [(0, 60), (20, 200)])
+def test_labels_are_saved_once_a_minute_or_rarer_where_that_takes_long(takes, texts_between, tmp_path, monkeypatch):
+    clock, saved = [0.0], []
+    monkeypatch.setattr(soft_labels, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+
+    def save(labels, path):
+        saved.append(len(labels.counts))
+        clock[0] += takes
+
+    def distributions(done):
+        for _ in range(900):
+            clock[0] += 1
+            yield np.array([[1.0, 0.0]])
+
+    monkeypatch.setattr(SoftLabels, "save", save)
+    texts = Texts([["nausea"]] * 900, "sum")
+    labels = soft_labels.stored_labels(distributions, texts, 900, ("O", "Disease"), "", tmp_path / "soft.npz")
+    assert saved == [*range(60, 900, texts_between), 900]
+    assert labels.targets.tolist() == [[255, 0]] * 900
 
 
 def test_the_teachers_command_refuses_an_unusable_backbone(corpus, tmp_path, capsys):
