@@ -13,6 +13,7 @@ from demo.page.blocks import QUIET, Page
 from demo.page.documents import card_folders, links_of
 from demo.page.inputs import build_entry, build_inputs
 from demo.page.intro import TITLE, build_intro
+from demo.page.links import leave_on_choice
 from demo.page.models import build_choice, by_name, path_of
 from demo.shares import Shares
 from demo.tabs import TABS
@@ -60,8 +61,9 @@ def build_page(name: str, models: Mapping[str, Engine], demo: gr.Blocks) -> None
     build_intro(engine, links_of(name, models))
     with gr.Row(elem_classes="page"):
         with gr.Column(scale=2, min_width=320, elem_classes="entry"):
-            build_choice(name, models, demo)
+            choice = build_choice(name, models, demo)
             entry = build_entry(engine, others, demo)
+            leave_on_choice(engine, choice, [entry.strategies, *entry.settings], models)
         with gr.Column(scale=5, min_width=320, elem_classes="results"):
             inputs = build_inputs(entry, others, TABS[0].LABEL, api=not path_of(name, models))
             with gr.Tabs(overflow_behavior="wrap"):

@@ -10,6 +10,7 @@ from engine import Engine, Strategy
 from engine.pruning.controllers import CONTROLLERS
 from engine.pruning.knobs import Knob, knobs_of, label_of
 from engine.pruning.recovery import Recovery
+from engine.pruning.resolve import DEFAULT
 
 POINTS = ("exact", "balanced", "fast")
 SELECTED = ("dense", "entropy")  # when the page opens
@@ -40,6 +41,17 @@ def points(engine: Engine) -> list[str]:
     return [point for point in POINTS if stored and all(point in names for names in stored)]
 
 
+def own_point(engine: Engine, name: str, point: str | None) -> str | None:
+    """The operating point, or none for a strategy that has none stored, which runs with its defaults."""
+    strategy = engine.strategy(name)
+    return None if (strategy.replays or strategy).point == DEFAULT else point
+
+
+def at_point(engine: Engine, name: str, point: str | None) -> Strategy:
+    """A strategy at the operating point of the page, if it has points."""
+    return engine.strategy(name, own_point(engine, name, point))
+
+
 def sliders(engine: Engine) -> list[Slider]:
     """A slider for each knob that asks for one, of the controllers that this model can run."""
     return [
@@ -53,7 +65,7 @@ def sliders(engine: Engine) -> list[Slider]:
 
 def default_values(engine: Engine, point: str | None) -> list[float]:
     """The value of each of `sliders` at an operating point."""
-    return [engine.strategy(slider.kind, point).knobs()[slider.knob.name] for slider in sliders(engine)]
+    return [at_point(engine, slider.kind, point).knobs()[slider.knob.name] for slider in sliders(engine)]
 
 
 def controlled_by(strategy: Strategy) -> str:
@@ -81,7 +93,7 @@ def chosen_strategy(engine: Engine, name: str, point: str | None, trigger: str |
         trigger: of recovery; empty: the operating point's.
         values: of the sliders, in the order of `sliders`; a value equal to the operating point's changes nothing.
     """
-    strategy = engine.strategy(name, point)
+    strategy = at_point(engine, name, point)
     kind = controlled_by(strategy)
     changed: dict[str, Any] = {
         slider.knob.name: value
@@ -100,13 +112,14 @@ def chosen_strategies(engine: Engine, names: Sequence[str], *settings: Any) -> l
 
 def changed_knobs(engine: Engine, strategy: Strategy, point: str | None) -> dict[str, Any]:
     """The knobs of a strategy that differ from its operating point."""
-    defaults = engine.strategy(strategy.name, point).knobs()
+    defaults = at_point(engine, strategy.name, point).knobs()
     return {name: value for name, value in strategy.knobs().items() if value != defaults[name]}
 
 
 def describe_settings(engine: Engine, strategy: Strategy, point: str | None) -> str:
     """The operating point of a strategy and the knobs that differ from it; empty if it has neither."""
-    replayed = engine.strategy(strategy.name, point).replays or engine.strategy(strategy.name, point)
+    default = at_point(engine, strategy.name, point)
+    replayed = default.replays or default
     changed = [f"{label_of(name)} {value}" for name, value in changed_knobs(engine, strategy, point).items()]
     return " · ".join([replayed.point] * bool(replayed.point) + changed)
 

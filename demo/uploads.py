@@ -11,12 +11,15 @@ from pathlib import Path
 
 from demo.limits import MAX_CHARACTERS
 from engine import Document, FormatError, InputError
-from engine.data.formats import read_documents
+from engine.data.formats import PARQUET, read_documents
 
 GONE = "expected a file, got one that no longer exists; upload it again"
 LISTED_PROBLEMS = 20
 MAX_MESSAGE = 400  # characters: messages quote ids, which may be as long as the file
-COMPRESSED = "expected a file that is not compressed, got one whose name ends in .gz; unpack it"
+COMPRESSED = {  # may unpack to any size
+    ".gz": "expected a file that is not compressed, got one whose name ends in .gz; unpack it",
+    ".parquet": "expected a file that is not compressed, got Parquet; write it as JSON lines",
+}
 MAX_PROBLEMS = 1000  # reading stops after this many
 
 
@@ -62,8 +65,10 @@ def read_upload(path: Path, max_bytes: int, problems: Problems) -> Iterator[Docu
         size = path.stat().st_size
     except OSError as error:
         raise InputError(GONE) from error
-    if path.suffix.lower() == ".gz":
-        raise InputError(COMPRESSED)  # it may unpack to any size
+    with path.open("rb") as file:
+        kind = ".parquet" if file.read(len(PARQUET)) == PARQUET else path.suffix.lower()  # as the engine tells it
+    if kind in COMPRESSED:
+        raise InputError(COMPRESSED[kind])
     if size > max_bytes:
         raise InputError(f"expected a file of at most {max_bytes:,} bytes, got {size:,}; split it")
     try:

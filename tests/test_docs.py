@@ -55,9 +55,9 @@ def test_every_option_of_a_command_is_one_that_it_has(page, capsys):
         assert set(re.findall(r"(?<= )--[\w-]+", arguments)) <= set(options), module
 
 
-def test_the_file_tree_shows_every_room():
+def test_the_file_tree_shows_every_package():
     page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
-    tree = re.search(r"## Rooms\n+```\n(.+?)```", page, re.DOTALL)
+    tree = re.search(r"## Packages\n+```\n(.+?)```", page, re.DOTALL)
     assert tree is not None
     shown: set[Path] = set()
     above: list[str] = []

@@ -1,18 +1,19 @@
 // Says when what is shown is not of the text that is entered. `element` is the component's root.
 
-const MODULUS = 65521;
+const REMAINDERS = Array.from({ length: 256 }, (_, byte) => {
+  for (let bit = 0; bit < 8; bit++) byte = byte & 1 ? (byte >>> 1) ^ 0xedb88320 : byte >>> 1;
+  return byte;
+});
 
-/** Adler-32 of the UTF-8 form, as in `demo.html.answer.checksum`. */
+/** CRC-32 of the UTF-8 form, as in `demo.html.answer.checksum`. */
 function checksum(text) {
-  let a = 1, b = 0;
-  for (const byte of new TextEncoder().encode(text)) {
-    a = (a + byte) % MODULUS;
-    b = (b + a) % MODULUS;
-  }
-  return b * 65536 + a;
+  let crc = -1;
+  for (const byte of new TextEncoder().encode(text)) crc = REMAINDERS[(crc ^ byte) & 255] ^ (crc >>> 8);
+  return ~crc >>> 0;
 }
 
 let stopped = false;  // by Cancel: entities that still arrive are not timed again
+let full = false;  // whether the text reached the limit as it was typed or pasted
 
 const entered = () => document.querySelector(".text-input textarea");
 
@@ -26,7 +27,7 @@ function compareTexts() {
   const now = String(checksum(text.value));
   const changed = ["timing", "done"].includes(state) && shown !== now;
   answer.toggleAttribute("data-changed", changed);
-  answer.toggleAttribute("data-cut", text.maxLength > 0 && text.value.length >= text.maxLength);
+  answer.toggleAttribute("data-cut", full);
   // A view is drawn after the answer, and may be that of an earlier text until then.
   document.querySelectorAll("[data-text]:not(.answer)").forEach((view) => {
     view.toggleAttribute("data-old", view.dataset.text !== now);
@@ -35,7 +36,12 @@ function compareTexts() {
   document.body.toggleAttribute("data-busy", ["running", "timing"].includes(state));
 }
 
-document.addEventListener("input", (event) => { if (event.target === entered()) compareTexts(); }, true);
+document.addEventListener("input", (event) => {
+  const text = entered();
+  if (event.target !== text) return;
+  full = text.maxLength > 0 && text.value.length >= text.maxLength;
+  compareTexts();
+}, true);
 document.addEventListener("shown", compareTexts);
 document.addEventListener("settled", () => {
   const answer = element.querySelector(".answer[data-state=timing]");
@@ -48,6 +54,7 @@ document.addEventListener("keydown", (event) => {
 document.addEventListener("click", (event) => {
   if (!event.target.closest("button.cancel")) return;
   stopped = true;
+  document.querySelector("button.run")?.focus();  // Cancel is about to disappear
   compareTexts();
 });
 

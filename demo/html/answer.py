@@ -25,7 +25,7 @@ CUT = f"The text was cut at {MAX_CHARACTERS:,} characters, the limit of this pag
 
 def checksum(text: str) -> int:
     """A number by which the page recognises a text, as it stands in a text area; ``answer.js`` computes the same."""
-    return zlib.adler32(printable(text).replace("\r\n", "\n").replace("\r", "\n").encode())
+    return zlib.crc32(printable(text).replace("\r\n", "\n").replace("\r", "\n").encode())
 
 
 def running(message: str = "Running…") -> str:
@@ -72,7 +72,7 @@ def _line(one: Compared, compared: Sequence[Compared]) -> str:
         return f"<p>{name}: {ms}, {_counted(entities, 'entity', 'entities')}.</p>"
     missing, new = missing_and_new(result, one.reference.result)
     if not missing and not new:
-        found = f"the same {_counted(entities, 'entity', 'entities')}" if entities else "no entities, as dense"
+        found = f"the same {_counted(entities, 'entity', 'entities')}" if entities else "no entities, like dense"
     elif not one.reference.result.entities:
         found = f"{_counted(entities, 'entity', 'entities')}, dense has none"
     else:
@@ -82,24 +82,23 @@ def _line(one: Compared, compared: Sequence[Compared]) -> str:
             + (f", {len(new)} new" if new else "")
         )
     return (
-        f"<p>{name}: {ms}, {_speed(one, compared)}; {found}; "
+        f"<p>{name}: {ms}, {_speed(one)}; {found}; "
         f"{result.cost.token_layers_kept:.0%} of the {term('computation kept', 'computation')}.</p>"
     )
 
 
-def _speed(one: Compared, compared: Sequence[Compared]) -> str:
+def _speed(one: Compared) -> str:
     """How it compares with its reference; a single run, which may be the first of a cold engine, does not tell."""
-    reference = next(other for other in compared if other.measured is one.reference)
-    of_other = "" if reference.model == one.model else f" of {escape(reference.model)}"
+    dense = term("dense") + escape(one.of_reference)
     runs = len(one.measured.runs_ms)
     if runs == 1:
-        return f"one run, too few to compare with {term('dense')}{of_other}"
+        return f"one run, too few to compare with {dense}"
     ratio = f"{one.measured.speedup_over(one.reference):.2f}×"
     if one.measured.faster_than(one.reference) or one.reference.faster_than(one.measured):
         ratio, doubt = f"<strong>{ratio}</strong>", ""
     else:
         doubt = f" ({runs} runs, too few to tell)" if runs < RUNS else " (not in every run)"
-    return f"{ratio} as fast as {term('dense')}{of_other} on this text{doubt}"
+    return f"{ratio} as fast as {dense} on this text{doubt}"
 
 
 def _counted(number: int, one: str, several: str) -> str:

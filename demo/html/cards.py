@@ -70,15 +70,14 @@ def cards(compared: Sequence[Compared]) -> str:
 
 def card(one: Compared, badges: Sequence[str] = ()) -> str:
     """The figures of one strategy and its differences from ``dense``; ``badges``: from `award_badges`."""
-    measured, dense = one.measured, one.reference
-    result, cost = one.result, one.result.cost
+    measured, result, cost = one.measured, one.result, one.result.cost
     figures = {
         term("computation kept"): f"{cost.token_layers_kept:.1%} of the token-layers",
-        "multiply-adds": f"{cost.multiply_adds / 1e9:.2f} G{_share_of_dense(measured, dense)}",
+        "multiply-adds": f"{cost.multiply_adds / 1e9:.2f} G{_share_of_dense(one)}",
         "words": _words(result),
         term("recovery"): _recovery(result),
         "entities": str(len(result.entities)),
-        f"same as {term('dense')}": _agreement(result, dense.result),
+        f"same as {term('dense')}{escape(one.of_reference)}": _agreement(one),
     }
     rows = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in figures.items())
     marks = "".join(f'<span class="badge">★ {badge}</span>' for badge in badges)
@@ -87,24 +86,30 @@ def card(one: Compared, badges: Sequence[str] = ()) -> str:
         f'<section class="card"><h3>{escape(one.name)}</h3><p class="settings">{escape(settings)}</p>'
         f'<p class="badges">{marks}</p>'
         f'<p class="about">{escape(describe(result.strategy))}</p>'
-        f'<p class="latency"><strong>{measured.latency_ms:.1f} ms</strong> {_speed(measured, dense)}'
+        f'<p class="latency"><strong>{measured.latency_ms:.1f} ms</strong> {_speed(one)}'
         f'<span class="spread">{_spread(measured)}</span></p>'
         f"<dl>{rows}</dl>{_differences(one)}</section>"
     )
 
 
-def _speed(measured: Measured, dense: Measured) -> str:
-    if measured is dense:
+def _speed(one: Compared) -> str:
+    measured, reference = one.measured, one.reference
+    if one.is_reference:
         return '<span class="speed">the reference</span>'
+    dense = _dense(one)
     if len(measured.runs_ms) == 1:
-        return '<span class="speed">too few runs to compare with dense</span>'
-    ratio = measured.speedup_over(dense)
-    if measured.faster_than(dense):
-        return f'<span class="speed">{ratio:.2f}× as fast as dense on this text</span>'
-    if dense.faster_than(measured):
-        return f'<span class="speed slower">slower than dense on this text: {ratio:.2f}×</span>'
+        return f'<span class="speed">too few runs to compare with {dense}</span>'
+    ratio = measured.speedup_over(reference)
+    if measured.faster_than(reference):
+        return f'<span class="speed">{ratio:.2f}× as fast as {dense} on this text</span>'
+    if reference.faster_than(measured):
+        return f'<span class="speed slower">slower than {dense} on this text: {ratio:.2f}×</span>'
     why = "too few runs to tell" if len(measured.runs_ms) < RUNS else "neither was faster in every run"
-    return f'<span class="speed">{ratio:.2f}× as fast as dense on this text, but {why}</span>'
+    return f'<span class="speed">{ratio:.2f}× as fast as {dense} on this text, but {why}</span>'
+
+
+def _dense(one: Compared) -> str:
+    return escape(f"dense{one.of_reference}")
 
 
 def _spread(measured: Measured) -> str:
@@ -112,10 +117,10 @@ def _spread(measured: Measured) -> str:
     return f"{low:.1f}–{high:.1f} ms in {runs} runs" if runs > 1 else "one run"
 
 
-def _share_of_dense(measured: Measured, dense: Measured) -> str:
-    if measured is dense:
+def _share_of_dense(one: Compared) -> str:
+    if one.is_reference:
         return ""
-    return f", {measured.result.cost.multiply_adds / dense.result.cost.multiply_adds:.2f}× dense"
+    return f", {one.result.cost.multiply_adds / one.reference.result.cost.multiply_adds:.2f}× {_dense(one)}"
 
 
 def _words(result: Result) -> str:
@@ -137,8 +142,9 @@ def _recovery(result: Result) -> str:
     return f"{words} {'word' if words == 1 else 'words'} came back"
 
 
-def _agreement(result: Result, dense: Result) -> str:
-    if result is dense:
+def _agreement(one: Compared) -> str:
+    result, dense = one.result, one.reference.result
+    if one.is_reference:
         return "the reference"
     same, words = agreement(result, dense)
     entities = len({entity.key for entity in result.entities} & {entity.key for entity in dense.entities})
@@ -152,7 +158,7 @@ def _differences(one: Compared) -> str:
     found = one.differences
     counts = Counter(difference.kind for difference in found)
     changed = ", ".join(f"{counts[kind]} {kind}" for kind in KINDS if counts[kind] and kind != "kept")
-    summary = f"Differs from dense: {changed}" if changed else "Same entities as dense"
+    summary = f"Differs from {_dense(one)}: {changed}" if changed else f"Same entities as {_dense(one)}"
     items = [
         f'<li class="{each.kind.partition(" ")[0]}"><b>{SIGNS[each.kind]}{escape(each.entity.text)}</b> '
         f"({escape(each.entity.type)}) {each.kind}: {escape(each.reason)}</li>"

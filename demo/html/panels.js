@@ -18,6 +18,10 @@ element.addEventListener("click", async (event) => {
   if (!button) return;
   const rows = [...element.querySelectorAll(".entities tr:not([data-below])")];
   const lines = rows.map((row) => [...row.cells].map((cell) => cell.textContent.replace(/\s+/g, " ")).join("\t"));
-  await navigator.clipboard.writeText(lines.join("\n"));
-  button.textContent = "Copied";
+  try {
+    await navigator.clipboard.writeText(lines.join("\n"));
+    button.textContent = "Copied";
+  } catch {  // browsers allow it over HTTPS and on the same machine only
+    button.textContent = "Not allowed here: download the file";
+  }
 });

@@ -206,7 +206,7 @@ def _build_settings(engine: Engine, others: Mapping[str, Engine]) -> _Settings:
             gr.HTML(HELP)
             components = [
                 _build_slider(engine, slider, value)
-                for slider, value in zip(sliders(engine), default_values(engine, None), strict=True)
+                for slider, value in zip(sliders(engine), default_values(engine, point.value), strict=True)
             ]
             trigger = gr.Dropdown(
                 [("default of the operating point", ""), *TRIGGERS],

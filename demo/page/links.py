@@ -10,9 +10,16 @@ import gradio as gr
 
 from demo.examples import EXAMPLES
 from demo.limits import MAX_STRATEGIES
-from demo.page.models import model_name
+from demo.page.blocks import QUIET
+from demo.page.models import model_name, path_of
 from demo.settings import TRIGGERS, default_values, points, sliders
 from engine import Engine
+
+# Takes the text along, which no address may hold.
+LEAVE = """(path, query) => {
+  sessionStorage.setItem("text", document.querySelector(".text-input textarea")?.value ?? "");
+  location.href = `./${path}${query}`;
+}"""
 
 
 def make_link(
@@ -20,27 +27,64 @@ def make_link(
 ) -> str:
     """The query of a link, with its ``?``; a text that is not an example is left out."""
     example = next((name for name, known in EXAMPLES.items() if known == text), None)
-    query = {"example": example, "strategies": ",".join(names), "point": point, "trigger": trigger}
-    query["model"] = model_name(engine)
-    query |= {slider.name: f"{value:g}" for slider, value in zip(sliders(engine), values, strict=True)}
+    about = {"example": example, "model": model_name(engine)}
+    return _link(about | _settings(engine, names, point, trigger, *values))
+
+
+def _settings(
+    engine: Engine, names: Sequence[str], point: str | None, trigger: str | None, *values: float
+) -> dict[str, str | None]:
+    """What a link says of the settings: of the sliders, those that are not at the value of the point."""
+    moved = {
+        slider.name: f"{value:g}"
+        for slider, value, default in zip(sliders(engine), values, default_values(engine, point), strict=True)
+        if value != default
+    }
+    return {"strategies": ",".join(names), "point": point, "trigger": trigger} | moved
+
+
+def _link(query: Mapping[str, str | None]) -> str:
     return "?" + urlencode({name: value for name, value in query.items() if value})
 
 
 def read_link(engine: Engine, query: Mapping[str, str]) -> list[Any]:
-    """Updates of text, strategies, point, trigger and sliders; values that do not fit are ignored."""
-    names = [name for name in query.get("strategies", "").split(",") if name in engine.runnable][:MAX_STRATEGIES]
+    """Updates of text, strategies, point, trigger and sliders; values that do not fit are ignored.
+
+    With a point, trigger and sliders that are not named are the point's own.
+    """
+    asked = dict.fromkeys(query.get("strategies", "").split(","))
+    names = [name for name in asked if name in engine.runnable][:MAX_STRATEGIES]
     point = query.get("point") if query.get("point") in points(engine) else None
     updates: list[Any] = [
         EXAMPLES.get(query.get("example", ""), gr.skip()),
         names or gr.skip(),
         point or gr.skip(),
-        query["trigger"] if query.get("trigger") in TRIGGERS else gr.skip(),
+        query["trigger"] if query.get("trigger") in TRIGGERS else "" if point else gr.skip(),
     ]
     for slider, default in zip(sliders(engine), default_values(engine, point), strict=True):
         value = _number(query.get(slider.name))
         fits = value is not None and slider.knob.low <= value <= slider.knob.high
         updates.append(value if fits else default if point else gr.skip())
     return updates
+
+
+def leave_on_choice(engine: Engine, choice: gr.Dropdown, values: Sequence[Any], models: Mapping[str, Engine]) -> None:
+    """Makes the choice of another model lead to its page, with the text and the settings of this one.
+
+    Args:
+        engine: of this page.
+        choice: of the model.
+        values: the components of `_settings`.
+        models: all of them, by name.
+    """
+
+    def on_choice(name: str, *settings: Any) -> list[str]:
+        return [path_of(name, models), _link(_settings(engine, *settings))]
+
+    place = [gr.Textbox(visible="hidden"), gr.Textbox(visible="hidden")]
+    choice.input(on_choice, [choice, *values], place, **QUIET).then(
+        None, place, None, js=LEAVE, api_visibility="private"
+    )
 
 
 def _number(text: str | None) -> float | None:

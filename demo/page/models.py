@@ -11,15 +11,6 @@ import gradio as gr
 
 from engine import Engine, InputError
 
-# Takes the text along, which no address may hold.
-CHANGE = """(name) => {
-  sessionStorage.setItem("text", document.querySelector(".text-input textarea")?.value ?? "");
-  const query = new URLSearchParams(location.search);
-  ["example", "model"].forEach((key) => query.delete(key));
-  location.href = `./${%s[name]}?${query}`;
-}"""
-
-
 # A link names its model.
 FOLLOW = """() => {
   const paths = %s, wanted = new URLSearchParams(location.search).get("model");
@@ -51,9 +42,9 @@ def path_of(name: str, models: Mapping[str, Engine]) -> str:
     return "" if name == next(iter(models)) else re.sub(r"[^\w.-]+", "-", name)
 
 
-def build_choice(name: str, models: Mapping[str, Engine], page: gr.Blocks) -> None:
+def build_choice(name: str, models: Mapping[str, Engine], page: gr.Blocks) -> gr.Dropdown:
     """Builds the choice of the model, on the page of one of them, which links to another one leave."""
     paths = json.dumps({each: path_of(each, models) for each in models})
     choice = gr.Dropdown(list(models), value=name, label="Model", visible=len(models) > 1, interactive=True)
     page.load(None, None, None, js=FOLLOW % (paths, json.dumps(name)))
-    choice.input(None, choice, None, js=CHANGE % paths)
+    return choice

@@ -9,12 +9,12 @@ from typing import Any
 import gradio as gr
 
 from demo.html import words
-from demo.html.escape import alert
+from demo.html.escape import alert, note
 from demo.limits import MODEL_WORK, check_padded, check_text
 from demo.page.inputs import Inputs
 from demo.page.redraw import redraw_when_visible
 from demo.page.turns import fingerprint
-from demo.settings import chosen_strategy
+from demo.settings import chosen_strategy, describe_settings
 from engine import Engine, InputError, Result
 
 DRAWING: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", **MODEL_WORK}
@@ -33,11 +33,12 @@ def build_result_view(
         script: JavaScript of the view, which runs after that of `demo.html.words`.
     """
 
-    def on_view(text: str, name: str, *settings: Any) -> list[str]:
+    def on_view(text: str, name: str, point: str | None, *others: Any) -> list[str]:
         try:
-            strategy = chosen_strategy(engine, name, *settings)
+            strategy = chosen_strategy(engine, name, point, *others)
             check_padded(check_text(text), [strategy])
-            return [render(engine.tag(text, strategy))]
+            described = ": ".join(filter(None, (name, describe_settings(engine, strategy, point))))
+            return [note(described) + render(engine.tag(text, strategy))]
         except InputError as error:
             return [alert(str(error))]
 

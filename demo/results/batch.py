@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -11,6 +12,7 @@ from zipfile import ZIP_DEFLATED, ZipFile
 
 import pandas as pd
 
+from demo.results.records import environment_record
 from demo.results.tables import ENTITY_COLUMNS, csv_text, entity_row
 from demo.results.wording import printable
 from engine import Document, Engine, Strategy
@@ -40,11 +42,15 @@ Found = Mapping[str, Sequence[Tagged]]  # by strategy
 def tag_documents(
     engine: Engine, documents: Sequence[Document], strategies: Sequence[Strategy]
 ) -> Iterator[dict[str, list[Tagged]]]:
-    """What each strategy found in the documents so far, after every ``CHUNK`` of them."""
+    """What each strategy found in the documents so far, after every ``CHUNK`` of them.
+
+    Strategies take turns to be first, since the first one to see a word tokenises it.
+    """
     tagged: dict[str, list[Tagged]] = {strategy.name: [] for strategy in strategies}
-    for start in range(0, len(documents), CHUNK):
+    for number, start in enumerate(range(0, len(documents), CHUNK)):
         part = documents[start : start + CHUNK]
-        for strategy in strategies:
+        first = number % len(strategies)
+        for strategy in [*strategies[first:], *strategies[:first]]:
             results = engine.tag_batch([document.text for document in part], strategy, batch_size=CHUNK)
             tagged[strategy.name] += [
                 Tagged(
@@ -110,14 +116,21 @@ def _cut(value: Any) -> Any:
     return f"{value[:SHOWN_CHARACTERS]}…" if isinstance(value, str) and len(value) > SHOWN_CHARACTERS else value
 
 
-def write_zip(documents: Sequence[Document], found: Found, path: Path) -> None:
-    """Writes the documents of each strategy in every format, and both tables as CSV, into one ZIP."""
+def settings_json(engine: Engine, strategies: Sequence[Strategy]) -> str:
+    """The digest of the weights, where they ran, and all settings of each strategy."""
+    record: dict[str, Any] = {"weights_sha256": engine.digest} | environment_record(engine)
+    return json.dumps(record | {"strategies": [strategy.to_json() for strategy in strategies]}, indent=1) + "\n"
+
+
+def write_zip(documents: Sequence[Document], found: Found, settings: str, path: Path) -> None:
+    """Writes the documents of each strategy in every format, both tables as CSV, and the settings, into one ZIP."""
     with ZipFile(path, "w", ZIP_DEFLATED) as archive:
         for name, of in found.items():
             for writer in WRITERS.values():
                 text = "".join(writer.pieces(one.document for one in of))
                 archive.writestr(f"{_file_name(name)}/tagged{writer.suffix}", text.encode("utf-8", "replace"))
         archive.writestr("summary.csv", summary(documents, found).to_csv(index=False))
+        archive.writestr("settings.json", settings)
         archive.writestr("entities.csv", csv_text(COLUMNS, entity_rows(found)))
 
 

@@ -18,17 +18,24 @@ class Compared:
     ``model``: name and dtype of its model.
     ``settings``: operating point and changed knobs, for people; empty if it has none.
     ``reference``: ``dense`` of the same model; for a second model's ``dense``, that of the first.
+    ``reference_model``: name and dtype of that first model; empty for a reference of the same model.
     """
 
     model: str
     settings: str
     measured: Measured
     reference: Measured
+    reference_model: str = ""
 
     @property
     def name(self) -> str:
         """The strategy."""
         return self.result.strategy.name
+
+    @property
+    def of_reference(self) -> str:
+        """What follows the name of the reference, if it is another model's: `` of MODEL``."""
+        return f" of {self.reference_model}" if self.reference_model else ""
 
     def name_among(self, compared: Sequence[Compared]) -> str:
         """The strategy, and its model if there are several."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from demo.results.wording import depth, label_name
 from engine import Entity, Result
 from engine.inspection.trace import WordTrace
 
 KINDS = ("lost", "new", "boundary changed", "type changed", "kept")
+S = TypeVar("S", Entity, WordTrace)
 EXPLAINED = 2  # words of one difference
 _ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth")
 
@@ -33,12 +35,12 @@ def differences(result: Result, dense: Result) -> list[Difference]:
     ours, theirs = ([one for one in entities if one.key not in keys] for entities in (result.entities, dense.entities))
     found = [Difference("kept", entity, _why_kept(result, entity)) for entity in result.entities if entity.key in keys]
     for entity in ours:
-        others = _overlapping(entity, theirs)
+        others = _overlapping(theirs, entity.start, entity.end)
         same_span = [(entity.start, entity.end)] == [(other.start, other.end) for other in others]
         kind = "type changed" if same_span else "boundary changed" if others else "new"
         start, end = min(e.start for e in (entity, *others)), max(e.end for e in (entity, *others))
         found.append(Difference(kind, entity, _why_changed(result, dense, start, end)))
-    lost = (entity for entity in theirs if not _overlapping(entity, ours))
+    lost = (entity for entity in theirs if not _overlapping(ours, entity.start, entity.end))
     found += [Difference("lost", entity, _why_changed(result, dense, entity.start, entity.end)) for entity in lost]
     return sorted(found, key=lambda difference: (KINDS.index(difference.kind), difference.entity.start))
 
@@ -59,18 +61,14 @@ def _without(entities: Sequence[Entity], others: Sequence[Entity]) -> tuple[Enti
     return tuple(entity for entity in entities if entity.key not in keys)
 
 
-def _overlapping(entity: Entity, others: Sequence[Entity]) -> list[Entity]:
-    return [other for other in others if other.start < entity.end and entity.start < other.end]
-
-
-def _within(result: Result, start: int, end: int) -> list[WordTrace]:
-    words = result.trace.words
-    first = bisect_right(words, start, key=lambda word: word.end)
-    return list(words[first : bisect_left(words, end, key=lambda word: word.start)])
+def _overlapping(spans: Sequence[S], start: int, end: int) -> Sequence[S]:
+    """Of words or entities in order, none of which overlap each other, those that overlap start to end."""
+    first = bisect_right(spans, start, key=lambda span: span.end)
+    return spans[first : bisect_left(spans, end, key=lambda span: span.start)]
 
 
 def _why_kept(result: Result, entity: Entity) -> str:
-    words = _within(result, entity.start, entity.end)
+    words = _overlapping(result.trace.words, entity.start, entity.end)
     if any(word.state == "recovered" for word in words):
         return "left, came back, and has the labels of dense"
     layers = sorted({word.layer for word in words if word.state == "left"})
@@ -82,9 +80,9 @@ def _why_kept(result: Result, entity: Entity) -> str:
 
 
 def _why_changed(result: Result, dense: Result, start: int, end: int) -> str:
-    words = _within(result, start, end)
+    words = _overlapping(result.trace.words, start, end)
     pruned = any(word.state != "kept" for word in result.trace.words)
-    pairs = zip(words, _within(dense, start, end), strict=True)
+    pairs = zip(words, _overlapping(dense.trace.words, start, end), strict=True)
     changed = [(place, mine, theirs) for place, (mine, theirs) in enumerate(pairs) if mine.label != theirs.label]
     reasons = [
         f"{_place(place, len(words))} {_depth(mine, pruned=pruned)}, labelled {label_name(mine.label)} "

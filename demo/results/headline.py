@@ -34,7 +34,6 @@ class Headline:
     same_dtype: float | None
     device: str
     corpus: str
-    documents: int
     points: float
     low: float
     high: float
@@ -69,7 +68,6 @@ def _headline(report: str, row: ResultRow, found: Opening) -> Headline:
         None if pd.isna(same_dtype) else same_dtype,
         _DEVICES.get(row["device"].partition(":")[0], row["device"]),
         row["corpus"].upper(),
-        row["documents"],
         100 * interval["difference"],
         100 * interval["low"],
         100 * interval["high"],

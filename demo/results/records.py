@@ -50,12 +50,12 @@ def _finite(number: float) -> float | None:
 
 
 def compared_record(measured: Measured, dense: Measured) -> dict[str, Any]:
-    """`result_record` with the median time, and what differs from ``dense``."""
+    """`result_record` with the median time, and what differs from ``dense``; of one run there is no speed-up."""
     missing, new = missing_and_new(measured.result, dense.result)
     return result_record(measured.result) | {
         "latency_ms": measured.latency_ms,
         "runs": len(measured.runs_ms),
-        "speedup_vs_dense": dense.latency_ms / measured.latency_ms,
+        "speedup_vs_dense": dense.latency_ms / measured.latency_ms if len(measured.runs_ms) > 1 else None,
         "missing": entity_records(missing),
         "new": entity_records(new),
     }

@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Sequence
 from typing import Any
 
-from demo.settings import changed_knobs
+from demo.settings import changed_knobs, own_point
 from engine import Engine, Strategy
 from engine.checkpoint import SHIPPED
 
@@ -26,9 +26,10 @@ _BY_HTTP = ("lambda_", "min_keep_ratio", "trigger")  # knobs that /tag takes
 
 
 def load_arguments(engine: Engine) -> dict[str, str]:
-    """What the engine was loaded with, except for defaults: model (as it was given), dtype, device."""
+    """What the engine was loaded with, except for defaults: model and labels (as they were given), dtype, device."""
     arguments = {
         "model": (engine.source, str(SHIPPED)),
+        "labels": (engine.labels_file, ""),
         "dtype": (engine.dtype, DEFAULT_DTYPE),
         "device": (str(engine.device), DEFAULT_DEVICE),
     }
@@ -49,10 +50,11 @@ def as_python(engine: Engine, strategies: Sequence[Strategy], point: str | None,
         f"text = {text!r}" if short else f'text = Path("{FILE}").read_bytes().decode()  # save it there',
     ]
     for strategy in strategies:
+        own = own_point(engine, strategy.name, point)
         knobs = "".join(f", {name}={value!r}" for name, value in changed_knobs(engine, strategy, point).items())
         lines += [
             "",
-            f"for entity in engine.tag(text, {strategy.name!r}, {point!r}{knobs}).entities:",
+            f"for entity in engine.tag(text, {strategy.name!r}, {own!r}{knobs}).entities:",
             f"    print({strategy.name!r}, entity.start, entity.end, entity.type, entity.text)",
         ]
     return "\n".join(lines) + "\n"
@@ -61,12 +63,13 @@ def as_python(engine: Engine, strategies: Sequence[Strategy], point: str | None,
 def as_command(engine: Engine, strategies: Sequence[Strategy], point: str | None, text: str) -> str:
     """Command lines that tag the text as the page does; JSON lines with the entities come out."""
     loaded = [f"--{name}={value}" for name, value in load_arguments(engine).items()]
-    at_point = [f"--point={point}"] if point else []
     lines, file = [f"# Save the text as {FILE} first."], FILE
     if len(text) <= INLINED:
         # JSON, since a plain text might look like another format.
         lines, file = [f"printf %s {_as_data({'id': 'text', 'text': text})} > text.jsonl"], "text.jsonl"
     for strategy in strategies:
+        own = own_point(engine, strategy.name, point)
+        at_point = [f"--point={own}"] if own else []
         knobs = changed_knobs(engine, strategy, point).items()
         changes = [f"--set={name.rstrip('_')}={_typed(value)}" for name, value in knobs]
         tag = ["python", "-m", "engine.tag", file, "--format=jsonl", f"--strategy={strategy.name}"]
@@ -79,8 +82,9 @@ def as_http(engine: Engine, strategies: Sequence[Strategy], point: str | None, t
     server = origin if origin and _ORIGIN.fullmatch(origin) else LOCAL
     lines = [f"api={server}/gradio_api/call/v2/tag"]
     for strategy in strategies:
-        own = {name: value for name, value in changed_knobs(engine, strategy, point).items() if name in _BY_HTTP}
-        settings = {"strategy": strategy.name} | ({"point": point} if point else {}) | own
+        own = own_point(engine, strategy.name, point)
+        knobs = {name: value for name, value in changed_knobs(engine, strategy, point).items() if name in _BY_HTTP}
+        settings = {"strategy": strategy.name} | ({"point": own} if own else {}) | knobs
         if len(text) <= INLINED:
             data = f"-d {_as_data({'text': text} | settings)}"
         else:

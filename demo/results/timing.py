@@ -12,12 +12,12 @@ from functools import partial
 from statistics import median
 
 from engine import Engine, Result, Strategy
-from engine.text.words import split_words
 
 RUNS = 5
 BUDGET_S = 1.5  # of all further runs together: other visitors wait meanwhile
 MAX_PASS_S = 8.0  # of a first pass
-SHORT_WORDS, PROBE_WORDS = 4000, 200  # a longer text is estimated first, from so many of its words
+# Characters: a longer text is estimated first, from so many of its own. Words may have a hundred pieces each.
+SHORT, PROBE = 10_000, 1_500
 
 Tagger = Callable[[str], Result]
 Going = Callable[[], bool]  # whether the result is still wanted
@@ -58,11 +58,10 @@ def affordable_taggers(text: str, taggers: Sequence[Tagger]) -> tuple[float, int
 
     Two may in any case. The estimate is from the beginning of the text, as if all were as slow as the first.
     """
-    words = split_words(text)
-    if len(words) <= SHORT_WORDS:
+    if len(text) <= SHORT:
         return 0.0, len(taggers)
-    probe = taggers[0](text[: words[PROBE_WORDS][0]])
-    seconds = probe.latency.total_ms / 1e3 * len(words) / PROBE_WORDS
+    probe = taggers[0](text[:PROBE])
+    seconds = probe.latency.total_ms / 1e3 * len(text) / PROBE
     affordable = min(len(taggers), max(2, int(MAX_PASS_S / seconds)))
     return seconds * affordable, affordable
 

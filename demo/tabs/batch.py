@@ -22,19 +22,21 @@ from demo.limits import (
     check_strategies,
 )
 from demo.page.inputs import QUIET, Inputs
+from demo.page.models import model_name
 from demo.results.batch import (
     CHUNK,
     LISTED_ENTITIES,
     Found,
     entity_table,
     gold_types,
+    settings_json,
     summary,
     tag_documents,
     write_zip,
 )
-from demo.settings import chosen_strategies
+from demo.settings import chosen_strategies, describe_settings
 from demo.uploads import Problems, read_upload
-from engine import Document, Engine, InputError
+from engine import Document, Engine, InputError, Strategy
 
 LABEL = "Batch"
 SAMPLE = Path(__file__).resolve().parents[2] / "eval" / "sample" / "sample.pubtator.txt"
@@ -65,8 +67,15 @@ def read_batch(path: str) -> tuple[list[Document], Problems]:
     return documents, problems
 
 
-def status(documents: Sequence[Document], found: Found, problems: Problems) -> str:
-    """How many documents are tagged, how they were measured, and what was left out."""
+def ran(engine: Engine, strategies: Sequence[Strategy], point: str | None) -> str:
+    """The model, and the strategies with their operating point and the knobs that differ from it."""
+    described = {strategy.name: describe_settings(engine, strategy, point) for strategy in strategies}
+    each = (f"{name} ({settings})" if settings else name for name, settings in described.items())
+    return f"{model_name(engine)}: {', '.join(each)}."
+
+
+def status(documents: Sequence[Document], found: Found, problems: Problems, ran: str) -> str:
+    """How many documents are tagged, by what, how they were measured, and what was left out."""
     done = min((len(of) for of in found.values()), default=0)
     lines = []
     types = gold_types(documents)
@@ -80,8 +89,8 @@ def status(documents: Sequence[Document], found: Found, problems: Problems) -> s
     if total > LISTED_ENTITIES:
         lines.append(f"The table shows the first {LISTED_ENTITIES:,} of {total:,} entities; the ZIP holds all.")
     page = (
-        f'<p class="note">{done} of {len(documents)} documents tagged. Times are from one pass in calls of {CHUNK} '
-        f"documents, a rough guide only; for figures use {MEASURING}. {escape(' '.join(lines))}</p>"
+        f'<p class="note">{done} of {len(documents)} documents tagged with {escape(ran)} Times are from one pass in '
+        f"calls of {CHUNK} documents, a rough guide only; for figures use {MEASURING}. {escape(' '.join(lines))}</p>"
     )
     if problems.count:
         stopped = " Reading stopped there." if problems.stopped else ""
@@ -89,6 +98,11 @@ def status(documents: Sequence[Document], found: Found, problems: Problems) -> s
         listed = [*problems.listed, *(["…"] if problems.count > len(problems.listed) else [])]
         page += "".join(map(note, listed))
     return page
+
+
+def empty() -> list[Any]:
+    """Updates of summary, entities and ZIP: there are none."""
+    return [gr.update(visible=False), gr.update(visible=False), gr.update(value=None, visible=False)]
 
 
 def run_batch(
@@ -99,11 +113,12 @@ def run_batch(
     *settings: Any,
 ) -> Iterator[list[Any]]:
     """Updates of status, summary, entities and ZIP; the ZIP comes last."""
-    nothing = [gr.update(visible=False), gr.update(visible=False), gr.update(value=None, visible=False)]
+    nothing = empty()
     try:
         if path is None:
             raise InputError("There is no file yet: upload one, or use the sample.")
         strategies = chosen_strategies(engine, check_strategies(names), *settings)
+        by = ran(engine, strategies, settings[0])
         documents, problems = read_batch(path)
         for document in documents:
             check_padded(document.text, strategies)
@@ -115,13 +130,13 @@ def run_batch(
         progress((len(found[strategies[0].name]), len(documents)), unit="documents")
         by_strategy = gr.update(value=summary(documents, found), visible=True)
         entities = gr.update(value=entity_table(found), visible=True)
-        yield [status(documents, found, problems), by_strategy, entities, nothing[2]]
+        yield [status(documents, found, problems, by), by_strategy, entities, nothing[2]]
     if not found:
-        yield [status(documents, found, problems), *nothing]
+        yield [status(documents, found, problems, by), *nothing]
         return
     # Gradio copies the file at the yield; ours is deleted after it.
     with tempfile.TemporaryDirectory() as folder:
-        write_zip(documents, found, Path(folder) / ZIP)
+        write_zip(documents, found, settings_json(engine, strategies), Path(folder) / ZIP)
         yield [gr.skip(), gr.skip(), gr.skip(), gr.update(value=str(Path(folder) / ZIP), visible=True)]
 
 
@@ -161,15 +176,18 @@ def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
         max_height=400,
         max_chars=CELL_CHARACTERS,
     )
-    files = gr.File(label="Everything as a ZIP: each format, and both tables", interactive=False, visible=False)
+    files = gr.File(
+        label="Everything as a ZIP: each format, both tables, and the settings", interactive=False, visible=False
+    )
     running = gr.State(False)
 
     sample.click(sample_file, None, upload, show_progress="hidden", api_visibility="private", concurrency_id="sample")
-    started = run.click(lambda: True, None, running, **QUIET)
+    shown = [report, table, entities, files]
+    started = run.click(lambda: [True, "", *empty()], None, [running, *shown], **QUIET)
     job = started.then(
         on_run,
         [upload, inputs.strategies, *inputs.settings],
-        [report, table, entities, files],
+        shown,
         api_visibility="private",
         **BATCH_WORK,
     )

@@ -95,8 +95,10 @@ def compared(jobs: Sequence[Job], measured: Sequence[Measured]) -> list[Compared
     found: list[Compared] = []
     for job, one in zip(jobs, measured, strict=False):
         dense = next((other for other in found if other.model == job.model), None)
-        reference = dense.measured if dense else found[0].measured if found else one
-        found.append(Compared(job.model, job.settings, one, reference))
+        if dense or not found:
+            found.append(Compared(job.model, job.settings, one, dense.measured if dense else one))
+        else:
+            found.append(Compared(job.model, job.settings, one, found[0].measured, found[0].model))
     return found
 
 
@@ -123,7 +125,8 @@ def compare(text: str, jobs: Sequence[Job], going: Going = lambda: True) -> Iter
     check_padded(check_text(text), [job.strategy for job in jobs])
     taggers = [tagger(job.engine, job.strategy) for job in jobs]
     seconds, affordable = affordable_taggers(text, taggers)
-    left_out = [job.strategy.name for job in jobs[affordable:]]
+    several = len({job.model for job in jobs}) > 1
+    left_out = [job.strategy.name + (f" of {job.model}" if several else "") for job in jobs[affordable:]]
     remark = f"Left out because this text is long: {', '.join(left_out)}." if left_out else ""
     if not going():
         return

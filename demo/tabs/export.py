@@ -56,11 +56,11 @@ def everything(engine: Engine, text: str, results: list[Result]) -> str:
 def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
     """Builds the tab, which follows the text and the settings."""
 
-    def on_show(origin: str, text: str, names: list[str], point: str | None, *others: Any) -> list[str]:
+    def on_show(origin: str, text: str, names: list[str], point: str | None, *others: Any) -> list[Any]:
         try:
             strategies = chosen_strategies(engine, check_strategies(names), point, *others)
         except InputError as error:
-            return [*[f"# {error}\n"] * 3, ""]
+            return [*[f"# {error}\n"] * 3, "", *[gr.update(visible=False)] * 2]
         link = escape(make_link(engine, text, names, point, *others))
         about = (
             f'<p class="note"><a href="{link}">Link to this page with these settings</a>. It names the example if the '
@@ -68,7 +68,7 @@ def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
         )
         code = [write(engine, strategies, point, text) for write in (as_python, as_command)]
         http = as_http(engine, strategies, point, text, origin) if inputs.api else OTHER_MODEL
-        return [*code, http, about]
+        return [*code, http, about, *[gr.update(visible=False)] * 2]  # table and file are of another text or settings
 
     def on_tag(text: str, names: list[str], *settings: Any) -> Iterator[list[Any]]:
         try:
@@ -96,5 +96,6 @@ def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
     # Code is not written anew at each keystroke.
     followed = (origin, inputs.strategies, *inputs.settings)
     changes = [inputs.text.blur, *inputs.changed, *(part.change for part in followed)]
-    redraw_when_visible(inputs, tab, [origin, *values], changes, on_show, [python, command, http, link], **QUIET)
+    shown = [python, command, http, link, entities, file]
+    redraw_when_visible(inputs, tab, [origin, *values], changes, on_show, shown, **QUIET)
     make.click(on_tag, values, [entities, file], api_visibility="private", **MODEL_WORK)

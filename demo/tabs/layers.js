@@ -23,7 +23,8 @@ function show(at) {
     row.toggleAttribute("data-current", current);
     if (!current) return;
     const { words, left } = row.dataset;
-    const done = words === "0" ? "no word reaches it" : `${words} words computed, ${left} of them leave`;
+    const computed = words === "1" ? "1 word" : `${words} words`;
+    const done = words === "0" ? "no word reaches it" : `${computed} computed, ${left} of them leave`;
     text = `layer ${at} of ${last}: ${done}`;
   });
   view.querySelector(".at").textContent = text;

@@ -59,7 +59,7 @@ def _depths(result: Result, layers: int, types: Sequence[str]) -> str:
     numbers = "".join(f"<span>{layer}</span>" for layer in range(1, layers + 1))
     counts = "".join(
         f'<li data-layer="{layer}" data-words="{computed}" data-left="{left}">'
-        f'<span class="unseen">layer {layer}: </span>{computed} words '
+        f'<span class="unseen">layer {layer}: </span>{computed} {"word" if computed == 1 else "words"} '
         f"<small>{computed / total:.0%}</small></li>"
         for layer, (computed, left) in enumerate(zip(words_computed(result), words_left(result), strict=True), start=1)
     )

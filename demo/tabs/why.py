@@ -51,7 +51,7 @@ def why_view(result: Result, scores: Scores, types: Sequence[str]) -> str:
     """The text to choose a word from, the word's scores, the histograms and the table of all words."""
     if not result.strategy.gates:
         name = escape(result.strategy.name)
-        return f'<p class="alert">{name} has no gates, so every word goes through every layer. Choose another.</p>'
+        return f'<p class="alert">{name} has no gates: every word goes through every layer, and has no scores.</p>'
     download = csv_link(COLUMNS, table_rows(result, scores))
     names = escape(json.dumps(["gate after layer", "label", *NUMBERS.values(), "decision"]))
     return (

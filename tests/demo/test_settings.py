@@ -9,8 +9,10 @@ import pytest
 
 from demo.settings import (
     chosen_strategy,
+    controlled_by,
     default_values,
     describe,
+    describe_settings,
     points,
     sliders,
     strategies_with,
@@ -58,6 +60,20 @@ def test_untouched_settings_are_those_of_the_operating_point(engine: Engine, mon
     monkeypatch.setattr(engine, "points", stored)
     for name, strategy in at_point.items():
         assert chosen_strategy(engine, name, "fast", "", *default_values(engine, "fast")) == strategy
+
+
+def test_at_a_point_of_one_controller_alone_other_strategies_run_with_their_defaults(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = replace(engine.strategy("entropy", min_keep_ratio=0.2), point="fast")
+    monkeypatch.setattr(engine, "points", {"entropy": {"fast": stored.to_json()}})  # as `accelerate` stores them
+    assert points(engine) == ["fast"]
+    values = default_values(engine, "fast")
+    for name in engine.runnable:
+        chosen = chosen_strategy(engine, name, "fast", "", *values)
+        at = "fast" if controlled_by(chosen) == "entropy" else None
+        assert chosen == engine.strategy(name, at)
+        assert describe_settings(engine, chosen, "fast") == (chosen.replays or chosen).point
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,16 @@ def test_a_compressed_file_is_not_unpacked(tmp_path: Path) -> None:
         read(path)
 
 
+@pytest.mark.parametrize(
+    ("name", "content"), [("small.parquet", b"x"), ("small.txt", b"PAR1\x15\x04"), ("small", b"PAR1\x15\x04")]
+)
+def test_parquet_is_not_unpacked_whatever_its_name(tmp_path: Path, name: str, content: bytes) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="got Parquet; write it as JSON lines"):
+        read(path)
+
+
 def test_a_document_that_is_too_long_loses_none_of_the_others(tmp_path: Path) -> None:
     path = tmp_path / "some.jsonl"
     path.write_text(

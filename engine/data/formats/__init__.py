@@ -6,7 +6,7 @@
 | BioC XML | ``.xml`` | ``<`` as the first character and ``<collection`` soon after |
 | CoNLL, IOB2 tags | ``.conll``, ``.iob``, ``.iob2`` | ``token<TAB>tag`` (one) or ``-DOCSTART-`` in most lines |
 | JSON lines | ``.jsonl`` | ``{"`` as the first characters |
-| Parquet | ``.parquet`` | ``PAR1`` as the first characters |
+| Parquet | ``.parquet`` | its first bytes: ``PAR1`` and a control character |
 | PubMed XML | – | ``<`` as the first character and ``<PubmedArticleSet`` soon after |
 | PubTator | ``.pubtator`` | ``ID|t|``, ``ID|a|`` or an annotation in most of the first lines |
 | plain text | – | anything else: one document, or one a line |
@@ -60,6 +60,7 @@ from engine.errors import FormatError, InputError
 from engine.text.documents import Document
 
 __all__ = [
+    "PARQUET",
     "SUFFIXES",
     "WRITERS",
     "Ids",
@@ -123,6 +124,7 @@ SUFFIXES = {
     ".parquet": "parquet",
     ".pubtator": "pubtator",
 }
+PARQUET = b"PAR1\x15"  # a text may begin with PAR1, which is a gene, but not with the byte after it
 _PUBMED = b"<PubmedArticleSet"
 _BIOC_JSON = re.compile(rb'"(documents|PubTator3)"\s*:\s*\[')
 _JSON_OBJECT = re.compile(rb'\{\s*"')
@@ -240,10 +242,11 @@ def _kind(suffix: str, head: list[bytes]) -> str:
 
 
 def _recognise(head: list[bytes]) -> str:
-    lines = b"".join(head).removeprefix(codecs.BOM_UTF8).split(b"\n")
-    start = b"".join(lines).lstrip()
-    if start.startswith(b"PAR1"):
+    content = b"".join(head)
+    if content.startswith(PARQUET):
         return "parquet"
+    lines = content.removeprefix(codecs.BOM_UTF8).split(b"\n")
+    start = b"".join(lines).lstrip()
     if start.startswith(b"<") and _PUBMED in start:
         return "pubmed"
     if start.startswith(b"<") and b"<collection" in start:

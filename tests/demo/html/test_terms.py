@@ -14,7 +14,7 @@ from engine import Engine
 
 def test_every_term_is_explained_somewhere(engine: Engine) -> None:
     dense = Measured(engine.tag("Famotidine.", "dense"), (1.0,))
-    headline = Headline("r", "entropy", "dense", 2.0, 2.0, "CPU", "BC5CDR", 500, 0.1, -0.1, 0.2, False)
+    headline = Headline("r", "entropy", "dense", 2.0, 2.0, "CPU", "BC5CDR", 0.1, -0.1, 0.2, False)
     page = HELP + headline_markup(headline, engine.labels.types, {}) + card(Compared("m", "", dense, dense))
     assert [name for name, explanation in TERMS.items() if explanation not in page] == []
 

@@ -7,6 +7,7 @@ import pytest
 
 from demo.app import build_demo
 from demo.page.models import by_name, model_name, path_of
+from demo.settings import default_values, sliders
 from engine import Engine, InputError
 
 
@@ -20,6 +21,18 @@ def test_each_model_has_a_page_and_a_choice_of_all(engine: Engine, plain_engine:
     assert {"", path_of(names[1], by_name([engine, plain_engine]))} <= pages
     comparing = [function for function in demo.fns.values() if function.name == "on_compare"]
     assert {function.page for function in comparing} == {"", path_of(names[1], by_name([engine, plain_engine]))}
+
+
+def test_another_models_page_opens_with_the_settings_of_this_one(engine: Engine, plain_engine: Engine) -> None:
+    demo = build_demo(engine, plain_engine)
+    other = model_name(plain_engine)
+    choose = next(function for function in demo.fns.values() if function.name == "on_choice").fn
+    values = default_values(engine, None)
+    path = path_of(other, by_name([engine, plain_engine]))
+    assert choose(other, ["dense", "rule"], None, "", *values) == [path, "?strategies=dense%2Crule"]
+    moved = [1.25 if slider.name == "rule.lambda_" else at for slider, at in zip(sliders(engine), values, strict=True)]
+    _, query = choose(other, ["rule"], None, "any", *moved)
+    assert query == "?strategies=rule&trigger=any&rule.lambda_=1.25"
 
 
 def test_one_model_needs_no_choice(engine: Engine) -> None:

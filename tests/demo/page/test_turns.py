@@ -26,6 +26,7 @@ def test_forgotten_sessions_compute_to_the_end() -> None:
 
 def test_fingerprints_tell_values_apart_and_numbers_not_by_their_type() -> None:
     assert fingerprint(["a", ["dense"], 0]) == fingerprint(["a", ["dense"], 0.0])
+    assert fingerprint(["a", -1]) != fingerprint(["a", -2])  # which have the same hash
     assert (
         len({fingerprint(["a", ["dense"]]), fingerprint(["b", ["dense"]]), fingerprint(["a", ["dense", "rule"]])}) == 3
     )

@@ -42,10 +42,15 @@ def test_a_round_that_is_broken_off_does_not_count(engine: Engine) -> None:
 def test_long_texts_are_estimated_from_their_beginning(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     taggers = [tagger(engine, engine.strategy(name)) for name in ("dense", "rule", "entropy")]
     assert affordable_taggers(TEXT, taggers) == (0.0, 3)
-    monkeypatch.setattr(timing, "SHORT_WORDS", 5)
-    monkeypatch.setattr(timing, "PROBE_WORDS", 5)
+    monkeypatch.setattr(timing, "SHORT", 25)
+    monkeypatch.setattr(timing, "PROBE", 25)
     seconds, number = affordable_taggers(TEXT, taggers)
     assert seconds > 0
     assert number == 3
     monkeypatch.setattr(timing, "MAX_PASS_S", 0.0)
     assert affordable_taggers(TEXT, taggers)[1] == 2
+
+
+def test_a_text_of_few_long_words_is_long(engine: Engine) -> None:
+    taggers = [tagger(engine, engine.strategy("dense"))]
+    assert affordable_taggers("MKV" * 7_000, taggers)[0] > 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,8 +13,17 @@ from zipfile import ZipFile
 import pytest
 
 from demo.limits import MAX_CHARACTERS, MAX_DOCUMENTS
+from demo.page.models import model_name
 from demo.results import batch
-from demo.results.batch import CHUNK, SHOWN_CHARACTERS, entity_table, summary, tag_documents, write_zip
+from demo.results.batch import (
+    CHUNK,
+    SHOWN_CHARACTERS,
+    entity_table,
+    settings_json,
+    summary,
+    tag_documents,
+    write_zip,
+)
 from demo.tabs.batch import ABOUT, SAMPLE, read_batch, run_batch, sample_file, status
 from demo.uploads import MAX_PROBLEMS, Problems
 from engine import Document, Engine, Entity
@@ -102,6 +112,18 @@ class TestTag:
         assert [shown(one.document.entities) for one in found] == [shown(result.entities) for result in expected]
         assert [one.token_layers for one in found] == [result.cost.token_layers for result in expected]
 
+    def test_strategies_take_turns_to_see_a_document_first(
+        self, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        order = []
+        tag_batch = engine.tag_batch
+        monkeypatch.setattr(
+            engine, "tag_batch", lambda texts, one, **rest: order.append(one.name) or tag_batch(texts, one, **rest)
+        )
+        found = tagged(engine, [Document(str(i), TEXT) for i in range(2 * CHUNK)], "dense", "rule")
+        assert order == ["dense", "rule", "rule", "dense"]
+        assert list(found) == ["dense", "rule"]
+
     def test_scores_every_strategy_where_there_is_gold(self, engine: Engine) -> None:
         documents = [Document("a", TEXT, GOLD), Document("b", HOSTILE)]
         found = tagged(engine, documents, "dense", "truncate-1")
@@ -140,10 +162,13 @@ class TestTag:
     def test_the_zip_holds_what_was_found_in_every_format(self, engine: Engine, tmp_path: Path) -> None:
         documents = [Document("a", f"Title\n{TEXT}"), Document("b", f"Title\n{HOSTILE}")]
         found = tagged(engine, documents, "dense", "entropy+recovery")
-        write_zip(documents, found, tmp_path / "all.zip")
+        write_zip(documents, found, settings_json(engine, [engine.strategy("dense")]), tmp_path / "all.zip")
         with ZipFile(tmp_path / "all.zip") as archive:
             archive.extractall(tmp_path)
         assert "dense,2," in (tmp_path / "summary.csv").read_text()
+        settings = json.loads((tmp_path / "settings.json").read_text())
+        assert settings["strategies"] == [engine.strategy("dense").to_json()]
+        assert settings["weights_sha256"] == engine.digest
         rows = list(csv.reader((tmp_path / "entities.csv").open(newline="")))
         assert len(rows) == 1 + sum(len(one.document.entities) for of in found.values() for one in of)
         for folder, name in (("dense", "dense"), ("entropy-recovery", "entropy+recovery")):
@@ -156,7 +181,7 @@ class TestTag:
 
     def test_the_zip_has_no_formula(self, tmp_path: Path) -> None:
         document = Document("=1+1", "+x and -y", (Entity(0, 2, "Chemical", "+x"), Entity(7, 9, "Chemical", "-y")))
-        write_zip([document], {"dense": [batch.Tagged(document, 1, 1, 1.0)]}, tmp_path / "all.zip")
+        write_zip([document], {"dense": [batch.Tagged(document, 1, 1, 1.0)]}, "{}", tmp_path / "all.zip")
         with ZipFile(tmp_path / "all.zip") as archive:
             rows = list(csv.DictReader(archive.read("entities.csv").decode().splitlines()))
         assert [(row["document"], row["text"]) for row in rows] == [("'=1+1", "'+x"), ("'=1+1", "'-y")]
@@ -177,7 +202,7 @@ class TestRun:
 
     def test_ends_with_tables_and_files(self, engine: Engine, lines: Path) -> None:
         progress, files = run(engine, lines, ["dense", "rule"])
-        assert "2 of 2 documents tagged" in progress[0]
+        assert f"2 of 2 documents tagged with {model_name(engine)}: dense, rule (default)." in progress[0]
         assert "Left out: 1" in progress[0]
         assert list(progress[1]["value"]["strategy"]) == ["dense", "rule"]
         assert files[3]["value"].endswith("tagged.zip")
@@ -217,7 +242,7 @@ class TestRun:
         documents = [Document("a", TEXT, GOLD)]
         found = {"dense": [batch.Tagged(documents[0], 1, 1, 1.0)]}
         assert len(entity_table(found)) == 1
-        assert "shows the first 1 of 2 entities" in status(documents, found, Problems())
+        assert "shows the first 1 of 2 entities" in status(documents, found, Problems(), "")
 
     def test_replies_do_not_grow_with_a_mention(self) -> None:
         text = "x" * 50_000

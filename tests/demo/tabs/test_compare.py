@@ -55,8 +55,8 @@ def test_a_text_too_slow_to_time_again_says_that_it_ran_once(engine: Engine, mon
 def test_a_long_text_is_estimated_first_and_leaves_strategies_out(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(timing, "SHORT_WORDS", 5)
-    monkeypatch.setattr(timing, "PROBE_WORDS", 5)
+    monkeypatch.setattr(timing, "SHORT", 25)
+    monkeypatch.setattr(timing, "PROBE", 25)
     monkeypatch.setattr(timing, "MAX_PASS_S", 1e-6)
     chosen = jobs(engine, ["rule", "entropy", "hf"])
     shown = run(TEXT, chosen)
@@ -122,7 +122,10 @@ def test_a_second_model_stands_beside_the_first(engine: Engine, plain_engine: En
     found = compared(both, measured)
     assert [one.is_reference for one in found] == [True, False, False]
     assert all(one.reference is measured[0] for one in found)
-    assert "plain" in run(TEXT, both).cards
+    assert [one.of_reference for one in found] == ["", "", " of tiny"]
+    shown = run(TEXT, both).cards
+    assert "plain" in shown
+    assert shown.count("× dense of tiny") == 1
 
 
 @pytest.mark.parametrize("text", ["", "   ", "\n\t\u00a0\n"])

@@ -8,6 +8,7 @@ import shlex
 import shutil
 import subprocess
 from copy import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,18 @@ def test_python_gives_what_the_page_shows(
     exec(as_python(engine, [strategy], None, text), {"print": lambda *parts: printed.append(parts)})
     expected = engine.tag(text, strategy).entities
     assert printed == [(name, e.start, e.end, e.type, e.text) for e in expected]
+
+
+def test_a_point_is_named_only_for_strategies_that_have_it(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    stored = replace(engine.strategy("entropy"), point="fast")
+    monkeypatch.setattr(engine, "points", {"entropy": {"fast": stored.to_json()}})
+    strategies = [engine.strategy("entropy", "fast"), engine.strategy("rule")]
+    assert re.findall(r"engine.tag\(text, (.*)\).entities", as_python(engine, strategies, "fast", "x")) == [
+        "'entropy', 'fast'",
+        "'rule', None",
+    ]
+    assert "--point" not in as_command(engine, strategies[1:], "fast", "x")
+    assert '"point"' not in as_http(engine, strategies[1:], "fast", "x", None)
 
 
 @pytest.mark.parametrize("text", [HOSTILE, LONG])
@@ -103,15 +116,20 @@ def test_the_address_may_be_under_a_path(engine: Engine, origin: str) -> None:
 
 
 def test_what_is_loaded_is_given_as_it_was_but_for_defaults(engine: Engine) -> None:
-    def loaded(source: str, dtype: str = "float32", device: str = "cpu") -> tuple[str, str]:
+    def loaded(source: str, dtype: str = "float32", device: str = "cpu", labels: str = "") -> tuple[str, str]:
         other = copy(engine)
         other.source, other.precision, other.device = source, Precision(dtype), torch.device(device)
+        other.labels_file = labels
         python = next(line for line in as_python(other, [], None, "x").splitlines() if line.startswith("engine = "))
         return python, as_command(other, [engine.strategy("dense")], None, "x").splitlines()[-1]
 
     plain = "python -m engine.tag text.jsonl --format=jsonl --strategy=dense"
     assert loaded(str(SHIPPED)) == ("engine = load_engine()", plain)
     assert loaded("my runs/x") == ("engine = load_engine('my runs/x')", f"{plain} '--model=my runs/x'")
+    assert loaded("x", labels="my.json") == (
+        "engine = load_engine('x', labels='my.json')",
+        f"{plain} --model=x --labels=my.json",
+    )
     assert loaded(str(SHIPPED), "bfloat16", "cuda") == (
         "engine = load_engine(dtype='bfloat16', device='cuda')",
         f"{plain} --dtype=bfloat16 --device=cuda",

@@ -82,8 +82,8 @@ def test_marks_that_the_page_can_run_can_be_tried(folder: Path, engine_of: Any) 
 
 def test_a_tried_mark_sets_strategies_and_settings_and_nothing_else_does() -> None:
     engine = load_engine()
-    names, point, _, *values = tried(engine, "entropy", "fast")
-    assert (names, point) == (["dense", "entropy"], "fast")
+    names, point, trigger, *values = tried(engine, "entropy", "fast")
+    assert (names, point, trigger) == (["dense", "entropy"], "fast", "")
     assert all(isinstance(value, float) for value in values)
     skipped = tried(engine, "<script>", {"x": 1})
     assert skipped[0] == ["dense"]

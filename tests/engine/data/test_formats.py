@@ -90,6 +90,7 @@ def test_the_format_is_recognised_from_the_content(tmp_path):
         ('{"text": "Aspirin."}\n\n{"id": "b", "text": ""}\n', ["1", "b"]),
         ("Aspirin {helped}.", ["notes"]),
         ("{} Aspirin helped.\n", ["notes"]),
+        ("PAR1 is a receptor of thrombin.", ["notes"]),
         ("-DOCSTART- is no word.\n", ["notes"]),
         ("Critical |t| values and\nmore |a| values.", ["notes"]),
         ("", ["notes"]),
