@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +22,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModelForTokenClassification, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
+from engine.checksums import verify_checksums, write_checksums
 from engine.errors import InputError, first_line
 from engine.model.encoders import encoder_class, encoder_from_huggingface
 from engine.model.gated import GatedModel
@@ -35,23 +34,13 @@ from engine.text.windows import load_tokenizer
 _PACKAGE = Path(__file__).resolve().parent
 # A wheel holds the weights inside the package, a checkout beside it.
 SHIPPED = (_PACKAGE if (_PACKAGE / "weights").is_dir() else _PACKAGE.parent) / "weights" / "minilm-l6-bc5cdr"
-GATES, CONTROLLER, POINTS, SUMS = (
-    "gates.safetensors",
-    "controller.safetensors",
-    "operating_points.json",
-    "SHA256SUMS",
-)
-NEW = ".new"  # suffix of a file that is to replace another
-# Files that libraries load from a folder without being told to: configurations, weights, vocabularies, templates.
-RUN_SETTINGS = "training.json"  # of the stage that made the folder; nothing loads it
-LOADED = (".json", ".safetensors", ".bin", ".txt", ".model", ".jinja", ".py")
+GATES, CONTROLLER, POINTS = "gates.safetensors", "controller.safetensors", "operating_points.json"
 # Short causes for long messages of libraries, by a part of the message.
 CAUSES = {
     "ignore_mismatched_sizes": "its weights have other sizes than its config.json says",
     "Weights only load failed": "a .bin file holds more than tensors",
     "to at least v2.6": "a .bin file needs torch 2.6 or newer",
 }
-_SUM = re.compile(r"([0-9a-f]{64}) [ *](.+)")
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +74,7 @@ def load_weights(source: str | Path | None = None, labels: str | Path | Sequence
     """
     source = SHIPPED if source is None else source
     if Path(source).is_dir():
-        verify_checksums(Path(source))
+        verify_checksums(Path(source), needed=Path(source, GATES).is_file())
     huggingface = load_huggingface(source)
     encoder = encoder_from_huggingface(huggingface)
     if encoder.num_layers < 1:
@@ -316,79 +305,3 @@ def model_folder(path: str | Path) -> Path:
     if not Path(path).is_dir():
         raise InputError(f"expected a model folder, got {str(path)!r}; download the model first")
     return Path(path)
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A place for a new file, which at the end replaces the one at ``path`` in a single step."""
-    fresh = path.with_name(path.name + NEW)
-    try:
-        yield fresh
-        fresh.replace(path)
-    finally:
-        fresh.unlink(missing_ok=True)
-
-
-@contextmanager
-def updating(folder: Path, name: str) -> Iterator[Path]:
-    """A place for a new file of a model folder, which at the end replaces the old one together with its sum."""
-    with replacing(folder / SUMS) as sums, replacing(folder / name) as fresh:
-        yield fresh
-        _write_sums(sums, _read_sums(folder / SUMS) | {name: _digest(fresh)})
-
-
-def write_checksums(folder: Path) -> None:
-    """Writes ``SHA256SUMS`` over all other files of the folder but the model card."""
-    files = [path for path in folder.iterdir() if path.is_file() and path.suffix != NEW]
-    _write_sums(folder / SUMS, {path.name: _digest(path) for path in files if path.name not in (SUMS, "README.md")})
-
-
-def _write_sums(sums: Path, listed: Mapping[str, str]) -> None:
-    sums.write_text("".join(f"{digest}  {name}\n" for name, digest in sorted(listed.items())))
-
-
-def _read_sums(sums: Path) -> dict[str, str]:
-    """File → SHA-256, as listed.
-
-    Raises:
-        InputError: no such file, or one of something else.
-    """
-    try:
-        lines = sums.read_text(encoding="utf-8").splitlines()
-    except (OSError, ValueError) as error:
-        raise InputError(f"expected sums in {sums}, got {first_line(error)}; restore the file") from error
-    listed: dict[str, str] = {}
-    for number, line in enumerate(lines, start=1):
-        if not (match := _SUM.fullmatch(line)):
-            raise InputError(f"expected a SHA-256 and a name in {sums}:{number}, got {line[:80]!r}; restore the file")
-        listed[match[2]] = match[1]
-    return listed
-
-
-def verify_checksums(folder: Path) -> None:
-    """Compares the folder's files with its ``SHA256SUMS``, which a folder with gates must have.
-
-    Raises:
-        InputError: a file is missing or differs, or one that is loaded has no sum.
-    """
-    sums = folder / SUMS
-    if not sums.is_file():
-        if (folder / GATES).is_file():
-            raise InputError(f"expected {sums}, got no such file; restore the folder")
-        return
-    listed = _read_sums(sums)
-    if "model.safetensors" not in listed:
-        raise InputError(f"expected the sum of model.safetensors in {sums}, got none; restore the file")
-    for name, digest in listed.items():
-        if not (folder / name).is_file():
-            raise InputError(f"expected {folder / name}, got no such file; restore the folder")
-        if _digest(folder / name) != digest:
-            raise InputError(f"expected {folder / name} with SHA-256 {digest}, got another; restore the file")
-    for path in sorted(folder.iterdir()):
-        if path.suffix in LOADED and path.name not in (*listed, RUN_SETTINGS):
-            raise InputError(f"expected the sum of {path.name} in {sums}, got none; remove the file, or add its sum")
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -64,13 +64,13 @@ def test_the_file_tree_shows_every_package():
     for indent, name in re.findall(r"^( *)(\w+)/\s", tree[1], re.MULTILINE):
         above = [*above[: len(indent) // 2], name]
         shown.add(Path(*above))
-    rooms = {
+    packages = {
         path.relative_to(ROOT)
         for package in ("engine", "eval", "demo")
         for path in [ROOT / package, *(ROOT / package).rglob("*")]
         if path.is_dir() and path.name != "__pycache__"
     }
-    assert shown - {Path("weights"), Path("tests"), Path("docs")} == rooms
+    assert shown - {Path("weights"), Path("tests"), Path("docs")} == packages
 
 
 def test_the_walks_name_what_exists():

@@ -24,7 +24,8 @@ import torch
 from accelerate.utils import set_seed
 from tqdm import tqdm
 
-from engine.checkpoint import SUMS, Weights, load_weights
+from engine.checkpoint import Weights, load_weights
+from engine.checksums import SUMS
 from engine.command import as_command
 from engine.data.corpora import load_corpus
 from engine.errors import InputError

@@ -21,7 +21,8 @@ from accelerate.utils import set_seed
 from torch import nn
 from tqdm import tqdm
 
-from engine.checkpoint import CONTROLLER, model_folder, updating
+from engine.checkpoint import CONTROLLER, model_folder
+from engine.checksums import updating
 from engine.command import as_command
 from engine.errors import InputError
 from engine.model.gated import GatedModel

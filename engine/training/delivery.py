@@ -8,15 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.checkpoint import (
-    POINTS,
-    SUMS,
-    Weights,
-    load_huggingface,
-    optional_file,
-    read_points,
-    write_checksums,
-)
+from engine.checkpoint import POINTS, Weights, load_huggingface, optional_file, read_points
+from engine.checksums import SUMS, write_checksums
 from engine.errors import InputError
 
 CONFIG, MODEL = "config.json", "model.safetensors"

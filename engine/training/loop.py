@@ -26,7 +26,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 from transformers import HfArgumentParser, get_linear_schedule_with_warmup
 
-from engine.checkpoint import RUN_SETTINGS
+from engine.checksums import RUN_SETTINGS
 from engine.data.corpora import Corpus, load_corpus
 from engine.data.formats.datasets import PREFIX
 from engine.errors import InputError

@@ -15,7 +15,8 @@ from typing import Any
 
 from tqdm import tqdm
 
-from engine.checkpoint import POINTS, updating
+from engine.checkpoint import POINTS
+from engine.checksums import updating
 from engine.data.corpora import Corpus
 from engine.errors import InputError
 from engine.inspection.cost import Cost, add

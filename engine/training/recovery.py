@@ -16,7 +16,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from engine.checkpoint import model_folder, updating
+from engine.checkpoint import model_folder
+from engine.checksums import updating
 from engine.command import as_command
 from engine.errors import InputError
 from engine.pruning.recovery import Recovery

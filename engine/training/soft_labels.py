@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from engine.checkpoint import replacing
+from engine.checksums import replacing
 from engine.command import as_command
 from engine.errors import InputError
 from engine.model.precision import DTYPES

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from engine.checkpoint import replacing
+from engine.checksums import replacing
 from engine.errors import InputError, first_line
 
 SEEDS = 0, 2**31

@@ -23,7 +23,8 @@ from transformers import (
 )
 
 from engine import InputError, load_engine
-from engine.checkpoint import GATES, load_weights, optional_file, updating, write_checksums
+from engine.checkpoint import GATES, load_weights, optional_file
+from engine.checksums import updating, write_checksums
 from engine.tagger import Engine
 from tests.conftest import TEXT, contents, tiny_config
 from tests.engine.model.families import huggingface, tiny

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from engine.checkpoint import write_checksums
+from engine.checksums import write_checksums
 from engine.model.packing import RaggedBatch
 from engine.pruning.controllers import EntropyController
 from engine.pruning.forward import forward

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from engine import InputError
-from engine.checkpoint import write_checksums
+from engine.checksums import write_checksums
 from engine.inspection.cost import Cost
 from engine.pruning.controllers import EntropyController
 from engine.pruning.strategy import Strategy

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from engine import load_engine
-from engine.checkpoint import write_checksums
+from engine.checksums import write_checksums
 from engine.inspection.cost import Cost
 from engine.pruning.controllers import EntropyController
 from engine.pruning.recovery import Recovery
