@@ -86,6 +86,15 @@ def test_every_figure_of_the_findings_is_one_of_a_report():
     assert [figure for figure in re.findall(r"\d\.\d\d×", found) if figure not in report] == []
 
 
+def test_every_figure_about_accelerated_checkpoints_is_one_of_their_cards_or_report():
+    page = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
+    cards = [*(ROOT / "docs" / "other-checkpoints").glob("*.md"), *BASE.glob("*.md")]
+    known = " ".join(path.read_text(encoding="utf-8") for path in cards)
+    figures = re.findall(r"\d\.\d\d×|0\.\d{4}|\d\.\d\d ± \d\.\d\d", page)
+    assert len(figures) >= 16
+    assert [figure for figure in figures if figure not in known] == []
+
+
 @pytest.mark.parametrize("name", ["ncbi-disease-test", "biored-dev"])
 def test_the_card_quotes_the_other_reports(name):
     (line,) = [line for line in CARD.read_text(encoding="utf-8").splitlines() if line.startswith("|") and name in line]
