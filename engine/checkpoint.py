@@ -225,7 +225,7 @@ def read_labels(path: str | Path, names: Sequence[str]) -> list[str]:
         InputError: no such file, or not a label for each name.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = Path(path).read_text(encoding="utf-8-sig")
         found = json.loads(text) if text.lstrip()[:1] in ("[", "{") else text.split("\n")
     except (OSError, ValueError) as error:
         raise InputError(f"expected a file of labels, JSON or one a line, got {path}: {error}; fix it") from error
@@ -234,7 +234,7 @@ def read_labels(path: str | Path, names: Sequence[str]) -> list[str]:
     labels = [label.strip() for label in found if isinstance(label, str) and label.strip()]
     if len(labels) != len(names):
         raise InputError(
-            f"expected {len(names)} labels in {path}, one for each logit, got {len(labels)}; add the others"
+            f"expected {len(names)} labels in {path}, one for each logit, got {len(labels)}; name each logit once"
         )
     return labels
 

@@ -49,10 +49,13 @@ def pipeline(
         **options: of Hugging Face's pipeline: ``aggregation_strategy``, ``batch_size``, ``stride``, …
 
     Raises:
-        InputError: another task; a model or strategy that cannot run.
+        InputError: another task or tokenizer; a model or strategy that cannot run.
     """
     if task not in TASKS:
         raise InputError(f"expected the task {' or '.join(TASKS)}, got {task!r}; use transformers.pipeline for others")
+    for option, instead in (("tokenizer", "leave it out: the model's is used"), ("torch_dtype", "write dtype")):
+        if option in options:
+            raise InputError(f"expected no {option}, got one; {instead}")
     if isinstance(device, int):
         device = "cpu" if device < 0 else f"cuda:{device}"
     engine = model if isinstance(model, Engine) else load_engine(model, dtype, str(device), labels)

@@ -32,7 +32,8 @@ def tagged(engine: Engine, texts: Sequence[str], strategy: str, name: str) -> li
 def rows(one: Sequence[Document], other: Sequence[Document], types: Sequence[str]) -> Iterator[tuple[str, ...]]:
     """For all types together, and for each: agreement and its standard error in %, and the entities of both.
 
-    Where neither finds anything there is nothing to agree on, and no number.
+    Where neither finds anything there is nothing to agree on, and no number; an error needs two texts, and entities of
+    both.
     """
     for name, of in (("all", tuple(types)), *((type_, (type_,)) for type_ in types)):
         counts = count_documents(other, [document.entities for document in one], of)
@@ -40,7 +41,7 @@ def rows(one: Sequence[Document], other: Sequence[Document], types: Sequence[str
         agreement, error = "–", "–"
         if total.predicted + total.gold:
             agreement = f"{100 * total.f1:.2f}"
-            if total.gold:
+            if total.gold and total.predicted and len(counts) > 1:
                 error = f"{100 * f1_difference_error(counts, perfect(counts)):.2f}"
         yield name, agreement, error, str(total.predicted), str(total.gold), str(total.correct)
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from engine.command import as_command, locked
+from engine.data.formats import WRITERS
 from engine.errors import InputError
 from eval.options import AtLeast, add_inputs
 from eval.render.report import failed_ablations, render
@@ -76,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--plain-model", help="weights with gates, not trained for pruning, to compare in --ablations")
     parser.add_argument("--predictions", metavar="DIR", help="write the predictions of all variants to this folder")
     parser.add_argument(
-        "--format", default="pubtator", help="of --predictions: pubtator (default), bioc, bioc-json, conll, jsonl"
+        "--format", default="pubtator", choices=tuple(WRITERS), help="of --predictions (default pubtator)"
     )
     parser.add_argument("--out", default="results", help="folder for the results, and to continue in (default results)")
     parser.add_argument("--render-only", action="store_true", help="make the report of --out again, running nothing")

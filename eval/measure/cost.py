@@ -42,16 +42,13 @@ EDGES = (0, 128, 256, 384, 512)  # of the buckets by rows; the last one has no e
 os.environ.setdefault("KINETO_LOG_LEVEL", "6")  # torch's profiler writes to standard error otherwise
 
 
-def cost_rows(
-    texts: Sequence[str], measured: Mapping[int, Mapping[str, Measured]], seed: int, labels: str | None = None
-) -> Iterator[schema.Cost]:
+def cost_rows(texts: Sequence[str], measured: Mapping[int, Mapping[str, Measured]], seed: int) -> Iterator[schema.Cost]:
     """The rows of ``cost.csv``.
 
     Args:
         texts: the first documents of the corpus, as many as `texts_needed`.
         measured: by batch size and variant.
         seed: of the bootstrap.
-        labels: the file of labels that the engines were loaded with.
     """
     for size, by_key in measured.items():
         first = size == min(measured)
@@ -68,7 +65,7 @@ def cost_rows(
             for row in profile(engine, texts[:TIMED], strategies, size):
                 name, component, value = row["strategy"], row["component"], row["ms_per_document"]
                 yield _row(name, engine.dtype, size, schema.MILLISECONDS, component, value)
-            for group, held in memory.kept(engine, labels).items() if first else ():
+            for group, held in memory.kept(engine).items() if first else ():
                 yield _row(DENSE, engine.dtype, size, schema.HELD_MEMORY, group, held / 2**20)
 
 

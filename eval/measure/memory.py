@@ -27,14 +27,11 @@ print(psutil.Process().memory_info().rss)
 """
 
 
-def kept(engine: Engine, labels: str | None = None) -> dict[str, int]:
-    """Bytes of tensors and of a process, by group; only what has run has packed copies.
-
-    ``labels``: the file that the engine was loaded with.
-    """
+def kept(engine: Engine) -> dict[str, int]:
+    """Bytes of tensors and of a process, by group; only what has run has packed copies."""
     linear = [module for module in engine.model.modules() if isinstance(module, Linear | Int8Linear)]
     found = {LINEAR: _bytes(linear), ENGINE: _bytes(engine.model.modules())}
-    resident = _resident(engine, labels)
+    resident = _resident(engine)
     return found | ({RESIDENT: resident} if resident else {})
 
 
@@ -65,8 +62,15 @@ def _tensors(value: Any) -> Iterator[Tensor]:
             yield from _tensors(getattr(value, field.name))
 
 
-def _resident(engine: Engine, labels: str | None) -> int | None:
+def _resident(engine: Engine) -> int | None:
     """Bytes that a fresh process occupies after its first call; ``None``: there is none, as on a full machine."""
-    arguments = (engine.source, engine.dtype, str(engine.device), labels or "", str(torch.get_num_threads()), TEXT)
+    arguments = (
+        engine.source,
+        engine.dtype,
+        str(engine.device),
+        engine.labels_file,
+        str(torch.get_num_threads()),
+        TEXT,
+    )
     done = subprocess.run([sys.executable, "-c", _FRESH, *arguments], capture_output=True, text=True, check=False)
     return int(done.stdout) if done.returncode == 0 else None

@@ -194,7 +194,7 @@ def measure(run: Run, arguments: argparse.Namespace, command: str) -> dict[str, 
             schema.columns(schema.DocumentCounts),
         ),
         "times": ((row for one, _ in every for row in time_rows(one)), schema.columns(schema.BatchTime)),
-        "cost": (cost_rows(texts, measured, run.seed, arguments.labels), schema.columns(schema.Cost)),
+        "cost": (cost_rows(texts, measured, run.seed), schema.columns(schema.Cost)),
     }
     for name, (rows, columns) in tables.items():
         pd.DataFrame(list(rows), columns=list(columns)).to_csv(out / f"{name}.csv", index=False, float_format=DIGITS)

@@ -98,6 +98,11 @@ class TestCommand:
             app.main(["--dtype", "float32", "--dtype", "int8"])
         assert "one for each of 1 --model, got 2" in capsys.readouterr().err
 
+    def test_labels_are_those_of_one_model(self, capsys: Any) -> None:
+        with pytest.raises(SystemExit, match="2"):
+            app.main(["--model", "a", "--model", "b", "--labels", "labels.txt"])
+        assert "expected one --model with --labels" in capsys.readouterr().err
+
     def test_bad_weights_end_with_status_2_and_the_reason(
         self, tmp_path: Path, launched: list[dict[str, Any]], capsys: Any
     ) -> None:

@@ -338,6 +338,7 @@ def test_the_sum_tells_weights_apart(model_folder):
         json.dumps(["B-Disease", "I-Disease", "O", "B-Chemical", "I-Chemical"]),
         json.dumps({"LABEL_0": "B-Disease", "1": "I-Disease", "2": "O", "3": "B-Chemical", "LABEL_4": "I-Chemical"}),
         "B-Disease\nI-Disease\nO\nB-Chemical\nI-Chemical\n",
+        "\ufeffB-Disease\nI-Disease\nO\nB-Chemical\nI-Chemical\n",
     ],
 )
 def test_labels_without_meaning_get_one_from_a_file(plain_folder, tmp_path, content):

@@ -156,6 +156,8 @@ def test_what_is_no_text_is_refused_as_hugging_face_does(plain_folder):
         ({"task": "summarization"}, "expected the task token-classification or ner, got 'summarization'"),
         ({"strategy": "hf"}, "use transformers.pipeline"),
         ({"strategy": "entropy"}, "expected a model with gates"),
+        ({"strategy": "dense", "tokenizer": "x"}, "expected no tokenizer, got one; leave it out"),
+        ({"strategy": "dense", "torch_dtype": torch.bfloat16}, "expected no torch_dtype, got one; write dtype"),
         ({"strategy": "dense", "device": 7}, "expected a device of this machine, got 'cuda:7'"),
     ],
 )

@@ -35,6 +35,7 @@ def test_nothing_against_nothing_is_no_evidence():
 
 def test_something_against_nothing_is_no_agreement():
     assert next(rows(documents((entity(0),)), documents(()), ("T",))) == ("all", "0.00", "–", "1", "0", "0")
+    assert next(rows(documents(()), documents((entity(0),)), ("T",))) == ("all", "0.00", "–", "0", "1", "0")
 
 
 @pytest.fixture
