@@ -50,7 +50,7 @@ def main(argv: list[str] | None) -> int:
         wanted = f"expected one --dtype, or one for each of {len(models)} --model"
         parser.error(f"{wanted}, got {len(dtypes)}; leave some out")
     if arguments.labels and len(models) > 1:
-        parser.error("expected one --model with --labels, which would rename those of all; start an app for each")
+        parser.error(f"expected one --model with --labels, got {len(models)}; start an app for each")
     share_memory()
     with waiting_page() as port:
 

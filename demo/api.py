@@ -38,9 +38,8 @@ Args:
     strategies: names separated by commas; they may name operating points of their own: entropy:exact,entropy:fast.
     {SETTINGS}
 
-Returns: device, dtype, threads, and for each strategy what /tag returns, with the median latency_ms of as many runs as
-runs says, speedup_vs_dense (null after one run, which is too few), and the entities that are missing or new compared
-with dense."""
+Returns: device, dtype, threads, and for each strategy what /tag returns, runs and their median as latency_ms,
+speedup_vs_dense (null after a single run), and the entities that are missing or new compared with dense."""
 
 
 @contextmanager

@@ -124,6 +124,12 @@ def describe_settings(engine: Engine, strategy: Strategy, point: str | None) -> 
     return " · ".join([replayed.point] * bool(replayed.point) + changed)
 
 
+def name_with_settings(engine: Engine, strategy: Strategy, point: str | None) -> str:
+    """A strategy's name and, in brackets, `describe_settings`, if there are some."""
+    settings = describe_settings(engine, strategy, point)
+    return f"{strategy.name} ({settings})" if settings else strategy.name
+
+
 def does(strategy: Strategy) -> str:
     """What a strategy does, in one sentence."""
     if strategy.replays:

@@ -14,7 +14,7 @@ from demo.limits import MODEL_WORK, check_padded, check_text
 from demo.page.inputs import Inputs
 from demo.page.redraw import redraw_when_visible
 from demo.page.turns import fingerprint
-from demo.settings import chosen_strategy, describe_settings
+from demo.settings import chosen_strategy, name_with_settings
 from engine import Engine, InputError, Result
 
 DRAWING: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", **MODEL_WORK}
@@ -37,8 +37,8 @@ def build_result_view(
         try:
             strategy = chosen_strategy(engine, name, point, *others)
             check_padded(check_text(text), [strategy])
-            described = ": ".join(filter(None, (name, describe_settings(engine, strategy, point))))
-            return [note(described) + render(engine.tag(text, strategy))]
+            shown = note(name_with_settings(engine, strategy, point))
+            return [shown + render(engine.tag(text, strategy))]
         except InputError as error:
             return [alert(str(error))]
 

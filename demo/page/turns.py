@@ -13,7 +13,7 @@ MAX_SESSIONS = 1000  # remembered; a forgotten one only computes to the end
 
 def fingerprint(values: Sequence[Any]) -> int:
     """A number that stands for the values of components, so that no text has to be kept."""
-    # Of numbers their text, since −1 and −2 have the same hash; 1 and 1.0 are the same value of a slider.
+    # It hashes text, since −1 and −2 have the same hash; 1 and 1.0 are the same value of a slider.
     return hash(tuple(repr(float(value) if isinstance(value, int) else value) for value in values))
 
 

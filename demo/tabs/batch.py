@@ -34,7 +34,7 @@ from demo.results.batch import (
     tag_documents,
     write_zip,
 )
-from demo.settings import chosen_strategies, describe_settings
+from demo.settings import chosen_strategies, name_with_settings
 from demo.uploads import Problems, read_upload
 from engine import Document, Engine, InputError, Strategy
 
@@ -67,14 +67,13 @@ def read_batch(path: str) -> tuple[list[Document], Problems]:
     return documents, problems
 
 
-def ran(engine: Engine, strategies: Sequence[Strategy], point: str | None) -> str:
-    """The model, and the strategies with their operating point and the knobs that differ from it."""
-    described = {strategy.name: describe_settings(engine, strategy, point) for strategy in strategies}
-    each = (f"{name} ({settings})" if settings else name for name, settings in described.items())
+def describe_run(engine: Engine, strategies: Sequence[Strategy], point: str | None) -> str:
+    """The model, and the strategies with their settings."""
+    each = (name_with_settings(engine, strategy, point) for strategy in strategies)
     return f"{model_name(engine)}: {', '.join(each)}."
 
 
-def status(documents: Sequence[Document], found: Found, problems: Problems, ran: str) -> str:
+def status(documents: Sequence[Document], found: Found, problems: Problems, run: str) -> str:
     """How many documents are tagged, by what, how they were measured, and what was left out."""
     done = min((len(of) for of in found.values()), default=0)
     lines = []
@@ -89,7 +88,7 @@ def status(documents: Sequence[Document], found: Found, problems: Problems, ran:
     if total > LISTED_ENTITIES:
         lines.append(f"The table shows the first {LISTED_ENTITIES:,} of {total:,} entities; the ZIP holds all.")
     page = (
-        f'<p class="note">{done} of {len(documents)} documents tagged with {escape(ran)} Times are from one pass in '
+        f'<p class="note">{done} of {len(documents)} documents tagged with {escape(run)} Times are from one pass in '
         f"calls of {CHUNK} documents, a rough guide only; for figures use {MEASURING}. {escape(' '.join(lines))}</p>"
     )
     if problems.count:
@@ -118,7 +117,7 @@ def run_batch(
         if path is None:
             raise InputError("There is no file yet: upload one, or use the sample.")
         strategies = chosen_strategies(engine, check_strategies(names), *settings)
-        by = ran(engine, strategies, settings[0])
+        run = describe_run(engine, strategies, settings[0])
         documents, problems = read_batch(path)
         for document in documents:
             check_padded(document.text, strategies)
@@ -130,9 +129,9 @@ def run_batch(
         progress((len(found[strategies[0].name]), len(documents)), unit="documents")
         by_strategy = gr.update(value=summary(documents, found), visible=True)
         entities = gr.update(value=entity_table(found), visible=True)
-        yield [status(documents, found, problems, by), by_strategy, entities, nothing[2]]
+        yield [status(documents, found, problems, run), by_strategy, entities, nothing[2]]
     if not found:
-        yield [status(documents, found, problems, by), *nothing]
+        yield [status(documents, found, problems, run), *nothing]
         return
     # Gradio copies the file at the yield; ours is deleted after it.
     with tempfile.TemporaryDirectory() as folder:

@@ -126,7 +126,7 @@ def parse_knob(name: str, text: str) -> tuple[str, Any]:
     """Name and value, for `Strategy.with_knobs`, of a knob as typed, e.g. ``gates`` and ``1,2``.
 
     Raises:
-        InputError: the text is no value, or the name that of another argument of `Engine.strategy`.
+        InputError: the text is no value, or the name is that of another argument of `Engine.strategy`.
     """
     if name in ("self", "name", "point"):
         raise InputError(f"expected a knob, got {name!r}; a point is chosen with --point, or as in entropy:fast")

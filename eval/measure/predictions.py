@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import quote
 
+from engine.checksums import replacing
 from engine.data.formats import WRITERS
 from engine.errors import InputError
 from engine.text.documents import Document
@@ -38,7 +39,6 @@ def write_predictions(
     """
     path, writer = predictions_file(folder, strategy, format_), WRITERS[format_]
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("w", encoding="utf-8", errors="replace", newline="") as file:
+    with replacing(path) as fresh, fresh.open("w", encoding="utf-8", errors="replace", newline="") as file:
         file.writelines(writer.pieces(documents))
-    return partial.replace(path)
+    return path

@@ -28,14 +28,14 @@ from eval.measure.baselines import load_baselines
 from eval.measure.baselines.base import Baseline
 from eval.measure.cost import cost_rows, texts_needed
 from eval.measure.evaluate import Plan, collect, draw, evaluate, loads, predictions
-from eval.measure.predictions import predictions_file, write_predictions
+from eval.measure.predictions import write_predictions
 from eval.measure.runlog import RunLog
 from eval.measure.strategies import choose_strategies
 from eval.measure.tables import document_rows, interval_rows, result_columns, result_row, time_rows
 from eval.measure.tuning import tuned
 from eval.measure.variants import Variant, check_names, of_baseline, of_model, of_strategy
 from eval.options import dtypes, named_folders, whole_numbers
-from eval.schema import DENSE, DIGITS, labels
+from eval.schema import DIGITS, labels
 
 BUSY = 0.2  # share of the processors used by others, above which times are not to be trusted
 SAMPLE_NOTE = (
@@ -94,8 +94,6 @@ def set_up(arguments: argparse.Namespace, sample: Path) -> Run:
                 f"expected --threads up to {cores}, the processors here, got {arguments.threads}; lower it"
             )
         torch.set_num_threads(arguments.threads)
-    if arguments.predictions:
-        predictions_file(arguments.predictions, DENSE, arguments.format)
     others = named_folders(arguments.others)
     corpus = _scored_corpus(arguments, sample)
     documents = len(corpus.documents)
