@@ -15,7 +15,8 @@ from demo.results.wording import printable
 from demo.settings import TRIGGERS
 from engine import Engine, InputError, Strategy
 
-SETTINGS = f"""point: operating point of strategies that do not name one: exact, balanced or fast.
+SETTINGS = f"""point: operating point of strategies that do not name one: exact, balanced or fast. Default: balanced,
+        or the first that the weights have.
     lambda_: λ, for strategies that have it; a larger λ prunes more. Default: the operating point's.
     min_keep_ratio: minimum share of the words that go through every layer, 0–1. Default: the operating point's.
     trigger: when recovery brings words back: {", ".join(TRIGGERS)}. Default: the operating point's."""
@@ -102,7 +103,7 @@ def build_api(engine: Engine) -> None:
     def on_tag(
         text: str,
         strategy: str = "entropy",
-        point: str = "balanced",
+        point: str | None = None,
         lambda_: float | None = None,
         min_keep_ratio: float | None = None,
         trigger: str | None = None,
@@ -115,7 +116,7 @@ def build_api(engine: Engine) -> None:
     def on_compare_api(
         text: str,
         strategies: str = "dense,entropy",
-        point: str = "balanced",
+        point: str | None = None,
         lambda_: float | None = None,
         min_keep_ratio: float | None = None,
         trigger: str | None = None,

@@ -20,7 +20,8 @@ KEEP_FILES_S = 600
 QUEUE: dict[str, Any] = {"max_size": 32, "default_concurrency_limit": 1, "api_open": False}
 # One job at a time; two would distort each other's times.
 MODEL_WORK: dict[str, Any] = {"concurrency_id": "engine", "concurrency_limit": 1}
-# Calls of the HTTP API and of Batch wait elsewhere: their passes take turns with all others, see `demo.shares`.
+# Calls of the HTTP API and of Batch wait in lines of their own, all lines together up to `max_size`: their passes take
+# turns with all others, see `demo.shares`.
 API_WORK: dict[str, Any] = {"concurrency_id": "api", "concurrency_limit": 6}
 BATCH_WORK: dict[str, Any] = {"concurrency_id": "batch", "concurrency_limit": 1}
 # Calls keep a thread while they wait for the engine; as many again answer clicks meanwhile, Cancel among them.

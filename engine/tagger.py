@@ -31,7 +31,7 @@ from engine.pruning.controllers import CONTROLLERS, LearnedController
 from engine.pruning.forward import replayed_counts, run
 from engine.pruning.memory import MemoryBuffer
 from engine.pruning.padded import run_padded
-from engine.pruning.resolve import RECOVERY, resolve
+from engine.pruning.resolve import PLAIN, RECOVERY, parse, resolve
 from engine.pruning.strategy import Strategy
 from engine.text.documents import Entity
 from engine.text.windows import WordPieces
@@ -158,7 +158,7 @@ class Engine:
     def runnable(self) -> list[str]:
         """Names of the strategies that this model can run, ``truncate-k`` at half depth; without gates few can."""
         if not self.model.has_gates:
-            return ["dense", "hf"]
+            return [*PLAIN]
         kinds = [kind for kind, of in CONTROLLERS.items() if self.network is not None or not of.needs_network]
         truncated = f"truncate-{self.encoder.num_layers // 2}"
         return ["dense", *kinds, *(kind + RECOVERY for kind in kinds), "hf", "random", truncated]
@@ -179,13 +179,16 @@ class Engine:
         """
         if not isinstance(name, str | Strategy):
             raise InputError(f"expected the name of a strategy, got {name!r}; write e.g. entropy:fast")
+        typed, prunes = (
+            (name.name, bool(name.gates)) if isinstance(name, Strategy) else (name, parse(name).kind not in PLAIN)
+        )
+        if prunes and not self.model.has_gates:
+            raise InputError(
+                f"expected a model with gates for {typed!r}, got {self.source!r} without; choose dense, or make gates "
+                f"with python -m engine.training.accelerate {self.source} --texts FILE --out FOLDER"
+            )
         strategy = name if isinstance(name, Strategy) else resolve(name, self.encoder.num_layers, self.points, point)
         strategy = strategy.with_knobs(**{knob: value for knob, value in knobs.items() if value is not None})
-        if strategy.gates and not self.model.has_gates:
-            raise InputError(
-                f"expected a model with gates for {strategy.name!r}, got {self.source!r} without; make them with "
-                f"python -m engine.training.accelerate {self.source} --texts FILE --out FOLDER"
-            )
         if strategy.gates and strategy.gates[-1] >= self.encoder.num_layers:
             raise InputError(
                 f"expected gates before the last layer ({self.encoder.num_layers}), got {strategy.gates}; remove it"

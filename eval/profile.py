@@ -35,6 +35,8 @@ def main(argv: list[str] | None) -> int:
     weights = load_weights(arguments.model)
     engines = [Engine(weights, dtype) for dtype in dtypes(arguments.dtype)]
     corpus = load_corpus(arguments.corpus, arguments.split, arguments.data_dir, limit=arguments.limit)
+    if not corpus.documents:
+        raise InputError(f"expected documents in {corpus.name}, got none; choose another file")
     names = list(dict.fromkeys(arguments.strategies.split(",")))
     chosen = {engine: [engine.strategy(name, arguments.point) for name in names] for engine in engines}
     for strategy in chain.from_iterable(chosen.values()):

@@ -33,6 +33,8 @@ def main(argv: list[str] | None) -> int:
     arguments = parser.parse_args(argv)
     engine = load_engine(arguments.model)
     corpus = load_corpus(arguments.corpus, arguments.split, arguments.data_dir, limit=arguments.limit)
+    if not corpus.documents:
+        raise InputError(f"expected documents in {corpus.name}, got none; choose another file")
     names = arguments.strategies.split(",")
     if missing := [name for name in names if name not in CONTROLLERS or name not in engine.points]:
         raise InputError(f"expected strategies with operating points, got {missing}; calibrate them first")

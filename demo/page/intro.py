@@ -16,7 +16,7 @@ TITLE = "Find entities in biomedical text faster"
 NAMED = 6  # types of entities that the headline names; of more it gives the number
 TOUR = (
     ("textarea", "Enter a text or choose an example. Ctrl+Enter runs it."),
-    (".layers", "Press Play: grey words have left the encoder, so later layers do not compute them."),
+    (".layers", "In Layer by layer, press Play: grey words have left, and later layers do not compute them."),
     (".answer", "The answer: how much faster this was on your text, and which entities changed."),
 )
 

@@ -83,7 +83,11 @@ def as_http(engine: Engine, strategies: Sequence[Strategy], point: str | None, t
     lines = [f"api={server}/gradio_api/call/v2/tag"]
     for strategy in strategies:
         own = own_point(engine, strategy.name, point)
-        knobs = {name: value for name, value in changed_knobs(engine, strategy, point).items() if name in _BY_HTTP}
+        changed = changed_knobs(engine, strategy, point)
+        knobs = {name: value for name, value in changed.items() if name in _BY_HTTP}
+        lines += [
+            f"# /tag cannot set {name}={changed[name]!r}: not in this call" for name in changed if name not in knobs
+        ]
         settings = {"strategy": strategy.name} | ({"point": own} if own else {}) | knobs
         if len(text) <= INLINED:
             data = f"-d {_as_data({'text': text} | settings)}"

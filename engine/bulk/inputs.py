@@ -77,9 +77,9 @@ def _units(given: str, out: Path | None) -> Iterator[Unit]:
                 is_result = results and Path(file).resolve().is_relative_to(results)
                 if info["type"] == "file" and _is_taken(file) and not is_result:
                     yield _unit(files, info, PurePosixPath(file).name)
-    except (OSError, ImportError, ValueError) as error:  # ImportError: the library for this kind of URL is missing
-        if isinstance(error, InputError):
-            raise
+    except InputError:
+        raise
+    except Exception as error:  # the library for this kind of URL is missing, or raises kinds of its own
         raise InputError(f"expected files at {given}, got {first_line(error)}; check the path") from error
 
 

@@ -28,7 +28,7 @@ OnProgress = Callable[[int, int], None]  # documents, bytes of the input
 
 
 class OutputError(InputError):
-    """A result cannot be written; no other one could."""
+    """A result cannot be written, so no other result could be either."""
 
 
 @dataclass(frozen=True)

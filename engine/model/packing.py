@@ -1,7 +1,7 @@
 """The ragged batch: rows of many windows packed into one matrix, so that padding never exists.
 
 Shapes in this project: ``rows`` are word pieces with CLS and SEP, ``words`` are the words of all windows of a batch
-counted through, ``windows`` are windows.
+numbered consecutively, ``windows`` are windows.
 
 Indices are NumPy arrays on the host: a gate handles a few hundred small numbers, for which a tensor library's dispatch
 (and on a GPU, a launch and a synchronisation for each step) costs more than the work.

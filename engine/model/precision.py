@@ -94,7 +94,9 @@ def _fastest(model: nn.Module, device: torch.device) -> list[Precision]:
     """Formats that work, the best first. Times the largest linear layer: what a processor only emulates loses."""
     if device.type != "cpu":
         units = device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
-        return [Precision("bfloat16", "the GPU has units for it") if units else Precision("float32")]
+        if units:
+            return [Precision("bfloat16", "the GPU has units for it")]
+        return [Precision("float32", "the GPU has no units for bfloat16")]
     layers = [module for module in model.modules() if isinstance(module, Linear)]
     if not layers:
         return [Precision("float32", "no layer to quantise")]

@@ -122,6 +122,13 @@ def from_settings(part: type[P], kind: str, settings: Mapping[str, Any]) -> P:
     return part(**{names[name]: value for name, value in settings.items()})
 
 
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return float(text)  # .5, 1. and +1 are no JSON
+
+
 def parse_knob(name: str, text: str) -> tuple[str, Any]:
     """Name and value, for `Strategy.with_knobs`, of a knob as typed, e.g. ``gates`` and ``1,2``.
 
@@ -132,7 +139,7 @@ def parse_knob(name: str, text: str) -> tuple[str, Any]:
         raise InputError(f"expected a knob, got {name!r}; a point is chosen with --point, or as in entropy:fast")
     listed = name == "gates" or "," in text
     try:
-        value = json.loads(f"[{text}]" if listed else text.lower())
+        value = [_parsed(part) for part in text.split(",")] if listed else _parsed(text.lower())
     except ValueError:
         value = text  # a word, such as a trigger
     if value is None or (listed and isinstance(value, str)):

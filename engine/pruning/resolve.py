@@ -15,6 +15,7 @@ from engine.pruning.controllers import CONTROLLERS
 from engine.pruning.recovery import Recovery
 from engine.pruning.strategy import Strategy, Truncation
 
+PLAIN = "dense", "hf"  # no word leaves, so that any checkpoint runs them
 RECOVERY = "+recovery"
 REPLAYED = "entropy"  # by random, unless it says what
 BALANCED, DEFAULT = "balanced", "default"  # the point where none is named, and where the weights store none
@@ -49,7 +50,7 @@ class StrategyName:
 
 def names() -> tuple[str, ...]:
     """Every strategy, without operating points."""
-    return ("dense", "hf", *CONTROLLERS, *(kind + RECOVERY for kind in CONTROLLERS), "random", "truncate-k")
+    return (*PLAIN, *CONTROLLERS, *(kind + RECOVERY for kind in CONTROLLERS), "random", "truncate-k")
 
 
 def parse(text: str) -> StrategyName:
@@ -64,7 +65,7 @@ def parse(text: str) -> StrategyName:
         if replays is None or replays.recovers:
             raise InputError(f"expected random@ with one of {list(CONTROLLERS)}, got {text!r}; choose one of them")
         return StrategyName(text, "random", replays=replays)
-    if text in ("dense", "hf", "random"):
+    if text in (*PLAIN, "random"):
         return StrategyName(text, text)
     if match := re.fullmatch(r"truncate-([0-9]{1,9})", text):
         return StrategyName(text, "truncate", layer=int(match[1]))

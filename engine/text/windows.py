@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from tokenizers import Tokenizer
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
+from transformers.models.auto.tokenization_auto import get_tokenizer_config
 
 from engine.errors import InputError, first_line
 
@@ -37,8 +38,9 @@ class Window:
 def load_tokenizer(source: str | Path) -> PreTrainedTokenizerBase:
     """The tokenizer of a checkpoint, cased where its vocabulary is cased.
 
-    Folders of BioBERT's kind hold a cased ``vocab.txt`` and no settings, for which the library's default is to
-    lower-case; a vocabulary with capitals in ordinary entries says otherwise.
+    Folders of BioBERT's kind hold a cased ``vocab.txt`` and no word on case, for which the library's default is to
+    lower-case; a vocabulary with capitals in ordinary entries says otherwise. A stored ``do_lower_case`` is what a
+    checkpoint was trained with, and counts whatever its vocabulary.
 
     Raises:
         InputError: no tokenizer there, or none that the tokenizers library runs.
@@ -53,10 +55,10 @@ def load_tokenizer(source: str | Path) -> PreTrainedTokenizerBase:
         if "tiktoken" in cause:  # what it looks for where sentencepiece is not there
             cause, remedy = "a SentencePiece model alone", "pip install sentencepiece, or add a tokenizer.json"
         raise InputError(f"expected a tokenizer with the model {str(source)!r}, got none: {cause}; {remedy}") from error
-    ordinary = tokenizer.get_vocab().keys() - tokenizer.get_added_vocab().keys()
-    cased = any(re.fullmatch(r"(##)?[A-Z][A-Za-z]*", entry) for entry in ordinary)
-    if cased and getattr(tokenizer, "do_lower_case", False):
-        tokenizer = AutoTokenizer.from_pretrained(source, do_lower_case=False, trust_remote_code=False)
+    if getattr(tokenizer, "do_lower_case", False) and "do_lower_case" not in get_tokenizer_config(source):
+        ordinary = tokenizer.get_vocab().keys() - tokenizer.get_added_vocab().keys()
+        if any(re.fullmatch(r"(##)?[A-Z][A-Za-z]*", entry) for entry in ordinary):
+            tokenizer = AutoTokenizer.from_pretrained(source, do_lower_case=False, trust_remote_code=False)
     if not tokenizer.is_fast:
         raise InputError(
             f"expected a fast tokenizer with the model {str(source)!r}, got {type(tokenizer).__name__}; "

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
+# Combining marks and invisible characters, such as soft hyphens, are part of the word before them: most encoders drop
+# them, and a word of nothing else would be an unknown one.
+_JOINING = "".join(c for c in map(chr, range(0x10000)) if unicodedata.category(c) in ("Mn", "Mc", "Cf"))
 # Runs of 100 characters and more are not language: cutting them keeps any word within an encoder's window.
-_WORD = re.compile(r"\w{1,100}|[^\w\s]")
+_WORD = re.compile(rf"\w[\w{_JOINING}]{{0,99}}|[^\w\s]")
 
 Span = tuple[int, int]
 
 
 def split_words(text: str) -> list[Span]:
-    """Character spans of the words: matches of ``\\w+`` (cut every 100 characters) or one other non-space."""
+    """Character spans of the words: runs of ``\\w`` and joining characters (cut every 100), or one other non-space."""
     return [match.span() for match in _WORD.finditer(text)]
 
 

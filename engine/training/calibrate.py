@@ -3,9 +3,9 @@
 For each strategy the settings that its controller proposes run on texts that the model was not fitted to, then
 variations of the best ones, one knob at a time (see ``engine.training.search``). Of the settings whose loss plus its
 standard error stays within a limit, and whose theoretical speed-up is within 3 % of the highest among them, an
-operating point is the one that loses least. Losses are points of F1 against dense: on a corpus with gold by that gold,
-with ``--texts`` by the agreement with what the dense pass finds there. All settings that ran on all texts go to
-``frontier.csv`` in the model folder, the chosen ones to ``operating_points.json``.
+operating point is the one where that sum is smallest. Losses are points of F1 against dense: on a corpus with gold by
+that gold, with ``--texts`` by the agreement with what the dense pass finds there. All settings that ran on all texts
+go to ``frontier.csv`` in the model folder, the chosen ones to ``operating_points.json``.
 """
 
 from __future__ import annotations

@@ -80,6 +80,8 @@ def card(rows: Sequence[Row], facts: Facts, command: str) -> str:
     gold = ""
     if facts.checkpoint_f1 is not None:
         gold = f" F1 is that on {_plain(facts.corpus)}; the checkpoint itself has {facts.checkpoint_f1:.4f}."
+    point = [row.name for row in rows if row.reached][-1]
+    strategy = point if point == "dense" else f"{STRATEGY}:{point}"
     return f"""---
 base_model: {json.dumps(facts.checkpoint)}
 pipeline_tag: token-classification
@@ -98,7 +100,7 @@ Agreement is F1 of the entities found against those that the checkpoint finds wi
 texts that were not learned from ({facts.windows} windows, in which the checkpoint finds {facts.entities} entities);
 standard errors are by text. `dense` is this model with no word leaving. Of the settings whose loss against it plus one
 standard error is within what a point may lose, and whose theoretical speed-up is within {SLACK:.0%} of the highest
-among them, the point is the one that loses least. All of this ran in {facts.dtype}; times are end-to-end on
+among them, the point is the one where that sum is smallest. All of this ran in {facts.dtype}; times are end-to-end on
 {facts.device}, against `dense` in the same run, on {facts.timed} of these texts: a small sample.{gold}
 
 ## Use
@@ -107,7 +109,7 @@ among them, the point is the one that loses least. All of this ran in {facts.dty
 from engine import load_engine
 
 engine = load_engine("FOLDER")
-engine.tag("…", "{STRATEGY}:fast").entities
+engine.tag("…", "{strategy}").entities
 ```
 
 The folder also loads as a plain checkpoint with `transformers.AutoModelForTokenClassification`.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -61,6 +63,18 @@ def gold_examples(corpus: Corpus, pieces: WordPieces, labels: LabelSet) -> list[
         words = [document.text[start:end] for start, end in spans]
         examples += make_examples(words, gold, pieces, outside)
     return examples
+
+
+def data_digest(examples: Sequence[Example], dev: Corpus) -> str:
+    """SHA-256 over windows with their targets, and over the documents that a run is scored on."""
+    found = hashlib.sha256()
+    for example in examples:
+        for part in (example.window.input_ids, example.targets, example.outside):
+            found.update(np.ascontiguousarray(part))
+    for document in dev.documents:
+        spans = [(entity.start, entity.end, entity.type) for entity in document.entities]
+        found.update(json.dumps([document.text, spans]).encode())
+    return found.hexdigest()
 
 
 def make_batches(examples: Sequence[Example], max_rows: int, rng: random.Random) -> list[list[Example]]:

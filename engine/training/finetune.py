@@ -36,7 +36,16 @@ from engine.tagger import load_engine
 from engine.text.labels import LabelSet
 from engine.text.windows import WordPieces, load_tokenizer
 from engine.training.backbone import loading
-from engine.training.data import Example, Packed, gold_examples, make_batches, mask_words, pack, spread_outside
+from engine.training.data import (
+    Example,
+    Packed,
+    data_digest,
+    gold_examples,
+    make_batches,
+    mask_words,
+    pack,
+    spread_outside,
+)
 from engine.training.loop import Run, TrainingConfig, command_line, option
 from engine.training.outcome import f1
 from engine.training.sampling import ENTROPIES, SampledController, all_stay, draw_context
@@ -280,6 +289,10 @@ class Finetuning(JointTraining):
         """Windows of like length: all gold ones, and as many unlabelled ones as asked for."""
         count = min(len(self.soft), round(len(self.gold) * self.config.soft_share))
         return make_batches([*self.gold, *rng.sample(self.soft, count)], self.config.max_rows, rng)
+
+    def data(self) -> str:
+        """Of windows, soft labels among them, and development documents."""
+        return data_digest([*self.gold, *self.soft], self.dev)
 
     def score(self, folder: Path) -> float:
         """F1 of the dense pass; if windows are pruned, the mean of it and of ``entropy`` with its default settings."""

@@ -149,6 +149,10 @@ class Run(ABC, Generic[C]):
     def score(self, folder: Path) -> float:
         """Exact-span F1 on the development split, 0–1, of the model in the folder."""
 
+    def data(self) -> str:
+        """A digest of what it learns from and is scored on; empty where who runs it sees to that."""
+        return ""
+
     def trained(self, model: nn.Module) -> list[dict[str, Any]]:
         """The parameters to train, in groups as AdamW takes them: all that ask for a gradient, alike."""
         return [{"params": [parameter for parameter in model.parameters() if parameter.requires_grad]}]
@@ -157,12 +161,21 @@ class Run(ABC, Generic[C]):
         """Whether a model with this score replaces the one kept: if it is better than any before."""
         return score > self.best
 
-    def state_dict(self) -> dict[str, float]:
+    def state_dict(self) -> dict[str, Any]:
         """Progress, for checkpoints."""
-        return {"epoch": self.epoch, "best": self.best, "best_epoch": self.best_epoch}
+        return {"epoch": self.epoch, "best": self.best, "best_epoch": self.best_epoch, "data": self.data()}
 
-    def load_state_dict(self, state: dict[str, float]) -> None:
-        """Progress from a checkpoint."""
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Progress from a checkpoint.
+
+        Raises:
+            InputError: files that the run learned from or was scored on have changed.
+        """
+        if state.get("data", self.data()) != self.data():
+            raise InputError(
+                f"expected the texts and labels of the run in {self.out}, got others under the same names; "
+                "restore the files, or use another --out"
+            )
         self.epoch, self.best, self.best_epoch = int(state["epoch"]), state["best"], int(state["best_epoch"])
 
     @property

@@ -57,9 +57,18 @@ class Reference:
 
     @classmethod
     def gold(cls, engine: Engine, corpus: Corpus) -> Reference:
-        """The corpus' gold; a loss is F1 of the dense pass minus F1."""
+        """The corpus' gold; a loss is F1 of the dense pass minus F1.
+
+        Raises:
+            InputError: the dense pass finds nothing of it.
+        """
         found = dense_documents(engine, [document.text for document in corpus.documents])
         counts = count_documents(corpus.documents, [document.entities for document in found], corpus.types)
+        if not any(of.correct for of in counts):
+            raise InputError(
+                f"expected gold entities of {corpus.name} that {engine.source!r} finds, got none; choose documents "
+                f"with entities of its types, {', '.join(engine.labels.types)}"
+            )
         return cls(corpus.documents, corpus.types, tuple(counts))
 
     @classmethod
@@ -177,7 +186,8 @@ def choose(
         tried: settings to choose from, each on all documents.
         reference: what they were counted against.
         max_drops: for each point, in points of F1.
-        slack: settings that are slower by this share at most count as equally fast; the one that loses least is taken.
+        slack: settings that are slower by this share at most count as equally fast; of these the
+            one with the smallest such sum is taken.
     """
     chosen = {}
     bounds = {one: one.loss_bound(reference) for one in tried}

@@ -2,7 +2,8 @@
 
 First they are simulated (see ``engine.training.simulate``), which tells how fast they are and what they lose at least.
 Those worth running for real go through successive halving (Jamieson and Talwalkar 2016): all of them on a few
-documents, the promising ones on more, and only the last few on all. Then the same with variations of the best.
+documents, the promising ones on more, and only the last few on all. Then the same with variations of the best, and as
+long as there is time left, with what simulation ranked next.
 """
 
 from __future__ import annotations
@@ -99,16 +100,30 @@ class Search:
     def run(self, candidates: Iterable[Strategy], vary: Callable[[Strategy], Iterable[Strategy]], name: str) -> None:
         """Tries what is proposed, then variations of the best setting for each point, as long as they help.
 
+        Where the time is limited, what is left of it goes to further proposals.
+
         Args:
             candidates: settings to begin with.
             vary: settings near one.
             name: of the strategy, for the progress.
         """
-        self._narrow(candidates, f"{name}, candidates", self._share(0.5))
+        deadline = self._share(0.5)
+        first, *others = self._ranked(candidates, deadline)
+        self._narrow(first, f"{name}, candidates", deadline)
+        self._vary(vary, name)
+        for number, more in enumerate(others if math.isfinite(self.deadline) else (), start=2):
+            if time.monotonic() > self.deadline:
+                return
+            self._narrow(more, f"{name}, candidates {number}", self._share(0.5))
+            self._vary(vary, name)
+
+    def _vary(self, vary: Callable[[Strategy], Iterable[Strategy]], name: str) -> None:
+        """Tries variations of the best setting for each point, as long as they help."""
         for number in range(1, ROUNDS + 1):
             before = [one.strategy for one in self.best()]
             varied = [other for strategy in before for other in (strategy, *vary(strategy))]
-            self._narrow(varied, f"{name}, variations {number}", self._share(0.5 if number < ROUNDS else 1.0))
+            deadline = self._share(0.5 if number < ROUNDS else 1.0)
+            self._narrow(self._ranked(varied, deadline)[0], f"{name}, variations {number}", deadline)
             if [one.strategy for one in self.best()] == before or time.monotonic() > self.deadline:
                 return
 
@@ -143,13 +158,9 @@ class Search:
         left = max(0.0, self.deadline - time.monotonic())
         return f", {tqdm.format_interval(left)} left" if math.isfinite(left) else ""
 
-    def _narrow(self, strategies: Iterable[Strategy], stage: str, deadline: float) -> None:
+    def _narrow(self, remaining: list[Strategy], stage: str, deadline: float) -> None:
         """Runs settings on growing samples of the documents, ever fewer of them."""
-        remaining = list({_key(one): plain(one) for one in strategies}.values())
         random.Random(self.seed).shuffle(remaining)  # if time runs out, those that ran are a sample
-        now = time.monotonic()
-        remaining = self._worth_running(remaining, now + SIMULATING * (deadline - now))
-        random.Random(self.seed).shuffle(remaining)
         sizes = self._sizes()
         for number, size in enumerate(sizes):
             now = time.monotonic()
@@ -165,28 +176,36 @@ class Search:
             keep = max(KEPT_AT_LEAST, len(found) // KEPT)
             remaining = [one.strategy for one in promising(eligible or found, self.reference, self.max_drops)][:keep]
 
-    def _worth_running(self, strategies: list[Strategy], deadline: float = math.inf) -> list[Strategy]:
-        """Of the settings that lose no more than is allowed when simulated, the best one for each step of speed-up.
+    def _ranked(self, strategies: Iterable[Strategy], deadline: float = math.inf) -> list[list[Strategy]]:
+        """Settings that lose no more than is allowed when simulated: for each step of speed-up the best, the next, ….
 
-        Real losses are larger, and grow with the speed-up. Of settings that lose alike the one with later gates is
-        taken: it removes less of what others attend to.
+        Real losses are larger, and grow with the speed-up. Of settings that lose alike the one with later gates comes
+        first: it removes less of what others attend to. Settings that cannot be simulated are not ranked.
+
+        Args:
+            strategies: to choose from; some may be the same.
+            deadline: until which there is time to run them; a third of it is for simulation.
         """
-        if not all(map(can_simulate, strategies)):
-            return strategies
+        different = list({_key(one): plain(one) for one in strategies}.values())
+        random.Random(self.seed).shuffle(different)  # if time runs out, those that were simulated are a sample
+        if not all(map(can_simulate, different)):
+            return [different]
+        now = time.monotonic()
+        until = now + SIMULATING * (deadline - now)
         tried: list[Tried] = []
-        for strategy in tqdm(strategies, desc="simulated", disable=None):
-            if time.monotonic() > deadline and len(tried) >= SPEEDS:
+        for strategy in tqdm(different, desc="simulated", disable=None):
+            if time.monotonic() > until and len(tried) >= SPEEDS:
                 break
             tried.append(self._simulator.measure(strategy))
         within = [one for one in tried if one.loss(self.reference) <= max(self.max_drops)] or tried
         fastest = max(one.theoretical_speedup for one in within)
-        best: dict[int, Tried] = {}
+        steps: dict[int, list[Strategy]] = {}
         for one in sorted(
             within, key=lambda one: (round(one.loss(self.reference), 1), [-g for g in one.strategy.gates])
         ):
             step = round(SPEEDS * math.log(max(1.0, one.theoretical_speedup)) / math.log(max(1.01, fastest)))
-            best.setdefault(step, one)
-        return [one.strategy for one in best.values()]
+            steps.setdefault(step, []).append(one.strategy)
+        return [[one for one in ones if one is not None] for ones in zip_longest(*steps.values())]
 
     @cached_property
     def _simulator(self) -> Simulator:

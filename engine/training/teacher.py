@@ -24,7 +24,7 @@ from engine.tagger import load_engine
 from engine.text.labels import LabelSet
 from engine.text.windows import WordPieces, load_tokenizer
 from engine.training.backbone import loading
-from engine.training.data import Example, gold_examples, make_batches, pack, spread_outside
+from engine.training.data import Example, data_digest, gold_examples, make_batches, pack, spread_outside
 from engine.training.loop import Run, TrainingConfig, command_line, option, other_default
 from engine.training.outcome import f1
 
@@ -94,6 +94,10 @@ class TeacherTraining(Run[TeacherConfig]):
     def batches(self, rng: random.Random) -> list[list[Example]]:
         """Windows of like length."""
         return make_batches(self.examples, self.config.max_rows, rng)
+
+    def data(self) -> str:
+        """Of windows and development documents."""
+        return data_digest(self.examples, self.dev)
 
     def loss(self, examples: list[Example]) -> Tensor:
         """Cross-entropy."""

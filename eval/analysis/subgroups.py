@@ -164,17 +164,21 @@ class Subgroups:
     def _resampled(self, seed: int) -> dict[str, np.ndarray]:
         """F1 of every strategy, ``(resamples, groups)``: paired, all from the same draws of documents.
 
-        NaN where there are too few of them.
+        NaN where a group is in too few of them: many a draw would miss it.
         """
         documents, groups = self._documents[DENSE], self._groups()
         found = {}
         for strategy, tallies in self._tallies.items():
             table = np.zeros((2, documents, len(groups)))
             for column, group in enumerate(groups):
-                for number, counts in tallies.get(group, _Tally()).counts.items():
+                counted = tallies.get(group, _Tally()).counts
+                if len(counted) < FEWEST:
+                    table[:, :, column] = np.nan
+                    continue
+                for number, counts in counted.items():
                     table[:, number, column] = counts.correct, counts.predicted + counts.gold
             correct, size = np.concatenate([weights @ table for weights in resamples(documents, seed)], axis=1)
-            found[strategy] = 2 * correct / np.maximum(size, 1) if documents >= FEWEST else np.full_like(size, np.nan)
+            found[strategy] = 2 * correct / np.maximum(size, 1)
         return found
 
     def rows(self, seed: int) -> tuple[list[schema.Group], list[schema.Gap]]:
@@ -231,6 +235,7 @@ def _gaps(rows: Sequence[schema.Group], differences: np.ndarray) -> Iterator[sch
         for one, other in combinations(range(len(rows)), 2)
         if rows[one]["dimension"] == rows[other]["dimension"]
         and min(rows[one]["support"], rows[other]["support"]) >= MIN_SUPPORT
+        and not np.isnan([rows[one]["low"], rows[other]["low"]]).any()
     ]
     if not pairs:
         return

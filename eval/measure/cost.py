@@ -11,7 +11,8 @@ One row for each variant, batch size, measure and group:
   documents and, at batch size 1, by rows of the document (word pieces);
 - ``peak_mib``: most memory that tensors took at once during a call on the first batch, weights not counted;
 - ``held_mib``: memory that ``dense`` keeps between calls, see `eval.measure.memory`;
-- ``ms``: where the time of a call goes, by component, in milliseconds a document over the first ``TIMED`` documents.
+- ``ms``: where the time of a call goes, by component, in milliseconds a document over the first ``TIMED`` documents, or
+  the first batch if that has more.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ def cost_rows(texts: Sequence[str], measured: Mapping[int, Mapping[str, Measured
             if engine and strategy and strategy.kind != HF and strategy.replays is None:
                 ours.setdefault(engine, []).append(strategy)
         for engine, strategies in ours.items():
-            for row in profile(engine, texts[:TIMED], strategies, size):
+            for row in profile(engine, texts[: max(TIMED, size)], strategies, size):
                 name, component, value = row["strategy"], row["component"], row["ms_per_document"]
                 yield _row(name, engine.dtype, size, schema.MILLISECONDS, component, value)
             for group, held in memory.kept(engine).items() if first else ():

@@ -1,7 +1,7 @@
 """What recovery gains and costs, for each trigger at each operating point: ``recovery.csv``.
 
 Each trigger is compared with recovering as many random words, in as many windows of the same batch (not timed), and
-with the cost of running the doubtful windows densely instead.
+with the cost of running those documents densely instead in which words came back.
 """
 
 from __future__ import annotations
@@ -151,15 +151,16 @@ def rows(
         for point in points or engine.points.get(name, {}):
             base = engine.strategy(name, point)
             recovering = with_recovery(base)
-            stored = engine.strategy(recovering.name, point).recovery
-            assert stored is not None, "a strategy with recovery has settings for it"
+            own = engine.strategy(recovering.name, point).recovery
+            assert own is not None, "a strategy with recovery has settings for it"
+            stored = own.trigger if point in engine.points.get(recovering.name, {}) else None
             timed, chance = {DENSE: engine.strategy(DENSE), "without": base}, {}
             triggers = (*TRIGGERS, "any")
             for trigger in triggers:
-                recovery = replace(stored, trigger=trigger)
+                recovery = replace(own, trigger=trigger)
                 timed[trigger] = replace(recovering, recovery=recovery)
                 chance[f"random {trigger}"] = replace(recovering, recovery=RandomRecovery(**vars(recovery), seed=seed))
             outcomes, times = run(engine, corpus, timed, chance)
             for trigger in triggers:
-                recovery = replace(stored, trigger=trigger)
-                yield summary(corpus, base, recovery, outcomes, times, seed, stored=trigger == stored.trigger)
+                recovery = replace(own, trigger=trigger)
+                yield summary(corpus, base, recovery, outcomes, times, seed, stored=trigger == stored)

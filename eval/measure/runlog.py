@@ -74,7 +74,8 @@ class RunLog:
     def refusal(self, number: int, expected: str, got: str) -> InputError:
         """The error for a line that is not as it should be."""
         return InputError(
-            f"expected {expected} in {self.path}:{number}, got {got}; remove that line, or the file to begin anew"
+            f"expected {expected} in {self.path}:{number}, got {got}; "
+            "remove that line and those after it, or the file to begin anew"
         )
 
 

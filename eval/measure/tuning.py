@@ -16,7 +16,7 @@ from eval.measure.baselines.base import Baseline, Setting
 from eval.measure.evaluate import TUNED
 from eval.measure.runlog import RunLog
 
-TRIED = 16  # documents
+TRIED = 16  # documents; of batches of more than half as many, two
 AMONG = 512  # the first documents, of which they are a sample
 PASSES = 2
 BEHIND = 1.5  # times the fastest's time so far: given up
@@ -29,10 +29,10 @@ def tuned(baselines: Sequence[Baseline], corpus: Corpus, batch_sizes: Sequence[i
         return []
     known = _known(baselines, batch_sizes, log)
     if known is None:
-        texts = sample(corpus)
+        samples = {size: sample(corpus, max(TRIED, 2 * size)) for size in batch_sizes}
         known = {}
         for baseline in tqdm(baselines, desc="settings of baselines", disable=None):
-            known[baseline.name] = [dict(fastest(baseline, texts, size)) for size in batch_sizes]
+            known[baseline.name] = [dict(fastest(baseline, of, size)) for size, of in samples.items()]
             baseline.release()
         log.append({"tuned": known})
     return [baseline.at(dict(zip(batch_sizes, known[baseline.name], strict=True))) for baseline in baselines]
@@ -62,10 +62,10 @@ def _known(
     return known
 
 
-def sample(corpus: Corpus) -> list[str]:
-    """Texts of all lengths in the order of the corpus, the longest among them: long ones have several windows."""
+def sample(corpus: Corpus, count: int) -> list[str]:
+    """``count`` texts of all lengths in corpus order, the longest among them: long ones have several windows."""
     lengths = [len(document.text) for document in corpus.documents[:AMONG]]
-    ranks = np.linspace(0, len(lengths) - 1, min(TRIED, len(lengths))).round().astype(int)
+    ranks = np.linspace(0, len(lengths) - 1, min(count, len(lengths))).round().astype(int)
     return [corpus.documents[index].text for index in sorted(np.argsort(lengths, kind="stable")[ranks].tolist())]
 
 

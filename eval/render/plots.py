@@ -221,7 +221,6 @@ def plot_frontiers(frontiers: Mapping[str, pd.DataFrame], strategy: str) -> Figu
     lines = zip(("-", "--", ":", "-."), ("o", "s", "^", "v"), strict=True)
     for (name, table), (line, marker) in zip(frontiers.items(), cycle(lines), strict=False):
         axis.plot(table["f1_drop_points"], table["theoretical_speedup"], line, marker=marker, markersize=4, label=name)
-    axis.set_xlim(left=-0.5, right=2)
     axis.set_xlabel(f"{LOST} (points)")
     axis.set_ylabel("theoretical speed-up (dense ÷ own multiply-adds)")
     axis.set_title(f"{strategy}: what calibration found", fontsize=10)

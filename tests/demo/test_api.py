@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from gradio_client import Client
 from gradio_client.exceptions import AppError
 from starlette.testclient import TestClient
 
+from demo.api import compare, tag
 from demo.app import build_demo
 from demo.limits import API_WORK, MAX_CHARACTERS, MAX_PADDED, MAX_TRACED, QUEUE
 from demo.page.theme import LAUNCH
@@ -46,6 +48,14 @@ class TestTag:
         assert found["words"] == len(expected.words)
         assert found["token_layers"] == expected.cost.token_layers
         assert "trace" not in found
+
+    def test_weights_without_balanced_run_at_the_first_point_that_they_have(
+        self, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        fast = replace(engine.strategy("entropy"), point="fast")
+        monkeypatch.setattr(engine, "points", {"entropy": {"fast": fast.to_json()}})
+        assert tag(engine, TEXT, "entropy", None, False)["strategy"] == fast.to_json()
+        assert compare(engine, TEXT, "dense,entropy", None)["strategies"]["entropy"]["strategy"] == fast.to_json()
 
     def test_settings_and_trace(self, client: Client, engine: Engine) -> None:
         found = client.predict(TEXT, strategy="rule", lambda_=1.5, min_keep_ratio=0.2, trace=True, api_name="/tag")
@@ -136,6 +146,7 @@ class TestServer:
             text, *others = endpoint["parameters"]
             assert text["parameter_name"] == "text"
             assert all(other["parameter_has_default"] for other in others)
+            assert {other["parameter_name"]: other["parameter_default"] for other in others}["point"] is None
             for parameter in endpoint["parameters"]:
                 assert f"{parameter['parameter_name']}" in endpoint["description"]
 

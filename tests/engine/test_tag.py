@@ -97,7 +97,7 @@ def test_any_setting_can_be_given(corpus, model_folder, engine, capsys):
         "trigger": "confidence",
         "min_confidence": 1.0,
     }
-    typed = ["gates=1", "max_entropy=0.6", "exit_entities=true", "trigger=confidence", "min_confidence=1"]
+    typed = ["gates=1", "max_entropy=.6", "exit_entities=true", "trigger=confidence", "min_confidence=1"]
     options = ["--strategy", "entropy+recovery", *(f"--set={one}" for one in typed), "--format", "jsonl"]
     assert main([str(corpus), "--model", str(model_folder), *options]) == 0
     for record in map(json.loads, capsys.readouterr().out.splitlines()):

@@ -123,8 +123,10 @@ def test_the_first_call_of_hf_loads_its_model_and_does_not_time_it(plain_folder,
 
 def test_a_checkpoint_without_gates_names_the_command_that_makes_them(plain_folder):
     engine = load_engine(plain_folder)
-    for strategy in ("rule", "entropy", "random", "truncate-1"):
-        with pytest.raises(InputError, match=r"python -m engine.training.accelerate .*plain"):
+    for strategy in ("rule", "entropy", "entropy:fast", "random", "truncate-1"):
+        with pytest.raises(
+            InputError, match=r"choose dense, or make gates with python -m engine.training.accelerate .*plain"
+        ):
             engine.tag(TEXT, strategy)
 
 

@@ -22,7 +22,7 @@ def test_frontiers_of_two_files_are_plotted_and_summed_up(tmp_path, capsys):
         table.to_csv(tmp_path / f"{name}.csv", index=False)
     files = [f"{name}={tmp_path / name}.csv" for name in ("before", "after")]
     assert main([*files, "--out", str(tmp_path / "plot.png")]) == 0
-    assert "after: 3.00× within 0.1 points, 3.00× within 0.3 points, 4.50× within 1.0 points" in capsys.readouterr().out
+    assert "after: 3.00× at 0.05 points lost, 4.50× at 0.90 points lost" in capsys.readouterr().out
     assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
 
 

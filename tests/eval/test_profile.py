@@ -3,6 +3,7 @@ import pytest
 
 from eval.measure.components import COMPONENTS, profile
 from eval.profile import main
+from eval.recovery import main as recovery
 from eval.report import SAMPLE
 from tests.conftest import TEXT
 
@@ -24,6 +25,14 @@ def test_the_command_prints_and_writes_the_table(model_folder, tmp_path, capsys)
     for name in ("hf", "random"):
         assert main([*options, "--strategies", f"dense,{name}"]) == 2
         assert f"expected strategies of one pass of our own encoder, got '{name}'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [main, recovery])
+def test_without_documents_there_is_nothing_to_measure(command, model_folder, tmp_path, capsys):
+    (tmp_path / "none.jsonl").write_text("")
+    options = ["--model", str(model_folder), "--corpus", str(tmp_path / "none.jsonl")]
+    assert command([*options, "--out", str(tmp_path / "out")]) == 2
+    assert "expected documents in" in capsys.readouterr().err
 
 
 def test_strategies_take_turns_and_a_time_is_the_median_over_passes(engine, monkeypatch):

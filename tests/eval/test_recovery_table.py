@@ -69,6 +69,14 @@ def test_settings_are_chosen_stored_and_reported(folder, small, tmp_path, capsys
     assert (table["documents_fired"] <= table.set_index("trigger")["documents_fired"]["any"]).all()
 
 
+def test_default_recovery_is_not_called_stored(folder, small, tmp_path):
+    only = shutil.copytree(folder, tmp_path / "model")
+    (only / "operating_points.json").write_text(json.dumps({"entropy": {"balanced": BASE.to_json()}}))
+    write_checksums(only)
+    assert main(["--model", str(only), "--corpus", str(small), "--out", str(tmp_path / "out")]) == 0
+    assert pd.read_csv(tmp_path / "out" / "recovery.csv")["stored"].sum() == 0
+
+
 def test_a_strategy_without_points_is_refused(model_folder, small, capsys):
     assert main(["--model", str(model_folder), "--corpus", str(small)]) == 2
     assert "expected strategies with operating points" in capsys.readouterr().err

@@ -177,7 +177,8 @@ def document_of(node: Node, file: str) -> Document:
     parts: list[str] = []
     length, title_end = 0, None
     for number, passage in enumerate(node.of("passage")):
-        for part in [passage] if "text" in passage.fields else passage.of("sentence"):
+        sentences = [] if passage.fields.get("text") else [*passage.of("sentence")]
+        for part in sentences or [passage] * ("text" in passage.fields):
             parts += _placed(length, part, node.size, file, identifier)
             length += sum(map(len, parts[-2:]))
         if number == 0 and "title" in (passage.infons.get(key, "").lower() for key in ("type", "section_type")):
@@ -265,13 +266,18 @@ def passages(document: Document) -> Iterator[tuple[str, int, str, list[tuple[int
         yield type_, offset, part, [(index, one) for index, one in numbered if offset <= one.start < end]
 
 
-def _annotation(index: int, entity: Entity) -> str:
+def infons_of(entity: Entity) -> dict[str, str]:
+    """What an annotation says of an entity beside its place and text; a score of 1, which gold has, is left out."""
     infons = {"type": entity.type, "identifier": entity.concept, "parts": entity.parts}
     if entity.score != 1:
         infons["score"] = repr(entity.score)
+    return {key: value for key, value in infons.items() if value}
+
+
+def _annotation(index: int, entity: Entity) -> str:
     return (
         f'<annotation id="{index}">'
-        + "".join(_infon(key, value) for key, value in infons.items() if value)
+        + "".join(_infon(key, value) for key, value in infons_of(entity).items())
         + f'<location offset="{entity.start}" length="{entity.end - entity.start}"/>'
         + f"<text>{_escaped(entity.text)}</text></annotation>"
     )

@@ -14,7 +14,7 @@ from functools import partial
 from itertools import chain, repeat
 from typing import Any
 
-from engine.data.formats.bioc import Node, document_of, passages
+from engine.data.formats.bioc import Node, document_of, infons_of, passages
 from engine.data.formats.common import Ids, Item, attempt, reader
 from engine.errors import FormatError, quoted
 from engine.text.documents import Document, Entity
@@ -207,12 +207,9 @@ def write_bioc_json(document: Document) -> str:
 
 
 def _annotation(identifier: str, entity: Entity) -> dict[str, Any]:
-    infons = {"type": entity.type, "identifier": entity.concept, "parts": entity.parts}
-    if entity.score != 1:
-        infons["score"] = repr(entity.score)
     return {
         "id": identifier,
-        "infons": {key: value for key, value in infons.items() if value},
+        "infons": infons_of(entity),
         "text": entity.text,
         "locations": [{"offset": entity.start, "length": entity.end - entity.start}],
     }

@@ -138,7 +138,8 @@ class LearnedController(ThresholdController):
     def __call__(self, gate: Gate) -> Decision:
         assert self.network is not None, "the engine adds it"
         threshold = at_gate(self.max_risk, gate)
-        risk = self.network.risk(gate) if threshold < 1 else np.zeros(len(gate.words))
+        all_leave = threshold >= 1 and not self.min_keep_ratio
+        risk = np.zeros(len(gate.words)) if all_leave else self.network.risk(gate)
         if not self.exit_entities:
             risk = np.where(gate.near(gate.labels > 0, NEIGHBOURS), np.inf, risk)
         return leave_below(gate, risk, threshold, self.min_keep_ratio, whole=self.exit_entities)

@@ -85,6 +85,14 @@ def test_the_command_runs_what_the_page_shows(
     assert ran == [(text, strategy)]
 
 
+def test_curl_says_which_settings_it_cannot_have(engine: Engine) -> None:
+    strategy = engine.strategy("entropy", neighbours=3, min_keep_ratio=0.3)
+    first, second, *_ = as_http(engine, [strategy], None, "x", None).splitlines()[1:]
+    assert first == "# /tag cannot set neighbours=3: not in this call"
+    assert '"min_keep_ratio": 0.3' in second
+    assert "neighbours" not in second
+
+
 @pytest.mark.skipif(shutil.which("curl") is None or shutil.which("bash") is None, reason="needs curl and bash")
 @pytest.mark.parametrize("text", [HOSTILE.replace("\ud800", ""), LONG])
 def test_curl_gets_what_the_page_shows(

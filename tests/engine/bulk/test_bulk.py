@@ -5,6 +5,7 @@ import importlib
 import io
 import json
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -163,6 +164,23 @@ def test_every_format_may_be_on_other_machines(name, bulk, tmp_path):
     assert bulk(f"remote://notes/{name}", "--out", tmp_path / "out") == 0
     (one,) = lines(tmp_path / "out" / "manifest.jsonl")
     assert one["documents"] == 2
+
+
+class RefusedError(Exception):
+    """As libraries for remote files raise: of no standard kind."""
+
+
+@pytest.mark.parametrize("method", ["isfile", "cat_file"])
+def test_what_a_library_for_remote_files_raises_names_the_file(method, bulk, tmp_path, monkeypatch, capsys):
+    fsspec.register_implementation("remote", Remote, clobber=True)
+    fsspec.filesystem("memory").pipe("/refused/a.jsonl", b'{"id": "1", "text": "Nausea."}\n')
+
+    def refused(*_, **__):
+        raise RefusedError("no credentials")
+
+    monkeypatch.setattr(Remote, method, refused)
+    assert bulk("remote://refused/a.jsonl", "--out", tmp_path / "out") == 2
+    assert re.search(r"remote:///?refused/a.jsonl.*no credentials", capsys.readouterr().err)
 
 
 def test_a_glob_that_reaches_into_the_results_does_not_read_them(bulk, tmp_path, capsys):

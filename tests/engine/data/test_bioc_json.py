@@ -62,6 +62,13 @@ def test_collections_as_they_are_published_are_read(text, tmp_path):
     assert next(iter(read_documents(tmp_path / "notes.txt"))) == document
 
 
+def test_sentences_are_read_where_the_text_of_the_passage_is_empty():
+    """As the package ``bioc`` writes passages of sentences."""
+    sentences = [{"offset": 0, "text": "Aspirin helped.", "annotations": [ANNOTATION]}]
+    (document,) = read(collection(record(text="", sentences=sentences)))
+    assert (document.text, len(document.entities)) == ("Aspirin helped.", 1)
+
+
 @pytest.mark.parametrize(
     ("broken", "message"),
     [

@@ -35,6 +35,12 @@ def test_words_leave_whose_label_is_unlikely_to_change_and_entities_whole():
     assert leaving(mlp(1.0, 0.0, exit_entities=True), at) == list(range(7))
 
 
+def test_where_all_may_leave_the_riskiest_are_the_minimum_that_stays():
+    at = gate([0, 0, 0, 0], [SURE, UNSURE, SURE, SURE])
+    alone = LearnedController(1.0, network=network(0.0, names=("entropy",)), min_keep_ratio=0.25)
+    assert leaving(alone, at) == [0, 2, 3]
+
+
 def test_every_feature_is_a_finite_column():
     columns = features(gate([0, 1, 2, 0], [UNSURE, SURE, SURE, 1.0]), tuple(FEATURES))
     assert columns.shape == (4, len(FEATURES))

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from transformers import AutoTokenizer
 
 from engine.errors import InputError
 from engine.text.windows import WordPieces, load_tokenizer
@@ -94,6 +95,16 @@ def test_a_cased_vocabulary_without_settings_keeps_its_capitals(tmp_path):
     write_vocabulary(tmp_path, cased=True, config=False)
     (tmp_path / "config.json").write_text('{"model_type": "bert"}')
     assert load_tokenizer(tmp_path).tokenize("Chemical") == ["Chem", "##ical"]
+
+
+def test_a_cased_vocabulary_whose_settings_say_lower_case_is_lower_cased(tmp_path):
+    """As a checkpoint that was fine-tuned with the library's defaults from BioBERT's files."""
+    write_vocabulary(tmp_path, cased=True, config=False)
+    (tmp_path / "config.json").write_text('{"model_type": "bert"}')
+    trained_with = AutoTokenizer.from_pretrained(tmp_path, do_lower_case=True)
+    trained_with.save_pretrained(tmp_path / "fine-tuned")
+    (tmp_path / "fine-tuned" / "config.json").write_text('{"model_type": "bert"}')
+    assert load_tokenizer(tmp_path / "fine-tuned").tokenize("Chem") == ["c", "##h", "##e", "##m"]
 
 
 def test_an_uncased_vocabulary_without_settings_lower_cases(tmp_path):

@@ -1,5 +1,6 @@
 import csv
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -65,6 +66,19 @@ def test_an_interruption_while_points_are_stored_leaves_a_folder_that_loads(mode
             store_points(folder, second)
     assert contents(folder) == before
     assert load_engine(folder).points == first
+
+
+@pytest.mark.parametrize("text", ["", "1|t|Nausea.\n1|a|\n", "1|t|Nausea.\n1|a|\n1\t0\t6\tNausea\tDISEASE\t-1\n"])
+def test_gold_of_which_dense_finds_nothing_chooses_no_points(model_folder, tmp_path, text, capsys):
+    """A corpus of other types, or without entities: every setting would lose nothing."""
+    folder = shutil.copytree(model_folder, tmp_path / "model")
+    store_points(folder, {"entropy": {"fast": resolve("entropy", 3, {}).to_json()}})
+    before = contents(folder)
+    (tmp_path / "other.txt").write_text(text)
+    options = ["--model", str(folder), "--corpus", str(tmp_path / "other.txt"), "--strategies", "entropy"]
+    assert main(options) == 2
+    assert re.search(r"expected gold entities of .*other.txt that .* finds, got none|expected", capsys.readouterr().err)
+    assert contents(folder) == before
 
 
 def test_a_model_without_gates_is_refused(plain_folder, capsys):

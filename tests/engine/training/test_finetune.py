@@ -119,6 +119,18 @@ def test_a_folder_with_another_run_is_not_overwritten(biobert_like, corpus, fine
         finetune(config(biobert_like, corpus, finetuned[0], lr=0.5), resume=True)
 
 
+def test_a_run_is_not_continued_with_other_labels_under_the_same_name(biobert_like, corpus, tmp_path):
+    changing = shutil.copy(corpus, tmp_path / "corpus.txt")
+    settings = config(biobert_like, changing, tmp_path / "run", epochs=1)
+    finetune(settings)
+    finetune(settings, resume=True)
+    text = changing.read_text()
+    changing.write_text(text.replace("0\t38\t46\tChemical\tChemical\t-1\n", ""))
+    assert changing.read_text() != text
+    with pytest.raises(InputError, match=r"expected the texts and labels of the run in .*, got others under the same"):
+        finetune(settings, resume=True)
+
+
 def test_early_stopping_ends_a_run_that_does_not_improve(biobert_like, corpus, tmp_path):
     finetune(config(biobert_like, corpus, tmp_path / "run", lr=0.0, patience=2))
     assert len((tmp_path / "run" / "log.jsonl").read_text().splitlines()) == 3

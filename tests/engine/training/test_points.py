@@ -3,6 +3,7 @@
 import csv
 import math
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -201,8 +202,27 @@ def test_simulation_ends_in_time_once_every_step_of_speed_may_have_a_setting(sim
     search = Search(None, reference, (0.2, 0.5, 1.5))
     for deadline, count in ((math.inf, len(GRID)), (time.monotonic(), searching.SPEEDS)):
         played.clear()
-        search._worth_running(GRID, deadline)
+        search._ranked(GRID, deadline)
         assert len(played) == count
+
+
+@pytest.mark.parametrize(("seconds", "ran"), [(math.inf, 1), (60, len(GRID))])
+def test_time_that_is_left_goes_to_what_simulation_ranked_next(simulated, monkeypatch, seconds, ran):
+    """In simulation all settings are alike here, so that one of them stands for all."""
+    reference, _ = simulated
+
+    class Alike:
+        def __init__(self, engine, of):
+            pass
+
+        def measure(self, strategy):
+            return replace(searching.measure(None, reference, setting(0.01), 0, 1), strategy=strategy)
+
+    monkeypatch.setattr(searching, "Simulator", Alike)
+    monkeypatch.setattr(searching, "can_simulate", lambda strategy: True)
+    search = Search(None, reference, (0.2, 0.5, 1.5), seconds=seconds)
+    search.run(GRID, lambda strategy: [], "entropy")
+    assert len(search.parts) == ran
 
 
 def test_a_search_without_time_still_measures_some_settings_on_all_documents(simulated):

@@ -4,7 +4,7 @@ import pytest
 from engine.text.documents import Document
 from engine.text.scoring import count_documents
 from eval.analysis.subgroups import DIMENSIONS, OF_TRAINING, Subgroups, is_abbreviation, training_mentions
-from eval.statistics import f1_difference_interval, f1_interval
+from eval.statistics import FEWEST, f1_difference_interval, f1_interval
 from tests.eval.analysis.analysis_cases import DENSE, DRUG, ENTROPY, FAILURE, GOLD, LAYERS, TEXT, compared, entity
 
 
@@ -99,6 +99,30 @@ def test_the_gap_of_a_group_that_alone_loses_is_significant_and_of_one_that_wave
     assert {(g["group"], g["other"]) for g in gaps if g["significant"]} >= {("Disease", "Chemical")}
     _, gaps = wavering.rows(seed=0)
     assert not any(g["significant"] for g in gaps)
+
+
+def test_a_group_in_few_documents_has_no_interval_and_no_gap():
+    """A resample of the documents often has none of its mentions, and all its F1 are then 0 by convention."""
+    groups = Subgroups(LAYERS)
+    for n in range(12):
+        gold = GOLD if n < FEWEST - 1 else [DRUG] * 1
+        own = [DRUG] if n % 2 else gold
+        groups.add(compared(gold, gold, gold, DENSE))
+        groups.add(compared(gold, gold, own))
+    rows, _ = groups.rows(seed=0)
+    few, many = row(rows, "type", "Disease"), row(rows, "type", "Chemical")
+    assert few["documents"] == FEWEST - 1
+    assert np.isnan([few["f1_low"], few["f1_high"], few["low"], few["high"]]).all()
+    assert not few["significant"]
+    assert np.isfinite([many["f1_low"], many["f1_high"], many["low"], many["high"]]).all()
+
+
+def test_gaps_are_of_groups_with_intervals(monkeypatch):
+    monkeypatch.setattr("eval.analysis.subgroups.MIN_SUPPORT", 1)
+    _, gaps = grouped(own=[DRUG], times=FEWEST - 1)
+    assert gaps == []
+    _, gaps = grouped(own=[DRUG], times=FEWEST)
+    assert {(gap["group"], gap["other"]) for gap in gaps} >= {("Disease", "Chemical")}
 
 
 def test_no_documents_no_rows():

@@ -67,6 +67,21 @@ def test_what_an_engine_keeps_stands_beside_its_peak(engine, cost):
     assert 0 < held["tensors of linear layers"] < held["tensors of the engine"]
 
 
+def test_time_is_split_in_calls_of_as_many_texts_as_it_says(engine, tmp_path, monkeypatch):
+    calls = []
+
+    def profile(engine, texts, strategies, size):
+        calls.append((size, len(texts)))
+        return []
+
+    monkeypatch.setattr("eval.measure.cost.profile", profile)
+    plan = Plan(load_corpus(str(SAMPLE), limit=1), [of_strategy(engine, engine.strategy("dense"))], [1, 16], range(1))
+    log = RunLog(tmp_path, {})
+    evaluate(plan, log)
+    list(cost_rows([TEXT] * 20, {size: collect(plan, size, log) for size in (1, 16)}, 0))
+    assert calls == [(1, 8), (16, 16)]
+
+
 def test_time_is_split_into_all_components(cost):
     assert set(cost["dense", 1, "ms"].index) == set(COMPONENTS)
     assert ("hf", 1, "ms", "layers") not in cost

@@ -65,13 +65,29 @@ def test_what_has_fallen_behind_is_not_tried_on():
 
 def test_the_sample_is_small_and_has_texts_of_all_lengths_in_the_order_of_the_corpus():
     texts = [f"{'word ' * (n * 37 % 101)}{n}" for n in range(2 * AMONG)]
-    found = sample(Corpus("c", "all", (), tuple(Document(str(n), text) for n, text in enumerate(texts))))
+    found = sample(Corpus("c", "all", (), tuple(Document(str(n), text) for n, text in enumerate(texts))), TRIED)
     assert len(found) == TRIED
     assert max(map(len, found)) == max(map(len, texts[:AMONG]))
     assert min(map(len, found)) == min(map(len, texts[:AMONG]))
     places = [texts.index(text) for text in found]
     assert places == sorted(places)
     assert places[-1] < AMONG
+
+
+def test_options_are_judged_by_full_batches(tmp_path):
+    calls = []
+
+    def run(texts, option):
+        calls.append(len(texts))
+        return [()] * len(texts), 0.0
+
+    tuned(
+        [Baseline("noting", "float32", "cpu", run, OPTIONS[:1], {"threads": "1"})],
+        CORPUS,
+        [1, 20],
+        RunLog(tmp_path, {}),
+    )
+    assert {size: calls.count(size) for size in set(calls)} == {1: TRIED * PASSES, 20: 2 * PASSES}
 
 
 def test_each_call_runs_with_the_option_of_its_number_of_texts():
