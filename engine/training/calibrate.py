@@ -1,11 +1,11 @@
 """Chooses operating points: ``python -m engine.training.calibrate``.
 
-For each strategy the settings that its controller proposes run on texts that the model was not fitted to, then
-variations of the best ones, one knob at a time (see ``engine.training.search``). Of the settings whose loss plus its
-standard error stays within a limit, and whose theoretical speed-up is within 3 % of the highest among them, an
-operating point is the one where that sum is smallest. Losses are points of F1 against dense: on a corpus with gold by
-that gold, with ``--texts`` by the agreement with what the dense pass finds there. All settings that ran on all texts
-go to ``frontier.csv`` in the model folder, the chosen ones to ``operating_points.json``.
+For each strategy the points stored before and settings that its controller proposes run on texts that the model was not
+fitted to, then variations of the best ones, one knob at a time (see ``engine.training.search``). Of the settings whose
+loss plus its standard error stays within a limit, and whose theoretical speed-up is within 3 % of the highest among
+them, an operating point is the one where that sum is smallest. Losses are points of F1 against dense: on a corpus with
+gold by that gold, with ``--texts`` by the agreement with what the dense pass finds there. All settings that ran on all
+texts go to ``frontier.csv`` in the model folder, the chosen ones to ``operating_points.json``.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from engine.model.precision import DTYPES
 from engine.pruning.controllers import CONTROLLERS
 from engine.pruning.strategy import Context, Strategy
 from engine.tagger import Engine, load_engine
-from engine.training.points import POINT_NAMES, Reference, Tried, store_frontier, store_points
+from engine.training.points import POINT_NAMES, Reference, Tried, store_frontier, store_points, stored_points
 from engine.training.search import Search
 from engine.training.state import SEEDS, check_limits
 
@@ -106,7 +106,8 @@ def calibrate(
     searches = {}
     for name in names:
         searches[name] = Search(engine, reference, max_drops, seed=seed)
-        searches[name].run(candidates(name, engine.encoder.num_layers), variations, name)
+        stored = stored_points(engine, name)
+        searches[name].run(candidates(name, engine.encoder.num_layers), variations, name, stored)
     save(engine, folder, searches)
     return searches
 

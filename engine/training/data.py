@@ -70,7 +70,7 @@ def data_digest(examples: Sequence[Example], dev: Corpus) -> str:
     found = hashlib.sha256()
     for example in examples:
         for part in (example.window.input_ids, example.targets, example.outside):
-            found.update(np.ascontiguousarray(part))
+            found.update(part.tobytes())
     for document in dev.documents:
         spans = [(entity.start, entity.end, entity.type) for entity in document.entities]
         found.update(json.dumps([document.text, spans]).encode())

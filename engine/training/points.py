@@ -175,6 +175,11 @@ def measure(
     return Tried(strategy, tuple(counts), add(costs, engine.encoder.num_layers), fired)
 
 
+def stored_points(engine: Engine, name: str) -> list[Strategy]:
+    """The operating points that the weights have for a strategy."""
+    return [Strategy.from_json(settings) for settings in engine.points.get(name, {}).values()]
+
+
 def choose(
     tried: Sequence[Tried], reference: Reference, max_drops: Sequence[float], slack: float = 0.0
 ) -> dict[str, Tried]:

@@ -25,7 +25,7 @@ from engine.pruning.resolve import RECOVERY, with_recovery
 from engine.pruning.strategy import Strategy
 from engine.tagger import Engine, load_engine
 from engine.training.calibrate import add_options, describe, looser, reference_of, variations
-from engine.training.points import POINT_NAMES, Reference, Tried, measure, store_points
+from engine.training.points import POINT_NAMES, Reference, Tried, measure, store_points, stored_points
 from engine.training.search import Search
 
 RECOVERIES = "recovery.csv"
@@ -97,7 +97,7 @@ def calibrate(
     if not bases:
         raise InputError(f"expected operating points of {name}, got none; make them with engine.training.calibrate")
     search = Search(engine, reference, max_drops, seed=seed, eligible=fires)
-    search.run(candidates(bases), vary, name + RECOVERY)
+    search.run(candidates(bases), vary, name + RECOVERY, stored_points(engine, name + RECOVERY))
     measured = search.measured()
     stored = {
         point: with_own_thresholds(one.strategy, measured, search.reference).to_json()

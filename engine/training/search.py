@@ -97,7 +97,13 @@ class Search:
                 part = _from_json(json.loads(line))
                 self.parts.setdefault(_key(part.strategy), []).append(part)
 
-    def run(self, candidates: Iterable[Strategy], vary: Callable[[Strategy], Iterable[Strategy]], name: str) -> None:
+    def run(
+        self,
+        candidates: Iterable[Strategy],
+        vary: Callable[[Strategy], Iterable[Strategy]],
+        name: str,
+        stored: Iterable[Strategy] = (),
+    ) -> None:
         """Tries what is proposed, then variations of the best setting for each point, as long as they help.
 
         Where the time is limited, what is left of it goes to further proposals.
@@ -106,7 +112,11 @@ class Search:
             candidates: settings to begin with.
             vary: settings near one.
             name: of the strategy, for the progress.
+            stored: settings that run on all documents, whatever samples say: points chosen before, which a search may
+                miss.
         """
+        for strategy in tqdm(list(stored), desc=f"{name}, stored points", disable=None):
+            self.on_all(strategy)
         deadline = self._share(0.5)
         first, *others = self._ranked(candidates, deadline)
         self._narrow(first, f"{name}, candidates", deadline)

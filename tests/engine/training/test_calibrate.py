@@ -13,7 +13,7 @@ from engine.pruning.strategy import Strategy
 from engine.training import calibrate
 from engine.training.calibrate import looser, main, variations
 from engine.training.points import store_points
-from tests.conftest import SAMPLE, contents
+from tests.conftest import SAMPLE, TEXT, contents
 
 
 def test_points_are_stored_with_the_weights_and_used(model_folder, tmp_path, monkeypatch, capsys):
@@ -131,6 +131,19 @@ def test_points_may_be_chosen_by_agreement_on_plain_text(model_folder, tmp_path,
         assert dense, "nothing to agree with"
         assert [entity.key for entity in engine.tag(text, points["exact"]).entities] == dense
     assert "F1 1.0000, 0.00 ± 0.00 points lost" in capsys.readouterr().out
+
+
+def test_a_point_stored_before_stays_where_nothing_better_is_found(model_folder, tmp_path, monkeypatch):
+    folder = shutil.copytree(model_folder, tmp_path / "model")
+    before = Strategy("entropy", (2,), EntropyController(0.01, 0, True), "fast")
+    store_points(folder, {"entropy": {"fast": before.to_json()}})
+    worse = Strategy("entropy", (1,), EntropyController(1.0, exit_entities=True))
+    monkeypatch.setattr(calibrate, "candidates", lambda name, layers: [worse])
+    monkeypatch.setattr(calibrate, "variations", lambda strategy: [])
+    (tmp_path / "texts.txt").write_text("\n".join(TEXT[at:] for at in range(0, 60, 6)))
+    options = ["--texts", str(tmp_path / "texts.txt"), "--strategies", "entropy"]
+    assert main(["--model", str(folder), *options, "--max-f1-drop", "0,0,50"]) == 0
+    assert load_engine(folder).strategy("entropy", "fast") == before
 
 
 def test_only_the_strategies_asked_for_are_searched_and_the_others_stay(model_folder, tmp_path, monkeypatch, capsys):
