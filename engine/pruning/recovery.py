@@ -20,8 +20,9 @@ class Recovery:
     """When a window is doubtful, and how many of its words come back: those least certain when they left.
 
     ``confidence`` fires where a survivor's top probability is low, ``entropy_spike`` where a survivor's entropy rose
-    since its last gate, ``entity_loss`` where an entity of some gate is gone at the end, ``any`` where one of them
-    does. Where all words of a window left, those that left last are its survivors.
+    since its last gate, ``entity_loss`` where an entity of some gate is gone or without its beginning at the end (with
+    IOB1, in which entities rarely have a ``B``, nearly always), ``any`` where one of them does. Where all words of a
+    window left, those that left last are its survivors.
     """
 
     trigger: str = knob(

@@ -191,8 +191,8 @@ def choose(
         tried: settings to choose from, each on all documents.
         reference: what they were counted against.
         max_drops: for each point, in points of F1.
-        slack: settings that are slower by this share at most count as equally fast; of these the
-            one with the smallest such sum is taken.
+        slack: settings that are slower by this share at most count as equally fast; of these the one with the
+            smallest such sum is taken.
     """
     chosen = {}
     bounds = {one: one.loss_bound(reference) for one in tried}
