@@ -148,7 +148,7 @@ class TestServer:
             assert all(other["parameter_has_default"] for other in others)
             assert {other["parameter_name"]: other["parameter_default"] for other in others}["point"] is None
             for parameter in endpoint["parameters"]:
-                assert f"{parameter['parameter_name']}" in endpoint["description"]
+                assert f"{parameter['parameter_name']}: " in endpoint["description"]
 
     def test_plain_http_gets_what_the_readme_says(self, url: str) -> None:
         event = call(url, "tag", text=TEXT, strategy="dense").json()["event_id"]

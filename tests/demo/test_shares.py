@@ -151,7 +151,7 @@ def test_explaining_takes_turns_too_once_for_each_pass(engine: Engine, monkeypat
     monkeypatch.setattr(engine, "pass_runner", lambda: counted)
     result = engine.tag(TEXT * 40, "entropy")
     windows, ran = len(result._runs), len(passes)
-    assert windows > ran
+    assert windows > ran > 0
     assert len(engine.explain(result)) == len(result.words)
     assert len(passes) == 2 * ran
 

@@ -8,6 +8,7 @@ from transformers import AutoModelForTokenClassification
 from transformers.pipelines.pt_utils import KeyDataset
 
 from engine import InputError, load_engine, pipeline
+from engine.model.packing import RaggedBatch
 from engine.pruning.controllers import EntropyController
 from engine.pruning.recovery import Recovery
 from engine.pruning.strategy import Strategy
@@ -124,9 +125,24 @@ def test_the_first_piece_of_each_word_has_the_words_own_label_where_words_leave(
         assert [answer["entity"] for answer in own] == [engine.labels.names[i] for i in result.probabilities.argmax(1)]
         np.testing.assert_allclose([answer["score"] for answer in own], result.probabilities.max(1), atol=1e-5)
 
+    assert any(engine.tag(text, PRUNING[2]).recovered for text in (TEXT, LONG)), "some of them come back"
 
-def test_recovered_words_have_the_labels_of_the_second_pass(engine):
-    assert any(engine.tag(text, PRUNING[2]).recovered for text in (TEXT, LONG))
+
+@torch.no_grad()
+def test_each_piece_of_a_word_that_left_has_the_label_that_the_gate_gave_to_it(engine):
+    text = "famotidine and delirium"
+    all_leave = Strategy("all", (1,), EntropyController(1.0, 0, exit_entities=True))
+    batch = RaggedBatch.from_windows(engine.pieces.windows(text.split()))
+    hidden = engine.encoder.layer(1, engine.encoder.embed(batch), batch).hidden
+    expected = engine.model.logits(1, hidden).softmax(-1)[1:-1]
+    answers = pipeline(model=engine, strategy=all_leave, ignore_labels=[])(text)
+    assert len(answers) == len(expected) > 3
+    assert [answer["entity"] for answer in answers] == [engine.labels.names[i] for i in expected.argmax(-1)]
+    np.testing.assert_allclose([answer["score"] for answer in answers], expected.max(-1).values, atol=1e-4)
+
+
+def test_entropy_is_what_runs_unless_something_else_is_asked_for(engine):
+    assert pipeline(model=engine).model.strategy == engine.strategy("entropy")
 
 
 def test_an_empty_text_has_no_answers_and_leaves_its_neighbours_alone(plain_folder):

@@ -263,14 +263,17 @@ def test_bfloat16_finds_nearly_the_same(model_folder, engine):
     assert same.mean() > 0.9
 
 
-def test_an_engine_owns_its_weights(weights):
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_an_engine_owns_its_weights(weights, dtype):
     first = Engine(weights)
     before = first.tag(TEXT, "dense").probabilities
-    second = Engine(weights, dtype="bfloat16")
+    second = Engine(weights, dtype=dtype)
     with torch.no_grad():
-        next(second.model.parameters()).zero_()
+        for parameter in second.model.parameters():
+            parameter.zero_()
     assert {parameter.dtype for parameter in first.model.parameters()} == {torch.float32}
-    np.testing.assert_array_equal(first.tag(TEXT, "dense").probabilities, before)
+    for engine in (first, Engine(weights)):
+        np.testing.assert_array_equal(engine.tag(TEXT, "dense").probabilities, before)
 
 
 def test_int8_finds_nearly_the_same_and_auto_says_what_it_chose(weights, engine):

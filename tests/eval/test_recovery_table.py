@@ -63,7 +63,9 @@ def test_settings_are_chosen_stored_and_reported(folder, small, tmp_path, capsys
     page = (tmp_path / "recovery.md").read_text()
     assert page.count("(stored)") == 1
     assert all(f"{f1:.4f} (" in page for f1 in table["f1_with"])
-    assert (table["recovered_words"] >= 0).all()
+    assert table.loc[table["stored"], "documents_fired"].item() > 0
+    assert ((table["recovered_words"] > 0) == (table["documents_fired"] > 0)).all()
+    assert (table["recovered_words_random"] > 0).eq(table["recovered_words"] > 0).all()
     fired = table[table["documents_fired"] > 0]
     assert (fired["multiply_adds_share"] > 0).all()
     assert (table["documents_fired"] <= table.set_index("trigger")["documents_fired"]["any"]).all()

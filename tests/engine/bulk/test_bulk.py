@@ -17,7 +17,9 @@ from fsspec.implementations.memory import MemoryFileSystem
 from fsspec.spec import AbstractBufferedFile
 
 from engine.bulk import main
+from engine.bulk.results import FORMATS
 from engine.data.formats import read_documents
+from engine.model.operators import int8_works
 from tests.conftest import contents
 from tests.engine.bulk.made_up import FOOT, HEAD, record, write_folder
 
@@ -79,7 +81,7 @@ def test_started_again_it_does_what_is_missing(pubmed, bulk, tmp_path, capsys):
     assert (out / "tagged" / "pubmed99n0003.jsonl").stat().st_mtime_ns == untouched
 
 
-@pytest.mark.parametrize("format_", ["parquet", "pubtator", "bioc-json", "bioc", "jsonl"])
+@pytest.mark.parametrize("format_", FORMATS)
 def test_every_format_holds_the_same_entities(format_, pubmed, bulk, engine, tmp_path):
     if format_ == "parquet":
         parquet = pytest.importorskip("pyarrow.parquet")  # requirements-bulk.txt
@@ -109,6 +111,8 @@ def test_globs_folders_and_single_files_name_the_same_units(pubmed, bulk, tmp_pa
     assert bulk(pubmed / "*n000[12].xml.gz", "--out", out) == 0
     assert bulk(pubmed, pubmed / "pubmed99n0002.xml.gz", "--out", out) == 0
     assert "2 files were finished before; now 1 files" in capsys.readouterr().err
+    assert bulk(pubmed / "*", "--out", tmp_path / "all") == 0  # there are files of other kinds beside them
+    assert len(lines(tmp_path / "all" / "manifest.jsonl")) == FILES
 
 
 def test_folders_inside_and_other_formats_are_read(bulk, tmp_path):
@@ -299,9 +303,14 @@ def test_other_code_or_weights_are_refused(pubmed, bulk, tmp_path, plain_folder,
     arguments = [str(pubmed), "--out", str(tmp_path / "out"), "--strategy", "dense", "--threads", "1"]
     assert main([*arguments, "--model", str(plain_folder)]) == 2
     assert "expected the weights of the run" in capsys.readouterr().err
-    monkeypatch.setattr("engine.bulk.worker._code_digest", lambda: "other")
-    assert bulk(pubmed, "--out", tmp_path / "out", "--strategy", "dense") == 2
-    assert "expected the code of the run" in capsys.readouterr().err
+    for name, other, message in (
+        ("_code_digest", lambda: "other", "expected the code of the run"),
+        ("version", lambda name: "0", "expected the versions of the run"),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(f"engine.bulk.worker.{name}", other)
+            assert bulk(pubmed, "--out", tmp_path / "out", "--strategy", "dense") == 2
+        assert message in capsys.readouterr().err
 
 
 def test_a_folder_of_something_else_and_an_input_that_changed_are_refused(pubmed, bulk, tmp_path, capsys):
@@ -390,7 +399,9 @@ def test_two_files_of_one_name_are_refused(bulk, tmp_path, capsys):
 def test_a_plan_has_a_row_for_dense_and_pruned_in_each_dtype(pubmed, bulk, capsys):
     assert bulk(pubmed, "--plan", "1000000", "--price", "0.1", "--sample", "9") == 0
     rows = [line.split("|")[1:-1] for line in capsys.readouterr().out.splitlines() if line.startswith("| `")]
-    assert [row[0].strip() for row in rows[: len(rows) // 2]] == ["`dense`"] * (len(rows) // 2)
+    dtypes = ["float32", "bfloat16", *["int8"] * int8_works()]
+    expected = [[name, dtype] for name in ("`dense`", "`entropy`") for dtype in dtypes]
+    assert [[cell.strip() for cell in row[:2]] for row in rows] == expected
     for _, _, speed, hours, cost, _ in rows:
         documents_s = float(speed.split()[0])
         assert float(hours.replace(",", "")) == pytest.approx(1e6 / documents_s / 3600, abs=0.06, rel=0.1)

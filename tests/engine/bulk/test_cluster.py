@@ -1,5 +1,6 @@
 """``engine.bulk`` on Ray."""
 
+import json
 import os
 import random
 import signal
@@ -15,6 +16,8 @@ import pytest
 pytest.importorskip("ray")  # requirements-bulk.txt
 
 from engine.bulk import cluster, main
+from engine.bulk.worker import Job
+from engine.options import EngineOptions
 from tests.conftest import contents
 from tests.engine.bulk.made_up import write_folder
 
@@ -50,6 +53,16 @@ def test_an_address_that_does_not_answer_is_one_sentence(pubmed, model_folder, t
         address = f"127.0.0.1:{silent.getsockname()[1]}"
         assert main([*arguments(pubmed, model_folder, tmp_path / "out"), "--ray", address]) == 2
     assert f"expected a Ray cluster at {address}, got no answer" in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_worker_with_other_code_does_not_start(pubmed, model_folder, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    assert main(arguments(pubmed, model_folder, out)) == 0
+    job = Job(EngineOptions(model=str(model_folder)), str(out), "jsonl", ("id", "text"), 1)
+    of_the_run = json.loads((out / "run.json").read_text())
+    assert cluster.RayWorker(job, of_the_run).problem == ""
+    monkeypatch.setattr("engine.bulk.worker._code_digest", lambda: "other")
+    assert "expected the code of the run" in cluster.RayWorker(job, of_the_run).problem
 
 
 class DyingWorker(cluster.RayWorker):

@@ -16,6 +16,7 @@ from transformers import AutoModelForTokenClassification, BertForTokenClassifica
 
 from engine import InputError, load_engine
 from engine.checkpoint import load_weights
+from engine.data.corpora import load_corpus
 from engine.pruning.controllers import EntropyController
 from engine.pruning.signals import normalised_entropy
 from engine.pruning.strategy import Strategy
@@ -26,6 +27,7 @@ from engine.training.calibrate import candidates
 from engine.training.data import make_examples
 from engine.training.delivery import copy_checkpoint
 from engine.training.finetune import with_gates
+from engine.training.outcome import f1
 from engine.training.texts import digest, words_of
 from tests.conftest import SAMPLE
 from tests.engine.model.families import huggingface, tiny, tokenizer_of
@@ -166,7 +168,11 @@ def test_a_trained_encoder_is_compared_with_the_checkpoint_it_came_from(trained,
     assert not torch.equal(before.encoder.layers[0].output.weight, after.encoder.layers[0].output.weight)
     page = (out / "README.md").read_text()
     assert all(f"| {row.f1:.4f} |" in page for row in rows if row.reached)
-    assert "the checkpoint itself has 0." in page
+    corpus = load_corpus(str(SAMPLE))
+    checkpoint, new = (f1(load_engine(folder), corpus, Strategy("dense")) for folder in (plain_folder, out))
+    assert checkpoint != new
+    assert rows[0].f1 == pytest.approx(new)
+    assert f"the checkpoint itself has {checkpoint:.4f}." in page
 
 
 def test_a_point_that_no_setting_reaches_is_told_with_the_closest_setting(

@@ -77,7 +77,7 @@ def test_gold_of_which_dense_finds_nothing_chooses_no_points(model_folder, tmp_p
     (tmp_path / "other.txt").write_text(text)
     options = ["--model", str(folder), "--corpus", str(tmp_path / "other.txt"), "--strategies", "entropy"]
     assert main(options) == 2
-    assert re.search(r"expected gold entities of .*other.txt that .* finds, got none|expected", capsys.readouterr().err)
+    assert re.search(r"expected gold entities of .*other\.txt that .* finds, got none", capsys.readouterr().err)
     assert contents(folder) == before
 
 
@@ -89,7 +89,9 @@ def test_a_model_without_gates_is_refused(plain_folder, capsys):
 @pytest.mark.parametrize("name", CONTROLLERS)
 def test_candidates_fit_the_encoder(name):
     for layers in (3, 6, 12):
-        assert all(strategy.gates[-1] < layers for strategy in calibrate.candidates(name, layers))
+        found = list(calibrate.candidates(name, layers))
+        assert found
+        assert all(strategy.gates[-1] < layers for strategy in found)
 
 
 @pytest.mark.parametrize("name", CONTROLLERS)

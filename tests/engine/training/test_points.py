@@ -60,6 +60,13 @@ def test_of_settings_that_are_nearly_as_fast_the_one_that_loses_least_is_taken()
         assert choose([fastest, safer, slower], REFERENCE, (0.3, 0.3, 0.3), slack)["balanced"].f1 == best.f1
 
 
+def test_a_search_counts_settings_within_3_percent_as_equally_fast():
+    search = Search(None, REFERENCE, (0.3, 0.3, 0.3))
+    settings = tried(0.7985, 2.0), tried(0.7995, 1.95), tried(0.8, 1.9)
+    search.parts = {str(number): [one] for number, one in enumerate(settings)}
+    assert search.chosen()["balanced"].theoretical_speedup == 1.95
+
+
 def test_finding_nothing_where_nothing_is_to_be_found_is_no_evidence():
     empty = Reference(REFERENCE.documents, ("T",), (Counts(), Counts()))
     nothing = Tried(Strategy("entropy", (1,), EntropyController()), (Counts(), Counts()), cost(5.0))
