@@ -46,7 +46,7 @@ def plan(
     torch.set_num_threads(1)
     files = units[:: -(-len(units) // MOST_FILES)]
     begin = time.perf_counter()
-    read = _sample(files, columns, sample)
+    read, left_out = _sample(files, columns, sample)
     read_s = time.perf_counter() - begin
     if not read:
         raise InputError("expected documents to measure, got none in the inputs; choose others")
@@ -79,15 +79,22 @@ def plan(
         )
     for problem in refused:
         yield f"\nNot here: {problem}"
+    for problem in left_out:
+        yield f"\nRead up to here: {problem}"
 
 
-def _sample(files: Sequence[Unit], columns: tuple[str, str], size: int) -> list[Document]:
-    """The first documents of each file, ``size`` in all."""
+def _sample(files: Sequence[Unit], columns: tuple[str, str], size: int) -> tuple[list[Document], list[str]]:
+    """The first documents of each file, ``size`` in all; and where files could not be read on."""
     each = -(-size // len(files))
     found: list[Document] = []
+    problems = []
     for unit in files:
-        found += islice(Reading(unit, columns, lambda documents, size: None).documents(), each)
-    return found[:size]
+        try:
+            for document in islice(Reading(unit, columns, lambda documents, size: None).documents(), each):
+                found.append(document)
+        except InputError as error:
+            problems.append(str(error))
+    return found[:size], problems
 
 
 def _variants(options: EngineOptions) -> tuple[list[Variant], list[str]]:

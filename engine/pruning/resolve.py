@@ -77,7 +77,9 @@ def parse(text: str) -> StrategyName:
             f"expected one of {pruning}, a colon and a point, got {text!r}; "
             "write e.g. entropy:fast or random@entropy:fast, or leave the colon out"
         )
-    raise InputError(f"expected a strategy out of {list(names())} (or random@rule), got {text!r}; check the name")
+    raise InputError(
+        f"expected a strategy out of {list(names())} (or random@rule), got {text!r}; check the name, k is a number"
+    )
 
 
 def _pruning(text: str) -> StrategyName | None:

@@ -6,7 +6,9 @@ that hands the errors to ``on_error``.
 
 from __future__ import annotations
 
+import gzip
 import re
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import wraps
@@ -68,7 +70,8 @@ def readable(name: str | Path) -> Iterator[None]:
         raise
     except Exception as error:  # libraries for remote files raise kinds of their own
         problem = getattr(error, "strerror", None) or first_line(error)
-        raise InputError(f"expected a readable file, got {name}: {problem}; check the path") from error
+        remedy = "fetch it again" if isinstance(error, EOFError | zlib.error | gzip.BadGzipFile) else "check the path"
+        raise InputError(f"expected a readable file, got {name}: {problem}; {remedy}") from error
 
 
 @contextmanager

@@ -5,6 +5,7 @@ import importlib
 import io
 import json
 import os
+import random
 import re
 import resource
 import subprocess
@@ -394,6 +395,16 @@ def test_two_files_of_one_name_are_refused(bulk, tmp_path, capsys):
         (tmp_path / folder / "x.txt").write_text("Nausea.")
     assert bulk(tmp_path / "a", tmp_path / "b", "--out", tmp_path / "out") == 2
     assert "expected files of different names" in capsys.readouterr().err
+
+
+def test_a_plan_goes_on_where_a_file_cannot_be_read(bulk, tmp_path, capsys):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.txt").write_text("Nausea.")
+    (tmp_path / "in" / "cut.xml").write_text(HEAD + record(1, random.Random(0))[:-30])
+    assert bulk(tmp_path / "in", "--plan", "1000", "--price", "0.1", "--sample", "4") == 0
+    printed = capsys.readouterr().out
+    assert "| `dense` | float32 |" in printed
+    assert re.search(r"^Read up to here: .*cut\.xml:\d+: ", printed, re.MULTILINE)
 
 
 def test_a_plan_has_a_row_for_dense_and_pruned_in_each_dtype(pubmed, bulk, capsys):

@@ -288,6 +288,13 @@ def test_a_path_that_no_file_can_have_is_a_clear_error(path):
         list(read_documents(path))
 
 
+def test_the_remedy_for_a_cut_gzipped_file_is_not_its_path(tmp_path):
+    path = tmp_path / "a.jsonl.gz"
+    path.write_bytes(gzip.compress(b'{"text": "Nausea."}\n' * 1000)[:-20])
+    with pytest.raises(InputError, match=r"a\.jsonl\.gz: .*; fetch it again"):
+        list(read_documents(path))
+
+
 def test_a_file_that_unpacks_to_much_more_is_read_within_bounds(tmp_path):
     path = tmp_path / "a.jsonl.gz"
     path.write_bytes(gzip.compress(b" " * 60_000_000))
