@@ -73,6 +73,10 @@ def load_weights(source: str | Path | None = None, labels: str | Path | Sequence
         InputError: missing or damaged files, an architecture or a label scheme that is not supported.
     """
     source = SHIPPED if source is None else source
+    if str(source).startswith(("/", ".", "~")) and not Path(source).is_dir():  # no hub id does
+        raise InputError(
+            f"expected a Hugging Face token-classification model, got {str(source)!r}, no folder; check the path"
+        )
     if Path(source).is_dir():
         verify_checksums(Path(source), needed=Path(source, GATES).is_file())
     huggingface = load_huggingface(source)

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from transformers import TokenClassificationPipeline
+from transformers.pipelines.token_classification import AggregationStrategy
 
 from engine.errors import InputError
 from engine.model.chunks import chunks
@@ -56,6 +57,10 @@ def pipeline(
     for option, instead in (("tokenizer", "leave it out: the model's is used"), ("torch_dtype", "write dtype")):
         if option in options:
             raise InputError(f"expected no {option}, got one; {instead}")
+    aggregation = options.get("aggregation_strategy")
+    if isinstance(aggregation, str) and aggregation.upper() not in AggregationStrategy.__members__:
+        known = ", ".join(AggregationStrategy.__members__).lower()
+        raise InputError(f"expected an aggregation_strategy out of {known}, got {aggregation!r}; choose one of them")
     if isinstance(device, int):
         device = "cpu" if device < 0 else f"cuda:{device}"
     engine = model if isinstance(model, Engine) else load_engine(model, dtype, str(device), labels)

@@ -171,6 +171,7 @@ def test_what_is_no_text_is_refused_as_hugging_face_does(plain_folder):
     [
         ({"task": "summarization"}, "expected the task token-classification or ner, got 'summarization'"),
         ({"strategy": "hf"}, "use transformers.pipeline"),
+        ({"strategy": "dense", "aggregation_strategy": "foo"}, "expected an aggregation_strategy out of none, simple"),
         ({"strategy": "entropy"}, "expected a model with gates"),
         ({"strategy": "dense", "tokenizer": "x"}, "expected no tokenizer, got one; leave it out"),
         ({"strategy": "dense", "torch_dtype": torch.bfloat16}, "expected no torch_dtype, got one; write dtype"),

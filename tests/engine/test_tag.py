@@ -72,7 +72,7 @@ def test_standard_input_can_be_tagged(model_folder, capsys, monkeypatch):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--model", "/no/such"], "expected a Hugging Face token-classification model"),
+        (["--model", "/no/such"], "token-classification model, got '/no/such', no folder; check the path"),
         (["--strategy", "magic"], "expected a strategy out of"),
         (["--strategy", "dense", "--lambda", "1"], "expected a knob of dense"),
         (["--set", "neighbours"], "expected --set KNOB=VALUE"),
