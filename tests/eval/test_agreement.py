@@ -72,7 +72,7 @@ def test_a_checkpoint_without_gates_runs_densely(plain_folder, texts, capsys):
     ("options", "message"),
     [
         (["--strategy", "entropy"], "expected a model with gates"),
-        (["--other", "/no/such"], "which cannot be loaded"),
+        (["--other", "/no/such"], "got '/no/such', no folder; check the path"),
         (["--texts", "/no/such"], "expected a readable file"),
     ],
 )

@@ -467,7 +467,10 @@ def test_an_unusable_checkpoint_ends_with_status_2(texts, tmp_path, capsys, plai
     torch.save(state, bare / "pytorch_model.bin")
     (bare / "model.safetensors").unlink()
     options = ["--texts", str(texts), "--out", str(tmp_path / "out")]
-    for checkpoint, message in ((bare, "fine-tuned for token classification"), ("/no/such", "which cannot be loaded")):
+    for checkpoint, message in (
+        (bare, "fine-tuned for token classification"),
+        ("/no/such", "got '/no/such', no folder; check"),
+    ):
         assert main([str(checkpoint), *options]) == 2
         assert message in capsys.readouterr().err
 
