@@ -52,9 +52,7 @@ class EngineOptions:
             default=cls.strategy,
             help="dense, hf, rule, entropy, mlp, entropy+recovery, … (default entropy)",
         )
-        parser.add_argument(
-            "--point", help="operating point of strategies that have some and name none (default balanced)"
-        )
+        parser.add_argument("--point", help="operating point, where the strategy names none (default balanced)")
         parser.add_argument("--lambda", dest="lambda_", type=float, help="λ of rule")
         parser.add_argument("--min-keep-ratio", type=float, help="share of words that stay to the end at least")
         parser.add_argument(

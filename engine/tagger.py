@@ -179,12 +179,10 @@ class Engine:
         """
         if not isinstance(name, str | Strategy):
             raise InputError(f"expected the name of a strategy, got {name!r}; write e.g. entropy:fast")
-        typed, prunes = (
-            (name.name, bool(name.gates)) if isinstance(name, Strategy) else (name, parse(name).kind not in PLAIN)
-        )
-        if prunes and not self.model.has_gates:
+        kind = name.kind if isinstance(name, Strategy) else parse(name).kind
+        if kind not in PLAIN and not self.model.has_gates:
             raise InputError(
-                f"expected a model with gates for {typed!r}, got {self.source!r} without; choose dense, or make gates "
+                f"expected a model with gates for {kind!r}, got {self.source!r} without; choose dense, or make gates "
                 f"with python -m engine.training.accelerate {self.source} --texts FILE --out FOLDER"
             )
         strategy = name if isinstance(name, Strategy) else resolve(name, self.encoder.num_layers, self.points, point)

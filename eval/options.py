@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from engine.data.corpora import Corpus, load_corpus
 from engine.errors import InputError
 
 
@@ -29,6 +30,18 @@ def add_inputs(parser: argparse.ArgumentParser, *, corpus: str | None, split: st
     parser.add_argument("--data-dir", help="where to look for named corpora first")
     parser.add_argument("--model", help="folder or hub id; default: the shipped weights")
     parser.add_argument("--limit", type=int, action=AtLeast, const=1, help="first N documents only")
+
+
+def corpus_of(arguments: argparse.Namespace) -> Corpus:
+    """The corpus that the options of `add_inputs` name.
+
+    Raises:
+        InputError: no such corpus, or one without documents.
+    """
+    corpus = load_corpus(arguments.corpus, arguments.split, arguments.data_dir, limit=arguments.limit)
+    if not corpus.documents:
+        raise InputError(f"expected documents in {corpus.name}, got none; choose another file")
+    return corpus
 
 
 def dtypes(text: str) -> list[str]:

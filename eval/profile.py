@@ -14,11 +14,10 @@ import pandas as pd
 
 from engine.checkpoint import load_weights
 from engine.command import as_command
-from engine.data.corpora import load_corpus
 from engine.errors import InputError
 from engine.tagger import Engine
 from eval.measure.components import COMPONENTS, profile
-from eval.options import add_inputs, dtypes
+from eval.options import add_inputs, corpus_of, dtypes
 from eval.schema import HF
 
 
@@ -34,9 +33,7 @@ def main(argv: list[str] | None) -> int:
     arguments = parser.parse_args(argv)
     weights = load_weights(arguments.model)
     engines = [Engine(weights, dtype) for dtype in dtypes(arguments.dtype)]
-    corpus = load_corpus(arguments.corpus, arguments.split, arguments.data_dir, limit=arguments.limit)
-    if not corpus.documents:
-        raise InputError(f"expected documents in {corpus.name}, got none; choose another file")
+    corpus = corpus_of(arguments)
     names = list(dict.fromkeys(arguments.strategies.split(",")))
     chosen = {engine: [engine.strategy(name, arguments.point) for name in names] for engine in engines}
     for strategy in chain.from_iterable(chosen.values()):

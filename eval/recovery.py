@@ -10,12 +10,11 @@ import pandas as pd
 from tqdm import tqdm
 
 from engine.command import as_command, locked
-from engine.data.corpora import load_corpus
 from engine.errors import InputError
 from engine.pruning.controllers import CONTROLLERS
 from engine.tagger import load_engine
 from eval.measure.recovery import rows
-from eval.options import AtLeast, add_inputs
+from eval.options import AtLeast, add_inputs, corpus_of
 from eval.render.recovery import recovery_page, recovery_table
 
 
@@ -32,9 +31,7 @@ def main(argv: list[str] | None) -> int:
     )
     arguments = parser.parse_args(argv)
     engine = load_engine(arguments.model)
-    corpus = load_corpus(arguments.corpus, arguments.split, arguments.data_dir, limit=arguments.limit)
-    if not corpus.documents:
-        raise InputError(f"expected documents in {corpus.name}, got none; choose another file")
+    corpus = corpus_of(arguments)
     names = arguments.strategies.split(",")
     if missing := [name for name in names if name not in CONTROLLERS or name not in engine.points]:
         raise InputError(f"expected strategies with operating points, got {missing}; calibrate them first")

@@ -86,7 +86,9 @@ def as_http(engine: Engine, strategies: Sequence[Strategy], point: str | None, t
         changed = changed_knobs(engine, strategy, point)
         knobs = {name: value for name, value in changed.items() if name in _BY_HTTP}
         lines += [
-            f"# /tag cannot set {name}={changed[name]!r}: not in this call" for name in changed if name not in knobs
+            f"# left out, since /tag cannot set it: {name}={value!r}"
+            for name, value in changed.items()
+            if name not in knobs
         ]
         settings = {"strategy": strategy.name} | ({"point": own} if own else {}) | knobs
         if len(text) <= INLINED:

@@ -51,7 +51,7 @@ def find_units(inputs: Sequence[str], out: Path | None) -> list[Unit]:
             if other.url != unit.url:
                 raise InputError(
                     f"expected files of different names, got {other.url} and {unit.url}; "
-                    "give the folder above both, or if one folder has both, a glob such as *.xml"
+                    "give the folder above both, or where one folder holds both, a glob such as *.xml"
                 )
     return [found[name] for name in sorted(found)]
 

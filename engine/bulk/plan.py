@@ -46,7 +46,7 @@ def plan(
     torch.set_num_threads(1)
     files = units[:: -(-len(units) // MOST_FILES)]
     begin = time.perf_counter()
-    read, left_out = _sample(files, columns, sample)
+    read, problems = _sample(files, columns, sample)
     read_s = time.perf_counter() - begin
     if not read:
         raise InputError("expected documents to measure, got none in the inputs; choose others")
@@ -79,12 +79,12 @@ def plan(
         )
     for problem in refused:
         yield f"\nNot here: {problem}"
-    for problem in left_out:
-        yield f"\nRead up to here: {problem}"
+    for problem in problems:
+        yield f"\nReading stopped: {problem}"
 
 
 def _sample(files: Sequence[Unit], columns: tuple[str, str], size: int) -> tuple[list[Document], list[str]]:
-    """The first documents of each file, ``size`` in all; and where files could not be read on."""
+    """The first documents of each file, ``size`` in all; and what stopped the reading of a file."""
     each = -(-size // len(files))
     found: list[Document] = []
     problems = []

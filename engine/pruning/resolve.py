@@ -78,7 +78,7 @@ def parse(text: str) -> StrategyName:
             "write e.g. entropy:fast or random@entropy:fast, or leave the colon out"
         )
     raise InputError(
-        f"expected a strategy out of {list(names())} (or random@rule), got {text!r}; check the name, k is a number"
+        f"expected a strategy out of {list(names())} (or random@rule), got {text!r}; check the name (k is a number)"
     )
 
 

@@ -6,7 +6,7 @@ import re
 import unicodedata
 
 # Combining marks and invisible characters, such as soft hyphens, are part of the word before them: most encoders drop
-# them, and a word of nothing else would be an unknown one.
+# them, and each would otherwise be an unknown word.
 _JOINING = "".join(c for c in map(chr, range(0x10000)) if unicodedata.category(c) in ("Mn", "Mc", "Cf"))
 # Runs of 100 characters and more are not language: cutting them keeps any word within an encoder's window.
 _WORD = re.compile(rf"\w[\w{_JOINING}]{{0,99}}|[^\w\s]")

@@ -13,6 +13,7 @@ import random
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from statistics import fmean
 
@@ -290,6 +291,7 @@ class Finetuning(JointTraining):
         count = min(len(self.soft), round(len(self.gold) * self.config.soft_share))
         return make_batches([*self.gold, *rng.sample(self.soft, count)], self.config.max_rows, rng)
 
+    @cached_property
     def data(self) -> str:
         """Of windows, soft labels among them, and development documents."""
         return data_digest([*self.gold, *self.soft], self.dev)

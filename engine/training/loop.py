@@ -14,6 +14,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import MISSING, asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar, cast
 
@@ -149,8 +150,9 @@ class Run(ABC, Generic[C]):
     def score(self, folder: Path) -> float:
         """Exact-span F1 on the development split, 0–1, of the model in the folder."""
 
+    @cached_property
     def data(self) -> str:
-        """A digest of what it learns from and is scored on; empty where who runs it sees to that."""
+        """A digest of what it learns from and is scored on; empty where the caller compares these itself."""
         return ""
 
     def trained(self, model: nn.Module) -> list[dict[str, Any]]:
@@ -163,7 +165,7 @@ class Run(ABC, Generic[C]):
 
     def state_dict(self) -> dict[str, Any]:
         """Progress, for checkpoints."""
-        return {"epoch": self.epoch, "best": self.best, "best_epoch": self.best_epoch, "data": self.data()}
+        return {"epoch": self.epoch, "best": self.best, "best_epoch": self.best_epoch, "data": self.data}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Progress from a checkpoint.
@@ -171,7 +173,7 @@ class Run(ABC, Generic[C]):
         Raises:
             InputError: files that the run learned from or was scored on have changed.
         """
-        if state.get("data", self.data()) != self.data():
+        if state.get("data", self.data) != self.data:
             raise InputError(
                 f"expected the texts and labels of the run in {self.out}, got others under the same names; "
                 "restore the files, or use another --out"

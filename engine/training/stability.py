@@ -19,13 +19,14 @@ import numpy as np
 from tqdm import tqdm
 
 from engine.command import as_command, locked
-from engine.data.corpora import Corpus, load_corpus
+from engine.data.corpora import load_corpus
 from engine.data.texts import read_texts
 from engine.errors import InputError
 from engine.model.precision import DTYPES
 from engine.pruning.strategy import Strategy
 from engine.tagger import Engine, load_engine
 from engine.training.calibrate import GOLD_DROPS, candidates, check_ascending, numbers, variations
+from engine.training.data import gold_digest
 from engine.training.points import POINT_NAMES, SLACK, Reference, Tried, choose
 from engine.training.search import Search, plain
 from engine.training.state import SEEDS, check_limits, claim, write_json
@@ -132,11 +133,6 @@ def compare(
     tests = Search(engine, test, GOLD_DROPS, seed=seed, log=out / "test.jsonl")
     losses = {one: tests.on_all(one).loss(tests.reference) for one in tqdm(settings, desc="test", disable=None)}
     return [row for name in references for row in rows(name, chosen[name], drawn[name], losses)]
-
-
-def gold_digest(corpus: Corpus) -> str:
-    """SHA-256 of the texts and entities of a corpus."""
-    return digest(repr((one.text, [entity.key for entity in one.entities])) for one in corpus.documents)
 
 
 def table(found: Sequence[Row]) -> str:

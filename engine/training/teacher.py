@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 import sys
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -95,6 +96,7 @@ class TeacherTraining(Run[TeacherConfig]):
         """Windows of like length."""
         return make_batches(self.examples, self.config.max_rows, rng)
 
+    @cached_property
     def data(self) -> str:
         """Of windows and development documents."""
         return data_digest(self.examples, self.dev)

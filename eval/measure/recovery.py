@@ -1,7 +1,7 @@
 """What recovery gains and costs, for each trigger at each operating point: ``recovery.csv``.
 
 Each trigger is compared with recovering as many random words, in as many windows of the same batch (not timed), and
-with the cost of running those documents densely instead in which words came back.
+with the cost of a dense pass over the documents in which words came back.
 """
 
 from __future__ import annotations

@@ -88,7 +88,7 @@ def test_the_command_runs_what_the_page_shows(
 def test_curl_says_which_settings_it_cannot_have(engine: Engine) -> None:
     strategy = engine.strategy("entropy", neighbours=3, min_keep_ratio=0.3)
     first, second, *_ = as_http(engine, [strategy], None, "x", None).splitlines()[1:]
-    assert first == "# /tag cannot set neighbours=3: not in this call"
+    assert first == "# left out, since /tag cannot set it: neighbours=3"
     assert '"min_keep_ratio": 0.3' in second
     assert "neighbours" not in second
 

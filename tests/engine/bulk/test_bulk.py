@@ -404,7 +404,7 @@ def test_a_plan_goes_on_where_a_file_cannot_be_read(bulk, tmp_path, capsys):
     assert bulk(tmp_path / "in", "--plan", "1000", "--price", "0.1", "--sample", "4") == 0
     printed = capsys.readouterr().out
     assert "| `dense` | float32 |" in printed
-    assert re.search(r"^Read up to here: .*cut\.xml:\d+: ", printed, re.MULTILINE)
+    assert re.search(r"^Reading stopped: .*cut\.xml:\d+: ", printed, re.MULTILINE)
 
 
 def test_a_plan_has_a_row_for_dense_and_pruned_in_each_dtype(pubmed, bulk, capsys):
