@@ -78,7 +78,10 @@ def _scaled(
 
 
 def _threshold_variations(strategy: Strategy, name: str, thresholds: tuple[float, ...]) -> Iterator[Strategy]:
-    """One gate left out or moved by a layer, or the thresholds below 1 scaled: all of them, or one."""
+    """One gate left out, added or moved by a layer, or the thresholds below 1 scaled: all of them, or one.
+
+    A gate is added halfway between two, with the threshold of the one before, or before the first, with its threshold.
+    """
     every = range(len(thresholds))
     if len(every) > 1:
         for left_out in every:
@@ -87,6 +90,10 @@ def _threshold_variations(strategy: Strategy, name: str, thresholds: tuple[float
             yield strategy.with_knobs(gates=gates, **{name: tuple(thresholds[index] for index in rest)})
     for index, gate in enumerate(strategy.gates):
         before, after = strategy.gates[index - 1] if index else 0, strategy.gates[index + 1 : index + 2]
+        if gate - before > 1:
+            gates = (*strategy.gates[:index], (before + gate) // 2, *strategy.gates[index:])
+            added = (*thresholds[:index], thresholds[max(0, index - 1)], *thresholds[index:])
+            yield strategy.with_knobs(gates=gates, **{name: added})
         for moved in (gate - 1, gate + 1):
             if before < moved and (moved < gate or (after and moved < after[0])):  # the last gate never moves up
                 gates = (*strategy.gates[:index], moved, *strategy.gates[index + 1 :])

@@ -34,7 +34,7 @@ KEPT, KEPT_AT_LEAST = 5, 8  # one in so many settings goes on
 SIMULATED = 400_000  # characters: of abstracts about 250
 SIMULATING = 1 / 3  # of the time that there is for candidates, or for variations, at most
 SPEEDS = 24  # steps of speed-up, of each of which one simulated setting runs for real
-ROUNDS = 3  # of variations
+ROUNDS = 5  # of variations
 
 logger = logging.getLogger(__name__)
 
@@ -133,7 +133,8 @@ class Search:
             before = [one.strategy for one in self.best()]
             varied = [other for strategy in before for other in (strategy, *vary(strategy))]
             deadline = self._share(0.5 if number < ROUNDS else 1.0)
-            self._narrow(self._ranked(varied, deadline)[0], f"{name}, variations {number}", deadline)
+            ranked = [one for wave in self._ranked(varied, deadline) for one in wave]
+            self._narrow(ranked, f"{name}, variations {number}", deadline)
             if [one.strategy for one in self.best()] == before or time.monotonic() > self.deadline:
                 return
 
@@ -169,8 +170,7 @@ class Search:
         return f", {tqdm.format_interval(left)} left" if math.isfinite(left) else ""
 
     def _narrow(self, remaining: list[Strategy], stage: str, deadline: float) -> None:
-        """Runs settings on growing samples of the documents, ever fewer of them."""
-        random.Random(self.seed).shuffle(remaining)  # if time runs out, those that ran are a sample
+        """Runs settings on growing samples of the documents, ever fewer, and if time runs out the first of them."""
         sizes = self._sizes()
         for number, size in enumerate(sizes):
             now = time.monotonic()
@@ -189,6 +189,8 @@ class Search:
     def _ranked(self, strategies: Iterable[Strategy], deadline: float = math.inf) -> list[list[Strategy]]:
         """Settings that lose no more than is allowed when simulated: for each step of speed-up the best, the next, ….
 
+        Each of these lists is in random order.
+
         Real losses are larger, and grow with the speed-up. Of settings that lose alike the one with later gates comes
         first: it removes less of what others attend to. Settings that cannot be simulated are not ranked.
 
@@ -197,7 +199,8 @@ class Search:
             deadline: until which there is time to run them; a third of it is for simulation.
         """
         different = list({_key(one): plain(one) for one in strategies}.values())
-        random.Random(self.seed).shuffle(different)  # if time runs out, those that were simulated are a sample
+        order = random.Random(self.seed)
+        order.shuffle(different)  # if time runs out, those that were simulated are a sample
         if not all(map(can_simulate, different)):
             return [different]
         now = time.monotonic()
@@ -215,7 +218,10 @@ class Search:
         ):
             step = round(SPEEDS * math.log(max(1.0, one.theoretical_speedup)) / math.log(max(1.01, fastest)))
             steps.setdefault(step, []).append(one.strategy)
-        return [[one for one in ones if one is not None] for ones in zip_longest(*steps.values())]
+        waves = [[one for one in ones if one is not None] for ones in zip_longest(*steps.values())]
+        for wave in waves:
+            order.shuffle(wave)
+        return waves
 
     @cached_property
     def _simulator(self) -> Simulator:

@@ -83,6 +83,8 @@ def pruning(engine: Engine) -> list[str]:
 
 
 def _knob(name: str, base: Strategy, values: Sequence[Any]) -> Sweep:
+    own = base.knobs()[name]
+    values = values if own in values else sorted((*values, own))
     return Sweep(name, base.name, base, {f"{value}": base.with_knobs(**{name: value}) for value in values})
 
 

@@ -147,6 +147,7 @@ def layouts(layers: int) -> Iterator[tuple[tuple[int, ...], bool]]:
         third, half, step = layers // 3, layers // 2, layers // 12 or 1
         runs = [(1, third + 1, step), (1, half, step), (2 * step, half + 1, 2 * step), (third, 2 * third + 1, 2 * step)]
         sets = [tuple(range(*run)) for run in (*runs, (half, layers, 2 * step))]
+        sets.append((*sets[0], half))
         ends = [half, 2 * layers // 3, 5 * layers // 6]
     for gates in sets:
         yield gates, False

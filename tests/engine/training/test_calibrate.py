@@ -108,6 +108,10 @@ def test_variations_change_one_knob_and_keep_thresholds_with_their_gates(name):
     moved = {s.gates: s.controller.max_entropy for s in variations(exit_last) if len(s.gates) == 3} | {(1, 3, 5): None}
     assert set(moved) == {(1, 3, 5), (2, 3, 5), (1, 2, 5), (1, 4, 5), (1, 3, 4)}
     assert moved[1, 3, 4] == (0.1, 0.2, 1.0)
+    added = {s.gates: s.controller.max_entropy for s in variations(exit_last) if len(s.gates) == 4}
+    assert added == {(1, 2, 3, 5): (0.1, 0.1, 0.2, 1.0), (1, 3, 4, 5): (0.1, 0.2, 0.2, 1.0)}
+    before_the_first = [s.controller.max_entropy for s in variations(Strategy("entropy", (3,), EntropyController(0.1)))]
+    assert (0.1, 0.1) in before_the_first
 
 
 def test_looser_settings_let_more_leave_and_an_end_stays_one():

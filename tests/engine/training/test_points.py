@@ -213,9 +213,9 @@ def test_simulation_ends_in_time_once_every_step_of_speed_may_have_a_setting(sim
         assert len(played) == count
 
 
-@pytest.mark.parametrize(("seconds", "ran"), [(math.inf, 1), (60, len(GRID))])
-def test_time_that_is_left_goes_to_what_simulation_ranked_next(simulated, monkeypatch, seconds, ran):
-    """In simulation all settings are alike here, so that one of them stands for all."""
+@pytest.fixture
+def alike(simulated, monkeypatch):
+    """A simulation in which all settings are alike, so that one of them stands for all."""
     reference, _ = simulated
 
     class Alike:
@@ -227,9 +227,20 @@ def test_time_that_is_left_goes_to_what_simulation_ranked_next(simulated, monkey
 
     monkeypatch.setattr(searching, "Simulator", Alike)
     monkeypatch.setattr(searching, "can_simulate", lambda strategy: True)
-    search = Search(None, reference, (0.2, 0.5, 1.5), seconds=seconds)
+    return reference
+
+
+@pytest.mark.parametrize(("seconds", "ran"), [(math.inf, 1), (60, len(GRID))])
+def test_time_that_is_left_goes_to_what_simulation_ranked_next(alike, seconds, ran):
+    search = Search(None, alike, (0.2, 0.5, 1.5), seconds=seconds)
     search.run(GRID, lambda strategy: [], "entropy")
     assert len(search.parts) == ran
+
+
+def test_variations_run_whatever_simulation_says_of_them(alike):
+    search = Search(None, alike, (0.2, 0.5, 1.5))
+    search.run(GRID[:1], lambda strategy: GRID[1:5], "entropy")
+    assert len(search.parts) == 5
 
 
 def test_a_search_without_time_still_measures_some_settings_on_all_documents(simulated):
