@@ -18,8 +18,8 @@ from eval.measure.runlog import RunLog
 
 TRIED = 16  # documents; of batches of more than half as many, two
 AMONG = 512  # the first documents, of which they are a sample
-PASSES = 2
-BEHIND = 1.5  # times the fastest's time so far: given up
+PASSES = 3
+BEHIND, SETTLED_MS = 1.5, 500.0  # given up: so many times the fastest's time, once that is so long
 ALIKE = 1.02  # within this ratio of the fastest the first option is taken, so that runs rarely differ
 
 
@@ -72,7 +72,7 @@ def sample(corpus: Corpus, count: int) -> list[str]:
 def fastest(baseline: Baseline, texts: Sequence[str], batch_size: int) -> Setting:
     """The option with the smallest sum of end-to-end times, each the better one of ``PASSES``.
 
-    What has fallen behind is not tried on.
+    What has fallen behind is not tried on, once enough was timed for a hiccup not to decide.
     """
     batches = [texts[start : start + batch_size] for start in range(0, len(texts), batch_size)]
     tried = [(option, baseline.at({batch_size: option})) for option in baseline.options]
@@ -80,6 +80,6 @@ def fastest(baseline: Baseline, texts: Sequence[str], batch_size: int) -> Settin
     for batch in batches:
         times = [[one.tag(batch)[1].total_ms for _, one in tried] for _ in range(PASSES)]
         totals = [total + min(of) for total, *of in zip(totals, *times, strict=True)]
-        ahead = [total <= BEHIND * min(totals) for total in totals]
+        ahead = [total <= BEHIND * max(SETTLED_MS, min(totals)) for total in totals]
         tried, totals = list(compress(tried, ahead)), list(compress(totals, ahead))
     return next(option for (option, _), total in zip(tried, totals, strict=True) if total <= ALIKE * min(totals))

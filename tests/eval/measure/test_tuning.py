@@ -58,9 +58,15 @@ def test_among_equals_the_first_option_wins():
 
 
 def test_what_has_fallen_behind_is_not_tried_on():
-    clocked = Clocked({(1, 1): 10, (1, 512): 14, (1, 2048): 100})
+    clocked = Clocked({(1, 1): 600, (1, 512): 800, (1, 2048): 6000})
     assert fastest(clocked, ["a"] * 8, 1) == {"rows": 1}
     assert [clocked.calls.count(rows) for rows in LIMITS] == [8 * PASSES, 8 * PASSES, PASSES]
+
+
+def test_short_times_give_nothing_up():
+    clocked = Clocked({(1, 1): 10, (1, 512): 14, (1, 2048): 90})
+    assert fastest(clocked, ["a"] * 8, 1) == {"rows": 1}
+    assert [clocked.calls.count(rows) for rows in LIMITS] == [8 * PASSES] * 3
 
 
 def test_the_sample_is_small_and_has_texts_of_all_lengths_in_the_order_of_the_corpus():
