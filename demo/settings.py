@@ -10,7 +10,7 @@ from engine import Engine, Strategy
 from engine.pruning.controllers import CONTROLLERS
 from engine.pruning.knobs import Knob, knobs_of, label_of
 from engine.pruning.recovery import Recovery
-from engine.pruning.resolve import DEFAULT
+from engine.pruning.resolve import DEFAULT, parse, points_of
 
 POINTS = ("exact", "balanced", "fast")
 SELECTED = ("dense", "entropy")  # when the page opens
@@ -37,7 +37,7 @@ class Slider:
 
 def points(engine: Engine) -> list[str]:
     """The operating points that every strategy with stored points has."""
-    stored = [set(by_point) for by_point in engine.points.values()]
+    stored = [points_of(parse(name), engine.points) for name in engine.points]
     return [point for point in POINTS if stored and all(point in names for names in stored)]
 
 

@@ -19,7 +19,7 @@ FARTHEST = (
 )
 WIDTH, HEIGHT = 720, 400  # pixels, at which labels are placed; where the page is narrower they are hidden
 _CHARACTER, _LINE, _MARK = 6.6, 15, 11  # pixels: of a label, and half of a mark
-_FARTHEST_LINE = 3  # so many lines may lie between a label and its mark, which a leader then joins
+_FARTHEST_LINE = 8  # so many lines may lie between a label and its mark, which a leader then joins
 _TICKS = (0.1, 0.2, 0.5, 0.75, 1, 1.5, 2, 2.5, 3, 4, 5, 7, 10, 15, 20, 30, 50, 100)  # of the speed-up
 _MARGIN = 0.04  # share of an axis
 _SHAPES = {  # in a box of 20 × 20 around 0

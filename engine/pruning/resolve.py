@@ -120,7 +120,7 @@ def resolve(text: str, layers: int, points: Points, point: str | None = None) ->
 
 def _at_point(name: StrategyName, layers: int, points: Points, point: str | None) -> Strategy:
     recovery = Recovery() if name.recovers else None
-    stored = {**points.get(name.kind, {}), **points.get(name.stored, {})}  # recovery may have points of its own
+    stored = points_of(name, points)
     if not stored:
         if point not in (None, DEFAULT, BALANCED):
             raise InputError(f"expected weights with operating points for {point!r}, got none; leave the point out")
@@ -133,6 +133,11 @@ def _at_point(name: StrategyName, layers: int, points: Points, point: str | None
         )
     strategy = Strategy.from_json(stored[point])
     return replace(strategy, name=name.text, recovery=strategy.recovery or recovery)
+
+
+def points_of(name: StrategyName, points: Points) -> dict[str, dict[str, Any]]:
+    """Operating point → settings of a strategy; one with recovery has points of its own, and for others its kind's."""
+    return {**points.get(name.kind, {}), **points.get(name.stored, {})}
 
 
 def default_point(stored: Collection[str]) -> str:

@@ -191,8 +191,9 @@ class Search:
 
         Each of these lists is in random order.
 
-        Real losses are larger, and grow with the speed-up. Of settings that lose alike the one with later gates comes
-        first: it removes less of what others attend to. Settings that cannot be simulated are not ranked.
+        Real losses are larger, and grow with the speed-up. Of settings that lose alike those with more neighbours, then
+        those with later gates, come first: they remove less of what others attend to. Settings that cannot be simulated
+        are not ranked.
 
         Args:
             strategies: to choose from; some may be the same.
@@ -213,15 +214,18 @@ class Search:
         within = [one for one in tried if one.loss(self.reference) <= max(self.max_drops)] or tried
         fastest = max(one.theoretical_speedup for one in within)
         steps: dict[int, list[Strategy]] = {}
-        for one in sorted(
-            within, key=lambda one: (round(one.loss(self.reference), 1), [-g for g in one.strategy.gates])
-        ):
+        for one in sorted(within, key=self._caution):
             step = round(SPEEDS * math.log(max(1.0, one.theoretical_speedup)) / math.log(max(1.01, fastest)))
             steps.setdefault(step, []).append(one.strategy)
         waves = [[one for one in ones if one is not None] for ones in zip_longest(*steps.values())]
         for wave in waves:
             order.shuffle(wave)
         return waves
+
+    def _caution(self, one: Tried) -> tuple[float, int, list[int]]:
+        """The sort key of `_ranked`."""
+        strategy = one.strategy
+        return round(one.loss(self.reference), 1), -strategy.knobs().get("neighbours", 0), [-g for g in strategy.gates]
 
     @cached_property
     def _simulator(self) -> Simulator:

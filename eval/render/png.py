@@ -12,8 +12,8 @@ COLOURS = 64  # a third of the size of a file with all of them; lines and text l
 
 
 def save_png(figure: Figure, file: Path) -> None:
-    """Writes a plot, 130 dots an inch, in a palette of `COLOURS`."""
+    """Writes a plot, 100 dots an inch, in a palette of `COLOURS`."""
     drawn = io.BytesIO()
-    figure.savefig(drawn, dpi=130)
+    figure.savefig(drawn, dpi=100)
     palette = Image.open(drawn).convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
     palette.save(file, optimize=True)

@@ -81,7 +81,7 @@ def render(folder: Path) -> str:
     (folder / "report.html").write_text(page(text, folder))
     summary = {"about": facts["about"], "notes": facts["notes"]}
     summary |= {name: json.loads(tables[name].to_json(orient="records")) for name in IN_JSON if name in tables}
-    (folder / "results.json").write_text(json.dumps(summary, indent=1, ensure_ascii=False) + "\n")
+    (folder / "results.json").write_text(json.dumps(summary, ensure_ascii=False, separators=(",", ":")) + "\n")
     files = "\n".join(str(folder / name) for name in ("results.csv", "f1_vs_latency.png", "report.md", "report.html"))
     return "\n\n".join([*facts["notes"], results_table(rows, intervals), files])
 

@@ -47,6 +47,9 @@ def test_points_are_those_that_all_strategies_have(engine: Engine, monkeypatch: 
     assert points(engine) == []
     monkeypatch.setattr(engine, "points", {"rule": {"exact": stored(-1.0), "fast": stored(1.0)}})
     assert points(engine) == ["exact", "fast"]
+    recovering = {"fast": replace(engine.strategy("rule+recovery"), point="fast").to_json()}
+    monkeypatch.setattr(engine, "points", engine.points | {"rule+recovery": recovering})
+    assert points(engine) == ["exact", "fast"], "with recovery, a point that is not its own is that of its controller"
 
 
 def test_untouched_settings_are_those_of_the_operating_point(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -79,6 +79,7 @@ class EntropyController(ThresholdController):
         """
         for (gates, ends), threshold, steep in itertools.product(layouts(layers), THRESHOLDS, (1.0, 3.0)):
             values = rising(threshold, len(gates) - ends, steep)
-            yield gates, cls((*values, 1.0) if ends else values, 1, exit_entities=True)
+            for neighbours in (1, 2):
+                yield gates, cls((*values, 1.0) if ends else values, neighbours, exit_entities=True)
             if steep == 1 and not ends and len(gates) >= 3:
                 yield gates, cls(values, 1, exit_entities=False)

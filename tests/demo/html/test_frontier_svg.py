@@ -91,7 +91,7 @@ def test_nothing_measured_twice_is_drawn_as_one(tmp_path: Path) -> None:
     assert all(one.speedup_interval is None or one.speedup_interval[0] > 0 for one in found)
     page = chart(found, (), {}, "")
     assert "speed-up against dense (int8)" in page
-    assert page.count('class="marker kind-entropy light"') == 4  # three points, and one with recovery
+    assert page.count('class="marker kind-entropy light"') == 5  # three points, and two with recovery
 
 
 def test_the_table_holds_all_even_without_f1(variants: list[Variant]) -> None:
