@@ -41,7 +41,7 @@ def after_layer(layer: int) -> Act:
 def show_recovery(page: Any) -> None:
     """Shows the strategy with recovery, which the link compares, in Layer by layer."""
     page.get_by_label("entropy+recovery", exact=True).check()
-    page.locator(".layers .word[data-state=recovered]").first.wait_for(timeout=WORK_MS)
+    page.locator(".layers .words .word[data-state=recovered]").first.wait_for(timeout=WORK_MS)
 
 
 def tag_examples(page: Any) -> None:
@@ -77,7 +77,7 @@ class Shot:
     link: Mapping[str, str] = field(default_factory=dict)
 
 
-RECOVERING = {"example": "Symbols and scripts", "point": "fast", "strategies": "dense,entropy,entropy+recovery"}
+RECOVERING = {"example": "Symbols and scripts", "point": "exact", "strategies": "dense,entropy,entropy+recovery"}
 PLAYED = "layers.gif"
 FRAME_MS, LAST_FRAME_MS = 1000, 2500
 MAX_BYTES = 1_000_000  # of the animation
