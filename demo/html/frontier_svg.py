@@ -200,7 +200,7 @@ def _mark(
     data = f' data-strategy="{escape(attempt[0])}" data-point="{escape(attempt[1])}"' if attempt else ""
     say = "; these are the present settings" * ringed + ("; press to try it on the text" if attempt else "")
     edge = _edge(variant, axes)
-    shown = f'<span class="name {label}" aria-hidden="true">{escape(variant.label)}</span>' if label else ""
+    shown = f'<span {label} aria-hidden="true">{escape(variant.label)}</span>' if label else ""
     return (
         f'<li style="--x:{x:.2%};--y:{y:.2%}"><button type="button" class="{"current" if ringed else ""}"{data} '
         f'aria-label="{escape(_in_a_sentence(variant) + say)}">{_marker_of(variant, dtypes)}{edge}{shown}</button>'
@@ -290,7 +290,7 @@ def _table(variants: Sequence[Variant]) -> str:
 
 
 def _labels(shown: Sequence[Variant], axes: _Axes) -> dict[str, str]:
-    """Label → side of its mark, for as many marks as have room for their names, the frontier first."""
+    """Label → attributes that place it, for as many marks as have room for their names, the frontier first."""
     taken = [_box(x * WIDTH, y * HEIGHT, 2 * _MARK, 2 * _MARK) for x, y in (_place(one, axes) for one in shown)]
     best = frontier(shown)
     found: dict[str, str] = {}
@@ -307,13 +307,13 @@ def _labels(shown: Sequence[Variant], axes: _Axes) -> dict[str, str]:
 
 
 def _sides(width: float) -> dict[str, tuple[float, float]]:
-    """Where a label of this width may stand: classes of the style sheet → offset from its mark, the nearest first."""
-    sides = {"right": (_MARK + width / 2, 0.0), "left": (-_MARK - width / 2, 0.0)}
+    """Where a label of this width may stand: attributes that place it → offset from its mark, the nearest first."""
+    sides = {'class="name right"': (_MARK + width / 2, 0.0), 'class="name left"': (-_MARK - width / 2, 0.0)}
     for lines in range(_FARTHEST_LINE + 1):
-        far, up = f" lines-{lines}" * bool(lines), _MARK + _LINE * (lines + 0.5)
+        up = _MARK + _LINE * (lines + 0.5)
         for vertical, dy in (("over", -up), ("under", up)):
             for aside, dx in (("", 0.0), (" left", -width / 2), (" right", width / 2)):
-                sides[f"{vertical}{aside}{far}"] = dx, dy
+                sides[f'class="name {vertical}{aside}" style="--lines:{lines}"'] = dx, dy
     return sides
 
 

@@ -19,7 +19,7 @@ from eval.measure.runlog import RunLog
 TRIED = 16  # documents; of batches of more than half as many, two
 AMONG = 512  # the first documents, of which they are a sample
 PASSES = 3
-BEHIND, SETTLED_MS = 1.5, 500.0  # given up: so many times the fastest's time, once that is so long
+BEHIND, SETTLED_MS = 1.5, 500.0  # given up: beyond so many times the fastest's time, or this where that is shorter
 ALIKE = 1.02  # within this ratio of the fastest the first option is taken, so that runs rarely differ
 
 
@@ -70,7 +70,7 @@ def sample(corpus: Corpus, count: int) -> list[str]:
 
 
 def fastest(baseline: Baseline, texts: Sequence[str], batch_size: int) -> Setting:
-    """The option with the smallest sum of end-to-end times, each the better one of ``PASSES``.
+    """The option with the smallest sum of end-to-end times, each the best of ``PASSES``.
 
     What has fallen behind is not tried on, once enough was timed for a hiccup not to decide.
     """

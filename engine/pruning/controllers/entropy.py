@@ -73,7 +73,7 @@ class EntropyController(ThresholdController):
 
     @classmethod
     def candidates(cls, layers: int) -> Iterator[tuple[tuple[int, ...], Self]]:
-        """The same threshold everywhere, or stricter at earlier gates.
+        """The same threshold everywhere, or stricter at earlier gates, with one neighbour or two.
 
         Entities stay, leave, or leave together with all other words at the last gate, which changes few labels.
         """
