@@ -33,7 +33,7 @@ def pipeline(
     model: str | Path | Engine | None = None,
     *,
     strategy: str | Strategy = "entropy",
-    dtype: str = "float32",
+    dtype: str | None = None,
     device: str | int | torch.device = "cpu",
     labels: str | Path | Sequence[str] | None = None,
     **options: Any,
@@ -45,12 +45,13 @@ def pipeline(
         model: a folder, a hub id, or an engine, which brings its own ``dtype``, ``device`` and ``labels``; ``None``:
             the shipped weights.
         strategy: its name, or a `Strategy` with knobs changed.
-        dtype, labels: see `load_engine`.
+        dtype, labels: see `load_engine`; neither beside an engine.
         device: as there, or the number of a GPU, −1 for the CPU.
         **options: of Hugging Face's pipeline: ``aggregation_strategy``, ``batch_size``, ``stride``, …
 
     Raises:
-        InputError: another task or tokenizer; a model or strategy that cannot run.
+        InputError: another task or tokenizer; a model or strategy that cannot run; a ``dtype`` or ``labels`` beside an
+            engine.
     """
     if task not in TASKS:
         raise InputError(f"expected the task {' or '.join(TASKS)}, got {task!r}; use transformers.pipeline for others")
@@ -63,7 +64,13 @@ def pipeline(
         raise InputError(f"expected an aggregation_strategy out of {known}, got {aggregation!r}; choose one of them")
     if isinstance(device, int):
         device = "cpu" if device < 0 else f"cuda:{device}"
-    engine = model if isinstance(model, Engine) else load_engine(model, dtype, str(device), labels)
+    if isinstance(model, Engine):
+        for option, given in (("dtype", dtype), ("labels", labels)):
+            if given is not None:
+                raise InputError(f"expected no {option} beside an engine, which brings its own, got one; leave it out")
+        engine = model
+    else:
+        engine = load_engine(model, dtype or "float32", str(device), labels)
     chosen = engine.strategy(strategy)
     if chosen.kind == "hf":
         raise InputError("expected a strategy on packed rows, got 'hf'; use transformers.pipeline, which is the same")

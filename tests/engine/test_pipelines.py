@@ -160,6 +160,12 @@ def test_the_engines_own_settings_hold(plain_folder):
     assert pipeline(model=plain_folder, strategy="dense", device=-1).device == torch.device("cpu")
 
 
+@pytest.mark.parametrize("own", [{"dtype": "int8"}, {"labels": ["O"]}])
+def test_an_engines_settings_cannot_be_given_again(plain_folder, own):
+    with pytest.raises(InputError, match=f"expected no {next(iter(own))} beside an engine"):
+        pipeline(model=load_engine(plain_folder), strategy="dense", **own)
+
+
 def test_what_is_no_text_is_refused_as_hugging_face_does(plain_folder):
     for tagger in pair(plain_folder):
         with pytest.raises(ValueError, match="must be an untokenized string"):
