@@ -77,7 +77,7 @@ class EntropyController(ThresholdController):
 
         Entities stay, leave, or leave together with all other words at the last gate, which changes few labels.
         """
-        for (gates, ends), threshold, steep in itertools.product(layouts(layers), THRESHOLDS, (1.0, 3.0)):
+        for (gates, ends), threshold, steep in itertools.product(layouts(layers), THRESHOLDS, (1.0, 1.7, 3.0)):
             values = rising(threshold, len(gates) - ends, steep)
             for neighbours in (1, 2):
                 yield gates, cls((*values, 1.0) if ends else values, neighbours, exit_entities=True)
