@@ -45,7 +45,7 @@ def pipeline(
         model: a folder, a hub id, or an engine, which brings its own ``dtype``, ``device`` and ``labels``; ``None``:
             the shipped weights.
         strategy: its name, or a `Strategy` with knobs changed.
-        dtype, labels: see `load_engine`; neither beside an engine.
+        dtype, labels: see `load_engine` (default ``float32``, and the model's own); neither beside an engine.
         device: as there, or the number of a GPU, −1 for the CPU.
         **options: of Hugging Face's pipeline: ``aggregation_strategy``, ``batch_size``, ``stride``, …
 
@@ -70,7 +70,7 @@ def pipeline(
                 raise InputError(f"expected no {option} beside an engine, which brings its own, got one; leave it out")
         engine = model
     else:
-        engine = load_engine(model, dtype or "float32", str(device), labels)
+        engine = load_engine(model, "float32" if dtype is None else dtype, str(device), labels)
     chosen = engine.strategy(strategy)
     if chosen.kind == "hf":
         raise InputError("expected a strategy on packed rows, got 'hf'; use transformers.pipeline, which is the same")
