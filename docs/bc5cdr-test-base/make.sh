@@ -24,8 +24,10 @@ stage() { python -m "engine.training.$1" "${@:2}" --resume 2>&1 | tee -a "$here/
 # 22 to 50 minutes: a plain Hugging Face checkpoint.
 stage teacher --backbone "$backbone" --corpus bc5cdr:fit --epochs 4 --out "$runs/mpnet-base"
 
-# It learns from the abstracts alone. The card, written last, has F1 on documents of which none was learned from;
-# the limits were chosen by it, after 1,4,8 and 3,6,9 (make.log, which has several searches; the first are shorter).
+# The checkpoint learns from its own output on the abstracts alone. The card, written last, has F1 on documents of which
+# none was learned from; the limits were chosen by it, after 1,4,8, then 3,6,9 and 3,6,8. That took five more starts while
+# the search was improved (make.log), of which the last chose among the settings tried before. One start finds slower
+# points.
 gunzip -c "$texts/held_back.jsonl.gz" | sed -n 1,505p > "$runs/held_back.jsonl" # 500 abstracts and 5 full texts
 fast() { # NAME, points of agreement that exact, balanced and fast may lose, further options
   [ -f "$runs/$1/README.md" ] || stage accelerate "$runs/mpnet-base" --texts "$texts/abstracts.jsonl.gz" \

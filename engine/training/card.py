@@ -100,8 +100,8 @@ Agreement is F1 of the entities found against those that the checkpoint finds wi
 texts that were not learned from ({facts.windows} windows, in which the checkpoint finds {facts.entities} entities);
 standard errors are by text. `dense` is this model with no word leaving. Of the settings whose loss against it plus one
 standard error is within what a point may lose, and whose theoretical speed-up is within {SLACK:.0%} of the highest
-among them, the point is the one where that sum is smallest. All of this ran in {facts.dtype}; times are end-to-end on
-{facts.device}, against `dense` in the same run, on {facts.timed} of these texts: a small sample.{gold}
+among them, the point is the one where that sum is smallest. Settings ran in {facts.dtype}, the checkpoint in float32;
+times are end-to-end on {facts.device}, against `dense` in the same run, on {facts.timed} of these texts: a small sample.{gold}
 
 ## Use
 
@@ -121,7 +121,7 @@ The folder also loads as a plain checkpoint with `transformers.AutoModelForToken
 ```
 
 The checkpoint's own output on {facts.texts} texts was learned, in {facts.passes:.1f} passes over them;
-{"the last start" if facts.resumed else "all"} took {facts.minutes:.0f} minutes. No gold was used.
+{"the last start" if facts.resumed else "all"} took {facts.minutes:.0f} minutes. No gold was learned from.
 """
 
 
