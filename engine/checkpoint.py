@@ -161,7 +161,7 @@ def read_points(path: Path) -> dict[str, dict[str, dict[str, Any]]]:
 
 
 def weights_digest(model: GatedModel, network: Network | None) -> str:
-    """SHA-256 over all numbers that are computed with; reports have its beginning."""
+    """SHA-256 over all numbers; reports have its beginning."""
     digest = hashlib.sha256()
     for name, tensor in model.state_dict().items():
         digest.update(name.encode() + tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
@@ -268,7 +268,10 @@ def optional_file(source: str | Path, name: str) -> Path | None:
 
 
 def save_weights(folder: str | Path, model: GatedModel, tokenizer: PreTrainedTokenizerBase) -> None:
-    """Writes a model folder in half precision (without model card and operating points) and its checksums."""
+    """Writes a model folder in half precision (without model card and operating points) and its checksums.
+
+    A model without gates is a plain checkpoint.
+    """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     last = str(model.encoder.num_layers)
@@ -276,7 +279,10 @@ def save_weights(folder: str | Path, model: GatedModel, tokenizer: PreTrainedTok
     classifier = {f"classifier.{kind}": value.half().contiguous() for kind, value in head.items()}
     state = {name: value.half().contiguous() for name, value in model.encoder.huggingface_state().items()}
     save_file(state | classifier, folder / "model.safetensors", metadata={"format": "pt"})
-    save_gates(folder, model, range(len(model.labels)))
+    if model.has_gates:
+        save_gates(folder, model, range(len(model.labels)))
+    else:
+        (folder / GATES).unlink(missing_ok=True)
     config = model.encoder.config
     config.id2label = dict(enumerate(model.labels.names))
     config.label2id = {name: index for index, name in enumerate(model.labels.names)}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from transformers.pipelines.token_classification import AggregationStrategy
 
 from engine.errors import InputError
 from engine.model.chunks import chunks
+from engine.model.packing import RaggedBatch
 from engine.pruning.forward import piece_logits, replayed_counts
 from engine.pruning.strategy import Strategy
 from engine.tagger import MAX_ROWS, Engine, load_engine
@@ -123,10 +125,9 @@ class PieceModel(nn.Module):
         logits = torch.zeros(*input_ids.shape, len(self.engine.labels))
         texts = [Pieces(*one, self.engine.pieces.capacity) for one in zip(input_ids.cpu(), words.cpu(), strict=True)]
         windows = [self.engine.pieces.cut(text.ids, text.word) if len(text.ids) else [] for text in texts]
-        model = self.engine.model
+        run_pass = self.engine.pass_runner()
         for chunk in chunks(windows, MAX_ROWS):
-            counts = replayed_counts(model, chunk.batch, self.strategy)
-            found = piece_logits(model, chunk.batch, self.strategy, counts).split(chunk.batch.lengths)
+            found = run_pass(partial(self._pass, chunk.batch)).split(chunk.batch.lengths)
             for slot, of_window in zip(chunk.slots, found, strict=True):
                 text, window = texts[slot.text], slot.window
                 begin = int(text.word.searchsorted(window.first))
@@ -135,6 +136,11 @@ class PieceModel(nn.Module):
                 )
                 logits[slot.text, text.places[begin + own - 1]] = of_window[own]
         return {"logits": logits}
+
+    @torch.inference_mode()
+    def _pass(self, batch: RaggedBatch) -> Tensor:
+        counts = replayed_counts(self.engine.model, batch, self.strategy)
+        return piece_logits(self.engine.model, batch, self.strategy, counts)
 
 
 class Pieces:

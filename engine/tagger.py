@@ -119,6 +119,7 @@ class Engine:
 
     @torch.inference_mode(False)  # in it, parameters would not count their versions
     def __init__(self, weights: Weights, dtype: str = "float32", device: str = "cpu") -> None:
+        self.digest = weights_digest(weights.model, weights.network)  # before they are rounded to the dtype
         self.model = copy.deepcopy(weights.model).eval()
         try:
             self.device = torch.device(device)
@@ -144,11 +145,6 @@ class Engine:
     def dtype(self) -> str:
         """The number format that it computes in; ``auto`` has been resolved."""
         return self.precision.dtype
-
-    @cached_property
-    def digest(self) -> str:
-        """SHA-256 over all numbers that it computes with."""
-        return weights_digest(self.model, self.network)
 
     @cached_property
     def _huggingface(self) -> Any:

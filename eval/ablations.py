@@ -18,7 +18,7 @@ from engine.tagger import load_engine
 from eval.measure.ablations import write_ablations
 from eval.options import AtLeast, add_inputs
 from eval.render.ablations import ablations_page, failures, plot_ablations
-from eval.render.files import read_table
+from eval.render.files import read_table, write_page
 from eval.render.png import save_png
 
 
@@ -43,7 +43,7 @@ def main(argv: list[str] | None) -> int:
     table = read_table(arguments.out, "ablations")
     save_png(plot_ablations(table), arguments.out / "ablations.png")
     page = ablations_page(f"{corpus.name} {corpus.split}", table)
-    (arguments.out / "ablations.md").write_text(page, encoding="utf-8")
+    write_page(arguments.out / "ablations.md", page)
     failed = failures(table)
     for failure in failed:
         print(failure, file=sys.stderr)

@@ -16,6 +16,8 @@ from engine.command import as_command
 from engine.errors import InputError, first_line
 from eval.render.plots import plot_frontiers
 
+FORMATS = ".png", ".pdf", ".svg"
+
 
 def pareto(table: pd.DataFrame) -> pd.DataFrame:
     """The rows that no other row beats, by growing ``theoretical_speedup``; ``f1_drop_points`` grows, too."""
@@ -50,6 +52,8 @@ def main(argv: list[str] | None) -> int:
     parser.add_argument("--strategy", default="entropy")
     parser.add_argument("--out", type=Path, default=Path("frontier.png"))
     arguments = parser.parse_args(argv)
+    if arguments.out.suffix not in FORMATS:
+        raise InputError(f"expected --out to end in {', '.join(FORMATS)}, got {arguments.out}; rename it")
     named = dict(part.partition("=")[::2] for part in arguments.files)
     if not all(named.values()) or len(named) < len(arguments.files):
         raise InputError(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from typing import Any
 
 from engine.data.corpora import Corpus, load_corpus
 from engine.errors import InputError
+from engine.tagger import Engine
 
 
 class AtLeast(argparse.Action):
@@ -42,6 +44,15 @@ def corpus_of(arguments: argparse.Namespace) -> Corpus:
     if not corpus.documents:
         raise InputError(f"expected documents in {corpus.name}, got none; choose another file")
     return corpus
+
+
+def check_types(types: Sequence[str], engine: Engine) -> None:
+    """Raises `InputError` where a model finds none of the types that are to be scored."""
+    if not set(types) & set(engine.labels.types):
+        raise InputError(
+            f"expected types that the model finds, {list(engine.labels.types)}, got {list(types)}; "
+            "rename those of the corpus, or choose another model"
+        )
 
 
 def dtypes(text: str) -> list[str]:

@@ -46,12 +46,12 @@ def main(argv: list[str] | None) -> int:
         for engine, strategies in chosen.items()
         for row in profile(engine, texts, strategies, size)
     )
-    if arguments.out:
-        table.to_csv(arguments.out, index=False)
     for value in ("ms_per_document", "share"):
         keys = ["batch_size", "strategy", "dtype"]
         wide = table.pivot_table(index=keys, columns="component", values=value)[list(COMPONENTS)]
         print(f"{value}\n{wide.round(3).to_string()}\n")
+    if arguments.out:
+        table.to_csv(arguments.out, index=False)
     return 0
 
 

@@ -14,7 +14,8 @@ from engine.errors import InputError
 from engine.pruning.controllers import CONTROLLERS
 from engine.tagger import load_engine
 from eval.measure.recovery import rows
-from eval.options import AtLeast, add_inputs, corpus_of
+from eval.options import AtLeast, add_inputs, check_types, corpus_of
+from eval.render.files import write_page
 from eval.render.recovery import recovery_page, recovery_table
 
 
@@ -32,6 +33,7 @@ def main(argv: list[str] | None) -> int:
     arguments = parser.parse_args(argv)
     engine = load_engine(arguments.model)
     corpus = corpus_of(arguments)
+    check_types(corpus.types, engine)
     names = arguments.strategies.split(",")
     if missing := [name for name in names if name not in CONTROLLERS or name not in engine.points]:
         raise InputError(f"expected strategies with operating points, got {missing}; calibrate them first")
@@ -42,7 +44,7 @@ def main(argv: list[str] | None) -> int:
             found.append(row)
             pd.DataFrame(found).to_csv(arguments.out / "recovery.csv", index=False)
         table = recovery_table(pd.DataFrame(found))
-        (arguments.out / "recovery.md").write_text(recovery_page(f"{corpus.name} {corpus.split}", table))
+        write_page(arguments.out / "recovery.md", recovery_page(f"{corpus.name} {corpus.split}", table))
     print(table)
     return 0
 

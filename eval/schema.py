@@ -51,6 +51,9 @@ def columns(row: type) -> tuple[str, ...]:
     return tuple(row.__annotations__)
 
 
+SEQEVAL = "seqeval"  # in place of a type: of all types, strict IOB2 on words
+
+
 def type_column(entity_type: str) -> str:
     """The column of ``results.csv`` for the F1 of one entity type; these stand between ``recall`` and the others."""
     return f"f1_{entity_type.lower()}"

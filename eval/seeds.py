@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from engine.command import as_command
-from engine.errors import InputError
+from engine.errors import InputError, first_line
 from engine.text.scoring import Counts
 from eval.options import AtLeast
 from eval.render.files import labelled, read_table, records
@@ -83,6 +83,10 @@ def combine(runs: Sequence[Path], seed: int = 0) -> pd.DataFrame:
         raise InputError(
             f"expected a run of eval.report, got none: {error.filename} is missing; name its --out"
         ) from error
+    except InputError:
+        raise
+    except (KeyError, ValueError) as error:
+        raise InputError(f"expected runs of eval.report, got others: {first_line(error)}; name their --out") from error
     keys = list(counts[0].runs)
     if any((list(one.runs), one.documents) != (keys, counts[0].documents) for one in counts):
         raise InputError("expected runs of the same strategies on the same documents, got different ones; repeat them")

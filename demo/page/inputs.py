@@ -16,6 +16,7 @@ from demo.limits import MAX_CHARACTERS
 from demo.page.blocks import QUIET as QUIET
 from demo.page.links import read_link
 from demo.page.runs import Runs, build_runs, request_runs
+from demo.results.wording import printable
 from demo.settings import (
     SELECTED,
     TRIGGERS,
@@ -262,4 +263,4 @@ def dropped_text(path: str | None) -> list[Any]:
     elif more:
         lines.append("This is the first document of the file. The tab Batch tags all of them.")
     below = gr.update(value="".join(map(alert, lines)), visible=bool(lines))
-    return [gr.skip() if first is None else first.text, below]
+    return [gr.skip() if first is None else printable(first.text), below]

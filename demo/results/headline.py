@@ -9,6 +9,7 @@ import pandas as pd
 
 from demo.results.reports import REPORTS, opening, other_weights, report_names
 from engine import Engine
+from engine.data.corpora import NAMED
 from eval.render.conclusions import WITHIN, Opening
 from eval.render.files import ResultRow
 
@@ -58,6 +59,12 @@ def headline(engine: Engine, folder: Path = REPORTS) -> Headline | None:
     return None
 
 
+def _corpus(name: str, split: str) -> str:
+    """What readers call a corpus: its name, or that of its file; and its split, unless that is the test split."""
+    shown = name.upper() if name in NAMED else Path(name).name
+    return shown if split == "test" else f"{shown} {split}"
+
+
 def _headline(report: str, row: ResultRow, found: Opening) -> Headline:
     interval, same_dtype = found.against_dense(row["label"]), row["speedup_vs_dense_same_dtype"]
     return Headline(
@@ -67,7 +74,7 @@ def _headline(report: str, row: ResultRow, found: Opening) -> Headline:
         row["speedup_vs_dense"],
         None if pd.isna(same_dtype) else same_dtype,
         _DEVICES.get(row["device"].partition(":")[0], row["device"]),
-        row["corpus"].upper(),
+        _corpus(row["corpus"], row["split"]),
         100 * interval["difference"],
         100 * interval["low"],
         100 * interval["high"],

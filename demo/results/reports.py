@@ -62,8 +62,8 @@ def other_weights(report: Path, digest: str) -> str | None:
     if digest.startswith(known[0]):
         return None
     return (
-        f"The report {report.name} is of other weights, or another dtype, than this page uses (SHA-256 {known[0]}…, "
-        f"not {digest[:16]}…): its figures do not apply here, and no setting is ringed."
+        f"The report {report.name} is of other weights than this page uses (SHA-256 {known[0]}…, not {digest[:16]}…): "
+        "its figures do not apply here, and no setting is ringed."
     )
 
 

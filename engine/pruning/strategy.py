@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
@@ -148,6 +148,11 @@ class Strategy:
         Raises:
             InputError: unknown controller or setting.
         """
+        known = {one.name for one in fields(cls)}
+        if unknown := record.keys() - known:
+            raise InputError(
+                f"expected settings of a strategy out of {sorted(known)}, got {sorted(unknown)}; remove them"
+            )
         controller: Controller | Truncation | None = None
         if record.get("controller"):
             settings = dict(record["controller"])

@@ -15,6 +15,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from itertools import accumulate
 from pathlib import Path
@@ -26,7 +27,7 @@ from tqdm import tqdm
 
 from engine.checkpoint import Weights, load_weights
 from engine.checksums import SUMS
-from engine.command import as_command
+from engine.command import as_command, locked
 from engine.data.corpora import load_corpus
 from engine.errors import InputError
 from engine.model.gated import GatedModel
@@ -42,7 +43,7 @@ from engine.training.held_back import STEADY, TextSplit, check_same, split_texts
 from engine.training.outcome import Row, f1, measured
 from engine.training.points import LOOKS, POINT_NAMES, Reference, measure
 from engine.training.search import Search
-from engine.training.state import SEEDS, check_limits, claim, read_json, write_json
+from engine.training.state import SEEDS, check_free, check_limits, claim, read_json, write_json
 from engine.training.texts import digest
 
 logger = logging.getLogger(__name__)
@@ -121,14 +122,25 @@ def accelerate(config: AccelerateConfig, *, resume: bool = False) -> list[Row]:
     Raises:
         InputError: unusable checkpoint or texts, or an ``out`` with something else in it.
     """
+    with ExitStack() as to_the_end:
+        return _accelerate(config, resume, to_the_end)
+
+
+def _accelerate(config: AccelerateConfig, resume: bool, to_the_end: ExitStack) -> list[Row]:
     started = time.monotonic()
     out, work = Path(config.out), Path(config.out, "training")
     settings = work / "accelerate.json"
-    if not settings.is_file() and out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(f"expected a new folder, got {out} with other files in it; use another --out")
+    check_free(out, settings)
     claim(settings, asdict(config), resume=resume, free=("out", "data_dir", "max_f1_drop"))
-    corpus = load_corpus(config.corpus, config.split, config.data_dir or None) if config.corpus else None
     weights = load_weights(config.checkpoint, config.labels or None)
+    corpus = None
+    if config.corpus:
+        corpus = load_corpus(config.corpus, config.split, config.data_dir or None)
+        if not set(corpus.types) & set(weights.model.labels.types):
+            raise InputError(
+                f"expected entities of {', '.join(weights.model.labels.types)} in {corpus.name} {corpus.split}, "
+                f"got {', '.join(corpus.types) or 'none'}; choose another --corpus"
+            )
     if weights.model.encoder.num_layers < 2:
         raise InputError(f"expected an encoder of two layers or more, got one in {config.checkpoint!r}; choose another")
     set_seed(config.seed)
@@ -143,6 +155,7 @@ def accelerate(config: AccelerateConfig, *, resume: bool = False) -> list[Row]:
     begun: dict[str, Any] = {"weights": engine.digest, "labels": list(engine.labels.names)}
     check_same(stored, begun | {"sha256": digest(texts.held_back[: stored.get("texts")])}, out)
     reference, words_s = _reference(engine, texts, HELD_BACK * config.seconds, stored.get("texts"))
+    to_the_end.enter_context(locked(work))  # not before: bad input leaves no folder
     write_json(settings, asdict(config))
     count = len(reference.documents)
     held_back, windows = texts.held_back[:count], sum(texts.windows[:count])
@@ -206,7 +219,7 @@ def accelerate(config: AccelerateConfig, *, resume: bool = False) -> list[Row]:
         timed=len(timed),
         device=device_name(fast.device),
         dtype=fast.dtype,
-        corpus=f"{config.corpus} {config.split}" if corpus else "",
+        corpus=f"{corpus.name} {corpus.split}" if corpus else "",
         checkpoint_f1=rows[0].f1 if corpus is None or same else f1(engine, corpus, Strategy("dense")),
     )
     save(fast, out, {STRATEGY: search})

@@ -101,7 +101,8 @@ texts that were not learned from ({facts.windows} windows, in which the checkpoi
 standard errors are by text. `dense` is this model with no word leaving. Of the settings whose loss against it plus one
 standard error is within what a point may lose, and whose theoretical speed-up is within {SLACK:.0%} of the highest
 among them, the point is the one where that sum is smallest. Settings ran in {facts.dtype}, the checkpoint in float32;
-times are end-to-end on {facts.device}, against `dense` in the same run, on {facts.timed} of these texts: a small sample.{gold}
+times are end-to-end on {facts.device}, against `dense` in the same run, on {facts.timed} of these texts: a small
+sample.{gold}
 
 ## Use
 

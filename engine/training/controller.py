@@ -73,7 +73,11 @@ class Recorder:
 
 @torch.inference_mode()
 def collect(model: GatedModel, windows: Sequence[Window], names: tuple[str, ...]) -> dict[int, Samples]:
-    """Samples of each gate; every window is pruned."""
+    """Samples of each gate; every window is pruned.
+
+    Raises:
+        InputError: so few windows that no word reaches some gate.
+    """
     gates = range(1, model.encoder.num_layers)
     found: dict[int, list[Samples]] = {gate: [] for gate in gates}
     for begin in tqdm(range(0, len(windows), WINDOWS), desc="windows", disable=None):
@@ -86,6 +90,8 @@ def collect(model: GatedModel, windows: Sequence[Window], names: tuple[str, ...]
             changes = neighbour_max(labels != dense, batch.words.window, NEIGHBOURS)
             weights = np.where(near, NEAR_ENTITY, 1.0)
             found[gate].append(Samples(columns[alive], changes[alive], weights[alive]))
+    if missing := [gate for gate, parts in found.items() if not parts]:
+        raise InputError(f"expected words at every gate, got none at {missing}; give more --texts")
     return {gate: Samples.of(parts) for gate, parts in found.items()}
 
 

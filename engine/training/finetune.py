@@ -278,8 +278,9 @@ class Finetuning(JointTraining):
             model = frozen_model(config.backbone, LabelSet(types))
         else:
             model = new_model(config.backbone, LabelSet(types), config.layers)
-        if config.pruned and model.encoder.num_layers < 2:
-            raise InputError("expected two layers or more with --pruned, got one; take more, or leave --pruned out")
+        if (config.pruned or config.frozen) and model.encoder.num_layers < 2:
+            option = "--pruned" if config.pruned else "--frozen"
+            raise InputError(f"expected two layers or more with {option}, got one; take more, or leave {option} out")
         tokenizer = load_tokenizer(config.backbone)
         self.pieces = WordPieces(tokenizer, model.encoder.max_rows)
         self.gold = [example for corpus in train for example in gold_examples(corpus, self.pieces, model.labels)]

@@ -31,7 +31,8 @@ from engine.checksums import RUN_SETTINGS
 from engine.data.corpora import Corpus, load_corpus
 from engine.data.formats.datasets import PREFIX
 from engine.errors import InputError
-from engine.training.state import SEEDS, check_limits, claim, write_json
+from engine.text.words import split_words
+from engine.training.state import SEEDS, check_free, check_limits, claim, write_json
 
 logger = logging.getLogger(__name__)
 
@@ -90,7 +91,7 @@ class TrainingConfig:
         """
         train = [self._load(name) for name in self.corpus.split(",")]
         for corpus in train:
-            if not any(document.text for document in corpus.documents):
+            if not any(split_words(document.text) for document in corpus.documents):
                 raise InputError(
                     f"expected documents to learn from, got none in {corpus.name} {corpus.split}; choose another split"
                 )
@@ -276,9 +277,10 @@ def train(make_run: Callable[[C], Run[C]], config: C, *, resume: bool = False) -
         Exact-span F1 of the saved model on the development split, 0–1.
 
     Raises:
-        InputError: a model or corpus that cannot be used, or an ``out`` that contains another run.
+        InputError: a model or corpus that cannot be used, or an ``out`` with another run or other files in it.
     """
     settings = Path(config.out, RUN_SETTINGS)
+    check_free(settings.parent, settings)
     # The folders that are written to and read from may change between two starts, everything else may not.
     claim(settings, asdict(config), resume=resume, free=("out", "data_dir"))
     set_seed(config.seed)

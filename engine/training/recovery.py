@@ -36,6 +36,7 @@ THRESHOLDS = {
     "entropy_spike": ("max_rise", (0.05, 0.1, 0.15, 0.2, 0.3)),
     "entity_loss": (None, (0.0,)),
 }
+NO_THRESHOLD: tuple[None, tuple[float, ...]] = None, ()  # of its own: that of ``any``, which a stored point may have
 FIELDS = ("strategy", "trigger", "threshold", "limit", "fires", "f1", "f1_drop_points", "theoretical_speedup")
 
 
@@ -59,7 +60,7 @@ def vary(strategy: Strategy) -> Iterator[Strategy]:
     """Other thresholds of the trigger, other limits, and the variations of the gates."""
     recovery = strategy.recovery
     assert recovery is not None
-    knob, thresholds = THRESHOLDS[recovery.trigger]
+    knob, thresholds = THRESHOLDS.get(recovery.trigger, NO_THRESHOLD)
     for limit in (16, 32, 64, 128):
         if limit != recovery.recovery_limit:
             yield strategy.with_knobs(recovery_limit=limit)
@@ -112,7 +113,7 @@ def calibrate(
 def _row(tried: Tried, reference: Reference) -> tuple[object, ...]:
     recovery = tried.strategy.recovery
     assert recovery is not None
-    knob = THRESHOLDS[recovery.trigger][0]
+    knob, _ = THRESHOLDS.get(recovery.trigger, NO_THRESHOLD)
     share = tried.fired / len(tried.counts)
     figures = (f"{share:.4f}", f"{tried.f1:.5f}", f"{tried.loss(reference):.5f}", f"{tried.theoretical_speedup:.5f}")
     return (

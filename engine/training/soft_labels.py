@@ -208,7 +208,7 @@ def main(argv: list[str] | None) -> int:
     known = teachers[0].labels
     if any(teacher.labels.names != known.names for teacher in teachers):
         raise InputError("expected teachers with the same types in the same order, got others; choose other teachers")
-    types = arguments.types.split(",") if arguments.types else known.types
+    types = list(dict.fromkeys(arguments.types.split(","))) if arguments.types else known.types
     if unknown := set(types) - set(known.types):
         raise InputError(f"expected --types out of {list(known.types)}, got {sorted(unknown)}; choose among them")
     labels = label(teachers, texts, types, arguments.out)

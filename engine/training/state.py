@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.checksums import replacing
+from engine.command import LOCK
 from engine.errors import InputError, first_line
 
 SEEDS = 0, 2**31
@@ -40,6 +41,22 @@ def read_json(path: Path) -> dict[str, Any]:
             f"expected JSON in {path}, got {first_line(error)}; restore the file, or use another --out"
         ) from error
     return values
+
+
+def check_free(out: Path, settings: Path) -> None:
+    """Makes sure that nothing is overwritten.
+
+    Args:
+        out: the folder of a run.
+        settings: the file that a run keeps there.
+
+    Raises:
+        InputError: the folder holds something else than a run.
+    """
+    if settings.is_file() or not out.exists():
+        return
+    if not out.is_dir() or any(file.is_file() and file.name != LOCK for file in out.rglob("*")):
+        raise InputError(f"expected a new folder, got {out} with other files in it; use another --out")
 
 
 def claim(settings: Path, config: dict[str, Any], *, resume: bool, free: Collection[str] = ()) -> None:

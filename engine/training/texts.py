@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.data.formats import SUFFIXES, read_jsonl
-from engine.data.formats.common import readable
+from engine.data.formats.common import decoded, readable
 from engine.errors import InputError
 from engine.text.words import words_of
 
@@ -59,8 +59,9 @@ class Texts:
             if ".jsonl" in path.suffixes:
                 words = [words_of(document.text) for document in read_jsonl(lines, str(path))]
             else:
-                words = list(join_sentences(line.decode() for line in lines))
-        if not words:
+                numbered = enumerate(lines, start=1)
+                words = list(join_sentences(decoded(line, str(path), number, None) for number, line in numbered))
+        if not any(words):
             raise InputError(f"expected texts in {path}, got none; choose another file")
         return cls(words, hashlib.sha256(content).hexdigest())
 

@@ -6,7 +6,7 @@ Each sweep changes one knob of a strategy at its stored settings (of ``random`` 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +70,8 @@ def sweeps(engine: Engine) -> list[Sweep]:
         found.append(_knob("min_exit_ratio", base, EXIT_RATIOS))
     recovering = engine.strategy("entropy+recovery")
     triggers = {name: recovering.with_knobs(trigger=name) for name in (*TRIGGERS, "any")}
-    found.append(Sweep(RECOVERY, "entropy", entropy, {"off": entropy} | triggers))
+    off = replace(recovering, name="entropy", recovery=None)  # its gates may differ from those of entropy
+    found.append(Sweep(RECOVERY, "entropy", off, {"off": off} | triggers))
     found.append(_knob("recovery_limit", triggers["any"], LIMITS))
     baselines = (engine.strategy("random"), engine.strategy(f"truncate-{max(1, layers // 2)}"))
     found.append(Sweep(CONTROLLER, "entropy", entropy, {one.name: one for one in (*bases, *baselines)}))

@@ -34,7 +34,7 @@ from eval.measure.strategies import choose_strategies
 from eval.measure.tables import document_rows, interval_rows, result_columns, result_row, time_rows
 from eval.measure.tuning import tuned
 from eval.measure.variants import Variant, check_names, of_baseline, of_model, of_strategy
-from eval.options import dtypes, named_folders, whole_numbers
+from eval.options import check_types, dtypes, named_folders, whole_numbers
 from eval.schema import DIGITS, labels
 
 BUSY = 0.2  # share of the processors used by others, above which times are not to be trusted
@@ -103,11 +103,7 @@ def set_up(arguments: argparse.Namespace, sample: Path) -> Run:
     gold = {entity.type for document in corpus.documents for entity in document.entities}
     if unknown := set(corpus.types) - gold - set(engines[0].labels.types):
         raise InputError(f"expected types of the gold or the model, got {sorted(unknown)}; fix --types")
-    if not set(corpus.types) & set(engines[0].labels.types):
-        raise InputError(
-            f"expected types that the model finds, {list(engines[0].labels.types)}, got {list(corpus.types)}; "
-            "rename those of the corpus, or choose another model"
-        )
+    check_types(corpus.types, engines[0])
 
     def calibration() -> list[str]:
         if (training := training_documents(corpus, arguments.data_dir)) is None:
@@ -164,6 +160,11 @@ def _scored_corpus(arguments: argparse.Namespace, sample: Path) -> Corpus:
         raise InputError(f"expected documents in {name}, got none; choose another file")
     if not types:
         raise InputError(f"expected gold entities in {name}, got none; choose a file with gold, or name --types")
+    columns = [schema.type_column(type_) for type_ in (schema.SEQEVAL, *types)]
+    if len(set(columns)) < len(columns):
+        raise InputError(
+            f"expected types that differ in more than case, none of them called seqeval, got {list(types)}; rename them"
+        )
     return Corpus(name, corpus.split, types, corpus.documents, corpus.skipped)
 
 

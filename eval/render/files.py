@@ -39,6 +39,11 @@ def read_table(folder: Path, name: str) -> pd.DataFrame:
     return pd.read_csv(path, dtype=texts.get(name), keep_default_na=name not in _OF_TEXTS, na_values=empty)
 
 
+def write_page(path: Path, text: str) -> None:
+    """Writes a page in UTF-8, whatever the locale; lone surrogates, which a corpus may hold, become question marks."""
+    path.write_text(text, encoding="utf-8", errors="replace")
+
+
 def labelled(table: pd.DataFrame, results: pd.DataFrame) -> pd.DataFrame:
     """A table with ``label``, what readers call each row's variant, and ``against_label`` where there is another."""
     names = labels(results[["strategy", "dtype"]].itertuples(index=False, name=None))

@@ -14,7 +14,7 @@ from eval.render import plots
 from eval.render.ablations import ablations_section, failures, plot_ablations
 from eval.render.cases import cases_page
 from eval.render.conclusions import Opening
-from eval.render.files import labelled, read_table, records, reference_row
+from eval.render.files import labelled, read_table, records, reference_row, write_page
 from eval.render.html import page
 from eval.render.markdown import (
     DTYPES_READING,
@@ -48,7 +48,7 @@ def render(folder: Path) -> str:
         InputError: the folder has no results.
     """
     try:
-        facts = json.loads((folder / "results.json").read_text())
+        facts = json.loads((folder / "results.json").read_text(encoding="utf-8"))
         names = [name for name in TABLES if name != "ablations" or name in facts]
         tables = {name: read_table(folder, name) for name in names if (folder / f"{name}.csv").is_file()}
         times = read_table(folder, "times")
@@ -77,18 +77,18 @@ def render(folder: Path) -> str:
         about_list(facts["about"]),
     ]
     text = "\n\n".join(parts) + "\n"
-    (folder / "report.md").write_text(text)
-    (folder / "report.html").write_text(page(text, folder))
+    write_page(folder / "report.md", text)
+    write_page(folder / "report.html", page(text, folder))
     summary = {"about": facts["about"], "notes": facts["notes"]}
     summary |= {name: json.loads(tables[name].to_json(orient="records")) for name in IN_JSON if name in tables}
-    (folder / "results.json").write_text(json.dumps(summary, ensure_ascii=False, separators=(",", ":")) + "\n")
+    write_page(folder / "results.json", json.dumps(summary, ensure_ascii=False, separators=(",", ":")) + "\n")
     files = "\n".join(str(folder / name) for name in ("results.csv", "f1_vs_latency.png", "report.md", "report.html"))
     return "\n\n".join([*facts["notes"], results_table(rows, intervals), files])
 
 
 def failed_ablations(folder: Path) -> list[str]:
     """What the ablations of a folder's run show not to work; nothing where it made none."""
-    made = "ablations" in json.loads((folder / "results.json").read_text())
+    made = "ablations" in json.loads((folder / "results.json").read_text(encoding="utf-8"))
     return failures(read_table(folder, "ablations")) if made else []
 
 
@@ -111,8 +111,8 @@ def _sections(folder: Path, tables: Mapping[str, pd.DataFrame]) -> Iterator[str]
             yield exits_section(exits)
     if (folder / "cases.json").is_file():
         cases = cases_page(json.loads((folder / "cases.json").read_text()))
-        (folder / "cases.md").write_text(cases)
-        (folder / "cases.html").write_text(page(cases, folder))
+        write_page(folder / "cases.md", cases)
+        write_page(folder / "cases.html", page(cases, folder))
     if "subgroups" in tables:
         yield "## Groups"
         for heading, suffix, (groups, gaps) in _by_dtype(tables, "subgroups", "gaps"):

@@ -327,6 +327,7 @@ def test_what_is_loaded_and_saved_again_is_the_same(folder, tmp_path, weights):
 def test_the_sum_tells_weights_apart(model_folder):
     engine, other = (Engine(load_weights(model_folder)) for _ in range(2))
     assert engine.digest == other.digest
+    assert Engine(load_weights(model_folder), "bfloat16").digest == engine.digest, "of the weights, not the dtype"
     changed = load_weights(model_folder)
     next(changed.model.parameters()).data[0, 0] += 1
     assert Engine(changed).digest != engine.digest

@@ -76,6 +76,18 @@ def test_more_lambda_keeps_less_and_a_larger_floor_keeps_more(ablated):
     assert floors[-1] == 1  # no word may leave
 
 
+def test_recovery_is_compared_with_the_same_gates_without_it(model_folder):
+    engine = Engine(load_weights(model_folder))
+    own = engine.strategy("entropy+recovery").with_knobs(gates=2, max_entropy=0.3, trigger="any")
+    engine.points = {**engine.points, "entropy+recovery": {"balanced": own.to_json()}}
+    (sweep,) = [one for one in sweeps(engine) if one.knob == "recovery"]
+    assert engine.strategy("entropy").gates != (2,)
+    for setting in sweep.settings.values():
+        assert (setting.gates, setting.controller) == (own.gates, own.controller)
+    assert sweep.default == sweep.settings["off"]
+    assert sweep.default.recovery is None
+
+
 def test_recovery_and_its_limit_count_the_words_that_came_back(ablated):
     _, rows, _ = ablated
     recovery = select(rows, "recovery", "entropy")

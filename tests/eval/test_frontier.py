@@ -31,6 +31,9 @@ def test_wrong_files_are_named(tmp_path, capsys):
     (tmp_path / "empty.csv").write_text("")
     (tmp_path / "other.csv").write_text("strategy,f1\nentropy,1\n")
     (tmp_path / "binary.csv").write_bytes(b"\xff\xfe\x00")
+    for name in ("plot", "plot.foo"):
+        assert main([f"a={tmp_path / 'file.csv'}", "--out", str(tmp_path / name)]) == 2
+        assert "expected --out to end in .png, .pdf, .svg, got" in capsys.readouterr().err
     assert main(["a=1.csv", "a=2.csv"]) == 2
     assert "expected NAME=FILE, each name once" in capsys.readouterr().err
     for argument, message in (

@@ -84,3 +84,11 @@ def test_a_strategy_without_points_is_refused(model_folder, small, capsys):
     assert "expected strategies with operating points" in capsys.readouterr().err
     assert choose_recovery(["--model", str(model_folder), "--corpus", str(small)]) == 2
     assert "expected operating points of entropy" in capsys.readouterr().err
+
+
+def test_a_corpus_without_gold_is_refused_before_anything_runs(folder, tmp_path, capsys):
+    (tmp_path / "notes.txt").write_text("1|t|Nausea.\n1|a|\n")
+    options = ["--model", str(folder), "--corpus", str(tmp_path / "notes.txt"), "--out", str(tmp_path / "out")]
+    assert main(options) == 2
+    assert "expected types that the model finds, ['Chemical', 'Disease'], got []" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

@@ -132,6 +132,12 @@ def test_a_corpus_of_other_types_than_the_models_is_refused(model_folder, tmp_pa
     assert "expected types that the model finds, ['Chemical', 'Disease'], got ['DISEASE']" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("types", ["Chemical,CHEMICAL", "Chemical,seqeval"])
+def test_types_that_would_share_a_column_are_refused(model_folder, tmp_path, capsys, types):
+    assert run("--model", str(model_folder), "--types", types, "--out", str(tmp_path / "out")) == 2
+    assert "expected types that differ in more than case, none of them called seqeval" in capsys.readouterr().err
+
+
 def test_a_run_is_not_continued_on_another_machine(model_folder, tmp_path, monkeypatch, capsys):
     options = ("--model", str(model_folder), "--limit", "1", "--strategies", "dense", "--out", str(tmp_path))
     assert run(*options) == 0

@@ -86,3 +86,7 @@ def test_runs_that_timed_other_documents_are_refused(runs, tmp_path, column):
 def test_a_folder_without_results_is_named(tmp_path, capsys):
     assert main([str(tmp_path)]) == 2
     assert "results.csv is missing" in capsys.readouterr().err
+    for content in ("", "strategy\ndense\n"):
+        (tmp_path / "results.csv").write_text(content)
+        assert main([str(tmp_path)]) == 2
+        assert "expected runs of eval.report, got others" in capsys.readouterr().err

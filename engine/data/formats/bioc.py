@@ -219,7 +219,7 @@ def _entity(node: Node, text: str, file: str, identifier: str) -> Entity:
         return FormatError(file, node.line, identifier, problem)
 
     spans = [[_number(value, node, file, identifier) for value in location] for location in node.locations]
-    if not spans or "type" not in node.infons:
+    if not spans or not node.infons.get("type"):
         raise broken("expected an annotation with a location and a type infon, got one without; add it")
     start, end = min(offset for offset, _ in spans), max(offset + length for offset, length in spans)
     if not start < end <= len(text):

@@ -91,6 +91,8 @@ def _entity(fields: list[str], text: str, identifier: str, file: str, number: in
         raise broken(
             f"expected start and end as numbers, got {quoted(fields[1])} and {quoted(fields[2])}; fix the offsets"
         )
+    if not type_:
+        raise broken("expected a type after the mention, got none; add it")
     if not start < end <= len(text):
         raise broken(f"expected a span inside the text of {len(text)} characters, got {start}–{end}; fix the offsets")
     found = text[start:end]

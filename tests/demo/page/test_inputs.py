@@ -90,6 +90,9 @@ class TestDroppedFile:
     def test_a_single_document_needs_no_remark(self, drop: Any) -> None:
         assert drop(b"1|t|Title.\n1|a|Abstract.\n\n")[1]["visible"] is False
 
+    def test_a_lone_surrogate_which_json_cannot_carry_is_replaced(self, drop: Any) -> None:
+        assert drop(b'{"text": "Nausea \\ud83d"}', "a.jsonl")[0] == "Nausea \ufffd"
+
     def test_a_missing_file_gives_a_message(self, tmp_path: Path) -> None:
         text, line = dropped_text(str(tmp_path / "gone.txt"))
         assert text == gr.skip()

@@ -53,6 +53,19 @@ def test_the_strategy_is_one_that_the_page_runs(shipped: Any, dtype: str) -> Non
     assert "<code>dense (float32)</code>" in headline_markup(found, TYPES, {})
 
 
+@pytest.mark.parametrize(
+    ("corpus", "split", "shown"),
+    [("bc5cdr", "test", "BC5CDR"), ("bc5cdr", "calib", "BC5CDR calib"), ("data/My.jsonl", "all", "My.jsonl all")],
+)
+def test_the_corpus_is_named_as_it_was_given(shipped: Any, tmp_path: Path, corpus: str, split: str, shown: str) -> None:
+    shutil.copytree(REPORTS / REPORT, tmp_path / REPORT)
+    table = pd.read_csv(tmp_path / REPORT / "results.csv").assign(corpus=corpus, split=split)
+    table.to_csv(tmp_path / REPORT / "results.csv", index=False)
+    found = headline(shipped, tmp_path)
+    assert found is not None
+    assert f" on {shown}: " in found.loss
+
+
 def test_no_headline_in_a_dtype_that_the_report_did_not_run(shipped: Any) -> None:
     assert headline(SimpleNamespace(digest=shipped.digest, dtype="bfloat16")) is None  # type: ignore[arg-type]
 

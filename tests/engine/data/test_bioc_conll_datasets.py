@@ -75,6 +75,12 @@ def test_bioc_passages_and_sentences_stand_at_their_offsets_and_a_composite_ment
         ('offset="0" length="7"', 'offset="0" length="99"', 6, "expected a span inside the text of 50 characters"),
         ('<location offset="0" length="7"/>', "", 6, "expected an annotation with a location and a type"),
         ('offset="0" length="7"', 'offset="-1" length="7"', 6, "expected a whole number as offset or length"),
+        (
+            '<infon key="type">Chemical</infon>',
+            '<infon key="type"></infon>',
+            6,
+            "expected an annotation with a location and a type",
+        ),
         ("<offset>16</offset><text>", "<offset>3</offset><text>", 10, "expected an offset of 15 characters or a"),
         ("<offset>16</offset><text>", "<offset>99999999</offset><text>", 10, "expected an offset of 15 characters"),
         ("<id>1</id>", "", 4, "expected a document with an <id>"),

@@ -113,6 +113,13 @@ def test_a_pipe_is_read_from_its_beginning(tmp_path):
     writer.join()
 
 
+def test_an_entity_without_a_type_is_named(tmp_path):
+    path = tmp_path / "a.pubtator"
+    path.write_text("1|t|Nausea.\n1|a|\n1\t0\t6\tNausea\t\tD1\n")
+    with pytest.raises(FormatError, match=r"a.pubtator:3: document 1: expected a type after the mention, got none"):
+        list(read_documents(path))
+
+
 def test_a_missing_file_is_a_clear_error(tmp_path):
     with pytest.raises(InputError, match="expected a readable file"):
         list(read_documents(tmp_path / "none.txt"))

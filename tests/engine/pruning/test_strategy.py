@@ -59,6 +59,10 @@ def test_lambda_is_written_without_underscore():
             lambda: Strategy.from_json({"name": "a", "gates": [1], "controller": {"kind": "rule", "tau": 1}}),
             "expected settings of rule",
         ),
+        (
+            lambda: Strategy.from_json(ENTROPY.to_json() | {"max_entropy": 0.5}),
+            r"expected settings of a strategy out of .*, got \['max_entropy'\]; remove them",
+        ),
     ],
 )
 def test_wrong_settings_are_refused_with_the_range(make, message):

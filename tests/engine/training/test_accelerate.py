@@ -16,6 +16,7 @@ from transformers import AutoModelForTokenClassification, BertForTokenClassifica
 
 from engine import InputError, load_engine
 from engine.checkpoint import load_weights
+from engine.command import locked
 from engine.data.corpora import load_corpus
 from engine.pruning.controllers import EntropyController
 from engine.pruning.signals import normalised_entropy
@@ -435,6 +436,21 @@ def test_another_run_in_the_folder_is_refused(frozen, plain_folder, texts, tmp_p
     (tmp_path / "notes.txt").write_text("")
     with pytest.raises(InputError, match="with other files in it"):
         accelerate(config(plain_folder, texts, tmp_path, frozen=True))
+    with locked(out / "training"), pytest.raises(InputError, match="another process"):
+        accelerate(same, resume=True)
+
+
+@pytest.mark.parametrize("types", ["Gene", ""])
+def test_a_corpus_without_the_models_types_is_refused_at_once(plain_folder, texts, tmp_path, types):
+    gold = tmp_path / "gold.jsonl"
+    entities = [{"start": 0, "end": 4, "type": types}] if types else []
+    gold.write_text(json.dumps({"text": "BRCA1 matters.", "entities": entities}))
+    message = (
+        f"expected entities of Disease, Chemical in .*gold.jsonl all, got {types or 'none'}; choose another --corpus"
+    )
+    with pytest.raises(InputError, match=message):
+        accelerate(config(plain_folder, texts, tmp_path / "out", corpus=str(gold)))
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(

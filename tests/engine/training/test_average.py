@@ -30,6 +30,14 @@ def test_points_and_networks_of_other_weights_do_not_outlive_them(model_folder, 
     assert {file.name for file in out.iterdir()} == {file.name for file in model_folder.iterdir()}
 
 
+def test_the_mean_of_plain_checkpoints_is_one(model_folder, plain_folder, tmp_path):
+    out = shutil.copytree(model_folder, tmp_path / "mean")
+    assert main([str(plain_folder), str(plain_folder), "--out", str(out)]) == 0
+    mean = load_engine(out)
+    assert not mean.model.has_gates
+    assert mean.tag("Aspirin caused nausea.", "dense").words
+
+
 def test_every_weight_is_the_mean(model_folder):
     weights = load_weights(model_folder)
     shifted = copy.deepcopy(weights)
@@ -45,8 +53,6 @@ def test_models_of_different_shapes_are_refused(model_folder, tmp_path, capsys):
     plain = load_weights(model_folder)
     plain.model.heads = torch.nn.ModuleDict({key: head for key, head in plain.model.heads.items() if key != "1"})
     save_weights(tmp_path / "other", plain.model, plain.tokenizer)
-    (tmp_path / "other" / "gates.safetensors").unlink()
-    (tmp_path / "other" / "SHA256SUMS").unlink()
     assert main([str(model_folder), str(tmp_path / "other"), "--out", str(tmp_path / "mean")]) == 2
     assert "expected models of the same shape" in capsys.readouterr().err
     assert not (tmp_path / "mean").exists()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from engine import load_engine
+from engine import InputError, load_engine
 from engine.model.packing import RaggedBatch
 from engine.pruning.controllers.mlp import FEATURES
 from engine.pruning.forward import forward, run
@@ -36,6 +36,11 @@ def test_a_change_is_that_the_dense_label_of_a_word_or_neighbour_differs_from_th
     assert samples[1].changes.tolist() == expected  # at the first gate every word is there
     near = [(dense > 0)[max(0, i - 1) : i + 2].any() for i in range(len(dense))]
     assert samples[1].weights.tolist() == [4.0 if here else 1.0 for here in near]
+
+
+def test_a_gate_that_no_word_reaches_needs_more_texts(engine):
+    with pytest.raises(InputError, match=r"expected words at every gate, got none at \[1, 2\]; give more --texts"):
+        collect(engine.model, [], ("entropy",))
 
 
 def test_a_network_learns_what_tells_words_apart():

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from transformers import BertModel
+from transformers import BertForTokenClassification, BertModel
 
 from engine import InputError, load_engine
 from engine.data.corpora import load_corpus
@@ -20,7 +20,7 @@ from engine.training.data import Packed, gold_examples, make_batches, make_examp
 from engine.training.finetune import FinetuneConfig, Finetuning, joint_loss, main
 from engine.training.loop import train
 from engine.training.sampling import SampledController
-from tests.conftest import tiny_config, write_vocabulary
+from tests.conftest import contents, tiny_config, write_vocabulary
 
 ABSTRACT = "Chemical caused nausea . Nausea after Chemical ."
 
@@ -279,6 +279,30 @@ def test_gate_heads_are_fitted_to_a_checkpoint_that_stays_as_it_is(plain_folder,
         assert after.tag(text, "rule", lambda_=1.0, min_keep_ratio=0.0).cost.token_layers_kept < 1
     heads = after.model.heads
     assert all(heads[str(number)].weight.std() > 0.1 for number in (1, 2)), "nothing was learned"
+
+
+def test_a_checkpoint_of_one_layer_has_no_gate_to_fit(plain_folder, corpus, tmp_path):
+    model = BertForTokenClassification.from_pretrained(plain_folder)
+    model.bert.encoder.layer = model.bert.encoder.layer[:1]
+    model.config.num_hidden_layers = 1
+    folder = shutil.copytree(plain_folder, tmp_path / "one")
+    model.save_pretrained(folder)
+    with pytest.raises(InputError, match="expected two layers or more with --frozen, got one"):
+        finetune(config(folder, corpus, tmp_path / "run", frozen=True))
+
+
+def test_a_corpus_of_blanks_teaches_nothing(biobert_like, corpus, tmp_path):
+    (tmp_path / "blank.jsonl").write_text('{"text": " "}\n')
+    with pytest.raises(InputError, match=r"expected documents to learn from, got none in .*blank\.jsonl all"):
+        finetune(config(biobert_like, tmp_path / "blank.jsonl", tmp_path / "run", dev_corpus=str(corpus)))
+
+
+def test_other_files_are_not_written_over(plain_folder, corpus, tmp_path):
+    folder = shutil.copytree(plain_folder, tmp_path / "checkpoint")
+    before = contents(folder)
+    with pytest.raises(InputError, match="with other files in it; use another --out"):
+        finetune(config(folder, corpus, folder, frozen=True))
+    assert contents(folder) == before
 
 
 def test_a_checkpoint_for_other_types_gets_no_gates(plain_folder, corpus, tmp_path):

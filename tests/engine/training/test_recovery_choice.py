@@ -47,6 +47,13 @@ def test_variations_change_the_recovery_or_the_gates():
     assert {one.gates for one in varied} == {(1, 2), (1,), (2,)}
 
 
+def test_any_trigger_has_no_threshold_to_vary():
+    (first, *_) = candidates([BASE])
+    varied = list(vary(first.with_knobs(trigger="any")))
+    assert {one.recovery.recovery_limit for one in varied} == {16, 32, 64, 128}
+    assert len({one.recovery.min_confidence for one in varied}) == 1
+
+
 def test_recovery_must_fire_in_some_documents():
     assert not fires(tried(Recovery("confidence"), fired=1))
     assert fires(tried(Recovery("confidence"), fired=2))

@@ -131,12 +131,18 @@ def test_whole_texts_are_not_joined(abstracts):
     assert Texts.read(abstracts).words == [["nausea", "."], ["no", "delirium", "after", "famotidine"]]
 
 
+def test_a_byte_order_mark_is_no_word(tmp_path):
+    (tmp_path / "texts.txt").write_bytes(b"\xef\xbb\xbfNausea .\n")
+    assert Texts.read(tmp_path / "texts.txt").words == [["Nausea", "."]]
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
         ("texts.txt.gz", b"no gzip", "expected a readable file"),
-        ("texts.txt", b"\xff", "expected a readable file"),
+        ("texts.txt", b"Nausea.\n\xff", "texts.txt:2: expected UTF-8"),
         ("texts.txt", b"\n", "expected texts in .*texts.txt, got none"),
+        ("texts.jsonl", b'{"text": " "}', "expected texts in .*texts.jsonl, got none"),
         ("texts.pubtator", b"1|t|Nausea.\n1|a|\n", "expected sentences, .* got a file of .pubtator; convert it"),
         ("texts.jsonl", b'{"text": "one"}\n{"title": "two"}\n', r"texts.jsonl:2: expected an object with a .text."),
     ],
@@ -170,7 +176,7 @@ def test_probabilities_of_other_types_are_added_to_outside(trained, abstracts, t
     labels = {}
     for types in ("Chemical,Disease", "Disease"):
         out = tmp_path / f"{types}.npz"
-        assert soft_labels.main([*options(trained, abstracts, out), "--types", types]) == 0
+        assert soft_labels.main([*options(trained, abstracts, out), "--types", f"{types},Disease"]) == 0  # one counts
         labels[types] = SoftLabels.load(out)
     both, one = labels["Chemical,Disease"], labels["Disease"]
     assert (both.names, one.names) == (("O", "B-Chemical", "I-Chemical", "B-Disease", "I-Disease"), DISEASE)
