@@ -108,6 +108,7 @@ class Engine:
             is good at.
         device: of torch, ``cpu`` or ``cuda``.
 
+    ``digest``: SHA-256 over the weights as they were loaded, the same in every dtype.
     ``label_order``: the checkpoint's label index of each of our labels, int ``(labels,)``.
     ``source``, ``labels_file``: what the weights were loaded from, as it was given.
     ``pass_runner``: makes, for each call, the function that runs its passes, each over a part of the texts. Threads
@@ -119,7 +120,7 @@ class Engine:
 
     @torch.inference_mode(False)  # in it, parameters would not count their versions
     def __init__(self, weights: Weights, dtype: str = "float32", device: str = "cpu") -> None:
-        self.digest = weights_digest(weights.model, weights.network)  # before they are rounded to the dtype
+        self.digest = weights_digest(weights.model, weights.network)
         self.model = copy.deepcopy(weights.model).eval()
         try:
             self.device = torch.device(device)

@@ -44,9 +44,10 @@ def _document(raw: bytes, file: str, number: int, ids: Ids) -> Document:
     except (ValueError, RecursionError) as error:
         problem = f"expected one JSON object on the line, got {first_line(error)}; fix it"
         raise FormatError(file, number, None, problem) from error
-    if not isinstance(record, dict) or not isinstance(record.get("text"), str):
-        raise FormatError(file, number, None, 'expected an object with a "text" string, got none; add it')
-    text: str = record["text"]
+    text = record.get("text") if isinstance(record, dict) else None
+    if not isinstance(text, str):
+        got, remedy = ("none", "add it") if text is None else (quoted(str(text)), "fix it")
+        raise FormatError(file, number, None, f'expected an object with a "text" string, got {got}; {remedy}')
     identifier = ""
 
     def broken(problem: str) -> FormatError:

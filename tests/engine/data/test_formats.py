@@ -130,6 +130,8 @@ def test_a_missing_file_is_a_clear_error(tmp_path):
     [
         ("[1]", "expected an object with a"),
         ('{"text": "a"', "expected one JSON object on the line"),
+        ('{"text": 5}', "expected an object with a \"text\" string, got '5'; fix it"),
+        ('{"title": "a"}', 'expected an object with a "text" string, got none; add it'),
         ('{"text": "a", "entities": [{"start": 0}]}', 'expected whole numbers "start" and "end" and a "type"'),
         (
             '{"text": "a", "entities": [{"start": "x", "end": 1, "type": "D"}]}',
