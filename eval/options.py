@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from engine.data.corpora import Corpus, load_corpus
 from engine.errors import InputError
-from engine.tagger import Engine
+
+if TYPE_CHECKING:  # reports are made again without torch
+    from engine.tagger import Engine
 
 
 class AtLeast(argparse.Action):
