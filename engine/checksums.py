@@ -38,13 +38,13 @@ def updating(folder: Path, name: str) -> Iterator[Path]:
 
 
 def write_checksums(folder: Path) -> None:
-    """Writes ``SHA256SUMS`` over all other files of the folder but the model card."""
-    files = [path for path in folder.iterdir() if path.is_file() and path.suffix != NEW]
+    """Writes ``SHA256SUMS`` over all other files of the folder but the model card and hidden ones."""
+    files = [path for path in folder.iterdir() if path.is_file() and path.suffix != NEW and path.name[0] != "."]
     _write_sums(folder / SUMS, {path.name: _digest(path) for path in files if path.name not in (SUMS, "README.md")})
 
 
 def _write_sums(sums: Path, listed: Mapping[str, str]) -> None:
-    sums.write_text("".join(f"{digest}  {name}\n" for name, digest in sorted(listed.items())))
+    sums.write_text("".join(f"{digest}  {name}\n" for name, digest in sorted(listed.items())), encoding="utf-8")
 
 
 def _read_sums(sums: Path) -> dict[str, str]:

@@ -17,6 +17,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import wraps
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TextIO
 
@@ -35,6 +36,9 @@ def as_command(main: Callable[[list[str] | None], int]) -> Callable[..., int]:
     def run(argv: list[str] | None = None) -> int:
         sys.stdout = sys.stdout or _closed()
         sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: PTH123, SIM115  # stays open to the end
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, TextIOWrapper):  # whatever the locale: results and figures are not ASCII
+                stream.reconfigure(encoding="utf-8", errors="replace")
         try:
             status = main(argv)
             sys.stdout.flush()

@@ -68,7 +68,6 @@ def tag_files(arguments: argparse.Namespace) -> int:
 def main(argv: list[str] | None) -> int:
     """The command line; exit status 2 for bad input."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    sys.stdout.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
     return tag_files(_parser().parse_args(argv))
 
 

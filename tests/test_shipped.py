@@ -28,7 +28,7 @@ def test_the_shipped_weights_verify_and_weigh_at_most_50_mb(shipped):
     assert shipped.model.has_gates
 
 
-@pytest.mark.parametrize("strategy", ["dense", "hf", "rule", "entropy", "truncate-3"])
+@pytest.mark.parametrize("strategy", ["dense", "hf", "rule", "entropy", "mlp", "truncate-3"])
 def test_every_strategy_finds_the_plain_entities_of_a_plain_sentence(shipped, strategy):
     found = shipped.tag("The patient developed severe hypotension after receiving aspirin.", strategy).entities
     assert [(entity.text, entity.type) for entity in found] == [("hypotension", "Disease"), ("aspirin", "Chemical")]
@@ -45,6 +45,11 @@ def test_every_pruning_strategy_has_its_points_and_a_quicker_one_computes_less(s
     # Two points may be one setting, where no faster one loses as little as the second allows.
     assert cost(name, "fast") <= cost(name, "balanced") <= cost(name, "exact") < cost("dense")
     assert cost(name, "fast") < cost(name, "exact")
+
+
+def test_mlp_has_points_and_recovery_all_but_exact(shipped):
+    assert list(shipped.points["mlp"]) == ["exact", "balanced", "fast"]
+    assert list(shipped.points["entropy+recovery"]) == ["balanced", "fast"]
 
 
 @pytest.mark.slow

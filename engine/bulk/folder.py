@@ -116,7 +116,8 @@ class RunFolder:
 
     def summarise(self) -> None:
         """Writes the summaries of everything that is finished, in the order of the names."""
-        names = sorted(str(path.relative_to(self.out / "units"))[:-5] for path in (self.out / "units").rglob("*.json"))
+        records = [path for path in (self.out / "units").rglob("*.json") if path.is_file()]
+        names = sorted(str(path.relative_to(self.out / "units"))[:-5] for path in records)
         with (
             complete(self.out / "manifest.jsonl") as manifest,
             complete(self.out / "rejected.jsonl") as rejected,

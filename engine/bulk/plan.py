@@ -49,7 +49,9 @@ def plan(
     read, problems = _sample(files, columns, sample)
     read_s = time.perf_counter() - begin
     if not read:
-        raise InputError("expected documents to measure, got none in the inputs; choose others")
+        raise InputError(
+            problems[0] if problems else "expected documents to measure, got none in the inputs; choose others"
+        )
     variants, refused = _variants(options)
     seconds = _measure(variants, read, options.batch_size)
     _, _, engine, strategy = variants[-1]

@@ -177,7 +177,7 @@ def _on_error(errors: list[FormatError], skip_bad: bool) -> OnError:
     """Collects errors with a warning, or raises the first one."""
 
     def on_error(error: FormatError) -> None:
-        if not skip_bad:
+        if not skip_bad or error.ends_file:
             raise error
         errors.append(error)
         logger.warning("%s (document left out)", error)

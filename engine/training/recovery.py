@@ -78,6 +78,8 @@ def with_own_thresholds(chosen: Strategy, tried: Sequence[Tried], reference: Ref
     """The strategy, whose other triggers, which do not fire in it, get the thresholds that lose least with them."""
     recovery = chosen.recovery
     assert recovery is not None
+    if recovery.trigger not in THRESHOLDS:  # ``any``: all of them fire
+        return chosen
     for trigger, (knob, _) in THRESHOLDS.items():
         of_trigger = [one for one in tried if one.strategy.recovery and one.strategy.recovery.trigger == trigger]
         if knob and trigger != recovery.trigger and of_trigger:

@@ -132,7 +132,7 @@ def label(teachers: Sequence[Engine], texts: Texts, types: Sequence[str], out: P
         for probabilities in ensemble(teachers, [" ".join(words) for words in texts.words[done:]]):
             yield restrict(probabilities, columns)
 
-    digests = ",".join(teacher.digest for teacher in teachers)
+    digests = ",".join(one.digest + (f" {one.dtype}" if one.dtype != "float32" else "") for one in teachers)
     return stored_labels(distributions, texts, len(texts.words), names, digests, out)
 
 

@@ -182,6 +182,7 @@ def main(argv: list[str] | None) -> int:
     texts = read_texts(arguments.texts)
     settings = {name: value for name, value in vars(arguments).items() if name not in ("out", "data_dir", "samples")}
     corpora = [load_corpus(arguments.corpus, of, arguments.data_dir) for of in (arguments.split, arguments.test_split)]
+    settings |= {"dtype": engine.dtype}  # what ``auto`` came to
     settings |= {"weights": engine.digest, "sha256": digest(texts), "gold": [gold_digest(corpus) for corpus in corpora]}
     gold, test = (Reference.gold(engine, corpus) for corpus in corpora)
     references: dict[str, tuple[Reference, Sequence[float]]] = {
@@ -192,7 +193,7 @@ def main(argv: list[str] | None) -> int:
         claim(arguments.out / "stability.json", settings, resume=True)
         write_json(arguments.out / "stability.json", settings)
         found = compare(engine, references, test, arguments.out, samples=arguments.samples, seed=arguments.seed)
-        (arguments.out / "stability.md").write_text(table(found))
+        (arguments.out / "stability.md").write_text(table(found), encoding="utf-8")
     print(table(found), end="")
     print(f"in brackets: 5 and 95 % quantiles over {arguments.samples} bootstrap samples of documents")
     return 0

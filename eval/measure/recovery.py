@@ -17,7 +17,7 @@ from engine.data.corpora import Corpus
 from engine.latency import PASSES, Latency, Times, speedup, time_variants
 from engine.pruning.memory import MemoryBuffer
 from engine.pruning.recovery import TRIGGERS, Recovery
-from engine.pruning.resolve import with_recovery
+from engine.pruning.resolve import RECOVERY
 from engine.pruning.signals import lowest_per_window
 from engine.pruning.strategy import Strategy
 from engine.tagger import Engine, Result
@@ -149,10 +149,10 @@ def rows(
     """All triggers at these points (or all stored ones) of the strategies; the triggers of a point run together."""
     for name in names:
         for point in points or engine.points.get(name, {}):
-            base = engine.strategy(name, point)
-            recovering = with_recovery(base)
-            own = engine.strategy(recovering.name, point).recovery
+            recovering = engine.strategy(name + RECOVERY, point)
+            own = recovering.recovery
             assert own is not None, "a strategy with recovery has settings for it"
+            base = replace(recovering, name=name, recovery=None)  # its gates may differ from those of the point without
             stored = own.trigger if point in engine.points.get(recovering.name, {}) else None
             timed, chance = {DENSE: engine.strategy(DENSE), "without": base}, {}
             triggers = (*TRIGGERS, "any")

@@ -53,6 +53,22 @@ class TestPage:
         assert cancel(request, 7, 7) == gr.skip()
         assert "Cancelled" in cancel(request, 7, 6)
 
+    def test_cancel_ends_the_run_by_taking_its_turn(self, demo: gr.Blocks) -> None:
+        request: Any = SimpleNamespace(session_hash="a")
+        edit, cancel = (
+            next(function for function in demo.fns.values() if function.name == name).fn
+            for name in ("on_edit", "on_cancel")
+        )
+        number, asked, _ = edit(request, None, TEXT, ["dense"])
+        cancel(request, number, 0)
+        again, _, _ = edit(request, asked, TEXT, ["entropy"])
+        assert again == number + 2
+
+    def test_files_of_visitors_are_gone_within_20_minutes(self, demo: gr.Blocks) -> None:
+        assert demo.delete_cache is not None
+        every, age = demo.delete_cache
+        assert every + age <= 20 * 60
+
     def test_warns_against_clinical_use(self, demo: gr.Blocks) -> None:
         pages = [block for block in demo.blocks.values() if isinstance(block, gr.HTML)]
         assert any("not for clinical decisions" in str(page.value) for page in pages)

@@ -29,6 +29,8 @@ def test_files_are_tagged_in_order_as_pubtator(corpus, model_folder, capsys, tmp
 def test_json_lines_hold_what_the_engine_finds(corpus, model_folder, engine, capsys):
     assert main([str(corpus), "--model", str(model_folder), "--format", "jsonl", "--strategy", "dense"]) == 0
     records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [record["id"] for record in records] == ["1", "case-7"]
+    assert any(record["entities"] for record in records)
     for record in records:
         found = engine.tag(record["text"], "dense").entities
         assert [(e["start"], e["end"], e["type"]) for e in record["entities"]] == [e.key for e in found]
@@ -100,7 +102,9 @@ def test_any_setting_can_be_given(corpus, model_folder, engine, capsys):
     typed = ["gates=1", "max_entropy=.6", "exit_entities=true", "trigger=confidence", "min_confidence=1"]
     options = ["--strategy", "entropy+recovery", *(f"--set={one}" for one in typed), "--format", "jsonl"]
     assert main([str(corpus), "--model", str(model_folder), *options]) == 0
-    for record in map(json.loads, capsys.readouterr().out.splitlines()):
+    records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert any(record["entities"] for record in records)
+    for record in records:
         found = engine.tag(record["text"], "entropy+recovery", **settings)
         assert [e["score"] for e in record["entities"]] == pytest.approx([e.score for e in found.entities])
 
@@ -110,6 +114,8 @@ def test_every_format_is_written_so_that_it_can_be_read_again(format_, corpus, m
     assert main([str(corpus), "--model", str(model_folder), "--format", format_, "--strategy", "dense"]) == 0
     path = tmp_path / f"tagged{WRITERS[format_].suffix}"
     path.write_text(capsys.readouterr().out)
-    for document in read_documents(path):
+    documents = list(read_documents(path))
+    assert any(document.entities for document in documents)
+    for document in documents:
         found = engine.tag(document.text, "dense").entities
         assert [entity.key for entity in document.entities] == [entity.key for entity in found]

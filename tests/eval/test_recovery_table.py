@@ -1,18 +1,23 @@
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from engine.checkpoint import load_weights
 from engine.checksums import write_checksums
+from engine.data.corpora import load_corpus
 from engine.model.packing import RaggedBatch
 from engine.pruning.controllers import EntropyController
 from engine.pruning.forward import forward
 from engine.pruning.recovery import TRIGGERS, Recovery
 from engine.pruning.strategy import Strategy
+from engine.tagger import Engine
+from engine.text.scoring import Counts, count_matches
 from engine.training.recovery import main as choose_recovery
-from eval.measure.recovery import RandomRecovery
+from eval.measure.recovery import RandomRecovery, rows
 from eval.recovery import main
 from eval.report import SAMPLE
 from tests.conftest import TEXT
@@ -69,6 +74,22 @@ def test_settings_are_chosen_stored_and_reported(folder, small, tmp_path, capsys
     fired = table[table["documents_fired"] > 0]
     assert (fired["multiply_adds_share"] > 0).all()
     assert (table["documents_fired"] <= table.set_index("trigger")["documents_fired"]["any"]).all()
+
+
+def test_recovery_is_compared_with_its_own_gates_without_it(model_folder):
+    engine = Engine(load_weights(model_folder))
+    own = engine.strategy("entropy+recovery").with_knobs(gates=2, max_entropy=0.3, trigger="any")
+    points = {"entropy": {"balanced": BASE.to_json()}, "entropy+recovery": {"balanced": own.to_json()}}
+    engine.points = points
+    corpus = load_corpus(str(SAMPLE), limit=3)
+    (*_, row) = rows(engine, corpus, ["entropy"], 0)
+    without = replace(own, name="entropy", recovery=None)
+    counts = [count_matches(d.entities, engine.tag(d.text, without).entities, corpus.types) for d in corpus.documents]
+    assert (row["trigger"], row["stored"]) == ("any", True)
+    assert row["f1_without"] == sum(counts, Counts()).f1
+    share = [engine.tag(d.text, without).cost for d in corpus.documents]
+    assert engine.tag(TEXT, BASE).cost.rows != engine.tag(TEXT, without).cost.rows
+    assert all(one.rows[1] == one.rows[0] for one in share), "no word leaves after layer 1"
 
 
 def test_default_recovery_is_not_called_stored(folder, small, tmp_path):

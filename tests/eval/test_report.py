@@ -123,6 +123,15 @@ def test_other_models_run_densely_beside_the_strategies(model_folder, plain_fold
     assert run(*options, "--others", "plain", "--out", str(tmp_path)) == 2
 
 
+@pytest.mark.parametrize(("load", "told"), [(0.9, True), (0.1, False)])
+def test_a_report_says_that_something_else_ran(model_folder, tmp_path, monkeypatch, load, told):
+    monkeypatch.setattr("eval.measure.environment.busy", lambda: load)
+    options = ("--model", str(model_folder), "--limit", "1", "--strategies", "dense", "--out", str(tmp_path))
+    assert run(*options) == 0
+    page = (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert ("Other processes used 90% of the processors when this began: distrust the times." in page) == told
+
+
 def test_a_corpus_of_other_types_than_the_models_is_refused(model_folder, tmp_path, capsys):
     (tmp_path / "other.jsonl").write_text(
         '{"id": "1", "text": "Nausea.", "entities": [{"start": 0, "end": 6, "type": "DISEASE"}]}\n'

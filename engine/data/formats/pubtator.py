@@ -14,7 +14,7 @@ _PASSAGE = re.compile(r"([^\t\r\n]+?)\|([ta])\|(.*)", re.DOTALL)
 _TITLE = re.compile(rb"(\xef\xbb\xbf)?[^\t\r\n]+?\|([ta])\|")
 _RELATION = re.compile(r"[A-Za-z][A-Za-z_-]+")
 _RELATION_END = re.compile(r"Novel|No|[\d.]+")  # what may follow the two concepts: BioRED's novelty, or a score
-_PASSAGE_MARK = re.compile(r"\|[ta]\|")
+_PASSAGE_MARK = re.compile(r"\|[ta](\||$)")  # an id is followed by a bar
 _NO_CONCEPT = "-1"
 
 
@@ -113,7 +113,7 @@ def write_pubtator(document: Document) -> str:
 
     The title ends at ``title_end``, else at the first line break, else with the text; the abstract may be empty.
     PubTator has no escapes: tabs and further line breaks become spaces, one for one, so that offsets stay valid, and
-    ``|t|`` or ``|a|`` in an id becomes ``_``. Scores are not written.
+    ``|t|`` or ``|a|`` in an id, and ``|t`` or ``|a`` at its end, become ``_``. Scores are not written.
     """
     text = document.text
     title_end = text.find("\n") if document.title_end is None else document.title_end

@@ -407,6 +407,12 @@ def test_a_plan_goes_on_where_a_file_cannot_be_read(bulk, tmp_path, capsys):
     assert re.search(r"^Reading stopped: .*cut\.xml:\d+: ", printed, re.MULTILINE)
 
 
+def test_a_plan_says_why_nothing_can_be_read(bulk, tmp_path, capsys):
+    (tmp_path / "bad.xml").write_text('<?xml version="1.0" encoding="foo"?><collection></collection>')
+    assert bulk(tmp_path / "bad.xml", "--plan", "1000") == 2
+    assert "expected an encoding that can be read, got unknown encoding: foo" in capsys.readouterr().err
+
+
 def test_a_plan_has_a_row_for_dense_and_pruned_in_each_dtype(pubmed, bulk, capsys):
     assert bulk(pubmed, "--plan", "1000000", "--price", "0.1", "--sample", "9") == 0
     rows = [line.split("|")[1:-1] for line in capsys.readouterr().out.splitlines() if line.startswith("| `")]

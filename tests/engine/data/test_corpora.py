@@ -9,7 +9,10 @@ import pytest
 
 from engine.data import corpora
 from engine.data.corpora import load_corpus
+from engine.data.formats import write_bioc
+from engine.data.formats.bioc import BIOC_HEAD
 from engine.errors import InputError
+from engine.text.documents import Document
 from tests.engine.data.test_formats import GOOD
 
 
@@ -124,6 +127,13 @@ def test_a_file_scores_the_types_in_its_gold_and_can_leave_out_broken_documents(
     corpus = load_corpus(str(path), skip_bad=True)
     assert ([d.id for d in corpus.documents], corpus.types, corpus.skipped) == (["case-7"], ("Disease",), 1)
     assert "mine.txt:3: document 1: expected 'Ibuprofen'" in caplog.text
+
+
+def test_a_torn_file_is_no_broken_document(tmp_path):
+    documents = [Document(str(number), "Nausea after aspirin.") for number in range(3)]
+    (tmp_path / "torn.xml").write_text(BIOC_HEAD + "".join(map(write_bioc, documents)))
+    with pytest.raises(InputError, match="nothing after this place was read"):
+        load_corpus(str(tmp_path / "torn.xml"), skip_bad=True)
 
 
 def test_limit_takes_the_first_documents(tmp_path):

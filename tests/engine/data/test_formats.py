@@ -104,6 +104,15 @@ def test_a_bar_t_bar_inside_a_text_begins_no_document():
     assert first.text.endswith("Aspirin |t| helped.")
 
 
+@pytest.mark.parametrize("identifier", ["x|t", "x|a", "x|t|y"])
+def test_an_id_that_looks_like_a_passage_is_read_again(identifier, tmp_path):
+    path = tmp_path / "odd.pubtator"
+    path.write_text(write_pubtator(Document(identifier, "Aspirin\nhelps.", (Entity(0, 7, "Chemical", "Aspirin"),))))
+    (document,) = read_documents(path)
+    assert document.text == "Aspirin\nhelps."
+    assert [entity.key for entity in document.entities] == [(0, 7, "Chemical")]
+
+
 def test_a_pipe_is_read_from_its_beginning(tmp_path):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)

@@ -43,6 +43,25 @@ def test_logits_of_all_rows_equal_those_of_hugging_face(family, lengths):
     assert expected[0].std() > 0.1, "all logits alike: this shows nothing"
 
 
+@torch.no_grad()
+@pytest.mark.parametrize(
+    ("family", "changes"),
+    [
+        *((family, {}) for family in FAMILIES),
+        ("deberta-v2", {"position_buckets": -1}),
+        ("electra", {"embedding_size": 32}),
+    ],
+    ids=str,
+)
+def test_words_hundreds_of_rows_apart_see_each_other_as_in_hugging_face(family, changes):
+    reference = huggingface(tiny(family, 300, max_position_embeddings=300, **changes))
+    model, batch = gated(reference), packed([250, 3])
+    logits = model.logits(model.encoder.num_layers, run_dense(model.encoder, batch))
+    expected = reference(input_ids=torch.from_numpy(batch.input_ids[: batch.lengths[0]])[None]).logits[0]
+    torch.testing.assert_close(logits[: len(expected)], expected, atol=1e-4, rtol=0)
+    assert len(expected) == 252
+
+
 @every_family
 def test_a_window_may_be_as_long_as_the_limit_and_no_longer_where_the_model_says_so(family):
     reference, model = pair(family)

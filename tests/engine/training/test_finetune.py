@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from transformers import BertForTokenClassification, BertModel
 
 from engine import InputError, load_engine
@@ -110,6 +111,10 @@ def test_a_run_that_was_cut_goes_on_and_ends_like_one_that_was_not(
         return [json.loads(line)["loss"] for line in (folder / "log.jsonl").read_text().splitlines()]
 
     assert losses(tmp_path / "cut") == pytest.approx(losses(finetuned[0]), abs=1e-3)
+    for name in ("model.safetensors", "gates.safetensors"):  # the average of the weights, on which no loss depends
+        one, other = (load_file(folder / name) for folder in (tmp_path / "cut", finetuned[0]))
+        for key, value in one.items():
+            torch.testing.assert_close(value, other[key], atol=5e-3, rtol=0)
 
 
 def test_a_folder_with_another_run_is_not_overwritten(biobert_like, corpus, finetuned):

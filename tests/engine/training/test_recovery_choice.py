@@ -67,6 +67,8 @@ def test_triggers_that_were_not_chosen_keep_the_threshold_that_loses_least():
     ]
     stored = with_own_thresholds(chosen.strategy, [chosen, *others], REFERENCE)
     assert stored.recovery == Recovery("confidence", min_confidence=0.6, max_rise=0.2)
+    every = chosen.strategy.with_knobs(trigger="any")
+    assert with_own_thresholds(every, [chosen, *others], REFERENCE) == every, "as it was measured: all of them fire"
 
 
 def test_recovery_is_stored_beside_the_points_and_compared_with_them(model_folder, tmp_path, monkeypatch, capsys):

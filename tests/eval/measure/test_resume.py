@@ -1,5 +1,6 @@
 """Killed at any moment and started again, a run ends with the files of one that was not disturbed."""
 
+import copy
 import json
 import subprocess
 import sys
@@ -9,6 +10,8 @@ import pandas as pd
 import pytest
 import torch
 
+from engine.checkpoint import save_weights
+from eval.measure import environment
 from eval.measure.runlog import NAME, RunLog
 from eval.report import SAMPLE, main
 
@@ -128,8 +131,11 @@ def test_the_report_of_a_finished_run_is_made_from_its_files_alone_without_torch
     assert set(results) == {"about", "notes", "results", "intervals"}
 
 
-def test_other_conditions_are_refused_with_the_reason(options, undisturbed, capsys):
+def test_other_conditions_are_refused_with_the_reason(options, undisturbed, weights, tmp_path, capsys, monkeypatch):
     out = ["--out", str(undisturbed)]
+    other = copy.deepcopy(weights.model)
+    other.heads["3"].bias.data[0] += 0.5
+    save_weights(tmp_path / "other", other, weights.tokenizer)
     threads = torch.get_num_threads()
     try:
         for change, reason in (
@@ -138,10 +144,14 @@ def test_other_conditions_are_refused_with_the_reason(options, undisturbed, caps
             (["--timed", "3"], "the same timed"),
             (["--limit", "4"], "the same corpus"),
             (["--set", "entropy.neighbours=2"], "the same variants"),
+            (["--model", str(tmp_path / "other")], "the same weights"),
         ):
             assert main([*options, *change, *out]) == 2
             assert reason in capsys.readouterr().err
             torch.set_num_threads(threads)
+        monkeypatch.setattr(environment, "code_digest", lambda: "other")
+        assert main([*options, *out]) == 2
+        assert "the same code" in capsys.readouterr().err
     finally:
         torch.set_num_threads(threads)
 
