@@ -108,7 +108,6 @@ class Engine:
             is good at.
         device: of torch, ``cpu`` or ``cuda``.
 
-    ``digest``: SHA-256 over the weights as they were loaded, the same in every dtype.
     ``label_order``: the checkpoint's label index of each of our labels, int ``(labels,)``.
     ``source``, ``labels_file``: what the weights were loaded from, as it was given.
     ``pass_runner``: makes, for each call, the function that runs its passes, each over a part of the texts. Threads
@@ -120,13 +119,14 @@ class Engine:
 
     @torch.inference_mode(False)  # in it, parameters would not count their versions
     def __init__(self, weights: Weights, dtype: str = "float32", device: str = "cpu") -> None:
-        self.digest = weights_digest(weights.model, weights.network)
         self.model = copy.deepcopy(weights.model).eval()
         try:
             self.device = torch.device(device)
             self.precision = set_precision(self.model, dtype, self.device)
         except (RuntimeError, AssertionError) as error:
             raise InputError(f"expected a device of this machine, got {device!r}: {error}; use --device cpu") from error
+        if self.dtype != "float32":  # its own model no longer holds what was loaded
+            self.digest = weights_digest(weights.model, weights.network)
         logger.info("dtype %s%s", self.dtype, f": {self.precision.why}" if self.precision.why else "")
         self.source, self.labels_file = weights.source, weights.labels_file
         self.labels = self.model.labels
@@ -146,6 +146,11 @@ class Engine:
     def dtype(self) -> str:
         """The number format that it computes in; ``auto`` has been resolved."""
         return self.precision.dtype
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over the weights as they were loaded, the same in every dtype."""
+        return weights_digest(self.model, self.network)
 
     @cached_property
     def _huggingface(self) -> Any:

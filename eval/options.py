@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from engine.data.corpora import Corpus, load_corpus
 from engine.errors import InputError
-
-if TYPE_CHECKING:  # reports are made again without torch
-    from engine.tagger import Engine
 
 
 class AtLeast(argparse.Action):
@@ -48,11 +45,11 @@ def corpus_of(arguments: argparse.Namespace) -> Corpus:
     return corpus
 
 
-def check_types(types: Sequence[str], engine: Engine) -> None:
-    """Raises `InputError` where a model finds none of the types that are to be scored."""
-    if not set(types) & set(engine.labels.types):
+def check_types(types: Sequence[str], known: Sequence[str]) -> None:
+    """Raises `InputError` where a model finds none of the types that are to be scored, since it knows others."""
+    if not set(types) & set(known):
         raise InputError(
-            f"expected types that the model finds, {list(engine.labels.types)}, got {list(types)}; "
+            f"expected types that the model finds, {list(known)}, got {list(types)}; "
             "rename those of the corpus, or choose another model"
         )
 

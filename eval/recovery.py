@@ -33,7 +33,7 @@ def main(argv: list[str] | None) -> int:
     arguments = parser.parse_args(argv)
     engine = load_engine(arguments.model)
     corpus = corpus_of(arguments)
-    check_types(corpus.types, engine)
+    check_types(corpus.types, engine.labels.types)
     names = arguments.strategies.split(",")
     if missing := [name for name in names if name not in CONTROLLERS or name not in engine.points]:
         raise InputError(f"expected strategies with operating points, got {missing}; calibrate them first")

@@ -41,6 +41,7 @@ HELD_MEMORY = "held_mib"
 THEORETICAL, MEASURED, MEASURED_LOW, MEASURED_HIGH = "theoretical", "measured", "measured_low", "measured_high"
 SPEEDUPS = (THEORETICAL, MEASURED, MEASURED_LOW, MEASURED_HIGH)
 ALL = "all"  # documents
+SEQEVAL = "seqeval"  # in place of a type in the name of a column: of all types, strict IOB2 on words
 
 # Knobs of ``ablations.csv`` that are none of a controller.
 LAMBDA, RECOVERY, WEIGHTS, CONTROLLER = "lambda", "recovery", "weights", "controller"
@@ -49,9 +50,6 @@ LAMBDA, RECOVERY, WEIGHTS, CONTROLLER = "lambda", "recovery", "weights", "contro
 def columns(row: type) -> tuple[str, ...]:
     """The columns of a file, from the class of its rows."""
     return tuple(row.__annotations__)
-
-
-SEQEVAL = "seqeval"  # in place of a type: of all types, strict IOB2 on words
 
 
 def type_column(entity_type: str) -> str:

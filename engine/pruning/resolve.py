@@ -150,3 +150,8 @@ def with_recovery(strategy: Strategy) -> Strategy:
     name = parse(strategy.name)
     text = f"{name.kind}{RECOVERY}{f':{name.point}' if name.point else ''}"
     return replace(strategy, name=text, recovery=strategy.recovery or Recovery())
+
+
+def without_recovery(strategy: Strategy) -> Strategy:
+    """The strategy with the same gates, from which no word comes back; its point may have other gates."""
+    return replace(strategy, name=parse(strategy.name).kind, recovery=None)

@@ -6,7 +6,7 @@ Each sweep changes one knob of a strategy at its stored settings (of ``random`` 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from engine.data.corpora import Corpus
 from engine.inspection.cost import Cost, add
 from engine.pruning.controllers import CONTROLLERS
 from engine.pruning.recovery import TRIGGERS
+from engine.pruning.resolve import without_recovery
 from engine.pruning.strategy import Strategy
 from engine.tagger import Engine
 from engine.text.documents import Entity
@@ -70,7 +71,7 @@ def sweeps(engine: Engine) -> list[Sweep]:
         found.append(_knob("min_exit_ratio", base, EXIT_RATIOS))
     recovering = engine.strategy("entropy+recovery")
     triggers = {name: recovering.with_knobs(trigger=name) for name in (*TRIGGERS, "any")}
-    off = replace(recovering, name="entropy", recovery=None)  # its gates may differ from those of entropy
+    off = without_recovery(recovering)
     found.append(Sweep(RECOVERY, "entropy", off, {"off": off} | triggers))
     found.append(_knob("recovery_limit", triggers["any"], LIMITS))
     baselines = (engine.strategy("random"), engine.strategy(f"truncate-{max(1, layers // 2)}"))

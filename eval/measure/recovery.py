@@ -17,7 +17,7 @@ from engine.data.corpora import Corpus
 from engine.latency import PASSES, Latency, Times, speedup, time_variants
 from engine.pruning.memory import MemoryBuffer
 from engine.pruning.recovery import TRIGGERS, Recovery
-from engine.pruning.resolve import RECOVERY
+from engine.pruning.resolve import RECOVERY, without_recovery
 from engine.pruning.signals import lowest_per_window
 from engine.pruning.strategy import Strategy
 from engine.tagger import Engine, Result
@@ -152,7 +152,7 @@ def rows(
             recovering = engine.strategy(name + RECOVERY, point)
             own = recovering.recovery
             assert own is not None, "a strategy with recovery has settings for it"
-            base = replace(recovering, name=name, recovery=None)  # its gates may differ from those of the point without
+            base = without_recovery(recovering)
             stored = own.trigger if point in engine.points.get(recovering.name, {}) else None
             timed, chance = {DENSE: engine.strategy(DENSE), "without": base}, {}
             triggers = (*TRIGGERS, "any")

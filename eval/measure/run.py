@@ -103,7 +103,7 @@ def set_up(arguments: argparse.Namespace, sample: Path) -> Run:
     gold = {entity.type for document in corpus.documents for entity in document.entities}
     if unknown := set(corpus.types) - gold - set(engines[0].labels.types):
         raise InputError(f"expected types of the gold or the model, got {sorted(unknown)}; fix --types")
-    check_types(corpus.types, engines[0])
+    check_types(corpus.types, engines[0].labels.types)
 
     def calibration() -> list[str]:
         if (training := training_documents(corpus, arguments.data_dir)) is None:
