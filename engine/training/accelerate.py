@@ -40,6 +40,7 @@ from engine.training.card import STRATEGY, Facts, card, device_name, table
 from engine.training.delivery import copy_checkpoint, deliver, repair
 from engine.training.distill import Plan, distil
 from engine.training.held_back import STEADY, TextSplit, check_same, split_texts
+from engine.training.loop import PRECISIONS, check_precision
 from engine.training.outcome import Row, f1, measured
 from engine.training.points import LOOKS, POINT_NAMES, Reference, measure
 from engine.training.search import Search
@@ -100,8 +101,7 @@ class AccelerateConfig:
         check_ascending(self.max_f1_drop)
         if self.dtype not in DTYPES:
             raise InputError(f"expected a dtype out of {', '.join(DTYPES)}, got {self.dtype!r}; choose one of them")
-        if self.mixed_precision not in ("auto", "bf16", "no"):
-            raise InputError(f"expected mixed_precision auto, bf16 or no, got {self.mixed_precision!r}; choose one")
+        check_precision(self.mixed_precision)
 
     @property
     def seconds(self) -> float:
@@ -172,7 +172,7 @@ def _accelerate(config: AccelerateConfig, resume: bool, to_the_end: ExitStack) -
     if (out / SUMS).is_file():
         repair(out)
     else:
-        precisions = ("no", "bf16") if config.mixed_precision == "auto" else (config.mixed_precision,)
+        precisions = PRECISIONS if config.mixed_precision == "auto" else (config.mixed_precision,)
         labeller, faster = _fastest(engine, weights, precisions, held_back[:LOOKS])
         distil(
             weights,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import random
 import shutil
 import time
@@ -36,10 +37,19 @@ from engine.training.state import SEEDS, check_free, check_limits, claim, write_
 
 logger = logging.getLogger(__name__)
 
+PRECISIONS = ("no", "bf16")
+TRIES = 3  # of each on one batch, to see which is faster; the first does not count
+
 
 def option(meaning: str, default: Any = MISSING) -> Any:
     """A field of a `TrainingConfig`. ``meaning`` is its help on the command line; without a default it is required."""
     return field(default=default, metadata={"help": meaning})
+
+
+def check_precision(name: str) -> None:
+    """Raises `InputError` unless it is one of `PRECISIONS`, or ``auto``."""
+    if name not in ("auto", *PRECISIONS):
+        raise InputError(f"expected mixed_precision auto, bf16 or no, got {name!r}; choose one")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +73,7 @@ class TrainingConfig:
     max_rows: int = option("maximum number of word pieces in a batch", 2048)
     dropout: float = option("dropout on embeddings and on the outputs of attention and feed-forward", 0.1)
     average: float = option("decay per step of the running average of the weights", 0.995)
-    mixed_precision: str = option("precision of the multiplies in training, bf16 or no", "bf16")
+    mixed_precision: str = option("precision of the multiplies in training: auto (what is faster), bf16 or no", "auto")
     seed: int = option("seed of everything random", 0)
 
     LIMITS: ClassVar[dict[str, tuple[float, float]]] = {
@@ -80,8 +90,7 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         for name, limits in self.LIMITS.items():
             check_limits(name, getattr(self, name), limits)
-        if self.mixed_precision not in ("bf16", "no"):
-            raise InputError(f"expected mixed_precision bf16 or no, got {self.mixed_precision!r}; choose one of them")
+        check_precision(self.mixed_precision)
 
     def corpora(self) -> tuple[list[Corpus], Corpus]:
         """The corpora to learn from and the one for early stopping.
@@ -124,6 +133,7 @@ class Run(ABC, Generic[C]):
         """Takes the model to train; `train` has set the random state before."""
         self.config = config
         self.out = Path(config.out)
+        self.precision = config.mixed_precision
         self.accelerator = Accelerator(mixed_precision="no")  # it knows one precision per process: see `step`
         if self.accelerator.num_processes > 1:
             raise InputError("expected one process, got several; start it with python, not with accelerate launch")
@@ -166,7 +176,8 @@ class Run(ABC, Generic[C]):
 
     def state_dict(self) -> dict[str, Any]:
         """Progress, for checkpoints."""
-        return {"epoch": self.epoch, "best": self.best, "best_epoch": self.best_epoch, "data": self.data}
+        progress = {"epoch": self.epoch, "best": self.best, "best_epoch": self.best_epoch}
+        return progress | {"data": self.data, "precision": self.precision}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Progress from a checkpoint.
@@ -180,6 +191,7 @@ class Run(ABC, Generic[C]):
                 "restore the files, or use another --out"
             )
         self.epoch, self.best, self.best_epoch = int(state["epoch"]), state["best"], int(state["best_epoch"])
+        self.precision = state.get("precision", self.precision)
 
     @property
     def checkpoint(self) -> Path:
@@ -201,6 +213,8 @@ class Run(ABC, Generic[C]):
             Its exact-span F1 on the development split, 0–1.
         """
         candidate = self.out / "candidate"
+        if self.precision == "auto":
+            self.precision = self._faster()
         while self.epoch < self.config.epochs and self.epoch - self.best_epoch < self.config.patience:
             started = time.perf_counter()
             self.epoch += 1
@@ -213,8 +227,14 @@ class Run(ABC, Generic[C]):
                 for file in candidate.iterdir():
                     file.replace(self.out / file.name)
             self._save_checkpoint()
-            record = {"epoch": self.epoch, "loss": round(loss, 5), "dev_f1": round(f1, 5), "best": improved}
-            record["seconds"] = round(time.perf_counter() - started, 1)
+            seconds = round(time.perf_counter() - started, 1)
+            record: dict[str, Any] = {
+                "epoch": self.epoch,
+                "loss": round(loss, 5),
+                "dev_f1": round(f1, 5),
+                "best": improved,
+            }
+            record |= {"seconds": seconds, "mixed_precision": self.precision}
             logger.info("%s", record)
             with (self.out / "log.jsonl").open("a") as log:
                 log.write(json.dumps(record) + "\n")
@@ -250,11 +270,7 @@ class Run(ABC, Generic[C]):
         Returns:
             Its loss.
         """
-        bfloat16 = self.config.mixed_precision == "bf16"
-        with torch.autocast(self.accelerator.device.type, dtype=torch.bfloat16, enabled=bfloat16):
-            loss = self.loss(batch)
-        self.accelerator.backward(loss)
-        self.accelerator.clip_grad_norm_(self.model.parameters(), 1.0)
+        loss = self._backward(batch, self.precision)
         self.optimizer.step()
         # By their version `Linear` knows whether packed weights are still theirs; fused optimizers leave it as it is.
         for parameter in self.model.parameters():
@@ -263,6 +279,35 @@ class Run(ABC, Generic[C]):
         self.optimizer.zero_grad()
         self.average.update_parameters(self.accelerator.unwrap_model(self.model))
         return loss.item()
+
+    def _backward(self, batch: Any, precision: str) -> Tensor:
+        """The loss of a batch; gradients are there, clipped."""
+        with torch.autocast(self.accelerator.device.type, dtype=torch.bfloat16, enabled=precision == "bf16"):
+            loss = self.loss(batch)
+        self.accelerator.backward(loss)
+        self.accelerator.clip_grad_norm_(self.model.parameters(), 1.0)
+        return loss
+
+    def _faster(self) -> str:
+        """The precision in which the gradients of a batch take less time; nothing is learned or drawn from the seed.
+
+        Processors that lack instructions for bfloat16 are slower in it, some of those that have them, too.
+        """
+        self.model.train()
+        batch = self.batches(random.Random(self.config.seed))[0]
+        seconds = dict.fromkeys(PRECISIONS, math.inf)
+        with torch.random.fork_rng():
+            for number in range(TRIES):
+                for precision in PRECISIONS:
+                    begin = time.perf_counter()
+                    self._backward(batch, precision).item()
+                    self.optimizer.zero_grad()
+                    if number:
+                        seconds[precision] = min(seconds[precision], time.perf_counter() - begin)
+        faster, slower = sorted(PRECISIONS, key=lambda precision: seconds[precision])
+        ratio = seconds[slower] / seconds[faster]
+        logger.info("mixed precision %s: %.1f times as fast as %s", faster, ratio, slower)
+        return faster
 
 
 def train(make_run: Callable[[C], Run[C]], config: C, *, resume: bool = False) -> float:

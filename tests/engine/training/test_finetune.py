@@ -2,6 +2,7 @@ import copy
 import json
 import random
 import shutil
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -117,6 +118,49 @@ def test_a_run_that_was_cut_goes_on_and_ends_like_one_that_was_not(
             torch.testing.assert_close(value, other[key], atol=5e-3, rtol=0)
 
 
+def test_automatic_precision_is_what_takes_less_time_and_stays_that_of_the_run(
+    biobert_like, corpus, tmp_path, monkeypatch
+):
+    from engine.training.loop import Run
+
+    backward, slow = Run._backward, {"no"}
+
+    def timed(run, batch, precision):
+        if precision in slow:
+            time.sleep(0.02)
+        return backward(run, batch, precision)
+
+    def logged(folder, wanted):
+        records = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+        return [record[wanted] for record in records]
+
+    monkeypatch.setattr(Run, "_backward", timed)
+    drawn = {"epochs": 2, "dropout": 0.1, "mask": 0.1}
+    for fast, other in (("bf16", "no"), ("no", "bf16")):
+        slow = {other}
+        folders = {name: tmp_path / f"{fast} {name}" for name in ("asked for", "auto")}
+        finetune(config(biobert_like, corpus, folders["asked for"], mixed_precision=fast, **drawn))
+        finetune(config(biobert_like, corpus, folders["auto"], mixed_precision="auto", **drawn))
+        assert logged(folders["auto"], "mixed_precision") == [fast, fast]
+        assert logged(folders["auto"], "loss") == logged(folders["asked for"], "loss")  # nothing learned, nothing drawn
+
+    train_epoch = Run._train_epoch
+
+    def cut(run):
+        if run.epoch == 2:
+            raise KeyboardInterrupt
+        return train_epoch(run)
+
+    settings = config(biobert_like, corpus, tmp_path / "cut", mixed_precision="auto", **drawn)
+    monkeypatch.setattr(Run, "_train_epoch", cut)
+    with pytest.raises(KeyboardInterrupt):
+        finetune(settings)
+    monkeypatch.setattr(Run, "_train_epoch", train_epoch)
+    slow = {"no"}  # now the other would be chosen
+    finetune(settings, resume=True)
+    assert logged(tmp_path / "cut", "mixed_precision") == ["no", "no"]
+
+
 def test_a_folder_with_another_run_is_not_overwritten(biobert_like, corpus, finetuned):
     with pytest.raises(InputError, match="expected a new folder"):
         finetune(config(biobert_like, corpus, finetuned[0]))
@@ -147,7 +191,7 @@ def test_early_stopping_ends_a_run_that_does_not_improve(biobert_like, corpus, t
         ({"backbone": "/no/such"}, "expected a Hugging Face encoder"),
         ({"corpus": "/no/such"}, "expected a corpus of"),
         ({"epochs": "0"}, "expected epochs between 1"),
-        ({"mixed-precision": "fp3"}, "expected mixed_precision bf16 or no"),
+        ({"mixed-precision": "fp3"}, "expected mixed_precision auto, bf16 or no"),
         ({"layers": "1", "pruned": "0.7"}, "expected two layers or more with --pruned, got one"),
         ({"layers": "2", "frozen": "true"}, "expected no --layers with --frozen, got 2; leave one of them out"),
     ],
