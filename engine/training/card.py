@@ -6,6 +6,7 @@ import json
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 import transformers
@@ -82,9 +83,10 @@ def card(rows: Sequence[Row], facts: Facts, command: str) -> str:
         gold = f" F1 is that on {_plain(facts.corpus)}; the checkpoint itself has {facts.checkpoint_f1:.4f}."
     point = [row.name for row in rows if row.reached][-1]
     strategy = point if point == "dense" else f"{STRATEGY}:{point}"
+    # The hub refuses a card whose base model it does not have.
+    base = "" if Path(facts.checkpoint).is_dir() else f"base_model: {json.dumps(facts.checkpoint)}\n"
     return f"""---
-base_model: {json.dumps(facts.checkpoint)}
-pipeline_tag: token-classification
+{base}pipeline_tag: token-classification
 tags: [token-pruning, early-exit]
 ---
 

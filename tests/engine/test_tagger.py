@@ -264,7 +264,7 @@ def test_bfloat16_finds_nearly_the_same(model_folder, engine):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-def test_an_engine_owns_its_weights(weights, dtype):
+def test_an_engine_owns_its_weights(weights, dtype):  # rule 7
     first = Engine(weights)
     before = first.tag(TEXT, "dense").probabilities
     second = Engine(weights, dtype=dtype)

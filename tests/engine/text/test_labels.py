@@ -1,3 +1,5 @@
+"""Rule 5: one decoding for all; gold to labels to spans gives the mentions back."""
+
 from itertools import product
 
 import numpy as np

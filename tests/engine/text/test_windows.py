@@ -1,3 +1,5 @@
+"""Rule 4: every word gets a label, each from the window in which it is farthest from an edge."""
+
 from copy import deepcopy
 
 import numpy as np

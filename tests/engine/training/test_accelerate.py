@@ -25,6 +25,7 @@ from engine.training import accelerate as accelerating
 from engine.training import distill
 from engine.training.accelerate import AccelerateConfig, accelerate, main
 from engine.training.calibrate import candidates
+from engine.training.card import Facts, card
 from engine.training.data import make_examples
 from engine.training.delivery import copy_checkpoint
 from engine.training.finetune import with_gates
@@ -156,6 +157,28 @@ def test_the_table_tells_agreement_and_speed_of_each_point_and_the_card_repeats_
     assert "--frozen" in page
     assert all(f"{row.token_layers_kept:.0%}" in page for row in rows)
     assert all(name in page for name in ("Chemical", "Disease"))
+
+
+def test_the_card_names_a_base_model_that_the_hub_has(frozen):
+    out, rows = frozen
+    facts = Facts(
+        checkpoint="michiyasunaga/BioLinkBERT-base",
+        types=("Chemical",),
+        layers=12,
+        frozen=True,
+        texts=400,
+        passes=1.5,
+        minutes=15,
+        resumed=False,
+        held_back=150,
+        windows=200,
+        entities=3000,
+        timed=32,
+        device="cpu",
+        dtype="float32",
+    )
+    assert card(rows, facts, "command").startswith('---\nbase_model: "michiyasunaga/BioLinkBERT-base"\npipeline_tag')
+    assert (out / "README.md").read_text().startswith("---\npipeline_tag")  # a folder, which the hub would refuse
 
 
 def test_a_trained_encoder_is_compared_with_the_checkpoint_it_came_from(trained, plain_folder):
