@@ -93,6 +93,8 @@ def load_weights(source: str | Path | None = None, labels: str | Path | Sequence
     names = label_names(huggingface)
     if labels is not None:
         names = read_labels(labels, names) if isinstance(labels, str | Path) else list(labels)
+        if not all(isinstance(name, str) for name in names):
+            raise InputError(f"expected labels as strings, got {names}; name all of them, in their order")
     names = with_type(names)
     if len(names) != huggingface.config.num_labels:
         raise InputError(
@@ -152,7 +154,7 @@ def read_points(path: Path) -> dict[str, dict[str, dict[str, Any]]]:
                 at = f"settings of {f'{name}:{point}'!r} that cannot be used"
                 Strategy.from_json(settings)
     except Exception as error:  # whatever stands there instead of what should
-        cause = f"no {error}" if isinstance(error, KeyError) else first_line(error)[:200]
+        cause = first_line(error)[:200]
         raise InputError(
             f"expected operating points in {path}, got {at}: {cause}; "
             "restore the file, or make it again with python -m engine.training.calibrate"
@@ -231,7 +233,7 @@ def read_labels(path: str | Path, names: Sequence[str]) -> list[str]:
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
         found = json.loads(text) if text.lstrip()[:1] in ("[", "{") else text.split("\n")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"expected a file of labels, JSON or one a line, got {path}: {error}; fix it") from error
     if isinstance(found, Mapping):
         found = [found.get(name, found.get(str(index))) for index, name in enumerate(names)]
@@ -270,10 +272,13 @@ def optional_file(source: str | Path, name: str) -> Path | None:
 def save_weights(folder: str | Path, model: GatedModel, tokenizer: PreTrainedTokenizerBase) -> None:
     """Writes a model folder in half precision (without model card and operating points) and its checksums.
 
-    A model without gates is a plain checkpoint.
+    A model without gates is a plain checkpoint. Networks and operating points that lie there belong to other weights,
+    and go.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
+    for name in (CONTROLLER, POINTS):
+        (folder / name).unlink(missing_ok=True)
     last = str(model.encoder.num_layers)
     head = model.heads[last].state_dict()
     classifier = {f"classifier.{kind}": value.half().contiguous() for kind, value in head.items()}

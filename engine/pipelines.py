@@ -7,6 +7,7 @@ a strategy. Texts beyond the encoder's limit are not truncated but run in overla
 from __future__ import annotations
 
 import copy
+import inspect
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -27,6 +28,10 @@ from engine.tagger import MAX_ROWS, Engine, load_engine
 from engine.text.words import split_words
 
 TASKS = ("token-classification", "ner")
+OPTIONS = {
+    *inspect.signature(TokenClassificationPipeline._sanitize_parameters).parameters,
+    *("batch_size", "num_workers", "binary_output"),
+} - {"self"}
 NO_LIMIT = 10**9  # pieces of a text
 
 
@@ -36,7 +41,7 @@ def pipeline(
     *,
     strategy: str | Strategy = "entropy",
     dtype: str | None = None,
-    device: str | int | torch.device = "cpu",
+    device: str | int | torch.device | None = None,
     labels: str | Path | Sequence[str] | None = None,
     **options: Any,
 ) -> PruningPipeline:
@@ -48,36 +53,38 @@ def pipeline(
             the shipped weights.
         strategy: its name, or a `Strategy` with knobs changed.
         dtype, labels: see `load_engine` (default ``float32``, and the model's own); neither beside an engine.
-        device: as there, or the number of a GPU, −1 for the CPU.
+        device: as there, or the number of a GPU, −1 for the CPU (the default); not beside an engine.
         **options: of Hugging Face's pipeline: ``aggregation_strategy``, ``batch_size``, ``stride``, …
 
     Raises:
-        InputError: another task or tokenizer; a model or strategy that cannot run; a ``dtype`` or ``labels`` beside an
-            engine.
+        InputError: another task, or an option that is not taken; a model or strategy that cannot run; a ``dtype``,
+            ``device`` or ``labels`` beside an engine.
     """
     if task not in TASKS:
         raise InputError(f"expected the task {' or '.join(TASKS)}, got {task!r}; use transformers.pipeline for others")
-    for option, instead in (("tokenizer", "leave it out: the model's is used"), ("torch_dtype", "write dtype")):
-        if option in options:
-            raise InputError(f"expected no {option}, got one; {instead}")
+    options = {name: value for name, value in options.items() if value is not None}
+    if unknown := options.keys() - OPTIONS:
+        instead = "write dtype" if "torch_dtype" in unknown else "leave it out: the engine loads model and tokenizer"
+        raise InputError(f"expected options out of {sorted(OPTIONS)}, got {sorted(unknown)}; {instead}")
     aggregation = options.get("aggregation_strategy")
     if isinstance(aggregation, str) and aggregation.upper() not in AggregationStrategy.__members__:
         known = ", ".join(AggregationStrategy.__members__).lower()
         raise InputError(f"expected an aggregation_strategy out of {known}, got {aggregation!r}; choose one of them")
-    if isinstance(device, int):
-        device = "cpu" if device < 0 else f"cuda:{device}"
     if isinstance(model, Engine):
-        for option, given in (("dtype", dtype), ("labels", labels)):
+        for option, given in (("dtype", dtype), ("device", device), ("labels", labels)):
             if given is not None:
                 raise InputError(f"expected no {option} beside an engine, which brings its own, got one; leave it out")
         engine = model
     else:
+        if device is None or isinstance(device, int):
+            device = "cpu" if device is None or device < 0 else f"cuda:{device}"
         engine = load_engine(model, "float32" if dtype is None else dtype, str(device), labels)
     chosen = engine.strategy(strategy)
     if chosen.kind == "hf":
         raise InputError("expected a strategy on packed rows, got 'hf'; use transformers.pipeline, which is the same")
+    tokenizer = copy.deepcopy(engine.tokenizer)
     return PruningPipeline(
-        model=PieceModel(engine, chosen), tokenizer=copy.deepcopy(engine.tokenizer), device=engine.device, **options
+        model=PieceModel(engine, chosen), tokenizer=tokenizer, task=TASKS[0], device=engine.device, **options
     )
 
 
@@ -114,7 +121,7 @@ class PieceModel(nn.Module):
     def __init__(self, engine: Engine, strategy: Strategy) -> None:
         super().__init__()
         self.engine, self.strategy = engine, strategy
-        self.device = engine.device
+        self.device, self.dtype = engine.device, engine.precision.torch_dtype
         self.config = copy.deepcopy(engine.encoder.config)
         self.config.id2label = dict(enumerate(engine.labels.names))
         self.config.label2id = {name: index for index, name in enumerate(engine.labels.names)}

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
+from numbers import Integral
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -17,7 +18,7 @@ import torch
 from torch import nn
 
 from engine.checkpoint import Weights, load_huggingface, load_weights, weights_digest
-from engine.errors import InputError
+from engine.errors import InputError, first_line
 from engine.inspection.cost import Cost, add, window_cost
 from engine.inspection.explain import WordScores, explain
 from engine.inspection.trace import Trace, word_traces
@@ -66,7 +67,7 @@ if hasattr(os, "register_at_fork"):
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """Entities of one text, and on demand the trace of how they were found.
+    """Entities of one text, and on demand the trace of how they were found, for which it holds the engine's model.
 
     ``words``: spans of the words.
     ``probabilities``: float32 ``(words, labels)``.
@@ -79,11 +80,17 @@ class Result:
     probabilities: np.ndarray = field(repr=False)
     latency: Latency
     _runs: list[tuple[Slot, MemoryBuffer]] = field(repr=False)
-    _model: GatedModel = field(repr=False)
+    _model: GatedModel | None = field(repr=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the model and the batch, of which all but `Engine.explain` is taken now."""
+        found = {"cost": self.cost, "recovered": self.recovered, "trace": self.trace}
+        return vars(self) | found | {"_runs": [], "_model": None}
 
     @cached_property
     def cost(self) -> Cost:
         """Rows, token-layers and multiply-adds."""
+        assert self._model is not None
         costs = [window_cost(self._model, memory, slot.index, self.strategy) for slot, memory in self._runs]
         return add(costs, self._model.encoder.num_layers)
 
@@ -95,6 +102,7 @@ class Result:
     @cached_property
     def trace(self) -> Trace:
         """Word by word: layer, state, scores at each gate."""
+        assert self._model is not None
         words = word_traces(self.text, self.words, self.probabilities, self._runs, self._model.labels)
         return Trace(self.strategy, words, self.cost, self.latency)
 
@@ -123,12 +131,17 @@ class Engine:
         try:
             self.device = torch.device(device)
             self.precision = set_precision(self.model, dtype, self.device)
-        except (RuntimeError, AssertionError) as error:
-            raise InputError(f"expected a device of this machine, got {device!r}: {error}; use --device cpu") from error
+        except (RuntimeError, AssertionError, TypeError, ImportError, NotImplementedError) as error:
+            why = first_line(error)
+            raise InputError(f"expected a device of this machine, got {device!r}: {why}; use --device cpu") from error
+        if self.device.type not in ("cpu", "cuda"):
+            raise InputError(f"expected the device cpu or cuda, got {device!r}; use --device cpu")
         if self.dtype != "float32":  # its own model no longer holds what was loaded
             self.digest = weights_digest(weights.model, weights.network)
         logger.info("dtype %s%s", self.dtype, f": {self.precision.why}" if self.precision.why else "")
         self.source, self.labels_file = weights.source, weights.labels_file
+        folder = Path(weights.source)  # the working directory may change before `hf` reads it
+        self._checkpoint = folder.absolute() if folder.is_dir() else weights.source
         self.labels = self.model.labels
         self.label_order = weights.label_order
         self.points = weights.points
@@ -154,7 +167,7 @@ class Engine:
 
     @cached_property
     def _huggingface(self) -> Any:
-        return nn.Module.to(load_huggingface(self.source), self.device, self.precision.torch_dtype)
+        return nn.Module.to(load_huggingface(self._checkpoint), self.device, self.precision.torch_dtype)
 
     @property
     def runnable(self) -> list[str]:
@@ -200,7 +213,7 @@ class Engine:
         if strategy.replays is not None:
             return replace(strategy, replays=self._with_network(strategy.replays))
         controller = strategy.controller
-        if not isinstance(controller, LearnedController) or controller.network is not None:
+        if not isinstance(controller, LearnedController):
             return strategy
         if self.network is None:
             raise InputError(
@@ -222,7 +235,7 @@ class Engine:
         **knobs: Any,
     ) -> list[Result]:
         """Tags texts, ``batch_size`` a call; results stand in the order of the texts and do not depend on it."""
-        if not isinstance(batch_size, int) or batch_size < 1:
+        if not isinstance(batch_size, Integral) or batch_size < 1:
             raise InputError(f"expected a batch size of 1 or more, got {batch_size!r}; choose another")
         if isinstance(texts, str):
             raise InputError("expected a list of texts, got one string; call tag, or put it into a list")
@@ -278,9 +291,11 @@ class Engine:
 
     def explain(self, result: Result) -> list[tuple[WordScores, ...]]:
         """For each word of a result, in text order, its scores at every gate that it reached; runs the text again."""
+        if result._model is None:
+            raise InputError("expected a result of this process, got one that was pickled; tag its text again")
         run_pass = self.pass_runner()
         scores = {
-            memory: run_pass(partial(explain, self.model, memory, result.strategy, self.network))
+            memory: run_pass(partial(explain, result._model, memory, result.strategy, self.network))
             for memory in {memory for _, memory in result._runs}
         }
         return [of_word for slot, memory in result._runs for of_word in scores[memory][slot.own]]

@@ -12,11 +12,9 @@ import sys
 from pathlib import Path
 
 from engine.command import as_command, locked
-from engine.data.corpora import load_corpus
-from engine.errors import InputError
 from engine.tagger import load_engine
 from eval.measure.ablations import write_ablations
-from eval.options import AtLeast, add_inputs
+from eval.options import AtLeast, add_inputs, check_types, corpus_of
 from eval.render.ablations import ablations_page, failures, plot_ablations
 from eval.render.files import read_table, write_page
 from eval.render.png import save_png
@@ -34,10 +32,9 @@ def main(argv: list[str] | None) -> int:
     )
     arguments = parser.parse_args(argv)
     engine = load_engine(arguments.model)
+    corpus = corpus_of(arguments)
+    check_types(corpus.types, engine.labels.types)
     plain = load_engine(arguments.plain_model) if arguments.plain_model else None
-    corpus = load_corpus(arguments.corpus, arguments.split, arguments.data_dir, limit=arguments.limit)
-    if not corpus.documents or not corpus.types:
-        raise InputError(f"expected documents with gold entities in {corpus.name}, got none; choose another file")
     with locked(arguments.out):
         write_ablations(engine, corpus, arguments.out, plain, arguments.seed)
     table = read_table(arguments.out, "ablations")

@@ -47,11 +47,18 @@ def corpus_of(arguments: argparse.Namespace) -> Corpus:
 
 def check_types(types: Sequence[str], known: Sequence[str]) -> None:
     """Raises `InputError` where a model finds none of the types that are to be scored, since it knows others."""
+    if not types:
+        raise InputError("expected documents with gold entities, got none; choose another file")
     if not set(types) & set(known):
         raise InputError(
             f"expected types that the model finds, {list(known)}, got {list(types)}; "
             "rename those of the corpus, or choose another model"
         )
+
+
+def names(text: str) -> list[str]:
+    """Names, as typed after an option with commas."""
+    return [part for part in map(str.strip, text.split(",")) if part]
 
 
 def dtypes(text: str) -> list[str]:
@@ -60,10 +67,10 @@ def dtypes(text: str) -> list[str]:
     Raises:
         InputError: none, or one twice.
     """
-    names = [part.strip() for part in text.split(",")]
-    if not all(names) or len(set(names)) < len(names):
+    found = [part.strip() for part in text.split(",")]
+    if not all(found) or len(set(found)) < len(found):
         raise InputError(f"expected different dtypes after --dtype, got {text!r}; write e.g. float32,int8")
-    return names
+    return found
 
 
 def whole_numbers(text: str, option: str) -> list[int]:

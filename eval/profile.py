@@ -12,12 +12,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from engine.checkpoint import load_weights
 from engine.command import as_command
 from engine.errors import InputError
-from engine.tagger import Engine
 from eval.measure.components import COMPONENTS, profile
-from eval.options import add_inputs, corpus_of, dtypes
+from eval.measure.engines import load_engines
+from eval.options import add_inputs, corpus_of, dtypes, names
 from eval.schema import HF
 
 
@@ -31,11 +30,10 @@ def main(argv: list[str] | None) -> int:
     parser.add_argument("--dtype", default="float32", help="comma-separated: float32 (default), bfloat16, int8, auto")
     parser.add_argument("--out", type=Path, help="CSV file to write as well")
     arguments = parser.parse_args(argv)
-    weights = load_weights(arguments.model)
-    engines = [Engine(weights, dtype) for dtype in dtypes(arguments.dtype)]
+    engines = load_engines(arguments.model, dtypes(arguments.dtype))
     corpus = corpus_of(arguments)
-    names = list(dict.fromkeys(arguments.strategies.split(",")))
-    chosen = {engine: [engine.strategy(name, arguments.point) for name in names] for engine in engines}
+    wanted = list(dict.fromkeys(names(arguments.strategies)))
+    chosen = {engine: [engine.strategy(name, arguments.point) for name in wanted] for engine in engines}
     for strategy in chain.from_iterable(chosen.values()):
         if strategy.kind == HF or strategy.replays is not None:  # hooks time one pass of our own encoder
             raise InputError(f"expected strategies of one pass of our own encoder, got {strategy.name!r}; leave it out")

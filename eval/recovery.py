@@ -14,7 +14,7 @@ from engine.errors import InputError
 from engine.pruning.controllers import CONTROLLERS
 from engine.tagger import load_engine
 from eval.measure.recovery import rows
-from eval.options import AtLeast, add_inputs, check_types, corpus_of
+from eval.options import AtLeast, add_inputs, check_types, corpus_of, names
 from eval.render.files import write_page
 from eval.render.recovery import recovery_page, recovery_table
 
@@ -34,13 +34,12 @@ def main(argv: list[str] | None) -> int:
     engine = load_engine(arguments.model)
     corpus = corpus_of(arguments)
     check_types(corpus.types, engine.labels.types)
-    names = arguments.strategies.split(",")
-    if missing := [name for name in names if name not in CONTROLLERS or name not in engine.points]:
+    strategies = names(arguments.strategies)
+    if missing := [name for name in strategies if name not in CONTROLLERS or name not in engine.points]:
         raise InputError(f"expected strategies with operating points, got {missing}; calibrate them first")
-    found = []
-    points = [point for point in arguments.points.split(",") if point]
+    found, points = [], names(arguments.points)
     with locked(arguments.out):
-        for row in tqdm(rows(engine, corpus, names, arguments.seed, points), desc="settings", disable=None):
+        for row in tqdm(rows(engine, corpus, strategies, arguments.seed, points), desc="settings", disable=None):
             found.append(row)
             pd.DataFrame(found).to_csv(arguments.out / "recovery.csv", index=False)
         table = recovery_table(pd.DataFrame(found))

@@ -98,7 +98,7 @@ class Result(TypedDict):
     gmacs_per_document: float | None  # 10⁹ multiply-adds
     device: str
     dtype: str
-    threads: int
+    threads: int  # of torch; the settings of a baseline say what it runs on
     seed: int  # of the bootstrap, and of the choice of the documents that are timed
     torch: str
     transformers: str

@@ -160,5 +160,7 @@ def once(batch: RaggedBatch, key: Hashable, make: Callable[[], T]) -> T:
 
 
 def state(*weights: Tensor) -> Hashable:
-    """Changes with the weights (in any way but through ``.data``): part of a key for what is made of them."""
-    return tuple((weight.data_ptr(), weight.dtype, weight._version) for weight in weights)
+    """Changes with the weights (in any way but through ``.data``) and with autocast: part of a key for what is made of
+    them."""
+    casts = torch.is_autocast_enabled(weights[0].device.type)
+    return casts, *((weight.data_ptr(), weight.dtype, weight._version) for weight in weights)

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal, TypeVar
 
+import numpy as np
+
 from engine.errors import InputError
 
 P = TypeVar("P")
@@ -92,17 +94,20 @@ def knobs_of(part: type) -> tuple[Knob, ...]:
 
 
 def check_knobs(part: Any) -> None:
-    """Checks all knobs of a dataclass instance and turns lists, as they come from JSON, into tuples.
+    """Checks all knobs of a dataclass instance; lists, as they come from JSON, become tuples, NumPy's numbers Python's.
 
     Raises:
         InputError: a value of another kind or out of range.
     """
     for one in knobs_of(type(part)):
-        value = getattr(part, one.name)
-        if isinstance(value, list):
-            value = tuple(value)
-            object.__setattr__(part, one.name, value)
+        given = getattr(part, one.name)
+        value = tuple(map(_plain, given)) if isinstance(given, list | tuple) else _plain(given)
+        object.__setattr__(part, one.name, value)
         one.check(value)
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def settings_of(part: Any) -> dict[str, Any]:
@@ -140,7 +145,7 @@ def parse_knob(name: str, text: str) -> tuple[str, Any]:
     listed = name == "gates" or "," in text
     try:
         value = [_parsed(part) for part in text.split(",")] if listed else _parsed(text.lower())
-    except ValueError:
+    except (ValueError, RecursionError):
         value = text  # a word, such as a trigger
     if value is None or (listed and isinstance(value, str)):
         raise InputError(f"expected a number, true, false, a word or numbers with commas, got {text!r}; fix {name}")

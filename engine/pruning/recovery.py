@@ -64,12 +64,12 @@ def survivors(memory: MemoryBuffer) -> np.ndarray:
 
 
 def low_confidence(recovery: Recovery, memory: MemoryBuffer) -> np.ndarray:
-    """Survivors, bool ``(words,)``, whose top probability at their last head lies below τ."""
+    """Survivors, bool ``(words,)``, whose top probability at their last head lies below ``min_confidence``."""
     return survivors(memory) & (memory.probabilities.max(-1) < recovery.min_confidence)
 
 
 def entropy_spike(recovery: Recovery, memory: MemoryBuffer) -> np.ndarray:
-    """Survivors, bool ``(words,)``, whose entropy has risen by more than δ from the gate before to their last head."""
+    """Survivors, bool ``(words,)``, whose entropy rose by more than ``max_rise`` from a gate to their last head."""
     before = np.full(len(memory.alive), np.inf)
     for record in memory.gates:
         entropy = normalised_entropy(_probabilities(record.head.logits))

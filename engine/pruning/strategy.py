@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, ClassVar, Literal, get_args
 
@@ -58,11 +60,13 @@ class Strategy:
     def __post_init__(self) -> None:
         if self.context not in get_args(Context):
             raise InputError(f"expected a context out of {get_args(Context)}, got {self.context!r}; choose one of them")
-        whole = all(isinstance(gate, int) and gate >= 1 for gate in self.gates)
-        if not whole or list(self.gates) != sorted(set(self.gates)):
-            raise InputError(f"expected ascending layer numbers as gates, got {self.gates}; sort them")
+        object.__setattr__(self, "gates", _layers(self.gates))
         if bool(self.gates) != (self.controller is not None or self.replays is not None):
             raise InputError(f"expected gates together with a controller, got {self}; give both or neither")
+        if self.replays is not None and self.replays.replays is not None:
+            raise InputError(f"expected a strategy to replay, got {self.replays.name!r}; replay what that one replays")
+        if not isinstance(self.seed, int):
+            raise InputError(f"expected a whole number as seed, got {self.seed!r}; choose one")
         check_knobs(self)
 
     @classmethod
@@ -117,10 +121,9 @@ class Strategy:
             taken = {name: knobs[name] for name in settings_of(part) if name in knobs}
             return replace(part, **taken)
 
-        gates = knobs.get("gates", self.gates)
         new = replace(
             changed(self),
-            gates=tuple(gates) if isinstance(gates, list | tuple) else (gates,),
+            gates=knobs.get("gates", self.gates),
             context=knobs.get("context", self.context),
             controller=changed(self.controller),
             recovery=self.recovery and changed(self.recovery),
@@ -146,9 +149,14 @@ class Strategy:
         """The inverse of `to_json`.
 
         Raises:
-            InputError: unknown controller or setting.
+            InputError: no settings of a strategy, or an unknown controller or setting.
         """
         known = {one.name for one in fields(cls)}
+        if not isinstance(record, Mapping) or not isinstance(record.get("name"), str):
+            raise InputError(f"expected the settings of a strategy with its name, got {record!r}; fix them")
+        parts = [record.get(name) or {} for name in ("controller", "recovery", "replays")]
+        if not all(isinstance(part, Mapping) for part in parts):
+            raise InputError(f"expected controller, recovery and replays as objects, got {record!r}; fix them")
         if unknown := record.keys() - known:
             raise InputError(
                 f"expected settings of a strategy out of {sorted(known)}, got {sorted(unknown)}; remove them"
@@ -166,7 +174,7 @@ class Strategy:
         recovery, replays = record.get("recovery"), record.get("replays")
         return cls(
             name=record["name"],
-            gates=tuple(record.get("gates", ())),
+            gates=record.get("gates", ()),
             controller=controller,
             point=record.get("point", ""),
             context=record.get("context", "drop"),
@@ -175,3 +183,19 @@ class Strategy:
             replays=cls.from_json(replays) if replays else None,
             seed=record.get("seed", 0),
         )
+
+
+def _layers(gates: Any) -> tuple[int, ...]:
+    """Gates as a tuple of Python's numbers.
+
+    Raises:
+        InputError: something else than ascending whole numbers from 1.
+    """
+    given = tuple(gates) if isinstance(gates, Iterable) else (gates,)
+    try:
+        found = [operator.index(gate) for gate in given]
+    except TypeError:
+        found = [0]
+    if any(isinstance(gate, bool) for gate in given) or [0, *found] != sorted({0, *found}):
+        raise InputError(f"expected ascending whole numbers from 1 as gates, got {gates!r}; write e.g. (1, 2)")
+    return tuple(found)

@@ -72,7 +72,7 @@ def sweeps(engine: Engine) -> list[Sweep]:
     recovering = engine.strategy("entropy+recovery")
     triggers = {name: recovering.with_knobs(trigger=name) for name in (*TRIGGERS, "any")}
     off = without_recovery(recovering)
-    found.append(Sweep(RECOVERY, "entropy", off, {"off": off} | triggers))
+    found.append(Sweep(RECOVERY, recovering.name, off, {"off": off} | triggers))
     found.append(_knob("recovery_limit", triggers["any"], LIMITS))
     baselines = (engine.strategy("random"), engine.strategy(f"truncate-{max(1, layers // 2)}"))
     found.append(Sweep(CONTROLLER, "entropy", entropy, {one.name: one for one in (*bases, *baselines)}))
@@ -155,10 +155,7 @@ def settings(engine: Engine, plain: Engine | None) -> list[Setting]:
             strategy = engine.strategy(name)
             sweep = Sweep(WEIGHTS, name, strategy, {})
             found.append(Setting(sweep, "trained for pruning", strategy, engine))
-            # The same settings; through JSON, so that a learned controller gets the network of the other weights.
-            found.append(
-                Setting(sweep, "not trained for pruning", plain.strategy(Strategy.from_json(strategy.to_json())), plain)
-            )
+            found.append(Setting(sweep, "not trained for pruning", plain.strategy(strategy), plain))
     return found
 
 

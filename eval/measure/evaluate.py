@@ -161,7 +161,7 @@ def units_logged(plan: Plan, log: RunLog) -> Iterator[Logged]:
             continue
         try:
             logged = _logged(record, plan)
-        except (KeyError, IndexError, TypeError, ValueError, OverflowError):
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError):
             logged = None
         if logged is None or logged.unit not in wanted:
             raise log.refusal(number, "a record of this run", "something else")

@@ -15,7 +15,6 @@ import psutil
 import torch
 from tqdm import tqdm
 
-from engine.checkpoint import load_weights
 from engine.data.corpora import Corpus, load_corpus
 from engine.errors import InputError
 from engine.latency import PASSES
@@ -27,6 +26,7 @@ from eval.measure.analyses import training_documents
 from eval.measure.baselines import load_baselines
 from eval.measure.baselines.base import Baseline
 from eval.measure.cost import cost_rows, texts_needed
+from eval.measure.engines import load_engines
 from eval.measure.evaluate import Plan, collect, draw, evaluate, loads, predictions
 from eval.measure.predictions import write_predictions
 from eval.measure.runlog import RunLog
@@ -34,7 +34,7 @@ from eval.measure.strategies import choose_strategies
 from eval.measure.tables import document_rows, interval_rows, result_columns, result_row, time_rows
 from eval.measure.tuning import tuned
 from eval.measure.variants import Variant, check_names, of_baseline, of_model, of_strategy
-from eval.options import check_types, dtypes, named_folders, whole_numbers
+from eval.options import check_types, dtypes, named_folders, names, whole_numbers
 from eval.schema import DIGITS, labels
 
 BUSY = 0.2  # share of the processors used by others, above which times are not to be trusted
@@ -99,7 +99,7 @@ def set_up(arguments: argparse.Namespace, sample: Path) -> Run:
     documents = len(corpus.documents)
     if (timed := arguments.timed or documents) > documents:
         raise InputError(f"expected --timed up to {documents}, the documents of {corpus.name}, got {timed}; lower it")
-    engines = _engines(arguments.model, wanted, arguments.device, arguments.labels)
+    engines = load_engines(arguments.model, wanted, arguments.device, arguments.labels)
     gold = {entity.type for document in corpus.documents for entity in document.entities}
     if unknown := set(corpus.types) - gold - set(engines[0].labels.types):
         raise InputError(f"expected types of the gold or the model, got {sorted(unknown)}; fix --types")
@@ -114,17 +114,16 @@ def set_up(arguments: argparse.Namespace, sample: Path) -> Run:
         return [document.text for document in training]
 
     files = TemporaryDirectory()
-    names = [name.strip() for name in arguments.baselines.split(",") if name.strip()]
     run = Run(
         {engine: choose_strategies(engine, arguments) for engine in engines},
         corpus,
         sizes,
         draw(documents, timed, arguments.seed),
-        load_baselines(engines[0], names, calibration, Path(files.name)),
+        load_baselines(engines[0], names(arguments.baselines), calibration, Path(files.name)),
         [
             of_model(name, one, one.strategy(strategy, arguments.point))
             for name, folder, strategy in others
-            for one in _engines(folder, wanted, arguments.device)
+            for one in load_engines(folder, wanted, arguments.device)
         ],
         load,
         arguments.seed,
@@ -132,16 +131,6 @@ def set_up(arguments: argparse.Namespace, sample: Path) -> Run:
     )
     check_names(run.plan(run.baselines).variants)
     return run
-
-
-def _engines(model: str | None, wanted: Sequence[str], device: str, labels: str | None = None) -> list[Engine]:
-    """One for each dtype; those that ``auto`` repeats are left out."""
-    weights = load_weights(model, labels)
-    engines: dict[str, Engine] = {}
-    for dtype in wanted:
-        engine = Engine(weights, dtype, device)
-        engines.setdefault(engine.dtype, engine)
-    return list(engines.values())
 
 
 def _scored_corpus(arguments: argparse.Namespace, sample: Path) -> Corpus:

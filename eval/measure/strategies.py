@@ -12,6 +12,7 @@ from engine.pruning.knobs import parse_knob
 from engine.pruning.resolve import RECOVERY, REPLAYED, StrategyName, parse
 from engine.pruning.strategy import Strategy
 from engine.tagger import Engine
+from eval.options import names
 from eval.schema import RANDOM
 
 
@@ -23,10 +24,10 @@ def choose_strategies(engine: Engine, arguments: argparse.Namespace) -> list[Str
     Raises:
         InputError: unknown names or knobs, or a setting for a strategy that does not run.
     """
-    names = [parse(text) for text in _names(engine, arguments)]
-    pruning = [parse(name.text.replace(RECOVERY, "")) for name in names if name.kind in CONTROLLERS]
+    parsed = [parse(text) for text in _names(engine, arguments)]
+    pruning = [parse(name.text.replace(RECOVERY, "")) for name in parsed if name.kind in CONTROLLERS]
     first = pruning[0] if pruning else parse(REPLAYED)
-    run = {name: (name.replays or first) if name.kind == RANDOM else name for name in names}
+    run = {name: (name.replays or first) if name.kind == RANDOM else name for name in parsed}
     knobs = _knobs(arguments, (name for name in run.values() if name.kind in CONTROLLERS))
 
     def strategy(name: StrategyName) -> Strategy:
@@ -37,14 +38,14 @@ def choose_strategies(engine: Engine, arguments: argparse.Namespace) -> list[Str
 
 def _names(engine: Engine, arguments: argparse.Namespace) -> list[str]:
     if arguments.strategies:
-        names = [name.strip() for name in arguments.strategies.split(",") if name.strip()]
+        wanted = names(arguments.strategies)
     elif engine.model.has_gates:
-        names = ["hf", "entropy", "random"]
+        wanted = ["hf", "entropy", "random"]
         if arguments.corpus:  # the sample is for a first look
-            names += ["rule", f"truncate-{max(1, engine.encoder.num_layers // 2)}"]
+            wanted += ["rule", f"truncate-{max(1, engine.encoder.num_layers // 2)}"]
     else:
-        names = ["hf"]
-    return list(dict.fromkeys(names if "dense" in names else ["dense", *names]))
+        wanted = ["hf"]
+    return list(dict.fromkeys(wanted if "dense" in wanted else ["dense", *wanted]))
 
 
 def _knobs(arguments: argparse.Namespace, running: Iterable[StrategyName]) -> dict[str, dict[str, Any]]:

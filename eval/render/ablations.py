@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from eval.render.files import records
-from eval.render.markdown import captioned
+from eval.render.markdown import captioned, escape
 from eval.render.numbers import f1_interval, f1_points, ratio
 from eval.render.plots import DENSE_LINE, new_figure, place_labels
 from eval.schema import LAMBDA, RECOVERY, Ablation
@@ -48,7 +48,7 @@ def failures(table: pd.DataFrame) -> list[str]:
 def ablations_page(corpus: str, table: pd.DataFrame) -> str:
     """The text of ``ablations.md``, which shows ``ablations.png``; ``corpus`` names corpus and split."""
     plot = "![F1 against dense over the share of token-layers kept](ablations.png)"
-    return f"# Ablations: {corpus}\n\n{plot}\n\n{ablations_section(table)}\n"
+    return f"# Ablations: {escape(corpus)}\n\n{plot}\n\n{ablations_section(table)}\n"
 
 
 def ablations_section(table: pd.DataFrame) -> str:
@@ -69,9 +69,10 @@ def ablations_section(table: pd.DataFrame) -> str:
         "predictions changed",
     ]  # fmt: skip
     caption = (
-        "One knob at a time, the others as stored (for `min_keep_ratio`, λ of `rule` is the largest). The theoretical "
-        "speed-up is dense ÷ own multiply-adds: nothing was timed. Changed predictions are counted against the "
-        "default; that of *recovery* is *off*, that of *weights* are those of the run."
+        "One knob at a time, the others as stored (for `min_keep_ratio`, λ of `rule` is the largest; for "
+        "`recovery_limit`, the trigger is `any`; *recovery*, *off* included, has the gates of `entropy+recovery`). The "
+        "theoretical speed-up is dense ÷ own multiply-adds: nothing was timed. Changed predictions are counted against "
+        "the default; that of *weights* are those of the run."
     )
     warnings = [f"> **Failed**: {failure}" for failure in failures(table)]
     return "\n\n".join([*warnings, captioned(caption, columns, rows)])

@@ -49,4 +49,4 @@ def _exit(word: Mapping[str, Any]) -> str:
 
 
 def _gates(word: Mapping[str, Any]) -> str:
-    return ", ".join(f"{layer}: {label} {probability:.2f}" for layer, label, probability in word["gates"])
+    return ", ".join(f"{layer}: {escape(label)} {probability:.2f}" for layer, label, probability in word["gates"])

@@ -88,6 +88,8 @@ class Opening:
         size = self.sizes[0]
         if all(math.isnan(i["speedup_low"]) for i in self.intervals if i["batch_size"] == size):
             return [f"Nothing can be concluded on speed: too few batches of {size} were timed for intervals."]
+        if not any(row["prunes"] for row in self._first):
+            return ["No strategy that prunes ran."]
         if self.fastest is None:
             dense = [f"`{row['label']}` ({row['speedup_vs_dense']:.2f}×)" for row in self._all_near]
             without = f"; without pruning, {_and(dense)} {'are' if len(dense) > 1 else 'is'}" if dense else ""
@@ -113,7 +115,7 @@ class Opening:
         )
         truncated, baseline = self._truncation(self.fastest), self._fastest_baseline()
         others = [
-            (truncated, "`{}` (every word exits there)"),
+            (truncated, "`{}` (every word exits at one layer)"),
             (baseline, f"`{{}}` (the fastest baseline within {COMPARABLE:g} point)"),
         ]
         compared: dict[str, list[str]] = {}

@@ -8,7 +8,34 @@ from typing import Any, TypeVar, get_type_hints
 
 import pandas as pd
 
-from eval.schema import DENSE, Ablation, Interval, Result, labels
+from eval.schema import (
+    DENSE,
+    Ablation,
+    BatchTime,
+    Confusion,
+    Cost,
+    ErrorCount,
+    Exit,
+    Gap,
+    Group,
+    Interval,
+    Result,
+    columns,
+    labels,
+)
+
+FILES: dict[str, type] = {  # of a report
+    "results": Result,
+    "intervals": Interval,
+    "times": BatchTime,
+    "cost": Cost,
+    "errors": ErrorCount,
+    "confusion": Confusion,
+    "exits": Exit,
+    "subgroups": Group,
+    "gaps": Gap,
+    "ablations": Ablation,
+}
 
 _OF_TEXTS = ("errors", "confusion", "ablations", "documents")  # in which an empty cell, or "none", is a text
 _TEXTS = {column: str for column, type_ in get_type_hints(Result).items() if type_ is str}  # also where all are missing
@@ -34,9 +61,25 @@ class IntervalRow(Interval):
 def read_table(folder: Path, name: str) -> pd.DataFrame:
     """A CSV file of a folder, by its name without the suffix."""
     texts = {"results": _TEXTS, "ablations": {"value": str}, "documents": {"document": str}}
-    empty = {column: [""] for column in _NUMBERS} if name == "ablations" else None
+    empty: Any = [] if name in _OF_TEXTS else [""]
+    if name == "ablations":
+        empty = {column: [""] for column in _NUMBERS}
     path = folder / f"{name}.csv"
-    return pd.read_csv(path, dtype=texts.get(name), keep_default_na=name not in _OF_TEXTS, na_values=empty)
+    # Nothing but an empty cell is missing: a type may be called NA, a model null.
+    return pd.read_csv(path, dtype=texts.get(name), keep_default_na=False, na_values=empty)
+
+
+def complete_table(folder: Path, name: str) -> pd.DataFrame:
+    """A table with all its columns.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: columns are missing.
+    """
+    table = read_table(folder, name)
+    if missing := [column for column in columns(FILES[name]) if column not in table]:
+        raise ValueError(f"{name}.csv lacks {', '.join(missing)}")
+    return table
 
 
 def write_page(path: Path, text: str) -> None:

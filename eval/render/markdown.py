@@ -13,6 +13,7 @@ from eval import schema
 from eval.render.files import IntervalRow, ResultRow, reference
 from eval.render.numbers import NOT_SIGNIFICANT, f1_interval, points, ratio, score, speedup, verdict
 from eval.schema import BASELINE, HF, MODEL, RANDOM, RANDOM_SEEDS
+from eval.statistics import FEWEST, STEADY
 
 READING = (
     "F1 counts exact (document, start, end, type) spans, micro-averaged. Brackets are 95 % intervals of a paired "
@@ -21,7 +22,10 @@ READING = (
     "measured in this run; the theoretical one is the ratio of multiply-adds."
 )
 KINDS_READING = {
-    RANDOM: f"The F1 of `random` is the mean of {RANDOM_SEEDS} seeds, its times and costs are those of the first.",
+    RANDOM: (
+        f"The F1 of `random` is the mean of {RANDOM_SEEDS} seeds; its times, costs, errors, exits and groups are those "
+        "of the first."
+    ),
     HF: "Costs of `hf` include its padding.",
     BASELINE: "Costs of baselines are not known.",
     MODEL: "Costs of other models are not known.",
@@ -44,8 +48,10 @@ def escape(text: object) -> str:
 
 
 def code(text: str) -> str:
-    """Text as code, on one line."""
-    return f"`{' '.join(text.replace('`', '').split())}`"
+    """Text as code, on one line, between more backticks than it holds in a row."""
+    line = " ".join(text.split())
+    fence = "`" * (1 + max(map(len, re.findall("`+", line)), default=0))
+    return f"{fence}{line}{fence}" if fence == "`" else f"{fence} {line} {fence}"
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -126,7 +132,12 @@ def _named(row: ResultRow) -> str:
 def reading(rows: Sequence[ResultRow]) -> str:
     """How the table of results is read: what holds for all rows, and for kinds of rows that are there."""
     kinds = {row["kind"] for row in rows}
-    return " ".join([READING, *(text for kind, text in KINDS_READING.items() if kind in kinds)])
+    parts = [READING, *(text for kind, text in KINDS_READING.items() if kind in kinds)]
+    sizes = {row["batch_size"]: -(-row["timed_documents"] // row["batch_size"]) for row in rows}
+    few = [f"{batches} batches of {size}" for size, batches in sizes.items() if FEWEST <= batches < STEADY]
+    if few:
+        parts.append(f"Intervals over few batches are too narrow; there are {' and '.join(few)}.")
+    return " ".join(parts)
 
 
 def types_table(rows: Sequence[ResultRow]) -> str:

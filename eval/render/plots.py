@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import cycle, pairwise
 from typing import Any
 
@@ -115,7 +116,8 @@ def plot_f1_vs_latency(results: pd.DataFrame, intervals: pd.DataFrame, times: pd
     timed = "" if first["timed_documents"] == first["documents"] else f" ({first['timed_documents']} timed)"
     figure.suptitle(
         f"{first['corpus']} {first['split']}, {first['documents']} documents{timed}; {first['device']}, "
-        f"{first['threads']} threads, {', '.join(results['dtype'].unique())}\nbars: 95 % of the difference from dense",
+        f"{first['threads']} threads, {', '.join(results['dtype'].unique())}\n"
+        "bars: 95 % intervals of the difference from dense",
         fontsize=10,
     )
     place_labels(figure)
@@ -188,9 +190,11 @@ def _panel(axis: Axes, table: pd.DataFrame, dense: str, style: Mapping[str, Mapp
 
 
 def plot_speed_by_length(cost: pd.DataFrame, results: pd.DataFrame) -> Figure:
-    """Theoretical (dotted) and measured speed-up (with intervals) by length at batch 1, from ``cost.csv``.
+    """Theoretical (dotted) and measured speed-up (with intervals) by length at batch 1.
 
-    Of all but dense and ``hf``.
+    Args:
+        cost: rows of ``cost.csv`` in one dtype; of dense and ``hf`` nothing is drawn.
+        results: ``results.csv``, in all dtypes, so that styles are those of `plot_f1_vs_latency`.
     """
     own = styles(results)
     kinds = dict(results[["strategy", "kind"]].itertuples(index=False, name=None))
@@ -199,18 +203,20 @@ def plot_speed_by_length(cost: pd.DataFrame, results: pd.DataFrame) -> Figure:
     wide = table[table["measure"].isin(SPEEDUPS)].pivot_table(
         index=["strategy", "group"], columns="measure", values="value", sort=False
     )
+    lines: dict[str, Iterator[str]] = defaultdict(lambda: cycle(("-", "--", "-.")))  # of strategies of a kind
     figure, ((axis,),) = new_figure(1, 1, (9.4, 4.4))
     for name, of in wide.reindex(columns=list(SPEEDUPS)).groupby("strategy", sort=False):
         rows, style = of.droplevel("strategy"), own[str(name)]
         bars = [(rows[MEASURED] - rows[MEASURED_LOW]).clip(lower=0).fillna(0)]
         bars.append((rows[MEASURED_HIGH] - rows[MEASURED]).clip(lower=0).fillna(0))
-        axis.errorbar(rows.index, rows[MEASURED], bars, capsize=2, label=name, **style)
+        line = next(lines[kinds[str(name)]])
+        axis.errorbar(rows.index, rows[MEASURED], bars, capsize=2, label=name, linestyle=line, **style)
         axis.plot(rows.index, rows[THEORETICAL], linestyle=":", markersize=4, alpha=0.7, **style)
     axis.axhline(1, label=DENSE, **DENSE_LINE)
     axis.set_xlabel("length of the document (rows: word pieces, CLS, SEP)")
     axis.set_ylabel("speed-up against dense")
     axis.set_title("theoretical (dotted) and measured", fontsize=10)
-    axis.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.01, 0.5))
+    axis.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.01, 0.5), handlelength=4)
     figure.tight_layout()
     return figure
 

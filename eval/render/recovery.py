@@ -7,7 +7,7 @@ import math
 import pandas as pd
 
 from eval.render.files import records
-from eval.render.markdown import table
+from eval.render.markdown import escape, table
 from eval.render.numbers import NOT_SIGNIFICANT, brackets, f1_points, ratio
 from eval.schema import RecoveryGain
 
@@ -22,7 +22,7 @@ NOTE = (
 
 def recovery_page(corpus: str, rows: str) -> str:
     """The text of ``recovery.md``: ``corpus`` names corpus and split, ``rows`` is the table."""
-    return f"# Recovery: {corpus}\n\n{NOTE}\n\n{rows}\n"
+    return f"# Recovery: {escape(corpus)}\n\n{NOTE}\n\n{rows}\n"
 
 
 def recovery_table(found: pd.DataFrame) -> str:
@@ -40,7 +40,7 @@ def _cells(row: RecoveryGain) -> list[str]:
     over = _gain(row["f1_with"] - row["f1_random"], row["over_random_low"], row["over_random_high"])
     rerun = row["cost_against_dense_rerun"]
     return [
-        f"{row['strategy']} ({row['point']})",
+        escape(f"{row['strategy']} ({row['point']})"),
         row["trigger"] + (" (stored)" if row["stored"] else ""),
         f"{row['documents_fired']:.1%}",
         str(row["recovered_words"]),

@@ -24,6 +24,7 @@ from eval.schema import (
     Gap,
     Group,
 )
+from eval.statistics import FEWEST
 
 
 def errors_section(errors: pd.DataFrame, confusion: pd.DataFrame) -> str:
@@ -97,8 +98,10 @@ def groups_section(groups: pd.DataFrame, gaps: pd.DataFrame) -> str:
     caption = (
         "Groups are properties of gold mentions and predictions alike, so that each has an F1; recall looks at gold "
         "alone. Of the strategies: points of F1 against dense [95 %], then the share of layers that the words of the "
-        "group's gold mentions went through. The intervals of the gaps above hold for all pairs at once."
+        "group's gold mentions went through."
     )
+    if strategies:
+        caption += " The intervals of the gaps above hold for all pairs at once."
     if not set(OF_TRAINING) & set(groups["dimension"]):
         caption += " Groups by training mentions are left out: there was no training split beside this one."
     else:
@@ -115,19 +118,19 @@ def _difference(row: Group) -> str:
 
 
 def largest_gap(strategy: str, gaps: Iterable[Gap]) -> str:
-    """The largest gap of a strategy in words: of the significant ones, else of all."""
+    """The largest significant gap of a strategy in words, else the largest of all."""
     own = [gap for gap in gaps if gap["strategy"] == strategy]
     if not own:
-        return f"`{strategy}`: no two groups of a kind have {MIN_SUPPORT} mentions each, so none are compared."
+        needed = f"{MIN_SUPPORT} mentions and {FEWEST} documents"
+        return f"`{strategy}`: no two groups of a kind have {needed} each, so none are compared."
     worst = min(own, key=lambda gap: (not gap["significant"], gap["gap"]))
-    if pd.isna(worst["low"]):
-        return f"`{strategy}`: too few documents to compare groups."
     if not worst["gap"]:
         return f"`{strategy}`: no gap. All {worst['compared']} pairs of groups lose alike."
     numbers = f"{-worst['gap'] * 100:.2f} points [{-worst['high'] * 100:.2f}, {-worst['low'] * 100:.2f}]"
     pair = f"{worst['group']} against {worst['other']} ({worst['dimension']})"
     if worst["significant"]:
-        return f"`{strategy}`: the largest gap is {pair}: {numbers} more F1 lost; {worst['compared']} pairs compared."
+        compared = f"{worst['compared']} pairs compared"
+        return f"`{strategy}`: the largest significant gap is {pair}: {numbers} more F1 lost; {compared}."
     return f"`{strategy}`: no significant gap. The largest of {worst['compared']} pairs is {pair}: {numbers}."
 
 

@@ -23,7 +23,7 @@ from transformers import (
 )
 
 from engine import InputError, load_engine
-from engine.checkpoint import GATES, load_weights, optional_file
+from engine.checkpoint import CONTROLLER, GATES, POINTS, load_weights, optional_file, save_weights
 from engine.checksums import updating, write_checksums
 from engine.tagger import Engine
 from tests.conftest import TEXT, contents, tiny_config
@@ -119,9 +119,9 @@ SETTINGS = {"name": "entropy", "gates": [1], "controller": {"kind": "entropy", "
         (b"\xff\xfe{", "got none: 'utf-8' codec"),
         ("[" * 100_000, "got none: maximum recursion depth"),
         ([1], "got none: 'list' object"),
-        ({"entropy": {"fast": {"gates": [1]}}}, "got settings of 'entropy:fast' that cannot be used: no 'name'"),
-        ({"entropy": {"fast": [1]}}, "got settings of 'entropy:fast' that cannot be used: 'list' object"),
-        ({"entropy": {"fast": SETTINGS | {"gates": "ab"}}}, "expected ascending layer numbers as gates"),
+        ({"entropy": {"fast": {"gates": [1]}}}, "expected the settings of a strategy with its name"),
+        ({"entropy": {"fast": [1]}}, "that cannot be used: expected the settings of a strategy"),
+        ({"entropy": {"fast": SETTINGS | {"gates": "ab"}}}, "expected ascending whole numbers from 1 as gates"),
         ({"entropy": {"fast": SETTINGS | {"controller": {"kind": "no"}}}}, "expected a controller out of"),
         ({"a\nb": {"c": 3}}, r"got settings of 'a\\nb:c' that cannot be used"),
     ],
@@ -362,6 +362,24 @@ def test_labels_that_name_no_type_have_one(plain_folder):
     labels = load_engine(plain_folder, labels=["B", "I", "O", "E", "S"]).labels
     assert labels.types == ("Entity",)
     assert labels.names == ("O", "B-Entity", "I-Entity", "E-Entity", "S-Entity")
+
+
+def test_labels_are_strings(plain_folder, tmp_path):
+    with pytest.raises(InputError, match=r"expected labels as strings, got \[0, 1, 2, 3, 4\]"):
+        load_engine(plain_folder, labels=[0, 1, 2, 3, 4])
+    (tmp_path / "labels").write_text("[" * 100_000)
+    with pytest.raises(InputError, match="expected a file of labels, JSON or one a line"):
+        load_engine(plain_folder, labels=tmp_path / "labels")
+
+
+def test_points_and_networks_of_other_weights_do_not_survive_saving(model_folder, weights, tmp_path):
+    folder = shutil.copytree(model_folder, tmp_path / "model")
+    (folder / POINTS).write_text("{}")
+    (folder / CONTROLLER).write_bytes(b"")
+    save_weights(folder, weights.model, weights.tokenizer)
+    assert not (folder / POINTS).exists()
+    assert not (folder / CONTROLLER).exists()
+    assert load_engine(folder).points == {}
 
 
 @pytest.mark.parametrize("names", [["O", "B-Disease", "I-Disease"], ["O", *"ABCDE"]])

@@ -169,10 +169,13 @@ def test_the_engines_own_settings_hold(plain_folder):
     assert tagger.model.engine is own
     assert repr(tagger) == f"PruningPipeline({str(plain_folder)!r}, strategy='dense', dtype='bfloat16')"
     assert tagger.device == torch.device("cpu")
-    assert pipeline(model=plain_folder, strategy="dense", device=-1).device == torch.device("cpu")
+    for device in (-1, None, "cpu"):
+        own = pipeline(model=plain_folder, strategy="dense", device=device, tokenizer=None)
+        assert own.device == torch.device("cpu")
+        assert (own.task, own.dtype) == ("token-classification", torch.float32)
 
 
-@pytest.mark.parametrize("own", [{"dtype": "int8"}, {"labels": ["O"]}])
+@pytest.mark.parametrize("own", [{"dtype": "int8"}, {"device": "cuda"}, {"labels": ["O"]}])
 def test_an_engines_settings_cannot_be_given_again(plain_folder, own):
     with pytest.raises(InputError, match=f"expected no {next(iter(own))} beside an engine"):
         pipeline(model=load_engine(plain_folder), strategy="dense", **own)
@@ -191,8 +194,12 @@ def test_what_is_no_text_is_refused_as_hugging_face_does(plain_folder):
         ({"strategy": "hf"}, "use transformers.pipeline"),
         ({"strategy": "dense", "aggregation_strategy": "foo"}, "expected an aggregation_strategy out of none, simple"),
         ({"strategy": "entropy"}, "expected a model with gates"),
-        ({"strategy": "dense", "tokenizer": "x"}, "expected no tokenizer, got one; leave it out"),
-        ({"strategy": "dense", "torch_dtype": torch.bfloat16}, "expected no torch_dtype, got one; write dtype"),
+        ({"strategy": "dense", "tokenizer": "x"}, r"got \['tokenizer'\]; leave it out: the engine loads"),
+        (
+            {"strategy": "dense", "revision": "main"},
+            r"expected options out of .*, got \['revision'\]",
+        ),
+        ({"strategy": "dense", "torch_dtype": torch.bfloat16}, r"got \['torch_dtype'\]; write dtype"),
         ({"strategy": "dense", "device": 7}, "expected a device of this machine, got 'cuda:7'"),
     ],
 )

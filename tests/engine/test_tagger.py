@@ -1,3 +1,4 @@
+import pickle
 import time
 from dataclasses import replace
 
@@ -224,8 +225,11 @@ def test_wrong_arguments_are_refused(engine, weights):
         engine.tag(TEXT, None)
     with pytest.raises(InputError, match="expected a dtype"):
         Engine(weights, dtype="int3")
-    with pytest.raises(InputError, match="expected a device of this machine"):
-        Engine(weights, device="abacus")
+    for device in ("abacus", "hpu", None):
+        with pytest.raises(InputError, match="expected a device of this machine"):
+            Engine(weights, device=device)
+    with pytest.raises(InputError, match="expected the device cpu or cuda, got 'meta'"):
+        Engine(weights, device="meta")
 
 
 def test_texts_may_come_from_a_generator(engine):
@@ -247,6 +251,33 @@ def test_results_keep_nothing_large_of_their_batch(family):
     _, model = pair(family)
     batch = packed([30, 96])
     assert run(model, batch, Strategy("dense")).batch.kept == {}
+
+
+def test_a_result_is_explained_with_the_model_that_found_it(engine, weights):
+    other = Engine(weights)
+    with torch.no_grad():
+        for parameter in other.model.parameters():
+            parameter.zero_()
+    result = engine.tag(TEXT, PRUNES)
+    assert other.explain(result) == engine.explain(result)
+
+
+def test_a_pickled_result_keeps_what_it_tells_but_not_the_model(engine):
+    result = engine.tag(TEXT, PRUNES)
+    pickled = pickle.dumps(result)
+    again = pickle.loads(pickled)
+    assert len(pickled) < 100_000
+    assert (again.entities, again.cost, again.recovered) == (result.entities, result.cost, result.recovered)
+    assert again.trace.words == result.trace.words
+    with pytest.raises(InputError, match="expected a result of this process, got one that was pickled"):
+        engine.explain(again)
+
+
+def test_hf_finds_its_folder_from_another_working_directory(model_folder, monkeypatch, tmp_path):
+    monkeypatch.chdir(model_folder.parent)
+    engine = load_engine(model_folder.name)
+    monkeypatch.chdir(tmp_path)
+    assert [e.key for e in engine.tag(TEXT, "hf").entities] == [e.key for e in engine.tag(TEXT, "dense").entities]
 
 
 def test_an_encoder_of_one_layer_has_no_gates(tmp_path, tokenizer):

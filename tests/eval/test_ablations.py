@@ -50,7 +50,7 @@ def test_every_knob_is_swept_and_every_default_is_among_its_values(ablated):
     for row in rows:
         if row["is_default"]:
             assert [row[key] for key in ("effect", "changed_predictions", "changed_words")] == [False, 0, 0]
-    assert set(select(rows, "recovery", "entropy")) == {"off", "any", *TRIGGERS}
+    assert set(select(rows, "recovery", "entropy+recovery")) == {"off", "any", *TRIGGERS}
 
 
 def test_every_value_is_compared_with_the_default_of_its_sweep(ablated):
@@ -58,7 +58,7 @@ def test_every_value_is_compared_with_the_default_of_its_sweep(ablated):
     for row in rows:
         if row["is_default"]:
             assert [row[f"default_{key}"] for key in ("difference", "low", "high", "significant")] == [0, 0, 0, False]
-    of = select(rows, "recovery", "entropy")
+    of = select(rows, "recovery", "entropy+recovery")
     for name in ("any", *TRIGGERS):
         assert of[name]["default_difference"] == pytest.approx(of[name]["f1"] - of["off"]["f1"])
         assert of[name]["default_low"] <= of[name]["default_high"]
@@ -90,7 +90,7 @@ def test_recovery_is_compared_with_the_same_gates_without_it(model_folder):
 
 def test_recovery_and_its_limit_count_the_words_that_came_back(ablated):
     _, rows, _ = ablated
-    recovery = select(rows, "recovery", "entropy")
+    recovery = select(rows, "recovery", "entropy+recovery")
     assert recovery["off"]["recovered_words"] == 0
     assert recovery["any"]["recovered_words"] >= max(recovery[name]["recovered_words"] for name in TRIGGERS)
     limits = [row["recovered_words"] for row in select(rows, "recovery_limit", "entropy+recovery").values()]
@@ -167,7 +167,7 @@ def test_table_and_plot_come_from_the_file_alone(ablated):
     text = ablations_section(table)
     assert text.startswith("> **Failed**: λ of rule")
     assert sum(line.startswith("| ") for line in text.splitlines()) == len(rows) + 2
-    assert "| recovery | entropy | off (default) |" in text
+    assert "| recovery | entropy+recovery | off (default) |" in text
     assert "| F1 against dense, points [95 %] | F1 against default, points [95 %] |" in text
 
 

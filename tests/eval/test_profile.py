@@ -1,15 +1,29 @@
 import pandas as pd
 import pytest
 
-from eval.measure.components import COMPONENTS, profile
+from engine.tagger import Engine
+from eval.measure.components import COMPONENTS, profile, split
 from eval.profile import main
 from eval.recovery import main as recovery
 from eval.report import SAMPLE
 from tests.conftest import TEXT
 
 
-def test_the_components_of_a_call_add_up_to_it(engine):
+def test_the_components_of_a_call_add_up_to_it(engine, monkeypatch):
+    latencies = []
+    tag_batch = Engine.tag_batch
+
+    def timed(*args, **kwargs):
+        results = tag_batch(*args, **kwargs)
+        latencies.append(results[0].latency.total_ms)
+        return results
+
+    monkeypatch.setattr(Engine, "tag_batch", timed)
     strategies = [engine.strategy(name) for name in ("dense", "entropy+recovery")]
+    for strategy in strategies:
+        found = split(engine, [TEXT, TEXT * 3], strategy)
+        assert sum(found.values()) == pytest.approx(latencies[-1])
+        assert min(found.values()) >= 0
     table = pd.DataFrame(profile(engine, [TEXT, TEXT * 3], strategies, batch_size=1))
     dense = table["strategy"] == "dense"
     assert (table["ms_per_document"] > 0).eq(~dense | (table["component"] != "recovery")).all()

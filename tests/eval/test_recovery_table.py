@@ -111,5 +111,5 @@ def test_a_corpus_without_gold_is_refused_before_anything_runs(folder, tmp_path,
     (tmp_path / "notes.txt").write_text("1|t|Nausea.\n1|a|\n")
     options = ["--model", str(folder), "--corpus", str(tmp_path / "notes.txt"), "--out", str(tmp_path / "out")]
     assert main(options) == 2
-    assert "expected types that the model finds, ['Chemical', 'Disease'], got []" in capsys.readouterr().err
+    assert "expected documents with gold entities, got none" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()

@@ -13,9 +13,9 @@ abstracts=$TEXTS/abstracts.jsonl.gz
 gold=bc5cdr:fit,ncbi-disease:train,biored:fit
 
 stage() { python -m "engine.training.$1" "${@:2}"; }
-learn() { stage finetune --corpus $gold --dropout 0 --resume "$@"; }
+learn() { stage finetune --corpus $gold --dropout 0 --mixed-precision bf16 --resume "$@"; }
 
-stage teacher --backbone "$teacher" --corpus $gold --epochs 3 --out "$RUNS/teacher" --resume
+stage teacher --backbone "$teacher" --corpus $gold --epochs 3 --mixed-precision bf16 --out "$RUNS/teacher" --resume
 
 # Self-sampling learns from sentences that distillation has not seen, the networks of mlp from still others.
 sentences() { gunzip -c "$TEXTS/medline_sentences.txt.gz" | sed -n "$1"; }
@@ -34,11 +34,13 @@ for seed in 0 1 2; do
   learn --backbone "$RUNS/distilled" --soft-labels "$RUNS/new.npz=$RUNS/new.txt" --soft-share 2 --epochs 1 --lr 1.5e-4 \
     --pruned 0.7 --seed $seed --out "$RUNS/pruned$seed"
 done
+rm -rf "$RUNS/model" # of an earlier start
 stage average "$RUNS"/pruned{0,1,2} --out "$RUNS/model"
 stage controller --model "$RUNS/model" --texts "$RUNS/rest.txt" \
   --features entropy,windowed_entropy,top_probability,margin,outside,change
 
-# Points by agreement with the dense pass, on 500 abstracts and 60 full texts.
+# Points by agreement with the dense pass, on 500 abstracts and 60 full texts. For new weights, take the abstracts alone:
+# many of the sentences above are from these full texts.
 gunzip -c "$TEXTS/held_back.jsonl.gz" | sed -n 1,560p > "$RUNS/held_back.jsonl"
 choose() { stage "$1" --model "$RUNS/model" --dtype int8 "${@:2}"; }
 choose calibrate --strategies entropy,mlp --max-f1-drop 3,4,8 --texts "$RUNS/held_back.jsonl"

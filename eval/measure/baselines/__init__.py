@@ -44,5 +44,7 @@ def load_baselines(
     named = [text.partition("=") for text in wanted]
     if unknown := [name for name, _, _ in named if name not in BASELINES]:
         raise InputError(f"expected baselines out of {list(BASELINES)}, got {unknown}; choose some of them")
+    if given := [name for name, _, argument in named if argument and name != "spacy"]:
+        raise InputError(f"expected = after spacy alone, got it after {', '.join(given)}; leave it out")
     source = Source(engine, folder, calibration)
     return [BASELINES[name](name, replace(source, argument=argument)) for name, _, argument in named]

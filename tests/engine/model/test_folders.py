@@ -14,30 +14,11 @@ from engine.pruning.controllers import EntropyController, RuleController
 from engine.pruning.strategy import Strategy
 from engine.training.finetune import new_model
 from tests.conftest import TEXT
-from tests.engine.model.families import FAMILIES, LABELS, gated, huggingface, tiny, tokenizer_of
+from tests.engine.model.families import FAMILIES, LABELS, huggingface, tiny, tokenizer_of
 from tests.engine.model.test_packing import window
 
 every_family = pytest.mark.parametrize("family", FAMILIES)
 TEXTS = (TEXT, "Nausea.", "語 α-tocopherol \x00 naïve 😀 Ωmega", TEXT * 6, "")
-
-
-@pytest.fixture(scope="module")
-def folders(tmp_path_factory):
-    """A folder with gates of each family, made when it is first asked for."""
-    made = {}
-
-    def folder(family):
-        if family not in made:
-            tokenizer = tokenizer_of(family)
-            made[family] = tmp_path_factory.mktemp(family)
-            config = tiny(family, len(tokenizer), pad_token_id=tokenizer.pad_token_id)
-            model = gated(huggingface(config))
-            for head in model.heads.values():
-                head.bias.data[0] += 4  # most words are outside, as in real text
-            save_weights(made[family], model, tokenizer)
-        return made[family]
-
-    return folder
 
 
 @every_family

@@ -1,5 +1,7 @@
 """The learned controller: features, the network's file, and what it decides."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ from engine.model.packing import RaggedBatch
 from engine.pruning.controllers.mlp import FEATURES, LearnedController, Network, features
 from engine.pruning.forward import run
 from engine.pruning.strategy import Strategy
+from engine.tagger import Engine
 from engine.text.words import split_words
 from tests.conftest import TEXT
 from tests.engine.pruning.test_controllers import SURE, UNSURE, gate, leaving
@@ -53,6 +56,15 @@ def test_only_named_features_are_computed_and_attention_is_counted_as_cost():
     with_attention = network(0.0, names=("entropy", "attention_received"))
     assert LearnedController(network=with_attention).uses_attention
     assert features(gate([0, 1], [SURE, SURE]), ("margin",)).shape == (2, 1)
+
+
+def test_an_engine_decides_with_its_own_network_whoever_made_the_strategy(weights):
+    all_leave, all_stay = (Engine(replace(weights, network=network(bias, bias))) for bias in (-20.0, 20.0))
+    strategy = all_leave.strategy("mlp", gates=(1, 2), exit_entities=True, max_risk=0.5)
+    kept = [one.tag(TEXT, strategy).cost.token_layers_kept for one in (all_leave, all_stay)]
+    assert kept[0] < kept[1] == 1
+    with pytest.raises(InputError, match="expected a model with a learned controller"):
+        Engine(replace(weights, network=None)).tag(TEXT, strategy)
 
 
 def test_networks_survive_their_file(tmp_path):

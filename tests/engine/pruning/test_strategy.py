@@ -1,5 +1,7 @@
 import json
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from engine.errors import InputError
@@ -33,8 +35,10 @@ def test_lambda_is_written_without_underscore():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: Strategy("a", (3, 2), EntropyController()), "expected ascending layer numbers"),
-        (lambda: Strategy("a", (0,), EntropyController()), "expected ascending layer numbers"),
+        (lambda: Strategy("a", (3, 2), EntropyController()), "expected ascending whole numbers from 1 as gates"),
+        (lambda: Strategy("a", (0,), EntropyController()), "expected ascending whole numbers from 1 as gates"),
+        (lambda: Strategy("a", (True, 2), EntropyController()), "expected ascending whole numbers from 1 as gates"),
+        (lambda: Strategy("a", "12", EntropyController()), "expected ascending whole numbers from 1 as gates"),
         (lambda: Strategy("a", (2,)), "expected gates together with a controller"),
         (lambda: EntropyController(max_entropy=1.5), "expected max_entropy as a number between 0 and 1, got 1.5"),
         (lambda: EntropyController(max_entropy=float("nan")), "expected max_entropy"),
@@ -45,7 +49,7 @@ def test_lambda_is_written_without_underscore():
         (lambda: EntropyController(exit_entities=5), "expected exit_entities as true or false"),
         (lambda: EntropyController((0.1, 2.0)), "expected max_entropy as a number between 0 and 1, got 2.0"),
         (lambda: EntropyController(()), "expected max_entropy as a number"),
-        (lambda: ENTROPY.with_knobs(gates=2.5), "expected ascending layer numbers"),
+        (lambda: ENTROPY.with_knobs(gates=2.5), "expected ascending whole numbers from 1 as gates"),
         (lambda: resolve("truncate-3", 6, {}).with_knobs(gates=2), "expected a knob of truncate-3"),
         (lambda: ENTROPY.with_knobs(lambda_=1.0), "expected a knob of entropy out of"),
         (lambda: Strategy("dense").with_knobs(gates=(1,)), "expected a knob of dense"),
@@ -59,6 +63,14 @@ def test_lambda_is_written_without_underscore():
             lambda: Strategy.from_json({"name": "a", "gates": [1], "controller": {"kind": "rule", "tau": 1}}),
             "expected settings of rule",
         ),
+        (lambda: Strategy.from_json({}), "expected the settings of a strategy with its name, got {}"),
+        (lambda: Strategy.from_json([1]), "expected the settings of a strategy with its name"),
+        (
+            lambda: Strategy.from_json(ENTROPY.to_json() | {"controller": "rule"}),
+            "expected controller, recovery and replays as objects",
+        ),
+        (lambda: Strategy.random("r", ENTROPY, seed="x"), "expected a whole number as seed, got 'x'"),
+        (lambda: Strategy.random("r", Strategy.random("s", ENTROPY)), "expected a strategy to replay, got 's'"),
         (
             lambda: Strategy.from_json(ENTROPY.to_json() | {"max_entropy": 0.5}),
             r"expected settings of a strategy out of .*, got \['max_entropy'\]; remove them",
@@ -68,6 +80,14 @@ def test_lambda_is_written_without_underscore():
 def test_wrong_settings_are_refused_with_the_range(make, message):
     with pytest.raises(InputError, match=message):
         make()
+
+
+def test_lists_and_numpy_numbers_are_the_same_settings():
+    controller = EntropyController(np.float32(0.5), np.int64(1))
+    strategy = Strategy("entropy", [np.int64(1), 2], controller)
+    assert strategy == Strategy("entropy", (1, 2), EntropyController(0.5, 1))
+    assert hash(strategy) == hash(replace(strategy, gates=iter((1, 2))))
+    assert Strategy.from_json(json.loads(json.dumps(strategy.to_json()))) == strategy
 
 
 def test_changed_settings_are_no_longer_the_point_they_came_from():

@@ -1,3 +1,6 @@
+import sys
+import unicodedata
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,10 +15,15 @@ def test_words_are_runs_of_word_characters_or_single_other_characters():
 
 
 def test_what_joins_belongs_to_the_word_before_it_and_alone_is_a_word():
-    text = "Sjo\u0308gren hypo\u00adtension a\u200bb \u0301x"
-    assert [text[a:b] for a, b in split_words(text)] == [
-        *("Sjo\u0308gren", "hypo\u00adtension", "a\u200bb", "\u0301", "x")
-    ]
+    words = ["Sjo\u0308gren", "hypo\u00adtension", "a\u200bb", "\u0301", "x"]
+    words += ["葛\U000e0100飾", "\U00011107\U00011127\U00011101", "a\u20ddb"]  # beyond the BMP, and around a letter
+    text = f"{' '.join(words[:4])}{' '.join(words[4:])}"
+    assert [text[a:b] for a, b in split_words(text)] == words
+
+
+def test_all_marks_and_invisible_characters_join():
+    joining = [c for c in map(chr, range(sys.maxunicode + 1)) if unicodedata.category(c) in ("Mn", "Mc", "Me", "Cf")]
+    assert all(len(split_words(f"a{c}b")) == 1 for c in joining)
 
 
 @given(st.text())

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -179,3 +180,21 @@ def test_lines_that_are_odd_or_stand_twice_are_refused_by_number_and_nothing_is_
 def test_a_folder_without_a_run_cannot_be_rendered(tmp_path, capsys):
     assert main(["--out", str(tmp_path), "--render-only"]) == 2
     assert "expected a finished run" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("gaps.csv", None),
+        ("intervals.csv", "strategy,dtype\ndense,float32\n"),
+        ("results.json", "[]"),
+        ("cases.json", "[{"),
+    ],
+)
+def test_a_damaged_run_is_not_rendered(undisturbed, tmp_path, capsys, name, content):
+    out = shutil.copytree(undisturbed, tmp_path / "out")
+    (out / name).unlink()
+    if content is not None:
+        (out / name).write_text(content)
+    assert main(["--out", str(out), "--render-only"]) == 2
+    assert f"expected a finished run in {out}, got none: " in capsys.readouterr().err

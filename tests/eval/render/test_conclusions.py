@@ -124,15 +124,15 @@ def test_three_sentences_name_the_fastest_strategy_its_f1_and_what_it_beats():
     assert opening(FAST, *OTHERS, pairs=pairs).sentences() == [
         "At batch size 1, `entropy:fast` is the fastest pruning strategy within 0.3 points of dense F1: 1.80×.",
         "Its F1 differs from that of dense by -0.05 points (95 % interval -0.15 to +0.05, not significant).",
-        "At batch size 1, against `truncate-3` (every word exits there) it is more accurate and faster; against `onnx` "
-        "(the fastest baseline within 1 point) it is faster, with no significant difference in F1.",
+        "At batch size 1, against `truncate-3` (every word exits at one layer) it is more accurate and faster; against "
+        "`onnx` (the fastest baseline within 1 point) it is faster, with no significant difference in F1.",
     ]
 
 
 def test_what_it_beats_alike_shares_a_verdict():
     pairs = [interval("entropy:fast", against, speedup=1.4) for against in ("truncate-3", "onnx")]
     assert opening(FAST, *OTHERS, pairs=pairs).sentences()[2] == (
-        "At batch size 1, against `truncate-3` (every word exits there) and `onnx` (the fastest baseline within "
+        "At batch size 1, against `truncate-3` (every word exits at one layer) and `onnx` (the fastest baseline within "
         "1 point) it is faster, with no significant difference in F1."
     )
 

@@ -1,0 +1,26 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from engine.checkpoint import save_weights
+from tests.engine.model.families import gated, huggingface, tiny, tokenizer_of
+
+
+@pytest.fixture(scope="session")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """A folder with gates of each family, made when it is first asked for."""
+    made: dict[str, Path] = {}
+
+    def folder(family: str) -> Path:
+        if family not in made:
+            tokenizer = tokenizer_of(family)
+            made[family] = tmp_path_factory.mktemp(family)
+            config = tiny(family, len(tokenizer), pad_token_id=tokenizer.pad_token_id)
+            model = gated(huggingface(config))
+            for head in model.heads.values():
+                head.bias.data[0] += 4  # most words are outside, as in real text
+            save_weights(made[family], model, tokenizer)
+        return made[family]
+
+    return folder
