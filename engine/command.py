@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from functools import wraps
 from io import TextIOWrapper
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from filelock import FileLock, Timeout
 from safetensors import SafetensorError
@@ -42,7 +42,7 @@ def as_command(main: Callable[[list[str] | None], int]) -> Callable[..., int]:
         try:
             status = main(argv)
             sys.stdout.flush()
-            return status
+            return _end(status)
         except InputError as error:
             return _end(2, str(error))
         except BrokenPipeError:
@@ -67,10 +67,27 @@ def _output_error(error: OSError | SafetensorError) -> InputError:
     return InputError(f"expected to read and write {place}, got: {problem}; check the path, rights and space left")
 
 
+class _StandardError:
+    """Standard error as a file; what it cannot write is lost and stops nothing."""
+
+    def write(self, text: str) -> None:
+        with suppress(OSError):
+            sys.stderr.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            sys.stderr.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(sys.stderr, name)
+
+
+STANDARD_ERROR = _StandardError()  # for progress
+
+
 def say(sentence: str) -> None:
     """Prints a sentence on standard error; one that cannot be written stops nothing."""
-    with suppress(OSError):
-        print(sentence, file=sys.stderr, flush=True)
+    print(sentence, file=STANDARD_ERROR, flush=True)
 
 
 def _end(status: int, sentence: str = "") -> int:

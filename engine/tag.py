@@ -10,13 +10,13 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from tqdm import tqdm
 
-from engine.command import as_command, say
+from engine.command import STANDARD_ERROR, as_command, say
 from engine.data.formats import WRITERS, Ids, read_documents
-from engine.errors import FormatError, InputError
+from engine.errors import InputError
 from engine.options import EngineOptions, tag_documents
 from engine.text.documents import Document
 
@@ -31,18 +31,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _documents(files: list[str], problems: list[InputError]) -> Iterator[Document]:
-    def on_error(error: FormatError) -> None:
-        say(str(error))
-        problems.append(error)
-
+def _documents(files: list[str], on_error: Callable[[InputError], None]) -> Iterator[Document]:
     ids = Ids()
     for file in files:
         try:
             yield from read_documents(file, on_error, ids=ids)
         except InputError as error:
-            say(str(error))
-            problems.append(error)
+            on_error(error)
 
 
 def tag_files(arguments: argparse.Namespace) -> int:
@@ -54,9 +49,15 @@ def tag_files(arguments: argparse.Namespace) -> int:
     options = EngineOptions.of(arguments)
     engine, strategy = options.load()
     if options.dtype == "auto":
-        print(f"--dtype auto: {engine.dtype}, {engine.precision.why}", file=sys.stderr)
-    problems: list[InputError] = []
-    documents = tqdm(_documents(arguments.files, problems), unit=" documents", disable=None)
+        say(f"--dtype auto: {engine.dtype}, {engine.precision.why}")
+    problems = 0
+
+    def on_error(error: InputError) -> None:
+        nonlocal problems
+        problems += 1
+        say(str(error))
+
+    documents = tqdm(_documents(arguments.files, on_error), unit=" documents", disable=None, file=STANDARD_ERROR)
     tagged = tag_documents(engine, strategy, documents, options.batch_size)
     for piece in WRITERS[arguments.format].pieces(tagged):
         sys.stdout.write(piece)

@@ -42,6 +42,9 @@ class RayWorker:
                 answer["outcome"] = json.dumps(asdict(self.worker.tag(unit, lambda documents, size: None)))
             except InputError as error:
                 answer |= {"problem": str(error), "fatal": "yes" if isinstance(error, OutputError) else ""}
+            except Exception as error:  # noqa: BLE001  # Ray would take it for a worker that died
+                found = f"{type(error).__name__}: {first_line(error)}"
+                answer["problem"] = f"expected to tag {unit.url}, got {found}; leave the file out, and report this"
         return answer
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from engine import InputError
 from engine.bulk.inputs import Unit
-from engine.bulk.results import PART, complete, suffix_of
+from engine.bulk.results import PART, RECORD, complete, suffix_of
 from engine.command import LOCK
 
 
@@ -116,8 +116,8 @@ class RunFolder:
 
     def summarise(self) -> None:
         """Writes the summaries of everything that is finished, in the order of the names."""
-        records = [path for path in (self.out / "units").rglob("*.json") if path.is_file()]
-        names = sorted(str(path.relative_to(self.out / "units"))[:-5] for path in records)
+        records = [path for path in (self.out / "units").rglob(f"*{RECORD}") if path.is_file()]
+        names = sorted(str(path.relative_to(self.out / "units")).removesuffix(RECORD) for path in records)
         with (
             complete(self.out / "manifest.jsonl") as manifest,
             complete(self.out / "rejected.jsonl") as rejected,
@@ -131,7 +131,7 @@ class RunFolder:
                 manifest.write(_line(record | counts))
 
     def _path(self, name: str) -> Path:
-        return self.out / "units" / f"{name}.json"
+        return self.out / "units" / f"{name}{RECORD}"
 
     def _outcome(self, name: str) -> Outcome:
         try:

@@ -12,6 +12,7 @@ import fsspec
 from fsspec.core import has_magic
 
 from engine import InputError
+from engine.bulk.results import FORMATS, RECORD, suffix_of
 from engine.data.formats import SUFFIXES
 from engine.errors import first_line
 
@@ -32,14 +33,15 @@ class Unit:
 def find_units(inputs: Sequence[str], out: Path | None) -> list[Unit]:
     """The files of inputs, each once, by name.
 
-    Of folders and globs only files with a suffix of a known format are taken, zipped or not.
+    Of folders and globs only files with a suffix of a known format are taken, zipped or not, and none that is hidden
+    or in a hidden folder.
 
     Args:
         inputs: files, folders and globs; paths or URLs such as ``s3://…``.
         out: where results go, which is not read; ``None``: nowhere.
 
     Raises:
-        InputError: nothing there, nothing to read, or two files of one name.
+        InputError: nothing there, nothing to read, two files of one name, or a folder called as a result.
     """
     found: dict[str, Unit] = {}
     for given in inputs:
@@ -53,7 +55,20 @@ def find_units(inputs: Sequence[str], out: Path | None) -> list[Unit]:
                     f"expected files of different names, got {other.url} and {unit.url}; "
                     "give the folder above both, or where one folder holds both, a glob such as *.xml"
                 )
+    _check_folders(found)
     return [found[name] for name in sorted(found)]
+
+
+def _check_folders(units: dict[str, Unit]) -> None:
+    """A result, or the record of one, must not stand where the folder of another does."""
+    results = {f"{name}{suffix}": unit for name, unit in units.items() for suffix in (RECORD, *map(suffix_of, FORMATS))}
+    for name, unit in units.items():
+        for folder in PurePosixPath(name).parents:
+            if other := results.get(str(folder)):
+                raise InputError(
+                    f"expected no folder that is called as a result, got {folder} of {unit.url} beside {other.url}; "
+                    "rename it, or give each file an --out of its own"
+                )
 
 
 _TAKEN = {*SUFFIXES, ".txt"}
@@ -70,12 +85,12 @@ def _units(given: str, out: Path | None) -> Iterator[Unit]:
             if results and results.is_relative_to(Path(path).resolve()):
                 raise InputError(f"expected --out outside the inputs, got {out} inside {given}; choose another folder")
             for file, info in files.find(path, detail=True).items():
-                if _is_taken(file):
+                if _is_taken(file, path):
                     yield _unit(files, info, os.path.relpath(file, path))
         elif has_magic(path):
             for file, info in files.glob(path, detail=True).items():
                 is_result = results and Path(file).resolve().is_relative_to(results)
-                if info["type"] == "file" and _is_taken(file) and not is_result:
+                if info["type"] == "file" and _is_taken(file, path) and not is_result:
                     yield _unit(files, info, PurePosixPath(file).name)
     except InputError:
         raise
@@ -83,8 +98,10 @@ def _units(given: str, out: Path | None) -> Iterator[Unit]:
         raise InputError(f"expected files at {given}, got {first_line(error)}; check the path") from error
 
 
-def _is_taken(file: str) -> bool:
-    return not PurePosixPath(file).name.startswith(".") and _split(file)[1] in _TAKEN
+def _is_taken(file: str, given: str) -> bool:
+    """Whether a file that was found is tagged; hidden folders that were given by name are no obstacle."""
+    hidden = {part for part in PurePosixPath(file).parts if part.startswith(".")}
+    return hidden <= set(PurePosixPath(given).parts) and _split(file)[1] in _TAKEN
 
 
 def _split(file: str) -> tuple[str, str]:

@@ -17,6 +17,7 @@ from engine import Document, Engine, InputError, Strategy
 from engine.bulk.inputs import Unit
 from engine.bulk.results import write_result
 from engine.bulk.worker import Reading
+from engine.command import STANDARD_ERROR
 from engine.latency import PASSES, Latency, time_variants
 from engine.options import DTYPES, EngineOptions, tag_documents
 
@@ -126,6 +127,7 @@ def _measure(variants: Sequence[Variant], read: Sequence[Document], batch_size: 
         _, _, engine, strategy = variants[variant]
         return engine.tag_batch(batches[batch], strategy, batch_size=batch_size)[0].latency
 
-    with tqdm(total=(PASSES + 1) * len(variants) * len(batches), desc="measuring", unit=" calls") as bar:
+    total = (PASSES + 1) * len(variants) * len(batches)
+    with tqdm(total=total, desc="measuring", unit=" calls", file=STANDARD_ERROR) as bar:
         times = time_variants(range(len(variants)), len(batches), call, bar.update)
     return [[sum(passes) / 1e3 for passes in zip(*of.total, strict=True)] for of in times.values()]

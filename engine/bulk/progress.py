@@ -7,6 +7,8 @@ import time
 
 from tqdm import tqdm
 
+from engine.command import STANDARD_ERROR
+
 _IN_LOG = 60  # seconds between two lines where the output is no terminal
 
 
@@ -24,7 +26,13 @@ class Progress:
         interval = 1 if sys.stderr.isatty() else _IN_LOG
         form = "{desc}: {percentage:3.0f}% {bar} {elapsed}, {remaining} left"
         self._bar = tqdm(
-            total=total, initial=done, smoothing=0, mininterval=interval, maxinterval=interval, bar_format=form
+            total=total,
+            initial=done,
+            smoothing=0,
+            mininterval=interval,
+            maxinterval=interval,
+            bar_format=form,
+            file=STANDARD_ERROR,
         )
 
     def advance(self, documents: int, size: int) -> None:
@@ -36,7 +44,7 @@ class Progress:
 
     def say(self, text: str) -> None:
         """Prints a line above the bar."""
-        tqdm.write(text, file=sys.stderr)
+        tqdm.write(text, file=STANDARD_ERROR)
 
     def __enter__(self) -> Progress:
         return self

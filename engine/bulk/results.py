@@ -17,6 +17,7 @@ from engine.data.formats.parquet import EntityTable
 PARQUET = "parquet"
 FORMATS = (*WRITERS, PARQUET)
 PART = ".part"
+RECORD = ".json"  # of what is known of a finished unit
 
 
 def suffix_of(format_: str) -> str:

@@ -118,9 +118,9 @@ class Worker:
             )
             self.folder.finish(outcome)
         except OSError as error:
-            problem = error.strerror or first_line(error)
+            place, problem = error.filename or path, error.strerror or first_line(error)
             raise OutputError(
-                f"expected to write {path}, got {problem}; make room and start again: what is finished stays"
+                f"expected to write {place}, got {problem}; make room and start again: what is finished stays"
             ) from error
         return outcome
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import pooch
 
-from engine.data.formats import OnError, read_dataset, read_documents
+from engine.data.formats import read_dataset, read_documents
 from engine.data.formats.datasets import PREFIX
 from engine.data.stored import StoredDocuments
 from engine.errors import FormatError, InputError, first_line
@@ -144,14 +144,14 @@ def load_corpus(
         InputError: unknown name or split, a file that is neither found nor downloaded, or a broken document.
     """
     keep = StoredDocuments if on_disk else tuple
-    errors: list[FormatError] = []
     if corpus := NAMED.get(name):
         if split not in corpus.splits:
             raise InputError(
                 f"expected a split of {name} out of {list(corpus.splits)}, got {split!r}; choose one of them"
             )
-        documents = keep(islice(_documents(name, split, data_dir, errors), limit))
-        return Corpus(name, split, corpus.types, documents, len(errors))
+        left_out = _LeftOut(corpus.skip_bad)
+        documents = keep(islice(_documents(name, split, data_dir, left_out), limit))
+        return Corpus(name, split, corpus.types, documents, left_out.count)
     if name.startswith(PREFIX):
         reader = partial(read_dataset, name.removeprefix(PREFIX), split)
     elif Path(name).is_file():
@@ -162,33 +162,35 @@ def load_corpus(
             "check the name"
         )
     types: set[str] = set()
+    left_out = _LeftOut(skip_bad)
 
     def read() -> Iterator[Document]:
-        for number, document in enumerate(reader(_on_error(errors, skip_bad))):
+        for number, document in enumerate(reader(left_out)):
             types.update(entity.type for entity in document.entities)
             if limit is None or number < limit:
                 yield document
 
     documents = keep(read())
-    return Corpus(name, split, tuple(sorted(types)), documents, len(errors))
+    return Corpus(name, split, tuple(sorted(types)), documents, left_out.count)
 
 
-def _on_error(errors: list[FormatError], skip_bad: bool) -> OnError:
-    """Collects errors with a warning, or raises the first one."""
+class _LeftOut:
+    """Counts broken documents with a warning, or raises the first one."""
 
-    def on_error(error: FormatError) -> None:
-        if not skip_bad or error.ends_file:
+    def __init__(self, skip_bad: bool) -> None:
+        self.skip_bad, self.count = skip_bad, 0
+
+    def __call__(self, error: FormatError) -> None:
+        if not self.skip_bad or error.ends_file:
             raise error
-        errors.append(error)
+        self.count += 1
         logger.warning("%s (document left out)", error)
 
-    return on_error
 
-
-def _documents(name: str, split: str, data_dir: str | Path | None, errors: list[FormatError]) -> Iterator[Document]:
+def _documents(name: str, split: str, data_dir: str | Path | None, left_out: _LeftOut) -> Iterator[Document]:
     corpus = NAMED[name]
     for part in corpus.splits[split]:
-        documents = read_documents(_find(name, part.file, data_dir), _on_error(errors, corpus.skip_bad))
+        documents = read_documents(_find(name, part.file, data_dir), left_out)
         for document in islice(documents, part.first, part.end):
             entities = tuple(replace(e, type=corpus.renamed.get(e.type, e.type)) for e in document.entities)
             yield replace(document, entities=entities)

@@ -1,12 +1,17 @@
 import io
 import json
+import os
+import subprocess
 import sys
+import tracemalloc
 
 import pytest
 
 from engine.data.formats import WRITERS, read_documents, read_pubtator
 from engine.tag import main
 from tests.engine.data.test_formats import GOOD
+
+BUFFERED = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
 
 
 @pytest.fixture
@@ -34,6 +39,35 @@ def test_json_lines_hold_what_the_engine_finds(corpus, model_folder, engine, cap
     for record in records:
         found = engine.tag(record["text"], "dense").entities
         assert [(e["start"], e["end"], e["type"]) for e in record["entities"]] == [e.key for e in found]
+
+
+def test_a_file_whose_name_has_blanks_is_tagged_so_that_it_can_be_tagged_again(model_folder, capsys, tmp_path):
+    (tmp_path / "patient notes.txt").write_text("Nausea after aspirin.\nAnd pain.")
+    (tmp_path / "tagged.txt").write_text("")
+    for name in ("patient notes.txt", "tagged.txt"):
+        assert main([str(tmp_path / name), "--model", str(model_folder)]) == 0
+        (tmp_path / "tagged.txt").write_text(capsys.readouterr().out)
+        (document,) = read_documents(tmp_path / "tagged.txt")
+        assert (document.id, document.text) == ("patient notes", "Nausea after aspirin.\nAnd pain.")
+
+
+def test_memory_does_not_grow_with_what_is_broken(model_folder, tmp_path):
+    path = tmp_path / "broken.jsonl"
+    path.write_bytes((b"\xe9" * 100_000 + b"\n") * 200)
+    tracemalloc.start()
+    try:
+        assert main([str(path), "--model", str(model_folder)]) == 2
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_standard_error_that_cannot_be_written_stops_nothing(corpus, model_folder, capsys):
+    arguments = [str(corpus), "--model", str(model_folder), "--dtype", "auto"]
+    assert main(arguments) == 0
+    shell = f'exec "{sys.executable}" -m engine.tag "$@" 2>/dev/full'
+    run = subprocess.run(["bash", "-c", shell, "", *arguments], stdout=subprocess.PIPE, env=BUFFERED)
+    assert (run.returncode, run.stdout.decode()) == (0, capsys.readouterr().out)
 
 
 def test_a_broken_document_is_reported_and_the_others_are_tagged(corpus, model_folder, capsys):

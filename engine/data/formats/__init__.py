@@ -8,7 +8,7 @@
 | JSON lines | ``.jsonl`` | ``{"`` as the first characters |
 | Parquet | ``.parquet`` | its first bytes: ``PAR1`` and a control character |
 | PubMed XML | – | ``<`` as the first character and ``<PubmedArticleSet`` soon after |
-| PubTator | ``.pubtator`` | ``ID|t|``, ``ID|a|`` or an annotation in most of the first lines |
+| PubTator | ``.pubtator`` | ``ID|t|``, ``ID|a|`` or an annotation in most of the first lines, relations apart |
 | plain text | – | anything else: one document, or one a line |
 
 A name that ends in ``.gz`` is that of a gzipped file; the suffix before it counts.
@@ -128,7 +128,8 @@ PARQUET = b"PAR1\x15"  # a text may begin with PAR1, which is a gene, but not wi
 _PUBMED = b"<PubmedArticleSet"
 _BIOC_JSON = re.compile(rb'"(documents|PubTator3)"\s*:\s*\[')
 _JSON_OBJECT = re.compile(rb'\{\s*"')
-_PUBTATOR_LINE = re.compile(rb"^(\S+\|[ta]\||\S[^\t]*\t\d+\t\d+\t)")
+_PUBTATOR_LINE = re.compile(rb"(\S+|\S[^\t|]*\S)\|[ta]\||\S[^\t]*\t\d+\t\d+\t")
+_PUBTATOR_RELATION = re.compile(rb"\S[^\t]*\t[A-Za-z][A-Za-z_-]+\t[^\t]*\t")  # tells nothing: tables look like it
 _CONLL_LINE = re.compile(rb"^(-DOCSTART-|[^\s][^\t]*(\t[^\t]*)*\t(O|[BI]-\S+)\s*$)")
 _PEEK = 20  # lines from which a format is recognised, even if the first ones are broken
 _UNPACKED, _UNPACKED_RATIO = 10_000_000, 50  # bytes of any gzipped file, and more for each packed byte; text has 3–10
@@ -255,14 +256,14 @@ def _recognise(head: list[bytes]) -> str:
         return "bioc-json"
     filled = [line for line in lines if line.strip()]
 
-    def mostly(pattern: re.Pattern[bytes]) -> bool:
-        return 2 * sum(pattern.match(line) is not None for line in filled) > len(filled)
+    def mostly(pattern: re.Pattern[bytes], lines: list[bytes]) -> bool:
+        return 2 * sum(pattern.match(line) is not None for line in lines) > len(lines)
 
-    if mostly(_PUBTATOR_LINE):
+    if mostly(_PUBTATOR_LINE, [line for line in filled if not _PUBTATOR_RELATION.match(line)]):
         return "pubtator"
     if _JSON_OBJECT.match(start):
         return "jsonl"
-    return "conll" if mostly(_CONLL_LINE) and any(b"\t" in line for line in filled) else "plain"
+    return "conll" if mostly(_CONLL_LINE, filled) and any(b"\t" in line for line in filled) else "plain"
 
 
 def _lines(pieces: Iterable[bytes]) -> Iterator[bytes]:

@@ -9,11 +9,11 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import chain, repeat
 from typing import Any
 from xml.sax.saxutils import escape
 
 from engine.data.formats.common import (
+    MAX_VERSION,
     Ids,
     Item,
     attempt,
@@ -23,7 +23,7 @@ from engine.data.formats.common import (
     whole_number,
     wrong_mention,
 )
-from engine.data.formats.xml import expat_parser, parse
+from engine.data.formats.xml import each_finished, expat_parser, parse
 from engine.errors import FormatError, quoted
 from engine.text.documents import Document, Entity
 
@@ -82,6 +82,14 @@ class _Builder:
         self.parser.CharacterDataHandler = self._characters
         self.parser.SkippedEntityHandler = self._skipped
         self.root = ""
+
+    def feed(self, chunk: bytes, last: bool) -> None:
+        """Reads on.
+
+        Raises:
+            FormatError: not well-formed, not BioC, or an entity declaration.
+        """
+        parse(self.parser, chunk, last, self.error)
 
     def error(self, problem: str) -> FormatError:
         """An error at the place that is being read."""
@@ -146,21 +154,12 @@ def read_bioc(chunks: Iterable[bytes], file: str, ids: Ids) -> Iterator[Item]:
     Passages stand at their offsets (characters), gaps between them become a line break and blanks. ``title_end`` is
     set where the first passage is a title and separated by a blank from the next. An annotation with several locations
     is one entity from the first to the last; single mentions of a composite one (``CompositeRole``) and relations are
-    ignored. Nothing can be read after XML that is not well-formed.
+    ignored. The infon ``version`` of a document is its version where it is a whole number. Nothing can be read after
+    XML that is not well-formed.
     """
     builder = _Builder(file)
-    for chunk, last in chain(zip(chunks, repeat(False)), [(b"", True)]):
-        problem: FormatError | None = None
-        try:
-            parse(builder.parser, chunk, last, builder.error)
-        except FormatError as error:
-            problem = error
-        nodes, builder.documents = builder.documents, []
-        for node in nodes:
-            yield attempt(partial(document_of, node, file), ids, file, node.line)
-        if problem:
-            rest = f"{problem.problem}; nothing after this place was read"
-            raise FormatError(file, problem.line, problem.document, rest)
+    for node in each_finished(chunks, builder.feed, builder.documents):
+        yield attempt(partial(document_of, node, file), ids, file, node.line)
 
 
 def document_of(node: Node, file: str) -> Document:
@@ -194,7 +193,10 @@ def document_of(node: Node, file: str) -> Document:
             mentioned += len(entities[-1].text)
             if problem := too_much(mentioned, node.size):
                 raise FormatError(file, annotation.line, identifier, problem)
-    return Document(identifier, text, tuple(sorted(entities)), title_end)
+    version = whole_number(node.infons.get("version"))
+    if version is not None and version > MAX_VERSION:
+        version = None  # other programs may call anything so
+    return Document(identifier, text, tuple(sorted(entities)), title_end, version)
 
 
 def _number(value: str, node: Node, file: str, identifier: str) -> int:
@@ -240,6 +242,7 @@ def write_bioc(document: Document) -> str:
     Characters that XML cannot hold (most control characters) become U+FFFD, one for one, so that offsets stay valid.
     """
     lines = ["<document>", f"<id>{_escaped(document.id)}</id>"]
+    lines += [_infon(key, value) for key, value in infons_of_document(document).items()]
     for type_, offset, text, entities in passages(document):
         lines.append("<passage>")
         if type_:
@@ -264,6 +267,11 @@ def passages(document: Document) -> Iterator[tuple[str, int, str, list[tuple[int
     numbered = list(enumerate(document.entities))
     for (type_, offset, part), end in zip(parts, ends, strict=True):
         yield type_, offset, part, [(index, one) for index, one in numbered if offset <= one.start < end]
+
+
+def infons_of_document(document: Document) -> dict[str, str]:
+    """What a document says of itself beside its id: the version, where it has one."""
+    return {} if document.version is None else {"version": str(document.version)}
 
 
 def infons_of(entity: Entity) -> dict[str, str]:

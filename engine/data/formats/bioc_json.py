@@ -14,7 +14,7 @@ from functools import partial
 from itertools import chain, repeat
 from typing import Any
 
-from engine.data.formats.bioc import Node, document_of, infons_of, passages
+from engine.data.formats.bioc import Node, document_of, infons_of, infons_of_document, passages
 from engine.data.formats.common import Ids, Item, attempt, reader
 from engine.errors import FormatError, quoted
 from engine.text.documents import Document, Entity
@@ -118,7 +118,8 @@ def read_bioc_json(chunks: Iterable[bytes], file: str, ids: Ids) -> Iterator[Ite
 
 
 def _document(record: Any, file: str, line: int, size: int) -> Document:
-    node = _node("document", record, file, line)
+    known = record.get("id") if isinstance(record, dict) else None
+    node = _node("document", record, file, line, None if known is None else str(known))
     node.size = size
     return document_of(node, file)
 
@@ -164,13 +165,13 @@ def _items(values: _Values) -> Iterator[tuple[int, Any, int]]:
     values.take("]")
 
 
-def _node(kind: str, record: Any, file: str, line: int) -> Node:
-    """The record as BioC XML's reader holds it."""
+def _node(kind: str, record: Any, file: str, line: int, document: str | None) -> Node:
+    """The record, of the document with this id, as BioC XML's reader holds it."""
 
     def checked(value: Any, type_: type, what: str) -> Any:
         if not isinstance(value, type_):
             wanted = "an object" if type_ is dict else "a list"
-            raise FormatError(file, line, None, f"expected {wanted} as {what}, got {type(value).__name__}; fix it")
+            raise FormatError(file, line, document, f"expected {wanted} as {what}, got {type(value).__name__}; fix it")
         return value
 
     node = Node(kind, line)
@@ -184,7 +185,7 @@ def _node(kind: str, record: Any, file: str, line: int) -> Node:
                 place = checked(location, dict, "location")
                 node.locations.append((str(place.get("offset", "")), str(place.get("length", ""))))
         elif key in _CHILDREN:
-            node.children += [_node(_CHILDREN[key], child, file, line) for child in checked(value, list, key)]
+            node.children += [_node(_CHILDREN[key], child, file, line, document) for child in checked(value, list, key)]
     return node
 
 
@@ -201,8 +202,13 @@ def write_bioc_json(document: Document) -> str:
         }
         for type_, offset, text, entities in passages(document)
     ]
-    infons = {} if document.version is None else {"version": str(document.version)}
-    record = {"id": document.id, "infons": infons, "passages": parts, "annotations": [], "relations": []}
+    record = {
+        "id": document.id,
+        "infons": infons_of_document(document),
+        "passages": parts,
+        "annotations": [],
+        "relations": [],
+    }
     return json.dumps(record, ensure_ascii=False)
 
 

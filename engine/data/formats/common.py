@@ -23,6 +23,7 @@ from engine.text.documents import Document
 OnError = Callable[[FormatError], None]
 Item = Document | FormatError
 
+MAX_VERSION = 2**31 - 1  # what a column of Parquet holds
 MAX_GROWTH = 4  # characters of text, or of all mentions, for each byte from which a document is read
 _BLANK = re.compile(r"\s")
 
@@ -52,6 +53,10 @@ class Ids:
                 got, remedy = "the number of a document without an id", "give that one an id"
             raise FormatError(file, line, identifier, f"expected a unique id, got {got} {place}; {remedy}")
         self._files[identifier] = file
+
+    def given(self, identifier: str, wanted: str) -> str:
+        """A document's id, or one that is invented where it has none but blanks."""
+        return identifier if identifier.strip() else self.invent(wanted)
 
     def invent(self, wanted: str) -> str:
         """An id for a document that has none: ``wanted``, with a number behind it where that is taken."""
@@ -114,7 +119,7 @@ class Reader(Protocol):
     """Documents of the lines or pieces of a file.
 
     Args:
-        pieces: raw lines, split at ``\\n`` only; for XML and plain text pieces of any size.
+        pieces: raw lines, split at ``\\n`` only; for XML, BioC JSON and plain text pieces of any size.
         file: a name for messages.
         on_error: see `engine.data.formats.read_documents`.
         ids: those that are taken.
@@ -144,18 +149,23 @@ def reader(read: Callable[[Iterable[bytes], str, Ids], Iterator[Item]]) -> Reade
             try:
                 yield from read(counted(), file, ids or Ids())
             except FormatError as error:
-                error.ends_file = True
-                yield error
+                yield _last(error)
             except InputError:
                 raise
             except Exception as error:  # noqa: BLE001  # whatever it is, the other files are read
-                problem = FormatError(file, lines + 1, None, _unreadable(error))
-                problem.ends_file = True
-                yield problem
+                yield _last(FormatError(file, lines + 1, None, _unreadable(error)))
 
         yield from accepted(items(), on_error)
 
     return documents
+
+
+def _last(error: FormatError) -> FormatError:
+    """The error as the one that ends its file."""
+    problem = f"{error.problem}; nothing after this place was read"
+    last = FormatError(error.file, error.line, error.document, problem)
+    last.ends_file = True
+    return last
 
 
 def encoding_problem(error: UnicodeDecodeError) -> str:
@@ -203,6 +213,14 @@ def wrong_mention(mention: str, text: str, start: int, end: int) -> str | None:
     return (
         f"expected {quoted(mention)} at {start}–{end}, got {quoted(found)} in the text; fix the offsets or the mention"
     )
+
+
+def wrong_title_end(value: object, text: str) -> str | None:
+    """What is wrong with the place where a title should end, if anything: a blank or nothing stands there."""
+    end = whole_number(value)
+    if value is None or (end is not None and end <= len(text) and not text[end : end + 1].strip()):
+        return None
+    return f"expected a blank after the title, got title_end {quoted(str(value))}; fix it"
 
 
 def too_much(characters: int, size: int) -> str | None:

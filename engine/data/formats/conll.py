@@ -15,7 +15,17 @@ from functools import partial
 from itertools import pairwise
 from typing import Any
 
-from engine.data.formats.common import Ids, Item, attempt, decoded, flat, located, reader
+from engine.data.formats.common import (
+    Ids,
+    Item,
+    attempt,
+    decoded,
+    flat,
+    located,
+    reader,
+    whole_number,
+    wrong_title_end,
+)
 from engine.errors import FormatError, quoted
 from engine.text.documents import Document, Entity
 from engine.text.labels import LabelSet
@@ -131,27 +141,28 @@ def _add(block: _Block, line: str, start: bool, file: str, number: int) -> None:
 def _about(rest: str, file: str, number: int) -> dict[str, Any]:
     try:
         about = json.loads(rest)
-        text, title_end = about["text"], about.get("title_end")
-        fine = isinstance(about["id"], str) and isinstance(text, str)
-        fine = fine and (title_end is None or (isinstance(title_end, int) and 0 <= title_end <= len(text)))
+        fine = isinstance(about["id"], str) and isinstance(about["text"], str)
     except (ValueError, KeyError, TypeError, RecursionError):
         fine = False
     if not fine:
         problem = f"expected JSON with id, text and title_end after {_START}, got {quoted(rest)}; fix or remove it"
         raise FormatError(file, number, None, problem)
+    if wrong := wrong_title_end(about.get("title_end"), about["text"]):
+        raise FormatError(file, number, about["id"], wrong)
     return about
 
 
 def _document(block: _Block, number: str, file: str, ids: Ids) -> Document:
     if block.error:
         raise block.error
-    identifier = block.about.get("id") or ids.invent(number)
+    identifier = ids.given(block.about.get("id", ""), number)
     if block.about:
         text = block.about["text"]
         spans = _align(text, block, file)
     else:
         text, spans = place_tokens(sentence for sentence in block.sentences if sentence)
-    return Document(identifier, text, entities_of_tags(text, spans, block.tags), block.about.get("title_end"))
+    title_end = whole_number(block.about.get("title_end"))
+    return Document(identifier, text, entities_of_tags(text, spans, block.tags), title_end)
 
 
 def _align(text: str, block: _Block, file: str) -> list[Span]:

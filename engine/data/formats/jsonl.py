@@ -8,6 +8,7 @@ from dataclasses import asdict
 from functools import partial
 
 from engine.data.formats.common import (
+    MAX_VERSION,
     Ids,
     Item,
     attempt,
@@ -17,11 +18,10 @@ from engine.data.formats.common import (
     too_much,
     whole_number,
     wrong_mention,
+    wrong_title_end,
 )
 from engine.errors import FormatError, first_line, quoted
 from engine.text.documents import Document, Entity
-
-MAX_VERSION = 2**31 - 1  # what a column of Parquet holds
 
 
 @reader
@@ -29,7 +29,7 @@ def read_jsonl(lines: Iterable[bytes], file: str, ids: Ids) -> Iterator[Item]:
     """Documents of JSON lines as `write_jsonl` writes them.
 
     Only ``text`` is required; an entity needs ``start``, ``end`` (characters, end exclusive) and ``type``. A document
-    without an id has the number of its line.
+    without an id, or with a blank one, has the number of its line.
     """
     for number, raw in enumerate(lines, start=1):
         if raw.strip():
@@ -53,8 +53,10 @@ def _document(raw: bytes, file: str, number: int, ids: Ids) -> Document:
     def broken(problem: str) -> FormatError:
         return FormatError(file, number, identifier, problem)
 
-    identifier = _string(record, "id", broken) or ids.invent(str(number))
-
+    identifier = ids.given(_string(record, "id", broken), str(number))
+    title_end = record.get("title_end")
+    if wrong := wrong_title_end(title_end, text):
+        raise broken(wrong)
     entities: list[Entity] = []
     length = 0
     records = record.get("entities") or []
@@ -66,17 +68,7 @@ def _document(raw: bytes, file: str, number: int, ids: Ids) -> Document:
         if wrong := too_much(length, len(raw)):
             raise broken(wrong)
         entities.append(one)
-    return Document(
-        identifier, text, tuple(sorted(entities)), _title_end(record, text, broken), _version(record, broken)
-    )
-
-
-def _title_end(record: dict[str, object], text: str, broken: Callable[[str], FormatError]) -> int | None:
-    value = record.get("title_end")
-    end = whole_number(value)
-    if value is not None and (end is None or end > len(text) or text[end : end + 1].strip()):
-        raise broken(f"expected a blank after the title, got title_end {quoted(str(value))}; fix it")
-    return end
+    return Document(identifier, text, tuple(sorted(entities)), whole_number(title_end), _version(record, broken))
 
 
 def _version(record: dict[str, object], broken: Callable[[str], FormatError]) -> int | None:

@@ -7,8 +7,8 @@ from functools import partial
 from types import ModuleType, TracebackType
 from typing import IO, Any
 
-from engine.data.formats.common import Ids, Item, OnError, accepted, attempt, fail, readable
-from engine.errors import FormatError, InputError, first_line, quoted
+from engine.data.formats.common import Ids, OnError, accepted, attempt, fail, located, readable
+from engine.errors import FormatError, InputError, first_line
 from engine.text.documents import Document
 
 COLUMNS = ("id", "text")
@@ -32,7 +32,7 @@ def read_parquet(
     ids: Ids | None = None,
     columns: tuple[str, str] = COLUMNS,
 ) -> Iterator[Document]:
-    """Documents of a Parquet file, one a row.
+    """Documents of a Parquet file, one a row. One without an id, or with a blank one, has the row's number.
 
     Args:
         file: seekable.
@@ -42,37 +42,45 @@ def read_parquet(
         columns: those of the ids and of the texts.
 
     Raises:
-        InputError: no Parquet, a column is missing, or pyarrow is not installed.
+        InputError: no Parquet, damaged, a column is missing, or pyarrow is not installed.
     """
-    pyarrow, parquet = _pyarrow()
     taken = ids or Ids()
+    items = (
+        attempt(partial(_document, *row, taken, name, number), taken, name, number)
+        for number, row in enumerate(_rows(file, name, columns), start=1)
+    )
+    yield from accepted(items, on_error)
 
-    def items() -> Iterator[Item]:
-        table = parquet.ParquetFile(file)
-        if missing := set(columns) - set(table.schema_arrow.names):
-            raise InputError(
-                f"expected columns {list(columns)} in {name}, got {table.schema_arrow.names} without "
-                f"{sorted(missing)}; name them with --id-column and --text-column"
-            )
-        number = 0
-        for batch in table.iter_batches(_ROWS_READ, columns=list(columns)):
-            for identifier, text in zip(*(batch.column(column).to_pylist() for column in columns), strict=True):
-                number += 1
-                yield attempt(partial(_document, identifier, text, name, number), taken, name, number)
 
-    with readable(name):  # pyarrow's errors are mostly those of Python
+def _rows(file: IO[bytes], name: str, columns: tuple[str, str]) -> Iterator[tuple[Any, Any]]:
+    """Ids and texts as pyarrow holds them: a value that is broken ends no other row."""
+    pyarrow, parquet = _pyarrow()
+    with readable(name):
+        file.seek(0)
         try:
-            file.seek(0)
-            yield from accepted(items(), on_error)
-        except pyarrow.ArrowException as error:
-            raise InputError(f"expected Parquet, got {name}: {first_line(error)}; fetch the file again") from error
+            table = parquet.ParquetFile(file)
+            if missing := set(columns) - set(table.schema_arrow.names):
+                raise InputError(
+                    f"expected columns {list(columns)} in {name}, got {table.schema_arrow.names} without "
+                    f"{sorted(missing)}; rename them, or name them to engine.bulk with --id-column and --text-column"
+                )
+            for batch in table.iter_batches(_ROWS_READ, columns=list(columns)):
+                yield from zip(*(batch.column(column) for column in columns), strict=True)
+        except (pyarrow.ArrowException, OSError) as error:  # OSError: of damaged pages, too
+            raise InputError(
+                f"expected sound Parquet, got {name}: {first_line(error)}; fetch the file again"
+            ) from error
 
 
-def _document(identifier: Any, text: Any, name: str, number: int) -> Document:
-    if identifier is None or not isinstance(text, str):
-        problem = f"expected an id and a text, got {quoted(str(identifier))} and {type(text).__name__}; fill them in"
-        raise FormatError(name, number, None if identifier is None else str(identifier), problem)
-    return Document(str(identifier), text)
+def _document(identifier: Any, text: Any, ids: Ids, name: str, number: int) -> Document:
+    known = identifier.as_py()
+    known = ids.given("" if known is None else str(known), str(number))
+    with located(name, number, known):
+        content = text.as_py()
+    if not isinstance(content, str):
+        problem = f"expected a text, got {type(content).__name__}; fill it in"
+        raise FormatError(name, number, known, problem)
+    return Document(known, content)
 
 
 def _encodable(text: str) -> str:

@@ -9,11 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from itertools import chain, repeat
 from xml.etree.ElementTree import Element, TreeBuilder
 
 from engine.data.formats.common import Ids, Item, OnError, attempt, fail, reader
-from engine.data.formats.xml import expat_parser, parse
+from engine.data.formats.xml import each_finished, expat_parser, parse
 from engine.errors import FormatError, quoted
 from engine.text.documents import Document
 
@@ -111,21 +110,12 @@ def read_pubmed(
 
 def _items(on_deleted: OnDeleted, pieces: Iterable[bytes], file: str, ids: Ids) -> Iterator[Item]:
     records = _Records(file)
-    for piece, last in chain(zip(pieces, repeat(False)), [(b"", True)]):
-        problem: FormatError | None = None
-        try:
-            records.feed(piece, last)
-        except FormatError as error:
-            problem = error
-        finished, records.finished = records.finished, []
-        for line, record, unknown in finished:
-            if record.tag in _DELETIONS:
-                for pmid in record.iter("PMID"):
-                    on_deleted(_text(pmid), _version(pmid))
-            else:
-                yield attempt(partial(_document, record, unknown, file, line), ids, file, line)
-        if problem is not None:
-            raise problem
+    for line, record, unknown in each_finished(pieces, records.feed, records.finished):
+        if record.tag in _DELETIONS:
+            for pmid in record.iter("PMID"):
+                on_deleted(_text(pmid), _version(pmid))
+        else:
+            yield attempt(partial(_document, record, unknown, file, line), ids, file, line)
 
 
 def _document(record: Element, unknown: str | None, file: str, line: int) -> Document:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, repeat
+from typing import Any, TypeVar
 from xml.parsers import expat
 
 from engine.errors import FormatError, first_line
 
 Broken = Callable[[str], FormatError]  # the error for a problem at the parser's place
+T = TypeVar("T")
 
 
 def expat_parser(broken: Broken) -> Any:
@@ -38,3 +40,21 @@ def parse(parser: Any, piece: bytes, last: bool, broken: Broken, remedy: str = "
     except (LookupError, ValueError) as error:  # of Python's handler for encodings that expat does not know
         problem = f"expected an encoding that can be read, got {first_line(error)}; save the file as UTF-8"
         raise broken(problem) from error
+
+
+def each_finished(pieces: Iterable[bytes], feed: Callable[[bytes, bool], None], finished: list[T]) -> Iterator[T]:
+    """What ``feed``, which is called with each piece of a file and whether it is the last, appends to ``finished``.
+
+    Raises:
+        FormatError: as ``feed`` does, after what was finished before that place.
+    """
+    for piece, last in chain(zip(pieces, repeat(False)), [(b"", True)]):
+        problem: FormatError | None = None
+        try:
+            feed(piece, last)
+        except FormatError as error:
+            problem = error
+        yield from finished
+        finished.clear()
+        if problem is not None:
+            raise problem

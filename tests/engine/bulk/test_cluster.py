@@ -65,6 +65,21 @@ def test_a_worker_with_other_code_does_not_start(pubmed, model_folder, tmp_path,
     assert "expected the code of the run" in cluster.RayWorker(job, of_the_run).problem
 
 
+def test_whatever_a_worker_raises_is_the_problem_of_its_unit(pubmed, model_folder, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    assert main(arguments(pubmed, model_folder, out)) == 0
+    job = Job(EngineOptions(model=str(model_folder)), str(out), "jsonl", ("id", "text"), 1)
+    worker = cluster.RayWorker(job, json.loads((out / "run.json").read_text()))
+
+    def raises(unit, on_progress):
+        raise RuntimeError("no kernel\nat all")
+
+    monkeypatch.setattr(worker.worker, "tag", raises)
+    answer = worker({"unit": json.dumps({"name": "a", "url": "in/a.xml", "size": 1})})
+    assert answer["problem"].startswith("expected to tag in/a.xml, got RuntimeError: no kernel; ")
+    assert answer["fatal"] == ""
+
+
 class DyingWorker(cluster.RayWorker):
     """Dies of one unit."""
 

@@ -132,6 +132,15 @@ def test_conll_without_docstart_has_a_document_a_sentence_and_blanks_may_part_co
         ("helped\tO", "helped\tS-Disease", 4, "expected a tag O, B-TYPE or I-TYPE, got 'S-Disease'"),
         ("-DOCSTART-\tO\n\nAsp", "-DOCSTART-\t{}\n\nAsp", 1, "expected JSON with id, text and title_end"),
         ("-DOCSTART-\tO\n\nAsp", '-DOCSTART-\t{"id": "1", "text": "A"}\n\nAsp', 1, "expected the token 'Aspirin'"),
+        *(
+            (
+                "-DOCSTART-\tO\n\nAsp",
+                f'-DOCSTART-\t{{"id": "1", "text": "Aspirin helped", "title_end": {end}}}\n\nAsp',
+                1,
+                "expected a blank after the title, got title_end",
+            )
+            for end in ("3", "99", "true", "7.5")
+        ),
     ],
 )
 def test_a_broken_conll_document_is_named_and_the_others_are_read(old, new, line, problem):
@@ -139,6 +148,10 @@ def test_a_broken_conll_document_is_named_and_the_others_are_read(old, new, line
     assert [document.text for document in conll(CONLL.replace(old, new), errors.append)] == ["Nausea"]
     assert [error.line for error in errors] == [line]
     assert errors[0].problem.startswith(problem)
+
+
+def test_conll_with_a_blank_id_gets_a_number():
+    assert conll(write_conll(Document(" ", "Nausea"))) == [Document("1", "Nausea")]
 
 
 def test_conll_cuts_words_where_an_entity_ends_inside_one():
@@ -156,7 +169,10 @@ _PRINTED = st.characters(exclude_categories=["Cs", "Cc", "Z"], exclude_character
 
 @st.composite
 def documents(draw, characters, *, words: bool = False):
-    """Documents with several entities; ``words``: entities that neither overlap nor begin or end with a blank."""
+    """Documents with several entities and a version.
+
+    ``words``: entities neither overlap nor begin or end with a blank, and there is no version.
+    """
     title = draw(st.text(characters, max_size=15))
     rest = draw(st.text(characters, max_size=25))
     text, title_end = title, None
@@ -174,13 +190,27 @@ def documents(draw, characters, *, words: bool = False):
         score = 1.0 if words else draw(st.floats(0, 1))
         entities[start] = Entity(start, end, type_, mention, score, "" if words else concept)
     identifier = draw(st.text(_PRINTED, min_size=1, max_size=5))
-    return Document(identifier, text, tuple(sorted(entities.values())), title_end)
+    version = None if words else draw(st.none() | st.integers(0, 2**31 - 1))
+    return Document(identifier, text, tuple(sorted(entities.values())), title_end, version)
 
 
 @given(st.lists(documents(_XML_TEXT), max_size=3, unique_by=lambda document: document.id))
 def test_bioc_round_trip_loses_nothing(several):
     writer = WRITERS["bioc"]
     assert bioc(writer.head + "".join(map(write_bioc, several)) + writer.foot) == several
+
+
+def test_versions_of_a_record_are_different_documents():
+    several = [Document("7", "a", version=version) for version in (1, 2)]
+    text = "".join(WRITERS["bioc"].pieces(several))
+    assert '<id>7</id>\n<infon key="version">2</infon>\n<passage>' in text
+    assert bioc(text) == several
+
+
+@pytest.mark.parametrize("version", ["1.0", "draft", 2**31])
+def test_a_version_of_another_kind_is_none(version):
+    text = "".join(WRITERS["bioc"].pieces([Document("7", "a", version=1)]))
+    assert bioc(text.replace(">1<", f">{version}<")) == [Document("7", "a")]
 
 
 def test_bioc_replaces_what_xml_cannot_hold_one_for_one():

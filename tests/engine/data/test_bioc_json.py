@@ -93,6 +93,12 @@ def test_a_broken_document_is_reported_and_the_others_are_read(broken, message):
     assert not errors[0].ends_file
 
 
+@pytest.mark.parametrize("passages", [{}, [[]], [PASSAGE | {"annotations": {}}]])
+def test_a_broken_document_is_named_on_whatever_line_it_stands(passages):
+    with pytest.raises(FormatError, match=r"^f\.json:1: document 7: expected (a list|an object) as "):
+        read(collection(record(), {"id": 7, "passages": passages}))
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -109,6 +115,7 @@ def test_what_ends_a_file_is_said(text, message):
     errors = []
     read(text, errors.append)
     assert message in str(errors[-1])
+    assert str(errors[-1]).endswith("; nothing after this place was read")
     assert errors[-1].ends_file
 
 

@@ -1,5 +1,7 @@
 import gzip
 import hashlib
+import logging
+import tracemalloc
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -127,6 +129,19 @@ def test_a_file_scores_the_types_in_its_gold_and_can_leave_out_broken_documents(
     corpus = load_corpus(str(path), skip_bad=True)
     assert ([d.id for d in corpus.documents], corpus.types, corpus.skipped) == (["case-7"], ("Disease",), 1)
     assert "mine.txt:3: document 1: expected 'Ibuprofen'" in caplog.text
+
+
+def test_memory_does_not_grow_with_what_is_left_out(tmp_path, caplog):
+    caplog.set_level(logging.ERROR)  # pytest keeps the warnings, and what they are about
+    path = tmp_path / "broken.jsonl"
+    path.write_bytes((b"\xe9" * 100_000 + b"\n") * 100 + b'{"text": "Nausea."}')
+    tracemalloc.start()
+    try:
+        corpus = load_corpus(str(path), skip_bad=True)
+        assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    finally:
+        tracemalloc.stop()
+    assert (len(corpus.documents), corpus.skipped) == (1, 100)
 
 
 def test_a_torn_file_is_no_broken_document(tmp_path):

@@ -93,6 +93,10 @@ def test_the_format_is_recognised_from_the_content(tmp_path):
         ("PAR1 is a receptor of thrombin.", ["notes"]),
         ("-DOCSTART- is no word.\n", ["notes"]),
         ("Critical |t| values and\nmore |a| values.", ["notes"]),
+        (GOOD.replace("case-7", "my notes"), ["1", "my notes"]),
+        ("my notes|t|Nausea\nmy notes|a|\n" + "my notes\tCID\tD1\tD2\n" * 18, ["my notes"]),
+        ("Aspirin\tNN\tB-NP\tB-Chemical\nhelped\tVBD\tB-VP\tO\n", ["1"]),
+        ("Drug\tDose\tUnit\tRoute\nAspirin\tlow\tmg\toral\n", ["notes"]),
         ("", ["notes"]),
     ):
         (tmp_path / "notes.xyz").write_text(content)
@@ -116,9 +120,10 @@ def test_an_id_that_looks_like_a_passage_is_read_again(identifier, tmp_path):
 def test_a_pipe_is_read_from_its_beginning(tmp_path):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    writer = threading.Thread(target=pipe.write_text, args=(GOOD * 1 + GOOD.replace("1", "2").replace("7", "8"),))
+    again = GOOD.replace("case-7", "case-8").replace("\n1", "\n2").replace("1|t|", "2|t|")
+    writer = threading.Thread(target=pipe.write_text, args=(GOOD + "\n" + again,))
     writer.start()
-    assert len(list(read_documents(pipe, lambda error: None))) >= 3
+    assert [document.id for document in read_documents(pipe)] == ["1", "case-7", "2", "case-8"]
     writer.join()
 
 
@@ -186,6 +191,13 @@ def test_writing_what_was_read_gives_the_same_document():
     first, _ = pubtator(GOOD)
     assert pubtator(write_pubtator(first)) == [first]
     assert pubtator(write_pubtator(replace(first, entities=()))) == [replace(first, entities=())]
+
+
+@pytest.mark.parametrize("identifier", ["", " \t"])
+def test_a_blank_id_is_none(identifier, tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text(write_jsonl(Document(identifier, "a")) + write_jsonl(Document("b", "b")))
+    assert [document.id for document in read_documents(path)] == ["1", "b"]
 
 
 def test_an_id_that_was_given_to_a_document_without_one_says_so(tmp_path):

@@ -152,7 +152,8 @@ def test_whatever_a_reader_raises_is_an_error_with_file_and_line():
     errors: list[FormatError] = []
     assert len(list(read_odd([b"a\n"] * 5, "odd.txt", errors.append))) == 2
     assert [str(error) for error in errors] == [
-        "odd.txt:3: expected a readable document, got ZeroDivisionError: division by zero; fix or remove it"
+        "odd.txt:3: expected a readable document, got ZeroDivisionError: division by zero; fix or remove it; "
+        "nothing after this place was read"
     ]
 
 

@@ -37,16 +37,53 @@ def test_it_may_be_gzipped_and_is_recognised_by_content(tmp_path):
 
 def test_rows_without_text_or_with_an_id_that_is_taken_are_reported(tmp_path):
     path = tmp_path / "texts.parquet"
-    write(path, id=["1", "2", "1", None], text=["a", None, "b", "c"])
+    write(path, id=["1", "2", "1"], text=["a", None, "b"])
     errors = []
     assert [document.text for document in read_documents(path, errors.append)] == ["a"]
-    assert [(error.line, error.document) for error in errors] == [(2, "2"), (3, "1"), (4, None)]
+    assert [(error.line, error.document) for error in errors] == [(2, "2"), (3, "1")]
+
+
+def test_rows_without_an_id_have_their_number(tmp_path):
+    path = tmp_path / "texts.parquet"
+    write(path, id=["a", None, "", " "], text=["a", "b", "c", "d"])
+    assert [document.id for document in read_documents(path)] == ["a", "2", "3", "4"]
+
+
+def test_a_row_that_is_not_utf_8_is_reported_and_the_others_are_read(tmp_path):
+    path = tmp_path / "texts.parquet"
+    texts = pa.Array.from_buffers(pa.string(), 3, pa.array([b"a", b"h\xe9", b"c"], pa.binary()).buffers())
+    write(path, id=["1", "2", "3"], text=texts)
+    errors = []
+    assert [document.id for document in read_documents(path, errors.append)] == ["1", "3"]
+    assert [(error.line, error.document) for error in errors] == [(2, "2")]
+    assert "can't decode byte 0xe9" in errors[0].problem
+
+
+def test_the_remedy_for_a_damaged_page_is_not_its_path(tmp_path):
+    path = tmp_path / "texts.parquet"
+    parquet.write_table(pa.table({"id": ["1"], "text": ["Nausea. " * 1000]}), path, compression="zstd")
+    raw = path.read_bytes()
+    at = raw.rindex(b"\x28\xb5\x2f\xfd")  # where the last compressed page begins
+    path.write_bytes(raw[:at] + bytes(20) + raw[at + 20 :])
+    with pytest.raises(InputError, match=r"texts\.parquet: .*; fetch the file again$"):
+        list(read_documents(path))
+
+
+def test_what_the_caller_raises_stays_as_it_is(tmp_path):
+    def stop(error):
+        raise BrokenPipeError("the caller's own")
+
+    write(tmp_path / "texts.parquet", id=["1"], text=pa.array([None], pa.string()))
+    with pytest.raises(BrokenPipeError, match="the caller's own"):
+        list(read_documents(tmp_path / "texts.parquet", stop))
 
 
 def test_a_missing_column_and_a_broken_file_are_errors(tmp_path):
     path = tmp_path / "texts.parquet"
     write(path, pmid=["1"], text=["a"])
-    with pytest.raises(InputError, match=r"expected columns \['id', 'text'\] in .*, got \['pmid', 'text'\] without"):
+    with pytest.raises(
+        InputError, match=r"expected columns \['id', 'text'\] in .*without \['id'\].* to engine\.bulk with"
+    ):
         list(read_documents(path))
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(InputError, match=r"expected .*texts\.parquet"):

@@ -127,6 +127,7 @@ def test_what_ends_a_file_is_said_after_the_records_before_it(text, message):
     documents = list(read_pubmed([text.encode()], "f.xml", errors.append))
     assert len(documents) == text.count("A title.")
     assert message in str(errors[-1])
+    assert str(errors[-1]).endswith("; nothing after this place was read")
     assert errors[-1].ends_file
 
 
