@@ -27,7 +27,7 @@ fast() { # NAME; all the time of the second start goes to the search for points
 }
 gunzip -c "$texts/held_back.jsonl.gz" | sed -n 1,505p > "$runs/held_back.jsonl" # 500 abstracts and 5 full texts
 
-stage teacher --backbone "$minilm" --corpus biored:fit --dev-split dev --scheme io --epochs 15 --lr 3e-4 \
+stage teacher --backbone "$minilm" --corpus biored:fit --dev-split dev --scheme io --epochs 15 --lr 3e-4 --mixed-precision bf16 \
   --out "$runs/biored"
 fast biored
 
@@ -68,6 +68,7 @@ torch.manual_seed(0)
 AutoModel.from_config(config).save_pretrained(folder)
 tokenizer.save_pretrained(folder)
 PY
-  stage teacher --backbone "$runs/$family-random" --corpus bc5cdr:fit --epochs 12 --lr 1e-3 --out "$runs/$family"
+  stage teacher --backbone "$runs/$family-random" --corpus bc5cdr:fit --epochs 12 --lr 1e-3 --mixed-precision bf16 \
+    --out "$runs/$family"
   fast "$family"
 done

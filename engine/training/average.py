@@ -13,11 +13,10 @@ from pathlib import Path
 
 import torch
 
-from engine.checkpoint import CONTROLLER, POINTS, Weights, load_weights, save_weights
+from engine.checkpoint import Weights, load_weights, save_weights
 from engine.command import as_command
 from engine.errors import InputError
-from engine.training.points import FRONTIER
-from engine.training.recovery import RECOVERIES
+from engine.training.state import check_free
 
 
 @torch.no_grad()
@@ -45,11 +44,10 @@ def main(argv: list[str] | None) -> int:
     """The command line; exit status 2 for bad input."""
     parser = argparse.ArgumentParser(prog="python -m engine.training.average", description=__doc__)
     parser.add_argument("models", nargs="+", help="model folders")
-    parser.add_argument("--out", required=True, help="folder for the mean, which has no operating points")
+    parser.add_argument("--out", required=True, type=Path, help="new folder for the mean; it has no operating points")
     arguments = parser.parse_args(argv)
+    check_free(arguments.out)
     mean = average([load_weights(source) for source in arguments.models])
-    for name in (POINTS, CONTROLLER, FRONTIER, RECOVERIES):  # of other weights
-        Path(arguments.out, name).unlink(missing_ok=True)
     save_weights(arguments.out, mean.model, mean.tokenizer)
     print(f"the mean of {len(arguments.models)} models is in {arguments.out}")
     return 0

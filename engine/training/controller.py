@@ -99,7 +99,7 @@ def fit(samples: Samples) -> tuple[np.ndarray, ...]:
     """Weights and biases of one gate's network, its inputs standardised by them."""
     columns = torch.from_numpy(samples.features).float()
     changes, weights = (torch.from_numpy(part).float() for part in (samples.changes, samples.weights))
-    mean, std = columns.mean(0), columns.std(0).clamp(min=1e-6)
+    mean, std = columns.mean(0), columns.std(0, correction=0).clamp(min=1e-6)
     inner, outer = nn.Linear(columns.shape[1], UNITS), nn.Linear(UNITS, 1)
     optimizer = torch.optim.AdamW([*inner.parameters(), *outer.parameters()], lr=3e-3, weight_decay=1e-3)
     for _ in range(EPOCHS):
@@ -154,11 +154,12 @@ def main(argv: list[str] | None) -> int:
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     check_limits("seed", arguments.seed, SEEDS)
+    check_limits("count", arguments.count, (1, 10**9))
     folder, names = model_folder(arguments.model), tuple(arguments.features.split(","))
     if unknown := set(names) - set(FEATURES):
         raise InputError(f"expected --features out of {list(FEATURES)}, got {sorted(unknown)}; choose among them")
     texts = Texts.read(arguments.texts)
-    texts = replace(texts, words=texts.words[-max(1, arguments.count) :])
+    texts = replace(texts, words=texts.words[-arguments.count :])
     train(folder, texts, names, arguments.seed)
     print(f"the networks are in {folder / CONTROLLER}; choose points with python -m engine.training.calibrate")
     return 0

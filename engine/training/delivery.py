@@ -39,11 +39,11 @@ def copy_checkpoint(weights: Weights, folder: Path, *, rename: bool) -> None:
         rename: write the model's labels into the configuration, as the checkpoint's own names say nothing.
     """
     found = {name: optional_file(weights.source, name) for name in (CONFIG, MODEL, *TOKENIZER)}
+    if not found[MODEL]:  # whatever lies in the folder: an earlier start may have been stopped while it converted
+        load_huggingface(weights.source).save_pretrained(folder)  # the configuration, too, which is replaced below
     for name, file in found.items():
         if file:
             shutil.copyfile(file, folder / name)
-    if not found[MODEL]:  # whatever lies in the folder: an earlier start may have been stopped while it converted
-        load_huggingface(weights.source).save_pretrained(folder)
     if rename:
         names = weights.model.labels.names
         by_logit = [names[index] for index in np.argsort(weights.label_order)]

@@ -98,6 +98,15 @@ class FinetuneConfig(TrainingConfig):
         super().__post_init__()
         if self.frozen and self.layers:
             raise InputError(f"expected no --layers with --frozen, got {self.layers}; leave one of them out")
+        if self.dense_share and not self.pruned:
+            raise InputError(
+                f"expected --pruned with --dense-share {self.dense_share}, got none; add it, or leave --dense-share out"
+            )
+
+    @property
+    def scored(self) -> tuple[str, ...]:
+        """``dense``; if windows are pruned, ``entropy`` with its default settings, too."""
+        return ("dense", "entropy") if self.pruned else ("dense",)
 
 
 def joint_loss(memory: MemoryBuffer, packed: Packed, layers: int, config: FinetuneConfig) -> Tensor:
@@ -218,6 +227,9 @@ class JointTraining(Run[FinetuneConfig]):
         model: with a head after every layer.
         tokenizer: of the model.
         lowest: of the thresholds drawn; see `SampledController.draw`.
+
+    Raises:
+        InputError: words to mask, and no token to mask them with.
     """
 
     def __init__(
@@ -227,6 +239,11 @@ class JointTraining(Run[FinetuneConfig]):
         tokenizer: PreTrainedTokenizerBase,
         lowest: float = ENTROPIES[0],
     ) -> None:
+        if config.mask and tokenizer.mask_token_id is None:
+            raise InputError(
+                f"expected a tokenizer with a mask token in {config.backbone!r} for --mask {config.mask}, got none; "
+                "add --mask 0"
+            )
         self.labels, self.tokenizer, self.lowest = model.labels, tokenizer, lowest
         model.encoder.set_dropout(config.dropout)
         super().__init__(config, model)
@@ -298,10 +315,9 @@ class Finetuning(JointTraining):
         return data_digest([*self.gold, *self.soft], self.dev)
 
     def score(self, folder: Path) -> float:
-        """F1 of the dense pass; if windows are pruned, the mean of it and of ``entropy`` with its default settings."""
+        """Mean F1 of the strategies that are scored."""
         engine = load_engine(folder, device=str(self.accelerator.device))
-        strategies = ("dense", "entropy") if self.config.pruned else ("dense",)
-        return fmean(f1(engine, self.dev, engine.strategy(strategy)) for strategy in strategies)
+        return fmean(f1(engine, self.dev, engine.strategy(strategy)) for strategy in self.config.scored)
 
 
 @as_command

@@ -15,6 +15,7 @@ from engine.text.windows import WordPieces
 from engine.text.words import words_of
 
 NEEDED = 100  # windows to choose points on
+NEEDED_TEXTS = 2  # from one there is no standard error
 STEADY = 1000  # windows from which on points hardly depend on chance
 WANTED = 1200  # windows to hold back, out of a third of the texts at most
 # Of a run: what its file of facts stores → what a later start must find the same.
@@ -31,12 +32,13 @@ class TextSplit:
 
     @property
     def needed(self) -> int:
-        """How many of the first texts held back have the windows `NEEDED`."""
-        return next(count for count, windows in enumerate(accumulate(self.windows), start=1) if windows >= NEEDED)
+        """How many of the first texts held back are enough to choose points on."""
+        totals = enumerate(accumulate(self.windows), start=1)
+        return next(count for count, windows in totals if windows >= NEEDED and count >= NEEDED_TEXTS)
 
 
 def split_texts(files: Sequence[str], held_back_files: Sequence[str], pieces: WordPieces, seed: int) -> TextSplit:
-    """Reads texts, in random order; none is both learned from and held back.
+    """Reads texts, in random order; none, however its words are spaced, is both learned from and held back.
 
     Args:
         files: to learn from.
@@ -57,14 +59,12 @@ def split_texts(files: Sequence[str], held_back_files: Sequence[str], pieces: Wo
         held_back = read_texts(held_back_files)
         random.Random(seed).shuffle(held_back)
         windows = [windows_of(text) for text in held_back]
-        apart = set(held_back)
-        learned = [text for text in texts if text not in apart]
         remedy = "give texts with {} more after --held-back"
     else:
         windows = []
-        while len(windows) < len(texts) // 3 and sum(windows) < WANTED:
+        while len(windows) < len(texts) // 3 and (sum(windows) < WANTED or len(windows) < NEEDED_TEXTS):
             windows.append(windows_of(texts[len(windows)]))
-        held_back, learned = texts[: len(windows)], texts[len(windows) :]
+        held_back = texts[: len(windows)]
         remedy = (
             "give three times as many as the {} that are missing, since a third is held back, or name texts to choose "
             "points on with --held-back"
@@ -73,6 +73,13 @@ def split_texts(files: Sequence[str], held_back_files: Sequence[str], pieces: Wo
         raise InputError(
             f"expected at least {NEEDED} windows of text held back, got {found}; {remedy.format(NEEDED - found)}"
         )
+    if len(held_back) < NEEDED_TEXTS:
+        raise InputError(
+            f"expected at least {NEEDED_TEXTS} texts held back, got {len(held_back)}; give {3 * NEEDED_TEXTS} or more "
+            f"after --texts, or {NEEDED_TEXTS} or more after --held-back"
+        )
+    apart = {tuple(words_of(text)) for text in held_back}
+    learned = [text for text in texts if tuple(words_of(text)) not in apart]
     if not learned:
         raise InputError("expected texts to learn from, got none but those held back; give others after --texts")
     return TextSplit(learned, held_back, windows)

@@ -33,6 +33,7 @@ from engine.data.corpora import Corpus, load_corpus
 from engine.data.formats.datasets import PREFIX
 from engine.errors import InputError
 from engine.text.words import split_words
+from engine.training.data import gold_digest
 from engine.training.state import SEEDS, check_free, check_limits, claim, write_json
 
 logger = logging.getLogger(__name__)
@@ -60,10 +61,14 @@ class TrainingConfig:
         InputError: a value out of its range.
     """
 
-    out: str = option("folder for the model, the log and the checkpoint (which may be deleted once the run has ended)")
+    out: str = option(
+        "folder for the model, the log and the checkpoint, which --resume needs even once the run has ended"
+    )
     corpus: str = option("what to learn from: NAME or NAME:SPLIT, several joined by commas", "bc5cdr")
     split: str = option("split of the corpora that name none", "fit")
-    dev_corpus: str = option("corpus for early stopping; empty: the first corpus to learn from", "")
+    dev_corpus: str = option(
+        "corpus for early stopping; empty: the first corpus to learn from, unless it is a file", ""
+    )
     dev_split: str = option("split for early stopping", "calib")
     data_dir: str = option("first place to look for named corpora", "")
     epochs: int = option("maximum number of passes over the training data", 12)
@@ -92,11 +97,17 @@ class TrainingConfig:
             check_limits(name, getattr(self, name), limits)
         check_precision(self.mixed_precision)
 
+    @property
+    def scored(self) -> tuple[str, ...]:
+        """Strategies whose mean F1 early stopping looks at."""
+        return ("dense",)
+
     def corpora(self) -> tuple[list[Corpus], Corpus]:
         """The corpora to learn from and the one for early stopping.
 
         Raises:
-            InputError: no such corpus, an empty one to learn from, or one for early stopping without entities.
+            InputError: no such corpus, an empty one to learn from, or one for early stopping that is learned from or
+                without entities.
         """
         train = [self._load(name) for name in self.corpus.split(",")]
         for corpus in train:
@@ -108,6 +119,11 @@ class TrainingConfig:
         if not dev.types:
             raise InputError(
                 f"expected entities for early stopping, got none in {dev.name} {dev.split}; choose another --dev-corpus"
+            )
+        if gold_digest(dev) in map(gold_digest, train):
+            raise InputError(
+                f"expected --dev-corpus with other documents than those to learn from, got {dev.name} {dev.split} for "
+                "both; choose another --dev-corpus or --dev-split"
             )
         return train, dev
 
@@ -159,7 +175,7 @@ class Run(ABC, Generic[C]):
 
     @abstractmethod
     def score(self, folder: Path) -> float:
-        """Exact-span F1 on the development split, 0–1, of the model in the folder."""
+        """Mean exact-span F1 on the development split, 0–1, of the model in the folder; see `TrainingConfig.scored`."""
 
     @cached_property
     def data(self) -> str:
@@ -197,20 +213,33 @@ class Run(ABC, Generic[C]):
     def checkpoint(self) -> Path:
         return self.out / "checkpoint"
 
+    @property
+    def log(self) -> Path:
+        return self.out / "log.jsonl"
+
     def resume(self) -> None:
-        """Continues from the checkpoint, if there is one."""
+        """Continues from the checkpoint, if there is one.
+
+        Raises:
+            InputError: a run without its checkpoint.
+        """
         stale = self.out / "checkpoint.old"
         if stale.is_dir() and not self.checkpoint.is_dir():
             stale.rename(self.checkpoint)
         if self.checkpoint.is_dir():
             self.accelerator.load_state(str(self.checkpoint))
             logger.info("resumed after epoch %d", self.epoch)
+        elif self.log.is_file():
+            raise InputError(
+                f"expected the checkpoint of the run in {self.out}, got none; take the model as it is if the run has "
+                "ended, or use another --out"
+            )
 
     def fit(self) -> float:
         """Trains to the end; the best model is in ``out``.
 
         Returns:
-            Its exact-span F1 on the development split, 0–1.
+            Its score.
         """
         candidate = self.out / "candidate"
         if self.precision == "auto":
@@ -236,7 +265,7 @@ class Run(ABC, Generic[C]):
             }
             record |= {"seconds": seconds, "mixed_precision": self.precision}
             logger.info("%s", record)
-            with (self.out / "log.jsonl").open("a") as log:
+            with self.log.open("a") as log:
                 log.write(json.dumps(record) + "\n")
         shutil.rmtree(candidate, ignore_errors=True)
         return self.best
@@ -319,7 +348,7 @@ def train(make_run: Callable[[C], Run[C]], config: C, *, resume: bool = False) -
         resume: continue from the checkpoint in ``config.out``.
 
     Returns:
-        Exact-span F1 of the saved model on the development split, 0–1.
+        The score of the saved model.
 
     Raises:
         InputError: a model or corpus that cannot be used, or an ``out`` with another run or other files in it.
@@ -349,5 +378,6 @@ def command_line(
     if unknown:
         parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     f1 = train(make_run, config, resume=others.resume)
-    print(f"exact-span F1 on development: {f1:.4f}; the model is in {config.out}")
+    score = "exact-span F1" if len(config.scored) == 1 else f"mean exact-span F1 of {' and '.join(config.scored)}"
+    print(f"{score} on development: {f1:.4f}; the model is in {config.out}")
     return 0

@@ -13,7 +13,7 @@ from engine.pruning.strategy import Strategy
 from engine.tagger import Engine
 from engine.text.scoring import f1_difference_error, perfect
 from engine.training.points import POINT_NAMES, Reference, Tried, measure
-from engine.training.search import Search
+from engine.training.search import Search, plain
 
 LARGEST_BATCH = 32  # texts
 
@@ -63,11 +63,15 @@ def measured(engine: Engine, dense: Tried, search: Search, texts: Sequence[str],
     """
     reference, chosen = search.reference, search.chosen()
     closest = min(search.measured(), key=lambda one: one.loss_bound(reference))
-    strategies = [one.strategy for one in chosen.values()]
-    sizes = dict.fromkeys((1, min(LARGEST_BATCH, len(texts))))
-    times = {size: speedups(engine, strategies, texts, size) for size in sizes}
+    settings = list(dict.fromkeys(plain(one.strategy) for one in chosen.values()))  # points may share one
+    speeds = {
+        size: {dense.strategy: 1.0} | dict(zip(settings, speedups(engine, settings, texts, size), strict=True))
+        for size in dict.fromkeys((1, min(LARGEST_BATCH, len(texts))))
+    }
+    scores = {setting: f1(engine, corpus, setting) for setting in (dense.strategy, *settings)} if corpus else {}
 
-    def row(name: str, one: Tried, max_drop: float, speeds: dict[int, float]) -> Row:
+    def row(name: str, one: Tried, max_drop: float, *, reached: bool = True) -> Row:
+        setting = plain(one.strategy)
         return Row(
             name,
             one.strategy,
@@ -78,15 +82,13 @@ def measured(engine: Engine, dense: Tried, search: Search, texts: Sequence[str],
             loss_error=one.loss_error(reference),
             token_layers_kept=one.cost.token_layers_kept,
             theoretical_speedup=one.theoretical_speedup,
-            speedups=speeds,
-            f1=f1(engine, corpus, one.strategy) if corpus and speeds else None,
+            speedups={size: of[setting] for size, of in speeds.items()} if reached else {},
+            f1=scores.get(setting) if reached else None,
         )
 
-    rows = [replace(row("dense", dense, 0.0, dict.fromkeys(sizes, 1.0)), loss=0.0, loss_error=0.0)]
+    rows = [replace(row("dense", dense, 0.0), loss=0.0, loss_error=0.0)]
     for point, max_drop in zip(POINT_NAMES, search.max_drops, strict=True):
-        one = chosen.get(point, closest)
-        index = list(chosen).index(point) if point in chosen else None
-        rows.append(row(point, one, max_drop, {} if index is None else {size: of[index] for size, of in times.items()}))
+        rows.append(row(point, chosen.get(point, closest), max_drop, reached=point in chosen))
     return rows
 
 

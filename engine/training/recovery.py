@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import json
 import logging
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -37,7 +38,17 @@ THRESHOLDS = {
     "entity_loss": (None, (0.0,)),
 }
 NO_THRESHOLD: tuple[None, tuple[float, ...]] = None, ()  # of its own: that of ``any``, which a stored point may have
-FIELDS = ("strategy", "trigger", "threshold", "limit", "fires", "f1", "f1_drop_points", "theoretical_speedup")
+FIELDS = (
+    "strategy",
+    "settings",
+    "trigger",
+    "threshold",
+    "limit",
+    "fires",
+    "f1",
+    "f1_drop_points",
+    "theoretical_speedup",
+)
 
 
 def settings() -> Iterator[Recovery]:
@@ -120,6 +131,7 @@ def _row(tried: Tried, reference: Reference) -> tuple[object, ...]:
     figures = (f"{share:.4f}", f"{tried.f1:.5f}", f"{tried.loss(reference):.5f}", f"{tried.theoretical_speedup:.5f}")
     return (
         tried.strategy.name,
+        json.dumps(tried.strategy.to_json()),
         recovery.trigger,
         getattr(recovery, knob) if knob else "",
         recovery.recovery_limit,

@@ -51,7 +51,7 @@ class SampledController:
         low, high = math.log(np.clip(lowest, *ENTROPIES)), math.log(ENTROPIES[1])
         levels = (low + (high - low) * torch.rand(windows)).exp()
         steepness = 1 + torch.rand(windows)  # from first to last gate the threshold grows by up to the factor 16
-        steps = torch.linspace(-2, 2, gates).unsqueeze(1)
+        steps = (torch.linspace(-2, 2, gates) if gates > 1 else torch.zeros(gates)).unsqueeze(1)
         thresholds = (levels * steepness**steps).clamp(max=ENTROPIES[1])
         thresholds[torch.rand(gates, windows) < 1 / 3] = -1.0
         ends = gates - 1 - torch.randint(0, max(1, gates // 2), (windows,))

@@ -157,6 +157,7 @@ def stored_labels(
     Raises:
         InputError: an ``out`` with labels of other texts, types or teachers.
     """
+    out.parent.mkdir(parents=True, exist_ok=True)
     nothing = np.zeros((0, len(names)), np.uint8), np.zeros(0, np.int64)
     stored = SoftLabels(*nothing, tuple(names), texts.sha256, teachers)
     if out.exists():

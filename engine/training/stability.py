@@ -29,7 +29,7 @@ from engine.training.calibrate import GOLD_DROPS, candidates, check_ascending, n
 from engine.training.data import gold_digest
 from engine.training.points import POINT_NAMES, SLACK, Reference, Tried, choose
 from engine.training.search import Search, plain
-from engine.training.state import SEEDS, check_limits, claim, write_json
+from engine.training.state import SEEDS, check_free, check_limits, claim, write_json
 from engine.training.texts import digest
 
 Choice = dict[str, Tried]  # by point
@@ -159,7 +159,7 @@ def main(argv: list[str] | None) -> int:
     parser.add_argument("--model", required=True, help="model folder with gates")
     parser.add_argument("--texts", nargs="+", required=True, metavar="FILE", help="texts without gold")
     parser.add_argument("--agreement", default="97,96,92", help="that each point must reach, %% (default %(default)s)")
-    parser.add_argument("--corpus", default="bc5cdr", help="with gold (default %(default)s)")
+    parser.add_argument("--corpus", default="bc5cdr", help="with gold, in splits (default %(default)s)")
     parser.add_argument("--split", default="calib", help="to choose points on (default %(default)s)")
     parser.add_argument("--max-f1-drop", default=",".join(map(str, GOLD_DROPS)), help="of each point (%(default)s)")
     parser.add_argument("--test-split", default="test", help="on which the choices are compared (default %(default)s)")
@@ -177,13 +177,20 @@ def main(argv: list[str] | None) -> int:
     drops = numbers(arguments.max_f1_drop, "--max-f1-drop", "0.1,0.3,1.0")
     for limits in (losses, drops):
         check_ascending(limits)
+    check_free(arguments.out, arguments.out / "stability.json")
     engine = load_engine(arguments.model, arguments.dtype)
     engine.strategy("entropy")  # a model without gates is refused here
     texts = read_texts(arguments.texts)
     settings = {name: value for name, value in vars(arguments).items() if name not in ("out", "data_dir", "samples")}
     corpora = [load_corpus(arguments.corpus, of, arguments.data_dir) for of in (arguments.split, arguments.test_split)]
+    gold_digests = [gold_digest(corpus) for corpus in corpora]
+    if len(set(gold_digests)) == 1:
+        raise InputError(
+            f"expected other documents in --test-split than in --split, got {corpora[1].name} {corpora[1].split} for "
+            "both; choose another --test-split, or a --corpus with splits, which a file has not"
+        )
     settings |= {"dtype": engine.dtype}  # what ``auto`` came to
-    settings |= {"weights": engine.digest, "sha256": digest(texts), "gold": [gold_digest(corpus) for corpus in corpora]}
+    settings |= {"weights": engine.digest, "sha256": digest(texts), "gold": gold_digests}
     gold, test = (Reference.gold(engine, corpus) for corpus in corpora)
     references: dict[str, tuple[Reference, Sequence[float]]] = {
         "agreement": (Reference.agreement(engine, texts), losses),

@@ -43,17 +43,17 @@ def read_json(path: Path) -> dict[str, Any]:
     return values
 
 
-def check_free(out: Path, settings: Path) -> None:
+def check_free(out: Path, settings: Path | None = None) -> None:
     """Makes sure that nothing is overwritten.
 
     Args:
         out: the folder of a run.
-        settings: the file that a run keeps there.
+        settings: the file that a run keeps there, if it can be continued.
 
     Raises:
         InputError: the folder holds something else than a run.
     """
-    if settings.is_file() or not out.exists():
+    if (settings is not None and settings.is_file()) or not out.exists():
         return
     if not out.is_dir() or any(file.is_file() and file.name != LOCK for file in out.rglob("*")):
         raise InputError(f"expected a new folder, got {out} with other files in it; use another --out")

@@ -7,6 +7,7 @@ import shutil
 import time
 import weakref
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,18 +19,23 @@ from engine import InputError, load_engine
 from engine.checkpoint import load_weights
 from engine.command import locked
 from engine.data.corpora import load_corpus
+from engine.inspection.cost import Cost
 from engine.pruning.controllers import EntropyController
 from engine.pruning.signals import normalised_entropy
 from engine.pruning.strategy import Strategy
+from engine.text.documents import Document
+from engine.text.scoring import Counts
 from engine.training import accelerate as accelerating
-from engine.training import distill
+from engine.training import distill, outcome
 from engine.training.accelerate import AccelerateConfig, accelerate, main
 from engine.training.calibrate import candidates
 from engine.training.card import Facts, card
 from engine.training.data import make_examples
 from engine.training.delivery import copy_checkpoint
 from engine.training.finetune import with_gates
+from engine.training.held_back import TextSplit, split_texts
 from engine.training.outcome import f1
+from engine.training.points import Reference, Tried
 from engine.training.texts import digest, words_of
 from tests.conftest import SAMPLE
 from tests.engine.model.families import huggingface, tiny, tokenizer_of
@@ -334,6 +340,55 @@ def test_texts_held_back_apart_are_not_learned_from(plain_folder, texts, tmp_pat
         assert len(stored["counts"]) == 360 - 150
 
 
+def test_a_text_is_the_same_whatever_stands_between_its_words(plain_folder, texts, tmp_path):
+    pieces, pubtator = load_engine(plain_folder).pieces, tmp_path / "texts.pubtator"
+    lines = texts.read_text().splitlines()
+    titles = [line.partition(" ") for line in lines[:150]]  # a newline follows them
+    pubtator.write_text("\n".join(f"{n}|t|{title}\n{n}|a|{rest}\n" for n, (title, _, rest) in enumerate(titles)))
+    apart = split_texts([str(texts)], [str(pubtator)], pieces, 0)
+    assert sorted(apart.learned) == sorted(lines[150:])
+    mixed = split_texts([str(texts), str(pubtator)], [], pieces, 0)
+    learned, held_back = ({" ".join(text.split()) for text in part} for part in (mixed.learned, mixed.held_back))
+    assert learned | held_back == set(lines)
+    assert not learned & held_back
+
+
+def test_points_need_two_texts_held_back_since_one_has_no_standard_error(plain_folder, tmp_path, monkeypatch):
+    pieces, path = load_engine(plain_folder).pieces, tmp_path / "texts.txt"
+    path.write_text("".join(f"{word} " * 9000 + "\n" for word in ("nausea", "delirium", "patients")))
+    with pytest.raises(
+        InputError, match="expected at least 2 texts held back, got 1; give 6 or more after --texts, or 2"
+    ):
+        split_texts([str(path)], [], pieces, 0)
+    assert TextSplit([], ["a", "b", "c"], [120, 1, 1]).needed == 2
+    for name in ("NEEDED", "WANTED"):
+        monkeypatch.setattr(f"engine.training.held_back.{name}", 1)
+    write_texts(path, 6)
+    assert len(split_texts([str(path)], [], pieces, 0).held_back) == 2, "one has the windows"
+
+
+def test_a_setting_of_several_points_is_timed_and_scored_once(monkeypatch):
+    early = Strategy("entropy", (1,), EntropyController(1.0))
+    reference = Reference([Document("1", "")] * 2, ("T",), (Counts(10, 10, 10),) * 2)
+    one = Tried(early, (Counts(9, 10, 10),) * 2, Cost((1,), 1, 1, 1, 2))
+    dense = Tried(Strategy("dense"), reference.dense, Cost((1,), 1, 1, 2, 2))
+    chosen = {point: replace(one, strategy=replace(early, point=point)) for point in ("balanced", "fast")}
+    search = SimpleNamespace(reference=reference, max_drops=(1, 10, 30), chosen=lambda: chosen, measured=lambda: [one])
+    timed, scored = [], []
+    monkeypatch.setattr(outcome, "speedups", lambda engine, settings, texts, size: timed.append(settings) or [2.0])
+    monkeypatch.setattr(outcome, "f1", lambda engine, corpus, setting: scored.append(setting) or 0.5 + len(scored) / 10)
+    rows = outcome.measured(None, dense, search, ["one", "two"], "corpus")
+    assert timed == [[early]] * 2
+    assert scored == [Strategy("dense"), early]
+    assert [(row.speedups, row.f1) for row in rows] == [
+        ({1: 1.0, 2: 1.0}, 0.6),
+        ({}, None),
+        ({1: 2.0, 2: 2.0}, 0.7),
+        ({1: 2.0, 2: 2.0}, 0.7),
+    ]
+    assert [row.strategy.point for row in rows[2:]] == ["balanced", "fast"]
+
+
 def test_labels_that_say_nothing_are_named_by_a_file_and_then_by_the_folder(
     plain_folder, texts, tmp_path, small_search
 ):
@@ -370,7 +425,10 @@ def test_a_conversion_that_was_interrupted_is_done_again(plain_folder, tmp_path)
     (checkpoint / "model.safetensors").unlink()
     run.mkdir()
     (run / "model.safetensors").write_bytes(b"torn")
+    settings = json.dumps(json.loads((checkpoint / "config.json").read_text()) | {"note": "of its own"})
+    (checkpoint / "config.json").write_text(settings)
     copy_checkpoint(load_weights(checkpoint), run, rename=False)
+    assert (run / "config.json").read_text() == settings, "converted with the weights"
     before, after = load_file(plain_folder / "model.safetensors"), load_file(run / "model.safetensors")
     assert before.keys() == after.keys()
     assert all(torch.equal(before[name], after[name]) for name in before)

@@ -3,13 +3,12 @@
 import copy
 import shutil
 
-import numpy as np
 import torch
 
 from engine import load_engine
 from engine.checkpoint import load_weights, save_weights
-from engine.pruning.controllers.mlp import Network
 from engine.training.average import average, main
+from tests.conftest import contents
 
 
 def test_the_mean_of_a_model_and_itself_is_the_model(model_folder, tmp_path):
@@ -19,21 +18,19 @@ def test_the_mean_of_a_model_and_itself_is_the_model(model_folder, tmp_path):
     assert abs(mean.probabilities - model.probabilities).max() < 1e-3  # saved in half precision
 
 
-def test_points_and_networks_of_other_weights_do_not_outlive_them(model_folder, tmp_path):
+def test_a_folder_with_files_in_it_stays_as_it_is(model_folder, tmp_path, capsys):
     out = shutil.copytree(model_folder, tmp_path / "mean")
-    ones = (np.ones((1, 2)), np.ones(2), np.ones(2), np.ones(1))
-    Network(("entropy",), {1: tuple(part.astype(np.float32) for part in ones)}).save(out / "controller.safetensors")
-    for name, content in (("operating_points.json", "{}"), ("frontier.csv", "x"), ("recovery.csv", "x")):
-        (out / name).write_text(content)
-    assert main([str(model_folder), str(model_folder), "--out", str(out)]) == 0
-    assert load_engine(out).network is None
-    assert {file.name for file in out.iterdir()} == {file.name for file in model_folder.iterdir()}
+    for name in ("operating_points.json", "frontier.csv"):
+        (out / name).write_text("{}")
+    before = contents(out)
+    assert main([str(model_folder), str(model_folder), "--out", str(out)]) == 2
+    assert f"expected a new folder, got {out} with other files in it" in capsys.readouterr().err
+    assert contents(out) == before
 
 
-def test_the_mean_of_plain_checkpoints_is_one(model_folder, plain_folder, tmp_path):
-    out = shutil.copytree(model_folder, tmp_path / "mean")
-    assert main([str(plain_folder), str(plain_folder), "--out", str(out)]) == 0
-    mean = load_engine(out)
+def test_the_mean_of_plain_checkpoints_is_one(plain_folder, tmp_path):
+    assert main([str(plain_folder), str(plain_folder), "--out", str(tmp_path / "mean")]) == 0
+    mean = load_engine(tmp_path / "mean")
     assert not mean.model.has_gates
     assert mean.tag("Aspirin caused nausea.", "dense").words
 

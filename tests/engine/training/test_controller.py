@@ -52,6 +52,11 @@ def test_a_network_learns_what_tells_words_apart():
     assert ((risk > 0.5) == changes).mean() > 0.95
 
 
+def test_a_gate_that_a_single_word_reaches_gets_a_network_of_numbers():
+    found = fit(Samples(np.array([[0.3, 0.7]], np.float32), np.array([True]), np.ones(1)))
+    assert all(np.isfinite(part).all() for part in found)
+
+
 def test_the_command_makes_a_folder_that_runs_mlp(model_folder, tmp_path, sentences, capsys):
     folder = shutil.copytree(model_folder, tmp_path / "model")
     options = ["--model", str(folder), "--texts", str(sentences), "--count", "1"]
@@ -63,6 +68,8 @@ def test_the_command_makes_a_folder_that_runs_mlp(model_folder, tmp_path, senten
     for wrong, message in (
         (["--texts", "/no/such"], "expected a readable file"),
         (["--features", "x"], "expected --f"),
+        (["--count", "0"], "expected count between 1 and 1000000000, got 0"),
+        (["--count", "-3"], "expected count between 1 and 1000000000, got -3"),
     ):
         assert main([*options, *wrong]) == 2
         assert message in capsys.readouterr().err

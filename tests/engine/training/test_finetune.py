@@ -18,13 +18,16 @@ from engine.pruning.controllers import EntropyController
 from engine.pruning.forward import forward
 from engine.pruning.memory import HeadOutput, MemoryBuffer
 from engine.text.labels import LabelSet
+from engine.text.windows import load_tokenizer
 from engine.training.data import Packed, gold_examples, make_batches, make_examples, mask_words, pack
 from engine.training.finetune import FinetuneConfig, Finetuning, joint_loss, main
 from engine.training.loop import train
 from engine.training.sampling import SampledController
 from tests.conftest import contents, tiny_config, write_vocabulary
+from tests.engine.training.corpora import write_pubtator
 
 ABSTRACT = "Chemical caused nausea . Nausea after Chemical ."
+DEV = "dev.txt"
 
 
 @pytest.fixture(scope="module")
@@ -43,14 +46,19 @@ def biobert_like(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory):
-    path = tmp_path_factory.mktemp("corpus") / "train.txt"
-    lines = []
-    for number in range(8):
-        spans = [(0, 8, "Chemical"), (16, 22, "Disease"), (25, 31, "Disease"), (38, 46, "Chemical")]
-        lines += [f"{number}|t|{ABSTRACT}", f"{number}|a|"]
-        lines += [f"{number}\t{a}\t{b}\t{ABSTRACT[a:b]}\t{type_}\t-1" for a, b, type_ in spans] + [""]
-    path.write_text("\n".join(lines))
-    return path
+    """Documents to learn from, and beside them those for early stopping, `DEV`."""
+    folder = tmp_path_factory.mktemp("corpus")
+    spans = [(0, 8, "Chemical"), (16, 22, "Disease"), (25, 31, "Disease"), (38, 46, "Chemical")]
+    for name, count in (("train.txt", 8), (DEV, 4)):
+        write_pubtator(folder / name, ABSTRACT, spans, count)
+    return folder / "train.txt"
+
+
+def of_genes(corpus, folder):
+    """The same, where every chemical is a gene."""
+    for file in (corpus, corpus.with_name(DEV)):
+        (folder / file.name).write_text(file.read_text().replace("Chemical\t-1", "Gene\t-1"))
+    return folder / corpus.name
 
 
 def config(biobert_like, corpus, out, **changes) -> FinetuneConfig:
@@ -59,7 +67,7 @@ def config(biobert_like, corpus, out, **changes) -> FinetuneConfig:
         backbone=str(biobert_like),
         out=str(out),
         corpus=str(corpus),
-        **({"dev_corpus": str(corpus)} | settings | changes),
+        **({"dev_corpus": str(corpus.with_name(DEV))} | settings | changes),
     )
 
 
@@ -169,7 +177,7 @@ def test_a_folder_with_another_run_is_not_overwritten(biobert_like, corpus, fine
 
 
 def test_a_run_is_not_continued_with_other_labels_under_the_same_name(biobert_like, corpus, tmp_path):
-    changing = shutil.copy(corpus, tmp_path / "corpus.txt")
+    changing = shutil.copytree(corpus.parent, tmp_path / "corpus") / corpus.name
     settings = config(biobert_like, changing, tmp_path / "run", epochs=1)
     finetune(settings)
     finetune(settings, resume=True)
@@ -185,6 +193,46 @@ def test_early_stopping_ends_a_run_that_does_not_improve(biobert_like, corpus, t
     assert len((tmp_path / "run" / "log.jsonl").read_text().splitlines()) == 3
 
 
+def test_early_stopping_does_not_look_at_what_is_learned_from(biobert_like, corpus, tmp_path):
+    copied = shutil.copy(corpus, tmp_path / "copied.txt")
+    message = r"expected --dev-corpus with other documents than those to learn from, got .*copied\.txt all for both"
+    with pytest.raises(InputError, match=message):
+        finetune(config(biobert_like, corpus, tmp_path / "run", dev_corpus=str(copied)))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_whose_checkpoint_is_gone_is_not_trained_again_over_its_model(biobert_like, corpus, tmp_path):
+    settings = config(biobert_like, corpus, tmp_path / "run", epochs=1)
+    finetune(settings)
+    shutil.rmtree(tmp_path / "run" / "checkpoint")
+    before = contents(tmp_path / "run")
+    with pytest.raises(InputError, match=r"expected the checkpoint of the run in .*, got none; take the model"):
+        finetune(settings, resume=True)
+    assert contents(tmp_path / "run") == before
+
+
+@pytest.mark.parametrize(
+    ("options", "score"),
+    [([], "exact-span F1"), (["--pruned", "0.7"], "mean exact-span F1 of dense and entropy")],
+)
+def test_the_command_says_what_its_score_is_of(options, score, monkeypatch, capsys):
+    monkeypatch.setattr("engine.training.loop.train", lambda *_, **__: 0.5)
+    assert main(["--backbone", "b", "--out", "o", *options]) == 0
+    assert capsys.readouterr().out == f"{score} on development: 0.5000; the model is in o\n"
+
+
+def test_words_are_masked_only_where_there_is_a_token_for_it(plain_folder, corpus, tmp_path):
+    backbone = shutil.copytree(plain_folder, tmp_path / "no mask")
+    tokenizer = load_tokenizer(backbone)
+    tokenizer.mask_token = None
+    tokenizer.save_pretrained(backbone)
+    with pytest.raises(
+        InputError, match=r"expected a tokenizer with a mask token in .* for --mask 0\.1, got none; add"
+    ):
+        finetune(config(backbone, corpus, tmp_path / "run", epochs=1))
+    finetune(config(backbone, corpus, tmp_path / "run", epochs=1, mask=0.0))
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -194,10 +242,12 @@ def test_early_stopping_ends_a_run_that_does_not_improve(biobert_like, corpus, t
         ({"mixed-precision": "fp3"}, "expected mixed_precision auto, bf16 or no"),
         ({"layers": "1", "pruned": "0.7"}, "expected two layers or more with --pruned, got one"),
         ({"layers": "2", "frozen": "true"}, "expected no --layers with --frozen, got 2; leave one of them out"),
+        ({"dense-share": "0.3"}, "expected --pruned with --dense-share 0.3, got none; add it, or leave --dense-share"),
     ],
 )
 def test_wrong_settings_end_with_status_2_and_a_clear_line(biobert_like, corpus, tmp_path, capsys, changes, message):
-    options = {"backbone": str(biobert_like), "corpus": str(corpus), "out": str(tmp_path / "run")} | changes
+    options = {"backbone": str(biobert_like), "corpus": str(corpus), "out": str(tmp_path / "run")}
+    options |= {"dev-corpus": str(corpus.with_name(DEV))} | changes
     assert main([part for name, value in options.items() for part in (f"--{name}", value)]) == 2
     assert message in capsys.readouterr().err
 
@@ -355,10 +405,8 @@ def test_other_files_are_not_written_over(plain_folder, corpus, tmp_path):
 
 
 def test_a_checkpoint_for_other_types_gets_no_gates(plain_folder, corpus, tmp_path):
-    other = tmp_path / "other.txt"
-    other.write_text(corpus.read_text().replace("Chemical\t-1", "Gene\t-1"))
     with pytest.raises(InputError, match="expected a checkpoint for"):
-        finetune(config(plain_folder, other, tmp_path / "run", frozen=True))
+        finetune(config(plain_folder, of_genes(corpus, tmp_path), tmp_path / "run", frozen=True))
 
 
 def test_sampled_settings_close_all_gates_of_the_windows_that_are_not_pruned():
@@ -381,6 +429,12 @@ def test_sampled_thresholds_begin_where_the_model_is_certain():
     assert 0.003 <= middle[0.0].min() < 0.004
     assert 0.05 <= middle[0.05].min() < 0.06
     assert middle[0.9].tolist() == pytest.approx([0.3] * len(middle[0.9]))
+
+
+def test_the_threshold_of_a_single_gate_is_that_of_a_middle_one():
+    torch.manual_seed(0)
+    drawn = SampledController.draw(1, 400, 1.0, 0.05).thresholds
+    assert 0.05 <= drawn[drawn > 0].min() < 0.06
 
 
 @pytest.mark.parametrize("gates", [3, 5, 11])
@@ -416,10 +470,8 @@ def test_a_corpus_without_entities_stops_nothing_early(biobert_like, corpus, tmp
 
 
 def test_a_model_with_other_labels_is_not_trained_on(finetuned, corpus, tmp_path):
-    other = tmp_path / "other.txt"
-    other.write_text(corpus.read_text().replace("Chemical\t-1", "Gene\t-1"))
     with pytest.raises(InputError, match="expected a model with the labels"):
-        finetune(config(finetuned[0], other, tmp_path / "run"))
+        finetune(config(finetuned[0], of_genes(corpus, tmp_path), tmp_path / "run"))
 
 
 def test_settings_are_kept_beside_the_model(finetuned, biobert_like):

@@ -86,7 +86,9 @@ def test_recovery_is_stored_beside_the_points_and_compared_with_them(model_folde
     assert engine.strategy("entropy+recovery", "balanced").recovery is not None
     assert "× without recovery (" in capsys.readouterr().out
     with (folder / "recovery.csv").open() as file:
-        assert {row["trigger"] for row in csv.DictReader(file)} == {"confidence", "entropy_spike", "entity_loss"}
+        rows = list(csv.DictReader(file))
+    assert {row["trigger"] for row in rows} == {"confidence", "entropy_spike", "entity_loss"}
+    assert len({Strategy.from_json(json.loads(row["settings"])) for row in rows}) == len(rows), "rows that look alike"
 
 
 def test_a_strategy_without_points_is_refused(model_folder, capsys):

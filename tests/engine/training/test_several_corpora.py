@@ -28,13 +28,14 @@ def backbone(tmp_path_factory, tokenizer):
 
 @pytest.fixture
 def asked(monkeypatch):
-    """Corpora that hold the same text: ``chemical`` and ``disease`` annotate one type, ``both`` two."""
+    """Corpora that hold the same text, fewer times in ``calib``: two annotate one type, ``both`` two."""
     asked = []
 
     def load(name, split, data_dir):
         asked.append((name, split, data_dir))
         types = {"chemical": ("Chemical",), "disease": ("Disease",)}.get(name, ("Chemical", "Disease"))
-        documents = [Document(str(number), TEXT, tuple(ENTITIES[type_] for type_ in types)) for number in range(8)]
+        entities = tuple(ENTITIES[type_] for type_ in types)
+        documents = [Document(str(number), TEXT, entities) for number in range(4 if split == "calib" else 8)]
         return Corpus(name, split, types, documents)
 
     monkeypatch.setattr("engine.training.loop.load_corpus", load)

@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from engine.data.corpora import load_corpus
 from engine.inspection.cost import Cost
 from engine.pruning.controllers import EntropyController
 from engine.pruning.strategy import Strategy
@@ -13,7 +14,7 @@ from engine.training import stability
 from engine.training.points import Reference, Tried
 from engine.training.search import Search
 from engine.training.stability import main, plain, resampled, rows, table
-from tests.conftest import SAMPLE
+from tests.conftest import SAMPLE, contents
 
 DOCUMENTS = 40
 REFERENCE = Reference([Document(str(n), "x") for n in range(DOCUMENTS)], ("T",), (Counts(100, 100, 100),) * DOCUMENTS)
@@ -62,17 +63,31 @@ def test_a_point_that_nothing_reaches_has_no_numbers():
     assert "| – [–, –] | – [–, –] | 0 | 0% |" in table([exact])
 
 
-def test_the_command_compares_agreement_with_gold_and_goes_on_from_its_logs(
-    model_folder, tmp_path, monkeypatch, capsys
-):
+def documents(path, first, end):
+    path.write_text("\n\n".join(SAMPLE.read_text().split("\n\n")[first:end]))
+    return path
+
+
+@pytest.fixture
+def splits(tmp_path, monkeypatch):
+    """Files of a few documents that stand for the splits, and few settings to search."""
+    splits = {"calib": documents(tmp_path / "calib.txt", 0, 3), "test": documents(tmp_path / "test.txt", 3, 6)}
     grid = [Strategy("entropy", (1, 2), EntropyController(value, 0, True)) for value in (0.2, 0.5)]
+    monkeypatch.setattr(stability, "load_corpus", lambda name, split, data_dir: load_corpus(str(splits[split])))
     monkeypatch.setattr(stability, "candidates", lambda name, layers: grid)
     monkeypatch.setattr(stability, "variations", lambda strategy: [])
-    small, texts = tmp_path / "small.txt", tmp_path / "texts.txt"
-    small.write_text("\n\n".join(SAMPLE.read_text().split("\n\n")[:3]))
+    return splits
+
+
+@pytest.fixture
+def options(model_folder, tmp_path):
+    texts = tmp_path / "texts.txt"
     texts.write_text("Famotidine had delirium.\nNausea and hypotension after famotidine.\n")
-    options = ["--model", str(model_folder), "--texts", str(texts), "--corpus", str(small), "--samples", "5"]
-    options += ["--agreement", "10,5,1", "--max-f1-drop", "50,60,100", "--out", str(tmp_path / "out")]
+    options = ["--model", str(model_folder), "--texts", str(texts), "--samples", "5", "--out", str(tmp_path / "out")]
+    return [*options, "--agreement", "10,5,1", "--max-f1-drop", "50,60,100"]
+
+
+def test_the_command_compares_agreement_with_gold_and_goes_on_from_its_logs(splits, options, tmp_path, capsys):
     assert main(options) == 0
     printed = capsys.readouterr().out
     assert all(f"| {name} | `fast` |" in printed for name in ("agreement", "gold"))
@@ -83,13 +98,30 @@ def test_the_command_compares_agreement_with_gold_and_goes_on_from_its_logs(
     assert all((tmp_path / "out" / name).read_text() == log for name, log in logs.items()), "something ran again"
     assert main([*options, "--seed", "1"]) == 2
     assert "got different ['seed']" in capsys.readouterr().err
-    small.write_text("\n\n".join(SAMPLE.read_text().split("\n\n")[:2]))
+    documents(splits["calib"], 0, 2)
     assert main(options) == 2
     assert "got different ['gold']; repeat them, or use another --out" in capsys.readouterr().err
 
 
+def test_files_of_others_are_not_taken_for_logs(splits, options, tmp_path, capsys):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "gold.jsonl").write_text("a last line that nothing ends")
+    before = contents(tmp_path)
+    assert main(options) == 2
+    assert "with other files in it; use another --out" in capsys.readouterr().err
+    assert contents(tmp_path) == before
+
+
+def test_choices_are_not_compared_on_the_documents_that_they_were_made_on(splits, options, tmp_path, capsys):
+    splits["test"] = splits["calib"]  # as where a file stands for both
+    assert main(options) == 2
+    error = capsys.readouterr().err
+    assert "calib.txt all for both; choose another --test-split, or a --corpus with splits" in error
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize(
-    ("options", "message"),
+    ("wrong", "message"),
     [
         (["--samples", "0"], "expected --samples 1 or more, got 0"),
         (["--agreement", "97"], "expected 3 numbers after --agreement, got '97'"),
@@ -97,8 +129,6 @@ def test_the_command_compares_agreement_with_gold_and_goes_on_from_its_logs(
         (["--max-f1-drop", "1,0.3,0.1"], "expected ascending points to lose, got [1.0, 0.3, 0.1]"),
     ],
 )
-def test_wrong_settings_end_with_status_2(model_folder, tmp_path, capsys, options, message):
-    texts = tmp_path / "texts.txt"
-    texts.write_text("nausea\n")
-    assert main(["--model", str(model_folder), "--texts", str(texts), "--out", str(tmp_path / "out"), *options]) == 2
+def test_wrong_settings_end_with_status_2(options, capsys, wrong, message):
+    assert main([*options, *wrong]) == 2
     assert message in capsys.readouterr().err

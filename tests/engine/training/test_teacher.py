@@ -20,6 +20,7 @@ from engine.training.teacher import TeacherConfig, TeacherTraining, new_teacher
 from engine.training.texts import WORDS_PER_TEXT, Texts
 from tests.conftest import tiny_config
 from tests.engine.model.families import tiny, tokenizer_of
+from tests.engine.training.corpora import write_pubtator
 
 ABSTRACT = "famotidine caused nausea . Nausea after famotidine ."
 SENTENCES = ["patients had nausea after famotidine .", "nausea 5 - 6 and\u2028delirium .", "no delirium ."]
@@ -28,14 +29,16 @@ DISEASE = ("O", "B-Disease", "I-Disease")
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory):
-    path = tmp_path_factory.mktemp("corpus") / "train.txt"
+    folder = tmp_path_factory.mktemp("corpus")
     spans = [(0, 10, "Chemical"), (18, 24, "Disease"), (27, 33, "Disease"), (40, 50, "Chemical")]
-    lines = []
-    for number in range(8):
-        lines += [f"{number}|t|{ABSTRACT}", f"{number}|a|"]
-        lines += [f"{number}\t{a}\t{b}\t{ABSTRACT[a:b]}\t{type_}\t-1" for a, b, type_ in spans] + [""]
-    path.write_text("\n".join(lines))
-    return path
+    for name, count in (("train.txt", 8), ("dev.txt", 4)):
+        write_pubtator(folder / name, ABSTRACT, spans, count)
+    return folder / "train.txt"
+
+
+@pytest.fixture(scope="module")
+def dev(corpus):
+    return corpus.with_name("dev.txt")
 
 
 @pytest.fixture(scope="module")
@@ -52,12 +55,12 @@ def mpnet(tmp_path_factory, tokenizer):
 
 
 @pytest.fixture(scope="module")
-def trained(mpnet, corpus, tmp_path_factory):
+def trained(mpnet, corpus, dev, tmp_path_factory):
     settings = TeacherConfig(
         backbone=str(mpnet),
         out=str(tmp_path_factory.mktemp("teacher")),
         corpus=str(corpus),
-        dev_corpus=str(corpus),
+        dev_corpus=str(dev),
         epochs=25,
         patience=25,
         lr=0.01,
@@ -77,8 +80,8 @@ def test_every_family_has_dropout_but_in_attention(family, tmp_path):
     assert config.id2label == {0: "O", 1: "Gene", 2: "Disease"}
 
 
-def test_labels_may_have_one_name_for_each_type(mpnet, corpus, tmp_path, capsys):
-    options = ["--backbone", str(mpnet), "--corpus", str(corpus), "--dev-corpus", str(corpus), "--epochs", "1"]
+def test_labels_may_have_one_name_for_each_type(mpnet, corpus, dev, tmp_path, capsys):
+    options = ["--backbone", str(mpnet), "--corpus", str(corpus), "--dev-corpus", str(dev), "--epochs", "1"]
     assert teacher.main([*options, "--out", str(tmp_path / "io"), "--scheme", "io"]) == 0
     assert load_engine(tmp_path / "io").labels.names == ("O", "Chemical", "Disease")
     assert teacher.main([*options, "--out", str(tmp_path / "other"), "--scheme", "bioes"]) == 2
@@ -163,9 +166,10 @@ def test_soft_labels_hold_a_distribution_for_every_word(labelled, sentences, eng
     assert all(len(example.targets) == example.window.words for example in examples)
 
 
-def test_whole_texts_are_labelled_like_joined_sentences(trained, abstracts, tmp_path):
-    assert soft_labels.main(options(trained, abstracts, tmp_path / "soft.npz")) == 0
-    stored = SoftLabels.load(tmp_path / "soft.npz")
+def test_whole_texts_are_labelled_like_joined_sentences_into_a_new_folder(trained, abstracts, tmp_path):
+    out = tmp_path / "new" / "soft.npz"
+    assert soft_labels.main(options(trained, abstracts, out)) == 0
+    stored = SoftLabels.load(out)
     words = Texts.read(abstracts).words
     expected = [load_engine(trained[0]).tag(" ".join(text), "dense").probabilities for text in words]
     assert stored.counts.tolist() == [2, 4]
@@ -213,7 +217,7 @@ def test_labelling_that_was_interrupted_continues(labelled, trained, sentences, 
     np.testing.assert_allclose(resumed.targets[first:].astype(int), whole.targets[first:], atol=1)
 
 
-def test_a_student_learns_the_teachers_distributions(trained, labelled, sentences, corpus, tokenizer, tmp_path):
+def test_a_student_learns_the_teachers_distributions(trained, labelled, sentences, corpus, dev, tokenizer, tmp_path):
     backbone = tmp_path / "student"
     config = tiny_config(len(tokenizer))
     config.initializer_range = 0.1
@@ -224,7 +228,7 @@ def test_a_student_learns_the_teachers_distributions(trained, labelled, sentence
         backbone=str(backbone),
         out=str(tmp_path),
         corpus=str(corpus),
-        dev_corpus=str(corpus),
+        dev_corpus=str(dev),
         soft_labels=f"{labelled}={sentences},{labelled}={sentences}",
         soft_share=100,
         temperature=1.0,
@@ -368,6 +372,7 @@ def test_labels_are_saved_once_a_minute_or_rarer_where_that_takes_long(takes, te
     assert labels.targets.tolist() == [[255, 0]] * 900
 
 
-def test_the_teachers_command_refuses_an_unusable_backbone(corpus, tmp_path, capsys):
-    assert teacher.main(["--backbone", "/no/such", "--out", str(tmp_path / "run"), "--corpus", str(corpus)]) == 2
+def test_the_teachers_command_refuses_an_unusable_backbone(corpus, dev, tmp_path, capsys):
+    options = ["--backbone", "/no/such", "--corpus", str(corpus), "--dev-corpus", str(dev)]
+    assert teacher.main([*options, "--out", str(tmp_path / "run")]) == 2
     assert "expected a Hugging Face encoder" in capsys.readouterr().err

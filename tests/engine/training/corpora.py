@@ -1,0 +1,13 @@
+"""Corpora small enough to be learned by heart."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+
+def write_pubtator(path: Path, text: str, spans: Sequence[tuple[int, int, str]], count: int) -> None:
+    """Writes a PubTator file of the same text, so many times, with entities from, to and of a type."""
+    lines = []
+    for number in range(count):
+        lines += [f"{number}|t|{text}", f"{number}|a|"]
+        lines += [f"{number}\t{a}\t{b}\t{text[a:b]}\t{type_}\t-1" for a, b, type_ in spans] + [""]
+    path.write_text("\n".join(lines))
