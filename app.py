@@ -29,7 +29,7 @@ def share_memory() -> None:
 
 @as_command
 def main(argv: list[str] | None) -> int:
-    """Serves until interrupted; exit status 2 if the weights or the port cannot be used."""
+    """Serves until interrupted; exit status 2 if the weights or the address cannot be used."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "--model",
@@ -52,7 +52,8 @@ def main(argv: list[str] | None) -> int:
     if arguments.labels and len(models) > 1:
         parser.error(f"expected one --model with --labels, got {len(models)}; start an app for each")
     share_memory()
-    with waiting_page() as port:
+    with waiting_page() as (name, port):
+        os.environ.pop("GRADIO_SERVER_NAME", None)  # Gradio takes it for an IPv4 address when it looks for a free port
 
         def build() -> gr.Blocks:
             # These take seconds to import.
@@ -64,7 +65,7 @@ def main(argv: list[str] | None) -> int:
 
         demo = in_thread_that_ends(build)
         from demo.page.theme import LAUNCH
-    demo.launch(share=arguments.share or None, server_port=port, **LAUNCH)
+    demo.launch(share=arguments.share or None, server_name=name, server_port=port, **LAUNCH)
     return 0
 
 

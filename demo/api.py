@@ -69,7 +69,11 @@ def tag(
     text = check_text(text)
     (name,) = check_strategies([strategy])
     chosen = _strategy(engine, name, point, knobs)
-    check_work(text, [chosen], traced=bool(trace))
+    if not isinstance(trace, bool):
+        raise InputError(
+            f"expected trace as true or false, got {type(trace).__name__}; send one of them or leave it out"
+        )
+    check_work(text, [chosen], traced=trace)
     result = engine.tag(text, chosen)
     return result_record(result) | ({"trace": trace_record(result)} if trace else {})
 

@@ -173,6 +173,8 @@ def main(argv: list[str] | None) -> int:
     parser.add_argument("--seconds", type=float, default=120, help="of each part (default 120)")
     parser.add_argument("--model", help="model folder or hub id (default: the shipped weights)")
     arguments = parser.parse_args(argv)
+    if arguments.clients < 1:
+        parser.error(f"expected --clients 1 or more, got {arguments.clients}; leave it out")
     if not 0 <= arguments.hostile < arguments.clients:
         parser.error(
             f"expected --hostile 0 to {arguments.clients - 1}, got {arguments.hostile}; leave one client sound"

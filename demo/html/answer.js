@@ -25,6 +25,7 @@ function compareTexts() {
   if (stopped && answer.dataset.state === "timing") answer.dataset.state = "done";
   const { state, text: shown } = answer.dataset;
   const now = String(checksum(text.value));
+  full = full && text.value.length >= text.maxLength;  // an example or a file may have taken its place
   const changed = ["timing", "done"].includes(state) && shown !== now;
   answer.toggleAttribute("data-changed", changed);
   answer.toggleAttribute("data-cut", full);

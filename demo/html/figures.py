@@ -22,8 +22,8 @@ def picture(data: bytes, kind: str, title: str, caption: str, *, wide: bool = Fa
     )
 
 
-def drawing(figure: Figure, title: str, caption: str, *, wide: bool = False) -> str:
+def drawing(figure: Figure, title: str, caption: str) -> str:
     """A plot with its caption; see `picture`."""
     out = io.BytesIO()
     figure.savefig(out, format="svg", facecolor="white")
-    return picture(out.getvalue(), "svg+xml", title, caption, wide=wide)
+    return picture(out.getvalue(), "svg+xml", title, caption)

@@ -10,6 +10,9 @@ from demo.limits import DELETE_CACHE
 
 # For handlers that answer at once and are not part of the HTTP API.
 QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+# For those that share a change with others. By default, one that comes while a listener is busy is dispatched again
+# afterwards, by Gradio's page to every listener of the component: two that overlap would set each other off for ever.
+QUICK: dict[str, Any] = {"trigger_mode": "multiple", **QUIET}
 MISFIT = "expected values that fit this function, got others; if one of them is a file, upload it again"
 
 

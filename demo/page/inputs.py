@@ -13,7 +13,7 @@ from demo.examples import EXAMPLES
 from demo.html.escape import alert
 from demo.html.terms import term
 from demo.limits import MAX_CHARACTERS
-from demo.page.blocks import QUIET as QUIET
+from demo.page.blocks import QUIET
 from demo.page.links import read_link
 from demo.page.runs import Runs, build_runs, request_runs
 from demo.results.wording import printable
@@ -123,12 +123,18 @@ def build_entry(engine: Engine, others: Mapping[str, Engine], page: gr.Blocks) -
     chosen = _build_settings(engine, others)
 
     def on_open(carried: str, request: gr.Request) -> list[Any]:
-        updates = read_link(engine, dict(request.query_params))
-        return [carried, *updates[1:]] if carried else updates
+        link_text, names, *settings = read_link(engine, dict(request.query_params))
+        return [carried or link_text, shown_choices(names, chosen.shown.value), names, *settings]
 
     upload = file.upload(dropped_text, file, [text, problem], **QUIET)
+    for other in (examples.load_input_event.then, run.click):
+        other(lambda: gr.update(visible=False), None, problem, **QUIET)
     opened = page.load(
-        on_open, gr.Textbox(visible="hidden"), [text, chosen.strategies, *chosen.values], js=TAKE_TEXT, **QUIET
+        on_open,
+        gr.Textbox(visible="hidden"),
+        [text, chosen.shown, chosen.strategies, *chosen.values],
+        js=TAKE_TEXT,
+        **QUIET,
     )
     page.load(None, None, None, js=FOLD)
     changes = [examples.load_input_event.then, upload.then, opened.then, *chosen.changes]
@@ -162,9 +168,16 @@ def build_inputs(entry: Entry, others: Mapping[str, Engine], first_tab: str, *, 
     )
 
 
-def shown_choices(names: list[str], shown: str) -> Any:
-    """The strategies that can be shown are those that are compared, if any are; the choice stays if it can."""
-    return gr.update(choices=names, value=shown if shown in names else names[-1]) if names else gr.skip()
+def shown_choices(names: Any, shown: Any) -> Any:
+    """The strategies that can be shown are those that are compared, if any are; the choice stays if it can.
+
+    Args:
+        names: the strategies that are compared; nothing changes if they are no names.
+        shown: the choice.
+    """
+    if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
+        return gr.skip()
+    return gr.update(choices=names, value=shown if shown in names else names[-1])
 
 
 @dataclass(frozen=True)
@@ -222,8 +235,9 @@ def _build_settings(engine: Engine, others: Mapping[str, Engine]) -> _Settings:
 
     values: list[Any] = [point, trigger, *components]
     pointed = point.input(on_point, point, components, **QUIET)
-    changes = [pointed.then, strategies.change, beside.change, *(part.change for part in values)]
-    strategies.change(shown_choices, [strategies, shown], shown, **QUIET)
+    # Until then the page may hold a strategy that is no choice any more: it is not checked here, and who reads it waits.
+    narrowed = strategies.change(shown_choices, [strategies, shown], shown, preprocess=False, **QUIET)
+    changes = [pointed.then, narrowed.then, beside.change, *(part.change for part in values)]
     return _Settings(strategies, shown, beside, values, changes)
 
 

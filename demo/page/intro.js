@@ -1,6 +1,6 @@
 // The head of the page. `element` is the component's root.
 
-// The tour: three steps, each with its part of the page outlined. 
+// The tour: three steps, each with its part of the page outlined.
 
 const tour = element.querySelector(".tour");
 const steps = [...tour.querySelectorAll(".step")];
@@ -15,6 +15,8 @@ function showStep(number) {
   tour.querySelector(".next").textContent = step === steps.length - 1 ? "Done" : "Next";
   const part = document.querySelector(steps[step].dataset.target);
   if (part) {
+    const panel = part.closest("[role=tabpanel]");
+    if (panel) document.querySelector(`[role=tab][aria-controls="${panel.id}"]`)?.click();  // it may not be open
     part.dataset.toured = "";
     part.scrollIntoView({ block: "nearest" });
   }

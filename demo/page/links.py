@@ -15,10 +15,13 @@ from demo.page.models import model_name, path_of
 from demo.settings import TRIGGERS, default_values, points, sliders
 from engine import Engine
 
-# Takes the text along, which no address may hold.
+# Takes the text along, which no address may hold, and the theme.
 LEAVE = """(path, query) => {
   sessionStorage.setItem("text", document.querySelector(".text-input textarea")?.value ?? "");
-  location.href = `./${path}${query}`;
+  const to = new URL(`./${path}${query}`, document.baseURI);
+  const theme = new URLSearchParams(location.search).get("__theme");
+  if (theme) to.searchParams.set("__theme", theme);
+  location.href = to;
 }"""
 
 

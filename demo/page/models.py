@@ -20,26 +20,34 @@ FOLLOW = """() => {
 
 def model_name(engine: Engine) -> str:
     """What people call an engine: its folder or hub id, and its dtype."""
-    return f"{Path(engine.source).name}, {engine.dtype}"
+    source = Path(engine.source)
+    return f"{(source.resolve() if source.is_dir() else source).name}, {engine.dtype}"
 
 
 def by_name(engines: Sequence[Engine]) -> dict[str, Engine]:
     """The engines by their names.
 
     Raises:
-        InputError: two have the same name.
+        InputError: two have the same name, or names that give their pages the same address.
     """
-    found: dict[str, Engine] = {}
-    for engine in engines:
-        if (name := model_name(engine)) in found:
-            raise InputError(f"expected models with different names or dtypes, got {name!r} twice; rename a folder")
-        found[name] = engine
-    return found
+    names: dict[str, str] = {}  # by address
+    for name in map(model_name, engines):
+        if other := names.get(_address(name)):
+            raise InputError(
+                f"expected models with different names or dtypes, got {other!r} and {name!r}, "
+                f"both with the address {_address(name)}; rename a folder"
+            )
+        names[_address(name)] = name
+    return dict(zip(names.values(), engines, strict=True))
 
 
 def path_of(name: str, models: Mapping[str, Engine]) -> str:
     """The address of a model's page: the first one's is the page itself."""
-    return "" if name == next(iter(models)) else re.sub(r"[^\w.-]+", "-", name)
+    return "" if name == next(iter(models)) else _address(name)
+
+
+def _address(name: str) -> str:
+    return re.sub(r"[^\w.-]+", "-", name, flags=re.ASCII)
 
 
 def build_choice(name: str, models: Mapping[str, Engine], page: gr.Blocks) -> gr.Dropdown:

@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 
 from demo.html import answer
-from demo.page.blocks import QUIET
+from demo.page.blocks import QUICK, QUIET
 from demo.page.turns import Turns, fingerprint
 
 
@@ -46,21 +46,21 @@ def request_runs(
         asks: events that request one in any case.
         cancel: stops the latest.
     """
-    asked = gr.State(None)  # a fingerprint of the values at the last request
 
     def on_ask(request: gr.Request, *values: Any) -> list[Any]:
-        return [runs.turns.take(request.session_hash), fingerprint(values), answer.running()]
+        return [runs.turns.take(request.session_hash, fingerprint(values)), answer.running()]
 
-    def on_edit(request: gr.Request, asked: int | None, *values: Any) -> list[Any]:
-        return [gr.skip()] * 3 if fingerprint(values) == asked else on_ask(request, *values)
+    def on_edit(request: gr.Request, *values: Any) -> list[Any]:
+        number = runs.turns.take_if_new(request.session_hash, fingerprint(values))
+        return [gr.skip()] * 2 if number is None else [number, answer.running()]
 
     def on_cancel(request: gr.Request, number: int, shown: int) -> str:
         runs.turns.take(request.session_hash)
         return gr.skip() if shown == number else answer.cancelled()
 
-    outputs = [runs.request, asked, runs.answer]
+    outputs = [runs.request, runs.answer]
     for change in changes:
-        change(on_edit, [asked, *values], outputs, trigger_mode="always_last", **QUIET)
+        change(on_edit, list(values), outputs, **QUICK)
     for ask in asks:
         ask(on_ask, list(values), outputs, trigger_mode="always_last", **QUIET)
-    cancel.click(on_cancel, [runs.request, runs.shown], runs.answer, **QUIET).then(lambda: None, None, asked, **QUIET)
+    cancel.click(on_cancel, [runs.request, runs.shown], runs.answer, **QUIET)

@@ -22,19 +22,34 @@ class Turns:
 
     def __init__(self) -> None:
         self._numbers = count(1)
-        self._latest: OrderedDict[str | None, int] = OrderedDict()
+        self._latest: OrderedDict[str | None, tuple[int, int | None]] = OrderedDict()  # number and mark
         self._lock = Lock()
 
-    def take(self, session: str | None) -> int:
-        """A new number, the session's latest."""
+    def take(self, session: str | None, mark: int | None = None) -> int:
+        """A new number, the session's latest.
+
+        Args:
+            session: of the visitor.
+            mark: `fingerprint` of what is requested; nothing, if it is only that older requests end.
+        """
         with self._lock:
-            number = next(self._numbers)
-            self._latest[session] = number
-            self._latest.move_to_end(session)
-            if len(self._latest) > MAX_SESSIONS:
-                self._latest.popitem(last=False)
-            return number
+            return self._take(session, mark)
+
+    def take_if_new(self, session: str | None, mark: int) -> int | None:
+        """As `take`, but no number if the session's latest request has the same mark."""
+        with self._lock:
+            _, latest = self._latest.get(session, (0, None))
+            return None if mark == latest else self._take(session, mark)
+
+    def _take(self, session: str | None, mark: int | None) -> int:
+        number = next(self._numbers)
+        self._latest[session] = number, mark
+        self._latest.move_to_end(session)
+        if len(self._latest) > MAX_SESSIONS:
+            self._latest.popitem(last=False)
+        return number
 
     def is_latest(self, session: str | None, number: int) -> bool:
         """Whether the session has asked for nothing since."""
-        return self._latest.get(session, number) == number
+        latest, _ = self._latest.get(session, (number, None))
+        return latest == number

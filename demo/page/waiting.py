@@ -8,12 +8,13 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
 from engine.errors import InputError
 
+LOCAL = "127.0.0.1"
 FIRST_PORT, PORTS = 7860, 100  # those that Gradio tries
 PAGE = b"""<!doctype html><html lang="en"><meta charset="utf-8"><title>Loading the weights</title>
 <meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark">
@@ -24,6 +25,12 @@ PAGE = b"""<!doctype html><html lang="en"><meta charset="utf-8"><title>Loading t
 setInterval(() => fetch("", {method: "HEAD"}).then(answer => answer.ok && location.reload(), () => {}), 1000);
 </script></body></html>
 """
+
+
+class _Server(ThreadingHTTPServer):
+    def __init__(self, family: socket.AddressFamily, address: str, port: int) -> None:
+        self.address_family = family
+        super().__init__((address, port), _Waiting)
 
 
 class _Waiting(BaseHTTPRequestHandler):
@@ -43,8 +50,35 @@ class _Waiting(BaseHTTPRequestHandler):
         """Logs nothing."""
 
 
-def free_port(host: str) -> int:
+def server_name() -> str:
+    """``$GRADIO_SERVER_NAME``, an IPv6 address in brackets; if it is empty or not set, this machine alone."""
+    name = os.environ.get("GRADIO_SERVER_NAME", "").strip("[]") or LOCAL
+    return f"[{name}]" if ":" in name else name
+
+
+def resolve(name: str) -> tuple[socket.AddressFamily, str]:
+    """The kind of a server's name and an address of it, IPv4 if it has one.
+
+    Raises:
+        InputError: it has none on this machine.
+    """
+    try:
+        family, *_, (address, *_) = min(socket.getaddrinfo(name.strip("[]"), None, type=socket.SOCK_STREAM))
+        with socket.socket(family) as probe:
+            probe.bind((address, 0))
+    except (OSError, UnicodeError) as error:
+        raise InputError(
+            f"expected GRADIO_SERVER_NAME as a name or an address of this machine, got {name!r}; change or unset it"
+        ) from error
+    return family, str(address)
+
+
+def free_port(host: str, family: socket.AddressFamily = socket.AF_INET) -> int:
     """The port that Gradio would choose: ``$GRADIO_SERVER_PORT``, or the first free one from 7860.
+
+    Args:
+        host: an address of this machine.
+        family: its kind.
 
     Raises:
         InputError: none is free, or the variable holds none.
@@ -54,29 +88,35 @@ def free_port(host: str) -> int:
             raise InputError(f"expected GRADIO_SERVER_PORT from 1 to {2**16 - 1}, got {port!r}; change or unset it")
         return int(port)
     for candidate in range(FIRST_PORT, FIRST_PORT + PORTS):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((host, candidate))
-            except OSError:
-                continue
+        # Gradio wants it free on 127.0.0.1, too.
+        if all(_is_free(at, candidate) for at in {(family, host), (socket.AF_INET, LOCAL)}):
             return candidate
     raise InputError(
         f"expected a free port from {FIRST_PORT} to {FIRST_PORT + PORTS - 1}, got none; stop one of the apps"
     )
 
 
+def _is_free(at: tuple[socket.AddressFamily, str], port: int) -> bool:
+    family, host = at
+    with socket.socket(family) as probe, suppress(OSError):
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((host, port))
+        return True
+    return False
+
+
 @contextmanager
-def waiting_page() -> Iterator[int]:
-    """Serves the page until the block ends, and gives its port, which the app can use afterwards.
+def waiting_page() -> Iterator[tuple[str, int]]:
+    """Serves the page until the block ends, and gives its `server_name` and port, which the app can use afterwards.
 
     Raises:
-        InputError: the port is in use, or none is free.
+        InputError: the server's name is not one of this machine, the port is in use, or none is free.
     """
-    host = os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1")
-    port = free_port(host)
+    name = server_name()
+    family, address = resolve(name)
+    port = free_port(address, family)
     try:
-        server = ThreadingHTTPServer((host, port), _Waiting)
+        server = _Server(family, address, port)
     except OSError as error:
         raise InputError(
             f"expected a free port, got {port}, which is in use or not allowed ({error.strerror}); "
@@ -86,7 +126,7 @@ def waiting_page() -> Iterator[int]:
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         thread.start()
         try:
-            yield port
+            yield name, port
         finally:
             server.shutdown()
             thread.join()

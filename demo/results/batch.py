@@ -72,8 +72,8 @@ def gold_types(documents: Sequence[Document]) -> list[str]:
 def summary(documents: Sequence[Document], found: Found) -> pd.DataFrame:
     """A row for each strategy over the documents tagged so far.
 
-    With the speed-up against ``dense`` if it is one of them, with F1, precision and recall if there is gold. Heads are
-    short, so that all columns fit.
+    With the speed-up against ``dense`` if it is one of them and there are words, with F1, precision and recall if there
+    is gold. Heads are short, so that all columns fit.
     """
     types = gold_types(documents)
     seconds = {name: sum(one.milliseconds for one in of) for name, of in found.items()}
@@ -88,7 +88,7 @@ def summary(documents: Sequence[Document], found: Found) -> pd.DataFrame:
             "ms/doc": f"{seconds[name] / max(1, len(of)):.1f}",
         }
         if DENSE in found:
-            row["speed-up"] = f"{seconds[DENSE] / seconds[name]:.2f}×" if seconds[name] else "–"
+            row["speed-up"] = f"{seconds[DENSE] / seconds[name]:.2f}×" if dense and seconds[name] else "–"
         if types:
             counts = sum(count_documents(documents[: len(of)], [one.document.entities for one in of], types), Counts())
             row |= {"F1": f"{counts.f1:.4f}", "P": f"{counts.precision:.4f}", "R": f"{counts.recall:.4f}"}

@@ -17,7 +17,16 @@ from engine import Engine, Entity, Result
 
 def entity_records(entities: Iterable[Entity]) -> list[dict[str, Any]]:
     """Entities with start and end (characters of the text), type, text and score."""
-    return [asdict(entity) | {"text": printable(entity.text)} for entity in entities]
+    return [
+        {
+            "start": entity.start,
+            "end": entity.end,
+            "type": entity.type,
+            "text": printable(entity.text),
+            "score": entity.score,
+        }
+        for entity in entities
+    ]
 
 
 def result_record(result: Result) -> dict[str, Any]:

@@ -63,16 +63,15 @@ def as_python(engine: Engine, strategies: Sequence[Strategy], point: str | None,
 def as_command(engine: Engine, strategies: Sequence[Strategy], point: str | None, text: str) -> str:
     """Command lines that tag the text as the page does; JSON lines with the entities come out."""
     loaded = [f"--{name}={value}" for name, value in load_arguments(engine).items()]
-    lines, file = [f"# Save the text as {FILE} first."], FILE
-    if len(text) <= INLINED:
-        # JSON, since a plain text might look like another format.
-        lines, file = [f"printf %s {_as_data({'id': 'text', 'text': text})} > text.jsonl"], "text.jsonl"
+    # JSON, since a plain text might look like another format.
+    short = f"printf %s {_as_data({'id': 'text', 'text': text})} > text.jsonl"
+    lines = [short if len(text) <= INLINED else f"{_from_file({'id': 'text'})} > text.jsonl  # save the text as {FILE}"]
     for strategy in strategies:
         own = own_point(engine, strategy.name, point)
         at_point = [f"--point={own}"] if own else []
         knobs = changed_knobs(engine, strategy, point).items()
         changes = [f"--set={name.rstrip('_')}={_typed(value)}" for name, value in knobs]
-        tag = ["python", "-m", "engine.tag", file, "--format=jsonl", f"--strategy={strategy.name}"]
+        tag = ["python", "-m", "engine.tag", "text.jsonl", "--format=jsonl", f"--strategy={strategy.name}"]
         lines.append(shlex.join([*tag, *at_point, *changes, *loaded]))
     return "\n".join(lines) + "\n"
 
@@ -94,8 +93,7 @@ def as_http(engine: Engine, strategies: Sequence[Strategy], point: str | None, t
         if len(text) <= INLINED:
             data = f"-d {_as_data({'text': text} | settings)}"
         else:
-            code = f"import json; print(json.dumps({{'text': open({FILE!r}, newline='').read(), **{settings!r}}}))"
-            data = f"-d @- < <(python -c {shlex.quote(code)})"
+            data = f"-d @- < <({_from_file(settings)})"
         lines += [
             f"event=$(curl -s $api -H 'Content-Type: application/json' {data} | sed 's/.*: *\"\\(.*\\)\".*/\\1/')",
             "curl -sN $api/$event",
@@ -106,6 +104,12 @@ def as_http(engine: Engine, strategies: Sequence[Strategy], point: str | None, t
 def _as_data(record: dict[str, Any]) -> str:
     """A JSON object as one word of a shell; JSON escapes what a shell or an encoding might stumble over."""
     return shlex.quote(json.dumps(record))
+
+
+def _from_file(record: dict[str, Any]) -> str:
+    """A command that prints such a JSON object, with the text of ``FILE``."""
+    text = f"open({FILE!r}, encoding='utf-8', newline='').read()"
+    return shlex.join(["python", "-c", f"import json; print(json.dumps({{'text': {text}, **{record!r}}}))"])
 
 
 def _typed(value: Any) -> str:

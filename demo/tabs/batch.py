@@ -21,7 +21,8 @@ from demo.limits import (
     check_padded,
     check_strategies,
 )
-from demo.page.inputs import QUIET, Inputs
+from demo.page.blocks import QUIET
+from demo.page.inputs import Inputs
 from demo.page.models import model_name
 from demo.results.batch import (
     CHUNK,
@@ -51,6 +52,7 @@ The sample comes with the project: 30 short abstracts with gold, none of them fr
 MEASURING = '<a href="docs/reports.md">eval.report</a>'
 CELL_CHARACTERS = 30  # of a cell, so that no column is cut; a click shows the rest
 CANCELLED = "Cancelled. The tables show the documents tagged until then."
+CANCELLED_EARLY = "Cancelled before any document was tagged."
 
 
 def read_batch(path: str) -> tuple[list[Document], Problems]:
@@ -139,6 +141,16 @@ def run_batch(
         yield [gr.skip(), gr.skip(), gr.skip(), gr.update(value=str(Path(folder) / ZIP), visible=True)]
 
 
+def cancelled(running: bool, report: str) -> Any:
+    """What stands above the tables once a run is cancelled; nothing new if none was running.
+
+    Args:
+        running: whether one was.
+        report: what stood there; empty if no document was tagged yet.
+    """
+    return alert(CANCELLED if report else CANCELLED_EARLY) if running else gr.skip()
+
+
 def sample_file() -> Iterator[str]:
     """A copy of the sample, which Gradio copies again at the yield."""
     with tempfile.TemporaryDirectory() as folder:
@@ -155,9 +167,6 @@ def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
         progress: gr.Progress = gr.Progress(),  # noqa: B008
     ) -> Iterator[list[Any]]:
         yield from run_batch(engine, progress, path, names, *settings)
-
-    def on_cancel(running: bool) -> Any:
-        return alert(CANCELLED) if running else gr.skip()
 
     gr.Markdown(ABOUT)
     upload = gr.File(label="PubTator, BioC, CoNLL, JSON lines, PubMed XML or plain text", height=140)
@@ -192,4 +201,4 @@ def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
     )
     job.then(lambda: False, None, running, **QUIET)
     stopped = cancel.click(None, cancels=[job], api_visibility="private")
-    stopped.then(on_cancel, running, report, **QUIET).then(lambda: False, None, running, **QUIET)
+    stopped.then(cancelled, [running, report], report, **QUIET).then(lambda: False, None, running, **QUIET)

@@ -13,7 +13,8 @@ import pandas as pd
 
 from demo.html.escape import escape
 from demo.limits import MODEL_WORK, check_strategies, check_text, check_work
-from demo.page.inputs import QUIET, Inputs
+from demo.page.blocks import QUIET
+from demo.page.inputs import Inputs
 from demo.page.links import make_link
 from demo.page.redraw import redraw_when_visible
 from demo.results.records import environment_record, result_record, trace_record
@@ -86,10 +87,10 @@ def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
     make = gr.Button("List the entities, and everything as JSON", variant="primary")
     entities = gr.Dataframe(label="Entities", interactive=False, visible=False, datatype="str", max_height=400)
     file = gr.File(label="Everything as JSON: settings, entities, and every word's path", visible=False)
-    gr.Code(INSTALL, language="shell", label="Install", interactive=False)
-    python = gr.Code(language="python", label="Python", interactive=False)
-    command = gr.Code(language="shell", label="Command line", interactive=False)
-    http = gr.Code(language="shell", label="curl, while this app runs", interactive=False)
+    gr.Code(INSTALL, language="shell", label="Install", interactive=False, wrap_lines=True)
+    python = gr.Code(language="python", label="Python", interactive=False, wrap_lines=True)
+    command = gr.Code(language="shell", label="Command line", interactive=False, wrap_lines=True)
+    http = gr.Code(language="shell", label="curl, while this app runs", interactive=False, wrap_lines=True)
     origin = gr.Textbox(visible="hidden")
     tab.select(None, None, origin, js=ADDRESS, api_visibility="private")
     values = [inputs.text, inputs.strategies, *inputs.settings]

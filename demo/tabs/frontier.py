@@ -16,7 +16,8 @@ from matplotlib.figure import Figure
 from demo.html.escape import alert, escape, note
 from demo.html.figures import drawing, picture
 from demo.html.frontier_svg import chart
-from demo.page.inputs import QUIET, Inputs
+from demo.page.blocks import QUIET
+from demo.page.inputs import Inputs, shown_choices
 from demo.page.links import read_link
 from demo.page.redraw import redraw_when_visible
 from demo.results.reports import (
@@ -116,7 +117,7 @@ def folded(plots: str) -> str:
 
 def calibrated(source: str, current: Sequence[Strategy]) -> str:
     """The plot of the weights' ``frontier.csv``, or that there is none."""
-    path = Path(source) / CALIBRATED
+    path = Path(source).resolve() / CALIBRATED
     if not path.is_file():
         return alert(
             f"These weights come without {CALIBRATED}, the settings that calibration tried. "
@@ -184,9 +185,10 @@ def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
         except InputError as error:
             return [alert(str(error))]
 
-    def on_try(event: gr.EventData) -> list[Any]:
+    def on_try(shown: str, event: gr.EventData) -> list[Any]:
         asked = event._data if isinstance(event._data, dict) else {}
-        return tried(engine, asked.get("strategy"), asked.get("point"))
+        names, *settings = tried(engine, asked.get("strategy"), asked.get("point"))
+        return [shown_choices(names, shown), names, *settings]
 
     names, sizes = report_names(REPORTS), batch_sizes(REPORTS)
     with gr.Row():
@@ -207,4 +209,4 @@ def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
     redraw_when_visible(
         inputs, tab, values, changes, on_show, [plots], api_visibility="private", show_progress="hidden"
     )
-    plots.select(on_try, None, [inputs.strategies, *inputs.settings], **QUIET)
+    plots.select(on_try, inputs.shown, [inputs.shown, inputs.strategies, *inputs.settings], **QUIET)

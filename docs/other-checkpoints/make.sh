@@ -27,8 +27,8 @@ fast() { # NAME; all the time of the second start goes to the search for points
 }
 gunzip -c "$texts/held_back.jsonl.gz" | sed -n 1,505p > "$runs/held_back.jsonl" # 500 abstracts and 5 full texts
 
-stage teacher --backbone "$minilm" --corpus biored:fit --dev-split dev --scheme io --epochs 15 --lr 3e-4 --mixed-precision bf16 \
-  --out "$runs/biored"
+stage teacher --backbone "$minilm" --corpus biored:fit --dev-split dev --scheme io --epochs 15 --lr 3e-4 \
+  --mixed-precision bf16 --out "$runs/biored"
 fast biored
 
 for family in deberta-v2 modernbert; do

@@ -44,6 +44,7 @@ class TestTag:
         found = client.predict(TEXT, api_name="/tag")
         expected = engine.tag(TEXT, "entropy")
         assert [(e["start"], e["end"], e["type"]) for e in found["entities"]] == [e.key for e in expected.entities]
+        assert {tuple(entity) for entity in found["entities"]} == {("start", "end", "type", "text", "score")}
         assert found["strategy"] == expected.strategy.to_json()
         assert found["words"] == len(expected.words)
         assert found["token_layers"] == expected.cost.token_layers
@@ -89,6 +90,8 @@ class TestTag:
             ({"text": TEXT, "min_keep_ratio": 10**400}, "expected min_keep_ratio as a number between 0 and 1"),
             ({"text": TEXT, "min_keep_ratio": 7}, "expected min_keep_ratio as a number between 0 and 1"),
             ({"text": TEXT, "lambda_": 1.0}, "expected a knob of entropy"),
+            ({"text": TEXT, "trace": "false"}, "expected trace as true or false, got str"),
+            ({"text": TEXT, "trace": None}, "expected trace as true or false, got NoneType"),
             ({"text": TEXT, "strategy": "entropy+recovery", "trigger": "x"}, "expected a trigger out of"),
         ],
     )

@@ -38,14 +38,20 @@ class TestPage:
         assert comparing.concurrency_id == "engine"
 
     def test_an_edit_that_changes_nothing_does_not_run(self, demo: gr.Blocks) -> None:
-        request: Any = SimpleNamespace(session_hash="a")
+        request: Any = SimpleNamespace(session_hash="edits")
         edit = next(function for function in demo.fns.values() if function.name == "on_edit").fn
-        number, asked, line = edit(request, None, TEXT, ["dense"])
+        number, line = edit(request, TEXT, ["dense"])
         assert number > 0
         assert "Running" in line
-        assert edit(request, asked, TEXT, ["dense"]) == [gr.skip()] * 3
-        again, _, _ = edit(request, asked, TEXT, ["dense", "entropy"])
+        assert edit(request, TEXT, ["dense"]) == [gr.skip()] * 2
+        again, _ = edit(request, TEXT, ["dense", "entropy"])
         assert again > number
+
+    def test_no_change_goes_round_between_listeners(self, demo: gr.Blocks) -> None:
+        deferring = [function for function in demo.fns.values() if function.trigger_mode == "always_last"]
+        sources = [block for function in deferring for block, event in function.targets if event == "change"]
+        assert sources
+        assert len(sources) == len(set(sources)), "two that defer would set each other off for ever"
 
     def test_cancel_keeps_what_is_shown_already(self, demo: gr.Blocks) -> None:
         request: Any = SimpleNamespace(session_hash="a")
@@ -54,14 +60,14 @@ class TestPage:
         assert "Cancelled" in cancel(request, 7, 6)
 
     def test_cancel_ends_the_run_by_taking_its_turn(self, demo: gr.Blocks) -> None:
-        request: Any = SimpleNamespace(session_hash="a")
+        request: Any = SimpleNamespace(session_hash="cancels")
         edit, cancel = (
             next(function for function in demo.fns.values() if function.name == name).fn
             for name in ("on_edit", "on_cancel")
         )
-        number, asked, _ = edit(request, None, TEXT, ["dense"])
+        number, _ = edit(request, TEXT, ["dense"])
         cancel(request, number, 0)
-        again, _, _ = edit(request, asked, TEXT, ["entropy"])
+        again, _ = edit(request, TEXT, ["dense"])
         assert again == number + 2
 
     def test_files_of_visitors_are_gone_within_20_minutes(self, demo: gr.Blocks) -> None:
@@ -102,7 +108,7 @@ class TestCommand:
         assert app.main(["--model", str(model_folder)]) == 0
         (settings,) = launched
         assert settings.pop("server_port") >= 1024
-        assert settings == {"share": None, **LAUNCH}
+        assert settings == {"share": None, "server_name": "127.0.0.1", **LAUNCH}
 
     def test_serves_several_models_each_in_its_dtype(self, model_folder: Path, launched: list[dict[str, Any]]) -> None:
         twice = ["--model", str(model_folder), "--model", str(model_folder)]
@@ -124,6 +130,14 @@ class TestCommand:
     ) -> None:
         assert app.main(["--model", str(tmp_path)]) == 2
         assert "expected a Hugging Face token-classification model" in capsys.readouterr().err
+        assert launched == []
+
+    def test_a_name_that_is_none_of_this_machine_ends_with_status_2_and_the_reason(
+        self, monkeypatch: pytest.MonkeyPatch, launched: list[dict[str, Any]], capsys: Any
+    ) -> None:
+        monkeypatch.setenv("GRADIO_SERVER_NAME", "my.host.invalid")
+        assert app.main([]) == 2
+        assert "expected GRADIO_SERVER_NAME as a name or an address of this machine" in capsys.readouterr().err
         assert launched == []
 
 

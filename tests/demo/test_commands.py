@@ -11,7 +11,11 @@ from demo import load, screenshot
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [(["--seconds", "1"], "expected --seconds 2 or more, got 1.0"), (["--hostile", "8"], "expected --hostile 0 to 7")],
+    [
+        (["--seconds", "1"], "expected --seconds 2 or more, got 1.0"),
+        (["--hostile", "8"], "expected --hostile 0 to 7"),
+        (["--clients", "0", "--hostile", "0"], "expected --clients 1 or more, got 0"),
+    ],
 )
 def test_a_load_test_that_cannot_be_is_refused(
     arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import gradio as gr
@@ -41,6 +42,26 @@ class TestSettings:
         assert shown_choices(["dense", "rule"], "entropy")["value"] == "rule"
         assert shown_choices(["dense", "rule"], "dense")["value"] == "dense"
         assert shown_choices([], "dense") == gr.skip(), "none of the choices would be a misfit for all that reads it"
+        for misfit in (gr.skip(), [["dense"]], 5, None):
+            assert shown_choices(misfit, "dense") == gr.skip()
+
+    def test_a_link_changes_strategies_and_the_one_shown_at_once(self, demo: gr.Blocks) -> None:
+        opened = next(function for function in demo.fns.values() if function.name == "on_open")
+        shown, strategies = opened.outputs[1:3]  # in this order: the page applies one after the other
+        assert isinstance(shown, gr.Radio)
+        assert isinstance(strategies, gr.CheckboxGroup)
+        request: Any = SimpleNamespace(query_params={"strategies": "dense,rule", "point": "fast"})
+        _, choice, names, *_ = opened.fn("", request)
+        assert choice["choices"] == names == ["dense", "rule"]
+        assert choice["value"] == "rule"
+        request.query_params = {"point": "fast"}
+        assert opened.fn("", request)[1:3] == [gr.skip()] * 2
+
+    def test_a_run_comes_after_the_choice_of_the_strategy_shown(self, demo: gr.Blocks) -> None:
+        (strategies,) = components(demo, gr.CheckboxGroup)
+        on_change = [function.name for function in demo.fns.values() if (strategies._id, "change") in function.targets]
+        assert "shown_choices" in on_change
+        assert "on_edit" not in on_change
 
     def test_sliders_start_at_the_settings_of_the_operating_point(
         self, engine: Engine, monkeypatch: pytest.MonkeyPatch

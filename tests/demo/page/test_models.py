@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from copy import copy
+from pathlib import Path
+
 import gradio as gr
 import pytest
 
@@ -44,6 +47,31 @@ def test_one_model_needs_no_choice(engine: Engine) -> None:
     ]
     assert len(hidden) == 2
     assert not any(block.visible for block in hidden)
+
+
+def of(engine: Engine, source: Path | str) -> Engine:
+    """The engine as if it had been loaded from there."""
+    other = copy(engine)
+    other.source = str(source)
+    return other
+
+
+def test_a_folder_is_named_however_it_is_given(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine").mkdir()
+    monkeypatch.chdir(tmp_path / "mine")
+    assert model_name(of(engine, ".")) == "mine, float32"
+    assert model_name(of(engine, "user/of-the-hub")) == "of-the-hub, float32"
+
+
+def test_an_address_holds_what_addresses_may(engine: Engine) -> None:
+    models = by_name([engine, of(engine, "médicaments & 薬")])
+    assert path_of("médicaments & 薬, float32", models) == "m-dicaments-float32"
+    build_demo(*models.values())
+
+
+def test_two_names_with_one_address_are_refused(engine: Engine) -> None:
+    with pytest.raises(InputError, match=r"got 'a\+b, float32' and 'a b, float32', both with the address a-b-float32"):
+        by_name([engine, of(engine, "a+b"), of(engine, "a b")])
 
 
 def test_the_same_name_twice_is_refused(engine: Engine) -> None:

@@ -24,6 +24,18 @@ def test_forgotten_sessions_compute_to_the_end() -> None:
     assert turns.is_latest("a", first)
 
 
+def test_the_same_again_is_no_request_until_another_ends_the_first() -> None:
+    turns = Turns()
+    first = turns.take("a", 7)
+    assert turns.take_if_new("a", 7) is None
+    assert turns.is_latest("a", first)
+    assert turns.take_if_new("b", 7) is not None
+    turns.take("a")
+    second = turns.take_if_new("a", 7)
+    assert second is not None
+    assert turns.is_latest("a", second)
+
+
 def test_fingerprints_tell_values_apart_and_numbers_not_by_their_type() -> None:
     assert fingerprint(["a", ["dense"], 0]) == fingerprint(["a", ["dense"], 0.0])
     assert fingerprint(["a", -1]) != fingerprint(["a", -2])  # which have the same hash

@@ -13,7 +13,9 @@ from engine import InputError
 
 def test_says_that_it_is_loading_and_leaves_the_port(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GRADIO_SERVER_PORT", raising=False)
-    with waiting_page() as port:
+    monkeypatch.delenv("GRADIO_SERVER_NAME", raising=False)
+    with waiting_page() as (name, port):
+        assert name == "127.0.0.1"
         reply = httpx.get(f"http://127.0.0.1:{port}/any?query")
         assert reply.status_code == 503
         assert reply.headers["Retry-After"] == "3"
@@ -22,6 +24,25 @@ def test_says_that_it_is_loading_and_leaves_the_port(monkeypatch: pytest.MonkeyP
     with socket.socket() as app:
         app.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         app.bind(("127.0.0.1", port))
+
+
+@pytest.mark.parametrize(
+    ("given", "name"), [("", "127.0.0.1"), ("localhost", "localhost"), ("::1", "[::1]"), ("[::1]", "[::1]")]
+)
+def test_is_served_under_the_name_that_is_asked_for(monkeypatch: pytest.MonkeyPatch, given: str, name: str) -> None:
+    if ":" in given and not socket.has_dualstack_ipv6():
+        pytest.skip("needs IPv6")
+    monkeypatch.setenv("GRADIO_SERVER_NAME", given)
+    with waiting_page() as (found, port):
+        assert found == name
+        assert httpx.get(f"http://{name}:{port}/").status_code == 503
+
+
+@pytest.mark.parametrize("name", ["my.host.invalid", "192.0.2.1", "2001:db8::1", "a" * 80])
+def test_a_name_that_is_none_of_this_machine_is_a_sentence(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv("GRADIO_SERVER_NAME", name)
+    with pytest.raises(InputError, match="expected GRADIO_SERVER_NAME as a name or an address"), waiting_page():
+        pass
 
 
 def test_a_port_in_use_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:

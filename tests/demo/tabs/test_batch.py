@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
 
+import gradio as gr
 import pytest
 
 from demo.limits import MAX_CHARACTERS, MAX_DOCUMENTS
@@ -24,7 +25,7 @@ from demo.results.batch import (
     tag_documents,
     write_zip,
 )
-from demo.tabs.batch import ABOUT, SAMPLE, read_batch, run_batch, sample_file, status
+from demo.tabs.batch import ABOUT, SAMPLE, cancelled, read_batch, run_batch, sample_file, status
 from demo.uploads import MAX_PROBLEMS, Problems
 from engine import Document, Engine, Entity
 from engine.data.formats import WRITERS, read_documents
@@ -158,6 +159,8 @@ class TestTag:
         found = {"dense": [batch.Tagged(document, 2, 2, 3.0)], "rule": [batch.Tagged(document, 1, 2, 2.0)]}
         assert summary([document], found)["speed-up"].tolist() == ["1.00×", "1.50×"]
         assert "speed-up" not in summary([document], {"rule": found["rule"]})
+        empty = {name: [batch.Tagged(document, 0, 0, of[0].milliseconds)] for name, of in found.items()}
+        assert summary([document], empty)["speed-up"].tolist() == ["–", "–"], "nothing was computed"
 
     def test_the_zip_holds_what_was_found_in_every_format(self, engine: Engine, tmp_path: Path) -> None:
         documents = [Document("a", f"Title\n{TEXT}"), Document("b", f"Title\n{HOSTILE}")]
@@ -185,6 +188,12 @@ class TestTag:
         with ZipFile(tmp_path / "all.zip") as archive:
             rows = list(csv.DictReader(archive.read("entities.csv").decode().splitlines()))
         assert [(row["document"], row["text"]) for row in rows] == [("'=1+1", "'+x"), ("'=1+1", "'-y")]
+
+
+def test_a_cancelled_run_promises_no_more_than_there_is() -> None:
+    assert "The tables show" in cancelled(True, "8 of 9 documents tagged")
+    assert "before any document" in cancelled(True, "")
+    assert cancelled(False, "") == gr.skip()
 
 
 class TestRun:

@@ -26,6 +26,7 @@ from engine.training.accelerate import main as accelerate
 
 HOSTILE = '{\'<img src=x onerror=alert(1)>" $(exit 3) ${1+1} {{7*7}} `id` \\n % \ud800 \0 7|t|delirium\n"\n EOF\n'
 LONG = "Famotidine caused delirium. " * (1 + INLINED // 20)
+LIKE_PUBTATOR = "7|t|Famotidine caused delirium.\r\n" * (1 + INLINED // 20)
 
 CHANGED = [
     ("rule", {"lambda_": 1.25, "min_keep_ratio": 0.3}),
@@ -63,7 +64,7 @@ def test_a_point_is_named_only_for_strategies_that_have_it(engine: Engine, monke
     assert '"point"' not in as_http(engine, strategies[1:], "fast", "x", None)
 
 
-@pytest.mark.parametrize("text", [HOSTILE, LONG])
+@pytest.mark.parametrize("text", [HOSTILE, LONG, LIKE_PUBTATOR])
 @pytest.mark.parametrize(("name", "knobs"), CHANGED)
 def test_the_command_runs_what_the_page_shows(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, knobs: dict[str, Any], text: str
@@ -76,7 +77,7 @@ def test_the_command_runs_what_the_page_shows(
         lambda self, texts, strategy, **rest: ran.append((*texts, strategy)) or tag_batch(self, texts, strategy),
     )
     monkeypatch.chdir(tmp_path)
-    (tmp_path / FILE).write_text(LONG, newline="")
+    (tmp_path / FILE).write_bytes(text.encode(errors="replace"))
     strategy = engine.strategy(name, **knobs)
     first, command = as_command(engine, [strategy], None, text).splitlines()
     subprocess.run(["sh", "-c", first], check=True)
