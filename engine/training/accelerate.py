@@ -37,10 +37,10 @@ from engine.tagger import Engine, load_engine
 from engine.text.words import split_words
 from engine.training.calibrate import AGREEMENT_DROPS, candidates, check_ascending, numbers, save, variations
 from engine.training.card import STRATEGY, Facts, card, device_name, table
+from engine.training.config import PRECISIONS, check_precision
 from engine.training.delivery import copy_checkpoint, deliver, repair
 from engine.training.distill import Plan, distil
 from engine.training.held_back import STEADY, TextSplit, check_same, split_texts
-from engine.training.loop import PRECISIONS, check_precision
 from engine.training.outcome import Row, f1, measured
 from engine.training.points import LOOKS, POINT_NAMES, Reference, measure
 from engine.training.search import Search

@@ -37,6 +37,7 @@ from engine.tagger import load_engine
 from engine.text.labels import LabelSet
 from engine.text.windows import WordPieces, load_tokenizer
 from engine.training.backbone import loading
+from engine.training.config import TrainingConfig, option
 from engine.training.data import (
     Example,
     Packed,
@@ -47,7 +48,7 @@ from engine.training.data import (
     pack,
     spread_outside,
 )
-from engine.training.loop import Run, TrainingConfig, command_line, option
+from engine.training.loop import Run, command_line
 from engine.training.outcome import f1
 from engine.training.sampling import ENTROPIES, SampledController, all_stay, draw_context
 from engine.training.soft_labels import SoftLabels

@@ -25,8 +25,9 @@ from engine.tagger import load_engine
 from engine.text.labels import LabelSet
 from engine.text.windows import WordPieces, load_tokenizer
 from engine.training.backbone import loading
+from engine.training.config import TrainingConfig, option, other_default
 from engine.training.data import Example, data_digest, gold_examples, make_batches, pack, spread_outside
-from engine.training.loop import Run, TrainingConfig, command_line, option, other_default
+from engine.training.loop import Run, command_line
 from engine.training.outcome import f1
 
 

@@ -38,7 +38,7 @@ def asked(monkeypatch):
         documents = [Document(str(number), TEXT, entities) for number in range(4 if split == "calib" else 8)]
         return Corpus(name, split, types, documents)
 
-    monkeypatch.setattr("engine.training.loop.load_corpus", load)
+    monkeypatch.setattr("engine.training.config.load_corpus", load)
     return asked
 
 
