@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from engine.pruning.strategy import Strategy
     from engine.tagger import Engine, Result, load_engine
 
-# torch and transformers take seconds to import; who reads documents alone does not need them.
+# torch and transformers take seconds to import; reading documents does not need them.
 _LAZY = {
     "Corpus": "engine.data.corpora",
     "Engine": "engine.tagger",

@@ -1,8 +1,8 @@
-"""Model folders: a Hugging Face token-classification checkpoint, and beside it what pruning needs.
+"""Model folders: a Hugging Face token-classification checkpoint plus what pruning needs.
 
 ``config.json``, ``model.safetensors`` and the tokenizer's files are plain Hugging Face; ``gates.safetensors`` holds the
 label heads of all layers but the last, ``controller.safetensors`` the networks of ``mlp``, ``operating_points.json``
-the strategies' settings, ``SHA256SUMS`` the sums of all of them.
+the strategies' settings, ``SHA256SUMS`` the checksums of all of them.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _PACKAGE = Path(__file__).resolve().parent
 # A wheel holds the weights inside the package, a checkout beside it.
 SHIPPED = (_PACKAGE if (_PACKAGE / "weights").is_dir() else _PACKAGE.parent) / "weights" / "minilm-l6-bc5cdr"
 GATES, CONTROLLER, POINTS = "gates.safetensors", "controller.safetensors", "operating_points.json"
-# Short causes for long messages of libraries, by a part of the message.
+# Short causes for libraries' long messages, by part of the message.
 CAUSES = {
     "ignore_mismatched_sizes": "its weights have other sizes than its config.json says",
     "Weights only load failed": "a .bin file holds more than tensors",
@@ -49,7 +49,7 @@ class Weights:
 
     ``points``: strategy → operating point → settings, as stored.
     ``label_order``: the checkpoint's label index of each of our labels.
-    ``labels_file``: what said what its labels mean, if a file did.
+    ``labels_file``: the file that says what its labels mean, if any.
     """
 
     source: str
@@ -61,9 +61,9 @@ class Weights:
     labels_file: str = ""
 
 
-@torch.inference_mode(False)  # in it, parameters would not count their versions
+@torch.inference_mode(False)  # inside it, parameters would not track their versions
 def load_weights(source: str | Path | None = None, labels: str | Path | Sequence[str] | None = None) -> Weights:
-    """A model from a folder or a hub id, in float32 on the CPU; ``None`` is the shipped model.
+    """Loads a model from a folder or a hub id, in float32 on the CPU; ``None`` is the shipped model.
 
     Args:
         source: the folder or hub id.
@@ -109,7 +109,7 @@ def load_weights(source: str | Path | None = None, labels: str | Path | Sequence
     if gates is not None:
         try:
             heads = load_file(gates)
-        except Exception as error:  # the library raises kinds of its own
+        except Exception as error:  # the library raises its own types
             raise InputError(
                 f"expected label heads in {gates}, got {first_line(error)}; restore the file, or make the gates again"
             ) from error
@@ -141,7 +141,7 @@ def load_weights(source: str | Path | None = None, labels: str | Path | Sequence
 
 
 def read_points(path: Path) -> dict[str, dict[str, dict[str, Any]]]:
-    """Strategy → operating point → settings, of a file.
+    """Strategy → operating point → settings, from a file.
 
     Raises:
         InputError: no JSON, or settings of which no strategy can be made.
@@ -153,7 +153,7 @@ def read_points(path: Path) -> dict[str, dict[str, dict[str, Any]]]:
             for point, settings in of.items():
                 at = f"settings of {f'{name}:{point}'!r} that cannot be used"
                 Strategy.from_json(settings)
-    except Exception as error:  # whatever stands there instead of what should
+    except Exception as error:  # the file may hold anything
         cause = first_line(error)[:200]
         raise InputError(
             f"expected operating points in {path}, got {at}: {cause}; "
@@ -163,7 +163,7 @@ def read_points(path: Path) -> dict[str, dict[str, dict[str, Any]]]:
 
 
 def weights_digest(model: GatedModel, network: Network | None) -> str:
-    """SHA-256 over all numbers; reports have its beginning."""
+    """SHA-256 of all weights; reports show its beginning."""
     digest = hashlib.sha256()
     for name, tensor in model.state_dict().items():
         digest.update(name.encode() + tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
@@ -173,7 +173,7 @@ def weights_digest(model: GatedModel, network: Network | None) -> str:
 
 
 def load_huggingface(source: str | Path) -> PreTrainedModel:
-    """The plain Hugging Face model of a folder or hub id, float32, in evaluation mode.
+    """Loads the plain Hugging Face model of a folder or hub id, float32, in evaluation mode.
 
     Raises:
         InputError: no such model, or damaged files.
@@ -197,7 +197,7 @@ def load_huggingface(source: str | Path) -> PreTrainedModel:
             )
     except InputError:
         raise
-    except Exception as error:  # the libraries below raise many kinds; all of them mean that the model is not usable
+    except Exception as error:  # the libraries below raise many types; all of them mean that the model is unusable
         known = (cause for sign, cause in CAUSES.items() if sign in str(error))
         raise InputError(
             f"expected a Hugging Face token-classification model, got {str(source)!r}, which cannot be loaded: "
@@ -220,11 +220,11 @@ def label_names(model: PreTrainedModel) -> list[str]:
 
 
 def read_labels(path: str | Path, names: Sequence[str]) -> list[str]:
-    """What a checkpoint's labels mean, from a file.
+    """Reads from a file what a checkpoint's labels mean.
 
     Args:
         path: JSON, a list in the order of the logits or an object from the checkpoint's names (or indices) to labels;
-            else text, one label a line.
+            otherwise text, one label per line.
         names: the checkpoint's names.
 
     Raises:
@@ -246,14 +246,14 @@ def read_labels(path: str | Path, names: Sequence[str]) -> list[str]:
 
 
 def optional_file(source: str | Path, name: str) -> Path | None:
-    """A file of a folder or of a model on the hub, ``None`` where there is none."""
+    """A file of a folder or of a model on the hub, ``None`` if there is none."""
     if Path(source).is_dir():
         path = Path(source, name)
         return path if path.is_file() else None
     try:
         return Path(hf_hub_download(str(source), name))
     except LocalEntryNotFoundError as error:
-        # The hub did not answer, and the cache may lack what it has: gates must not run without their points.
+        # The hub did not answer, and the cache may lack files that it has: gates must not run without their points.
         has_gates = isinstance(try_to_load_from_cache(str(source), GATES), str)
         if has_gates and try_to_load_from_cache(str(source), name) is None and not constants.HF_HUB_OFFLINE:
             raise InputError(
@@ -263,7 +263,7 @@ def optional_file(source: str | Path, name: str) -> Path | None:
         return None
     except EntryNotFoundError:
         return None
-    except Exception as error:  # the libraries below raise many kinds
+    except Exception as error:  # the libraries below raise many types
         raise InputError(
             f"expected to know whether {str(source)!r} has {name}, got no answer: {first_line(error)}; try again"
         ) from error
@@ -272,8 +272,8 @@ def optional_file(source: str | Path, name: str) -> Path | None:
 def save_weights(folder: str | Path, model: GatedModel, tokenizer: PreTrainedTokenizerBase) -> None:
     """Writes a model folder in half precision (without model card and operating points) and its checksums.
 
-    A model without gates is a plain checkpoint. Networks and operating points that lie there belong to other weights,
-    and go.
+    A model without gates is a plain checkpoint. Networks and operating points already there belong to other weights
+    and are deleted.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -301,7 +301,7 @@ def save_gates(folder: Path, model: GatedModel, label_order: Sequence[int]) -> N
     """Writes the label heads of all layers but the last, in half precision.
 
     Args:
-        folder: where the rest of the model lies.
+        folder: where the rest of the model is.
         model: with a head after every layer.
         label_order: the index, in the folder's configuration, of each of the model's labels.
     """
@@ -312,7 +312,7 @@ def save_gates(folder: Path, model: GatedModel, label_order: Sequence[int]) -> N
 
 
 def model_folder(path: str | Path) -> Path:
-    """The folder of a model that is to be changed.
+    """The folder of a model to be changed.
 
     Raises:
         InputError: it is none, e.g. a hub id.

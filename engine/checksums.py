@@ -1,4 +1,4 @@
-"""Sums over the files of a model folder, and files that are replaced in a single step."""
+"""Checksums of a model folder's files, and atomic replacement of files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from engine.errors import InputError, first_line
 
 SUMS = "SHA256SUMS"
-NEW = ".new"  # suffix of a file that is to replace another
+NEW = ".new"  # suffix of a file that will replace another
 RUN_SETTINGS = "training.json"  # of the stage that made the folder; nothing loads it
 # Files that libraries load from a folder without being told to: configurations, weights, vocabularies, templates.
 LOADED = (".json", ".safetensors", ".bin", ".txt", ".model", ".jinja", ".py")
@@ -20,7 +20,7 @@ _SUM = re.compile(r"([0-9a-f]{64}) [ *](.+)")
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A place for a new file, which at the end replaces the one at ``path`` in a single step."""
+    """Yields a path for a new file, which on success atomically replaces the one at ``path``."""
     fresh = path.with_name(path.name + NEW)
     try:
         yield fresh
@@ -31,14 +31,14 @@ def replacing(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def updating(folder: Path, name: str) -> Iterator[Path]:
-    """A place for a new file of a model folder, which at the end replaces the old one together with its sum."""
+    """Yields a path for a new file of a model folder, which on success replaces the old one and its checksum."""
     with replacing(folder / SUMS) as sums, replacing(folder / name) as fresh:
         yield fresh
         _write_sums(sums, _read_sums(folder / SUMS) | {name: _digest(fresh)})
 
 
 def write_checksums(folder: Path) -> None:
-    """Writes ``SHA256SUMS`` over all other files of the folder but the model card and hidden ones."""
+    """Writes ``SHA256SUMS`` for all other files of the folder except the model card and hidden ones."""
     files = [path for path in folder.iterdir() if path.is_file() and path.suffix != NEW and path.name[0] != "."]
     _write_sums(folder / SUMS, {path.name: _digest(path) for path in files if path.name not in (SUMS, "README.md")})
 

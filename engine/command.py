@@ -1,6 +1,6 @@
-"""How a command line ends, and how it keeps a folder to itself.
+"""How a command line exits, and how it locks a folder.
 
-Whatever goes wrong with its input or output is one sentence and an exit status:
+Any problem with its input or output becomes one sentence and an exit status:
 
 | status | meaning |
 | --- | --- |
@@ -30,14 +30,14 @@ LOCK = ".lock"
 
 
 def as_command(main: Callable[[list[str] | None], int]) -> Callable[..., int]:
-    """Makes a function of the arguments, which returns an exit status, a command line that ends as the module says."""
+    """Turns a function from arguments to an exit status into a command line that exits as the module describes."""
 
     @wraps(main)
     def run(argv: list[str] | None = None) -> int:
         sys.stdout = sys.stdout or _closed()
         sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: PTH123, SIM115  # stays open to the end
         for stream in (sys.stdout, sys.stderr):
-            if isinstance(stream, TextIOWrapper):  # whatever the locale: results and figures are not ASCII
+            if isinstance(stream, TextIOWrapper):  # regardless of locale: results and figures are not ASCII
                 stream.reconfigure(encoding="utf-8", errors="replace")
         try:
             status = main(argv)
@@ -56,19 +56,19 @@ def as_command(main: Callable[[list[str] | None], int]) -> Callable[..., int]:
 
 
 def _closed() -> TextIO:
-    """What stands for a standard output that is closed: whatever is written fails."""
+    """A stand-in for a closed standard output: every write fails."""
     return os.fdopen(os.open(os.devnull, os.O_RDONLY), "w")
 
 
 def _output_error(error: OSError | SafetensorError) -> InputError:
-    """The sentence for files or a standard output that cannot be written, or are not there to be read."""
+    """The error for files or a standard output that cannot be written, or cannot be read."""
     problem = getattr(error, "strerror", None) or first_line(error)
     place = getattr(error, "filename", None) or "the output"
     return InputError(f"expected to read and write {place}, got: {problem}; check the path, rights and space left")
 
 
 class _StandardError:
-    """Standard error as a file; what it cannot write is lost and stops nothing."""
+    """Standard error as a file; ignores failed writes."""
 
     def write(self, text: str) -> None:
         with suppress(OSError):
@@ -86,7 +86,7 @@ STANDARD_ERROR = _StandardError()  # for progress
 
 
 def say(sentence: str) -> None:
-    """Prints a sentence on standard error; one that cannot be written stops nothing."""
+    """Prints a sentence on standard error; ignores a failed write."""
     print(sentence, file=STANDARD_ERROR, flush=True)
 
 
@@ -96,14 +96,14 @@ def _end(status: int, sentence: str = "") -> int:
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except OSError:  # Python would write what is left, and complain, when it exits
+        except OSError:  # Python would try to write the rest at exit, and complain
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     return status
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Makes a folder where it is missing, and keeps it to this process; the lock ends with it, however that is.
+    """Creates a folder if missing and locks it for this process; the lock ends with the process, however that ends.
 
     Raises:
         InputError: another process has it, or it cannot be written to.

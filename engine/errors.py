@@ -1,14 +1,14 @@
-"""The kind of error that a user can fix; command lines print it without a traceback."""
+"""Errors that a user can fix; command lines print them without a traceback."""
 
 from __future__ import annotations
 
-_LONGEST = 1000  # characters of a message: what it quotes may be as long as a file
+_LONGEST = 1000  # characters of a message, which may quote a whole file
 
 
 class InputError(ValueError):
     """A text, file, setting or model folder cannot be used; the message says what was expected and what to do.
 
-    The message is one line of bounded length, and what a terminal would obey is escaped.
+    The message is one line of bounded length, with control characters escaped.
     """
 
     def __init__(self, message: str) -> None:
@@ -18,7 +18,7 @@ class InputError(ValueError):
 class FormatError(InputError):
     """A corpus file is broken in one place; the message reads ``FILE:LINE: document ID: expected X, got Y``.
 
-    ``ends_file``: nothing can be read after this place.
+    ``ends_file``: whether nothing after this place can be read.
     """
 
     ends_file = False
@@ -33,12 +33,12 @@ class FormatError(InputError):
 
 
 def first_line(error: Exception) -> str:
-    """The first line of a library's error message, or the error's type where there is no message."""
+    """The first line of a library's error message, or the error's type if there is no message."""
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def one_line(text: str, longest: int) -> str:
-    """A text with control characters, line breaks and lone surrogates escaped; a long one loses its middle."""
+    """Escapes control characters, line breaks and lone surrogates; cuts the middle out of a long text."""
     if len(text) > longest:
         half = (longest - 3) // 2
         text = f"{text[:half]} … {text[-half:]}"
@@ -46,5 +46,5 @@ def one_line(text: str, longest: int) -> str:
 
 
 def quoted(text: str) -> str:
-    """A text in quotes for a message, cut where it is long."""
+    """A text in quotes for a message, truncated if long."""
     return repr(text if len(text) <= 60 else f"{text[:59]}…")

@@ -17,7 +17,7 @@ V = TypeVar("V", bound=Hashable)
 
 @dataclass(frozen=True)
 class Latency:
-    """Of one call, in milliseconds: text to entities, and the encoder alone. ``texts``: how many the call had."""
+    """Time of one call in milliseconds: text to entities, and encoder only. ``texts``: how many the call had."""
 
     total_ms: float
     encoder_ms: float
@@ -33,7 +33,7 @@ class Unit:
     batch: int
 
     def order(self, variants: Sequence[V]) -> tuple[V, ...]:
-        """The variants in the order of this unit."""
+        """The variants in this unit's order."""
         shift = (self.pass_number + self.batch) % len(variants)
         return (*variants[shift:], *variants[:shift])
 
@@ -47,7 +47,7 @@ def units(documents: int, batch_size: int, timed: int | None = None) -> Iterator
 
 
 class Times:
-    """Milliseconds of each timed pass for each batch, ``[batch][pass]``: end-to-end and the encoder alone."""
+    """Milliseconds of each timed pass for each batch, ``[batch][pass]``: end-to-end and encoder only."""
 
     def __init__(self, batches: int) -> None:
         self.total: list[list[float]] = [[] for _ in range(batches)]
@@ -75,12 +75,12 @@ def time_variants(
     call: Callable[[V, int], Latency],
     progress: Callable[[], object],
 ) -> dict[V, Times]:
-    """Times every variant on every batch, ``PASSES`` times after a pass that is discarded.
+    """Times every variant on every batch, ``PASSES`` times after a discarded pass.
 
     Args:
         variants: names or numbers.
         batches: number of batches.
-        call: runs a variant on a batch and says how long it took.
+        call: runs a variant on a batch and returns how long it took.
         progress: called after each call.
     """
     times = {variant: Times(batches) for variant in variants}

@@ -25,9 +25,9 @@ class EngineOptions:
         labels: a file that says what the model's labels mean; ``None``: its own.
         strategy: name of a strategy, as `Engine.strategy` takes it.
         point: operating point; ``None``: ``balanced``.
-        knobs: settings of the strategy to change; ``None`` leaves one as it is.
-        dtype: out of `DTYPES`.
-        device: of torch.
+        knobs: settings of the strategy to change; ``None`` leaves one unchanged.
+        dtype: one of `DTYPES`.
+        device: torch device.
         batch_size: documents per call.
     """
 
@@ -110,7 +110,7 @@ class EngineOptions:
 def tag_documents(
     engine: Engine, strategy: Strategy, documents: Iterable[Document], batch_size: int
 ) -> Iterator[Document]:
-    """The documents with the entities that the engine finds, in order; ``batch_size`` are tagged at a time."""
+    """Yields the documents, in order, with the entities that the engine finds; tags ``batch_size`` at a time."""
     rest = iter(documents)
     while batch := list(islice(rest, batch_size)):
         results = engine.tag_batch([document.text for document in batch], strategy, batch_size=len(batch))

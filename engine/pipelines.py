@@ -1,7 +1,7 @@
 """``engine.pipeline``: a drop-in for ``transformers.pipeline("token-classification", …)``.
 
-Texts are cut into pieces, and labels of pieces are put together, by Hugging Face's own pipeline; between the two runs
-a strategy. Texts beyond the encoder's limit are not truncated but run in overlapping windows.
+Hugging Face's own pipeline cuts texts into pieces and aggregates the pieces' labels; in between, a strategy runs.
+Texts beyond the encoder's limit are not truncated but run in overlapping windows.
 """
 
 from __future__ import annotations
@@ -45,15 +45,15 @@ def pipeline(
     labels: str | Path | Sequence[str] | None = None,
     **options: Any,
 ) -> PruningPipeline:
-    """A tagger that is called, and answers, like ``transformers.pipeline("token-classification", …)``.
+    """Returns a tagger with the interface of ``transformers.pipeline("token-classification", …)``.
 
     Args:
         task: ``token-classification``, or ``ner``, which is the same.
         model: a folder, a hub id, or an engine, which brings its own ``dtype``, ``device`` and ``labels``; ``None``:
             the shipped weights.
         strategy: its name, or a `Strategy` with knobs changed.
-        dtype, labels: see `load_engine` (default ``float32``, and the model's own); neither beside an engine.
-        device: as there, or the number of a GPU, −1 for the CPU (the default); not beside an engine.
+        dtype, labels: see `load_engine` (default ``float32``, and the model's own); neither with an engine.
+        device: as there, or the number of a GPU, −1 for the CPU (the default); not with an engine.
         **options: of Hugging Face's pipeline: ``aggregation_strategy``, ``batch_size``, ``stride``, …
 
     Raises:
@@ -92,17 +92,17 @@ class PruningPipeline(TokenClassificationPipeline):
     """Hugging Face's pipeline with a `PieceModel`."""
 
     def check_model_type(self, supported_models: Any) -> None:
-        """Loading has checked it."""
+        """Skipped: loading has checked it."""
 
     def preprocess(  # type: ignore[override]  # as in the class above, which differs from its own base
         self, sentence: Any, offset_mapping: Any = None, **parameters: Any
     ) -> Iterator[dict[str, Any]]:
-        """Pieces of a text, and the number of each one's word: int64 ``(1, pieces)``, 0 for CLS and SEP."""
+        """Yields a text's pieces and each one's word number, int64 ``(1, pieces)``, 0 for CLS and SEP."""
         parameters.setdefault("tokenizer_params", {"max_length": NO_LIMIT})
         for inputs in super().preprocess(sentence, offset_mapping, **parameters):
             if parameters["is_split_into_words"]:
                 word = np.array([-1 if word is None else word for word in inputs["word_ids"]])
-            else:  # the last word that begins before the piece ends; −1 for blanks before the first word
+            else:  # the last word that begins before the piece ends; −1 for spaces before the first word
                 ends = np.asarray(inputs["offset_mapping"]).reshape(-1, 2)[:, 1]
                 word = np.searchsorted([start for start, _ in split_words(sentence)], ends) - 1
             special = inputs["special_tokens_mask"].numpy().astype(bool)
@@ -116,7 +116,7 @@ class PruningPipeline(TokenClassificationPipeline):
 
 
 class PieceModel(nn.Module):
-    """What Hugging Face's pipeline takes for its model: runs an engine and gives the logits of every piece."""
+    """The model for Hugging Face's pipeline: runs an engine and returns the logits of every piece."""
 
     def __init__(self, engine: Engine, strategy: Strategy) -> None:
         super().__init__()
@@ -128,7 +128,7 @@ class PieceModel(nn.Module):
 
     @torch.inference_mode()
     def forward(self, input_ids: Tensor, words: Tensor, **_: Tensor) -> dict[str, Tensor]:
-        """Logits ``(texts, pieces, labels)`` of pieces ``(texts, pieces)``; 0 where ``words``, the same, is 0."""
+        """Logits ``(texts, pieces, labels)`` of pieces ``(texts, pieces)``; 0 where ``words``, shaped alike, is 0."""
         logits = torch.zeros(*input_ids.shape, len(self.engine.labels))
         texts = [Pieces(*one, self.engine.pieces.capacity) for one in zip(input_ids.cpu(), words.cpu(), strict=True)]
         windows = [self.engine.pieces.cut(text.ids, text.word) if len(text.ids) else [] for text in texts]
@@ -153,7 +153,7 @@ class PieceModel(nn.Module):
 class Pieces:
     """The pieces of a text without CLS, SEP and padding.
 
-    ``places``: where they stood; ``ids``; ``word``: their words, counted from 0, none with more than ``capacity``
+    ``places``: where they were; ``ids``; ``word``: their words, counted from 0, none with more than ``capacity``
     pieces; int64 ``(pieces,)`` each.
     """
 

@@ -27,7 +27,7 @@ NAME = "token_pruning_ner"
 def token_pruning_ner(
     nlp: Language, name: str, model: str | None, strategy: str, dtype: str, device: str, labels: str | None
 ) -> EntityTagger:
-    """The component, from its configuration.
+    """Builds the component from its configuration.
 
     Args:
         nlp, name: given by spaCy.
@@ -44,7 +44,7 @@ def token_pruning_ner(
 class EntityTagger:
     """Sets ``doc.ents``: entities that begin or end within a token are widened to it.
 
-    Of entities that overlap, earlier components' among them, the longest stays, then the first.
+    Of overlapping entities, including earlier components', the longest stays, then the first.
     """
 
     def __init__(self, engine: Engine, strategy: str) -> None:

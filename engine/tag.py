@@ -1,8 +1,8 @@
 """Tags files: ``python -m engine.tag FILE… --strategy entropy --format pubtator > tagged.txt``.
 
 Reads any format of ``docs/formats.md`` (by suffix or content; ``-``: standard input), writes as it goes.
-A broken document is reported on standard error and left out; the others are tagged, and the exit status is 2. Ids have
-to differ over all files.
+A broken document is reported on standard error and left out; the others are tagged, and the exit status is 2. Ids must
+be unique across all files.
 """
 
 from __future__ import annotations

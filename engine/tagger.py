@@ -40,14 +40,14 @@ from engine.text.words import Span, split_words
 
 logger = logging.getLogger(__name__)
 
-# So many rows keep a layer's activations within the caches; results do not depend on it.
+# Keeps a layer's activations within the CPU caches; does not affect results.
 MAX_ROWS = 2048
 
 T = TypeVar("T")
 
 
 class PassRunner(Protocol):
-    """What runs the passes of a call."""
+    """Runs the passes of a call."""
 
     def __call__(self, one: Callable[[], T], /) -> T: ...
 
@@ -60,14 +60,14 @@ def _runs_at_once() -> PassRunner:
     return _at_once
 
 
-# The threads that compute do not survive a fork: a child that counts on them never returns.
+# Compute threads do not survive a fork: a child that waits for them hangs.
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
 
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """Entities of one text, and on demand the trace of how they were found, for which it holds the engine's model.
+    """Entities of one text and, on demand, the trace of how they were found, for which it keeps the engine's model.
 
     ``words``: spans of the words.
     ``probabilities``: float32 ``(words, labels)``.
@@ -83,7 +83,7 @@ class Result:
     _model: GatedModel | None = field(repr=False)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without the model and the batch, of which all but `Engine.explain` is taken now."""
+        """Drops the model and batches, after computing everything that needs them except `Engine.explain`."""
         found = {"cost": self.cost, "recovered": self.recovered, "trace": self.trace}
         return vars(self) | found | {"_runs": [], "_model": None}
 
@@ -96,7 +96,7 @@ class Result:
 
     @cached_property
     def recovered(self) -> bool:
-        """Whether words came back."""
+        """Whether any word came back."""
         return any(memory.recovered[slot.own].any() for slot, memory in self._runs)
 
     @cached_property
@@ -112,20 +112,19 @@ class Engine:
 
     Args:
         weights: a loaded model folder; the engine computes with a copy of its model.
-        dtype: ``float32``, ``bfloat16``, ``int8`` (linear layers alone), or ``auto``: the fastest that this processor
-            is good at.
-        device: of torch, ``cpu`` or ``cuda``.
+        dtype: ``float32``, ``bfloat16``, ``int8`` (linear layers only), or ``auto``: the fastest on this processor.
+        device: torch device, ``cpu`` or ``cuda``.
 
     ``label_order``: the checkpoint's label index of each of our labels, int ``(labels,)``.
-    ``source``, ``labels_file``: what the weights were loaded from, as it was given.
-    ``pass_runner``: makes, for each call, the function that runs its passes, each over a part of the texts. Threads
-    that share an engine can take turns through it; waiting does not count as time.
+    ``source``, ``labels_file``: what the weights were loaded from, as given.
+    ``pass_runner``: returns, for each call, the function that runs its passes, each over some of the texts. It lets
+    threads that share an engine take turns; time spent waiting is not counted.
 
     Raises:
         InputError: unknown dtype or device, or a dtype that this device or model cannot run.
     """
 
-    @torch.inference_mode(False)  # in it, parameters would not count their versions
+    @torch.inference_mode(False)  # inside it, parameters would not track their versions
     def __init__(self, weights: Weights, dtype: str = "float32", device: str = "cpu") -> None:
         self.model = copy.deepcopy(weights.model).eval()
         try:
@@ -136,7 +135,7 @@ class Engine:
             raise InputError(f"expected a device of this machine, got {device!r}: {why}; use --device cpu") from error
         if self.device.type not in ("cpu", "cuda"):
             raise InputError(f"expected the device cpu or cuda, got {device!r}; use --device cpu")
-        if self.dtype != "float32":  # its own model no longer holds what was loaded
+        if self.dtype != "float32":  # its own model no longer holds the loaded weights
             self.digest = weights_digest(weights.model, weights.network)
         logger.info("dtype %s%s", self.dtype, f": {self.precision.why}" if self.precision.why else "")
         self.source, self.labels_file = weights.source, weights.labels_file
@@ -157,12 +156,12 @@ class Engine:
 
     @property
     def dtype(self) -> str:
-        """The number format that it computes in; ``auto`` has been resolved."""
+        """The number format that it computes in, with ``auto`` resolved."""
         return self.precision.dtype
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 over the weights as they were loaded, the same in every dtype."""
+        """SHA-256 of the weights as loaded, the same in every dtype."""
         return weights_digest(self.model, self.network)
 
     @cached_property
@@ -171,7 +170,7 @@ class Engine:
 
     @property
     def runnable(self) -> list[str]:
-        """Names of the strategies that this model can run, ``truncate-k`` at half depth; without gates few can."""
+        """Names of the strategies that this model can run (few without gates), with ``truncate-k`` at half depth."""
         if not self.model.has_gates:
             return [*PLAIN]
         kinds = [kind for kind, of in CONTROLLERS.items() if self.network is not None or not of.needs_network]
@@ -183,11 +182,11 @@ class Engine:
 
         Args:
             name: ``dense``, ``hf``, ``rule``, ``entropy``, ``mlp``, ``entropy+recovery``, ``random``, ``random@rule``,
-                ``truncate-k``; with an operating point of its own ``entropy:fast``, ``random@entropy:fast``; a
-                `Strategy` is taken as it is.
+                ``truncate-k``; with an operating point: ``entropy:fast``, ``random@entropy:fast``; a `Strategy` is
+                used as is.
             point: ``exact``, ``balanced`` (the default) or ``fast``, as stored with the weights, unless the name has
                 one. Strategies without points ignore it; with weights that store none, ``default`` is the only point.
-            **knobs: settings to change; ``None`` leaves one as it is.
+            **knobs: settings to change; ``None`` leaves one unchanged.
 
         Raises:
             InputError: unknown name, point or knob, or a strategy that needs gates or a network that the model lacks.
@@ -209,7 +208,7 @@ class Engine:
         return self._with_network(strategy)
 
     def _with_network(self, strategy: Strategy) -> Strategy:
-        """The strategy with the weights' network, where its controller, or that of what it replays, needs one."""
+        """Adds the weights' network if the controller, or that of the replayed strategy, needs one."""
         if strategy.replays is not None:
             return replace(strategy, replays=self._with_network(strategy.replays))
         controller = strategy.controller
@@ -234,7 +233,7 @@ class Engine:
         batch_size: int = 32,
         **knobs: Any,
     ) -> list[Result]:
-        """Tags texts, ``batch_size`` a call; results stand in the order of the texts and do not depend on it."""
+        """Tags texts in batches of ``batch_size``, which does not affect results; they keep the order of the texts."""
         if not isinstance(batch_size, Integral) or batch_size < 1:
             raise InputError(f"expected a batch size of 1 or more, got {batch_size!r}; choose another")
         if isinstance(texts, str):
@@ -279,7 +278,7 @@ class Engine:
 
     @torch.inference_mode()
     def _pass(self, batch: RaggedBatch, strategy: Strategy) -> tuple[MemoryBuffer, float]:
-        """What the pruned pass gives for a batch, and how many seconds it took, without what a strategy replays."""
+        """Runs a pass over a batch; returns its memory and its seconds, not counting a replayed strategy's run."""
         counts = replayed_counts(self.model, batch, strategy)
         huggingface = self._huggingface if strategy.kind == "hf" else None  # the first call loads it
         start = self._now()
@@ -290,7 +289,7 @@ class Engine:
         return memory, self._now() - start
 
     def explain(self, result: Result) -> list[tuple[WordScores, ...]]:
-        """For each word of a result, in text order, its scores at every gate that it reached; runs the text again."""
+        """Runs the text again and returns each word's scores at every gate that it reached, in text order."""
         if result._model is None:
             raise InputError("expected a result of this process, got one that was pickled; tag its text again")
         run_pass = self.pass_runner()
@@ -316,13 +315,13 @@ def load_engine(
     device: str = "cpu",
     labels: str | Path | Sequence[str] | None = None,
 ) -> Engine:
-    """An engine with the weights of a folder or a hub id; ``None``: the shipped weights.
+    """Loads an engine from a folder or a hub id; ``None``: the shipped weights.
 
     Args:
         path_or_hub_id: any token-classification checkpoint; without gates it runs ``dense`` and ``hf``.
         dtype: ``float32``, ``bfloat16``, ``int8`` or ``auto``.
-        device: of torch, ``cpu`` or ``cuda``.
-        labels: what the model's labels mean, where it does not say; see `engine.checkpoint.read_labels`.
+        device: torch device, ``cpu`` or ``cuda``.
+        labels: what the model's labels mean, if it does not say; see `engine.checkpoint.read_labels`.
 
     Raises:
         InputError: the weights are missing, damaged or of another architecture, or the labels follow no scheme.

@@ -1,4 +1,4 @@
-"""Many files, on one machine or on a cluster; the command may be killed and started again."""
+"""Tags many files, on one machine or a cluster; the command may be killed and restarted."""
 
 from engine.bulk.command import main
 

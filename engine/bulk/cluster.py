@@ -1,4 +1,4 @@
-"""The same units on a Ray cluster, or on a Ray that is started on this machine, through Ray Data."""
+"""Tags units on a Ray cluster, or on a Ray started on this machine, through Ray Data."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ RETRIES = 3  # of a unit whose worker died
 
 
 class RayWorker:
-    """A worker as an actor: rows with a unit in, rows with its outcome or what went wrong out."""
+    """A worker as an actor: takes rows with a unit, returns rows with its outcome or what went wrong."""
 
     def __init__(self, job: Job, fingerprint: dict[str, Any]) -> None:
         self.problem = ""
@@ -50,15 +50,15 @@ class RayWorker:
 
 @contextmanager
 def ray_pool(address: str | None, workers: int | None, threads: int) -> Iterator[int]:
-    """A connection to Ray.
+    """Connects to Ray.
 
     Args:
         address: of a cluster, ``auto`` for the one that this machine belongs to; ``None`` starts one here.
-        workers: as many at most; ``None``: as many as the cluster has room for.
+        workers: the maximum; ``None``: as many as the cluster has room for.
         threads: of each.
 
     Yields:
-        The greatest number of workers.
+        The maximum number of workers.
 
     Raises:
         InputError: no Ray, or no answer.
@@ -73,7 +73,7 @@ def ray_pool(address: str | None, workers: int | None, threads: int) -> Iterator
     here: dict[str, Any] = {"num_cpus": (workers or 1) * threads, "include_dashboard": False} if address is None else {}
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **here)
-    except Exception as error:  # Ray raises many kinds, and plain ones
+    except Exception as error:  # Ray raises many types, built-in ones too
         where = "on this machine" if address is None else f"at {address}"
         raise InputError(f"expected Ray {where}, got {first_line(error)}; check the address, or start it") from error
     try:
@@ -83,7 +83,7 @@ def ray_pool(address: str | None, workers: int | None, threads: int) -> Iterator
 
 
 def _check_answer(address: str) -> None:
-    """Ray itself tries for minutes, and then may end this process."""
+    """Checks in advance: Ray itself would try for minutes, then might end this process."""
     command = [sys.executable, "-m", "ray.scripts.scripts", "status", "--address", address]
     try:
         answers = subprocess.run(command, capture_output=True, timeout=ANSWER_S, check=False).returncode == 0
@@ -96,13 +96,13 @@ def _check_answer(address: str) -> None:
 def tag_on_ray(
     job: Job, fingerprint: dict[str, Any], units: Sequence[Unit], most: int, at_once: bool, on_progress: OnProgress
 ) -> Iterator[Outcome | InputError]:
-    """Outcomes as they come, or what went wrong with a unit.
+    """Yields outcomes as they arrive, or what went wrong with a unit.
 
     Args:
-        job: with a number of threads, which is what a worker takes of Ray's processors.
+        job: with a number of threads, which is how many of Ray's CPUs a worker takes.
         fingerprint: of the driver; workers must have the same.
         units: what to tag.
-        most: workers at most.
+        most: maximum number of workers.
         at_once: start all of them, instead of one and then more as there is room.
         on_progress: called for each finished unit.
 
@@ -115,7 +115,7 @@ def tag_on_ray(
 
     context = DataContext.get_current()
     context.enable_progress_bars = context.print_on_execution_start = False
-    context.max_errored_blocks = -1  # the other units go on; what has no outcome in the end is reported
+    context.max_errored_blocks = -1  # the other units continue; those without an outcome are reported at the end
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)
     largest_first = sorted(units, key=lambda unit: -unit.size)
     answers = ray.data.from_items(

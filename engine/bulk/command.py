@@ -1,6 +1,6 @@
 """Tags many files: ``python -m engine.bulk INPUT… --out DIR``.
 
-Writes a result for each input file. If the command is killed, starting it again does what is missing. It runs in one
+Writes a result for each input file. If the command is killed, restarting it does what is missing. It runs in one
 process; --workers and --ray use more.
 """
 

@@ -1,8 +1,8 @@
-"""The folder of a run: whose it is, what is finished, and the summaries.
+"""The folder of a run: which run it is, what is finished, and the summaries.
 
-``run.json``: settings, weights and code. ``tagged/``: a result per input file. ``units/``: what is known of each
-finished one; its file there is written last and makes it finished. ``manifest.jsonl``, ``rejected.jsonl`` and
-``deleted.jsonl`` are put together from them.
+``run.json``: settings, weights and code. ``tagged/``: a result per input file. ``units/``: a record of each finished
+one, written last, which marks it as finished. ``manifest.jsonl``, ``rejected.jsonl`` and ``deleted.jsonl`` are compiled
+from them.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Outcome:
 
     ``output``: the result's path in the folder; ``sha256``, ``output_bytes``: of the result.
     ``without_text``: documents without a word to tag.
-    ``rejected``: file, line, document and reason of each record that is broken and left out.
+    ``rejected``: file, line, document and reason of each broken record, which is left out.
     ``deleted``: file, PMID and version of each citation that the file deletes.
     """
 
@@ -50,7 +50,7 @@ class RunFolder:
         self._run = out / "run.json"
 
     def claim(self, fingerprint: dict[str, Any]) -> None:
-        """Begins a run here, or goes on with it.
+        """Starts a run here, or continues it.
 
         Raises:
             InputError: the folder is not empty and of no run, or of a run with another fingerprint.
@@ -89,12 +89,12 @@ class RunFolder:
         return self.out / "tagged" / f"{unit.name}{suffix_of(format_)}"
 
     def finish(self, outcome: Outcome) -> None:
-        """Makes a unit finished, whose result is there."""
-        # In ASCII, so that names come back as they are, even those that are not UTF-8.
+        """Marks a unit as finished, once its result is there."""
+        # In ASCII, so names survive unchanged, even those that are not UTF-8.
         self._write(self._path(outcome.name), json.dumps(asdict(outcome)) + "\n")
 
     def finished(self, units: Sequence[Unit]) -> dict[str, Outcome]:
-        """Those of the units whose results are there.
+        """The units whose results are there.
 
         Raises:
             InputError: a finished unit's input has changed since.
@@ -115,7 +115,7 @@ class RunFolder:
         return found
 
     def summarise(self) -> None:
-        """Writes the summaries of everything that is finished, in the order of the names."""
+        """Writes the summaries of everything finished, in the order of the names."""
         records = [path for path in (self.out / "units").rglob(f"*{RECORD}") if path.is_file()]
         names = sorted(str(path.relative_to(self.out / "units")).removesuffix(RECORD) for path in records)
         with (

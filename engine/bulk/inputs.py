@@ -1,4 +1,4 @@
-"""Which files there are to tag, here or wherever fsspec reaches."""
+"""Finds the files to tag, here or wherever fsspec reaches."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from engine.errors import first_line
 class Unit:
     """An input file.
 
-    ``name``: its path below the folder that was given, without suffixes; what belongs to it is called so.
+    ``name``: its path below the given folder, without suffixes; its result and record are named after it.
     ``url``: where it is; ``size``: in bytes.
     """
 
@@ -31,14 +31,14 @@ class Unit:
 
 
 def find_units(inputs: Sequence[str], out: Path | None) -> list[Unit]:
-    """The files of inputs, each once, by name.
+    """Finds the files of inputs, each once, in the order of their names.
 
-    Of folders and globs only files with a suffix of a known format are taken, zipped or not, and none that is hidden
-    or in a hidden folder.
+    From folders and globs, takes only files with a known format's suffix, zipped or not, and none that is hidden or in
+    a hidden folder.
 
     Args:
         inputs: files, folders and globs; paths or URLs such as ``s3://…``.
-        out: where results go, which is not read; ``None``: nowhere.
+        out: where results go, which is not searched; ``None``: nowhere.
 
     Raises:
         InputError: nothing there, nothing to read, two files of one name, or a folder called as a result.
@@ -60,7 +60,7 @@ def find_units(inputs: Sequence[str], out: Path | None) -> list[Unit]:
 
 
 def _check_folders(units: dict[str, Unit]) -> None:
-    """A result, or the record of one, must not stand where the folder of another does."""
+    """Raises an `InputError` if a result, or its record, has the same path as another's folder."""
     results = {f"{name}{suffix}": unit for name, unit in units.items() for suffix in (RECORD, *map(suffix_of, FORMATS))}
     for name, unit in units.items():
         for folder in PurePosixPath(name).parents:
@@ -94,12 +94,12 @@ def _units(given: str, out: Path | None) -> Iterator[Unit]:
                     yield _unit(files, info, PurePosixPath(file).name)
     except InputError:
         raise
-    except Exception as error:  # the library for this kind of URL is missing, or raises kinds of its own
+    except Exception as error:  # the library for this kind of URL is missing, or raises its own types
         raise InputError(f"expected files at {given}, got {first_line(error)}; check the path") from error
 
 
 def _is_taken(file: str, given: str) -> bool:
-    """Whether a file that was found is tagged; hidden folders that were given by name are no obstacle."""
+    """Whether to tag a file that was found; hidden folders are allowed if given by name."""
     hidden = {part for part in PurePosixPath(file).parts if part.startswith(".")}
     return hidden <= set(PurePosixPath(given).parts) and _split(file)[1] in _TAKEN
 

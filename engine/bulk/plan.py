@@ -1,4 +1,4 @@
-"""What a corpus would take, from a measured sample: core-hours and money, dense and pruned, in each dtype."""
+"""Estimates from a measured sample what a corpus would take: core-hours and money, dense and pruned, in each dtype."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from engine.command import STANDARD_ERROR
 from engine.latency import PASSES, Latency, time_variants
 from engine.options import DTYPES, EngineOptions, tag_documents
 
-MOST_FILES = 20  # that the sample is spread over
+MOST_FILES = 20  # to spread the sample over
 
 Variant = tuple[str, str, Engine, Strategy]  # strategy, dtype
 
@@ -35,9 +35,9 @@ def plan(
 
     Args:
         units: whose first documents are the sample; it is spread evenly over at most `MOST_FILES` of them.
-        options: the strategy; its dtype does not count.
+        options: the strategy; its dtype is ignored.
         columns: of Parquet inputs.
-        documents: for how many to plan.
+        documents: how many to plan for.
         price: of a core for an hour, in any currency.
         sample: documents to measure.
 
@@ -87,7 +87,7 @@ def plan(
 
 
 def _sample(files: Sequence[Unit], columns: tuple[str, str], size: int) -> tuple[list[Document], list[str]]:
-    """The first documents of each file, ``size`` in all; and what stopped the reading of a file."""
+    """The first documents of each file, ``size`` in all; and what stopped reading a file."""
     each = -(-size // len(files))
     found: list[Document] = []
     problems = []

@@ -1,4 +1,4 @@
-"""Documents, documents a second and the time left, which is estimated from the bytes of the inputs."""
+"""Shows documents, documents per second and the time left, estimated from the bytes of the inputs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from engine.command import STANDARD_ERROR
 
-_IN_LOG = 60  # seconds between two lines where the output is no terminal
+_IN_LOG = 60  # seconds between two lines if the output is not a terminal
 
 
 class Progress:
@@ -36,7 +36,7 @@ class Progress:
         )
 
     def advance(self, documents: int, size: int) -> None:
-        """So many more documents and bytes."""
+        """Adds documents and bytes."""
         self._documents += documents
         rate = self._documents / max(time.monotonic() - self._begin, 1e-9)
         self._bar.set_description_str(f"{self._documents:,} documents, {rate:,.1f}/s", refresh=False)

@@ -1,4 +1,4 @@
-"""Writing one result: under a temporary name, renamed when it is complete."""
+"""Writes one result under a temporary name, renamed when it is complete."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from engine.data.formats.parquet import EntityTable
 PARQUET = "parquet"
 FORMATS = (*WRITERS, PARQUET)
 PART = ".part"
-RECORD = ".json"  # of what is known of a finished unit
+RECORD = ".json"  # of a finished unit's record
 
 
 def suffix_of(format_: str) -> str:
-    """That of a result's name."""
+    """The suffix of a result's name."""
     return ".parquet" if format_ == PARQUET else WRITERS[format_].suffix
 
 
@@ -48,9 +48,9 @@ def write_result(path: Path, format_: str, documents: Iterable[Document]) -> str
 
 @contextmanager
 def complete(path: Path) -> Iterator[IO[bytes]]:
-    """A file that is there as a whole, on disk, or not at all, whatever dies meanwhile.
+    """A file that is on disk as a whole or not at all, whatever crashes meanwhile.
 
-    Two processes may write it at the same time; each has a temporary file of its own.
+    Two processes may write it at the same time; each has its own temporary file.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{uuid.uuid4().hex}{PART}")

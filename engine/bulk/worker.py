@@ -33,12 +33,12 @@ class OutputError(InputError):
 
 @dataclass(frozen=True)
 class Job:
-    """What a worker has to know.
+    """What a worker needs to know.
 
     ``out``: folder of the run.
-    ``format``: of the results, out of `engine.bulk.results.FORMATS`.
+    ``format``: of the results, one of `engine.bulk.results.FORMATS`.
     ``columns``: of Parquet inputs: those of ids and texts.
-    ``threads``: of torch; ``None``: as many as it likes.
+    ``threads``: of torch; ``None``: its default.
     """
 
     options: EngineOptions
@@ -63,7 +63,7 @@ class Worker:
         self.engine, self.strategy = job.options.load()
 
     def fingerprint(self) -> dict[str, Any]:
-        """What decides on the results; a folder has those of one fingerprint."""
+        """Everything that determines the results; a folder holds those of one fingerprint."""
         options = self.job.options
         found = {
             "strategy": self.strategy.to_json(),
@@ -77,14 +77,14 @@ class Worker:
             "code": _code_digest(),
             "versions": {name: version(name) for name in ("torch", "transformers", "tokenizers", "numpy")},
         }
-        return dict(json.loads(json.dumps(found)))  # as it is read again
+        return dict(json.loads(json.dumps(found)))  # as it is read back
 
     def tag(self, unit: Unit, on_progress: OnProgress) -> Outcome:
         """Tags a unit and writes its result.
 
         Args:
             unit: the input file.
-            on_progress: called with the documents and bytes that were read since the last call.
+            on_progress: called with the documents and bytes read since the last call.
 
         Raises:
             OutputError: the result cannot be written.
@@ -126,7 +126,7 @@ class Worker:
 
 
 class Reading:
-    """Reads the documents of a unit and keeps account."""
+    """Reads the documents of a unit and keeps count."""
 
     def __init__(self, unit: Unit, columns: tuple[str, str], on_progress: OnProgress) -> None:
         self.unit, self.columns, self.on_progress = unit, columns, on_progress
@@ -135,7 +135,7 @@ class Reading:
         self.deleted: list[dict[str, Any]] = []
 
     def documents(self) -> Iterator[Document]:
-        """The documents, as they are read."""
+        """Yields the documents as they are read."""
         read = 0
         with _opened(self.unit.url) as file:
             for document in read_stream(
@@ -163,9 +163,9 @@ class Reading:
 def _opened(url: str) -> Iterator[IO[bytes]]:
     try:
         file = fsspec.open(url, "rb").open()
-    except Exception as error:  # libraries of other machines' files raise many kinds
+    except Exception as error:  # libraries for remote files raise many types
         raise InputError(f"expected a readable file, got {url}: {first_line(error)}; check the path") from error
-    with io.BufferedReader(file) as buffered:  # fsspec's files elsewhere read whole lines only, however long
+    with io.BufferedReader(file) as buffered:  # fsspec's remote files read only whole lines, however long
         yield buffered
 
 

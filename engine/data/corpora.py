@@ -128,7 +128,7 @@ def load_corpus(
     limit: int | None = None,
     on_disk: bool = False,
 ) -> Corpus:
-    """A named corpus (``bc5cdr``, ``ncbi-disease``, ``biored``), a Hugging Face dataset, or a file in a known format.
+    """Loads a named corpus (``bc5cdr``, ``ncbi-disease``, ``biored``), Hugging Face dataset, or file in a known format.
 
     Args:
         name: corpus name, path of a file, or ``hf:ID`` or ``hf:FOLDER`` of a dataset of tokens and tags.
@@ -197,7 +197,7 @@ def _documents(name: str, split: str, data_dir: str | Path | None, left_out: _Le
 
 
 def _find(corpus: str, file: _File, data_dir: str | Path | None) -> Path:
-    """The path of a file, which is downloaded if it is in none of the usual places."""
+    """The path of a file; downloads it if it is in none of the usual places."""
     roots = [root for root in (data_dir, os.environ.get("BIONER_DATA"), CACHE) if root]
     places = [Path(root) / folder / file.name for root in roots for folder in (corpus, "")]
     for path in places:
@@ -222,7 +222,7 @@ def _find(corpus: str, file: _File, data_dir: str | Path | None) -> Path:
 
 
 def _download(url: str, output: str | Path, _: Any) -> None:
-    """Downloads a file and unpacks it, so that checksums are those of the content."""
+    """Downloads a file and unpacks it, so checksums are those of the content."""
     fetch = pooch.HTTPDownloader(timeout=60)
     if not url.endswith(".gz"):
         fetch(url, str(output), None)

@@ -1,4 +1,4 @@
-"""Documents of a corpus on disk, so that memory does not grow with the corpus."""
+"""Keeps documents of a corpus on disk, so memory does not grow with the corpus."""
 
 from __future__ import annotations
 

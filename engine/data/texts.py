@@ -1,4 +1,4 @@
-"""Texts without gold, for what needs none: any of our formats, or one text a line."""
+"""Texts without gold: any of our formats, or one text per line."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from engine.text.words import split_words
 
 
 def read_texts(files: Iterable[str | Path]) -> list[str]:
-    """The different texts of files, in order; those without a word are left out. Plain text is one text a line.
+    """The distinct texts of files, in order, without those that have no word. Plain text is one text per line.
 
     Raises:
         InputError: a file that cannot be read, is broken, or holds no text.

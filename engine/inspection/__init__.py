@@ -1,1 +1,1 @@
-"""What a finished run tells: cost, trace, reasons. Built on demand, never inside a timed call."""
+"""Cost, trace and reasons of a finished run. Built on demand, never inside a timed call."""

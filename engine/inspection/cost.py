@@ -1,8 +1,8 @@
 """Multiply-adds by formula, for one window at a time.
 
 A layer with m active rows among n visible ones, hidden size d and intermediate size f costs
-``2(m + n)d² + 2mdf + 2mnd`` (``12md² + 2m²d`` where f = 4d and all rows are active; families that differ say so in
-their encoders); a label head ``d · labels`` for each word; attention statistics at a gate another ``mnd``.
+``2(m + n)d² + 2mdf + 2mnd`` (``12md² + 2m²d`` where f = 4d and all rows are active; families that differ override it
+in their encoders); a label head ``d · labels`` for each word; attention statistics at a gate another ``mnd``.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from engine.pruning.strategy import Strategy
 
 @dataclass(frozen=True)
 class Cost:
-    """What the encoder computed for one text, and what our dense pass would; for ``hf`` its padding counts."""
+    """What the encoder computed for one text, and what our dense pass would; ``hf`` includes its padding."""
 
     rows: tuple[int, ...]  # of each layer
     token_layers: int

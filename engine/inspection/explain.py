@@ -1,4 +1,4 @@
-"""The scores of every word at every gate of a finished run. Computed again on demand, never inside a timed call."""
+"""The scores of every word at every gate of a finished run. Recomputed on demand, never inside a timed call."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ class WordScores:
         windowed_entropy: the largest one among the word and its neighbours.
         attention_received: 1 on average over a window's rows.
         attention_entropy: normalised, 0–1.
-        risk: what the learned controller's network says, 0–1; ``None`` where the weights have none for this gate.
+        risk: the learned controller's estimate, 0–1; ``None`` if the weights have no network for this gate.
         need: the score by which the strategy decides; infinite for words that may not leave.
-        threshold: need up to which a word may leave; ``None`` where no controller chooses words.
+        threshold: need up to which a word may leave; ``None`` if no controller chooses words.
         left: whether the word left here.
-        reason: why it left or stayed, see `Controller.reasons`; ``None`` where no controller chooses words.
+        reason: why it left or stayed, see `Controller.reasons`; ``None`` if no controller chooses words.
     """
 
     layer: int

@@ -100,7 +100,7 @@ def word_traces(
 
 
 def _scores(record: GateRecord, labels: LabelSet) -> dict[int, GateScore]:
-    """What was known at a gate of each word that reached it, by the word's number in the batch."""
+    """Scores of each word that reached a gate, by the word's number in the batch."""
     best, label = record.head.logits.float().softmax(-1).max(-1)
     rows = zip(record.head.words.tolist(), label.tolist(), best.tolist(), strict=True)
     need, leaves = record.decision.need.tolist(), record.decision.leaves.tolist()

@@ -1,6 +1,6 @@
-"""Attention on packed rows, one window at a time, and the attention itself where a statistic is made of it.
+"""Attention on packed rows, one window at a time, and the attention weights for statistics.
 
-On CPUs windows one by one are up to 2.5 times as fast as windows padded to one length: nothing is masked or copied.
+On CPUs this is up to 2.5 times as fast as padding windows to one length: nothing is masked or copied.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from torch import Tensor
 from engine.model.packing import RaggedBatch
 
 T = TypeVar("T")
-BLOCK_NUMBERS = 2**24  # of a block of attention, 64 MB; results depend on it as much as on the order of a sum
+BLOCK_NUMBERS = 2**24  # per block of attention, 64 MB; affects results only as the order of a sum does
 
 
 @dataclass(frozen=True, eq=False)
 class Stretch:
-    """Queries that look at the same keys.
+    """Queries that attend to the same keys.
 
     ``queries``: of the active rows; ``keys``: of the rows; ``bias`` ``(heads or 1, queries, keys)``: added to the
     scores, −∞ where a query does not see a key.
@@ -39,7 +39,7 @@ class Attention:
     """What the rows of one layer attend to; `windows` computes it.
 
     ``query`` ``(active rows, hidden)``; ``key`` ``(rows, hidden)``; ``stretches``: all queries in order, ``None``
-    where each row sees its whole window and nothing is added; ``divisor``: of the scores, by default √(head size).
+    if each row sees its whole window without bias; ``divisor``: of the scores, by default √(head size).
     """
 
     query: Tensor
@@ -51,11 +51,11 @@ class Attention:
 
     @property
     def numbers(self) -> int:
-        """How many numbers it has: heads × active rows × rows, summed over windows."""
+        """How many weights it has: heads × active rows × rows, summed over windows."""
         return self.heads * sum(of * among for of, among in zip(self.batch.computed, self.batch.lengths, strict=True))
 
     def windows(self) -> Iterator[Iterator[Tensor]]:
-        """Attention of each unfinished window, in blocks of its active rows, which are computed as they are asked for.
+        """Yields the attention of each unfinished window, in blocks of its active rows, computed on demand.
 
         A block is float32 ``(heads, some active rows, the window's rows)``.
         """
@@ -101,12 +101,12 @@ def attend(
     stretches: Sequence[Stretch] | None = None,
     divisor: float | None = None,
 ) -> Tensor:
-    """Attention ``(rounded rows, hidden)`` of each query.
+    """Attention output ``(rounded rows, hidden)`` for each query.
 
     Args:
-        query: of the active rows, followed by rows that rounding added; what is returned for those means nothing.
+        query: of the active rows, followed by rows added by rounding, whose output is meaningless.
         key, value: ``(rows, hidden)``.
-        batch: where they stand.
+        batch: where the rows belong.
         heads: attention heads.
         stretches, divisor: as in `Attention`.
     """
@@ -123,7 +123,7 @@ def attend(
 def _attend_windows(query: Tensor, key: Tensor, value: Tensor, batch: RaggedBatch, heads: int) -> list[Tensor]:
     computed = [rows for rows in batch.computed if rows]
     visible = [rows for rows in batch.lengths if rows]
-    computed[-1] += len(query) - sum(computed)  # rows that rounding added look at the last window
+    computed[-1] += len(query) - sum(computed)  # rows added by rounding attend to the last window
     parts = (
         _by_head(part, heads).split_with_sizes(lengths, dim=2)
         for part, lengths in ((query, computed), (key, visible), (value, visible))
@@ -146,21 +146,20 @@ def _rows(output: Tensor) -> Tensor:
 
 
 def positions(batch: RaggedBatch, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Where the text had them: positions of the active rows and of the rows, int64 ``(n,)`` each."""
+    """Original positions of the active rows and of all rows, int64 ``(n,)`` each."""
     rows = torch.from_numpy(batch.position).to(device)
     return (rows if batch.active is None else torch.from_numpy(batch.position[batch.active]).to(device)), rows
 
 
 def once(batch: RaggedBatch, key: Hashable, make: Callable[[], T]) -> T:
-    """What ``make`` makes of where the rows stand, kept with the batch for its further layers."""
-    key = (key, torch.is_inference_mode_enabled())  # what is made in inference mode is of no use for gradients
+    """Calls ``make`` once for these rows and caches the result with the batch for later layers."""
+    key = (key, torch.is_inference_mode_enabled())  # inference-mode tensors cannot be used with gradients
     if key not in batch.kept:
         batch.kept[key] = make()
     return cast(T, batch.kept[key])
 
 
 def state(*weights: Tensor) -> Hashable:
-    """Changes with the weights (in any way but through ``.data``) and with autocast: part of a key for what is made of
-    them."""
+    """Part of a cache key; changes with the weights (except through ``.data``) and with autocast."""
     casts = torch.is_autocast_enabled(weights[0].device.type)
     return casts, *((weight.data_ptr(), weight.dtype, weight._version) for weight in weights)

@@ -1,6 +1,6 @@
-"""From the windows of several texts to batches, and from what a batch says of its words back to each text.
+"""Groups the windows of several texts into batches, and maps what batches say of words back to each text.
 
-Words are numbered within their window, through a batch, and through their text. Only this module converts.
+Words have a number in their window, in the batch, and in their text. Only this module converts.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from engine.text.windows import Window
 class Slot:
     """A window in a batch.
 
-    ``text``: the number of its text.
-    ``index``: its own number in the batch.
-    ``first_word``: the number in the batch of its first word.
+    ``text``: its text's number.
+    ``index``: its number in the batch.
+    ``first_word``: its first word's number in the batch.
     """
 
     text: int
@@ -30,11 +30,11 @@ class Slot:
 
     @property
     def own(self) -> slice:
-        """The words that it labels, as numbers of the batch."""
+        """The words that it labels, by their numbers in the batch."""
         return slice(self.in_batch(self.window.own), self.in_batch(self.window.own_end))
 
     def in_batch(self, word: int) -> int:
-        """The number in the batch of a word of the text."""
+        """Converts a word's number in the text to its number in the batch."""
         return self.first_word + word - self.window.first
 
 
@@ -47,11 +47,11 @@ class Chunk:
 
 
 def chunks(windows: Sequence[Sequence[Window]], max_rows: int | None = None) -> Iterator[Chunk]:
-    """Batches of the windows of each text.
+    """Groups the windows of all texts into batches.
 
     Args:
         windows: of each text.
-        max_rows: windows go by length, as many at a time as fit into so many rows; ``None``: all together, in order.
+        max_rows: sorts windows by length and fills batches up to this many rows; ``None``: one batch, in order.
     """
     flat = [(text, window) for text, of_text in enumerate(windows) for window in of_text]
     if max_rows is not None:
@@ -77,7 +77,7 @@ def _chunk(items: Sequence[tuple[int, Window]]) -> Chunk:
 
 
 def by_text(found: Iterable[tuple[Chunk, np.ndarray]], texts: int, columns: int) -> list[np.ndarray]:
-    """What batches say of their words, text by text: each word's row comes from the window that labels it.
+    """Regroups per-word arrays by text; each word's row comes from the window that labels it.
 
     Args:
         found: chunks, each with an array ``(words, columns)`` over its batch.

@@ -25,7 +25,7 @@ class GatedModel(nn.Module):
 
     @property
     def has_gates(self) -> bool:
-        """Whether there are heads before the last layer: then every layer has one."""
+        """Whether every layer, not just the last, has a head."""
         return 1 < len(self.heads) == self.encoder.num_layers
 
     def logits(self, number: int, hidden: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from engine.model.packing import RaggedBatch
 
 
 def pad(batch: RaggedBatch, width: int, pad_id: int) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray]]:
-    """The batch as padded matrices: ids and mask, int64 ``(windows, width)``, and the places of words' first pieces."""
+    """The batch as padded matrices: ids and mask, int64 ``(windows, width)``, and indices of words' first pieces."""
     input_ids = np.full((len(batch.lengths), width), pad_id)
     mask = np.zeros_like(input_ids)
     places = (batch.window_of_rows(), batch.position)
@@ -26,7 +26,7 @@ def huggingface_logits(model: PreTrainedModel, batch: RaggedBatch, multiple: int
     Args:
         model: for token classification.
         batch: packed windows.
-        multiple: pads further, to a multiple of so many rows (but not past the model's limit). In bfloat16 on a CPU
+        multiple: pads further, to a multiple of this many rows (but not past the model's limit). In bfloat16 on a CPU
             every new shape costs more than the padding.
     """
     longest = max(batch.lengths)

@@ -1,9 +1,8 @@
-"""Linear layers in 8 bits: weights quantised once per output channel, activations row by row while it runs.
+"""Linear layers in 8 bits: weights quantised once per output channel, activations per row at run time.
 
-Each row has a scale of its own, so that a text's result does not depend on its neighbours in the batch (Rule 2), and an
-outlier in one row costs no other row its precision. The operator takes a single scale: it multiplies plain integers,
-and rows are scaled afterwards. Sums of integers are exact in any order, so that a row's result is the same, bit for
-bit, among any number of rows.
+Each row has its own scale, so a text's result does not depend on its neighbours in the batch (Rule 2), and an outlier
+in one row costs no other row precision. The operator takes a single scale, so it multiplies plain integers and rows
+are scaled afterwards. Integer sums are exact in any order, so a row's result is bit-identical among any number of rows.
 """
 
 from __future__ import annotations
@@ -29,13 +28,13 @@ from engine.model.operators import (
     unpack_int8,
 )
 
-# Share of a layer's weights that may be rounded to 0, beside outliers in their channels; layers of BERT lose 0.02.
+# Share of a layer's weights that may round to 0 because of outliers in their channels; BERT's layers lose 0.02.
 MOST_VANISHED = 0.2
 
 
 @dataclass(frozen=True, eq=False)
 class Columns:
-    """Packed weights of the output's columns from ``start`` to ``end``, and float32 ``(end - start,)`` each."""
+    """Packed weights of output columns ``start`` to ``end``; scales and biases, float32 ``(end - start,)`` each."""
 
     start: int
     end: int
@@ -45,7 +44,7 @@ class Columns:
 
 
 class Int8Linear(nn.Module):
-    """What a `Linear` computes, in 8 bits and without gradients; it keeps no other copy of the weights.
+    """A `Linear` in 8 bits, without gradients; it keeps no other copy of the weights.
 
     Raises:
         InputError: the weights are not finite, too many of them would be 0, or this processor gets their shape wrong.
@@ -74,7 +73,7 @@ class Int8Linear(nn.Module):
             )
         self.scale: Tensor
         self.bias: Tensor
-        self.register_buffer("scale", channel / LARGEST)  # the other divisor is that of the rows
+        self.register_buffer("scale", channel / LARGEST)  # divided once more, for the rows
         self.register_buffer("bias", layer.bias.detach().float().clone())
         self._pack(quantised, [0, self.outputs])
 
@@ -89,7 +88,7 @@ class Int8Linear(nn.Module):
         return gelu_(output) if self.activation == "gelu" else self._activation(output)
 
     def _split(self, start: int, end: int | None) -> list[Columns]:
-        """The packed weights of some columns. Where none begin or end there, all are packed anew, once."""
+        """The packed weights of some columns. If none begin or end there, repacks all, once."""
         end = self.outputs if end is None else end
         edges = {edge for one in self._columns for edge in (one.start, one.end)}
         if not {start, end} <= edges:
@@ -107,7 +106,7 @@ class Int8Linear(nn.Module):
         return torch.cat([unpack_int8(one.packed) for one in self._columns])
 
     def set_extra_state(self, state: Tensor) -> None:
-        """Takes over quantised weights."""
+        """Sets the quantised weights."""
         self._pack(state, [0, self.outputs])
 
     def __getstate__(self) -> dict[str, Any]:
@@ -119,7 +118,7 @@ class Int8Linear(nn.Module):
 
 
 def quantise(model: nn.Module) -> int:
-    """Replaces every `Linear` below a module by an `Int8Linear`; the float weights are let go.
+    """Replaces every `Linear` below a module with an `Int8Linear`; the float weights are released.
 
     Returns:
         How many there were.

@@ -1,4 +1,4 @@
-"""Layers on packed rows: attention by window with fused queries, keys and values, and what surrounds it."""
+"""Layers on packed rows: per-window attention with fused queries, keys and values, and what surrounds it."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from engine.model.attention import Attention, Stretch, attend
 from engine.model.linear import Linear, rounded
 from engine.model.packing import RaggedBatch
 
-# glibc hands large blocks that are freed back to the system, and fetches them anew in the next layer: with many rows a
-# seventh of the time, until it has seen a block of 32 MB come and go. From then on it keeps up to 64 MB.
+# glibc returns large freed blocks to the system and requests them again in the next layer, which takes a seventh of the
+# time with many rows. Once a block of 32 MB has been allocated and freed, it keeps up to 64 MB.
 torch.empty(2**25 - 2**16, dtype=torch.uint8)
 
 
@@ -29,7 +29,7 @@ class LayerOutput:
 
 @dataclass(frozen=True)
 class Shape:
-    """The numbers of an encoder. ``rows``: how many a window may have."""
+    """The dimensions of an encoder. ``rows``: how many a window may have."""
 
     layers: int
     hidden: int
@@ -39,7 +39,7 @@ class Shape:
 
     @classmethod
     def of(cls, config: Any, rows: int, intermediate: int | None = None) -> Shape:
-        """The numbers of a Hugging Face configuration, as most families name them."""
+        """Reads the dimensions of a Hugging Face configuration, as most families name them."""
         return cls(
             config.num_hidden_layers,
             config.hidden_size,
@@ -51,10 +51,10 @@ class Shape:
 
 @dataclass(frozen=True)
 class Placing:
-    """How rows find each other in one layer, where it is not by embeddings alone.
+    """How positions enter one layer's attention, other than through embeddings.
 
-    ``turn`` changes queries and keys before they meet (``None``: they stay); ``stretches`` makes what `Attention` takes
-    out of the queries of the active rows and the keys (``None``: whole windows); ``divisor`` as there.
+    ``turn`` changes queries and keys before they meet (``None``: unchanged); ``stretches`` makes the argument of
+    `Attention` from the active rows' queries and the keys (``None``: whole windows); ``divisor`` as there.
     """
 
     turn: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None = None
@@ -73,15 +73,15 @@ class Layer(nn.Module):
     qkv: Linear
 
     def normed(self, hidden: Tensor) -> Tensor:
-        """What attention is computed of, ``(n, hidden)``."""
+        """The input of attention, ``(n, hidden)``."""
         return hidden
 
     def update(self, hidden: Tensor, attended: Tensor) -> Tensor:
-        """Hidden states ``(n, hidden)`` after the layer, from those before it and what attention gave."""
+        """Hidden states ``(n, hidden)`` after the layer, from those before it and attention's output."""
         raise NotImplementedError
 
     def forward(self, hidden: Tensor, batch: RaggedBatch, placing: Placing) -> LayerOutput:
-        """Hidden states ``(rows, hidden)`` → the same after the layer, frozen rows unchanged."""
+        """Runs the layer on hidden states ``(rows, hidden)``; frozen rows stay unchanged."""
         size, whole = hidden.shape[1], rounded(hidden)
         if batch.active is None:
             query, key, value = self.qkv(self.normed(whole)).chunk(3, dim=1)
@@ -107,14 +107,14 @@ class Layer(nn.Module):
         return attended, Attention(computed, key, batch, self.num_heads, stretches, placing.divisor)
 
     def residual(self, hidden: Tensor, output: Tensor) -> Tensor:
-        """Hidden states plus what came of them, dropped out in training; the latter is given up."""
+        """Adds a sublayer's output, with dropout in training, to hidden states; may overwrite the output."""
         if self.training and self.dropout:
             output = F.dropout(output, self.dropout)
         return output.add_(hidden) if output.dtype == hidden.dtype else hidden + output
 
 
 class PostNormLayer(Layer):
-    """Self-attention and feed-forward, each with a residual connection and LayerNorm behind it (BERT's layer)."""
+    """Self-attention and feed-forward, each followed by a residual connection and LayerNorm (BERT's layer)."""
 
     def __init__(self, shape: Shape, activation: str, norm_eps: float, dropout: float) -> None:
         super().__init__()
@@ -129,13 +129,13 @@ class PostNormLayer(Layer):
         self.output_norm = nn.LayerNorm(size, eps=norm_eps)
 
     def update(self, hidden: Tensor, attended: Tensor) -> Tensor:
-        """Attention's output, then feed-forward."""
+        """Adds attention's output, then feed-forward's."""
         hidden = self.attention_norm(self.residual(hidden, self.attention_output(attended)))
         return self.output_norm(self.residual(hidden, self.output(self.intermediate(hidden))))
 
 
 def linear(inputs: int, outputs: int, *, bias: bool) -> Linear:
-    """A `Linear`, whose bias is 0 for good where there is none."""
+    """A `Linear`; without ``bias``, its bias is fixed at 0."""
     one = Linear(inputs, outputs)
     if not bias:
         del one.bias

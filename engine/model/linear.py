@@ -1,8 +1,8 @@
-"""Linear layers for many different numbers of rows: weights laid out once for the CPU's matrix multiply.
+"""Linear layers for many different row counts: weights packed once for the CPU's matrix multiply.
 
-PyTorch rearranges float32 weights at every call. For a dozen rows that costs more than the multiply, so that a layer
-would hardly be cheaper for the few rows that pruning leaves. oneDNN multiplies with weights rearranged once, but builds
-a kernel for each number of rows when it first meets it; rounding rows up keeps these numbers few.
+PyTorch repacks float32 weights at every call. For a dozen rows that costs more than the multiply, so a layer would
+hardly be cheaper for the few rows that pruning leaves. oneDNN can multiply with weights packed once, but builds a
+kernel for each new row count; rounding up keeps these few.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from transformers.activations import ACT2FN
 
 from engine.model.operators import BFLOAT16, PACKABLE, multiply, pack
 
-STEPS = ((512, 8), (1024, 32))  # up to so many rows: rounded up to a multiple of
+STEPS = ((512, 8), (1024, 32))  # up to this many rows, round up to a multiple of this
 LARGE_STEP = 64
 
 
@@ -32,9 +32,9 @@ def packs(rows: Tensor) -> bool:
 
 
 def rounded(rows: Tensor) -> Tensor:
-    """``(rows, hidden)`` with zeros below, up to a number of rows that oneDNN meets often.
+    """Pads ``(rows, hidden)`` with zeros to one of a few row counts, so that oneDNN reuses its kernels.
 
-    In bfloat16 training, building kernels took half of the time.
+    Without this, building kernels took half of bfloat16 training.
     """
     if packs(rows):
         step = next((step for most, step in STEPS if len(rows) <= most), LARGE_STEP)
@@ -49,11 +49,11 @@ def rounded(rows: Tensor) -> Tensor:
 class Linear(nn.Linear):
     """``torch.nn.Linear`` that keeps a second, packed copy of its weights once it has run without gradients on a CPU.
 
-    The copy is made anew when the weights have changed (in any way but through ``.data``).
+    The copy is rebuilt when the weights change (except through ``.data``).
 
     Args:
         inputs, outputs: columns.
-        activation: behind it, by Hugging Face's name; ``gelu`` runs within the multiply.
+        activation: of the output, by Hugging Face's name; ``gelu`` is fused into the multiply.
     """
 
     def __init__(self, inputs: int, outputs: int, activation: str | None = None) -> None:

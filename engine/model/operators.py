@@ -1,7 +1,7 @@
-"""PyTorch's private oneDNN operators, and which of them work on this processor. No other module reaches them.
+"""PyTorch's private oneDNN operators, and which of them work on this processor. No other module calls them.
 
-Each is tried on small numbers before anything relies on it, so that a PyTorch without one, or a processor on which it
-is wrong, loses its speed and nothing else.
+Each is tested on small inputs before anything relies on it: if PyTorch lacks one, or the processor gets it wrong, only
+speed is lost.
 """
 
 from __future__ import annotations
@@ -17,31 +17,31 @@ from torch import Tensor
 from torch.utils.flop_counter import sdpa_flop_count
 
 ZERO = 128  # unsigned activations: 128 stands for 0
-LARGEST = 127  # of quantised numbers, to both sides
-# What a row may hold, over its largest absolute value; it becomes 0 to 255.
+LARGEST = 127  # absolute value of a quantised number
+# Range of a row, relative to its largest absolute value, that maps to 0 to 255.
 _RANGE = torch.tensor([-ZERO, 255 - ZERO]) / LARGEST
-# Added to a small float32, it rounds it to an integer, which then stands in the lowest bits; `ZERO` on top.
+# Added to a small float32, this rounds it to an integer, plus `ZERO`, in the lowest bits.
 _TO_INTEGER = 1.5 * 2**23 + ZERO
 _NO_ZERO_POINTS = torch.zeros(1, dtype=torch.int64)  # weights are symmetric
 
 
 def pack(weight: Tensor) -> Tensor:
-    """``(outputs, inputs)`` in float32 or bfloat16, laid out once for `multiply`."""
+    """Packs weights ``(outputs, inputs)`` in float32 or bfloat16 for `multiply`."""
     return torch.ops.mkldnn._reorder_linear_weight(weight, None)
 
 
 def multiply(rows: Tensor, packed: Tensor, bias: Tensor, *, gelu: bool = False) -> Tensor:
-    """``(rows, inputs)`` times packed weights plus bias ``(outputs,)``, and GELU within it."""
+    """``(rows, inputs)`` times packed weights plus bias ``(outputs,)``, with optional fused GELU."""
     return torch.ops.mkldnn._linear_pointwise(rows, packed, bias, "gelu" if gelu else "none", [], "none")
 
 
 def pack_int8(weight: Tensor) -> Tensor:
-    """``(outputs, inputs)`` int8, laid out for `multiply_int8`; it may be given up afterwards."""
+    """Packs ``(outputs, inputs)`` int8 for `multiply_int8`; the original may be freed afterwards."""
     return torch.ops.onednn.qlinear_prepack(weight, None)
 
 
 def unpack_int8(packed: Tensor) -> Tensor:
-    """``(outputs, inputs)`` int8 of packed weights."""
+    """Unpacks weights to ``(outputs, inputs)`` int8."""
     return packed.to_dense().t().contiguous()
 
 
@@ -49,7 +49,7 @@ def multiply_int8(rows: Tensor, packed: Tensor, scale: Tensor) -> Tensor:
     """Exact integer products of two quantised matrices, in float32 and scaled.
 
     Args:
-        rows: uint8 ``(rows, inputs)``, around `ZERO`.
+        rows: uint8 ``(rows, inputs)``, zero point `ZERO`.
         packed: from `pack_int8`.
         scale: float32 ``(outputs,)``.
 
@@ -62,23 +62,23 @@ def multiply_int8(rows: Tensor, packed: Tensor, scale: Tensor) -> Tensor:
 
 
 def quantise_rows(rows: Tensor) -> tuple[Tensor, Tensor]:
-    """Each row over its largest absolute value, times `LARGEST`, rounded, around `ZERO`.
+    """Scales each row to a largest absolute value of `LARGEST` and rounds, with zero point `ZERO`.
 
     Returns:
-        uint8 ``(rows, inputs)``, and float32 ``(rows, 1)``, the largest absolute values. Where that is 0 or not finite,
-        the integers mean nothing, and what is multiplied with it is 0 or not finite. Below 10⁻⁵ they lose precision.
+        uint8 ``(rows, inputs)``, and float32 ``(rows, 1)``, the largest absolute values. If one is 0 or not finite, its
+        row's integers are meaningless, and their products with it 0 or not finite. Below 10⁻⁵ they lose precision.
     """
     largest = torch.maximum(rows.amax(-1, keepdim=True), rows.amin(-1, keepdim=True).neg_())
     return (_quantise_at_once if AT_ONCE else _quantise)(rows, largest), largest
 
 
 def _quantise_at_once(rows: Tensor, largest: Tensor) -> Tensor:
-    """FBGEMM's operator for tables of embeddings; behind each row it puts scale and minimum, 8 bytes."""
+    """FBGEMM's operator for embedding tables; it appends scale and minimum, 8 bytes, to each row."""
     return torch.ops.quantized.embedding_bag_byte_prepack_with_rowwise_min_max(rows, largest * _RANGE)[:, :-8]
 
 
 def _quantise(rows: Tensor, largest: Tensor) -> Tensor:
-    """The same in four passes, before PyTorch 2.10."""
+    """The same in four passes, for PyTorch before 2.10."""
     shifted = torch.mul(rows, LARGEST / largest).add_(_TO_INTEGER)
     return shifted.view(torch.int32).to(torch.int8).view(torch.uint8)
 
@@ -94,8 +94,10 @@ def gelu_(rows: Tensor) -> Tensor:
 
 
 def exact_int8(weight: Tensor) -> bool:
-    """Whether `multiply_int8` gives the integer products of these weights, int8 ``(outputs, inputs)``, and of rows that
-    make them largest; without VNNI, sums of two products saturate at 16 bits."""
+    """Whether `multiply_int8` is exact for these weights, int8 ``(outputs, inputs)``, and rows that maximise products.
+
+    Without VNNI, sums of two products saturate at 16 bits.
+    """
     low, high = ZERO - LARGEST, ZERO + LARGEST
     extremes = torch.full((4, weight.shape[1]), high, dtype=torch.uint8)
     extremes[1] = low
@@ -120,7 +122,7 @@ def int8_works() -> bool:
 
 
 def flop_formulas() -> dict[Any, Callable[..., int]]:
-    """For `torch.utils.flop_counter`, what it does not know: attention on a CPU, multiplies with packed weights."""
+    """Formulas that `torch.utils.flop_counter` lacks: attention on a CPU, multiplies with packed weights."""
     attention = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
     formulas: dict[Any, Callable[..., int]] = {
         attention: lambda query, key, value, *_, **__: int(sdpa_flop_count(query, key, value))
@@ -138,7 +140,7 @@ def _works(probe: Callable[[], bool]) -> bool:
     try:
         with torch.no_grad():
             return probe()
-    except (AttributeError, RuntimeError, TypeError):  # not there, not runnable, or called otherwise
+    except (AttributeError, RuntimeError, TypeError):  # missing, not runnable, or with another signature
         return False
 
 

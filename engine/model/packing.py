@@ -1,4 +1,4 @@
-"""The ragged batch: rows of many windows packed into one matrix, so that padding never exists.
+"""The ragged batch: rows of many windows packed into one matrix, without padding.
 
 Shapes in this project: ``rows`` are word pieces with CLS and SEP, ``words`` are the words of all windows of a batch
 numbered consecutively, ``windows`` are windows.
@@ -34,15 +34,15 @@ class Words:
 
 @dataclass(frozen=True)
 class RaggedBatch:
-    """Where each packed row stands. Rows of one window lie together, in text order.
+    """Where each packed row belongs. Rows of a window are contiguous, in text order.
 
     ``input_ids``, ``position``, ``word`` int64 ``(rows,)``; ``word`` is −1 for CLS and SEP. ``lengths``: rows of each
     window, 0 for a finished one. ``first`` bool ``(rows,)``: the row is the first piece of a word that has not left.
 
-    Where rows are frozen, ``active`` int64 ``(active rows,)`` are those that are still computed, and ``active_lengths``
-    how many each window has; the others stand by as keys and values. Else ``active`` is ``None``: all are computed.
+    If rows are frozen, ``active`` int64 ``(active rows,)`` are those still computed, and ``active_lengths`` how many
+    each window has; the others serve only as keys and values. Otherwise ``active`` is ``None``: all are computed.
 
-    ``kept``: what an encoder made of where these rows stand, for its further layers.
+    ``kept``: what an encoder derived from the rows' positions, cached for later layers.
     """
 
     input_ids: np.ndarray
@@ -78,7 +78,7 @@ class RaggedBatch:
 
     @property
     def computed(self) -> tuple[int, ...]:
-        """Rows of each window that a layer computes."""
+        """How many rows of each window a layer computes."""
         return self.lengths if self.active is None else self.active_lengths
 
     def window_of_rows(self) -> np.ndarray:
@@ -108,14 +108,14 @@ class RaggedBatch:
         return replace(batch, first=first, active=active, active_lengths=tuple(lengths.tolist())), rows
 
     def _staying(self, alive: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The window of each row, and whether the row is one of a word that stays, or CLS or SEP beside one."""
+        """Each row's window, and whether the row stays: with its word, or for CLS and SEP with any of the window."""
         window = self.window_of_rows()
         unfinished = np.zeros(len(self.lengths), dtype=bool)
         unfinished[self.words.window[alive]] = True
         return window, np.where(self.word < 0, unfinished[window], alive[self.word])
 
     def join(self, other: RaggedBatch) -> tuple[RaggedBatch, np.ndarray]:
-        """Both batches as one, whose rows are those of this batch and then the other's, taken in the returned order.
+        """Joins two batches; the returned order indexes this batch's rows followed by the other's.
 
         Args:
             other: rows of other windows of the same words.

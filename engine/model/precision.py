@@ -1,4 +1,4 @@
-"""In which number format a model runs, and which one this processor is good at."""
+"""The number format that a model runs in, and which is fastest on this processor."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ DTYPES = (*_TORCH_DTYPES, "auto")
 
 TRIED_ROWS = 256
 TRIES = 9
-WORTH = 1.1  # a format of lower precision must be so many times as fast
+WORTH = 1.1  # how many times as fast a less precise format must be
 
 
 @dataclass(frozen=True)
 class Precision:
-    """The format that a model runs in. ``why``: for people, what ``auto`` found; empty where asked for by name."""
+    """The format that a model runs in. ``why``: for people, what ``auto`` found; empty if chosen by name."""
 
     dtype: str
     why: str = ""
 
     @property
     def torch_dtype(self) -> torch.dtype:
-        """That of hidden states, label heads and whatever is not quantised."""
+        """The dtype of hidden states, label heads and everything else not quantised."""
         return _TORCH_DTYPES[self.dtype]
 
 
 def set_precision(model: nn.Module, dtype: str, device: torch.device) -> Precision:
-    """Moves a model to a device and into a format, in place; ``int8`` quantises its `Linear` layers.
+    """Moves a model to a device and converts it to a format, in place; ``int8`` quantises its `Linear` layers.
 
     Args:
-        dtype: out of `DTYPES`; ``auto``: the fastest that works, of those of about one speed the most precise.
+        dtype: one of `DTYPES`; ``auto``: the fastest that works, or the most precise of those about equally fast.
 
     Raises:
         InputError: an unknown format, weights that are not finite, or ``int8`` that is not possible; the layers stay
@@ -61,14 +61,14 @@ def set_precision(model: nn.Module, dtype: str, device: torch.device) -> Precisi
 
 
 def check_finite(model: nn.Module) -> None:
-    """Raises `InputError` for weights that are not finite."""
+    """Raises `InputError` if weights are not finite."""
     for name, value in model.named_parameters():
         if not value.isfinite().all():
             raise InputError(f"expected finite weights, got others in {name}; restore the model's files")
 
 
 def check_int8(device: torch.device) -> None:
-    """Raises `InputError` where nothing multiplies in 8 bits."""
+    """Raises `InputError` if this device cannot multiply in 8 bits."""
     if device.type != "cpu":
         raise InputError(f"expected device cpu for dtype int8, got {device.type}; use --dtype bfloat16")
     if not int8_works():
@@ -79,7 +79,7 @@ def check_int8(device: torch.device) -> None:
 
 
 def _quantised_or_not(model: nn.Module, ranked: list[Precision]) -> Precision:
-    """The first of some formats that the model can take, quantised if that is ``int8``."""
+    """The first format that the model supports; quantises the model if that is ``int8``."""
     first, *others = ranked
     if first.dtype != "int8":
         return first
@@ -91,7 +91,7 @@ def _quantised_or_not(model: nn.Module, ranked: list[Precision]) -> Precision:
 
 
 def _fastest(model: nn.Module, device: torch.device) -> list[Precision]:
-    """Formats that work, the best first. Times the largest linear layer: what a processor only emulates loses."""
+    """Ranks the formats that work, best first, by timing the largest linear layer; emulated formats lose."""
     if device.type != "cpu":
         units = device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
         if units:
@@ -109,7 +109,7 @@ def _fastest(model: nn.Module, device: torch.device) -> list[Precision]:
         pass
     seconds = _seconds(trials, torch.randn(TRIED_ROWS, plain.in_features, generator=torch.Generator().manual_seed(0)))
     best = ["float32"]
-    for dtype in list(trials)[1:]:  # from precise to less precise
+    for dtype in list(trials)[1:]:  # most precise first
         if seconds[dtype] * WORTH < seconds[best[0]]:
             best.insert(0, dtype)
     ratios = {dtype: f"{seconds['float32'] / seconds[dtype]:.1f}× as fast as float32 here" for dtype in best[:-1]}
@@ -118,7 +118,7 @@ def _fastest(model: nn.Module, device: torch.device) -> list[Precision]:
 
 @torch.no_grad()
 def _seconds(trials: dict[str, nn.Module], rows: torch.Tensor) -> dict[str, float]:
-    """The shortest time of each layer on the same rows, in turn."""
+    """The shortest time of each layer on the same rows, alternating between layers."""
     shortest: dict[str, float] = {}
     for _ in range(TRIES):
         for dtype, layer in trials.items():

@@ -26,7 +26,7 @@ def run(
         model: has a label head at every gate of the strategy.
         batch: packed windows.
         strategy: gates, controller, context mode and recovery.
-        counts: of ``random``: for each gate, how many words leave each window, int64 ``(windows,)``.
+        counts: for ``random``: for each gate, how many words leave each window, int64 ``(windows,)``.
     """
     memory = _run(model, batch, strategy, counts)
     memory.forget()
@@ -36,9 +36,9 @@ def run(
 def piece_logits(
     model: GatedModel, batch: RaggedBatch, strategy: Strategy, counts: dict[int, np.ndarray] | None = None
 ) -> Tensor:
-    """Like `run`, but the label logits of every row, float32 ``(rows, labels)``; those of CLS and SEP are 0.
+    """Like `run`, but returns the label logits of every row, float32 ``(rows, labels)``; CLS and SEP get 0.
 
-    Each row has them from the head after the layer at which its word left.
+    Each row's logits come from the head after the layer at which its word left.
     """
     memory = _run(model, batch, strategy, counts)
     last = model.encoder.num_layers
@@ -66,7 +66,7 @@ def _run(
 
 
 def replayed_counts(model: GatedModel, batch: RaggedBatch, strategy: Strategy) -> dict[int, np.ndarray] | None:
-    """What `run` takes as ``counts``: how many words leave under the strategy that this one replays, if it does."""
+    """The ``counts`` of `run`: how many words leave under the strategy that this one replays, if any."""
     return None if strategy.replays is None else run(model, batch, strategy.replays).leave_counts()
 
 
@@ -83,7 +83,7 @@ class Replay:
 
     @classmethod
     def of(cls, batch: RaggedBatch, counts: dict[int, np.ndarray], seed: int) -> Replay:
-        """Draws one order over all words of each window, from the seed and the window's own text alone."""
+        """Draws one order over all words of each window, from only the seed and the window's text."""
         draws = []
         ends = np.cumsum(batch.lengths)[:-1]
         for ids, words in zip(np.split(batch.input_ids, ends), batch.words.counts.tolist(), strict=True):
@@ -110,7 +110,7 @@ def forward(
         model: has a label head at every gate.
         batch: packed windows.
         gates: layers before the last one after which the controller decides.
-        controller: may be ``None`` where there are no gates.
+        controller: may be ``None`` if there are no gates.
         context: ``drop`` removes the rows of words that leave; ``freeze`` keeps them as keys and values.
         min_exit_ratio: see `Strategy`.
     """
@@ -153,14 +153,14 @@ def forward(
 def recover(model: GatedModel, memory: MemoryBuffer, words: np.ndarray, context: Context = "drop") -> None:
     """Runs the windows of recovered words again, each from the gate at which the first of them left.
 
-    Recovered words stay to the last layer, all others leave where they left before. All windows run in one batch, which
-    each joins at its gate.
+    Recovered words stay to the last layer; all others leave where they left before. All windows run in one batch, each
+    joining at its gate.
 
     Args:
         model: the one that filled the memory.
-        memory: of a pass, with its matrices; gets the new labels.
+        memory: of a pass, with its matrices; receives the new labels.
         words: bool ``(words,)``, words that left and come back.
-        context: that of the pass.
+        context: the pass's.
     """
     encoder, window = model.encoder, memory.batch.words.window
     start = np.full(len(memory.batch.lengths), encoder.num_layers)
@@ -208,7 +208,7 @@ def _take(hidden: Tensor, rows: np.ndarray) -> Tensor:
 
 
 def _enough(decision: Decision, memory: MemoryBuffer, min_exit_ratio: float) -> Decision:
-    """The decision without windows in which too few words would leave: none of theirs does."""
+    """Cancels the decision in windows where too few words would leave."""
     words = memory.batch.words
     leaving = np.bincount(words.window[decision.leaves], minlength=len(words.counts))
     alive = np.bincount(words.window[memory.alive], minlength=len(words.counts))

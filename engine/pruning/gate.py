@@ -39,7 +39,7 @@ class Gate:
         index: how many gates came before.
         batch: the rows that the layer computed.
         alive: bool ``(words,)``, words that have not left.
-        probabilities: float32 ``(words, labels)`` of this gate's label head; of words that left, as they left.
+        probabilities: float32 ``(words, labels)`` of this gate's label head; for words that left, from when they left.
         previous: hidden states ``(rows, hidden)`` before the layer.
         hidden: hidden states ``(rows, hidden)`` after it.
         attention: what the layer's rows attended to.
@@ -82,7 +82,7 @@ class Gate:
         return signals.margin(self.probabilities)
 
     def whole_entities(self, candidates: np.ndarray) -> np.ndarray:
-        """Those of the candidate words, bool ``(words,)``, whose predicted entity consists of candidates only."""
+        """The candidates, bool ``(words,)``, whose predicted entity consists of candidates only."""
         return signals.whole_spans(candidates, self.label_set.continues(self.labels), self.words.window)
 
     def near(self, values: np.ndarray, reach: int) -> np.ndarray:
@@ -90,14 +90,14 @@ class Gate:
         return signals.neighbour_max(values, self.words.window, reach)
 
     def standardised(self, values: np.ndarray) -> np.ndarray:
-        """``(words,)`` minus mean, over standard deviation, of the words of the same window that are alive."""
+        """Standardises ``(words,)`` by the mean and standard deviation of each window's alive words."""
         window = self.words.window
         mean, std = signals.window_mean_std(values, self.alive, window, len(self.words.counts))
         return (values - mean[window]) / std[window].clip(min=1e-6)
 
     @cached_property
     def change(self) -> np.ndarray:
-        """How far the first piece of each word moved in the layer, relative to its length, float32 ``(words,)``."""
+        """How far the layer moved each word's first piece, relative to its norm, float32 ``(words,)``."""
         rows = np.flatnonzero(self.batch.first)
         index = torch.from_numpy(rows).to(self.hidden.device)
         before, after = (part.index_select(0, index).float() for part in (self.previous, self.hidden))
@@ -118,7 +118,7 @@ class Gate:
         return self._pooled(signals.attention_entropy, paying)
 
     def _windows(self) -> Iterable[Iterable[Tensor]]:
-        """The attention of each window in blocks, kept for another statistic unless it is large."""
+        """Each window's attention in blocks, cached for other statistics unless it is large."""
         return self.attention.windows() if self.attention.numbers > KEPT_NUMBERS else self._kept
 
     @cached_property

@@ -23,12 +23,12 @@ class Knob:
         name: of the dataclass field; a trailing underscore (``lambda_``) is not written to JSON.
         description: one sentence for people.
         low, high: range of its values.
-        kind: ``number``, ``whole`` number, ``flag``, ``per gate`` (a number, or one for each gate; the last one holds
-            for further gates) or ``choice`` (one of ``choices``).
+        kind: ``number``, ``whole`` number, ``flag``, ``per gate`` (a number, or one for each gate; the last one
+            applies to further gates) or ``choice`` (one of ``choices``).
         choices: of a ``choice``.
         slider: whether the app shows a slider for it.
-        tried: values that calibration tries in place of the present one.
-        step: calibration also tries the present value plus and minus this.
+        tried: values that calibration tries instead of the current one.
+        step: calibration also tries the current value plus and minus this.
     """
 
     name: str
@@ -70,7 +70,7 @@ class Knob:
             )
 
     def variations(self, value: Any) -> Iterator[Any]:
-        """Values that calibration tries in place of ``value``; a knob ``per gate`` varies together with its gates."""
+        """Values that calibration tries instead of ``value``; a ``per gate`` knob varies together with its gates."""
         if self.kind == "flag":
             yield not value
         yield from (other for other in self.tried if other != value)
@@ -89,12 +89,12 @@ def knob(default: Any, description: str, low: float = 0.0, high: float = 1.0, **
 
 
 def knobs_of(part: type) -> tuple[Knob, ...]:
-    """The knobs of a dataclass, in order; fields that are none are passed over."""
+    """The knobs of a dataclass, in order; skips other fields."""
     return tuple(dataclasses.replace(f.metadata["knob"], name=f.name) for f in fields(part) if "knob" in f.metadata)
 
 
 def check_knobs(part: Any) -> None:
-    """Checks all knobs of a dataclass instance; lists, as they come from JSON, become tuples, NumPy's numbers Python's.
+    """Checks all knobs of a dataclass instance; turns lists (from JSON) into tuples and NumPy's numbers into Python's.
 
     Raises:
         InputError: a value of another kind or out of range.
@@ -116,7 +116,7 @@ def settings_of(part: Any) -> dict[str, Any]:
 
 
 def from_settings(part: type[P], kind: str, settings: Mapping[str, Any]) -> P:
-    """An instance from settings as they stand in JSON.
+    """Builds an instance from settings as stored in JSON.
 
     Raises:
         InputError: an unknown setting, or a value out of range.
@@ -131,11 +131,11 @@ def _parsed(text: str) -> Any:
     try:
         return json.loads(text)
     except ValueError:
-        return float(text)  # .5, 1. and +1 are no JSON
+        return float(text)  # .5, 1. and +1 are not JSON
 
 
 def parse_knob(name: str, text: str) -> tuple[str, Any]:
-    """Name and value, for `Strategy.with_knobs`, of a knob as typed, e.g. ``gates`` and ``1,2``.
+    """Parses a knob as typed, e.g. ``gates`` and ``1,2``, to name and value for `Strategy.with_knobs`.
 
     Raises:
         InputError: the text is no value, or the name is that of another argument of `Engine.strategy`.

@@ -1,4 +1,4 @@
-"""The memory buffer: what is kept of words that left, so that every word gets a label and may come back."""
+"""The memory buffer: what is kept of words that left, so every word gets a label and may come back."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class LayerRun:
     """One layer over one batch.
 
     ``computed``: rows of each window that it computed, ``(windows,)``.
-    ``visible``: rows of each window that it had as keys and values, ``(windows,)``.
+    ``visible``: rows of each window that served as keys and values, ``(windows,)``.
     """
 
     number: int
@@ -27,7 +27,7 @@ class LayerRun:
 
 @dataclass(frozen=True, eq=False)
 class HeadOutput:
-    """What the label head after layer ``number`` said.
+    """Output of the label head after layer ``number``.
 
     ``words``: int64 ``(n,)``.
     ``logits``: ``(n, labels)`` of these words.
@@ -54,7 +54,7 @@ class GateRecord:
 
 @dataclass(frozen=True, eq=False)
 class Matrix:
-    """The packed rows ``(rows, hidden)`` at a gate before words left, and where each row stands."""
+    """The packed rows ``(rows, hidden)`` at a gate before words left, and where each row belongs."""
 
     batch: RaggedBatch
     hidden: Tensor
@@ -123,7 +123,7 @@ class MemoryBuffer:
         self.alive = self.alive | words
 
     def forget(self) -> None:
-        """Drops what is large, once no word can come back: the matrices, and what the encoder kept with the batch."""
+        """Frees the matrices and what the encoder cached with the batch, once no word can come back."""
         self.matrices.clear()
         self.last.clear()
         self.batch.kept.clear()

@@ -20,8 +20,8 @@ class Recovery:
     """When a window is doubtful, and how many of its words come back: those least certain when they left.
 
     ``confidence`` fires where a survivor's top probability is low, ``entropy_spike`` where a survivor's entropy rose
-    since its last gate, ``entity_loss`` where an entity of some gate is gone or without its beginning at the end (with
-    IOB1, in which entities rarely have a ``B``, nearly always), ``any`` where one of them does. Where all words of a
+    since its last gate, ``entity_loss`` where an entity of some gate has disappeared or lost its beginning by the end
+    (nearly always with IOB1, where entities rarely have a ``B``), ``any`` where any of these does. If all words of a
     window left, those that left last are its survivors.
     """
 
@@ -50,7 +50,7 @@ class Recovery:
         """The words, bool ``(words,)``, that come back after a finished pass."""
         window = memory.batch.words.window
         candidates = ~memory.alive & self.fires(memory)[window]
-        # Words that left have the label distribution of the gate at which they did.
+        # Words that left keep the label distribution of the gate where they left.
         certainty = -normalised_entropy(memory.probabilities)
         return lowest_per_window(certainty, candidates, window, np.full(len(memory.batch.lengths), self.recovery_limit))
 
@@ -64,7 +64,7 @@ def survivors(memory: MemoryBuffer) -> np.ndarray:
 
 
 def low_confidence(recovery: Recovery, memory: MemoryBuffer) -> np.ndarray:
-    """Survivors, bool ``(words,)``, whose top probability at their last head lies below ``min_confidence``."""
+    """Survivors, bool ``(words,)``, whose top probability at their last head is below ``min_confidence``."""
     return survivors(memory) & (memory.probabilities.max(-1) < recovery.min_confidence)
 
 
@@ -79,7 +79,7 @@ def entropy_spike(recovery: Recovery, memory: MemoryBuffer) -> np.ndarray:
 
 
 def entity_loss(_: Recovery, memory: MemoryBuffer) -> np.ndarray:
-    """Words, bool ``(words,)``, of an entity at some gate that are outside at the end, or inside of none."""
+    """Words, bool ``(words,)``, in an entity at some gate but outside at the end, or inside without a beginning."""
     labels = memory.probabilities.argmax(-1)
     was_entity = np.zeros(len(labels), dtype=bool)
     for record in memory.gates:

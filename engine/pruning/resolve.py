@@ -15,10 +15,10 @@ from engine.pruning.controllers import CONTROLLERS
 from engine.pruning.recovery import Recovery
 from engine.pruning.strategy import Strategy, Truncation
 
-PLAIN = "dense", "hf"  # no word leaves, so that any checkpoint runs them
+PLAIN = "dense", "hf"  # no word leaves, so any checkpoint runs them
 RECOVERY = "+recovery"
-REPLAYED = "entropy"  # by random, unless it says what
-BALANCED, DEFAULT = "balanced", "default"  # the point where none is named, and where the weights store none
+REPLAYED = "entropy"  # by random, unless it names another
+BALANCED, DEFAULT = "balanced", "default"  # the point if none is named, and if the weights store none
 Points = Mapping[str, Mapping[str, dict[str, Any]]]
 
 
@@ -30,9 +30,9 @@ class StrategyName:
         text: as typed.
         kind: ``dense``, ``hf``, ``truncate``, ``random`` or the kind of a controller.
         recovers: whether words may come back.
-        point: the operating point, ``""`` where none is named.
-        layer: of ``truncate``: where it ends.
-        replays: of ``random``: what it replays, ``None`` where it does not say.
+        point: the operating point, ``""`` if none is named.
+        layer: for ``truncate``: where it ends.
+        replays: for ``random``: what it replays, ``None`` if not named.
     """
 
     text: str
@@ -54,7 +54,7 @@ def names() -> tuple[str, ...]:
 
 
 def parse(text: str) -> StrategyName:
-    """Takes a name apart.
+    """Parses a name.
 
     Raises:
         InputError: no strategy has such a name.
@@ -83,7 +83,7 @@ def parse(text: str) -> StrategyName:
 
 
 def _pruning(text: str) -> StrategyName | None:
-    """The parts of a name whose controller chooses words, if it is one."""
+    """The parts of a name whose controller chooses words; ``None`` for others."""
     base, colon, point = text.partition(":")
     kind, plus, rest = base.partition(RECOVERY)
     if kind not in CONTROLLERS or rest or bool(colon) != bool(point):
@@ -92,14 +92,14 @@ def _pruning(text: str) -> StrategyName | None:
 
 
 def resolve(text: str, layers: int, points: Points, point: str | None = None) -> Strategy:
-    """The strategy of a name.
+    """The strategy with this name.
 
     Args:
         text: the name.
         layers: of the encoder.
         points: strategy → operating point → settings, as stored with the weights.
-        point: the operating point where the name has none (default ``balanced``, or the first that is stored where that
-            is not); strategies without points ignore it.
+        point: the operating point if the name has none (default ``balanced`` or, if that is not stored, the first);
+            strategies without points ignore it.
 
     Raises:
         InputError: unknown name or point, or a ``truncate-k`` beyond the encoder.
@@ -136,22 +136,22 @@ def _at_point(name: StrategyName, layers: int, points: Points, point: str | None
 
 
 def points_of(name: StrategyName, points: Points) -> dict[str, dict[str, Any]]:
-    """Operating point → settings of a strategy; one with recovery has points of its own, and for others its kind's."""
+    """Operating point → settings of a strategy; with recovery, its own points, and its kind's for the rest."""
     return {**points.get(name.kind, {}), **points.get(name.stored, {})}
 
 
 def default_point(stored: Collection[str]) -> str:
-    """``balanced``, or where that is not stored the first one, which is the most cautious."""
+    """``balanced`` or, if that is not stored, the first one, which is the most cautious."""
     return BALANCED if BALANCED in stored else next(iter(stored))
 
 
 def with_recovery(strategy: Strategy) -> Strategy:
-    """The strategy, whose words may now come back by default settings, under the name that says so."""
+    """The strategy with recovery, by default settings unless it has its own, and a name that says so."""
     name = parse(strategy.name)
     text = f"{name.kind}{RECOVERY}{f':{name.point}' if name.point else ''}"
     return replace(strategy, name=text, recovery=strategy.recovery or Recovery())
 
 
 def without_recovery(strategy: Strategy) -> Strategy:
-    """The strategy with the same gates, from which no word comes back; its point may have other gates."""
+    """The strategy without recovery; its name drops the point, which may have other gates."""
     return replace(strategy, name=parse(strategy.name).kind, recovery=None)

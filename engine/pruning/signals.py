@@ -19,7 +19,7 @@ def normalised_entropy(probabilities: np.ndarray) -> np.ndarray:
 
 
 def margin(probabilities: np.ndarray) -> np.ndarray:
-    """Log ratio of the two most probable labels, ``(n, labels)`` → ``(n,)``; probabilities count as 10⁻⁶ at least."""
+    """Log ratio of the two most probable labels, ``(n, labels)`` → ``(n,)``; probabilities are at least 10⁻⁶."""
     best = np.partition(np.log(probabilities.clip(min=1e-6)), -2, axis=-1)
     return best[:, -1] - best[:, -2]
 
@@ -35,11 +35,11 @@ def neighbour_max(values: np.ndarray, window: np.ndarray, reach: int) -> np.ndar
 
 
 def whole_spans(candidates: np.ndarray, continues: np.ndarray, window: np.ndarray) -> np.ndarray:
-    """Those of the candidate words ``(words,)`` whose predicted entity consists of candidates only.
+    """The candidates ``(words,)`` whose predicted entity consists of candidates only.
 
     Args:
         candidates: bool ``(words,)``.
-        continues: bool ``(words,)``, words that continue the entity of the word before them, if it is of their window.
+        continues: bool ``(words,)``, words that continue the previous word's entity, if that is in their window.
         window: window of each word, int64 ``(words,)``.
     """
     begins = ~continues
@@ -49,7 +49,7 @@ def whole_spans(candidates: np.ndarray, continues: np.ndarray, window: np.ndarra
 
 
 def attention_received(window: Iterable[Tensor]) -> Tensor:
-    """What each row of a window receives, blocks ``(heads, some active rows, rows)`` → ``(rows,)``.
+    """Attention that each row of a window receives, blocks ``(heads, some active rows, rows)`` → ``(rows,)``.
 
     The mean over heads and over the window's queries, times the window's rows, so 1 on average.
     """
@@ -61,13 +61,13 @@ def attention_received(window: Iterable[Tensor]) -> Tensor:
 def attention_entropy(window: Iterable[Tensor]) -> Tensor:
     """Entropy of the attention that each row pays, blocks ``(heads, some active rows, rows)`` → ``(active rows,)``.
 
-    That of each head's distribution, divided by log(rows of the window), averaged over heads, so 0–1.
+    Each head's entropy, divided by log(rows of the window), averaged over heads, so 0–1.
     """
     return torch.cat([torch.special.entr(block).sum(-1).mean(0) / math.log(block.shape[2]) for block in window])
 
 
 def pool_words(values: np.ndarray, word: np.ndarray, words: int) -> np.ndarray:
-    """Maximum over each word's rows: ``(rows,)`` → ``(words,)``; word −1 is none, absent words get 0."""
+    """Maximum over each word's rows: ``(rows,)`` → ``(words,)``; ignores word −1, absent words get 0."""
     pooled = np.full(words, -np.inf, dtype=values.dtype)
     member = word >= 0
     np.maximum.at(pooled, word[member], values[member])

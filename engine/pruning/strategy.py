@@ -37,14 +37,14 @@ class Strategy:
         name: as typed: ``dense``, ``hf``, ``rule``, ``entropy:fast``, ``entropy+recovery``, ``random@rule``,
             ``truncate-3``.
         gates: layers after which words may leave, ascending.
-        controller: who decides at the gates; ``None`` without gates and for ``random``.
-        point: the operating point that the settings come from, ``""`` where there is none.
+        controller: what decides at the gates; ``None`` without gates and for ``random``.
+        point: the operating point that the settings come from, ``""`` if none.
         context: ``drop``: the rows of words that left are gone; ``freeze``: they stay visible as keys and values.
         min_exit_ratio: share of a window's words that must want to leave at a gate, 0–1; if fewer do, and they are not
-            all that are left, none of the window leaves there: a gate's fixed cost would exceed the gain.
+            all that remain, none leaves there: a gate's fixed cost would exceed the gain.
         recovery: when and which words come back; ``None``: never.
-        replays: of ``random``: the strategy whose counts of leaving words it replays.
-        seed: of ``random``: of the choice of words, which depends on it and on the window's own text alone.
+        replays: for ``random``: the strategy whose counts of leaving words it replays.
+        seed: for ``random``: seeds the choice of words, which otherwise depends only on the window's text.
     """
 
     name: str
@@ -103,7 +103,7 @@ class Strategy:
         return own | settings_of(self.controller) | (settings_of(self.recovery) if self.recovery else {})
 
     def with_knobs(self, **knobs: Any) -> Strategy:
-        """The strategy with some knobs changed, its point then called ``custom``.
+        """The strategy with some knobs changed; its point becomes ``custom``.
 
         Raises:
             InputError: no such knob, or a value out of range.

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, order=True)
 class Entity:
-    """A mention: ``text`` stands at ``[start, end)`` of its document.
+    """A mention: ``text`` is at ``[start, end)`` of its document.
 
     ``score`` is the lowest probability among the entity's words, 0–1; gold mentions have 1. ``concept`` is its
     identifier in a database, as the corpus writes it (``D003000``, ``D1|D2`` for a composite mention), ``parts`` the
-    single mentions of a composite one (``ovarian cancer|breast cancer``); both empty where unknown. Scoring compares
+    single mentions of a composite one (``ovarian cancer|breast cancer``); both empty if unknown. Scoring compares
     neither: a composite mention is one entity.
     """
 
@@ -33,8 +33,8 @@ class Entity:
 class Document:
     """A text with gold or predicted entities.
 
-    ``title_end`` is the length of the title where the text has one (title, one character, abstract); ``version`` is
-    that of a PubMed record.
+    ``title_end`` is the length of the title if the text has one (title, one character, abstract); ``version`` is a
+    PubMed record's.
     """
 
     id: str

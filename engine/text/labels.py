@@ -1,6 +1,6 @@
-"""Word labels and entity spans: the one way from gold to labels and from labels back to spans.
+"""Word labels and entity spans: the only conversion from gold to labels and back to spans.
 
-Any scheme that decodes to spans: IO, IOB1, IOB2, BIOES and its other spellings (BILOU, BMEWO), with types or without.
+Handles any scheme that decodes to spans: IO, IOB1, IOB2, BIOES and its variants (BILOU, BMEWO), with or without types.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from engine.text.documents import Entity
 from engine.text.words import Span
 
 OUTSIDE = "O"
-UNTYPED = "Entity"  # the type where labels name none
+UNTYPED = "Entity"  # the type if labels name none
 _PREFIXED = re.compile(r"([BIESLUMW])[-_](.+)", re.DOTALL)
 _BARE = set("BIESLUMW")
 _SPELLINGS = {"L": "E", "U": "S", "M": "I", "W": "S"}
@@ -65,7 +65,7 @@ class LabelSet:
         self.types = tuple(dict.fromkeys(self._types[1:]))
         self._index = {part: index for index, part in enumerate(parts)}
         numbers = {type_: number for number, type_ in enumerate(self.types)}
-        # A word continues the entity before it if its second number equals the first one of the word before.
+        # A word continues the previous word's entity if its `_continuing` equals that word's `_open`.
         self._open = np.array([numbers[type_] if prefix in "BI" else -1 for prefix, type_ in parts])
         self._continuing = np.array([numbers[type_] if prefix in "IE" else -2 for prefix, type_ in parts])
         self.inside = (self._continuing >= 0) & any(prefix in "BS" for prefix, _ in parts)
@@ -74,11 +74,11 @@ class LabelSet:
         return len(self.names)
 
     def type_of(self, label: int) -> str:
-        """The entity type of a label, ``""`` of ``O``."""
+        """The entity type of a label, ``""`` for ``O``."""
         return self._types[label]
 
     def continues(self, labels: np.ndarray) -> np.ndarray:
-        """Which of the words with these labels, int64 ``(words,)``, continue the entity of the word before them.
+        """Whether each word with these labels, int64 ``(words,)``, continues the previous word's entity.
 
         Returns:
             bool ``(words,)``.
@@ -88,7 +88,7 @@ class LabelSet:
         return found
 
     def encode(self, words: Sequence[Span], entities: Iterable[Entity]) -> np.ndarray:
-        """Labels of words, int64 ``(words,)``. A word belongs to the first longest entity that overlaps it."""
+        """Labels of words, int64 ``(words,)``. A word belongs to the longest, then first, entity that overlaps it."""
         labels = np.zeros(len(words), dtype=np.int64)
         starts = np.array([start for start, _ in words])
         ends = np.array([end for _, end in words])
@@ -104,14 +104,14 @@ class LabelSet:
         return labels
 
     def _label(self, type_: str, prefixes: str) -> int:
-        """The label of a type with the first of these prefixes that the scheme has, or with any."""
+        """The type's label with the first of these prefixes that the scheme has, otherwise with any."""
         known = [self._index[prefix, type_] for prefix in prefixes + "BIES" if (prefix, type_) in self._index]
         return known[0]
 
     def decode(self, text: str, words: Sequence[Span], probabilities: np.ndarray) -> tuple[Entity, ...]:
         """Entities from word probabilities ``(words, labels)``.
 
-        Takes the most probable label of each word. One that continues no entity begins one, whatever its prefix.
+        Takes the most probable label of each word. One that continues no entity begins one, regardless of its prefix.
         """
         best = probabilities.argmax(axis=1)
         continues = self.continues(best)
@@ -128,7 +128,7 @@ class LabelSet:
 
 
 def with_type(names: Sequence[str]) -> list[str]:
-    """Names of a checkpoint's labels; those of one type that is not named (``B``, ``I``, ``O``) get ``Entity``."""
+    """A checkpoint's label names; bare prefixes (``B``, ``I``, ``O``) get the type ``Entity``."""
     bare = {"B", "I"} <= set(names) - {OUTSIDE} <= _BARE
     return [f"{name}-{UNTYPED}" if bare and name != OUTSIDE else name for name in names]
 

@@ -39,7 +39,7 @@ class Counts:
 
 
 def count_matches(gold: Iterable[Entity], predicted: Iterable[Entity], types: Iterable[str]) -> Counts:
-    """Counts for one document over the given types; a span and type count once."""
+    """Counts for one document over the given types; each span and type counts once."""
     wanted = set(types)
     gold_keys = {entity.key for entity in gold if entity.type in wanted}
     predicted_keys = {entity.key for entity in predicted if entity.type in wanted}
@@ -55,15 +55,15 @@ def count_documents(
 
 
 def perfect(counts: Sequence[Counts]) -> list[Counts]:
-    """The counts that a system which finds exactly the reference's entities would have."""
+    """The counts of a system that finds exactly the gold mentions."""
     return [Counts(of.gold, of.gold, of.gold) for of in counts]
 
 
 def f1_difference_error(counts: Sequence[Counts], reference: Sequence[Counts]) -> float:
     """Standard error, 0–1, of F1 minus the reference's F1 over the same documents, by the delta method.
 
-    F1 is the ratio 2·correct ÷ (predicted + gold), of which each document has a share. With a single document, or
-    without any mention on either side, nothing can be said: the error is infinite.
+    F1 is the ratio 2·correct ÷ (predicted + gold), to which each document contributes. With a single document, or if
+    either side has no mentions, the error is infinite.
     """
     if len(counts) < 2 or not all(any(c.predicted + c.gold for c in runs) for runs in (counts, reference)):
         return math.inf

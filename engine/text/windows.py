@@ -24,7 +24,7 @@ class Window:
     """A stretch of one text that the encoder sees at once: CLS, word pieces, SEP.
 
     ``input_ids`` int64 ``(rows,)``; ``word`` int64 ``(rows,)``, the row's word counted from the window's first, −1 for
-    CLS and SEP. The window holds the text's words ``[first, first + words)`` and gives labels to ``[own, own_end)``.
+    CLS and SEP. The window holds the text's words ``[first, first + words)`` and labels ``[own, own_end)``.
     """
 
     input_ids: np.ndarray
@@ -36,23 +36,23 @@ class Window:
 
 
 def load_tokenizer(source: str | Path) -> PreTrainedTokenizerBase:
-    """The tokenizer of a checkpoint, cased where its vocabulary is cased.
+    """Loads the tokenizer of a checkpoint, cased if its vocabulary is cased.
 
-    Folders of BioBERT's kind hold a cased ``vocab.txt`` and no word on case, for which the library's default is to
-    lower-case; a vocabulary with capitals in ordinary entries says otherwise. A stored ``do_lower_case`` is what a
-    checkpoint was trained with, and counts whatever its vocabulary.
+    Folders like BioBERT's hold a cased ``vocab.txt`` but no case setting, and the library lower-cases by default;
+    capitals in ordinary vocabulary entries override that. A stored ``do_lower_case`` is what a checkpoint was trained
+    with, and always wins.
 
     Raises:
         InputError: no tokenizer there, or none that the tokenizers library runs.
     """
     try:
         tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
-        # Without a vocabulary the library makes a tokenizer of special tokens and next to nothing else.
+        # Without a vocabulary the library makes a tokenizer of special tokens and almost nothing else.
         if set(tokenizer("a", add_special_tokens=False).input_ids) <= set(tokenizer.all_special_ids):
             raise ValueError("no vocabulary")
-    except Exception as error:  # the library raises many kinds; all mean that there is none
+    except Exception as error:  # the library raises many types; all mean that there is none
         cause, remedy = first_line(error), "restore its files"
-        if "tiktoken" in cause:  # what it looks for where sentencepiece is not there
+        if "tiktoken" in cause:  # what it falls back on without sentencepiece
             cause, remedy = "a SentencePiece model alone", "pip install sentencepiece, or add a tokenizer.json"
         raise InputError(f"expected a tokenizer with the model {str(source)!r}, got none: {cause}; {remedy}") from error
     if getattr(tokenizer, "do_lower_case", False) and "do_lower_case" not in get_tokenizer_config(source):
@@ -70,11 +70,11 @@ def load_tokenizer(source: str | Path) -> PreTrainedTokenizerBase:
 class WordPieces:
     """Cuts words into pieces and pieces into windows.
 
-    Byte-level and SentencePiece tokenizers know a word by the blank before it, so every word is given with one. It is
-    part of the word's first piece, or a piece of its own, and of no word's offsets.
+    Byte-level and SentencePiece tokenizers recognise a word by the space before it, so every word gets one. It is part
+    of the word's first piece, or a separate piece, but never of offsets.
 
     Args:
-        tokenizer: a fast tokenizer with tokens for begin (CLS), end (SEP) and what is unknown.
+        tokenizer: a fast tokenizer with tokens for begin (CLS), end (SEP) and unknown words.
         max_rows: the encoder's limit, CLS and SEP included.
 
     Raises:
@@ -82,7 +82,7 @@ class WordPieces:
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, max_rows: int) -> None:
-        # A copy: the tokenizer's own truncation and padding must not reach us.
+        # A copy: the tokenizer's own truncation and padding must not apply here.
         self._backend = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
         self._backend.no_truncation()
         self._backend.no_padding()
@@ -95,8 +95,8 @@ class WordPieces:
     def pieces(self, words: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """Piece ids and word indices, int64 ``(pieces,)`` each; every word has at least one piece.
 
-        A word without pieces (control characters) is unknown; one with more pieces than a window can hold is cut.
-        Words are cut one by one, so what is known of a word is remembered.
+        A word without pieces (control characters) gets the unknown token; one with more pieces than a window can hold
+        is cut. Words are tokenised independently, so their pieces are cached.
         """
         if len(self._known) > MAX_KNOWN_WORDS:
             self._known = {}
@@ -117,17 +117,17 @@ class WordPieces:
         return ids, np.repeat(np.arange(len(parts)), counts)
 
     def windows(self, words: Sequence[str]) -> list[Window]:
-        """Windows over all words of one text; a quarter of a window overlaps with the next.
+        """Windows over all words of one text; each overlaps the next by a quarter.
 
-        Each word belongs to the window in which it is farthest (in pieces) from an edge; where the text itself
-        begins or ends there is no edge. Windows never cut a word. No words, no windows.
+        Each word belongs to the window in which it is farthest (in pieces) from an edge; the text's own beginning and
+        end are not edges. Windows never cut a word. No words, no windows.
         """
         return self.cut(*self.pieces(words)) if words else []
 
     def cut(self, ids: np.ndarray, word: np.ndarray) -> list[Window]:
-        """Windows over the pieces of one text: their ids, and the words that they belong to, int64 ``(pieces,)`` each.
+        """Cuts the pieces of one text, given as ids and words, int64 ``(pieces,)`` each, into windows.
 
-        Words are counted from 0, every one has between one piece and as many as fit into a window.
+        Words are numbered from 0; each has from one piece to as many as fit into a window.
         """
         words = int(word[-1]) + 1
         if len(ids) <= self.capacity:

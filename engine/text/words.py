@@ -8,7 +8,7 @@ from itertools import chain
 
 # Combining marks and invisible characters, such as soft hyphens, are part of the word before them: most encoders drop
 # them, and each would otherwise be an unknown word.
-_PLANES = (range(0x20000), range(0xE0000, 0xE1000))  # no others have any
+_PLANES = (range(0x20000), range(0xE0000, 0xE1000))  # no other planes have any
 _JOINING = "".join(c for c in map(chr, chain(*_PLANES)) if unicodedata.category(c) in ("Mn", "Mc", "Me", "Cf"))
 # Runs of 100 characters and more are not language: cutting them keeps any word within an encoder's window.
 _WORD = re.compile(rf"\w[\w{_JOINING}]{{0,99}}|[^\w\s]")

@@ -2,8 +2,8 @@
 
 CHECKPOINT is a folder or hub id of a token-classification checkpoint. Gate heads and, unless ``--frozen``, the encoder
 learn its own output on plain texts while words leave. Operating points are chosen by agreement with that output on
-texts held back: by how much of it they lose against the new model's own dense pass. The folder then holds a model for
-every strategy but ``mlp``, and a card with what was measured.
+held-back texts: by how much of it they lose against the new model's own dense pass. The folder then holds a model for
+every strategy except ``mlp``, and a card with the measurements.
 """
 
 from __future__ import annotations
@@ -50,11 +50,11 @@ from engine.training.texts import digest
 logger = logging.getLogger(__name__)
 
 MINUTES = {False: 60.0, True: 15.0}  # frozen or not
-HELD_BACK, LABELLING, TIMING = 0.05, 0.15, 0.1  # of the time: for a pass over these texts, for labels, for timing
+HELD_BACK, LABELLING, TIMING = 0.05, 0.15, 0.1  # of the time: for a pass over held-back texts, for labels, for timing
 TRAINING = {False: 0.65, True: 0.4}  # of the time that is left after labelling
 SEARCHING = 0.1, 0.4  # of the time: at least, at most
-WATCHED, WATCHED_S = 32, 10  # texts, seconds: those whose agreement is logged while training
-TIMED, TIMED_PASSES = 32, 20  # texts that are timed at the end, which takes so many dense passes over them, about
+WATCHED, WATCHED_S = 32, 10  # texts, seconds: limits of the sample whose agreement is logged while training
+TIMED, TIMED_PASSES = 32, 20  # texts that are timed at the end, which takes about this many dense passes over them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,15 +65,15 @@ class AccelerateConfig:
         checkpoint: folder or hub id of a token-classification checkpoint.
         texts: files to learn from, in any format that `engine.data.texts.read_texts` knows.
         out: folder for the model, new or of the same run.
-        held_back: files of texts to choose points on; without any, a part of ``texts`` is held back.
-        labels: file of what the checkpoint's labels mean, where it does not say.
+        held_back: files of texts to choose points on; without any, some of ``texts`` are held back.
+        labels: file of what the checkpoint's labels mean, if it does not say.
         frozen: only gate heads learn; the checkpoint's files are copied byte for byte.
-        minutes: for everything but F1 on a corpus; 0: 60, frozen 15.
+        minutes: for everything except F1 on a corpus; 0: 60, or 15 if frozen.
         max_f1_drop: points of agreement that ``exact``, ``balanced`` and ``fast`` may lose against the dense pass.
-        dtype: that settings run in; texts are labelled in what is faster of float32 and ``mixed_precision``.
-        corpus, split, data_dir: of gold, for F1 beside the agreement; no gold is learned from.
-        mixed_precision: of training: ``bf16``, ``no``, or ``auto``: what is faster.
-        seed: of everything that is random.
+        dtype: that settings run in; texts are labelled in the faster of float32 and ``mixed_precision``.
+        corpus, split, data_dir: of gold, for F1 besides the agreement; no gold is learned from.
+        mixed_precision: of training: ``bf16``, ``no``, or ``auto``: the faster one.
+        seed: of everything random.
     """
 
     checkpoint: str
@@ -114,7 +114,7 @@ def accelerate(config: AccelerateConfig, *, resume: bool = False) -> list[Row]:
 
     Args:
         config: the settings.
-        resume: go on with the run in ``config.out``; once it has ended, choose points with another ``max_f1_drop``.
+        resume: continue the run in ``config.out``; once it has ended, choose points with another ``max_f1_drop``.
 
     Returns:
         What was measured: dense, and point by point.
@@ -146,9 +146,9 @@ def _accelerate(config: AccelerateConfig, resume: bool, to_the_end: ExitStack) -
     set_seed(config.seed)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     engine = Engine(weights, device=device)
-    kept = work / "held_back.json"  # the log of the search counts on the same texts, numbers and dtype at every start
+    kept = work / "held_back.json"  # the search log relies on the same texts, numbers and dtype at every start
     stored = read_json(kept) if kept.is_file() else {}
-    dtype = stored.get("dtype", config.dtype)  # what ``auto`` came to
+    dtype = stored.get("dtype", config.dtype)  # what ``auto`` resolved to
     if dtype == "int8":
         check_int8(engine.device)
     texts = split_texts(config.texts, config.held_back, engine.pieces, config.seed)
@@ -239,9 +239,9 @@ def _accelerate(config: AccelerateConfig, resume: bool, to_the_end: ExitStack) -
 
 
 def _reference(engine: Engine, texts: TextSplit, seconds: float, count: int | None) -> tuple[Reference, float]:
-    """What the checkpoint finds in texts held back, and its words per second.
+    """What the checkpoint finds in held-back texts, and its words per second.
 
-    ``count``: of texts; ``None``: as many as there is time for, and at least those that are needed.
+    ``count``: of texts; ``None``: as many as time allows, and at least those needed.
     """
     begin = time.monotonic()
 
@@ -254,7 +254,7 @@ def _reference(engine: Engine, texts: TextSplit, seconds: float, count: int | No
 
 
 def _fastest(engine: Engine, weights: Weights, precisions: Sequence[str], texts: Sequence[str]) -> tuple[Engine, float]:
-    """The engine, or the same in bfloat16 if that may be used and labels texts faster; and how many times faster."""
+    """The engine, or the same in bfloat16 if that is allowed and labels texts faster; and how many times faster."""
     engines = [engine]
     if "bf16" in precisions:
         engines.append(Engine(weights, "bfloat16", str(engine.device)))
@@ -270,13 +270,13 @@ def _fastest(engine: Engine, weights: Weights, precisions: Sequence[str], texts:
 
 
 def fitting(texts: Sequence[str], words: float) -> int:
-    """How many of the first texts have so many words together, one at least."""
+    """How many of the first texts fit into this many words, at least one."""
     totals = accumulate(len(split_words(text)) for text in texts)
     return max(1, sum(total <= words for total in totals))
 
 
 def _watch(weights: Weights, sample: Reference, device: str) -> Callable[[GatedModel], float]:
-    """Agreement on a sample, 0–1, of a model that is being trained, with default settings."""
+    """Makes a function that gives the agreement, 0–1, of a model in training on a sample, with default settings."""
 
     def watch(model: GatedModel) -> float:
         engine = Engine(replace(weights, model=model, points={}), device=device)
@@ -343,7 +343,7 @@ def main(argv: list[str] | None) -> int:
     """The command line; exit status 2 for bad input."""
     arguments = vars(_parser().parse_args(argv))
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    logging.getLogger("accelerate").setLevel(logging.WARNING)  # it tells of every file of a checkpoint
+    logging.getLogger("accelerate").setLevel(logging.WARNING)  # it logs every file of a checkpoint
     resume = arguments.pop("resume")
     drops = tuple(numbers(arguments.pop("max_f1_drop"), "--max-f1-drop", "0.2,0.5,1.5"))
     texts, held_back = (tuple(arguments.pop(name)) for name in ("texts", "held_back"))

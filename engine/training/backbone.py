@@ -1,4 +1,4 @@
-"""Loads pretrained encoders quietly, and turns whatever goes wrong into one kind of error."""
+"""Loads pretrained encoders quietly, and turns any failure into one type of error."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from engine.errors import InputError, first_line
 
 @contextmanager
 def loading(backbone: str) -> Iterator[None]:
-    """A context in which a backbone is loaded.
+    """A context for loading a backbone.
 
     Args:
         backbone: folder or hub id.
@@ -26,7 +26,7 @@ def loading(backbone: str) -> Iterator[None]:
         yield
     except InputError:
         raise
-    except Exception as error:  # as in engine.checkpoint: many kinds, one meaning
+    except Exception as error:  # as in engine.checkpoint: many types, one meaning
         raise InputError(
             f"expected a Hugging Face encoder, got {backbone!r}: {first_line(error)}; check the path or hub id"
         ) from error

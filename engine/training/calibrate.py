@@ -1,11 +1,11 @@
 """Chooses operating points: ``python -m engine.training.calibrate``.
 
-For each strategy the points stored before and settings that its controller proposes run on texts that the model was not
-fitted to, then variations of the best ones, one knob at a time (see ``engine.training.search``). Of the settings whose
-loss plus its standard error stays within a limit, and whose theoretical speed-up is within 3 % of the highest among
-them, an operating point is the one where that sum is smallest. Losses are points of F1 against dense: on a corpus with
-gold by that gold, with ``--texts`` by the agreement with what the dense pass finds there. All settings that ran on all
-texts go to ``frontier.csv`` in the model folder, the chosen ones to ``operating_points.json``.
+For each strategy, previously stored points and settings that its controller proposes run on texts that the model was
+not fitted to, then variations of the best ones, one knob at a time (see ``engine.training.search``). Among the settings
+whose loss plus standard error is within a limit, and whose theoretical speed-up is within 3 % of the highest of these,
+the operating point is the one with the smallest such sum. Losses are points of F1 against dense: on a corpus by its
+gold, with ``--texts`` by agreement with what the dense pass finds there. All settings that ran on all texts go to
+``frontier.csv`` in the model folder, the chosen ones to ``operating_points.json``.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def variations(strategy: Strategy) -> Iterator[Strategy]:
 
 
 def looser(strategy: Strategy) -> Iterator[Strategy]:
-    """The strategy with all its thresholds raised, or where it has one for all gates, by two steps of it."""
+    """The strategy with all its thresholds per gate scaled up, or a single one raised by one and by two steps."""
     for knob in CONTROLLERS[strategy.kind].knobs():
         value = strategy.knobs()[knob.name]
         if knob.kind == "per gate":
@@ -72,15 +72,15 @@ def _per_gate(strategy: Strategy, value: float | tuple[float, ...]) -> tuple[flo
 def _scaled(
     strategy: Strategy, name: str, thresholds: Sequence[float], changed: Sequence[int], factor: float
 ) -> Strategy:
-    """Some of the thresholds times a factor; 1, where all words leave, stays."""
+    """Multiplies some thresholds by a factor; 1, where all words leave, stays."""
     scaled = (value * factor if index in changed and value < 1 else value for index, value in enumerate(thresholds))
     return strategy.with_knobs(**{name: tuple(min(value, 1.0) for value in scaled)})
 
 
 def _threshold_variations(strategy: Strategy, name: str, thresholds: tuple[float, ...]) -> Iterator[Strategy]:
-    """One gate left out, added or moved by a layer, or the thresholds below 1 scaled: all of them, or one.
+    """One gate removed, added, or moved by a layer; or thresholds below 1 scaled, all or one.
 
-    A gate is added halfway between two, with the threshold of the one before, or before the first, with its threshold.
+    A gate is added halfway between two, with the earlier one's threshold, or before the first, with the first's.
     """
     every = range(len(thresholds))
     if len(every) > 1:
@@ -134,7 +134,7 @@ def runnable(engine: Engine) -> list[str]:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """Adds how settings run, and what they are counted against: gold, or texts and the dense pass."""
+    """Adds options for how settings run and what they are counted against: gold, or the dense pass on texts."""
     parser.add_argument("--corpus", default="bc5cdr", help="with gold (default bc5cdr)")
     parser.add_argument("--split", default="calib", help="a split that the model was not fitted to (default calib)")
     parser.add_argument("--data-dir", help="where to look for named corpora first")
@@ -185,7 +185,7 @@ def numbers(text: str, option: str, example: str) -> list[float]:
 
 
 def check_ascending(max_drops: Sequence[float]) -> None:
-    """Raises `InputError` where a point may lose more than the next one."""
+    """Raises `InputError` if a point may lose more than the next one."""
     if list(max_drops) != sorted(max_drops):
         raise InputError(f"expected ascending points to lose, got {list(max_drops)}; write the smallest first")
 

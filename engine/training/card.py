@@ -14,20 +14,20 @@ import transformers
 from engine.training.outcome import Row
 from engine.training.points import SLACK
 
-STRATEGY = "entropy"  # that the points are of
+STRATEGY = "entropy"  # whose points these are
 
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What the card says beside the table.
+    """What the card says besides the table.
 
     ``checkpoint``, ``types``, ``layers``, ``frozen``: of the model.
     ``texts``, ``passes``: how many texts were learned from, and how often; ``minutes``: for everything, or if it was
     ``resumed``, since the last start.
     ``held_back``, ``windows``, ``entities``, ``timed``: texts that points were chosen on, their windows, what the
     checkpoint finds in them, and those that were timed.
-    ``device``, ``dtype``: that settings ran on and in.
-    ``corpus``, ``checkpoint_f1``: gold that F1 was counted on, and that of the checkpoint itself.
+    ``device``, ``dtype``: what settings ran on and in.
+    ``corpus``, ``checkpoint_f1``: gold that F1 was counted on, and the checkpoint's own F1.
     """
 
     checkpoint: str
@@ -72,8 +72,8 @@ def card(rows: Sequence[Row], facts: Facts, command: str) -> str:
 
     Args:
         rows: of the table.
-        facts: what it says beside it.
-        command: that made the model.
+        facts: what it says besides.
+        command: the one that made the model.
     """
     learned = "Encoder and gate heads were trained while words left."
     if facts.frozen:
@@ -138,5 +138,5 @@ def device_name(device: torch.device) -> str:
 
 
 def _plain(text: str) -> str:
-    """Text that Markdown shows as it is."""
+    """Escapes text so that Markdown shows it as is."""
     return "".join(f"\\{c}" if c in "\\`*_{}[]<>#|!&" else c for c in text.replace("\n", " "))

@@ -1,4 +1,4 @@
-"""Settings that every stage of training has; each is a command-line option."""
+"""Settings shared by all stages of training; each is a command-line option."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class TrainingConfig:
 
     @property
     def scored(self) -> tuple[str, ...]:
-        """Strategies whose mean F1 early stopping looks at."""
+        """Strategies whose mean F1 early stopping uses."""
         return ("dense",)
 
     def corpora(self) -> tuple[list[Corpus], Corpus]:
@@ -101,7 +101,7 @@ class TrainingConfig:
         return train, dev
 
     def _load(self, name: str) -> Corpus:
-        """A corpus whose name may end with a colon and its split; ``hf:ID`` has a colon of its own."""
+        """A corpus whose name may end with a colon and its split; ``hf:ID`` itself contains a colon."""
         kind = PREFIX if name.startswith(PREFIX) else ""
         name, _, own = name.removeprefix(kind).partition(":")
         return load_corpus(kind + name, own or self.split, self.data_dir or None)

@@ -40,7 +40,7 @@ from engine.training.texts import Texts
 logger = logging.getLogger(__name__)
 
 UNITS, EPOCHS, BATCH = 16, 8, 4096
-NEAR_ENTITY = 4.0  # weight of words within reach of an entity: leaving wrongly costs more there
+NEAR_ENTITY = 4.0  # weight of words near an entity: leaving wrongly costs more there
 WINDOWS = 8  # in a batch
 
 
@@ -54,7 +54,7 @@ class Samples:
 
     @classmethod
     def of(cls, parts: Sequence[Samples]) -> Samples:
-        """All parts together."""
+        """Concatenates all parts."""
         return cls(*(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(cls)))
 
 
@@ -73,7 +73,7 @@ class Recorder:
 
 @torch.inference_mode()
 def collect(model: GatedModel, windows: Sequence[Window], names: tuple[str, ...]) -> dict[int, Samples]:
-    """Samples of each gate; every window is pruned.
+    """Collects samples at each gate; every window is pruned.
 
     Raises:
         InputError: so few windows that no word reaches some gate.
@@ -96,7 +96,7 @@ def collect(model: GatedModel, windows: Sequence[Window], names: tuple[str, ...]
 
 
 def fit(samples: Samples) -> tuple[np.ndarray, ...]:
-    """Weights and biases of one gate's network, its inputs standardised by them."""
+    """Trains one gate's network; its weights and biases also standardise the inputs."""
     columns = torch.from_numpy(samples.features).float()
     changes, weights = (torch.from_numpy(part).float() for part in (samples.changes, samples.weights))
     mean, std = columns.mean(0), columns.std(0, correction=0).clamp(min=1e-6)

@@ -21,7 +21,7 @@ from engine.training.texts import digest
 
 @dataclass(frozen=True, eq=False)
 class Example:
-    """A window and what its words' labels should be.
+    """A window and its words' target labels.
 
     ``targets``: label distributions, uint8 ``(words, labels)``, 255 for certainty.
     ``outside``: bool ``(labels,)``, what ``O`` may stand for: itself, and labels of types that the corpus does not
@@ -42,7 +42,7 @@ def make_examples(
         words: of the text.
         targets: uint8 ``(words, labels)``.
         pieces: cut the words.
-        outside: see `Example`; by default ``O`` alone.
+        outside: see `Example`; by default only ``O``.
     """
     if outside is None:
         outside = np.arange(targets.shape[1]) == 0
@@ -80,7 +80,7 @@ def data_digest(examples: Sequence[Example], dev: Corpus) -> str:
 
 
 def make_batches(examples: Sequence[Example], max_rows: int, rng: random.Random) -> list[list[Example]]:
-    """Batches of at most ``max_rows`` rows, of windows of like length, in random order."""
+    """Batches of at most ``max_rows`` rows, of windows of similar length, in random order."""
     order = sorted(examples, key=lambda e: len(e.window.input_ids) * rng.uniform(0.9, 1.1))
     batches: list[list[Example]] = [[]]
     rows = 0
@@ -103,7 +103,7 @@ def mask_words(batch: RaggedBatch, share: float, mask_id: int) -> RaggedBatch:
 
 @dataclass(frozen=True, eq=False)
 class Packed:
-    """A packed batch and what its words' labels should be.
+    """A packed batch and its words' target labels.
 
     ``targets``: label distributions, float32 ``(words, labels)``.
     ``outside``: bool ``(words, labels)``, see `Example`.
@@ -130,10 +130,10 @@ def pack(examples: Sequence[Example], device: torch.device, temperature: float =
 
 
 def spread_outside(targets: Tensor, logits: Tensor, outside: Tensor) -> Tensor:
-    """Targets in which the share of ``O`` is divided among the labels that it may stand for, as the model would do it.
+    """Divides the share of ``O`` in targets among the labels that it may stand for, in the model's proportions.
 
-    Cross-entropy with them has the gradient of the marginal likelihood of a partial annotation (Tsuboi et al. 2008,
-    COLING), so that a corpus teaches the types that it annotates and says nothing of the others.
+    Cross-entropy with the result has the gradient of the marginal likelihood of a partial annotation (Tsuboi et al.
+    2008, COLING), so a corpus teaches the types that it annotates and says nothing about the others.
 
     Args:
         targets: float32 ``(words, labels)``.

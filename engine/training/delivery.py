@@ -1,4 +1,4 @@
-"""The folder that ``engine.training.accelerate`` delivers: a checkpoint's own files, gate heads beside them."""
+"""The folder that ``engine.training.accelerate`` delivers: a checkpoint's own files, plus gate heads."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ TOKENIZER = (
 def copy_checkpoint(weights: Weights, folder: Path, *, rename: bool) -> None:
     """Copies what loading a checkpoint needs, byte for byte.
 
-    Weights in another format than ``model.safetensors`` are converted, number by number.
+    Weights in another format than ``model.safetensors`` are converted.
 
     Args:
         weights: of the checkpoint.
         folder: to copy to.
-        rename: write the model's labels into the configuration, as the checkpoint's own names say nothing.
+        rename: write the model's labels into the configuration, as the checkpoint's own names are meaningless.
     """
     found = {name: optional_file(weights.source, name) for name in (CONFIG, MODEL, *TOKENIZER)}
-    if not found[MODEL]:  # whatever lies in the folder: an earlier start may have been stopped while it converted
+    if not found[MODEL]:  # even if the folder has one: an earlier start may have been stopped while converting
         load_huggingface(weights.source).save_pretrained(folder)  # the configuration, too, which is replaced below
     for name, file in found.items():
         if file:
@@ -54,7 +54,7 @@ def copy_checkpoint(weights: Weights, folder: Path, *, rename: bool) -> None:
 
 
 def deliver(folder: Path, out: Path) -> None:
-    """Copies a finished model to where it belongs; the checksums come last, so that they say that all is there."""
+    """Copies a finished model to ``out``; the checksums come last, so they mark it as complete."""
     files = [file for file in folder.iterdir() if file.is_file() and file.suffix != ".jsonl" and file.name != SUMS]
     for file in files:
         shutil.copyfile(file, out / file.name)
@@ -64,7 +64,7 @@ def deliver(folder: Path, out: Path) -> None:
 
 
 def repair(out: Path) -> None:
-    """Makes a delivered model load that was left while points were stored: torn ones go, sums are made again."""
+    """Makes a delivered model loadable if storing points was interrupted: deletes torn points, renews checksums."""
     try:
         read_points(out / POINTS)
     except InputError:

@@ -36,18 +36,18 @@ logger = logging.getLogger(__name__)
 
 HEAD_LR = 1e-3
 ENCODER_LR = 1e-5, 6e-5  # lowest, highest
-NARROW = 256  # hidden size up to which the highest applies; above, it falls as that grows
+NARROW = 256  # hidden size up to which the highest applies; beyond, it falls with the size
 TEMPERATURE = 1.0  # of the targets
 PRUNED = 0.8  # share of the windows that are pruned
 MAX_PASSES = 30  # over the texts
 MAX_ROWS = 1024  # word pieces in a batch
 CHECKPOINT_S = 180  # seconds between two checkpoints, about
-PROBED = 4  # steps, to see how long one takes
+PROBED = 4  # steps timed to see how long one takes
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run does in its time; it is decided once.
+    """What a run does in its time, decided once.
 
     ``texts``: how many are learned from.
     ``passes``: how often.
@@ -74,7 +74,7 @@ class Plan:
 def own_labels(
     weights: Weights, engine: Engine, texts: Sequence[str], count: int, path: Path
 ) -> tuple[Texts, SoftLabels]:
-    """What the checkpoint's dense pass says of the words of texts; a file keeps it, and an interrupted run continues.
+    """Labels texts with the checkpoint's dense pass, saving as it goes, so an interrupted run continues.
 
     Args:
         weights: of the checkpoint.
@@ -103,7 +103,7 @@ class Distillation(JointTraining):
     """One run of self-distillation.
 
     An epoch of the loop is a segment of the plan, which may be a part of the texts or several passes over them. The
-    learning rate goes down to zero, so the last average of the weights is the one to keep.
+    learning rate decays to zero, so the last average of the weights is the one to keep.
 
     Args:
         config: its ``epochs`` are the segments, its ``backbone`` the checkpoint.
@@ -111,8 +111,8 @@ class Distillation(JointTraining):
         weights: of the checkpoint.
         examples: what to learn.
         steps: batches of a segment.
-        lowest: of the thresholds drawn.
-        watch: says how well a model does, for the log; 0–1.
+        lowest: the lowest threshold drawn.
+        watch: scores a model, 0–1, for the log.
     """
 
     def __init__(
@@ -131,7 +131,7 @@ class Distillation(JointTraining):
         super().__init__(config, model, weights.tokenizer, lowest)
 
     def trained(self, model: nn.Module) -> list[dict[str, Any]]:
-        """Gate heads with a learning rate of their own, and all else that is not frozen."""
+        """Gate heads with their own learning rate, and everything else that is not frozen."""
         assert isinstance(model, GatedModel)
         last = str(model.encoder.num_layers)
         heads = [parameter for name, head in model.heads.items() if name != last for parameter in head.parameters()]
@@ -141,7 +141,7 @@ class Distillation(JointTraining):
         return [group for group in groups if group["params"]]
 
     def batches(self, rng: random.Random) -> list[list[Example]]:
-        """Those of the present segment, out of an endless stream of passes over the examples."""
+        """The current segment's, from an endless stream of passes over the examples."""
         begin = max(0, self.epoch - 1) * self.steps
         return list(islice(self._stream(), begin, begin + self.steps))
 
@@ -156,7 +156,7 @@ class Distillation(JointTraining):
         return True
 
     def save(self, model: Any, folder: Path) -> None:
-        """Writes a model folder; of a frozen checkpoint the gate heads alone, with its order of labels."""
+        """Writes a model folder or, for a frozen checkpoint, only the gate heads, in its order of labels."""
         if not self.config.frozen:
             super().save(model, folder)
             return
@@ -164,7 +164,7 @@ class Distillation(JointTraining):
         save_gates(folder, model, self.order)
 
     def score(self, folder: Path) -> float:
-        """What ``watch`` says of the average."""
+        """The score that ``watch`` gives the average."""
         average: Any = self.average.module
         return self.watch(average)
 
@@ -176,12 +176,12 @@ def usual_entropy(examples: Sequence[Example]) -> float:
 
 
 def encoder_lr(passes: float, hidden_size: int) -> float:
-    """The peak learning rate of the encoder: the lower, the wider it is and the more often each text is seen.
+    """The encoder's peak learning rate: lower for a wider encoder, and the more often each text is seen.
 
-    Early layers have far to go, so texts seen once or twice are learned from at the rate of fine-tuning. Few texts,
-    seen often, are learned by heart, and no gate makes up for a dense pass that drifts away: on 300 abstracts
-    it agreed to 93 % with the checkpoint after 5e-5 with dropout, masked words and sharpened targets, to
-    98.7 % after 1e-5 without. With Adam, the best rate falls as the width grows (Yang et al. 2021, Tensor Programs V).
+    Early layers have far to go, so texts seen once or twice are learned from at the rate of fine-tuning. A few texts,
+    seen often, are memorised, and no gate makes up for a dense pass that drifts away: on 300 abstracts its agreement
+    with the checkpoint was 93 % after 5e-5 with dropout, masked words and sharpened targets, 98.7 % after 1e-5 without.
+    With Adam, the best rate falls as the width grows (Yang et al. 2021, Tensor Programs V).
     """
     low, high = ENCODER_LR
     high *= min(1, NARROW / hidden_size)
@@ -189,7 +189,7 @@ def encoder_lr(passes: float, hidden_size: int) -> float:
 
 
 def settings(checkpoint: str, hidden_size: int, out: Path, plan: Plan, *, frozen: bool, seed: int) -> FinetuneConfig:
-    """The settings of training; texts are seen as they are, without dropout and masked words.
+    """The settings of training; texts are seen unchanged, without dropout or masked words.
 
     Args:
         checkpoint: where the model comes from.
@@ -219,7 +219,7 @@ def settings(checkpoint: str, hidden_size: int, out: Path, plan: Plan, *, frozen
 
 
 def seconds_per_step(run: Distillation) -> float:
-    """Mean time of some steps, of a run that is thrown away; the first one does not count."""
+    """Mean time of some steps of a throwaway run, not counting the first."""
     run.model.train()
     batches = run.batches(random.Random())
     begin = time.monotonic()
@@ -231,13 +231,13 @@ def seconds_per_step(run: Distillation) -> float:
 
 
 def planned(texts: int, batches: int, step_s: dict[str, float], seconds: float) -> Plan:
-    """As much training as fits.
+    """Plans as much training as fits.
 
     Args:
         texts: to learn from.
-        batches: of one pass over them; there are `MAX_PASSES` at most, and one at least.
+        batches: of one pass over them; there is at least one pass, at most `MAX_PASSES`.
         step_s: precision → seconds per step; the fastest is taken.
-        seconds: that there are.
+        seconds: available.
     """
     precision = min(step_s, key=lambda name: step_s[name])
     total = max(batches, min(round(seconds / step_s[precision]), MAX_PASSES * batches))
@@ -259,18 +259,18 @@ def distil(
     seconds: Callable[[], float],
     seed: int,
 ) -> Plan:
-    """Trains, or goes on with a run that was interrupted; the model's files then lie in ``folder/run``.
+    """Trains, or continues an interrupted run; the model's files are then in ``folder/run``.
 
     Args:
         weights: of the checkpoint.
         engine: with these weights.
         texts: to learn from.
-        count: how many of them there is time to label.
+        count: how many of them time allows to label.
         watch: see `Distillation`.
         folder: of labels, plan and checkpoints.
         frozen: whether only gate heads learn.
         precisions: to choose the fastest from.
-        seconds: says, once the texts are labelled, how long training may take.
+        seconds: returns, once the texts are labelled, how long training may take.
         seed: of everything random.
     """
     plan_file, run_folder = folder / "plan.json", folder / "run"

@@ -106,7 +106,7 @@ class FinetuneConfig(TrainingConfig):
 
     @property
     def scored(self) -> tuple[str, ...]:
-        """``dense``; if windows are pruned, ``entropy`` with its default settings, too."""
+        """``dense``; if windows are pruned, also ``entropy`` with its default settings."""
         return ("dense", "entropy") if self.pruned else ("dense",)
 
 
@@ -165,7 +165,7 @@ def new_model(backbone: str, labels: LabelSet, layers: int) -> GatedModel:
 
 
 def frozen_model(checkpoint: str, labels: LabelSet) -> GatedModel:
-    """A token-classification checkpoint that stays as it is, with new heads before its last layer to train."""
+    """A frozen token-classification checkpoint, with new heads to train before its last layer."""
     plain = load_weights(checkpoint).model
     if set(plain.labels.types) != set(labels.types):
         raise InputError(
@@ -184,7 +184,7 @@ def with_gates(plain: GatedModel) -> GatedModel:
 
 
 def freeze(model: GatedModel) -> GatedModel:
-    """The model, of which only the heads before its last layer can be trained."""
+    """Freezes everything in the model except the heads before its last layer."""
     for part in (model.encoder, model.heads[str(model.encoder.num_layers)]):
         part.requires_grad_(False)
     return model
@@ -221,13 +221,13 @@ def soft_examples(files: str, pieces: WordPieces, labels: LabelSet) -> list[Exam
 
 
 class JointTraining(Run[FinetuneConfig]):
-    """Every head learns, in packed passes in which words may leave.
+    """Trains every head, in packed passes in which words may leave.
 
     Args:
         config: settings.
         model: with a head after every layer.
         tokenizer: of the model.
-        lowest: of the thresholds drawn; see `SampledController.draw`.
+        lowest: the lowest threshold drawn; see `SampledController.draw`.
 
     Raises:
         InputError: words to mask, and no token to mask them with.
@@ -250,7 +250,7 @@ class JointTraining(Run[FinetuneConfig]):
         super().__init__(config, model)
 
     def loss(self, examples: list[Example]) -> Tensor:
-        """The joint loss, some words masked, some windows pruned."""
+        """The joint loss, with some words masked and some windows pruned."""
         packed = pack(examples, self.accelerator.device, self.config.temperature)
         if self.config.mask:
             batch = mask_words(packed.batch, self.config.mask, self.tokenizer.mask_token_id)
@@ -272,7 +272,7 @@ class JointTraining(Run[FinetuneConfig]):
     def _dense(self, batch: RaggedBatch) -> Tensor:
         """Label distributions ``(words, labels)`` of the dense pass."""
         found = forward(self.model, batch, (), None).heads[-1].logits.float().softmax(-1)
-        torch.clear_autocast_cache()  # of weights without gradients, which PyTorch may use again where they are wanted
+        torch.clear_autocast_cache()  # of weights without gradients, which PyTorch may reuse where gradients are needed
         return found
 
     def save(self, model: GatedModel, folder: Path) -> None:
@@ -306,17 +306,17 @@ class Finetuning(JointTraining):
         super().__init__(config, model, tokenizer)
 
     def batches(self, rng: random.Random) -> list[list[Example]]:
-        """Windows of like length: all gold ones, and as many unlabelled ones as asked for."""
+        """Windows of similar length: all gold ones, and as many unlabelled ones as requested."""
         count = min(len(self.soft), round(len(self.gold) * self.config.soft_share))
         return make_batches([*self.gold, *rng.sample(self.soft, count)], self.config.max_rows, rng)
 
     @cached_property
     def data(self) -> str:
-        """Of windows, soft labels among them, and development documents."""
+        """Digest of windows, including soft labels, and development documents."""
         return data_digest([*self.gold, *self.soft], self.dev)
 
     def score(self, folder: Path) -> float:
-        """Mean F1 of the strategies that are scored."""
+        """Mean F1 of the scored strategies."""
         engine = load_engine(folder, device=str(self.accelerator.device))
         return fmean(f1(engine, self.dev, engine.strategy(strategy)) for strategy in self.config.scored)
 

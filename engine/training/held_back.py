@@ -15,16 +15,16 @@ from engine.text.windows import WordPieces
 from engine.text.words import words_of
 
 NEEDED = 100  # windows to choose points on
-NEEDED_TEXTS = 2  # from one there is no standard error
-STEADY = 1000  # windows from which on points hardly depend on chance
-WANTED = 1200  # windows to hold back, out of a third of the texts at most
-# Of a run: what its file of facts stores → what a later start must find the same.
+NEEDED_TEXTS = 2  # one gives no standard error
+STEADY = 1000  # windows from which points hardly depend on chance
+WANTED = 1200  # windows to hold back, from at most a third of the texts
+# A stored fact of a run → what a later start must find unchanged.
 COMPARED = {"sha256": "texts", "weights": "checkpoint", "labels": "labels of the checkpoint"}
 
 
 @dataclass(frozen=True, eq=False)
 class TextSplit:
-    """Texts to learn from, and texts held back to choose points on, each of which is cut into so many ``windows``."""
+    """Texts to learn from, and texts held back to choose points on, with the number of ``windows`` of each of these."""
 
     learned: list[str]
     held_back: list[str]
@@ -38,11 +38,11 @@ class TextSplit:
 
 
 def split_texts(files: Sequence[str], held_back_files: Sequence[str], pieces: WordPieces, seed: int) -> TextSplit:
-    """Reads texts, in random order; none, however its words are spaced, is both learned from and held back.
+    """Reads texts in random order; none is both learned from and held back, even with different spacing.
 
     Args:
         files: to learn from.
-        held_back_files: to choose points on; without any, a part of the others is held back.
+        held_back_files: to choose points on; without any, some of the others are held back.
         pieces: cut texts into windows.
         seed: of the order of the texts.
 

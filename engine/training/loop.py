@@ -35,7 +35,7 @@ from engine.training.state import check_free, claim, write_json
 
 logger = logging.getLogger(__name__)
 
-TRIES = 3  # of each on one batch, to see which is faster; the first does not count
+TRIES = 3  # of each on one batch, to see which is faster; the first is discarded
 
 C = TypeVar("C", bound=TrainingConfig)
 
@@ -61,7 +61,7 @@ class Run(ABC, Generic[C]):
 
     @abstractmethod
     def batches(self, rng: random.Random) -> list[Any]:
-        """The batches of one epoch; their number should hardly vary, since the learning-rate schedule counts on it."""
+        """The batches of one epoch; their number should hardly vary, since the learning-rate schedule relies on it."""
 
     @abstractmethod
     def loss(self, batch: Any) -> Tensor:
@@ -77,11 +77,11 @@ class Run(ABC, Generic[C]):
 
     @cached_property
     def data(self) -> str:
-        """A digest of what it learns from and is scored on; empty where the caller compares these itself."""
+        """A digest of what it learns from and is scored on; empty if the caller compares these itself."""
         return ""
 
     def trained(self, model: nn.Module) -> list[dict[str, Any]]:
-        """The parameters to train, in groups as AdamW takes them: all that ask for a gradient, alike."""
+        """The parameters to train, in AdamW's groups; by default one group of all that require gradients."""
         return [{"params": [parameter for parameter in model.parameters() if parameter.requires_grad]}]
 
     def improves(self, score: float) -> bool:
@@ -199,7 +199,7 @@ class Run(ABC, Generic[C]):
         """
         loss = self._backward(batch, self.precision)
         self.optimizer.step()
-        # By their version `Linear` knows whether packed weights are still theirs; fused optimizers leave it as it is.
+        # `Linear` tells by a weight's version whether its packed copy is stale; fused optimizers do not change it.
         for parameter in self.model.parameters():
             torch.autograd.graph.increment_version(parameter)
         self.schedule.step()
@@ -208,7 +208,7 @@ class Run(ABC, Generic[C]):
         return loss.item()
 
     def _backward(self, batch: Any, precision: str) -> Tensor:
-        """The loss of a batch; gradients are there, clipped."""
+        """Computes the loss of a batch and clipped gradients."""
         with torch.autocast(self.accelerator.device.type, dtype=torch.bfloat16, enabled=precision == "bf16"):
             loss = self.loss(batch)
         self.accelerator.backward(loss)
@@ -216,9 +216,9 @@ class Run(ABC, Generic[C]):
         return loss
 
     def _faster(self) -> str:
-        """The precision in which the gradients of a batch take less time; nothing is learned or drawn from the seed.
+        """The precision in which a batch's gradients take less time; learns nothing, and restores the random state.
 
-        Processors that lack instructions for bfloat16 are slower in it, some of those that have them, too.
+        Processors without instructions for bfloat16 are slower in it, and so are some that have them.
         """
         self.model.train()
         batch = self.batches(random.Random(self.config.seed))[0]
@@ -253,7 +253,7 @@ def train(make_run: Callable[[C], Run[C]], config: C, *, resume: bool = False) -
     """
     settings = Path(config.out, RUN_SETTINGS)
     check_free(settings.parent, settings)
-    # The folders that are written to and read from may change between two starts, everything else may not.
+    # Between two starts, only the folders written to and read from may change.
     claim(settings, asdict(config), resume=resume, free=("out", "data_dir"))
     set_seed(config.seed)
     run = make_run(config)

@@ -1,4 +1,4 @@
-"""What a search came to: agreement, theoretical and measured speed-up, and F1, point by point."""
+"""What a search achieved: agreement, theoretical and measured speed-up, and F1, point by point."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class Row:
     ``loss``, ``loss_error``: points of agreement lost against the model's own dense pass, and their standard error.
     ``token_layers_kept``: share of the dense ones.
     ``theoretical_speedup``: dense ÷ own multiply-adds.
-    ``speedups``: batch size, one or as many texts as there are to time up to `LARGEST_BATCH` → dense ÷ own time on this
-    machine; empty where no setting loses so little: then this is the one that comes closest, and it is not stored.
-    ``f1``: exact-span micro F1 on a corpus, 0–1, where one was given.
+    ``speedups``: batch size (1, and as many as there are texts to time, up to `LARGEST_BATCH`) → dense ÷ own time here;
+    empty if no setting loses so little: this is then the closest one, and is not stored.
+    ``f1``: exact-span micro F1 on a corpus, 0–1, if one was given.
     """
 
     name: str
@@ -58,7 +58,7 @@ def measured(engine: Engine, dense: Tried, search: Search, texts: Sequence[str],
         engine: what was searched with.
         dense: its dense pass on the reference.
         search: for points; the dense pass loses nothing there.
-        texts: to take times on.
+        texts: to time.
         corpus: with gold, for F1.
     """
     reference, chosen = search.reference, search.chosen()
@@ -107,7 +107,7 @@ def speedups(engine: Engine, strategies: Sequence[Strategy], texts: Sequence[str
         engine: what runs them.
         strategies: to time.
         texts: what they tag.
-        batch_size: texts a call.
+        batch_size: texts per call.
     """
     variants = [Strategy("dense"), *strategies]
     batches = [texts[begin : begin + batch_size] for begin in range(0, len(texts), batch_size)]

@@ -37,9 +37,9 @@ COLUMNS = (
     "token_layers_kept",
     "theoretical_speedup",
 )
-SLACK = 0.03  # multiply-adds tell no finer differences of speed
+SLACK = 0.03  # multiply-adds cannot tell finer differences in speed
 CALL = 32  # texts
-LOOKS = 8  # texts, after which a pass may be ended
+LOOKS = 8  # texts after which a pass may end
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +48,7 @@ class Reference:
 
     ``documents``: with the entities of the reference.
     ``types``: those that count.
-    ``dense``: counts, in each document, of what loses nothing.
+    ``dense``: counts, in each document, at zero loss.
     """
 
     documents: Sequence[Document]
@@ -78,9 +78,9 @@ class Reference:
         """What the engine's dense pass finds in texts; a loss is 100 minus the agreement, F1 against it.
 
         Args:
-            engine: that is agreed with.
+            engine: to agree with.
             texts: to find entities in.
-            enough: whether the first texts, as many as it is given, will do.
+            enough: given a number of first texts, whether they suffice.
 
         Raises:
             InputError: it finds nothing.
@@ -107,7 +107,7 @@ class Reference:
 def dense_documents(
     engine: Engine, texts: Sequence[str], enough: Callable[[int], bool] = lambda done: False
 ) -> list[Document]:
-    """Texts with what the dense pass finds in them; ``enough`` says whether the first ones will do."""
+    """Texts with what the dense pass finds in them; ``enough`` says whether the first ones suffice."""
     documents: list[Document] = []
     for begin in tqdm(range(0, len(texts), LOOKS), desc="dense pass", disable=None):
         results = engine.tag_batch(texts[begin : begin + LOOKS], "dense")
@@ -146,7 +146,7 @@ class Tried:
         return (sum(reference.dense[: len(self.counts)], Counts()).f1 - self.f1) * 100
 
     def loss_error(self, reference: Reference) -> float:
-        """The standard error of the loss by document, in points; infinite where there are no entities."""
+        """The standard error of the loss by document, in points; infinite if there are no entities."""
         return f1_difference_error(self.counts, reference.dense[: len(self.counts)]) * 100
 
     def loss_bound(self, reference: Reference) -> float:
@@ -191,8 +191,8 @@ def choose(
         tried: settings to choose from, each on all documents.
         reference: what they were counted against.
         max_drops: for each point, in points of F1.
-        slack: settings that are slower by this share at most count as equally fast; of these the one with the
-            smallest such sum is taken.
+        slack: settings slower by at most this share count as equally fast; of these the one with the smallest
+            such sum is taken.
     """
     chosen = {}
     bounds = {one: one.loss_bound(reference) for one in tried}
@@ -243,7 +243,7 @@ def store_frontier(folder: Path, tried: Mapping[str, tuple[Reference, Sequence[T
     if frontier.is_file():
         with frontier.open(newline="") as file:
             stored = csv.DictReader(file)
-            if stored.fieldnames == list(COLUMNS):  # not of an older version
+            if stored.fieldnames == list(COLUMNS):  # not from an older version
                 rows = [row for row in stored if row["strategy"] not in tried] + rows
     with updating(folder, FRONTIER) as fresh, fresh.open("w", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS)

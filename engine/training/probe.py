@@ -1,6 +1,6 @@
-"""Initial gate heads: each is fitted on its own, with L-BFGS, to the hidden states of the dense pass at its layer.
+"""Initial gate heads: each is fitted separately, with L-BFGS, to the hidden states of the dense pass at its layer.
 
-The encoder stays as it is, so one pass over some texts is enough, and the fit is convex. Self-distillation then starts
+The encoder stays unchanged, so one pass over some texts is enough, and the fit is convex. Self-distillation then starts
 much closer to its goal than from random heads.
 """
 
@@ -28,11 +28,11 @@ WEIGHT_DECAY = 1e-4
 
 
 def fit_heads(model: GatedModel, batches: Sequence[Sequence[Example]], temperature: float) -> None:
-    """Fits the heads before the last layer to the targets of examples; nothing else of the model changes.
+    """Fits the heads before the last layer to the targets of examples; nothing else in the model changes.
 
     Args:
         model: with a head after every layer.
-        batches: examples; if they hold more words than there is room for, the first ones are taken.
+        batches: examples; if they hold more words than there is room for, only the first are used.
         temperature: of the targets; see `pack`.
     """
     logger.info("fitting %d gate heads", model.encoder.num_layers - 1)
@@ -47,7 +47,7 @@ def fit_heads(model: GatedModel, batches: Sequence[Sequence[Example]], temperatu
 def _collect(
     model: GatedModel, batches: Sequence[Sequence[Example]], temperature: float
 ) -> tuple[list[Tensor], Tensor]:
-    """What each gate's head is given, half precision ``(words, hidden)``, and the targets ``(words, labels)``."""
+    """The input of each gate's head, half precision ``(words, hidden)``, and the targets ``(words, labels)``."""
     device = next(model.parameters()).device
     gates = range(1, model.encoder.num_layers)
     room = MAX_BYTES // (len(gates) * model.encoder.hidden_size * 2)

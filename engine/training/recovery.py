@@ -1,9 +1,9 @@
 """Chooses recovery settings: ``python -m engine.training.recovery``.
 
-Trigger, limit and threshold are searched together with the thresholds of the gates, which may be looser where words
-come back: for each operating point the fastest setting within the limit is taken, as ``engine.training.calibrate``
-does, out of those that fire in 2 % of the documents at least. Run it after ``engine.training.calibrate``, on the same
-documents; all settings that ran on all of them go to ``recovery.csv`` in the model folder.
+Trigger, limit and threshold are searched together with the gates' thresholds, which may be looser if words come back.
+Each operating point is chosen as in ``engine.training.calibrate``, among settings that fire in at least 2 % of the
+documents. Run it after ``engine.training.calibrate``, on the same documents; all settings that ran on all of them go
+to ``recovery.csv`` in the model folder.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from engine.training.points import POINT_NAMES, Reference, Tried, measure, store
 from engine.training.search import Search
 
 RECOVERIES = "recovery.csv"
-FIRES = 0.02  # of the documents: what fires less is no recovery
+FIRES = 0.02  # of the documents: firing less often is not recovery
 LIMITS = (32, 128)
 THRESHOLDS = {
     "confidence": ("min_confidence", (0.4, 0.45, 0.5, 0.55, 0.6)),
     "entropy_spike": ("max_rise", (0.05, 0.1, 0.15, 0.2, 0.3)),
     "entity_loss": (None, (0.0,)),
 }
-NO_THRESHOLD: tuple[None, tuple[float, ...]] = None, ()  # of its own: that of ``any``, which a stored point may have
+NO_THRESHOLD: tuple[None, tuple[float, ...]] = None, ()  # for ``any``, which a stored point may have
 FIELDS = (
     "strategy",
     "settings",
@@ -52,7 +52,7 @@ FIELDS = (
 
 
 def settings() -> Iterator[Recovery]:
-    """What to try: each trigger with its thresholds, each with the limits."""
+    """Settings to try: each trigger with each of its thresholds and limits."""
     for trigger, (knob, thresholds) in THRESHOLDS.items():
         for threshold in thresholds:
             for limit in LIMITS:
@@ -86,7 +86,7 @@ def fires(tried: Tried) -> bool:
 
 
 def with_own_thresholds(chosen: Strategy, tried: Sequence[Tried], reference: Reference) -> Strategy:
-    """The strategy, whose other triggers, which do not fire in it, get the thresholds that lose least with them."""
+    """The strategy, with the thresholds of its unused triggers set to those that lose least with that trigger."""
     recovery = chosen.recovery
     assert recovery is not None
     if recovery.trigger not in THRESHOLDS:  # ``any``: all of them fire

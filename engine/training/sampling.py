@@ -1,4 +1,4 @@
-"""Self-sampling: controllers with settings drawn at random, so that training sees all the ways to be pruned."""
+"""Self-sampling: controllers with randomly drawn settings, so training sees all ways of pruning."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def all_stay(gate: Gate) -> Decision:
 
 
 def draw_context() -> Context:
-    """A context mode."""
+    """Draws a context mode."""
     return "freeze" if torch.rand(()) < FROZEN else "drop"
 
 
 @dataclass(frozen=True, eq=False)
 class SampledController:
-    """An `EntropyController` with a threshold of its own for each gate and window, float ``(gates, windows)``.
+    """An `EntropyController` with a separate threshold for each gate and window, float ``(gates, windows)``.
 
     Entropies are never negative, so −1 closes a gate; at 1 all words leave.
     """
@@ -44,13 +44,13 @@ class SampledController:
             gates: how many there are, one after each layer but the last.
             windows: of the batch.
             pruned: share of the windows that are pruned; in the others all words stay. Of those pruned, a quarter end
-                at a gate of the upper half.
-            lowest: the lowest threshold of the middle gate, within 0.003–0.3. Thresholds below the entropy that most
-                words have let few of them leave.
+                at a gate in the upper half.
+            lowest: the lowest threshold of the middle gate, within 0.003–0.3. Thresholds below most words' entropy let
+                few of them leave.
         """
         low, high = math.log(np.clip(lowest, *ENTROPIES)), math.log(ENTROPIES[1])
         levels = (low + (high - low) * torch.rand(windows)).exp()
-        steepness = 1 + torch.rand(windows)  # from first to last gate the threshold grows by up to the factor 16
+        steepness = 1 + torch.rand(windows)  # from first to last gate the threshold grows up to 16-fold
         steps = (torch.linspace(-2, 2, gates) if gates > 1 else torch.zeros(gates)).unsqueeze(1)
         thresholds = (levels * steepness**steps).clamp(max=ENTROPIES[1])
         thresholds[torch.rand(gates, windows) < 1 / 3] = -1.0

@@ -1,9 +1,9 @@
 """The search for operating points: many settings, narrowed down on growing samples of the reference's documents.
 
-First they are simulated (see ``engine.training.simulate``), which tells how fast they are and what they lose at least.
+First they are simulated (see ``engine.training.simulate``), which gives their speed and a lower bound of their loss.
 Those worth running for real go through successive halving (Jamieson and Talwalkar 2016): all of them on a few
-documents, the promising ones on more, and only the last few on all. Then the same with variations of the best, and as
-long as there is time left, with what simulation ranked next.
+documents, the promising ones on more, and only the last few on all. The same follows with variations of the best and,
+while time is left, with what simulation ranked next.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from engine.text.scoring import Counts
 from engine.training.points import POINT_NAMES, SLACK, Reference, Tried, choose, measure
 from engine.training.simulate import Simulator, can_simulate
 
-SMALLEST, GROWTH = 25, 4  # documents of the first sample, at most three times as many; how much larger the next one is
-KEPT, KEPT_AT_LEAST = 5, 8  # one in so many settings goes on
-SIMULATED = 400_000  # characters: of abstracts about 250
-SIMULATING = 1 / 3  # of the time that there is for candidates, or for variations, at most
-SPEEDS = 24  # steps of speed-up, of each of which one simulated setting runs for real
+SMALLEST, GROWTH = 25, 4  # documents in the first sample, at most three times as many; growth factor of the next
+KEPT, KEPT_AT_LEAST = 5, 8  # one in KEPT settings goes on, but no fewer than the latter
+SIMULATED = 400_000  # characters: about 250 abstracts
+SIMULATING = 1 / 3  # maximum share of the time for candidates or for variations
+SPEEDS = 24  # steps of speed-up, from each of which one simulated setting runs for real
 ROUNDS = 5  # of variations
 
 logger = logging.getLogger(__name__)
@@ -42,8 +42,8 @@ logger = logging.getLogger(__name__)
 def promising(tried: Sequence[Tried], reference: Reference, max_drops: Sequence[float]) -> Iterator[Tried]:
     """Settings in the order in which they deserve to run on more documents, each once.
 
-    For every drop in turn: the fastest one whose loss is within it, and the fastest whose loss plus standard error is;
-    where there is none any more, the one that misses it least.
+    For every drop in turn: the fastest whose loss is within it, and the fastest whose loss plus standard error is; once
+    none is left, the one that misses it least.
     """
     losses = [one.loss(reference) for one in tried]
     bounds = [one.loss_bound(reference) for one in tried]
@@ -69,9 +69,9 @@ class Search:
         reference: what they are counted against.
         max_drops: for each point, in points of F1.
         seed: of the order of documents and settings.
-        seconds: how long it may take; the settings measured by then are what there is to choose from.
-        log: a file that keeps what was measured; a search that was interrupted goes on from it.
-        eligible: settings that are not are measured, but never chosen.
+        seconds: how long it may take; it chooses among the settings measured by then.
+        log: a file of what was measured, from which an interrupted search continues.
+        eligible: says which settings may be chosen; others are only measured.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class Search:
         self.parts: dict[str, list[Tried]] = {}  # of each setting, sample after sample
         if log is not None and log.is_file():
             whole, _, torn = log.read_text().rpartition("\n")
-            if torn:  # by whatever interrupted the search
+            if torn:  # by an interruption
                 log.write_text(f"{whole}\n" if whole else "")
             for line in whole.splitlines():
                 part = _from_json(json.loads(line))
@@ -104,16 +104,15 @@ class Search:
         name: str,
         stored: Iterable[Strategy] = (),
     ) -> None:
-        """Tries what is proposed, then variations of the best setting for each point, as long as they help.
+        """Tries candidates, then variations of the best setting for each point, as long as they help.
 
-        Where the time is limited, what is left of it goes to further proposals.
+        If time is limited, what is left of it goes to further candidates.
 
         Args:
             candidates: settings to begin with.
             vary: settings near one.
-            name: of the strategy, for the progress.
-            stored: settings that run on all documents, whatever samples say: points chosen before, which a search may
-                miss.
+            name: of the strategy, for progress bars.
+            stored: settings that always run on all documents: previously chosen points, which a search may miss.
         """
         for strategy in tqdm(list(stored), desc=f"{name}, stored points", disable=None):
             self.on_all(strategy)
@@ -144,7 +143,7 @@ class Search:
         return [one for one in tried if len(one.counts) == len(self.reference.documents) and self.eligible(one)]
 
     def on_all(self, strategy: Strategy) -> Tried:
-        """A setting on all documents; it runs unless it has before."""
+        """Measures a setting on all documents, unless that was done before."""
         return self._measure(strategy, len(self.reference.documents))
 
     def chosen(self) -> dict[str, Tried]:
@@ -161,7 +160,7 @@ class Search:
         return list(found.values())
 
     def _share(self, share: float) -> float:
-        """The time at which a share of what is left will be over."""
+        """The time at which this share of the time left will have passed."""
         return time.monotonic() + share * (self.deadline - time.monotonic())
 
     def _left(self) -> str:
@@ -170,7 +169,7 @@ class Search:
         return f", {tqdm.format_interval(left)} left" if math.isfinite(left) else ""
 
     def _narrow(self, remaining: list[Strategy], stage: str, deadline: float) -> None:
-        """Runs settings on growing samples of the documents, ever fewer, and if time runs out the first of them."""
+        """Runs ever fewer settings on growing samples of the documents; if time runs out, only the first of them."""
         sizes = self._sizes()
         for number, size in enumerate(sizes):
             now = time.monotonic()
@@ -187,21 +186,21 @@ class Search:
             remaining = [one.strategy for one in promising(eligible or found, self.reference, self.max_drops)][:keep]
 
     def _ranked(self, strategies: Iterable[Strategy], deadline: float = math.inf) -> list[list[Strategy]]:
-        """Settings that lose no more than is allowed when simulated: for each step of speed-up the best, the next, ….
+        """Lists of settings whose simulated loss is allowed: the best of each step of speed-up, then the next, ….
 
-        Each of these lists is in random order.
+        Each list is in random order.
 
-        Real losses are larger, and grow with the speed-up. Of settings that lose alike those with more neighbours, then
-        those with later gates, come first: they remove less of what others attend to. Settings that cannot be simulated
-        are not ranked.
+        Real losses are larger, and grow with the speed-up. Of settings that lose alike, those with more neighbours,
+        then those with later gates, come first: they remove less of what others attend to. Settings that cannot be
+        simulated are not ranked.
 
         Args:
             strategies: to choose from; some may be the same.
-            deadline: until which there is time to run them; a third of it is for simulation.
+            deadline: for running them; a third of the time until then is for simulation.
         """
         different = list({_key(one): plain(one) for one in strategies}.values())
         order = random.Random(self.seed)
-        order.shuffle(different)  # if time runs out, those that were simulated are a sample
+        order.shuffle(different)  # if time runs out, the simulated ones are a random sample
         if not all(map(can_simulate, different)):
             return [different]
         now = time.monotonic()
@@ -234,14 +233,14 @@ class Search:
         return Simulator(self.engine, self.reference.first(max(1, count)))
 
     def _sizes(self) -> list[int]:
-        """Documents of each sample."""
+        """How many documents each sample has."""
         sizes = [len(self.reference.documents)]
         while sizes[0] > 3 * SMALLEST:
             sizes.insert(0, max(SMALLEST, sizes[0] // GROWTH))
         return sizes
 
     def _measure(self, strategy: Strategy, size: int) -> Tried:
-        """The setting on the first ``size`` documents; those that it ran on before are not run again."""
+        """Measures the setting on the first ``size`` documents, but not again on those that it ran on before."""
         parts = self.parts.setdefault(_key(strategy), [])
         done = sum(len(part.counts) for part in parts)
         if done < size:
@@ -253,7 +252,7 @@ class Search:
 
 
 def joined(parts: Sequence[Tried], size: int | None = None) -> Tried:
-    """One setting on several samples, one after the other; with a size on the first of them that have so many."""
+    """Joins one setting's consecutive samples; with ``size``, only the first that hold that many documents."""
     counts: tuple[Counts, ...] = ()
     taken = []
     for part in parts:

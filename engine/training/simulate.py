@@ -1,9 +1,9 @@
-"""Tries settings without running the encoder, by playing back what the heads said of every word.
+"""Tries settings without running the encoder, by playing back the heads' output for every word.
 
-A dense pass records all heads on some documents. The usual pruned pass then runs on a model whose hidden states are the
-numbers of rows and whose heads look up the recording. Unlike a real run, words that have left are still in the
-attention of the others; so this only ranks settings, and the promising ones are then measured. Next to the encoder it
-takes no time.
+A dense pass records all heads on some documents. The usual pruned pass then runs on a model whose hidden states are
+word numbers and whose heads look up the recording. Unlike in a real run, the other words still attend to those that
+have left, so this only ranks settings, and the promising ones are then measured. Compared with the encoder, it takes
+almost no time.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from engine.training.sampling import all_stay
 
 
 def can_simulate(strategy: Strategy) -> bool:
-    """Whether all that the strategy looks at is recorded: label distributions, and the risk of ``mlp``."""
+    """Whether everything that the strategy looks at is recorded: label distributions, and the risk of ``mlp``."""
     known = isinstance(strategy.controller, EntropyController | LearnedController)
     return known and strategy.recovery is None
 
@@ -58,7 +58,7 @@ class Simulator:
         self.played = [_record(engine, chunk) for chunk in tqdm(parts, desc="recording heads", disable=None)]
 
     def measure(self, strategy: Strategy) -> Tried:
-        """Counts and cost as the recording has them."""
+        """Counts and cost according to the recording."""
         labels, texts = self.engine.labels, [document.text for document in self.reference.documents]
         complete = self.engine.strategy(strategy)  # with the network, whose features cost something
         found, costs = [], []
@@ -109,7 +109,7 @@ class PlayedModel:
         )
 
     def logits(self, number: int, hidden: Tensor) -> Tensor:
-        """What was recorded of these words."""
+        """The recorded logits of these words."""
         return self._logits[number][hidden[:, 0]]
 
 

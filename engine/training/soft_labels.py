@@ -1,6 +1,6 @@
 """Teachers' labels for unlabelled texts: ``python -m engine.training.soft_labels``.
 
-Stored are label distributions of words, as uint8, and the checksum of the file of texts; no text.
+Stores label distributions of words, as uint8, and the checksum of the file of texts; no text.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from engine.training.texts import Texts
 
 logger = logging.getLogger(__name__)
 
-SAVE_S, SAVING = 60, 0.1  # seconds between two saves at least; share of the time that saving takes at most, about
+SAVE_S, SAVING = 60, 0.1  # minimum seconds between two saves; approximate maximum share of the time spent saving
 CALL = 64  # texts
 
 
@@ -53,7 +53,7 @@ class SoftLabels:
     teachers: str = ""
 
     def save(self, path: Path) -> None:
-        """Writes an ``.npz`` file, replacing an older one in a single step."""
+        """Writes an ``.npz`` file, atomically replacing an older one."""
         with replacing(path) as fresh, fresh.open("wb") as file:
             np.savez_compressed(file, **vars(self))
 
@@ -81,7 +81,7 @@ class SoftLabels:
         return self.sha256 == texts.sha256 and self.counts.tolist() == counts
 
     def ordered(self, names: tuple[str, ...]) -> SoftLabels:
-        """The same with its labels, all of which are named, in another order."""
+        """The same with its labels in another order, which names all of them."""
         return replace(self, targets=self.targets[:, [self.names.index(name) for name in names]], names=names)
 
     def examples(self, texts: Texts, pieces: WordPieces) -> list[Example]:
@@ -97,7 +97,7 @@ def columns_of(types: Sequence[str], labels: LabelSet) -> list[int]:
 
 
 def restrict(probabilities: np.ndarray, columns: Sequence[int]) -> np.ndarray:
-    """Distributions over some labels, the first of which is ``O``; what the other labels had is added to it."""
+    """Distributions over some labels; the first, ``O``, also gets the probability of the omitted ones."""
     restricted = probabilities[:, columns]
     restricted[:, 0] += 1 - restricted.sum(axis=1)
     return restricted
@@ -114,12 +114,12 @@ def ensemble(teachers: Sequence[Engine], texts: Sequence[str]) -> Iterator[np.nd
 def label(teachers: Sequence[Engine], texts: Texts, types: Sequence[str], out: Path) -> SoftLabels:
     """Labels texts.
 
-    What ``out`` already holds is kept, so that an interrupted run continues.
+    Keeps what ``out`` already holds, so an interrupted run continues.
 
     Args:
         teachers: with the same labels; their distributions are averaged.
         texts: what to label.
-        types: those to store, out of the teachers'.
+        types: those of the teachers' to store.
         out: the ``.npz`` file.
 
     Raises:
@@ -144,10 +144,10 @@ def stored_labels(
     teachers: str,
     out: Path,
 ) -> SoftLabels:
-    """Labels of the first texts; a file keeps them as they come, and an interrupted run continues.
+    """Labels the first texts, saving as it goes, so an interrupted run continues.
 
     Args:
-        distributions: of the words of each text, from the text of a number on, ``(words, labels)``.
+        distributions: given a text's number, yields ``(words, labels)`` for each text from there on.
         texts: what to label.
         count: how many of them.
         names: of the labels.
@@ -177,7 +177,7 @@ def stored_labels(
         if (begin := time.monotonic()) >= due or number == count:
             counts = np.array([len(words) for words in texts.words[:number]])
             stored = replace(stored, targets=np.concatenate(parts), counts=counts)
-            stored.save(out)  # the whole file: the longer that takes, the rarer it is done
+            stored.save(out)  # the whole file: the longer that takes, the less often it is done
             parts, now = [stored.targets], time.monotonic()
             due = now + max(SAVE_S, (now - begin) / SAVING)
             left = (now - started) / (number - done) * (count - number)

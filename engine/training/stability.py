@@ -1,9 +1,9 @@
-"""How far operating points depend on what they are chosen on: ``python -m engine.training.stability``.
+"""How much operating points depend on what they are chosen on: ``python -m engine.training.stability``.
 
-Points are searched twice: by agreement with the dense pass on texts, and by F1 on a corpus with gold. Then the choice
-is repeated on bootstrap samples of the documents of each (Efron & Tibshirani 1993), out of the settings that ran on all
-of them, which takes no further passes. Whatever was chosen runs once on another split, which says what it loses there.
-Everything measured is kept in ``--out``, and a run that was interrupted goes on.
+Points are searched twice: by agreement with the dense pass on texts, and by F1 on a corpus with gold. The choice is
+then repeated on bootstrap samples of the documents of each (Efron & Tibshirani 1993), among the settings that ran on
+all of them, which takes no further passes. Every chosen setting runs once on another split, to measure its loss there.
+All measurements are kept in ``--out``, and an interrupted run continues.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ class Row:
     """A point, chosen on one of the references.
 
     ``chosen_on``: which one.
-    ``speedup``: theoretical; of the choice on all documents, NaN where none reaches the limit.
+    ``speedup``: theoretical; of the choice on all documents, NaN if none reaches the limit.
     ``speedups``, ``losses``: 5 and 95 % quantiles over bootstrap samples, of the theoretical speed-up and of the points
     of F1 lost on the other split.
     ``loss``: points of F1 lost there by the choice on all documents.
     ``settings``: how many different ones were chosen.
-    ``reached``: in which share of the samples any was.
+    ``reached``: share of the samples in which any was.
     """
 
     chosen_on: str
@@ -80,7 +80,7 @@ def rows(name: str, chosen: Choice, samples: Sequence[Choice], losses: Mapping[S
         name: of the reference.
         chosen: on all of its documents.
         samples: on its bootstrap samples.
-        losses: of every setting that was chosen, without a point's name, on the other split.
+        losses: on the other split, of every chosen setting, without a point's name.
     """
     for point in POINT_NAMES:
         of_samples = [sample[point] for sample in samples if point in sample]
@@ -116,8 +116,8 @@ def compare(
     Args:
         engine: with gates.
         references: by name, with what each point may lose.
-        test: that no point is chosen on, with gold.
-        out: folder of what was measured.
+        test: with gold; no point is chosen on it.
+        out: folder for measurements.
         samples: how many.
         seed: of the order of documents and of the samples.
     """
@@ -189,7 +189,7 @@ def main(argv: list[str] | None) -> int:
             f"expected other documents in --test-split than in --split, got {corpora[1].name} {corpora[1].split} for "
             "both; choose another --test-split, or a --corpus with splits, which a file has not"
         )
-    settings |= {"dtype": engine.dtype}  # what ``auto`` came to
+    settings |= {"dtype": engine.dtype}  # what ``auto`` resolved to
     settings |= {"weights": engine.digest, "sha256": digest(texts), "gold": gold_digests}
     gold, test = (Reference.gold(engine, corpus) for corpus in corpora)
     references: dict[str, tuple[Reference, Sequence[float]]] = {

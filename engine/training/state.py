@@ -1,4 +1,4 @@
-"""What a run keeps for its next start: JSON files that are replaced as a whole; and the limits of settings."""
+"""What a run keeps for its next start: JSON files, replaced atomically; and the limits of settings."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ SEEDS = 0, 2**31
 
 
 def check_limits(name: str, value: float, limits: tuple[float, float]) -> None:
-    """Raises `InputError` for a setting that is not within its limits."""
+    """Raises `InputError` for a setting outside its limits."""
     low, high = limits
     if not low <= value <= high:
         raise InputError(f"expected {name} between {low} and {high}, got {value}; change it")
 
 
 def write_json(path: Path, values: dict[str, Any]) -> None:
-    """Writes a JSON file, replacing an older one in a single step; its folder is made where it is missing."""
+    """Writes a JSON file, atomically replacing an older one; creates its folder if missing."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as fresh:
         fresh.write_text(json.dumps(values, indent=2) + "\n")

@@ -1,6 +1,6 @@
 """Fine-tunes an encoder as a plain checkpoint, the teacher of a small one: ``python -m engine.training.teacher``.
 
-What it writes is a Hugging Face token-classification model, without gates, of a family in `engine.model.encoders`.
+Writes a Hugging Face token-classification model, without gates, of a family in `engine.model.encoders`.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class TeacherConfig(TrainingConfig):
             raise InputError(f"expected scheme iob2 or io, got {self.scheme!r}; choose one of them")
 
 
-# What configurations call dropout: on hidden states, and on attention weights, where it is slow.
+# Configurations' names for dropout: on hidden states, and on attention weights, where it is slow.
 DROPOUT = ("hidden_dropout_prob", "dropout", "embedding_dropout", "mlp_dropout")
 ATTENTION_DROPOUT = ("attention_probs_dropout_prob", "attention_dropout")
 
@@ -87,19 +87,19 @@ class TeacherTraining(Run[TeacherConfig]):
         labels = LabelSet(types) if config.scheme == "iob2" else LabelSet.from_names(["O", *types])
         model = new_teacher(config.backbone, labels, config.dropout)
         self.tokenizer = load_tokenizer(config.backbone)
-        # Models of RoBERTa's kind leave two positions unused.
+        # RoBERTa-like models leave two positions unused.
         limit = min(self.tokenizer.model_max_length, model.config.max_position_embeddings - 2)
         pieces = WordPieces(self.tokenizer, limit)
         self.examples = [example for corpus in train for example in gold_examples(corpus, pieces, labels)]
         super().__init__(config, model)
 
     def batches(self, rng: random.Random) -> list[list[Example]]:
-        """Windows of like length."""
+        """Windows of similar length."""
         return make_batches(self.examples, self.config.max_rows, rng)
 
     @cached_property
     def data(self) -> str:
-        """Of windows and development documents."""
+        """Digest of windows and development documents."""
         return data_digest(self.examples, self.dev)
 
     def loss(self, examples: list[Example]) -> Tensor:

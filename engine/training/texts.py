@@ -39,10 +39,10 @@ class Texts:
 
     @classmethod
     def read(cls, path: Path) -> Texts:
-        """The texts of a file, gzipped where its name ends in ``.gz``.
+        """Reads the texts of a file, gzipped if its name ends in ``.gz``.
 
         Args:
-            path: ``.jsonl``: an object with ``text`` on each line, each a text of its own; else one sentence a line.
+            path: ``.jsonl``: an object with ``text`` on each line, each a separate text; else one sentence per line.
 
         Raises:
             InputError: no such file, one of another format, a line that is not as it should be, or no texts.

@@ -9,9 +9,9 @@
 | Parquet | ``.parquet`` | its first bytes: ``PAR1`` and a control character |
 | PubMed XML | – | ``<`` as the first character and ``<PubmedArticleSet`` soon after |
 | PubTator | ``.pubtator`` | ``ID|t|``, ``ID|a|`` or an annotation in most of the first lines, relations apart |
-| plain text | – | anything else: one document, or one a line |
+| plain text | – | anything else: one document, or one per line |
 
-A name that ends in ``.gz`` is that of a gzipped file; the suffix before it counts.
+A name that ends in ``.gz`` means a gzipped file; the suffix before it counts.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ __all__ = [
 class Writer:
     """How documents of a format are written: ``head``, each document, ``foot``; ``suffix`` of the file's name.
 
-    ``between``: what stands between two documents.
+    ``between``: what separates two documents.
     """
 
     suffix: str
@@ -129,23 +129,23 @@ _PUBMED = b"<PubmedArticleSet"
 _BIOC_JSON = re.compile(rb'"(documents|PubTator3)"\s*:\s*\[')
 _JSON_OBJECT = re.compile(rb'\{\s*"')
 _PUBTATOR_LINE = re.compile(rb"(\S+|\S[^\t|]*\S)\|[ta]\||\S[^\t]*\t\d+\t\d+\t")
-_PUBTATOR_RELATION = re.compile(rb"\S[^\t]*\t[A-Za-z][A-Za-z_-]+\t[^\t]*\t")  # tells nothing: tables look like it
+_PUBTATOR_RELATION = re.compile(rb"\S[^\t]*\t[A-Za-z][A-Za-z_-]+\t[^\t]*\t")  # no evidence: tables look like it
 _CONLL_LINE = re.compile(rb"^(-DOCSTART-|[^\s][^\t]*(\t[^\t]*)*\t(O|[BI]-\S+)\s*$)")
 _PEEK = 20  # lines from which a format is recognised, even if the first ones are broken
-_UNPACKED, _UNPACKED_RATIO = 10_000_000, 50  # bytes of any gzipped file, and more for each packed byte; text has 3–10
+_UNPACKED, _UNPACKED_RATIO = 10_000_000, 50  # bytes allowed for any gzipped file, plus per packed byte; text has 3–10
 _PIECE = 1 << 16  # bytes; a file without line breaks is read in pieces
 
 
 def read_documents(
     path: str | Path, on_error: OnError = fail, *, lines_are_texts: bool = False, ids: Ids | None = None
 ) -> Iterator[Document]:
-    """Documents of a file, one by one. The suffix decides on the format, else the content (see the module).
+    """Documents of a file, one by one. The suffix determines the format, or else the content (see the module).
 
     Args:
         path: the file, UTF-8 (XML: as declared), or ``"-"``, standard input; it is read once, so a pipe works.
         on_error: called with each broken document, which is then left out; the default raises.
-        lines_are_texts: plain text is one document a line, its id the line's number, instead of one document.
-        ids: those of the documents of other files that are read with this one: all have to differ.
+        lines_are_texts: plain text is one document per line, its id the line's number, instead of one document.
+        ids: those of documents in other files read with this one: all must differ.
 
     Raises:
         InputError: if the file cannot be read.
@@ -170,13 +170,13 @@ def read_stream(
     """Documents of an open file; see `read_documents`.
 
     Args:
-        file: open for bytes, which the caller closes; Parquet must be seekable.
+        file: open in binary mode, closed by the caller; Parquet must be seekable.
         name: path or URL; its suffix counts.
         on_error: see `read_documents`.
         lines_are_texts: see `read_documents`.
         ids: see `read_documents`.
-        columns: of Parquet: those of the ids and of the texts.
-        on_deleted: of PubMed: called with the PMID and version of each citation that the file deletes.
+        columns: for Parquet: those of the ids and of the texts.
+        on_deleted: for PubMed: called with the PMID and version of each citation that the file deletes.
     """
     path = PurePath(name)
     zipped = path.suffix.lower() == ".gz"
@@ -197,7 +197,7 @@ def read_stream(
 
 
 def _pieces(file: IO[bytes], name: str, most: float) -> Iterator[bytes]:
-    """A file line by line; lines that are long in several pieces."""
+    """Yields a file line by line, long lines in several pieces."""
     size = 0
     with readable(name):
         for piece in iter(lambda: file.readline(_PIECE), b""):
@@ -208,7 +208,7 @@ def _pieces(file: IO[bytes], name: str, most: float) -> Iterator[bytes]:
 
 
 def _most_bytes(file: IO[bytes], name: str) -> float:
-    """The bytes that a gzipped file may hold: a small one must not fill the memory.
+    """How many bytes a gzipped file may hold: a small one must not fill the memory.
 
     Raises:
         InputError: it is empty, which no gzipped file is.
@@ -216,7 +216,7 @@ def _most_bytes(file: IO[bytes], name: str) -> float:
     try:
         size = file.seek(0, SEEK_END)
         file.seek(0)
-    except (OSError, ValueError):  # a pipe, or a server that sends whole files only
+    except (OSError, ValueError):  # a pipe, or a server that only sends whole files
         return inf
     if not size:
         raise InputError(f"expected a gzipped file, got an empty one, {name}; fetch it again")
@@ -237,7 +237,7 @@ def _opened(path: str | Path) -> Iterator[IO[bytes]]:
 
 
 def _kind(suffix: str, head: list[bytes]) -> str:
-    """The format, by the suffix or else by the content; both PubMed's and BioC's files are called ``.xml``."""
+    """The format, by the suffix or else by the content; both PubMed's and BioC's files end in ``.xml``."""
     kind = SUFFIXES.get(suffix) or _recognise(head)
     return "pubmed" if kind == "bioc" and _PUBMED in b"".join(head) else kind
 
@@ -267,7 +267,7 @@ def _recognise(head: list[bytes]) -> str:
 
 
 def _lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Whole lines of a file in pieces of lines."""
+    """Joins pieces of lines into whole lines."""
     begun: list[bytes] = []
     for piece in pieces:
         begun.append(piece)

@@ -67,13 +67,13 @@ class Node:
 
 
 class _Builder:
-    """Handlers of the parser: collects the nodes of finished documents in ``documents``."""
+    """Parser handlers that collect the nodes of finished documents in ``documents``."""
 
     def __init__(self, file: str) -> None:
         self.documents: list[Node] = []
         self.file = file
         self.open: list[Node] = []
-        self.leaf = ""  # the field or infon that is being read
+        self.leaf = ""  # the field or infon being read
         self.infon = ""
         self.text: list[str] = []
         self.parser = expat_parser(self.error)
@@ -84,7 +84,7 @@ class _Builder:
         self.root = ""
 
     def feed(self, chunk: bytes, last: bool) -> None:
-        """Reads on.
+        """Parses the next chunk.
 
         Raises:
             FormatError: not well-formed, not BioC, or an entity declaration.
@@ -92,12 +92,12 @@ class _Builder:
         parse(self.parser, chunk, last, self.error)
 
     def error(self, problem: str) -> FormatError:
-        """An error at the place that is being read."""
+        """An error at the current place."""
         inside = self.open[0].fields.get("id") if self.open else None
         return FormatError(self.file, self.parser.CurrentLineNumber, inside, problem)
 
     def _break(self, problem: str) -> None:
-        """Marks the document that is being read as broken."""
+        """Marks the current document as broken."""
         if self.open and not self.open[0].error:
             self.open[0].error = self.error(problem)
 
@@ -124,7 +124,7 @@ class _Builder:
             if parent not in _PARENTS[name]:
                 self._break(f"expected no <{name}> inside <{parent}>, got one; move it")
             node = Node(name, self.parser.CurrentLineNumber, size=-self.parser.CurrentByteIndex)
-            if self.open and name != "relation":  # relations are left out with all that is in them
+            if self.open and name != "relation":  # relations are left out with all their contents
                 self.open[-1].children.append(node)
             self.open.append(node)
 
@@ -151,11 +151,11 @@ class _Builder:
 def read_bioc(chunks: Iterable[bytes], file: str, ids: Ids) -> Iterator[Item]:
     """Documents of a BioC XML collection, each as soon as its end is read.
 
-    Passages stand at their offsets (characters), gaps between them become a line break and blanks. ``title_end`` is
-    set where the first passage is a title and separated by a blank from the next. An annotation with several locations
+    Passages are placed at their offsets (characters); gaps between them become a line break and blanks. ``title_end``
+    is set if the first passage is a title and separated by a blank from the next. An annotation with several locations
     is one entity from the first to the last; single mentions of a composite one (``CompositeRole``) and relations are
-    ignored. The infon ``version`` of a document is its version where it is a whole number. Nothing can be read after
-    XML that is not well-formed.
+    ignored. The infon ``version`` of a document is its version if it is a whole number. Nothing can be read after XML
+    that is not well-formed.
     """
     builder = _Builder(file)
     for node in each_finished(chunks, builder.feed, builder.documents):
@@ -195,7 +195,7 @@ def document_of(node: Node, file: str) -> Document:
                 raise FormatError(file, annotation.line, identifier, problem)
     version = whole_number(node.infons.get("version"))
     if version is not None and version > MAX_VERSION:
-        version = None  # other programs may call anything so
+        version = None  # other programs may use this name for anything
     return Document(identifier, text, tuple(sorted(entities)), title_end, version)
 
 
@@ -208,7 +208,7 @@ def _number(value: str, node: Node, file: str, identifier: str) -> int:
 
 
 def _placed(length: int, node: Node, size: int, file: str, identifier: str) -> tuple[str, str]:
-    """The gap before a passage or sentence, after ``length`` characters of a document of ``size`` bytes; its text."""
+    """The gap before a passage or sentence, ``length`` characters into a document of ``size`` bytes, and its text."""
     offset, text = _number(node.fields.get("offset", ""), node, file, identifier), node.fields.get("text", "")
     if offset < length or too_much(offset + len(text), size):
         problem = f"expected an offset of {length} characters or a little more, got {offset}; fix it"
@@ -239,7 +239,7 @@ def _entity(node: Node, text: str, file: str, identifier: str) -> Entity:
 def write_bioc(document: Document) -> str:
     """The document as a BioC ``<document>``; a file needs ``BIOC_HEAD`` before and ``BIOC_FOOT`` after its documents.
 
-    Characters that XML cannot hold (most control characters) become U+FFFD, one for one, so that offsets stay valid.
+    Characters that XML cannot hold (most control characters) become U+FFFD, one for one, so offsets stay valid.
     """
     lines = ["<document>", f"<id>{_escaped(document.id)}</id>"]
     lines += [_infon(key, value) for key, value in infons_of_document(document).items()]
@@ -270,12 +270,12 @@ def passages(document: Document) -> Iterator[tuple[str, int, str, list[tuple[int
 
 
 def infons_of_document(document: Document) -> dict[str, str]:
-    """What a document says of itself beside its id: the version, where it has one."""
+    """The infons of a document: its version, if it has one."""
     return {} if document.version is None else {"version": str(document.version)}
 
 
 def infons_of(entity: Entity) -> dict[str, str]:
-    """What an annotation says of an entity beside its place and text; a score of 1, which gold has, is left out."""
+    """The infons of an entity's annotation; a score of 1, which gold has, is left out."""
     infons = {"type": entity.type, "identifier": entity.concept, "parts": entity.parts}
     if entity.score != 1:
         infons["score"] = repr(entity.score)

@@ -1,7 +1,7 @@
 """BioC as JSON: ``{"documents": […]}``, a list of such collections, or PubTator 3's ``{"PubTator3": […]}``.
 
-What documents, passages and annotations mean is that of BioC XML, and read by the same code. Documents are read one by
-one, however large the file.
+Documents, passages and annotations mean the same as in BioC XML, and the same code reads them. Documents are read one
+by one, however large the file.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ BIOC_JSON_FOOT = "\n]}\n"
 
 MAX_DOCUMENT = 50_000_000  # characters
 _LISTS = ("documents", "PubTator3")
-_CUT = 16  # characters before the end of what is read in which an error may be that of a token cut in two
+_CUT = 16  # an error within this many characters of the buffer's end may come from a token cut in two
 _BLANKS = re.compile(r"[ \t\r\n]*")
 _CHILDREN = {"passages": "passage", "sentences": "sentence", "annotations": "annotation"}
 
 
 class _Values:
-    """JSON values of a stream, one after the other."""
+    """Reads JSON values from a stream, one by one."""
 
     def __init__(self, chunks: Iterable[bytes], file: str) -> None:
         self._chunks = chain(zip(chunks, repeat(False)), [(b"", True)])
@@ -43,7 +43,7 @@ class _Values:
         self.length = 0  # of the last value, in characters
 
     def next(self) -> str:
-        """The next character that is no blank, which stays; ``""`` at the end."""
+        """The next character that is not blank, without consuming it; ``""`` at the end."""
         while True:
             self._move(_BLANKS.match(self._text, self._at).end())  # type: ignore[union-attr]
             if self._at < len(self._text) or self._ended:
@@ -80,7 +80,7 @@ class _Values:
             except (ValueError, RecursionError) as error:
                 raise self.broken(f"expected JSON, got {error}; fix the file") from error
             else:
-                if end < len(self._text) or self._ended:  # else a number may go on
+                if end < len(self._text) or self._ended:  # otherwise a number may continue
                     self.length = end - self._at
                     self._move(end)
                     return value
@@ -95,7 +95,7 @@ class _Values:
         self._at = to
 
     def _more(self) -> None:
-        """Reads about as much again as is held, so that a long value is not scanned too often."""
+        """Reads about as much again as is held, so a long value is not scanned too often."""
         pieces, held = [self._text[self._at :]], len(self._text) - self._at
         if held > MAX_DOCUMENT:
             raise self.broken(f"expected a document of at most {MAX_DOCUMENT:,} characters, got more; fix the file")
@@ -125,7 +125,7 @@ def _document(record: Any, file: str, line: int, size: int) -> Document:
 
 
 def _records(values: _Values) -> Iterator[tuple[int, Any, int]]:
-    """The documents of all collections, between their lines and their lengths."""
+    """The documents of all collections, each as line, record and length."""
     listed = values.next() == "["
     if listed:
         values.take("[")
@@ -166,7 +166,7 @@ def _items(values: _Values) -> Iterator[tuple[int, Any, int]]:
 
 
 def _node(kind: str, record: Any, file: str, line: int, document: str | None) -> Node:
-    """The record, of the document with this id, as BioC XML's reader holds it."""
+    """Converts a record of the document with this id to what BioC XML's reader makes."""
 
     def checked(value: Any, type_: type, what: str) -> Any:
         if not isinstance(value, type_):

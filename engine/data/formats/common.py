@@ -1,7 +1,7 @@
 """What the readers share: decoding, numbers, unique ids, limits, and how a broken document is reported.
 
-A reader is a generator of documents and, in place of those that are broken, errors; `reader` makes it a function
-that hands the errors to ``on_error``.
+A reader generates documents and, in place of broken ones, errors; `reader` turns it into a function that passes the
+errors to ``on_error``.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from engine.text.documents import Document
 OnError = Callable[[FormatError], None]
 Item = Document | FormatError
 
-MAX_VERSION = 2**31 - 1  # what a column of Parquet holds
-MAX_GROWTH = 4  # characters of text, or of all mentions, for each byte from which a document is read
+MAX_VERSION = 2**31 - 1  # the most that a Parquet column holds
+MAX_GROWTH = 4  # characters of text, or of all mentions, per byte that a document is read from
 _BLANK = re.compile(r"\s")
 
 
@@ -34,7 +34,7 @@ def fail(error: FormatError) -> None:
 
 
 class Ids:
-    """The ids of the documents of a file, or of several that are read together; each occurs once."""
+    """The ids of the documents of a file, or of several read together; each occurs once."""
 
     def __init__(self) -> None:
         self._files: dict[str, str] = {}
@@ -55,11 +55,11 @@ class Ids:
         self._files[identifier] = file
 
     def given(self, identifier: str, wanted: str) -> str:
-        """A document's id, or one that is invented where it has none but blanks."""
+        """A document's id or, if it is blank, an invented one."""
         return identifier if identifier.strip() else self.invent(wanted)
 
     def invent(self, wanted: str) -> str:
-        """An id for a document that has none: ``wanted``, with a number behind it where that is taken."""
+        """An id for a document that has none: ``wanted``, with a number appended if that is taken."""
         names = chain([wanted], (f"{wanted}-{number}" for number in count(2)))
         name = next(name for name in names if name not in self._files)
         self._invented.add(name)
@@ -68,12 +68,12 @@ class Ids:
 
 @contextmanager
 def readable(name: str | Path) -> Iterator[None]:
-    """Turns whatever reading a file raises into an `InputError` that names the file."""
+    """Turns any error in reading a file into an `InputError` that names the file."""
     try:
         yield
     except InputError:
         raise
-    except Exception as error:  # libraries for remote files raise kinds of their own
+    except Exception as error:  # libraries for remote files raise their own types
         problem = getattr(error, "strerror", None) or first_line(error)
         remedy = "fetch it again" if isinstance(error, EOFError | zlib.error | gzip.BadGzipFile) else "check the path"
         raise InputError(f"expected a readable file, got {name}: {problem}; {remedy}") from error
@@ -81,7 +81,7 @@ def readable(name: str | Path) -> Iterator[None]:
 
 @contextmanager
 def located(file: str, line: int, document: str | None = None) -> Iterator[None]:
-    """Turns whatever is raised, unless it is an `InputError`, into a `FormatError` at this place."""
+    """Turns any error, unless it is an `InputError`, into a `FormatError` at this place."""
     try:
         yield
     except InputError:
@@ -107,7 +107,7 @@ def attempt(make: Callable[[], Document], ids: Ids, file: str, line: int) -> Ite
 
 
 def accepted(items: Iterable[Item], on_error: OnError) -> Iterator[Document]:
-    """The documents; errors go to ``on_error``."""
+    """Yields the documents; errors go to ``on_error``."""
     for item in items:
         if isinstance(item, FormatError):
             on_error(item)
@@ -122,7 +122,7 @@ class Reader(Protocol):
         pieces: raw lines, split at ``\\n`` only; for XML, BioC JSON and plain text pieces of any size.
         file: a name for messages.
         on_error: see `engine.data.formats.read_documents`.
-        ids: those that are taken.
+        ids: those already taken.
     """
 
     def __call__(
@@ -131,7 +131,7 @@ class Reader(Protocol):
 
 
 def reader(read: Callable[[Iterable[bytes], str, Ids], Iterator[Item]]) -> Reader:
-    """Makes a generator of documents and errors a `Reader`. What it raises ends the file as an error like any other."""
+    """Turns a generator of documents and errors into a `Reader`; what it raises becomes an error that ends the file."""
 
     @wraps(read)
     def documents(
@@ -206,7 +206,7 @@ def finite_number(value: object) -> float | None:
 
 
 def wrong_mention(mention: str, text: str, start: int, end: int) -> str | None:
-    """What is wrong with a mention that should stand at a place of the text, if anything; any blank equals another."""
+    """What is wrong with a mention expected at a place in the text, if anything; any blank equals another."""
     found = text[start:end]
     if _BLANK.sub(" ", mention) == _BLANK.sub(" ", found):
         return None
@@ -216,7 +216,7 @@ def wrong_mention(mention: str, text: str, start: int, end: int) -> str | None:
 
 
 def wrong_title_end(value: object, text: str) -> str | None:
-    """What is wrong with the place where a title should end, if anything: a blank or nothing stands there."""
+    """What is wrong with the place where a title should end, if anything: a blank or nothing must follow."""
     end = whole_number(value)
     if value is None or (end is not None and end <= len(text) and not text[end : end + 1].strip()):
         return None
@@ -224,10 +224,9 @@ def wrong_title_end(value: object, text: str) -> str | None:
 
 
 def too_much(characters: int, size: int) -> str | None:
-    """What is wrong with a document of ``size`` bytes that makes so many characters, if anything.
+    """What is wrong with a document of ``size`` bytes that makes this many characters, if anything.
 
-    Offsets alone can ask for any length of text, and mentions that overlap repeat it: a small file must not fill the
-    memory.
+    Offsets can ask for any length of text, and overlapping mentions repeat it: a small file must not fill the memory.
     """
     if characters <= MAX_GROWTH * size:
         return None
@@ -236,5 +235,5 @@ def too_much(characters: int, size: int) -> str | None:
 
 
 def flat(text: str) -> str:
-    """The text on one line without tabs: each tab and line break becomes a space, so that offsets stay valid."""
+    """The text on one line without tabs: each tab and line break becomes a space, so offsets stay valid."""
     return re.sub(r"[\t\r\n]", " ", text)

@@ -1,7 +1,7 @@
 """CoNLL: ``token<TAB>tag`` with IOB2 tags, a blank line between sentences, ``-DOCSTART-`` before each document.
 
 `write_conll` puts what does not fit in two columns (id, text, title) after ``-DOCSTART-`` as JSON, on a line that other
-readers of the format skip; `read_conll` reads it back, so that offsets survive.
+readers of the format skip; `read_conll` reads it back, so offsets survive.
 """
 
 from __future__ import annotations
@@ -86,9 +86,9 @@ class _Block:
 def read_conll(lines: Iterable[bytes], file: str, ids: Ids) -> Iterator[Item]:
     """Documents of CoNLL lines.
 
-    Columns are separated by tabs, else by spaces; the first is the token, the last the tag. In a file that does not
-    begin with ``-DOCSTART-`` every sentence is a document. Text and id are those that `write_conll` stored, else the
-    tokens joined by spaces, sentences by line breaks, and a number.
+    Columns are separated by tabs, or else by spaces; the first is the token, the last the tag. In a file that does not
+    begin with ``-DOCSTART-`` every sentence is a document. Text and id are those that `write_conll` stored; otherwise
+    the tokens joined by spaces, sentences by line breaks, and a number.
     """
     blocks = 0
     block = _Block(1)
@@ -186,7 +186,7 @@ def _align(text: str, block: _Block, file: str) -> list[Span]:
 
 
 def write_conll(document: Document) -> str:
-    """The document as CoNLL lines: words, cut further where an entity begins or ends inside one; one sentence a line.
+    """The document as CoNLL lines: words, cut further where an entity begins or ends inside one; a line is a sentence.
 
     Each token has one tag: where entities overlap, the longest is kept. Scores and concepts are not written.
     """

@@ -1,4 +1,4 @@
-"""Hugging Face datasets of tokens and tags: ``hf:ID`` of the hub, or ``hf:FOLDER``; needs ``requirements-eval.txt``."""
+"""Hugging Face datasets of tokens and tags: ``hf:ID`` on the hub, or ``hf:FOLDER``; needs ``requirements-eval.txt``."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _SPLITS = {"dev": "validation"}  # our names → the hub's
 
 
 def read_dataset(source: str, split: str = "test", on_error: OnError = fail) -> Iterator[Document]:
-    """Documents of a dataset with a column ``tokens`` and one of ``ner_tags``, ``tags``, ``labels``, one a row.
+    """Documents of a dataset with a column ``tokens`` and one of ``ner_tags``, ``tags``, ``labels``, one per row.
 
-    Tags are IOB2, as strings or as class labels. Text is the tokens joined by spaces. ``id`` is the row's, where there
-    is such a column, else the row's number. Rows come one by one from a memory-mapped file.
+    Tags are IOB2, as strings or as class labels. Text is the tokens joined by spaces. ``id`` is the row's if there is
+    such a column, otherwise the row's number. Rows are read one by one from a memory-mapped file.
 
     Args:
         source: hub id; a folder of ``save_to_disk``; or a folder of files that ``load_dataset`` reads.
-        split: ``dev`` is also looked for as ``validation``; ignored for a folder that holds one split alone.
+        split: ``dev`` is also looked for as ``validation``; ignored for a folder that holds a single split.
         on_error: see `engine.data.formats.read_documents`; the line of an error is the row's number, from 1.
 
     Raises:
@@ -62,7 +62,7 @@ def _load(source: str, split: str) -> Any:
             return datasets.load_from_disk(source)
         saved = (folder / "dataset_dict.json").is_file()
         splits = datasets.load_from_disk(source) if saved else datasets.load_dataset(source)
-    except Exception as error:  # the library raises many kinds; all mean that the dataset is not usable
+    except Exception as error:  # the library raises many types; all mean that the dataset is unusable
         raise InputError(
             f"expected a dataset, got {PREFIX}{source}, which cannot be loaded: {first_line(error)}; "
             "check the hub id or folder"
@@ -81,7 +81,7 @@ def _document(
         problem = f"expected a tag for each token, got {len(tags)} for {len(tokens)}; fix the row"
         raise FormatError(file, number, identifier, problem)
     if names is not None:
-        # -100, with which training code marks what it skips, is no label of the token.
+        # -100, which training code gives to tokens it skips, is not a label.
         if wrong_tags := [tag for tag in tags if tag is None or not 0 <= tag < len(names)]:
             problem = f"expected class labels from 0 to {len(names) - 1}, got {wrong_tags[0]}; fix the row"
             raise FormatError(file, number, identifier, problem)

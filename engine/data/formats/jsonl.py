@@ -1,4 +1,4 @@
-"""JSON lines: one object a line with ``id``, ``text``, ``title_end`` and ``entities`` as character spans."""
+"""JSON lines: one object per line with ``id``, ``text``, ``title_end`` and ``entities`` as character spans."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def read_jsonl(lines: Iterable[bytes], file: str, ids: Ids) -> Iterator[Item]:
     """Documents of JSON lines as `write_jsonl` writes them.
 
     Only ``text`` is required; an entity needs ``start``, ``end`` (characters, end exclusive) and ``type``. A document
-    without an id, or with a blank one, has the number of its line.
+    without an id, or with a blank one, gets the number of its line.
     """
     for number, raw in enumerate(lines, start=1):
         if raw.strip():
@@ -99,7 +99,7 @@ def _entity(record: object, text: str, broken: Callable[[str], FormatError]) -> 
 
 
 def _string(record: dict[str, object], key: str, broken: Callable[[str], FormatError]) -> str:
-    """A string, or a whole number as one; empty where there is none."""
+    """A string, or a whole number as one; empty if there is none."""
     value = record.get(key)
     if value is not None and (isinstance(value, bool) or not isinstance(value, (str, int))):
         raise broken(f'expected "{key}" as a string, got {quoted(str(value))}; fix it')
@@ -109,7 +109,7 @@ def _string(record: dict[str, object], key: str, broken: Callable[[str], FormatE
 def write_jsonl(document: Document) -> str:
     """The document as one JSON line.
 
-    Keys: id, text, title_end, entities with start, end, type, text, score; version, concept and parts where known.
+    Keys: id, text, title_end, entities with start, end, type, text, score; version, concept and parts if known.
     """
     record = asdict(document)
     if document.version is None:

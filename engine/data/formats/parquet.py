@@ -32,13 +32,13 @@ def read_parquet(
     ids: Ids | None = None,
     columns: tuple[str, str] = COLUMNS,
 ) -> Iterator[Document]:
-    """Documents of a Parquet file, one a row. One without an id, or with a blank one, has the row's number.
+    """Documents of a Parquet file, one per row. One without an id, or with a blank one, gets the row's number.
 
     Args:
         file: seekable.
         name: for messages.
         on_error: see `engine.data.formats.read_documents`; the line of an error is the row's number, from 1.
-        ids: those that are taken.
+        ids: those already taken.
         columns: those of the ids and of the texts.
 
     Raises:
@@ -53,7 +53,7 @@ def read_parquet(
 
 
 def _rows(file: IO[bytes], name: str, columns: tuple[str, str]) -> Iterator[tuple[Any, Any]]:
-    """Ids and texts as pyarrow holds them: a value that is broken ends no other row."""
+    """Ids and texts as pyarrow holds them, so a broken value spoils no other row."""
     pyarrow, parquet = _pyarrow()
     with readable(name):
         file.seek(0)
@@ -66,7 +66,7 @@ def _rows(file: IO[bytes], name: str, columns: tuple[str, str]) -> Iterator[tupl
                 )
             for batch in table.iter_batches(_ROWS_READ, columns=list(columns)):
                 yield from zip(*(batch.column(column) for column in columns), strict=True)
-        except (pyarrow.ArrowException, OSError) as error:  # OSError: of damaged pages, too
+        except (pyarrow.ArrowException, OSError) as error:  # OSError: damaged pages, too
             raise InputError(
                 f"expected sound Parquet, got {name}: {first_line(error)}; fetch the file again"
             ) from error
@@ -84,7 +84,7 @@ def _document(identifier: Any, text: Any, ids: Ids, name: str, number: int) -> D
 
 
 def _encodable(text: str) -> str:
-    """The text with ``?`` for what UTF-8 cannot hold: halves of characters that JSON may escape."""
+    """The text with ``?`` for what UTF-8 cannot hold: lone surrogates, which JSON may escape."""
     return text.encode("utf-8", "replace").decode("utf-8")
 
 

@@ -1,7 +1,7 @@
 """PubMed XML, as the baseline, the update files and E-utilities write it: records of a ``<PubmedArticleSet>``.
 
 Read with expat, which streams, knows line numbers and fetches nothing: external DTDs are not read, entity declarations
-are refused. One record at a time is a tree in memory.
+are refused. One record at a time is held in memory, as a tree.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from engine.data.formats.xml import each_finished, expat_parser, parse
 from engine.errors import FormatError, quoted
 from engine.text.documents import Document
 
-MAX_RECORD = 50_000_000  # bytes; the longest records of PubMed, with thousands of authors, have some millions
+MAX_RECORD = 50_000_000  # bytes; the longest records of PubMed, with thousands of authors, have a few million
 _CITATIONS = {"PubmedArticle": "MedlineCitation", "PubmedBookArticle": "BookDocument"}
 _DELETIONS = ("DeleteCitation", "DeleteDocument")
-_NO_TITLE = "[Not Available]."  # stands where a record has no English title
+_NO_TITLE = "[Not Available]."  # marks a record without an English title
 _NO_LABEL = "UNLABELLED"
 _BLANKS = re.compile(r"[ \t\r\n]+")
 
@@ -31,7 +31,7 @@ def ignore(identifier: str, version: int) -> None:
 
 
 class _Records:
-    """Handlers of the parser: collects finished children of the root, with their lines, in ``finished``."""
+    """Parser handlers that collect finished children of the root, with their lines, in ``finished``."""
 
     def __init__(self, file: str) -> None:
         self.file = file
@@ -41,7 +41,7 @@ class _Records:
         self.record: Element | None = None
 
     def feed(self, chunk: bytes, last: bool) -> None:
-        """Reads on.
+        """Parses the next chunk.
 
         Raises:
             FormatError: not well-formed, not PubMed, an entity declaration, or a record without end.
@@ -52,7 +52,7 @@ class _Records:
             raise FormatError(self.file, self.line, None, problem)
 
     def error(self, problem: str) -> FormatError:
-        """An error at the place that is being read."""
+        """An error at the current place."""
         return FormatError(self.file, self.parser.CurrentLineNumber, None, problem)
 
     def _root(self, name: str, _: dict[str, str]) -> None:
@@ -94,15 +94,15 @@ def read_pubmed(
 ) -> Iterator[Document]:
     """Documents of PubMed XML: title, a blank, abstract. The id is the PMID.
 
-    A section of the abstract begins with its label and a colon, a blank stands between two; inline markup is dropped,
-    its text kept. A record without an English title has the one in its own language; without an abstract the title
-    stands alone. Abstracts in other languages (``OtherAbstract``) are not read.
+    Each section of the abstract begins with its label and a colon, a blank separates two; inline markup is dropped, its
+    text kept. A record without an English title gets the one in its own language; without an abstract, the text is the
+    title. Abstracts in other languages (``OtherAbstract``) are not read.
 
     Args:
         pieces: the file in pieces of any size; a document is yielded as soon as its end is read.
         file: a name for messages.
         on_error: see `engine.data.formats.read_documents`.
-        ids: those that are taken; versions of a record count as different.
+        ids: those already taken; versions of a record count as different.
         on_deleted: called with the PMID and the version of each citation that the file deletes.
     """
     return reader(partial(_items, on_deleted))(pieces, file, on_error, ids)
@@ -132,7 +132,7 @@ def _document(record: Element, unknown: str | None, file: str, line: int) -> Doc
         problem = f"expected characters, got the entity {quoted(unknown)}, whose meaning is not in the file; write them"
         raise FormatError(file, line, identifier, problem)
     article = citation.find("Article")
-    article = citation if article is None else article  # of a book the citation itself
+    article = citation if article is None else article  # for a book, the citation itself
     title, abstract = _title(article), _abstract(article)
     text = f"{title} {abstract}" if abstract else title
     return Document(identifier, text, title_end=len(title), version=_version(pmid))
@@ -157,5 +157,5 @@ def _abstract(article: Element) -> str:
 
 
 def _text(element: Element | None) -> str:
-    """The text of an element and what it holds, without markup; runs of blanks are one."""
+    """The text of an element and what it holds, without markup; runs of blanks become one space."""
     return "" if element is None else _BLANKS.sub(" ", "".join(element.itertext())).strip(" ")

@@ -22,7 +22,7 @@ _NO_CONCEPT = "-1"
 def read_pubtator(lines: Iterable[bytes], file: str, ids: Ids) -> Iterator[Item]:
     """Documents of PubTator lines.
 
-    Text is title + one character + abstract. Relation lines (id, name, two concepts) are passed over. Composite
+    Text is title + one character + abstract. Relation lines (id, name, two concepts) are skipped. Composite
     mentions (``|`` between ids, a seventh field) are one entity.
     """
     block: list[tuple[int, bytes]] = []
@@ -112,7 +112,7 @@ def write_pubtator(document: Document) -> str:
     """The document as PubTator lines with a blank line after them.
 
     The title ends at ``title_end``, else at the first line break, else with the text; the abstract may be empty.
-    PubTator has no escapes: tabs and further line breaks become spaces, one for one, so that offsets stay valid, and
+    PubTator has no escapes: tabs and further line breaks become spaces, one for one, so offsets stay valid, and
     ``|t|`` or ``|a|`` in an id, and ``|t`` or ``|a`` at its end, become ``_``. Scores are not written.
     """
     text = document.text

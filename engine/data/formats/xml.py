@@ -1,4 +1,4 @@
-"""XML in pieces, with errors as those of other formats; entities are refused, since they can expand without bound."""
+"""Parses XML in pieces, with errors like other formats'; refuses entities, since they can expand without bound."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from xml.parsers import expat
 
 from engine.errors import FormatError, first_line
 
-Broken = Callable[[str], FormatError]  # the error for a problem at the parser's place
+Broken = Callable[[str], FormatError]  # the error for a problem at the parser's position
 T = TypeVar("T")
 
 
 def expat_parser(broken: Broken) -> Any:
-    """A parser of expat that refuses declarations of entities."""
+    """An expat parser that refuses entity declarations."""
 
     def declared(*_: Any) -> None:
         raise broken("expected no entity declarations, got one; remove it")
@@ -26,7 +26,7 @@ def expat_parser(broken: Broken) -> Any:
 
 
 def parse(parser: Any, piece: bytes, last: bool, broken: Broken, remedy: str = "fix the file") -> None:
-    """Reads on.
+    """Parses the next piece.
 
     Raises:
         FormatError: not well-formed, an encoding that cannot be read, or what the parser's handlers raise.
@@ -37,13 +37,13 @@ def parse(parser: Any, piece: bytes, last: bool, broken: Broken, remedy: str = "
         raise broken(f"expected well-formed XML, got {expat.ErrorString(error.code)}; {remedy}") from error
     except FormatError:
         raise
-    except (LookupError, ValueError) as error:  # of Python's handler for encodings that expat does not know
+    except (LookupError, ValueError) as error:  # from Python's handler for encodings that expat does not know
         problem = f"expected an encoding that can be read, got {first_line(error)}; save the file as UTF-8"
         raise broken(problem) from error
 
 
 def each_finished(pieces: Iterable[bytes], feed: Callable[[bytes, bool], None], finished: list[T]) -> Iterator[T]:
-    """What ``feed``, which is called with each piece of a file and whether it is the last, appends to ``finished``.
+    """Calls ``feed`` with each piece of a file and whether it is the last; yields what it appends to ``finished``.
 
     Raises:
         FormatError: as ``feed`` does, after what was finished before that place.

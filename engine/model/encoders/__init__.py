@@ -31,7 +31,7 @@ ENCODERS: dict[str, type[Encoder]] = {
 
 
 def encoder_class(config: Any) -> Callable[[Any], Encoder]:
-    """What makes an encoder, its weights at random, of a Hugging Face configuration.
+    """The class that builds an encoder, with random weights, from a Hugging Face configuration.
 
     Raises:
         InputError: the architecture, or a setting of it, is not supported.
@@ -48,12 +48,12 @@ def encoder_class(config: Any) -> Callable[[Any], Encoder]:
 
 
 def shorten(config: Any, layers: int) -> None:
-    """Leaves a configuration of a supported family its first ``layers`` alone."""
+    """Cuts a configuration of a supported family to its first ``layers``."""
     ENCODERS[config.model_type].shorten(config, layers)
 
 
 def encoder_from_huggingface(model: PreTrainedModel) -> Encoder:
-    """The packed-row encoder with the weights of a Hugging Face model, for token classification or without a head."""
+    """Builds the packed-row encoder of a Hugging Face model, for token classification or without a head."""
     config: Any = model.config
     encoder = encoder_class(config)(config)
     encoder.load_huggingface(model.state_dict())

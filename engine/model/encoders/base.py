@@ -1,4 +1,4 @@
-"""What all encoders share: the interface, and weights under our names and Hugging Face's."""
+"""What all encoders share: the interface, and weight names, ours and Hugging Face's."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Settings = Mapping[str, tuple[tuple[object, ...], str]]
 
 
 def require(config: Any, settings: Settings) -> None:
-    """Raises an `InputError` unless each setting of a configuration has one of the values given for it."""
+    """Raises an `InputError` unless each of these settings of a configuration has a supported value."""
     for name, (supported, reason) in settings.items():
         if (value := getattr(config, name, None)) not in supported:
             raise InputError(
@@ -35,10 +35,10 @@ def layer_multiply_adds(rows: int, hidden: int, intermediate: int, visible: int)
 class Encoder(nn.Module):
     """Embeddings and layers of one family; layers are numbered from 1.
 
-    A family says which class of Hugging Face reads its weights (``architecture``), under which names: ``prefix`` of the
-    base model, ``names`` of modules outside layers (below ``prefix``; after a dot, beside it), ``layer_path`` and
-    ``layer_names`` within each layer (several names: parts that are fused here). ``settings`` of its configuration that
-    are supported at some values alone: those, and why no other.
+    A family declares the Hugging Face class of its weights (``architecture``) and their names: ``prefix`` of the base
+    model, ``names`` of modules outside layers (below ``prefix``; after a dot, beside it), ``layer_path`` and
+    ``layer_names`` within each layer (several names: parts that are fused here). ``settings`` lists configuration
+    settings of which only some values are supported: those, and why no others.
 
     Raises:
         InputError: a setting of the configuration is not supported.
@@ -63,12 +63,12 @@ class Encoder(nn.Module):
 
     @classmethod
     def check(cls, config: Any) -> None:
-        """Raises an `InputError` where a setting of the configuration is not supported."""
+        """Raises an `InputError` if a setting of the configuration is not supported."""
         require(config, cls.settings)
 
     @classmethod
     def shorten(cls, config: Any, layers: int) -> None:
-        """Leaves a configuration its first layers alone."""
+        """Cuts a configuration to its first layers."""
         config.num_hidden_layers = layers
 
     def embed(self, batch: RaggedBatch) -> Tensor:
@@ -76,15 +76,15 @@ class Encoder(nn.Module):
         raise NotImplementedError
 
     def placing(self, number: int, batch: RaggedBatch) -> Placing:
-        """How rows find each other in layer ``number``."""
+        """How positions enter attention in layer ``number``."""
         return PLAIN
 
     def layer(self, number: int, hidden: Tensor, batch: RaggedBatch) -> LayerOutput:
-        """Runs layer ``number``, 1 to ``num_layers``, on ``(rows, hidden)``; frozen rows stay as they are."""
+        """Runs layer ``number``, 1 to ``num_layers``, on ``(rows, hidden)``; frozen rows stay unchanged."""
         return self.layers[number - 1](hidden, batch, self.placing(number, batch))
 
     def features(self, number: int, hidden: Tensor) -> Tensor:
-        """What the label head after layer ``number`` takes, ``(n, hidden)``, from hidden states ``(n, hidden)``."""
+        """Input ``(n, hidden)`` of the label head after layer ``number``, from hidden states ``(n, hidden)``."""
         return hidden
 
     def layer_multiply_adds(self, number: int, rows: int, visible: int) -> int:
@@ -96,16 +96,16 @@ class Encoder(nn.Module):
         return 0
 
     def set_dropout(self, probability: float) -> None:
-        """Sets dropout, in training, on embeddings and on the outputs of attention and feed-forward."""
+        """Sets the training dropout of embeddings and of the outputs of attention and feed-forward."""
         self.dropout = probability
         for layer in self.layers:
             assert isinstance(layer, Layer)
             layer.dropout = probability
 
     def load_huggingface(self, state: Mapping[str, Tensor]) -> None:
-        """Takes over the weights of a token-classification model or of a base model; other weights are passed over.
+        """Loads the weights of a token-classification model or a base model; ignores other weights.
 
-        What only the former has (ModernBERT's prediction head) stays as it is where the latter is given.
+        What only the former has (ModernBERT's prediction head) stays unchanged if the latter is given.
         """
         prefix = f"{self.prefix}."
         if not any(name.startswith(prefix) for name in state):  # a base model
@@ -118,7 +118,7 @@ class Encoder(nn.Module):
         self.load_state_dict(own)
 
     def huggingface_state(self) -> dict[str, Tensor]:
-        """The weights under the names of the token-classification model, all but its classifier's."""
+        """The weights under the token-classification model's names, without its classifier's."""
         state: dict[str, Tensor] = {}
         for name, value in self.state_dict().items():
             theirs = self._huggingface_names(name)
@@ -126,7 +126,7 @@ class Encoder(nn.Module):
         return state
 
     def _huggingface_names(self, name: str) -> list[str]:
-        """The names of our weight, of which it is made in this order."""
+        """Hugging Face's names of the parts of our weight, in order."""
         module, _, kind = name.rpartition(".")
         names, path = self.names, f"{self.prefix}."
         if module.startswith("layers."):
@@ -147,18 +147,18 @@ def like_bert(config: Any) -> dict[str, Any]:
 
 
 class PostNormEncoder(Encoder):
-    """BERT and its kin: embeddings of pieces, positions and token types added up, and layers with norms behind.
+    """BERT and its kin: summed embeddings of pieces, positions and token types, and post-norm layers.
 
     Args:
-        config: of Hugging Face.
-        shape: numbers.
+        config: Hugging Face's.
+        shape: dimensions.
         dropout: on embeddings and on the outputs of attention and feed-forward.
         norm_eps: of all norms.
         activation: of the feed-forward part.
-        positions: size of the table of positions; 0: there is none.
+        positions: size of the position table; 0: none.
         first_position: of a window.
-        token_types: size of the table of token types; the first one is everybody's; 0: there is none.
-        embedding_size: where embeddings are narrower than hidden states, and projected.
+        token_types: size of the token-type table, of which only the first entry is used; 0: none.
+        embedding_size: if embeddings are narrower than hidden states, and projected.
     """
 
     def __init__(

@@ -28,7 +28,7 @@ SETTINGS: Settings = {
 
 
 class BertEncoder(PostNormEncoder):
-    """BERT, and what has its layout: BioBERT, PubMedBERT, SciBERT, BioLinkBERT, MiniLM."""
+    """BERT and models with its layout: BioBERT, PubMedBERT, SciBERT, BioLinkBERT, MiniLM."""
 
     architecture = "BertForTokenClassification"
     prefix = "bert"

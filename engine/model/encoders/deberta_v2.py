@@ -1,4 +1,4 @@
-"""DeBERTa-v2 and -v3 (He et al. 2021): attention to content and to distance, each with queries and keys of its own."""
+"""DeBERTa-v2 and -v3 (He et al. 2021): attention to content and to distance, each with its own queries and keys."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ SETTINGS: Settings = {
 
 
 class DebertaV2Encoder(PostNormEncoder):
-    """DeBERTa-v3, mDeBERTa and what is made of them."""
+    """DeBERTa-v3, mDeBERTa and their descendants."""
 
     architecture = "DebertaV2ForTokenClassification"
     prefix = "deberta"
@@ -69,7 +69,7 @@ class DebertaV2Encoder(PostNormEncoder):
 
     @classmethod
     def check(cls, config: Any) -> None:
-        """As everywhere, and embeddings and heads must have the sizes that follow from the hidden size."""
+        """Also requires embeddings and heads to have the sizes that follow from the hidden size."""
         super().check(config)
         sizes = {
             "embedding_size": config.hidden_size,
@@ -81,7 +81,7 @@ class DebertaV2Encoder(PostNormEncoder):
             require(config, {"max_relative_positions": ((-1, config.max_position_embeddings), reason)})
 
     def placing(self, number: int, batch: RaggedBatch) -> Placing:
-        """Each layer has scores of its own for distances."""
+        """Each layer has its own scores for distances."""
         device = self.distance_norm.weight.device
         gathers = once(batch, ("distances", device), partial(self._gathers, batch, device))
         queries, keys = self._distances(number)
@@ -91,11 +91,11 @@ class DebertaV2Encoder(PostNormEncoder):
         )
 
     def layer_multiply_adds(self, number: int, rows: int, visible: int) -> int:
-        """Those of BERT, and each row's scores for all distances, as query and key; short windows need fewer."""
+        """BERT's, plus each row's scores for all distances, as query and key; short windows need fewer."""
         return super().layer_multiply_adds(number, rows, visible) + 2 * (rows + visible) * self.span * self.hidden_size
 
     def _gathers(self, batch: RaggedBatch, device: torch.device) -> list[tuple[Stretch, slice, Tensor]]:
-        """All windows, the part of the table of distances that each needs, and where in it ``(queries, keys)`` look."""
+        """Each window, the part of the distance table that it needs, and indices ``(queries, keys)`` into that part."""
         assert isinstance(self.bucket, Tensor)
         queries, keys = positions(batch, device)
         found = []
@@ -119,9 +119,9 @@ class DebertaV2Encoder(PostNormEncoder):
         return Stretch(stretch.queries, stretch.keys, from_content + from_position.transpose(1, 2))
 
     def _distances(self, number: int) -> tuple[Tensor, Tensor]:
-        """Queries and keys of all distances in a layer, ``(heads, 2 span, head size)``, divided as scores are.
+        """Queries and keys of all distances in a layer, ``(heads, 2 span, head size)``, divided like scores.
 
-        They are made of weights alone, so that they are made once where there is no training.
+        They depend only on weights, so outside training they are computed once.
         """
         layer = self.layers[number - 1]
         assert isinstance(layer, PostNormLayer)

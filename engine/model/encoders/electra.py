@@ -1,4 +1,4 @@
-"""ELECTRA's discriminator (Clark et al. 2020): BERT, whose embeddings may be narrower than its hidden states."""
+"""ELECTRA's discriminator (Clark et al. 2020): BERT with embeddings that may be narrower than hidden states."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ModernBERT (Warner et al. 2024): rotary positions, local attention in most layers, norms before instead of behind."""
+"""ModernBERT (Warner et al. 2024): rotary positions, local attention in most layers, pre-norm instead of post-norm."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from engine.model.encoders.base import Encoder, Settings, require
 from engine.model.layers import Layer, Placing, Shape, linear
 from engine.model.packing import RaggedBatch
 
-BLOCK = 256  # queries that look for their neighbours together; results do not depend on it
+BLOCK = 256  # queries whose neighbours are found together; does not affect results
 LOCAL = "sliding_attention"
 ROPE_SETTINGS: Settings = {"rope_type": (("default",), "stretched positions are not built")}
 NAMES = {
@@ -41,8 +41,8 @@ LAYER_NAMES = {
 class ModernBertEncoder(Encoder):
     """ModernBERT and its biomedical descendants.
 
-    Words leave with their residual stream unnormed; every label head has the final norm before it, and the classifier
-    a prediction head as well.
+    Words leave with their residual stream unnormed; the final norm precedes every label head, and the classifier has a
+    prediction head as well.
     """
 
     architecture = "ModernBertForTokenClassification"
@@ -68,13 +68,13 @@ class ModernBertEncoder(Encoder):
 
     @classmethod
     def check(cls, config: Any) -> None:
-        """Positions must turn as they are, not stretched."""
+        """Requires rotary positions that are not stretched."""
         for rope in config.rope_parameters.values():
             require(SimpleNamespace(**rope, model_type=config.model_type), ROPE_SETTINGS)
 
     @classmethod
     def shorten(cls, config: Any, layers: int) -> None:
-        """Each layer has a kind."""
+        """Also cuts the list of layer kinds."""
         super().shorten(config, layers)
         config.layer_types = config.layer_types[:layers]
 
@@ -85,14 +85,14 @@ class ModernBertEncoder(Encoder):
         return F.dropout(hidden, self.dropout) if self.training else hidden
 
     def features(self, number: int, hidden: Tensor) -> Tensor:
-        """The final norm, and before the classifier the prediction head."""
+        """Applies the final norm and, before the classifier, the prediction head."""
         hidden = self.final_norm(hidden)
         if number < self.num_layers:
             return hidden
         return self.prediction_norm(self.prediction_activation(self.prediction(hidden)))
 
     def placing(self, number: int, batch: RaggedBatch) -> Placing:
-        """Queries and keys turn by their positions; in local layers rows see those near them in the text."""
+        """Rotates queries and keys by position; in local layers rows see only those near them in the text."""
         kind = self.kinds[number - 1]
         turn = partial(self._turned, kind, batch)
         if kind != LOCAL:
@@ -102,22 +102,22 @@ class ModernBertEncoder(Encoder):
         return Placing(turn, lambda query, key: stretches)
 
     def layer_multiply_adds(self, number: int, rows: int, visible: int) -> int:
-        """A gate in feed-forward makes three matrices of it; local attention looks at so many rows at most."""
+        """Gated feed-forward has a third matrix; local attention sees a limited number of rows."""
         seen = min(visible, 2 * self.reach + 1) if self.kinds[number - 1] == LOCAL else visible
         gate_and_sight = self.intermediate_size - 2 * (visible - seen)
         return super().layer_multiply_adds(number, rows, visible) + rows * self.hidden_size * gate_and_sight
 
     def features_multiply_adds(self, number: int) -> int:
-        """The prediction head, before the classifier alone."""
+        """The prediction head's, before the classifier only."""
         return self.hidden_size**2 if number == self.num_layers else 0
 
     def _turned(self, kind: str, batch: RaggedBatch, query: Tensor, key: Tensor) -> tuple[Tensor, Tensor]:
         size = self.hidden_size // self.num_heads
-        # In float32 whatever the weights are: bfloat16 cannot tell far positions apart.
+        # Always in float32: bfloat16 cannot tell distant positions apart.
         frequencies = self.thetas[kind] ** -(torch.arange(0, size, 2, device=query.device) / size)
 
         def angles(position: Tensor, rows: int) -> tuple[Tensor, Tensor]:
-            """Cosines and sines ``(rows, 1, head size / 2)``; rows that rounding added stand at 0."""
+            """Cosines and sines ``(rows, 1, head size / 2)``; rows added by rounding are at position 0."""
             angle = F.pad(position, (0, rows - len(position)))[:, None, None] * frequencies
             return angle.cos(), angle.sin()
 
@@ -148,7 +148,7 @@ class ModernBertEncoder(Encoder):
 
 
 class ModernBertLayer(Layer):
-    """Norm, self-attention, norm, gated feed-forward; hidden states are the sum of what these add."""
+    """Norm, self-attention, norm, gated feed-forward; both outputs are added to the hidden states."""
 
     def __init__(self, config: ModernBertConfig, *, first: bool) -> None:
         super().__init__()
@@ -165,18 +165,18 @@ class ModernBertLayer(Layer):
         self.output = linear(intermediate, size, bias=config.mlp_bias)
 
     def normed(self, hidden: Tensor) -> Tensor:
-        """What attention is computed of, ``(n, hidden)``."""
+        """The input of attention, ``(n, hidden)``."""
         return hidden if self.attention_norm is None else self.attention_norm(hidden)
 
     def update(self, hidden: Tensor, attended: Tensor) -> Tensor:
-        """Attention's output, then feed-forward."""
+        """Adds attention's output, then feed-forward's."""
         hidden = self.residual(hidden, self.attention_output(attended))
         values, gate = self.intermediate(self.intermediate_norm(hidden)).chunk(2, dim=1)
         return self.residual(hidden, self.output(self.activation(values) * gate))
 
 
 def rotated(rows: Tensor, heads: int, cosine: Tensor, sine: Tensor) -> Tensor:
-    """``(rows, hidden)`` with the two halves of each head turned against each other (Su et al. 2021)."""
+    """Rotates the two halves of each head of ``(rows, hidden)`` against each other (Su et al. 2021)."""
     one, other = rows.view(len(rows), heads, 2, -1).float().unbind(2)
     turned = torch.stack((one * cosine - other * sine, other * cosine + one * sine), dim=2)
     return turned.view(len(rows), -1).to(rows.dtype)

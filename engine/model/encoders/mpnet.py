@@ -1,4 +1,4 @@
-"""MPNet (Song et al. 2020): RoBERTa's positions, and a bias by distance that all layers share."""
+"""MPNet (Song et al. 2020): RoBERTa's positions, and a distance bias that all layers share."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from engine.model.encoders.bert import NAMES as BERT_NAMES
 from engine.model.layers import Placing, Shape
 from engine.model.packing import RaggedBatch
 
-FIRST_POSITION = 2  # whatever the padding token
+FIRST_POSITION = 2  # regardless of the padding token
 BUCKETS, MAX_DISTANCE = 32, 128
 NAMES = {name: theirs for name, theirs in BERT_NAMES.items() if name != "token_type_embeddings"} | {
     "relative_bias": "encoder.relative_attention_bias"
@@ -62,8 +62,8 @@ class MPNetEncoder(PostNormEncoder):
     def _stretches(self, batch: RaggedBatch) -> list[Stretch]:
         """All windows with their bias ``(heads, queries, keys)``.
 
-        It stays as it was pretrained: a gradient for it would scatter a number for every pair of rows, and keep
-        attention from PyTorch's fused kernel.
+        The bias stays as pretrained: its gradient would scatter a number for every pair of rows, and keep attention
+        from using PyTorch's fused kernel.
         """
         assert isinstance(self.bucket, Tensor)
         by_distance = F.embedding(self.bucket, self.relative_bias.weight.detach()).t()  # (heads, distances)

@@ -1,4 +1,4 @@
-"""Controllers: at a gate, they score the words and say who exits early. A new one is a file here and a line below."""
+"""Controllers score the words at a gate and decide which exit early. A new one is a file here and a line below."""
 
 from __future__ import annotations
 

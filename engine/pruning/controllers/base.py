@@ -1,4 +1,4 @@
-"""What every controller is: settings, a decision at a gate, and what it says of itself."""
+"""The base of every controller: settings, a decision at a gate, and a description of itself."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from engine.pruning.gate import Decision, Gate
 from engine.pruning.knobs import Knob, check_knobs, knob, knobs_of
 from engine.pruning.signals import lowest_per_window
 
-THRESHOLDS = (0.001, 0.003, 0.01, 0.02, 0.04, 0.08, 0.15, 0.25)  # of entropy and risk, that calibration tries
+THRESHOLDS = (0.001, 0.003, 0.01, 0.02, 0.04, 0.08, 0.15, 0.25)  # for entropy and risk, tried by calibration
 
 Reason = Literal["end", "left", "need", "entity", "whole", "minimum", "few"]
 
 
 @dataclass(frozen=True)
 class Controller(ABC):
-    """Scores the words at a gate and says who exits early; its fields are its settings.
+    """Scores the words at a gate and decides which exit early; its fields are its settings.
 
-    A new controller is a subclass in a file of its own and a line in ``CONTROLLERS``.
+    A new controller is a subclass in its own file and a line in ``CONTROLLERS``.
     """
 
     kind: ClassVar[str]
@@ -39,7 +39,7 @@ class Controller(ABC):
 
     @property
     def uses_attention(self) -> bool:
-        """Whether it reads attention statistics, which cost multiply-adds of their own."""
+        """Whether it reads attention statistics, which cost extra multiply-adds."""
         return False
 
     @abstractmethod
@@ -56,7 +56,7 @@ class Controller(ABC):
 
     @property
     def need_is(self) -> str:
-        """What the need of a word is, in words that continue a sentence."""
+        """What a word's need measures, phrased to continue a sentence."""
         return "how much a word still has to be computed"
 
     @property
@@ -65,16 +65,16 @@ class Controller(ABC):
         return False
 
     def lets_all_leave(self, gate: Gate) -> bool:
-        """Whether every word leaves at a gate, whatever its scores."""
+        """Whether every word leaves at a gate, regardless of its scores."""
         return False
 
     def reasons(self, gate: Gate, decision: Decision) -> list[Reason]:
-        """Why each word left or stayed, given what came of the decision at the gate.
+        """Why each word left or stayed, given the decision that took effect at the gate.
 
-        ``left``, at the ``end`` where every word leaves; stayed because its ``need`` is high; because it is part of an
-        ``entity`` or beside one; because an entity leaves as a ``whole`` or not at all; for the ``minimum`` that stays;
-        because too ``few`` words of the window would leave. Compares what the controller decides without its minimum
-        and with it, and what came of that.
+        It ``left``, or met the ``end``, where every word leaves; or it stayed: its ``need`` is high; it is part of an
+        ``entity`` or beside one; an entity leaves as a ``whole`` or not at all; it belongs to the ``minimum`` that
+        stays; too ``few`` words of the window would leave. Compares the controller's decisions without its minimum and
+        with it, and the one that took effect.
         """
         unbounded = self
         if any(one.name == "min_keep_ratio" for one in self.knobs()):
@@ -114,16 +114,16 @@ class ThresholdController(Controller):
         """One for all gates, or one for each."""
 
     def threshold(self, gate: Gate, need: np.ndarray) -> np.ndarray:
-        """That of the gate."""
+        """The gate's threshold."""
         return np.full(len(need), at_gate(self.thresholds, gate))
 
     @property
     def keeps_entities_whole(self) -> bool:
-        """Where they may leave."""
+        """Whether entities may leave."""
         return self.exit_entities
 
     def lets_all_leave(self, gate: Gate) -> bool:
-        """Where the threshold is 1, unless entities or a minimum stay."""
+        """Whether the threshold is 1, unless entities or a minimum stay."""
         return at_gate(self.thresholds, gate) >= 1 and self.exit_entities and not self.min_keep_ratio
 
 
@@ -134,10 +134,10 @@ def gate_sets(layers: int, count: int) -> list[tuple[int, ...]]:
 
 
 def layouts(layers: int) -> Iterator[tuple[tuple[int, ...], bool]]:
-    """Gates that calibration tries, and whether every word leaves at the last of them: the encoder then ends there.
+    """Gates that calibration tries, and whether every word leaves at the last of them, which ends the encoder.
 
     Up to eight layers: two or three gates in a row, and an end at one of the last two gates. Deeper encoders have room
-    for more gates, and may end from the middle on. Gates in the second half alone change least.
+    for more gates, and may end from the middle on. Gates only in the second half change least.
     """
     if layers <= 8:
         sets = [*gate_sets(layers, min(3, layers - 1)), *gate_sets(layers, min(2, layers - 1))[-1:]]
@@ -188,7 +188,7 @@ def leave_below(
         gate: where.
         need: ``(words,)``.
         threshold: one, or one for each word.
-        min_keep_ratio: share of a window's words, 0–1, that stay at least.
+        min_keep_ratio: minimum share of a window's words, 0–1, that stay.
         whole: predicted entities leave as a whole or not at all.
     """
 
@@ -202,7 +202,7 @@ def leave_below(
 
 
 def keep_minimum(leaves: np.ndarray, need: np.ndarray, gate: Gate, min_keep_ratio: float) -> np.ndarray:
-    """Of the words that would leave, those with the least need, so that the share ``min_keep_ratio`` stays."""
+    """Lets only the words with the least need leave, so that the share ``min_keep_ratio`` stays."""
     words = gate.words
     alive = np.bincount(words.window[gate.alive], minlength=len(words.counts))
     floor = np.ceil(words.counts * min_keep_ratio).astype(np.int64)

@@ -61,7 +61,7 @@ class EntropyController(ThresholdController):
 
     @property
     def need_is(self) -> str:
-        """The entropy of the word, and of its neighbours if they have a say."""
+        """The entropy of the word, and of its neighbours if they count."""
         if not self.neighbours:
             return "the entropy of the word's own label"
         return f"the largest entropy among the word and its neighbours, {self.neighbours} on each side"

@@ -26,7 +26,7 @@ from engine.pruning.controllers.base import (
 from engine.pruning.gate import Decision, Gate
 from engine.pruning.knobs import knob
 
-NEIGHBOURS = 1  # the network answers for a word together with the words so many places away
+NEIGHBOURS = 1  # the network judges a word together with the words up to this many places away
 
 
 def _log(values: np.ndarray) -> np.ndarray:
@@ -64,7 +64,7 @@ class Network:
     layers: Mapping[int, tuple[np.ndarray, ...]]
 
     def risk(self, gate: Gate) -> np.ndarray:
-        """Probability, float32 ``(words,)``, that the final label of a word or of a neighbour is not the gate's.
+        """Probability, float32 ``(words,)``, that the final label of a word or of a neighbour differs from the gate's.
 
         Raises:
             InputError: there is no network for this gate.
@@ -95,7 +95,7 @@ class Network:
                 names = tuple(file.metadata()["features"].split(","))
                 gates = sorted({int(key.partition(".")[0]) for key in file.keys()})  # noqa: SIM118
                 layers = {gate: tuple(file.get_tensor(f"{gate}.{part}") for part in range(4)) for gate in gates}
-        except Exception as error:  # the library raises kinds of its own
+        except Exception as error:  # the library raises its own types
             raise InputError(
                 f"expected the networks of a learned controller in {path}, got none: {first_line(error)}; "
                 "make them with python -m engine.training.controller"
@@ -114,9 +114,9 @@ class Network:
 
 @dataclass(frozen=True)
 class LearnedController(ThresholdController):
-    """Words leave when the network expects that their final label, and their neighbours', is already there.
+    """Words leave when the network expects that their label, and their neighbours', is already final.
 
-    At a gate with threshold 1 every word may leave. ``network`` comes with the weights and is no setting.
+    At a gate with threshold 1 every word may leave. ``network`` comes with the weights and is not a setting.
     """
 
     kind = "mlp"
@@ -146,7 +146,7 @@ class LearnedController(ThresholdController):
 
     @property
     def need_is(self) -> str:
-        """What the network says."""
+        """What the network estimates."""
         return "the learned controller's probability that the label of the word or of a neighbour still changes"
 
     @property

@@ -69,7 +69,7 @@ class RuleController(Controller):
         return (mean + self.lambda_ * std)[gate.words.window]
 
     def has_low_need(self, gate: Gate, need: np.ndarray) -> np.ndarray:
-        """Words whose need lies below the threshold; one that equals it is not low."""
+        """Words whose need is strictly below the threshold."""
         return need < self.threshold(gate, need)
 
     @classmethod
