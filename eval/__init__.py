@@ -1,1 +1,1 @@
-"""Measuring F1 against latency with the engine that people use."""
+"""Measures F1 against latency with the engine that users run."""

@@ -1,8 +1,8 @@
-"""What every knob does to F1 and cost, one at a time: ``python -m eval.ablations``. Nothing is timed.
+"""Measures how each knob alone changes F1 and cost: ``python -m eval.ablations``. Nothing is timed.
 
-λ must lower the share of token-layers strictly from value to value; each recovery trigger must change something against
-no recovery, and every other knob something against its default at one value at least: predictions, cost or where words
-leave. Otherwise the run says which do not and ends with status 1, after everything is written.
+Raising λ must strictly lower the share of token-layers. Each recovery trigger must change predictions, cost or where
+words leave, compared with no recovery; every other knob must do so for at least one value, compared with its default.
+Otherwise the run names those that fail and exits with status 1, after writing everything.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from eval.render.png import save_png
 
 @as_command
 def main(argv: list[str] | None) -> int:
-    """The command line; exit status 1 where a knob does not do what it must, 2 for bad input."""
+    """The command line; exit status 1 if a knob fails its check, 2 for bad input."""
     parser = argparse.ArgumentParser(prog="python -m eval.ablations", description=__doc__)
     add_inputs(parser, corpus="bc5cdr", split="calib")
     parser.add_argument("--plain-model", help="weights that were not trained for pruning, with gates, to compare")

@@ -1,7 +1,7 @@
-"""How far two engines agree on plain text: ``python -m eval.agreement --model A --other B --texts FILE…``.
+"""Measures agreement of two engines on plain text: ``python -m eval.agreement --model A --other B --texts FILE…``.
 
 Each is a model folder or any token-classification checkpoint, with a strategy and its point (``entropy:fast``).
-Agreement is F1 of the entities of one against those of the other, whichever comes first; its standard error is by text.
+Agreement is F1 of one engine's entities against the other's, in either order; its standard error is over texts.
 """
 
 from __future__ import annotations
@@ -24,16 +24,15 @@ CALL = 32  # texts
 
 
 def tagged(engine: Engine, texts: Sequence[str], strategy: str, name: str) -> list[Document]:
-    """Texts with the entities found in them."""
+    """Tags texts and returns them as documents."""
     documents = (Document(str(number), text) for number, text in enumerate(tqdm(texts, desc=name, disable=None)))
     return list(tag_documents(engine, engine.strategy(strategy), documents, CALL))
 
 
 def rows(one: Sequence[Document], other: Sequence[Document], types: Sequence[str]) -> Iterator[tuple[str, ...]]:
-    """For all types together, and for each: agreement and its standard error in %, and the entities of both.
+    """Yields agreement and its standard error in %, and entity counts, for all types together and for each.
 
-    Where neither finds anything there is nothing to agree on, and no number; an error needs two texts, and entities of
-    both.
+    If neither engine finds anything, agreement is undefined; the error needs two texts and entities of both.
     """
     for name, of in (("all", tuple(types)), *((type_, (type_,)) for type_ in types)):
         counts = count_documents(other, [document.entities for document in one], of)

@@ -1,6 +1,6 @@
-"""Frontiers of calibration as one plot: ``python -m eval.frontier NAME=frontier.csv … --strategy entropy --out PNG``.
+"""Plots calibration frontiers together: ``python -m eval.frontier NAME=frontier.csv … --strategy entropy --out PNG``.
 
-A frontier is what no other setting beats: less F1 lost and fewer multiply-adds at once.
+A frontier holds the settings that no other beats in both F1 lost and multiply-adds.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ FORMATS = ".png", ".pdf", ".svg"
 
 
 def pareto(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows that no other row beats, by growing ``theoretical_speedup``; ``f1_drop_points`` grows, too."""
+    """The Pareto-optimal rows, ascending in both ``theoretical_speedup`` and ``f1_drop_points``."""
     ordered = table.sort_values(["theoretical_speedup", "f1_drop_points"], ascending=[False, True])
     best = ordered["f1_drop_points"].astype(float).cummin().shift(fill_value=float("inf"))
     return ordered[ordered["f1_drop_points"] < best].iloc[::-1]
 
 
 def load(files: Mapping[str, Path], strategy: str) -> dict[str, pd.DataFrame]:
-    """The frontier of a strategy in each file of ``engine.training.calibrate``.
+    """Loads a strategy's frontier from each file of ``engine.training.calibrate``.
 
     Raises:
         InputError: no such file, or nothing on the strategy in it.

@@ -1,4 +1,4 @@
-"""Options that the commands share, and how lists among them are read. Needs no model."""
+"""Options that the commands share, and parsers of their lists. Needs no model."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from engine.errors import InputError
 
 
 class AtLeast(argparse.Action):
-    """Stores a number of ``const`` or more.
+    """Stores a number of at least ``const``.
 
     Raises:
         InputError: it is smaller.
@@ -34,7 +34,7 @@ def add_inputs(parser: argparse.ArgumentParser, *, corpus: str | None, split: st
 
 
 def corpus_of(arguments: argparse.Namespace) -> Corpus:
-    """The corpus that the options of `add_inputs` name.
+    """Loads the corpus named by `add_inputs` options.
 
     Raises:
         InputError: no such corpus, or one without documents.
@@ -46,7 +46,7 @@ def corpus_of(arguments: argparse.Namespace) -> Corpus:
 
 
 def check_types(types: Sequence[str], known: Sequence[str]) -> None:
-    """Raises `InputError` where a model finds none of the types that are to be scored, since it knows others."""
+    """Raises `InputError` if the model knows none of the types to be scored."""
     if not types:
         raise InputError("expected documents with gold entities, got none; choose another file")
     if not set(types) & set(known):
@@ -57,12 +57,12 @@ def check_types(types: Sequence[str], known: Sequence[str]) -> None:
 
 
 def names(text: str) -> list[str]:
-    """Names, as typed after an option with commas."""
+    """Splits a comma-separated list of names."""
     return [part for part in map(str.strip, text.split(",")) if part]
 
 
 def dtypes(text: str) -> list[str]:
-    """Different dtypes, as typed after ``--dtype`` with commas; whether they exist is for the engine to say.
+    """Splits the comma-separated dtypes of ``--dtype``; the engine checks that they exist.
 
     Raises:
         InputError: none, or one twice.
@@ -74,7 +74,7 @@ def dtypes(text: str) -> list[str]:
 
 
 def whole_numbers(text: str, option: str) -> list[int]:
-    """Different numbers of 1 or more, as typed after an option with commas.
+    """Parses comma-separated distinct integers of 1 or more.
 
     Raises:
         InputError: something else.
@@ -89,7 +89,7 @@ def whole_numbers(text: str, option: str) -> list[int]:
 
 
 def named_folders(text: str) -> list[tuple[str, str, str]]:
-    """Names, folders and strategies, as typed after ``--others``: ``NAME=FOLDER`` or ``NAME=FOLDER@STRATEGY``, commas.
+    """Parses ``--others``, comma-separated ``NAME=FOLDER`` or ``NAME=FOLDER@STRATEGY``; without one, ``dense``.
 
     Raises:
         InputError: a name, folder or strategy is missing, or a name stands twice.

@@ -1,7 +1,7 @@
-"""F1 against latency of every strategy on a corpus: ``python -m eval.report``.
+"""Measures every strategy's F1 and latency on a corpus: ``python -m eval.report``.
 
-Without arguments: the shipped weights on the small sample corpus that comes with the project. Killed and started again
-with the same ``--out``, it goes on where it was; ``--render-only`` makes the report from the files of a finished run.
+Without arguments: the shipped weights on the small sample corpus that comes with the project. A killed run resumes if
+started again with the same ``--out``; ``--render-only`` makes the report from the files of a finished run.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SAMPLE = Path(__file__).resolve().parent / "sample" / "sample.pubtator.txt"
 
 
 class _Renamed(argparse.Action):
-    """An option that has another name now."""
+    """An option that has been renamed."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
         parser.error(f"{self.option_strings[0]} is called {self.const} now")
@@ -100,7 +100,7 @@ def measure(arguments: argparse.Namespace, command: str) -> None:
     run = set_up(arguments, SAMPLE)
     plain = load_engine(arguments.plain_model, run.engine.dtype, arguments.device) if arguments.plain_model else None
     if arguments.ablations:
-        ablations.settings(run.engine, plain)  # what the weights cannot run is refused before anything is timed
+        ablations.settings(run.engine, plain)  # fails before anything is timed if the weights cannot run them
     training, missing = None, []
     try:
         training = training_documents(run.corpus, arguments.data_dir)
@@ -112,13 +112,13 @@ def measure(arguments: argparse.Namespace, command: str) -> None:
     if arguments.ablations:
         ablations.write_ablations(run.engine, run.corpus, out, plain, run.seed)
     facts["notes"] += missing
-    # Ablations are listed where they are this run's: a file of another run may lie in the folder.
+    # List only this run's ablations: the folder may contain a file of another run.
     (out / "results.json").write_text(json.dumps(facts | ({"ablations": []} if arguments.ablations else {})))
 
 
 @as_command
 def main(argv: list[str] | None) -> int:
-    """The command line; exit status 1 where an ablation shows a knob without effect, 2 for bad input."""
+    """The command line; exit status 1 if a knob fails its ablation, 2 for bad input."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     arguments = _parser().parse_args(argv)
     command = shlex.join(["python", "-m", "eval.report", *(sys.argv[1:] if argv is None else argv)])

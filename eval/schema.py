@@ -1,10 +1,10 @@
-"""The files of a report: what each row holds, and the words that stand in them. Imports nothing of ours.
+"""The files of a report: the columns of each, and the fixed terms in them. Imports no project code.
 
-Every file is one class, its columns the class's fields in order. F1, its differences, intervals and shares are 0–1;
-intervals (``low``, ``high``) are 95 %, NaN where there are too few documents or batches for one; ``significant`` means
-that the interval excludes no difference. A variant is identified by ``strategy`` (as typed; the name of a baseline or
-another model) and ``dtype``, the number format that it runs in. Files of analyses are made for each dtype, which is
-their first column, before those of their class.
+Each file has a class whose fields are its columns, in order. F1, its differences, intervals and shares are 0–1;
+intervals (``low``, ``high``) are 95 %, NaN if there are too few documents or batches; ``significant`` means that the
+interval rules out equality. A variant is identified by ``strategy`` (as typed; the name of a baseline or another model)
+and ``dtype``, the number format that it runs in. Files of analyses have an extra first column, ``dtype``, before those
+of their class.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from collections.abc import Iterable
 from typing import TypedDict
 
 DENSE, HF, TRUNCATE, RANDOM = "dense", "hf", "truncate", "random"
-BASELINE, MODEL = "baseline", "model"  # kinds of variants that are no strategy
+BASELINE, MODEL = "baseline", "model"  # kinds of variants other than strategies
 RANDOM_SEEDS = 5
 
-# Of ``errors.csv``; `eval.analysis.errors` says what they mean.
+# In ``errors.csv``; `eval.analysis.errors` defines them.
 EXACT, BOUNDARY, TYPE, MISSED, SPURIOUS = "exact", "wrong boundary", "wrong type", "missed", "spurious"
 OUTCOMES = (EXACT, BOUNDARY, TYPE, MISSED, SPURIOUS)
 CONTEXT, NOT_RECOVERED, CUT, AT_GATE = "context lost", "not recovered", "span cut", "mislabelled at the gate"
@@ -26,14 +26,14 @@ AGAINST_GOLD, AGAINST_DENSE, CAUSED, FIXED = "against gold", "against dense", "c
 WAYS = {CAUSED: (AT_GATE, CONTEXT, CUT, NOT_RECOVERED), FIXED: (RIGHT_AT_GATE, LESS_CONTEXT)}
 NO_PARTNER = "none"
 
-FATES = ("right_at_gate", "wrong_at_gate", "recovered_right", "recovered_wrong")  # of words that exit, ``exits.csv``
+FATES = ("right_at_gate", "wrong_at_gate", "recovered_right", "recovered_wrong")  # of exiting words, in ``exits.csv``
 
-MIN_SUPPORT = 20  # gold mentions that a group needs for its loss to be compared with another's
-OF_TRAINING = ("training split", "frequency")  # dimensions of groups that need the corpus' training split
+MIN_SUPPORT = 20  # gold mentions that a group needs before its loss is compared with another's
+OF_TRAINING = ("training split", "frequency")  # group dimensions that need the corpus' training split
 
-DIGITS, MORE_DIGITS = "%.7g", "%.10g"  # of the numbers in files: of measurements, and of shares and counts
+DIGITS, MORE_DIGITS = "%.7g", "%.10g"  # number formats in files: of measurements, and of shares and counts
 
-CASES_OF_A_KIND = 3  # shown in ``cases.json``: strategy, part and way
+CASES_OF_A_KIND = 3  # in ``cases.json`` per strategy, part and way
 
 # Measures of ``cost.csv``.
 GMACS, TOKEN_LAYERS, PEAK_MEMORY, MILLISECONDS = "gmacs", "token_layers", "peak_mib", "ms"
@@ -41,9 +41,9 @@ HELD_MEMORY = "held_mib"
 THEORETICAL, MEASURED, MEASURED_LOW, MEASURED_HIGH = "theoretical", "measured", "measured_low", "measured_high"
 SPEEDUPS = (THEORETICAL, MEASURED, MEASURED_LOW, MEASURED_HIGH)
 ALL = "all"  # documents
-SEQEVAL = "seqeval"  # in place of a type in the name of a column: of all types, strict IOB2 on words
+SEQEVAL = "seqeval"  # replaces the type in a column name: all types, strict IOB2 on words
 
-# Knobs of ``ablations.csv`` that are none of a controller.
+# Knobs in ``ablations.csv`` that belong to no controller.
 LAMBDA, RECOVERY, WEIGHTS, CONTROLLER = "lambda", "recovery", "weights", "controller"
 
 
@@ -53,21 +53,21 @@ def columns(row: type) -> tuple[str, ...]:
 
 
 def type_column(entity_type: str) -> str:
-    """The column of ``results.csv`` for the F1 of one entity type; these stand between ``recall`` and the others."""
+    """The column of ``results.csv`` for the F1 of one entity type; these columns follow ``recall``."""
     return f"f1_{entity_type.lower()}"
 
 
 def labels(variants: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
-    """What readers call variants, given as strategy and dtype: the strategy, with the dtype where several ran."""
+    """Display names of variants, given as strategy and dtype: the strategy, plus the dtype if several ran."""
     pairs = list(dict.fromkeys(variants))
     dtypes = Counter(strategy for strategy, _ in pairs)
     return {(name, dtype): f"{name} ({dtype})" if dtypes[name] > 1 else name for name, dtype in pairs}
 
 
 class Result(TypedDict):
-    """``results.csv``: a variant at a batch size. Costs of baselines and other models are not known.
+    """``results.csv``: a variant at a batch size. Costs of baselines and other models are unknown.
 
-    F1 and its like are missing where only the speed was measured.
+    Scores are missing if only speed was measured.
     """
 
     corpus: str
@@ -76,12 +76,12 @@ class Result(TypedDict):
     timed_documents: int
     strategy: str
     kind: str  # dense, hf, truncate, random, a controller's kind, baseline or model
-    family: str  # what its operating points, or the depths of truncate, have in common
-    replays: str  # of random: the strategy whose counts it replays
+    family: str  # shared by its operating points, or by the depths of truncate
+    replays: str  # for random: the strategy whose counts it replays
     prunes: bool  # its controller chooses words
     point: str  # operating point
-    batch_size: int  # texts a call
-    f1: float  # mean over the seeds of random
+    batch_size: int  # texts per call
+    f1: float  # for random, mean over seeds
     precision: float
     recall: float
     f1_seqeval: float  # strict IOB2 on words
@@ -91,22 +91,22 @@ class Result(TypedDict):
     encoder_ms_median: float
     tokens_per_s: float
     speedup_vs_dense: float  # against dense in the first dtype
-    speedup_vs_dense_same_dtype: float | None  # none where dense did not run in it
+    speedup_vs_dense_same_dtype: float | None  # None if dense did not run in it
     theoretical_speedup: float | None  # dense ÷ own multiply-adds
     token_layers_kept: float | None
     token_reduction: float | None  # at the last layer
     gmacs_per_document: float | None  # 10⁹ multiply-adds
     device: str
     dtype: str
-    threads: int  # of torch; the settings of a baseline say what it runs on
-    seed: int  # of the bootstrap, and of the choice of the documents that are timed
+    threads: int  # of torch; a baseline's settings state its own
+    seed: int  # of the bootstrap, and of the draw of timed documents
     torch: str
     transformers: str
     commit: str
 
 
 class Interval(TypedDict):
-    """``intervals.csv``: a variant against another one, by F1 and by time, at a batch size."""
+    """``intervals.csv``: one variant against another at a batch size, by F1 and time."""
 
     strategy: str
     dtype: str
@@ -151,7 +151,7 @@ class BatchTime(TypedDict):
 
 
 class Cost(TypedDict):
-    """``cost.csv``: one measure of a variant; `eval.measure.cost` says what the measures and their groups are."""
+    """``cost.csv``: one measure of a variant; `eval.measure.cost` defines measures and groups."""
 
     strategy: str
     dtype: str
@@ -162,7 +162,7 @@ class Cost(TypedDict):
 
 
 class ErrorCount(TypedDict):
-    """``errors.csv``: mentions by outcome, and errors that pruning caused and fixed by how it did."""
+    """``errors.csv``: mentions by outcome, and errors that pruning caused and fixed, by how."""
 
     strategy: str
     part: str
@@ -181,7 +181,7 @@ class Confusion(TypedDict):
 
 
 class Exit(TypedDict):
-    """``exits.csv``: words of a gold label that exit after a layer, and their four ``FATES``."""
+    """``exits.csv``: words of a gold label that exit after a layer, by their ``FATES``."""
 
     strategy: str
     layer: int
@@ -193,7 +193,7 @@ class Exit(TypedDict):
     wrong_at_gate: int
     recovered_right: int
     recovered_wrong: int
-    dense_right: int  # of those that are wrong
+    dense_right: int  # among the wrong ones
 
 
 class Group(TypedDict):
@@ -218,7 +218,7 @@ class Group(TypedDict):
 
 
 class Gap(TypedDict):
-    """``gaps.csv``: the difference of one group minus that of another; intervals hold for all ``compared`` pairs."""
+    """``gaps.csv``: one group's difference minus another's; intervals hold jointly for all ``compared`` pairs."""
 
     strategy: str
     dimension: str
@@ -275,10 +275,10 @@ class RecoveryGain(TypedDict):
     f1_with: float
     gain_low: float
     gain_high: float
-    f1_random: float  # with as many random words recovered
+    f1_random: float  # recovering as many random words
     over_random_low: float
     over_random_high: float
-    loss_recovered: float  # share of dense minus without
+    loss_recovered: float  # gain ÷ (dense − without)
     multiply_adds_share: float
     cost_against_dense_rerun: float
     time_share: float

@@ -1,4 +1,4 @@
-"""Runs of ``eval.report`` that differ in the weights' seed, as one table: ``python -m eval.seeds RUN RUN …``."""
+"""Averages runs of ``eval.report`` over weights of different seeds: ``python -m eval.seeds RUN RUN …``."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ Key = tuple[str, str, int]
 
 @dataclass(frozen=True)
 class Counted:
-    """What ``documents.csv`` of a run holds.
+    """The contents of a run's ``documents.csv``.
 
-    ``documents``: their ids in the order of the corpus; ``runs``: by strategy, dtype and batch size, counts of each
-    document for each run (one, but for ``random``, whose choice has seeds of its own).
+    ``documents``: their ids in corpus order; ``runs``: by strategy, dtype and batch size, counts per document for each
+    run (one, except for ``random``, which has several seeds).
     """
 
     documents: tuple[str, ...]
@@ -40,7 +40,7 @@ class Counted:
 
 
 def load_counts(run: Path) -> Counted:
-    """Counts of a run.
+    """Loads a run's counts.
 
     Raises:
         InputError: documents in another order, or missing, under some strategy.
@@ -70,7 +70,7 @@ def _key(row: Any) -> Key:
 
 
 def combine(runs: Sequence[Path], seed: int = 0) -> pd.DataFrame:
-    """Mean F1, loss and speed-up over the runs; loss and speed-up with the intervals of a paired bootstrap.
+    """Averages F1, loss and speed-up over the runs; loss and speed-up have paired-bootstrap intervals.
 
     Raises:
         InputError: a folder without results, or runs of different strategies or documents.
@@ -92,14 +92,14 @@ def combine(runs: Sequence[Path], seed: int = 0) -> pd.DataFrame:
         raise InputError("expected runs of the same strategies on the same documents, got different ones; repeat them")
     timed = [table[["timed_documents", "seed"]].iloc[0].tolist() for table in tables]
     if timed[0][0] == len(counts[0].documents):
-        timed = [one[:1] for one in timed]  # the seed draws which documents are timed, if not all are
+        timed = [one[:1] for one in timed]  # all documents are timed, so the seed draws none
     if any(one != timed[0] for one in timed):
         raise InputError("expected runs with the same --timed and --seed, got different ones; repeat them")
     first = next(dtype for strategy, dtype, _ in keys if strategy == DENSE)
     rows: list[SeedMean] = []
     for key in keys:
         dense_key = DENSE, first, key[2]
-        # Every seed of the weights has as many runs as the others, so that all of them together have the same mean.
+        # All weights have the same number of runs, so the mean over all runs is the mean over weights.
         own, dense = ([run for one in counts for run in one.runs[name]] for name in (key, dense_key))
         f1, dense_f1 = (
             np.array([np.mean([sum(run, Counts()).f1 for run in one.runs[name]]) for one in counts])
@@ -139,7 +139,7 @@ def combine(runs: Sequence[Path], seed: int = 0) -> pd.DataFrame:
 
 
 def markdown(means: pd.DataFrame) -> str:
-    """The table for people."""
+    """The table as Markdown."""
     columns = (
         "batch", "strategy", "F1, mean (seeds)", "F1 against dense, points [95 %]", "speed-up, mean [95 %] (seeds)",
         "theoretical",

@@ -12,20 +12,20 @@ from engine.text.scoring import Counts
 RESAMPLES = 2000
 # With fewer documents or batches there is no interval: resampling one always gives the same one.
 FEWEST = 5
-# With fewer, 95 % intervals hold less often, over 5 batches in about 84 of 100 cases (docs/findings.md).
+# With fewer, 95 % intervals cover less often: about 84 % of cases with 5 batches (docs/findings.md).
 STEADY = 20
-_CHUNK = 100  # resamples at a time, so that memory grows with the corpus a hundredfold at most
+_CHUNK = 100  # resamples at a time: bounds memory to a hundred times the corpus
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A 95 % percentile interval; NaN at both ends where there is too little to say."""
+    """A 95 % percentile interval; NaN at both ends if there is too little data."""
 
     low: float
     high: float
 
     def excludes(self, value: float) -> bool:
-        """Whether a value lies outside, so that the difference from it is significant; without an interval none is."""
+        """Whether a value lies outside, i.e. differs significantly; always false without an interval."""
         return self.low > value or self.high < value
 
 
@@ -40,14 +40,14 @@ def f1_interval(runs: Sequence[Sequence[Counts]], seed: int) -> Interval:
 def f1_difference_interval(
     runs: Sequence[Sequence[Counts]], reference: Sequence[Sequence[Counts]], seed: int
 ) -> Interval:
-    """Interval of mean F1 of ``runs`` minus that of ``reference``; both are resampled alike."""
+    """Interval of mean F1 of ``runs`` minus that of ``reference``, on the same resamples."""
     if len(runs[0]) < FEWEST:
         return UNKNOWN
     return _interval(_resampled_f1(runs, seed) - _resampled_f1(reference, seed))
 
 
 def speedup_interval(reference: Sequence[np.ndarray], variant: Sequence[np.ndarray], seed: int) -> Interval:
-    """Interval of the mean over runs of the reference's summed time ÷ the variant's; both are resampled alike.
+    """Interval of the mean over runs of summed reference time ÷ summed variant time, on the same resamples.
 
     Args:
         reference: times ``(batches,)`` of each run, in any unit.
@@ -79,7 +79,7 @@ def _resampled_f1(runs: Sequence[Sequence[Counts]], seed: int) -> np.ndarray:
 
 
 def resamples(units: int, seed: int) -> Iterator[np.ndarray]:
-    """How often each unit is drawn in each resample, int64 ``(_CHUNK, units)`` at a time."""
+    """Yields how often each resample draws each unit, int64 ``(_CHUNK, units)`` at a time."""
     rng = np.random.default_rng(seed)
     for _ in range(RESAMPLES // _CHUNK):
         yield rng.multinomial(units, np.full(units, 1 / units), size=_CHUNK)

@@ -1,8 +1,7 @@
 """Trains spaCy's named-entity recogniser as a baseline: ``python -m eval.train_spacy --out FOLDER``.
 
-A convolutional network in spaCy's own efficiency configuration, on a corpus' training documents until F1 on its
-development documents stops rising. Needs ``requirements-eval.txt``; then
-``python -m eval.report --baselines spacy=FOLDER``.
+It is a convolutional network in spaCy's efficiency configuration, trained until F1 on the corpus' development documents
+stops rising. Needs ``requirements-eval.txt``; measure it with ``python -m eval.report --baselines spacy=FOLDER``.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ BEST, CONFIG = "model-best", "config.cfg"
 
 
 def write_documents(documents: Sequence[Document], nlp: Any, file: Path) -> float:
-    """Writes documents for spaCy, without the mentions that do not begin and end where its words do.
+    """Writes documents for spaCy, dropping mentions that do not align with its tokens.
 
     Returns:
         The share of mentions that are kept.
@@ -46,7 +45,7 @@ def write_documents(documents: Sequence[Document], nlp: Any, file: Path) -> floa
 
 
 def train(fit: Sequence[Document], development: Sequence[Document], out: Path, seed: int, patience: int) -> None:
-    """Writes the best model to a folder, where no model is yet; the texts lie beside it while it runs.
+    """Writes the best model to a folder that has none yet; during training, the texts are stored there.
 
     ``patience``: steps without a better F1 after which training ends.
     """
@@ -69,13 +68,13 @@ def train(fit: Sequence[Document], development: Sequence[Document], out: Path, s
         best = spacy.load(folder / BEST)
         best.meta["description"] = f"trained on {len(fit)} documents until {len(development)} others showed no gain"
         best.to_disk(folder / BEST)
-        # What makes it a model comes last.
+        # Config last: it completes the model.
         for path in sorted((folder / BEST).iterdir(), key=lambda path: path.name == CONFIG):
             shutil.move(path, out / path.name)
 
 
 def score(folder: Path, documents: Sequence[Document], types: Sequence[str]) -> Counts:
-    """Exact matches of a trained model, as all others are counted."""
+    """Counts a trained model's exact matches, as for all others."""
     nlp = package("spacy", "spacy").load(folder)
     found = [entities(document.text, nlp(document.text)) for document in documents]
     return sum(count_documents(documents, found, types), Counts())

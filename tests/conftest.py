@@ -24,7 +24,7 @@ from engine.text.windows import load_tokenizer
 
 hypothesis.settings.register_profile("default", deadline=None)  # times vary on shared machines
 hypothesis.settings.load_profile("default")
-torch.set_num_threads(1)  # tiny models spend more time on waking threads than on computing
+torch.set_num_threads(1)  # tiny models spend more time waking threads than computing
 
 SAMPLE = Path(__file__).resolve().parents[1] / "eval" / "sample" / "sample.pubtator.txt"
 TEXT = (
@@ -69,7 +69,7 @@ def make_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
 
 
 def make_model(folder: Path, tokenizer: PreTrainedTokenizerFast) -> None:
-    """Writes a model folder with gates for Chemical and Disease, weights at random."""
+    """Writes a model folder with random weights and gates for Chemical and Disease."""
     torch.manual_seed(1)
     model = GatedModel(BertEncoder(tiny_config(len(tokenizer))), LabelSet(("Chemical", "Disease")), gates=True)
     for parameter in model.parameters():
@@ -104,7 +104,7 @@ def engine(weights: Weights) -> Engine:
 
 @pytest.fixture(scope="session")
 def plain_folder(tmp_path_factory: pytest.TempPathFactory, tokenizer: PreTrainedTokenizerFast) -> Path:
-    """A Hugging Face token-classification checkpoint as others make them: no gates, labels in another order."""
+    """A plain Hugging Face token-classification checkpoint: no gates, labels in another order."""
     torch.manual_seed(3)
     config = tiny_config(len(tokenizer))
     names = ["B-Disease", "I-Disease", "O", "B-Chemical", "I-Chemical"]
@@ -118,5 +118,5 @@ def plain_folder(tmp_path_factory: pytest.TempPathFactory, tokenizer: PreTrained
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Bytes of every file in a folder, by its path there."""
+    """Bytes of every file in a folder, by relative path."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}

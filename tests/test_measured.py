@@ -1,4 +1,4 @@
-"""Every figure in the README and of Published reports is the report's; the card has all of its rows."""
+"""Every figure in the README and Published reports matches its report; the card has all of its rows."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ LOCATE = "import site, sys; site.addsitedir(sys.argv[1]); import engine; print(e
 
 
 def python(*arguments: str, cwd: Path, installed: Path) -> str:
-    """What another Python prints, run in a folder, with an installed copy before everything else."""
+    """What another Python prints in a folder, with an installed copy first on its path."""
     command = [sys.executable, "-P", *arguments]
     environment = os.environ | {"PYTHONPATH": str(installed)}
     done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, check=False)

@@ -1,4 +1,4 @@
-"""What comes with the repository works as it stands: weights and sample corpus."""
+"""What comes with the repository works as is: weights and sample corpus."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_every_pruning_strategy_has_its_points_and_a_quicker_one_computes_less(s
         return sum(result.cost.multiply_adds for result in shipped.tag_batch(texts, strategy, point))
 
     assert list(shipped.points[name]) == ["exact", "balanced", "fast"]
-    # Two points may be one setting, where no faster one loses as little as the second allows.
+    # Two points may be one setting if no faster one loses as little as the second allows.
     assert cost(name, "fast") <= cost(name, "balanced") <= cost(name, "exact") < cost("dense")
     assert cost(name, "fast") < cost(name, "exact")
 

@@ -1,4 +1,4 @@
-"""Real cases of what pruning caused and fixed, word by word: ``cases.json``. Holds corpus text: not for publishing."""
+"""Real cases of what pruning caused and fixed, word by word: ``cases.json``. Contains corpus text: do not publish."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Cases:
         self._cases: dict[str, list[dict[str, Any]]] = {}
 
     def add(self, compared: Compared) -> None:
-        """Keeps what one document has to show."""
+        """Collects one document's cases."""
         if compared.is_dense:
             return
         for change in changes(compared):
@@ -32,7 +32,7 @@ class Cases:
                 self._cases.setdefault(compared.strategy, []).append(case(compared, change))
 
     def record(self) -> list[dict[str, Any]]:
-        """For each strategy how many cases of each kind there are, and the first of them, see `case`."""
+        """For each strategy, the number of cases of each kind and the first of them, see `case`."""
         found = []
         for strategy, cases in self._cases.items():
             counts = sorted((part, how, count) for (name, part, how), count in self._seen.items() if name == strategy)
@@ -41,7 +41,7 @@ class Cases:
 
 
 def case(compared: Compared, change: Change) -> dict[str, Any]:
-    """One case: the entities of gold, dense and the strategy, and the words around with their labels and gates."""
+    """One case: the entities of gold, dense and the strategy, and the surrounding words with labels and gates."""
     near = [other for other in (*compared.found, *compared.found_by_dense) if overlap(change.entity, other)]
     shown = compared.words_of(change.entity, *near)
     first, end = max(0, shown[0] - AROUND), min(len(compared.run.words), shown[-1] + 1 + AROUND)

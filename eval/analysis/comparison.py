@@ -1,4 +1,4 @@
-"""One document under one strategy, beside its gold and what dense found: what the analyses look at."""
+"""One document under one strategy, with its gold and dense's run: the input of all analyses."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ class Word:
     """A word of a run.
 
     Args:
-        start, end: its place in the text.
-        text: at this place.
+        start, end: its offsets in the text.
+        text: its characters.
         pieces: how many word pieces it has.
-        layer: after which it exited, the last one if it did not.
+        layer: after which it exited; the last one if it did not.
         state: ``kept``, ``left`` or ``recovered``.
         gates: layer, label and its probability at every gate that it reached.
     """
@@ -47,9 +47,9 @@ class Run:
 
 @dataclass(frozen=True)
 class Compared:
-    """A document under a strategy, beside its gold and dense.
+    """A document under a strategy, with its gold and dense's run.
 
-    ``types``: those that are scored; entities of other types are left out, in gold and predictions alike.
+    ``types``: the scored types; entities of others are ignored in both gold and predictions.
     """
 
     document: Document
@@ -64,7 +64,7 @@ class Compared:
 
     @property
     def is_dense(self) -> bool:
-        """Whether the strategy is the one that it is compared with."""
+        """Whether the strategy is dense itself."""
         return self.run is self.dense
 
     @cached_property
@@ -92,7 +92,7 @@ class Compared:
         return self.label_set.encode([(word.start, word.end) for word in self.run.words], entities)
 
     def words_of(self, *entities: Entity) -> list[int]:
-        """The words that any of the entities overlaps, ascending."""
+        """Indices of words overlapping any entity, ascending."""
         return [
             index
             for index, word in enumerate(self.run.words)

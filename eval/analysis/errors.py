@@ -1,24 +1,24 @@
 """Errors against gold and against dense, and those that pruning caused or fixed: ``errors.csv``, ``confusion.csv``.
 
-**Outcomes.** Mentions of a reference (gold, or what dense found) are paired with predictions one to one: the same span
-and type first; then those that overlap, equal spans before equal types before the longer overlap. A pair is ``exact``
-(span and type), ``wrong boundary`` (type only) or ``wrong type`` (whatever the span); a mention without a partner is
-``missed``, a prediction without one ``spurious``. So exact + wrong boundary + wrong type + missed are the reference's
-mentions, and exact + wrong boundary + wrong type + spurious the predictions.
+**Outcomes.** Reference mentions (gold, or what dense found) are paired with predictions one to one: first those of the
+same span and type, then overlapping ones, preferring equal spans, then equal types, then longer overlaps. A pair is
+``exact`` (span and type), ``wrong boundary`` (type only) or ``wrong type`` (any span); a mention without a partner is
+``missed``, a prediction without one ``spurious``. So exact + wrong boundary + wrong type + missed is the number of
+reference mentions, and exact + wrong boundary + wrong type + spurious that of predictions.
 
 **Caused** are mentions that dense found exactly and the strategy did not, and spurious predictions that overlap no
 wrong prediction of dense. **Fixed** are mentions that the strategy found exactly and dense did not, and spurious
 predictions of dense that overlap no wrong prediction of the strategy. An error that only changed is neither. Caused
-minus fixed mentions is how many more exact matches dense has.
+minus fixed mentions is dense's lead in exact matches.
 
-**How**: look at the words of the mention (or spurious prediction) and of everything that overlaps it in either run.
-*Changed* words are those whose label differs between the two runs. A caused error is, the first that holds:
+**How** is decided from the words of the mention (or spurious prediction) and of everything overlapping it in either
+run. *Changed* words have different labels in the two runs. A caused error is the first of these that holds:
 
-- ``context lost``: all changed words were computed to the end, so that only what they saw differs from dense;
-- ``not recovered``: some of them left with their label, and the strategy could have recovered them but did not;
+- ``context lost``: all changed words were computed to the end, so only their context differs from dense;
+- ``not recovered``: some left with their label, and the strategy could have recovered them but did not;
 - ``span cut``: some left, and the mention's own words did not all leave at the same layer;
-- ``mislabelled at the gate``: the mention's words left together, with labels that are not dense's (for lack of layers
-  or because others had left before: a trace cannot tell).
+- ``mislabelled at the gate``: the mention's words left together, with labels other than dense's (too few layers, or
+  other words had left before: a trace cannot tell).
 
 A fixed error is ``less context`` if all changed words were computed to the end, else ``right at the gate``.
 """
@@ -57,7 +57,7 @@ from eval.schema import (
 
 @dataclass(frozen=True)
 class Pair:
-    """A mention of the reference and its prediction; one of them is ``None`` where there is no partner."""
+    """A mention of the reference and its prediction; one of them is ``None`` if there is no partner."""
 
     reference: Entity | None
     predicted: Entity | None
@@ -75,7 +75,7 @@ class Pair:
 
 
 def align(reference: Iterable[Entity], predicted: Iterable[Entity]) -> list[Pair]:
-    """Pairs mentions with predictions; every one of both is in exactly one pair. Keys must be distinct within each."""
+    """Pairs mentions with predictions; each is in exactly one pair. Keys must be distinct on either side."""
     mentions, predictions = ({entity.key: entity for entity in side} for side in (reference, predicted))
     pairs = [Pair(mentions.pop(key), predictions.pop(key)) for key in mentions.keys() & predictions.keys()]
     candidates = sorted(
@@ -134,7 +134,7 @@ def _how(compared: Compared, part: str, entity: Entity) -> str:
 
 
 class Errors:
-    """Counts over documents, strategy by strategy."""
+    """Counts errors over documents, by strategy."""
 
     def __init__(self) -> None:
         self._counts: dict[str, Counter[tuple[str, str, str]]] = {}
@@ -155,7 +155,7 @@ class Errors:
             counts[change.part, change.outcome, change.how] += 1
 
     def rows(self) -> Iterator[schema.ErrorCount]:
-        """The rows of ``errors.csv``; ``how`` is empty but for what pruning caused and fixed."""
+        """The rows of ``errors.csv``; ``how`` is empty except for caused and fixed errors."""
         for strategy, counts in self._counts.items():
             for part in (AGAINST_GOLD, AGAINST_DENSE, CAUSED, FIXED):
                 if part != AGAINST_GOLD and strategy == DENSE:
@@ -166,7 +166,7 @@ class Errors:
                         yield {"strategy": strategy, "part": part, "outcome": outcome, "how": how, "count": count}
 
     def confusion_rows(self, types: Iterable[str]) -> Iterator[schema.Confusion]:
-        """The rows of ``confusion.csv``: pairs by gold and predicted type, whatever their boundaries."""
+        """The rows of ``confusion.csv``: pairs by gold and predicted type, regardless of boundaries."""
         names = (*types, NO_PARTNER)
         for strategy, counts in self._types.items():
             for gold in names:

@@ -10,7 +10,7 @@ from eval.analysis.comparison import Compared
 
 
 class Exits:
-    """Counts words over documents, strategy by strategy. Right is the gold label of the word, type and B or I."""
+    """Counts words over documents, by strategy. A label is right if it equals gold's, B or I included."""
 
     def __init__(self) -> None:
         self._words: Counter[tuple[str, str]] = Counter()
@@ -19,7 +19,7 @@ class Exits:
         self._places: dict[str, tuple[tuple[int, ...], tuple[str, ...]]] = {}
 
     def add(self, compared: Compared) -> None:
-        """Counts one document; strategies without gates have none to count."""
+        """Counts one document; ignores strategies without gates."""
         run = compared.run
         if not run.gates:
             return
@@ -38,11 +38,11 @@ class Exits:
             self._avoidable[where] += got != wanted == got_by_dense
 
     def rows(self) -> Iterator[schema.Exit]:
-        """A row for each strategy, gate and label, ``O`` for comparison.
+        """A row per strategy, gate and label, with ``O`` for comparison.
 
-        ``words`` have the label in the gold; ``exited`` of them exit after the ``layer``, which is the sum of the four
-        fates: they kept the gate's label, right or wrong, or were recovered and then right or wrong. ``dense_right``
-        counts those of the wrong ones that dense has right.
+        ``words`` have this gold label; ``exited`` of them exit after ``layer``, the sum of the four fates: they kept
+        the gate's label, right or wrong, or were recovered and ended up right or wrong. ``dense_right`` counts the
+        wrong ones that dense gets right.
         """
         for strategy, (gates, names) in self._places.items():
             for layer in gates:

@@ -1,9 +1,9 @@
 """Who bears the loss: F1, difference from dense and keep rate by group of mentions: ``subgroups.csv``, ``gaps.csv``.
 
-Every group is a property that gold mentions and predictions both have: their type, span, text and document. So each
-group has its own matches, predictions and gold mentions, and an F1 of its own; a prediction with a wrong boundary may
-count in another group than the mention that it misses. ``recall`` looks at the gold side alone. ``keep_rate`` is the
-share of layers that the words of the group's gold mentions went through, 1 for recovered words.
+Groups are defined by properties that gold mentions and predictions share: type, span, text and document. So each group
+has its own matches, predictions, gold mentions and F1; a prediction with a wrong boundary may fall into a different
+group than the mention it misses. ``recall`` considers only gold mentions. ``keep_rate`` is the share of layers that the
+words of the group's gold mentions went through, 1 for recovered words.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ Group = tuple[str, str]  # dimension, group
 
 
 def normalised(text: str) -> str:
-    """Mentions are the same whatever their case and blanks."""
+    """Normalises case and blanks for comparing mentions."""
     return " ".join(text.casefold().split())
 
 
 def training_mentions(documents: Iterable[Document]) -> Counter[str]:
-    """How often each mention text stands in some documents."""
+    """Counts each mention text in some documents."""
     return Counter(normalised(entity.text) for document in documents for entity in document.entities)
 
 
 def is_abbreviation(text: str) -> bool:
-    """One word of at most 10 characters with two capitals or more, which are at least half of its letters."""
+    """Whether text is one word of at most 10 characters; at least two and half its letters are capitals."""
     letters = [c for c in text if c.isalpha()]
     capitals = sum(c.isupper() for c in letters)
     return len(text) <= 10 and not re.search(r"\s", text) and capitals >= 2 and 2 * capitals >= len(letters)
@@ -51,7 +51,7 @@ def is_abbreviation(text: str) -> bool:
 
 @dataclass(frozen=True)
 class Mention:
-    """A gold mention or a prediction, its words, its document, and mention counts of training (``None``: not known)."""
+    """A gold mention or prediction with its words, document and training mention counts (``None``: unknown)."""
 
     entity: Entity
     words: Sequence[Word]
@@ -98,7 +98,7 @@ DIMENSIONS: dict[str, Callable[[Mention], str | None]] = {
 
 @dataclass
 class _Tally:
-    """Counts of one group by document number, and layers that its gold words went through out of those there are."""
+    """One group's counts by document number, and how many of all layers its gold words went through."""
 
     counts: dict[int, Counts] = field(default_factory=dict)
     layers: int = 0
@@ -110,7 +110,7 @@ class _Tally:
 
 
 class Subgroups:
-    """Counts by group over documents, strategy by strategy.
+    """Counts by group over documents, for each strategy.
 
     Args:
         layers: of the encoder.
@@ -162,9 +162,9 @@ class Subgroups:
         return sorted(found, key=place)
 
     def _resampled(self, seed: int) -> dict[str, np.ndarray]:
-        """F1 of every strategy, ``(resamples, groups)``: paired, all from the same draws of documents.
+        """F1 of every strategy, ``(resamples, groups)``: paired, on the same draws of documents.
 
-        NaN where a group is in too few of them: many a draw would miss it.
+        NaN if a group is in too few documents: many draws would miss it.
         """
         documents, groups = self._documents[DENSE], self._groups()
         found = {}
@@ -184,9 +184,9 @@ class Subgroups:
     def rows(self, seed: int) -> tuple[list[schema.Group], list[schema.Gap]]:
         """The rows of ``subgroups.csv`` and of ``gaps.csv``, with 95 % intervals of a paired bootstrap over documents.
 
-        ``difference`` is F1 minus dense's in the same group. A gap is the difference of one group minus that of another
-        one of its dimension, dimension by dimension; its interval holds for all gaps of the strategy at once (max-t;
-        Westfall & Young 1993), since the largest of many gaps owes part of its size to chance.
+        ``difference`` is F1 minus dense's in the same group. A gap is one group's difference minus that of another in
+        the same dimension; its interval holds jointly for all gaps of the strategy (max-t; Westfall & Young 1993),
+        since the largest of many gaps is partly due to chance.
         """
         rows: list[schema.Group] = []
         gaps: list[schema.Gap] = []

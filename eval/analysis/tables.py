@@ -1,4 +1,4 @@
-"""All analyses of a corpus as files, those of several dtypes one below the other."""
+"""Writes all analyses of a corpus as files, stacking those of several dtypes."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ FILES = ("errors.csv", "confusion.csv", "exits.csv", "subgroups.csv", "gaps.csv"
 
 
 class Analyses:
-    """Errors, exits, cases and groups over documents, strategy by strategy.
+    """Collects errors, exits, cases and groups over documents, by strategy.
 
     Args:
         layers: of the encoder.
-        training: documents whose mentions are those seen in training; without them their groups are left out.
+        training: documents whose mentions count as seen in training; without them, those groups are omitted.
     """
 
     def __init__(self, layers: int, training: Iterable[Document] | None = None) -> None:
@@ -38,7 +38,7 @@ class Analyses:
             collector.add(compared)
 
     def tables(self, types: Iterable[str], seed: int) -> dict[str, pd.DataFrame]:
-        """Tables by name of file; ``types`` are those that are scored, ``seed`` is the bootstrap's."""
+        """Tables by file name; ``types`` are the scored ones, ``seed`` is the bootstrap's."""
         groups, gaps = self._groups.rows(seed)
         tables = {
             "errors": (self._errors.rows(), schema.ErrorCount),

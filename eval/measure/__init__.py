@@ -1,1 +1,1 @@
-"""Measures: predictions, times, costs; baselines beside ours; the log that a run resumes from."""
+"""Measures predictions, times and costs, baselines included; logs runs for resuming."""

@@ -1,6 +1,6 @@
-"""What every knob does to F1 and cost, one at a time: ``ablations.csv``. Nothing is timed.
+"""Measures how each knob alone changes F1 and cost: ``ablations.csv``. Nothing is timed.
 
-Each sweep changes one knob of a strategy at its stored settings (of ``random`` the first seed counts).
+Each sweep changes one knob from the strategy's stored settings (``random`` runs with its first seed).
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ LIMITS = (1, 8, 64, 512)
 
 @dataclass(frozen=True)
 class Sweep:
-    """A knob, the strategy whose knob it is, what changes are counted against, and the settings by value."""
+    """A knob, its strategy, the default that changes are counted against, and the settings by value."""
 
     knob: str
     base: str
@@ -49,7 +49,7 @@ class Sweep:
 def sweeps(engine: Engine) -> list[Sweep]:
     """All sweeps that the engine's weights can run.
 
-    ``min_keep_ratio`` is swept at the largest λ, where the floor matters most; a single gate has the first threshold.
+    ``min_keep_ratio`` is swept at the largest λ, where the floor matters most; a single gate uses the first threshold.
     """
     layers = engine.encoder.num_layers
     bases = [engine.strategy(name) for name in pruning(engine)]
@@ -92,9 +92,9 @@ def _knob(name: str, base: Strategy, values: Sequence[Any]) -> Sweep:
 
 @dataclass(frozen=True)
 class Outcome:
-    """One setting on all documents.
+    """One setting's results on all documents.
 
-    ``places``: of each document, where each word left and whether it was recovered, coded as uint16
+    ``places``: per document, where each word left and whether it was recovered, encoded as uint16
     ``(words,)``; ``recovered``: how many words were.
     """
 
@@ -142,7 +142,7 @@ class Setting:
 
 
 def settings(engine: Engine, plain: Engine | None) -> list[Setting]:
-    """All that `ablate` runs.
+    """Everything `ablate` runs.
 
     Raises:
         InputError: weights that cannot run it, such as those without gates.
@@ -171,12 +171,12 @@ def ablate(
     Args:
         engine: with gates.
         corpus: with gold.
-        plain: an engine with gates on weights that were not trained for pruning; without it they are not compared.
+        plain: an engine with gates on weights that were not trained for pruning; without it, these are not compared.
         seed: of the bootstrap.
         progress: called after each batch of documents.
     """
     chosen = settings(engine, plain)
-    defaults: dict[tuple[str, Strategy], Outcome] = {}  # used again and again, so they are kept
+    defaults: dict[tuple[str, Strategy], Outcome] = {}  # reused often, so they are cached
     reused = {setting.sweep.default for setting in chosen} | {engine.strategy(DENSE)}
 
     def outcome(on: Engine, strategy: Strategy) -> Outcome:

@@ -1,4 +1,4 @@
-"""Runs all strategies once more, untimed, for the analyses of what they found: a batch of documents at a time."""
+"""Runs all strategies again, untimed, to analyse what they find, a batch of documents at a time."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BATCH = 32
 
 
 def training_documents(corpus: Corpus, data_dir: str | Path | None = None) -> Sequence[Document] | None:
-    """The training split of a named corpus that shares no document with the corpus' split; ``None``: there is none."""
+    """A named corpus' training split that shares no document with the evaluated split; ``None`` if there is none."""
     splits = NAMED[corpus.name].splits if corpus.name in NAMED else ()
     wanted = "train" if "fit" not in splits or (corpus.split == "dev" and "train" in splits) else "fit"
     if wanted not in splits or corpus.split in ("train", "fit"):
@@ -37,11 +37,11 @@ def analyse(
     """Writes the files of `eval.analysis.tables` to a folder.
 
     Args:
-        chosen: for the engine of each dtype the strategies that are compared with its own dense, which runs in any
-            case; of ``random`` the first seed.
+        chosen: for each dtype's engine, the strategies to compare with its own dense, which always runs; ``random``
+            with its first seed.
         corpus: with gold; only its types count.
-        out: the folder, which exists.
-        training: documents whose mentions are those seen in training, see `training_documents`.
+        out: an existing folder.
+        training: documents whose mentions count as seen in training, see `training_documents`.
         seed: of the bootstrap.
         progress: called after each batch of each strategy, see `number_of_calls`.
     """
@@ -62,7 +62,7 @@ def analyse(
 
 
 def number_of_calls(corpus: Corpus, chosen: Mapping[Engine, Sequence[Strategy]]) -> int:
-    """How often `analyse` calls its ``progress``."""
+    """How often `analyse` calls ``progress``."""
     strategies = sum(len(_analysed(engine, of)) for engine, of in chosen.items())
     return -(-len(corpus.documents) // BATCH) * strategies
 
@@ -77,7 +77,7 @@ def _analysed(engine: Engine, strategies: Sequence[Strategy]) -> list[Strategy]:
 
 
 def run_of(result: Result) -> Run:
-    """What the analyses need of a result."""
+    """What the analyses need from a result."""
     strategy, words = result.strategy, []
     for word in result.trace.words:
         gates = tuple((gate.layer, gate.label, gate.probability) for gate in word.gates)

@@ -1,8 +1,8 @@
 """Where the time of a call goes, by component.
 
-Tokenization lasts from the beginning of the call to its last window. Hooks of the modules time embedding and layers,
-subclasses time decoding and recovery (its choice of words and its reruns, layers included). ``gates`` is the rest of
-the encoder's time (label heads, decisions, removal), ``rest`` that of the call (batching).
+Tokenization lasts from the start of the call to its last window. Module hooks time embedding and layers; subclasses
+time decoding and recovery (choosing words, and reruns with their layers). ``gates`` is the remaining encoder time
+(label heads, decisions, removal), ``rest`` the remaining time of the call (batching).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ COMPONENTS = ("tokenization", "embedding", "layers", "gates", "recovery", "decod
 
 
 class Stopwatch:
-    """Milliseconds by component: each `lap` counts as the component that it names."""
+    """Sums milliseconds by component; each `lap` counts towards the one it names."""
 
     def __init__(self, device: torch.device) -> None:
         self.spent: dict[str, float] = defaultdict(float)
@@ -59,7 +59,7 @@ class Stopwatch:
 
 @dataclass(frozen=True)
 class TimedRecovery(Recovery):
-    """Recovery that tells a stopwatch when it chooses words, after which layers are those of a rerun."""
+    """Recovery that times its choice of words; the stopwatch then counts layers as a rerun's."""
 
     watch: Stopwatch | None = field(default=None, compare=False)
 
@@ -74,7 +74,7 @@ class TimedRecovery(Recovery):
 
 
 class TimedPieces(WordPieces):
-    """Word pieces whose windows are timed, together with what came before them."""
+    """Word pieces that time their windows, including everything before them."""
 
     def __init__(self, pieces: WordPieces, watch: Stopwatch) -> None:
         vars(self).update(vars(pieces))
@@ -104,7 +104,7 @@ class TimedLabels(LabelSet):
 
 @contextmanager
 def timed_encoder(encoder: Encoder, watch: Stopwatch) -> Iterator[None]:
-    """Embedding and layers within are timed; in a rerun, all that happens between layers as well."""
+    """Times embedding and layers; in a rerun, also everything that happens between layers."""
     first, *_ = encoder.layers
 
     def begin_pass(*_: Any) -> None:
@@ -131,7 +131,7 @@ def timed_encoder(encoder: Encoder, watch: Stopwatch) -> Iterator[None]:
 
 
 def split(engine: Engine, texts: Sequence[str], strategy: Strategy) -> dict[str, float]:
-    """Milliseconds by component of one call."""
+    """Times one call: milliseconds by component."""
     watch, timed = Stopwatch(engine.device), copy.copy(engine)
     timed.pieces, timed.labels = TimedPieces(engine.pieces, watch), TimedLabels(engine.labels, watch)
     if strategy.recovery is not None:
@@ -149,7 +149,7 @@ def split(engine: Engine, texts: Sequence[str], strategy: Strategy) -> dict[str,
 def profile(
     engine: Engine, texts: Sequence[str], strategies: Sequence[Strategy], batch_size: int
 ) -> Iterator[dict[str, Any]]:
-    """One row for each strategy and component: ms a document, and share of the call.
+    """One row per strategy and component: ms per document, and share of the call.
 
     Strategies take turns batch by batch, in rotated order, after a discarded pass; a component's time in a batch is its
     median over the timed passes.

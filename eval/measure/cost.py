@@ -1,18 +1,18 @@
-"""What variants cost, by formula, by counting and by the clock: ``cost.csv``.
+"""What variants cost, by formula, counter and clock: ``cost.csv``.
 
 One row for each variant, batch size, measure and group:
 
-- ``gmacs``: 10⁹ multiply-adds a document over the first ``COUNTED`` documents one by one, by ``formula`` (that of
-  `engine.inspection.cost`) and by torch's own ``counter`` (which sees matrix products and attention, of entire calls;
-  attention scores that a gate reads beside the encoder's are matrix products, too);
+- ``gmacs``: 10⁹ multiply-adds per document over the first ``COUNTED`` documents one by one, by ``formula``
+  (`engine.inspection.cost`) and by torch's own ``counter`` (which sees matrix products and attention in entire calls;
+  attention scores that a gate needs besides the encoder's are matrix products, too);
 - ``token_layers``: share of the dense rows that each layer computed, rows of reruns included;
-- ``theoretical``, ``measured``, ``measured_low``, ``measured_high``: speed-up against dense of the same dtype (of the
-  first one where dense did not run in it) by multiply-adds, by the clock and its 95 % interval, over ``all`` timed
+- ``theoretical``, ``measured``, ``measured_low``, ``measured_high``: speed-up against dense in the same dtype (the
+  first one if dense did not run in it) by multiply-adds, and by the clock with its 95 % interval, over ``all`` timed
   documents and, at batch size 1, by rows of the document (word pieces);
-- ``peak_mib``: most memory that tensors took at once during a call on the first batch, weights not counted;
+- ``peak_mib``: peak memory of tensors during a call on the first batch, excluding weights;
 - ``held_mib``: memory that ``dense`` keeps between calls, see `eval.measure.memory`;
-- ``ms``: where the time of a call goes, by component, in milliseconds a document over the first ``TIMED`` documents, or
-  the first batch if that has more.
+- ``ms``: time of a call by component, in milliseconds per document, over the first ``TIMED`` documents, or the first
+  batch if larger.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from eval.schema import ALL, DENSE, HF
 from eval.statistics import speedup_interval
 
 COUNTED, TIMED = 8, 8
-EDGES = (0, 128, 256, 384, 512)  # of the buckets by rows; the last one has no end
+EDGES = (0, 128, 256, 384, 512)  # of the row buckets; the last is open-ended
 
 os.environ.setdefault("KINETO_LOG_LEVEL", "6")  # torch's profiler writes to standard error otherwise
 
@@ -47,7 +47,7 @@ def cost_rows(texts: Sequence[str], measured: Mapping[int, Mapping[str, Measured
     """The rows of ``cost.csv``.
 
     Args:
-        texts: the first documents of the corpus, as many as `texts_needed`.
+        texts: the first `texts_needed` documents of the corpus.
         measured: by batch size and variant.
         seed: of the bootstrap.
     """
@@ -84,7 +84,7 @@ def _row(strategy: str, dtype: str, batch_size: int, measure: str, group: str, v
 def _of_variant(
     texts: Sequence[str], one: Measured, dense: Measured, seed: int, *, first: bool
 ) -> Iterator[tuple[str, str, float]]:
-    """Measure, group and value; multiply-adds are counted at the ``first`` batch size alone."""
+    """Measure, group and value; multiply-adds are counted only at the ``first`` batch size."""
     yield from _speed(one, dense, seed)
     engine, strategy = one.variant.engine, one.variant.strategy
     if engine is None or strategy is None or one.cost is None:
@@ -93,7 +93,7 @@ def _of_variant(
         share = rows * len(one.cost.rows) / one.cost.dense_token_layers
         yield schema.TOKEN_LAYERS, f"layer {layer}", share
     if strategy.replays is not None:
-        return  # counter and memory would see what it replays, too
+        return  # counter and memory would include what it replays
     yield schema.PEAK_MEMORY, "tensors", peak_memory(engine, texts[: one.batch_size], strategy) / 2**20
     if first:
         counted = texts[:COUNTED]
@@ -102,12 +102,12 @@ def _of_variant(
 
 
 def texts_needed(batch_sizes: Sequence[int]) -> int:
-    """How many documents `cost_rows` looks at."""
+    """How many documents `cost_rows` needs."""
     return max(*batch_sizes, COUNTED, TIMED)
 
 
 def count(engine: Engine, texts: Sequence[str], strategy: Strategy) -> float:
-    """Multiply-adds of calls on the texts, one by one, by torch's counter; rows that rounding adds count."""
+    """Counts multiply-adds with torch's counter, one call per text; rows added by rounding count."""
     counter = FlopCounterMode(display=False, custom_mapping=flop_formulas())
     with counter:
         engine.tag_batch(texts, strategy, batch_size=1)
@@ -115,7 +115,7 @@ def count(engine: Engine, texts: Sequence[str], strategy: Strategy) -> float:
 
 
 def peak_memory(engine: Engine, texts: Sequence[str], strategy: Strategy) -> int:
-    """Bytes that tensors took at most at once during a call, beside those that were there before."""
+    """Peak bytes of tensors during a call, beyond those allocated before it."""
     if engine.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(engine.device)
         before = torch.cuda.memory_allocated(engine.device)
@@ -124,7 +124,7 @@ def peak_memory(engine: Engine, texts: Sequence[str], strategy: Strategy) -> int
     activities = [torch.profiler.ProfilerActivity.CPU]
     with torch.profiler.profile(activities=activities, profile_memory=True) as profiler:
         engine.tag_batch(texts, strategy, batch_size=len(texts))
-    with TemporaryDirectory() as folder:  # no other public method tells every change and its time
+    with TemporaryDirectory() as folder:  # no other public method reports every change and its time
         trace = Path(folder, "trace.json")
         profiler.export_chrome_trace(str(trace))
         events = [event for event in json.loads(trace.read_bytes())["traceEvents"] if event["name"] == "[memory]"]

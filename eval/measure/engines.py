@@ -1,4 +1,4 @@
-"""Engines that run beside each other."""
+"""Engines that run side by side."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from engine.tagger import Engine
 def load_engines(
     model: str | None, wanted: Sequence[str], device: str = "cpu", labels: str | None = None
 ) -> list[Engine]:
-    """One for each dtype; those that ``auto`` repeats are left out."""
+    """Loads one engine per dtype, without any that ``auto`` repeats."""
     weights = load_weights(model, labels)
     engines: dict[str, Engine] = {}
     for dtype in wanted:

@@ -1,4 +1,4 @@
-"""What stands beside every number: versions, commit, corpus, load of the machine."""
+"""Facts reported with every number: versions, commit, corpus, machine load."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ def versions() -> dict[str, str]:
 
 @cache
 def commit() -> str:
-    """The commit, ``-dirty`` with changes to code that are not committed, ``unknown`` outside the project's checkout.
+    """The commit, with ``-dirty`` if code has uncommitted changes; ``unknown`` outside the project's checkout.
 
-    A copy that is installed within another project's checkout is outside.
+    A copy installed within another project's checkout is outside.
     """
     try:
         _git("ls-files", "--error-unmatch", "--", str(Path(__file__).resolve()))
         revision = _git("rev-parse", "--short=12", "HEAD")
-        # Results may lie in the checkout themselves: writing them must not change what they are the results of.
+        # Results may be written inside the checkout: that must not make it dirty.
         return f"{revision}-dirty" if _git("status", "--porcelain", "-uno", "--", "*.py") else revision
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
@@ -46,7 +46,7 @@ def _git(*arguments: str) -> str:
 
 @cache
 def code_digest() -> str:
-    """SHA-256 over the sources of engine and evaluator, which tells changes apart that are not committed."""
+    """SHA-256 over the sources of engine and evaluator, which distinguishes uncommitted changes."""
     digest = hashlib.sha256()
     for path in sorted(path for package in ("engine", "eval") for path in (ROOT / package).rglob("*.py")):
         digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes())
@@ -68,7 +68,7 @@ def machine() -> str:
 
 
 def _processor() -> str:
-    """Its name, as Linux tells it; elsewhere what Python knows of it."""
+    """The processor's name from Linux; elsewhere, what Python reports."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -78,5 +78,5 @@ def _processor() -> str:
 
 
 def busy() -> float:
-    """Share of the processors, 0–1, that others use just now: over a second in which this process sleeps."""
+    """Share of the processors, 0–1, that others use, measured while this process sleeps for a second."""
     return float(psutil.cpu_percent(interval=1)) / 100

@@ -1,4 +1,4 @@
-"""Evaluates variants on a corpus in one run that may be interrupted: a batch under all variants, then the next."""
+"""Evaluates variants on a corpus in one interruptible run: each batch under all variants, then the next."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from eval.measure.runlog import RunLog
 from eval.measure.variants import Variant
 from eval.schema import DENSE
 
-# Batches that a process runs before it continues the times of another: threads, allocators and caches wake up.
+# Batches that warm up threads, allocators and caches before a process continues another's timings.
 BURN_IN = 3
-# What the records of the log hold.
+# Keys of the log's records.
 UNIT, LOAD, TUNED = {"batch_size", "pass_number", "batch", "times", "found", "costs"}, {"load"}, {"tuned"}
 
 
@@ -30,7 +30,7 @@ UNIT, LOAD, TUNED = {"batch_size", "pass_number", "batch", "times", "found", "co
 class Plan:
     """What is measured: variants on a corpus at some batch sizes.
 
-    ``timed``: places of the documents whose times are taken, ascending; what is found counts in all documents.
+    ``timed``: ascending indices of the documents that are timed; predictions count in all documents.
     """
 
     corpus: Corpus
@@ -39,7 +39,7 @@ class Plan:
     timed: Sequence[int]
 
     def units(self) -> list[Unit]:
-        """All batches in the order in which they run."""
+        """All batches in execution order."""
         return [unit for size in self.batch_sizes for unit in units(len(self.corpus.documents), size, len(self.timed))]
 
     def documents(self, unit: Unit) -> Sequence[Document]:
@@ -50,21 +50,21 @@ class Plan:
         return [self.corpus.documents[place] for place in self.timed[places]]
 
     def number_of_calls(self) -> int:
-        """Calls of variants that `evaluate` reports to ``progress``, those in the log included."""
+        """Variant calls that `evaluate` reports to ``progress``, including those already logged."""
         return len(self.variants) * len(self.units())
 
 
 def draw(documents: int, timed: int, seed: int) -> list[int]:
-    """Places of the documents that are timed, drawn at random, ascending."""
+    """Draws the documents to time at random; ascending indices."""
     return sorted(np.random.default_rng(seed).choice(documents, timed, replace=False).tolist())
 
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """One variant at one batch size. ``runs``: scores for each seed of the choice (one, but for ``random``).
+    """One variant at one batch size. ``runs``: scores for each seed (one, except for ``random``).
 
-    ``cost``, ``multiply_adds`` ``(documents,)``, ``rows`` ``(documents,)`` of the first layer and ``times``, which are
-    of the ``timed`` documents alone, are those of the first seed; costs of baselines and other models are not known.
+    ``cost``, ``multiply_adds`` ``(documents,)``, ``rows`` ``(documents,)`` of the first layer and ``times``, which
+    cover only the ``timed`` documents, are the first seed's; costs of baselines and other models are unknown.
     """
 
     variant: Variant
@@ -88,7 +88,7 @@ class Measured:
 
 
 def dense_of(measured: Mapping[str, Measured], dtype: str | None = None) -> Measured | None:
-    """Dense in a dtype, where it ran; ``None``: in the first one, to which all else is compared."""
+    """Dense in a dtype, if it ran; ``None``: in the first dtype, the reference for everything."""
     found = (one for one in measured.values() if one.variant.kind == DENSE and dtype in (None, one.dtype))
     return next(found, None)
 
@@ -98,8 +98,8 @@ def evaluate(
 ) -> None:
     """Runs what is not in the log yet, and logs it.
 
-    Predictions and costs are those of the discarded first pass. Batches are the documents in order, the same for all
-    variants. ``load``: of the machine before this process set to work, for the log.
+    Predictions and costs come from the discarded first pass. Batches keep the documents' order and are the same for
+    all variants. ``load``: of the machine before this process began, for the log.
     """
     done = {logged.unit for logged in units_logged(plan, log)}
     todo = [unit for unit in plan.units() if unit not in done]
@@ -111,13 +111,13 @@ def evaluate(
     for unit in todo:
         if unit.batch == 0:
             gc.collect()
-        # What a seed chooses does not depend on the batch size, so the other seeds run at one of them.
+        # A seed's choice does not depend on the batch size, so the other seeds run at only one.
         log.append(_run(unit, plan, reseeded=unit.batch_size == plan.batch_sizes[0]))
         progress(len(plan.variants))
 
 
 def _run(unit: Unit, plan: Plan, *, reseeded: bool) -> dict[str, Any]:
-    """The record of a unit: times of each variant, and in pass 0 what it (and other seeds) found and what it cost."""
+    """Runs a unit; records each variant's times and, in pass 0, its predictions (also of other seeds) and costs."""
     texts = [document.text for document in plan.documents(unit)]
     by_key = {variant.key: variant for variant in plan.variants}
     record: dict[str, Any] = asdict(unit) | {"times": {}, "found": {}, "costs": {}}
@@ -138,7 +138,7 @@ def _spans(entities: Sequence[Sequence[Entity]]) -> list[list[tuple[Any, ...]]]:
 
 @dataclass(frozen=True)
 class Logged:
-    """A record of the log, read again: milliseconds end-to-end and of the encoder, entities and costs by variant."""
+    """A record read back from the log: end-to-end and encoder milliseconds, entities and costs by variant."""
 
     unit: Unit
     documents: Sequence[Document]
@@ -148,7 +148,7 @@ class Logged:
 
 
 def units_logged(plan: Plan, log: RunLog) -> Iterator[Logged]:
-    """The units that the log holds, in the order of writing.
+    """Reads the log's units in the order written.
 
     Raises:
         InputError: a line is not of this run, or stands there twice.
@@ -172,7 +172,7 @@ def units_logged(plan: Plan, log: RunLog) -> Iterator[Logged]:
 
 
 def loads(log: RunLog) -> list[float]:
-    """The load of the machine, 0–1, at the beginning of the run and whenever it was continued."""
+    """The load of the machine, 0–1, at the start of the run and whenever it resumed."""
     return [_load(log, number, record) for number, record in log.records() if set(record) == LOAD]
 
 
@@ -183,7 +183,7 @@ def _load(log: RunLog, number: int, record: Mapping[str, Any]) -> float:
 
 
 def _logged(record: Mapping[str, Any], plan: Plan) -> Logged:
-    """A record with everything in its place; else any of several errors."""
+    """Parses a record; raises any of several errors if malformed."""
     if set(record) != UNIT:
         raise KeyError
     unit = Unit(record["batch_size"], record["pass_number"], record["batch"])
@@ -214,7 +214,7 @@ def _entities(document: Document, spans: Sequence[Sequence[Any]]) -> list[Entity
 
 
 def collect(plan: Plan, batch_size: int, log: RunLog) -> dict[str, Measured]:
-    """Scores, costs and times at one batch size, by variant, from a log that holds all of its units."""
+    """Collects scores, costs and times at one batch size, by variant, from a complete log."""
     runs = {variant.key: [variant.key, *(other.key for other in variant.reseeded)] for variant in plan.variants}
     tallies = {run: Tally(plan.corpus.types) for keys in runs.values() for run in keys}
     costs: dict[str, list[Cost]] = {key: [] for key in runs}
@@ -234,7 +234,7 @@ def collect(plan: Plan, batch_size: int, log: RunLog) -> dict[str, Measured]:
         for key, batch in logged.costs.items():
             multiply_adds[key].extend(cost.multiply_adds for cost in batch)
             rows[key].extend(cost.rows[0] for cost in batch)
-            if batch:  # memory keeps the sum alone
+            if batch:  # memory keeps only the sum
                 costs[key] = [add([*costs[key], *batch], len(batch[0].rows))]
     return {
         variant.key: Measured(
@@ -252,7 +252,7 @@ def collect(plan: Plan, batch_size: int, log: RunLog) -> dict[str, Measured]:
 
 
 def predictions(plan: Plan, variant: Variant, batch_size: int, log: RunLog) -> Iterator[Document]:
-    """The corpus' documents with what a variant found in place of the gold."""
+    """The corpus' documents with a variant's predictions in place of gold."""
     for logged in units_logged(plan, log):
         if logged.unit.batch_size == batch_size and logged.unit.pass_number == 0:
             for document, entities in zip(logged.documents, logged.found[variant.key], strict=True):

@@ -1,4 +1,4 @@
-"""Memory that an engine keeps between calls, packed copies of its weights included."""
+"""Memory that an engine keeps between calls, including packed copies of its weights."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ print(psutil.Process().memory_info().rss)
 
 
 def kept(engine: Engine) -> dict[str, int]:
-    """Bytes of tensors and of a process, by group; only what has run has packed copies."""
+    """Bytes of tensors and of a process, by group; only used layers have packed copies."""
     linear = [module for module in engine.model.modules() if isinstance(module, Linear | Int8Linear)]
     found = {LINEAR: _bytes(linear), ENGINE: _bytes(engine.model.modules())}
     resident = _resident(engine)
@@ -36,19 +36,19 @@ def kept(engine: Engine) -> dict[str, int]:
 
 
 def _bytes(modules: Iterable[nn.Module]) -> int:
-    """Of all tensors in some modules, each counted once."""
+    """Bytes of the modules' tensors, each counted once."""
     storages: dict[int, int] = {}
     for module in modules:
         for tensor in _tensors(vars(module)):
             if tensor.layout == torch.strided:
                 storages[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
-            else:  # packed by oneDNN, which rounds up by little
+            else:  # packed by oneDNN, which rounds up slightly
                 storages[id(tensor)] = tensor.numel() * tensor.element_size()
     return sum(storages.values())
 
 
 def _tensors(value: Any) -> Iterator[Tensor]:
-    """Those within dictionaries, lists and dataclasses; modules speak for themselves."""
+    """Tensors in dictionaries, lists and dataclasses; submodules are visited separately."""
     if isinstance(value, Tensor):
         yield value
     elif isinstance(value, Mapping):
@@ -63,7 +63,7 @@ def _tensors(value: Any) -> Iterator[Tensor]:
 
 
 def _resident(engine: Engine) -> int | None:
-    """Bytes that a fresh process occupies after its first call; ``None``: there is none, as on a full machine."""
+    """Bytes that a fresh process occupies after its first call; ``None`` if it fails, e.g. out of memory."""
     arguments = (
         engine.source,
         engine.dtype,

@@ -33,7 +33,7 @@ class Scores:
 
 
 class Tally:
-    """Scores predictions over the given types, document by document; keeps counts alone."""
+    """Scores predictions over the given types, document by document; keeps only counts."""
 
     def __init__(self, types: Sequence[str]) -> None:
         self._labels = LabelSet(types)
@@ -43,7 +43,7 @@ class Tally:
         self._unscored = 0
 
     def add(self, document: Document, found: Sequence[Entity]) -> None:
-        """Counts what was found in a document."""
+        """Counts the predictions in a document."""
         types = self._labels.types
         self._by_document.append(count_matches(document.entities, found, types))
         for type_ in types:

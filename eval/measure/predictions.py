@@ -13,7 +13,7 @@ from engine.text.documents import Document
 
 
 def predictions_file(folder: str | Path, strategy: str, format_: str = "pubtator") -> Path:
-    """Where `write_predictions` writes; different names of strategies give different files.
+    """The file that `write_predictions` writes; one per strategy name.
 
     Raises:
         InputError: unknown format.
@@ -26,11 +26,11 @@ def predictions_file(folder: str | Path, strategy: str, format_: str = "pubtator
 def write_predictions(
     folder: str | Path, strategy: str, documents: Iterable[Document], format_: str = "pubtator"
 ) -> Path:
-    """Writes a strategy's predictions, document by document; a file under its final name is a whole one.
+    """Writes a strategy's predictions, document by document; a file under its final name is complete.
 
     Args:
-        folder: made if need be.
-        strategy: its name, e.g. ``random@entropy``; the file is called like it.
+        folder: created if missing.
+        strategy: its name, e.g. ``random@entropy``; the file is named after it.
         documents: with the predicted entities in place of gold.
         format_: a key of `engine.data.formats.WRITERS`.
 

@@ -35,13 +35,13 @@ class RandomRecovery(Recovery):
     seed: int = 0
 
     def choose(self, memory: MemoryBuffer) -> np.ndarray:
-        """As many words of as many windows of the batch."""
+        """Draws as many words, from as many random windows."""
         window, windows = memory.batch.words.window, len(memory.batch.lengths)
         wanted = np.bincount(window[super().choose(memory)], minlength=windows)
         rng = np.random.default_rng([self.seed, int(memory.batch.input_ids.sum())])
         left = np.bincount(window[~memory.alive], minlength=windows)
         limits = np.zeros(windows, dtype=np.int64)
-        for count in sorted(wanted[wanted > 0].tolist(), reverse=True):  # so that there is always a window left
+        for count in sorted(wanted[wanted > 0].tolist(), reverse=True):  # largest first, so a window is always left
             able = np.flatnonzero((left >= count) & (limits == 0))
             limits[rng.choice(able)] = count
         return lowest_per_window(rng.random(len(window)), ~memory.alive, window, limits)
@@ -55,12 +55,12 @@ class Outcome:
 
     @property
     def recovered(self) -> list[int]:
-        """Recovered words of each document."""
+        """Recovered words per document."""
         return [sum(word.state == "recovered" for word in result.trace.words) for result in self.results]
 
     @property
     def multiply_adds(self) -> int:
-        """Of all documents."""
+        """Summed over documents."""
         return sum(result.cost.multiply_adds for result in self.results)
 
     def counts(self, corpus: Corpus) -> list[Counts]:
@@ -103,7 +103,7 @@ def summary(
     *,
     stored: bool,
 ) -> RecoveryGain:
-    """What recovery gains and costs over a strategy without; ``stored``: it is that of the operating point."""
+    """What recovery gains and costs; ``stored``: whether it is the operating point's own."""
     trigger = recovery.trigger
     counts = {name: [outcomes[name].counts(corpus)] for name in (DENSE, "without", trigger, f"random {trigger}")}
     dense, without, own, chance = (sum(of[0], Counts()).f1 for of in counts.values())
@@ -146,7 +146,7 @@ def summary(
 def rows(
     engine: Engine, corpus: Corpus, names: Sequence[str], seed: int, points: Sequence[str] = ()
 ) -> Iterator[RecoveryGain]:
-    """All triggers at these points (or all stored ones) of the strategies; the triggers of a point run together."""
+    """Yields all triggers at these points (default: all stored) of the strategies; a point's triggers run together."""
     for name in names:
         for point in points or engine.points.get(name, {}):
             recovering = engine.strategy(name + RECOVERY, point)

@@ -1,4 +1,4 @@
-"""A run of ``eval.report``: what it needs, checked before anything is timed, and the files that measuring gives."""
+"""A run of ``eval.report``: checks its inputs before anything is timed, measures, and writes the files."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from eval.measure.variants import Variant, check_names, of_baseline, of_model, o
 from eval.options import check_types, dtypes, named_folders, names, whole_numbers
 from eval.schema import DIGITS, labels
 
-BUSY = 0.2  # share of the processors used by others, above which times are not to be trusted
+BUSY = 0.2  # share of the processors used by others above which times cannot be trusted
 SAMPLE_NOTE = (
     "This is the sample corpus that comes with the project, written for it: a check that everything works, "
     "not a benchmark."
@@ -46,10 +46,10 @@ SAMPLE_NOTE = (
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """What is measured, on what.
+    """What is measured, and on what.
 
-    ``strategies``: of the engine of each dtype; ``timed``: places of the documents that are timed; ``load``: of the
-    machine beforehand, 0–1; ``seed``: of the bootstrap and the choice of ``timed``; ``files``: of the baselines.
+    ``strategies``: by engine, one per dtype; ``timed``: indices of the timed documents; ``load``: of the machine
+    beforehand, 0–1; ``seed``: of the bootstrap and the draw of ``timed``; ``files``: of the baselines.
     """
 
     strategies: Mapping[Engine, Sequence[Strategy]]
@@ -64,11 +64,11 @@ class Run:
 
     @property
     def engine(self) -> Engine:
-        """That of the first dtype."""
+        """The first dtype's engine."""
         return next(iter(self.strategies))
 
     def plan(self, baselines: Iterable[Baseline]) -> Plan:
-        """All that is measured, with the baselines as they are tuned; ``hf`` once in its own dtype."""
+        """Everything to measure, with the given baselines; ``hf`` once in its own dtype."""
         ours = [of_strategy(engine, strategy) for engine, of in self.strategies.items() for strategy in of]
         distinct = {one.key: one for one in reversed(ours)}
         once = [one for one in ours if distinct[one.key] is one]
@@ -80,7 +80,7 @@ def set_up(arguments: argparse.Namespace, sample: Path) -> Run:
 
     Args:
         arguments: of ``eval.report``.
-        sample: the corpus where they name none.
+        sample: the corpus if they name none.
 
     Raises:
         InputError: an option that is not usable.
@@ -134,7 +134,7 @@ def set_up(arguments: argparse.Namespace, sample: Path) -> Run:
 
 
 def _scored_corpus(arguments: argparse.Namespace, sample: Path) -> Corpus:
-    """The corpus to evaluate, its types those that are scored."""
+    """The corpus to evaluate; its types are the scored ones."""
     corpus = load_corpus(
         arguments.corpus or str(sample),
         arguments.split,
@@ -158,10 +158,10 @@ def _scored_corpus(arguments: argparse.Namespace, sample: Path) -> Corpus:
 
 
 def measure(run: Run, arguments: argparse.Namespace, command: str) -> dict[str, Any]:
-    """Measures what is not measured yet and writes ``results.csv``, its companions and the predictions to ``--out``.
+    """Measures what is still missing; writes ``results.csv`` and its companions to ``--out``, and predictions.
 
     Returns:
-        What readers must know of the run: ``about``, facts by name, and ``notes``.
+        What readers must know about the run: ``about``, facts by name, and ``notes``.
     """
     out, corpus, sizes = Path(arguments.out), run.corpus, run.batch_sizes
     log = RunLog(out, _conditions(run))
@@ -204,7 +204,7 @@ def measure(run: Run, arguments: argparse.Namespace, command: str) -> dict[str, 
 
 
 def _conditions(run: Run) -> dict[str, Any]:
-    """What must stay the same for a run to be continued."""
+    """What must stay the same for a run to resume."""
     plan, engines = run.plan(run.baselines), list(run.strategies)
     return {
         "commit": environment.commit(),
@@ -226,7 +226,7 @@ def _conditions(run: Run) -> dict[str, Any]:
 
 
 def _about(run: Run, plan: Plan, command: str, interruptions: int) -> dict[str, Any]:
-    """Facts on the run for readers."""
+    """Facts about the run for readers."""
     engine = run.engine
     settings: dict[str, Mapping[str, Any]] = {}
     names = labels((variant.name, variant.dtype) for variant in plan.variants)

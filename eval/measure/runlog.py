@@ -1,4 +1,4 @@
-"""The log of a long run: JSON lines that survive a kill at any moment, and refuse to go on under other conditions."""
+"""The log of a long run: JSON lines that survive a kill at any moment; it refuses to resume under other conditions."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ NAME = "run.jsonl"
 
 
 class RunLog:
-    """Records of finished units in ``NAME`` of a folder; the first line says under which conditions they were made.
+    """Records of finished units in ``NAME`` of a folder; the first line states the conditions they were made under.
 
-    A line is whole once it is on the disk with its end; what a kill left half-written is dropped on opening.
+    A line is complete once its newline is on disk; opening drops a line that a kill left half-written.
 
     Args:
-        folder: is made where it is missing.
+        folder: created if missing.
         conditions: what must be the same for all records; values are compared as JSON.
 
     Raises:
@@ -52,14 +52,14 @@ class RunLog:
             raise InputError(f"expected to continue {self.path} with the same {parts}; {remedy}")
 
     def append(self, record: Mapping[str, Any]) -> None:
-        """Writes one record; it is on the disk when this returns."""
+        """Writes one record; it is on disk when this returns."""
         with self.path.open("ab") as file:
             file.write(json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
 
     def records(self) -> Iterator[tuple[int, dict[str, Any]]]:
-        """The number of its line and the record, for all records in the order of writing, one at a time."""
+        """Yields the line number and content of each record, in the order written."""
         with self.path.open("rb") as file:
             file.readline()
             for number, line in enumerate(file, 2):
@@ -72,7 +72,7 @@ class RunLog:
                 yield number, record
 
     def refusal(self, number: int, expected: str, got: str) -> InputError:
-        """The error for a line that is not as it should be."""
+        """The error for an invalid line."""
         return InputError(
             f"expected {expected} in {self.path}:{number}, got {got}; "
             "remove that line and those after it, or the file to begin anew"

@@ -1,4 +1,4 @@
-"""The strategies that an evaluation's command line names, with their settings."""
+"""The strategies named on an evaluation's command line, with their settings."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from eval.schema import RANDOM
 
 
 def choose_strategies(engine: Engine, arguments: argparse.Namespace) -> list[Strategy]:
-    """The strategies as typed, ``dense`` among them.
+    """The strategies as typed, including ``dense``.
 
-    ``random`` replays the first one that prunes, without recovery, unless it says what.
+    ``random`` replays the first one that prunes, without recovery, unless it names another.
 
     Raises:
         InputError: unknown names or knobs, or a setting for a strategy that does not run.

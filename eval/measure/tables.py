@@ -20,7 +20,7 @@ NAN = float("nan")
 
 
 def result_columns(corpus: Corpus) -> list[str]:
-    """The columns of ``results.csv``: those of every report, and after recall one for each scored type."""
+    """The columns of ``results.csv``: the common ones and, after recall, one per scored type."""
     names = list(schema.columns(schema.Result))
     types = [schema.type_column(type_) for type_ in corpus.types]
     after = names.index("recall") + 1
@@ -28,7 +28,7 @@ def result_columns(corpus: Corpus) -> list[str]:
 
 
 def result_row(measured: Measured, others: Mapping[str, Measured], corpus: Corpus, seed: int) -> dict[str, Any]:
-    """The row of ``results.csv``, with F1 of each scored type; ``others`` holds dense, ``seed`` is the bootstrap's."""
+    """The row of ``results.csv``, with F1 per scored type; ``others`` includes dense, ``seed`` is the bootstrap's."""
     runs, times, variant, cost = measured.runs, measured.times, measured.variant, measured.cost
     dense, own_dense = first_dense(others), dense_of(others, measured.dtype)
     dense_rows = float(dense.rows.sum())
@@ -85,9 +85,9 @@ def first_dense(measured: Mapping[str, Measured]) -> Measured:
 
 
 def interval_row(measured: Measured, reference: Measured, seed: int) -> schema.Interval:
-    """The row of ``intervals.csv``: difference of F1 and ratio of times against another, with 95 % intervals.
+    """The row of ``intervals.csv``: F1 difference and time ratio against another, with 95 % intervals.
 
-    F1 is missing where only the speed of either was measured.
+    F1 is missing if only speed was measured for either.
     """
     ratio = speedup_interval([reference.times.batches], [measured.times.batches], seed)
     row: schema.Interval = {
@@ -120,8 +120,7 @@ def interval_row(measured: Measured, reference: Measured, seed: int) -> schema.I
 
 
 def interval_rows(measured: Mapping[str, Measured], seed: int) -> Iterator[schema.Interval]:
-    """Every variant against dense of the first dtype and of its own, then each one that prunes against all that it
-    must beat."""
+    """Every variant against dense in the first dtype and in its own, then each pruning one against all it must beat."""
     dense = first_dense(measured)
     for one in measured.values():
         yield interval_row(one, dense, seed)
@@ -136,7 +135,7 @@ def interval_rows(measured: Mapping[str, Measured], seed: int) -> Iterator[schem
 
 
 def document_rows(measured: Measured, corpus: Corpus) -> Iterator[schema.DocumentCounts]:
-    """The rows of ``documents.csv``: counts of each document, for each run; none where only the speed was measured."""
+    """The rows of ``documents.csv``: counts of each document, for each run; none if only speed was measured."""
     for number, run in enumerate(() if measured.variant.speed_only else measured.runs):
         for document, counts in zip(corpus.documents, run.by_document, strict=True):
             yield {

@@ -1,6 +1,6 @@
-"""The best settings of baselines, found by trying them before anything is timed, and kept in the run's log.
+"""Finds the baselines' fastest settings by trial before anything is timed, and keeps them in the run's log.
 
-What ``onnx-int8`` finds depends on them a little: activations that run together are quantised together.
+They slightly affect what ``onnx-int8`` finds: activations that run together are quantised together.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from eval.measure.baselines.base import Baseline, Setting
 from eval.measure.evaluate import TUNED
 from eval.measure.runlog import RunLog
 
-TRIED = 16  # documents; of batches of more than half as many, two
-AMONG = 512  # the first documents, of which they are a sample
+TRIED = 16  # documents, or two batches if that is more
+AMONG = 512  # the first documents, which they are sampled from
 PASSES = 3
-BEHIND, SETTLED_MS = 1.5, 500.0  # given up: beyond so many times the fastest's time, or this where that is shorter
-ALIKE = 1.02  # within this ratio of the fastest the first option is taken, so that runs rarely differ
+BEHIND, SETTLED_MS = 1.5, 500.0  # options slower than BEHIND × max(SETTLED_MS, the fastest's time) are dropped
+ALIKE = 1.02  # the first option within this ratio of the fastest is taken, so runs rarely differ
 
 
 def tuned(baselines: Sequence[Baseline], corpus: Corpus, batch_sizes: Sequence[int], log: RunLog) -> list[Baseline]:
-    """The baselines with the options that are fastest at each batch size, or with those that the log holds already."""
+    """The baselines with the fastest option at each batch size, or with those already in the log."""
     if not baselines:
         return []
     known = _known(baselines, batch_sizes, log)
@@ -41,7 +41,7 @@ def tuned(baselines: Sequence[Baseline], corpus: Corpus, batch_sizes: Sequence[i
 def _known(
     baselines: Sequence[Baseline], batch_sizes: Sequence[int], log: RunLog
 ) -> dict[str, list[dict[str, int | str]]] | None:
-    """What the log says was chosen: an option for each batch size, by baseline."""
+    """The choices in the log: an option per batch size, by baseline."""
     options = {baseline.name: list(baseline.options) for baseline in baselines}
     known = None
     for number, record in log.records():
@@ -72,7 +72,7 @@ def sample(corpus: Corpus, count: int) -> list[str]:
 def fastest(baseline: Baseline, texts: Sequence[str], batch_size: int) -> Setting:
     """The option with the smallest sum of end-to-end times, each the best of ``PASSES``.
 
-    What has fallen behind is not tried on, once enough was timed for a hiccup not to decide.
+    Options that fall behind are dropped, once enough was timed that a hiccup cannot decide.
     """
     batches = [texts[start : start + batch_size] for start in range(0, len(texts), batch_size)]
     tried = [(option, baseline.at({batch_size: option})) for option in baseline.options]

@@ -1,4 +1,4 @@
-"""What is measured: strategies, baselines and other models alike are something with a name that tags texts."""
+"""What is measured: strategies, baselines and other models, all as something with a name that tags texts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from eval.schema import BASELINE, DENSE, HF, MODEL, RANDOM, RANDOM_SEEDS, TRUNCA
 
 @dataclass(frozen=True)
 class Tagged:
-    """What one call found and how long it took. ``costs()``, outside the clock: of each text, if they are known."""
+    """What one call found and how long it took. ``costs()``, not timed: of each text, if known."""
 
     entities: Sequence[Sequence[Entity]]
     latency: Latency
@@ -32,16 +32,16 @@ class Variant:
     """Something that is measured.
 
     Args:
-        name: as typed; two variants of one name differ in their dtype.
+        name: as typed; two variants with one name differ in dtype.
         kind: see `eval.schema.Result`.
         dtype: the number format that it runs in.
-        device: that it runs on.
+        device: where it runs.
         tag: tags texts in one call.
         engine: runs the strategy.
         strategy: ``None`` for baselines and other models.
         settings: of those, for the report.
-        reseeded: of ``random``: the same with other seeds, whose predictions count and whose times do not.
-        speed_only: what it finds means nothing, its weights are random.
+        reseeded: for ``random``: the same with other seeds; their predictions count, their times do not.
+        speed_only: its weights are random, its predictions meaningless.
     """
 
     name: str
@@ -57,7 +57,7 @@ class Variant:
 
     @property
     def key(self) -> str:
-        """What tells it apart from all others of a run."""
+        """Identifies it within a run."""
         return f"{self.name} {self.dtype}"
 
     @property
@@ -72,7 +72,7 @@ class Variant:
 
     @property
     def family(self) -> str:
-        """What its operating points, or the depths of ``truncate``, have in common."""
+        """The name that its operating points, or depths of ``truncate``, share."""
         if self.strategy is None or self.kind == TRUNCATE:
             return self.kind if self.strategy else self.name
         if self.strategy.replays:
@@ -80,8 +80,8 @@ class Variant:
         return parse(self.strategy.name).stored
 
     def is_compared_with(self, other: Variant) -> bool:
-        """Whether a pruning variant must beat another one: any baseline; of its own dtype also other models, early
-        stopping, its own random replay, no recovery."""
+        """Whether a pruning variant must beat another: any baseline; in its own dtype also other models, early
+        stopping, its random replay and itself without recovery."""
         if other.kind in (BASELINE, HF):
             return True
         if other.dtype != self.dtype:
@@ -97,7 +97,7 @@ class Variant:
 
 
 def check_names(variants: Sequence[Variant]) -> None:
-    """Everything that is measured in a dtype must have a name of its own, other seeds included.
+    """Checks that everything measured in a dtype has its own name, including other seeds.
 
     Raises:
         InputError: two have the same name.

@@ -1,4 +1,4 @@
-"""Ablations from ``ablations.csv``: the table, the plot, and the knobs that do not do what they must."""
+"""Ablations from ``ablations.csv``: the table, the plot, and the knobs that fail their checks."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from eval.render.numbers import f1_interval, f1_points, ratio
 from eval.render.plots import DENSE_LINE, new_figure, place_labels
 from eval.schema import LAMBDA, RECOVERY, Ablation
 
-PANELS = 3  # in a row
+PANELS = 3  # per row
 _STYLES = (("o", "-", "#0050a0"), ("^", "--", "#b35900"), ("s", ":", "#2e7d32"))
 
 
 def failures(table: pd.DataFrame) -> list[str]:
-    """The knobs that do not do what they must, in words.
+    """Says which knobs fail their checks.
 
-    λ must lower the share of token-layers from value to value, each recovery trigger must have an effect, and every
-    other knob must have one at one value at least.
+    Raising λ must lower the share of token-layers, each recovery trigger must have an effect, and every other knob must
+    have one for at least one value.
     """
     found = []
     for (knob, strategy), of in table.groupby(["knob", "strategy"], sort=False):
@@ -52,7 +52,7 @@ def ablations_page(corpus: str, table: pd.DataFrame) -> str:
 
 
 def ablations_section(table: pd.DataFrame) -> str:
-    """What fails, then every setting of every knob."""
+    """Failures, then every setting of every knob."""
     rows = [
         [
             row["knob"], row["strategy"], f"{row['value']} (default)" if row["is_default"] else row["value"],
@@ -79,7 +79,7 @@ def ablations_section(table: pd.DataFrame) -> str:
 
 
 def plot_ablations(table: pd.DataFrame) -> Figure:
-    """F1 against dense (its line is 0) with paired intervals over the share of token-layers kept, a panel a knob."""
+    """Plots F1 against dense (line at 0) with paired intervals over the share of token-layers kept, by knob."""
     knobs: Sequence[str] = list(table["knob"].unique())
     rows = -(-len(knobs) // PANELS)
     figure, axes = new_figure(rows, PANELS, (5.4 * PANELS, 4.2 * rows))
@@ -101,11 +101,11 @@ def plot_ablations(table: pd.DataFrame) -> Figure:
 
 
 def _curve(axis: Axes, of: pd.DataFrame, label: str, style: tuple[str, str, str]) -> None:
-    """One strategy's values; those that are numbers are joined by a line, and those on one spot share a label."""
+    """Draws one strategy's values; a line joins numeric ones, and those on one spot share a label."""
     marker, line, colour = style
     of = of.sort_values("token_layers_kept")
     kept, difference = of["token_layers_kept"], of["difference"] * 100
-    # A percentile interval need not hold the value itself, and where there is none the bar has no length.
+    # A percentile interval need not contain the value itself; without an interval, the bar has no length.
     spread = [
         (side * 100).fillna(0).clip(lower=0) for side in (of["difference"] - of["low"], of["high"] - of["difference"])
     ]

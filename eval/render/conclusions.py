@@ -1,4 +1,4 @@
-"""What a report opens with: a few sentences and five rows, from the numbers and their intervals."""
+"""A report's opening: a few sentences and five rows, from the numbers and their intervals."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ COMPARABLE = 1.0  # points of F1 that a baseline may lose to be worth beating
 class Opening:
     """What a reader in a hurry needs, from the rows of ``results.csv`` and ``intervals.csv``.
 
-    All is chosen at the smallest batch size.
+    Choices are made at the smallest batch size.
     """
 
     rows: Sequence[ResultRow]
@@ -61,7 +61,7 @@ class Opening:
 
     @property
     def fastest(self) -> ResultRow | None:
-        """The fastest of those that are `near`."""
+        """The fastest of `near`."""
         return next(iter(self.near), None)
 
     @staticmethod
@@ -75,7 +75,7 @@ class Opening:
         return min(depths, key=lambda one: abs(one["f1"] - row["f1"]), default=None)
 
     def _fastest_baseline(self) -> ResultRow | None:
-        """Of those whose F1 is comparable, which that of random weights, NaN, is not."""
+        """The fastest with comparable F1, which excludes random weights (F1 is NaN)."""
         comparable = (
             row
             for row in self._first
@@ -84,7 +84,7 @@ class Opening:
         return max(comparable, key=lambda row: row["speedup_vs_dense"], default=None)
 
     def sentences(self) -> list[str]:
-        """At most four. They speak of strategies that prune; dense in another dtype is none."""
+        """At most four, about strategies that prune, not dense in another dtype."""
         size = self.sizes[0]
         if all(math.isnan(i["speedup_low"]) for i in self.intervals if i["batch_size"] == size):
             return [f"Nothing can be concluded on speed: too few batches of {size} were timed for intervals."]
@@ -131,7 +131,7 @@ class Opening:
         return found
 
     def _faster_than(self, name: str) -> list[str]:
-        """What is significantly faster than a strategy, of all that it must beat, the fastest first."""
+        """Variants that a strategy must beat but that are significantly faster, fastest first."""
         found = []
         for row in sorted(self._first, key=lambda row: -row["speedup_vs_dense"]):
             interval = self._interval(name, row["label"])

@@ -37,8 +37,8 @@ FILES: dict[str, type] = {  # of a report
     "ablations": Ablation,
 }
 
-_OF_TEXTS = ("errors", "confusion", "ablations", "documents")  # in which an empty cell, or "none", is a text
-_TEXTS = {column: str for column, type_ in get_type_hints(Result).items() if type_ is str}  # also where all are missing
+_OF_TEXTS = ("errors", "confusion", "ablations", "documents")  # where an empty cell, or "none", is text
+_TEXTS = {column: str for column, type_ in get_type_hints(Result).items() if type_ is str}  # even if all are missing
 _NUMBERS = [column for column, type_ in get_type_hints(Ablation).items() if type_ is float]
 
 
@@ -46,26 +46,26 @@ Row = TypeVar("Row", bound=Mapping[str, Any])
 
 
 class ResultRow(Result):
-    """A row of ``results.csv``, and what readers call its variant."""
+    """A row of ``results.csv`` with its variant's display name."""
 
     label: str
 
 
 class IntervalRow(Interval):
-    """A row of ``intervals.csv``, and what readers call its variants."""
+    """A row of ``intervals.csv`` with its variants' display names."""
 
     label: str
     against_label: str
 
 
 def read_table(folder: Path, name: str) -> pd.DataFrame:
-    """A CSV file of a folder, by its name without the suffix."""
+    """Reads a folder's CSV file, by name without suffix."""
     texts = {"results": _TEXTS, "ablations": {"value": str}, "documents": {"document": str}}
     empty: Any = [] if name in _OF_TEXTS else [""]
     if name == "ablations":
         empty = {column: [""] for column in _NUMBERS}
     path = folder / f"{name}.csv"
-    # Nothing but an empty cell is missing: a type may be called NA, a model null.
+    # Only an empty cell means missing: a type may be called NA, a model null.
     return pd.read_csv(path, dtype=texts.get(name), keep_default_na=False, na_values=empty)
 
 
@@ -83,12 +83,12 @@ def complete_table(folder: Path, name: str) -> pd.DataFrame:
 
 
 def write_page(path: Path, text: str) -> None:
-    """Writes a page in UTF-8, whatever the locale; lone surrogates, which a corpus may hold, become question marks."""
+    """Writes a page in UTF-8, regardless of locale; lone surrogates, which a corpus may have, become question marks."""
     path.write_text(text, encoding="utf-8", errors="replace")
 
 
 def labelled(table: pd.DataFrame, results: pd.DataFrame) -> pd.DataFrame:
-    """A table with ``label``, what readers call each row's variant, and ``against_label`` where there is another."""
+    """Adds ``label``, the display name of each row's variant, and ``against_label`` if there is another."""
     names = labels(results[["strategy", "dtype"]].itertuples(index=False, name=None))
 
     def of(*columns: str) -> list[str]:
@@ -104,11 +104,11 @@ def reference_row(rows: Iterable[Row]) -> Row:
 
 
 def reference(rows: Iterable[Mapping[str, Any]]) -> str:
-    """Its label, from rows that are `labelled`."""
+    """The label of `reference_row`, from `labelled` rows."""
     return str(reference_row(rows)["label"])
 
 
 def records(table: pd.DataFrame) -> Sequence[Any]:
-    """The rows of a file, as its class in `eval.schema` has them; a missing text is empty."""
+    """The rows of a file, as typed in `eval.schema`; missing text becomes empty."""
     texts = table.select_dtypes(exclude=["number", "bool"]).columns
     return table.assign(**{name: table[name].fillna("") for name in texts}).to_dict("records")

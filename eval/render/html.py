@@ -1,4 +1,4 @@
-"""Markdown as one page that needs nothing else: ``report.html``, and the documents that the app serves."""
+"""Renders Markdown as a self-contained page: ``report.html``, and the documents that the app serves."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ code { font-size: .93em; overflow-wrap: anywhere; }
 
 
 def page(markdown: str, folder: Path | None = None) -> str:
-    """The page of a text; raw HTML in it stays text, headings have the anchors that GitHub gives them.
+    """Renders a text as a page; raw HTML stays text, headings have GitHub's anchors.
 
     Args:
         markdown: the text, whose first heading is the title.
-        folder: holds the images, which the page then contains; ``None``: it links them.
+        folder: holds the images to embed; ``None``: the page links them.
     """
     parser = MarkdownIt("commonmark", {"html": False}).enable("table")
     tokens = parser.parse(markdown)
@@ -69,7 +69,7 @@ def _mark(tokens: Sequence[Token]) -> None:
 
 
 def _embed(tokens: Sequence[Token], folder: Path) -> None:
-    """Puts the images of a folder into the page, in a format that takes two thirds of the room."""
+    """Embeds a folder's images in the page, in a format that takes two thirds of the space."""
     for token in tokens:
         for child in token.children or []:
             if child.type == "image":

@@ -38,35 +38,35 @@ TYPES_READING = (
     "F1 of each scored type counts exact spans, like that over all; seqeval's is strict IOB2 on words, the number that "
     "papers report; unscored predictions are of types that the corpus does not annotate and count as nothing."
 )
-# Brackets matter where a link follows, underscores where no word goes on, other characters everywhere.
+# Brackets matter only before link targets, underscores at word boundaries, other characters everywhere.
 _MARKUP = re.compile(r"[\\`*<>|~&$]|(?<![^\W_])_|_(?![^\W_])|\](?=[(\[:])")
 
 
 def escape(text: object) -> str:
-    """Text as it is in Markdown and HTML, on one line."""
+    """Escapes text for Markdown and HTML, on one line."""
     return _MARKUP.sub(lambda match: f"&#{ord(match[0])};", " ".join(str(text).split()))
 
 
 def code(text: str) -> str:
-    """Text as code, on one line, between more backticks than it holds in a row."""
+    """Text as inline code, between more backticks than it has in a row."""
     line = " ".join(text.split())
     fence = "`" * (1 + max(map(len, re.findall("`+", line)), default=0))
     return f"{fence}{line}{fence}" if fence == "`" else f"{fence} {line} {fence}"
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A Markdown table of cells that are escaped already."""
+    """A Markdown table of already escaped cells."""
     lines = [columns, ["---"] * len(columns), *rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 def captioned(caption: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A caption and a table below it, whose cells are escaped here."""
+    """A caption and a table below it; escapes the cells."""
     return f"{caption}\n\n{table([escape(name) for name in columns], [[escape(cell) for cell in row] for row in rows])}"
 
 
 def frame(rows: pd.DataFrame) -> str:
-    """A data frame as a Markdown table: numbers rounded, text escaped, nothing for what is missing."""
+    """A data frame as a Markdown table: numbers rounded, text escaped, missing values empty."""
     cells = [[_cell(value) for value in row] for row in rows.itertuples(index=False)]
     return table([escape(str(name).replace("_", " ")) for name in rows.columns], cells)
 
@@ -78,7 +78,7 @@ def _cell(value: Any) -> str:
 
 
 def results_table(rows: Sequence[ResultRow], intervals: Sequence[IntervalRow]) -> str:
-    """F1, what is lost against dense, speed-up, all with their intervals, and cost; dtypes where there are several."""
+    """F1, its difference from dense and speed-up, with intervals, and cost; dtypes if there are several."""
     dense = reference(rows)
     by_key = {(i["label"], i["batch_size"]): i for i in intervals if i["against_label"] == dense}
     several = len({row["dtype"] for row in rows}) > 1
@@ -130,7 +130,7 @@ def _named(row: ResultRow) -> str:
 
 
 def reading(rows: Sequence[ResultRow]) -> str:
-    """How the table of results is read: what holds for all rows, and for kinds of rows that are there."""
+    """How to read the table of results: notes on all rows, and on kinds of rows present."""
     kinds = {row["kind"] for row in rows}
     parts = [READING, *(text for kind, text in KINDS_READING.items() if kind in kinds)]
     sizes = {row["batch_size"]: -(-row["timed_documents"] // row["batch_size"]) for row in rows}
@@ -153,9 +153,9 @@ def types_table(rows: Sequence[ResultRow]) -> str:
 
 
 def pairs_table(rows: Sequence[ResultRow], intervals: Sequence[IntervalRow]) -> str:
-    """Every pruning strategy against all that it must beat, in numbers and in words; nothing where there is no pair.
+    """Every pruning strategy against all that it must beat, in numbers and in words; empty if there is no pair.
 
-    With several dtypes also every variant against dense of its own.
+    With several dtypes, also every variant against dense in its own.
     """
     dense = reference(rows)
     cells = [

@@ -26,7 +26,7 @@ _SPEED_VERDICTS = {1: "faster", 0: "no significant difference in speed", -1: "sl
 
 
 def score(value: float) -> str:
-    """F1 and its like, 0–1; of random weights there is none."""
+    """F1 or a similar score, 0–1; random weights have none."""
     return SPEED_ONLY if math.isnan(value) else f"{value:.4f}"
 
 
@@ -37,14 +37,14 @@ def f1_interval(row: Row) -> str:
 
 
 def f1_points(row: Row, prefix: str = "") -> str:
-    """A difference of F1 in points with its interval, from the columns whose names begin with a prefix."""
+    """An F1 difference in points with its interval, from columns whose names have a prefix."""
     value, low, high = (row[prefix + name] * 100 for name in ("difference", "low", "high"))
     text = f"{value:+.2f} {brackets(low, high, '+.2f', 'documents')}"
     return text if row[f"{prefix}significant"] or math.isnan(low) else f"{text} {NOT_SIGNIFICANT}"
 
 
 def brackets(low: float, high: float, digits: str, units: str) -> str:
-    """An interval, or what there are too few of for one."""
+    """An interval, or which ``units`` are too few."""
     return f"[too few {units}]" if math.isnan(low) else f"[{low:{digits}}, {high:{digits}}]"
 
 
@@ -70,12 +70,12 @@ def speedup(interval: Row) -> str:
 
 
 def ratio(value: float | None) -> str:
-    """A ratio, e.g. ``2.37×``; nothing where it is not known."""
+    """A ratio, e.g. ``2.37×``; empty if unknown."""
     return "" if value is None or math.isnan(value) else f"{value:.2f}×"
 
 
 def verdict(interval: Row) -> str:
-    """How a variant compares with another: what differs significantly; of random weights the speed alone."""
+    """What differs significantly between a variant and another; for random weights, only speed."""
     speed = (interval["speedup"] > 1) - (interval["speedup"] < 1) if interval["speedup_significant"] else 0
     if math.isnan(interval["difference"]):
         return _SPEED_VERDICTS[speed]

@@ -18,9 +18,9 @@ from matplotlib.path import Path
 from eval.render.files import labelled, records, reference
 from eval.schema import ALL, BASELINE, DENSE, HF, MEASURED, MEASURED_HIGH, MEASURED_LOW, MODEL, SPEEDUPS, THEORETICAL
 
-LOST = "F1 or agreement lost against the same model's dense pass"  # the card says which of them calibration went by
+LOST = "F1 or agreement lost against the same model's dense pass"  # the card says which one calibration used
 DENSE_LINE: dict[str, Any] = {"color": "#1b1b1b", "linewidth": 1, "linestyle": "-."}
-# Markers differ, so that colours are not needed: one of a kind, or one for each member of it.
+# Markers differ, so colours are not needed: one per kind, or one per member of it.
 _STYLES = {
     DENSE: ("s", "#1b1b1b"),
     HF: ("D", "#6f6f6f"),
@@ -35,9 +35,9 @@ _STYLES = {
 _OTHER = ("H", "#444444")
 _DRAWN = ["f1", "low", "high", "speedup", "speedup_low", "speedup_high"]  # of ``intervals.csv``
 _FILLS = ("full", "left", "bottom", "top")  # of markers, by dtype
-_DEEPEST = 0.06  # F1 below dense at which the axis ends, so that one outlier does not press all others together
-_APART = 8.0  # pixels between the places of a line that labels avoid
-# Of adjust_text, found by trying: strong, so that a crowd of 17 labels comes apart within seconds.
+_DEEPEST = 0.06  # F1 below dense at which the axis ends, so one outlier does not squeeze the others
+_APART = 8.0  # pixels between the points of a line that labels avoid
+# For adjust_text, found by trial: strong enough to separate a crowd of 17 labels within seconds.
 _FORCES: dict[str, Any] = {
     "force_text": (0.5, 0.8),
     "force_static": (0.5, 1.0),
@@ -60,7 +60,7 @@ def new_figure(rows: int, columns: int, size: tuple[float, float]) -> tuple[Figu
 
 
 def place_labels(figure: Figure) -> None:
-    """Lays the figure out and moves the texts in its axes away from each other and from all that is drawn there."""
+    """Lays out the figure and moves its texts away from each other and from everything drawn."""
     figure.tight_layout()
     figure.draw_without_rendering()
     for axis in figure.axes:
@@ -72,7 +72,7 @@ def place_labels(figure: Figure) -> None:
 
 
 def _drawn(axis: Axes) -> np.ndarray:
-    """Places ``(n, 2)`` on the canvas, ``_APART`` from each other, along all lines and markers of the axes."""
+    """Points ``(n, 2)`` on the canvas, ``_APART`` from each other, along all lines and markers of the axes."""
     paths = [(line.get_path().transformed(line.get_transform()), line.get_linestyle()) for line in axis.lines]
     for collection in axis.collections:
         paths += [(path.transformed(collection.get_transform()), "-") for path in collection.get_paths()]
@@ -89,11 +89,11 @@ def _along(path: Path, *, joined: bool) -> list[np.ndarray]:
 
 
 def plot_f1_vs_latency(results: pd.DataFrame, intervals: pd.DataFrame, times: pd.DataFrame) -> Figure:
-    """F1 against the time of a document, one panel for each batch size.
+    """Plots F1 against time per document, one panel per batch size.
 
-    Bars are 95 % intervals of the difference from dense; the dotted line joins what nothing beats in both, others the
-    operating points of one strategy and the depths of ``truncate``. What is far below dense stands at the lower edge,
-    with its F1.
+    Bars are 95 % intervals of the difference from dense; the dotted line is the Pareto frontier, others join the
+    operating points of one strategy or the depths of ``truncate``. Variants far below dense are at the lower edge,
+    with their F1.
 
     Args:
         results: ``results.csv``.
@@ -125,15 +125,15 @@ def plot_f1_vs_latency(results: pd.DataFrame, intervals: pd.DataFrame, times: pd
 
 
 def pareto_line(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows that no row beats, by growing ``ms``; ``f1`` grows, too."""
+    """The Pareto-optimal rows, ascending in both ``ms`` and ``f1``."""
     ordered = table.sort_values(["ms", "f1"], ascending=[True, False])
     return ordered[ordered["f1"] > ordered["f1"].cummax().shift(fill_value=-1.0)]
 
 
 def styles(results: pd.DataFrame) -> dict[str, dict[str, Any]]:
-    """Marker, colour and filling of each variant of ``results.csv``, by its label where the table is `labelled`.
+    """Marker, colour and fill of each variant of ``results.csv``, by label if the table is `labelled`.
 
-    Hollow where words are recovered; half filled where a strategy runs in another dtype than the first.
+    Hollow if words are recovered; half filled if a strategy runs in another dtype than the first.
     """
     results = results if "label" in results else results.assign(label=results["strategy"], dtype="")
     found: dict[str, dict[str, Any]] = {}
@@ -155,13 +155,13 @@ def styles(results: pd.DataFrame) -> dict[str, dict[str, Any]]:
 
 
 def _panel(axis: Axes, table: pd.DataFrame, dense: str, style: Mapping[str, Mapping[str, Any]]) -> None:
-    """Draws and names the variants of one batch size; those without F1 are lines."""
+    """Draws and labels the variants of one batch size; those without F1 are lines."""
     of_dense: dict[str, Any] = {str(key): value for key, value in table.loc[dense].items()}
     for name, row in table[table["f1"].isna()].iterrows():
         axis.axvline(row["ms"], linewidth=1, linestyle="--", color=style[str(name)]["color"])
         axis.text(row["ms"], of_dense["f1"], f"{name} {row['speedup']:.2f}×, speed only", fontsize=8)
     table = table[table["f1"].notna()]
-    # A percentile interval need not hold the value itself, and where there is none the bar has no length.
+    # A percentile interval need not contain the value itself; without an interval, the bar has no length.
     table = table.assign(
         left=(of_dense["ms"] / table["speedup_high"]).fillna(table["ms"]).clip(upper=table["ms"]),
         right=(of_dense["ms"] / table["speedup_low"]).fillna(table["ms"]).clip(lower=table["ms"]),
@@ -190,11 +190,11 @@ def _panel(axis: Axes, table: pd.DataFrame, dense: str, style: Mapping[str, Mapp
 
 
 def plot_speed_by_length(cost: pd.DataFrame, results: pd.DataFrame) -> Figure:
-    """Theoretical (dotted) and measured speed-up (with intervals) by length at batch 1.
+    """Plots theoretical (dotted) and measured speed-up (with intervals) over length, batch 1.
 
     Args:
-        cost: rows of ``cost.csv`` in one dtype; of dense and ``hf`` nothing is drawn.
-        results: ``results.csv``, in all dtypes, so that styles are those of `plot_f1_vs_latency`.
+        cost: rows of ``cost.csv`` in one dtype; dense and ``hf`` are not drawn.
+        results: ``results.csv``, in all dtypes, so that styles match `plot_f1_vs_latency`.
     """
     own = styles(results)
     kinds = dict(results[["strategy", "kind"]].itertuples(index=False, name=None))
@@ -222,7 +222,7 @@ def plot_speed_by_length(cost: pd.DataFrame, results: pd.DataFrame) -> Figure:
 
 
 def plot_frontiers(frontiers: Mapping[str, pd.DataFrame], strategy: str) -> Figure:
-    """What is lost against dense over theoretical speed-up, one line for each ``frontier.csv``."""
+    """Plots theoretical speed-up over loss against dense, one line per ``frontier.csv``."""
     figure, ((axis,),) = new_figure(1, 1, (6.4, 4.4))
     lines = zip(("-", "--", ":", "-."), ("o", "s", "^", "v"), strict=True)
     for (name, table), (line, marker) in zip(frontiers.items(), cycle(lines), strict=False):
@@ -236,7 +236,7 @@ def plot_frontiers(frontiers: Mapping[str, pd.DataFrame], strategy: str) -> Figu
 
 
 def plot_groups(groups: pd.DataFrame) -> Figure:
-    """F1 against dense in every group, with its interval, a panel for each strategy; from ``subgroups.csv``."""
+    """Plots F1 against dense in every group, with intervals, one panel per strategy; from ``subgroups.csv``."""
     strategies = _strategies(groups)
     names = groups.drop_duplicates(["dimension", "group"])[["dimension", "group"]]
     figure, axes = new_figure(1, max(len(strategies), 1), (3.2 * len(strategies) + 2.2, 0.24 * len(names) + 1.2))
@@ -256,7 +256,7 @@ def plot_groups(groups: pd.DataFrame) -> Figure:
 
 
 def plot_exits(exits: pd.DataFrame) -> Figure:
-    """Share of words of each gold label that exit, layer by layer, a panel for each strategy; from ``exits.csv``."""
+    """Plots the share of words exited by each layer, per gold label, one panel per strategy; from ``exits.csv``."""
     strategies = _strategies(exits)
     figure, axes = new_figure(1, max(len(strategies), 1), (3.4 * max(len(strategies), 1), 3.2))
     for axis, strategy in zip(axes[0], strategies, strict=False):

@@ -8,11 +8,11 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from PIL import Image
 
-COLOURS = 64  # a third of the size of a file with all of them; lines and text look the same
+COLOURS = 64  # makes files a third as large; lines and text look the same
 
 
 def save_png(figure: Figure, file: Path) -> None:
-    """Writes a plot, 100 dots an inch, in a palette of `COLOURS`."""
+    """Writes a plot at 100 dpi, with a palette of `COLOURS`."""
     drawn = io.BytesIO()
     figure.savefig(drawn, dpi=100)
     palette = Image.open(drawn).convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)

@@ -26,7 +26,7 @@ def recovery_page(corpus: str, rows: str) -> str:
 
 
 def recovery_table(found: pd.DataFrame) -> str:
-    """The rows of ``recovery.csv`` for people; the stored trigger of each point is marked."""
+    """The rows of ``recovery.csv`` as Markdown; the stored trigger of each point is marked."""
     columns = (
         "strategy", "trigger", "fired", "recovered words", "F1 dense", "without", "with (gain [95 %])",
         "random words (gain over them [95 %])", "share of time", "speed-up without", "with [95 %]",

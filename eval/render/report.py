@@ -1,4 +1,4 @@
-"""The report of a folder, from its files alone: plots, ``report.md``, ``report.html``, ``results.json``."""
+"""Renders a folder's report from its files: plots, ``report.md``, ``report.html``, ``results.json``."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ IN_JSON = ("results", "intervals", ABLATIONS)
 
 
 def render(folder: Path) -> str:
-    """Makes everything of a folder's report that people and machines read.
+    """Writes all files of a folder's report.
 
     Returns:
         The table for the terminal and the names of the files.
@@ -90,7 +90,7 @@ def render(folder: Path) -> str:
 
 
 def failed_ablations(folder: Path) -> list[str]:
-    """What the ablations of a folder's run show not to work; nothing where it made none."""
+    """The failures in the ablations of a folder's run; empty if it made none."""
     made = "ablations" in json.loads((folder / "results.json").read_text(encoding="utf-8"))
     return failures(read_table(folder, "ablations")) if made else []
 
@@ -133,9 +133,9 @@ def _sections(folder: Path, tables: Mapping[str, pd.DataFrame], cases: Any) -> I
 def _by_dtype(
     tables: Mapping[str, pd.DataFrame], *names: str
 ) -> Iterator[tuple[list[str], str, tuple[pd.DataFrame, ...]]]:
-    """The heading (where there are several), the end of files' names, and the parts of some tables of each dtype.
+    """Yields each dtype's heading (if there are several), suffix of file names, and parts of some tables.
 
-    Baselines in a dtype in which dense did not run stand beside the first one.
+    Baselines in a dtype in which dense did not run are grouped with the first one.
     """
     results = tables["results"]
     dtypes = list(results.loc[results["kind"] == DENSE, "dtype"].unique())

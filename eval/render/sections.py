@@ -1,4 +1,4 @@
-"""Sections of the report on errors, exits, groups and cost, each from its CSV files alone."""
+"""Report sections on errors, exits, groups and cost, each only from its CSV files."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def largest_gap(strategy: str, gaps: Iterable[Gap]) -> str:
 
 
 def cost_section(cost: pd.DataFrame) -> str:
-    """One table for each measure of ``cost.csv``; all speed-ups stand together."""
+    """One table per measure of ``cost.csv``; all speed-ups share one."""
     titles = {
         schema.GMACS: "Multiply-adds (10⁹ a document) by formula, and by torch's counter with the rows that rounding "
         "adds; first documents one by one",

@@ -9,7 +9,7 @@ from tests.engine.model.families import gated, huggingface, tiny, tokenizer_of
 
 @pytest.fixture(scope="session")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """A folder with gates of each family, made when it is first asked for."""
+    """A folder with gates for each family, made on first use."""
     made: dict[str, Path] = {}
 
     def folder(family: str) -> Path:

@@ -1,4 +1,4 @@
-"""How command lines end: one sentence, the right status, no traceback, and what was done stays."""
+"""How command lines end: one sentence, the right status, no traceback, finished work kept."""
 
 import os
 import signal
@@ -39,7 +39,7 @@ sys.exit(main())
 
 
 def ended(redirection: str) -> tuple[int, str, str]:
-    """Exit status, standard output and error of a command that prints much, run by a shell."""
+    """Exit status, standard output and error of a command with long output, run by a shell."""
     shell = f'"{sys.executable}" -c "$0" {redirection}; exit ${{PIPESTATUS[0]}}'
     run = subprocess.run(["bash", "-c", shell, PRINTS], cwd=ROOT, capture_output=True, text=True, check=False)
     return run.returncode, run.stdout, run.stderr

@@ -1,4 +1,4 @@
-"""The shipped weights on fifty abstracts: the drop-ins beside what they stand in for."""
+"""The shipped weights on fifty abstracts: the drop-ins against what they replace."""
 
 import pytest
 import transformers
@@ -15,7 +15,7 @@ ABSTRACTS = 50
 
 @pytest.fixture(scope="module")
 def texts():
-    """Abstracts of one window: Hugging Face's pipeline cuts off what is longer, ours goes on."""
+    """Abstracts of one window: Hugging Face's pipeline truncates longer ones, ours does not."""
     try:
         corpus = load_corpus("bc5cdr", "test")
     except InputError:

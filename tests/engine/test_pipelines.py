@@ -28,7 +28,7 @@ TASK = "token-classification"
 
 @pytest.fixture(scope="module", params=["bert", "roberta", "xlm-roberta", "modernbert"])
 def folder(request, tmp_path_factory):
-    """A checkpoint for WordPiece, byte-level pieces (two kinds) or SentencePiece, as others make them."""
+    """A plain checkpoint for WordPiece, byte-level pieces (two kinds) or SentencePiece."""
     tokenizer = tokenizer_of(request.param)
     folder = tmp_path_factory.mktemp(request.param)
     config = tiny(request.param, len(tokenizer), pad_token_id=tokenizer.pad_token_id, max_position_embeddings=200)
@@ -52,7 +52,7 @@ def pair(folder, **options):
 
 
 def same(ours, theirs):
-    """Whether two lists of answers are equal, types of values included, and scores to 1e-4."""
+    """Whether two lists of answers are equal, including value types, with scores to 1e-4."""
     assert [list(one) for one in ours] == [list(one) for one in theirs]
     for one, other in zip(ours, theirs, strict=True):
         assert {key: type(value) for key, value in one.items()} == {key: type(value) for key, value in other.items()}
@@ -78,7 +78,7 @@ def test_generators_and_datasets_stream(plain_folder):
     dataset = KeyDataset([{"text": text} for text in TEXTS], "text")
     assert not isinstance(ours(dataset), list)
     for stream in (lambda: (text for text in TEXTS), lambda: dataset):
-        # Hugging Face's own makes a list of a generator in some versions.
+        # Some versions of Hugging Face's turn a generator into a list.
         assert isinstance(ours(stream()), list) == isinstance(theirs(stream()), list)
         for one, other in zip(ours(stream()), expected, strict=True):
             same(one, other)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-# Two threads have computed before the fork; without care the child waits for one that it does not have.
+# Two threads computed before the fork; without precautions, the child waits for one that it lacks.
 FORK = """
 import os, signal, sys, torch
 torch.set_num_threads(2)

@@ -40,7 +40,7 @@ def test_entities_are_those_of_the_engine(model_folder, strategy):
 
 
 class OnBlanks:
-    """Cuts at blanks alone."""
+    """Splits only at blanks."""
 
     def __init__(self, vocab):
         self.vocab = vocab

@@ -79,7 +79,7 @@ def test_a_batch_of_n_equals_n_batches_of_one(engine, strategy):
         alone = engine.tag(text, strategy)
         np.testing.assert_allclose(result.probabilities, alone.probabilities, atol=1e-4)
         assert [e.key for e in result.entities] == [e.key for e in alone.entities]
-        if strategy != "hf":  # whose cost is its padding
+        if strategy != "hf":  # its cost includes padding
             assert result.cost == alone.cost
 
 

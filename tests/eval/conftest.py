@@ -11,7 +11,7 @@ from eval.report import SAMPLE
 
 @pytest.fixture(autouse=True)
 def resident(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process of its own takes seconds, for each report; tests of it undo this."""
+    """Stubs the separate process, which takes seconds per report; its tests undo this."""
     monkeypatch.setattr("eval.measure.memory._resident", lambda *_: 2**30)
 
 

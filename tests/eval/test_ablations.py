@@ -25,7 +25,7 @@ def ablated(model_folder, plain_gated, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def plain_gated(model_folder, tmp_path_factory):
-    """The same weights but for one bias."""
+    """Identical weights except for one bias."""
     weights = load_weights(model_folder)
     weights.model.heads["3"].bias.data[0] += 0.5
     folder = tmp_path_factory.mktemp("plain")

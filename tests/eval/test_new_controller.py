@@ -1,4 +1,4 @@
-"""A controller of your own needs nothing in the evaluator: the report measures it, and plots it in a style."""
+"""A new controller needs no change in the evaluator: the report measures it, and plots it in a style."""
 
 import pandas as pd
 

@@ -21,7 +21,7 @@ def runs(tmp_path_factory, model_folder):
 
 
 def test_runs_are_averaged_and_losses_have_their_interval(runs, capsys, tmp_path):
-    # The second run found one more mention in one document, under truncate-1 alone.
+    # The second run found one more mention in one document, only under truncate-1.
     table = pd.read_csv(runs[1] / "documents.csv")
     changed = (table["strategy"] == "truncate-1") & (table["document"] == table["document"][0])
     table.loc[changed, ["correct", "predicted"]] += 5
@@ -73,7 +73,7 @@ def test_runs_that_timed_other_documents_are_refused(runs, tmp_path, column):
     changed = shutil.copytree(runs[1], tmp_path / "b") / "results.csv"
     table = pd.read_csv(changed)
     table.assign(**{column: table[column] + 1}).to_csv(changed, index=False)
-    if column == "seed":  # which draws nothing where all documents are timed
+    if column == "seed":  # which draws nothing if all documents are timed
         assert combine([runs[0], changed.parent])["f1"].notna().all()
         some = shutil.copytree(runs[0], tmp_path / "a") / "results.csv"
         for path in (some, changed):

@@ -1,7 +1,7 @@
 """Fuzzing: ``python -m tests.fuzz --scale 1`` (an hour on two quiet cores), ``make fuzz``.
 
-Odd texts under every strategy, with a tiny model and the shipped weights; damaged files of every format; long commands,
-killed. Prints what was tried and what failed; exit status 1 if anything did.
+Tries odd texts under every strategy, with a tiny model and the shipped weights; damaged files of every format; killed
+long commands. Prints what was tried and what failed; exit status 1 if anything did.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from tests.fuzz.files import FORMATS, damaged_files, wrong_reading
 from tests.fuzz.kills import LONG, killed
 from tests.fuzz.texts import long_text, texts, wrong_result
 
-CHUNK = 500  # cases of one run of Hypothesis, which remembers all of them
+CHUNK = 500  # cases per run of Hypothesis, which remembers all of them
 TEXTS, SHIPPED, LONG_TEXTS, FILES, KILLS = 90_000, 10_000, 500, 2_000, 20  # at scale 1; files a format, kills a command
 
 
@@ -42,7 +42,7 @@ class Row:
 
 
 def generated(strategy: SearchStrategy[Any], count: int, seed: int) -> Iterator[Any]:
-    """So many cases of a Hypothesis strategy."""
+    """``count`` cases of a Hypothesis strategy."""
     for start in range(0, count, CHUNK):
         yield from _chunk(strategy, min(CHUNK, count - start), seed * 1_000_003 + start)
 
@@ -82,7 +82,7 @@ def try_all(what: str, cases: Iterator[Any], count: int, check: Callable[[Any], 
 
 
 def text_check(engine: Engine) -> Callable[[str], str | None]:
-    """Tags a text, in one call with the beginning of the one before it, under one strategy after the other."""
+    """Tags a text in one call with the beginning of the previous one, cycling through the strategies."""
     strategies, before = cycle(engine.runnable), [""]
 
     def check(text: str) -> str | None:
@@ -96,7 +96,7 @@ def text_check(engine: Engine) -> Callable[[str], str | None]:
 
 
 def parts(arguments: argparse.Namespace, folder: Path) -> Iterator[Row]:
-    """All that is tried, one row after the other."""
+    """Tries everything, one row after another."""
 
     def count(at_scale_1: int) -> int:
         return max(1, round(at_scale_1 * arguments.scale))

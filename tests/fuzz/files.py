@@ -1,4 +1,4 @@
-"""Damaged files: documents in every format that is written, mutations of their bytes, and what must hold of a reading.
+"""Damaged files: documents in every format that is written, mutations of their bytes, and what a reading must satisfy.
 
 A new format is one line of ``FORMATS``.
 """
@@ -91,7 +91,7 @@ class Mutation:
 
 @st.composite
 def mutations(draw: st.DrawFn, content: bytes) -> list[Mutation]:
-    """One to three changes of a content that do not overlap, the last one first."""
+    """One to three non-overlapping changes of a content, last one first."""
     changed: list[Mutation] = []
     for _ in range(draw(st.integers(1, 3))):
         start = draw(st.integers(0, len(content)))
@@ -114,7 +114,7 @@ def mutations(draw: st.DrawFn, content: bytes) -> list[Mutation]:
 
 @dataclass(frozen=True)
 class Damaged:
-    """A sound file and what became of it; ``touched``: ids of the documents that were changed."""
+    """An intact file and its damaged version; ``touched``: ids of the documents that were changed."""
 
     format: str
     sound: bytes
@@ -155,10 +155,10 @@ def damaged_files(draw: st.DrawFn, name: str) -> Damaged:
 
 
 def wrong_reading(damaged: Damaged, folder: Path) -> str | None:
-    """What is wrong with what is read from a damaged file, if anything.
+    """What is wrong with the reading of a damaged file, if anything.
 
-    Every document outside the damage comes back as it was, or an error says that nothing more was read. Inside it a
-    document comes back, sound in itself, or is reported. Nothing but an `InputError` is raised; messages are one line.
+    Every document outside the damage comes back unchanged, or an error says that nothing more was read. One inside it
+    comes back valid, or is reported. Only `InputError` is raised; messages are one line.
     """
     format_ = FORMATS[damaged.format]
     path = folder / f"a{format_.suffix}"

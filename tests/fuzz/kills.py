@@ -1,4 +1,4 @@
-"""Long commands, killed again and again: what they end with must be what an undisturbed run ends with.
+"""Long commands, killed again and again: their results must equal those of an undisturbed run.
 
 A new command is one entry of ``LONG``.
 """
@@ -25,7 +25,7 @@ SAMPLE = ROOT / "eval" / "sample" / "sample.pubtator.txt"
 
 @dataclass(frozen=True)
 class Long:
-    """A command that continues in its folder when it is started again.
+    """A command that resumes in its folder when started again.
 
     ``arguments``: after ``python -m``, from the folders of the model and of the results.
     ``results``: what must not depend on kills, from the folder.
@@ -56,10 +56,10 @@ LONG = {"eval.report": Long(_report, _report_results), "engine.bulk": Long(_bulk
 
 
 def killed(name: str, model: Path, folder: Path, kills: int, seed: int) -> Iterator[str | None]:
-    """Kills a command so many times, at random moments.
+    """Kills a command ``kills`` times, at random moments.
 
     Yields:
-        After each kill what is wrong, if anything: the results of runs that were killed differ from the first one's.
+        After each kill, what is wrong, if anything: results of killed runs differ from the first one's.
     """
     long, chosen = LONG[name], random.Random(seed)
 

@@ -1,4 +1,4 @@
-"""Texts that hurt: Hypothesis strategies, and what must hold of a result whatever the text."""
+"""Nasty texts: Hypothesis strategies, and what must hold for the result on any text."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ _PIECE = (
 
 @st.composite
 def texts(draw: st.DrawFn, most: int = 60) -> str:
-    """A text of up to so many pieces: words, odd characters and any others, joined by one of some blanks."""
+    """A text of up to ``most`` pieces: words, odd characters and any others, joined by one blank."""
     blank = draw(st.sampled_from([" ", " ", "", "\n", "\u2009"]))
     return blank.join(draw(st.lists(_PIECE, max_size=most)))
 
 
 def long_text(seed: int, shortest: int, longest: int) -> str:
-    """A text of 20,000 characters, say, of the same pieces; by its seed, since Hypothesis makes no long ones."""
+    """A text of ``shortest`` to ``longest`` characters from the same pieces; Hypothesis makes no long ones."""
     chosen = random.Random(seed)
     length = chosen.randint(shortest, longest)
     pieces, blank, odd = [], chosen.choice([" ", " ", "\n", ""]), chosen.choice([0.0, 0.02, 0.3])

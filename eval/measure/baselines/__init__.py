@@ -1,7 +1,7 @@
 """Baselines: other ways to find entities, each at its best settings; one file for each.
 
-Those that run the same weights get our words and windows, and our decoding. Which of its settings is the fastest is
-found by trying, see `eval.measure.tuning`. They need ``requirements-eval.txt``.
+Those that run the same weights use our words, windows and decoding. Each one's fastest setting is found by trial, see
+`eval.measure.tuning`. They need ``requirements-eval.txt``.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ BASELINES: dict[str, Callable[[str, Source], Baseline]] = {
 def load_baselines(
     engine: Engine, wanted: Sequence[str], calibration: Callable[[], Sequence[str]], folder: Path
 ) -> list[Baseline]:
-    """Baselines with the engine's weights.
+    """Loads baselines for an engine.
 
     Args:
         engine: of the first dtype.
         wanted: names; ``spacy`` with its model, as ``spacy=FOLDER``.
-        calibration: gives texts of the corpus' training split.
-        folder: for their files, which are needed as long as they are.
+        calibration: returns texts of the corpus' training split.
+        folder: for their files; must outlive the baselines.
 
     Raises:
         InputError: unknown name, or a package of ``requirements-eval.txt`` is missing.

@@ -1,4 +1,4 @@
-"""What every baseline is, and what those have in common that run the engine's windows on a runtime of their own."""
+"""The interface of baselines, and the common code of those that run the engine's windows on another runtime."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from engine.text.documents import Entity
 from engine.text.windows import Window
 from engine.text.words import split_words
 
-# How a call runs, e.g. ``{"rows": 512, "workers": 2}``: what tuning chooses, and the report states.
+# How a call runs, e.g. ``{"rows": 512, "workers": 2}``: chosen by tuning, stated in the report.
 Setting = Mapping[str, int | str]
 Run = Callable[[Sequence[str], Setting], tuple[list[tuple[Entity, ...]], float]]
 
-REST_S = 0.01  # after a call: idle threads of a runtime spin for some milliseconds, beside whatever is timed next
+REST_S = 0.01  # after a call: a runtime's idle threads spin for milliseconds and would slow what is timed next
 ROWS = (1, 512, 2048)  # that may run at a time, padding included; the first means one window
 
 
@@ -39,8 +39,8 @@ ROWS = (1, 512, 2048)  # that may run at a time, padding included; the first mea
 class Source:
     """What a baseline is built from.
 
-    ``engine``: its weights, windows, labels and device; ``folder``: for files, as long as any baseline is used;
-    ``calibration``: texts of the corpus' training split; ``argument``: what stood behind the name, as in
+    ``engine``: its weights, windows, labels and device; ``folder``: for files, kept while any baseline is used;
+    ``calibration``: texts of the corpus' training split; ``argument``: what followed the name, as in
     ``spacy=FOLDER``.
     """
 
@@ -56,12 +56,12 @@ class Baseline:
 
     Args:
         name: in tables.
-        dtype: that it runs in.
-        device: that it runs on.
-        run: from texts and one of the ``options`` to the entities of each text and the encoder's seconds.
-        options: out of which the fastest is chosen; among equally fast ones the first.
-        settings: others, for the report.
-        chosen: options by texts a call.
+        dtype: its number format.
+        device: where it runs.
+        run: maps texts and one of the ``options`` to each text's entities and the encoder's seconds.
+        options: the fastest is chosen, the first among equally fast ones.
+        settings: further ones, for the report.
+        chosen: options by texts per call.
         release: frees what was loaded to try options; it is loaded again when needed.
         speed_only: its weights are random.
     """
@@ -77,14 +77,14 @@ class Baseline:
     speed_only: bool = False
 
     def at(self, chosen: Mapping[int, Setting]) -> Baseline:
-        """The same with options by texts a call; a call of fewer texts has that of the next larger number."""
+        """A copy with options by texts per call; smaller calls use that of the next larger number."""
         stated = "; ".join(f"{_words(setting)} at batch size {size}" for size, setting in chosen.items())
         return replace(
             self, chosen=chosen, settings={**self.settings, "fastest": f"{stated} (of {len(self.options)} tried)"}
         )
 
     def tag(self, texts: Sequence[str]) -> tuple[list[tuple[Entity, ...]], Latency]:
-        """Entities of each text, and how long the call and the encoder took; then the runtime comes to rest."""
+        """Entities of each text, and how long call and encoder took; then lets the runtime settle."""
         begin = time.perf_counter()
         settings = (setting for size, setting in sorted(self.chosen.items()) if size >= len(texts))
         entities, encoder_s = self.run(texts, next(settings, self.options[0]))
@@ -105,12 +105,12 @@ class Stretch:
     words: list[str]
 
 
-# From stretches in ascending length to the probabilities (words, labels) of all their words and the encoder's seconds.
+# Maps stretches in ascending length to probabilities (words, labels) of all their words and the encoder's seconds.
 Classify = Callable[[Sequence[Stretch], Setting], tuple[np.ndarray, float]]
 
 
 def by_windows(engine: Engine, classify: Classify) -> Run:
-    """Tags texts by the engine's windows, so that nothing is truncated, and by its decoding."""
+    """Tags texts in the engine's windows, so nothing is truncated, and with its decoding."""
     pieces, labels = engine.pieces, engine.labels
 
     def run(texts: Sequence[str], setting: Setting) -> tuple[list[tuple[Entity, ...]], float]:
@@ -132,7 +132,7 @@ def by_windows(engine: Engine, classify: Classify) -> Run:
     return run
 
 
-# Logits (words, labels) of the first pieces in a batch, labels in the order of ours.
+# Logits (words, labels) of the first pieces in a batch, labels in our order.
 Forward = Callable[[RaggedBatch], np.ndarray]
 INPUT = (
     "windows sorted by length, `rows` at a time with their padding, one window at least; `workers` such groups at once"
@@ -140,17 +140,17 @@ INPUT = (
 
 
 def runtime_options() -> tuple[Setting, ...]:
-    """Rows at a time, by one worker on all threads, or by as many workers as threads."""
+    """Rows at a time, for one worker on all threads and for one worker per thread."""
     workers = dict.fromkeys((1, torch.get_num_threads()))
     return tuple({"rows": rows, "workers": number} for rows in ROWS for number in workers)
 
 
 def on_runtime(engine: Engine, load: Callable[[Setting], Forward]) -> tuple[Run, Callable[[], object]]:
-    """How a runtime tags, and how what it loaded is freed.
+    """Functions that tag with a runtime and free its models.
 
     Args:
-        engine: whose windows and labels it uses.
-        load: loads the model for a setting without ``rows``; what it gives is called by all workers at once.
+        engine: provides windows and labels.
+        load: loads the model for a setting without ``rows``; all workers call the result concurrently.
     """
 
     @cache
@@ -172,12 +172,12 @@ def on_runtime(engine: Engine, load: Callable[[Setting], Forward]) -> tuple[Run,
 
 
 def on_padded(model: Any, engine: Engine, infer: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Forward:
-    """A `Forward` by padded windows.
+    """A `Forward` on padded windows.
 
     Args:
-        model: of which ``infer`` is the graph.
-        engine: whose labels are wanted.
-        infer: from ids and mask, int64 ``(windows, rows)``, to logits ``(windows, rows, labels)``.
+        model: the one that ``infer`` runs.
+        engine: determines the labels' order.
+        infer: maps ids and mask, int64 ``(windows, rows)``, to logits ``(windows, rows, labels)``.
     """
     pad_id, columns = model.config.pad_token_id or 0, list(engine.label_order)
 
@@ -189,7 +189,7 @@ def on_padded(model: Any, engine: Engine, infer: Callable[[np.ndarray, np.ndarra
 
 
 def sub_batches(windows: Sequence[Window], limit: int) -> Iterator[list[Window]]:
-    """Windows of ascending length, as many at a time as fit padded into ``limit`` rows, but one at least."""
+    """Groups windows of ascending length, as many as fit into ``limit`` padded rows, but at least one."""
     group: list[Window] = []
     for window in windows:
         if group and (len(group) + 1) * len(window.input_ids) > limit:
@@ -200,7 +200,7 @@ def sub_batches(windows: Sequence[Window], limit: int) -> Iterator[list[Window]]
 
 
 class Logits(torch.nn.Module):
-    """A token-classification model whose output is the logits alone."""
+    """A token-classification model that outputs only the logits."""
 
     def __init__(self, model: torch.nn.Module) -> None:
         super().__init__()
@@ -214,7 +214,7 @@ class Logits(torch.nn.Module):
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Silences advice of other packages on what was chosen on purpose."""
+    """Silences other packages' advice on deliberate choices."""
     logging.disable(logging.WARNING)
     try:
         with warnings.catch_warnings():

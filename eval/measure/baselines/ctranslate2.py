@@ -1,10 +1,10 @@
 """``ctranslate2``, ``ctranslate2-int8``: the encoder in CTranslate2, which removes padding itself, and our classifier.
 
-Families that it cannot convert are replaced by a ``bert`` of the same dimensions with random weights: its speed is
-measured, and nothing else.
+Families that it cannot convert are replaced by a ``bert`` of the same dimensions with random weights, to measure
+only speed.
 
-Each worker is a process. In ours, CTranslate2 would share OpenMP with torch, and with more threads than processors idle
-ones sleep between operations: everything on torch took up to twice as long, even while CTranslate2 had nothing to do.
+Each worker is a process. In ours, CTranslate2 would share OpenMP with torch, and with more threads than processors,
+idle ones sleep between operations: torch took up to twice as long, even while CTranslate2 was idle.
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ def load(name: str, source: Source) -> Baseline:
             initializer=_load_here,
             initargs=(str(folder), compute_type, own_threads, *classifier),
         )
-        environment = {"OPENBLAS_NUM_THREADS": "1"}  # of NumPy, for the classifier; others would spin after each call
-        if own_threads > 1:  # after a rest, threads that are not bound wake on one processor, and part after 20 ms
+        environment = {"OPENBLAS_NUM_THREADS": "1"}  # for NumPy in the classifier: others would spin after each call
+        if own_threads > 1:  # after a pause, unbound threads wake on one processor and spread only after 20 ms
             environment |= {"OMP_PROC_BIND": "spread", "OMP_PLACES": "threads"}
         with patch.dict(os.environ, environment):
             wait([processes.submit(int) for _ in range(workers)])  # each task starts a process
@@ -130,7 +130,7 @@ def _random_bert(config: Any) -> PreTrainedModel:
 
 
 def _convert(model: PreTrainedModel, engine: Engine, folder: Path, name: str) -> None:
-    """Converts a model, which CTranslate2 reads from a folder, as an older transformers would have written it."""
+    """Converts a model, which CTranslate2 reads from a folder as older versions of transformers wrote it."""
     converters, checkpoint = package("ctranslate2.converters", name), folder.with_name("checkpoint")
     config: Any = model.config
     config.position_embedding_type = "absolute"

@@ -26,7 +26,7 @@ from eval.measure.baselines.base import (
 )
 
 INT8 = "onnx-int8"
-FUSED = ("bert", "distilbert", "electra", "roberta", "xlm-roberta", "camembert")  # attention as its optimiser knows it
+FUSED = ("bert", "distilbert", "electra", "roberta", "xlm-roberta", "camembert")  # their attention can be fused
 
 
 def load(name: str, source: Source) -> Baseline:
@@ -70,7 +70,7 @@ def load(name: str, source: Source) -> Baseline:
 
 def _quantised(file: Path, name: str) -> Path:
     quantised = file.with_name("int8.onnx")
-    # Per channel: with one scale a matrix, twice as many labels change. Fused nodes do not tell their type.
+    # Per channel: with one scale per matrix, twice as many labels change. Fused nodes lack their type.
     float32 = {"DefaultTensorType": package("onnx", name).TensorProto.FLOAT}
     with quiet():
         package("onnxruntime.quantization", name).quantize_dynamic(
@@ -80,9 +80,9 @@ def _quantised(file: Path, name: str) -> Path:
 
 
 def _export(model: PreTrainedModel, file: Path, name: str, *, fused: bool) -> None:
-    """Writes the model as ONNX, attention and normalisation fused where the optimiser knows them.
+    """Writes the model as ONNX, fusing attention and normalisation if the optimiser recognises them.
 
-    The older exporter, on plain attention: what the newer one writes is not fused, and up to a third slower.
+    Uses the older exporter, on plain attention: the newer one's graphs are not fused, and up to a third slower.
     """
     package("onnx", name)
     optimizer = package("onnxruntime.transformers.optimizer", name)

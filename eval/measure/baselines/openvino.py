@@ -31,12 +31,12 @@ from eval.measure.baselines.base import (
 )
 
 INT8 = "openvino-int8"
-CALIBRATED = 300  # windows, as many as NNCF looks at by itself
+CALIBRATED = 300  # windows, as many as NNCF uses by default
 
 
 def load(name: str, source: Source) -> Baseline:
     """OpenVINO on the CPU."""
-    # Without this package, an optional one, OpenVINO and NNCF do not report their use.
+    # Without this optional package, OpenVINO and NNCF send no telemetry.
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     engine, runtime = source.engine, package("openvino", name)
     model = load_huggingface(engine.source)
@@ -53,7 +53,7 @@ def load(name: str, source: Source) -> Baseline:
         settings["quantisation"] = (
             f"NNCF, model_type transformer, calibrated on {len(windows)} windows of training text"
         )
-        # What is not quantised may run in bfloat16, the default where a processor has it.
+        # Other layers may run in bfloat16, the default on processors that have it.
         options = tuple({**option, "other layers": dtype} for dtype in ("f32", "bf16") for option in options)
     core = runtime.Core()
 
@@ -89,7 +89,7 @@ def _converted(model: Any, name: str, runtime: Any) -> Any:
 
 
 def _windows(engine: Engine, texts: Sequence[str]) -> list[Any]:
-    """The windows of texts spread over all."""
+    """Windows of evenly spaced texts."""
     step = max(1, len(texts) // CALIBRATED)
     return [window for text in texts[::step] for window in engine.pieces.windows(words_of(text))][:CALIBRATED]
 

@@ -1,7 +1,7 @@
 """``hf-pipeline``: the token-classification ``pipeline`` of transformers.
 
-It gets each window as a list of words and gives the labels of all pieces but outside ones. Its own aggregation would be
-slower and has other rules; without it, the label of a word's first piece is ours.
+It gets each window as a list of words and returns the labels of all pieces except outside ones. Its own aggregation is
+slower and has other rules; without it, the label of a word's first piece equals ours.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ WINDOWS = (1, 4, 16)
 
 
 def load(name: str, source: Source) -> Baseline:
-    """The pipeline, in the dtype in which the engine keeps what is not quantised."""
+    """The pipeline, in the engine's dtype for what is not quantised."""
     from transformers import pipeline
 
     engine = source.engine

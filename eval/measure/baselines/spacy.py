@@ -1,6 +1,6 @@
 """``spacy=FOLDER``: spaCy's named-entity recogniser, as ``python -m eval.train_spacy`` trains it.
 
-It has weights, words and decoding of its own, and runs on one thread.
+It has its own weights, words and decoding, and runs on one thread.
 """
 
 from __future__ import annotations

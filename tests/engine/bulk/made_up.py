@@ -1,7 +1,7 @@
 """Made-up PubMed files: ``python -m tests.engine.bulk.made_up FOLDER --files 60 --records 500``.
 
-Every kind of record is among them: labelled sections, inline markup, no abstract, a title in another language alone,
-several versions; and citations that are deleted.
+They include every kind of record: labelled sections, inline markup, no abstract, only a title in another language,
+several versions; and deleted citations.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def record(number: int, chance: random.Random, version: int = 1) -> str:
 
 
 def content(first: int, records: int, seed: int) -> Iterator[str]:
-    """A file of records with PMIDs from ``first`` on, one of them in two versions, and three deletions."""
+    """A file of records with PMIDs from ``first``, one of them in two versions, and three deletions."""
     chance = random.Random(seed)
     yield HEAD
     for number in range(first, first + records - 1):
@@ -90,7 +90,7 @@ def content(first: int, records: int, seed: int) -> Iterator[str]:
 
 
 def write_folder(folder: Path, files: int, records: int) -> list[Path]:
-    """Writes files of records each, gzipped, with different PMIDs."""
+    """Writes gzipped files of ``records`` each, with distinct PMIDs."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"pubmed99n{number:04}.xml.gz" for number in range(1, files + 1)]
     for number, path in enumerate(paths, start=1):

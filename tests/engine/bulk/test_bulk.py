@@ -100,7 +100,7 @@ def test_every_format_holds_the_same_entities(format_, pubmed, bulk, engine, tmp
     else:
         read = list(read_documents(result, [].append))
         found = [(document.id, *entity.key) for document in read for entity in document.entities]
-    if format_ in ("pubtator", "conll"):  # they have no place for versions, and take the second one for a mistake
+    if format_ in ("pubtator", "conll"):  # they cannot hold versions, and take the second one for a mistake
         found, expected = ([one for one in several if one[0] != "1000000"] for several in (found, expected))
     assert found == expected
 
@@ -110,7 +110,7 @@ def test_globs_folders_and_single_files_name_the_same_units(pubmed, bulk, tmp_pa
     assert bulk(pubmed / "*n000[12].xml.gz", "--out", out) == 0
     assert bulk(pubmed, pubmed / "pubmed99n0002.xml.gz", "--out", out) == 0
     assert "2 files were finished before; now 1 files" in capsys.readouterr().err
-    assert bulk(pubmed / "*", "--out", tmp_path / "all") == 0  # there are files of other kinds beside them
+    assert bulk(pubmed / "*", "--out", tmp_path / "all") == 0  # other kinds of files are there, too
     assert len(lines(tmp_path / "all" / "manifest.jsonl")) == FILES
 
 
@@ -145,7 +145,7 @@ def test_inputs_may_be_where_fsspec_reaches(pubmed, bulk, tmp_path):
 
 
 class Remote(MemoryFileSystem):
-    """Files as those of ``s3://`` and ``http://`` are: they read lines of any length, but not in pieces."""
+    """Files like those of ``s3://`` and ``http://``: they read lines of any length, but not in pieces."""
 
     protocol = "remote"
     cachable = False
@@ -182,7 +182,7 @@ def test_every_format_may_be_on_other_machines(name, bulk, tmp_path):
 
 
 class RefusedError(Exception):
-    """As libraries for remote files raise: of no standard kind."""
+    """Like errors of remote-file libraries: of no standard kind."""
 
 
 @pytest.mark.parametrize("method", ["isfile", "cat_file"])
@@ -331,7 +331,7 @@ def test_a_folder_of_something_else_and_an_input_that_changed_are_refused(pubmed
     assert bulk(tmp_path / "in", "--out", tmp_path / "out") == 2
     assert "a.txt, 13 bytes; choose another folder" in capsys.readouterr().err
     (tmp_path / "other").mkdir()
-    (tmp_path / "other" / "a.txt").write_text("Anaemia")  # as long
+    (tmp_path / "other" / "a.txt").write_text("Anaemia")  # same length
     assert bulk(tmp_path / "other", "--out", tmp_path / "out") == 2
     assert "in/a.txt as it was tagged, 7 bytes, got" in capsys.readouterr().err
 

@@ -81,7 +81,7 @@ def test_whatever_a_worker_raises_is_the_problem_of_its_unit(pubmed, model_folde
 
 
 class DyingWorker(cluster.RayWorker):
-    """Dies of one unit."""
+    """Dies on one unit."""
 
     def __call__(self, row):
         if "n0002" in row["unit"]:

@@ -1,7 +1,7 @@
-"""Documents a second: ``python -m tests.engine.bulk.throughput --files 12 --records 500``.
+"""Documents per second: ``python -m tests.engine.bulk.throughput --files 12 --records 500``.
 
 `Engine.tag_batch` alone, `engine.bulk` in one process, with one and with two workers; one thread each, made-up records.
-Of a run it counts from its first finished file on, so that loading and starting Ray do not.
+A run is timed from its first finished file, so that loading and starting Ray do not count.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tests.engine.bulk.made_up import write_folder
 
 
 def of_tag_batch(paths: list[Path], strategy: str, dtype: str) -> float:
-    """Documents a second of the engine alone, after one batch that does not count."""
+    """Documents per second of the engine alone, after one uncounted batch."""
     engine = load_engine(dtype=dtype)
     texts = [document.text for path in paths for document in read_documents(path)]
     engine.tag_batch(texts[:32], strategy)
@@ -33,7 +33,7 @@ def of_tag_batch(paths: list[Path], strategy: str, dtype: str) -> float:
 
 
 def of_bulk(folder: Path, out: Path, *options: str) -> float:
-    """Documents a second of a run, from its first finished file to its last one."""
+    """Documents per second of a run, from its first finished file to its last."""
     command = [sys.executable, "-m", "engine.bulk", str(folder), "--out", str(out), "--threads", "1", *options]
     subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
     units = sorted(

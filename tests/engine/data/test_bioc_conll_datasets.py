@@ -303,7 +303,7 @@ def test_a_class_label_without_a_name_breaks_its_row_alone(tag, tmp_path):
     numbers = datasets.Features({"tokens": names["tokens"], "ner_tags": datasets.Sequence(datasets.Value("int64"))})
     rows = {"tokens": [["Valproic", "acid"], ["aspirin"]], "ner_tags": [[1, tag], [1]]}
     table = datasets.Dataset.from_dict(rows, numbers)
-    # The library does not check what lies in a table under the name of a class label.
+    # The library does not check the values of class labels in a table.
     datasets.Dataset(table.data, datasets.DatasetInfo(features=names)).save_to_disk(tmp_path)
     with pytest.raises(FormatError, match=f":1: document 1: expected class labels from 0 to 2, got {tag}; fix the row"):
         load_corpus(f"hf:{tmp_path}")

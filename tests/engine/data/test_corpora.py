@@ -30,7 +30,7 @@ def remote(tmp_path_factory):
 
 @pytest.fixture
 def small_corpus(monkeypatch, tmp_path, remote):
-    """`bc5cdr` with files of our own behind a local address, and an empty cache."""
+    """`bc5cdr` with our own files at a local address, and an empty cache."""
     monkeypatch.setattr(corpora, "CACHE", tmp_path / "cache")
     monkeypatch.delenv("BIONER_DATA", raising=False)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
@@ -132,7 +132,7 @@ def test_a_file_scores_the_types_in_its_gold_and_can_leave_out_broken_documents(
 
 
 def test_memory_does_not_grow_with_what_is_left_out(tmp_path, caplog):
-    caplog.set_level(logging.ERROR)  # pytest keeps the warnings, and what they are about
+    caplog.set_level(logging.ERROR)  # pytest keeps warnings and what they refer to
     path = tmp_path / "broken.jsonl"
     path.write_bytes((b"\xe9" * 100_000 + b"\n") * 100 + b'{"text": "Nausea."}')
     tracemalloc.start()

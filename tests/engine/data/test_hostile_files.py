@@ -1,4 +1,4 @@
-"""Files that are broken or made to hurt: an error with file and line, the other documents read, memory bounded."""
+"""Broken and malicious files: an error with file and line, other documents are read, memory stays bounded."""
 
 import gzip
 import io
@@ -182,7 +182,7 @@ def test_an_id_that_pubtator_cannot_hold_does_not_shift_the_text():
 
 
 def grown(kind):
-    """A file that asks for much more text than it has bytes."""
+    """A file that expands to much more text than it has bytes."""
     if kind == "gaps":
         gaps = "".join(f"<passage><offset>{n * 1_000_000}</offset><text></text></passage>" for n in range(80))
         return "a.xml", bioc(f"<document><id>1</id>{gaps}</document>")

@@ -175,4 +175,4 @@ def test_memory_does_not_grow_with_the_file():
         return most
 
     peak(100)
-    assert peak(3000) < peak(300) + 3000 * 250  # the ids that are taken
+    assert peak(3000) < peak(300) + 3000 * 250  # the ids already taken

@@ -1,4 +1,4 @@
-"""Texts without gold: one a line, or documents of any format, gzipped or not."""
+"""Texts without gold: one per line, or documents of any format, gzipped or not."""
 
 import gzip
 import json

@@ -52,16 +52,16 @@ def test_formula_equals_torchs_own_counter(engine):
         assert formula == measured, strategy
 
 
-# The formula ÷ torch's counter. It leaves out ELECTRA's projection of embeddings, counts the keys that a row sees in
-# ModernBERT's local attention, not the blocks that are multiplied, and is an upper bound for DeBERTa.
+# The formula ÷ torch's counter. The formula omits ELECTRA's projection of embeddings, counts the keys that a row sees
+# in ModernBERT's local attention, not the multiplied blocks, and is an upper bound for DeBERTa.
 COUNTED = {"electra": (0.95, 1.0), "modernbert": (0.85, 1.0), "deberta-v2": (1.0, 1.01)}
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_formula_is_close_to_torchs_own_counter_for_every_family(family, folders):
     engine = load_engine(folders(family))
-    engine.model.requires_grad_(False)  # the counter asks inputs of modules for their gradients
-    engine.tag(TEXT, "dense")  # DeBERTa makes its table of distances once
+    engine.model.requires_grad_(False)  # the counter asks module inputs for gradients
+    engine.tag(TEXT, "dense")  # DeBERTa builds its distance table once
     for context in ("drop", "freeze"):
         strategy = Strategy("entropy", (1, 2), EntropyController(0.9, 0, exit_entities=True), context=context)
         for one in ("dense", strategy):

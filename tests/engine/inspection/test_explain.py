@@ -13,7 +13,7 @@ from engine.inspection.explain import WordScores
 from engine.pruning.controllers.mlp import Network
 
 TEXT = "Famotidine-associated delirium. Six patients on famotidine (20 mg/day) had delirium; all recovered."
-SHORT = "failure and x x a1 nausea"  # to the random weights, its first two words are one entity
+SHORT = "failure and x x a1 nausea"  # random weights take its first two words for one entity
 
 
 @pytest.mark.parametrize("strategy", ["rule", "entropy", "random@rule", "truncate-1", "entropy+recovery"])
@@ -53,7 +53,7 @@ def test_scores_are_those_of_the_definitions(engine: Engine) -> None:
 
 
 class TestReasons:
-    """Why words left or stayed, each worked out from the scores alone."""
+    """Why words left or stayed, each derived only from the scores."""
 
     @staticmethod
     def first_gate(engine: Engine, strategy: str, **knobs: object) -> list[WordScores]:

@@ -1,4 +1,4 @@
-"""Tiny real models of every supported family, weights at random, with tokenizers of the kind that each has."""
+"""Tiny real models of every supported family, with random weights and tokenizers of the kind each uses."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def tiny(family: str, vocabulary: int = 200, **changes: Any) -> Any:
 
 
 def huggingface(config: Any, seed: int = 0, spread: float = 0.3) -> PreTrainedModel:
-    """A token-classification model that shows its attention, norms and biases at random as well."""
+    """A token-classification model that exposes its attention, with norms and biases random, too."""
     torch.manual_seed(seed)
     model = AutoModelForTokenClassification.from_config(config, attn_implementation="eager")
     for parameter in model.parameters():
@@ -73,7 +73,7 @@ def huggingface(config: Any, seed: int = 0, spread: float = 0.3) -> PreTrainedMo
 
 
 def gated(reference: PreTrainedModel) -> GatedModel:
-    """Our model with the same weights and classifier, and gates at random."""
+    """Our model with the same weights and classifier, and random gates."""
     model = GatedModel(encoder_from_huggingface(reference), LABELS, gates=True)
     last: Any = model.heads[str(model.encoder.num_layers)]
     last.load_state_dict(reference.get_submodule("classifier").state_dict())
@@ -82,7 +82,7 @@ def gated(reference: PreTrainedModel) -> GatedModel:
 
 @cache
 def pair(family: str) -> tuple[PreTrainedModel, GatedModel]:
-    """A Hugging Face model and ours with the same weights; not to be changed."""
+    """A Hugging Face model and ours with the same weights; do not modify."""
     reference = huggingface(tiny(family))
     return reference, gated(reference)
 
@@ -99,7 +99,7 @@ CORPUS = [TEXT, TEXT.lower(), "hypotension after nausea, delirium and aspirin 20
 
 @cache
 def tokenizer_of(family: str) -> PreTrainedTokenizerBase:
-    """A tokenizer of the kind that the family has: WordPiece, byte-level BPE or SentencePiece's Unigram."""
+    """A tokenizer of the kind the family uses: WordPiece, byte-level BPE or SentencePiece's Unigram."""
     return _TOKENIZERS.get(family, _wordpiece)(family)
 
 

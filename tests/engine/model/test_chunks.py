@@ -11,7 +11,7 @@ TEXTS = st.lists(st.lists(st.integers(1, 4), max_size=40), max_size=5)
 
 
 def windows_of(texts: list[list[int]], capacity: int = 8) -> list[list[Window]]:
-    """Real windows over texts whose words have so many pieces."""
+    """Real windows over texts with these piece counts per word."""
     cutter = WordPieces.__new__(WordPieces)
     cutter.cls_id, cutter.sep_id, cutter.capacity = 1, 2, capacity
     cutter.pieces = lambda counts: (np.arange(sum(counts)), np.repeat(np.arange(len(counts)), counts))

@@ -105,7 +105,7 @@ def test_training_computes_the_same_without_dropout_and_reaches_every_weight(fam
     with torch.no_grad():
         before = logits()
     model.train()
-    trained = [logits() for _ in range(2)]  # nothing of a graph is kept from one to the other
+    trained = [logits() for _ in range(2)]  # no graph is kept from one to the other
     torch.testing.assert_close(trained[0], before, atol=1e-4, rtol=0)
     for one in trained:
         one.square().sum().backward()
@@ -117,7 +117,7 @@ def test_training_computes_the_same_without_dropout_and_reaches_every_weight(fam
             parameter.add_(torch.randn_like(parameter), alpha=0.3)
     changed = logits().detach()
     assert not torch.allclose(changed, before, atol=1e-3)
-    with torch.no_grad():  # what was kept for the old weights is not used for the new ones
+    with torch.no_grad():  # caches for the old weights are not used for the new ones
         torch.testing.assert_close(logits(), changed, atol=1e-3, rtol=1e-4)
 
 

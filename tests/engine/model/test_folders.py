@@ -1,4 +1,4 @@
-"""A folder of any family: saved, loaded by Hugging Face alone, and tagged with, beyond the encoder's limit too."""
+"""A folder of any family: saved, loaded by plain Hugging Face, and used to tag beyond the encoder's limit."""
 
 import json
 
@@ -94,7 +94,7 @@ def test_the_first_layers_of_a_base_model_become_a_model_with_gates(family, tmp_
             hidden = model.encoder.layer(number, hidden, batch).hidden
         ids = torch.from_numpy(batch.input_ids)[None]
         for parameter in reference.parameters():
-            parameter.copy_(parameter.half())  # as a folder is saved
+            parameter.copy_(parameter.half())  # as saved in a folder
         expected = reference(input_ids=ids, output_hidden_states=True).hidden_states[2][0]
     torch.testing.assert_close(hidden, expected, atol=1e-5, rtol=1e-5)
 

@@ -1,4 +1,4 @@
-"""8-bit layers: close to float32, exact whatever else is in the batch, small, and refused where they would be wrong."""
+"""8-bit layers: close to float32, unaffected by the rest of the batch, small, and refused where they would be wrong."""
 
 import copy
 import os

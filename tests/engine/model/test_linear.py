@@ -1,4 +1,4 @@
-"""The packed multiply is that of PyTorch, and never one of weights that have changed since."""
+"""The packed multiply equals PyTorch's, and never uses outdated weights."""
 
 import pytest
 import torch
@@ -74,4 +74,4 @@ def test_rounding_adds_few_rows_of_zeros_and_leaves_few_different_numbers(count)
         assert not more[count:].any()
         assert len(more) - count < max(8, count // 8)
         assert len({len(rounded(torch.ones(n, 1))) for n in (count, len(more))}) == 1
-    assert rounded(rows) is rows  # with gradients in float32, as it is
+    assert rounded(rows) is rows  # unchanged with gradients in float32

@@ -7,7 +7,7 @@ from engine.text.windows import Window
 
 
 def window(pieces: list[int], offset: int = 10) -> Window:
-    """A window whose words have so many pieces."""
+    """A window with these piece counts per word."""
     word = np.repeat(np.arange(len(pieces)), pieces)
     return Window(
         input_ids=np.concatenate(([2], offset + np.arange(len(word)), [3])),

@@ -1,4 +1,4 @@
-"""Which format a model runs in: as asked for, refused in one sentence, or the fastest, and said."""
+"""Which format a model runs in: as requested, refused in one sentence, or the fastest, and reported."""
 
 from unittest.mock import patch
 
@@ -23,7 +23,7 @@ def model() -> torch.nn.Module:
 
 
 def times(**seconds: float):
-    """As if the formats that work took so long."""
+    """Pretends that working formats take these times."""
     return patch.object(precision, "_seconds", lambda trials, rows: {name: seconds[name] for name in trials})
 
 

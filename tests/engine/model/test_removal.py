@@ -21,7 +21,7 @@ GATES = (1, 2)
 
 
 class Planned:
-    """Lets each word leave at the gate, or at none, that was drawn for it."""
+    """Lets each word leave at the gate drawn for it, or at none."""
 
     def __init__(self, left_at: np.ndarray) -> None:
         self.left_at = left_at
@@ -44,7 +44,7 @@ def left_at(batch) -> np.ndarray:
 
 @contextmanager
 def hooked(reference, family, before, after):
-    """Lets each layer's arguments pass through ``before`` and its hidden states through ``after``, with its number."""
+    """Passes each layer's arguments through ``before`` and its hidden states through ``after``, with its number."""
     handles = []
     for number, layer in enumerate(layers(reference, family), start=1):
 
@@ -119,7 +119,7 @@ def test_removing_rows_equals_masking_them_and_freezing_equals_writing_them_back
 @torch.no_grad()
 @every_family
 def test_the_reference_depends_on_who_left(family, batch, left_at):
-    """Otherwise the comparison above would show nothing."""
+    """Otherwise the comparison above would prove nothing."""
     reference, _ = pair(family)
     all_stay = np.full_like(left_at, 3)
     dense, dropped, frozen = (
@@ -181,7 +181,7 @@ def test_a_batch_equals_its_windows_one_by_one(family, batch, left_at, context):
 @pytest.mark.parametrize("context", ["drop", "freeze"])
 def test_recovering_every_word_equals_dense(family, batch, left_at, context):
     _, model = pair(family)
-    # Whatever left at the first gate comes back from there, so that nothing has been lost.
+    # What left at the first gate is recovered from there, so nothing has been lost.
     plan = Planned(np.minimum(left_at, 1))
     memory = forward(model, batch, (1,), plan, context, min_exit_ratio=0.0)
     recover(model, memory, memory.left_at < 3, context)

@@ -1,4 +1,4 @@
-"""Rules 1, 2 and 6: dense is plain, removal equals masking, λ works over its whole range."""
+"""Rules 1, 2, 6: dense equals the plain model, removal equals masking, λ works over its range."""
 
 import itertools
 from copy import deepcopy

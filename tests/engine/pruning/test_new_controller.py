@@ -1,4 +1,4 @@
-"""A controller of your own is one file and one line: everything else asks it what it is."""
+"""Adding a controller takes one file and one line: everything else asks it what it is."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.conftest import TEXT
 
 @dataclass(frozen=True)
 class EveryOther(Controller):
-    """Words leave by their place in the batch."""
+    """One word in ``stride`` leaves."""
 
     kind = "every-other"
     description = "One word in so many leaves."

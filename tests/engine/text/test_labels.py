@@ -1,4 +1,4 @@
-"""Rule 5: one decoding for all; gold to labels to spans gives the mentions back."""
+"""Rule 5: one decoding for all; gold to labels to spans restores the mentions."""
 
 from itertools import product
 
@@ -120,7 +120,7 @@ def test_labels_decode_to_spans(scheme, written, mentions):
     assert [entity.text for entity in labels.decode(text, split_words(text), chosen)] == mentions
 
 
-@pytest.mark.parametrize("count", [200, 20_000])  # so many would take hours if pairs of labels were looked at
+@pytest.mark.parametrize("count", [200, 20_000])  # these would take hours if pairs of labels were compared
 def test_many_types_are_understood(count):
     names = ["O", *(f"{prefix}-T{number}" for number in range(count) for prefix in "BI")]
     labels = LabelSet.from_names(names)

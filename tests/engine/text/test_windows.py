@@ -100,7 +100,7 @@ def test_a_cased_vocabulary_without_settings_keeps_its_capitals(tmp_path):
 
 
 def test_a_cased_vocabulary_whose_settings_say_lower_case_is_lower_cased(tmp_path):
-    """As a checkpoint that was fine-tuned with the library's defaults from BioBERT's files."""
+    """Like a checkpoint fine-tuned from BioBERT's files with the library's defaults."""
     write_vocabulary(tmp_path, cased=True, config=False)
     (tmp_path / "config.json").write_text('{"model_type": "bert"}')
     trained_with = AutoTokenizer.from_pretrained(tmp_path, do_lower_case=True)

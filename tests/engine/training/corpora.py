@@ -1,11 +1,11 @@
-"""Corpora small enough to be learned by heart."""
+"""Corpora small enough to be memorised."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 
 def write_pubtator(path: Path, text: str, spans: Sequence[tuple[int, int, str]], count: int) -> None:
-    """Writes a PubTator file of the same text, so many times, with entities from, to and of a type."""
+    """Writes a PubTator file of ``count`` copies of a text, with entities as (start, end, type)."""
     lines = []
     for number in range(count):
         lines += [f"{number}|t|{text}", f"{number}|a|"]

@@ -74,7 +74,7 @@ def config(checkpoint, texts, out, **changes) -> AccelerateConfig:
 
 @pytest.fixture(scope="module")
 def plain_folder(plain_folder, tmp_path_factory):
-    """A checkpoint whose layers change little, so that early ones know what comes out at the end."""
+    """A checkpoint whose layers change little, so that early ones predict the final output."""
     folder = shutil.copytree(plain_folder, tmp_path_factory.mktemp("checkpoint") / "plain")
     model = BertForTokenClassification.from_pretrained(folder)
     for name, parameter in model.named_parameters():
@@ -130,7 +130,7 @@ def test_what_was_trained_is_stored_in_half_precision_and_loads_everywhere(froze
 
 
 def test_gate_heads_learn_what_the_checkpoint_says_at_the_end(frozen, texts):
-    """Its labels stand in another order than ours, and its heads must follow it."""
+    """Its labels are ordered differently from ours, and its heads must follow."""
     engine = load_engine(frozen[0])
     assert list(engine.label_order) != sorted(engine.label_order)
     lines = texts.read_text().splitlines()[:60]
@@ -269,7 +269,7 @@ def test_a_run_that_was_cut_goes_on_and_ends_like_one_that_was_not(
     assert len(losses("cut")) == 4
     assert losses("cut") == pytest.approx(losses("whole"), abs=1e-3)
     one, other = (load_file(tmp_path / name / "model.safetensors") for name in ("cut", "whole"))
-    for key, value in one.items():  # the average of the weights, on which no loss depends
+    for key, value in one.items():  # the averaged weights, on which no loss depends
         torch.testing.assert_close(value, other[key], atol=5e-3, rtol=0)
     assert not (tmp_path / "cut" / "training" / "run" / "checkpoint").exists()
 
@@ -692,7 +692,7 @@ def test_texts_are_labelled_in_bfloat16_only_where_it_may_be_used_and_is_faster(
 def test_the_fastest_precision_is_taken_and_training_fills_its_time():
     plan = distill.planned(100, 50, {"no": 2.0, "bf16": 1.0}, 1200)
     assert (plan.mixed_precision, plan.segments * plan.steps, plan.passes) == ("bf16", 1204, 24.08)
-    assert plan.segments == 7  # three minutes each, about
+    assert plan.segments == 7  # about three minutes each
     assert distill.planned(100, 50, {"no": 0.001}, 1e6).passes == distill.MAX_PASSES
     assert distill.planned(100, 50, {"no": 10.0}, 1).passes >= 1
 

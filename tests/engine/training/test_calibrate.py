@@ -163,7 +163,7 @@ def test_only_the_strategies_asked_for_are_searched_and_the_others_stay(model_fo
     assert set(json.loads((folder / "operating_points.json").read_text())) == {"rule", "entropy"}
     with (folder / "frontier.csv").open() as file:
         assert {row["strategy"] for row in csv.DictReader(file)} == {"rule", "entropy"}
-    # Two searches at once: neither loses the points of the other.
+    # Two searches at once: neither loses the other's points.
     before = json.loads((folder / "operating_points.json").read_text())
     store_points(folder, {"mlp": {"fast": {}}})
     assert json.loads((folder / "operating_points.json").read_text()) == before | {"mlp": {"fast": {}}}

@@ -33,7 +33,7 @@ def test_a_change_is_that_the_dense_label_of_a_word_or_neighbour_differs_from_th
     gate = forward(engine.model, batch, (1,), None).probabilities.argmax(-1)  # ends at the gate
     differs = gate != dense
     expected = [differs[max(0, i - 1) : i + 2].any() for i in range(len(differs))]
-    assert samples[1].changes.tolist() == expected  # at the first gate every word is there
+    assert samples[1].changes.tolist() == expected  # no word leaves before the first gate
     near = [(dense > 0)[max(0, i - 1) : i + 2].any() for i in range(len(dense))]
     assert samples[1].weights.tolist() == [4.0 if here else 1.0 for here in near]
 

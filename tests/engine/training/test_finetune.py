@@ -46,7 +46,7 @@ def biobert_like(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory):
-    """Documents to learn from, and beside them those for early stopping, `DEV`."""
+    """Training documents, and beside them those for early stopping, `DEV`."""
     folder = tmp_path_factory.mktemp("corpus")
     spans = [(0, 8, "Chemical"), (16, 22, "Disease"), (25, 31, "Disease"), (38, 46, "Chemical")]
     for name, count in (("train.txt", 8), (DEV, 4)):
@@ -120,7 +120,7 @@ def test_a_run_that_was_cut_goes_on_and_ends_like_one_that_was_not(
         return [json.loads(line)["loss"] for line in (folder / "log.jsonl").read_text().splitlines()]
 
     assert losses(tmp_path / "cut") == pytest.approx(losses(finetuned[0]), abs=1e-3)
-    for name in ("model.safetensors", "gates.safetensors"):  # the average of the weights, on which no loss depends
+    for name in ("model.safetensors", "gates.safetensors"):  # the averaged weights, on which no loss depends
         one, other = (load_file(folder / name) for folder in (tmp_path / "cut", finetuned[0]))
         for key, value in one.items():
             torch.testing.assert_close(value, other[key], atol=5e-3, rtol=0)

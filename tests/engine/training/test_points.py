@@ -28,7 +28,7 @@ def cost(speedup: float) -> Cost:
 
 
 def tried(f1: float, speedup: float, uneven: int = 0) -> Tried:
-    """A setting with this F1, in two documents that lose alike or, by so many mentions, unlike."""
+    """A setting with this F1 over two documents, ``uneven`` mentions above and below it."""
     correct = round(f1 * SIZE)
     counts = (Counts(correct + uneven, SIZE, SIZE), Counts(correct - uneven, SIZE, SIZE))
     return Tried(Strategy("entropy", (1,), EntropyController(speedup / 10)), counts, cost(speedup))
@@ -107,7 +107,7 @@ def test_a_frontier_of_an_older_version_is_replaced(tmp_path):
 
 @pytest.fixture
 def simulated(monkeypatch):
-    """A reference of 1,000 documents; a setting is as fast as its threshold, and wrong in as many of them."""
+    """A reference of 1,000 documents; a setting's speed and share of wrong ones grow with its threshold."""
     reference = Reference(
         [Document(str(i), "x", (Entity(0, 1, "T", "x"),)) for i in range(1000)], ("T",), (Counts(10, 10, 10),) * 1000
     )
@@ -215,7 +215,7 @@ def test_simulation_ends_in_time_once_every_step_of_speed_may_have_a_setting(sim
 
 @pytest.fixture
 def alike(simulated, monkeypatch):
-    """A simulation in which all settings are alike, so that one of them stands for all."""
+    """A simulation in which all settings are alike, so that one represents all."""
     reference, _ = simulated
 
     class Alike:

@@ -1,4 +1,4 @@
-"""Recovery is searched together with the thresholds of the gates; what hardly ever fires is none."""
+"""Recovery is searched together with the gates' thresholds; one that hardly ever fires is rejected."""
 
 import csv
 import json

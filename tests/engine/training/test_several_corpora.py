@@ -1,4 +1,4 @@
-"""Training on several corpora: each teaches the types that it annotates and says nothing of the others."""
+"""Training on several corpora: each teaches the types that it annotates and nothing about the others."""
 
 import pytest
 import torch
@@ -61,7 +61,7 @@ def test_no_corpus_unlearns_what_another_teaches(stage, settings, backbone, aske
         run._train_epoch()
     run.save(run.model, tmp_path / "model")
     found = load_engine(tmp_path / "model").tag(TEXT, "dense").probabilities
-    # Half of the documents say O of each entity.
+    # Half of the documents label each entity O.
     assert found[0, CHEMICAL] > 0.8
     assert found[2, DISEASE] > 0.8
 

@@ -1,4 +1,4 @@
-"""Simulated settings cost what they cost for real, and lose as much where words that left are not missed."""
+"""Simulated settings cost as much as real ones, and lose as much if words that left are not missed."""
 
 import numpy as np
 import pytest

@@ -22,7 +22,7 @@ DROPS = (0.5, 2.5, 20.0)
 
 
 def tried(speedup: float, wrong: list[int]) -> Tried:
-    """A setting that misses so many mentions of each document."""
+    """A setting that misses ``wrong[i]`` mentions of document ``i``."""
     counts = tuple(Counts(100 - of, 100, 100) for of in wrong)
     return Tried(
         Strategy("entropy", (1,), EntropyController(speedup / 10)), counts, Cost((1,), 1, 1, 100, round(100 * speedup))
@@ -70,7 +70,7 @@ def documents(path, first, end):
 
 @pytest.fixture
 def splits(tmp_path, monkeypatch):
-    """Files of a few documents that stand for the splits, and few settings to search."""
+    """Small files in place of the splits, and few settings to search."""
     splits = {"calib": documents(tmp_path / "calib.txt", 0, 3), "test": documents(tmp_path / "test.txt", 3, 6)}
     grid = [Strategy("entropy", (1, 2), EntropyController(value, 0, True)) for value in (0.2, 0.5)]
     monkeypatch.setattr(stability, "load_corpus", lambda name, split, data_dir: load_corpus(str(splits[split])))
@@ -113,7 +113,7 @@ def test_files_of_others_are_not_taken_for_logs(splits, options, tmp_path, capsy
 
 
 def test_choices_are_not_compared_on_the_documents_that_they_were_made_on(splits, options, tmp_path, capsys):
-    splits["test"] = splits["calib"]  # as where a file stands for both
+    splits["test"] = splits["calib"]  # as if one file were both
     assert main(options) == 2
     error = capsys.readouterr().err
     assert "calib.txt all for both; choose another --test-split, or a --corpus with splits" in error

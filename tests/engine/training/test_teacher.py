@@ -127,7 +127,7 @@ def test_sentences_are_joined_until_a_text_is_as_long_as_an_abstract(sentences):
     assert sum(map(len, texts)) == sum(len(split_words(sentence)) for sentence in SENTENCES * 40)
     assert all(WORDS_PER_TEXT <= len(words) < WORDS_PER_TEXT + 10 for words in texts[:-1])
     assert texts[0][:6] == ["patients", "had", "nausea", "after", "famotidine", "."]
-    assert texts[0][6:13] == ["nausea", "5", "-", "6", "and", "delirium", "."]  # lines end at \n alone
+    assert texts[0][6:13] == ["nausea", "5", "-", "6", "and", "delirium", "."]  # lines end only at \n
 
 
 def test_whole_texts_are_not_joined(abstracts):
@@ -161,7 +161,7 @@ def test_soft_labels_hold_a_distribution_for_every_word(labelled, sentences, eng
     assert stored.counts.tolist() == [len(words) for words in texts.words]
     assert np.abs(stored.targets.astype(int).sum(-1) - 255).max() <= 3
     examples = stored.examples(texts, engine.pieces)
-    # Windows of 98 pieces overlap, so that words may stand in two of them.
+    # Windows of 98 pieces overlap, so that words may be in two of them.
     assert sum(example.window.words for example in examples) >= len(stored.targets)
     assert all(len(example.targets) == example.window.words for example in examples)
 

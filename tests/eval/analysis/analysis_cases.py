@@ -14,7 +14,7 @@ TEXT = "Renal failure followed high doses of cisplatin ."
 
 
 def made(text, entities, strategy, fates):
-    """``fates``: word index → (layer, state); words that are not in it are kept."""
+    """``fates``: word index → (layer, state); words missing from it are kept."""
     name, all_gates, recovers = strategy
     words = []
     for index, (start, end) in enumerate(split_words(text)):

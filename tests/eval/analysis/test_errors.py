@@ -37,7 +37,7 @@ def outcomes(gold, predicted):
             [RENAL, LONE, DRUG],
             {"wrong boundary": 1, "spurious": 1, "exact": 1},
         ),
-        # An equal span goes before an equal type.
+        # An equal span beats an equal type.
         (
             [MISTYPED, LONE],
             {"wrong type": 1, "spurious": 1, "missed": 1},
@@ -75,7 +75,7 @@ BACK = {0: (2, "recovered"), 1: (2, "recovered")}
         ([MISTYPED, DRUG], {}, "wrong type", "context lost"),
         ([DRUG], BACK, "missed", "context lost"),
         ([FAILURE, DRUG, entity("doses", "Chemical")], {4: (2, "left")}, "spurious", "mislabelled at the gate"),
-        # The mention kept its labels; the word behind it left with a label of its own.
+        # The mention kept its labels; the word after it left with its own label.
         (
             [LONGER, DRUG],
             {2: (4, "left")},

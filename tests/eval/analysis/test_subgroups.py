@@ -9,7 +9,7 @@ from tests.eval.analysis.analysis_cases import DENSE, DRUG, ENTROPY, FAILURE, GO
 
 
 def grouped(*, own, dense=GOLD, gold=GOLD, times=1, training=None, **facts):
-    """The rows of both files for the same document several times over."""
+    """The rows of both files for the same document, repeated ``times`` times."""
     groups = Subgroups(LAYERS, training)
     for _ in range(times):
         groups.add(compared(gold, dense, dense, DENSE, **facts))
@@ -84,7 +84,7 @@ def test_intervals_are_those_of_the_paired_bootstrap():
 
 
 def alone_and_wavering(rng):
-    """One group alone loses, in every other document; both lose now and then."""
+    """One group loses: in every other document, or now and then."""
     alone, wavering = Subgroups(LAYERS), Subgroups(LAYERS)
     for n in range(60):
         for collector, own in ((alone, [DRUG] if n % 2 else GOLD), (wavering, [DRUG] if rng.random() < 0.02 else GOLD)):
@@ -102,7 +102,7 @@ def test_the_gap_of_a_group_that_alone_loses_is_significant_and_of_one_that_wave
 
 
 def test_a_group_in_few_documents_has_no_interval_and_no_gap():
-    """A resample of the documents often has none of its mentions, and all its F1 are then 0 by convention."""
+    """Resamples of the documents often have none of its mentions, and F1 is then 0 by convention."""
     groups = Subgroups(LAYERS)
     for n in range(12):
         gold = GOLD if n < FEWEST - 1 else [DRUG] * 1

@@ -44,7 +44,7 @@ def baseline(engine, wanted, folder):
 
 @pytest.fixture(scope="module")
 def plain_engine(plain_folder):
-    """Labels of this checkpoint stand in another order than ours."""
+    """This checkpoint's labels are ordered differently from ours."""
     return Engine(load_weights(plain_folder))
 
 

@@ -1,4 +1,4 @@
-"""A report must tell when something else ran on the machine."""
+"""A report must say if something else ran on the machine."""
 
 import subprocess
 import sys

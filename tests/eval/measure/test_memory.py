@@ -34,7 +34,7 @@ def test_linear_layers_keep_less_in_8_bits(weights):
 
 
 def test_a_fresh_process_says_how_much_it_occupies_and_one_that_fails_nothing(model_folder, monkeypatch):
-    monkeypatch.undo()  # the stub of all tests
+    monkeypatch.undo()  # the stub for all tests
     engine = Engine(load_weights(model_folder))
     assert 2**26 < memory.kept(engine)[memory.RESIDENT] < 2**33
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: subprocess.CompletedProcess([], 1, "", ""))

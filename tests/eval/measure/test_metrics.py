@@ -20,7 +20,7 @@ TYPES = ("Chemical", "Disease")
 
 
 def score(documents: Sequence[Document], predictions: Sequence[Sequence[Entity]], types: Sequence[str]) -> Scores:
-    """The scores of one sequence of entities for each document."""
+    """Scores of predictions, one sequence of entities per document."""
     tally = Tally(types)
     for document, found in zip(documents, predictions, strict=True):
         tally.add(document, found)

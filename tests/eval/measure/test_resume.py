@@ -1,4 +1,4 @@
-"""Killed at any moment and started again, a run ends with the files of one that was not disturbed."""
+"""Killed at any moment and started again, a run ends with the files of an undisturbed one."""
 
 import copy
 import json
@@ -16,7 +16,7 @@ from eval.measure import environment
 from eval.measure.runlog import NAME, RunLog
 from eval.report import SAMPLE, main
 
-# All that a clock says; everything else must be the same in two runs.
+# All clock-dependent columns; the rest must be equal in two runs.
 TIMES = {
     "results": "latency_ms_median latency_ms_p95 encoder_ms_median tokens_per_s speedup_vs_dense "
     "speedup_vs_dense_same_dtype",
@@ -46,7 +46,7 @@ def undisturbed(options, tmp_path_factory):
 
 
 def kill(monkeypatch, appends, *, half):
-    """The process ends at that append, with half of its line on the disk or before any of it."""
+    """Kills the process at that append, with half of its line on disk or none."""
     append, left = RunLog.append, iter(range(appends))
 
     def killing(log, record):

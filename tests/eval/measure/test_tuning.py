@@ -19,7 +19,7 @@ CORPUS = Corpus("c", "all", (), tuple(Document(str(n), "aspirin " * (n % 7 + 1))
 
 @dataclass
 class Clocked:
-    """Stands in for a baseline: a call takes as many milliseconds as ``cost`` says of its texts and the rows."""
+    """Stands in for a baseline: a call takes the milliseconds in ``cost`` for its texts and rows."""
 
     cost: dict[tuple[int, int], float]
     options: tuple[dict[str, int], ...] = OPTIONS
@@ -36,7 +36,7 @@ class Clocked:
 
 
 def baseline(seen=None):
-    """A real baseline whose runtime notes its options and finds nothing."""
+    """A real baseline whose runtime records its options and finds nothing."""
 
     def run(texts, option):
         if seen is not None:

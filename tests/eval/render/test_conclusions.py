@@ -96,7 +96,7 @@ def result(strategy, kind=None, replays="", difference=0.0, speedup=1.0, size=1)
 
 
 def opening(*variants, pairs=(), **settings):
-    """Of variants given as arguments of `result`."""
+    """The `Opening` of variants given to `result`."""
     rows = [result("dense"), *(result(**variant) for variant in variants)]
     columns = ("strategy", "difference", "speedup", "size")
     intervals = [interval("dense", **settings)]

@@ -1,4 +1,4 @@
-"""The files of a run can be written, and read again, whatever a corpus holds."""
+"""A run's files can be written and read back, whatever the corpus contains."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The explanations of a table mention rows that are there, and no others."""
+"""The explanations of a table mention only rows that are present."""
 
 import pytest
 

@@ -53,7 +53,7 @@ def kind(name):
 
 
 def tables(points):
-    """What a run leaves: results, intervals and times; one baseline has no interval of time."""
+    """A run's output: results, intervals and times; one baseline has no time interval."""
     f1, ms = zip(*points.values(), strict=True)
     rows = pd.DataFrame({"strategy": list(points), "batch_size": 1, "documents": 5, "timed_documents": 5, "f1": f1})
     rows[["kind", "family"]] = [kind(name) for name in points]
