@@ -36,7 +36,7 @@ def rows(one: Sequence[Document], other: Sequence[Document], types: Sequence[str
     """
     for name, of in (("all", tuple(types)), *((type_, (type_,)) for type_ in types)):
         counts = count_documents(other, [document.entities for document in one], of)
-        total = sum(counts, Counts())
+        total = Counts.total(counts)
         agreement, error = "–", "–"
         if total.predicted + total.gold:
             agreement = f"{100 * total.f1:.2f}"

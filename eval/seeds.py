@@ -102,7 +102,7 @@ def combine(runs: Sequence[Path], seed: int = 0) -> pd.DataFrame:
         # All weights have the same number of runs, so the mean over all runs is the mean over weights.
         own, dense = ([run for one in counts for run in one.runs[name]] for name in (key, dense_key))
         f1, dense_f1 = (
-            np.array([np.mean([sum(run, Counts()).f1 for run in one.runs[name]]) for one in counts])
+            np.array([np.mean([Counts.total(run).f1 for run in one.runs[name]]) for one in counts])
             for name in (key, dense_key)
         )
         speed, theoretical = (

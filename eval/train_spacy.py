@@ -77,7 +77,7 @@ def score(folder: Path, documents: Sequence[Document], types: Sequence[str]) -> 
     """Counts a trained model's exact matches, as for all others."""
     nlp = package("spacy", "spacy").load(folder)
     found = [entities(document.text, nlp(document.text)) for document in documents]
-    return sum(count_documents(documents, found, types), Counts())
+    return Counts.total(count_documents(documents, found, types))
 
 
 @as_command

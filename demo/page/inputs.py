@@ -129,13 +129,10 @@ def build_entry(engine: Engine, others: Mapping[str, Engine], page: gr.Blocks) -
     upload = file.upload(dropped_text, file, [text, problem], **QUIET)
     for other in (examples.load_input_event.then, run.click):
         other(lambda: gr.update(visible=False), None, problem, **QUIET)
-    opened = page.load(
-        on_open,
-        gr.Textbox(visible="hidden"),
-        [text, chosen.shown, chosen.strategies, *chosen.values],
-        js=TAKE_TEXT,
-        **QUIET,
-    )
+    carried = gr.Textbox(visible="hidden")
+    # In two steps: what the page sends as it opens holds the strategy shown, and is checked against the first choices.
+    taken = page.load(lambda text: text, carried, carried, js=TAKE_TEXT, **QUIET)
+    opened = taken.then(on_open, carried, [text, chosen.shown, chosen.strategies, *chosen.values], **QUIET)
     page.load(None, None, None, js=FOLD)
     changes = [examples.load_input_event.then, upload.then, opened.then, *chosen.changes]
     return Entry(text, chosen.strategies, chosen.values, chosen.shown, chosen.beside, changes, [run.click], cancel)
@@ -235,7 +232,7 @@ def _build_settings(engine: Engine, others: Mapping[str, Engine]) -> _Settings:
 
     values: list[Any] = [point, trigger, *components]
     pointed = point.input(on_point, point, components, **QUIET)
-    # Until then the page may hold a strategy that is no choice any more: it is not checked here, and who reads it waits.
+    # Before it answers, the page may hold a strategy that is no choice any more: here unchecked, and others wait.
     narrowed = strategies.change(shown_choices, [strategies, shown], shown, preprocess=False, **QUIET)
     changes = [pointed.then, narrowed.then, beside.change, *(part.change for part in values)]
     return _Settings(strategies, shown, beside, values, changes)

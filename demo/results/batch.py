@@ -90,7 +90,7 @@ def summary(documents: Sequence[Document], found: Found) -> pd.DataFrame:
         if DENSE in found:
             row["speed-up"] = f"{seconds[DENSE] / seconds[name]:.2f}×" if dense and seconds[name] else "–"
         if types:
-            counts = sum(count_documents(documents[: len(of)], [one.document.entities for one in of], types), Counts())
+            counts = Counts.total(count_documents(documents[: len(of)], [one.document.entities for one in of], types))
             row |= {"F1": f"{counts.f1:.4f}", "P": f"{counts.precision:.4f}", "R": f"{counts.recall:.4f}"}
         rows.append(row)
     return pd.DataFrame(rows)

@@ -22,6 +22,12 @@ class Counts:
     def __add__(self, other: Counts) -> Counts:
         return Counts(self.correct + other.correct, self.predicted + other.predicted, self.gold + other.gold)
 
+    @classmethod
+    def total(cls, counts: Iterable[Counts]) -> Counts:
+        """Sums over many documents, faster than one by one."""
+        of = [(one.correct, one.predicted, one.gold) for one in counts]
+        return cls(*map(sum, zip(*of, strict=True))) if of else cls()
+
     @property
     def precision(self) -> float:
         """0–1; 0 without predictions."""

@@ -106,7 +106,7 @@ class _Tally:
 
     @property
     def total(self) -> Counts:
-        return sum(self.counts.values(), Counts())
+        return Counts.total(self.counts.values())
 
 
 class Subgroups:

@@ -107,7 +107,7 @@ class Outcome:
     @property
     def f1(self) -> float:
         """Exact-span micro F1, 0–1."""
-        return sum(self.counts, Counts()).f1
+        return Counts.total(self.counts).f1
 
 
 def measure(engine: Engine, corpus: Corpus, strategy: Strategy, progress: Callable[[], object]) -> Outcome:

@@ -29,7 +29,7 @@ class Scores:
     @property
     def total(self) -> Counts:
         """Micro-average: all documents, all scored types."""
-        return sum(self.by_document, Counts())
+        return Counts.total(self.by_document)
 
 
 class Tally:

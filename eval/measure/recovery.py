@@ -106,7 +106,7 @@ def summary(
     """What recovery gains and costs; ``stored``: whether it is the operating point's own."""
     trigger = recovery.trigger
     counts = {name: [outcomes[name].counts(corpus)] for name in (DENSE, "without", trigger, f"random {trigger}")}
-    dense, without, own, chance = (sum(of[0], Counts()).f1 for of in counts.values())
+    dense, without, own, chance = (Counts.total(of[0]).f1 for of in counts.values())
     gain = f1_difference_interval(counts[trigger], counts["without"], seed)
     over_chance = f1_difference_interval(counts[trigger], counts[f"random {trigger}"], seed)
     outcome = outcomes[trigger]

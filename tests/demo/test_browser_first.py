@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from demo.app import build_demo
 from demo.examples import EXAMPLES
+from demo.page.models import model_name
+from demo.page.theme import LAUNCH
+from engine import Engine
 
 pytestmark = pytest.mark.slow
 
@@ -34,6 +40,23 @@ def wait_until(page: Any, *states: str) -> None:
 
 def wait_for_text(page: Any, part: str) -> None:
     page.wait_for_function("part => document.querySelector('.found')?.innerText.includes(part)", arg=part)
+
+
+def requests_of(page: Any) -> list[str]:
+    """What the page sends from now on."""
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
+    return sent
+
+
+def assert_quiet(page: Any, sent: list[str]) -> None:
+    """It has sent something, and after a while nothing more."""
+    page.wait_for_timeout(5000)
+    before = len(sent)
+    assert before > 0
+    page.wait_for_timeout(2000)
+    assert len(sent) == before
+    wait_until(page, "done")
 
 
 class TestFirstScreen:
@@ -79,6 +102,14 @@ class TestFirstScreen:
             assert page.locator("[data-toured]").count() == 1
             page.locator(".tour .next").click()
         assert page.locator(".tour").is_hidden()
+
+    def test_the_tour_opens_the_tab_that_it_shows(self, open_page: Any) -> None:
+        page = open_page()
+        tab(page, "Compare")
+        assert page.locator(".layers").is_hidden()
+        page.get_by_role("button", name="Tour").click()
+        page.locator(".tour .next").click()
+        page.locator(".layers[data-toured]").wait_for()
 
     def test_a_term_is_explained_to_pointer_and_keyboard(self, open_page: Any) -> None:
         page = open_page()
@@ -163,19 +194,56 @@ class TestSettings:
     def test_a_run_can_be_cancelled_and_only_then(self, open_page: Any) -> None:
         page = open_page()
         wait_until(page, "done")
-        cancel = page.get_by_role("button", name="Cancel", exact=True)
-        assert page.locator("button.cancel").is_hidden()
-        enter(page, LONG)
+        cancel = page.locator("button.cancel")
+        assert cancel.is_hidden()
+        enter(page, LONG * 2)
         run(page)
-        page.locator("button.cancel").wait_for()
-        cancel.first.click()
-        wait_until(page, "cancelled", "done")
-        page.wait_for_timeout(3000)
-        assert page.locator("button.cancel").is_hidden()
-        run(page)
-        wait_until(page, "timing", "done")
+        cancel.click()
+        wait_until(page, "cancelled")
+        page.wait_for_timeout(5000)  # longer than the run would have taken
+        assert page.locator(".answer").get_attribute("data-state") == "cancelled"
+        assert cancel.is_hidden()
         tab(page, "Compare")
-        assert "hyponatraemia" in page.locator(".found").first.text_content()
+        assert "cinnarizine" in page.locator(".found").first.text_content(), "the earlier text, as the answer says"
+        enter(page, SHORT)
+        run(page)
+        wait_for_text(page, "clonidine")
+
+    @pytest.mark.parametrize("over_frontier", [False, True])
+    def test_quick_clicks_run_the_last_choice_and_then_nothing(self, open_page: Any, over_frontier: bool) -> None:
+        page = open_page()
+        wait_until(page, "done")
+        if over_frontier:
+            tab(page, "Frontier")
+            page.locator(".marks button").first.wait_for()
+        sent = requests_of(page)
+        for point in ("exact", "balanced", "fast", "exact"):
+            page.get_by_label(point, exact=True).check()
+        assert_quiet(page, sent)
+        assert "exact" in page.locator(".answer").text_content()
+
+    @pytest.mark.parametrize("strategies", ["dense,entropy", "dense,rule,random"])
+    def test_a_link_runs_what_it_names_and_then_nothing(self, open_page: Any, app_url: str, strategies: str) -> None:
+        page = open_page()
+        wait_until(page, "done")
+        sent = requests_of(page)
+        page.goto(f"{app_url}?strategies={strategies}&point=fast")
+        assert_quiet(page, sent)
+        shown = strategies.split(",")[-1]
+        assert page.get_by_label(shown, exact=True).is_checked()
+        tab(page, "Compare")
+        assert page.locator(".card h3").all_inner_texts() == strategies.split(",")
+
+    @pytest.mark.parametrize("button", ["Animal study", "Run"])
+    def test_what_was_said_of_a_file_goes_with_it(self, open_page: Any, tmp_path: Path, button: str) -> None:
+        path = tmp_path / "bad.jsonl"
+        path.write_text("{\n")
+        page = open_page()
+        message = page.get_by_text("bad.jsonl:1: expected")
+        page.locator("input[type=file]").first.set_input_files(path)
+        message.wait_for()
+        page.get_by_role("button", name=button, exact=True).click()
+        message.wait_for(state="hidden")
 
     def test_the_strategy_shown_is_shared_by_the_tabs(self, open_page: Any) -> None:
         page = open_page()
@@ -212,7 +280,33 @@ class TestLongTexts:
         box.fill("a " * 49_990)
         box.press("End")
         page.keyboard.insert_text("b " * 100)
-        page.get_by_text("The text was cut at 100,000 characters").wait_for()
+        cut = page.get_by_text("The text was cut at 100,000 characters")
+        cut.wait_for()
+        page.get_by_role("button", name="Few entities").click()
+        cut.wait_for(state="hidden")
+
+
+@pytest.fixture(scope="class")
+def url_of_two(engine: Engine, plain_engine: Engine) -> Iterator[str]:
+    demo = build_demo(engine, plain_engine)
+    _, local, _ = demo.launch(prevent_thread_lock=True, quiet=True, **LAUNCH)
+    yield local
+    demo.close(verbose=False)
+
+
+class TestTwoModels:
+    def test_another_model_keeps_text_and_theme(self, browser: Any, url_of_two: str, plain_engine: Engine) -> None:
+        with browser.new_context() as context:
+            page = context.new_page()
+            page.goto(f"{url_of_two}?__theme=dark")
+            page.locator(".answer[data-state=done]").wait_for(timeout=60_000)
+            enter(page, SHORT)
+            page.get_by_label("Model", exact=True).click()
+            page.get_by_role("option", name=model_name(plain_engine)).click()
+            page.wait_for_url("**float32?*")
+            page.locator(".answer[data-state=done]").wait_for(timeout=60_000)
+            assert page.get_by_label("Text", exact=True).input_value() == SHORT
+            assert page.locator("body.dark").count() == 1
 
 
 class TestDifferences:
@@ -231,7 +325,11 @@ class TestDifferences:
         before = page.locator(".entities tbody tr:visible").count()
         page.locator(".threshold input").fill("1")
         assert page.locator(".entities tbody tr:visible").count() < before
-        assert page.locator(".mark[data-below]").count() > 0
+        below = page.locator(".mark[data-below]").first
+        for kind in ("kept", "new", "boundary", "type", "lost"):
+            below.evaluate("(mark, kind) => { mark.className = `mark ${kind}`; }", kind)
+            assert below.evaluate("mark => getComputedStyle(mark).outlineStyle") == "none", kind
+            assert below.evaluate("mark => getComputedStyle(mark).textDecorationLine") == "none", kind
 
     def test_the_table_can_be_copied_and_downloaded(self, open_page: Any) -> None:
         page = open_page(permissions=["clipboard-read", "clipboard-write"])

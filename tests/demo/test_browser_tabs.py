@@ -124,6 +124,17 @@ def test_take_away_holds_the_text_as_code_as_a_table_and_as_json(open_page: Any,
     assert page.locator("img[src=x]").count() == 0
 
 
+@pytest.mark.parametrize("width", [390, 1280])
+def test_code_is_not_cut_off(open_page: Any, width: int) -> None:
+    page = open_page(width=width)
+    tab(page, "Take away")
+    code = page.get_by_role("tabpanel").locator(".cm-scroller")
+    page.wait_for_function("document.body.innerText.includes('engine.tag text.jsonl')")
+    assert code.count() == 4
+    assert all(code.evaluate_all("all => all.map(part => part.scrollWidth <= part.clientWidth)"))
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
 def test_a_hostile_link_opens_the_page_as_it_is(open_page: Any, app_url: str) -> None:
     page = open_page()
     title = page.title()

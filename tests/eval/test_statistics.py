@@ -26,7 +26,7 @@ def test_noise_in_both_directions_is_not():
 
 
 def test_the_interval_holds_the_estimate_and_repeats_with_its_seed():
-    f1 = sum(GOOD, Counts()).f1
+    f1 = Counts.total(GOOD).f1
     interval = f1_interval([GOOD], seed=1)
     assert interval.low < f1 < interval.high
     assert interval == f1_interval([GOOD], seed=1) != f1_interval([GOOD], seed=2)

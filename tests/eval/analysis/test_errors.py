@@ -125,7 +125,7 @@ def run(engine):
         runs = [run_of(result) for result in engine.tag_batch(texts, strategy)]
         dense = dense or runs
         found = [run.entities for run in runs]
-        counts[strategy.name] = sum(count_documents(corpus.documents, found, corpus.types), Counts())
+        counts[strategy.name] = Counts.total(count_documents(corpus.documents, found, corpus.types))
         for document, run, reference in zip(corpus.documents, runs, dense, strict=True):
             one = Compared(document, corpus.types, run, reference)
             errors.add(one)

@@ -28,7 +28,7 @@ def test_its_sums_are_those_of_the_scorer(analysed, engine):
     texts = [document.text for document in corpus.documents]
     for strategy in strategies:
         found = [result.entities for result in engine.tag_batch(texts, strategy)]
-        total = sum(count_documents(corpus.documents, found, corpus.types), Counts())
+        total = Counts.total(count_documents(corpus.documents, found, corpus.types))
         own = errors[(errors["strategy"] == strategy.name) & (errors["part"] == "against gold")]
         assert own.set_index("outcome")["count"]["exact"] == total.correct
         of = groups[groups["strategy"] == strategy.name]
