@@ -1,4 +1,4 @@
-"""Starts the demo: loads the weights once, builds the page and serves it; meanwhile a page says that it is loading."""
+"""Starts the demo: loads the weights once, builds the page and serves it; until then, a loading page is shown."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 # Gradio reads this when it is imported.
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-M_ARENA_MAX = -8  # of glibc's malloc.h
+M_ARENA_MAX = -8  # from glibc's malloc.h
 
 
 def share_memory() -> None:
-    """Has all threads allocate in one place, where there is glibc: else each keeps the most that it ever used."""
+    """Makes all threads share one malloc arena (glibc only), because each arena keeps its peak memory."""
     with suppress(OSError, AttributeError):
         ctypes.CDLL("libc.so.6").mallopt(M_ARENA_MAX, 1)
 
@@ -34,16 +34,16 @@ def main(argv: list[str] | None) -> int:
     parser.add_argument(
         "--model",
         action="append",
-        help="model folder or Hugging Face hub id (default: the shipped weights); several times: the page has a choice",
+        help="model folder or Hugging Face hub id (default: the shipped weights); repeat it to offer several models",
     )
-    parser.add_argument("--labels", metavar="FILE", help="what the models' labels mean: JSON, or one label a line")
-    parser.add_argument("--device", default="cpu", help="of torch, e.g. cuda (default: cpu)")
+    parser.add_argument("--labels", metavar="FILE", help="what the model's labels mean: JSON, or one label a line")
+    parser.add_argument("--device", default="cpu", help="torch device, e.g. cuda (default: cpu)")
     parser.add_argument(
         "--dtype",
         action="append",
-        help="float32, bfloat16, int8 or auto (default: float32); several times: one for each --model",
+        help="float32, bfloat16, int8 or auto (default: float32); repeat it to give each --model its own",
     )
-    parser.add_argument("--share", action="store_true", help="create a public link (as does GRADIO_SHARE=true)")
+    parser.add_argument("--share", action="store_true", help="create a public link (like GRADIO_SHARE=true)")
     arguments = parser.parse_args(argv)
     models, dtypes = arguments.model or [None], arguments.dtype or ["float32"]
     if len(dtypes) not in (1, len(models)):
@@ -53,10 +53,10 @@ def main(argv: list[str] | None) -> int:
         parser.error(f"expected one --model with --labels, got {len(models)}; start an app for each")
     share_memory()
     with waiting_page() as (name, port):
-        os.environ.pop("GRADIO_SERVER_NAME", None)  # Gradio takes it for an IPv4 address when it looks for a free port
+        os.environ.pop("GRADIO_SERVER_NAME", None)  # Gradio reads it as an IPv4 address when it looks for a free port
 
         def build() -> gr.Blocks:
-            # These take seconds to import.
+            # These imports take seconds.
             from demo.app import build_demo
             from engine import load_engine
 

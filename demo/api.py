@@ -1,4 +1,4 @@
-"""The HTTP API, ``/tag`` and ``/compare``: what the page does, for programs."""
+"""The HTTP API, ``/tag`` and ``/compare``: lets programs do what the page does."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from demo.results.wording import printable
 from demo.settings import TRIGGERS
 from engine import Engine, InputError, Strategy
 
-SETTINGS = f"""point: operating point of strategies that do not name one: exact, balanced or fast. Default: balanced,
-        or the first that the weights have.
+SETTINGS = f"""point: operating point for strategies that do not name one: exact, balanced or fast. Default: balanced,
+        or the first one that the weights have.
     lambda_: λ, for strategies that have it; a larger λ prunes more. Default: the operating point's.
     min_keep_ratio: minimum share of the words that go through every layer, 0–1. Default: the operating point's.
     trigger: when recovery brings words back: {", ".join(TRIGGERS)}. Default: the operating point's."""
@@ -24,8 +24,8 @@ TAG = f"""Tags one text.
 
 Args:
     text: up to {MAX_CHARACTERS:,} characters.
-    strategy: a name that the page offers, such as entropy, entropy+recovery or dense; it may name an operating point
-        of its own: entropy:fast.
+    strategy: a name that the page offers, such as entropy, entropy+recovery or dense; it may include an operating
+        point: entropy:fast.
     {SETTINGS}
     trace: whether to include, for every word, after which layer it left and its scores at each gate; for texts of up
         to {MAX_TRACED:,} characters.
@@ -35,17 +35,17 @@ token_layers_kept, multiply_adds, latency_ms of this call, and the trace if requ
 COMPARE = f"""Runs strategies on one text and compares them with dense, which is always included.
 
 Args:
-    text: up to {MAX_CHARACTERS:,} characters, and {MAX_COMPARED:,} times strategies.
-    strategies: names separated by commas; they may name operating points of their own: entropy:exact,entropy:fast.
+    text: up to {MAX_CHARACTERS:,} characters; characters times strategies may not exceed {MAX_COMPARED:,}.
+    strategies: names separated by commas; each may include an operating point: entropy:exact,entropy:fast.
     {SETTINGS}
 
-Returns: device, dtype, threads, and for each strategy what /tag returns, runs and their median as latency_ms,
-speedup_vs_dense (null after a single run), and the entities that are missing or new compared with dense."""
+Returns: device, dtype, threads, and for each strategy what /tag returns, the number of runs, their median time as
+latency_ms, speedup_vs_dense (null after a single run), and the entities that are missing or new compared with dense."""
 
 
 @contextmanager
 def _reported() -> Iterator[None]:
-    """Sends the message of an `InputError` to the caller, and logs nothing."""
+    """Sends the message of an `InputError` to the caller without logging it."""
     try:
         yield
     except InputError as error:
@@ -61,7 +61,7 @@ def _strategy(engine: Engine, name: str, point: object, knobs: dict[str, Any]) -
 def tag(
     engine: Engine, text: object, strategy: object, point: object, trace: object, **knobs: object
 ) -> dict[str, Any]:
-    """The answer of ``/tag``; arguments may be of any type.
+    """Answers ``/tag``; arguments may be of any type.
 
     Raises:
         InputError: an argument cannot be used.
@@ -79,7 +79,7 @@ def tag(
 
 
 def compare(engine: Engine, text: object, strategies: object, point: object, **knobs: object) -> dict[str, Any]:
-    """The answer of ``/compare``; each strategy takes the knobs that it has.
+    """Answers ``/compare``; each strategy uses the knobs that it has.
 
     Raises:
         InputError: an argument cannot be used, or no strategy has a knob.

@@ -1,4 +1,4 @@
-"""The page: text and settings beside one tab for each view of them; one such page for each model."""
+"""The page: text and settings beside the tabs; each model has its own page."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FOOTER = '<p class="footer">Research use only, not for clinical decisions.</p>'
 
 
 class Demo(Page):
-    """The page, which knows where the cards of its models lie."""
+    """The page; it knows the folders of its models' cards."""
 
     def __init__(self, models: Mapping[str, Engine]) -> None:
         super().__init__(TITLE)
@@ -31,7 +31,7 @@ class Demo(Page):
 
 
 def build_demo(*engines: Engine) -> gr.Blocks:
-    """The demo for one engine or several; launch it with ``demo.page.theme.LAUNCH``.
+    """Builds the demo for one or more engines; launch it with ``demo.page.theme.LAUNCH``.
 
     Raises:
         InputError: two engines have the same name.
@@ -49,14 +49,14 @@ def build_demo(*engines: Engine) -> gr.Blocks:
 
 
 def _sharing(engine: Engine, turns: Shares) -> Engine:
-    """The engine as the page's visitors share it; the caller's own stays as it is."""
+    """A copy of the engine that visitors share in turns; the caller's own is unchanged."""
     shared = copy.copy(engine)
     shared.pass_runner = turns.of_call
     return shared
 
 
 def build_page(name: str, models: Mapping[str, Engine], demo: gr.Blocks) -> None:
-    """Builds the page of one of the models."""
+    """Builds the page of one model."""
     engine, others = models[name], {other: models[other] for other in models if other != name}
     build_intro(engine, links_of(name, models))
     with gr.Row(elem_classes="page"):

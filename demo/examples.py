@@ -1,4 +1,4 @@
-"""Example texts in the style of abstracts, written for this demo: patients, doses and findings are invented."""
+"""Example texts in the style of abstracts, written for this demo; patients, doses and findings are invented."""
 
 from __future__ import annotations
 

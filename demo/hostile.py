@@ -1,4 +1,4 @@
-"""What a hostile client sends to the app: as much as it may, more than it may, and what fits nowhere."""
+"""Requests of a hostile client: as large as allowed, larger than allowed, and malformed."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ def _text(characters: int) -> str:
 
 
 def _refused(client: httpx.Client, url: str, name: str, body: object) -> None:
-    """Sends what must not be accepted: the answer has to be a 4xx, or 503 for a full queue."""
+    """Sends a request that must be refused: with a 4xx, or with 503 if the queue is full."""
     reply = client.post(f"{url}gradio_api/call/v2/{name}", content=json.dumps(body))
     if reply.status_code < 400 or reply.status_code == 500:
         raise AssertionError(f"expected a refusal of {name} with {str(body)[:60]}, got {reply.status_code}")
 
 
 def _left_alone(client: httpx.Client, url: str) -> None:
-    """Asks for much and does not wait for the answer."""
+    """Asks for a lot and does not wait for the answer."""
     client.post(f"{url}gradio_api/call/v2/tag", json={"text": _text(MAX_CHARACTERS), "strategy": "dense"})
 
 
 def _file(client: httpx.Client, url: str) -> None:
-    """Uploads a document of few bytes and many characters, which the server reads only when Batch runs."""
+    """Uploads a small file with a huge document, which the server reads only when Batch runs."""
     passages = "".join(f"<passage><offset>{n}000000</offset><text>x</text></passage>" for n in range(80))
     upload(client, url, "wide.xml", f"<collection><document><id>1</id>{passages}</document></collection>".encode())
 
@@ -54,7 +54,7 @@ ATTACKS: tuple[Attack, ...] = (
 
 
 def attacks(seed: int) -> Iterator[Attack]:
-    """All of them again and again, in an order of their own for each client."""
+    """Yields all attacks again and again, in a different order for each seed."""
     order = list(ATTACKS)
     random.Random(seed).shuffle(order)
     return cycle(order)

@@ -1,4 +1,4 @@
-"""How much a visitor may ask for at once, and the one queue in which all work for the model waits."""
+"""Limits on what a visitor may ask for at once, and the queues in which work for the model waits."""
 
 from __future__ import annotations
 
@@ -7,46 +7,46 @@ from typing import Any
 
 from engine import InputError, Strategy
 
-MAX_CHARACTERS = 100_000  # of one text
-MAX_STRATEGIES = 8  # of one request
-MAX_COMPARED = 200_000  # characters of a text, times the strategies of one request
-MAX_TRACED = 50_000  # the same where every word is described, in a hundred times as many bytes
-MAX_PADDED = 20_000  # characters of a text for the plain Hugging Face model, which computes it in one go
+MAX_CHARACTERS = 100_000  # in one text
+MAX_STRATEGIES = 8  # in one request
+MAX_COMPARED = 200_000  # characters times strategies in one request
+MAX_TRACED = 50_000  # the same, when every word is described; the answer is a hundred times larger
+MAX_PADDED = 20_000  # characters for the plain Hugging Face model, which computes a text in one go
 MAX_FILE_BYTES = 2_000_000
-MAX_DOCUMENTS = 500  # of one file
+MAX_DOCUMENTS = 500  # in one file
 KEEP_FILES_S = 600
 
-# `api_open=False`: there is no way round the queue.
+# `api_open=False`: nothing bypasses the queue.
 QUEUE: dict[str, Any] = {"max_size": 32, "default_concurrency_limit": 1, "api_open": False}
-# One job at a time; two would distort each other's times.
+# One job at a time; two would distort each other's timings.
 MODEL_WORK: dict[str, Any] = {"concurrency_id": "engine", "concurrency_limit": 1}
-# Calls of the HTTP API and of Batch wait in lines of their own, all lines together up to `max_size`: their passes take
-# turns with all others, see `demo.shares`.
+# HTTP API calls and Batch jobs have their own queues, limited together to `max_size`; their passes take turns with all
+# others, see `demo.shares`.
 API_WORK: dict[str, Any] = {"concurrency_id": "api", "concurrency_limit": 6}
 BATCH_WORK: dict[str, Any] = {"concurrency_id": "batch", "concurrency_limit": 1}
-# Calls keep a thread while they wait for the engine; as many again answer clicks meanwhile, Cancel among them.
+# Each call holds a thread while it waits for the engine; as many again handle clicks meanwhile, including Cancel.
 MAX_THREADS = 2 * sum(work["concurrency_limit"] for work in (MODEL_WORK, API_WORK, BATCH_WORK))
-# How often Gradio looks for old uploads and downloads, and the age at which it deletes them.
+# How often Gradio looks for old uploads and downloads, and how old they must be before it deletes them.
 DELETE_CACHE = (KEEP_FILES_S, KEEP_FILES_S)
 
 
 def check_text(text: object) -> str:
-    """The text, if it may be tagged.
+    """Returns the text if it may be tagged.
 
     Raises:
-        InputError: it is not a string, blank or too long.
+        InputError: it is not a string, is blank, or is too long.
     """
     if not isinstance(text, str):
         raise InputError(f"expected a text, got {type(text).__name__}; send a string")
     if not text.strip():
         raise InputError("There is no text yet: enter one, or choose an example.")
     if len(text) > MAX_CHARACTERS:
-        raise InputError(f"The text has {len(text):,} characters, the limit is {MAX_CHARACTERS:,}: shorten it.")
+        raise InputError(f"The text has {len(text):,} characters; the limit is {MAX_CHARACTERS:,}. Shorten it.")
     return text
 
 
 def check_strategies(names: object) -> list[str]:
-    """The names of strategies, each once: the one limit for the page, its downloads and the HTTP API.
+    """Returns the strategy names without duplicates; the page, its downloads and the HTTP API share this limit.
 
     Raises:
         InputError: there are none or too many, or they are not strings.
@@ -62,7 +62,7 @@ def check_strategies(names: object) -> list[str]:
 
 
 def check_work(text: str, strategies: Sequence[Strategy], *, traced: bool = False) -> None:
-    """Bounds the time and the answer of a request.
+    """Limits the time and the answer size of a request.
 
     Raises:
         InputError: the text is too long for so many strategies, for the trace of its words, or for ``hf``.
@@ -78,7 +78,7 @@ def check_work(text: str, strategies: Sequence[Strategy], *, traced: bool = Fals
 
 
 def check_padded(text: str, strategies: Sequence[Strategy]) -> None:
-    """Bounds what ``hf`` computes in one go.
+    """Limits the text that ``hf`` computes in one go.
 
     Raises:
         InputError: the text is too long for it.

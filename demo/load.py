@@ -1,8 +1,8 @@
 """``python -m demo.load``: a load test of the app. Are all answers right and prompt, and does memory stay flat?
 
-Starts the app in a process of its own. Many clients tag the examples over HTTP, one after another; each answer is
-compared with the engine's own. Then some of them are replaced by hostile ones, which send what `demo.hostile` lists.
-Exit status 1: an error, a wrong answer, memory that grew, or sound clients that waited more than twice as long.
+Starts the app in its own process. Many clients tag the examples over HTTP, one after another; each answer is compared
+with the engine's own. Then hostile clients, which send what `demo.hostile` lists, replace some of them.
+Exit status 1: an error, a wrong answer, growing memory, or well-behaved clients that waited more than twice as long.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from engine import load_engine
 from engine.command import as_command
 
 STRATEGIES = ("dense", "entropy", "rule")
-WARM_UP = 0.25  # share of the time until caches have filled
-MIN_SECONDS = 2  # of a part: else memory is never read
+WARM_UP = 0.25  # share of the time in which caches fill
+MIN_SECONDS = 2  # per part; otherwise memory is never read
 MAX_GROWTH_MB = 50.0
-MAX_SLOWDOWN = 2.0  # of the sound clients' 95th percentile
+MAX_SLOWDOWN = 2.0  # of the well-behaved clients' 95th percentile
 TIMEOUT_S = 120
 
 Expected = Mapping[tuple[str, str], list[tuple[int, int, str]]]  # text and strategy → entities
@@ -40,14 +40,14 @@ Expected = Mapping[tuple[str, str], list[tuple[int, int, str]]]  # text and stra
 
 @dataclass
 class Tally:
-    """What one client saw: seconds of each answered request, and problems."""
+    """What one client saw: the seconds that each answer took, and problems."""
 
     seconds: list[float] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
 
 def expected_answers(model: str | None) -> Expected:
-    """What the app must answer for every example and strategy."""
+    """The right answers for every example and strategy."""
     engine = load_engine(model)
     return {
         (text, name): [entity.key for entity in engine.tag(text, name).entities]
@@ -57,7 +57,7 @@ def expected_answers(model: str | None) -> Expected:
 
 
 def run_client(url: str, number: int, until: float, expected: Expected) -> Tally:
-    """Sends one request after another until the clock says ``until``, starting with request ``number``."""
+    """Sends one request after another until the time ``until``, starting with request ``number``."""
     tally = Tally()
     with httpx.Client(timeout=TIMEOUT_S) as client:
         for text, strategy in islice(cycle(expected), number, None):
@@ -66,7 +66,7 @@ def run_client(url: str, number: int, until: float, expected: Expected) -> Tally
             begin = time.monotonic()
             try:
                 found = ask(client, url, "tag", text=text, strategy=strategy)
-            except Exception as error:  # noqa: BLE001 - any error is what this command looks for
+            except Exception as error:  # noqa: BLE001 - this command looks for errors of any kind
                 tally.problems.append(repr(error))
                 continue
             tally.seconds.append(time.monotonic() - begin)
@@ -76,7 +76,7 @@ def run_client(url: str, number: int, until: float, expected: Expected) -> Tally
 
 
 def run_hostile(url: str, planned: Iterable[Attack], until: float = inf) -> Tally:
-    """Attacks until the clock says ``until``; a problem is what the app must not do in reply."""
+    """Attacks until the time ``until``; a reply that the app must not give is a problem."""
     tally = Tally()
     with httpx.Client(timeout=TIMEOUT_S) as client:
         for attack in planned:
@@ -92,13 +92,13 @@ def run_hostile(url: str, planned: Iterable[Attack], until: float = inf) -> Tall
 
 
 def memory_mb(process: int) -> float:
-    """Resident memory of a process (Linux)."""
+    """The resident memory of a process (Linux)."""
     pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 def watch_memory(process: int, seconds: float) -> list[float]:
-    """Memory once a second, after the warm-up."""
+    """Reads memory once a second, after the warm-up."""
     begin = time.monotonic()
     seen = []
     with tqdm(total=round(seconds), unit="s", disable=None) as bar:
@@ -112,7 +112,7 @@ def watch_memory(process: int, seconds: float) -> list[float]:
 
 @dataclass(frozen=True)
 class Load:
-    """What sound and hostile clients saw, and memory meanwhile."""
+    """What well-behaved (``sound``) and hostile clients saw, and memory meanwhile."""
 
     sound: Sequence[Tally]
     hostile: Sequence[Tally]
@@ -120,22 +120,22 @@ class Load:
 
     @property
     def seconds(self) -> list[float]:
-        """Of the sound clients' answers, sorted."""
+        """Seconds of the well-behaved clients' answers, sorted."""
         return sorted(second for tally in self.sound for second in tally.seconds)
 
     @property
     def problems(self) -> list[str]:
-        """Of all clients."""
+        """The problems of all clients."""
         return [problem for tally in (*self.sound, *self.hostile) for problem in tally.problems]
 
     @property
     def p95(self) -> float:
-        """95th percentile of the sound clients' answers, in seconds."""
+        """The 95th percentile of the well-behaved clients' answers, in seconds."""
         return quantiles(self.seconds, n=20)[-1] if len(self.seconds) > 1 else float("nan")
 
 
 def load(url: str, process: int, sound: int, hostile: int, seconds: float, expected: Expected) -> Load:
-    """Runs sound and hostile clients at once; first one of each attack, since much is loaded when it is first used."""
+    """Runs well-behaved and hostile clients at once, after one of each attack: much is loaded only at first use."""
     first = [run_hostile(url, ATTACKS)] if hostile else []
     until = time.monotonic() + seconds
     with ThreadPoolExecutor(sound + hostile + 1) as pool:
@@ -147,10 +147,10 @@ def load(url: str, process: int, sound: int, hostile: int, seconds: float, expec
 
 
 def describe(found: Load) -> bool:
-    """Prints the figures; whether all answers are right and memory is flat."""
+    """Prints the figures; returns whether all answers are right and memory is flat."""
     seconds, memory, problems = found.seconds, found.memory, found.problems
     attacked = sum(len(tally.seconds) for tally in found.hostile)
-    print(f"{len(found.sound)} sound clients; {attacked} attacks")
+    print(f"{len(found.sound)} well-behaved clients; {attacked} attacks")
     print(f"{len(seconds)} answers, {len(problems)} problems")
     for problem in dict.fromkeys(problems):
         print(problem)
@@ -164,20 +164,20 @@ def describe(found: Load) -> bool:
 
 @as_command
 def main(argv: list[str] | None) -> int:
-    """Exit status 1: something is wrong."""
+    """Runs the command; exit status 1 if something is wrong."""
     parser = argparse.ArgumentParser(prog="python -m demo.load", description=__doc__)
-    parser.add_argument("--clients", type=int, default=8, help="at once (default 8)")
+    parser.add_argument("--clients", type=int, default=8, help="clients at once (default 8)")
     parser.add_argument(
-        "--hostile", type=int, default=2, help="of the clients, in the second part (default 2; 0: none)"
+        "--hostile", type=int, default=2, help="how many of them are hostile in the second part (default 2; 0: none)"
     )
-    parser.add_argument("--seconds", type=float, default=120, help="of each part (default 120)")
+    parser.add_argument("--seconds", type=float, default=120, help="length of each part (default 120)")
     parser.add_argument("--model", help="model folder or hub id (default: the shipped weights)")
     arguments = parser.parse_args(argv)
     if arguments.clients < 1:
         parser.error(f"expected --clients 1 or more, got {arguments.clients}; leave it out")
     if not 0 <= arguments.hostile < arguments.clients:
         parser.error(
-            f"expected --hostile 0 to {arguments.clients - 1}, got {arguments.hostile}; leave one client sound"
+            f"expected --hostile 0 to {arguments.clients - 1}, got {arguments.hostile}; keep one client well-behaved"
         )
     if not arguments.seconds >= MIN_SECONDS:
         parser.error(f"expected --seconds {MIN_SECONDS} or more, got {arguments.seconds}; memory is read once a second")
@@ -190,7 +190,7 @@ def main(argv: list[str] | None) -> int:
             beside = load(url, process, sound, arguments.hostile, arguments.seconds, expected)
             slowdown = beside.p95 / alone.p95
             fine = all([describe(beside), fine, slowdown < MAX_SLOWDOWN])
-            print(f"sound clients' p95 beside hostile ones: {slowdown:.2f} times that without")
+            print(f"well-behaved clients' p95 alongside hostile ones: {slowdown:.2f} times that without")
     return 0 if fine else 1
 
 

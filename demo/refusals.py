@@ -1,4 +1,4 @@
-"""Requests that Gradio would answer with 500, since it does not expect them: a 4xx that says what was expected."""
+"""Answers requests that Gradio does not expect with a 4xx saying what was expected, where Gradio would send a 500."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ CALL, UPLOAD = "/gradio_api/call/", "/gradio_api/upload"
 
 
 async def refuse(request: Request, error: Exception) -> Response:
-    """The answer to a misshapen call or upload; any other error is raised again.
+    """Answers a malformed call or upload; re-raises any other error.
 
     Raises:
         Exception: ``error``, if the request is neither.
@@ -36,5 +36,5 @@ def _described(parameter: dict[str, Any]) -> str:
     return name if parameter["parameter_has_default"] else f"{name} (required)"
 
 
-# Of the FastAPI app. A missing or unknown argument is a TypeError, an unknown name one of the others.
+# Handlers for the FastAPI app. A missing or unknown argument is a TypeError, an unknown name one of the others.
 HANDLERS: dict[Any, Any] = dict.fromkeys((TypeError, KeyError, FnIndexInferError), refuse)

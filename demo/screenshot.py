@@ -1,4 +1,4 @@
-"""``python -m demo.screenshot [FOLDER]``: pictures of the app in a headless Chromium, and an animation of Play."""
+"""``python -m demo.screenshot [FOLDER]``: takes pictures of the app in headless Chromium, and an animation of Play."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from engine import InputError
 from engine.command import as_command
 
 HEIGHT = 900
-MARGIN = 16  # around a part of the page
+MARGIN = 16  # pixels around a part of the page
 WORK_MS = 120_000
 SETTLE_MS = 1500  # until overlays and transitions have faded
 
@@ -34,12 +34,12 @@ def show_as_it_is(page: Any) -> None:
 
 
 def after_layer(layer: int) -> Act:
-    """Moves the slider of Layer by layer."""
+    """Moves the slider in Layer by layer."""
     return lambda page: page.locator(".layers input").fill(str(layer))
 
 
 def show_recovery(page: Any) -> None:
-    """Shows the strategy with recovery, which the link compares, in Layer by layer."""
+    """Selects the strategy with recovery, which the link includes, in Layer by layer."""
     page.get_by_label("entropy+recovery", exact=True).check()
     page.locator(".layers .words .word[data-state=recovered]").first.wait_for(timeout=WORK_MS)
 
@@ -62,8 +62,8 @@ def wait_for(part: str) -> Act:
 class Shot:
     """A picture.
 
-    ``part``: of the tab; if empty, the whole page, or with ``screen`` what is seen of it without scrolling.
-    ``act``: what is done before. ``link``: the query of the page.
+    ``part``: selector within the tab; if empty, the whole page, or with ``screen`` what is visible without scrolling.
+    ``act``: what to do first. ``link``: the query of the page.
     """
 
     name: str
@@ -80,7 +80,7 @@ class Shot:
 RECOVERING = {"example": "Symbols and scripts", "point": "exact", "strategies": "dense,entropy,entropy+recovery"}
 PLAYED = "layers.gif"
 FRAME_MS, LAST_FRAME_MS = 1000, 2500
-MAX_BYTES = 1_000_000  # of the animation
+MAX_BYTES = 1_000_000  # size of the animation
 SHOTS = (
     Shot("first", "Layer by layer", screen=True, width=1440),
     Shot("first-390", "Layer by layer", screen=True, width=390),
@@ -112,19 +112,19 @@ def shoot(browser: Any, url: str, shot: Shot, folder: Path) -> None:
 
 @contextmanager
 def opened(browser: Any, url: str, shot: Shot) -> Iterator[Any]:
-    """The page of a picture, once times are refined, with its tab selected."""
+    """Opens the page for a picture, waits until times are refined, and selects the tab."""
     with browser.new_context(
         viewport={"width": shot.width, "height": HEIGHT}, reduced_motion=shot.motion, device_scale_factor=1
     ) as context:
         page = context.new_page()
         page.goto(f"{url}?{urlencode({'__theme': shot.theme, **shot.link})}")
-        page.locator(".answer[data-state=done]").wait_for(timeout=WORK_MS)  # opening the page runs its text
+        page.locator(".answer[data-state=done]").wait_for(timeout=WORK_MS)  # opening the page runs its text already
         page.get_by_role("tab", name=shot.tab).click()
         yield page
 
 
 def animate(browser: Any, url: str, file: Path) -> None:
-    """Writes what Play shows, a frame for each layer, as a GIF.
+    """Writes what Play shows as a GIF, a frame for each layer.
 
     Raises:
         RuntimeError: it is larger than ``MAX_BYTES``.
@@ -143,7 +143,7 @@ def animate(browser: Any, url: str, file: Path) -> None:
 
 
 def save_small(png: bytes, file: Path) -> None:
-    """Writes a picture with a palette, a third of the size: the repository keeps every version."""
+    """Writes a picture with a palette, at a third of the size: the repository keeps every version."""
     _quantized(png).save(file, optimize=True)
 
 
@@ -152,16 +152,18 @@ def _quantized(png: bytes) -> Image.Image:
 
 
 def _with_margin(box: dict[str, float], width: int) -> dict[str, float]:
-    """A box with a margin, within a page of this width."""
+    """A box with a margin, clipped to the page width."""
     x, right = max(0, box["x"] - MARGIN), min(width, box["x"] + box["width"] + MARGIN)
     return {"x": x, "y": box["y"] - MARGIN, "width": right - x, "height": box["height"] + 2 * MARGIN}
 
 
 @as_command
 def main(argv: list[str] | None) -> int:
-    """Exit status 2: no browser."""
+    """Runs the command; exit status 2 if there is no browser."""
     parser = argparse.ArgumentParser(prog="python -m demo.screenshot", description=__doc__)
-    parser.add_argument("folder", type=Path, nargs="?", default=Path("docs"), help="for the pictures (default: docs)")
+    parser.add_argument(
+        "folder", type=Path, nargs="?", default=Path("docs"), help="where to write the pictures (default: docs)"
+    )
     parser.add_argument("--model", help="model folder or hub id (default: the shipped weights)")
     arguments = parser.parse_args(argv)
     executable = browser_path()

@@ -1,4 +1,4 @@
-"""The app in a process of its own, calls of its API, and a headless browser: for commands and tests."""
+"""Runs the app in its own process, calls its API, and drives a headless browser: for commands and tests."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ import httpx
 from engine import InputError
 
 APP = Path(__file__).resolve().parents[1] / "app.py"
-START_S = 300  # a loaded machine takes minutes to import
+START_S = 300  # importing takes minutes on a busy machine
 BROWSER_FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -34,10 +34,13 @@ BROWSER_FLAGS = [
 
 @contextmanager
 def serve_app(model: str | None = None) -> Iterator[tuple[str, int]]:
-    """Address and process id of an app with this model (default: the shipped weights), until the block ends.
+    """Serves an app with this model (default: the shipped weights) until the block ends.
+
+    Yields:
+        Its address and process id.
 
     Raises:
-        InputError: the app ended, for which it has said why, or does not answer in time.
+        InputError: the app ended (it has said why) or does not answer in time.
     """
     port = _free_port()
     url = f"http://127.0.0.1:{port}/"
@@ -65,13 +68,13 @@ def _wait_until_served(url: str, app: subprocess.Popen[bytes]) -> None:
         try:
             urlopen(url).close()
             return
-        except OSError:  # refused, or reset while the waiting page gives way
+        except OSError:  # refused, or reset as the waiting page shuts down
             time.sleep(0.2)
     raise InputError(f"expected the app at {url}, got no answer; start it with python app.py to see why")
 
 
 def browser_path() -> str | None:
-    """Chromium from ``$CHROMIUM`` or the path."""
+    """The path of Chromium, from ``$CHROMIUM`` or ``$PATH``."""
     return os.environ.get("CHROMIUM") or shutil.which("chromium")
 
 
@@ -88,11 +91,10 @@ def chromium(executable: str) -> Iterator[Any]:
 
 
 def ask(client: httpx.Client, url: str, name: str, **arguments: Any) -> Any:
-    """The answer of ``/tag`` or ``/compare``, by plain HTTP.
+    """Calls ``/tag`` or ``/compare`` by plain HTTP and returns the answer.
 
-    `gradio_client` shares one stream of answers among all calls of a session. A call that is sent before its thread
-    has read that the server closed the stream of the call before ends in a ``CancelledError``; here each call has its
-    own.
+    `gradio_client` shares one stream of answers among all calls of a session. A call that starts before the client has
+    noticed that the server closed the previous stream ends in a ``CancelledError``; here each call has its own.
 
     Raises:
         httpx.HTTPStatusError: the request is refused.
@@ -108,7 +110,7 @@ def ask(client: httpx.Client, url: str, name: str, **arguments: Any) -> Any:
 
 
 def upload(client: httpx.Client, url: str, name: str, content: bytes) -> str:
-    """Uploads a file, as the page does.
+    """Uploads a file as the page does.
 
     Returns:
         Its path on the server.

@@ -1,4 +1,4 @@
-"""The strategies and settings that the page offers, as the engine and its controllers describe them."""
+"""Strategies and settings that the page offers, as described by the engine and its controllers."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ TRIGGERS = next(knob.choices for knob in knobs_of(Recovery) if knob.name == "tri
 UNPRUNED = {
     "dense": "Every word goes through every layer. The reference.",
     "hf": "The plain Hugging Face model with the same weights.",
-    "truncate": "The encoder stops after this layer; the layer's own label head decides.",
+    "truncate": "The encoder stops after this layer; that layer's own label head assigns the labels.",
 }
 
 
 @dataclass(frozen=True)
 class Slider:
-    """A knob of one kind of controller that has a slider."""
+    """A controller's knob that has a slider on the page."""
 
     kind: str
     knob: Knob
@@ -42,18 +42,18 @@ def points(engine: Engine) -> list[str]:
 
 
 def own_point(engine: Engine, name: str, point: str | None) -> str | None:
-    """The operating point, or none for a strategy that has none stored, which runs with its defaults."""
+    """The operating point, or none if the strategy has none stored and runs with its defaults."""
     strategy = engine.strategy(name)
     return None if (strategy.replays or strategy).point == DEFAULT else point
 
 
 def at_point(engine: Engine, name: str, point: str | None) -> Strategy:
-    """A strategy at the operating point of the page, if it has points."""
+    """The strategy at the page's operating point, if it has any."""
     return engine.strategy(name, own_point(engine, name, point))
 
 
 def sliders(engine: Engine) -> list[Slider]:
-    """A slider for each knob that asks for one, of the controllers that this model can run."""
+    """A slider for each knob that asks for one, among the controllers that this model can run."""
     return [
         Slider(kind, knob)
         for kind, controller in CONTROLLERS.items()
@@ -69,12 +69,12 @@ def default_values(engine: Engine, point: str | None) -> list[float]:
 
 
 def controlled_by(strategy: Strategy) -> str:
-    """The kind of controller whose sliders a strategy follows; ``random`` follows what it replays."""
+    """The kind of controller whose sliders the strategy uses; ``random`` uses those of the strategy it replays."""
     return (strategy.replays or strategy).kind
 
 
 def strategies_with(engine: Engine, slider: Slider) -> list[str]:
-    """Names of the strategies that follow a slider."""
+    """Names of the strategies that a slider affects."""
     return [name for name in engine.runnable if controlled_by(engine.strategy(name)) == slider.kind]
 
 
@@ -84,14 +84,14 @@ def strategies_with_recovery(engine: Engine) -> list[str]:
 
 
 def chosen_strategy(engine: Engine, name: str, point: str | None, trigger: str | None, *values: float) -> Strategy:
-    """A strategy with the settings of the page.
+    """A strategy with the page's settings.
 
     Args:
         engine: runs it.
         name: one of ``engine.runnable``.
-        point: operating point of the strategies that have some.
-        trigger: of recovery; empty: the operating point's.
-        values: of the sliders, in the order of `sliders`; a value equal to the operating point's changes nothing.
+        point: operating point, for strategies that have one.
+        trigger: recovery trigger; if empty, the operating point's.
+        values: slider values, in the order of `sliders`; a value equal to the operating point's changes nothing.
     """
     strategy = at_point(engine, name, point)
     kind = controlled_by(strategy)
@@ -117,7 +117,7 @@ def changed_knobs(engine: Engine, strategy: Strategy, point: str | None) -> dict
 
 
 def describe_settings(engine: Engine, strategy: Strategy, point: str | None) -> str:
-    """The operating point of a strategy and the knobs that differ from it; empty if it has neither."""
+    """A strategy's operating point and the knobs that differ from it; empty if it has neither."""
     default = at_point(engine, strategy.name, point)
     replayed = default.replays or default
     changed = [f"{label_of(name)} {value}" for name, value in changed_knobs(engine, strategy, point).items()]
@@ -125,7 +125,7 @@ def describe_settings(engine: Engine, strategy: Strategy, point: str | None) -> 
 
 
 def name_with_settings(engine: Engine, strategy: Strategy, point: str | None) -> str:
-    """A strategy's name and, in brackets, `describe_settings`, if there are some."""
+    """A strategy's name, followed by `describe_settings` in brackets if it is not empty."""
     settings = describe_settings(engine, strategy, point)
     return f"{strategy.name} ({settings})" if settings else strategy.name
 

@@ -1,4 +1,4 @@
-"""Who computes next: passes of different calls take turns, so a long text delays other calls only briefly."""
+"""Decides who computes next: passes of different calls take turns, so a long text delays others only briefly."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ T = TypeVar("T")
 
 
 class Shares:
-    """One pass at a time. The next is for the call that has waited longest, minus the time it has used.
+    """Runs one pass at a time. Next is the call that has waited longest, minus the time it has used.
 
-    One thread does all the work, since each that does keeps memory for itself, and OpenMP threads. If a process has
-    more of those than there are processors, idle ones sleep (libgomp), and every operation must wake them.
+    One thread does all the work: every thread that computes keeps its own memory and OpenMP threads. If a process has
+    more OpenMP threads than processors, idle ones sleep (libgomp), and every operation must wake them.
     """
 
     def __init__(self) -> None:
@@ -26,7 +26,7 @@ class Shares:
         self._busy = False
 
     def of_call(self) -> Share:
-        """What runs the passes of a call."""
+        """Returns what runs the passes of one call."""
         return Share(self)
 
     def wait_for(self, share: Share) -> None:
@@ -45,7 +45,7 @@ class Shares:
 
 
 def in_thread_that_ends(work: Callable[[], T]) -> T:
-    """What ``work`` gives or raises; its OpenMP threads end with it. An interrupt does not wait for it."""
+    """Returns or raises what ``work`` does. Its OpenMP threads end with it; an interrupt does not wait for it."""
     found: Future[T] = Future()
 
     def run() -> None:
@@ -61,7 +61,7 @@ def in_thread_that_ends(work: Callable[[], T]) -> T:
 
 
 class Share:
-    """A call's part of the time. ``due``: the smaller, the sooner is its turn."""
+    """A call's share of the time. ``due``: the smallest goes first."""
 
     def __init__(self, shares: Shares) -> None:
         self._shares = shares

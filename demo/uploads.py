@@ -1,4 +1,4 @@
-"""Documents of uploaded files; what cannot be read is left out and named, however broken a file is.
+"""Reads documents from uploaded files; unreadable ones are left out and named, however broken a file is.
 
 Only Gradio deletes uploads, after a while: two users who upload the same file share one copy.
 """
@@ -16,9 +16,9 @@ from engine.data.formats import PARQUET, read_documents
 GONE = "expected a file, got one that no longer exists; upload it again"
 LISTED_PROBLEMS = 20
 MAX_MESSAGE = 400  # characters: messages quote ids, which may be as long as the file
-COMPRESSED = {  # may unpack to any size
-    ".gz": "expected a file that is not compressed, got one whose name ends in .gz; unpack it",
-    ".parquet": "expected a file that is not compressed, got Parquet; write it as JSON lines",
+COMPRESSED = {  # could unpack to any size
+    ".gz": "expected an uncompressed file, got one whose name ends in .gz; unpack it",
+    ".parquet": "expected an uncompressed file, got Parquet; convert it to JSON lines",
 }
 MAX_PROBLEMS = 1000  # reading stops after this many
 
@@ -40,20 +40,20 @@ class Problems:
         return self.count >= MAX_PROBLEMS
 
     def add(self, message: str) -> None:
-        """Counts a problem, and keeps its message if it is one of the first."""
+        """Counts a problem and keeps the message if it is among the first."""
         self.count += 1
         if self.count <= LISTED_PROBLEMS:
             self.listed.append(message if len(message) <= MAX_MESSAGE else f"{message[:MAX_MESSAGE]}…")
 
 
 def read_upload(path: Path, max_bytes: int, problems: Problems) -> Iterator[Document]:
-    """The documents of a file, one by one; what is wrong with the others is added to ``problems``.
+    """Yields a file's documents; what is wrong with the others is added to ``problems``.
 
-    Documents that are too long are among the others. Messages name the file without its folder, which is of no use to
+    Documents that are too long count as problems. Messages name the file without its folder, which is of no use to
     visitors.
 
     Raises:
-        InputError: the file no longer exists, is compressed or too large.
+        InputError: the file no longer exists, is compressed or is too large.
     """
 
     def on_error(error: FormatError) -> None:
@@ -66,7 +66,7 @@ def read_upload(path: Path, max_bytes: int, problems: Problems) -> Iterator[Docu
     except OSError as error:
         raise InputError(GONE) from error
     with path.open("rb") as file:
-        kind = ".parquet" if file.read(len(PARQUET)) == PARQUET else path.suffix.lower()  # as the engine tells it
+        kind = ".parquet" if file.read(len(PARQUET)) == PARQUET else path.suffix.lower()  # as the engine detects it
     if kind in COMPRESSED:
         raise InputError(COMPRESSED[kind])
     if size > max_bytes:
@@ -84,7 +84,7 @@ def read_upload(path: Path, max_bytes: int, problems: Problems) -> Iterator[Docu
         return
     except InputError as error:
         problems.add(str(error).replace(str(path), path.name))
-    except Exception as error:  # noqa: BLE001 - a file may hold anything, and visitors are told what became of it
+    except Exception as error:  # noqa: BLE001 - a file may hold anything, and visitors are told what happened
         problems.add(
             f"{path.name}: expected a file of a known format, got {type(error).__name__}; the rest is left out"
         )

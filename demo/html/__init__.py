@@ -1,1 +1,1 @@
-"""HTML that tabs show. Text from users is data: it is escaped here."""
+"""HTML for the tabs. Text from users is data and is escaped here."""

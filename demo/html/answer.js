@@ -1,4 +1,4 @@
-// Says when what is shown is not of the text that is entered. `element` is the component's root.
+// Shows when the result is not for the current text. `element` is the component's root.
 
 const REMAINDERS = Array.from({ length: 256 }, (_, byte) => {
   for (let bit = 0; bit < 8; bit++) byte = byte & 1 ? (byte >>> 1) ^ 0xedb88320 : byte >>> 1;
@@ -12,8 +12,8 @@ function checksum(text) {
   return ~crc >>> 0;
 }
 
-let stopped = false;  // by Cancel: entities that still arrive are not timed again
-let full = false;  // whether the text reached the limit as it was typed or pasted
+let stopped = false;  // by Cancel: entities that still arrive are not timed
+let full = false;  // whether typing or pasting reached the limit
 
 const entered = () => document.querySelector(".text-input textarea");
 
@@ -25,11 +25,11 @@ function compareTexts() {
   if (stopped && answer.dataset.state === "timing") answer.dataset.state = "done";
   const { state, text: shown } = answer.dataset;
   const now = String(checksum(text.value));
-  full = full && text.value.length >= text.maxLength;  // an example or a file may have taken its place
+  full = full && text.value.length >= text.maxLength;  // an example or a file may have replaced it
   const changed = ["timing", "done"].includes(state) && shown !== now;
   answer.toggleAttribute("data-changed", changed);
   answer.toggleAttribute("data-cut", full);
-  // A view is drawn after the answer, and may be that of an earlier text until then.
+  // A view is drawn after the answer and may show an earlier text until then.
   document.querySelectorAll("[data-text]:not(.answer)").forEach((view) => {
     view.toggleAttribute("data-old", view.dataset.text !== now);
   });

@@ -1,7 +1,7 @@
-"""The line above the tabs: what the last run found, or what keeps it from being up to date.
+"""The line above the tabs: what the last run found, or why it is out of date.
 
-Its state is ``running`` (nothing of this run is shown yet), ``timing`` (entities are shown, times are still refined),
-``done``, ``cancelled`` or ``failed``. ``answer.js`` compares its text with the one that is entered.
+Its state is ``running`` (this run shows nothing yet), ``timing`` (entities are shown, times are being refined),
+``done``, ``cancelled`` or ``failed``. ``answer.js`` compares its text with the text box.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from demo.results.wording import printable
 
 SCRIPT = Path(__file__).with_suffix(".js")
 OUT_OF_DATE = "Out of date: the text has changed. Press Run or Ctrl+Enter."
-CUT = f"The text was cut at {MAX_CHARACTERS:,} characters, the limit of this page; engine.tag has none."
+CUT = f"The text was cut at {MAX_CHARACTERS:,} characters, this page's limit; engine.tag has no limit."
 
 
 def checksum(text: str) -> int:
-    """A number by which the page recognises a text, as it stands in a text area; ``answer.js`` computes the same."""
+    """A number by which the page recognises text in a text area; ``answer.js`` computes the same number."""
     return zlib.crc32(printable(text).replace("\r\n", "\n").replace("\r", "\n").encode())
 
 
@@ -40,17 +40,17 @@ def failed(message: str) -> str:
 
 def cancelled() -> str:
     """A run that a visitor stopped before it showed anything."""
-    return _answer("cancelled", "<p>Cancelled. What is shown is from an earlier run. Press Run to start again.</p>")
+    return _answer("cancelled", "<p>Cancelled. Any result shown is from an earlier run. Press Run to start again.</p>")
 
 
 def answer(text: str, compared: Sequence[Compared], *, timing: bool, remark: str = "") -> str:
     """What a run found: one line for each strategy but ``dense``.
 
     Args:
-        text: that was run.
+        text: the text that was run.
         compared: what was measured.
         timing: whether more runs follow.
-        remark: what else to know, e.g. what was left out.
+        remark: anything else to know, e.g. what was left out.
     """
     lines = "".join(_line(one, compared) for one in compared if not one.is_reference) or _line(compared[0], compared)
     more = f"<p>{escape(remark)}</p>" if remark else ""
@@ -74,7 +74,7 @@ def _line(one: Compared, compared: Sequence[Compared]) -> str:
     if not missing and not new:
         found = f"the same {_counted(entities, 'entity', 'entities')}" if entities else "no entities, like dense"
     elif not one.reference.result.entities:
-        found = f"{_counted(entities, 'entity', 'entities')}, dense has none"
+        found = f"{_counted(entities, 'entity', 'entities')} where dense has none"
     else:
         found = (
             f"{entities - len(new)} of {entities - len(new) + len(missing)} entities the same"
@@ -88,7 +88,7 @@ def _line(one: Compared, compared: Sequence[Compared]) -> str:
 
 
 def _speed(one: Compared) -> str:
-    """How it compares with its reference; a single run, which may be the first of a cold engine, does not tell."""
+    """How fast it is against its reference; one run, perhaps on a cold engine, cannot tell."""
     dense = term("dense") + escape(one.of_reference)
     runs = len(one.measured.runs_ms)
     if runs == 1:

@@ -1,13 +1,13 @@
-// Keeps open what is open while times are refined, which replaces the cards. `element` is the component's root.
+// Keeps details open while refined times replace the cards. `element` is the component's root.
 
 const opened = new Set();
 const lists = () => [...element.querySelectorAll("details")];
-const key = (list) => `${lists().indexOf(list)} ${list.textContent}`;  // of the same card, with the same content
+const key = (list) => `${lists().indexOf(list)} ${list.textContent}`;  // identifies a card with the same content
 
 element.addEventListener("toggle", (event) => {
   if (event.target.open) opened.add(key(event.target));
   else opened.delete(key(event.target));
-}, true);  // it does not bubble
+}, true);  // toggle events do not bubble
 watch("value", () => {
   for (const list of lists()) list.open = opened.has(key(list));
 });

@@ -1,4 +1,4 @@
-"""Cards: what each strategy did to a text, in figures, beside ``dense``."""
+"""Cards: the figures of each strategy on a text, compared with ``dense``."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from demo.settings import describe
 from engine import Result
 
 SCRIPT = Path(__file__).with_suffix(".js")
-LISTED = 40  # differences
+LISTED = 40  # differences per card
 FASTEST, FEWEST, CLOSEST = "fastest", "fewest multiply-adds", "closest to dense"
 
 
 def conditions(device: str, threads: int, compared: Sequence[Compared]) -> str:
-    """How the times of the cards were measured, and why no card is marked as the fastest if none is."""
+    """How the cards' times were measured, and why no card is marked as the fastest if none is."""
     first = compared[0].measured
     runs = len(first.runs_ms)
     median = f"median of {runs} runs" if runs > 1 else "one run"
@@ -37,10 +37,10 @@ def conditions(device: str, threads: int, compared: Sequence[Compared]) -> str:
 
 
 def award_badges(compared: Sequence[Compared]) -> list[list[str]]:
-    """``FASTEST``, ``FEWEST`` and ``CLOSEST`` for each strategy, only if one strategy clearly comes first.
+    """Awards ``FASTEST``, ``FEWEST`` and ``CLOSEST``, only if one strategy clearly comes first.
 
     The fastest was ahead of all others in every run. Only strategies that remove words compete for `CLOSEST`, which
-    goes by labels shared with ``dense``.
+    counts labels shared with ``dense``.
     """
     badges: list[list[str]] = [[] for _ in compared]
     if len(compared) < 2:

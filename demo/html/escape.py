@@ -1,4 +1,4 @@
-"""Escaping for `gr.HTML`: whatever a user's text holds, it is shown as text and evaluates nothing."""
+"""Escaping for `gr.HTML`: any user text is shown as text and never evaluated."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ _TEMPLATE = str.maketrans({"$": "&#36;", "{": "&#123;", "}": "&#125;", "`": "&#9
 
 
 def escape(text: str) -> str:
-    """The text for `gr.HTML`, which interprets markup as well as ``${…}`` and ``{{…}}``."""
+    """Escapes text for `gr.HTML`, which interprets markup, ``${…}`` and ``{{…}}``."""
     return html.escape(printable(text)).translate(_TEMPLATE)
 
 
 def alert(message: str) -> str:
-    """A message that something is wrong or missing."""
+    """A message about something wrong or missing."""
     return f'<p class="alert" role="alert">{escape(message)}</p>'
 
 

@@ -1,4 +1,4 @@
-"""Pictures with captions. They are part of the page, so that no file has to be served."""
+"""Pictures with captions, embedded in the page so no file has to be served."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from demo.html.escape import escape
 
 
 def picture(data: bytes, kind: str, title: str, caption: str, *, wide: bool = False) -> str:
-    """An image of a MIME type ``image/kind`` with its caption; a wide one keeps its size and scrolls."""
+    """An image of MIME type ``image/kind`` with its caption; a wide one keeps its size and scrolls."""
     source = f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
     image = f'<img src="{source}" alt="{escape(title)}">'
     if wide:

@@ -1,4 +1,4 @@
-// Marks: arrow keys move between them, Escape closes the card, a click or Enter asks the page to try the settings.
+// Marks: arrow keys move between them, Escape closes the card, click or Enter tries the settings.
 
 const marks = () => [...element.querySelectorAll(".frontier .marks button")];
 
@@ -28,7 +28,7 @@ element.addEventListener("keydown", (event) => {
   all[Math.max(0, Math.min(all.length - 1, places[event.key]))].focus();
 });
 
-// Escape closes the card of a mark that the pointer is at, too, until the pointer moves or a mark is focused.
+// Escape also closes the card under the pointer, until the pointer moves or a mark gets the focus.
 document.addEventListener("keydown", (event) => {
   if (event.key !== "Escape") return;
   element.querySelector(".frontier .marks")?.setAttribute("data-closed", "");

@@ -1,7 +1,7 @@
-"""The frontier of a report: F1 against speed-up, drawn as SVG under marks that are buttons, with a table beside it.
+"""A report's frontier: F1 against speed-up as SVG, with buttons as marks on top and a table.
 
-Places are shares of the drawing, so that it fits any width while marks and text keep their size; the style sheet does
-the rest, and shows the card of a mark that is pointed at or focused.
+Positions are shares of the drawing, so it fits any width while marks and text keep their size. The style sheet does
+the rest and shows the card of the mark that is pointed at or focused.
 """
 
 from __future__ import annotations
@@ -14,15 +14,13 @@ from demo.html.escape import escape
 from demo.results.variants import Interval, Variant, frontier
 from eval.schema import BASELINE, DENSE, HF, MODEL
 
-FARTHEST = (
-    0.03  # F1 below or above dense at which the axis ends, so that one variant does not press all others together
-)
-WIDTH, HEIGHT = 720, 400  # pixels, at which labels are placed; where the page is narrower they are hidden
-_CHARACTER, _LINE, _MARK = 6.6, 15, 11  # pixels: of a label, and half of a mark
-_FARTHEST_LINE = 8  # so many lines may lie between a label and its mark, which a leader then joins
-_TICKS = (0.1, 0.2, 0.5, 0.75, 1, 1.5, 2, 2.5, 3, 4, 5, 7, 10, 15, 20, 30, 50, 100)  # of the speed-up
-_MARGIN = 0.04  # share of an axis
-_SHAPES = {  # in a box of 20 × 20 around 0
+FARTHEST = 0.03  # distance from dense's F1 at which the axis ends, so one variant does not squeeze all others together
+WIDTH, HEIGHT = 720, 400  # pixels, for placing labels; narrower pages hide them
+_CHARACTER, _LINE, _MARK = 6.6, 15, 11  # pixels: label size, and half a mark
+_FARTHEST_LINE = 8  # most lines between a label and its mark; a leader line joins them
+_TICKS = (0.1, 0.2, 0.5, 0.75, 1, 1.5, 2, 2.5, 3, 4, 5, 7, 10, 15, 20, 30, 50, 100)  # of the speed-up axis
+_MARGIN = 0.04  # as a share of an axis
+_SHAPES = {  # in a 20 × 20 box around 0
     DENSE: "M-6-6H6V6H-6Z",
     HF: "M0-8 8 0 0 8-8 0Z",
     "rule": "M0-8 8 6H-8Z",
@@ -34,12 +32,12 @@ _SHAPES = {  # in a box of 20 × 20 around 0
     MODEL: "M7-8V8L-8 0Z",
 }
 _OTHER = "M-8 0-4-7H4L8 0 4 7H-4Z"
-_FILLS = ("filled", "light", "hollow", "dotted")  # of the dtypes, in the order of the report
+_FILLS = ("filled", "light", "hollow", "dotted")  # for the dtypes, in the report's order
 
 
 @dataclass(frozen=True)
 class _Axes:
-    """Where speed-ups (logarithmic) and F1 lie, as shares of the drawing from its left and its top."""
+    """Places speed-ups (logarithmic) and F1, as shares of the drawing from the left and the top."""
 
     slowest: float
     fastest: float
@@ -60,11 +58,11 @@ class _Axes:
 def chart(
     variants: Sequence[Variant], current: Collection[str], tries: Mapping[str, tuple[str, str]], conditions: str
 ) -> str:
-    """The drawing with its legend and its table.
+    """The drawing with its legend and table.
 
     Args:
-        variants: of one batch size, by growing speed-up.
-        current: labels of those that run with the present settings; they get a ring.
+        variants: variants at one batch size, by increasing speed-up.
+        current: labels of those that ran with the current settings; they get a ring.
         tries: label → strategy and operating point with which the page can run it.
         conditions: what the report was measured on.
     """
@@ -76,10 +74,10 @@ def chart(
     marks = "".join(_mark(one, axes, dtypes, labels.get(one.label), current, tries) for one in shown)
     return (
         f'<figure class="frontier"><p class="axis-y">F1 (exact spans)</p><div class="plot-area">{_frame(shown, axes)}'
-        f'<ul class="marks" aria-label="Variants by growing speed-up: arrow keys move between them">{marks}</ul>'
+        f'<ul class="marks" aria-label="Variants by increasing speed-up: arrow keys move between them">{marks}</ul>'
         f'{_tick_labels(axes)}</div><p class="axis-x">speed-up against dense, end-to-end (logarithmic)</p>'
-        f'<p class="hint note">Point at a mark, tap it, or move with the arrow keys; a click tries a strategy '
-        f"of this page's dtype on the text. For another dtype, start the app with --dtype.</p>"
+        f'<p class="hint note">Point at a mark, tap it or use the arrow keys to see its figures. Click a strategy '
+        f"of this page's dtype to try it on the text; for another dtype, start the app with --dtype.</p>"
         f"{_legend(shown, dtypes, current)}"
         f"<figcaption>Bars: 95 % intervals of the difference from dense. Dotted line: the Pareto frontier. An arrow "
         f"marks a variant that lies beyond the axes. "
@@ -88,7 +86,7 @@ def chart(
 
 
 def _reference_first(variant: Variant) -> bool:
-    """Sorts ``dense`` of the report's first dtype, whose speed-up is 1, to the front."""
+    """Sort key that puts ``dense`` in the report's first dtype, whose speed-up is 1, first."""
     return not (variant.name == DENSE and variant.speedup == 1)
 
 
@@ -101,7 +99,7 @@ def _axes(shown: Sequence[Variant]) -> _Axes:
     high = min(max(high for _, high in ends), max(reference + FARTHEST, *f1))
     pad = max(0.1 * (high - low), 0.001)
     speeds = sorted(one.speedup for one in shown)
-    # One that is several times as fast as the next lies on the edge.
+    # A variant far faster or slower than the next lies on the edge.
     while len(speeds) > 2 and speeds[-1] > 3 * speeds[-2]:
         speeds.pop()
     while len(speeds) > 2 and speeds[0] < speeds[1] / 3:
@@ -110,14 +108,14 @@ def _axes(shown: Sequence[Variant]) -> _Axes:
 
 
 def _ends(value: float, loss: Interval | None, own: float | None) -> Interval:
-    """The interval of F1 that comes from the interval of the difference from dense."""
+    """The interval of F1, from the interval of the difference from dense."""
     if loss is None or own is None:
         return value, value
     return min(value, value - own + loss[0]), max(value, value - own + loss[1])
 
 
 def _frame(shown: Sequence[Variant], axes: _Axes) -> str:
-    """Grid, intervals, lines between the members of a family, and the frontier."""
+    """Draws the grid, intervals, lines within families, and the frontier."""
     grid = [_line([(axes.x(tick), 0), (axes.x(tick), 1)], "grid") for tick in _ticks(axes)]
     grid += [_line([(0, axes.y(tick)), (1, axes.y(tick))], "grid") for tick in _f1_ticks(axes)]
     parts = [*grid, _line([(axes.x(1), 0), (axes.x(1), 1)], "grid dense-line")]
@@ -163,12 +161,12 @@ def _tick_labels(axes: _Axes) -> str:
 
 
 def _colour(variant: Variant) -> str:
-    """The class that gives a variant the colour of its kind."""
+    """The CSS class that colours a variant by its kind."""
     return f"kind-{variant.kind if variant.kind in _SHAPES else 'other'}"
 
 
 def marker(kind: str, *, recovers: bool = False, fill: str = "filled") -> str:
-    """The mark of a kind of variants; a light dot in it stands for recovery."""
+    """The mark for a kind of variant; a light dot in it means recovery."""
     colour = f"kind-{kind if kind in _SHAPES else 'other'}"
     dot = '<circle r="2.6" class="recovers"/>' if recovers else ""
     return (
@@ -198,7 +196,7 @@ def _mark(
     ringed = variant.label in current
     attempt = tries.get(variant.label)
     data = f' data-strategy="{escape(attempt[0])}" data-point="{escape(attempt[1])}"' if attempt else ""
-    say = "; these are the present settings" * ringed + ("; press to try it on the text" if attempt else "")
+    say = "; these are the current settings" * ringed + ("; press to try it on the text" if attempt else "")
     edge = _edge(variant, axes)
     shown = f'<span {label} aria-hidden="true">{escape(variant.label)}</span>' if label else ""
     return (
@@ -209,7 +207,7 @@ def _mark(
 
 
 def _edge(variant: Variant, axes: _Axes) -> str:
-    """Arrows of a variant that lies beyond an axis."""
+    """Arrows for a variant that lies beyond an axis."""
     beyond = {
         "↓": (variant.f1 or 0.0) < axes.lowest,
         "→": variant.speedup > axes.fastest,
@@ -223,7 +221,7 @@ def _in_a_sentence(variant: Variant) -> str:
 
 
 def _facts(variant: Variant) -> dict[str, str]:
-    """Its figures in words, without what was not measured."""
+    """A variant's measured figures in words."""
 
     def ratio(value: float | None) -> str:
         return f"{value:.2f}×" if value else ""
@@ -257,7 +255,7 @@ def _tip(variant: Variant, *, ringed: bool, tries: bool) -> str:
         f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in _facts(variant).items()
     )
     then = "Click to try it on the text." if tries else "This page cannot run it."
-    present = "The present settings. " if ringed else ""
+    present = "These are the current settings. " if ringed else ""
     return f"<strong>{escape(variant.label)}</strong><dl>{rows}</dl><p>{present}{then}</p>"
 
 
@@ -269,7 +267,7 @@ def _legend(shown: Sequence[Variant], dtypes: Sequence[str], current: Collection
     if len(dtypes) > 1:
         items += [f"<li>{marker(DENSE, fill=_FILLS[min(i, 3)])} {escape(name)}</li>" for i, name in enumerate(dtypes)]
     if any(one.label in current for one in shown):
-        items.append('<li><span class="ring"></span> present settings</li>')
+        items.append('<li><span class="ring"></span> current settings</li>')
     return f'<ul class="legend">{"".join(items)}</ul>'
 
 
@@ -290,7 +288,7 @@ def _table(variants: Sequence[Variant]) -> str:
 
 
 def _labels(shown: Sequence[Variant], axes: _Axes) -> dict[str, str]:
-    """Label → attributes that place it, for as many marks as have room for their names, the frontier first."""
+    """Label → attributes that place it, for as many marks as there is room for, the frontier first."""
     taken = [_box(x * WIDTH, y * HEIGHT, 2 * _MARK, 2 * _MARK) for x, y in (_place(one, axes) for one in shown)]
     best = frontier(shown)
     found: dict[str, str] = {}
@@ -307,7 +305,7 @@ def _labels(shown: Sequence[Variant], axes: _Axes) -> dict[str, str]:
 
 
 def _sides(width: float) -> dict[str, tuple[float, float]]:
-    """Where a label of this width may stand: attributes that place it → offset from its mark, the nearest first."""
+    """Where a label of this width can go: attributes that place it → offset from its mark, nearest first."""
     sides = {'class="name right"': (_MARK + width / 2, 0.0), 'class="name left"': (-_MARK - width / 2, 0.0)}
     for lines in range(_FARTHEST_LINE + 1):
         up = _MARK + _LINE * (lines + 0.5)
@@ -318,7 +316,7 @@ def _sides(width: float) -> dict[str, tuple[float, float]]:
 
 
 def _box(x: float, y: float, width: float, height: float) -> tuple[float, float, float, float]:
-    """Left, right, top and bottom."""
+    """The box's left, right, top and bottom."""
     return x - width / 2, x + width / 2, y - height / 2, y + height / 2
 
 

@@ -1,4 +1,4 @@
-"""Histograms, as inline SVG, of what a strategy decided at each gate."""
+"""Histograms of a strategy's decisions at each gate, as inline SVG."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from engine.inspection.explain import WordScores
 
-Scores = Sequence[tuple[WordScores, ...]]  # of every word, at each gate that it reached
+Scores = Sequence[tuple[WordScores, ...]]  # for every word, at each gate that it reached
 
 BINS = 24
 WIDTH, HEIGHT = 10 * BINS, 100
@@ -17,14 +17,14 @@ _SMALLEST = 1e-6  # on a logarithmic axis
 
 
 def histograms(scores: Scores) -> str:
-    """A histogram of need for each gate: words that left, words that stayed, and the threshold."""
+    """A histogram of need at each gate: words that left, words that stayed, and the threshold."""
     gates = sorted({at.layer for of_word in scores for at in of_word})
     figures = [_histogram(gate, [at for of_word in scores for at in of_word if at.layer == gate]) for gate in gates]
     return f'<div class="histograms">{"".join(figures)}</div>'
 
 
 def format_score(value: float | None) -> str:
-    """A score in few digits."""
+    """A score with few digits."""
     if value is None:
         return "–"
     if math.isinf(value):
@@ -36,11 +36,11 @@ def _histogram(gate: int, scores: list[WordScores]) -> str:
     finite = [at for at in scores if math.isfinite(at.need)]
     left = sum(at.left for at in scores)
     if all(at.reason == "end" for at in scores):
-        caption = f"Gate after layer {gate}: every word that reaches it leaves: {left}"
+        caption = f"Gate after layer {gate}: every word that reaches it leaves ({left})"
         return f"<figure><figcaption>{caption}.</figcaption></figure>"
     caption = f"Gate after layer {gate}: {left} left (filled), {len(scores) - left} stayed (outlined)"
     if infinite := len(scores) - len(finite):
-        caption += f"; {infinite} of them stayed as part of an entity or beside one, whatever their need"
+        caption += f"; {infinite} of them stayed as part of an entity or next to one, regardless of their need"
     if not finite:
         return f"<figure><figcaption>{caption}.</figcaption></figure>"
     logarithmic = all(at.need >= 0 for at in finite)
@@ -48,13 +48,13 @@ def _histogram(gate: int, scores: list[WordScores]) -> str:
     bars = _bars(finite, edges, logarithmic)
     line = ""
     thresholds = {at.threshold for at in finite if at.threshold is not None}
-    if len(thresholds) == 1:  # each window of a long text may have one of its own
+    if len(thresholds) == 1:  # each window of a long text may have its own
         (threshold,) = thresholds
         line = _threshold_line(_place(threshold, logarithmic), edges)
         caption += f"; threshold {format_score(threshold)}"
     if low := sum(not at.left and at.reason not in (None, "need") for at in finite):
-        where = "outlined left of it" if len(thresholds) == 1 else "of those outlined"
-        caption += f"; {where}: {low} that stayed despite their low need (choose one to see why)"
+        where = "outlined to the left of it" if len(thresholds) == 1 else "of those outlined"
+        caption += f"; {low} {where} stayed despite their low need (choose one to see why)"
     low, high = (10**edge if logarithmic else edge for edge in (edges[0], edges[-1]))
     return (
         f'<figure><svg viewBox="0 -10 {WIDTH} {HEIGHT + 12}" preserveAspectRatio="none" role="img" '
@@ -74,7 +74,7 @@ def _edges(values: list[float]) -> np.ndarray:
 
 
 def _bars(scores: list[WordScores], edges: np.ndarray, logarithmic: bool) -> str:
-    """Words that left, and on top of them words that stayed."""
+    """Bars for words that left, with words that stayed on top."""
     left, stayed = (
         np.histogram([_place(at.need, logarithmic) for at in scores if at.left == leaving], edges)[0].tolist()
         for leaving in (True, False)

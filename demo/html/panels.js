@@ -1,4 +1,4 @@
-// Hides entities below a score, and copies the table. `element` is the component's root, whose content is replaced.
+// Hides entities below a score and copies the table. `element` is the component's root, whose content is replaced.
 
 function hide() {
   const range = element.querySelector(".threshold input");
@@ -11,7 +11,7 @@ function hide() {
 }
 
 element.addEventListener("input", (event) => { if (event.target.closest(".threshold")) hide(); });
-watch("value", hide);  // the range keeps its place when the texts are replaced
+watch("value", hide);  // the slider keeps its value when the texts are replaced
 
 element.addEventListener("click", async (event) => {
   const button = event.target.closest(".copy");
@@ -21,7 +21,7 @@ element.addEventListener("click", async (event) => {
   try {
     await navigator.clipboard.writeText(lines.join("\n"));
     button.textContent = "Copied";
-  } catch {  // browsers allow it over HTTPS and on the same machine only
-    button.textContent = "Not allowed here: download the file";
+  } catch {  // browsers allow it only over HTTPS and on the same machine
+    button.textContent = "Copying is not allowed here: download the file";
   }
 });

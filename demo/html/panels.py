@@ -1,4 +1,4 @@
-"""The texts of Compare: what each strategy found, where it differs from dense, and all entities as a table."""
+"""The texts in Compare: what each strategy found, how that differs from dense, and a table of all entities."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from demo.results.tables import ENTITY_COLUMNS, entity_row
 from engine.inspection.trace import WordTrace
 
 SCRIPT = Path(__file__).with_suffix(".js")
-LISTED = 500  # rows of the table; the file has all
+LISTED = 500  # rows in the table; the file has all
 SIGNS = {"kept": "", "lost": "− ", "new": "+ ", "boundary changed": "↔ ", "type changed": "≠ "}
 COLUMNS = ("strategy", "model", *ENTITY_COLUMNS, "against dense")
 
 
 def texts(compared: Sequence[Compared], types: Sequence[str]) -> str:
-    """A text for each strategy, and the table of all entities.
+    """A text for each strategy, and a table of all entities.
 
     Args:
         compared: the strategies to show.
-        types: of the entities, which decide their colours.
+        types: the entity types, which decide the colours.
     """
     panels = "".join(_panel(one, one.name_among(compared), types) for one in compared)
     return (
@@ -37,7 +37,7 @@ def texts(compared: Sequence[Compared], types: Sequence[str]) -> str:
 
 
 def entity_rows(compared: Sequence[Compared]) -> list[tuple[str, str, int, int, str, str, float, str]]:
-    """The rows of the table, in order of ``COLUMNS``; entities that a strategy lost are among them."""
+    """The rows of the table, in the order of ``COLUMNS``, including entities that a strategy lost."""
     return [
         (
             one.name,
@@ -65,7 +65,7 @@ def _panel(one: Compared, name: str, types: Sequence[str]) -> str:
 
 
 def _pieces(one: Compared, types: Sequence[str]) -> Iterator[tuple[int, int, str]]:
-    """Start, end and opening tag of each piece that is an entity, was one under dense, or left early."""
+    """Yields start, end and opening tag of each piece that is an entity, was one under dense, or left early."""
     found = {at: each for each in one.differences for at in range(each.entity.start, each.entity.end)}
 
     def group_of(word: WordTrace) -> Difference | str | None:
@@ -98,7 +98,7 @@ def _table(compared: Sequence[Compared]) -> str:
         f'<tr data-score="{row[6]}">{"".join(f"<td>{escape(str(cell))}</td>" for cell in row)}</tr>'
         for row in rows[:LISTED]
     )
-    cut = note(f"Showing the first {LISTED:,} of {len(rows):,} entities; the file has all.") * (len(rows) > LISTED)
+    cut = note(f"Showing the first {LISTED:,} of {len(rows):,} entities; the CSV has them all.") * (len(rows) > LISTED)
     return (
         '<details class="entities"><summary>All entities as a table</summary><p class="actions">'
         '<button type="button" class="copy">Copy</button> '

@@ -1,4 +1,4 @@
-"""Tables as files inside links, so that the server writes no text of a visitor to a file."""
+"""Tables as files inside links, so the server never writes a visitor's text to a file."""
 
 from __future__ import annotations
 

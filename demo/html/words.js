@@ -1,4 +1,4 @@
-// Shared by the views of a text's words. `element` is the component's root, whose content is replaced now and then.
+// Shared by the views of a text's words. `element` is the component's root, whose content may be replaced.
 
 const all = (selector) => element.querySelectorAll(selector);
 
@@ -8,7 +8,7 @@ function point(index) {
   if (index !== undefined) all(`[data-word="${index}"]`).forEach((part) => part.setAttribute("data-pointed", ""));
 }
 
-/** One word is in the tab order; arrow keys, Home and End move to others. */
+/** Keeps one word in the tab order; arrow keys, Home and End move to others. */
 function rove(event) {
   const word = event.target.closest(".word[data-word]");
   if (!word) return;
@@ -23,7 +23,7 @@ function rove(event) {
   words[target].focus();
 }
 
-/** Has `answer.js` check whether this is the text that is entered. */
+/** Has `answer.js` check whether this is the current text. */
 const report = () => document.dispatchEvent(new Event("shown"));
 
 element.addEventListener("keydown", rove);

@@ -1,4 +1,4 @@
-"""A text as words that can be pointed at, which the tabs Layer by layer and Why share. ``words.js`` moves the focus."""
+"""Text as words to point at, shared by the tabs Layer by layer and Why. ``words.js`` moves the focus."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from engine import Entity, Result
 from engine.inspection.trace import WordTrace
 
 MAX_WORDS = 2000  # browsers take too long to lay out more
-TYPE_COLOURS = 6  # in the style sheet
+TYPE_COLOURS = 6  # defined in the style sheet
 SCRIPT = Path(__file__).with_suffix(".js")
 
 
@@ -21,21 +21,21 @@ def shown_words(result: Result) -> Sequence[WordTrace]:
 
 
 def cut_note(result: Result) -> str:
-    """A line that says so, if a view does not show all words."""
+    """A line saying that a view does not show all words, if so."""
     words = len(result.trace.words)
     return note(f"Showing the first {MAX_WORDS:,} of {words:,} words.") if words > MAX_WORDS else ""
 
 
 def type_colour(types: Sequence[str], type_: str) -> int:
-    """The number of a type's colour in the style sheet: its place among the types of the model."""
+    """The number of a type's colour in the style sheet: its position among the model's types."""
     return types.index(type_) % TYPE_COLOURS
 
 
 def listbox(result: Result, name: str, types: Sequence[str]) -> str:
-    """The words as options of a list box, with the text's own white space between them and frames round entities.
+    """The words as options of a list box, with the text's white space between them and frames around entities.
 
     An option has ``data-state`` (``kept``, ``left`` or ``recovered``) and, unless it was kept, ``data-left``, the layer
-    after which it left. An entity has ``data-type`` and ``data-decided``, the layer after which all of its words have
+    after which it left. An entity has ``data-type`` and ``data-decided``, the layer after which all its words have
     their labels.
     """
     words = shown_words(result)
@@ -59,7 +59,7 @@ def listbox(result: Result, name: str, types: Sequence[str]) -> str:
 
 
 def _frame(result: Result, entity: Entity, words: Sequence[WordTrace], types: Sequence[str]) -> str:
-    """The start of an entity's frame; ``words`` begin with its own."""
+    """Opens an entity's frame; ``words`` start with the entity's own."""
     layers = len(result.cost.rows)
     own = [word for word in words if word.start < entity.end]
     decided = max(word.layer if word.state == "left" else layers for word in own)

@@ -1,1 +1,1 @@
-"""The page around the tabs: inputs, look, links, redrawing of tabs, and what is served while weights load."""
+"""The page around the tabs: inputs, look, links, redrawing tabs, and the page served while weights load."""

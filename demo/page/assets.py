@@ -1,7 +1,7 @@
-"""Gradio's scripts and style sheets, compressed once and kept by browsers.
+"""Gradio's scripts and style sheets, compressed once and cached by browsers.
 
-Gradio compresses them for each visitor anew and sets no ``Cache-Control``, so browsers ask for them on every visit.
-Their names hold a hash of their content, so what stands under a name never changes.
+Gradio compresses them again for each visitor and sets no ``Cache-Control``, so browsers ask for them on every visit.
+Their names contain a hash of their content, so the content under a name never changes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ HEADERS = {"Cache-Control": "public, max-age=31536000, immutable", "Vary": "Acce
 
 
 def asset_route() -> Route:
-    """The route that takes the place of Gradio's."""
+    """The route that replaces Gradio's."""
     return Route("/assets/{name}", _answer)
 
 

@@ -1,4 +1,4 @@
-"""The `gr.Blocks` of the demo: nothing that users send is reported or logged, and their files are deleted."""
+"""The demo's `gr.Blocks`: it reports and logs nothing that users send, and deletes their files."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from demo.limits import DELETE_CACHE
 
 # For handlers that answer at once and are not part of the HTTP API.
 QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-# For those that share a change with others. By default, one that comes while a listener is busy is dispatched again
-# afterwards, by Gradio's page to every listener of the component: two that overlap would set each other off for ever.
+# For handlers that share a change event with others. By default, Gradio's page dispatches a change that comes while a
+# listener is busy again afterwards, to every listener of the component: two overlapping ones would loop for ever.
 QUICK: dict[str, Any] = {"trigger_mode": "multiple", **QUIET}
 MISFIT = "expected values that fit this function, got others; if one of them is a file, upload it again"
 
 
 class Page(gr.Blocks):
-    """Gradio's Blocks without analytics, deleting uploads and downloads after a while."""
+    """Gradio's Blocks without analytics; deletes uploads and downloads after a while."""
 
     def __init__(self, title: str) -> None:
         super().__init__(title=title, analytics_enabled=False, delete_cache=DELETE_CACHE)
 
     async def preprocess_data(self, *args: Any, **settings: Any) -> Any:
-        """As in Gradio, except that a malformed request gets a short answer and is not logged with its text."""
+        """Like Gradio's, but answers a malformed request briefly and does not log its text."""
         try:
             return await super().preprocess_data(*args, **settings)
         except gr.Error as error:
@@ -35,10 +35,10 @@ class Page(gr.Blocks):
     async def process_api(
         self, block_fn: Any, inputs: list[Any], state: Any = None, *args: Any, **settings: Any
     ) -> Any:
-        """As in Gradio, except that no session keeps the text of a call of the HTTP API, or its answer.
+        """Like Gradio's, but no session keeps the text of an HTTP API call or its answer.
 
-        For a call without a session Gradio makes one, named after the call. It is dropped after the call: Gradio keeps
-        a limited number of sessions and forgets the least recent ones, which are those of visitors who read.
+        For a call without a session, Gradio makes one named after the call. This drops it after the call: Gradio keeps
+        a limited number of sessions and forgets the least recent, which belong to visitors who are reading.
         """
         if block_fn.api_visibility != "public":
             return await super().process_api(block_fn, inputs, state, *args, **settings)

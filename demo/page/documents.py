@@ -1,4 +1,4 @@
-"""The project's documents, served where their relative links lead: README, docs and model cards."""
+"""Serves the project's documents (README, docs, model cards) at the addresses that their relative links use."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _KINDS = {
     **dict.fromkeys(("LICENSE", ".cff", ".csv", ".json", ".sh", ".toml"), "text/plain; charset=utf-8"),
     **{".md": _HTML, ".html": _HTML, ".png": "image/png", ".gif": "image/gif"},
 }
-# Whatever a card or a report holds: nothing runs, and no other host is asked.
+# Nothing in a card or a report may run or contact another host.
 _HEADERS = {
     "content-security-policy": "default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline'",
     "x-content-type-options": "nosniff",
@@ -38,11 +38,11 @@ _FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
 
 
 class Documents(StaticFiles):
-    """The files of a folder that are of `_KINDS`, Markdown as a page; no hidden files, no links that lead out.
+    """Serves a folder's files of `_KINDS`, Markdown as a page; no hidden files, no links that lead out.
 
     Args:
-        folder: holds the files, if it exists.
-        app: where the app is, as seen from the folder.
+        folder: the folder, which need not exist.
+        app: the app's address relative to the folder.
     """
 
     def __init__(self, folder: Path, app: str = "../") -> None:
@@ -50,18 +50,18 @@ class Documents(StaticFiles):
         self.folder, self.app = folder.resolve(), app
 
     def lookup_path(self, path: str) -> tuple[str, os.stat_result | None]:
-        """As in Starlette, but finds documents alone."""
+        """Like Starlette's, but finds only documents."""
         found, status = super().lookup_path(path)
         names = (*Path(path).parts, *Path(found or self.folder).relative_to(self.folder).parts)
         hidden = any(name.startswith(".") for name in names)
         return ("", None) if hidden or _kind(found) not in _KINDS else (found, status)
 
     def has(self, path: str) -> bool:
-        """Whether there is such a document."""
+        """Whether the document exists."""
         return self.lookup_path(path)[1] is not None
 
     async def get_response(self, path: str, scope: Scope) -> Response:
-        """The document at a path from the folder.
+        """The document at a path in the folder.
 
         Raises:
             HTTPException: there is none.
@@ -86,9 +86,9 @@ def _render(file: Path, app: str) -> str:
 
 
 def document_routes(root: Path = ROOT) -> list[Route]:
-    """Routes for the project's documents, and for the cards of models outside it (the app's `card_folders`).
+    """Routes for the project's documents and for cards of models outside it (the app's `card_folders`).
 
-    Routes and not mounts, in which Starlette finds nothing where the app has a root path.
+    These are routes, not mounts: Starlette finds nothing in a mount if the app has a root path.
     """
 
     async def of_model(request: Request) -> Response:
@@ -113,12 +113,12 @@ def _route(address: str, documents: Documents, name: str = "") -> Route:
 
 
 def card_folders(models: Mapping[str, Engine]) -> dict[str, Path]:
-    """The folder of each model by the address of its page."""
+    """The folder of each model, by the address of its page."""
     return {path_of(name, models): Path(engine.source).resolve() for name, engine in models.items()}
 
 
 def links_of(name: str, models: Mapping[str, Engine], root: Path = ROOT) -> dict[str, str]:
-    """The documents that the page of a model links to, as far as they exist: their addresses by their titles."""
+    """The existing documents that a model's page links to: title → address."""
     path = path_of(name, models)
     folder = card_folders(models)[path]
     within = folder.is_relative_to(root / "weights")

@@ -1,4 +1,4 @@
-"""The text and the settings beside the tabs, which all tabs use."""
+"""The text and settings beside the tabs, shared by all tabs."""
 
 from __future__ import annotations
 
@@ -32,37 +32,37 @@ from demo.uploads import Problems, read_upload
 from engine import Engine, InputError
 from engine.pruning.resolve import default_point
 
-MAX_BYTES = 1_000_000  # of a dropped file
-# On a phone the settings are folded, so that the result is on the first screen.
+MAX_BYTES = 1_000_000  # size of a dropped file
+# On a phone the settings are folded so the result fits on the first screen.
 FOLD = """() => {
   if (matchMedia("(max-width: 640px)").matches) document.querySelector(".settings > button.open")?.click();
 }"""
-# A text that was entered beside another model, see `demo.page.models`.
+# Text that was entered on another model's page, see `demo.page.models`.
 TAKE_TEXT = """() => {
   const text = sessionStorage.getItem("text") ?? "";
   sessionStorage.removeItem("text");
   return [text];
 }"""
 HELP = (
-    f'<p class="note">What is set here overrides the {term("operating point")}: {term("λ")} and the other sliders '
-    f"decide which words leave at a {term('gate')}, the trigger decides when {term('recovery')} brings words back.</p>"
+    f'<p class="note">These settings override the {term("operating point")}: {term("λ")} and the other sliders decide '
+    f"which words leave at a {term('gate')}, and the trigger decides when {term('recovery')} brings words back.</p>"
 )
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """The components that all tabs use.
+    """The components that all tabs share.
 
     ``text``: the text.
     ``strategies``: names of the strategies to compare.
     ``settings``: operating point, trigger and sliders, the last arguments of `demo.settings.chosen_strategy`.
     ``shown``: the strategy whose words the tabs show one by one.
-    ``beside``: name of a second model to compare with, or nothing.
+    ``beside``: name of a second model to compare with, or empty.
     ``others``: the models that can be chosen there.
     ``runs``: requests to run the text, and the answer.
-    ``changed``: events after which the tabs show the text again.
-    ``visible_tab``: label of the tab that is selected.
-    ``api``: whether the HTTP API is of this page's model.
+    ``changed``: events after which the tabs redraw.
+    ``visible_tab``: label of the selected tab.
+    ``api``: whether the HTTP API serves this page's model.
     """
 
     text: gr.Textbox
@@ -79,7 +79,7 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Entry:
-    """What a visitor enters: components, the events that change them, and those that ask for a run."""
+    """What a visitor enters: components, events that change them, and events that ask for a run."""
 
     text: gr.Textbox
     strategies: gr.CheckboxGroup
@@ -95,9 +95,9 @@ def build_entry(engine: Engine, others: Mapping[str, Engine], page: gr.Blocks) -
     """Builds the text, the buttons, the examples, and the strategies with their settings.
 
     Args:
-        engine: what is set is set for it.
-        others: further models by name, which can be compared with it.
-        page: reads its link when it is opened.
+        engine: the engine that the settings are for.
+        others: further models to compare it with, by name.
+        page: reads its link when it opens.
     """
     text = gr.Textbox(
         next(iter(EXAMPLES.values())),
@@ -130,7 +130,8 @@ def build_entry(engine: Engine, others: Mapping[str, Engine], page: gr.Blocks) -
     for other in (examples.load_input_event.then, run.click):
         other(lambda: gr.update(visible=False), None, problem, **QUIET)
     carried = gr.Textbox(visible="hidden")
-    # In two steps: what the page sends as it opens holds the strategy shown, and is checked against the first choices.
+    # In two steps: the values that the page sends as it opens include the strategy shown, which is checked against the
+    # first choices.
     taken = page.load(lambda text: text, carried, carried, js=TAKE_TEXT, **QUIET)
     opened = taken.then(on_open, carried, [text, chosen.shown, chosen.strategies, *chosen.values], **QUIET)
     page.load(None, None, None, js=FOLD)
@@ -139,13 +140,13 @@ def build_entry(engine: Engine, others: Mapping[str, Engine], page: gr.Blocks) -
 
 
 def build_inputs(entry: Entry, others: Mapping[str, Engine], first_tab: str, *, api: bool) -> Inputs:
-    """Builds the answer, and makes all changes request runs.
+    """Builds the answer, and makes every change request a run.
 
     Args:
         entry: what a visitor enters.
         others: further models by name.
         first_tab: label of the tab that is open at first.
-        api: whether the HTTP API is of this page's model.
+        api: whether the HTTP API serves this page's model.
     """
     runs = build_runs()
     values = [entry.text, entry.strategies, entry.beside, *entry.settings]
@@ -166,11 +167,11 @@ def build_inputs(entry: Entry, others: Mapping[str, Engine], first_tab: str, *, 
 
 
 def shown_choices(names: Any, shown: Any) -> Any:
-    """The strategies that can be shown are those that are compared, if any are; the choice stays if it can.
+    """Offers the compared strategies, if any, as those that can be shown; keeps the choice if it can.
 
     Args:
-        names: the strategies that are compared; nothing changes if they are no names.
-        shown: the choice.
+        names: the strategies that are compared; nothing changes if they are not names.
+        shown: the current choice.
     """
     if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
         return gr.skip()
@@ -179,7 +180,7 @@ def shown_choices(names: Any, shown: Any) -> Any:
 
 @dataclass(frozen=True)
 class _Settings:
-    """The components of the settings, and the events that change them."""
+    """The setting components and the events that change them."""
 
     strategies: gr.CheckboxGroup
     shown: gr.Radio
@@ -220,7 +221,7 @@ def _build_settings(engine: Engine, others: Mapping[str, Engine]) -> _Settings:
                 for slider, value in zip(sliders(engine), default_values(engine, point.value), strict=True)
             ]
             trigger = gr.Dropdown(
-                [("default of the operating point", ""), *TRIGGERS],
+                [("the operating point's default", ""), *TRIGGERS],
                 value="",
                 label="Recovery trigger",
                 info=f"For {_listed(strategies_with_recovery(engine))}: when words come back.",
@@ -232,7 +233,7 @@ def _build_settings(engine: Engine, others: Mapping[str, Engine]) -> _Settings:
 
     values: list[Any] = [point, trigger, *components]
     pointed = point.input(on_point, point, components, **QUIET)
-    # Before it answers, the page may hold a strategy that is no choice any more: here unchecked, and others wait.
+    # Before it answers, the page may hold a strategy that is no longer a choice: not checked here, and others wait.
     narrowed = strategies.change(shown_choices, [strategies, shown], shown, preprocess=False, **QUIET)
     changes = [pointed.then, narrowed.then, beside.change, *(part.change for part in values)]
     return _Settings(strategies, shown, beside, values, changes)
@@ -252,13 +253,13 @@ def _build_slider(engine: Engine, slider: Slider, value: float) -> gr.Slider:
 
 
 def _listed(names: Sequence[str]) -> str:
-    """Names with commas, and ``and`` before the last."""
+    """Joins names with commas, and with ``and`` before the last."""
     *first, last = names or ("none",)
     return f"{', '.join(first)} and {last}" if first else last
 
 
 def dropped_text(path: str | None) -> list[Any]:
-    """Updates of the text and the line below it: the text of a file's first document, and what to know about it."""
+    """Updates of the text, from a file's first document, and of the line below, with what to know about it."""
     if path is None:
         return [gr.skip()] * 2
     problems = Problems()
@@ -272,6 +273,6 @@ def dropped_text(path: str | None) -> list[Any]:
     if first is None:
         lines = lines or ["The file contains no documents."]
     elif more:
-        lines.append("This is the first document of the file. The tab Batch tags all of them.")
+        lines.append("This is the first document in the file. The Batch tab tags all of them.")
     below = gr.update(value="".join(map(alert, lines)), visible=bool(lines))
     return [gr.skip() if first is None else printable(first.text), below]

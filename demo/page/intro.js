@@ -1,6 +1,6 @@
 // The head of the page. `element` is the component's root.
 
-// The tour: three steps, each with its part of the page outlined.
+// The tour: each step outlines its part of the page.
 
 const tour = element.querySelector(".tour");
 const steps = [...tour.querySelectorAll(".step")];

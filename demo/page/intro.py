@@ -1,4 +1,4 @@
-"""What a visitor reads first: what the page gives, how much faster, at which cost, and where that is shown."""
+"""What a visitor reads first: what the page does, how much faster, at what cost, and where to see it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from demo.results.headline import Headline, headline
 from engine import Engine
 
 TITLE = "Find entities in biomedical text faster"
-NAMED = 6  # types of entities that the headline names; of more it gives the number
+NAMED = 6  # entity types that the headline names; if there are more, it gives their number
 TOUR = (
     ("textarea", "Enter a text or choose an example. Ctrl+Enter runs it."),
     (".layers", "In Layer by layer, press Play: grey words have left, and later layers do not compute them."),
@@ -25,9 +25,9 @@ def headline_markup(found: Headline | None, types: Sequence[str], links: dict[st
     """Title, headline and links.
 
     Args:
-        found: the numbers, where a report has them.
-        types: of entities that the model finds.
-        links: the address of each further page by its name.
+        found: the figures, if a report has them.
+        types: the entity types that the model finds.
+        links: the address of each further page, by name.
     """
     alone = ""
     if found and found.same_dtype not in (None, found.speedup):
@@ -41,8 +41,8 @@ def headline_markup(found: Headline | None, types: Sequence[str], links: dict[st
     )
     to = " · ".join(f'<a href="{escape(address)}">{name}</a>' for name, address in links.items())
     return (
-        f'<header class="intro"><h1>{TITLE}</h1><p>{claim}<span class="how">Words whose label is certain leave the '
-        f"model {term('early exit', 'early')}; only the others are computed further. This model "
+        f'<header class="intro"><h1>{TITLE}</h1><p>{claim}<span class="how">Words leave the model '
+        f"{term('early exit', 'early')} once their label is certain; later layers compute only the others. This model "
         f"finds {escape(_listed(types))}.</span></p>"
         f'<p class="links">{to} · <button type="button" class="tour-start">Tour</button></p></header>'
     )
@@ -55,7 +55,7 @@ def _listed(types: Sequence[str]) -> str:
 
 
 def tour_markup() -> str:
-    """The steps of the tour, which the script of `build_intro` shows one at a time."""
+    """The tour's steps; the script of `build_intro` shows them one at a time."""
     steps = "".join(
         f'<p class="step" data-target="{escape(target)}" hidden><b>{number}/{len(TOUR)}</b> {escape(text)}</p>'
         for number, (target, text) in enumerate(TOUR, start=1)
@@ -67,7 +67,7 @@ def tour_markup() -> str:
 
 
 def build_intro(engine: Engine, links: dict[str, str]) -> None:
-    """Builds the head of the page, with the headline of the engine's report if it has one."""
+    """Builds the head of the page, with a headline if a report measured the engine's weights."""
     found = headline(engine)
     report = {"Report": f"docs/{found.report}/report.html"} if found else {}
     script = Path(__file__).with_suffix(".js").read_text(encoding="utf-8")

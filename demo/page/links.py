@@ -1,4 +1,4 @@
-"""Links that reopen the app with its model, settings and an example. They never hold a user's text, and are checked."""
+"""Links that reopen the app with model, settings and an example. They never contain a user's text, and are checked."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from demo.page.models import model_name, path_of
 from demo.settings import TRIGGERS, default_values, points, sliders
 from engine import Engine
 
-# Takes the text along, which no address may hold, and the theme.
+# Keeps the theme, and the text, which no address may contain.
 LEAVE = """(path, query) => {
   sessionStorage.setItem("text", document.querySelector(".text-input textarea")?.value ?? "");
   const to = new URL(`./${path}${query}`, document.baseURI);
@@ -28,7 +28,7 @@ LEAVE = """(path, query) => {
 def make_link(
     engine: Engine, text: str, names: Sequence[str], point: str | None, trigger: str | None, *values: float
 ) -> str:
-    """The query of a link, with its ``?``; a text that is not an example is left out."""
+    """A link's query with its ``?``; a text that is not an example is left out."""
     example = next((name for name, known in EXAMPLES.items() if known == text), None)
     about = {"example": example, "model": model_name(engine)}
     return _link(about | _settings(engine, names, point, trigger, *values))
@@ -37,7 +37,7 @@ def make_link(
 def _settings(
     engine: Engine, names: Sequence[str], point: str | None, trigger: str | None, *values: float
 ) -> dict[str, str | None]:
-    """What a link says of the settings: of the sliders, those that are not at the value of the point."""
+    """The settings in a link: sliders appear only if they differ from the operating point."""
     moved = {
         slider.name: f"{value:g}"
         for slider, value, default in zip(sliders(engine), values, default_values(engine, point), strict=True)
@@ -51,9 +51,9 @@ def _link(query: Mapping[str, str | None]) -> str:
 
 
 def read_link(engine: Engine, query: Mapping[str, str]) -> list[Any]:
-    """Updates of text, strategies, point, trigger and sliders; values that do not fit are ignored.
+    """Updates of text, strategies, point, trigger and sliders; invalid values are ignored.
 
-    With a point, trigger and sliders that are not named are the point's own.
+    If a point is given, a trigger or slider that is not takes the point's value.
     """
     asked = dict.fromkeys(query.get("strategies", "").split(","))
     names = [name for name in asked if name in engine.runnable][:MAX_STRATEGIES]
@@ -72,13 +72,13 @@ def read_link(engine: Engine, query: Mapping[str, str]) -> list[Any]:
 
 
 def leave_on_choice(engine: Engine, choice: gr.Dropdown, values: Sequence[Any], models: Mapping[str, Engine]) -> None:
-    """Makes the choice of another model lead to its page, with the text and the settings of this one.
+    """Makes choosing another model open its page, with the text and settings of this one.
 
     Args:
-        engine: of this page.
-        choice: of the model.
+        engine: this page's engine.
+        choice: the model choice.
         values: the components of `_settings`.
-        models: all of them, by name.
+        models: all models, by name.
     """
 
     def on_choice(name: str, *settings: Any) -> list[str]:

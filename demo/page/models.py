@@ -1,4 +1,4 @@
-"""Several models in one app: a page for each, and a choice that leads from one to another."""
+"""Several models in one app: a page for each, and a choice to switch between them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import gradio as gr
 
 from engine import Engine, InputError
 
-# A link names its model.
+# A link names its model; this opens that model's page.
 FOLLOW = """() => {
   const paths = %s, wanted = new URLSearchParams(location.search).get("model");
   if (Object.hasOwn(paths, wanted ?? "") && wanted !== %s) location.replace(`./${paths[wanted]}${location.search}`);
@@ -19,16 +19,16 @@ FOLLOW = """() => {
 
 
 def model_name(engine: Engine) -> str:
-    """What people call an engine: its folder or hub id, and its dtype."""
+    """An engine's display name: its folder or hub id, and its dtype."""
     source = Path(engine.source)
     return f"{(source.resolve() if source.is_dir() else source).name}, {engine.dtype}"
 
 
 def by_name(engines: Sequence[Engine]) -> dict[str, Engine]:
-    """The engines by their names.
+    """The engines by name.
 
     Raises:
-        InputError: two have the same name, or names that give their pages the same address.
+        InputError: two have the same name, or their names give the same address.
     """
     names: dict[str, str] = {}  # by address
     for name in map(model_name, engines):
@@ -42,7 +42,7 @@ def by_name(engines: Sequence[Engine]) -> dict[str, Engine]:
 
 
 def path_of(name: str, models: Mapping[str, Engine]) -> str:
-    """The address of a model's page: the first one's is the page itself."""
+    """The address of a model's page; the first model's is empty."""
     return "" if name == next(iter(models)) else _address(name)
 
 
@@ -51,7 +51,7 @@ def _address(name: str) -> str:
 
 
 def build_choice(name: str, models: Mapping[str, Engine], page: gr.Blocks) -> gr.Dropdown:
-    """Builds the choice of the model, on the page of one of them, which links to another one leave."""
+    """Builds the model choice on a model's page; links that name another model redirect to its page."""
     paths = json.dumps({each: path_of(each, models) for each in models})
     choice = gr.Dropdown(list(models), value=name, label="Model", visible=len(models) > 1, interactive=True)
     page.load(None, None, None, js=FOLLOW % (paths, json.dumps(name)))

@@ -1,4 +1,4 @@
-"""What other sites show of a link to the app: Gradio's page names Gradio there, this names the app."""
+"""What other sites show for a link to the app: Gradio's page names Gradio, this names the app."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _TAGS = re.compile(r'<meta\s+(?:property="og:|name="twitter:)(\w+)"\s+content="[
 
 
 def own_tags(page: str, address: str) -> str:
-    """A page with the tags of `_TAGS` replaced by ours, once each.
+    """The page with tags that match `_TAGS` replaced by ours.
 
     Args:
         page: HTML.
-        address: of the app, with a slash at the end.
+        address: the app's address, with a slash at the end.
     """
     tags = {"title": TITLE, "description": DESCRIPTION, "image": address + PICTURE, "url": address, "type": "website"}
     ours = "".join(f'<meta property="og:{name}" content="{value}" />' for name, value in tags.items())
@@ -29,13 +29,13 @@ def own_tags(page: str, address: str) -> str:
 
 
 class Preview:
-    """ASGI middleware that puts `own_tags` into the pages that Gradio serves."""
+    """ASGI middleware that puts `own_tags` into Gradio's pages."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Passes on what is no page as it is."""
+        """Passes anything that is not a page on unchanged."""
         if scope["type"] != "http" or scope["path"].count("/") > 1:
             await self.app(scope, receive, send)
             return

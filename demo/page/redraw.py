@@ -1,4 +1,4 @@
-"""Tabs that work only while they are visible: selecting one brings it up to date if it is not."""
+"""Tabs that work only while visible: selecting an outdated one updates it."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ def redraw_when_visible(
     drawn: int | None = None,
     **settings: Any,
 ) -> None:
-    """Draws a tab when it is selected, or while it is visible, unless it already shows its present values.
+    """Draws a tab when it is selected, or while it is visible, unless it already shows the current values.
 
     Args:
         inputs: the inputs above the tabs.
         tab: the tab.
-        values: the components that it depends on.
+        values: the components it depends on.
         changes: events that may change them.
-        draw: takes their values, returns updates of the outputs.
+        draw: takes their values and returns updates of the outputs.
         outputs: components of the tab.
         drawn: `fingerprint` of the values that the tab shows when the page opens.
-        settings: of the listener that draws.
+        settings: settings of the listener that draws.
     """
-    asked = gr.State(drawn)  # a fingerprint of the values that were drawn last, or are about to be
-    request = gr.Number(visible="hidden")  # no state: outside the queue, Gradio does not notice that one changes
+    asked = gr.State(drawn)  # fingerprint of the values drawn last or about to be drawn
+    request = gr.Number(visible="hidden")  # not a State: outside the queue, Gradio does not notice its changes
 
     def on_select(asked: int | None, *values: Any) -> list[Any]:
         mark = fingerprint(values)
@@ -53,4 +53,4 @@ def redraw_when_visible(
         inputs_now = [inputs.visible_tab, asked, *values]
         change(on_change, inputs_now, [request, asked], **QUICK)
     drawing = request.change(on_request, values, outputs, trigger_mode="always_last", **settings)
-    drawing.failure(lambda: None, None, asked, **QUIET)  # so that selecting the tab again draws it
+    drawing.failure(lambda: None, None, asked, **QUIET)  # so selecting the tab again draws it

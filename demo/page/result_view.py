@@ -1,4 +1,4 @@
-"""One strategy's result as one piece of markup with a script: what the tabs Layer by layer and Why have in common."""
+"""Shows one strategy's result as markup with a script; the tabs Layer by layer and Why share this."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ DRAWING: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden
 def build_result_view(
     engine: Engine, inputs: Inputs, tab: gr.Tab, render: Callable[[Result], str], script: Path
 ) -> None:
-    """Builds the view of the shown strategy's result, which opens with the page's first text.
+    """Builds the view of the shown strategy's result; it opens with the page's first text.
 
     Args:
         engine: runs the strategy.
-        inputs: the text and the settings, which the view follows.
-        tab: the tab that is built.
+        inputs: the text and settings that the view follows.
+        tab: the tab under construction.
         render: makes the markup.
-        script: JavaScript of the view, which runs after that of `demo.html.words`.
+        script: the view's JavaScript, which runs after that of `demo.html.words`.
     """
 
     def on_view(text: str, name: str, point: str | None, *others: Any) -> list[str]:

@@ -1,4 +1,4 @@
-"""When a text is run: on request, and after every change but typing. The last request wins; one can be cancelled."""
+"""When a text is run: on request and after every change except typing. The last request wins and can be cancelled."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from demo.page.turns import Turns, fingerprint
 class Runs:
     """Requests to run a text.
 
-    ``request``: the number of the latest; whoever runs listens to its ``change``.
+    ``request``: the latest request's number; its ``change`` starts the run.
     ``shown``: the number of the request whose result is shown.
     ``answer``: what was found, above the tabs.
     """
@@ -29,7 +29,7 @@ class Runs:
 
 
 def build_runs() -> Runs:
-    """Builds the line of the answer, and what counts requests."""
+    """Builds the answer line and the request counter."""
     line = gr.HTML(answer.running(), js_on_load=answer.SCRIPT.read_text(encoding="utf-8"))
     return Runs(gr.Number(visible="hidden"), gr.State(0), line, Turns())
 
@@ -40,11 +40,11 @@ def request_runs(
     """Makes events request a run.
 
     Args:
-        runs: of `build_runs`.
+        runs: from `build_runs`.
         values: the components that a run depends on.
-        changes: events that request one if the values are others than at the last request.
-        asks: events that request one in any case.
-        cancel: stops the latest.
+        changes: events that request a run if the values differ from the last request's.
+        asks: events that always request a run.
+        cancel: stops the latest run.
     """
 
     def on_ask(request: gr.Request, *values: Any) -> list[Any]:

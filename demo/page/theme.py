@@ -1,4 +1,4 @@
-"""The look of the demo: system fonts only, restrained, light and dark, down to 320 px wide."""
+"""The demo's look: system fonts only, restrained, light and dark, for widths down to 320 px."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from demo.page.documents import document_routes
 from demo.page.preview import Preview
 from demo.refusals import HANDLERS
 
-# A style sheet lies beside the module whose markup it styles.
+# Each style sheet is beside the module whose markup it styles.
 CSS = "\n".join(sheet.read_text(encoding="utf-8") for sheet in sorted(Path(__file__).parents[1].rglob("*.css")))
 
 LAUNCH: dict[str, Any] = {
@@ -48,10 +48,10 @@ LAUNCH: dict[str, Any] = {
         "middleware": [Middleware(GZipMiddleware, compresslevel=4), Middleware(Preview)],
         "exception_handlers": HANDLERS,
     },
-    # Node, which renders pages on the server, would answer the addresses of documents itself: with 404.
+    # With server-side rendering, Node would answer requests for documents with 404.
     "ssr_mode": False,
     "max_threads": MAX_THREADS,
-    # Gradio keeps what it knows of each session, of a call by plain HTTP too; the least recent are forgotten.
+    # Gradio keeps the state of each session, including calls by plain HTTP; it forgets the least recent.
     "state_session_capacity": 250,
     "footer_links": ["api", "gradio", "settings"],
     "run_history": False,

@@ -1,4 +1,4 @@
-"""Which request of a visitor is the latest, so that work on older ones stops: the last click wins."""
+"""Tracks each visitor's latest request, so work on older ones stops: the last click wins."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from itertools import count
 from threading import Lock
 from typing import Any
 
-MAX_SESSIONS = 1000  # remembered; a forgotten one only computes to the end
+MAX_SESSIONS = 1000  # remembered; a forgotten session only computes to the end
 
 
 def fingerprint(values: Sequence[Any]) -> int:
-    """A number that stands for the values of components, so that no text has to be kept."""
-    # It hashes text, since −1 and −2 have the same hash; 1 and 1.0 are the same value of a slider.
+    """A number that identifies component values, so no text has to be kept."""
+    # Hashes text, because −1 and −2 have the same hash; 1 and 1.0 are the same slider value.
     return hash(tuple(repr(float(value) if isinstance(value, int) else value) for value in values))
 
 
@@ -26,17 +26,17 @@ class Turns:
         self._lock = Lock()
 
     def take(self, session: str | None, mark: int | None = None) -> int:
-        """A new number, the session's latest.
+        """Takes a new number, the session's latest.
 
         Args:
-            session: of the visitor.
-            mark: `fingerprint` of what is requested; nothing, if it is only that older requests end.
+            session: the visitor's session.
+            mark: `fingerprint` of what is requested; none if this only ends older requests.
         """
         with self._lock:
             return self._take(session, mark)
 
     def take_if_new(self, session: str | None, mark: int) -> int | None:
-        """As `take`, but no number if the session's latest request has the same mark."""
+        """Like `take`, but no number if the session's latest request has the same mark."""
         with self._lock:
             _, latest = self._latest.get(session, (0, None))
             return None if mark == latest else self._take(session, mark)
@@ -50,6 +50,6 @@ class Turns:
         return number
 
     def is_latest(self, session: str | None, number: int) -> bool:
-        """Whether the session has asked for nothing since."""
+        """Whether the session has requested nothing since."""
         latest, _ = self._latest.get(session, (number, None))
         return latest == number

@@ -1,6 +1,6 @@
-"""A page that is served while libraries and weights load, until the app takes its place.
+"""A page served while libraries and weights load, until the app replaces it.
 
-Imports nothing that is slow to import.
+This module imports only what is fast to import.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from threading import Thread
 from engine.errors import InputError
 
 LOCAL = "127.0.0.1"
-FIRST_PORT, PORTS = 7860, 100  # those that Gradio tries
+FIRST_PORT, PORTS = 7860, 100  # as Gradio tries them
 PAGE = b"""<!doctype html><html lang="en"><meta charset="utf-8"><title>Loading the weights</title>
 <meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark">
 <noscript><meta http-equiv="refresh" content="3"></noscript>
@@ -51,16 +51,16 @@ class _Waiting(BaseHTTPRequestHandler):
 
 
 def server_name() -> str:
-    """``$GRADIO_SERVER_NAME``, an IPv6 address in brackets; if it is empty or not set, this machine alone."""
+    """``$GRADIO_SERVER_NAME``, with IPv6 addresses in brackets; if empty or unset, only this machine."""
     name = os.environ.get("GRADIO_SERVER_NAME", "").strip("[]") or LOCAL
     return f"[{name}]" if ":" in name else name
 
 
 def resolve(name: str) -> tuple[socket.AddressFamily, str]:
-    """The kind of a server's name and an address of it, IPv4 if it has one.
+    """A server name's address family and address, IPv4 if possible.
 
     Raises:
-        InputError: it has none on this machine.
+        InputError: the name has no address on this machine.
     """
     try:
         family, *_, (address, *_) = min(socket.getaddrinfo(name.strip("[]"), None, type=socket.SOCK_STREAM))
@@ -78,17 +78,17 @@ def free_port(host: str, family: socket.AddressFamily = socket.AF_INET) -> int:
 
     Args:
         host: an address of this machine.
-        family: its kind.
+        family: its address family.
 
     Raises:
-        InputError: none is free, or the variable holds none.
+        InputError: no port is free, or the variable is not a port.
     """
     if port := os.environ.get("GRADIO_SERVER_PORT"):
         if not (port.isdecimal() and 0 < int(port) < 2**16):
             raise InputError(f"expected GRADIO_SERVER_PORT from 1 to {2**16 - 1}, got {port!r}; change or unset it")
         return int(port)
     for candidate in range(FIRST_PORT, FIRST_PORT + PORTS):
-        # Gradio wants it free on 127.0.0.1, too.
+        # Gradio wants it free on 127.0.0.1 too.
         if all(_is_free(at, candidate) for at in {(family, host), (socket.AF_INET, LOCAL)}):
             return candidate
     raise InputError(
@@ -107,10 +107,10 @@ def _is_free(at: tuple[socket.AddressFamily, str], port: int) -> bool:
 
 @contextmanager
 def waiting_page() -> Iterator[tuple[str, int]]:
-    """Serves the page until the block ends, and gives its `server_name` and port, which the app can use afterwards.
+    """Serves the page until the block ends; gives its `server_name` and port, which the app can then use.
 
     Raises:
-        InputError: the server's name is not one of this machine, the port is in use, or none is free.
+        InputError: the server name is not of this machine, the port is in use, or none is free.
     """
     name = server_name()
     family, address = resolve(name)

@@ -1,1 +1,1 @@
-"""What strategies did to a text: their times, how they differ from ``dense``, and all of it as words or JSON."""
+"""What strategies did to a text: times, differences from ``dense``, all in words or JSON."""

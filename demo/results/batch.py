@@ -20,15 +20,15 @@ from engine.data.formats import WRITERS
 from engine.text.scoring import Counts, count_documents
 from eval.schema import DENSE
 
-CHUNK = 8  # documents of a call; the page is updated after each
+CHUNK = 8  # documents per call; the page is updated after each call
 LISTED_ENTITIES = 1000
-SHOWN_CHARACTERS = 300  # of an id or a mention in the table
+SHOWN_CHARACTERS = 300  # per id or mention in the table
 COLUMNS = ("document", "strategy", *ENTITY_COLUMNS)
 
 
 @dataclass(frozen=True)
 class Tagged:
-    """A document with the entities that a strategy found, and their cost."""
+    """A document with the entities a strategy found, and what they cost."""
 
     document: Document
     token_layers: int
@@ -42,9 +42,9 @@ Found = Mapping[str, Sequence[Tagged]]  # by strategy
 def tag_documents(
     engine: Engine, documents: Sequence[Document], strategies: Sequence[Strategy]
 ) -> Iterator[dict[str, list[Tagged]]]:
-    """What each strategy found in the documents so far, after every ``CHUNK`` of them.
+    """Yields what each strategy has found so far, after every ``CHUNK`` documents.
 
-    Strategies take turns to be first, since the first one to see a word tokenises it.
+    Strategies take turns going first, because the first one to see a word tokenises it.
     """
     tagged: dict[str, list[Tagged]] = {strategy.name: [] for strategy in strategies}
     for number, start in enumerate(range(0, len(documents), CHUNK)):
@@ -65,15 +65,15 @@ def tag_documents(
 
 
 def gold_types(documents: Sequence[Document]) -> list[str]:
-    """The types of the entities in the file; only these are scored."""
+    """The entity types in the file; only these are scored."""
     return sorted({entity.type for document in documents for entity in document.entities})
 
 
 def summary(documents: Sequence[Document], found: Found) -> pd.DataFrame:
     """A row for each strategy over the documents tagged so far.
 
-    With the speed-up against ``dense`` if it is one of them and there are words, with F1, precision and recall if there
-    is gold. Heads are short, so that all columns fit.
+    It includes the speed-up against ``dense`` if that ran and there are words, and F1, precision and recall if there is
+    gold. Column heads are short so all columns fit.
     """
     types = gold_types(documents)
     seconds = {name: sum(one.milliseconds for one in of) for name, of in found.items()}
@@ -97,7 +97,7 @@ def summary(documents: Sequence[Document], found: Found) -> pd.DataFrame:
 
 
 def entity_rows(found: Found) -> Iterator[tuple[Any, ...]]:
-    """All entities that were found, with ``COLUMNS``."""
+    """All entities found, in the order of ``COLUMNS``."""
     return (
         (printable(one.document.id), name, *entity_row(entity))
         for name, of in found.items()
@@ -107,7 +107,7 @@ def entity_rows(found: Found) -> Iterator[tuple[Any, ...]]:
 
 
 def entity_table(found: Found) -> pd.DataFrame:
-    """The first entities that were found, one a row, long texts cut."""
+    """The first entities found, one per row, with long texts cut."""
     rows = [tuple(map(_cut, row)) for row in islice(entity_rows(found), LISTED_ENTITIES)]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
@@ -117,13 +117,13 @@ def _cut(value: Any) -> Any:
 
 
 def settings_json(engine: Engine, strategies: Sequence[Strategy]) -> str:
-    """The digest of the weights, where they ran, and all settings of each strategy."""
+    """The digest of the weights, the environment, and all settings of each strategy."""
     record: dict[str, Any] = {"weights_sha256": engine.digest} | environment_record(engine)
     return json.dumps(record | {"strategies": [strategy.to_json() for strategy in strategies]}, indent=1) + "\n"
 
 
 def write_zip(documents: Sequence[Document], found: Found, settings: str, path: Path) -> None:
-    """Writes the documents of each strategy in every format, both tables as CSV, and the settings, into one ZIP."""
+    """Writes one ZIP with each strategy's documents in every format, both tables as CSV, and the settings."""
     with ZipFile(path, "w", ZIP_DEFLATED) as archive:
         for name, of in found.items():
             for writer in WRITERS.values():

@@ -1,4 +1,4 @@
-"""One strategy of one model on the text, beside what it is compared with."""
+"""One strategy of one model on the text, with its reference."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class Compared:
     """A measured strategy.
 
     ``model``: name and dtype of its model.
-    ``settings``: operating point and changed knobs, for people; empty if it has none.
-    ``reference``: ``dense`` of the same model; for a second model's ``dense``, that of the first.
-    ``reference_model``: name and dtype of that first model; empty for a reference of the same model.
+    ``settings``: operating point and changed knobs, in words; empty if there are none.
+    ``reference``: ``dense`` of the same model; a second model's ``dense`` is compared with the first model's.
+    ``reference_model``: name and dtype of that first model; empty if the reference is the same model's.
     """
 
     model: str
@@ -29,29 +29,29 @@ class Compared:
 
     @property
     def name(self) -> str:
-        """The strategy."""
+        """The name of the strategy."""
         return self.result.strategy.name
 
     @property
     def of_reference(self) -> str:
-        """What follows the name of the reference, if it is another model's: `` of MODEL``."""
+        """`` of MODEL``, to follow the name of a reference from another model."""
         return f" of {self.reference_model}" if self.reference_model else ""
 
     def name_among(self, compared: Sequence[Compared]) -> str:
-        """The strategy, and its model if there are several."""
+        """The name of the strategy, with its model if there are several."""
         return self.name if len({one.model for one in compared}) == 1 else f"{self.name}, {self.model}"
 
     @property
     def result(self) -> Result:
-        """What it found."""
+        """What the strategy found."""
         return self.measured.result
 
     @cached_property
     def differences(self) -> list[Difference]:
-        """What became of each entity, its own and those of the reference."""
+        """What became of each entity: the strategy's own and the reference's."""
         return differences(self.result, self.reference.result)
 
     @property
     def is_reference(self) -> bool:
-        """Whether others are compared with it, and it with nothing."""
+        """Whether it is its own reference."""
         return self.measured is self.reference

@@ -1,4 +1,4 @@
-"""Where a strategy's entities differ from those of ``dense`` on the same text, and why."""
+"""Where and why a strategy's entities differ from those of ``dense`` on the same text."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from engine.inspection.trace import WordTrace
 
 KINDS = ("lost", "new", "boundary changed", "type changed", "kept")
 S = TypeVar("S", Entity, WordTrace)
-EXPLAINED = 2  # words of one difference
+EXPLAINED = 2  # words per difference
 _ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth")
 
 
 @dataclass(frozen=True)
 class Difference:
-    """An entity of the strategy (of ``dense`` if it was lost), what became of it (one of ``KINDS``), and why."""
+    """An entity of the strategy (of ``dense`` if lost), what happened to it (one of ``KINDS``), and why."""
 
     kind: str
     entity: Entity
@@ -29,7 +29,7 @@ class Difference:
 def differences(result: Result, dense: Result) -> list[Difference]:
     """All entities of the strategy, and those of ``dense`` that it lost, sorted by ``KINDS`` and position.
 
-    An entity that overlaps entities of ``dense`` without equalling one has another boundary or another type.
+    An entity that overlaps entities of ``dense`` but equals none has a different boundary or type.
     """
     keys = {entity.key for entity in result.entities} & {entity.key for entity in dense.entities}
     ours, theirs = ([one for one in entities if one.key not in keys] for entities in (result.entities, dense.entities))
@@ -46,13 +46,13 @@ def differences(result: Result, dense: Result) -> list[Difference]:
 
 
 def agreement(result: Result, dense: Result) -> tuple[int, int]:
-    """How many words have the label that ``dense`` gives them, and how many words there are."""
+    """The number of words with the same label as under ``dense``, and the number of words."""
     pairs = zip(result.trace.words, dense.trace.words, strict=True)
     return sum(mine.label == theirs.label for mine, theirs in pairs), len(dense.trace.words)
 
 
 def missing_and_new(result: Result, dense: Result) -> tuple[tuple[Entity, ...], tuple[Entity, ...]]:
-    """The entities of ``dense`` that the strategy does not have, and those that it alone has."""
+    """The entities that only ``dense`` has, and those that only the strategy has."""
     return _without(dense.entities, result.entities), _without(result.entities, dense.entities)
 
 
@@ -62,7 +62,7 @@ def _without(entities: Sequence[Entity], others: Sequence[Entity]) -> tuple[Enti
 
 
 def _overlapping(spans: Sequence[S], start: int, end: int) -> Sequence[S]:
-    """Of words or entities in order, none of which overlap each other, those that overlap start to end."""
+    """The words or entities that overlap start to end; the spans are sorted and do not overlap each other."""
     first = bisect_right(spans, start, key=lambda span: span.end)
     return spans[first : bisect_left(spans, end, key=lambda span: span.start)]
 
@@ -70,13 +70,13 @@ def _overlapping(spans: Sequence[S], start: int, end: int) -> Sequence[S]:
 def _why_kept(result: Result, entity: Entity) -> str:
     words = _overlapping(result.trace.words, entity.start, entity.end)
     if any(word.state == "recovered" for word in words):
-        return "left, came back, and has the labels of dense"
+        return "left and came back, with the same labels as dense"
     layers = sorted({word.layer for word in words if word.state == "left"})
     if not layers:
         return "went through every layer"
     after = f"after layer{'s' if len(layers) > 1 else ''} {' and '.join(map(str, layers))}"
     left = "left" if all(word.state == "left" for word in words) else "partly left"
-    return f"{left} {after}, with the labels of dense"
+    return f"{left} {after}, with the same labels as dense"
 
 
 def _why_changed(result: Result, dense: Result, start: int, end: int) -> str:
@@ -90,7 +90,7 @@ def _why_changed(result: Result, dense: Result, start: int, end: int) -> str:
         for place, mine, theirs in changed[:EXPLAINED]
     ]
     if len(changed) > EXPLAINED:
-        reasons.append(f"and {len(changed) - EXPLAINED} more words")
+        reasons.append(f"and {len(changed) - EXPLAINED} more")
     return "; ".join(reasons)
 
 
@@ -101,5 +101,5 @@ def _place(place: int, words: int) -> str:
 
 
 def _depth(word: WordTrace, *, pruned: bool) -> str:
-    """As `depth`; a word that went through every layer can only have another label because other words left."""
+    """As `depth`; a word that went through every layer can only differ in label because other words left."""
     return depth(word) + (" while others left" if pruned and word.state == "kept" else "")

@@ -1,4 +1,4 @@
-"""The one sentence that the page opens with: the speed-up and its loss, from the report of these weights."""
+"""The sentence that the page opens with: speed-up and loss, from the report on these weights."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _DEVICES = {"cpu": "CPU", "cuda": "GPU"}
 
 @dataclass(frozen=True)
 class Headline:
-    """What the report says of the fastest strategy whose F1 is close to that of ``dense`` for certain.
+    """What the report says about the fastest strategy whose F1 is certainly close to that of ``dense``.
 
-    Where there is none, it is the fastest of those that were measured to be close.
+    If there is none, it is the fastest of those measured to be close.
 
-    ``strategy``: as the report names it, e.g. ``entropy:fast``.
-    ``dense``: what it is compared with, as the report names it, e.g. ``dense (float32)``.
+    ``strategy``: its name in the report, e.g. ``entropy:fast``.
+    ``dense``: the name of its reference in the report, e.g. ``dense (float32)``.
     ``speedup``: end-to-end, against ``dense``, one text at a time; ``same_dtype``: against dense in the same dtype.
     ``points``, ``low``, ``high``: its F1 minus that of ``dense``, with the 95 % interval, in points.
     """
@@ -42,14 +42,14 @@ class Headline:
 
     @property
     def loss(self) -> str:
-        """What happens to F1, in words and points."""
+        """The change in F1, in words and points."""
         words = "a significant difference in F1" if self.significant else "no significant loss of F1"
         doubt = "" if self.low >= -WITHIN else f"; a loss of more than {WITHIN} points cannot be ruled out"
         return f"{words} on {self.corpus}: {self.points:+.2f} points [{self.low:+.2f}, {self.high:+.2f}]{doubt}"
 
 
 def headline(engine: Engine, folder: Path = REPORTS) -> Headline | None:
-    """From the first report, by name, of these weights in this dtype; nothing if there is none."""
+    """The headline from the first report, by name, on these weights in this dtype; nothing if there is none."""
     for name in report_names(folder):
         if other_weights(folder / name, engine.digest) is None:
             found = opening(folder / name, engine.dtype)
@@ -60,7 +60,7 @@ def headline(engine: Engine, folder: Path = REPORTS) -> Headline | None:
 
 
 def _corpus(name: str, split: str) -> str:
-    """What readers call a corpus: its name, or that of its file; and its split, unless that is the test split."""
+    """A corpus as readers know it: its name, or its file's name, and its split unless that is ``test``."""
     shown = name.upper() if name in NAMED else Path(name).name
     return shown if split == "test" else f"{shown} {split}"
 

@@ -16,7 +16,7 @@ from engine import Engine, Entity, Result
 
 
 def entity_records(entities: Iterable[Entity]) -> list[dict[str, Any]]:
-    """Entities with start and end (characters of the text), type, text and score."""
+    """Entities with start and end (in characters), type, text and score."""
     return [
         {
             "start": entity.start,
@@ -30,7 +30,7 @@ def entity_records(entities: Iterable[Entity]) -> list[dict[str, Any]]:
 
 
 def result_record(result: Result) -> dict[str, Any]:
-    """The entities, the settings that found them, and their cost."""
+    """The entities, the settings that found them, and the cost."""
     cost = result.cost
     return {
         "entities": entity_records(result.entities),
@@ -44,7 +44,7 @@ def result_record(result: Result) -> dict[str, Any]:
 
 
 def trace_record(result: Result) -> list[dict[str, Any]]:
-    """Every word with its place, pieces, layer, state, label, and scores at each gate."""
+    """Every word with its position, pieces, layer, state, label, and scores at each gate."""
     return [
         asdict(word)
         | {"text": printable(word.text)}
@@ -54,12 +54,12 @@ def trace_record(result: Result) -> list[dict[str, Any]]:
 
 
 def _finite(number: float) -> float | None:
-    """JSON has no infinity, which is the need of words that must not leave."""
+    """None for infinity, the need of words that must not leave: JSON cannot represent it."""
     return number if math.isfinite(number) else None
 
 
 def compared_record(measured: Measured, dense: Measured) -> dict[str, Any]:
-    """`result_record` with the median time, and what differs from ``dense``; of one run there is no speed-up."""
+    """`result_record` with the median time and what differs from ``dense``; one run gives no speed-up."""
     missing, new = missing_and_new(measured.result, dense.result)
     return result_record(measured.result) | {
         "latency_ms": measured.latency_ms,

@@ -1,4 +1,4 @@
-"""Reports of the evaluator: which there are, what they were measured on, and which rows ran with given settings."""
+"""Finds the evaluator's reports, what they were measured on, and the rows that ran with given settings."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ MEASURED_ON = ("corpus", "split", "documents", "timed_documents", "device", "thr
 
 
 def report_names(folder: Path) -> list[str]:
-    """The reports in a folder: its folders with a ``results.csv``."""
+    """The reports in a folder: its subfolders with a ``results.csv``."""
     return sorted(path.parent.name for path in folder.glob(f"*/{RESULTS}"))
 
 
 def report_title(report: Path) -> str:
-    """A report's model, corpus and dtypes, and the name of its folder."""
+    """A report's model, corpus, dtypes and folder name."""
     table = pd.read_csv(report / RESULTS)
     model = about(report).get("model")
     parts = [*([str(model)] if model else []), f"{table['corpus'].iloc[0]} {table['split'].iloc[0]}"]
@@ -33,14 +33,14 @@ def report_title(report: Path) -> str:
 
 
 def about(report: Path) -> dict[str, Any]:
-    """What a report says of its run; empty if it says nothing."""
+    """What a report says about its run; empty if it says nothing."""
     path = report / ABOUT
     found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["about"] if path.is_file() else {}
     return found
 
 
 def opening(report: Path, dtype: str | None = None) -> Opening:
-    """What a report opens with; with a dtype, of the variants in it and of what they are compared with alone."""
+    """A report's opening; given a dtype, only for the variants in it and their reference."""
     results = read_table(report, "results")
     rows, intervals = (records(labelled(table, results)) for table in (results, read_table(report, "intervals")))
     dense = reference(rows)
@@ -48,27 +48,27 @@ def opening(report: Path, dtype: str | None = None) -> Opening:
 
 
 def measured_on(table: pd.DataFrame) -> str:
-    """What the rows of a CSV file were measured on, according to its columns."""
+    """Says what the rows of a CSV file were measured on, according to its columns."""
     known = [(name, table[name].dropna().unique()) for name in MEASURED_ON if name in table]
     parts = [f"{name.replace('_', ' ')} {', '.join(map(str, values))}" for name, values in known if len(values)]
     return f"Measured on: {'; '.join(parts)}." if parts else "The file does not say what it was measured on."
 
 
 def other_weights(report: Path, digest: str) -> str | None:
-    """A warning if a report is not of the weights with this SHA-256."""
+    """A warning if a report did not measure the weights with this SHA-256."""
     known = re.search("[0-9a-f]{16,64}", about(report).get("weights", ""))
     if known is None:
         return f"The report {report.name} does not name its weights, so no setting is ringed."
     if digest.startswith(known[0]):
         return None
     return (
-        f"The report {report.name} is of other weights than this page uses (SHA-256 {known[0]}…, not {digest[:16]}…): "
-        "its figures do not apply here, and no setting is ringed."
+        f"The report {report.name} measured other weights than this page uses (SHA-256 {known[0]}…, not "
+        f"{digest[:16]}…): its figures do not apply here, and no setting is ringed."
     )
 
 
 def measured_as(table: pd.DataFrame, strategy: Strategy) -> list[str]:
-    """Names of the rows of ``results.csv`` that ran as a strategy, settings included."""
+    """Names of the rows in ``results.csv`` that ran like a strategy, settings included."""
     wanted = _ran_as(strategy)
     filled = table.assign(**{name: table[name].astype(object).fillna("") for name in ("point", "replays")})
     points = dict(zip(filled["strategy"], filled["point"], strict=True))
@@ -82,7 +82,7 @@ def measured_as(table: pd.DataFrame, strategy: Strategy) -> list[str]:
 
 
 def _ran_as(strategy: Strategy) -> tuple[str, str]:
-    """Its family and operating point as in ``results.csv``; changed settings have a point that no report has."""
+    """A strategy's family and point as in ``results.csv``; changed settings have a point that no report has."""
     if strategy.replays:
         family, point = _ran_as(strategy.replays)
         return f"{strategy.kind}@{family}", point

@@ -14,12 +14,12 @@ _FORMULA = tuple("=+-@\t\r")
 
 
 def entity_row(entity: Entity) -> tuple[int, int, str, str, float]:
-    """An entity in order of ``ENTITY_COLUMNS``."""
+    """An entity in the order of ``ENTITY_COLUMNS``."""
     return entity.start, entity.end, entity.type, printable(entity.text), round(entity.score, 4)
 
 
 def csv_text(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """A table as CSV; a cell that a spreadsheet would read as a formula begins with an apostrophe."""
+    """A table as CSV; an apostrophe precedes cells that a spreadsheet would read as formulas."""
     file = io.StringIO()
     writer = csv.writer(file)
     writer.writerow(columns)

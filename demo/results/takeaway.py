@@ -1,4 +1,4 @@
-"""The present text and settings as code that runs as it is: installing, Python, command lines, HTTP."""
+"""The current text and settings as ready-to-run code: installation, Python, command lines, HTTP."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ pip install .
 # Faster on x86 with VNNI: load_engine(dtype="int8"), --dtype int8
 """
 _ORIGIN = re.compile(r"https?://([\w.-]+|\[[0-9a-fA-F:]+\])(:\d+)?(/[\w.~-]+)*")
-_BY_HTTP = ("lambda_", "min_keep_ratio", "trigger")  # knobs that /tag takes
+_BY_HTTP = ("lambda_", "min_keep_ratio", "trigger")  # knobs that /tag accepts
 
 
 def load_arguments(engine: Engine) -> dict[str, str]:
-    """What the engine was loaded with, except for defaults: model and labels (as they were given), dtype, device."""
+    """What the engine was loaded with, except defaults: model and labels (as given), dtype, device."""
     arguments = {
         "model": (engine.source, str(SHIPPED)),
         "labels": (engine.labels_file, ""),
@@ -37,7 +37,7 @@ def load_arguments(engine: Engine) -> dict[str, str]:
 
 
 def as_python(engine: Engine, strategies: Sequence[Strategy], point: str | None, text: str) -> str:
-    """Python that tags the text as the page does, and prints a line for each entity."""
+    """Python that tags the text as the page does and prints a line for each entity."""
     loaded = ", ".join(
         repr(value) if name == "model" else f"{name}={value!r}" for name, value in load_arguments(engine).items()
     )
@@ -47,7 +47,7 @@ def as_python(engine: Engine, strategies: Sequence[Strategy], point: str | None,
         "from engine import load_engine",
         "",
         f"engine = load_engine({loaded})",
-        f"text = {text!r}" if short else f'text = Path("{FILE}").read_bytes().decode()  # save it there',
+        f"text = {text!r}" if short else f'text = Path("{FILE}").read_bytes().decode()  # save the text there',
     ]
     for strategy in strategies:
         own = own_point(engine, strategy.name, point)
@@ -61,9 +61,9 @@ def as_python(engine: Engine, strategies: Sequence[Strategy], point: str | None,
 
 
 def as_command(engine: Engine, strategies: Sequence[Strategy], point: str | None, text: str) -> str:
-    """Command lines that tag the text as the page does; JSON lines with the entities come out."""
+    """Command lines that tag the text as the page does and print JSON lines with the entities."""
     loaded = [f"--{name}={value}" for name, value in load_arguments(engine).items()]
-    # JSON, since a plain text might look like another format.
+    # JSON, because plain text might look like another format.
     short = f"printf %s {_as_data({'id': 'text', 'text': text})} > text.jsonl"
     lines = [short if len(text) <= INLINED else f"{_from_file({'id': 'text'})} > text.jsonl  # save the text as {FILE}"]
     for strategy in strategies:
@@ -77,7 +77,7 @@ def as_command(engine: Engine, strategies: Sequence[Strategy], point: str | None
 
 
 def as_http(engine: Engine, strategies: Sequence[Strategy], point: str | None, text: str, origin: str | None) -> str:
-    """curl that asks this app, while it runs, for the same; one strategy a request."""
+    """curl commands that ask this app, while it runs, for the same; one request per strategy."""
     server = origin if origin and _ORIGIN.fullmatch(origin) else LOCAL
     lines = [f"api={server}/gradio_api/call/v2/tag"]
     for strategy in strategies:
@@ -85,7 +85,7 @@ def as_http(engine: Engine, strategies: Sequence[Strategy], point: str | None, t
         changed = changed_knobs(engine, strategy, point)
         knobs = {name: value for name, value in changed.items() if name in _BY_HTTP}
         lines += [
-            f"# left out, since /tag cannot set it: {name}={value!r}"
+            f"# left out because /tag cannot set it: {name}={value!r}"
             for name, value in changed.items()
             if name not in knobs
         ]
@@ -102,16 +102,16 @@ def as_http(engine: Engine, strategies: Sequence[Strategy], point: str | None, t
 
 
 def _as_data(record: dict[str, Any]) -> str:
-    """A JSON object as one word of a shell; JSON escapes what a shell or an encoding might stumble over."""
+    """A JSON object as one shell word; JSON escapes what a shell or an encoding might stumble over."""
     return shlex.quote(json.dumps(record))
 
 
 def _from_file(record: dict[str, Any]) -> str:
-    """A command that prints such a JSON object, with the text of ``FILE``."""
+    """A command that prints such a JSON object with the text from ``FILE``."""
     text = f"open({FILE!r}, encoding='utf-8', newline='').read()"
     return shlex.join(["python", "-c", f"import json; print(json.dumps({{'text': {text}, **{record!r}}}))"])
 
 
 def _typed(value: Any) -> str:
-    """A knob's value as `engine.pruning.knobs.parse_knob` reads it."""
+    """A knob's value, in the form that `engine.pruning.knobs.parse_knob` reads."""
     return value if isinstance(value, str) else json.dumps(value).strip("[]").replace(" ", "")

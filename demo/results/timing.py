@@ -1,6 +1,6 @@
-"""Times strategies on one text: an answer after one run of each, then as many more as the budget allows.
+"""Times strategies on one text: one run of each gives an answer, then as many more as the budget allows.
 
-Strategies take turns, so that noise affects all of them alike.
+Strategies take turns, so noise affects them equally.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from statistics import median
 from engine import Engine, Result, Strategy
 
 RUNS = 5
-BUDGET_S = 1.5  # of all further runs together: other visitors wait meanwhile
-MAX_PASS_S = 8.0  # of a first pass
-# Characters: a longer text is estimated first, from so many of its own. Words may have a hundred pieces each.
+BUDGET_S = 1.5  # for all further runs together: other visitors are waiting
+MAX_PASS_S = 8.0  # for the first pass
+# Characters: the time of a text longer than SHORT is estimated from its first PROBE. Words may have a hundred pieces.
 SHORT, PROBE = 10_000, 1_500
 
 Tagger = Callable[[str], Result]
-Going = Callable[[], bool]  # whether the result is still wanted
+Going = Callable[[], bool]  # says whether the result is still wanted
 
 
 @dataclass(frozen=True)
 class Measured:
-    """A strategy's result on the text, and how long each run took end-to-end, in milliseconds.
+    """A strategy's result on the text, and the end-to-end time of each run in milliseconds.
 
     ``warm``: an untimed run came first.
     """
@@ -40,23 +40,23 @@ class Measured:
         return median(self.runs_ms)
 
     def speedup_over(self, other: Measured) -> float:
-        """The other's latency ÷ its own, to two digits, never rounded up."""
+        """The other's latency ÷ this one's, rounded down to two decimals."""
         return math.floor(100 * other.latency_ms / self.latency_ms) / 100
 
     def faster_than(self, other: Measured) -> bool:
-        """Whether it was faster in each of ``RUNS`` runs, which chance alone brings about once in 32 comparisons."""
+        """Whether it was faster in each of ``RUNS`` runs; chance alone does this once in 32 comparisons."""
         return len(self.runs_ms) >= RUNS and all(a < b for a, b in zip(self.runs_ms, other.runs_ms, strict=True))
 
 
 def tagger(engine: Engine, strategy: Strategy) -> Tagger:
-    """Tags a text under a strategy."""
+    """Returns a function that tags a text with a strategy."""
     return partial(engine.tag, strategy=strategy)
 
 
 def affordable_taggers(text: str, taggers: Sequence[Tagger]) -> tuple[float, int]:
-    """How many seconds a first pass will take, and how many of the taggers may take part, from the front.
+    """The seconds that the first pass will take, and how many of the taggers, from the front, can take part.
 
-    Two may in any case. The estimate is from the beginning of the text, as if all were as slow as the first.
+    Two always can. The estimate uses the beginning of the text and assumes that all are as slow as the first.
     """
     if len(text) <= SHORT:
         return 0.0, len(taggers)
@@ -67,7 +67,7 @@ def affordable_taggers(text: str, taggers: Sequence[Tagger]) -> tuple[float, int
 
 
 def first_pass(text: str, taggers: Sequence[Tagger], going: Going = lambda: True) -> list[Measured]:
-    """One run of each, without warm-up; fewer, from the front, if the result is not wanted any more."""
+    """Runs each once, without warm-up; stops early if the result is no longer wanted."""
     measured: list[Measured] = []
     for tag in taggers:
         if not going():
@@ -78,13 +78,13 @@ def first_pass(text: str, taggers: Sequence[Tagger], going: Going = lambda: True
 
 
 def affordable_rounds(measured: Sequence[Measured]) -> int:
-    """How many more runs of all strategies the budget allows, after a first pass: 0 to ``RUNS``."""
+    """The number of further runs, 0 to ``RUNS``, that the budget allows after the first pass."""
     seconds = sum(one.latency_ms for one in measured) / 1e3
     return max(0, min(RUNS, int(BUDGET_S / seconds))) if seconds else RUNS
 
 
 def more_rounds(text: str, taggers: Sequence[Tagger], rounds: int, going: Going = lambda: True) -> list[Measured]:
-    """Timed runs, each round starting with the next strategy; no result if not even one round came to its end."""
+    """Timed runs; each round starts with the next strategy. Empty if no round was completed."""
     results: list[Result] = []
     times: list[list[float]] = []
     for number in range(rounds):
@@ -104,7 +104,7 @@ def _measured(results: Sequence[Result], times: Sequence[Sequence[float]]) -> li
 
 
 def measure(engine: Engine, text: str, strategies: Sequence[Strategy]) -> list[Measured]:
-    """One run of every strategy, then up to ``RUNS`` timed ones."""
+    """Runs every strategy once, then up to ``RUNS`` more times."""
     taggers = [tagger(engine, strategy) for strategy in strategies]
     first = first_pass(text, taggers)
     return more_rounds(text, taggers, affordable_rounds(first)) or first

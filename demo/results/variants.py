@@ -1,4 +1,4 @@
-"""What a report measured, one object for each variant at one batch size: what the tab Frontier shows."""
+"""What a report measured, one object per variant and batch size, for the tab Frontier."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ Interval = tuple[float, float]
 
 @dataclass(frozen=True)
 class Variant:
-    """A row of ``results.csv`` with its intervals; what was not measured is ``None``.
+    """A row of ``results.csv`` with its intervals; ``None`` where nothing was measured.
 
-    ``name``: strategy, baseline or other model; with its dtype in `label` where it ran in several.
+    ``name``: strategy, baseline or other model; `label` adds the dtype if it ran in several.
     ``kind``, ``family``, ``point``: as in ``results.csv``.
-    ``f1``, ``f1_interval``: 0–1, against the gold.
+    ``f1``, ``f1_interval``: 0–1, against gold.
     ``loss``, ``loss_interval``: F1 minus that of ``dense`` in the first dtype.
     ``speedup``, ``speedup_interval``: against ``dense`` in the first dtype; ``same_dtype``: in its own.
-    ``milliseconds``: of a document. ``theoretical``: dense ÷ own multiply-adds. ``kept``: token-layers, 0–1.
+    ``milliseconds``: per document. ``theoretical``: dense ÷ own multiply-adds. ``kept``: token-layers, 0–1.
     ``settings``: gates, controller and recovery, in words.
     """
 
@@ -56,7 +56,7 @@ class Variant:
 
 
 def read_variants(report: Path) -> list[Variant]:
-    """All variants of a report, by growing speed-up."""
+    """All variants of a report, by increasing speed-up."""
     results = read_table(report, "results")
     table = labelled(results, results)
     if (report / INTERVALS).is_file():
@@ -67,7 +67,7 @@ def read_variants(report: Path) -> list[Variant]:
 
 
 def frontier(variants: Sequence[Variant]) -> list[Variant]:
-    """Those that no other beats in both F1 and speed-up, by growing speed-up."""
+    """The variants that no other beats in both F1 and speed-up, by increasing speed-up."""
     measured = [one for one in variants if one.f1 is not None]
     best: list[Variant] = []
     for one in sorted(measured, key=lambda one: (-one.speedup, -(one.f1 or 0))):
@@ -77,7 +77,7 @@ def frontier(variants: Sequence[Variant]) -> list[Variant]:
 
 
 def runnable_as(variant: Variant, runnable: Iterable[str], points: Iterable[str]) -> tuple[str, str] | None:
-    """The strategy and operating point (empty: none) with which the page can run a variant, if it can."""
+    """The strategy and operating point (empty: none) with which the page can run a variant; none if it cannot."""
     if variant.kind in (BASELINE, MODEL):
         return None
     parts = parse(variant.name)
@@ -86,7 +86,7 @@ def runnable_as(variant: Variant, runnable: Iterable[str], points: Iterable[str]
 
 
 def _against_dense(report: Path, results: pd.DataFrame) -> pd.DataFrame:
-    """The rows against ``dense`` in the report's first dtype, without columns of ``results.csv``."""
+    """The rows against ``dense`` in the report's first dtype, without columns that ``results.csv`` has."""
     rows = read_table(report, "intervals")
     rows = rows[(rows["against"] == DENSE) & (rows["against_dtype"] == results["dtype"].iloc[0])]
     return rows.drop(columns=["f1", "against", "against_dtype"])
@@ -127,7 +127,7 @@ def _variant(row: dict[str, Any], settings: dict[str, Any], first_dtype: str) ->
 
 
 def _in_words(record: dict[str, Any] | None) -> str:
-    """Settings as ``gates 2, 3; max_entropy 0.03, 0.13``; nothing for what has no gates."""
+    """Settings as ``gates 2, 3; max_entropy 0.03, 0.13``; empty if there are no gates."""
     if not record or "gates" not in record:
         return ""
     own = {"gates": record["gates"]} | record.get("controller", {}) | record.get("recovery", {})

@@ -12,7 +12,7 @@ _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 def printable(text: str) -> str:
-    """The text with lone surrogates, which JSON cannot carry, replaced one for one, so that offsets still hold."""
+    """The text with lone surrogates, which JSON cannot carry, replaced one for one to keep offsets valid."""
     return _SURROGATES.sub("\ufffd", text)
 
 

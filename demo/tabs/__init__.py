@@ -1,4 +1,4 @@
-"""The tabs, in the order of the page. A tab is a module here that has a LABEL and builds itself."""
+"""The tabs in page order. A tab is a module here with a LABEL and a ``build`` function."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from engine import Engine
 
 
 class TabModule(Protocol):
-    """What the page needs of a tab."""
+    """What the page needs from a tab."""
 
     LABEL: str
 
     def build(self, engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
-        """Builds the components of the tab."""
+        """Builds the tab's components."""
 
 
 TABS: tuple[TabModule, ...] = (layers, compare, why, frontier, batch, export)

@@ -1,4 +1,4 @@
-"""The tab Batch: takes a file of documents, gives tables and a ZIP of what each strategy found in them."""
+"""The tab Batch: tags a file of documents and gives tables and a ZIP of what each strategy found."""
 
 from __future__ import annotations
 
@@ -43,23 +43,23 @@ LABEL = "Batch"
 SAMPLE = Path(__file__).resolve().parents[2] / "eval" / "sample" / "sample.pubtator.txt"
 ZIP = "tagged.zip"
 ABOUT = f"""
-Tags every document of a file with the strategies and settings of this page: PubTator, BioC (XML or
-JSON), CoNLL, JSON lines, PubMed XML or plain text, not compressed (UTF-8, up to {MAX_FILE_BYTES // 10**6} MB and
-{MAX_DOCUMENTS} documents of {MAX_CHARACTERS:,} characters).
+Tags every document in a file with the strategies and settings on this page. The file may be PubTator, BioC (XML or
+JSON), CoNLL, JSON lines, PubMed XML or plain text: uncompressed UTF-8, up to {MAX_FILE_BYTES // 10**6} MB and
+{MAX_DOCUMENTS} documents of {MAX_CHARACTERS:,} characters each.
 Entities in the file count as gold. The server deletes your files after at most {2 * KEEP_FILES_S // 60} minutes.
 The sample comes with the project: 30 short abstracts with gold, none of them from BC5CDR, NCBI-disease or BioRED.
 """
 MEASURING = '<a href="docs/reports.md">eval.report</a>'
-CELL_CHARACTERS = 30  # of a cell, so that no column is cut; a click shows the rest
-CANCELLED = "Cancelled. The tables show the documents tagged until then."
+CELL_CHARACTERS = 30  # per cell, so no column is cut; a click shows the rest
+CANCELLED = "Cancelled. The tables show the documents tagged by then."
 CANCELLED_EARLY = "Cancelled before any document was tagged."
 
 
 def read_batch(path: str) -> tuple[list[Document], Problems]:
-    """The documents of a file, and what is wrong with those that are left out.
+    """Reads the documents of a file, and what is wrong with those that are left out.
 
     Raises:
-        InputError: the file no longer exists, is compressed or too large.
+        InputError: the file no longer exists, is compressed or is too large.
     """
     problems = Problems()
     read = read_upload(Path(path), MAX_FILE_BYTES, problems)
@@ -76,7 +76,7 @@ def describe_run(engine: Engine, strategies: Sequence[Strategy], point: str | No
 
 
 def status(documents: Sequence[Document], found: Found, problems: Problems, run: str) -> str:
-    """How many documents are tagged, by what, how they were measured, and what was left out."""
+    """Says how many documents are tagged, with what, how times were measured, and what was left out."""
     done = min((len(of) for of in found.values()), default=0)
     lines = []
     types = gold_types(documents)
@@ -88,10 +88,11 @@ def status(documents: Sequence[Document], found: Found, problems: Problems, run:
         )
     total = sum(len(one.document.entities) for of in found.values() for one in of)
     if total > LISTED_ENTITIES:
-        lines.append(f"The table shows the first {LISTED_ENTITIES:,} of {total:,} entities; the ZIP holds all.")
+        lines.append(f"The table shows the first {LISTED_ENTITIES:,} of {total:,} entities; the ZIP has them all.")
     page = (
-        f'<p class="note">{done} of {len(documents)} documents tagged with {escape(run)} Times are from one pass in '
-        f"calls of {CHUNK} documents, a rough guide only; for figures use {MEASURING}. {escape(' '.join(lines))}</p>"
+        f'<p class="note">{done} of {len(documents)} documents tagged with {escape(run)} Times are from one pass, '
+        f"{CHUNK} documents per call: a rough guide only. To measure speed, use {MEASURING}. "
+        f"{escape(' '.join(lines))}</p>"
     )
     if problems.count:
         stopped = " Reading stopped there." if problems.stopped else ""
@@ -102,7 +103,7 @@ def status(documents: Sequence[Document], found: Found, problems: Problems, run:
 
 
 def empty() -> list[Any]:
-    """Updates of summary, entities and ZIP: there are none."""
+    """Updates that hide summary, entities and ZIP."""
     return [gr.update(visible=False), gr.update(visible=False), gr.update(value=None, visible=False)]
 
 
@@ -113,7 +114,7 @@ def run_batch(
     names: list[str],
     *settings: Any,
 ) -> Iterator[list[Any]]:
-    """Updates of status, summary, entities and ZIP; the ZIP comes last."""
+    """Yields updates of status, summary, entities and ZIP; the ZIP comes last."""
     nothing = empty()
     try:
         if path is None:
@@ -142,17 +143,17 @@ def run_batch(
 
 
 def cancelled(running: bool, report: str) -> Any:
-    """What stands above the tables once a run is cancelled; nothing new if none was running.
+    """The message above the tables after a run is cancelled; no change if none was running.
 
     Args:
-        running: whether one was.
-        report: what stood there; empty if no document was tagged yet.
+        running: whether a run was going on.
+        report: the previous message; empty if no document was tagged yet.
     """
     return alert(CANCELLED if report else CANCELLED_EARLY) if running else gr.skip()
 
 
 def sample_file() -> Iterator[str]:
-    """A copy of the sample, which Gradio copies again at the yield."""
+    """Yields a copy of the sample; Gradio copies it again at the yield."""
     with tempfile.TemporaryDirectory() as folder:
         yield shutil.copy(SAMPLE, folder)
 
@@ -185,7 +186,7 @@ def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
         max_chars=CELL_CHARACTERS,
     )
     files = gr.File(
-        label="Everything as a ZIP: each format, both tables, and the settings", interactive=False, visible=False
+        label="Everything as a ZIP: every format, both tables, and the settings", interactive=False, visible=False
     )
     running = gr.State(False)
 

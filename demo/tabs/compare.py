@@ -1,4 +1,4 @@
-"""The tab Compare: one text under several strategies. Entities come first, then times are refined."""
+"""The tab Compare: runs several strategies on one text. Entities come first, then times are refined."""
 
 from __future__ import annotations
 
@@ -32,22 +32,22 @@ from engine import Engine, InputError, Strategy
 
 LABEL = "Compare"
 WORK: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", **MODEL_WORK}
-UNAVAILABLE = "The server could not run this, perhaps because many are waiting. Press Run to try again."
-NOTHING = (None, 0, 0, "")  # to time again
-# Where times were not refined, e.g. since the text has changed meanwhile, what is shown is all that comes.
+UNAVAILABLE = "The server could not run this, perhaps because too many requests are waiting. Press Run to try again."
+NOTHING = (None, 0, 0, "")  # nothing to time again
+# If times were not refined, e.g. because the text has changed, nothing more will come.
 SETTLE = """() => document.dispatchEvent(new CustomEvent("settled"))"""
 LEGEND = """
-<p class="note found-legend">Coloured words are entities. Against <code>dense</code>: <span class="mark kept"
+<p class="note found-legend">Coloured words are entities. Compared with <code>dense</code>: <span class="mark kept"
 data-colour="0" data-label="Type">same</span> <span class="mark new" data-colour="0" data-label="+ Type">new</span>
-<span class="mark boundary" data-colour="0" data-label="↔ Type">other boundary (≠: other type)</span>
+<span class="mark boundary" data-colour="0" data-label="↔ Type">different boundary (≠: different type)</span>
 <span class="mark lost" data-colour="0" data-label="− Type">lost</span>.
-<span class="left">Grey, dotted words</span> left early. Point at a word for its score or its layer.</p>
+<span class="left">Grey, underlined words</span> left early. Point at a word to see its score or its layer.</p>
 """
 
 
 @dataclass(frozen=True)
 class Job:
-    """A strategy on a model, with what a card says of both."""
+    """A strategy on a model, with what its card says about both."""
 
     engine: Engine
     model: str
@@ -57,9 +57,9 @@ class Job:
 
 @dataclass(frozen=True)
 class Shown:
-    """What the tab shows: above the tabs, the cards, the texts; and how the times may be refined.
+    """What the page shows (answer, cards and texts), and how to refine the times.
 
-    ``ran``: how many of the jobs; ``rounds``: how often to run them again; ``remark``: what the answer adds.
+    ``ran``: how many jobs ran; ``rounds``: how often to run them again; ``remark``: what the answer adds.
     """
 
     answer: str
@@ -71,7 +71,7 @@ class Shown:
 
 
 def jobs_of(engine: Engine, model: str, names: Sequence[str], point: str | None, *settings: Any) -> list[Job]:
-    """``dense`` and the chosen strategies, in the order of the page.
+    """``dense`` and the chosen strategies, in page order.
 
     Raises:
         InputError: there are no strategies or too many.
@@ -84,14 +84,14 @@ def jobs_of(engine: Engine, model: str, names: Sequence[str], point: str | None,
 
 
 def jobs_beside(engine: Engine, model: str, names: Sequence[str], point: str | None) -> list[Job]:
-    """The same strategies for a second model, as far as it can run them, with its own operating points."""
+    """The same strategies on a second model, if it can run them, at its own operating points."""
     own = point if point in points(engine) else None
     there = [name for name in names if name in engine.runnable]
     return jobs_of(engine, model, there or ["dense"], own, None, *default_values(engine, own))
 
 
 def compared(jobs: Sequence[Job], measured: Sequence[Measured]) -> list[Compared]:
-    """The measured strategies, each with what it is compared with."""
+    """The measured strategies, each with its reference."""
     found: list[Compared] = []
     for job, one in zip(jobs, measured, strict=False):
         dense = next((other for other in found if other.model == job.model), None)
@@ -103,7 +103,7 @@ def compared(jobs: Sequence[Job], measured: Sequence[Measured]) -> list[Compared
 
 
 def show(text: str, jobs: Sequence[Job], measured: Sequence[Measured], remark: str, *, timing: bool) -> Shown:
-    """What the tab shows of the strategies that were measured."""
+    """What the tab shows for the measured strategies."""
     found = compared(jobs, measured)
     types = list(dict.fromkeys(chain.from_iterable(job.engine.labels.types for job in jobs)))
     line = cards.conditions(str(jobs[0].engine.device), torch.get_num_threads(), found)
@@ -112,10 +112,10 @@ def show(text: str, jobs: Sequence[Job], measured: Sequence[Measured], remark: s
 
 
 def compare(text: str, jobs: Sequence[Job], going: Going = lambda: True) -> Iterator[Shown]:
-    """What the tab shows after a first pass and, before a long one, how long it will take.
+    """Yields what the tab shows after the first pass; before a long one, yields how long it will take.
 
     Args:
-        text: the visitor's.
+        text: the visitor's text.
         jobs: the strategies, ``dense`` first.
         going: whether the result is still wanted; if not, nothing more comes.
 
@@ -141,14 +141,14 @@ def compare(text: str, jobs: Sequence[Job], going: Going = lambda: True) -> Iter
 
 
 def refine(text: str, jobs: Sequence[Job], rounds: int, going: Going = lambda: True, remark: str = "") -> Shown | None:
-    """What the tab shows after more runs of all strategies; nothing if not one round came to its end."""
+    """What the tab shows after more runs of all strategies; nothing if no round was completed."""
     taggers = [tagger(job.engine, job.strategy) for job in jobs]
     measured = more_rounds(text, taggers, rounds, going)
     return show(text, jobs, measured, remark, timing=False) if measured else None
 
 
 def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
-    """Builds the tab, which is filled on request, whether it is visible or not."""
+    """Builds the tab, which each request fills, visible or not."""
     runs = inputs.runs
 
     def chosen(names: list[str], beside: str, *settings: Any) -> list[Job]:

@@ -1,4 +1,4 @@
-"""The tab Take away: text and settings as code and a link, what was found as a table, and everything as JSON."""
+"""The tab Take away: code and a link for the text and settings, a table of entities, and everything as JSON."""
 
 from __future__ import annotations
 
@@ -26,29 +26,29 @@ from engine import Engine, InputError, Result, Strategy
 
 LABEL = "Take away"
 COLUMNS = ("strategy", *ENTITY_COLUMNS)
-OTHER_MODEL = "# The HTTP API is of the first model alone: start an app with this one.\n"
-# Where the app is, which may be under a path.
+OTHER_MODEL = "# The HTTP API serves only the first model. To use this one, start an app with this model.\n"
+# The app's address, which may include a path.
 ADDRESS = """() => new URL(".", document.baseURI).href.replace(/\\/$/, "")"""
 
 
 def tag_all(engine: Engine, text: str, strategies: list[Strategy]) -> list[Result]:
-    """The text under each strategy.
+    """Tags the text with each strategy.
 
     Raises:
-        InputError: there is no text, or too much of it.
+        InputError: the text is empty or too long.
     """
     check_work(check_text(text), strategies, traced=True)
     return [engine.tag(text, strategy) for strategy in strategies]
 
 
 def entity_table(results: list[Result]) -> pd.DataFrame:
-    """All entities, one a row."""
+    """All entities, one per row."""
     rows = [(result.strategy.name, *entity_row(entity)) for result in results for entity in result.entities]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 def everything(engine: Engine, text: str, results: list[Result]) -> str:
-    """The text and everything about it under each strategy, word by word, as JSON."""
+    """The text and each strategy's full result, word by word, as JSON."""
     records = [result_record(result) | {"trace": trace_record(result)} for result in results]
     record = environment_record(engine) | {"text": printable(text), "results": records}
     return json.dumps(record, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
@@ -64,12 +64,12 @@ def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
             return [*[f"# {error}\n"] * 3, "", *[gr.update(visible=False)] * 2]
         link = escape(make_link(engine, text, names, point, *others))
         about = (
-            f'<p class="note"><a href="{link}">Link to this page with these settings</a>. It names the example if the '
-            "text is one, and never contains a text of your own.</p>"
+            f'<p class="note"><a href="{link}">Link to this page with these settings</a>. If the text is an '
+            "example, the link names it; it never contains text of your own.</p>"
         )
         code = [write(engine, strategies, point, text) for write in (as_python, as_command)]
         http = as_http(engine, strategies, point, text, origin) if inputs.api else OTHER_MODEL
-        return [*code, http, about, *[gr.update(visible=False)] * 2]  # table and file are of another text or settings
+        return [*code, http, about, *[gr.update(visible=False)] * 2]  # table and file are of older values
 
     def on_tag(text: str, names: list[str], *settings: Any) -> Iterator[list[Any]]:
         try:
@@ -90,11 +90,11 @@ def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
     gr.Code(INSTALL, language="shell", label="Install", interactive=False, wrap_lines=True)
     python = gr.Code(language="python", label="Python", interactive=False, wrap_lines=True)
     command = gr.Code(language="shell", label="Command line", interactive=False, wrap_lines=True)
-    http = gr.Code(language="shell", label="curl, while this app runs", interactive=False, wrap_lines=True)
+    http = gr.Code(language="shell", label="curl, while this app is running", interactive=False, wrap_lines=True)
     origin = gr.Textbox(visible="hidden")
     tab.select(None, None, origin, js=ADDRESS, api_visibility="private")
     values = [inputs.text, inputs.strategies, *inputs.settings]
-    # Code is not written anew at each keystroke.
+    # Code is not rewritten at each keystroke.
     followed = (origin, inputs.strategies, *inputs.settings)
     changes = [inputs.text.blur, *inputs.changed, *(part.change for part in followed)]
     shown = [python, command, http, link, entities, file]

@@ -1,4 +1,4 @@
-"""The tab Frontier: what the evaluator's reports measured, each variant a mark whose settings can be tried."""
+"""The tab Frontier: what the evaluator's reports measured; each variant is a mark whose settings can be tried."""
 
 from __future__ import annotations
 
@@ -39,25 +39,25 @@ LABEL = "Frontier"
 SCRIPT = Path(__file__).parents[1] / "html" / "frontier_svg.js"
 CALIBRATED = "frontier.csv"  # in a model folder
 RING = {"s": 260, "facecolors": "none", "edgecolors": "#c00000", "linewidths": 2, "zorder": 3}
-PICTURES = {  # of a report
+PICTURES = {  # in a report
     "f1_vs_latency.png": "F1 against latency, as a picture",
     "groups.png": "Who bears the loss: F1 against dense by group of mentions, with 95 % intervals",
-    "exits.png": "Share of the words of each gold label that have left, layer by layer",
+    "exits.png": "Share of words that have left, by gold label and layer",
     "speed.png": "Speed-up against dense by length of the text",
     "ablations.png": "F1 against dense and token-layers kept, one setting changed at a time",
 }
 _CODE = re.compile("&#96;(.+?)&#96;")  # a name in backticks, escaped
-WIDE = ("f1_vs_latency.png", "groups.png", "exits.png")  # a panel for each batch size or strategy
+WIDE = ("f1_vs_latency.png", "groups.png", "exits.png")  # these have a panel for each batch size or strategy
 
 
 def batch_sizes(folder: Path) -> list[int]:
-    """The batch sizes of all reports in a folder."""
+    """The batch sizes in all reports of a folder."""
     tables = (pd.read_csv(folder / name / RESULTS, usecols=["batch_size"]) for name in report_names(folder))
     return sorted({int(size) for table in tables for size in table["batch_size"]})
 
 
 def first_report(engine: Engine, folder: Path) -> str | None:
-    """The report that the tab opens with: one of these weights if there is one, the longest."""
+    """The report that the tab opens with: the longest one on these weights, or of all if there is none."""
     names = report_names(folder)
     rows = {name: len(pd.read_csv(folder / name / RESULTS)) for name in names}
     own = [name for name in names if other_weights(folder / name, engine.digest) is None]
@@ -67,7 +67,7 @@ def first_report(engine: Engine, folder: Path) -> str | None:
 def show(
     engine: Engine, name: str | None, batch_size: int | None, current: Sequence[Strategy], folder: Path = REPORTS
 ) -> str:
-    """The chart of one of the reports in a folder, and folded below it the other plots."""
+    """The chart of one report in a folder, with the other plots folded below it."""
     if name not in report_names(folder):
         message = "There is no report. Create one with python -m eval.report --out docs/NAME."
         return alert(message) + folded(calibrated(engine.source, current))
@@ -77,7 +77,7 @@ def show(
 
 
 def conclusions(report: Path) -> str:
-    """What the report opens with, losses included; nothing for a report without intervals."""
+    """The report's opening sentences, losses included; nothing for a report without intervals."""
     if not (report / INTERVALS).is_file():
         return ""
     sentences = escape(" ".join(opening(report).sentences()))
@@ -86,7 +86,7 @@ def conclusions(report: Path) -> str:
 
 
 def measured(engine: Engine, report: Path, batch_size: int | None, current: Sequence[Strategy]) -> str:
-    """The chart of a report's variants, and which of the current settings it did not measure."""
+    """The chart of a report's variants, and the current settings that it did not measure."""
     results = pd.read_csv(report / RESULTS)
     variants = read_variants(report)
     sizes = sorted({one.batch_size for one in variants})
@@ -100,7 +100,7 @@ def measured(engine: Engine, report: Path, batch_size: int | None, current: Sequ
     ringed = {name for found in rows.values() for name in found}
     labels = {one.label for one in of_size if one.name in ringed and one.dtype == engine.dtype}
     absent = [name for name, found in rows.items() if not found]
-    below = note(f"This report did not measure the present settings of {', '.join(absent)}.") if absent else ""
+    below = note(f"This report did not measure the current settings of {', '.join(absent)}.") if absent else ""
     return chart(of_size, labels, _tries(engine, of_size), conditions) + below
 
 
@@ -111,12 +111,12 @@ def _tries(engine: Engine, variants: Sequence[Variant]) -> dict[str, tuple[str, 
 
 
 def folded(plots: str) -> str:
-    """Plots that are shown on request."""
+    """Hides plots until they are unfolded."""
     return f'<details class="folded"><summary>Other plots</summary>{plots}</details>'
 
 
 def calibrated(source: str, current: Sequence[Strategy]) -> str:
-    """The plot of the weights' ``frontier.csv``, or that there is none."""
+    """The plot of the weights' ``frontier.csv``, or a message that there is none."""
     path = Path(source).resolve() / CALIBRATED
     if not path.is_file():
         return alert(
@@ -124,16 +124,17 @@ def calibrated(source: str, current: Sequence[Strategy]) -> str:
             "Create it with python -m engine.training.calibrate --model FOLDER."
         )
     table = pd.read_csv(path)
-    title = f"{LOST} against theoretical speed-up for every setting that calibration tried; present settings ringed"
+    title = f"{LOST} against theoretical speed-up for every setting that calibration tried; current settings ringed"
     caption = (
         f"{len(table)} settings from {path.parent.name}/{CALIBRATED}. "
-        "The model card says whether they were measured by gold or by agreement with dense, and on which documents."
+        "The model card says whether they were measured against gold or by agreement with dense, and on which "
+        "documents."
     )
     return drawing(plot_calibration(table, current), title, caption)
 
 
 def plot_calibration(table: pd.DataFrame, current: Sequence[Strategy]) -> Figure:
-    """What every setting that calibration tried loses, and its theoretical speed-up, from ``frontier.csv``."""
+    """Plots loss and theoretical speed-up of every setting that calibration tried, from ``frontier.csv``."""
     wanted = [_settings(strategy) for strategy in current if strategy.gates]
     style = styles(table.assign(kind=table["strategy"], family=table["strategy"], prunes=True))
     figure, ((axis,),) = new_figure(1, 1, (6.4, 4.4))
@@ -150,7 +151,7 @@ def plot_calibration(table: pd.DataFrame, current: Sequence[Strategy]) -> Figure
 
 
 def _settings(strategy: Strategy) -> dict[str, Any]:
-    """What makes two strategies run alike: everything but names."""
+    """What makes two strategies run the same way: everything except names."""
     return replace(strategy, name="", point="").to_json()
 
 
@@ -165,19 +166,19 @@ def pictures(report: Path) -> str:
 
 
 def _in_each_dtype(plot: Path) -> dict[str, Path]:
-    """The files of a plot, by what their titles end with: those of further dtypes are named after them."""
+    """The files of a plot by the ending of their titles; files for further dtypes carry the dtype's name."""
     further = {f", {path.stem.removeprefix(plot.stem + '-')}": path for path in plot.parent.glob(f"{plot.stem}-*.png")}
     return ({"": plot} if plot.is_file() else {}) | dict(sorted(further.items()))
 
 
 def tried(engine: Engine, strategy: object, point: object) -> list[Any]:
-    """Updates of the chosen strategies and of the settings, to try a strategy beside ``dense``; values are checked."""
+    """Updates of strategies and settings that run a strategy beside ``dense``; values are checked."""
     names = list(dict.fromkeys(["dense", str(strategy)]))
     return read_link(engine, {"strategies": ",".join(names), "point": str(point)})[1:]
 
 
 def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
-    """Builds the tab, whose rings follow the settings, and whose marks change them."""
+    """Builds the tab; its rings follow the settings, and its marks change them."""
 
     def on_show(name: str | None, batch_size: int | None, names: list[str], *settings: Any) -> list[str]:
         try:

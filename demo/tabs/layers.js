@@ -1,9 +1,9 @@
-// The slider over the layers sets the state of every word, which the style sheets show.
+// The layer slider sets the state of every word; style sheets show it.
 
 const STEP_MS = 1100;
 let timer = null;
 
-/** Shows the text as it is after layer `at` (0: before the first). */
+/** Shows the text after layer `at` (0: before the first). */
 function show(at) {
   const view = element.querySelector(".layers");
   if (!view) return;
@@ -17,7 +17,7 @@ function show(at) {
     word.dataset.state = left ? final : "kept";
   });
   all(".words .entity").forEach((entity) => entity.classList.toggle("decided", Number(entity.dataset.decided) <= at));
-  let text = "before the first layer: all words are there";
+  let text = "before the first layer: no word has left yet";
   all(".counts li").forEach((row) => {
     const current = Number(row.dataset.layer) === at;
     row.toggleAttribute("data-current", current);
@@ -31,13 +31,13 @@ function show(at) {
   range.setAttribute("aria-valuetext", text);
 }
 
-/** Shows a step of the slider, with transitions; the next text comes without. */
+/** Moves the slider with transitions; a new text appears without them. */
 function move(at) {
   element.querySelector(".layers").toggleAttribute("data-moving", true);
   show(at);
 }
 
-/** Shows the text as it is after the last layer. */
+/** Shows the text after the last layer. */
 function showEnd() {
   const range = element.querySelector(".layers input");
   if (range) show(Number(range.max));

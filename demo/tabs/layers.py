@@ -1,4 +1,4 @@
-"""The tab Layer by layer: a text while words leave it, with a slider over the layers."""
+"""The tab Layer by layer: shows words leaving the text, with a slider over the layers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ entity whose labels are decided</li>
 
 
 def layer_view(result: Result, types: Sequence[str]) -> str:
-    """The text, the layers that computed each word, and the words of each layer, as they are after the last layer."""
+    """The text, the layers that computed each word, and word counts per layer, as after the last layer."""
     layers = len(result.cost.rows)
     return (
         f'<section class="layers" data-text="{checksum(result.text)}" data-layers="{layers}" '
@@ -41,14 +41,14 @@ def layer_view(result: Result, types: Sequence[str]) -> str:
 
 
 def words_left(result: Result) -> list[int]:
-    """How many words left after each layer, including those that came back."""
+    """The number of words that left after each layer, including those that came back."""
     words = result.trace.words
     layers = range(1, len(result.cost.rows) + 1)
     return [sum(word.state != "kept" and word.layer == layer for word in words) for layer in layers]
 
 
 def words_computed(result: Result) -> list[int]:
-    """How many words went through each layer."""
+    """The number of words that went through each layer."""
     words = result.trace.words
     layers = range(1, len(result.cost.rows) + 1)
     return [sum(word.state != "left" or word.layer >= layer for word in words) for layer in layers]

@@ -1,4 +1,4 @@
-// The scores of the chosen word, and the table that sorts. All texts arrive as text and are set as text.
+// Shows the chosen word's scores and sorts the table. All text is set as text, never as markup.
 
 function cell(kind, text) {
   const made = document.createElement(kind);
@@ -49,7 +49,7 @@ element.addEventListener("click", (event) => {
   else pick(event);
 });
 
-/** Starts with the word that left last: the one that the strategy found hardest. */
+/** Starts with the word that left last: the one the strategy found hardest. */
 function start() {
   const left = [...all(".word[data-left]")];
   const last = left.reduce((best, word) => (Number(word.dataset.left) > Number(best.dataset.left) ? word : best), left[0]);

@@ -26,7 +26,7 @@ from engine.pruning.controllers.mlp import NEIGHBOURS
 LABEL = "Why"
 COLUMNS = ("#", "word", "pieces", "label at gate", "final label", "layer", "state")
 STATES = {"kept": "stayed", "left": "left", "recovered": "came back"}
-NUMBERS = {  # scores of `WordScores`, with their names for people
+NUMBERS = {  # scores in `WordScores`, with readable names
     "confidence": "confidence",
     "entropy": "entropy",
     "windowed_entropy": f"entropy with neighbours ({NEIGHBOURS} on each side)",
@@ -37,26 +37,26 @@ NUMBERS = {  # scores of `WordScores`, with their names for people
     "threshold": "threshold",
 }
 REASONS = {
-    "end": "left: at this gate every word leaves",
+    "end": "left: every word leaves at this gate",
     "left": "left: its need is not above the threshold",
     "need": "stayed: its need is above the threshold",
-    "entity": "stayed: part of an entity, or beside one",
+    "entity": "stayed: part of an entity, or next to one",
     "whole": "stayed despite its low need: an entity leaves as a whole or not at all",
     "minimum": "stayed despite its low need: kept to reach the minimum",
-    "few": "stayed despite its low need: too few words of its window would have left",
+    "few": "stayed despite its low need: too few words in its window would have left",
 }
 
 
 def why_view(result: Result, scores: Scores, types: Sequence[str]) -> str:
-    """The text to choose a word from, the word's scores, the histograms and the table of all words."""
+    """The text to choose a word from, that word's scores, the histograms and a table of all words."""
     if not result.strategy.gates:
         name = escape(result.strategy.name)
-        return f'<p class="alert">{name} has no gates: every word goes through every layer, and has no scores.</p>'
+        return f'<p class="alert">{name} has no gates: every word goes through every layer, so there are no scores.</p>'
     download = csv_link(COLUMNS, table_rows(result, scores))
     names = escape(json.dumps(["gate after layer", "label", *NUMBERS.values(), "decision"]))
     return (
         f'<section class="why" data-text="{checksum(result.text)}" data-scores="{names}">'
-        '<p class="hint">Choose a word: click on it, or move with the arrow keys.</p>'
+        '<p class="hint">Choose a word: click it, or use the arrow keys.</p>'
         f"{listbox(result, 'Choose a word', types)}"
         '<div class="detail" tabindex="0" role="region" aria-label="The chosen word" aria-live="polite"></div>'
         f"<h4>Need of the words at each gate</h4>{need_note(result.strategy)}{histograms(scores)}"
@@ -66,19 +66,19 @@ def why_view(result: Result, scores: Scores, types: Sequence[str]) -> str:
 
 
 def need_note(strategy: Strategy) -> str:
-    """What need is under a strategy."""
+    """Explains what need is under a strategy."""
     controller = strategy.controller
     here = f", here {controller.need_is}" if isinstance(controller, Controller) else ""
     return note(f"Need is the score by which the strategy decides{here}: words with low need leave.")
 
 
 def decision(at: WordScores) -> str:
-    """What a gate decided about a word, and why if its controller says so."""
+    """A gate's decision about a word, with the reason if the controller gives one."""
     return REASONS[at.reason] if at.reason else "left" if at.left else "stayed"
 
 
 def table_rows(result: Result, scores: Scores) -> list[tuple[int, str, int, str, str, int, str]]:
-    """The rows of the table, in order of ``COLUMNS``."""
+    """The rows of the table, in the order of ``COLUMNS``."""
     return [
         (
             number,
@@ -113,7 +113,7 @@ def _row(index: int, word: WordTrace, scores: tuple[WordScores, ...], row: Seque
 
 
 def _cells(at: WordScores) -> list[str]:
-    """What the detail of a word shows for one gate."""
+    """What a word's detail shows for one gate."""
     return [
         str(at.layer),
         label_name(at.label),

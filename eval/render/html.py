@@ -74,6 +74,6 @@ def _embed(tokens: Sequence[Token], folder: Path) -> None:
         for child in token.children or []:
             if child.type == "image":
                 packed = io.BytesIO()
-                Image.open(folder / str(child.attrs["src"])).save(packed, "webp", lossless=True, quality=100, method=6)
+                Image.open(folder / str(child.attrs["src"])).save(packed, "webp", lossless=True, quality=100, method=4)
                 data = base64.b64encode(packed.getvalue()).decode()
                 child.attrs["src"] = f"data:image/webp;base64,{data}"

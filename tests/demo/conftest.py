@@ -1,4 +1,4 @@
-"""The demo of the tiny model, served; and the app as it is shipped, in a Chromium that reaches no other host."""
+"""Serves the tiny model's demo; opens the shipped app in a Chromium that reaches no other host."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def open_page(browser: Any, app_url: str) -> Iterator[Callable[..., Any]]:
-    """Opens the app; afterwards, no page may have asked another host for anything or have logged an error."""
+    """Opens the app; afterwards, no page may have contacted another host or logged an error."""
     contexts: list[Any] = []
     foreign: list[str] = []
     errors: list[str] = []
@@ -68,7 +68,7 @@ def open_page(browser: Any, app_url: str) -> Iterator[Callable[..., Any]]:
 
 @pytest.fixture(scope="session")
 def url(engine: Engine) -> Iterator[str]:
-    """Where the demo of the tiny model is served, with a slash at the end."""
+    """The tiny model demo's address, with a slash at the end."""
     demo = build_demo(engine)
     _, local, _ = demo.launch(prevent_thread_lock=True, quiet=True, **LAUNCH)
     yield local

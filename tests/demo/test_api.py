@@ -1,4 +1,4 @@
-"""The HTTP API, called as its users do; and what a visitor must not get."""
+"""The HTTP API, called as its users call it, and what a visitor must not get."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class TestTag:
         ("arguments", "message"),
         [
             ({"text": " \n"}, "There is no text yet"),
-            ({"text": "a" * (MAX_CHARACTERS + 1)}, "100,001 characters, the limit is 100,000"),
+            ({"text": "a" * (MAX_CHARACTERS + 1)}, "100,001 characters; the limit is 100,000"),
             ({"text": "a" * (MAX_TRACED + 1), "trace": True}, "expected at most 50,000 characters times strategies"),
             ({"text": "a" * (MAX_PADDED + 1), "strategy": "hf"}, "expected at most 20,000 characters for hf"),
             ({"text": 5}, "expected a text, got int"),
@@ -100,7 +100,7 @@ class TestTag:
     ) -> None:
         with pytest.raises(AppError, match=message):
             client.predict(**arguments, api_name="/tag")
-        assert capfd.readouterr().err == ""  # nothing of the request is logged
+        assert capfd.readouterr().err == ""  # the request is not logged
 
 
 class TestCompare:

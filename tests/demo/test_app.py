@@ -31,7 +31,7 @@ class TestPage:
         asks = [function for function in demo.fns.values() if function.name == "on_ask"]
         assert [function.targets for function in asks] == [[(run._id, "click")]]
         edits = [function for function in demo.fns.values() if function.name == "on_edit"]
-        settings = 1 + 1 + 1 + 1 + 1 + len(default_values(engine, None))  # strategies, beside, point twice, trigger
+        settings = 1 + 1 + 1 + 1 + 1 + len(default_values(engine, None))  # strategies, beside, point (twice), trigger
         assert len(edits) == 3 + settings  # example, file, link
         assert not any(function.queue for function in (*asks, *edits))
         (comparing,) = (function for function in demo.fns.values() if function.name == "on_compare")

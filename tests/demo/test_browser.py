@@ -1,4 +1,4 @@
-"""The tabs Compare, Layer by layer and Why in a real browser, used as a person would."""
+"""The tabs Compare, Layer by layer and Why in a real browser, used as a person would use them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 
 HOSTILE = "<img src=x onerror=\"document.title='stolen'\"> ${1+1} {{7*7}} `x` nausea <script>alert(1)</script>"
 TABS = ["Compare", "Layer by layer", "Why", "Frontier", "Batch", "Take away"]
-READY = {"Frontier": ".marks button", "Take away": "a[href*=strategies]"}  # what is drawn when the tab is chosen
+READY = {"Frontier": ".marks button", "Take away": "a[href*=strategies]"}  # drawn when the tab is selected
 
 
 def tab(page: Any, name: str) -> None:
@@ -30,7 +30,7 @@ def enter(page: Any, text: str) -> None:
 
 
 def compare(page: Any) -> None:
-    """Presses the button and waits for the new result, in the tab Compare."""
+    """Presses the button and waits for the new result in the Compare tab."""
     tab(page, "Compare")
     page.evaluate("document.querySelectorAll('.card').forEach((card) => card.dataset.old = 'old')")
     page.get_by_role("button", name="Run", exact=True).click()
@@ -67,7 +67,7 @@ class TestCompare:
         path = tmp_path / "two.pubtator"
         path.write_text("7|t|Lithium and tremor.\n7|a|Lithium caused tremor.\n\n8|t|Other.\n8|a|Text.\n\n")
         page.locator("input[type=file]").first.set_input_files(path)
-        page.get_by_text("first document of the file").wait_for()
+        page.get_by_text("first document in the file").wait_for()
         page.wait_for_function("document.querySelector('.found').innerText.includes('Lithium')")
 
     def test_differences_give_their_reason(self, open_page: Any) -> None:
@@ -249,8 +249,8 @@ class TestEverywhere:
             tab(page, name)
             if name == "Layer by layer":
                 page.locator(".layers input").fill("2")
-            page.wait_for_timeout(1000)  # until transitions have ended
-            # What Gradio shows in place of a file has a label where none may be.
+            page.wait_for_timeout(1000)  # until transitions end
+            # Gradio's placeholder for a file has a label where none is allowed.
             found = axe.run(page, context={"exclude": [[".empty[aria-label]"]]}).response["violations"]
             serious = [
                 (violation["id"], node["html"][:200], node["failureSummary"])
@@ -280,7 +280,7 @@ class TestEverywhere:
         abstract = " ".join(texts.split()[:250])
         enter(page, abstract)
         seconds = []
-        for _ in range(4):  # the first one warms the caches; the others may share the machine with other work
+        for _ in range(4):  # the first warms the caches; others may share the machine with other work
             begin = time.monotonic()
             compare(page)
             seconds.append(time.monotonic() - begin)

@@ -1,4 +1,4 @@
-"""The first screen, and what happens when settings change, in a real browser, used as a person would."""
+"""The first screen and changes of settings, in a real browser, used as a person would use it."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ def wait_for_text(page: Any, part: str) -> None:
 
 
 def requests_of(page: Any) -> list[str]:
-    """What the page sends from now on."""
+    """Collects what the page sends from now on."""
     sent: list[str] = []
     page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
     return sent
 
 
 def assert_quiet(page: Any, sent: list[str]) -> None:
-    """It has sent something, and after a while nothing more."""
+    """Waits until the page has sent something and then falls silent."""
     page.wait_for_timeout(5000)
     before = len(sent)
     assert before > 0
@@ -137,7 +137,7 @@ class TestSettings:
         enter(page, LONG)
         run(page)
         wait_until(page, "running")
-        page.wait_for_timeout(300)  # until the text is on its way
+        page.wait_for_timeout(300)  # until the text has been sent
         enter(page, SHORT)
         wait_until(page, "timing", "done")
         page.get_by_text("Out of date").wait_for()
@@ -313,7 +313,7 @@ class TestDifferences:
     def test_what_differs_is_marked_in_the_text_and_has_its_score(self, open_page: Any) -> None:
         page = open_page()
         tab(page, "Compare")
-        new = page.locator(".mark.new[data-score]").first  # not that of the legend
+        new = page.locator(".mark.new[data-score]").first  # not the legend's
         assert new.get_attribute("data-label").startswith("+ ")
         assert new.evaluate("mark => getComputedStyle(mark).outlineStyle") == "solid"
         assert "score" in new.get_attribute("data-tip")

@@ -1,4 +1,4 @@
-"""The tab Frontier in a real browser: by pointer, by keyboard, on a phone, in light and dark."""
+"""The tab Frontier in a real browser: with pointer, keyboard, phone, light and dark theme."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SHOWN = ".marks .tip:visible"
 
 
 def frontier(page: Any) -> Any:
-    """Opens the tab, and gives it."""
+    """Opens the tab and returns it."""
     page.get_by_role("tab", name="Frontier").click()
     page.locator(FAST).wait_for(timeout=60_000)
     return page.get_by_role("tabpanel")
@@ -42,7 +42,7 @@ def test_the_keyboard_does_what_the_pointer_can(open_page: Any) -> None:
     on_a_mark = "document.activeElement.matches('.marks button')"
     page.locator(".marks button[tabindex='0']").focus()
     page.keyboard.press("Shift+Tab")
-    assert not page.evaluate(on_a_mark)  # all marks are one stop
+    assert not page.evaluate(on_a_mark)  # all marks are one tab stop
     page.keyboard.press("Tab")
     assert page.evaluate(on_a_mark)
     page.keyboard.press("Home")
@@ -51,7 +51,7 @@ def test_the_keyboard_does_what_the_pointer_can(open_page: Any) -> None:
         seen.append(page.evaluate("document.activeElement.getAttribute('aria-label')"))
         assert seen[-1].startswith(page.locator(f"{SHOWN} strong").inner_text())
         page.keyboard.press("ArrowRight")
-    assert len(set(seen)) == len(seen)  # all of them, once each
+    assert len(set(seen)) == len(seen)  # each exactly once
     page.keyboard.press("Escape")
     assert page.locator(SHOWN).count() == 0
 

@@ -1,4 +1,4 @@
-"""The tabs Batch and Take away, and links, in a real browser, used as a person would."""
+"""The tabs Batch and Take away, and links, in a real browser, used as a person would use them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def tab(page: Any, name: str) -> None:
 
 
 def download_of(page: Any, name: str) -> Path:
-    """The file that a link in the page downloads, once there is such a link."""
+    """The file that a link on the page downloads, once there is a link."""
     link = page.locator(f"a[href*='{name}']").first
     link.wait_for(timeout=60_000)
     with page.expect_download() as download:
@@ -63,20 +63,20 @@ def test_batch_can_be_cancelled_and_the_app_goes_on(open_page: Any, tmp_path: Pa
     page.get_by_role("button", name="Tag the file").click()
     page.get_by_text("of 400 documents tagged").wait_for(timeout=60_000)
     page.get_by_role("button", name="Cancel tagging").click()
-    page.get_by_text("Cancelled. The tables show the documents tagged until then.").wait_for()
+    page.get_by_text("Cancelled. The tables show the documents tagged by then.").wait_for()
     assert page.locator("a[href*='tagged.zip']").count() == 0
     tab(page, "Compare")
     page.get_by_label("Text", exact=True).fill("Naloxone.")
     page.get_by_role("button", name="Run", exact=True).click()
     page.locator(".found", has_text="Naloxone").first.wait_for(timeout=60_000)
     tab(page, "Batch")
-    page.get_by_text("Cancelled. The tables show the documents tagged until then.").wait_for()
+    page.get_by_text("Cancelled. The tables show the documents tagged by then.").wait_for()
 
 
 def test_batch_tags_its_sample_and_scores_it(open_page: Any) -> None:
     page = open_page(width=390)
     tab(page, "Batch")
-    page.get_by_role("button", name="Cancel tagging").click()  # nothing runs
+    page.get_by_role("button", name="Cancel tagging").click()  # nothing is running
     page.get_by_role("button", name="Use the sample").click()
     page.get_by_text("sample.pubtator", exact=False).first.wait_for()
     assert page.get_by_text("Cancelled.").count() == 0
@@ -140,7 +140,7 @@ def test_a_hostile_link_opens_the_page_as_it_is(open_page: Any, app_url: str) ->
     title = page.title()
     names = ("example", "strategies", "point", "trigger", "rule.lambda_")
     tab(page, "Compare")
-    page.locator(".card .spread", has_text=" runs").first.wait_for()  # nothing is cut off by leaving the page
+    page.locator(".card .spread", has_text=" runs").first.wait_for()  # leaving the page cuts nothing off
     page.goto(f"{app_url}?{urlencode(dict.fromkeys(names, HOSTILE))}")
     tab(page, "Compare")
     page.locator(".card").first.wait_for(timeout=60_000)
@@ -162,7 +162,7 @@ def test_a_link_reopens_settings_and_example(open_page: Any, app_url: str) -> No
     page.wait_for_function("document.querySelector('a[href*=strategies]').href.includes('point=fast')")
     page.wait_for_function("document.querySelector('a[href*=strategies]').href.includes('Animal')")
     link = page.get_by_role("link", name="Link to this page").get_attribute("href")
-    page.locator(".answer[data-state=done]").wait_for()  # leaving a page that still receives answers is an error there
+    page.locator(".answer[data-state=done]").wait_for()  # leaving a page that is still receiving answers logs an error
     page.goto(urljoin(app_url, link))
     page.wait_for_function("document.querySelector('textarea')?.value?.startsWith('Curcumin')")
     assert page.get_by_label("fast").is_checked()

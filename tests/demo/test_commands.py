@@ -1,4 +1,4 @@
-"""The load test and the screenshots end like every command where their input cannot be used."""
+"""The load test and the screenshots exit like every command if their input cannot be used."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A controller of your own needs nothing in the app: the page offers, describes and explains it."""
+"""Your own controller needs no code in the app: the page offers, describes and explains it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Passes take turns: one at a time, a short call before a long one's next pass, and nobody waits for ever."""
+"""Passes take turns: one at a time, a short call before a long one's next pass, and no call waits for ever."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def turns() -> Shares:
 
 
 def queue_up(turns: Shares, names: list[str], ran: list[str], had: dict[str, float]) -> list[threading.Thread]:
-    """Calls that wait in this order, and note their name when it is their turn."""
+    """Calls that wait in this order and note their name when their turn comes."""
     threads = []
     for name in names:
         share = turns.of_call()
@@ -107,7 +107,7 @@ app.main([])
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux")
 def test_the_app_is_built_without_openmp_threads_of_the_main_thread() -> None:
-    """Its first operation on many numbers starts one; had it one before, the thread that computes would be slow."""
+    """The main thread's first large operation starts a thread; if one were there before, computing would be slow."""
     app = subprocess.run([sys.executable, "-c", STARTED_BY_THE_MAIN_THREAD], cwd=ROOT, capture_output=True, text=True)
     assert app.stdout == "started 1\n", app.stderr
 

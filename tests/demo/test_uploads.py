@@ -1,4 +1,4 @@
-"""Uploads: whatever is in them, what can be read is read, what is wrong is named briefly, and nothing is deleted."""
+"""Uploads: readable documents are read, problems are named briefly, and nothing is deleted, whatever the file holds."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MAX_BYTES = 2_000_000
 
 
 def read(path: Path) -> tuple[list[str], Problems]:
-    """The ids of the documents, and the problems."""
+    """The document ids and the problems."""
     problems = Problems()
     return [document.id for document in read_upload(path, MAX_BYTES, problems)], problems
 
@@ -87,7 +87,7 @@ def test_a_large_file_is_not_read(tmp_path: Path) -> None:
 def test_a_compressed_file_is_not_unpacked(tmp_path: Path) -> None:
     path = tmp_path / "small.jsonl.gz"
     path.write_bytes(gzip.compress(b" " * 10_000_000))
-    with pytest.raises(InputError, match="expected a file that is not compressed"):
+    with pytest.raises(InputError, match="expected an uncompressed file"):
         read(path)
 
 
@@ -97,7 +97,7 @@ def test_a_compressed_file_is_not_unpacked(tmp_path: Path) -> None:
 def test_parquet_is_not_unpacked_whatever_its_name(tmp_path: Path, name: str, content: bytes) -> None:
     path = tmp_path / name
     path.write_bytes(content)
-    with pytest.raises(InputError, match="got Parquet; write it as JSON lines"):
+    with pytest.raises(InputError, match="got Parquet; convert it to JSON lines"):
         read(path)
 
 

@@ -1,4 +1,4 @@
-"""The line above the tabs says what was found, never more than the runs show, and of which text it is."""
+"""The line above the tabs says what was found, never more than the runs show, and for which text."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_of_two_models_each_line_names_its_own(engine: Engine, dense: Measured) 
 def test_says_plainly_that_there_are_no_entities(engine: Engine, dense: Measured) -> None:
     nothing = replace(dense, result=replace(dense.result, entities=()))
     assert "; no entities, like dense; " in line(nothing, engine, (10.0,) * RUNS, ())
-    assert "; 2 entities, dense has none; " in line(nothing, engine, (10.0,) * RUNS, dense.result.entities)
+    assert "; 2 entities where dense has none; " in line(nothing, engine, (10.0,) * RUNS, dense.result.entities)
     assert "; 0 of 2 entities the same, 2 missing; " in line(dense, engine, (10.0,) * RUNS, ())
     assert "ms</strong>, no entities." in answer(TEXT, [Compared("m", "", nothing, nothing)], timing=False)
 

@@ -1,4 +1,4 @@
-"""Cards show the figures of the result, claim nothing that the runs do not, and escape what users wrote."""
+"""Cards show the result's figures, claim no more than the runs show, and escape what users wrote."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def test_a_card_names_settings_and_model(engine: Engine) -> None:
 def test_conditions_name_device_threads_and_runs(engine: Engine) -> None:
     dense = measured(engine.tag(TEXT, "dense"))
     line = conditions("cpu", 2, [beside(dense, dense)])
-    # The class is dimmed while out of date.
+    # This class is dimmed while out of date.
     assert line.startswith('<div class="conditions"><p class="note">Measured just now')
     for part in ("cpu", "2 threads", "median of 5 runs", "untimed"):
         assert part in line

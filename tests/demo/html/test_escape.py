@@ -1,4 +1,4 @@
-"""Texts of users are shown as text."""
+"""User text is shown as text."""
 
 from __future__ import annotations
 

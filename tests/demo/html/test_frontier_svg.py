@@ -1,4 +1,4 @@
-"""The chart of a report: every variant is a button with its figures, none squashes the axes, and a table holds all."""
+"""A report's chart: every variant is a button with its figures, none squashes the axes, and a table has them all."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ SHIPPED = REPORTS / "bc5cdr-test"
 
 @pytest.fixture(scope="module")
 def variants() -> list[Variant]:
-    """Those of float32 and the baselines."""
+    """The float32 variants and the baselines."""
     found = [one for one in read_variants(SHIPPED) if one.batch_size == 1]
     return [replace(one, label=one.name) for one in found if one.kind == "baseline" or one.dtype == "float32"]
 
 
 def places(page: str) -> dict[str, tuple[float, float]]:
-    """Where the marks lie, in percent from the left and the top."""
+    """Positions of the marks, in percent from the left and the top."""
     found = re.findall(r"--x:([\d.]+)%;--y:([\d.]+)%.*?aria-label=\"([^:\"]+(?::\w+)?): ", page)
     return {name: (float(x), float(y)) for x, y, name in found}
 
@@ -69,7 +69,7 @@ def test_every_mark_of_the_shipped_report_has_room_for_its_name() -> None:
 
 
 def test_nothing_measured_twice_is_drawn_as_one(tmp_path: Path) -> None:
-    """A report of two dtypes has a mark and a label for each of them."""
+    """A report with two dtypes has a mark and a label for each."""
     results, intervals = (
         pd.read_csv(SHIPPED / f"{name}.csv").query("dtype == 'float32'") for name in ("results", "intervals")
     )
@@ -91,7 +91,7 @@ def test_nothing_measured_twice_is_drawn_as_one(tmp_path: Path) -> None:
     assert all(one.speedup_interval is None or one.speedup_interval[0] > 0 for one in found)
     page = chart(found, (), {}, "")
     assert "speed-up against dense (int8)" in page
-    assert page.count('class="marker kind-entropy light"') == 5  # three points, and two with recovery
+    assert page.count('class="marker kind-entropy light"') == 5  # three points, two with recovery
 
 
 def test_the_table_holds_all_even_without_f1(variants: list[Variant]) -> None:

@@ -1,4 +1,4 @@
-"""Histograms of need: every word once, with the threshold."""
+"""Histograms of need: every word appears once, with the threshold."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_words_that_must_not_leave_are_counted_apart() -> None:
     assert "1 of them stayed" in histograms([(score(need=float("inf")),)])
 
 
-@pytest.mark.parametrize(("reason", "said"), [("whole", "outlined left of it: 2 that stayed"), ("need", "")])
+@pytest.mark.parametrize(("reason", "said"), [("whole", "; 2 outlined to the left of it stayed"), ("need", "")])
 def test_outlined_bars_left_of_the_threshold_are_explained(reason: str, said: str) -> None:
     caption = histograms([(score(need=0.1, reason=reason),), (score(need=0.2, reason=reason),), (score(left=True),)])
     assert ("despite their low need" in caption) == bool(said)
@@ -53,12 +53,12 @@ def test_outlined_bars_left_of_the_threshold_are_explained(reason: str, said: st
 
 def test_low_need_is_explained_without_a_threshold_for_all_windows_too() -> None:
     words = [(score(need=0.1, threshold=0.2, reason="few"),), (score(need=0.1, threshold=0.3, reason="entity"),)]
-    assert "of those outlined: 2 that stayed despite their low need" in histograms(words)
+    assert "; 2 of those outlined stayed despite their low need" in histograms(words)
 
 
 def test_where_every_word_leaves_there_is_no_need_to_show() -> None:
     figure = histograms([(score(need=0.0, threshold=1.0, left=True, reason="end"),)] * 3)
-    assert "Gate after layer 1: every word that reaches it leaves: 3." in figure
+    assert "Gate after layer 1: every word that reaches it leaves (3)." in figure
     assert "<svg" not in figure
 
 

@@ -1,4 +1,4 @@
-"""The texts of Compare are the user's, say where words left, and mark what differs from dense by shape and by sign."""
+"""Compare's texts are the user's, say where words left, and mark differences from dense by shape and sign."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def compared(result: Result, dense: Result) -> Compared:
 
 
 class Panel(HTMLParser):
-    """The text of the first panel, and its marked pieces: class, attributes, text."""
+    """The first panel's text and its marked pieces: class, attributes, text."""
 
     def __init__(self, markup: str) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The field's words are explained where the page uses them."""
+"""Technical terms are explained where the page uses them."""
 
 from __future__ import annotations
 

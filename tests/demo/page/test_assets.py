@@ -1,4 +1,4 @@
-"""Gradio's scripts and style sheets reach every browser as they are, and those that ask again need not."""
+"""Gradio's scripts and style sheets reach every browser unchanged and can be cached."""
 
 from __future__ import annotations
 

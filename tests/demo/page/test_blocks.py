@@ -1,4 +1,4 @@
-"""The Blocks of the demo: what is sent to the HTTP API is forgotten once it is answered."""
+"""The demo's Blocks: HTTP API calls are forgotten once they are answered."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""README, docs and model cards are served where their relative links lead, and nothing else is."""
+"""README, docs and model cards, and nothing else, are served where their relative links lead."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ every_document = pytest.mark.parametrize("address", DOCUMENTS)
 
 
 def served(root: Path = ROOT, root_path: str = "", **cards: Path) -> TestClient:
-    """The documents of a project and of models elsewhere, without the rest of the app."""
+    """Serves documents of a project and of models elsewhere, without the rest of the app."""
     app = Starlette(routes=document_routes(root))
     app.get_blocks = lambda: SimpleNamespace(card_folders=cards)  # type: ignore[attr-defined]
     return TestClient(app, root_path=root_path)
 
 
 def links(page: str) -> list[tuple[str, str]]:
-    """Address and anchor of each relative link and picture of a page."""
+    """Address and anchor of each relative link and picture on a page."""
     found = re.findall(r'(?:href|src)="(?!https?:|data:)([^"#]*)#?([^"]*)"', page)
     return [(unescape(address), unescape(anchor)) for address, anchor in found]
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A small project with one card, and files beside it that must not be served."""
+    """A small project with one card and files that must not be served."""
     root = tmp_path / "project"
     for path in (
         "README.md",
@@ -104,7 +104,7 @@ class TestLinks:
         assert "docs/about.md" in served(project, "/ner").get("/ner/docs/about.md").text
 
     def test_the_page_of_a_model_links_what_exists(self, engine: Engine, project: Path) -> None:
-        models = by_name([engine])  # its folder has no card
+        models = by_name([engine])  # this folder has no card
         assert links_of(next(iter(models)), models, project) == {"README": "README.md"}
         assert links_of(next(iter(models)), models, project / "docs") == {}
 
@@ -179,7 +179,7 @@ class TestNothingElse:
             "weights/tiny/model.safetensors",
             "weights/tiny/training_args.bin",
             "weights/tiny/%2e%2e/%2e%2e/SECRETS.md",
-            "CHANGELOG.md",  # known, but not there
+            "CHANGELOG.md",  # known but missing
             "model-card/README.md",
             "model-card-other/README.md",
         ],
@@ -210,7 +210,7 @@ class TestNothingElse:
 
 
 class TestCards:
-    """Of models outside the project, which others may have written."""
+    """Cards of models outside the project, which others may have written."""
 
     @pytest.fixture
     def card(self, tmp_path: Path) -> Path:

@@ -1,4 +1,4 @@
-"""What is above the tabs: settings that follow the model, and dropped files."""
+"""The inputs above the tabs: settings that follow the model, and dropped files."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class TestSettings:
 
     def test_a_link_changes_strategies_and_the_one_shown_at_once(self, demo: gr.Blocks) -> None:
         opened = next(function for function in demo.fns.values() if function.name == "on_open")
-        shown, strategies = opened.outputs[1:3]  # in this order: the page applies one after the other
+        shown, strategies = opened.outputs[1:3]  # in this order: the page applies them one by one
         assert isinstance(shown, gr.Radio)
         assert isinstance(strategies, gr.CheckboxGroup)
         request: Any = SimpleNamespace(query_params={"strategies": "dense,rule", "point": "fast"})
@@ -80,7 +80,7 @@ class TestSettings:
     def test_the_trigger_starts_at_the_default_of_the_point(self, demo: gr.Blocks) -> None:
         trigger = next(one for one in components(demo, gr.Dropdown) if one.label == "Recovery trigger")
         assert trigger.value == ""
-        assert trigger.choices[0] == ("default of the operating point", "")
+        assert trigger.choices[0] == ("the operating point's default", "")
         assert trigger.info == "For rule+recovery and entropy+recovery: when words come back."
 
     def test_a_model_without_gates_has_no_sliders(self, plain_engine: Engine) -> None:
@@ -94,7 +94,7 @@ class TestDroppedFile:
             path = tmp_path / name
             path.write_bytes(content)
             updates = dropped_text(str(path))
-            assert path.exists()  # another user's upload of the same content is the same file
+            assert path.exists()  # another user's upload of the same content shares the file
             assert str(tmp_path) not in str(updates)
             return updates
 
@@ -106,7 +106,7 @@ class TestDroppedFile:
     def test_of_pubtator_the_first_document_is_taken(self, drop: Any) -> None:
         text, line = drop(b"1|t|Title.\n1|a|Abstract.\n\n2|t|Other.\n2|a|One.\n\n")
         assert text == "Title.\nAbstract."
-        assert "first document of the file" in line["value"]
+        assert "first document in the file" in line["value"]
 
     def test_a_single_document_needs_no_remark(self, drop: Any) -> None:
         assert drop(b"1|t|Title.\n1|a|Abstract.\n\n")[1]["visible"] is False

@@ -1,4 +1,4 @@
-"""Links reopen the page, and hold nothing that a user or an attacker put there."""
+"""Links reopen the page and contain nothing that a user or an attacker entered."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Several models: a page for each, all with the same tabs; names tell them apart."""
+"""Several models: each has a page with the same tabs; names tell them apart."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_one_model_needs_no_choice(engine: Engine) -> None:
 
 
 def of(engine: Engine, source: Path | str) -> Engine:
-    """The engine as if it had been loaded from there."""
+    """The engine as if loaded from there."""
     other = copy(engine)
     other.source = str(source)
     return other

@@ -1,4 +1,4 @@
-"""A link to the app shows the app's own title and picture, and the page is otherwise as Gradio made it."""
+"""Links to the app show the app's own title and picture; otherwise the page is as Gradio made it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hidden tabs do nothing; the visible one is drawn again when it has to be."""
+"""Hidden tabs do nothing; the visible one is redrawn when needed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def functions(demo: gr.Blocks, name: str) -> list[Any]:
 
 
 def values(function: Any, states: int) -> list[Any]:
-    """What the page holds at the beginning for the inputs of a listener, but for states."""
+    """The page's initial values for a listener's inputs, except states."""
     return [component.value for component in function.inputs[states:]]
 
 

@@ -1,4 +1,4 @@
-"""The last request of a visitor wins."""
+"""A visitor's last request wins."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_the_same_again_is_no_request_until_another_ends_the_first() -> None:
 
 def test_fingerprints_tell_values_apart_and_numbers_not_by_their_type() -> None:
     assert fingerprint(["a", ["dense"], 0]) == fingerprint(["a", ["dense"], 0.0])
-    assert fingerprint(["a", -1]) != fingerprint(["a", -2])  # which have the same hash
+    assert fingerprint(["a", -1]) != fingerprint(["a", -2])  # these have the same hash
     assert (
         len({fingerprint(["a", ["dense"]]), fingerprint(["b", ["dense"]]), fingerprint(["a", ["dense", "rule"]])}) == 3
     )

@@ -1,4 +1,4 @@
-"""While the weights load, a page says so; then the app has its port."""
+"""While the weights load, a page says so; then the app takes over its port."""
 
 from __future__ import annotations
 

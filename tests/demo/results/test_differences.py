@@ -1,4 +1,4 @@
-"""Entities of a strategy beside those of dense: what became of each, and why."""
+"""A strategy's entities against those of dense: what happened to each, and why."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LONG = {"O": "O", "B": "B-Disease", "I": "I-Disease", "C": "B-Chemical"}
 
 
 def results(engine: Engine, labels: str, dense_labels: str) -> tuple[Result, Result]:
-    """Results with these labels, a letter for each word of a text; under the strategy all words left at layer 1."""
+    """Results with these labels, a letter per word; under the strategy all words left at layer 1."""
     names = engine.labels.names
 
     def result(strategy: str, letters: str) -> Result:
@@ -54,7 +54,7 @@ def test_reasons_name_the_word_its_layer_and_its_labels(engine: Engine) -> None:
     (lost,) = differences(*results(engine, "OOOO", "OOOB"))
     assert lost.reason == "its word left after layer 1, labelled no entity instead of begin Disease"
     (long,) = differences(*results(engine, "OOOO", "BIII"))
-    assert long.reason.endswith("; and 2 more words")
+    assert long.reason.endswith("; and 2 more")
 
 
 @pytest.mark.parametrize(("labels", "dense_labels"), [("OBOI", "OBII"), ("OBII", "OBOI"), ("OOBB", "OOBI")])
@@ -75,7 +75,7 @@ def test_words_stay_beside_others_only_where_others_left(engine: Engine) -> None
 
 def test_reasons_of_kept_entities_tell_where_they_were_decided(engine: Engine) -> None:
     pruned, dense = results(engine, "OOBI", "OOBI")
-    assert differences(pruned, dense)[0].reason == "left after layer 1, with the labels of dense"
+    assert differences(pruned, dense)[0].reason == "left after layer 1, with the same labels as dense"
     assert differences(dense, dense)[0].reason == "went through every layer"
 
 

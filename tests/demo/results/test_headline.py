@@ -1,4 +1,4 @@
-"""The headline is what the committed report of these weights says, or there is none."""
+"""The headline repeats the committed report on these weights, or there is none."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TYPES = ("Chemical", "Disease")
 
 @pytest.fixture(scope="module")
 def shipped() -> Any:
-    """The digest of the shipped weights, in float32."""
+    """The shipped weights' digest, in float32."""
     return SimpleNamespace(digest=load_engine().digest, dtype="float32")
 
 

@@ -1,4 +1,4 @@
-"""Reports: which there are, what they say of themselves, and which rows ran with the current settings."""
+"""Reports: which exist, what they say about themselves, and which rows ran with the current settings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from engine import Strategy, load_engine
 from engine.pruning.resolve import resolve
 
 DIGEST = "0123456789abcdef" * 4
-SHIPPED = "bc5cdr-test"  # a report of the shipped weights
+SHIPPED = "bc5cdr-test"  # a report on the shipped weights
 DENSE = resolve("dense", 6, {})
 RULE = replace(resolve("rule", 6, {}), point="balanced")
 RESULTS = pd.DataFrame(
@@ -80,7 +80,7 @@ def test_a_report_of_other_weights_is_told_from_one_of_these(tmp_path: Path) -> 
     assert "does not name its weights" in str(other_weights(tmp_path, DIGEST))
     (tmp_path / "results.json").write_text(json.dumps({"about": {"weights": f"SHA-256 {DIGEST[:16]}…"}}))
     assert other_weights(tmp_path, DIGEST) is None
-    assert "is of other weights" in str(other_weights(tmp_path, "f" * 64))
+    assert "measured other weights" in str(other_weights(tmp_path, "f" * 64))
 
 
 def test_the_report_is_one_of_the_shipped_weights() -> None:

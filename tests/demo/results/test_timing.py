@@ -1,4 +1,4 @@
-"""Strategies are timed in turn, and long texts fewer times."""
+"""Strategies take turns being timed, long texts fewer times."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ TEXT = "Famotidine-associated delirium. Six patients on famotidine had delirium;
 
 
 def test_strategies_take_turns(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(timing, "BUDGET_S", 600.0)  # all runs, however busy the machine is
+    monkeypatch.setattr(timing, "BUDGET_S", 600.0)  # all runs, even on a busy machine
     order = []
     tag = engine.tag
     monkeypatch.setattr(engine, "tag", lambda text, strategy: order.append(strategy.name) or tag(text, strategy))

@@ -1,4 +1,4 @@
-"""The tab Batch: files are read, tagged, scored and written; what is broken is named and left out."""
+"""The tab Batch: files are read, tagged, scored and written; broken documents are named and left out."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def tagged(engine: Engine, documents: list[Document], *names: str) -> dict[str, 
 
 @pytest.fixture
 def lines(tmp_path: Path) -> Path:
-    """JSON lines, the second of which is broken."""
+    """JSON lines whose second line is broken."""
     path = tmp_path / "some.jsonl"
     path.write_text(f'{{"id": "a", "text": "{TEXT}"}}\n{{"id": "b"}}\n{{"id": "c", "text": "{HOSTILE}"}}\n')
     return path
@@ -199,7 +199,7 @@ def test_a_cancelled_run_promises_no_more_than_there_is() -> None:
 class TestRun:
     def test_figures_are_left_to_the_evaluator_whose_page_is_linked(self, engine: Engine, lines: Path) -> None:
         page = run(engine, lines, ["dense"])[0][0]
-        (address,) = re.findall(r'for figures use <a href="([^"]+)">eval.report</a>', page)
+        (address,) = re.findall(r'To measure speed, use <a href="([^"]+)">eval.report</a>', page)
         assert (SAMPLE.parents[2] / address).is_file()
 
     def test_types_of_a_file_are_text(self, engine: Engine, tmp_path: Path) -> None:

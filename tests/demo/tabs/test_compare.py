@@ -1,4 +1,4 @@
-"""The tab Compare: what it runs and shows, in which order, and what it says when it cannot."""
+"""The tab Compare: what it runs and shows, in which order, and its message if it cannot."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_shows_dense_and_what_is_chosen_in_the_order_of_the_page(engine: Engine)
 def test_entities_come_after_one_pass_and_times_are_refined_afterwards(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(timing, "BUDGET_S", 600.0)  # all runs, however busy the machine is
+    monkeypatch.setattr(timing, "BUDGET_S", 600.0)  # all runs, even on a busy machine
     chosen = jobs(engine, ["entropy"])
     (first,) = compare(TEXT, chosen)
     assert "one run" in first.cards
@@ -144,7 +144,7 @@ def test_a_text_too_long_for_hf_is_refused_before_anything_runs(engine: Engine) 
 
 
 def test_an_overlong_text_is_refused(engine: Engine) -> None:
-    with pytest.raises(InputError, match="100,001 characters, the limit is 100,000"):
+    with pytest.raises(InputError, match="100,001 characters; the limit is 100,000"):
         run("a" * (MAX_CHARACTERS + 1), jobs(engine, ["dense"]))
 
 

@@ -1,4 +1,4 @@
-"""The tab Take away: code and commands do what the page does, and the download holds every word."""
+"""The tab Take away: code and commands do what the page does, and the download has every word."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_the_command_runs_what_the_page_shows(
 def test_curl_says_which_settings_it_cannot_have(engine: Engine) -> None:
     strategy = engine.strategy("entropy", neighbours=3, min_keep_ratio=0.3)
     first, second, *_ = as_http(engine, [strategy], None, "x", None).splitlines()[1:]
-    assert first == "# left out, since /tag cannot set it: neighbours=3"
+    assert first == "# left out because /tag cannot set it: neighbours=3"
     assert '"min_keep_ratio": 0.3' in second
     assert "neighbours" not in second
 
@@ -147,7 +147,7 @@ def test_what_is_loaded_is_given_as_it_was_but_for_defaults(engine: Engine) -> N
 
 def test_how_to_install_runs_one_command_and_names_options_that_exist(capsys: pytest.CaptureFixture[str]) -> None:
     assert [line for line in INSTALL.splitlines() if not line.startswith("#")] == ["pip install ."]
-    assert (SHIPPED.parents[1] / "app.py").is_file()  # in the folder that is named
+    assert (SHIPPED.parents[1] / "app.py").is_file()  # in the named folder
     for module, main_of, options in (
         ("engine.training.accelerate", accelerate, {"--texts", "--out"}),
         ("engine.tag", main, {"--model", "--dtype"}),

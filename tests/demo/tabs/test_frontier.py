@@ -1,4 +1,4 @@
-"""The tab Frontier: the chart of a report with the present settings, and what it says where something is missing."""
+"""The tab Frontier: a report's chart with the current settings, and the message if something is missing."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from engine import Engine, Strategy, load_engine
 from engine.pruning.resolve import resolve
 
 DIGEST = "0123456789abcdef" * 4
-SHIPPED = "bc5cdr-test"  # a report of the shipped weights
+SHIPPED = "bc5cdr-test"  # a report on the shipped weights
 RULE = resolve("rule", 6, {})
 
 
@@ -36,13 +36,13 @@ def rings(figure: Figure) -> list[tuple[float, float]]:
 
 
 def ringed(page: str) -> list[str]:
-    """The names of the marks with a ring."""
+    """The names of ringed marks."""
     return [part.partition('aria-label="')[2].partition(": ")[0] for part in page.split('class="current"')[1:]]
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder with one report, of weights with ``DIGEST``."""
+    """A folder with one report, on weights with ``DIGEST``."""
     report = tmp_path / "one"
     report.mkdir()
     for name in ("results", "intervals"):
@@ -65,12 +65,12 @@ def test_current_settings_are_ringed_in_the_report(folder: Path, engine_of: Any)
     current = [engine.strategy("dense"), engine.strategy("entropy", "fast"), engine.strategy("rule", lambda_=1.9)]
     page = show(engine_of(folder), "one", 1, current, folder)
     assert sorted(ringed(page)) == ["dense (float32)", "entropy:fast (float32)"]
-    assert "did not measure the present settings of rule." in page
+    assert "did not measure the current settings of rule." in page
 
 
 def test_nothing_is_ringed_in_a_report_of_other_weights(folder: Path, engine_of: Any) -> None:
     page = show(engine_of(folder, "f" * 64), "one", 1, [resolve("dense", 6, {})], folder)
-    assert "is of other weights" in page
+    assert "measured other weights" in page
     assert ringed(page) == []
 
 
@@ -87,13 +87,13 @@ def test_a_tried_mark_sets_strategies_and_settings_and_nothing_else_does() -> No
     assert all(isinstance(value, float) for value in values)
     skipped = tried(engine, "<script>", {"x": 1})
     assert skipped[0] == ["dense"]
-    assert all(isinstance(update, dict) for update in skipped[1:])  # left as they are
+    assert all(isinstance(update, dict) for update in skipped[1:])  # unchanged
 
 
 def test_batch_sizes_are_shown_one_at_a_time(folder: Path, engine_of: Any) -> None:
     assert batch_sizes(folder) == [1, 32]
     assert "Batch size: 32." in show(engine_of(folder), "one", 32, [], folder)
-    assert "Batch size: 1." in show(engine_of(folder), "one", 7, [], folder)  # none such: the first
+    assert "Batch size: 1." in show(engine_of(folder), "one", 7, [], folder)  # not measured: the first one
 
 
 def test_the_tab_opens_with_a_report_of_these_weights(folder: Path, engine_of: Any) -> None:

@@ -1,4 +1,4 @@
-"""The layer view: the text in words, what happens to them at each layer, and how many are computed."""
+"""The layer view: the text as words, what happens to them at each layer, and how many are computed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HOSTILE = "<img src=x onerror=alert(1)> ${1+1} {{7*7}} `x` \\n \"quoted\" 'too' 
 
 
 class Parsed(HTMLParser):
-    """The text of the list box, and the attributes of all elements by class."""
+    """The list box's text and the attributes of all elements, by class."""
 
     def __init__(self, markup: str) -> None:
         super().__init__()

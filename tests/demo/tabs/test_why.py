@@ -48,7 +48,7 @@ class TestDecision:
         ("changes", "said"),
         [
             ({"reason": "left", "left": True}, "left: its need is not above"),
-            ({"reason": "end", "left": True}, "left: at this gate every word leaves"),
+            ({"reason": "end", "left": True}, "left: every word leaves at this gate"),
             ({"reason": "need"}, "stayed: its need is above"),
             ({"reason": "entity"}, "stayed: part of an entity"),
             ({"reason": "whole"}, "stayed despite its low need: an entity leaves as a whole"),
@@ -107,7 +107,7 @@ class TestView:
         found = re.findall(r'data-gates="(.+?)"', why_view_of(engine, result))
         rows = [json.loads(html.unescape(row)) for row in found]
         assert {(row[0][2 + list(NUMBERS).index("need")], row[0][-1]) for row in rows} == {
-            ("–", "left: at this gate every word leaves")
+            ("–", "left: every word leaves at this gate")
         }
 
 
