@@ -39,6 +39,7 @@ def test_the_pointer_shows_the_figures_of_a_mark(open_page: Any) -> None:
 def test_the_keyboard_does_what_the_pointer_can(open_page: Any) -> None:
     page = open_page()
     frontier(page)
+    page.mouse.move(0, 0)  # a mark that scrolls under the pointer would show its card
     on_a_mark = "document.activeElement.matches('.marks button')"
     page.locator(".marks button[tabindex='0']").focus()
     page.keyboard.press("Shift+Tab")
