@@ -132,6 +132,7 @@ def test_code_is_not_cut_off(open_page: Any, width: int) -> None:
     page.wait_for_function("document.body.innerText.includes('engine.tag text.jsonl')")
     assert code.count() == 4
     assert all(code.evaluate_all("all => all.map(part => part.scrollWidth <= part.clientWidth)"))
+    assert all(code.evaluate_all("all => all.map(part => part.clientHeight <= 400)"))  # Gradio makes some far too high
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
