@@ -10,9 +10,9 @@ from demo.limits import DELETE_CACHE
 
 # For handlers that answer at once and are not part of the HTTP API.
 QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-# For handlers that share a change event with others. By default, Gradio's page dispatches a change that comes while a
-# listener is busy again afterwards, to every listener of the component: two overlapping ones would loop for ever.
-QUICK: dict[str, Any] = {"trigger_mode": "multiple", **QUIET}
+# For handlers that share a change event. By default, Gradio repeats an event that comes while a listener is busy, for all
+# listeners of the component: two that overlap would loop for ever.
+EVERY_CHANGE: dict[str, Any] = {"trigger_mode": "multiple", **QUIET}
 MISFIT = "expected values that fit this function, got others; if one of them is a file, upload it again"
 
 

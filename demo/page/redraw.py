@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from demo.page.blocks import QUICK, QUIET
+from demo.page.blocks import EVERY_CHANGE, QUIET
 from demo.page.inputs import Inputs
 from demo.page.turns import fingerprint
 
@@ -51,6 +51,6 @@ def redraw_when_visible(
     tab.select(on_select, [asked, *values], [request, asked], **QUIET)
     for change in changes:
         inputs_now = [inputs.visible_tab, asked, *values]
-        change(on_change, inputs_now, [request, asked], **QUICK)
+        change(on_change, inputs_now, [request, asked], **EVERY_CHANGE)
     drawing = request.change(on_request, values, outputs, trigger_mode="always_last", **settings)
     drawing.failure(lambda: None, None, asked, **QUIET)  # so selecting the tab again draws it

@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 
 from demo.html import answer
-from demo.page.blocks import QUICK, QUIET
+from demo.page.blocks import EVERY_CHANGE, QUIET
 from demo.page.turns import Turns, fingerprint
 
 
@@ -60,7 +60,7 @@ def request_runs(
 
     outputs = [runs.request, runs.answer]
     for change in changes:
-        change(on_edit, list(values), outputs, **QUICK)
+        change(on_edit, list(values), outputs, **EVERY_CHANGE)
     for ask in asks:
         ask(on_ask, list(values), outputs, trigger_mode="always_last", **QUIET)
     cancel.click(on_cancel, [runs.request, runs.shown], runs.answer, **QUIET)

@@ -187,7 +187,7 @@ def main(argv: list[str] | None) -> int:
     if len(set(gold_digests)) == 1:
         raise InputError(
             f"expected other documents in --test-split than in --split, got {corpora[1].name} {corpora[1].split} for "
-            "both; choose another --test-split, or a --corpus with splits, which a file has not"
+            "both; choose another --test-split, or a --corpus with splits (a file has none)"
         )
     settings |= {"dtype": engine.dtype}  # what ``auto`` resolved to
     settings |= {"weights": engine.digest, "sha256": digest(texts), "gold": gold_digests}

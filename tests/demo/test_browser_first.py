@@ -210,7 +210,7 @@ class TestSettings:
         wait_for_text(page, "clonidine")
 
     @pytest.mark.parametrize("over_frontier", [False, True])
-    def test_quick_clicks_run_the_last_choice_and_then_nothing(self, open_page: Any, over_frontier: bool) -> None:
+    def test_rapid_clicks_run_the_last_choice_and_then_nothing(self, open_page: Any, over_frontier: bool) -> None:
         page = open_page()
         wait_until(page, "done")
         if over_frontier:
