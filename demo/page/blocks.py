@@ -10,8 +10,8 @@ from demo.limits import DELETE_CACHE
 
 # For handlers that answer at once and are not part of the HTTP API.
 QUIET: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-# For handlers that share a change event. By default, Gradio repeats an event that comes while a listener is busy, for all
-# listeners of the component: two that overlap would loop for ever.
+# For handlers that share a change event. By default, Gradio repeats an event that comes while a listener is busy, and
+# repeats it for all listeners of the component: two that overlap would loop for ever.
 EVERY_CHANGE: dict[str, Any] = {"trigger_mode": "multiple", **QUIET}
 MISFIT = "expected values that fit this function, got others; if one of them is a file, upload it again"
 
