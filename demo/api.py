@@ -31,12 +31,12 @@ Args:
         to {MAX_TRACED:,} characters.
 
 Returns: entities (start, end, type, text, score), the strategy's settings, the number of words, token_layers,
-token_layers_kept, multiply_adds, latency_ms of this call, and the trace if requested."""
+token_layers_kept, macs, latency_ms of this call, and the trace if requested."""
 COMPARE = f"""Runs strategies on one text and compares them with dense, which is always included.
 
 Args:
     text: up to {MAX_CHARACTERS:,} characters; characters times strategies may not exceed {MAX_COMPARED:,}.
-    strategies: names separated by commas; each may include an operating point: entropy:exact,entropy:fast.
+    strategies: names separated by commas; each may include an operating point: entropy:careful,entropy:fast.
     {SETTINGS}
 
 Returns: device, dtype, threads, and for each strategy what /tag returns, the number of runs, their median time as
@@ -52,14 +52,14 @@ def _reported() -> Iterator[None]:
         raise gr.Error(printable(str(error)), print_exception=False) from error
 
 
-def _strategy(engine: Engine, name: str, point: object, knobs: dict[str, Any]) -> Strategy:
+def _strategy(engine: Engine, name: str, point: object, settings: dict[str, Any]) -> Strategy:
     if point is not None and not isinstance(point, str):
         raise InputError(f"expected point as a string, got {type(point).__name__}; send a string or leave it out")
-    return engine.strategy(name, point or None, **knobs)
+    return engine.strategy(name, point or None, **settings)
 
 
 def tag(
-    engine: Engine, text: object, strategy: object, point: object, trace: object, **knobs: object
+    engine: Engine, text: object, strategy: object, point: object, trace: object, **settings: object
 ) -> dict[str, Any]:
     """Answers ``/tag``; arguments may be of any type.
 
@@ -68,7 +68,7 @@ def tag(
     """
     text = check_text(text)
     (name,) = check_strategies([strategy])
-    chosen = _strategy(engine, name, point, knobs)
+    chosen = _strategy(engine, name, point, settings)
     if not isinstance(trace, bool):
         raise InputError(
             f"expected trace as true or false, got {type(trace).__name__}; send one of them or leave it out"
@@ -78,22 +78,26 @@ def tag(
     return result_record(result) | ({"trace": trace_record(result)} if trace else {})
 
 
-def compare(engine: Engine, text: object, strategies: object, point: object, **knobs: object) -> dict[str, Any]:
-    """Answers ``/compare``; each strategy uses the knobs that it has.
+def compare(engine: Engine, text: object, strategies: object, point: object, **settings: object) -> dict[str, Any]:
+    """Answers ``/compare``; each strategy uses the settings that it has.
 
     Raises:
-        InputError: an argument cannot be used, or no strategy has a knob.
+        InputError: an argument cannot be used, or no strategy has a setting.
     """
     text = check_text(text)
     if not isinstance(strategies, str):
         raise InputError(f"expected strategies as a string, got {type(strategies).__name__}; separate names by commas")
     names = check_strategies([name.strip() for name in strategies.split(",") if name.strip()])
-    given = {knob: value for knob, value in knobs.items() if value is not None}
+    given = {setting: value for setting, value in settings.items() if value is not None}
     chosen: dict[str, Strategy] = {}
     for name in dict.fromkeys(["dense", *names]):
-        own = _strategy(engine, name, point, {}).knobs()
-        chosen[name] = _strategy(engine, name, point, {knob: value for knob, value in given.items() if knob in own})
-    if unused := [knob for knob in given if not any(knob in strategy.knobs() for strategy in chosen.values())]:
+        own = _strategy(engine, name, point, {}).settings()
+        chosen[name] = _strategy(
+            engine, name, point, {setting: value for setting, value in given.items() if setting in own}
+        )
+    if unused := [
+        setting for setting in given if not any(setting in strategy.settings() for strategy in chosen.values())
+    ]:
         raise InputError(f"expected settings that {', '.join(names)} have, got {unused}; leave them out")
     check_work(text, list(chosen.values()))
     measured = dict(zip(chosen, measure(engine, text, list(chosen.values())), strict=True))
@@ -113,9 +117,9 @@ def build_api(engine: Engine) -> None:
         trigger: str | None = None,
         trace: bool = False,
     ) -> dict[str, Any]:
-        knobs = {"lambda_": lambda_, "min_keep_ratio": min_keep_ratio, "trigger": trigger}
+        settings = {"lambda_": lambda_, "min_keep_ratio": min_keep_ratio, "trigger": trigger}
         with _reported():
-            return tag(engine, text, strategy, point, trace, **knobs)
+            return tag(engine, text, strategy, point, trace, **settings)
 
     def on_compare_api(
         text: str,
@@ -125,9 +129,9 @@ def build_api(engine: Engine) -> None:
         min_keep_ratio: float | None = None,
         trigger: str | None = None,
     ) -> dict[str, Any]:
-        knobs = {"lambda_": lambda_, "min_keep_ratio": min_keep_ratio, "trigger": trigger}
+        settings = {"lambda_": lambda_, "min_keep_ratio": min_keep_ratio, "trigger": trigger}
         with _reported():
-            return compare(engine, text, strategies, point, **knobs)
+            return compare(engine, text, strategies, point, **settings)
 
     gr.api(on_tag, api_name="tag", api_description=TAG, **API_WORK)
     gr.api(on_compare_api, api_name="compare", api_description=COMPARE, **API_WORK)

@@ -77,7 +77,7 @@ class Shot:
     link: Mapping[str, str] = field(default_factory=dict)
 
 
-RECOVERING = {"example": "Symbols and scripts", "point": "exact", "strategies": "dense,entropy,entropy+recovery"}
+RECOVERING = {"example": "Symbols and scripts", "point": "careful", "strategies": "dense,entropy,entropy+recovery"}
 PLAYED = "layers.gif"
 FRAME_MS, LAST_FRAME_MS = 1000, 2500
 MAX_BYTES = 1_000_000  # size of the animation

@@ -8,13 +8,12 @@ from typing import Any
 
 from engine import Engine, Strategy
 from engine.pruning.controllers import CONTROLLERS
-from engine.pruning.knobs import Knob, knobs_of, label_of
 from engine.pruning.recovery import Recovery
-from engine.pruning.resolve import DEFAULT, parse, points_of
+from engine.pruning.resolve import DEFAULT, OPERATING_POINTS, parse, points_of
+from engine.pruning.settings import Setting, label_of, settings_of
 
-POINTS = ("exact", "balanced", "fast")
 SELECTED = ("dense", "entropy")  # when the page opens
-TRIGGERS = next(knob.choices for knob in knobs_of(Recovery) if knob.name == "trigger")
+TRIGGERS = next(setting.choices for setting in settings_of(Recovery) if setting.name == "trigger")
 UNPRUNED = {
     "dense": "Every word goes through every layer. The reference.",
     "hf": "The plain Hugging Face model with the same weights.",
@@ -24,21 +23,21 @@ UNPRUNED = {
 
 @dataclass(frozen=True)
 class Slider:
-    """A controller's knob that has a slider on the page."""
+    """A controller's setting that has a slider on the page."""
 
     kind: str
-    knob: Knob
+    setting: Setting
 
     @property
     def name(self) -> str:
         """Its name in links: ``rule.lambda_``."""
-        return f"{self.kind}.{self.knob.name}"
+        return f"{self.kind}.{self.setting.name}"
 
 
 def points(engine: Engine) -> list[str]:
     """The operating points that every strategy with stored points has."""
     stored = [points_of(parse(name), engine.points) for name in engine.points]
-    return [point for point in POINTS if stored and all(point in names for names in stored)]
+    return [point for point in OPERATING_POINTS if stored and all(point in names for names in stored)]
 
 
 def own_point(engine: Engine, name: str, point: str | None) -> str | None:
@@ -53,19 +52,19 @@ def at_point(engine: Engine, name: str, point: str | None) -> Strategy:
 
 
 def sliders(engine: Engine) -> list[Slider]:
-    """A slider for each knob that asks for one, among the controllers that this model can run."""
+    """A slider for each setting that asks for one, among the controllers that this model can run."""
     return [
-        Slider(kind, knob)
+        Slider(kind, setting)
         for kind, controller in CONTROLLERS.items()
         if kind in engine.runnable
-        for knob in controller.knobs()
-        if knob.slider
+        for setting in controller.settings()
+        if setting.slider
     ]
 
 
 def default_values(engine: Engine, point: str | None) -> list[float]:
     """The value of each of `sliders` at an operating point."""
-    return [at_point(engine, slider.kind, point).knobs()[slider.knob.name] for slider in sliders(engine)]
+    return [at_point(engine, slider.kind, point).settings()[slider.setting.name] for slider in sliders(engine)]
 
 
 def controlled_by(strategy: Strategy) -> str:
@@ -96,13 +95,13 @@ def chosen_strategy(engine: Engine, name: str, point: str | None, trigger: str |
     strategy = at_point(engine, name, point)
     kind = controlled_by(strategy)
     changed: dict[str, Any] = {
-        slider.knob.name: value
+        slider.setting.name: value
         for slider, value, default in zip(sliders(engine), values, default_values(engine, point), strict=True)
         if slider.kind == kind and value != default
     }
     if strategy.recovery and trigger:
         changed["trigger"] = trigger
-    return strategy.with_knobs(**changed)
+    return strategy.with_settings(**changed)
 
 
 def chosen_strategies(engine: Engine, names: Sequence[str], *settings: Any) -> list[Strategy]:
@@ -110,17 +109,17 @@ def chosen_strategies(engine: Engine, names: Sequence[str], *settings: Any) -> l
     return [chosen_strategy(engine, name, *settings) for name in names]
 
 
-def changed_knobs(engine: Engine, strategy: Strategy, point: str | None) -> dict[str, Any]:
-    """The knobs of a strategy that differ from its operating point."""
-    defaults = at_point(engine, strategy.name, point).knobs()
-    return {name: value for name, value in strategy.knobs().items() if value != defaults[name]}
+def changed_settings(engine: Engine, strategy: Strategy, point: str | None) -> dict[str, Any]:
+    """The settings of a strategy that differ from its operating point."""
+    defaults = at_point(engine, strategy.name, point).settings()
+    return {name: value for name, value in strategy.settings().items() if value != defaults[name]}
 
 
 def describe_settings(engine: Engine, strategy: Strategy, point: str | None) -> str:
-    """A strategy's operating point and the knobs that differ from it; empty if it has neither."""
+    """A strategy's operating point and the settings that differ from it; empty if it has neither."""
     default = at_point(engine, strategy.name, point)
     replayed = default.replays or default
-    changed = [f"{label_of(name)} {value}" for name, value in changed_knobs(engine, strategy, point).items()]
+    changed = [f"{label_of(name)} {value}" for name, value in changed_settings(engine, strategy, point).items()]
     return " · ".join([replayed.point] * bool(replayed.point) + changed)
 
 

@@ -27,6 +27,7 @@ from engine.errors import InputError, first_line
 from engine.model.encoders import encoder_class, encoder_from_huggingface
 from engine.model.gated import GatedModel
 from engine.pruning.controllers.mlp import Network
+from engine.pruning.resolve import OLD_NAMES
 from engine.pruning.strategy import Strategy
 from engine.text.labels import LabelSet, with_type
 from engine.text.windows import load_tokenizer
@@ -141,17 +142,19 @@ def load_weights(source: str | Path | None = None, labels: str | Path | Sequence
 
 
 def read_points(path: Path) -> dict[str, dict[str, dict[str, Any]]]:
-    """Strategy → operating point → settings, from a file.
+    """Strategy → operating point → settings, from a file; old names of operating points become those of today.
 
     Raises:
         InputError: no JSON, or settings of which no strategy can be made.
     """
     at = "none"
     try:
-        points = json.loads(path.read_text(encoding="utf-8"))
-        for name, of in points.items():
-            for point, settings in of.items():
-                at = f"settings of {f'{name}:{point}'!r} that cannot be used"
+        points: dict[str, dict[str, dict[str, Any]]] = {}
+        for name, of in json.loads(path.read_text(encoding="utf-8")).items():
+            for stored, settings in of.items():
+                at = f"settings of {f'{name}:{stored}'!r} that cannot be used"
+                point = OLD_NAMES.get(stored, stored)
+                points.setdefault(name, {})[point] = settings | {"point": point}
                 Strategy.from_json(settings)
     except Exception as error:  # the file may hold anything
         cause = first_line(error)[:200]

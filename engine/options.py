@@ -10,7 +10,7 @@ from typing import Any
 
 from engine.errors import InputError
 from engine.model.precision import DTYPES
-from engine.pruning.knobs import parse_knob
+from engine.pruning.settings import parse_setting
 from engine.pruning.strategy import Strategy
 from engine.tagger import Engine, load_engine
 from engine.text.documents import Document
@@ -25,7 +25,7 @@ class EngineOptions:
         labels: a file that says what the model's labels mean; ``None``: its own.
         strategy: name of a strategy, as `Engine.strategy` takes it.
         point: operating point; ``None``: ``balanced``.
-        knobs: settings of the strategy to change; ``None`` leaves one unchanged.
+        settings: settings of the strategy to change; ``None`` leaves one unchanged.
         dtype: one of `DTYPES`.
         device: torch device.
         batch_size: documents per call.
@@ -35,7 +35,7 @@ class EngineOptions:
     labels: str | None = None
     strategy: str = "entropy"
     point: str | None = None
-    knobs: dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
     dtype: str = "float32"
     device: str = "cpu"
     batch_size: int = 32
@@ -59,7 +59,7 @@ class EngineOptions:
             "--set",
             action="append",
             default=[],
-            metavar="KNOB=VALUE",
+            metavar="SETTING=VALUE",
             help="any other setting, e.g. gates=1,2",
         )
         parser.add_argument("--model", help="folder or hub id; default: the shipped weights")
@@ -78,20 +78,20 @@ class EngineOptions:
         """The options of a command line.
 
         Raises:
-            InputError: a setting that is not ``KNOB=VALUE``, or a batch size below 1.
+            InputError: a setting that is not ``SETTING=VALUE``, or a batch size below 1.
         """
-        knobs = {"lambda_": arguments.lambda_, "min_keep_ratio": arguments.min_keep_ratio}
+        settings = {"lambda_": arguments.lambda_, "min_keep_ratio": arguments.min_keep_ratio}
         for text in arguments.set:
-            knob, equals, value = text.partition("=")
-            if not (knob and equals):
-                raise InputError(f"expected --set KNOB=VALUE, got {text!r}; write e.g. neighbours=2")
-            knobs |= [parse_knob(knob, value)]
+            setting, equals, value = text.partition("=")
+            if not (setting and equals):
+                raise InputError(f"expected --set SETTING=VALUE, got {text!r}; write e.g. neighbours=2")
+            settings |= [parse_setting(setting, value)]
         return cls(
             arguments.model,
             arguments.labels,
             arguments.strategy,
             arguments.point,
-            knobs,
+            settings,
             arguments.dtype,
             arguments.device,
             arguments.batch_size,
@@ -104,7 +104,7 @@ class EngineOptions:
             InputError: an option that this model or machine does not have.
         """
         engine = load_engine(self.model, self.dtype, self.device, self.labels)
-        return engine, engine.strategy(self.strategy, self.point, **self.knobs)
+        return engine, engine.strategy(self.strategy, self.point, **self.settings)
 
 
 def tag_documents(

@@ -51,7 +51,7 @@ def pipeline(
         task: ``token-classification``, or ``ner``, which is the same.
         model: a folder, a hub id, or an engine, which brings its own ``dtype``, ``device`` and ``labels``; ``None``:
             the shipped weights.
-        strategy: its name, or a `Strategy` with knobs changed.
+        strategy: its name, or a `Strategy` with settings changed.
         dtype, labels: see `load_engine` (default ``float32``, and the model's own); neither with an engine.
         device: as there, or the number of a GPU, −1 for the CPU (the default); not with an engine.
         **options: of Hugging Face's pipeline: ``aggregation_strategy``, ``batch_size``, ``stride``, …

@@ -89,7 +89,7 @@ class Result:
 
     @cached_property
     def cost(self) -> Cost:
-        """Rows, token-layers and multiply-adds."""
+        """Rows, token-layers and MACs."""
         assert self._model is not None
         costs = [window_cost(self._model, memory, slot.index, self.strategy) for slot, memory in self._runs]
         return add(costs, self._model.encoder.num_layers)
@@ -177,19 +177,19 @@ class Engine:
         truncated = f"truncate-{self.encoder.num_layers // 2}"
         return ["dense", *kinds, *(kind + RECOVERY for kind in kinds), "hf", "random", truncated]
 
-    def strategy(self, name: str | Strategy, point: str | None = None, **knobs: Any) -> Strategy:
-        """A strategy by name, at an operating point, with some knobs changed.
+    def strategy(self, name: str | Strategy, point: str | None = None, **settings: Any) -> Strategy:
+        """A strategy by name, at an operating point, with some settings changed.
 
         Args:
             name: ``dense``, ``hf``, ``rule``, ``entropy``, ``mlp``, ``entropy+recovery``, ``random``, ``random@rule``,
                 ``truncate-k``; with an operating point: ``entropy:fast``, ``random@entropy:fast``; a `Strategy` is
                 used as is.
-            point: ``exact``, ``balanced`` (the default) or ``fast``, as stored with the weights, unless the name has
+            point: ``careful``, ``balanced`` (the default) or ``fast``, as stored with the weights, unless the name has
                 one. Strategies without points ignore it; with weights that store none, ``default`` is the only point.
-            **knobs: settings to change; ``None`` leaves one unchanged.
+            **settings: settings to change; ``None`` leaves one unchanged.
 
         Raises:
-            InputError: unknown name, point or knob, or a strategy that needs gates or a network that the model lacks.
+            InputError: unknown name, point or setting, or a strategy that needs gates or a network the model lacks.
         """
         if not isinstance(name, str | Strategy):
             raise InputError(f"expected the name of a strategy, got {name!r}; write e.g. entropy:fast")
@@ -200,7 +200,9 @@ class Engine:
                 f"with python -m engine.training.accelerate {self.source} --texts FILE --out FOLDER"
             )
         strategy = name if isinstance(name, Strategy) else resolve(name, self.encoder.num_layers, self.points, point)
-        strategy = strategy.with_knobs(**{knob: value for knob, value in knobs.items() if value is not None})
+        strategy = strategy.with_settings(
+            **{setting: value for setting, value in settings.items() if value is not None}
+        )
         if strategy.gates and strategy.gates[-1] >= self.encoder.num_layers:
             raise InputError(
                 f"expected gates before the last layer ({self.encoder.num_layers}), got {strategy.gates}; remove it"
@@ -221,9 +223,9 @@ class Engine:
             )
         return replace(strategy, controller=replace(controller, network=self.network))
 
-    def tag(self, text: str, strategy: str | Strategy = "entropy", point: str | None = None, **knobs: Any) -> Result:
+    def tag(self, text: str, strategy: str | Strategy = "entropy", point: str | None = None, **settings: Any) -> Result:
         """Tags one text; see `strategy` for the arguments, e.g. ``lambda_`` and ``min_keep_ratio``."""
-        return self.tag_batch([text], strategy, point, **knobs)[0]
+        return self.tag_batch([text], strategy, point, **settings)[0]
 
     def tag_batch(
         self,
@@ -231,7 +233,7 @@ class Engine:
         strategy: str | Strategy = "entropy",
         point: str | None = None,
         batch_size: int = 32,
-        **knobs: Any,
+        **settings: Any,
     ) -> list[Result]:
         """Tags texts in batches of ``batch_size``, which does not affect results; they keep the order of the texts."""
         if not isinstance(batch_size, Integral) or batch_size < 1:
@@ -241,7 +243,7 @@ class Engine:
         texts = list(texts)
         if not all(isinstance(text, str) for text in texts):
             raise InputError("expected texts as strings, got something else among them; convert them to str")
-        chosen = self.strategy(strategy, point, **knobs)
+        chosen = self.strategy(strategy, point, **settings)
         results: list[Result] = []
         for start in range(0, len(texts), batch_size):
             results += self._tag_call(texts[start : start + batch_size], chosen)

@@ -1,7 +1,7 @@
-"""Measures how each knob alone changes F1 and cost: ``python -m eval.ablations``. Nothing is timed.
+"""Measures how each setting alone changes F1 and cost: ``python -m eval.ablations``. Nothing is timed.
 
 Raising λ must strictly lower the share of token-layers. Each recovery trigger must change predictions, cost or where
-words leave, compared with no recovery; every other knob must do so for at least one value, compared with its default.
+words leave, compared with no recovery; every other setting must do so for at least one value.
 Otherwise the run names those that fail and exits with status 1, after writing everything.
 """
 
@@ -22,7 +22,7 @@ from eval.render.png import save_png
 
 @as_command
 def main(argv: list[str] | None) -> int:
-    """The command line; exit status 1 if a knob fails its check, 2 for bad input."""
+    """The command line; exit status 1 if a setting fails its check, 2 for bad input."""
     parser = argparse.ArgumentParser(prog="python -m eval.ablations", description=__doc__)
     add_inputs(parser, corpus="bc5cdr", split="calib")
     parser.add_argument("--plain-model", help="weights that were not trained for pruning, with gates, to compare")

@@ -1,6 +1,6 @@
 """Plots calibration frontiers together: ``python -m eval.frontier NAME=frontier.csv … --strategy entropy --out PNG``.
 
-A frontier holds the settings that no other beats in both F1 lost and multiply-adds.
+A frontier holds the settings that no other beats in both F1 lost and MACs.
 """
 
 from __future__ import annotations

@@ -41,7 +41,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--point", help="operating point of those without one of their own (default balanced)")
     parser.add_argument("--lambda", dest="lambda_", type=float, help="λ of rule")
     parser.add_argument("--min-keep-ratio", type=float, help="share of words that stay to the end at least")
-    parser.add_argument("--set", action="append", default=[], metavar="STRATEGY.KNOB=VALUE", help="any other setting")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="STRATEGY.SETTING=VALUE", help="any other setting"
+    )
     parser.add_argument("--batch-size", help="texts per call, comma-separated (default 1,32; 1 for the sample)")
     parser.add_argument("--types", help="entity types to score, comma-separated; default: those the corpus annotates")
     parser.add_argument("--skip-bad", action="store_true", help="leave out broken documents with a warning")
@@ -73,7 +75,9 @@ def _parser() -> argparse.ArgumentParser:
         default="",
         help="other models in the same run, comma-separated; dense, or as NAME=FOLDER@STRATEGY says",
     )
-    parser.add_argument("--ablations", action="store_true", help="also what every knob does; fails if one does nothing")
+    parser.add_argument(
+        "--ablations", action="store_true", help="also what every setting does; fails if one does nothing"
+    )
     parser.add_argument("--plain-model", help="weights with gates, not trained for pruning, to compare in --ablations")
     parser.add_argument("--predictions", metavar="DIR", help="write the predictions of all variants to this folder")
     parser.add_argument(
@@ -118,7 +122,7 @@ def measure(arguments: argparse.Namespace, command: str) -> None:
 
 @as_command
 def main(argv: list[str] | None) -> int:
-    """The command line; exit status 1 if a knob fails its ablation, 2 for bad input."""
+    """The command line; exit status 1 if a setting fails its ablation, 2 for bad input."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     arguments = _parser().parse_args(argv)
     command = shlex.join(["python", "-m", "eval.report", *(sys.argv[1:] if argv is None else argv)])

@@ -43,7 +43,7 @@ SPEEDUPS = (THEORETICAL, MEASURED, MEASURED_LOW, MEASURED_HIGH)
 ALL = "all"  # documents
 SEQEVAL = "seqeval"  # replaces the type in a column name: all types, strict IOB2 on words
 
-# Knobs in ``ablations.csv`` that belong to no controller.
+# Settings in ``ablations.csv`` that belong to no controller.
 LAMBDA, RECOVERY, WEIGHTS, CONTROLLER = "lambda", "recovery", "weights", "controller"
 
 
@@ -92,10 +92,10 @@ class Result(TypedDict):
     tokens_per_s: float
     speedup_vs_dense: float  # against dense in the first dtype
     speedup_vs_dense_same_dtype: float | None  # None if dense did not run in it
-    theoretical_speedup: float | None  # dense ÷ own multiply-adds
+    theoretical_speedup: float | None  # dense ÷ own MACs
     token_layers_kept: float | None
     token_reduction: float | None  # at the last layer
-    gmacs_per_document: float | None  # 10⁹ multiply-adds
+    gmacs_per_document: float | None  # 10⁹ MACs
     device: str
     dtype: str
     threads: int  # of torch; a baseline's settings state its own
@@ -232,9 +232,9 @@ class Gap(TypedDict):
 
 
 class Ablation(TypedDict):
-    """``ablations.csv``: one value of one knob. Changes are counted against the knob's default."""
+    """``ablations.csv``: one value of one setting. Changes are counted against the setting's default."""
 
-    knob: str
+    setting: str
     strategy: str
     value: str
     is_default: bool
@@ -279,7 +279,7 @@ class RecoveryGain(TypedDict):
     over_random_low: float
     over_random_high: float
     loss_recovered: float  # gain ÷ (dense − without)
-    multiply_adds_share: float
+    macs_share: float
     cost_against_dense_rerun: float
     time_share: float
     speedup_without: float

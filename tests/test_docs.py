@@ -16,8 +16,8 @@ from packaging.requirements import Requirement
 
 from engine.model.encoders import ENCODERS
 from engine.pruning.controllers import CONTROLLERS
-from engine.pruning.knobs import knobs_of
 from engine.pruning.recovery import Recovery
+from engine.pruning.settings import settings_of
 from engine.pruning.strategy import Strategy
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -83,10 +83,10 @@ def test_the_walks_name_what_exists():
 
 def test_every_setting_of_a_strategy_is_explained():
     page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
-    knobs = {knob.name for part in (Strategy, Recovery, *CONTROLLERS.values()) for knob in knobs_of(part)}
+    settings = {setting.name for part in (Strategy, Recovery, *CONTROLLERS.values()) for setting in settings_of(part)}
     rows = page.partition("| setting | of | meaning |\n")[2].partition("\n\n")[0].splitlines()[1:]
     explained = re.findall(r"`(\w+)`", " ".join(row.split("|")[1] for row in rows))
-    assert knobs - set(explained) == set()
+    assert settings - set(explained) == set()
 
 
 def test_every_strategy_and_encoder_family_is_listed():

@@ -17,7 +17,7 @@ from engine import Result
 
 SCRIPT = Path(__file__).with_suffix(".js")
 LISTED = 40  # differences per card
-FASTEST, FEWEST, CLOSEST = "fastest", "fewest multiply-adds", "closest to dense"
+FASTEST, FEWEST, CLOSEST = "fastest", "fewest MACs", "closest to dense"
 
 
 def conditions(device: str, threads: int, compared: Sequence[Compared]) -> str:
@@ -49,7 +49,7 @@ def award_badges(compared: Sequence[Compared]) -> list[list[str]]:
         others = [other.measured for place, other in enumerate(compared) if place != index]
         if all(one.measured.faster_than(other) for other in others):
             badges[index].append(FASTEST)
-    savings = {index: -one.result.cost.multiply_adds for index, one in enumerate(compared)}
+    savings = {index: -one.result.cost.macs for index, one in enumerate(compared)}
     agreements = {
         index: agreement(one.result, one.reference.result)[0]
         for index, one in enumerate(compared)
@@ -73,7 +73,7 @@ def card(one: Compared, badges: Sequence[str] = ()) -> str:
     measured, result, cost = one.measured, one.result, one.result.cost
     figures = {
         term("computation kept"): f"{cost.token_layers_kept:.1%} of the token-layers",
-        "multiply-adds": f"{cost.multiply_adds / 1e9:.2f} G{_share_of_dense(one)}",
+        "MACs": f"{cost.macs / 1e9:.2f} G{_share_of_dense(one)}",
         "words": _words(result),
         term("recovery"): _recovery(result),
         "entities": str(len(result.entities)),
@@ -120,12 +120,12 @@ def _spread(measured: Measured) -> str:
 def _share_of_dense(one: Compared) -> str:
     if one.is_reference:
         return ""
-    return f", {one.result.cost.multiply_adds / one.reference.result.cost.multiply_adds:.2f}× {_dense(one)}"
+    return f", {one.result.cost.macs / one.reference.result.cost.macs:.2f}× {_dense(one)}"
 
 
 def _words(result: Result) -> str:
     words = result.trace.words
-    layers = Counter(word.layer for word in words if word.state == "left")
+    layers = Counter(word.layer for word in words if word.state == "exited")
     to_the_end = sum(word.state == "kept" for word in words)
     return ", ".join(
         [

@@ -33,8 +33,8 @@ def format_score(value: float | None) -> str:
 
 
 def _histogram(gate: int, scores: list[WordScores]) -> str:
-    finite = [at for at in scores if math.isfinite(at.need)]
-    left = sum(at.left for at in scores)
+    finite = [at for at in scores if math.isfinite(at.importance)]
+    left = sum(at.exited for at in scores)
     if all(at.reason == "end" for at in scores):
         caption = f"Gate after layer {gate}: every word that reaches it leaves ({left})"
         return f"<figure><figcaption>{caption}.</figcaption></figure>"
@@ -43,8 +43,8 @@ def _histogram(gate: int, scores: list[WordScores]) -> str:
         caption += f"; {infinite} of them stayed as part of an entity or next to one, regardless of their need"
     if not finite:
         return f"<figure><figcaption>{caption}.</figcaption></figure>"
-    logarithmic = all(at.need >= 0 for at in finite)
-    edges = _edges([_place(at.need, logarithmic) for at in finite])
+    logarithmic = all(at.importance >= 0 for at in finite)
+    edges = _edges([_place(at.importance, logarithmic) for at in finite])
     bars = _bars(finite, edges, logarithmic)
     line = ""
     thresholds = {at.threshold for at in finite if at.threshold is not None}
@@ -52,7 +52,7 @@ def _histogram(gate: int, scores: list[WordScores]) -> str:
         (threshold,) = thresholds
         line = _threshold_line(_place(threshold, logarithmic), edges)
         caption += f"; threshold {format_score(threshold)}"
-    if low := sum(not at.left and at.reason not in (None, "need") for at in finite):
+    if low := sum(not at.exited and at.reason not in (None, "importance") for at in finite):
         where = "outlined to the left of it" if len(thresholds) == 1 else "of those outlined"
         caption += f"; {low} {where} stayed despite their low need (choose one to see why)"
     low, high = (10**edge if logarithmic else edge for edge in (edges[0], edges[-1]))
@@ -76,7 +76,7 @@ def _edges(values: list[float]) -> np.ndarray:
 def _bars(scores: list[WordScores], edges: np.ndarray, logarithmic: bool) -> str:
     """Bars for words that left, with words that stayed on top."""
     left, stayed = (
-        np.histogram([_place(at.need, logarithmic) for at in scores if at.left == leaving], edges)[0].tolist()
+        np.histogram([_place(at.importance, logarithmic) for at in scores if at.exited == leaving], edges)[0].tolist()
         for leaving in (True, False)
     )
     tallest = max(a + b for a, b in zip(left, stayed, strict=True))

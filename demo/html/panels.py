@@ -71,7 +71,7 @@ def _pieces(one: Compared, types: Sequence[str]) -> Iterator[tuple[int, int, str
     def group_of(word: WordTrace) -> Difference | str | None:
         if word.start in found:
             return found[word.start]
-        return {"left": f"left after layer {word.layer}", "recovered": "came back"}.get(word.state)
+        return {"exited": f"left after layer {word.layer}", "recovered": "came back"}.get(word.state)
 
     for group, members in groupby(one.result.trace.words, key=group_of):
         words = list(members)

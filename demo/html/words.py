@@ -62,7 +62,7 @@ def _frame(result: Result, entity: Entity, words: Sequence[WordTrace], types: Se
     """Opens an entity's frame; ``words`` start with the entity's own."""
     layers = len(result.cost.rows)
     own = [word for word in words if word.start < entity.end]
-    decided = max(word.layer if word.state == "left" else layers for word in own)
+    decided = max(word.layer if word.state == "exited" else layers for word in own)
     return (
         f'<span class="entity decided" role="presentation" data-type="{escape(entity.type)}" data-decided="{decided}" '
         f'data-colour="{type_colour(types, entity.type)}">'

@@ -240,14 +240,14 @@ def _build_settings(engine: Engine, others: Mapping[str, Engine]) -> _Settings:
 
 
 def _build_slider(engine: Engine, slider: Slider, value: float) -> gr.Slider:
-    knob = slider.knob
+    setting = slider.setting
     return gr.Slider(
-        knob.low,
-        knob.high,
+        setting.low,
+        setting.high,
         value=value,
-        step=1 if knob.kind == "whole" else 0.01,
-        label=f"{slider.kind}: {knob.label}",
-        info=f"For {_listed(strategies_with(engine, slider))}: {knob.description}.",
+        step=1 if setting.kind == "whole" else 0.01,
+        label=f"{slider.kind}: {setting.label}",
+        info=f"For {_listed(strategies_with(engine, slider))}: {setting.description}.",
         interactive=True,
     )
 

@@ -66,7 +66,7 @@ def read_link(engine: Engine, query: Mapping[str, str]) -> list[Any]:
     ]
     for slider, default in zip(sliders(engine), default_values(engine, point), strict=True):
         value = _number(query.get(slider.name))
-        fits = value is not None and slider.knob.low <= value <= slider.knob.high
+        fits = value is not None and slider.setting.low <= value <= slider.setting.high
         updates.append(value if fits else default if point else gr.skip())
     return updates
 

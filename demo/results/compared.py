@@ -16,7 +16,7 @@ class Compared:
     """A measured strategy.
 
     ``model``: name and dtype of its model.
-    ``settings``: operating point and changed knobs, in words; empty if there are none.
+    ``settings``: operating point and changed settings, in words; empty if there are none.
     ``reference``: ``dense`` of the same model; a second model's ``dense`` is compared with the first model's.
     ``reference_model``: name and dtype of that first model; empty if the reference is the same model's.
     """

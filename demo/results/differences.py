@@ -71,11 +71,11 @@ def _why_kept(result: Result, entity: Entity) -> str:
     words = _overlapping(result.trace.words, entity.start, entity.end)
     if any(word.state == "recovered" for word in words):
         return "left and came back, with the same labels as dense"
-    layers = sorted({word.layer for word in words if word.state == "left"})
+    layers = sorted({word.layer for word in words if word.state == "exited"})
     if not layers:
         return "went through every layer"
     after = f"after layer{'s' if len(layers) > 1 else ''} {' and '.join(map(str, layers))}"
-    left = "left" if all(word.state == "left" for word in words) else "partly left"
+    left = "left" if all(word.state == "exited" for word in words) else "partly left"
     return f"{left} {after}, with the same labels as dense"
 
 

@@ -13,6 +13,7 @@ from demo.results.differences import missing_and_new
 from demo.results.timing import Measured
 from demo.results.wording import printable
 from engine import Engine, Entity, Result
+from engine.inspection.trace import GateScore
 
 
 def entity_records(entities: Iterable[Entity]) -> list[dict[str, Any]]:
@@ -38,23 +39,32 @@ def result_record(result: Result) -> dict[str, Any]:
         "words": len(result.words),
         "token_layers": cost.token_layers,
         "token_layers_kept": cost.token_layers_kept,
-        "multiply_adds": cost.multiply_adds,
+        "macs": cost.macs,
         "latency_ms": result.latency.total_ms,
     }
 
 
 def trace_record(result: Result) -> list[dict[str, Any]]:
-    """Every word with its position, pieces, layer, state, label, and scores at each gate."""
+    """Every word with its position, pieces, layer, state, label, and scores at each gate.
+
+    The names that the HTTP API gives to an exit and to importance are those of its first version.
+    """
     return [
         asdict(word)
-        | {"text": printable(word.text)}
-        | {"gates": [asdict(gate) | {"need": _finite(gate.need)} for gate in word.gates]}
+        | {"text": printable(word.text), "state": "left" if word.state == "exited" else word.state}
+        | {"gates": [gate_record(gate) for gate in word.gates]}
         for word in result.trace.words
     ]
 
 
+def gate_record(gate: GateScore) -> dict[str, Any]:
+    """A word's scores at a gate."""
+    record = asdict(gate)
+    return record | {"need": _finite(record.pop("importance")), "left": record.pop("exited")}
+
+
 def _finite(number: float) -> float | None:
-    """None for infinity, the need of words that must not leave: JSON cannot represent it."""
+    """None for infinity, the importance of words that may not exit: JSON cannot represent it."""
     return number if math.isfinite(number) else None
 
 

@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Sequence
 from typing import Any
 
-from demo.settings import changed_knobs, own_point
+from demo.settings import changed_settings, own_point
 from engine import Engine, Strategy
 from engine.checkpoint import SHIPPED
 
@@ -22,7 +22,7 @@ pip install .
 # Faster on x86 with VNNI: load_engine(dtype="int8"), --dtype int8
 """
 _ORIGIN = re.compile(r"https?://([\w.-]+|\[[0-9a-fA-F:]+\])(:\d+)?(/[\w.~-]+)*")
-_BY_HTTP = ("lambda_", "min_keep_ratio", "trigger")  # knobs that /tag accepts
+_BY_HTTP = ("lambda_", "min_keep_ratio", "trigger")  # settings that /tag accepts
 
 
 def load_arguments(engine: Engine) -> dict[str, str]:
@@ -51,10 +51,10 @@ def as_python(engine: Engine, strategies: Sequence[Strategy], point: str | None,
     ]
     for strategy in strategies:
         own = own_point(engine, strategy.name, point)
-        knobs = "".join(f", {name}={value!r}" for name, value in changed_knobs(engine, strategy, point).items())
+        settings = "".join(f", {name}={value!r}" for name, value in changed_settings(engine, strategy, point).items())
         lines += [
             "",
-            f"for entity in engine.tag(text, {strategy.name!r}, {own!r}{knobs}).entities:",
+            f"for entity in engine.tag(text, {strategy.name!r}, {own!r}{settings}).entities:",
             f"    print({strategy.name!r}, entity.start, entity.end, entity.type, entity.text)",
         ]
     return "\n".join(lines) + "\n"
@@ -69,8 +69,8 @@ def as_command(engine: Engine, strategies: Sequence[Strategy], point: str | None
     for strategy in strategies:
         own = own_point(engine, strategy.name, point)
         at_point = [f"--point={own}"] if own else []
-        knobs = changed_knobs(engine, strategy, point).items()
-        changes = [f"--set={name.rstrip('_')}={_typed(value)}" for name, value in knobs]
+        settings = changed_settings(engine, strategy, point).items()
+        changes = [f"--set={name.rstrip('_')}={_typed(value)}" for name, value in settings]
         tag = ["python", "-m", "engine.tag", "text.jsonl", "--format=jsonl", f"--strategy={strategy.name}"]
         lines.append(shlex.join([*tag, *at_point, *changes, *loaded]))
     return "\n".join(lines) + "\n"
@@ -82,14 +82,14 @@ def as_http(engine: Engine, strategies: Sequence[Strategy], point: str | None, t
     lines = [f"api={server}/gradio_api/call/v2/tag"]
     for strategy in strategies:
         own = own_point(engine, strategy.name, point)
-        changed = changed_knobs(engine, strategy, point)
-        knobs = {name: value for name, value in changed.items() if name in _BY_HTTP}
+        changed = changed_settings(engine, strategy, point)
+        settings = {name: value for name, value in changed.items() if name in _BY_HTTP}
         lines += [
             f"# left out because /tag cannot set it: {name}={value!r}"
             for name, value in changed.items()
-            if name not in knobs
+            if name not in settings
         ]
-        settings = {"strategy": strategy.name} | ({"point": own} if own else {}) | knobs
+        settings = {"strategy": strategy.name} | ({"point": own} if own else {}) | settings
         if len(text) <= INLINED:
             data = f"-d {_as_data({'text': text} | settings)}"
         else:
@@ -113,5 +113,5 @@ def _from_file(record: dict[str, Any]) -> str:
 
 
 def _typed(value: Any) -> str:
-    """A knob's value, in the form that `engine.pruning.knobs.parse_knob` reads."""
+    """A setting's value, in the form that `engine.pruning.settings.parse_setting` reads."""
     return value if isinstance(value, str) else json.dumps(value).strip("[]").replace(" ", "")

@@ -30,7 +30,7 @@ class Variant:
     ``f1``, ``f1_interval``: 0–1, against gold.
     ``loss``, ``loss_interval``: F1 minus that of ``dense`` in the first dtype.
     ``speedup``, ``speedup_interval``: against ``dense`` in the first dtype; ``same_dtype``: in its own.
-    ``milliseconds``: per document. ``theoretical``: dense ÷ own multiply-adds. ``kept``: token-layers, 0–1.
+    ``milliseconds``: per document. ``theoretical``: dense ÷ own MACs. ``kept``: token-layers, 0–1.
     ``settings``: gates, controller and recovery, in words.
     """
 

@@ -144,7 +144,7 @@ def plot_calibration(table: pd.DataFrame, current: Sequence[Strategy]) -> Figure
         ringed = [_settings(Strategy.from_json(json.loads(settings))) in wanted for settings in rows["settings"]]
         axis.scatter(drop[ringed], speedup[ringed], **RING)
     axis.set_xlabel(f"{LOST} (points)")
-    axis.set_ylabel("theoretical speed-up (dense ÷ own multiply-adds)")
+    axis.set_ylabel("theoretical speed-up (dense ÷ own MACs)")
     axis.legend(fontsize=8)
     figure.tight_layout()
     return figure

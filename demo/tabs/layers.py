@@ -51,7 +51,7 @@ def words_computed(result: Result) -> list[int]:
     """The number of words that went through each layer."""
     words = result.trace.words
     layers = range(1, len(result.cost.rows) + 1)
-    return [sum(word.state != "left" or word.layer >= layer for word in words) for layer in layers]
+    return [sum(word.state != "exited" or word.layer >= layer for word in words) for layer in layers]
 
 
 def _depths(result: Result, layers: int, types: Sequence[str]) -> str:

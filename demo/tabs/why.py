@@ -25,7 +25,7 @@ from engine.pruning.controllers.mlp import NEIGHBOURS
 
 LABEL = "Why"
 COLUMNS = ("#", "word", "pieces", "label at gate", "final label", "layer", "state")
-STATES = {"kept": "stayed", "left": "left", "recovered": "came back"}
+STATES = {"kept": "stayed", "exited": "exited", "recovered": "came back"}
 NUMBERS = {  # scores in `WordScores`, with readable names
     "confidence": "confidence",
     "entropy": "entropy",
@@ -33,13 +33,13 @@ NUMBERS = {  # scores in `WordScores`, with readable names
     "attention_received": "attention received",
     "attention_entropy": "attention entropy",
     "risk": "risk that the label changes (mlp)",
-    "need": "need",
+    "importance": "importance",
     "threshold": "threshold",
 }
 REASONS = {
     "end": "left: every word leaves at this gate",
-    "left": "left: its need is not above the threshold",
-    "need": "stayed: its need is above the threshold",
+    "exit": "exited: its importance is not above the threshold",
+    "importance": "stayed: its importance is above the threshold",
     "entity": "stayed: part of an entity, or next to one",
     "whole": "stayed despite its low need: an entity leaves as a whole or not at all",
     "minimum": "stayed despite its low need: kept to reach the minimum",
@@ -59,22 +59,22 @@ def why_view(result: Result, scores: Scores, types: Sequence[str]) -> str:
         '<p class="hint">Choose a word: click it, or use the arrow keys.</p>'
         f"{listbox(result, 'Choose a word', types)}"
         '<div class="detail" tabindex="0" role="region" aria-label="The chosen word" aria-live="polite"></div>'
-        f"<h4>Need of the words at each gate</h4>{need_note(result.strategy)}{histograms(scores)}"
+        f"<h4>Need of the words at each gate</h4>{importance_note(result.strategy)}{histograms(scores)}"
         f'<h4>All words</h4><p class="hint"><a class="download" download="words.csv" href="{download}">'
         f"Download as CSV</a></p>{cut_note(result)}{_table(result, scores)}</section>"
     )
 
 
-def need_note(strategy: Strategy) -> str:
+def importance_note(strategy: Strategy) -> str:
     """Explains what need is under a strategy."""
     controller = strategy.controller
-    here = f", here {controller.need_is}" if isinstance(controller, Controller) else ""
+    here = f", here {controller.importance_is}" if isinstance(controller, Controller) else ""
     return note(f"Need is the score by which the strategy decides{here}: words with low need leave.")
 
 
 def decision(at: WordScores) -> str:
     """A gate's decision about a word, with the reason if the controller gives one."""
-    return REASONS[at.reason] if at.reason else "left" if at.left else "stayed"
+    return REASONS[at.reason] if at.reason else "left" if at.exited else "stayed"
 
 
 def table_rows(result: Result, scores: Scores) -> list[tuple[int, str, int, str, str, int, str]]:
@@ -117,7 +117,7 @@ def _cells(at: WordScores) -> list[str]:
     return [
         str(at.layer),
         label_name(at.label),
-        *("–" if name == "need" and at.reason == "end" else format_score(getattr(at, name)) for name in NUMBERS),
+        *("–" if name == "importance" and at.reason == "end" else format_score(getattr(at, name)) for name in NUMBERS),
         decision(at),
     ]
 

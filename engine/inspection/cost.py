@@ -1,4 +1,4 @@
-"""Multiply-adds by formula, for one window at a time.
+"""MACs by formula, for one window at a time.
 
 A layer with m active rows among n visible ones, hidden size d and intermediate size f costs
 ``2(m + n)d² + 2mdf + 2mnd`` (``12md² + 2m²d`` where f = 4d and all rows are active; families that differ override it
@@ -21,8 +21,8 @@ class Cost:
     rows: tuple[int, ...]  # of each layer
     token_layers: int
     dense_token_layers: int
-    multiply_adds: int
-    dense_multiply_adds: int
+    macs: int
+    dense_macs: int
 
     @property
     def token_layers_kept(self) -> float:
@@ -31,8 +31,8 @@ class Cost:
 
     @property
     def theoretical_speedup(self) -> float:
-        """Dense multiply-adds ÷ own ones: the speed-up if time were proportional to them."""
-        return self.dense_multiply_adds / self.multiply_adds if self.multiply_adds else 1.0
+        """Dense MACs ÷ own ones: the speed-up if time were proportional to them."""
+        return self.dense_macs / self.macs if self.macs else 1.0
 
 
 def window_cost(model: GatedModel, memory: MemoryBuffer, window: int, strategy: Strategy) -> Cost:
@@ -44,21 +44,21 @@ def window_cost(model: GatedModel, memory: MemoryBuffer, window: int, strategy: 
     for layer in memory.layers:
         computed, visible = layer.computed[window], layer.visible[window]
         rows[layer.number - 1] += computed
-        total += encoder.layer_multiply_adds(layer.number, computed, visible)
+        total += encoder.layer_macs(layer.number, computed, visible)
     of_window = memory.batch.words.window == window
     for head in memory.heads:
-        total += int(of_window[head.words].sum()) * model.head_multiply_adds(head.number)
+        total += int(of_window[head.words].sum()) * model.head_macs(head.number)
     if strategy.controller is not None and strategy.controller.uses_attention:
         for record in memory.gates:
             total += record.layer.computed[window] * record.layer.visible[window] * encoder.hidden_size
     own = memory.batch.lengths[window]
-    dense = sum(encoder.layer_multiply_adds(number, own, own) for number in range(1, encoder.num_layers + 1))
+    dense = sum(encoder.layer_macs(number, own, own) for number in range(1, encoder.num_layers + 1))
     return Cost(
         rows=tuple(rows),
         token_layers=sum(rows),
         dense_token_layers=encoder.num_layers * own,
-        multiply_adds=total,
-        dense_multiply_adds=dense + words * model.head_multiply_adds(encoder.num_layers),
+        macs=total,
+        dense_macs=dense + words * model.head_macs(encoder.num_layers),
     )
 
 
@@ -68,6 +68,6 @@ def add(costs: list[Cost], layers: int) -> Cost:
         rows=tuple(sum(cost.rows[layer] for cost in costs) for layer in range(layers)),
         token_layers=sum(cost.token_layers for cost in costs),
         dense_token_layers=sum(cost.dense_token_layers for cost in costs),
-        multiply_adds=sum(cost.multiply_adds for cost in costs),
-        dense_multiply_adds=sum(cost.dense_multiply_adds for cost in costs),
+        macs=sum(cost.macs for cost in costs),
+        dense_macs=sum(cost.dense_macs for cost in costs),
     )

@@ -30,10 +30,10 @@ class WordScores:
         attention_received: 1 on average over a window's rows.
         attention_entropy: normalised, 0–1.
         risk: the learned controller's estimate, 0–1; ``None`` if the weights have no network for this gate.
-        need: the score by which the strategy decides; infinite for words that may not leave.
-        threshold: need up to which a word may leave; ``None`` if no controller chooses words.
-        left: whether the word left here.
-        reason: why it left or stayed, see `Controller.reasons`; ``None`` if no controller chooses words.
+        importance: the score by which the strategy decides; infinite for words that may not exit.
+        threshold: importance up to which a word may exit; ``None`` if no controller chooses words.
+        exited: whether the word exited here.
+        reason: why it exited or stayed, see `Controller.reasons`; ``None`` if no controller chooses words.
     """
 
     layer: int
@@ -44,16 +44,16 @@ class WordScores:
     attention_received: float
     attention_entropy: float
     risk: float | None
-    need: float
+    importance: float
     threshold: float | None
-    left: bool
+    exited: bool
     reason: Reason | None
 
 
 def explain(
     model: GatedModel, memory: MemoryBuffer, strategy: Strategy, network: Network | None = None
 ) -> list[tuple[WordScores, ...]]:
-    """The scores of every word of a finished run's batch, from its first gate to the one at which it left.
+    """The scores of every word of a finished run's batch, from its first gate to the one at which it exited.
 
     Runs the batch again, replaying the decisions; a rerun for recovery has no gates and adds nothing.
     """
@@ -68,7 +68,7 @@ def explain(
         threshold: np.ndarray | None = None
         reasons: Sequence[Reason | None] = [None] * len(gate.words)
         if isinstance(strategy.controller, Controller):
-            threshold = strategy.controller.threshold(gate, decision.need)
+            threshold = strategy.controller.threshold(gate, decision.importance)
             reasons = strategy.controller.reasons(gate, decision)
         for word in np.flatnonzero(gate.alive).tolist():
             found[word].append(
@@ -81,9 +81,9 @@ def explain(
                     attention_received=float(gate.attention_received[word]),
                     attention_entropy=float(gate.attention_entropy[word]),
                     risk=None if risk is None else float(risk[word]),
-                    need=float(decision.need[word]),
+                    importance=float(decision.importance[word]),
                     threshold=None if threshold is None else float(threshold[word]),
-                    left=bool(decision.leaves[word]),
+                    exited=bool(decision.exits[word]),
                     reason=reasons[word],
                 )
             )

@@ -1,4 +1,4 @@
-"""The trace of one text: which words left where, and why. Built on demand, outside the clock."""
+"""The trace of one text: which words exited where, and why. Built on demand, outside the clock."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from engine.pruning.strategy import Strategy
 from engine.text.labels import LabelSet
 from engine.text.words import Span
 
-State = Literal["kept", "left", "recovered"]
+State = Literal["kept", "exited", "recovered"]
 
 
 @dataclass(frozen=True)
 class GateScore:
-    """One word at one gate: the gate's label and its probability, the controller's need, whether the word left."""
+    """One word at one gate: the gate's label and its probability, the word's importance, whether it exited."""
 
     layer: int
     label: str
     probability: float
-    need: float
-    left: bool
+    importance: float
+    exited: bool
 
 
 @dataclass(frozen=True)
 class WordTrace:
-    """One word: its place in the text, its pieces, the layer after which it left, its final label, its gates.
+    """One word: its place in the text, its pieces, the layer after which it exited, its final label, its gates.
 
-    ``state`` is ``kept`` (``layer`` is the last one), ``left``, or ``recovered`` (left after ``layer`` and came back).
+    ``state`` is ``kept`` (``layer`` is the last one), ``exited``, or ``recovered`` (exited after ``layer``, came back).
     """
 
     start: int
@@ -89,8 +89,8 @@ def word_traces(
                     end=end,
                     text=text[start:end],
                     pieces=int(pieces[index - window.first]),
-                    layer=int(memory.left_at[at]),
-                    state="recovered" if memory.recovered[at] else "kept" if memory.alive[at] else "left",
+                    layer=int(memory.exit_at[at]),
+                    state="recovered" if memory.recovered[at] else "kept" if memory.alive[at] else "exited",
                     label=labels.names[best],
                     probability=float(probabilities[index, best]),
                     gates=tuple(scores[at] for scores in gates if at in scores),
@@ -103,8 +103,8 @@ def _scores(record: GateRecord, labels: LabelSet) -> dict[int, GateScore]:
     """Scores of each word that reached a gate, by the word's number in the batch."""
     best, label = record.head.logits.float().softmax(-1).max(-1)
     rows = zip(record.head.words.tolist(), label.tolist(), best.tolist(), strict=True)
-    need, leaves = record.decision.need.tolist(), record.decision.leaves.tolist()
+    importance, exits = record.decision.importance.tolist(), record.decision.exits.tolist()
     return {
-        word: GateScore(record.number, labels.names[index], probability, need[word], leaves[word])
+        word: GateScore(record.number, labels.names[index], probability, importance[word], exits[word])
         for word, index, probability in rows
     }

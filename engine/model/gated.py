@@ -32,6 +32,6 @@ class GatedModel(nn.Module):
         """Label logits ``(n, labels)`` of the head after layer ``number`` for rows ``(n, hidden)``."""
         return self.heads[str(number)](self.encoder.features(number, hidden))
 
-    def head_multiply_adds(self, number: int) -> int:
-        """Multiply-adds of the head after layer ``number`` for one word."""
-        return self.encoder.hidden_size * len(self.labels) + self.encoder.features_multiply_adds(number)
+    def head_macs(self, number: int) -> int:
+        """MACs of the head after layer ``number`` for one word."""
+        return self.encoder.hidden_size * len(self.labels) + self.encoder.features_macs(number)

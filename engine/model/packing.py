@@ -20,7 +20,7 @@ from engine.text.windows import Window
 
 @dataclass(frozen=True)
 class Words:
-    """The words of a batch, which stay the same while rows leave.
+    """The words of a batch, which stay the same while rows exit.
 
     ``window`` int64 ``(words,)``: the window of each word; ``counts`` int64 ``(windows,)``: words of each window.
     """
@@ -37,7 +37,7 @@ class RaggedBatch:
     """Where each packed row belongs. Rows of a window are contiguous, in text order.
 
     ``input_ids``, ``position``, ``word`` int64 ``(rows,)``; ``word`` is −1 for CLS and SEP. ``lengths``: rows of each
-    window, 0 for a finished one. ``first`` bool ``(rows,)``: the row is the first piece of a word that has not left.
+    window, 0 for a finished one. ``first`` bool ``(rows,)``: the row is the first piece of a word that has not exited.
 
     If rows are frozen, ``active`` int64 ``(active rows,)`` are those still computed, and ``active_lengths`` how many
     each window has; the others serve only as keys and values. Otherwise ``active`` is ``None``: all are computed.
@@ -86,9 +86,9 @@ class RaggedBatch:
         return np.repeat(np.arange(len(self.lengths)), self.lengths)
 
     def keep(self, alive: np.ndarray) -> tuple[RaggedBatch, np.ndarray]:
-        """The batch without the rows of words that left, and the kept rows' indices, int64 ``(kept,)``.
+        """The batch without the rows of words that exited, and the kept rows' indices, int64 ``(kept,)``.
 
-        CLS and SEP stay until their window has no words left; then the window is finished and has no rows.
+        CLS and SEP stay until their window has no words exited; then the window is finished and has no rows.
 
         Args:
             alive: bool ``(words,)``, the words that stay.
@@ -97,7 +97,7 @@ class RaggedBatch:
         return self._select(np.flatnonzero(staying), window)
 
     def freeze(self, alive: np.ndarray) -> tuple[RaggedBatch, np.ndarray]:
-        """Like `keep`, but the rows of words that left stay visible until their window is finished."""
+        """Like `keep`, but the rows of words that exited stay visible until their window is finished."""
         window, staying = self._staying(alive)
         unfinished = np.zeros(len(self.lengths), dtype=bool)
         unfinished[window[staying]] = True

@@ -26,7 +26,7 @@ def run(
         model: has a label head at every gate of the strategy.
         batch: packed windows.
         strategy: gates, controller, context mode and recovery.
-        counts: for ``random``: for each gate, how many words leave each window, int64 ``(windows,)``.
+        counts: for ``random``: for each gate, how many words exit each window, int64 ``(windows,)``.
     """
     memory = _run(model, batch, strategy, counts)
     memory.forget()
@@ -38,11 +38,11 @@ def piece_logits(
 ) -> Tensor:
     """Like `run`, but returns the label logits of every row, float32 ``(rows, labels)``; CLS and SEP get 0.
 
-    Each row's logits come from the head after the layer at which its word left.
+    Each row's logits come from the head after the layer at which its word exited.
     """
     memory = _run(model, batch, strategy, counts)
     last = model.encoder.num_layers
-    ends = np.where(memory.recovered, last, memory.left_at)
+    ends = np.where(memory.recovered, last, memory.exit_at)
     begins = np.cumsum((0, *batch.lengths[:-1]))
     logits = torch.zeros(len(batch), len(model.labels))
     for number, matrix in [*memory.matrices.items(), *((last, matrix) for matrix in memory.last)]:
@@ -66,16 +66,16 @@ def _run(
 
 
 def replayed_counts(model: GatedModel, batch: RaggedBatch, strategy: Strategy) -> dict[int, np.ndarray] | None:
-    """The ``counts`` of `run`: how many words leave under the strategy that this one replays, if any."""
-    return None if strategy.replays is None else run(model, batch, strategy.replays).leave_counts()
+    """The ``counts`` of `run`: how many words exit under the strategy that this one replays, if any."""
+    return None if strategy.replays is None else run(model, batch, strategy.replays).exit_counts()
 
 
 @dataclass(frozen=True, eq=False)
 class Replay:
-    """Lets as many random words leave as left under another strategy.
+    """Lets as many random words exit as under another strategy.
 
-    ``counts``: gate → words that leave each window, int64 ``(windows,)``.
-    ``order``: float32 ``(words,)``; words with low values leave first.
+    ``counts``: gate → words that exit each window, int64 ``(windows,)``.
+    ``order``: float32 ``(words,)``; words with low values exit first.
     """
 
     counts: dict[int, np.ndarray]
@@ -92,8 +92,8 @@ class Replay:
         return cls(counts, torch.cat(draws).numpy())
 
     def __call__(self, gate: Gate) -> Decision:
-        leaves = lowest_per_window(self.order, gate.alive, gate.words.window, self.counts[gate.number])
-        return Decision(leaves, self.order)
+        exits = lowest_per_window(self.order, gate.alive, gate.words.window, self.counts[gate.number])
+        return Decision(exits, self.order)
 
 
 def forward(
@@ -111,7 +111,7 @@ def forward(
         batch: packed windows.
         gates: layers before the last one after which the controller decides.
         controller: may be ``None`` if there are no gates.
-        context: ``drop`` removes the rows of words that leave; ``freeze`` keeps them as keys and values.
+        context: ``drop`` removes the rows of words that exit; ``freeze`` keeps them as keys and values.
         min_exit_ratio: see `Strategy`.
     """
     encoder = model.encoder
@@ -143,7 +143,7 @@ def forward(
         )
         decision = _enough(controller(gate), memory, min_exit_ratio)
         memory.remove(decision, Matrix(batch, hidden))
-        if decision.leaves.any():
+        if decision.exits.any():
             batch, hidden = _without(batch, hidden, memory.alive, context)
             if not len(batch):
                 break
@@ -151,21 +151,21 @@ def forward(
 
 
 def recover(model: GatedModel, memory: MemoryBuffer, words: np.ndarray, context: Context = "drop") -> None:
-    """Runs the windows of recovered words again, each from the gate at which the first of them left.
+    """Runs the windows of recovered words again, each from the gate at which the first of them exited.
 
-    Recovered words stay to the last layer; all others leave where they left before. All windows run in one batch, each
+    Recovered words stay to the last layer; all others exit where they exited before. All windows run in one batch, each
     joining at its gate.
 
     Args:
         model: the one that filled the memory.
         memory: of a pass, with its matrices; receives the new labels.
-        words: bool ``(words,)``, words that left and come back.
+        words: bool ``(words,)``, words that exited and come back.
         context: the pass's.
     """
     encoder, window = model.encoder, memory.batch.words.window
     start = np.full(len(memory.batch.lengths), encoder.num_layers)
-    np.minimum.at(start, window[words], memory.left_at[words])
-    ends = np.where(words, encoder.num_layers, memory.left_at)
+    np.minimum.at(start, window[words], memory.exit_at[words])
+    ends = np.where(words, encoder.num_layers, memory.exit_at)
     current: Matrix | None = None
     for number in range(int(start.min()), encoder.num_layers + 1):
         if current is not None:
@@ -208,9 +208,9 @@ def _take(hidden: Tensor, rows: np.ndarray) -> Tensor:
 
 
 def _enough(decision: Decision, memory: MemoryBuffer, min_exit_ratio: float) -> Decision:
-    """Cancels the decision in windows where too few words would leave."""
+    """Cancels the decision in windows where too few words would exit."""
     words = memory.batch.words
-    leaving = np.bincount(words.window[decision.leaves], minlength=len(words.counts))
+    exiting = np.bincount(words.window[decision.exits], minlength=len(words.counts))
     alive = np.bincount(words.window[memory.alive], minlength=len(words.counts))
-    enough = (leaving / words.counts >= min_exit_ratio) | (leaving == alive)
-    return Decision(decision.leaves & enough[words.window], decision.need)
+    enough = (exiting / words.counts >= min_exit_ratio) | (exiting == alive)
+    return Decision(decision.exits & enough[words.window], decision.importance)

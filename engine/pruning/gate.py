@@ -22,12 +22,12 @@ KEPT_NUMBERS = 2**25  # of attention, 128 MB
 class Decision:
     """Which words exit early at a gate.
 
-    ``leaves``: bool ``(words,)``.
-    ``need``: float ``(words,)``, how much each word still needs computing; words with little need leave.
+    ``exits``: bool ``(words,)``.
+    ``importance``: float ``(words,)``, how much each word still needs computing; words with little importance exit.
     """
 
-    leaves: np.ndarray
-    need: np.ndarray
+    exits: np.ndarray
+    importance: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,8 +38,8 @@ class Gate:
         number: the layer.
         index: how many gates came before.
         batch: the rows that the layer computed.
-        alive: bool ``(words,)``, words that have not left.
-        probabilities: float32 ``(words, labels)`` of this gate's label head; for words that left, from when they left.
+        alive: bool ``(words,)``, words that have not exited.
+        probabilities: float32 ``(words, labels)`` of this gate's label head, or of the gate where a word exited.
         previous: hidden states ``(rows, hidden)`` before the layer.
         hidden: hidden states ``(rows, hidden)`` after it.
         attention: what the layer's rows attended to.

@@ -1,4 +1,4 @@
-"""The memory buffer: what is kept of words that left, so every word gets a label and may come back."""
+"""The memory buffer: what is kept of words that exited, so every word gets a label and may come back."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class GateRecord:
 
 @dataclass(frozen=True, eq=False)
 class Matrix:
-    """The packed rows ``(rows, hidden)`` at a gate before words left, and where each row belongs."""
+    """The packed rows ``(rows, hidden)`` at a gate before words exited, and where each row belongs."""
 
     batch: RaggedBatch
     hidden: Tensor
@@ -62,16 +62,16 @@ class Matrix:
 
 @dataclass(eq=False)
 class MemoryBuffer:
-    """Latest label distribution of every word of a batch, where it left, and the rows that were computed.
+    """Latest label distribution of every word of a batch, where it exited, and the rows that were computed.
 
     ``probabilities``: float32 ``(words, labels)``.
-    ``alive``: bool ``(words,)``, words that have not left.
-    ``left_at``: int64 ``(words,)``, the layer after which a word left, or the last one.
-    ``recovered``: bool ``(words,)``, words that left and came back.
+    ``alive``: bool ``(words,)``, words that have not exited.
+    ``exit_at``: int64 ``(words,)``, the layer after which a word exited, or the last one.
+    ``recovered``: bool ``(words,)``, words that exited and came back.
     ``heads``: output of every label head that ran.
     ``gates``: what was decided at each gate.
     ``layers``: every layer that ran.
-    ``matrices``: packed rows at each gate before words left, until `forget`.
+    ``matrices``: packed rows at each gate before words exited, until `forget`.
     ``last``: packed rows after the last layer, of each pass, until `forget`.
     """
 
@@ -79,7 +79,7 @@ class MemoryBuffer:
     labels: LabelSet
     probabilities: np.ndarray
     alive: np.ndarray
-    left_at: np.ndarray
+    exit_at: np.ndarray
     recovered: np.ndarray
     heads: list[HeadOutput] = field(default_factory=list)
     gates: list[GateRecord] = field(default_factory=list)
@@ -96,7 +96,7 @@ class MemoryBuffer:
             labels,
             probabilities=np.zeros((words, len(labels)), dtype=np.float32),
             alive=np.ones(words, dtype=bool),
-            left_at=np.full(words, layers),
+            exit_at=np.full(words, layers),
             recovered=np.zeros(words, dtype=bool),
         )
 
@@ -110,12 +110,12 @@ class MemoryBuffer:
         self.probabilities[head.words] = head.logits.detach().float().softmax(-1).numpy(force=True)
 
     def remove(self, decision: Decision, matrix: Matrix) -> None:
-        """Records the decision at the gate of the latest label head and lets the words leave."""
+        """Records the decision at the gate of the latest label head and lets the words exit."""
         record = GateRecord(self.layers[-1], self.heads[-1], decision)
         self.gates.append(record)
         self.matrices[record.number] = matrix
-        self.alive = self.alive & ~decision.leaves
-        self.left_at[decision.leaves] = record.number
+        self.alive = self.alive & ~decision.exits
+        self.exit_at[decision.exits] = record.number
 
     def recall(self, words: np.ndarray) -> None:
         """Marks words, bool ``(words,)``, as recovered: they are alive again."""
@@ -128,10 +128,10 @@ class MemoryBuffer:
         self.last.clear()
         self.batch.kept.clear()
 
-    def leave_counts(self) -> dict[int, np.ndarray]:
-        """For each gate, how many words left in each window, int64 ``(windows,)``."""
+    def exit_counts(self) -> dict[int, np.ndarray]:
+        """For each gate, how many words exited in each window, int64 ``(windows,)``."""
         words = self.batch.words
         return {
-            record.number: np.bincount(words.window[record.decision.leaves], minlength=len(words.counts))
+            record.number: np.bincount(words.window[record.decision.exits], minlength=len(words.counts))
             for record in self.gates
         }

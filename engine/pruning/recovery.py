@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from engine.pruning.knobs import check_knobs, knob
 from engine.pruning.memory import MemoryBuffer
+from engine.pruning.settings import check_settings, setting
 from engine.pruning.signals import lowest_per_window, normalised_entropy
 
 ANY = "any"
@@ -17,26 +17,26 @@ ANY = "any"
 
 @dataclass(frozen=True)
 class Recovery:
-    """When a window is doubtful, and how many of its words come back: those least certain when they left.
+    """When a window is doubtful, and how many of its words come back: those least certain when they exited.
 
     ``confidence`` fires where a survivor's top probability is low, ``entropy_spike`` where a survivor's entropy rose
     since its last gate, ``entity_loss`` where an entity of some gate has disappeared or lost its beginning by the end
     (nearly always with IOB1, where entities rarely have a ``B``), ``any`` where any of these does. If all words of a
-    window left, those that left last are its survivors.
+    window exited, those that exited last are its survivors.
     """
 
-    trigger: str = knob(
+    trigger: str = setting(
         ANY,
         "when a window counts as doubtful",
         kind="choice",
         choices=("confidence", "entropy_spike", "entity_loss", ANY),
     )
-    min_confidence: float = knob(0.5, "confidence fires where a survivor's top probability lies below it")
-    max_rise: float = knob(0.3, "entropy_spike fires where a survivor's normalised entropy rose by more", -1, 1)
-    recovery_limit: int = knob(64, "words of a window that come back at most", 1, 100_000, kind="whole")
+    min_confidence: float = setting(0.5, "confidence fires where a survivor's top probability lies below it")
+    max_rise: float = setting(0.3, "entropy_spike fires where a survivor's normalised entropy rose by more", -1, 1)
+    recovery_limit: int = setting(64, "words of a window that come back at most", 1, 100_000, kind="whole")
 
     def __post_init__(self) -> None:
-        check_knobs(self)
+        check_settings(self)
 
     def fires(self, memory: MemoryBuffer) -> np.ndarray:
         """The windows, bool ``(windows,)``, that are doubtful."""
@@ -50,17 +50,17 @@ class Recovery:
         """The words, bool ``(words,)``, that come back after a finished pass."""
         window = memory.batch.words.window
         candidates = ~memory.alive & self.fires(memory)[window]
-        # Words that left keep the label distribution of the gate where they left.
+        # Words that exited keep the label distribution of the gate where they exited.
         certainty = -normalised_entropy(memory.probabilities)
         return lowest_per_window(certainty, candidates, window, np.full(len(memory.batch.lengths), self.recovery_limit))
 
 
 def survivors(memory: MemoryBuffer) -> np.ndarray:
-    """Words, bool ``(words,)``, that stayed longest in their window: to the end, or to a gate at which all left."""
+    """Words, bool ``(words,)``, that stayed longest in their window: to the end, or to a gate at which all exited."""
     window = memory.batch.words.window
     latest = np.zeros(len(memory.batch.lengths), dtype=np.int64)
-    np.maximum.at(latest, window, memory.left_at)
-    return memory.left_at == latest[window]
+    np.maximum.at(latest, window, memory.exit_at)
+    return memory.exit_at == latest[window]
 
 
 def low_confidence(recovery: Recovery, memory: MemoryBuffer) -> np.ndarray:
@@ -73,7 +73,7 @@ def entropy_spike(recovery: Recovery, memory: MemoryBuffer) -> np.ndarray:
     before = np.full(len(memory.alive), np.inf)
     for record in memory.gates:
         entropy = normalised_entropy(_probabilities(record.head.logits))
-        went_on = memory.left_at[record.head.words] > record.number
+        went_on = memory.exit_at[record.head.words] > record.number
         before[record.head.words[went_on]] = entropy[went_on]
     return survivors(memory) & (normalised_entropy(memory.probabilities) - before > recovery.max_rise)
 

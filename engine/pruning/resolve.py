@@ -15,9 +15,11 @@ from engine.pruning.controllers import CONTROLLERS
 from engine.pruning.recovery import Recovery
 from engine.pruning.strategy import Strategy, Truncation
 
-PLAIN = "dense", "hf"  # no word leaves, so any checkpoint runs them
+PLAIN = "dense", "hf"  # no word exits, so any checkpoint runs them
 RECOVERY = "+recovery"
 REPLAYED = "entropy"  # by random, unless it names another
+OPERATING_POINTS = ("careful", "balanced", "fast")  # from the most cautious to the fastest
+OLD_NAMES = {"exact": "careful"}  # of operating points in model folders and requests of earlier versions
 BALANCED, DEFAULT = "balanced", "default"  # the point if none is named, and if the weights store none
 Points = Mapping[str, Mapping[str, dict[str, Any]]]
 
@@ -88,7 +90,7 @@ def _pruning(text: str) -> StrategyName | None:
     kind, plus, rest = base.partition(RECOVERY)
     if kind not in CONTROLLERS or rest or bool(colon) != bool(point):
         return None
-    return StrategyName(text, kind, recovers=bool(plus), point=point)
+    return StrategyName(text, kind, recovers=bool(plus), point=OLD_NAMES.get(point, point))
 
 
 def resolve(text: str, layers: int, points: Points, point: str | None = None) -> Strategy:
@@ -126,7 +128,7 @@ def _at_point(name: StrategyName, layers: int, points: Points, point: str | None
             raise InputError(f"expected weights with operating points for {point!r}, got none; leave the point out")
         controller = CONTROLLERS[name.kind]
         return Strategy(name.text, controller.default_gates(layers), controller(), DEFAULT, recovery=recovery)
-    point = point or default_point(stored)
+    point = OLD_NAMES.get(point, point) if point else default_point(stored)
     if point not in stored:
         raise InputError(
             f"expected an operating point of {name.stored} out of {list(stored)}, got {point!r}; choose one of them"

@@ -12,15 +12,15 @@ import numpy as np
 from engine.errors import InputError
 from engine.pruning.controllers import CONTROLLERS, Controller
 from engine.pruning.gate import Decision, Gate
-from engine.pruning.knobs import check_knobs, from_settings, knob, settings_of
 from engine.pruning.recovery import Recovery
+from engine.pruning.settings import check_settings, from_values, setting, values_of
 
 Context = Literal["drop", "freeze"]
 
 
 @dataclass(frozen=True)
 class Truncation:
-    """Every word leaves: the encoder ends at the gate."""
+    """Every word exits: the encoder ends at the gate."""
 
     kind: ClassVar[str] = "truncate"
     uses_attention: ClassVar[bool] = False
@@ -36,14 +36,14 @@ class Strategy:
     Args:
         name: as typed: ``dense``, ``hf``, ``rule``, ``entropy:fast``, ``entropy+recovery``, ``random@rule``,
             ``truncate-3``.
-        gates: layers after which words may leave, ascending.
+        gates: layers after which words may exit, ascending.
         controller: what decides at the gates; ``None`` without gates and for ``random``.
         point: the operating point that the settings come from, ``""`` if none.
-        context: ``drop``: the rows of words that left are gone; ``freeze``: they stay visible as keys and values.
-        min_exit_ratio: share of a window's words that must want to leave at a gate, 0–1; if fewer do, and they are not
+        context: ``drop``: the rows of words that exited are gone; ``freeze``: they stay visible as keys and values.
+        min_exit_ratio: share of a window's words that must want to exit at a gate, 0–1; if fewer do, and they are not
             all that remain, none leaves there: a gate's fixed cost would exceed the gain.
         recovery: when and which words come back; ``None``: never.
-        replays: for ``random``: the strategy whose counts of leaving words it replays.
+        replays: for ``random``: the strategy whose counts of exiting words it replays.
         seed: for ``random``: seeds the choice of words, which otherwise depends only on the window's text.
     """
 
@@ -52,7 +52,7 @@ class Strategy:
     controller: Controller | Truncation | None = None
     point: str = ""
     context: Context = "drop"
-    min_exit_ratio: float = knob(0.1, "share of a window's words that must want to leave, or none leaves")
+    min_exit_ratio: float = setting(0.1, "share of a window's words that must want to exit, or none exits")
     recovery: Recovery | None = None
     replays: Strategy | None = None
     seed: int = 0
@@ -67,11 +67,11 @@ class Strategy:
             raise InputError(f"expected a strategy to replay, got {self.replays.name!r}; replay what that one replays")
         if not isinstance(self.seed, int):
             raise InputError(f"expected a whole number as seed, got {self.seed!r}; choose one")
-        check_knobs(self)
+        check_settings(self)
 
     @classmethod
     def random(cls, name: str, replays: Strategy, seed: int = 0) -> Strategy:
-        """Replays, for each window and gate, how many words left under another strategy, with random words."""
+        """Replays, for each window and gate, how many words exited under another strategy, with random words."""
         return cls(
             name,
             replays.gates,
@@ -90,41 +90,41 @@ class Strategy:
 
     @property
     def prunes(self) -> bool:
-        """Whether its controller chooses words: it then has knobs, and may have operating points and recovery."""
+        """Whether its controller chooses words: it then has settings, and may have operating points and recovery."""
         return isinstance(self.controller, Controller)
 
-    def knobs(self) -> dict[str, Any]:
-        """Names and values of the settings that `with_knobs` takes; ``random`` has those of what it replays."""
+    def settings(self) -> dict[str, Any]:
+        """Names and values of the settings that `with_settings` takes; ``random`` has those of what it replays."""
         if self.replays is not None:
-            return self.replays.knobs()
+            return self.replays.settings()
         if not self.prunes:
             return {}
-        own = {"gates": self.gates, "context": self.context} | settings_of(self)
-        return own | settings_of(self.controller) | (settings_of(self.recovery) if self.recovery else {})
+        own = {"gates": self.gates, "context": self.context} | values_of(self)
+        return own | values_of(self.controller) | (values_of(self.recovery) if self.recovery else {})
 
-    def with_knobs(self, **knobs: Any) -> Strategy:
-        """The strategy with some knobs changed; its point becomes ``custom``.
+    def with_settings(self, **settings: Any) -> Strategy:
+        """The strategy with some settings changed; its point becomes ``custom``.
 
         Raises:
-            InputError: no such knob, or a value out of range.
+            InputError: no such setting, or a value out of range.
         """
-        if unknown := set(knobs) - set(self.knobs()):
+        if unknown := set(settings) - set(self.settings()):
             raise InputError(
-                f"expected a knob of {self.name} out of {sorted(self.knobs())}, got {sorted(unknown)}; leave it out"
+                f"expected one of {self.name}'s settings {sorted(self.settings())}, got {sorted(unknown)}; leave it out"
             )
-        if not knobs:
+        if not settings:
             return self
         if self.replays is not None:
-            return Strategy.random(self.name, self.replays.with_knobs(**knobs), self.seed)
+            return Strategy.random(self.name, self.replays.with_settings(**settings), self.seed)
 
         def changed(part: Any) -> Any:
-            taken = {name: knobs[name] for name in settings_of(part) if name in knobs}
+            taken = {name: settings[name] for name in values_of(part) if name in settings}
             return replace(part, **taken)
 
         new = replace(
             changed(self),
-            gates=knobs.get("gates", self.gates),
-            context=knobs.get("context", self.context),
+            gates=settings.get("gates", self.gates),
+            context=settings.get("context", self.context),
             controller=changed(self.controller),
             recovery=self.recovery and changed(self.recovery),
         )
@@ -136,7 +136,7 @@ class Strategy:
         if self.gates:
             record |= {"context": self.context, "min_exit_ratio": self.min_exit_ratio}
         if self.controller is not None:
-            settings = settings_of(self.controller) if self.prunes else {}
+            settings = values_of(self.controller) if self.prunes else {}
             record["controller"] = {"kind": self.kind} | {name.rstrip("_"): value for name, value in settings.items()}
         if self.recovery is not None:
             record["recovery"] = asdict(self.recovery)
@@ -168,7 +168,7 @@ class Strategy:
             if kind == Truncation.kind:
                 controller = Truncation()
             elif kind in CONTROLLERS:
-                controller = from_settings(CONTROLLERS[kind], kind, settings)
+                controller = from_values(CONTROLLERS[kind], kind, settings)
             else:
                 raise InputError(f"expected a controller out of {sorted(CONTROLLERS)}, got {kind!r}; fix the settings")
         recovery, replays = record.get("recovery"), record.get("replays")
@@ -179,7 +179,7 @@ class Strategy:
             point=record.get("point", ""),
             context=record.get("context", "drop"),
             min_exit_ratio=record.get("min_exit_ratio", 0.1),
-            recovery=from_settings(Recovery, "recovery", recovery) if recovery else None,
+            recovery=from_values(Recovery, "recovery", recovery) if recovery else None,
             replays=cls.from_json(replays) if replays else None,
             seed=record.get("seed", 0),
         )

@@ -32,6 +32,7 @@ from engine.data.corpora import load_corpus
 from engine.errors import InputError
 from engine.model.gated import GatedModel
 from engine.model.precision import DTYPES, check_int8
+from engine.pruning.resolve import OPERATING_POINTS
 from engine.pruning.strategy import Strategy
 from engine.tagger import Engine, load_engine
 from engine.text.words import split_words
@@ -40,9 +41,9 @@ from engine.training.card import STRATEGY, Facts, card, device_name, table
 from engine.training.config import PRECISIONS, check_precision
 from engine.training.delivery import copy_checkpoint, deliver, repair
 from engine.training.distill import Plan, distil
-from engine.training.held_back import STEADY, TextSplit, check_same, split_texts
+from engine.training.held_out import STEADY, TextSplit, check_same, split_texts
 from engine.training.outcome import Row, f1, measured
-from engine.training.points import LOOKS, POINT_NAMES, Reference, measure
+from engine.training.points import LOOKS, Reference, measure
 from engine.training.search import Search
 from engine.training.state import SEEDS, check_free, check_limits, claim, read_json, write_json
 from engine.training.texts import digest
@@ -50,7 +51,7 @@ from engine.training.texts import digest
 logger = logging.getLogger(__name__)
 
 MINUTES = {False: 60.0, True: 15.0}  # frozen or not
-HELD_BACK, LABELLING, TIMING = 0.05, 0.15, 0.1  # of the time: for a pass over held-back texts, for labels, for timing
+HELD_OUT, LABELLING, TIMING = 0.05, 0.15, 0.1  # of the time: for a pass over held-back texts, for labels, for timing
 TRAINING = {False: 0.65, True: 0.4}  # of the time that is left after labelling
 SEARCHING = 0.1, 0.4  # of the time: at least, at most
 WATCHED, WATCHED_S = 32, 10  # texts, seconds: limits of the sample whose agreement is logged while training
@@ -65,11 +66,11 @@ class AccelerateConfig:
         checkpoint: folder or hub id of a token-classification checkpoint.
         texts: files to learn from, in any format that `engine.data.texts.read_texts` knows.
         out: folder for the model, new or of the same run.
-        held_back: files of texts to choose points on; without any, some of ``texts`` are held back.
+        held_out: files of texts to choose points on; without any, some of ``texts`` are held out.
         labels: file of what the checkpoint's labels mean, if it does not say.
         frozen: only gate heads learn; the checkpoint's files are copied byte for byte.
         minutes: for everything except F1 on a corpus; 0: 60, or 15 if frozen.
-        max_f1_drop: points of agreement that ``exact``, ``balanced`` and ``fast`` may lose against the dense pass.
+        max_f1_drop: points of agreement that ``careful``, ``balanced`` and ``fast`` may lose against the dense pass.
         dtype: that settings run in; texts are labelled in the faster of float32 and ``mixed_precision``.
         corpus, split, data_dir: of gold, for F1 besides the agreement; no gold is learned from.
         mixed_precision: of training: ``bf16``, ``no``, or ``auto``: the faster one.
@@ -79,7 +80,7 @@ class AccelerateConfig:
     checkpoint: str
     texts: tuple[str, ...]
     out: str
-    held_back: tuple[str, ...] = ()
+    held_out: tuple[str, ...] = ()
     labels: str = ""
     frozen: bool = False
     minutes: float = 0.0
@@ -94,7 +95,7 @@ class AccelerateConfig:
     def __post_init__(self) -> None:
         check_limits("minutes", self.minutes, (0, 10_000))
         check_limits("seed", self.seed, SEEDS)
-        if len(self.max_f1_drop) != len(POINT_NAMES) or not all(0 <= drop < 100 for drop in self.max_f1_drop):
+        if len(self.max_f1_drop) != len(OPERATING_POINTS) or not all(0 <= drop < 100 for drop in self.max_f1_drop):
             raise InputError(
                 f"expected three numbers of points to lose, 0–100, got {self.max_f1_drop}; write e.g. 0.2,0.5,1.5"
             )
@@ -146,26 +147,26 @@ def _accelerate(config: AccelerateConfig, resume: bool, to_the_end: ExitStack) -
     set_seed(config.seed)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     engine = Engine(weights, device=device)
-    kept = work / "held_back.json"  # the search log relies on the same texts, numbers and dtype at every start
+    kept = work / "held_out.json"  # the search log relies on the same texts, numbers and dtype at every start
     stored = read_json(kept) if kept.is_file() else {}
     dtype = stored.get("dtype", config.dtype)  # what ``auto`` resolved to
     if dtype == "int8":
         check_int8(engine.device)
-    texts = split_texts(config.texts, config.held_back, engine.pieces, config.seed)
+    texts = split_texts(config.texts, config.held_out, engine.pieces, config.seed)
     begun: dict[str, Any] = {"weights": engine.digest, "labels": list(engine.labels.names)}
-    check_same(stored, begun | {"sha256": digest(texts.held_back[: stored.get("texts")])}, out)
-    reference, words_s = _reference(engine, texts, HELD_BACK * config.seconds, stored.get("texts"))
+    check_same(stored, begun | {"sha256": digest(texts.held_out[: stored.get("texts")])}, out)
+    reference, words_s = _reference(engine, texts, HELD_OUT * config.seconds, stored.get("texts"))
     to_the_end.enter_context(locked(work))  # not before: bad input leaves no folder
     write_json(settings, asdict(config))
     count = len(reference.documents)
-    held_back, windows = texts.held_back[:count], sum(texts.windows[:count])
-    begun |= {"texts": count, "sha256": digest(held_back)}
+    held_out, windows = texts.held_out[:count], sum(texts.windows[:count])
+    begun |= {"texts": count, "sha256": digest(held_out)}
     write_json(kept, stored | begun)
     logger.info(
-        "%d texts to learn from, %d of %d held back are used (%d windows); the dense pass takes %.0f words a second",
+        "%d texts to learn from, %d of %d held out are used (%d windows); the dense pass takes %.0f words a second",
         len(texts.learned),
-        len(held_back),
-        len(texts.held_back),
+        len(held_out),
+        len(texts.held_out),
         windows,
         words_s,
     )
@@ -173,13 +174,13 @@ def _accelerate(config: AccelerateConfig, resume: bool, to_the_end: ExitStack) -
         repair(out)
     else:
         precisions = PRECISIONS if config.mixed_precision == "auto" else (config.mixed_precision,)
-        labeller, faster = _fastest(engine, weights, precisions, held_back[:LOOKS])
+        labeller, faster = _fastest(engine, weights, precisions, held_out[:LOOKS])
         distil(
             weights,
             labeller,
             texts.learned,
             fitting(texts.learned, LABELLING * config.seconds * words_s * faster),
-            _watch(weights, reference.first(min(WATCHED, fitting(held_back, WATCHED_S * words_s))), device),
+            _watch(weights, reference.first(min(WATCHED, fitting(held_out, WATCHED_S * words_s))), device),
             work,
             frozen=config.frozen,
             precisions=precisions,
@@ -195,12 +196,12 @@ def _accelerate(config: AccelerateConfig, resume: bool, to_the_end: ExitStack) -
     write_json(kept, begun | {"dtype": fast.dtype})
     dense = measure(fast, reference, Strategy("dense"), progress="dense pass")
     reference = replace(reference, dense=dense.counts)
-    left = config.seconds * (1 - TIMING - HELD_BACK) - (time.monotonic() - started)
+    left = config.seconds * (1 - TIMING - HELD_OUT) - (time.monotonic() - started)
     seconds = min(max(left, SEARCHING[0] * config.seconds), SEARCHING[1] * config.seconds)
     logger.info("searching operating points for %s at most", tqdm.format_interval(seconds))
     search = Search(fast, reference, config.max_f1_drop, seed=config.seed, seconds=seconds, log=work / "search.jsonl")
     search.run(candidates(STRATEGY, fast.encoder.num_layers), variations, STRATEGY)
-    timed = held_back[: min(TIMED, fitting(held_back, TIMING * config.seconds * words_s / TIMED_PASSES))]
+    timed = held_out[: min(TIMED, fitting(held_out, TIMING * config.seconds * words_s / TIMED_PASSES))]
     logger.info("timing the points on %d texts", len(timed))
     rows = measured(fast, dense, search, timed, corpus)
     same = config.frozen and fast.dtype == engine.dtype
@@ -213,7 +214,7 @@ def _accelerate(config: AccelerateConfig, resume: bool, to_the_end: ExitStack) -
         passes=plan.passes,
         minutes=(time.monotonic() - started) / 60,
         resumed=bool(stored),
-        held_back=len(held_back),
+        held_out=len(held_out),
         windows=windows,
         entities=sum(of.gold for of in reference.dense),
         timed=len(timed),
@@ -226,9 +227,9 @@ def _accelerate(config: AccelerateConfig, resume: bool, to_the_end: ExitStack) -
     (out / "README.md").write_text(card(rows, facts, command(config)), encoding="utf-8")
     shutil.rmtree(work / "run" / "checkpoint", ignore_errors=True)
     if windows < STEADY:
-        more = "give more --minutes" if len(held_back) < len(texts.held_back) else "hold back more texts"
+        more = "give more --minutes" if len(held_out) < len(texts.held_out) else "hold back more texts"
         logger.warning(
-            "only %d windows were held back: the agreement has a standard error of up to %.2f points, "
+            "only %d windows were held out: the agreement has a standard error of up to %.2f points, "
             "and the points depend on chance; %d windows or more are steady: %s",
             windows,
             max(row.error for row in rows),
@@ -248,7 +249,7 @@ def _reference(engine: Engine, texts: TextSplit, seconds: float, count: int | No
     def enough(done: int) -> bool:
         return count is None and done >= texts.needed and time.monotonic() - begin > seconds
 
-    reference = Reference.agreement(engine, texts.held_back[:count], enough)
+    reference = Reference.agreement(engine, texts.held_out[:count], enough)
     words = sum(len(split_words(document.text)) for document in reference.documents)
     return reference, words / (time.monotonic() - begin)
 
@@ -288,8 +289,8 @@ def _watch(weights: Weights, sample: Reference, device: str) -> Callable[[GatedM
 def command(config: AccelerateConfig) -> str:
     """The command line that has these settings."""
     parts = [config.checkpoint, "--texts", *config.texts, "--out", config.out]
-    if config.held_back:
-        parts += ["--held-back", *config.held_back]
+    if config.held_out:
+        parts += ["--held-out", *config.held_out]
     if config.frozen:
         parts.append("--frozen")
     if config.minutes:
@@ -312,7 +313,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--out", required=True, metavar="FOLDER", help="for the model")
     parser.add_argument(
-        "--held-back",
+        "--held-out",
         nargs="+",
         default=(),
         metavar="FILE",
@@ -324,7 +325,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--max-f1-drop",
         default=",".join(map(str, AGREEMENT_DROPS)),
-        help="points of agreement that exact, balanced and fast may lose against the dense pass (default %(default)s)",
+        help="pp of agreement that careful, balanced and fast may lose against the dense pass (default %(default)s)",
     )
     parser.add_argument(
         "--dtype", default="float32", choices=DTYPES, help="that settings run in (default float32); int8 is the fastest"
@@ -346,8 +347,8 @@ def main(argv: list[str] | None) -> int:
     logging.getLogger("accelerate").setLevel(logging.WARNING)  # it logs every file of a checkpoint
     resume = arguments.pop("resume")
     drops = tuple(numbers(arguments.pop("max_f1_drop"), "--max-f1-drop", "0.2,0.5,1.5"))
-    texts, held_back = (tuple(arguments.pop(name)) for name in ("texts", "held_back"))
-    config = AccelerateConfig(**arguments, texts=texts, held_back=held_back, max_f1_drop=drops)
+    texts, held_out = (tuple(arguments.pop(name)) for name in ("texts", "held_out"))
+    config = AccelerateConfig(**arguments, texts=texts, held_out=held_out, max_f1_drop=drops)
     rows = accelerate(config, resume=resume)
     print(table(rows), end="")
     print(f"the model, and its card README.md, are in {arguments['out']}")

@@ -1,7 +1,7 @@
 """Chooses operating points: ``python -m engine.training.calibrate``.
 
 For each strategy, previously stored points and settings that its controller proposes run on texts that the model was
-not fitted to, then variations of the best ones, one knob at a time (see ``engine.training.search``). Among the settings
+not fitted to, then variations of the best ones, one setting at a time (see ``engine.training.search``). Among those
 whose loss plus standard error is within a limit, and whose theoretical speed-up is within 3 % of the highest of these,
 the operating point is the one with the smallest such sum. Losses are points of F1 against dense: on a corpus by its
 gold, with ``--texts`` by agreement with what the dense pass finds there. All settings that ran on all texts go to
@@ -24,9 +24,10 @@ from engine.data.texts import read_texts
 from engine.errors import InputError
 from engine.model.precision import DTYPES
 from engine.pruning.controllers import CONTROLLERS
+from engine.pruning.resolve import OPERATING_POINTS
 from engine.pruning.strategy import Context, Strategy
 from engine.tagger import Engine, load_engine
-from engine.training.points import POINT_NAMES, Reference, Tried, store_frontier, store_points, stored_points
+from engine.training.points import Reference, Tried, store_frontier, store_points, stored_points
 from engine.training.search import Search
 from engine.training.state import SEEDS, check_limits
 
@@ -42,26 +43,26 @@ def candidates(name: str, layers: int) -> Iterator[Strategy]:
 
 
 def variations(strategy: Strategy) -> Iterator[Strategy]:
-    """Settings that differ from this one in one knob; a gate goes together with its threshold."""
-    yield strategy.with_knobs(context="freeze" if strategy.context == "drop" else "drop")
-    for knob in CONTROLLERS[strategy.kind].knobs():
-        value = strategy.knobs()[knob.name]
-        if knob.kind == "per gate":
-            yield from _threshold_variations(strategy, knob.name, _per_gate(strategy, value))
+    """Settings that differ from this one in one setting; a gate goes together with its threshold."""
+    yield strategy.with_settings(context="freeze" if strategy.context == "drop" else "drop")
+    for setting in CONTROLLERS[strategy.kind].settings():
+        value = strategy.settings()[setting.name]
+        if setting.kind == "per gate":
+            yield from _threshold_variations(strategy, setting.name, _per_gate(strategy, value))
         else:
-            yield from (strategy.with_knobs(**{knob.name: other}) for other in knob.variations(value))
+            yield from (strategy.with_settings(**{setting.name: other}) for other in setting.variations(value))
 
 
 def looser(strategy: Strategy) -> Iterator[Strategy]:
     """The strategy with all its thresholds per gate scaled up, or a single one raised by one and by two steps."""
-    for knob in CONTROLLERS[strategy.kind].knobs():
-        value = strategy.knobs()[knob.name]
-        if knob.kind == "per gate":
+    for setting in CONTROLLERS[strategy.kind].settings():
+        value = strategy.settings()[setting.name]
+        if setting.kind == "per gate":
             thresholds = _per_gate(strategy, value)
-            yield from (_scaled(strategy, knob.name, thresholds, range(len(thresholds)), by) for by in (1.6, 2.5))
-        elif knob.step:
-            raised = (min(value + steps * knob.step, knob.high) for steps in (1, 2))
-            yield from (strategy.with_knobs(**{knob.name: other}) for other in raised)
+            yield from (_scaled(strategy, setting.name, thresholds, range(len(thresholds)), by) for by in (1.6, 2.5))
+        elif setting.step:
+            raised = (min(value + steps * setting.step, setting.high) for steps in (1, 2))
+            yield from (strategy.with_settings(**{setting.name: other}) for other in raised)
 
 
 def _per_gate(strategy: Strategy, value: float | tuple[float, ...]) -> tuple[float, ...]:
@@ -74,7 +75,7 @@ def _scaled(
 ) -> Strategy:
     """Multiplies some thresholds by a factor; 1, where all words leave, stays."""
     scaled = (value * factor if index in changed and value < 1 else value for index, value in enumerate(thresholds))
-    return strategy.with_knobs(**{name: tuple(min(value, 1.0) for value in scaled)})
+    return strategy.with_settings(**{name: tuple(min(value, 1.0) for value in scaled)})
 
 
 def _threshold_variations(strategy: Strategy, name: str, thresholds: tuple[float, ...]) -> Iterator[Strategy]:
@@ -87,17 +88,17 @@ def _threshold_variations(strategy: Strategy, name: str, thresholds: tuple[float
         for left_out in every:
             rest = [index for index in every if index != left_out]
             gates = tuple(strategy.gates[index] for index in rest)
-            yield strategy.with_knobs(gates=gates, **{name: tuple(thresholds[index] for index in rest)})
+            yield strategy.with_settings(gates=gates, **{name: tuple(thresholds[index] for index in rest)})
     for index, gate in enumerate(strategy.gates):
         before, after = strategy.gates[index - 1] if index else 0, strategy.gates[index + 1 : index + 2]
         if gate - before > 1:
             gates = (*strategy.gates[:index], (before + gate) // 2, *strategy.gates[index:])
             added = (*thresholds[:index], thresholds[max(0, index - 1)], *thresholds[index:])
-            yield strategy.with_knobs(gates=gates, **{name: added})
+            yield strategy.with_settings(gates=gates, **{name: added})
         for moved in (gate - 1, gate + 1):
             if before < moved and (moved < gate or (after and moved < after[0])):  # the last gate never moves up
                 gates = (*strategy.gates[:index], moved, *strategy.gates[index + 1 :])
-                yield strategy.with_knobs(gates=gates, **{name: thresholds})
+                yield strategy.with_settings(gates=gates, **{name: thresholds})
     scalable = [index for index in every if thresholds[index] < 1]
     for changed in (scalable, *([index] for index in scalable)):
         yield from (_scaled(strategy, name, thresholds, changed, factor) for factor in (0.6, 0.8, 1.25, 1.6))
@@ -146,7 +147,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--max-f1-drop",
-        help="points of F1 that exact, balanced and fast may lose; default 0.1,0.3,1.0, with --texts 0.2,0.5,1.5",
+        help="points of F1 that careful, balanced and fast may lose; default 0.1,0.3,1.0, with --texts 0.2,0.5,1.5",
     )
     parser.add_argument("--seed", type=int, default=0, help="of the order of documents in the search")
     parser.add_argument(
@@ -179,8 +180,8 @@ def numbers(text: str, option: str, example: str) -> list[float]:
         found = [float(part) for part in text.split(",")]
     except ValueError:
         found = []
-    if len(found) != len(POINT_NAMES) or not all(map(math.isfinite, found)):
-        raise InputError(f"expected {len(POINT_NAMES)} numbers after {option}, got {text!r}; write e.g. {example}")
+    if len(found) != len(OPERATING_POINTS) or not all(map(math.isfinite, found)):
+        raise InputError(f"expected {len(OPERATING_POINTS)} numbers after {option}, got {text!r}; write e.g. {example}")
     return found
 
 
@@ -193,7 +194,7 @@ def check_ascending(max_drops: Sequence[float]) -> None:
 def describe(search: Search, name: str) -> Iterator[str]:
     """A line for each point of a strategy."""
     chosen, closest = search.chosen(), search.best()[0]
-    for point in POINT_NAMES:
+    for point in OPERATING_POINTS:
         if one := chosen.get(point):
             yield f"{name} {point}: {_figures(one, search.reference)}, {one.strategy.to_json()}"
         elif not search.measured():

@@ -24,7 +24,7 @@ class Facts:
     ``checkpoint``, ``types``, ``layers``, ``frozen``: of the model.
     ``texts``, ``passes``: how many texts were learned from, and how often; ``minutes``: for everything, or if it was
     ``resumed``, since the last start.
-    ``held_back``, ``windows``, ``entities``, ``timed``: texts that points were chosen on, their windows, what the
+    ``held_out``, ``windows``, ``entities``, ``timed``: texts that points were chosen on, their windows, what the
     checkpoint finds in them, and those that were timed.
     ``device``, ``dtype``: what settings ran on and in.
     ``corpus``, ``checkpoint_f1``: gold that F1 was counted on, and the checkpoint's own F1.
@@ -38,7 +38,7 @@ class Facts:
     passes: float
     minutes: float
     resumed: bool
-    held_back: int
+    held_out: int
     windows: int
     entities: int
     timed: int
@@ -98,7 +98,7 @@ early. It finds {_plain(", ".join(facts.types))}. {learned}
 ## Operating points
 
 {table(rows)}
-Agreement is F1 of the entities found against those that the checkpoint finds without pruning, on {facts.held_back}
+Agreement is F1 of the entities found against those that the checkpoint finds without pruning, on {facts.held_out}
 texts that were not learned from ({facts.windows} windows, in which the checkpoint finds {facts.entities} entities);
 standard errors are by text. `dense` is this model with no word leaving. Of the settings whose loss against it plus one
 standard error is within what a point may lose, and whose theoretical speed-up is within {SLACK:.0%} of the highest

@@ -1,6 +1,6 @@
 """Self-distillation: a checkpoint's gate heads, and its encoder unless it is frozen, learn its own output on texts.
 
-The targets are the label distributions of the checkpoint's dense pass; the student is trained while words leave.
+The targets are the label distributions of the checkpoint's dense pass; the student is trained while words exit.
 """
 
 from __future__ import annotations

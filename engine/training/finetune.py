@@ -72,7 +72,7 @@ class FinetuneConfig(TrainingConfig):
         0.5,
     )
     soft_share: float = option("unlabelled windows in each epoch, as a multiple of the gold windows", 1.0)
-    pruned: float = option("share of windows that are pruned; a word's loss is then taken where it leaves", 0.0)
+    pruned: float = option("share of windows that are pruned; a word's loss is then taken where it exits", 0.0)
     dense_share: float = option(
         "with --pruned: share of the targets that the dense pass of the same model gives (self-distillation); takes a "
         "third of the time",
@@ -101,7 +101,7 @@ class FinetuneConfig(TrainingConfig):
             raise InputError(f"expected no --layers with --frozen, got {self.layers}; leave one of them out")
         if self.dense_share and not self.pruned:
             raise InputError(
-                f"expected --pruned with --dense-share {self.dense_share}, got none; add it, or leave --dense-share out"
+                f"expected --pruned with --dense-share {self.dense_share}, got none; add it, or exit --dense-share out"
             )
 
     @property
@@ -111,7 +111,7 @@ class FinetuneConfig(TrainingConfig):
 
 
 def joint_loss(memory: MemoryBuffer, packed: Packed, layers: int, config: FinetuneConfig) -> Tensor:
-    """Loss of every word where it left, plus ``gate_weight`` times the mean loss of the heads before the last layer.
+    """Loss of every word where it exited, plus ``gate_weight`` times the mean loss of the heads before the last layer.
 
     Without pruning all words end at the last layer, and this is the joint loss of Xin et al. 2020 (DeeBERT). It is
     cross-entropy with the target distribution, which has the gradient of KL divergence.
@@ -127,7 +127,7 @@ def joint_loss(memory: MemoryBuffer, packed: Packed, layers: int, config: Finetu
         logits = head.logits.float()
         targets = spread_outside(packed.targets[head.words], logits, packed.outside[head.words])
         losses = F.cross_entropy(logits, targets, reduction="none", label_smoothing=config.label_smoothing)
-        ends.append(losses[np.flatnonzero(memory.left_at[head.words] == head.number)].sum())
+        ends.append(losses[np.flatnonzero(memory.exit_at[head.words] == head.number)].sum())
         if head.number < layers:
             gates.append(losses.mean())
     end = torch.stack(ends).sum() / len(packed.targets)
@@ -138,7 +138,7 @@ def new_model(backbone: str, labels: LabelSet, layers: int) -> GatedModel:
     """A model folder's encoder and heads, or a pretrained encoder's first layers with new heads after each."""
     if Path(backbone, GATES).is_file():
         if layers:
-            raise InputError(f"expected a plain encoder with --layers, got {backbone} with gates; leave --layers out")
+            raise InputError(f"expected a plain encoder with --layers, got {backbone} with gates; exit --layers out")
         weights = load_weights(backbone)
         if weights.model.labels.names != labels.names:
             raise InputError(
@@ -221,7 +221,7 @@ def soft_examples(files: str, pieces: WordPieces, labels: LabelSet) -> list[Exam
 
 
 class JointTraining(Run[FinetuneConfig]):
-    """Trains every head, in packed passes in which words may leave.
+    """Trains every head, in packed passes in which words may exit.
 
     Args:
         config: settings.
@@ -298,7 +298,7 @@ class Finetuning(JointTraining):
             model = new_model(config.backbone, LabelSet(types), config.layers)
         if (config.pruned or config.frozen) and model.encoder.num_layers < 2:
             option = "--pruned" if config.pruned else "--frozen"
-            raise InputError(f"expected two layers or more with {option}, got one; take more, or leave {option} out")
+            raise InputError(f"expected two layers or more with {option}, got one; take more, or exit {option} out")
         tokenizer = load_tokenizer(config.backbone)
         self.pieces = WordPieces(tokenizer, model.encoder.max_rows)
         self.gold = [example for corpus in train for example in gold_examples(corpus, self.pieces, model.labels)]

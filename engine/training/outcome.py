@@ -9,10 +9,11 @@ from tqdm import tqdm
 
 from engine.data.corpora import Corpus
 from engine.latency import PASSES, Latency, speedup, time_variants
+from engine.pruning.resolve import OPERATING_POINTS
 from engine.pruning.strategy import Strategy
 from engine.tagger import Engine
 from engine.text.scoring import f1_difference_error, perfect
-from engine.training.points import POINT_NAMES, Reference, Tried, measure
+from engine.training.points import Reference, Tried, measure
 from engine.training.search import Search, plain
 
 LARGEST_BATCH = 32  # texts
@@ -27,7 +28,7 @@ class Row:
     ``agreement``, ``error``: with the checkpoint's dense output, and its standard error, %.
     ``loss``, ``loss_error``: points of agreement lost against the model's own dense pass, and their standard error.
     ``token_layers_kept``: share of the dense ones.
-    ``theoretical_speedup``: dense ÷ own multiply-adds.
+    ``theoretical_speedup``: dense ÷ own MACs.
     ``speedups``: batch size (1, and as many as there are texts to time, up to `LARGEST_BATCH`) → dense ÷ own time here;
     empty if no setting loses so little: this is then the closest one, and is not stored.
     ``f1``: exact-span micro F1 on a corpus, 0–1, if one was given.
@@ -87,7 +88,7 @@ def measured(engine: Engine, dense: Tried, search: Search, texts: Sequence[str],
         )
 
     rows = [replace(row("dense", dense, 0.0), loss=0.0, loss_error=0.0)]
-    for point, max_drop in zip(POINT_NAMES, search.max_drops, strict=True):
+    for point, max_drop in zip(OPERATING_POINTS, search.max_drops, strict=True):
         rows.append(row(point, chosen.get(point, closest), max_drop, reached=point in chosen))
     return rows
 

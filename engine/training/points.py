@@ -20,12 +20,12 @@ from engine.checksums import updating
 from engine.data.corpora import Corpus
 from engine.errors import InputError
 from engine.inspection.cost import Cost, add
+from engine.pruning.resolve import OPERATING_POINTS
 from engine.pruning.strategy import Strategy
 from engine.tagger import Engine
 from engine.text.documents import Document
 from engine.text.scoring import Counts, count_documents, f1_difference_error, perfect
 
-POINT_NAMES = ("exact", "balanced", "fast")
 FRONTIER = "frontier.csv"
 # Of `FRONTIER`.
 COLUMNS = (
@@ -37,7 +37,7 @@ COLUMNS = (
     "token_layers_kept",
     "theoretical_speedup",
 )
-SLACK = 0.03  # multiply-adds cannot tell finer differences in speed
+SLACK = 0.03  # MACs cannot tell finer differences in speed
 CALL = 32  # texts
 LOOKS = 8  # texts after which a pass may end
 
@@ -89,7 +89,7 @@ class Reference:
         dense = perfect(count_documents(documents, [()] * len(documents), types))
         if not any(of.gold for of in dense):
             raise InputError(
-                f"expected entities in the {len(documents)} texts held back, got none found by {engine.source!r}; "
+                f"expected entities in the {len(documents)} texts held out, got none found by {engine.source!r}; "
                 "choose texts of the kind that it is made for"
             )
         return cls(documents, types, tuple(dense))
@@ -138,7 +138,7 @@ class Tried:
 
     @property
     def theoretical_speedup(self) -> float:
-        """Dense ÷ own multiply-adds."""
+        """Dense ÷ own MACs."""
         return self.cost.theoretical_speedup
 
     def loss(self, reference: Reference) -> float:
@@ -196,7 +196,7 @@ def choose(
     """
     chosen = {}
     bounds = {one: one.loss_bound(reference) for one in tried}
-    for point, drop in zip(POINT_NAMES, max_drops, strict=True):
+    for point, drop in zip(OPERATING_POINTS, max_drops, strict=True):
         within = [one for one in tried if bounds[one] <= drop]
         if within:
             fastest = max(one.theoretical_speedup for one in within)

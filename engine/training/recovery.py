@@ -22,11 +22,11 @@ from engine.checksums import updating
 from engine.command import as_command
 from engine.errors import InputError
 from engine.pruning.recovery import Recovery
-from engine.pruning.resolve import RECOVERY, with_recovery
+from engine.pruning.resolve import OPERATING_POINTS, RECOVERY, with_recovery
 from engine.pruning.strategy import Strategy
 from engine.tagger import Engine, load_engine
 from engine.training.calibrate import add_options, describe, looser, reference_of, variations
-from engine.training.points import POINT_NAMES, Reference, Tried, measure, store_points, stored_points
+from engine.training.points import Reference, Tried, measure, store_points, stored_points
 from engine.training.search import Search
 
 RECOVERIES = "recovery.csv"
@@ -53,10 +53,10 @@ FIELDS = (
 
 def settings() -> Iterator[Recovery]:
     """Settings to try: each trigger with each of its thresholds and limits."""
-    for trigger, (knob, thresholds) in THRESHOLDS.items():
+    for trigger, (setting, thresholds) in THRESHOLDS.items():
         for threshold in thresholds:
             for limit in LIMITS:
-                chosen = {knob: threshold} if knob else {}
+                chosen = {setting: threshold} if setting else {}
                 yield Recovery(trigger, recovery_limit=limit, **chosen)
 
 
@@ -71,12 +71,14 @@ def vary(strategy: Strategy) -> Iterator[Strategy]:
     """Other thresholds of the trigger, other limits, and the variations of the gates."""
     recovery = strategy.recovery
     assert recovery is not None
-    knob, thresholds = THRESHOLDS.get(recovery.trigger, NO_THRESHOLD)
+    setting, thresholds = THRESHOLDS.get(recovery.trigger, NO_THRESHOLD)
     for limit in (16, 32, 64, 128):
         if limit != recovery.recovery_limit:
-            yield strategy.with_knobs(recovery_limit=limit)
-    if knob:
-        yield from (strategy.with_knobs(**{knob: value}) for value in thresholds if value != getattr(recovery, knob))
+            yield strategy.with_settings(recovery_limit=limit)
+    if setting:
+        yield from (
+            strategy.with_settings(**{setting: value}) for value in thresholds if value != getattr(recovery, setting)
+        )
     yield from variations(strategy)
 
 
@@ -91,11 +93,11 @@ def with_own_thresholds(chosen: Strategy, tried: Sequence[Tried], reference: Ref
     assert recovery is not None
     if recovery.trigger not in THRESHOLDS:  # ``any``: all of them fire
         return chosen
-    for trigger, (knob, _) in THRESHOLDS.items():
+    for trigger, (setting, _) in THRESHOLDS.items():
         of_trigger = [one for one in tried if one.strategy.recovery and one.strategy.recovery.trigger == trigger]
-        if knob and trigger != recovery.trigger and of_trigger:
+        if setting and trigger != recovery.trigger and of_trigger:
             best = min(of_trigger, key=lambda one: one.loss_bound(reference)).strategy.recovery
-            recovery = replace(recovery, **{knob: getattr(best, knob)})
+            recovery = replace(recovery, **{setting: getattr(best, setting)})
     return replace(chosen, recovery=recovery)
 
 
@@ -126,14 +128,14 @@ def calibrate(
 def _row(tried: Tried, reference: Reference) -> tuple[object, ...]:
     recovery = tried.strategy.recovery
     assert recovery is not None
-    knob, _ = THRESHOLDS.get(recovery.trigger, NO_THRESHOLD)
+    setting, _ = THRESHOLDS.get(recovery.trigger, NO_THRESHOLD)
     share = tried.fired / len(tried.counts)
     figures = (f"{share:.4f}", f"{tried.f1:.5f}", f"{tried.loss(reference):.5f}", f"{tried.theoretical_speedup:.5f}")
     return (
         tried.strategy.name,
         json.dumps(tried.strategy.to_json()),
         recovery.trigger,
-        getattr(recovery, knob) if knob else "",
+        getattr(recovery, setting) if setting else "",
         recovery.recovery_limit,
         *figures,
     )
@@ -142,7 +144,7 @@ def _row(tried: Tried, reference: Reference) -> tuple[object, ...]:
 def compare(search: Search, engine: Engine, name: str) -> Iterator[str]:
     """For each point, by how much the strategy is faster with recovery than without at the same limit."""
     chosen = search.chosen()
-    for point in POINT_NAMES:
+    for point in OPERATING_POINTS:
         if point in chosen and point in engine.points[name]:
             one = chosen[point]
             base = measure(engine, search.reference, engine.strategy(name, point)).theoretical_speedup

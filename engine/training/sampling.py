@@ -13,7 +13,7 @@ from engine.pruning.gate import Decision, Gate
 from engine.pruning.strategy import Context
 
 ENTROPIES = (0.003, 0.3)  # thresholds are drawn from this range, log-uniformly
-FROZEN = 0.25  # share of the batches in which words that leave are frozen instead of dropped
+FROZEN = 0.25  # share of the batches in which words that exit are frozen instead of dropped
 
 
 def all_stay(gate: Gate) -> Decision:
@@ -30,7 +30,7 @@ def draw_context() -> Context:
 class SampledController:
     """An `EntropyController` with a separate threshold for each gate and window, float ``(gates, windows)``.
 
-    Entropies are never negative, so −1 closes a gate; at 1 all words leave.
+    Entropies are never negative, so −1 closes a gate; at 1 all words exit.
     """
 
     thresholds: np.ndarray
@@ -46,7 +46,7 @@ class SampledController:
             pruned: share of the windows that are pruned; in the others all words stay. Of those pruned, a quarter end
                 at a gate in the upper half.
             lowest: the lowest threshold of the middle gate, within 0.003–0.3. Thresholds below most words' entropy let
-                few of them leave.
+                few of them exit.
         """
         low, high = math.log(np.clip(lowest, *ENTROPIES)), math.log(ENTROPIES[1])
         levels = (low + (high - low) * torch.rand(windows)).exp()

@@ -23,10 +23,11 @@ from typing import Any
 from tqdm import tqdm
 
 from engine.inspection.cost import Cost, add
+from engine.pruning.resolve import OPERATING_POINTS
 from engine.pruning.strategy import Strategy
 from engine.tagger import Engine
 from engine.text.scoring import Counts
-from engine.training.points import POINT_NAMES, SLACK, Reference, Tried, choose, measure
+from engine.training.points import SLACK, Reference, Tried, choose, measure
 from engine.training.simulate import Simulator, can_simulate
 
 SMALLEST, GROWTH = 25, 4  # documents in the first sample, at most three times as many; growth factor of the next
@@ -154,7 +155,7 @@ class Search:
         """For each point the setting chosen, or the one that comes closest; each once, without a point's name."""
         measured = self.measured() or [joined(parts) for parts in self.parts.values()]
         chosen, found = self.chosen(), {}
-        for point in POINT_NAMES:
+        for point in OPERATING_POINTS:
             one = chosen.get(point) or min(measured, key=lambda one: one.loss_bound(self.reference))
             found[_key(one.strategy)] = replace(one, strategy=plain(one.strategy))
         return list(found.values())
@@ -224,7 +225,11 @@ class Search:
     def _caution(self, one: Tried) -> tuple[float, int, list[int]]:
         """The sort key of `_ranked`."""
         strategy = one.strategy
-        return round(one.loss(self.reference), 1), -strategy.knobs().get("neighbours", 0), [-g for g in strategy.gates]
+        return (
+            round(one.loss(self.reference), 1),
+            -strategy.settings().get("neighbours", 0),
+            [-g for g in strategy.gates],
+        )
 
     @cached_property
     def _simulator(self) -> Simulator:

@@ -98,12 +98,12 @@ class PlayedModel:
 
     def __init__(self, model: GatedModel, logits: dict[int, Tensor]) -> None:
         self.labels, self._logits = model.labels, logits
-        self.head_multiply_adds = model.head_multiply_adds
+        self.head_macs = model.head_macs
         encoder = model.encoder
         self.encoder = SimpleNamespace(
             num_layers=encoder.num_layers,
             hidden_size=encoder.hidden_size,
-            layer_multiply_adds=encoder.layer_multiply_adds,
+            layer_macs=encoder.layer_macs,
             embed=lambda batch: torch.from_numpy(batch.word).unsqueeze(1),
             layer=lambda number, hidden, batch: SimpleNamespace(hidden=hidden, attention=None),
         )

@@ -23,11 +23,12 @@ from engine.data.corpora import load_corpus
 from engine.data.texts import read_texts
 from engine.errors import InputError
 from engine.model.precision import DTYPES
+from engine.pruning.resolve import OPERATING_POINTS
 from engine.pruning.strategy import Strategy
 from engine.tagger import Engine, load_engine
 from engine.training.calibrate import GOLD_DROPS, candidates, check_ascending, numbers, variations
 from engine.training.data import gold_digest
-from engine.training.points import POINT_NAMES, SLACK, Reference, Tried, choose
+from engine.training.points import SLACK, Reference, Tried, choose
 from engine.training.search import Search, plain
 from engine.training.state import SEEDS, check_free, check_limits, claim, write_json
 from engine.training.texts import digest
@@ -82,7 +83,7 @@ def rows(name: str, chosen: Choice, samples: Sequence[Choice], losses: Mapping[S
         samples: on its bootstrap samples.
         losses: on the other split, of every chosen setting, without a point's name.
     """
-    for point in POINT_NAMES:
+    for point in OPERATING_POINTS:
         of_samples = [sample[point] for sample in samples if point in sample]
         one = chosen.get(point)
         yield Row(

@@ -122,14 +122,14 @@ def _how(compared: Compared, part: str, entity: Entity) -> str:
     touching = [other for other in (*compared.found, *compared.found_by_dense) if overlap(entity, other)]
     words = compared.run.words
     changed = [i for i in compared.words_of(entity, *touching) if labels[i] != dense_labels[i]]
-    some_left = any(words[index].state == "left" for index in changed)
+    some_left = any(words[index].state == "exited" for index in changed)
     if part == FIXED:
         return RIGHT_AT_GATE if some_left else LESS_CONTEXT
     if not some_left:
         return CONTEXT
     if compared.run.recovers:
         return NOT_RECOVERED
-    ends = {(words[index].state == "left", words[index].layer) for index in compared.words_of(entity)}
+    ends = {(words[index].state == "exited", words[index].layer) for index in compared.words_of(entity)}
     return CUT if len(ends) > 1 else AT_GATE
 
 

@@ -135,7 +135,7 @@ class Subgroups:
             wanted, got = ([mention.entity for mention in side] for side in (mentions, found.get(group, [])))
             tally.counts[number] = count_matches(wanted, got, compared.types)
             for word in (word for mention in mentions for word in mention.words):
-                tally.layers += word.layer if word.state == "left" else self._layers
+                tally.layers += word.layer if word.state == "exited" else self._layers
                 tally.all_layers += self._layers
 
     def _grouped(self, compared: Compared, entities: Iterable[Entity]) -> dict[Group, list[Mention]]:

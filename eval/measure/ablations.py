@@ -1,6 +1,6 @@
-"""Measures how each knob alone changes F1 and cost: ``ablations.csv``. Nothing is timed.
+"""Measures how each setting alone changes F1 and cost: ``ablations.csv``. Nothing is timed.
 
-Each sweep changes one knob from the strategy's stored settings (``random`` runs with its first seed).
+Each sweep changes one setting from the strategy's stored settings (``random`` runs with its first seed).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from eval.schema import CONTROLLER, DENSE, LAMBDA, RECOVERY, WEIGHTS, Ablation
 from eval.statistics import f1_difference_interval, f1_interval
 
 BATCH = 32
-STATES = ("kept", "left", "recovered")
+STATES = ("kept", "exited", "recovered")
 # The whole range; below −1 few windows reach the minimum exit ratio, so the steps are wider there.
 LAMBDAS = (-2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0)
 EXIT_RATIOS = (0.0, 0.1, 0.2, 0.4, 0.8)
@@ -38,9 +38,9 @@ LIMITS = (1, 8, 64, 512)
 
 @dataclass(frozen=True)
 class Sweep:
-    """A knob, its strategy, the default that changes are counted against, and the settings by value."""
+    """A setting, its strategy, the default that changes are counted against, and the settings by value."""
 
-    knob: str
+    setting: str
     base: str
     default: Strategy
     settings: dict[str, Strategy]
@@ -54,26 +54,26 @@ def sweeps(engine: Engine) -> list[Sweep]:
     layers = engine.encoder.num_layers
     bases = [engine.strategy(name) for name in pruning(engine)]
     entropy, rule = engine.strategy("entropy"), engine.strategy("rule")
-    largest = rule.with_knobs(lambda_=LAMBDAS[-1])
+    largest = rule.with_settings(lambda_=LAMBDAS[-1])
     found = [
-        Sweep(LAMBDA, "rule", rule, {f"{value:g}": rule.with_knobs(lambda_=value) for value in LAMBDAS}),
-        _knob("min_keep_ratio", largest, KEEP_RATIOS),
+        Sweep(LAMBDA, "rule", rule, {f"{value:g}": rule.with_settings(lambda_=value) for value in LAMBDAS}),
+        _setting("min_keep_ratio", largest, KEEP_RATIOS),
     ]
     for base in bases:
         needs_network = CONTROLLERS[base.kind].needs_network
         known = engine.network.layers if needs_network and engine.network else range(1, layers)
         gates = dict.fromkeys([base.gates, *((layer,) for layer in known)])
-        placed = {" ".join(map(str, at)): base.with_knobs(gates=at) for at in gates}
+        placed = {" ".join(map(str, at)): base.with_settings(gates=at) for at in gates}
         found.append(Sweep("gates", base.name, base, placed))
-        if "neighbours" in base.knobs():
-            found.append(_knob("neighbours", base, NEIGHBOURS))
-        found.append(_knob("context", base, ("drop", "freeze")))
-        found.append(_knob("min_exit_ratio", base, EXIT_RATIOS))
+        if "neighbours" in base.settings():
+            found.append(_setting("neighbours", base, NEIGHBOURS))
+        found.append(_setting("context", base, ("drop", "freeze")))
+        found.append(_setting("min_exit_ratio", base, EXIT_RATIOS))
     recovering = engine.strategy("entropy+recovery")
-    triggers = {name: recovering.with_knobs(trigger=name) for name in (*TRIGGERS, "any")}
+    triggers = {name: recovering.with_settings(trigger=name) for name in (*TRIGGERS, "any")}
     off = without_recovery(recovering)
     found.append(Sweep(RECOVERY, recovering.name, off, {"off": off} | triggers))
-    found.append(_knob("recovery_limit", triggers["any"], LIMITS))
+    found.append(_setting("recovery_limit", triggers["any"], LIMITS))
     baselines = (engine.strategy("random"), engine.strategy(f"truncate-{max(1, layers // 2)}"))
     found.append(Sweep(CONTROLLER, "entropy", entropy, {one.name: one for one in (*bases, *baselines)}))
     return found
@@ -84,10 +84,10 @@ def pruning(engine: Engine) -> list[str]:
     return [name for name in engine.runnable if name in CONTROLLERS]
 
 
-def _knob(name: str, base: Strategy, values: Sequence[Any]) -> Sweep:
-    own = base.knobs()[name]
+def _setting(name: str, base: Strategy, values: Sequence[Any]) -> Sweep:
+    own = base.settings()[name]
     values = values if own in values else sorted((*values, own))
-    return Sweep(name, base.name, base, {f"{value}": base.with_knobs(**{name: value}) for value in values})
+    return Sweep(name, base.name, base, {f"{value}": base.with_settings(**{name: value}) for value in values})
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,7 @@ def ablate(
     seed: int = 0,
     progress: Callable[[], object] = lambda: None,
 ) -> Iterator[Ablation]:
-    """The rows of ``ablations.csv``, one for each value of each knob, as they are measured.
+    """The rows of ``ablations.csv``, one for each value of each setting, as they are measured.
 
     Args:
         engine: with gates.
@@ -197,7 +197,7 @@ def ablate(
         changed = sum(len(one ^ other) for one, other in zip(own.found, default.found, strict=True))
         moved = sum(int((one != other).sum()) for one, other in zip(own.places, default.places, strict=True))
         yield {
-            "knob": setting.sweep.knob,
+            "setting": setting.sweep.setting,
             "strategy": setting.sweep.base,
             "value": setting.value,
             "is_default": setting.strategy == setting.sweep.default and setting.engine is engine,

@@ -2,12 +2,12 @@
 
 One row for each variant, batch size, measure and group:
 
-- ``gmacs``: 10⁹ multiply-adds per document over the first ``COUNTED`` documents one by one, by ``formula``
+- ``gmacs``: 10⁹ MACs per document over the first ``COUNTED`` documents one by one, by ``formula``
   (`engine.inspection.cost`) and by torch's own ``counter`` (which sees matrix products and attention in entire calls;
   attention scores that a gate needs besides the encoder's are matrix products, too);
 - ``token_layers``: share of the dense rows that each layer computed, rows of reruns included;
 - ``theoretical``, ``measured``, ``measured_low``, ``measured_high``: speed-up against dense in the same dtype (the
-  first one if dense did not run in it) by multiply-adds, and by the clock with its 95 % interval, over ``all`` timed
+  first one if dense did not run in it) by MACs, and by the clock with its 95 % interval, over ``all`` timed
   documents and, at batch size 1, by rows of the document (word pieces);
 - ``peak_mib``: peak memory of tensors during a call on the first batch, excluding weights;
 - ``held_mib``: memory that ``dense`` keeps between calls, see `eval.measure.memory`;
@@ -84,7 +84,7 @@ def _row(strategy: str, dtype: str, batch_size: int, measure: str, group: str, v
 def _of_variant(
     texts: Sequence[str], one: Measured, dense: Measured, seed: int, *, first: bool
 ) -> Iterator[tuple[str, str, float]]:
-    """Measure, group and value; multiply-adds are counted only at the ``first`` batch size."""
+    """Measure, group and value; MACs are counted only at the ``first`` batch size."""
     yield from _speed(one, dense, seed)
     engine, strategy = one.variant.engine, one.variant.strategy
     if engine is None or strategy is None or one.cost is None:
@@ -97,7 +97,7 @@ def _of_variant(
     yield schema.PEAK_MEMORY, "tensors", peak_memory(engine, texts[: one.batch_size], strategy) / 2**20
     if first:
         counted = texts[:COUNTED]
-        yield schema.GMACS, "formula", float(one.multiply_adds[:COUNTED].sum()) / 1e9 / len(counted)
+        yield schema.GMACS, "formula", float(one.macs[:COUNTED].sum()) / 1e9 / len(counted)
         yield schema.GMACS, "counter", count(engine, counted, strategy) / 1e9 / len(counted)
 
 
@@ -107,7 +107,7 @@ def texts_needed(batch_sizes: Sequence[int]) -> int:
 
 
 def count(engine: Engine, texts: Sequence[str], strategy: Strategy) -> float:
-    """Counts multiply-adds with torch's counter, one call per text; rows added by rounding count."""
+    """Counts MACs with torch's counter, one call per text; rows added by rounding count."""
     counter = FlopCounterMode(display=False, custom_mapping=flop_formulas())
     with counter:
         engine.tag_batch(texts, strategy, batch_size=1)
@@ -150,5 +150,5 @@ def _speed(one: Measured, dense: Measured, seed: int) -> Iterator[tuple[str, str
         yield schema.MEASURED_HIGH, group, interval.high
         if one.cost is not None:
             chosen = one.timed[inside] if one.batch_size == 1 else one.timed
-            ratio = dense.multiply_adds[chosen].sum() / one.multiply_adds[chosen].sum()
+            ratio = dense.macs[chosen].sum() / one.macs[chosen].sum()
             yield schema.THEORETICAL, group, float(ratio)

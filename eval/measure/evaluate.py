@@ -63,7 +63,7 @@ def draw(documents: int, timed: int, seed: int) -> list[int]:
 class Measured:
     """One variant at one batch size. ``runs``: scores for each seed (one, except for ``random``).
 
-    ``cost``, ``multiply_adds`` ``(documents,)``, ``rows`` ``(documents,)`` of the first layer and ``times``, which
+    ``cost``, ``macs`` ``(documents,)``, ``rows`` ``(documents,)`` of the first layer and ``times``, which
     cover only the ``timed`` documents, are the first seed's; costs of baselines and other models are unknown.
     """
 
@@ -71,7 +71,7 @@ class Measured:
     batch_size: int
     runs: tuple[Scores, ...]
     cost: Cost | None
-    multiply_adds: np.ndarray
+    macs: np.ndarray
     rows: np.ndarray
     times: Times
     timed: np.ndarray
@@ -218,7 +218,7 @@ def collect(plan: Plan, batch_size: int, log: RunLog) -> dict[str, Measured]:
     runs = {variant.key: [variant.key, *(other.key for other in variant.reseeded)] for variant in plan.variants}
     tallies = {run: Tally(plan.corpus.types) for keys in runs.values() for run in keys}
     costs: dict[str, list[Cost]] = {key: [] for key in runs}
-    multiply_adds, rows = ({key: array("Q") for key in runs} for _ in range(2))
+    macs, rows = ({key: array("Q") for key in runs} for _ in range(2))
     times = {key: Times(-(-len(plan.timed) // batch_size)) for key in runs}
     for logged in units_logged(plan, log):
         for run, found in logged.found.items():
@@ -232,7 +232,7 @@ def collect(plan: Plan, batch_size: int, log: RunLog) -> dict[str, Measured]:
                 times[key].add(logged.unit.batch, total, encoder)
             continue
         for key, batch in logged.costs.items():
-            multiply_adds[key].extend(cost.multiply_adds for cost in batch)
+            macs[key].extend(cost.macs for cost in batch)
             rows[key].extend(cost.rows[0] for cost in batch)
             if batch:  # memory keeps only the sum
                 costs[key] = [add([*costs[key], *batch], len(batch[0].rows))]
@@ -242,7 +242,7 @@ def collect(plan: Plan, batch_size: int, log: RunLog) -> dict[str, Measured]:
             batch_size,
             tuple(tallies[run].scores() for run in runs[variant.key]),
             next(iter(costs[variant.key]), None),
-            np.array(multiply_adds[variant.key]),
+            np.array(macs[variant.key]),
             np.array(rows[variant.key]),
             times[variant.key],
             np.array(plan.timed),

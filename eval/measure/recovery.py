@@ -59,9 +59,9 @@ class Outcome:
         return [sum(word.state == "recovered" for word in result.trace.words) for result in self.results]
 
     @property
-    def multiply_adds(self) -> int:
+    def macs(self) -> int:
         """Summed over documents."""
-        return sum(result.cost.multiply_adds for result in self.results)
+        return sum(result.cost.macs for result in self.results)
 
     def counts(self, corpus: Corpus) -> list[Counts]:
         """Matches in each document."""
@@ -111,9 +111,9 @@ def summary(
     over_chance = f1_difference_interval(counts[trigger], counts[f"random {trigger}"], seed)
     outcome = outcomes[trigger]
     speed = speedup_interval([times[DENSE].batches], [times[trigger].batches], seed)
-    extra = outcome.multiply_adds - outcomes["without"].multiply_adds
+    extra = outcome.macs - outcomes["without"].macs
     pairs = zip(outcome.recovered, outcome.results, strict=True)
-    densely = sum(result.cost.dense_multiply_adds for back, result in pairs if back)
+    densely = sum(result.cost.dense_macs for back, result in pairs if back)
     return {
         "strategy": base.name,
         "point": base.point,
@@ -132,7 +132,7 @@ def summary(
         "over_random_low": over_chance.low,
         "over_random_high": over_chance.high,
         "loss_recovered": (own - without) / (dense - without) if dense > without else float("nan"),
-        "multiply_adds_share": extra / outcome.multiply_adds,
+        "macs_share": extra / outcome.macs,
         "cost_against_dense_rerun": extra / densely if densely else float("nan"),
         "time_share": 1 - speedup(times["without"], times[trigger]),
         "speedup_without": speedup(times[DENSE], times["without"]),

@@ -8,8 +8,8 @@ from typing import Any
 
 from engine.errors import InputError
 from engine.pruning.controllers import CONTROLLERS
-from engine.pruning.knobs import parse_knob
 from engine.pruning.resolve import RECOVERY, REPLAYED, StrategyName, parse
+from engine.pruning.settings import parse_setting
 from engine.pruning.strategy import Strategy
 from engine.tagger import Engine
 from eval.options import names
@@ -22,16 +22,16 @@ def choose_strategies(engine: Engine, arguments: argparse.Namespace) -> list[Str
     ``random`` replays the first one that prunes, without recovery, unless it names another.
 
     Raises:
-        InputError: unknown names or knobs, or a setting for a strategy that does not run.
+        InputError: unknown names or settings, or a setting for a strategy that does not run.
     """
     parsed = [parse(text) for text in _names(engine, arguments)]
     pruning = [parse(name.text.replace(RECOVERY, "")) for name in parsed if name.kind in CONTROLLERS]
     first = pruning[0] if pruning else parse(REPLAYED)
     run = {name: (name.replays or first) if name.kind == RANDOM else name for name in parsed}
-    knobs = _knobs(arguments, (name for name in run.values() if name.kind in CONTROLLERS))
+    settings = _settings(arguments, (name for name in run.values() if name.kind in CONTROLLERS))
 
     def strategy(name: StrategyName) -> Strategy:
-        return engine.strategy(name.text, arguments.point, **knobs.get(name.text, {}))
+        return engine.strategy(name.text, arguments.point, **settings.get(name.text, {}))
 
     return [Strategy.random(n.text, strategy(of)) if n.kind == RANDOM else strategy(n) for n, of in run.items()]
 
@@ -48,31 +48,33 @@ def _names(engine: Engine, arguments: argparse.Namespace) -> list[str]:
     return list(dict.fromkeys(wanted if "dense" in wanted else ["dense", *wanted]))
 
 
-def _knobs(arguments: argparse.Namespace, running: Iterable[StrategyName]) -> dict[str, dict[str, Any]]:
+def _settings(arguments: argparse.Namespace, running: Iterable[StrategyName]) -> dict[str, dict[str, Any]]:
     """Settings of each pruning strategy that runs, from ``--lambda``, ``--min-keep-ratio`` and ``--set``."""
     kinds = {name.text: name.kind for name in running}
     wanted: list[tuple[str, str, Any]] = []
     if arguments.lambda_ is not None:
-        has_lambda = {kind for kind, of in CONTROLLERS.items() if "lambda_" in {knob.name for knob in of.knobs()}}
+        has_lambda = {
+            kind for kind, of in CONTROLLERS.items() if "lambda_" in {setting.name for setting in of.settings()}
+        }
         with_lambda = [text for text, kind in kinds.items() if kind in has_lambda]
         wanted += [(text, "lambda_", arguments.lambda_) for text in with_lambda or ["rule"]]
     if arguments.min_keep_ratio is not None:
         wanted += [(text, "min_keep_ratio", arguments.min_keep_ratio) for text in kinds or CONTROLLERS]
     wanted += [_setting(text) for text in arguments.set]
-    knobs: dict[str, dict[str, Any]] = {text: {} for text in kinds}
-    for text, knob, value in wanted:
-        if text not in knobs:
+    settings: dict[str, dict[str, Any]] = {text: {} for text in kinds}
+    for text, setting, value in wanted:
+        if text not in settings:
             raise InputError(
-                f"expected settings of pruning strategies that run ({sorted(knobs)}), got some of {text!r}; "
+                f"expected settings of pruning strategies that run ({sorted(settings)}), got some of {text!r}; "
                 "add it to --strategies, or leave them out"
             )
-        knobs[text][knob] = value
-    return knobs
+        settings[text][setting] = value
+    return settings
 
 
 def _setting(text: str) -> tuple[str, str, Any]:
     target, equals, value = text.partition("=")
-    name, dot, knob = target.partition(".")
-    if not (equals and dot and name and knob):
-        raise InputError(f"expected --set STRATEGY.KNOB=VALUE, got {text!r}; write e.g. entropy.neighbours=2")
-    return name, *parse_knob(knob, value)
+    name, dot, setting = target.partition(".")
+    if not (equals and dot and name and setting):
+        raise InputError(f"expected --set STRATEGY.SETTING=VALUE, got {text!r}; write e.g. entropy.neighbours=2")
+    return name, *parse_setting(setting, value)

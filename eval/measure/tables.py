@@ -65,7 +65,7 @@ def result_row(measured: Measured, others: Mapping[str, Measured], corpus: Corpu
         "theoretical_speedup": cost.theoretical_speedup if cost else None,
         "token_layers_kept": cost.token_layers_kept if cost else None,
         "token_reduction": (1 - cost.rows[-1] / dense_rows if dense_rows else 0.0) if cost else None,
-        "gmacs_per_document": cost.multiply_adds / 1e9 / len(corpus.documents) if cost else None,
+        "gmacs_per_document": cost.macs / 1e9 / len(corpus.documents) if cost else None,
         "device": variant.device,
         "dtype": measured.dtype,
         "threads": torch.get_num_threads(),

@@ -1,4 +1,4 @@
-"""Ablations from ``ablations.csv``: the table, the plot, and the knobs that fail their checks."""
+"""Ablations from ``ablations.csv``: the table, the plot, and the settings that fail their checks."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _STYLES = (("o", "-", "#0050a0"), ("^", "--", "#b35900"), ("s", ":", "#2e7d32"))
 
 
 def failures(table: pd.DataFrame) -> list[str]:
-    """Says which knobs fail their checks.
+    """Says which settings fail their checks.
 
-    Raising λ must lower the share of token-layers, each recovery trigger must have an effect, and every other knob must
-    have one for at least one value.
+    Raising λ must lower the share of token-layers; each recovery trigger, and every other setting for at least one
+    value, must have an effect.
     """
     found = []
-    for (knob, strategy), of in table.groupby(["knob", "strategy"], sort=False):
-        if knob == LAMBDA:
+    for (setting, strategy), of in table.groupby(["setting", "strategy"], sort=False):
+        if setting == LAMBDA:
             ordered: list[Ablation] = sorted(records(of), key=lambda row: float(row["value"]))
             found += [
                 f"λ of {strategy}: expected fewer token-layers at {after['value']} than at {before['value']}, got "
@@ -36,12 +36,14 @@ def failures(table: pd.DataFrame) -> list[str]:
                 if after["token_layers_kept"] >= before["token_layers_kept"]
             ]
         changed = of[~of["is_default"]]
-        if knob == RECOVERY:
+        if setting == RECOVERY:
             dead = changed.loc[~changed["effect"], "value"]
             found += [f"recovery of {strategy}: expected an effect of trigger {value}, got none" for value in dead]
         elif len(changed) and not changed["effect"].any():
             values = ", ".join(of["value"])
-            found.append(f"{knob} of {strategy}: expected an effect on predictions, cost or trace, got none ({values})")
+            found.append(
+                f"{setting} of {strategy}: expected an effect on predictions, cost or trace, got none ({values})"
+            )
     return found
 
 
@@ -52,10 +54,10 @@ def ablations_page(corpus: str, table: pd.DataFrame) -> str:
 
 
 def ablations_section(table: pd.DataFrame) -> str:
-    """Failures, then every setting of every knob."""
+    """Failures, then every setting of every setting."""
     rows = [
         [
-            row["knob"], row["strategy"], f"{row['value']} (default)" if row["is_default"] else row["value"],
+            row["setting"], row["strategy"], f"{row['value']} (default)" if row["is_default"] else row["value"],
             f1_interval(row), f1_points(row),
             "—" if row["is_default"] else f1_points(row, "default_"),
             f"{row['token_layers_kept']:.1%}", ratio(row["theoretical_speedup"]), row["recovered_words"],
@@ -64,14 +66,14 @@ def ablations_section(table: pd.DataFrame) -> str:
         for row in records(table)
     ]  # fmt: skip
     columns = [
-        "knob", "strategy", "value", "F1 [95 %]", "F1 against dense, points [95 %]",
+        "setting", "strategy", "value", "F1 [95 %]", "F1 against dense, points [95 %]",
         "F1 against default, points [95 %]", "token-layers kept", "theoretical speed-up", "recovered words",
         "predictions changed",
     ]  # fmt: skip
     caption = (
-        "One knob at a time, the others as stored (for `min_keep_ratio`, λ of `rule` is the largest; for "
+        "One setting at a time, the others as stored (for `min_keep_ratio`, λ of `rule` is the largest; for "
         "`recovery_limit`, the trigger is `any`; *recovery*, *off* included, has the gates of `entropy+recovery`). The "
-        "theoretical speed-up is dense ÷ own multiply-adds: nothing was timed. Changed predictions are counted against "
+        "theoretical speed-up is dense ÷ own MACs: nothing was timed. Changed predictions are counted against "
         "the default; that of *weights* are those of the run."
     )
     warnings = [f"> **Failed**: {failure}" for failure in failures(table)]
@@ -79,22 +81,22 @@ def ablations_section(table: pd.DataFrame) -> str:
 
 
 def plot_ablations(table: pd.DataFrame) -> Figure:
-    """Plots F1 against dense (line at 0) with paired intervals over the share of token-layers kept, by knob."""
-    knobs: Sequence[str] = list(table["knob"].unique())
-    rows = -(-len(knobs) // PANELS)
+    """Plots F1 against dense (line at 0) with paired intervals over the share of token-layers kept, by setting."""
+    settings: Sequence[str] = list(table["setting"].unique())
+    rows = -(-len(settings) // PANELS)
     figure, axes = new_figure(rows, PANELS, (5.4 * PANELS, 4.2 * rows))
-    for axis, knob in zip(axes.flat, knobs, strict=False):
+    for axis, setting in zip(axes.flat, settings, strict=False):
         axis.axhline(0, label="dense", **DENSE_LINE)
         for (strategy, of), style in zip(
-            table[table["knob"] == knob].groupby("strategy", sort=False), cycle(_STYLES), strict=False
+            table[table["setting"] == setting].groupby("strategy", sort=False), cycle(_STYLES), strict=False
         ):
             _curve(axis, of, str(strategy), style)
-        axis.set_title(knob, fontsize=10)
+        axis.set_title(setting, fontsize=10)
         axis.set_xlabel("share of token-layers kept")
         axis.set_ylabel("F1 against dense (points)")
         axis.margins(0.15)
         axis.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=4)
-    for axis in axes.flat[len(knobs) :]:
+    for axis in axes.flat[len(settings) :]:
         axis.axis("off")
     place_labels(figure)
     return figure

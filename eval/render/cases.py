@@ -45,7 +45,7 @@ def _entities(found: Sequence[Sequence[str]]) -> str:
 
 
 def _exit(word: Mapping[str, Any]) -> str:
-    return {"kept": "", "left": f"{word['layer']}", "recovered": f"{word['layer']}, recovered"}[word["state"]]
+    return {"kept": "", "exited": f"{word['layer']}", "recovered": f"{word['layer']}, recovered"}[word["state"]]
 
 
 def _gates(word: Mapping[str, Any]) -> str:

@@ -19,7 +19,7 @@ READING = (
     "F1 counts exact (document, start, end, type) spans, micro-averaged. Brackets are 95 % intervals of a paired "
     f"bootstrap, of F1 over documents and of times over batches; {NOT_SIGNIFICANT}: not significant, the interval "
     "includes no difference. The speed-up is the sum of dense end-to-end times divided by the sum of the variant's, "
-    "measured in this run; the theoretical one is the ratio of multiply-adds."
+    "measured in this run; the theoretical one is the ratio of MACs."
 )
 KINDS_READING = {
     RANDOM: (

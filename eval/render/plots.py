@@ -228,7 +228,7 @@ def plot_frontiers(frontiers: Mapping[str, pd.DataFrame], strategy: str) -> Figu
     for (name, table), (line, marker) in zip(frontiers.items(), cycle(lines), strict=False):
         axis.plot(table["f1_drop_points"], table["theoretical_speedup"], line, marker=marker, markersize=4, label=name)
     axis.set_xlabel(f"{LOST} (points)")
-    axis.set_ylabel("theoretical speed-up (dense ÷ own multiply-adds)")
+    axis.set_ylabel("theoretical speed-up (dense ÷ own MACs)")
     axis.set_title(f"{strategy}: what calibration found", fontsize=10)
     axis.legend()
     figure.tight_layout()

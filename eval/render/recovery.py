@@ -15,7 +15,7 @@ NOTE = (
     "What recovery gains and costs, made by `python -m eval.recovery` from `recovery.csv`, which has the settings. "
     f"Brackets are 95 % intervals of a paired bootstrap over documents or batches; {NOT_SIGNIFICANT}: not significant. "
     "*Random words*: as many, in as many windows of the same batch. Times at batch size 32, speed-ups against "
-    "`dense` in the same run; the last column compares multiply-adds with a dense pass over the documents in which "
+    "`dense` in the same run; the last column compares MACs with a dense pass over the documents in which "
     "words came back."
 )
 

@@ -137,10 +137,10 @@ def largest_gap(strategy: str, gaps: Iterable[Gap]) -> str:
 def cost_section(cost: pd.DataFrame) -> str:
     """One table per measure of ``cost.csv``; all speed-ups share one."""
     titles = {
-        schema.GMACS: "Multiply-adds (10⁹ a document) by formula, and by torch's counter with the rows that rounding "
+        schema.GMACS: "MACs (10⁹ a document) by formula, and by torch's counter with the rows that rounding "
         "adds; first documents one by one",
         schema.TOKEN_LAYERS: "Share of the dense rows that each layer computed",
-        schema.MEASURED: "Speed-up against dense: theoretical, by multiply-adds, and measured",
+        schema.MEASURED: "Speed-up against dense: theoretical, by MACs, and measured",
         schema.PEAK_MEMORY: "Peak memory of tensors during a call on the first batch, weights not counted (MiB)",
         schema.HELD_MEMORY: "Memory held between calls, weights and packed copies of them included (MiB)",
         schema.MILLISECONDS: "Where the time of a call goes, ms a document (first documents)",

@@ -89,7 +89,7 @@ class TestTag:
             ({"text": TEXT, "strategy": "rule", "lambda_": "much"}, "expected lambda as a number"),
             ({"text": TEXT, "min_keep_ratio": 10**400}, "expected min_keep_ratio as a number between 0 and 1"),
             ({"text": TEXT, "min_keep_ratio": 7}, "expected min_keep_ratio as a number between 0 and 1"),
-            ({"text": TEXT, "lambda_": 1.0}, "expected a knob of entropy"),
+            ({"text": TEXT, "lambda_": 1.0}, "expected a setting of entropy"),
             ({"text": TEXT, "trace": "false"}, "expected trace as true or false, got str"),
             ({"text": TEXT, "trace": None}, "expected trace as true or false, got NoneType"),
             ({"text": TEXT, "strategy": "entropy+recovery", "trigger": "x"}, "expected a trigger out of"),

@@ -161,7 +161,7 @@ class TestLayers:
         page = open_page()
         page.get_by_role("button", name="Symbols and scripts").click()
         tab(page, "Layer by layer")
-        page.get_by_label("exact", exact=True).check()
+        page.get_by_label("careful", exact=True).check()
         page.get_by_role("button", name="More strategies").click()
         page.get_by_label("entropy+recovery:").check()
         page.get_by_label("entropy+recovery", exact=True).check()

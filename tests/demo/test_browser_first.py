@@ -183,7 +183,7 @@ class TestSettings:
         enter(page, SHORT)
         run(page)
         page.get_by_label("fast", exact=True).check()
-        page.get_by_label("exact", exact=True).check()
+        page.get_by_label("careful", exact=True).check()
         wait_until(page, "running")
         wait_until(page, "done")
         assert "clonidine" in page.locator(".found").last.text_content()
@@ -217,7 +217,7 @@ class TestSettings:
             tab(page, "Frontier")
             page.locator(".marks button").first.wait_for()
         sent = requests_of(page)
-        for point in ("exact", "balanced", "fast", "exact"):
+        for point in ("careful", "balanced", "fast", "careful"):
             page.get_by_label(point, exact=True).check()
         assert_quiet(page, sent)
         assert "exact" in page.locator(".answer").text_content()

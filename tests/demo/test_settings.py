@@ -35,7 +35,7 @@ def test_sliders_concern_the_strategies_that_have_the_knob(engine: Engine) -> No
     for slider in sliders(engine):
         names = strategies_with(engine, slider)
         assert names[0] == slider.kind
-        assert all(slider.knob.name in engine.strategy(name).knobs() for name in names)
+        assert all(slider.setting.name in engine.strategy(name).settings() for name in names)
     assert "random" in strategies_with(engine, sliders(engine)[-1])
     assert strategies_with_recovery(engine) == ["rule+recovery", "entropy+recovery"]
 
@@ -45,11 +45,11 @@ def test_points_are_those_that_all_strategies_have(engine: Engine, monkeypatch: 
         return engine.strategy("rule", lambda_=lambda_).to_json()
 
     assert points(engine) == []
-    monkeypatch.setattr(engine, "points", {"rule": {"exact": stored(-1.0), "fast": stored(1.0)}})
-    assert points(engine) == ["exact", "fast"]
+    monkeypatch.setattr(engine, "points", {"rule": {"careful": stored(-1.0), "fast": stored(1.0)}})
+    assert points(engine) == ["careful", "fast"]
     recovering = {"fast": replace(engine.strategy("rule+recovery"), point="fast").to_json()}
     monkeypatch.setattr(engine, "points", engine.points | {"rule+recovery": recovering})
-    assert points(engine) == ["exact", "fast"], "with recovery, a point that is not its own is that of its controller"
+    assert points(engine) == ["careful", "fast"], "with recovery, a point that is not its own is that of its controller"
 
 
 def test_untouched_settings_are_those_of_the_operating_point(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:

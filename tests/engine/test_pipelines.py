@@ -131,11 +131,11 @@ def test_the_first_piece_of_each_word_has_the_words_own_label_where_words_leave(
 @torch.no_grad()
 def test_each_piece_of_a_word_that_left_has_the_label_that_the_gate_gave_to_it(engine):
     text = "famotidine and delirium"
-    all_leave = Strategy("all", (1,), EntropyController(1.0, 0, exit_entities=True))
+    all_exit_ = Strategy("all", (1,), EntropyController(1.0, 0, exit_entities=True))
     batch = RaggedBatch.from_windows(engine.pieces.windows(text.split()))
     hidden = engine.encoder.layer(1, engine.encoder.embed(batch), batch).hidden
     expected = engine.model.logits(1, hidden).softmax(-1)[1:-1]
-    answers = pipeline(model=engine, strategy=all_leave, ignore_labels=[])(text)
+    answers = pipeline(model=engine, strategy=all_exit_, ignore_labels=[])(text)
     assert len(answers) == len(expected) > 3
     assert [answer["entity"] for answer in answers] == [engine.labels.names[i] for i in expected.argmax(-1)]
     np.testing.assert_allclose([answer["score"] for answer in answers], expected.max(-1).values, atol=1e-4)

@@ -110,12 +110,12 @@ def test_standard_input_can_be_tagged(model_folder, capsys, monkeypatch):
     [
         (["--model", "/no/such"], "token-classification model, got '/no/such', no folder; check the path"),
         (["--strategy", "magic"], "expected a strategy out of"),
-        (["--strategy", "dense", "--lambda", "1"], "expected a knob of dense"),
-        (["--set", "neighbours"], "expected --set KNOB=VALUE"),
+        (["--strategy", "dense", "--lambda", "1"], "expected a setting of dense"),
+        (["--set", "neighbours"], "expected --set SETTING=VALUE"),
         (["--set", "neighbours=two"], "expected neighbours as a whole number"),
         (["--set", "gates=two"], "expected a number, true, false, a word or numbers with commas"),
-        (["--set", "speed=2"], "expected a knob of entropy"),
-        (["--set", "point=fast"], "expected a knob, got 'point'; a point is chosen with --point"),
+        (["--set", "speed=2"], "expected a setting of entropy"),
+        (["--set", "point=fast"], "expected a setting, got 'point'; a point is chosen with --point"),
         (["--batch-size", "0"], "expected --batch-size 1 or more"),
     ],
 )

@@ -147,7 +147,7 @@ def test_the_trace_tells_who_left_where_and_why(engine):
         assert [gate.layer for gate in word.gates] == [1, 2][: max(1, min(word.layer, 2))]
         assert [gate.left for gate in word.gates] == [gate.layer == word.layer for gate in word.gates]
         if word.state == "left":
-            assert word.gates[-1].need <= 0.4
+            assert word.gates[-1].importance <= 0.4
             assert (word.label, word.probability) == (word.gates[-1].label, pytest.approx(word.gates[-1].probability))
     assert sum(word.pieces for word in trace.words) + 2 == trace.cost.rows[0]
     assert trace.cost.token_layers == sum(trace.cost.rows) < trace.cost.dense_token_layers
@@ -155,15 +155,15 @@ def test_the_trace_tells_who_left_where_and_why(engine):
 
 
 def test_knobs_and_points_reach_the_strategy(engine):
-    assert engine.strategy("rule", lambda_=0.25, min_keep_ratio=None).knobs()["lambda_"] == 0.25
-    assert engine.strategy("entropy", "balanced", min_keep_ratio=0.5).knobs()["min_keep_ratio"] == 0.5
+    assert engine.strategy("rule", lambda_=0.25, min_keep_ratio=None).settings()["lambda_"] == 0.25
+    assert engine.strategy("entropy", "balanced", min_keep_ratio=0.5).settings()["min_keep_ratio"] == 0.5
     assert engine.strategy("dense", "fast") == engine.strategy("dense")
 
 
 def test_stored_points_are_used(weights):
     stored = {"entropy": {"fast": Strategy("entropy", (1,), EntropyController(0.33), "fast").to_json()}}
     engine = Engine(replace(weights, points=stored))
-    assert engine.strategy("entropy", "fast").knobs()["max_entropy"] == 0.33
+    assert engine.strategy("entropy", "fast").settings()["max_entropy"] == 0.33
     assert engine.strategy("random", "fast").gates == (1,)
     assert engine.strategy("rule").point == "default"
     assert engine.strategy("entropy").point == "fast", "the only one"
@@ -180,12 +180,17 @@ def test_a_name_may_have_a_point_of_its_own(weights):
     }
     engine = Engine(replace(weights, points=stored))
     fast, balanced = engine.strategy("entropy:fast", "balanced"), engine.strategy("entropy")
-    assert (fast.name, fast.kind, fast.point, fast.knobs()["max_entropy"]) == ("entropy:fast", "entropy", "fast", 0.4)
+    assert (fast.name, fast.kind, fast.point, fast.settings()["max_entropy"]) == (
+        "entropy:fast",
+        "entropy",
+        "fast",
+        0.4,
+    )
     assert (balanced.kind, balanced.point) == ("entropy", "balanced")
     assert engine.tag(TEXT, fast).entities == engine.tag(TEXT, "entropy", "fast").entities
     replays = engine.strategy("random@entropy:fast").replays
     assert replays == fast
-    assert engine.strategy("entropy+recovery:fast").knobs()["max_entropy"] == 0.4
+    assert engine.strategy("entropy+recovery:fast").settings()["max_entropy"] == 0.4
     assert with_recovery(fast).name == "entropy+recovery:fast"
     with pytest.raises(InputError, match=r"expected an operating point of entropy out of \['balanced', 'fast'\]"):
         engine.strategy("entropy:slow")
@@ -321,7 +326,7 @@ def test_int8_runs_every_strategy_and_a_batch_equals_its_texts_one_by_one(weight
     int8_works() or pytest.skip("no VNNI here")
     engine = Engine(weights, "int8")
     chosen = engine.strategy(strategy)
-    chosen = chosen.with_knobs(context=context) if chosen.prunes else chosen
+    chosen = chosen.with_settings(context=context) if chosen.prunes else chosen
     texts = [TEXT, "Nausea.", TEXT[20:], TEXT * 4]
     for text, together in zip(texts, engine.tag_batch(texts, chosen, batch_size=4), strict=True):
         np.testing.assert_allclose(together.probabilities, engine.tag(text, chosen).probabilities, atol=2e-5)

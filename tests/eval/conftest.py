@@ -15,7 +15,7 @@ def resident(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("eval.measure.memory._resident", lambda *_: 2**30)
 
 
-KNOBS = {"gates": (1, 2), "max_entropy": 0.45, "exit_entities": True}
+SETTINGS = {"gates": (1, 2), "max_entropy": 0.45, "exit_entities": True}
 
 
 @pytest.fixture(scope="session")
@@ -23,7 +23,7 @@ def analysed(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> tuple[
     """A corpus, two strategies and the folder with the analyses of both."""
     out = tmp_path_factory.mktemp("analysis")
     corpus = load_corpus(str(SAMPLE), limit=34)
-    strategies = [engine.strategy("entropy", **KNOBS), engine.strategy("truncate-1")]
+    strategies = [engine.strategy("entropy", **SETTINGS), engine.strategy("truncate-1")]
     calls: list[int] = []
     analyse({engine: strategies}, corpus, out, corpus.documents[:2], progress=lambda: calls.append(1))
     assert len(calls) == number_of_calls(corpus, {engine: strategies})

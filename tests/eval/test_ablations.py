@@ -33,20 +33,20 @@ def plain_gated(model_folder, tmp_path_factory):
     return folder
 
 
-def select(rows, knob, strategy):
-    return {row["value"]: row for row in rows if (row["knob"], row["strategy"]) == (knob, strategy)}
+def select(rows, setting, strategy):
+    return {row["value"]: row for row in rows if (row["setting"], row["strategy"]) == (setting, strategy)}
 
 
 def test_every_knob_is_swept_and_every_default_is_among_its_values(ablated):
     engine, rows, _ = ablated
-    assert {row["knob"] for row in rows} == {
+    assert {row["setting"] for row in rows} == {
         "lambda", "min_keep_ratio", "gates", "neighbours", "context", "min_exit_ratio", "recovery", "recovery_limit",
         "controller", "weights",
     }  # fmt: skip
     assert {row["strategy"] for row in rows} == {"rule", "entropy", "entropy+recovery"}
     for sweep in sweeps(engine):
-        of = select(rows, sweep.knob, sweep.base)
-        assert sum(row["is_default"] for row in of.values()) == 1, sweep.knob
+        of = select(rows, sweep.setting, sweep.base)
+        assert sum(row["is_default"] for row in of.values()) == 1, sweep.setting
     for row in rows:
         if row["is_default"]:
             assert [row[key] for key in ("effect", "changed_predictions", "changed_words")] == [False, 0, 0]
@@ -78,9 +78,9 @@ def test_more_lambda_keeps_less_and_a_larger_floor_keeps_more(ablated):
 
 def test_recovery_is_compared_with_the_same_gates_without_it(model_folder):
     engine = Engine(load_weights(model_folder))
-    own = engine.strategy("entropy+recovery").with_knobs(gates=2, max_entropy=0.3, trigger="any")
+    own = engine.strategy("entropy+recovery").with_settings(gates=2, max_entropy=0.3, trigger="any")
     engine.points = {**engine.points, "entropy+recovery": {"balanced": own.to_json()}}
-    (sweep,) = [one for one in sweeps(engine) if one.knob == "recovery"]
+    (sweep,) = [one for one in sweeps(engine) if one.setting == "recovery"]
     assert engine.strategy("entropy").gates != (2,)
     for setting in sweep.settings.values():
         assert (setting.gates, setting.controller) == (own.gates, own.controller)
@@ -105,10 +105,11 @@ def test_other_weights_are_measured_against_their_own_dense(ablated):
     assert len({row["dense_f1"] for row in rows if row["weights"] == of["not trained for pruning"]["weights"]}) == 1
 
 
-def made(knob, *values, effect=True, kept=None):
+def made(setting, *values, effect=True, kept=None):
     kept = kept or [0.9 - 0.1 * index for index in range(len(values))]
     return pd.DataFrame(
-        {"knob": knob, "strategy": "rule", "value": value, "is_default": not index, "effect": effect and bool(index),
+        {"setting": setting, "strategy": "rule", "value": value, "is_default": not index,
+         "effect": effect and bool(index),
          "token_layers_kept": share}
         for index, (value, share) in enumerate(zip(values, kept, strict=True))
     )  # fmt: skip
@@ -162,8 +163,8 @@ def test_table_and_plot_come_from_the_file_alone(ablated):
     _, rows, out = ablated
     table = read_table(out, "ablations")
     titles = [axis.get_title() for axis in plot_ablations(table).axes if axis.get_title()]
-    assert titles == list(dict.fromkeys(row["knob"] for row in rows))
-    table.loc[table["knob"] == "lambda", "token_layers_kept"] = 0.5
+    assert titles == list(dict.fromkeys(row["setting"] for row in rows))
+    table.loc[table["setting"] == "lambda", "token_layers_kept"] = 0.5
     text = ablations_section(table)
     assert text.startswith("> **Failed**: λ of rule")
     assert sum(line.startswith("| ") for line in text.splitlines()) == len(rows) + 2

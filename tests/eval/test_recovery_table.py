@@ -72,13 +72,13 @@ def test_settings_are_chosen_stored_and_reported(folder, small, tmp_path, capsys
     assert ((table["recovered_words"] > 0) == (table["documents_fired"] > 0)).all()
     assert (table["recovered_words_random"] > 0).eq(table["recovered_words"] > 0).all()
     fired = table[table["documents_fired"] > 0]
-    assert (fired["multiply_adds_share"] > 0).all()
+    assert (fired["macs_share"] > 0).all()
     assert (table["documents_fired"] <= table.set_index("trigger")["documents_fired"]["any"]).all()
 
 
 def test_recovery_is_compared_with_its_own_gates_without_it(model_folder):
     engine = Engine(load_weights(model_folder))
-    own = engine.strategy("entropy+recovery").with_knobs(gates=2, max_entropy=0.3, trigger="any")
+    own = engine.strategy("entropy+recovery").with_settings(gates=2, max_entropy=0.3, trigger="any")
     points = {"entropy": {"balanced": BASE.to_json()}, "entropy+recovery": {"balanced": own.to_json()}}
     engine.points = points
     corpus = load_corpus(str(SAMPLE), limit=3)

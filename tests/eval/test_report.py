@@ -250,17 +250,17 @@ def test_settings_reach_the_strategies_that_run(model_folder, tmp_path):
     options = ("--model", str(model_folder), "--limit", "2", "--batch-size", "1")
     kept = []
     for ratio in ("0", "0.9"):
-        knobs = ("--strategies", "rule", "--lambda", "2", "--min-keep-ratio", ratio)
-        assert run(*options, *knobs, "--out", str(tmp_path / ratio)) == 0
+        settings = ("--strategies", "rule", "--lambda", "2", "--min-keep-ratio", ratio)
+        assert run(*options, *settings, "--out", str(tmp_path / ratio)) == 0
         kept.append(row(pd.read_csv(tmp_path / ratio / "results.csv"), "rule"))
     assert kept[0]["token_layers_kept"] < kept[1]["token_layers_kept"]
     assert [one["point"] for one in kept] == ["custom", "custom"]
 
 
 def test_words_and_lists_are_settings_and_recovery_costs_what_it_computes(model_folder, tmp_path):
-    knobs = {"max_entropy": "0.4,0.5", "exit_entities": "true", "gates": "1,2", "context": "freeze"}
+    settings = {"max_entropy": "0.4,0.5", "exit_entities": "true", "gates": "1,2", "context": "freeze"}
     options = ["--batch-size=4"]
-    options += [f"--set={name}.{k}={v}" for name in ("entropy", "entropy+recovery") for k, v in knobs.items()]
+    options += [f"--set={name}.{k}={v}" for name in ("entropy", "entropy+recovery") for k, v in settings.items()]
     options += ["--set=entropy+recovery.trigger=confidence", "--set=entropy+recovery.min_confidence=1"]
     strategies = "entropy,entropy+recovery"
     assert (
@@ -432,7 +432,7 @@ def test_published_reports_are_rendered_again_as_they_are(tmp_path, monkeypatch,
 
 def test_ablations_fail_the_run_where_a_knob_does_nothing_and_say_which(model_folder, tmp_path, capsys):
     options = ("--model", str(model_folder), "--limit", "1", "--batch-size", "1", "--strategies", "dense")
-    assert run(*options, "--ablations", "--out", str(tmp_path)) == 1, "one document is too little for every knob"
+    assert run(*options, "--ablations", "--out", str(tmp_path)) == 1, "one document is too little for every setting"
     error = capsys.readouterr().err
     text = (tmp_path / "report.md").read_text()
     assert "expected an effect" in error
@@ -544,12 +544,12 @@ def test_a_broken_corpus_ends_with_status_2_and_skip_bad_evaluates_the_rest(mode
         (("--strategies", "dense", "--min-keep-ratio", "0.5"), "got some of 'rule'"),
         (("--types", "Chemical,Chem"), "expected types of the gold or the model, got ['Chem']"),
         (("--set", "entropy.max_entropy=null"), "expected a number, true, false"),
-        (("--set", "entropy.neighbours"), "expected --set STRATEGY.KNOB=VALUE"),
+        (("--set", "entropy.neighbours"), "expected --set STRATEGY.SETTING=VALUE"),
         (("--set", "dense.gates=1"), "got some of 'dense'"),
         (("--set", "entropy.neighbours=two"), "expected neighbours as a whole number"),
         (("--set", "entropy.gates=two"), "expected a number, true, false"),
         (("--set", "entropy.context=cloud"), "expected a context out of"),
-        (("--set", "entropy.speed=2"), "expected a knob of entropy"),
+        (("--set", "entropy.speed=2"), "expected a setting of entropy"),
         (("--point", "warp"), "expected weights with operating points"),
         (("--corpus", "no-such"), "expected a corpus of"),
         (("--device", "abacus"), "expected a device of this machine"),

@@ -27,7 +27,7 @@ def require(config: Any, settings: Settings) -> None:
             )
 
 
-def layer_multiply_adds(rows: int, hidden: int, intermediate: int, visible: int) -> int:
+def layer_macs(rows: int, hidden: int, intermediate: int, visible: int) -> int:
     """BERT's layer over one window: projections, feed-forward, and each active row's attention to the visible ones."""
     return 2 * (rows + visible) * hidden**2 + 2 * rows * hidden * intermediate + 2 * rows * visible * hidden
 
@@ -87,12 +87,12 @@ class Encoder(nn.Module):
         """Input ``(n, hidden)`` of the label head after layer ``number``, from hidden states ``(n, hidden)``."""
         return hidden
 
-    def layer_multiply_adds(self, number: int, rows: int, visible: int) -> int:
-        """Multiply-adds of a layer over one window: ``rows`` active ones among ``visible`` ones."""
-        return layer_multiply_adds(rows, self.hidden_size, self.intermediate_size, visible)
+    def layer_macs(self, number: int, rows: int, visible: int) -> int:
+        """MACs of a layer over one window: ``rows`` active ones among ``visible`` ones."""
+        return layer_macs(rows, self.hidden_size, self.intermediate_size, visible)
 
-    def features_multiply_adds(self, number: int) -> int:
-        """Multiply-adds of `features` for one row."""
+    def features_macs(self, number: int) -> int:
+        """MACs of `features` for one row."""
         return 0
 
     def set_dropout(self, probability: float) -> None:

@@ -90,9 +90,9 @@ class DebertaV2Encoder(PostNormEncoder):
             divisor=self.divisor,
         )
 
-    def layer_multiply_adds(self, number: int, rows: int, visible: int) -> int:
-        """BERT's, plus each row's scores for all distances, as query and key; short windows need fewer."""
-        return super().layer_multiply_adds(number, rows, visible) + 2 * (rows + visible) * self.span * self.hidden_size
+    def layer_macs(self, number: int, rows: int, visible: int) -> int:
+        """BERT's, plus each row's scores for all distances, as query and key; short windows importance fewer."""
+        return super().layer_macs(number, rows, visible) + 2 * (rows + visible) * self.span * self.hidden_size
 
     def _gathers(self, batch: RaggedBatch, device: torch.device) -> list[tuple[Stretch, slice, Tensor]]:
         """Each window, the part of the distance table that it needs, and indices ``(queries, keys)`` into that part."""

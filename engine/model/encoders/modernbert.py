@@ -101,13 +101,13 @@ class ModernBertEncoder(Encoder):
         stretches = once(batch, ("local", dtype, device), partial(self._near, batch, dtype, device))
         return Placing(turn, lambda query, key: stretches)
 
-    def layer_multiply_adds(self, number: int, rows: int, visible: int) -> int:
+    def layer_macs(self, number: int, rows: int, visible: int) -> int:
         """Gated feed-forward has a third matrix; local attention sees a limited number of rows."""
         seen = min(visible, 2 * self.reach + 1) if self.kinds[number - 1] == LOCAL else visible
         gate_and_sight = self.intermediate_size - 2 * (visible - seen)
-        return super().layer_multiply_adds(number, rows, visible) + rows * self.hidden_size * gate_and_sight
+        return super().layer_macs(number, rows, visible) + rows * self.hidden_size * gate_and_sight
 
-    def features_multiply_adds(self, number: int) -> int:
+    def features_macs(self, number: int) -> int:
         """The prediction head's, before the classifier only."""
         return self.hidden_size**2 if number == self.num_layers else 0
 

@@ -10,12 +10,12 @@ from typing import ClassVar, Literal, Self
 import numpy as np
 
 from engine.pruning.gate import Decision, Gate
-from engine.pruning.knobs import Knob, check_knobs, knob, knobs_of
+from engine.pruning.settings import Setting, check_settings, setting, settings_of
 from engine.pruning.signals import lowest_per_window
 
 THRESHOLDS = (0.001, 0.003, 0.01, 0.02, 0.04, 0.08, 0.15, 0.25)  # for entropy and risk, tried by calibration
 
-Reason = Literal["end", "left", "need", "entity", "whole", "minimum", "few"]
+Reason = Literal["end", "exit", "importance", "entity", "whole", "minimum", "few"]
 
 
 @dataclass(frozen=True)
@@ -30,16 +30,16 @@ class Controller(ABC):
     needs_network: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        check_knobs(self)
+        check_settings(self)
 
     @classmethod
-    def knobs(cls) -> tuple[Knob, ...]:
+    def settings(cls) -> tuple[Setting, ...]:
         """Its settings, with their ranges."""
-        return knobs_of(cls)
+        return settings_of(cls)
 
     @property
     def uses_attention(self) -> bool:
-        """Whether it reads attention statistics, which cost extra multiply-adds."""
+        """Whether it reads attention statistics, which cost extra MACs."""
         return False
 
     @abstractmethod
@@ -47,45 +47,45 @@ class Controller(ABC):
         """Decides."""
 
     @abstractmethod
-    def threshold(self, gate: Gate, need: np.ndarray) -> np.ndarray:
-        """The need, ``(words,)``, up to which words may leave at a gate."""
+    def threshold(self, gate: Gate, importance: np.ndarray) -> np.ndarray:
+        """The importance, ``(words,)``, up to which words may exit at a gate."""
 
-    def has_low_need(self, gate: Gate, need: np.ndarray) -> np.ndarray:
-        """Words, bool ``(words,)``, whose need is low enough to leave."""
-        return need <= self.threshold(gate, need)
+    def has_low_importance(self, gate: Gate, importance: np.ndarray) -> np.ndarray:
+        """Words, bool ``(words,)``, whose importance is low enough to exit."""
+        return importance <= self.threshold(gate, importance)
 
     @property
-    def need_is(self) -> str:
-        """What a word's need measures, phrased to continue a sentence."""
+    def importance_is(self) -> str:
+        """What a word's importance measures, phrased to continue a sentence."""
         return "how much a word still has to be computed"
 
     @property
     def keeps_entities_whole(self) -> bool:
-        """Whether predicted entities may leave, but only as a whole."""
+        """Whether predicted entities may exit, but only as a whole."""
         return False
 
-    def lets_all_leave(self, gate: Gate) -> bool:
-        """Whether every word leaves at a gate, regardless of its scores."""
+    def all_exit(self, gate: Gate) -> bool:
+        """Whether every word exits at a gate, regardless of its scores."""
         return False
 
     def reasons(self, gate: Gate, decision: Decision) -> list[Reason]:
-        """Why each word left or stayed, given the decision that took effect at the gate.
+        """Why each word exited or stayed, given the decision that took effect at the gate.
 
-        It ``left``, or met the ``end``, where every word leaves; or it stayed: its ``need`` is high; it is part of an
-        ``entity`` or beside one; an entity leaves as a ``whole`` or not at all; it belongs to the ``minimum`` that
-        stays; too ``few`` words of the window would leave. Compares the controller's decisions without its minimum and
+        It exited: ``exit``, or ``end`` where every word does. Or it stayed: its ``importance`` is high; it is part of
+        an ``entity`` or beside one; an entity exits as a ``whole`` or not at all; it belongs to the ``minimum`` that
+        stays; too ``few`` words of the window would exit. Compares the controller's decisions without its minimum and
         with it, and the one that took effect.
         """
         unbounded = self
-        if any(one.name == "min_keep_ratio" for one in self.knobs()):
+        if any(one.name == "min_keep_ratio" for one in self.settings()):
             unbounded = replace(self, min_keep_ratio=0.0)  # type: ignore[call-arg]
         rules: dict[Reason, np.ndarray] = {
-            "end": decision.leaves & self.lets_all_leave(gate),
-            "left": decision.leaves,
-            "entity": np.isinf(decision.need),
-            "need": ~self.has_low_need(gate, decision.need),
-            "whole": ~unbounded(gate).leaves,
-            "minimum": ~self(gate).leaves,
+            "end": decision.exits & self.all_exit(gate),
+            "exit": decision.exits,
+            "entity": np.isinf(decision.importance),
+            "importance": ~self.has_low_importance(gate, decision.importance),
+            "whole": ~unbounded(gate).exits,
+            "minimum": ~self(gate).exits,
         }
         found: list[Reason] = np.select(list(rules.values()), list(rules), "few").tolist()
         return found if self.keeps_entities_whole else ["entity" if one == "whole" else one for one in found]
@@ -103,7 +103,7 @@ class Controller(ABC):
 
 
 class ThresholdController(Controller):
-    """Words whose need is at most the gate's threshold leave; predicted entities may leave, each as a whole."""
+    """Words whose importance is at most the gate's threshold exit; predicted entities may exit, each as a whole."""
 
     exit_entities: bool
     min_keep_ratio: float
@@ -113,16 +113,16 @@ class ThresholdController(Controller):
     def thresholds(self) -> float | tuple[float, ...]:
         """One for all gates, or one for each."""
 
-    def threshold(self, gate: Gate, need: np.ndarray) -> np.ndarray:
+    def threshold(self, gate: Gate, importance: np.ndarray) -> np.ndarray:
         """The gate's threshold."""
-        return np.full(len(need), at_gate(self.thresholds, gate))
+        return np.full(len(importance), at_gate(self.thresholds, gate))
 
     @property
     def keeps_entities_whole(self) -> bool:
-        """Whether entities may leave."""
+        """Whether entities may exit."""
         return self.exit_entities
 
-    def lets_all_leave(self, gate: Gate) -> bool:
+    def all_exit(self, gate: Gate) -> bool:
         """Whether the threshold is 1, unless entities or a minimum stay."""
         return at_gate(self.thresholds, gate) >= 1 and self.exit_entities and not self.min_keep_ratio
 
@@ -134,7 +134,7 @@ def gate_sets(layers: int, count: int) -> list[tuple[int, ...]]:
 
 
 def layouts(layers: int) -> Iterator[tuple[tuple[int, ...], bool]]:
-    """Gates that calibration tries, and whether every word leaves at the last of them, which ends the encoder.
+    """Gates that calibration tries, and whether every word exits at the last of them, which ends the encoder.
 
     Up to eight layers: two or three gates in a row, and an end at one of the last two gates. Deeper encoders have room
     for more gates, and may end from the middle on. Gates only in the second half change least.
@@ -166,44 +166,44 @@ def at_gate(thresholds: float | tuple[float, ...], gate: Gate) -> float:
 
 
 def exit_entities() -> bool:
-    """The knob of controllers that may let entities leave."""
-    field: bool = knob(
-        False, "predicted entities may leave, each as a whole; otherwise they and their neighbours stay", kind="flag"
+    """The setting of controllers that may let entities exit."""
+    field: bool = setting(
+        False, "predicted entities may exit, each as a whole; otherwise they and their neighbours stay", kind="flag"
     )
     return field
 
 
 def min_keep_ratio(default: float) -> float:
-    """The knob that most controllers have."""
-    field: float = knob(default, "share of a window's words that stay to the last layer at least", slider=True)
+    """The setting that most controllers have."""
+    field: float = setting(default, "share of a window's words that stay to the last layer at least", slider=True)
     return field
 
 
-def leave_below(
-    gate: Gate, need: np.ndarray, threshold: float | np.ndarray, min_keep_ratio: float, *, whole: bool
+def exit_below(
+    gate: Gate, importance: np.ndarray, threshold: float | np.ndarray, min_keep_ratio: float, *, whole: bool
 ) -> Decision:
-    """Lets words leave whose need is at most a threshold.
+    """Lets words exit whose importance is at most a threshold.
 
     Args:
         gate: where.
-        need: ``(words,)``.
+        importance: ``(words,)``.
         threshold: one, or one for each word.
         min_keep_ratio: minimum share of a window's words, 0–1, that stay.
         whole: predicted entities leave as a whole or not at all.
     """
 
-    def uncut(leaves: np.ndarray) -> np.ndarray:
-        return gate.whole_entities(leaves | ~gate.alive) & gate.alive if whole else leaves
+    def uncut(exits: np.ndarray) -> np.ndarray:
+        return gate.whole_entities(exits | ~gate.alive) & gate.alive if whole else exits
 
-    leaves = uncut((need <= threshold) & gate.alive)
+    exits = uncut((importance <= threshold) & gate.alive)
     if min_keep_ratio:
-        leaves = uncut(keep_minimum(leaves, need, gate, min_keep_ratio))
-    return Decision(leaves, need)
+        exits = uncut(keep_minimum(exits, importance, gate, min_keep_ratio))
+    return Decision(exits, importance)
 
 
-def keep_minimum(leaves: np.ndarray, need: np.ndarray, gate: Gate, min_keep_ratio: float) -> np.ndarray:
-    """Lets only the words with the least need leave, so that the share ``min_keep_ratio`` stays."""
+def keep_minimum(exits: np.ndarray, importance: np.ndarray, gate: Gate, min_keep_ratio: float) -> np.ndarray:
+    """Lets only the words with the least importance exit, so that the share ``min_keep_ratio`` stays."""
     words = gate.words
     alive = np.bincount(words.window[gate.alive], minlength=len(words.counts))
     floor = np.ceil(words.counts * min_keep_ratio).astype(np.int64)
-    return lowest_per_window(need, leaves, words.window, alive - floor)
+    return lowest_per_window(importance, exits, words.window, alive - floor)

@@ -1,4 +1,4 @@
-"""``entropy``: words leave when their label, and their neighbours', is certain."""
+"""``entropy``: words exit when their label, and their neighbours', is certain."""
 
 from __future__ import annotations
 
@@ -13,33 +13,33 @@ from engine.pruning.controllers.base import (
     THRESHOLDS,
     ThresholdController,
     at_gate,
+    exit_below,
     exit_entities,
     layouts,
-    leave_below,
     min_keep_ratio,
     rising,
 )
 from engine.pruning.gate import Decision, Gate
-from engine.pruning.knobs import knob
+from engine.pruning.settings import setting
 
 
 @dataclass(frozen=True)
 class EntropyController(ThresholdController):
-    """Words leave when the gate's label distribution is certain for them and their neighbours.
+    """Words exit when the gate's label distribution is certain for them and their neighbours.
 
     Early exit by entropy follows DeeBERT (Xin et al. 2020); a window of neighbours follows SENTEE and TOKEE
     (Li et al. 2021). At a gate with threshold 1 every word is certain.
     """
 
     kind = "entropy"
-    description = "Words leave when their own label and their neighbours' are certain."
+    description = "Words exit when their own label and their neighbours' are certain."
 
-    max_entropy: float | tuple[float, ...] = knob(
+    max_entropy: float | tuple[float, ...] = setting(
         0.1, "normalised entropy up to which a label is certain", kind="per gate"
     )
-    neighbours: int = knob(
+    neighbours: int = setting(
         1,
-        "a word leaves only if all words up to so many places away are certain too",
+        "a word exits only if all words up to so many places away are certain too",
         0,
         16,
         kind="whole",
@@ -49,18 +49,18 @@ class EntropyController(ThresholdController):
     min_keep_ratio: float = min_keep_ratio(0.0)
 
     def __call__(self, gate: Gate) -> Decision:
-        if self.lets_all_leave(gate):
+        if self.all_exit(gate):
             return Decision(gate.alive, np.zeros(len(gate.words)))
         return self.decide(gate, at_gate(self.max_entropy, gate))
 
     def decide(self, gate: Gate, threshold: float | np.ndarray) -> Decision:
         """The decision for a threshold, which may differ from word to word, ``(words,)``."""
         entropy = gate.entropy if self.exit_entities else np.where(gate.labels > 0, np.inf, gate.entropy)
-        need = gate.near(entropy, self.neighbours)
-        return leave_below(gate, need, threshold, self.min_keep_ratio, whole=self.exit_entities)
+        importance = gate.near(entropy, self.neighbours)
+        return exit_below(gate, importance, threshold, self.min_keep_ratio, whole=self.exit_entities)
 
     @property
-    def need_is(self) -> str:
+    def importance_is(self) -> str:
         """The entropy of the word, and of its neighbours if they count."""
         if not self.neighbours:
             return "the entropy of the word's own label"
@@ -75,7 +75,7 @@ class EntropyController(ThresholdController):
     def candidates(cls, layers: int) -> Iterator[tuple[tuple[int, ...], Self]]:
         """The same threshold everywhere, or stricter at earlier gates, with one neighbour or two.
 
-        Entities stay, leave, or leave together with all other words at the last gate, which changes few labels.
+        Entities stay, exit, or exit together with all other words at the last gate, which changes few labels.
         """
         for (gates, ends), threshold, steep in itertools.product(layouts(layers), THRESHOLDS, (1.0, 1.7, 3.0)):
             values = rising(threshold, len(gates) - ends, steep)

@@ -17,14 +17,14 @@ from engine.pruning.controllers.base import (
     THRESHOLDS,
     ThresholdController,
     at_gate,
+    exit_below,
     exit_entities,
     layouts,
-    leave_below,
     min_keep_ratio,
     rising,
 )
 from engine.pruning.gate import Decision, Gate
-from engine.pruning.knobs import knob
+from engine.pruning.settings import setting
 
 NEIGHBOURS = 1  # the network judges a word together with the words up to this many places away
 
@@ -114,17 +114,17 @@ class Network:
 
 @dataclass(frozen=True)
 class LearnedController(ThresholdController):
-    """Words leave when the network expects that their label, and their neighbours', is already final.
+    """Words exit when the network expects that their label, and their neighbours', is already final.
 
-    At a gate with threshold 1 every word may leave. ``network`` comes with the weights and is not a setting.
+    At a gate with threshold 1 every word may exit. ``network`` comes with the weights and is not a setting.
     """
 
     kind = "mlp"
-    description = "Words leave when a small network expects that their label will not change."
+    description = "Words exit when a small network expects that their label will not change."
     needs_network = True
 
-    max_risk: float | tuple[float, ...] = knob(
-        0.05, "probability of a change of label up to which a word may leave", kind="per gate"
+    max_risk: float | tuple[float, ...] = setting(
+        0.05, "probability of a change of label up to which a word may exit", kind="per gate"
     )
     exit_entities: bool = exit_entities()
     min_keep_ratio: float = min_keep_ratio(0.0)
@@ -138,14 +138,14 @@ class LearnedController(ThresholdController):
     def __call__(self, gate: Gate) -> Decision:
         assert self.network is not None, "the engine adds it"
         threshold = at_gate(self.max_risk, gate)
-        all_leave = threshold >= 1 and not self.min_keep_ratio
-        risk = np.zeros(len(gate.words)) if all_leave else self.network.risk(gate)
+        no_choice = threshold >= 1 and not self.min_keep_ratio
+        risk = np.zeros(len(gate.words)) if no_choice else self.network.risk(gate)
         if not self.exit_entities:
             risk = np.where(gate.near(gate.labels > 0, NEIGHBOURS), np.inf, risk)
-        return leave_below(gate, risk, threshold, self.min_keep_ratio, whole=self.exit_entities)
+        return exit_below(gate, risk, threshold, self.min_keep_ratio, whole=self.exit_entities)
 
     @property
-    def need_is(self) -> str:
+    def importance_is(self) -> str:
         """What the network estimates."""
         return "the learned controller's probability that the label of the word or of a neighbour still changes"
 

@@ -1,4 +1,4 @@
-"""``rule``: words that matter little compared with the rest of their window leave."""
+"""``rule``: words that matter little compared with the rest of their window exit."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import numpy as np
 
 from engine.pruning.controllers.base import Controller, gate_sets, keep_minimum, min_keep_ratio
 from engine.pruning.gate import Decision, Gate
-from engine.pruning.knobs import knob
+from engine.pruning.settings import setting
 from engine.pruning.signals import window_mean_std
 
 
 @dataclass(frozen=True)
 class RuleController(Controller):
-    """Words whose importance is below μ + λσ of their window leave; words near a predicted entity stay.
+    """Words whose importance is below μ + λσ of their window exit; words near a predicted entity stay.
 
     Importance is a weighted sum of the gate head's uncertainty (log of 1 − top probability, which spreads the many
     certain words apart), attention received (as in PoWER-BERT, Goyal et al. 2020) and attention entropy, each
@@ -25,19 +25,19 @@ class RuleController(Controller):
     """
 
     kind = "rule"
-    description = "Words of low importance leave: label uncertainty and attention, compared with their window."
+    description = "Words of low importance exit: label uncertainty and attention, compared with their window."
 
-    lambda_: float = knob(0.0, "a larger λ prunes more", -2.0, 2.0, slider=True, step=0.25)
-    uncertainty: float = knob(1.0, "weight of the uncertainty of a word's label", -10, 10)
-    received: float = knob(0.25, "weight of the attention that a word receives", -10, 10)
-    entropy: float = knob(0.0, "weight of the entropy of the attention that a word pays", -10, 10)
-    neighbours: int = knob(
+    lambda_: float = setting(0.0, "a larger λ prunes more", -2.0, 2.0, slider=True, step=0.25)
+    uncertainty: float = setting(1.0, "weight of the uncertainty of a word's label", -10, 10)
+    received: float = setting(0.25, "weight of the attention that a word receives", -10, 10)
+    entropy: float = setting(0.0, "weight of the entropy of the attention that a word pays", -10, 10)
+    neighbours: int = setting(
         1, "words up to so many places from a predicted entity stay", 0, 16, kind="whole", tried=(0, 1, 2)
     )
     min_keep_ratio: float = min_keep_ratio(0.1)
 
     @property
-    def need_is(self) -> str:
+    def importance_is(self) -> str:
         """A word's importance."""
         attention = " and its attention" if self.uses_attention else ""
         return f"the word's importance in its window, from the uncertainty of its label{attention}"
@@ -53,24 +53,24 @@ class RuleController(Controller):
             (self.received, lambda: gate.attention_received),
             (self.entropy, lambda: gate.attention_entropy),
         )
-        need = np.zeros(len(gate.words))
+        importance = np.zeros(len(gate.words))
         for weight, part in parts:
             if weight:
-                need = need + weight * gate.standardised(part())
+                importance = importance + weight * gate.standardised(part())
         near_entity = gate.near(gate.labels > 0, self.neighbours)
-        leaves = self.has_low_need(gate, need) & ~near_entity & gate.alive
+        exits = self.has_low_importance(gate, importance) & ~near_entity & gate.alive
         if self.min_keep_ratio:
-            leaves = keep_minimum(leaves, need, gate, self.min_keep_ratio)
-        return Decision(leaves, need)
+            exits = keep_minimum(exits, importance, gate, self.min_keep_ratio)
+        return Decision(exits, importance)
 
-    def threshold(self, gate: Gate, need: np.ndarray) -> np.ndarray:
-        """The need, ``(words,)``, below which words leave: μ + λσ of each word's window."""
-        mean, std = window_mean_std(need, gate.alive, gate.words.window, len(gate.words.counts))
+    def threshold(self, gate: Gate, importance: np.ndarray) -> np.ndarray:
+        """The importance, ``(words,)``, below which words exit: μ + λσ of each word's window."""
+        mean, std = window_mean_std(importance, gate.alive, gate.words.window, len(gate.words.counts))
         return (mean + self.lambda_ * std)[gate.words.window]
 
-    def has_low_need(self, gate: Gate, need: np.ndarray) -> np.ndarray:
-        """Words whose need is strictly below the threshold."""
-        return need < self.threshold(gate, need)
+    def has_low_importance(self, gate: Gate, importance: np.ndarray) -> np.ndarray:
+        """Words whose importance is strictly below the threshold."""
+        return importance < self.threshold(gate, importance)
 
     @classmethod
     def candidates(cls, layers: int) -> Iterator[tuple[tuple[int, ...], Self]]:

@@ -72,7 +72,7 @@ class TestCard:
         result = engine.tag(TEXT, "truncate-1")
         page = card(measured(result), dense)
         assert f"{result.cost.token_layers_kept:.1%}" in page
-        assert f"{result.cost.multiply_adds / dense.result.cost.multiply_adds:.2f}× dense" in page
+        assert f"{result.cost.macs / dense.result.cost.macs:.2f}× dense" in page
         assert f"0 of {len(result.words)} went through every layer, {len(result.words)} left after layer 1" in page
 
     @pytest.mark.parametrize("strategy", ["random", "rule+recovery", "truncate-1"])

@@ -72,8 +72,8 @@ class TestSettings:
 
     def test_sliders_say_what_they_do_and_for_which_strategies(self, demo: gr.Blocks, engine: Engine) -> None:
         for slider, component in zip(sliders(engine), components(demo, gr.Slider), strict=True):
-            assert component.info.endswith(f": {slider.knob.description}.")
-            assert (component.minimum, component.maximum) == (slider.knob.low, slider.knob.high)
+            assert component.info.endswith(f": {slider.setting.description}.")
+            assert (component.minimum, component.maximum) == (slider.setting.low, slider.setting.high)
         assert components(demo, gr.Slider)[0].info.startswith("For rule and rule+recovery: ")
         assert components(demo, gr.Slider)[-1].info.startswith("For entropy, entropy+recovery and random: ")
 

@@ -43,10 +43,10 @@ RESULTS = pd.DataFrame(
         (resolve("truncate-3", 6, {}), []),
         (RULE, ["rule"]),
         (replace(RULE, point="fast"), ["rule:fast"]),
-        (RULE.with_knobs(lambda_=1.9), []),
+        (RULE.with_settings(lambda_=1.9), []),
         (Strategy.random("random", RULE), ["random"]),
         (Strategy.random("random", replace(RULE, point="fast")), ["random@rule:fast"]),
-        (Strategy.random("random", RULE.with_knobs(lambda_=1.9)), []),
+        (Strategy.random("random", RULE.with_settings(lambda_=1.9)), []),
         (resolve("entropy", 6, {}), []),
     ],
 )

@@ -37,15 +37,15 @@ CHANGED = [
 
 
 @pytest.mark.parametrize("text", [HOSTILE, LONG])
-@pytest.mark.parametrize(("name", "knobs"), CHANGED)
+@pytest.mark.parametrize(("name", "settings"), CHANGED)
 def test_python_gives_what_the_page_shows(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, knobs: dict[str, Any], text: str
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, settings: dict[str, Any], text: str
 ) -> None:
     monkeypatch.setattr("engine.load_engine", lambda: engine, raising=False)
     monkeypatch.setattr("demo.results.takeaway.load_arguments", lambda engine: {})
     monkeypatch.chdir(tmp_path)
     (tmp_path / FILE).write_text(LONG, newline="")
-    strategy = engine.strategy(name, **knobs)
+    strategy = engine.strategy(name, **settings)
     printed: list[tuple[Any, ...]] = []
     exec(as_python(engine, [strategy], None, text), {"print": lambda *parts: printed.append(parts)})
     expected = engine.tag(text, strategy).entities
@@ -65,9 +65,9 @@ def test_a_point_is_named_only_for_strategies_that_have_it(engine: Engine, monke
 
 
 @pytest.mark.parametrize("text", [HOSTILE, LONG, LIKE_PUBTATOR])
-@pytest.mark.parametrize(("name", "knobs"), CHANGED)
+@pytest.mark.parametrize(("name", "settings"), CHANGED)
 def test_the_command_runs_what_the_page_shows(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, knobs: dict[str, Any], text: str
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, settings: dict[str, Any], text: str
 ) -> None:
     ran = []
     tag_batch = Engine.tag_batch
@@ -78,7 +78,7 @@ def test_the_command_runs_what_the_page_shows(
     )
     monkeypatch.chdir(tmp_path)
     (tmp_path / FILE).write_bytes(text.encode(errors="replace"))
-    strategy = engine.strategy(name, **knobs)
+    strategy = engine.strategy(name, **settings)
     first, command = as_command(engine, [strategy], None, text).splitlines()
     subprocess.run(["sh", "-c", first], check=True)
     assert command.startswith("python -m engine.tag text")

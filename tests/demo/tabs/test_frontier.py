@@ -120,7 +120,7 @@ def test_the_report_s_conclusions_stand_above_the_chart_losses_included(folder: 
 
 
 def test_calibration_rings_equal_settings_whatever_their_names() -> None:
-    records = [RULE.to_json(), RULE.with_knobs(lambda_=1.9).to_json()]
+    records = [RULE.to_json(), RULE.with_settings(lambda_=1.9).to_json()]
     table = pd.DataFrame(
         {
             "strategy": "rule",

@@ -14,7 +14,7 @@ import pytest
 
 from demo.html.answer import checksum
 from demo.html.tables import csv_link
-from demo.tabs.why import COLUMNS, NUMBERS, decision, need_note, table_rows, why_view
+from demo.tabs.why import COLUMNS, NUMBERS, decision, importance_note, table_rows, why_view
 from engine import Engine, Result
 from engine.inspection.explain import WordScores
 from engine.pruning.controllers import CONTROLLERS
@@ -119,14 +119,14 @@ class TestNeed:
     def test_of_entropy_is_that_of_as_many_neighbours_as_are_set(
         self, engine: Engine, neighbours: int, said: str
     ) -> None:
-        note = need_note(engine.strategy("entropy", neighbours=neighbours))
+        note = importance_note(engine.strategy("entropy", neighbours=neighbours))
         assert "Need is the score by which the strategy decides, here " in note
         assert said in note
         assert note.count(".") == 1
 
     def test_every_controller_says_what_its_need_is(self) -> None:
-        assert len({controller().need_is for controller in CONTROLLERS.values()}) == len(CONTROLLERS)
+        assert len({controller().importance_is for controller in CONTROLLERS.values()}) == len(CONTROLLERS)
 
     @pytest.mark.parametrize("name", ["random", "truncate-1"])
     def test_where_no_controller_chooses_it_is_just_a_score(self, engine: Engine, name: str) -> None:
-        assert "by which the strategy decides: words with low need leave." in need_note(engine.strategy(name))
+        assert "by which the strategy decides: words with low need leave." in importance_note(engine.strategy(name))

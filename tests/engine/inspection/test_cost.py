@@ -6,7 +6,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from engine import load_engine
 from engine.model import linear
-from engine.model.encoders.base import layer_multiply_adds
+from engine.model.encoders.base import layer_macs
 from engine.pruning.controllers import EntropyController, RuleController
 from engine.pruning.recovery import Recovery
 from engine.pruning.strategy import Strategy
@@ -18,12 +18,12 @@ EVERYTHING = Recovery("confidence", min_confidence=1.0)
 
 def test_the_layer_formula_is_that_of_the_design_for_a_feed_forward_of_4d():
     n, d = 230, 768
-    assert layer_multiply_adds(n, d, 4 * d, n) == 12 * n * d**2 + 2 * n**2 * d
+    assert layer_macs(n, d, 4 * d, n) == 12 * n * d**2 + 2 * n**2 * d
 
 
 def test_frozen_rows_cost_keys_and_values():
     n, m, d = 230, 70, 768
-    assert layer_multiply_adds(m, d, 4 * d, n) == (2 * n + 10 * m) * d**2 + 2 * m * n * d
+    assert layer_macs(m, d, 4 * d, n) == (2 * n + 10 * m) * d**2 + 2 * m * n * d
 
 
 def counted(engine, text, strategy):
@@ -34,7 +34,7 @@ def counted(engine, text, strategy):
         patch.object(linear, "PACKABLE", False),
     ):
         result = engine.tag(text, strategy)
-    return counter.get_total_flops() // 2, result.cost.multiply_adds
+    return counter.get_total_flops() // 2, result.cost.macs
 
 
 def test_formula_equals_torchs_own_counter(engine):
@@ -73,6 +73,6 @@ def test_formula_is_close_to_torchs_own_counter_for_every_family(family, folders
 def test_pruning_costs_less_and_long_texts_add_up(engine):
     pruned = Strategy("entropy", (1,), EntropyController(0.4, 0, exit_entities=True))
     dense, less = engine.tag(TEXT, "dense").cost, engine.tag(TEXT, pruned).cost
-    assert less.multiply_adds < dense.multiply_adds == less.dense_multiply_adds
+    assert less.macs < dense.macs == less.dense_macs
     windows = engine.tag(TEXT * 20, "dense")
     assert windows.cost.rows[0] == sum(len(slot.window.input_ids) for slot, _ in windows._runs)

@@ -18,24 +18,26 @@ SHORT = "failure and x x a1 nausea"  # random weights take its first two words f
 
 @pytest.mark.parametrize("strategy", ["rule", "entropy", "random@rule", "truncate-1", "entropy+recovery"])
 def test_every_word_has_scores_up_to_the_gate_at_which_it_left(engine: Engine, strategy: str) -> None:
-    knobs = {"max_entropy": 0.5, "neighbours": 0} if strategy.startswith("entropy") else {}
-    result = engine.tag(TEXT, strategy, **knobs)
+    settings = {"max_entropy": 0.5, "neighbours": 0} if strategy.startswith("entropy") else {}
+    result = engine.tag(TEXT, strategy, **settings)
     assert {word.state for word in result.trace.words} - {"kept"}
     for word, scores in zip(result.trace.words, engine.explain(result), strict=True):
-        assert [(at.layer, at.label, at.left) for at in scores] == [(at.layer, at.label, at.left) for at in word.gates]
+        assert [(at.layer, at.label, at.exited) for at in scores] == [
+            (at.layer, at.label, at.exited) for at in word.gates
+        ]
         assert [at.confidence for at in scores] == pytest.approx([at.probability for at in word.gates], abs=1e-5)
 
 
 @pytest.mark.parametrize("context", ["drop", "freeze"])
-@pytest.mark.parametrize(("strategy", "knobs"), [("entropy", {"max_entropy": 0.5}), ("rule", {"lambda_": 1.0})])
+@pytest.mark.parametrize(("strategy", "settings"), [("entropy", {"max_entropy": 0.5}), ("rule", {"lambda_": 1.0})])
 def test_words_leave_whose_need_is_up_to_the_threshold(
-    engine: Engine, strategy: str, knobs: dict[str, float], context: str
+    engine: Engine, strategy: str, settings: dict[str, float], context: str
 ) -> None:
-    result = engine.tag(TEXT, strategy, min_keep_ratio=0.0, context=context, **knobs)
+    result = engine.tag(TEXT, strategy, min_keep_ratio=0.0, context=context, **settings)
     scores = [at for of_word in engine.explain(result) for at in of_word]
-    assert any(at.left for at in scores)
-    assert any(not at.left for at in scores)
-    assert all(at.need <= at.threshold for at in scores if at.left and at.threshold is not None)
+    assert any(at.exited for at in scores)
+    assert any(not at.exited for at in scores)
+    assert all(at.importance <= at.threshold for at in scores if at.exited and at.threshold is not None)
 
 
 def test_scores_are_those_of_the_definitions(engine: Engine) -> None:
@@ -46,40 +48,40 @@ def test_scores_are_those_of_the_definitions(engine: Engine) -> None:
     assert [at.windowed_entropy for at in first] == pytest.approx(
         [max(entropies[max(0, i - 1) : i + 2]) for i in range(len(entropies))]
     )
-    assert all(math.isinf(at.need) or at.need == pytest.approx(at.windowed_entropy) for at in first)
+    assert all(math.isinf(at.importance) or at.importance == pytest.approx(at.windowed_entropy) for at in first)
     assert all(0 <= at.attention_entropy <= 1.0001 for at in first)
     assert {at.threshold for at in first} == {0.5}
     assert {at.risk for at in first} == {None}
 
 
 class TestReasons:
-    """Why words left or stayed, each derived only from the scores."""
+    """Why words exited or stayed, each derived only from the scores."""
 
     @staticmethod
-    def first_gate(engine: Engine, strategy: str, **knobs: object) -> list[WordScores]:
-        return [of_word[0] for of_word in engine.explain(engine.tag(TEXT, strategy, gates=(1,), **knobs))]
+    def first_gate(engine: Engine, strategy: str, **settings: object) -> list[WordScores]:
+        return [of_word[0] for of_word in engine.explain(engine.tag(TEXT, strategy, gates=(1,), **settings))]
 
     def test_entities_and_their_neighbours_stay_under_rule(self, engine: Engine) -> None:
         scores = self.first_gate(engine, "rule", lambda_=0.5, min_keep_ratio=0.0, neighbours=1)
         near = [any(at.label != "O" for at in scores[max(0, i - 1) : i + 2]) for i in range(len(scores))]
         for at, beside in zip(scores, near, strict=True):
-            assert at.reason == ("need" if at.need >= at.threshold else "entity" if beside else "left")
-        assert {at.reason for at in scores} == {"left", "need", "entity"}
+            assert at.reason == ("importance" if at.importance >= at.threshold else "entity" if beside else "left")
+        assert {at.reason for at in scores} == {"left", "importance", "entity"}
 
     def test_entities_and_their_neighbours_stay_under_entropy(self, engine: Engine) -> None:
         scores = self.first_gate(engine, "entropy", max_entropy=0.6, exit_entities=False, neighbours=1)
-        assert {at.reason for at in scores if math.isinf(at.need)} == {"entity"}
+        assert {at.reason for at in scores if math.isinf(at.importance)} == {"entity"}
 
     def test_an_entity_leaves_as_a_whole_or_not_at_all(self, engine: Engine) -> None:
         def first_gate(max_entropy: float) -> list[WordScores]:
-            knobs = {"gates": (1,), "max_entropy": max_entropy, "exit_entities": True, "neighbours": 0}
-            return [of_word[0] for of_word in engine.explain(engine.tag(SHORT, "entropy", **knobs))]
+            settings = {"gates": (1,), "max_entropy": max_entropy, "exit_entities": True, "neighbours": 0}
+            return [of_word[0] for of_word in engine.explain(engine.tag(SHORT, "entropy", **settings))]
 
         scores = first_gate(0.0)
         assert [at.label for at in scores[:3]] == ["B-Disease", "I-Disease", "O"]
-        assert scores[0].need < scores[1].need
-        again = first_gate((scores[0].need + scores[1].need) / 2)
-        assert [at.reason for at in again[:3]] == ["whole", "need", "left"]
+        assert scores[0].importance < scores[1].importance
+        again = first_gate((scores[0].importance + scores[1].importance) / 2)
+        assert [at.reason for at in again[:3]] == ["whole", "importance", "left"]
 
     def test_a_minimum_of_words_stays(self, engine: Engine) -> None:
         freely = self.first_gate(engine, "entropy", max_entropy=1.0, exit_entities=True)
@@ -89,26 +91,26 @@ class TestReasons:
         assert {at.reason for at in scores} == {"left", "minimum"}
 
     def test_at_a_gate_with_threshold_1_every_word_leaves_unless_some_have_to_stay(self, engine: Engine) -> None:
-        knobs = {"gates": (1, 2), "max_entropy": (0.5, 1.0), "neighbours": 1}
-        for settings, left in (({"exit_entities": True}, "end"), ({"exit_entities": False}, "left")):
-            explained = engine.explain(engine.tag(TEXT, "entropy", **knobs, **settings))
+        settings = {"gates": (1, 2), "max_entropy": (0.5, 1.0), "neighbours": 1}
+        for settings, exited in (({"exit_entities": True}, "end"), ({"exit_entities": False}, "left")):
+            explained = engine.explain(engine.tag(TEXT, "entropy", **settings, **settings))
             reasons = {gate: {at.reason for of in explained for at in of if at.layer == gate} for gate in (1, 2)}
             assert "end" not in reasons[1]
-            assert reasons[2] - {"entity"} == {left}
+            assert reasons[2] - {"entity"} == {exited}
 
     def test_a_single_word_is_not_worth_while(self, engine: Engine) -> None:
-        knobs = {"exit_entities": True, "neighbours": 0}
+        settings = {"exit_entities": True, "neighbours": 0}
         needs = sorted(
-            at.need for at in self.first_gate(engine, "entropy", max_entropy=0.0, **knobs) if at.label == "O"
+            at.importance for at in self.first_gate(engine, "entropy", max_entropy=0.0, **settings) if at.label == "O"
         )
-        scores = self.first_gate(engine, "entropy", max_entropy=(needs[0] + needs[1]) / 2, **knobs)
-        assert [at.reason for at in scores if at.need == needs[0]] == ["few"]
-        assert not any(at.left for at in scores)
+        scores = self.first_gate(engine, "entropy", max_entropy=(needs[0] + needs[1]) / 2, **settings)
+        assert [at.reason for at in scores if at.importance == needs[0]] == ["few"]
+        assert not any(at.exited for at in scores)
 
-    @pytest.mark.parametrize(("strategy", "knobs"), [("rule", {"lambda_": 1.0}), ("entropy", {"max_entropy": 0.5})])
-    def test_who_left_has_left(self, engine: Engine, strategy: str, knobs: dict[str, float]) -> None:
-        scores = [at for of_word in engine.explain(engine.tag(TEXT, strategy, **knobs)) for at in of_word]
-        assert all((at.reason == "left") == at.left for at in scores)
+    @pytest.mark.parametrize(("strategy", "settings"), [("rule", {"lambda_": 1.0}), ("entropy", {"max_entropy": 0.5})])
+    def test_who_left_has_left(self, engine: Engine, strategy: str, settings: dict[str, float]) -> None:
+        scores = [at for of_word in engine.explain(engine.tag(TEXT, strategy, **settings)) for at in of_word]
+        assert all((at.reason == "left") == at.exited for at in scores)
 
 
 def test_random_and_truncate_ask_for_no_threshold(engine: Engine) -> None:

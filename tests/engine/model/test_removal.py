@@ -23,11 +23,11 @@ GATES = (1, 2)
 class Planned:
     """Lets each word leave at the gate drawn for it, or at none."""
 
-    def __init__(self, left_at: np.ndarray) -> None:
-        self.left_at = left_at
+    def __init__(self, exit_at: np.ndarray) -> None:
+        self.exit_at = exit_at
 
     def __call__(self, gate) -> Decision:
-        return Decision(gate.alive & (self.left_at == gate.number), np.zeros(len(gate.words)))
+        return Decision(gate.alive & (self.exit_at == gate.number), np.zeros(len(gate.words)))
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def batch() -> RaggedBatch:
 
 
 @pytest.fixture(scope="module")
-def left_at(batch) -> np.ndarray:
+def exit_at(batch) -> np.ndarray:
     """Some words of each window leave at each gate; all of the last window's at the first."""
     drawn = np.random.default_rng(0).choice([1, 2, 3], size=len(batch.words))
     return np.where(batch.words.window == len(PIECES) - 1, 1, drawn)
@@ -67,19 +67,19 @@ def hooked(reference, family, before, after):
 
 
 @torch.no_grad()
-def window_by_window(reference, family, batch, left_at, context):
+def window_by_window(reference, family, batch, exit_at, context):
     """Hidden states after each layer, (rows, hidden) each, and each window's attention in each layer.
 
     ``drop`` masks rows that left inside the softmax; ``freeze`` writes them back after each layer.
     """
-    row_left_at = np.where(batch.word < 0, 10**6, left_at[batch.word])
-    for index, last in enumerate(np.maximum.reduceat(left_at, np.cumsum(batch.words.counts) - batch.words.counts)):
+    row_exit_at = np.where(batch.word < 0, 10**6, exit_at[batch.word])
+    for index, last in enumerate(np.maximum.reduceat(exit_at, np.cumsum(batch.words.counts) - batch.words.counts)):
         own = batch.window_of_rows() == index
-        row_left_at[own & (batch.word < 0)] = 10**6 if last == 3 else last  # CLS and SEP go with the last word
+        row_exit_at[own & (batch.word < 0)] = 10**6 if last == 3 else last  # CLS and SEP go with the last word
     hidden, attention = [[] for _ in range(4)], []
     for index in range(len(batch.lengths)):
         rows = batch.window_of_rows() == index
-        ends = torch.from_numpy(row_left_at[rows])
+        ends = torch.from_numpy(row_exit_at[rows])
 
         def hide(number, mask, ends=ends):
             if context == "freeze":
@@ -105,28 +105,28 @@ def window_by_window(reference, family, batch, left_at, context):
 @torch.no_grad()
 @every_family
 @pytest.mark.parametrize("context", ["drop", "freeze"])
-def test_removing_rows_equals_masking_them_and_freezing_equals_writing_them_back(family, batch, left_at, context):
+def test_removing_rows_equals_masking_them_and_freezing_equals_writing_them_back(family, batch, exit_at, context):
     reference, model = pair(family)
-    memory = forward(model, batch, GATES, Planned(left_at), context, min_exit_ratio=0.0)
-    assert memory.left_at.tolist() == left_at.tolist()
-    hidden, _ = window_by_window(reference, family, batch, left_at, context)
+    memory = forward(model, batch, GATES, Planned(exit_at), context, min_exit_ratio=0.0)
+    assert memory.exit_at.tolist() == exit_at.tolist()
+    hidden, _ = window_by_window(reference, family, batch, exit_at, context)
     first = np.flatnonzero(batch.first)
-    for word, layer in enumerate(left_at.tolist()):
+    for word, layer in enumerate(exit_at.tolist()):
         expected = model.logits(layer, hidden[layer - 1][first[word]]).softmax(-1)
         np.testing.assert_allclose(memory.probabilities[word], expected, atol=1e-4)
 
 
 @torch.no_grad()
 @every_family
-def test_the_reference_depends_on_who_left(family, batch, left_at):
+def test_the_reference_depends_on_who_left(family, batch, exit_at):
     """Otherwise the comparison above would prove nothing."""
     reference, _ = pair(family)
-    all_stay = np.full_like(left_at, 3)
+    all_stay = np.full_like(exit_at, 3)
     dense, dropped, frozen = (
         window_by_window(reference, family, batch, left, context)[0][-1]
-        for left, context in ((all_stay, "drop"), (left_at, "drop"), (left_at, "freeze"))
+        for left, context in ((all_stay, "drop"), (exit_at, "drop"), (exit_at, "freeze"))
     )
-    stayed = np.flatnonzero(batch.first)[left_at == 3]
+    stayed = np.flatnonzero(batch.first)[exit_at == 3]
     for one, other in ((dense, dropped), (dense, frozen), (dropped, frozen)):
         assert (one[stayed] - other[stayed]).abs().amax(1).median() > 1e-3
 
@@ -136,11 +136,11 @@ def test_the_reference_depends_on_who_left(family, batch, left_at):
 @pytest.mark.parametrize("context", ["drop", "freeze"])
 @pytest.mark.parametrize("numbers", [attention.BLOCK_NUMBERS, 200])
 def test_attention_is_that_of_hugging_face_before_and_after_words_left(
-    family, batch, left_at, context, numbers, monkeypatch
+    family, batch, exit_at, context, numbers, monkeypatch
 ):
     monkeypatch.setattr(attention, "BLOCK_NUMBERS", numbers)
     reference, model = pair(family)
-    _, expected = window_by_window(reference, family, batch, left_at, context)
+    _, expected = window_by_window(reference, family, batch, exit_at, context)
     encoder = model.encoder
     hidden, rows = encoder.embed(batch), np.arange(len(batch))
     here, starts = batch, np.cumsum((0, *batch.lengths))
@@ -158,7 +158,7 @@ def test_attention_is_that_of_hugging_face_before_and_after_words_left(
                 part[(part >= starts[index]) & (part < starts[index + 1])] - starts[index] for part in (rows, computed)
             )
             torch.testing.assert_close(ours, expected[index][number - 1][:, queries][:, :, keys], atol=1e-4, rtol=0)
-        alive = left_at > number
+        alive = exit_at > number
         here, kept = here.freeze(alive) if context == "freeze" else here.keep(alive)
         hidden, rows = output.hidden[kept], rows[kept]
 
@@ -166,46 +166,46 @@ def test_attention_is_that_of_hugging_face_before_and_after_words_left(
 @torch.no_grad()
 @every_family
 @pytest.mark.parametrize("context", ["drop", "freeze"])
-def test_a_batch_equals_its_windows_one_by_one(family, batch, left_at, context):
+def test_a_batch_equals_its_windows_one_by_one(family, batch, exit_at, context):
     _, model = pair(family)
-    together = forward(model, batch, GATES, Planned(left_at), context, min_exit_ratio=0.0)
+    together = forward(model, batch, GATES, Planned(exit_at), context, min_exit_ratio=0.0)
     for index, pieces in enumerate(PIECES):
         own = batch.words.window == index
         one = RaggedBatch.from_windows([window(pieces, offset=5 + 9 * index)])
-        alone = forward(model, one, GATES, Planned(left_at[own]), context, min_exit_ratio=0.0)
+        alone = forward(model, one, GATES, Planned(exit_at[own]), context, min_exit_ratio=0.0)
         np.testing.assert_allclose(together.probabilities[own], alone.probabilities, atol=1e-4)
 
 
 @torch.no_grad()
 @every_family
 @pytest.mark.parametrize("context", ["drop", "freeze"])
-def test_recovering_every_word_equals_dense(family, batch, left_at, context):
+def test_recovering_every_word_equals_dense(family, batch, exit_at, context):
     _, model = pair(family)
     # What left at the first gate is recovered from there, so nothing has been lost.
-    plan = Planned(np.minimum(left_at, 1))
+    plan = Planned(np.minimum(exit_at, 1))
     memory = forward(model, batch, (1,), plan, context, min_exit_ratio=0.0)
-    recover(model, memory, memory.left_at < 3, context)
+    recover(model, memory, memory.exit_at < 3, context)
     dense = forward(model, batch, (), None)
     np.testing.assert_allclose(memory.probabilities, dense.probabilities, atol=1e-4)
 
 
 @torch.no_grad()
 @every_family
-def test_keeping_every_word_equals_dense(family, batch, left_at):
+def test_keeping_every_word_equals_dense(family, batch, exit_at):
     _, model = pair(family)
-    memory = forward(model, batch, GATES, Planned(np.full_like(left_at, 3)))
+    memory = forward(model, batch, GATES, Planned(np.full_like(exit_at, 3)))
     np.testing.assert_allclose(memory.probabilities, forward(model, batch, (), None).probabilities, atol=1e-4)
 
 
 @torch.no_grad()
-def test_blocks_of_local_attention_change_nothing(batch, left_at, monkeypatch):
+def test_blocks_of_local_attention_change_nothing(batch, exit_at, monkeypatch):
     reference, model = pair("modernbert")
-    whole = forward(model, batch, GATES, Planned(left_at), min_exit_ratio=0.0)
+    whole = forward(model, batch, GATES, Planned(exit_at), min_exit_ratio=0.0)
     monkeypatch.setattr("engine.model.encoders.modernbert.BLOCK", 7)
     fresh = RaggedBatch.from_windows([window(pieces, offset=5 + 9 * index) for index, pieces in enumerate(PIECES)])
-    blocks = forward(model, fresh, GATES, Planned(left_at), min_exit_ratio=0.0)
+    blocks = forward(model, fresh, GATES, Planned(exit_at), min_exit_ratio=0.0)
     np.testing.assert_allclose(blocks.probabilities, whole.probabilities, atol=1e-5)
-    _, expected = window_by_window(reference, "modernbert", fresh, np.full_like(left_at, 3), "drop")
+    _, expected = window_by_window(reference, "modernbert", fresh, np.full_like(exit_at, 3), "drop")
     output = model.encoder.layer(2, model.encoder.layer(1, model.encoder.embed(fresh), fresh).hidden, fresh)
     for ours, theirs in zip(output.attention.windows(), expected, strict=True):
         torch.testing.assert_close(torch.cat(list(ours), dim=1), theirs[1], atol=1e-4, rtol=0)
@@ -214,10 +214,10 @@ def test_blocks_of_local_attention_change_nothing(batch, left_at, monkeypatch):
 @torch.no_grad()
 @every_family
 @pytest.mark.skipif(not int8_works(), reason="x86 with VNNI alone")
-def test_in_int8_results_are_near_and_do_not_depend_on_other_windows(family, batch, left_at):
+def test_in_int8_results_are_near_and_do_not_depend_on_other_windows(family, batch, exit_at):
     exact, model = (gated(huggingface(tiny(family), spread=0.1)) for _ in range(2))
     assert quantise(model) == 4 * model.encoder.num_layers
-    for plan in (left_at, np.full_like(left_at, 3)):
+    for plan in (exit_at, np.full_like(exit_at, 3)):
         together = forward(model, batch, GATES, Planned(plan), min_exit_ratio=0.0)
         near = forward(exact, batch, GATES, Planned(plan), min_exit_ratio=0.0)
         assert 0 < np.abs(together.probabilities - near.probabilities).max() < 0.05

@@ -25,50 +25,50 @@ def gate(labels: list[int], certainty: list[float], alive: list[bool] | None = N
     )
 
 
-def leaving(controller, at: Gate) -> list[int]:
-    return np.flatnonzero(controller(at).leaves).tolist()
+def exiting(controller, at: Gate) -> list[int]:
+    return np.flatnonzero(controller(at).exits).tolist()
 
 
 CERTAIN = EntropyController(0.2, neighbours=0, exit_entities=True)
 
 
 def test_certain_words_leave_and_uncertain_ones_stay():
-    assert leaving(CERTAIN, gate([0, 0, 0], [SURE, UNSURE, SURE])) == [0, 2]
+    assert exiting(CERTAIN, gate([0, 0, 0], [SURE, UNSURE, SURE])) == [0, 2]
 
 
 def test_a_word_beside_an_uncertain_one_stays():
     at = gate([0] * 6, [SURE, UNSURE, SURE, SURE, SURE, SURE])
-    assert leaving(EntropyController(0.2, neighbours=1), at) == [3, 4, 5]
-    assert leaving(EntropyController(0.2, neighbours=2), at) == [4, 5]
+    assert exiting(EntropyController(0.2, neighbours=1), at) == [3, 4, 5]
+    assert exiting(EntropyController(0.2, neighbours=2), at) == [4, 5]
 
 
 def test_entities_and_their_neighbours_stay_unless_they_may_exit():
     at = gate([0, 0, 1, 0, 0], [SURE] * 5)
-    assert leaving(EntropyController(0.2, neighbours=1), at) == [0, 4]
-    assert leaving(EntropyController(0.2, neighbours=1, exit_entities=True), at) == [0, 1, 2, 3, 4]
+    assert exiting(EntropyController(0.2, neighbours=1), at) == [0, 4]
+    assert exiting(EntropyController(0.2, neighbours=1, exit_entities=True), at) == [0, 1, 2, 3, 4]
 
 
 def test_an_entity_leaves_whole():
     at = gate([1, 2, 0, 1, 2], [SURE, UNSURE, SURE, SURE, SURE])
-    assert leaving(CERTAIN, at) == [2, 3, 4]
+    assert exiting(CERTAIN, at) == [2, 3, 4]
 
 
 def test_the_floor_keeps_the_least_certain_and_cuts_no_entity():
     at = gate([0, 1, 2, 0], [0.99, 0.98, 0.97, 0.95])
     half = EntropyController(1.0, neighbours=0, exit_entities=True, min_keep_ratio=0.5)
-    assert leaving(half, at) == [0]
+    assert exiting(half, at) == [0]
 
 
 def test_words_that_left_do_not_leave_again():
-    assert leaving(CERTAIN, gate([0, 0, 0], [SURE] * 3, [True, False, True])) == [0, 2]
+    assert exiting(CERTAIN, gate([0, 0, 0], [SURE] * 3, [True, False, True])) == [0, 2]
 
 
 def test_rule_keeps_words_near_entities_and_the_most_uncertain_ones():
     at = gate([0] * 5 + [1] + [0] * 5, [SURE, SURE, SURE, UNSURE, SURE, SURE, SURE, SURE, SURE, 0.7, SURE])
     rule = RuleController(0.0, received=0.0, neighbours=1, min_keep_ratio=0.0)
-    assert leaving(rule, at) == [0, 1, 2, 7, 8, 10]
+    assert exiting(rule, at) == [0, 1, 2, 7, 8, 10]
 
 
 @pytest.mark.parametrize("controller", [CERTAIN, RuleController(2.0, min_keep_ratio=0.0)])
 def test_nobody_leaves_who_is_not_alive(controller):
-    assert leaving(controller, gate([0] * 4, [SURE] * 4, [False] * 4)) == []
+    assert exiting(controller, gate([0] * 4, [SURE] * 4, [False] * 4)) == []

@@ -47,14 +47,14 @@ def computed(memory) -> list[tuple[int, ...]]:
 
 
 @torch.no_grad()
-def masked_reference(model: BertModel, batch: RaggedBatch, left_at: np.ndarray) -> list[torch.Tensor]:
-    """Hidden states after each layer where rows that left are masked inside the softmax, by Hugging Face's layers."""
+def masked_reference(model: BertModel, batch: RaggedBatch, exit_at: np.ndarray) -> list[torch.Tensor]:
+    """Hidden states after each layer where rows that exited are masked inside the softmax, by Hugging Face's layers."""
     outputs = []
     ids, position, window = map(torch.from_numpy, (batch.input_ids, batch.position, batch.window_of_rows()))
     hidden = model.embeddings(input_ids=ids[None], position_ids=position[None])
-    row_left_at = torch.from_numpy(np.where(batch.word < 0, 10**6, left_at[batch.word]))
+    row_exit_at = torch.from_numpy(np.where(batch.word < 0, 10**6, exit_at[batch.word]))
     for number, layer in enumerate(model.encoder.layer, start=1):
-        sees = (window[:, None] == window[None]) & (row_left_at >= number)[None]
+        sees = (window[:, None] == window[None]) & (row_exit_at >= number)[None]
         sees |= torch.eye(len(window), dtype=torch.bool)  # a row alone in its window must see something
         mask = torch.zeros(sees.shape).masked_fill(~sees, float("-inf"))[None, None]
         output = layer(hidden, attention_mask=mask)
@@ -64,11 +64,11 @@ def masked_reference(model: BertModel, batch: RaggedBatch, left_at: np.ndarray) 
 
 
 @torch.no_grad()
-def frozen_reference(model: BertModel, batch: RaggedBatch, left_at: np.ndarray) -> list[torch.Tensor]:
-    """Hidden states after each layer where rows that left are written back after it, by Hugging Face's layers."""
+def frozen_reference(model: BertModel, batch: RaggedBatch, exit_at: np.ndarray) -> list[torch.Tensor]:
+    """Hidden states after each layer where rows that exited are written back after it, by Hugging Face's layers."""
     ids, position, window = map(torch.from_numpy, (batch.input_ids, batch.position, batch.window_of_rows()))
     hidden = model.embeddings(input_ids=ids[None], position_ids=position[None])
-    frozen_after = torch.from_numpy(np.where(batch.word < 0, 10**6, left_at[batch.word]))
+    frozen_after = torch.from_numpy(np.where(batch.word < 0, 10**6, exit_at[batch.word]))
     mask = torch.zeros(len(ids), len(ids)).masked_fill(window[:, None] != window[None], float("-inf"))[None, None]
     outputs = []
     for number, layer in enumerate(model.encoder.layer, start=1):
@@ -86,10 +86,10 @@ def test_removing_rows_equals_masking_them_and_freezing_equals_writing_them_back
     engine, batch, huggingface, strategy, context, reference
 ):
     memory = run(engine.model, batch, replace(strategy, context=context))
-    assert 0 < sum(memory.left_at < engine.encoder.num_layers) <= len(batch.words), "nobody left: this shows nothing"
-    hidden = reference(huggingface, batch, memory.left_at)
+    assert 0 < sum(memory.exit_at < engine.encoder.num_layers) <= len(batch.words), "nobody exited: this shows nothing"
+    hidden = reference(huggingface, batch, memory.exit_at)
     first = np.flatnonzero(batch.first)
-    for word, layer in enumerate(memory.left_at.tolist()):
+    for word, layer in enumerate(memory.exit_at.tolist()):
         logits = engine.model.logits(layer, hidden[layer - 1][first[word]])
         np.testing.assert_allclose(memory.probabilities[word], logits.softmax(-1), atol=1e-4)
 
@@ -98,7 +98,7 @@ def test_removing_rows_equals_masking_them_and_freezing_equals_writing_them_back
 def test_the_context_mode_changes_labels_and_cost_alone_where_decisions_are_replayed(engine, batch):
     strategy = PRUNING[0]
     dropped, frozen = (run(engine.model, batch, replace(strategy, gates=(1,), context=c)) for c in ("drop", "freeze"))
-    assert dropped.left_at.tolist() == frozen.left_at.tolist()  # the only gate sees the same
+    assert dropped.exit_at.tolist() == frozen.exit_at.tolist()  # the only gate sees the same
     assert computed(dropped) == computed(frozen)
     assert frozen.layers[-1].visible > dropped.layers[-1].visible
     assert not np.allclose(dropped.probabilities, frozen.probabilities, atol=1e-3)
@@ -124,7 +124,7 @@ def test_a_strategy_that_keeps_everything_equals_dense(engine, batch, controller
 def test_rows_really_go_and_a_finished_window_has_none(engine, batch):
     memory = run(engine.model, batch, Strategy("all", (1,), EntropyController(1.0, exit_entities=True)))
     assert computed(memory) == [batch.lengths]
-    assert (memory.left_at == 1).all()
+    assert (memory.exit_at == 1).all()
     controller = EntropyController(1.0, exit_entities=True, min_keep_ratio=0.5)
     memory = run(engine.model, batch, Strategy("half", (1,), controller))
     assert all(0 < after < before for before, after in zip(*computed(memory)[:2], strict=True) if before > 3)
@@ -138,16 +138,16 @@ def test_a_window_keeps_all_words_where_too_few_would_leave(engine):
     class Few:
         uses_attention = False
 
-        def __init__(self, leaving):
-            self.leaving = leaving
+        def __init__(self, exiting):
+            self.exiting = exiting
 
         def __call__(self, gate):
-            leaves = np.arange(len(gate.words)) < self.leaving
-            return Decision(leaves & gate.alive, np.zeros(len(gate.words)))
+            exits = np.arange(len(gate.words)) < self.exiting
+            return Decision(exits & gate.alive, np.zeros(len(gate.words)))
 
-    for ratio, leaving, left in ((0.1, 2, 0), (0.1, 3, 3), (0.1, 30, 30), (0.0, 2, 2), (0.5, 14, 0), (0.5, 15, 15)):
-        memory = run(engine.model, batch, Strategy("few", (1,), Few(leaving), min_exit_ratio=ratio))
-        assert int((memory.left_at == 1).sum()) == left
+    for ratio, exiting, exited in ((0.1, 2, 0), (0.1, 3, 3), (0.1, 30, 30), (0.0, 2, 2), (0.5, 14, 0), (0.5, 15, 15)):
+        memory = run(engine.model, batch, Strategy("few", (1,), Few(exiting), min_exit_ratio=ratio))
+        assert int((memory.exit_at == 1).sum()) == exited
 
 
 @torch.no_grad()
@@ -155,13 +155,13 @@ def test_random_replays_the_counts_of_each_window_and_gate_with_other_words(engi
     replayed = PRUNING[2]
     reference = run(engine.model, batch, replayed)
     memories = [
-        run(engine.model, batch, Strategy.random("random", replayed, seed), reference.leave_counts())
+        run(engine.model, batch, Strategy.random("random", replayed, seed), reference.exit_counts())
         for seed in range(2)
     ]
     for memory in memories:
-        for gate, counts in reference.leave_counts().items():
-            assert memory.leave_counts()[gate].tolist() == counts.tolist()
-    assert len({tuple(m.left_at.tolist()) for m in (reference, *memories)}) == 3
+        for gate, counts in reference.exit_counts().items():
+            assert memory.exit_counts()[gate].tolist() == counts.tolist()
+    assert len({tuple(m.exit_at.tolist()) for m in (reference, *memories)}) == 3
 
 
 @torch.no_grad()
@@ -170,14 +170,14 @@ def test_a_larger_lambda_prunes_strictly_more_over_its_whole_range(engine, batch
         controller = RuleController(lambda_, neighbours=0, min_keep_ratio=0.0)
         return sum(map(sum, computed(run(engine.model, batch, Strategy("rule", (1, 2), controller)))))
 
-    low, high = next((knob.low, knob.high) for knob in RuleController.knobs() if knob.name == "lambda_")
+    low, high = next((setting.low, setting.high) for setting in RuleController.settings() if setting.name == "lambda_")
     rates = [kept(low + (high - low) * step / 4) for step in range(5)]
     assert all(after < before for before, after in itertools.pairwise(rates)), rates
 
 
 @torch.no_grad()
 @pytest.mark.parametrize(
-    ("controller", "knob", "value"),
+    ("controller", "setting", "value"),
     [
         (EntropyController(0.4), "max_entropy", 0.6),
         (EntropyController(0.4), "neighbours", 0),
@@ -192,10 +192,10 @@ def test_a_larger_lambda_prunes_strictly_more_over_its_whole_range(engine, batch
         (RuleController(2.0, min_keep_ratio=0.0), "min_keep_ratio", 0.9),
     ],
 )
-def test_every_knob_changes_who_leaves(engine, batch, controller, knob, value):
+def test_every_knob_changes_who_leaves(engine, batch, controller, setting, value):
     strategy = Strategy("any", (1, 2), controller)
-    before = run(engine.model, batch, strategy).left_at
-    after = run(engine.model, batch, strategy.with_knobs(**{knob: value})).left_at
+    before = run(engine.model, batch, strategy).exit_at
+    after = run(engine.model, batch, strategy.with_settings(**{setting: value})).exit_at
     assert before.tolist() != after.tolist()
 
 
@@ -203,21 +203,21 @@ def test_every_knob_changes_who_leaves(engine, batch, controller, knob, value):
 def test_gates_change_who_leaves(engine, batch):
     strategy = Strategy("any", (1, 2), EntropyController(0.5))
     assert len(set(map(sum, computed(run(engine.model, batch, strategy))))) == 3
-    lengths = computed(run(engine.model, batch, strategy.with_knobs(gates=2)))
+    lengths = computed(run(engine.model, batch, strategy.with_settings(gates=2)))
     assert lengths[0] == lengths[1]
     assert sum(lengths[2]) < sum(lengths[1])
 
 
 @torch.no_grad()
 def test_each_gate_may_have_a_threshold_of_its_own(engine, batch):
-    def left(*thresholds: float) -> list[int]:
+    def exited(*thresholds: float) -> list[int]:
         controller = EntropyController(thresholds, neighbours=0, exit_entities=True)
-        return run(engine.model, batch, Strategy("entropy", (1, 2), controller)).left_at.tolist()
+        return run(engine.model, batch, Strategy("entropy", (1, 2), controller)).exit_at.tolist()
 
-    assert left(0.4) == left(0.4, 0.4)
-    assert 1 not in left(0.0, 0.4)
-    assert 2 in left(0.0, 0.4)
-    assert set(left(0.4, 1.0)) == {1, 2}
+    assert exited(0.4) == exited(0.4, 0.4)
+    assert 1 not in exited(0.0, 0.4)
+    assert 2 in exited(0.0, 0.4)
+    assert set(exited(0.4, 1.0)) == {1, 2}
 
 
 @torch.no_grad()

@@ -13,7 +13,7 @@ from engine.pruning.strategy import Strategy
 from engine.tagger import Engine
 from engine.text.words import split_words
 from tests.conftest import TEXT
-from tests.engine.pruning.test_controllers import SURE, UNSURE, gate, leaving
+from tests.engine.pruning.test_controllers import SURE, UNSURE, exiting, gate
 
 NAMES = ("entropy", "windowed_entropy")
 
@@ -32,16 +32,16 @@ def mlp(max_risk: float, *bias: float, **settings) -> LearnedController:
 
 def test_words_leave_whose_label_is_unlikely_to_change_and_entities_whole():
     at = gate([0, 0, 0, 1, 2, 0, 0], [SURE, UNSURE, SURE, SURE, SURE, SURE, SURE])
-    assert leaving(mlp(0.2, 0.0, exit_entities=True), at) == [3, 4, 5, 6]
-    assert leaving(mlp(0.2, 0.0), at) == [6]
-    assert leaving(mlp(0.0, 0.0), at) == []
-    assert leaving(mlp(1.0, 0.0, exit_entities=True), at) == list(range(7))
+    assert exiting(mlp(0.2, 0.0, exit_entities=True), at) == [3, 4, 5, 6]
+    assert exiting(mlp(0.2, 0.0), at) == [6]
+    assert exiting(mlp(0.0, 0.0), at) == []
+    assert exiting(mlp(1.0, 0.0, exit_entities=True), at) == list(range(7))
 
 
 def test_where_all_may_leave_the_riskiest_are_the_minimum_that_stays():
     at = gate([0, 0, 0, 0], [SURE, UNSURE, SURE, SURE])
     alone = LearnedController(1.0, network=network(0.0, names=("entropy",)), min_keep_ratio=0.25)
-    assert leaving(alone, at) == [0, 2, 3]
+    assert exiting(alone, at) == [0, 2, 3]
 
 
 def test_every_feature_is_a_finite_column():
@@ -59,9 +59,9 @@ def test_only_named_features_are_computed_and_attention_is_counted_as_cost():
 
 
 def test_an_engine_decides_with_its_own_network_whoever_made_the_strategy(weights):
-    all_leave, all_stay = (Engine(replace(weights, network=network(bias, bias))) for bias in (-20.0, 20.0))
-    strategy = all_leave.strategy("mlp", gates=(1, 2), exit_entities=True, max_risk=0.5)
-    kept = [one.tag(TEXT, strategy).cost.token_layers_kept for one in (all_leave, all_stay)]
+    all_exit_, all_stay = (Engine(replace(weights, network=network(bias, bias))) for bias in (-20.0, 20.0))
+    strategy = all_exit_.strategy("mlp", gates=(1, 2), exit_entities=True, max_risk=0.5)
+    kept = [one.tag(TEXT, strategy).cost.token_layers_kept for one in (all_exit_, all_stay)]
     assert kept[0] < kept[1] == 1
     with pytest.raises(InputError, match="expected a model with a learned controller"):
         Engine(replace(weights, network=None)).tag(TEXT, strategy)
@@ -91,7 +91,7 @@ def test_a_model_without_networks_names_the_command_that_makes_them(engine):
 
 def test_the_networks_are_no_setting():
     strategy = Strategy("mlp", (1, 2), mlp(0.1, 0.0, 0.0))
-    assert "network" not in strategy.knobs()
+    assert "network" not in strategy.settings()
     assert Strategy.from_json(strategy.to_json()) == strategy
 
 
@@ -99,7 +99,7 @@ def test_every_knob_changes_who_leaves(engine):
     batch = RaggedBatch.from_windows(engine.pieces.windows([TEXT[a:b] for a, b in split_words(TEXT)]))
     controller = LearnedController(0.6, network=network(1.0, 1.0, names=("entropy",)))
     strategy = Strategy("mlp", (1, 2), controller)
-    before = run(engine.model, batch, strategy).left_at.tolist()
+    before = run(engine.model, batch, strategy).exit_at.tolist()
     assert len(set(before)) > 1
-    for knob, value in (("max_risk", 0.65), ("exit_entities", True), ("min_keep_ratio", 0.9), ("gates", (2,))):
-        assert run(engine.model, batch, strategy.with_knobs(**{knob: value})).left_at.tolist() != before, knob
+    for setting, value in (("max_risk", 0.65), ("exit_entities", True), ("min_keep_ratio", 0.9), ("gates", (2,))):
+        assert run(engine.model, batch, strategy.with_settings(**{setting: value})).exit_at.tolist() != before, setting

@@ -10,28 +10,28 @@ import pytest
 
 from engine import tag
 from engine.pruning.controllers import CONTROLLERS, Controller
-from engine.pruning.controllers.base import leave_below
+from engine.pruning.controllers.base import exit_below
 from engine.pruning.gate import Decision, Gate
-from engine.pruning.knobs import knob
+from engine.pruning.settings import setting
 from engine.training.calibrate import candidates, variations
 from tests.conftest import TEXT
 
 
 @dataclass(frozen=True)
 class EveryOther(Controller):
-    """One word in ``stride`` leaves."""
+    """One word in ``stride`` exits."""
 
     kind = "every-other"
-    description = "One word in so many leaves."
+    description = "One word in so many exits."
 
-    stride: int = knob(2, "one word in so many leaves", 2, 10, kind="whole", slider=True, tried=(2, 3))
+    stride: int = setting(2, "one word in so many exits", 2, 10, kind="whole", slider=True, tried=(2, 3))
 
     def __call__(self, gate: Gate) -> Decision:
-        need = (np.arange(len(gate.words)) % self.stride).astype(float)
-        return leave_below(gate, need, 0.0, 0.0, whole=False)
+        importance = (np.arange(len(gate.words)) % self.stride).astype(float)
+        return exit_below(gate, importance, 0.0, 0.0, whole=False)
 
-    def threshold(self, gate: Gate, need: np.ndarray) -> np.ndarray:
-        return np.zeros(len(need))
+    def threshold(self, gate: Gate, importance: np.ndarray) -> np.ndarray:
+        return np.zeros(len(importance))
 
 
 @pytest.fixture(autouse=True)
@@ -42,15 +42,15 @@ def _registered(monkeypatch):
 def test_the_engine_offers_and_runs_it(engine):
     assert {"every-other", "every-other+recovery"} <= set(engine.runnable)
     result = engine.tag(TEXT, "every-other", stride=3)
-    left = [word.layer for word in result.trace.words].count(1)
-    assert left == -(-len(result.words) // 3)
+    exited = [word.layer for word in result.trace.words].count(1)
+    assert exited == -(-len(result.words) // 3)
     assert engine.strategy("random@every-other").replays.kind == "every-other"
 
 
 def test_its_decisions_are_explained(engine):
     reasons = [scores[0].reason for scores in engine.explain(engine.tag(TEXT, "every-other"))]
-    assert reasons[:4] == ["left", "need", "left", "need"]
-    assert engine.strategy("every-other").controller.need_is == "how much a word still has to be computed"
+    assert reasons[:4] == ["left", "importance", "left", "importance"]
+    assert engine.strategy("every-other").controller.importance_is == "how much a word still has to be computed"
 
 
 def test_the_command_line_runs_it(model_folder, tmp_path, capsys):

@@ -34,11 +34,11 @@ def batch(engine):
 @pytest.mark.parametrize("context", ["drop", "freeze"])
 def test_recovering_every_word_equals_dense(engine, batch, context):
     memory = forward(engine.model, batch, (1, 2), ENTROPY, context)
-    left = ~memory.alive
-    assert len(set(memory.left_at[left].tolist())) == 2, "words must leave at both gates to show anything"
-    recover(engine.model, memory, left, context)
+    exited = ~memory.alive
+    assert len(set(memory.exit_at[exited].tolist())) == 2, "words must exit at both gates to show anything"
+    recover(engine.model, memory, exited, context)
     dense = run(engine.model, batch, Strategy("dense"))
-    changed = np.isin(batch.words.window, batch.words.window[left])
+    changed = np.isin(batch.words.window, batch.words.window[exited])
     np.testing.assert_allclose(memory.probabilities[changed], dense.probabilities[changed], atol=1e-4)
     assert memory.alive.all()
 
@@ -46,14 +46,14 @@ def test_recovering_every_word_equals_dense(engine, batch, context):
 @torch.no_grad()
 @pytest.mark.parametrize("context", ["drop", "freeze"])
 def test_recovered_words_stay_to_the_end_and_all_others_leave_where_they_left(engine, batch, huggingface, context):  # noqa: F811
-    """Equal to Hugging Face's layers with these words masked (or written back) where they left."""
+    """Equal to Hugging Face's layers with these words masked (or written back) where they exited."""
     memory = forward(engine.model, batch, (1, 2), ENTROPY, context)
     before = memory.probabilities.copy()
     words = ~memory.alive & (np.arange(len(memory.alive)) % 3 == 0)
     assert words.any()
     recover(engine.model, memory, words, context)
     layers = engine.encoder.num_layers
-    hidden = REFERENCES[context](huggingface, batch, np.where(words, layers, memory.left_at))
+    hidden = REFERENCES[context](huggingface, batch, np.where(words, layers, memory.exit_at))
     first = np.flatnonzero(batch.first)
     rerun = np.isin(batch.words.window, batch.words.window[words])
     for word in range(len(words)):
@@ -87,17 +87,17 @@ def test_a_rerun_starts_at_the_gate_and_not_before(engine, batch):
     assert not memory.matrices
 
 
-def memory_of(end: list[list[float]], gate: list[list[float]], left: list[int]) -> MemoryBuffer:
+def memory_of(end: list[list[float]], gate: list[list[float]], exited: list[int]) -> MemoryBuffer:
     """A finished pass over one window: label distributions (O, B, I) at the end and at a gate, and who left there."""
     batch = RaggedBatch.from_windows([window([1] * len(end))])
     memory = MemoryBuffer.of(batch, LabelSet(("Disease",)), 2)
     head = HeadOutput(1, np.arange(len(end)), torch.tensor(gate).log())
-    leaves = np.isin(np.arange(len(end)), left)
+    exits = np.isin(np.arange(len(end)), exited)
     memory.gates.append(
-        GateRecord(LayerRun(1, batch.lengths, batch.lengths), head, Decision(leaves, np.zeros(len(end))))
+        GateRecord(LayerRun(1, batch.lengths, batch.lengths), head, Decision(exits, np.zeros(len(end))))
     )
-    memory.probabilities[:] = np.where(leaves[:, None], gate, end)
-    memory.alive, memory.left_at = ~leaves, np.where(leaves, 1, 2)
+    memory.probabilities[:] = np.where(exits[:, None], gate, end)
+    memory.alive, memory.exit_at = ~exits, np.where(exits, 1, 2)
     return memory
 
 
@@ -120,18 +120,18 @@ OUT, SPLIT, BEGIN, INSIDE = [0.98, 0.01, 0.01], [0.5, 0.4, 0.1], [0.01, 0.98, 0.
 )
 def test_a_trigger_fires_on_what_it_is_for(trigger, end, gate, fires):
     recovery = Recovery(trigger, min_confidence=0.6, max_rise=0.3)
-    memory = memory_of(end, gate, left=[2])
+    memory = memory_of(end, gate, exited=[2])
     assert recovery.fires(memory).tolist() == [fires]
     assert recovery.choose(memory).tolist() == [False, False, fires]
 
 
 def test_a_word_that_left_raises_no_confidence_alarm_itself():
-    memory = memory_of([OUT, OUT], [OUT, SPLIT], left=[1])
+    memory = memory_of([OUT, OUT], [OUT, SPLIT], exited=[1])
     assert Recovery("confidence", min_confidence=0.6).fires(memory).tolist() == [False]
 
 
 def test_where_all_left_those_that_left_last_are_doubted():
-    memory = memory_of([OUT] * 3, [SPLIT, OUT, OUT], left=[0])
+    memory = memory_of([OUT] * 3, [SPLIT, OUT, OUT], exited=[0])
     last = HeadOutput(2, np.array([1, 2]), torch.tensor([SPLIT, OUT]).log())
     memory.gates.append(GateRecord(memory.gates[0].layer, last, Decision(np.array([False, True, True]), np.zeros(3))))
     memory.probabilities[1:] = SPLIT, OUT
@@ -144,7 +144,7 @@ def test_where_all_left_those_that_left_last_are_doubted():
 
 
 def test_the_least_certain_words_come_back_first():
-    memory = memory_of([SPLIT] * 4, [OUT, SPLIT, [0.8, 0.1, 0.1], OUT], left=[0, 1, 2])
+    memory = memory_of([SPLIT] * 4, [OUT, SPLIT, [0.8, 0.1, 0.1], OUT], exited=[0, 1, 2])
     for limit, back in ((1, [1]), (2, [1, 2]), (3, [0, 1, 2])):
         recovery = Recovery("confidence", min_confidence=0.6, recovery_limit=limit)
         assert np.flatnonzero(recovery.choose(memory)).tolist() == back
@@ -152,14 +152,15 @@ def test_the_least_certain_words_come_back_first():
 
 @torch.no_grad()
 @pytest.mark.parametrize(
-    ("knob", "value"), [("trigger", "entity_loss"), ("min_confidence", 0.0), ("max_rise", 1.0), ("recovery_limit", 1)]
+    ("setting", "value"),
+    [("trigger", "entity_loss"), ("min_confidence", 0.0), ("max_rise", 1.0), ("recovery_limit", 1)],
 )
-def test_every_knob_changes_who_comes_back(engine, batch, knob, value):
-    start = {"trigger": "entropy_spike"} if knob in ("trigger", "max_rise") else {"trigger": "confidence"}
+def test_every_knob_changes_who_comes_back(engine, batch, setting, value):
+    start = {"trigger": "entropy_spike"} if setting in ("trigger", "max_rise") else {"trigger": "confidence"}
     recovery = Recovery(min_confidence=0.9, max_rise=-0.2, **start)
     strategy = Strategy("entropy", (1, 2), ENTROPY, recovery=recovery)
     before = run(engine.model, batch, strategy).recovered
-    after = run(engine.model, batch, strategy.with_knobs(**{knob: value})).recovered
+    after = run(engine.model, batch, strategy.with_settings(**{setting: value})).recovered
     assert before.any()
     assert before.tolist() != after.tolist()
 

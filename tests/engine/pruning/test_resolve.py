@@ -20,7 +20,7 @@ POINTS = {"entropy": {"balanced": BALANCED.to_json(), "fast": FAST.to_json()}}
         ("truncate-3", StrategyName("truncate-3", "truncate", layer=3)),
         ("entropy:fast", StrategyName("entropy:fast", "entropy", point="fast")),
         ("rule+recovery", StrategyName("rule+recovery", "rule", recovers=True)),
-        ("rule+recovery:exact", StrategyName("rule+recovery:exact", "rule", recovers=True, point="exact")),
+        ("rule+recovery:careful", StrategyName("rule+recovery:careful", "rule", recovers=True, point="careful")),
         ("random", StrategyName("random", "random")),
         (
             "random@mlp:fast",
@@ -64,7 +64,7 @@ def test_without_a_balanced_point_the_first_that_is_stored_is_the_default():
 def test_recovery_takes_the_settings_of_the_strategy_without_it_unless_it_has_its_own():
     recovering = resolve("entropy+recovery:fast", 6, POINTS)
     assert (recovering.controller, recovering.recovery) == (FAST.controller, Recovery())
-    stored = with_recovery(FAST).with_knobs(min_confidence=0.7)
+    stored = with_recovery(FAST).with_settings(min_confidence=0.7)
     own = POINTS | {"entropy+recovery": {"fast": stored.to_json()}}
     assert resolve("entropy+recovery:fast", 6, own).recovery == Recovery(min_confidence=0.7)
     without_own = resolve("entropy+recovery", 6, own)  # the search for recovery found no balanced point

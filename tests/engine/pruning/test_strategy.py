@@ -17,10 +17,10 @@ ENTROPY = Strategy("entropy", (2, 3), EntropyController(0.2, exit_entities=True)
     [
         Strategy("dense"),
         ENTROPY,
-        ENTROPY.with_knobs(max_entropy=(0.1, 0.2)),
+        ENTROPY.with_settings(max_entropy=(0.1, 0.2)),
         Strategy("rule", (1,), RuleController(-0.5)),
         Strategy.random("random", ENTROPY, seed=4),
-        ENTROPY.with_knobs(min_exit_ratio=0.3, context="freeze"),
+        ENTROPY.with_settings(min_exit_ratio=0.3, context="freeze"),
         resolve("truncate-3", 6, {}),
     ],
 )
@@ -49,10 +49,10 @@ def test_lambda_is_written_without_underscore():
         (lambda: EntropyController(exit_entities=5), "expected exit_entities as true or false"),
         (lambda: EntropyController((0.1, 2.0)), "expected max_entropy as a number between 0 and 1, got 2.0"),
         (lambda: EntropyController(()), "expected max_entropy as a number"),
-        (lambda: ENTROPY.with_knobs(gates=2.5), "expected ascending whole numbers from 1 as gates"),
-        (lambda: resolve("truncate-3", 6, {}).with_knobs(gates=2), "expected a knob of truncate-3"),
-        (lambda: ENTROPY.with_knobs(lambda_=1.0), "expected a knob of entropy out of"),
-        (lambda: Strategy("dense").with_knobs(gates=(1,)), "expected a knob of dense"),
+        (lambda: ENTROPY.with_settings(gates=2.5), "expected ascending whole numbers from 1 as gates"),
+        (lambda: resolve("truncate-3", 6, {}).with_settings(gates=2), "expected a setting of truncate-3"),
+        (lambda: ENTROPY.with_settings(lambda_=1.0), "expected a setting of entropy out of"),
+        (lambda: Strategy("dense").with_settings(gates=(1,)), "expected a setting of dense"),
         (lambda: resolve("truncate-6", 6, {}), "expected truncate-1 to truncate-5"),
         (lambda: resolve("magic", 6, {}), "expected a strategy out of"),
         (
@@ -91,18 +91,18 @@ def test_lists_and_numpy_numbers_are_the_same_settings():
 
 
 def test_changed_settings_are_no_longer_the_point_they_came_from():
-    assert ENTROPY.with_knobs(max_entropy=0.3) == Strategy(
+    assert ENTROPY.with_settings(max_entropy=0.3) == Strategy(
         "entropy", (2, 3), EntropyController(0.3, exit_entities=True), "custom"
     )
-    assert ENTROPY.with_knobs(max_entropy=0.2, gates=[2, 3]) == ENTROPY
+    assert ENTROPY.with_settings(max_entropy=0.2, gates=[2, 3]) == ENTROPY
 
 
 def test_knobs_of_random_are_those_of_the_strategy_that_it_replays():
     random = Strategy.random("random", ENTROPY, seed=4)
-    changed = random.with_knobs(min_keep_ratio=0.4, gates=(1,), context="freeze")
-    replayed = ENTROPY.with_knobs(min_keep_ratio=0.4, gates=(1,), context="freeze")
+    changed = random.with_settings(min_keep_ratio=0.4, gates=(1,), context="freeze")
+    replayed = ENTROPY.with_settings(min_keep_ratio=0.4, gates=(1,), context="freeze")
     assert changed == Strategy.random("random", replayed, seed=4)
     assert (changed.gates, changed.context) == ((1,), "freeze")
-    assert random.knobs() == ENTROPY.knobs()
-    with pytest.raises(InputError, match="expected a knob of random"):
-        random.with_knobs(lambda_=1.0)
+    assert random.settings() == ENTROPY.settings()
+    with pytest.raises(InputError, match="expected a setting of random"):
+        random.with_settings(lambda_=1.0)

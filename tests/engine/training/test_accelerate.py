@@ -33,7 +33,7 @@ from engine.training.card import Facts, card
 from engine.training.data import make_examples
 from engine.training.delivery import copy_checkpoint
 from engine.training.finetune import with_gates
-from engine.training.held_back import TextSplit, split_texts
+from engine.training.held_out import TextSplit, split_texts
 from engine.training.outcome import f1
 from engine.training.points import Reference, Tried
 from engine.training.texts import digest, words_of
@@ -89,7 +89,7 @@ def small_search():
     """Few settings to search, few texts to time, time for all of them."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(accelerating, "LABELLING", 1e6)
-        patch.setattr(accelerating, "HELD_BACK", 1e6)
+        patch.setattr(accelerating, "HELD_OUT", 1e6)
         patch.setattr(accelerating, "TIMED_PASSES", 1e-6)
         few = [*list(candidates("entropy", 3))[::7]]
         patch.setattr(accelerating, "candidates", lambda name, layers: few)
@@ -147,7 +147,7 @@ def test_gate_heads_learn_what_the_checkpoint_says_at_the_end(frozen, texts):
 
 def test_the_table_tells_agreement_and_speed_of_each_point_and_the_card_repeats_it(frozen):
     out, rows = frozen
-    assert [row.name for row in rows] == ["dense", "exact", "balanced", "fast"]
+    assert [row.name for row in rows] == ["dense", "careful", "balanced", "fast"]
     assert (rows[0].agreement, rows[0].error) == (100.0, 0.0)
     stored = load_engine(out).points["entropy"]
     for row in rows[1:]:
@@ -176,7 +176,7 @@ def test_the_card_names_a_base_model_that_the_hub_has(frozen):
         passes=1.5,
         minutes=15,
         resumed=False,
-        held_back=150,
+        held_out=150,
         windows=200,
         entities=3000,
         timed=32,
@@ -237,7 +237,7 @@ def test_points_are_chosen_again_with_other_limits_without_training_again(
 def test_few_windows_are_warned_of_with_the_standard_error(frozen, plain_folder, texts, caplog, small_search):
     out, _ = frozen
     accelerate(config(plain_folder, texts, out, frozen=True), resume=True)
-    assert "only 120 windows were held back: the agreement has a standard error of up to" in caplog.text
+    assert "only 120 windows were held out: the agreement has a standard error of up to" in caplog.text
 
 
 def test_a_run_that_was_cut_goes_on_and_ends_like_one_that_was_not(
@@ -279,10 +279,10 @@ def test_as_many_texts_are_held_back_as_there_is_time_for_and_later_starts_use_t
 ):
     out, same = tmp_path / "out", config(plain_folder, texts, tmp_path / "out", frozen=True)
     for share in (0.0, 1e6):
-        monkeypatch.setattr(accelerating, "HELD_BACK", share)
+        monkeypatch.setattr(accelerating, "HELD_OUT", share)
         accelerate(same, resume=True)
         assert "on 104\ntexts that were not learned from (104 windows" in (out / "README.md").read_text()
-    assert "only 104 windows were held back" in caplog.text
+    assert "only 104 windows were held out" in caplog.text
     assert "are steady: give more --minutes" in caplog.text
 
 
@@ -335,7 +335,7 @@ def test_texts_held_back_apart_are_not_learned_from(plain_folder, texts, tmp_pat
     out = tmp_path / "out"
     apart = tmp_path / "apart.txt"
     apart.write_text("\n".join(texts.read_text().splitlines()[:150]))
-    accelerate(config(plain_folder, texts, out, held_back=(str(apart),), frozen=True))
+    accelerate(config(plain_folder, texts, out, held_out=(str(apart),), frozen=True))
     with np.load(out / "training" / "labels.npz") as stored:
         assert len(stored["counts"]) == 360 - 150
 
@@ -348,23 +348,23 @@ def test_a_text_is_the_same_whatever_stands_between_its_words(plain_folder, text
     apart = split_texts([str(texts)], [str(pubtator)], pieces, 0)
     assert sorted(apart.learned) == sorted(lines[150:])
     mixed = split_texts([str(texts), str(pubtator)], [], pieces, 0)
-    learned, held_back = ({" ".join(text.split()) for text in part} for part in (mixed.learned, mixed.held_back))
-    assert learned | held_back == set(lines)
-    assert not learned & held_back
+    learned, held_out = ({" ".join(text.split()) for text in part} for part in (mixed.learned, mixed.held_out))
+    assert learned | held_out == set(lines)
+    assert not learned & held_out
 
 
 def test_points_need_two_texts_held_back_since_one_has_no_standard_error(plain_folder, tmp_path, monkeypatch):
     pieces, path = load_engine(plain_folder).pieces, tmp_path / "texts.txt"
     path.write_text("".join(f"{word} " * 9000 + "\n" for word in ("nausea", "delirium", "patients")))
     with pytest.raises(
-        InputError, match="expected at least 2 texts held back, got 1; give 6 or more after --texts, or 2"
+        InputError, match="expected at least 2 texts held out, got 1; give 6 or more after --texts, or 2"
     ):
         split_texts([str(path)], [], pieces, 0)
     assert TextSplit([], ["a", "b", "c"], [120, 1, 1]).needed == 2
     for name in ("NEEDED", "WANTED"):
-        monkeypatch.setattr(f"engine.training.held_back.{name}", 1)
+        monkeypatch.setattr(f"engine.training.held_out.{name}", 1)
     write_texts(path, 6)
-    assert len(split_texts([str(path)], [], pieces, 0).held_back) == 2, "one has the windows"
+    assert len(split_texts([str(path)], [], pieces, 0).held_out) == 2, "one has the windows"
 
 
 def test_a_setting_of_several_points_is_timed_and_scored_once(monkeypatch):
@@ -474,7 +474,7 @@ def test_other_labels_under_the_same_name_are_refused(plain_folder, texts, tmp_p
 def test_a_run_that_an_earlier_version_began_goes_on(plain_folder, texts, tmp_path, small_search, cut):
     same = config(plain_folder, texts, tmp_path / "out", frozen=True)
     cut(same)
-    kept = tmp_path / "out" / "training" / "held_back.json"
+    kept = tmp_path / "out" / "training" / "held_out.json"
     facts = json.loads(kept.read_text())
     kept.write_text(json.dumps({name: facts[name] for name in ("texts", "sha256")}))
     cut(same, resume=True)
@@ -540,7 +540,7 @@ def test_a_corpus_without_the_models_types_is_refused_at_once(plain_folder, text
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("nausea after famotidine\n" * 9, "expected at least 100 windows of text held back, got 0; give three times"),
+        ("nausea after famotidine\n" * 9, "expected at least 100 windows of text held out, got 0; give three times"),
         ("\n \n", "got none with a word in it"),
         ("%PDF \udcff", "expected UTF-8"),
     ],
@@ -557,8 +557,8 @@ def test_unusable_texts_end_with_status_2_and_one_line(plain_folder, tmp_path, c
 
 def test_too_few_texts_held_back_apart_are_counted(plain_folder, texts, tmp_path):
     few = write_texts(tmp_path / "few.txt", 30, seed=5)
-    with pytest.raises(InputError, match="got 30; give texts with 70 more after --held-back"):
-        accelerate(config(plain_folder, texts, tmp_path / "out", held_back=(str(few),)))
+    with pytest.raises(InputError, match="got 30; give texts with 70 more after --held-out"):
+        accelerate(config(plain_folder, texts, tmp_path / "out", held_out=(str(few),)))
 
 
 def test_an_unusable_checkpoint_ends_with_status_2(texts, tmp_path, capsys, plain_folder):

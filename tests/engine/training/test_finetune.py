@@ -296,7 +296,7 @@ def memory(engine):
     memory = MemoryBuffer.of(batch, LabelSet.from_names(["O", "Disease"]), 2)
     right, wrong = [9.0, 0.0], [0.0, 9.0]
     memory.update(HeadOutput(1, torch.tensor([0, 1]), torch.tensor([right, wrong])))
-    memory.left_at[0] = 1
+    memory.exit_at[0] = 1
     memory.update(HeadOutput(2, torch.tensor([1]), torch.tensor([right])))
     return memory
 
@@ -459,7 +459,7 @@ def test_a_sampled_controller_decides_window_by_window(engine):
     batch = RaggedBatch.from_windows(engine.pieces.windows(words) * 2)
     controller = SampledController(np.array([[-1.0, 1.0], [-1.0, 1.0]]), EntropyController(exit_entities=True))
     memory = forward(engine.model, batch, (1, 2), controller)
-    assert memory.left_at.tolist() == [3] * 3 + [1] * 3
+    assert memory.exit_at.tolist() == [3] * 3 + [1] * 3
 
 
 def test_a_corpus_without_entities_stops_nothing_early(biobert_like, corpus, tmp_path):

@@ -12,12 +12,13 @@ from engine.checksums import write_checksums
 from engine.inspection.cost import Cost
 from engine.pruning.controllers import EntropyController
 from engine.pruning.recovery import Recovery
+from engine.pruning.resolve import OPERATING_POINTS
 from engine.pruning.strategy import Strategy
 from engine.text.documents import Document
 from engine.text.scoring import Counts
 from engine.training import controller, recovery
 from engine.training.calibrate import describe
-from engine.training.points import POINT_NAMES, Reference, Tried
+from engine.training.points import Reference, Tried
 from engine.training.recovery import candidates, fires, vary, with_own_thresholds
 from tests.conftest import SAMPLE
 
@@ -49,7 +50,7 @@ def test_variations_change_the_recovery_or_the_gates():
 
 def test_any_trigger_has_no_threshold_to_vary():
     (first, *_) = candidates([BASE])
-    varied = list(vary(first.with_knobs(trigger="any")))
+    varied = list(vary(first.with_settings(trigger="any")))
     assert {one.recovery.recovery_limit for one in varied} == {16, 32, 64, 128}
     assert len({one.recovery.min_confidence for one in varied}) == 1
 
@@ -67,7 +68,7 @@ def test_triggers_that_were_not_chosen_keep_the_threshold_that_loses_least():
     ]
     stored = with_own_thresholds(chosen.strategy, [chosen, *others], REFERENCE)
     assert stored.recovery == Recovery("confidence", min_confidence=0.6, max_rise=0.2)
-    every = chosen.strategy.with_knobs(trigger="any")
+    every = chosen.strategy.with_settings(trigger="any")
     assert with_own_thresholds(every, [chosen, *others], REFERENCE) == every, "as it was measured: all of them fire"
 
 
@@ -117,5 +118,5 @@ def test_where_nothing_fires_often_enough_no_setting_is_called_the_closest():
         chosen=dict, measured=list, best=lambda: [tried(Recovery("confidence"), fired=0)], reference=REFERENCE
     )
     assert list(describe(nothing, "entropy+recovery")) == [
-        f"entropy+recovery {point}: no setting brings words back in enough documents" for point in POINT_NAMES
+        f"entropy+recovery {point}: no setting brings words back in enough documents" for point in OPERATING_POINTS
     ]

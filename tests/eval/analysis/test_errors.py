@@ -113,11 +113,11 @@ def test_an_error_that_only_changed_is_neither_caused_nor_fixed():
 def run(engine):
     corpus = load_corpus(str(SAMPLE), limit=8)
     texts = [document.text for document in corpus.documents]
-    knobs = {"gates": (1, 2), "max_entropy": 0.45, "exit_entities": True}
+    settings = {"gates": (1, 2), "max_entropy": 0.45, "exit_entities": True}
     strategies = [
         engine.strategy("dense"),
-        engine.strategy("entropy", **knobs),
-        engine.strategy("entropy+recovery", **knobs, min_confidence=1.0, recovery_limit=5),
+        engine.strategy("entropy", **settings),
+        engine.strategy("entropy+recovery", **settings, min_confidence=1.0, recovery_limit=5),
     ]
     errors, exits, counts = Errors(), Exits(), {}
     dense = []

@@ -10,7 +10,7 @@ from eval.analysis.subgroups import Subgroups
 from eval.analysis.tables import FILES
 from eval.measure.analyses import analyse, training_documents
 from tests.eval.analysis.analysis_cases import DENSE, DRUG, ENTROPY, FAILURE, LAYERS, compared
-from tests.eval.conftest import KNOBS
+from tests.eval.conftest import SETTINGS
 
 
 def test_one_pass_writes_every_file_with_every_strategy(analysed):
@@ -41,7 +41,7 @@ def test_its_sums_are_those_of_the_scorer(analysed, engine):
 def test_a_corpus_without_gold_or_documents_still_gives_all_files_with_their_columns(engine, analysed, tmp_path):
     _, _, full = analysed
     for documents in ((), (Document("1", "Nausea after aspirin."),)):
-        chosen = {engine: [engine.strategy("entropy", **KNOBS)]}
+        chosen = {engine: [engine.strategy("entropy", **SETTINGS)]}
         analyse(chosen, Corpus("none", "all", ("Disease",), documents), tmp_path)
         assert {path.name for path in tmp_path.iterdir()} == set(FILES)
         for path in tmp_path.glob("*.csv"):

@@ -95,7 +95,7 @@ def test_a_line_joins_the_points_of_one_strategy_and_the_depths_of_truncation():
         "dense": (0.85, 37.0),
         "entropy": (0.85, 17.0),
         "entropy:fast": (0.84, 14.0),
-        "entropy:exact": (0.85, 20.0),
+        "entropy:careful": (0.85, 20.0),
     }
     axis = frontier(found | {"truncate-2": (0.8, 13.0), "truncate-3": (0.84, 19.0), "student-3": (0.83, 19.0)})
     joined = [

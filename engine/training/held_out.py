@@ -1,4 +1,4 @@
-"""Which texts are learned from, and which are held back to choose operating points on."""
+"""Which texts are learned from, and which are held out to choose operating points on."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ COMPARED = {"sha256": "texts", "weights": "checkpoint", "labels": "labels of the
 
 @dataclass(frozen=True, eq=False)
 class TextSplit:
-    """Texts to learn from, and texts held back to choose points on, with the number of ``windows`` of each of these."""
+    """Texts to learn from, and texts held out to choose points on, with the number of ``windows`` of each of these."""
 
     learned: list[str]
-    held_back: list[str]
+    held_out: list[str]
     windows: list[int]
 
     @property
     def needed(self) -> int:
-        """How many of the first texts held back are enough to choose points on."""
+        """How many of the first texts held out are enough to choose points on."""
         totals = enumerate(accumulate(self.windows), start=1)
         return next(count for count, windows in totals if windows >= NEEDED and count >= NEEDED_TEXTS)
 
 
-def split_texts(files: Sequence[str], held_back_files: Sequence[str], pieces: WordPieces, seed: int) -> TextSplit:
-    """Reads texts in random order; none is both learned from and held back, even with different spacing.
+def split_texts(files: Sequence[str], held_out_files: Sequence[str], pieces: WordPieces, seed: int) -> TextSplit:
+    """Reads texts in random order; none is both learned from and held out, even with different spacing.
 
     Args:
         files: to learn from.
-        held_back_files: to choose points on; without any, some of the others are held back.
+        held_out_files: to choose points on; without any, some of the others are held out.
         pieces: cut texts into windows.
         seed: of the order of the texts.
 
@@ -55,34 +55,34 @@ def split_texts(files: Sequence[str], held_back_files: Sequence[str], pieces: Wo
     def windows_of(text: str) -> int:
         return len(pieces.windows(words_of(text)))
 
-    if held_back_files:
-        held_back = read_texts(held_back_files)
-        random.Random(seed).shuffle(held_back)
-        windows = [windows_of(text) for text in held_back]
-        remedy = "give texts with {} more after --held-back"
+    if held_out_files:
+        held_out = read_texts(held_out_files)
+        random.Random(seed).shuffle(held_out)
+        windows = [windows_of(text) for text in held_out]
+        remedy = "give texts with {} more after --held-out"
     else:
         windows = []
         while len(windows) < len(texts) // 3 and (sum(windows) < WANTED or len(windows) < NEEDED_TEXTS):
             windows.append(windows_of(texts[len(windows)]))
-        held_back = texts[: len(windows)]
+        held_out = texts[: len(windows)]
         remedy = (
-            "give three times as many as the {} that are missing, since a third is held back, or name texts to choose "
-            "points on with --held-back"
+            "give three times as many as the {} that are missing, since a third is held out, or name texts to choose "
+            "points on with --held-out"
         )
     if (found := sum(windows)) < NEEDED:
         raise InputError(
-            f"expected at least {NEEDED} windows of text held back, got {found}; {remedy.format(NEEDED - found)}"
+            f"expected at least {NEEDED} windows of text held out, got {found}; {remedy.format(NEEDED - found)}"
         )
-    if len(held_back) < NEEDED_TEXTS:
+    if len(held_out) < NEEDED_TEXTS:
         raise InputError(
-            f"expected at least {NEEDED_TEXTS} texts held back, got {len(held_back)}; give {3 * NEEDED_TEXTS} or more "
-            f"after --texts, or {NEEDED_TEXTS} or more after --held-back"
+            f"expected at least {NEEDED_TEXTS} texts held out, got {len(held_out)}; give {3 * NEEDED_TEXTS} or more "
+            f"after --texts, or {NEEDED_TEXTS} or more after --held-out"
         )
-    apart = {tuple(words_of(text)) for text in held_back}
+    apart = {tuple(words_of(text)) for text in held_out}
     learned = [text for text in texts if tuple(words_of(text)) not in apart]
     if not learned:
-        raise InputError("expected texts to learn from, got none but those held back; give others after --texts")
-    return TextSplit(learned, held_back, windows)
+        raise InputError("expected texts to learn from, got none but those held out; give others after --texts")
+    return TextSplit(learned, held_out, windows)
 
 
 def check_same(stored: Mapping[str, Any], found: Mapping[str, Any], out: Path) -> None:

@@ -1,4 +1,4 @@
-"""Knobs: the settings of controllers and of recovery, each declared once with its range and a sentence for people."""
+"""Settings of controllers and of recovery, each declared once with its range and a sentence for people."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ P = TypeVar("P")
 
 
 @dataclass(frozen=True)
-class Knob:
+class Setting:
     """A setting that users may change.
 
     Args:
@@ -70,7 +70,7 @@ class Knob:
             )
 
     def variations(self, value: Any) -> Iterator[Any]:
-        """Values that calibration tries instead of ``value``; a ``per gate`` knob varies together with its gates."""
+        """Values that calibration tries instead of ``value``; a ``per gate`` setting varies together with its gates."""
         if self.kind == "flag":
             yield not value
         yield from (other for other in self.tried if other != value)
@@ -79,27 +79,29 @@ class Knob:
 
 
 def label_of(name: str) -> str:
-    """The name of a knob for people."""
+    """The name of a setting for people."""
     return "λ" if name == "lambda_" else name.replace("_", " ")
 
 
-def knob(default: Any, description: str, low: float = 0.0, high: float = 1.0, **settings: Any) -> Any:
-    """A dataclass field that is a knob; see `Knob` for the arguments."""
-    return dataclasses.field(default=default, metadata={"knob": Knob("", description, low, high, **settings)})
+def setting(default: Any, description: str, low: float = 0.0, high: float = 1.0, **settings: Any) -> Any:
+    """A dataclass field that is a setting; see `Setting` for the arguments."""
+    return dataclasses.field(default=default, metadata={"setting": Setting("", description, low, high, **settings)})
 
 
-def knobs_of(part: type) -> tuple[Knob, ...]:
-    """The knobs of a dataclass, in order; skips other fields."""
-    return tuple(dataclasses.replace(f.metadata["knob"], name=f.name) for f in fields(part) if "knob" in f.metadata)
+def settings_of(part: type) -> tuple[Setting, ...]:
+    """The settings of a dataclass, in order; skips other fields."""
+    return tuple(
+        dataclasses.replace(f.metadata["setting"], name=f.name) for f in fields(part) if "setting" in f.metadata
+    )
 
 
-def check_knobs(part: Any) -> None:
-    """Checks all knobs of a dataclass instance; turns lists (from JSON) into tuples and NumPy's numbers into Python's.
+def check_settings(part: Any) -> None:
+    """Checks all settings of a dataclass instance; turns JSON's lists into tuples and NumPy's numbers into Python's.
 
     Raises:
         InputError: a value of another kind or out of range.
     """
-    for one in knobs_of(type(part)):
+    for one in settings_of(type(part)):
         given = getattr(part, one.name)
         value = tuple(map(_plain, given)) if isinstance(given, list | tuple) else _plain(given)
         object.__setattr__(part, one.name, value)
@@ -110,18 +112,18 @@ def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def settings_of(part: Any) -> dict[str, Any]:
-    """Name → value of every knob of an instance."""
-    return {one.name: getattr(part, one.name) for one in knobs_of(type(part))}
+def values_of(part: Any) -> dict[str, Any]:
+    """Name → value of every setting of an instance."""
+    return {one.name: getattr(part, one.name) for one in settings_of(type(part))}
 
 
-def from_settings(part: type[P], kind: str, settings: Mapping[str, Any]) -> P:
+def from_values(part: type[P], kind: str, settings: Mapping[str, Any]) -> P:
     """Builds an instance from settings as stored in JSON.
 
     Raises:
         InputError: an unknown setting, or a value out of range.
     """
-    names = {one.name.rstrip("_"): one.name for one in knobs_of(part)}
+    names = {one.name.rstrip("_"): one.name for one in settings_of(part)}
     if unknown := set(settings) - set(names):
         raise InputError(f"expected settings of {kind} out of {sorted(names)}, got {sorted(unknown)}; remove them")
     return part(**{names[name]: value for name, value in settings.items()})
@@ -134,14 +136,14 @@ def _parsed(text: str) -> Any:
         return float(text)  # .5, 1. and +1 are not JSON
 
 
-def parse_knob(name: str, text: str) -> tuple[str, Any]:
-    """Parses a knob as typed, e.g. ``gates`` and ``1,2``, to name and value for `Strategy.with_knobs`.
+def parse_setting(name: str, text: str) -> tuple[str, Any]:
+    """Parses a setting as typed, e.g. ``gates`` and ``1,2``, to name and value for `Strategy.with_settings`.
 
     Raises:
         InputError: the text is no value, or the name is that of another argument of `Engine.strategy`.
     """
     if name in ("self", "name", "point"):
-        raise InputError(f"expected a knob, got {name!r}; a point is chosen with --point, or as in entropy:fast")
+        raise InputError(f"expected a setting, got {name!r}; a point is chosen with --point, or as in entropy:fast")
     listed = name == "gates" or "," in text
     try:
         value = [_parsed(part) for part in text.split(",")] if listed else _parsed(text.lower())
