@@ -1,7 +1,7 @@
 """Linear layers for many different row counts: weights packed once for the CPU's matrix multiply.
 
 PyTorch repacks float32 weights at every call. For a dozen rows that costs more than the multiply, so a layer would
-hardly be cheaper for the few rows that pruning exits. oneDNN can multiply with weights packed once, but builds a
+hardly be cheaper for the few rows that pruning leaves. oneDNN can multiply with weights packed once, but builds a
 kernel for each new row count; rounding up keeps these few.
 """
 

@@ -88,7 +88,7 @@ class RaggedBatch:
     def keep(self, alive: np.ndarray) -> tuple[RaggedBatch, np.ndarray]:
         """The batch without the rows of words that exited, and the kept rows' indices, int64 ``(kept,)``.
 
-        CLS and SEP stay until their window has no words exited; then the window is finished and has no rows.
+        CLS and SEP stay until their window has no words left; then the window is finished and has no rows.
 
         Args:
             alive: bool ``(words,)``, the words that stay.

@@ -101,7 +101,7 @@ class FinetuneConfig(TrainingConfig):
             raise InputError(f"expected no --layers with --frozen, got {self.layers}; leave one of them out")
         if self.dense_share and not self.pruned:
             raise InputError(
-                f"expected --pruned with --dense-share {self.dense_share}, got none; add it, or exit --dense-share out"
+                f"expected --pruned with --dense-share {self.dense_share}, got none; add it, or leave --dense-share out"
             )
 
     @property
@@ -138,7 +138,7 @@ def new_model(backbone: str, labels: LabelSet, layers: int) -> GatedModel:
     """A model folder's encoder and heads, or a pretrained encoder's first layers with new heads after each."""
     if Path(backbone, GATES).is_file():
         if layers:
-            raise InputError(f"expected a plain encoder with --layers, got {backbone} with gates; exit --layers out")
+            raise InputError(f"expected a plain encoder with --layers, got {backbone} with gates; leave --layers out")
         weights = load_weights(backbone)
         if weights.model.labels.names != labels.names:
             raise InputError(
@@ -298,7 +298,7 @@ class Finetuning(JointTraining):
             model = new_model(config.backbone, LabelSet(types), config.layers)
         if (config.pruned or config.frozen) and model.encoder.num_layers < 2:
             option = "--pruned" if config.pruned else "--frozen"
-            raise InputError(f"expected two layers or more with {option}, got one; take more, or exit {option} out")
+            raise InputError(f"expected two layers or more with {option}, got one; take more, or leave {option} out")
         tokenizer = load_tokenizer(config.backbone)
         self.pieces = WordPieces(tokenizer, model.encoder.max_rows)
         self.gold = [example for corpus in train for example in gold_examples(corpus, self.pieces, model.labels)]

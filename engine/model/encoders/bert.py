@@ -22,7 +22,7 @@ LAYER_NAMES = {
     "output_norm": "output.LayerNorm",
 }
 SETTINGS: Settings = {
-    "position_embedding_type": (("absolute", None), "other positions importance terms in attention that are not built"),
+    "position_embedding_type": (("absolute", None), "other positions need terms in attention that are not built"),
     "is_decoder": ((False, None), "words to the right are hidden from a decoder"),
 }
 

@@ -91,7 +91,7 @@ class DebertaV2Encoder(PostNormEncoder):
         )
 
     def layer_macs(self, number: int, rows: int, visible: int) -> int:
-        """BERT's, plus each row's scores for all distances, as query and key; short windows importance fewer."""
+        """BERT's, plus each row's scores for all distances, as query and key; short windows need fewer."""
         return super().layer_macs(number, rows, visible) + 2 * (rows + visible) * self.span * self.hidden_size
 
     def _gathers(self, batch: RaggedBatch, device: torch.device) -> list[tuple[Stretch, slice, Tensor]]:
