@@ -1,0 +1,127 @@
+"""What a figure of F1 against speed-up shows, for the report and the app: the frontier, the labels, the F1 axis.
+
+Pure Python: no plotting, no tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
+from typing import Protocol, TypeVar
+
+from eval.schema import BASELINE, DENSE, HF, MODEL, TRUNCATE
+
+LABELS = 8  # to_label variants at most; more cannot be read at 800 pixels
+KEPT = 3  # labels kept for baselines
+WINDOW = 0.015  # F1 above and below dense that the axis shows at most: one outlier must not squeeze the others together
+REACH = 30.0  # pixels between a mark and its label at most
+
+_BASELINES = (BASELINE, HF, TRUNCATE, MODEL, DENSE)  # kinds
+_PADDING = 0.12  # of the F1 axis, on either side, as a share of what it shows
+_NARROWEST = 0.002  # F1 that the axis shows at least
+_MARK = 9.0  # half of a mark's width and height in pixels
+_STEPS = (12.0, 18.0, 24.0, REACH)
+
+Box = tuple[float, float, float, float]  # left, right, bottom, top
+
+
+class Measured(Protocol):
+    """A variant at one batch size; ``f1`` (0–1) is ``None`` if only its speed was measured."""
+
+    @property
+    def label(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def f1(self) -> float | None: ...
+    @property
+    def speedup(self) -> float: ...
+
+
+M = TypeVar("M", bound=Measured)
+
+
+def reference(variants: Sequence[M]) -> M:
+    """Dense in the first dtype, against which speed-ups are measured."""
+    return min((one for one in variants if one.kind == DENSE), key=lambda one: abs(one.speedup - 1))
+
+
+def frontier(variants: Sequence[M]) -> list[M]:
+    """The variants that no other beats in both F1 and speed-up, the fastest first."""
+    best: list[M] = []
+    for one in sorted(variants, key=lambda one: (-one.speedup, -_f1(one))):
+        if one.f1 is not None and (not best or one.f1 > _f1(best[-1])):
+            best.append(one)
+    return best
+
+
+def to_label(variants: Sequence[M]) -> list[M]:
+    """At most ``LABELS`` variants to label, the most important first.
+
+    Dense, the frontier, then the fastest baselines: those whose F1 the axis shows come first.
+    """
+    dense = reference(variants)
+    low, _ = f1_axis(variants)
+    chosen = [dense, *(one for one in frontier(variants) if one is not dense)][: LABELS - KEPT]
+    others = [one for one in variants if one.kind in _BASELINES and one.f1 is not None and one not in chosen]
+    others.sort(key=lambda one: (_f1(one) < low, -one.speedup))
+    return [*chosen, *others[: LABELS - len(chosen)]]
+
+
+def f1_axis(variants: Sequence[Measured]) -> tuple[float, float]:
+    """Lowest and highest F1 of the axis; variants beyond it stand at its edge, with their F1 in their label."""
+    centre = _f1(reference(variants))
+    inside = [_f1(one) for one in variants if one.f1 is not None and abs(one.f1 - centre) <= WINDOW]
+    low, high = min(inside), max(inside)
+    padding = _PADDING * max(high - low, _NARROWEST)
+    return low - padding, high + padding
+
+
+def place(
+    marks: Sequence[tuple[float, float]], labels: Mapping[int, tuple[float, float]], size: tuple[float, float]
+) -> dict[int, tuple[float, float]]:
+    """Where labels go: each as near to its mark as there is room for.
+
+    Args:
+        marks: centres of all marks, in pixels.
+        labels: width and height of a label in pixels, by its mark's index, the most important first.
+        size: of the drawing, in pixels.
+
+    Returns:
+        The centre of each label, whose box is at most ``REACH`` from its mark's centre, up and down and to the sides.
+    """
+    taken = [_box(mark, (2 * _MARK, 2 * _MARK)) for mark in marks]
+    found = {}
+    for index, own in labels.items():
+        boxes = [(centre, _box(centre, own)) for centre in _around(marks[index], own)]
+        inside = [(c, b) for c, b in boxes if b[0] >= 0 and b[1] <= size[0] and b[2] >= 0 and b[3] <= size[1]]
+        centre, box = min(inside or boxes, key=lambda one: sum(_shared(one[1], other) for other in taken))
+        found[index] = centre
+        taken.append(box)
+    return found
+
+
+def _around(mark: tuple[float, float], own: tuple[float, float]) -> Iterator[tuple[float, float]]:
+    """Centres of a label around its mark, the nearest first: beside it, then above and below."""
+    x, y = mark
+    for step in _STEPS:
+        across, up = step + own[0] / 2, step + own[1] / 2
+        yield from ((x + across, y), (x - across, y))
+        for vertical, share in product((up, -up), (0.0, 0.5, -0.5, 1.0, -1.0)):
+            yield x + share * across, y + vertical
+
+
+def _box(centre: tuple[float, float], size: tuple[float, float]) -> Box:
+    (x, y), (width, height) = centre, size
+    return x - width / 2, x + width / 2, y - height / 2, y + height / 2
+
+
+def _shared(one: Box, other: Box) -> float:
+    """The area that two boxes share."""
+    width = min(one[1], other[1]) - max(one[0], other[0])
+    height = min(one[3], other[3]) - max(one[2], other[2])
+    return max(0.0, width) * max(0.0, height)
+
+
+def _f1(one: Measured) -> float:
+    return 0.0 if one.f1 is None else one.f1

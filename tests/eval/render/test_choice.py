@@ -1,0 +1,63 @@
+"""What a figure of F1 against speed-up labels, shows and places, for the report and the app alike."""
+
+from dataclasses import dataclass
+from itertools import combinations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eval.render import choice
+from eval.render.choice import LABELS, REACH, WINDOW, f1_axis, frontier, place, to_label
+
+
+@dataclass(frozen=True)
+class Row:
+    label: str
+    kind: str
+    f1: float | None
+    speedup: float
+
+
+DENSE = Row("dense", "dense", 0.85, 1.0)
+BEST, FASTEST = Row("entropy", "entropy", 0.851, 2.5), Row("entropy:fast", "entropy", 0.848, 3.0)
+BEATEN = [Row(f"rule {number}", "rule", 0.849, 1.1 + number / 100) for number in range(9)]
+NEAR = [Row(f"onnx {number}", "baseline", 0.85, 1.2 + number / 10) for number in range(6)]
+FAR, RANDOM_WEIGHTS = Row("spacy", "baseline", 0.81, 2.9), Row("ctranslate2", "baseline", None, 1.6)
+ALL = [*BEATEN, DENSE, *NEAR, FAR, BEST, RANDOM_WEIGHTS, FASTEST]
+
+
+@given(st.lists(st.tuples(st.integers(1, 9), st.integers(1, 9)), min_size=1, max_size=20))
+def test_the_frontier_is_what_nothing_beats(points):
+    rows = [Row("", "entropy", float(f1), float(speed)) for speed, f1 in points]
+    beaten = {p for p in points for q in points if q != p and q[0] >= p[0] and q[1] >= p[1]}
+    assert [(one.speedup, one.f1) for one in frontier(rows)] == sorted(set(points) - beaten, reverse=True)
+
+
+def test_dense_the_frontier_and_the_fastest_baselines_of_like_f1_are_labelled():
+    assert to_label(ALL) == [DENSE, FASTEST, BEST, *NEAR[:0:-1]]
+
+
+def test_baselines_keep_their_labels_beside_a_long_frontier():
+    rows = [Row(f"entropy {n}", "entropy", 0.851 - n / 10000, 2 + n / 10) for n in range(12)]
+    chosen = to_label([DENSE, *rows, *NEAR])
+    assert len(chosen) == LABELS
+    assert [one for one in chosen if one.kind == "baseline"] == NEAR[: -choice.KEPT - 1 : -1]
+
+
+@pytest.mark.parametrize("rows", [ALL, [DENSE], [DENSE, FAR]], ids=["all", "dense alone", "an outlier"])
+def test_the_axis_shows_dense_and_what_is_near_it(rows):
+    low, high = f1_axis(rows)
+    assert 0.85 - 2 * WINDOW < low < 0.85 < high < 0.85 + 2 * WINDOW
+
+
+def test_labels_stay_near_their_marks_and_apart_from_each_other():
+    marks = [(40.0 + 45 * number, 150 + 8.0 * (number % 5)) for number in range(16)]
+    labels = dict.fromkeys(range(0, 16, 2), (90.0, 14.0))
+    centres = place(marks, labels, (800, 300))
+    assert list(centres) == list(labels)
+    for index, (x, y) in centres.items():
+        assert max(abs(x - marks[index][0]) - 45, abs(y - marks[index][1]) - 7) <= REACH
+        assert 45 <= x <= 755
+    for one, other in combinations(centres.values(), 2):
+        assert abs(one[0] - other[0]) >= 90 or abs(one[1] - other[1]) >= 14
