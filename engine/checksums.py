@@ -1,4 +1,4 @@
-"""Checksums of a model folder's files, and atomic replacement of files."""
+"""Checksums of a model folder's files."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from engine.errors import InputError, first_line
+from engine.runs import replacing
 
 SUMS = "SHA256SUMS"
-NEW = ".new"  # suffix of a file that will replace another
 RUN_SETTINGS = "training.json"  # of the stage that made the folder; nothing loads it
 # Files that libraries load from a folder without being told to: configurations, weights, vocabularies, templates.
 LOADED = (".json", ".safetensors", ".bin", ".txt", ".model", ".jinja", ".py")
@@ -19,36 +19,33 @@ _SUM = re.compile(r"([0-9a-f]{64}) [ *](.+)")
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Yields a path for a new file, which on success atomically replaces the one at ``path``."""
-    fresh = path.with_name(path.name + NEW)
-    try:
-        yield fresh
-        fresh.replace(path)
-    finally:
-        fresh.unlink(missing_ok=True)
-
-
-@contextmanager
 def updating(folder: Path, name: str) -> Iterator[Path]:
-    """Yields a path for a new file of a model folder, which on success replaces the old one and its checksum."""
-    with replacing(folder / SUMS) as sums, replacing(folder / name) as fresh:
+    """Yields a path for a new file of a model folder, which on success replaces the old one and its checksum.
+
+    Until the file is replaced, the old and the new sum are both listed: a kill at any moment leaves a sound folder.
+    """
+    with replacing(folder / name) as fresh:
         yield fresh
-        _write_sums(sums, _read_sums(folder / SUMS) | {name: _digest(fresh)})
+        listed, new = _read_sums(folder / SUMS), _digest(fresh)
+        _write_sums(folder / SUMS, listed | {name: {*listed.get(name, {_digest(folder / name)}), new}})
+    _write_sums(folder / SUMS, listed | {name: {new}})
 
 
 def write_checksums(folder: Path) -> None:
     """Writes ``SHA256SUMS`` for all other files of the folder except the model card and hidden ones."""
-    files = [path for path in folder.iterdir() if path.is_file() and path.suffix != NEW and path.name[0] != "."]
-    _write_sums(folder / SUMS, {path.name: _digest(path) for path in files if path.name not in (SUMS, "README.md")})
+    files = [path for path in folder.iterdir() if path.is_file() and path.name[0] != "."]
+    listed = {path.name: {_digest(path)} for path in files if path.name not in (SUMS, "README.md")}
+    _write_sums(folder / SUMS, listed)
 
 
-def _write_sums(sums: Path, listed: Mapping[str, str]) -> None:
-    sums.write_text("".join(f"{digest}  {name}\n" for name, digest in sorted(listed.items())), encoding="utf-8")
+def _write_sums(sums: Path, listed: Mapping[str, set[str]]) -> None:
+    lines = [f"{digest}  {name}\n" for name in sorted(listed) for digest in sorted(listed[name])]
+    with replacing(sums) as fresh:
+        fresh.write_text("".join(lines), encoding="utf-8")
 
 
-def _read_sums(sums: Path) -> dict[str, str]:
-    """File → SHA-256, as listed.
+def _read_sums(sums: Path) -> dict[str, set[str]]:
+    """File → SHA-256, as listed; two of a file that was being replaced.
 
     Raises:
         InputError: no such file, or one of something else.
@@ -57,11 +54,11 @@ def _read_sums(sums: Path) -> dict[str, str]:
         lines = sums.read_text(encoding="utf-8").splitlines()
     except (OSError, ValueError) as error:
         raise InputError(f"expected sums in {sums}, got {first_line(error)}; restore the file") from error
-    listed: dict[str, str] = {}
+    listed: dict[str, set[str]] = {}
     for number, line in enumerate(lines, start=1):
         if not (match := _SUM.fullmatch(line)):
             raise InputError(f"expected a SHA-256 and a name in {sums}:{number}, got {line[:80]!r}; restore the file")
-        listed[match[2]] = match[1]
+        listed.setdefault(match[2], set()).add(match[1])
     return listed
 
 
@@ -83,16 +80,20 @@ def verify_checksums(folder: Path, *, needed: bool) -> None:
     listed = _read_sums(sums)
     if "model.safetensors" not in listed:
         raise InputError(f"expected the sum of model.safetensors in {sums}, got none; restore the file")
-    for name, digest in listed.items():
+    for name, digests in listed.items():
+        if _digest(folder / name) in digests:
+            continue
         if not (folder / name).is_file():
             raise InputError(f"expected {folder / name}, got no such file; restore the folder")
-        if _digest(folder / name) != digest:
-            raise InputError(f"expected {folder / name} with SHA-256 {digest}, got another; restore the file")
+        raise InputError(f"expected {folder / name} with SHA-256 {min(digests)}, got another; restore the file")
     for path in sorted(folder.iterdir()):
         if path.suffix in LOADED and path.name not in (*listed, RUN_SETTINGS):
             raise InputError(f"expected the sum of {path.name} in {sums}, got none; remove the file, or add its sum")
 
 
 def _digest(path: Path) -> str:
+    """SHA-256 of a file; of no bytes where there is none."""
+    if not path.is_file():
+        return hashlib.sha256().hexdigest()
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

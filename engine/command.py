@@ -1,4 +1,4 @@
-"""How a command line exits, and how it locks a folder.
+"""How a command line exits.
 
 Any problem with its input or output becomes one sentence and an exit status:
 
@@ -14,19 +14,15 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from functools import wraps
 from io import TextIOWrapper
-from pathlib import Path
 from typing import Any, TextIO
 
-from filelock import FileLock, Timeout
 from safetensors import SafetensorError
 
 from engine.errors import InputError, first_line
-
-LOCK = ".lock"
 
 
 def as_command(main: Callable[[list[str] | None], int]) -> Callable[..., int]:
@@ -99,26 +95,3 @@ def _end(status: int, sentence: str = "") -> int:
         except OSError:  # Python would try to write the rest at exit, and complain
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     return status
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Creates a folder if missing and locks it for this process; the lock ends with the process, however that ends.
-
-    Raises:
-        InputError: another process has it, or it cannot be written to.
-    """
-    lock = FileLock(folder / LOCK)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock.acquire(blocking=False)
-    except Timeout as error:
-        raise InputError(
-            f"expected {folder} to be free, got one that another process writes to; wait, or choose another --out"
-        ) from error
-    except OSError as error:
-        raise InputError(f"expected a folder to write to, got {folder}: {error.strerror}; choose another") from error
-    try:
-        yield
-    finally:
-        lock.release()

@@ -11,7 +11,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from engine.command import as_command, locked
+from engine.command import as_command
+from engine.runs import locked
 from engine.tagger import load_engine
 from eval.measure.ablations import write_ablations
 from eval.options import AtLeast, add_inputs, check_types, corpus_of

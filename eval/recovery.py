@@ -9,9 +9,10 @@ from pathlib import Path
 import pandas as pd
 from tqdm import tqdm
 
-from engine.command import as_command, locked
+from engine.command import as_command
 from engine.errors import InputError
 from engine.pruning.controllers import CONTROLLERS
+from engine.runs import locked
 from engine.tagger import load_engine
 from eval.measure.recovery import rows
 from eval.options import AtLeast, add_inputs, check_types, corpus_of, names

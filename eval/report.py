@@ -14,9 +14,10 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-from engine.command import as_command, locked
+from engine.command import as_command
 from engine.data.formats import WRITERS
 from engine.errors import InputError
+from engine.runs import locked
 from eval.options import AtLeast, add_inputs
 from eval.render.report import failed_ablations, render
 

@@ -14,9 +14,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from engine.command import as_command, locked
+from engine.command import as_command
 from engine.data.corpora import load_corpus
 from engine.errors import InputError
+from engine.runs import locked
 from engine.text.documents import Document
 from engine.text.scoring import Counts, count_documents
 from eval.measure.baselines.base import package

@@ -22,9 +22,10 @@ from engine.bulk.plan import plan
 from engine.bulk.progress import Progress
 from engine.bulk.results import FORMATS
 from engine.bulk.worker import Job, OutputError, Worker
-from engine.command import as_command, locked, say
+from engine.command import as_command, say
 from engine.data.formats.parquet import COLUMNS
 from engine.options import EngineOptions
+from engine.runs import locked
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -16,7 +16,7 @@ from typing import Any
 from engine import InputError
 from engine.bulk.inputs import Unit
 from engine.bulk.results import PART, RECORD, complete, suffix_of
-from engine.command import LOCK
+from engine.runs import LOCK
 
 
 @dataclass(frozen=True)

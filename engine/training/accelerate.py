@@ -27,13 +27,14 @@ from tqdm import tqdm
 
 from engine.checkpoint import Weights, load_weights
 from engine.checksums import SUMS
-from engine.command import as_command, locked
+from engine.command import as_command
 from engine.data.corpora import load_corpus
 from engine.errors import InputError
 from engine.model.gated import GatedModel
 from engine.model.precision import DTYPES, check_int8
 from engine.pruning.resolve import OPERATING_POINTS
 from engine.pruning.strategy import Strategy
+from engine.runs import locked
 from engine.tagger import Engine, load_engine
 from engine.text.words import split_words
 from engine.training.calibrate import AGREEMENT_DROPS, candidates, check_ascending, numbers, save, variations

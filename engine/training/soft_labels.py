@@ -19,10 +19,10 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from engine.checksums import replacing
 from engine.command import as_command
 from engine.errors import InputError
 from engine.model.precision import DTYPES
+from engine.runs import replacing
 from engine.tagger import Engine, load_engine
 from engine.text.labels import LabelSet
 from engine.text.windows import WordPieces

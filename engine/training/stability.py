@@ -18,13 +18,14 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from engine.command import as_command, locked
+from engine.command import as_command
 from engine.data.corpora import load_corpus
 from engine.data.texts import read_texts
 from engine.errors import InputError
 from engine.model.precision import DTYPES
 from engine.pruning.resolve import OPERATING_POINTS
 from engine.pruning.strategy import Strategy
+from engine.runs import locked
 from engine.tagger import Engine, load_engine
 from engine.training.calibrate import GOLD_DROPS, candidates, check_ascending, numbers, variations
 from engine.training.data import gold_digest

@@ -7,9 +7,8 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from engine.checksums import replacing
-from engine.command import LOCK
 from engine.errors import InputError, first_line
+from engine.runs import LOCK, replacing
 
 SEEDS = 0, 2**31
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import quote
 
-from engine.checksums import replacing
 from engine.data.formats import WRITERS
 from engine.errors import InputError
+from engine.runs import replacing
 from engine.text.documents import Document
 
 

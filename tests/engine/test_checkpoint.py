@@ -1,7 +1,9 @@
 import json
 import os
 import shutil
+from contextlib import suppress
 from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -26,7 +28,7 @@ from engine import InputError, load_engine
 from engine.checkpoint import CONTROLLER, GATES, POINTS, load_weights, optional_file, save_weights
 from engine.checksums import updating, write_checksums
 from engine.tagger import Engine
-from tests.conftest import TEXT, contents, tiny_config
+from tests.conftest import TEXT, tiny_config
 from tests.engine.model.families import huggingface, tiny
 
 
@@ -151,24 +153,29 @@ def test_a_file_of_a_folder_is_replaced_together_with_its_sum_and_no_other_is_vo
         load_engine(folder)
 
 
-def test_an_interruption_while_a_file_is_replaced_leaves_the_folder_as_it_was(folder):
-    def interrupted():
-        with updating(folder, "operating_points.json") as fresh:
-            fresh.write_text("{")
+@pytest.mark.parametrize("old", [None, {"entropy": {"fast": SETTINGS}}], ids=["new", "replaced"])
+@pytest.mark.parametrize("survived", range(4))
+def test_a_kill_at_any_moment_while_a_file_is_replaced_leaves_a_sound_folder(old, survived, folder, monkeypatch):
+    if old:
+        (folder / "operating_points.json").write_text(json.dumps(old))
+        write_checksums(folder)
+    new = {"entropy": {"balanced": SETTINGS}}
+    replace, left = Path.replace, iter(range(survived))
+
+    def killing(path, target):
+        if next(left, None) is None:
             raise KeyboardInterrupt
+        return replace(path, target)
 
-    before = contents(folder)
-    with pytest.raises(KeyboardInterrupt):
-        interrupted()
-    assert contents(folder) == before
-
-
-def test_what_a_killed_process_left_behind_gets_no_sum(folder):
-    (folder / "operating_points.json.new").write_text("{")
-    write_checksums(folder)
+    with monkeypatch.context() as patch, suppress(KeyboardInterrupt):
+        patch.setattr(Path, "replace", killing)
+        with updating(folder, "operating_points.json") as fresh:
+            fresh.write_text(json.dumps(new))
+    (point,) = load_engine(folder).points.get("entropy", {"none": {}})
+    assert point == ("balanced" if survived > 1 else "fast" if old else "none")
     with updating(folder, "operating_points.json") as fresh:
-        fresh.write_text("{}")
-    load_engine(folder)
+        fresh.write_text(json.dumps(new))
+    assert (folder / "SHA256SUMS").read_text().count("operating_points.json") == 1
 
 
 def write_network(folder, **changes):

@@ -4,14 +4,14 @@ import time
 
 import pytest
 
-from engine.command import locked
 from engine.errors import InputError
+from engine.runs import locked
 from eval.report import main
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from engine.command import locked
+from engine.runs import locked
 with locked(Path(sys.argv[1])):
     print("locked", flush=True)
     time.sleep(60)

@@ -338,7 +338,7 @@ def test_a_folder_of_something_else_and_an_input_that_changed_are_refused(pubmed
 
 def test_two_runs_in_one_folder_and_a_lock_that_dies_with_its_process(pubmed, bulk, tmp_path, capsys):
     hold = (
-        "import sys, time; from pathlib import Path; from engine.command import locked\n"
+        "import sys, time; from pathlib import Path; from engine.runs import locked\n"
         "with locked(Path(sys.argv[1])): print('held', flush=True); time.sleep(60)"
     )
     out = tmp_path / "out"

@@ -17,12 +17,12 @@ from transformers import AutoModelForTokenClassification, BertForTokenClassifica
 
 from engine import InputError, load_engine
 from engine.checkpoint import load_weights
-from engine.command import locked
 from engine.data.corpora import load_corpus
 from engine.inspection.cost import Cost
 from engine.pruning.controllers import EntropyController
 from engine.pruning.signals import normalised_entropy
 from engine.pruning.strategy import Strategy
+from engine.runs import locked
 from engine.text.documents import Document
 from engine.text.scoring import Counts
 from engine.training import accelerate as accelerating

@@ -1,0 +1,192 @@
+"""A folder of results that one process writes at a time, and that a later start continues under the same conditions.
+
+The first start stores in a JSON file what the results depend on. A start under other conditions is refused with one
+sentence that says what differs. Whenever a process is killed, each file is there as a whole or not at all, and a log
+lacks at most the record that was being written. A run trusts its own files: nobody edits them by hand.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import uuid
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from engine.errors import InputError, first_line
+
+LOCK = ".lock"
+_PART = ".part"
+_PARTS = f".{'[0-9a-f]' * 32}{_PART}"  # names of files that are being written
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Locks a folder for this process, creating it if missing; the lock ends with the process, however that ends.
+
+    What an earlier process left half-written is removed at the start, a new folder that is still empty at the end.
+
+    Raises:
+        InputError: another process has the lock, or the folder cannot be written to.
+    """
+    lock = FileLock(folder / LOCK)
+    try:
+        new = [path for path in (folder, *folder.parents) if not path.exists()]
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire(blocking=False)
+    except Timeout as error:
+        raise InputError(
+            f"expected {folder} to be free, got one that another process writes to; wait, or choose another --out"
+        ) from error
+    except OSError as error:
+        raise InputError(f"expected a folder to write to, got {folder}: {error.strerror}; choose another") from error
+    try:
+        for part in folder.rglob(_PARTS):
+            part.unlink(missing_ok=True)
+        yield
+    finally:
+        with suppress(OSError):  # raised where something is left in the folder
+            if new and [path.name for path in folder.iterdir()] == [LOCK]:
+                (folder / LOCK).unlink()
+                for path in new:
+                    path.rmdir()
+        lock.release()
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yields a path for a new file, which on success atomically replaces the one at ``path``.
+
+    The new file is then on disk, whatever crashes afterwards. Creates the folder if missing. Several processes may
+    replace the same file at the same time.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f".{uuid.uuid4().hex}{_PART}")
+    try:
+        yield fresh
+        with fresh.open("rb+") as file:
+            os.fsync(file.fileno())
+        fresh.replace(path)
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+def write_json(path: Path, values: Mapping[str, Any]) -> None:
+    """Writes a JSON file, atomically replacing an older one; creates its folder if missing."""
+    with replacing(path) as fresh:
+        # In ASCII, so that any string survives, even a file name that is not UTF-8.
+        fresh.write_text(json.dumps(values, indent=2) + "\n", encoding="ascii")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The inverse of `write_json`.
+
+    Raises:
+        InputError: no such file, or no JSON.
+    """
+    try:
+        values: dict[str, Any] = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"expected JSON in {path}, got {first_line(error)}; restore the file, or use another --out"
+        ) from error
+    return values
+
+
+class Log:
+    """Records of a run, one JSON object per line. Opening it drops a last line that a kill left half-written."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.touch()
+        with path.open("rb+") as file:
+            file.truncate(sum(len(line) for line in file if line.endswith(b"\n")))
+
+    def append(self, record: Mapping[str, Any]) -> None:
+        """Adds a record; it is on disk when this returns."""
+        with self.path.open("ab") as file:
+            file.write(json.dumps(record, separators=(",", ":")).encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        """Yields the records in the order in which they were added."""
+        with self.path.open("rb") as file:
+            yield from map(json.loads, file)
+
+
+def check_new(folder: Path) -> None:
+    """Raises `InputError` if a folder holds files (other than a lock), which results must not be mixed with."""
+    if folder.exists() and (
+        not folder.is_dir()
+        or any(path.is_file() and path.name != LOCK and not path.match(_PARTS) for path in folder.rglob("*"))
+    ):
+        raise InputError(f"expected a new folder, got {folder} with other files in it; use another --out")
+
+
+def continues(
+    folder: Path, name: str, conditions: Mapping[str, Any], *, resume: bool = True, free: Collection[str] = ()
+) -> bool:
+    """Whether a folder holds a run under the same conditions; ``False``: it is new. Writes nothing.
+
+    Args:
+        folder: of the run.
+        name: the file in it that stores the conditions, which the caller writes with `write_json` to begin a run.
+        conditions: whatever the results depend on; compared as JSON.
+        resume: whether the folder may hold a run.
+        free: conditions that may differ between two starts.
+
+    Raises:
+        InputError: it holds a run under other conditions, a run without ``resume``, or something else.
+    """
+    if not (folder / name).is_file():
+        check_new(folder)
+        return False
+    if not resume:
+        raise InputError(f"expected a new folder, got {folder} with a run in it; add --resume, or use another --out")
+    check_same(folder, read_json(folder / name), conditions, free)
+    return True
+
+
+def check_same(folder: Path, stored: Mapping[str, Any], found: Mapping[str, Any], free: Collection[str] = ()) -> None:
+    """Raises an `InputError` that says which conditions of the run in a folder, except the free ones, have changed."""
+    old, new = (
+        _flat({name: value for name, value in of.items() if name not in free})
+        for of in (stored, json.loads(json.dumps(found)))
+    )
+    names = [name for name in old | new if old.get(name) != new.get(name)]
+    if names:
+        before, now = (", ".join(f"{name} {_short(of.get(name))}" for name in names) for of in (old, new))
+        raise InputError(
+            f"expected to continue the run in {folder} with {before}, got {now}; repeat them, or use another --out"
+        )
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Values of nested objects under joined names, such as ``strategy.gates``."""
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
+    return flat
+
+
+def _short(value: Any) -> str:
+    text = "none" if value is None else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 60 else f"{text[:57]}…"
+
+
+def code_digest(*packages: ModuleType) -> str:
+    """SHA-256 over the sources of packages; results of other code, committed or not, must not be mixed."""
+    digest = hashlib.sha256()
+    for package in packages:
+        root = Path(package.__path__[0])
+        for path in sorted(root.rglob("*.py")):
+            digest.update(f"{package.__name__}/{path.relative_to(root).as_posix()}\0".encode())
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
