@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 
 import gradio as gr
@@ -15,7 +14,7 @@ from demo.page.inputs import build_entry, build_inputs
 from demo.page.intro import TITLE, build_intro
 from demo.page.links import leave_on_choice
 from demo.page.models import build_choice, by_name, path_of
-from demo.shares import Shares
+from demo.shares import SharedEngine, Shares
 from demo.tabs import TABS
 from engine import Engine
 
@@ -36,8 +35,8 @@ def build_demo(*engines: Engine) -> gr.Blocks:
     Raises:
         InputError: two engines have the same name.
     """
-    turns = Shares()
-    models = by_name([_sharing(engine, turns) for engine in engines])
+    shares = Shares()
+    models = by_name([SharedEngine(engine, shares) for engine in engines])
     demo = Demo(models)
     for name, engine in models.items():
         path = path_of(name, models)
@@ -46,13 +45,6 @@ def build_demo(*engines: Engine) -> gr.Blocks:
             if not path:
                 build_api(engine)
     return demo.queue(**QUEUE)
-
-
-def _sharing(engine: Engine, turns: Shares) -> Engine:
-    """A copy of the engine that visitors share in turns; the caller's own is unchanged."""
-    shared = copy.copy(engine)
-    shared.pass_runner = turns.of_call
-    return shared
 
 
 def build_page(name: str, models: Mapping[str, Engine], demo: gr.Blocks) -> None:

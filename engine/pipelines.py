@@ -9,7 +9,6 @@ from __future__ import annotations
 import copy
 import inspect
 from collections.abc import Iterator, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -132,9 +131,8 @@ class PieceModel(nn.Module):
         logits = torch.zeros(*input_ids.shape, len(self.engine.labels))
         texts = [Pieces(*one, self.engine.pieces.capacity) for one in zip(input_ids.cpu(), words.cpu(), strict=True)]
         windows = [self.engine.pieces.cut(text.ids, text.word) if len(text.ids) else [] for text in texts]
-        run_pass = self.engine.pass_runner()
         for chunk in chunks(windows, MAX_ROWS):
-            found = run_pass(partial(self._pass, chunk.batch)).split(chunk.batch.lengths)
+            found = self._pass(chunk.batch).split(chunk.batch.lengths)
             for slot, of_window in zip(chunk.slots, found, strict=True):
                 text, window = texts[slot.text], slot.window
                 begin = int(text.word.searchsorted(window.first))

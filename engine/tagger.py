@@ -6,12 +6,12 @@ import copy
 import logging
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import cached_property
 from numbers import Integral
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -46,18 +46,14 @@ MAX_ROWS = 2048
 T = TypeVar("T")
 
 
-class PassRunner(Protocol):
-    """Runs the passes of a call."""
-
-    def __call__(self, one: Callable[[], T], /) -> T: ...
-
-
-def _at_once(one: Callable[[], T]) -> T:
-    return one()
-
-
-def _runs_at_once() -> PassRunner:
-    return _at_once
+def finish(steps: Generator[None, None, T]) -> T:
+    """Runs all steps and returns their result."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            found: T = end.value
+            return found
 
 
 # Compute threads do not survive a fork: a child that waits for them hangs.
@@ -117,8 +113,6 @@ class Engine:
 
     ``label_order``: the checkpoint's label index of each of our labels, int ``(labels,)``.
     ``source``, ``labels_file``: what the weights were loaded from, as given.
-    ``pass_runner``: returns, for each call, the function that runs its passes, each over some of the texts. It lets
-    threads that share an engine take turns; time spent waiting is not counted.
 
     Raises:
         InputError: unknown dtype or device, or a dtype that this device or model cannot run.
@@ -147,7 +141,6 @@ class Engine:
         self.network = weights.network
         self.tokenizer = weights.tokenizer
         self.pieces = WordPieces(weights.tokenizer, self.encoder.max_rows)
-        self.pass_runner: Callable[[], PassRunner] = _runs_at_once
 
     @property
     def encoder(self) -> Encoder:
@@ -236,6 +229,20 @@ class Engine:
         **settings: Any,
     ) -> list[Result]:
         """Tags texts in batches of ``batch_size``, which does not affect results; they keep the order of the texts."""
+        return finish(self.steps(texts, strategy, point, batch_size, **settings))
+
+    def steps(
+        self,
+        texts: Iterable[str],
+        strategy: str | Strategy = "entropy",
+        point: str | None = None,
+        batch_size: int = 32,
+        **settings: Any,
+    ) -> Generator[None, None, list[Result]]:
+        """Does what `tag_batch` does, but pauses after every pass, so that a server can take turns or stop.
+
+        Time between steps is not counted. The generator returns the results.
+        """
         if not isinstance(batch_size, Integral) or batch_size < 1:
             raise InputError(f"expected a batch size of 1 or more, got {batch_size!r}; choose another")
         if isinstance(texts, str):
@@ -246,11 +253,11 @@ class Engine:
         chosen = self.strategy(strategy, point, **settings)
         results: list[Result] = []
         for start in range(0, len(texts), batch_size):
-            results += self._tag_call(texts[start : start + batch_size], chosen)
+            results += yield from self._tag_call(texts[start : start + batch_size], chosen)
         return results
 
     @torch.inference_mode()
-    def _tag_call(self, texts: Sequence[str], strategy: Strategy) -> list[Result]:
+    def _tag_call(self, texts: Sequence[str], strategy: Strategy) -> Generator[None, None, list[Result]]:
         begin = self._now()
         words = [split_words(text) for text in texts]
         windows = [
@@ -259,13 +266,13 @@ class Engine:
         ]
         memories = []
         encoder_s = untimed_s = 0.0
-        run_pass = self.pass_runner()
         for chunk in chunks(windows, None if strategy.kind == "hf" else MAX_ROWS):
-            waiting = self._now()
-            memory, encoder = run_pass(partial(self._pass, chunk.batch, strategy))
-            encoder_s += encoder
-            untimed_s += self._now() - waiting - encoder
+            start = self._now()
+            memory, encoder = self._pass(chunk.batch, strategy)
             memories.append((chunk, memory))
+            yield
+            encoder_s += encoder
+            untimed_s += self._now() - start - encoder
         found = by_text(((chunk, memory.probabilities) for chunk, memory in memories), len(texts), len(self.labels))
         entities = [self.labels.decode(*one) for one in zip(texts, words, found, strict=True)]
         latency = Latency((self._now() - begin - untimed_s) * 1e3, encoder_s * 1e3, len(texts))
@@ -292,13 +299,16 @@ class Engine:
 
     def explain(self, result: Result) -> list[tuple[WordScores, ...]]:
         """Runs the text again and returns each word's scores at every gate that it reached, in text order."""
+        return finish(self.explain_steps(result))
+
+    def explain_steps(self, result: Result) -> Generator[None, None, list[tuple[WordScores, ...]]]:
+        """Does what `explain` does, but pauses after every pass."""
         if result._model is None:
             raise InputError("expected a result of this process, got one that was pickled; tag its text again")
-        run_pass = self.pass_runner()
-        scores = {
-            memory: run_pass(partial(explain, result._model, memory, result.strategy, self.network))
-            for memory in {memory for _, memory in result._runs}
-        }
+        scores = {}
+        for memory in dict.fromkeys(memory for _, memory in result._runs):
+            scores[memory] = explain(result._model, memory, result.strategy, self.network)
+            yield
         return [of_word for slot, memory in result._runs for of_word in scores[memory][slot.own]]
 
     def _now(self) -> float:

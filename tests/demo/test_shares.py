@@ -6,76 +6,83 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 
-from demo import shares
-from demo.shares import Shares, in_thread_that_ends
+from demo.shares import SharedEngine, Shares, in_thread_that_ends
 from engine import Engine
 
 ROOT = Path(__file__).resolve().parents[2]
-T = TypeVar("T")
 TEXT = "Famotidine caused delirium and nausea. "
 
 
-def waits(condition: Callable[[], bool]) -> None:
-    until = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.001)
+def passes(name: str, ran: list[str], number: int, seconds: float) -> Generator[None, None, str]:
+    """A call of several passes, which notes each."""
+    for _ in range(number):
+        ran.append(name)
+        time.sleep(seconds)
+        yield
+    return name
 
 
-@pytest.fixture
-def turns() -> Shares:
-    return Shares()
-
-
-def queue_up(turns: Shares, names: list[str], ran: list[str], had: dict[str, float]) -> list[threading.Thread]:
-    """Calls that wait in this order and note their name when their turn comes."""
-    threads = []
-    for name in names:
-        share = turns.of_call()
-        share._had = had.get(name, 0.0)
-
-        def run(name: str = name, share: shares.Share = share) -> None:
-            share(lambda: ran.append(name))
-
-        threads.append(threading.Thread(target=run))
-        threads[-1].start()
-        waits(lambda: len(turns._waiting) == len(threads))
-    return threads
-
-
-@pytest.mark.parametrize(
-    ("had", "order"),
-    [({}, ["a", "b", "c"]), ({"a": 1.0}, ["b", "c", "a"]), ({"a": 2.0, "b": 1.0}, ["c", "b", "a"])],
-)
-def test_next_is_who_waited_longest_less_what_it_had(turns: Shares, had: dict[str, float], order: list[str]) -> None:
+def together(shares: Shares, **calls: tuple[int, float]) -> list[str]:
+    """Runs calls that wait at once, each with a number of passes of so many seconds; returns their order."""
     ran: list[str] = []
+    begin = threading.Event()
 
-    def meanwhile() -> list[threading.Thread]:
-        threads = queue_up(turns, ["a", "b", "c"], ran, had)
-        assert ran == []
-        return threads
+    def hold() -> Generator[None, None, None]:
+        begin.wait()
+        yield
 
-    for thread in turns.of_call()(meanwhile):
-        thread.join()
-    assert ran == order
+    with ThreadPoolExecutor() as pool:
+        held = pool.submit(shares.run, hold())
+        found = []
+        for name, (number, seconds) in calls.items():
+            found.append(pool.submit(shares.run, passes(name, ran, number, seconds)))
+            time.sleep(0.02)  # they come one after another
+        begin.set()
+        held.result()
+        assert [one.result() for one in found] == list(calls)
+    return ran
 
 
-def test_a_pass_that_fails_lets_the_next_one_in(turns: Shares) -> None:
+def test_a_call_of_short_passes_goes_ahead_of_one_that_has_had_much() -> None:
+    order = together(Shares(), long=(3, 0.2), short=(3, 0.01))
+    assert order[:2] == ["long", "short"]
+    assert order.index("long", 1) > 3, "the short call ends before the long one's second pass"
+
+
+def test_what_a_call_had_is_bounded_so_that_its_turn_comes() -> None:
+    order = together(Shares(max_debt_s=0.02), long=(2, 0.2), short=(20, 0.01))
+    assert order.index("long", 1) < len(order) - 5
+
+
+def test_a_call_that_fails_raises_its_error_and_lets_the_next_one_in() -> None:
+    def fails() -> Generator[None, None, None]:
+        yield
+        raise ZeroDivisionError
+
+    shares = Shares()
     with pytest.raises(ZeroDivisionError):
-        turns.of_call()(lambda: 1 / 0)
-    assert turns.of_call()(lambda: 1) == 1
+        shares.run(fails())
+    assert shares.run(passes("next", [], 1, 0)) == "next"
 
 
-def test_one_thread_does_all_the_work(turns: Shares) -> None:
-    threads = {turns.of_call()(threading.get_ident) for _ in range(3)}
-    assert len(threads) == 1
-    assert threads != {threading.get_ident()}
+def test_one_thread_does_all_the_work() -> None:
+    seen: set[int] = set()
+
+    def look() -> Generator[None, None, None]:
+        seen.add(threading.get_ident())
+        yield
+
+    shares = Shares()
+    for _ in range(3):
+        shares.run(look())
+    assert len(seen) == 1
+    assert seen != {threading.get_ident()}
 
 
 def test_work_in_a_thread_that_ends_gives_its_result_or_raises_its_error() -> None:
@@ -112,60 +119,33 @@ def test_the_app_is_built_without_openmp_threads_of_the_main_thread() -> None:
     assert app.stdout == "started 1\n", app.stderr
 
 
-def test_what_a_call_had_is_bounded_so_that_its_turn_comes(turns: Shares, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shares, "MAX_DEBT_S", 0.01)
-    share = turns.of_call()
-    share(lambda: time.sleep(0.05))
-    assert share._had == 0.01
-
-
-def test_a_short_text_does_not_wait_for_the_end_of_a_long_one(
-    engine: Engine, turns: Shares, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_short_text_does_not_wait_for_the_end_of_a_long_one(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("engine.tagger.MAX_ROWS", 64)
-    monkeypatch.setattr(engine, "pass_runner", turns.of_call)
+    shared = SharedEngine(engine, Shares())
     expected = engine.tag(TEXT).entities
-    ended: dict[str, float] = {}
-
-    def long() -> None:
-        engine.tag(TEXT * 400)
-        ended["long"] = time.monotonic()
-
-    thread = threading.Thread(target=long)
-    thread.start()
-    waits(lambda: turns._busy)
-    for _ in range(3):
-        assert engine.tag(TEXT).entities == expected
-    ended["short"] = time.monotonic()
-    thread.join()
-    assert ended["short"] < ended["long"]
+    with ThreadPoolExecutor() as pool:
+        long = pool.submit(shared.tag, TEXT * 400)
+        for _ in range(3):
+            assert shared.tag(TEXT).entities == expected
+        assert not long.done()
+        assert long.result().entities == engine.tag(TEXT * 400).entities
 
 
-def test_explaining_takes_turns_too_once_for_each_pass(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    passes: list[object] = []
-
-    def counted(one: Callable[[], T]) -> T:
-        passes.append(one)
-        return one()
-
-    monkeypatch.setattr(engine, "pass_runner", lambda: counted)
-    result = engine.tag(TEXT * 40, "entropy")
-    windows, ran = len(result._runs), len(passes)
-    assert windows > ran > 0
-    assert len(engine.explain(result)) == len(result.words)
-    assert len(passes) == 2 * ran
+def test_explaining_takes_turns_too(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.tagger.MAX_ROWS", 64)
+    shared = SharedEngine(engine, Shares())
+    result = shared.tag(TEXT * 40, "entropy")
+    with ThreadPoolExecutor() as pool:
+        explaining = pool.submit(shared.explain, result)
+        shared.tag(TEXT)
+        assert not explaining.done()
+    assert explaining.result() == engine.explain(result)
 
 
-def test_waiting_does_not_count_as_time(engine: Engine, turns: Shares, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "pass_runner", turns.of_call)
-    found: list[float] = []
-    thread = threading.Thread(target=lambda: found.append(engine.tag(TEXT).latency.total_ms))
-
-    def meanwhile() -> None:
-        thread.start()
-        waits(lambda: bool(turns._waiting))
-        time.sleep(1)
-
-    turns.of_call()(meanwhile)
-    thread.join()
-    assert found[0] < 1000
+def test_waiting_does_not_count_as_time(engine: Engine) -> None:
+    shares = Shares()
+    shared = SharedEngine(engine, shares)
+    with ThreadPoolExecutor() as pool:
+        held = pool.submit(shares.run, passes("other", [], 1, 1.0))
+        assert shared.tag(TEXT).latency.total_ms < 1000
+        held.result()

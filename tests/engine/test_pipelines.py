@@ -145,18 +145,6 @@ def test_entropy_is_what_runs_unless_something_else_is_asked_for(engine):
     assert pipeline(model=engine).model.strategy == engine.strategy("entropy")
 
 
-def test_passes_run_where_the_engine_has_them_run(engine, monkeypatch):
-    passes = []
-
-    def counted(run):
-        passes.append(run)
-        return run()
-
-    monkeypatch.setattr(engine, "pass_runner", lambda: counted)
-    assert pipeline(model=engine, ignore_labels=[])(TEXT)
-    assert len(passes) == 1
-
-
 def test_an_empty_text_has_no_answers_and_leaves_its_neighbours_alone(plain_folder):
     theirs, ours = pair(plain_folder)
     assert ours("") == theirs("") == []
