@@ -1,30 +1,58 @@
-"""Starts the demo: loads the weights once, builds the page and serves it; until then, a loading page is shown."""
+"""Starts the demo: loads the weights once, builds the page and serves it."""
 
 from __future__ import annotations
 
 import argparse
 import ctypes
 import os
+import socket
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from demo.page.waiting import waiting_page
-from demo.shares import in_thread_that_ends
 from engine.command import as_command
+from engine.errors import InputError
 
 if TYPE_CHECKING:
     import gradio as gr
 
+LOCAL = "127.0.0.1"
+M_ARENA_MAX = -8  # from glibc's malloc.h
 # Gradio reads this when it is imported.
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-M_ARENA_MAX = -8  # from glibc's malloc.h
 
 
 def share_memory() -> None:
     """Makes all threads share one malloc arena (glibc only), because each arena keeps its peak memory."""
     with suppress(OSError, AttributeError):
         ctypes.CDLL("libc.so.6").mallopt(M_ARENA_MAX, 1)
+
+
+def server_address() -> tuple[str, int | None]:
+    """Reads ``$GRADIO_SERVER_NAME`` (default: only this machine) and ``$GRADIO_SERVER_PORT`` (default: any free one).
+
+    Removes the name from the environment: Gradio would read it as an IPv4 address when it looks for a free port.
+
+    Returns:
+        The name, with IPv6 addresses in brackets, and the port.
+
+    Raises:
+        InputError: the name has no address on this machine, or the port is not one.
+    """
+    name = os.environ.pop("GRADIO_SERVER_NAME", "").strip("[]") or LOCAL
+    try:
+        family, *_, address = min(socket.getaddrinfo(name, 0, type=socket.SOCK_STREAM))
+        with socket.socket(family) as probe:
+            probe.bind(address)
+    except (OSError, UnicodeError) as error:
+        raise InputError(
+            f"expected GRADIO_SERVER_NAME as a name or an address of this machine, got {name!r}; change or unset it"
+        ) from error
+    port = os.environ.get("GRADIO_SERVER_PORT")
+    if port and not (port.isdecimal() and 0 < int(port) < 2**16):
+        raise InputError(f"expected GRADIO_SERVER_PORT from 1 to {2**16 - 1}, got {port!r}; change or unset it")
+    return f"[{name}]" if ":" in name else name, int(port) if port else None
 
 
 @as_command
@@ -41,31 +69,37 @@ def main(argv: list[str] | None) -> int:
     parser.add_argument(
         "--dtype",
         action="append",
-        help="float32, bfloat16, int8 or auto (default: float32); repeat it to give each --model its own",
+        help="float32, bfloat16, int8 or auto, the fastest of them on this machine (default: auto); repeat it to give "
+        "each --model its own",
     )
     parser.add_argument("--share", action="store_true", help="create a public link (like GRADIO_SHARE=true)")
     arguments = parser.parse_args(argv)
-    models, dtypes = arguments.model or [None], arguments.dtype or ["float32"]
+    models, dtypes = arguments.model or [None], arguments.dtype or ["auto"]
     if len(dtypes) not in (1, len(models)):
         wanted = f"expected one --dtype, or one for each of {len(models)} --model"
         parser.error(f"{wanted}, got {len(dtypes)}; leave some out")
     if arguments.labels and len(models) > 1:
         parser.error(f"expected one --model with --labels, got {len(models)}; start an app for each")
     share_memory()
-    with waiting_page() as (name, port):
-        os.environ.pop("GRADIO_SERVER_NAME", None)  # Gradio reads it as an IPv4 address when it looks for a free port
+    name, port = server_address()
 
-        def build() -> gr.Blocks:
-            # These imports take seconds.
-            from demo.app import build_demo
-            from engine import load_engine
+    def build() -> gr.Blocks:
+        from demo.app import build_demo
+        from engine import load_engine
 
-            each = zip(models, dtypes * (len(models) // len(dtypes)), strict=True)
-            return build_demo(*(load_engine(model, dtype, arguments.device, arguments.labels) for model, dtype in each))
+        each = zip(models, dtypes * (len(models) // len(dtypes)), strict=True)
+        return build_demo(*(load_engine(model, dtype, arguments.device, arguments.labels) for model, dtype in each))
 
-        demo = in_thread_that_ends(build)
-        from demo.page.theme import LAUNCH
-    demo.launch(share=arguments.share or None, server_name=name, server_port=port, **LAUNCH)
+    with ThreadPoolExecutor(1) as pool:  # the OpenMP threads of what loads end with its thread
+        demo = pool.submit(build).result()
+    from demo.common.theme import LAUNCH
+
+    try:
+        demo.launch(share=arguments.share or None, server_name=name, server_port=port, **LAUNCH)
+    except OSError as error:
+        raise InputError(
+            f"expected a free port at {name}, got {port or 'none'}; stop the other app or set GRADIO_SERVER_PORT"
+        ) from error
     return 0
 
 

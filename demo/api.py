@@ -8,10 +8,18 @@ from typing import Any
 
 import gradio as gr
 
-from demo.limits import API_WORK, MAX_CHARACTERS, MAX_COMPARED, MAX_TRACED, check_strategies, check_text, check_work
-from demo.results.records import compared_record, environment_record, result_record, trace_record
-from demo.results.timing import measure
-from demo.results.wording import printable
+from demo.common.limits import (
+    API_WORK,
+    MAX_CHARACTERS,
+    MAX_COMPARED,
+    MAX_TRACED,
+    check_strategies,
+    check_text,
+    check_work,
+)
+from demo.common.markup import printable
+from demo.common.records import compared_record, environment_record, result_record, trace_record
+from demo.common.timing import measure
 from demo.settings import TRIGGERS
 from engine import Engine, InputError, Strategy
 

@@ -7,14 +7,13 @@ from collections.abc import Mapping
 import gradio as gr
 
 from demo.api import build_api
-from demo.limits import QUEUE
-from demo.page.blocks import QUIET, Page
-from demo.page.documents import card_folders, links_of
-from demo.page.inputs import build_entry, build_inputs
-from demo.page.intro import TITLE, build_intro
-from demo.page.links import leave_on_choice
-from demo.page.models import build_choice, by_name, path_of
-from demo.shares import SharedEngine, Shares
+from demo.common.blocks import QUIET, Page
+from demo.common.documents import card_folders, links_of
+from demo.common.inputs import build_entry, build_inputs
+from demo.common.intro import TITLE, build_intro
+from demo.common.limits import QUEUE
+from demo.common.links import build_choice, by_name, leave_on_choice, path_of
+from demo.common.shares import SharedEngine, Shares
 from demo.tabs import TABS
 from engine import Engine
 
@@ -30,7 +29,7 @@ class Demo(Page):
 
 
 def build_demo(*engines: Engine) -> gr.Blocks:
-    """Builds the demo for one or more engines; launch it with ``demo.page.theme.LAUNCH``.
+    """Builds the demo for one or more engines; launch it with ``demo.common.theme.LAUNCH``.
 
     Raises:
         InputError: two engines have the same name.

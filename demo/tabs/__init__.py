@@ -6,8 +6,9 @@ from typing import Protocol
 
 import gradio as gr
 
-from demo.page.inputs import Inputs
-from demo.tabs import batch, compare, export, frontier, layers, why
+from demo.common.inputs import Inputs
+from demo.tabs import batch, compare, frontier, layers, why
+from demo.tabs import takeaway as export
 from engine import Engine
 
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from demo.app import build_demo
-from demo.page.theme import LAUNCH
-from demo.screenshot import HEIGHT
-from demo.serving import browser_path, chromium, serve_app
+from demo.common.theme import LAUNCH
 from engine import Engine, load_engine
+from tests.demo.screenshot import HEIGHT
+from tests.demo.serving import browser_path, chromium, serve_app
 
 ANSWERED = ".answer:is([data-state=timing], [data-state=done])"
 

@@ -17,8 +17,8 @@ from starlette.testclient import TestClient
 
 from demo.api import compare, tag
 from demo.app import build_demo
-from demo.limits import API_WORK, MAX_CHARACTERS, MAX_PADDED, MAX_TRACED, QUEUE
-from demo.page.theme import LAUNCH
+from demo.common.limits import API_WORK, MAX_CHARACTERS, MAX_PADDED, MAX_TRACED, QUEUE
+from demo.common.theme import LAUNCH
 from engine import Engine
 
 TEXT = "Famotidine-associated delirium. Six patients on famotidine had delirium; all recovered."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import socket
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,8 +13,8 @@ import pytest
 
 import app
 from demo.app import build_demo
-from demo.examples import EXAMPLES
-from demo.page.theme import LAUNCH
+from demo.common.examples import EXAMPLES
+from demo.common.theme import LAUNCH
 from demo.settings import default_values
 from engine import Engine
 
@@ -107,8 +108,7 @@ class TestCommand:
     def test_serves_a_model_folder(self, model_folder: Path, launched: list[dict[str, Any]]) -> None:
         assert app.main(["--model", str(model_folder)]) == 0
         (settings,) = launched
-        assert settings.pop("server_port") >= 1024
-        assert settings == {"share": None, "server_name": "127.0.0.1", **LAUNCH}
+        assert settings == {"share": None, "server_name": "127.0.0.1", "server_port": None, **LAUNCH}
 
     def test_serves_several_models_each_in_its_dtype(self, model_folder: Path, launched: list[dict[str, Any]]) -> None:
         twice = ["--model", str(model_folder), "--model", str(model_folder)]
@@ -132,13 +132,42 @@ class TestCommand:
         assert "expected a Hugging Face token-classification model" in capsys.readouterr().err
         assert launched == []
 
-    def test_a_name_that_is_none_of_this_machine_ends_with_status_2_and_the_reason(
-        self, monkeypatch: pytest.MonkeyPatch, launched: list[dict[str, Any]], capsys: Any
+    @pytest.mark.parametrize(
+        ("variable", "value"),
+        [
+            *(("GRADIO_SERVER_NAME", name) for name in ("my.host.invalid", "192.0.2.1", "2001:db8::1", "a" * 80)),
+            *(("GRADIO_SERVER_PORT", port) for port in ("http", "0", "65536", "-1")),
+        ],
+    )
+    def test_an_address_that_cannot_be_used_ends_with_status_2_and_its_name(
+        self, monkeypatch: pytest.MonkeyPatch, launched: list[dict[str, Any]], capsys: Any, variable: str, value: str
     ) -> None:
-        monkeypatch.setenv("GRADIO_SERVER_NAME", "my.host.invalid")
+        monkeypatch.setenv(variable, value)
         assert app.main([]) == 2
-        assert "expected GRADIO_SERVER_NAME as a name or an address of this machine" in capsys.readouterr().err
+        assert f"expected {variable}" in capsys.readouterr().err
         assert launched == []
+
+    def test_a_port_in_use_ends_with_status_2_and_the_reason(
+        self, model_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+    ) -> None:
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+            monkeypatch.setenv("GRADIO_SERVER_PORT", str(taken.getsockname()[1]))
+            assert app.main(["--model", str(model_folder)]) == 2
+        assert "expected a free port" in capsys.readouterr().err
+
+    @pytest.mark.parametrize(
+        ("given", "name"), [("", "127.0.0.1"), ("localhost", "localhost"), ("::1", "[::1]"), ("[::1]", "[::1]")]
+    )
+    def test_an_address_is_passed_on_with_brackets_around_ipv6(
+        self, monkeypatch: pytest.MonkeyPatch, given: str, name: str
+    ) -> None:
+        if ":" in given and not socket.has_dualstack_ipv6():
+            pytest.skip("needs IPv6")
+        monkeypatch.setenv("GRADIO_SERVER_NAME", given)
+        monkeypatch.setenv("GRADIO_SERVER_PORT", "12345")
+        assert app.server_address() == (name, 12345)
 
 
 def test_without_glibc_threads_keep_memory_of_their_own_and_nothing_stops(monkeypatch):

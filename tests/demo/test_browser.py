@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from demo.examples import EXAMPLES
+from demo.common.examples import EXAMPLES
 
 pytestmark = pytest.mark.slow
 

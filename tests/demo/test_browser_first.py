@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from demo.app import build_demo
-from demo.examples import EXAMPLES
-from demo.page.models import model_name
-from demo.page.theme import LAUNCH
+from demo.common.examples import EXAMPLES
+from demo.common.links import model_name
+from demo.common.theme import LAUNCH
 from engine import Engine
 
 pytestmark = pytest.mark.slow

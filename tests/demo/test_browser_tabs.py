@@ -10,7 +10,7 @@ from zipfile import ZipFile
 
 import pytest
 
-from demo.examples import EXAMPLES
+from demo.common.examples import EXAMPLES
 from engine import Document
 from engine.data.formats import WRITERS, read_documents
 

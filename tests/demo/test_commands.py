@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from demo import load, screenshot
+from tests.demo import load, screenshot
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,12 @@ from zipfile import ZipFile
 import gradio as gr
 import pytest
 
-from demo.limits import MAX_CHARACTERS, MAX_DOCUMENTS
-from demo.page.models import model_name
-from demo.results import batch
-from demo.results.batch import (
+from demo.common.limits import MAX_CHARACTERS, MAX_DOCUMENTS
+from demo.common.links import model_name
+from demo.common.uploads import MAX_PROBLEMS, Problems
+from demo.tabs.batch import ABOUT, SAMPLE, cancelled, read_batch, run_batch, sample_file, status
+from demo.tabs.batch import tagging as batch
+from demo.tabs.batch.tagging import (
     CHUNK,
     SHOWN_CHARACTERS,
     entity_table,
@@ -25,8 +27,6 @@ from demo.results.batch import (
     tag_documents,
     write_zip,
 )
-from demo.tabs.batch import ABOUT, SAMPLE, cancelled, read_batch, run_batch, sample_file, status
-from demo.uploads import MAX_PROBLEMS, Problems
 from engine import Document, Engine, Entity
 from engine.data.formats import WRITERS, read_documents
 from engine.text.scoring import Counts, count_matches

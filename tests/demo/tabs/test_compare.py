@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from demo.limits import MAX_CHARACTERS, MAX_PADDED, MAX_STRATEGIES
-from demo.results import timing
+from demo.common import timing
+from demo.common.limits import MAX_CHARACTERS, MAX_PADDED, MAX_STRATEGIES
 from demo.settings import default_values, sliders
 from demo.tabs.compare import Job, Shown, compare, compared, jobs_beside, jobs_of, refine
 from engine import Engine, InputError

@@ -14,7 +14,7 @@ import pytest
 from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 
-from demo.results.reports import REPORTS, report_title
+from demo.common.reports import REPORTS, report_title
 from demo.tabs.frontier import PICTURES, batch_sizes, first_report, pictures, plot_calibration, show, tried
 from engine import Engine, Strategy, load_engine
 from engine.pruning.resolve import resolve

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from demo.html import words
-from demo.html.answer import checksum
-from demo.html.words import listbox
+from demo.common import words
+from demo.common.answer import checksum
+from demo.common.words import listbox
 from demo.tabs.layers import layer_view, words_computed, words_left
 from engine import Engine, Entity, Result
 

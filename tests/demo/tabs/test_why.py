@@ -12,8 +12,8 @@ from dataclasses import replace
 
 import pytest
 
-from demo.html.answer import checksum
-from demo.html.tables import csv_link
+from demo.common.answer import checksum
+from demo.common.records import csv_link
 from demo.tabs.why import COLUMNS, NUMBERS, decision, importance_note, table_rows, why_view
 from engine import Engine, Result
 from engine.inspection.explain import WordScores

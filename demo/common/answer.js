@@ -1,0 +1,63 @@
+// Shows when the result is not for the current text. `element` is the component's root.
+
+const REMAINDERS = Array.from({ length: 256 }, (_, byte) => {
+  for (let bit = 0; bit < 8; bit++) byte = byte & 1 ? (byte >>> 1) ^ 0xedb88320 : byte >>> 1;
+  return byte;
+});
+
+/** CRC-32 of the UTF-8 form, as in `demo.common.answer.checksum`. */
+function checksum(text) {
+  let crc = -1;
+  for (const byte of new TextEncoder().encode(text)) crc = REMAINDERS[(crc ^ byte) & 255] ^ (crc >>> 8);
+  return ~crc >>> 0;
+}
+
+let stopped = false;  // by Cancel: entities that still arrive are not timed
+let full = false;  // whether typing or pasting reached the limit
+
+const entered = () => document.querySelector(".text-input textarea");
+
+function compareTexts() {
+  const answer = element.querySelector(".answer");
+  const text = entered();
+  if (!answer || !text) return;
+  if (answer.dataset.state === "running") stopped = false;
+  if (stopped && answer.dataset.state === "timing") answer.dataset.state = "done";
+  const { state, text: shown } = answer.dataset;
+  const now = String(checksum(text.value));
+  full = full && text.value.length >= text.maxLength;  // an example or a file may have replaced it
+  const changed = ["timing", "done"].includes(state) && shown !== now;
+  answer.toggleAttribute("data-changed", changed);
+  answer.toggleAttribute("data-cut", full);
+  // A view is drawn after the answer and may show an earlier text until then.
+  document.querySelectorAll("[data-text]:not(.answer)").forEach((view) => {
+    view.toggleAttribute("data-old", view.dataset.text !== now);
+  });
+  document.body.toggleAttribute("data-stale", changed || !["timing", "done"].includes(state));
+  document.body.toggleAttribute("data-busy", ["running", "timing"].includes(state));
+}
+
+document.addEventListener("input", (event) => {
+  const text = entered();
+  if (event.target !== text) return;
+  full = text.maxLength > 0 && text.value.length >= text.maxLength;
+  compareTexts();
+}, true);
+document.addEventListener("shown", compareTexts);
+document.addEventListener("settled", () => {
+  const answer = element.querySelector(".answer[data-state=timing]");
+  if (answer) answer.dataset.state = "done";
+  compareTexts();
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) document.querySelector("button.run")?.click();
+});
+document.addEventListener("click", (event) => {
+  if (!event.target.closest("button.cancel")) return;
+  stopped = true;
+  document.querySelector("button.run")?.focus();  // Cancel is about to disappear
+  compareTexts();
+});
+
+compareTexts();
+watch("value", compareTexts);

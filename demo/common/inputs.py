@@ -1,0 +1,276 @@
+"""The text and settings beside the tabs, shared by all tabs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from demo.common.blocks import QUIET
+from demo.common.examples import EXAMPLES
+from demo.common.limits import MAX_CHARACTERS
+from demo.common.links import read_link
+from demo.common.markup import alert, printable, term
+from demo.common.runs import Runs, build_runs, request_runs
+from demo.common.uploads import Problems, read_upload
+from demo.settings import (
+    SELECTED,
+    TRIGGERS,
+    Slider,
+    default_values,
+    does,
+    points,
+    sliders,
+    strategies_with,
+    strategies_with_recovery,
+)
+from engine import Engine, InputError
+from engine.pruning.resolve import default_point
+
+MAX_BYTES = 1_000_000  # size of a dropped file
+# On a phone the settings are folded so the result fits on the first screen.
+FOLD = """() => {
+  if (matchMedia("(max-width: 640px)").matches) document.querySelector(".settings > button.open")?.click();
+}"""
+# Text that was entered on another model's page, see `demo.common.links`.
+TAKE_TEXT = """() => {
+  const text = sessionStorage.getItem("text") ?? "";
+  sessionStorage.removeItem("text");
+  return [text];
+}"""
+HELP = (
+    f'<p class="note">These settings override the {term("operating point")}: {term("λ")} and the other sliders decide '
+    f"which words leave at a {term('gate')}, and the trigger decides when {term('recovery')} brings words back.</p>"
+)
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The components that all tabs share.
+
+    ``text``: the text.
+    ``strategies``: names of the strategies to compare.
+    ``settings``: operating point, trigger and sliders, the last arguments of `demo.settings.chosen_strategy`.
+    ``shown``: the strategy whose words the tabs show one by one.
+    ``beside``: name of a second model to compare with, or empty.
+    ``others``: the models that can be chosen there.
+    ``runs``: requests to run the text, and the answer.
+    ``changed``: events after which the tabs redraw.
+    ``visible_tab``: label of the selected tab.
+    ``api``: whether the HTTP API serves this page's model.
+    """
+
+    text: gr.Textbox
+    strategies: gr.CheckboxGroup
+    settings: Sequence[Any]
+    shown: gr.Radio
+    beside: gr.Dropdown
+    others: Mapping[str, Engine]
+    runs: Runs
+    changed: Sequence[Any]
+    visible_tab: gr.State
+    api: bool
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What a visitor enters: components, events that change them, and events that ask for a run."""
+
+    text: gr.Textbox
+    strategies: gr.CheckboxGroup
+    settings: Sequence[Any]
+    shown: gr.Radio
+    beside: gr.Dropdown
+    changes: Sequence[Any]
+    asks: Sequence[Any]
+    cancel: gr.Button
+
+
+def build_entry(engine: Engine, others: Mapping[str, Engine], page: gr.Blocks) -> Entry:
+    """Builds the text, the buttons, the examples, and the strategies with their settings.
+
+    Args:
+        engine: the engine that the settings are for.
+        others: further models to compare it with, by name.
+        page: reads its link when it opens.
+    """
+    text = gr.Textbox(
+        next(iter(EXAMPLES.values())),
+        label="Text",
+        lines=3,
+        max_lines=9,
+        max_length=MAX_CHARACTERS,
+        elem_classes="text-input",
+    )
+    with gr.Row(elem_classes="buttons"):
+        run = gr.Button("Run", variant="primary", elem_classes="run", min_width=90)
+        cancel = gr.Button("Cancel", elem_classes="cancel", min_width=90)
+        file = gr.UploadButton("Open a file", min_width=110)
+    problem = gr.HTML(visible=False)
+    examples = gr.Examples(
+        [[example] for example in EXAMPLES.values()],
+        text,
+        label="Examples (invented)",
+        example_labels=list(EXAMPLES),
+        api_visibility="private",
+        elem_id="examples",
+    )
+    chosen = _build_settings(engine, others)
+
+    def on_open(carried: str, request: gr.Request) -> list[Any]:
+        link_text, names, *settings = read_link(engine, dict(request.query_params))
+        return [carried or link_text, shown_choices(names, chosen.shown.value), names, *settings]
+
+    upload = file.upload(dropped_text, file, [text, problem], **QUIET)
+    for other in (examples.load_input_event.then, run.click):
+        other(lambda: gr.update(visible=False), None, problem, **QUIET)
+    carried = gr.Textbox(visible="hidden")
+    # In two steps: the values that the page sends as it opens include the strategy shown, which is checked against the
+    # first choices.
+    taken = page.load(lambda text: text, carried, carried, js=TAKE_TEXT, **QUIET)
+    opened = taken.then(on_open, carried, [text, chosen.shown, chosen.strategies, *chosen.values], **QUIET)
+    page.load(None, None, None, js=FOLD)
+    changes = [examples.load_input_event.then, upload.then, opened.then, *chosen.changes]
+    return Entry(text, chosen.strategies, chosen.values, chosen.shown, chosen.beside, changes, [run.click], cancel)
+
+
+def build_inputs(entry: Entry, others: Mapping[str, Engine], first_tab: str, *, api: bool) -> Inputs:
+    """Builds the answer, and makes every change request a run.
+
+    Args:
+        entry: what a visitor enters.
+        others: further models by name.
+        first_tab: label of the tab that is open at first.
+        api: whether the HTTP API serves this page's model.
+    """
+    runs = build_runs()
+    values = [entry.text, entry.strategies, entry.beside, *entry.settings]
+    request_runs(runs, values, entry.changes, entry.asks, entry.cancel)
+    changed = [runs.request.change]
+    return Inputs(
+        entry.text,
+        entry.strategies,
+        entry.settings,
+        entry.shown,
+        entry.beside,
+        others,
+        runs,
+        changed,
+        gr.State(first_tab),
+        api,
+    )
+
+
+def shown_choices(names: Any, shown: Any) -> Any:
+    """Offers the compared strategies, if any, as those that can be shown; keeps the choice if it can.
+
+    Args:
+        names: the strategies that are compared; nothing changes if they are not names.
+        shown: the current choice.
+    """
+    if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
+        return gr.skip()
+    return gr.update(choices=names, value=shown if shown in names else names[-1])
+
+
+@dataclass(frozen=True)
+class _Settings:
+    """The setting components and the events that change them."""
+
+    strategies: gr.CheckboxGroup
+    shown: gr.Radio
+    beside: gr.Dropdown
+    values: Sequence[Any]
+    changes: Sequence[Any]
+
+
+def _build_settings(engine: Engine, others: Mapping[str, Engine]) -> _Settings:
+    names, stored = list(engine.runnable), points(engine)
+    selected = [name for name in names if name in SELECTED]
+    with gr.Accordion("Settings", elem_classes="settings"):
+        point = gr.Radio(
+            stored,
+            value=default_point(stored) if stored else None,
+            label="Operating point",
+            elem_classes="compact",
+            visible=bool(stored),
+        )
+        shown = gr.Radio(selected, value=selected[-1], label="Strategy shown word by word", elem_classes="compact")
+        with gr.Accordion("More strategies", open=False):
+            strategies = gr.CheckboxGroup(
+                [(f"{name}: {does(engine.strategy(name))}", name) for name in names],
+                value=selected,
+                label="Strategies to compare",
+                elem_classes="strategies",
+            )
+            beside = gr.Dropdown(
+                [("none", ""), *others],
+                value="",
+                label="Compare with a second model",
+                visible=bool(others),
+            )
+        with gr.Accordion("Pruning and recovery", open=False, visible=engine.model.has_gates):
+            gr.HTML(HELP)
+            components = [
+                _build_slider(engine, slider, value)
+                for slider, value in zip(sliders(engine), default_values(engine, point.value), strict=True)
+            ]
+            trigger = gr.Dropdown(
+                [("the operating point's default", ""), *TRIGGERS],
+                value="",
+                label="Recovery trigger",
+                info=f"For {_listed(strategies_with_recovery(engine))}: when words come back.",
+                interactive=True,
+            )
+
+    def on_point(point: str) -> list[float]:
+        return default_values(engine, point)
+
+    values: list[Any] = [point, trigger, *components]
+    pointed = point.input(on_point, point, components, **QUIET)
+    # Before it answers, the page may hold a strategy that is no longer a choice: not checked here, and others wait.
+    narrowed = strategies.change(shown_choices, [strategies, shown], shown, preprocess=False, **QUIET)
+    changes = [pointed.then, narrowed.then, beside.change, *(part.change for part in values)]
+    return _Settings(strategies, shown, beside, values, changes)
+
+
+def _build_slider(engine: Engine, slider: Slider, value: float) -> gr.Slider:
+    setting = slider.setting
+    return gr.Slider(
+        setting.low,
+        setting.high,
+        value=value,
+        step=1 if setting.kind == "whole" else 0.01,
+        label=f"{slider.kind}: {setting.label}",
+        info=f"For {_listed(strategies_with(engine, slider))}: {setting.description}.",
+        interactive=True,
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Joins names with commas, and with ``and`` before the last."""
+    *first, last = names or ("none",)
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def dropped_text(path: str | None) -> list[Any]:
+    """Updates of the text, from a file's first document, and of the line below, with what to know about it."""
+    if path is None:
+        return [gr.skip()] * 2
+    problems = Problems()
+    documents = read_upload(Path(path), MAX_BYTES, problems)
+    try:
+        first = next(documents, None)
+        more = next(documents, None) is not None
+    except InputError as error:
+        return [gr.skip(), gr.update(value=alert(str(error)), visible=True)]
+    lines = problems.listed[:1]
+    if first is None:
+        lines = lines or ["The file contains no documents."]
+    elif more:
+        lines.append("This is the first document in the file. The Batch tab tags all of them.")
+    below = gr.update(value="".join(map(alert, lines)), visible=bool(lines))
+    return [gr.skip() if first is None else printable(first.text), below]

@@ -1,0 +1,87 @@
+"""Limits on what a visitor may ask for at once, and the queues in which work for the model waits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from engine import InputError, Strategy
+
+MAX_CHARACTERS = 100_000  # in one text
+MAX_STRATEGIES = 8  # in one request
+MAX_COMPARED = 200_000  # characters times strategies in one request
+MAX_TRACED = 50_000  # the same, when every word is described; the answer is a hundred times larger
+MAX_PADDED = 20_000  # characters for the plain Hugging Face model, which computes a text in one go
+MAX_FILE_BYTES = 2_000_000
+MAX_DOCUMENTS = 500  # in one file
+KEEP_FILES_S = 600
+
+# `api_open=False`: nothing bypasses the queue.
+QUEUE: dict[str, Any] = {"max_size": 32, "default_concurrency_limit": 1, "api_open": False}
+# One job at a time; two would distort each other's timings.
+MODEL_WORK: dict[str, Any] = {"concurrency_id": "engine", "concurrency_limit": 1}
+# HTTP API calls and Batch jobs have their own queues, limited together to `max_size`; their passes take turns with all
+# others, see `demo.common.shares`.
+API_WORK: dict[str, Any] = {"concurrency_id": "api", "concurrency_limit": 6}
+BATCH_WORK: dict[str, Any] = {"concurrency_id": "batch", "concurrency_limit": 1}
+# Each call holds a thread while it waits for the engine; as many again handle clicks meanwhile, including Cancel.
+MAX_THREADS = 2 * sum(work["concurrency_limit"] for work in (MODEL_WORK, API_WORK, BATCH_WORK))
+# How often Gradio looks for old uploads and downloads, and how old they must be before it deletes them.
+DELETE_CACHE = (KEEP_FILES_S, KEEP_FILES_S)
+
+
+def check_text(text: object) -> str:
+    """Returns the text if it may be tagged.
+
+    Raises:
+        InputError: it is not a string, is blank, or is too long.
+    """
+    if not isinstance(text, str):
+        raise InputError(f"expected a text, got {type(text).__name__}; send a string")
+    if not text.strip():
+        raise InputError("There is no text yet: enter one, or choose an example.")
+    if len(text) > MAX_CHARACTERS:
+        raise InputError(f"The text has {len(text):,} characters; the limit is {MAX_CHARACTERS:,}. Shorten it.")
+    return text
+
+
+def check_strategies(names: object) -> list[str]:
+    """Returns the strategy names without duplicates; the page, its downloads and the HTTP API share this limit.
+
+    Raises:
+        InputError: there are none or too many, or they are not strings.
+    """
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise InputError("expected names of strategies, got something else; send strings")
+    names = list(dict.fromkeys(names))
+    if not names:
+        raise InputError("No strategy is chosen: choose at least one.")
+    if len(names) > MAX_STRATEGIES:
+        raise InputError(f"expected at most {MAX_STRATEGIES} strategies, got {len(names)}; choose fewer")
+    return names
+
+
+def check_work(text: str, strategies: Sequence[Strategy], *, traced: bool = False) -> None:
+    """Limits the time and the answer size of a request.
+
+    Raises:
+        InputError: the text is too long for so many strategies, for the trace of its words, or for ``hf``.
+    """
+    work, limit = len(text) * len(strategies), MAX_TRACED if traced else MAX_COMPARED
+    if work > limit:
+        what = "a trace" if traced else "a comparison"
+        raise InputError(
+            f"expected at most {limit:,} characters times strategies for {what}, got {work:,}; "
+            "shorten the text or choose fewer strategies"
+        )
+    check_padded(text, strategies)
+
+
+def check_padded(text: str, strategies: Sequence[Strategy]) -> None:
+    """Limits the text that ``hf`` computes in one go.
+
+    Raises:
+        InputError: the text is too long for it.
+    """
+    if len(text) > MAX_PADDED and any(strategy.kind == "hf" for strategy in strategies):
+        raise InputError(f"expected at most {MAX_PADDED:,} characters for hf, got {len(text):,}; choose dense instead")

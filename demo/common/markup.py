@@ -1,0 +1,79 @@
+"""Text for the page.
+
+A visitor's text is data and is escaped here. Technical terms are explained in place, parts of a result put into words.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+
+from engine.inspection.trace import WordTrace
+from engine.text.labels import label_parts
+
+_TEMPLATE = str.maketrans({"$": "&#36;", "{": "&#123;", "}": "&#125;", "`": "&#96;", "\\": "&#92;"})
+
+
+def escape(text: str) -> str:
+    """Escapes text for `gr.HTML`, which interprets markup, ``${…}`` and ``{{…}}``."""
+    return html.escape(printable(text)).translate(_TEMPLATE)
+
+
+def alert(message: str) -> str:
+    """A message about something wrong or missing."""
+    return f'<p class="alert" role="alert">{escape(message)}</p>'
+
+
+def note(message: str) -> str:
+    """A line that explains what is shown."""
+    return f'<p class="note">{escape(message)}</p>'
+
+
+TERMS = {
+    "dense": "The full model: every word goes through every layer. Everything else is compared with it.",
+    "F1": "Harmonic mean of precision and recall; an entity is correct if its span and its type are. A point is 0.01. "
+    "In brackets: the 95 % interval of the difference.",
+    "gate": "A layer after which words may leave. A small classifier there labels every word.",
+    "early exit": "A word leaves at a gate: it keeps the label it has there, and later layers do not compute it.",
+    "computation kept": "Token-layers: tokens computed, summed over the layers, as a share of what dense computes.",
+    "operating point": "Stored settings, chosen on held-out texts: careful loses almost no F1 and saves the least, "
+    "fast loses a little more and saves the most, balanced is in between.",
+    "λ": "A setting of the rule strategy: the larger λ is, the more words leave.",
+    "recovery": "Words that left are computed again where the result looks doubtful.",
+}
+
+
+def term(name: str, shown: str = "") -> str:
+    """A term with its explanation; ``shown``: its form in the sentence."""
+    return (
+        f'<button type="button" class="term">{escape(shown or name)}<span class="tip" role="tooltip">'
+        f"{escape(TERMS[name])}</span></button>"
+    )
+
+
+_PREFIXES = {"O": "no entity", "B": "begin", "I": "inside", "E": "end", "S": "single"}
+_SURROGATES = re.compile("[\ud800-\udfff]")
+
+
+def printable(text: str) -> str:
+    """The text with lone surrogates, which JSON cannot carry, replaced one for one to keep offsets valid."""
+    return _SURROGATES.sub("\ufffd", text)
+
+
+def label_name(label: str) -> str:
+    """A label in words: ``no entity``, ``begin Chemical``, ``end Chemical``, ``single Chemical``."""
+    prefix, type_ = label_parts(label)
+    return f"{_PREFIXES[prefix]} {type_}".rstrip()
+
+
+def describe(word: WordTrace) -> str:
+    """How far a word was computed, and its label."""
+    return f"{depth(word)}, labelled {label_name(word.label)} with probability {word.probability:.1%}"
+
+
+def depth(word: WordTrace) -> str:
+    """How far a word was computed."""
+    if word.state == "kept":
+        return "went through every layer"
+    left = f"left after layer {word.layer}"
+    return f"{left} and came back" if word.state == "recovered" else left

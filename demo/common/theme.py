@@ -1,0 +1,60 @@
+"""The demo's look: system fonts only, restrained, light and dark, for widths down to 320 px."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+
+from demo.common.assets import asset_route
+from demo.common.blocks import HANDLERS
+from demo.common.documents import document_routes
+from demo.common.limits import MAX_FILE_BYTES, MAX_THREADS
+from demo.common.preview import Preview
+
+# Each style sheet is beside the module whose markup it styles.
+CSS = "\n".join(sheet.read_text(encoding="utf-8") for sheet in sorted(Path(__file__).parents[1].rglob("*.css")))
+
+LAUNCH: dict[str, Any] = {
+    "theme": gr.themes.Default(
+        primary_hue="teal",
+        neutral_hue="slate",
+        font=("system-ui", "sans-serif"),
+        font_mono=("ui-monospace", "monospace"),
+    ).set(
+        button_primary_background_fill="*primary_700",
+        button_primary_background_fill_dark="*primary_700",
+        button_primary_background_fill_hover="*primary_800",
+        button_primary_background_fill_hover_dark="*primary_800",
+        body_text_color_subdued="*neutral_600",
+        body_text_color_subdued_dark="*neutral_300",
+        block_label_text_color="*neutral_700",
+        block_label_text_color_dark="*neutral_200",
+        block_title_text_color="*neutral_700",
+        block_title_text_color_dark="*neutral_200",
+        block_info_text_color="*neutral_600",
+        block_info_text_color_dark="*neutral_300",
+        checkbox_border_color="*neutral_500",
+        checkbox_border_color_dark="*neutral_300",
+        link_text_color="*primary_700",
+        link_text_color_dark="*primary_300",
+    ),
+    "css": CSS,
+    "app_kwargs": {
+        "routes": [*document_routes(), asset_route()],
+        "middleware": [Middleware(GZipMiddleware, compresslevel=4), Middleware(Preview)],
+        "exception_handlers": HANDLERS,
+    },
+    # With server-side rendering, Node would answer requests for documents with 404.
+    "ssr_mode": False,
+    "max_threads": MAX_THREADS,
+    # Gradio keeps the state of each session, including calls by plain HTTP; it forgets the least recent.
+    "state_session_capacity": 250,
+    "footer_links": ["api", "gradio", "settings"],
+    "run_history": False,
+    "enable_monitoring": False,
+    "max_file_size": MAX_FILE_BYTES,
+}

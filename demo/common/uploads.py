@@ -1,0 +1,90 @@
+"""Reads documents from uploaded files; unreadable ones are left out and named, however broken a file is.
+
+Only Gradio deletes uploads, after a while: two users who upload the same file share one copy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from demo.common.limits import MAX_CHARACTERS
+from engine import Document, FormatError, InputError
+from engine.data.formats import PARQUET, read_documents
+
+GONE = "expected a file, got one that no longer exists; upload it again"
+LISTED_PROBLEMS = 20
+MAX_MESSAGE = 400  # characters: messages quote ids, which may be as long as the file
+COMPRESSED = {  # could unpack to any size
+    ".gz": "expected an uncompressed file, got one whose name ends in .gz; unpack it",
+    ".parquet": "expected an uncompressed file, got Parquet; convert it to JSON lines",
+}
+MAX_PROBLEMS = 1000  # reading stops after this many
+
+
+class _HopelessFileError(Exception):
+    """A file has too many problems."""
+
+
+@dataclass
+class Problems:
+    """What is wrong with a file: the first messages, and how many there are."""
+
+    listed: list[str] = field(default_factory=list)
+    count: int = 0
+
+    @property
+    def stopped(self) -> bool:
+        """Whether there were so many that the rest of the file was not read."""
+        return self.count >= MAX_PROBLEMS
+
+    def add(self, message: str) -> None:
+        """Counts a problem and keeps the message if it is among the first."""
+        self.count += 1
+        if self.count <= LISTED_PROBLEMS:
+            self.listed.append(message if len(message) <= MAX_MESSAGE else f"{message[:MAX_MESSAGE]}…")
+
+
+def read_upload(path: Path, max_bytes: int, problems: Problems) -> Iterator[Document]:
+    """Yields a file's documents; what is wrong with the others is added to ``problems``.
+
+    Documents that are too long count as problems. Messages name the file without its folder, which is of no use to
+    visitors.
+
+    Raises:
+        InputError: the file no longer exists, is compressed or is too large.
+    """
+
+    def on_error(error: FormatError) -> None:
+        problems.add(str(FormatError(path.name, error.line, error.document, error.problem)))
+        if problems.stopped:
+            raise _HopelessFileError
+
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise InputError(GONE) from error
+    with path.open("rb") as file:
+        kind = ".parquet" if file.read(len(PARQUET)) == PARQUET else path.suffix.lower()  # as the engine detects it
+    if kind in COMPRESSED:
+        raise InputError(COMPRESSED[kind])
+    if size > max_bytes:
+        raise InputError(f"expected a file of at most {max_bytes:,} bytes, got {size:,}; split it")
+    try:
+        for document in read_documents(path, on_error):
+            if len(document.text) <= MAX_CHARACTERS:
+                yield document
+            else:
+                problems.add(
+                    f"document {document.id}: expected at most {MAX_CHARACTERS:,} characters, "
+                    f"got {len(document.text):,}; split it"
+                )
+    except _HopelessFileError:
+        return
+    except InputError as error:
+        problems.add(str(error).replace(str(path), path.name))
+    except Exception as error:  # noqa: BLE001 - a file may hold anything, and visitors are told what happened
+        problems.add(
+            f"{path.name}: expected a file of a known format, got {type(error).__name__}; the rest is left out"
+        )

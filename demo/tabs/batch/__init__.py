@@ -1,0 +1,205 @@
+"""The tab Batch: tags a file of documents and gives tables and a ZIP of what each strategy found."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from demo.common.blocks import QUIET
+from demo.common.inputs import Inputs
+from demo.common.limits import (
+    BATCH_WORK,
+    KEEP_FILES_S,
+    MAX_CHARACTERS,
+    MAX_DOCUMENTS,
+    MAX_FILE_BYTES,
+    check_padded,
+    check_strategies,
+)
+from demo.common.links import model_name
+from demo.common.markup import alert, escape, note
+from demo.common.uploads import Problems, read_upload
+from demo.settings import chosen_strategies, name_with_settings
+from demo.tabs.batch.tagging import (
+    CHUNK,
+    LISTED_ENTITIES,
+    Found,
+    entity_table,
+    gold_types,
+    settings_json,
+    summary,
+    tag_documents,
+    write_zip,
+)
+from engine import Document, Engine, InputError, Strategy
+
+LABEL = "Batch"
+SAMPLE = Path(__file__).resolve().parents[3] / "eval" / "sample" / "sample.pubtator.txt"
+ZIP = "tagged.zip"
+ABOUT = f"""
+Tags every document in a file with the strategies and settings on this page. The file may be PubTator, BioC (XML or
+JSON), CoNLL, JSON lines, PubMed XML or plain text: uncompressed UTF-8, up to {MAX_FILE_BYTES // 10**6} MB and
+{MAX_DOCUMENTS} documents of {MAX_CHARACTERS:,} characters each.
+Entities in the file count as gold. The server deletes your files after at most {2 * KEEP_FILES_S // 60} minutes.
+The sample comes with the project: 30 short abstracts with gold, none of them from BC5CDR, NCBI-disease or BioRED.
+"""
+MEASURING = '<a href="docs/reports.md">eval.report</a>'
+CELL_CHARACTERS = 30  # per cell, so no column is cut; a click shows the rest
+CANCELLED = "Cancelled. The tables show the documents tagged by then."
+CANCELLED_EARLY = "Cancelled before any document was tagged."
+
+
+def read_batch(path: str) -> tuple[list[Document], Problems]:
+    """Reads the documents of a file, and what is wrong with those that are left out.
+
+    Raises:
+        InputError: the file no longer exists, is compressed or is too large.
+    """
+    problems = Problems()
+    read = read_upload(Path(path), MAX_FILE_BYTES, problems)
+    documents = list(islice(read, MAX_DOCUMENTS))
+    if next(read, None) is not None:
+        problems.add(f"expected at most {MAX_DOCUMENTS} documents, got more; the rest are left out")
+    return documents, problems
+
+
+def describe_run(engine: Engine, strategies: Sequence[Strategy], point: str | None) -> str:
+    """The model, and the strategies with their settings."""
+    each = (name_with_settings(engine, strategy, point) for strategy in strategies)
+    return f"{model_name(engine)}: {', '.join(each)}."
+
+
+def status(documents: Sequence[Document], found: Found, problems: Problems, run: str) -> str:
+    """Says how many documents are tagged, with what, how times were measured, and what was left out."""
+    done = min((len(of) for of in found.values()), default=0)
+    lines = []
+    types = gold_types(documents)
+    if types:
+        unscored = sum(e.type not in types for of in found.values() for one in of for e in one.document.entities)
+        lines.append(
+            f"F1 counts exact spans of the types in the file ({', '.join(types)})"
+            + (f"; {unscored} predictions of other types are not scored." if unscored else ".")
+        )
+    total = sum(len(one.document.entities) for of in found.values() for one in of)
+    if total > LISTED_ENTITIES:
+        lines.append(f"The table shows the first {LISTED_ENTITIES:,} of {total:,} entities; the ZIP has them all.")
+    page = (
+        f'<p class="note">{done} of {len(documents)} documents tagged with {escape(run)} Times are from one pass, '
+        f"{CHUNK} documents per call: a rough guide only. To measure speed, use {MEASURING}. "
+        f"{escape(' '.join(lines))}</p>"
+    )
+    if problems.count:
+        stopped = " Reading stopped there." if problems.stopped else ""
+        page += alert(f"Left out: {problems.count}.{stopped}")
+        listed = [*problems.listed, *(["…"] if problems.count > len(problems.listed) else [])]
+        page += "".join(map(note, listed))
+    return page
+
+
+def empty() -> list[Any]:
+    """Updates that hide summary, entities and ZIP."""
+    return [gr.update(visible=False), gr.update(visible=False), gr.update(value=None, visible=False)]
+
+
+def run_batch(
+    engine: Engine,
+    progress: gr.Progress,
+    path: str | None,
+    names: list[str],
+    *settings: Any,
+) -> Iterator[list[Any]]:
+    """Yields updates of status, summary, entities and ZIP; the ZIP comes last."""
+    nothing = empty()
+    try:
+        if path is None:
+            raise InputError("There is no file yet: upload one, or use the sample.")
+        strategies = chosen_strategies(engine, check_strategies(names), *settings)
+        run = describe_run(engine, strategies, settings[0])
+        documents, problems = read_batch(path)
+        for document in documents:
+            check_padded(document.text, strategies)
+    except InputError as error:
+        yield [alert(str(error)), *nothing]
+        return
+    found: dict[str, Any] = {}
+    for found in tag_documents(engine, documents, strategies):
+        progress((len(found[strategies[0].name]), len(documents)), unit="documents")
+        by_strategy = gr.update(value=summary(documents, found), visible=True)
+        entities = gr.update(value=entity_table(found), visible=True)
+        yield [status(documents, found, problems, run), by_strategy, entities, nothing[2]]
+    if not found:
+        yield [status(documents, found, problems, run), *nothing]
+        return
+    # Gradio copies the file at the yield; ours is deleted after it.
+    with tempfile.TemporaryDirectory() as folder:
+        write_zip(documents, found, settings_json(engine, strategies), Path(folder) / ZIP)
+        yield [gr.skip(), gr.skip(), gr.skip(), gr.update(value=str(Path(folder) / ZIP), visible=True)]
+
+
+def cancelled(running: bool, report: str) -> Any:
+    """The message above the tables after a run is cancelled; no change if none was running.
+
+    Args:
+        running: whether a run was going on.
+        report: the previous message; empty if no document was tagged yet.
+    """
+    return alert(CANCELLED if report else CANCELLED_EARLY) if running else gr.skip()
+
+
+def sample_file() -> Iterator[str]:
+    """Yields a copy of the sample; Gradio copies it again at the yield."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield shutil.copy(SAMPLE, folder)
+
+
+def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
+    """Builds the tab."""
+
+    def on_run(
+        path: str | None,
+        names: list[str],
+        *settings: Any,
+        progress: gr.Progress = gr.Progress(),  # noqa: B008
+    ) -> Iterator[list[Any]]:
+        yield from run_batch(engine, progress, path, names, *settings)
+
+    gr.Markdown(ABOUT)
+    upload = gr.File(label="PubTator, BioC, CoNLL, JSON lines, PubMed XML or plain text", height=140)
+    with gr.Row():
+        run = gr.Button("Tag the file", variant="primary", min_width=120)
+        sample = gr.Button("Use the sample", min_width=120)
+        cancel = gr.Button("Cancel tagging", min_width=120)
+    report = gr.HTML()
+    table = gr.Dataframe(label="By strategy", interactive=False, visible=False, datatype="str")
+    entities = gr.Dataframe(
+        label="Entities",
+        interactive=False,
+        visible=False,
+        datatype="str",
+        max_height=400,
+        max_chars=CELL_CHARACTERS,
+    )
+    files = gr.File(
+        label="Everything as a ZIP: every format, both tables, and the settings", interactive=False, visible=False
+    )
+    running = gr.State(False)
+
+    sample.click(sample_file, None, upload, show_progress="hidden", api_visibility="private", concurrency_id="sample")
+    shown = [report, table, entities, files]
+    started = run.click(lambda: [True, "", *empty()], None, [running, *shown], **QUIET)
+    job = started.then(
+        on_run,
+        [upload, inputs.strategies, *inputs.settings],
+        shown,
+        api_visibility="private",
+        **BATCH_WORK,
+    )
+    job.then(lambda: False, None, running, **QUIET)
+    stopped = cancel.click(None, cancels=[job], api_visibility="private")
+    stopped.then(cancelled, [running, report], report, **QUIET).then(lambda: False, None, running, **QUIET)

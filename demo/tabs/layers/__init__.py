@@ -1,0 +1,89 @@
+"""The tab Layer by layer: shows words leaving the text, with a slider over the layers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import gradio as gr
+
+from demo.common.answer import checksum
+from demo.common.inputs import Inputs
+from demo.common.words import build_result_view, cut_note, listbox, shown_words, type_colour
+from engine import Engine, Result
+from engine.inspection.trace import WordTrace
+
+LABEL = "Layer by layer"
+LEGEND = """
+<ul class="legend">
+<li><span class="word">word</span> computed in this layer</li>
+<li><span class="word" data-state="left" data-left="2">word</span> left after layer 2</li>
+<li><span class="word" data-state="recovered" data-left="2">word</span> left after layer 2 and came back</li>
+<li><span class="entity decided" data-colour="0" data-type="Type"><span class="word">word</span></span>
+entity whose labels are decided</li>
+</ul>
+"""
+
+
+def layer_view(result: Result, types: Sequence[str]) -> str:
+    """The text, the layers that computed each word, and word counts per layer, as after the last layer."""
+    layers = len(result.cost.rows)
+    return (
+        f'<section class="layers" data-text="{checksum(result.text)}" data-layers="{layers}" '
+        f'style="--layers:{layers};--at:{layers}">'
+        f'<div class="transport"><button type="button" class="play"><span class="icon-play"></span> Play</button>'
+        f'<label>after layer <input type="range" min="0" max="{layers}" value="{layers}" step="1"></label>'
+        f'<output class="at"></output></div>{listbox(result, "The text, word by word", types)}'
+        f'<p class="pointed">Point at a word, or move between words with the arrow keys.</p>{LEGEND}'
+        f"{_depths(result, layers, types)}{cut_note(result)}</section>"
+    )
+
+
+def words_left(result: Result) -> list[int]:
+    """The number of words that left after each layer, including those that came back."""
+    words = result.trace.words
+    layers = range(1, len(result.cost.rows) + 1)
+    return [sum(word.state != "kept" and word.layer == layer for word in words) for layer in layers]
+
+
+def words_computed(result: Result) -> list[int]:
+    """The number of words that went through each layer."""
+    words = result.trace.words
+    layers = range(1, len(result.cost.rows) + 1)
+    return [sum(word.state != "exited" or word.layer >= layer for word in words) for layer in layers]
+
+
+def _depths(result: Result, layers: int, types: Sequence[str]) -> str:
+    total = len(result.trace.words)
+    numbers = "".join(f"<span>{layer}</span>" for layer in range(1, layers + 1))
+    counts = "".join(
+        f'<li data-layer="{layer}" data-words="{computed}" data-left="{left}">'
+        f'<span class="unseen">layer {layer}: </span>{computed} {"word" if computed == 1 else "words"} '
+        f"<small>{computed / total:.0%}</small></li>"
+        for layer, (computed, left) in enumerate(zip(words_computed(result), words_left(result), strict=True), start=1)
+    )
+    bars = "".join(_bar(result, word, index, layers, types) for index, word in enumerate(shown_words(result)))
+    return (
+        '<h4>Words × layers: filled where a layer computed the word</h4><div class="depths">'
+        f'<div class="numbers" aria-hidden="true">{numbers}</div>'
+        '<div class="bars" role="img" tabindex="0" aria-label="The layers that computed each word; the list beside it '
+        f'counts them">{bars}</div>'
+        f'<ol class="counts" aria-label="Words that each layer computed">{counts}</ol></div>'
+    )
+
+
+def _bar(result: Result, word: WordTrace, index: int, layers: int, types: Sequence[str]) -> str:
+    entity = next((e for e in result.entities if e.start <= word.start < e.end), None) if word.label != "O" else None
+    colour = f' data-colour="{type_colour(types, entity.type)}"' if entity else ""
+    recovered = " data-recovered" if word.state == "recovered" else ""
+    to = layers if word.state == "kept" else word.layer
+    return f'<i data-word="{index}"{colour}{recovered} style="--to:{to}"></i>'
+
+
+def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
+    """Builds the tab."""
+
+    def render(result: Result) -> str:
+        return layer_view(result, engine.labels.types)
+
+    build_result_view(engine, inputs, tab, render, Path(__file__).with_name("layers.js"))

@@ -1,0 +1,100 @@
+"""The tab Take away: code and a link for the text and settings, a table of entities, and everything as JSON."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+import pandas as pd
+
+from demo.common.blocks import QUIET
+from demo.common.inputs import Inputs
+from demo.common.limits import MODEL_WORK, check_strategies, check_text, check_work
+from demo.common.links import make_link
+from demo.common.markup import escape, printable
+from demo.common.records import ENTITY_COLUMNS, entity_row, environment_record, result_record, trace_record
+from demo.common.redraw import redraw_when_visible
+from demo.settings import chosen_strategies
+from demo.tabs.takeaway.code import INSTALL, as_command, as_http, as_python
+from engine import Engine, InputError, Result, Strategy
+
+LABEL = "Take away"
+COLUMNS = ("strategy", *ENTITY_COLUMNS)
+OTHER_MODEL = "# The HTTP API serves only the first model. To use this one, start an app with this model.\n"
+# The app's address, which may include a path.
+ADDRESS = """() => new URL(".", document.baseURI).href.replace(/\\/$/, "")"""
+
+
+def tag_all(engine: Engine, text: str, strategies: list[Strategy]) -> list[Result]:
+    """Tags the text with each strategy.
+
+    Raises:
+        InputError: the text is empty or too long.
+    """
+    check_work(check_text(text), strategies, traced=True)
+    return [engine.tag(text, strategy) for strategy in strategies]
+
+
+def entity_table(results: list[Result]) -> pd.DataFrame:
+    """All entities, one per row."""
+    rows = [(result.strategy.name, *entity_row(entity)) for result in results for entity in result.entities]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def everything(engine: Engine, text: str, results: list[Result]) -> str:
+    """The text and each strategy's full result, word by word, as JSON."""
+    records = [result_record(result) | {"trace": trace_record(result)} for result in results]
+    record = environment_record(engine) | {"text": printable(text), "results": records}
+    return json.dumps(record, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+
+
+def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
+    """Builds the tab, which follows the text and the settings."""
+
+    def on_show(origin: str, text: str, names: list[str], point: str | None, *others: Any) -> list[Any]:
+        try:
+            strategies = chosen_strategies(engine, check_strategies(names), point, *others)
+        except InputError as error:
+            return [*[f"# {error}\n"] * 3, "", *[gr.update(visible=False)] * 2]
+        link = escape(make_link(engine, text, names, point, *others))
+        about = (
+            f'<p class="note"><a href="{link}">Link to this page with these settings</a>. If the text is an '
+            "example, the link names it; it never contains text of your own.</p>"
+        )
+        code = [write(engine, strategies, point, text) for write in (as_python, as_command)]
+        http = as_http(engine, strategies, point, text, origin) if inputs.api else OTHER_MODEL
+        return [*code, http, about, *[gr.update(visible=False)] * 2]  # table and file are of older values
+
+    def on_tag(text: str, names: list[str], *settings: Any) -> Iterator[list[Any]]:
+        try:
+            strategies = chosen_strategies(engine, check_strategies(names), *settings)
+            results = tag_all(engine, text, strategies)
+        except InputError as error:
+            raise gr.Error(escape(str(error)), print_exception=False) from error
+        # Gradio copies the file at the yield; ours is deleted after it.
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "results.json"
+            path.write_text(everything(engine, text, results), encoding="utf-8")
+            yield [gr.update(value=entity_table(results), visible=True), gr.update(value=str(path), visible=True)]
+
+    link = gr.HTML()
+    make = gr.Button("List the entities, and everything as JSON", variant="primary")
+    entities = gr.Dataframe(label="Entities", interactive=False, visible=False, datatype="str", max_height=400)
+    file = gr.File(label="Everything as JSON: settings, entities, and every word's path", visible=False)
+    gr.Code(INSTALL, language="shell", label="Install", interactive=False, wrap_lines=True)
+    python = gr.Code(language="python", label="Python", interactive=False, wrap_lines=True)
+    command = gr.Code(language="shell", label="Command line", interactive=False, wrap_lines=True)
+    http = gr.Code(language="shell", label="curl, while this app is running", interactive=False, wrap_lines=True)
+    origin = gr.Textbox(visible="hidden")
+    tab.select(None, None, origin, js=ADDRESS, api_visibility="private")
+    values = [inputs.text, inputs.strategies, *inputs.settings]
+    # Code is not rewritten at each keystroke.
+    followed = (origin, inputs.strategies, *inputs.settings)
+    changes = [inputs.text.blur, *inputs.changed, *(part.change for part in followed)]
+    shown = [python, command, http, link, entities, file]
+    redraw_when_visible(inputs, tab, [origin, *values], changes, on_show, shown, **QUIET)
+    make.click(on_tag, values, [entities, file], api_visibility="private", **MODEL_WORK)

@@ -1,0 +1,129 @@
+"""The tab Why: the scores behind every decision, word by word."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from demo.common.answer import checksum
+from demo.common.inputs import Inputs
+from demo.common.markup import escape, label_name, note
+from demo.common.records import csv_link
+from demo.common.words import build_result_view, cut_note, listbox, shown_words
+from demo.tabs.why.histograms import Scores, format_score, histograms
+from engine import Engine, Result, Strategy
+from engine.inspection.explain import WordScores
+from engine.inspection.trace import WordTrace
+from engine.pruning.controllers import Controller
+from engine.pruning.controllers.mlp import NEIGHBOURS
+
+LABEL = "Why"
+COLUMNS = ("#", "word", "pieces", "label at gate", "final label", "layer", "state")
+STATES = {"kept": "stayed", "exited": "exited", "recovered": "came back"}
+NUMBERS = {  # scores in `WordScores`, with readable names
+    "confidence": "confidence",
+    "entropy": "entropy",
+    "windowed_entropy": f"entropy with neighbours ({NEIGHBOURS} on each side)",
+    "attention_received": "attention received",
+    "attention_entropy": "attention entropy",
+    "risk": "risk that the label changes (mlp)",
+    "importance": "importance",
+    "threshold": "threshold",
+}
+REASONS = {
+    "end": "left: every word leaves at this gate",
+    "exit": "exited: its importance is not above the threshold",
+    "importance": "stayed: its importance is above the threshold",
+    "entity": "stayed: part of an entity, or next to one",
+    "whole": "stayed despite its low need: an entity leaves as a whole or not at all",
+    "minimum": "stayed despite its low need: kept to reach the minimum",
+    "few": "stayed despite its low need: too few words in its window would have left",
+}
+
+
+def why_view(result: Result, scores: Scores, types: Sequence[str]) -> str:
+    """The text to choose a word from, that word's scores, the histograms and a table of all words."""
+    if not result.strategy.gates:
+        name = escape(result.strategy.name)
+        return f'<p class="alert">{name} has no gates: every word goes through every layer, so there are no scores.</p>'
+    download = csv_link(COLUMNS, table_rows(result, scores))
+    names = escape(json.dumps(["gate after layer", "label", *NUMBERS.values(), "decision"]))
+    return (
+        f'<section class="why" data-text="{checksum(result.text)}" data-scores="{names}">'
+        '<p class="hint">Choose a word: click it, or use the arrow keys.</p>'
+        f"{listbox(result, 'Choose a word', types)}"
+        '<div class="detail" tabindex="0" role="region" aria-label="The chosen word" aria-live="polite"></div>'
+        f"<h4>Need of the words at each gate</h4>{importance_note(result.strategy)}{histograms(scores)}"
+        f'<h4>All words</h4><p class="hint"><a class="download" download="words.csv" href="{download}">'
+        f"Download as CSV</a></p>{cut_note(result)}{_table(result, scores)}</section>"
+    )
+
+
+def importance_note(strategy: Strategy) -> str:
+    """Explains what need is under a strategy."""
+    controller = strategy.controller
+    here = f", here {controller.importance_is}" if isinstance(controller, Controller) else ""
+    return note(f"Need is the score by which the strategy decides{here}: words with low need leave.")
+
+
+def decision(at: WordScores) -> str:
+    """A gate's decision about a word, with the reason if the controller gives one."""
+    return REASONS[at.reason] if at.reason else "left" if at.exited else "stayed"
+
+
+def table_rows(result: Result, scores: Scores) -> list[tuple[int, str, int, str, str, int, str]]:
+    """The rows of the table, in the order of ``COLUMNS``."""
+    return [
+        (
+            number,
+            word.text,
+            word.pieces,
+            label_name(of_word[-1].label) if of_word else "",
+            label_name(word.label),
+            word.layer,
+            STATES[word.state],
+        )
+        for number, (word, of_word) in enumerate(zip(result.trace.words, scores, strict=True), start=1)
+    ]
+
+
+def _table(result: Result, scores: Scores) -> str:
+    heads = "".join(
+        f'<th scope="col" aria-sort="{sort}"><button type="button">{name}</button></th>'
+        for name, sort in zip(COLUMNS, ("ascending", *["none"] * (len(COLUMNS) - 1)), strict=True)
+    )
+    shown = zip(shown_words(result), scores, table_rows(result, scores), strict=False)
+    body = "".join(_row(index, word, of_word, row) for index, (word, of_word, row) in enumerate(shown))
+    return (
+        '<div class="scroll" tabindex="0" role="region" aria-label="Table of all words"><table class="all-words">'
+        f"<thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def _row(index: int, word: WordTrace, scores: tuple[WordScores, ...], row: Sequence[Any]) -> str:
+    cells = "".join(f"<td>{escape(str(cell))}</td>" for cell in row)
+    gates = escape(json.dumps([_cells(at) for at in scores]))
+    return f'<tr data-word="{index}" data-state="{word.state}" data-gates="{gates}">{cells}</tr>'
+
+
+def _cells(at: WordScores) -> list[str]:
+    """What a word's detail shows for one gate."""
+    return [
+        str(at.layer),
+        label_name(at.label),
+        *("–" if name == "importance" and at.reason == "end" else format_score(getattr(at, name)) for name in NUMBERS),
+        decision(at),
+    ]
+
+
+def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
+    """Builds the tab."""
+
+    def render(result: Result) -> str:
+        return why_view(result, engine.explain(result), engine.labels.types)
+
+    build_result_view(engine, inputs, tab, render, Path(__file__).with_name("why.js"))

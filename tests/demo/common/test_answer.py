@@ -1,0 +1,105 @@
+"""The line above the tabs says what was found, never more than the runs show, and for which text."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import replace
+
+import pytest
+
+from demo.common.answer import SCRIPT, answer, cancelled, checksum, failed, running
+from demo.common.compared import Compared
+from demo.common.timing import RUNS, Measured
+from engine import Engine, Entity
+
+TEXT = "Famotidine-associated delirium."
+
+
+@pytest.fixture
+def dense(engine: Engine) -> Measured:
+    found = (Entity(0, 10, "Chemical", "Famotidine"), Entity(22, 30, "Disease", "delirium"))
+    return Measured(replace(engine.tag(TEXT, "dense"), entities=found), (20.0,) * RUNS)
+
+
+def line(dense: Measured, engine: Engine, runs_ms: tuple[float, ...], entities: tuple[Entity, ...]) -> str:
+    result = replace(engine.tag(TEXT, "rule"), entities=entities)
+    pair = [Compared("m", "", dense, dense), Compared("m", "balanced", Measured(result, runs_ms), dense)]
+    return answer(TEXT, pair, timing=False)
+
+
+def test_says_how_much_faster_and_what_became_of_the_entities(engine: Engine, dense: Measured) -> None:
+    same = line(dense, engine, (10.0,) * RUNS, dense.result.entities)
+    assert "rule</code> (balanced)" in same
+    assert "<strong>2.00×</strong> as fast as" in same
+    assert "the same 2 entities" in same
+    other = line(dense, engine, (10.0,) * RUNS, (dense.result.entities[0], Entity(11, 21, "Disease", "associated")))
+    assert "1 of 2 entities the same, 1 missing, 1 new" in other
+
+
+def test_of_two_models_each_line_names_its_own(engine: Engine, dense: Measured) -> None:
+    own, other = Measured(dense.result, (10.0,) * RUNS), Measured(engine.tag(TEXT, "rule"), (5.0,) * RUNS)
+    compared = [Compared("a", "", dense, dense), Compared("b", "", own, dense, "a"), Compared("b", "", other, own)]
+    beside, pruned = answer(TEXT, compared, timing=False).split("<p>")[1:3]
+    assert "dense, b</code>" in beside
+    assert "2.00×" in beside
+    assert beside.index(" of a on this text") > beside.index("as fast as")
+    assert "rule, b</code>" in pruned
+    assert " of a" not in pruned
+
+
+def test_says_plainly_that_there_are_no_entities(engine: Engine, dense: Measured) -> None:
+    nothing = replace(dense, result=replace(dense.result, entities=()))
+    assert "; no entities, like dense; " in line(nothing, engine, (10.0,) * RUNS, ())
+    assert "; 2 entities where dense has none; " in line(nothing, engine, (10.0,) * RUNS, dense.result.entities)
+    assert "; 0 of 2 entities the same, 2 missing; " in line(dense, engine, (10.0,) * RUNS, ())
+    assert "ms</strong>, no entities." in answer(TEXT, [Compared("m", "", nothing, nothing)], timing=False)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        *(f"body[data-stale] {part}" for part in (".conditions", ".cards", ".comparison", ".layers", ".why")),
+        *(f"{part}[data-old]" for part in (".layers", ".why")),
+    ],
+)
+def test_what_is_out_of_date_looks_it(part: str) -> None:
+    selectors, style = SCRIPT.with_suffix(".css").read_text(encoding="utf-8").split("looks it. */")[1].split("{")[:2]
+    assert part in [selector.strip() for selector in selectors.split(",")]
+    assert "grayscale(1)" in style
+
+
+def test_never_rounds_up_and_names_its_doubts(engine: Engine, dense: Measured) -> None:
+    assert "<strong>1.99×</strong>" in line(dense, engine, (10.01,) * RUNS, ())
+    assert "not in every run" in line(dense, engine, (10.0,) * (RUNS - 1) + (21.0,), ())
+    few = replace(dense, runs_ms=(20.0,) * 2)
+    assert ", 2.00× as fast as" in line(few, engine, (10.0,) * 2, ())
+    assert "(2 runs, too few to tell)" in line(few, engine, (10.0,) * 2, ())
+
+
+def test_one_run_gives_no_speed_up(engine: Engine, dense: Measured) -> None:
+    first = line(replace(dense, runs_ms=(90.0,)), engine, (10.0,), ())
+    assert "×" not in first
+    assert "one run, too few to compare with" in first
+
+
+def test_dense_alone_is_described_by_itself(dense: Measured) -> None:
+    assert "<strong>20 ms</strong>, 2 entities." in answer(TEXT, [Compared("m", "", dense, dense)], timing=False)
+
+
+def test_states_are_told_apart(dense: Measured) -> None:
+    pair = [Compared("m", "", dense, dense)]
+    assert 'data-state="timing"' in answer(TEXT, pair, timing=True)
+    assert 'data-state="done"' in answer(TEXT, pair, timing=False)
+    for state, shown in (("running", running()), ("cancelled", cancelled()), ("failed", failed("no"))):
+        assert f'data-state="{state}" data-text=""' in shown
+
+
+def test_the_checksum_is_that_of_the_text_area(dense: Measured) -> None:
+    assert f'data-text="{checksum(TEXT)}"' in answer(TEXT, [Compared("m", "", dense, dense)], timing=False)
+    assert checksum("a\r\nb\rc") == checksum("a\nb\nc") == zlib.crc32(b"a\nb\nc")
+    assert checksum("\ud800") == zlib.crc32("\ufffd".encode())
+
+
+def test_what_a_text_makes_the_server_say_is_text() -> None:
+    assert "<img" not in failed("<img src=x> ${1}")
+    assert "${" not in failed("<img src=x> ${1}")

@@ -1,0 +1,277 @@
+"""README, docs and model cards, and nothing else, are served where their relative links lead."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+from pathlib import Path
+from types import SimpleNamespace
+from urllib.parse import urljoin
+
+import pytest
+from gradio.routes import App
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from demo.app import build_demo
+from demo.common.documents import FILES, FOLDERS, ROOT, document_routes, links_of
+from demo.common.intro import TITLE
+from demo.common.links import by_name
+from demo.common.theme import LAUNCH
+from engine import Engine
+
+DOCUMENTS = [
+    *(name for name in FILES if name.endswith(".md")),
+    *(path.relative_to(ROOT).as_posix() for name in FOLDERS for path in sorted((ROOT / name).rglob("*.md"))),
+]
+PIXEL = b"\x89PNG\r\n\x1a\n"
+every_document = pytest.mark.parametrize("address", DOCUMENTS)
+
+
+def served(root: Path = ROOT, root_path: str = "", **cards: Path) -> TestClient:
+    """Serves documents of a project and of models elsewhere, without the rest of the app."""
+    app = Starlette(routes=document_routes(root))
+    app.get_blocks = lambda: SimpleNamespace(card_folders=cards)  # type: ignore[attr-defined]
+    return TestClient(app, root_path=root_path)
+
+
+def links(page: str) -> list[tuple[str, str]]:
+    """Address and anchor of each relative link and picture on a page."""
+    found = re.findall(r'(?:href|src)="(?!https?:|data:)([^"#]*)#?([^"]*)"', page)
+    return [(unescape(address), unescape(anchor)) for address, anchor in found]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A small project with one card and files that must not be served."""
+    root = tmp_path / "project"
+    for path in (
+        "README.md",
+        "LICENSE",
+        "docs/about.md",
+        "docs/report/plot.png",
+        "docs/report/table.csv",
+        "docs/.hidden.md",
+        "docs/.git/notes.md",
+        "weights/tiny/README.md",
+        "weights/tiny/make.sh",
+        "weights/tiny/model.safetensors",
+        "weights/tiny/training_args.bin",
+        "app.py",
+        ".env",
+        "SECRETS.md",
+        "eval/notes.md",
+    ):
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_bytes(PIXEL if path.endswith(".png") else f"# {path}\n".encode())
+    (tmp_path / "outside.md").write_text("# outside")
+    (root / "docs" / "out.md").symlink_to(tmp_path / "outside.md")
+    (root / "docs" / "weights.md").symlink_to(root / "weights" / "tiny" / "model.safetensors")
+    (root / "docs" / "hidden.md").symlink_to(root / "docs" / ".hidden.md")
+    (root / "docs" / "folder").symlink_to(tmp_path)
+    return root
+
+
+class TestLinks:
+    @every_document
+    def test_every_relative_link_leads_to_a_document_and_its_anchor(self, address: str) -> None:
+        client = served()
+        for target, anchor in links(client.get(f"/{address}").text):
+            if (to := urljoin(f"/{address}", target)) == "/":
+                continue  # the app
+            reply = client.get(to)
+            assert reply.status_code == 200, to
+            assert not anchor or f' id="{anchor}"' in reply.text, f"{to}#{anchor}"
+
+    @every_document
+    def test_the_first_link_leads_back_to_the_app(self, address: str) -> None:
+        page = served().get(f"/{address}").text
+        back = re.search(r'<body>\s*<p><a href="([./]+)">Back to the app</a>', page)
+        assert back is not None
+        assert urljoin(f"http://x/prefix/{address}", back[1]) == "http://x/prefix/"
+
+    def test_no_address_starts_at_the_root_of_the_host(self) -> None:
+        for address in DOCUMENTS:
+            assert not [target for target, _ in links(served().get(f"/{address}").text) if target.startswith("/")]
+
+    @pytest.mark.parametrize("root_path", ["/ner", "https://ner.example.org"])
+    def test_documents_are_found_under_a_root_path(self, root_path: str) -> None:
+        client = served(root_path=root_path)
+        assert client.get("/README.md").status_code == 200
+        assert client.get("/docs/bc5cdr-test/report.md").status_code == 200
+
+    def test_a_prefix_that_the_proxy_leaves_is_no_part_of_the_address(self, project: Path) -> None:
+        assert "docs/about.md" in served(project, "/ner").get("/ner/docs/about.md").text
+
+    def test_the_page_of_a_model_links_what_exists(self, engine: Engine, project: Path) -> None:
+        models = by_name([engine])  # this folder has no card
+        assert links_of(next(iter(models)), models, project) == {"README": "README.md"}
+        assert links_of(next(iter(models)), models, project / "docs") == {}
+
+    def test_the_card_of_weights_in_the_project_is_linked_there(self, project: Path) -> None:
+        (project / "weights" / "50% less #1").mkdir()
+        (project / "weights" / "50% less #1" / "README.md").write_text("# Card")
+        models = by_name(
+            [SimpleNamespace(source=str(project / "weights" / "50% less #1"), dtype="int8")]  # type: ignore[list-item]
+        )
+        address = links_of("50% less #1, int8", models, project)["Model card"]
+        assert address == "weights/50%25%20less%20%231/README.md"
+        assert "<h1" in served(project).get(f"/{address}").text
+
+
+class TestKinds:
+    @pytest.mark.parametrize(
+        ("address", "kind"),
+        [
+            ("README.md", "text/html; charset=utf-8"),
+            ("docs/bc5cdr-test/report.html", "text/html; charset=utf-8"),
+            ("docs/layers.gif", "image/gif"),
+            ("docs/first.png", "image/png"),
+            ("LICENSE", "text/plain; charset=utf-8"),
+            ("CITATION.cff", "text/plain; charset=utf-8"),
+            ("weights/minilm-l6-bc5cdr/make.sh", "text/plain; charset=utf-8"),
+            ("docs/bc5cdr-test/results.csv", "text/plain; charset=utf-8"),
+            ("docs/bc5cdr-test/results.json", "text/plain; charset=utf-8"),
+        ],
+    )
+    def test_each_file_has_its_media_type(self, address: str, kind: str) -> None:
+        reply = served().get(f"/{address}")
+        assert reply.headers["content-type"] == kind
+        if not address.endswith(".md"):
+            assert reply.content == (ROOT / address).read_bytes()
+
+    def test_front_matter_is_not_shown(self) -> None:
+        page = served().get("/README.md").text
+        assert "<title>Runtime adaptive token pruning" in page
+        assert "sdk_version" not in page
+
+    def test_a_head_request_is_answered(self) -> None:
+        assert served().head("/docs/api.md").status_code == 200
+
+
+class TestNothingElse:
+    @pytest.mark.parametrize(
+        "address",
+        [
+            "app.py",
+            ".env",
+            "SECRETS.md",
+            "eval/notes.md",
+            "docs",
+            "docs/",
+            "docs/report",
+            "docs/none.md",
+            "docs/none/about.md",
+            "docs/about.md/about.md",
+            "docs/.hidden.md",
+            "docs/.git/notes.md",
+            "docs/hidden.md",
+            "docs/out.md",
+            "docs/weights.md",
+            "docs/folder/outside.md",
+            "docs/%2e%2e/SECRETS.md",
+            "docs/%2e%2e/docs/about.md",
+            "docs/report/%2e%2e/about.md",
+            "docs/..%2f..%2foutside.md",
+            "docs//etc/passwd",
+            "docs/%00.md",
+            f"docs/{300 * 'x'}.md",
+            "weights/tiny/model.safetensors",
+            "weights/tiny/training_args.bin",
+            "weights/tiny/%2e%2e/%2e%2e/SECRETS.md",
+            "CHANGELOG.md",  # known but missing
+            "model-card/README.md",
+            "model-card-other/README.md",
+        ],
+    )
+    def test_a_forbidden_or_unknown_address_is_not_found(self, project: Path, address: str) -> None:
+        assert served(project).get(f"/{address}").status_code == 404
+
+    def test_what_is_beside_it_is_found(self, project: Path) -> None:
+        client = served(project)
+        for address in (
+            "README.md",
+            "LICENSE",
+            "docs/about.md",
+            "docs/report/plot.png",
+            "docs/report/table.csv",
+            "weights/tiny/README.md",
+            "weights/tiny/make.sh",
+        ):
+            assert client.get(f"/{address}").status_code == 200, address
+
+    def test_documents_are_only_read(self, project: Path) -> None:
+        assert served(project).post("/docs/about.md").status_code == 405
+        assert served(project).delete("/README.md").status_code == 405
+
+    def test_a_copy_without_documents_serves_none(self, tmp_path: Path) -> None:
+        for address in DOCUMENTS:
+            assert served(tmp_path).get(f"/{address}").status_code == 404
+
+
+class TestCards:
+    """Cards of models outside the project, which others may have written."""
+
+    @pytest.fixture
+    def card(self, tmp_path: Path) -> Path:
+        folder = tmp_path / "model"
+        folder.mkdir()
+        (folder / "notes.txt").write_text("private")
+        (folder / "table.csv").write_text("a,b\n")
+        (tmp_path / "secret.png").write_bytes(b"secret")
+        (folder / "README.md").write_text(
+            "---\nlicense: mit\n---\n# Card <script>alert(1)</script>\n\n<script>alert(2)</script>\n\n"
+            "[x](javascript:alert(3)) ![](../secret.png) ![](https://example.org/badge.svg) ![](none.png)\n\n"
+            "[table](table.csv)\n"
+        )
+        return folder
+
+    @pytest.mark.parametrize(("model", "shelf"), [("", "model-card"), ("a-int8", "model-card-a-int8")])
+    def test_the_card_and_what_it_links_come_from_its_folder(self, card: Path, model: str, shelf: str) -> None:
+        client = served(**{model: card})
+        assert "<title>Card" in client.get(f"/{shelf}/README.md").text
+        assert client.get(f"/{shelf}/table.csv").text == "a,b\n"
+        for address in ("notes.txt", "none.png", "%2e%2e/secret.png", ""):
+            assert client.get(f"/{shelf}/{address}").status_code == 404
+
+    def test_scripts_in_a_card_stay_text(self, card: Path) -> None:
+        page = served(**{"": card}).get("/model-card/README.md").text
+        assert "<script" not in page
+        assert "&lt;script&gt;alert(2)&lt;/script&gt;" in page
+        assert 'href="javascript' not in page
+
+    def test_pictures_of_a_card_are_links_so_that_none_is_read_from_elsewhere(self, card: Path) -> None:
+        page = served(**{"": card}).get("/model-card/README.md").text
+        assert re.findall(r'src="([^"]*)"', page) == ["../secret.png", "https://example.org/badge.svg", "none.png"]
+
+    @pytest.mark.parametrize("address", ["README.md", "page.html", "table.csv"])
+    def test_nothing_runs_and_no_other_host_is_asked(self, card: Path, address: str) -> None:
+        (card / "page.html").write_text("<script>alert(1)</script>")
+        headers = served(**{"": card}).get(f"/model-card/{address}").headers
+        assert headers["content-security-policy"].startswith("default-src 'none'; img-src 'self' data:;")
+        assert headers["x-content-type-options"] == "nosniff"
+
+    def test_a_card_in_another_encoding_is_shown(self, card: Path) -> None:
+        (card / "README.md").write_bytes("# Modèle".encode("latin-1"))
+        assert served(**{"": card}).get("/model-card/README.md").status_code == 200
+
+
+def test_the_app_serves_the_documents_of_project_and_models(
+    engine: Engine, plain_engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for each, folder in ((engine, tmp_path / "first"), (plain_engine, tmp_path / "second")):
+        folder.mkdir()
+        (folder / "README.md").write_text(f"# Card of {folder.name}")
+        monkeypatch.setattr(each, "source", str(folder))
+    models = by_name([engine, plain_engine])
+    addresses = {name: links_of(name, models)["Model card"] for name in models}
+    assert addresses == {
+        "first, float32": "model-card/README.md",
+        "second, float32": "model-card-second-float32/README.md",
+    }
+    with TestClient(App.create_app(build_demo(engine, plain_engine), app_kwargs=LAUNCH["app_kwargs"])) as client:
+        for name, address in addresses.items():
+            assert f"Card of {name.partition(',')[0]}" in client.get(f"/{address}").text
+        assert "Back to the app" in client.get("/README.md").text
+        assert client.get("/docs/first.png").status_code == 200
+        assert client.get("/config").json()["title"] == TITLE

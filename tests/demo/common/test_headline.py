@@ -1,0 +1,122 @@
+"""The headline repeats the committed report on these weights, or there is none."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from demo.common.intro import headline, headline_markup
+from demo.common.reports import REPORTS
+from engine import Engine, load_engine
+from eval.render.files import labelled, read_table, reference
+
+REPORT = "bc5cdr-test"
+TYPES = ("Chemical", "Disease")
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Any:
+    """The shipped weights' digest, in float32."""
+    return SimpleNamespace(digest=load_engine().digest, dtype="float32")
+
+
+def test_numbers_are_those_of_the_report(shipped: Any) -> None:
+    found = headline(shipped)
+    assert found is not None
+    folder = REPORTS / found.report
+    results = read_table(folder, "results")
+    intervals, results = labelled(read_table(folder, "intervals"), results), labelled(results, results)
+    row = results[(results["label"] == found.strategy) & (results["batch_size"] == results["batch_size"].min())]
+    assert found.speedup == row["speedup_vs_dense"].item()
+    dense = reference(results.to_dict("records"))
+    own = intervals[(intervals["label"] == found.strategy) & (intervals["against_label"] == dense)]
+    own = own[own["batch_size"] == results["batch_size"].min()]
+    assert (found.points, found.low, found.high) == tuple(
+        100 * own[part].item() for part in ("difference", "low", "high")
+    )
+    assert f"<code>{found.strategy}</code> is <strong>{found.speedup:.2f}× as fast" in headline_markup(found, TYPES, {})
+    assert f"[{found.low:+.2f}, {found.high:+.2f}]" in headline_markup(found, TYPES, {})
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int8"])
+def test_the_strategy_is_one_that_the_page_runs(shipped: Any, dtype: str) -> None:
+    found = headline(SimpleNamespace(digest=shipped.digest, dtype=dtype))  # type: ignore[arg-type]
+    assert found is not None
+    assert found.strategy.endswith(f"({dtype})")
+    assert found.dense == "dense (float32)"
+    assert "<code>dense (float32)</code>" in headline_markup(found, TYPES, {})
+
+
+@pytest.mark.parametrize(
+    ("corpus", "split", "shown"),
+    [("bc5cdr", "test", "BC5CDR"), ("bc5cdr", "calib", "BC5CDR calib"), ("data/My.jsonl", "all", "My.jsonl all")],
+)
+def test_the_corpus_is_named_as_it_was_given(shipped: Any, tmp_path: Path, corpus: str, split: str, shown: str) -> None:
+    shutil.copytree(REPORTS / REPORT, tmp_path / REPORT)
+    table = pd.read_csv(tmp_path / REPORT / "results.csv").assign(corpus=corpus, split=split)
+    table.to_csv(tmp_path / REPORT / "results.csv", index=False)
+    found = headline(shipped, tmp_path)
+    assert found is not None
+    assert f" on {shown}: " in found.loss
+
+
+def test_no_headline_in_a_dtype_that_the_report_did_not_run(shipped: Any) -> None:
+    assert headline(SimpleNamespace(digest=shipped.digest, dtype="bfloat16")) is None  # type: ignore[arg-type]
+
+
+def test_other_numbers_make_another_headline(shipped: Any, tmp_path: Path) -> None:
+    folder = tmp_path / REPORT
+    shutil.copytree(REPORTS / REPORT, folder)
+    before = headline(shipped, tmp_path)
+    assert before is not None
+    results = pd.read_csv(folder / "results.csv")
+    results.loc[labelled(results, results)["label"] == before.strategy, "speedup_vs_dense"] += 1
+    results.to_csv(folder / "results.csv", index=False)
+    after = headline(shipped, tmp_path)
+    assert after is not None
+    assert after.speedup == before.speedup + 1
+
+
+def test_a_significant_loss_is_called_no_other_name(shipped: Any, tmp_path: Path) -> None:
+    folder = tmp_path / REPORT
+    shutil.copytree(REPORTS / REPORT, folder)
+    worse = {"significant": True, "difference": -0.002, "low": -0.004, "high": -0.0001}
+    pd.read_csv(folder / "intervals.csv").assign(**worse).to_csv(folder / "intervals.csv", index=False)
+    found = headline(shipped, tmp_path)
+    assert found is not None
+    assert found.loss == (
+        "a significant difference in F1 on BC5CDR: -0.20 points [-0.40, -0.01]; "
+        "a loss of more than 0.3 points cannot be ruled out"
+    )
+
+
+def test_a_strategy_that_certainly_stays_close_goes_before_a_faster_one(shipped: Any, tmp_path: Path) -> None:
+    folder = tmp_path / REPORT
+    shutil.copytree(REPORTS / REPORT, folder)
+    found = headline(shipped, tmp_path)
+    assert found is not None
+    assert found.low >= -0.3
+    assert "ruled out" not in found.loss
+    intervals = pd.read_csv(folder / "intervals.csv")
+    intervals.assign(low=intervals["low"] - 0.01).to_csv(folder / "intervals.csv", index=False)
+    doubtful = headline(shipped, tmp_path)
+    assert doubtful is not None
+    assert doubtful.speedup > found.speedup
+    assert "ruled out" in doubtful.loss
+
+
+def test_a_model_without_a_report_has_no_headline(engine: Engine, tmp_path: Path) -> None:
+    assert headline(engine) is None
+    assert headline(engine, tmp_path) is None
+    assert "as fast" not in headline_markup(None, TYPES, {"README": "readme"})
+
+
+def test_the_types_are_named_unless_they_are_many() -> None:
+    assert "This model finds Chemical and Disease." in headline_markup(None, TYPES, {})
+    assert "This model finds &lt;b&gt;." in headline_markup(None, ["<b>"], {})
+    assert "This model finds 40 types of entities." in headline_markup(None, [f"T{i}" for i in range(40)], {})

@@ -1,0 +1,79 @@
+"""Several models: each has a page with the same tabs; names tell them apart."""
+
+from __future__ import annotations
+
+from copy import copy
+from pathlib import Path
+
+import gradio as gr
+import pytest
+
+from demo.app import build_demo
+from demo.common.links import by_name, model_name, path_of
+from demo.settings import default_values, sliders
+from engine import Engine, InputError
+
+
+def test_each_model_has_a_page_and_a_choice_of_all(engine: Engine, plain_engine: Engine) -> None:
+    demo = build_demo(engine, plain_engine)
+    names = [model_name(engine), model_name(plain_engine)]
+    choices = [block for block in demo.blocks.values() if isinstance(block, gr.Dropdown) and block.label == "Model"]
+    assert [choice.value for choice in choices] == names
+    assert all([value for _, value in choice.choices] == names and choice.visible for choice in choices)
+    pages = {page for page, _, _ in demo.pages}
+    assert {"", path_of(names[1], by_name([engine, plain_engine]))} <= pages
+    comparing = [function for function in demo.fns.values() if function.name == "on_compare"]
+    assert {function.page for function in comparing} == {"", path_of(names[1], by_name([engine, plain_engine]))}
+
+
+def test_another_models_page_opens_with_the_settings_of_this_one(engine: Engine, plain_engine: Engine) -> None:
+    demo = build_demo(engine, plain_engine)
+    other = model_name(plain_engine)
+    choose = next(function for function in demo.fns.values() if function.name == "on_choice").fn
+    values = default_values(engine, None)
+    path = path_of(other, by_name([engine, plain_engine]))
+    assert choose(other, ["dense", "rule"], None, "", *values) == [path, "?strategies=dense%2Crule"]
+    moved = [1.25 if slider.name == "rule.lambda_" else at for slider, at in zip(sliders(engine), values, strict=True)]
+    _, query = choose(other, ["rule"], None, "any", *moved)
+    assert query == "?strategies=rule&trigger=any&rule.lambda_=1.25"
+
+
+def test_one_model_needs_no_choice(engine: Engine) -> None:
+    demo = build_demo(engine)
+    hidden = [
+        block
+        for block in demo.blocks.values()
+        if getattr(block, "label", "") in ("Model", "Compare with a second model")
+    ]
+    assert len(hidden) == 2
+    assert not any(block.visible for block in hidden)
+
+
+def of(engine: Engine, source: Path | str) -> Engine:
+    """The engine as if loaded from there."""
+    other = copy(engine)
+    other.source = str(source)
+    return other
+
+
+def test_a_folder_is_named_however_it_is_given(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine").mkdir()
+    monkeypatch.chdir(tmp_path / "mine")
+    assert model_name(of(engine, ".")) == "mine, float32"
+    assert model_name(of(engine, "user/of-the-hub")) == "of-the-hub, float32"
+
+
+def test_an_address_holds_what_addresses_may(engine: Engine) -> None:
+    models = by_name([engine, of(engine, "médicaments & 薬")])
+    assert path_of("médicaments & 薬, float32", models) == "m-dicaments-float32"
+    build_demo(*models.values())
+
+
+def test_two_names_with_one_address_are_refused(engine: Engine) -> None:
+    with pytest.raises(InputError, match=r"got 'a\+b, float32' and 'a b, float32', both with the address a-b-float32"):
+        by_name([engine, of(engine, "a+b"), of(engine, "a b")])
+
+
+def test_the_same_name_twice_is_refused(engine: Engine) -> None:
+    with pytest.raises(InputError, match="different names or dtypes"):
+        build_demo(engine, engine)

@@ -1,0 +1,143 @@
+"""Passes take turns: one at a time, a short call before a long one's next pass, and no call waits for ever."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from demo.common.shares import SharedEngine, Shares
+from engine import Engine
+
+ROOT = Path(__file__).resolve().parents[3]
+TEXT = "Famotidine caused delirium and nausea. "
+
+
+def passes(name: str, ran: list[str], number: int, seconds: float) -> Generator[None, None, str]:
+    """A call of several passes, which notes each."""
+    for _ in range(number):
+        ran.append(name)
+        time.sleep(seconds)
+        yield
+    return name
+
+
+def together(shares: Shares, **calls: tuple[int, float]) -> list[str]:
+    """Runs calls that wait at once, each with a number of passes of so many seconds; returns their order."""
+    ran: list[str] = []
+    begin = threading.Event()
+
+    def hold() -> Generator[None, None, None]:
+        begin.wait()
+        yield
+
+    with ThreadPoolExecutor() as pool:
+        held = pool.submit(shares.run, hold())
+        found = []
+        for name, (number, seconds) in calls.items():
+            found.append(pool.submit(shares.run, passes(name, ran, number, seconds)))
+            time.sleep(0.02)  # they come one after another
+        begin.set()
+        held.result()
+        assert [one.result() for one in found] == list(calls)
+    return ran
+
+
+def test_a_call_of_short_passes_goes_ahead_of_one_that_has_had_much() -> None:
+    order = together(Shares(), long=(3, 0.2), short=(3, 0.01))
+    assert order[:2] == ["long", "short"]
+    assert order.index("long", 1) > 3, "the short call ends before the long one's second pass"
+
+
+def test_what_a_call_had_is_bounded_so_that_its_turn_comes() -> None:
+    order = together(Shares(max_debt_s=0.02), long=(2, 0.2), short=(20, 0.01))
+    assert order.index("long", 1) < len(order) - 5
+
+
+def test_a_call_that_fails_raises_its_error_and_lets_the_next_one_in() -> None:
+    def fails() -> Generator[None, None, None]:
+        yield
+        raise ZeroDivisionError
+
+    shares = Shares()
+    with pytest.raises(ZeroDivisionError):
+        shares.run(fails())
+    assert shares.run(passes("next", [], 1, 0)) == "next"
+
+
+def test_one_thread_does_all_the_work() -> None:
+    seen: set[int] = set()
+
+    def look() -> Generator[None, None, None]:
+        seen.add(threading.get_ident())
+        yield
+
+    shares = Shares()
+    for _ in range(3):
+        shares.run(look())
+    assert len(seen) == 1
+    assert seen != {threading.get_ident()}
+
+
+STARTED_BY_THE_MAIN_THREAD = """
+import os, sys
+import app, gradio
+
+def threads():
+    return len(os.listdir("/proc/self/task"))
+
+def launch(*_, **__):
+    import torch
+    torch.set_num_threads(2)
+    before = threads()
+    torch.ones(10**6)
+    print("started", threads() - before)
+
+gradio.Blocks.launch = launch
+app.main([])
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux")
+def test_the_app_is_built_without_openmp_threads_of_the_main_thread() -> None:
+    """The main thread's first large operation starts a thread; if one were there before, computing would be slow."""
+    app = subprocess.run([sys.executable, "-c", STARTED_BY_THE_MAIN_THREAD], cwd=ROOT, capture_output=True, text=True)
+    assert app.stdout == "started 1\n", app.stderr
+
+
+def test_a_short_text_does_not_wait_for_the_end_of_a_long_one(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.tagger.MAX_ROWS", 64)
+    shared = SharedEngine(engine, Shares())
+    expected = engine.tag(TEXT).entities
+    with ThreadPoolExecutor() as pool:
+        long = pool.submit(shared.tag, TEXT * 400)
+        for _ in range(3):
+            assert shared.tag(TEXT).entities == expected
+        assert not long.done()
+        assert long.result().entities == engine.tag(TEXT * 400).entities
+
+
+def test_explaining_takes_turns_too(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.tagger.MAX_ROWS", 64)
+    shared = SharedEngine(engine, Shares())
+    result = shared.tag(TEXT * 40, "entropy")
+    with ThreadPoolExecutor() as pool:
+        explaining = pool.submit(shared.explain, result)
+        shared.tag(TEXT)
+        assert not explaining.done()
+    assert explaining.result() == engine.explain(result)
+
+
+def test_waiting_does_not_count_as_time(engine: Engine) -> None:
+    shares = Shares()
+    shared = SharedEngine(engine, shares)
+    with ThreadPoolExecutor() as pool:
+        held = pool.submit(shares.run, passes("other", [], 1, 1.0))
+        assert shared.tag(TEXT).latency.total_ms < 1000
+        held.result()

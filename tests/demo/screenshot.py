@@ -1,0 +1,181 @@
+"""``python -m tests.demo.screenshot [FOLDER]``: pictures of the app in headless Chromium, and an animation."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from PIL import Image
+from tqdm import tqdm
+
+from demo.common.examples import EXAMPLES
+from engine import InputError
+from engine.command import as_command
+from tests.demo.serving import browser_path, chromium, serve_app
+
+HEIGHT = 900
+MARGIN = 16  # pixels around a part of the page
+WORK_MS = 120_000
+SETTLE_MS = 1500  # until overlays and transitions have faded
+
+Act = Callable[[Any], object]
+
+
+def show_as_it_is(page: Any) -> None:
+    """Changes nothing."""
+
+
+def after_layer(layer: int) -> Act:
+    """Moves the slider in Layer by layer."""
+    return lambda page: page.locator(".layers input").fill(str(layer))
+
+
+def show_recovery(page: Any) -> None:
+    """Selects the strategy with recovery, which the link includes, in Layer by layer."""
+    page.get_by_label("entropy+recovery", exact=True).check()
+    page.locator(".layers .words .word[data-state=recovered]").first.wait_for(timeout=WORK_MS)
+
+
+def tag_examples(page: Any) -> None:
+    """Uploads the examples to Batch and tags them."""
+    lines = "".join(json.dumps({"id": name, "text": text}) + "\n" for name, text in EXAMPLES.items())
+    file = {"name": "examples.jsonl", "mimeType": "application/jsonl", "buffer": lines.encode()}
+    page.get_by_role("tabpanel").locator("input[type=file]").set_input_files(file)
+    page.get_by_role("button", name="Tag the file").click()
+    page.locator("a[href*='tagged.zip']").first.wait_for(timeout=WORK_MS)
+
+
+def wait_for(part: str) -> Act:
+    """Waits for a part of the tab to appear."""
+    return lambda page: page.locator(part).first.wait_for(timeout=WORK_MS)
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A picture.
+
+    ``part``: selector within the tab; if empty, the whole page, or with ``screen`` what is visible without scrolling.
+    ``act``: what to do first. ``link``: the query of the page.
+    """
+
+    name: str
+    tab: str
+    part: str = ""
+    screen: bool = False
+    act: Act = show_as_it_is
+    theme: str = "light"
+    width: int = 1400
+    motion: str = "no-preference"
+    link: Mapping[str, str] = field(default_factory=dict)
+
+
+RECOVERING = {"example": "Symbols and scripts", "point": "careful", "strategies": "dense,entropy,entropy+recovery"}
+PLAYED = "layers.gif"
+FRAME_MS, LAST_FRAME_MS = 1000, 2500
+MAX_BYTES = 1_000_000  # size of the animation
+SHOTS = (
+    Shot("first", "Layer by layer", screen=True, width=1440),
+    Shot("first-390", "Layer by layer", screen=True, width=390),
+    Shot("compare", "Compare"),
+    Shot("compare-dark", "Compare", theme="dark"),
+    Shot("layers", "Layer by layer", ".layers", act=after_layer(2)),
+    Shot("layers-dark", "Layer by layer", ".layers", act=after_layer(2), theme="dark"),
+    Shot("layers-320", "Layer by layer", ".layers", act=after_layer(2), width=320),
+    Shot("layers-reduced-motion", "Layer by layer", ".layers", act=after_layer(3), width=800, motion="reduce"),
+    Shot("layers-recovered", "Layer by layer", ".layers", act=show_recovery, link=RECOVERING),
+    Shot("why", "Why", ".why"),
+    Shot("why-dark-320", "Why", theme="dark", width=320),
+    Shot("frontier", "Frontier", act=wait_for(".marks button")),
+    Shot("batch", "Batch", act=tag_examples),
+    Shot("takeaway", "Take away", act=wait_for("a[href*=strategies]")),
+)
+
+
+def shoot(browser: Any, url: str, shot: Shot, folder: Path) -> None:
+    """Takes one picture."""
+    with opened(browser, url, shot) as page:
+        shot.act(page)
+        page.mouse.move(0, 0)
+        page.evaluate("scrollTo(0, 0)")
+        page.wait_for_timeout(SETTLE_MS)
+        clip = _with_margin(page.locator(shot.part).bounding_box(), shot.width) if shot.part else None
+        save_small(page.screenshot(full_page=not shot.screen, clip=clip), folder / f"{shot.name}.png")
+
+
+@contextmanager
+def opened(browser: Any, url: str, shot: Shot) -> Iterator[Any]:
+    """Opens the page for a picture, waits until times are refined, and selects the tab."""
+    with browser.new_context(
+        viewport={"width": shot.width, "height": HEIGHT}, reduced_motion=shot.motion, device_scale_factor=1
+    ) as context:
+        page = context.new_page()
+        page.goto(f"{url}?{urlencode({'__theme': shot.theme, **shot.link})}")
+        page.locator(".answer[data-state=done]").wait_for(timeout=WORK_MS)  # opening the page runs its text already
+        page.get_by_role("tab", name=shot.tab).click()
+        yield page
+
+
+def animate(browser: Any, url: str, file: Path) -> None:
+    """Writes what Play shows as a GIF, a frame for each layer.
+
+    Raises:
+        RuntimeError: it is larger than ``MAX_BYTES``.
+    """
+    with opened(browser, url, Shot("", "Layer by layer", motion="reduce")) as page:
+        layers = int(page.locator(".layers").get_attribute("data-layers"))
+        clip = _with_margin(page.locator(".layers").bounding_box(), page.viewport_size["width"])
+        frames = []
+        for layer in range(layers + 1):
+            after_layer(layer)(page)
+            frames.append(_quantized(page.screenshot(full_page=True, clip=clip)))
+    times = [*[FRAME_MS] * layers, LAST_FRAME_MS]
+    frames[0].save(file, save_all=True, append_images=frames[1:], duration=times, loop=0, optimize=True)
+    if (size := file.stat().st_size) > MAX_BYTES:
+        raise RuntimeError(f"expected at most {MAX_BYTES:,} bytes, got {size:,} in {file}; make the view smaller")
+
+
+def save_small(png: bytes, file: Path) -> None:
+    """Writes a picture with a palette, at a third of the size: the repository keeps every version."""
+    _quantized(png).save(file, optimize=True)
+
+
+def _quantized(png: bytes) -> Image.Image:
+    return Image.open(BytesIO(png)).convert("RGB").quantize(192, dither=Image.Dither.NONE)
+
+
+def _with_margin(box: dict[str, float], width: int) -> dict[str, float]:
+    """A box with a margin, clipped to the page width."""
+    x, right = max(0, box["x"] - MARGIN), min(width, box["x"] + box["width"] + MARGIN)
+    return {"x": x, "y": box["y"] - MARGIN, "width": right - x, "height": box["height"] + 2 * MARGIN}
+
+
+@as_command
+def main(argv: list[str] | None) -> int:
+    """Runs the command; exit status 2 if there is no browser."""
+    parser = argparse.ArgumentParser(prog="python -m tests.demo.screenshot", description=__doc__)
+    parser.add_argument(
+        "folder", type=Path, nargs="?", default=Path("docs"), help="where to write the pictures (default: docs)"
+    )
+    parser.add_argument("--model", help="model folder or hub id (default: the shipped weights)")
+    arguments = parser.parse_args(argv)
+    executable = browser_path()
+    if executable is None:
+        raise InputError("expected Chromium on the path or in $CHROMIUM, got none; install it")
+    arguments.folder.mkdir(parents=True, exist_ok=True)
+    with serve_app(arguments.model) as (url, _), chromium(executable) as browser:
+        for shot in tqdm(SHOTS, disable=None):
+            shoot(browser, url, shot, arguments.folder)
+        animate(browser, url, arguments.folder / PLAYED)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

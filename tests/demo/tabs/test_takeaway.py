@@ -1,0 +1,175 @@
+"""The tab Take away: code and commands do what the page does, and the download has every word."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import shutil
+import subprocess
+from copy import copy
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from demo.common.limits import MAX_TRACED
+from demo.tabs.takeaway import entity_table, everything, tag_all
+from demo.tabs.takeaway.code import FILE, INLINED, INSTALL, LOCAL, as_command, as_http, as_python
+from engine import Engine, InputError
+from engine.checkpoint import SHIPPED
+from engine.model.precision import Precision
+from engine.tag import main
+from engine.training.accelerate import main as accelerate
+
+HOSTILE = '{\'<img src=x onerror=alert(1)>" $(exit 3) ${1+1} {{7*7}} `id` \\n % \ud800 \0 7|t|delirium\n"\n EOF\n'
+LONG = "Famotidine caused delirium. " * (1 + INLINED // 20)
+LIKE_PUBTATOR = "7|t|Famotidine caused delirium.\r\n" * (1 + INLINED // 20)
+
+CHANGED = [
+    ("rule", {"lambda_": 1.25, "min_keep_ratio": 0.3}),
+    ("entropy+recovery", {"trigger": "confidence", "min_confidence": 1.0, "max_entropy": (0.4, 0.5), "gates": (1, 2)}),
+    ("random", {"min_keep_ratio": 0.3, "exit_entities": True}),
+    ("dense", {}),
+]
+
+
+@pytest.mark.parametrize("text", [HOSTILE, LONG])
+@pytest.mark.parametrize(("name", "settings"), CHANGED)
+def test_python_gives_what_the_page_shows(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, settings: dict[str, Any], text: str
+) -> None:
+    monkeypatch.setattr("engine.load_engine", lambda: engine, raising=False)
+    monkeypatch.setattr("demo.tabs.takeaway.code.load_arguments", lambda engine: {})
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / FILE).write_text(LONG, newline="")
+    strategy = engine.strategy(name, **settings)
+    printed: list[tuple[Any, ...]] = []
+    exec(as_python(engine, [strategy], None, text), {"print": lambda *parts: printed.append(parts)})
+    expected = engine.tag(text, strategy).entities
+    assert printed == [(name, e.start, e.end, e.type, e.text) for e in expected]
+
+
+def test_a_point_is_named_only_for_strategies_that_have_it(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    stored = replace(engine.strategy("entropy"), point="fast")
+    monkeypatch.setattr(engine, "points", {"entropy": {"fast": stored.to_json()}})
+    strategies = [engine.strategy("entropy", "fast"), engine.strategy("rule")]
+    assert re.findall(r"engine.tag\(text, (.*)\).entities", as_python(engine, strategies, "fast", "x")) == [
+        "'entropy', 'fast'",
+        "'rule', None",
+    ]
+    assert "--point" not in as_command(engine, strategies[1:], "fast", "x")
+    assert '"point"' not in as_http(engine, strategies[1:], "fast", "x", None)
+
+
+@pytest.mark.parametrize("text", [HOSTILE, LONG, LIKE_PUBTATOR])
+@pytest.mark.parametrize(("name", "settings"), CHANGED)
+def test_the_command_runs_what_the_page_shows(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, settings: dict[str, Any], text: str
+) -> None:
+    ran = []
+    tag_batch = Engine.tag_batch
+    monkeypatch.setattr(
+        Engine,
+        "tag_batch",
+        lambda self, texts, strategy, **rest: ran.append((*texts, strategy)) or tag_batch(self, texts, strategy),
+    )
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / FILE).write_bytes(text.encode(errors="replace"))
+    strategy = engine.strategy(name, **settings)
+    first, command = as_command(engine, [strategy], None, text).splitlines()
+    subprocess.run(["sh", "-c", first], check=True)
+    assert command.startswith("python -m engine.tag text")
+    assert main(shlex.split(command)[3:]) == 0
+    assert ran == [(text, strategy)]
+
+
+def test_curl_says_which_settings_it_cannot_have(engine: Engine) -> None:
+    strategy = engine.strategy("entropy", neighbours=3, min_keep_ratio=0.3)
+    first, second, *_ = as_http(engine, [strategy], None, "x", None).splitlines()[1:]
+    assert first == "# left out because /tag cannot set it: neighbours=3"
+    assert '"min_keep_ratio": 0.3' in second
+    assert "neighbours" not in second
+
+
+@pytest.mark.skipif(shutil.which("curl") is None or shutil.which("bash") is None, reason="needs curl and bash")
+@pytest.mark.parametrize("text", [HOSTILE.replace("\ud800", ""), LONG])
+def test_curl_gets_what_the_page_shows(
+    engine: Engine, url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str
+) -> None:
+    (tmp_path / FILE).write_text(LONG, newline="")
+    strategies = [engine.strategy("dense"), engine.strategy("rule", lambda_=1.25)]
+    commands = as_http(engine, strategies, None, text, url.rstrip("/"))
+    done = subprocess.run(["bash", "-c", commands], cwd=tmp_path, capture_output=True, text=True, check=True)
+    answers = [
+        json.loads(line[6:])[0] for line in done.stdout.splitlines() if line.startswith("data: ") and "[" in line
+    ]
+    assert [answer["strategy"] for answer in answers] == [strategy.to_json() for strategy in strategies]
+    for answer, strategy in zip(answers, strategies, strict=True):
+        found = [(e["start"], e["end"], e["type"]) for e in answer["entities"]]
+        assert found == [e.key for e in engine.tag(text, strategy).entities]
+
+
+@pytest.mark.parametrize(
+    "origin", [None, "", "http://evil; rm -rf /", "javascript:alert(1)", "http://a b", "http://a/$(id)", "http://a/;id"]
+)
+def test_an_address_that_is_none_is_not_written(engine: Engine, origin: str | None) -> None:
+    assert as_http(engine, [], None, "x", origin).startswith(f"api={LOCAL}/")
+
+
+@pytest.mark.parametrize("origin", ["https://example.org", "http://[::1]:7860", "https://example.org/apps/ner-1"])
+def test_the_address_may_be_under_a_path(engine: Engine, origin: str) -> None:
+    assert as_http(engine, [], None, "x", origin).startswith(f"api={origin}/gradio_api/")
+
+
+def test_what_is_loaded_is_given_as_it_was_but_for_defaults(engine: Engine) -> None:
+    def loaded(source: str, dtype: str = "float32", device: str = "cpu", labels: str = "") -> tuple[str, str]:
+        other = copy(engine)
+        other.source, other.precision, other.device = source, Precision(dtype), torch.device(device)
+        other.labels_file = labels
+        python = next(line for line in as_python(other, [], None, "x").splitlines() if line.startswith("engine = "))
+        return python, as_command(other, [engine.strategy("dense")], None, "x").splitlines()[-1]
+
+    plain = "python -m engine.tag text.jsonl --format=jsonl --strategy=dense"
+    assert loaded(str(SHIPPED)) == ("engine = load_engine()", plain)
+    assert loaded("my runs/x") == ("engine = load_engine('my runs/x')", f"{plain} '--model=my runs/x'")
+    assert loaded("x", labels="my.json") == (
+        "engine = load_engine('x', labels='my.json')",
+        f"{plain} --model=x --labels=my.json",
+    )
+    assert loaded(str(SHIPPED), "bfloat16", "cuda") == (
+        "engine = load_engine(dtype='bfloat16', device='cuda')",
+        f"{plain} --dtype=bfloat16 --device=cuda",
+    )
+
+
+def test_how_to_install_runs_one_command_and_names_options_that_exist(capsys: pytest.CaptureFixture[str]) -> None:
+    assert [line for line in INSTALL.splitlines() if not line.startswith("#")] == ["pip install ."]
+    assert (SHIPPED.parents[1] / "app.py").is_file()  # in the named folder
+    for module, main_of, options in (
+        ("engine.training.accelerate", accelerate, {"--texts", "--out"}),
+        ("engine.tag", main, {"--model", "--dtype"}),
+    ):
+        with pytest.raises(SystemExit):
+            main_of(["--help"])
+        assert options <= set(re.findall(r"--[a-z]+", capsys.readouterr().out)), module
+        assert all(option in INSTALL for option in options)
+    assert "python -m engine.training.accelerate CHECKPOINT --texts FILE --out FOLDER, then --model FOLDER" in INSTALL
+    assert 'load_engine(dtype="int8"), --dtype int8' in INSTALL
+
+
+def test_everything_is_json_of_every_word(engine: Engine) -> None:
+    text = HOSTILE.replace("\ud800", "x")
+    results = tag_all(engine, text, [engine.strategy("rule")])
+    record = json.loads(everything(engine, text, results))
+    assert record["text"] == text
+    assert "".join(word["text"] for word in record["results"][0]["trace"]) == "".join(text.split())
+    table = entity_table(results)
+    assert list(zip(table["start"], table["end"], table["type"], strict=True)) == [e.key for e in results[0].entities]
+
+
+def test_more_than_one_can_hold_is_refused(engine: Engine) -> None:
+    with pytest.raises(InputError, match="expected at most 50,000 characters times strategies for a trace, got 50,002"):
+        tag_all(engine, "x" * (MAX_TRACED // 2 + 1), [engine.strategy("dense"), engine.strategy("rule")])
