@@ -43,7 +43,7 @@ def points(engine: Engine) -> list[str]:
 def own_point(engine: Engine, name: str, point: str | None) -> str | None:
     """The operating point, or none if the strategy has none stored and runs with its defaults."""
     strategy = engine.strategy(name)
-    return None if (strategy.replays or strategy).point == DEFAULT else point
+    return None if strategy.point == DEFAULT else point
 
 
 def at_point(engine: Engine, name: str, point: str | None) -> Strategy:
@@ -68,8 +68,8 @@ def default_values(engine: Engine, point: str | None) -> list[float]:
 
 
 def controlled_by(strategy: Strategy) -> str:
-    """The kind of controller whose sliders the strategy uses; ``random`` uses those of the strategy it replays."""
-    return (strategy.replays or strategy).kind
+    """The kind of controller whose sliders the strategy uses."""
+    return strategy.kind
 
 
 def strategies_with(engine: Engine, slider: Slider) -> list[str]:
@@ -118,9 +118,8 @@ def changed_settings(engine: Engine, strategy: Strategy, point: str | None) -> d
 def describe_settings(engine: Engine, strategy: Strategy, point: str | None) -> str:
     """A strategy's operating point and the settings that differ from it; empty if it has neither."""
     default = at_point(engine, strategy.name, point)
-    replayed = default.replays or default
     changed = [f"{label_of(name)} {value}" for name, value in changed_settings(engine, strategy, point).items()]
-    return " · ".join([replayed.point] * bool(replayed.point) + changed)
+    return " · ".join([default.point] * bool(default.point) + changed)
 
 
 def name_with_settings(engine: Engine, strategy: Strategy, point: str | None) -> str:
@@ -131,8 +130,6 @@ def name_with_settings(engine: Engine, strategy: Strategy, point: str | None) ->
 
 def does(strategy: Strategy) -> str:
     """What a strategy does, in one sentence."""
-    if strategy.replays:
-        return f"Removes as many words as {strategy.replays.name} with the same settings, but chooses them at random."
     if strategy.recovery:
         return f"Like {strategy.kind}, but words come back where the result looks doubtful."
     return CONTROLLERS[strategy.kind].description if strategy.prunes else UNPRUNED[strategy.kind]

@@ -50,7 +50,7 @@ class EngineOptions:
         parser.add_argument(
             "--strategy",
             default=cls.strategy,
-            help="dense, hf, rule, entropy, mlp, entropy+recovery, … (default entropy)",
+            help="dense, rule, entropy, mlp, entropy+recovery, … (default entropy)",
         )
         parser.add_argument("--point", help="operating point, where the strategy names none (default balanced)")
         parser.add_argument("--lambda", dest="lambda_", type=float, help="λ of rule")

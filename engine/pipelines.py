@@ -21,7 +21,7 @@ from transformers.pipelines.token_classification import AggregationStrategy
 from engine.errors import InputError
 from engine.model.chunks import chunks
 from engine.model.packing import RaggedBatch
-from engine.pruning.forward import piece_logits, replayed_counts
+from engine.pruning.forward import piece_logits
 from engine.pruning.strategy import Strategy
 from engine.tagger import MAX_ROWS, Engine, load_engine
 from engine.text.words import split_words
@@ -79,8 +79,6 @@ def pipeline(
             device = "cpu" if device is None or device < 0 else f"cuda:{device}"
         engine = load_engine(model, "float32" if dtype is None else dtype, str(device), labels)
     chosen = engine.strategy(strategy)
-    if chosen.kind == "hf":
-        raise InputError("expected a strategy on packed rows, got 'hf'; use transformers.pipeline, which is the same")
     tokenizer = copy.deepcopy(engine.tokenizer)
     return PruningPipeline(
         model=PieceModel(engine, chosen), tokenizer=tokenizer, task=TASKS[0], device=engine.device, **options
@@ -144,8 +142,7 @@ class PieceModel(nn.Module):
 
     @torch.inference_mode()
     def _pass(self, batch: RaggedBatch) -> Tensor:
-        counts = replayed_counts(self.engine.model, batch, self.strategy)
-        return piece_logits(self.engine.model, batch, self.strategy, counts)
+        return piece_logits(self.engine.model, batch, self.strategy)
 
 
 class Pieces:

@@ -15,9 +15,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from torch import nn
 
-from engine.checkpoint import Weights, load_huggingface, load_weights, weights_digest
+from engine.checkpoint import Weights, load_weights, weights_digest
 from engine.errors import InputError, first_line
 from engine.inspection.cost import Cost, add, window_cost
 from engine.inspection.explain import WordScores, explain
@@ -26,13 +25,11 @@ from engine.latency import Latency
 from engine.model.chunks import Slot, by_text, chunks
 from engine.model.encoders import Encoder
 from engine.model.gated import GatedModel
-from engine.model.packing import RaggedBatch
 from engine.model.precision import set_precision
 from engine.pruning.controllers import CONTROLLERS, LearnedController
-from engine.pruning.forward import replayed_counts, run
+from engine.pruning.forward import run
 from engine.pruning.memory import MemoryBuffer
-from engine.pruning.padded import run_padded
-from engine.pruning.resolve import PLAIN, RECOVERY, parse, resolve
+from engine.pruning.resolve import DENSE, RECOVERY, parse, resolve
 from engine.pruning.strategy import Strategy
 from engine.text.documents import Entity
 from engine.text.windows import WordPieces
@@ -133,8 +130,6 @@ class Engine:
             self.digest = weights_digest(weights.model, weights.network)
         logger.info("dtype %s%s", self.dtype, f": {self.precision.why}" if self.precision.why else "")
         self.source, self.labels_file = weights.source, weights.labels_file
-        folder = Path(weights.source)  # the working directory may change before `hf` reads it
-        self._checkpoint = folder.absolute() if folder.is_dir() else weights.source
         self.labels = self.model.labels
         self.label_order = weights.label_order
         self.points = weights.points
@@ -157,26 +152,21 @@ class Engine:
         """SHA-256 of the weights as loaded, the same in every dtype."""
         return weights_digest(self.model, self.network)
 
-    @cached_property
-    def _huggingface(self) -> Any:
-        return nn.Module.to(load_huggingface(self._checkpoint), self.device, self.precision.torch_dtype)
-
     @property
     def runnable(self) -> list[str]:
         """Names of the strategies that this model can run (few without gates), with ``truncate-k`` at half depth."""
         if not self.model.has_gates:
-            return [*PLAIN]
+            return [DENSE]
         kinds = [kind for kind, of in CONTROLLERS.items() if self.network is not None or not of.needs_network]
         truncated = f"truncate-{self.encoder.num_layers // 2}"
-        return ["dense", *kinds, *(kind + RECOVERY for kind in kinds), "hf", "random", truncated]
+        return [DENSE, *kinds, *(kind + RECOVERY for kind in kinds), truncated]
 
     def strategy(self, name: str | Strategy, point: str | None = None, **settings: Any) -> Strategy:
         """A strategy by name, at an operating point, with some settings changed.
 
         Args:
-            name: ``dense``, ``hf``, ``rule``, ``entropy``, ``mlp``, ``entropy+recovery``, ``random``, ``random@rule``,
-                ``truncate-k``; with an operating point: ``entropy:fast``, ``random@entropy:fast``; a `Strategy` is
-                used as is.
+            name: ``dense``, ``rule``, ``entropy``, ``mlp``, ``entropy+recovery``, ``truncate-k``; with an operating
+                point: ``entropy:fast``; a `Strategy` is used as is.
             point: ``careful``, ``balanced`` (the default) or ``fast``, as stored with the weights, unless the name has
                 one. Strategies without points ignore it; with weights that store none, ``default`` is the only point.
             **settings: settings to change; ``None`` leaves one unchanged.
@@ -187,7 +177,7 @@ class Engine:
         if not isinstance(name, str | Strategy):
             raise InputError(f"expected the name of a strategy, got {name!r}; write e.g. entropy:fast")
         kind = name.kind if isinstance(name, Strategy) else parse(name).kind
-        if kind not in PLAIN and not self.model.has_gates:
+        if kind != DENSE and not self.model.has_gates:
             raise InputError(
                 f"expected a model with gates for {kind!r}, got {self.source!r} without; choose dense, or make gates "
                 f"with python -m engine.training.accelerate {self.source} --texts FILE --out FOLDER"
@@ -203,9 +193,7 @@ class Engine:
         return self._with_network(strategy)
 
     def _with_network(self, strategy: Strategy) -> Strategy:
-        """Adds the weights' network if the controller, or that of the replayed strategy, needs one."""
-        if strategy.replays is not None:
-            return replace(strategy, replays=self._with_network(strategy.replays))
+        """Adds the weights' network if the controller needs one."""
         controller = strategy.controller
         if not isinstance(controller, LearnedController):
             return strategy
@@ -266,13 +254,13 @@ class Engine:
         ]
         memories = []
         encoder_s = untimed_s = 0.0
-        for chunk in chunks(windows, None if strategy.kind == "hf" else MAX_ROWS):
+        for chunk in chunks(windows, MAX_ROWS):
             start = self._now()
-            memory, encoder = self._pass(chunk.batch, strategy)
-            memories.append((chunk, memory))
+            memories.append((chunk, run(self.model, chunk.batch, strategy)))
+            paused = self._now()
+            encoder_s += paused - start
             yield
-            encoder_s += encoder
-            untimed_s += self._now() - start - encoder
+            untimed_s += self._now() - paused
         found = by_text(((chunk, memory.probabilities) for chunk, memory in memories), len(texts), len(self.labels))
         entities = [self.labels.decode(*one) for one in zip(texts, words, found, strict=True)]
         latency = Latency((self._now() - begin - untimed_s) * 1e3, encoder_s * 1e3, len(texts))
@@ -284,18 +272,6 @@ class Engine:
             Result(text, of_text, strategy, spans, probabilities, latency, _in_order(of_runs), self.model)
             for text, of_text, spans, probabilities, of_runs in zip(texts, entities, words, found, runs, strict=True)
         ]
-
-    @torch.inference_mode()
-    def _pass(self, batch: RaggedBatch, strategy: Strategy) -> tuple[MemoryBuffer, float]:
-        """Runs a pass over a batch; returns its memory and its seconds, not counting a replayed strategy's run."""
-        counts = replayed_counts(self.model, batch, strategy)
-        huggingface = self._huggingface if strategy.kind == "hf" else None  # the first call loads it
-        start = self._now()
-        if huggingface is not None:
-            memory = run_padded(huggingface, batch, self.labels, self.label_order)
-        else:
-            memory = run(self.model, batch, strategy, counts)
-        return memory, self._now() - start
 
     def explain(self, result: Result) -> list[tuple[WordScores, ...]]:
         """Runs the text again and returns each word's scores at every gate that it reached, in text order."""
@@ -330,7 +306,7 @@ def load_engine(
     """Loads an engine from a folder or a hub id; ``None``: the shipped weights.
 
     Args:
-        path_or_hub_id: any token-classification checkpoint; without gates it runs ``dense`` and ``hf``.
+        path_or_hub_id: any token-classification checkpoint; without gates it runs only ``dense``.
         dtype: ``float32``, ``bfloat16``, ``int8`` or ``auto``.
         device: torch device, ``cpu`` or ``cuda``.
         labels: what the model's labels mean, if it does not say; see `engine.checkpoint.read_labels`.

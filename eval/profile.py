@@ -7,17 +7,14 @@ from __future__ import annotations
 
 import argparse
 import sys
-from itertools import chain
 from pathlib import Path
 
 import pandas as pd
 
 from engine.command import as_command
-from engine.errors import InputError
 from eval.measure.components import COMPONENTS, profile
 from eval.measure.engines import load_engines
 from eval.options import add_inputs, corpus_of, dtypes, names
-from eval.schema import HF
 
 
 @as_command
@@ -34,9 +31,6 @@ def main(argv: list[str] | None) -> int:
     corpus = corpus_of(arguments)
     wanted = list(dict.fromkeys(names(arguments.strategies)))
     chosen = {engine: [engine.strategy(name, arguments.point) for name in wanted] for engine in engines}
-    for strategy in chain.from_iterable(chosen.values()):
-        if strategy.kind == HF or strategy.replays is not None:  # hooks time one pass of our own encoder
-            raise InputError(f"expected strategies of one pass of our own encoder, got {strategy.name!r}; leave it out")
     texts = [document.text for document in corpus.documents]
     table = pd.DataFrame(
         {"dtype": engine.dtype, **row}

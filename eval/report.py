@@ -112,8 +112,8 @@ def measure(arguments: argparse.Namespace, command: str) -> None:
     except InputError as error:
         missing.append(f"Groups by training mentions are left out: {error}")
     facts = measure(run, arguments, command)
-    with tqdm(total=number_of_calls(run.corpus, run.strategies), desc="analyses", disable=None) as bar:
-        analyse(run.strategies, run.corpus, out, training, run.seed, bar.update)
+    with tqdm(total=number_of_calls(run.corpus, run.ours), desc="analyses", disable=None) as bar:
+        analyse(run.ours, run.corpus, out, training, run.seed, bar.update)
     if arguments.ablations:
         ablations.write_ablations(run.engine, run.corpus, out, plain, run.seed)
     facts["notes"] += missing

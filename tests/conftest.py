@@ -8,19 +8,24 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 
 import json
 import string
+from collections.abc import Sequence
 from pathlib import Path
 
 import hypothesis
+import numpy as np
 import pytest
 import torch
 from transformers import BertConfig, BertForTokenClassification, PreTrainedTokenizerFast
 
-from engine.checkpoint import Weights, load_weights, save_weights
+from engine.checkpoint import Weights, load_huggingface, load_weights, save_weights
 from engine.model.encoders.bert import BertEncoder
 from engine.model.gated import GatedModel
+from engine.model.huggingface import huggingface_logits
+from engine.model.packing import RaggedBatch
 from engine.tagger import Engine
 from engine.text.labels import LabelSet
 from engine.text.windows import load_tokenizer
+from engine.text.words import words_of
 
 hypothesis.settings.register_profile("default", deadline=None)  # times vary on shared machines
 hypothesis.settings.load_profile("default")
@@ -115,6 +120,20 @@ def plain_folder(tmp_path_factory: pytest.TempPathFactory, tokenizer: PreTrained
     BertForTokenClassification(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+@torch.no_grad()
+def plain_probabilities(engine: Engine, texts: Sequence[str]) -> list[np.ndarray]:
+    """What the plain Hugging Face model says of every word of each text, ``(words, labels)``: rule 1's reference."""
+    model = load_huggingface(engine.source)
+    found = []
+    for text in texts:
+        own = [np.zeros((0, len(engine.labels)), dtype=np.float32)]
+        for window in engine.pieces.windows(words_of(text)):
+            logits = huggingface_logits(model, RaggedBatch.from_windows([window]))[:, list(engine.label_order)]
+            own.append(logits.softmax(-1).numpy()[window.own - window.first : window.own_end - window.first])
+        found.append(np.concatenate(own))
+    return found
 
 
 def contents(folder: Path) -> dict[str, bytes]:

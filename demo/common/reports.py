@@ -70,12 +70,9 @@ def other_weights(report: Path, digest: str) -> str | None:
 def measured_as(table: pd.DataFrame, strategy: Strategy) -> list[str]:
     """Names of the rows in ``results.csv`` that ran like a strategy, settings included."""
     wanted = _ran_as(strategy)
-    filled = table.assign(**{name: table[name].astype(object).fillna("") for name in ("point", "replays")})
-    points = dict(zip(filled["strategy"], filled["point"], strict=True))
+    filled = table.assign(point=table["point"].astype(object).fillna(""))
 
     def ran_as(row: pd.Series) -> tuple[str, str]:
-        if row["replays"]:
-            return row["family"], points.get(row["replays"]) or parse(row["replays"]).point
         return (row["family"], row["point"]) if row["prunes"] else (row["strategy"], "")
 
     return list(filled["strategy"][[ran_as(row) == wanted for _, row in filled.iterrows()]].unique())
@@ -83,7 +80,4 @@ def measured_as(table: pd.DataFrame, strategy: Strategy) -> list[str]:
 
 def _ran_as(strategy: Strategy) -> tuple[str, str]:
     """A strategy's family and point as in ``results.csv``; changed settings have a point that no report has."""
-    if strategy.replays:
-        family, point = _ran_as(strategy.replays)
-        return f"{strategy.kind}@{family}", point
     return (parse(strategy.name).stored, strategy.point) if strategy.prunes else (strategy.name, "")

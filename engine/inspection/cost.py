@@ -16,7 +16,7 @@ from engine.pruning.strategy import Strategy
 
 @dataclass(frozen=True)
 class Cost:
-    """What the encoder computed for one text, and what our dense pass would; ``hf`` includes its padding."""
+    """What the encoder computed for one text, and what our dense pass would."""
 
     rows: tuple[int, ...]  # of each layer
     token_layers: int

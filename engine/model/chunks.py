@@ -46,20 +46,19 @@ class Chunk:
     slots: tuple[Slot, ...]
 
 
-def chunks(windows: Sequence[Sequence[Window]], max_rows: int | None = None) -> Iterator[Chunk]:
-    """Groups the windows of all texts into batches.
+def chunks(windows: Sequence[Sequence[Window]], max_rows: int) -> Iterator[Chunk]:
+    """Groups the windows of all texts by length into batches.
 
     Args:
         windows: of each text.
-        max_rows: sorts windows by length and fills batches up to this many rows; ``None``: one batch, in order.
+        max_rows: of a batch, unless its only window has more.
     """
     flat = [(text, window) for text, of_text in enumerate(windows) for window in of_text]
-    if max_rows is not None:
-        flat.sort(key=lambda item: len(item[1].input_ids))
+    flat.sort(key=lambda item: len(item[1].input_ids))
     begin = rows = 0
     for end, (_, window) in enumerate(flat):
         length = len(window.input_ids)
-        if max_rows is not None and end > begin and rows + length > max_rows:
+        if end > begin and rows + length > max_rows:
             yield _chunk(flat[begin:end])
             begin, rows = end, 0
         rows += length

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -13,34 +12,28 @@ from engine.model.gated import GatedModel
 from engine.model.packing import RaggedBatch
 from engine.pruning.gate import Decision, Gate
 from engine.pruning.memory import HeadOutput, Matrix, MemoryBuffer
-from engine.pruning.signals import lowest_per_window
 from engine.pruning.strategy import Context, Strategy
 
 
-def run(
-    model: GatedModel, batch: RaggedBatch, strategy: Strategy, counts: dict[int, np.ndarray] | None = None
-) -> MemoryBuffer:
+def run(model: GatedModel, batch: RaggedBatch, strategy: Strategy) -> MemoryBuffer:
     """Runs a batch under a strategy; afterwards every word of the buffer has a label distribution.
 
     Args:
         model: has a label head at every gate of the strategy.
         batch: packed windows.
         strategy: gates, controller, context mode and recovery.
-        counts: for ``random``: for each gate, how many words exit each window, int64 ``(windows,)``.
     """
-    memory = _run(model, batch, strategy, counts)
+    memory = _run(model, batch, strategy)
     memory.forget()
     return memory
 
 
-def piece_logits(
-    model: GatedModel, batch: RaggedBatch, strategy: Strategy, counts: dict[int, np.ndarray] | None = None
-) -> Tensor:
+def piece_logits(model: GatedModel, batch: RaggedBatch, strategy: Strategy) -> Tensor:
     """Like `run`, but returns the label logits of every row, float32 ``(rows, labels)``; CLS and SEP get 0.
 
     Each row's logits come from the head after the layer at which its word exited.
     """
-    memory = _run(model, batch, strategy, counts)
+    memory = _run(model, batch, strategy)
     last = model.encoder.num_layers
     ends = np.where(memory.recovered, last, memory.exit_at)
     begins = np.cumsum((0, *batch.lengths[:-1]))
@@ -53,47 +46,13 @@ def piece_logits(
     return logits
 
 
-def _run(
-    model: GatedModel, batch: RaggedBatch, strategy: Strategy, counts: dict[int, np.ndarray] | None
-) -> MemoryBuffer:
-    controller = strategy.controller if strategy.replays is None else Replay.of(batch, counts or {}, strategy.seed)
-    memory = forward(model, batch, strategy.gates, controller, strategy.context, strategy.min_exit_ratio)
+def _run(model: GatedModel, batch: RaggedBatch, strategy: Strategy) -> MemoryBuffer:
+    memory = forward(model, batch, strategy.gates, strategy.controller, strategy.context, strategy.min_exit_ratio)
     if strategy.recovery is not None:
         words = strategy.recovery.choose(memory)
         if words.any():
             recover(model, memory, words, strategy.context)
     return memory
-
-
-def replayed_counts(model: GatedModel, batch: RaggedBatch, strategy: Strategy) -> dict[int, np.ndarray] | None:
-    """The ``counts`` of `run`: how many words exit under the strategy that this one replays, if any."""
-    return None if strategy.replays is None else run(model, batch, strategy.replays).exit_counts()
-
-
-@dataclass(frozen=True, eq=False)
-class Replay:
-    """Lets as many random words exit as under another strategy.
-
-    ``counts``: gate → words that exit each window, int64 ``(windows,)``.
-    ``order``: float32 ``(words,)``; words with low values exit first.
-    """
-
-    counts: dict[int, np.ndarray]
-    order: np.ndarray
-
-    @classmethod
-    def of(cls, batch: RaggedBatch, counts: dict[int, np.ndarray], seed: int) -> Replay:
-        """Draws one order over all words of each window, from only the seed and the window's text."""
-        draws = []
-        ends = np.cumsum(batch.lengths)[:-1]
-        for ids, words in zip(np.split(batch.input_ids, ends), batch.words.counts.tolist(), strict=True):
-            own = (seed * 1_000_003 + int(ids.sum()) * 8191 + len(ids)) % 2**63
-            draws.append(torch.rand(words, generator=torch.Generator().manual_seed(own)))
-        return cls(counts, torch.cat(draws).numpy())
-
-    def __call__(self, gate: Gate) -> Decision:
-        exits = lowest_per_window(self.order, gate.alive, gate.words.window, self.counts[gate.number])
-        return Decision(exits, self.order)
 
 
 def forward(

@@ -127,11 +127,3 @@ class MemoryBuffer:
         self.matrices.clear()
         self.last.clear()
         self.batch.kept.clear()
-
-    def exit_counts(self) -> dict[int, np.ndarray]:
-        """For each gate, how many words exited in each window, int64 ``(windows,)``."""
-        words = self.batch.words
-        return {
-            record.number: np.bincount(words.window[record.decision.exits], minlength=len(words.counts))
-            for record in self.gates
-        }

@@ -1,6 +1,6 @@
 """Resolves the name of a strategy, as typed, to the strategy: the only place that parses names.
 
-``KIND[+recovery][:POINT]``, ``random[@KIND[:POINT]]``, ``truncate-K``, ``dense``, ``hf``.
+``KIND[+recovery][:POINT]``, ``truncate-K``, ``dense``.
 """
 
 from __future__ import annotations
@@ -13,11 +13,10 @@ from typing import Any
 from engine.errors import InputError
 from engine.pruning.controllers import CONTROLLERS
 from engine.pruning.recovery import Recovery
-from engine.pruning.strategy import Strategy, Truncation
+from engine.pruning.strategy import Strategy, Truncation, refuse_control
 
-PLAIN = "dense", "hf"  # no word exits, so any checkpoint runs them
+DENSE = "dense"
 RECOVERY = "+recovery"
-REPLAYED = "entropy"  # by random, unless it names another
 OPERATING_POINTS = ("careful", "balanced", "fast")  # from the most cautious to the fastest
 OLD_NAMES = {"exact": "careful"}  # of operating points in model folders and requests of earlier versions
 BALANCED, DEFAULT = "balanced", "default"  # the point if none is named, and if the weights store none
@@ -30,11 +29,10 @@ class StrategyName:
 
     Args:
         text: as typed.
-        kind: ``dense``, ``hf``, ``truncate``, ``random`` or the kind of a controller.
+        kind: ``dense``, ``truncate`` or the kind of a controller.
         recovers: whether words may come back.
         point: the operating point, ``""`` if none is named.
         layer: for ``truncate``: where it ends.
-        replays: for ``random``: what it replays, ``None`` if not named.
     """
 
     text: str
@@ -42,7 +40,6 @@ class StrategyName:
     recovers: bool = False
     point: str = ""
     layer: int = 0
-    replays: StrategyName | None = None
 
     @property
     def stored(self) -> str:
@@ -52,7 +49,7 @@ class StrategyName:
 
 def names() -> tuple[str, ...]:
     """Every strategy, without operating points."""
-    return (*PLAIN, *CONTROLLERS, *(kind + RECOVERY for kind in CONTROLLERS), "random", "truncate-k")
+    return (DENSE, *CONTROLLERS, *(kind + RECOVERY for kind in CONTROLLERS), "truncate-k")
 
 
 def parse(text: str) -> StrategyName:
@@ -61,13 +58,8 @@ def parse(text: str) -> StrategyName:
     Raises:
         InputError: no strategy has such a name.
     """
-    kind, at, replayed = text.partition("@")
-    if kind == "random" and at:
-        replays = _pruning(replayed)
-        if replays is None or replays.recovers:
-            raise InputError(f"expected random@ with one of {list(CONTROLLERS)}, got {text!r}; choose one of them")
-        return StrategyName(text, "random", replays=replays)
-    if text in (*PLAIN, "random"):
+    refuse_control(text)
+    if text == DENSE:
         return StrategyName(text, text)
     if match := re.fullmatch(r"truncate-([0-9]{1,9})", text):
         return StrategyName(text, "truncate", layer=int(match[1]))
@@ -76,12 +68,10 @@ def parse(text: str) -> StrategyName:
     if ":" in text:
         pruning = [name for name in names() if name.removesuffix(RECOVERY) in CONTROLLERS]
         raise InputError(
-            f"expected one of {pruning}, a colon and a point, got {text!r}; "
-            "write e.g. entropy:fast or random@entropy:fast, or leave the colon out"
+            f"expected one of {pruning}, a colon and an operating point, got {text!r}; write e.g. entropy:fast, or "
+            "leave the colon out"
         )
-    raise InputError(
-        f"expected a strategy out of {list(names())} (or random@rule), got {text!r}; check the name (k is a number)"
-    )
+    raise InputError(f"expected one of the strategies {list(names())}, got {text!r}; check the name (k is a number)")
 
 
 def _pruning(text: str) -> StrategyName | None:
@@ -113,8 +103,6 @@ def resolve(text: str, layers: int, points: Points, point: str | None = None) ->
                 f"expected truncate-1 to truncate-{layers - 1}, got {text!r}; the encoder has {layers} layers"
             )
         return Strategy(text, (name.layer,), Truncation())
-    if name.kind == "random":
-        return Strategy.random(text, resolve(name.replays.text if name.replays else REPLAYED, layers, points, point))
     if name.kind not in CONTROLLERS:
         return Strategy(text)
     return _at_point(name, layers, points, name.point or point)

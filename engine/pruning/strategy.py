@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, ClassVar, Literal, Protocol, get_args
 
 import numpy as np
 
@@ -16,6 +16,22 @@ from engine.pruning.recovery import Recovery
 from engine.pruning.settings import check_settings, from_values, setting, values_of
 
 Context = Literal["drop", "freeze"]
+CONTROLS = ("hf", "random")  # names that were strategies of earlier versions and are controls of `eval` now
+
+
+class Decider(Protocol):
+    """What decides at the gates of a strategy: a `Controller`, or something without settings such as `Truncation`."""
+
+    @property
+    def kind(self) -> str:
+        """Its name."""
+
+    @property
+    def uses_attention(self) -> bool:
+        """Whether it reads attention statistics, which cost extra MACs."""
+
+    def __call__(self, gate: Gate, /) -> Decision:
+        """Decides."""
 
 
 @dataclass(frozen=True)
@@ -34,59 +50,36 @@ class Strategy:
     """A way to run the encoder.
 
     Args:
-        name: as typed: ``dense``, ``hf``, ``rule``, ``entropy:fast``, ``entropy+recovery``, ``random@rule``,
-            ``truncate-3``.
+        name: as typed: ``dense``, ``rule``, ``entropy:fast``, ``entropy+recovery``, ``truncate-3``.
         gates: layers after which words may exit, ascending.
-        controller: what decides at the gates; ``None`` without gates and for ``random``.
+        controller: what decides at the gates; ``None`` without gates.
         point: the operating point that the settings come from, ``""`` if none.
         context: ``drop``: the rows of words that exited are gone; ``freeze``: they stay visible as keys and values.
         min_exit_ratio: share of a window's words that must want to exit at a gate, 0–1; if fewer do, and they are not
-            all that remain, none leaves there: a gate's fixed cost would exceed the gain.
+            all that remain, none exits there: a gate's fixed cost would exceed the gain.
         recovery: when and which words come back; ``None``: never.
-        replays: for ``random``: the strategy whose counts of exiting words it replays.
-        seed: for ``random``: seeds the choice of words, which otherwise depends only on the window's text.
     """
 
     name: str
     gates: tuple[int, ...] = ()
-    controller: Controller | Truncation | None = None
+    controller: Decider | None = None
     point: str = ""
     context: Context = "drop"
     min_exit_ratio: float = setting(0.1, "share of a window's words that must want to exit, or none exits")
     recovery: Recovery | None = None
-    replays: Strategy | None = None
-    seed: int = 0
 
     def __post_init__(self) -> None:
         if self.context not in get_args(Context):
-            raise InputError(f"expected a context out of {get_args(Context)}, got {self.context!r}; choose one of them")
+            raise InputError(f"expected the context {' or '.join(get_args(Context))}, got {self.context!r}; choose one")
         object.__setattr__(self, "gates", _layers(self.gates))
-        if bool(self.gates) != (self.controller is not None or self.replays is not None):
+        if bool(self.gates) != (self.controller is not None):
             raise InputError(f"expected gates together with a controller, got {self}; give both or neither")
-        if self.replays is not None and self.replays.replays is not None:
-            raise InputError(f"expected a strategy to replay, got {self.replays.name!r}; replay what that one replays")
-        if not isinstance(self.seed, int):
-            raise InputError(f"expected a whole number as seed, got {self.seed!r}; choose one")
         check_settings(self)
-
-    @classmethod
-    def random(cls, name: str, replays: Strategy, seed: int = 0) -> Strategy:
-        """Replays, for each window and gate, how many words exited under another strategy, with random words."""
-        return cls(
-            name,
-            replays.gates,
-            context=replays.context,
-            min_exit_ratio=replays.min_exit_ratio,
-            replays=replays,
-            seed=seed,
-        )
 
     @property
     def kind(self) -> str:
-        """``dense``, ``hf``, ``truncate``, ``random``, or the kind of its controller."""
-        if self.replays is not None:
-            return "random"
-        return self.name if self.controller is None else self.controller.kind
+        """``dense``, ``truncate``, or the kind of its controller."""
+        return "dense" if self.controller is None else self.controller.kind
 
     @property
     def prunes(self) -> bool:
@@ -94,9 +87,7 @@ class Strategy:
         return isinstance(self.controller, Controller)
 
     def settings(self) -> dict[str, Any]:
-        """Names and values of the settings that `with_settings` takes; ``random`` has those of what it replays."""
-        if self.replays is not None:
-            return self.replays.settings()
+        """Names and values of the settings that `with_settings` takes."""
         if not self.prunes:
             return {}
         own = {"gates": self.gates, "context": self.context} | values_of(self)
@@ -114,8 +105,6 @@ class Strategy:
             )
         if not settings:
             return self
-        if self.replays is not None:
-            return Strategy.random(self.name, self.replays.with_settings(**settings), self.seed)
 
         def changed(part: Any) -> Any:
             taken = {name: settings[name] for name in values_of(part) if name in settings}
@@ -140,8 +129,6 @@ class Strategy:
             record["controller"] = {"kind": self.kind} | {name.rstrip("_"): value for name, value in settings.items()}
         if self.recovery is not None:
             record["recovery"] = asdict(self.recovery)
-        if self.replays is not None:
-            record |= {"replays": self.replays.to_json(), "seed": self.seed}
         return record
 
     @classmethod
@@ -149,19 +136,20 @@ class Strategy:
         """The inverse of `to_json`.
 
         Raises:
-            InputError: no settings of a strategy, or an unknown controller or setting.
+            InputError: no settings of a strategy, one of `CONTROLS`, or an unknown controller or setting.
         """
         known = {one.name for one in fields(cls)}
         if not isinstance(record, Mapping) or not isinstance(record.get("name"), str):
             raise InputError(f"expected the settings of a strategy with its name, got {record!r}; fix them")
-        parts = [record.get(name) or {} for name in ("controller", "recovery", "replays")]
+        refuse_control(record["name"])
+        parts = [record.get(name) or {} for name in ("controller", "recovery")]
         if not all(isinstance(part, Mapping) for part in parts):
-            raise InputError(f"expected controller, recovery and replays as objects, got {record!r}; fix them")
+            raise InputError(f"expected controller and recovery as objects, got {record!r}; fix them")
         if unknown := record.keys() - known:
             raise InputError(
                 f"expected settings of a strategy out of {sorted(known)}, got {sorted(unknown)}; remove them"
             )
-        controller: Controller | Truncation | None = None
+        controller: Decider | None = None
         if record.get("controller"):
             settings = dict(record["controller"])
             kind = settings.pop("kind", None)
@@ -171,7 +159,7 @@ class Strategy:
                 controller = from_values(CONTROLLERS[kind], kind, settings)
             else:
                 raise InputError(f"expected a controller out of {sorted(CONTROLLERS)}, got {kind!r}; fix the settings")
-        recovery, replays = record.get("recovery"), record.get("replays")
+        recovery = record.get("recovery")
         return cls(
             name=record["name"],
             gates=record.get("gates", ()),
@@ -180,8 +168,14 @@ class Strategy:
             context=record.get("context", "drop"),
             min_exit_ratio=record.get("min_exit_ratio", 0.1),
             recovery=from_values(Recovery, "recovery", recovery) if recovery else None,
-            replays=cls.from_json(replays) if replays else None,
-            seed=record.get("seed", 0),
+        )
+
+
+def refuse_control(name: str) -> None:
+    """Raises an `InputError` if a name is that of a control, which only `eval` runs."""
+    if name.partition("@")[0] in CONTROLS:
+        raise InputError(
+            f"expected a strategy, got {name[:40]!r}, a control that only python -m eval.report runs; choose another"
         )
 
 

@@ -5,7 +5,7 @@ Each sweep changes one setting from the strategy's stored settings (``random`` r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,8 @@ from engine.pruning.strategy import Strategy
 from engine.tagger import Engine
 from engine.text.documents import Entity
 from engine.text.scoring import Counts, count_matches
-from eval.schema import CONTROLLER, DENSE, LAMBDA, RECOVERY, WEIGHTS, Ablation
+from eval.measure.controls import RandomExits
+from eval.schema import CONTROLLER, DENSE, LAMBDA, RANDOM, RECOVERY, WEIGHTS, Ablation
 from eval.statistics import f1_difference_interval, f1_interval
 
 BATCH = 32
@@ -43,7 +44,7 @@ class Sweep:
     setting: str
     base: str
     default: Strategy
-    settings: dict[str, Strategy]
+    settings: Mapping[str, Strategy | RandomExits]
 
 
 def sweeps(engine: Engine) -> list[Sweep]:
@@ -74,8 +75,9 @@ def sweeps(engine: Engine) -> list[Sweep]:
     off = without_recovery(recovering)
     found.append(Sweep(RECOVERY, recovering.name, off, {"off": off} | triggers))
     found.append(_setting("recovery_limit", triggers["any"], LIMITS))
-    baselines = (engine.strategy("random"), engine.strategy(f"truncate-{max(1, layers // 2)}"))
-    found.append(Sweep(CONTROLLER, "entropy", entropy, {one.name: one for one in (*bases, *baselines)}))
+    beside = RandomExits(RANDOM, entropy), engine.strategy(f"truncate-{max(1, layers // 2)}")
+    controllers: list[Strategy | RandomExits] = [*bases, *beside]
+    found.append(Sweep(CONTROLLER, "entropy", entropy, {one.name: one for one in controllers}))
     return found
 
 
@@ -110,7 +112,9 @@ class Outcome:
         return Counts.total(self.counts).f1
 
 
-def measure(engine: Engine, corpus: Corpus, strategy: Strategy, progress: Callable[[], object]) -> Outcome:
+def measure(
+    engine: Engine, corpus: Corpus, strategy: Strategy | RandomExits, progress: Callable[[], object]
+) -> Outcome:
     """Runs one setting, a batch of documents at a time; ``progress`` is called after each."""
 
     def scored(entities: Sequence[Entity]) -> frozenset[tuple[int, int, str]]:
@@ -119,7 +123,11 @@ def measure(engine: Engine, corpus: Corpus, strategy: Strategy, progress: Callab
     counts, found, places, recovered, cost = [], [], [], 0, add([], engine.encoder.num_layers)
     for start in range(0, len(corpus.documents), BATCH):
         documents = corpus.documents[start : start + BATCH]
-        results = engine.tag_batch([document.text for document in documents], strategy, batch_size=BATCH)
+        texts = [document.text for document in documents]
+        if isinstance(strategy, RandomExits):
+            results = strategy.tag_batch(engine, texts)
+        else:
+            results = engine.tag_batch(texts, strategy, batch_size=BATCH)
         for document, result in zip(documents, results, strict=True):
             counts.append(count_matches(document.entities, result.entities, corpus.types))
             found.append(scored(result.entities))
@@ -137,7 +145,7 @@ class Setting:
 
     sweep: Sweep
     value: str
-    strategy: Strategy
+    strategy: Strategy | RandomExits
     engine: Engine
 
 
@@ -176,10 +184,10 @@ def ablate(
         progress: called after each batch of documents.
     """
     chosen = settings(engine, plain)
-    defaults: dict[tuple[str, Strategy], Outcome] = {}  # reused often, so they are cached
+    defaults: dict[tuple[str, Strategy | RandomExits], Outcome] = {}  # reused often, so they are cached
     reused = {setting.sweep.default for setting in chosen} | {engine.strategy(DENSE)}
 
-    def outcome(on: Engine, strategy: Strategy) -> Outcome:
+    def outcome(on: Engine, strategy: Strategy | RandomExits) -> Outcome:
         if strategy not in reused:
             return measure(on, corpus, strategy, progress)
         key = on.source, strategy

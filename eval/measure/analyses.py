@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from engine.data.corpora import NAMED, Corpus, load_corpus
-from engine.pruning.strategy import Strategy
 from engine.tagger import Engine, Result
 from engine.text.documents import Document
 from eval.analysis.comparison import Compared, Run, Word
 from eval.analysis.tables import Analyses, write
-from eval.measure.variants import huggingface_dtype
-from eval.schema import DENSE, HF
+from eval.measure.variants import Variant
+from eval.schema import DENSE
 
 BATCH = 32
 
@@ -27,7 +26,7 @@ def training_documents(corpus: Corpus, data_dir: str | Path | None = None) -> Se
 
 
 def analyse(
-    chosen: Mapping[Engine, Sequence[Strategy]],
+    variants: Sequence[Variant],
     corpus: Corpus,
     out: Path,
     training: Sequence[Document] | None = None,
@@ -37,8 +36,7 @@ def analyse(
     """Writes the files of `eval.analysis.tables` to a folder.
 
     Args:
-        chosen: for each dtype's engine, the strategies to compare with its own dense, which always runs; ``random``
-            with its first seed.
+        variants: those that an engine runs are compared with its own dense; ``random`` with its first seed.
         corpus: with gold; only its types count.
         out: an existing folder.
         training: documents whose mentions count as seen in training, see `training_documents`.
@@ -46,14 +44,14 @@ def analyse(
         progress: called after each batch of each strategy, see `number_of_calls`.
     """
     found = {}
-    for engine, strategies in chosen.items():
+    for engine, of_engine in _analysed(variants).items():
         found[engine.dtype] = analyses = Analyses(engine.encoder.num_layers, training)
         for start in range(0, len(corpus.documents), BATCH):
             documents = corpus.documents[start : start + BATCH]
             texts = [document.text for document in documents]
             reference: list[Run] = []
-            for strategy in _analysed(engine, strategies):
-                runs = [run_of(result) for result in engine.tag_batch(texts, strategy, batch_size=BATCH)]
+            for results in of_engine:
+                runs = [run_of(result) for result in results(texts)]
                 reference = reference or runs  # dense comes first
                 for document, run, by_dense in zip(documents, runs, reference, strict=True):
                     analyses.add(Compared(document, corpus.types, run, by_dense))
@@ -61,19 +59,18 @@ def analyse(
     write(out, found, corpus.types, seed)
 
 
-def number_of_calls(corpus: Corpus, chosen: Mapping[Engine, Sequence[Strategy]]) -> int:
+def number_of_calls(corpus: Corpus, variants: Sequence[Variant]) -> int:
     """How often `analyse` calls ``progress``."""
-    strategies = sum(len(_analysed(engine, of)) for engine, of in chosen.items())
-    return -(-len(corpus.documents) // BATCH) * strategies
+    return -(-len(corpus.documents) // BATCH) * sum(map(len, _analysed(variants).values()))
 
 
-def _analysed(engine: Engine, strategies: Sequence[Strategy]) -> list[Strategy]:
-    """Dense first; ``hf`` only where it runs in the engine's dtype."""
-    dense = engine.strategy(DENSE)
-    others = [
-        one for one in strategies if one != dense and (one.kind != HF or huggingface_dtype(engine) == engine.dtype)
-    ]
-    return [dense, *others]
+def _analysed(variants: Sequence[Variant]) -> dict[Engine, list[Callable[[Sequence[str]], list[Result]]]]:
+    """For each engine, what runs its variants, dense first."""
+    found: dict[Engine, list[Callable[[Sequence[str]], list[Result]]]] = {}
+    for variant in sorted(variants, key=lambda one: one.kind != DENSE):
+        if variant.engine is not None and variant.results is not None:
+            found.setdefault(variant.engine, []).append(variant.results)
+    return found
 
 
 def run_of(result: Result) -> Run:

@@ -34,7 +34,7 @@ from eval import schema
 from eval.measure import memory
 from eval.measure.components import profile
 from eval.measure.evaluate import Measured, dense_of
-from eval.schema import ALL, DENSE, HF
+from eval.schema import ALL, DENSE
 from eval.statistics import speedup_interval
 
 COUNTED, TIMED = 8, 8
@@ -60,7 +60,7 @@ def cost_rows(texts: Sequence[str], measured: Mapping[int, Mapping[str, Measured
             for measure, group, value in _of_variant(texts, one, dense, seed, first=first):
                 yield _row(one.name, one.dtype, size, measure, group, value)
             engine, strategy = one.variant.engine, one.variant.strategy
-            if engine and strategy and strategy.kind != HF and strategy.replays is None:
+            if engine and strategy:
                 ours.setdefault(engine, []).append(strategy)
         for engine, strategies in ours.items():
             for row in profile(engine, texts[: max(TIMED, size)], strategies, size):
@@ -87,13 +87,13 @@ def _of_variant(
     """Measure, group and value; MACs are counted only at the ``first`` batch size."""
     yield from _speed(one, dense, seed)
     engine, strategy = one.variant.engine, one.variant.strategy
-    if engine is None or strategy is None or one.cost is None:
+    if one.cost is None:
         return
     for layer, rows in enumerate(one.cost.rows, 1):
         share = rows * len(one.cost.rows) / one.cost.dense_token_layers
         yield schema.TOKEN_LAYERS, f"layer {layer}", share
-    if strategy.replays is not None:
-        return  # counter and memory would include what it replays
+    if engine is None or strategy is None:
+        return  # a control; counter and memory would include what ``random`` replays
     yield schema.PEAK_MEMORY, "tensors", peak_memory(engine, texts[: one.batch_size], strategy) / 2**20
     if first:
         counted = texts[:COUNTED]

@@ -18,7 +18,6 @@ from tqdm import tqdm
 from engine.data.corpora import Corpus, load_corpus
 from engine.errors import InputError
 from engine.latency import PASSES
-from engine.pruning.strategy import Strategy
 from engine.tagger import Engine
 from eval import schema
 from eval.measure import environment
@@ -30,10 +29,10 @@ from eval.measure.engines import load_engines
 from eval.measure.evaluate import Plan, collect, draw, evaluate, loads, predictions
 from eval.measure.predictions import write_predictions
 from eval.measure.runlog import RunLog
-from eval.measure.strategies import choose_strategies
+from eval.measure.strategies import choose_variants
 from eval.measure.tables import document_rows, interval_rows, result_columns, result_row, time_rows
 from eval.measure.tuning import tuned
-from eval.measure.variants import Variant, check_names, of_baseline, of_model, of_strategy
+from eval.measure.variants import Variant, check_names, of_baseline, of_model
 from eval.options import check_types, dtypes, named_folders, names, whole_numbers
 from eval.schema import DIGITS, labels
 
@@ -48,11 +47,13 @@ SAMPLE_NOTE = (
 class Run:
     """What is measured, and on what.
 
-    ``strategies``: by engine, one per dtype; ``timed``: indices of the timed documents; ``load``: of the machine
-    beforehand, 0–1; ``seed``: of the bootstrap and the draw of ``timed``; ``files``: of the baselines.
+    ``engines``: one per dtype; ``ours``: their strategies, and controls; ``timed``: indices of the timed documents;
+    ``load``: of the machine beforehand, 0–1; ``seed``: of the bootstrap and the draw of ``timed``; ``files``: of the
+    baselines.
     """
 
-    strategies: Mapping[Engine, Sequence[Strategy]]
+    engines: list[Engine]
+    ours: list[Variant]
     corpus: Corpus
     batch_sizes: list[int]
     timed: list[int]
@@ -65,14 +66,11 @@ class Run:
     @property
     def engine(self) -> Engine:
         """The first dtype's engine."""
-        return next(iter(self.strategies))
+        return self.engines[0]
 
     def plan(self, baselines: Iterable[Baseline]) -> Plan:
-        """Everything to measure, with the given baselines; ``hf`` once in its own dtype."""
-        ours = [of_strategy(engine, strategy) for engine, of in self.strategies.items() for strategy in of]
-        distinct = {one.key: one for one in reversed(ours)}
-        once = [one for one in ours if distinct[one.key] is one]
-        return Plan(self.corpus, [*once, *map(of_baseline, baselines), *self.models], self.batch_sizes, self.timed)
+        """Everything to measure, with the given baselines."""
+        return Plan(self.corpus, [*self.ours, *map(of_baseline, baselines), *self.models], self.batch_sizes, self.timed)
 
 
 def set_up(arguments: argparse.Namespace, sample: Path) -> Run:
@@ -115,7 +113,8 @@ def set_up(arguments: argparse.Namespace, sample: Path) -> Run:
 
     files = TemporaryDirectory()
     run = Run(
-        {engine: choose_strategies(engine, arguments) for engine in engines},
+        engines,
+        choose_variants(engines, arguments),
         corpus,
         sizes,
         draw(documents, timed, arguments.seed),
@@ -205,7 +204,7 @@ def measure(run: Run, arguments: argparse.Namespace, command: str) -> dict[str, 
 
 def _conditions(run: Run) -> dict[str, Any]:
     """What must stay the same for a run to resume."""
-    plan, engines = run.plan(run.baselines), list(run.strategies)
+    plan, engines = run.plan(run.baselines), run.engines
     return {
         "commit": environment.commit(),
         "code": environment.code_digest(),
@@ -219,7 +218,7 @@ def _conditions(run: Run) -> dict[str, Any]:
         "corpus": [run.corpus.name, run.corpus.split, environment.corpus_digest(run.corpus.documents)],
         "types": run.corpus.types,
         "timed": [len(run.timed), run.seed if len(run.timed) < len(run.corpus.documents) else None],
-        "variants": [v.strategy.to_json() if v.strategy else {v.name: dict(v.settings)} for v in plan.variants],
+        "variants": [dict(variant.conditions) for variant in plan.variants],
         "batch_sizes": run.batch_sizes,
         "passes": PASSES,
     }
@@ -237,7 +236,7 @@ def _about(run: Run, plan: Plan, command: str, interruptions: int) -> dict[str, 
         elif variant.settings:
             settings[names[variant.name, variant.dtype]] = {"dtype": variant.dtype, **variant.settings}
     versions = ", ".join(f"{name} {version}" for name, version in environment.versions().items())
-    formats = [f"{e.dtype} ({e.precision.why})" if e.precision.why else e.dtype for e in run.strategies]
+    formats = [f"{e.dtype} ({e.precision.why})" if e.precision.why else e.dtype for e in run.engines]
     documents, timed = len(run.corpus.documents), len(run.timed)
     resident = psutil.Process().memory_info().rss / 2**20
     return {

@@ -1,39 +1,58 @@
-"""The strategies named on an evaluation's command line, with their settings."""
+"""The strategies and controls named on an evaluation's command line, with their settings."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 from engine.errors import InputError
 from engine.pruning.controllers import CONTROLLERS
-from engine.pruning.resolve import RECOVERY, REPLAYED, StrategyName, parse
+from engine.pruning.resolve import RECOVERY, parse
 from engine.pruning.settings import parse_setting
-from engine.pruning.strategy import Strategy
 from engine.tagger import Engine
+from eval.measure.controls import REPLAYED, RandomExits, replayed_by
+from eval.measure.variants import Variant, huggingface_dtype, of_plain_model, of_random, of_strategy
 from eval.options import names
-from eval.schema import RANDOM
+from eval.schema import HF, RANDOM
 
 
-def choose_strategies(engine: Engine, arguments: argparse.Namespace) -> list[Strategy]:
-    """The strategies as typed, including ``dense``.
+def choose_variants(engines: Sequence[Engine], arguments: argparse.Namespace) -> list[Variant]:
+    """The strategies and controls as typed, ``dense`` among them, of each engine.
 
-    ``random`` replays the first one that prunes, without recovery, unless it names another.
+    ``random`` replays the first strategy that prunes, without recovery, unless it names another. ``hf`` runs once in
+    each dtype that it has.
 
     Raises:
         InputError: unknown names or settings, or a setting for a strategy that does not run.
     """
-    parsed = [parse(text) for text in _names(engine, arguments)]
-    pruning = [parse(name.text.replace(RECOVERY, "")) for name in parsed if name.kind in CONTROLLERS]
-    first = pruning[0] if pruning else parse(REPLAYED)
-    run = {name: (name.replays or first) if name.kind == RANDOM else name for name in parsed}
-    settings = _settings(arguments, (name for name in run.values() if name.kind in CONTROLLERS))
+    found: dict[str, Variant] = {}
+    for engine in engines:
+        for variant in _of_engine(engine, arguments, {one.dtype for one in found.values() if one.kind == HF}):
+            found[variant.key] = variant
+    return list(found.values())
 
-    def strategy(name: StrategyName) -> Strategy:
-        return engine.strategy(name.text, arguments.point, **settings.get(name.text, {}))
 
-    return [Strategy.random(n.text, strategy(of)) if n.kind == RANDOM else strategy(n) for n, of in run.items()]
+def _of_engine(engine: Engine, arguments: argparse.Namespace, plain: Collection[str]) -> Iterator[Variant]:
+    """One engine's variants; ``plain``: dtypes in which ``hf`` runs already."""
+    wanted = _names(engine, arguments)
+    runs = _runs(wanted)
+    settings = _settings(arguments, runs.values())
+    for name in wanted:
+        if name == HF:
+            if huggingface_dtype(engine) not in plain:
+                yield of_plain_model(engine)
+            continue
+        strategy = engine.strategy(runs[name], arguments.point, **settings.get(runs[name], {}))
+        yield of_strategy(engine, strategy) if runs[name] == name else of_random(engine, RandomExits(name, strategy))
+
+
+def _runs(wanted: Sequence[str]) -> dict[str, str]:
+    """The strategy that each variant but ``hf`` runs: itself or, for ``random``, the one that it replays."""
+    own = [name for name in wanted if name != HF and name.partition("@")[0] != RANDOM]
+    pruning = [name for name in own if parse(name).kind in CONTROLLERS]
+    first = pruning[0].replace(RECOVERY, "") if pruning else REPLAYED
+    return {name: name if name in own else replayed_by(name) or first for name in wanted if name != HF}
 
 
 def _names(engine: Engine, arguments: argparse.Namespace) -> list[str]:
@@ -48,9 +67,10 @@ def _names(engine: Engine, arguments: argparse.Namespace) -> list[str]:
     return list(dict.fromkeys(wanted if "dense" in wanted else ["dense", *wanted]))
 
 
-def _settings(arguments: argparse.Namespace, running: Iterable[StrategyName]) -> dict[str, dict[str, Any]]:
+def _settings(arguments: argparse.Namespace, running: Iterable[str]) -> dict[str, dict[str, Any]]:
     """Settings of each pruning strategy that runs, from ``--lambda``, ``--min-keep-ratio`` and ``--set``."""
-    kinds = {name.text: name.kind for name in running}
+    kinds = {name: parse(name).kind for name in running}
+    kinds = {name: kind for name, kind in kinds.items() if kind in CONTROLLERS}
     wanted: list[tuple[str, str, Any]] = []
     if arguments.lambda_ is not None:
         has_lambda = {

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from engine.errors import InputError
 from engine.inspection.cost import Cost
 from engine.latency import Latency
 from engine.pruning.resolve import StrategyName, parse
 from engine.pruning.strategy import Strategy
-from engine.tagger import Engine
+from engine.tagger import Engine, Result
 from engine.text.documents import Entity
 from eval.measure.baselines.base import Baseline
+from eval.measure.controls import RandomExits, padded_costs, plain_model
 from eval.schema import BASELINE, DENSE, HF, MODEL, RANDOM, RANDOM_SEEDS, TRUNCATE
 
 
@@ -37,9 +40,12 @@ class Variant:
         dtype: the number format that it runs in.
         device: where it runs.
         tag: tags texts in one call.
-        engine: runs the strategy.
-        strategy: ``None`` for baselines and other models.
-        settings: of those, for the report.
+        results: tags texts in one call, with traces; ``None`` if it is not run by our engine.
+        engine: runs the strategy or replay.
+        strategy: ``None`` for controls, baselines and other models.
+        replays: for ``random``: the strategy whose counts of exiting words it replays.
+        conditions: what must not change while a run is interrupted.
+        settings: of baselines and other models, for the report.
         reseeded: for ``random``: the same with other seeds; their predictions count, their times do not.
         speed_only: its weights are random, its predictions meaningless.
     """
@@ -49,8 +55,11 @@ class Variant:
     dtype: str
     device: str
     tag: Callable[[Sequence[str]], Tagged]
+    results: Callable[[Sequence[str]], list[Result]] | None = None
     engine: Engine | None = None
     strategy: Strategy | None = None
+    replays: str = ""
+    conditions: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, str] = field(default_factory=dict)
     reseeded: tuple[Variant, ...] = ()
     speed_only: bool = False
@@ -66,17 +75,12 @@ class Variant:
         return self.strategy is not None and self.strategy.prunes
 
     @property
-    def replays(self) -> str:
-        """The strategy whose counts it replays at random, ``""`` for all but ``random``."""
-        return self.strategy.replays.name if self.strategy and self.strategy.replays else ""
-
-    @property
     def family(self) -> str:
         """The name that its operating points, or depths of ``truncate``, share."""
+        if self.replays:
+            return f"{self.kind}@{parse(self.replays).stored}"
         if self.strategy is None or self.kind == TRUNCATE:
             return self.kind if self.strategy else self.name
-        if self.strategy.replays:
-            return f"{self.kind}@{parse(self.replays).stored}"
         return parse(self.strategy.name).stored
 
     def is_compared_with(self, other: Variant) -> bool:
@@ -115,19 +119,55 @@ def huggingface_dtype(engine: Engine) -> str:
     return str(engine.precision.torch_dtype).removeprefix("torch.")
 
 
-def of_strategy(engine: Engine, strategy: Strategy) -> Variant:
-    """A strategy of the engine; ``random`` also with its other seeds."""
+def _of_engine(
+    name: str, kind: str, engine: Engine, results: Callable[[Sequence[str]], list[Result]], **more: Any
+) -> Variant:
+    """A variant whose calls return the engine's results."""
 
     def tag(texts: Sequence[str]) -> Tagged:
-        results = engine.tag_batch(texts, strategy, batch_size=len(texts))
-        entities = [result.entities for result in results]
-        return Tagged(entities, results[0].latency, lambda: [result.cost for result in results])
+        found = results(texts)
+        return Tagged([one.entities for one in found], found[0].latency, lambda: [one.cost for one in found])
 
-    dtype = huggingface_dtype(engine) if strategy.kind == HF else engine.dtype
-    seeds = range(1, RANDOM_SEEDS) if strategy.kind == RANDOM and strategy.seed == 0 else ()
-    others = [replace(of_strategy(engine, replace(strategy, seed=s)), name=f"{strategy.name}#{s}") for s in seeds]
-    device = str(engine.device)
-    return Variant(strategy.name, strategy.kind, dtype, device, tag, engine, strategy, reseeded=tuple(others))
+    return Variant(name, kind, engine.dtype, str(engine.device), tag, results, engine, **more)
+
+
+def of_strategy(engine: Engine, strategy: Strategy) -> Variant:
+    """A strategy of the engine."""
+
+    def results(texts: Sequence[str]) -> list[Result]:
+        return engine.tag_batch(texts, strategy, batch_size=len(texts))
+
+    return _of_engine(strategy.name, strategy.kind, engine, results, strategy=strategy, conditions=strategy.to_json())
+
+
+def of_random(engine: Engine, control: RandomExits) -> Variant:
+    """``random`` with its first seed, and with the others beside it."""
+
+    def seeded(seed: int) -> Variant:
+        own = replace(control, seed=seed)
+        return _of_engine(
+            f"{control.name}#{seed}" if seed else control.name,
+            RANDOM,
+            engine,
+            lambda texts: own.tag_batch(engine, texts),
+            replays=control.replays.name,
+            conditions=own.to_json(),
+        )
+
+    return replace(seeded(0), reseeded=tuple(map(seeded, range(1, RANDOM_SEEDS))))
+
+
+def of_plain_model(engine: Engine) -> Variant:
+    """``hf``."""
+    run = plain_model(engine)
+
+    def tag(texts: Sequence[str]) -> Tagged:
+        begin = time.perf_counter()
+        entities, encoder_s = run(texts, {})
+        latency = Latency((time.perf_counter() - begin) * 1e3, encoder_s * 1e3, len(texts))
+        return Tagged(entities, latency, lambda: padded_costs(engine, texts))
+
+    return Variant(HF, HF, huggingface_dtype(engine), str(engine.device), tag, conditions={"name": HF})
 
 
 def of_baseline(baseline: Baseline) -> Variant:
@@ -142,6 +182,7 @@ def of_baseline(baseline: Baseline) -> Variant:
         baseline.dtype,
         baseline.device,
         tag,
+        conditions={baseline.name: dict(baseline.settings)},
         settings=baseline.settings,
         speed_only=baseline.speed_only,
     )
@@ -158,8 +199,9 @@ def of_model(name: str, engine: Engine, strategy: Strategy) -> Variant:
         name=name,
         kind=MODEL,
         tag=lambda texts: replace(own.tag(texts), costs=list),
+        results=None,
         engine=None,
         strategy=None,
+        conditions={name: settings},
         settings=settings,
-        reseeded=(),
     )

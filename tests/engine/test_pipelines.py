@@ -115,8 +115,8 @@ PRUNING = [
 ]
 
 
-@pytest.mark.parametrize("strategy", [*PRUNING, "truncate-1", "dense", "random"])
-def test_the_first_piece_of_each_word_has_the_words_own_label_where_words_leave(engine, strategy):
+@pytest.mark.parametrize("strategy", [*PRUNING, "truncate-1", "dense"])
+def test_the_first_piece_of_each_word_has_the_words_own_label_if_words_exit(engine, strategy):
     tagger = pipeline(model=engine, strategy=strategy, ignore_labels=[])
     for text in (TEXT, LONG):
         result = engine.tag(text, tagger.model.strategy)
@@ -179,7 +179,7 @@ def test_what_is_no_text_is_refused_as_hugging_face_does(plain_folder):
     ("arguments", "message"),
     [
         ({"task": "summarization"}, "expected the task token-classification or ner, got 'summarization'"),
-        ({"strategy": "hf"}, "use transformers.pipeline"),
+        ({"strategy": "hf"}, r"eval\.report"),
         ({"strategy": "dense", "aggregation_strategy": "foo"}, "expected an aggregation_strategy out of none, simple"),
         ({"strategy": "entropy"}, "expected a model with gates"),
         ({"strategy": "dense", "tokenizer": "x"}, r"got \['tokenizer'\]; leave it out: the engine loads"),

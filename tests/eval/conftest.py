@@ -6,6 +6,7 @@ from engine.data.corpora import Corpus, load_corpus
 from engine.pruning.strategy import Strategy
 from engine.tagger import Engine
 from eval.measure.analyses import analyse, number_of_calls
+from eval.measure.variants import of_strategy
 from eval.report import SAMPLE
 
 
@@ -25,6 +26,7 @@ def analysed(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> tuple[
     corpus = load_corpus(str(SAMPLE), limit=34)
     strategies = [engine.strategy("entropy", **SETTINGS), engine.strategy("truncate-1")]
     calls: list[int] = []
-    analyse({engine: strategies}, corpus, out, corpus.documents[:2], progress=lambda: calls.append(1))
-    assert len(calls) == number_of_calls(corpus, {engine: strategies})
+    variants = [of_strategy(engine, strategy) for strategy in (engine.strategy("dense"), *strategies)]
+    analyse(variants, corpus, out, corpus.documents[:2], progress=lambda: calls.append(1))
+    assert len(calls) == number_of_calls(corpus, variants)
     return corpus, strategies, out

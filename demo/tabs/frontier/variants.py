@@ -13,7 +13,7 @@ import pandas as pd
 from demo.common.reports import about
 from engine.pruning.resolve import parse
 from eval.render.files import labelled, read_table
-from eval.schema import BASELINE, DENSE, MODEL
+from eval.schema import BASELINE, DENSE, HF, MODEL, RANDOM
 
 INTERVALS = "intervals.csv"
 _KEY = ["strategy", "batch_size", "dtype"]
@@ -78,10 +78,10 @@ def frontier(variants: Sequence[Variant]) -> list[Variant]:
 
 def runnable_as(variant: Variant, runnable: Iterable[str], points: Iterable[str]) -> tuple[str, str] | None:
     """The strategy and operating point (empty: none) with which the page can run a variant; none if it cannot."""
-    if variant.kind in (BASELINE, MODEL):
+    if variant.kind in (BASELINE, MODEL, HF, RANDOM):
         return None
     parts = parse(variant.name)
-    name = variant.name if parts.layer or parts.replays else parts.stored
+    name = variant.name if parts.layer else parts.stored
     return (name, variant.point) if name in runnable and (not variant.point or variant.point in points) else None
 
 

@@ -16,8 +16,8 @@ TEXT = "Famotidine-associated delirium. Six patients on famotidine (20 mg/day) h
 SHORT = "failure and x x a1 nausea"  # random weights take its first two words for one entity
 
 
-@pytest.mark.parametrize("strategy", ["rule", "entropy", "random@rule", "truncate-1", "entropy+recovery"])
-def test_every_word_has_scores_up_to_the_gate_at_which_it_left(engine: Engine, strategy: str) -> None:
+@pytest.mark.parametrize("strategy", ["rule", "entropy", "truncate-1", "entropy+recovery"])
+def test_every_word_has_scores_up_to_the_gate_at_which_it_exited(engine: Engine, strategy: str) -> None:
     settings = {"max_entropy": 0.5, "neighbours": 0} if strategy.startswith("entropy") else {}
     result = engine.tag(TEXT, strategy, **settings)
     assert {word.state for word in result.trace.words} - {"kept"}
@@ -30,7 +30,7 @@ def test_every_word_has_scores_up_to_the_gate_at_which_it_left(engine: Engine, s
 
 @pytest.mark.parametrize("context", ["drop", "freeze"])
 @pytest.mark.parametrize(("strategy", "settings"), [("entropy", {"max_entropy": 0.5}), ("rule", {"lambda_": 1.0})])
-def test_words_leave_whose_need_is_up_to_the_threshold(
+def test_words_exit_whose_importance_is_up_to_the_threshold(
     engine: Engine, strategy: str, settings: dict[str, float], context: str
 ) -> None:
     result = engine.tag(TEXT, strategy, min_keep_ratio=0.0, context=context, **settings)
@@ -65,14 +65,14 @@ class TestReasons:
         scores = self.first_gate(engine, "rule", lambda_=0.5, min_keep_ratio=0.0, neighbours=1)
         near = [any(at.label != "O" for at in scores[max(0, i - 1) : i + 2]) for i in range(len(scores))]
         for at, beside in zip(scores, near, strict=True):
-            assert at.reason == ("importance" if at.importance >= at.threshold else "entity" if beside else "left")
-        assert {at.reason for at in scores} == {"left", "importance", "entity"}
+            assert at.reason == ("importance" if at.importance >= at.threshold else "entity" if beside else "exit")
+        assert {at.reason for at in scores} == {"exit", "importance", "entity"}
 
     def test_entities_and_their_neighbours_stay_under_entropy(self, engine: Engine) -> None:
         scores = self.first_gate(engine, "entropy", max_entropy=0.6, exit_entities=False, neighbours=1)
         assert {at.reason for at in scores if math.isinf(at.importance)} == {"entity"}
 
-    def test_an_entity_leaves_as_a_whole_or_not_at_all(self, engine: Engine) -> None:
+    def test_an_entity_exits_as_a_whole_or_not_at_all(self, engine: Engine) -> None:
         def first_gate(max_entropy: float) -> list[WordScores]:
             settings = {"gates": (1,), "max_entropy": max_entropy, "exit_entities": True, "neighbours": 0}
             return [of_word[0] for of_word in engine.explain(engine.tag(SHORT, "entropy", **settings))]
@@ -81,45 +81,44 @@ class TestReasons:
         assert [at.label for at in scores[:3]] == ["B-Disease", "I-Disease", "O"]
         assert scores[0].importance < scores[1].importance
         again = first_gate((scores[0].importance + scores[1].importance) / 2)
-        assert [at.reason for at in again[:3]] == ["whole", "importance", "left"]
+        assert [at.reason for at in again[:3]] == ["whole", "importance", "exit"]
 
     def test_a_minimum_of_words_stays(self, engine: Engine) -> None:
         freely = self.first_gate(engine, "entropy", max_entropy=1.0, exit_entities=True)
         assert {at.reason for at in freely} == {"end"}
         scores = self.first_gate(engine, "entropy", max_entropy=1.0, exit_entities=True, min_keep_ratio=0.5)
         assert Counter(at.reason for at in scores)["minimum"] >= len(scores) / 2
-        assert {at.reason for at in scores} == {"left", "minimum"}
+        assert {at.reason for at in scores} == {"exit", "minimum"}
 
-    def test_at_a_gate_with_threshold_1_every_word_leaves_unless_some_have_to_stay(self, engine: Engine) -> None:
+    def test_at_a_gate_with_threshold_1_every_word_exits_unless_some_must_stay(self, engine: Engine) -> None:
         settings = {"gates": (1, 2), "max_entropy": (0.5, 1.0), "neighbours": 1}
-        for settings, exited in (({"exit_entities": True}, "end"), ({"exit_entities": False}, "left")):
-            explained = engine.explain(engine.tag(TEXT, "entropy", **settings, **settings))
+        for more, exited in (({"exit_entities": True}, "end"), ({"exit_entities": False}, "exit")):
+            explained = engine.explain(engine.tag(TEXT, "entropy", **settings, **more))
             reasons = {gate: {at.reason for of in explained for at in of if at.layer == gate} for gate in (1, 2)}
             assert "end" not in reasons[1]
             assert reasons[2] - {"entity"} == {exited}
 
-    def test_a_single_word_is_not_worth_while(self, engine: Engine) -> None:
+    def test_a_single_word_does_not_exit(self, engine: Engine) -> None:
         settings = {"exit_entities": True, "neighbours": 0}
-        needs = sorted(
+        importances = sorted(
             at.importance for at in self.first_gate(engine, "entropy", max_entropy=0.0, **settings) if at.label == "O"
         )
-        scores = self.first_gate(engine, "entropy", max_entropy=(needs[0] + needs[1]) / 2, **settings)
-        assert [at.reason for at in scores if at.importance == needs[0]] == ["few"]
+        scores = self.first_gate(engine, "entropy", max_entropy=(importances[0] + importances[1]) / 2, **settings)
+        assert [at.reason for at in scores if at.importance == importances[0]] == ["few"]
         assert not any(at.exited for at in scores)
 
     @pytest.mark.parametrize(("strategy", "settings"), [("rule", {"lambda_": 1.0}), ("entropy", {"max_entropy": 0.5})])
-    def test_who_left_has_left(self, engine: Engine, strategy: str, settings: dict[str, float]) -> None:
+    def test_words_exited_for_that_reason(self, engine: Engine, strategy: str, settings: dict[str, float]) -> None:
         scores = [at for of_word in engine.explain(engine.tag(TEXT, strategy, **settings)) for at in of_word]
-        assert all((at.reason == "left") == at.exited for at in scores)
+        assert all((at.reason == "exit") == at.exited for at in scores)
 
 
-def test_random_and_truncate_ask_for_no_threshold(engine: Engine) -> None:
-    for name in ("random", "truncate-1"):
-        scores = [at for of_word in engine.explain(engine.tag(TEXT, name)) for at in of_word]
-        assert {(at.threshold, at.reason) for at in scores} == {(None, None)}
+def test_truncation_has_no_threshold(engine: Engine) -> None:
+    scores = [at for of_word in engine.explain(engine.tag(TEXT, "truncate-1")) for at in of_word]
+    assert {(at.threshold, at.reason) for at in scores} == {(None, None)}
 
 
-def test_the_networks_risk_is_told_where_there_is_one(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_networks_risk_is_given_if_there_is_one(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     layers = (np.zeros((1, 1)), np.zeros(1), np.zeros(1), np.zeros(1))
     monkeypatch.setattr(engine, "network", Network(("entropy",), {1: layers}))
     result = engine.tag(TEXT, "rule", gates=(1, 2), lambda_=-1.0)
@@ -128,9 +127,8 @@ def test_the_networks_risk_is_told_where_there_is_one(engine: Engine, monkeypatc
 
 
 def test_without_gates_there_is_nothing_to_explain(engine: Engine) -> None:
-    for name in ("dense", "hf"):
-        result = engine.tag(TEXT, name)
-        assert engine.explain(result) == [()] * len(result.words)
+    result = engine.tag(TEXT, "dense")
+    assert engine.explain(result) == [()] * len(result.words)
 
 
 def test_words_of_long_texts_are_in_text_order(engine: Engine) -> None:

@@ -32,7 +32,7 @@ def exiting(controller, at: Gate) -> list[int]:
 CERTAIN = EntropyController(0.2, neighbours=0, exit_entities=True)
 
 
-def test_certain_words_leave_and_uncertain_ones_stay():
+def test_certain_words_exit_and_uncertain_ones_stay():
     assert exiting(CERTAIN, gate([0, 0, 0], [SURE, UNSURE, SURE])) == [0, 2]
 
 
@@ -48,7 +48,7 @@ def test_entities_and_their_neighbours_stay_unless_they_may_exit():
     assert exiting(EntropyController(0.2, neighbours=1, exit_entities=True), at) == [0, 1, 2, 3, 4]
 
 
-def test_an_entity_leaves_whole():
+def test_an_entity_exits_as_a_whole():
     at = gate([1, 2, 0, 1, 2], [SURE, UNSURE, SURE, SURE, SURE])
     assert exiting(CERTAIN, at) == [2, 3, 4]
 
@@ -59,7 +59,7 @@ def test_the_floor_keeps_the_least_certain_and_cuts_no_entity():
     assert exiting(half, at) == [0]
 
 
-def test_words_that_left_do_not_leave_again():
+def test_words_that_exited_do_not_exit_again():
     assert exiting(CERTAIN, gate([0, 0, 0], [SURE] * 3, [True, False, True])) == [0, 2]
 
 
@@ -70,5 +70,5 @@ def test_rule_keeps_words_near_entities_and_the_most_uncertain_ones():
 
 
 @pytest.mark.parametrize("controller", [CERTAIN, RuleController(2.0, min_keep_ratio=0.0)])
-def test_nobody_leaves_who_is_not_alive(controller):
+def test_no_word_exits_that_is_not_alive(controller):
     assert exiting(controller, gate([0] * 4, [SURE] * 4, [False] * 4)) == []

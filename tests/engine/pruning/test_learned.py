@@ -30,7 +30,7 @@ def mlp(max_risk: float, *bias: float, **settings) -> LearnedController:
     return LearnedController(max_risk, network=network(*bias), **settings)
 
 
-def test_words_leave_whose_label_is_unlikely_to_change_and_entities_whole():
+def test_words_exit_whose_label_is_unlikely_to_change_and_entities_exit_whole():
     at = gate([0, 0, 0, 1, 2, 0, 0], [SURE, UNSURE, SURE, SURE, SURE, SURE, SURE])
     assert exiting(mlp(0.2, 0.0, exit_entities=True), at) == [3, 4, 5, 6]
     assert exiting(mlp(0.2, 0.0), at) == [6]
@@ -38,7 +38,7 @@ def test_words_leave_whose_label_is_unlikely_to_change_and_entities_whole():
     assert exiting(mlp(1.0, 0.0, exit_entities=True), at) == list(range(7))
 
 
-def test_where_all_may_leave_the_riskiest_are_the_minimum_that_stays():
+def test_if_all_may_exit_the_riskiest_are_the_minimum_that_stays():
     at = gate([0, 0, 0, 0], [SURE, UNSURE, SURE, SURE])
     alone = LearnedController(1.0, network=network(0.0, names=("entropy",)), min_keep_ratio=0.25)
     assert exiting(alone, at) == [0, 2, 3]
@@ -59,9 +59,9 @@ def test_only_named_features_are_computed_and_attention_is_counted_as_cost():
 
 
 def test_an_engine_decides_with_its_own_network_whoever_made_the_strategy(weights):
-    all_exit_, all_stay = (Engine(replace(weights, network=network(bias, bias))) for bias in (-20.0, 20.0))
-    strategy = all_exit_.strategy("mlp", gates=(1, 2), exit_entities=True, max_risk=0.5)
-    kept = [one.tag(TEXT, strategy).cost.token_layers_kept for one in (all_exit_, all_stay)]
+    all_exit, all_stay = (Engine(replace(weights, network=network(bias, bias))) for bias in (-20.0, 20.0))
+    strategy = all_exit.strategy("mlp", gates=(1, 2), exit_entities=True, max_risk=0.5)
+    kept = [one.tag(TEXT, strategy).cost.token_layers_kept for one in (all_exit, all_stay)]
     assert kept[0] < kept[1] == 1
     with pytest.raises(InputError, match="expected a model with a learned controller"):
         Engine(replace(weights, network=None)).tag(TEXT, strategy)

@@ -21,11 +21,7 @@ POINTS = {"entropy": {"balanced": BALANCED.to_json(), "fast": FAST.to_json()}}
         ("entropy:fast", StrategyName("entropy:fast", "entropy", point="fast")),
         ("rule+recovery", StrategyName("rule+recovery", "rule", recovers=True)),
         ("rule+recovery:careful", StrategyName("rule+recovery:careful", "rule", recovers=True, point="careful")),
-        ("random", StrategyName("random", "random")),
-        (
-            "random@mlp:fast",
-            StrategyName("random@mlp:fast", "random", replays=StrategyName("mlp:fast", "mlp", point="fast")),
-        ),
+        ("entropy:exact", StrategyName("entropy:exact", "entropy", point="careful")),
     ],
 )
 def test_a_name_has_parts(text, parts):
@@ -33,11 +29,19 @@ def test_a_name_has_parts(text, parts):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "entropy:", ":fast", "entropy+", "+recovery", "entropy+recovery+recovery", "random@", "random@dense"]
+    "text", ["", "magic", "entropy:", ":fast", "truncate-1:fast", "entropy+", "+recovery", "entropy+recovery+recovery"]
 )
 def test_other_names_are_refused(text):
     with pytest.raises(InputError, match="expected"):
         parse(text)
+
+
+@pytest.mark.parametrize("text", ["hf", "random", "random@entropy:fast", "random@" * 2000 + "entropy"])
+def test_controls_are_refused_with_the_command_that_runs_them(text):
+    with pytest.raises(InputError, match=r"eval\.report"):
+        parse(text)
+    with pytest.raises(InputError, match=r"eval\.report"):
+        Strategy.from_json({"name": text, "replays": FAST.to_json(), "seed": 0})
 
 
 def test_every_strategy_has_a_name_that_resolves():
@@ -56,7 +60,6 @@ def test_the_name_decides_over_the_point_beside_it():
 def test_without_a_balanced_point_the_first_that_is_stored_is_the_default():
     only_fast = {"entropy": {"fast": FAST.to_json()}}
     assert resolve("entropy", 6, only_fast) == FAST
-    assert resolve("random", 6, only_fast).replays == FAST
     with pytest.raises(InputError, match=r"point of entropy\+recovery out of \['fast'\], got 'balanced'"):
         resolve("entropy+recovery", 6, only_fast, "balanced")
 
@@ -71,17 +74,8 @@ def test_recovery_takes_the_settings_of_the_strategy_without_it_unless_it_has_it
     assert (without_own.controller, without_own.recovery) == (BALANCED.controller, Recovery())
 
 
-def test_random_replays_what_it_names_with_its_gates_and_context():
-    random = resolve("random@entropy:fast", 6, POINTS)
-    assert (random.kind, random.prunes, random.gates) == ("random", False, FAST.gates)
-    assert random.replays == resolve("entropy:fast", 6, POINTS)
-    assert resolve("random", 6, POINTS, "fast").replays.point == "fast"
-
-
 def test_a_strategy_knows_its_kind():
-    for name in ("dense", "hf", *CONTROLLERS):
+    for name in ("dense", *CONTROLLERS):
         assert resolve(name, 6, {}).kind == name
     assert resolve("truncate-2", 6, {}).kind == "truncate"
-    assert {
-        name for name in ("dense", "hf", "truncate-1", "random", *CONTROLLERS) if resolve(name, 6, {}).prunes
-    } == set(CONTROLLERS)
+    assert {name for name in ("dense", "truncate-1", *CONTROLLERS) if resolve(name, 6, {}).prunes} == set(CONTROLLERS)

@@ -92,7 +92,7 @@ def test_a_cased_encoder_learns_and_chemical_keeps_its_capital(finetuned):
 
 def test_the_result_has_trained_gates_and_loads_for_every_strategy(finetuned):
     engine = load_engine(finetuned[0])
-    for strategy in ("hf", "entropy", "rule", "random", "truncate-2"):
+    for strategy in ("entropy", "rule", "truncate-2"):
         assert engine.tag(ABSTRACT, strategy).trace.words
     assert len(engine.tag(ABSTRACT, "truncate-2").entities) == 4
 

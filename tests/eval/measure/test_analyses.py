@@ -9,6 +9,7 @@ from eval.analysis.exits import Exits
 from eval.analysis.subgroups import Subgroups
 from eval.analysis.tables import FILES
 from eval.measure.analyses import analyse, training_documents
+from eval.measure.variants import of_strategy
 from tests.eval.analysis.analysis_cases import DENSE, DRUG, ENTROPY, FAILURE, LAYERS, compared
 from tests.eval.conftest import SETTINGS
 
@@ -41,8 +42,10 @@ def test_its_sums_are_those_of_the_scorer(analysed, engine):
 def test_a_corpus_without_gold_or_documents_still_gives_all_files_with_their_columns(engine, analysed, tmp_path):
     _, _, full = analysed
     for documents in ((), (Document("1", "Nausea after aspirin."),)):
-        chosen = {engine: [engine.strategy("entropy", **SETTINGS)]}
-        analyse(chosen, Corpus("none", "all", ("Disease",), documents), tmp_path)
+        strategies = engine.strategy("dense"), engine.strategy("entropy", **SETTINGS)
+        analyse(
+            [of_strategy(engine, one) for one in strategies], Corpus("none", "all", ("Disease",), documents), tmp_path
+        )
         assert {path.name for path in tmp_path.iterdir()} == set(FILES)
         for path in tmp_path.glob("*.csv"):
             assert list(pd.read_csv(path)) == list(pd.read_csv(full / path.name))
@@ -54,7 +57,7 @@ def test_every_column_that_is_counted_is_written():
     for own, strategy in (([DRUG], DENSE), ([], ENTROPY)):
         for _ in range(20):
             for collector in collectors:
-                collector.add(compared([DRUG, FAILURE], [DRUG], own, strategy, fates={0: (2, "left")}))
+                collector.add(compared([DRUG, FAILURE], [DRUG], own, strategy, fates={0: (2, "exited")}))
     rows, gaps = groups.rows(seed=0)
     errors, exits, _ = collectors
     for found, row in (

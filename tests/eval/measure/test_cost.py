@@ -7,10 +7,11 @@ import pytest
 from engine.data.corpora import load_corpus
 from engine.model import linear
 from eval.measure.components import COMPONENTS
+from eval.measure.controls import RandomExits
 from eval.measure.cost import cost_rows, count, peak_memory
 from eval.measure.evaluate import Plan, collect, evaluate
 from eval.measure.runlog import RunLog
-from eval.measure.variants import of_strategy
+from eval.measure.variants import of_plain_model, of_random, of_strategy
 from eval.report import SAMPLE
 from tests.conftest import TEXT
 
@@ -18,7 +19,8 @@ from tests.conftest import TEXT
 @pytest.fixture(scope="module")
 def cost(engine, tmp_path_factory):
     corpus = load_corpus(str(SAMPLE), limit=6)
-    variants = [of_strategy(engine, engine.strategy(name)) for name in ("dense", "hf", "truncate-1", "random@rule")]
+    variants = [of_strategy(engine, engine.strategy(name)) for name in ("dense", "truncate-1")]
+    variants += [of_plain_model(engine), of_random(engine, RandomExits("random@rule", engine.strategy("rule")))]
     log = RunLog(tmp_path_factory.mktemp("out"), {})
     plan = Plan(corpus, variants, [1, 4], range(6))
     evaluate(plan, log)

@@ -4,7 +4,8 @@ from argparse import Namespace
 
 import pytest
 
-from eval.measure.strategies import choose_strategies
+from engine.tagger import Engine
+from eval.measure.strategies import choose_variants
 
 OPTIONS = {"corpus": "", "point": None, "lambda_": None, "min_keep_ratio": None, "set": []}
 
@@ -19,7 +20,12 @@ OPTIONS = {"corpus": "", "point": None, "lambda_": None, "min_keep_ratio": None,
     ],
 )
 def test_random_replays_the_first_that_prunes_without_its_recovery(engine, named, replayed):
-    chosen = {strategy.name: strategy for strategy in choose_strategies(engine, Namespace(strategies=named, **OPTIONS))}
+    chosen = {one.name: one for one in choose_variants([engine], Namespace(strategies=named, **OPTIONS))}
     assert next(iter(chosen)) == "dense"
-    random = chosen[named.rpartition(",")[2]]
-    assert (random.replays.name, random.replays.recovery) == (replayed, None)
+    assert chosen[named.rpartition(",")[2]].replays == replayed
+
+
+def test_the_plain_model_runs_once_in_each_of_its_dtypes(engine, weights):
+    engines = [engine, Engine(weights, "bfloat16"), Engine(weights)]
+    chosen = choose_variants(engines, Namespace(strategies="hf,dense", **OPTIONS))
+    assert [one.key for one in chosen if one.kind == "hf"] == ["hf float32", "hf bfloat16"]
