@@ -28,7 +28,7 @@ def test_the_shipped_weights_verify_and_weigh_at_most_50_mb(shipped):
     assert shipped.model.has_gates
 
 
-@pytest.mark.parametrize("strategy", ["dense", "hf", "rule", "entropy", "mlp", "truncate-3"])
+@pytest.mark.parametrize("strategy", ["dense", "rule", "entropy", "mlp", "truncate-3"])
 def test_every_strategy_finds_the_plain_entities_of_a_plain_sentence(shipped, strategy):
     found = shipped.tag("The patient developed severe hypotension after receiving aspirin.", strategy).entities
     assert [(entity.text, entity.type) for entity in found] == [("hypotension", "Disease"), ("aspirin", "Chemical")]

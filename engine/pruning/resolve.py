@@ -19,7 +19,7 @@ DENSE = "dense"
 RECOVERY = "+recovery"
 OPERATING_POINTS = ("careful", "balanced", "fast")  # from the most cautious to the fastest
 OLD_NAMES = {"exact": "careful"}  # of operating points in model folders and requests of earlier versions
-BALANCED, DEFAULT = "balanced", "default"  # the point if none is named, and if the weights store none
+BALANCED, DEFAULT = "balanced", "default"  # the operating point if none is named, and if the weights store none
 Points = Mapping[str, Mapping[str, dict[str, Any]]]
 
 
@@ -113,13 +113,13 @@ def _at_point(name: StrategyName, layers: int, points: Points, point: str | None
     stored = points_of(name, points)
     if not stored:
         if point not in (None, DEFAULT, BALANCED):
-            raise InputError(f"expected weights with operating points for {point!r}, got none; leave the point out")
+            raise InputError(f"expected weights with operating points for {point!r}, got none; leave it out")
         controller = CONTROLLERS[name.kind]
         return Strategy(name.text, controller.default_gates(layers), controller(), DEFAULT, recovery=recovery)
     point = OLD_NAMES.get(point, point) if point else default_point(stored)
     if point not in stored:
         raise InputError(
-            f"expected an operating point of {name.stored} out of {list(stored)}, got {point!r}; choose one of them"
+            f"expected one of the operating points {list(stored)} of {name.stored}, got {point!r}; choose one of them"
         )
     strategy = Strategy.from_json(stored[point])
     return replace(strategy, name=name.text, recovery=strategy.recovery or recovery)
@@ -143,5 +143,5 @@ def with_recovery(strategy: Strategy) -> Strategy:
 
 
 def without_recovery(strategy: Strategy) -> Strategy:
-    """The strategy without recovery; its name drops the point, which may have other gates."""
+    """The strategy without recovery; its name has no operating point, which may have other gates."""
     return replace(strategy, name=parse(strategy.name).kind, recovery=None)

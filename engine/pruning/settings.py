@@ -54,7 +54,7 @@ class Setting:
                 raise InputError(f"expected {name} as true or false, got {value!r}; choose one of them")
         elif self.kind == "choice":
             if value not in self.choices:
-                raise InputError(f"expected a {name} out of {list(self.choices)}, got {value!r}; choose one of them")
+                raise InputError(f"expected {name} as one of {list(self.choices)}, got {value!r}; choose one of them")
         elif self.kind == "per gate" and isinstance(value, tuple) and value:
             for one in value:
                 self._check_number(name, one)
@@ -125,7 +125,7 @@ def from_values(part: type[P], kind: str, settings: Mapping[str, Any]) -> P:
     """
     names = {one.name.rstrip("_"): one.name for one in settings_of(part)}
     if unknown := set(settings) - set(names):
-        raise InputError(f"expected settings of {kind} out of {sorted(names)}, got {sorted(unknown)}; remove them")
+        raise InputError(f"expected only the settings {sorted(names)} of {kind}, got {sorted(unknown)}; remove them")
     return part(**{names[name]: value for name, value in settings.items()})
 
 
@@ -143,7 +143,9 @@ def parse_setting(name: str, text: str) -> tuple[str, Any]:
         InputError: the text is no value, or the name is that of another argument of `Engine.strategy`.
     """
     if name in ("self", "name", "point"):
-        raise InputError(f"expected a setting, got {name!r}; a point is chosen with --point, or as in entropy:fast")
+        raise InputError(
+            f"expected a setting, got {name!r}; write --point, or e.g. entropy:fast, to choose an operating point"
+        )
     listed = name == "gates" or "," in text
     try:
         value = [_parsed(part) for part in text.split(",")] if listed else _parsed(text.lower())

@@ -53,7 +53,7 @@ class Strategy:
         name: as typed: ``dense``, ``rule``, ``entropy:fast``, ``entropy+recovery``, ``truncate-3``.
         gates: layers after which words may exit, ascending.
         controller: what decides at the gates; ``None`` without gates.
-        point: the operating point that the settings come from, ``""`` if none.
+        point: the operating point that the settings come from; ``""`` if there is none.
         context: ``drop``: the rows of words that exited are gone; ``freeze``: they stay visible as keys and values.
         min_exit_ratio: share of a window's words that must want to exit at a gate, 0–1; if fewer do, and they are not
             all that remain, none exits there: a gate's fixed cost would exceed the gain.
@@ -147,7 +147,7 @@ class Strategy:
             raise InputError(f"expected controller and recovery as objects, got {record!r}; fix them")
         if unknown := record.keys() - known:
             raise InputError(
-                f"expected settings of a strategy out of {sorted(known)}, got {sorted(unknown)}; remove them"
+                f"expected only the settings {sorted(known)} of a strategy, got {sorted(unknown)}; remove them"
             )
         controller: Decider | None = None
         if record.get("controller"):
@@ -158,7 +158,9 @@ class Strategy:
             elif kind in CONTROLLERS:
                 controller = from_values(CONTROLLERS[kind], kind, settings)
             else:
-                raise InputError(f"expected a controller out of {sorted(CONTROLLERS)}, got {kind!r}; fix the settings")
+                raise InputError(
+                    f"expected one of the controllers {sorted(CONTROLLERS)}, got {kind!r}; fix the settings"
+                )
         recovery = record.get("recovery")
         return cls(
             name=record["name"],

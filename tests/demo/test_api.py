@@ -81,8 +81,8 @@ class TestTag:
             ({"text": "a" * (MAX_PADDED + 1), "strategy": "hf"}, "expected at most 20,000 characters for hf"),
             ({"text": 5}, "expected a text, got int"),
             ({"text": {"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}}, "expected a text, got dict"),
-            ({"text": TEXT, "strategy": "../x"}, "expected a strategy out of"),
-            ({"text": TEXT, "strategy": "truncate-" + "9" * 5000}, "expected a strategy out of"),
+            ({"text": TEXT, "strategy": "../x"}, "expected one of the strategies"),
+            ({"text": TEXT, "strategy": "truncate-" + "9" * 5000}, "expected one of the strategies"),
             ({"text": TEXT, "strategy": "random@" * 2000 + "entropy"}, "expected random@ with one of"),
             ({"text": TEXT, "strategy": ["dense"]}, "expected names of strategies"),
             ({"text": TEXT, "strategy": "rule", "point": ["fast"]}, "expected point as a string"),
@@ -92,7 +92,7 @@ class TestTag:
             ({"text": TEXT, "lambda_": 1.0}, "expected a setting of entropy"),
             ({"text": TEXT, "trace": "false"}, "expected trace as true or false, got str"),
             ({"text": TEXT, "trace": None}, "expected trace as true or false, got NoneType"),
-            ({"text": TEXT, "strategy": "entropy+recovery", "trigger": "x"}, "expected a trigger out of"),
+            ({"text": TEXT, "strategy": "entropy+recovery", "trigger": "x"}, "expected trigger as one of"),
         ],
     )
     def test_bad_arguments_get_the_reason(

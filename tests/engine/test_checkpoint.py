@@ -124,7 +124,7 @@ SETTINGS = {"name": "entropy", "gates": [1], "controller": {"kind": "entropy", "
         ({"entropy": {"fast": {"gates": [1]}}}, "expected the settings of a strategy with its name"),
         ({"entropy": {"fast": [1]}}, "that cannot be used: expected the settings of a strategy"),
         ({"entropy": {"fast": SETTINGS | {"gates": "ab"}}}, "expected ascending whole numbers from 1 as gates"),
-        ({"entropy": {"fast": SETTINGS | {"controller": {"kind": "no"}}}}, "expected a controller out of"),
+        ({"entropy": {"fast": SETTINGS | {"controller": {"kind": "no"}}}}, "expected one of the controllers"),
         ({"a\nb": {"c": 3}}, r"got settings of 'a\\nb:c' that cannot be used"),
     ],
 )

@@ -109,7 +109,7 @@ def test_standard_input_can_be_tagged(model_folder, capsys, monkeypatch):
     ("options", "message"),
     [
         (["--model", "/no/such"], "token-classification model, got '/no/such', no folder; check the path"),
-        (["--strategy", "magic"], "expected a strategy out of"),
+        (["--strategy", "magic"], "expected one of the strategies"),
         (["--strategy", "dense", "--lambda", "1"], "expected a setting of dense"),
         (["--set", "neighbours"], "expected --set SETTING=VALUE"),
         (["--set", "neighbours=two"], "expected neighbours as a whole number"),

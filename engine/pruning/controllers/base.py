@@ -189,7 +189,7 @@ def exit_below(
         importance: ``(words,)``.
         threshold: one, or one for each word.
         min_keep_ratio: minimum share of a window's words, 0–1, that stay.
-        whole: predicted entities leave as a whole or not at all.
+        whole: predicted entities exit as a whole or not at all.
     """
 
     def uncut(exits: np.ndarray) -> np.ndarray:

@@ -71,7 +71,7 @@ class Network:
         """
         if gate.number not in self.layers:
             raise InputError(
-                f"expected a gate out of {sorted(self.layers)} for mlp, got {gate.number}; "
+                f"expected one of the gates {sorted(self.layers)} for mlp, got {gate.number}; "
                 "choose other gates, or train the controller again"
             )
         inner, inner_bias, outer, outer_bias = self.layers[gate.number]
@@ -101,7 +101,7 @@ class Network:
                 "make them with python -m engine.training.controller"
             ) from error
         if unknown := set(names) - set(FEATURES):
-            raise InputError(f"expected features out of {list(FEATURES)} in {path}, got {sorted(unknown)}; retrain")
+            raise InputError(f"expected only the features {list(FEATURES)} in {path}, got {sorted(unknown)}; retrain")
         for gate, (inner, inner_bias, outer, outer_bias) in layers.items():
             shapes = [part.shape for part in (inner, inner_bias, outer, outer_bias)]
             units = inner_bias.size

@@ -80,7 +80,7 @@ def test_a_damaged_file_and_an_unknown_gate_are_named(tmp_path):
     (tmp_path / "file").write_text("nothing")
     with pytest.raises(InputError, match=r"expected the networks of a learned controller in .*file, got none"):
         Network.load(tmp_path / "file")
-    with pytest.raises(InputError, match=r"expected a gate out of \[\] for mlp, got 1"):
+    with pytest.raises(InputError, match=r"gates \[\] for mlp, got 1"):
         network().risk(gate([0], [SURE]))
 
 

@@ -60,7 +60,7 @@ def test_the_name_decides_over_the_point_beside_it():
 def test_without_a_balanced_point_the_first_that_is_stored_is_the_default():
     only_fast = {"entropy": {"fast": FAST.to_json()}}
     assert resolve("entropy", 6, only_fast) == FAST
-    with pytest.raises(InputError, match=r"point of entropy\+recovery out of \['fast'\], got 'balanced'"):
+    with pytest.raises(InputError, match=r"points \['fast'\] of entropy\+recovery, got 'balanced'"):
         resolve("entropy+recovery", 6, only_fast, "balanced")
 
 
