@@ -143,9 +143,7 @@ def parse_setting(name: str, text: str) -> tuple[str, Any]:
         InputError: the text is no value, or the name is that of another argument of `Engine.strategy`.
     """
     if name in ("self", "name", "point"):
-        raise InputError(
-            f"expected a setting, got {name!r}; write --point, or e.g. entropy:fast, to choose an operating point"
-        )
+        raise InputError(f"expected a setting, got {name!r}; write --point or e.g. entropy:fast for an operating point")
     listed = name == "gates" or "," in text
     try:
         value = [_parsed(part) for part in text.split(",")] if listed else _parsed(text.lower())

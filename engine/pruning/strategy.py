@@ -158,9 +158,7 @@ class Strategy:
             elif kind in CONTROLLERS:
                 controller = from_values(CONTROLLERS[kind], kind, settings)
             else:
-                raise InputError(
-                    f"expected one of the controllers {sorted(CONTROLLERS)}, got {kind!r}; fix the settings"
-                )
+                raise InputError(f"expected one of the controllers {sorted(CONTROLLERS)}, got {kind!r}; choose another")
         recovery = record.get("recovery")
         return cls(
             name=record["name"],

@@ -115,7 +115,7 @@ def test_standard_input_can_be_tagged(model_folder, capsys, monkeypatch):
         (["--set", "neighbours=two"], "expected neighbours as a whole number"),
         (["--set", "gates=two"], "expected a number, true, false, a word or numbers with commas"),
         (["--set", "speed=2"], "expected a setting of entropy"),
-        (["--set", "point=fast"], "expected a setting, got 'point'; a point is chosen with --point"),
+        (["--set", "point=fast"], "expected a setting, got 'point'; write --point"),
         (["--batch-size", "0"], "expected --batch-size 1 or more"),
     ],
 )
