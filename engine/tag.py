@@ -59,7 +59,7 @@ def tag_files(arguments: argparse.Namespace) -> int:
 
     documents = tqdm(_documents(arguments.files, on_error), unit=" documents", disable=None, file=STANDARD_ERROR)
     tagged = tag_documents(engine, strategy, documents, options.batch_size)
-    for piece in WRITERS[arguments.format].pieces(tagged):
+    for piece in WRITERS[arguments.format].write(tagged):
         sys.stdout.write(piece)
         sys.stdout.flush()
     return 2 if problems else 0

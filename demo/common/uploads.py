@@ -11,7 +11,8 @@ from pathlib import Path
 
 from demo.common.limits import MAX_CHARACTERS
 from engine import Document, FormatError, InputError
-from engine.data.formats import PARQUET, read_documents
+from engine.data.formats import read_documents
+from engine.data.formats.parquet import PARQUET
 
 GONE = "expected a file, got one that no longer exists; upload it again"
 LISTED_PROBLEMS = 20
@@ -66,7 +67,7 @@ def read_upload(path: Path, max_bytes: int, problems: Problems) -> Iterator[Docu
     except OSError as error:
         raise InputError(GONE) from error
     with path.open("rb") as file:
-        kind = ".parquet" if file.read(len(PARQUET)) == PARQUET else path.suffix.lower()  # as the engine detects it
+        kind = ".parquet" if PARQUET.sniff(file.read(8)) else path.suffix.lower()  # as the engine detects it
     if kind in COMPRESSED:
         raise InputError(COMPRESSED[kind])
     if size > max_bytes:

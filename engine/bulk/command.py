@@ -23,7 +23,7 @@ from engine.bulk.progress import Progress
 from engine.bulk.results import FORMATS
 from engine.bulk.worker import Job, OutputError, Worker
 from engine.command import as_command, say
-from engine.data.formats.parquet import COLUMNS
+from engine.data.formats import COLUMNS
 from engine.options import EngineOptions
 from engine.runs import locked
 

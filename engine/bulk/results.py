@@ -40,7 +40,7 @@ def write_result(path: Path, format_: str, documents: Iterable[Document]) -> str
                 for document in documents:
                     table.write(document)
         else:
-            for piece in WRITERS[format_].pieces(documents):
+            for piece in WRITERS[format_].write(documents):
                 file.write(piece.encode("utf-8", "replace"))
     with path.open("rb") as written:
         return hashlib.file_digest(written, "sha256").hexdigest()

@@ -17,8 +17,8 @@ from typing import Any
 
 import pooch
 
-from engine.data.formats import read_dataset, read_documents
-from engine.data.formats.datasets import PREFIX
+from engine.data.formats import read_documents
+from engine.data.formats.datasets import PREFIX, read_dataset
 from engine.data.stored import StoredDocuments
 from engine.errors import FormatError, InputError, first_line
 from engine.text.documents import Document

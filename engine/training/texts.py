@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.data.formats import SUFFIXES, read_jsonl
-from engine.data.formats.common import decoded, readable
+from engine.data.formats import SUFFIXES, read_documents
+from engine.data.formats.common import Place, decoded, readable
 from engine.errors import InputError
 from engine.text.words import words_of
 
@@ -57,10 +57,10 @@ class Texts:
             content = gzip.decompress(content) if path.suffix == ".gz" else content
             lines = content.removesuffix(b"\n").split(b"\n")
             if ".jsonl" in path.suffixes:
-                words = [words_of(document.text) for document in read_jsonl(lines, str(path))]
+                words = [words_of(document.text) for document in read_documents(path)]
             else:
                 numbered = enumerate(lines, start=1)
-                words = list(join_sentences(decoded(line, str(path), number, None) for number, line in numbered))
+                words = list(join_sentences(decoded(line, Place(str(path), number)) for number, line in numbered))
         if not any(words):
             raise InputError(f"expected texts in {path}, got none; choose another file")
         return cls(words, hashlib.sha256(content).hexdigest())

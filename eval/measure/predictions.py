@@ -40,5 +40,5 @@ def write_predictions(
     path, writer = predictions_file(folder, strategy, format_), WRITERS[format_]
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as fresh, fresh.open("w", encoding="utf-8", errors="replace", newline="") as file:
-        file.writelines(writer.pieces(documents))
+        file.writelines(writer.write(documents))
     return path

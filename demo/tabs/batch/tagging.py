@@ -126,7 +126,7 @@ def write_zip(documents: Sequence[Document], found: Found, settings: str, path: 
     with ZipFile(path, "w", ZIP_DEFLATED) as archive:
         for name, of in found.items():
             for writer in WRITERS.values():
-                text = "".join(writer.pieces(one.document for one in of))
+                text = "".join(writer.write(one.document for one in of))
                 archive.writestr(f"{_file_name(name)}/tagged{writer.suffix}", text.encode("utf-8", "replace"))
         archive.writestr("summary.csv", summary(documents, found).to_csv(index=False))
         archive.writestr("settings.json", settings)

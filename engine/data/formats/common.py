@@ -1,36 +1,98 @@
-"""What the readers share: decoding, numbers, unique ids, limits, and how a broken document is reported.
-
-A reader generates documents and, in place of broken ones, errors; `reader` turns it into a function that passes the
-errors to ``on_error``.
-"""
+"""What the formats share: ``Format`` itself, the file being read, unique ids, limits, checks, messages."""
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from functools import wraps
-from itertools import chain, count
-from math import isfinite
-from pathlib import Path
-from typing import Protocol
+from dataclasses import dataclass
+from io import SEEK_END
+from itertools import chain, count, islice
+from math import inf, isfinite
+from pathlib import Path, PurePath
+from tempfile import TemporaryFile
+from typing import IO, cast
 
 from engine.errors import FormatError, InputError, first_line, quoted
-from engine.text.documents import Document
+from engine.text.documents import Document, Entity
 
 OnError = Callable[[FormatError], None]
-Item = Document | FormatError
+OnDeleted = Callable[[str, int], None]
+Item = Document | FormatError  # what readers yield: a document, or what is wrong with it
 
+COLUMNS = ("id", "text")  # of Parquet
 MAX_VERSION = 2**31 - 1  # the most that a Parquet column holds
 MAX_GROWTH = 4  # characters of text, or of all mentions, per byte that a document is read from
+_SNIFFED = 20  # lines from which a format is recognised, even if the first ones are broken
+_UNPACKED, _UNPACKED_RATIO = 10_000_000, 50  # bytes allowed for any gzipped file, plus per packed byte; text has 3–10
+_PIECE = 1 << 16  # bytes; a file without line breaks is read in pieces
 _BLANK = re.compile(r"\s")
 
 
 def fail(error: FormatError) -> None:
     """The default of ``on_error``: raises."""
     raise error
+
+
+def ignore(identifier: str, version: int) -> None:
+    """The default of ``on_deleted``."""
+
+
+def not_written(documents: Iterable[Document]) -> Iterator[str]:
+    """The ``write`` of a format that is only read."""
+    raise InputError("expected a format that can be written, got one that is only read; choose another")
+
+
+@dataclass(frozen=True)
+class Format:
+    """A file format.
+
+    ``suffixes``: of file names, in lower case; written files get the first one.
+    ``sniff``: whether a file that begins like this, without byte order mark and leading blanks, has the format.
+    ``read``: yields the documents of a file and errors in place of broken ones; what it raises ends the file.
+    ``write``: yields a file of documents in pieces: what comes before them, one piece for each, what comes after.
+    """
+
+    name: str
+    suffixes: tuple[str, ...]
+    sniff: Callable[[bytes], bool]
+    read: Callable[[Source], Iterator[Item]]
+    write: Callable[[Iterable[Document]], Iterator[str]] = not_written
+
+    @property
+    def suffix(self) -> str:
+        """The suffix of written files."""
+        return self.suffixes[0]
+
+
+def writer(
+    document: Callable[[Document], str], head: str = "", foot: str = "", between: str = ""
+) -> Callable[[Iterable[Document]], Iterator[str]]:
+    """The ``write`` of a `Format`, from how one document is written and what comes before, after and between them."""
+
+    def write(documents: Iterable[Document]) -> Iterator[str]:
+        yield head
+        for number, one in enumerate(documents):
+            yield (between if number else "") + document(one)
+        yield foot
+
+    return write
+
+
+@dataclass
+class Place:
+    """Where a reader is, for its errors; it sets ``line`` and ``document`` as it goes on."""
+
+    file: str
+    line: int
+    document: str | None = None
+
+    def error(self, problem: str) -> FormatError:
+        """The error for a problem at this place."""
+        return FormatError(self.file, self.line, self.document, problem)
 
 
 class Ids:
@@ -40,19 +102,21 @@ class Ids:
         self._files: dict[str, str] = {}
         self._invented: set[str] = set()
 
-    def claim(self, identifier: str, file: str, line: int) -> None:
-        """Records the id of a document.
+    def claim(self, document: Document, place: Place) -> None:
+        """Records the id of a document; versions of a record count as different documents.
 
         Raises:
             FormatError: another document has this id.
         """
+        identifier = document.id if document.version is None else f"{document.id} version {document.version}"
         if other := self._files.get(identifier):
-            place = "above" if other == file else f"in {other}"
+            where = "above" if other == place.file else f"in {other}"
             got, remedy = "one that is used", "rename it"
             if identifier in self._invented:
                 got, remedy = "the number of a document without an id", "give that one an id"
-            raise FormatError(file, line, identifier, f"expected a unique id, got {got} {place}; {remedy}")
-        self._files[identifier] = file
+            problem = f"expected a unique id, got {got} {where}; {remedy}"
+            raise FormatError(place.file, place.line, identifier, problem)
+        self._files[identifier] = place.file
 
     def given(self, identifier: str, wanted: str) -> str:
         """A document's id or, if it is blank, an invented one."""
@@ -64,6 +128,114 @@ class Ids:
         name = next(name for name in names if name not in self._files)
         self._invented.add(name)
         return name
+
+
+class Source:
+    """An open file as readers see it: unpacked if its name ends in ``.gz``, but not without bound.
+
+    Args:
+        file: open in binary mode; it is read once, so a pipe works.
+        name: path or URL, for its suffix and for messages.
+        ids: those already taken.
+        columns: of Parquet: those of ids and texts.
+        on_deleted: of PubMed: called with the PMID and version of each citation that the file deletes.
+
+    ``suffix``: of the name, in lower case, without ``.gz``.
+    ``head``: the first lines, without byte order mark and leading blanks.
+    ``line``: the number of the line being read, from 1.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+
+    def __init__(
+        self,
+        file: IO[bytes],
+        name: str = "<input>",
+        ids: Ids | None = None,
+        columns: tuple[str, str] = COLUMNS,
+        on_deleted: OnDeleted = ignore,
+    ) -> None:
+        self.name, self.columns, self.on_deleted = name, columns, on_deleted
+        self.ids = Ids() if ids is None else ids
+        self.line = 1
+        path = PurePath(name)
+        self._packed = path.suffix.lower() == ".gz"
+        self.suffix = (path.with_suffix("") if self._packed else path).suffix.lower()
+        self._most = _most_bytes(file, name) if self._packed else inf
+        self._file = cast(IO[bytes], gzip.GzipFile(fileobj=file)) if self._packed else file
+        self._rest = self._read()
+        self._begin = list(islice(self._rest, _SNIFFED))
+        self.head = b"".join(self._begin).removeprefix(codecs.BOM_UTF8).lstrip()
+
+    def _read(self) -> Iterator[bytes]:
+        size = 0
+        with readable(self.name):
+            for piece in iter(lambda: self._file.readline(_PIECE), b""):
+                size += len(piece)
+                if size > self._most:
+                    problem = f"expected at most {self._most:,} bytes in {self.name}, got more"
+                    raise InputError(f"{problem}; unpack the file first")
+                yield piece
+
+    def place(self, line: int) -> Place:
+        """A place in the file."""
+        return Place(self.name, line)
+
+    def pieces(self) -> Iterator[bytes]:
+        """The file line by line, with long lines in several pieces."""
+        for piece in chain(self._begin, self._rest):
+            yield piece
+            self.line += piece.count(b"\n")
+
+    def lines(self) -> Iterator[bytes]:
+        """The file line by line, split at ``\\n`` only."""
+        begun: list[bytes] = []
+        for piece in self.pieces():
+            begun.append(piece)
+            if piece.endswith(b"\n"):
+                yield b"".join(begun)
+                begun = []
+        if begun:
+            yield b"".join(begun)
+
+    def blocks(self, begins: Callable[[bytes], bool]) -> Iterator[list[tuple[int, bytes]]]:
+        """The lines with their numbers, in blocks: ``begins`` says which lines start one; none starts with a blank."""
+        block: list[tuple[int, bytes]] = []
+        for number, line in enumerate(self.lines(), start=1):
+            if begins(line) and block:
+                yield block
+                block = []
+            if block or line.strip():
+                block.append((number, line))
+        if block:
+            yield block
+
+    def seekable(self) -> IO[bytes]:
+        """The file at its beginning, as a temporary copy if it is gzipped or a pipe."""
+        if not self._packed and self._file.seekable():
+            self._file.seek(0)
+            return self._file
+        copy = TemporaryFile()  # noqa: SIM115  # closed with the object
+        copy.writelines(self.pieces())
+        copy.seek(0)
+        return copy
+
+
+def _most_bytes(file: IO[bytes], name: str) -> float:
+    """How many bytes a gzipped file may hold: a small one must not fill the memory.
+
+    Raises:
+        InputError: it is empty, which no gzipped file is.
+    """
+    try:
+        size = file.seek(0, SEEK_END)
+        file.seek(0)
+    except (OSError, ValueError):  # a pipe, or a server that only sends whole files
+        return inf
+    if not size:
+        raise InputError(f"expected a gzipped file, got an empty one, {name}; fetch it again")
+    return _UNPACKED + _UNPACKED_RATIO * size
 
 
 @contextmanager
@@ -79,30 +251,18 @@ def readable(name: str | Path) -> Iterator[None]:
         raise InputError(f"expected a readable file, got {name}: {problem}; {remedy}") from error
 
 
-@contextmanager
-def located(file: str, line: int, document: str | None = None) -> Iterator[None]:
-    """Turns any error, unless it is an `InputError`, into a `FormatError` at this place."""
-    try:
-        yield
-    except InputError:
-        raise
-    except Exception as error:
-        raise FormatError(file, line, document, _unreadable(error)) from error
-
-
-def _unreadable(error: Exception) -> str:
-    return f"expected a readable document, got {type(error).__name__}: {first_line(error)}; fix or remove it"
-
-
-def attempt(make: Callable[[], Document], ids: Ids, file: str, line: int) -> Item:
+def attempt(make: Callable[[Place], Document], place: Place, ids: Ids) -> Item:
     """The document that ``make`` returns, or what is wrong with it or its id."""
+    begin = Place(place.file, place.line)
     try:
-        with located(file, line):
-            document = make()
-        version = "" if document.version is None else f" version {document.version}"
-        ids.claim(document.id + version, file, line)
+        document = make(place)
+        ids.claim(document, begin)
     except FormatError as error:
         return error
+    except InputError:
+        raise
+    except Exception as error:  # noqa: BLE001  # whatever it is, the other documents are read
+        return place.error(unreadable(error))
     return document
 
 
@@ -115,74 +275,37 @@ def accepted(items: Iterable[Item], on_error: OnError) -> Iterator[Document]:
             yield item
 
 
-class Reader(Protocol):
-    """Documents of the lines or pieces of a file.
-
-    Args:
-        pieces: raw lines, split at ``\\n`` only; for XML, BioC JSON and plain text pieces of any size.
-        file: a name for messages.
-        on_error: see `engine.data.formats.read_documents`.
-        ids: those already taken.
-    """
-
-    def __call__(
-        self, pieces: Iterable[bytes], file: str = ..., on_error: OnError = ..., ids: Ids | None = ...
-    ) -> Iterator[Document]: ...
+def unreadable(error: Exception) -> str:
+    """The problem of a document whose reading raised an unexpected error."""
+    return f"expected a readable document, got {type(error).__name__}: {first_line(error)}; fix or remove it"
 
 
-def reader(read: Callable[[Iterable[bytes], str, Ids], Iterator[Item]]) -> Reader:
-    """Turns a generator of documents and errors into a `Reader`; what it raises becomes an error that ends the file."""
-
-    @wraps(read)
-    def documents(
-        pieces: Iterable[bytes], file: str = "<input>", on_error: OnError = fail, ids: Ids | None = None
-    ) -> Iterator[Document]:
-        lines = 0
-
-        def counted() -> Iterator[bytes]:
-            nonlocal lines
-            for piece in pieces:
-                yield piece
-                lines += piece.count(b"\n")
-
-        def items() -> Iterator[Item]:
-            try:
-                yield from read(counted(), file, ids or Ids())
-            except FormatError as error:
-                yield _last(error)
-            except InputError:
-                raise
-            except Exception as error:  # noqa: BLE001  # whatever it is, the other files are read
-                yield _last(FormatError(file, lines + 1, None, _unreadable(error)))
-
-        yield from accepted(items(), on_error)
-
-    return documents
+def mostly(pattern: re.Pattern[bytes], lines: Iterable[bytes]) -> bool:
+    """Whether a pattern matches the beginning of more than half of the lines."""
+    matches = [pattern.match(line) is not None for line in lines]
+    return 2 * sum(matches) > len(matches)
 
 
-def _last(error: FormatError) -> FormatError:
-    """The error as the one that ends its file."""
-    problem = f"{error.problem}; nothing after this place was read"
-    last = FormatError(error.file, error.line, error.document, problem)
-    last.ends_file = True
-    return last
+def filled_lines(head: bytes) -> list[bytes]:
+    """The lines that are not blank."""
+    return [line for line in head.split(b"\n") if line.strip()]
 
 
 def encoding_problem(error: UnicodeDecodeError) -> str:
-    """The message for bytes that are not UTF-8."""
+    """The problem of bytes that are not UTF-8."""
     return f"expected UTF-8, got byte 0x{error.object[error.start]:02x}; save the file as UTF-8"
 
 
-def decoded(raw: bytes, file: str, number: int, document: str | None) -> str:
-    """Line ``number`` of a file without its line break.
+def decoded(raw: bytes, place: Place) -> str:
+    """The line of a file at this place, without its line break.
 
     Raises:
         FormatError: not UTF-8.
     """
     try:
-        return raw.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
+        return raw.decode("utf-8-sig" if place.line == 1 else "utf-8").rstrip("\r\n")
     except UnicodeDecodeError as error:
-        raise FormatError(file, number, document, encoding_problem(error)) from error
+        raise place.error(encoding_problem(error)) from error
 
 
 def whole_number(value: object) -> int | None:
@@ -194,7 +317,7 @@ def whole_number(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
-def finite_number(value: object) -> float | None:
+def _finite_number(value: object) -> float | None:
     """A score: the value of 0.5 or ``"0.5"``; ``None`` for anything else, NaN and infinity included."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None
@@ -203,6 +326,34 @@ def finite_number(value: object) -> float | None:
     except (ValueError, OverflowError):
         return None
     return number if isfinite(number) else None
+
+
+def checked_entity(
+    place: Place,
+    text: str,
+    start: int,
+    end: int,
+    type_: str,
+    *,
+    mention: str | None = None,
+    score: object = 1.0,
+    concept: str = "",
+    parts: str = "",
+) -> Entity:
+    """The entity at ``[start, end)`` of a text.
+
+    Raises:
+        FormatError: the span is not inside the text, the mention is not there, or the score is not a finite number.
+    """
+    if not start < end <= len(text):
+        raise place.error(
+            f"expected a span inside the text of {len(text)} characters, got {start}–{end}; fix the offsets"
+        )
+    if mention is not None and (wrong := wrong_mention(mention, text, start, end)):
+        raise place.error(wrong)
+    if (finite := _finite_number(score)) is None:
+        raise place.error(f"expected a finite number as score, got {quoted(str(score))}; fix it")
+    return Entity(start, end, type_, text[start:end], finite, concept, parts)
 
 
 def wrong_mention(mention: str, text: str, start: int, end: int) -> str | None:
@@ -215,23 +366,29 @@ def wrong_mention(mention: str, text: str, start: int, end: int) -> str | None:
     )
 
 
-def wrong_title_end(value: object, text: str) -> str | None:
-    """What is wrong with the place where a title should end, if anything: a blank or nothing must follow."""
+def checked_title_end(value: object, text: str, place: Place) -> int | None:
+    """Where a title ends, if the text has one.
+
+    Raises:
+        FormatError: something other than a blank follows.
+    """
     end = whole_number(value)
-    if value is None or (end is not None and end <= len(text) and not text[end : end + 1].strip()):
-        return None
-    return f"expected a blank after the title, got title_end {quoted(str(value))}; fix it"
+    if value is not None and (end is None or end > len(text) or text[end : end + 1].strip()):
+        raise place.error(f"expected a blank after the title, got title_end {quoted(str(value))}; fix it")
+    return end
 
 
-def too_much(characters: int, size: int) -> str | None:
-    """What is wrong with a document of ``size`` bytes that makes this many characters, if anything.
+def check_growth(characters: int, size: int, place: Place) -> None:
+    """Bounds the characters that a document of ``size`` bytes makes.
 
     Offsets can ask for any length of text, and overlapping mentions repeat it: a small file must not fill the memory.
+
+    Raises:
+        FormatError: they are more than ``MAX_GROWTH`` times its bytes.
     """
-    if characters <= MAX_GROWTH * size:
-        return None
-    most = f"{MAX_GROWTH * size:,} characters, {MAX_GROWTH} times its bytes"
-    return f"expected text and mentions of at most {most}, got {characters:,}; fix the offsets"
+    if characters > MAX_GROWTH * size:
+        most = f"{MAX_GROWTH * size:,} characters, {MAX_GROWTH} times its bytes"
+        raise place.error(f"expected text and mentions of at most {most}, got {characters:,}; fix the offsets")
 
 
 def flat(text: str) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from engine.data.formats.common import Ids, Item, OnError, accepted, attempt, fail
+from engine.data.formats.common import Ids, OnError, Place, accepted, attempt, fail
 from engine.data.formats.conll import check_tag, entities_of_tags, place_tokens
-from engine.errors import FormatError, InputError, first_line, quoted
+from engine.errors import InputError, first_line, quoted
 from engine.text.documents import Document
 
 PREFIX = "hf:"
@@ -30,23 +31,17 @@ def read_dataset(source: str, split: str = "test", on_error: OnError = fail) -> 
     Raises:
         InputError: the library is missing, no such dataset or split, or other columns.
     """
-    rows = _load(source, split)
-    tag_column = next((name for name in _TAG_COLUMNS if name in rows.column_names), None)
-    if "tokens" not in rows.column_names or tag_column is None:
-        raise InputError(
-            f"expected columns tokens and one of {list(_TAG_COLUMNS)} in {PREFIX}{source}, got {rows.column_names}; "
-            "rename them"
-        )
-    names = getattr(getattr(rows.features[tag_column], "feature", None), "names", None)
-    file, ids = f"{PREFIX}{source}", Ids()
-
-    def item(number: int, row: dict[str, Any]) -> Item:
-        identifier = ids.invent(str(number)) if row.get("id") is None else str(row["id"])
-        return attempt(
-            lambda: _document(identifier, row["tokens"], row[tag_column], names, file, number), ids, file, number
-        )
-
-    yield from accepted((item(number, row) for number, row in enumerate(rows, start=1)), on_error)
+    name, rows, ids = f"{PREFIX}{source}", _load(source, split), Ids()
+    column = next((column for column in _TAG_COLUMNS if column in rows.column_names), None)
+    if "tokens" not in rows.column_names or column is None:
+        wanted = f"columns tokens and one of {list(_TAG_COLUMNS)}"
+        raise InputError(f"expected {wanted} in {name}, got {rows.column_names}; rename them")
+    classes = getattr(getattr(rows.features[column], "feature", None), "names", None)
+    items = (
+        attempt(partial(_document, row.get("id"), row["tokens"], row[column], classes, ids), Place(name, number), ids)
+        for number, row in enumerate(rows, start=1)
+    )
+    yield from accepted(items, on_error)
 
 
 def _load(source: str, split: str) -> Any:
@@ -63,10 +58,8 @@ def _load(source: str, split: str) -> Any:
         saved = (folder / "dataset_dict.json").is_file()
         splits = datasets.load_from_disk(source) if saved else datasets.load_dataset(source)
     except Exception as error:  # the library raises many types; all mean that the dataset is unusable
-        raise InputError(
-            f"expected a dataset, got {PREFIX}{source}, which cannot be loaded: {first_line(error)}; "
-            "check the hub id or folder"
-        ) from error
+        problem = f"{PREFIX}{source}, which cannot be loaded: {first_line(error)}"
+        raise InputError(f"expected a dataset, got {problem}; check the hub id or folder") from error
     for name in (split, _SPLITS.get(split)):
         if name in splits:
             return splits[name]
@@ -74,22 +67,20 @@ def _load(source: str, split: str) -> Any:
 
 
 def _document(
-    identifier: str, tokens: list[str], tags: list[Any], names: list[str] | None, file: str, number: int
+    identifier: Any, tokens: list[str], tags: list[Any], classes: list[str] | None, ids: Ids, place: Place
 ) -> Document:
-    """The document of a row; ``names``: those of class labels, by number."""
+    """The document of a row; ``classes``: names of class labels, by number."""
+    place.document = ids.invent(str(place.line)) if identifier is None else str(identifier)
     if len(tokens) != len(tags):
-        problem = f"expected a tag for each token, got {len(tags)} for {len(tokens)}; fix the row"
-        raise FormatError(file, number, identifier, problem)
-    if names is not None:
+        raise place.error(f"expected a tag for each token, got {len(tags)} for {len(tokens)}; fix the row")
+    if classes is not None:
         # -100, which training code gives to tokens it skips, is not a label.
-        if wrong_tags := [tag for tag in tags if tag is None or not 0 <= tag < len(names)]:
-            problem = f"expected class labels from 0 to {len(names) - 1}, got {wrong_tags[0]}; fix the row"
-            raise FormatError(file, number, identifier, problem)
-        tags = [names[tag] for tag in tags]
+        if wrong := [tag for tag in tags if tag is None or not 0 <= tag < len(classes)]:
+            raise place.error(f"expected class labels from 0 to {len(classes) - 1}, got {wrong[0]}; fix the row")
+        tags = [classes[tag] for tag in tags]
     for token, tag in zip(tokens, tags, strict=True):
         if not token.strip():
-            raise FormatError(file, number, identifier, f"expected tokens with letters, got {quoted(token)}; remove it")
-        if wrong := check_tag(str(tag)):
-            raise FormatError(file, number, identifier, wrong)
+            raise place.error(f"expected tokens with letters, got {quoted(token)}; remove it")
+        check_tag(str(tag), place)
     text, spans = place_tokens([tokens])
-    return Document(identifier, text, entities_of_tags(text, spans, tags))
+    return Document(place.document, text, entities_of_tags(text, spans, tags))

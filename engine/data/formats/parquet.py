@@ -1,4 +1,7 @@
-"""Parquet: texts from two columns; entities as rows. Needs pyarrow (``requirements-bulk.txt``)."""
+"""Parquet: texts from two columns; entities as rows. Needs pyarrow (``requirements-bulk.txt``).
+
+A row is a document, and its number the line of errors; one without an id, or with a blank one, gets the row's number.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,11 @@ from functools import partial
 from types import ModuleType, TracebackType
 from typing import IO, Any
 
-from engine.data.formats.common import Ids, OnError, accepted, attempt, fail, located, readable
-from engine.errors import FormatError, InputError, first_line
+from engine.data.formats.common import Format, Ids, Item, Place, Source, attempt, readable
+from engine.errors import InputError, first_line
 from engine.text.documents import Document
 
-COLUMNS = ("id", "text")
+START = b"PAR1\x15"  # a text may begin with PAR1, which is a gene, but not with the byte after it
 _ROWS_READ = 256
 _ROWS_WRITTEN = 20_000  # entities in a row group
 
@@ -25,62 +28,38 @@ def _pyarrow() -> tuple[ModuleType, ModuleType]:
     return pyarrow, parquet
 
 
-def read_parquet(
-    file: IO[bytes],
-    name: str = "<input>",
-    on_error: OnError = fail,
-    ids: Ids | None = None,
-    columns: tuple[str, str] = COLUMNS,
-) -> Iterator[Document]:
-    """Documents of a Parquet file, one per row. One without an id, or with a blank one, gets the row's number.
-
-    Args:
-        file: seekable.
-        name: for messages.
-        on_error: see `engine.data.formats.read_documents`; the line of an error is the row's number, from 1.
-        ids: those already taken.
-        columns: those of the ids and of the texts.
-
-    Raises:
-        InputError: no Parquet, damaged, a column is missing, or pyarrow is not installed.
-    """
-    taken = ids or Ids()
-    items = (
-        attempt(partial(_document, *row, taken, name, number), taken, name, number)
-        for number, row in enumerate(_rows(file, name, columns), start=1)
-    )
-    yield from accepted(items, on_error)
+def _read(source: Source) -> Iterator[Item]:
+    for number, row in enumerate(_rows(source), start=1):
+        yield attempt(partial(_document, *row, source.ids), source.place(number), source.ids)
 
 
-def _rows(file: IO[bytes], name: str, columns: tuple[str, str]) -> Iterator[tuple[Any, Any]]:
+def _rows(source: Source) -> Iterator[tuple[Any, Any]]:
     """Ids and texts as pyarrow holds them, so a broken value spoils no other row."""
     pyarrow, parquet = _pyarrow()
-    with readable(name):
-        file.seek(0)
+    columns = list(source.columns)
+    with readable(source.name):
+        file = source.seekable()
         try:
             table = parquet.ParquetFile(file)
             if missing := set(columns) - set(table.schema_arrow.names):
                 raise InputError(
-                    f"expected columns {list(columns)} in {name}, got {table.schema_arrow.names} without "
+                    f"expected columns {columns} in {source.name}, got {table.schema_arrow.names} without "
                     f"{sorted(missing)}; rename them, or name them to engine.bulk with --id-column and --text-column"
                 )
-            for batch in table.iter_batches(_ROWS_READ, columns=list(columns)):
+            for batch in table.iter_batches(_ROWS_READ, columns=columns):
                 yield from zip(*(batch.column(column) for column in columns), strict=True)
         except (pyarrow.ArrowException, OSError) as error:  # OSError: damaged pages, too
-            raise InputError(
-                f"expected sound Parquet, got {name}: {first_line(error)}; fetch the file again"
-            ) from error
+            problem = f"{source.name}: {first_line(error)}"
+            raise InputError(f"expected sound Parquet, got {problem}; fetch the file again") from error
 
 
-def _document(identifier: Any, text: Any, ids: Ids, name: str, number: int) -> Document:
-    known = identifier.as_py()
-    known = ids.given("" if known is None else str(known), str(number))
-    with located(name, number, known):
-        content = text.as_py()
+def _document(identifier: Any, text: Any, ids: Ids, place: Place) -> Document:
+    found = identifier.as_py()
+    place.document = ids.given("" if found is None else str(found), str(place.line))
+    content = text.as_py()
     if not isinstance(content, str):
-        problem = f"expected a text, got {type(content).__name__}; fill it in"
-        raise FormatError(name, number, known, problem)
-    return Document(known, content)
+        raise place.error(f"expected a text, got {type(content).__name__}; fill it in")
+    return Document(place.document, content)
 
 
 def _encodable(text: str) -> str:
@@ -132,3 +111,6 @@ class EntityTable:
         if kind is None and self._rows:
             self._flush()
         self._writer.close()
+
+
+PARQUET = Format("parquet", (".parquet",), lambda head: head.startswith(START), _read)

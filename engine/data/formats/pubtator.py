@@ -1,69 +1,80 @@
-"""PubTator: ``ID|t|title``, ``ID|a|abstract``, tab-separated annotations; a blank line between documents."""
+"""PubTator: ``ID|t|title``, ``ID|a|abstract``, tab-separated annotations; a blank line between documents.
+
+Text is title + one character + abstract. Relation lines (id, name, two concepts) are skipped. Composite mentions (``|``
+between ids, a seventh field) are one entity.
+
+When written, the title ends at ``title_end``, else at the first line break, else with the text; the abstract may be
+empty. PubTator has no escapes: tabs and further line breaks become spaces, one for one, so offsets stay valid, and
+``|t|`` or ``|a|`` in an id, and ``|t`` or ``|a`` at its end, become ``_``. Scores are not written.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import partial
 
-from engine.data.formats.common import Ids, Item, attempt, decoded, flat, reader, whole_number, wrong_mention
-from engine.errors import FormatError, quoted
+from engine.data.formats.common import (
+    Format,
+    Item,
+    Place,
+    Source,
+    attempt,
+    checked_entity,
+    decoded,
+    filled_lines,
+    flat,
+    mostly,
+    whole_number,
+    writer,
+    wrong_mention,
+)
+from engine.errors import quoted
 from engine.text.documents import Document, Entity
 
 _PASSAGE = re.compile(r"([^\t\r\n]+?)\|([ta])\|(.*)", re.DOTALL)
-_TITLE = re.compile(rb"(\xef\xbb\xbf)?[^\t\r\n]+?\|([ta])\|")
+_PASSAGE_START = re.compile(rb"(\xef\xbb\xbf)?[^\t\r\n]+?\|([ta])\|")
 _RELATION = re.compile(r"[A-Za-z][A-Za-z_-]+")
 _RELATION_END = re.compile(r"Novel|No|[\d.]+")  # what may follow the two concepts: BioRED's novelty, or a score
 _PASSAGE_MARK = re.compile(r"\|[ta](\||$)")  # an id is followed by a bar
 _NO_CONCEPT = "-1"
+_SNIFFED_LINE = re.compile(rb"(\S+|\S[^\t|]*\S)\|[ta]\||\S[^\t]*\t\d+\t\d+\t")
+_SNIFFED_RELATION = re.compile(rb"\S[^\t]*\t[A-Za-z][A-Za-z_-]+\t[^\t]*\t")  # no evidence: tables look like it
 
 
-@reader
-def read_pubtator(lines: Iterable[bytes], file: str, ids: Ids) -> Iterator[Item]:
-    """Documents of PubTator lines.
-
-    Text is title + one character + abstract. Relation lines (id, name, two concepts) are skipped. Composite
-    mentions (``|`` between ids, a seventh field) are one entity.
-    """
-    block: list[tuple[int, bytes]] = []
-
-    def finish() -> Iterator[Item]:
-        if block:
-            yield attempt(partial(_document, list(block), file), ids, file, block[0][0])
-            block.clear()
-
-    for number, raw in enumerate(lines, start=1):
-        if not raw.strip() or (block and _is_title(raw)):
-            yield from finish()
-        if raw.strip():
-            block.append((number, raw))
-    yield from finish()
+def _sniff(head: bytes) -> bool:
+    return mostly(_SNIFFED_LINE, [line for line in filled_lines(head) if not _SNIFFED_RELATION.match(line)])
 
 
-def _is_title(raw: bytes) -> bool:
-    start = _TITLE.match(raw)
-    return start is not None and start[2] == b"t"
+def _read(source: Source) -> Iterator[Item]:
+    for block in source.blocks(_begins):
+        yield attempt(partial(_document, block), source.place(block[0][0]), source.ids)
 
 
-def _document(block: list[tuple[int, bytes]], file: str) -> Document:
-    number, raw = block[0]
-    guess = raw.split(b"|", 1)[0].decode("utf-8", "replace")
+def _begins(line: bytes) -> bool:
+    passage = _PASSAGE_START.match(line)
+    return not line.strip() or (passage is not None and passage[2] == b"t")
+
+
+def _document(block: list[tuple[int, bytes]], place: Place) -> Document:
+    lines = iter(block)
+    place.document = block[0][1].split(b"|", 1)[0].decode("utf-8", "replace")
     passages: dict[str, str] = {}
     for kind, wanted in (("t", "a title line 'ID|t|TITLE'"), ("a", "an abstract line 'ID|a|ABSTRACT' after the title")):
-        if not block:
-            raise FormatError(file, number, guess, f"expected {wanted}, got the end of the document; add the line")
-        number, raw = block.pop(0)
-        line = decoded(raw, file, number, guess)
+        place.line, raw = next(lines, (place.line, None))
+        if raw is None:
+            raise place.error(f"expected {wanted}, got the end of the document; add the line")
+        line = decoded(raw, place)
         match = _PASSAGE.match(line)
-        if not match or match[2] != kind or (passages and match[1] != guess):
-            raise FormatError(file, number, guess, f"expected {wanted}, got {quoted(line)}; add or fix the line")
-        guess, passages[kind] = match[1], match[3]
-    identifier, text = guess, f"{passages['t']}\n{passages['a']}"
+        if not match or match[2] != kind or (passages and match[1] != place.document):
+            raise place.error(f"expected {wanted}, got {quoted(line)}; add or fix the line")
+        place.document, passages[kind] = match[1], match[3]
+    identifier, text = place.document, f"{passages['t']}\n{passages['a']}"
     entities = []
-    for number, raw in block:
-        fields = decoded(raw, file, number, identifier).split("\t")
+    for place.line, raw in lines:
+        fields = decoded(raw, place).split("\t")
         if not _is_relation(fields):
-            entities.append(_entity(fields, text, identifier, file, number))
+            entities.append(_entity(fields, text, place))
     return Document(identifier, text, tuple(sorted(entities)), title_end=len(passages["t"]))
 
 
@@ -73,48 +84,32 @@ def _is_relation(fields: list[str]) -> bool:
     return named and (not end or (len(end) == 1 and _RELATION_END.fullmatch(end[0]) is not None))
 
 
-def _entity(fields: list[str], text: str, identifier: str, file: str, number: int) -> Entity:
-    def broken(problem: str) -> FormatError:
-        return FormatError(file, number, identifier, problem)
-
+def _entity(fields: list[str], text: str, place: Place) -> Entity:
     if not 5 <= len(fields) <= 7:
-        raise broken(
-            f"expected 5 to 7 tab-separated fields (id, start, end, mention, type, concept), got {len(fields)}; "
-            "check the tabs"
-        )
-    if fields[0] != identifier:
-        raise broken(
-            f"expected an annotation of this document, got id {quoted(fields[0])}; separate documents by a blank line"
-        )
+        wanted = "5 to 7 tab-separated fields (id, start, end, mention, type, concept)"
+        raise place.error(f"expected {wanted}, got {len(fields)}; check the tabs")
+    if fields[0] != place.document:
+        got = f"id {quoted(fields[0])}"
+        raise place.error(f"expected an annotation of this document, got {got}; separate documents by a blank line")
     start, end, mention, type_ = whole_number(fields[1]), whole_number(fields[2]), fields[3], fields[4]
     if start is None or end is None:
-        raise broken(
-            f"expected start and end as numbers, got {quoted(fields[1])} and {quoted(fields[2])}; fix the offsets"
-        )
+        got = f"{quoted(fields[1])} and {quoted(fields[2])}"
+        raise place.error(f"expected start and end as numbers, got {got}; fix the offsets")
     if not type_:
-        raise broken("expected a type after the mention, got none; add it")
-    if not start < end <= len(text):
-        raise broken(f"expected a span inside the text of {len(text)} characters, got {start}–{end}; fix the offsets")
-    found = text[start:end]
-    if not found.strip():
-        raise broken(f"expected a mention at {start}–{end}, got blanks; fix the offsets")
+        raise place.error("expected a type after the mention, got none; add it")
+    found = text[start:end].rstrip()
+    if end <= len(text) and start < end and not found:
+        raise place.error(f"expected a mention at {start}–{end}, got blanks; fix the offsets")
     # One NCBI-disease mention carries spaces that do not belong to it.
-    if (wrong := wrong_mention(mention, text, start, end)) and wrong_mention(mention.rstrip(), text, start, end):
-        raise broken(wrong)
-    found = found.rstrip()
+    if wrong_mention(mention, text, start, end) and not wrong_mention(mention.rstrip(), text, start, end):
+        mention = mention.rstrip()
     concept, parts = (*fields[5:], "", "")[:2]
-    return Entity(
-        start, start + len(found), type_, found, concept="" if concept == _NO_CONCEPT else concept, parts=parts
-    )
+    concept = "" if concept == _NO_CONCEPT else concept
+    checked_entity(place, text, start, end, type_, mention=mention)
+    return Entity(start, start + len(found), type_, found, concept=concept, parts=parts)
 
 
-def write_pubtator(document: Document) -> str:
-    """The document as PubTator lines with a blank line after them.
-
-    The title ends at ``title_end``, else at the first line break, else with the text; the abstract may be empty.
-    PubTator has no escapes: tabs and further line breaks become spaces, one for one, so offsets stay valid, and
-    ``|t|`` or ``|a|`` in an id, and ``|t`` or ``|a`` at its end, become ``_``. Scores are not written.
-    """
+def _written(document: Document) -> str:
     text = document.text
     title_end = text.find("\n") if document.title_end is None else document.title_end
     if title_end < 0:
@@ -127,3 +122,6 @@ def write_pubtator(document: Document) -> str:
         mention = line[entity.start : entity.end]
         lines.append("\t".join([identifier, str(entity.start), str(entity.end), mention, *map(flat, fields)]))
     return "\n".join(lines) + "\n\n"
+
+
+PUBTATOR = Format("pubtator", (".pubtator",), _sniff, _read, writer(_written))

@@ -1,60 +1,133 @@
-"""Parses XML in pieces, with errors like other formats'; refuses entities, since they can expand without bound."""
+"""Reads XML record by record, with errors like other formats'.
+
+Uses expat, which streams, knows line numbers, fetches nothing, and has no limit of depth that would end a file because
+of one record. Entity declarations are refused, since they can expand without bound.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain, repeat
-from typing import Any, TypeVar
+from typing import Any
+from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 
-from engine.errors import FormatError, first_line
+from engine.data.formats.common import Place, Source
+from engine.errors import FormatError, first_line, quoted
 
-Broken = Callable[[str], FormatError]  # the error for a problem at the parser's position
-T = TypeVar("T")
-
-
-def expat_parser(broken: Broken) -> Any:
-    """An expat parser that refuses entity declarations."""
-
-    def declared(*_: Any) -> None:
-        raise broken("expected no entity declarations, got one; remove it")
-
-    parser = expat.ParserCreate()
-    parser.buffer_text = True
-    parser.EntityDeclHandler = declared
-    return parser
+MAX_RECORD = 50_000_000  # bytes; the longest records of PubMed, with thousands of authors, have a few million
+# No element or attribute of a file can have these names.
+_ENTITY = "&"  # stands in a record for an entity whose meaning is not in the file
+_LINE = "#"
 
 
-def parse(parser: Any, piece: bytes, last: bool, broken: Broken, remedy: str = "fix the file") -> None:
-    """Parses the next piece.
+class _Builder:
+    """Handlers of an expat parser that collect finished records, each with its size in bytes, in ``finished``."""
+
+    def __init__(self, source: Source, root: str, starts: Callable[[str], bool]) -> None:
+        self.file, self.root, self.starts = source.name, root, starts
+        self.finished: list[tuple[Element, int]] = []
+        self.seen_root = False
+        self.depth = self.begin = 0
+        self.parser = expat.ParserCreate()
+        self.parser.buffer_text = True
+        self.parser.StartElementHandler = self._start
+        self.parser.EndElementHandler = self._end
+        self.parser.CharacterDataHandler = self._data
+        self.parser.SkippedEntityHandler = self._skipped
+        self.parser.EntityDeclHandler = self._declared
+
+    def feed(self, piece: bytes, last: bool) -> None:
+        """Parses the next piece.
+
+        Raises:
+            FormatError: not well-formed, another root, an entity declaration, an encoding that cannot be read, or a
+                record that is too long.
+        """
+        try:
+            self.parser.Parse(piece, last)
+        except expat.ExpatError as error:
+            problem = f"expected well-formed XML, got {expat.ErrorString(error.code)}; fix the file or fetch it again"
+            raise self.error(problem) from error
+        except FormatError:
+            raise
+        except (LookupError, ValueError) as error:  # from Python's handler for encodings that expat does not know
+            problem = f"expected an encoding that can be read, got {first_line(error)}; save the file as UTF-8"
+            raise self.error(problem) from error
+        if self.depth and self.parser.CurrentByteIndex - self.begin > MAX_RECORD:
+            raise self.error(f"expected a record of at most {MAX_RECORD:,} bytes, got a longer one; fix the file")
+
+    def error(self, problem: str) -> FormatError:
+        """An error at the current place."""
+        return Place(self.file, self.parser.CurrentLineNumber).error(problem)
+
+    def _start(self, name: str, attributes: dict[str, str]) -> None:
+        if not self.seen_root:
+            self.seen_root = True
+            if name != self.root:
+                raise self.error(f"expected the root <{self.root}>, got <{name[:60]}>; convert the file")
+        elif self.depth or self.starts(name):
+            if not self.depth:
+                self.tree, self.begin = TreeBuilder(), self.parser.CurrentByteIndex
+            self.depth += 1
+            self.tree.start(name, attributes | {_LINE: str(self.parser.CurrentLineNumber)})
+
+    def _end(self, name: str) -> None:
+        if self.depth:
+            element = self.tree.end(name)
+            self.depth -= 1
+            if not self.depth:
+                self.finished.append((element, self.parser.CurrentByteIndex - self.begin))
+
+    def _data(self, text: str) -> None:
+        if self.depth:
+            self.tree.data(text)
+
+    def _skipped(self, name: str, _: bool) -> None:
+        if self.depth:
+            self.tree.start(_ENTITY, {"name": name, _LINE: str(self.parser.CurrentLineNumber)})
+            self.tree.end(_ENTITY)
+
+    def _declared(self, *_: Any) -> None:
+        raise self.error("expected no entity declarations, got one; remove it")
+
+
+def records(source: Source, root: str, starts: Callable[[str], bool]) -> Iterator[tuple[Element, int]]:
+    """The records of an XML file, each with its size in bytes as soon as its end is read.
+
+    Args:
+        source: the file.
+        root: the name of its root element.
+        starts: whether an element of this name, outside other records, is one.
 
     Raises:
-        FormatError: not well-formed, an encoding that cannot be read, or what the parser's handlers raise.
+        FormatError: nothing can be read after this place; the records before it come first.
     """
-    try:
-        parser.Parse(piece, last)
-    except expat.ExpatError as error:
-        raise broken(f"expected well-formed XML, got {expat.ErrorString(error.code)}; {remedy}") from error
-    except FormatError:
-        raise
-    except (LookupError, ValueError) as error:  # from Python's handler for encodings that expat does not know
-        problem = f"expected an encoding that can be read, got {first_line(error)}; save the file as UTF-8"
-        raise broken(problem) from error
-
-
-def each_finished(pieces: Iterable[bytes], feed: Callable[[bytes, bool], None], finished: list[T]) -> Iterator[T]:
-    """Calls ``feed`` with each piece of a file and whether it is the last; yields what it appends to ``finished``.
-
-    Raises:
-        FormatError: as ``feed`` does, after what was finished before that place.
-    """
-    for piece, last in chain(zip(pieces, repeat(False)), [(b"", True)]):
+    builder = _Builder(source, root, starts)
+    for piece, last in chain(zip(source.pieces(), repeat(False)), [(b"", True)]):
         problem: FormatError | None = None
         try:
-            feed(piece, last)
+            builder.feed(piece, last)
         except FormatError as error:
             problem = error
-        yield from finished
-        finished.clear()
+        yield from builder.finished
+        builder.finished.clear()
         if problem is not None:
             raise problem
+
+
+def line_of(element: Element) -> int:
+    """The line of the file in which an element of a record begins."""
+    return int(element.get(_LINE, "0"))
+
+
+def check_entities(record: Element, place: Place) -> None:
+    """Refuses entities whose meaning is not in the file.
+
+    Raises:
+        FormatError: there is one in the record.
+    """
+    if (unknown := next(record.iter(_ENTITY), None)) is not None:
+        place.line = line_of(unknown)
+        name = quoted(unknown.get("name", ""))
+        raise place.error(f"expected characters, got the entity {name}, whose meaning is not in the file; write them")
