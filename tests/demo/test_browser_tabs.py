@@ -92,7 +92,7 @@ def test_batch_reads_every_format(open_page: Any, tmp_path: Path, name: str) -> 
     writer = WRITERS[name]
     path = tmp_path / f"some{writer.suffix}"
     document = Document("a", "Lithium and tremor.\nLithium caused tremor.")
-    path.write_text(writer.head + writer.document(document) + writer.foot)
+    path.write_text("".join(writer.write([document])))
     page = open_page()
     tab(page, "Batch")
     page.locator("input[type=file]").last.set_input_files(path)

@@ -7,9 +7,9 @@ import tracemalloc
 
 import pytest
 
-from engine.data.formats import WRITERS, read_documents, read_pubtator
+from engine.data.formats import WRITERS, read_documents
 from engine.tag import main
-from tests.engine.data.test_formats import GOOD
+from tests.engine.data.reading import GOOD, sound
 
 BUFFERED = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
 
@@ -24,7 +24,7 @@ def corpus(tmp_path):
 def test_files_are_tagged_in_order_as_pubtator(corpus, model_folder, capsys, tmp_path):
     (tmp_path / "notes.txt").write_text("Nausea after aspirin.\nAnd pain.")
     status = main([str(corpus), str(tmp_path / "notes.txt"), "--model", str(model_folder), "--batch-size", "2"])
-    documents = list(read_pubtator(capsys.readouterr().out.encode().splitlines(keepends=True)))
+    documents = sound(capsys.readouterr().out, "tagged.pubtator")
     assert status == 0
     assert [document.id for document in documents] == ["1", "case-7", "notes"]
     assert documents[0].text == "Aspirin and pain.\nAspirin helped."
@@ -88,7 +88,7 @@ def test_one_bad_file_stops_no_other(corpus, model_folder, capsys, tmp_path):
         f"{tmp_path}/bad.xml:1: expected an encoding that can be read, got unknown encoding: foo; "
         "save the file as UTF-8; nothing after this place was read\n"
     )
-    assert [d.id for d in read_pubtator(captured.out.encode().splitlines(keepends=True))] == ["1", "case-7"]
+    assert [d.id for d in sound(captured.out, "tagged.pubtator")] == ["1", "case-7"]
 
 
 def test_an_id_of_another_file_is_reported(corpus, model_folder, capsys, tmp_path):

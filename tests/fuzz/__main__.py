@@ -23,7 +23,7 @@ from tqdm import tqdm
 
 from engine.tagger import Engine, load_engine
 from tests.conftest import make_model, make_tokenizer
-from tests.fuzz.files import FORMATS, damaged_files, wrong_reading
+from tests.fuzz.files import KINDS, damaged_files, wrong_reading
 from tests.fuzz.kills import LONG, killed
 from tests.fuzz.texts import long_text, texts, wrong_result
 
@@ -103,7 +103,7 @@ def parts(arguments: argparse.Namespace, folder: Path) -> Iterator[Row]:
 
     seed = arguments.seed
     if "files" in arguments.parts:
-        for name in FORMATS:
+        for name in KINDS:
             cases = generated(damaged_files(name), count(FILES), seed)
             yield try_all(f"damaged files, {name}", cases, count(FILES), lambda case: wrong_reading(case, folder))
     make_model(folder / "model", make_tokenizer(folder / "tokenizer"))

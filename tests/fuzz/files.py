@@ -1,12 +1,12 @@
 """Damaged files: documents in every format that is written, mutations of their bytes, and what a reading must satisfy.
 
-A new format is one line of ``FORMATS``.
+A new format is one line of ``KINDS``.
 """
 
 from __future__ import annotations
 
 import gzip
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
@@ -15,27 +15,27 @@ from xml.sax.saxutils import escape
 from hypothesis import strategies as st
 
 from engine.data.formats import WRITERS, read_documents
-from engine.data.formats.common import MAX_GROWTH
+from engine.data.formats.common import MAX_GROWTH, writer
 from engine.errors import FormatError, InputError
 from engine.text.documents import Document, Entity
 from tests.fuzz.texts import texts
 
 
 @dataclass(frozen=True)
-class Format:
-    """How documents become the bytes of a file; ``packed``: gzipped, so that damage anywhere may end the file."""
+class Kind:
+    """How documents become the bytes of a file; ``packed``: gzipped, so that damage anywhere may end the file.
+
+    ``write``: yields what comes before the documents, each document, what comes after.
+    """
 
     suffix: str
-    write: Callable[[Document], str]
-    head: str = ""
-    foot: str = ""
-    between: str = ""
+    write: Callable[[Iterable[Document]], Iterator[str]]
     packed: bool = False
     lines: bool = False
 
 
 def _line(document: Document) -> str:
-    return " ".join(document.text.split()) + "\n"
+    return " ".join(document.text.replace("\0", "\ufffd").split()) + "\n"  # a NUL byte is no text
 
 
 def _record(document: Document) -> str:
@@ -47,13 +47,10 @@ def _record(document: Document) -> str:
     )
 
 
-FORMATS = {
-    name: Format(writer.suffix, writer.document, writer.head, writer.foot, writer.between)
-    for name, writer in WRITERS.items()
-} | {
-    "pubmed": Format(".xml", _record, "<PubmedArticleSet>\n", "</PubmedArticleSet>\n"),
-    "text lines": Format(".txt", _line, lines=True),
-    "gzipped jsonl": Format(".jsonl.gz", WRITERS["jsonl"].document, packed=True),
+KINDS = {name: Kind(format_.suffix, format_.write) for name, format_ in WRITERS.items()} | {
+    "pubmed": Kind(".xml", writer(_record, "<PubmedArticleSet>\n", "</PubmedArticleSet>\n")),
+    "text lines": Kind(".txt", writer(_line), lines=True),
+    "gzipped jsonl": Kind(".jsonl.gz", WRITERS["jsonl"].write, packed=True),
 }
 
 _TOKENS = [
@@ -127,20 +124,18 @@ class Damaged:
 @st.composite
 def damaged_files(draw: st.DrawFn, name: str) -> Damaged:
     """A file of a format, damaged."""
-    format_ = FORMATS[name]
+    kind = KINDS[name]
     several = draw(documents())
-    separators = ["", *[format_.between] * (len(several) - 1)]
-    texts_ = [before + format_.write(document) for before, document in zip(separators, several, strict=True)]
-    parts = [text.encode("utf-8", "replace") for text in texts_]
-    ids = [str(number) if format_.lines else document.id for number, document in enumerate(several, 1)]
-    sound = b"".join([format_.head.encode(), *parts, format_.foot.encode()])
-    if format_.packed:
+    head, *parts, foot = (piece.encode("utf-8", "replace") for piece in kind.write(several))
+    ids = [str(number) if kind.lines else document.id for number, document in enumerate(several, 1)]
+    sound = b"".join([head, *parts, foot])
+    if kind.packed:
         sound = gzip.compress(sound, mtime=0)
     changed = draw(mutations(sound))
     content = sound
     for one in changed:
         content = content[: one.start] + one.new + content[one.end :]
-    touched, begin = set(), len(format_.head.encode())
+    touched, begin = set(), len(head)
     for number, part in enumerate(parts):
         end = begin + len(part)
         # In CoNLL a document ends where the next one begins.
@@ -148,8 +143,8 @@ def damaged_files(draw: st.DrawFn, name: str) -> Damaged:
         if any(one.start <= end + reach and one.end >= begin for one in changed):
             touched.add(ids[number])
         begin = end
-    renumbered = format_.lines and any(b"\n" in one.new + sound[one.start : one.end] for one in changed)
-    if renumbered or format_.packed:
+    renumbered = kind.lines and any(b"\n" in one.new + sound[one.start : one.end] for one in changed)
+    if renumbered or kind.packed:
         touched = set(ids)
     return Damaged(name, sound, content, ids, touched, changed)
 
@@ -160,10 +155,10 @@ def wrong_reading(damaged: Damaged, folder: Path) -> str | None:
     Every document outside the damage comes back unchanged, or an error says that nothing more was read. One inside it
     comes back valid, or is reported. Only `InputError` is raised; messages are one line.
     """
-    format_ = FORMATS[damaged.format]
-    path = folder / f"a{format_.suffix}"
+    kind = KINDS[damaged.format]
+    path = folder / f"a{kind.suffix}"
     path.write_bytes(damaged.sound)
-    originals = list(read_documents(path, lines_are_texts=format_.lines))
+    originals = list(read_documents(path, lines_are_texts=kind.lines))
     if [document.id for document in originals] != damaged.ids:
         return "a document lost from the sound file"
     path.write_bytes(damaged.content)
@@ -171,7 +166,7 @@ def wrong_reading(damaged: Damaged, folder: Path) -> str | None:
     found: list[Document] = []
     unreadable: list[InputError] = []
     try:
-        found += read_documents(path, errors.append, lines_are_texts=format_.lines)
+        found += read_documents(path, errors.append, lines_are_texts=kind.lines)
     except InputError as error:
         unreadable.append(error)
     except Exception as error:  # noqa: BLE001  # this is what is looked for
@@ -181,7 +176,7 @@ def wrong_reading(damaged: Damaged, folder: Path) -> str | None:
             return f"a message that is not one line: {message[:200]!r}"
     lines = damaged.content.count(b"\n") + 2
     for place in errors:
-        if place.file != str(path) or not (1 <= place.line <= lines or format_.packed):
+        if place.file != str(path) or not (1 <= place.line <= lines or kind.packed):
             return f"an error without its place: {place}"
     return _lost(damaged, originals, found, errors, ended=bool(unreadable)) or _unsound(damaged, found)
 
@@ -191,7 +186,7 @@ def _lost(
 ) -> str | None:
     by_id = {document.id: document for document in found}
     reported = {error.document for error in errors}
-    if FORMATS[damaged.format].lines and not ended:
+    if KINDS[damaged.format].lines and not ended:
         filled = sum(bool(line.strip()) for line in damaged.content.split(b"\n"))
         if len(found) + len(errors) != filled:
             return f"{len(found)} documents and {len(errors)} errors of {filled} lines"
@@ -201,7 +196,7 @@ def _lost(
         if original.id not in damaged.touched and again != original and original.id not in reported and not ended:
             return f"a document lost: {original.id}: {again}"
         silent = again is None and not (errors or ended) and len(found) < len(originals)
-        if silent and not FORMATS[damaged.format].lines and original.id.encode() in damaged.content:
+        if silent and not KINDS[damaged.format].lines and original.id.encode() in damaged.content:
             return f"a document dropped without a word: {original.id}"
     return None
 
@@ -211,7 +206,7 @@ def _unsound(damaged: Damaged, found: list[Document]) -> str | None:
         return "two documents of one id"
     for document in found:
         text, bound = document.text, MAX_GROWTH * len(damaged.content)
-        if not FORMATS[damaged.format].packed and len(text) > bound:
+        if not KINDS[damaged.format].packed and len(text) > bound:
             return f"{len(text)} characters of {len(damaged.content)} bytes"
         if document.title_end is not None and not 0 <= document.title_end <= len(text):
             return f"a title that ends at {document.title_end} of {len(text)} characters"

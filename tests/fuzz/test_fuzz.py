@@ -4,13 +4,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.fuzz.files import FORMATS, damaged_files, wrong_reading
+from tests.fuzz.files import KINDS, damaged_files, wrong_reading
 from tests.fuzz.texts import long_text, texts, wrong_result
 
 DOSE = settings(max_examples=25, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", KINDS)
 def test_damaged_files_lose_nothing_that_was_not_touched(name, tmp_path):
     @DOSE
     @given(damaged_files(name))

@@ -11,11 +11,9 @@ import pytest
 
 from engine.data import corpora
 from engine.data.corpora import load_corpus
-from engine.data.formats import write_bioc
-from engine.data.formats.bioc import BIOC_HEAD
 from engine.errors import InputError
 from engine.text.documents import Document
-from tests.engine.data.test_formats import GOOD
+from tests.engine.data.reading import GOOD, written
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +144,7 @@ def test_memory_does_not_grow_with_what_is_left_out(tmp_path, caplog):
 
 def test_a_torn_file_is_no_broken_document(tmp_path):
     documents = [Document(str(number), "Nausea after aspirin.") for number in range(3)]
-    (tmp_path / "torn.xml").write_text(BIOC_HEAD + "".join(map(write_bioc, documents)))
+    (tmp_path / "torn.xml").write_text(written("bioc", *documents).removesuffix("</collection>\n"))
     with pytest.raises(InputError, match="nothing after this place was read"):
         load_corpus(str(tmp_path / "torn.xml"), skip_bad=True)
 

@@ -1,120 +1,243 @@
+"""What all formats have in common, and the two simplest, PubTator and JSON lines."""
+
+import gzip
+import io
+import json
 import os
+import pickle
+import sys
 import threading
-from dataclasses import replace
+import tracemalloc
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from engine.data.formats import read_documents, read_jsonl, read_pubtator, write_jsonl, write_pubtator
+from engine.data import formats
+from engine.data.formats import WRITERS, Format, Ids, read_documents
 from engine.errors import FormatError, InputError
 from engine.text.documents import Document, Entity
-
-GOOD = """1|t|Aspirin and pain.
-1|a|Aspirin helped.
-1\t0\t7\tAspirin\tChemical\tD1
-1\t12\t16\tpain\tDisease\tD2|D3\tone|two
-1\tCID\tD1\tD2
-
-case-7|t|Title only
-case-7|a|
-case-7\t0\t5\tTitle\tDisease\t-1
-"""
+from tests.engine.data.reading import GOOD, SOUND, TEXT, XML_TEXT, documents, read, sound, written
 
 
-def pubtator(text: str) -> list[Document]:
-    return list(read_pubtator(text.encode().splitlines(keepends=True), "corpus.txt"))
-
-
-def test_pubtator_text_is_title_one_character_abstract():
-    first, second = pubtator(GOOD)
-    assert (first.id, first.text, first.title_end) == ("1", "Aspirin and pain.\nAspirin helped.", 17)
-    assert (second.id, second.text) == ("case-7", "Title only\n")
-
-
-def test_composite_mentions_are_one_entity_and_relations_are_passed_over():
-    first, _ = pubtator(GOOD)
-    assert first.entities == (
-        Entity(0, 7, "Chemical", "Aspirin", concept="D1"),
-        Entity(12, 16, "Disease", "pain", concept="D2|D3", parts="one|two"),
-    )
-
-
-def test_windows_line_ends_byte_order_mark_and_missing_blank_lines_are_fine():
-    text = GOOD.replace("\n\n", "\n").replace("\n", "\r\n")
-    assert list(read_pubtator(("\ufeff" + text).encode().splitlines(keepends=True))) == pubtator(GOOD)
-
-
-_BROKEN = {
-    "span outside the text": ("1\t12\t16\tpain", "1\t12\t160\tpain", 4, "expected a span inside the text of 33"),
-    "text that differs from the mention": (
-        "1\t12\t16\tpain",
-        "1\t11\t15\tpain",
-        4,
-        "expected 'pain' at 11–15, got ' pai'",
-    ),
-    "no abstract line": ("1|a|Aspirin helped.\n", "", 2, "expected an abstract line"),
-    "duplicate id": ("case-7", "1", 7, "expected a unique id"),
-    "too few fields": ("1\t0\t7\tAspirin\tChemical\tD1", "1\t0\t7\tAspirin", 3, "expected 5 to 7 tab-separated fields"),
-    "annotation of another document": ("1\t0\t7", "2\t0\t7", 3, "expected an annotation of this document"),
-    "negative offset": ("1\t0\t7", "1\t-1\t7", 3, "expected start and end as numbers"),
-    "no title line": ("1|t|Aspirin and pain.\n", "", 1, "expected a title line"),
-    "start that is no number": ("1\t0\t7", "1\tO\t7", 3, "expected start and end as numbers"),
-}
-
-
-@pytest.mark.parametrize("case", _BROKEN)
-def test_a_broken_document_is_named_with_file_line_and_remedy_and_the_others_are_read(case, tmp_path):
-    old, new, line, problem = _BROKEN[case]
-    text = GOOD.replace(old, new)
-    path = tmp_path / "corpus.txt"
-    path.write_text(text)
-    errors: list[FormatError] = []
-    documents = list(read_documents(path, errors.append))
-    assert len(errors) == 1
-    assert str(errors[0]).startswith(f"{path}:{line}: document 1: {problem}")
-    assert len(documents) == 1
-    with pytest.raises(FormatError):
-        list(read_documents(path))
-
-
-def test_wrong_encoding_names_the_byte():
-    raw = GOOD.replace("helped", "hélped").encode("latin-1")
-    with pytest.raises(FormatError, match=r"corpus.txt:2: document 1: expected UTF-8, got byte 0xe9"):
-        list(read_pubtator(raw.splitlines(keepends=True), "corpus.txt"))
-
-
-def test_the_format_is_recognised_from_the_content(tmp_path):
-    for content, expected in (
+@pytest.mark.parametrize(
+    ("content", "ids"),
+    [
         (GOOD, ["1", "case-7"]),
+        (GOOD.replace("case-7", "my notes"), ["1", "my notes"]),
+        ("my notes|t|Nausea\nmy notes|a|\n" + "my notes\tCID\tD1\tD2\n" * 18, ["my notes"]),
         ('{"text": "Aspirin."}\n\n{"id": "b", "text": ""}\n', ["1", "b"]),
+        ("Aspirin\tNN\tB-NP\tB-Chemical\nhelped\tVBD\tB-VP\tO\n", ["1"]),
         ("Aspirin {helped}.", ["notes"]),
         ("{} Aspirin helped.\n", ["notes"]),
         ("PAR1 is a receptor of thrombin.", ["notes"]),
         ("-DOCSTART- is no word.\n", ["notes"]),
         ("Critical |t| values and\nmore |a| values.", ["notes"]),
-        (GOOD.replace("case-7", "my notes"), ["1", "my notes"]),
-        ("my notes|t|Nausea\nmy notes|a|\n" + "my notes\tCID\tD1\tD2\n" * 18, ["my notes"]),
-        ("Aspirin\tNN\tB-NP\tB-Chemical\nhelped\tVBD\tB-VP\tO\n", ["1"]),
         ("Drug\tDose\tUnit\tRoute\nAspirin\tlow\tmg\toral\n", ["notes"]),
         ("", ["notes"]),
-    ):
-        (tmp_path / "notes.xyz").write_text(content)
-        assert [document.id for document in read_documents(tmp_path / "notes.xyz")] == expected
+    ],
+)
+def test_the_format_is_recognised_from_the_content(content, ids):
+    assert [document.id for document in sound(content, "notes.xyz")] == ids
 
 
-def test_a_bar_t_bar_inside_a_text_begins_no_document():
-    first, _ = pubtator(GOOD.replace("Aspirin helped.", "Aspirin |t| helped."))
-    assert first.text.endswith("Aspirin |t| helped.")
+@pytest.mark.parametrize("name", WRITERS)
+def test_every_written_format_is_recognised_by_content_and_suffix_and_streams(name, tmp_path):
+    entities = (Entity(0, 7, "Chemical", "Aspirin"), Entity(10, 14, "Disease", "pain"))
+    document = Document("é1", "Aspirin & pain.\nIt\u2028helped.", entities, 15)
+    long = Document("long", "Long.\n" + "word " * 30_000, (), 5)
+    path = tmp_path / f"notes{WRITERS[name].suffix}"
+    path.write_text(written(name, document, long))
+    assert list(read_documents(path)) == sound(path.read_bytes(), "notes.txt") == [document, long]
+    with path.open("a") as file:
+        file.write("<broken")
+    assert next(iter(read_documents(path))) == document
+
+
+ROUND_TRIPS = {"bioc": documents(XML_TEXT), "bioc-json": documents(TEXT), "conll": documents(TEXT, words=True)}
+
+
+@pytest.mark.parametrize("name", ROUND_TRIPS)
+@given(data=st.data())
+def test_a_round_trip_loses_nothing(name, data):
+    several = data.draw(st.lists(ROUND_TRIPS[name], max_size=3, unique_by=lambda document: document.id))
+    assert sound(written(name, *several), f"a{WRITERS[name].suffix}") == several
+
+
+@given(documents(TEXT))
+def test_a_round_trip_of_json_lines_loses_nothing_and_of_pubtator_no_offset(document):
+    assert sound(written("jsonl", document), "a.jsonl") == [document]
+    mentions = [(entity, document.text[entity.start : entity.end].rstrip()) for entity in document.entities]
+    flat = [entity.start + len("".join(" " if c in "\t\r\n" else c for c in mention)) for entity, mention in mentions]
+    assume(document.title_end is not None and all(mention.strip() for _, mention in mentions))
+    (again,) = sound(written("pubtator", document), "a.pubtator")
+    assert [(one.start, one.end) for one in again.entities] == [
+        (one.start, end) for one, end in zip(document.entities, flat, strict=True)
+    ]
+
+
+def test_pubtator_is_title_one_character_abstract_and_a_composite_mention_is_one_entity():
+    first, second = sound(GOOD, "corpus.txt")
+    assert (first.id, first.text, first.title_end) == ("1", "Aspirin and pain.\nAspirin helped.", 17)
+    assert (second.id, second.text) == ("case-7", "Title only\n")
+    assert first.entities == (
+        Entity(0, 7, "Chemical", "Aspirin", concept="D1"),
+        Entity(12, 16, "Disease", "pain", concept="D2|D3", parts="one|two"),
+    )
+    assert sound(written("pubtator", first), "a.pubtator") == [first]
+
+
+def test_windows_line_ends_byte_order_mark_and_missing_blank_lines_are_fine():
+    text = GOOD.replace("\n\n", "\n").replace("\n", "\r\n")
+    assert sound("\ufeff" + text, "a.pubtator") == sound(GOOD, "a.pubtator")
+
+
+@pytest.mark.parametrize(
+    "relation", ["1\tCID\tD1\tD2", "1\tAssociation\t1234\tD2\tNovel", "1\tCID\tD1\tD2\t0.93", "1\tBind\tc|t|x\tp|a|y"]
+)
+def test_relations_are_skipped_and_a_bar_t_bar_in_a_text_begins_no_document(relation):
+    text = GOOD.replace("1\tCID\tD1\tD2", relation).replace("Aspirin helped.", "Aspirin |t| helped.")
+    first, second = sound(text, "a.pubtator")
+    assert (first.text[18:], len(first.entities), second.id) == ("Aspirin |t| helped.", 2, "case-7")
 
 
 @pytest.mark.parametrize("identifier", ["x|t", "x|a", "x|t|y"])
-def test_an_id_that_looks_like_a_passage_is_read_again(identifier, tmp_path):
-    path = tmp_path / "odd.pubtator"
-    path.write_text(write_pubtator(Document(identifier, "Aspirin\nhelps.", (Entity(0, 7, "Chemical", "Aspirin"),))))
-    (document,) = read_documents(path)
-    assert document.text == "Aspirin\nhelps."
-    assert [entity.key for entity in document.entities] == [(0, 7, "Chemical")]
+def test_an_id_that_pubtator_cannot_hold_does_not_shift_the_text(identifier):
+    document = Document(identifier, "Aspirin\nhelps.", (Entity(0, 7, "Chemical", "Aspirin"),), 7)
+    (again,) = sound(written("pubtator", document), "a.pubtator")
+    assert (again.text, again.entities) == (document.text, document.entities)
+
+
+LONG = "9" * 5000
+ENTITY = {"start": 0, "end": 7, "type": "Chemical"}
+
+
+def json_line(**record):
+    return json.dumps({"id": "1", "text": "Aspirin"} | record) + "\n" + written("jsonl", SOUND)
+
+
+def annotated(*annotation):
+    return "1|t|Aspirin\n1|a|helped.\n" + "\t".join(annotation) + "\n\n" + written("pubtator", SOUND)
+
+
+BROKEN = [  # content, line, problem; the document ``sound`` follows
+    (annotated("1", "8", "99", "helped", "Drug"), 3, "expected a span inside the text of 15"),
+    (annotated("1", "1", "8", "Aspirin", "Drug"), 3, "expected 'Aspirin' at 1–8, got 'spirin "),
+    (annotated("1", "7", "8", " ", "Drug"), 3, "expected a mention at 7–8, got blanks"),
+    (annotated("1", "0", "7", "Aspirin"), 3, "expected 5 to 7 tab-separated fields"),
+    (annotated("1", "0", "7", "Aspirin", "", "D1"), 3, "expected a type after the mention"),
+    (annotated("2", "0", "7", "Aspirin", "Drug"), 3, "expected an annotation of this document"),
+    *(
+        (annotated("1", start, end, "Aspirin", "Drug"), 3, "expected start and end as numbers")
+        for start, end in (("-1", "7"), ("O", "7"), ("0", LONG), (".5", "7.5"), ("NaN", "NaN"), ("", ""))
+    ),
+    ("1|a|no title\n\n" + annotated("sound2"), 1, "expected a title line"),
+    ("1|t|no abstract\n\n" + written("pubtator", SOUND), 1, "expected an abstract line"),
+    ("[1]\n" + written("jsonl", SOUND), 1, "expected an object with a"),
+    ('{"text": "a"\n' + written("jsonl", SOUND), 1, "expected one JSON object on the line"),
+    (json_line(text=5), 1, "expected an object with a \"text\" string, got '5'; fix it"),
+    (json_line(text=None), 1, 'expected an object with a "text" string, got none; add it'),
+    (json_line(id=["1"]), 1, 'expected "id" as a string'),
+    (json_line(title_end=1), 1, "expected a blank after the title"),
+    (json_line(title_end=6.5), 1, "expected a blank after the title"),
+    (json_line(version=2**31), 1, "expected a whole number up to"),
+    (json_line(entities=3), 1, 'expected "entities" as a list'),
+    *(
+        (json_line(entities=[ENTITY | changed]), 1, 'expected whole numbers "start" and "end" and a "type"')
+        for changed in (
+            {"start": 0.7}, {"start": False}, {"start": "x"}, {"end": LONG}, {"end": float("inf")}, {"type": None}
+        )
+    ),
+    (json_line(entities=[ENTITY | {"end": 9}]), 1, "expected a span inside the text of 7 characters"),
+    (json_line(entities=[ENTITY | {"score": float("nan")}]), 1, "expected a finite number as score, got 'nan'"),
+    (json_line(entities=[ENTITY | {"text": "Aspirim"}]), 1, "expected 'Aspirim' at 0–7"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("content", "line", "problem"), BROKEN)
+def test_one_broken_document_is_named_with_its_line_and_the_next_is_read(content, line, problem, tmp_path):
+    name = "a.jsonl" if content[0] in "{[" else "a.pubtator"
+    found, errors = read(content, name)
+    assert [error.line for error in errors][:1] == [line]
+    assert errors[0].problem.startswith(problem)
+    assert found[-1].id == "sound"
+    (tmp_path / name).write_text(content)
+    with pytest.raises(FormatError, match=f"{name}:{line}: "):
+        list(read_documents(tmp_path / name))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (GOOD.replace("helped", "hélped").encode("latin-1"), "a.txt:2: document 1: expected UTF-8, got byte 0xe9"),
+        (b"notes\nh\xe9\n", "a.txt:2: document a: expected UTF-8, got byte 0xe9"),
+        (b"ustar\n\0\0\0", "a.txt:2: document a: expected text, got a NUL byte"),
+    ],
+)
+def test_what_is_no_text_is_named(content, message):
+    _, (error,) = read(content, "a.txt")
+    assert str(error).startswith(message)
+
+
+def test_a_line_with_a_nul_byte_costs_that_text_alone():
+    found, errors = read("one\nt\0wo\nthree", "a.txt", lines_are_texts=True)
+    assert ([document.text for document in found], [error.line for error in errors]) == (["one", "three"], [2])
+
+
+def test_ids_differ_over_all_files_that_are_read_together():
+    ids = Ids()
+    documents = sound('{"id": "x", "text": "a"}\n{"text": "b"}\n', "a.jsonl", ids=ids)
+    more, (error,) = read('{"id": "y", "text": "c"}\n{"text": "d"}\n{"id": "x", "text": "e"}\n', "b.jsonl", ids=ids)
+    assert [(d.id, d.text) for d in documents + more] == [("x", "a"), ("2", "b"), ("y", "c"), ("2-2", "d")]
+    assert str(error) == "b.jsonl:3: document x: expected a unique id, got one that is used in a.jsonl; rename it"
+
+
+def test_documents_with_a_blank_id_or_none_get_one_each():
+    lines = ['{"id": "2", "text": "a"}', '{"text": "b"}', '{"id": null, "text": "c"}', '{"id": " \\t", "text": "d"}']
+    assert [document.id for document in sound("\n".join(lines), "a.jsonl")] == ["2", "2-2", "3", "4"]
+    _, (error,) = read('{"text": "a"}\n{"id": "1", "text": "b"}\n', "a.jsonl")
+    assert "got the number of a document without an id above; give that one an id" in str(error)
+
+
+def test_messages_are_one_bounded_line_without_control_characters():
+    identifier = "\x1b[2J\n\u202e\ud800" + "x" * 100_000
+    _, (error,) = read(json.dumps({"id": identifier, "text": "a", "entities": 3}), "a.jsonl")
+    message = str(error)
+    assert message.isprintable()
+    assert len(message) <= 1000
+    assert "\\x1b[2J\\n\\u202e\\ud800xx" in message
+    assert message.endswith("""expected "entities" as a list, got '3'; fix it""")
+
+
+def test_an_error_can_be_sent_to_another_process():
+    error = FormatError("a.txt", 3, "1", "expected X, got Y")
+    again = pickle.loads(pickle.dumps(error))
+    assert (str(again), again.line, again.problem) == (str(error), 3, "expected X, got Y")
+
+
+def test_whatever_a_format_raises_is_an_error_with_file_and_line(monkeypatch):
+    def read_odd(source):
+        for number, _ in enumerate(source.lines()):
+            if number == 2:
+                raise ZeroDivisionError("division by zero")
+            yield Document(str(number), "a")
+
+    monkeypatch.setattr(formats, "FORMATS", (Format("odd", (".odd",), lambda head: True, read_odd),))
+    documents, errors = read("a\n" * 5, "a.odd")
+    assert len(documents) == 2
+    assert [str(error) for error in errors] == [
+        "a.odd:3: expected a readable document, got ZeroDivisionError: division by zero; fix or remove it; "
+        "nothing after this place was read"
+    ]
+
+
+def test_what_the_caller_raises_stays_as_it_is(tmp_path):
+    def stop(error):
+        raise BrokenPipeError("the caller's own")
+
+    (tmp_path / "a.jsonl").write_text("{\n")
+    with pytest.raises(BrokenPipeError, match="the caller's own"):
+        list(read_documents(tmp_path / "a.jsonl", stop))
 
 
 def test_a_pipe_is_read_from_its_beginning(tmp_path):
@@ -127,81 +250,44 @@ def test_a_pipe_is_read_from_its_beginning(tmp_path):
     writer.join()
 
 
-def test_an_entity_without_a_type_is_named(tmp_path):
-    path = tmp_path / "a.pubtator"
-    path.write_text("1|t|Nausea.\n1|a|\n1\t0\t6\tNausea\t\tD1\n")
-    with pytest.raises(FormatError, match=r"a.pubtator:3: document 1: expected a type after the mention, got none"):
-        list(read_documents(path))
+def test_standard_input_is_read_and_named(monkeypatch):
+    content = annotated("1", "0", "7", "Ibuprof", "Drug").encode()
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+    errors: list[FormatError] = []
+    assert list(read_documents("-", errors.append)) == [Document("sound", "Nausea.\n", SOUND.entities, 7)]
+    assert str(errors[0]).startswith("stdin:3: document 1: expected 'Ibuprof' at 0–7, got 'Aspirin'")
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(InputError, match="got -: standard input is closed"):
+        list(read_documents("-"))
 
 
-def test_a_missing_file_is_a_clear_error(tmp_path):
+@pytest.mark.parametrize("path", ["none.txt", "a\x00b", "/dev/null/x", ".", "x" * 5000])
+def test_a_path_without_a_file_is_a_clear_error(path):
     with pytest.raises(InputError, match="expected a readable file"):
-        list(read_documents(tmp_path / "none.txt"))
+        list(read_documents(path))
 
 
 @pytest.mark.parametrize(
-    ("line", "problem"),
+    ("content", "message"),
     [
-        ("[1]", "expected an object with a"),
-        ('{"text": "a"', "expected one JSON object on the line"),
-        ('{"text": 5}', "expected an object with a \"text\" string, got '5'; fix it"),
-        ('{"title": "a"}', 'expected an object with a "text" string, got none; add it'),
-        ('{"text": "a", "entities": [{"start": 0}]}', 'expected whole numbers "start" and "end" and a "type"'),
-        (
-            '{"text": "a", "entities": [{"start": "x", "end": 1, "type": "D"}]}',
-            'expected whole numbers "start" and "end"',
-        ),
-        ('{"text": "a", "entities": [{"start": 0, "end": Infinity, "type": "D"}]}', 'expected whole numbers "start"'),
-        ('{"text": "abc", "title_end": 1}', "expected a blank after the title"),
-        (
-            '{"text": "a", "entities": [{"start": 0, "end": 9, "type": "Disease"}]}',
-            "expected a span inside 1 characters",
-        ),
+        (gzip.compress(b'{"text": "Nausea."}\n' * 1000)[:-20], "; fetch it again"),
+        (b"no gzip", "; fetch it again"),
+        (b"", "got an empty one"),
+        (gzip.compress(b" " * 60_000_000), r"expected at most 1\d,.* bytes in .*, got more; unpack the file first"),
     ],
 )
-def test_a_broken_json_line_is_named(line, problem):
-    with pytest.raises(FormatError, match=problem):
-        list(read_jsonl([line.encode()]))
+def test_a_gzipped_file_that_is_damaged_or_grows_without_bound_is_refused(content, message):
+    tracemalloc.start()
+    try:
+        with pytest.raises(InputError, match=message):
+            read(content, "a.jsonl.gz")
+        assert tracemalloc.get_traced_memory()[1] < 40_000_000
+    finally:
+        tracemalloc.stop()
 
 
-@st.composite
-def documents(draw):
-    text = draw(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40))
-    start = draw(st.integers(0, len(text) - 1))
-    end = draw(st.integers(start + 1, len(text)))
-    return Document("d1", text, (Entity(start, end, "Disease", text[start:end]),))
-
-
-@given(documents())
-def test_json_lines_round_trip_loses_nothing(document):
-    assert list(read_jsonl([write_jsonl(document).encode()])) == [document]
-
-
-@given(documents())
-def test_pubtator_round_trip_keeps_offsets(document):
-    gold = document.entities[0]
-    flat = "".join(" " if c in "\t\r\n" else c for c in gold.text).rstrip()
-    assume(flat)
-    (again,) = read_pubtator([line + b"\n" for line in write_pubtator(document).encode().split(b"\n")])
-    (found,) = again.entities
-    assert (found.start, found.end) == (gold.start, gold.start + len(flat))
-
-
-def test_writing_what_was_read_gives_the_same_document():
-    first, _ = pubtator(GOOD)
-    assert pubtator(write_pubtator(first)) == [first]
-    assert pubtator(write_pubtator(replace(first, entities=()))) == [replace(first, entities=())]
-
-
-@pytest.mark.parametrize("identifier", ["", " \t"])
-def test_a_blank_id_is_none(identifier, tmp_path):
-    path = tmp_path / "a.jsonl"
-    path.write_text(write_jsonl(Document(identifier, "a")) + write_jsonl(Document("b", "b")))
-    assert [document.id for document in read_documents(path)] == ["1", "b"]
-
-
-def test_an_id_that_was_given_to_a_document_without_one_says_so(tmp_path):
-    path = tmp_path / "a.jsonl"
-    path.write_text('{"text": "a"}\n{"id": "1", "text": "b"}\n{"id": "1", "text": "c"}\n')
-    with pytest.raises(FormatError, match=r"got the number of a document without an id above; give that one an id"):
-        list(read_documents(path))
+def test_overlapping_mentions_of_a_document_are_bounded_by_its_bytes():
+    content = json_line(text="x" * 90_000, entities=[{"start": 0, "end": 90_000, "type": "D"}] * 1000)
+    found, (error,) = read(content, "a.jsonl")
+    assert (found, error.document) == ([SOUND], "1")
+    assert error.problem.startswith("expected text and mentions of at most")

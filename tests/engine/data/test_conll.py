@@ -1,0 +1,158 @@
+"""CoNLL and Hugging Face datasets."""
+
+import sys
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.data.corpora import load_corpus
+from engine.data.formats.conll import entities_of_tags, place_tokens
+from engine.errors import FormatError, InputError
+from engine.text.documents import Document, Entity
+from engine.text.labels import LabelSet
+from tests.engine.data.reading import read, sound, written
+
+CONLL = """-DOCSTART-\tO
+
+Aspirin\tB-Chemical
+helped\tO
+
+breast\tB-Disease
+cancer\tI-Disease
+.\tO
+
+-DOCSTART-\tO
+
+Nausea\tI-Disease
+"""
+
+
+def test_documents_are_separated_by_docstart_and_an_inside_tag_without_a_head_becomes_one():
+    first, second = sound(CONLL, "a.conll")
+    assert first.text == "Aspirin helped\nbreast cancer ."
+    assert first.entities == (Entity(0, 7, "Chemical", "Aspirin"), Entity(15, 28, "Disease", "breast cancer"))
+    assert second == Document("2", "Nausea", (Entity(0, 6, "Disease", "Nausea"),))
+
+
+def test_without_docstart_each_sentence_is_a_document_and_blanks_may_part_columns():
+    text = CONLL.replace("-DOCSTART-\tO\n\n", "").replace("\t", " NN ").replace("\n", "\r\n")
+    assert [document.text for document in sound(text, "a.iob2")] == ["Aspirin helped", "breast cancer .", "Nausea"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "problem"),
+    [
+        ("helped\tO", "helped", 4, "expected a token and a tag separated by a tab, got 'helped'"),
+        ("helped\tO", "helped\tS-Disease", 4, "expected a tag O, B-TYPE or I-TYPE, got 'S-Disease'"),
+        *(
+            ("-DOCSTART-\tO\n\nAsp", f"-DOCSTART-\t{about}\n\nAsp", 1, problem)
+            for about, problem in (
+                ("{}", "expected JSON with id, text and title_end"),
+                ('{"id": "1", "text": []}', "expected JSON with id, text and title_end"),
+                ('{"id": "1", "text": "A"}', "expected the token 'Aspirin'"),
+                ('{"id": "1", "text": "Aspirin helped breast cancer. More"}', "expected tokens for the whole text"),
+            )
+        ),
+        *(
+            (
+                "-DOCSTART-\tO\n\nAsp",
+                f'-DOCSTART-\t{{"id": "1", "text": "Aspirin helped breast cancer.", "title_end": {end}}}\n\nAsp',
+                1,
+                "expected a blank after the title, got title_end",
+            )
+            for end in ("3", "99", "true", "7.5")
+        ),
+    ],
+)
+def test_a_broken_document_is_named_and_the_others_are_read(old, new, line, problem):
+    documents, (error,) = read(CONLL.replace(old, new, 1), "corpus.conll")
+    assert ([document.text for document in documents], error.line) == (["Nausea"], line)
+    assert error.problem.startswith(problem)
+
+
+def test_words_are_cut_where_an_entity_ends_inside_one_and_a_blank_id_becomes_a_number():
+    document = Document(" ", "anticonvulsants help", (Entity(4, 14, "Chemical", "convulsant"),))
+    text = written("conll", document)
+    assert "anti\tO\nconvulsant\tB-Chemical\ns\tO\nhelp\tO\n" in text
+    assert sound(text, "a.conll") == [Document("1", document.text, document.entities)]
+
+
+@given(st.lists(st.sampled_from(["O", "B-a", "I-a", "B-b", "I-b"]), min_size=1, max_size=12))
+def test_tags_are_decoded_as_predictions_are(tags):
+    text, spans = place_tokens([["ab"] * len(tags)])
+    labels = LabelSet(("a", "b"))
+    probabilities = [[name == tag for name in labels.names] for tag in tags]
+    assert entities_of_tags(text, spans, tags) == labels.decode(text, spans, np.array(probabilities, float))
+
+
+def test_many_types_and_mentions_take_time_in_proportion():
+    begin = time.process_time()
+    (tagged,) = sound("".join(f"token\tB-T{number}\n" for number in range(20_000)), "a.conll")
+    assert len(tagged.entities) == 20_000
+    text = "word " * 40_000
+    entities = tuple(Entity(start, start + 4, "D", "word") for start in range(0, len(text), 10))
+    assert written("conll", Document("1", text, entities)).count("B-D") == len(entities)
+    assert time.process_time() - begin < 15
+
+
+NAMES = ["O", "B-Chemical", "I-Chemical"]
+
+
+@pytest.fixture(scope="module")
+def dataset_folder(tmp_path_factory):
+    """Two datasets: one with class labels and a split, one whose tags are strings and whose second row is broken."""
+    datasets = pytest.importorskip("datasets")
+    strings = datasets.Sequence(datasets.Value("string"))
+    features = datasets.Features({"tokens": strings, "ner_tags": datasets.Sequence(datasets.ClassLabel(names=NAMES))})
+    rows = {"tokens": [["Valproic", "acid", "helped"], ["No", "drug"]], "ner_tags": [[1, 2, 0], [0, 0]]}
+    folder = tmp_path_factory.mktemp("dataset")
+    split = datasets.Dataset.from_dict(rows, features)
+    datasets.DatasetDict({"validation": split}).save_to_disk(folder / "splits")
+    tags = [["B-Chemical", "I-Chemical", "O"], ["O", "?"]]
+    split.add_column("tags", tags).remove_columns("ner_tags").save_to_disk(folder / "strings")
+    return folder
+
+
+def test_a_dataset_of_tokens_and_class_labels_is_a_corpus(dataset_folder):
+    corpus = load_corpus(f"hf:{dataset_folder}/splits", "dev")
+    assert corpus.documents == (
+        Document("1", "Valproic acid helped", (Entity(0, 13, "Chemical", "Valproic acid"),)),
+        Document("2", "No drug"),
+    )
+    assert (corpus.split, corpus.types) == ("dev", ("Chemical",))
+
+
+def test_a_broken_row_is_named_and_can_be_left_out(dataset_folder):
+    with pytest.raises(FormatError, match=r"strings:2: document 2: expected a tag O, B-TYPE or I-TYPE, got '\?'"):
+        load_corpus(f"hf:{dataset_folder}/strings")
+    corpus = load_corpus(f"hf:{dataset_folder}/strings", skip_bad=True)
+    assert (len(corpus.documents), corpus.skipped) == (1, 1)
+
+
+@pytest.mark.parametrize("tag", [-100, -1, None, 3])
+def test_a_class_label_without_a_name_breaks_its_row_alone(tag, tmp_path):
+    datasets = pytest.importorskip("datasets")
+    strings = datasets.Sequence(datasets.Value("string"))
+    features = datasets.Features({"tokens": strings, "ner_tags": datasets.Sequence(datasets.ClassLabel(names=NAMES))})
+    numbers = datasets.Features({"tokens": strings, "ner_tags": datasets.Sequence(datasets.Value("int64"))})
+    rows = {"tokens": [["Valproic", "acid"], ["aspirin"]], "ner_tags": [[1, tag], [1]]}
+    table = datasets.Dataset.from_dict(rows, numbers)
+    # The library does not check the values of class labels in a table.
+    datasets.Dataset(table.data, datasets.DatasetInfo(features=features)).save_to_disk(tmp_path)
+    with pytest.raises(FormatError, match=f":1: document 1: expected class labels from 0 to 2, got {tag}; fix the row"):
+        load_corpus(f"hf:{tmp_path}")
+    corpus = load_corpus(f"hf:{tmp_path}", skip_bad=True)
+    assert ([document.text for document in corpus.documents], corpus.skipped) == (["aspirin"], 1)
+
+
+def test_datasets_that_cannot_be_read_are_clear_errors(dataset_folder, tmp_path, monkeypatch):
+    with pytest.raises(InputError, match=r"expected a split of hf:.* out of \['validation'\], got 'test'"):
+        load_corpus(f"hf:{dataset_folder}/splits", "test")
+    with pytest.raises(InputError, match="expected a dataset, got hf:"):
+        load_corpus(f"hf:{tmp_path}")
+    monkeypatch.setitem(sys.modules, "datasets", None)
+    with pytest.raises(InputError, match=r"pip install -r requirements-eval.txt"):
+        load_corpus(f"hf:{dataset_folder}/splits")
