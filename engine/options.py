@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
+from engine.command import say
 from engine.errors import InputError
 from engine.model.precision import DTYPES
 from engine.pruning.settings import parse_setting
@@ -36,7 +37,7 @@ class EngineOptions:
     strategy: str = "entropy"
     point: str | None = None
     settings: dict[str, Any] = field(default_factory=dict)
-    dtype: str = "float32"
+    dtype: str = "auto"
     device: str = "cpu"
     batch_size: int = 32
 
@@ -70,7 +71,7 @@ class EngineOptions:
             "--dtype",
             default=cls.dtype,
             choices=DTYPES,
-            help="auto: the fastest here, which it names",
+            help="default auto: the fastest on this machine, which it names",
         )
 
     @classmethod
@@ -105,6 +106,11 @@ class EngineOptions:
         """
         engine = load_engine(self.model, self.dtype, self.device, self.labels)
         return engine, engine.strategy(self.strategy, self.point, **self.settings)
+
+    def say_dtype(self, engine: Engine) -> None:
+        """Says on standard error which dtype ``auto`` chose, and why."""
+        if self.dtype == "auto":
+            say(f"dtype {engine.dtype}: {engine.precision.why}")
 
 
 def tag_documents(

@@ -190,3 +190,8 @@ def code_digest(*packages: ModuleType) -> str:
             digest.update(f"{package.__name__}/{path.relative_to(root).as_posix()}\0".encode())
             digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
+
+
+def cache_folder() -> Path:
+    """The user's folder for what can be measured or downloaded again."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "bioner-token-pruning"

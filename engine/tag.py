@@ -48,8 +48,7 @@ def tag_files(arguments: argparse.Namespace) -> int:
     """
     options = EngineOptions.of(arguments)
     engine, strategy = options.load()
-    if options.dtype == "auto":
-        say(f"--dtype auto: {engine.dtype}, {engine.precision.why}")
+    options.say_dtype(engine)
     problems = 0
 
     def on_error(error: InputError) -> None:

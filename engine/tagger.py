@@ -40,6 +40,9 @@ logger = logging.getLogger(__name__)
 # Keeps a layer's activations within the CPU caches; does not affect results.
 MAX_ROWS = 2048
 
+# Of a configuration: where it came from, and labels, which may be given otherwise.
+_NOT_OF_THE_MODEL = {"_name_or_path", "transformers_version", "id2label", "label2id"}
+
 T = TypeVar("T")
 
 
@@ -151,6 +154,17 @@ class Engine:
     def digest(self) -> str:
         """SHA-256 of the weights as loaded, the same in every dtype."""
         return weights_digest(self.model, self.network)
+
+    @cached_property
+    def fingerprint(self) -> dict[str, Any]:
+        """What results depend on besides strategy, dtype, device and code: runs compare it before they continue."""
+        configuration = self.encoder.config.to_diff_dict()
+        return {
+            "weights": self.digest,
+            "tokenizer": self.pieces.digest(),
+            "labels": list(self.labels.names),
+            "configuration": {key: configuration[key] for key in sorted(configuration.keys() - _NOT_OF_THE_MODEL)},
+        }
 
     @property
     def runnable(self) -> list[str]:

@@ -8,7 +8,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 
 import json
 import string
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import hypothesis
@@ -134,6 +134,15 @@ def plain_probabilities(engine: Engine, texts: Sequence[str]) -> list[np.ndarray
             own.append(logits.softmax(-1).numpy()[window.own - window.first : window.own_end - window.first])
         found.append(np.concatenate(own))
     return found
+
+
+@pytest.fixture(autouse=True, scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keeps what is measured here out of the user's cache."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("engine.model.precision.cache_folder", lambda: folder)
+        yield
 
 
 def contents(folder: Path) -> dict[str, bytes]:

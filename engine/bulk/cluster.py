@@ -1,4 +1,4 @@
-"""Tags units on a Ray cluster, or on a Ray started on this machine, through Ray Data."""
+"""Tags files on a Ray cluster, or on a Ray started on this machine, through Ray Data."""
 
 from __future__ import annotations
 
@@ -10,41 +10,50 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from engine import InputError
-from engine.bulk.folder import Outcome
-from engine.bulk.inputs import Unit
+from engine.bulk.folder import RUN, Finished
+from engine.bulk.inputs import InputFile
 from engine.bulk.worker import Job, OnProgress, OutputError, Worker
 from engine.errors import first_line
+from engine.runs import check_same, read_json
 
 ANSWER_S = 30  # seconds in which a cluster must report its status
-RETRIES = 3  # of a unit whose worker died
+RETRIES = 3  # of a file whose worker died
 
 
 class RayWorker:
-    """A worker as an actor: takes rows with a unit, returns rows with its outcome or what went wrong."""
+    """A worker as an actor: takes rows with a file, returns rows with its counts or what went wrong.
 
-    def __init__(self, job: Job, fingerprint: dict[str, Any]) -> None:
-        self.problem = ""
+    What makes a worker refuse to start is the problem of every file, so it ends the run; an error in starting is that
+    of the files which this worker gets.
+    """
+
+    def __init__(self, job: Job, conditions: dict[str, Any]) -> None:
+        self.problem, self.refused = "", False
+        out = Path(job.out)
         try:
+            if not (out / RUN).is_file():
+                raise InputError(f"expected {out / RUN}, got no such file; every machine needs the folder at this path")
+            stored = read_json(out / RUN)
+            check_same(out, stored, conditions)  # the folder is the command's
             self.worker = Worker(job)
-            self.worker.folder.check(fingerprint)  # the folder is the driver's
-            self.worker.folder.check(self.worker.fingerprint())  # and this machine computes the same
+            check_same(out, stored, self.worker.conditions())  # and this machine computes the same
         except InputError as error:
-            self.problem = str(error)
+            self.problem, self.refused = str(error), True
+        except Exception as error:  # noqa: BLE001  # Ray would take it for a worker that died
+            self.problem = f"expected a worker to start, got {type(error).__name__}: {first_line(error)}; start again"
 
     def __call__(self, row: dict[str, Any]) -> dict[str, str]:
-        unit = Unit(**json.loads(row["unit"]))
-        answer = {"unit": unit.name, "outcome": "", "problem": self.problem, "fatal": "yes" if self.problem else ""}
+        file = InputFile(**json.loads(row["file"]))
+        answer = {"name": file.name, "finished": "", "problem": self.problem, "fatal": "yes" if self.refused else ""}
         if not self.problem:
             try:
-                answer["outcome"] = json.dumps(asdict(self.worker.tag(unit, lambda documents, size: None)))
+                answer["finished"] = json.dumps(asdict(self.worker.tag(file, lambda documents, size: None)))
             except InputError as error:
                 answer |= {"problem": str(error), "fatal": "yes" if isinstance(error, OutputError) else ""}
-            except Exception as error:  # noqa: BLE001  # Ray would take it for a worker that died
-                found = f"{type(error).__name__}: {first_line(error)}"
-                answer["problem"] = f"expected to tag {unit.url}, got {found}; leave the file out, and report this"
         return answer
 
 
@@ -94,20 +103,20 @@ def _check_answer(address: str) -> None:
 
 
 def tag_on_ray(
-    job: Job, fingerprint: dict[str, Any], units: Sequence[Unit], most: int, at_once: bool, on_progress: OnProgress
-) -> Iterator[Outcome | InputError]:
-    """Yields outcomes as they arrive, or what went wrong with a unit.
+    job: Job, conditions: dict[str, Any], files: Sequence[InputFile], most: int, at_once: bool, on_progress: OnProgress
+) -> Iterator[Finished | InputError]:
+    """Yields what became of files as they are finished, or what went wrong with one.
 
     Args:
         job: with a number of threads, which is how many of Ray's CPUs a worker takes.
-        fingerprint: of the driver; workers must have the same.
-        units: what to tag.
+        conditions: of the run; workers must have the same.
+        files: what to tag.
         most: maximum number of workers.
         at_once: start all of them, instead of one and then more as there is room.
-        on_progress: called for each finished unit.
+        on_progress: called for each finished file.
 
     Raises:
-        OutputError: no unit could be tagged any more.
+        OutputError: no file could be tagged any more.
         InputError: workers keep dying.
     """
     import ray
@@ -115,28 +124,28 @@ def tag_on_ray(
 
     context = DataContext.get_current()
     context.enable_progress_bars = context.print_on_execution_start = False
-    context.max_errored_blocks = -1  # the other units continue; those without an outcome are reported at the end
+    context.max_errored_blocks = -1  # the other files continue; those without an answer are reported at the end
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)
-    largest_first = sorted(units, key=lambda unit: -unit.size)
+    largest_first = sorted(files, key=lambda file: -file.size)
     answers = ray.data.from_items(
-        [{"unit": json.dumps(asdict(unit))} for unit in largest_first], override_num_blocks=len(units)
+        [{"file": json.dumps(asdict(file))} for file in largest_first], override_num_blocks=len(files)
     ).map(
         RayWorker,  # type: ignore[arg-type]  # a class is made once an actor
-        fn_constructor_args=[job, fingerprint],
+        fn_constructor_args=[job, conditions],
         compute=ActorPoolStrategy(min_size=most if at_once else 1, max_size=most),
         num_cpus=job.threads,
         num_gpus=1 if job.options.device.startswith("cuda") else None,
         ray_remote_args_fn=lambda: {"max_restarts": -1, "max_task_retries": RETRIES},
     )
-    waiting = {unit.name: unit for unit in units}
+    waiting = {file.name: file for file in files}
     for answer in answers.iter_rows():
-        unit = waiting.pop(answer["unit"])
+        file = waiting.pop(answer["name"])
         if answer["fatal"]:
             raise OutputError(answer["problem"])
-        outcome = Outcome(**json.loads(answer["outcome"])) if answer["outcome"] else None
-        on_progress(outcome.documents if outcome else 0, unit.size)
-        yield outcome or InputError(answer["problem"])
-    for unit in waiting.values():
+        finished = Finished(**json.loads(answer["finished"])) if answer["finished"] else None
+        on_progress(finished.documents if finished else 0, file.size)
+        yield finished or InputError(answer["problem"])
+    for file in waiting.values():
         yield InputError(
-            f"expected a worker to live until {unit.url} is tagged, got {RETRIES + 1} that died; give each more memory"
+            f"expected a worker to live until {file.url} is tagged, got {RETRIES + 1} that died; give each more memory"
         )

@@ -9,23 +9,26 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
+
+from tqdm import tqdm
 
 from engine import InputError
 from engine.bulk.cluster import ray_pool, tag_on_ray
-from engine.bulk.folder import Outcome, RunFolder
-from engine.bulk.inputs import Unit, find_units
-from engine.bulk.plan import plan
-from engine.bulk.progress import Progress
-from engine.bulk.results import FORMATS
-from engine.bulk.worker import Job, OutputError, Worker
-from engine.command import as_command, say
+from engine.bulk.estimate import estimate
+from engine.bulk.folder import FORMATS, RUN, Finished
+from engine.bulk.inputs import InputFile, find_files
+from engine.bulk.worker import Job, OnProgress, OutputError, Worker
+from engine.command import STANDARD_ERROR, as_command, say
 from engine.data.formats import COLUMNS
 from engine.options import EngineOptions
-from engine.runs import locked
+from engine.runs import continues, locked, read_json, write_json
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -54,64 +57,88 @@ def run(arguments: argparse.Namespace) -> int:
     """Tags what is missing.
 
     Returns:
-        The exit status: 2 if a file could not be tagged.
+        The exit status: 2 if a file could not be tagged, or inputs not be searched.
     """
     for name in ("threads", "workers", "plan", "sample"):
         if (value := getattr(arguments, name)) is not None and value < 1:
             raise InputError(f"expected --{name} 1 or more, got {value}; change it")
     options = EngineOptions.of(arguments)
     columns = (arguments.id_column, arguments.text_column)
-    if arguments.plan is not None:
-        units = find_units(arguments.inputs, None)
-        for line in plan(units, options, columns, arguments.plan, arguments.price, arguments.sample):
-            print(line, flush=True)
-        return 0
-    if arguments.out is None:
+    if arguments.plan is None and arguments.out is None:
         raise InputError("expected --out DIR, got none; name the folder of the run")
-    out = Path(arguments.out).resolve()
-    units = find_units(arguments.inputs, out)
+    out = None if arguments.plan else Path(arguments.out).resolve()
+    files, problems = find_files(arguments.inputs, out)
+    for problem in problems:
+        say(str(problem))
+    if out is None:
+        for line in estimate(files, options, columns, arguments.plan, arguments.price, arguments.sample):
+            print(line, flush=True)
+        return 2 if problems else 0
     on_ray = arguments.ray is not None or arguments.workers is not None
     threads = arguments.threads
     if threads is None and on_ray:
         threads = 1 if arguments.ray else max(1, (os.cpu_count() or 1) // arguments.workers)
-    folder = RunFolder(out)
     with locked(out), ExitStack() as stack:
+        if options.dtype == "auto" and (out / RUN).is_file():
+            options = replace(options, dtype=read_json(out / RUN).get("dtype", "auto"))
         worker = Worker(Job(options, str(out), arguments.format, columns, threads))
-        if options.dtype == "auto":
-            say(f"--dtype auto: {worker.engine.dtype}, {worker.engine.precision.why}")
-        fingerprint = worker.fingerprint()
-        folder.claim(fingerprint)
-        finished = folder.finished(units)
-        missing = [unit for unit in units if unit.name not in finished]
-        stack.callback(folder.summarise)
-        done = sum(unit.size for unit in units if unit.name in finished)
-        progress = stack.enter_context(Progress(sum(unit.size for unit in units), done))
+        options.say_dtype(worker.engine)
+        conditions = worker.conditions()
+        if not continues(out, RUN, conditions):
+            write_json(out / RUN, conditions)
+        before = worker.folder.finished(files)
+        missing = [file for file in files if file.name not in before]
+        stack.callback(worker.folder.summarise)
+        done = sum(file.size for file in files if file.name in before)
+        bar = stack.enter_context(_bar(sum(file.size for file in files), done))
+        begin, documents = time.monotonic(), 0
+
+        def on_progress(more: int, size: int) -> None:
+            nonlocal documents
+            documents += more
+            rate = documents / max(time.monotonic() - begin, 1e-9)
+            bar.set_description_str(f"{documents:,} documents, {rate:,.1f}/s", refresh=False)
+            bar.update(size)
+
         if on_ray and missing:
             # Other machines must not choose another dtype.
             job = replace(worker.job, options=replace(options, dtype=worker.engine.dtype))
             most = stack.enter_context(ray_pool(arguments.ray, arguments.workers, threads))
-            outcomes = tag_on_ray(job, fingerprint, missing, most, arguments.ray is None, progress.advance)
+            found = tag_on_ray(job, conditions, missing, most, arguments.ray is None, on_progress)
         else:
-            outcomes = _tag_here(worker, missing, progress)
-        tagged, failed = [], 0
-        for outcome in outcomes:
-            if isinstance(outcome, Outcome):
-                tagged.append(outcome)
+            found = _tag_here(worker, missing, on_progress)
+        tagged = rejected = failed = 0
+        for one in found:
+            if isinstance(one, Finished):
+                tagged, rejected = tagged + 1, rejected + one.rejected
             else:
                 failed += 1
-                progress.say(str(outcome))
-    documents, rejected = sum(one.documents for one in tagged), sum(len(one.rejected) for one in tagged)
+                bar.write(str(one), file=STANDARD_ERROR)
     say(
-        f"{len(finished):,} files were finished before; now {len(tagged):,} files, {documents:,} documents, "
+        f"{len(before):,} files were finished before; now {tagged:,} files, {documents:,} documents, "
         f"{rejected:,} records rejected, {failed:,} files failed; in {out}"
     )
-    return 2 if failed else 0
+    return 2 if failed or problems else 0
 
 
-def _tag_here(worker: Worker, units: list[Unit], progress: Progress) -> Iterator[Outcome | InputError]:
-    for unit in units:
+def _bar(total: int, done: int) -> tqdm[NoReturn]:
+    """Shows the share of the inputs' bytes that is done, and the time left; one line a minute where nobody watches."""
+    interval = 1 if sys.stderr.isatty() else 60
+    return tqdm(
+        total=total,
+        initial=done,
+        smoothing=0,
+        mininterval=interval,
+        maxinterval=interval,
+        bar_format="{desc}: {percentage:3.0f}% {bar} {elapsed}, {remaining} left",
+        file=STANDARD_ERROR,
+    )
+
+
+def _tag_here(worker: Worker, files: list[InputFile], on_progress: OnProgress) -> Iterator[Finished | InputError]:
+    for file in files:
         try:
-            yield worker.tag(unit, progress.advance)
+            yield worker.tag(file, on_progress)
         except OutputError:
             raise
         except InputError as error:

@@ -1,30 +1,32 @@
-"""A worker: an engine that tags one unit at a time, the same here as on other machines."""
+"""A worker: an engine that tags one file at a time, the same here as on other machines."""
 
 from __future__ import annotations
 
-import hashlib
+import errno
 import io
-import json
+from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import fsspec
 import torch
 
 import engine as package
 from engine import Document, FormatError, InputError
-from engine.bulk.folder import Outcome, RunFolder
-from engine.bulk.inputs import Unit
-from engine.bulk.results import write_result
+from engine.bulk.folder import Finished, RunFolder, line
+from engine.bulk.inputs import InputFile
 from engine.data.formats import read_stream
 from engine.errors import first_line
 from engine.options import EngineOptions, tag_documents
+from engine.runs import code_digest, replacing
 
 OnProgress = Callable[[int, int], None]  # documents, bytes of the input
+OnLoss = Callable[[str, dict[str, Any]], object]  # "rejected" or "deleted", what and why
+
+NO_PLACE = errno.ENAMETOOLONG, errno.EEXIST, errno.ENOTDIR, errno.EISDIR  # errors of one result's name
 
 
 class OutputError(InputError):
@@ -36,7 +38,7 @@ class Job:
     """What a worker needs to know.
 
     ``out``: folder of the run.
-    ``format``: of the results, one of `engine.bulk.results.FORMATS`.
+    ``format``: of the results, one of `engine.bulk.folder.FORMATS`.
     ``columns``: of Parquet inputs: those of ids and texts.
     ``threads``: of torch; ``None``: its default.
     """
@@ -49,7 +51,7 @@ class Job:
 
 
 class Worker:
-    """Tags units.
+    """Tags files.
 
     Raises:
         InputError: the engine cannot be loaded.
@@ -59,119 +61,115 @@ class Worker:
         if job.threads is not None:
             torch.set_num_threads(job.threads)
         self.job = job
-        self.folder = RunFolder(Path(job.out))
+        self.folder = RunFolder(Path(job.out), job.format)
         self.engine, self.strategy = job.options.load()
 
-    def fingerprint(self) -> dict[str, Any]:
-        """Everything that determines the results; a folder holds those of one fingerprint."""
+    def conditions(self) -> dict[str, Any]:
+        """Everything that determines the results; a folder holds those of the same conditions."""
         options = self.job.options
-        found = {
+        return {
             "strategy": self.strategy.to_json(),
             "dtype": self.engine.dtype,
             "device": options.device,
             "batch size": options.batch_size,
             "format": self.job.format,
-            "columns": list(self.job.columns),
-            "weights": self.engine.digest,
-            "labels": list(self.engine.labels.names),
-            "code": _code_digest(),
+            "columns": self.job.columns,
+            **self.engine.fingerprint,
+            "code": code_digest(package),
             "versions": {name: version(name) for name in ("torch", "transformers", "tokenizers", "numpy")},
         }
-        return dict(json.loads(json.dumps(found)))  # as it is read back
 
-    def tag(self, unit: Unit, on_progress: OnProgress) -> Outcome:
-        """Tags a unit and writes its result.
+    def tag(self, file: InputFile, on_progress: OnProgress) -> Finished:
+        """Tags a file and writes its result.
 
         Args:
-            unit: the input file.
+            file: the input.
             on_progress: called with the documents and bytes read since the last call.
 
         Raises:
-            OutputError: the result cannot be written.
-            InputError: the input cannot be read to its end.
+            OutputError: no result can be written.
+            InputError: the input cannot be read to its end, or not tagged, or its result has no place.
         """
-        reading = Reading(unit, self.job.columns, on_progress)
-        path = self.folder.result_of(unit, self.job.format)
-        entities = without_text = 0
-
-        def tagged() -> Iterator[Document]:
-            nonlocal entities, without_text
-            for document in tag_documents(self.engine, self.strategy, reading.documents(), self.job.options.batch_size):
-                entities += len(document.entities)
-                without_text += not document.text.strip()
-                yield document
-
         try:
-            digest = write_result(path, self.job.format, tagged())
-            outcome = Outcome(
-                name=unit.name,
-                input=unit.url,
-                input_bytes=unit.size,
-                output=str(path.relative_to(self.folder.out)),
-                output_bytes=path.stat().st_size,
-                sha256=digest,
-                documents=reading.count,
-                without_text=without_text,
-                entities=entities,
-                rejected=reading.rejected,
-                deleted=reading.deleted,
-            )
-            self.folder.finish(outcome)
+            return self._tag(file, on_progress)
+        except InputError:
+            raise
         except OSError as error:
-            place, problem = error.filename or path, error.strerror or first_line(error)
+            place, problem = error.filename or self.folder.result(file.name), error.strerror or first_line(error)
+            if error.errno in NO_PLACE:
+                raise InputError(f"expected to write {place}, got {problem}; rename {file.url}") from error
             raise OutputError(
                 f"expected to write {place}, got {problem}; make room and start again: what is finished stays"
             ) from error
-        return outcome
+        except Exception as error:  # the other files are tagged
+            raise InputError(
+                f"expected to tag {file.url}, got {type(error).__name__}: {first_line(error)}; "
+                "leave the file out, and report this"
+            ) from error
+
+    def _tag(self, file: InputFile, on_progress: OnProgress) -> Finished:
+        path = self.folder.result(file.name)
+        counts = Counter(documents=0, without_text=0, entities=0, rejected=0, deleted=0)
+        with replacing(self.folder.record(file.name)) as fresh, fresh.open("w", encoding="ascii") as record:
+
+            def on_loss(kind: str, values: dict[str, Any]) -> None:
+                counts[kind] += 1
+                record.write(line(kind, values))
+
+            def tagged() -> Iterator[Document]:
+                documents = read_file(file, self.job.columns, on_progress, on_loss)
+                for one in tag_documents(self.engine, self.strategy, documents, self.job.options.batch_size):
+                    counts.update(documents=1, without_text=not one.text.strip(), entities=len(one.entities))
+                    yield one
+
+            finished = Finished(
+                name=file.name,
+                input=file.url,
+                input_bytes=file.size,
+                output=str(path.relative_to(self.folder.out)),
+                sha256=self.folder.write_result(file.name, tagged()),
+                output_bytes=path.stat().st_size,
+                **counts,
+            )
+            record.write(line("finished", asdict(finished)))
+        return finished
 
 
-class Reading:
-    """Reads the documents of a unit and keeps count."""
+def read_file(
+    file: InputFile,
+    columns: tuple[str, str],
+    on_progress: OnProgress = lambda documents, size: None,
+    on_loss: OnLoss = lambda kind, values: None,
+) -> Iterator[Document]:
+    """Yields the documents of a file as they are read.
 
-    def __init__(self, unit: Unit, columns: tuple[str, str], on_progress: OnProgress) -> None:
-        self.unit, self.columns, self.on_progress = unit, columns, on_progress
-        self.count = 0
-        self.rejected: list[dict[str, Any]] = []
-        self.deleted: list[dict[str, Any]] = []
-
-    def documents(self) -> Iterator[Document]:
-        """Yields the documents as they are read."""
-        read = 0
-        with _opened(self.unit.url) as file:
-            for document in read_stream(
-                file, self.unit.url, self._on_error, columns=self.columns, on_deleted=self._on_deleted
-            ):
-                self.count += 1
-                position = max(read, min(file.tell(), self.unit.size))
-                self.on_progress(1, position - read)
-                read = position
-                yield document
-        self.on_progress(0, self.unit.size - read)
-
-    def _on_error(self, error: FormatError) -> None:
-        if error.ends_file:
-            raise error
-        self.rejected.append(
-            {"file": error.file, "line": error.line, "document": error.document, "reason": error.problem}
-        )
-
-    def _on_deleted(self, identifier: str, version: int) -> None:
-        self.deleted.append({"file": self.unit.url, "id": identifier, "version": version})
-
-
-@contextmanager
-def _opened(url: str) -> Iterator[IO[bytes]]:
+    Raises:
+        InputError: the file cannot be read to its end, or has changed since it was found.
+    """
+    url, size, read = file.url, file.size, 0
     try:
-        file = fsspec.open(url, "rb").open()
+        opened = fsspec.open(url, "rb")
+        raw = opened.open()
     except Exception as error:  # libraries for remote files raise many types
         raise InputError(f"expected a readable file, got {url}: {first_line(error)}; check the path") from error
-    with io.BufferedReader(file) as buffered:  # fsspec's remote files read only whole lines, however long
-        yield buffered
 
+    def on_error(error: FormatError) -> None:
+        if error.ends_file:
+            raise error
+        place = {"file": error.file, "line": error.line, "document": error.document}
+        on_loss("rejected", place | {"reason": error.problem})
 
-def _code_digest() -> str:
-    digest = hashlib.sha256()
-    root = Path(package.__file__).parent
-    for path in sorted(root.rglob("*.py")):
-        digest.update(str(path.relative_to(root)).encode() + path.read_bytes())
-    return digest.hexdigest()
+    def on_deleted(identifier: str, version: int) -> None:
+        on_loss("deleted", {"file": url, "id": identifier, "version": version})
+
+    with io.BufferedReader(raw) as buffered:  # fsspec's remote files read only whole lines, however long
+        for document in read_stream(buffered, url, on_error, columns=columns, on_deleted=on_deleted):
+            position = max(read, min(buffered.tell(), size))
+            on_progress(1, position - read)
+            read = position
+            yield document
+    if (now := opened.fs.size(opened.path)) not in (None, size):
+        raise InputError(
+            f"expected {url} to stay as it was found, {size} bytes, got {now} bytes; start again once it is complete"
+        )
+    on_progress(0, size - read)

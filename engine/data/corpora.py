@@ -21,11 +21,12 @@ from engine.data.formats import read_documents
 from engine.data.formats.datasets import PREFIX, read_dataset
 from engine.data.stored import StoredDocuments
 from engine.errors import FormatError, InputError, first_line
+from engine.runs import cache_folder
 from engine.text.documents import Document
 
 logger = logging.getLogger(__name__)
 
-CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "bioner-token-pruning"
+CACHE = cache_folder()
 
 
 @dataclass(frozen=True)

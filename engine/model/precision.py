@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import copy
+import json
+import platform
 import time
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -13,6 +17,7 @@ from engine.errors import InputError
 from engine.model.int8 import Int8Linear, quantise
 from engine.model.linear import Linear
 from engine.model.operators import int8_works
+from engine.runs import cache_folder, write_json
 
 _TORCH_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "int8": torch.float32}
 DTYPES = (*_TORCH_DTYPES, "auto")
@@ -39,7 +44,8 @@ def set_precision(model: nn.Module, dtype: str, device: torch.device) -> Precisi
     """Moves a model to a device and converts it to a format, in place; ``int8`` quantises its `Linear` layers.
 
     Args:
-        dtype: one of `DTYPES`; ``auto``: the fastest that works, or the most precise of those about equally fast.
+        dtype: one of `DTYPES`; ``auto``: the fastest that works, or the most precise of those about equally fast; what
+            was measured is cached, so that the choice stays the same on one machine.
 
     Raises:
         InputError: an unknown format, weights that are not finite, or ``int8`` that is not possible; the layers stay
@@ -107,13 +113,39 @@ def _fastest(model: nn.Module, device: torch.device) -> list[Precision]:
         trials["int8"] = Int8Linear(plain)
     except InputError:
         pass
-    seconds = _seconds(trials, torch.randn(TRIED_ROWS, plain.in_features, generator=torch.Generator().manual_seed(0)))
+    seconds = _known_seconds(trials, plain)
     best = ["float32"]
     for dtype in list(trials)[1:]:  # most precise first
         if seconds[dtype] * WORTH < seconds[best[0]]:
             best.insert(0, dtype)
     ratios = {dtype: f"{seconds['float32'] / seconds[dtype]:.1f}× as fast as float32 here" for dtype in best[:-1]}
     return [Precision(dtype, ratios.get(dtype, "no other is faster here")) for dtype in best]
+
+
+def _known_seconds(trials: dict[str, nn.Module], plain: Linear) -> dict[str, float]:
+    """The time of each format as first measured on this processor, with this version of torch and as many threads."""
+    shape = f"{plain.in_features}×{plain.out_features}, {torch.get_num_threads()} threads"
+    key = f"{processor()}, torch {torch.__version__}, {shape}: {', '.join(trials)}"
+    path, known = cache_folder() / "dtypes.json", {}
+    with suppress(OSError, ValueError):  # it can be measured again
+        known = json.loads(path.read_bytes())
+    if key not in known:
+        rows = torch.randn(TRIED_ROWS, plain.in_features, generator=torch.Generator().manual_seed(0))
+        known[key] = _seconds(trials, rows)
+        with suppress(OSError):
+            write_json(path, known)
+    seconds: dict[str, float] = known[key]
+    return seconds
+
+
+def processor() -> str:
+    """The processor's name from Linux; elsewhere, what Python reports."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor() or "unknown processor")
 
 
 @torch.no_grad()

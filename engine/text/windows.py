@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -91,6 +92,11 @@ class WordPieces:
         self.unk_id = _token_id(tokenizer, "unk_token")
         self.capacity = max_rows - 2
         self._known: dict[str, tuple[int, ...]] = {}
+
+    def digest(self) -> str:
+        """SHA-256 of everything that pieces and windows depend on."""
+        parts = (self._backend.to_str(), self.cls_id, self.sep_id, self.unk_id, self.capacity)
+        return hashlib.sha256(repr(parts).encode()).hexdigest()
 
     def pieces(self, words: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """Piece ids and word indices, int64 ``(pieces,)`` each; every word has at least one piece.

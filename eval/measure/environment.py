@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 import torch
 
+from engine.model.precision import processor
 from engine.text.documents import Document
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -64,17 +65,7 @@ def corpus_digest(documents: Iterable[Document]) -> str:
 def machine() -> str:
     """System, architecture, processor, cores and, on a GPU, its name."""
     name = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
-    return f"{platform.system()} {platform.machine()}, {_processor()}, {os.cpu_count()} cores{name}"
-
-
-def _processor() -> str:
-    """The processor's name from Linux; elsewhere, what Python reports."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.processor() or "unknown processor")
+    return f"{platform.system()} {platform.machine()}, {processor()}, {os.cpu_count()} cores{name}"
 
 
 def busy() -> float:

@@ -9,13 +9,16 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from dataclasses import asdict
 
 import psutil
 import pytest
+import torch
 
 pytest.importorskip("ray")  # requirements-bulk.txt
 
 from engine.bulk import cluster, main
+from engine.bulk.inputs import InputFile
 from engine.bulk.worker import Job
 from engine.options import EngineOptions
 from tests.conftest import contents
@@ -55,42 +58,63 @@ def test_an_address_that_does_not_answer_is_one_sentence(pubmed, model_folder, t
     assert f"expected a Ray cluster at {address}, got no answer" in capsys.readouterr().err.splitlines()[-1]
 
 
-def test_a_worker_with_other_code_does_not_start(pubmed, model_folder, tmp_path, monkeypatch):
+@pytest.fixture
+def finished(pubmed, model_folder, tmp_path):
+    """A finished run: what its workers need to know, and its conditions."""
     out = tmp_path / "out"
-    assert main(arguments(pubmed, model_folder, out)) == 0
-    job = Job(EngineOptions(model=str(model_folder)), str(out), "jsonl", ("id", "text"), 1)
-    of_the_run = json.loads((out / "run.json").read_text())
-    assert cluster.RayWorker(job, of_the_run).problem == ""
-    monkeypatch.setattr("engine.bulk.worker._code_digest", lambda: "other")
-    assert "expected the code of the run" in cluster.RayWorker(job, of_the_run).problem
+    assert main([*arguments(pubmed, model_folder, out), "--dtype", "float32"]) == 0
+    options = EngineOptions(model=str(model_folder), dtype="float32")
+    return Job(options, str(out), "jsonl", ("id", "text"), 1), json.loads((out / "run.json").read_text())
 
 
-def test_whatever_a_worker_raises_is_the_problem_of_its_unit(pubmed, model_folder, tmp_path, monkeypatch):
-    out = tmp_path / "out"
-    assert main(arguments(pubmed, model_folder, out)) == 0
-    job = Job(EngineOptions(model=str(model_folder)), str(out), "jsonl", ("id", "text"), 1)
-    worker = cluster.RayWorker(job, json.loads((out / "run.json").read_text()))
+def answer_of(job, conditions, file=None):
+    worker = cluster.RayWorker(job, conditions)
+    file = file or InputFile("a", "in/a.xml", 1)
+    return worker({"file": json.dumps(asdict(file))})
 
-    def raises(unit, on_progress):
-        raise RuntimeError("no kernel\nat all")
 
-    monkeypatch.setattr(worker.worker, "tag", raises)
-    answer = worker({"unit": json.dumps({"name": "a", "url": "in/a.xml", "size": 1})})
-    assert answer["problem"].startswith("expected to tag in/a.xml, got RuntimeError: no kernel; ")
-    assert answer["fatal"] == ""
+def fails(*_):
+    raise RuntimeError("no kernel\nat all")
+
+
+@pytest.mark.parametrize(
+    ("patched", "other", "problem", "fatal"),
+    [
+        ("engine.bulk.worker.code_digest", lambda *_: "other", 'got code "other"', "yes"),
+        ("engine.bulk.cluster.RUN", "none.json", "every machine needs the folder at this path", "yes"),
+        ("engine.bulk.cluster.Worker", fails, "expected a worker to start, got RuntimeError: no kernel; ", ""),
+        ("engine.bulk.worker.read_file", fails, "expected to tag in/a.xml, got RuntimeError: no kernel; ", ""),
+        ("engine.bulk.worker.torch", torch, "expected a readable file, got in/a.xml", ""),
+    ],
+    ids=["other code", "no folder", "no start", "an error", "no file"],
+)
+def test_what_goes_wrong_in_a_worker_is_said_and_ends_the_run_only_where_it_concerns_all_files(
+    patched, other, problem, fatal, finished, monkeypatch
+):
+    monkeypatch.setattr(patched, other)
+    answer = answer_of(*finished)
+    assert problem in answer["problem"]
+    assert answer["fatal"] == fatal
+
+
+def test_a_workers_answer_does_not_hold_what_was_rejected(finished, tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"id": "1"}\n' * 1000)
+    answer = answer_of(*finished, InputFile("a", str(tmp_path / "a.jsonl"), 12_000))
+    assert json.loads(answer["finished"])["rejected"] == 1000
+    assert len(str(answer)) < 1000
 
 
 class DyingWorker(cluster.RayWorker):
-    """Dies on one unit."""
+    """Dies on one file."""
 
     def __call__(self, row):
-        if "n0002" in row["unit"]:
+        if "n0002" in row["file"]:
             os.kill(os.getpid(), signal.SIGKILL)
         return super().__call__(row)
 
 
 @pytest.mark.slow
-def test_a_unit_that_kills_its_workers_is_given_up_and_the_others_are_tagged(
+def test_a_file_that_kills_its_workers_is_given_up_and_the_others_are_tagged(
     pubmed, model_folder, tmp_path, monkeypatch, capsys
 ):
     monkeypatch.setattr(cluster, "RayWorker", DyingWorker)
@@ -145,7 +169,7 @@ def test_killed_ten_times_and_resumed_the_output_is_that_of_an_undisturbed_run(m
                 tagging = workers_of(driver)
                 if driver.poll() is not None or not tagging:
                     break
-                finished_at_kill.append(len(list((out / "units").rglob("*.json"))) if out.exists() else 0)
+                finished_at_kill.append(len(list((out / "units").rglob("*.jsonl"))) if out.exists() else 0)
                 with suppress(psutil.NoSuchProcess):
                     (driver if whom == "driver" else chance.choice(tagging)).kill()
                 killed[whom] += 1
@@ -159,6 +183,6 @@ def test_killed_ten_times_and_resumed_the_output_is_that_of_an_undisturbed_run(m
         if driver.returncode == 0:  # finished before ten kills: lose some results
             for path in chance.sample(sorted((out / "units").iterdir()), 30):
                 path.unlink()
-    print(f"killed {killed}, finished units then: {finished_at_kill}")
+    print(f"killed {killed}, finished files then: {finished_at_kill}")
     assert subprocess.run(command).returncode == 0
     assert contents(out) == contents(tmp_path / "undisturbed")

@@ -36,10 +36,9 @@ def of_bulk(folder: Path, out: Path, *options: str) -> float:
     """Documents per second of a run, from its first finished file to its last."""
     command = [sys.executable, "-m", "engine.bulk", str(folder), "--out", str(out), "--threads", "1", *options]
     subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
-    units = sorted(
-        (path.stat().st_mtime, json.loads(path.read_text())["documents"]) for path in (out / "units").iterdir()
-    )
-    return sum(documents for _, documents in units[1:]) / (units[-1][0] - units[0][0])
+    manifest = [json.loads(line) for line in (out / "manifest.jsonl").read_text().splitlines()]
+    ended = sorted(((out / one["output"]).stat().st_mtime, one["documents"]) for one in manifest)
+    return sum(documents for _, documents in ended[1:]) / (ended[-1][0] - ended[0][0])
 
 
 if __name__ == "__main__":

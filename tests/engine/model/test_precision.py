@@ -1,5 +1,6 @@
 """Which format a model runs in: as requested, refused in one sentence, or the fastest, and reported."""
 
+import copy
 from unittest.mock import patch
 
 import pytest
@@ -20,6 +21,11 @@ needs_int8 = pytest.mark.skipif(not int8_works(), reason="x86 with VNNI alone")
 def model() -> torch.nn.Module:
     torch.manual_seed(0)
     return torch.nn.Sequential(Linear(64, 64, "gelu"), torch.nn.LayerNorm(64), Linear(64, 32), torch.nn.Linear(32, 5))
+
+
+@pytest.fixture(autouse=True)
+def own_cache(monkeypatch, tmp_path):
+    monkeypatch.setattr(precision, "cache_folder", lambda: tmp_path)
 
 
 def times(**seconds: float):
@@ -61,6 +67,28 @@ def test_auto_is_the_fastest_and_of_equals_the_more_precise(model, seconds, best
     assert chosen.dtype == best
     assert chosen.why
     assert any(isinstance(layer, Int8Linear) for layer in model) == (best == "int8")
+
+
+def test_auto_chooses_once_for_each_processor_version_and_number_of_threads(model, monkeypatch, tmp_path):
+    def choice() -> str:
+        return set_precision(copy.deepcopy(model), "auto", CPU).dtype
+
+    with times(float32=2, bfloat16=1, int8=3):
+        assert choice() == "bfloat16"
+    with times(float32=1, bfloat16=2, int8=3):
+        assert choice() == "bfloat16"
+        for name, other in (
+            ("processor", lambda: "another"),
+            ("torch.__version__", "0"),
+            ("torch.get_num_threads", int),
+        ):
+            with monkeypatch.context() as patch:
+                patch.setattr(f"engine.model.precision.{name}", other)
+                assert choice() == "float32"
+        (tmp_path / "dtypes.json").write_text("{")
+        assert choice() == "float32"
+        monkeypatch.setattr(precision, "cache_folder", lambda: tmp_path / "dtypes.json" / "no folder")
+        assert choice() == "float32"
 
 
 @needs_int8

@@ -14,30 +14,35 @@ import torch
 from tqdm import tqdm
 
 from engine import Document, Engine, InputError, Strategy
-from engine.bulk.inputs import Unit
-from engine.bulk.results import write_result
-from engine.bulk.worker import Reading
+from engine.bulk.folder import RunFolder
+from engine.bulk.inputs import InputFile
+from engine.bulk.worker import read_file
 from engine.command import STANDARD_ERROR
 from engine.latency import PASSES, Latency, time_variants
 from engine.options import DTYPES, EngineOptions, tag_documents
 
 MOST_FILES = 20  # to spread the sample over
 
-Variant = tuple[str, str, Engine, Strategy]  # strategy, dtype
+Pair = tuple[Engine, Strategy]
 
 
-def plan(
-    units: Sequence[Unit], options: EngineOptions, columns: tuple[str, str], documents: int, price: float, sample: int
+def estimate(
+    files: Sequence[InputFile],
+    options: EngineOptions,
+    columns: tuple[str, str],
+    documents: int,
+    price: float,
+    sample: int,
 ) -> Iterator[str]:
     """A table in Markdown, line by line: ``dense`` and the chosen strategy, in each dtype that runs here.
 
     Measured: reading, tagging on one thread and writing, of a sample. Computed: everything else, by proportion.
 
     Args:
-        units: whose first documents are the sample; it is spread evenly over at most `MOST_FILES` of them.
+        files: whose first documents are the sample; it is spread evenly over at most `MOST_FILES` of them.
         options: the strategy; its dtype is ignored.
         columns: of Parquet inputs.
-        documents: how many to plan for.
+        documents: how many would be tagged.
         price: of a core for an hour, in any currency.
         sample: documents to measure.
 
@@ -45,7 +50,7 @@ def plan(
         InputError: no document to measure.
     """
     torch.set_num_threads(1)
-    files = units[:: -(-len(units) // MOST_FILES)]
+    files = files[:: -(-len(files) // MOST_FILES)]
     begin = time.perf_counter()
     read, problems = _sample(files, columns, sample)
     read_s = time.perf_counter() - begin
@@ -53,13 +58,12 @@ def plan(
         raise InputError(
             problems[0] if problems else "expected documents to measure, got none in the inputs; choose others"
         )
-    variants, refused = _variants(options)
-    seconds = _measure(variants, read, options.batch_size)
-    _, _, engine, strategy = variants[-1]
-    tagged = list(tag_documents(engine, strategy, read, options.batch_size))
+    pairs, refused = _pairs(options)
+    seconds = _measure(pairs, read, options.batch_size)
+    tagged = list(tag_documents(*pairs[-1], read, options.batch_size))
     with TemporaryDirectory() as folder:
         begin = time.perf_counter()
-        write_result(Path(folder, "sample"), "jsonl", tagged)
+        RunFolder(Path(folder), "jsonl").write_result("sample", tagged)
         write_s = time.perf_counter() - begin
     around = (read_s + write_s) / len(read)
 
@@ -71,36 +75,35 @@ def plan(
     yield ""
     yield "| strategy | dtype | documents/s of a core (slowest – fastest pass) | core-hours | cost | speed-up |"
     yield "| --- | --- | --- | --- | --- | --- |"
-    first = None
-    for (name, dtype, *_), passes in zip(variants, seconds, strict=True):
+    dense_hours = None
+    for (engine, strategy), passes in zip(pairs, seconds, strict=True):
         low, middle, high = (len(read) / (of(passes) + around * len(read)) for of in (max, statistics.median, min))
         hours = documents / middle / 3600
-        first = first or hours
-        yield (
-            f"| `{name}` | {dtype} | {middle:.1f} ({low:.1f} – {high:.1f}) | {hours:,.1f} | {hours * price:,.2f} "
-            f"| {first / hours:.2f}× |"
-        )
+        dense_hours = dense_hours or hours
+        speeds = f"{middle:.1f} ({low:.1f} – {high:.1f})"
+        costs = f"{hours:,.1f} | {hours * price:,.2f} | {dense_hours / hours:.2f}×"
+        yield f"| `{strategy.name}` | {engine.dtype} | {speeds} | {costs} |"
     for problem in refused:
         yield f"\nNot here: {problem}"
     for problem in problems:
         yield f"\nReading stopped: {problem}"
 
 
-def _sample(files: Sequence[Unit], columns: tuple[str, str], size: int) -> tuple[list[Document], list[str]]:
+def _sample(files: Sequence[InputFile], columns: tuple[str, str], size: int) -> tuple[list[Document], list[str]]:
     """The first documents of each file, ``size`` in all; and what stopped reading a file."""
     each = -(-size // len(files))
     found: list[Document] = []
     problems = []
-    for unit in files:
+    for file in files:
         try:
-            for document in islice(Reading(unit, columns, lambda documents, size: None).documents(), each):
+            for document in islice(read_file(file, columns), each):
                 found.append(document)
         except InputError as error:
             problems.append(str(error))
     return found[:size], problems
 
 
-def _variants(options: EngineOptions) -> tuple[list[Variant], list[str]]:
+def _pairs(options: EngineOptions) -> tuple[list[Pair], list[str]]:
     """Dense in each dtype, then the chosen strategy in each; and why a dtype is missing."""
     dense, chosen, refused = [], [], []
     for dtype in DTYPES:
@@ -111,23 +114,23 @@ def _variants(options: EngineOptions) -> tuple[list[Variant], list[str]]:
         except InputError as error:
             refused.append(str(error))
             continue
-        dense.append(("dense", dtype, engine, engine.strategy("dense")))
+        dense.append((engine, engine.strategy("dense")))
         if strategy.name != "dense":
-            chosen.append((strategy.name, dtype, engine, strategy))
+            chosen.append((engine, strategy))
     if not dense:
         raise InputError(refused[0])
     return dense + chosen, refused
 
 
-def _measure(variants: Sequence[Variant], read: Sequence[Document], batch_size: int) -> list[list[float]]:
-    """Seconds of each variant for each timed pass."""
+def _measure(pairs: Sequence[Pair], read: Sequence[Document], batch_size: int) -> list[list[float]]:
+    """Seconds of each engine and strategy for each timed pass."""
     batches = [[document.text for document in read[at : at + batch_size]] for at in range(0, len(read), batch_size)]
 
-    def call(variant: int, batch: int) -> Latency:
-        _, _, engine, strategy = variants[variant]
+    def call(number: int, batch: int) -> Latency:
+        engine, strategy = pairs[number]
         return engine.tag_batch(batches[batch], strategy, batch_size=batch_size)[0].latency
 
-    total = (PASSES + 1) * len(variants) * len(batches)
+    total = (PASSES + 1) * len(pairs) * len(batches)
     with tqdm(total=total, desc="measuring", unit=" calls", file=STANDARD_ERROR) as bar:
-        times = time_variants(range(len(variants)), len(batches), call, bar.update)
+        times = time_variants(range(len(pairs)), len(batches), call, bar.update)
     return [[sum(passes) / 1e3 for passes in zip(*of.total, strict=True)] for of in times.values()]
