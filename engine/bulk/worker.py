@@ -108,11 +108,13 @@ class Worker:
             ) from error
 
     def _tag(self, file: InputFile, on_progress: OnProgress) -> Finished:
-        path = self.folder.result(file.name)
+        path, first = self.folder.result(file.name), ""
         counts = Counter(documents=0, without_text=0, entities=0, rejected=0, deleted=0)
         with replacing(self.folder.record(file.name)) as fresh, fresh.open("w", encoding="ascii") as record:
 
             def on_loss(kind: str, values: dict[str, Any]) -> None:
+                nonlocal first
+                first = first or values.get("reason", "")
                 counts[kind] += 1
                 record.write(line(kind, values))
 
@@ -121,6 +123,8 @@ class Worker:
                 for one in tag_documents(self.engine, self.strategy, documents, self.job.options.batch_size):
                     counts.update(documents=1, without_text=not one.text.strip(), entities=len(one.entities))
                     yield one
+                if first and not counts["documents"]:
+                    raise InputError(f"expected documents in {file.url}, got none but broken ones; the first: {first}")
 
             finished = Finished(
                 name=file.name,

@@ -273,7 +273,7 @@ def test_broken_records_are_counted_with_their_reason_and_ids_may_be_in_several_
 
 
 def test_memory_does_not_grow_with_rejected_records(bulk, notes, tmp_path):
-    (notes / "c.jsonl").write_text('{"id": "1"}\n' * 20_000)
+    (notes / "c.jsonl").write_text(NOTE + '{"id": "1"}\n' * 20_000)
     tracemalloc.start()
     try:
         assert bulk(notes) == 0
@@ -292,9 +292,10 @@ def test_memory_does_not_grow_with_rejected_records(bulk, notes, tmp_path):
         ("c.xml", HEAD.replace('pubmed.dtd">', 'pubmed.dtd" [<!ENTITY a "aaaaaaaaaa">]>'), "no entity declarations"),
         ("c" * 251 + ".txt", "Nausea.", "File name too long"),
         ("a.jsonl.jsonl", NOTE, "a.jsonl/"),
+        ("c.txt", b"notes.txt\0\0\0Nausea.", "got a NUL byte"),
         ("c.txt", None, "No such file"),
     ],
-    ids=["truncated", "empty", "cut", "bomb", "long name", "no place", "dangling link"],
+    ids=["truncated", "empty", "cut", "bomb", "long name", "no place", "binary", "dangling link"],
 )
 def test_a_file_that_cannot_be_tagged_costs_no_other(name, content, keyword, bulk, notes, tmp_path, capsys):
     path = notes / name
@@ -482,7 +483,7 @@ def test_a_full_disk_ends_the_run_with_one_sentence_and_what_is_finished_stays(n
         (["IN", "--threads", "0"], "--threads 1 or more"),
         (["IN", "--workers", "0"], "--workers 1 or more"),
         (["IN", "--batch-size", "0"], "--batch-size 1 or more"),
-        (["IN", "--strategy", "magic"], "strategy"),
+        (["IN", "--strategy", "magic"], "magic"),
         (["IN", "COPY"], "files of different names"),
         (["IN", "--out", "IN/out"], "--out outside the inputs"),
         (["IN", "--out", "/proc/no"], "a folder to write to"),

@@ -98,8 +98,9 @@ def test_what_goes_wrong_in_a_worker_is_said_and_ends_the_run_only_where_it_conc
 
 
 def test_a_workers_answer_does_not_hold_what_was_rejected(finished, tmp_path):
-    (tmp_path / "a.jsonl").write_text('{"id": "1"}\n' * 1000)
-    answer = answer_of(*finished, InputFile("a", str(tmp_path / "a.jsonl"), 12_000))
+    path = tmp_path / "a.jsonl"
+    path.write_text('{"id": "1", "text": "Nausea."}\n' + '{"id": "2"}\n' * 1000)
+    answer = answer_of(*finished, InputFile("a", str(path), path.stat().st_size))
     assert json.loads(answer["finished"])["rejected"] == 1000
     assert len(str(answer)) < 1000
 
