@@ -29,7 +29,7 @@ from engine.model.gated import GatedModel
 from engine.pruning.controllers.mlp import Network
 from engine.pruning.resolve import OLD_NAMES
 from engine.pruning.strategy import Strategy
-from engine.text.labels import LabelSet, with_type
+from engine.text.labels import LabelSet, normalised
 from engine.text.windows import load_tokenizer
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -96,7 +96,7 @@ def load_weights(source: str | Path | None = None, labels: str | Path | Sequence
         names = read_labels(labels, names) if isinstance(labels, str | Path) else list(labels)
         if not all(isinstance(name, str) for name in names):
             raise InputError(f"expected labels as strings, got {names}; name all of them, in their order")
-    names = with_type(names)
+    names = normalised(names)
     if len(names) != huggingface.config.num_labels:
         raise InputError(
             f"expected {huggingface.config.num_labels} labels, one for each logit of {str(source)!r}, "
