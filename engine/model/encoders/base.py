@@ -195,8 +195,8 @@ class PostNormEncoder(Encoder):
             return batch.position
         padding = self.first_position - 1
         skipped = (batch.input_ids == padding).cumsum()
-        begins = np.flatnonzero(batch.position == 0)
-        skipped -= np.repeat(skipped[begins], batch.lengths)  # no window begins with a padding token
+        lengths = np.array([rows for rows in batch.lengths if rows])
+        skipped -= np.repeat(skipped[lengths.cumsum() - lengths], lengths)  # no window begins with a padding token
         return np.where(batch.input_ids == padding, padding, batch.position - skipped + self.first_position)
 
     def embed(self, batch: RaggedBatch) -> Tensor:
