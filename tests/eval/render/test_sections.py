@@ -5,6 +5,7 @@ import pytest
 from engine.data.corpora import Corpus, load_corpus
 from eval.analysis.tables import Analyses
 from eval.measure.analyses import analyse
+from eval.measure.variants import of_strategy
 from eval.render.files import read_table
 from eval.render.html import Table, write_pages
 from eval.render.plots import plot_exits, plot_groups
@@ -62,12 +63,13 @@ def test_sections_and_plots_come_from_the_files_alone(analysed):
 
 
 def test_sections_say_what_is_missing(engine, tmp_path):
-    analyse({engine: []}, load_corpus(str(SAMPLE), limit=2), tmp_path)
+    dense = [of_strategy(engine, engine.strategy("dense"))]
+    analyse(dense, load_corpus(str(SAMPLE), limit=2), tmp_path)
     errors, exits, groups = sections(tmp_path)
     assert "Groups by training mentions are left out" in text_of(groups)
     assert exits == ["No strategy with gates ran."]
     assert "caused" not in text_of(errors)
-    analyse({engine: []}, Corpus("none", "all", ("Disease",), ()), tmp_path)
+    analyse(dense, Corpus("none", "all", ("Disease",), ()), tmp_path)
     assert sections(tmp_path)[2] == ["No mentions, no groups."]
 
 
