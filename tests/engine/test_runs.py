@@ -92,7 +92,7 @@ def test_a_run_continues_under_the_same_conditions_alone(tmp_path):
         (lambda out: continues(out, "run.json", CONDITIONS | {"threads": 3}), "with threads 2, got threads 3;"),
         (
             lambda out: continues(out, "run.json", {"threads": 2}),
-            r'strategy.name "entropy", .*, got strategy.name none',
+            r'strategies.0.name "entropy", .*, got strategies.0.name none',
         ),
         (lambda out: continues(out, "run.json", CONDITIONS | {"new": "a" * 99}), "with new none, got new .*a…;"),
         (lambda out: continues(out, "run.json", CONDITIONS, resume=False), "--resume"),
