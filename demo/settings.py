@@ -12,18 +12,22 @@ from engine.pruning.recovery import Recovery
 from engine.pruning.resolve import DEFAULT, OPERATING_POINTS, parse, points_of
 from engine.pruning.settings import Setting, label_of, settings_of
 
-SELECTED = ("dense", "entropy")  # when the page opens
+GONE = ("hf", "random")  # strategies that links of earlier versions may name
+SELECTED = ("dense", "entropy")  # when the page opens, unless a report recommends another
 TRIGGERS = next(setting.choices for setting in settings_of(Recovery) if setting.name == "trigger")
 UNPRUNED = {
     "dense": "Every word goes through every layer. The reference.",
-    "hf": "The plain Hugging Face model with the same weights.",
     "truncate": "The encoder stops after this layer; that layer's own label head assigns the labels.",
 }
+MOST_CERTAIN = 10.0  # times the thresholds of an operating point
 
 
 @dataclass(frozen=True)
 class Slider:
-    """A controller's setting that has a slider on the page."""
+    """A controller's setting that has a slider on the page.
+
+    A setting ``per gate`` has a slider by which all gates' values are multiplied.
+    """
 
     kind: str
     setting: Setting
@@ -32,6 +36,37 @@ class Slider:
     def name(self) -> str:
         """Its name in links: ``rule.lambda_``."""
         return f"{self.kind}.{self.setting.name}"
+
+    @property
+    def scales(self) -> bool:
+        """Whether it multiplies the operating point's values."""
+        return self.setting.kind == "per gate"
+
+    @property
+    def label(self) -> str:
+        """Its name for people."""
+        return f"{self.kind}: {self.setting.label}" + (", times the operating point's" if self.scales else "")
+
+    @property
+    def range(self) -> tuple[float, float, float]:
+        """Lowest and highest value, and the step between values."""
+        if self.scales:
+            return 0.0, MOST_CERTAIN, 0.1
+        return self.setting.low, self.setting.high, 1 if self.setting.kind == "whole" else 0.01
+
+    def value_of(self, strategy: Strategy) -> float:
+        """Its value at the settings of a strategy."""
+        value: float = 1.0 if self.scales else strategy.settings()[self.setting.name]
+        return value
+
+    def applied(self, strategy: Strategy, value: float) -> Any:
+        """The value of the setting; a threshold of 1, at which every word exits, stays."""
+        if not self.scales:
+            return value
+        given = strategy.settings()[self.setting.name]
+        each = given if isinstance(given, tuple) else (given,)
+        scaled = tuple(one if one == self.setting.high else min(one * value, self.setting.high) for one in each)
+        return scaled if isinstance(given, tuple) else scaled[0]
 
 
 def points(engine: Engine) -> list[str]:
@@ -42,8 +77,7 @@ def points(engine: Engine) -> list[str]:
 
 def own_point(engine: Engine, name: str, point: str | None) -> str | None:
     """The operating point, or none if the strategy has none stored and runs with its defaults."""
-    strategy = engine.strategy(name)
-    return None if strategy.point == DEFAULT else point
+    return None if engine.strategy(name).point == DEFAULT else point
 
 
 def at_point(engine: Engine, name: str, point: str | None) -> Strategy:
@@ -52,34 +86,34 @@ def at_point(engine: Engine, name: str, point: str | None) -> Strategy:
 
 
 def sliders(engine: Engine) -> list[Slider]:
-    """A slider for each setting that asks for one, among the controllers that this model can run."""
+    """A slider for each setting that asks for one and for thresholds, among the controllers that this model can run."""
     return [
         Slider(kind, setting)
         for kind, controller in CONTROLLERS.items()
         if kind in engine.runnable
         for setting in controller.settings()
-        if setting.slider
+        if setting.slider or setting.kind == "per gate"
     ]
 
 
 def default_values(engine: Engine, point: str | None) -> list[float]:
     """The value of each of `sliders` at an operating point."""
-    return [at_point(engine, slider.kind, point).settings()[slider.setting.name] for slider in sliders(engine)]
+    return [slider.value_of(at_point(engine, slider.kind, point)) for slider in sliders(engine)]
 
 
-def controlled_by(strategy: Strategy) -> str:
-    """The kind of controller whose sliders the strategy uses."""
-    return strategy.kind
+def has_points(engine: Engine, names: Sequence[str]) -> bool:
+    """Whether an operating point changes any of these strategies."""
+    return any(engine.strategy(name).point not in ("", DEFAULT) for name in names)
 
 
-def strategies_with(engine: Engine, slider: Slider) -> list[str]:
-    """Names of the strategies that a slider affects."""
-    return [name for name in engine.runnable if controlled_by(engine.strategy(name)) == slider.kind]
+def recovers(engine: Engine, names: Sequence[str]) -> bool:
+    """Whether any of these strategies can bring words back."""
+    return any(engine.strategy(name).recovery for name in names)
 
 
-def strategies_with_recovery(engine: Engine) -> list[str]:
-    """Names of the strategies that can bring words back."""
-    return [name for name in engine.runnable if engine.strategy(name).recovery]
+def is_used(engine: Engine, slider: Slider, names: Sequence[str]) -> bool:
+    """Whether a slider affects any of these strategies."""
+    return any(engine.strategy(name).kind == slider.kind for name in names)
 
 
 def chosen_strategy(engine: Engine, name: str, point: str | None, trigger: str | None, *values: float) -> Strategy:
@@ -93,11 +127,10 @@ def chosen_strategy(engine: Engine, name: str, point: str | None, trigger: str |
         values: slider values, in the order of `sliders`; a value equal to the operating point's changes nothing.
     """
     strategy = at_point(engine, name, point)
-    kind = controlled_by(strategy)
     changed: dict[str, Any] = {
-        slider.setting.name: value
+        slider.setting.name: slider.applied(strategy, value)
         for slider, value, default in zip(sliders(engine), values, default_values(engine, point), strict=True)
-        if slider.kind == kind and value != default
+        if slider.kind == strategy.kind and value != default
     }
     if strategy.recovery and trigger:
         changed["trigger"] = trigger
@@ -118,8 +151,16 @@ def changed_settings(engine: Engine, strategy: Strategy, point: str | None) -> d
 def describe_settings(engine: Engine, strategy: Strategy, point: str | None) -> str:
     """A strategy's operating point and the settings that differ from it; empty if it has neither."""
     default = at_point(engine, strategy.name, point)
-    changed = [f"{label_of(name)} {value}" for name, value in changed_settings(engine, strategy, point).items()]
+    changed = [
+        f"{label_of(name)} {_in_words(value)}" for name, value in changed_settings(engine, strategy, point).items()
+    ]
     return " · ".join([default.point] * bool(default.point) + changed)
+
+
+def _in_words(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(map(_in_words, value))
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def name_with_settings(engine: Engine, strategy: Strategy, point: str | None) -> str:

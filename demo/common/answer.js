@@ -52,7 +52,18 @@ document.addEventListener("settled", () => {
 document.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) document.querySelector("button.run")?.click();
 });
+/** Opens Why at a word, for the strategy that the answer speaks of. */
+function explainWord({ word, strategy }) {
+  Object.assign(document.body.dataset, { word, text: element.querySelector(".answer").dataset.text });
+  const choices = [...document.querySelectorAll(".strategy-shown input")];
+  choices.find((one) => one.value === strategy && !one.checked)?.click();
+  [...document.querySelectorAll("[role=tab]")].find((one) => one.textContent.trim() === "Why")?.click();
+  document.dispatchEvent(new Event("word"));
+}
+
 document.addEventListener("click", (event) => {
+  const button = event.target.closest(".answer .to-word");
+  if (button) explainWord(button.dataset);
   if (!event.target.closest("button.cancel")) return;
   stopped = true;
   document.querySelector("button.run")?.focus();  // Cancel is about to disappear

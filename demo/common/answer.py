@@ -10,12 +10,13 @@ import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from demo.common.compared import Compared, missing_and_new
+from demo.common.compared import KINDS, Compared
 from demo.common.limits import MAX_CHARACTERS
 from demo.common.markup import alert, escape, printable, term
 from demo.common.timing import RUNS
 
 SCRIPT = Path(__file__).with_suffix(".js")
+NAMED = 5  # entities of one kind
 OUT_OF_DATE = "Out of date: the text has changed. Press Run or Ctrl+Enter."
 CUT = f"The text was cut at {MAX_CHARACTERS:,} characters, this page's limit; engine.tag has no limit."
 
@@ -40,17 +41,17 @@ def cancelled() -> str:
     return _answer("cancelled", "<p>Cancelled. Any result shown is from an earlier run. Press Run to start again.</p>")
 
 
-def answer(text: str, compared: Sequence[Compared], *, timing: bool, remark: str = "") -> str:
+def answer(text: str, compared: Sequence[Compared], *, timing: bool, remarks: Sequence[str] = ()) -> str:
     """What a run found: one line for each strategy but ``dense``.
 
     Args:
         text: the text that was run.
         compared: what was measured.
         timing: whether more runs follow.
-        remark: anything else to know, e.g. what was left out.
+        remarks: anything else to know, e.g. what was left out.
     """
     lines = "".join(_line(one, compared) for one in compared if not one.is_reference) or _line(compared[0], compared)
-    more = f"<p>{escape(remark)}</p>" if remark else ""
+    more = "".join(f"<p>{escape(remark)}</p>" for remark in remarks if remark)
     return _answer("timing" if timing else "done", lines + more, str(checksum(text)))
 
 
@@ -62,41 +63,56 @@ def _answer(state: str, content: str, text: str = "") -> str:
 
 
 def _line(one: Compared, compared: Sequence[Compared]) -> str:
-    result, entities = one.result, len(one.result.entities)
-    ms = f"<strong>{one.measured.latency_ms:.0f} ms</strong>"
     name = f"<code>{escape(one.name_among(compared))}</code>" + (f" ({escape(one.settings)})" if one.settings else "")
+    ms = f"{one.measured.latency_ms:.0f} ms"
     if one.is_reference:
-        return f"<p>{name}: {ms}, {_counted(entities, 'entity', 'entities')}.</p>"
-    missing, new = missing_and_new(result, one.reference.result)
-    if not missing and not new:
-        found = f"the same {_counted(entities, 'entity', 'entities')}" if entities else "no entities, like dense"
-    elif not one.reference.result.entities:
-        found = f"{_counted(entities, 'entity', 'entities')} where dense has none"
-    else:
-        found = (
-            f"{entities - len(new)} of {entities - len(new) + len(missing)} entities the same"
-            + (f", {len(missing)} missing" if missing else "")
-            + (f", {len(new)} new" if new else "")
-        )
+        return f"<p>{name}: {ms}, {_counted(len(one.result.entities))}.</p>"
     return (
-        f"<p>{name}: {ms}, {_speed(one)}; {found}; "
-        f"{result.cost.token_layers_kept:.0%} of the {term('computation kept', 'computation')}.</p>"
+        f"<p>{name}: {f'<strong>{ms}</strong>' if one.decided else ms}, {_speed(one)}; "
+        f"{_found(one, here=one.model == compared[0].model)}; "
+        f"{one.result.cost.token_layers_kept:.0%} of the {term('computation kept', 'computation')}.</p>"
     )
 
 
+def _found(one: Compared, *, here: bool) -> str:
+    """What became of the entities; names those that changed.
+
+    Args:
+        one: the strategy.
+        here: whether the page can show the strategy's words.
+    """
+    same = len(one.of_kind("same"))
+    changed = [
+        f"{len(found)} {kind}: {_named(one, kind, here=here)}" for kind in KINDS[:-1] if (found := one.of_kind(kind))
+    ]
+    if not changed:
+        return f"the same {_counted(same)}" if same else "no entities, like dense"
+    return "; ".join([*changed, f"{same} the same"])
+
+
+def _named(one: Compared, kind: str, *, here: bool) -> str:
+    found = one.of_kind(kind)
+    names = [
+        f'<button type="button" class="to-word {kind}" data-word="{each.word}" data-strategy="{escape(one.name)}">'
+        f"{escape(each.entity.text)}</button>"
+        if here
+        else f"<em>{escape(each.entity.text)}</em>"
+        for each in found[:NAMED]
+    ]
+    return ", ".join(names) + (f" and {len(found) - NAMED} more" if len(found) > NAMED else "")
+
+
 def _speed(one: Compared) -> str:
-    """How fast it is against its reference; one run, perhaps on a cold engine, cannot tell."""
+    """How fast it is against its reference, if the times can tell."""
     dense = term("dense") + escape(one.of_reference)
+    if one.doubt:
+        return f"against {dense} {one.doubt}" if len(one.measured.runs_ms) > 1 else f"not yet timed against {dense}"
+    ratio = f"{one.speedup:.2f}×"
+    if one.decided:
+        return f"<strong>{ratio}</strong> as fast as {dense} on this text"
     runs = len(one.measured.runs_ms)
-    if runs == 1:
-        return f"one run, too few to compare with {dense}"
-    ratio = f"{one.measured.speedup_over(one.reference):.2f}×"
-    if one.measured.faster_than(one.reference) or one.reference.faster_than(one.measured):
-        ratio, doubt = f"<strong>{ratio}</strong>", ""
-    else:
-        doubt = f" ({runs} runs, too few to tell)" if runs < RUNS else " (not in every run)"
-    return f"{ratio} as fast as {dense} on this text{doubt}"
+    return f"{ratio} as fast as {dense} on this text ({f'{runs} runs' if runs < RUNS else 'not in every run'})"
 
 
-def _counted(number: int, one: str, several: str) -> str:
-    return f"{number or 'no'} {one if number == 1 else several}"
+def _counted(entities: int) -> str:
+    return f"{entities or 'no'} {'entity' if entities == 1 else 'entities'}"

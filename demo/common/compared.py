@@ -9,11 +9,13 @@ from functools import cached_property
 from typing import TypeVar
 
 from demo.common.markup import depth, label_name
-from demo.common.timing import Measured
+from demo.common.timing import LEAST_RUNS, Measured
 from engine import Entity, Result
 from engine.inspection.trace import WordTrace
 
-KINDS = ("lost", "new", "boundary changed", "type changed", "kept")
+KINDS = ("lost", "new", "changed", "same")
+SIGNS = {"lost": "− ", "new": "+ ", "changed": "↔ ", "same": ""}
+MARGIN = 1.05  # how far a measured speed-up may exceed the theoretical one
 S = TypeVar("S", Entity, WordTrace)
 EXPLAINED = 2  # words per difference
 _ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth")
@@ -21,30 +23,40 @@ _ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", 
 
 @dataclass(frozen=True)
 class Difference:
-    """An entity of the strategy (of ``dense`` if lost), what happened to it (one of ``KINDS``), and why."""
+    """What became of an entity.
+
+    ``kind``: ``same``: both have it; ``lost``: only ``dense`` has it; ``new``: ``dense`` has none there; ``changed``:
+    ``dense`` has it with another border or type.
+    ``entity``: the strategy's, or that of ``dense`` if it is lost.
+    ``word``: the number of its first word.
+    """
 
     kind: str
     entity: Entity
+    word: int
     reason: str
 
 
 def differences(result: Result, dense: Result) -> list[Difference]:
-    """All entities of the strategy, and those of ``dense`` that it lost, sorted by ``KINDS`` and position.
+    """All entities of the strategy, and those of ``dense`` that it lost, sorted by ``KINDS`` and position."""
+    missing, new = missing_and_new(result, dense)
+    shared = {entity.key for entity in result.entities} - {entity.key for entity in new}
+    starts = [word.start for word in result.trace.words]
 
-    An entity that overlaps entities of ``dense`` but equals none has a different boundary or type.
-    """
-    keys = {entity.key for entity in result.entities} & {entity.key for entity in dense.entities}
-    ours, theirs = ([one for one in entities if one.key not in keys] for entities in (result.entities, dense.entities))
-    found = [Difference("kept", entity, _why_kept(result, entity)) for entity in result.entities if entity.key in keys]
-    for entity in ours:
-        others = _overlapping(theirs, entity.start, entity.end)
-        same_span = [(entity.start, entity.end)] == [(other.start, other.end) for other in others]
-        kind = "type changed" if same_span else "boundary changed" if others else "new"
-        start, end = min(e.start for e in (entity, *others)), max(e.end for e in (entity, *others))
-        found.append(Difference(kind, entity, _why_changed(result, dense, start, end)))
-    lost = (entity for entity in theirs if not _overlapping(ours, entity.start, entity.end))
-    found += [Difference("lost", entity, _why_changed(result, dense, entity.start, entity.end)) for entity in lost]
-    return sorted(found, key=lambda difference: (KINDS.index(difference.kind), difference.entity.start))
+    def difference(kind: str, entity: Entity, reason: str) -> Difference:
+        return Difference(kind, entity, bisect_left(starts, entity.start), reason)
+
+    found = [
+        difference("same", entity, _why_same(result, entity)) for entity in result.entities if entity.key in shared
+    ]
+    for entity in new:
+        others = _overlapping(missing, entity.start, entity.end)
+        start, end = min(one.start for one in (entity, *others)), max(one.end for one in (entity, *others))
+        found.append(difference("changed" if others else "new", entity, _why_not(result, dense, start, end)))
+    for entity in missing:
+        if not _overlapping(new, entity.start, entity.end):
+            found.append(difference("lost", entity, _why_not(result, dense, entity.start, entity.end)))
+    return sorted(found, key=lambda one: (KINDS.index(one.kind), one.entity.start))
 
 
 def agreement(result: Result, dense: Result) -> tuple[int, int]:
@@ -69,19 +81,19 @@ def _overlapping(spans: Sequence[S], start: int, end: int) -> Sequence[S]:
     return spans[first : bisect_left(spans, end, key=lambda span: span.start)]
 
 
-def _why_kept(result: Result, entity: Entity) -> str:
+def _why_same(result: Result, entity: Entity) -> str:
     words = _overlapping(result.trace.words, entity.start, entity.end)
     if any(word.state == "recovered" for word in words):
-        return "left and came back, with the same labels as dense"
+        return "exited and came back, with the same labels as dense"
     layers = sorted({word.layer for word in words if word.state == "exited"})
     if not layers:
         return "went through every layer"
     after = f"after layer{'s' if len(layers) > 1 else ''} {' and '.join(map(str, layers))}"
-    left = "left" if all(word.state == "exited" for word in words) else "partly left"
-    return f"{left} {after}, with the same labels as dense"
+    exited = "exited" if all(word.state == "exited" for word in words) else "partly exited"
+    return f"{exited} {after}, with the same labels as dense"
 
 
-def _why_changed(result: Result, dense: Result, start: int, end: int) -> str:
+def _why_not(result: Result, dense: Result, start: int, end: int) -> str:
     words = _overlapping(result.trace.words, start, end)
     pruned = any(word.state != "kept" for word in result.trace.words)
     pairs = zip(words, _overlapping(dense.trace.words, start, end), strict=True)
@@ -103,8 +115,8 @@ def _place(place: int, words: int) -> str:
 
 
 def _depth(word: WordTrace, *, pruned: bool) -> str:
-    """As `depth`; a word that went through every layer can only differ in label because other words left."""
-    return depth(word) + (" while others left" if pruned and word.state == "kept" else "")
+    """As `depth`; a word that went through every layer can only differ in label because other words exited."""
+    return depth(word) + (" while others exited" if pruned and word.state == "kept" else "")
 
 
 @dataclass(frozen=True)
@@ -147,7 +159,34 @@ class Compared:
         """What became of each entity: the strategy's own and the reference's."""
         return differences(self.result, self.reference.result)
 
+    def of_kind(self, kind: str) -> list[Difference]:
+        """The differences of one kind."""
+        return [one for one in self.differences if one.kind == kind]
+
     @property
     def is_reference(self) -> bool:
         """Whether it is its own reference."""
         return self.measured is self.reference
+
+    @property
+    def speedup(self) -> float:
+        """The reference's latency ÷ its own; no figure to show if there is a `doubt`."""
+        return self.measured.speedup_over(self.reference)
+
+    @property
+    def doubt(self) -> str:
+        """Why the times tell nothing about the speed-up; empty if they do."""
+        if len(self.measured.runs_ms) < LEAST_RUNS:
+            return "too few runs to tell"
+        if not (self.measured.steady and self.reference.steady):
+            return "the times of the runs differ too much to tell"
+        theoretical = self.reference.result.cost.macs / max(1, self.result.cost.macs)
+        if not self.reference_model and self.speedup > MARGIN * theoretical:
+            return "the times differ by more than the computation saved, so something else slowed some of them"
+        return ""
+
+    @property
+    def decided(self) -> bool:
+        """Whether one of the two was faster in every run."""
+        one, other = self.measured, self.reference
+        return not self.doubt and (one.faster_than(other) or other.faster_than(one))

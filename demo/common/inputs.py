@@ -11,9 +11,10 @@ import gradio as gr
 
 from demo.common.blocks import QUIET
 from demo.common.examples import EXAMPLES
-from demo.common.limits import MAX_CHARACTERS
-from demo.common.links import read_link
+from demo.common.limits import MAX_CHARACTERS, MAX_FILE_BYTES, MAX_STRATEGIES
+from demo.common.links import gone, read_link
 from demo.common.markup import alert, printable, term
+from demo.common.reports import own_opening, own_report, recommended
 from demo.common.runs import Runs, build_runs, request_runs
 from demo.common.uploads import Problems, read_upload
 from demo.settings import (
@@ -22,15 +23,15 @@ from demo.settings import (
     Slider,
     default_values,
     does,
+    has_points,
+    is_used,
     points,
+    recovers,
     sliders,
-    strategies_with,
-    strategies_with_recovery,
 )
 from engine import Engine, InputError
-from engine.pruning.resolve import default_point
+from engine.pruning.resolve import BALANCED, OLD_NAMES, default_point, parse
 
-MAX_BYTES = 1_000_000  # size of a dropped file
 # On a phone the settings are folded so the result fits on the first screen.
 FOLD = """() => {
   if (matchMedia("(max-width: 640px)").matches) document.querySelector(".settings > button.open")?.click();
@@ -42,9 +43,12 @@ TAKE_TEXT = """() => {
   return [text];
 }"""
 HELP = (
-    f'<p class="note">These settings override the {term("operating point")}: {term("λ")} and the other sliders decide '
-    f"which words leave at a {term('gate')}, and the trigger decides when {term('recovery')} brings words back.</p>"
+    f'<p class="note">These settings of the selected strategies override the {term("operating point")}: sliders decide '
+    f"which words exit at a {term('gate')}, and the trigger decides when {term('recovery')} brings words back.</p>"
 )
+NO_POINTS = "Changes nothing here: no selected strategy has operating points."
+NO_RECOVERY = "Changes nothing here: no selected strategy brings words back."
+NO_SLIDERS = '<p class="note">No selected strategy has sliders.</p>'
 
 
 @dataclass(frozen=True)
@@ -122,7 +126,9 @@ def build_entry(engine: Engine, others: Mapping[str, Engine], page: gr.Blocks) -
 
     def on_open(carried: str, request: gr.Request) -> list[Any]:
         link_text, names, *settings = read_link(engine, dict(request.query_params))
-        return [carried or link_text, shown_choices(names, chosen.shown.value), names, *settings]
+        remark = gone(dict(request.query_params))
+        shown = gr.update(value=alert(remark), visible=True) if remark else gr.skip()
+        return [shown, carried or link_text, shown_choices(names, chosen.shown.value), names, *settings]
 
     upload = file.upload(dropped_text, file, [text, problem], **QUIET)
     for other in (examples.load_input_event.then, run.click):
@@ -131,7 +137,7 @@ def build_entry(engine: Engine, others: Mapping[str, Engine], page: gr.Blocks) -
     # In two steps: the values that the page sends as it opens include the strategy shown, which is checked against the
     # first choices.
     taken = page.load(lambda text: text, carried, carried, js=TAKE_TEXT, **QUIET)
-    opened = taken.then(on_open, carried, [text, chosen.shown, chosen.strategies, *chosen.values], **QUIET)
+    opened = taken.then(on_open, carried, [problem, text, chosen.shown, chosen.strategies, *chosen.values], **QUIET)
     page.load(None, None, None, js=FOLD)
     changes = [examples.load_input_event.then, upload.then, opened.then, *chosen.changes]
     return Entry(text, chosen.strategies, chosen.values, chosen.shown, chosen.beside, changes, [run.click], cancel)
@@ -188,22 +194,29 @@ class _Settings:
 
 
 def _build_settings(engine: Engine, others: Mapping[str, Engine]) -> _Settings:
-    names, stored = list(engine.runnable), points(engine)
-    selected = [name for name in names if name in SELECTED]
+    names, stored = engine.runnable, points(engine)
+    selected, chosen_point = _opening_choice(engine)
     with gr.Accordion("Settings", elem_classes="settings"):
         point = gr.Radio(
             stored,
-            value=default_point(stored) if stored else None,
+            value=chosen_point,
             label="Operating point",
+            info=_unless(has_points(engine, selected), NO_POINTS),
             elem_classes="compact",
             visible=bool(stored),
+            interactive=True,
         )
-        shown = gr.Radio(selected, value=selected[-1], label="Strategy shown word by word", elem_classes="compact")
+        shown = gr.Radio(
+            selected,
+            value=selected[-1],
+            label="Strategy shown word by word",
+            elem_classes=["compact", "strategy-shown"],
+        )
         with gr.Accordion("More strategies", open=False):
             strategies = gr.CheckboxGroup(
                 [(f"{name}: {does(engine.strategy(name))}", name) for name in names],
                 value=selected,
-                label="Strategies to compare",
+                label=f"Strategies to compare, at most {MAX_STRATEGIES}",
                 elem_classes="strategies",
             )
             beside = gr.Dropdown(
@@ -214,46 +227,75 @@ def _build_settings(engine: Engine, others: Mapping[str, Engine]) -> _Settings:
             )
         with gr.Accordion("Pruning and recovery", open=False, visible=engine.model.has_gates):
             gr.HTML(HELP)
+            none = gr.HTML(NO_SLIDERS, visible=False)
             components = [
-                _build_slider(engine, slider, value)
-                for slider, value in zip(sliders(engine), default_values(engine, point.value), strict=True)
+                _build_slider(engine, slider, value, selected)
+                for slider, value in zip(sliders(engine), default_values(engine, chosen_point), strict=True)
             ]
             trigger = gr.Dropdown(
                 [("the operating point's default", ""), *TRIGGERS],
                 value="",
-                label="Recovery trigger",
-                info=f"For {_listed(strategies_with_recovery(engine))}: when words come back.",
-                interactive=True,
+                label="Recovery trigger: when words come back",
+                info=_unless(recovers(engine, selected), NO_RECOVERY),
+                interactive=recovers(engine, selected),
             )
 
     def on_point(point: str) -> list[float]:
         return default_values(engine, point)
 
+    def on_strategies(chosen: Any, shown: Any) -> list[Any]:
+        """What applies to the strategies that are compared; nothing changes if they are not names of strategies."""
+        choice = shown_choices(chosen, shown)
+        if choice == gr.skip() or not set(chosen) <= set(names):
+            return [gr.skip()] * (4 + len(components))
+        used = [is_used(engine, slider, chosen) for slider in sliders(engine)]
+        pointed, recovering = has_points(engine, chosen), recovers(engine, chosen)
+        return [
+            choice,
+            gr.update(interactive=pointed, info=_unless(pointed, NO_POINTS)),
+            gr.update(interactive=recovering, info=_unless(recovering, NO_RECOVERY)),
+            gr.update(visible=not any(used)),
+            *(gr.update(visible=visible) for visible in used),
+        ]
+
     values: list[Any] = [point, trigger, *components]
     pointed = point.input(on_point, point, components, **QUIET)
     # Before it answers, the page may hold a strategy that is no longer a choice: not checked here, and others wait.
-    narrowed = strategies.change(shown_choices, [strategies, shown], shown, preprocess=False, **QUIET)
+    applied = [shown, point, trigger, none, *components]
+    narrowed = strategies.change(on_strategies, [strategies, shown], applied, preprocess=False, **QUIET)
     changes = [pointed.then, narrowed.then, beside.change, *(part.change for part in values)]
     return _Settings(strategies, shown, beside, values, changes)
 
 
-def _build_slider(engine: Engine, slider: Slider, value: float) -> gr.Slider:
-    setting = slider.setting
+def _opening_choice(engine: Engine) -> tuple[list[str], str | None]:
+    """The strategies and the operating point when the page opens: what the report recommends, beside dense."""
+    names, stored = engine.runnable, points(engine)
+    default = default_point(stored) if stored else None
+    report = own_report(engine)
+    row = recommended(own_opening(report, engine)) if report else None
+    if row is None:
+        return [name for name in names if name in SELECTED], default
+    parts = parse(row["strategy"])
+    point = OLD_NAMES.get(parts.point, parts.point) or BALANCED
+    return ["dense", parts.stored], point if point in stored else default
+
+
+def _unless(true: bool, message: str) -> str:
+    return "" if true else message
+
+
+def _build_slider(engine: Engine, slider: Slider, value: float, selected: Sequence[str]) -> gr.Slider:
+    low, high, step = slider.range
     return gr.Slider(
-        setting.low,
-        setting.high,
+        low,
+        high,
         value=value,
-        step=1 if setting.kind == "whole" else 0.01,
-        label=f"{slider.kind}: {setting.label}",
-        info=f"For {_listed(strategies_with(engine, slider))}: {setting.description}.",
+        step=step,
+        label=slider.label,
+        info=f"{slider.setting.description[:1].upper()}{slider.setting.description[1:]}.",
         interactive=True,
+        visible=is_used(engine, slider, selected),
     )
-
-
-def _listed(names: Sequence[str]) -> str:
-    """Joins names with commas, and with ``and`` before the last."""
-    *first, last = names or ("none",)
-    return f"{', '.join(first)} and {last}" if first else last
 
 
 def dropped_text(path: str | None) -> list[Any]:
@@ -261,7 +303,7 @@ def dropped_text(path: str | None) -> list[Any]:
     if path is None:
         return [gr.skip()] * 2
     problems = Problems()
-    documents = read_upload(Path(path), MAX_BYTES, problems)
+    documents = read_upload(Path(path), MAX_FILE_BYTES, problems)
     try:
         first = next(documents, None)
         more = next(documents, None) is not None

@@ -1,4 +1,4 @@
-"""What a visitor reads first: what the page does, how much faster, at what cost, and where to see it."""
+"""What a visitor reads first: what the page does, how much faster, at what cost, and how to use it for one's own."""
 
 from __future__ import annotations
 
@@ -10,25 +10,33 @@ import gradio as gr
 import pandas as pd
 
 from demo.common.markup import escape, term
-from demo.common.reports import REPORTS, opening, other_weights, report_names
+from demo.common.reports import REPORTS, corpus_name, opening, own_opening, own_report, recommended
 from engine import Engine
-from engine.data import corpora
 from eval.render.conclusions import WITHIN, Opening
 from eval.render.files import ResultRow
+from eval.schema import BASELINE
 
+TITLE = "Find entities in biomedical text faster"
+NAMED = 6  # entity types that the headline names; if there are more, it gives their number
+TOUR = (
+    ("textarea", "Enter a text or choose an example. Ctrl+Enter runs it."),
+    (".layers", "In Layer by layer, press Play: grey words have exited, and later layers do not compute them."),
+    (".answer", "The answer: how much faster this was on your text, and which entities changed."),
+)
+OWN_MODEL = "docs/training.md"  # what a phone shows in place of the lines on it
+BASE = "bc5cdr-test-base"  # the report on a model of BERT-base size
+COMMAND = "python -m engine.training.accelerate CHECKPOINT --texts FILE --out FOLDER"
 _DEVICES = {"cpu": "CPU", "cuda": "GPU"}
 
 
 @dataclass(frozen=True)
 class Headline:
-    """What the report says about the fastest strategy whose F1 is certainly close to that of ``dense``.
+    """What a report says about the strategy that it recommends.
 
-    If there is none, it is the fastest of those measured to be close.
-
-    ``strategy``: its name in the report, e.g. ``entropy:fast``.
+    ``strategy``: its name in the report, e.g. ``entropy:fast (int8)``.
     ``dense``: the name of its reference in the report, e.g. ``dense (float32)``.
     ``speedup``: end-to-end, against ``dense``, one text at a time; ``same_dtype``: against dense in the same dtype.
-    ``points``, ``low``, ``high``: its F1 minus that of ``dense``, with the 95 % interval, in points.
+    ``pp``, ``low``, ``high``: its F1 minus that of ``dense``, with the 95 % interval, in pp.
     """
 
     report: str
@@ -38,34 +46,27 @@ class Headline:
     same_dtype: float | None
     device: str
     corpus: str
-    points: float
+    pp: float
     low: float
     high: float
     significant: bool
 
     @property
     def loss(self) -> str:
-        """The change in F1, in words and points."""
+        """The change in F1, in words and pp."""
         words = "a significant difference in F1" if self.significant else "no significant loss of F1"
-        doubt = "" if self.low >= -WITHIN else f"; a loss of more than {WITHIN} points cannot be ruled out"
-        return f"{words} on {self.corpus}: {self.points:+.2f} points [{self.low:+.2f}, {self.high:+.2f}]{doubt}"
+        doubt = "" if self.low >= -WITHIN else f"; a loss of more than {WITHIN} pp cannot be ruled out"
+        return f"{words} on {self.corpus}: {self.pp:+.2f} pp [{self.low:+.2f}, {self.high:+.2f}]{doubt}"
 
 
 def headline(engine: Engine, folder: Path = REPORTS) -> Headline | None:
-    """The headline from the first report, by name, on these weights in this dtype; nothing if there is none."""
-    for name in report_names(folder):
-        if other_weights(folder / name, engine.digest) is None:
-            found = opening(folder / name, engine.dtype)
-            if near := found.near:
-                sure = (row for row in near if 100 * found.against_dense(row["label"])["low"] >= -WITHIN)
-                return _headline(name, next(sure, near[0]), found)
-    return None
-
-
-def _corpus(name: str, split: str) -> str:
-    """A corpus as readers know it: its name, or its file's name, and its split unless that is ``test``."""
-    shown = name.upper() if name in corpora.NAMED else Path(name).name
-    return shown if split == "test" else f"{shown} {split}"
+    """The headline from the report on the engine's weights; nothing if there is none."""
+    report = own_report(engine, folder)
+    if report is None:
+        return None
+    found = own_opening(report, engine)
+    row = recommended(found)
+    return _headline(report.name, row, found) if row else None
 
 
 def _headline(report: str, row: ResultRow, found: Opening) -> Headline:
@@ -77,7 +78,7 @@ def _headline(report: str, row: ResultRow, found: Opening) -> Headline:
         row["speedup_vs_dense"],
         None if pd.isna(same_dtype) else same_dtype,
         _DEVICES.get(row["device"].partition(":")[0], row["device"]),
-        _corpus(row["corpus"], row["split"]),
+        corpus_name(row["corpus"], row["split"]),
         100 * interval["difference"],
         100 * interval["low"],
         100 * interval["high"],
@@ -85,21 +86,13 @@ def _headline(report: str, row: ResultRow, found: Opening) -> Headline:
     )
 
 
-TITLE = "Find entities in biomedical text faster"
-NAMED = 6  # entity types that the headline names; if there are more, it gives their number
-TOUR = (
-    ("textarea", "Enter a text or choose an example. Ctrl+Enter runs it."),
-    (".layers", "In Layer by layer, press Play: grey words have left, and later layers do not compute them."),
-    (".answer", "The answer: how much faster this was on your text, and which entities changed."),
-)
-
-
-def headline_markup(found: Headline | None, types: Sequence[str], links: dict[str, str]) -> str:
+def headline_markup(found: Headline | None, how: str, own: str, links: dict[str, str]) -> str:
     """Title, headline and links.
 
     Args:
         found: the figures, if a report has them.
-        types: the entity types that the model finds.
+        how: from `how_it_works`.
+        own: from `own_model`.
         links: the address of each further page, by name.
     """
     alone = ""
@@ -114,11 +107,53 @@ def headline_markup(found: Headline | None, types: Sequence[str], links: dict[st
     )
     to = " · ".join(f'<a href="{escape(address)}">{name}</a>' for name, address in links.items())
     return (
-        f'<header class="intro"><h1>{TITLE}</h1><p>{claim}<span class="how">Words leave the model '
-        f"{term('early exit', 'early')} once their label is certain; later layers compute only the others. This model "
-        f"finds {escape(_listed(types))}.</span></p>"
-        f'<p class="links">{to} · <button type="button" class="tour-start">Tour</button></p></header>'
+        f'<header class="intro"><h1>{TITLE}</h1><p>{claim}<span class="how">{how}</span></p>{own}'
+        f'<p class="links">{to} · <span class="narrow"><a href="{OWN_MODEL}">Your own model</a> · </span>'
+        f'<button type="button" class="tour-start">Tour</button></p></header>'
     )
+
+
+def how_it_works(engine: Engine) -> str:
+    """What happens to words, what the model finds, and what it computes in."""
+    finds = f"This model finds {escape(_listed(engine.labels.types))} and computes in {escape(engine.dtype)}"
+    why = escape(f" ({engine.precision.why}).") if engine.precision.why else "."
+    if not engine.model.has_gates:
+        return f"This model has no gates: every word goes through every layer. {finds}{why}"
+    thresholds = getattr(engine.strategy("entropy").controller, "thresholds", ())
+    ends = isinstance(thresholds, tuple) and thresholds[-1] == 1
+    last = ", and at the last gate all that are left" if ends else ""
+    return (
+        f"At each {term('gate')} those words {term('early exit', 'exit')} whose label looks certain{last}; "
+        f"later layers compute only the others. {finds}{why}"
+    )
+
+
+def own_model(engine: Engine, folder: Path = REPORTS) -> str:
+    """How to make one's own checkpoint fast, what that takes, and what to expect of it, OpenVINO alone beside it."""
+    source = escape(engine.source) if not engine.model.has_gates else "CHECKPOINT"
+    expect = _expectation(folder / BASE)
+    return (
+        f'<p class="own"><b>Your own model:</b> <code>{COMMAND.replace("CHECKPOINT", source)}</code> takes about an '
+        f"hour and 400 texts without gold. {expect}</p>"
+    )
+
+
+def _expectation(report: Path) -> str:
+    if not report.is_dir():
+        return ""
+    found = opening(report)
+    rows = [row for row in found.rows if row["batch_size"] == found.sizes[0]]
+    pruning = [row for row in rows if row["prunes"]]
+    baselines = [row for row in rows if row["kind"] == BASELINE and row["strategy"] == "openvino-int8"]
+    if not pruning or not baselines:
+        return ""
+    ours, theirs = max(pruning, key=lambda row: row["speedup_vs_dense"]), baselines[0]
+    each = [
+        f"<code>{escape(row['label'])}</code> {row['speedup_vs_dense']:.2f}× at "
+        f"{100 * found.against_dense(row['label'])['difference']:+.2f} pp of F1"
+        for row in (ours, theirs)
+    ]
+    return f"At BERT-base size, after two hours: {each[0]}; with OpenVINO alone, nothing removed: {each[1]}."
 
 
 def _listed(types: Sequence[str]) -> str:
@@ -144,4 +179,5 @@ def build_intro(engine: Engine, links: dict[str, str]) -> None:
     found = headline(engine)
     report = {"Report": f"docs/{found.report}/report.html"} if found else {}
     script = Path(__file__).with_suffix(".js").read_text(encoding="utf-8")
-    gr.HTML(headline_markup(found, engine.labels.types, report | links) + tour_markup(), js_on_load=script)
+    head = headline_markup(found, how_it_works(engine), own_model(engine), report | links)
+    gr.HTML(head + tour_markup(), js_on_load=script)

@@ -11,21 +11,22 @@ MAX_CHARACTERS = 100_000  # in one text
 MAX_STRATEGIES = 8  # in one request
 MAX_COMPARED = 200_000  # characters times strategies in one request
 MAX_TRACED = 50_000  # the same, when every word is described; the answer is a hundred times larger
-MAX_PADDED = 20_000  # characters for the plain Hugging Face model, which computes a text in one go
 MAX_FILE_BYTES = 2_000_000
 MAX_DOCUMENTS = 500  # in one file
 KEEP_FILES_S = 600
 
 # `api_open=False`: nothing bypasses the queue.
 QUEUE: dict[str, Any] = {"max_size": 32, "default_concurrency_limit": 1, "api_open": False}
-# One job at a time; two would distort each other's timings.
 MODEL_WORK: dict[str, Any] = {"concurrency_id": "engine", "concurrency_limit": 1}
+# Timing a long text again must not hold up others; passes take turns, so jobs do not distort each other's times.
+TIMING_WORK: dict[str, Any] = {"concurrency_id": "timing", "concurrency_limit": 2}
 # HTTP API calls and Batch jobs have their own queues, limited together to `max_size`; their passes take turns with all
 # others, see `demo.common.shares`.
 API_WORK: dict[str, Any] = {"concurrency_id": "api", "concurrency_limit": 6}
 BATCH_WORK: dict[str, Any] = {"concurrency_id": "batch", "concurrency_limit": 1}
 # Each call holds a thread while it waits for the engine; as many again handle clicks meanwhile, including Cancel.
-MAX_THREADS = 2 * sum(work["concurrency_limit"] for work in (MODEL_WORK, API_WORK, BATCH_WORK))
+WORKS = (MODEL_WORK, TIMING_WORK, API_WORK, BATCH_WORK)
+MAX_THREADS = 2 * sum(work["concurrency_limit"] for work in WORKS)
 # How often Gradio looks for old uploads and downloads, and how old they must be before it deletes them.
 DELETE_CACHE = (KEEP_FILES_S, KEEP_FILES_S)
 
@@ -65,7 +66,7 @@ def check_work(text: str, strategies: Sequence[Strategy], *, traced: bool = Fals
     """Limits the time and the answer size of a request.
 
     Raises:
-        InputError: the text is too long for so many strategies, for the trace of its words, or for ``hf``.
+        InputError: the text is too long for so many strategies, or for the trace of its words.
     """
     work, limit = len(text) * len(strategies), MAX_TRACED if traced else MAX_COMPARED
     if work > limit:
@@ -74,14 +75,3 @@ def check_work(text: str, strategies: Sequence[Strategy], *, traced: bool = Fals
             f"expected at most {limit:,} characters times strategies for {what}, got {work:,}; "
             "shorten the text or choose fewer strategies"
         )
-    check_padded(text, strategies)
-
-
-def check_padded(text: str, strategies: Sequence[Strategy]) -> None:
-    """Limits the text that ``hf`` computes in one go.
-
-    Raises:
-        InputError: the text is too long for it.
-    """
-    if len(text) > MAX_PADDED and any(strategy.kind == "hf" for strategy in strategies):
-        raise InputError(f"expected at most {MAX_PADDED:,} characters for hf, got {len(text):,}; choose dense instead")

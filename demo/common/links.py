@@ -17,7 +17,7 @@ import gradio as gr
 from demo.common.blocks import QUIET
 from demo.common.examples import EXAMPLES
 from demo.common.limits import MAX_STRATEGIES
-from demo.settings import TRIGGERS, default_values, points, sliders
+from demo.settings import GONE, TRIGGERS, default_values, points, sliders
 from engine import Engine, InputError
 
 # A link names its model; this opens that model's page.
@@ -118,9 +118,23 @@ def read_link(engine: Engine, query: Mapping[str, str]) -> list[Any]:
     ]
     for slider, default in zip(sliders(engine), default_values(engine, point), strict=True):
         value = _number(query.get(slider.name))
-        fits = value is not None and slider.setting.low <= value <= slider.setting.high
+        low, high, _ = slider.range
+        fits = value is not None and low <= value <= high
         updates.append(value if fits else default if point else gr.skip())
     return updates
+
+
+def gone(query: Mapping[str, str]) -> str:
+    """What to say of a link to strategies that the app no longer has; empty if it names none."""
+    named = query.get("strategies", "").split(",")
+    names = [name for name in GONE if any(one.partition("@")[0] == name for one in named)]
+    if not names:
+        return ""
+    them = "is no strategy" if len(names) == 1 else "are no strategies"
+    return (
+        f"The link names {' and '.join(names)}, which {them} of this app any more: python -m eval.report measures "
+        f"{'it' if len(names) == 1 else 'them'} beside the others."
+    )
 
 
 def leave_on_choice(engine: Engine, choice: gr.Dropdown, values: Sequence[Any], models: Mapping[str, Engine]) -> None:

@@ -31,15 +31,14 @@ def note(message: str) -> str:
 
 TERMS = {
     "dense": "The full model: every word goes through every layer. Everything else is compared with it.",
-    "F1": "Harmonic mean of precision and recall; an entity is correct if its span and its type are. A point is 0.01. "
+    "F1": "Harmonic mean of precision and recall; an entity is correct if its span and its type are. A pp is 0.01. "
     "In brackets: the 95 % interval of the difference.",
-    "gate": "A layer after which words may leave. A small classifier there labels every word.",
-    "early exit": "A word leaves at a gate: it keeps the label it has there, and later layers do not compute it.",
+    "gate": "A layer after which words may exit. A small classifier there labels every word.",
+    "early exit": "At a gate a word keeps the label it has there, and later layers do not compute it.",
     "computation kept": "Token-layers: tokens computed, summed over the layers, as a share of what dense computes.",
     "operating point": "Stored settings, chosen on held-out texts: careful loses almost no F1 and saves the least, "
     "fast loses a little more and saves the most, balanced is in between.",
-    "λ": "A setting of the rule strategy: the larger λ is, the more words leave.",
-    "recovery": "Words that left are computed again where the result looks doubtful.",
+    "recovery": "Words that exited are computed again where the result looks doubtful.",
 }
 
 
@@ -75,5 +74,5 @@ def depth(word: WordTrace) -> str:
     """How far a word was computed."""
     if word.state == "kept":
         return "went through every layer"
-    left = f"left after layer {word.layer}"
-    return f"{left} and came back" if word.state == "recovered" else left
+    exited = f"exited after layer {word.layer}"
+    return f"{exited} and came back" if word.state == "recovered" else exited

@@ -9,10 +9,11 @@ from typing import Any
 
 import pandas as pd
 
-from engine import Strategy
-from engine.pruning.resolve import parse
-from eval.render.conclusions import Opening
-from eval.render.files import labelled, read_table, records, reference
+from engine import Engine, Strategy
+from engine.data.corpora import NAMED
+from engine.pruning.resolve import OLD_NAMES, parse
+from eval.render.conclusions import WITHIN, Opening
+from eval.render.files import ResultRow, labelled, read_table, records, reference
 
 REPORTS = Path(__file__).resolve().parents[2] / "docs"
 RESULTS, ABOUT = "results.csv", "results.json"
@@ -68,16 +69,49 @@ def other_weights(report: Path, digest: str) -> str | None:
 
 
 def measured_as(table: pd.DataFrame, strategy: Strategy) -> list[str]:
-    """Names of the rows in ``results.csv`` that ran like a strategy, settings included."""
-    wanted = _ran_as(strategy)
-    filled = table.assign(point=table["point"].astype(object).fillna(""))
-
-    def ran_as(row: pd.Series) -> tuple[str, str]:
-        return (row["family"], row["point"]) if row["prunes"] else (row["strategy"], "")
-
-    return list(filled["strategy"][[ran_as(row) == wanted for _, row in filled.iterrows()]].unique())
+    """Names of the rows in ``results.csv`` that ran like a strategy, settings included; changed ones did not run."""
+    if not strategy.prunes:
+        return [name for name in table["strategy"].unique() if name == strategy.name]
+    point = table["point"].astype(object).fillna("").replace(OLD_NAMES)
+    ran = table["prunes"] & (table["family"] == parse(strategy.name).stored) & (point == strategy.point)
+    return list(table["strategy"][ran].unique())
 
 
-def _ran_as(strategy: Strategy) -> tuple[str, str]:
-    """A strategy's family and point as in ``results.csv``; changed settings have a point that no report has."""
-    return (parse(strategy.name).stored, strategy.point) if strategy.prunes else (strategy.name, "")
+def recommended(found: Opening) -> ResultRow | None:
+    """The fastest strategy whose F1 is certainly close to that of ``dense``; else the fastest measured to be close."""
+    sure = (row for row in found.near if 100 * found.against_dense(row["label"])["low"] >= -WITHIN)
+    return next(sure, next(iter(found.near), None))
+
+
+def own_report(engine: Engine, folder: Path = REPORTS) -> Path | None:
+    """The first report, by name, on the engine's weights; nothing if there is none."""
+    reports = (folder / name for name in report_names(folder))
+    return next((report for report in reports if other_weights(report, engine.digest) is None), None)
+
+
+def own_opening(report: Path, engine: Engine) -> Opening:
+    """The opening of a report for the engine's dtype, or for all of its own if it did not measure that one."""
+    measured = engine.dtype in set(read_table(report, "results")["dtype"])
+    return opening(report, engine.dtype if measured else None)
+
+
+def average_speedup(report: Path | None, engine: Engine, strategy: Strategy) -> str:
+    """A sentence on how much faster than ``dense`` in the same dtype a strategy was on average; empty if unknown."""
+    if report is None or not strategy.prunes:
+        return ""
+    table = read_table(report, "results")
+    rows = table[table["strategy"].isin(measured_as(table, strategy)) & (table["dtype"] == engine.dtype)]
+    if rows.empty:
+        return ""
+    row = rows.sort_values("batch_size").iloc[0]
+    return (
+        f"On average over {corpus_name(row['corpus'], row['split'])}, {strategy.name} was "
+        f"{row['speedup_vs_dense_same_dtype']:.2f}× as fast as dense; the more entities a text has, the less it gains, "
+        "and a single sentence gains less."
+    )
+
+
+def corpus_name(name: str, split: str) -> str:
+    """A corpus as readers know it: its name, or its file's name, and its split unless that is ``test``."""
+    shown = name.upper() if name in NAMED else Path(name).name
+    return shown if split == "test" else f"{shown} {split}"

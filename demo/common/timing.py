@@ -14,13 +14,32 @@ from statistics import median
 from engine import Engine, Result, Strategy
 
 RUNS = 5
-BUDGET_S = 1.5  # for all further runs together: other visitors are waiting
-MAX_PASS_S = 8.0  # for the first pass
-# Characters: the time of a text longer than SHORT is estimated from its first PROBE. Words may have a hundred pieces.
-SHORT, PROBE = 10_000, 1_500
+LEAST_RUNS = 3  # for a speed-up
+STEADY = 1.4  # ratio of the slowest run, the very slowest apart, to the fastest
 
 Tagger = Callable[[str], Result]
 Going = Callable[[], bool]  # says whether the result is still wanted
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How long it may take.
+
+    ``first_s``: seconds for the first pass. ``more_s``: seconds for all further runs together.
+    ``least``: further runs, even if they take longer.
+    ``short``, ``probe``: characters; the time of a text longer than ``short`` is estimated from its first ``probe``.
+    Words may have a hundred pieces.
+    """
+
+    first_s: float = 8.0
+    more_s: float = 1.5
+    least: int = LEAST_RUNS
+    short: int = 10_000
+    probe: int = 1_500
+
+
+PAGE = Budget()
+API = Budget(least=0)
 
 
 @dataclass(frozen=True)
@@ -39,6 +58,12 @@ class Measured:
         """The median over the runs."""
         return median(self.runs_ms)
 
+    @property
+    def steady(self) -> bool:
+        """Whether all runs but the slowest took about as long."""
+        runs = sorted(self.runs_ms)
+        return runs[-2] <= STEADY * runs[0] if len(runs) > 1 else True
+
     def speedup_over(self, other: Measured) -> float:
         """The other's latency ÷ this one's, rounded down to two decimals."""
         return math.floor(100 * other.latency_ms / self.latency_ms) / 100
@@ -53,16 +78,16 @@ def tagger(engine: Engine, strategy: Strategy) -> Tagger:
     return partial(engine.tag, strategy=strategy)
 
 
-def affordable_taggers(text: str, taggers: Sequence[Tagger]) -> tuple[float, int]:
+def affordable_taggers(text: str, taggers: Sequence[Tagger], budget: Budget = PAGE) -> tuple[float, int]:
     """The seconds that the first pass will take, and how many of the taggers, from the front, can take part.
 
     Two always can. The estimate uses the beginning of the text and assumes that all are as slow as the first.
     """
-    if len(text) <= SHORT:
+    if len(text) <= budget.short:
         return 0.0, len(taggers)
-    probe = taggers[0](text[:PROBE])
-    seconds = probe.latency.total_ms / 1e3 * len(text) / PROBE
-    affordable = min(len(taggers), max(2, int(MAX_PASS_S / seconds)))
+    probe = taggers[0](text[: budget.probe])
+    seconds = probe.latency.total_ms / 1e3 * len(text) / budget.probe
+    affordable = min(len(taggers), max(2, int(budget.first_s / seconds)))
     return seconds * affordable, affordable
 
 
@@ -77,10 +102,10 @@ def first_pass(text: str, taggers: Sequence[Tagger], going: Going = lambda: True
     return measured
 
 
-def affordable_rounds(measured: Sequence[Measured]) -> int:
-    """The number of further runs, 0 to ``RUNS``, that the budget allows after the first pass."""
+def affordable_rounds(measured: Sequence[Measured], budget: Budget = PAGE) -> int:
+    """The number of further runs after the first pass: as many as the budget allows, at most ``RUNS``."""
     seconds = sum(one.latency_ms for one in measured) / 1e3
-    return max(0, min(RUNS, int(BUDGET_S / seconds))) if seconds else RUNS
+    return max(budget.least, min(RUNS, int(budget.more_s / seconds))) if seconds else RUNS
 
 
 def more_rounds(text: str, taggers: Sequence[Tagger], rounds: int, going: Going = lambda: True) -> list[Measured]:
@@ -103,8 +128,8 @@ def _measured(results: Sequence[Result], times: Sequence[Sequence[float]]) -> li
     return [Measured(result, tuple(runs)) for result, runs in zip(results, zip(*times, strict=True), strict=True)]
 
 
-def measure(engine: Engine, text: str, strategies: Sequence[Strategy]) -> list[Measured]:
+def measure(engine: Engine, text: str, strategies: Sequence[Strategy], budget: Budget = API) -> list[Measured]:
     """Runs every strategy once, then up to ``RUNS`` more times."""
     taggers = [tagger(engine, strategy) for strategy in strategies]
     first = first_pass(text, taggers)
-    return more_rounds(text, taggers, affordable_rounds(first)) or first
+    return more_rounds(text, taggers, affordable_rounds(first, budget)) or first

@@ -40,9 +40,9 @@ class Problems:
         """Whether there were so many that the rest of the file was not read."""
         return self.count >= MAX_PROBLEMS
 
-    def add(self, message: str) -> None:
-        """Counts a problem and keeps the message if it is among the first."""
-        self.count += 1
+    def add(self, message: str, documents: int = 1) -> None:
+        """Counts the documents that are left out and keeps the message if it is among the first."""
+        self.count += documents
         if self.count <= LISTED_PROBLEMS:
             self.listed.append(message if len(message) <= MAX_MESSAGE else f"{message[:MAX_MESSAGE]}…")
 

@@ -8,6 +8,14 @@ function point(index) {
   if (index !== undefined) all(`[data-word="${index}"]`).forEach((part) => part.setAttribute("data-pointed", ""));
 }
 
+/** The word to start with: the one that the answer's buttons ask for, or that of the first entity not as in dense. */
+function firstWord() {
+  const view = element.querySelector("[data-text]");
+  const { word, text } = document.body.dataset;
+  if (word && view?.dataset.text === text) return word;
+  return element.querySelector('.words .entity:not([data-kind="same"]) .word')?.dataset.word;
+}
+
 /** Keeps one word in the tab order; arrow keys, Home and End move to others. */
 function rove(event) {
   const word = event.target.closest(".word[data-word]");

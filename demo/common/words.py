@@ -8,18 +8,20 @@ from typing import Any
 
 import gradio as gr
 
+from demo.common.compared import SIGNS, Difference, differences
 from demo.common.inputs import Inputs
-from demo.common.limits import MODEL_WORK, check_padded, check_text
+from demo.common.limits import MODEL_WORK, check_text
 from demo.common.markup import alert, describe, escape, note
 from demo.common.redraw import redraw_when_visible
 from demo.common.runs import fingerprint
 from demo.settings import chosen_strategy, name_with_settings
-from engine import Engine, Entity, InputError, Result
+from engine import Engine, InputError, Result
 from engine.inspection.trace import WordTrace
 
 MAX_WORDS = 2000  # browsers take too long to lay out more
 TYPE_COLOURS = 6  # defined in the style sheet
 SCRIPT = Path(__file__).with_suffix(".js")
+DRAWING: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", **MODEL_WORK}
 
 
 def shown_words(result: Result) -> Sequence[WordTrace]:
@@ -38,58 +40,61 @@ def type_colour(types: Sequence[str], type_: str) -> int:
     return types.index(type_) % TYPE_COLOURS
 
 
-def listbox(result: Result, name: str, types: Sequence[str]) -> str:
+def listbox(result: Result, found: Sequence[Difference], name: str, types: Sequence[str]) -> str:
     """The words as options of a list box, with the text's white space between them and frames around entities.
 
-    An option has ``data-state`` (``kept``, ``left`` or ``recovered``) and, unless it was kept, ``data-left``, the layer
-    after which it left. An entity has ``data-type`` and ``data-decided``, the layer after which all its words have
-    their labels.
+    An option has ``data-state`` (``kept``, ``exited`` or ``recovered``) and, unless it was kept, ``data-exit``, the
+    layer after which it exited. An entity has ``data-kind``, ``data-type`` and ``data-decided``, the layer after which
+    all its words have their labels.
+
+    Args:
+        result: what to show.
+        found: its differences from dense, the entities that it lost included.
+        name: of the list box.
+        types: the entity types, which decide the colours.
     """
     words = shown_words(result)
-    entities = {entity.start: entity for entity in result.entities}
+    entities = {each.entity.start: each for each in found}
     parts: list[str] = []
-    position = 0
-    current: Entity | None = None
+    position = end = 0
     for index, word in enumerate(words):
-        if current and word.start >= current.end:
+        if end and word.start >= end:
             parts.append("</span>")
-            current = None
+            end = 0
         parts.append(escape(result.text[position : word.start]))
-        if entity := entities.get(word.start):
-            current = entity
-            parts.append(_frame(result, entity, words[index:], types))
+        if each := entities.get(word.start):
+            end = each.entity.end
+            parts.append(_frame(result, each, words[index:], types))
         parts.append(_option(word, index))
         position = word.end
-    if current:
+    if end:
         parts.append("</span>")
     return f'<div class="words" role="listbox" aria-orientation="horizontal" aria-label="{name}">{"".join(parts)}</div>'
 
 
-def _frame(result: Result, entity: Entity, words: Sequence[WordTrace], types: Sequence[str]) -> str:
+def _frame(result: Result, found: Difference, words: Sequence[WordTrace], types: Sequence[str]) -> str:
     """Opens an entity's frame; ``words`` start with the entity's own."""
-    layers = len(result.cost.rows)
+    entity, layers = found.entity, len(result.cost.rows)
     own = [word for word in words if word.start < entity.end]
     decided = max(word.layer if word.state == "exited" else layers for word in own)
     return (
-        f'<span class="entity decided" role="presentation" data-type="{escape(entity.type)}" data-decided="{decided}" '
+        f'<span class="entity decided" role="presentation" data-kind="{found.kind}" '
+        f'data-type="{SIGNS[found.kind]}{escape(entity.type)}" data-decided="{decided}" '
         f'data-colour="{type_colour(types, entity.type)}">'
     )
 
 
 def _option(word: WordTrace, index: int) -> str:
-    left = f' data-left="{word.layer}"' if word.state != "kept" else ""
+    exit_ = f' data-exit="{word.layer}"' if word.state != "kept" else ""
     text = escape(word.text)
     return (
         f'<span class="word" role="option" aria-selected="false" tabindex="{-1 if index else 0}" data-word="{index}" '
-        f'data-state="{word.state}"{left} aria-label="{text}: {escape(describe(word))}">{text}</span>'
+        f'data-state="{word.state}"{exit_} aria-label="{text}: {escape(describe(word))}">{text}</span>'
     )
 
 
-DRAWING: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", **MODEL_WORK}
-
-
 def build_result_view(
-    engine: Engine, inputs: Inputs, tab: gr.Tab, render: Callable[[Result], str], script: Path
+    engine: Engine, inputs: Inputs, tab: gr.Tab, render: Callable[[Result, Sequence[Difference]], str], script: Path
 ) -> None:
     """Builds the view of the shown strategy's result; it opens with the page's first text.
 
@@ -97,18 +102,19 @@ def build_result_view(
         engine: runs the strategy.
         inputs: the text and settings that the view follows.
         tab: the tab under construction.
-        render: makes the markup.
-        script: the view's JavaScript, which runs after that of `demo.common.words`.
+        render: makes the markup from the result and its differences from dense.
+        script: the view's JavaScript, which runs after that of this module.
     """
 
     def on_view(text: str, name: str, point: str | None, *others: Any) -> list[str]:
         try:
             strategy = chosen_strategy(engine, name, point, *others)
-            check_padded(check_text(text), [strategy])
-            shown = note(name_with_settings(engine, strategy, point))
-            return [shown + render(engine.tag(text, strategy))]
+            result = engine.tag(check_text(text), strategy)
         except InputError as error:
             return [alert(str(error))]
+        dense = engine.tag(text, "dense") if strategy.prunes else result
+        shown = note(name_with_settings(engine, strategy, point))
+        return [shown + render(result, differences(result, dense))]
 
     shown = [inputs.text, inputs.shown, *inputs.settings]
     first = [component.value for component in shown]

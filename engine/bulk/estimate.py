@@ -91,11 +91,13 @@ def estimate(
 
 def _sample(files: Sequence[InputFile], columns: tuple[str, str], size: int) -> tuple[list[Document], list[str]]:
     """The first documents of each file, ``size`` in all; and what stopped reading a file."""
+    each = -(-size // len(files))
     found: list[Document] = []
     problems = []
     for file in files:
         try:
-            found += islice(read_file(file, columns), -(-size // len(files)))
+            for document in islice(read_file(file, columns), each):
+                found.append(document)
         except InputError as error:
             problems.append(str(error))
     return found[:size], problems
@@ -103,17 +105,21 @@ def _sample(files: Sequence[InputFile], columns: tuple[str, str], size: int) -> 
 
 def _pairs(options: EngineOptions) -> tuple[list[Pair], list[str]]:
     """Dense in each dtype, then the chosen strategy in each; and why a dtype is missing."""
-    chosen, refused = [], []
+    dense, chosen, refused = [], [], []
     for dtype in DTYPES:
+        if dtype == "auto":
+            continue
         try:
-            if dtype != "auto":
-                chosen.append(replace(options, dtype=dtype).load())
+            engine, strategy = replace(options, dtype=dtype).load()
         except InputError as error:
             refused.append(str(error))
-    if not chosen:
+            continue
+        dense.append((engine, engine.strategy("dense")))
+        if strategy.name != "dense":
+            chosen.append((engine, strategy))
+    if not dense:
         raise InputError(refused[0])
-    dense = [(engine, engine.strategy("dense")) for engine, _ in chosen]
-    return dense + [pair for pair in chosen if pair[1].name != "dense"], refused
+    return dense + chosen, refused
 
 
 def _measure(pairs: Sequence[Pair], read: Sequence[Document], batch_size: int) -> list[list[float]]:

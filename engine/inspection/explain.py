@@ -50,6 +50,11 @@ class WordScores:
     reason: Reason | None
 
 
+def neighbours_of(strategy: Strategy) -> int:
+    """How many words on each side ``windowed_entropy`` looks at: as many as the controller does, if it looks at any."""
+    return getattr(strategy.controller, "neighbours", NEIGHBOURS) or NEIGHBOURS
+
+
 def explain(
     model: GatedModel, memory: MemoryBuffer, strategy: Strategy, network: Network | None = None
 ) -> list[tuple[WordScores, ...]]:
@@ -63,7 +68,7 @@ def explain(
 
     def replay(gate: Gate) -> Decision:
         decision = decisions[gate.number]
-        windowed = gate.near(gate.entropy, NEIGHBOURS)
+        windowed = gate.near(gate.entropy, neighbours_of(strategy))
         risk = network.risk(gate) if network is not None and gate.number in network.layers else None
         threshold: np.ndarray | None = None
         reasons: Sequence[Reason | None] = [None] * len(gate.words)

@@ -6,6 +6,7 @@ import gradio as gr
 import pytest
 
 from demo.app import build_demo
+from demo.common.compared import differences
 from demo.settings import default_values, sliders
 from demo.tabs.compare import compare, jobs_of
 from demo.tabs.why import why_view
@@ -35,11 +36,11 @@ def test_compare_runs_it_with_its_settings_and_describes_it(engine: Engine) -> N
     (shown,) = compare(TEXT, jobs_of(engine, "tiny", ["every-other"], None, "", *values))
     card = shown.cards.partition("<h3>every-other</h3>")[2]
     assert EveryOther.description in card
-    left = [word.state for word in engine.tag(TEXT, "every-other", stride=4).trace.words].count("left")
-    assert f"{5 - left} of 5 went through every layer" in card
+    exited = [word.state for word in engine.tag(TEXT, "every-other", stride=4).trace.words].count("exited")
+    assert f"{5 - exited} of 5 went through every layer" in card
 
 
 def test_why_explains_it(engine: Engine) -> None:
     result = engine.tag(TEXT, "every-other")
-    page = why_view(result, engine.explain(result), engine.labels.types)
-    assert "left: its need is not above the threshold" in page
+    page = why_view(result, differences(result, result), engine.explain(result), engine.labels.types)
+    assert "exited: its importance is not above the threshold" in page

@@ -9,14 +9,14 @@ import pytest
 
 from demo.settings import (
     chosen_strategy,
-    controlled_by,
     default_values,
     describe,
     describe_settings,
+    has_points,
+    is_used,
     points,
+    recovers,
     sliders,
-    strategies_with,
-    strategies_with_recovery,
 )
 from engine import Engine
 from engine.pruning.controllers import CONTROLLERS
@@ -26,18 +26,28 @@ def test_sliders_are_those_that_the_controllers_ask_for(engine: Engine, plain_en
     assert [slider.name for slider in sliders(engine)] == [
         "rule.lambda_",
         "rule.min_keep_ratio",
+        "entropy.max_entropy",
         "entropy.min_keep_ratio",
     ]
     assert sliders(plain_engine) == []
 
 
-def test_sliders_concern_the_strategies_that_have_the_knob(engine: Engine) -> None:
-    for slider in sliders(engine):
-        names = strategies_with(engine, slider)
-        assert names[0] == slider.kind
-        assert all(slider.setting.name in engine.strategy(name).settings() for name in names)
-    assert "random" in strategies_with(engine, sliders(engine)[-1])
-    assert strategies_with_recovery(engine) == ["rule+recovery", "entropy+recovery"]
+def test_what_changes_nothing_for_the_selected_strategies_is_known(engine: Engine) -> None:
+    of_rule, *_, of_entropy = sliders(engine)
+    names = ["dense", "rule+recovery", "truncate-1"]
+    assert is_used(engine, of_rule, names)
+    assert not is_used(engine, of_entropy, names)
+    assert recovers(engine, names)
+    assert not recovers(engine, ["rule", "entropy"])
+    assert not has_points(engine, list(engine.runnable)), "these weights store none"
+
+
+def test_the_slider_of_a_threshold_multiplies_it_at_every_gate_but_one_where_all_exit(engine: Engine) -> None:
+    slider = next(one for one in sliders(engine) if one.name == "entropy.max_entropy")
+    strategy = engine.strategy("entropy", gates=(1, 2), max_entropy=(0.1, 1.0))
+    assert slider.value_of(strategy) == 1.0
+    assert slider.applied(strategy, 3.0) == pytest.approx((0.3, 1.0))
+    assert slider.applied(engine.strategy("entropy", max_entropy=0.2), 10.0) == 1.0
 
 
 def test_points_are_those_that_all_strategies_have(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -74,9 +84,9 @@ def test_at_a_point_of_one_controller_alone_other_strategies_run_with_their_defa
     values = default_values(engine, "fast")
     for name in engine.runnable:
         chosen = chosen_strategy(engine, name, "fast", "", *values)
-        at = "fast" if controlled_by(chosen) == "entropy" else None
+        at = "fast" if chosen.kind == "entropy" else None
         assert chosen == engine.strategy(name, at)
-        assert describe_settings(engine, chosen, "fast") == (chosen.replays or chosen).point
+        assert describe_settings(engine, chosen, "fast") == chosen.point
 
 
 @pytest.mark.parametrize(
@@ -84,7 +94,6 @@ def test_at_a_point_of_one_controller_alone_other_strategies_run_with_their_defa
     [
         ("dense", "The reference"),
         ("rule", CONTROLLERS["rule"].description),
-        ("random", "as many words as entropy with the same settings"),
         ("rule+recovery", "Like rule, but words come back where the result looks doubtful. Trigger: any."),
         ("truncate-1", "The encoder stops after this layer"),
     ],

@@ -11,7 +11,7 @@ from typing import Any
 
 import gradio as gr
 
-from demo.common.blocks import QUIET
+from demo.common.blocks import EVERY_CHANGE, QUIET
 from demo.common.inputs import Inputs
 from demo.common.limits import (
     BATCH_WORK,
@@ -19,15 +19,16 @@ from demo.common.limits import (
     MAX_CHARACTERS,
     MAX_DOCUMENTS,
     MAX_FILE_BYTES,
-    check_padded,
     check_strategies,
 )
 from demo.common.links import model_name
 from demo.common.markup import alert, escape, note
+from demo.common.runs import fingerprint
 from demo.common.uploads import Problems, read_upload
 from demo.settings import chosen_strategies, name_with_settings
 from demo.tabs.batch.tagging import (
     CHUNK,
+    LEAST_TIMED,
     LISTED_ENTITIES,
     Found,
     entity_table,
@@ -52,6 +53,7 @@ The sample comes with the project: 30 short abstracts with gold, none of them fr
 MEASURING = '<a href="docs/reports.md">eval.report</a>'
 CELL_CHARACTERS = 30  # per cell, so no column is cut; a click shows the rest
 CANCELLED = "Cancelled. The tables show the documents tagged by then."
+OUT_OF_DATE = "Out of date: the file or the settings have changed. Press Tag the file."
 CANCELLED_EARLY = "Cancelled before any document was tagged."
 
 
@@ -64,8 +66,8 @@ def read_batch(path: str) -> tuple[list[Document], Problems]:
     problems = Problems()
     read = read_upload(Path(path), MAX_FILE_BYTES, problems)
     documents = list(islice(read, MAX_DOCUMENTS))
-    if next(read, None) is not None:
-        problems.add(f"expected at most {MAX_DOCUMENTS} documents, got more; the rest are left out")
+    if more := sum(1 for _ in read):
+        problems.add(f"expected at most {MAX_DOCUMENTS} documents, got {MAX_DOCUMENTS + more}; split the file", more)
     return documents, problems
 
 
@@ -75,8 +77,8 @@ def describe_run(engine: Engine, strategies: Sequence[Strategy], point: str | No
     return f"{model_name(engine)}: {', '.join(each)}."
 
 
-def status(documents: Sequence[Document], found: Found, problems: Problems, run: str) -> str:
-    """Says how many documents are tagged, with what, how times were measured, and what was left out."""
+def status(file: str, documents: Sequence[Document], found: Found, problems: Problems, run: str) -> str:
+    """Says how many documents of a file are tagged, with what, how times were measured, and what was left out."""
     done = min((len(of) for of in found.values()), default=0)
     lines = []
     types = gold_types(documents)
@@ -86,12 +88,14 @@ def status(documents: Sequence[Document], found: Found, problems: Problems, run:
             f"F1 counts exact spans of the types in the file ({', '.join(types)})"
             + (f"; {unscored} predictions of other types are not scored." if unscored else ".")
         )
+    if done < LEAST_TIMED:
+        lines.append(f"Speed-ups need {LEAST_TIMED} documents.")
     total = sum(len(one.document.entities) for of in found.values() for one in of)
     if total > LISTED_ENTITIES:
         lines.append(f"The table shows the first {LISTED_ENTITIES:,} of {total:,} entities; the ZIP has them all.")
     page = (
-        f'<p class="note">{done} of {len(documents)} documents tagged with {escape(run)} Times are from one pass, '
-        f"{CHUNK} documents per call: a rough guide only. To measure speed, use {MEASURING}. "
+        f'<p class="note"><b>{escape(file)}</b>: {done} of {len(documents)} documents tagged with {escape(run)} '
+        f"Times are from one pass, {CHUNK} documents per call: a rough guide only. To measure speed, use {MEASURING}. "
         f"{escape(' '.join(lines))}</p>"
     )
     if problems.count:
@@ -122,8 +126,6 @@ def run_batch(
         strategies = chosen_strategies(engine, check_strategies(names), *settings)
         run = describe_run(engine, strategies, settings[0])
         documents, problems = read_batch(path)
-        for document in documents:
-            check_padded(document.text, strategies)
     except InputError as error:
         yield [alert(str(error)), *nothing]
         return
@@ -132,9 +134,9 @@ def run_batch(
         progress((len(found[strategies[0].name]), len(documents)), unit="documents")
         by_strategy = gr.update(value=summary(documents, found), visible=True)
         entities = gr.update(value=entity_table(found), visible=True)
-        yield [status(documents, found, problems, run), by_strategy, entities, nothing[2]]
+        yield [status(Path(path).name, documents, found, problems, run), by_strategy, entities, nothing[2]]
     if not found:
-        yield [status(documents, found, problems, run), *nothing]
+        yield [status(Path(path).name, documents, found, problems, run), *nothing]
         return
     # Gradio copies the file at the yield; ours is deleted after it.
     with tempfile.TemporaryDirectory() as folder:
@@ -169,14 +171,23 @@ def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
     ) -> Iterator[list[Any]]:
         yield from run_batch(engine, progress, path, names, *settings)
 
+    def on_start(*values: Any) -> list[Any]:
+        return [True, fingerprint(values), "", "", *empty()]
+
+    def on_outdated(ran: int | None, *values: Any) -> str:
+        return alert(OUT_OF_DATE) if ran is not None and ran != fingerprint(values) else ""
+
     gr.Markdown(ABOUT)
     upload = gr.File(label="PubTator, BioC, CoNLL, JSON lines, PubMed XML or plain text", height=140)
     with gr.Row():
         run = gr.Button("Tag the file", variant="primary", min_width=120)
         sample = gr.Button("Use the sample", min_width=120)
         cancel = gr.Button("Cancel tagging", min_width=120)
-    report = gr.HTML()
-    table = gr.Dataframe(label="By strategy", interactive=False, visible=False, datatype="str")
+    outdated = gr.HTML(elem_classes="batch-outdated")
+    report = gr.HTML(elem_classes="batch-result")
+    table = gr.Dataframe(
+        label="By strategy", interactive=False, visible=False, datatype="str", elem_classes="batch-result"
+    )
     entities = gr.Dataframe(
         label="Entities",
         interactive=False,
@@ -184,22 +195,27 @@ def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
         datatype="str",
         max_height=400,
         max_chars=CELL_CHARACTERS,
+        elem_classes="batch-result",
     )
     files = gr.File(
-        label="Everything as a ZIP: every format, both tables, and the settings", interactive=False, visible=False
+        label="Everything as a ZIP: every format, both tables, and the settings",
+        interactive=False,
+        visible=False,
+        elem_classes="batch-result",
     )
-    running = gr.State(False)
+    running, ran = gr.State(False), gr.State(None)  # ``ran``: fingerprint of the values that the tables are of
 
-    sample.click(sample_file, None, upload, show_progress="hidden", api_visibility="private", concurrency_id="sample")
-    shown = [report, table, entities, files]
-    started = run.click(lambda: [True, "", *empty()], None, [running, *shown], **QUIET)
-    job = started.then(
-        on_run,
-        [upload, inputs.strategies, *inputs.settings],
-        shown,
-        api_visibility="private",
-        **BATCH_WORK,
+    loaded = sample.click(
+        sample_file, None, upload, show_progress="hidden", api_visibility="private", concurrency_id="sample"
     )
-    job.then(lambda: False, None, running, **QUIET)
-    stopped = cancel.click(None, cancels=[job], api_visibility="private")
+    values = [upload, inputs.strategies, *inputs.settings]
+    shown = [report, table, entities, files]
+    jobs = []
+    for start in (run.click, loaded.success):
+        started = start(on_start, values, [running, ran, outdated, *shown], **QUIET)
+        jobs.append(started.then(on_run, values, shown, api_visibility="private", **BATCH_WORK))
+        jobs[-1].then(lambda: False, None, running, **QUIET)
+    stopped = cancel.click(None, cancels=jobs, api_visibility="private")
     stopped.then(cancelled, [running, report], report, **QUIET).then(lambda: False, None, running, **QUIET)
+    for value in values:
+        value.change(on_outdated, [ran, *values], outdated, **EVERY_CHANGE)

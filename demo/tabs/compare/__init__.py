@@ -14,10 +14,13 @@ from demo.common.answer import answer, failed, running
 from demo.common.blocks import QUIET
 from demo.common.compared import Compared
 from demo.common.inputs import Inputs
-from demo.common.limits import MODEL_WORK, check_padded, check_strategies, check_text
+from demo.common.limits import MODEL_WORK, TIMING_WORK, check_strategies, check_text
 from demo.common.links import model_name
+from demo.common.reports import average_speedup, own_report
 from demo.common.runs import fingerprint
 from demo.common.timing import (
+    PAGE,
+    Budget,
     Going,
     Measured,
     affordable_rounds,
@@ -37,11 +40,11 @@ NOTHING = (None, 0, 0, "")  # nothing to time again
 # If times were not refined, e.g. because the text has changed, nothing more will come.
 SETTLE = """() => document.dispatchEvent(new CustomEvent("settled"))"""
 LEGEND = """
-<p class="note found-legend">Coloured words are entities. Compared with <code>dense</code>: <span class="mark kept"
-data-colour="0" data-label="Type">same</span> <span class="mark new" data-colour="0" data-label="+ Type">new</span>
-<span class="mark boundary" data-colour="0" data-label="↔ Type">different boundary (≠: different type)</span>
-<span class="mark lost" data-colour="0" data-label="− Type">lost</span>.
-<span class="left">Grey, underlined words</span> left early. Point at a word to see its score or its layer.</p>
+<p class="note found-legend">Against <code>dense</code>: <span class="mark same" data-colour="0"
+data-label="Type">same</span> <span class="mark lost" data-colour="0" data-label="− Type">lost</span>
+<span class="mark new" data-colour="0" data-label="+ Type">new</span> <span class="mark changed" data-colour="0"
+data-label="↔ Type">changed border or type</span> <span class="exited">exited early</span>
+Point at a word to see its score or its layer.</p>
 """
 
 
@@ -57,17 +60,17 @@ class Job:
 
 @dataclass(frozen=True)
 class Shown:
-    """What the page shows (answer, cards and texts), and how to refine the times.
+    """What the page shows (answer, texts and cards), and how to refine the times.
 
-    ``ran``: how many jobs ran; ``rounds``: how often to run them again; ``remark``: what the answer adds.
+    ``ran``: how many jobs ran; ``rounds``: how often to run them again; ``left_out``: what the answer says of others.
     """
 
     answer: str
-    cards: str
     texts: str
+    cards: str
     ran: int = 0
     rounds: int = 0
-    remark: str = ""
+    left_out: str = ""
 
 
 def jobs_of(engine: Engine, model: str, names: Sequence[str], point: str | None, *settings: Any) -> list[Job]:
@@ -102,49 +105,54 @@ def compared(jobs: Sequence[Job], measured: Sequence[Measured]) -> list[Compared
     return found
 
 
-def show(text: str, jobs: Sequence[Job], measured: Sequence[Measured], remark: str, *, timing: bool) -> Shown:
+def show(text: str, jobs: Sequence[Job], measured: Sequence[Measured], left_out: str, *, timing: bool) -> Shown:
     """What the tab shows for the measured strategies."""
     found = compared(jobs, measured)
     types = list(dict.fromkeys(chain.from_iterable(job.engine.labels.types for job in jobs)))
+    report = own_report(jobs[0].engine)
+    average = [average_speedup(report, jobs[0].engine, job.strategy) for job in jobs if job.model == jobs[0].model]
+    head = answer(text, found, timing=timing, remarks=[*filter(None, [left_out]), *list(filter(None, average))[-1:]])
     line = cards.conditions(str(jobs[0].engine.device), torch.get_num_threads(), found)
-    head = answer(text, found, timing=timing, remark=remark)
-    return Shown(head, line + cards.cards(found), panels.texts(found, types))
+    return Shown(head, panels.texts(found, types), cards.summary(found) + line + cards.cards(found))
 
 
-def compare(text: str, jobs: Sequence[Job], going: Going = lambda: True) -> Iterator[Shown]:
+def compare(text: str, jobs: Sequence[Job], going: Going = lambda: True, budget: Budget = PAGE) -> Iterator[Shown]:
     """Yields what the tab shows after the first pass; before a long one, yields how long it will take.
 
     Args:
         text: the visitor's text.
         jobs: the strategies, ``dense`` first.
         going: whether the result is still wanted; if not, nothing more comes.
+        budget: how long it may take.
 
     Raises:
         InputError: the text cannot be tagged.
     """
-    check_padded(check_text(text), [job.strategy for job in jobs])
+    check_text(text)
     taggers = [tagger(job.engine, job.strategy) for job in jobs]
-    seconds, affordable = affordable_taggers(text, taggers)
+    seconds, affordable = affordable_taggers(text, taggers, budget)
     several = len({job.model for job in jobs}) > 1
     left_out = [job.strategy.name + (f" of {job.model}" if several else "") for job in jobs[affordable:]]
-    remark = f"Left out because this text is long: {', '.join(left_out)}." if left_out else ""
+    without = f"Left out because this text is long: {', '.join(left_out)}." if left_out else ""
     if not going():
         return
     if seconds > 1:
-        yield Shown(running(f"Running… about {seconds:.0f} s for this text. {remark}"), "", "")
+        yield Shown(running(f"Running… about {seconds:.0f} s for this text. {without}"), "", "")
     measured = first_pass(text, taggers[:affordable], going)
     if len(measured) < affordable or not going():
         return
-    rounds = affordable_rounds(measured)
-    shown = show(text, jobs, measured, remark, timing=rounds > 0)
-    yield replace(shown, ran=len(measured), rounds=rounds, remark=remark)
+    rounds = affordable_rounds(measured, budget)
+    shown = show(text, jobs, measured, without, timing=rounds > 0)
+    yield replace(shown, ran=len(measured), rounds=rounds, left_out=without)
 
 
-def refine(text: str, jobs: Sequence[Job], rounds: int, going: Going = lambda: True, remark: str = "") -> Shown | None:
+def refine(
+    text: str, jobs: Sequence[Job], rounds: int, going: Going = lambda: True, left_out: str = ""
+) -> Shown | None:
     """What the tab shows after more runs of all strategies; nothing if no round was completed."""
     taggers = [tagger(job.engine, job.strategy) for job in jobs]
     measured = more_rounds(text, taggers, rounds, going)
-    return show(text, jobs, measured, remark, timing=False) if measured else None
+    return show(text, jobs, measured, left_out, timing=False) if measured else None
 
 
 def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
@@ -162,22 +170,18 @@ def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
         def going() -> bool:
             return runs.turns.is_latest(request.session_hash, number)
 
-        yield [gr.skip()] * 5  # a generator has to yield something
         try:
             for shown in compare(text, chosen(names, beside, *settings), going):
                 if shown.texts:
                     mark = fingerprint([text, names, beside, *settings])
-                    yield [
-                        shown.answer,
-                        shown.cards,
-                        shown.texts,
-                        number,
-                        (mark, shown.ran, shown.rounds, shown.remark),
-                    ]
+                    refining = (mark, shown.ran, shown.rounds, shown.left_out)
+                    yield [shown.answer, shown.texts, shown.cards, number, refining]
                 else:
                     yield [shown.answer, *[gr.skip()] * 4]
         except InputError as error:
             yield [failed(str(error)), "", "", number, NOTHING]
+        # When a generator ends, Gradio sends its last values again, even over the message that a run was cancelled.
+        yield [gr.skip()] * 5
 
     def on_refine(
         request: gr.Request,
@@ -188,28 +192,28 @@ def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
         beside: str,
         *settings: Any,
     ) -> list[Any]:
-        mark, ran, rounds, remark = first
+        mark, ran, rounds, left_out = first
 
         def going() -> bool:
             return runs.turns.is_latest(request.session_hash, number)
 
         if not rounds or not going() or fingerprint([text, names, beside, *settings]) != mark:
             return [gr.skip()] * 2
-        shown = refine(text, chosen(names, beside, *settings)[:ran], rounds, going, remark)
+        shown = refine(text, chosen(names, beside, *settings)[:ran], rounds, going, left_out)
         return [shown.answer, shown.cards] if shown and going() else [gr.skip()] * 2
 
     gr.HTML(LEGEND)
-    figures = gr.HTML(js_on_load=cards.SCRIPT.read_text(encoding="utf-8"))
     texts = gr.HTML(js_on_load=panels.SCRIPT.read_text(encoding="utf-8"))
+    figures = gr.HTML(js_on_load=cards.SCRIPT.read_text(encoding="utf-8"))
     first = gr.State(NOTHING)
     values = [inputs.text, inputs.strategies, inputs.beside, *inputs.settings]
     ran = runs.request.change(
         on_compare,
         [runs.request, *values],
-        [runs.answer, figures, texts, runs.shown, first],
+        [runs.answer, texts, figures, runs.shown, first],
         trigger_mode="always_last",
         **WORK,
     )
     ran.failure(lambda: failed(UNAVAILABLE), None, runs.answer, **QUIET)
-    refined = ran.success(on_refine, [runs.request, first, *values], [runs.answer, figures], **WORK)
+    refined = ran.success(on_refine, [runs.request, first, *values], [runs.answer, figures], **WORK | TIMING_WORK)
     refined.then(None, None, None, js=SETTLE, **QUIET)

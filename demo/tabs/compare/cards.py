@@ -6,15 +6,15 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from demo.common.compared import KINDS, Compared, agreement
+from demo.common.compared import KINDS, SIGNS, Compared, agreement
 from demo.common.markup import escape, note, term
 from demo.common.timing import RUNS, Measured
 from demo.settings import describe
-from demo.tabs.compare.panels import SIGNS
 from engine import Result
 
 SCRIPT = Path(__file__).with_suffix(".js")
 LISTED = 40  # differences per card
+SUMMED_UP = 3  # strategies from which on a table sums up the cards
 FASTEST, FEWEST, CLOSEST = "fastest", "fewest MACs", "closest to dense"
 
 
@@ -24,7 +24,7 @@ def conditions(device: str, threads: int, compared: Sequence[Compared]) -> str:
     runs = len(first.runs_ms)
     median = f"median of {runs} runs" if runs > 1 else "one run"
     undecided = len(compared) > 1 and not any(FASTEST in badges for badges in award_badges(compared))
-    why = "there were too few runs to tell" if runs < RUNS else "none was ahead in every run"
+    why = "none was ahead in every run" if runs >= RUNS else "there were too few runs to tell"
     line = (
         f"Measured just now: end-to-end, from text to entities; {median}"
         f"{' after an untimed one' if first.warm else ''}, strategies taking turns; {device}, "
@@ -32,6 +32,29 @@ def conditions(device: str, threads: int, compared: Sequence[Compared]) -> str:
         + (f" No strategy is marked as the fastest: {why}." if undecided else "")
     )
     return f'<div class="conditions">{note(line)}</div>'
+
+
+def summary(compared: Sequence[Compared]) -> str:
+    """A row for each strategy; nothing for fewer than ``SUMMED_UP``."""
+    if len(compared) < SUMMED_UP:
+        return ""
+    head = "".join(f'<th scope="col">{name}</th>' for name in ("strategy", "ms", "speed-up", "computation", *KINDS))
+    rows = "".join(_summary_row(one, compared) for one in compared)
+    return (
+        '<div class="summary" tabindex="0" role="region" aria-label="Summary"><table>'
+        f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+    )
+
+
+def _summary_row(one: Compared, compared: Sequence[Compared]) -> str:
+    cells = [
+        f"{one.measured.latency_ms:.1f}",
+        "–" if one.is_reference or one.doubt else f"{one.speedup:.2f}×",
+        f"{one.result.cost.token_layers_kept:.0%}",
+        *("–" if one.is_reference else str(len(one.of_kind(kind))) for kind in KINDS),
+    ]
+    name = escape(one.name_among(compared) + (f" ({one.settings})" if one.settings else ""))
+    return f'<tr><th scope="row">{name}</th>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>'
 
 
 def award_badges(compared: Sequence[Compared]) -> list[list[str]]:
@@ -45,7 +68,7 @@ def award_badges(compared: Sequence[Compared]) -> list[list[str]]:
         return badges
     for index, one in enumerate(compared):
         others = [other.measured for place, other in enumerate(compared) if place != index]
-        if all(one.measured.faster_than(other) for other in others):
+        if not one.doubt and all(one.measured.faster_than(other) for other in others):
             badges[index].append(FASTEST)
     savings = {index: -one.result.cost.macs for index, one in enumerate(compared)}
     agreements = {
@@ -74,36 +97,42 @@ def card(one: Compared, badges: Sequence[str] = ()) -> str:
         "MACs": f"{cost.macs / 1e9:.2f} G{_share_of_dense(one)}",
         "words": _words(result),
         term("recovery"): _recovery(result),
-        "entities": str(len(result.entities)),
+        "entities": _entities(result),
         f"same as {term('dense')}{escape(one.of_reference)}": _agreement(one),
     }
     rows = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in figures.items())
     marks = "".join(f'<span class="badge">★ {badge}</span>' for badge in badges)
     settings = " · ".join(part for part in (one.settings, one.model) if part)
+    time = f"{measured.latency_ms:.1f} ms"
+    if one.decided or (one.is_reference and measured.steady):
+        time = f"<strong>{time}</strong>"
     return (
         f'<section class="card"><h3>{escape(one.name)}</h3><p class="settings">{escape(settings)}</p>'
         f'<p class="badges">{marks}</p>'
         f'<p class="about">{escape(describe(result.strategy))}</p>'
-        f'<p class="latency"><strong>{measured.latency_ms:.1f} ms</strong> {_speed(one)}'
+        f'<p class="latency">{time} {_speed(one)}'
         f'<span class="spread">{_spread(measured)}</span></p>'
         f"<dl>{rows}</dl>{_differences(one)}</section>"
     )
 
 
+def _entities(result: Result) -> str:
+    """Their number, which the slider in the texts changes."""
+    scores = " ".join(f"{entity.score:.4f}" for entity in result.entities)
+    return f'<span data-scores="{scores}">{len(result.entities)}</span>'
+
+
 def _speed(one: Compared) -> str:
-    measured, reference = one.measured, one.reference
     if one.is_reference:
         return '<span class="speed">the reference</span>'
     dense = _dense(one)
-    if len(measured.runs_ms) == 1:
-        return f'<span class="speed">too few runs to compare with {dense}</span>'
-    ratio = measured.speedup_over(reference)
-    if measured.faster_than(reference):
-        return f'<span class="speed">{ratio:.2f}× as fast as {dense} on this text</span>'
-    if reference.faster_than(measured):
-        return f'<span class="speed slower">slower than {dense} on this text: {ratio:.2f}×</span>'
-    why = "too few runs to tell" if len(measured.runs_ms) < RUNS else "neither was faster in every run"
-    return f'<span class="speed">{ratio:.2f}× as fast as {dense} on this text, but {why}</span>'
+    if one.doubt:
+        return f'<span class="speed">against {dense} {one.doubt}</span>'
+    if not one.decided:
+        return f'<span class="speed">{one.speedup:.2f}× as fast as {dense} on this text, but not in every run</span>'
+    if one.measured.faster_than(one.reference):
+        return f'<span class="speed">{one.speedup:.2f}× as fast as {dense} on this text</span>'
+    return f'<span class="speed slower">slower than {dense} on this text: {one.speedup:.2f}×</span>'
 
 
 def _dense(one: Compared) -> str:
@@ -128,7 +157,7 @@ def _words(result: Result) -> str:
     return ", ".join(
         [
             f"{to_the_end} of {len(words)} went through every layer",
-            *(f"{layers[layer]} left after layer {layer}" for layer in sorted(layers)),
+            *(f"{layers[layer]} exited after layer {layer}" for layer in sorted(layers)),
         ]
     )
 
@@ -155,10 +184,10 @@ def _differences(one: Compared) -> str:
         return ""
     found = one.differences
     counts = Counter(difference.kind for difference in found)
-    changed = ", ".join(f"{counts[kind]} {kind}" for kind in KINDS if counts[kind] and kind != "kept")
+    changed = ", ".join(f"{counts[kind]} {kind}" for kind in KINDS[:-1] if counts[kind])
     summary = f"Differs from {_dense(one)}: {changed}" if changed else f"Same entities as {_dense(one)}"
     items = [
-        f'<li class="{each.kind.partition(" ")[0]}"><b>{SIGNS[each.kind]}{escape(each.entity.text)}</b> '
+        f'<li class="{each.kind}"><b>{SIGNS[each.kind]}{escape(each.entity.text)}</b> '
         f"({escape(each.entity.type)}) {each.kind}: {escape(each.reason)}</li>"
         for each in found[:LISTED]
     ]

@@ -1,16 +1,24 @@
-// Hides entities below a score and copies the table. `element` is the component's root, whose content is replaced.
+// Hides entities below a score, here and in the cards' counts, and copies the table. `element` is the component's root, whose content is replaced.
 
 function hide() {
   const range = element.querySelector(".threshold input");
   if (!range) return;
   const least = Number(range.value);
-  element.querySelector(".threshold output").textContent = least.toFixed(2);
   element.querySelectorAll("[data-score]").forEach((part) => {
     part.toggleAttribute("data-below", Number(part.dataset.score) < least);
+  });
+  const marks = [...element.querySelectorAll(".found .mark")];
+  const hidden = marks.filter((mark) => mark.hasAttribute("data-below")).length;
+  element.querySelector(".threshold output").textContent = `${least.toFixed(2)}: hides ${hidden} of ${marks.length}`;
+  document.querySelectorAll(".card [data-scores]").forEach((count) => {
+    const scores = count.dataset.scores.split(" ").filter(Boolean).map(Number);
+    const shown = scores.filter((score) => score >= least).length;
+    count.textContent = shown === scores.length ? `${shown}` : `${shown} of ${scores.length}`;
   });
 }
 
 element.addEventListener("input", (event) => { if (event.target.closest(".threshold")) hide(); });
+document.addEventListener("cards", hide);
 watch("value", hide);  // the slider keeps its value when the texts are replaced
 
 element.addEventListener("click", async (event) => {

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from demo.common.compared import Compared, Difference
+from demo.common.compared import SIGNS, Compared, Difference
 from demo.common.markup import escape, note
 from demo.common.records import ENTITY_COLUMNS, csv_link, entity_row
 from demo.common.words import type_colour
@@ -14,7 +14,6 @@ from engine.inspection.trace import WordTrace
 
 SCRIPT = Path(__file__).with_suffix(".js")
 LISTED = 500  # rows in the table; the file has all
-SIGNS = {"kept": "", "lost": "− ", "new": "+ ", "boundary changed": "↔ ", "type changed": "≠ "}
 COLUMNS = ("strategy", "model", *ENTITY_COLUMNS, "against dense")
 
 
@@ -29,7 +28,7 @@ def texts(compared: Sequence[Compared], types: Sequence[str]) -> str:
     return (
         f'<section class="comparison"><div class="panels">{panels}</div>'
         '<label class="threshold">Hide entities with a score below <input type="range" min="0" max="1" step="0.01" '
-        'value="0"><output>0.00</output></label>'
+        'value="0"><output></output></label>'
         f"{_table(compared)}</section>"
     )
 
@@ -41,7 +40,7 @@ def entity_rows(compared: Sequence[Compared]) -> list[tuple[str, str, int, int, 
             one.name,
             one.model,
             *entity_row(found.entity),
-            "the reference" if one.is_reference else "same" if found.kind == "kept" else found.kind,
+            "the reference" if one.is_reference else found.kind,
         )
         for one in compared
         for found in sorted(one.differences, key=lambda found: found.entity.start)
@@ -63,13 +62,13 @@ def _panel(one: Compared, name: str, types: Sequence[str]) -> str:
 
 
 def _pieces(one: Compared, types: Sequence[str]) -> Iterator[tuple[int, int, str]]:
-    """Yields start, end and opening tag of each piece that is an entity, was one under dense, or left early."""
+    """Yields start, end and opening tag of each piece that is an entity, was one under dense, or exited early."""
     found = {at: each for each in one.differences for at in range(each.entity.start, each.entity.end)}
 
     def group_of(word: WordTrace) -> Difference | str | None:
         if word.start in found:
             return found[word.start]
-        return {"exited": f"left after layer {word.layer}", "recovered": "came back"}.get(word.state)
+        return {"exited": f"exited after layer {word.layer}", "recovered": "came back"}.get(word.state)
 
     for group, members in groupby(one.result.trace.words, key=group_of):
         words = list(members)
@@ -82,9 +81,9 @@ def _pieces(one: Compared, types: Sequence[str]) -> Iterator[tuple[int, int, str
 def _entity(found: Difference, words: Sequence[WordTrace], types: Sequence[str]) -> str:
     entity = found.entity
     tip = f"{entity.type}, score {entity.score:.3f}, {found.reason}"
-    kind = found.kind.partition(" ")[0]
+    colour = type_colour(types, entity.type)
     return (
-        f'<span class="mark {kind}" data-colour="{type_colour(types, entity.type)}" data-score="{entity.score:.4f}" '
+        f'<span class="mark {found.kind}" data-colour="{colour}" data-score="{entity.score:.4f}" '
         f'data-label="{SIGNS[found.kind]}{escape(entity.type)}" data-tip="{escape(tip)}">'
     )
 

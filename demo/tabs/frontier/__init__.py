@@ -25,8 +25,8 @@ from demo.common.reports import (
     RESULTS,
     measured_as,
     measured_on,
-    opening,
     other_weights,
+    own_opening,
     report_names,
     report_title,
 )
@@ -43,7 +43,7 @@ RING = {"s": 260, "facecolors": "none", "edgecolors": "#c00000", "linewidths": 2
 PICTURES = {  # in a report
     "f1_vs_latency.png": "F1 against latency, as a picture",
     "groups.png": "Who bears the loss: F1 against dense by group of mentions, with 95 % intervals",
-    "exits.png": "Share of words that have left, by gold label and layer",
+    "exits.png": "Share of words that have exited, by gold label and layer",
     "speed.png": "Speed-up against dense by length of the text",
     "ablations.png": "F1 against dense and token-layers kept, one setting changed at a time",
 }
@@ -73,15 +73,15 @@ def show(
         message = "There is no report. Create one with python -m eval.report --out docs/NAME."
         return alert(message) + folded(calibrated(engine.source, current))
     report = folder / name
-    shown = conclusions(report) + measured(engine, report, batch_size, current)
+    shown = conclusions(engine, report) + measured(engine, report, batch_size, current)
     return shown + folded(calibrated(engine.source, current) + pictures(report))
 
 
-def conclusions(report: Path) -> str:
-    """The report's opening sentences, losses included; nothing for a report without intervals."""
+def conclusions(engine: Engine, report: Path) -> str:
+    """The report's opening sentences, losses included, on the page's dtype; nothing for a report without intervals."""
     if not (report / INTERVALS).is_file():
         return ""
-    sentences = escape(" ".join(opening(report).sentences()))
+    sentences = escape(" ".join(own_opening(report, engine).sentences()))
     marked = _CODE.sub(r"<code>\1</code>", sentences)
     return f'<p class="conclusions">{marked}</p>'
 
@@ -106,7 +106,8 @@ def measured(engine: Engine, report: Path, batch_size: int | None, current: Sequ
 
 
 def _tries(engine: Engine, variants: Sequence[Variant]) -> dict[str, tuple[str, str]]:
-    own = (one for one in variants if one.dtype == engine.dtype)
+    """What the page can run: variants in its dtype, or all of them, in its dtype, if the report did not measure it."""
+    own = [one for one in variants if one.dtype == engine.dtype] or variants
     found = {one.label: runnable_as(one, engine.runnable, points(engine)) for one in own}
     return {label: attempt for label, attempt in found.items() if attempt}
 
@@ -144,9 +145,10 @@ def plot_calibration(table: pd.DataFrame, current: Sequence[Strategy]) -> Figure
         axis.plot(drop, speedup, label=str(name), linestyle="none", markersize=4, alpha=0.5, **style[str(name)])
         ringed = [_settings(Strategy.from_json(json.loads(settings))) in wanted for settings in rows["settings"]]
         axis.scatter(drop[ringed], speedup[ringed], **RING)
-    axis.set_xlabel(f"{LOST} (points)")
+    axis.set_xlabel(f"{LOST} (pp)")
     axis.set_ylabel("theoretical speed-up (dense ÷ own MACs)")
     axis.legend(fontsize=8)
+    figure.tight_layout()
     return figure
 
 

@@ -11,13 +11,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from demo.common.markup import escape
-from demo.tabs.frontier.variants import Interval, Variant, frontier
+from demo.tabs.frontier.variants import Interval, Variant
+from eval.render.choice import f1_axis, frontier, place, to_label
 from eval.schema import BASELINE, DENSE, HF, MODEL
 
-FARTHEST = 0.03  # distance from dense's F1 at which the axis ends, so one variant does not squeeze all others together
 WIDTH, HEIGHT = 720, 400  # pixels, for placing labels; narrower pages hide them
-_CHARACTER, _LINE, _MARK = 6.6, 15, 11  # pixels: label size, and half a mark
-_FARTHEST_LINE = 8  # most lines between a label and its mark; a leader line joins them
+CHARACTER, LINE = 6.6, 15  # pixels: size of a label
 _TICKS = (0.1, 0.2, 0.5, 0.75, 1, 1.5, 2, 2.5, 3, 4, 5, 7, 10, 15, 20, 30, 50, 100)  # of the speed-up axis
 _MARGIN = 0.04  # as a share of an axis
 _SHAPES = {  # in a 20 × 20 box around 0
@@ -90,21 +89,20 @@ def _reference_first(variant: Variant) -> bool:
     return not (variant.name == DENSE and variant.speedup == 1)
 
 
+def _has_dense(shown: Sequence[Variant]) -> bool:
+    return any(one.kind == DENSE for one in shown)
+
+
 def _axes(shown: Sequence[Variant]) -> _Axes:
     f1 = [one.f1 or 0.0 for one in shown]
-    reference = next((one.f1 or 0.0 for one in shown if not _reference_first(one)), max(f1))
-    inside = [one for one in shown if (one.f1 or 0.0) >= reference - FARTHEST]
-    ends = [_ends(one.f1 or 0.0, one.loss_interval, one.loss) for one in inside]
-    low = max(min(low for low, _ in ends), reference - FARTHEST)
-    high = min(max(high for _, high in ends), max(reference + FARTHEST, *f1))
-    pad = max(0.1 * (high - low), 0.001)
+    low, high = f1_axis(shown) if _has_dense(shown) else (min(f1) - 0.001, max(f1) + 0.001)
     speeds = sorted(one.speedup for one in shown)
     # A variant far faster or slower than the next lies on the edge.
     while len(speeds) > 2 and speeds[-1] > 3 * speeds[-2]:
         speeds.pop()
     while len(speeds) > 2 and speeds[0] < speeds[1] / 3:
         speeds.pop(0)
-    return _Axes(speeds[0] / 1.06, speeds[-1] * 1.06, low - pad, high + pad)
+    return _Axes(speeds[0] / 1.06, speeds[-1] * 1.06, low, high)
 
 
 def _ends(value: float, loss: Interval | None, own: float | None) -> Interval:
@@ -187,7 +185,7 @@ def _mark(
     variant: Variant,
     axes: _Axes,
     dtypes: Sequence[str],
-    label: str | None,
+    name: tuple[str, float, float] | None,
     current: Collection[str],
     tries: Mapping[str, tuple[str, str]],
 ) -> str:
@@ -198,7 +196,10 @@ def _mark(
     data = f' data-strategy="{escape(attempt[0])}" data-point="{escape(attempt[1])}"' if attempt else ""
     say = "; these are the current settings" * ringed + ("; press to try it on the text" if attempt else "")
     edge = _edge(variant, axes)
-    shown = f'<span {label} aria-hidden="true">{escape(variant.label)}</span>' if label else ""
+    shown = ""
+    if name:
+        text, dx, dy = name
+        shown = f'<span class="name" style="--dx:{dx:.0f}px;--dy:{dy:.0f}px" aria-hidden="true">{escape(text)}</span>'
     return (
         f'<li style="--x:{x:.2%};--y:{y:.2%}"><button type="button" class="{"current" if ringed else ""}"{data} '
         f'aria-label="{escape(_in_a_sentence(variant) + say)}">{_marker_of(variant, dtypes)}{edge}{shown}</button>'
@@ -231,8 +232,8 @@ def _facts(variant: Variant) -> dict[str, str]:
         found["F1"] = f"{variant.f1:.4f}{_interval(variant.f1_interval, 1, '.4f')}"
     if variant.loss is not None:
         unclear = "" if variant.loss_significant else ", not significant"
-        points = f"{100 * variant.loss:+.2f} points{_interval(variant.loss_interval, 100, '+.2f')}"
-        found["F1 against dense"] = points + unclear
+        difference = f"{100 * variant.loss:+.2f} pp{_interval(variant.loss_interval, 100, '+.2f')}"
+        found["F1 against dense"] = difference + unclear
     found["speed-up"] = f"{variant.speedup:.2f}×{_interval(variant.speedup_interval, 1, '.2f')}"
     if variant.same_dtype != variant.speedup:
         found[f"speed-up against dense ({variant.dtype})"] = ratio(variant.same_dtype)
@@ -287,38 +288,19 @@ def _table(variants: Sequence[Variant]) -> str:
     )
 
 
-def _labels(shown: Sequence[Variant], axes: _Axes) -> dict[str, str]:
-    """Label → attributes that place it, for as many marks as there is room for, the frontier first."""
-    taken = [_box(x * WIDTH, y * HEIGHT, 2 * _MARK, 2 * _MARK) for x, y in (_place(one, axes) for one in shown)]
-    best = frontier(shown)
-    found: dict[str, str] = {}
-    for one in [*best, *(one for one in shown if one not in best)]:
-        x, y = _place(one, axes)
-        width = _CHARACTER * len(one.label)
-        for side, (dx, dy) in _sides(width).items():
-            box = _box(x * WIDTH + dx, y * HEIGHT + dy, width, _LINE)
-            if box[0] >= 0 and box[1] <= WIDTH and not any(_overlap(box, other) for other in taken):
-                found[one.label] = side
-                taken.append(box)
-                break
-    return found
+def _labels(shown: Sequence[Variant], axes: _Axes) -> dict[str, tuple[str, float, float]]:
+    """Label → what to write and where, in pixels from the mark, for the variants that the report labels too."""
+    if not _has_dense(shown):
+        return {}
+    marks = [(axes.x(one.speedup) * WIDTH, axes.y(one.f1 or 0.0) * HEIGHT) for one in shown]
+    texts = {shown.index(one): one.label + _f1_if_beyond(one, axes) for one in to_label(shown)}
+    sizes = {index: (CHARACTER * len(text), LINE) for index, text in texts.items()}
+    places = place(marks, sizes, (WIDTH, HEIGHT))
+    return {
+        shown[index].label: (texts[index], x - marks[index][0], y - marks[index][1]) for index, (x, y) in places.items()
+    }
 
 
-def _sides(width: float) -> dict[str, tuple[float, float]]:
-    """Where a label of this width can go: attributes that place it → offset from its mark, nearest first."""
-    sides = {'class="name right"': (_MARK + width / 2, 0.0), 'class="name left"': (-_MARK - width / 2, 0.0)}
-    for lines in range(_FARTHEST_LINE + 1):
-        up = _MARK + _LINE * (lines + 0.5)
-        for vertical, dy in (("over", -up), ("under", up)):
-            for aside, dx in (("", 0.0), (" left", -width / 2), (" right", width / 2)):
-                sides[f'class="name {vertical}{aside}" style="--lines:{lines}"'] = dx, dy
-    return sides
-
-
-def _box(x: float, y: float, width: float, height: float) -> tuple[float, float, float, float]:
-    """The box's left, right, top and bottom."""
-    return x - width / 2, x + width / 2, y - height / 2, y + height / 2
-
-
-def _overlap(one: tuple[float, float, float, float], other: tuple[float, float, float, float]) -> bool:
-    return one[0] < other[1] and other[0] < one[1] and one[2] < other[3] and other[2] < one[3]
+def _f1_if_beyond(variant: Variant, axes: _Axes) -> str:
+    f1 = variant.f1 or 0.0
+    return "" if axes.lowest <= f1 <= axes.highest else f" ({f1:.3f})"

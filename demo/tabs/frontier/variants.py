@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,16 +64,6 @@ def read_variants(report: Path) -> list[Variant]:
     settings, first = about(report).get("settings", {}), str(results["dtype"].iloc[0])
     records: list[dict[Any, Any]] = table.to_dict("records")
     return sorted((_variant(row, settings, first) for row in records), key=lambda variant: variant.speedup)
-
-
-def frontier(variants: Sequence[Variant]) -> list[Variant]:
-    """The variants that no other beats in both F1 and speed-up, by increasing speed-up."""
-    measured = [one for one in variants if one.f1 is not None]
-    best: list[Variant] = []
-    for one in sorted(measured, key=lambda one: (-one.speedup, -(one.f1 or 0))):
-        if not best or (one.f1 or 0) > (best[-1].f1 or 0):
-            best.append(one)
-    return best[::-1]
 
 
 def runnable_as(variant: Variant, runnable: Iterable[str], points: Iterable[str]) -> tuple[str, str] | None:

@@ -1,4 +1,4 @@
-"""The tab Layer by layer: shows words leaving the text, with a slider over the layers."""
+"""The tab Layer by layer: shows words exiting from the text, with a slider over the layers."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import gradio as gr
 
 from demo.common.answer import checksum
+from demo.common.compared import Difference
 from demo.common.inputs import Inputs
 from demo.common.words import build_result_view, cut_note, listbox, shown_words, type_colour
 from engine import Engine, Result
@@ -17,15 +18,17 @@ LABEL = "Layer by layer"
 LEGEND = """
 <ul class="legend">
 <li><span class="word">word</span> computed in this layer</li>
-<li><span class="word" data-state="left" data-left="2">word</span> left after layer 2</li>
-<li><span class="word" data-state="recovered" data-left="2">word</span> left after layer 2 and came back</li>
+<li><span class="word" data-state="exited" data-exit="2">word</span> exited after layer 2</li>
+<li><span class="word" data-state="recovered" data-exit="2">word</span> exited after layer 2 and came back</li>
 <li><span class="entity decided" data-colour="0" data-type="Type"><span class="word">word</span></span>
-entity whose labels are decided</li>
+entity whose labels are decided (+ new, ↔ changed)</li>
+<li><span class="entity decided" data-kind="lost" data-colour="0" data-type="− Type"><span class="word">word</span>
+</span> lost: dense has it</li>
 </ul>
 """
 
 
-def layer_view(result: Result, types: Sequence[str]) -> str:
+def layer_view(result: Result, found: Sequence[Difference], types: Sequence[str]) -> str:
     """The text, the layers that computed each word, and word counts per layer, as after the last layer."""
     layers = len(result.cost.rows)
     return (
@@ -33,14 +36,15 @@ def layer_view(result: Result, types: Sequence[str]) -> str:
         f'style="--layers:{layers};--at:{layers}">'
         f'<div class="transport"><button type="button" class="play"><span class="icon-play"></span> Play</button>'
         f'<label>after layer <input type="range" min="0" max="{layers}" value="{layers}" step="1"></label>'
-        f'<output class="at"></output></div>{listbox(result, "The text, word by word", types)}'
-        f'<p class="pointed">Point at a word, or move between words with the arrow keys.</p>{LEGEND}'
+        f'<output class="at"></output></div>'
+        f'<p class="pointed">Point at a word, or move between words with the arrow keys.</p>'
+        f"{listbox(result, found, 'The text, word by word', types)}{LEGEND}"
         f"{_depths(result, layers, types)}{cut_note(result)}</section>"
     )
 
 
-def words_left(result: Result) -> list[int]:
-    """The number of words that left after each layer, including those that came back."""
+def words_exited(result: Result) -> list[int]:
+    """The number of words that exited after each layer, including those that came back."""
     words = result.trace.words
     layers = range(1, len(result.cost.rows) + 1)
     return [sum(word.state != "kept" and word.layer == layer for word in words) for layer in layers]
@@ -55,12 +59,13 @@ def words_computed(result: Result) -> list[int]:
 
 def _depths(result: Result, layers: int, types: Sequence[str]) -> str:
     total = len(result.trace.words)
+    counted = zip(words_computed(result), words_exited(result), strict=True)
     numbers = "".join(f"<span>{layer}</span>" for layer in range(1, layers + 1))
     counts = "".join(
-        f'<li data-layer="{layer}" data-words="{computed}" data-left="{left}">'
+        f'<li data-layer="{layer}" data-words="{computed}" data-exits="{exited}">'
         f'<span class="unseen">layer {layer}: </span>{computed} {"word" if computed == 1 else "words"} '
         f"<small>{computed / total:.0%}</small></li>"
-        for layer, (computed, left) in enumerate(zip(words_computed(result), words_left(result), strict=True), start=1)
+        for layer, (computed, exited) in enumerate(counted, start=1)
     )
     bars = "".join(_bar(result, word, index, layers, types) for index, word in enumerate(shown_words(result)))
     return (
@@ -83,7 +88,7 @@ def _bar(result: Result, word: WordTrace, index: int, layers: int, types: Sequen
 def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
     """Builds the tab."""
 
-    def render(result: Result) -> str:
-        return layer_view(result, engine.labels.types)
+    def render(result: Result, found: Sequence[Difference]) -> str:
+        return layer_view(result, found, engine.labels.types)
 
     build_result_view(engine, inputs, tab, render, Path(__file__).with_name("layers.js"))

@@ -13,18 +13,18 @@ function show(at) {
   view.style.setProperty("--at", at);
   all(".words .word").forEach((word) => {
     const final = word.dataset.final ??= word.dataset.state;
-    const left = "left" in word.dataset && Number(word.dataset.left) <= at;
-    word.dataset.state = left ? final : "kept";
+    const exited = "exit" in word.dataset && Number(word.dataset.exit) <= at;
+    word.dataset.state = exited ? final : "kept";
   });
   all(".words .entity").forEach((entity) => entity.classList.toggle("decided", Number(entity.dataset.decided) <= at));
-  let text = "before the first layer: no word has left yet";
+  let text = "before the first layer: no word has exited yet";
   all(".counts li").forEach((row) => {
     const current = Number(row.dataset.layer) === at;
     row.toggleAttribute("data-current", current);
     if (!current) return;
-    const { words, left } = row.dataset;
+    const { words, exits } = row.dataset;
     const computed = words === "1" ? "1 word" : `${words} words`;
-    const done = words === "0" ? "no word reaches it" : `${computed} computed, ${left} of them leave`;
+    const done = words === "0" ? "no word reaches it" : `${computed} computed, ${exits} of them exit`;
     text = `layer ${at} of ${last}: ${done}`;
   });
   view.querySelector(".at").textContent = text;
@@ -62,12 +62,24 @@ function play(button) {
   }, STEP_MS);
 }
 
-function describe(event) {
+/** Marks a word and says what happened to it. */
+function describe(index) {
+  const word = element.querySelector(`.word[data-word="${index}"]`);
+  if (!word) return;
+  point(index);
+  element.querySelector(".pointed").textContent = word.getAttribute("aria-label");
+}
+
+function pick(event) {
   const part = event.target.closest("[data-word]");
-  const line = element.querySelector(".pointed");
-  if (!part || !line) return;
-  point(part.dataset.word);
-  line.textContent = element.querySelector(`.word[data-word="${part.dataset.word}"]`).getAttribute("aria-label");
+  if (part) describe(part.dataset.word);
+}
+
+/** Starts after the last layer, at the first entity that differs from dense. */
+function start() {
+  stop();
+  showEnd();
+  describe(firstWord());
 }
 
 element.addEventListener("input", (event) => {
@@ -78,11 +90,8 @@ element.addEventListener("click", (event) => {
   const button = event.target.closest(".play");
   if (button) play(button);
 });
-element.addEventListener("pointerover", describe);
-element.addEventListener("focusin", describe);
+element.addEventListener("pointerover", pick);
+element.addEventListener("focusin", pick);
 
-showEnd();
-watch("value", () => {
-  stop();
-  showEnd();
-});
+start();
+watch("value", start);

@@ -10,16 +10,16 @@ from typing import Any
 import gradio as gr
 
 from demo.common.answer import checksum
+from demo.common.compared import Difference
 from demo.common.inputs import Inputs
 from demo.common.markup import escape, label_name, note
 from demo.common.records import csv_link
 from demo.common.words import build_result_view, cut_note, listbox, shown_words
 from demo.tabs.why.histograms import Scores, format_score, histograms
 from engine import Engine, Result, Strategy
-from engine.inspection.explain import WordScores
+from engine.inspection.explain import WordScores, neighbours_of
 from engine.inspection.trace import WordTrace
 from engine.pruning.controllers import Controller
-from engine.pruning.controllers.mlp import NEIGHBOURS
 
 LABEL = "Why"
 COLUMNS = ("#", "word", "pieces", "label at gate", "final label", "layer", "state")
@@ -27,7 +27,7 @@ STATES = {"kept": "stayed", "exited": "exited", "recovered": "came back"}
 NUMBERS = {  # scores in `WordScores`, with readable names
     "confidence": "confidence",
     "entropy": "entropy",
-    "windowed_entropy": f"entropy with neighbours ({NEIGHBOURS} on each side)",
+    "windowed_entropy": "entropy with neighbours ({} on each side)",
     "attention_received": "attention received",
     "attention_entropy": "attention entropy",
     "risk": "risk that the label changes (mlp)",
@@ -35,44 +35,45 @@ NUMBERS = {  # scores in `WordScores`, with readable names
     "threshold": "threshold",
 }
 REASONS = {
-    "end": "left: every word leaves at this gate",
+    "end": "exited: every word exits at this gate",
     "exit": "exited: its importance is not above the threshold",
     "importance": "stayed: its importance is above the threshold",
     "entity": "stayed: part of an entity, or next to one",
-    "whole": "stayed despite its low need: an entity leaves as a whole or not at all",
-    "minimum": "stayed despite its low need: kept to reach the minimum",
-    "few": "stayed despite its low need: too few words in its window would have left",
+    "whole": "stayed despite its low importance: an entity exits as a whole or not at all",
+    "minimum": "stayed despite its low importance: kept to reach the minimum",
+    "few": "stayed despite its low importance: too few words in its window would have exited",
 }
 
 
-def why_view(result: Result, scores: Scores, types: Sequence[str]) -> str:
+def why_view(result: Result, found: Sequence[Difference], scores: Scores, types: Sequence[str]) -> str:
     """The text to choose a word from, that word's scores, the histograms and a table of all words."""
     if not result.strategy.gates:
         name = escape(result.strategy.name)
         return f'<p class="alert">{name} has no gates: every word goes through every layer, so there are no scores.</p>'
     download = csv_link(COLUMNS, table_rows(result, scores))
-    names = escape(json.dumps(["gate after layer", "label", *NUMBERS.values(), "decision"]))
+    named = (name.format(neighbours_of(result.strategy)) for name in NUMBERS.values())
+    names = escape(json.dumps(["gate after layer", "label", *named, "decision"]))
     return (
         f'<section class="why" data-text="{checksum(result.text)}" data-scores="{names}">'
-        '<p class="hint">Choose a word: click it, or use the arrow keys.</p>'
-        f"{listbox(result, 'Choose a word', types)}"
-        '<div class="detail" tabindex="0" role="region" aria-label="The chosen word" aria-live="polite"></div>'
-        f"<h4>Need of the words at each gate</h4>{importance_note(result.strategy)}{histograms(scores)}"
+        '<p class="hint">Choose a word: click it, or use the arrow keys.</p><div class="beside">'
+        f"{listbox(result, found, 'Choose a word', types)}"
+        '<div class="detail" tabindex="0" role="region" aria-label="The chosen word" aria-live="polite"></div></div>'
+        f"<h4>Importance of the words at each gate</h4>{importance_note(result.strategy)}{histograms(scores)}"
         f'<h4>All words</h4><p class="hint"><a class="download" download="words.csv" href="{download}">'
         f"Download as CSV</a></p>{cut_note(result)}{_table(result, scores)}</section>"
     )
 
 
 def importance_note(strategy: Strategy) -> str:
-    """Explains what need is under a strategy."""
+    """Explains what importance is under a strategy."""
     controller = strategy.controller
     here = f", here {controller.importance_is}" if isinstance(controller, Controller) else ""
-    return note(f"Need is the score by which the strategy decides{here}: words with low need leave.")
+    return note(f"Importance is the score by which the strategy decides{here}: words of low importance exit.")
 
 
 def decision(at: WordScores) -> str:
     """A gate's decision about a word, with the reason if the controller gives one."""
-    return REASONS[at.reason] if at.reason else "left" if at.exited else "stayed"
+    return REASONS[at.reason] if at.reason else "exited" if at.exited else "stayed"
 
 
 def table_rows(result: Result, scores: Scores) -> list[tuple[int, str, int, str, str, int, str]]:
@@ -123,7 +124,7 @@ def _cells(at: WordScores) -> list[str]:
 def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
     """Builds the tab."""
 
-    def render(result: Result) -> str:
-        return why_view(result, engine.explain(result), engine.labels.types)
+    def render(result: Result, found: Sequence[Difference]) -> str:
+        return why_view(result, found, engine.explain(result), engine.labels.types)
 
     build_result_view(engine, inputs, tab, render, Path(__file__).with_name("why.js"))

@@ -17,7 +17,7 @@ _SMALLEST = 1e-6  # on a logarithmic axis
 
 
 def histograms(scores: Scores) -> str:
-    """A histogram of need at each gate: words that left, words that stayed, and the threshold."""
+    """A histogram of importance at each gate: words that exited, words that stayed, and the threshold."""
     gates = sorted({at.layer for of_word in scores for at in of_word})
     figures = [_histogram(gate, [at for of_word in scores for at in of_word if at.layer == gate]) for gate in gates]
     return f'<div class="histograms">{"".join(figures)}</div>'
@@ -34,13 +34,13 @@ def format_score(value: float | None) -> str:
 
 def _histogram(gate: int, scores: list[WordScores]) -> str:
     finite = [at for at in scores if math.isfinite(at.importance)]
-    left = sum(at.exited for at in scores)
+    exited = sum(at.exited for at in scores)
     if all(at.reason == "end" for at in scores):
-        caption = f"Gate after layer {gate}: every word that reaches it leaves ({left})"
+        caption = f"Gate after layer {gate}: every word that reaches it exits ({exited})"
         return f"<figure><figcaption>{caption}.</figcaption></figure>"
-    caption = f"Gate after layer {gate}: {left} left (filled), {len(scores) - left} stayed (outlined)"
+    caption = f"Gate after layer {gate}: {exited} exited (filled), {len(scores) - exited} stayed (outlined)"
     if infinite := len(scores) - len(finite):
-        caption += f"; {infinite} of them stayed as part of an entity or next to one, regardless of their need"
+        caption += f"; {infinite} of them stayed as part of an entity or next to one, whatever their importance"
     if not finite:
         return f"<figure><figcaption>{caption}.</figcaption></figure>"
     logarithmic = all(at.importance >= 0 for at in finite)
@@ -54,18 +54,19 @@ def _histogram(gate: int, scores: list[WordScores]) -> str:
         caption += f"; threshold {format_score(threshold)}"
     if low := sum(not at.exited and at.reason not in (None, "importance") for at in finite):
         where = "outlined to the left of it" if len(thresholds) == 1 else "of those outlined"
-        caption += f"; {low} {where} stayed despite their low need (choose one to see why)"
+        caption += f"; {low} {where} stayed despite their low importance (choose one to see why)"
     low, high = (10**edge if logarithmic else edge for edge in (edges[0], edges[-1]))
+    axis = "importance, logarithmic" if logarithmic else "importance"
     return (
         f'<figure><svg viewBox="0 -10 {WIDTH} {HEIGHT + 12}" preserveAspectRatio="none" role="img" '
         f'aria-label="{caption}">{bars}{line}</svg><p class="axis"><span>{format_score(low)}</span>'
-        f"<span>{'need, logarithmic' if logarithmic else 'need'}</span><span>{format_score(high)}</span></p>"
+        f"<span>{axis}</span><span>{format_score(high)}</span></p>"
         f"<figcaption>{caption}.</figcaption></figure>"
     )
 
 
-def _place(need: float, logarithmic: bool) -> float:
-    return math.log10(max(need, _SMALLEST)) if logarithmic else need
+def _place(importance: float, logarithmic: bool) -> float:
+    return math.log10(max(importance, _SMALLEST)) if logarithmic else importance
 
 
 def _edges(values: list[float]) -> np.ndarray:
@@ -74,16 +75,16 @@ def _edges(values: list[float]) -> np.ndarray:
 
 
 def _bars(scores: list[WordScores], edges: np.ndarray, logarithmic: bool) -> str:
-    """Bars for words that left, with words that stayed on top."""
-    left, stayed = (
-        np.histogram([_place(at.importance, logarithmic) for at in scores if at.exited == leaving], edges)[0].tolist()
-        for leaving in (True, False)
+    """Bars for words that exited, with words that stayed on top."""
+    exited, stayed = (
+        np.histogram([_place(at.importance, logarithmic) for at in scores if at.exited == exits], edges)[0].tolist()
+        for exits in (True, False)
     )
-    tallest = max(a + b for a, b in zip(left, stayed, strict=True))
+    tallest = max(a + b for a, b in zip(exited, stayed, strict=True))
     return "".join(
         f'<rect class="{kind}" x="{10 * index + 0.5}" y="{HEIGHT - HEIGHT * (below + count) / tallest:.2f}" width="9" '
         f'height="{HEIGHT * count / tallest:.2f}"/>'
-        for kind, counts, base in (("left", left, [0] * BINS), ("stayed", stayed, left))
+        for kind, counts, base in (("exited", exited, [0] * BINS), ("stayed", stayed, exited))
         for index, (count, below) in enumerate(zip(counts, base, strict=True))
         if count
     )

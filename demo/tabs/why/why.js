@@ -23,6 +23,8 @@ function choose(index) {
   });
   const detail = element.querySelector(".detail");
   detail.replaceChildren(cell("h4", word.getAttribute("aria-label")), table);
+  const frame = word.offsetParent && element.querySelector(".words");
+  if (frame) frame.scrollTop = Math.max(0, word.offsetTop - frame.offsetTop - frame.clientHeight / 2);
 }
 
 function sort(button) {
@@ -49,12 +51,15 @@ element.addEventListener("click", (event) => {
   else pick(event);
 });
 
-/** Starts with the word that left last: the one the strategy found hardest. */
+/** Starts with `firstWord`, or with the word that exited last: the one the strategy found hardest. */
 function start() {
-  const left = [...all(".word[data-left]")];
-  const last = left.reduce((best, word) => (Number(word.dataset.left) > Number(best.dataset.left) ? word : best), left[0]);
+  const first = firstWord();
+  if (first !== undefined) return choose(first);
+  const exited = [...all(".word[data-exit]")];
+  const last = exited.reduce((best, word) => (Number(word.dataset.exit) > Number(best.dataset.exit) ? word : best), exited[0]);
   choose(last ? last.dataset.word : 0);
 }
 
+document.addEventListener("word", start);
 start();
 watch("value", start);

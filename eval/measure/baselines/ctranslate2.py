@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from transformers import BertConfig, BertModel, PreTrainedModel
 
+from engine.checkpoint import load_huggingface
 from engine.errors import InputError, first_line
 from engine.model.packing import RaggedBatch
 from engine.tagger import Engine
@@ -43,7 +44,7 @@ CONVERTED = ("bert", "distilbert", "xlm-roberta")
 def load(name: str, source: Source) -> Baseline:
     """CTranslate2 on the CPU."""
     engine, runtime = source.engine, package("ctranslate2", name)
-    model: Any = engine.plain_model()
+    model: Any = load_huggingface(engine.source)
     family = model.config.model_type
     random = family not in CONVERTED
     folder, dtype = source.folder / "ctranslate2", "int8" if name == INT8 else "float32"

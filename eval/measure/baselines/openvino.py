@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from engine.checkpoint import load_huggingface
 from engine.errors import InputError, first_line
 from engine.model.huggingface import pad
 from engine.model.packing import RaggedBatch
@@ -38,7 +39,7 @@ def load(name: str, source: Source) -> Baseline:
     # Without this optional package, OpenVINO and NNCF send no telemetry.
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     engine, runtime = source.engine, package("openvino", name)
-    model = engine.plain_model()
+    model = load_huggingface(engine.source)
     pad_id = model.config.pad_token_id or 0
     threads = torch.get_num_threads()
     settings = {"input": INPUT, "threads": f"{threads} over all workers", "openvino": runtime.__version__}

@@ -47,20 +47,20 @@ class TestSettings:
 
     def test_a_link_changes_strategies_and_the_one_shown_at_once(self, demo: gr.Blocks) -> None:
         opened = next(function for function in demo.fns.values() if function.name == "on_open")
-        shown, strategies = opened.outputs[1:3]  # in this order: the page applies them one by one
+        shown, strategies = opened.outputs[2:4]  # in this order: the page applies them one by one
         assert isinstance(shown, gr.Radio)
         assert isinstance(strategies, gr.CheckboxGroup)
         request: Any = SimpleNamespace(query_params={"strategies": "dense,rule", "point": "fast"})
-        _, choice, names, *_ = opened.fn("", request)
+        _, _, choice, names, *_ = opened.fn("", request)
         assert choice["choices"] == names == ["dense", "rule"]
         assert choice["value"] == "rule"
         request.query_params = {"point": "fast"}
-        assert opened.fn("", request)[1:3] == [gr.skip()] * 2
+        assert opened.fn("", request)[2:4] == [gr.skip()] * 2
 
     def test_a_run_comes_after_the_choice_of_the_strategy_shown(self, demo: gr.Blocks) -> None:
         (strategies,) = components(demo, gr.CheckboxGroup)
         on_change = [function.name for function in demo.fns.values() if (strategies._id, "change") in function.targets]
-        assert "shown_choices" in on_change
+        assert "on_strategies" in on_change
         assert "on_edit" not in on_change
 
     def test_sliders_start_at_the_settings_of_the_operating_point(
@@ -68,20 +68,35 @@ class TestSettings:
     ) -> None:
         stored = engine.strategy("rule", lambda_=0.3271, min_keep_ratio=0.07).to_json()
         monkeypatch.setattr(engine, "points", {"rule": {"balanced": stored}})
-        assert [slider.value for slider in components(build_demo(engine), gr.Slider)] == [0.3271, 0.07, 0.0]
+        assert [slider.value for slider in components(build_demo(engine), gr.Slider)] == [0.3271, 0.07, 1.0, 0.0]
 
-    def test_sliders_say_what_they_do_and_for_which_strategies(self, demo: gr.Blocks, engine: Engine) -> None:
+    def test_sliders_say_what_they_do_and_belong_to_the_selected_strategies(
+        self, demo: gr.Blocks, engine: Engine
+    ) -> None:
         for slider, component in zip(sliders(engine), components(demo, gr.Slider), strict=True):
-            assert component.info.endswith(f": {slider.setting.description}.")
-            assert (component.minimum, component.maximum) == (slider.setting.low, slider.setting.high)
-        assert components(demo, gr.Slider)[0].info.startswith("For rule and rule+recovery: ")
-        assert components(demo, gr.Slider)[-1].info.startswith("For entropy, entropy+recovery and random: ")
+            assert slider.setting.description[1:] in component.info
+            assert (component.minimum, component.maximum, component.step) == slider.range
+            assert component.visible == (slider.kind == "entropy")
+
+    def test_what_changes_nothing_is_hidden_or_disabled_and_says_so(self, demo: gr.Blocks) -> None:
+        apply = next(function for function in demo.fns.values() if function.name == "on_strategies").fn
+        _, point, trigger, none, *shown = apply(["dense", "rule+recovery"], "dense")
+        assert trigger["interactive"]
+        assert trigger["info"] == ""
+        assert not point["interactive"]
+        assert "Changes nothing here" in point["info"], "these weights store no operating points"
+        assert [one["visible"] for one in (none, *shown)] == [False, True, True, False, False]
+        _, _, trigger, none, *shown = apply(["dense"], "dense")
+        assert not trigger["interactive"]
+        assert "Changes nothing here" in trigger["info"]
+        assert [one["visible"] for one in (none, *shown)] == [True, False, False, False, False]
+        for misfit in (["<img>"], [], None, 5, [["dense"]]):
+            assert all(update == gr.skip() for update in apply(misfit, "dense"))
 
     def test_the_trigger_starts_at_the_default_of_the_point(self, demo: gr.Blocks) -> None:
-        trigger = next(one for one in components(demo, gr.Dropdown) if one.label == "Recovery trigger")
+        trigger = next(one for one in components(demo, gr.Dropdown) if one.label.startswith("Recovery trigger"))
         assert trigger.value == ""
         assert trigger.choices[0] == ("the operating point's default", "")
-        assert trigger.info == "For rule+recovery and entropy+recovery: when words come back."
 
     def test_a_model_without_gates_has_no_sliders(self, plain_engine: Engine) -> None:
         assert components(build_demo(plain_engine), gr.Slider) == []
@@ -125,7 +140,7 @@ class TestDroppedFile:
         assert "mine.txt:1: document mine: expected UTF-8" in line["value"]
 
     def test_a_large_file_gives_a_message(self, drop: Any) -> None:
-        assert "at most 1,000,000 bytes, got 1,000,001" in drop(b"a" * 1_000_001)[1]["value"]
+        assert "at most 2,000,000 bytes, got 2,000,001" in drop(b"a" * 2_000_001)[1]["value"]
 
     def test_names_of_files_are_text(self, drop: Any) -> None:
         assert "<img" not in drop(b"\xff", "<img src=x onerror=alert(1)>.txt")[1]["value"]

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 import pytest
 
 from demo.common.examples import EXAMPLES
-from demo.common.links import make_link, read_link
+from demo.common.links import gone, make_link, read_link
 from engine import Engine
 
 HOSTILE = "<img src=x onerror=alert(1)> ${1+1} {{7*7}} delirium"
@@ -19,7 +19,7 @@ def query(link: str) -> dict[str, str]:
 
 def test_a_link_reopens_the_settings_and_the_example(engine: Engine) -> None:
     name, text = next(iter(EXAMPLES.items()))
-    link = make_link(engine, text, ["dense", "entropy+recovery"], None, "entity_loss", 1.5, 0.25, 0.5)
+    link = make_link(engine, text, ["dense", "entropy+recovery"], None, "entity_loss", 1.5, 0.25, 2.0, 0.5)
     assert query(link)["example"] == name
     updates = read_link(engine, query(link))
     assert [updates[0], updates[1], *updates[3:]] == [
@@ -28,15 +28,25 @@ def test_a_link_reopens_the_settings_and_the_example(engine: Engine) -> None:
         "entity_loss",
         1.5,
         0.25,
+        2.0,
         0.5,
     ]
 
 
 def test_a_users_text_is_not_in_the_link(engine: Engine) -> None:
-    assert "delirium" not in make_link(engine, HOSTILE, ["dense"], None, "", 0.0, 0.0, 0.0)
+    assert "delirium" not in make_link(engine, HOSTILE, ["dense"], None, "", 0.0, 0.0, 1.0, 0.0)
 
 
 @pytest.mark.parametrize("value", [HOSTILE, "nan", "inf", "1e9", "-1e9", "", "__class__"])
 def test_what_does_not_fit_is_ignored(engine: Engine, value: str) -> None:
     hostile = dict.fromkeys(["example", "strategies", "point", "trigger", "rule.lambda_", "rule.min_keep_ratio"], value)
     assert all(isinstance(update, dict) for update in read_link(engine, hostile))  # gr.skip()
+
+
+@pytest.mark.parametrize(
+    ("strategies", "said"),
+    [("dense,hf", "names hf,"), ("random@rule:fast", "names random,"), ("hf,random", "hf and random"), ("dense", None)],
+)
+def test_a_link_to_a_strategy_that_is_gone_says_so(strategies: str, said: str | None) -> None:
+    remark = gone({"strategies": strategies})
+    assert (said in remark and "eval.report" in remark) if said else remark == ""

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from demo.common.reports import REPORTS, measured_as, measured_on, other_weights, report_names
+from demo.common.reports import REPORTS, average_speedup, measured_as, measured_on, other_weights, report_names
 from engine import Strategy, load_engine
 from engine.pruning.resolve import resolve
 
@@ -23,11 +25,11 @@ RESULTS = pd.DataFrame(
         "corpus": "made-up",
         "split": "test",
         "documents": 7,
-        "strategy": ["dense", "truncate-2", "rule", "rule:fast", "random", "random@rule:fast"],
-        "family": ["dense", "truncate", "rule", "rule", "random@rule", "random@rule"],
-        "prunes": [False, False, True, True, False, False],
-        "point": [np.nan, np.nan, "balanced", "fast", np.nan, np.nan],
-        "replays": [np.nan, np.nan, np.nan, np.nan, "rule", "rule:fast"],
+        "strategy": ["dense", "truncate-2", "rule", "rule:fast", "rule:exact", "random@rule:fast"],
+        "family": ["dense", "truncate", "rule", "rule", "rule", "random@rule"],
+        "prunes": [False, False, True, True, True, False],
+        "point": [np.nan, np.nan, "balanced", "fast", "exact", np.nan],
+        "replays": [np.nan, np.nan, np.nan, np.nan, np.nan, "rule:fast"],
         "device": "cpu",
         "threads": 2,
         "commit": "abc",
@@ -44,19 +46,12 @@ RESULTS = pd.DataFrame(
         (RULE, ["rule"]),
         (replace(RULE, point="fast"), ["rule:fast"]),
         (RULE.with_settings(lambda_=1.9), []),
-        (Strategy.random("random", RULE), ["random"]),
-        (Strategy.random("random", replace(RULE, point="fast")), ["random@rule:fast"]),
-        (Strategy.random("random", RULE.with_settings(lambda_=1.9)), []),
+        (replace(RULE, point="careful"), ["rule:exact"]),
         (resolve("entropy", 6, {}), []),
     ],
 )
 def test_a_row_ran_as_a_strategy_if_all_settings_are_alike(strategy: Strategy, rows: list[str]) -> None:
     assert measured_as(RESULTS, strategy) == rows
-
-
-def test_random_replays_the_settings_that_the_report_ran() -> None:
-    changed = RESULTS.assign(point=["", "", "balanced", "custom", "", ""])
-    assert measured_as(changed, Strategy.random("random", replace(RULE, point="fast"))) == []
 
 
 def test_recovery_is_a_strategy_of_its_own() -> None:
@@ -85,3 +80,14 @@ def test_a_report_of_other_weights_is_told_from_one_of_these(tmp_path: Path) -> 
 
 def test_the_report_is_one_of_the_shipped_weights() -> None:
     assert other_weights(REPORTS / SHIPPED, load_engine().digest) is None
+
+
+def test_the_average_is_that_of_the_report_in_the_dtype_of_the_page() -> None:
+    engine: Any = SimpleNamespace(dtype="int8")
+    strategy = replace(resolve("entropy", 6, {}), point="balanced")
+    table = pd.read_csv(REPORTS / SHIPPED / "results.csv").query("strategy == 'entropy' and dtype == 'int8'")
+    ratio = table.sort_values("batch_size")["speedup_vs_dense_same_dtype"].iloc[0]
+    assert f"entropy was {ratio:.2f}× as fast as dense" in average_speedup(REPORTS / SHIPPED, engine, strategy)
+    other: Any = SimpleNamespace(dtype="bfloat16")
+    assert average_speedup(REPORTS / SHIPPED, other, strategy) == ""
+    assert average_speedup(None, engine, strategy) == ""

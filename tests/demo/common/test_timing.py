@@ -4,30 +4,38 @@ from __future__ import annotations
 
 import pytest
 
-from demo.common import timing
-from demo.common.timing import affordable_rounds, affordable_taggers, measure, more_rounds, tagger
+from demo.common.timing import (
+    RUNS,
+    Budget,
+    affordable_rounds,
+    affordable_taggers,
+    first_pass,
+    measure,
+    more_rounds,
+    tagger,
+)
 from engine import Engine
 
+PATIENT = Budget(more_s=600.0)  # all runs, even on a busy machine
 TEXT = "Famotidine-associated delirium. Six patients on famotidine had delirium; all recovered."
 
 
 def test_strategies_take_turns(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(timing, "BUDGET_S", 600.0)  # all runs, even on a busy machine
     order = []
     tag = engine.tag
     monkeypatch.setattr(engine, "tag", lambda text, strategy: order.append(strategy.name) or tag(text, strategy))
-    found = measure(engine, TEXT, [engine.strategy(name) for name in ("dense", "rule")])
+    found = measure(engine, TEXT, [engine.strategy(name) for name in ("dense", "rule")], PATIENT)
     assert [one.result.strategy.name for one in found] == ["dense", "rule"]
     assert order == ["dense", "rule"] * 2 + ["rule", "dense", "dense", "rule"] * 2
-    assert all(one.warm and len(one.runs_ms) == timing.RUNS for one in found)
+    assert all(one.warm and len(one.runs_ms) == RUNS for one in found)
 
 
-def test_slow_texts_get_fewer_runs(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    (first,) = timing.first_pass(TEXT, [tagger(engine, engine.strategy("dense"))])
-    monkeypatch.setattr(timing, "BUDGET_S", 2.5 * first.latency_ms / 1e3)
-    assert affordable_rounds([first]) == 2
-    monkeypatch.setattr(timing, "BUDGET_S", 0.0)
-    (one,) = measure(engine, TEXT, [engine.strategy("dense")])
+def test_slow_texts_get_fewer_runs(engine: Engine) -> None:
+    (first,) = first_pass(TEXT, [tagger(engine, engine.strategy("dense"))])
+    pass_s = first.latency_ms / 1e3
+    assert affordable_rounds([first], Budget(more_s=4.5 * pass_s)) == 4
+    assert affordable_rounds([first], Budget(more_s=0.5 * pass_s)) == 3, "a page's least"
+    (one,) = measure(engine, TEXT, [engine.strategy("dense")], Budget(more_s=0.0, least=0))
     assert len(one.runs_ms) == 1
     assert not one.warm
 
@@ -39,16 +47,13 @@ def test_a_round_that_is_broken_off_does_not_count(engine: Engine) -> None:
     assert more_rounds(TEXT, taggers, 5, lambda: False) == []
 
 
-def test_long_texts_are_estimated_from_their_beginning(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_long_texts_are_estimated_from_their_beginning(engine: Engine) -> None:
     taggers = [tagger(engine, engine.strategy(name)) for name in ("dense", "rule", "entropy")]
     assert affordable_taggers(TEXT, taggers) == (0.0, 3)
-    monkeypatch.setattr(timing, "SHORT", 25)
-    monkeypatch.setattr(timing, "PROBE", 25)
-    seconds, number = affordable_taggers(TEXT, taggers)
+    seconds, number = affordable_taggers(TEXT, taggers, Budget(short=25, probe=25))
     assert seconds > 0
     assert number == 3
-    monkeypatch.setattr(timing, "MAX_PASS_S", 0.0)
-    assert affordable_taggers(TEXT, taggers)[1] == 2
+    assert affordable_taggers(TEXT, taggers, Budget(first_s=0.0, short=25, probe=25))[1] == 2
 
 
 def test_a_text_of_few_long_words_is_long(engine: Engine) -> None:

@@ -20,6 +20,8 @@ from demo.tabs.batch import ABOUT, SAMPLE, cancelled, read_batch, run_batch, sam
 from demo.tabs.batch import tagging as batch
 from demo.tabs.batch.tagging import (
     CHUNK,
+    LEAST_TIMED,
+    LISTED_ENTITIES,
     SHOWN_CHARACTERS,
     entity_table,
     settings_json,
@@ -34,7 +36,7 @@ from engine.text.scoring import Counts, count_matches
 TEXT = "Famotidine-associated delirium. Six patients had nausea."
 GOLD = (Entity(0, 10, "Chemical", "Famotidine"), Entity(22, 30, "Disease", "delirium"))
 HOSTILE = "<img src=x onerror=alert(1)> ${1+1} {{7*7}} delirium"
-SETTINGS = (None, "", 0.0, 0.1, 0.0)
+SETTINGS = (None, "", 0.0, 0.1, 1.0, 0.0)
 
 
 def ignore_progress(*_: Any, **__: Any) -> None:
@@ -69,7 +71,8 @@ class TestRead:
         path.write_text("".join(f'{{"id": "{i}", "text": "x"}}\n' for i in range(MAX_DOCUMENTS + 2)))
         documents, problems = read_batch(str(path))
         assert len(documents) == MAX_DOCUMENTS
-        assert "expected at most 500 documents, got more" in problems.listed[0]
+        assert "expected at most 500 documents, got 502" in problems.listed[0]
+        assert problems.count == 2
 
     @pytest.mark.parametrize("name", WRITERS)
     def test_every_format_that_is_written_is_read(self, name: str, tmp_path: Path) -> None:
@@ -142,25 +145,35 @@ class TestTag:
 
     def test_a_perfect_result_has_f1_1(self) -> None:
         document = Document("a", TEXT, GOLD)
-        table = summary([document], {"dense": [batch.Tagged(document, 1, 2, 3.0)]})
+        table = summary([document], {"dense": [batch.Tagged(document, 1, 2, 6, 3.0)]})
         assert table.loc[0, ["F1", "token-layers", "ms/doc"]].tolist() == ["1.0000", "50.0%", "3.0"]
 
     def test_heads_leave_room_for_all_columns(self) -> None:
         document = Document("a", TEXT, GOLD)
-        table = summary([document], {name: [batch.Tagged(document, 1, 2, 3.0)] for name in ("dense", "rule")})
+        table = summary([document], {name: [batch.Tagged(document, 1, 2, 6, 3.0)] for name in ("dense", "rule")})
         assert sum(len(head) for head in table) <= 60
 
     def test_without_gold_there_is_no_score(self, engine: Engine) -> None:
         documents = [Document("a", TEXT)]
         assert "F1" not in summary(documents, tagged(engine, documents, "dense"))
 
-    def test_speed_up_against_dense_where_it_ran(self) -> None:
+    @pytest.mark.parametrize(
+        ("documents", "milliseconds", "shown"),
+        [
+            (LEAST_TIMED, 2.0, ["1.00×", "1.50×"]),
+            (LEAST_TIMED - 1, 2.0, ["–", "–"]),
+            (LEAST_TIMED, 1.0, ["1.00×", "–"]),  # faster than half the computation can be
+            (LEAST_TIMED, 0.0, ["1.00×", "–"]),
+        ],
+    )
+    def test_speed_up_against_dense_where_there_is_one(
+        self, documents: int, milliseconds: float, shown: list[str]
+    ) -> None:
         document = Document("a", TEXT)
-        found = {"dense": [batch.Tagged(document, 2, 2, 3.0)], "rule": [batch.Tagged(document, 1, 2, 2.0)]}
-        assert summary([document], found)["speed-up"].tolist() == ["1.00×", "1.50×"]
-        assert "speed-up" not in summary([document], {"rule": found["rule"]})
-        empty = {name: [batch.Tagged(document, 0, 0, of[0].milliseconds)] for name, of in found.items()}
-        assert summary([document], empty)["speed-up"].tolist() == ["–", "–"], "nothing was computed"
+        rule = [batch.Tagged(document, 1, 2, 3, milliseconds)] * documents
+        found = {"dense": [batch.Tagged(document, 2, 2, 6, 3.0)] * documents, "rule": rule}
+        assert summary([document] * documents, found)["speed-up"].tolist() == shown
+        assert "speed-up" not in summary([document] * documents, {"rule": rule})
 
     def test_the_zip_holds_what_was_found_in_every_format(self, engine: Engine, tmp_path: Path) -> None:
         documents = [Document("a", f"Title\n{TEXT}"), Document("b", f"Title\n{HOSTILE}")]
@@ -184,7 +197,7 @@ class TestTag:
 
     def test_the_zip_has_no_formula(self, tmp_path: Path) -> None:
         document = Document("=1+1", "+x and -y", (Entity(0, 2, "Chemical", "+x"), Entity(7, 9, "Chemical", "-y")))
-        write_zip([document], {"dense": [batch.Tagged(document, 1, 1, 1.0)]}, "{}", tmp_path / "all.zip")
+        write_zip([document], {"dense": [batch.Tagged(document, 1, 1, 6, 1.0)]}, "{}", tmp_path / "all.zip")
         with ZipFile(tmp_path / "all.zip") as archive:
             rows = list(csv.DictReader(archive.read("entities.csv").decode().splitlines()))
         assert [(row["document"], row["text"]) for row in rows] == [("'=1+1", "'+x"), ("'=1+1", "'-y")]
@@ -211,7 +224,8 @@ class TestRun:
 
     def test_ends_with_tables_and_files(self, engine: Engine, lines: Path) -> None:
         progress, files = run(engine, lines, ["dense", "rule"])
-        assert f"2 of 2 documents tagged with {model_name(engine)}: dense, rule (default)." in progress[0]
+        assert "<b>some.jsonl</b>: 2 of 2 documents tagged with" in progress[0]
+        assert f"tagged with {model_name(engine)}: dense, rule (default)." in progress[0]
         assert "Left out: 1" in progress[0]
         assert list(progress[1]["value"]["strategy"]) == ["dense", "rule"]
         assert files[3]["value"].endswith("tagged.zip")
@@ -222,7 +236,8 @@ class TestRun:
         path.write_text('{"id": "<b>${1}</b>"}\n{"id": "c", "text": "x", "entities": 3}\n{"text": "x"}')
         page = run(engine, path, ["dense"])[0][0]
         assert "<img" not in page
-        assert "<b>" not in page
+        assert "<b>&" in page, "the file's name alone"
+        assert page.count("<b>") == 1
         assert "${" not in page
 
     @pytest.mark.parametrize(
@@ -245,16 +260,17 @@ class TestRun:
         (updates,) = run(engine, path, ["dense"])
         assert f"Left out: {MAX_PROBLEMS}. Reading stopped there." in updates[0]
 
-    def test_long_tables_are_cut_and_say_so(self, engine: Engine, lines: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(batch, "LISTED_ENTITIES", 1)
-        monkeypatch.setattr("demo.tabs.batch.LISTED_ENTITIES", 1)
-        documents = [Document("a", TEXT, GOLD)]
-        found = {"dense": [batch.Tagged(documents[0], 1, 1, 1.0)]}
-        assert len(entity_table(found)) == 1
-        assert "shows the first 1 of 2 entities" in status(documents, found, Problems(), "")
+    def test_long_tables_are_cut_and_say_so(self) -> None:
+        many = GOLD * LISTED_ENTITIES
+        documents = [Document("a", TEXT, many)]
+        found = {"dense": [batch.Tagged(documents[0], 1, 1, 6, 1.0)]}
+        assert len(entity_table(found)) == LISTED_ENTITIES
+        assert f"shows the first {LISTED_ENTITIES:,} of {len(many):,} entities" in status(
+            "f", documents, found, Problems(), ""
+        )
 
     def test_replies_do_not_grow_with_a_mention(self) -> None:
         text = "x" * 50_000
         document = Document("a", text, (Entity(0, len(text), "Disease", text),))
-        table = entity_table({"dense": [batch.Tagged(document, 1, 1, 1.0)]})
+        table = entity_table({"dense": [batch.Tagged(document, 1, 1, 6, 1.0)]})
         assert len(table.loc[0, "text"]) == SHOWN_CHARACTERS + 1

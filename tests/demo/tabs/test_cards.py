@@ -51,31 +51,28 @@ class TestCard:
         assert "slower than dense on this text: 0.99×" in page
 
     def test_says_how_much_faster(self, engine: Engine, dense: Measured) -> None:
-        page = card(measured(engine.tag(TEXT, "rule"), 43.5), dense)
+        page = card(measured(engine.tag(TEXT, "truncate-1"), 43.5), dense)
+        assert "<strong>43.5 ms</strong>" in page
         assert "2.00× as fast as dense" in page
         assert "slower" not in page
 
-    def test_one_run_gives_no_speed_up(self, engine: Engine) -> None:
-        dense = Measured(engine.tag(TEXT, "dense"), (87.0,))
-        page = card(Measured(engine.tag(TEXT, "rule"), (8.7,)), dense)
-        assert "too few runs to compare with dense" in page
-        assert "10.00×" not in page
-
-    @pytest.mark.parametrize("latency_ms", [43.5, 174.0])
-    def test_few_runs_tell_neither_faster_nor_slower(self, engine: Engine, latency_ms: float) -> None:
-        dense = Measured(engine.tag(TEXT, "dense"), (87.0, 87.0))
-        page = card(Measured(engine.tag(TEXT, "rule"), (latency_ms, latency_ms)), dense)
-        assert f"{87 / latency_ms:.2f}× as fast as dense on this text, but too few runs to tell" in page
-        assert "slower" not in page
+    @pytest.mark.parametrize("runs_ms", [(8.7,), (43.5, 43.5), (8.7,) * RUNS, (43.5, 50.0, 60.0, 70.0, 80.0)])
+    def test_a_doubtful_time_is_neither_large_nor_a_speed_up(
+        self, engine: Engine, dense: Measured, runs_ms: tuple[float, ...]
+    ) -> None:
+        reference = replace(dense, runs_ms=(87.0,) * len(runs_ms))
+        page = card(Measured(engine.tag(TEXT, "rule"), runs_ms), reference)
+        assert "× as fast" not in page
+        assert " ms</strong>" not in page
 
     def test_figures_are_those_of_the_result(self, engine: Engine, dense: Measured) -> None:
         result = engine.tag(TEXT, "truncate-1")
         page = card(measured(result), dense)
         assert f"{result.cost.token_layers_kept:.1%}" in page
         assert f"{result.cost.macs / dense.result.cost.macs:.2f}× dense" in page
-        assert f"0 of {len(result.words)} went through every layer, {len(result.words)} left after layer 1" in page
+        assert f"0 of {len(result.words)} went through every layer, {len(result.words)} exited after layer 1" in page
 
-    @pytest.mark.parametrize("strategy", ["random", "rule+recovery", "truncate-1"])
+    @pytest.mark.parametrize("strategy", ["rule+recovery", "truncate-1"])
     def test_says_what_the_strategy_does(self, engine: Engine, dense: Measured, strategy: str) -> None:
         assert escape(describe(engine.strategy(strategy))) in card(measured(engine.tag(TEXT, strategy)), dense)
 
@@ -86,9 +83,9 @@ class TestCard:
         reference = replace(dense, result=replace(dense.result, entities=(famotidine, delirium)))
         changed = replace(engine.tag(TEXT, "rule"), entities=(replace(famotidine, type="Disease"), nausea))
         page = card(measured(changed), reference)
-        assert "Differs from dense: 1 lost, 1 new, 1 type changed" in page
+        assert "Differs from dense: 1 lost, 1 new, 1 changed" in page
         assert "0 of 2 entities" in page
-        for item in ("≠ Famotidine</b> (Disease)", "− delirium</b> (Disease)", "+ nausea</b> (Disease)"):
+        for item in ("↔ Famotidine</b> (Disease)", "− delirium</b> (Disease)", "+ nausea</b> (Disease)"):
             assert item in page
 
     def test_says_plainly_that_dense_has_no_entities(self, engine: Engine, dense: Measured) -> None:
@@ -98,9 +95,9 @@ class TestCard:
 
     @pytest.mark.parametrize(("limit", "said"), [(1, "1 word came back"), (2, "2 words came back")])
     def test_says_how_many_words_came_back(self, engine: Engine, dense: Measured, limit: int, said: str) -> None:
-        leaving = {"max_entropy": 0.45, "min_keep_ratio": 0.3, "exit_entities": True}
+        exiting = {"max_entropy": 0.45, "min_keep_ratio": 0.3, "exit_entities": True}
         recovering = {"trigger": "confidence", "min_confidence": 1.0, "recovery_limit": limit}
-        page = card(measured(engine.tag(TEXT, "entropy+recovery", **leaving, **recovering)), dense)
+        page = card(measured(engine.tag(TEXT, "entropy+recovery", **exiting, **recovering)), dense)
         assert f"<dd>{said}</dd>" in page
         assert "<dd>none</dd>" in card(measured(engine.tag(TEXT, "entropy")), dense)
 
@@ -157,7 +154,7 @@ class TestBadges:
 
     def test_the_fastest_was_ahead_in_every_run(self, pair: list[Compared]) -> None:
         assert FASTEST in award_badges(self.timed(pair, (9.0, 8.0, 9.9, 9.0, 9.0)))[1]
-        once_behind = self.timed(pair, (1.0, 1.0, 10.1, 1.0, 1.0))
+        once_behind = self.timed(pair, (8.0, 8.0, 10.1, 8.0, 8.0))
         assert not any(FASTEST in badges for badges in award_badges(once_behind))
         assert "No strategy is marked as the fastest: none was ahead in every run" in conditions("cpu", 2, once_behind)
 
@@ -167,12 +164,12 @@ class TestBadges:
         assert FASTEST not in award_badges(two)[1]
         assert "too few runs" in conditions("cpu", 2, two)
 
-    def test_fewest_multiply_adds_are_marked_unless_two_share_them(self, pair: list[Compared]) -> None:
+    def test_fewest_macs_are_marked_unless_two_share_them(self, pair: list[Compared]) -> None:
         assert award_badges(pair) == [[], [FEWEST]]
         assert award_badges([pair[0], pair[0]]) == [[], []]
 
     def test_closest_to_dense_is_one_of_several(self, engine: Engine, pair: list[Compared], dense: Measured) -> None:
         same = replace(engine.tag(TEXT, "dense"), strategy=engine.strategy("truncate-2"))
-        several = [*pair, beside(measured(same), dense), beside(measured(engine.tag(TEXT, "hf")), dense)]
+        several = [*pair, beside(measured(same), dense), beside(measured(engine.tag(TEXT, "rule")), dense)]
         assert award_badges(several)[2] == [CLOSEST]
         assert CLOSEST not in award_badges(several)[3]

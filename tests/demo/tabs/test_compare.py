@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
-from demo.common import timing
-from demo.common.limits import MAX_CHARACTERS, MAX_PADDED, MAX_STRATEGIES
+from demo.common.limits import MAX_CHARACTERS, MAX_STRATEGIES
+from demo.common.timing import RUNS, Budget, first_pass, tagger
 from demo.settings import default_values, sliders
 from demo.tabs.compare import Job, Shown, compare, compared, jobs_beside, jobs_of, refine
 from engine import Engine, InputError
@@ -31,50 +33,33 @@ def test_shows_dense_and_what_is_chosen_in_the_order_of_the_page(engine: Engine)
     assert [job.strategy.name for job in jobs(engine, names[::-1])] == ["dense", *names]
 
 
-def test_entities_come_after_one_pass_and_times_are_refined_afterwards(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(timing, "BUDGET_S", 600.0)  # all runs, even on a busy machine
+def test_entities_come_after_one_pass_and_times_are_refined_afterwards(engine: Engine) -> None:
     chosen = jobs(engine, ["entropy"])
-    (first,) = compare(TEXT, chosen)
+    (first,) = compare(TEXT, chosen, budget=Budget(more_s=600.0))  # all runs, even on a busy machine
     assert "one run" in first.cards
     assert 'data-state="timing"' in first.answer
-    assert first.rounds == timing.RUNS
+    assert first.rounds == RUNS
     better = refine(TEXT, chosen, first.rounds)
     assert better is not None
     assert "median of 5 runs after an untimed one" in better.cards
     assert 'data-state="done"' in better.answer
 
 
-def test_a_text_too_slow_to_time_again_says_that_it_ran_once(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(timing, "BUDGET_S", 0.0)
-    shown = run(TEXT, jobs(engine, ["entropy"]))
-    assert shown.rounds == 0
-    assert 'data-state="done"' in shown.answer
-    assert "one run, too few to compare with" in shown.answer
-    assert "×" not in shown.answer
+def test_a_slow_text_is_timed_three_times_all_the_same(engine: Engine) -> None:
+    (first,) = compare(TEXT, jobs(engine, ["entropy"]), budget=Budget(more_s=0.0))
+    assert first.rounds == 3
 
 
-def test_a_long_text_is_estimated_first_and_leaves_strategies_out(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(timing, "SHORT", 25)
-    monkeypatch.setattr(timing, "PROBE", 25)
-    monkeypatch.setattr(timing, "MAX_PASS_S", 1e-6)
-    chosen = jobs(engine, ["rule", "entropy", "hf"])
-    shown = run(TEXT, chosen)
-    assert "Left out because this text is long: entropy, hf." in shown.answer
+def test_a_long_text_is_estimated_first_and_leaves_strategies_out(engine: Engine) -> None:
+    chosen = jobs(engine, ["rule", "entropy", "truncate-1"])
+    small = Budget(first_s=1e-6, short=25, probe=25)
+    *_, shown = compare(TEXT, chosen, budget=small)
+    assert "Left out because this text is long: entropy, truncate-1." in shown.answer
     assert "<h3>entropy</h3>" not in shown.cards
     assert shown.ran == 2
-    refined = refine(TEXT, chosen[: shown.ran], 2, remark=shown.remark)
+    refined = refine(TEXT, chosen[: shown.ran], 2, left_out=shown.left_out)
     assert refined is not None
-    assert "Left out because this text is long: entropy, hf." in refined.answer
-    assert "<h3>entropy</h3>" not in refined.cards
-    monkeypatch.setattr(timing, "affordable_taggers", lambda *_: (12.3, 4))
-    monkeypatch.setattr("demo.tabs.compare.affordable_taggers", lambda *_: (12.3, 4))
-    first, _ = compare(TEXT, chosen)
-    assert "about 12 s" in first.answer
-    assert first.texts == ""
+    assert "Left out because this text is long: entropy, truncate-1." in refined.answer
 
 
 def test_stops_when_the_result_is_not_wanted_any_more(engine: Engine) -> None:
@@ -89,29 +74,33 @@ def test_stops_when_the_result_is_not_wanted_any_more(engine: Engine) -> None:
 
 
 def test_sliders_and_trigger_reach_the_strategies_that_have_them(engine: Engine) -> None:
-    moved = {"rule.lambda_": 1.5, "rule.min_keep_ratio": 0.25, "entropy.min_keep_ratio": 0.5}
+    moved = {
+        "rule.lambda_": 1.5,
+        "rule.min_keep_ratio": 0.25,
+        "entropy.max_entropy": 2.0,
+        "entropy.min_keep_ratio": 0.5,
+    }
     assert {slider.name for slider in sliders(engine)} == set(moved)
     values = [moved[slider.name] for slider in sliders(engine)]
-    names = ["rule", "rule+recovery", "entropy", "entropy+recovery", "random"]
+    names = ["rule", "rule+recovery", "entropy", "entropy+recovery"]
     ran = {job.strategy.name: job for job in jobs(engine, names, None, "entity_loss", *values)}
-    of_rule, of_entropy = {"lambda_": 1.5, "min_keep_ratio": 0.25}, {"min_keep_ratio": 0.5}
+    threshold = 2 * engine.strategy("entropy").settings()["max_entropy"]
+    of_rule = {"lambda_": 1.5, "min_keep_ratio": 0.25}
+    of_entropy = {"max_entropy": threshold, "min_keep_ratio": 0.5}
     assert ran["rule"].strategy == engine.strategy("rule", **of_rule)
     assert ran["rule+recovery"].strategy == engine.strategy("rule+recovery", trigger="entity_loss", **of_rule)
     assert ran["entropy"].strategy == engine.strategy("entropy", **of_entropy)
     assert ran["entropy+recovery"].strategy == engine.strategy("entropy+recovery", trigger="entity_loss", **of_entropy)
-    assert ran["random"].strategy.replays == ran["entropy"].strategy
     assert "λ 1.5" in ran["rule"].settings
     assert "min keep ratio 0.5" in ran["entropy"].settings
+    assert "min keep ratio 0.5 · tiny" in run(TEXT, list(ran.values())).cards
     assert ran["dense"].settings == ""
 
 
-def test_cards_name_model_and_changed_knobs(engine: Engine) -> None:
-    values = [
-        0.5 if slider.name == "entropy.min_keep_ratio" else value
-        for slider, value in zip(sliders(engine), default_values(engine, None), strict=True)
-    ]
-    shown = run(TEXT, jobs(engine, ["entropy"], None, "", *values))
-    assert "min keep ratio 0.5 · tiny" in shown.cards
+def test_from_three_strategies_on_a_table_sums_up(engine: Engine) -> None:
+    assert 'class="summary"' not in run(TEXT, jobs(engine, ["entropy"])).cards
+    rows = re.findall(r'<th scope="row">(.*?)</th>', run(TEXT, jobs(engine, ["rule", "entropy"])).cards)
+    assert rows == ["dense", "rule (default)", "entropy (default)"]
 
 
 def test_a_second_model_stands_beside_the_first(engine: Engine, plain_engine: Engine) -> None:
@@ -121,7 +110,7 @@ def test_a_second_model_stands_beside_the_first(engine: Engine, plain_engine: En
         ("tiny", "entropy"),
         ("plain", "dense"),
     ]
-    measured = timing.first_pass(TEXT, [timing.tagger(job.engine, job.strategy) for job in both])
+    measured = first_pass(TEXT, [tagger(job.engine, job.strategy) for job in both])
     found = compared(both, measured)
     assert [one.is_reference for one in found] == [True, False, False]
     assert all(one.reference is measured[0] for one in found)
@@ -135,12 +124,6 @@ def test_a_second_model_stands_beside_the_first(engine: Engine, plain_engine: En
 def test_a_blank_text_is_refused(engine: Engine, text: str) -> None:
     with pytest.raises(InputError, match="There is no text yet"):
         run(text, jobs(engine, ["dense"]))
-
-
-def test_a_text_too_long_for_hf_is_refused_before_anything_runs(engine: Engine) -> None:
-    text = "a " * MAX_PADDED
-    with pytest.raises(InputError, match="expected at most 20,000 characters for hf"):
-        run(text, jobs(engine, ["hf"]))
 
 
 def test_an_overlong_text_is_refused(engine: Engine) -> None:
@@ -161,5 +144,5 @@ def test_odd_texts_are_texts(engine: Engine, text: str) -> None:
 
 
 def test_a_model_without_gates_compares_what_it_can(plain_engine: Engine) -> None:
-    shown = run(TEXT, jobs_of(plain_engine, "plain", ["dense", "hf"], None, None))
-    assert "<h3>hf</h3>" in shown.cards
+    shown = run(TEXT, jobs_of(plain_engine, "plain", ["dense"], None, None))
+    assert "<h3>dense</h3>" in shown.cards

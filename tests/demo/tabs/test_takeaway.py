@@ -31,7 +31,6 @@ LIKE_PUBTATOR = "7|t|Famotidine caused delirium.\r\n" * (1 + INLINED // 20)
 CHANGED = [
     ("rule", {"lambda_": 1.25, "min_keep_ratio": 0.3}),
     ("entropy+recovery", {"trigger": "confidence", "min_confidence": 1.0, "max_entropy": (0.4, 0.5), "gates": (1, 2)}),
-    ("random", {"min_keep_ratio": 0.3, "exit_entities": True}),
     ("dense", {}),
 ]
 

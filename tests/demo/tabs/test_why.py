@@ -13,6 +13,7 @@ from dataclasses import replace
 import pytest
 
 from demo.common.answer import checksum
+from demo.common.compared import differences
 from demo.common.records import csv_link
 from demo.tabs.why import COLUMNS, NUMBERS, decision, importance_note, table_rows, why_view
 from engine import Engine, Result
@@ -31,12 +32,12 @@ def rows_of(link: str) -> list[list[str]]:
 
 
 def score(**changes: object) -> WordScores:
-    plain = WordScores(1, "O", 0.9, 0.1, 0.2, 1.0, 0.5, None, 0.2, 0.3, left=False, reason="need")
+    plain = WordScores(1, "O", 0.9, 0.1, 0.2, 1.0, 0.5, None, 0.2, 0.3, exited=False, reason="importance")
     return replace(plain, **changes)  # type: ignore[arg-type]
 
 
 def why_view_of(engine: Engine, result: Result) -> str:
-    return why_view(result, engine.explain(result), TYPES)
+    return why_view(result, differences(result, result), engine.explain(result), TYPES)
 
 
 def view(engine: Engine, text: str, strategy: str = "rule") -> str:
@@ -47,15 +48,15 @@ class TestDecision:
     @pytest.mark.parametrize(
         ("changes", "said"),
         [
-            ({"reason": "left", "left": True}, "left: its need is not above"),
-            ({"reason": "end", "left": True}, "left: every word leaves at this gate"),
-            ({"reason": "need"}, "stayed: its need is above"),
+            ({"reason": "exit", "exited": True}, "exited: its importance is not above"),
+            ({"reason": "end", "exited": True}, "exited: every word exits at this gate"),
+            ({"reason": "importance"}, "stayed: its importance is above"),
             ({"reason": "entity"}, "stayed: part of an entity"),
-            ({"reason": "whole"}, "stayed despite its low need: an entity leaves as a whole"),
-            ({"reason": "minimum"}, "stayed despite its low need: kept to reach the minimum"),
-            ({"reason": "few"}, "stayed despite its low need: too few"),
+            ({"reason": "whole"}, "stayed despite its low importance: an entity exits as a whole"),
+            ({"reason": "minimum"}, "stayed despite its low importance: kept to reach the minimum"),
+            ({"reason": "few"}, "stayed despite its low importance: too few"),
             ({"reason": ""}, "stayed"),
-            ({"reason": "", "left": True}, "left"),
+            ({"reason": "", "exited": True}, "exited"),
         ],
     )
     def test_says_why(self, changes: dict[str, object], said: str) -> None:
@@ -70,7 +71,7 @@ class TestTable:
         first = result.trace.words[0]
         assert rows[0][:3] == (1, "Famotidine", first.pieces)
         assert {row[3] == row[4] for row in rows} == {True}
-        assert {row[5:] for row in rows} == {(1, "left")}
+        assert {row[5:] for row in rows} == {(1, "exited")}
 
     def test_the_download_holds_all_words_and_no_formula(self, engine: Engine) -> None:
         result = engine.tag(HOSTILE, "rule")
@@ -91,7 +92,7 @@ class TestView:
     def test_a_strategy_without_gates_says_so(self, engine: Engine) -> None:
         assert "dense has no gates" in view(engine, TEXT, "dense")
 
-    @pytest.mark.parametrize("strategy", ["rule", "entropy", "random", "truncate-1", "entropy+recovery"])
+    @pytest.mark.parametrize("strategy", ["rule", "entropy", "truncate-1", "entropy+recovery"])
     def test_every_word_has_its_scores(self, engine: Engine, strategy: str) -> None:
         page = view(engine, TEXT, strategy)
         assert page.count("data-gates=") == page.count('role="option"') == len(engine.tag(TEXT).words)
@@ -99,19 +100,25 @@ class TestView:
     def test_says_of_which_text_it_is(self, engine: Engine) -> None:
         assert f'data-text="{checksum(TEXT)}"' in view(engine, TEXT)
 
-    def test_names_the_fixed_reach_of_the_neighbours(self) -> None:
-        assert NUMBERS["windowed_entropy"] == f"entropy with neighbours ({NEIGHBOURS} on each side)"
+    @pytest.mark.parametrize(
+        ("strategy", "set_", "said"), [("entropy", {"neighbours": 2}, 2), ("rule", {}, NEIGHBOURS)]
+    )
+    def test_names_as_many_neighbours_as_the_strategy_looks_at(
+        self, engine: Engine, strategy: str, set_: dict[str, int], said: int
+    ) -> None:
+        page = why_view_of(engine, engine.tag(TEXT, strategy, **set_))
+        assert f"entropy with neighbours ({said} on each side)" in page
 
-    def test_where_every_word_leaves_no_need_is_shown(self, engine: Engine) -> None:
+    def test_where_every_word_exits_no_importance_is_shown(self, engine: Engine) -> None:
         result = engine.tag(TEXT, "entropy", gates=(1,), max_entropy=1.0, exit_entities=True)
         found = re.findall(r'data-gates="(.+?)"', why_view_of(engine, result))
         rows = [json.loads(html.unescape(row)) for row in found]
-        assert {(row[0][2 + list(NUMBERS).index("need")], row[0][-1]) for row in rows} == {
-            ("–", "left: every word leaves at this gate")
+        assert {(row[0][2 + list(NUMBERS).index("importance")], row[0][-1]) for row in rows} == {
+            ("–", "exited: every word exits at this gate")
         }
 
 
-class TestNeed:
+class TestImportance:
     @pytest.mark.parametrize(
         ("neighbours", "said"),
         [(0, "the entropy of the word&#x27;s own label"), (2, "among the word and its neighbours, 2 on each side")],
@@ -120,13 +127,12 @@ class TestNeed:
         self, engine: Engine, neighbours: int, said: str
     ) -> None:
         note = importance_note(engine.strategy("entropy", neighbours=neighbours))
-        assert "Need is the score by which the strategy decides, here " in note
+        assert "Importance is the score by which the strategy decides, here " in note
         assert said in note
         assert note.count(".") == 1
 
-    def test_every_controller_says_what_its_need_is(self) -> None:
+    def test_every_controller_says_what_its_importance_is(self) -> None:
         assert len({controller().importance_is for controller in CONTROLLERS.values()}) == len(CONTROLLERS)
 
-    @pytest.mark.parametrize("name", ["random", "truncate-1"])
-    def test_where_no_controller_chooses_it_is_just_a_score(self, engine: Engine, name: str) -> None:
-        assert "by which the strategy decides: words with low need leave." in importance_note(engine.strategy(name))
+    def test_where_no_controller_chooses_it_is_just_a_score(self, engine: Engine) -> None:
+        assert "strategy decides: words of low importance exit." in importance_note(engine.strategy("truncate-1"))
