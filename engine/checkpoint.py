@@ -22,14 +22,14 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModelForTokenClassification, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging as transformers_logging
 
-from engine.checksums import verify_checksums, write_checksums
+from engine.checksums import Stamps, check_unchanged, stamps_of, verify_checksums, write_checksums
 from engine.errors import InputError, first_line
 from engine.model.encoders import encoder_class, encoder_from_huggingface
 from engine.model.gated import GatedModel
 from engine.pruning.controllers.mlp import Network
 from engine.pruning.resolve import OLD_NAMES
 from engine.pruning.strategy import Strategy
-from engine.text.labels import LabelSet, with_type
+from engine.text.labels import LabelSet, normalised
 from engine.text.windows import load_tokenizer
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -51,6 +51,7 @@ class Weights:
     ``points``: strategy → operating point → settings, as stored.
     ``label_order``: the checkpoint's label index of each of our labels.
     ``labels_file``: the file that says what its labels mean, if any.
+    ``stamps``: of its files, by which `engine.checksums.check_unchanged` notices changes.
     """
 
     source: str
@@ -60,6 +61,7 @@ class Weights:
     points: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
     network: Network | None = None
     labels_file: str = ""
+    stamps: Stamps = field(default_factory=dict)
 
 
 @torch.inference_mode(False)  # inside it, parameters would not track their versions
@@ -71,15 +73,20 @@ def load_weights(source: str | Path | None = None, labels: str | Path | Sequence
         labels: names of its labels in the order of its logits, or a file that `read_labels` reads; ``None``: its own.
 
     Raises:
-        InputError: missing or damaged files, an architecture or a label scheme that is not supported.
+        InputError: missing or damaged files, files that change meanwhile, an architecture or a label scheme that is not
+            supported.
     """
     source = SHIPPED if source is None else source
-    if str(source).startswith(("/", ".", "~")) and not Path(source).is_dir():  # no hub id does
+    if not isinstance(source, str | Path):
+        raise InputError(f"expected the folder or hub id of a model, got {source!r}; give its path")
+    folder = Path(source)
+    if str(source).startswith(("/", ".", "~")) and not folder.is_dir():  # no hub id does
         raise InputError(
             f"expected a Hugging Face token-classification model, got {str(source)!r}, no folder; check the path"
         )
-    if Path(source).is_dir():
-        verify_checksums(Path(source), needed=Path(source, GATES).is_file())
+    stamps = stamps_of(folder)
+    if folder.is_dir():
+        verify_checksums(folder, needed=(folder / GATES).is_file())
     huggingface = load_huggingface(source)
     encoder = encoder_from_huggingface(huggingface)
     if encoder.num_layers < 1:
@@ -91,46 +98,14 @@ def load_weights(source: str | Path | None = None, labels: str | Path | Sequence
             f"expected a tokenizer of at most {huggingface.config.vocab_size} entries with the model {str(source)!r}, "
             f"got {entries}; restore its files"
         )
-    names = label_names(huggingface)
-    if labels is not None:
-        names = read_labels(labels, names) if isinstance(labels, str | Path) else list(labels)
-        if not all(isinstance(name, str) for name in names):
-            raise InputError(f"expected labels as strings, got {names}; name all of them, in their order")
-    names = with_type(names)
-    if len(names) != huggingface.config.num_labels:
-        raise InputError(
-            f"expected {huggingface.config.num_labels} labels, one for each logit of {str(source)!r}, "
-            f"got {len(names)}; name all of them, in their order"
-        )
+    names = _label_names(huggingface, source, labels)
     label_set = LabelSet.from_names(names)
+    order = [names.index(name) for name in label_set.names]
     gates = optional_file(source, GATES)
     model = GatedModel(encoder, label_set, gates=gates is not None)
-    classifier = huggingface.get_submodule("classifier").state_dict()
-    state = {f"{encoder.num_layers}.{kind}": value for kind, value in classifier.items()}
-    if gates is not None:
-        try:
-            heads = load_file(gates)
-        except Exception as error:  # the library raises its own types
-            raise InputError(
-                f"expected label heads in {gates}, got {first_line(error)}; restore the file, or make the gates again"
-            ) from error
-        wanted = {f"{number}.{kind}" for number in range(1, encoder.num_layers) for kind in ("weight", "bias")}
-        if set(heads) != wanted:
-            raise InputError(f"expected heads {sorted(wanted)} in {gates}, got {sorted(heads)}; make the gates again")
-        state |= heads
-    places = {name: index for index, name in enumerate(names)}
-    order = [places[name] for name in label_set.names]
-    try:
-        if any(len(value) != len(names) for value in state.values()):
-            raise ValueError("other labels")
-        model.heads.load_state_dict({name: value.float()[order] for name, value in state.items()})
-    except (RuntimeError, TypeError, ValueError) as error:
-        raise InputError(
-            f"expected heads for {len(names)} labels and hidden size {encoder.hidden_size} in {gates}, got others; "
-            "make the gates again"
-        ) from error
+    _load_heads(model, huggingface.get_submodule("classifier").state_dict(), gates, order)
     points, network = optional_file(source, POINTS), optional_file(source, CONTROLLER)
-    return Weights(
+    weights = Weights(
         source=str(source),
         model=model.eval(),
         tokenizer=tokenizer,
@@ -138,7 +113,53 @@ def load_weights(source: str | Path | None = None, labels: str | Path | Sequence
         points=read_points(points) if points else {},
         network=Network.load(network) if network else None,
         labels_file=str(labels) if isinstance(labels, str | Path) else "",
+        stamps=stamps,
     )
+    check_unchanged(folder, stamps)
+    return weights
+
+
+def _label_names(model: PreTrainedModel, source: str | Path, labels: str | Path | Sequence[str] | None) -> list[str]:
+    """What the logits mean, as prefix and type; see `load_weights`."""
+    names = label_names(model)
+    if labels is not None:
+        names = read_labels(labels, names) if isinstance(labels, str | Path) else list(labels)
+    if not all(isinstance(name, str) for name in names):
+        raise InputError(f"expected labels as strings, got {names}; name all of them, in their order")
+    if len(names) != model.config.num_labels:
+        raise InputError(
+            f"expected {model.config.num_labels} labels, one for each logit of {str(source)!r}, got {len(names)}; "
+            "name all of them, in their order"
+        )
+    return normalised(names)
+
+
+def _load_heads(
+    model: GatedModel, classifier: Mapping[str, torch.Tensor], gates: Path | None, order: Sequence[int]
+) -> None:
+    """Loads the label heads of all layers; ``order``: the checkpoint's label index of each of the model's labels."""
+    layers = model.encoder.num_layers
+    state = {f"{layers}.{kind}": value for kind, value in classifier.items()}
+    if gates is not None:
+        try:
+            heads = load_file(gates)
+        except Exception as error:  # the library raises its own types
+            raise InputError(
+                f"expected label heads in {gates}, got {first_line(error)}; restore the file, or make the gates again"
+            ) from error
+        wanted = {f"{number}.{kind}" for number in range(1, layers) for kind in ("weight", "bias")}
+        if set(heads) != wanted:
+            raise InputError(f"expected heads {sorted(wanted)} in {gates}, got {sorted(heads)}; make the gates again")
+        state |= heads
+    try:
+        if any(len(value) != len(order) for value in state.values()):
+            raise ValueError("other labels")
+        model.heads.load_state_dict({name: value.float()[list(order)] for name, value in state.items()})
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise InputError(
+            f"expected heads for {len(order)} labels and hidden size {model.encoder.hidden_size} in {gates}, "
+            "got others; make the gates again"
+        ) from error
 
 
 def read_points(path: Path) -> dict[str, dict[str, dict[str, Any]]]:
@@ -153,9 +174,9 @@ def read_points(path: Path) -> dict[str, dict[str, dict[str, Any]]]:
         for name, of in json.loads(path.read_text(encoding="utf-8")).items():
             for stored, settings in of.items():
                 at = f"settings of {f'{name}:{stored}'!r} that cannot be used"
+                Strategy.from_json(settings)
                 point = OLD_NAMES.get(stored, stored)
                 points.setdefault(name, {})[point] = settings | {"point": point}
-                Strategy.from_json(settings)
     except Exception as error:  # the file may hold anything
         cause = first_line(error)[:200]
         raise InputError(

@@ -1,4 +1,4 @@
-"""Checksums of a model folder's files."""
+"""Checksums of a model folder's files, and whether they change while a model is in use."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from pathlib import Path
 
 from engine.errors import InputError, first_line
 from engine.runs import replacing
+
+Stamps = dict[str, tuple[int, int]]
 
 SUMS = "SHA256SUMS"
 RUN_SETTINGS = "training.json"  # of the stage that made the folder; nothing loads it
@@ -89,6 +91,21 @@ def verify_checksums(folder: Path, *, needed: bool) -> None:
     for path in sorted(folder.iterdir()):
         if path.suffix in LOADED and path.name not in (*listed, RUN_SETTINGS):
             raise InputError(f"expected the sum of {path.name} in {sums}, got none; remove the file, or add its sum")
+
+
+def stamps_of(folder: Path) -> Stamps:
+    """Size and time of the last change, in nanoseconds, of each file that is loaded; none if it is no folder."""
+    if not folder.is_dir():
+        return {}
+    found = {path.name: path.stat() for path in folder.iterdir() if path.suffix in LOADED}
+    return {name: (stat.st_size, stat.st_mtime_ns) for name, stat in found.items()}
+
+
+def check_unchanged(folder: Path, stamps: Stamps) -> None:
+    """Raises an `InputError` if files of a model folder have other stamps than these: they may not belong together."""
+    found = stamps_of(folder)
+    if changed := [name for name in sorted(stamps | found) if stamps.get(name) != found.get(name)]:
+        raise InputError(f"expected {folder} as it was, got other {', '.join(changed)}; load the model again")
 
 
 def _digest(path: Path) -> str:

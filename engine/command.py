@@ -13,6 +13,7 @@ Any problem with its input or output becomes one sentence and an exit status:
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -30,6 +31,8 @@ def as_command(main: Callable[[list[str] | None], int]) -> Callable[..., int]:
 
     @wraps(main)
     def run(argv: list[str] | None = None) -> int:
+        if signal.getsignal(signal.SIGINT) == signal.SIG_DFL:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         sys.stdout = sys.stdout or _closed()
         sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: PTH123, SIM115  # stays open to the end
         for stream in (sys.stdout, sys.stderr):

@@ -158,7 +158,7 @@ def check_same(folder: Path, stored: Mapping[str, Any], found: Mapping[str, Any]
     """Raises an `InputError` that says which conditions of the run in a folder, except the free ones, have changed."""
     old, new = (
         _flat({name: value for name, value in of.items() if name not in free})
-        for of in (stored, json.loads(json.dumps(found)))
+        for of in (json.loads(json.dumps(stored)), json.loads(json.dumps(found)))
     )
     names = [name for name in old | new if old.get(name) != new.get(name)]
     if names:
@@ -169,9 +169,11 @@ def check_same(folder: Path, stored: Mapping[str, Any], found: Mapping[str, Any]
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Values of nested objects under joined names, such as ``strategy.gates``."""
+    """Values of nested objects, and lists of objects, under joined names, such as ``variants.0.gates``."""
     flat: dict[str, Any] = {}
     for name, value in values.items():
+        if isinstance(value, list) and any(isinstance(part, dict) for part in value):
+            value = {str(number): part for number, part in enumerate(value)}
         flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
     return flat
 

@@ -15,8 +15,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
+from transformers import PreTrainedModel
 
-from engine.checkpoint import Weights, load_weights, weights_digest
+from engine.checkpoint import Weights, load_huggingface, load_weights, weights_digest
+from engine.checksums import check_unchanged
 from engine.errors import InputError, first_line
 from engine.inspection.cost import Cost, add, window_cost
 from engine.inspection.explain import WordScores, explain
@@ -133,6 +135,9 @@ class Engine:
             self.digest = weights_digest(weights.model, weights.network)
         logger.info("dtype %s%s", self.dtype, f": {self.precision.why}" if self.precision.why else "")
         self.source, self.labels_file = weights.source, weights.labels_file
+        folder = Path(weights.source)  # the working directory may change before `plain_model` reads it
+        self._checkpoint = folder.absolute() if folder.is_dir() else weights.source
+        self._stamps = weights.stamps
         self.labels = self.model.labels
         self.label_order = weights.label_order
         self.points = weights.points
@@ -165,6 +170,15 @@ class Engine:
             "labels": list(self.labels.names),
             "configuration": {key: configuration[key] for key in sorted(configuration.keys() - _NOT_OF_THE_MODEL)},
         }
+
+    def plain_model(self) -> PreTrainedModel:
+        """Loads the plain Hugging Face model of the same checkpoint, float32, on the CPU.
+
+        Raises:
+            InputError: the folder has changed since the engine was loaded.
+        """
+        check_unchanged(Path(self._checkpoint), self._stamps)
+        return load_huggingface(self._checkpoint)
 
     @property
     def runnable(self) -> list[str]:
@@ -249,6 +263,8 @@ class Engine:
             raise InputError(f"expected a batch size of 1 or more, got {batch_size!r}; choose another")
         if isinstance(texts, str):
             raise InputError("expected a list of texts, got one string; call tag, or put it into a list")
+        if not isinstance(texts, Iterable):
+            raise InputError(f"expected a list of texts, got {texts!r}; put them into a list")
         texts = list(texts)
         if not all(isinstance(text, str) for text in texts):
             raise InputError("expected texts as strings, got something else among them; convert them to str")

@@ -16,9 +16,10 @@ from engine.runs import locked
 from engine.tagger import load_engine
 from eval.measure.ablations import write_ablations
 from eval.options import AtLeast, add_inputs, check_types, corpus_of
-from eval.render.ablations import ablations_page, failures, plot_ablations
-from eval.render.files import read_table, write_page
-from eval.render.png import save_png
+from eval.render.ablations import ablations_parts, failures
+from eval.render.files import read_table
+from eval.render.html import Page, Section, write_pages
+from eval.render.plots import plot_ablations, save_png
 
 
 @as_command
@@ -40,8 +41,8 @@ def main(argv: list[str] | None) -> int:
         write_ablations(engine, corpus, arguments.out, plain, arguments.seed)
     table = read_table(arguments.out, "ablations")
     save_png(plot_ablations(table), arguments.out / "ablations.png")
-    page = ablations_page(f"{corpus.name} {corpus.split}", table)
-    write_page(arguments.out / "ablations.md", page)
+    page = Page(f"Ablations: {corpus.name} {corpus.split}", [Section("One setting at a time", ablations_parts(table))])
+    write_pages(page, arguments.out, "ablations")
     failed = failures(table)
     for failure in failed:
         print(failure, file=sys.stderr)

@@ -16,7 +16,7 @@ from engine.runs import locked
 from engine.tagger import load_engine
 from eval.measure.recovery import rows
 from eval.options import AtLeast, add_inputs, check_types, corpus_of, names
-from eval.render.files import write_page
+from eval.render.html import write_page
 from eval.render.recovery import recovery_page, recovery_table
 
 

@@ -17,9 +17,8 @@ from engine.errors import InputError, first_line
 from engine.text.scoring import Counts
 from eval.options import AtLeast
 from eval.render.files import labelled, read_table, records
-from eval.render.markdown import escape
 from eval.render.markdown import table as markdown_table
-from eval.render.numbers import points, ratio, speedup
+from eval.render.numbers import pp, ratio, speedup
 from eval.schema import DENSE, SeedMean
 from eval.statistics import f1_difference_interval, speedup_interval
 
@@ -141,7 +140,7 @@ def combine(runs: Sequence[Path], seed: int = 0) -> pd.DataFrame:
 def markdown(means: pd.DataFrame) -> str:
     """The table as Markdown."""
     columns = (
-        "batch", "strategy", "F1, mean (seeds)", "F1 against dense, points [95 %]", "speed-up, mean [95 %] (seeds)",
+        "batch", "strategy", "F1, mean (seeds)", "F1 against dense, pp [95 %]", "speed-up, mean [95 %] (seeds)",
         "theoretical",
     )  # fmt: skip
     means = labelled(means, means).sort_values("batch_size", kind="stable")
@@ -152,9 +151,9 @@ def _cells(row: Any) -> list[str]:
     speed = speedup({**row, "speedup": row["speedup_vs_dense"]})
     return [
         str(row["batch_size"]),
-        escape(row["label"]),
+        row["label"],
         f"{row['f1']:.4f} ({row['f1_lowest']:.4f}–{row['f1_highest']:.4f})",
-        points(row),
+        pp(row),
         f"{speed} ({row['speedup_lowest']:.2f}–{row['speedup_highest']:.2f})",
         ratio(row["theoretical_speedup"]),
     ]

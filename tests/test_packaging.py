@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -16,20 +17,6 @@ from demo.tabs.takeaway.code import as_command, as_python
 from engine import load_engine
 
 ROOT = Path(__file__).resolve().parent.parent
-TAG = """
-from engine import load_engine
-engine = load_engine()
-print(engine.source)
-for entity in engine.tag("The patient developed severe hypotension after receiving aspirin.").entities:
-    print(entity.text, entity.type)
-"""
-SPACY = """
-import spacy
-nlp = spacy.blank("en")
-nlp.add_pipe("token_pruning_ner")
-for entity in nlp("The patient developed severe hypotension after receiving aspirin.").ents:
-    print(entity.text, entity.label_)
-"""
 LOCATE = "import site, sys; site.addsitedir(sys.argv[1]); import engine; print(engine.__file__)"
 
 
@@ -80,10 +67,26 @@ def test_the_wheel_holds_every_file_of_the_packages_and_nothing_else_of_the_chec
     assert held == of_packages | of_weights
 
 
-def test_an_installed_copy_tags_a_sentence_with_its_own_weights(installed: Path, tmp_path: Path):
-    source, *found = python("-c", TAG, cwd=tmp_path, installed=installed).splitlines()
+def samples() -> dict[str, str]:
+    """The Python samples of the documentation that need nothing but an installed copy, by file and line."""
+    found = {}
+    for page in ("README.md", "docs/api.md"):
+        text = (ROOT / page).read_text(encoding="utf-8")
+        for block in re.finditer(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+            if "gradio_client" not in block[1] and "FOLDER" not in block[1]:
+                found[f"{page}:{text[: block.start()].count(chr(10)) + 1}"] = block[1]
+    return found
+
+
+def test_the_samples_of_the_documentation_run_outside_a_checkout_with_the_installed_weights(
+    installed: Path, tmp_path: Path
+):
+    blocks = samples()
+    assert len(blocks) >= 4
+    printing = "from engine import load_engine\nprint(load_engine().source)\n"
+    source, *found = python("-c", printing + "\n".join(blocks.values()), cwd=tmp_path, installed=installed).splitlines()
     assert Path(source) == installed / "engine" / "weights" / "minilm-l6-bc5cdr"
-    assert found == ["hypotension Disease", "aspirin Chemical"]
+    assert found == ["0 10 Chemical Famotidine", "22 30 Disease delirium"]
 
 
 @pytest.mark.slow
@@ -107,11 +110,6 @@ def test_what_the_page_gives_to_take_away_runs_in_an_empty_folder(installed: Pat
     assert [document["text"] for document in documents] == [text] * len(strategies)
     found = zip(strategies, documents, strict=True)
     assert [(s.name, e["start"], e["end"], e["type"]) for s, d in found for e in d["entities"]] == expected
-
-
-def test_spacy_finds_the_component_of_an_installed_copy(installed: Path, tmp_path: Path):
-    found = python("-c", SPACY, cwd=tmp_path, installed=installed).splitlines()
-    assert found == ["hypotension Disease", "aspirin Chemical"]
 
 
 def test_an_editable_copy_is_the_checkout(tmp_path: Path):

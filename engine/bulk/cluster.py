@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -25,36 +23,34 @@ RETRIES = 3  # of a file whose worker died
 
 
 class RayWorker:
-    """A worker as an actor: takes rows with a file, returns rows with its counts or what went wrong.
+    """A worker as an actor: takes rows with a file, adds its counts or what went wrong.
 
     What makes a worker refuse to start is the problem of every file, so it ends the run; an error in starting is that
     of the files which this worker gets.
     """
 
     def __init__(self, job: Job, conditions: dict[str, Any]) -> None:
-        self.problem, self.refused = "", False
-        out = Path(job.out)
+        self.problem: InputError | None = None
+        run = Path(job.out, RUN)
         try:
-            if not (out / RUN).is_file():
-                raise InputError(f"expected {out / RUN}, got no such file; every machine needs the folder at this path")
-            stored = read_json(out / RUN)
-            check_same(out, stored, conditions)  # the folder is the command's
+            if not run.is_file():
+                raise InputError(f"expected {run}, got no such file; every machine needs the folder at this path")
+            check_same(run.parent, read_json(run), conditions)  # the folder is the command's
             self.worker = Worker(job)
-            check_same(out, stored, self.worker.conditions())  # and this machine computes the same
+            check_same(run.parent, conditions, self.worker.conditions())  # and this machine computes the same
         except InputError as error:
-            self.problem, self.refused = str(error), True
+            self.problem = OutputError(str(error))
         except Exception as error:  # noqa: BLE001  # Ray would take it for a worker that died
-            self.problem = f"expected a worker to start, got {type(error).__name__}: {first_line(error)}; start again"
+            cause = f"{type(error).__name__}: {first_line(error)}"
+            self.problem = InputError(f"expected a worker to start, got {cause}; start again")
 
-    def __call__(self, row: dict[str, Any]) -> dict[str, str]:
-        file = InputFile(**json.loads(row["file"]))
-        answer = {"name": file.name, "finished": "", "problem": self.problem, "fatal": "yes" if self.refused else ""}
-        if not self.problem:
-            try:
-                answer["finished"] = json.dumps(asdict(self.worker.tag(file, lambda documents, size: None)))
-            except InputError as error:
-                answer |= {"problem": str(error), "fatal": "yes" if isinstance(error, OutputError) else ""}
-        return answer
+    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
+        try:
+            if self.problem:
+                raise self.problem
+            return row | {"found": self.worker.tag(row["file"], lambda documents, size: None)}
+        except InputError as error:
+            return row | {"found": error}
 
 
 @contextmanager
@@ -127,9 +123,8 @@ def tag_on_ray(
     context.max_errored_blocks = -1  # the other files continue; those without an answer are reported at the end
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)
     largest_first = sorted(files, key=lambda file: -file.size)
-    answers = ray.data.from_items(
-        [{"file": json.dumps(asdict(file))} for file in largest_first], override_num_blocks=len(files)
-    ).map(
+    rows = [{"file": file} for file in largest_first]
+    answers = ray.data.from_items(rows, override_num_blocks=len(files)).map(
         RayWorker,  # type: ignore[arg-type]  # a class is made once an actor
         fn_constructor_args=[job, conditions],
         compute=ActorPoolStrategy(min_size=most if at_once else 1, max_size=most),
@@ -139,12 +134,12 @@ def tag_on_ray(
     )
     waiting = {file.name: file for file in files}
     for answer in answers.iter_rows():
-        file = waiting.pop(answer["name"])
-        if answer["fatal"]:
-            raise OutputError(answer["problem"])
-        finished = Finished(**json.loads(answer["finished"])) if answer["finished"] else None
-        on_progress(finished.documents if finished else 0, file.size)
-        yield finished or InputError(answer["problem"])
+        file, found = answer["file"], answer["found"]
+        del waiting[file.name]
+        if isinstance(found, OutputError):
+            raise found
+        on_progress(found.documents if isinstance(found, Finished) else 0, file.size)
+        yield found
     for file in waiting.values():
         yield InputError(
             f"expected a worker to live until {file.url} is tagged, got {RETRIES + 1} that died; give each more memory"

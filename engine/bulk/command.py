@@ -10,7 +10,6 @@ import argparse
 import logging
 import os
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -91,13 +90,12 @@ def run(arguments: argparse.Namespace) -> int:
         stack.callback(worker.folder.summarise)
         done = sum(file.size for file in files if file.name in before)
         bar = stack.enter_context(_bar(sum(file.size for file in files), done))
-        begin, documents = time.monotonic(), 0
+        documents = 0
 
         def on_progress(more: int, size: int) -> None:
             nonlocal documents
             documents += more
-            rate = documents / max(time.monotonic() - begin, 1e-9)
-            bar.set_description_str(f"{documents:,} documents, {rate:,.1f}/s", refresh=False)
+            bar.set_postfix_str(f"{documents:,} documents", refresh=False)
             bar.update(size)
 
         if on_ray and missing:
@@ -122,15 +120,16 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _bar(total: int, done: int) -> tqdm[NoReturn]:
-    """Shows the share of the inputs' bytes that is done, and the time left; one line a minute where nobody watches."""
+    """Shows the bytes of the inputs that are done, and the time left; one line a minute where nobody watches."""
     interval = 1 if sys.stderr.isatty() else 60
     return tqdm(
         total=total,
         initial=done,
+        unit="B",
+        unit_scale=True,
         smoothing=0,
         mininterval=interval,
         maxinterval=interval,
-        bar_format="{desc}: {percentage:3.0f}% {bar} {elapsed}, {remaining} left",
         file=STANDARD_ERROR,
     )
 

@@ -91,13 +91,11 @@ def estimate(
 
 def _sample(files: Sequence[InputFile], columns: tuple[str, str], size: int) -> tuple[list[Document], list[str]]:
     """The first documents of each file, ``size`` in all; and what stopped reading a file."""
-    each = -(-size // len(files))
     found: list[Document] = []
     problems = []
     for file in files:
         try:
-            for document in islice(read_file(file, columns), each):
-                found.append(document)
+            found += islice(read_file(file, columns), -(-size // len(files)))
         except InputError as error:
             problems.append(str(error))
     return found[:size], problems
@@ -105,21 +103,17 @@ def _sample(files: Sequence[InputFile], columns: tuple[str, str], size: int) -> 
 
 def _pairs(options: EngineOptions) -> tuple[list[Pair], list[str]]:
     """Dense in each dtype, then the chosen strategy in each; and why a dtype is missing."""
-    dense, chosen, refused = [], [], []
+    chosen, refused = [], []
     for dtype in DTYPES:
-        if dtype == "auto":
-            continue
         try:
-            engine, strategy = replace(options, dtype=dtype).load()
+            if dtype != "auto":
+                chosen.append(replace(options, dtype=dtype).load())
         except InputError as error:
             refused.append(str(error))
-            continue
-        dense.append((engine, engine.strategy("dense")))
-        if strategy.name != "dense":
-            chosen.append((engine, strategy))
-    if not dense:
+    if not chosen:
         raise InputError(refused[0])
-    return dense + chosen, refused
+    dense = [(engine, engine.strategy("dense")) for engine, _ in chosen]
+    return dense + [pair for pair in chosen if pair[1].name != "dense"], refused
 
 
 def _measure(pairs: Sequence[Pair], read: Sequence[Document], batch_size: int) -> list[list[float]]:

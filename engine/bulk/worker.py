@@ -19,6 +19,7 @@ from engine import Document, FormatError, InputError
 from engine.bulk.folder import Finished, RunFolder, line
 from engine.bulk.inputs import InputFile
 from engine.data.formats import read_stream
+from engine.data.formats.common import readable
 from engine.errors import first_line
 from engine.options import EngineOptions, tag_documents
 from engine.runs import code_digest, replacing
@@ -150,12 +151,7 @@ def read_file(
     Raises:
         InputError: the file cannot be read to its end, or has changed since it was found.
     """
-    url, size, read = file.url, file.size, 0
-    try:
-        opened = fsspec.open(url, "rb")
-        raw = opened.open()
-    except Exception as error:  # libraries for remote files raise many types
-        raise InputError(f"expected a readable file, got {url}: {first_line(error)}; check the path") from error
+    size, read = file.size, 0
 
     def on_error(error: FormatError) -> None:
         if error.ends_file:
@@ -164,16 +160,19 @@ def read_file(
         on_loss("rejected", place | {"reason": error.problem})
 
     def on_deleted(identifier: str, version: int) -> None:
-        on_loss("deleted", {"file": url, "id": identifier, "version": version})
+        on_loss("deleted", {"file": file.url, "id": identifier, "version": version})
 
-    with io.BufferedReader(raw) as buffered:  # fsspec's remote files read only whole lines, however long
-        for document in read_stream(buffered, url, on_error, columns=columns, on_deleted=on_deleted):
-            position = max(read, min(buffered.tell(), size))
-            on_progress(1, position - read)
-            read = position
-            yield document
-    if (now := opened.fs.size(opened.path)) not in (None, size):
-        raise InputError(
-            f"expected {url} to stay as it was found, {size} bytes, got {now} bytes; start again once it is complete"
-        )
+    with readable(file.url):
+        opened = fsspec.open(file.url, "rb")
+        with io.BufferedReader(opened.open()) as raw:  # fsspec's remote files read only whole lines, however long
+            for document in read_stream(raw, file.url, on_error, columns=columns, on_deleted=on_deleted):
+                position = max(read, min(raw.tell(), size))
+                on_progress(1, position - read)
+                read = position
+                yield document
+        if (now := opened.fs.size(opened.path)) not in (None, size):
+            raise InputError(
+                f"expected {file.url} to stay as it was found, {size} bytes, got {now} bytes; start again once it is "
+                "complete"
+            )
     on_progress(0, size - read)

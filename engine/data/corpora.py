@@ -121,7 +121,7 @@ class Corpus:
 
 
 def load_corpus(
-    name: str,
+    name: str | Path,
     split: str = "test",
     data_dir: str | Path | None = None,
     *,
@@ -144,6 +144,7 @@ def load_corpus(
     Raises:
         InputError: unknown name or split, a file that is neither found nor downloaded, or a broken document.
     """
+    name = str(name)
     keep = StoredDocuments if on_disk else tuple
     if corpus := NAMED.get(name):
         if split not in corpus.splits:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
+from engine.errors import InputError
 from engine.model.encoders import Encoder
 from engine.text.labels import LabelSet
 
@@ -29,8 +31,18 @@ class GatedModel(nn.Module):
         return 1 < len(self.heads) == self.encoder.num_layers
 
     def logits(self, number: int, hidden: Tensor) -> Tensor:
-        """Label logits ``(n, labels)`` of the head after layer ``number`` for rows ``(n, hidden)``."""
-        return self.heads[str(number)](self.encoder.features(number, hidden))
+        """Label logits ``(n, labels)`` of the head after layer ``number`` for rows ``(n, hidden)``.
+
+        Raises:
+            InputError: outside training, some are not finite, so no label could be told from another.
+        """
+        logits: Tensor = self.heads[str(number)](self.encoder.features(number, hidden))
+        if not self.training and not torch.isfinite(logits).all():
+            raise InputError(
+                f"expected finite scores of labels after layer {number}, got NaN or infinity: activations overflowed; "
+                "use the dtype float32, or restore the weights"
+            )
+        return logits
 
     def head_macs(self, number: int) -> int:
         """MACs of the head after layer ``number`` for one word."""

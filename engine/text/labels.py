@@ -17,6 +17,7 @@ from engine.text.words import Span
 OUTSIDE = "O"
 UNTYPED = "Entity"  # the type if labels name none
 _PREFIXED = re.compile(r"([BIESLUMW])[-_](.+)", re.DOTALL)
+_SUFFIXED = re.compile(r"(.+)[-_]([BIESLUMW])", re.DOTALL)
 _BARE = set("BIESLUMW")
 _SPELLINGS = {"L": "E", "U": "S", "M": "I", "W": "S"}
 
@@ -127,10 +128,19 @@ class LabelSet:
         return tuple(entities)
 
 
-def with_type(names: Sequence[str]) -> list[str]:
-    """A checkpoint's label names; bare prefixes (``B``, ``I``, ``O``) get the type ``Entity``."""
-    bare = {"B", "I"} <= set(names) - {OUTSIDE} <= _BARE
-    return [f"{name}-{UNTYPED}" if bare and name != OUTSIDE else name for name in names]
+def normalised(names: Sequence[str]) -> list[str]:
+    """A checkpoint's label names as prefix and type.
+
+    Bare prefixes (``B``, ``I``, ``O``) get the type ``Entity``. Suffixes (``Disease-B``) become prefixes if every label
+    but ``O`` has one, ``B`` and ``I`` are among them, and some label has no prefix.
+    """
+    others = set(names) - {OUTSIDE}
+    if {"B", "I"} <= others <= _BARE:
+        return [name if name == OUTSIDE else f"{name}-{UNTYPED}" for name in names]
+    suffixes = {match[2] if (match := _SUFFIXED.fullmatch(name)) else "" for name in others}
+    if {"B", "I"} <= suffixes <= _BARE and not all(map(_PREFIXED.fullmatch, others)):
+        return [_SUFFIXED.sub(r"\2-\1", name) for name in names]
+    return list(names)
 
 
 def label_parts(name: str) -> tuple[str, str]:

@@ -52,10 +52,10 @@ def load_tokenizer(source: str | Path) -> PreTrainedTokenizerBase:
         if set(tokenizer("a", add_special_tokens=False).input_ids) <= set(tokenizer.all_special_ids):
             raise ValueError("no vocabulary")
     except Exception as error:  # the library raises many types; all mean that there is none
-        cause, remedy = first_line(error), "restore its files"
-        if "tiktoken" in cause:  # what it falls back on without sentencepiece
-            cause, remedy = "a SentencePiece model alone", "pip install sentencepiece, or add a tokenizer.json"
-        raise InputError(f"expected a tokenizer with the model {str(source)!r}, got none: {cause}; {remedy}") from error
+        cause = first_line(error)
+        raise InputError(
+            f"expected a tokenizer with the model {str(source)!r}, got none: {cause}; restore its files"
+        ) from error
     if getattr(tokenizer, "do_lower_case", False) and "do_lower_case" not in get_tokenizer_config(source):
         ordinary = tokenizer.get_vocab().keys() - tokenizer.get_added_vocab().keys()
         if any(re.fullmatch(r"(##)?[A-Z][A-Za-z]*", entry) for entry in ordinary):

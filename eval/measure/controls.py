@@ -15,7 +15,6 @@ import numpy as np
 import torch
 from torch import nn
 
-from engine.checkpoint import load_huggingface
 from engine.errors import InputError
 from engine.inspection.cost import Cost, add, window_cost
 from engine.model.huggingface import huggingface_logits
@@ -137,7 +136,7 @@ class RandomExits:
 
 def plain_model(engine: Engine) -> Run:
     """``hf``: tags texts with the checkpoint's Hugging Face model, all windows padded to the longest."""
-    model = nn.Module.to(load_huggingface(engine.source), engine.device, engine.precision.torch_dtype)
+    model = nn.Module.to(engine.plain_model(), engine.device, engine.precision.torch_dtype)
     columns = list(engine.label_order)
 
     @torch.inference_mode()

@@ -11,14 +11,15 @@ from typing import Protocol, TypeVar
 
 from eval.schema import BASELINE, DENSE, HF, MODEL, TRUNCATE
 
-LABELS = 8  # to_label variants at most; more cannot be read at 800 pixels
+LABELS = 8  # at most; more cannot be read at 800 pixels
 KEPT = 3  # labels kept for baselines
-WINDOW = 0.015  # F1 above and below dense that the axis shows at most: one outlier must not squeeze the others together
+WINDOW = (
+    0.016  # F1 below dense that the axis shows, and above at most: one outlier must not squeeze the others together
+)
 REACH = 30.0  # pixels between a mark and its label at most
 
 _BASELINES = (BASELINE, HF, TRUNCATE, MODEL, DENSE)  # kinds
-_PADDING = 0.12  # of the F1 axis, on either side, as a share of what it shows
-_NARROWEST = 0.002  # F1 that the axis shows at least
+_BELOW, _ABOVE = 0.003, 0.002  # F1 that the axis shows beyond the marks, for their intervals
 _MARK = 9.0  # half of a mark's width and height in pixels
 _STEPS = (12.0, 18.0, 24.0, REACH)
 
@@ -56,25 +57,24 @@ def frontier(variants: Sequence[M]) -> list[M]:
 
 
 def to_label(variants: Sequence[M]) -> list[M]:
-    """At most ``LABELS`` variants to label, the most important first.
+    """At most ``LABELS`` variants, the most important first: dense, the frontier, then the fastest baselines.
 
-    Dense, the frontier, then the fastest baselines: those whose F1 the axis shows come first.
+    A baseline that ran in several dtypes is labelled in its fastest one.
     """
     dense = reference(variants)
-    low, _ = f1_axis(variants)
     chosen = [dense, *(one for one in frontier(variants) if one is not dense)][: LABELS - KEPT]
-    others = [one for one in variants if one.kind in _BASELINES and one.f1 is not None and one not in chosen]
-    others.sort(key=lambda one: (_f1(one) < low, -one.speedup))
-    return [*chosen, *others[: LABELS - len(chosen)]]
+    for one in sorted(variants, key=lambda one: -one.speedup):
+        named = {_name(other) for other in chosen}
+        if len(chosen) < LABELS and one.kind in _BASELINES and one.f1 is not None and _name(one) not in named:
+            chosen.append(one)
+    return chosen
 
 
 def f1_axis(variants: Sequence[Measured]) -> tuple[float, float]:
     """Lowest and highest F1 of the axis; variants beyond it stand at its edge, with their F1 in their label."""
     centre = _f1(reference(variants))
-    inside = [_f1(one) for one in variants if one.f1 is not None and abs(one.f1 - centre) <= WINDOW]
-    low, high = min(inside), max(inside)
-    padding = _PADDING * max(high - low, _NARROWEST)
-    return low - padding, high + padding
+    inside = [_f1(one) for one in variants if abs(_f1(one) - centre) <= WINDOW]
+    return min(inside) - _BELOW, max(inside) + _ABOVE
 
 
 def place(
@@ -121,6 +121,10 @@ def _shared(one: Box, other: Box) -> float:
     width = min(one[1], other[1]) - max(one[0], other[0])
     height = min(one[3], other[3]) - max(one[2], other[2])
     return max(0.0, width) * max(0.0, height)
+
+
+def _name(one: Measured) -> str:
+    return one.label.partition(" (")[0]
 
 
 def _f1(one: Measured) -> float:

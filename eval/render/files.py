@@ -58,6 +58,12 @@ class IntervalRow(Interval):
     against_label: str
 
 
+class GapRow(Gap):
+    """A row of ``gaps.csv`` with its variant's display name."""
+
+    label: str
+
+
 def read_table(folder: Path, name: str) -> pd.DataFrame:
     """Reads a folder's CSV file, by name without suffix."""
     texts = {"results": _TEXTS, "ablations": {"value": str}, "documents": {"document": str}}
@@ -80,11 +86,6 @@ def complete_table(folder: Path, name: str) -> pd.DataFrame:
     if missing := [column for column in columns(FILES[name]) if column not in table]:
         raise ValueError(f"{name}.csv lacks {', '.join(missing)}")
     return table
-
-
-def write_page(path: Path, text: str) -> None:
-    """Writes a page in UTF-8, regardless of locale; lone surrogates, which a corpus may have, become question marks."""
-    path.write_text(text, encoding="utf-8", errors="replace")
 
 
 def labelled(table: pd.DataFrame, results: pd.DataFrame) -> pd.DataFrame:

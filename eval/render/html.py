@@ -1,79 +1,117 @@
-"""Renders Markdown as a self-contained page: ``report.html``, and the documents that the app serves."""
+"""Pages as Markdown and as self-contained HTML, from templates: reports, and the documents that the app serves."""
 
 from __future__ import annotations
 
 import base64
 import io
-import re
 from collections import Counter
 from collections.abc import Sequence
-from html import escape, unescape
+from dataclasses import dataclass
+from html import unescape
 from itertools import pairwise
 from pathlib import Path
 
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
+from markupsafe import Markup
 from PIL import Image
 
-# Cells up to this many characters stay on one line: figures with their intervals, names of strategies.
-_SHORT = 40
-_STYLE = """
-:root { color-scheme: light dark; --line: #8886; }
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 76rem; padding: 0 1rem;
-  color: light-dark(#1b1b1b, #e8e8e8); background: light-dark(#fff, #17191c); }
-table { border-collapse: collapse; display: block; overflow-x: auto; font-variant-numeric: tabular-nums; }
-th, td { border: 1px solid var(--line); padding: .2rem .5rem; text-align: left; }
-th { background: light-dark(#f2f2f2, #26292e); }
-td { white-space: nowrap; }
-td.long { white-space: normal; min-width: 16rem; }
-blockquote { border-left: 4px solid #b35900; margin-left: 0; padding-left: 1rem; }
-img { max-width: 100%; background: #fff; }
-pre { overflow-x: auto; }
-code { font-size: .93em; overflow-wrap: anywhere; }
-"""
+from eval.render.markdown import anchor, escape, table
+
+LONG = 36  # cells with more characters may wrap; shorter ones are figures with their intervals, names of strategies
+_PARSER = MarkdownIt("commonmark", {"html": False}).enable("table")
+_TEMPLATES = Environment(
+    loader=PackageLoader("eval.render"),
+    autoescape=select_autoescape(["html"]),
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+    undefined=StrictUndefined,
+)
+_TEMPLATES.globals |= {"anchor": anchor, "markdown_table": table, "LONG": LONG}
+_TEMPLATES.filters["markdown_text"] = escape
 
 
-def page(markdown: str, folder: Path | None = None) -> str:
-    """Renders a text as a page; raw HTML stays text, headings have GitHub's anchors.
+@dataclass(frozen=True)
+class Table:
+    """A table of plain text.
+
+    ``caption``: Markdown. ``folded``: exhaustive, so HTML shows it folded and Markdown leaves it out.
+    """
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[object]]
+    caption: str = ""
+    folded: bool = False
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of a page: a plain title, then Markdown and tables."""
+
+    title: str
+    parts: Sequence[str | Table]
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page: a plain title, plain notes, what it opens with, and sections that its contents list names."""
+
+    title: str
+    sections: Sequence[Section]
+    opening: Sequence[str | Table] = ()
+    notes: Sequence[str] = ()
+
+
+def write_page(path: Path, text: str) -> None:
+    """Writes a page in UTF-8, regardless of locale; lone surrogates, which a corpus may have, become question marks."""
+    path.write_text(text, encoding="utf-8", errors="replace")
+
+
+def write_pages(page: Page, folder: Path, name: str) -> None:
+    """Writes a page as ``NAME.md`` and as ``NAME.html``, which holds the folder's images."""
+
+    def markdown(text: str) -> Markup:
+        return _body(_PARSER.parse(text), folder)
+
+    write_page(folder / f"{name}.md", _TEMPLATES.get_template("report.md").render(page=page))
+    html = _TEMPLATES.get_template("report.html").render(page=page, title=page.title, markdown=markdown)
+    write_page(folder / f"{name}.html", html)
+
+
+def page(markdown: str) -> str:
+    """Renders a document as a page; raw HTML stays text, headings have GitHub's anchors.
 
     Args:
         markdown: the text, whose first heading is the title.
-        folder: holds the images to embed; ``None``: the page links them.
     """
-    parser = MarkdownIt("commonmark", {"html": False}).enable("table")
-    tokens = parser.parse(markdown)
+    tokens = _PARSER.parse(markdown)
     titles = [after for token, after in pairwise(tokens) if token.type == "heading_open"]
-    _mark(tokens)
-    if folder is not None:
-        _embed(tokens, folder)
     title = unescape(titles[0].content) if titles else ""
-    body = parser.renderer.render(tokens, parser.options, {})
-    head = (
-        '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{_STYLE}</style>"
-    )
-    return f'<!doctype html>\n<html lang="en"><head>{head}</head><body>\n{body}</body></html>\n'
+    return _TEMPLATES.get_template("page.html").render(title=title, body=_body(tokens))
 
 
-def _mark(tokens: Sequence[Token]) -> None:
-    """Gives headings their anchors and long cells their class."""
+def _body(tokens: Sequence[Token], folder: Path | None = None) -> Markup:
+    """Renders Markdown: headings have anchors, long cells their class; a folder's images are embedded."""
     used: Counter[str] = Counter()
     for token, inside in pairwise(tokens):
         if token.type == "heading_open":
             text = "".join(child.content for child in inside.children or [] if child.type in ("text", "code_inline"))
-            anchor = re.sub(r"[^\w\- ]", "", text.lower()).replace(" ", "-")
-            token.attrSet("id", f"{anchor}-{used[anchor]}" if used[anchor] else anchor)
-            used[anchor] += 1
-        elif token.type == "td_open" and len(inside.content) > _SHORT:
+            name = anchor(text)
+            token.attrSet("id", f"{name}-{used[name]}" if used[name] else name)
+            used[name] += 1
+        elif token.type == "td_open" and len(inside.content) > LONG:
             token.attrSet("class", "long")
+    images = [child for token in tokens for child in token.children or [] if child.type == "image"]
+    if folder is not None:
+        for image in images:
+            image.attrs["src"] = _embedded(folder / str(image.attrs["src"]))
+    return Markup(_PARSER.renderer.render(tokens, _PARSER.options, {}))
 
 
-def _embed(tokens: Sequence[Token], folder: Path) -> None:
-    """Embeds a folder's images in the page, in a format that takes two thirds of the space."""
-    for token in tokens:
-        for child in token.children or []:
-            if child.type == "image":
-                packed = io.BytesIO()
-                Image.open(folder / str(child.attrs["src"])).save(packed, "webp", lossless=True, quality=100, method=4)
-                data = base64.b64encode(packed.getvalue()).decode()
-                child.attrs["src"] = f"data:image/webp;base64,{data}"
+def _embedded(file: Path) -> str:
+    """An image as an address, in a format that takes two thirds of the space."""
+    packed = io.BytesIO()
+    Image.open(file).save(packed, "webp", lossless=True, quality=100, method=4)
+    return f"data:image/webp;base64,{base64.b64encode(packed.getvalue()).decode()}"

@@ -8,20 +8,11 @@ from typing import Any
 
 NOT_SIGNIFICANT = "(n.s.)"
 SPEED_ONLY = "speed only"
+ITSELF = "—"
 
 Row = Mapping[str, Any]
 
-_VERDICTS = {
-    (1, 1): "more accurate and faster",
-    (0, 1): "faster, with no significant difference in F1",
-    (1, 0): "more accurate, with no significant difference in speed",
-    (1, -1): "more accurate but slower",
-    (-1, 1): "faster but less accurate",
-    (0, 0): "not significantly different",
-    (0, -1): "slower, with no significant difference in F1",
-    (-1, 0): "less accurate, with no significant difference in speed",
-    (-1, -1): "less accurate and slower",
-}
+_F1_VERDICTS = {1: "more accurate", 0: "no significant difference in F1", -1: "less accurate"}
 _SPEED_VERDICTS = {1: "faster", 0: "no significant difference in speed", -1: "slower"}
 
 
@@ -36,9 +27,13 @@ def f1_interval(row: Row) -> str:
     return value if value == SPEED_ONLY else f"{value} {brackets(row['f1_low'], row['f1_high'], '.4f', 'documents')}"
 
 
-def f1_points(row: Row, prefix: str = "") -> str:
-    """An F1 difference in points with its interval, from columns whose names have a prefix."""
+def pp(row: Row, prefix: str = "") -> str:
+    """A difference of F1 in pp with its interval, from columns whose names have a prefix; a dash against itself."""
     value, low, high = (row[prefix + name] * 100 for name in ("difference", "low", "high"))
+    if math.isnan(value):
+        return SPEED_ONLY
+    if _is_itself(row):
+        return ITSELF
     text = f"{value:+.2f} {brackets(low, high, '+.2f', 'documents')}"
     return text if row[f"{prefix}significant"] or math.isnan(low) else f"{text} {NOT_SIGNIFICANT}"
 
@@ -48,15 +43,8 @@ def brackets(low: float, high: float, digits: str, units: str) -> str:
     return f"[too few {units}]" if math.isnan(low) else f"[{low:{digits}}, {high:{digits}}]"
 
 
-def points(interval: Row) -> str:
-    """`f1_points` of a row of ``intervals.csv``; a dash for a variant against itself."""
-    if math.isnan(interval["difference"]):
-        return SPEED_ONLY
-    return "—" if _is_itself(interval) else f1_points(interval)
-
-
-def _is_itself(interval: Row) -> bool:
-    return bool(interval["strategy"] == interval["against"] and interval["dtype"] == interval["against_dtype"])
+def _is_itself(row: Row) -> bool:
+    return "against" in row and (row["strategy"], row["dtype"]) == (row["against"], row["against_dtype"])
 
 
 def speedup(interval: Row) -> str:
@@ -74,10 +62,17 @@ def ratio(value: float | None) -> str:
     return "" if value is None or math.isnan(value) else f"{value:.2f}×"
 
 
+def share(value: float | None) -> str:
+    """A share, e.g. ``37.7%``; empty if unknown."""
+    return "" if value is None or math.isnan(value) else f"{value:.1%}"
+
+
 def verdict(interval: Row) -> str:
     """What differs significantly between a variant and another; for random weights, only speed."""
     speed = (interval["speedup"] > 1) - (interval["speedup"] < 1) if interval["speedup_significant"] else 0
     if math.isnan(interval["difference"]):
         return _SPEED_VERDICTS[speed]
     f1 = (interval["difference"] > 0) - (interval["difference"] < 0) if interval["significant"] else 0
-    return _VERDICTS[f1, speed]
+    if not speed and not f1:
+        return "no significant difference"
+    return f"{_SPEED_VERDICTS[speed]}, {_F1_VERDICTS[f1]}"

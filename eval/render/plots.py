@@ -1,279 +1,327 @@
-"""Plots, as pure functions of the tables; legible in grey."""
+"""Plots, as pure functions of the tables: legible 800 pixels wide, in grey, and on light and dark pages."""
 
 from __future__ import annotations
 
-from collections import defaultdict
+import io
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import cycle, pairwise
+from itertools import cycle
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from adjustText import adjust_text
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.path import Path
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, NullFormatter
+from PIL import Image
 
+from eval.render.choice import f1_axis, frontier, place, to_label
 from eval.render.files import labelled, records, reference
 from eval.schema import ALL, BASELINE, DENSE, HF, MEASURED, MEASURED_HIGH, MEASURED_LOW, MODEL, SPEEDUPS, THEORETICAL
 
 LOST = "F1 or agreement lost against the same model's dense pass"  # the card says which one calibration used
+WIDTH = 8.0  # inches, 800 pixels
+PANELS = 4  # in a row
 DENSE_LINE: dict[str, Any] = {"color": "#1b1b1b", "linewidth": 1, "linestyle": "-."}
-# Markers differ, so colours are not needed: one per kind, or one per member of it.
-_STYLES = {
+_CARD = "#fbfbf8"  # behind every plot, so that it can be read on a dark page as well
+_STYLES = {  # marker and colour of each kind
     DENSE: ("s", "#1b1b1b"),
     HF: ("D", "#6f6f6f"),
     "rule": ("^", "#b35900"),
     "entropy": ("o", "#0050a0"),
     "mlp": ("P", "#006d5b"),
-    "random": ("x", "#a02060"),
-    "truncate": ("vX8d>", "#2e7d32"),
-    BASELINE: ("*hp1234+", "#7a5c00"),
+    "random": ("X", "#a02060"),
+    "truncate": ("v", "#2e7d32"),
+    BASELINE: ("*", "#7a5c00"),
     MODEL: ("<", "#5b3f8c"),
 }
 _OTHER = ("H", "#444444")
-_DRAWN = ["f1", "low", "high", "speedup", "speedup_low", "speedup_high"]  # of ``intervals.csv``
-_FILLS = ("full", "left", "bottom", "top")  # of markers, by dtype
-_DEEPEST = 0.06  # F1 below dense at which the axis ends, so one outlier does not squeeze the others
-_APART = 8.0  # pixels between the points of a line that labels avoid
-# For adjust_text, found by trial: strong enough to separate a crowd of 17 labels within seconds.
-_FORCES: dict[str, Any] = {
-    "force_text": (0.5, 0.8),
-    "force_static": (0.5, 1.0),
-    "force_explode": (1.0, 3.0),
-    "max_move": (30, 30),
-    "force_pull": (0.0, 0.0),
-    "expand": (1.15, 2.0),
-    "iter_lim": 200,
-}
+_FILLS = ("full", "none", "left", "bottom")  # of markers, by dtype
+_TICKS = (0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10, 15, 20, 30, 50, 100)  # of a speed-up axis
+_LINES = ("-", "--", ":", "-.")
+
+Spot = tuple[float, float, str, str]  # x, y, label (may be empty), colour
 
 
 def new_figure(rows: int, columns: int, size: tuple[float, float]) -> tuple[Figure, np.ndarray]:
-    """A figure and its axes ``(rows, columns)``, with a grid and a common y axis in each row."""
-    figure = Figure(figsize=size)
+    """A figure and its axes ``(rows, columns)``, with a grid."""
+    figure = Figure(figsize=size, facecolor=_CARD, layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.subplots(rows, columns, squeeze=False, sharey="row" if rows == 1 else False)
+    axes = figure.subplots(rows, columns, squeeze=False)
     for axis in axes.flat:
         axis.grid(alpha=0.3)
+        axis.set_facecolor(_CARD)
+        axis.spines[["top", "right"]].set_visible(False)
     return figure, axes
 
 
-def place_labels(figure: Figure) -> None:
-    """Lays out the figure and moves its texts away from each other and from everything drawn."""
-    figure.tight_layout()
-    figure.draw_without_rendering()
-    for axis in figure.axes:
-        if not axis.texts:
-            continue
-        x, y = axis.transData.inverted().transform(_drawn(axis)).T
-        line = {"arrowstyle": "-", "color": "#888888", "linewidth": 0.5}
-        adjust_text(list(axis.texts), x, y, ax=axis, arrowprops=line, **_FORCES)
+def save_png(figure: Figure, file: Path, dpi: int = 100, colours: int = 32) -> None:
+    """Writes a plot with a palette of few colours: files a third as large, and lines and text look the same."""
+    drawn = io.BytesIO()
+    figure.savefig(drawn, dpi=dpi)
+    palette = Image.open(drawn).convert("RGB").quantize(colours, dither=Image.Dither.NONE)
+    palette.save(file, optimize=True)
 
 
-def _drawn(axis: Axes) -> np.ndarray:
-    """Points ``(n, 2)`` on the canvas, ``_APART`` from each other, along all lines and markers of the axes."""
-    paths = [(line.get_path().transformed(line.get_transform()), line.get_linestyle()) for line in axis.lines]
-    for collection in axis.collections:
-        paths += [(path.transformed(collection.get_transform()), "-") for path in collection.get_paths()]
-    places = [part for path, style in paths for part in _along(path, joined=style not in ("None", "none", ""))]
-    return np.unique(np.round(np.concatenate(places) / _APART), axis=0) * _APART if places else np.zeros((0, 2))
+def label_spots(axis: Axes, spots: Sequence[Spot]) -> None:
+    """Writes labels beside their marks, the most important first; the figure must be laid out."""
+    origin, back = axis.bbox.p0, axis.transData.inverted()
+    marks = [tuple(place) for place in axis.transData.transform([spot[:2] for spot in spots]) - origin]
+    style: dict[str, Any] = {"fontsize": 9, "ha": "center", "va": "center", "in_layout": False, "zorder": 2.5}
+    style["bbox"] = {"facecolor": _CARD, "edgecolor": "none", "alpha": 0.8, "pad": 0.5}
+    texts = {i: axis.text(x, y, text, color=colour, **style) for i, (x, y, text, colour) in enumerate(spots) if text}
+    extents = {i: text.get_window_extent() for i, text in texts.items()}
+    sizes = {i: (extent.width, extent.height) for i, extent in extents.items()}
+    for i, centre in place(marks, sizes, (axis.bbox.width, axis.bbox.height)).items():
+        there = back.transform(np.add(centre, origin))
+        texts[i].set_position((there[0], there[1]))
+        reach = np.clip(marks[i], np.subtract(centre, np.array(sizes[i]) / 2), np.add(centre, np.array(sizes[i]) / 2))
+        ends = back.transform([np.add(marks[i], origin), reach + origin])
+        axis.add_line(Line2D(*ends.T, color="#999999", linewidth=0.7, zorder=1, in_layout=False))
 
 
-def _along(path: Path, *, joined: bool) -> list[np.ndarray]:
-    corners = np.asarray(path.vertices)
-    if not joined:
-        return [corners]
-    steps = ((one, other, int(np.hypot(*(other - one)) / _APART) + 2) for one, other in pairwise(corners))
-    return [corners, *(np.linspace(one, other, count) for one, other, count in steps)]
+def plot_f1_vs_latency(results: pd.DataFrame, intervals: pd.DataFrame) -> Figure:
+    """Plots F1 against speed-up on a logarithmic axis, one panel per batch size.
 
-
-def plot_f1_vs_latency(results: pd.DataFrame, intervals: pd.DataFrame, times: pd.DataFrame) -> Figure:
-    """Plots F1 against time per document, one panel per batch size.
-
-    Bars are 95 % intervals of the difference from dense; the dotted line is the Pareto frontier, others join the
-    operating points of one strategy or the depths of ``truncate``. Variants far below dense are at the lower edge,
-    with their F1.
+    `eval.render.choice` says which variants have labels and which F1 the axis shows; others stand at its lower edge.
 
     Args:
         results: ``results.csv``.
         intervals: ``intervals.csv``.
-        times: ``times.csv``.
     """
-    results, intervals, times = (labelled(table, results) for table in (results, intervals, times))
-    dense = reference(records(results))
-    sizes = sorted(results["batch_size"].unique())
-    figure, axes = new_figure(1, len(sizes), (8.8 * len(sizes), 8.2))
-    first = results.iloc[0]
-    for axis, size in zip(axes[0], sizes, strict=True):
-        wall = times[times["batch_size"] == size].groupby("label", sort=False)["latency_ms"].sum()
-        against = intervals[(intervals["batch_size"] == size) & (intervals["against_label"] == dense)]
-        own = results[results["batch_size"] == size].set_index("label")[["strategy", "kind", "dtype", "family"]]
-        table = against.set_index("label")[_DRAWN].assign(ms=wall / first["timed_documents"]).join(own)
-        _panel(axis, table, dense, styles(results))
-        axis.set_title(f"batch size {size}")
-    axes[0][0].set_ylabel("exact-span micro F1")
-    timed = "" if first["timed_documents"] == first["documents"] else f" ({first['timed_documents']} timed)"
-    figure.suptitle(
-        f"{first['corpus']} {first['split']}, {first['documents']} documents{timed}; {first['device']}, "
-        f"{first['threads']} threads, {', '.join(results['dtype'].unique())}\n"
-        "bars: 95 % intervals of the difference from dense",
-        fontsize=10,
+    table = _measured(results, intervals)
+    sizes, dtypes = sorted(table["batch_size"].unique()), list(results["dtype"].unique())
+    looks = {kind: _STYLES.get(kind, _OTHER) for kind in table["kind"].unique()}
+    figure, axes = new_figure(len(sizes), 1, (WIDTH, 3.5 * len(sizes) + 1.1))
+    spots = [
+        _frontier_panel(axis, table[table["batch_size"] == size]) for axis, size in zip(axes.flat, sizes, strict=True)
+    ]
+    axes[-1][0].set_xlabel("speed-up against dense, end-to-end (logarithmic)")
+    figure.legend(
+        handles=list(_legend(looks, dtypes, table)), loc="outside lower center", ncols=4, fontsize=9, frameon=False
     )
-    place_labels(figure)
+    figure.suptitle(_title(results), fontsize=10)
+    figure.draw_without_rendering()
+    for axis, own in zip(axes.flat, spots, strict=True):
+        label_spots(axis, own)
     return figure
 
 
-def pareto_line(table: pd.DataFrame) -> pd.DataFrame:
-    """The Pareto-optimal rows, ascending in both ``ms`` and ``f1``."""
-    ordered = table.sort_values(["ms", "f1"], ascending=[True, False])
-    return ordered[ordered["f1"] > ordered["f1"].cummax().shift(fill_value=-1.0)]
+def _measured(results: pd.DataFrame, intervals: pd.DataFrame) -> pd.DataFrame:
+    """The variants, as `eval.render.choice` wants them, with the intervals of their difference from dense."""
+    rows, against = labelled(results, results), labelled(intervals, results)
+    dense = reference(records(rows))
+    own = against.loc[against["against_label"] == dense, ["label", "batch_size", "difference", "low", "high"]]
+    table = rows.merge(own, how="left", on=["label", "batch_size"]).rename(columns={"speedup_vs_dense": "speedup"})
+    styled = styles(rows)
+    return table.assign(
+        f1=table["f1"].astype(object).where(table["f1"].notna(), None),
+        style=table["label"].map(styled),
+        recovers=[str(name).partition(":")[0].endswith("+recovery") for name in table["strategy"]],
+    )
+
+
+def _frontier_panel(axis: Axes, table: pd.DataFrame) -> list[Spot]:
+    """Draws one batch size; returns what is to be labelled, see `label_spots`."""
+    rows: list[Any] = list(table.itertuples(index=False))
+    low, high = f1_axis(rows)
+    named = to_label(rows)
+    axis.set_xscale("log")
+    axis.set_xlim(min(row.speedup for row in rows) / 1.15, max(row.speedup for row in rows) * 1.6)
+    axis.set_ylim(low, high)
+    axis.set_xticks([tick for tick in _TICKS if axis.get_xlim()[0] <= tick <= axis.get_xlim()[1]])
+    axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}×"))
+    axis.xaxis.set_minor_formatter(NullFormatter())
+    axis.set_title(f"batch size {rows[0].batch_size}", fontsize=10, loc="left")
+    axis.set_ylabel("F1 (exact spans)")
+    axis.axvline(1, **DENSE_LINE)
+    axis.axhline(named[0].f1, **DENSE_LINE)
+    best = frontier(rows)
+    axis.plot([row.speedup for row in best], [row.f1 for row in best], ":", color="#555555", linewidth=1.4, zorder=1)
+    spots = []
+    for row in sorted(rows, key=lambda row: named.index(row) if row in named else len(named)):
+        place = low if row.f1 is None else min(max(row.f1, low), high)
+        colour = row.style["color"]
+        axis.plot(row.speedup, place, markersize=9, clip_on=False, linestyle="none", zorder=3, **row.style)
+        if row.recovers:
+            dot = colour if row.style["fillstyle"] == "none" else "white"
+            axis.plot(row.speedup, place, ".", color=dot, markersize=5, zorder=3)
+        if row in named and row.f1 is not None:
+            ends = row.f1 - row.difference + row.low, row.f1 - row.difference + row.high
+            axis.vlines(row.speedup, *ends, color=colour, linewidth=1, alpha=0.5, zorder=2)
+        beyond = "speed only" if row.f1 is None else f"F1 {row.f1:.3f}" if row.f1 != place else ""
+        name = f"{row.label} {row.speedup:.2f}×" if row in named or row.f1 is None else ""
+        spots.append((row.speedup, place, ", ".join(filter(None, (name, beyond))), colour))
+    return spots
+
+
+def _legend(looks: dict[str, tuple[str, str]], dtypes: Sequence[str], table: pd.DataFrame) -> Iterator[Line2D]:
+    for kind, (marker, colour) in looks.items():
+        yield Line2D([], [], marker=marker, color=colour, linestyle="none", markersize=8, label=kind)
+    grey: dict[str, Any] = {"color": "#444444", "linestyle": "none", "markersize": 8}
+    for dtype, fill in zip(dtypes, cycle(_FILLS), strict=False):
+        if len(dtypes) > 1:
+            look: dict[str, Any] = {"marker": "o", "fillstyle": fill, **grey}
+            yield Line2D([], [], label=dtype, **look)
+    if table["recovers"].any():
+        yield Line2D([], [], marker="o", markerfacecolor="white", markeredgewidth=3, label="with recovery", **grey)
+    yield Line2D([], [], color="#555555", linestyle=":", linewidth=1.4, label="Pareto frontier")
+    yield Line2D([], [], color="#444444", marker="|", linestyle="none", markersize=10, label="95 % interval")
+
+
+def _title(results: pd.DataFrame) -> str:
+    first = results.iloc[0]
+    timed = "" if first["timed_documents"] == first["documents"] else f" ({first['timed_documents']} timed)"
+    return f"{first['corpus']} {first['split']}, {first['documents']} documents{timed}; {first['device']}, " + (
+        f"{first['threads']} threads"
+    )
 
 
 def styles(results: pd.DataFrame) -> dict[str, dict[str, Any]]:
-    """Marker, colour and fill of each variant of ``results.csv``, by label if the table is `labelled`.
-
-    Hollow if words are recovered; half filled if a strategy runs in another dtype than the first.
-    """
+    """Marker, colour and fill of each variant of ``results.csv``, by label if the table is `labelled`."""
     results = results if "label" in results else results.assign(label=results["strategy"], dtype="")
-    found: dict[str, dict[str, Any]] = {}
     fills = dict(zip(results["dtype"].unique(), cycle(_FILLS), strict=False))
-    members = results.drop_duplicates("label")
-    for kind, of in members.groupby("kind", sort=False):
-        markers, colour = _STYLES.get(str(kind), _OTHER)
-        marker = dict(zip(of["strategy"].unique(), cycle(markers), strict=False))
-        for label, name, family, prunes, dtype in of[["label", "strategy", "family", "prunes", "dtype"]].itertuples(
-            index=False, name=None
-        ):
-            own: dict[str, Any] = {"marker": marker[name], "color": colour, "markerfacecolor": colour}
-            if prunes and family != kind:
-                own["markerfacecolor"] = "none"
-            elif label != name and fills[dtype] != "full":
-                own |= {"fillstyle": fills[dtype], "markerfacecoloralt": "white"}
-            found[label] = own
+    found: dict[str, dict[str, Any]] = {}
+    for label, kind, dtype in results[["label", "kind", "dtype"]].itertuples(index=False, name=None):
+        marker, colour = _STYLES.get(str(kind), _OTHER)
+        found[label] = {"marker": marker, "color": colour, "fillstyle": fills[dtype]}
     return found
 
 
-def _panel(axis: Axes, table: pd.DataFrame, dense: str, style: Mapping[str, Mapping[str, Any]]) -> None:
-    """Draws and labels the variants of one batch size; those without F1 are lines."""
-    of_dense: dict[str, Any] = {str(key): value for key, value in table.loc[dense].items()}
-    for name, row in table[table["f1"].isna()].iterrows():
-        axis.axvline(row["ms"], linewidth=1, linestyle="--", color=style[str(name)]["color"])
-        axis.text(row["ms"], of_dense["f1"], f"{name} {row['speedup']:.2f}×, speed only", fontsize=8)
-    table = table[table["f1"].notna()]
-    # A percentile interval need not contain the value itself; without an interval, the bar has no length.
-    table = table.assign(
-        left=(of_dense["ms"] / table["speedup_high"]).fillna(table["ms"]).clip(upper=table["ms"]),
-        right=(of_dense["ms"] / table["speedup_low"]).fillna(table["ms"]).clip(lower=table["ms"]),
-        bottom=(of_dense["f1"] + table["low"]).fillna(table["f1"]).clip(upper=table["f1"]),
-        top=(of_dense["f1"] + table["high"]).fillna(table["f1"]).clip(lower=table["f1"]),
-    )
-    best = pareto_line(table)
-    floor = float(of_dense["f1"]) - _DEEPEST
-    deep = table["f1"].map("{:.3f}".format).where(table["f1"] < floor, "")
-    shown = table.assign(deep=deep, **{column: table[column].clip(lower=floor) for column in ("f1", "bottom", "top")})
-    axis.plot(best["ms"], shown["f1"][best.index], ":", color="#888888", zorder=1)
-    for _, members in shown.groupby(["family", "dtype"]):
-        ordered = members.sort_values("ms")
-        colour = style[str(ordered.index[0])]["color"]
-        axis.plot(ordered["ms"], ordered["f1"], color=colour, linewidth=1, alpha=0.4, zorder=1)
-    for name, row in shown.iterrows():
-        across = [[row["ms"] - row["left"]], [row["right"] - row["ms"]]]
-        along = [[row["f1"] - row["bottom"]], [row["top"] - row["f1"]]]
-        own = style[str(name)]
-        bars: dict[str, Any] = {"yerr": along, "xerr": across, "linestyle": "none", "elinewidth": 1, "capsize": 2}
-        axis.errorbar(row["ms"], row["f1"], markersize=8, **bars, **own)
-        label = f"{name} {row['speedup']:.2f}×" + (f", F1 {row['deep']}" if row["deep"] else "")
-        axis.text(row["ms"], row["f1"], label, fontsize=8, color=own["color"])
-    axis.margins(x=0.2, y=0.3)
-    axis.set_xlabel("time of a document, end-to-end (ms)")
-
-
 def plot_speed_by_length(cost: pd.DataFrame, results: pd.DataFrame) -> Figure:
-    """Plots theoretical (dotted) and measured speed-up (with intervals) over length, batch 1.
+    """Plots theoretical (dotted) and measured speed-up (with intervals) of our own strategies over length, batch 1.
 
     Args:
-        cost: rows of ``cost.csv`` in one dtype; dense and ``hf`` are not drawn.
-        results: ``results.csv``, in all dtypes, so that styles match `plot_f1_vs_latency`.
+        cost: rows of ``cost.csv`` in one dtype.
+        results: ``results.csv``.
     """
-    own = styles(results)
     kinds = dict(results[["strategy", "kind"]].itertuples(index=False, name=None))
-    table = cost[(cost["batch_size"] == cost["batch_size"].min()) & ~cost["strategy"].map(kinds).isin([DENSE, HF])]
-    table = table[(table["group"] != ALL) | (table["batch_size"] != 1)]
-    wide = table[table["measure"].isin(SPEEDUPS)].pivot_table(
-        index=["strategy", "group"], columns="measure", values="value", sort=False
-    )
-    lines: dict[str, Iterator[str]] = defaultdict(lambda: cycle(("-", "--", "-.")))  # of strategies of a kind
-    figure, ((axis,),) = new_figure(1, 1, (9.4, 4.4))
+    ours = ~cost["strategy"].map(kinds).isin([DENSE, HF, BASELINE, MODEL])
+    table = cost[ours & (cost["batch_size"] == 1) & (cost["group"] != ALL) & cost["measure"].isin(SPEEDUPS)]
+    wide = table.pivot_table(index=["strategy", "group"], columns="measure", values="value", sort=False)
+    figure, ((axis,),) = new_figure(1, 1, (WIDTH, 4.6))
+    lines = {kind: cycle(_LINES) for kind in kinds.values()}
     for name, of in wide.reindex(columns=list(SPEEDUPS)).groupby("strategy", sort=False):
-        rows, style = of.droplevel("strategy"), own[str(name)]
-        bars = [(rows[MEASURED] - rows[MEASURED_LOW]).clip(lower=0).fillna(0)]
-        bars.append((rows[MEASURED_HIGH] - rows[MEASURED]).clip(lower=0).fillna(0))
+        rows, (marker, colour) = of.droplevel("strategy"), _STYLES.get(kinds[str(name)], _OTHER)
+        bars = [rows[MEASURED] - rows[MEASURED_LOW], rows[MEASURED_HIGH] - rows[MEASURED]]
+        style: dict[str, Any] = {"color": colour, "marker": marker, "markersize": 4}
         line = next(lines[kinds[str(name)]])
-        axis.errorbar(rows.index, rows[MEASURED], bars, capsize=2, label=name, linestyle=line, **style)
-        axis.plot(rows.index, rows[THEORETICAL], linestyle=":", markersize=4, alpha=0.7, **style)
+        axis.errorbar(
+            rows.index,
+            rows[MEASURED],
+            [bar.clip(lower=0).fillna(0) for bar in bars],
+            linestyle=line,
+            label=name,
+            **style,
+        )
+        axis.plot(rows.index, rows[THEORETICAL], linestyle=(0, (1, 3)), alpha=0.7, **style)
     axis.axhline(1, label=DENSE, **DENSE_LINE)
     axis.set_xlabel("length of the document (rows: word pieces, CLS, SEP)")
     axis.set_ylabel("speed-up against dense")
-    axis.set_title("theoretical (dotted) and measured", fontsize=10)
-    axis.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.01, 0.5), handlelength=4)
-    figure.tight_layout()
+    axis.set_title("measured; theoretical dotted", fontsize=10)
+    figure.legend(loc="outside lower center", ncols=4, fontsize=9, frameon=False, handlelength=3)
     return figure
 
 
 def plot_frontiers(frontiers: Mapping[str, pd.DataFrame], strategy: str) -> Figure:
     """Plots theoretical speed-up over loss against dense, one line per ``frontier.csv``."""
     figure, ((axis,),) = new_figure(1, 1, (6.4, 4.4))
-    lines = zip(("-", "--", ":", "-."), ("o", "s", "^", "v"), strict=True)
+    lines = zip(_LINES, ("o", "s", "^", "v"), strict=True)
     for (name, table), (line, marker) in zip(frontiers.items(), cycle(lines), strict=False):
         axis.plot(table["f1_drop_points"], table["theoretical_speedup"], line, marker=marker, markersize=4, label=name)
-    axis.set_xlabel(f"{LOST} (points)")
+    axis.set_xlabel(f"{LOST} (pp)")
     axis.set_ylabel("theoretical speed-up (dense ÷ own MACs)")
     axis.set_title(f"{strategy}: what calibration found", fontsize=10)
     axis.legend()
-    figure.tight_layout()
     return figure
 
 
 def plot_groups(groups: pd.DataFrame) -> Figure:
     """Plots F1 against dense in every group, with intervals, one panel per strategy; from ``subgroups.csv``."""
-    strategies = _strategies(groups)
     names = groups.drop_duplicates(["dimension", "group"])[["dimension", "group"]]
-    figure, axes = new_figure(1, max(len(strategies), 1), (3.2 * len(strategies) + 2.2, 0.24 * len(names) + 1.2))
-    for axis, strategy in zip(axes[0], strategies, strict=False):
+    figure, axes = _panels(groups, 0.19 * len(names) + 0.7)
+    for number, (axis, strategy) in enumerate(axes.items()):
         of = names.merge(groups[groups["strategy"] == strategy], how="left")
         rows = range(len(of))
         axis.hlines(rows, of["low"] * 100, of["high"] * 100, color="#6f6f6f", linewidth=1.2)
         axis.plot(of["difference"] * 100, rows, "o", color="#0050a0", markersize=4)
         axis.axvline(0, **DENSE_LINE)
-        axis.set_title(strategy, fontsize=10)
-        axis.set_xlabel("F1 against dense (points)")
         axis.grid(visible=False, axis="y")
-    axes[0][0].set_yticks(range(len(names)), [f"{d}: {g}" for d, g in names.itertuples(index=False)], fontsize=8)
-    axes[0][0].invert_yaxis()
-    figure.tight_layout()
+        shown = [f"{d}: {g}" if number % PANELS == 0 else "" for d, g in names.itertuples(index=False)]
+        axis.set_yticks(rows, shown, fontsize=8)
+        axis.invert_yaxis()
+    figure.supxlabel("F1 against dense (pp)", fontsize=9)
     return figure
 
 
 def plot_exits(exits: pd.DataFrame) -> Figure:
     """Plots the share of words exited by each layer, per gold label, one panel per strategy; from ``exits.csv``."""
-    strategies = _strategies(exits)
-    figure, axes = new_figure(1, max(len(strategies), 1), (3.4 * max(len(strategies), 1), 3.2))
-    for axis, strategy in zip(axes[0], strategies, strict=False):
+    figure, axes = _panels(exits, 2.2)
+    ticks = sorted(exits["layer"].unique())
+    for axis, strategy in axes.items():
         of = exits[exits["strategy"] == strategy]
-        styled = zip(of.groupby("label", sort=False), cycle(("-", "--", ":", "-.")), cycle("os^vDx"), strict=False)
+        styled = zip(of.groupby("gold", sort=False), cycle(_LINES), cycle("os^vDx"), strict=False)
         for (label, one), line, marker in styled:
             axis.plot(one["layer"], one["share_exited"].cumsum(), line, marker=marker, markersize=4, label=label)
-        axis.set_title(strategy, fontsize=10)
-        axis.set_xlabel("layer")
-        axis.set_xticks(sorted(of["layer"].unique()))
-        axis.set_ylim(-0.02, 1.02)
-    axes[0][0].set_ylabel("share of words that have exited")
-    if strategies:
-        axes[0][0].legend(fontsize=7)
-    figure.tight_layout()
+        axis.set_xticks(ticks)
+        axis.set_xlabel("layer", fontsize=8)
+        axis.set(xlim=(ticks[0] - 0.3, ticks[-1] + 0.3), ylim=(-0.03, 1.03))
+    figure.supylabel("share of words that have exited", fontsize=9)
+    handles, names = next(iter(axes)).get_legend_handles_labels() if axes else ([], [])
+    figure.legend(handles, names, loc="outside lower center", ncols=6, fontsize=9, frameon=False)
     return figure
 
 
-def _strategies(table: pd.DataFrame) -> Sequence[str]:
-    return [name for name in table["strategy"].unique() if name != DENSE]
+def _panels(table: pd.DataFrame, height: float) -> tuple[Figure, dict[Axes, str]]:
+    """A figure with a panel for each strategy but dense."""
+    strategies = [str(name) for name in table["strategy"].unique() if name != DENSE]
+    rows = -(-max(len(strategies), 1) // PANELS)
+    figure, axes = new_figure(rows, min(max(len(strategies), 1), PANELS), (WIDTH, height * rows + 0.6))
+    for axis in axes.flat[len(strategies) :]:
+        axis.axis("off")
+    for axis, strategy in zip(axes.flat, strategies, strict=False):
+        axis.set_title(strategy, fontsize=9)
+        axis.tick_params(labelsize=8)
+    return figure, dict(zip(axes.flat, strategies, strict=False))
+
+
+def plot_ablations(table: pd.DataFrame) -> Figure:
+    """Plots F1 against dense (line at 0) with paired intervals over the share of token-layers kept, by setting."""
+    settings = list(table["setting"].unique())
+    rows = -(-len(settings) // 2)
+    figure, axes = new_figure(rows, 2, (WIDTH, 3.1 * rows + 0.5))
+    colours = dict(zip(table["strategy"].unique(), cycle(("#0050a0", "#b35900", "#2e7d32", "#5b3f8c")), strict=False))
+    spots = []
+    for axis, setting in zip(axes.flat, settings, strict=False):
+        axis.axhline(0, **DENSE_LINE)
+        axis.set_title(setting, fontsize=10)
+        axis.margins(0.15)
+        axis.set_xlabel("share of token-layers kept", fontsize=9)
+        own = table[table["setting"] == setting]
+        spots.append(
+            [spot for name, of in own.groupby("strategy", sort=False) for spot in _curve(axis, of, colours[name])]
+        )
+    for axis in axes.flat[len(settings) :]:
+        axis.axis("off")
+    handles = [Line2D([], [], color=colour, marker="o", label=name) for name, colour in colours.items()]
+    figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=9, frameon=False)
+    figure.supylabel("F1 against dense (pp)", fontsize=9)
+    figure.draw_without_rendering()
+    for axis, own_spots in zip(axes.flat, spots, strict=False):
+        label_spots(axis, own_spots)
+    return figure
+
+
+def _curve(axis: Axes, of: pd.DataFrame, colour: str) -> list[Spot]:
+    """Draws one strategy's values, joined by a line if they are numbers; those on one spot share a label."""
+    of = of.sort_values("token_layers_kept")
+    kept, difference = of["token_layers_kept"], of["difference"] * 100
+    numeric = pd.to_numeric(of["value"], errors="coerce").notna().all()
+    axis.plot(kept, difference, "o-" if numeric else "o", color=colour, linewidth=1, markersize=5)
+    axis.vlines(kept, of["low"] * 100, of["high"] * 100, color=colour, linewidth=0.7)
+    spots: dict[tuple[float, float], list[str]] = {}
+    for x, y, value in zip(kept, difference, of["value"], strict=True):
+        spots.setdefault((round(x, 3), round(y, 2)), []).append(value)
+    return [(x, y, ", ".join(values), colour) for (x, y), values in spots.items()]

@@ -8,7 +8,7 @@ import pandas as pd
 
 from eval.render.files import records
 from eval.render.markdown import escape, table
-from eval.render.numbers import NOT_SIGNIFICANT, brackets, f1_points, ratio
+from eval.render.numbers import NOT_SIGNIFICANT, brackets, pp, ratio
 from eval.schema import RecoveryGain
 
 NOTE = (
@@ -40,7 +40,7 @@ def _cells(row: RecoveryGain) -> list[str]:
     over = _gain(row["f1_with"] - row["f1_random"], row["over_random_low"], row["over_random_high"])
     rerun = row["cost_against_dense_rerun"]
     return [
-        escape(f"{row['strategy']} ({row['point']})"),
+        f"{row['strategy']} ({row['point']})",
         row["trigger"] + (" (stored)" if row["stored"] else ""),
         f"{row['documents_fired']:.1%}",
         str(row["recovered_words"]),
@@ -57,4 +57,4 @@ def _cells(row: RecoveryGain) -> list[str]:
 
 def _gain(difference: float, low: float, high: float) -> str:
     significant = low > 0 or high < 0
-    return f1_points({"difference": difference, "low": low, "high": high, "significant": significant})
+    return pp({"difference": difference, "low": low, "high": high, "significant": significant})

@@ -109,6 +109,18 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(name, model_folder, cap
     assert "/dev/null/out" in said[0]
 
 
+@pytest.mark.parametrize("name", ["engine.tag", "engine.bulk", "engine.training.finetune", "eval.agreement"])
+def test_an_interruption_while_libraries_are_imported_prints_nothing(name, tmp_path):
+    (tmp_path / "torch.py").write_text("import time; print('importing', flush=True); time.sleep(60)")
+    environment = os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
+    command = [sys.executable, "-m", name]
+    with subprocess.Popen(command, env=environment, cwd=tmp_path, stdout=-1, stderr=-1, text=True) as run:
+        assert run.stdout.readline() == "importing\n"
+        run.send_signal(signal.SIGINT)
+        assert run.communicate() == ("", "")
+    assert run.returncode == -signal.SIGINT
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_ends_so(name):
     assert import_module(name).main.__wrapped__

@@ -21,6 +21,7 @@ TEXTS = [
     "\n del Nausea  and\n\nfamotidine-(x),α ",
     "naïve 語 nausea\x00 [SEP] and",
     "Nausea after del",
+    "Nausea <pad> and <pad><pad> del",
 ]
 LONG = TEXT * 8
 TASK = "token-classification"

@@ -11,7 +11,7 @@ from engine.errors import InputError
 from engine.runs import Log, check_new, code_digest, continues, locked, read_json, replacing, write_json
 from tests.conftest import contents
 
-CONDITIONS = {"threads": 2, "strategy": {"name": "entropy", "gates": [1, 2]}}
+CONDITIONS = {"threads": 2, "strategies": [{"name": "entropy", "gates": [1, 2]}]}
 HOLD = """
 import sys, time
 from pathlib import Path
@@ -82,7 +82,7 @@ def test_a_run_continues_under_the_same_conditions_alone(tmp_path):
     assert not (tmp_path / "out").exists()
     write_json(tmp_path / "out" / "run.json", CONDITIONS)
     (tmp_path / "out" / "result").write_text("of the run")
-    assert continues(tmp_path / "out", "run.json", CONDITIONS | {"strategy": {"name": "entropy", "gates": (1, 2)}})
+    assert continues(tmp_path / "out", "run.json", CONDITIONS | {"strategies": [{"name": "entropy", "gates": (1, 2)}]})
     assert continues(tmp_path / "out", "run.json", CONDITIONS | {"threads": 3}, free=["threads"])
 
 
@@ -92,7 +92,7 @@ def test_a_run_continues_under_the_same_conditions_alone(tmp_path):
         (lambda out: continues(out, "run.json", CONDITIONS | {"threads": 3}), "with threads 2, got threads 3;"),
         (
             lambda out: continues(out, "run.json", {"threads": 2}),
-            r'strategy.name "entropy", .*, got strategy.name none',
+            r'strategies.0.name "entropy", .*, got strategies.0.name none',
         ),
         (lambda out: continues(out, "run.json", CONDITIONS | {"new": "a" * 99}), "with new none, got new .*a…;"),
         (lambda out: continues(out, "run.json", CONDITIONS, resume=False), "--resume"),

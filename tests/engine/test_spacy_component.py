@@ -6,6 +6,7 @@ pytest.importorskip("spacy")  # requirements-spacy.txt
 
 import spacy
 from spacy.tokens import Doc
+from spacy.training import Example
 
 from engine import InputError, load_engine
 from engine.spacy_component import NAME
@@ -54,6 +55,14 @@ def shipped():
     return with_component(None, strategy="dense")
 
 
+def test_evaluate_returns_the_scores_of_entities(shipped):
+    text = "Famotidine caused delirium and hypotension."
+    gold = {"entities": spans(shipped(text))[1:]}
+    scores = shipped.evaluate([Example.from_dict(shipped.make_doc(text), gold)])
+    assert (scores["ents_p"], scores["ents_r"], scores["ents_f"]) == pytest.approx((2 / 3, 1, 0.8))
+    assert shipped.get_pipe_meta(NAME).default_score_weights["ents_f"] == 1
+
+
 def test_entities_within_a_token_are_widened_to_it_and_the_longest_of_those_that_overlap_stays(shipped, monkeypatch):
     text = "Famotidine-associated delirium;hypotension."
     found = shipped.get_pipe(NAME).engine.tag(text, "dense").entities
@@ -95,7 +104,7 @@ def test_a_saved_pipeline_loads_with_its_configuration(model_folder, tmp_path):
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"strategy": "nothing"}, "expected a strategy"),
+        ({"strategy": "nothing"}, "nothing"),
         ({"model": "/no/such/folder"}, "expected a Hugging Face token-classification model"),
         ({"dtype": "float8"}, "expected .*, got 'float8'"),
     ],

@@ -187,22 +187,42 @@ def test_unknown_strategies_and_points_are_refused(engine, strategy, point, word
         engine.tag(TEXT, strategy, point)
 
 
-def test_wrong_arguments_are_refused(engine, weights):
-    with pytest.raises(InputError, match="expected a batch size"):
-        engine.tag_batch([TEXT], batch_size=0)
-    with pytest.raises(InputError, match="expected a batch size of 1 or more, got '3'"):
-        engine.tag_batch([TEXT], batch_size="3")
-    with pytest.raises(InputError, match="expected a list of texts, got one string"):
-        engine.tag_batch(TEXT)
-    with pytest.raises(InputError, match="expected texts as strings"):
-        engine.tag_batch([TEXT, None])
-    with pytest.raises(InputError, match="expected a dtype"):
-        Engine(weights, dtype="int3")
-    for device in ("abacus", "hpu", None):
-        with pytest.raises(InputError, match="expected a device of this machine"):
-            Engine(weights, device=device)
-    with pytest.raises(InputError, match="expected the device cpu or cuda, got 'meta'"):
-        Engine(weights, device="meta")
+@pytest.mark.parametrize(
+    ("texts", "options", "message"),
+    [
+        ([TEXT], {"batch_size": 0}, "expected a batch size"),
+        ([TEXT], {"batch_size": "3"}, "expected a batch size of 1 or more, got '3'"),
+        (TEXT, {}, "expected a list of texts, got one string"),
+        (5, {}, "expected a list of texts, got 5"),
+        (None, {}, "expected a list of texts, got None"),
+        ([TEXT, None], {}, "expected texts as strings"),
+    ],
+)
+def test_what_is_no_list_of_texts_is_refused(engine, texts, options, message):
+    with pytest.raises(InputError, match=message):
+        engine.tag_batch(texts, **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"dtype": "int3"}, "expected a dtype"),
+        *(({"device": device}, "expected a device of this machine") for device in ("abacus", "hpu", None)),
+        ({"device": "meta"}, "expected the device cpu or cuda, got 'meta'"),
+    ],
+)
+def test_a_dtype_or_device_that_this_machine_lacks_is_refused(weights, options, message):
+    with pytest.raises(InputError, match=message):
+        Engine(weights, **options)
+
+
+@pytest.mark.parametrize("strategy", ["dense", "entropy", "truncate-1"])
+def test_activations_that_overflow_are_an_error_and_not_no_entities(weights, strategy):
+    engine = Engine(weights)
+    with torch.no_grad():
+        next(engine.encoder.layers[0].parameters()).fill_(1e38)
+    with pytest.raises(InputError, match=r"expected finite scores of labels after layer .* use the dtype float32"):
+        engine.tag(TEXT, strategy)
 
 
 def test_texts_may_come_from_a_generator(engine):

@@ -1,7 +1,9 @@
 import json
+import re
 import shutil
 import subprocess
 import sys
+from html import unescape
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -173,7 +175,7 @@ def test_the_reference_is_dense_whatever_ran_first(model_folder, tmp_path):
     first = (table["strategy"] == "hf") & (table["dtype"] == "float32")
     pd.concat([table[first], table[~first]]).to_csv(tmp_path / "results.csv", index=False)
     assert run("--render-only", "--out", str(tmp_path)) == 0
-    assert "compared with dense in bfloat16" in (tmp_path / "report.md").read_text()
+    assert "compared with `dense (bfloat16)`" in (tmp_path / "report.md").read_text()
 
 
 def test_other_models_may_prune_and_stand_in_the_same_figure(model_folder, tmp_path):
@@ -214,7 +216,7 @@ def test_every_scored_type_has_a_column_and_stands_in_the_report(model_folder, t
     options = ("--corpus", str(gold), "--model", str(model_folder), "--batch-size", "1", "--strategies", "dense")
     assert run(*options, "--out", str(tmp_path / "out")) == 0
     assert row(pd.read_csv(tmp_path / "out" / "results.csv"), "dense")["f1_gene"] == 0
-    heading = "| batch | strategy | F1 disease | F1 gene | F1 seqeval | unscored predictions |"
+    heading = "| strategy | F1 disease | F1 gene | F1 seqeval | unscored predictions |"
     assert heading in (tmp_path / "out" / "report.md").read_text()
 
 
@@ -224,7 +226,7 @@ def test_recovery_is_set_against_none(model_folder, tmp_path):
     intervals = pd.read_csv(tmp_path / "intervals.csv")
     duels = intervals[intervals["against"] != "dense"]
     assert duels[["strategy", "against"]].to_numpy().tolist() == [["entropy+recovery", "entropy"]]
-    assert "| 1 | entropy+recovery | entropy | " in (tmp_path / "report.md").read_text()
+    assert "<td>entropy+recovery<td>entropy<td>" in (tmp_path / "report.html").read_text()
 
 
 def test_operating_points_of_one_strategy_stand_side_by_side(model_folder, tmp_path):
@@ -242,8 +244,8 @@ def test_operating_points_of_one_strategy_stand_side_by_side(model_folder, tmp_p
         ("entropy:default", "random@entropy:default"),
     ]
     text = (tmp_path / "report.md").read_text()
-    for shown in ("entropy (default)", "entropy:default (custom)", "entropy+recovery:default"):
-        assert f"| 1 | {shown} | " in text
+    for shown in ("entropy, default", "entropy:default, custom", "entropy+recovery:default"):
+        assert f"| {shown} | " in text
 
 
 def test_settings_reach_the_strategies_that_run(model_folder, tmp_path):
@@ -270,7 +272,7 @@ def test_words_and_lists_are_settings_and_recovery_costs_what_it_computes(model_
     table = pd.read_csv(tmp_path / "results.csv")
     plain, recovering = (row(table, name, 4) for name in strategies.split(","))
     assert plain["token_layers_kept"] < recovering["token_layers_kept"]
-    text = (tmp_path / "report.md").read_text()
+    text = unescape((tmp_path / "report.html").read_text())
     assert '"context": "freeze", "min_exit_ratio": 0.1, "controller": {"kind": "entropy", ' in text
     assert '"recovery": {"trigger": "confidence", "min_confidence": 1, ' in text
 
@@ -283,7 +285,6 @@ def test_the_report_says_what_it_is_and_shows_every_row(results):
     for name in table["strategy"]:
         assert f"| {name} " in text
     assert (out / "f1_vs_latency.png").read_bytes().startswith(b"\x89PNG")
-    assert "Frontier" in (out / "report.html").read_text()
     intervals = pd.read_csv(out / "intervals.csv")
     assert (intervals["low"] <= intervals["high"]).all()
     assert (intervals["f1_low"] <= intervals["f1"]).all()
@@ -296,12 +297,12 @@ def test_the_report_has_all_parts_and_opens_with_a_summary(results):
     out, _ = results
     text = (out / "report.md").read_text()
     headings = [line[3:] for line in text.splitlines() if line.startswith("## ")]
-    expected = "Frontier, Results, Errors, Early exits of entity words, Groups, Cost, How this was measured"
+    expected = "Contents, F1 against speed-up, Results, Errors, Early exits, Groups, Cost, How this was measured"
     assert headings == expected.split(", ")
-    *_, sentences, rows = text.partition("\n\n## Frontier")[0].split("\n\n")
-    assert "batch size 1" in sentences
+    *_, sentences, rows = text.partition("\n\n## Contents")[0].split("\n\n")
+    assert sentences.startswith("- ")
     assert rows.splitlines()[2].startswith("| reference | dense |")
-    assert 3 <= len(rows.splitlines()) - 2 <= 5
+    assert 3 <= len(rows.splitlines()) - 2 <= 6
     assert "cases.html" in text
     assert (out / "cases.html").is_file()
 
@@ -370,12 +371,11 @@ def test_each_variant_has_a_row_in_each_dtype_compared_with_dense_in_the_first_a
 def test_the_report_shows_dtypes_apart(in_two_dtypes):
     out, _ = in_two_dtypes
     text = (out / "report.md").read_text()
-    assert "| batch | strategy | dtype | F1 [95 %] |" in text
-    assert "| 1 | entropy (custom) | bfloat16 | " in text
-    assert "| 1 | entropy (bfloat16) | random (bfloat16) | " in text
-    for section in ("Errors", "Groups"):
+    assert "| entropy (bfloat16), custom | " in text
+    assert "<td>entropy (bfloat16)<td>random (bfloat16)<td>" in (out / "report.html").read_text()
+    for section in ("Errors", "Early exits", "Groups"):
         part = text.partition(f"\n## {section}\n")[2].partition("\n## ")[0]
-        assert part.index("### float32") < part.index("### bfloat16")
+        assert part.index("entropy (float32)") < part.index("entropy (bfloat16)")
     for name in ("exits", "groups", "speed"):
         assert (out / f"{name}.png").is_file()
         assert (out / f"{name}-bfloat16.png").is_file()
@@ -422,12 +422,20 @@ def test_only_rows_that_are_there_are_explained(results):
 
 @pytest.mark.parametrize("report", ["bc5cdr-test", "bc5cdr-test-base", "biored-dev", "ncbi-disease-test"])
 def test_published_reports_are_rendered_again_as_they_are(tmp_path, monkeypatch, report):
-    for slow in ("plots.place_labels", "report.save_png"):  # only the page is compared
-        monkeypatch.setattr(f"eval.render.{slow}", lambda *_: None)
+    monkeypatch.setattr("eval.render.plots.save_png", lambda *_: None)  # only the page is compared
     out = shutil.copytree(DOCS / report, tmp_path / "out")
     before = (out / "report.md").read_text()
     assert run("--render-only", "--out", str(out)) == 0
     assert (out / "report.md").read_text() == before
+
+
+@pytest.mark.parametrize("report", ["bc5cdr-test", "bc5cdr-test-base", "biored-dev", "ncbi-disease-test"])
+def test_published_reports_are_short_and_their_links_lead_somewhere(report):
+    assert len((DOCS / report / "report.md").read_text().splitlines()) <= 250
+    assert sum(path.stat().st_size for path in (DOCS / report).iterdir()) <= 1_000_000
+    page = (DOCS / report / "report.html").read_text()
+    for target in re.findall(r'href="([^"]+)"', page):
+        assert f'id="{target[1:]}"' in page if target.startswith("#") else (DOCS / report / target).is_file()
 
 
 def test_ablations_fail_the_run_where_a_knob_does_nothing_and_say_which(model_folder, tmp_path, capsys):
@@ -497,9 +505,8 @@ def test_types_that_the_gold_lacks_are_counted_apart(model_folder, tmp_path):
     assert run(*options, "--out", str(tmp_path / "gold")) == 0
     dense = row(pd.read_csv(tmp_path / "gold" / "results.csv"), "dense")
     assert "f1_chemical" not in dense
-    assert (
-        f"| 1 | dense | {dense['f1_disease']:.4f} | {dense['f1_seqeval']:.4f} | {dense['unscored_predictions']} |"
-        in ((tmp_path / "gold" / "report.md").read_text())
+    assert f"| dense | {dense['f1_disease']:.4f} | {dense['f1_seqeval']:.4f} | {dense['unscored_predictions']} |" in (
+        (tmp_path / "gold" / "report.md").read_text()
     )
     assert run(*options, "--types", "Chemical,Disease", "--out", str(tmp_path / "both")) == 0
     assert pd.read_csv(tmp_path / "both" / "results.csv")["f1_chemical"].tolist() == [0.0]

@@ -148,7 +148,6 @@ def plot_calibration(table: pd.DataFrame, current: Sequence[Strategy]) -> Figure
     axis.set_xlabel(f"{LOST} (pp)")
     axis.set_ylabel("theoretical speed-up (dense ÷ own MACs)")
     axis.legend(fontsize=8)
-    figure.tight_layout()
     return figure
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import gzip
+import math
 import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator
@@ -11,7 +12,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from io import SEEK_END
 from itertools import chain, count, islice
-from math import inf, isfinite
 from pathlib import Path, PurePath
 from tempfile import TemporaryFile
 from typing import IO, cast
@@ -151,7 +151,7 @@ class Source:
     def __init__(
         self,
         file: IO[bytes],
-        name: str = "<input>",
+        name: str,
         ids: Ids | None = None,
         columns: tuple[str, str] = COLUMNS,
         on_deleted: OnDeleted = ignore,
@@ -162,7 +162,7 @@ class Source:
         path = PurePath(name)
         self._packed = path.suffix.lower() == ".gz"
         self.suffix = (path.with_suffix("") if self._packed else path).suffix.lower()
-        self._most = _most_bytes(file, name) if self._packed else inf
+        self._most = _most_bytes(file, name) if self._packed else math.inf
         self._file = cast(IO[bytes], gzip.GzipFile(fileobj=file)) if self._packed else file
         self._rest = self._read()
         self._begin = list(islice(self._rest, _SNIFFED))
@@ -232,7 +232,7 @@ def _most_bytes(file: IO[bytes], name: str) -> float:
         size = file.seek(0, SEEK_END)
         file.seek(0)
     except (OSError, ValueError):  # a pipe, or a server that only sends whole files
-        return inf
+        return math.inf
     if not size:
         raise InputError(f"expected a gzipped file, got an empty one, {name}; fetch it again")
     return _UNPACKED + _UNPACKED_RATIO * size
@@ -280,15 +280,10 @@ def unreadable(error: Exception) -> str:
     return f"expected a readable document, got {type(error).__name__}: {first_line(error)}; fix or remove it"
 
 
-def mostly(pattern: re.Pattern[bytes], lines: Iterable[bytes]) -> bool:
-    """Whether a pattern matches the beginning of more than half of the lines."""
-    matches = [pattern.match(line) is not None for line in lines]
-    return 2 * sum(matches) > len(matches)
-
-
-def filled_lines(head: bytes) -> list[bytes]:
-    """The lines that are not blank."""
-    return [line for line in head.split(b"\n") if line.strip()]
+def mostly(pattern: re.Pattern[bytes], head: bytes, *, but: re.Pattern[bytes] | None = None) -> bool:
+    """Whether a pattern matches the beginning of more than half of the lines, not counting blank ones and ``but``."""
+    lines = [line for line in head.split(b"\n") if line.strip() and not (but and but.match(line))]
+    return 2 * sum(pattern.match(line) is not None for line in lines) > len(lines)
 
 
 def encoding_problem(error: UnicodeDecodeError) -> str:
@@ -317,17 +312,6 @@ def whole_number(value: object) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
-def _finite_number(value: object) -> float | None:
-    """A score: the value of 0.5 or ``"0.5"``; ``None`` for anything else, NaN and infinity included."""
-    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        return None
-    try:
-        number = float(value)
-    except (ValueError, OverflowError):
-        return None
-    return number if isfinite(number) else None
-
-
 def checked_entity(
     place: Place,
     text: str,
@@ -343,27 +327,24 @@ def checked_entity(
     """The entity at ``[start, end)`` of a text.
 
     Raises:
-        FormatError: the span is not inside the text, the mention is not there, or the score is not a finite number.
+        FormatError: the span is not inside the text, the mention is not there (any blank equals another, and those at
+            its end do not count), or the score is neither a finite number nor the text of one.
     """
     if not start < end <= len(text):
         raise place.error(
             f"expected a span inside the text of {len(text)} characters, got {start}–{end}; fix the offsets"
         )
-    if mention is not None and (wrong := wrong_mention(mention, text, start, end)):
-        raise place.error(wrong)
-    if (finite := _finite_number(score)) is None:
-        raise place.error(f"expected a finite number as score, got {quoted(str(score))}; fix it")
-    return Entity(start, end, type_, text[start:end], finite, concept, parts)
-
-
-def wrong_mention(mention: str, text: str, start: int, end: int) -> str | None:
-    """What is wrong with a mention expected at a place in the text, if anything; any blank equals another."""
     found = text[start:end]
-    if _BLANK.sub(" ", mention) == _BLANK.sub(" ", found):
-        return None
-    return (
-        f"expected {quoted(mention)} at {start}–{end}, got {quoted(found)} in the text; fix the offsets or the mention"
-    )
+    if mention is not None and _BLANK.sub(" ", mention).rstrip() != _BLANK.sub(" ", found).rstrip():
+        got = f"{quoted(found)} in the text"
+        raise place.error(f"expected {quoted(mention)} at {start}–{end}, got {got}; fix the offsets or the mention")
+    try:
+        number = math.nan if isinstance(score, bool) else float(score)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise place.error(f"expected a finite number as score, got {quoted(str(score))}; fix it")
+    return Entity(start, end, type_, found, number, concept, parts)
 
 
 def checked_title_end(value: object, text: str, place: Place) -> int | None:

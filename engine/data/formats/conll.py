@@ -29,7 +29,6 @@ from engine.data.formats.common import (
     attempt,
     checked_title_end,
     decoded,
-    filled_lines,
     flat,
     mostly,
     writer,
@@ -42,6 +41,7 @@ from engine.text.words import Span, split_words
 _START = "-DOCSTART-"
 _TAG = re.compile(r"O|[BI]-.+")
 _BLANKS = re.compile(r"\s*")
+_FILLED = re.compile(r"\S+")
 _SNIFFED_LINE = re.compile(rb"^(-DOCSTART-|[^\s][^\t]*(\t[^\t]*)*\t(O|[BI]-\S+)\s*$)")
 
 
@@ -81,11 +81,6 @@ def entities_of_tags(text: str, spans: Sequence[Span], tags: Sequence[str]) -> t
     return tuple(Entity(start, end, type_, text[start:end]) for start, end, type_ in found)
 
 
-def _sniff(head: bytes) -> bool:
-    lines = filled_lines(head)
-    return mostly(_SNIFFED_LINE, lines) and any(b"\t" in line for line in lines)
-
-
 def _read(source: Source) -> Iterator[Item]:
     with_starts = False
 
@@ -97,11 +92,8 @@ def _read(source: Source) -> Iterator[Item]:
 
     number = 0
     for block in source.blocks(begins):
-        if (
-            len(filled_lines(b"".join(line for _, line in block))) > 1
-            or not _is_start(block[0][1])
-            or b"{" in block[0][1]
-        ):
+        first, *others = (line for _, line in block if line.strip())
+        if others or b"{" in first or not _is_start(first):  # else a mark without a document
             number += 1
             make = partial(_document, block, str(number), source.ids)
             yield attempt(make, source.place(block[0][0]), source.ids)
@@ -177,7 +169,7 @@ def _written(document: Document) -> str:
     about = {"id": document.id, "title_end": document.title_end, "text": document.text}
     lines = [f"{_START}\t{json.dumps(about, ensure_ascii=False)}", ""]
     labels = LabelSet(sorted({entity.type for entity in document.entities}))
-    words = _cut(split_words(document.text), document.entities)
+    words = list(_tokens(document))
     previous = 0
     for (start, end), label in zip(words, labels.encode(words, document.entities).tolist(), strict=True):
         if "\n" in document.text[previous:start] and previous:
@@ -187,13 +179,21 @@ def _written(document: Document) -> str:
     return "\n".join(lines) + "\n\n"
 
 
-def _cut(words: Iterable[Span], entities: Iterable[Entity]) -> list[Span]:
-    borders = sorted({border for entity in entities for border in (entity.start, entity.end)})
-    cut: list[Span] = []
-    for start, end in words:
-        inside = borders[bisect_right(borders, start) : bisect_left(borders, end)]
-        cut += pairwise([start, *inside, end])
-    return cut
+def _tokens(document: Document) -> Iterator[Span]:
+    """The words, and between them what is neither word nor blank, cut where entities begin or end."""
+    borders = sorted({border for entity in document.entities for border in (entity.start, entity.end)})
+    previous = 0
+    for start, end in [*split_words(document.text), (len(document.text), len(document.text))]:
+        for token in [*(match.span() for match in _FILLED.finditer(document.text, previous, start)), (start, end)]:
+            inside = borders[bisect_right(borders, token[0]) : bisect_left(borders, token[1])]
+            yield from pairwise([token[0], *inside, token[1]]) if token[0] < token[1] else ()
+        previous = end
 
 
-CONLL = Format("conll", (".conll", ".iob", ".iob2"), _sniff, _read, writer(_written))
+CONLL = Format(
+    "conll",
+    (".conll", ".iob", ".iob2"),
+    lambda head: b"\t" in head and mostly(_SNIFFED_LINE, head),
+    _read,
+    writer(_written),
+)

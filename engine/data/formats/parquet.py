@@ -62,9 +62,9 @@ def _document(identifier: Any, text: Any, ids: Ids, place: Place) -> Document:
     return Document(place.document, content)
 
 
-def _encodable(text: str) -> str:
-    """The text with ``?`` for what UTF-8 cannot hold: lone surrogates, which JSON may escape."""
-    return text.encode("utf-8", "replace").decode("utf-8")
+def _encodable(value: Any) -> Any:
+    """A value with ``?`` for what UTF-8 cannot hold: lone surrogates, which JSON may escape."""
+    return value.encode("utf-8", "replace").decode("utf-8") if isinstance(value, str) else value
 
 
 class EntityTable:
@@ -75,33 +75,29 @@ class EntityTable:
     """
 
     def __init__(self, file: IO[bytes]) -> None:
-        self._pyarrow, parquet = _pyarrow()
-        arrow = self._pyarrow
-        fields = {
-            "document": arrow.string(),
-            "version": arrow.int32(),
-            "start": arrow.int32(),
-            "end": arrow.int32(),
-            "type": arrow.string(),
-            "text": arrow.string(),
-            "score": arrow.float32(),
-        }
-        self._schema = arrow.schema([arrow.field(name, type_) for name, type_ in fields.items()])
-        self._rows: list[tuple[Any, ...]] = []
+        self._arrow, parquet = _pyarrow()
+        text, number, score = self._arrow.string(), self._arrow.int32(), self._arrow.float32()
+        types = {"document": text, "version": number, "start": number, "end": number}
+        self._schema = self._arrow.schema(types | {"type": text, "text": text, "score": score})
+        self._rows: list[dict[str, Any]] = []
         self._writer = parquet.ParquetWriter(file, self._schema, compression="zstd")
 
     def write(self, document: Document) -> None:
         """Adds the document's entities."""
-        for entity in document.entities:
-            place = (entity.start, entity.end, _encodable(entity.type), _encodable(entity.text), entity.score)
-            self._rows.append((_encodable(document.id), document.version, *place))
+        for one in document.entities:
+            row: dict[str, Any] = {
+                "document": document.id,
+                "version": document.version,
+                "start": one.start,
+                "end": one.end,
+            }
+            row |= {"type": one.type, "text": one.text, "score": one.score}
+            self._rows.append({name: _encodable(value) for name, value in row.items()})
         if len(self._rows) >= _ROWS_WRITTEN:
             self._flush()
 
     def _flush(self) -> None:
-        columns = zip(*self._rows, strict=True)
-        arrays = [self._pyarrow.array(values, field.type) for values, field in zip(columns, self._schema, strict=True)]
-        self._writer.write_table(self._pyarrow.Table.from_arrays(arrays, schema=self._schema))
+        self._writer.write_table(self._arrow.Table.from_pylist(self._rows, self._schema))
         self._rows.clear()
 
     def __enter__(self) -> EntityTable:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 
 from engine.data.formats.common import (
@@ -22,12 +23,10 @@ from engine.data.formats.common import (
     attempt,
     checked_entity,
     decoded,
-    filled_lines,
     flat,
     mostly,
     whole_number,
     writer,
-    wrong_mention,
 )
 from engine.errors import quoted
 from engine.text.documents import Document, Entity
@@ -40,10 +39,6 @@ _PASSAGE_MARK = re.compile(r"\|[ta](\||$)")  # an id is followed by a bar
 _NO_CONCEPT = "-1"
 _SNIFFED_LINE = re.compile(rb"(\S+|\S[^\t|]*\S)\|[ta]\||\S[^\t]*\t\d+\t\d+\t")
 _SNIFFED_RELATION = re.compile(rb"\S[^\t]*\t[A-Za-z][A-Za-z_-]+\t[^\t]*\t")  # no evidence: tables look like it
-
-
-def _sniff(head: bytes) -> bool:
-    return mostly(_SNIFFED_LINE, [line for line in filled_lines(head) if not _SNIFFED_RELATION.match(line)])
 
 
 def _read(source: Source) -> Iterator[Item]:
@@ -97,16 +92,13 @@ def _entity(fields: list[str], text: str, place: Place) -> Entity:
         raise place.error(f"expected start and end as numbers, got {got}; fix the offsets")
     if not type_:
         raise place.error("expected a type after the mention, got none; add it")
-    found = text[start:end].rstrip()
-    if end <= len(text) and start < end and not found:
-        raise place.error(f"expected a mention at {start}–{end}, got blanks; fix the offsets")
-    # One NCBI-disease mention carries spaces that do not belong to it.
-    if wrong_mention(mention, text, start, end) and not wrong_mention(mention.rstrip(), text, start, end):
-        mention = mention.rstrip()
     concept, parts = (*fields[5:], "", "")[:2]
     concept = "" if concept == _NO_CONCEPT else concept
-    checked_entity(place, text, start, end, type_, mention=mention)
-    return Entity(start, start + len(found), type_, found, concept=concept, parts=parts)
+    one = checked_entity(place, text, start, end, type_, mention=mention, concept=concept, parts=parts)
+    found = one.text.rstrip()  # one NCBI-disease mention carries spaces that do not belong to it
+    if not found:
+        raise place.error(f"expected a mention at {start}–{end}, got blanks; fix the offsets")
+    return replace(one, end=start + len(found), text=found)
 
 
 def _written(document: Document) -> str:
@@ -124,4 +116,10 @@ def _written(document: Document) -> str:
     return "\n".join(lines) + "\n\n"
 
 
-PUBTATOR = Format("pubtator", (".pubtator",), _sniff, _read, writer(_written))
+PUBTATOR = Format(
+    "pubtator",
+    (".pubtator",),
+    lambda head: mostly(_SNIFFED_LINE, head, but=_SNIFFED_RELATION),
+    _read,
+    writer(_written),
+)

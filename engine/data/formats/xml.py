@@ -13,7 +13,7 @@ from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 
 from engine.data.formats.common import Place, Source
-from engine.errors import FormatError, first_line, quoted
+from engine.errors import first_line, quoted
 
 MAX_RECORD = 50_000_000  # bytes; the longest records of PubMed, with thousands of authors, have a few million
 # No element or attribute of a file can have these names.
@@ -24,8 +24,8 @@ _LINE = "#"
 class _Builder:
     """Handlers of an expat parser that collect finished records, each with its size in bytes, in ``finished``."""
 
-    def __init__(self, source: Source, root: str, starts: Callable[[str], bool]) -> None:
-        self.file, self.root, self.starts = source.name, root, starts
+    def __init__(self, root: str, starts: Callable[[str], bool]) -> None:
+        self.root, self.starts = root, starts
         self.finished: list[tuple[Element, int]] = []
         self.seen_root = False
         self.depth = self.begin = 0
@@ -37,35 +37,11 @@ class _Builder:
         self.parser.SkippedEntityHandler = self._skipped
         self.parser.EntityDeclHandler = self._declared
 
-    def feed(self, piece: bytes, last: bool) -> None:
-        """Parses the next piece.
-
-        Raises:
-            FormatError: not well-formed, another root, an entity declaration, an encoding that cannot be read, or a
-                record that is too long.
-        """
-        try:
-            self.parser.Parse(piece, last)
-        except expat.ExpatError as error:
-            problem = f"expected well-formed XML, got {expat.ErrorString(error.code)}; fix the file or fetch it again"
-            raise self.error(problem) from error
-        except FormatError:
-            raise
-        except (LookupError, ValueError) as error:  # from Python's handler for encodings that expat does not know
-            problem = f"expected an encoding that can be read, got {first_line(error)}; save the file as UTF-8"
-            raise self.error(problem) from error
-        if self.depth and self.parser.CurrentByteIndex - self.begin > MAX_RECORD:
-            raise self.error(f"expected a record of at most {MAX_RECORD:,} bytes, got a longer one; fix the file")
-
-    def error(self, problem: str) -> FormatError:
-        """An error at the current place."""
-        return Place(self.file, self.parser.CurrentLineNumber).error(problem)
-
     def _start(self, name: str, attributes: dict[str, str]) -> None:
         if not self.seen_root:
             self.seen_root = True
             if name != self.root:
-                raise self.error(f"expected the root <{self.root}>, got <{name[:60]}>; convert the file")
+                raise _BadFileError(f"expected the root <{self.root}>, got <{name[:60]}>; convert the file")
         elif self.depth or self.starts(name):
             if not self.depth:
                 self.tree, self.begin = TreeBuilder(), self.parser.CurrentByteIndex
@@ -85,11 +61,15 @@ class _Builder:
 
     def _skipped(self, name: str, _: bool) -> None:
         if self.depth:
-            self.tree.start(_ENTITY, {"name": name, _LINE: str(self.parser.CurrentLineNumber)})
-            self.tree.end(_ENTITY)
+            self._start(_ENTITY, {"name": name})
+            self._end(_ENTITY)
 
     def _declared(self, *_: Any) -> None:
-        raise self.error("expected no entity declarations, got one; remove it")
+        raise _BadFileError("expected no entity declarations, got one; remove it")
+
+
+class _BadFileError(Exception):
+    """What is wrong with a file at the parser's place."""
 
 
 def records(source: Source, root: str, starts: Callable[[str], bool]) -> Iterator[tuple[Element, int]]:
@@ -103,17 +83,24 @@ def records(source: Source, root: str, starts: Callable[[str], bool]) -> Iterato
     Raises:
         FormatError: nothing can be read after this place; the records before it come first.
     """
-    builder = _Builder(source, root, starts)
+    builder = _Builder(root, starts)
+    parser = builder.parser
     for piece, last in chain(zip(source.pieces(), repeat(False)), [(b"", True)]):
-        problem: FormatError | None = None
+        problem = ""
         try:
-            builder.feed(piece, last)
-        except FormatError as error:
-            problem = error
+            parser.Parse(piece, last)
+        except expat.ExpatError as error:
+            problem = f"expected well-formed XML, got {expat.ErrorString(error.code)}; fix the file or fetch it again"
+        except _BadFileError as error:
+            problem = str(error)
+        except (LookupError, ValueError) as error:  # from Python's handler for encodings that expat does not know
+            problem = f"expected an encoding that can be read, got {first_line(error)}; save the file as UTF-8"
+        if builder.depth and parser.CurrentByteIndex - builder.begin > MAX_RECORD:
+            problem = f"expected a record of at most {MAX_RECORD:,} bytes, got a longer one; fix the file"
         yield from builder.finished
         builder.finished.clear()
-        if problem is not None:
-            raise problem
+        if problem:
+            raise source.place(parser.CurrentLineNumber).error(problem)
 
 
 def line_of(element: Element) -> int:

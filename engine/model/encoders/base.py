@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -184,13 +185,26 @@ class PostNormEncoder(Encoder):
         self.projection = nn.Linear(size, shape.hidden) if size != shape.hidden else None
         self.layers = nn.ModuleList(PostNormLayer(shape, activation, norm_eps, dropout) for _ in range(shape.layers))
 
+    def _position_ids(self, batch: RaggedBatch) -> np.ndarray:
+        """Rows of the position table, int64 ``(rows,)``.
+
+        Where positions are counted from after the padding token's id, a padding token that stands in the text is not
+        counted and has that id as its position, as in Hugging Face's models.
+        """
+        if not self.first_position:
+            return batch.position
+        padding = self.first_position - 1
+        skipped = (batch.input_ids == padding).cumsum()
+        lengths = np.array([rows for rows in batch.lengths if rows])
+        skipped -= np.repeat(skipped[lengths.cumsum() - lengths], lengths)  # no window begins with a padding token
+        return np.where(batch.input_ids == padding, padding, batch.position - skipped + self.first_position)
+
     def embed(self, batch: RaggedBatch) -> Tensor:
         """Hidden states ``(rows, hidden)`` before layer 1."""
         device = self.embedding_norm.weight.device
         hidden = self.word_embeddings(torch.from_numpy(batch.input_ids).to(device))
         if self.position_embeddings is not None:
-            position = torch.from_numpy(batch.position + self.first_position).to(device)
-            hidden = hidden + self.position_embeddings(position)
+            hidden = hidden + self.position_embeddings(torch.from_numpy(self._position_ids(batch)).to(device))
         if self.token_type_embeddings is not None:
             hidden = hidden + self.token_type_embeddings.weight[0]
         hidden = self.embedding_norm(hidden)

@@ -20,7 +20,6 @@ import numpy as np
 import torch
 from transformers import BertConfig, BertModel, PreTrainedModel
 
-from engine.checkpoint import load_huggingface
 from engine.errors import InputError, first_line
 from engine.model.packing import RaggedBatch
 from engine.tagger import Engine
@@ -44,7 +43,7 @@ CONVERTED = ("bert", "distilbert", "xlm-roberta")
 def load(name: str, source: Source) -> Baseline:
     """CTranslate2 on the CPU."""
     engine, runtime = source.engine, package("ctranslate2", name)
-    model: Any = load_huggingface(engine.source)
+    model: Any = engine.plain_model()
     family = model.config.model_type
     random = family not in CONVERTED
     folder, dtype = source.folder / "ctranslate2", "int8" if name == INT8 else "float32"

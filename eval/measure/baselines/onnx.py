@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel
 
-from engine.checkpoint import load_huggingface
 from engine.errors import InputError, first_line
 from eval.measure.baselines.base import (
     INPUT,
@@ -33,7 +32,7 @@ def load(name: str, source: Source) -> Baseline:
     """ONNX Runtime on the CPU."""
     engine, runtime = source.engine, package("onnxruntime", name)
     file = source.folder / "float32.onnx"
-    model = load_huggingface(engine.source)
+    model = engine.plain_model()
     fused = model.config.model_type in FUSED
     if not file.is_file():
         _export(model, file, name, fused=fused)

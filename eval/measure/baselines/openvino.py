@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from engine.checkpoint import load_huggingface
 from engine.errors import InputError, first_line
 from engine.model.huggingface import pad
 from engine.model.packing import RaggedBatch
@@ -39,7 +38,7 @@ def load(name: str, source: Source) -> Baseline:
     # Without this optional package, OpenVINO and NNCF send no telemetry.
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     engine, runtime = source.engine, package("openvino", name)
-    model = load_huggingface(engine.source)
+    model = engine.plain_model()
     pad_id = model.config.pad_token_id or 0
     threads = torch.get_num_threads()
     settings = {"input": INPUT, "threads": f"{threads} over all workers", "openvino": runtime.__version__}

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from engine.checkpoint import load_huggingface
 from engine.text.windows import load_tokenizer
 from eval.measure.baselines.base import Baseline, Setting, Source, Stretch, by_windows
 
@@ -27,7 +26,7 @@ def load(name: str, source: Source) -> Baseline:
     engine = source.engine
     tokenizer: Any = load_tokenizer(engine.source)
     tokenizer.model_max_length = engine.pieces.capacity + 2
-    model: Any = load_huggingface(engine.source)
+    model: Any = engine.plain_model()
     tagger: Any = pipeline(
         "token-classification",
         model=model.to(engine.precision.torch_dtype),

@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import random
 import signal
 import socket
@@ -9,7 +10,6 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
-from dataclasses import asdict
 
 import psutil
 import pytest
@@ -19,7 +19,8 @@ pytest.importorskip("ray")  # requirements-bulk.txt
 
 from engine.bulk import cluster, main
 from engine.bulk.inputs import InputFile
-from engine.bulk.worker import Job
+from engine.bulk.worker import Job, OutputError
+from engine.errors import InputError
 from engine.options import EngineOptions
 from tests.conftest import contents
 from tests.engine.bulk.made_up import write_folder
@@ -70,7 +71,7 @@ def finished(pubmed, model_folder, tmp_path):
 def answer_of(job, conditions, file=None):
     worker = cluster.RayWorker(job, conditions)
     file = file or InputFile("a", "in/a.xml", 1)
-    return worker({"file": json.dumps(asdict(file))})
+    return pickle.loads(pickle.dumps(worker({"file": file})))["found"]
 
 
 def fails(*_):
@@ -80,11 +81,11 @@ def fails(*_):
 @pytest.mark.parametrize(
     ("patched", "other", "problem", "fatal"),
     [
-        ("engine.bulk.worker.code_digest", lambda *_: "other", 'got code "other"', "yes"),
-        ("engine.bulk.cluster.RUN", "none.json", "every machine needs the folder at this path", "yes"),
-        ("engine.bulk.cluster.Worker", fails, "expected a worker to start, got RuntimeError: no kernel; ", ""),
-        ("engine.bulk.worker.read_file", fails, "expected to tag in/a.xml, got RuntimeError: no kernel; ", ""),
-        ("engine.bulk.worker.torch", torch, "expected a readable file, got in/a.xml", ""),
+        ("engine.bulk.worker.code_digest", lambda *_: "other", 'got code "other"', True),
+        ("engine.bulk.cluster.RUN", "none.json", "every machine needs the folder at this path", True),
+        ("engine.bulk.cluster.Worker", fails, "expected a worker to start, got RuntimeError: no kernel; ", False),
+        ("engine.bulk.worker.read_file", fails, "expected to tag in/a.xml, got RuntimeError: no kernel; ", False),
+        ("engine.bulk.worker.torch", torch, "expected a readable file, got in/a.xml", False),
     ],
     ids=["other code", "no folder", "no start", "an error", "no file"],
 )
@@ -93,23 +94,23 @@ def test_what_goes_wrong_in_a_worker_is_said_and_ends_the_run_only_where_it_conc
 ):
     monkeypatch.setattr(patched, other)
     answer = answer_of(*finished)
-    assert problem in answer["problem"]
-    assert answer["fatal"] == fatal
+    assert problem in str(answer)
+    assert type(answer) is (OutputError if fatal else InputError)
 
 
 def test_a_workers_answer_does_not_hold_what_was_rejected(finished, tmp_path):
     path = tmp_path / "a.jsonl"
     path.write_text('{"id": "1", "text": "Nausea."}\n' + '{"id": "2"}\n' * 1000)
     answer = answer_of(*finished, InputFile("a", str(path), path.stat().st_size))
-    assert json.loads(answer["finished"])["rejected"] == 1000
-    assert len(str(answer)) < 1000
+    assert answer.rejected == 1000
+    assert len(pickle.dumps(answer)) < 1000
 
 
 class DyingWorker(cluster.RayWorker):
     """Dies on one file."""
 
     def __call__(self, row):
-        if "n0002" in row["file"]:
+        if "n0002" in row["file"].name:
             os.kill(os.getpid(), signal.SIGKILL)
         return super().__call__(row)
 

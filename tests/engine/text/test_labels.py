@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from engine.data.corpora import load_corpus
 from engine.errors import InputError
 from engine.text.documents import Entity
-from engine.text.labels import LabelSet, label_parts, with_type
+from engine.text.labels import LabelSet, label_parts, normalised
 from engine.text.words import split_words
 
 LABELS = LabelSet(("Chemical", "Disease"))
@@ -145,10 +145,13 @@ def test_a_word_continues_an_entity_of_its_type_that_has_not_ended(scheme):
         (["O", "B-Disease", "I-Disease"], ["O", "B-Disease", "I-Disease"]),
         (["O", "M", "S"], ["O", "M", "S"]),  # types, as far as one can tell
         (["O", "B", "I", "Disease"], ["O", "B", "I", "Disease"]),
+        (["O", "Disease-B", "Disease-I", "Cell_line_B"], ["O", "B-Disease", "I-Disease", "B-Cell_line"]),
+        (["O", "B-I", "I-B"], ["O", "B-I", "I-B"]),
+        (["O", "Hepatitis-B", "Hepatitis-E"], ["O", "Hepatitis-B", "Hepatitis-E"]),  # types
     ],
 )
-def test_labels_without_a_type_get_one(names, expected):
-    assert with_type(names) == expected
+def test_bare_prefixes_get_a_type_and_suffixes_become_prefixes(names, expected):
+    assert normalised(names) == expected
 
 
 def test_outside_comes_first_whatever_the_order():

@@ -34,8 +34,13 @@ def test_the_frontier_is_what_nothing_beats(points):
     assert [(one.speedup, one.f1) for one in frontier(rows)] == sorted(set(points) - beaten, reverse=True)
 
 
-def test_dense_the_frontier_and_the_fastest_baselines_of_like_f1_are_labelled():
-    assert to_label(ALL) == [DENSE, FASTEST, BEST, *NEAR[:0:-1]]
+def test_dense_the_frontier_and_the_fastest_baselines_are_labelled():
+    assert to_label(ALL) == [DENSE, FASTEST, BEST, FAR, *NEAR[:1:-1]]
+
+
+def test_a_baseline_is_labelled_in_its_fastest_dtype_alone():
+    slow, fast = Row("onnx (float32)", "baseline", 0.85, 1.1), Row("onnx (int8)", "baseline", 0.84, 1.8)
+    assert to_label([DENSE, slow, BEST, fast]) == [DENSE, BEST, fast]
 
 
 def test_baselines_keep_their_labels_beside_a_long_frontier():

@@ -1,52 +1,89 @@
+"""Pages: what users wrote is shown as it is, the HTML holds its images, contents lead to sections, tables fold."""
+
 import base64
 import io
 import re
 
+import pytest
 from PIL import Image
 
-from eval.render.html import page
-from eval.render.markdown import escape, table
+from eval.render.html import Page, Section, Table, page, write_page, write_pages
+from eval.render.markdown import code, escape, table
 
 PIXEL = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
+HOSTILE = "<script>alert(1)</script> a|b [x](http://y) *z* `q` &amp; $k$"
+SHOWN = "&lt;script&gt;alert(1)&lt;/script&gt; a|b [x](http://y) *z* `q` &amp;amp; $k$"
 
 
-def test_the_page_needs_nothing_but_itself(tmp_path):
+def written(folder, *parts, title="Title", notes=()):
+    """A page of two sections as Markdown and HTML."""
+    write_pages(Page(title, [Section("One & all", parts), Section("Two", ["Last."])], ["First."], notes), folder, "r")
+    return (folder / "r.md").read_text(), (folder / "r.html").read_text()
+
+
+def test_both_pages_have_a_contents_list_that_leads_to_every_section(tmp_path):
+    text, html = written(tmp_path)
+    assert re.findall(r"^- \[(.+)\]\(#(.+)\)$", text, re.MULTILINE) == [("One &#38; all", "one--all"), ("Two", "two")]
+    for anchor in re.findall(r'href="#([^"]+)"', html):
+        assert f'id="{anchor}"' in html
+    assert html.count('href="#contents"') == 2, "a way back from each"
+
+
+def test_exhaustive_tables_are_folded_and_left_out_of_the_markdown(tmp_path):
+    text, html = written(tmp_path, Table(["a"], [["short"]], "Shown"), Table(["a"], [["long"]], "All", folded=True))
+    assert "\n\nShown\n\n| a |\n| --- |\n| short |\n\n## Two\n" in text
+    assert "long" not in text
+    folded = html.partition("<details>")[2].partition("</details>")[0]
+    assert "All" in folded
+    assert "<td>long" in folded
+    assert "short" not in folded
+
+
+def test_the_page_holds_its_images(tmp_path):
     (tmp_path / "plot.png").write_bytes(PIXEL)
-    html = page("# Title\n\n![plot](plot.png)\n\n| a | b |\n| --- | --- |\n| 1 | 2 |\n", tmp_path)
+    _, html = written(tmp_path, "![plot](plot.png)")
     (embedded,) = re.findall(r'src="data:image/webp;base64,([^"]+)"', html)
     shown, drawn = (Image.open(io.BytesIO(of)).convert("RGBA") for of in (base64.b64decode(embedded), PIXEL))
     assert (shown.size, shown.tobytes()) == (drawn.size, drawn.tobytes())
-    assert re.findall(r'(?:src|href)="(?!data:image/webp;base64,)', html) == []
-    assert "<table>" in html
-    assert "<title>Title</title>" in html
+    assert re.findall(r'(?:src|href)="(?!data:image/webp;base64,|#)', html) == []
 
 
 def test_text_of_users_is_shown_as_it_is(tmp_path):
-    text = "<script>alert(1)</script> a|b [x](http://y) *z* `q` &amp; $k$"
-    html = page(f"# {escape(text)}\n\n{table(['c'], [[escape(text)]])}\n\n<b>raw</b>", tmp_path)
-    assert "<script>" not in html
-    assert "<a " not in html
-    assert "<em>" not in html
-    assert "<b>" not in html
-    shown = "&lt;script&gt;alert(1)&lt;/script&gt; a|b [x](http://y) *z* `q` &amp;amp; $k$"
-    assert f'<td class="long">{shown}</td>' in html
-    assert f"<title>{shown}</title>" in html
+    parts = (escape(HOSTILE), Table([HOSTILE], [[HOSTILE]]))
+    text, html = written(tmp_path, *parts, "<b>raw</b>", title=HOSTILE, notes=[HOSTILE])
+    for markup in ("<script>", '<a href="http', "<em>", "<b>"):
+        assert markup not in html
+        assert markup not in page(text)
+    assert f'<td class="long">{SHOWN.replace("&amp;amp;", "&amp;amp;")}' in html
+    assert f"<title>{SHOWN}</title>" in html
+    assert f"<title>{SHOWN}</title>" in page(text)
+    assert f'<td class="long">{SHOWN}</td>' in page(text)
 
 
-def test_headings_have_the_anchors_of_github(tmp_path):
-    html = page("# Over `--dtype int8`, 95 %\n\n## Größe [x](y.md)\n\n## A_b\n\n## A_b\n", tmp_path)
+def test_headings_of_documents_have_the_anchors_of_github():
+    html = page("# Over `--dtype int8`, 95 %\n\n## Größe [x](y.md)\n\n## A_b\n\n## A_b\n")
     assert re.findall(r'<h\d id="([^"]*)">', html) == ["over---dtype-int8-95-", "größe-x", "a_b", "a_b-1"]
 
 
-def test_images_are_links_without_a_folder(tmp_path):
+def test_images_of_documents_are_links():
     html = page("![a](a.gif) ![b](https://example.org/b.png) ![c](/etc/passwd)")
     assert re.findall(r'src="([^"]*)"', html) == ["a.gif", "https://example.org/b.png", "/etc/passwd"]
 
 
 def test_figures_in_cells_stay_on_one_line_and_prose_wraps():
-    html = page(f"| a | b |\n| --- | --- |\n| 0.855 / 6 | {'word ' * 20}|\n")
+    html = page(table(["a", "b"], [["0.855 / 6", "word " * 20]]))
     assert "td { white-space: nowrap; }" in html
     assert "<td>0.855 / 6</td>" in html
     assert '<td class="long">word' in html
+
+
+@pytest.mark.parametrize(("text", "shown"), [("a  b", "`a b`"), ("`rows` at ``a``", "``` `rows` at ``a`` ```")])
+def test_code_holds_backticks(text, shown):
+    assert code(text) == shown
+
+
+def test_a_page_is_utf_8_and_a_lone_surrogate_does_not_stop_it(tmp_path):
+    write_page(tmp_path / "page.md", "λ = 0.5 − \ud83d\n")
+    assert (tmp_path / "page.md").read_bytes().decode("utf-8") == "λ = 0.5 − ?\n"

@@ -1,173 +1,129 @@
+"""The plots show what they must, at 800 pixels, and their labels keep apart."""
+
 from itertools import combinations
 
+import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from matplotlib.text import Text
+from matplotlib.figure import Figure
+from PIL import Image
 
 from eval.measure.baselines import BASELINES
 from eval.render import plots
+from eval.render.choice import LABELS
 from eval.render.files import labelled
 
-POINTS = st.lists(st.tuples(st.integers(1, 9), st.integers(0, 9)), min_size=1, max_size=20)
-NAMES = (
-    "dense",
-    "hf",
-    "rule",
-    "entropy",
-    "entropy+recovery",
-    "random@entropy",
-    "truncate-3",
-    "truncate-4",
-    "onnx-int8",
-)
-
-# F1 and milliseconds of a real run.
-REAL = {
-    "dense": (0.8544, 37.2), "hf": (0.8544, 76.0), "rule": (0.8548, 29.2), "entropy": (0.8528, 17.3),
-    "mlp": (0.8556, 19.4), "entropy+recovery": (0.8527, 17.8), "random@entropy": (0.8187, 16.6),
-    "truncate-3": (0.8478, 18.9), "truncate-4": (0.852, 25.0), "onnx": (0.8544, 49.1), "onnx-int8": (0.8533, 28.6),
-    "student-3": (0.8407, 18.9),
+# F1 and speed-up like those of a real run.
+VARIANTS = {
+    "dense": (0.8544, 1.0), "hf": (0.8544, 0.49), "rule": (0.8548, 1.27), "entropy": (0.8528, 2.15),
+    "mlp": (0.8556, 1.91), "entropy+recovery": (0.8527, 2.09), "random@entropy": (0.8187, 2.24),
+    "truncate-3": (0.8478, 1.97), "truncate-4": (0.852, 1.49), "onnx": (0.8544, 0.76), "onnx-int8": (0.8533, 1.3),
+    "spacy": (0.8107, 2.5), "student": (0.8407, 1.97),
 }  # fmt: skip
 
 
-@given(POINTS)
-def test_the_pareto_line_joins_what_nothing_beats(points):
-    found = plots.pareto_line(pd.DataFrame(points, columns=["ms", "f1"]))
-    expected = {p for p in points if not any(q != p and q[0] <= p[0] and q[1] >= p[1] for q in points)}
-    assert list(found.itertuples(index=False, name=None)) == sorted(expected)
-
-
-def near(spread):
-    """Points as near to each other as ``spread`` says: name → (F1, milliseconds)."""
-    return {name: (0.85 - spread * (number % 3), 30 + number * spread) for number, name in enumerate(NAMES)}
-
-
 def kind(name):
-    """Kind and family."""
-    if name in (*BASELINES, "student-3"):
-        return "model" if name == "student-3" else "baseline", name
-    of = name.partition("@")[0].partition("+")[0].partition("-")[0].partition(":")[0]
-    return of, of if of == "truncate" else name.partition(":")[0]
+    if name in (*BASELINES, "student"):
+        return "model" if name == "student" else "baseline"
+    return name.partition("@")[0].partition("+")[0].partition("-")[0].partition(":")[0]
 
 
-def tables(points):
-    """A run's output: results, intervals and times; one baseline has no time interval."""
-    f1, ms = zip(*points.values(), strict=True)
-    rows = pd.DataFrame({"strategy": list(points), "batch_size": 1, "documents": 5, "timed_documents": 5, "f1": f1})
-    rows[["kind", "family"]] = [kind(name) for name in points]
-    rows["prunes"] = rows["kind"].isin(["rule", "entropy", "mlp"])
-    about = {"corpus": "c", "split": "test", "device": "cpu", "threads": 2, "dtype": "float32"}
-    speed = {"speedup": ms[0] / pd.Series(ms)}
-    speed |= {"speedup_low": speed["speedup"] * 0.98, "speedup_high": speed["speedup"] * 1.02}
-    columns = rows[["strategy", "batch_size", "f1"]].assign(dtype="float32")
-    bars = columns.assign(against="dense", against_dtype="float32", difference=rows["f1"] - f1[0], **speed)
-    bars.loc[rows["strategy"] == "onnx-int8", ["speedup_low", "speedup_high"]] = float("nan")
-    times = [
-        {"strategy": name, "dtype": "float32", "batch_size": 1, "batch": batch, "latency_ms": of}
-        for name, (_, of) in points.items()
-        for batch in range(5)
-    ]
-    bars = bars.assign(low=bars["difference"] - 0.002, high=bars["difference"] + 0.002)
-    return rows.assign(**about), bars, pd.DataFrame(times)
-
-
-def frontier(points, **settings):
-    """The axes of the plot, drawn."""
-    figure = plots.plot_f1_vs_latency(*tables(points), **settings)
-    figure.canvas.draw()
-    return figure.axes[0]
-
-
-@pytest.mark.parametrize("points", [near(0.001), near(0.01), near(1.0), REAL], ids=["heap", "crowd", "apart", "real"])
-def test_labels_cross_neither_each_other_nor_where_there_is_room_what_is_drawn(points):
-    axis = frontier(points)
-    assert [label.get_text().split()[0] for label in axis.texts] == list(points)
-    boxes = [Text.get_window_extent(label) for label in axis.texts]
-    assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
-    if points in (near(1.0), REAL):
-        assert not any(box.contains(*place) for box in boxes for place in plots._drawn(axis))
-
-
-def test_a_line_joins_the_points_of_one_strategy_and_the_depths_of_truncation():
-    found = {
-        "dense": (0.85, 37.0),
-        "entropy": (0.85, 17.0),
-        "entropy:fast": (0.84, 14.0),
-        "entropy:careful": (0.85, 20.0),
-    }
-    axis = frontier(found | {"truncate-2": (0.8, 13.0), "truncate-3": (0.84, 19.0), "student-3": (0.83, 19.0)})
-    joined = [
-        sorted(line.get_xdata()) for line in axis.lines if line.get_linestyle() == "-" and len(line.get_xdata()) > 1
-    ]
-    assert [14, 17, 20] in joined
-    assert [13, 19] in joined
-
-
-def test_an_outlier_stands_at_the_edge_with_its_f1_and_leaves_room_to_the_others():
-    axis = frontier(REAL | {"random@entropy:fast": (0.7407, 15.0)})
-    labels = {label.get_text() for label in axis.texts}
-    assert "random@entropy:fast 2.48×, F1 0.741" in labels
-    assert "random@entropy 2.24×" in labels
-    assert axis.get_ylim()[0] > 0.77
-
-
-def test_the_legend_of_speed_covers_nothing():
+def tables(variants, sizes=(1,), dtypes=("float32",)):
+    """A run's results and intervals; in each further dtype everything is twice as fast."""
     rows = [
-        {"strategy": name, "batch_size": 1, "measure": measure, "group": group, "value": 1.0 + number}
-        for number, name in enumerate(NAMES)
-        for measure in ("theoretical", "measured", "measured_low", "measured_high")
-        for group in ("all", "1–128 rows", "129–256 rows")
+        {"strategy": name, "dtype": dtype, "batch_size": size, "f1": f1, "speedup_vs_dense": speed * 2**number}
+        for size in sizes
+        for number, dtype in enumerate(dtypes)
+        for name, (f1, speed) in variants.items()
     ]
-    figure = plots.plot_speed_by_length(pd.DataFrame(rows), tables(near(1))[0])
+    results = pd.DataFrame(rows).assign(
+        corpus="c", split="test", documents=5, timed_documents=5, device="cpu", threads=2
+    )
+    results["kind"] = results["strategy"].map(kind)
+    difference = results["f1"] - variants["dense"][0]
+    against = {"against": "dense", "against_dtype": dtypes[0], "difference": difference}
+    ends = {"low": difference - 0.002, "high": difference + 0.002}
+    return results, results[["strategy", "dtype", "batch_size"]].assign(**against, **ends)
+
+
+def panels(*found):
+    figure = plots.plot_f1_vs_latency(*found)
     figure.canvas.draw()
-    (axis,) = figure.axes
-    legend = axis.get_legend().get_window_extent()
-    assert not legend.overlaps(axis.get_window_extent())
-    assert figure.bbox.x1 >= legend.x1, "nor is it cut off"
-    assert {text.get_text() for text in axis.get_legend().get_texts()} == {*NAMES[2:], "dense"}
+    return figure, figure.axes
 
 
-def test_strategies_differ_without_colour():
-    names = ("dense", "hf", "rule", "entropy", "mlp", "random", "truncate-3", "truncate-4", "student-3", *BASELINES)
-    found = plots.styles(tables(dict.fromkeys(names, (0.8, 10.0)))[0])
-    assert len({style["marker"] for style in found.values()}) == len(names)
+def test_there_is_a_panel_for_each_batch_size_with_few_labels_that_keep_apart():
+    figure, axes = panels(*tables(VARIANTS, sizes=(1, 32), dtypes=("float32", "int8")))
+    assert [axis.get_title("left") for axis in axes] == ["batch size 1", "batch size 32"]
+    assert figure.get_figwidth() * 100 == 800
+    for axis in axes:
+        named = [text for text in axis.texts if "×" in text.get_text()]
+        assert 0 < len(named) <= LABELS
+        boxes = [text.get_window_extent() for text in axis.texts]
+        assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
+        assert all(axis.bbox.x0 <= box.x0 <= box.x1 <= axis.bbox.x1 for box in boxes)
 
 
-def in_dtypes(points, *dtypes):
-    """Each variant in every dtype, twice as fast in each further one."""
-    parts = zip(
-        *(tables({name: (f1, ms / 2**n) for name, (f1, ms) in points.items()}) for n in range(len(dtypes))), strict=True
-    )
-    results, intervals, times = (
-        pd.concat([one.assign(dtype=dtype) for one, dtype in zip(of, dtypes, strict=True)], ignore_index=True)
-        for of in parts
-    )
-    return results, intervals.assign(against_dtype=dtypes[0]), times
+def test_speed_is_logarithmic_and_an_outlier_stands_at_the_edge_with_its_f1():
+    _, (axis,) = panels(*tables(VARIANTS | {"mlp:fast": (0.8, 1.2)}))
+    assert axis.get_xscale() == "log"
+    labels = {text.get_text() for text in axis.texts}
+    assert {"dense 1.00×", "entropy 2.15×", "spacy 2.50×, F1 0.811", "F1 0.800"} <= labels
+    assert axis.get_ylim()[0] > 0.835
 
 
-def test_dtypes_stand_apart_in_one_panel_and_a_single_one_is_not_named():
-    figure = plots.plot_f1_vs_latency(*in_dtypes(REAL, "float32", "int8"))
-    axis = figure.axes[0]
-    labels = [text.get_text() for text in axis.texts]
-    assert "dense (float32) 1.00×" in labels
-    assert sum(label.startswith("entropy (int8) ") for label in labels) == 1
-    assert len(labels) == 2 * len(REAL)
-    styles = plots.styles(labelled(in_dtypes(REAL, "float32", "int8")[0], in_dtypes(REAL, "float32", "int8")[0]))
-    assert styles["dense (int8)"]["fillstyle"] != styles["dense (float32)"].get("fillstyle", "full")
-    assert frontier(REAL).texts[0].get_text() == "dense 1.00×"
-
-
-def test_what_has_no_f1_is_a_line_at_its_time():
-    results, intervals, times = tables(REAL)
-    for table in (results, intervals):
-        table.loc[table["strategy"] == "onnx", ["f1"]] = float("nan")
-    axis = plots.plot_f1_vs_latency(results, intervals, times).axes[0]
+def test_what_has_no_f1_stands_at_the_edge():
+    results, intervals = tables(VARIANTS)
+    results.loc[results["strategy"] == "onnx", "f1"] = float("nan")
+    _, (axis,) = panels(results, intervals)
     assert "onnx 0.76×, speed only" in {text.get_text() for text in axis.texts}
 
 
-def test_what_recovers_is_hollow():
-    found = plots.styles(tables(REAL)[0])
-    hollow = [name for name, style in found.items() if style["markerfacecolor"] == "none"]
-    assert hollow == ["entropy+recovery"]
+def test_the_legend_explains_every_symbol():
+    figure, _ = panels(*tables(VARIANTS, dtypes=("float32", "int8")))
+    explained = {text.get_text() for text in figure.legends[0].get_texts()}
+    assert set(map(kind, VARIANTS)) | {"float32", "int8", "with recovery", "Pareto frontier"} <= explained
+
+
+def test_kinds_and_dtypes_differ_without_colour():
+    results, _ = tables(VARIANTS, dtypes=("float32", "int8"))
+    styles = plots.styles(labelled(results, results))
+    assert len({style["marker"] for style in styles.values()}) == len(set(map(kind, VARIANTS)))
+    assert styles["dense (float32)"]["fillstyle"] != styles["dense (int8)"]["fillstyle"]
+
+
+def test_speed_by_length_shows_our_strategies_alone():
+    rows = [
+        {"strategy": name, "batch_size": 1, "measure": measure, "group": group, "value": 1.0 + number}
+        for number, name in enumerate(VARIANTS)
+        for measure in ("theoretical", "measured", "measured_low", "measured_high")
+        for group in ("all", "1–128 rows", "129–256 rows")
+    ]
+    figure = plots.plot_speed_by_length(pd.DataFrame(rows), tables(VARIANTS)[0])
+    shown = {text.get_text() for text in figure.legends[0].get_texts()}
+    assert shown == {name for name in VARIANTS if kind(name) not in ("hf", "baseline", "model")}
+
+
+@pytest.mark.parametrize(("plot", "columns"), [
+    (plots.plot_exits, {"gold": "O", "layer": 1, "share_exited": 0.5}),
+    (plots.plot_groups, {"dimension": "type", "group": "Disease", "difference": 0.0, "low": 0.0, "high": 0.0}),
+])  # fmt: skip
+def test_there_is_a_panel_for_each_strategy_but_dense(plot, columns):
+    names = ["dense", *(f"entropy:{number}" for number in range(6))]
+    figure = plot(pd.DataFrame([{"strategy": name, **columns} for name in names]))
+    assert [axis.get_title() for axis in figure.axes if axis.get_title()] == names[1:]
+
+
+def test_a_palette_makes_files_smaller_and_changes_no_colour_visibly(tmp_path):
+    figure = Figure()
+    axis = figure.subplots()
+    for number in range(8):
+        axis.plot([0, 1], [number, 8 - number], label=f"line {number}")
+    axis.legend()
+    plots.save_png(figure, tmp_path / "small.png", colours=64)
+    figure.savefig(tmp_path / "plain.png", dpi=100)
+    small, plain = (Image.open(tmp_path / name) for name in ("small.png", "plain.png"))
+    assert small.size == plain.size
+    assert (tmp_path / "small.png").stat().st_size < (tmp_path / "plain.png").stat().st_size / 2
+    difference = np.abs(np.asarray(small.convert("RGB"), int) - np.asarray(plain.convert("RGB"), int))
+    assert np.percentile(difference, 99.9) < 32
