@@ -49,10 +49,8 @@ class _Part:
 
 @dataclass(frozen=True)
 class _NamedCorpus:
-    """A corpus.
+    """The types that a corpus annotates, the parts of files that make each split, and its quirks.
 
-    ``types``: what it annotates.
-    ``splits``: parts of files that make each split.
     ``renamed``: its own type names → ours.
     ``skip_bad``: a file is known to have a broken document, which is left out with a warning.
     """

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.data.formats import SUFFIXES, read_documents
-from engine.data.formats.common import Place, decoded, readable
+from engine.data.formats.common import Ids, Place, readable
 from engine.errors import InputError
 from engine.text.words import words_of
 
@@ -60,7 +60,7 @@ class Texts:
                 words = [words_of(document.text) for document in read_documents(path)]
             else:
                 numbered = enumerate(lines, start=1)
-                words = list(join_sentences(decoded(line, Place(str(path), number)) for number, line in numbered))
+                words = list(join_sentences(Place(str(path), number, Ids()).decoded(line) for number, line in numbered))
         if not any(words):
             raise InputError(f"expected texts in {path}, got none; choose another file")
         return cls(words, hashlib.sha256(content).hexdigest())

@@ -17,18 +17,7 @@ from functools import partial
 from xml.etree.ElementTree import Element
 from xml.sax.saxutils import escape
 
-from engine.data.formats.common import (
-    MAX_VERSION,
-    Format,
-    Item,
-    Place,
-    Source,
-    attempt,
-    check_growth,
-    checked_entity,
-    whole_number,
-    writer,
-)
+from engine.data.formats.common import MAX_VERSION, Format, Item, Place, Source, attempt, whole_number, writer
 from engine.data.formats.xml import check_entities, line_of, records
 from engine.errors import quoted
 from engine.text.documents import Document, Entity
@@ -70,7 +59,7 @@ class Part:
 
 def _read(source: Source) -> Iterator[Item]:
     for element, size in records(source, "collection", lambda name: name == "document"):
-        yield attempt(partial(_document, element, size), source.place(line_of(element)), source.ids)
+        yield attempt(source.place(line_of(element)), partial(_document, element, size))
 
 
 def _document(element: Element, size: int, place: Place) -> Document:
@@ -136,7 +125,7 @@ def document_of(part: Part, size: int, place: Place) -> Document:
         if annotation.infons.get("CompositeRole") != "IndividualMention":
             entities.append(_entity(annotation, text, place))
             mentioned += len(entities[-1].text)
-            check_growth(mentioned, size, place)
+            place.check_growth(mentioned, size)
     version = whole_number(part.infons.get("version"))
     if version is not None and version > MAX_VERSION:
         version = None  # other programs may use this name for anything
@@ -156,7 +145,7 @@ def _placed(length: int, part: Part, size: int, place: Place) -> tuple[str, str]
     offset, text = _number(part.fields.get("offset", ""), part, place), part.fields.get("text", "")
     if offset < length:
         raise place.error(f"expected an offset of {length} characters or a little more, got {offset}; fix it")
-    check_growth(offset + len(text), size, place)
+    place.check_growth(offset + len(text), size)
     return "\n".ljust(offset - length) if offset > length else "", text
 
 
@@ -165,8 +154,7 @@ def _entity(part: Part, text: str, place: Place) -> Entity:
     spans = [(_number(offset, part, place), _number(length, part, place)) for offset, length in part.locations]
     if not spans or not infons.get("type"):
         raise place.error("expected an annotation with a location and a type infon, got one without; add it")
-    return checked_entity(
-        place,
+    return place.entity(
         text,
         min(offset for offset, _ in spans),
         max(offset + length for offset, length in spans),

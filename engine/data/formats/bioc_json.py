@@ -35,7 +35,7 @@ class _Values:
         self._pieces = chain(zip(source.pieces(), repeat(False)), [(b"", True)])
         self._decode = codecs.getincrementaldecoder("utf-8-sig")().decode
         self._scan = json.JSONDecoder().raw_decode
-        self._file = source.name
+        self._place = source.place
         self._text, self._at, self._ended = "", 0, False
         self.line = 1
         self.length = 0
@@ -92,7 +92,7 @@ class _Values:
 
     def error(self, problem: str) -> FormatError:
         """The error for a problem at this place."""
-        return Place(self._file, self.line).error(problem)
+        return self._place(self.line).error(problem)
 
     def _move(self, to: int) -> None:
         self.line += self._text.count("\n", self._at, to)
@@ -117,7 +117,7 @@ class _Values:
 def _read(source: Source) -> Iterator[Item]:
     values = _Values(source)
     for line, record in _records(values):
-        yield attempt(partial(_document, record, values.length), source.place(line), source.ids)
+        yield attempt(source.place(line), partial(_document, record, values.length))
 
 
 def _records(values: _Values) -> Iterator[tuple[int, Any]]:

@@ -20,19 +20,7 @@ from functools import partial
 from itertools import pairwise
 from typing import Any
 
-from engine.data.formats.common import (
-    Format,
-    Ids,
-    Item,
-    Place,
-    Source,
-    attempt,
-    checked_title_end,
-    decoded,
-    flat,
-    mostly,
-    writer,
-)
+from engine.data.formats.common import Format, Item, Place, Source, attempt, flat, mostly, writer
 from engine.errors import quoted
 from engine.text.documents import Document, Entity
 from engine.text.labels import LabelSet
@@ -95,21 +83,20 @@ def _read(source: Source) -> Iterator[Item]:
         first, *others = (line for _, line in block if line.strip())
         if others or b"{" in first or not _is_start(first):  # else a mark without a document
             number += 1
-            make = partial(_document, block, str(number), source.ids)
-            yield attempt(make, source.place(block[0][0]), source.ids)
+            yield attempt(source.place(block[0][0]), partial(_document, block, str(number)))
 
 
 def _is_start(line: bytes) -> bool:
     return line.removeprefix(codecs.BOM_UTF8).startswith(_START.encode())
 
 
-def _document(block: list[tuple[int, bytes]], number: str, ids: Ids, place: Place) -> Document:
+def _document(block: list[tuple[int, bytes]], number: str, place: Place) -> Document:
     begin = place.line
     about: dict[str, Any] = {}
     sentences: list[list[str]] = [[]]
     tags: list[str] = []
     for place.line, raw in block:
-        line = decoded(raw, place)
+        line = place.decoded(raw)
         if _is_start(raw):
             about = _about(line.removeprefix(_START).strip(), place)
         elif not line.strip():
@@ -122,15 +109,15 @@ def _document(block: list[tuple[int, bytes]], number: str, ids: Ids, place: Plac
             sentences[-1].append(columns[0])
             tags.append(columns[-1])
     place.line = begin
-    place.document = ids.given(about.get("id", ""), number)
+    identifier = place.identify(about.get("id", ""), number)
     sentences = [sentence for sentence in sentences if sentence]
     if about:
         text = about["text"]
         spans = _align(text, sentences, place)
     else:
         text, spans = place_tokens(sentences)
-    title_end = checked_title_end(about.get("title_end"), text, place)
-    return Document(place.document, text, entities_of_tags(text, spans, tags), title_end)
+    title_end = place.title_end(about.get("title_end"), text)
+    return Document(identifier, text, entities_of_tags(text, spans, tags), title_end)
 
 
 def _about(rest: str, place: Place) -> dict[str, Any]:

@@ -38,7 +38,7 @@ def read_dataset(source: str, split: str = "test", on_error: OnError = fail) -> 
         raise InputError(f"expected {wanted} in {name}, got {rows.column_names}; rename them")
     classes = getattr(getattr(rows.features[column], "feature", None), "names", None)
     items = (
-        attempt(partial(_document, row.get("id"), row["tokens"], row[column], classes, ids), Place(name, number), ids)
+        attempt(Place(name, number, ids), partial(_document, row.get("id"), row["tokens"], row[column], classes))
         for number, row in enumerate(rows, start=1)
     )
     yield from accepted(items, on_error)
@@ -66,11 +66,9 @@ def _load(source: str, split: str) -> Any:
     raise InputError(f"expected a split of {PREFIX}{source} out of {list(splits)}, got {split!r}; choose one of them")
 
 
-def _document(
-    identifier: Any, tokens: list[str], tags: list[Any], classes: list[str] | None, ids: Ids, place: Place
-) -> Document:
+def _document(identifier: Any, tokens: list[str], tags: list[Any], classes: list[str] | None, place: Place) -> Document:
     """The document of a row; ``classes``: names of class labels, by number."""
-    place.document = ids.invent(str(place.line)) if identifier is None else str(identifier)
+    name = place.identify("" if identifier is None else str(identifier))
     if len(tokens) != len(tags):
         raise place.error(f"expected a tag for each token, got {len(tags)} for {len(tokens)}; fix the row")
     if classes is not None:
@@ -83,4 +81,4 @@ def _document(
             raise place.error(f"expected tokens with letters, got {quoted(token)}; remove it")
         check_tag(str(tag), place)
     text, spans = place_tokens([tokens])
-    return Document(place.document, text, entities_of_tags(text, spans, tags))
+    return Document(name, text, entities_of_tags(text, spans, tags))

@@ -14,21 +14,7 @@ from dataclasses import asdict
 from functools import partial
 from typing import Any
 
-from engine.data.formats.common import (
-    MAX_VERSION,
-    Format,
-    Ids,
-    Item,
-    Place,
-    Source,
-    attempt,
-    check_growth,
-    checked_entity,
-    checked_title_end,
-    decoded,
-    whole_number,
-    writer,
-)
+from engine.data.formats.common import MAX_VERSION, Format, Item, Place, Source, attempt, whole_number, writer
 from engine.errors import first_line, quoted
 from engine.text.documents import Document, Entity
 
@@ -38,11 +24,11 @@ _OBJECT = re.compile(rb'\{\s*"')
 def _read(source: Source) -> Iterator[Item]:
     for number, raw in enumerate(source.lines(), start=1):
         if raw.strip():
-            yield attempt(partial(_document, raw, source.ids), source.place(number), source.ids)
+            yield attempt(source.place(number), partial(_document, raw))
 
 
-def _document(raw: bytes, ids: Ids, place: Place) -> Document:
-    line = decoded(raw, place)
+def _document(raw: bytes, place: Place) -> Document:
+    line = place.decoded(raw)
     try:
         record = json.loads(line)
     except (ValueError, RecursionError) as error:
@@ -51,8 +37,8 @@ def _document(raw: bytes, ids: Ids, place: Place) -> Document:
     if not isinstance(text, str):
         got, remedy = ("none", "add it") if text is None else (quoted(str(text)), "fix it")
         raise place.error(f'expected an object with a "text" string, got {got}; {remedy}')
-    place.document = ids.given(_string(record, "id", place), str(place.line))
-    title_end = checked_title_end(record.get("title_end"), text, place)
+    identifier = place.identify(_string(record, "id", place))
+    title_end = place.title_end(record.get("title_end"), text)
     records = record.get("entities") or []
     if not isinstance(records, list):
         raise place.error(f'expected "entities" as a list, got {quoted(str(records))}; fix it')
@@ -61,8 +47,8 @@ def _document(raw: bytes, ids: Ids, place: Place) -> Document:
     for one in records:
         entities.append(_entity(one, text, place))
         mentioned += len(entities[-1].text)
-        check_growth(mentioned, len(raw), place)
-    return Document(place.document, text, tuple(sorted(entities)), title_end, _version(record, place))
+        place.check_growth(mentioned, len(raw))
+    return Document(identifier, text, tuple(sorted(entities)), title_end, _version(record, place))
 
 
 def _version(record: dict[str, Any], place: Place) -> int | None:
@@ -83,9 +69,7 @@ def _entity(record: Any, text: str, place: Place) -> Entity:
         )
     mention, concept, parts = (_string(fields, key, place) for key in ("text", "concept", "parts"))
     score = fields.get("score", 1.0)
-    return checked_entity(
-        place, text, start, end, type_, mention=mention or None, score=score, concept=concept, parts=parts
-    )
+    return place.entity(text, start, end, type_, mention=mention or None, score=score, concept=concept, parts=parts)
 
 
 def _string(record: dict[str, Any], key: str, place: Place) -> str:

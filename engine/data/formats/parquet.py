@@ -10,7 +10,7 @@ from functools import partial
 from types import ModuleType, TracebackType
 from typing import IO, Any
 
-from engine.data.formats.common import Format, Ids, Item, Place, Source, attempt, readable
+from engine.data.formats.common import Format, Item, Place, Source, attempt, readable
 from engine.errors import InputError, first_line
 from engine.text.documents import Document
 
@@ -30,7 +30,7 @@ def _pyarrow() -> tuple[ModuleType, ModuleType]:
 
 def _read(source: Source) -> Iterator[Item]:
     for number, row in enumerate(_rows(source), start=1):
-        yield attempt(partial(_document, *row, source.ids), source.place(number), source.ids)
+        yield attempt(source.place(number), partial(_document, *row))
 
 
 def _rows(source: Source) -> Iterator[tuple[Any, Any]]:
@@ -53,13 +53,13 @@ def _rows(source: Source) -> Iterator[tuple[Any, Any]]:
             raise InputError(f"expected sound Parquet, got {problem}; fetch the file again") from error
 
 
-def _document(identifier: Any, text: Any, ids: Ids, place: Place) -> Document:
+def _document(identifier: Any, text: Any, place: Place) -> Document:
     found = identifier.as_py()
-    place.document = ids.given("" if found is None else str(found), str(place.line))
+    name = place.identify("" if found is None else str(found))
     content = text.as_py()
     if not isinstance(content, str):
         raise place.error(f"expected a text, got {type(content).__name__}; fill it in")
-    return Document(place.document, content)
+    return Document(name, content)
 
 
 def _encodable(value: Any) -> Any:

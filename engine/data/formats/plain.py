@@ -6,40 +6,40 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import PurePath
 
-from engine.data.formats.common import Format, Ids, Item, Place, Source, attempt, decoded, encoding_problem
+from engine.data.formats.common import Format, Item, Place, Source, attempt, encoding_problem
 from engine.text.documents import Document
 
 
 def _read(source: Source) -> Iterator[Item]:
     raw = b"".join(source.pieces())
-    yield attempt(partial(_document, raw, source.ids), source.place(1), source.ids)
+    yield attempt(source.place(1), partial(_document, raw))
 
 
-def _document(raw: bytes, ids: Ids, place: Place) -> Document:
-    place.document = ids.invent(PurePath(place.file).stem)
+def _document(raw: bytes, place: Place) -> Document:
+    place.identify("", PurePath(place.file).stem)
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         place.line = raw[: error.start].count(b"\n") + 1
         raise place.error(encoding_problem(error)) from error
-    return _checked(place.document, text, place)
+    return _checked(text, place)
 
 
 def _read_lines(source: Source) -> Iterator[Item]:
     for number, line in enumerate(source.lines(), start=1):
         if line.strip():
-            yield attempt(partial(_line, line, source.ids), source.place(number), source.ids)
+            yield attempt(source.place(number), partial(_line, line))
 
 
-def _line(raw: bytes, ids: Ids, place: Place) -> Document:
-    return _checked(ids.invent(str(place.line)), decoded(raw, place), place)
+def _line(raw: bytes, place: Place) -> Document:
+    return _checked(place.decoded(raw), place)
 
 
-def _checked(identifier: str, text: str, place: Place) -> Document:
+def _checked(text: str, place: Place) -> Document:
     if (at := text.find("\0")) >= 0:
         place.line += text[:at].count("\n")
         raise place.error("expected text, got a NUL byte, as archives and other binary files have; convert the file")
-    return Document(identifier, text)
+    return Document(place.document or place.identify(""), text)
 
 
 # Neither has a suffix of its own: the content of a .txt file may show another format.

@@ -32,7 +32,7 @@ def _read(source: Source) -> Iterator[Item]:
             for pmid in record.iter("PMID"):
                 source.on_deleted(_text(pmid), _version(pmid))
         else:
-            yield attempt(partial(_document, record), source.place(line_of(record)), source.ids)
+            yield attempt(source.place(line_of(record)), partial(_document, record))
 
 
 def _document(record: Element, place: Place) -> Document:

@@ -15,19 +15,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 
-from engine.data.formats.common import (
-    Format,
-    Item,
-    Place,
-    Source,
-    attempt,
-    checked_entity,
-    decoded,
-    flat,
-    mostly,
-    whole_number,
-    writer,
-)
+from engine.data.formats.common import Format, Item, Place, Source, attempt, flat, mostly, whole_number, writer
 from engine.errors import quoted
 from engine.text.documents import Document, Entity
 
@@ -43,7 +31,7 @@ _SNIFFED_RELATION = re.compile(rb"\S[^\t]*\t[A-Za-z][A-Za-z_-]+\t[^\t]*\t")  # n
 
 def _read(source: Source) -> Iterator[Item]:
     for block in source.blocks(_begins):
-        yield attempt(partial(_document, block), source.place(block[0][0]), source.ids)
+        yield attempt(source.place(block[0][0]), partial(_document, block))
 
 
 def _begins(line: bytes) -> bool:
@@ -59,7 +47,7 @@ def _document(block: list[tuple[int, bytes]], place: Place) -> Document:
         place.line, raw = next(lines, (place.line, None))
         if raw is None:
             raise place.error(f"expected {wanted}, got the end of the document; add the line")
-        line = decoded(raw, place)
+        line = place.decoded(raw)
         match = _PASSAGE.match(line)
         if not match or match[2] != kind or (passages and match[1] != place.document):
             raise place.error(f"expected {wanted}, got {quoted(line)}; add or fix the line")
@@ -67,7 +55,7 @@ def _document(block: list[tuple[int, bytes]], place: Place) -> Document:
     identifier, text = place.document, f"{passages['t']}\n{passages['a']}"
     entities = []
     for place.line, raw in lines:
-        fields = decoded(raw, place).split("\t")
+        fields = place.decoded(raw).split("\t")
         if not _is_relation(fields):
             entities.append(_entity(fields, text, place))
     return Document(identifier, text, tuple(sorted(entities)), title_end=len(passages["t"]))
@@ -94,7 +82,7 @@ def _entity(fields: list[str], text: str, place: Place) -> Entity:
         raise place.error("expected a type after the mention, got none; add it")
     concept, parts = (*fields[5:], "", "")[:2]
     concept = "" if concept == _NO_CONCEPT else concept
-    one = checked_entity(place, text, start, end, type_, mention=mention, concept=concept, parts=parts)
+    one = place.entity(text, start, end, type_, mention=mention, concept=concept, parts=parts)
     found = one.text.rstrip()  # one NCBI-disease mention carries spaces that do not belong to it
     if not found:
         raise place.error(f"expected a mention at {start}–{end}, got blanks; fix the offsets")
