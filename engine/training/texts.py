@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.data.formats import SUFFIXES, read_documents
-from engine.data.formats.common import Ids, Place, readable
+from engine.data.formats.place import Ids, Place
+from engine.data.formats.source import readable
 from engine.errors import InputError
 from engine.text.words import words_of
 

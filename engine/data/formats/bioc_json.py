@@ -15,7 +15,9 @@ from itertools import chain, repeat
 from typing import Any
 
 from engine.data.formats.bioc import Part, document_of, infons_of, infons_of_document, passages
-from engine.data.formats.common import Format, Item, Place, Source, attempt, encoding_problem, writer
+from engine.data.formats.format import Format, writer
+from engine.data.formats.place import Item, Place, attempt, encoding_problem
+from engine.data.formats.source import Source
 from engine.errors import FormatError, quoted
 from engine.text.documents import Document, Entity
 

@@ -20,7 +20,9 @@ from functools import partial
 from itertools import pairwise
 from typing import Any
 
-from engine.data.formats.common import Format, Item, Place, Source, attempt, flat, mostly, writer
+from engine.data.formats.format import Format, flat, mostly, writer
+from engine.data.formats.place import Item, Place, attempt
+from engine.data.formats.source import Source
 from engine.errors import quoted
 from engine.text.documents import Document, Entity
 from engine.text.labels import LabelSet

@@ -10,7 +10,9 @@ from functools import partial
 from types import ModuleType, TracebackType
 from typing import IO, Any
 
-from engine.data.formats.common import Format, Item, Place, Source, attempt, readable
+from engine.data.formats.format import Format
+from engine.data.formats.place import Item, Place, attempt
+from engine.data.formats.source import Source, readable
 from engine.errors import InputError, first_line
 from engine.text.documents import Document
 

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import PurePath
 
-from engine.data.formats.common import Format, Item, Place, Source, attempt, encoding_problem
+from engine.data.formats.format import Format
+from engine.data.formats.place import Item, Place, attempt, encoding_problem
+from engine.data.formats.source import Source
 from engine.text.documents import Document
 
 

@@ -13,7 +13,9 @@ from collections.abc import Iterator
 from functools import partial
 from xml.etree.ElementTree import Element
 
-from engine.data.formats.common import Format, Item, Place, Source, attempt
+from engine.data.formats.format import Format
+from engine.data.formats.place import Item, Place, attempt
+from engine.data.formats.source import Source
 from engine.data.formats.xml import check_entities, line_of, records
 from engine.errors import quoted
 from engine.text.documents import Document

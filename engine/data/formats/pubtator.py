@@ -15,7 +15,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 
-from engine.data.formats.common import Format, Item, Place, Source, attempt, flat, mostly, whole_number, writer
+from engine.data.formats.format import Format, flat, mostly, writer
+from engine.data.formats.place import Item, Place, attempt, whole_number
+from engine.data.formats.source import Source
 from engine.errors import quoted
 from engine.text.documents import Document, Entity
 
