@@ -112,17 +112,18 @@ class Place:
         """The entity at ``[start, end)`` of a text.
 
         Raises:
-            FormatError: the span is not inside the text, the mention is not there (any blank equals another, those at
-                its end do not count), or the score is neither a finite number nor the text of one.
+            FormatError: the span is not inside the text, the mention is not there (any blank equals another, and more
+                at its end do not count), or the score is neither a finite number nor the text of one.
         """
         if not start < end <= len(text):
             raise self.error(
                 f"expected a span inside the text of {len(text)} characters, got {start}–{end}; fix the offsets"
             )
         found = text[start:end]
-        if mention is not None and _BLANK.sub(" ", mention).rstrip() != _BLANK.sub(" ", found).rstrip():
+        wanted = found if mention is None else mention
+        if _BLANK.sub(" ", found) not in (flat := _BLANK.sub(" ", wanted), flat.rstrip()):
             got = f"{quoted(found)} in the text"
-            raise self.error(f"expected {quoted(mention)} at {start}–{end}, got {got}; fix the offsets or the mention")
+            raise self.error(f"expected {quoted(wanted)} at {start}–{end}, got {got}; fix the offsets or the mention")
         try:
             number = math.nan if isinstance(score, bool) else float(score)  # type: ignore[arg-type]
         except (TypeError, ValueError, OverflowError):

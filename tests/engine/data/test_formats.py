@@ -123,6 +123,7 @@ def annotated(*annotation):
 BROKEN = [  # content, line, problem; the document ``sound`` follows
     (annotated("1", "8", "99", "helped", "Drug"), 3, "expected a span inside the text of 15"),
     (annotated("1", "1", "8", "Aspirin", "Drug"), 3, "expected 'Aspirin' at 1–8, got 'spirin"),
+    (annotated("1", "0", "8", "Aspirin", "Drug"), 3, "expected 'Aspirin' at 0–8, got 'Aspirin"),
     (annotated("1", "7", "8", " ", "Drug"), 3, "expected a mention at 7–8, got blanks"),
     (annotated("1", "0", "7", "Aspirin"), 3, "expected 5 to 7 tab-separated fields"),
     (annotated("1", "0", "7", "Aspirin", "", "D1"), 3, "expected a type after the mention"),
