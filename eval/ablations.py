@@ -18,7 +18,7 @@ from eval.measure.ablations import write_ablations
 from eval.options import AtLeast, add_inputs, check_types, corpus_of
 from eval.render.ablations import ablations_parts, failures
 from eval.render.files import read_table
-from eval.render.html import Page, Section, write_pages
+from eval.render.html import Report, Section, write_pages
 from eval.render.plots import plot_ablations, save_png
 
 
@@ -41,8 +41,10 @@ def main(argv: list[str] | None) -> int:
         write_ablations(engine, corpus, arguments.out, plain, arguments.seed)
     table = read_table(arguments.out, "ablations")
     save_png(plot_ablations(table), arguments.out / "ablations.png")
-    page = Page(f"Ablations: {corpus.name} {corpus.split}", [Section("One setting at a time", ablations_parts(table))])
-    write_pages(page, arguments.out, "ablations")
+    report = Report(
+        f"Ablations: {corpus.name} {corpus.split}", [Section("One setting at a time", ablations_parts(table))]
+    )
+    write_pages(report, arguments.out, "ablations")
     failed = failures(table)
     for failure in failed:
         print(failure, file=sys.stderr)

@@ -21,7 +21,7 @@ class Word:
         text: its characters.
         pieces: how many word pieces it has.
         layer: after which it exited; the last one if it did not.
-        state: ``kept``, ``left`` or ``recovered``.
+        state: ``kept``, ``exited`` or ``recovered``.
         gates: layer, label and its probability at every gate that it reached.
     """
 
@@ -35,7 +35,7 @@ class Word:
 
 
 @dataclass(frozen=True)
-class Run:
+class Findings:
     """What a strategy with these gates, if any, found in a document. ``recovers``: whether words could be recovered."""
 
     strategy: str
@@ -54,18 +54,18 @@ class Compared:
 
     document: Document
     types: tuple[str, ...]
-    run: Run
-    dense: Run
+    findings: Findings
+    dense: Findings
 
     @property
     def strategy(self) -> str:
         """The strategy's name."""
-        return self.run.strategy
+        return self.findings.strategy
 
     @property
     def is_dense(self) -> bool:
         """Whether the strategy is dense itself."""
-        return self.run is self.dense
+        return self.findings is self.dense
 
     @cached_property
     def gold(self) -> tuple[Entity, ...]:
@@ -75,7 +75,7 @@ class Compared:
     @cached_property
     def found(self) -> tuple[Entity, ...]:
         """What the strategy found."""
-        return self._scored(self.run.entities)
+        return self._scored(self.findings.entities)
 
     @cached_property
     def found_by_dense(self) -> tuple[Entity, ...]:
@@ -89,13 +89,13 @@ class Compared:
 
     def labels(self, entities: Iterable[Entity]) -> np.ndarray:
         """The label of each word under some entities, int64 ``(words,)``."""
-        return self.label_set.encode([(word.start, word.end) for word in self.run.words], entities)
+        return self.label_set.encode([(word.start, word.end) for word in self.findings.words], entities)
 
     def words_of(self, *entities: Entity) -> list[int]:
         """Indices of words overlapping any entity, ascending."""
         return [
             index
-            for index, word in enumerate(self.run.words)
+            for index, word in enumerate(self.findings.words)
             if any(word.start < entity.end and word.end > entity.start for entity in entities)
         ]
 

@@ -1,4 +1,6 @@
-"""Errors against gold and against dense, and those that pruning caused or fixed: ``errors.csv``, ``confusion.csv``.
+"""Errors against gold and dense, those that pruning caused or fixed, and cases of them.
+
+Files: ``errors.csv``, ``confusion.csv`` and ``cases.json``, which contains corpus text: do not publish it.
 
 **Outcomes.** Reference mentions (gold, or what dense found) are paired with predictions one to one: first those of the
 same span and type, then overlapping ones, preferring equal spans, then equal types, then longer overlaps. A pair is
@@ -15,10 +17,10 @@ minus fixed mentions is dense's lead in exact matches.
 run. *Changed* words have different labels in the two runs. A caused error is the first of these that holds:
 
 - ``context lost``: all changed words were computed to the end, so only their context differs from dense;
-- ``not recovered``: some left with their label, and the strategy could have recovered them but did not;
-- ``span cut``: some left, and the mention's own words did not all leave at the same layer;
-- ``mislabelled at the gate``: the mention's words left together, with labels other than dense's (too few layers, or
-  other words had left before: a trace cannot tell).
+- ``not recovered``: some exited with their label, and the strategy could have recovered them but did not;
+- ``span cut``: some exited, and the mention's own words did not all exit at the same layer;
+- ``mislabelled at the gate``: the mention's words exited together, with labels other than dense's (too few layers, or
+  other words had exited before: a trace cannot tell).
 
 A fixed error is ``less context`` if all changed words were computed to the end, else ``right at the gate``.
 """
@@ -28,15 +30,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from engine.text.documents import Entity
 from eval import schema
-from eval.analysis.comparison import Compared, overlap
+from eval.analysis.comparison import Compared, Word, overlap
 from eval.schema import (
     AGAINST_DENSE,
     AGAINST_GOLD,
     AT_GATE,
     BOUNDARY,
+    CASES_OF_A_KIND,
     CAUSED,
     CONTEXT,
     CUT,
@@ -53,6 +57,8 @@ from eval.schema import (
     TYPE,
     WAYS,
 )
+
+AROUND = 4  # words of a case shown on either side
 
 
 @dataclass(frozen=True)
@@ -120,14 +126,14 @@ def changes(compared: Compared) -> Iterator[Change]:
 def _how(compared: Compared, part: str, entity: Entity) -> str:
     labels, dense_labels = compared.labels(compared.found), compared.labels(compared.found_by_dense)
     touching = [other for other in (*compared.found, *compared.found_by_dense) if overlap(entity, other)]
-    words = compared.run.words
+    words = compared.findings.words
     changed = [i for i in compared.words_of(entity, *touching) if labels[i] != dense_labels[i]]
-    some_left = any(words[index].state == "exited" for index in changed)
+    some_exited = any(words[index].state == "exited" for index in changed)
     if part == FIXED:
-        return RIGHT_AT_GATE if some_left else LESS_CONTEXT
-    if not some_left:
+        return RIGHT_AT_GATE if some_exited else LESS_CONTEXT
+    if not some_exited:
         return CONTEXT
-    if compared.run.recovers:
+    if compared.findings.recovers:
         return NOT_RECOVERED
     ends = {(words[index].state == "exited", words[index].layer) for index in compared.words_of(entity)}
     return CUT if len(ends) > 1 else AT_GATE
@@ -178,3 +184,56 @@ class Errors:
 
 def _type(entity: Entity | None) -> str:
     return entity.type if entity else NO_PARTNER
+
+
+class Cases:
+    """Keeps the first real cases of each kind (strategy, part and way), word by word."""
+
+    def __init__(self) -> None:
+        self._seen: Counter[tuple[str, str, str]] = Counter()
+        self._cases: dict[str, list[dict[str, Any]]] = {}
+
+    def add(self, compared: Compared) -> None:
+        """Collects one document's cases."""
+        if compared.is_dense:
+            return
+        for change in changes(compared):
+            kind = (compared.strategy, change.part, change.how)
+            self._seen[kind] += 1
+            if self._seen[kind] <= CASES_OF_A_KIND:
+                self._cases.setdefault(compared.strategy, []).append(case(compared, change))
+
+    def record(self) -> list[dict[str, Any]]:
+        """For each strategy, the number of cases of each kind and the first of them, see `case`."""
+        found = []
+        for strategy, cases in self._cases.items():
+            counts = sorted((part, how, count) for (name, part, how), count in self._seen.items() if name == strategy)
+            found.append({"strategy": strategy, "counts": counts, "cases": cases})
+        return found
+
+
+def case(compared: Compared, change: Change) -> dict[str, Any]:
+    """One case: the entities of gold, dense and the strategy, and the surrounding words with labels and gates."""
+    near = [other for other in (*compared.found, *compared.found_by_dense) if overlap(change.entity, other)]
+    shown = compared.words_of(change.entity, *near)
+    first, end = max(0, shown[0] - AROUND), min(len(compared.findings.words), shown[-1] + 1 + AROUND)
+    names = compared.label_set.names
+    sides = {"gold": compared.gold, "dense": compared.found_by_dense, compared.strategy: compared.found}
+    labels = [compared.labels(entities) for entities in sides.values()]
+    words = compared.findings.words
+    return {
+        "part": change.part,
+        "outcome": change.outcome,
+        "how": change.how,
+        "document": compared.document.id,
+        "entities": {side: _near(change.entity, entities) for side, entities in sides.items()},
+        "words": [_word(words[index], [names[label[index]] for label in labels]) for index in range(first, end)],
+    }
+
+
+def _near(entity: Entity, entities: Iterable[Entity]) -> list[tuple[str, str]]:
+    return [(other.type, other.text) for other in entities if overlap(entity, other)]
+
+
+def _word(word: Word, labels: list[str]) -> dict[str, Any]:
+    return {"text": word.text, "labels": labels, "state": word.state, "layer": word.layer, "gates": word.gates}

@@ -20,19 +20,19 @@ class Exits:
 
     def add(self, compared: Compared) -> None:
         """Counts one document; ignores strategies without gates."""
-        run = compared.run
-        if not run.gates:
+        findings = compared.findings
+        if not findings.gates:
             return
         names = compared.label_set.names
-        self._places[run.strategy] = run.gates, names
+        self._places[findings.strategy] = findings.gates, names
         gold, own, dense = (
             compared.labels(entities).tolist() for entities in (compared.gold, compared.found, compared.found_by_dense)
         )
-        for word, wanted, got, got_by_dense in zip(run.words, gold, own, dense, strict=True):
-            self._words[run.strategy, names[wanted]] += 1
+        for word, wanted, got, got_by_dense in zip(findings.words, gold, own, dense, strict=True):
+            self._words[findings.strategy, names[wanted]] += 1
             if word.state == "kept":
                 continue
-            where = run.strategy, word.layer, names[wanted]
+            where = findings.strategy, word.layer, names[wanted]
             verdict = "right" if got == wanted else "wrong"
             self._fates[*where, f"recovered_{verdict}" if word.state == "recovered" else f"{verdict}_at_gate"] += 1
             self._avoidable[where] += got != wanted == got_by_dense

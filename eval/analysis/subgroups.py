@@ -29,7 +29,7 @@ LENGTHS = {150: "up to 150 words", 250: "151–250 words", np.inf: "over 250 wor
 PIECES = {1: "1", 2: "up to 2", np.inf: "over 2"}
 SEEN, FREQUENCY = OF_TRAINING
 
-Group = tuple[str, str]  # dimension, group
+GroupKey = tuple[str, str]  # dimension, group
 
 
 def normalised(text: str) -> str:
@@ -121,7 +121,7 @@ class Subgroups:
         self._layers = layers
         self._training = training
         self._documents: Counter[str] = Counter()
-        self._tallies: dict[str, dict[Group, _Tally]] = {}
+        self._tallies: dict[str, dict[GroupKey, _Tally]] = {}
 
     def add(self, compared: Compared) -> None:
         """Counts one document; all strategies must see the same documents in the same order."""
@@ -138,10 +138,10 @@ class Subgroups:
                 tally.layers += word.layer if word.state == "exited" else self._layers
                 tally.all_layers += self._layers
 
-    def _grouped(self, compared: Compared, entities: Iterable[Entity]) -> dict[Group, list[Mention]]:
-        words = compared.run.words
+    def _grouped(self, compared: Compared, entities: Iterable[Entity]) -> dict[GroupKey, list[Mention]]:
+        words = compared.findings.words
         starts, ends = [word.start for word in words], [word.end for word in words]
-        groups: dict[Group, list[Mention]] = {}
+        groups: dict[GroupKey, list[Mention]] = {}
         for entity in entities:
             own = words[bisect_right(ends, entity.start) : bisect_left(starts, entity.end)]
             mention = Mention(entity, own, compared.document, len(words), self._training)
@@ -151,11 +151,11 @@ class Subgroups:
                     groups.setdefault((dimension, group), []).append(mention)
         return groups
 
-    def _groups(self) -> list[Group]:
+    def _groups(self) -> list[GroupKey]:
         found = {group for tallies in self._tallies.values() for group in tallies}
         buckets = ["", *LENGTHS.values(), *PIECES.values()]
 
-        def place(group: Group) -> tuple[int, int, str]:
+        def place(group: GroupKey) -> tuple[int, int, str]:
             bucket = buckets.index(group[1]) if group[1] in buckets else 0
             return list(DIMENSIONS).index(group[0]), bucket, group[1]
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from engine.data.corpora import NAMED, Corpus, load_corpus
 from engine.tagger import Engine, Result
 from engine.text.documents import Document
-from eval.analysis.comparison import Compared, Run, Word
-from eval.analysis.tables import Analyses, write
+from eval.analysis import Analyses, write
+from eval.analysis.comparison import Compared, Findings, Word
 from eval.measure.variants import Variant
 from eval.schema import DENSE
 
@@ -33,7 +33,7 @@ def analyse(
     seed: int = 0,
     progress: Callable[[], object] = lambda: None,
 ) -> None:
-    """Writes the files of `eval.analysis.tables` to a folder.
+    """Writes the files of `eval.analysis` to a folder.
 
     Args:
         variants: those that an engine runs are compared with its own dense; ``random`` with its first seed.
@@ -49,7 +49,7 @@ def analyse(
         for start in range(0, len(corpus.documents), BATCH):
             documents = corpus.documents[start : start + BATCH]
             texts = [document.text for document in documents]
-            reference: list[Run] = []
+            reference: list[Findings] = []
             for results in of_engine:
                 runs = [run_of(result) for result in results(texts)]
                 reference = reference or runs  # dense comes first
@@ -73,10 +73,10 @@ def _analysed(variants: Sequence[Variant]) -> dict[Engine, list[Callable[[Sequen
     return found
 
 
-def run_of(result: Result) -> Run:
+def run_of(result: Result) -> Findings:
     """What the analyses need from a result."""
     strategy, words = result.strategy, []
     for word in result.trace.words:
         gates = tuple((gate.layer, gate.label, gate.probability) for gate in word.gates)
         words.append(Word(word.start, word.end, word.text, word.pieces, word.layer, word.state, gates))
-    return Run(strategy.name, strategy.gates, strategy.recovery is not None, result.entities, tuple(words))
+    return Findings(strategy.name, strategy.gates, strategy.recovery is not None, result.entities, tuple(words))

@@ -26,7 +26,7 @@ _STEPS = (12.0, 18.0, 24.0, REACH)
 Box = tuple[float, float, float, float]  # left, right, bottom, top
 
 
-class Measured(Protocol):
+class Drawn(Protocol):
     """A variant at one batch size; ``f1`` (0–1) is ``None`` if only its speed was measured."""
 
     @property
@@ -39,7 +39,7 @@ class Measured(Protocol):
     def speedup(self) -> float: ...
 
 
-M = TypeVar("M", bound=Measured)
+M = TypeVar("M", bound=Drawn)
 
 
 def reference(variants: Sequence[M]) -> M:
@@ -70,7 +70,7 @@ def to_label(variants: Sequence[M]) -> list[M]:
     return chosen
 
 
-def f1_axis(variants: Sequence[Measured]) -> tuple[float, float]:
+def f1_axis(variants: Sequence[Drawn]) -> tuple[float, float]:
     """Lowest and highest F1 of the axis; variants beyond it stand at its edge, with their F1 in their label."""
     centre = _f1(reference(variants))
     inside = [_f1(one) for one in variants if abs(_f1(one) - centre) <= WINDOW]
@@ -123,9 +123,9 @@ def _shared(one: Box, other: Box) -> float:
     return max(0.0, width) * max(0.0, height)
 
 
-def _name(one: Measured) -> str:
+def _name(one: Drawn) -> str:
     return one.label.partition(" (")[0]
 
 
-def _f1(one: Measured) -> float:
+def _f1(one: Drawn) -> float:
     return 0.0 if one.f1 is None else one.f1

@@ -42,7 +42,7 @@ _TEXTS = {column: str for column, type_ in get_type_hints(Result).items() if typ
 _NUMBERS = [column for column, type_ in get_type_hints(Ablation).items() if type_ is float]
 
 
-Row = TypeVar("Row", bound=Mapping[str, Any])
+R = TypeVar("R", bound=Mapping[str, Any])
 
 
 class ResultRow(Result):
@@ -99,7 +99,7 @@ def labelled(table: pd.DataFrame, results: pd.DataFrame) -> pd.DataFrame:
     return table.assign(against_label=of("against", "against_dtype")) if "against" in table else table
 
 
-def reference_row(rows: Iterable[Row]) -> Row:
+def reference_row(rows: Iterable[R]) -> R:
     """The row of dense in the first dtype, to which everything is compared."""
     return next(row for row in rows if row["kind"] == DENSE)
 

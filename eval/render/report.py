@@ -15,7 +15,7 @@ from eval.render import plots, sections
 from eval.render.ablations import ablations_parts, failures
 from eval.render.conclusions import Opening
 from eval.render.files import FILES, complete_table, labelled, read_table, records
-from eval.render.html import Page, Section, write_pages
+from eval.render.html import Report, Section, write_pages
 from eval.render.markdown import bullets, escape, table
 from eval.schema import DENSE
 
@@ -70,7 +70,7 @@ def render(folder: Path) -> str:
         plots.save_png(plots.plot_ablations(tables[ABLATIONS]), folder / "ablations.png")
         parts.insert(2, Section("Ablations", ablations_parts(tables[ABLATIONS])))
     title = f"{rows[0]['corpus']} {rows[0]['split']}: F1 against latency"
-    write_pages(Page(title, parts, [bullets(opening.sentences()), opening.table()], notes), folder, "report")
+    write_pages(Report(title, parts, [bullets(opening.sentences()), opening.table()], notes), folder, "report")
     if cases is not None:
         write_pages(sections.cases_page(cases), folder, "cases")
     shown = [

@@ -10,29 +10,10 @@ import pandas as pd
 
 from eval import schema
 from eval.render.files import GapRow, IntervalRow, ResultRow, records, reference_row
-from eval.render.html import Page, Section, Table
+from eval.render.html import Report, Section, Table
 from eval.render.markdown import bullets, code, escape
 from eval.render.numbers import NOT_SIGNIFICANT, f1_interval, pp, ratio, score, share, speedup, verdict
-from eval.schema import (
-    AGAINST_DENSE,
-    AGAINST_GOLD,
-    BASELINE,
-    CASES_OF_A_KIND,
-    CAUSED,
-    DENSE,
-    FATES,
-    FIXED,
-    HF,
-    MIN_SUPPORT,
-    MODEL,
-    OF_TRAINING,
-    OUTCOMES,
-    RANDOM,
-    RANDOM_SEEDS,
-    WAYS,
-    Group,
-    labels,
-)
+from eval.schema import BASELINE, DENSE, HF, MODEL, RANDOM, Group, labels
 from eval.statistics import FEWEST, STEADY
 
 Parts = list[str | Table]
@@ -47,7 +28,7 @@ READING = (
 )
 KINDS_READING = {
     RANDOM: (
-        f"The F1 of `random` is the mean of {RANDOM_SEEDS} seeds; its times, costs, errors, exits and groups are those "
+        f"The F1 of `random` is the mean of {schema.RANDOM_SEEDS} seeds; its times, costs, errors, exits and groups are those "
         "of the first."
     ),
     HF: "Costs of `hf` include its padding.",
@@ -138,22 +119,25 @@ def _pairs(rows: Sequence[ResultRow], intervals: Sequence[IntervalRow]) -> Parts
 def errors_parts(errors: pd.DataFrame, confusion: pd.DataFrame) -> Parts:
     """What pruning caused and fixed, outcomes against gold and dense, and confusions of types."""
     changes = []
-    for label in errors.loc[errors["part"] == CAUSED, "label"].unique():
+    for label in errors.loc[errors["part"] == schema.CAUSED, "label"].unique():
         own = errors[errors["label"] == label]
         changes.append([label])
-        for part in (CAUSED, FIXED):
+        for part in (schema.CAUSED, schema.FIXED):
             counts = own[own["part"] == part].groupby("how")["count"].sum()
-            changes[-1] += [int(counts.sum()), ", ".join(f"{counts[how]} {how}" for how in WAYS[part] if counts[how])]
+            changes[-1] += [
+                int(counts.sum()),
+                ", ".join(f"{counts[how]} {how}" for how in schema.WAYS[part] if counts[how]),
+            ]
     caption = (
         f"Errors that pruning caused (dense right, the strategy wrong) and fixed (the reverse), spurious predictions "
         f"among them; `eval/analysis/errors.py` defines how. {OWN_DTYPE} All counts: [errors.csv](errors.csv), "
         "[confusion.csv](confusion.csv)."
     )
     outcomes = []
-    for part in (AGAINST_GOLD, AGAINST_DENSE):
+    for part in (schema.AGAINST_GOLD, schema.AGAINST_DENSE):
         of = errors[errors["part"] == part]
         counts = of.pivot_table(index="label", columns="outcome", values="count", aggfunc="sum", sort=False)
-        outcomes += [[name, part, *(int(counts.loc[name, one]) for one in OUTCOMES)] for name in counts.index]
+        outcomes += [[name, part, *(int(counts.loc[name, one]) for one in schema.OUTCOMES)] for name in counts.index]
     predicted = list(confusion["predicted"].unique())
     cells = confusion.set_index(["label", "gold", "predicted"])["count"]
     confused = [
@@ -162,10 +146,10 @@ def errors_parts(errors: pd.DataFrame, confusion: pd.DataFrame) -> Parts:
     ]
     about_types = "Gold types (rows) against predicted ones, boundaries aside; *none*: no partner"
     return [
-        Table(["strategy", CAUSED, "how", FIXED, "how"], changes, caption)
+        Table(["strategy", schema.CAUSED, "how", schema.FIXED, "how"], changes, caption)
         if changes
         else "No strategy ran beside dense.",
-        Table(["strategy", "mentions", *OUTCOMES], outcomes, "Mentions by outcome", folded=True),
+        Table(["strategy", "mentions", *schema.OUTCOMES], outcomes, "Mentions by outcome", folded=True),
         Table(["strategy", "gold", *predicted], confused, about_types, folded=True),
     ]
 
@@ -185,7 +169,7 @@ def exits_parts(exits: pd.DataFrame) -> Parts:
         summary.append([label, share(outside), share(within), found["wrong_at_gate"], found["dense_right"]])
         for layer, at in of.groupby("layer", sort=False):
             shares = at.set_index("gold")["share_exited"]
-            counts = at[at["gold"] != "O"][["exited", *FATES, "dense_right"]].sum()
+            counts = at[at["gold"] != "O"][["exited", *schema.FATES, "dense_right"]].sum()
             rows.append([label, layer, *(share(shares[name]) for name in names), *counts])
     caption = (
         "How many words outside entities and in entities exit early, how many of the latter keep a wrong label, and "
@@ -217,7 +201,7 @@ def groups_parts(groups: pd.DataFrame, gaps: pd.DataFrame) -> Parts:
         f"alone. {OWN_DTYPE} Intervals of the gaps hold for all pairs of groups at once, those of single groups (bars) "
         "do not. All figures: [subgroups.csv](subgroups.csv), [gaps.csv](gaps.csv)."
     )
-    if set(OF_TRAINING) & set(groups["dimension"]):
+    if set(schema.OF_TRAINING) & set(groups["dimension"]):
         about += (
             " *Seen*, *unseen* and *frequency*: whether and how often the mention's text stands in the corpus' own "
             "training split. They say nothing about weights that were trained on other text."
@@ -242,7 +226,7 @@ def largest_gap(label: str, gaps: Iterable[GapRow]) -> str:
     own = [gap for gap in gaps if gap["label"] == label]
     name = code(label)
     if not own:
-        needed = f"{MIN_SUPPORT} mentions and {FEWEST} documents"
+        needed = f"{schema.MIN_SUPPORT} mentions and {FEWEST} documents"
         return f"{name}: no two groups of a kind have {needed} each, so none are compared."
     worst = min(own, key=lambda gap: (not gap["significant"], gap["gap"]))
     if not worst["gap"]:
@@ -296,10 +280,10 @@ def about_parts(about: Mapping[str, Any]) -> Parts:
     ]
 
 
-def cases_page(record: Sequence[Mapping[str, Any]]) -> Page:
+def cases_page(record: Sequence[Mapping[str, Any]]) -> Report:
     """Real cases of what pruning caused and fixed, word by word, from ``cases.json``."""
     about = (
-        f"The first {CASES_OF_A_KIND} of each kind, in the order of the documents; the head of "
+        f"The first {schema.CASES_OF_A_KIND} of each kind, in the order of the documents; the head of "
         "`eval/analysis/errors.py` says what the kinds mean. Scores are the top probabilities of the label heads."
     )
     names = labels((one["strategy"], one["dtype"]) for one in record)
@@ -309,7 +293,7 @@ def cases_page(record: Sequence[Mapping[str, Any]]) -> Page:
         parts = [part for case in of["cases"] for part in _case(case)]
         sections.append(Section(names[of["strategy"], of["dtype"]], [f"In all: {counts}.", *parts]))
     nothing = [] if record else ["No strategy differs from dense in a way that the gold shows."]
-    return Page("Cases: what pruning caused and fixed", sections, [about, *nothing])
+    return Report("Cases: what pruning caused and fixed", sections, [about, *nothing])
 
 
 def _case(case: Mapping[str, Any]) -> Parts:

@@ -2,7 +2,7 @@
 
 from engine.text.documents import Document, Entity
 from engine.text.words import split_words
-from eval.analysis.comparison import Compared, Run, Word
+from eval.analysis.comparison import Compared, Findings, Word
 
 TYPES = ("Chemical", "Disease")
 LAYERS = 6
@@ -21,7 +21,7 @@ def made(text, entities, strategy, fates):
         layer, state = fates.get(index, (LAYERS, "kept"))
         gates = tuple((gate, "O", 0.9) for gate in all_gates if gate <= layer)
         words.append(Word(start, end, text[start:end], 1 + index % 2, layer, state, gates))
-    return Run(name, all_gates, recovers, tuple(entities), tuple(words))
+    return Findings(name, all_gates, recovers, tuple(entities), tuple(words))
 
 
 def entity(phrase, type_, text=TEXT):

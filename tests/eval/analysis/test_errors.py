@@ -62,8 +62,8 @@ def test_outcomes_add_up_to_what_the_scorer_counts(gold, predicted):
     assert sum(found.values()) - found["missed"] == len(predicted)
 
 
-LEFT = {0: (2, "left"), 1: (2, "left")}  # Renal, failure
-CUT = {0: (2, "left")}
+LEFT = {0: (2, "exited"), 1: (2, "exited")}  # Renal, failure
+CUT = {0: (2, "exited")}
 BACK = {0: (2, "recovered"), 1: (2, "recovered")}
 
 
@@ -74,11 +74,11 @@ BACK = {0: (2, "recovered"), 1: (2, "recovered")}
         ([LONE, DRUG], CUT, "wrong boundary", "span cut"),
         ([MISTYPED, DRUG], {}, "wrong type", "context lost"),
         ([DRUG], BACK, "missed", "context lost"),
-        ([FAILURE, DRUG, entity("doses", "Chemical")], {4: (2, "left")}, "spurious", "mislabelled at the gate"),
+        ([FAILURE, DRUG, entity("doses", "Chemical")], {4: (2, "exited")}, "spurious", "mislabelled at the gate"),
         # The mention kept its labels; the word after it left with its own label.
         (
             [LONGER, DRUG],
-            {2: (4, "left")},
+            {2: (4, "exited")},
             "wrong boundary",
             "mislabelled at the gate",
         ),
@@ -176,7 +176,7 @@ def test_every_word_that_left_has_one_fate(run):
 
 def test_fates_of_entity_words_by_layer_and_label():
     exits = Exits()
-    fates = {0: (2, "left"), 1: (2, "left"), 6: (4, "recovered")}
+    fates = {0: (2, "exited"), 1: (2, "exited"), 6: (4, "recovered")}
     exits.add(compared([FAILURE, DRUG], [FAILURE, DRUG], [RENAL, DRUG], fates=fates))
     table = {(row["layer"], row["label"]): row for row in exits.rows()}
     assert table[2, "B-Disease"]["right_at_gate"] == table[2, "B-Disease"]["share_exited"] == 1
@@ -194,6 +194,6 @@ def test_types_that_are_not_scored_count_as_none():
 
 def test_a_word_that_dense_has_wrong_too_is_not_lost_by_pruning():
     exits = Exits()
-    exits.add(compared([DRUG], [], [], fates={6: (4, "left")}))
+    exits.add(compared([DRUG], [], [], fates={6: (4, "exited")}))
     (row,) = (row for row in exits.rows() if (row["layer"], row["label"]) == (4, "B-Chemical"))
     assert (row["wrong_at_gate"], row["dense_right"]) == (1, 0)

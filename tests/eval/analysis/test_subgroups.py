@@ -59,7 +59,7 @@ def test_a_prediction_counts_in_its_own_group():
 
 
 def test_the_keep_rate_is_that_of_the_words_of_the_gold_mentions():
-    fates = {0: (2, "left"), 1: (4, "recovered"), 2: (1, "left")}
+    fates = {0: (2, "exited"), 1: (4, "recovered"), 2: (1, "exited")}
     rows, _ = grouped(own=GOLD, fates=fates)
     assert row(rows, "type", "Disease")["keep_rate"] == pytest.approx((2 + LAYERS) / (2 * LAYERS))
     assert row(rows, "type", "Chemical")["keep_rate"] == 1

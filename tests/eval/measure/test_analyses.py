@@ -4,10 +4,10 @@ from engine.data.corpora import Corpus
 from engine.text.documents import Document
 from engine.text.scoring import Counts, count_documents
 from eval import schema
+from eval.analysis import FILES
 from eval.analysis.errors import Errors
 from eval.analysis.exits import Exits
 from eval.analysis.subgroups import Subgroups
-from eval.analysis.tables import FILES
 from eval.measure.analyses import analyse, training_documents
 from eval.measure.variants import of_strategy
 from tests.eval.analysis.analysis_cases import DENSE, DRUG, ENTROPY, FAILURE, LAYERS, compared

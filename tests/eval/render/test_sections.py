@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from engine.data.corpora import Corpus, load_corpus
-from eval.analysis.tables import Analyses
+from eval.analysis import Analyses
 from eval.measure.analyses import analyse
 from eval.measure.variants import of_strategy
 from eval.render.files import read_table
