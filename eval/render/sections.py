@@ -28,8 +28,8 @@ READING = (
 )
 KINDS_READING = {
     RANDOM: (
-        f"The F1 of `random` is the mean of {schema.RANDOM_SEEDS} seeds; its times, costs, errors, exits and groups are those "
-        "of the first."
+        f"The F1 of `random` is the mean of {schema.RANDOM_SEEDS} seeds; its times, costs, errors, exits and groups "
+        "are those of the first."
     ),
     HF: "Costs of `hf` include its padding.",
     BASELINE: "Costs of baselines are not known.",
