@@ -56,7 +56,7 @@ def pipeline(
         **options: of Hugging Face's pipeline: ``aggregation_strategy``, ``batch_size``, ``stride``, …
 
     Raises:
-        InputError: another task, or an option that is not taken; a model or strategy that cannot run; a ``dtype``,
+        InputError: another task, or an unknown option; a model or strategy that cannot run; a ``dtype``,
             ``device`` or ``labels`` beside an engine.
     """
     if task not in TASKS:
@@ -64,11 +64,11 @@ def pipeline(
     options = {name: value for name, value in options.items() if value is not None}
     if unknown := options.keys() - OPTIONS:
         instead = "write dtype" if "torch_dtype" in unknown else "leave it out: the engine loads model and tokenizer"
-        raise InputError(f"expected options out of {sorted(OPTIONS)}, got {sorted(unknown)}; {instead}")
+        raise InputError(f"expected some of the options {sorted(OPTIONS)}, got {sorted(unknown)}; {instead}")
     aggregation = options.get("aggregation_strategy")
     if isinstance(aggregation, str) and aggregation.upper() not in AggregationStrategy.__members__:
-        known = ", ".join(AggregationStrategy.__members__).lower()
-        raise InputError(f"expected an aggregation_strategy out of {known}, got {aggregation!r}; choose one of them")
+        names = ", ".join(AggregationStrategy.__members__).lower()
+        raise InputError(f"expected aggregation_strategy as one of {names}, got {aggregation!r}; choose another")
     if isinstance(model, Engine):
         for option, given in (("dtype", dtype), ("device", device), ("labels", labels)):
             if given is not None:

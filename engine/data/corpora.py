@@ -147,7 +147,7 @@ def load_corpus(
     if corpus := NAMED.get(name):
         if split not in corpus.splits:
             raise InputError(
-                f"expected a split of {name} out of {list(corpus.splits)}, got {split!r}; choose one of them"
+                f"expected one of the splits {list(corpus.splits)} of {name}, got {split!r}; choose another"
             )
         left_out = _LeftOut(corpus.skip_bad)
         documents = keep(islice(_documents(name, split, data_dir, left_out), limit))

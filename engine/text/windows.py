@@ -16,13 +16,13 @@ from transformers.models.auto.tokenization_auto import get_tokenizer_config
 
 from engine.errors import InputError, first_line
 
-MAX_KNOWN_WORDS = 50_000  # about 10 MB
+MAX_CACHED_WORDS = 50_000  # about 10 MB
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
 class Window:
-    """A stretch of one text that the encoder sees at once: CLS, word pieces, SEP.
+    """A part of one text that the encoder sees at once: CLS, word pieces, SEP.
 
     ``input_ids`` int64 ``(rows,)``; ``word`` int64 ``(rows,)``, the row's word counted from the window's first, −1 for
     CLS and SEP. The window holds the text's words ``[first, first + words)`` and labels ``[own, own_end)``.
@@ -77,12 +77,13 @@ class WordPieces:
     Args:
         tokenizer: a fast tokenizer with tokens for begin (CLS), end (SEP) and unknown words.
         max_rows: the encoder's limit, CLS and SEP included.
+        max_cached: words whose pieces are cached.
 
     Raises:
         InputError: a token is missing.
     """
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, max_rows: int) -> None:
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, max_rows: int, max_cached: int = MAX_CACHED_WORDS) -> None:
         # A copy: the tokenizer's own truncation and padding must not apply here.
         self._backend = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
         self._backend.no_truncation()
@@ -91,7 +92,8 @@ class WordPieces:
         self.sep_id = _token_id(tokenizer, "sep_token", "eos_token")
         self.unk_id = _token_id(tokenizer, "unk_token")
         self.capacity = max_rows - 2
-        self._known: dict[str, tuple[int, ...]] = {}
+        self.max_cached = max_cached
+        self._cache: dict[str, tuple[int, ...]] = {}
 
     def digest(self) -> str:
         """SHA-256 of everything that pieces and windows depend on."""
@@ -104,10 +106,10 @@ class WordPieces:
         A word without pieces (control characters) gets the unknown token; one with more pieces than a window can hold
         is cut. Words are tokenised independently, so their pieces are cached.
         """
-        if len(self._known) > MAX_KNOWN_WORDS:
-            self._known = {}
-        known = self._known
-        if new := [word for word in dict.fromkeys(words) if word not in known]:
+        if len(self._cache) > self.max_cached:
+            self._cache = {}
+        cache = self._cache
+        if new := [word for word in dict.fromkeys(words) if word not in cache]:
             # Lone surrogates cannot be encoded; the replacement character keeps every word in its place.
             spelled = [" " + _SURROGATES.sub("\ufffd", word) for word in new]
             encoding = self._backend.encode(spelled, is_pretokenized=True, add_special_tokens=False)
@@ -116,8 +118,8 @@ class WordPieces:
                 if index is not None:
                     found[index].append(piece)
             for word, pieces in zip(new, found, strict=True):
-                known[word] = tuple(pieces[: self.capacity]) or (self.unk_id,)
-        parts = [known[word] for word in words]
+                cache[word] = tuple(pieces[: self.capacity]) or (self.unk_id,)
+        parts = [cache[word] for word in words]
         counts = np.fromiter(map(len, parts), dtype=np.int64, count=len(parts))
         ids = np.fromiter(chain.from_iterable(parts), dtype=np.int64, count=int(counts.sum()))
         return ids, np.repeat(np.arange(len(parts)), counts)
@@ -140,24 +142,24 @@ class WordPieces:
             return [self._window(ids, word, 0, words, 0, words)]
         begins = word.searchsorted(np.arange(words + 1))  # first piece of each word, and the total
         stride = self.capacity - self.capacity // 4
-        stretches: list[tuple[int, int]] = []  # words [first, end) of each window
+        ranges: list[tuple[int, int]] = []  # words [first, end) of each window
         first = end = 0
         while end < words:
             end = int(begins.searchsorted(begins[first] + self.capacity, side="right")) - 1
-            stretches.append((first, end))
+            ranges.append((first, end))
             first = max(first + 1, int(begins.searchsorted(begins[first] + stride, side="right")) - 1)
         middles = (begins[:-1] + begins[1:]) / 2
         owners, best = np.zeros(words, dtype=np.int64), np.full(words, -1.0)
-        for index, (first, end) in enumerate(stretches):
+        for index, (first, end) in enumerate(ranges):
             left = middles[first:end] - begins[first] if first else np.inf
             right = begins[end] - middles[first:end] if end < words else np.inf
             distance = np.broadcast_to(np.minimum(left, right), end - first)
             farther = distance > best[first:end]
             owners[first:end][farther], best[first:end][farther] = index, distance[farther]
-        owned = owners.searchsorted(np.arange(len(stretches) + 1))
+        owned = owners.searchsorted(np.arange(len(ranges) + 1))
         return [
             self._window(ids, word, first, end, int(owned[index]), int(owned[index + 1]))
-            for index, (first, end) in enumerate(stretches)
+            for index, (first, end) in enumerate(ranges)
             if owned[index] < owned[index + 1]
         ]
 

@@ -181,12 +181,12 @@ def test_what_is_no_text_is_refused_as_hugging_face_does(plain_folder):
     [
         ({"task": "summarization"}, "expected the task token-classification or ner, got 'summarization'"),
         ({"strategy": "hf"}, r"eval\.report"),
-        ({"strategy": "dense", "aggregation_strategy": "foo"}, "expected an aggregation_strategy out of none, simple"),
+        ({"strategy": "dense", "aggregation_strategy": "foo"}, "expected aggregation_strategy as one of none, simple"),
         ({"strategy": "entropy"}, "expected a model with gates"),
         ({"strategy": "dense", "tokenizer": "x"}, r"got \['tokenizer'\]; leave it out: the engine loads"),
         (
             {"strategy": "dense", "revision": "main"},
-            r"expected options out of .*, got \['revision'\]",
+            r"expected some of the options .*, got \['revision'\]",
         ),
         ({"strategy": "dense", "torch_dtype": torch.bfloat16}, r"got \['torch_dtype'\]; write dtype"),
         ({"strategy": "dense", "device": 7}, "expected a device of this machine, got 'cuda:7'"),

@@ -63,7 +63,7 @@ def _load(source: str, split: str) -> Any:
     for name in (split, _SPLITS.get(split)):
         if name in splits:
             return splits[name]
-    raise InputError(f"expected a split of {PREFIX}{source} out of {list(splits)}, got {split!r}; choose one of them")
+    raise InputError(f"expected one of the splits {list(splits)} of {PREFIX}{source}, got {split!r}; choose another")
 
 
 def _document(identifier: Any, tokens: list[str], tags: list[Any], classes: list[str] | None, place: Place) -> Document:

@@ -154,7 +154,7 @@ def test_a_class_label_without_a_name_breaks_its_row_alone(tag, tmp_path):
 
 
 def test_datasets_that_cannot_be_read_are_clear_errors(dataset_folder, tmp_path, monkeypatch):
-    with pytest.raises(InputError, match=r"expected a split of hf:.* out of \['validation'\], got 'test'"):
+    with pytest.raises(InputError, match=r"expected one of the splits \['validation'\] of hf:.*, got 'test'"):
         load_corpus(f"hf:{dataset_folder}/splits", "test")
     with pytest.raises(InputError, match="expected a dataset, got hf:"):
         load_corpus(f"hf:{tmp_path}")

@@ -115,7 +115,7 @@ def test_a_file_that_differs_is_refused(small_corpus):
     ("name", "split"), [("bc5cdr", "validation"), ("ncbi-disease", "calib"), ("no-such-file", "test")]
 )
 def test_unknown_names_and_splits_are_refused(name, split):
-    with pytest.raises(InputError, match=r"expected a (split|corpus)"):
+    with pytest.raises(InputError, match=r"expected (one of the splits|a corpus)"):
         load_corpus(name, split)
 
 

@@ -24,14 +24,6 @@ def pieces(tokenizer):
     return WordPieces(tokenizer, max_rows=32)
 
 
-@given(words=st.lists(st.text(min_size=1), min_size=1, max_size=20))
-def test_every_word_has_a_piece_whatever_it_is(pieces, words):
-    ids, word = pieces.pieces(words)
-    assert len(ids) == len(word)
-    assert sorted(set(word.tolist())) == list(range(len(words)))
-    assert (np.diff(word) >= 0).all()
-
-
 @given(words=WORDS)
 def test_windows_cover_the_text_and_every_word_is_owned_once(pieces, words):
     windows = pieces.windows(words)
@@ -67,17 +59,16 @@ def test_pieces_equal_those_of_hugging_face_on_ordinary_text(tokenizer, pieces):
 
 
 @given(words=WORDS)
-def test_what_is_remembered_of_a_word_does_not_change_its_pieces(tokenizer, pieces, words):
+def test_what_is_cached_of_a_word_does_not_change_its_pieces(tokenizer, pieces, words):
     fresh = WordPieces(tokenizer, max_rows=32)
     assert [part.tolist() for part in pieces.pieces(words)] == [part.tolist() for part in fresh.pieces(words)]
 
 
-def test_words_are_remembered_within_bounds(tokenizer, monkeypatch):
-    monkeypatch.setattr("engine.text.windows.MAX_KNOWN_WORDS", 10)
-    fresh = WordPieces(tokenizer, max_rows=32)
+def test_the_cache_of_words_is_bounded(tokenizer):
+    fresh = WordPieces(tokenizer, max_rows=32, max_cached=10)
     for number in range(30):
         fresh.pieces([f"x{number}", "nausea"])
-        assert len(fresh._known) <= 12
+        assert len(fresh._cache) <= 12
 
 
 def test_the_tokenizers_own_truncation_and_padding_do_not_reach_us(tokenizer):
@@ -92,37 +83,28 @@ def test_the_tokenizers_own_truncation_and_padding_do_not_reach_us(tokenizer):
     assert len(ids) == 20
 
 
-def test_a_cased_vocabulary_without_settings_keeps_its_capitals(tmp_path):
-    """BioBERT's file layout: ``vocab.txt`` and a configuration, no tokenizer settings."""
-    write_vocabulary(tmp_path, cased=True, config=False)
+@pytest.mark.parametrize(
+    ("cased", "setting", "added", "pieces"),
+    [
+        (True, None, [], {"Chemical": ["Chem", "##ical"]}),  # BioBERT's files: a vocabulary and no settings
+        (True, True, [], {"Chem": ["c", "##h", "##e", "##m"]}),  # fine-tuned from them with the library's defaults
+        (False, None, [], {"Nausea": ["nausea"]}),
+        (False, True, ["GENE"], {"Nausea": ["nausea"]}),  # an added token makes no vocabulary cased
+    ],
+)
+def test_case_is_kept_if_the_vocabulary_has_capitals_and_no_setting_says_otherwise(
+    cased, setting, added, pieces, tmp_path
+):
+    write_vocabulary(tmp_path, cased=cased, config=False)
     (tmp_path / "config.json").write_text('{"model_type": "bert"}')
-    assert load_tokenizer(tmp_path).tokenize("Chemical") == ["Chem", "##ical"]
-
-
-def test_a_cased_vocabulary_whose_settings_say_lower_case_is_lower_cased(tmp_path):
-    """Like a checkpoint fine-tuned from BioBERT's files with the library's defaults."""
-    write_vocabulary(tmp_path, cased=True, config=False)
-    (tmp_path / "config.json").write_text('{"model_type": "bert"}')
-    trained_with = AutoTokenizer.from_pretrained(tmp_path, do_lower_case=True)
-    trained_with.save_pretrained(tmp_path / "fine-tuned")
-    (tmp_path / "fine-tuned" / "config.json").write_text('{"model_type": "bert"}')
-    assert load_tokenizer(tmp_path / "fine-tuned").tokenize("Chem") == ["c", "##h", "##e", "##m"]
-
-
-def test_an_uncased_vocabulary_without_settings_lower_cases(tmp_path):
-    write_vocabulary(tmp_path, config=False)
-    (tmp_path / "config.json").write_text('{"model_type": "bert"}')
-    assert load_tokenizer(tmp_path).tokenize("Nausea") == ["nausea"]
-
-
-def test_an_added_token_with_capitals_makes_no_vocabulary_cased(tmp_path):
-    write_vocabulary(tmp_path)
-    (tmp_path / "config.json").write_text('{"model_type": "bert"}')
-    tokenizer = load_tokenizer(tmp_path)
-    tokenizer.add_tokens(["GENE"])
-    tokenizer.save_pretrained(tmp_path / "more")
-    (tmp_path / "more" / "config.json").write_text('{"model_type": "bert"}')
-    assert load_tokenizer(tmp_path / "more").tokenize("Nausea") == ["nausea"]
+    folder = tmp_path
+    if setting is not None:
+        tokenizer, folder = AutoTokenizer.from_pretrained(tmp_path, do_lower_case=setting), tmp_path / "saved"
+        tokenizer.add_tokens(added)
+        tokenizer.save_pretrained(folder)
+        (folder / "config.json").write_text('{"model_type": "bert"}')
+    for word, expected in pieces.items():
+        assert load_tokenizer(folder).tokenize(word) == expected
 
 
 every_family = pytest.mark.parametrize("family", FAMILIES)
@@ -165,11 +147,3 @@ def test_begin_and_end_of_a_sequence_stand_in_for_cls_and_sep():
     tokenizer.bos_token, tokenizer.eos_token = begin, end
     pieces = WordPieces(tokenizer, max_rows=100)
     assert (pieces.cls_id, pieces.sep_id) == (0, 2)
-
-
-def test_a_tokenizer_that_is_not_fast_is_refused(tmp_path, monkeypatch):
-    write_vocabulary(tmp_path)
-    (tmp_path / "config.json").write_text('{"model_type": "bert"}')
-    monkeypatch.setattr("transformers.TokenizersBackend.is_fast", False)
-    with pytest.raises(InputError, match=r"expected a fast tokenizer .*, got BertTokenizer; add a tokenizer\.json"):
-        load_tokenizer(tmp_path)
