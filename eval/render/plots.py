@@ -202,7 +202,7 @@ def plot_speed_by_length(cost: pd.DataFrame, results: pd.DataFrame) -> Figure:
     table = cost[ours & (cost["batch_size"] == 1) & (cost["group"] != ALL) & cost["measure"].isin(SPEEDUPS)]
     wide = table.pivot_table(index=["strategy", "group"], columns="measure", values="value", sort=False)
     figure, ((axis,),) = new_figure(1, 1, (WIDTH, 4.6))
-    lines = {kind: cycle(_LINES) for kind in kinds.values()}
+    lines = {kind: cycle(("-", "--", "-.")) for kind in kinds.values()}  # dotted is theoretical
     for name, of in wide.reindex(columns=list(SPEEDUPS)).groupby("strategy", sort=False):
         rows, (marker, colour) = of.droplevel("strategy"), _STYLES.get(kinds[str(name)], _OTHER)
         bars = [rows[MEASURED] - rows[MEASURED_LOW], rows[MEASURED_HIGH] - rows[MEASURED]]
