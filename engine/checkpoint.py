@@ -36,6 +36,7 @@ _PACKAGE = Path(__file__).resolve().parent
 # A wheel holds the weights inside the package, a checkout beside it.
 SHIPPED = (_PACKAGE if (_PACKAGE / "weights").is_dir() else _PACKAGE.parent) / "weights" / "minilm-l6-bc5cdr"
 GATES, CONTROLLER, POINTS = "gates.safetensors", "controller.safetensors", "operating_points.json"
+INT8 = "int8.safetensors"  # layers in 8 bits
 # Short causes for libraries' long messages, by part of the message.
 CAUSES = {
     "ignore_mismatched_sizes": "its weights have other sizes than its config.json says",
@@ -52,6 +53,7 @@ class Weights:
     ``label_order``: the checkpoint's label index of each of our labels.
     ``labels_file``: the file that says what its labels mean, if any.
     ``stamps``: of its files, by which `engine.checksums.check_unchanged` notices changes.
+    ``int8``: the file of its layers in 8 bits, if any.
     """
 
     source: str
@@ -62,6 +64,7 @@ class Weights:
     network: Network | None = None
     labels_file: str = ""
     stamps: Stamps = field(default_factory=dict)
+    int8: Path | None = None
 
 
 @torch.inference_mode(False)  # inside it, parameters would not track their versions
@@ -114,6 +117,7 @@ def load_weights(source: str | Path | None = None, labels: str | Path | Sequence
         network=Network.load(network) if network else None,
         labels_file=str(labels) if isinstance(labels, str | Path) else "",
         stamps=stamps,
+        int8=optional_file(source, INT8),
     )
     check_unchanged(folder, stamps)
     return weights
@@ -301,7 +305,7 @@ def save_weights(folder: str | Path, model: GatedModel, tokenizer: PreTrainedTok
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    for name in (CONTROLLER, POINTS):
+    for name in (CONTROLLER, POINTS, INT8):
         (folder / name).unlink(missing_ok=True)
     last = str(model.encoder.num_layers)
     head = model.heads[last].state_dict()

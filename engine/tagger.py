@@ -6,9 +6,9 @@ import copy
 import logging
 import os
 import time
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from numbers import Integral
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,17 +24,19 @@ from engine.inspection.cost import Cost, add, window_cost
 from engine.inspection.explain import WordScores, explain
 from engine.inspection.trace import Trace, word_traces
 from engine.latency import Latency
-from engine.model.chunks import Slot, by_text, chunks
+from engine.model.chunks import Chunk, Slot, by_text, chunks
 from engine.model.encoders import Encoder
 from engine.model.gated import GatedModel
+from engine.model.packing import RaggedBatch
 from engine.model.precision import set_precision
+from engine.model.threads import alone, at_once
 from engine.pruning.controllers import CONTROLLERS, LearnedController
 from engine.pruning.forward import run
 from engine.pruning.memory import MemoryBuffer
 from engine.pruning.resolve import DENSE, RECOVERY, parse, resolve
 from engine.pruning.strategy import Strategy
 from engine.text.documents import Entity
-from engine.text.windows import WordPieces
+from engine.text.windows import Window, WordPieces
 from engine.text.words import Span, split_words
 
 logger = logging.getLogger(__name__)
@@ -284,13 +286,14 @@ class Engine:
         ]
         memories = []
         encoder_s = untimed_s = 0.0
-        for chunk in chunks(windows, MAX_ROWS):
-            start = self._now()
-            memories.append((chunk, run(self.model, chunk.batch, strategy)))
-            paused = self._now()
-            encoder_s += paused - start
+        start = self._now()
+        for chunk, memory in self.passes(windows, partial(run, self.model, strategy=strategy)):
+            memories.append((chunk, memory))
+            end = self._now()
+            encoder_s += end - start
             yield
-            untimed_s += self._now() - paused
+            start = self._now()
+            untimed_s += start - end
         found = by_text(((chunk, memory.probabilities) for chunk, memory in memories), len(texts), len(self.labels))
         entities = [self.labels.decode(*one) for one in zip(texts, words, found, strict=True)]
         latency = Latency((self._now() - begin - untimed_s) * 1e3, encoder_s * 1e3, len(texts))
@@ -302,6 +305,28 @@ class Engine:
             Result(text, of_text, strategy, spans, probabilities, latency, _in_order(of_runs), self.model)
             for text, of_text, spans, probabilities, of_runs in zip(texts, entities, words, found, runs, strict=True)
         ]
+
+    def passes(
+        self, windows: Sequence[Sequence[Window]], one: Callable[[RaggedBatch], T]
+    ) -> Iterator[tuple[Chunk, T]]:
+        """Runs a pass over each batch of all texts' windows; on a CPU as many at once as PyTorch has threads.
+
+        Args:
+            windows: of each text.
+            one: the pass over a batch.
+
+        Yields:
+            Each batch and what its pass returns, as passes end; where nobody asks for the next, none begins.
+        """
+        threads = torch.get_num_threads() if self.device.type == "cpu" else 1
+        batches = list(chunks(windows, MAX_ROWS, threads))
+        calls = [partial(torch.inference_mode()(one), chunk.batch) for chunk in batches]
+        if threads > 1 and len(calls) >= threads:
+            yield from zip(batches, at_once(calls, threads), strict=True)
+        elif threads > 1 and self.encoder.runtime is not None:
+            yield from zip(batches, (alone(call, threads) for call in calls), strict=True)
+        else:
+            yield from zip(batches, (call() for call in calls), strict=True)
 
     def explain(self, result: Result) -> list[tuple[WordScores, ...]]:
         """Runs the text again and returns each word's scores at every gate that it reached, in text order."""

@@ -46,24 +46,28 @@ class Chunk:
     slots: tuple[Slot, ...]
 
 
-def chunks(windows: Sequence[Sequence[Window]], max_rows: int) -> Iterator[Chunk]:
-    """Groups the windows of all texts by length into batches.
+def chunks(windows: Sequence[Sequence[Window]], max_rows: int, at_once: int = 1) -> Iterator[Chunk]:
+    """Groups the windows of all texts, sorted by length, into batches of about as many rows each.
 
     Args:
         windows: of each text.
-        max_rows: of a batch, unless its only window has more.
+        max_rows: of a batch, about.
+        at_once: how many batches run at the same time; there are a multiple of it, unless windows are too few.
     """
     flat = [(text, window) for text, of_text in enumerate(windows) for window in of_text]
     flat.sort(key=lambda item: len(item[1].input_ids))
-    begin = rows = 0
-    for end, (_, window) in enumerate(flat):
-        length = len(window.input_ids)
-        if end > begin and rows + length > max_rows:
-            yield _chunk(flat[begin:end])
-            begin, rows = end, 0
-        rows += length
-    if flat:
-        yield _chunk(flat[begin:])
+    ends = np.cumsum([len(window.input_ids) for _, window in flat])
+    if not flat:
+        return
+    count = -(-int(ends[-1]) // max_rows)
+    if len(flat) >= at_once:
+        count = -(-count // at_once) * at_once
+    # A window belongs to the batch in which its middle lies, were all rows divided evenly.
+    middles = ends - np.diff(ends, prepend=0) / 2
+    numbers = (middles * count / ends[-1]).astype(int)
+    for number in dict.fromkeys(numbers.tolist()):
+        first, end = np.searchsorted(numbers, (number, number + 1)).tolist()
+        yield _chunk(flat[first:end])
 
 
 def _chunk(items: Sequence[tuple[int, Window]]) -> Chunk:

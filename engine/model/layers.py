@@ -21,10 +21,10 @@ torch.empty(2**25 - 2**16, dtype=torch.uint8)
 
 @dataclass(frozen=True, eq=False)
 class LayerOutput:
-    """Hidden states ``(rows, hidden)`` after a layer, and the attention behind them."""
+    """Hidden states ``(rows, hidden)`` after a layer. ``attend``: gives the attention behind them."""
 
     hidden: Tensor
-    attention: Attention
+    attend: Callable[[], Attention]
 
 
 @dataclass(frozen=True)
@@ -82,29 +82,38 @@ class Layer(nn.Module):
 
     def forward(self, hidden: Tensor, batch: RaggedBatch, placing: Placing) -> LayerOutput:
         """Runs the layer on hidden states ``(rows, hidden)``; frozen rows stay unchanged."""
+        rows, query, key, value = self._projected(hidden, batch)
+        query, attention = self._placed(query, key, batch, placing)
+        attended = attend(query, attention.key, value, batch, self.num_heads, attention.stretches, placing.divisor)
+        updated = self.update(rows, attended)[: len(attention.query)]
+        if batch.active is not None:
+            updated = hidden.index_copy(0, torch.from_numpy(batch.active).to(hidden.device), updated)
+        return LayerOutput(updated, lambda: attention)
+
+    def attention(self, hidden: Tensor, batch: RaggedBatch, placing: Placing) -> Attention:
+        """What the rows attend to in this layer, given its input; for a runtime that computes the rest elsewhere."""
+        _, query, key, _ = self._projected(hidden, batch)
+        return self._placed(query, key, batch, placing)[1]
+
+    def _projected(self, hidden: Tensor, batch: RaggedBatch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """The rows to compute and their queries, both rounded; keys and values of all rows."""
         size, whole = hidden.shape[1], rounded(hidden)
         if batch.active is None:
+            rows = whole
             query, key, value = self.qkv(self.normed(whole)).chunk(3, dim=1)
-            key, value = key[: len(hidden)], value[: len(hidden)]
-            attended, attention = self._attend(query, key, value, batch, placing)
-            return LayerOutput(self.update(whole, attended)[: len(hidden)], attention)
-        active = torch.from_numpy(batch.active).to(hidden.device)
-        rows = rounded(hidden.index_select(0, active))
-        query = self.qkv(self.normed(rows), 0, size)
-        key, value = (part[: len(hidden)] for part in self.qkv(self.normed(whole), size).chunk(2, dim=1))
-        attended, attention = self._attend(query, key, value, batch, placing)
-        updated = self.update(rows, attended)[: len(active)]
-        return LayerOutput(hidden.index_copy(0, active, updated), attention)
+        else:
+            rows = rounded(hidden.index_select(0, torch.from_numpy(batch.active).to(hidden.device)))
+            query = self.qkv(self.normed(rows), 0, size)
+            key, value = self.qkv(self.normed(whole), size).chunk(2, dim=1)
+        return rows, query, key[: len(hidden)], value[: len(hidden)]
 
-    def _attend(
-        self, query: Tensor, key: Tensor, value: Tensor, batch: RaggedBatch, placing: Placing
-    ) -> tuple[Tensor, Attention]:
+    def _placed(self, query: Tensor, key: Tensor, batch: RaggedBatch, placing: Placing) -> tuple[Tensor, Attention]:
+        """Queries, rounded, with their positions, and what they attend to."""
         if placing.turn is not None:
             query, key = placing.turn(query, key)
         computed = query[: sum(batch.computed)]
         stretches = None if placing.stretches is None else placing.stretches(computed, key)
-        attended = attend(query, key, value, batch, self.num_heads, stretches, placing.divisor)
-        return attended, Attention(computed, key, batch, self.num_heads, stretches, placing.divisor)
+        return query, Attention(computed, key, batch, self.num_heads, stretches, placing.divisor)
 
     def residual(self, hidden: Tensor, output: Tensor) -> Tensor:
         """Adds a sublayer's output, with dropout in training, to hidden states; may overwrite the output."""

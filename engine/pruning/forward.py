@@ -97,7 +97,7 @@ def forward(
             probabilities=memory.probabilities,
             previous=previous,
             hidden=hidden,
-            attention=output.attention,
+            attend=output.attend,
             label_set=model.labels,
         )
         decision = _enough(controller(gate), memory, min_exit_ratio)

@@ -42,7 +42,7 @@ class Gate:
         probabilities: float32 ``(words, labels)`` of this gate's label head, or of the gate where a word exited.
         previous: hidden states ``(rows, hidden)`` before the layer.
         hidden: hidden states ``(rows, hidden)`` after it.
-        attention: what the layer's rows attended to.
+        attend: gives what the layer's rows attended to.
         label_set: what the labels mean.
     """
 
@@ -53,7 +53,7 @@ class Gate:
     probabilities: np.ndarray
     previous: Tensor
     hidden: Tensor
-    attention: Attention
+    attend: Callable[[], Attention]
     label_set: LabelSet
 
     @property
@@ -116,6 +116,11 @@ class Gate:
         batch = self.batch
         paying = batch.word if batch.active is None else batch.word[batch.active]
         return self._pooled(signals.attention_entropy, paying)
+
+    @cached_property
+    def attention(self) -> Attention:
+        """What the layer's rows attended to."""
+        return self.attend()
 
     def _windows(self) -> Iterable[Iterable[Tensor]]:
         """Each window's attention in blocks, cached for other statistics unless it is large."""

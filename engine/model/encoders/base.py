@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from engine.errors import InputError
 from engine.model.layers import PLAIN, Layer, LayerOutput, Placing, PostNormLayer, Shape
 from engine.model.packing import RaggedBatch
 
+HIDDEN = -1e4  # added to the scores of keys that a query does not see; their weights are then exactly 0
 Names = Mapping[str, str | Sequence[str]]
 Settings = Mapping[str, tuple[tuple[object, ...], str]]
 
@@ -31,6 +33,13 @@ def require(config: Any, settings: Settings) -> None:
 def layer_macs(rows: int, hidden: int, intermediate: int, visible: int) -> int:
     """BERT's layer over one window: projections, feed-forward, and each active row's attention to the visible ones."""
     return 2 * (rows + visible) * hidden**2 + 2 * rows * hidden * intermediate + 2 * rows * visible * hidden
+
+
+class Runtime(Protocol):
+    """Computes layers in place of PyTorch."""
+
+    def layer(self, number: int, hidden: Tensor, batch: RaggedBatch) -> LayerOutput:
+        """Does what `Encoder.layer` does."""
 
 
 class Encoder(nn.Module):
@@ -61,6 +70,7 @@ class Encoder(nn.Module):
         self.max_rows = shape.rows
         self.dropout = dropout
         self.layers: nn.ModuleList
+        self.runtime: Runtime | None = None
 
     @classmethod
     def check(cls, config: Any) -> None:
@@ -82,7 +92,37 @@ class Encoder(nn.Module):
 
     def layer(self, number: int, hidden: Tensor, batch: RaggedBatch) -> LayerOutput:
         """Runs layer ``number``, 1 to ``num_layers``, on ``(rows, hidden)``; frozen rows stay unchanged."""
+        if self.runtime is not None:
+            return self.runtime.layer(number, hidden, batch)
         return self.layers[number - 1](hidden, batch, self.placing(number, batch))
+
+    def kind(self, number: int) -> str:
+        """Of a layer; rows have the same places in all layers of a kind."""
+        return ""
+
+    def placed(self, number: int, query_position: np.ndarray, key_position: np.ndarray) -> tuple[np.ndarray, ...]:
+        """What `scores` takes besides queries and keys, for windows padded to one length.
+
+        Args:
+            number: of the layer.
+            query_position: int64 ``(windows, queries)``, in the text; −1 for padding.
+            key_position: int64 ``(windows, keys)``, likewise.
+
+        Returns:
+            First what is added to scores, float32 ``(windows, 1 or heads, 1 or queries, keys)``, `HIDDEN` for padding.
+        """
+        return (np.where(key_position < 0, np.float32(HIDDEN), np.float32(0))[:, None, None],)
+
+    def scores(self, number: int, query: Tensor, key: Tensor, *placed: Tensor) -> Tensor:
+        """Attention scores of padded windows, ``(windows, heads, queries, keys)``, in plain operations to be converted.
+
+        Args:
+            number: of the layer.
+            query: ``(windows, heads, queries, head size)``.
+            key: ``(windows, heads, keys, head size)``.
+            placed: see `placed`.
+        """
+        return query @ key.transpose(-1, -2) / math.sqrt(query.shape[-1]) + placed[0]
 
     def features(self, number: int, hidden: Tensor) -> Tensor:
         """Input ``(n, hidden)`` of the label head after layer ``number``, from hidden states ``(n, hidden)``."""

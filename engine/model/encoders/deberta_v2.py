@@ -6,6 +6,7 @@ from collections.abc import Hashable
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from transformers import DebertaV2Config
@@ -89,6 +90,23 @@ class DebertaV2Encoder(PostNormEncoder):
             stretches=lambda query, key: [self._biased(*gather, query, key, queries, keys) for gather in gathers],
             divisor=self.divisor,
         )
+
+    def placed(self, number: int, query_position: np.ndarray, key_position: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Also gives each pair's place in the table of distances, int64 ``(windows, 1, queries, keys)``."""
+        assert isinstance(self.bucket, Tensor)
+        distance = query_position.clip(min=0)[:, :, None] - key_position.clip(min=0)[:, None]
+        index = self.bucket.numpy(force=True)[np.abs(distance)] * np.sign(distance) + self.span
+        return (*super().placed(number, query_position, key_position), index[:, None])
+
+    def scores(self, number: int, query: Tensor, key: Tensor, *placed: Tensor) -> Tensor:
+        """Content to content, content to position and position to content."""
+        hidden, index = placed
+        queries, keys = (part.detach() for part in self._distances(number))
+        index = index.expand(-1, self.num_heads, -1, -1)
+        from_content = (query @ keys.transpose(1, 2)).gather(3, index)
+        from_position = (key @ queries.transpose(1, 2)).gather(3, index.transpose(2, 3))
+        between = query @ key.transpose(-1, -2) / self.divisor
+        return between + from_content + from_position.transpose(2, 3) + hidden
 
     def layer_macs(self, number: int, rows: int, visible: int) -> int:
         """BERT's, plus each row's scores for all distances, as query and key; short windows need fewer."""

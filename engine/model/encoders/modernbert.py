@@ -14,7 +14,7 @@ from transformers import ModernBertConfig
 from transformers.activations import ACT2FN
 
 from engine.model.attention import Stretch, once, positions, window_stretches
-from engine.model.encoders.base import Encoder, Settings, require
+from engine.model.encoders.base import HIDDEN, Encoder, Settings, require
 from engine.model.layers import Layer, Placing, Shape, linear
 from engine.model.packing import RaggedBatch
 
@@ -101,6 +101,31 @@ class ModernBertEncoder(Encoder):
         stretches = once(batch, ("local", dtype, device), partial(self._near, batch, dtype, device))
         return Placing(turn, lambda query, key: stretches)
 
+    def kind(self, number: int) -> str:
+        """Whether attention is local."""
+        return self.kinds[number - 1]
+
+    def placed(self, number: int, query_position: np.ndarray, key_position: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Also hides distant rows in local layers, and gives cosines and sines of the rotations."""
+        (hidden,) = super().placed(number, query_position, key_position)
+        kind = self.kinds[number - 1]
+        if kind == LOCAL:
+            far = np.abs(key_position[:, None] - query_position[:, :, None]) > self.reach
+            hidden = np.minimum(hidden, np.where(far[:, None], np.float32(HIDDEN), np.float32(0)))
+        frequencies = self._frequencies(kind, torch.device("cpu")).numpy()
+        angles = [at[:, None, :, None] * frequencies for at in (query_position, key_position)]
+        return hidden, *(turn(angle).astype(np.float32) for angle in angles for turn in (np.cos, np.sin))
+
+    def scores(self, number: int, query: Tensor, key: Tensor, *placed: Tensor) -> Tensor:
+        """Scores of rotated queries and keys."""
+        hidden, *turns = placed
+        return super().scores(number, turned(query, *turns[:2]), turned(key, *turns[2:]), hidden)
+
+    def _frequencies(self, kind: str, device: torch.device) -> Tensor:
+        """Of the rotations, float32 ``(head size / 2,)``."""
+        size = self.hidden_size // self.num_heads
+        return self.thetas[kind] ** -(torch.arange(0, size, 2, device=device) / size)
+
     def layer_macs(self, number: int, rows: int, visible: int) -> int:
         """Gated feed-forward has a third matrix; local attention sees a limited number of rows."""
         seen = min(visible, 2 * self.reach + 1) if self.kinds[number - 1] == LOCAL else visible
@@ -112,9 +137,8 @@ class ModernBertEncoder(Encoder):
         return self.hidden_size**2 if number == self.num_layers else 0
 
     def _turned(self, kind: str, batch: RaggedBatch, query: Tensor, key: Tensor) -> tuple[Tensor, Tensor]:
-        size = self.hidden_size // self.num_heads
         # Always in float32: bfloat16 cannot tell distant positions apart.
-        frequencies = self.thetas[kind] ** -(torch.arange(0, size, 2, device=query.device) / size)
+        frequencies = self._frequencies(kind, query.device)
 
         def angles(position: Tensor, rows: int) -> tuple[Tensor, Tensor]:
             """Cosines and sines ``(rows, 1, head size / 2)``; rows added by rounding are at position 0."""
@@ -171,7 +195,7 @@ class ModernBertLayer(Layer):
     def update(self, hidden: Tensor, attended: Tensor) -> Tensor:
         """Adds attention's output, then feed-forward's."""
         hidden = self.residual(hidden, self.attention_output(attended))
-        values, gate = self.intermediate(self.intermediate_norm(hidden)).chunk(2, dim=1)
+        values, gate = self.intermediate(self.intermediate_norm(hidden)).chunk(2, dim=-1)
         return self.residual(hidden, self.output(self.activation(values) * gate))
 
 
@@ -180,3 +204,9 @@ def rotated(rows: Tensor, heads: int, cosine: Tensor, sine: Tensor) -> Tensor:
     one, other = rows.view(len(rows), heads, 2, -1).float().unbind(2)
     turned = torch.stack((one * cosine - other * sine, other * cosine + one * sine), dim=2)
     return turned.view(len(rows), -1).to(rows.dtype)
+
+
+def turned(rows: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
+    """Does the same to ``(windows, heads, rows, head size)``, with angles ``(windows, 1, rows, head size / 2)``."""
+    one, other = rows.chunk(2, dim=-1)
+    return torch.cat((one * cosine - other * sine, other * cosine + one * sine), dim=-1)

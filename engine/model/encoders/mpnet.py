@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from functools import partial
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -59,14 +60,26 @@ class MPNetEncoder(PostNormEncoder):
         stretches = once(batch, ("bias", state(self.relative_bias.weight)), partial(self._stretches, batch))
         return Placing(stretches=lambda query, key: stretches)
 
+    def placed(self, number: int, query_position: np.ndarray, key_position: np.ndarray) -> tuple[np.ndarray, ...]:
+        """The distance bias, the same in all layers."""
+        (hidden,) = super().placed(number, query_position, key_position)
+        by_distance = self._by_distance().numpy(force=True)
+        distance = key_position[:, None] - query_position[:, :, None] + self.max_rows - 1
+        bias = np.stack([by_distance.take(one.clip(min=0), axis=1, mode="clip") for one in distance])
+        return (np.add(bias, hidden, out=bias),)
+
+    def _by_distance(self) -> Tensor:
+        """The bias of each distance, ``(heads, distances)``."""
+        assert isinstance(self.bucket, Tensor)
+        return F.embedding(self.bucket, self.relative_bias.weight.detach()).t().contiguous()
+
     def _stretches(self, batch: RaggedBatch) -> list[Stretch]:
         """All windows with their bias ``(heads, queries, keys)``.
 
         The bias stays as pretrained: its gradient would scatter a number for every pair of rows, and keep attention
         from using PyTorch's fused kernel.
         """
-        assert isinstance(self.bucket, Tensor)
-        by_distance = F.embedding(self.bucket, self.relative_bias.weight.detach()).t()  # (heads, distances)
+        by_distance = self._by_distance()
         queries, keys = positions(batch, by_distance.device)
         found = []
         for one in window_stretches(batch):

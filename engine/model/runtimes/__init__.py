@@ -1,0 +1,1 @@
+"""Other libraries that compute layers, one module each."""

@@ -1,0 +1,268 @@
+"""Layers in 8 bits on OpenVINO, as `engine.training.quantise` stored them: one graph for each layer.
+
+Weights and activations have static scales, so a text's result does not depend on its neighbours in the batch. A graph
+computes windows padded to one length; whatever a strategy does, it is a layer of fewer rows. Embeddings, label heads
+and attention statistics stay in PyTorch.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import cache, partial
+from importlib import import_module
+from io import BytesIO
+from pathlib import Path
+from threading import Lock, local
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from safetensors import safe_open
+from safetensors.numpy import save_file
+from torch import Tensor, nn
+
+from engine.errors import InputError, first_line
+from engine.model.attention import once
+from engine.model.layers import LayerOutput
+from engine.model.linear import Linear
+from engine.model.packing import RaggedBatch
+from engine.model.padding import Group, groups
+from engine.model.threads import Share, share
+
+if TYPE_CHECKING:
+    from engine.model.encoders import Encoder
+
+LARGEST_ERROR = 0.2  # of layer 1 in 8 bits, relative to the deviation of its output; 0.03 is usual
+
+
+def openvino() -> Any:
+    """The library.
+
+    Raises:
+        InputError: it is not installed.
+    """
+    # Without this optional package, OpenVINO and NNCF send no telemetry.
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    try:
+        return import_module("openvino")
+    except ImportError as error:
+        raise InputError(
+            "expected the package openvino for dtype int8, got none; pip install openvino, or use --dtype float32"
+        ) from error
+
+
+@cache
+def _core(process: int) -> Any:
+    """OpenVINO's entry point in this process; its threads do not survive a fork."""
+    return openvino().Core()
+
+
+class PaddedLayer(nn.Module):
+    """A layer as it is converted: on windows padded to one length, with separate queries, keys and values."""
+
+    def __init__(self, encoder: Encoder, number: int) -> None:
+        super().__init__()
+        layer: Any = copy.deepcopy(encoder.layers[number - 1])
+        parts = zip(layer.qkv.weight.chunk(3), layer.qkv.bias.chunk(3), strict=True)
+        self.query, self.key, self.value = (_plain(weight, bias) for weight, bias in parts)
+        for name, module in list(layer.named_children()):
+            if isinstance(module, Linear):
+                setattr(layer, name, nn.Sequential(_plain(module.weight, module.bias), module._activation))
+        del layer.qkv
+        self.layer, self.heads = layer, encoder.num_heads
+        self.scores = partial(encoder.scores, number)
+
+    def forward(self, active: Tensor, visible: Tensor, *placed: Tensor) -> Tensor:
+        """Hidden states after the layer, ``(windows, queries, hidden)``.
+
+        Args:
+            active: those of the rows to compute, ``(windows, queries, hidden)``.
+            visible: those of the rows that they attend to, ``(windows, keys, hidden)``.
+            placed: see `Encoder.placed`.
+        """
+        seen = self.layer.normed(visible)
+        query, key, value = (
+            part.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+            for part in (self.query(self.layer.normed(active)), self.key(seen), self.value(seen))
+        )
+        attended = self.scores(query, key, *placed).softmax(-1) @ value
+        return self.layer.update(active, attended.transpose(1, 2).flatten(2))
+
+
+def _plain(weight: Tensor, bias: Tensor) -> nn.Linear:
+    made = nn.Linear(weight.shape[1], weight.shape[0])
+    made.load_state_dict({"weight": weight.detach(), "bias": bias.detach()})
+    return made
+
+
+def convert(encoder: Encoder, number: int) -> Any:
+    """A layer of a float32 encoder as an ``openvino.Model``, for any number of windows and rows."""
+    windows, queries, keys = free = (2, 24, 40)
+    places = encoder.placed(number, *(np.tile(np.arange(rows), (windows, 1)) for rows in (queries, keys)))
+    hidden = [torch.zeros(windows, rows, encoder.hidden_size) for rows in (queries, keys)]
+    example = (*hidden, *map(torch.from_numpy, places))
+    shapes = [[-1 if size in free else size for size in one.shape] for one in example]
+    runtime = openvino()
+    return runtime.convert_model(
+        PaddedLayer(encoder, number).eval(), example_input=example, input=[runtime.PartialShape(one) for one in shapes]
+    )
+
+
+def placed(encoder: Encoder, number: int, group: Group) -> tuple[np.ndarray, ...]:
+    """The inputs of a layer's graph after hidden states, contiguous."""
+    return tuple(
+        np.ascontiguousarray(one) for one in encoder.placed(number, group.active_position, group.visible_position)
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Graphs:
+    """A model's layers in 8 bits.
+
+    ``layers``: number → the IR of its graph: XML and weights. ``digest``: of the float32 layers that they stand for.
+    ``sample``: inputs of layer 1, and its output in float32, to see whether a machine computes it right.
+    """
+
+    layers: dict[int, tuple[bytes, bytes]]
+    digest: str
+    sample: tuple[list[np.ndarray], np.ndarray]
+
+    @classmethod
+    def load(cls, path: Path) -> Graphs:
+        """Reads a file.
+
+        Raises:
+            InputError: no such file, or one of something else.
+        """
+        try:
+            with safe_open(path, "numpy") as file:
+                stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+                digest = file.metadata()["layers"]
+            numbers = sorted(int(name.partition(".")[0]) for name in stored if name.endswith(".xml"))
+            layers = {n: (stored[f"{n}.xml"].tobytes(), stored[f"{n}.bin"].tobytes()) for n in numbers}
+            inputs = [stored[name] for name in sorted(stored) if name.startswith("input.")]
+            return cls(layers, digest, (inputs, stored["output"]))
+        except Exception as error:  # the library raises its own types
+            raise InputError(
+                f"expected layers in 8 bits in {path}, got {first_line(error)}; restore the file, or make it again "
+                "with python -m engine.training.quantise"
+            ) from error
+
+    def save(self, path: Path) -> None:
+        """Writes a file."""
+        inputs, output = self.sample
+        stored = {f"input.{index}": one for index, one in enumerate(inputs)} | {"output": output}
+        for number, (xml, weights) in self.layers.items():
+            stored[f"{number}.xml"], stored[f"{number}.bin"] = (np.frombuffer(x, np.uint8) for x in (xml, weights))
+        save_file(stored, path, metadata={"layers": self.digest})
+
+    def check(self, encoder: Encoder) -> None:
+        """Raises `InputError` unless these are the layers of an encoder."""
+        if self.digest != layers_digest(encoder):
+            raise InputError(
+                "expected the layers in 8 bits of these weights, got those of others; make them again with "
+                "python -m engine.training.quantise"
+            )
+
+
+def layers_digest(encoder: Encoder) -> str:
+    """SHA-256 of the weights of an encoder's layers."""
+    digest = hashlib.sha256()
+    for value in encoder.layers.state_dict().values():
+        digest.update(value.detach().float().contiguous().numpy(force=True).tobytes())
+    return digest.hexdigest()
+
+
+def error_of_sample(graphs: Graphs) -> float:
+    """How far layer 1 in 8 bits is from its float32 output, relative to that output's deviation."""
+    inputs, expected = graphs.sample
+    compiled = _compile(*graphs.layers[1], Share(1, torch.get_num_threads()))
+    found = compiled.create_infer_request().infer(inputs)[0]
+    return float(np.sqrt(np.mean((found - expected) ** 2)) / expected.std())
+
+
+def why_not(path: Path) -> str:
+    """Why this machine cannot run the layers in a file; empty if it can.
+
+    Some versions of OpenVINO end the process on some processors, or compute wrong numbers. So a process of its own
+    tries, once for each processor, version and size of layers.
+    """
+    try:
+        version = openvino().__version__
+    except InputError as error:
+        return str(error)
+    size = Graphs.load(path).sample[1].shape[-1]
+    key = f"{processor()}, openvino {version}, {size} wide"
+    known = read_cache("openvino.json")
+    if key not in known:
+        tried = subprocess.run([sys.executable, "-m", __name__, str(path)], capture_output=True, text=True, timeout=300)
+        known[key] = "" if tried.returncode == 0 else (tried.stderr.strip().splitlines() or ["it ended"])[-1]
+        write_cache("openvino.json", known)
+    return f"OpenVINO fails here: {known[key]}" if known[key] else ""
+
+
+class OpenVINORuntime:
+    """Runs the layers of an encoder.
+
+    Args:
+        encoder: in float32.
+        graphs: of its layers.
+    """
+
+    def __init__(self, encoder: Encoder, graphs: Graphs) -> None:
+        self.encoder, self.graphs = encoder, graphs
+        self._compiled: dict[tuple[int, Share, int], Any] = {}
+        self._lock, self._requests = Lock(), local()
+
+    def layer(self, number: int, hidden: Tensor, batch: RaggedBatch) -> LayerOutput:
+        """Runs layer ``number`` on ``(rows, hidden)``; frozen rows stay unchanged."""
+        request, rows = self._request(number), hidden.numpy()
+        output = np.empty_like(rows) if batch.active is None else rows.copy()
+        for group, places in once(batch, ("padded", self.encoder.kind(number)), partial(self._groups, number, batch)):
+            visible = rows[group.visible]
+            active = visible if group.active is group.visible else rows[group.active]
+            request.infer([active, visible, *places], share_inputs=True, share_outputs=True)
+            output[group.active[group.computed]] = request.get_output_tensor().data[group.computed]
+        layer, placing = self.encoder.layers[number - 1], self.encoder.placing
+        return LayerOutput(
+            torch.from_numpy(output), lambda: layer.attention(hidden, batch, placing(number, batch))  # type: ignore
+        )
+
+    def _groups(self, number: int, batch: RaggedBatch) -> list[tuple[Group, tuple[np.ndarray, ...]]]:
+        return [(group, placed(self.encoder, number, group)) for group in groups(batch)]
+
+    def _request(self, number: int) -> Any:
+        """This thread's inference request for a layer."""
+        key = (number, share(), os.getpid())
+        requests = self._requests.__dict__
+        if key not in requests:
+            with self._lock:
+                if key not in self._compiled:
+                    self._compiled[key] = _compile(*self.graphs.layers[number], share())
+            requests[key] = self._compiled[key].create_infer_request()
+        return requests[key]
+
+
+def _compile(xml: bytes, weights: bytes, its: Share) -> Any:
+    core, threads = _core(os.getpid()), its.passes * its.threads
+    return core.compile_model(
+        core.read_model(BytesIO(xml), BytesIO(weights)),
+        "CPU",
+        {
+            "INFERENCE_NUM_THREADS": threads,
+            "NUM_STREAMS": its.passes,
+            "INFERENCE_PRECISION_HINT": "f32",
+            "ENABLE_CPU_PINNING": False,  # threads of several processes would be pinned to the same processors
+        },
+    )
+
+
+if __name__ == "__main__":
+    found = error_of_sample(Graphs.load(Path(sys.argv[1])))
+    if not found < LARGEST_ERROR:
+        sys.exit(f"layer 1 differs by {found:.2f} of its deviation from float32")

@@ -1,0 +1,135 @@
+"""Quantises a model's layers to 8 bits for OpenVINO: ``python -m engine.training.quantise``.
+
+Activations get static scales, calibrated by NNCF on the rows that each layer sees when texts run under ``dense`` and
+under the operating points of ``entropy``. The folder gets one more file; its weights stay as they are.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import logging
+import sys
+import tempfile
+from collections import defaultdict
+from collections.abc import Sequence
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from engine.checkpoint import INT8, model_folder
+from engine.checksums import updating
+from engine.command import as_command
+from engine.data.texts import read_texts
+from engine.errors import InputError
+from engine.model.attention import once
+from engine.model.layers import LayerOutput
+from engine.model.packing import RaggedBatch
+from engine.model.padding import groups
+from engine.model.runtimes.openvino import Graphs, PaddedLayer, convert, layers_digest, openvino, placed
+from engine.pruning.strategy import Strategy
+from engine.tagger import Engine, load_engine
+
+logger = logging.getLogger(__name__)
+
+TEXTS = 100  # more change the scales little, and NNCF keeps all inputs in memory
+
+
+class Recorder:
+    """A runtime that computes in PyTorch and keeps the inputs of every layer, as its graph takes them."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.encoder = engine.encoder
+        self.inputs: dict[int, list[list[np.ndarray]]] = defaultdict(list)
+
+    def layer(self, number: int, hidden: Tensor, batch: RaggedBatch) -> LayerOutput:
+        """Runs a layer."""
+        rows = hidden.numpy()
+        for group, places in once(batch, ("padded", self.encoder.kind(number)), lambda: self._groups(number, batch)):
+            visible = rows[group.visible]
+            active = visible if group.active is group.visible else rows[group.active]
+            self.inputs[number].append([active, visible, *places])
+        self.encoder.runtime = None
+        try:
+            return self.encoder.layer(number, hidden, batch)
+        finally:
+            self.encoder.runtime = self
+
+    def _groups(self, number: int, batch: RaggedBatch) -> list[tuple[Any, tuple[np.ndarray, ...]]]:
+        return [(group, placed(self.encoder, number, group)) for group in groups(batch)]
+
+
+def strategies(engine: Engine) -> list[Strategy]:
+    """``dense``, and ``entropy`` at each of its operating points, or with its defaults."""
+    if not engine.model.has_gates:
+        return [engine.strategy("dense")]
+    points = engine.points.get("entropy") or {None: None}
+    return [engine.strategy("dense"), *(engine.strategy("entropy", point) for point in points)]
+
+
+def quantise(engine: Engine, texts: Sequence[str]) -> Graphs:
+    """The model's layers in 8 bits.
+
+    Args:
+        engine: in float32 on the CPU; its model stays as it is.
+        texts: for calibration, run in turn under each of `strategies`.
+    """
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    try:
+        import nncf
+    except ImportError as error:
+        raise InputError(
+            "expected the package nncf to quantise, got none; pip install -r requirements-eval.txt"
+        ) from error
+    recorder = engine.encoder.runtime = Recorder(engine)
+    try:
+        for text, strategy in zip(tqdm(texts[:TEXTS], unit="text", disable=None), itertools.cycle(strategies(engine))):
+            engine.tag(text, strategy)
+    finally:
+        engine.encoder.runtime = None
+    sample = recorder.inputs[1][0]
+    layers = {}
+    for number in tqdm(range(1, engine.encoder.num_layers + 1), unit="layer", disable=None):
+        inputs = recorder.inputs.pop(number)
+        graph = convert(engine.encoder, number)
+        with redirect_stdout(sys.stderr):  # its progress bars
+            quantised = nncf.quantize(
+                graph, nncf.Dataset(inputs), model_type=nncf.ModelType.TRANSFORMER, subset_size=len(inputs)
+            )
+        layers[number] = serialised(quantised)
+    with torch.no_grad():
+        output = PaddedLayer(engine.encoder, 1)(*map(torch.from_numpy, sample)).numpy()
+    return Graphs(layers, layers_digest(engine.encoder), (sample, output))
+
+
+def serialised(graph: Any) -> tuple[bytes, bytes]:
+    """A graph as its IR: XML and weights."""
+    with tempfile.TemporaryDirectory() as folder:
+        xml, weights = Path(folder, "layer.xml"), Path(folder, "layer.bin")
+        openvino().serialize(graph, str(xml), str(weights))
+        return xml.read_bytes(), weights.read_bytes()
+
+
+@as_command
+def main(argv: list[str] | None) -> int:
+    """The command line; exit status 2 for bad input."""
+    parser = argparse.ArgumentParser(prog="python -m engine.training.quantise", description=__doc__)
+    parser.add_argument("model", type=Path, help="model folder, which gets the layers in 8 bits")
+    parser.add_argument("--texts", required=True, nargs="+", metavar="FILE", help="in any format; 100 are used")
+    arguments = parser.parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    folder = model_folder(arguments.model)
+    graphs = quantise(load_engine(folder), read_texts(arguments.texts))
+    with updating(folder, INT8) as fresh:
+        graphs.save(fresh)
+    print(f"the layers in 8 bits are in {folder / INT8}; --dtype int8 runs them")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
