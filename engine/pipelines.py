@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import inspect
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,9 @@ from transformers import TokenClassificationPipeline
 from transformers.pipelines.token_classification import AggregationStrategy
 
 from engine.errors import InputError
-from engine.model.chunks import chunks
-from engine.model.packing import RaggedBatch
 from engine.pruning.forward import piece_logits
 from engine.pruning.strategy import Strategy
-from engine.tagger import MAX_ROWS, Engine, load_engine
+from engine.tagger import Engine, load_engine
 from engine.text.words import split_words
 
 TASKS = ("token-classification", "ner")
@@ -129,9 +128,9 @@ class PieceModel(nn.Module):
         logits = torch.zeros(*input_ids.shape, len(self.engine.labels))
         texts = [Pieces(*one, self.engine.pieces.capacity) for one in zip(input_ids.cpu(), words.cpu(), strict=True)]
         windows = [self.engine.pieces.cut(text.ids, text.word) if len(text.ids) else [] for text in texts]
-        for chunk in chunks(windows, MAX_ROWS):
-            found = self._pass(chunk.batch).split(chunk.batch.lengths)
-            for slot, of_window in zip(chunk.slots, found, strict=True):
+        one = partial(piece_logits, self.engine.model, strategy=self.strategy)
+        for chunk, of_rows in self.engine.passes(windows, one):
+            for slot, of_window in zip(chunk.slots, of_rows.split(chunk.batch.lengths), strict=True):
                 text, window = texts[slot.text], slot.window
                 begin = int(text.word.searchsorted(window.first))
                 own = np.flatnonzero(
@@ -139,10 +138,6 @@ class PieceModel(nn.Module):
                 )
                 logits[slot.text, text.places[begin + own - 1]] = of_window[own]
         return {"logits": logits}
-
-    @torch.inference_mode()
-    def _pass(self, batch: RaggedBatch) -> Tensor:
-        return piece_logits(self.engine.model, batch, self.strategy)
 
 
 class Pieces:

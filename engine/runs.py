@@ -10,17 +10,19 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import platform
 import uuid
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 from filelock import FileLock, Timeout
 
 from engine.errors import InputError, first_line
 
+T = TypeVar("T")
 LOCK = ".lock"
 _PART = ".part"
 _PARTS = f".{'[0-9a-f]' * 32}{_PART}"  # names of files that are being written
@@ -194,6 +196,36 @@ def code_digest(*packages: ModuleType) -> str:
     return digest.hexdigest()
 
 
+def cached(name: str, key: str, make: Callable[[], T]) -> T:
+    """What ``make`` returned when first asked on this processor: JSON, kept in a file of the user's cache folder.
+
+    Args:
+        name: of the file.
+        key: on what the value depends besides the processor.
+        make: makes the value.
+    """
+    path, known = cache_folder() / name, {}
+    key = f"{processor()}, {key}"
+    with suppress(OSError, ValueError):  # it can be made again
+        known = json.loads(path.read_bytes())
+    if key not in known:
+        known[key] = make()
+        with suppress(OSError):
+            write_json(path, known)
+    value: T = known[key]
+    return value
+
+
 def cache_folder() -> Path:
     """The user's folder for what can be measured or downloaded again."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "bioner-token-pruning"
+
+
+def processor() -> str:
+    """The processor's name from Linux; elsewhere, what Python reports."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor() or "unknown processor")

@@ -127,7 +127,7 @@ class Engine:
         self.model = copy.deepcopy(weights.model).eval()
         try:
             self.device = torch.device(device)
-            self.precision = set_precision(self.model, dtype, self.device)
+            self.precision = set_precision(self.model, dtype, self.device, weights.int8)
         except (RuntimeError, AssertionError, TypeError, ImportError, NotImplementedError) as error:
             why = first_line(error)
             raise InputError(f"expected a device of this machine, got {device!r}: {why}; use --device cpu") from error
@@ -306,9 +306,7 @@ class Engine:
             for text, of_text, spans, probabilities, of_runs in zip(texts, entities, words, found, runs, strict=True)
         ]
 
-    def passes(
-        self, windows: Sequence[Sequence[Window]], one: Callable[[RaggedBatch], T]
-    ) -> Iterator[tuple[Chunk, T]]:
+    def passes(self, windows: Sequence[Sequence[Window]], one: Callable[[RaggedBatch], T]) -> Iterator[tuple[Chunk, T]]:
         """Runs a pass over each batch of all texts' windows; on a CPU as many at once as PyTorch has threads.
 
         Args:

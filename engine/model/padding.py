@@ -43,8 +43,9 @@ def groups(batch: RaggedBatch) -> list[Group]:
         active, computed = visible, seen
         if batch.active is not None:
             active, computed = _padded(batch.active, active_starts[windows], active_lengths[windows])
-        at = [np.where(real, batch.position[index], -1) for index, real in ((active, computed), (visible, seen))]
-        found.append(Group(active, visible, *at, computed))
+        active_position = np.where(computed, batch.position[active], -1)
+        visible_position = np.where(seen, batch.position[visible], -1)
+        found.append(Group(active, visible, active_position, visible_position, computed))
     return found
 
 

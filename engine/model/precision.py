@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import copy
-import json
-import platform
+import logging
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,10 +12,14 @@ import torch
 from torch import nn
 
 from engine.errors import InputError
+from engine.model.gated import GatedModel
 from engine.model.int8 import Int8Linear, quantise
 from engine.model.linear import Linear
 from engine.model.operators import int8_works
-from engine.runs import cache_folder, write_json
+from engine.model.runtimes.openvino import Graphs, OpenVINORuntime, why_not
+from engine.runs import cached
+
+logger = logging.getLogger(__name__)
 
 _TORCH_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "int8": torch.float32}
 DTYPES = (*_TORCH_DTYPES, "auto")
@@ -40,12 +42,15 @@ class Precision:
         return _TORCH_DTYPES[self.dtype]
 
 
-def set_precision(model: nn.Module, dtype: str, device: torch.device) -> Precision:
+def set_precision(model: GatedModel, dtype: str, device: torch.device, int8: Path | None = None) -> Precision:
     """Moves a model to a device and converts it to a format, in place; ``int8`` quantises its `Linear` layers.
 
     Args:
+        model: in float32.
         dtype: one of `DTYPES`; ``auto``: the fastest that works, or the most precise of those about equally fast; what
             was measured is cached, so that the choice stays the same on one machine.
+        device: of torch.
+        int8: a file of its layers in 8 bits, which OpenVINO then runs.
 
     Raises:
         InputError: an unknown format, weights that are not finite, or ``int8`` that is not possible; the layers stay
@@ -54,6 +59,14 @@ def set_precision(model: nn.Module, dtype: str, device: torch.device) -> Precisi
     if dtype not in DTYPES:
         raise InputError(f"expected a dtype out of {list(DTYPES)}, got {dtype!r}; choose one of them")
     check_finite(model)
+    if int8 is not None and dtype in ("int8", "auto"):
+        try:
+            model.encoder.runtime = _openvino(model, int8, device)
+            return Precision("int8", "OpenVINO runs the layers, with scales stored in the model's folder")
+        except InputError as error:
+            if dtype == "int8":
+                raise
+            logger.warning("no int8: %s", error)
     if dtype == "auto":
         chosen = _quantised_or_not(model, _fastest(model, device))
     else:
@@ -64,6 +77,21 @@ def set_precision(model: nn.Module, dtype: str, device: torch.device) -> Precisi
                 raise InputError("expected linear layers to quantise, got a model without; use --dtype float32")
     model.to(device, chosen.torch_dtype)
     return chosen
+
+
+def _openvino(model: GatedModel, int8: Path, device: torch.device) -> OpenVINORuntime:
+    """The runtime of a model's layers in 8 bits.
+
+    Raises:
+        InputError: this device cannot run them, or they are those of other weights.
+    """
+    if device.type != "cpu":
+        raise InputError(f"expected device cpu for dtype int8, got {device.type}; use --dtype bfloat16")
+    if why := why_not(int8):
+        raise InputError(f"expected a machine that runs dtype int8, got one that does not: {why}; use --dtype float32")
+    graphs = Graphs.load(int8)
+    graphs.check(model.encoder)
+    return OpenVINORuntime(model.encoder, graphs)
 
 
 def check_finite(model: nn.Module) -> None:
@@ -124,28 +152,10 @@ def _fastest(model: nn.Module, device: torch.device) -> list[Precision]:
 
 def _known_seconds(trials: dict[str, nn.Module], plain: Linear) -> dict[str, float]:
     """The time of each format as first measured on this processor, with this version of torch and as many threads."""
+    rows = torch.randn(TRIED_ROWS, plain.in_features, generator=torch.Generator().manual_seed(0))
     shape = f"{plain.in_features}×{plain.out_features}, {torch.get_num_threads()} threads"
-    key = f"{processor()}, torch {torch.__version__}, {shape}: {', '.join(trials)}"
-    path, known = cache_folder() / "dtypes.json", {}
-    with suppress(OSError, ValueError):  # it can be measured again
-        known = json.loads(path.read_bytes())
-    if key not in known:
-        rows = torch.randn(TRIED_ROWS, plain.in_features, generator=torch.Generator().manual_seed(0))
-        known[key] = _seconds(trials, rows)
-        with suppress(OSError):
-            write_json(path, known)
-    seconds: dict[str, float] = known[key]
-    return seconds
-
-
-def processor() -> str:
-    """The processor's name from Linux; elsewhere, what Python reports."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.processor() or "unknown processor")
+    key = f"torch {torch.__version__}, {shape}: {', '.join(trials)}"
+    return cached("dtypes.json", key, lambda: _seconds(trials, rows))
 
 
 @torch.no_grad()

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 from threading import Barrier, local
 from typing import TypeVar
 
@@ -43,14 +44,14 @@ def at_once(passes: Sequence[Callable[[], T]], threads: int) -> Iterator[T]:
     running: deque[Future[T]] = deque()
     try:
         while True:
-            while len(running) < threads and (one := next(rest, None)) is not None:
+            for one in islice(rest, threads - len(running)):
                 running.append(pool.submit(_with, one, Share(threads, 1)))
             if not running:
                 return
             yield running.popleft().result()
     finally:
-        for one in running:
-            one.cancel()
+        for future in running:
+            future.cancel()
 
 
 def alone(one: Callable[[], T], threads: int) -> T:

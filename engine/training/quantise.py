@@ -68,8 +68,9 @@ def strategies(engine: Engine) -> list[Strategy]:
     """``dense``, and ``entropy`` at each of its operating points, or with its defaults."""
     if not engine.model.has_gates:
         return [engine.strategy("dense")]
-    points = engine.points.get("entropy") or {None: None}
-    return [engine.strategy("dense"), *(engine.strategy("entropy", point) for point in points)]
+    points = engine.points.get("entropy")
+    pruning = [engine.strategy("entropy", point) for point in points] if points else [engine.strategy("entropy")]
+    return [engine.strategy("dense"), *pruning]
 
 
 def quantise(engine: Engine, texts: Sequence[str]) -> Graphs:
@@ -92,7 +93,7 @@ def quantise(engine: Engine, texts: Sequence[str]) -> Graphs:
             engine.tag(text, strategy)
     finally:
         engine.encoder.runtime = None
-    sample = recorder.inputs[1][0]
+    sample = min(recorder.inputs[1], key=lambda inputs: inputs[0].size)
     layers = {}
     for number in tqdm(range(1, engine.encoder.num_layers + 1), unit="layer", disable=None):
         inputs = recorder.inputs.pop(number)

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import torch
 
-from engine.model.precision import processor
+from engine.runs import processor
 from engine.text.documents import Document
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -33,6 +33,7 @@ from engine.model.linear import Linear
 from engine.model.packing import RaggedBatch
 from engine.model.padding import Group, groups
 from engine.model.threads import Share, share
+from engine.runs import cached
 
 if TYPE_CHECKING:
     from engine.model.encoders import Encoder
@@ -57,9 +58,25 @@ def openvino() -> Any:
 
 
 @cache
-def _core(process: int) -> Any:
-    """OpenVINO's entry point in this process; its threads do not survive a fork."""
-    return openvino().Core()
+def _core() -> tuple[Any, int]:
+    """OpenVINO's entry point, and the process in which it works."""
+    return openvino().Core(), os.getpid()
+
+
+def core() -> Any:
+    """OpenVINO's entry point.
+
+    Raises:
+        InputError: in a process forked from one that has used it; its threads are missing here, and it would wait for
+            them for ever.
+    """
+    found, process = _core()
+    if process != os.getpid():
+        raise InputError(
+            "expected a process that was forked before the first call in int8, got one forked after it; "
+            "start processes with spawn, or use --dtype float32"
+        )
+    return found
 
 
 class PaddedLayer(nn.Module):
@@ -197,13 +214,14 @@ def why_not(path: Path) -> str:
     except InputError as error:
         return str(error)
     size = Graphs.load(path).sample[1].shape[-1]
-    key = f"{processor()}, openvino {version}, {size} wide"
-    known = read_cache("openvino.json")
-    if key not in known:
-        tried = subprocess.run([sys.executable, "-m", __name__, str(path)], capture_output=True, text=True, timeout=300)
-        known[key] = "" if tried.returncode == 0 else (tried.stderr.strip().splitlines() or ["it ended"])[-1]
-        write_cache("openvino.json", known)
-    return f"OpenVINO fails here: {known[key]}" if known[key] else ""
+
+    def tried() -> str:
+        process = subprocess.run([sys.executable, "-m", __name__, str(path)], capture_output=True, text=True)
+        lines = process.stderr.strip().splitlines() or [f"its process ended with status {process.returncode}"]
+        return lines[-1] if process.returncode else ""
+
+    why = cached("openvino.json", f"OpenVINO {version}, {size} wide", tried)
+    return f"OpenVINO fails here: {why}" if why else ""
 
 
 class OpenVINORuntime:
@@ -230,7 +248,8 @@ class OpenVINORuntime:
             output[group.active[group.computed]] = request.get_output_tensor().data[group.computed]
         layer, placing = self.encoder.layers[number - 1], self.encoder.placing
         return LayerOutput(
-            torch.from_numpy(output), lambda: layer.attention(hidden, batch, placing(number, batch))  # type: ignore
+            torch.from_numpy(output),
+            lambda: layer.attention(hidden, batch, placing(number, batch)),  # type: ignore
         )
 
     def _groups(self, number: int, batch: RaggedBatch) -> list[tuple[Group, tuple[np.ndarray, ...]]]:
@@ -239,7 +258,7 @@ class OpenVINORuntime:
     def _request(self, number: int) -> Any:
         """This thread's inference request for a layer."""
         key = (number, share(), os.getpid())
-        requests = self._requests.__dict__
+        requests: dict[tuple[int, Share, int], Any] = self._requests.__dict__.setdefault("by_layer", {})
         if key not in requests:
             with self._lock:
                 if key not in self._compiled:
@@ -249,9 +268,9 @@ class OpenVINORuntime:
 
 
 def _compile(xml: bytes, weights: bytes, its: Share) -> Any:
-    core, threads = _core(os.getpid()), its.passes * its.threads
-    return core.compile_model(
-        core.read_model(BytesIO(xml), BytesIO(weights)),
+    threads = its.passes * its.threads
+    return core().compile_model(
+        core().read_model(BytesIO(xml), BytesIO(weights)),
         "CPU",
         {
             "INFERENCE_NUM_THREADS": threads,

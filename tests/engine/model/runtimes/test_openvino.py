@@ -1,0 +1,146 @@
+"""OpenVINO's layers: as PyTorch's where nothing is quantised, near them in 8 bits, in every family and context mode."""
+
+import copy
+import os
+from functools import cache
+
+import numpy as np
+import pytest
+import torch
+
+from engine.errors import InputError
+from engine.model.encoders import Encoder
+from engine.model.packing import RaggedBatch
+from engine.model.padding import groups
+from engine.model.runtimes.openvino import (
+    Graphs,
+    OpenVINORuntime,
+    PaddedLayer,
+    convert,
+    error_of_sample,
+    layers_digest,
+    placed,
+    why_not,
+)
+from engine.training.quantise import serialised
+from tests.engine.model.families import FAMILIES, pair
+from tests.engine.model.test_packing import window
+
+pytest.importorskip("openvino")
+
+every_family = pytest.mark.parametrize("family", FAMILIES)
+PLACING = ("bert", "mpnet", "deberta-v2", "modernbert")  # each has positions in its own way
+contexts = pytest.mark.parametrize("context", ["keep", "freeze"])
+WINDOWS = [window([1] * 30, offset=5), window([2, 1] * 10, offset=9), window([1] * 7, offset=20)]
+
+
+def pruned(encoder: Encoder, context: str) -> tuple[RaggedBatch, torch.Tensor]:
+    """A batch, without every third word, and its hidden states after layer 1."""
+    batch = RaggedBatch.from_windows(WINDOWS)
+    hidden = encoder.layer(1, encoder.embed(batch), batch).hidden
+    batch, rows = getattr(batch, context)(np.arange(len(batch.words)) % 3 > 0)
+    return batch, hidden[torch.from_numpy(rows)]
+
+
+def unquantised(encoder: Encoder) -> Graphs:
+    layers = {number: serialised(convert(encoder, number)) for number in range(1, encoder.num_layers + 1)}
+    inputs = [np.random.default_rng(0).normal(size=(1, 8, encoder.hidden_size)).astype(np.float32)] * 2
+    inputs += encoder.placed(1, *[np.arange(8)[None]] * 2)
+    with torch.no_grad():
+        output = PaddedLayer(encoder, 1)(*map(torch.from_numpy, inputs)).numpy()
+    return Graphs(layers, layers_digest(encoder), (inputs, output))
+
+
+@cache
+def converted(family: str) -> tuple[Encoder, Graphs]:
+    encoder = pair(family)[1].encoder
+    return encoder, unquantised(encoder)
+
+
+@pytest.fixture(scope="module")
+def bert() -> tuple[Encoder, Graphs]:
+    return converted("bert")
+
+
+@torch.no_grad()
+@every_family
+@contexts
+def test_a_padded_layer_equals_the_packed_one(family, context):
+    encoder = pair(family)[1].encoder
+    batch, hidden = pruned(encoder, context)
+    for number in range(2, encoder.num_layers + 1):
+        layer, found = PaddedLayer(encoder, number), hidden.clone()
+        for group in groups(batch):
+            inputs = (hidden.numpy()[group.active], hidden.numpy()[group.visible], *placed(encoder, number, group))
+            found[group.active[group.computed]] = layer(*map(torch.from_numpy, inputs))[group.computed]
+        hidden = encoder.layer(number, hidden, batch).hidden
+        torch.testing.assert_close(found, hidden, atol=1e-4, rtol=1e-4)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(
+    "family",
+    [
+        family if family in PLACING else pytest.param(family, marks=pytest.mark.slow)  # converting takes seconds
+        for family in FAMILIES
+    ],
+)
+@contexts
+def test_where_nothing_is_quantised_its_layers_equal_pytorchs(family, context):
+    encoder, graphs = converted(family)
+    other = copy.deepcopy(encoder)
+    other.runtime = OpenVINORuntime(encoder, graphs)
+    batch, hidden = pruned(encoder, context)
+    found = hidden
+    for number in range(2, encoder.num_layers + 1):
+        expected, of_other = encoder.layer(number, hidden, batch), other.layer(number, found, batch)
+        torch.testing.assert_close(of_other.hidden, expected.hidden, atol=1e-4, rtol=1e-4)
+        for theirs, ours in zip(of_other.attend().windows(), expected.attend().windows(), strict=True):
+            torch.testing.assert_close(torch.cat(list(theirs), 1), torch.cat(list(ours), 1), atol=1e-4, rtol=1e-4)
+        hidden, found = expected.hidden, of_other.hidden
+
+
+def test_a_file_gives_back_the_same_layers(bert, tmp_path):
+    encoder, graphs = bert
+    graphs.save(tmp_path / "int8.safetensors")
+    again = Graphs.load(tmp_path / "int8.safetensors")
+    again.check(encoder)
+    assert again.layers == graphs.layers
+    assert error_of_sample(again) < 1e-4
+    assert why_not(tmp_path / "int8.safetensors") == ""
+
+
+def test_a_process_of_its_own_finds_wrong_numbers(bert, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    inputs, output = bert[1].sample
+    wrong = Graphs(bert[1].layers, bert[1].digest, (inputs, output[::-1, ::-1]))
+    wrong.save(tmp_path / "int8.safetensors")
+    assert "differs" in why_not(tmp_path / "int8.safetensors")
+
+
+def test_layers_of_other_weights_and_damaged_files_are_refused(bert, tmp_path):
+    encoder = copy.deepcopy(bert[0])
+    encoder.layers[0].attention_norm.bias.data += 1
+    with pytest.raises(InputError, match="quantise"):
+        bert[1].check(encoder)
+    (tmp_path / "int8.safetensors").write_bytes(b"no")
+    with pytest.raises(InputError, match="quantise"):
+        Graphs.load(tmp_path / "int8.safetensors")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@torch.no_grad()
+def test_a_fork_after_the_first_call_is_refused_instead_of_waiting_for_threads_that_are_gone(bert):
+    encoder = copy.deepcopy(bert[0])
+    encoder.runtime = OpenVINORuntime(*bert)
+    batch = RaggedBatch.from_windows(WINDOWS)
+    hidden = encoder.embed(batch)
+    encoder.layer(1, hidden, batch)
+    if not (child := os.fork()):
+        try:
+            encoder.layer(1, hidden, batch)
+        except InputError as error:
+            os._exit("forked" not in str(error))
+        os._exit(2)
+    assert os.waitpid(child, 0)[1] == 0

@@ -1,0 +1,78 @@
+"""Passes at once: all results in order, no more threads than allowed, nothing begun that nobody asks for."""
+
+import os
+import threading
+import time
+from functools import partial
+
+import pytest
+import torch
+
+from engine.model.threads import Share, alone, at_once, share
+
+
+def test_results_come_in_order_whatever_ends_first():
+    passes = [lambda: time.sleep(0.05) or 0, lambda: 1, lambda: 2]
+    assert list(at_once(passes, 2)) == [0, 1, 2]
+
+
+def test_as_many_run_at_a_time_as_there_are_threads_each_with_one_thread_of_pytorch():
+    lock, running, most = threading.Lock(), 0, 0
+
+    def one() -> tuple[int, Share]:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        time.sleep(0.01)
+        with lock:
+            running -= 1
+        return torch.get_num_threads(), share()
+
+    assert set(at_once([one] * 9, 3)) == {(1, Share(3, 1))}
+    assert most == 3
+
+
+def test_two_calls_share_the_threads():
+    names: set[str] = set()
+    passes = [lambda: time.sleep(0.002) or names.add(threading.current_thread().name)] * 8
+    callers = [threading.Thread(target=lambda: list(at_once(passes, 2))) for _ in range(3)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+    assert len(names) == 2
+
+
+def test_where_nobody_asks_for_more_nothing_more_begins():
+    begun: list[int] = []
+    results = at_once([partial(begun.append, number) for number in range(9)], 2)
+    next(results)
+    results.close()
+    time.sleep(0.05)
+    assert len(begun) <= 3
+
+
+def test_an_error_reaches_the_caller():
+    with pytest.raises(ZeroDivisionError):
+        list(at_once([lambda: 1 // 0, lambda: 1], 2))
+    assert list(at_once([lambda: 1], 2)) == [1], "and the threads survive it"
+
+
+def test_another_runtime_gets_all_threads_where_pytorch_has_one():
+    assert alone(lambda: (torch.get_num_threads(), share()), 4) == (1, Share(1, 4))
+
+
+def test_the_callers_number_of_threads_stays():
+    before = torch.get_num_threads()
+    list(at_once([lambda: None] * 4, 4))
+    assert torch.get_num_threads() == before
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_after_a_fork_there_are_threads_again():
+    list(at_once([lambda: None] * 2, 2))
+    if not (child := os.fork()):
+        os._exit(list(at_once([lambda: 7] * 2, 2)) != [7, 7])
+    assert os.waitpid(child, 0)[1] == 0
