@@ -141,7 +141,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Keeps what is measured here out of the user's cache."""
     folder = tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("engine.model.precision.cache_folder", lambda: folder)
+        patch.setattr("engine.runs.cache_folder", lambda: folder)
         yield
 
 

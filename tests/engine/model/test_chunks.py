@@ -31,12 +31,20 @@ def test_every_word_gets_the_row_of_the_window_that_labels_it(texts, max_rows):
         assert array[:, 0].tolist() == [number * 1000 + word for word in range(len(text))]
 
 
-@given(TEXTS)
-def test_chunks_hold_every_window_once_and_keep_to_the_limit(texts):
+@given(TEXTS, st.integers(1, 4))
+def test_chunks_hold_every_window_once_in_about_as_many_rows_each(texts, at_once):
     windows = windows_of(texts)
+    longest = max((len(window.input_ids) for of_text in windows for window in of_text), default=0)
     seen = []
-    for chunk in chunks(windows, 25):
-        assert len(chunk.batch) <= 25 or len(chunk.slots) == 1
+    for chunk in chunks(windows, 25, at_once):
+        assert len(chunk.batch) <= 25 + longest
         assert [slot.index for slot in chunk.slots] == list(range(len(chunk.batch.lengths)))
         seen += [(slot.text, slot.window.first) for slot in chunk.slots]
     assert sorted(seen) == [(text, window.first) for text, of_text in enumerate(windows) for window in of_text]
+
+
+def test_where_chunks_run_at_once_there_are_enough_for_all_threads():
+    windows = windows_of([[1] * 6] * 12)
+    rows = sum(len(window.input_ids) for of_text in windows for window in of_text)
+    assert [len(list(chunks(windows, rows, threads))) for threads in (1, 2, 4)] == [1, 2, 4]
+    assert len(list(chunks(windows[:1], rows, 4))) == 1, "one window runs with all threads"

@@ -25,7 +25,7 @@ def model() -> torch.nn.Module:
 
 @pytest.fixture(autouse=True)
 def own_cache(monkeypatch, tmp_path):
-    monkeypatch.setattr(precision, "cache_folder", lambda: tmp_path)
+    monkeypatch.setattr("engine.runs.cache_folder", lambda: tmp_path)
 
 
 def times(**seconds: float):
@@ -87,7 +87,7 @@ def test_auto_chooses_once_for_each_processor_version_and_number_of_threads(mode
                 assert choice() == "float32"
         (tmp_path / "dtypes.json").write_text("{")
         assert choice() == "float32"
-        monkeypatch.setattr(precision, "cache_folder", lambda: tmp_path / "dtypes.json" / "no folder")
+        monkeypatch.setattr("engine.runs.cache_folder", lambda: tmp_path / "dtypes.json" / "no folder")
         assert choice() == "float32"
 
 

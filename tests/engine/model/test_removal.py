@@ -147,9 +147,9 @@ def test_attention_is_that_of_hugging_face_before_and_after_words_left(
     for number in range(1, encoder.num_layers + 1):
         output = encoder.layer(number, hidden, here)
         unfinished = [index for index, length in enumerate(here.lengths) if length]
-        blocks = [list(of_window) for of_window in output.attention.windows()]
+        blocks = [list(of_window) for of_window in output.attend().windows()]
         assert numbers > 200 or max(map(len, blocks)) > 3
-        assert output.attention.numbers == sum(block.numel() for of_window in blocks for block in of_window)
+        assert output.attend().numbers == sum(block.numel() for of_window in blocks for block in of_window)
         found = [torch.cat(of_window, dim=1) for of_window in blocks]
         assert len(found) == len(unfinished)
         computed = rows if here.active is None else rows[here.active]
@@ -207,7 +207,7 @@ def test_blocks_of_local_attention_change_nothing(batch, exit_at, monkeypatch):
     np.testing.assert_allclose(blocks.probabilities, whole.probabilities, atol=1e-5)
     _, expected = window_by_window(reference, "modernbert", fresh, np.full_like(exit_at, 3), "drop")
     output = model.encoder.layer(2, model.encoder.layer(1, model.encoder.embed(fresh), fresh).hidden, fresh)
-    for ours, theirs in zip(output.attention.windows(), expected, strict=True):
+    for ours, theirs in zip(output.attend().windows(), expected, strict=True):
         torch.testing.assert_close(torch.cat(list(ours), dim=1), theirs[1], atol=1e-4, rtol=0)
 
 
