@@ -78,12 +78,12 @@ def test_auto_chooses_once_for_each_processor_version_and_number_of_threads(mode
     with times(float32=1, bfloat16=2, int8=3):
         assert choice() == "bfloat16"
         for name, other in (
-            ("processor", lambda: "another"),
-            ("torch.__version__", "0"),
-            ("torch.get_num_threads", int),
+            ("engine.runs.processor", lambda: "another"),
+            ("engine.model.precision.torch.__version__", "0"),
+            ("engine.model.precision.torch.get_num_threads", int),
         ):
             with monkeypatch.context() as patch:
-                patch.setattr(f"engine.model.precision.{name}", other)
+                patch.setattr(name, other)
                 assert choice() == "float32"
         (tmp_path / "dtypes.json").write_text("{")
         assert choice() == "float32"
