@@ -8,6 +8,7 @@ import gradio as gr
 from gradio.route_utils import FnIndexInferError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from demo.common.limits import DELETE_CACHE
 
@@ -54,6 +55,7 @@ class Page(gr.Blocks):
                 self.state_holder.time_last_used.pop(session, None)
 
 
+STREAM = b"text/event-stream"
 CALL, UPLOAD = "/gradio_api/call/", "/gradio_api/upload"
 
 
@@ -84,3 +86,30 @@ def _described(parameter: dict[str, Any]) -> str:
 
 # Handlers for the FastAPI app. A missing or unknown argument is a TypeError, an unknown name one of the others.
 HANDLERS: dict[Any, Any] = dict.fromkeys((TypeError, KeyError, FnIndexInferError), refuse)
+
+
+class EndedStreams:
+    """ASGI middleware that ends a stream of answers quietly where Gradio raises an error in it.
+
+    The stream itself has told the client by then, e.g. that its event is gone: nothing else could be answered.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes everything on."""
+        streaming = False
+
+        async def watch(message: Message) -> None:
+            nonlocal streaming
+            if message["type"] == "http.response.start":
+                streaming = dict(message["headers"]).get(b"content-type", b"").startswith(STREAM)
+            await send(message)
+
+        try:
+            await self.app(scope, receive, watch)
+        except Exception:
+            if not streaming:
+                raise
+            await send({"type": "http.response.body", "body": b""})

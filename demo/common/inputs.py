@@ -14,7 +14,7 @@ from demo.common.examples import EXAMPLES
 from demo.common.limits import MAX_CHARACTERS, MAX_FILE_BYTES, MAX_STRATEGIES
 from demo.common.links import gone, read_link
 from demo.common.markup import alert, printable, term
-from demo.common.reports import own_opening, own_report, recommended
+from demo.common.reports import own_opening, own_report
 from demo.common.runs import Runs, build_runs, request_runs
 from demo.common.uploads import Problems, read_upload
 from demo.settings import (
@@ -272,7 +272,7 @@ def _opening_choice(engine: Engine) -> tuple[list[str], str | None]:
     names, stored = engine.runnable, points(engine)
     default = default_point(stored) if stored else None
     report = own_report(engine)
-    row = recommended(own_opening(report, engine)) if report else None
+    row = own_opening(report, engine).recommended if report else None
     if row is None:
         return [name for name in names if name in SELECTED], default
     parts = parse(row["strategy"])

@@ -10,7 +10,7 @@ import gradio as gr
 import pandas as pd
 
 from demo.common.markup import escape, term
-from demo.common.reports import REPORTS, corpus_name, opening, own_opening, own_report, recommended
+from demo.common.reports import REPORTS, corpus_name, opening, own_opening, own_report
 from engine import Engine
 from eval.render.conclusions import WITHIN, Opening
 from eval.render.files import ResultRow
@@ -65,7 +65,7 @@ def headline(engine: Engine, folder: Path = REPORTS) -> Headline | None:
     if report is None:
         return None
     found = own_opening(report, engine)
-    row = recommended(found)
+    row = found.recommended
     return _headline(report.name, row, found) if row else None
 
 

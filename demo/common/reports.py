@@ -12,8 +12,8 @@ import pandas as pd
 from engine import Engine, Strategy
 from engine.data.corpora import NAMED
 from engine.pruning.resolve import OLD_NAMES, parse
-from eval.render.conclusions import WITHIN, Opening
-from eval.render.files import ResultRow, labelled, read_table, records, reference
+from eval.render.conclusions import Opening
+from eval.render.files import labelled, read_table, records, reference
 
 REPORTS = Path(__file__).resolve().parents[2] / "docs"
 RESULTS, ABOUT = "results.csv", "results.json"
@@ -75,12 +75,6 @@ def measured_as(table: pd.DataFrame, strategy: Strategy) -> list[str]:
     point = table["point"].astype(object).fillna("").replace(OLD_NAMES)
     ran = table["prunes"] & (table["family"] == parse(strategy.name).stored) & (point == strategy.point)
     return list(table["strategy"][ran].unique())
-
-
-def recommended(found: Opening) -> ResultRow | None:
-    """The fastest strategy whose F1 is certainly close to that of ``dense``; else the fastest measured to be close."""
-    sure = (row for row in found.near if 100 * found.against_dense(row["label"])["low"] >= -WITHIN)
-    return next(sure, next(iter(found.near), None))
 
 
 def own_report(engine: Engine, folder: Path = REPORTS) -> Path | None:

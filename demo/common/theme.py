@@ -10,7 +10,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 
 from demo.common.assets import asset_route
-from demo.common.blocks import HANDLERS
+from demo.common.blocks import HANDLERS, EndedStreams
 from demo.common.documents import document_routes
 from demo.common.limits import MAX_FILE_BYTES, MAX_THREADS
 from demo.common.preview import Preview
@@ -45,7 +45,7 @@ LAUNCH: dict[str, Any] = {
     "css": CSS,
     "app_kwargs": {
         "routes": [*document_routes(), asset_route()],
-        "middleware": [Middleware(GZipMiddleware, compresslevel=4), Middleware(Preview)],
+        "middleware": [Middleware(EndedStreams), Middleware(GZipMiddleware, compresslevel=4), Middleware(Preview)],
         "exception_handlers": HANDLERS,
     },
     # With server-side rendering, Node would answer requests for documents with 404.

@@ -249,3 +249,14 @@ class TestServer:
         config = httpx.get(f"{url}config").json()
         assert config["analytics_enabled"] is False
         assert httpx.get(f"{url}gradio_api/monitoring/summary").status_code != 200
+
+
+@pytest.mark.parametrize("path", ["call/tag/gone", "call/v2/tag/gone", "queue/data?session_hash=gone"])
+def test_a_stream_whose_event_is_gone_ends_without_a_traceback(
+    url: str, caplog: pytest.LogCaptureFixture, path: str
+) -> None:
+    reply = httpx.get(f"{url}gradio_api/{path}", timeout=20)
+    assert reply.status_code == 200
+    assert "404" in reply.text or "error" in reply.text
+    assert "Traceback" not in caplog.text
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]

@@ -78,8 +78,8 @@ class TestCompare:
         page.wait_for_function("document.querySelector('.found').innerText.includes('tocopherol')")
         details = page.locator(".card", has_text="entropy").locator("details")
         details.locator("summary").click()
-        assert details.locator("li.kept").first.is_visible()
-        assert "left after layer" in details.inner_text()
+        assert details.locator("li.same").first.is_visible()
+        assert "exited after layer" in details.inner_text()
 
     def test_differences_stay_open_while_times_are_refined(self, open_page: Any) -> None:
         page = open_page()
@@ -105,10 +105,10 @@ class TestCompare:
 
 
 class TestLayers:
-    def test_the_slider_lets_words_leave(self, open_page: Any) -> None:
+    def test_the_slider_lets_words_exit(self, open_page: Any) -> None:
         page = open_page()
         tab(page, "Layer by layer")
-        early, late = (page.locator(f".layers .words .word[data-left='{layer}']").last for layer in (2, 3))
+        early, late = (page.locator(f".layers .words .word[data-exit='{layer}']").last for layer in (2, 3))
         slider = page.get_by_role("slider", name="after layer")
         slider.focus()
         slider.press("Home")
@@ -119,11 +119,11 @@ class TestLayers:
         for _ in range(2):
             slider.press("ArrowRight")
         assert "layer 2 of 6" in page.locator(".layers .at").inner_text()
-        assert early.get_attribute("data-state") == "left"
+        assert early.get_attribute("data-state") == "exited"
         assert late.get_attribute("data-state") == "kept"
         assert page.locator(".counts li[data-current]").get_attribute("data-layer") == "2"
         slider.press("End")
-        assert late.get_attribute("data-state") == "left"
+        assert late.get_attribute("data-state") == "exited"
         assert (
             page.locator(".layers .words .entity.decided").count() == page.locator(".layers .words .entity").count() > 0
         )
@@ -177,12 +177,12 @@ class TestWhy:
     def test_a_chosen_word_shows_its_scores_at_each_gate(self, open_page: Any) -> None:
         page = open_page()
         tab(page, "Why")
-        word = page.locator(".why .word[data-left='3']").first
+        word = page.locator(".why .word[data-exit='3']").first
         word.click()
         detail = page.locator(".why .detail")
-        assert detail.locator("h4").inner_text().startswith(f"{word.inner_text()}: left after layer 3")
+        assert detail.locator("h4").inner_text().startswith(f"{word.inner_text()}: exited after layer 3")
         assert detail.locator("tr").nth(0).locator("td").all_inner_texts()[-1] == "3"
-        assert "left: its need is not above the threshold" in detail.inner_text()
+        assert "exited: its importance is not above the threshold" in detail.inner_text()
         page.keyboard.press("ArrowRight")
         following = page.locator(f".why .word[data-word='{int(word.get_attribute('data-word')) + 1}']")
         assert detail.locator("h4").inner_text().startswith(f"{following.inner_text()}: ")
