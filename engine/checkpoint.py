@@ -127,6 +127,8 @@ def _label_names(model: PreTrainedModel, source: str | Path, labels: str | Path 
     """What the logits mean, as prefix and type; see `load_weights`."""
     names = label_names(model)
     if labels is not None:
+        if not isinstance(labels, str | Path | Sequence):
+            raise InputError(f"expected a file of labels or a list of them, got {labels!r}; name all of them")
         names = read_labels(labels, names) if isinstance(labels, str | Path) else list(labels)
     if not all(isinstance(name, str) for name in names):
         raise InputError(f"expected labels as strings, got {names}; name all of them, in their order")

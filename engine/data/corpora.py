@@ -143,6 +143,8 @@ def load_corpus(
         InputError: unknown name or split, a file that is neither found nor downloaded, or a broken document.
     """
     name = str(name)
+    if limit is not None and not (isinstance(limit, int) and limit >= 0):
+        raise InputError(f"expected a limit of 0 documents or more, got {limit!r}; choose another")
     keep = StoredDocuments if on_disk else tuple
     if corpus := NAMED.get(name):
         if split not in corpus.splits:

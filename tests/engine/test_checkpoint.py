@@ -208,13 +208,14 @@ def test_a_model_nowhere_to_be_found_is_a_clear_error(source):
         ("O\nB-Disease", "expected 5 labels in .*labels, one for each logit, got 2"),
         ("[" * 100_000, "expected a file of labels, JSON or one a line"),
         (None, "expected a file of labels"),
+        (5, "expected a file of labels or a list of them, got 5"),
     ],
 )
 def test_labels_that_do_not_fit_are_refused(plain_folder, tmp_path, labels, message):
     if isinstance(labels, str):
         (tmp_path / "labels").write_text(labels)
     with pytest.raises(InputError, match=message):
-        load_engine(plain_folder, labels=labels if isinstance(labels, list) else tmp_path / "labels")
+        load_engine(plain_folder, labels=labels if isinstance(labels, list | int) else tmp_path / "labels")
 
 
 @pytest.mark.parametrize(("name", "family"), [("sentencepiece.bpe.model", "xlm-roberta"), ("spm.model", "deberta-v2")])

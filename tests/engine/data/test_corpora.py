@@ -94,14 +94,16 @@ def test_a_corpus_nowhere_to_be_found_lists_what_was_tried(small_corpus):
     assert "\n" not in str(error.value)
 
 
-def test_a_corpus_without_a_download_address_says_so(small_corpus):
-    with pytest.raises(InputError, match=r"cache/private\.txt, got none, and bc5cdr has no download address; get the"):
-        load_corpus("bc5cdr", "private")
-
-
-def test_a_download_with_another_checksum_is_refused_and_not_kept(small_corpus):
-    with pytest.raises(InputError, match=r"nor from http.*hash"):
-        load_corpus("bc5cdr", "wrong")
+@pytest.mark.parametrize(
+    ("split", "message"),
+    [
+        ("private", r"cache/private\.txt, got none, and bc5cdr has no download address; get the"),
+        ("wrong", r"nor from http.*hash"),
+    ],
+)
+def test_a_file_without_an_address_or_with_another_checksum_is_refused_and_not_kept(small_corpus, split, message):
+    with pytest.raises(InputError, match=message):
+        load_corpus("bc5cdr", split)
     assert not list((small_corpus / "cache").rglob("*.txt"))
 
 
@@ -112,11 +114,19 @@ def test_a_file_that_differs_is_refused(small_corpus):
 
 
 @pytest.mark.parametrize(
-    ("name", "split"), [("bc5cdr", "validation"), ("ncbi-disease", "calib"), ("no-such-file", "test")]
+    ("name", "options", "message"),
+    [
+        ("bc5cdr", {"split": "validation"}, "expected one of the splits"),
+        ("ncbi-disease", {"split": "calib"}, "expected one of the splits"),
+        ("no-such-file", {}, "expected a corpus"),
+        (5, {}, "expected a corpus"),
+        ("bc5cdr", {"limit": -1}, "expected a limit of 0 documents or more, got -1"),
+        ("bc5cdr", {"limit": "7"}, "expected a limit of 0 documents or more, got '7'"),
+    ],
 )
-def test_unknown_names_and_splits_are_refused(name, split):
-    with pytest.raises(InputError, match=r"expected (one of the splits|a corpus)"):
-        load_corpus(name, split)
+def test_unknown_corpora_and_splits_and_wrong_limits_are_refused(name, options, message):
+    with pytest.raises(InputError, match=message):
+        load_corpus(name, **options)
 
 
 def test_a_file_scores_the_types_in_its_gold_and_can_leave_out_broken_documents(tmp_path, caplog):
