@@ -126,19 +126,6 @@ class Interval(TypedDict):
     speedup_significant: bool
 
 
-class DocumentCounts(TypedDict):
-    """``documents.csv``: exact matches, predictions and gold mentions of a document, for each run of a variant."""
-
-    strategy: str
-    dtype: str
-    batch_size: int
-    run: int
-    document: str
-    correct: int
-    predicted: int
-    gold: int
-
-
 class BatchTime(TypedDict):
     """``times.csv``: milliseconds of a batch of timed documents, medians over passes."""
 
@@ -259,44 +246,16 @@ class Ablation(TypedDict):
     effect: bool
 
 
-class RecoveryGain(TypedDict):
-    """``recovery.csv``: what a trigger gains and costs at an operating point."""
-
-    strategy: str
-    point: str
-    stored: bool  # it is the point's own trigger
-    trigger: str
-    documents: int
-    documents_fired: float  # share
-    recovered_words: int
-    recovered_words_random: int
-    f1_dense: float
-    f1_without: float
-    f1_with: float
-    gain_low: float
-    gain_high: float
-    f1_random: float  # recovering as many random words
-    over_random_low: float
-    over_random_high: float
-    loss_recovered: float  # gain ÷ (dense − without)
-    macs_share: float
-    cost_against_dense_rerun: float
-    time_share: float
-    speedup_without: float
-    speedup_with: float
-    speedup_with_low: float
-    speedup_with_high: float
-    recovery: str  # settings, JSON
-
-
 class SeedMean(TypedDict):
-    """``seeds.csv``: a variant at a batch size over weights of several seeds."""
+    """A comparison of two variants at a batch size, over weights of several seeds."""
 
     strategy: str
     dtype: str
     batch_size: int
     seeds: int
     f1: float
+    f1_low: float
+    f1_high: float
     f1_lowest: float
     f1_highest: float
     against: str
@@ -305,7 +264,7 @@ class SeedMean(TypedDict):
     low: float
     high: float
     significant: bool
-    speedup_vs_dense: float
+    speedup: float
     speedup_low: float
     speedup_high: float
     speedup_significant: bool

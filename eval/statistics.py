@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypedDict
 
 import numpy as np
 
@@ -59,6 +60,54 @@ def speedup_interval(reference: Sequence[np.ndarray], variant: Sequence[np.ndarr
     table = np.stack([*reference, *variant], axis=1)
     sums = np.concatenate([weights @ table for weights in resamples(len(table), seed)])
     return _interval((sums[:, : len(reference)] / sums[:, len(reference) :]).mean(axis=1))
+
+
+class F1Comparison(TypedDict):
+    """Mean F1 of some runs and its difference from that of others, 0–1, with 95 % intervals."""
+
+    f1: float
+    f1_low: float
+    f1_high: float
+    difference: float
+    low: float
+    high: float
+    significant: bool
+
+
+class SpeedComparison(TypedDict):
+    """How many times as fast, with its 95 % interval."""
+
+    speedup: float
+    speedup_low: float
+    speedup_high: float
+    speedup_significant: bool
+
+
+def compare_f1(runs: Sequence[Sequence[Counts]], reference: Sequence[Sequence[Counts]], seed: int) -> F1Comparison:
+    """Compares runs (one for each seed) with others over the same documents; NaN if either was not scored."""
+    if not runs or not reference:
+        nan = float("nan")
+        return F1Comparison(f1=nan, f1_low=nan, f1_high=nan, difference=nan, low=nan, high=nan, significant=False)
+    f1, other = (float(np.mean([Counts.total(run).f1 for run in of])) for of in (runs, reference))
+    own, difference = f1_interval(runs, seed), f1_difference_interval(runs, reference, seed)
+    return F1Comparison(
+        f1=f1,
+        f1_low=own.low,
+        f1_high=own.high,
+        difference=f1 - other,
+        low=difference.low,
+        high=difference.high,
+        significant=difference.excludes(0),
+    )
+
+
+def compare_speed(times: Sequence[np.ndarray], reference: Sequence[np.ndarray], seed: int) -> SpeedComparison:
+    """Compares the times ``(batches,)`` of runs with others' of the same batches: the mean ratio of their sums."""
+    ratio = float(np.mean([theirs.sum() / own.sum() for own, theirs in zip(times, reference, strict=True)]))
+    interval = speedup_interval(reference, times, seed)
+    return SpeedComparison(
+        speedup=ratio, speedup_low=interval.low, speedup_high=interval.high, speedup_significant=interval.excludes(1)
+    )
 
 
 def _interval(values: np.ndarray) -> Interval:

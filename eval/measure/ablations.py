@@ -5,36 +5,39 @@ Each sweep changes one setting from the strategy's stored settings (``random`` r
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
 from engine.data.corpora import Corpus
 from engine.inspection.cost import Cost, add
 from engine.pruning.controllers import CONTROLLERS
-from engine.pruning.recovery import TRIGGERS
-from engine.pruning.resolve import without_recovery
+from engine.pruning.recovery import ANY, TRIGGERS
+from engine.pruning.resolve import BALANCED, DEFAULT, parse, without_recovery
 from engine.pruning.strategy import Strategy
 from engine.tagger import Engine
-from engine.text.documents import Entity
 from engine.text.scoring import Counts, count_matches
-from eval.measure.controls import RandomExits
-from eval.schema import CONTROLLER, DENSE, LAMBDA, RANDOM, RECOVERY, WEIGHTS, Ablation
-from eval.statistics import f1_difference_interval, f1_interval
+from eval.measure.controls import RandomExits, RandomRecovery
+from eval.measure.environment import conditions
+from eval.measure.runner import Plan, batches_logged, evaluate, open_log
+from eval.measure.variants import Variant, of_random, of_strategy, recovered
+from eval.schema import CONTROLLER, DENSE, LAMBDA, RANDOM, RECOVERY, WEIGHTS, Ablation, columns
+from eval.statistics import compare_f1
 
 BATCH = 32
-STATES = ("kept", "exited", "recovered")
+LOG = "ablations"
 # The whole range; below −1 few windows reach the minimum exit ratio, so the steps are wider there.
 LAMBDAS = (-2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0)
 EXIT_RATIOS = (0.0, 0.1, 0.2, 0.4, 0.8)
 KEEP_RATIOS = (0.0, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0)
 NEIGHBOURS = (0, 1, 2, 4)
 LIMITS = (1, 8, 64, 512)
+
+Run = tuple[Engine, Strategy | RandomExits]
 
 
 @dataclass(frozen=True)
@@ -70,15 +73,28 @@ def sweeps(engine: Engine) -> list[Sweep]:
             found.append(_setting("neighbours", base, NEIGHBOURS))
         found.append(_setting("context", base, ("drop", "freeze")))
         found.append(_setting("min_exit_ratio", base, EXIT_RATIOS))
-    recovering = engine.strategy("entropy+recovery")
-    triggers = {name: recovering.with_settings(trigger=name) for name in (*TRIGGERS, "any")}
-    off = without_recovery(recovering)
-    found.append(Sweep(RECOVERY, recovering.name, off, {"off": off} | triggers))
-    found.append(_setting("recovery_limit", triggers["any"], LIMITS))
+    for point in engine.points.get("entropy+recovery") or [None]:
+        recovering = engine.strategy("entropy+recovery", point)
+        found.append(_recovery(recovering))
+    recovering = engine.strategy("entropy+recovery").with_settings(trigger=ANY)
+    found.append(_setting("recovery_limit", recovering, LIMITS))
     beside = RandomExits(RANDOM, entropy), engine.strategy(f"truncate-{max(1, layers // 2)}")
     controllers: list[Strategy | RandomExits] = [*bases, *beside]
     found.append(Sweep(CONTROLLER, "entropy", entropy, {one.name: one for one in controllers}))
     return found
+
+
+def _recovery(recovering: Strategy) -> Sweep:
+    """Each trigger beside no recovery, and as many words chosen at random, with the settings of an operating point."""
+    own, off = recovering.recovery, without_recovery(recovering)
+    assert own is not None, "a strategy with recovery has settings for it"
+    values = {"off": off}
+    for trigger in (*TRIGGERS, ANY):
+        values[trigger] = recovering.with_settings(trigger=trigger)
+        chance = RandomRecovery(**vars(replace(own, trigger=trigger)))
+        values[f"{trigger}, random words"] = replace(recovering, recovery=chance)
+    point = f":{recovering.point}" if recovering.point not in ("", DEFAULT, BALANCED) else ""
+    return Sweep(RECOVERY, parse(recovering.name).stored + point, off, values)
 
 
 def pruning(engine: Engine) -> list[str]:
@@ -90,53 +106,6 @@ def _setting(name: str, base: Strategy, values: Sequence[Any]) -> Sweep:
     own = base.settings()[name]
     values = values if own in values else sorted((*values, own))
     return Sweep(name, base.name, base, {f"{value}": base.with_settings(**{name: value}) for value in values})
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """One setting's results on all documents.
-
-    ``places``: per document, where each word left and whether it was recovered, encoded as uint16
-    ``(words,)``; ``recovered``: how many words were.
-    """
-
-    counts: tuple[Counts, ...]
-    found: tuple[frozenset[tuple[int, int, str]], ...]
-    places: tuple[np.ndarray, ...]
-    recovered: int
-    cost: Cost
-
-    @property
-    def f1(self) -> float:
-        """Exact-span micro F1, 0–1."""
-        return Counts.total(self.counts).f1
-
-
-def measure(
-    engine: Engine, corpus: Corpus, strategy: Strategy | RandomExits, progress: Callable[[], object]
-) -> Outcome:
-    """Runs one setting, a batch of documents at a time; ``progress`` is called after each."""
-
-    def scored(entities: Sequence[Entity]) -> frozenset[tuple[int, int, str]]:
-        return frozenset(entity.key for entity in entities if entity.type in corpus.types)
-
-    counts, found, places, recovered, cost = [], [], [], 0, add([], engine.encoder.num_layers)
-    for start in range(0, len(corpus.documents), BATCH):
-        documents = corpus.documents[start : start + BATCH]
-        texts = [document.text for document in documents]
-        if isinstance(strategy, RandomExits):
-            results = strategy.tag_batch(engine, texts)
-        else:
-            results = engine.tag_batch(texts, strategy, batch_size=BATCH)
-        for document, result in zip(documents, results, strict=True):
-            counts.append(count_matches(document.entities, result.entities, corpus.types))
-            found.append(scored(result.entities))
-            words = result.trace.words
-            places.append(np.array([word.layer * len(STATES) + STATES.index(word.state) for word in words], np.uint16))
-            recovered += sum(word.state == "recovered" for word in words)
-        cost = add([cost, *(result.cost for result in results)], engine.encoder.num_layers)
-        progress()
-    return Outcome(tuple(counts), tuple(found), tuple(places), recovered, cost)
 
 
 @dataclass(frozen=True)
@@ -167,75 +136,90 @@ def settings(engine: Engine, plain: Engine | None) -> list[Setting]:
     return found
 
 
-def ablate(
-    engine: Engine,
-    corpus: Corpus,
-    plain: Engine | None = None,
-    seed: int = 0,
-    progress: Callable[[], object] = lambda: None,
-) -> Iterator[Ablation]:
-    """The rows of ``ablations.csv``, one for each value of each setting, as they are measured.
+@dataclass(frozen=True)
+class Found:
+    """What one setting found in all documents, in order.
+
+    ``keys``: scored entities of each; ``exits``: a mark for each word of each, see `exit_mark`.
+    """
+
+    counts: list[Counts] = field(default_factory=list)
+    keys: list[set[tuple[int, int, str]]] = field(default_factory=list)
+    exits: list[str] = field(default_factory=list)
+    costs: list[Cost] = field(default_factory=list)
+
+
+def measure(corpus: Corpus, runs: Mapping[Run, Variant], out: Path, conditions: Mapping[str, Any]) -> dict[Run, Found]:
+    """Runs all settings on a corpus, or what a log in ``out`` lacks of it."""
+    plan = Plan(corpus, list(runs.values()), [BATCH], [], traced=True)
+    log = open_log(out, LOG, conditions)
+    with tqdm(total=plan.number_of_calls(), desc="ablations", unit="call", disable=None) as bar:
+        evaluate(plan, log, bar.update)
+    found = {variant.key: Found() for variant in plan.variants}
+    for logged in batches_logged(plan, log):
+        for key, one in found.items():
+            for document, entities in zip(logged.documents, logged.found[key], strict=True):
+                one.counts.append(count_matches(document.entities, entities, corpus.types))
+                one.keys.append({entity.key for entity in entities if entity.type in corpus.types})
+            one.exits.extend(logged.exits[key])
+            one.costs.extend(logged.costs[key])
+    return {run: found[variant.key] for run, variant in runs.items()}
+
+
+def ablate(engine: Engine, corpus: Corpus, out: Path, plain: Engine | None = None, seed: int = 0) -> Iterator[Ablation]:
+    """The rows of ``ablations.csv``, one for each value of each setting.
 
     Args:
         engine: with gates.
         corpus: with gold.
+        out: a folder, where a run that was cut continues.
         plain: an engine with gates on weights that were not trained for pruning; without it, these are not compared.
         seed: of the bootstrap.
-        progress: called after each batch of documents.
     """
     chosen = settings(engine, plain)
-    defaults: dict[tuple[str, Strategy | RandomExits], Outcome] = {}  # reused often, so they are cached
-    reused = {setting.sweep.default for setting in chosen} | {engine.strategy(DENSE)}
-
-    def outcome(on: Engine, strategy: Strategy | RandomExits) -> Outcome:
-        if strategy not in reused:
-            return measure(on, corpus, strategy, progress)
-        key = on.source, strategy
-        if key not in defaults:
-            defaults[key] = measure(on, corpus, strategy, progress)
-        return defaults[key]
-
+    dense = engine.strategy(DENSE)
+    wanted = [(engine, dense), *((one.engine, of) for one in chosen for of in (dense, one.sweep.default, one.strategy))]
+    runs: dict[Run, Variant] = {}
+    for on, strategy in wanted:
+        if (on, strategy) not in runs:
+            made = of_random(on, strategy) if isinstance(strategy, RandomExits) else of_strategy(on, strategy)
+            runs[on, strategy] = replace(made, name=str(len(runs)), reseeded=())
+    same = {
+        **conditions(corpus, [engine]),
+        "plain model": plain and plain.fingerprint,
+        "settings": [repr(strategy) for _, strategy in runs],
+    }
+    found = measure(corpus, runs, out, same)
     for setting in chosen:
-        dense = outcome(setting.engine, engine.strategy(DENSE))
-        default = outcome(engine, setting.sweep.default)
-        own = outcome(setting.engine, setting.strategy)
-        interval = f1_interval([own.counts], seed)
-        difference = f1_difference_interval([own.counts], [dense.counts], seed)
-        from_default = f1_difference_interval([own.counts], [default.counts], seed)
-        changed = sum(len(one ^ other) for one, other in zip(own.found, default.found, strict=True))
-        moved = sum(int((one != other).sum()) for one, other in zip(own.places, default.places, strict=True))
+        default, own = found[engine, setting.sweep.default], found[setting.engine, setting.strategy]
+        against_dense = compare_f1([own.counts], [found[setting.engine, dense].counts], seed)
+        against_default = compare_f1([own.counts], [default.counts], seed)
+        changed = sum(len(one ^ other) for one, other in zip(own.keys, default.keys, strict=True))
+        pairs = zip("".join(own.exits), "".join(default.exits), strict=True)
+        moved = sum(mark != other for mark, other in pairs)
+        cost, of_default = (add(of.costs, engine.encoder.num_layers) for of in (own, default))
         yield {
             "setting": setting.sweep.setting,
             "strategy": setting.sweep.base,
             "value": setting.value,
             "is_default": setting.strategy == setting.sweep.default and setting.engine is engine,
             "weights": Path(setting.engine.source).name,
-            "f1": own.f1,
-            "f1_low": interval.low,
-            "f1_high": interval.high,
-            "dense_f1": dense.f1,
-            "difference": own.f1 - dense.f1,
-            "low": difference.low,
-            "high": difference.high,
-            "significant": difference.excludes(0),
-            "default_difference": own.f1 - default.f1,
-            "default_low": from_default.low,
-            "default_high": from_default.high,
-            "default_significant": from_default.excludes(0),
-            "token_layers_kept": own.cost.token_layers_kept,
-            "theoretical_speedup": own.cost.theoretical_speedup,
-            "recovered_words": own.recovered,
+            **against_dense,
+            "dense_f1": Counts.total(found[setting.engine, dense].counts).f1,
+            "default_difference": against_default["difference"],
+            "default_low": against_default["low"],
+            "default_high": against_default["high"],
+            "default_significant": against_default["significant"],
+            "token_layers_kept": cost.token_layers_kept,
+            "theoretical_speedup": cost.theoretical_speedup,
+            "recovered_words": sum(map(recovered, own.exits)),
             "changed_predictions": changed,
             "changed_words": moved,
-            "effect": bool(changed or moved or own.cost != default.cost),
+            "effect": bool(changed or moved or cost != of_default),
         }
 
 
 def write_ablations(engine: Engine, corpus: Corpus, out: Path, plain: Engine | None = None, seed: int = 0) -> None:
-    """Writes ``ablations.csv`` to a folder, row by row; see `ablate` for the arguments."""
-    rows: list[Ablation] = []
-    with tqdm(total=len(settings(engine, plain)), desc="ablations", unit="setting", disable=None) as bar:
-        for row in ablate(engine, corpus, plain, seed, bar.refresh):
-            rows.append(row)
-            pd.DataFrame(rows).to_csv(out / "ablations.csv", index=False)
-            bar.update()
+    """Writes ``ablations.csv`` to a folder; see `ablate` for the arguments."""
+    rows = pd.DataFrame(list(ablate(engine, corpus, out, plain, seed)), columns=list(columns(Ablation)))
+    rows.to_csv(out / "ablations.csv", index=False)

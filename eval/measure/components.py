@@ -1,149 +1,88 @@
-"""Where the time of a call goes, by component.
+"""Where the time of a call goes, by component, from marks that torch's profiler records.
 
-Tokenization lasts from the start of the call to its last window. Module hooks time embedding and layers; subclasses
-time decoding and recovery (choosing words, and reruns with their layers). ``gates`` is the remaining encoder time
-(label heads, decisions, removal), ``rest`` the remaining time of the call (batching).
+``tokenization`` covers words and windows, ``layers`` and ``embedding`` the encoder, ``recovery`` the choice of words
+and their rerun, layers included. ``gates`` is the remaining time of passes (label heads, decisions, removal), ``rest``
+the remaining time of the call (batching). The profiler's own cost per operation is included: shares say more than
+milliseconds.
 """
 
 from __future__ import annotations
 
-import copy
-import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import wraps
 from statistics import median
 from typing import Any
+from unittest.mock import patch
 
-import numpy as np
 import torch
-from torch import nn
+from torch.profiler import ProfilerActivity, record_function
 from tqdm import tqdm
 
+from engine import tagger
 from engine.latency import units
 from engine.model.encoders import Encoder
-from engine.pruning.memory import MemoryBuffer
+from engine.pruning import forward
 from engine.pruning.recovery import Recovery
 from engine.pruning.strategy import Strategy
 from engine.tagger import Engine
-from engine.text.documents import Entity
 from engine.text.labels import LabelSet
-from engine.text.windows import Window, WordPieces
-from engine.text.words import Span
+from engine.text.windows import WordPieces
 
 COMPONENTS = ("tokenization", "embedding", "layers", "gates", "recovery", "decoding", "rest")
-
-
-class Stopwatch:
-    """Sums milliseconds by component; each `lap` counts towards the one it names."""
-
-    def __init__(self, device: torch.device) -> None:
-        self.spent: dict[str, float] = defaultdict(float)
-        self.recovering = False
-        self._device = device
-        self._last = 0.0
-
-    def start(self) -> None:
-        """Begins a lap."""
-        if self._device.type == "cuda":
-            torch.cuda.synchronize(self._device)
-        self._last = time.perf_counter()
-
-    def lap(self, component: str) -> None:
-        """Ends a lap and begins the next one."""
-        before = self._last
-        self.start()
-        self.spent[component] += (self._last - before) * 1e3
-
-
-@dataclass(frozen=True)
-class TimedRecovery(Recovery):
-    """Recovery that times its choice of words; the stopwatch then counts layers as a rerun's."""
-
-    watch: Stopwatch | None = field(default=None, compare=False)
-
-    def choose(self, memory: MemoryBuffer) -> np.ndarray:
-        """As its base class does."""
-        assert self.watch is not None
-        self.watch.recovering = True
-        self.watch.start()
-        words = super().choose(memory)
-        self.watch.lap("recovery")
-        return words
-
-
-class TimedPieces(WordPieces):
-    """Word pieces that time their windows, including everything before them."""
-
-    def __init__(self, pieces: WordPieces, watch: Stopwatch) -> None:
-        vars(self).update(vars(pieces))
-        self._watch = watch
-
-    def windows(self, words: Sequence[str]) -> list[Window]:
-        """As its base class does."""
-        found = super().windows(words)
-        self._watch.lap("tokenization")
-        return found
-
-
-class TimedLabels(LabelSet):
-    """A label set whose decoding is timed."""
-
-    def __init__(self, labels: LabelSet, watch: Stopwatch) -> None:
-        vars(self).update(vars(labels))
-        self._watch = watch
-
-    def decode(self, text: str, words: Sequence[Span], probabilities: np.ndarray) -> tuple[Entity, ...]:
-        """As its base class does."""
-        self._watch.start()
-        found = super().decode(text, words, probabilities)
-        self._watch.lap("decoding")
-        return found
+PASS, MARK = "pass", "component: "
 
 
 @contextmanager
-def timed_encoder(encoder: Encoder, watch: Stopwatch) -> Iterator[None]:
-    """Times embedding and layers; in a rerun, also everything that happens between layers."""
-    first, *_ = encoder.layers
-
-    def begin_pass(*_: Any) -> None:
-        watch.recovering = False
-        watch.start()
-
-    def begin(layer: nn.Module, *_: Any) -> None:
-        if layer is first:  # reruns begin later
-            watch.lap("embedding")
-        elif not watch.recovering:
-            watch.start()
-
-    def end(*_: Any) -> None:
-        watch.lap("recovery" if watch.recovering else "layers")
-
-    hooks = [encoder.get_submodule("word_embeddings").register_forward_pre_hook(begin_pass)]
-    for layer in encoder.layers:
-        hooks += [layer.register_forward_pre_hook(begin), layer.register_forward_hook(end)]
-    try:
+def marked(encoder: type[Encoder]) -> Iterator[None]:
+    """Marks the functions of each component for the profiler."""
+    functions: tuple[tuple[Any, str, str], ...] = (
+        (tagger, "split_words", "tokenization"),
+        (WordPieces, "windows", "tokenization"),
+        (tagger, "run", PASS),
+        (encoder, "embed", "embedding"),
+        (encoder, "layer", "layers"),
+        (Recovery, "choose", "recovery"),
+        (forward, "recover", "recovery"),
+        (LabelSet, "decode", "decoding"),
+    )
+    with ExitStack() as stack:
+        for owner, name, component in functions:
+            stack.enter_context(patch.object(owner, name, _marked(getattr(owner, name), component)))
         yield
-    finally:
-        for hook in hooks:
-            hook.remove()
+
+
+def _marked(function: Callable[..., Any], component: str) -> Callable[..., Any]:
+    @wraps(function)
+    def call(*arguments: Any, **named: Any) -> Any:
+        with record_function(MARK + component):
+            result = function(*arguments, **named)
+            if torch.cuda.is_available():
+                torch.cuda.synchronize()
+            return result
+
+    return call
 
 
 def split(engine: Engine, texts: Sequence[str], strategy: Strategy) -> dict[str, float]:
     """Times one call: milliseconds by component."""
-    watch, timed = Stopwatch(engine.device), copy.copy(engine)
-    timed.pieces, timed.labels = TimedPieces(engine.pieces, watch), TimedLabels(engine.labels, watch)
-    if strategy.recovery is not None:
-        settings = {f.name: getattr(strategy.recovery, f.name) for f in fields(Recovery)}
-        strategy = replace(strategy, recovery=TimedRecovery(**settings, watch=watch))
-    with timed_encoder(engine.encoder, watch):
-        watch.start()
-        latency = timed.tag_batch(texts, strategy, batch_size=len(texts))[0].latency
-    spent = watch.spent
-    gates = latency.encoder_ms - spent["embedding"] - spent["layers"] - spent["recovery"]
-    rest = latency.total_ms - latency.encoder_ms - spent["tokenization"] - spent["decoding"]
-    return spent | {"gates": gates, "rest": rest}
+    with marked(type(engine.encoder)), torch.profiler.profile(activities=[ProfilerActivity.CPU]) as profiler:
+        latency = engine.tag_batch(texts, strategy, batch_size=len(texts))[0].latency
+    spent: dict[str, float] = defaultdict(float)
+    for event in profiler.events() or ():
+        if event.name.startswith(MARK) and not _within_recovery(event):
+            spent[event.name.removeprefix(MARK)] += event.cpu_time_total / 1e3
+    passes = spent.pop(PASS, 0.0)
+    gates = passes - spent["embedding"] - spent["layers"] - spent["recovery"]
+    return spent | {"gates": gates, "rest": latency.total_ms - spent["tokenization"] - passes - spent["decoding"]}
+
+
+def _within_recovery(event: Any) -> bool:
+    parent = event.cpu_parent
+    while parent is not None and parent.name != MARK + "recovery":
+        parent = parent.cpu_parent
+    return parent is not None
 
 
 def profile(

@@ -1,7 +1,7 @@
 """Controls, which show what the engine's own strategies are worth; reports alone run them.
 
 ``hf`` is the plain Hugging Face model on padded windows. ``random`` lets as many words exit of each window, at each
-gate, as another strategy does, but chooses them at random.
+gate, as another strategy does, but chooses them at random. `RandomRecovery` does so for words that come back.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from engine.model.packing import RaggedBatch
 from engine.pruning.controllers import CONTROLLERS
 from engine.pruning.gate import Decision, Gate
 from engine.pruning.memory import HeadOutput, LayerRun, MemoryBuffer
+from engine.pruning.recovery import Recovery
 from engine.pruning.resolve import parse
 from engine.pruning.signals import lowest_per_window
 from engine.pruning.strategy import Decider, Strategy
@@ -132,6 +133,23 @@ class RandomExits:
     def to_json(self) -> dict[str, Any]:
         """A JSON object."""
         return {"name": self.name, "replays": self.replays.to_json(), "seed": self.seed}
+
+
+@dataclass(frozen=True)
+class RandomRecovery(Recovery):
+    """Recovers as many words as a trigger would, but random ones in random windows."""
+
+    def choose(self, memory: MemoryBuffer) -> np.ndarray:
+        """Draws as many words, from as many random windows."""
+        window, windows = memory.batch.words.window, len(memory.batch.lengths)
+        wanted = np.bincount(window[super().choose(memory)], minlength=windows)
+        rng = np.random.default_rng(int(memory.batch.input_ids.sum()))
+        exited = np.bincount(window[~memory.alive], minlength=windows)
+        limits = np.zeros(windows, dtype=np.int64)
+        for count in sorted(wanted[wanted > 0].tolist(), reverse=True):  # largest first, so a window is always left
+            able = np.flatnonzero((exited >= count) & (limits == 0))
+            limits[rng.choice(able)] = count
+        return lowest_per_window(rng.random(len(window)), ~memory.alive, window, limits)
 
 
 def plain_model(engine: Engine) -> Run:

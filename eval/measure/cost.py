@@ -33,7 +33,7 @@ from engine.tagger import Engine
 from eval import schema
 from eval.measure import memory
 from eval.measure.components import profile
-from eval.measure.evaluate import Measured, dense_of
+from eval.measure.runner import Measured, dense_of
 from eval.schema import ALL, DENSE
 from eval.statistics import speedup_interval
 

@@ -6,15 +6,20 @@ import hashlib
 import os
 import platform
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import psutil
 import torch
 
-from engine.runs import processor
+import engine
+import eval
+from engine.data.corpora import Corpus
+from engine.runs import code_digest, processor
+from engine.tagger import Engine
 from engine.text.documents import Document
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,13 +50,21 @@ def _git(*arguments: str) -> str:
     return done.stdout.strip()
 
 
-@cache
-def code_digest() -> str:
-    """SHA-256 over the sources of engine and evaluator, which distinguishes uncommitted changes."""
-    digest = hashlib.sha256()
-    for path in sorted(path for package in ("engine", "eval") for path in (ROOT / package).rglob("*.py")):
-        digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()
+def conditions(corpus: Corpus, engines: Sequence[Engine]) -> dict[str, Any]:
+    """What must stay the same for a run to continue: code, machine, corpus and weights."""
+    first = engines[0]
+    return {
+        "commit": commit(),
+        "code": code_digest(engine, eval),
+        "versions": versions(),
+        "machine": machine(),
+        "threads": torch.get_num_threads(),
+        "device": str(first.device),
+        "dtype": ",".join(one.dtype for one in engines),
+        "corpus": [corpus.name, corpus.split, corpus_digest(corpus.documents)],
+        "types": corpus.types,
+        "model": first.fingerprint,
+    }
 
 
 def corpus_digest(documents: Iterable[Document]) -> str:

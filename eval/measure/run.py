@@ -18,6 +18,7 @@ from tqdm import tqdm
 from engine.data.corpora import Corpus, load_corpus
 from engine.errors import InputError
 from engine.latency import PASSES
+from engine.runs import read_json
 from engine.tagger import Engine
 from eval import schema
 from eval.measure import environment
@@ -26,16 +27,17 @@ from eval.measure.baselines import load_baselines
 from eval.measure.baselines.base import Baseline
 from eval.measure.cost import cost_rows, texts_needed
 from eval.measure.engines import load_engines
-from eval.measure.evaluate import Plan, collect, draw, evaluate, loads, predictions
 from eval.measure.predictions import write_predictions
-from eval.measure.runlog import RunLog
+from eval.measure.runner import Plan, collect, draw, evaluate, loads, open_log, predictions
 from eval.measure.strategies import choose_variants
-from eval.measure.tables import document_rows, interval_rows, result_columns, result_row, time_rows
+from eval.measure.tables import interval_rows, result_columns, result_row, time_rows
 from eval.measure.tuning import tuned
 from eval.measure.variants import Variant, check_names, of_baseline, of_model
 from eval.options import check_types, dtypes, named_folders, names, whole_numbers
+from eval.records import write_records
 from eval.schema import DIGITS, labels
 
+LOG = "run"
 BUSY = 0.2  # share of the processors used by others above which times cannot be trusted
 SAMPLE_NOTE = (
     "This is the sample corpus that comes with the project, written for it: a check that everything works, "
@@ -85,7 +87,7 @@ def set_up(arguments: argparse.Namespace, sample: Path) -> Run:
     """
     load = environment.busy()
     sizes = whole_numbers(arguments.batch_size or ("1,32" if arguments.corpus else "1"), "--batch-size")
-    wanted = dtypes(arguments.dtype)
+    wanted = _dtypes(arguments)
     if arguments.threads is not None:
         if arguments.threads > (cores := os.cpu_count() or 1):
             raise InputError(
@@ -132,6 +134,14 @@ def set_up(arguments: argparse.Namespace, sample: Path) -> Run:
     return run
 
 
+def _dtypes(arguments: argparse.Namespace) -> list[str]:
+    """The dtypes of the engines; ``auto``, whose choice depends on the machine's load, is that of the run to resume."""
+    wanted, stored = dtypes(arguments.dtype), Path(arguments.out) / f"{LOG}.json"
+    if "auto" in wanted and stored.is_file():
+        return dtypes(read_json(stored).get("dtype", arguments.dtype))
+    return wanted
+
+
 def _scored_corpus(arguments: argparse.Namespace, sample: Path) -> Corpus:
     """The corpus to evaluate; its types are the scored ones."""
     corpus = load_corpus(
@@ -163,7 +173,7 @@ def measure(run: Run, arguments: argparse.Namespace, command: str) -> dict[str, 
         What readers must know about the run: ``about``, facts by name, and ``notes``.
     """
     out, corpus, sizes = Path(arguments.out), run.corpus, run.batch_sizes
-    log = RunLog(out, _conditions(run))
+    log = open_log(out, LOG, _conditions(run))
     plan = run.plan(tuned(run.baselines, corpus, sizes, log))
     with tqdm(total=plan.number_of_calls(), desc="calls", disable=None) as bar:
         evaluate(plan, log, bar.update, run.load)
@@ -176,49 +186,31 @@ def measure(run: Run, arguments: argparse.Namespace, command: str) -> dict[str, 
             (row for by_key in measured.values() for row in interval_rows(by_key, run.seed)),
             schema.columns(schema.Interval),
         ),
-        "documents": (
-            (row for one, _ in every for row in document_rows(one, corpus)),
-            schema.columns(schema.DocumentCounts),
-        ),
         "times": ((row for one, _ in every for row in time_rows(one)), schema.columns(schema.BatchTime)),
         "cost": (cost_rows(texts, measured, run.seed), schema.columns(schema.Cost)),
     }
     for name, (rows, columns) in tables.items():
         pd.DataFrame(list(rows), columns=list(columns)).to_csv(out / f"{name}.csv", index=False, float_format=DIGITS)
+    write_records(out, [document.id for document in corpus.documents], [one.record for one, _ in every])
     names = labels((variant.name, variant.dtype) for variant in plan.variants)
     for variant in plan.variants if arguments.predictions else ():
-        if not variant.speed_only:
-            found = predictions(plan, variant, sizes[0], log)
-            write_predictions(arguments.predictions, names[variant.name, variant.dtype], found, arguments.format)
+        found = predictions(plan, variant, sizes[0], log)
+        write_predictions(arguments.predictions, names[variant.name, variant.dtype], found, arguments.format)
     starts = loads(log)
     notes = [] if arguments.corpus else [SAMPLE_NOTE]
     if max(starts) > BUSY:
         notes.append(f"Other processes used {max(starts):.0%} of the processors when this began: distrust the times.")
     if corpus.skipped:
         notes.append(f"Broken documents left out: {corpus.skipped}.")
-    notes += [
-        f"{variant.name}: weights {variant.settings['weights']}" for variant in plan.variants if variant.speed_only
-    ]
     return {"about": _about(run, plan, command, interruptions=len(starts) - 1), "notes": notes}
 
 
 def _conditions(run: Run) -> dict[str, Any]:
     """What must stay the same for a run to resume."""
-    plan, engines = run.plan(run.baselines), run.engines
     return {
-        "commit": environment.commit(),
-        "code": environment.code_digest(),
-        "versions": environment.versions(),
-        "dtype": ",".join(engine.dtype for engine in engines),
-        "weights": [engine.digest for engine in engines],
-        "labels": [engine.labels.names for engine in engines],
-        "device": str(run.engine.device),
-        "machine": environment.machine(),
-        "threads": torch.get_num_threads(),
-        "corpus": [run.corpus.name, run.corpus.split, environment.corpus_digest(run.corpus.documents)],
-        "types": run.corpus.types,
+        **environment.conditions(run.corpus, run.engines),
         "timed": [len(run.timed), run.seed if len(run.timed) < len(run.corpus.documents) else None],
-        "variants": [dict(variant.conditions) for variant in plan.variants],
+        "variants": [dict(variant.conditions) for variant in run.plan(run.baselines).variants],
         "batch_sizes": run.batch_sizes,
         "passes": PASSES,
     }

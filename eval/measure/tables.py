@@ -1,4 +1,4 @@
-"""The rows of ``results.csv``, ``intervals.csv``, ``documents.csv`` and ``times.csv``, from what was measured."""
+"""The rows of ``results.csv``, ``intervals.csv`` and ``times.csv``, from what was measured."""
 
 from __future__ import annotations
 
@@ -12,11 +12,9 @@ from engine.data.corpora import Corpus
 from engine.latency import speedup
 from eval import schema
 from eval.measure import environment
-from eval.measure.evaluate import Measured, dense_of
 from eval.measure.metrics import Scores
-from eval.statistics import f1_difference_interval, f1_interval, speedup_interval
-
-NAN = float("nan")
+from eval.measure.runner import Measured, dense_of
+from eval.records import interval_row
 
 
 def result_columns(corpus: Corpus) -> list[str]:
@@ -34,7 +32,7 @@ def result_row(measured: Measured, others: Mapping[str, Measured], corpus: Corpu
     dense_rows = float(dense.rows.sum())
 
     def mean(of: Callable[[Scores], float]) -> float:
-        return NAN if variant.speed_only else float(np.mean([of(run) for run in runs]))
+        return float(np.mean([of(run) for run in runs]))
 
     def of_type(type_: str) -> float:
         return mean(lambda run: run.by_type[type_].f1)
@@ -55,7 +53,7 @@ def result_row(measured: Measured, others: Mapping[str, Measured], corpus: Corpu
         "precision": mean(lambda run: run.total.precision),
         "recall": mean(lambda run: run.total.recall),
         "f1_seqeval": mean(lambda run: run.seqeval),
-        "unscored_predictions": 0 if variant.speed_only else round(mean(lambda run: run.unscored)),
+        "unscored_predictions": round(mean(lambda run: run.unscored)),
         "latency_ms_median": float(np.median(times.batches)),
         "latency_ms_p95": float(np.quantile(times.batches, 0.95)),
         "encoder_ms_median": float(np.median(times.encoder_batches)),
@@ -84,70 +82,19 @@ def first_dense(measured: Mapping[str, Measured]) -> Measured:
     return found
 
 
-def interval_row(measured: Measured, reference: Measured, seed: int) -> schema.Interval:
-    """The row of ``intervals.csv``: F1 difference and time ratio against another, with 95 % intervals.
-
-    F1 is missing if only speed was measured for either.
-    """
-    ratio = speedup_interval([reference.times.batches], [measured.times.batches], seed)
-    row: schema.Interval = {
-        "strategy": measured.name,
-        "dtype": measured.dtype,
-        "batch_size": measured.batch_size,
-        "f1": NAN,
-        "f1_low": NAN,
-        "f1_high": NAN,
-        "against": reference.name,
-        "against_dtype": reference.dtype,
-        "difference": NAN,
-        "low": NAN,
-        "high": NAN,
-        "significant": False,
-        "speedup": speedup(reference.times, measured.times),
-        "speedup_low": ratio.low,
-        "speedup_high": ratio.high,
-        "speedup_significant": ratio.excludes(1),
-    }
-    if measured.variant.speed_only or reference.variant.speed_only:
-        return row
-    counts, others = ([run.by_document for run in one.runs] for one in (measured, reference))
-    f1, other = (float(np.mean([run.total.f1 for run in one.runs])) for one in (measured, reference))
-    own = f1_interval(counts, seed)
-    difference = f1_difference_interval(counts, others, seed)
-    row |= {"f1": f1, "f1_low": own.low, "f1_high": own.high, "difference": f1 - other}
-    row |= {"low": difference.low, "high": difference.high, "significant": difference.excludes(0)}
-    return row
-
-
-def interval_rows(measured: Mapping[str, Measured], seed: int) -> Iterator[schema.Interval]:
+def interval_rows(measured: Mapping[str, Measured], seed: int) -> Iterator[Mapping[str, object]]:
     """Every variant against dense in the first dtype and in its own, then each pruning one against all it must beat."""
     dense = first_dense(measured)
     for one in measured.values():
-        yield interval_row(one, dense, seed)
+        yield interval_row(one.record, dense.record, seed)
     for one in measured.values():
         own = dense_of(measured, one.dtype)
         if own and own not in (one, dense):
-            yield interval_row(one, own, seed)
+            yield interval_row(one.record, own.record, seed)
     for one in measured.values():
         for other in measured.values():
             if one.variant.prunes and one.variant.is_compared_with(other.variant):
-                yield interval_row(one, other, seed)
-
-
-def document_rows(measured: Measured, corpus: Corpus) -> Iterator[schema.DocumentCounts]:
-    """The rows of ``documents.csv``: counts of each document, for each run; none if only speed was measured."""
-    for number, run in enumerate(() if measured.variant.speed_only else measured.runs):
-        for document, counts in zip(corpus.documents, run.by_document, strict=True):
-            yield {
-                "strategy": measured.name,
-                "dtype": measured.dtype,
-                "batch_size": measured.batch_size,
-                "run": number,
-                "document": document.id,
-                "correct": counts.correct,
-                "predicted": counts.predicted,
-                "gold": counts.gold,
-            }
+                yield interval_row(one.record, other.record, seed)
 
 
 def time_rows(measured: Measured) -> Iterator[schema.BatchTime]:

@@ -5,6 +5,7 @@ They slightly affect what ``onnx-int8`` finds: activations that run together are
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from itertools import compress
 
@@ -12,9 +13,9 @@ import numpy as np
 from tqdm import tqdm
 
 from engine.data.corpora import Corpus
+from engine.runs import Log
 from eval.measure.baselines.base import Baseline, Setting
-from eval.measure.evaluate import TUNED
-from eval.measure.runlog import RunLog
+from eval.measure.runner import REST_S
 
 TRIED = 16  # documents, or two batches if that is more
 AMONG = 512  # the first documents, which they are sampled from
@@ -23,11 +24,9 @@ BEHIND, SETTLED_MS = 1.5, 500.0  # options slower than BEHIND × max(SETTLED_MS,
 ALIKE = 1.02  # the first option within this ratio of the fastest is taken, so runs rarely differ
 
 
-def tuned(baselines: Sequence[Baseline], corpus: Corpus, batch_sizes: Sequence[int], log: RunLog) -> list[Baseline]:
+def tuned(baselines: Sequence[Baseline], corpus: Corpus, batch_sizes: Sequence[int], log: Log) -> list[Baseline]:
     """The baselines with the fastest option at each batch size, or with those already in the log."""
-    if not baselines:
-        return []
-    known = _known(baselines, batch_sizes, log)
+    known = next((record["tuned"] for record in log if "tuned" in record), None)
     if known is None:
         samples = {size: sample(corpus, max(TRIED, 2 * size)) for size in batch_sizes}
         known = {}
@@ -36,30 +35,6 @@ def tuned(baselines: Sequence[Baseline], corpus: Corpus, batch_sizes: Sequence[i
             baseline.release()
         log.append({"tuned": known})
     return [baseline.at(dict(zip(batch_sizes, known[baseline.name], strict=True))) for baseline in baselines]
-
-
-def _known(
-    baselines: Sequence[Baseline], batch_sizes: Sequence[int], log: RunLog
-) -> dict[str, list[dict[str, int | str]]] | None:
-    """The choices in the log: an option per batch size, by baseline."""
-    options = {baseline.name: list(baseline.options) for baseline in baselines}
-    known = None
-    for number, record in log.records():
-        if set(record) != TUNED:
-            continue
-        if known is not None:
-            raise log.refusal(number, "settings of baselines once", "others")
-        known = record["tuned"]
-        if (
-            not isinstance(known, dict)
-            or set(known) != set(options)
-            or not all(
-                isinstance(of, list) and len(of) == len(batch_sizes) and all(one in options[name] for one in of)
-                for name, of in known.items()
-            )
-        ):
-            raise log.refusal(number, f"settings of {', '.join(options)}", "something else")
-    return known
 
 
 def sample(corpus: Corpus, count: int) -> list[str]:
@@ -78,8 +53,14 @@ def fastest(baseline: Baseline, texts: Sequence[str], batch_size: int) -> Settin
     tried = [(option, baseline.at({batch_size: option})) for option in baseline.options]
     totals = [0.0] * len(tried)
     for batch in batches:
-        times = [[one.tag(batch)[1].total_ms for _, one in tried] for _ in range(PASSES)]
+        times = [[_call(one, batch) for _, one in tried] for _ in range(PASSES)]
         totals = [total + min(of) for total, *of in zip(totals, *times, strict=True)]
         ahead = [total <= BEHIND * max(SETTLED_MS, min(totals)) for total in totals]
         tried, totals = list(compress(tried, ahead)), list(compress(totals, ahead))
     return next(option for (option, _), total in zip(tried, totals, strict=True) if total <= ALIKE * min(totals))
+
+
+def _call(baseline: Baseline, texts: Sequence[str]) -> float:
+    """Milliseconds of a call after a rest, since another option's idle threads may still spin."""
+    time.sleep(REST_S)
+    return baseline.tag(texts)[1].total_ms

@@ -7,10 +7,13 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, get_args
+
+import torch
 
 from engine.errors import InputError
 from engine.inspection.cost import Cost
+from engine.inspection.trace import State, WordTrace
 from engine.latency import Latency
 from engine.pruning.resolve import StrategyName, parse
 from engine.pruning.strategy import Strategy
@@ -20,14 +23,21 @@ from eval.measure.baselines.base import Baseline
 from eval.measure.controls import RandomExits, padded_costs, plain_model
 from eval.schema import BASELINE, DENSE, HF, MODEL, RANDOM, RANDOM_SEEDS, TRUNCATE
 
+STATES: tuple[State, ...] = get_args(State)
+
 
 @dataclass(frozen=True)
 class Tagged:
-    """What one call found and how long it took. ``costs()``, not timed: of each text, if known."""
+    """What one call found and how long it took.
+
+    Not timed, and known only of what our engine runs: ``costs()`` of each text, and ``exits()``, a character for each
+    word of each text, which stands for its layer and `State`.
+    """
 
     entities: Sequence[Sequence[Entity]]
     latency: Latency
     costs: Callable[[], list[Cost]] = field(default=list)
+    exits: Callable[[], list[str]] = field(default=list)
 
 
 @dataclass(frozen=True)
@@ -47,7 +57,7 @@ class Variant:
         conditions: what must not change while a run is interrupted.
         settings: of baselines and other models, for the report.
         reseeded: for ``random``: the same with other seeds; their predictions count, their times do not.
-        speed_only: its weights are random, its predictions meaningless.
+        threads: of torch during its calls.
     """
 
     name: str
@@ -62,7 +72,7 @@ class Variant:
     conditions: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, str] = field(default_factory=dict)
     reseeded: tuple[Variant, ...] = ()
-    speed_only: bool = False
+    threads: int = field(default_factory=torch.get_num_threads)
 
     @property
     def key(self) -> str:
@@ -100,6 +110,16 @@ class Variant:
         return replace(parse(self.strategy.name), text="") if self.strategy and self.strategy.prunes else None
 
 
+def exit_mark(word: WordTrace) -> str:
+    """A character that stands for a word's layer and state; `recovered` reads the state."""
+    return chr(ord("0") + len(STATES) * word.layer + STATES.index(word.state))
+
+
+def recovered(exits: str) -> int:
+    """How many of a text's words came back, from their marks."""
+    return sum((ord(mark) - ord("0")) % len(STATES) == STATES.index("recovered") for mark in exits)
+
+
 def check_names(variants: Sequence[Variant]) -> None:
     """Checks that everything measured in a dtype has its own name, including other seeds.
 
@@ -126,7 +146,12 @@ def _of_engine(
 
     def tag(texts: Sequence[str]) -> Tagged:
         found = results(texts)
-        return Tagged([one.entities for one in found], found[0].latency, lambda: [one.cost for one in found])
+        return Tagged(
+            [one.entities for one in found],
+            found[0].latency,
+            lambda: [one.cost for one in found],
+            lambda: ["".join(map(exit_mark, one.trace.words)) for one in found],
+        )
 
     return Variant(name, kind, engine.dtype, str(engine.device), tag, results, engine, **more)
 
@@ -184,7 +209,7 @@ def of_baseline(baseline: Baseline) -> Variant:
         tag,
         conditions={baseline.name: dict(baseline.settings)},
         settings=baseline.settings,
-        speed_only=baseline.speed_only,
+        threads=baseline.threads,
     )
 
 

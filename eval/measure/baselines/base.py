@@ -31,7 +31,6 @@ from engine.text.words import split_words
 Setting = Mapping[str, int | str]
 Run = Callable[[Sequence[str], Setting], tuple[list[tuple[Entity, ...]], float]]
 
-REST_S = 0.01  # after a call: a runtime's idle threads spin for milliseconds and would slow what is timed next
 ROWS = (1, 512, 2048)  # that may run at a time, padding included; the first means one window
 
 
@@ -63,7 +62,7 @@ class Baseline:
         settings: further ones, for the report.
         chosen: options by texts per call.
         release: frees what was loaded to try options; it is loaded again when needed.
-        speed_only: its weights are random.
+        threads: of torch during its calls: one if another runtime computes, since torch's idle threads would spin.
     """
 
     name: str
@@ -74,7 +73,7 @@ class Baseline:
     settings: Mapping[str, str]
     chosen: Mapping[int, Setting] = field(default_factory=dict)
     release: Callable[[], object] = lambda: None
-    speed_only: bool = False
+    threads: int = 1
 
     def at(self, chosen: Mapping[int, Setting]) -> Baseline:
         """A copy with options by texts per call; smaller calls use that of the next larger number."""
@@ -84,12 +83,11 @@ class Baseline:
         )
 
     def tag(self, texts: Sequence[str]) -> tuple[list[tuple[Entity, ...]], Latency]:
-        """Entities of each text, and how long call and encoder took; then lets the runtime settle."""
+        """Entities of each text, and how long call and encoder took."""
         begin = time.perf_counter()
         settings = (setting for size, setting in sorted(self.chosen.items()) if size >= len(texts))
         entities, encoder_s = self.run(texts, next(settings, self.options[0]))
         latency = Latency((time.perf_counter() - begin) * 1e3, encoder_s * 1e3, len(texts))
-        time.sleep(REST_S)
         return entities, latency
 
 

@@ -1,8 +1,5 @@
 """``ctranslate2``, ``ctranslate2-int8``: the encoder in CTranslate2, which removes padding itself, and our classifier.
 
-Families that it cannot convert are replaced by a ``bert`` of the same dimensions with random weights, to measure
-only speed.
-
 Each worker is a process. In ours, CTranslate2 would share OpenMP with torch, and with more threads than processors,
 idle ones sleep between operations: torch took up to twice as long, even while CTranslate2 was idle.
 """
@@ -18,7 +15,7 @@ from unittest.mock import patch
 
 import numpy as np
 import torch
-from transformers import BertConfig, BertModel, PreTrainedModel
+from transformers import PreTrainedModel
 
 from engine.errors import InputError, first_line
 from engine.model.packing import RaggedBatch
@@ -45,11 +42,12 @@ def load(name: str, source: Source) -> Baseline:
     engine, runtime = source.engine, package("ctranslate2", name)
     model: Any = engine.plain_model()
     family = model.config.model_type
-    random = family not in CONVERTED
+    if family not in CONVERTED:
+        raise InputError(f"expected {name} of one of the families {', '.join(CONVERTED)}, got {family}; leave it out")
     folder, dtype = source.folder / "ctranslate2", "int8" if name == INT8 else "float32"
     if not folder.is_dir():
-        _convert(_random_bert(model.config) if random else model, engine, folder, name)
-    classifier = _classifier(model, engine, constant=random)
+        _convert(model, engine, folder, name)
+    classifier = _classifier(model, engine)
     threads = torch.get_num_threads()
     compute_type = "int8_float32" if name == INT8 else "float32"
 
@@ -82,16 +80,11 @@ def load(name: str, source: Source) -> Baseline:
         "compute_type": compute_type,
         "ctranslate2": runtime.__version__,
     }
-    if random:
-        settings["weights"] = f"random, of a bert with the dimensions of this {family}: speed only"
-    return Baseline(name, dtype, "cpu", run, runtime_options(), settings, release=release, speed_only=random)
+    return Baseline(name, dtype, "cpu", run, runtime_options(), settings, release=release)
 
 
-def _classifier(model: Any, engine: Engine, *, constant: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Weight ``(hidden, labels)`` and bias ``(labels,)``; ``constant``: every word is outside, as nearly all are."""
-    if constant:
-        labels = len(engine.labels)
-        return np.zeros((model.config.hidden_size, labels), np.float32), np.eye(labels, dtype=np.float32)[0]
+def _classifier(model: Any, engine: Engine) -> tuple[np.ndarray, np.ndarray]:
+    """Weight ``(hidden, labels)`` and bias ``(labels,)``."""
     columns = list(engine.label_order)
     weight, bias = (value.detach().numpy()[columns] for value in (model.classifier.weight, model.classifier.bias))
     return np.ascontiguousarray(weight.T), bias
@@ -111,21 +104,6 @@ def _logits(ids: list[list[int]], window: np.ndarray, row: np.ndarray) -> np.nda
     hidden = np.asarray(_here["encoder"].forward_batch(ids).last_hidden_state)
     logits: np.ndarray = hidden[window, row] @ _here["weight"] + _here["bias"]
     return logits
-
-
-def _random_bert(config: Any) -> PreTrainedModel:
-    """A ``bert`` of the same dimensions and vocabulary."""
-    torch.manual_seed(0)
-    return BertModel(
-        BertConfig(
-            vocab_size=config.vocab_size,
-            hidden_size=config.hidden_size,
-            num_hidden_layers=config.num_hidden_layers,
-            num_attention_heads=config.num_attention_heads,
-            intermediate_size=config.intermediate_size,
-            max_position_embeddings=config.max_position_embeddings,
-        )
-    )
 
 
 def _convert(model: PreTrainedModel, engine: Engine, folder: Path, name: str) -> None:

@@ -67,6 +67,7 @@ def load(name: str, source: Source) -> Baseline:
             "aggregation_strategy": "none; a word has the label of its first piece",
             "threads": str(torch.get_num_threads()),
         },
+        threads=torch.get_num_threads(),
     )
 
 

@@ -6,11 +6,11 @@ import pytest
 
 from engine.data.corpora import load_corpus
 from engine.model import linear
+from engine.runs import Log
 from eval.measure.components import COMPONENTS
 from eval.measure.controls import RandomExits
 from eval.measure.cost import cost_rows, count, peak_memory
-from eval.measure.evaluate import Plan, collect, evaluate
-from eval.measure.runlog import RunLog
+from eval.measure.runner import Plan, collect, evaluate
 from eval.measure.variants import of_plain_model, of_random, of_strategy
 from eval.report import SAMPLE
 from tests.conftest import TEXT
@@ -21,7 +21,7 @@ def cost(engine, tmp_path_factory):
     corpus = load_corpus(str(SAMPLE), limit=6)
     variants = [of_strategy(engine, engine.strategy(name)) for name in ("dense", "truncate-1")]
     variants += [of_plain_model(engine), of_random(engine, RandomExits("random@rule", engine.strategy("rule")))]
-    log = RunLog(tmp_path_factory.mktemp("out"), {})
+    log = Log(tmp_path_factory.mktemp("out") / "log")
     plan = Plan(corpus, variants, [1, 4], range(6))
     evaluate(plan, log)
     measured = {size: collect(plan, size, log) for size in (1, 4)}
@@ -78,7 +78,7 @@ def test_time_is_split_in_calls_of_as_many_texts_as_it_says(engine, tmp_path, mo
 
     monkeypatch.setattr("eval.measure.cost.profile", profile)
     plan = Plan(load_corpus(str(SAMPLE), limit=1), [of_strategy(engine, engine.strategy("dense"))], [1, 16], range(1))
-    log = RunLog(tmp_path, {})
+    log = Log(tmp_path / "log")
     evaluate(plan, log)
     list(cost_rows([TEXT] * 20, {size: collect(plan, size, log) for size in (1, 16)}, 0))
     assert calls == [(1, 8), (16, 16)]

@@ -12,16 +12,16 @@ import pytest
 import torch
 
 from engine.checkpoint import save_weights
+from engine.runs import Log
 from eval.measure import environment
-from eval.measure.runlog import NAME, RunLog
 from eval.report import SAMPLE, main
 
 # All clock-dependent columns; the rest must be equal in two runs.
+NAME = "run.jsonl"
 TIMES = {
     "results": "latency_ms_median latency_ms_p95 encoder_ms_median tokens_per_s speedup_vs_dense "
     "speedup_vs_dense_same_dtype",
     "intervals": "speedup speedup_low speedup_high speedup_significant",
-    "documents": "",
     "times": "latency_ms encoder_ms",
 }
 CLOCKED = ["measured", "measured_low", "measured_high", "ms", "held_mib"]
@@ -47,7 +47,7 @@ def undisturbed(options, tmp_path_factory):
 
 def kill(monkeypatch, appends, *, half):
     """Kills the process at that append, with half of its line on disk or none."""
-    append, left = RunLog.append, iter(range(appends))
+    append, left = Log.append, iter(range(appends))
 
     def killing(log, record):
         if next(left, None) is None:
@@ -58,7 +58,7 @@ def kill(monkeypatch, appends, *, half):
             raise KilledError
         append(log, record)
 
-    monkeypatch.setattr(RunLog, "append", killing)
+    monkeypatch.setattr(Log, "append", killing)
 
 
 def without_times(folder):
@@ -95,9 +95,9 @@ def test_killed_three_times_the_files_are_those_of_an_undisturbed_run(options, u
     assert (tmp_path / "cases.json").read_text() == (undisturbed / "cases.json").read_text()
     assert "interruptions: 3" in (tmp_path / "report.md").read_text()
     units = [
-        (record["batch_size"], record["pass_number"], record["batch"])
+        tuple(record["unit"].values())
         for record in map(json.loads, (tmp_path / NAME).read_text().splitlines())
-        if "pass_number" in record
+        if "unit" in record
     ]
     assert len(units) == len(set(units)) == 4 * (5 + 2)
 
@@ -140,41 +140,21 @@ def test_other_conditions_are_refused_with_the_reason(options, undisturbed, weig
     threads = torch.get_num_threads()
     try:
         for change, reason in (
-            (["--threads", str(threads + 1)], f"the same threads {threads}, got {threads + 1}"),
-            (["--dtype", "bfloat16"], "the same dtype"),
-            (["--timed", "3"], "the same timed"),
-            (["--limit", "4"], "the same corpus"),
-            (["--set", "entropy.neighbours=2"], "the same variants"),
-            (["--model", str(tmp_path / "other")], "the same weights"),
+            (["--threads", str(threads + 1)], f"with threads {threads}, got threads {threads + 1}"),
+            (["--dtype", "bfloat16"], "with dtype"),
+            (["--timed", "3"], "with timed"),
+            (["--limit", "4"], "with corpus"),
+            (["--set", "entropy.neighbours=2"], "with variants"),
+            (["--model", str(tmp_path / "other")], "with model.weights"),
         ):
             assert main([*options, *change, *out]) == 2
             assert reason in capsys.readouterr().err
             torch.set_num_threads(threads)
-        monkeypatch.setattr(environment, "code_digest", lambda: "other")
+        monkeypatch.setattr(environment, "code_digest", lambda *_: "other")
         assert main([*options, *out]) == 2
-        assert "the same code" in capsys.readouterr().err
+        assert "with code" in capsys.readouterr().err
     finally:
         torch.set_num_threads(threads)
-
-
-def test_lines_that_are_odd_or_stand_twice_are_refused_by_number_and_nothing_is_lost(
-    options, undisturbed, tmp_path, capsys
-):
-    path = tmp_path / NAME
-    first, load, *units = (undisturbed / NAME).read_text().splitlines()
-    odd = [json.loads(units[0]) for _ in range(6)]
-    odd[0]["batch"] = 99
-    odd[1]["times"].popitem()
-    odd[2]["found"]["dense float32"] = []
-    odd[3]["found"]["dense float32"][0] = [[5, 99999, "Disease", 1.0]]
-    odd[4]["costs"]["dense float32"][0]["rows"] = None
-    odd[5]["more"] = 1
-    for line in (units[0], '{"load": "much"}', '{"limits": {}}', first, *map(json.dumps, odd)):
-        path.write_text("\n".join([first, load, units[0], units[1], line]) + "\n")
-        before = path.read_bytes()
-        assert main([*options, "--out", str(tmp_path)]) == 2
-        assert f"{path}:5, got " in capsys.readouterr().err
-        assert path.read_bytes() == before
 
 
 def test_a_folder_without_a_run_cannot_be_rendered(tmp_path, capsys):

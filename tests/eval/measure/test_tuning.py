@@ -4,12 +4,11 @@ import numpy as np
 import pytest
 
 from engine.data.corpora import Corpus
-from engine.errors import InputError
 from engine.latency import Latency
+from engine.runs import Log
 from engine.text.documents import Document
 from engine.text.windows import Window
 from eval.measure.baselines.base import Baseline, sub_batches
-from eval.measure.runlog import RunLog
 from eval.measure.tuning import AMONG, PASSES, TRIED, fastest, sample, tuned
 
 LIMITS = (1, 512, 2048)
@@ -91,7 +90,7 @@ def test_options_are_judged_by_full_batches(tmp_path):
         [Baseline("noting", "float32", "cpu", run, OPTIONS[:1], {"threads": "1"})],
         CORPUS,
         [1, 20],
-        RunLog(tmp_path, {}),
+        Log(tmp_path / "log"),
     )
     assert {size: calls.count(size) for size in set(calls)} == {1: TRIED * PASSES, 20: 2 * PASSES}
 
@@ -105,39 +104,16 @@ def test_each_call_runs_with_the_option_of_its_number_of_texts():
 
 
 def test_the_choice_is_stated_and_kept_by_the_log(tmp_path, monkeypatch):
-    log = RunLog(tmp_path, {})
+    log = Log(tmp_path / "log")
     (first,) = tuned([baseline()], CORPUS, [1, 4], log)
     assert set(first.chosen) == {1, 4}
     assert all(option in OPTIONS for option in first.chosen.values())
     stated = baseline().at({1: {"rows": 1}, 4: {"rows": 2048}}).settings["fastest"]
     assert stated == "rows 1 at batch size 1; rows 2048 at batch size 4 (of 3 tried)"
     monkeypatch.setattr("eval.measure.tuning.fastest", None)
-    (again,) = tuned([baseline()], CORPUS, [1, 4], RunLog(tmp_path, {}))
+    (again,) = tuned([baseline()], CORPUS, [1, 4], Log(tmp_path / "log"))
     assert (again.chosen, again.settings) == (first.chosen, first.settings)
-    assert len(list(log.records())) == 1
-
-
-@pytest.mark.parametrize(
-    "odd", [{"noting": [{"rows": 3}, {"rows": 1}]}, {"noting": [{"rows": 1}]}, {"other": []}, [1], {"noting": 1}]
-)
-def test_a_choice_that_is_none_or_stands_twice_is_refused_with_its_line(odd, tmp_path):
-    log = RunLog(tmp_path, {})
-    log.append({"tuned": odd})
-    with pytest.raises(InputError, match=r"expected settings of noting in .*run.jsonl:2"):
-        tuned([baseline()], CORPUS, [1, 4], log)
-    right = {"tuned": {"noting": [{"rows": 1}, {"rows": 1}]}}
-    log.path.unlink()
-    log = RunLog(tmp_path, {})
-    for _ in range(2):
-        log.append(right)
-    with pytest.raises(InputError, match=r"once in .*run.jsonl:3"):
-        tuned([baseline()], CORPUS, [1, 4], log)
-
-
-def test_without_baselines_nothing_is_tried_or_logged(tmp_path):
-    log = RunLog(tmp_path, {})
-    assert tuned([], CORPUS, [1], log) == []
-    assert list(log.records()) == []
+    assert len(list(log)) == 1
 
 
 @pytest.mark.parametrize(("limit", "expected"), [(1, [[200], [512]]), (1024, [[200, 512]]), (1023, [[200], [512]])])

@@ -10,11 +10,11 @@ from engine.checkpoint import load_weights
 from engine.data.corpora import Corpus, load_corpus
 from engine.pruning.controllers import EntropyController
 from engine.pruning.strategy import Strategy
+from engine.runs import Log
 from engine.tagger import Engine
-from eval.measure.evaluate import Plan, collect, evaluate
-from eval.measure.runlog import RunLog
-from eval.measure.tables import interval_row
+from eval.measure.runner import Plan, collect, evaluate
 from eval.measure.variants import of_strategy
+from eval.records import interval_row
 from eval.render.conclusions import Opening
 from eval.render.numbers import pp, speedup, verdict
 from eval.report import SAMPLE
@@ -39,10 +39,10 @@ def measured(engine, model_folder, tmp_path_factory):
         replace(of_strategy(engine, ENTROPY), name="identical"),
         replace(of_strategy(shuffled, ENTROPY), name="shuffled"),
     ]
-    log = RunLog(tmp_path_factory.mktemp("out"), {})
+    log = Log(tmp_path_factory.mktemp("out") / "log")
     plan = Plan(corpus, variants, [1], range(8))
     evaluate(plan, log)
-    return {one.name: one for one in collect(plan, 1, log).values()}
+    return {one.name: one.record for one in collect(plan, 1, log).values()}
 
 
 def test_labels_shuffled_at_one_gate_are_called_worse_with_the_interval(measured):

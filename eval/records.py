@@ -1,0 +1,67 @@
+"""What a run measured, document by document: ``documents.csv`` and ``times.csv``, from which every F1, difference,
+speed-up and interval of a report can be computed again.
+
+``documents.csv`` has a row for each document and, besides its id and the number of its gold mentions, a column for each
+run of a variant, named ``STRATEGY DTYPE BATCH_SIZE RUN``, with matches and predictions as ``10/12``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from engine.text.scoring import Counts
+from eval.render.files import read_table, records
+from eval.statistics import compare_f1, compare_speed
+
+Key = tuple[str, str, int]  # strategy, dtype, batch size
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """A variant at a batch size.
+
+    ``runs``: counts of each document, for each run: one, several for ``random``, none if only speed was measured.
+    ``times``: milliseconds of each batch, ``(batches,)``, medians over passes.
+    """
+
+    key: Key
+    runs: Sequence[Sequence[Counts]] = field(default_factory=list)
+    times: np.ndarray = field(default_factory=lambda: np.zeros(0))
+
+
+def interval_row(one: Record, other: Record, seed: int) -> dict[str, object]:
+    """The row of ``intervals.csv``: differences of F1 and ratio of times against another, with 95 % intervals."""
+    f1, speed = compare_f1(one.runs, other.runs, seed), compare_speed([one.times], [other.times], seed)
+    names = dict(zip(("strategy", "dtype", "batch_size"), one.key, strict=True))
+    own = {name: f1.pop(name) for name in ("f1", "f1_low", "f1_high")}  # type: ignore[misc]
+    return {**names, **own, "against": other.key[0], "against_dtype": other.key[1], **f1, **speed}
+
+
+def write_records(folder: Path, documents: Sequence[str], of: Iterable[Record]) -> None:
+    """Writes ``documents.csv``; ``documents`` are the ids, in corpus order."""
+    columns: dict[str, Sequence[object]] = {"document": documents}
+    for record in of:
+        for number, run in enumerate(record.runs):
+            columns.setdefault("gold", [counts.gold for counts in run])
+            columns[" ".join(map(str, (*record.key, number)))] = [f"{c.correct}/{c.predicted}" for c in run]
+    pd.DataFrame(columns).to_csv(folder / "documents.csv", index=False)
+
+
+def read_records(folder: Path) -> tuple[list[str], dict[Key, Record]]:
+    """The ids in ``documents.csv``, and the variants with their counts and times, in the order of ``times.csv``."""
+    table = read_table(folder, "documents")
+    times: dict[Key, list[float]] = {}
+    for row in records(read_table(folder, "times")):
+        times.setdefault((row["strategy"], row["dtype"], int(row["batch_size"])), []).append(row["latency_ms"])
+    runs: dict[Key, list[list[Counts]]] = {key: [] for key in times}
+    for column in table.columns[2:]:
+        strategy, dtype, size, _ = column.rsplit(" ", 3)
+        pairs = (cell.split("/") for cell in table[column])
+        counts = [Counts(int(one), int(of), gold) for (one, of), gold in zip(pairs, table["gold"], strict=True)]
+        runs[strategy, dtype, int(size)].append(counts)
+    return list(table["document"]), {key: Record(key, runs[key], np.array(of)) for key, of in times.items()}
