@@ -13,7 +13,7 @@ import pandas as pd
 
 from engine.command import as_command
 from eval.measure.components import COMPONENTS, profile
-from eval.measure.engines import load_engines
+from eval.measure.strategies import load_engines
 from eval.options import add_inputs, corpus_of, dtypes, names
 
 

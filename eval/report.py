@@ -67,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
         "--baselines",
         default="",
         help="comma-separated: hf-pipeline,onnx,onnx-int8,ctranslate2,ctranslate2-int8,openvino,openvino-int8, which "
-        "run the same weights, and spacy=FOLDER, a model of eval.train_spacy",
+        "run the same weights, openvino-int8=truncate-3, cut after a layer, and spacy=FOLDER, made by eval.train_spacy",
     )
     parser.add_argument("--rivals", action=_Renamed, const="--baselines", help=argparse.SUPPRESS)
     parser.add_argument(

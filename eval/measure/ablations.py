@@ -37,7 +37,7 @@ KEEP_RATIOS = (0.0, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0)
 NEIGHBOURS = (0, 1, 2, 4)
 LIMITS = (1, 8, 64, 512)
 
-Run = tuple[Engine, Strategy | RandomExits]
+Configured = tuple[Engine, Strategy | RandomExits]
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,9 @@ class Found:
     costs: list[Cost] = field(default_factory=list)
 
 
-def measure(corpus: Corpus, runs: Mapping[Run, Variant], out: Path, conditions: Mapping[str, Any]) -> dict[Run, Found]:
+def measure(
+    corpus: Corpus, runs: Mapping[Configured, Variant], out: Path, conditions: Mapping[str, Any]
+) -> dict[Configured, Found]:
     """Runs all settings on a corpus, or what a log in ``out`` lacks of it."""
     plan = Plan(corpus, list(runs.values()), [BATCH], [], traced=True)
     log = open_log(out, LOG, conditions)
@@ -179,7 +181,7 @@ def ablate(engine: Engine, corpus: Corpus, out: Path, plain: Engine | None = Non
     chosen = settings(engine, plain)
     dense = engine.strategy(DENSE)
     wanted = [(engine, dense), *((one.engine, of) for one in chosen for of in (dense, one.sweep.default, one.strategy))]
-    runs: dict[Run, Variant] = {}
+    runs: dict[Configured, Variant] = {}
     for on, strategy in wanted:
         if (on, strategy) not in runs:
             made = of_random(on, strategy) if isinstance(strategy, RandomExits) else of_strategy(on, strategy)

@@ -10,7 +10,7 @@ One row for each variant, batch size, measure and group:
   first one if dense did not run in it) by MACs, and by the clock with its 95 % interval, over ``all`` timed
   documents and, at batch size 1, by rows of the document (word pieces);
 - ``peak_mib``: peak memory of tensors during a call on the first batch, excluding weights;
-- ``held_mib``: memory that ``dense`` keeps between calls, see `eval.measure.memory`;
+- ``held_mib``: memory that ``dense`` keeps between calls, including packed copies of its weights, see `kept`;
 - ``ms``: time of a call by component, in milliseconds per document, over the first ``TIMED`` documents, or the first
   batch if larger.
 """
@@ -19,19 +19,25 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from engine.model.int8 import Int8Linear
+from engine.model.linear import Linear
 from engine.model.operators import flop_formulas
 from engine.pruning.strategy import Strategy
 from engine.tagger import Engine
 from eval import schema
-from eval.measure import memory
 from eval.measure.components import profile
 from eval.measure.runner import Measured, dense_of
 from eval.schema import ALL, DENSE
@@ -39,6 +45,16 @@ from eval.statistics import speedup_interval
 
 COUNTED, TIMED = 8, 8
 EDGES = (0, 128, 256, 384, 512)  # of the row buckets; the last is open-ended
+LINEAR, ENGINE, RESIDENT = "tensors of linear layers", "tensors of the engine", "resident, process with it alone"
+TEXT = "Six patients on famotidine (20 mg/day) had delirium, nausea and hypotension. " * 8
+_FRESH = """
+import sys, psutil, torch
+from engine.tagger import load_engine
+source, dtype, device, labels, threads, text = sys.argv[1:]
+torch.set_num_threads(int(threads))
+load_engine(source, dtype, device, labels or None).tag(text, "dense")
+print(psutil.Process().memory_info().rss)
+"""
 
 os.environ.setdefault("KINETO_LOG_LEVEL", "6")  # torch's profiler writes to standard error otherwise
 
@@ -66,7 +82,7 @@ def cost_rows(texts: Sequence[str], measured: Mapping[int, Mapping[str, Measured
             for row in profile(engine, texts[: max(TIMED, size)], strategies, size):
                 name, component, value = row["strategy"], row["component"], row["ms_per_document"]
                 yield _row(name, engine.dtype, size, schema.MILLISECONDS, component, value)
-            for group, held in memory.kept(engine).items() if first else ():
+            for group, held in kept(engine).items() if first else ():
                 yield _row(DENSE, engine.dtype, size, schema.HELD_MEMORY, group, held / 2**20)
 
 
@@ -152,3 +168,52 @@ def _speed(one: Measured, dense: Measured, seed: int) -> Iterator[tuple[str, str
             chosen = one.timed[inside] if one.batch_size == 1 else one.timed
             ratio = dense.macs[chosen].sum() / one.macs[chosen].sum()
             yield schema.THEORETICAL, group, float(ratio)
+
+
+def kept(engine: Engine) -> dict[str, int]:
+    """Bytes of tensors and of a process, by group; only used layers have packed copies."""
+    linear = [module for module in engine.model.modules() if isinstance(module, Linear | Int8Linear)]
+    found = {LINEAR: _bytes(linear), ENGINE: _bytes(engine.model.modules())}
+    resident = _resident(engine)
+    return found | ({RESIDENT: resident} if resident else {})
+
+
+def _bytes(modules: Iterable[nn.Module]) -> int:
+    """Bytes of the modules' tensors, each counted once."""
+    storages: dict[int, int] = {}
+    for module in modules:
+        for tensor in _tensors(vars(module)):
+            if tensor.layout == torch.strided:
+                storages[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+            else:  # packed by oneDNN, which rounds up slightly
+                storages[id(tensor)] = tensor.numel() * tensor.element_size()
+    return sum(storages.values())
+
+
+def _tensors(value: Any) -> Iterator[Tensor]:
+    """Tensors in dictionaries, lists and dataclasses; submodules are visited separately."""
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, Mapping):
+        for one in value.values():
+            yield from _tensors(one)
+    elif isinstance(value, list | tuple):
+        for one in value:
+            yield from _tensors(one)
+    elif is_dataclass(value):
+        for field in fields(value):
+            yield from _tensors(getattr(value, field.name))
+
+
+def _resident(engine: Engine) -> int | None:
+    """Bytes that a fresh process occupies after its first call; ``None`` if it fails, e.g. out of memory."""
+    arguments = (
+        engine.source,
+        engine.dtype,
+        str(engine.device),
+        engine.labels_file,
+        str(torch.get_num_threads()),
+        TEXT,
+    )
+    done = subprocess.run([sys.executable, "-c", _FRESH, *arguments], capture_output=True, text=True, check=False)
+    return int(done.stdout) if done.returncode == 0 else None

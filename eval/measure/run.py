@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from urllib.parse import quote
 
 import pandas as pd
 import psutil
@@ -16,20 +17,20 @@ import torch
 from tqdm import tqdm
 
 from engine.data.corpora import Corpus, load_corpus
+from engine.data.formats import WRITERS
 from engine.errors import InputError
 from engine.latency import PASSES
-from engine.runs import read_json
+from engine.runs import read_json, replacing
 from engine.tagger import Engine
+from engine.text.documents import Document
 from eval import schema
 from eval.measure import environment
 from eval.measure.analyses import training_documents
 from eval.measure.baselines import load_baselines
 from eval.measure.baselines.base import Baseline
 from eval.measure.cost import cost_rows, texts_needed
-from eval.measure.engines import load_engines
-from eval.measure.predictions import write_predictions
 from eval.measure.runner import Plan, collect, draw, evaluate, loads, open_log, predictions
-from eval.measure.strategies import choose_variants
+from eval.measure.strategies import choose_variants, load_engines
 from eval.measure.tables import interval_rows, result_columns, result_row, time_rows
 from eval.measure.tuning import tuned
 from eval.measure.variants import Variant, check_names, of_baseline, of_model
@@ -46,7 +47,7 @@ SAMPLE_NOTE = (
 
 
 @dataclass(frozen=True, eq=False)
-class Run:
+class Setup:
     """What is measured, and on what.
 
     ``engines``: one per dtype; ``ours``: their strategies, and controls; ``timed``: indices of the timed documents;
@@ -75,7 +76,7 @@ class Run:
         return Plan(self.corpus, [*self.ours, *map(of_baseline, baselines), *self.models], self.batch_sizes, self.timed)
 
 
-def set_up(arguments: argparse.Namespace, sample: Path) -> Run:
+def set_up(arguments: argparse.Namespace, sample: Path) -> Setup:
     """Loads everything.
 
     Args:
@@ -114,7 +115,7 @@ def set_up(arguments: argparse.Namespace, sample: Path) -> Run:
         return [document.text for document in training]
 
     files = TemporaryDirectory()
-    run = Run(
+    run = Setup(
         engines,
         choose_variants(engines, arguments),
         corpus,
@@ -166,7 +167,7 @@ def _scored_corpus(arguments: argparse.Namespace, sample: Path) -> Corpus:
     return Corpus(name, corpus.split, types, corpus.documents, corpus.skipped)
 
 
-def measure(run: Run, arguments: argparse.Namespace, command: str) -> dict[str, Any]:
+def measure(run: Setup, arguments: argparse.Namespace, command: str) -> dict[str, Any]:
     """Measures what is still missing; writes ``results.csv`` and its companions to ``--out``, and predictions.
 
     Returns:
@@ -205,7 +206,7 @@ def measure(run: Run, arguments: argparse.Namespace, command: str) -> dict[str, 
     return {"about": _about(run, plan, command, interruptions=len(starts) - 1), "notes": notes}
 
 
-def _conditions(run: Run) -> dict[str, Any]:
+def _conditions(run: Setup) -> dict[str, Any]:
     """What must stay the same for a run to resume."""
     return {
         **environment.conditions(run.corpus, run.engines),
@@ -216,7 +217,7 @@ def _conditions(run: Run) -> dict[str, Any]:
     }
 
 
-def _about(run: Run, plan: Plan, command: str, interruptions: int) -> dict[str, Any]:
+def _about(run: Setup, plan: Plan, command: str, interruptions: int) -> dict[str, Any]:
     """Facts about the run for readers."""
     engine = run.engine
     settings: dict[str, Mapping[str, Any]] = {}
@@ -250,3 +251,35 @@ def _about(run: Run, plan: Plan, command: str, interruptions: int) -> dict[str, 
         "interruptions": interruptions,
         "seed of the bootstrap": run.seed,
     }
+
+
+def predictions_file(folder: str | Path, strategy: str, format_: str = "pubtator") -> Path:
+    """The file that `write_predictions` writes; one per strategy name.
+
+    Raises:
+        InputError: unknown format.
+    """
+    if format_ not in WRITERS:
+        raise InputError(f"expected one of the formats {list(WRITERS)}, got {format_!r}; choose one of them")
+    return Path(folder) / (quote(strategy, safe="@+ ()") + WRITERS[format_].suffix)
+
+
+def write_predictions(
+    folder: str | Path, strategy: str, documents: Iterable[Document], format_: str = "pubtator"
+) -> Path:
+    """Writes a strategy's predictions, document by document; a file under its final name is complete.
+
+    Args:
+        folder: created if missing.
+        strategy: its name, e.g. ``random@entropy``; the file is named after it.
+        documents: with the predicted entities in place of gold.
+        format_: a key of `engine.data.formats.WRITERS`.
+
+    Returns:
+        The file.
+    """
+    path, writer = predictions_file(folder, strategy, format_), WRITERS[format_]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as fresh, fresh.open("w", encoding="utf-8", errors="replace", newline="") as file:
+        file.writelines(writer.write(documents))
+    return path

@@ -1,4 +1,4 @@
-"""The strategies and controls named on an evaluation's command line, with their settings."""
+"""The engines, strategies and controls that a command line of the evaluator names, with their settings."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
+from engine.checkpoint import load_weights
 from engine.errors import InputError
 from engine.pruning.controllers import CONTROLLERS
 from engine.pruning.resolve import RECOVERY, parse
@@ -15,6 +16,18 @@ from eval.measure.controls import REPLAYED, RandomExits, replayed_by
 from eval.measure.variants import Variant, huggingface_dtype, of_plain_model, of_random, of_strategy
 from eval.options import names
 from eval.schema import HF, RANDOM
+
+
+def load_engines(
+    model: str | None, wanted: Sequence[str], device: str = "cpu", labels: str | None = None
+) -> list[Engine]:
+    """Loads one engine per dtype, without any that ``auto`` repeats."""
+    weights = load_weights(model, labels)
+    engines: dict[str, Engine] = {}
+    for dtype in wanted:
+        engine = Engine(weights, dtype, device)
+        engines.setdefault(engine.dtype, engine)
+    return list(engines.values())
 
 
 def choose_variants(engines: Sequence[Engine], arguments: argparse.Namespace) -> list[Variant]:

@@ -13,7 +13,7 @@ from eval.report import SAMPLE
 @pytest.fixture(autouse=True)
 def resident(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stubs the separate process, which takes seconds per report; its tests undo this."""
-    monkeypatch.setattr("eval.measure.memory._resident", lambda *_: 2**30)
+    monkeypatch.setattr("eval.measure.cost._resident", lambda *_: 2**30)
 
 
 SETTINGS = {"gates": (1, 2), "max_entropy": 0.45, "exit_entities": True}

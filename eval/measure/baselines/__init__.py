@@ -27,6 +27,9 @@ BASELINES: dict[str, Callable[[str, Source], Baseline]] = {
 }
 
 
+TAKE_ARGUMENT = ("spacy", "openvino", "openvino-int8")
+
+
 def load_baselines(
     engine: Engine, wanted: Sequence[str], calibration: Callable[[], Sequence[str]], folder: Path
 ) -> list[Baseline]:
@@ -34,7 +37,7 @@ def load_baselines(
 
     Args:
         engine: of the first dtype.
-        wanted: names; ``spacy`` with its model, as ``spacy=FOLDER``.
+        wanted: names; ``spacy`` with its model, as ``spacy=FOLDER``; OpenVINO's may cut it: ``openvino=truncate-3``.
         calibration: returns texts of the corpus' training split.
         folder: for their files; must outlive the baselines.
 
@@ -43,8 +46,8 @@ def load_baselines(
     """
     named = [text.partition("=") for text in wanted]
     if unknown := [name for name, _, _ in named if name not in BASELINES]:
-        raise InputError(f"expected baselines out of {list(BASELINES)}, got {unknown}; choose some of them")
-    if given := [name for name, _, argument in named if argument and name != "spacy"]:
-        raise InputError(f"expected = after spacy alone, got it after {', '.join(given)}; leave it out")
+        raise InputError(f"expected some of the baselines {list(BASELINES)}, got {unknown}; choose among them")
+    if given := [name for name, _, argument in named if argument and name not in TAKE_ARGUMENT]:
+        raise InputError(f"expected = only after {', '.join(TAKE_ARGUMENT)}, got it after {given}; leave it out")
     source = Source(engine, folder, calibration)
     return [BASELINES[name](name, replace(source, argument=argument)) for name, _, argument in named]

@@ -40,7 +40,7 @@ class Source:
 
     ``engine``: its weights, windows, labels and device; ``folder``: for files, kept while any baseline is used;
     ``calibration``: texts of the corpus' training split; ``argument``: what followed the name, as in
-    ``spacy=FOLDER``.
+    ``spacy=FOLDER`` or ``openvino=truncate-3``.
     """
 
     engine: Engine

@@ -1,8 +1,13 @@
-"""``openvino`` and ``openvino-int8``: OpenVINO in float32, and quantised by NNCF with texts of the training split."""
+"""``openvino`` and ``openvino-int8``: OpenVINO in float32, and quantised by NNCF with texts of the training split.
+
+``openvino=truncate-3`` and ``openvino-int8=truncate-3`` run the encoder cut after a layer, with that layer's gate.
+"""
 
 from __future__ import annotations
 
+import copy
 import sys
+import threading
 from collections.abc import Sequence
 from contextlib import redirect_stdout
 from typing import Any
@@ -10,9 +15,12 @@ from typing import Any
 import numpy as np
 import torch
 
+from engine.checkpoint import load_weights
 from engine.errors import InputError, first_line
+from engine.model.encoders import shorten
 from engine.model.huggingface import pad
 from engine.model.packing import RaggedBatch
+from engine.pruning.strategy import Truncation
 from engine.tagger import Engine
 from engine.text.words import words_of
 from eval.measure.baselines.base import (
@@ -38,7 +46,7 @@ def load(name: str, source: Source) -> Baseline:
     # Without this optional package, OpenVINO and NNCF send no telemetry.
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     engine, runtime = source.engine, package("openvino", name)
-    model = engine.plain_model()
+    model = truncated(engine, source.argument) if source.argument else engine.plain_model()
     pad_id = model.config.pad_token_id or 0
     threads = torch.get_num_threads()
     settings = {"input": INPUT, "threads": f"{threads} over all workers", "openvino": runtime.__version__}
@@ -64,15 +72,43 @@ def load(name: str, source: Source) -> Baseline:
             "INFERENCE_PRECISION_HINT": setting.get("other layers", "f32"),
         }
         compiled = core.compile_model(graph, "CPU", hints)
+        own = threading.local()  # an inference request for each thread
 
         def infer(ids: np.ndarray, mask: np.ndarray) -> np.ndarray:
-            (logits,) = compiled.create_infer_request().infer([ids, mask]).values()
+            if not hasattr(own, "request"):
+                own.request = compiled.create_infer_request()
+            # The request's own memory, which `on_padded` copies from before the thread's next call.
+            (logits,) = own.request.infer([ids, mask], share_inputs=True, share_outputs=True).values()
             return logits
 
         return on_padded(model, engine, infer)
 
     run, release = on_runtime(engine, start)
-    return Baseline(name, "int8" if name == INT8 else "float32", "cpu", run, options, settings, release=release)
+    shown = f"{name} {source.argument}".rstrip()
+    return Baseline(shown, "int8" if name == INT8 else "float32", "cpu", run, options, settings, release=release)
+
+
+def truncated(engine: Engine, name: str) -> Any:
+    """The Hugging Face model cut after a layer, with the gate's label head as its classifier.
+
+    Raises:
+        InputError: the name is not that of a ``truncate-k`` that the engine can run.
+    """
+    strategy = engine.strategy(name)
+    if strategy.kind != Truncation.kind:
+        raise InputError(f"expected openvino=truncate-k or openvino-int8=truncate-k, got {name!r}; name a layer")
+    whole = engine.plain_model()
+    config = copy.deepcopy(whole.config)
+    (layer,) = strategy.gates
+    shorten(config, layer)
+    model: Any = type(whole)(config).eval()
+    state = whole.state_dict()
+    model.load_state_dict({name: state[name] for name in model.state_dict()})
+    head: Any = load_weights(engine.source, engine.labels_file or None).model.heads[str(layer)]
+    order = list(engine.label_order)  # the classifier's labels are in the checkpoint's order
+    with torch.no_grad():
+        model.classifier.weight[order], model.classifier.bias[order] = head.weight, head.bias
+    return model
 
 
 def _converted(model: Any, name: str, runtime: Any) -> Any:

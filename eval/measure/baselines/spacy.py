@@ -24,8 +24,11 @@ def load(name: str, source: Source) -> Baseline:
     spacy = package("spacy", name)
     if not source.argument:
         raise InputError(f"expected a trained model as {name}=FOLDER, got none; {TRAIN}")
+    folder = Path(source.argument)
+    if (folder / "model-best").is_dir():  # as spaCy's own command leaves it
+        folder /= "model-best"
     try:
-        nlp = spacy.load(source.argument)
+        nlp = spacy.load(folder)
         labels = nlp.get_pipe("ner").labels
     except (OSError, ValueError, KeyError) as error:
         raise InputError(f"expected a model of spaCy in {source.argument}: {first_line(error)}; {TRAIN}") from error
@@ -40,7 +43,7 @@ def load(name: str, source: Source) -> Baseline:
         return [entities(*pair) for pair in zip(texts, documents, strict=True)], encoder_s
 
     settings = {
-        "weights": f"its own, {_digest(Path(source.argument))[:16]}; {nlp.meta.get('description', '')}".rstrip("; "),
+        "weights": f"its own, {_digest(folder)[:16]}; {nlp.meta.get('description', '')}".rstrip("; "),
         "types": ", ".join(labels),
         "input": "texts, `texts` at a time; its own words",
         "threads": "1",

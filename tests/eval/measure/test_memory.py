@@ -5,7 +5,7 @@ import pytest
 from engine.checkpoint import load_weights
 from engine.model.operators import PACKABLE, int8_works
 from engine.tagger import Engine
-from eval.measure import memory
+from eval.measure import cost as memory
 from tests.conftest import TEXT
 
 SIZE = 4  # bytes of a float32

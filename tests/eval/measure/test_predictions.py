@@ -3,7 +3,7 @@ import pytest
 from engine.data.formats import WRITERS, read_documents
 from engine.errors import InputError
 from engine.text.documents import Document, Entity
-from eval.measure.predictions import predictions_file, write_predictions
+from eval.measure.run import predictions_file, write_predictions
 
 DOCUMENTS = [
     Document("1", "Aspirin & pain.\nIt helped.", (Entity(0, 7, "Chemical", "Aspirin"),), 15),
@@ -34,5 +34,5 @@ def test_names_of_strategies_never_leave_the_folder_nor_meet(tmp_path):
     paths = [predictions_file(tmp_path, name) for name in names]
     assert len(set(paths)) == len(names)
     assert {path.parent for path in paths} == {tmp_path}
-    with pytest.raises(InputError, match="expected a format out of"):
+    with pytest.raises(InputError, match="formats"):
         predictions_file(tmp_path, "dense", "xml")
