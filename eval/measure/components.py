@@ -2,8 +2,8 @@
 
 ``tokenization`` covers words and windows, ``layers`` and ``embedding`` the encoder, ``recovery`` the choice of words
 and their rerun, layers included. ``gates`` is the remaining time of passes (label heads, decisions, removal), ``rest``
-the remaining time of the call (batching). The profiler's own cost per operation is included: shares say more than
-milliseconds.
+the remaining time of the call (batching). The profiler sees one thread, so passes run one after another, and its own
+cost per operation is included: shares say more than milliseconds.
 """
 
 from __future__ import annotations
@@ -22,16 +22,27 @@ from tqdm import tqdm
 
 from engine import tagger
 from engine.latency import units
+from engine.model.chunks import Chunk, chunks
 from engine.model.encoders import Encoder
+from engine.model.packing import RaggedBatch
 from engine.pruning import forward
+from engine.pruning.memory import MemoryBuffer
 from engine.pruning.recovery import Recovery
 from engine.pruning.strategy import Strategy
 from engine.tagger import Engine
 from engine.text.labels import LabelSet
-from engine.text.windows import WordPieces
+from engine.text.windows import Window, WordPieces
 
 COMPONENTS = ("tokenization", "embedding", "layers", "gates", "recovery", "decoding", "rest")
 PASS, MARK = "pass", "component: "
+
+
+def one_by_one(
+    _: Engine, windows: Sequence[Sequence[Window]], one: Callable[[RaggedBatch], MemoryBuffer]
+) -> Iterator[tuple[Chunk, MemoryBuffer]]:
+    """Stands in for `Engine.passes`, without other threads."""
+    for chunk in chunks(windows, tagger.MAX_ROWS, 1):
+        yield chunk, one(chunk.batch)
 
 
 @contextmanager
@@ -48,6 +59,7 @@ def marked(encoder: type[Encoder]) -> Iterator[None]:
         (LabelSet, "decode", "decoding"),
     )
     with ExitStack() as stack:
+        stack.enter_context(patch.object(Engine, "passes", one_by_one))
         for owner, name, component in functions:
             stack.enter_context(patch.object(owner, name, _marked(getattr(owner, name), component)))
         yield
