@@ -34,12 +34,3 @@ def test_a_folder_belongs_to_one_process_until_that_ends_however_it_does(tmp_pat
         except InputError:
             time.sleep(0.05)
     pytest.fail("the lock outlives its process")
-
-
-def test_a_folder_that_cannot_be_made_is_a_clear_error(tmp_path):
-    (tmp_path / "file").write_text("")
-    with (
-        pytest.raises(InputError, match=r"expected a folder to write to, got .*file/out"),
-        locked(tmp_path / "file" / "out"),
-    ):
-        pass
