@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -222,19 +222,6 @@ def plot_speed_by_length(cost: pd.DataFrame, results: pd.DataFrame) -> Figure:
     axis.set_ylabel("speed-up against dense")
     axis.set_title("measured; theoretical dotted", fontsize=10)
     figure.legend(loc="outside lower center", ncols=4, fontsize=9, frameon=False, handlelength=3)
-    return figure
-
-
-def plot_frontiers(frontiers: Mapping[str, pd.DataFrame], strategy: str) -> Figure:
-    """Plots theoretical speed-up over loss against dense, one line per ``frontier.csv``."""
-    figure, ((axis,),) = new_figure(1, 1, (6.4, 4.4))
-    lines = zip(_LINES, ("o", "s", "^", "v"), strict=True)
-    for (name, table), (line, marker) in zip(frontiers.items(), cycle(lines), strict=False):
-        axis.plot(table["f1_drop_points"], table["theoretical_speedup"], line, marker=marker, markersize=4, label=name)
-    axis.set_xlabel(f"{LOST} (pp)")
-    axis.set_ylabel("theoretical speed-up (dense ÷ own MACs)")
-    axis.set_title(f"{strategy}: what calibration found", fontsize=10)
-    axis.legend()
     return figure
 
 

@@ -178,3 +178,10 @@ def test_a_damaged_run_is_not_rendered(undisturbed, tmp_path, capsys, name, cont
         (out / name).write_text(content)
     assert main(["--out", str(out), "--render-only"]) == 2
     assert f"expected a finished run in {out}, got none: " in capsys.readouterr().err
+
+
+def test_what_auto_chose_stays_chosen(model_folder, tmp_path):
+    options = ["--model", str(model_folder), "--limit", "1", "--strategies", "dense", "--out", str(tmp_path)]
+    assert main([*options, "--dtype", "float32"]) == 0
+    assert main([*options, "--dtype", "auto"]) == 0, "whatever it would choose now"
+    assert set(pd.read_csv(tmp_path / "results.csv")["dtype"]) == {"float32"}
