@@ -54,7 +54,7 @@ def replayed_by(name: str) -> str:
 
 
 class _Windows:
-    """Knows the windows of a pass, by the bytes of their piece ids, also at gates that rows have left before."""
+    """Knows the windows of a pass, by the bytes of their piece ids, even at gates before which rows exited."""
 
     def __init__(self) -> None:
         self._passes: dict[int, tuple[Any, list[bytes]]] = {}
@@ -146,7 +146,7 @@ class RandomRecovery(Recovery):
         rng = np.random.default_rng(int(memory.batch.input_ids.sum()))
         exited = np.bincount(window[~memory.alive], minlength=windows)
         limits = np.zeros(windows, dtype=np.int64)
-        for count in sorted(wanted[wanted > 0].tolist(), reverse=True):  # largest first, so a window is always left
+        for count in sorted(wanted[wanted > 0].tolist(), reverse=True):  # largest first: some window remains for each
             able = np.flatnonzero((exited >= count) & (limits == 0))
             limits[rng.choice(able)] = count
         return lowest_per_window(rng.random(len(window)), ~memory.alive, window, limits)

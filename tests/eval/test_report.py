@@ -441,7 +441,7 @@ def test_published_reports_are_short_and_their_links_lead_somewhere(report):
         assert f'id="{target[1:]}"' in page if target.startswith("#") else (DOCS / report / target).is_file()
 
 
-def test_ablations_fail_the_run_where_a_knob_does_nothing_and_say_which(model_folder, tmp_path, capsys):
+def test_ablations_fail_the_run_if_a_setting_has_no_effect_and_say_which(model_folder, tmp_path, capsys):
     options = ("--model", str(model_folder), "--limit", "1", "--batch-size", "1", "--strategies", "dense")
     assert run(*options, "--ablations", "--out", str(tmp_path)) == 1, "one document is too little for every setting"
     error = capsys.readouterr().err

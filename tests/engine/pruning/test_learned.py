@@ -95,7 +95,7 @@ def test_the_networks_are_no_setting():
     assert Strategy.from_json(strategy.to_json()) == strategy
 
 
-def test_every_knob_changes_who_leaves(engine):
+def test_every_setting_changes_which_words_exit(engine):
     batch = RaggedBatch.from_windows(engine.pieces.windows([TEXT[a:b] for a, b in split_words(TEXT)]))
     controller = LearnedController(0.6, network=network(1.0, 1.0, names=("entropy",)))
     strategy = Strategy("mlp", (1, 2), controller)

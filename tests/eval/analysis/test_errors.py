@@ -75,7 +75,7 @@ BACK = {0: (2, "recovered"), 1: (2, "recovered")}
         ([MISTYPED, DRUG], {}, "wrong type", "context lost"),
         ([DRUG], BACK, "missed", "context lost"),
         ([FAILURE, DRUG, entity("doses", "Chemical")], {4: (2, "exited")}, "spurious", "mislabelled at the gate"),
-        # The mention kept its labels; the word after it left with its own label.
+        # The mention kept its labels; the word after it exited with its own label.
         (
             [LONGER, DRUG],
             {2: (4, "exited")},
