@@ -6,6 +6,7 @@ Its state is ``running`` (this run shows nothing yet), ``timing`` (entities are 
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +18,9 @@ from demo.common.timing import RUNS
 
 SCRIPT = Path(__file__).with_suffix(".js")
 NAMED = 5  # entities of one kind
+LEAST_WORDS, ENGLISH_SHARE = 12, 0.06  # of very frequent words, which make up a fifth of an abstract
+_ENGLISH = re.compile("a|and|are|as|at|by|for|from|in|is|of|on|or|that|the|this|to|was|were|with")
+_LETTERS = re.compile(r"[^\W\d_]+")
 OUT_OF_DATE = "Out of date: the text has changed. Press Run or Ctrl+Enter."
 CUT = f"The text was cut at {MAX_CHARACTERS:,} characters, this page's limit; engine.tag has no limit."
 
@@ -24,6 +28,16 @@ CUT = f"The text was cut at {MAX_CHARACTERS:,} characters, this page's limit; en
 def checksum(text: str) -> int:
     """A number by which the page recognises text in a text area; ``answer.js`` computes the same number."""
     return zlib.crc32(printable(text).replace("\r\n", "\n").replace("\r", "\n").encode())
+
+
+def language_remark(text: str) -> str:
+    """What to say of a text that looks like another language than English; empty if it does not."""
+    words = _LETTERS.findall(text.lower())
+    if len(words) < LEAST_WORDS or sum(_ENGLISH.fullmatch(word) is not None for word in words) >= ENGLISH_SHARE * len(
+        words
+    ):
+        return ""
+    return "This does not look like English: a model that has learned from English texts finds little here, or guesses."
 
 
 def running(message: str = "Running…") -> str:

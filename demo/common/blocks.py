@@ -26,6 +26,14 @@ class Page(gr.Blocks):
     def __init__(self, title: str) -> None:
         super().__init__(title=title, analytics_enabled=False, delete_cache=DELETE_CACHE)
 
+    def get_api_info(self, *args: Any, **settings: Any) -> Any:
+        """Like Gradio's, but labels say what a parameter is called, not its place."""
+        info = super().get_api_info(*args, **settings)
+        for endpoint in info["named_endpoints"].values():
+            for parameter in endpoint["parameters"]:
+                parameter["label"] = parameter["parameter_name"]
+        return info
+
     async def preprocess_data(self, *args: Any, **settings: Any) -> Any:
         """Like Gradio's, but answers a malformed request briefly and does not log its text."""
         try:

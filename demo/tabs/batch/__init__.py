@@ -39,6 +39,7 @@ from demo.tabs.batch.tagging import (
     write_zip,
 )
 from engine import Document, Engine, InputError, Strategy
+from engine.data.formats import format_of
 
 LABEL = "Batch"
 SAMPLE = Path(__file__).resolve().parents[3] / "eval" / "sample" / "sample.pubtator.txt"
@@ -126,6 +127,7 @@ def run_batch(
         strategies = chosen_strategies(engine, check_strategies(names), *settings)
         run = describe_run(engine, strategies, settings[0])
         documents, problems = read_batch(path)
+        file = f"{Path(path).name}, read as {format_of(path).name}"
     except InputError as error:
         yield [alert(str(error)), *nothing]
         return
@@ -134,9 +136,9 @@ def run_batch(
         progress((len(found[strategies[0].name]), len(documents)), unit="documents")
         by_strategy = gr.update(value=summary(documents, found), visible=True)
         entities = gr.update(value=entity_table(found), visible=True)
-        yield [status(Path(path).name, documents, found, problems, run), by_strategy, entities, nothing[2]]
+        yield [status(file, documents, found, problems, run), by_strategy, entities, nothing[2]]
     if not found:
-        yield [status(Path(path).name, documents, found, problems, run), *nothing]
+        yield [status(file, documents, found, problems, run), *nothing]
         return
     # Gradio copies the file at the yield; ours is deleted after it.
     with tempfile.TemporaryDirectory() as folder:

@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 import torch
 
-from demo.common.answer import answer, failed, running
+from demo.common.answer import answer, failed, language_remark, running
 from demo.common.blocks import QUIET
 from demo.common.compared import Compared
 from demo.common.inputs import Inputs
@@ -111,7 +111,8 @@ def show(text: str, jobs: Sequence[Job], measured: Sequence[Measured], left_out:
     types = list(dict.fromkeys(chain.from_iterable(job.engine.labels.types for job in jobs)))
     report = own_report(jobs[0].engine)
     average = [average_speedup(report, jobs[0].engine, job.strategy) for job in jobs if job.model == jobs[0].model]
-    head = answer(text, found, timing=timing, remarks=[*filter(None, [left_out]), *list(filter(None, average))[-1:]])
+    remarks = [left_out, language_remark(text), *list(filter(None, average))[-1:]]
+    head = answer(text, found, timing=timing, remarks=remarks)
     line = cards.conditions(str(jobs[0].engine.device), torch.get_num_threads(), found)
     return Shown(head, panels.texts(found, types), cards.summary(found) + line + cards.cards(found))
 

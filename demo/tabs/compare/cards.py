@@ -145,9 +145,10 @@ def _spread(measured: Measured) -> str:
 
 
 def _share_of_dense(one: Compared) -> str:
-    if one.is_reference:
+    dense = one.reference.result.cost.macs
+    if one.is_reference or not dense:  # a text without words
         return ""
-    return f", {one.result.cost.macs / one.reference.result.cost.macs:.2f}× {_dense(one)}"
+    return f", {one.result.cost.macs / dense:.2f}× {_dense(one)}"
 
 
 def _words(result: Result) -> str:

@@ -58,7 +58,7 @@ def words_computed(result: Result) -> list[int]:
 
 
 def _depths(result: Result, layers: int, types: Sequence[str]) -> str:
-    total = len(result.trace.words)
+    total = max(1, len(result.trace.words))
     counted = zip(words_computed(result), words_exited(result), strict=True)
     numbers = "".join(f"<span>{layer}</span>" for layer in range(1, layers + 1))
     counts = "".join(

@@ -49,6 +49,7 @@ __all__ = [
     "Ids",
     "OnDeleted",
     "OnError",
+    "format_of",
     "read_documents",
     "read_stream",
 ]
@@ -96,9 +97,23 @@ def read_stream(
         on_deleted: of PubMed: called with the PMID and version of each citation that the file deletes.
     """
     source = Source(file, name, ids, columns, on_deleted)
-    candidates = [format_ for format_ in FORMATS if source.suffix in format_.suffixes] or FORMATS
-    format_ = next((one for one in candidates if one.sniff(source.head)), candidates[-1])
+    format_ = _recognised(source)
     yield from accepted(_items(LINES if format_ is PLAIN and lines_are_texts else format_, source), on_error)
+
+
+def format_of(path: str | Path) -> Format:
+    """The format in which a file will be read.
+
+    Raises:
+        InputError: if the file cannot be read.
+    """
+    with _opened(path) as file:
+        return _recognised(Source(file, str(path)))
+
+
+def _recognised(source: Source) -> Format:
+    candidates = [format_ for format_ in FORMATS if source.suffix in format_.suffixes] or FORMATS
+    return next((one for one in candidates if one.sniff(source.head)), candidates[-1])
 
 
 def _items(format_: Format, source: Source) -> Iterator[Item]:

@@ -8,8 +8,9 @@ from dataclasses import replace
 
 import pytest
 
-from demo.common.answer import SCRIPT, answer, cancelled, checksum, failed, running
+from demo.common.answer import SCRIPT, answer, cancelled, checksum, failed, language_remark, running
 from demo.common.compared import Compared
+from demo.common.examples import EXAMPLES
 from demo.common.timing import RUNS, Measured
 from engine import Engine, Entity
 
@@ -134,3 +135,17 @@ def test_the_checksum_is_that_of_the_text_area(dense: Measured) -> None:
 def test_what_a_text_makes_the_server_say_is_text() -> None:
     assert "<img" not in failed("<img src=x> ${1}")
     assert "${" not in failed("<img src=x> ${1}")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (EXAMPLES["Case report"], False),
+        (EXAMPLES["Symbols and scripts"], False),
+        ("Famotidine-associated delirium.", False),
+        ("Eine 71-jährige Frau erhielt Cinnarizin gegen Schwindel nach einem leichten Schlaganfall im Winter.", True),
+        ("服用 法莫替丁 后 出现 谵妄 的 患者 在 停药 后 恢复 正常 了 吗", True),
+    ],
+)
+def test_another_language_than_english_gets_a_word(text: str, said: bool) -> None:
+    assert ("not look like English" in language_remark(text)) == said

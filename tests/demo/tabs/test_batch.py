@@ -224,7 +224,7 @@ class TestRun:
 
     def test_ends_with_tables_and_files(self, engine: Engine, lines: Path) -> None:
         progress, files = run(engine, lines, ["dense", "rule"])
-        assert "<b>some.jsonl</b>: 2 of 2 documents tagged with" in progress[0]
+        assert "<b>some.jsonl, read as jsonl</b>: 2 of 2 documents tagged with" in progress[0]
         assert f"tagged with {model_name(engine)}: dense, rule (default)." in progress[0]
         assert "Left out: 1" in progress[0]
         assert list(progress[1]["value"]["strategy"]) == ["dense", "rule"]
