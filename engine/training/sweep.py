@@ -1,0 +1,395 @@
+"""The sweep for operating points: which settings are tried, on which texts, and which are chosen.
+
+Settings lie on lines: along a line one number grows, and with it the share of words that exit. A few lines, spread
+over gate layouts, run on some 60 texts; then whatever differs in one setting from the best of them does. The dozen that
+promises most runs on all texts, in waves: each wave corrects what the sample promised.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import random
+import time
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import accumulate
+from typing import Any
+
+from engine.inspection.cost import Cost
+from engine.pruning.controllers import CONTROLLERS, EntropyController, LearnedController, RuleController
+from engine.pruning.recovery import Recovery
+from engine.pruning.resolve import RECOVERY, with_recovery
+from engine.pruning.strategy import Context, Strategy
+from engine.runs import Log
+from engine.tagger import Engine
+from engine.text.scoring import Counts
+from engine.text.words import split_words
+from engine.training.trials import OutOfTimeError, Reference, Trial, choose, measure
+
+SAMPLE_WORDS, SAMPLE_TEXTS = 14_000, 20  # of the sample, at least: some 60 abstracts
+PORTION = 12  # settings that share their first layers
+FINALISTS = (2, 1, 1, 1)  # lines for each operating point that run on all texts, wave after wave
+LEADERS, ROUNDS = 2, 2  # lines for each point whose variations are tried, and how often
+SAMPLING = 0.6  # of the time, at most
+FIRES = 0.02  # of the texts: firing less often is not recovery
+ALIKE = 0.01  # relative difference of two scales that give about the same setting
+NEAR, TENTH = 3, 0.1  # settings on all texts that tell what a loss on the sample means; pp, so that no loss is compared
+
+FACTORS = (1.0, 1.3, 2.0, 3.0)
+SCALES = (0.002, 0.006, 0.02, 0.06, 0.18, 0.54)  # geometric mean of the thresholds of entropy and mlp
+CONTEXTS: tuple[Context, ...] = ("drop", "freeze")
+LOOSER = (1.0, 1.6, 2.5)  # thresholds under recovery, as multiples of those without
+# Along each trigger's line fewer windows become doubtful.
+TRIGGERS = {
+    "confidence": ("min_confidence", (0.7, 0.6, 0.55, 0.5, 0.45, 0.4)),
+    "entropy_spike": ("max_rise", (0.02, 0.05, 0.1, 0.15, 0.2, 0.3)),
+    "entity_loss": ("recovery_limit", (128, 32)),
+}
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Line:
+    """Settings that differ in one number.
+
+    ``base``: all that they share.
+    ``name``: of the setting that the number, the scale, sets.
+    ``scales``: where the line is looked at first, in the order in which more words exit.
+    ``shape``: for a setting per gate, what the scale is multiplied by at each; infinite where every word exits.
+    """
+
+    base: Strategy
+    name: str
+    scales: tuple[float, ...]
+    shape: tuple[float, ...] = ()
+
+    def at(self, scale: float) -> Strategy:
+        """The setting at a scale."""
+        value: Any = tuple(min(1.0, scale * by) for by in self.shape) if self.shape else scale
+        if isinstance(self.base.settings()[self.name], int):
+            value = round(scale)
+        return replace(self.base.with_settings(**{self.name: value}), point="")
+
+    def beyond(self, scales: Collection[float], *, faster: bool) -> float | None:
+        """The next of ``scales`` of the line at which more words exit than at all of these; or fewer."""
+        sign = 1 if (self.scales[-1] > self.scales[0]) == faster else -1
+        return next(
+            (one for one in self.scales[:: 1 if faster else -1] if all(sign * one > sign * other for other in scales)),
+            None,
+        )
+
+    def between(self, low: float, high: float, share: float) -> float:
+        """The scale at a share of the way between two; thresholds are compared by their ratio."""
+        return low * (high / low) ** share if self.shape else low + (high - low) * share
+
+
+def layouts(layers: int) -> list[tuple[tuple[int, ...], bool]]:
+    """Gates to try, and whether every word exits at the last of them.
+
+    Up to eight layers: two or three gates in a row. Deeper encoders have room for more gates, and may end from the
+    middle on.
+    """
+    if layers <= 8:
+        runs = [
+            range(first, min(first + (3 if first == 1 else 2), layers)) for first in range(1, max(1, layers // 2) + 1)
+        ]
+        sets, ends = [tuple(run) for run in runs], [layers - 2, layers - 1]
+    else:
+        third, half, step = layers // 3, layers // 2, layers // 12
+        sets = [tuple(range(1, third + 2, step)), (*range(1, third + 1, step), half)]
+        sets += [tuple(range(first, 2 * first + half // 3 * 2 - 1, 2 * step)) for first in (2 * step, third, half)]
+        ends = [half, 2 * layers // 3, 5 * layers // 6]
+    found: dict[tuple[tuple[int, ...], bool], None] = {(gates, False): None for gates in sets}
+    for gates in sets:
+        for end in ends:
+            if before := tuple(gate for gate in gates if gate < end):
+                found[(*before, end), True] = None
+    return list(found)
+
+
+def growing(base: Strategy, name: str, factor: float, *, ends: bool) -> Line:
+    """The line on which thresholds grow by a factor from gate to gate."""
+    free = len(base.gates) - ends
+    shape = tuple(factor ** (index - (free - 1) / 2) for index in range(free))
+    return Line(base, name, SCALES, (*shape, math.inf) if ends else shape)
+
+
+def first_lines(kind: str, layers: int) -> Iterator[Line]:
+    """The lines of a controller that are tried first: every layout."""
+    if kind == RuleController.kind:  # few gates, since attention statistics cost at each
+        for gates in sorted({gates[:count] for gates, ends in layouts(layers) for count in (1, 2) if not ends}):
+            for weights in ((1.0, 0.0, 0.0), (1.0, 0.25, 0.0), (1.0, 0.0, -0.25)):
+                yield Line(Strategy(kind, gates, RuleController(0.0, *weights)), "lambda_", (-1.0, 0.0, 1.0, 2.0))
+        return
+    if kind not in (EntropyController.kind, LearnedController.kind):  # of others nothing is known but their settings
+        base = Strategy(kind, CONTROLLERS[kind].default_gates(layers), CONTROLLERS[kind]())
+        for one in CONTROLLERS[kind].settings():
+            if one.kind in ("number", "whole", "per gate"):
+                steps = tuple(one.low + (one.high - one.low) * step / 5 for step in range(6))
+                yield from (Line(base, one.name, steps), Line(base, one.name, steps[::-1]))
+        return
+    for gates, ends in layouts(layers):
+        free = len(gates) - ends
+        for factor in FACTORS[:1] if free == 1 else (1.0, 3.0) if free <= 3 else (1.3, 2.0):
+            if kind == EntropyController.kind:
+                base = Strategy(kind, gates, EntropyController(1.0, 1, exit_entities=True))
+                yield growing(base, "max_entropy", factor, ends=ends)
+            elif factor < 3:
+                yield growing(
+                    Strategy(kind, gates, LearnedController(1.0, exit_entities=True)), "max_risk", factor, ends=ends
+                )
+
+
+def variations(line: Line) -> Iterator[Line]:
+    """Lines that differ from this one in one setting."""
+    base = line.base
+    for context in CONTEXTS:
+        yield replace(line, base=replace(base, context=context))
+    if hasattr(base.controller, "neighbours"):
+        for neighbours in (0, 1, 2):
+            yield replace(line, base=base.with_settings(neighbours=neighbours))
+    if line.shape:
+        ends = math.isinf(line.shape[-1])
+        if len(line.shape) - ends > 1:
+            for factor in FACTORS:
+                yield growing(base, line.name, factor, ends=ends)
+        if not ends:
+            yield replace(line, base=base.with_settings(exit_entities=not base.settings()["exit_entities"]))
+
+
+def recoveries(strategy: Strategy) -> Iterator[Line]:
+    """The lines of every trigger at a setting, and at looser thresholds, which words that come back may make up for."""
+    for name in ("max_entropy", "max_risk"):
+        for looser in LOOSER if name in strategy.settings() else ():
+            value = strategy.settings()[name]
+            thresholds = value if isinstance(value, tuple) else (value,) * len(strategy.gates)
+            loose = with_recovery(strategy.with_settings(**{name: tuple(min(1.0, looser * one) for one in thresholds)}))
+            for trigger, (setting, scales) in TRIGGERS.items():
+                for limit in (32, 128) if trigger != "entity_loss" else (64,):
+                    yield Line(replace(loose, recovery=Recovery(trigger, recovery_limit=limit)), setting, scales)
+
+
+class Sweep:
+    """Finds the fastest settings within each limit.
+
+    Args:
+        engine: what runs them.
+        reference: what they are counted against.
+        limits: for each operating point, in pp.
+        seed: of the order of documents and lines.
+        log: of what was measured, from which an interrupted sweep continues.
+    """
+
+    def __init__(
+        self, engine: Engine, reference: Reference, limits: Sequence[float], *, seed: int = 0, log: Log | None = None
+    ) -> None:
+        self.engine, self.reference, self.limits, self.seed = engine, reference.shuffled(seed), limits, seed
+        self.all = len(self.reference.documents)
+        words = accumulate(len(split_words(document.text)) for document in self.reference.documents)
+        self.size = max(SAMPLE_TEXTS, 1 + sum(total < SAMPLE_WORDS for total in words))
+        self.size = self.size if 1.5 * self.size < self.all else self.all
+        self.sampled: dict[Strategy, Trial] = {}
+        self.whole: dict[Strategy, Trial] = self.sampled if self.size == self.all else {}
+        self.cut = False  # whether time was missing
+        self._tried: dict[Line, set[float]] = {}
+        self._seconds = self._settings_texts = 0.0  # spent so far, and on how much
+        self._log = log
+        for record in log or ():
+            self._keep(_from_json(record), record["begin"])
+
+    def run(self, name: str, stored: Iterable[Strategy] = (), seconds: float = math.inf) -> None:
+        """Sweeps a strategy.
+
+        Args:
+            name: of the strategy.
+            stored: settings that run on all texts in any case, such as operating points chosen before.
+            seconds: how long it may take; what it has measured by then counts.
+        """
+        now = time.monotonic()
+        deadline, kind = now + seconds, name.removesuffix(RECOVERY)
+        try:
+            self._measure([replace(one, point="") for one in stored], self.all, deadline)
+            self._sample(kind, first_lines(kind, self.engine.encoder.num_layers), now + SAMPLING * seconds)
+            if name != kind:
+                bases = [line.at(scale) for limit in self.limits for _, line, scale in self._leaders(kind, limit)]
+                lines = [line for base in dict.fromkeys(bases) for line in recoveries(base)]
+                self._sample(name, lines, now + 0.7 * seconds)
+            for count in FINALISTS:
+                self._finish(name, count, deadline)
+        except OutOfTimeError:
+            self.cut = True
+        done = [sum(one.name == name for one in ran) for ran in (self.sampled, self.whole)]
+        logger.info("%s: %d settings ran on %d texts, %d on all %d", name, done[0], self.size, done[1], self.all)
+
+    def trials(self, name: str) -> list[Trial]:
+        """A strategy's settings that ran on all texts; if time was missing for any, those that ran on the sample."""
+        of = [[one for one in ran.values() if one.strategy.name == name] for ran in (self.whole, self.sampled)]
+        return of[0] or of[1]
+
+    def chosen(self, name: str) -> dict[str, Trial]:
+        """The setting of each operating point that is reached."""
+        return choose([one for one in self.trials(name) if _fires(one)], self.reference, self.limits)
+
+    def closest(self, name: str) -> Trial | None:
+        """The setting that loses least, of those that save anything."""
+        saving = [one for one in self.trials(name) if one.saves and _fires(one)]
+        return min(saving, key=lambda one: one.loss_bound(self.reference), default=None)
+
+    def _sample(self, name: str, lines: Iterable[Line], deadline: float) -> None:
+        """Runs lines on the sample, then whatever differs in one setting from the best of them."""
+        first = list(lines)
+        random.Random(self.seed).shuffle(first)
+        try:
+            self._explore([(line, line.scales[len(line.scales) // 2], self.limits) for line in first], deadline)
+            for _ in range(ROUNDS):
+                leaders = [
+                    (limit, line, scale) for limit in self.limits for _, line, scale in self._leaders(name, limit)
+                ]
+                self._explore([(line, scale, ()) for _, line, scale in leaders], deadline)
+                self._explore(
+                    [(other, scale, (limit,)) for limit, line, scale in leaders for other in variations(line)], deadline
+                )
+        except OutOfTimeError:
+            self.cut = True
+
+    def _explore(self, starts: Sequence[tuple[Line, float, Sequence[float]]], deadline: float) -> None:
+        """Runs each line on the sample at a scale, then at others until it crosses its limits or cannot win."""
+        wanted = [(line, scale) for line, scale, _ in starts]
+        while wanted:
+            for line, scale in wanted:
+                self._tried.setdefault(line, set()).add(scale)
+            self._measure([line.at(scale) for line, scale in wanted], self.size, deadline)
+            wanted = [
+                (line, scale) for line, _, limits in starts for limit in limits for scale in self._next(line, limit)
+            ]
+
+    def _next(self, line: Line, limit: float) -> Iterator[float]:
+        """The scale at which to look on for where a line crosses a limit."""
+        curve, tried = self._curve(line), self._tried[line]
+        if all(bound <= limit for _, bound, _ in curve) and (scale := line.beyond(tried, faster=True)) is not None:
+            yield scale
+        best = max((speed for speed, *_ in self._leaders(line.base.name, limit)), default=0.0)
+        may_win = curve[0][1] > limit and curve[0][0] > best  # only slower settings of this line lose less
+        if may_win and (scale := line.beyond(tried, faster=False)) is not None:
+            yield scale
+
+    def _curve(self, line: Line) -> list[tuple[float, float, float]]:
+        """Speed-up, loss plus the standard error expected on all texts, and scale of a line's settings, by speed-up."""
+        share = math.sqrt(self.size / self.all)
+        found = []
+        for scale in self._tried[line]:
+            if one := self.sampled.get(line.at(scale)):
+                bound = one.loss(self.reference) + share * one.loss_error(self.reference)
+                found.append((one.theoretical_speedup, bound if _fires(one) else math.inf, scale))
+        return sorted(found)
+
+    def _crossing(self, line: Line, limit: float) -> tuple[float, float] | None:
+        """The speed-up and the scale at which a line loses as much as it may, between those that were tried."""
+        curve = self._curve(line)
+        last = max((index for index, (_, bound, _) in enumerate(curve) if bound <= limit), default=None)
+        if last is None:
+            return None
+        speed, bound, scale = curve[last]
+        if last + 1 == len(curve):
+            return speed, scale
+        next_speed, next_bound, next_scale = curve[last + 1]
+        share = (limit - bound) / (next_bound - bound)
+        return speed + share * (next_speed - speed), line.between(scale, next_scale, share)
+
+    def _leaders(self, name: str, limit: float, count: int = LEADERS) -> list[tuple[float, Line, float]]:
+        """The lines of a strategy that are fastest at a limit, each with its speed-up and scale there."""
+        lines = [line for line in self._tried if line.base.name == name]
+        found = [(at[0], line, at[1]) for line in lines if (at := self._crossing(line, limit))]
+        return sorted(found, key=lambda one: -one[0])[:count]
+
+    def _finish(self, name: str, count: int, deadline: float) -> None:
+        """Runs, for each limit, the most promising lines on all texts, where they should lose as much as they may."""
+        finalists = []
+        for limit in self.limits:
+            expected = limit / self._ratio(name, limit)
+            lines = [line for _, line, _ in self._leaders(name, limit)]
+            self._explore([(line, min(self._tried[line]), (expected,)) for line in lines], deadline)
+            within = [one for one in self.whole.values() if one.strategy.name == name and one.saves and _fires(one)]
+            within = [one for one in within if one.loss_bound(self.reference) <= limit]
+            best = max((one.theoretical_speedup for one in within), default=0.0)
+            ahead = [one for one in self._leaders(name, expected, 3 * count) if one[0] > best]
+            fresh = [(line, scale) for _, line, scale in ahead if not self._ran_near(line, scale)]
+            finalists += fresh[:count]
+        for line, scale in finalists:
+            self._tried[line].add(scale)
+        self._measure([line.at(scale) for line, scale in finalists], self.all, deadline)
+
+    def _ran_near(self, line: Line, scale: float) -> bool:
+        """Whether the line ran on all texts at about this scale."""
+        ran = [one for one in self._tried[line] if line.at(one) in self.whole]
+        return any(abs(one - scale) <= ALIKE * abs(scale) for one in ran)
+
+    def _ratio(self, name: str, limit: float) -> float:
+        """How much more is lost on all texts than on the sample, by the settings that lose about a limit."""
+        share = math.sqrt(self.size / self.all)
+        pairs = []
+        for strategy, one in self.whole.items():
+            sampled = self.sampled[strategy]
+            if strategy.name == name and _fires(one):
+                expected = sampled.loss(self.reference) + share * sampled.loss_error(self.reference)
+                pairs.append((one.loss_bound(self.reference) + TENTH, expected + TENTH))
+        near = sorted(pairs, key=lambda pair: abs(math.log(pair[0] / (limit + TENTH))))[:NEAR]
+        return sum(one for one, _ in near) / sum(other for _, other in near) if near else 1.0
+
+    def _measure(self, strategies: Iterable[Strategy], size: int, deadline: float) -> None:
+        """Runs settings on the first ``size`` texts, unless they ran there before.
+
+        Raises:
+            OutOfTimeError: not all of them can be done in time, to judge by those before.
+        """
+        ran = self.sampled if size == self.size else self.whole
+        missing = [one for one in dict.fromkeys(strategies) if one not in ran]
+        if size > self.size:
+            self._measure(missing, self.size, deadline)
+        begin = self.size if size > self.size else 0
+        while missing:
+            count = PORTION
+            if self._settings_texts and deadline < math.inf:
+                each = self._seconds / self._settings_texts * (size - begin)
+                count = min(count, int((deadline - time.monotonic()) / each))
+            if count < 1:
+                raise OutOfTimeError
+            portion, missing = missing[:count], missing[count:]
+            started = time.monotonic()
+            progress = f"{portion[0].name}, {len(portion)} settings"
+            for one in measure(self.engine, self.reference, portion, begin, size, progress=progress, deadline=deadline):
+                self._keep(one, begin)
+                if self._log is not None:
+                    self._log.append(_to_json(one, begin))
+            self._seconds += time.monotonic() - started
+            self._settings_texts += len(portion) * (size - begin)
+
+    def _keep(self, trial: Trial, begin: int) -> None:
+        if begin:
+            self.whole[trial.strategy] = self.sampled[trial.strategy].joined(trial)
+        else:
+            self.sampled[trial.strategy] = trial
+
+
+def _fires(trial: Trial) -> bool:
+    """Whether words come back in enough texts, if the setting has recovery."""
+    return trial.strategy.recovery is None or trial.fired >= FIRES * len(trial.counts)
+
+
+def _to_json(trial: Trial, begin: int) -> dict[str, Any]:
+    counts = [[of.correct, of.predicted, of.gold] for of in trial.counts]
+    return {
+        "strategy": trial.strategy.to_json(),
+        "begin": begin,
+        "counts": counts,
+        "cost": asdict(trial.cost),
+        "fired": trial.fired,
+    }
+
+
+def _from_json(record: dict[str, Any]) -> Trial:
+    cost = Cost(**record["cost"] | {"rows": tuple(record["cost"]["rows"])})
+    counts = tuple(Counts(*of) for of in record["counts"])
+    return Trial(Strategy.from_json(record["strategy"]), counts, cost, record["fired"])
