@@ -1,9 +1,10 @@
-"""Makes a checkpoint fast without gold: ``python -m engine.training.accelerate CHECKPOINT --texts FILE… --out FOLDER``.
+"""Makes a checkpoint fast: ``python -m engine.training.accelerate CHECKPOINT --texts FILE… --out FOLDER``.
 
 CHECKPOINT is a folder or hub id of a token-classification checkpoint. Gate heads and, unless ``--frozen``, the encoder
-learn its own output on plain texts while words leave. Operating points are chosen by agreement with that output on
-held-back texts: by how much of it they lose against the new model's own dense pass. The folder then holds a model for
-every strategy except ``mlp``, and a card with the measurements.
+learn its own output on plain texts, and ``--gold`` if there is some, while words exit. Operating points are chosen by
+agreement with that output on held-out texts: by how much of it they lose against the new model's own dense pass. The
+folder then holds a model for every strategy except ``mlp``, and a card with the measurements. In Python:
+`accelerate`, also as ``engine.accelerate``.
 """
 
 from __future__ import annotations
@@ -14,49 +15,61 @@ import shlex
 import shutil
 import sys
 import time
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import accumulate
+from itertools import accumulate as running_total
 from pathlib import Path
 from typing import Any
 
 import torch
 from accelerate.utils import set_seed
 from tqdm import tqdm
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from engine.checkpoint import Weights, load_weights
-from engine.checksums import SUMS
+from engine.checkpoint import POINTS, Weights, load_weights, read_points
+from engine.checksums import SUMS, write_checksums
 from engine.command import as_command
-from engine.data.corpora import load_corpus
+from engine.data.corpora import Corpus, load_corpus
+from engine.data.texts import read_texts
 from engine.errors import InputError
 from engine.model.gated import GatedModel
 from engine.model.precision import DTYPES, check_int8
-from engine.pruning.resolve import OPERATING_POINTS
 from engine.pruning.strategy import Strategy
-from engine.runs import locked
+from engine.runs import Log, check_same, continues, locked, read_json, replacing, write_json
 from engine.tagger import Engine, load_engine
-from engine.text.words import split_words
-from engine.training.calibrate import AGREEMENT_DROPS, candidates, check_ascending, numbers, save, variations
-from engine.training.card import STRATEGY, Facts, card, device_name, table
-from engine.training.config import PRECISIONS, check_precision
-from engine.training.delivery import copy_checkpoint, deliver, repair
-from engine.training.distill import Plan, distil
-from engine.training.held_out import STEADY, TextSplit, check_same, split_texts
-from engine.training.outcome import Row, f1, measured
-from engine.training.points import LOOKS, Reference, measure
-from engine.training.search import Search
-from engine.training.state import SEEDS, check_free, check_limits, claim, read_json, write_json
-from engine.training.texts import digest
+from engine.text.documents import Document, Entity
+from engine.text.words import split_words, words_of
+from engine.training.calibrate import AGREEMENT_LIMITS, limits_of, store
+from engine.training.card import BUSY, STRATEGY, Facts, Row, card, copy_checkpoint, device_name, measured, table
+from engine.training.data import Example, digest, gold_digest, gold_examples, named_corpora, split_texts
+from engine.training.distill import distil, own_labels
+from engine.training.loop import PRECISIONS, SEEDS, check_limits, check_precision
+from engine.training.sweep import SAMPLE_WORDS, Sweep
+from engine.training.trials import LOOKS, Reference, Trial, f1_of, measure
 
 logger = logging.getLogger(__name__)
 
 MINUTES = {False: 60.0, True: 15.0}  # frozen or not
-HELD_OUT, LABELLING, TIMING = 0.05, 0.15, 0.1  # of the time: for a pass over held-back texts, for labels, for timing
-TRAINING = {False: 0.65, True: 0.4}  # of the time that is left after labelling
-SEARCHING = 0.1, 0.4  # of the time: at least, at most
+STEADY = 1000  # windows from which operating points hardly depend on chance
+SETTINGS = "training/accelerate.json"
+CONTROL = ("calib", "test")  # splits that nothing is learned from
+
+
+@dataclass(frozen=True)
+class Shares:
+    """Of the time: for a pass over held-out texts, for labels, for the sweep at most and at least, for timing."""
+
+    held_out: float = 0.05
+    labels: float = 0.15
+    sweep: float = 0.4
+    least: float = 0.1
+    timing: float = 0.1
+
+
+SHARES = Shares()
+SWEPT = 100, 8  # dense passes that the sweep takes about as long as: over its sample, and over all held-out texts
 WATCHED, WATCHED_S = 32, 10  # texts, seconds: limits of the sample whose agreement is logged while training
-TIMED, TIMED_PASSES = 32, 20  # texts that are timed at the end, which takes about this many dense passes over them
+TIMED_PASSES = 20  # dense passes over the timed texts that timing takes about as long as
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,27 +78,26 @@ class AccelerateConfig:
 
     Args:
         checkpoint: folder or hub id of a token-classification checkpoint.
-        texts: files to learn from, in any format that `engine.data.texts.read_texts` knows.
         out: folder for the model, new or of the same run.
-        held_out: files of texts to choose points on; without any, some of ``texts`` are held out.
         labels: file of what the checkpoint's labels mean, if it does not say.
         frozen: only gate heads learn; the checkpoint's files are copied byte for byte.
-        minutes: for everything except F1 on a corpus; 0: 60, or 15 if frozen.
-        max_f1_drop: points of agreement that ``careful``, ``balanced`` and ``fast`` may lose against the dense pass.
-        dtype: that settings run in; texts are labelled in the faster of float32 and ``mixed_precision``.
-        corpus, split, data_dir: of gold, for F1 besides the agreement; no gold is learned from.
+        gold: corpora to learn from besides, ``NAME:SPLIT`` joined by commas; each teaches only what it annotates.
+        minutes: for everything except F1 on a corpus; by default 60, or 15 if frozen.
+        max_f1_drop: pp of agreement that ``careful``, ``balanced`` and ``fast`` may lose against the dense pass.
+        dtype: in which settings run; texts are labelled in the faster of float32 and ``mixed_precision``.
+        corpus, split: for F1 besides the agreement; not learned from.
+        data_dir: where to look for named corpora first.
         mixed_precision: of training: ``bf16``, ``no``, or ``auto``: the faster one.
         seed: of everything random.
     """
 
     checkpoint: str
-    texts: tuple[str, ...]
     out: str
-    held_out: tuple[str, ...] = ()
     labels: str = ""
     frozen: bool = False
-    minutes: float = 0.0
-    max_f1_drop: tuple[float, ...] = AGREEMENT_DROPS
+    gold: str = ""
+    minutes: float | None = None
+    max_f1_drop: tuple[float, ...] = AGREEMENT_LIMITS
     dtype: str = "float32"
     corpus: str = ""
     split: str = "test"
@@ -94,16 +106,15 @@ class AccelerateConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_limits("minutes", self.minutes, (0, 10_000))
+        if self.minutes is not None and not 0 < self.minutes <= 10_000:
+            raise InputError(f"expected minutes above 0 and up to 10000, got {self.minutes:g}; change it")
         check_limits("seed", self.seed, SEEDS)
-        if len(self.max_f1_drop) != len(OPERATING_POINTS) or not all(0 <= drop < 100 for drop in self.max_f1_drop):
-            raise InputError(
-                f"expected three numbers of points to lose, 0–100, got {self.max_f1_drop}; write e.g. 0.2,0.5,1.5"
-            )
-        check_ascending(self.max_f1_drop)
+        limits_of(",".join(map(str, self.max_f1_drop)), "max_f1_drop")
         if self.dtype not in DTYPES:
             raise InputError(f"expected a dtype out of {', '.join(DTYPES)}, got {self.dtype!r}; choose one of them")
         check_precision(self.mixed_precision)
+        if self.frozen and self.gold:
+            raise InputError("expected no gold for a frozen checkpoint, got some; leave --gold or --frozen out")
 
     @property
     def seconds(self) -> float:
@@ -111,148 +122,268 @@ class AccelerateConfig:
         return 60 * (self.minutes or MINUTES[self.frozen])
 
 
-def accelerate(config: AccelerateConfig, *, resume: bool = False) -> list[Row]:
-    """Makes a model folder.
+def accelerate(
+    checkpoint: str | Path | tuple[PreTrainedModel, PreTrainedTokenizerBase],
+    texts: Iterable[str],
+    out: str | Path,
+    *,
+    held_out: Iterable[str] = (),
+    resume: bool = False,
+    **settings: Any,
+) -> Path:
+    """Makes a checkpoint fast: learns from its own output on texts, and writes a model folder with operating points.
 
     Args:
-        config: the settings.
-        resume: continue the run in ``config.out``; once it has ended, choose points with another ``max_f1_drop``.
+        checkpoint: folder or hub id of a token-classification checkpoint, or a model and its tokenizer.
+        texts: to learn from; 400 abstracts are enough.
+        out: folder for the model, new or of the same run.
+        held_out: texts to choose operating points on; without any, some of ``texts``.
+        resume: continue the run in ``out``, or choose other operating points once it has ended.
+        **settings: see `AccelerateConfig`, e.g. ``minutes``.
 
     Returns:
-        What was measured: dense, and point by point.
+        The folder, for `load_engine`; its README.md has the measurements.
 
     Raises:
-        InputError: unusable checkpoint or texts, or an ``out`` with something else in it.
+        InputError: unusable checkpoint, texts or settings, or an ``out`` with something else in it.
     """
-    with ExitStack() as to_the_end:
-        return _accelerate(config, resume, to_the_end)
+    name = str(checkpoint) if isinstance(checkpoint, str | Path) else checkpoint[0].name_or_path or "a model in memory"
+    config = AccelerateConfig(checkpoint=name, out=str(out), **settings)
+    shown = "".join(f", {key}={value!r}" for key, value in settings.items())
+    made_by = f"engine.accelerate({name!r}, texts, {str(out)!r}{shown})"
+    given = None if isinstance(checkpoint, str | Path) else checkpoint
+    _run(config, list(texts), list(held_out), made_by, resume=resume, given=given)
+    return Path(out)
 
 
-def _accelerate(config: AccelerateConfig, resume: bool, to_the_end: ExitStack) -> list[Row]:
+def _run(
+    config: AccelerateConfig,
+    texts: Sequence[str],
+    held_out: Sequence[str],
+    made_by: str,
+    *,
+    resume: bool = False,
+    given: tuple[PreTrainedModel, PreTrainedTokenizerBase] | None = None,
+) -> list[Row]:
+    """Makes a model folder and returns what was measured: dense, and each operating point."""
     started = time.monotonic()
     out, work = Path(config.out), Path(config.out, "training")
-    settings = work / "accelerate.json"
-    check_free(out, settings)
-    claim(settings, asdict(config), resume=resume, free=("out", "data_dir", "max_f1_drop"))
-    weights = load_weights(config.checkpoint, config.labels or None)
-    corpus = None
-    if config.corpus:
-        corpus = load_corpus(config.corpus, config.split, config.data_dir or None)
-        if not set(corpus.types) & set(weights.model.labels.types):
-            raise InputError(
-                f"expected entities of {', '.join(weights.model.labels.types)} in {corpus.name} {corpus.split}, "
-                f"got {', '.join(corpus.types) or 'none'}; choose another --corpus"
-            )
-    if weights.model.encoder.num_layers < 2:
-        raise InputError(f"expected an encoder of two layers or more, got one in {config.checkpoint!r}; choose another")
+    settings = {**asdict(config), "minutes": config.seconds / 60}
+    resumed = continues(out, SETTINGS, settings, resume=resume, free=("out", "data_dir", "max_f1_drop"))
     set_seed(config.seed)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    engine = Engine(weights, device=device)
-    kept = work / "held_out.json"  # the search log relies on the same texts, numbers and dtype at every start
-    stored = read_json(kept) if kept.is_file() else {}
-    dtype = stored.get("dtype", config.dtype)  # what ``auto`` resolved to
-    if dtype == "int8":
-        check_int8(engine.device)
-    texts = split_texts(config.texts, config.held_out, engine.pieces, config.seed)
-    begun: dict[str, Any] = {"weights": engine.digest, "labels": list(engine.labels.names)}
-    check_same(stored, begun | {"sha256": digest(texts.held_out[: stored.get("texts")])}, out)
-    reference, words_s = _reference(engine, texts, HELD_OUT * config.seconds, stored.get("texts"))
-    to_the_end.enter_context(locked(work))  # not before: bad input leaves no folder
-    write_json(settings, asdict(config))
-    count = len(reference.documents)
-    held_out, windows = texts.held_out[:count], sum(texts.windows[:count])
-    begun |= {"texts": count, "sha256": digest(held_out)}
-    write_json(kept, stored | begun)
-    logger.info(
-        "%d texts to learn from, %d of %d held out are used (%d windows); the dense pass takes %.0f words a second",
-        len(texts.learned),
-        len(held_out),
-        len(texts.held_out),
-        windows,
-        words_s,
-    )
-    if (out / SUMS).is_file():
-        repair(out)
-    else:
-        precisions = PRECISIONS if config.mixed_precision == "auto" else (config.mixed_precision,)
-        labeller, faster = _fastest(engine, weights, precisions, held_out[:LOOKS])
-        distil(
-            weights,
-            labeller,
-            texts.learned,
-            fitting(texts.learned, LABELLING * config.seconds * words_s * faster),
-            _watch(weights, reference.first(min(WATCHED, fitting(held_out, WATCHED_S * words_s))), device),
-            work,
-            frozen=config.frozen,
-            precisions=precisions,
-            seconds=lambda: TRAINING[config.frozen] * (config.seconds - (time.monotonic() - started)),
-            seed=config.seed,
+    if config.dtype == "int8":
+        check_int8(torch.device(device))
+    corpus = load_corpus(config.corpus, config.split, config.data_dir or None) if config.corpus else None
+    with locked(work):
+        if not (out / SUMS).is_file():
+            _learn(config, settings, texts, held_out, work, started, device, corpus, given)
+        write_json(out / SETTINGS, settings)
+        facts, reference = Facts(**read_json(work / "facts.json")), _read_reference(work / "held_out.json")
+        _repair(out)
+        engine = load_engine(out, facts.dtype or config.dtype, device=device)  # what ``auto`` came to stays
+        dense, dense_s = _dense(engine, reference, work / "dense.json")
+        left = config.seconds * (1 - SHARES.timing) - (time.monotonic() - started)
+        left = max(left, SHARES.least * config.seconds)
+        logger.info("choosing operating points in %s at most", tqdm.format_interval(left))
+        log = Log(work / "sweep.jsonl")
+        sweep = Sweep(engine, replace(reference, dense=dense.counts), config.max_f1_drop, seed=config.seed, log=log)
+        sweep.run(STRATEGY, seconds=left)
+        words = sum(len(split_words(document.text)) for document in reference.documents)
+        timed = SHARES.timing * config.seconds * words / dense_s / TIMED_PASSES
+        sample = [document.text for document in reference.documents]
+        rows, busy = measured(engine, dense, sweep, sample[: fitting(sample, timed)], corpus, work / "measured.jsonl")
+        if corpus and facts.checkpoint_f1 is None:
+            own = rows[0].f1
+            if not (config.frozen and engine.dtype == "float32"):
+                own = f1_of(load_engine(config.checkpoint, labels=config.labels or None), corpus, Strategy("dense"))
+            facts = replace(facts, corpus=f"{corpus.name} {corpus.split}", checkpoint_f1=own)
+        facts = replace(
+            facts,
+            device=device_name(engine.device),
+            dtype=engine.dtype,
+            minutes=facts.minutes if resumed and facts.minutes else (time.monotonic() - started) / 60,
+            resumed=resumed,
+            busy=busy,
+            cut=sweep.cut,
         )
-        if config.frozen:
-            copy_checkpoint(weights, work / "run", rename=bool(config.labels))
-        deliver(work / "run", out)
-    plan = Plan.load(work / "plan.json")
-
-    fast = load_engine(out, dtype, device=device)
-    write_json(kept, begun | {"dtype": fast.dtype})
-    dense = measure(fast, reference, Strategy("dense"), progress="dense pass")
-    reference = replace(reference, dense=dense.counts)
-    left = config.seconds * (1 - TIMING - HELD_OUT) - (time.monotonic() - started)
-    seconds = min(max(left, SEARCHING[0] * config.seconds), SEARCHING[1] * config.seconds)
-    logger.info("searching operating points for %s at most", tqdm.format_interval(seconds))
-    search = Search(fast, reference, config.max_f1_drop, seed=config.seed, seconds=seconds, log=work / "search.jsonl")
-    search.run(candidates(STRATEGY, fast.encoder.num_layers), variations, STRATEGY)
-    timed = held_out[: min(TIMED, fitting(held_out, TIMING * config.seconds * words_s / TIMED_PASSES))]
-    logger.info("timing the points on %d texts", len(timed))
-    rows = measured(fast, dense, search, timed, corpus)
-    same = config.frozen and fast.dtype == engine.dtype
-    facts = Facts(
-        checkpoint=config.checkpoint,
-        types=fast.labels.types,
-        layers=fast.encoder.num_layers,
-        frozen=config.frozen,
-        texts=plan.texts,
-        passes=plan.passes,
-        minutes=(time.monotonic() - started) / 60,
-        resumed=bool(stored),
-        held_out=len(held_out),
-        windows=windows,
-        entities=sum(of.gold for of in reference.dense),
-        timed=len(timed),
-        device=device_name(fast.device),
-        dtype=fast.dtype,
-        corpus=f"{corpus.name} {corpus.split}" if corpus else "",
-        checkpoint_f1=rows[0].f1 if corpus is None or same else f1(engine, corpus, Strategy("dense")),
-    )
-    save(fast, out, {STRATEGY: search})
-    (out / "README.md").write_text(card(rows, facts, command(config)), encoding="utf-8")
-    shutil.rmtree(work / "run" / "checkpoint", ignore_errors=True)
-    if windows < STEADY:
-        more = "give more --minutes" if len(held_out) < len(texts.held_out) else "hold back more texts"
-        logger.warning(
-            "only %d windows were held out: the agreement has a standard error of up to %.2f points, "
-            "and the points depend on chance; %d windows or more are steady: %s",
-            windows,
-            max(row.error for row in rows),
-            STEADY,
-            more,
-        )
+        write_json(work / "facts.json", asdict(facts))
+        store(out, sweep, [STRATEGY])
+        with replacing(out / "README.md") as page:
+            page.write_text(card(rows, facts, made_by), encoding="utf-8")
+        shutil.rmtree(work / "run" / "checkpoint", ignore_errors=True)
+    _warn(facts, rows)
     return rows
 
 
-def _reference(engine: Engine, texts: TextSplit, seconds: float, count: int | None) -> tuple[Reference, float]:
-    """What the checkpoint finds in held-back texts, and its words per second.
+def _learn(
+    config: AccelerateConfig,
+    settings: dict[str, Any],
+    texts: Sequence[str],
+    held_out: Sequence[str],
+    work: Path,
+    started: float,
+    device: str,
+    corpus: Corpus | None,
+    given: tuple[PreTrainedModel, PreTrainedTokenizerBase] | None,
+) -> None:
+    """Trains, and puts the model into the folder; the checksums come last, so they mark it as complete."""
+    source = config.checkpoint
+    if given is not None:
+        source = str(work / "given")
+        for part in given:
+            part.save_pretrained(source)
+    weights = load_weights(source, config.labels or None)
+    if weights.model.encoder.num_layers < 2:
+        raise InputError(f"expected an encoder of two layers or more, got one in {config.checkpoint!r}; choose another")
+    engine = Engine(weights, device=device)
+    if corpus and not set(corpus.types) & set(engine.labels.types):
+        raise InputError(
+            f"expected entities of {', '.join(engine.labels.types)} in {corpus.name} {corpus.split}, got "
+            f"{', '.join(corpus.types) or 'none'}; choose another --corpus"
+        )
+    split = split_texts(texts, held_out, engine.pieces, config.seed)
+    gold, digests = _gold(config, engine, split.held_out)
+    begun = {
+        "checkpoint": engine.fingerprint,
+        "texts to learn from": digest(split.learned),
+        "texts held out": digest(split.held_out),
+        "gold": digests,
+    }
+    if (work / "begun.json").is_file():
+        check_same(work.parent, read_json(work / "begun.json"), begun)
+    if not (work / "held_out.json").is_file():
+        seconds = time.monotonic()
+        until = seconds + SHARES.held_out * config.seconds
+        found = Reference.agreement(
+            engine, split.held_out, lambda done: done >= split.needed and time.monotonic() > until
+        )
+        write_json(work / "begun.json", begun)
+        write_json(work.parent / SETTINGS, settings)
+        _write_reference(work / "held_out.json", found, time.monotonic() - seconds)
+    reference = _read_reference(work / "held_out.json")
+    used = [document.text for document in reference.documents]
+    words = sum(len(split_words(text)) for text in used)
+    words_s = words / read_json(work / "held_out.json")["seconds"]
+    logger.info(
+        "%d texts to learn from, %d of %d held out are used (%d windows); the dense pass takes %.0f words a second",
+        len(split.learned),
+        len(used),
+        len(split.held_out),
+        sum(split.windows[: len(used)]),
+        words_s,
+    )
+    precisions = PRECISIONS if config.mixed_precision == "auto" else (config.mixed_precision,)
+    labels_file = work / "labels.npz"
+    labeller, faster, count = engine, 1.0, 0
+    if not (work / "schedule.json").is_file():
+        labeller, faster = _fastest(engine, weights, precisions, used[:LOOKS])
+        count = fitting(split.learned, SHARES.labels * config.seconds * words_s * faster)
+    over = time.monotonic() + SHARES.labels * config.seconds
+    own, labels = own_labels(weights, labeller, split.learned, count, labels_file, lambda: time.monotonic() > over)
+    if config.frozen:
+        copy_checkpoint(weights, work / "run", rename=bool(config.labels))
+    sweep_s = (SWEPT[0] * min(words, SAMPLE_WORDS) + SWEPT[1] * words) / words_s
+    later = min(sweep_s, SHARES.sweep * config.seconds) + SHARES.timing * config.seconds
+    if config.frozen:
+        later = max(later, 0.5 * config.seconds)
+    sample = reference.first(min(WATCHED, fitting(used, WATCHED_S * words_s)))
+    learned, passes = distil(
+        weights,
+        own,
+        labels,
+        gold,
+        _watch(weights, sample, device),
+        work,
+        engine=engine,
+        frozen=config.frozen,
+        precisions=precisions,
+        deadline=started + config.seconds - later,
+        seed=config.seed,
+    )
+    facts = Facts(
+        checkpoint=config.checkpoint,
+        types=engine.labels.types,
+        layers=engine.encoder.num_layers,
+        frozen=config.frozen,
+        gold=config.gold,
+        texts=learned,
+        passes=passes,
+        held_out=len(used),
+        spare=len(split.held_out) - len(used),
+        windows=sum(split.windows[: len(used)]),
+        entities=sum(of.gold for of in reference.dense),
+    )
+    write_json(work / "facts.json", asdict(facts))
+    for file in (work / "run").iterdir():
+        if file.is_file() and file.name not in ("log.jsonl", SUMS):
+            shutil.copyfile(file, work.parent / file.name)
+    write_checksums(work.parent)
+    shutil.rmtree(work / "given", ignore_errors=True)
 
-    ``count``: of texts; ``None``: as many as time allows, and at least those needed.
+
+def _repair(out: Path) -> None:
+    """Makes a finished model loadable if a kill, or an earlier version, left torn operating points."""
+    try:
+        read_points(out / POINTS) if (out / POINTS).is_file() else None
+    except InputError:
+        (out / POINTS).unlink()
+        write_checksums(out)
+
+
+def _gold(config: AccelerateConfig, engine: Engine, held_out: Sequence[str]) -> tuple[list[Example], list[str]]:
+    """Windows of gold and a digest of each corpus.
+
+    Raises:
+        InputError: a corpus without types that the checkpoint knows, or with documents that are not learned from:
+            those of its control splits, held-out texts, or those of ``corpus``.
     """
-    begin = time.monotonic()
+    corpora = named_corpora(config.gold, "fit", config.data_dir) if config.gold else []
+    apart = {tuple(words_of(text)): "the texts held out" for text in held_out}
+    controls = [(config.corpus, config.split)] if config.corpus else []
+    controls += [(corpus.name, split) for corpus in corpora for split in CONTROL if not Path(corpus.name).exists()]
+    for name, split in controls:
+        try:
+            control = load_corpus(name, split, config.data_dir or None)
+        except InputError:  # there is no such split
+            continue
+        apart |= {tuple(words_of(document.text)): f"{name} {split}" for document in control.documents}
+    for corpus in corpora:
+        if not set(corpus.types) & set(engine.labels.types):
+            raise InputError(
+                f"expected gold for {', '.join(engine.labels.types)} in {corpus.name} {corpus.split}, got "
+                f"{', '.join(corpus.types) or 'none'}; choose another --gold"
+            )
+        shared = {apart[words] for one in corpus.documents if (words := tuple(words_of(one.text))) in apart}
+        if shared or corpus.split in CONTROL:
+            what = " and ".join(sorted(shared)) or f"the control split {corpus.split}"
+            raise InputError(
+                f"expected gold that is for learning, got {corpus.name} {corpus.split} with documents of {what}; "
+                "choose another split"
+            )
+    examples = [one for corpus in corpora for one in gold_examples(corpus, engine.pieces, engine.labels)]
+    return examples, [gold_digest(corpus) for corpus in corpora]
 
-    def enough(done: int) -> bool:
-        return count is None and done >= texts.needed and time.monotonic() - begin > seconds
 
-    reference = Reference.agreement(engine, texts.held_out[:count], enough)
-    words = sum(len(split_words(document.text)) for document in reference.documents)
-    return reference, words / (time.monotonic() - begin)
+def _write_reference(path: Path, reference: Reference, seconds: float) -> None:
+    documents = [
+        {"text": one.text, "entities": [[entity.start, entity.end, entity.type] for entity in one.entities]}
+        for one in reference.documents
+    ]
+    write_json(path, {"types": reference.types, "seconds": seconds, "documents": documents})
+
+
+def _read_reference(path: Path) -> Reference:
+    stored = read_json(path)
+    documents = [
+        Document(
+            str(number),
+            one["text"],
+            tuple(Entity(start, end, type_, one["text"][start:end]) for start, end, type_ in one["entities"]),
+        )
+        for number, one in enumerate(stored["documents"], start=1)
+    ]
+    return Reference.of_found(documents, tuple(stored["types"]))
 
 
 def _fastest(engine: Engine, weights: Weights, precisions: Sequence[str], texts: Sequence[str]) -> tuple[Engine, float]:
@@ -273,7 +404,7 @@ def _fastest(engine: Engine, weights: Weights, precisions: Sequence[str], texts:
 
 def fitting(texts: Sequence[str], words: float) -> int:
     """How many of the first texts fit into this many words, at least one."""
-    totals = accumulate(len(split_words(text)) for text in texts)
+    totals = running_total(len(split_words(text)) for text in texts)
     return max(1, sum(total <= words for total in totals))
 
 
@@ -282,77 +413,90 @@ def _watch(weights: Weights, sample: Reference, device: str) -> Callable[[GatedM
 
     def watch(model: GatedModel) -> float:
         engine = Engine(replace(weights, model=model, points={}), device=device)
-        return measure(engine, sample, engine.strategy(STRATEGY)).f1
+        return measure(engine, sample, [engine.strategy(STRATEGY)])[0].f1
 
     return watch
 
 
-def command(config: AccelerateConfig) -> str:
-    """The command line that has these settings."""
-    parts = [config.checkpoint, "--texts", *config.texts, "--out", config.out]
-    if config.held_out:
-        parts += ["--held-out", *config.held_out]
-    if config.frozen:
-        parts.append("--frozen")
-    if config.minutes:
-        parts += ["--minutes", f"{config.minutes:g}"]
-    if config.max_f1_drop != AGREEMENT_DROPS:
-        parts += ["--max-f1-drop", ",".join(f"{drop:g}" for drop in config.max_f1_drop)]
-    for name in ("dtype", "labels", "corpus", "split", "data_dir", "mixed_precision", "seed"):
-        if (value := getattr(config, name)) != getattr(AccelerateConfig, name):
-            parts += [f"--{name.replace('_', '-')}", str(value)]
+def _dense(engine: Engine, reference: Reference, file: Path) -> tuple[Trial, float]:
+    """The model's own dense pass on the reference, and its seconds; measured once in a run."""
+    if not file.is_file():
+        begin = time.monotonic()
+        (one,) = measure(engine, reference, [Strategy("dense")], progress="dense pass")
+        write_json(file, one.to_json() | {"seconds": time.monotonic() - begin})
+    stored = read_json(file)
+    return Trial.from_json(stored), stored["seconds"]
+
+
+def _warn(facts: Facts, rows: Sequence[Row]) -> None:
+    """Says what makes the figures less reliable than they look."""
+    if facts.busy > BUSY:
+        logger.warning("other processes used %.0f %% of the processors before timing", 100 * facts.busy)
+    if facts.cut:
+        logger.warning("time was over before all settings were tried; go on with --resume, or give more --minutes")
+    if facts.windows < STEADY:
+        logger.warning(
+            "only %d windows were held out: the agreement has a standard error of up to %.2f pp, and the operating "
+            "points depend on chance; %d windows or more are steady: %s",
+            facts.windows,
+            max(row.error for row in rows),
+            STEADY,
+            "give more --minutes" if facts.spare else "hold more texts out",
+        )
+
+
+def command(arguments: argparse.Namespace) -> str:
+    """The command line with these arguments, without those that have their default."""
+    parts = [arguments.checkpoint]
+    for name, value in vars(arguments).items():
+        if name in ("checkpoint", "resume") or value == _parser().get_default(name):
+            continue
+        parts.append(f"--{name.replace('_', '-')}")
+        parts += [] if value is True else map(str, value) if isinstance(value, list) else [str(value)]
     return "python -m engine.training.accelerate " + shlex.join(parts)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m engine.training.accelerate", description=__doc__)
-    parser.add_argument(
-        "checkpoint", metavar="CHECKPOINT", help="folder or hub id of a token-classification checkpoint"
-    )
-    parser.add_argument(
-        "--texts", nargs="+", required=True, metavar="FILE", help="texts to learn from, in any format; .txt: one a line"
-    )
-    parser.add_argument("--out", required=True, metavar="FOLDER", help="for the model")
-    parser.add_argument(
-        "--held-out",
-        nargs="+",
-        default=(),
-        metavar="FILE",
-        help="texts to choose points on (default: a part of --texts)",
-    )
-    parser.add_argument("--labels", default="", metavar="FILE", help="what the checkpoint's labels mean")
-    parser.add_argument("--frozen", action="store_true", help="fit gate heads alone; the checkpoint stays as it is")
-    parser.add_argument("--minutes", type=float, default=0.0, help="for all but F1 (default 60, with --frozen 15)")
-    parser.add_argument(
+    add = parser.add_argument
+    add("checkpoint", metavar="CHECKPOINT", help="folder or hub id of a token-classification checkpoint")
+    add("--texts", nargs="+", required=True, metavar="FILE", help="to learn from, in any format; .txt: one a line")
+    add("--out", required=True, metavar="FOLDER", help="for the model")
+    add("--held-out", nargs="+", metavar="FILE", help="texts to choose operating points on (default: some of --texts)")
+    add("--gold", default="", metavar="CORPUS:SPLIT", help="learn from gold, too; several joined by commas")
+    add("--labels", default="", metavar="FILE", help="what the checkpoint's labels mean")
+    add("--frozen", action="store_true", help="fit gate heads alone; the checkpoint stays as it is")
+    add("--minutes", type=float, help="for all but F1 (default 60, with --frozen 15)")
+    add(
         "--max-f1-drop",
-        default=",".join(map(str, AGREEMENT_DROPS)),
+        default=",".join(map(str, AGREEMENT_LIMITS)),
         help="pp of agreement that careful, balanced and fast may lose against the dense pass (default %(default)s)",
     )
-    parser.add_argument(
-        "--dtype", default="float32", choices=DTYPES, help="that settings run in (default float32); int8 is the fastest"
-    )
-    parser.add_argument("--corpus", default="", help="gold for F1 beside the agreement; it is not learned from")
-    parser.add_argument("--split", default="test", help="of the corpus (default test)")
-    parser.add_argument("--data-dir", default="", help="where to look for named corpora first")
-    parser.add_argument("--mixed-precision", default="auto", help="of training: auto (what is faster), bf16 or no")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--resume", action="store_true", help="go on with the run in --out")
+    add("--dtype", default="float32", choices=DTYPES, help="in which settings run (default float32)")
+    add("--corpus", default="", help="gold for F1 beside the agreement; it is not learned from")
+    add("--split", default="test", help="of the corpus (default test)")
+    add("--data-dir", default="", help="where to look for named corpora first")
+    add("--mixed-precision", default="auto", help="of training: auto (what is faster), bf16 or no")
+    add("--seed", type=int, default=0)
+    add("--resume", action="store_true", help="go on with the run in --out, or choose other operating points")
     return parser
 
 
 @as_command
 def main(argv: list[str] | None) -> int:
     """The command line; exit status 2 for bad input."""
-    arguments = vars(_parser().parse_args(argv))
+    arguments = _parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     logging.getLogger("accelerate").setLevel(logging.WARNING)  # it logs every file of a checkpoint
-    resume = arguments.pop("resume")
-    drops = tuple(numbers(arguments.pop("max_f1_drop"), "--max-f1-drop", "0.2,0.5,1.5"))
-    texts, held_out = (tuple(arguments.pop(name)) for name in ("texts", "held_out"))
-    config = AccelerateConfig(**arguments, texts=texts, held_out=held_out, max_f1_drop=drops)
-    rows = accelerate(config, resume=resume)
+    given = dict(vars(arguments))
+    texts, held_out, resume = (given.pop(name) for name in ("texts", "held_out", "resume"))
+    limits = limits_of(given.pop("max_f1_drop"), "--max-f1-drop")
+    config = AccelerateConfig(**given, max_f1_drop=limits)
+    finished = Path(config.out, SUMS).is_file()  # its texts are not needed again
+    read = [[] if finished or not files else read_texts(files) for files in (texts, held_out)]
+    rows = _run(config, read[0], read[1], command(arguments), resume=resume)
     print(table(rows), end="")
-    print(f"the model, and its card README.md, are in {arguments['out']}")
+    print(f"the model, and its card README.md, are in {config.out}")
     return 0
 
 

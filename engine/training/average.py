@@ -16,7 +16,7 @@ import torch
 from engine.checkpoint import Weights, load_weights, save_weights
 from engine.command import as_command
 from engine.errors import InputError
-from engine.training.state import check_free
+from engine.runs import check_new
 
 
 @torch.no_grad()
@@ -46,7 +46,7 @@ def main(argv: list[str] | None) -> int:
     parser.add_argument("models", nargs="+", help="model folders")
     parser.add_argument("--out", required=True, type=Path, help="new folder for the mean; it has no operating points")
     arguments = parser.parse_args(argv)
-    check_free(arguments.out)
+    check_new(arguments.out)
     mean = average([load_weights(source) for source in arguments.models])
     save_weights(arguments.out, mean.model, mean.tokenizer)
     print(f"the mean of {len(arguments.models)} models is in {arguments.out}")

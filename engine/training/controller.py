@@ -33,9 +33,9 @@ from engine.pruning.gate import Decision, Gate
 from engine.pruning.signals import neighbour_max
 from engine.tagger import load_engine
 from engine.text.windows import Window
+from engine.training.data import Texts
+from engine.training.loop import SEEDS, check_limits
 from engine.training.sampling import SampledController
-from engine.training.state import SEEDS, check_limits
-from engine.training.texts import Texts
 
 logger = logging.getLogger(__name__)
 

@@ -1,22 +1,167 @@
-"""From texts with labels to packed training batches."""
+"""What is learned from: corpora with gold and plain texts, cut into windows with target labels, in packed batches."""
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from engine.data.corpora import Corpus
+from engine.data.corpora import Corpus, load_corpus
+from engine.data.formats import SUFFIXES, read_documents
+from engine.data.formats.common import Place, decoded, readable
+from engine.data.formats.datasets import PREFIX
+from engine.errors import InputError
 from engine.model.packing import RaggedBatch
 from engine.text.labels import LabelSet
 from engine.text.windows import Window, WordPieces
-from engine.text.words import split_words
-from engine.training.texts import digest
+from engine.text.words import split_words, words_of
+
+WORDS_PER_TEXT = 200
+NEEDED = 100  # windows to choose operating points on
+NEEDED_TEXTS = 2  # one gives no standard error
+WANTED = 1200  # windows to hold out, from at most a third of the texts
+
+
+def digest(texts: Iterable[str]) -> str:
+    """SHA-256 of texts and their order."""
+    return hashlib.sha256("\0".join(texts).encode(errors="surrogatepass")).hexdigest()
+
+
+def named_corpora(names: str, split: str, data_dir: str = "") -> list[Corpus]:
+    """Corpora by name, joined by commas.
+
+    Args:
+        names: each may end with a colon and its split; ``hf:ID`` itself contains a colon.
+        split: of those that name none.
+        data_dir: where to look first.
+
+    Raises:
+        InputError: no such corpus, or one without a word.
+    """
+    found = []
+    for name in names.split(","):
+        kind = PREFIX if name.startswith(PREFIX) else ""
+        name, _, own = name.removeprefix(kind).partition(":")
+        corpus = load_corpus(kind + name, own or split, data_dir or None)
+        if not any(split_words(document.text) for document in corpus.documents):
+            raise InputError(
+                f"expected documents to learn from, got none in {corpus.name} {corpus.split}; choose another split"
+            )
+        found.append(corpus)
+    return found
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Unlabelled texts, to which soft labels belong.
+
+    ``words``: the words of each text, or of each of the first texts.
+    ``sha256``: of the texts, or of the unpacked file that they were read from.
+    """
+
+    words: list[list[str]]
+    sha256: str
+
+    @classmethod
+    def of(cls, texts: Sequence[str], count: int) -> Texts:
+        """These texts, with the words of the first ``count`` of them."""
+        return cls([words_of(text) for text in texts[:count]], digest(texts))
+
+    @classmethod
+    def read(cls, path: Path) -> Texts:
+        """Reads the texts of a file, gzipped if its name ends in ``.gz``.
+
+        Args:
+            path: ``.jsonl``: an object with ``text`` on each line, each a separate text; else one sentence per line.
+
+        Raises:
+            InputError: no such file, one of another format, a line that is not as it should be, or no texts.
+        """
+        if markup := [suffix for suffix in path.suffixes if suffix in SUFFIXES and suffix != ".jsonl"]:
+            raise InputError(
+                f"expected sentences, one a line, or JSON lines in {path}, got a file of {markup[0]}; convert it with "
+                "python -m engine.tag FILE --format jsonl"
+            )
+        with readable(path):
+            content = path.read_bytes()
+            content = gzip.decompress(content) if path.suffix == ".gz" else content
+            lines = content.removesuffix(b"\n").split(b"\n")
+            if ".jsonl" in path.suffixes:
+                words = [words_of(document.text) for document in read_documents(path)]
+            else:
+                numbered = enumerate(lines, start=1)
+                words = list(join_sentences(decoded(line, Place(str(path), number)) for number, line in numbered))
+        if not any(words):
+            raise InputError(f"expected texts in {path}, got none; choose another file")
+        return cls(words, hashlib.sha256(content).hexdigest())
+
+
+def join_sentences(sentences: Iterable[str]) -> Iterator[list[str]]:
+    """Texts of at least ``WORDS_PER_TEXT`` words (the last one may be shorter), each as its words."""
+    text: list[str] = []
+    for sentence in sentences:
+        text += words_of(sentence)
+        if len(text) >= WORDS_PER_TEXT:
+            yield text
+            text = []
+    if text:
+        yield text
+
+
+@dataclass(frozen=True, eq=False)
+class TextSplit:
+    """Texts to learn from, and texts held out to choose points on, with the number of ``windows`` of each of these."""
+
+    learned: list[str]
+    held_out: list[str]
+    windows: list[int]
+
+    @property
+    def needed(self) -> int:
+        """How many of the first texts held out are enough to choose points on."""
+        totals = enumerate(accumulate(self.windows), start=1)
+        return next(count for count, windows in totals if windows >= NEEDED and count >= NEEDED_TEXTS)
+
+
+def split_texts(texts: Sequence[str], held_out: Sequence[str], pieces: WordPieces, seed: int) -> TextSplit:
+    """Texts in random order; none is both learned from and held out, even with different spacing.
+
+    Args:
+        texts: to learn from.
+        held_out: to choose operating points on; without any, up to a third of the others.
+        pieces: cut texts into windows.
+        seed: of the order of the texts.
+
+    Raises:
+        InputError: too few texts.
+    """
+    texts, held_out = (random.Random(seed).sample(of, len(of)) for of in (texts, held_out))
+    more = f"give {NEEDED_TEXTS} or more after --held-out"
+    if not held_out:
+        held_out, rows = [], 0
+        while len(held_out) < len(texts) // 3 and (rows < WANTED or len(held_out) < NEEDED_TEXTS):
+            held_out.append(texts[len(held_out)])
+            rows += len(pieces.windows(words_of(held_out[-1])))
+        more = f"a third of the texts is held out: give three times as many as are missing, or {more}"
+    windows = [len(pieces.windows(words_of(text))) for text in held_out]
+    if sum(windows) < NEEDED or len(held_out) < NEEDED_TEXTS:
+        raise InputError(
+            f"expected at least {NEEDED} windows in at least {NEEDED_TEXTS} texts held out, got {sum(windows)} in "
+            f"{len(held_out)}; {more}"
+        )
+    apart = {tuple(words_of(text)) for text in held_out}
+    learned = [text for text in texts if tuple(words_of(text)) not in apart]
+    if not learned:
+        raise InputError("expected texts to learn from, got none but those held out; give others after --texts")
+    return TextSplit(learned, held_out, windows)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,6 +1,7 @@
 """Self-distillation: a checkpoint's gate heads, and its encoder unless it is frozen, learn its own output on texts.
 
-The targets are the label distributions of the checkpoint's dense pass; the student is trained while words exit.
+The targets are the label distributions of the checkpoint's dense pass and, where there is some, gold; the student is
+trained while words exit. How long it trains is planned from the pace of some steps, and again after every stretch.
 """
 
 from __future__ import annotations
@@ -24,13 +25,11 @@ from torch import nn
 from engine.checkpoint import Weights, save_gates, weights_digest
 from engine.model.gated import GatedModel
 from engine.pruning.signals import normalised_entropy
+from engine.runs import read_json, write_json
 from engine.tagger import Engine
-from engine.training.data import Example, make_batches
-from engine.training.finetune import FinetuneConfig, JointTraining, freeze, with_gates
-from engine.training.probe import fit_heads
+from engine.training.data import Example, Texts, make_batches
+from engine.training.heads import HeadsConfig, HeadsTraining, fit_heads, freeze, with_gates
 from engine.training.soft_labels import SoftLabels, ensemble, stored_labels
-from engine.training.state import read_json, write_json
-from engine.training.texts import Texts
 
 logger = logging.getLogger(__name__)
 
@@ -46,33 +45,23 @@ PROBED = 4  # steps timed to see how long one takes
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What a run does in its time, decided once.
+class Schedule:
+    """What a run began with, decided once.
 
     ``texts``: how many are learned from.
-    ``passes``: how often.
-    ``segments``: stretches of training, each of ``steps`` batches and with a checkpoint at its end.
+    ``batches``: of one pass over them and gold.
+    ``steps``: how many were planned; fewer are done where steps take longer than expected.
     ``mixed_precision``: ``bf16`` or ``no``.
     """
 
     texts: int
-    passes: float
-    segments: int
+    batches: int
     steps: int
     mixed_precision: str
 
-    def save(self, path: Path) -> None:
-        """Writes a JSON file."""
-        write_json(path, asdict(self))
-
-    @classmethod
-    def load(cls, path: Path) -> Plan:
-        """The inverse of `save`."""
-        return cls(**read_json(path))
-
 
 def own_labels(
-    weights: Weights, engine: Engine, texts: Sequence[str], count: int, path: Path
+    weights: Weights, engine: Engine, texts: Sequence[str], count: int, path: Path, enough: Callable[[], bool]
 ) -> tuple[Texts, SoftLabels]:
     """Labels texts with the checkpoint's dense pass, saving as it goes, so an interrupted run continues.
 
@@ -82,9 +71,10 @@ def own_labels(
         texts: of the run.
         count: how many of them to label.
         path: of the file, which may hold more if an earlier start had more time.
+        enough: says whether time is over.
 
     Returns:
-        The texts that are labelled, and their labels.
+        The texts, of which at least the labelled ones are split into words, and their labels.
 
     Raises:
         InputError: the file is of other texts or weights.
@@ -93,42 +83,43 @@ def own_labels(
     own = Texts.of(texts, max(count, labelled))
 
     def distributions(done: int) -> Iterator[np.ndarray]:
-        return ensemble([engine], texts[done:count])
+        return ensemble([engine], texts[done:count], engine.labels.types)
 
     digest = weights_digest(weights.model, weights.network)
-    return own, stored_labels(distributions, own, count, engine.labels.names, digest, path)
+    return own, stored_labels(distributions, own, count, engine.labels.names, digest, path, enough)
 
 
-class Distillation(JointTraining):
-    """One run of self-distillation.
+class Distillation(HeadsTraining[HeadsConfig]):
+    """One run of self-distillation, in stretches that each end with a checkpoint.
 
-    An epoch of the loop is a segment of the plan, which may be a part of the texts or several passes over them. The
-    learning rate decays to zero, so the last average of the weights is the one to keep.
+    The learning rate decays to zero, so the last average of the weights is the one to keep.
 
     Args:
-        config: its ``epochs`` are the segments, its ``backbone`` the checkpoint.
+        config: settings.
         model: the checkpoint's, with gate heads; it is copied.
         weights: of the checkpoint.
         examples: what to learn.
-        steps: batches of a segment.
+        steps: how many there are.
         lowest: the lowest threshold drawn.
         watch: scores a model, 0–1, for the log.
+        frozen: whether only gate heads learn.
     """
 
     def __init__(
         self,
-        config: FinetuneConfig,
+        config: HeadsConfig,
         model: GatedModel,
         weights: Weights,
         examples: Sequence[Example],
         steps: int,
         lowest: float,
         watch: Callable[[GatedModel], float],
+        *,
+        frozen: bool,
     ) -> None:
-        self.examples, self.steps, self.watch, self.order = examples, steps, watch, weights.label_order
-        model = copy.deepcopy(model)
-        model = freeze(model) if config.frozen else model
-        super().__init__(config, model, weights.tokenizer, lowest)
+        self.examples, self.watch, self.order, self.frozen = examples, watch, weights.label_order, frozen
+        model = freeze(copy.deepcopy(model)) if frozen else copy.deepcopy(model)
+        super().__init__(config, model, weights.tokenizer, lowest, steps)
 
     def trained(self, model: nn.Module) -> list[dict[str, Any]]:
         """Gate heads with their own learning rate, and everything else that is not frozen."""
@@ -141,23 +132,19 @@ class Distillation(JointTraining):
         return [group for group in groups if group["params"]]
 
     def batches(self, rng: random.Random) -> list[list[Example]]:
-        """The current segment's, from an endless stream of passes over the examples."""
-        begin = max(0, self.epoch - 1) * self.steps
-        return list(islice(self._stream(), begin, begin + self.steps))
+        """One pass over the examples."""
+        return make_batches(self.examples, self.config.max_rows, rng)
 
-    def _stream(self) -> Iterator[list[Example]]:
+    def stream(self, done: int) -> Iterator[list[Example]]:
+        """The batches from a step on, pass after pass."""
         for number in count():
-            yield from make_batches(
-                self.examples, self.config.max_rows, random.Random(self.config.seed * 1000 + number)
-            )
-
-    def improves(self, score: float) -> bool:
-        """Later is better."""
-        return True
+            batches = self.batches(random.Random(self.config.seed * 1000 + number))
+            yield from batches[done:]
+            done = max(0, done - len(batches))
 
     def save(self, model: Any, folder: Path) -> None:
         """Writes a model folder or, for a frozen checkpoint, only the gate heads, in its order of labels."""
-        if not self.config.frozen:
+        if not self.frozen:
             super().save(model, folder)
             return
         folder.mkdir(parents=True, exist_ok=True)
@@ -167,6 +154,30 @@ class Distillation(JointTraining):
         """The score that ``watch`` gives the average."""
         average: Any = self.average.module
         return self.watch(average)
+
+    def replan(self, done: int, left: int) -> None:
+        """Ends after fewer steps than planned: from here on the rate decays so much faster."""
+        if done + left < self.steps:
+            logger.info("time for %d of %d further steps", left, self.steps - done)
+            level = self.rate(done)
+            self.warm, self.decay, self.steps = min(self.warm, done), (done, level), done + left
+
+    def fit_until(self, deadline: float) -> None:
+        """Trains until all steps are done or, by `time.monotonic`, the deadline is near; ``out`` has the model."""
+        done = self.schedule.last_epoch
+        batches = self.stream(done)
+        while done < self.steps:
+            begin, losses = time.monotonic(), [0.0] * 0
+            while done + len(losses) < self.steps and (not losses or time.monotonic() - begin < CHECKPOINT_S):
+                self.model.train()
+                losses.append(self.step(next(batches)))
+            done, seconds = done + len(losses), time.monotonic() - begin
+            self.epoch += 1
+            self.replan(done, max(0, int((deadline - time.monotonic()) / seconds * len(losses))))
+            agreement = self.keep_if(lambda score: True)  # later is better
+            record = {"step": done, "of": self.steps, "loss": round(sum(losses) / len(losses), 5)}
+            record |= {"agreement": round(agreement, 5), "seconds": round(seconds, 1)}
+            self.note(record | {"mixed_precision": self.precision})
 
 
 def usual_entropy(examples: Sequence[Example]) -> float:
@@ -188,32 +199,18 @@ def encoder_lr(passes: float, hidden_size: int) -> float:
     return max(low, min(high, 2 * high / passes))
 
 
-def settings(checkpoint: str, hidden_size: int, out: Path, plan: Plan, *, frozen: bool, seed: int) -> FinetuneConfig:
-    """The settings of training; texts are seen unchanged, without dropout or masked words.
-
-    Args:
-        checkpoint: where the model comes from.
-        hidden_size: of its encoder.
-        out: the folder of checkpoints.
-        plan: of the run.
-        frozen: whether only gate heads learn.
-        seed: of everything random.
-    """
-    total = plan.segments * plan.steps
-    return FinetuneConfig(
-        backbone=checkpoint,
+def settings(hidden_size: int, out: Path, schedule: Schedule, seed: int) -> HeadsConfig:
+    """The settings of training; texts are seen unchanged, without dropout or masked words."""
+    return HeadsConfig(
         out=str(out),
-        frozen=frozen,
-        epochs=plan.segments,
-        patience=plan.segments,
         temperature=TEMPERATURE,
-        lr=encoder_lr(plan.passes, hidden_size),
+        lr=encoder_lr(schedule.steps / schedule.batches, hidden_size),
         max_rows=MAX_ROWS,
         dropout=0.0,
         mask=0.0,
         pruned=PRUNED,
-        average=max(0.0, min(0.995, 1 - 20 / total)),
-        mixed_precision=plan.mixed_precision,
+        average=max(0.0, min(0.995, 1 - 20 / schedule.steps)),
+        mixed_precision=schedule.mixed_precision,
         seed=seed,
     )
 
@@ -221,7 +218,7 @@ def settings(checkpoint: str, hidden_size: int, out: Path, plan: Plan, *, frozen
 def seconds_per_step(run: Distillation) -> float:
     """Mean time of some steps of a throwaway run, not counting the first."""
     run.model.train()
-    batches = run.batches(random.Random())
+    batches = list(islice(run.stream(0), PROBED))
     begin = time.monotonic()
     for number, batch in enumerate(batches):
         run.step(batch)
@@ -230,77 +227,77 @@ def seconds_per_step(run: Distillation) -> float:
     return (time.monotonic() - begin) / max(1, len(batches) - 1)
 
 
-def planned(texts: int, batches: int, step_s: dict[str, float], seconds: float) -> Plan:
-    """Plans as much training as fits.
+def scheduled(texts: int, batches: int, step_s: dict[str, float], seconds: float) -> Schedule:
+    """As much training as fits.
 
     Args:
         texts: to learn from.
-        batches: of one pass over them; there is at least one pass, at most `MAX_PASSES`.
+        batches: of one pass over them; there are at most `MAX_PASSES`.
         step_s: precision → seconds per step; the fastest is taken.
         seconds: available.
     """
     precision = min(step_s, key=lambda name: step_s[name])
-    total = max(batches, min(round(seconds / step_s[precision]), MAX_PASSES * batches))
-    segments = max(1, min(total, round(total * step_s[precision] / CHECKPOINT_S)))
-    steps = -(-total // segments)
-    return Plan(texts, segments * steps / batches, segments, steps, precision)
+    steps = max(1, min(round(seconds / step_s[precision]), MAX_PASSES * batches))
+    return Schedule(texts, batches, steps, precision)
 
 
 def distil(
     weights: Weights,
-    engine: Engine,
-    texts: Sequence[str],
-    count: int,
+    own: Texts,
+    labels: SoftLabels,
+    gold: Sequence[Example],
     watch: Callable[[GatedModel], float],
     folder: Path,
     *,
+    engine: Engine,
     frozen: bool,
     precisions: Sequence[str],
-    seconds: Callable[[], float],
+    deadline: float,
     seed: int,
-) -> Plan:
+) -> tuple[int, float]:
     """Trains, or continues an interrupted run; the model's files are then in ``folder/run``.
 
     Args:
         weights: of the checkpoint.
-        engine: with these weights.
-        texts: to learn from.
-        count: how many of them time allows to label.
+        own, labels: texts with the checkpoint's own labels.
+        gold: windows with gold labels, learned from together with them.
         watch: see `Distillation`.
-        folder: of labels, plan and checkpoints.
+        folder: of schedule and checkpoints.
+        engine: with these weights.
         frozen: whether only gate heads learn.
         precisions: to choose the fastest from.
-        seconds: returns, once the texts are labelled, how long training may take.
+        deadline: by `time.monotonic`.
         seed: of everything random.
+
+    Returns:
+        How many texts were learned from, and in how many passes.
     """
-    plan_file, run_folder = folder / "plan.json", folder / "run"
-    stored = Plan.load(plan_file) if plan_file.is_file() else None
-    count = stored.texts if stored else min(count, len(texts))
-    own, labels = own_labels(weights, engine, texts, count, folder / "labels.npz")
-    count = len(labels.counts)
-    examples = labels.examples(own, engine.pieces)
-    lowest = usual_entropy(examples)
+    file, run_folder = folder / "schedule.json", folder / "run"
+    taught = labels.examples(own, engine.pieces)
+    lowest = usual_entropy(taught)
+    examples = [*taught, *gold]
     model = weights.model if weights.model.has_gates else with_gates(weights.model)
     if not weights.model.has_gates and not (run_folder / "checkpoint").is_dir():
         fit_heads(model.to(engine.device), make_batches(examples, MAX_ROWS, random.Random(seed)), TEMPERATURE)
 
-    def make(plan: Plan) -> Distillation:
-        config = settings(weights.source, model.encoder.hidden_size, run_folder, plan, frozen=frozen, seed=seed)
-        return Distillation(config, model, weights, examples, plan.steps, lowest, watch)
+    def make(schedule: Schedule) -> Distillation:
+        config = settings(model.encoder.hidden_size, run_folder, schedule, seed)
+        return Distillation(config, model, weights, examples, schedule.steps, lowest, watch, frozen=frozen)
 
-    if stored is None:
-        step_s = {}
+    if file.is_file():
+        schedule = Schedule(**read_json(file))
+    else:
+        batches, step_s = len(make_batches(examples, MAX_ROWS, random.Random(seed))), {}
         for name in precisions:
-            step_s[name] = seconds_per_step(make(Plan(count, 1, 1, PROBED, name)))
+            step_s[name] = seconds_per_step(make(Schedule(0, batches, batches, name)))
             gc.collect()  # a run and its accelerator refer to each other
             torch.cuda.empty_cache()
-        batches = len(make_batches(examples, MAX_ROWS, random.Random(seed)))
-        stored = planned(count, batches, step_s, seconds())
-        stored.save(plan_file)
-        logger.info("%s; seconds per step: %s", stored, step_s)
+        schedule = scheduled(len(labels.counts), batches, step_s, deadline - time.monotonic())
+        write_json(file, asdict(schedule))
+        logger.info("%s; seconds per step: %s", schedule, step_s)
     set_seed(seed)
-    run = make(stored)
+    run = make(schedule)
     run_folder.mkdir(exist_ok=True)
     run.resume()
-    run.fit()
-    return stored
+    run.fit_until(deadline)
+    return schedule.texts, run.steps / schedule.batches

@@ -1,4 +1,4 @@
-"""The training loop that every stage shares: epochs, average of the weights, early stopping, checkpoints, resuming.
+"""What the stages share: settings, the training loop with its checkpoints, and their command line.
 
 After each epoch the running average of the weights is saved, loaded again, and scored by exact-span F1 on the
 development split; ``out`` keeps the best average.
@@ -6,45 +6,167 @@ development split; ``out`` keeps the best average.
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import random
 import shutil
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import MISSING, asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, ClassVar, Generic, TypeVar, cast
 
 import torch
 from accelerate import Accelerator
 from accelerate.utils import set_seed
 from torch import Tensor, nn
 from torch.optim import AdamW
+from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
-from transformers import HfArgumentParser, get_linear_schedule_with_warmup
+from transformers import HfArgumentParser
+from transformers.utils import logging as transformers_logging
 
 from engine.checksums import RUN_SETTINGS
-from engine.errors import InputError
-from engine.training.config import PRECISIONS, TrainingConfig
-from engine.training.state import check_free, claim, write_json
+from engine.data.corpora import Corpus, load_corpus
+from engine.errors import InputError, first_line
+from engine.runs import Log, check_same, continues, locked, write_json
+from engine.training.data import gold_digest, named_corpora
 
 logger = logging.getLogger(__name__)
 
+PRECISIONS = ("no", "bf16")
 TRIES = 3  # of each on one batch, to see which is faster; the first is discarded
+SEEDS = 0, 2**31
 
-C = TypeVar("C", bound=TrainingConfig)
+C = TypeVar("C", bound="TrainingConfig")
 
 
-class Run(ABC, Generic[C]):
-    """One run with its checkpoints. A stage defines its batches and loss, and how the model is saved and scored."""
+def option(meaning: str, default: Any = MISSING) -> Any:
+    """A field of a `TrainingConfig`. ``meaning`` is its help on the command line; without a default it is required."""
+    return field(default=default, metadata={"help": meaning})
 
-    def __init__(self, config: C, model: nn.Module) -> None:
-        """Takes the model to train; `train` has set the random state before."""
+
+def other_default(name: str, default: Any) -> Any:
+    """A field of `TrainingConfig` with another default."""
+    return option(TrainingConfig.__dataclass_fields__[name].metadata["help"], default)
+
+
+def check_limits(name: str, value: float, limits: tuple[float, float]) -> None:
+    """Raises `InputError` for a setting outside its limits."""
+    low, high = limits
+    if not low <= value <= high:
+        raise InputError(f"expected {name} between {low} and {high}, got {value}; change it")
+
+
+def check_precision(name: str) -> None:
+    """Raises `InputError` unless it is one of `PRECISIONS`, or ``auto``."""
+    if name not in ("auto", *PRECISIONS):
+        raise InputError(f"expected mixed_precision auto, bf16 or no, got {name!r}; choose one")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """Settings that every stage has. Every field is a command-line option.
+
+    Raises:
+        InputError: a value out of its range.
+    """
+
+    out: str = option(
+        "folder for the model, the log and the checkpoint, which --resume needs even once the run has ended"
+    )
+    corpus: str = option("what to learn from: NAME or NAME:SPLIT, several joined by commas", "bc5cdr")
+    split: str = option("split of the corpora that name none", "fit")
+    dev_corpus: str = option(
+        "corpus for early stopping; empty: the first corpus to learn from, unless it is a file", ""
+    )
+    dev_split: str = option("split for early stopping", "calib")
+    data_dir: str = option("first place to look for named corpora", "")
+    epochs: int = option("maximum number of passes over the training data", 12)
+    patience: int = option("stop after this many epochs without a better development F1", 4)
+    lr: float = option("peak learning rate; linear warm-up over a tenth of the steps, then linear decay", 3e-4)
+    weight_decay: float = option("weight decay of AdamW", 0.01)
+    max_rows: int = option("maximum number of word pieces in a batch", 2048)
+    dropout: float = option("dropout on embeddings and on the outputs of attention and feed-forward", 0.1)
+    average: float = option("decay per step of the running average of the weights", 0.995)
+    mixed_precision: str = option("precision of the multiplies in training: auto (what is faster), bf16 or no", "auto")
+    seed: int = option("seed of everything random", 0)
+
+    LIMITS: ClassVar[dict[str, tuple[float, float]]] = {
+        "epochs": (1, 10_000),
+        "patience": (1, 10_000),
+        "lr": (0, 1),
+        "max_rows": (1, 10**7),
+        "dropout": (0, 0.9),
+        "average": (0, 0.99999),
+        "weight_decay": (0, 10),
+        "seed": SEEDS,
+    }
+
+    def __post_init__(self) -> None:
+        for name, limits in self.LIMITS.items():
+            check_limits(name, getattr(self, name), limits)
+        check_precision(self.mixed_precision)
+
+    @property
+    def scored(self) -> tuple[str, ...]:
+        """Strategies whose mean F1 early stopping uses."""
+        return ("dense",)
+
+    def corpora(self) -> tuple[list[Corpus], Corpus]:
+        """The corpora to learn from and the one for early stopping.
+
+        Raises:
+            InputError: no such corpus, an empty one to learn from, or one for early stopping that is learned from or
+                without entities.
+        """
+        train = named_corpora(self.corpus, self.split, self.data_dir)
+        dev = load_corpus(self.dev_corpus or train[0].name, self.dev_split, self.data_dir or None)
+        if not dev.types:
+            raise InputError(
+                f"expected entities for early stopping, got none in {dev.name} {dev.split}; choose another --dev-corpus"
+            )
+        if gold_digest(dev) in map(gold_digest, train):
+            raise InputError(
+                f"expected --dev-corpus with other documents than those to learn from, got {dev.name} {dev.split} for "
+                "both; choose another --dev-corpus or --dev-split"
+            )
+        return train, dev
+
+
+@contextmanager
+def loading(backbone: str) -> Iterator[None]:
+    """A context for loading a backbone, a folder or hub id, quietly.
+
+    Raises:
+        InputError: for whatever goes wrong within.
+    """
+    transformers_logging.disable_progress_bar()
+    transformers_logging.set_verbosity_error()
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:  # as in engine.checkpoint: many types, one meaning
+        raise InputError(
+            f"expected a Hugging Face encoder, got {backbone!r}: {first_line(error)}; check the path or hub id"
+        ) from error
+
+
+class Training(ABC, Generic[C]):
+    """One training with its checkpoints. A stage defines batches and loss, and how the model is saved and scored.
+
+    Args:
+        config: settings.
+        model: to train; `train` has set the random state before.
+        steps: how many there are; without, as many as ``epochs`` have batches.
+    """
+
+    def __init__(self, config: C, model: nn.Module, steps: int | None = None) -> None:
         self.config = config
         self.out = Path(config.out)
         self.precision = config.mixed_precision
@@ -52,9 +174,11 @@ class Run(ABC, Generic[C]):
         if self.accelerator.num_processes > 1:
             raise InputError("expected one process, got several; start it with python, not with accelerate launch")
         self.epoch, self.best, self.best_epoch = 0, -1.0, 0
-        steps = config.epochs * len(self.batches(random.Random(0)))
+        self.steps = steps or config.epochs * len(self.batches(random.Random(0)))
+        self.warm = self.steps // 10
+        self.decay = self.warm, 1.0  # the step from which the rate decays to 0, and its share of the peak there
         optimizer = AdamW(self.trained(model), lr=config.lr, weight_decay=config.weight_decay, fused=True)
-        self.schedule = get_linear_schedule_with_warmup(optimizer, steps // 10, steps)
+        self.schedule = LambdaLR(optimizer, self.rate)
         self.model, self.optimizer = self.accelerator.prepare(model, optimizer)
         self.average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(config.average))
         self.accelerator.register_for_checkpointing(self.schedule, self.average, self)
@@ -84,14 +208,17 @@ class Run(ABC, Generic[C]):
         """The parameters to train, in AdamW's groups; by default one group of all that require gradients."""
         return [{"params": [parameter for parameter in model.parameters() if parameter.requires_grad]}]
 
-    def improves(self, score: float) -> bool:
-        """Whether a model with this score replaces the one kept: if it is better than any before."""
-        return score > self.best
+    def rate(self, step: int) -> float:
+        """The learning rate at a step, as a share of the peak."""
+        begin, level = self.decay
+        if step < self.warm:
+            return step / self.warm
+        return level * max(0.0, (self.steps - step) / max(1, self.steps - begin))
 
     def state_dict(self) -> dict[str, Any]:
         """Progress, for checkpoints."""
-        progress = {"epoch": self.epoch, "best": self.best, "best_epoch": self.best_epoch}
-        return progress | {"data": self.data, "precision": self.precision}
+        names = ("epoch", "best", "best_epoch", "data", "precision", "steps", "warm", "decay")
+        return {name: getattr(self, name) for name in names}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Progress from a checkpoint.
@@ -99,13 +226,10 @@ class Run(ABC, Generic[C]):
         Raises:
             InputError: files that the run learned from or was scored on have changed.
         """
-        if state.get("data", self.data) != self.data:
-            raise InputError(
-                f"expected the texts and labels of the run in {self.out}, got others under the same names; "
-                "restore the files, or use another --out"
-            )
-        self.epoch, self.best, self.best_epoch = int(state["epoch"]), state["best"], int(state["best_epoch"])
-        self.precision = state.get("precision", self.precision)
+        what = "texts and labels"
+        check_same(self.out, {what: state["data"]}, {what: self.data})
+        for name in state.keys() - {"data"}:
+            setattr(self, name, state[name])
 
     @property
     def checkpoint(self) -> Path:
@@ -139,37 +263,29 @@ class Run(ABC, Generic[C]):
         Returns:
             Its score.
         """
-        candidate = self.out / "candidate"
         if self.precision == "auto":
             self.precision = self._faster()
         while self.epoch < self.config.epochs and self.epoch - self.best_epoch < self.config.patience:
-            started = time.perf_counter()
+            started = time.monotonic()
             self.epoch += 1
-            loss = self._train_epoch()
-            self.save(self.average.module, candidate)
-            f1 = self.score(candidate)
-            improved = self.improves(f1)
-            if improved:
-                self.best, self.best_epoch = f1, self.epoch
-                for file in candidate.iterdir():
-                    file.replace(self.out / file.name)
-            self._save_checkpoint()
-            seconds = round(time.perf_counter() - started, 1)
-            record: dict[str, Any] = {
-                "epoch": self.epoch,
-                "loss": round(loss, 5),
-                "dev_f1": round(f1, 5),
-                "best": improved,
-            }
-            record |= {"seconds": seconds, "mixed_precision": self.precision}
-            logger.info("%s", record)
-            with self.log.open("a") as log:
-                log.write(json.dumps(record) + "\n")
-        shutil.rmtree(candidate, ignore_errors=True)
+            loss = self.train_epoch()
+            f1 = self.keep_if(lambda score: score > self.best)
+            record = {"epoch": self.epoch, "loss": round(loss, 5), "dev_f1": round(f1, 5)}
+            record |= {"best": self.best_epoch == self.epoch, "seconds": round(time.monotonic() - started, 1)}
+            self.note(record | {"mixed_precision": self.precision})
         return self.best
 
-    def _save_checkpoint(self) -> None:
-        """Replaces the checkpoint in one step, so that an interruption leaves either the old or the new one."""
+    def keep_if(self, better: Callable[[float], bool]) -> float:
+        """Saves and scores the average of the weights, moves it to ``out`` if it is better, and writes a checkpoint."""
+        candidate = self.out / "candidate"
+        self.save(self.average.module, candidate)
+        score = self.score(candidate)
+        if better(score):
+            self.best, self.best_epoch = score, self.epoch
+            for file in candidate.iterdir():
+                file.replace(self.out / file.name)
+        shutil.rmtree(candidate)
+        # One step replaces the checkpoint: an interruption leaves either the old or the new one.
         fresh, stale = self.out / "checkpoint.new", self.out / "checkpoint.old"
         shutil.rmtree(fresh, ignore_errors=True)
         self.accelerator.save_state(str(fresh))
@@ -178,8 +294,15 @@ class Run(ABC, Generic[C]):
             self.checkpoint.rename(stale)
         fresh.rename(self.checkpoint)
         shutil.rmtree(stale, ignore_errors=True)
+        return score
 
-    def _train_epoch(self) -> float:
+    def note(self, record: dict[str, Any]) -> None:
+        """Logs a record, in the run's file and for people."""
+        logger.info("%s", record)
+        Log(self.log).append(record)
+
+    def train_epoch(self) -> float:
+        """Learns from one epoch's batches; returns the mean loss."""
         self.model.train()
         total, batches = 0.0, self.batches(random.Random(self.config.seed * 1000 + self.epoch))
         started, to_come = time.monotonic(), (self.config.epochs - self.epoch + 1) * len(batches)
@@ -192,11 +315,7 @@ class Run(ABC, Generic[C]):
         return total / len(batches)
 
     def step(self, batch: Any) -> float:
-        """Learns from one batch.
-
-        Returns:
-            Its loss.
-        """
+        """Learns from one batch; returns its loss."""
         loss = self._backward(batch, self.precision)
         self.optimizer.step()
         # `Linear` tells by a weight's version whether its packed copy is stale; fused optimizers do not change it.
@@ -232,16 +351,15 @@ class Run(ABC, Generic[C]):
                     if number:
                         seconds[precision] = min(seconds[precision], time.perf_counter() - begin)
         faster, slower = sorted(PRECISIONS, key=lambda precision: seconds[precision])
-        ratio = seconds[slower] / seconds[faster]
-        logger.info("mixed precision %s: %.1f times as fast as %s", faster, ratio, slower)
+        logger.info("mixed precision %s: %.1f times as fast as %s", faster, seconds[slower] / seconds[faster], slower)
         return faster
 
 
-def train(make_run: Callable[[C], Run[C]], config: C, *, resume: bool = False) -> float:
+def train(stage: Callable[[C], Training[C]], config: C, *, resume: bool = False) -> float:
     """Trains as configured; ``training.json`` stores the settings.
 
     Args:
-        make_run: the stage.
+        stage: what is trained.
         config: its settings.
         resume: continue from the checkpoint in ``config.out``.
 
@@ -251,20 +369,20 @@ def train(make_run: Callable[[C], Run[C]], config: C, *, resume: bool = False) -
     Raises:
         InputError: a model or corpus that cannot be used, or an ``out`` with another run or other files in it.
     """
-    settings = Path(config.out, RUN_SETTINGS)
-    check_free(settings.parent, settings)
+    out = Path(config.out)
     # Between two starts, only the folders written to and read from may change.
-    claim(settings, asdict(config), resume=resume, free=("out", "data_dir"))
+    continues(out, RUN_SETTINGS, asdict(config), resume=resume, free=("out", "data_dir"))
     set_seed(config.seed)
-    run = make_run(config)
-    write_json(settings, asdict(config))
-    if resume:
-        run.resume()
-    return run.fit()
+    run = stage(config)
+    with locked(out):
+        write_json(out / RUN_SETTINGS, asdict(config))
+        if resume:
+            run.resume()
+        return run.fit()
 
 
 def command_line(
-    stage: str, doc: str | None, config_type: type[C], make_run: Callable[[C], Run[C]], argv: list[str] | None
+    stage: str, doc: str | None, config_type: type[C], training: Callable[[C], Training[C]], argv: list[str] | None
 ) -> int:
     """The command line of a stage: an option for each setting, and ``--resume``; exit status 2 for bad input."""
     parser: Any = HfArgumentParser(cast(Any, config_type), prog=f"python -m engine.training.{stage}", description=doc)
@@ -275,7 +393,7 @@ def command_line(
     )
     if unknown:
         parser.error(f"unrecognized arguments: {' '.join(unknown)}")
-    f1 = train(make_run, config, resume=others.resume)
+    f1 = train(training, config, resume=others.resume)
     score = "exact-span F1" if len(config.scored) == 1 else f"mean exact-span F1 of {' and '.join(config.scored)}"
     print(f"{score} on development: {f1:.4f}; the model is in {config.out}")
     return 0

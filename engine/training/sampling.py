@@ -44,7 +44,7 @@ class SampledController:
             gates: how many there are, one after each layer but the last.
             windows: of the batch.
             pruned: share of the windows that are pruned; in the others all words stay. Of those pruned, a quarter end
-                at a gate in the upper half.
+                at a gate, drawn from a third of the depth to the last one.
             lowest: the lowest threshold of the middle gate, within 0.003–0.3. Thresholds below most words' entropy let
                 few of them exit.
         """
@@ -54,7 +54,7 @@ class SampledController:
         steps = (torch.linspace(-2, 2, gates) if gates > 1 else torch.zeros(gates)).unsqueeze(1)
         thresholds = (levels * steepness**steps).clamp(max=ENTROPIES[1])
         thresholds[torch.rand(gates, windows) < 1 / 3] = -1.0
-        ends = gates - 1 - torch.randint(0, max(1, gates // 2), (windows,))
+        ends = torch.randint(max(1, (gates + 1) // 3) - 1, gates, (windows,))
         for window in (torch.rand(windows) < 0.25).nonzero().flatten().tolist():
             thresholds[ends[window], window] = 1.0
         thresholds[:, torch.rand(windows) >= pruned] = -1.0

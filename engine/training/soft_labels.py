@@ -26,8 +26,7 @@ from engine.runs import replacing
 from engine.tagger import Engine, load_engine
 from engine.text.labels import LabelSet
 from engine.text.windows import WordPieces
-from engine.training.data import Example, make_examples
-from engine.training.texts import Texts
+from engine.training.data import Example, Texts, make_examples
 
 logger = logging.getLogger(__name__)
 
@@ -103,12 +102,33 @@ def restrict(probabilities: np.ndarray, columns: Sequence[int]) -> np.ndarray:
     return restricted
 
 
-def ensemble(teachers: Sequence[Engine], texts: Sequence[str]) -> Iterator[np.ndarray]:
-    """The mean of the teachers' dense label distributions, float32 ``(words, labels)`` for each text."""
+def ensemble(teachers: Sequence[Engine], texts: Sequence[str], types: Sequence[str]) -> Iterator[np.ndarray]:
+    """The mean of the teachers' dense distributions over the labels of some types, float32 ``(words, labels)``."""
+    columns = [columns_of(types, teacher.labels) for teacher in teachers]
     for begin in range(0, len(texts), CALL):
         call = texts[begin : begin + CALL]
         for results in zip(*(teacher.tag_batch(call, "dense") for teacher in teachers), strict=True):
-            yield np.mean([result.probabilities for result in results], axis=0)
+            pairs = zip(results, columns, strict=True)
+            yield np.mean([restrict(result.probabilities, of) for result, of in pairs], axis=0)
+
+
+def common_names(teachers: Sequence[Engine], types: Sequence[str]) -> tuple[str, ...]:
+    """The names of the labels that every teacher has for some types.
+
+    Raises:
+        InputError: a teacher lacks a type, or has other labels for it, as in another scheme.
+    """
+    names = []
+    for teacher in teachers:
+        if unknown := set(types) - set(teacher.labels.types):
+            raise InputError(
+                f"expected --types out of {list(teacher.labels.types)}, which {teacher.source!r} knows, got "
+                f"{sorted(unknown)}; choose types that every teacher knows"
+            )
+        names.append(tuple(teacher.labels.names[column] for column in columns_of(types, teacher.labels)))
+    if len(set(names)) > 1:
+        raise InputError(f"expected teachers of one label scheme, got the labels {names}; choose other teachers")
+    return names[0]
 
 
 def label(teachers: Sequence[Engine], texts: Texts, types: Sequence[str], out: Path) -> SoftLabels:
@@ -117,20 +137,18 @@ def label(teachers: Sequence[Engine], texts: Texts, types: Sequence[str], out: P
     Keeps what ``out`` already holds, so an interrupted run continues.
 
     Args:
-        teachers: with the same labels; their distributions are averaged.
+        teachers: their distributions over the labels of ``types`` are averaged; they may know further types.
         texts: what to label.
-        types: those of the teachers' to store.
+        types: those to store.
         out: the ``.npz`` file.
 
     Raises:
-        InputError: an ``out`` with labels of other texts, types or teachers.
+        InputError: an ``out`` with labels of other texts, types or teachers, or teachers that do not fit together.
     """
-    columns = columns_of(types, teachers[0].labels)
-    names = tuple(teachers[0].labels.names[column] for column in columns)
+    names = common_names(teachers, types)
 
     def distributions(done: int) -> Iterator[np.ndarray]:
-        for probabilities in ensemble(teachers, [" ".join(words) for words in texts.words[done:]]):
-            yield restrict(probabilities, columns)
+        return ensemble(teachers, [" ".join(words) for words in texts.words[done:]], types)
 
     digests = ",".join(one.digest + (f" {one.dtype}" if one.dtype != "float32" else "") for one in teachers)
     return stored_labels(distributions, texts, len(texts.words), names, digests, out)
@@ -143,6 +161,7 @@ def stored_labels(
     names: Sequence[str],
     teachers: str,
     out: Path,
+    enough: Callable[[], bool] = lambda: False,
 ) -> SoftLabels:
     """Labels the first texts, saving as it goes, so an interrupted run continues.
 
@@ -153,6 +172,7 @@ def stored_labels(
         names: of the labels.
         teachers: digests of their weights.
         out: the ``.npz`` file.
+        enough: says whether time is over; some texts are labelled anyway.
 
     Raises:
         InputError: an ``out`` with labels of other texts, types or teachers.
@@ -174,7 +194,8 @@ def stored_labels(
     parts, due = [stored.targets], started + SAVE_S
     for number, probabilities in enumerate(bar, start=done + 1):
         parts.append((probabilities * 255).round().astype(np.uint8))
-        if (begin := time.monotonic()) >= due or number == count:
+        over = number == count or (number >= CALL and enough())
+        if (begin := time.monotonic()) >= due or over:
             counts = np.array([len(words) for words in texts.words[:number]])
             stored = replace(stored, targets=np.concatenate(parts), counts=counts)
             stored.save(out)  # the whole file: the longer that takes, the less often it is done
@@ -182,6 +203,8 @@ def stored_labels(
             due = now + max(SAVE_S, (now - begin) / SAVING)
             left = (now - started) / (number - done) * (count - number)
             logger.info("%d of %d texts, %s left", number, count, tqdm.format_interval(left))
+        if over:
+            break
     return stored
 
 
@@ -192,13 +215,14 @@ def main(argv: list[str] | None) -> int:
     parser.add_argument(
         "--teacher",
         required=True,
-        help="folder or hub id of a token-classification model; several, by commas: their mean",
+        help="folder or hub id of a token-classification model; several, by commas: the mean over --types",
     )
     parser.add_argument(
         "--texts", required=True, type=Path, help="one sentence a line, or .jsonl of whole texts; may end in .gz"
     )
     parser.add_argument(
-        "--types", help="comma-separated, default all; probabilities of other types are added to outside"
+        "--types",
+        help="comma-separated (default: those of the first teacher); probabilities of other types are added to outside",
     )
     parser.add_argument("--dtype", default="float32", choices=DTYPES, help="of the teachers (default %(default)s)")
     parser.add_argument("--out", required=True, type=Path, help="the .npz file; an interrupted run continues")
@@ -206,13 +230,8 @@ def main(argv: list[str] | None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     texts = Texts.read(arguments.texts)
     teachers = [load_engine(source, arguments.dtype) for source in arguments.teacher.split(",")]
-    known = teachers[0].labels
-    if any(teacher.labels.names != known.names for teacher in teachers):
-        raise InputError("expected teachers with the same types in the same order, got others; choose other teachers")
-    types = list(dict.fromkeys(arguments.types.split(","))) if arguments.types else known.types
-    if unknown := set(types) - set(known.types):
-        raise InputError(f"expected --types out of {list(known.types)}, got {sorted(unknown)}; choose among them")
-    labels = label(teachers, texts, types, arguments.out)
+    types = arguments.types.split(",") if arguments.types else teachers[0].labels.types
+    labels = label(teachers, texts, list(dict.fromkeys(types)), arguments.out)
     print(f"labelled {len(labels.targets)} words in {len(labels.counts)} texts; the labels are in {arguments.out}")
     return 0
 

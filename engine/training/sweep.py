@@ -12,18 +12,16 @@ import math
 import random
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Any
 
-from engine.inspection.cost import Cost
 from engine.pruning.controllers import CONTROLLERS, EntropyController, LearnedController, RuleController
 from engine.pruning.recovery import Recovery
 from engine.pruning.resolve import RECOVERY, with_recovery
 from engine.pruning.strategy import Context, Strategy
 from engine.runs import Log
 from engine.tagger import Engine
-from engine.text.scoring import Counts
 from engine.text.words import split_words
 from engine.training.trials import OutOfTimeError, Reference, Trial, choose, measure
 
@@ -197,7 +195,7 @@ class Sweep:
         self._seconds = self._settings_texts = 0.0  # spent so far, and on how much
         self._log = log
         for record in log or ():
-            self._keep(_from_json(record), record["begin"])
+            self._keep(Trial.from_json(record), record["begin"])
 
     def run(self, name: str, stored: Iterable[Strategy] = (), seconds: float = math.inf) -> None:
         """Sweeps a strategy.
@@ -351,7 +349,9 @@ class Sweep:
         begin = self.size if size > self.size else 0
         while missing:
             count = PORTION
-            if self._settings_texts and deadline < math.inf:
+            if not self._settings_texts:  # to see how long one takes
+                count = 2
+            elif deadline < math.inf:
                 each = self._seconds / self._settings_texts * (size - begin)
                 count = min(count, int((deadline - time.monotonic()) / each))
             if count < 1:
@@ -362,7 +362,7 @@ class Sweep:
             for one in measure(self.engine, self.reference, portion, begin, size, progress=progress, deadline=deadline):
                 self._keep(one, begin)
                 if self._log is not None:
-                    self._log.append(_to_json(one, begin))
+                    self._log.append(one.to_json() | {"begin": begin})
             self._seconds += time.monotonic() - started
             self._settings_texts += len(portion) * (size - begin)
 
@@ -376,20 +376,3 @@ class Sweep:
 def _fires(trial: Trial) -> bool:
     """Whether words come back in enough texts, if the setting has recovery."""
     return trial.strategy.recovery is None or trial.fired >= FIRES * len(trial.counts)
-
-
-def _to_json(trial: Trial, begin: int) -> dict[str, Any]:
-    counts = [[of.correct, of.predicted, of.gold] for of in trial.counts]
-    return {
-        "strategy": trial.strategy.to_json(),
-        "begin": begin,
-        "counts": counts,
-        "cost": asdict(trial.cost),
-        "fired": trial.fired,
-    }
-
-
-def _from_json(record: dict[str, Any]) -> Trial:
-    cost = Cost(**record["cost"] | {"rows": tuple(record["cost"]["rows"])})
-    counts = tuple(Counts(*of) for of in record["counts"])
-    return Trial(Strategy.from_json(record["strategy"]), counts, cost, record["fired"])

@@ -24,11 +24,9 @@ from engine.model.linear import LARGE_STEP
 from engine.tagger import load_engine
 from engine.text.labels import LabelSet
 from engine.text.windows import WordPieces, load_tokenizer
-from engine.training.backbone import loading
-from engine.training.config import TrainingConfig, option, other_default
 from engine.training.data import Example, data_digest, gold_examples, make_batches, pack, spread_outside
-from engine.training.loop import Run, command_line
-from engine.training.outcome import f1
+from engine.training.loop import Training, TrainingConfig, command_line, loading, option, other_default
+from engine.training.trials import f1_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +38,7 @@ class TeacherConfig(TrainingConfig):
     lr: float = other_default("lr", 6e-5)
     max_rows: int = other_default("max_rows", 1024)
     average: float = other_default("average", 0.99)
-    scheme: str = option("of the labels: iob2, or io, which has one label for each type", "iob2")
+    scheme: str = option("scheme of the labels: iob2, or io, which has one label for each type", "iob2")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -54,7 +52,7 @@ ATTENTION_DROPOUT = ("attention_probs_dropout_prob", "attention_dropout")
 
 
 def new_teacher(backbone: str, labels: LabelSet, dropout: float) -> PreTrainedModel:
-    """A pretrained encoder with a new classifier.
+    """A pretrained encoder with a new classifier; one for other labels is replaced.
 
     Args:
         backbone: folder or hub id.
@@ -73,12 +71,24 @@ def new_teacher(backbone: str, labels: LabelSet, dropout: float) -> PreTrainedMo
                     setattr(config, name, value)
         config.id2label = dict(enumerate(labels.names))
         config.label2id = {name: index for index, name in enumerate(labels.names)}
-        return AutoModelForTokenClassification.from_pretrained(
-            backbone, config=config, dtype=torch.float32, trust_remote_code=False
+        model, info = AutoModelForTokenClassification.from_pretrained(
+            backbone,
+            config=config,
+            dtype=torch.float32,
+            trust_remote_code=False,
+            ignore_mismatched_sizes=True,
+            output_loading_info=True,
         )
+        wrong = [name for name, *_ in info["mismatched_keys"] if not name.startswith("classifier.")]
+        if wrong:
+            raise InputError(
+                f"expected weights of the sizes that the configuration says in {backbone!r}, got others for "
+                f"{wrong[:3]}; restore its files"
+            )
+        return model
 
 
-class TeacherTraining(Run[TeacherConfig]):
+class TeacherTraining(Training[TeacherConfig]):
     """Gold labels of one or more corpora on first pieces; each teaches only the types that it annotates."""
 
     def __init__(self, config: TeacherConfig) -> None:
@@ -116,7 +126,7 @@ class TeacherTraining(Run[TeacherConfig]):
     def score(self, folder: Path) -> float:
         """F1 of the saved model."""
         engine = load_engine(folder, device=str(self.accelerator.device))
-        return f1(engine, self.dev, engine.strategy("dense"))
+        return f1_of(engine, self.dev, engine.strategy("dense"))
 
 
 @as_command

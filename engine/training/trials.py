@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -156,6 +156,18 @@ class Trial:
         """The loss plus its standard error, in pp."""
         return self.loss(reference) + self.loss_error(reference)
 
+    def to_json(self) -> dict[str, Any]:
+        """A JSON object."""
+        counts = [[of.correct, of.predicted, of.gold] for of in self.counts]
+        return {"strategy": self.strategy.to_json(), "counts": counts, "cost": asdict(self.cost), "fired": self.fired}
+
+    @classmethod
+    def from_json(cls, record: dict[str, Any]) -> Trial:
+        """The inverse of `to_json`; ignores other keys."""
+        cost = Cost(**record["cost"] | {"rows": tuple(record["cost"]["rows"])})
+        counts = tuple(Counts(*of) for of in record["counts"])
+        return cls(Strategy.from_json(record["strategy"]), counts, cost, record["fired"])
+
     def joined(self, other: Trial) -> Trial:
         """With the same setting on the documents that follow."""
         cost = add([self.cost, other.cost], len(self.cost.rows))
@@ -243,7 +255,8 @@ def measure(
         for number, of_setting in enumerate(found):
             probabilities = by_text(of_setting, len(call), len(engine.labels))
             entities = [
-                engine.labels.decode(one.text, *rest) for one, *rest in zip(call, words, probabilities, strict=True)
+                engine.labels.decode(one.text, spans, of_text)
+                for (one, spans), of_text in zip(pairs, probabilities, strict=True)
             ]
             counts[number] += count_documents(call, entities, reference.types)
             fired[number] += len(recovered[number])
