@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal, TypeVar
 
@@ -27,8 +27,6 @@ class Setting:
             applies to further gates) or ``choice`` (one of ``choices``).
         choices: of a ``choice``.
         slider: whether the app shows a slider for it.
-        tried: values that calibration tries instead of the current one.
-        step: calibration also tries the current value plus and minus this.
     """
 
     name: str
@@ -38,8 +36,6 @@ class Setting:
     kind: Literal["number", "whole", "flag", "per gate", "choice"] = "number"
     choices: tuple[str, ...] = ()
     slider: bool = False
-    tried: tuple[Any, ...] = ()
-    step: float = 0.0
 
     @property
     def label(self) -> str:
@@ -68,14 +64,6 @@ class Setting:
             raise InputError(
                 f"expected {name} as {kind} between {self.low:g} and {self.high:g}, got {value!r}; choose such a value"
             )
-
-    def variations(self, value: Any) -> Iterator[Any]:
-        """Values that calibration tries instead of ``value``; a ``per gate`` setting varies together with its gates."""
-        if self.kind == "flag":
-            yield not value
-        yield from (other for other in self.tried if other != value)
-        if self.step:
-            yield from (min(max(value + step, self.low), self.high) for step in (-self.step, self.step))
 
 
 def label_of(name: str) -> str:

@@ -16,7 +16,8 @@ from torch import Tensor
 
 from engine.data.corpora import Corpus, load_corpus
 from engine.data.formats import SUFFIXES, read_documents
-from engine.data.formats.common import Place, decoded, readable
+from engine.data.formats.place import Ids, Place
+from engine.data.formats.source import readable
 from engine.data.formats.datasets import PREFIX
 from engine.errors import InputError
 from engine.model.packing import RaggedBatch
@@ -98,7 +99,7 @@ class Texts:
                 words = [words_of(document.text) for document in read_documents(path)]
             else:
                 numbered = enumerate(lines, start=1)
-                words = list(join_sentences(decoded(line, Place(str(path), number)) for number, line in numbered))
+                words = list(join_sentences(Place(str(path), number, Ids()).decoded(line) for number, line in numbered))
         if not any(words):
             raise InputError(f"expected texts in {path}, got none; choose another file")
         return cls(words, hashlib.sha256(content).hexdigest())

@@ -10,7 +10,7 @@ from engine.errors import InputError
 def main(argv: list[str] | None) -> int:
     """Names what replaces the command."""
     raise InputError(
-        "expected another command, got engine.training.recovery, which is gone; use python -m engine.training.calibrate "
+        "expected a command that exists, got engine.training.recovery; use python -m engine.training.calibrate "
         "--strategies entropy+recovery"
     )
 

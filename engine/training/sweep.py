@@ -34,6 +34,9 @@ FIRES = 0.02  # of the texts: firing less often is not recovery
 ALIKE = 0.01  # relative difference of two scales that give about the same setting
 NEAR, TENTH = 3, 0.1  # settings on all texts that tell what a loss on the sample means; pp, so that no loss is compared
 
+# Gates and ends for 12 layers; those for other depths lie at the same share of the depth.
+DEEP = (1, 2, 3, 4), (1, 2, 3, 4, 5), (1, 2, 3, 4, 6), (2, 4, 6), (4, 6, 8), (6, 8, 10)
+DEEP_ENDS = 6, 8, 10
 FACTORS = (1.0, 1.3, 2.0, 3.0)
 SCALES = (0.002, 0.006, 0.02, 0.06, 0.18, 0.54)  # geometric mean of the thresholds of entropy and mlp
 CONTEXTS: tuple[Context, ...] = ("drop", "freeze")
@@ -90,16 +93,12 @@ def layouts(layers: int) -> list[tuple[tuple[int, ...], bool]]:
     middle on.
     """
     if layers <= 8:
-        runs = [
-            range(first, min(first + (3 if first == 1 else 2), layers)) for first in range(1, max(1, layers // 2) + 1)
-        ]
-        sets, ends = [tuple(run) for run in runs], [layers - 2, layers - 1]
+        runs = ((first, min(first + (3 if first == 1 else 2), layers)) for first in range(1, max(1, layers // 2) + 1))
+        sets, ends = [tuple(range(*run)) for run in runs], [layers - 2, layers - 1]
     else:
-        third, half, step = layers // 3, layers // 2, layers // 12
-        sets = [tuple(range(1, third + 2, step)), (*range(1, third + 1, step), half)]
-        sets += [tuple(range(first, 2 * first + half // 3 * 2 - 1, 2 * step)) for first in (2 * step, third, half)]
-        ends = [half, 2 * layers // 3, 5 * layers // 6]
-    found: dict[tuple[tuple[int, ...], bool], None] = {(gates, False): None for gates in sets}
+        sets = [tuple(sorted({max(1, round(gate * layers / 12)) for gate in gates})) for gates in DEEP]
+        ends = [round(end * layers / 12) for end in DEEP_ENDS]
+    found = dict.fromkeys((gates, False) for gates in sets)
     for gates in sets:
         for end in ends:
             if before := tuple(gate for gate in gates if gate < end):
@@ -191,7 +190,8 @@ class Sweep:
         self.sampled: dict[Strategy, Trial] = {}
         self.whole: dict[Strategy, Trial] = self.sampled if self.size == self.all else {}
         self.cut = False  # whether time was missing
-        self._tried: dict[Line, set[float]] = {}
+        self._tried: dict[Line, dict[float, Strategy]] = {}
+        self._curves: dict[Line, list[tuple[float, float, float]]] = {}
         self._seconds = self._settings_texts = 0.0  # spent so far, and on how much
         self._log = log
         for record in log or ():
@@ -256,36 +256,42 @@ class Sweep:
         """Runs each line on the sample at a scale, then at others until it crosses its limits or cannot win."""
         wanted = [(line, scale) for line, scale, _ in starts]
         while wanted:
-            for line, scale in wanted:
-                self._tried.setdefault(line, set()).add(scale)
-            self._measure([line.at(scale) for line, scale in wanted], self.size, deadline)
+            self._try(wanted, self.size, deadline)
             wanted = [
                 (line, scale) for line, _, limits in starts for limit in limits for scale in self._next(line, limit)
             ]
 
     def _next(self, line: Line, limit: float) -> Iterator[float]:
         """The scale at which to look on for where a line crosses a limit."""
-        curve, tried = self._curve(line), self._tried[line]
+        curve, tried = self._curves[line], self._tried[line]
         if all(bound <= limit for _, bound, _ in curve) and (scale := line.beyond(tried, faster=True)) is not None:
             yield scale
-        best = max((speed for speed, *_ in self._leaders(line.base.name, limit)), default=0.0)
-        may_win = curve[0][1] > limit and curve[0][0] > best  # only slower settings of this line lose less
-        if may_win and (scale := line.beyond(tried, faster=False)) is not None:
+        if curve[0][1] <= limit:
+            return
+        best = max((speed for speed, *_ in self._leaders(line.base.name, limit, 1)), default=0.0)
+        if curve[0][0] > best and (scale := line.beyond(tried, faster=False)) is not None:
             yield scale
 
-    def _curve(self, line: Line) -> list[tuple[float, float, float]]:
-        """Speed-up, loss plus the standard error expected on all texts, and scale of a line's settings, by speed-up."""
-        share = math.sqrt(self.size / self.all)
-        found = []
-        for scale in self._tried[line]:
-            if one := self.sampled.get(line.at(scale)):
-                bound = one.loss(self.reference) + share * one.loss_error(self.reference)
-                found.append((one.theoretical_speedup, bound if _fires(one) else math.inf, scale))
-        return sorted(found)
+    def _try(self, wanted: Sequence[tuple[Line, float]], size: int, deadline: float) -> None:
+        """Runs lines at scales on the first ``size`` texts."""
+        settings = [line.at(scale) for line, scale in wanted]
+        self._measure(settings, size, deadline)
+        for (line, scale), setting in zip(wanted, settings, strict=True):
+            tried = self._tried.setdefault(line, {})
+            tried[scale] = setting
+            self._curves[line] = sorted(
+                (self.sampled[one].theoretical_speedup, self._expected(self.sampled[one]), at)
+                for at, one in tried.items()
+            )
+
+    def _expected(self, sampled: Trial) -> float:
+        """The loss plus standard error to expect on all texts; infinite if recovery fires too rarely."""
+        error = math.sqrt(self.size / self.all) * sampled.loss_error(self.reference)
+        return sampled.loss(self.reference) + error if _fires(sampled) else math.inf
 
     def _crossing(self, line: Line, limit: float) -> tuple[float, float] | None:
         """The speed-up and the scale at which a line loses as much as it may, between those that were tried."""
-        curve = self._curve(line)
+        curve = self._curves[line]
         last = max((index for index, (_, bound, _) in enumerate(curve) if bound <= limit), default=None)
         if last is None:
             return None
@@ -298,7 +304,7 @@ class Sweep:
 
     def _leaders(self, name: str, limit: float, count: int = LEADERS) -> list[tuple[float, Line, float]]:
         """The lines of a strategy that are fastest at a limit, each with its speed-up and scale there."""
-        lines = [line for line in self._tried if line.base.name == name]
+        lines = [line for line in self._curves if line.base.name == name]
         found = [(at[0], line, at[1]) for line in lines if (at := self._crossing(line, limit))]
         return sorted(found, key=lambda one: -one[0])[:count]
 
@@ -315,25 +321,21 @@ class Sweep:
             ahead = [one for one in self._leaders(name, expected, 3 * count) if one[0] > best]
             fresh = [(line, scale) for _, line, scale in ahead if not self._ran_near(line, scale)]
             finalists += fresh[:count]
-        for line, scale in finalists:
-            self._tried[line].add(scale)
-        self._measure([line.at(scale) for line, scale in finalists], self.all, deadline)
+        self._try(finalists, self.all, deadline)
 
     def _ran_near(self, line: Line, scale: float) -> bool:
         """Whether the line ran on all texts at about this scale."""
-        ran = [one for one in self._tried[line] if line.at(one) in self.whole]
+        ran = [at for at, one in self._tried[line].items() if one in self.whole]
         return any(abs(one - scale) <= ALIKE * abs(scale) for one in ran)
 
     def _ratio(self, name: str, limit: float) -> float:
         """How much more is lost on all texts than on the sample, by the settings that lose about a limit."""
-        share = math.sqrt(self.size / self.all)
-        pairs = []
-        for strategy, one in self.whole.items():
-            sampled = self.sampled[strategy]
-            if strategy.name == name and _fires(one):
-                expected = sampled.loss(self.reference) + share * sampled.loss_error(self.reference)
-                pairs.append((one.loss_bound(self.reference) + TENTH, expected + TENTH))
-        near = sorted(pairs, key=lambda pair: abs(math.log(pair[0] / (limit + TENTH))))[:NEAR]
+        pairs = [
+            (one.loss_bound(self.reference) + TENTH, self._expected(self.sampled[strategy]) + TENTH)
+            for strategy, one in self.whole.items()
+            if strategy.name == name and _fires(one) and _fires(self.sampled[strategy])
+        ]
+        near = sorted(pairs, key=lambda pair: abs(math.log(max(TENTH, pair[0]) / (limit + TENTH))))[:NEAR]
         return sum(one for one, _ in near) / sum(other for _, other in near) if near else 1.0
 
     def _measure(self, strategies: Iterable[Strategy], size: int, deadline: float) -> None:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Literal
 
 import numpy as np
 
 from engine.pruning.gate import Decision, Gate
 from engine.pruning.settings import Setting, check_settings, setting, settings_of
 from engine.pruning.signals import lowest_per_window
-
-THRESHOLDS = (0.001, 0.003, 0.01, 0.02, 0.04, 0.08, 0.15, 0.25)  # for entropy and risk, tried by calibration
 
 Reason = Literal["end", "exit", "importance", "entity", "whole", "minimum", "few"]
 
@@ -91,12 +88,6 @@ class Controller(ABC):
         return found if self.keeps_entities_whole else ["entity" if one == "whole" else one for one in found]
 
     @classmethod
-    def candidates(cls, layers: int) -> Iterator[tuple[tuple[int, ...], Self]]:
-        """Gates and settings that calibration tries for an encoder of ``layers`` layers, before it varies the best."""
-        for gates in gate_sets(layers, min(3, layers - 1)):
-            yield gates, cls()
-
-    @classmethod
     def default_gates(cls, layers: int) -> tuple[int, ...]:
         """Gates for weights that store no operating points: after the layers of the second third."""
         return tuple(range(max(1, layers // 3), max(2, layers // 3 * 2 + 1)))
@@ -125,39 +116,6 @@ class ThresholdController(Controller):
     def all_exit(self, gate: Gate) -> bool:
         """Whether the threshold is 1, unless entities or a minimum stay."""
         return at_gate(self.thresholds, gate) >= 1 and self.exit_entities and not self.min_keep_ratio
-
-
-def gate_sets(layers: int, count: int) -> list[tuple[int, ...]]:
-    """Placements of ``count`` gates after consecutive layers, beginning in the first third of the encoder."""
-    firsts = range(max(1, layers // 6), max(1, layers // 3) + 1)
-    return [tuple(range(first, first + count)) for first in firsts if first + count <= layers]
-
-
-def layouts(layers: int) -> Iterator[tuple[tuple[int, ...], bool]]:
-    """Gates that calibration tries, and whether every word exits at the last of them, which ends the encoder.
-
-    Up to eight layers: two or three gates in a row, and an end at one of the last two gates. Deeper encoders have room
-    for more gates, and may end from the middle on. Gates only in the second half change least.
-    """
-    if layers <= 8:
-        sets = [*gate_sets(layers, min(3, layers - 1)), *gate_sets(layers, min(2, layers - 1))[-1:]]
-        sets += [(layers // 2, layers // 2 + 1)] if layers > 3 else []
-        ends = list(range(layers - 2, layers))
-    else:
-        third, half, step = layers // 3, layers // 2, layers // 12 or 1
-        runs = [(1, third + 1, step), (1, half, step), (2 * step, half + 1, 2 * step), (third, 2 * third + 1, 2 * step)]
-        sets = [tuple(range(*run)) for run in (*runs, (half, layers, 2 * step))]
-        sets.append((*sets[0], half))
-        ends = [half, 2 * layers // 3, 5 * layers // 6]
-    for gates in sets:
-        yield gates, False
-        yield from (((*gates, end), True) for end in ends if end > gates[-1])
-
-
-def rising(last: float, gates: int, steepness: float) -> tuple[float, ...]:
-    """Thresholds that grow by a factor from gate to gate up to the last one's, over many gates by a smaller factor."""
-    step = steepness ** min(1.0, 2 / max(1, gates - 1))
-    return tuple(last / step**before for before in reversed(range(gates)))
 
 
 def at_gate(thresholds: float | tuple[float, ...], gate: Gate) -> float:

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Self
 
 import numpy as np
 
 from engine.pruning.controllers.base import (
-    THRESHOLDS,
     ThresholdController,
     at_gate,
     exit_below,
     exit_entities,
-    layouts,
     min_keep_ratio,
-    rising,
 )
 from engine.pruning.gate import Decision, Gate
 from engine.pruning.settings import setting
@@ -38,12 +32,7 @@ class EntropyController(ThresholdController):
         0.1, "normalised entropy up to which a label is certain", kind="per gate"
     )
     neighbours: int = setting(
-        1,
-        "a word exits only if all words up to so many places away are certain too",
-        0,
-        16,
-        kind="whole",
-        tried=(0, 1, 2),
+        1, "a word exits only if all words up to so many places away are certain too", 0, 16, kind="whole"
     )
     exit_entities: bool = exit_entities()
     min_keep_ratio: float = min_keep_ratio(0.0)
@@ -70,16 +59,3 @@ class EntropyController(ThresholdController):
     def thresholds(self) -> float | tuple[float, ...]:
         """``max_entropy``."""
         return self.max_entropy
-
-    @classmethod
-    def candidates(cls, layers: int) -> Iterator[tuple[tuple[int, ...], Self]]:
-        """The same threshold everywhere, or stricter at earlier gates, with one neighbour or two.
-
-        Entities stay, exit, or exit together with all other words at the last gate, which changes few labels.
-        """
-        for (gates, ends), threshold, steep in itertools.product(layouts(layers), THRESHOLDS, (1.0, 1.7, 3.0)):
-            values = rising(threshold, len(gates) - ends, steep)
-            for neighbours in (1, 2):
-                yield gates, cls((*values, 1.0) if ends else values, neighbours, exit_entities=True)
-            if steep == 1 and not ends and len(gates) >= 3:
-                yield gates, cls(values, 1, exit_entities=False)

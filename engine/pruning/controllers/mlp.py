@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
 
 import numpy as np
 from safetensors import safe_open
@@ -14,14 +12,11 @@ from safetensors.numpy import save_file
 
 from engine.errors import InputError, first_line
 from engine.pruning.controllers.base import (
-    THRESHOLDS,
     ThresholdController,
     at_gate,
     exit_below,
     exit_entities,
-    layouts,
     min_keep_ratio,
-    rising,
 )
 from engine.pruning.gate import Decision, Gate
 from engine.pruning.settings import setting
@@ -153,10 +148,3 @@ class LearnedController(ThresholdController):
     def thresholds(self) -> float | tuple[float, ...]:
         """``max_risk``."""
         return self.max_risk
-
-    @classmethod
-    def candidates(cls, layers: int) -> Iterator[tuple[tuple[int, ...], Self]]:
-        """Laid out like those of ``entropy``, the same threshold at every gate, or stricter at earlier ones."""
-        for (gates, ends), risk, steep in itertools.product(layouts(layers), THRESHOLDS, (1.0, 2.0)):
-            values = rising(risk, len(gates) - ends, steep)
-            yield gates, cls((*values, 1.0) if ends else values, exit_entities=True)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Self
 
 import numpy as np
 
-from engine.pruning.controllers.base import Controller, gate_sets, keep_minimum, min_keep_ratio
+from engine.pruning.controllers.base import Controller, keep_minimum, min_keep_ratio
 from engine.pruning.gate import Decision, Gate
 from engine.pruning.settings import setting
 from engine.pruning.signals import window_mean_std
@@ -27,13 +25,11 @@ class RuleController(Controller):
     kind = "rule"
     description = "Words of low importance exit: label uncertainty and attention, compared with their window."
 
-    lambda_: float = setting(0.0, "a larger λ prunes more", -2.0, 2.0, slider=True, step=0.25)
+    lambda_: float = setting(0.0, "a larger λ prunes more", -2.0, 2.0, slider=True)
     uncertainty: float = setting(1.0, "weight of the uncertainty of a word's label", -10, 10)
     received: float = setting(0.25, "weight of the attention that a word receives", -10, 10)
     entropy: float = setting(0.0, "weight of the entropy of the attention that a word pays", -10, 10)
-    neighbours: int = setting(
-        1, "words up to so many places from a predicted entity stay", 0, 16, kind="whole", tried=(0, 1, 2)
-    )
+    neighbours: int = setting(1, "words up to so many places from a predicted entity stay", 0, 16, kind="whole")
     min_keep_ratio: float = min_keep_ratio(0.1)
 
     @property
@@ -71,11 +67,3 @@ class RuleController(Controller):
     def has_low_importance(self, gate: Gate, importance: np.ndarray) -> np.ndarray:
         """Words whose importance is strictly below the threshold."""
         return importance < self.threshold(gate, importance)
-
-    @classmethod
-    def candidates(cls, layers: int) -> Iterator[tuple[tuple[int, ...], Self]]:
-        """Few: attention statistics cost at every gate."""
-        weights = ((1.0, 0.0, 0.0), (1.0, 0.25, 0.0), (1.0, 0.0, -0.25))
-        sets = [gates for count in (1, 2) for gates in gate_sets(layers, count)[-1:]]
-        for gates, parts, threshold in itertools.product(sets, weights, (-0.5, 0.5, 1.0, 1.5, 2.0)):
-            yield gates, cls(threshold, *parts)

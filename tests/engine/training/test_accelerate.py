@@ -12,6 +12,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from engine.training.delivery import copy_checkpoint
+from engine.training.held_out import TextSplit, split_texts
+from engine.training.outcome import f1
+from engine.training.points import Reference, Tried
+from engine.training.texts import digest, words_of
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForTokenClassification, BertForTokenClassification
 
@@ -31,12 +36,7 @@ from engine.training.accelerate import AccelerateConfig, accelerate, main
 from engine.training.calibrate import candidates
 from engine.training.card import Facts, card
 from engine.training.data import make_examples
-from engine.training.delivery import copy_checkpoint
 from engine.training.finetune import with_gates
-from engine.training.held_out import TextSplit, split_texts
-from engine.training.outcome import f1
-from engine.training.points import Reference, Tried
-from engine.training.texts import digest, words_of
 from tests.conftest import SAMPLE
 from tests.engine.model.families import huggingface, tiny, tokenizer_of
 

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from engine.training.points import store_points
 
 from engine import load_engine
 from engine.pruning.controllers import CONTROLLERS, EntropyController
@@ -12,7 +13,6 @@ from engine.pruning.resolve import resolve
 from engine.pruning.strategy import Strategy
 from engine.training import calibrate
 from engine.training.calibrate import looser, main, variations
-from engine.training.points import store_points
 from tests.conftest import SAMPLE, TEXT, contents
 
 

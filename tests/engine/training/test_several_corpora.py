@@ -38,7 +38,8 @@ def asked(monkeypatch):
         documents = [Document(str(number), TEXT, entities) for number in range(4 if split == "calib" else 8)]
         return Corpus(name, split, types, documents)
 
-    monkeypatch.setattr("engine.training.config.load_corpus", load)
+    for module in ("loop", "data"):
+        monkeypatch.setattr(f"engine.training.{module}.load_corpus", load)
     return asked
 
 
@@ -58,7 +59,7 @@ def test_no_corpus_unlearns_what_another_teaches(stage, settings, backbone, aske
         )
     )
     for run.epoch in range(1, 21):
-        run._train_epoch()
+        run.train_epoch()
     run.save(run.model, tmp_path / "model")
     found = load_engine(tmp_path / "model").tag(TEXT, "dense").probabilities
     # Half of the documents label each entity O.

@@ -13,11 +13,11 @@ from engine.text.labels import LabelSet
 from engine.text.windows import load_tokenizer
 from engine.text.words import split_words
 from engine.training import soft_labels, teacher
+from engine.training.data import WORDS_PER_TEXT, Texts
 from engine.training.finetune import FinetuneConfig, Finetuning, soft_examples
 from engine.training.loop import train
 from engine.training.soft_labels import SoftLabels
 from engine.training.teacher import TeacherConfig, TeacherTraining, new_teacher
-from engine.training.texts import WORDS_PER_TEXT, Texts
 from tests.conftest import tiny_config
 from tests.engine.model.families import tiny, tokenizer_of
 from tests.engine.training.corpora import write_pubtator
@@ -241,7 +241,7 @@ def test_a_student_learns_the_teachers_distributions(trained, labelled, sentence
     )
     run = Finetuning(settings)
     for run.epoch in range(1, 21):
-        run._train_epoch()
+        run.train_epoch()
     run.save(run.model, tmp_path / "run")
     stored = SoftLabels.load(labelled)
     assert len(run.soft) == 2 * len(stored.examples(Texts.read(sentences), run.pieces))
