@@ -20,7 +20,7 @@ mkdir -p "$runs"
 stage() { python -m "engine.training.$1" "${@:2}" --resume; }
 fast() { # NAME; all the time of the second start goes to the search for points
   for _ in first second; do
-    stage accelerate "$runs/$1" --texts "$texts/abstracts.jsonl.gz" --held-back "$runs/held_back.jsonl" \
+    stage accelerate "$runs/$1" --texts "$texts/abstracts.jsonl.gz" --held-out "$runs/held_back.jsonl" \
       --max-f1-drop 1,3,6 --minutes 8 --out "$runs/$1-fast"
   done
   cp "$runs/$1-fast/README.md" "$here/$1.md"

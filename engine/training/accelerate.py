@@ -281,6 +281,7 @@ def _learn(
         count = fitting(split.learned, SHARES.labels * config.seconds * words_s * faster)
     over = time.monotonic() + SHARES.labels * config.seconds
     own, labels = own_labels(weights, labeller, split.learned, count, labels_file, lambda: time.monotonic() > over)
+    (work / "run").mkdir(exist_ok=True)
     if config.frozen:
         copy_checkpoint(weights, work / "run", rename=bool(config.labels))
     sweep_s = (SWEPT[0] * min(words, SAMPLE_WORDS) + SWEPT[1] * words) / words_s

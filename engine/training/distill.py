@@ -297,7 +297,6 @@ def distil(
         logger.info("%s; seconds per step: %s", schedule, step_s)
     set_seed(seed)
     run = make(schedule)
-    run_folder.mkdir(exist_ok=True)
     run.resume()
     run.fit_until(deadline)
     return schedule.texts, run.steps / schedule.batches

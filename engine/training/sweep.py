@@ -27,8 +27,9 @@ from engine.training.trials import OutOfTimeError, Reference, Trial, choose, mea
 
 SAMPLE_WORDS, SAMPLE_TEXTS = 14_000, 20  # of the sample, at least: some 60 abstracts
 PORTION = 12  # settings that share their first layers
-FINALISTS = (2, 1, 1, 1)  # lines for each operating point that run on all texts, wave after wave
-LEADERS, ROUNDS = 2, 2  # lines for each point whose variations are tried, and how often
+# Waves on all texts: how many lines run for each operating point, at which share of what it may lose.
+FINALISTS = (3, 1.0), (1, 0.95), (1, 0.9), (1, 0.8)
+LEADERS, ROUNDS = 3, 2  # lines for each point whose variations are tried, and how often
 SAMPLING = 0.6  # of the time, at most
 FIRES = 0.02  # of the texts: firing less often is not recovery
 ALIKE = 0.01  # relative difference of two scales that give about the same setting
@@ -194,8 +195,7 @@ class Sweep:
         self._curves: dict[Line, list[tuple[float, float, float]]] = {}
         self._seconds = self._settings_texts = 0.0  # spent so far, and on how much
         self._log = log
-        for record in log or ():
-            self._keep(Trial.from_json(record), record["begin"])
+        self._logged = {(one.strategy, begin): one for begin, one in map(_begin_and_trial, log or ())}
 
     def run(self, name: str, stored: Iterable[Strategy] = (), seconds: float = math.inf) -> None:
         """Sweeps a strategy.
@@ -214,10 +214,13 @@ class Sweep:
                 bases = [line.at(scale) for limit in self.limits for _, line, scale in self._leaders(kind, limit)]
                 lines = [line for base in dict.fromkeys(bases) for line in recoveries(base)]
                 self._sample(name, lines, now + 0.7 * seconds)
-            for count in FINALISTS:
-                self._finish(name, count, deadline)
+            for count, share in FINALISTS:
+                self._finish(name, count, share, deadline)
         except OutOfTimeError:
             self.cut = True
+        for (strategy, begin), one in self._logged.items():  # of a sweep with other limits
+            if strategy.name == name and (not begin or strategy in self.sampled):
+                self._keep(one, begin)
         done = [sum(one.name == name for one in ran) for ran in (self.sampled, self.whole)]
         logger.info("%s: %d settings ran on %d texts, %d on all %d", name, done[0], self.size, done[1], self.all)
 
@@ -308,11 +311,11 @@ class Sweep:
         found = [(at[0], line, at[1]) for line in lines if (at := self._crossing(line, limit))]
         return sorted(found, key=lambda one: -one[0])[:count]
 
-    def _finish(self, name: str, count: int, deadline: float) -> None:
+    def _finish(self, name: str, count: int, share: float, deadline: float) -> None:
         """Runs, for each limit, the most promising lines on all texts, where they should lose as much as they may."""
         finalists = []
         for limit in self.limits:
-            expected = limit / self._ratio(name, limit)
+            expected = share * limit / self._ratio(name, limit)
             lines = [line for _, line, _ in self._leaders(name, limit)]
             self._explore([(line, min(self._tried[line]), (expected,)) for line in lines], deadline)
             within = [one for one in self.whole.values() if one.strategy.name == name and one.saves and _fires(one)]
@@ -349,6 +352,10 @@ class Sweep:
         if size > self.size:
             self._measure(missing, self.size, deadline)
         begin = self.size if size > self.size else 0
+        for strategy in missing:
+            if one := self._logged.get((strategy, begin)):
+                self._keep(one, begin)
+        missing = [one for one in missing if one not in ran]
         while missing:
             count = PORTION
             if not self._settings_texts:  # to see how long one takes
@@ -373,6 +380,10 @@ class Sweep:
             self.whole[trial.strategy] = self.sampled[trial.strategy].joined(trial)
         else:
             self.sampled[trial.strategy] = trial
+
+
+def _begin_and_trial(record: dict[str, Any]) -> tuple[int, Trial]:
+    return record["begin"], Trial.from_json(record)
 
 
 def _fires(trial: Trial) -> bool:
