@@ -72,7 +72,7 @@ def test_an_interruption_while_points_are_stored_leaves_a_folder_that_loads(mode
         with pytest.raises(KeyboardInterrupt):
             store_points(folder, second)
     assert contents(folder) == before
-    assert load_engine(folder).points == first
+    assert list(load_engine(folder).points["entropy"]) == ["fast"]
 
 
 @pytest.mark.parametrize("text", ["", "1|t|Nausea.\n1|a|\n", "1|t|Nausea.\n1|a|\n1\t0\t6\tNausea\tDISEASE\t-1\n"])
