@@ -55,7 +55,9 @@ def cancelled() -> str:
     return _answer("cancelled", "<p>Cancelled. Any result shown is from an earlier run. Press Run to start again.</p>")
 
 
-def answer(text: str, compared: Sequence[Compared], *, timing: bool, remarks: Sequence[str] = ()) -> str:
+def answer(
+    text: str, compared: Sequence[Compared], *, timing: bool, remarks: Sequence[str] = (), average: str = ""
+) -> str:
     """What a run found: one line for each strategy but ``dense``.
 
     Args:
@@ -63,9 +65,11 @@ def answer(text: str, compared: Sequence[Compared], *, timing: bool, remarks: Se
         compared: what was measured.
         timing: whether more runs follow.
         remarks: anything else to know, e.g. what was left out.
+        average: what to expect of other texts; a phone has no room for it.
     """
     lines = "".join(_line(one, compared) for one in compared if not one.is_reference) or _line(compared[0], compared)
     more = "".join(f"<p>{escape(remark)}</p>" for remark in remarks if remark)
+    more += f'<p class="average">{escape(average)}</p>' if average else ""
     return _answer("timing" if timing else "done", lines + more, str(checksum(text)))
 
 

@@ -115,16 +115,17 @@ def headline_markup(found: Headline | None, how: str, own: str, links: dict[str,
 
 def how_it_works(engine: Engine) -> str:
     """What happens to words, what the model finds, and what it computes in."""
-    finds = f"This model finds {escape(_listed(engine.labels.types))} and computes in {escape(engine.dtype)}"
-    why = escape(f" ({engine.precision.why}).") if engine.precision.why else "."
+    why = escape(f" ({engine.precision.why})") if engine.precision.why else ""
+    what = f"This model finds {escape(_listed(engine.labels.types))} and computes in {escape(engine.dtype)}{why}."
+    finds = f'<span class="finds">{what}</span>'
     if not engine.model.has_gates:
-        return f"This model has no gates: every word goes through every layer. {finds}{why}"
+        return f"This model has no gates: every word goes through every layer. {finds}"
     thresholds = getattr(engine.strategy("entropy").controller, "thresholds", ())
     ends = isinstance(thresholds, tuple) and thresholds[-1] == 1
     last = ", and at the last gate all that are left" if ends else ""
     return (
         f"At each {term('gate')} those words {term('early exit', 'exit')} whose label looks certain{last}; "
-        f"later layers compute only the others. {finds}{why}"
+        f"later layers compute only the others. {finds}"
     )
 
 

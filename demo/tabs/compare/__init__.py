@@ -110,9 +110,9 @@ def show(text: str, jobs: Sequence[Job], measured: Sequence[Measured], left_out:
     found = compared(jobs, measured)
     types = list(dict.fromkeys(chain.from_iterable(job.engine.labels.types for job in jobs)))
     report = own_report(jobs[0].engine)
-    average = [average_speedup(report, jobs[0].engine, job.strategy) for job in jobs if job.model == jobs[0].model]
-    remarks = [left_out, language_remark(text), *list(filter(None, average))[-1:]]
-    head = answer(text, found, timing=timing, remarks=remarks)
+    averages = [average_speedup(report, jobs[0].engine, job.strategy) for job in jobs if job.model == jobs[0].model]
+    average = next(filter(None, reversed(averages)), "")
+    head = answer(text, found, timing=timing, remarks=[left_out, language_remark(text)], average=average)
     line = cards.conditions(str(jobs[0].engine.device), torch.get_num_threads(), found)
     return Shown(head, panels.texts(found, types), cards.summary(found) + line + cards.cards(found))
 

@@ -25,6 +25,12 @@ from engine import Engine, InputError, Result, Strategy
 LABEL = "Take away"
 COLUMNS = ("strategy", *ENTITY_COLUMNS)
 OTHER_MODEL = "# The HTTP API serves only the first model. To use this one, start an app with this model.\n"
+# Code scrolls, so the keyboard must reach it.
+REACHABLE = """
+const reach = () => document.querySelectorAll(".cm-scroller").forEach((code) => { code.tabIndex = 0; });
+reach();
+watch("value", () => setTimeout(reach, 300));
+"""
 # The app's address, which may include a path.
 ADDRESS = """() => new URL(".", document.baseURI).href.replace(/\\/$/, "")"""
 
@@ -81,7 +87,7 @@ def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
             path.write_text(everything(engine, text, results), encoding="utf-8")
             yield [gr.update(value=entity_table(results), visible=True), gr.update(value=str(path), visible=True)]
 
-    link = gr.HTML()
+    link = gr.HTML(js_on_load=REACHABLE)
     make = gr.Button("List the entities, and everything as JSON", variant="primary")
     entities = gr.Dataframe(label="Entities", interactive=False, visible=False, datatype="str", max_height=400)
     file = gr.File(label="Everything as JSON: settings, entities, and every word's path", visible=False)
