@@ -9,7 +9,7 @@ import gradio as gr
 from demo.api import build_api
 from demo.common.blocks import QUIET, Page
 from demo.common.documents import card_folders, links_of
-from demo.common.inputs import build_entry, build_inputs
+from demo.common.inputs import build_inputs
 from demo.common.intro import TITLE, build_intro
 from demo.common.limits import QUEUE
 from demo.common.links import build_choice, by_name, leave_on_choice, path_of
@@ -53,10 +53,10 @@ def build_page(name: str, models: Mapping[str, Engine], demo: gr.Blocks) -> None
     with gr.Row(elem_classes="page"):
         with gr.Column(scale=2, min_width=320, elem_classes="entry"):
             choice = build_choice(name, models, demo)
-            entry = build_entry(engine, others, demo)
-            leave_on_choice(engine, choice, [entry.strategies, *entry.settings], models)
+            inputs = build_inputs(engine, others, demo, TABS[0].LABEL, api=not path_of(name, models))
+            leave_on_choice(engine, choice, [inputs.strategies, *inputs.settings], models)
         with gr.Column(scale=5, min_width=320, elem_classes="results"):
-            inputs = build_inputs(entry, others, TABS[0].LABEL, api=not path_of(name, models))
+            inputs.runs.answer.render()
             with gr.Tabs(overflow_behavior="wrap"):
                 for module in TABS:
                     with gr.Tab(module.LABEL) as tab:

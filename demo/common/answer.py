@@ -37,7 +37,7 @@ def language_remark(text: str) -> str:
         words
     ):
         return ""
-    return "This does not look like English: a model that has learned from English texts finds little here, or guesses."
+    return "This does not look like English: a model trained on English texts finds little here, or guesses."
 
 
 def running(message: str = "Running…") -> str:

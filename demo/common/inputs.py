@@ -61,7 +61,7 @@ class Inputs:
     ``shown``: the strategy whose words the tabs show one by one.
     ``beside``: name of a second model to compare with, or empty.
     ``others``: the models that can be chosen there.
-    ``runs``: requests to run the text, and the answer.
+    ``runs``: requests to run the text, and the answer, which the page places above the tabs.
     ``changed``: events after which the tabs redraw.
     ``visible_tab``: label of the selected tab.
     ``api``: whether the HTTP API serves this page's model.
@@ -79,27 +79,15 @@ class Inputs:
     api: bool
 
 
-@dataclass(frozen=True)
-class Entry:
-    """What a visitor enters: components, events that change them, and events that ask for a run."""
-
-    text: gr.Textbox
-    strategies: gr.CheckboxGroup
-    settings: Sequence[Any]
-    shown: gr.Radio
-    beside: gr.Dropdown
-    changes: Sequence[Any]
-    asks: Sequence[Any]
-    cancel: gr.Button
-
-
-def build_entry(engine: Engine, others: Mapping[str, Engine], page: gr.Blocks) -> Entry:
-    """Builds the text, the buttons, the examples, and the strategies with their settings.
+def build_inputs(engine: Engine, others: Mapping[str, Engine], page: gr.Blocks, first_tab: str, *, api: bool) -> Inputs:
+    """Builds the text, the buttons, the examples and the settings; every change of them requests a run.
 
     Args:
         engine: the engine that the settings are for.
         others: further models to compare it with, by name.
         page: reads its link when it opens.
+        first_tab: label of the tab that is open at first.
+        api: whether the HTTP API serves this page's model.
     """
     text = gr.Textbox(
         next(iter(EXAMPLES.values())),
@@ -139,32 +127,19 @@ def build_entry(engine: Engine, others: Mapping[str, Engine], page: gr.Blocks) -
     taken = page.load(lambda text: text, carried, carried, js=TAKE_TEXT, **QUIET)
     opened = taken.then(on_open, carried, [problem, text, chosen.shown, chosen.strategies, *chosen.values], **QUIET)
     page.load(None, None, None, js=FOLD)
-    changes = [examples.load_input_event.then, upload.then, opened.then, *chosen.changes]
-    return Entry(text, chosen.strategies, chosen.values, chosen.shown, chosen.beside, changes, [run.click], cancel)
-
-
-def build_inputs(entry: Entry, others: Mapping[str, Engine], first_tab: str, *, api: bool) -> Inputs:
-    """Builds the answer, and makes every change request a run.
-
-    Args:
-        entry: what a visitor enters.
-        others: further models by name.
-        first_tab: label of the tab that is open at first.
-        api: whether the HTTP API serves this page's model.
-    """
     runs = build_runs()
-    values = [entry.text, entry.strategies, entry.beside, *entry.settings]
-    request_runs(runs, values, entry.changes, entry.asks, entry.cancel)
-    changed = [runs.request.change]
+    values = [text, chosen.strategies, chosen.beside, *chosen.values]
+    changes = [examples.load_input_event.then, upload.then, opened.then, *chosen.changes]
+    request_runs(runs, values, changes, run.click, cancel)
     return Inputs(
-        entry.text,
-        entry.strategies,
-        entry.settings,
-        entry.shown,
-        entry.beside,
+        text,
+        chosen.strategies,
+        chosen.values,
+        chosen.shown,
+        chosen.beside,
         others,
         runs,
-        changed,
+        [runs.request.change],
         gr.State(first_tab),
         api,
     )

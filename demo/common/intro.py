@@ -23,7 +23,7 @@ TOUR = (
     (".layers", "In Layer by layer, press Play: grey words have exited, and later layers do not compute them."),
     (".answer", "The answer: how much faster this was on your text, and which entities changed."),
 )
-OWN_MODEL = "docs/training.md"  # what a phone shows in place of the lines on it
+OWN_MODEL = "docs/training.md"  # a phone shows this link alone
 BASE = "bc5cdr-test-base"  # the report on a model of BERT-base size
 COMMAND = "python -m engine.training.accelerate CHECKPOINT --texts FILE --out FOLDER"
 _DEVICES = {"cpu": "CPU", "cuda": "GPU"}
@@ -122,9 +122,9 @@ def how_it_works(engine: Engine) -> str:
         return f"This model has no gates: every word goes through every layer. {finds}"
     thresholds = getattr(engine.strategy("entropy").controller, "thresholds", ())
     ends = isinstance(thresholds, tuple) and thresholds[-1] == 1
-    last = ", and at the last gate all that are left" if ends else ""
+    last = ", and at the last gate all that are left do" if ends else ""
     return (
-        f"At each {term('gate')} those words {term('early exit', 'exit')} whose label looks certain{last}; "
+        f"At each {term('gate')}, words whose label looks certain {term('early exit', 'exit')}{last}; "
         f"later layers compute only the others. {finds}"
     )
 
@@ -134,8 +134,8 @@ def own_model(engine: Engine, folder: Path = REPORTS) -> str:
     source = escape(engine.source) if not engine.model.has_gates else "CHECKPOINT"
     expect = _expectation(folder / BASE)
     return (
-        f'<p class="own"><b>Your own model:</b> <code>{COMMAND.replace("CHECKPOINT", source)}</code> takes about an '
-        f"hour and 400 texts without gold. {expect}</p>"
+        f'<p class="own"><b>Your own model:</b> <code>{COMMAND.replace("CHECKPOINT", source)}</code> learns from plain '
+        f'texts, without gold (<a href="{OWN_MODEL}">how many, how long</a>). {expect}</p>'
     )
 
 
@@ -154,7 +154,7 @@ def _expectation(report: Path) -> str:
         f"{100 * found.against_dense(row['label'])['difference']:+.2f} pp of F1"
         for row in (ours, theirs)
     ]
-    return f"At BERT-base size, after two hours: {each[0]}; with OpenVINO alone, nothing removed: {each[1]}."
+    return f"At BERT-base size: {each[0]}; OpenVINO alone, with nothing removed: {each[1]}."
 
 
 def _listed(types: Sequence[str]) -> str:

@@ -125,15 +125,14 @@ def read_link(engine: Engine, query: Mapping[str, str]) -> list[Any]:
 
 
 def gone(query: Mapping[str, str]) -> str:
-    """What to say of a link to strategies that the app no longer has; empty if it names none."""
+    """What to say of a link to strategies that the app no longer offers; empty if it names none."""
     named = query.get("strategies", "").split(",")
     names = [name for name in GONE if any(one.partition("@")[0] == name for one in named)]
     if not names:
         return ""
-    them = "is no strategy" if len(names) == 1 else "are no strategies"
     return (
-        f"The link names {' and '.join(names)}, which {them} of this app any more: python -m eval.report measures "
-        f"{'it' if len(names) == 1 else 'them'} beside the others."
+        f"The link names {' and '.join(names)}, which this app no longer offers; python -m eval.report still measures "
+        f"{'it' if len(names) == 1 else 'them'}."
     )
 
 

@@ -31,8 +31,8 @@ def note(message: str) -> str:
 
 TERMS = {
     "dense": "The full model: every word goes through every layer. Everything else is compared with it.",
-    "F1": "Harmonic mean of precision and recall; an entity is correct if its span and its type are. A pp is 0.01. "
-    "In brackets: the 95 % interval of the difference.",
+    "F1": "Harmonic mean of precision and recall; an entity is correct if its span and its type are. "
+    "A percentage point (pp) is 0.01. In brackets: the 95 % interval of the difference.",
     "gate": "A layer after which words may exit. A small classifier there labels every word.",
     "early exit": "At a gate a word keeps the label it has there, and later layers do not compute it.",
     "computation kept": "Token-layers: tokens computed, summed over the layers, as a share of what dense computes.",

@@ -77,21 +77,19 @@ class Runs:
 
 
 def build_runs() -> Runs:
-    """Builds the answer line and the request counter."""
-    line = gr.HTML(answer.running(), js_on_load=answer.SCRIPT.read_text(encoding="utf-8"))
+    """Builds the request counter, and the answer, which is yet to be rendered."""
+    line = gr.HTML(answer.running(), js_on_load=answer.SCRIPT.read_text(encoding="utf-8"), render=False)
     return Runs(gr.Number(visible="hidden"), gr.State(0), line, Turns())
 
 
-def request_runs(
-    runs: Runs, values: Sequence[Any], changes: Sequence[Any], asks: Sequence[Any], cancel: gr.Button
-) -> None:
+def request_runs(runs: Runs, values: Sequence[Any], changes: Sequence[Any], ask: Any, cancel: gr.Button) -> None:
     """Makes events request a run.
 
     Args:
         runs: from `build_runs`.
         values: the components that a run depends on.
         changes: events that request a run if the values differ from the last request's.
-        asks: events that always request a run.
+        ask: the event that always requests a run.
         cancel: stops the latest run.
     """
 
@@ -109,6 +107,5 @@ def request_runs(
     outputs = [runs.request, runs.answer]
     for change in changes:
         change(on_edit, list(values), outputs, **EVERY_CHANGE)
-    for ask in asks:
-        ask(on_ask, list(values), outputs, trigger_mode="always_last", **QUIET)
+    ask(on_ask, list(values), outputs, trigger_mode="always_last", **QUIET)
     cancel.click(on_cancel, [runs.request, runs.shown], runs.answer, **QUIET)

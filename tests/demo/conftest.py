@@ -48,8 +48,8 @@ def open_page(browser: Any, app_url: str) -> Iterator[Callable[..., Any]]:
             foreign.append(url)
             route.abort()
 
-    def open_page(theme: str = "light", width: int = 1200, **settings: Any) -> Any:
-        context = browser.new_context(viewport={"width": width, "height": HEIGHT}, accept_downloads=True, **settings)
+    def open_page(theme: str = "light", width: int = 1200, height: int = HEIGHT, **settings: Any) -> Any:
+        context = browser.new_context(viewport={"width": width, "height": height}, accept_downloads=True, **settings)
         contexts.append(context)
         context.route("**/*", guard)
         page = context.new_page()

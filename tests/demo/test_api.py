@@ -245,11 +245,6 @@ class TestServer:
             assert "root:" not in reply.text
             assert "import" not in reply.text
 
-    def test_nobody_is_watched(self, url: str) -> None:
-        config = httpx.get(f"{url}config").json()
-        assert config["analytics_enabled"] is False
-        assert httpx.get(f"{url}gradio_api/monitoring/summary").status_code != 200
-
 
 @pytest.mark.parametrize("path", ["call/tag/gone", "call/v2/tag/gone", "queue/data?session_hash=gone"])
 def test_a_stream_whose_event_is_gone_ends_without_a_traceback(

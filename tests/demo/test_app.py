@@ -91,12 +91,6 @@ class TestPage:
         assert LAUNCH["theme"]._stylesheets == []
         assert "http" not in LAUNCH["css"]
 
-    @pytest.mark.parametrize(
-        "selector", ["p.alert", ".words", ".card", ".found", ".answer", ".intro", ".term", ".layers", ".why", ".plot"]
-    )
-    def test_every_part_has_its_style_sheet(self, selector: str) -> None:
-        assert selector in LAUNCH["css"]
-
 
 class TestCommand:
     @pytest.fixture
@@ -109,11 +103,6 @@ class TestCommand:
         assert app.main(["--model", str(model_folder)]) == 0
         (settings,) = launched
         assert settings == {"share": None, "server_name": "127.0.0.1", "server_port": None, **LAUNCH}
-
-    def test_serves_several_models_each_in_its_dtype(self, model_folder: Path, launched: list[dict[str, Any]]) -> None:
-        twice = ["--model", str(model_folder), "--model", str(model_folder)]
-        assert app.main([*twice, "--dtype", "float32", "--dtype", "bfloat16"]) == 0
-        assert len(launched) == 1
 
     def test_dtypes_that_do_not_fit_the_models_end_with_status_2(self, capsys: Any) -> None:
         with pytest.raises(SystemExit, match="2"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import time
 from pathlib import Path
@@ -11,22 +10,12 @@ from typing import Any
 import pytest
 
 from demo.common.examples import EXAMPLES
+from tests.demo.browsing import DESK, PHONE, enter, serious_violations, tab
 
 pytestmark = pytest.mark.slow
 
 HOSTILE = "<img src=x onerror=\"document.title='stolen'\"> ${1+1} {{7*7}} `x` nausea <script>alert(1)</script>"
 TABS = ["Compare", "Layer by layer", "Why", "Frontier", "Batch", "Take away"]
-READY = {"Frontier": ".marks button", "Take away": "a[href*=strategies]"}  # drawn when the tab is selected
-
-
-def tab(page: Any, name: str) -> None:
-    page.get_by_role("tab", name=name).click()
-    if name in READY:
-        page.locator(READY[name]).last.wait_for(timeout=60_000)
-
-
-def enter(page: Any, text: str) -> None:
-    page.get_by_label("Text", exact=True).fill(text)
 
 
 def compare(page: Any) -> None:
@@ -54,13 +43,6 @@ class TestCompare:
         assert page.locator(".card").count() == 3
         assert "clonidine" in page.locator(".found").first.inner_text()
 
-    def test_an_example(self, open_page: Any) -> None:
-        page = open_page()
-        tab(page, "Compare")
-        page.get_by_role("button", name="Animal study").click()
-        page.wait_for_function("document.querySelector('.found').innerText.includes('Curcumin')")
-        assert page.get_by_label("Text", exact=True).input_value() == EXAMPLES["Animal study"]
-
     def test_a_dropped_pubtator_file(self, open_page: Any, tmp_path: Path) -> None:
         page = open_page()
         tab(page, "Compare")
@@ -69,17 +51,6 @@ class TestCompare:
         page.locator("input[type=file]").first.set_input_files(path)
         page.get_by_text("first document in the file").wait_for()
         page.wait_for_function("document.querySelector('.found').innerText.includes('Lithium')")
-
-    def test_differences_give_their_reason(self, open_page: Any) -> None:
-        page = open_page()
-        tab(page, "Compare")
-        page.get_by_label("fast", exact=True).check()
-        page.get_by_role("button", name="Symbols and scripts").click()
-        page.wait_for_function("document.querySelector('.found').innerText.includes('tocopherol')")
-        details = page.locator(".card", has_text="entropy").locator("details")
-        details.locator("summary").click()
-        assert details.locator("li.same").first.is_visible()
-        assert "exited after layer" in details.inner_text()
 
     def test_differences_stay_open_while_times_are_refined(self, open_page: Any) -> None:
         page = open_page()
@@ -201,23 +172,6 @@ class TestWhy:
         row.click()
         assert page.locator(".why .detail h4").inner_text().startswith(f"{row.locator('td').nth(1).inner_text()}: ")
 
-    def test_the_table_can_be_downloaded(self, open_page: Any, tmp_path: Path) -> None:
-        page = open_page()
-        tab(page, "Why")
-        with page.expect_download() as download:
-            page.get_by_role("link", name="Download as CSV").click()
-        download.value.save_as(tmp_path / "words.csv")
-        with (tmp_path / "words.csv").open(newline="") as file:
-            rows = list(csv.DictReader(file))
-        assert rows[0]["word"] == "Reversible"
-        assert len(rows) == page.locator(".all-words tbody tr").count()
-
-    def test_a_strategy_without_gates_says_so(self, open_page: Any) -> None:
-        page = open_page()
-        tab(page, "Why")
-        page.get_by_label("dense", exact=True).check()
-        page.get_by_text("dense has no gates").wait_for()
-
 
 class TestEverywhere:
     def test_hostile_text_stays_text(self, open_page: Any) -> None:
@@ -240,10 +194,9 @@ class TestEverywhere:
         assert page.title() != "stolen"
 
     @pytest.mark.parametrize("theme", ["light", "dark"])
-    @pytest.mark.parametrize("width", [390, 1440])
-    def test_axe_finds_nothing_serious(self, open_page: Any, theme: str, width: int) -> None:
-        axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
-        page = open_page(theme, width)
+    @pytest.mark.parametrize("size", [PHONE, DESK])
+    def test_axe_finds_nothing_serious(self, open_page: Any, theme: str, size: tuple[int, int]) -> None:
+        page = open_page(theme, *size)
         page.wait_for_function("document.querySelector('.answer').dataset.state === 'done'")
         for name in TABS:
             tab(page, name)
@@ -251,14 +204,7 @@ class TestEverywhere:
                 page.locator(".layers input").fill("2")
             page.wait_for_timeout(1000)  # until transitions end
             # Gradio's placeholder for a file has a label where none is allowed.
-            found = axe.run(page, context={"exclude": [[".empty[aria-label]"]]}).response["violations"]
-            serious = [
-                (violation["id"], node["html"][:200], node["failureSummary"])
-                for violation in found
-                if violation["impact"] in ("serious", "critical")
-                for node in violation["nodes"]
-            ]
-            assert serious == [], f"{name}, {theme}, {width}"
+            assert serious_violations(page, context={"exclude": [[".empty[aria-label]"]]}) == [], name
 
     @pytest.mark.parametrize("name", TABS)
     def test_nothing_is_wider_than_a_narrow_page(self, open_page: Any, name: str) -> None:
@@ -266,11 +212,6 @@ class TestEverywhere:
         tab(page, name)
         page.wait_for_timeout(500)
         assert page.evaluate("document.documentElement.scrollWidth") <= 320
-
-    def test_the_first_paint_takes_less_than_two_seconds(self, open_page: Any) -> None:
-        page = open_page()
-        entries = "performance.getEntriesByName('first-contentful-paint').map((entry) => entry.startTime)"
-        assert page.evaluate(entries)[0] < 2000
 
     def test_comparing_three_strategies_takes_less_than_a_second_and_a_half(self, open_page: Any) -> None:
         if os.getloadavg()[0] > (os.cpu_count() or 1):

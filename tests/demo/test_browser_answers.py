@@ -7,23 +7,19 @@ from typing import Any
 
 import pytest
 
+from tests.demo.browsing import DESK, PHONE, tab, wait_until
 from tests.demo.serving import serve_app
 
 pytestmark = pytest.mark.slow
 
 CHANGING = "Symbols and scripts"  # an example that the recommended strategy does not tag as dense does
-PHONE, DESK = 390, 1440
 TARGET = 44  # pixels
-
-
-def tab(page: Any, name: str) -> None:
-    page.get_by_role("tab", name=name).click()
 
 
 def run_example(page: Any, name: str) -> None:
     page.get_by_role("button", name=name).click()
-    page.locator(".answer[data-state=running]").wait_for()
-    page.locator(".answer[data-state=done]").wait_for(timeout=60_000)
+    wait_until(page, "running")
+    wait_until(page, "done")
 
 
 def height_of(page: Any) -> float:
@@ -33,7 +29,7 @@ def height_of(page: Any) -> float:
 
 class TestAnswer:
     def test_it_names_what_changed_and_opens_why_at_that_word(self, open_page: Any) -> None:
-        page = open_page(width=DESK)
+        page = open_page("light", *DESK)
         run_example(page, CHANGING)
         button = page.locator(".answer .to-word").first
         word = button.inner_text().split()[0]
@@ -45,7 +41,7 @@ class TestAnswer:
         assert page.locator(".why .word[aria-selected=true]").inner_text() == word
 
     def test_it_shows_the_strategy_of_the_line(self, open_page: Any) -> None:
-        page = open_page(width=DESK)
+        page = open_page("light", *DESK)
         page.get_by_role("button", name="More strategies").click()
         page.get_by_label("truncate-3").first.check()
         run_example(page, "Long text")
@@ -56,7 +52,7 @@ class TestAnswer:
 
     @pytest.mark.parametrize(("name", "part"), [("Layer by layer", ".layers .pointed"), ("Why", ".why .detail h4")])
     def test_the_views_open_at_the_first_changed_entity(self, open_page: Any, name: str, part: str) -> None:
-        page = open_page(width=DESK)
+        page = open_page("light", *DESK)
         run_example(page, CHANGING)
         tab(page, name)
         changed = page.locator(".entity:not([data-kind=same]) .word:visible").first
@@ -86,14 +82,14 @@ class TestAnswer:
 
 class TestCompare:
     def test_the_texts_come_first_in_sight_and_cards_below(self, open_page: Any) -> None:
-        page = open_page(width=DESK)
+        page = open_page("light", *DESK)
         tab(page, "Compare")
         texts = page.locator(".found").first.bounding_box()
         assert texts["y"] + 200 <= height_of(page)
         assert texts["y"] < page.locator(".card").first.bounding_box()["y"]
 
     def test_the_threshold_says_how_many_it_hides_and_cards_count_the_same_way(self, open_page: Any) -> None:
-        page = open_page(width=DESK)
+        page = open_page("light", *DESK)
         tab(page, "Compare")
         page.locator(".answer[data-state=done]").wait_for(timeout=60_000)
         page.locator(".threshold input").fill("0.9")
@@ -104,7 +100,7 @@ class TestCompare:
         assert any(" of " in text for text in page.locator(".card [data-scores]").all_inner_texts())
 
     def test_the_limit_is_announced_and_every_strategy_runs_three_times(self, open_page: Any) -> None:
-        page = open_page(width=DESK)
+        page = open_page("light", *DESK)
         page.get_by_role("button", name="More strategies").click()
         page.get_by_text("at most 8").wait_for()
         page.get_by_label("truncate-3").first.check()
@@ -129,17 +125,6 @@ class TestBatch:
         page.get_by_role("button", name="Tag the file").click()
         page.get_by_text("the file or the settings have changed").first.wait_for(state="hidden")
 
-    def test_few_documents_give_no_speed_up(self, open_page: Any, tmp_path: Path) -> None:
-        path = tmp_path / "one.jsonl"
-        path.write_text('{"id": "a", "text": "Famotidine-associated delirium."}\n')
-        page = open_page()
-        tab(page, "Batch")
-        page.locator("input[type=file]").last.set_input_files(path)
-        page.get_by_role("button", name="Tag the file").click()
-        page.get_by_text("Speed-ups need 20 documents").wait_for(timeout=60_000)
-        table = page.locator(".batch-result:has(table)").first
-        assert "×" not in table.inner_text()
-
 
 class TestSettings:
     def test_they_are_those_of_the_selected_strategies(self, open_page: Any) -> None:
@@ -161,16 +146,10 @@ class TestSettings:
         slider.press("Enter")
         page.locator(".answer", has_text="max entropy 0").wait_for()
 
-    def test_an_old_link_says_what_is_gone(self, open_page: Any, app_url: str) -> None:
-        page = open_page()
-        page.locator(".answer[data-state=done]").wait_for(timeout=60_000)
-        page.goto(f"{app_url}?strategies=dense,hf,random")
-        page.get_by_text("The link names hf and random").wait_for()
-
 
 class TestFirstScreen:
     def test_header_frontier_and_default_name_the_same_strategy(self, open_page: Any) -> None:
-        page = open_page(width=DESK)
+        page = open_page("light", *DESK)
         named = page.locator(".intro code").first.inner_text().split()[0]
         assert page.locator(".answer code").first.inner_text() == named.partition(":")[0]
         tab(page, "Frontier")
@@ -178,14 +157,14 @@ class TestFirstScreen:
         assert page.locator(".conclusions code").first.inner_text() == page.locator(".intro code").first.inner_text()
 
     def test_own_models_have_two_lines(self, open_page: Any) -> None:
-        page = open_page(width=DESK)
+        page = open_page("light", *DESK)
         own = page.locator(".intro .own")
         assert "accelerate CHECKPOINT" in own.inner_text()
         assert "OpenVINO alone" in own.inner_text()
         assert own.bounding_box()["height"] < 60
 
     def test_on_a_phone_the_idea_is_there_and_everything_can_be_touched(self, open_page: Any) -> None:
-        page = open_page(width=PHONE)
+        page = open_page("light", *PHONE)
         assert page.locator(".intro .how").is_visible()
         row = page.locator(".tab-container[role=tablist]").first
         assert row.evaluate("row => getComputedStyle(row).maskImage") != "none", "tabs beyond the edge are hinted at"

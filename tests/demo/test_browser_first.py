@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,28 +13,12 @@ from demo.common.examples import EXAMPLES
 from demo.common.links import model_name
 from demo.common.theme import LAUNCH
 from engine import Engine
+from tests.demo.browsing import DESK, PHONE, enter, run, tab, wait_until
 
 pytestmark = pytest.mark.slow
 
-PHONE, DESK = 390, 1440
 SHORT = "Naloxone reverses the hypotension caused by clonidine."
 LONG = " ".join([EXAMPLES["Long text"]] * 9)  # about 3,000 words
-
-
-def tab(page: Any, name: str) -> None:
-    page.get_by_role("tab", name=name).click()
-
-
-def enter(page: Any, text: str) -> None:
-    page.get_by_label("Text", exact=True).fill(text)
-
-
-def run(page: Any) -> None:
-    page.get_by_role("button", name="Run", exact=True).click()
-
-
-def wait_until(page: Any, *states: str) -> None:
-    page.wait_for_function("states => states.includes(document.querySelector('.answer').dataset.state)", arg=states)
 
 
 def wait_for_text(page: Any, part: str) -> None:
@@ -60,23 +43,19 @@ def assert_quiet(page: Any, sent: list[str]) -> None:
 
 
 class TestFirstScreen:
-    @pytest.mark.parametrize("width", [DESK, PHONE])
+    @pytest.mark.parametrize("size", [DESK, PHONE])
     @pytest.mark.parametrize("theme", ["light", "dark"])
-    def test_headline_input_answer_and_play_need_no_scrolling(self, open_page: Any, width: int, theme: str) -> None:
-        page = open_page(theme, width)
+    def test_idea_text_answer_and_play_need_no_scrolling(
+        self, open_page: Any, size: tuple[int, int], theme: str
+    ) -> None:
+        page = open_page(theme, *size)
+        wait_until(page, "done")
         page.wait_for_timeout(500)
-        height = page.viewport_size["height"]
-        word = page.locator(".layers .words .word[data-exit]").first
-        for part in (
-            page.locator(".intro h1"),
-            page.get_by_label("Text", exact=True),
-            page.locator(".answer"),
-            page.get_by_role("button", name="Play"),
-            word,
-        ):
-            box = part.bounding_box()
-            assert box["y"] >= 0
-            assert box["y"] + min(box["height"], 40) <= height, part
+        width, height = size
+        for part in (".intro h1", ".intro .how", ".text-input textarea", ".answer", ".layers .play"):
+            box = page.locator(part).bounding_box()
+            assert box["y"] >= 0, part
+            assert box["y"] + box["height"] <= height, part
         assert page.evaluate("document.documentElement.scrollWidth") <= width
 
     def test_links_lead_to_report_readme_and_model_card(self, open_page: Any) -> None:
@@ -93,15 +72,6 @@ class TestFirstScreen:
         begin = time.monotonic()
         page.locator(".layers .entity").first.wait_for()
         assert time.monotonic() - begin < 1
-
-    def test_the_tour_has_three_steps(self, open_page: Any) -> None:
-        page = open_page()
-        page.get_by_role("button", name="Tour").click()
-        for number in (1, 2, 3):
-            page.locator(".tour .step:visible", has_text=f"{number}/3").wait_for()
-            assert page.locator("[data-toured]").count() == 1
-            page.locator(".tour .next").click()
-        assert page.locator(".tour").is_hidden()
 
     def test_the_tour_opens_the_tab_that_it_shows(self, open_page: Any) -> None:
         page = open_page()
@@ -235,17 +205,6 @@ class TestSettings:
         tab(page, "Compare")
         assert page.locator(".card h3").all_inner_texts() == strategies.split(",")
 
-    @pytest.mark.parametrize("button", ["Animal study", "Run"])
-    def test_what_was_said_of_a_file_goes_with_it(self, open_page: Any, tmp_path: Path, button: str) -> None:
-        path = tmp_path / "bad.jsonl"
-        path.write_text("{\n")
-        page = open_page()
-        message = page.get_by_text("bad.jsonl:1: expected")
-        page.locator("input[type=file]").first.set_input_files(path)
-        message.wait_for()
-        page.get_by_role("button", name=button, exact=True).click()
-        message.wait_for(state="hidden")
-
     def test_the_strategy_shown_is_shared_by_the_tabs(self, open_page: Any) -> None:
         page = open_page()
         page.get_by_label("dense", exact=True).check()
@@ -311,14 +270,6 @@ class TestTwoModels:
 
 
 class TestDifferences:
-    def test_what_differs_is_marked_in_the_text_and_has_its_score(self, open_page: Any) -> None:
-        page = open_page()
-        tab(page, "Compare")
-        new = page.locator(".mark.new[data-score]").first  # not the legend's
-        assert new.get_attribute("data-label").startswith("+ ")
-        assert new.evaluate("mark => getComputedStyle(mark).outlineStyle") == "solid"
-        assert "score" in new.get_attribute("data-tip")
-
     def test_a_threshold_hides_entities_and_their_rows(self, open_page: Any) -> None:
         page = open_page()
         tab(page, "Compare")

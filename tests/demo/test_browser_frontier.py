@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from tests.demo.browsing import serious_violations, tab
+
 pytestmark = pytest.mark.slow
 
 FAST = ".marks button[data-strategy=entropy][data-point=fast]"
@@ -14,7 +16,7 @@ SHOWN = ".marks .tip:visible"
 
 def frontier(page: Any) -> Any:
     """Opens the tab and returns it."""
-    page.get_by_role("tab", name="Frontier").click()
+    tab(page, "Frontier")
     page.locator(FAST).wait_for(timeout=60_000)
     return page.get_by_role("tabpanel")
 
@@ -107,18 +109,10 @@ def test_on_a_phone_the_figures_stand_below_the_marks(open_page: Any, theme: str
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_axe_finds_nothing_serious_with_everything_open(open_page: Any, theme: str) -> None:
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     page = open_page(theme)
     frontier(page)
     for summary in page.locator(".figures summary, .folded summary").all():
         summary.click()
     page.locator(FAST).focus()
     page.wait_for_timeout(1000)
-    found = axe.run(page).response["violations"]
-    serious = [
-        (violation["id"], node["html"][:200], node["failureSummary"])
-        for violation in found
-        if violation["impact"] in ("serious", "critical")
-        for node in violation["nodes"]
-    ]
-    assert serious == []
+    assert serious_violations(page) == []

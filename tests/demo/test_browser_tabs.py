@@ -11,16 +11,12 @@ from zipfile import ZipFile
 import pytest
 
 from demo.common.examples import EXAMPLES
-from engine import Document
-from engine.data.formats import WRITERS, read_documents
+from engine.data.formats import read_documents
+from tests.demo.browsing import enter, run, tab
 
 pytestmark = pytest.mark.slow
 
 HOSTILE = "<img src=x onerror=\"document.title='stolen'\"> ${1+1} {{7*7}} nausea"
-
-
-def tab(page: Any, name: str) -> None:
-    page.get_by_role("tab", name=name).click()
 
 
 def download_of(page: Any, name: str) -> Path:
@@ -66,44 +62,17 @@ def test_batch_can_be_cancelled_and_the_app_goes_on(open_page: Any, tmp_path: Pa
     page.get_by_text("Cancelled. The tables show the documents tagged by then.").wait_for()
     assert page.locator("a[href*='tagged.zip']").count() == 0
     tab(page, "Compare")
-    page.get_by_label("Text", exact=True).fill("Naloxone.")
-    page.get_by_role("button", name="Run", exact=True).click()
+    enter(page, "Naloxone.")
+    run(page)
     page.locator(".found", has_text="Naloxone").first.wait_for(timeout=60_000)
     tab(page, "Batch")
     page.get_by_text("Cancelled. The tables show the documents tagged by then.").wait_for()
 
 
-def test_batch_tags_its_sample_and_scores_it(open_page: Any) -> None:
-    page = open_page(width=390)
-    tab(page, "Batch")
-    page.get_by_role("button", name="Cancel tagging").click()  # nothing is running
-    page.get_by_role("button", name="Use the sample").click()
-    page.get_by_text("sample.pubtator", exact=False).first.wait_for()
-    assert page.get_by_text("Cancelled.").count() == 0
-    page.get_by_role("button", name="Tag the file").click()
-    page.get_by_text("30 of 30 documents tagged").wait_for(timeout=60_000)
-    for column in ("speed-up", "F1"):
-        page.get_by_text(column, exact=True).locator("visible=true").first.wait_for()
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-
-
-@pytest.mark.parametrize("name", WRITERS)
-def test_batch_reads_every_format(open_page: Any, tmp_path: Path, name: str) -> None:
-    writer = WRITERS[name]
-    path = tmp_path / f"some{writer.suffix}"
-    document = Document("a", "Lithium and tremor.\nLithium caused tremor.")
-    path.write_text("".join(writer.write([document])))
-    page = open_page()
-    tab(page, "Batch")
-    page.locator("input[type=file]").last.set_input_files(path)
-    page.get_by_role("button", name="Tag the file").click()
-    page.get_by_text("1 of 1 documents tagged").wait_for(timeout=60_000)
-
-
 def test_take_away_holds_the_text_as_code_as_a_table_and_as_json(open_page: Any, app_url: str) -> None:
     page = open_page()
     title = page.title()
-    page.get_by_label("Text", exact=True).fill(HOSTILE)
+    enter(page, HOSTILE)
     tab(page, "Take away")
     link = page.get_by_role("link", name="Link to this page").get_attribute("href")
     assert "example" not in link
@@ -156,7 +125,7 @@ def test_a_hostile_link_opens_the_page_as_it_is(open_page: Any, app_url: str) ->
 def test_a_link_reopens_settings_and_example(open_page: Any, app_url: str) -> None:
     page = open_page()
     text = EXAMPLES["Animal study"]
-    page.get_by_label("Text", exact=True).fill(text)
+    enter(page, text)
     page.get_by_label("fast").check()
     tab(page, "Take away")
     page.get_by_role("link", name="Link to this page").wait_for()

@@ -10,16 +10,11 @@ import pytest
 from demo.settings import (
     chosen_strategy,
     default_values,
-    describe,
     describe_settings,
-    has_points,
-    is_used,
     points,
-    recovers,
     sliders,
 )
 from engine import Engine
-from engine.pruning.controllers import CONTROLLERS
 
 
 def test_sliders_are_those_that_the_controllers_ask_for(engine: Engine, plain_engine: Engine) -> None:
@@ -30,16 +25,6 @@ def test_sliders_are_those_that_the_controllers_ask_for(engine: Engine, plain_en
         "entropy.min_keep_ratio",
     ]
     assert sliders(plain_engine) == []
-
-
-def test_what_changes_nothing_for_the_selected_strategies_is_known(engine: Engine) -> None:
-    of_rule, *_, of_entropy = sliders(engine)
-    names = ["dense", "rule+recovery", "truncate-1"]
-    assert is_used(engine, of_rule, names)
-    assert not is_used(engine, of_entropy, names)
-    assert recovers(engine, names)
-    assert not recovers(engine, ["rule", "entropy"])
-    assert not has_points(engine, list(engine.runnable)), "these weights store none"
 
 
 def test_the_slider_of_a_threshold_multiplies_it_at_every_gate_but_one_where_all_exit(engine: Engine) -> None:
@@ -87,16 +72,3 @@ def test_at_a_point_of_one_controller_alone_other_strategies_run_with_their_defa
         at = "fast" if chosen.kind == "entropy" else None
         assert chosen == engine.strategy(name, at)
         assert describe_settings(engine, chosen, "fast") == chosen.point
-
-
-@pytest.mark.parametrize(
-    ("name", "described"),
-    [
-        ("dense", "The reference"),
-        ("rule", CONTROLLERS["rule"].description),
-        ("rule+recovery", "Like rule, but words come back where the result looks doubtful. Trigger: any."),
-        ("truncate-1", "The encoder stops after this layer"),
-    ],
-)
-def test_descriptions_say_what_a_strategy_does(engine: Engine, name: str, described: str) -> None:
-    assert described in describe(engine.strategy(name))

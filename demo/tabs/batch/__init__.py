@@ -180,7 +180,7 @@ def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
         return alert(OUT_OF_DATE) if ran is not None and ran != fingerprint(values) else ""
 
     gr.Markdown(ABOUT)
-    upload = gr.File(label="PubTator, BioC, CoNLL, JSON lines, PubMed XML or plain text", height=140)
+    upload = gr.File(label="File", height=140)
     with gr.Row():
         run = gr.Button("Tag the file", variant="primary", min_width=120)
         sample = gr.Button("Use the sample", min_width=120)

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from demo.common.answer import SCRIPT, answer, cancelled, checksum, failed, language_remark, running
+from demo.common.answer import answer, cancelled, checksum, failed, language_remark, running
 from demo.common.compared import Compared
 from demo.common.examples import EXAMPLES
 from demo.common.timing import RUNS, Measured
@@ -71,19 +71,6 @@ def test_says_plainly_that_there_are_no_entities(engine: Engine, dense: Measured
     assert "ms, no entities." in answer(TEXT, [Compared("m", "", nothing, nothing)], timing=False)
 
 
-@pytest.mark.parametrize(
-    "part",
-    [
-        *(f"body[data-stale] {part}" for part in (".conditions", ".cards", ".comparison", ".layers", ".why")),
-        *(f"{part}[data-old]" for part in (".layers", ".why")),
-    ],
-)
-def test_what_is_out_of_date_looks_it(part: str) -> None:
-    selectors, style = SCRIPT.with_suffix(".css").read_text(encoding="utf-8").split("looks it. */")[1].split("{")[:2]
-    assert part in [selector.strip() for selector in selectors.split(",")]
-    assert "grayscale(1)" in style
-
-
 def test_never_rounds_up_and_names_its_doubts(engine: Engine, dense: Measured) -> None:
     assert "<strong>1.99×</strong>" in line(dense, engine, (10.01,) * RUNS, ())
     assert "not in every run" in line(dense, engine, (10.0,) * (RUNS - 1) + (21.0,), ())
@@ -112,10 +99,6 @@ def test_few_runs_give_a_figure_but_no_bold_one(engine: Engine, dense: Measured)
     assert "1.33×" in found
     assert "(3 runs)" in found
     assert "<strong>" not in found
-
-
-def test_dense_alone_is_described_by_itself(dense: Measured) -> None:
-    assert "20 ms, 2 entities." in answer(TEXT, [Compared("m", "", dense, dense)], timing=False)
 
 
 def test_states_are_told_apart(dense: Measured) -> None:

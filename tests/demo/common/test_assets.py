@@ -44,7 +44,3 @@ def test_nothing_else_is_served(url: str, name: str) -> None:
 
 def test_all_that_browsers_keep_for_good_is_named_by_its_content() -> None:
     assert all(re.search(r"-[\w-]{8,}\.\w+$", name) for name in assets._names())
-
-
-def test_pages_are_compressed(url: str) -> None:
-    assert httpx.get(url).headers["Content-Encoding"] == "gzip"

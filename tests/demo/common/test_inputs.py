@@ -93,14 +93,6 @@ class TestSettings:
         for misfit in (["<img>"], [], None, 5, [["dense"]]):
             assert all(update == gr.skip() for update in apply(misfit, "dense"))
 
-    def test_the_trigger_starts_at_the_default_of_the_point(self, demo: gr.Blocks) -> None:
-        trigger = next(one for one in components(demo, gr.Dropdown) if one.label.startswith("Recovery trigger"))
-        assert trigger.value == ""
-        assert trigger.choices[0] == ("the operating point's default", "")
-
-    def test_a_model_without_gates_has_no_sliders(self, plain_engine: Engine) -> None:
-        assert components(build_demo(plain_engine), gr.Slider) == []
-
 
 class TestDroppedFile:
     @pytest.fixture
@@ -123,9 +115,6 @@ class TestDroppedFile:
         assert text == "Title.\nAbstract."
         assert "first document in the file" in line["value"]
 
-    def test_a_single_document_needs_no_remark(self, drop: Any) -> None:
-        assert drop(b"1|t|Title.\n1|a|Abstract.\n\n")[1]["visible"] is False
-
     def test_a_lone_surrogate_which_json_cannot_carry_is_replaced(self, drop: Any) -> None:
         assert drop(b'{"text": "Nausea \\ud83d"}', "a.jsonl")[0] == "Nausea \ufffd"
 
@@ -133,14 +122,6 @@ class TestDroppedFile:
         text, line = dropped_text(str(tmp_path / "gone.txt"))
         assert text == gr.skip()
         assert "upload it again" in line["value"]
-
-    def test_a_file_that_is_not_text_gives_a_message(self, drop: Any) -> None:
-        text, line = drop(b"\xff\xfe")
-        assert text == gr.skip()
-        assert "mine.txt:1: document mine: expected UTF-8" in line["value"]
-
-    def test_a_large_file_gives_a_message(self, drop: Any) -> None:
-        assert "at most 2,000,000 bytes, got 2,000,001" in drop(b"a" * 2_000_001)[1]["value"]
 
     def test_names_of_files_are_text(self, drop: Any) -> None:
         assert "<img" not in drop(b"\xff", "<img src=x onerror=alert(1)>.txt")[1]["value"]

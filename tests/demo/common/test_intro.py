@@ -64,25 +64,6 @@ def test_the_corpus_is_named_as_it_was_given(shipped: Any, tmp_path: Path, corpu
     assert f" on {shown}: " in found.loss
 
 
-def test_in_a_dtype_that_the_report_did_not_run_it_speaks_of_those_that_it_did(shipped: Any) -> None:
-    found = headline(SimpleNamespace(digest=shipped.digest, dtype="bfloat16"))  # type: ignore[arg-type]
-    assert found is not None
-    assert found.strategy.endswith(("(float32)", "(int8)"))
-
-
-def test_other_numbers_make_another_headline(shipped: Any, tmp_path: Path) -> None:
-    folder = tmp_path / REPORT
-    shutil.copytree(REPORTS / REPORT, folder)
-    before = headline(shipped, tmp_path)
-    assert before is not None
-    results = pd.read_csv(folder / "results.csv")
-    results.loc[labelled(results, results)["label"] == before.strategy, "speedup_vs_dense"] += 1
-    results.to_csv(folder / "results.csv", index=False)
-    after = headline(shipped, tmp_path)
-    assert after is not None
-    assert after.speedup == before.speedup + 1
-
-
 def test_a_significant_loss_is_called_no_other_name(shipped: Any, tmp_path: Path) -> None:
     folder = tmp_path / REPORT
     shutil.copytree(REPORTS / REPORT, folder)

@@ -56,14 +56,6 @@ def test_a_tab_that_is_selected_again_is_not_drawn_again(demo: gr.Blocks) -> Non
         assert first < function.fn(fingerprint(own), *other)[0]  # each request is a new one
 
 
-def test_values_that_return_while_others_are_drawn_are_drawn_again(demo: gr.Blocks) -> None:
-    function = functions(demo, "on_select")[0]
-    own = values(function, 1)
-    other = [*own[:-1], 0.77]
-    _, asked = function.fn(fingerprint(own), *other)
-    assert function.fn(asked, *own) != NOTHING
-
-
 def test_views_are_drawn_when_the_page_opens_and_what_is_drawn_is_remembered(demo: gr.Blocks) -> None:
     starts = [function.inputs[0].value for function in functions(demo, "on_select")]
     views = [values(function, 1) for function in functions(demo, "on_select")]

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from demo.common.reports import REPORTS, average_speedup, measured_as, measured_on, other_weights, report_names
-from engine import Strategy, load_engine
+from engine import Strategy
 from engine.pruning.resolve import resolve
 
 DIGEST = "0123456789abcdef" * 4
@@ -54,10 +54,6 @@ def test_a_row_ran_as_a_strategy_if_all_settings_are_alike(strategy: Strategy, r
     assert measured_as(RESULTS, strategy) == rows
 
 
-def test_recovery_is_a_strategy_of_its_own() -> None:
-    assert measured_as(RESULTS, replace(resolve("rule+recovery", 6, {}), point="balanced")) == []
-
-
 def test_captions_say_what_was_measured_on_what() -> None:
     expected = "Measured on: corpus made-up; split test; documents 7; device cpu; threads 2; commit abc."
     assert measured_on(RESULTS) == expected
@@ -76,10 +72,6 @@ def test_a_report_of_other_weights_is_told_from_one_of_these(tmp_path: Path) -> 
     (tmp_path / "results.json").write_text(json.dumps({"about": {"weights": f"SHA-256 {DIGEST[:16]}…"}}))
     assert other_weights(tmp_path, DIGEST) is None
     assert "measured other weights" in str(other_weights(tmp_path, "f" * 64))
-
-
-def test_the_report_is_one_of_the_shipped_weights() -> None:
-    assert other_weights(REPORTS / SHIPPED, load_engine().digest) is None
 
 
 def test_the_average_is_that_of_the_report_in_the_dtype_of_the_page() -> None:

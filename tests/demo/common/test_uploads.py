@@ -54,12 +54,6 @@ def test_a_file_of_nothing_but_problems_takes_little_time(tmp_path: Path) -> Non
     assert problems.stopped
 
 
-def test_messages_are_short_however_long_an_id_is(tmp_path: Path) -> None:
-    path = tmp_path / "broken.jsonl"
-    path.write_text(json.dumps({"id": "x" * 10_000, "text": "y", "entities": 3}))
-    assert len(read(path)[1].listed[0]) <= MAX_MESSAGE + 1
-
-
 def test_messages_do_not_say_where_the_file_lies(tmp_path: Path) -> None:
     path = tmp_path / "mine.txt"
     path.write_bytes(b"\xff\xfe")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from zipfile import ZipFile
 import gradio as gr
 import pytest
 
-from demo.common.limits import MAX_CHARACTERS, MAX_DOCUMENTS
+from demo.common.limits import MAX_DOCUMENTS
 from demo.common.links import model_name
 from demo.common.uploads import MAX_PROBLEMS, Problems
 from demo.tabs.batch import ABOUT, SAMPLE, cancelled, read_batch, run_batch, sample_file, status
@@ -74,17 +73,6 @@ class TestRead:
         assert "expected at most 500 documents, got 502" in problems.listed[0]
         assert problems.count == 2
 
-    @pytest.mark.parametrize("name", WRITERS)
-    def test_every_format_that_is_written_is_read(self, name: str, tmp_path: Path) -> None:
-        writer = WRITERS[name]
-        path = tmp_path / f"some{writer.suffix}"
-        path.write_text("".join(writer.write([Document("a", TEXT, GOLD)])))
-        documents, problems = read_batch(str(path))
-        assert [(document.text.rstrip(), {e.key for e in document.entities}) for document in documents] == [
-            (TEXT, {e.key for e in GOLD})
-        ]
-        assert problems.count == 0
-
     def test_the_sample_is_sound(self) -> None:
         for path in sample_file():
             documents, problems = read_batch(path)
@@ -93,13 +81,6 @@ class TestRead:
             assert any(document.entities for document in documents)
         assert not Path(path).exists()
         assert SAMPLE.exists()
-
-    def test_a_document_that_is_too_long(self, tmp_path: Path) -> None:
-        path = tmp_path / "long.jsonl"
-        path.write_text(f'{{"id": "a", "text": "{"x" * (MAX_CHARACTERS + 1)}"}}\n{{"id": "b", "text": "x"}}\n')
-        documents, problems = read_batch(str(path))
-        assert [document.id for document in documents] == ["b"]
-        assert problems.listed == ["document a: expected at most 100,000 characters, got 100,001; split it"]
 
 
 class TestTag:
@@ -147,15 +128,6 @@ class TestTag:
         document = Document("a", TEXT, GOLD)
         table = summary([document], {"dense": [batch.Tagged(document, 1, 2, 6, 3.0)]})
         assert table.loc[0, ["F1", "token-layers", "ms/doc"]].tolist() == ["1.0000", "50.0%", "3.0"]
-
-    def test_heads_leave_room_for_all_columns(self) -> None:
-        document = Document("a", TEXT, GOLD)
-        table = summary([document], {name: [batch.Tagged(document, 1, 2, 6, 3.0)] for name in ("dense", "rule")})
-        assert sum(len(head) for head in table) <= 60
-
-    def test_without_gold_there_is_no_score(self, engine: Engine) -> None:
-        documents = [Document("a", TEXT)]
-        assert "F1" not in summary(documents, tagged(engine, documents, "dense"))
 
     @pytest.mark.parametrize(
         ("documents", "milliseconds", "shown"),
@@ -210,18 +182,6 @@ def test_a_cancelled_run_promises_no_more_than_there_is() -> None:
 
 
 class TestRun:
-    def test_figures_are_left_to_the_evaluator_whose_page_is_linked(self, engine: Engine, lines: Path) -> None:
-        page = run(engine, lines, ["dense"])[0][0]
-        (address,) = re.findall(r'To measure speed, use <a href="([^"]+)">eval.report</a>', page)
-        assert (SAMPLE.parents[2] / address).is_file()
-
-    def test_types_of_a_file_are_text(self, engine: Engine, tmp_path: Path) -> None:
-        path = tmp_path / "some.jsonl"
-        path.write_text('{"id": "a", "text": "x y", "entities": [{"start": 0, "end": 1, "type": "<b>eval.report"}]}\n')
-        page = run(engine, path, ["dense"])[0][0]
-        assert "&lt;b&gt;eval.report" in page
-        assert page.count("<a ") == 1
-
     def test_ends_with_tables_and_files(self, engine: Engine, lines: Path) -> None:
         progress, files = run(engine, lines, ["dense", "rule"])
         assert "<b>some.jsonl, read as jsonl</b>: 2 of 2 documents tagged with" in progress[0]
@@ -246,13 +206,6 @@ class TestRun:
     def test_what_is_missing_is_said(self, engine: Engine, lines: Path, names: list[str], message: str) -> None:
         (updates,) = run(engine, None if names else lines, names)
         assert message in updates[0]
-
-    def test_a_file_without_documents(self, engine: Engine, tmp_path: Path) -> None:
-        path = tmp_path / "broken.jsonl"
-        path.write_text("{\n")
-        (updates,) = run(engine, path, ["dense"])
-        assert "0 of 0 documents tagged" in updates[0]
-        assert "expected one JSON object on the line" in updates[0]
 
     def test_a_file_of_problems_says_where_reading_ended(self, engine: Engine, tmp_path: Path) -> None:
         path = tmp_path / "broken.jsonl"

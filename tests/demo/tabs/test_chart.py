@@ -91,14 +91,6 @@ def test_nothing_measured_twice_is_drawn_as_one(tmp_path: Path) -> None:
     assert page.count('class="marker kind-entropy light"') == 5  # three points, two with recovery
 
 
-def test_the_table_holds_all_even_without_f1(variants: list[Variant]) -> None:
-    timed = replace(variants[0], label="only timed", f1=None, f1_interval=None, loss=None, loss_interval=None)
-    page = chart([timed, *variants], (), {}, "")
-    assert page.count("<button") == len(variants)
-    table = page.partition("<tbody>")[2]
-    assert [name in table for name in ("only timed", "onnx-int8", "truncate-3")] == [True] * 3
-
-
 def test_what_the_page_runs_is_told_apart(variants: list[Variant]) -> None:
     runnable = ("dense", "entropy", "entropy+recovery", "truncate-3")
     found = {one.name: runnable_as(one, runnable, ("careful", "balanced", "fast")) for one in variants}

@@ -45,11 +45,6 @@ def test_entities_come_after_one_pass_and_times_are_refined_afterwards(engine: E
     assert 'data-state="done"' in better.answer
 
 
-def test_a_slow_text_is_timed_three_times_all_the_same(engine: Engine) -> None:
-    (first,) = compare(TEXT, jobs(engine, ["entropy"]), budget=Budget(more_s=0.0))
-    assert first.rounds == 3
-
-
 def test_a_long_text_is_estimated_first_and_leaves_strategies_out(engine: Engine) -> None:
     chosen = jobs(engine, ["rule", "entropy", "truncate-1"])
     small = Budget(first_s=1e-6, short=25, probe=25)
@@ -136,13 +131,3 @@ def test_none_or_too_many_strategies_are_refused(engine: Engine) -> None:
         jobs(engine, [])
     with pytest.raises(InputError, match=f"at most {MAX_STRATEGIES} strategies"):
         jobs(engine, [str(number) for number in range(MAX_STRATEGIES + 1)])
-
-
-@pytest.mark.parametrize("text", ["\0", "\ud800", "😀", "\u202e", "<b>${x}</b>", "a" * 1000])
-def test_odd_texts_are_texts(engine: Engine, text: str) -> None:
-    assert "<h3>rule</h3>" in run(text, jobs(engine, ["rule"])).cards
-
-
-def test_a_model_without_gates_compares_what_it_can(plain_engine: Engine) -> None:
-    shown = run(TEXT, jobs_of(plain_engine, "plain", ["dense"], None, None))
-    assert "<h3>dense</h3>" in shown.cards

@@ -141,12 +141,6 @@ def test_calibration_of_the_shipped_weights_rings_their_operating_points() -> No
     assert len(set(rings(plot_calibration(table, current)))) == 1
 
 
-def test_says_what_is_missing(folder: Path, engine_of: Any) -> None:
-    page = show(engine_of(folder), "one", 1, [], folder)
-    assert "without frontier.csv" in page
-    assert "There is no report" in show(engine_of(folder), "../one", 1, [], folder)
-
-
 def test_all_plots_of_a_report_are_shown_and_say_what_they_were_measured_on() -> None:
     report = REPORTS / SHIPPED
     made = {path.name for path in report.glob("*.png")}

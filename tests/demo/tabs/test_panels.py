@@ -122,11 +122,6 @@ class TestDifferences:
         first = markup.split('class="panel"')[1]
         assert set(re.findall(r'class="mark (\w+)"', first)) == {"same"}
 
-    def test_scores_are_shown_and_can_be_a_threshold(self, markup: str) -> None:
-        assert "score 0.750" in markup
-        assert 'type="range"' in markup
-        assert markup.count('<tr data-score="0.75"') == 5
-
     def test_the_table_says_what_became_of_each_entity(self, markup: str) -> None:
         (link,) = re.findall(r"base64,([\w+/=]+)", markup)
         rows = list(csv.DictReader(io.StringIO(base64.b64decode(link).decode())))
@@ -147,9 +142,3 @@ def test_a_long_table_is_cut_and_says_so(engine: Engine) -> None:
     assert markup.count("<tr data-score") == LISTED
     assert f"the first {LISTED} of {LISTED + 10}" in markup
     assert len(entity_rows([compared(many, many)])) == LISTED + 10
-
-
-def test_types_have_the_same_colour_in_every_panel(engine: Engine) -> None:
-    only = Entity(22, 30, "Disease", "delirium")
-    markup = texts([compared(dense := replace(engine.tag(TEXT, "dense"), entities=(only,)), dense)], TYPES)
-    assert 'data-colour="1"' in markup

@@ -17,12 +17,11 @@ import torch
 
 from demo.common.limits import MAX_TRACED
 from demo.tabs.takeaway import entity_table, everything, tag_all
-from demo.tabs.takeaway.code import FILE, INLINED, INSTALL, LOCAL, as_command, as_http, as_python
+from demo.tabs.takeaway.code import FILE, INLINED, LOCAL, as_command, as_http, as_python
 from engine import Engine, InputError
 from engine.checkpoint import SHIPPED
 from engine.model.precision import Precision
 from engine.tag import main
-from engine.training.accelerate import main as accelerate
 
 HOSTILE = '{\'<img src=x onerror=alert(1)>" $(exit 3) ${1+1} {{7*7}} `id` \\n % \ud800 \0 7|t|delirium\n"\n EOF\n'
 LONG = "Famotidine caused delirium. " * (1 + INLINED // 20)
@@ -142,21 +141,6 @@ def test_what_is_loaded_is_given_as_it_was_but_for_defaults(engine: Engine) -> N
         "engine = load_engine(dtype='bfloat16', device='cuda')",
         f"{plain} --dtype=bfloat16 --device=cuda",
     )
-
-
-def test_how_to_install_runs_one_command_and_names_options_that_exist(capsys: pytest.CaptureFixture[str]) -> None:
-    assert [line for line in INSTALL.splitlines() if not line.startswith("#")] == ["pip install ."]
-    assert (SHIPPED.parents[1] / "app.py").is_file()  # in the named folder
-    for module, main_of, options in (
-        ("engine.training.accelerate", accelerate, {"--texts", "--out"}),
-        ("engine.tag", main, {"--model", "--dtype"}),
-    ):
-        with pytest.raises(SystemExit):
-            main_of(["--help"])
-        assert options <= set(re.findall(r"--[a-z]+", capsys.readouterr().out)), module
-        assert all(option in INSTALL for option in options)
-    assert "python -m engine.training.accelerate CHECKPOINT --texts FILE --out FOLDER, then --model FOLDER" in INSTALL
-    assert 'load_engine(dtype="int8"), --dtype int8' in INSTALL
 
 
 def test_everything_is_json_of_every_word(engine: Engine) -> None:

@@ -12,13 +12,11 @@ from dataclasses import replace
 
 import pytest
 
-from demo.common.answer import checksum
 from demo.common.compared import differences
 from demo.common.records import csv_link
-from demo.tabs.why import COLUMNS, NUMBERS, decision, importance_note, table_rows, why_view
+from demo.tabs.why import COLUMNS, NUMBERS, table_rows, why_view
 from engine import Engine, Result
 from engine.inspection.explain import WordScores
-from engine.pruning.controllers import CONTROLLERS
 from engine.pruning.controllers.mlp import NEIGHBOURS
 
 TYPES = ("Chemical", "Disease")
@@ -44,25 +42,6 @@ def view(engine: Engine, text: str, strategy: str = "rule") -> str:
     return why_view_of(engine, engine.tag(text, strategy))
 
 
-class TestDecision:
-    @pytest.mark.parametrize(
-        ("changes", "said"),
-        [
-            ({"reason": "exit", "exited": True}, "exited: its importance is not above"),
-            ({"reason": "end", "exited": True}, "exited: every word exits at this gate"),
-            ({"reason": "importance"}, "stayed: its importance is above"),
-            ({"reason": "entity"}, "stayed: part of an entity"),
-            ({"reason": "whole"}, "stayed despite its low importance: an entity exits as a whole"),
-            ({"reason": "minimum"}, "stayed despite its low importance: kept to reach the minimum"),
-            ({"reason": "few"}, "stayed despite its low importance: too few"),
-            ({"reason": ""}, "stayed"),
-            ({"reason": "", "exited": True}, "exited"),
-        ],
-    )
-    def test_says_why(self, changes: dict[str, object], said: str) -> None:
-        assert decision(score(**changes)).startswith(said)
-
-
 class TestTable:
     def test_rows_are_the_words(self, engine: Engine) -> None:
         result = engine.tag(TEXT, "truncate-1")
@@ -80,25 +59,15 @@ class TestTable:
         assert [row[1].lstrip("'") for row in rows[1:]] == [word.text.lstrip("'") for word in result.trace.words]
         assert not any(row[1].startswith(("=", "@", "+", "-")) for row in rows[1:])
 
-    def test_lone_surrogates_can_be_downloaded(self, engine: Engine) -> None:
-        result = engine.tag("a \ud800b", "rule")
-        assert len(rows_of(csv_link(COLUMNS, table_rows(result, engine.explain(result))))) == len(result.words) + 1
-
 
 class TestView:
     def test_shows_text_as_text(self, engine: Engine) -> None:
         assert not re.search(r"\$\{|\{\{|`|<img|<script", view(engine, HOSTILE))
 
-    def test_a_strategy_without_gates_says_so(self, engine: Engine) -> None:
-        assert "dense has no gates" in view(engine, TEXT, "dense")
-
     @pytest.mark.parametrize("strategy", ["rule", "entropy", "truncate-1", "entropy+recovery"])
     def test_every_word_has_its_scores(self, engine: Engine, strategy: str) -> None:
         page = view(engine, TEXT, strategy)
         assert page.count("data-gates=") == page.count('role="option"') == len(engine.tag(TEXT).words)
-
-    def test_says_of_which_text_it_is(self, engine: Engine) -> None:
-        assert f'data-text="{checksum(TEXT)}"' in view(engine, TEXT)
 
     @pytest.mark.parametrize(
         ("strategy", "set_", "said"), [("entropy", {"neighbours": 2}, 2), ("rule", {}, NEIGHBOURS)]
@@ -116,23 +85,3 @@ class TestView:
         assert {(row[0][2 + list(NUMBERS).index("importance")], row[0][-1]) for row in rows} == {
             ("–", "exited: every word exits at this gate")
         }
-
-
-class TestImportance:
-    @pytest.mark.parametrize(
-        ("neighbours", "said"),
-        [(0, "the entropy of the word&#x27;s own label"), (2, "among the word and its neighbours, 2 on each side")],
-    )
-    def test_of_entropy_is_that_of_as_many_neighbours_as_are_set(
-        self, engine: Engine, neighbours: int, said: str
-    ) -> None:
-        note = importance_note(engine.strategy("entropy", neighbours=neighbours))
-        assert "Importance is the score by which the strategy decides, here " in note
-        assert said in note
-        assert note.count(".") == 1
-
-    def test_every_controller_says_what_its_importance_is(self) -> None:
-        assert len({controller().importance_is for controller in CONTROLLERS.values()}) == len(CONTROLLERS)
-
-    def test_where_no_controller_chooses_it_is_just_a_score(self, engine: Engine) -> None:
-        assert "strategy decides: words of low importance exit." in importance_note(engine.strategy("truncate-1"))
