@@ -43,7 +43,9 @@ ATTACKS: tuple[Attack, ...] = (
     lambda client, url: ask(client, url, "compare", text=_text(MAX_COMPARED // 4), strategies="rule,entropy,mlp"),
     lambda client, url: ask(client, url, "tag", text=_text(MAX_TRACED), strategy="entropy", trace=True),
     lambda client, url: ask(client, url, "tag", text="a " * (MAX_CHARACTERS // 2), strategy="entropy"),
-    lambda client, url: ask(client, url, "compare", text=TEXT, strategies="rule,entropy,mlp,truncate-2,truncate-3,rule+recovery"),
+    lambda client, url: ask(
+        client, url, "compare", text=TEXT, strategies="rule,entropy,mlp,truncate-2,truncate-3,rule+recovery"
+    ),
     lambda client, url: _refused(client, url, "tag", {}),
     lambda client, url: _refused(client, url, "tag", {"text": TEXT, "x": 1}),
     lambda client, url: _refused(client, url, "tag", [[[[[TEXT]]]]]),
