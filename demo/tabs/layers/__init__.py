@@ -22,8 +22,8 @@ LEGEND = """
 <li><span class="word" data-state="recovered" data-exit="2">word</span> exited after layer 2 and came back</li>
 <li><span class="entity decided" data-colour="0" data-type="Type"><span class="word">word</span></span>
 entity whose labels are decided (+ new, ↔ changed)</li>
-<li><span class="entity decided" data-kind="lost" data-colour="0" data-type="− Type"><span class="word">word</span>
-</span> lost: dense has it</li>
+<li><span class="entity decided" data-kind="lost" data-colour="0" data-type="− Type"><span
+class="word">word</span></span> lost: only dense has it</li>
 </ul>
 """
 
