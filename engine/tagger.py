@@ -322,7 +322,7 @@ class Engine:
         if threads > 1 and len(calls) >= threads:
             yield from zip(batches, at_once(calls, threads), strict=True)
         elif threads > 1 and self.encoder.runtime is not None:
-            yield from zip(batches, (alone(call, threads) for call in calls), strict=True)
+            yield from zip(batches, map(alone, calls), strict=True)
         else:
             yield from zip(batches, (call() for call in calls), strict=True)
 

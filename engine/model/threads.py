@@ -54,12 +54,17 @@ def at_once(passes: Sequence[Callable[[], T]], threads: int) -> Iterator[T]:
             future.cancel()
 
 
-def alone(one: Callable[[], T], threads: int) -> T:
-    """Runs a pass in a thread in which PyTorch has one thread, while another runtime may use all.
+def alone(one: Callable[[], T]) -> T:
+    """Runs a pass with one thread of PyTorch, while another runtime may use as many as PyTorch had.
 
     PyTorch's idle threads spin, and would take the processor from those of the other runtime.
     """
-    return _workers(1, os.getpid()).submit(_with, one, Share(1, threads)).result()
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return _with(one, Share(1, threads))
+    finally:
+        torch.set_num_threads(threads)
 
 
 def share() -> Share:
@@ -70,7 +75,10 @@ def share() -> Share:
 
 def _with(one: Callable[[], T], its: Share) -> T:
     _of_thread.share = its
-    return one()
+    try:
+        return one()
+    finally:
+        del _of_thread.share
 
 
 @cache

@@ -27,11 +27,9 @@ from engine.checksums import updating
 from engine.command import as_command
 from engine.data.texts import read_texts
 from engine.errors import InputError
-from engine.model.attention import once
 from engine.model.layers import LayerOutput
 from engine.model.packing import RaggedBatch
-from engine.model.padding import groups
-from engine.model.runtimes.openvino import Graphs, PaddedLayer, convert, layers_digest, openvino, placed
+from engine.model.runtimes.openvino import Graphs, PaddedLayer, convert, inputs, layers_digest, openvino
 from engine.pruning.strategy import Strategy
 from engine.tagger import Engine, load_engine
 
@@ -49,19 +47,14 @@ class Recorder:
 
     def layer(self, number: int, hidden: Tensor, batch: RaggedBatch) -> LayerOutput:
         """Runs a layer."""
-        rows = hidden.numpy()
-        for group, places in once(batch, ("padded", self.encoder.kind(number)), lambda: self._groups(number, batch)):
-            visible = rows[group.visible]
-            active = visible if group.active is group.visible else rows[group.active]
-            self.inputs[number].append([active, visible, *places])
+        shape, places = inputs(self.encoder, number, batch)
+        hiddens = [rows.split(rows.pad(hidden.numpy())) for rows in (shape.active, shape.visible)]
+        self.inputs[number] += [[*group[:2], *group[2]] for group in zip(*hiddens, places, strict=True)]
         self.encoder.runtime = None
         try:
             return self.encoder.layer(number, hidden, batch)
         finally:
             self.encoder.runtime = self
-
-    def _groups(self, number: int, batch: RaggedBatch) -> list[tuple[Any, tuple[np.ndarray, ...]]]:
-        return [(group, placed(self.encoder, number, group)) for group in groups(batch)]
 
 
 def strategies(engine: Engine) -> list[Strategy]:
@@ -93,14 +86,14 @@ def quantise(engine: Engine, texts: Sequence[str]) -> Graphs:
             engine.tag(text, strategy)
     finally:
         engine.encoder.runtime = None
-    sample = min(recorder.inputs[1], key=lambda inputs: inputs[0].size)
+    sample = min(recorder.inputs[1], key=lambda one: one[0].size)
     layers = {}
     for number in tqdm(range(1, engine.encoder.num_layers + 1), unit="layer", disable=None):
-        inputs = recorder.inputs.pop(number)
+        seen = recorder.inputs.pop(number)
         graph = convert(engine.encoder, number)
         with redirect_stdout(sys.stderr):  # its progress bars
             quantised = nncf.quantize(
-                graph, nncf.Dataset(inputs), model_type=nncf.ModelType.TRANSFORMER, subset_size=len(inputs)
+                graph, nncf.Dataset(seen), model_type=nncf.ModelType.TRANSFORMER, subset_size=len(seen)
             )
         layers[number] = serialised(quantised)
     with torch.no_grad():

@@ -31,7 +31,7 @@ from engine.model.attention import once
 from engine.model.layers import LayerOutput
 from engine.model.linear import Linear
 from engine.model.packing import RaggedBatch
-from engine.model.padding import Group, groups
+from engine.model.padding import Padded, padded
 from engine.model.threads import Share, share
 from engine.runs import cached
 
@@ -130,11 +130,18 @@ def convert(encoder: Encoder, number: int) -> Any:
     )
 
 
-def placed(encoder: Encoder, number: int, group: Group) -> tuple[np.ndarray, ...]:
-    """The inputs of a layer's graph after hidden states, contiguous."""
-    return tuple(
-        np.ascontiguousarray(one) for one in encoder.placed(number, group.active_position, group.visible_position)
-    )
+def inputs(encoder: Encoder, number: int, batch: RaggedBatch) -> tuple[Padded, list[tuple[np.ndarray, ...]]]:
+    """A batch as rectangles and, for each group, the inputs of a layer's graph after hidden states.
+
+    Made once for all layers of a kind.
+    """
+
+    def make() -> tuple[Padded, list[tuple[np.ndarray, ...]]]:
+        found = padded(batch)
+        positions = zip(*(rows.split(rows.position) for rows in (found.active, found.visible)), strict=True)
+        return found, [tuple(map(np.ascontiguousarray, encoder.placed(number, *group))) for group in positions]
+
+    return once(batch, ("padded", encoder.kind(number)), make)
 
 
 @dataclass(frozen=True, eq=False)
@@ -234,26 +241,30 @@ class OpenVINORuntime:
 
     def __init__(self, encoder: Encoder, graphs: Graphs) -> None:
         self.encoder, self.graphs = encoder, graphs
+        self._tensor = partial(openvino().Tensor, shared_memory=True)
         self._compiled: dict[tuple[int, Share, int], Any] = {}
         self._lock, self._requests = Lock(), local()
 
     def layer(self, number: int, hidden: Tensor, batch: RaggedBatch) -> LayerOutput:
         """Runs layer ``number`` on ``(rows, hidden)``; frozen rows stay unchanged."""
         request, rows = self._request(number), hidden.numpy()
-        output = np.empty_like(rows) if batch.active is None else rows.copy()
-        for group, places in once(batch, ("padded", self.encoder.kind(number)), partial(self._groups, number, batch)):
-            visible = rows[group.visible]
-            active = visible if group.active is group.visible else rows[group.active]
-            request.infer([active, visible, *places], share_inputs=True, share_outputs=True)
-            output[group.active[group.computed]] = request.get_output_tensor().data[group.computed]
-        layer, placing = self.encoder.layers[number - 1], self.encoder.placing
-        return LayerOutput(
-            torch.from_numpy(output),
-            lambda: layer.attention(hidden, batch, placing(number, batch)),  # type: ignore
-        )
-
-    def _groups(self, number: int, batch: RaggedBatch) -> list[tuple[Group, tuple[np.ndarray, ...]]]:
-        return [(group, placed(self.encoder, number, group)) for group in groups(batch)]
+        shape, places = inputs(self.encoder, number, batch)
+        visible = shape.visible.pad(rows)
+        active = visible if shape.active is shape.visible else shape.active.pad(rows)
+        output = np.empty_like(active)
+        groups = zip(*map(shape.active.split, (active, output)), shape.visible.split(visible), places, strict=True)
+        for of_active, of_output, of_visible, of_places in groups:
+            for index, one in enumerate((of_active, of_visible, *of_places)):
+                request.set_input_tensor(index, self._tensor(one))
+            request.set_output_tensor(0, self._tensor(of_output))
+            request.infer(share_outputs=True)
+        updated = shape.active.unpad(output)
+        if batch.active is not None:
+            computed, updated = updated, rows.copy()
+            updated[batch.active] = computed
+        layer: Any = self.encoder.layers[number - 1]
+        placing = self.encoder.placing
+        return LayerOutput(torch.from_numpy(updated), lambda: layer.attention(hidden, batch, placing(number, batch)))
 
     def _request(self, number: int) -> Any:
         """This thread's inference request for a layer."""

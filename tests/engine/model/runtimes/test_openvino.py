@@ -11,15 +11,14 @@ import torch
 from engine.errors import InputError
 from engine.model.encoders import Encoder
 from engine.model.packing import RaggedBatch
-from engine.model.padding import groups
 from engine.model.runtimes.openvino import (
     Graphs,
     OpenVINORuntime,
     PaddedLayer,
     convert,
     error_of_sample,
+    inputs,
     layers_digest,
-    placed,
     why_not,
 )
 from engine.training.quantise import serialised
@@ -44,11 +43,11 @@ def pruned(encoder: Encoder, context: str) -> tuple[RaggedBatch, torch.Tensor]:
 
 def unquantised(encoder: Encoder) -> Graphs:
     layers = {number: serialised(convert(encoder, number)) for number in range(1, encoder.num_layers + 1)}
-    inputs = [np.random.default_rng(0).normal(size=(1, 8, encoder.hidden_size)).astype(np.float32)] * 2
-    inputs += encoder.placed(1, *[np.arange(8)[None]] * 2)
+    sample = [np.random.default_rng(0).normal(size=(1, 8, encoder.hidden_size)).astype(np.float32)] * 2
+    sample += encoder.placed(1, *[np.arange(8)[None]] * 2)
     with torch.no_grad():
-        output = PaddedLayer(encoder, 1)(*map(torch.from_numpy, inputs)).numpy()
-    return Graphs(layers, layers_digest(encoder), (inputs, output))
+        output = PaddedLayer(encoder, 1)(*map(torch.from_numpy, sample)).numpy()
+    return Graphs(layers, layers_digest(encoder), (sample, output))
 
 
 @cache
@@ -70,9 +69,11 @@ def test_a_padded_layer_equals_the_packed_one(family, context):
     batch, hidden = pruned(encoder, context)
     for number in range(2, encoder.num_layers + 1):
         layer, found = PaddedLayer(encoder, number), hidden.clone()
-        for group in groups(batch):
-            inputs = (hidden.numpy()[group.active], hidden.numpy()[group.visible], *placed(encoder, number, group))
-            found[group.active[group.computed]] = layer(*map(torch.from_numpy, inputs))[group.computed]
+        shape, places = inputs(encoder, number, batch)
+        hiddens = [rows.split(rows.pad(hidden.numpy())) for rows in (shape.active, shape.visible)]
+        computed = [layer(*map(torch.from_numpy, (*one[:2], *one[2]))) for one in zip(*hiddens, places, strict=True)]
+        rows = torch.cat([one.flatten(0, 1) for one in computed]).numpy()
+        found[slice(None) if batch.active is None else batch.active] = torch.from_numpy(shape.active.unpad(rows))
         hidden = encoder.layer(number, hidden, batch).hidden
         torch.testing.assert_close(found, hidden, atol=1e-4, rtol=1e-4)
 
@@ -111,7 +112,7 @@ def test_a_file_gives_back_the_same_layers(bert, tmp_path):
 
 
 def test_a_process_of_its_own_finds_wrong_numbers(bert, tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr("engine.runs.cache_folder", lambda: tmp_path)
     inputs, output = bert[1].sample
     wrong = Graphs(bert[1].layers, bert[1].digest, (inputs, output[::-1, ::-1]))
     wrong.save(tmp_path / "int8.safetensors")
