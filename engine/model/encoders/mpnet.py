@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import MPNetConfig
 
-from engine.model.attention import Stretch, once, positions, state, window_stretches
+from engine.model.attention import Stretch, once, state, window_stretches
 from engine.model.encoders.base import PostNormEncoder, Settings, like_bert
 from engine.model.encoders.bert import NAMES as BERT_NAMES
 from engine.model.layers import Placing, Shape
@@ -63,9 +63,9 @@ class MPNetEncoder(PostNormEncoder):
     def placed(self, number: int, query_position: np.ndarray, key_position: np.ndarray) -> tuple[np.ndarray, ...]:
         """The distance bias, the same in all layers."""
         (hidden,) = super().placed(number, query_position, key_position)
-        by_distance = self._by_distance().numpy(force=True)
-        distance = key_position[:, None] - query_position[:, :, None] + self.max_rows - 1
-        bias = np.stack([by_distance.take(one.clip(min=0), axis=1, mode="clip") for one in distance])
+        by_distance = self._by_distance().cpu()
+        windows = zip(_filled(query_position), _filled(key_position), strict=True)
+        bias = torch.stack([self._bias(by_distance, *positions) for positions in windows]).numpy()
         return (np.add(bias, hidden, out=bias),)
 
     def _by_distance(self) -> Tensor:
@@ -73,20 +73,39 @@ class MPNetEncoder(PostNormEncoder):
         assert isinstance(self.bucket, Tensor)
         return F.embedding(self.bucket, self.relative_bias.weight.detach()).t().contiguous()
 
+    def _bias(self, by_distance: Tensor, query: np.ndarray, key: np.ndarray) -> Tensor:
+        """The bias ``(heads, queries, keys)`` of rows at these positions, from that of each distance."""
+        zero, most = self.max_rows - 1, by_distance.shape[1]
+        first = zero + int(key[0] - query[-1])
+        if _consecutive(query) and _consecutive(key) and 0 <= first <= most - len(query) - len(key) + 1:
+            # Each row of the bias is a part of the table, so nothing has to be looked up.
+            return by_distance.unfold(1, len(key), 1)[:, first : first + len(query)].flip(1)
+        places = (key - query[:, None] + zero).ravel().clip(0, most - 1)
+        found = by_distance.index_select(1, torch.from_numpy(places).to(by_distance.device))
+        return found.view(-1, len(query), len(key))
+
     def _stretches(self, batch: RaggedBatch) -> list[Stretch]:
         """All windows with their bias ``(heads, queries, keys)``.
 
         The bias stays as pretrained: its gradient would scatter a number for every pair of rows, and keep attention
         from using PyTorch's fused kernel.
         """
-        by_distance = self._by_distance()
-        queries, keys = positions(batch, by_distance.device)
-        found = []
-        for one in window_stretches(batch):
-            distance = keys[one.keys] - queries[one.queries, None]
-            bias = by_distance.index_select(1, distance.view(-1) + self.max_rows - 1)
-            found.append(Stretch(one.queries, one.keys, bias.view(self.num_heads, *distance.shape)))
-        return found
+        by_distance, keys = self._by_distance(), batch.position
+        queries = keys if batch.active is None else keys[batch.active]
+        return [
+            Stretch(one.queries, one.keys, self._bias(by_distance, queries[one.queries], keys[one.keys]))
+            for one in window_stretches(batch)
+        ]
+
+
+def _consecutive(position: np.ndarray) -> bool:
+    return int(position[-1] - position[0]) == len(position) - 1
+
+
+def _filled(position: np.ndarray) -> np.ndarray:
+    """Positions ``(windows, rows)`` whose padding, at the end, counts on from the last row."""
+    last, rows = position.max(axis=1, keepdims=True), position.shape[1]
+    return np.where(position < 0, last + 1 + np.arange(rows) - (position >= 0).sum(axis=1, keepdims=True), position)
 
 
 def bucket(distance: Tensor) -> Tensor:

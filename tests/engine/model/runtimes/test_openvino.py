@@ -30,7 +30,12 @@ pytest.importorskip("openvino")
 every_family = pytest.mark.parametrize("family", FAMILIES)
 PLACING = ("bert", "mpnet", "deberta-v2", "modernbert")  # each has positions in its own way
 contexts = pytest.mark.parametrize("context", ["keep", "freeze"])
-WINDOWS = [window([1] * 30, offset=5), window([2, 1] * 10, offset=9), window([1] * 7, offset=20)]
+WINDOWS = [
+    window([1] * 94, offset=3),
+    window([1] * 30, offset=5),
+    window([2, 1] * 10, offset=9),
+    window([1] * 7, offset=20),
+]
 
 
 def pruned(encoder: Encoder, context: str) -> tuple[RaggedBatch, torch.Tensor]:
