@@ -170,6 +170,7 @@ class Engine:
             "weights": self.digest,
             "tokenizer": self.pieces.digest(),
             "labels": list(self.labels.names),
+            "runtime": "" if self.encoder.runtime is None else str(self.encoder.runtime),
             "configuration": {key: configuration[key] for key in sorted(configuration.keys() - _NOT_OF_THE_MODEL)},
         }
 

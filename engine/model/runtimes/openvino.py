@@ -244,6 +244,11 @@ class OpenVINORuntime:
         self._tensor = partial(openvino().Tensor, shared_memory=True)
         self._requests = local()
 
+    def __str__(self) -> str:
+        """On what its results depend: the library's version and the graphs."""
+        digest = hashlib.sha256(b"".join(part for graph in self.graphs.layers.values() for part in graph))
+        return f"OpenVINO {openvino().__version__}, layers {digest.hexdigest()}"
+
     def layer(self, number: int, hidden: Tensor, batch: RaggedBatch) -> LayerOutput:
         """Runs layer ``number`` on ``(rows, hidden)``; frozen rows stay unchanged."""
         request, rows = self._request(number), hidden.numpy()

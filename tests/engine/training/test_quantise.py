@@ -1,0 +1,92 @@
+"""Layers in 8 bits: stored beside the weights, calibrated on the rows that layers see, run by OpenVINO."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine import Engine, load_engine
+from engine.checkpoint import INT8, load_weights, save_weights
+from engine.errors import InputError
+from engine.training import quantise
+from tests.conftest import SAMPLE, TEXT
+
+pytest.importorskip("nncf")
+
+
+@pytest.fixture(scope="module")
+def folder(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny model with its layers in 8 bits, by the command."""
+    folder = tmp_path_factory.mktemp("quantised") / "model"
+    shutil.copytree(model_folder, folder)
+    assert quantise.main([str(folder), "--texts", str(SAMPLE)]) == 0
+    return folder
+
+
+@pytest.fixture(scope="module")
+def quantised(folder: Path) -> Engine:
+    return load_engine(folder, "int8")
+
+
+def test_calibration_sees_the_rows_that_pruning_leaves(weights):
+    engine = Engine(weights)
+    settings = engine.strategy("entropy", gates=(1,), max_entropy=0.6, neighbours=0, exit_entities=True).to_json()
+    engine = Engine(replace(weights, points={"entropy": {"fast": settings}}))
+    recorder = quantise.Recorder(engine)
+    engine.encoder.runtime = recorder
+    try:
+        for strategy in quantise.strategies(engine):
+            engine.tag(TEXT, strategy)
+    finally:
+        engine.encoder.runtime = None
+    rows = {number: [active.shape[1] for active, *_ in seen] for number, seen in recorder.inputs.items()}
+    assert rows[1][0] == rows[1][1] == rows[3][0] > rows[3][1]
+
+
+@pytest.mark.parametrize("strategy", ["dense", "entropy", "entropy+recovery", "rule", "truncate-2"])
+def test_every_strategy_runs_near_float32_and_the_same_alone_as_among_others(engine, quantised, strategy):
+    texts = [TEXT, TEXT[:40], TEXT[30:] * 3]
+    together = quantised.tag_batch(texts, strategy)
+    for text, among in zip(texts, together, strict=True):
+        alone = quantised.tag(text, strategy)
+        np.testing.assert_allclose(alone.probabilities, among.probabilities, atol=1e-4)
+    dense = engine.tag_batch(texts, "dense"), quantised.tag_batch(texts, "dense")
+    error = np.concatenate([a.probabilities - b.probabilities for a, b in zip(*dense, strict=True)])
+    assert 0 < np.abs(error).mean() < 0.1
+
+
+def test_auto_takes_it_and_float32_stays_as_it_was(engine, folder, quantised):
+    assert load_engine(folder, "auto").dtype == quantised.dtype == "int8"
+    assert load_engine(folder).tag(TEXT).entities == engine.tag(TEXT).entities
+
+
+def test_runs_in_8_bits_do_not_mix_with_others(folder, model_folder, quantised):
+    assert quantised.fingerprint != load_engine(model_folder, "int8").fingerprint
+    assert quantised.fingerprint == load_engine(folder, "int8").fingerprint
+
+
+def test_layers_of_other_weights_go_when_weights_are_saved(folder, tmp_path):
+    weights = load_weights(folder)
+    shutil.copytree(folder, tmp_path / "model")
+    save_weights(tmp_path / "model", weights.model, weights.tokenizer)
+    assert not (tmp_path / "model" / INT8).exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "keyword"),
+    [
+        (["nowhere", "--texts", str(SAMPLE)], "model folder"),
+        (["{folder}", "--texts", "nowhere.txt"], "nowhere"),
+    ],
+)
+def test_bad_input_is_refused(folder, arguments, keyword, capsys):
+    assert quantise.main([argument.format(folder=folder) for argument in arguments]) == 2
+    assert keyword in capsys.readouterr().err
+
+
+def test_without_its_package_it_names_the_remedy(engine, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "nncf", None)
+    with pytest.raises(InputError, match="requirements-eval"):
+        quantise.quantise(engine, [TEXT])
