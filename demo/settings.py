@@ -76,8 +76,8 @@ def points(engine: Engine) -> list[str]:
 
 
 def own_point(engine: Engine, name: str, point: str | None) -> str | None:
-    """The operating point, or none if the strategy has none stored and runs with its defaults."""
-    return None if engine.strategy(name).point == DEFAULT else point
+    """The operating point, or none if the strategy has none."""
+    return point if has_points(engine, [name]) else None
 
 
 def at_point(engine: Engine, name: str, point: str | None) -> Strategy:

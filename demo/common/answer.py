@@ -124,7 +124,8 @@ def _speed(one: Compared) -> str:
     """How fast it is against its reference, if the times can tell."""
     dense = term("dense") + escape(one.of_reference)
     if one.doubt:
-        return f"against {dense} {one.doubt}" if len(one.measured.runs_ms) > 1 else f"not yet timed against {dense}"
+        timed = len(one.measured.runs_ms) > 1
+        return f"speed-up over {dense} not given: {one.doubt}" if timed else f"not yet timed against {dense}"
     ratio = f"{one.speedup:.2f}×"
     if one.decided:
         return f"<strong>{ratio}</strong> as fast as {dense} on this text"

@@ -73,6 +73,7 @@ class Shot:
     act: Act = show_as_it_is
     theme: str = "light"
     width: int = 1400
+    height: int = HEIGHT
     motion: str = "no-preference"
     link: Mapping[str, str] = field(default_factory=dict)
 
@@ -83,7 +84,7 @@ FRAME_MS, LAST_FRAME_MS = 1000, 2500
 MAX_BYTES = 1_000_000  # size of the animation
 SHOTS = (
     Shot("first", "Layer by layer", screen=True, width=1440),
-    Shot("first-390", "Layer by layer", screen=True, width=390),
+    Shot("first-390", "Layer by layer", screen=True, width=390, height=844),
     Shot("compare", "Compare"),
     Shot("compare-dark", "Compare", theme="dark"),
     Shot("layers", "Layer by layer", ".layers", act=after_layer(2)),
@@ -114,7 +115,7 @@ def shoot(browser: Any, url: str, shot: Shot, folder: Path) -> None:
 def opened(browser: Any, url: str, shot: Shot) -> Iterator[Any]:
     """Opens the page for a picture, waits until times are refined, and selects the tab."""
     with browser.new_context(
-        viewport={"width": shot.width, "height": HEIGHT}, reduced_motion=shot.motion, device_scale_factor=1
+        viewport={"width": shot.width, "height": shot.height}, reduced_motion=shot.motion, device_scale_factor=1
     ) as context:
         page = context.new_page()
         page.goto(f"{url}?{urlencode({'__theme': shot.theme, **shot.link})}")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import threading
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +13,6 @@ from gradio_client import Client
 from gradio_client.exceptions import AppError
 from starlette.testclient import TestClient
 
-from demo.api import compare, tag
 from demo.app import build_demo
 from demo.common.limits import API_WORK, MAX_CHARACTERS, MAX_TRACED, QUEUE
 from demo.common.theme import LAUNCH
@@ -49,14 +46,6 @@ class TestTag:
         assert found["words"] == len(expected.words)
         assert found["token_layers"] == expected.cost.token_layers
         assert "trace" not in found
-
-    def test_weights_without_balanced_run_at_the_first_point_that_they_have(
-        self, engine: Engine, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        fast = replace(engine.strategy("entropy"), point="fast")
-        monkeypatch.setattr(engine, "points", {"entropy": {"fast": fast.to_json()}})
-        assert tag(engine, TEXT, "entropy", None, False)["strategy"] == fast.to_json()
-        assert compare(engine, TEXT, "dense,entropy", None)["strategies"]["entropy"]["strategy"] == fast.to_json()
 
     def test_settings_and_trace(self, client: Client, engine: Engine) -> None:
         found = client.predict(TEXT, strategy="rule", lambda_=1.5, min_keep_ratio=0.2, trace=True, api_name="/tag")
@@ -150,12 +139,6 @@ class TestServer:
             assert {other["parameter_name"]: other["parameter_default"] for other in others}["point"] is None
             for parameter in endpoint["parameters"]:
                 assert f"{parameter['parameter_name']}: " in endpoint["description"]
-
-    def test_plain_http_gets_what_the_readme_says(self, url: str) -> None:
-        event = call(url, "tag", text=TEXT, strategy="dense").json()["event_id"]
-        kind, data = answer(url, "tag", event).strip().splitlines()
-        assert kind == "event: complete"
-        assert json.loads(data.removeprefix("data: "))[0]["strategy"]["name"] == "dense"
 
     def test_a_full_queue_answers_at_once_and_recovers(self, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
         go_on, tag = threading.Event(), Engine.tag

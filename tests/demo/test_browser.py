@@ -33,16 +33,6 @@ class TestCompare:
         assert page.locator(".card h3").all_inner_texts() == ["dense", "entropy"]
         page.locator(".card .spread", has_text=" runs").first.wait_for()
 
-    def test_a_typed_text_and_more_strategies(self, open_page: Any) -> None:
-        page = open_page()
-        enter(page, "Naloxone reverses the hypotension caused by clonidine.")
-        page.get_by_role("button", name="More strategies").click()
-        page.get_by_label("truncate-3").first.check()
-        compare(page)
-        page.locator(".card", has_text="truncate-3").wait_for()
-        assert page.locator(".card").count() == 3
-        assert "clonidine" in page.locator(".found").first.inner_text()
-
     def test_a_dropped_pubtator_file(self, open_page: Any, tmp_path: Path) -> None:
         page = open_page()
         tab(page, "Compare")
@@ -67,12 +57,6 @@ class TestCompare:
         page.locator(".answer[data-state=done]").wait_for()
         page.locator(".card .spread", has_text=" runs").first.wait_for()
         assert page.locator(".card details").first.get_attribute("open") is not None
-
-    def test_an_empty_text_gives_a_message(self, open_page: Any) -> None:
-        page = open_page()
-        enter(page, " ")
-        page.get_by_role("button", name="Run", exact=True).click()
-        page.get_by_role("alert").filter(has_text="There is no text yet").first.wait_for()
 
 
 class TestLayers:

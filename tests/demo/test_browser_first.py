@@ -135,15 +135,6 @@ class TestSettings:
         page.get_by_label("fast", exact=True).check()
         page.locator(".card .settings", has_text="fast · minilm-l6-bc5cdr").wait_for()
 
-    def test_a_knob_runs_and_cards_name_it(self, open_page: Any) -> None:
-        page = open_page()
-        tab(page, "Compare")
-        page.get_by_role("button", name="Pruning and recovery").click()
-        slider = page.get_by_label("number input for entropy: min keep ratio")
-        slider.fill("0.5")
-        slider.press("Enter")
-        page.locator(".card .settings", has_text="min keep ratio 0.5").wait_for()
-
     def test_the_last_click_wins(self, open_page: Any) -> None:
         page = open_page()
         tab(page, "Compare")

@@ -127,7 +127,7 @@ def _speed(one: Compared) -> str:
         return '<span class="speed">the reference</span>'
     dense = _dense(one)
     if one.doubt:
-        return f'<span class="speed">against {dense} {one.doubt}</span>'
+        return f'<span class="speed">speed-up over {dense} not given: {one.doubt}</span>'
     if not one.decided:
         return f'<span class="speed">{one.speedup:.2f}× as fast as {dense} on this text, but not in every run</span>'
     if one.measured.faster_than(one.reference):

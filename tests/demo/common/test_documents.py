@@ -96,9 +96,6 @@ class TestLinks:
         assert client.get("/README.md").status_code == 200
         assert client.get("/docs/bc5cdr-test/report.md").status_code == 200
 
-    def test_a_prefix_that_the_proxy_leaves_is_no_part_of_the_address(self, project: Path) -> None:
-        assert "docs/about.md" in served(project, "/ner").get("/ner/docs/about.md").text
-
     def test_the_page_of_a_model_links_what_exists(self, engine: Engine, project: Path) -> None:
         models = by_name([engine])  # this folder has no card
         assert links_of(next(iter(models)), models, project) == {"README": "README.md"}
@@ -135,11 +132,6 @@ class TestKinds:
         assert reply.headers["content-type"] == kind
         if not address.endswith(".md"):
             assert reply.content == (ROOT / address).read_bytes()
-
-    def test_front_matter_is_not_shown(self) -> None:
-        page = served().get("/README.md").text
-        assert "<title>Runtime adaptive token pruning" in page
-        assert "sdk_version" not in page
 
 
 class TestNothingElse:

@@ -88,11 +88,6 @@ class TestCard:
         assert "${" not in page
         assert "{{" not in page
 
-    def test_a_different_score_is_no_difference(self, engine: Engine, dense: Measured) -> None:
-        same = tuple(replace(entity, score=0.5) for entity in dense.result.entities)
-        page = card(measured(replace(engine.tag(TEXT, "rule"), entities=same)), dense)
-        assert "Same entities as dense" in page
-
     def test_long_lists_of_differences_are_cut(self, engine: Engine, dense: Measured) -> None:
         many = tuple(Entity(i, i + 1, "Disease", TEXT[i]) for i in range(LISTED + 3))
         nothing = replace(dense, result=replace(dense.result, entities=()))

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from demo.common.limits import MAX_CHARACTERS, MAX_STRATEGIES
+from demo.common.limits import MAX_STRATEGIES
 from demo.common.timing import RUNS, Budget, first_pass, tagger
 from demo.settings import default_values, sliders
 from demo.tabs.compare import Job, Shown, compare, compared, jobs_beside, jobs_of, refine
@@ -119,11 +119,6 @@ def test_a_second_model_stands_beside_the_first(engine: Engine, plain_engine: En
 def test_a_blank_text_is_refused(engine: Engine, text: str) -> None:
     with pytest.raises(InputError, match="There is no text yet"):
         run(text, jobs(engine, ["dense"]))
-
-
-def test_an_overlong_text_is_refused(engine: Engine) -> None:
-    with pytest.raises(InputError, match="100,001 characters; the limit is 100,000"):
-        run("a" * (MAX_CHARACTERS + 1), jobs(engine, ["dense"]))
 
 
 def test_none_or_too_many_strategies_are_refused(engine: Engine) -> None:

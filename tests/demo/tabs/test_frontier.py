@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 from demo.common.reports import REPORTS, report_title
 from demo.tabs.frontier import PICTURES, batch_sizes, first_report, pictures, plot_calibration, show, tried
-from engine import Engine, Strategy, load_engine
+from engine import Engine, load_engine
 from engine.pruning.resolve import resolve
 
 DIGEST = "0123456789abcdef" * 4
@@ -132,13 +132,6 @@ def test_calibration_rings_equal_settings_whatever_their_names() -> None:
     figure = plot_calibration(table, [RULE])
     assert places(figure) == [(0.1, 2), (0.2, 3)]
     assert rings(figure) == [(0.1, 2)]
-
-
-def test_calibration_of_the_shipped_weights_rings_their_operating_points() -> None:
-    engine = load_engine()
-    table = pd.read_csv(Path(engine.source) / "frontier.csv")
-    current: list[Strategy] = [engine.strategy("entropy"), engine.strategy("dense")]
-    assert len(set(rings(plot_calibration(table, current)))) == 1
 
 
 def test_all_plots_of_a_report_are_shown_and_say_what_they_were_measured_on() -> None:

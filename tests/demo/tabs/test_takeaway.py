@@ -53,10 +53,11 @@ def test_python_gives_what_the_page_shows(
 def test_a_point_is_named_only_for_strategies_that_have_it(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     stored = replace(engine.strategy("entropy"), point="fast")
     monkeypatch.setattr(engine, "points", {"entropy": {"fast": stored.to_json()}})
-    strategies = [engine.strategy("entropy", "fast"), engine.strategy("rule")]
+    strategies = [engine.strategy("entropy", "fast"), engine.strategy("rule"), engine.strategy("dense")]
     assert re.findall(r"engine.tag\(text, (.*)\).entities", as_python(engine, strategies, "fast", "x")) == [
         "'entropy', 'fast'",
         "'rule', None",
+        "'dense', None",
     ]
     assert "--point" not in as_command(engine, strategies[1:], "fast", "x")
     assert '"point"' not in as_http(engine, strategies[1:], "fast", "x", None)
