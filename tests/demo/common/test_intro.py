@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from demo.common.intro import BASE, headline, headline_markup, how_it_works, own_model
+from demo.common.intro import BASE, Headline, headline, headline_markup, how_it_works, own_model
 from demo.common.reports import REPORTS
 from engine import Engine, load_engine
 from eval.render.files import labelled, read_table, reference
@@ -51,43 +52,47 @@ def test_the_strategy_is_one_that_the_page_runs(shipped: Any, dtype: str) -> Non
     assert "<code>dense (float32)</code>" in headline_markup(found, "", "", {})
 
 
+@pytest.fixture
+def headline_if(shipped: Any, tmp_path: Path) -> Callable[..., Headline]:
+    """The headline if the columns of a table of the report had other values."""
+    shutil.copytree(REPORTS / REPORT, tmp_path / REPORT)
+
+    def headline_if(name: str, **columns: Any) -> Headline:
+        file = tmp_path / REPORT / f"{name}.csv"
+        pd.read_csv(file).assign(**columns).to_csv(file, index=False)
+        found = headline(shipped, tmp_path)
+        assert found is not None
+        return found
+
+    return headline_if
+
+
 @pytest.mark.parametrize(
     ("corpus", "split", "shown"),
     [("bc5cdr", "test", "BC5CDR"), ("bc5cdr", "calib", "BC5CDR calib"), ("data/My.jsonl", "all", "My.jsonl all")],
 )
-def test_the_corpus_is_named_as_it_was_given(shipped: Any, tmp_path: Path, corpus: str, split: str, shown: str) -> None:
-    shutil.copytree(REPORTS / REPORT, tmp_path / REPORT)
-    table = pd.read_csv(tmp_path / REPORT / "results.csv").assign(corpus=corpus, split=split)
-    table.to_csv(tmp_path / REPORT / "results.csv", index=False)
-    found = headline(shipped, tmp_path)
-    assert found is not None
-    assert f" on {shown}: " in found.loss
+def test_the_corpus_is_named_as_it_was_given(
+    headline_if: Callable[..., Headline], corpus: str, split: str, shown: str
+) -> None:
+    assert f" on {shown}: " in headline_if("results", corpus=corpus, split=split).loss
 
 
-def test_a_significant_loss_is_called_no_other_name(shipped: Any, tmp_path: Path) -> None:
-    folder = tmp_path / REPORT
-    shutil.copytree(REPORTS / REPORT, folder)
-    worse = {"significant": True, "difference": -0.002, "low": -0.004, "high": -0.0001}
-    pd.read_csv(folder / "intervals.csv").assign(**worse).to_csv(folder / "intervals.csv", index=False)
-    found = headline(shipped, tmp_path)
-    assert found is not None
+def test_a_significant_loss_is_called_no_other_name(headline_if: Callable[..., Headline]) -> None:
+    found = headline_if("intervals", significant=True, difference=-0.002, low=-0.004, high=-0.0001)
     assert found.loss == (
         "a significant difference in F1 on BC5CDR: -0.20 pp [-0.40, -0.01]; "
         "a loss of more than 0.3 pp cannot be ruled out"
     )
 
 
-def test_a_strategy_that_certainly_stays_close_goes_before_a_faster_one(shipped: Any, tmp_path: Path) -> None:
-    folder = tmp_path / REPORT
-    shutil.copytree(REPORTS / REPORT, folder)
-    found = headline(shipped, tmp_path)
+def test_a_strategy_that_certainly_stays_close_goes_before_a_faster_one(
+    headline_if: Callable[..., Headline], shipped: Any
+) -> None:
+    found = headline(shipped)
     assert found is not None
     assert found.low >= -0.3
     assert "ruled out" not in found.loss
-    intervals = pd.read_csv(folder / "intervals.csv")
-    intervals.assign(low=intervals["low"] - 0.01).to_csv(folder / "intervals.csv", index=False)
-    doubtful = headline(shipped, tmp_path)
-    assert doubtful is not None
+    doubtful = headline_if("intervals", low=lambda table: table["low"] - 0.01)
     assert doubtful.speedup > found.speedup
     assert "ruled out" in doubtful.loss
 
