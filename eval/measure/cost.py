@@ -174,8 +174,8 @@ def kept(engine: Engine) -> dict[str, int]:
     """Bytes of tensors and of a process, by group; only used layers have packed copies."""
     linear = [module for module in engine.model.modules() if isinstance(module, Linear | Int8Linear)]
     found = {LINEAR: _bytes(linear), ENGINE: _bytes(engine.model.modules())}
-    resident = _resident(engine)
-    return found | ({RESIDENT: resident} if resident else {})
+    occupied = resident(engine)
+    return found | ({RESIDENT: occupied} if occupied else {})
 
 
 def _bytes(modules: Iterable[nn.Module]) -> int:
@@ -205,7 +205,7 @@ def _tensors(value: Any) -> Iterator[Tensor]:
             yield from _tensors(getattr(value, field.name))
 
 
-def _resident(engine: Engine) -> int | None:
+def resident(engine: Engine) -> int | None:
     """Bytes that a fresh process occupies after its first call; ``None`` if it fails, e.g. out of memory."""
     arguments = (
         engine.source,

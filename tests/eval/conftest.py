@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -6,14 +7,18 @@ from engine.data.corpora import Corpus, load_corpus
 from engine.pruning.strategy import Strategy
 from engine.tagger import Engine
 from eval.measure.analyses import analyse, number_of_calls
+from eval.measure.components import COMPONENTS
 from eval.measure.variants import of_strategy
 from eval.report import SAMPLE
 
 
-@pytest.fixture(autouse=True)
-def resident(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stubs the separate process, which takes seconds per report; its tests undo this."""
-    monkeypatch.setattr("eval.measure.cost._resident", lambda *_: 2**30)
+@pytest.fixture(autouse=True, scope="module")
+def cheap() -> Iterator[None]:
+    """Stubs what takes seconds per report, a separate process and the profiler; their tests call the originals."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("eval.measure.cost.resident", lambda *_: 2**30)
+        patch.setattr("eval.measure.components.split", lambda *_: dict.fromkeys(COMPONENTS, 1.0))
+        yield
 
 
 SETTINGS = {"gates": (1, 2), "max_entropy": 0.45, "exit_entities": True}

@@ -18,6 +18,7 @@ def test_the_components_of_a_call_add_up_to_it(engine, monkeypatch):
         return results
 
     monkeypatch.setattr(Engine, "tag_batch", timed)
+    monkeypatch.setattr("eval.measure.components.split", split)
     strategies = [engine.strategy(name) for name in ("dense", "entropy+recovery")]
     for strategy in strategies:
         found = split(engine, [TEXT, TEXT * 3], strategy)

@@ -6,6 +6,7 @@ from engine.checkpoint import load_weights
 from engine.model.operators import PACKABLE, int8_works
 from engine.tagger import Engine
 from eval.measure import cost as memory
+from eval.measure.cost import resident
 from tests.conftest import TEXT
 
 SIZE = 4  # bytes of a float32
@@ -34,8 +35,8 @@ def test_linear_layers_keep_less_in_8_bits(weights):
 
 
 def test_a_fresh_process_says_how_much_it_occupies_and_one_that_fails_nothing(model_folder, monkeypatch):
-    monkeypatch.undo()  # the stub for all tests
     engine = Engine(load_weights(model_folder))
-    assert 2**26 < memory.kept(engine)[memory.RESIDENT] < 2**33
+    assert 2**26 < resident(engine) < 2**33
+    monkeypatch.setattr(memory, "resident", resident)
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: subprocess.CompletedProcess([], 1, "", ""))
     assert memory.RESIDENT not in memory.kept(engine)
