@@ -16,6 +16,7 @@ import pandas as pd
 
 from engine.text.scoring import Counts
 from eval.render.files import read_table, records
+from eval.schema import Interval
 from eval.statistics import compare_f1, compare_speed
 
 Key = tuple[str, str, int]  # strategy, dtype, batch size
@@ -34,12 +35,26 @@ class Record:
     times: np.ndarray = field(default_factory=lambda: np.zeros(0))
 
 
-def interval_row(one: Record, other: Record, seed: int) -> dict[str, object]:
-    """The row of ``intervals.csv``: differences of F1 and ratio of times against another, with 95 % intervals."""
-    f1, speed = compare_f1(one.runs, other.runs, seed), compare_speed([one.times], [other.times], seed)
-    names = dict(zip(("strategy", "dtype", "batch_size"), one.key, strict=True))
-    own = {name: f1.pop(name) for name in ("f1", "f1_low", "f1_high")}  # type: ignore[misc]
-    return {**names, **own, "against": other.key[0], "against_dtype": other.key[1], **f1, **speed}
+def interval_row(own: Sequence[Record], other: Sequence[Record], seed: int) -> Interval:
+    """The row of ``intervals.csv``: differences of F1 and ratio of times against another, with 95 % intervals.
+
+    Args:
+        own: a variant, with weights of one or several seeds.
+        other: the variant that it is compared with, with the same weights.
+        seed: of the bootstrap.
+    """
+    # All weights have the same number of runs, so the mean over all runs is the mean over weights.
+    runs, others = ([run for one in of for run in one.runs] for of in (own, other))
+    (strategy, dtype, size), (against, against_dtype, _) = own[0].key, other[0].key
+    return {
+        "strategy": strategy,
+        "dtype": dtype,
+        "batch_size": size,
+        "against": against,
+        "against_dtype": against_dtype,
+        **compare_f1(runs, others, seed),
+        **compare_speed([one.times for one in own], [one.times for one in other], seed),
+    }
 
 
 def write_records(folder: Path, documents: Sequence[str], of: Iterable[Record]) -> None:

@@ -246,28 +246,12 @@ class Ablation(TypedDict):
     effect: bool
 
 
-class SeedMean(TypedDict):
+class SeedMean(Interval):
     """A comparison of two variants at a batch size, over weights of several seeds."""
 
-    strategy: str
-    dtype: str
-    batch_size: int
     seeds: int
-    f1: float
-    f1_low: float
-    f1_high: float
     f1_lowest: float
     f1_highest: float
-    against: str
-    against_dtype: str
-    difference: float
-    low: float
-    high: float
-    significant: bool
-    speedup: float
-    speedup_low: float
-    speedup_high: float
-    speedup_significant: bool
     speedup_lowest: float
     speedup_highest: float
     theoretical_speedup: float

@@ -19,12 +19,11 @@ from engine.command import as_command
 from engine.errors import InputError, first_line
 from engine.text.scoring import Counts
 from eval.options import AtLeast
-from eval.records import read_records
+from eval.records import interval_row, read_records
 from eval.render.files import labelled, read_table, records
 from eval.render.markdown import table as markdown_table
 from eval.render.numbers import pp, ratio, speedup
 from eval.schema import SeedMean
-from eval.statistics import compare_f1, compare_speed
 
 KEY = ["strategy", "dtype", "batch_size"]
 
@@ -57,25 +56,14 @@ def combine(runs: Sequence[Path], seed: int = 0) -> pd.DataFrame:
         own, others = (
             [of[name] for _, of in found] for name in (key, (pair["against"], pair["against_dtype"], key[2]))
         )
-        # All weights have the same number of runs, so the mean over all runs is the mean over weights.
-        compared = compare_f1(
-            [run for one in own for run in one.runs], [run for one in others for run in one.runs], seed
-        )
-        speed = compare_speed([one.times for one in own], [one.times for one in others], seed)
         f1 = [float(np.mean([Counts.total(run).f1 for run in one.runs] or [np.nan])) for one in own]
         ratios = [other.times.sum() / one.times.sum() for one, other in zip(own, others, strict=True)]
         rows.append(
             {
-                "strategy": key[0],
-                "dtype": key[1],
-                "batch_size": key[2],
+                **interval_row(own, others, seed),
                 "seeds": len(runs),
                 "f1_lowest": min(f1),
                 "f1_highest": max(f1),
-                "against": pair["against"],
-                "against_dtype": pair["against_dtype"],
-                **compared,
-                **speed,
                 "speedup_lowest": min(ratios),
                 "speedup_highest": max(ratios),
                 "theoretical_speedup": float(np.mean([table.loc[key, "theoretical_speedup"] for table in results])),

@@ -41,7 +41,7 @@ from eval import schema
 from eval.measure.components import profile
 from eval.measure.runner import Measured, dense_of
 from eval.schema import ALL, DENSE
-from eval.statistics import speedup_interval
+from eval.statistics import compare_speed
 
 COUNTED, TIMED = 8, 8
 EDGES = (0, 128, 256, 384, 512)  # of the row buckets; the last is open-ended
@@ -71,9 +71,7 @@ def cost_rows(texts: Sequence[str], measured: Mapping[int, Mapping[str, Measured
         first = size == min(measured)
         ours: dict[Engine, list[Strategy]] = {}
         for one in by_key.values():
-            dense = dense_of(by_key, one.dtype) or dense_of(by_key)
-            assert dense is not None, "dense always runs"
-            for measure, group, value in _of_variant(texts, one, dense, seed, first=first):
+            for measure, group, value in _of_variant(texts, one, dense_of(by_key, one.dtype), seed, first=first):
                 yield _row(one.name, one.dtype, size, measure, group, value)
             engine, strategy = one.variant.engine, one.variant.strategy
             if engine and strategy:
@@ -160,10 +158,10 @@ def _speed(one: Measured, dense: Measured, seed: int) -> Iterator[tuple[str, str
     for group, inside in groups.items():
         if not inside.any():
             continue
-        interval = speedup_interval([dense_times[inside]], [times[inside]], seed)
-        yield schema.MEASURED, group, float(dense_times[inside].sum() / times[inside].sum())
-        yield schema.MEASURED_LOW, group, interval.low
-        yield schema.MEASURED_HIGH, group, interval.high
+        compared = compare_speed([times[inside]], [dense_times[inside]], seed)
+        yield schema.MEASURED, group, compared["speedup"]
+        yield schema.MEASURED_LOW, group, compared["speedup_low"]
+        yield schema.MEASURED_HIGH, group, compared["speedup_high"]
         if one.cost is not None:
             chosen = one.timed[inside] if one.batch_size == 1 else one.timed
             ratio = dense.macs[chosen].sum() / one.macs[chosen].sum()

@@ -202,10 +202,10 @@ class Measured:
         )
 
 
-def dense_of(measured: Mapping[str, Measured], dtype: str | None = None) -> Measured | None:
-    """Dense in a dtype, if it ran; ``None``: in the first dtype, the reference for everything."""
-    found = (one for one in measured.values() if one.variant.kind == DENSE and dtype in (None, one.dtype))
-    return next(found, None)
+def dense_of(measured: Mapping[str, Measured], dtype: str = "") -> Measured:
+    """Dense in a dtype; if it did not run in it, in the first one, the reference for everything."""
+    found = [one for one in measured.values() if one.variant.kind == DENSE]
+    return next((one for one in found if one.dtype == dtype), found[0])
 
 
 def collect(plan: Plan, batch_size: int, log: Log) -> dict[str, Measured]:

@@ -28,7 +28,7 @@ def result_columns(corpus: Corpus) -> list[str]:
 def result_row(measured: Measured, others: Mapping[str, Measured], corpus: Corpus, seed: int) -> dict[str, Any]:
     """The row of ``results.csv``, with F1 per scored type; ``others`` includes dense, ``seed`` is the bootstrap's."""
     runs, times, variant, cost = measured.runs, measured.times, measured.variant, measured.cost
-    dense, own_dense = first_dense(others), dense_of(others, measured.dtype)
+    dense, own_dense = dense_of(others), dense_of(others, measured.dtype)
     dense_rows = float(dense.rows.sum())
 
     def mean(of: Callable[[Scores], float]) -> float:
@@ -59,7 +59,7 @@ def result_row(measured: Measured, others: Mapping[str, Measured], corpus: Corpu
         "encoder_ms_median": float(np.median(times.encoder_batches)),
         "tokens_per_s": float(dense.rows[dense.timed].sum()) / times.batches.sum() * 1e3,
         "speedup_vs_dense": speedup(dense.times, times),
-        "speedup_vs_dense_same_dtype": speedup(own_dense.times, times) if own_dense else None,
+        "speedup_vs_dense_same_dtype": speedup(own_dense.times, times) if own_dense.dtype == measured.dtype else None,
         "theoretical_speedup": cost.theoretical_speedup if cost else None,
         "token_layers_kept": cost.token_layers_kept if cost else None,
         "token_reduction": (1 - cost.rows[-1] / dense_rows if dense_rows else 0.0) if cost else None,
@@ -75,26 +75,19 @@ def result_row(measured: Measured, others: Mapping[str, Measured], corpus: Corpu
     return {**row, **{schema.type_column(type_): of_type(type_) for type_ in corpus.types}}
 
 
-def first_dense(measured: Mapping[str, Measured]) -> Measured:
-    """Dense in the first dtype, which every run has."""
-    found = dense_of(measured)
-    assert found is not None, "dense always runs"
-    return found
-
-
-def interval_rows(measured: Mapping[str, Measured], seed: int) -> Iterator[Mapping[str, object]]:
+def interval_rows(measured: Mapping[str, Measured], seed: int) -> Iterator[schema.Interval]:
     """Every variant against dense in the first dtype and in its own, then each pruning one against all it must beat."""
-    dense = first_dense(measured)
+    dense = dense_of(measured)
     for one in measured.values():
-        yield interval_row(one.record, dense.record, seed)
+        yield interval_row([one.record], [dense.record], seed)
     for one in measured.values():
         own = dense_of(measured, one.dtype)
-        if own and own not in (one, dense):
-            yield interval_row(one.record, own.record, seed)
+        if own not in (one, dense):
+            yield interval_row([one.record], [own.record], seed)
     for one in measured.values():
         for other in measured.values():
             if one.variant.prunes and one.variant.is_compared_with(other.variant):
-                yield interval_row(one.record, other.record, seed)
+                yield interval_row([one.record], [other.record], seed)
 
 
 def time_rows(measured: Measured) -> Iterator[schema.BatchTime]:

@@ -46,7 +46,7 @@ def measured(engine, model_folder, tmp_path_factory):
 
 
 def test_labels_shuffled_at_one_gate_are_called_worse_with_the_interval(measured):
-    row = interval_row(measured["shuffled"], measured["dense"], seed=0)
+    row = interval_row([measured["shuffled"]], [measured["dense"]], seed=0)
     assert row["f1"] < 1
     assert row["low"] <= row["difference"] <= row["high"] < 0
     assert row["significant"]
@@ -54,7 +54,7 @@ def test_labels_shuffled_at_one_gate_are_called_worse_with_the_interval(measured
 
 
 def test_an_identical_strategy_is_not(measured):
-    row = interval_row(measured["identical"], measured["dense"], seed=0)
+    row = interval_row([measured["identical"]], [measured["dense"]], seed=0)
     assert (row["low"], row["difference"], row["high"], row["significant"]) == (0, 0, 0, False)
     assert pp(row) == "+0.00 [+0.00, +0.00] (n.s.)"
 
