@@ -81,7 +81,8 @@ class Shot:
 RECOVERING = {"example": "Symbols and scripts", "point": "careful", "strategies": "dense,entropy,entropy+recovery"}
 PLAYED = "layers.gif"
 FRAME_MS, LAST_FRAME_MS = 1000, 2500
-MAX_BYTES = 1_000_000  # size of the animation
+MAX_BYTES = 300_000  # size of the animation
+COLOURS = 192
 SHOTS = (
     Shot("first", "Layer by layer", screen=True, width=1440),
     Shot("first-390", "Layer by layer", screen=True, width=390, height=844),
@@ -136,7 +137,9 @@ def animate(browser: Any, url: str, file: Path) -> None:
         frames = []
         for layer in range(layers + 1):
             after_layer(layer)(page)
-            frames.append(_quantized(page.screenshot(full_page=True, clip=clip)))
+            frames.append(Image.open(BytesIO(page.screenshot(full_page=True, clip=clip))).convert("RGB"))
+    palette = frames[-1].quantize(COLOURS // 4)  # one for all, so that what does not change is not stored again
+    frames = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
     times = [*[FRAME_MS] * layers, LAST_FRAME_MS]
     frames[0].save(file, save_all=True, append_images=frames[1:], duration=times, loop=0, optimize=True)
     if (size := file.stat().st_size) > MAX_BYTES:
@@ -145,11 +148,8 @@ def animate(browser: Any, url: str, file: Path) -> None:
 
 def save_small(png: bytes, file: Path) -> None:
     """Writes a picture with a palette, at a third of the size: the repository keeps every version."""
-    _quantized(png).save(file, optimize=True)
-
-
-def _quantized(png: bytes) -> Image.Image:
-    return Image.open(BytesIO(png)).convert("RGB").quantize(192, dither=Image.Dither.NONE)
+    picture = Image.open(BytesIO(png)).convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+    picture.save(file, optimize=True)
 
 
 def _with_margin(box: dict[str, float], width: int) -> dict[str, float]:
