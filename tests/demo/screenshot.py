@@ -138,7 +138,8 @@ def animate(browser: Any, url: str, file: Path) -> None:
         for layer in range(layers + 1):
             after_layer(layer)(page)
             frames.append(Image.open(BytesIO(page.screenshot(full_page=True, clip=clip))).convert("RGB"))
-    palette = frames[-1].quantize(COLOURS // 4)  # one for all, so that what does not change is not stored again
+    # One palette for all, so that what does not change is not stored again.
+    palette = frames[-1].quantize(COLOURS // 2, Image.Quantize.MAXCOVERAGE)
     frames = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
     times = [*[FRAME_MS] * layers, LAST_FRAME_MS]
     frames[0].save(file, save_all=True, append_images=frames[1:], duration=times, loop=0, optimize=True)
