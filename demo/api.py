@@ -48,7 +48,8 @@ Args:
     {SETTINGS}
 
 Returns: device, dtype, threads, and for each strategy what /tag returns, the number of runs, their median time as
-latency_ms, speedup_vs_dense (null after a single run), and the entities that are lost (missing) or new compared with dense."""
+latency_ms, speedup_vs_dense (null after a single run), and the entities that are lost (missing) or new compared with
+dense."""
 
 
 @contextmanager
