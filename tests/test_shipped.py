@@ -47,7 +47,7 @@ def test_every_pruning_strategy_has_its_points_and_a_quicker_one_computes_less(s
     assert cost(name, "fast") < cost(name, "careful")
 
 
-def test_mlp_has_points_and_recovery_all_but_exact(shipped):
+def test_mlp_has_points_and_recovery_all_but_careful(shipped):
     assert list(shipped.points["mlp"]) == ["careful", "balanced", "fast"]
     assert list(shipped.points["entropy+recovery"]) == ["balanced", "fast"]
 
@@ -65,11 +65,11 @@ def test_in_8_bits_nearly_all_words_of_calib_have_the_label_of_float32(shipped):
 
 
 @pytest.mark.parametrize("point", ["balanced", "fast"])
-def test_every_word_leaves_after_layer_5_at_the_latest_as_the_card_says(shipped, point):
+def test_every_word_exits_after_layer_5_at_the_latest_as_the_card_says(shipped, point):
     strategy = shipped.strategy("entropy", point)
     assert (strategy.gates[-1], strategy.controller.max_entropy[-1]) == (5, 1.0)
     assert shipped.tag("The patient developed severe hypotension after receiving aspirin.", strategy).cost.rows[-1] == 0
-    assert "every word leaves after layer 5 at the latest" in (SHIPPED / "README.md").read_text(encoding="utf-8")
+    assert "every word exits after layer 5 at the latest" in (SHIPPED / "README.md").read_text(encoding="utf-8")
 
 
 def test_lambda_prunes_strictly_more_over_its_range_on_real_text(shipped):

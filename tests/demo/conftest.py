@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import gradio as gr
 import pytest
 
 from demo.app import build_demo
@@ -64,6 +65,12 @@ def open_page(browser: Any, app_url: str) -> Iterator[Callable[..., Any]]:
         context.close()
     assert foreign == []
     assert errors == []
+
+
+@pytest.fixture(scope="session")
+def demo(engine: Engine) -> gr.Blocks:
+    """The tiny model's app, which takes a second to build."""
+    return build_demo(engine)
 
 
 @pytest.fixture(scope="session")

@@ -12,17 +12,11 @@ import gradio as gr
 import pytest
 
 import app
-from demo.app import build_demo
 from demo.common.theme import LAUNCH
 from demo.settings import default_values
 from engine import Engine
 
 TEXT = "Famotidine-associated delirium."
-
-
-@pytest.fixture(scope="module")
-def demo(engine: Engine) -> gr.Blocks:
-    return build_demo(engine)
 
 
 class TestPage:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from html import unescape
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 from urllib.parse import urljoin
 
 import pytest
@@ -72,20 +74,24 @@ def project(tmp_path: Path) -> Path:
     return root
 
 
+@cache
+def reply(address: str) -> Any:
+    """What the project answers at an address that many documents link."""
+    return served().get(address)
+
+
 class TestLinks:
     @every_document
     def test_every_relative_link_leads_to_a_document_and_its_anchor(self, address: str) -> None:
-        client = served()
-        for target, anchor in links(client.get(f"/{address}").text):
+        for target, anchor in links(reply(f"/{address}").text):
             if (to := urljoin(f"/{address}", target)) == "/":
                 continue  # the app
-            reply = client.get(to)
-            assert reply.status_code == 200, to
-            assert not anchor or f' id="{anchor}"' in reply.text, f"{to}#{anchor}"
+            assert reply(to).status_code == 200, to
+            assert not anchor or f' id="{anchor}"' in reply(to).text, f"{to}#{anchor}"
 
     @every_document
     def test_the_first_link_leads_back_to_the_app(self, address: str) -> None:
-        page = served().get(f"/{address}").text
+        page = reply(f"/{address}").text
         back = re.search(r'<body>\s*<p><a href="([./]+)">Back to the app</a>', page)
         assert back is not None
         assert urljoin(f"http://x/prefix/{address}", back[1]) == "http://x/prefix/"

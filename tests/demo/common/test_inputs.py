@@ -22,11 +22,6 @@ def components(demo: gr.Blocks, kind: type) -> list[Any]:
     return [block for block in demo.blocks.values() if isinstance(block, kind)]
 
 
-@pytest.fixture(scope="module")
-def demo(engine: Engine) -> gr.Blocks:
-    return build_demo(engine)
-
-
 class TestSettings:
     def test_offers_what_the_engine_can_run_and_compares_two(self, demo: gr.Blocks, engine: Engine) -> None:
         (strategies,) = components(demo, gr.CheckboxGroup)

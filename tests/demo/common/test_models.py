@@ -14,22 +14,27 @@ from demo.settings import default_values, sliders
 from engine import Engine, InputError
 
 
-def test_each_model_has_a_page_and_a_choice_of_all(engine: Engine, plain_engine: Engine) -> None:
-    demo = build_demo(engine, plain_engine)
+@pytest.fixture(scope="module")
+def two(engine: Engine, plain_engine: Engine) -> gr.Blocks:
+    return build_demo(engine, plain_engine)
+
+
+def test_each_model_has_a_page_and_a_choice_of_all(two: gr.Blocks, engine: Engine, plain_engine: Engine) -> None:
     names = [model_name(engine), model_name(plain_engine)]
-    choices = [block for block in demo.blocks.values() if isinstance(block, gr.Dropdown) and block.label == "Model"]
+    choices = [block for block in two.blocks.values() if isinstance(block, gr.Dropdown) and block.label == "Model"]
     assert [choice.value for choice in choices] == names
     assert all([value for _, value in choice.choices] == names and choice.visible for choice in choices)
-    pages = {page for page, _, _ in demo.pages}
+    pages = {page for page, _, _ in two.pages}
     assert {"", path_of(names[1], by_name([engine, plain_engine]))} <= pages
-    comparing = [function for function in demo.fns.values() if function.name == "on_compare"]
+    comparing = [function for function in two.fns.values() if function.name == "on_compare"]
     assert {function.page for function in comparing} == {"", path_of(names[1], by_name([engine, plain_engine]))}
 
 
-def test_another_models_page_opens_with_the_settings_of_this_one(engine: Engine, plain_engine: Engine) -> None:
-    demo = build_demo(engine, plain_engine)
+def test_another_models_page_opens_with_the_settings_of_this_one(
+    two: gr.Blocks, engine: Engine, plain_engine: Engine
+) -> None:
     other = model_name(plain_engine)
-    choose = next(function for function in demo.fns.values() if function.name == "on_choice").fn
+    choose = next(function for function in two.fns.values() if function.name == "on_choice").fn
     values = default_values(engine, None)
     path = path_of(other, by_name([engine, plain_engine]))
     assert choose(other, ["dense", "rule"], None, "", *values) == [path, "?strategies=dense%2Crule"]
@@ -38,8 +43,7 @@ def test_another_models_page_opens_with_the_settings_of_this_one(engine: Engine,
     assert query == "?strategies=rule&trigger=any&rule.lambda_=1.25"
 
 
-def test_one_model_needs_no_choice(engine: Engine) -> None:
-    demo = build_demo(engine)
+def test_one_model_needs_no_choice(demo: gr.Blocks) -> None:
     hidden = [
         block
         for block in demo.blocks.values()

@@ -5,20 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import gradio as gr
-import pytest
 
-from demo.app import build_demo
 from demo.common.runs import fingerprint
 from demo.tabs import TABS
-from engine import Engine
 
 LABELS = [tab.LABEL for tab in TABS]
 FOLLOWING = ["Layer by layer", "Why", "Frontier", "Take away"]
-
-
-@pytest.fixture(scope="module")
-def demo(engine: Engine) -> gr.Blocks:
-    return build_demo(engine)
 
 
 def functions(demo: gr.Blocks, name: str) -> list[Any]:

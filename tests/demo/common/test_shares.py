@@ -104,6 +104,7 @@ app.main([])
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux")
 def test_the_app_is_built_without_openmp_threads_of_the_main_thread() -> None:
     """The main thread's first large operation starts a thread; if one were there before, computing would be slow."""
