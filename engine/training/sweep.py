@@ -39,7 +39,8 @@ NEAR, TENTH = 3, 0.1  # settings on all texts that tell what a loss on the sampl
 DEEP = (1, 2, 3, 4), (1, 2, 3, 4, 5), (1, 2, 3, 4, 6), (2, 4, 6), (4, 6, 8), (6, 8, 10)
 DEEP_ENDS = 6, 8, 10
 FACTORS = (1.0, 1.3, 2.0, 3.0)
-SCALES = (0.002, 0.006, 0.02, 0.06, 0.18, 0.54)  # geometric mean of the thresholds of entropy and mlp
+SCALES = (0.002, 0.006, 0.02, 0.06, 0.18, 0.54)  # geometric mean of the thresholds of entropy
+RISKS = (0.001, 0.003, 0.006, 0.012, 0.025, 0.05, 0.15, 0.5)  # and of mlp: closer together where its losses are small
 CONTEXTS: tuple[Context, ...] = ("drop", "freeze")
 LOOSER = (1.0, 1.6, 2.5)  # thresholds under recovery, as multiples of those without
 # Along each trigger's line fewer windows become doubtful.
@@ -111,7 +112,7 @@ def growing(base: Strategy, name: str, factor: float, *, ends: bool) -> Line:
     """The line on which thresholds grow by a factor from gate to gate."""
     free = len(base.gates) - ends
     shape = tuple(factor ** (index - (free - 1) / 2) for index in range(free))
-    return Line(base, name, SCALES, (*shape, math.inf) if ends else shape)
+    return Line(base, name, SCALES if name == "max_entropy" else RISKS, (*shape, math.inf) if ends else shape)
 
 
 def first_lines(kind: str, layers: int) -> Iterator[Line]:
@@ -128,16 +129,18 @@ def first_lines(kind: str, layers: int) -> Iterator[Line]:
                 steps = tuple(one.low + (one.high - one.low) * step / 5 for step in range(6))
                 yield from (Line(base, one.name, steps), Line(base, one.name, steps[::-1]))
         return
+    if kind == LearnedController.kind:  # a gate more often costs it more than it saves
+        for gates, ends in [*layouts(layers), *(((gate,), False) for gate in range(1, layers // 2 + 1))]:
+            for factor in (1.0,) if len(gates) - ends <= 3 else (1.3, 2.0):
+                for exit_entities in (True,) if ends else (True, False):
+                    base = Strategy(kind, gates, LearnedController(1.0, exit_entities=exit_entities))
+                    yield growing(base, "max_risk", factor, ends=ends)
+        return
     for gates, ends in layouts(layers):
         free = len(gates) - ends
         for factor in FACTORS[:1] if free == 1 else (1.0, 3.0) if free <= 3 else (1.3, 2.0):
-            if kind == EntropyController.kind:
-                base = Strategy(kind, gates, EntropyController(1.0, 1, exit_entities=True))
-                yield growing(base, "max_entropy", factor, ends=ends)
-            elif factor < 3:
-                yield growing(
-                    Strategy(kind, gates, LearnedController(1.0, exit_entities=True)), "max_risk", factor, ends=ends
-                )
+            base = Strategy(kind, gates, EntropyController(1.0, 1, exit_entities=True))
+            yield growing(base, "max_entropy", factor, ends=ends)
 
 
 def variations(line: Line) -> Iterator[Line]:
@@ -311,12 +314,17 @@ class Sweep:
         found = [(at[0], line, at[1]) for line in lines if (at := self._crossing(line, limit))]
         return sorted(found, key=lambda one: -one[0])[:count]
 
+    def _nearest(self, name: str) -> list[Line]:
+        """The lines of a strategy that come closest to losing nothing, for a limit that none has met yet."""
+        lines = [line for line in self._curves if line.base.name == name]
+        return sorted(lines, key=lambda line: min(bound for _, bound, _ in self._curves[line]))[:LEADERS]
+
     def _finish(self, name: str, count: int, share: float, deadline: float) -> None:
         """Runs, for each limit, the most promising lines on all texts, where they should lose as much as they may."""
         finalists = []
         for limit in self.limits:
             expected = share * limit / self._ratio(name, limit)
-            lines = [line for _, line, _ in self._leaders(name, limit)]
+            lines = [line for _, line, _ in self._leaders(name, limit)] or self._nearest(name)
             self._explore([(line, min(self._tried[line]), (expected,)) for line in lines], deadline)
             within = [one for one in self.whole.values() if one.strategy.name == name and one.saves and _fires(one)]
             within = [one for one in within if one.loss_bound(self.reference) <= limit]

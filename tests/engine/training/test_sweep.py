@@ -106,6 +106,14 @@ def test_a_sweep_ends_in_time_and_chooses_among_what_was_measured(runs, monkeypa
     assert sweep.trials("entropy")
 
 
+def test_a_limit_that_no_line_has_met_on_the_sample_is_still_searched_for(runs):
+    sweep = Sweep(ENGINE, reference(500), LIMITS)
+    sweep._try([(line, line.scales[-1]) for line in first_lines("entropy", 6)], sweep.size, math.inf)
+    for count, share in sweeping.FINALISTS:
+        sweep._finish("entropy", count, share, math.inf)
+    assert list(sweep.chosen("entropy")) == ["careful", "balanced", "fast"]
+
+
 def test_an_interrupted_sweep_measures_nothing_twice(runs, tmp_path):
     first = Sweep(ENGINE, reference(500), LIMITS, log=Log(tmp_path / "log"))
     first.run("entropy")
@@ -150,6 +158,13 @@ def test_layouts_hold_those_of_published_operating_points():
     )
     deep = {(1, 2, 3, 4, 6, 8), (1, 2, 3, 4, 5, 8), (2, 4, 6, 10), (4, 6, 8, 10)}
     assert deep <= {gates for gates, ends in layouts(12) if ends}
+
+
+def test_lines_of_mlp_hold_its_published_layouts_with_and_without_entities_that_exit():
+    lines = list(first_lines("mlp", 6))
+    found = {(line.base.gates, line.base.controller.exit_entities, math.inf in line.shape) for line in lines}
+    assert {((2,), False, False), ((2, 3), True, False), ((1, 2, 3, 4), True, True)} <= found
+    assert all(sum(0.005 < scale < 0.04 for scale in line.scales) > 2 for line in lines)
 
 
 @pytest.mark.parametrize("layers", [2, 3, 4, 5, 6, 7, 8, 9, 12, 24])

@@ -205,6 +205,36 @@ def test_several_teachers_are_averaged(trained, abstracts, tmp_path):
     np.testing.assert_allclose(targets[2], (targets[0] + targets[1]) / 2, atol=1)
 
 
+def test_teachers_of_different_types_label_the_types_they_share(trained, abstracts, tmp_path, capsys):
+    other = str(tmp_path / "other")
+    new_teacher(trained[0], LabelSet(["Gene", "Disease", "Species"]), 0.1).save_pretrained(other)
+    load_tokenizer(trained[0]).save_pretrained(other)
+    targets = []
+    for teachers in (trained[0], other, f"{trained[0]},{other}"):
+        out = tmp_path / f"{len(targets)}.npz"
+        assert soft_labels.main([*options((teachers,), abstracts, out), "--types", "Disease"]) == 0
+        stored = SoftLabels.load(out)
+        assert stored.names == DISEASE
+        targets.append(stored.targets.astype(int))
+    assert np.abs(targets[0] - targets[1]).max() > 20
+    np.testing.assert_allclose(targets[2], (targets[0] + targets[1]) / 2, atol=1)
+    # By default the types of the first teacher, of which the second lacks one.
+    assert soft_labels.main(options((f"{trained[0]},{other}",), abstracts, tmp_path / "all.npz")) == 2
+    assert "got ['Chemical']" in capsys.readouterr().err
+
+
+def test_a_teacher_may_start_from_a_checkpoint_with_other_labels(trained, tmp_path):
+    before = AutoModelForTokenClassification.from_pretrained(trained[0])
+    after = new_teacher(trained[0], LabelSet.from_names(["O", "Gene"]), 0.1)
+    assert after.classifier.weight.shape == (2, before.classifier.in_features)
+    assert after.config.id2label == {0: "O", 1: "Gene"}
+    torch.testing.assert_close(after.base_model.state_dict(), before.base_model.state_dict())
+    before.config.intermediate_size += 8
+    before.save_pretrained(tmp_path)
+    with pytest.raises(InputError, match="expected weights of the sizes"):
+        new_teacher(str(tmp_path), LabelSet.from_names(["O", "Gene"]), 0.1)
+
+
 def test_labelling_that_was_interrupted_continues(labelled, trained, sentences, tmp_path):
     whole, out = SoftLabels.load(labelled), tmp_path / "soft.npz"
     first = whole.counts[0]
