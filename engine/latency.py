@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
+import psutil
 
 PASSES = 3
 
@@ -98,3 +99,8 @@ def time_variants(
 def speedup(reference: Times, variant: Times) -> float:
     """Sum over batches of the reference's end-to-end time ÷ the same sum for the variant."""
     return float(reference.batches.sum() / variant.batches.sum())
+
+
+def busy_share() -> float:
+    """Share of the processors, 0–1, that other processes use, measured while this one sleeps for a second."""
+    return float(psutil.cpu_percent(interval=1)) / 100

@@ -34,6 +34,7 @@ from engine.data.texts import read_texts
 from engine.errors import InputError
 from engine.model.gated import GatedModel
 from engine.model.precision import DTYPES, check_int8
+from engine.pruning.resolve import OPERATING_POINTS
 from engine.pruning.strategy import Strategy
 from engine.runs import Log, check_same, continues, locked, read_json, replacing, write_json
 from engine.tagger import Engine, load_engine
@@ -212,7 +213,7 @@ def _run(
         with replacing(out / "README.md") as page:
             page.write_text(card(rows, facts, made_by), encoding="utf-8")
         shutil.rmtree(work / "run" / "checkpoint", ignore_errors=True)
-    _warn(facts, rows)
+    _warn(facts, rows, sweep.missed(STRATEGY))
     return rows
 
 
@@ -281,6 +282,8 @@ def _learn(
         count = fitting(split.learned, SHARES.labels * config.seconds * words_s * faster)
     over = time.monotonic() + SHARES.labels * config.seconds
     own, labels = own_labels(weights, labeller, split.learned, count, labels_file, lambda: time.monotonic() > over)
+    if len(labels.counts) < len(split.learned):
+        logger.info("time allows for %d of %d texts to learn from", len(labels.counts), len(split.learned))
     (work / "run").mkdir(exist_ok=True)
     if config.frozen:
         copy_checkpoint(weights, work / "run", rename=bool(config.labels))
@@ -429,12 +432,23 @@ def _dense(engine: Engine, reference: Reference, file: Path) -> tuple[Trial, flo
     return Trial.from_json(stored), stored["seconds"]
 
 
-def _warn(facts: Facts, rows: Sequence[Row]) -> None:
-    """Says what makes the figures less reliable than they look."""
+def _warn(facts: Facts, rows: Sequence[Row], missed: str) -> None:
+    """Says what time was missing for, and what makes the figures less reliable than they look."""
     if facts.busy > BUSY:
         logger.warning("other processes used %.0f %% of the processors before timing", 100 * facts.busy)
-    if facts.cut:
-        logger.warning("time was over before all settings were tried; go on with --resume, or give more --minutes")
+    if missed:
+        without = [point for point in OPERATING_POINTS if point not in {row.name for row in rows if row.reached}]
+        logger.warning(
+            "%s%s; go on with --resume, or start again with more --minutes",
+            missed,
+            f", without an operating point {' or '.join(without)}" if without else "",
+        )
+    if facts.passes < 1:
+        logger.warning(
+            "training had time for %.2g passes over the %d texts that were labelled; start again with more --minutes",
+            facts.passes,
+            facts.texts,
+        )
     if facts.windows < STEADY:
         logger.warning(
             "only %d windows were held out: the agreement has a standard error of up to %.2f pp, and the operating "

@@ -112,9 +112,9 @@ def described(sweep: Sweep, name: str) -> Iterator[str]:
             yield f"{name} {point}: no setting loses so little; the closest: {_figures(closest, sweep.reference)}"
         else:
             what = "brings words back in enough texts" if name.endswith(RECOVERY) else "saves anything"
-            yield f"{name} {point}: no setting {what}"
-    if sweep.cut:
-        yield f"{name}: not all settings were tried, since time was over; give more --minutes"
+            yield f"{name} {point}: no setting that was tried {what}"
+    if missed := sweep.missed(name):
+        yield f"{name}: {missed}; give more --minutes"
 
 
 def _figures(one: Trial, reference: Reference) -> str:

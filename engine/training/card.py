@@ -10,14 +10,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-import psutil
 import torch
 import transformers
 from tqdm import tqdm
 
 from engine.checkpoint import Weights, load_huggingface, optional_file
 from engine.data.corpora import Corpus
-from engine.latency import PASSES, Latency, speedup, time_variants
+from engine.latency import PASSES, Latency, busy_share, speedup, time_variants
 from engine.pruning.resolve import OPERATING_POINTS
 from engine.pruning.strategy import Strategy
 from engine.runs import Log
@@ -94,7 +93,7 @@ def measured(
     settings = [dense.strategy, *(replace(one.strategy, point="") for one in chosen.values())]
     fresh, busy = [one for one in dict.fromkeys(settings) if one not in known], 0.0
     if fresh:
-        texts, busy = texts[:TIMED], float(psutil.cpu_percent(interval=1)) / 100
+        texts, busy = texts[:TIMED], busy_share()
         sizes = [size for size in (1, min(LARGEST_BATCH, len(texts) // BATCHES)) if 0 < size * BATCHES <= len(texts)]
         timed = {size: speedups(engine, fresh, texts, size) for size in dict.fromkeys(sizes)}
         for number, one in enumerate(fresh):
@@ -265,7 +264,7 @@ The folder also loads as a plain checkpoint with `transformers.AutoModelForToken
 {command}
 ```
 
-The checkpoint's own output on {facts.texts} texts was learned, in {facts.passes:.1f} passes over them{source};
+The checkpoint's own output on {facts.texts} texts was learned, in {facts.passes:.2g} passes over them{source};
 {"the last start" if facts.resumed else "all"} took {facts.minutes:.0f} minutes.
 """
 

@@ -241,6 +241,15 @@ class Sweep:
         saving = [one for one in self.trials(name) if one.saves and _fires(one)]
         return min(saving, key=lambda one: one.loss_bound(self.reference), default=None)
 
+    def missed(self, name: str) -> str:
+        """What time was missing for, a clause; empty if for nothing."""
+        if not self.cut:
+            return ""
+        sampled, whole = (sum(one.name == name for one in ran) for ran in (self.sampled, self.whole))
+        if self.size == self.all:
+            return f"time was over after {sampled} settings"
+        return f"time was over after {sampled} settings on {self.size} texts and {whole} on all {self.all}"
+
     def _sample(self, name: str, lines: Iterable[Line], deadline: float) -> None:
         """Runs lines on the sample, then whatever differs in one setting from the best of them."""
         first = list(lines)

@@ -12,7 +12,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import psutil
 import torch
 
 import engine
@@ -79,8 +78,3 @@ def machine() -> str:
     """System, architecture, processor, cores and, on a GPU, its name."""
     name = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
     return f"{platform.system()} {platform.machine()}, {processor()}, {os.cpu_count()} cores{name}"
-
-
-def busy() -> float:
-    """Share of the processors, 0–1, that others use, measured while this process sleeps for a second."""
-    return float(psutil.cpu_percent(interval=1)) / 100

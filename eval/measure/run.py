@@ -19,7 +19,7 @@ from tqdm import tqdm
 from engine.data.corpora import Corpus, load_corpus
 from engine.data.formats import WRITERS
 from engine.errors import InputError
-from engine.latency import PASSES
+from engine.latency import PASSES, busy_share
 from engine.runs import read_json, replacing
 from engine.tagger import Engine
 from engine.text.documents import Document
@@ -86,7 +86,7 @@ def set_up(arguments: argparse.Namespace, sample: Path) -> Setup:
     Raises:
         InputError: an option that is not usable.
     """
-    load = environment.busy()
+    load = busy_share()
     sizes = whole_numbers(arguments.batch_size or ("1,32" if arguments.corpus else "1"), "--batch-size")
     wanted = _dtypes(arguments)
     if arguments.threads is not None:

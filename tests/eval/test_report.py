@@ -134,7 +134,7 @@ def test_other_models_run_densely_beside_the_strategies(model_folder, plain_fold
 
 @pytest.mark.parametrize(("load", "told"), [(0.9, True), (0.1, False)])
 def test_a_report_says_that_something_else_ran(model_folder, tmp_path, monkeypatch, load, told):
-    monkeypatch.setattr("eval.measure.environment.busy", lambda: load)
+    monkeypatch.setattr("eval.measure.run.busy_share", lambda: load)
     options = ("--model", str(model_folder), "--limit", "1", "--strategies", "dense", "--out", str(tmp_path))
     assert run(*options) == 0
     page = (tmp_path / "report.md").read_text(encoding="utf-8")

@@ -281,9 +281,14 @@ def test_the_card_names_a_base_model_that_the_hub_has(frozen):
 
 def test_few_windows_and_a_busy_machine_are_warned_of(frozen, caplog):
     out, rows = frozen
-    facts = Facts(**json.loads((out / "training" / "facts.json").read_text()) | {"busy": 0.5, "cut": True})
-    accelerating._warn(facts, rows)
-    for part in (f"only {facts.windows} windows were held out", "used 50 % of the processors", "time was over before all settings"):
+    facts = Facts(**json.loads((out / "training" / "facts.json").read_text()) | {"busy": 0.5, "passes": 0.045})
+    accelerating._warn(facts, rows[:1], "time was over after 2 settings")
+    for part in (
+        f"only {facts.windows} windows were held out",
+        "used 50 % of the processors",
+        "time was over after 2 settings, without an operating point careful or balanced or fast",
+        "time for 0.045 passes",
+    ):
         assert part in caplog.text
 
 
