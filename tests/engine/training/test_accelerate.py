@@ -1,6 +1,7 @@
 """From a checkpoint and plain texts to a model folder with gates, operating points and a card."""
 
 import json
+import math
 import random
 import shutil
 
@@ -25,6 +26,7 @@ from engine.training import distill
 from engine.training.accelerate import AccelerateConfig, _run, main
 from engine.training.card import Facts, card, copy_checkpoint, measured
 from engine.training.data import split_texts
+from engine.training.sweep import first_lines
 from engine.training.trials import Reference, Trial
 from tests.conftest import SAMPLE
 from tests.engine.model.families import huggingface, tiny, tokenizer_of
@@ -74,16 +76,26 @@ def plain_folder(plain_folder, tmp_path_factory):
     return folder
 
 
+def few_settings(sweep, name, *_, **__):
+    """Takes the place of `Sweep.run`, whose settings depend on how busy the machine is."""
+    lines = first_lines(name, sweep.engine.encoder.num_layers)
+    sweep._measure([line.at(scale) for line in lines for scale in (0.06, 0.54)], sweep.all, math.inf)
+
+
 @pytest.fixture(scope="module")
 def frozen(plain_folder, texts, tmp_path_factory):
     out = tmp_path_factory.mktemp("frozen") / "model"
-    return out, run(plain_folder, texts, out, frozen=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(accelerating.Sweep, "run", few_settings)
+        return out, run(plain_folder, texts, out, frozen=True)
 
 
 @pytest.fixture(scope="module")
 def trained(plain_folder, texts, tmp_path_factory):
     out = tmp_path_factory.mktemp("trained") / "model"
-    return out, run(plain_folder, texts, out, corpus=str(SAMPLE))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(accelerating.Sweep, "run", few_settings)
+        return out, run(plain_folder, texts, out, corpus=str(SAMPLE))
 
 
 def test_a_frozen_checkpoint_keeps_every_file_and_every_bit_of_its_dense_output(frozen, plain_folder):
