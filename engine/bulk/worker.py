@@ -19,7 +19,7 @@ from engine import Document, FormatError, InputError
 from engine.bulk.folder import Finished, RunFolder, line
 from engine.bulk.inputs import InputFile
 from engine.data.formats import read_stream
-from engine.data.formats.source import readable
+from engine.data.reading.source import readable
 from engine.errors import first_line
 from engine.options import EngineOptions, tag_documents
 from engine.runs import code_digest, replacing

@@ -17,9 +17,9 @@ from typing import Any
 
 import pooch
 
+from engine.data.documents_on_disk import DocumentsOnDisk
 from engine.data.formats import read_documents
-from engine.data.formats.datasets import PREFIX, read_dataset
-from engine.data.stored import StoredDocuments
+from engine.data.hub_datasets import PREFIX, read_dataset
 from engine.errors import FormatError, InputError, first_line
 from engine.runs import cache_folder
 from engine.text.documents import Document
@@ -145,7 +145,7 @@ def load_corpus(
     name = str(name)
     if limit is not None and not (isinstance(limit, int) and limit >= 0):
         raise InputError(f"expected a limit of 0 documents or more, got {limit!r}; choose another")
-    keep = StoredDocuments if on_disk else tuple
+    keep = DocumentsOnDisk if on_disk else tuple
     if corpus := NAMED.get(name):
         if split not in corpus.splits:
             raise InputError(

@@ -16,9 +16,9 @@ from torch import Tensor
 
 from engine.data.corpora import Corpus, load_corpus
 from engine.data.formats import SUFFIXES, read_documents
-from engine.data.formats.datasets import PREFIX
-from engine.data.formats.place import Ids, Place
-from engine.data.formats.source import readable
+from engine.data.hub_datasets import PREFIX
+from engine.data.reading.checks import Ids, Place
+from engine.data.reading.source import readable
 from engine.errors import InputError
 from engine.model.packing import RaggedBatch
 from engine.text.labels import LabelSet

@@ -15,8 +15,8 @@ from xml.sax.saxutils import escape
 from hypothesis import strategies as st
 
 from engine.data.formats import WRITERS, read_documents
-from engine.data.formats.format import writer
-from engine.data.formats.place import MAX_GROWTH
+from engine.data.formats.base import writer
+from engine.data.reading.checks import MAX_GROWTH
 from engine.errors import FormatError, InputError
 from engine.text.documents import Document, Entity
 from tests.fuzz.texts import texts

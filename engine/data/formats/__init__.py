@@ -12,17 +12,17 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import IO
 
+from engine.data.formats.base import Format, not_written
 from engine.data.formats.bioc import BIOC
 from engine.data.formats.bioc_json import BIOC_JSON
 from engine.data.formats.conll import CONLL
-from engine.data.formats.format import Format, not_written
 from engine.data.formats.jsonl import JSONL
 from engine.data.formats.parquet import PARQUET
-from engine.data.formats.place import Ids, Item, OnError, accepted, fail, unreadable
 from engine.data.formats.plain import LINES, PLAIN
 from engine.data.formats.pubmed import PUBMED
 from engine.data.formats.pubtator import PUBTATOR
-from engine.data.formats.source import COLUMNS, OnDeleted, Source, ignore, readable
+from engine.data.reading.checks import Ids, Item, OnError, accepted, fail, unreadable
+from engine.data.reading.source import COLUMNS, OnDeleted, Source, ignore, readable
 from engine.errors import FormatError, InputError
 from engine.text.documents import Document
 

@@ -17,10 +17,10 @@ from functools import partial
 from xml.etree.ElementTree import Element
 from xml.sax.saxutils import escape
 
-from engine.data.formats.format import Format, writer
-from engine.data.formats.place import MAX_VERSION, Item, Place, attempt, whole_number
-from engine.data.formats.source import Source
-from engine.data.formats.xml import check_entities, line_of, records
+from engine.data.formats.base import Format, writer
+from engine.data.reading.checks import MAX_VERSION, Item, Place, attempt, whole_number
+from engine.data.reading.source import Source
+from engine.data.reading.xml import check_entities, line_of, records
 from engine.errors import quoted
 from engine.text.documents import Document, Entity
 

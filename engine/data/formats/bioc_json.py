@@ -14,10 +14,10 @@ from functools import partial
 from itertools import chain, repeat
 from typing import Any
 
+from engine.data.formats.base import Format, writer
 from engine.data.formats.bioc import Part, document_of, infons_of, infons_of_document, passages
-from engine.data.formats.format import Format, writer
-from engine.data.formats.place import Item, Place, attempt, encoding_problem
-from engine.data.formats.source import Source
+from engine.data.reading.checks import Item, Place, attempt, encoding_problem
+from engine.data.reading.source import Source
 from engine.errors import FormatError, quoted
 from engine.text.documents import Document, Entity
 

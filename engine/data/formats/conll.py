@@ -20,9 +20,9 @@ from functools import partial
 from itertools import pairwise
 from typing import Any
 
-from engine.data.formats.format import Format, flat, mostly, writer
-from engine.data.formats.place import Item, Place, attempt
-from engine.data.formats.source import Source
+from engine.data.formats.base import Format, flat, mostly, writer
+from engine.data.reading.checks import Item, Place, attempt
+from engine.data.reading.source import Source
 from engine.errors import quoted
 from engine.text.documents import Document, Entity
 from engine.text.labels import LabelSet

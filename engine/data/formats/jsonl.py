@@ -14,9 +14,9 @@ from dataclasses import asdict
 from functools import partial
 from typing import Any
 
-from engine.data.formats.format import Format, writer
-from engine.data.formats.place import MAX_VERSION, Item, Place, attempt, whole_number
-from engine.data.formats.source import Source
+from engine.data.formats.base import Format, writer
+from engine.data.reading.checks import MAX_VERSION, Item, Place, attempt, whole_number
+from engine.data.reading.source import Source
 from engine.errors import first_line, quoted
 from engine.text.documents import Document, Entity
 

@@ -10,9 +10,9 @@ from functools import partial
 from types import ModuleType, TracebackType
 from typing import IO, Any
 
-from engine.data.formats.format import Format
-from engine.data.formats.place import Item, Place, attempt
-from engine.data.formats.source import Source, readable
+from engine.data.formats.base import Format
+from engine.data.reading.checks import Item, Place, attempt
+from engine.data.reading.source import Source, readable
 from engine.errors import InputError, first_line
 from engine.text.documents import Document
 

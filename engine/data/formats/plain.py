@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import PurePath
 
-from engine.data.formats.format import Format
-from engine.data.formats.place import Item, Place, attempt, encoding_problem
-from engine.data.formats.source import Source
+from engine.data.formats.base import Format
+from engine.data.reading.checks import Item, Place, attempt, encoding_problem
+from engine.data.reading.source import Source
 from engine.text.documents import Document
 
 

@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from functools import partial
 from xml.etree.ElementTree import Element
 
-from engine.data.formats.format import Format
-from engine.data.formats.place import Item, Place, attempt
-from engine.data.formats.source import Source
-from engine.data.formats.xml import check_entities, line_of, records
+from engine.data.formats.base import Format
+from engine.data.reading.checks import Item, Place, attempt
+from engine.data.reading.source import Source
+from engine.data.reading.xml import check_entities, line_of, records
 from engine.errors import quoted
 from engine.text.documents import Document
 

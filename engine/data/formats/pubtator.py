@@ -15,9 +15,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 
-from engine.data.formats.format import Format, flat, mostly, writer
-from engine.data.formats.place import Item, Place, attempt, whole_number
-from engine.data.formats.source import Source
+from engine.data.formats.base import Format, flat, mostly, writer
+from engine.data.reading.checks import Item, Place, attempt, whole_number
+from engine.data.reading.source import Source
 from engine.errors import quoted
 from engine.text.documents import Document, Entity
 

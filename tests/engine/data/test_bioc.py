@@ -8,8 +8,8 @@ from itertools import chain, repeat
 import pytest
 
 from engine.data.formats.bioc_json import BIOC_JSON
-from engine.data.formats.place import MAX_GROWTH
-from engine.data.formats.source import Source
+from engine.data.reading.checks import MAX_GROWTH
+from engine.data.reading.source import Source
 from engine.text.documents import Document, Entity
 from tests.engine.data.reading import SOUND, read, sound, written
 

@@ -8,7 +8,7 @@ import pytest
 
 from engine.data.formats import read_documents, read_stream
 from engine.data.formats.pubmed import PUBMED
-from engine.data.formats.source import Source
+from engine.data.reading.source import Source
 from engine.errors import FormatError
 from tests.engine.bulk.made_up import FOOT, HEAD, content
 

@@ -11,7 +11,7 @@ from typing import overload
 from engine.text.documents import Document
 
 
-class StoredDocuments(Sequence[Document]):
+class DocumentsOnDisk(Sequence[Document]):
     """Documents in a temporary file, which is deleted with the object; a slice is a tuple of documents in memory."""
 
     def __init__(self, documents: Iterable[Document]) -> None:

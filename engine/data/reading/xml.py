@@ -12,8 +12,8 @@ from typing import Any
 from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 
-from engine.data.formats.place import Place
-from engine.data.formats.source import Source
+from engine.data.reading.checks import Place
+from engine.data.reading.source import Source
 from engine.errors import first_line, quoted
 
 MAX_RECORD = 50_000_000  # bytes; the longest records of PubMed, with thousands of authors, have a few million

@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from engine.data.formats.place import Item
-from engine.data.formats.source import Source
+from engine.data.reading.checks import Item
+from engine.data.reading.source import Source
 from engine.errors import InputError
 from engine.text.documents import Document
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.data.formats.conll import check_tag, entities_of_tags, place_tokens
-from engine.data.formats.place import Ids, OnError, Place, accepted, attempt, fail
+from engine.data.reading.checks import Ids, OnError, Place, accepted, attempt, fail
 from engine.errors import InputError, first_line, quoted
 from engine.text.documents import Document
 

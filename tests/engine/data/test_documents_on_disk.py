@@ -3,7 +3,7 @@ import tracemalloc
 import pytest
 
 from engine.data.corpora import load_corpus
-from engine.data.stored import StoredDocuments
+from engine.data.documents_on_disk import DocumentsOnDisk
 from engine.text.documents import Document, Entity
 from tests.conftest import SAMPLE
 
@@ -13,7 +13,7 @@ def document(number):
 
 
 def test_documents_come_back_one_by_one_and_in_slices():
-    stored = StoredDocuments(map(document, range(10)))
+    stored = DocumentsOnDisk(map(document, range(10)))
     assert len(stored) == 10
     assert stored[7] == document(7)
     assert stored[8:99] == (document(8), document(9))
@@ -24,7 +24,7 @@ def test_documents_come_back_one_by_one_and_in_slices():
 
 def test_memory_does_not_hold_them():
     tracemalloc.start()
-    stored = StoredDocuments(map(document, range(2000)))
+    stored = DocumentsOnDisk(map(document, range(2000)))
     held, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert len(stored) == 2000
@@ -33,6 +33,6 @@ def test_memory_does_not_hold_them():
 
 def test_a_corpus_on_disk_is_the_one_in_memory():
     stored, held = (load_corpus(str(SAMPLE), limit=7, on_disk=on_disk) for on_disk in (True, False))
-    assert isinstance(stored.documents, StoredDocuments)
+    assert isinstance(stored.documents, DocumentsOnDisk)
     assert tuple(stored.documents) == held.documents
     assert (stored.types, stored.skipped) == (held.types, held.skipped)

@@ -14,7 +14,7 @@ from pathlib import Path, PurePath
 from tempfile import TemporaryFile
 from typing import IO, cast
 
-from engine.data.formats.place import Ids, Place
+from engine.data.reading.checks import Ids, Place
 from engine.errors import InputError, first_line
 
 OnDeleted = Callable[[str, int], None]
