@@ -1,4 +1,4 @@
-"""The named corpora: what they annotate, how they are split, where their files are found; downloads, checksums."""
+"""The named corpora: entity types, splits and files, which are downloaded if missing and checked by SHA-256."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ CACHE = cache_folder()
 
 @dataclass(frozen=True)
 class _File:
-    """A file of a corpus. ``sha256``: of the unpacked file; ``url``: download address, ``""`` if it has none."""
+    """A file of a corpus, with the SHA-256 of its unpacked content and its download address, ``""`` if it has none."""
 
     name: str
     sha256: str
@@ -40,7 +40,7 @@ class _File:
 
 @dataclass(frozen=True)
 class _Part:
-    """Documents ``[first, end)`` of a file, counted from 0; without ``end`` up to the last one."""
+    """Documents ``[first, end)`` of a file, counted from 0; without ``end``, all from ``first`` on."""
 
     file: _File
     first: int = 0
@@ -49,10 +49,10 @@ class _Part:
 
 @dataclass(frozen=True)
 class _NamedCorpus:
-    """The types that a corpus annotates, the parts of files that make each split, and its quirks.
+    """The entity types of a corpus, the parts of files that make up each split, and its quirks.
 
-    ``renamed``: its own type names → ours.
-    ``skip_bad``: a file is known to have a broken document, which is left out with a warning.
+    ``renamed`` maps the corpus's own type names to ours.
+    ``skip_bad`` says that a file is known to have a broken document, which is left out with a warning.
     """
 
     types: tuple[str, ...]
@@ -91,7 +91,7 @@ NAMED = {
             "dev": (_Part(_CDR_DEV),),
             "test": (_Part(_CDR_TEST),),
             "fit": (_Part(_CDR_TRAIN), _Part(_CDR_DEV, end=300)),
-            "calib": (_Part(_CDR_DEV, first=300),),  # no shipped weight or threshold is fitted to it
+            "calib": (_Part(_CDR_DEV, first=300),),  # no shipped weight or threshold was fitted to these documents
         },
     ),
     "ncbi-disease": _NamedCorpus(
@@ -109,7 +109,7 @@ NAMED = {
 
 @dataclass(frozen=True)
 class Corpus:
-    """Documents with gold entities. ``types``: what is annotated; ``skipped``: number of broken documents left out."""
+    """Documents with gold entities, their entity types, and how many broken documents were skipped."""
 
     name: str
     split: str
@@ -133,27 +133,27 @@ def load_corpus(
         name: corpus name, path of a file, or ``hf:ID`` or ``hf:FOLDER`` of a dataset of tokens and tags.
         split: ``bc5cdr`` has train, dev, test, ``fit`` (train and the first 300 development documents) and ``calib``
             (the last 200 development documents); ``ncbi-disease`` train, dev, test; ``biored`` ``fit`` (the first 260
-            documents of the file) and dev (the last 60); a dataset its own. Ignored for a file.
-        data_dir: first place to look for a named corpus, before ``$BIONER_DATA``, the cache and a download.
+            documents of the file) and dev (the last 60). A dataset has its own splits. Ignored for a file.
+        data_dir: folder searched first for a named corpus, before ``$BIONER_DATA``, the cache and a download.
         skip_bad: leave out broken documents with a warning instead of raising.
-        limit: at most this many documents, the first ones.
-        on_disk: keep documents in a temporary file instead of in memory.
+        limit: read only the first ``limit`` documents.
+        on_disk: store documents in a temporary file instead of in memory.
 
     Raises:
-        InputError: unknown name or split, a file that is neither found nor downloaded, or a broken document.
+        InputError: if the name or split is unknown, a file is neither found nor downloaded, or a document is broken.
     """
     name = str(name)
     if limit is not None and not (isinstance(limit, int) and limit >= 0):
         raise InputError(f"expected a limit of 0 documents or more, got {limit!r}; choose another")
-    keep = DocumentsOnDisk if on_disk else tuple
+    store = DocumentsOnDisk if on_disk else tuple
     if corpus := NAMED.get(name):
         if split not in corpus.splits:
             raise InputError(
                 f"expected one of the splits {list(corpus.splits)} of {name}, got {split!r}; choose another"
             )
-        left_out = _LeftOut(corpus.skip_bad)
-        documents = keep(islice(_documents(name, split, data_dir, left_out), limit))
-        return Corpus(name, split, corpus.types, documents, left_out.count)
+        on_error = _BrokenDocuments(corpus.skip_bad)
+        documents = store(islice(_read_split(name, split, data_dir, on_error), limit))
+        return Corpus(name, split, corpus.types, documents, on_error.count)
     if name.startswith(PREFIX):
         reader = partial(read_dataset, name.removeprefix(PREFIX), split)
     elif Path(name).is_file():
@@ -164,20 +164,20 @@ def load_corpus(
             "check the name"
         )
     types: set[str] = set()
-    left_out = _LeftOut(skip_bad)
+    on_error = _BrokenDocuments(skip_bad)
 
     def read() -> Iterator[Document]:
-        for number, document in enumerate(reader(left_out)):
+        for number, document in enumerate(reader(on_error)):
             types.update(entity.type for entity in document.entities)
             if limit is None or number < limit:
                 yield document
 
-    documents = keep(read())
-    return Corpus(name, split, tuple(sorted(types)), documents, left_out.count)
+    documents = store(read())
+    return Corpus(name, split, tuple(sorted(types)), documents, on_error.count)
 
 
-class _LeftOut:
-    """Counts broken documents with a warning, or raises the first one."""
+class _BrokenDocuments:
+    """The ``on_error`` of a corpus: warns about and counts broken documents, or raises the first error."""
 
     def __init__(self, skip_bad: bool) -> None:
         self.skip_bad, self.count = skip_bad, 0
@@ -189,17 +189,17 @@ class _LeftOut:
         logger.warning("%s (document left out)", error)
 
 
-def _documents(name: str, split: str, data_dir: str | Path | None, left_out: _LeftOut) -> Iterator[Document]:
+def _read_split(name: str, split: str, data_dir: str | Path | None, on_error: _BrokenDocuments) -> Iterator[Document]:
     corpus = NAMED[name]
     for part in corpus.splits[split]:
-        documents = read_documents(_find(name, part.file, data_dir), left_out)
+        documents = read_documents(_find_file(name, part.file, data_dir), on_error)
         for document in islice(documents, part.first, part.end):
             entities = tuple(replace(e, type=corpus.renamed.get(e.type, e.type)) for e in document.entities)
             yield replace(document, entities=entities)
 
 
-def _find(corpus: str, file: _File, data_dir: str | Path | None) -> Path:
-    """The path of a file; downloads it if it is in none of the usual places."""
+def _find_file(corpus: str, file: _File, data_dir: str | Path | None) -> Path:
+    """Returns the path of a corpus file, which it downloads if no folder has it."""
     roots = [root for root in (data_dir, os.environ.get("BIONER_DATA"), CACHE) if root]
     places = [Path(root) / folder / file.name for root in roots for folder in (corpus, "")]
     for path in places:
@@ -224,7 +224,7 @@ def _find(corpus: str, file: _File, data_dir: str | Path | None) -> Path:
 
 
 def _download(url: str, output: str | Path, _: Any) -> None:
-    """Downloads a file and unpacks it, so checksums are those of the content."""
+    """Downloads a file and unpacks it, because checksums are those of the unpacked content."""
     fetch = pooch.HTTPDownloader(timeout=60)
     if not url.endswith(".gz"):
         fetch(url, str(output), None)

@@ -1,4 +1,4 @@
-"""Keeps documents of a corpus on disk, so memory does not grow with the corpus."""
+"""Stores the documents of a corpus on disk, so that memory use does not grow with the corpus."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from engine.text.documents import Document
 
 
 class DocumentsOnDisk(Sequence[Document]):
-    """Documents in a temporary file, which is deleted with the object; a slice is a tuple of documents in memory."""
+    """A sequence of documents in a temporary file, which is deleted with the object; slicing returns a tuple."""
 
     def __init__(self, documents: Iterable[Document]) -> None:
         self._file = TemporaryFile()  # noqa: SIM115  # closed with the object

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.data.formats.conll import check_tag, entities_of_tags, place_tokens
-from engine.data.reading.checks import Ids, OnError, Place, accepted, attempt, fail
+from engine.data.reading.checks import Ids, OnError, Place, attempt, raise_error, report_errors
 from engine.errors import InputError, first_line, quoted
 from engine.text.documents import Document
 
@@ -17,34 +17,34 @@ _TAG_COLUMNS = ("ner_tags", "tags", "labels")
 _SPLITS = {"dev": "validation"}  # our names → the hub's
 
 
-def read_dataset(source: str, split: str = "test", on_error: OnError = fail) -> Iterator[Document]:
-    """Documents of a dataset with a column ``tokens`` and one of ``ner_tags``, ``tags``, ``labels``, one per row.
+def read_dataset(source: str, split: str = "test", on_error: OnError = raise_error) -> Iterator[Document]:
+    """Yields a document per row of a dataset with columns ``tokens`` and ``ner_tags``, ``tags`` or ``labels``.
 
-    Tags are IOB2, as strings or as class labels. Text is the tokens joined by spaces. ``id`` is the row's if there is
-    such a column, otherwise the row's number. Rows are read one by one from a memory-mapped file.
+    Tags are IOB2, as strings or class labels. The text is the tokens joined by spaces. The id is that of a column
+    ``id``, or else the row number. Rows are read one by one from a memory-mapped file.
 
     Args:
-        source: hub id; a folder of ``save_to_disk``; or a folder of files that ``load_dataset`` reads.
-        split: ``dev`` is also looked for as ``validation``; ignored for a folder that holds a single split.
-        on_error: see `engine.data.formats.read_documents`; the line of an error is the row's number, from 1.
+        source: hub id, folder written by ``save_to_disk``, or folder of files that ``load_dataset`` reads.
+        split: name of the split; for ``dev``, ``validation`` is tried, too. Ignored for a folder that holds a single split.
+        on_error: see `engine.data.formats.read_documents`; errors give the row number, from 1, as the line.
 
     Raises:
-        InputError: the library is missing, no such dataset or split, or other columns.
+        InputError: if the library, dataset, split or a column is missing.
     """
-    name, rows, ids = f"{PREFIX}{source}", _load(source, split), Ids()
+    name, rows, ids = f"{PREFIX}{source}", _load_rows(source, split), Ids()
     column = next((column for column in _TAG_COLUMNS if column in rows.column_names), None)
     if "tokens" not in rows.column_names or column is None:
         wanted = f"columns tokens and one of {list(_TAG_COLUMNS)}"
         raise InputError(f"expected {wanted} in {name}, got {rows.column_names}; rename them")
     classes = getattr(getattr(rows.features[column], "feature", None), "names", None)
     items = (
-        attempt(Place(name, number, ids), partial(_document, row.get("id"), row["tokens"], row[column], classes))
+        attempt(Place(name, number, ids), partial(_row_document, row.get("id"), row["tokens"], row[column], classes))
         for number, row in enumerate(rows, start=1)
     )
-    yield from accepted(items, on_error)
+    yield from report_errors(items, on_error)
 
 
-def _load(source: str, split: str) -> Any:
+def _load_rows(source: str, split: str) -> Any:
     try:
         import datasets
     except ImportError as error:
@@ -57,7 +57,7 @@ def _load(source: str, split: str) -> Any:
             return datasets.load_from_disk(source)
         saved = (folder / "dataset_dict.json").is_file()
         splits = datasets.load_from_disk(source) if saved else datasets.load_dataset(source)
-    except Exception as error:  # the library raises many types; all mean that the dataset is unusable
+    except Exception as error:  # the library raises many types, all for unusable datasets
         problem = f"{PREFIX}{source}, which cannot be loaded: {first_line(error)}"
         raise InputError(f"expected a dataset, got {problem}; check the hub id or folder") from error
     for name in (split, _SPLITS.get(split)):
@@ -66,13 +66,15 @@ def _load(source: str, split: str) -> Any:
     raise InputError(f"expected one of the splits {list(splits)} of {PREFIX}{source}, got {split!r}; choose another")
 
 
-def _document(identifier: Any, tokens: list[str], tags: list[Any], classes: list[str] | None, place: Place) -> Document:
-    """The document of a row; ``classes``: names of class labels, by number."""
+def _row_document(
+    identifier: Any, tokens: list[str], tags: list[Any], classes: list[str] | None, place: Place
+) -> Document:
+    """Makes the document of a row; ``classes`` are the names of the class labels, by number."""
     name = place.identify("" if identifier is None else str(identifier))
     if len(tokens) != len(tags):
         raise place.error(f"expected a tag for each token, got {len(tags)} for {len(tokens)}; fix the row")
     if classes is not None:
-        # -100, which training code gives to tokens it skips, is not a label.
+        # -100, which training code assigns to ignored tokens, is not a label.
         if wrong := [tag for tag in tags if tag is None or not 0 <= tag < len(classes)]:
             raise place.error(f"expected class labels from 0 to {len(classes) - 1}, got {wrong[0]}; fix the row")
         tags = [classes[tag] for tag in tags]

@@ -1,4 +1,4 @@
-"""Texts without gold: any of our formats, or one text per line."""
+"""Reads texts without annotations, from any supported format or plain text with one text per line."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from engine.text.words import split_words
 
 
 def read_texts(files: Iterable[str | Path]) -> list[str]:
-    """The distinct texts of files, in order, without those that have no word. Plain text is one text per line.
+    """Returns the distinct texts of files in order, skipping texts without a word. Plain text has one text per line.
 
     Raises:
-        InputError: a file that cannot be read, is broken, or holds no text.
+        InputError: if a file cannot be read, is malformed, or contains no text.
     """
     texts: dict[str, None] = {}
     for file in files:

@@ -99,7 +99,9 @@ class Texts:
                 words = [words_of(document.text) for document in read_documents(path)]
             else:
                 numbered = enumerate(lines, start=1)
-                words = list(join_sentences(Place(str(path), number, Ids()).decoded(line) for number, line in numbered))
+                words = list(
+                    join_sentences(Place(str(path), number, Ids()).decode_line(line) for number, line in numbered)
+                )
         if not any(words):
             raise InputError(f"expected texts in {path}, got none; choose another file")
         return cls(words, hashlib.sha256(content).hexdigest())

@@ -1,7 +1,8 @@
-"""Reading and writing documents: each module is a format, exports one `Format` and has one line in ``FORMATS``.
+"""Reads and writes documents. Each module here defines one `Format` and is registered by one line in ``FORMATS``.
 
-Readers stream; errors name the broken document, which is left out. A name that ends in ``.gz`` means a gzipped file;
-the suffix before it counts. A suffix that belongs to one format means that format; otherwise the content decides.
+Readers stream. A broken document is left out, with an error that names it. A file whose name ends in ``.gz`` is
+unpacked, and the suffix before ``.gz`` counts. A suffix that only one format has decides the format; otherwise the
+content does.
 """
 
 from __future__ import annotations
@@ -21,12 +22,13 @@ from engine.data.formats.parquet import PARQUET
 from engine.data.formats.plain import LINES, PLAIN
 from engine.data.formats.pubmed import PUBMED
 from engine.data.formats.pubtator import PUBTATOR
-from engine.data.reading.checks import Ids, Item, OnError, accepted, fail, unreadable
-from engine.data.reading.source import COLUMNS, OnDeleted, Source, ignore, readable
+from engine.data.reading.checks import Ids, Item, OnError, raise_error, report_errors, unexpected_problem
+from engine.data.reading.source import COLUMNS, OnDeleted, Source, ignore_deletion, readable
 from engine.errors import FormatError, InputError
 from engine.text.documents import Document
 
-# The first that knows a file's suffix, if any does, and recognises its content; else the last that knows the suffix.
+# Candidates are the formats with the file's suffix, or all of them if none has it. The first candidate that recognises
+# the content is used, or else the last candidate.
 FORMATS = (
     PARQUET,
     PUBMED,
@@ -56,21 +58,22 @@ __all__ = [
 
 
 def read_documents(
-    path: str | Path, on_error: OnError = fail, *, lines_are_texts: bool = False, ids: Ids | None = None
+    path: str | Path, on_error: OnError = raise_error, *, lines_are_texts: bool = False, ids: Ids | None = None
 ) -> Iterator[Document]:
-    """Documents of a file, one by one.
+    """Yields the documents of a file.
 
     Args:
-        path: the file, UTF-8 (XML: as declared), or ``"-"``, standard input; it is read once, so a pipe works.
-        on_error: called with each broken document, which is then left out; the default raises.
-        lines_are_texts: plain text is one document per line, its id the line's number, instead of one document.
-        ids: those of documents in other files read with this one: all must differ.
+        path: a file in UTF-8 (XML: in its declared encoding), or ``"-"`` for standard input. A pipe works, too.
+        on_error: called with the error of each broken document, which is then left out; the default raises it.
+        lines_are_texts: whether each line of plain text is a document with the line number as id; otherwise the whole
+            file is one document.
+        ids: the ids of files read before, if ids must be unique across files.
 
     Raises:
         InputError: if the file cannot be read.
         FormatError: for a broken document, with the default ``on_error``.
     """
-    with _opened(path) as file:
+    with _open(path) as file:
         name = "stdin" if path == "-" else str(path)
         yield from read_stream(file, name, on_error, lines_are_texts=lines_are_texts, ids=ids)
 
@@ -78,57 +81,57 @@ def read_documents(
 def read_stream(
     file: IO[bytes],
     name: str,
-    on_error: OnError = fail,
+    on_error: OnError = raise_error,
     *,
     lines_are_texts: bool = False,
     ids: Ids | None = None,
     columns: tuple[str, str] = COLUMNS,
-    on_deleted: OnDeleted = ignore,
+    on_deleted: OnDeleted = ignore_deletion,
 ) -> Iterator[Document]:
-    """Documents of an open file; see `read_documents`.
+    """Yields the documents of an open file; see `read_documents`.
 
     Args:
-        file: open in binary mode, closed by the caller.
-        name: path or URL; its suffix counts.
+        file: opened in binary mode; the caller closes it.
+        name: path or URL, used for its suffix and in messages.
         on_error: see `read_documents`.
         lines_are_texts: see `read_documents`.
         ids: see `read_documents`.
-        columns: of Parquet: those of the ids and of the texts.
-        on_deleted: of PubMed: called with the PMID and version of each citation that the file deletes.
+        columns: names of the id column and the text column of Parquet.
+        on_deleted: called with the PMID and version of each citation that a PubMed file deletes.
     """
     source = Source(file, name, ids, columns, on_deleted)
-    format_ = _recognised(source)
-    yield from accepted(_items(LINES if format_ is PLAIN and lines_are_texts else format_, source), on_error)
+    format_ = _recognise_format(source)
+    yield from report_errors(_read_items(LINES if format_ is PLAIN and lines_are_texts else format_, source), on_error)
 
 
 def format_of(path: str | Path) -> Format:
-    """The format in which a file will be read.
+    """Returns the format that a file will be read in.
 
     Raises:
         InputError: if the file cannot be read.
     """
-    with _opened(path) as file:
-        return _recognised(Source(file, str(path)))
+    with _open(path) as file:
+        return _recognise_format(Source(file, str(path)))
 
 
-def _recognised(source: Source) -> Format:
+def _recognise_format(source: Source) -> Format:
     candidates = [format_ for format_ in FORMATS if source.suffix in format_.suffixes] or FORMATS
     return next((one for one in candidates if one.sniff(source.head)), candidates[-1])
 
 
-def _items(format_: Format, source: Source) -> Iterator[Item]:
-    """What a format reads; what it raises becomes the error that ends the file."""
+def _read_items(format_: Format, source: Source) -> Iterator[Item]:
+    """Yields the items of a format's reader; an exception from it becomes an error that ends the file."""
     try:
         yield from format_.read(source)
     except FormatError as error:
-        yield _last(error)
+        yield _file_ending_error(error)
     except InputError:
         raise
-    except Exception as error:  # noqa: BLE001  # whatever it is, the other files are read
-        yield _last(source.place(source.line).error(unreadable(error)))
+    except Exception as error:  # noqa: BLE001  # one file must not stop the others
+        yield _file_ending_error(source.place(source.line).error(unexpected_problem(error)))
 
 
-def _last(error: FormatError) -> FormatError:
+def _file_ending_error(error: FormatError) -> FormatError:
     problem = f"{error.problem}; nothing after this place was read"
     last = FormatError(error.file, error.line, error.document, problem)
     last.ends_file = True
@@ -136,7 +139,7 @@ def _last(error: FormatError) -> FormatError:
 
 
 @contextmanager
-def _opened(path: str | Path) -> Iterator[IO[bytes]]:
+def _open(path: str | Path) -> Iterator[IO[bytes]]:
     with readable(path):
         if path != "-":
             file: IO[bytes] = Path(path).open("rb")  # noqa: SIM115  # closed below

@@ -1,4 +1,4 @@
-"""What a file format is, and what several of them share."""
+"""The base of a file format, and helpers that several formats share."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from engine.text.documents import Document
 
 
 def not_written(documents: Iterable[Document]) -> Iterator[str]:
-    """The ``write`` of a format that is only read."""
+    """The ``write`` of a read-only format."""
     raise InputError("expected a format that can be written, got one that is only read; choose another")
 
 
@@ -21,10 +21,10 @@ def not_written(documents: Iterable[Document]) -> Iterator[str]:
 class Format:
     """A file format.
 
-    ``suffixes``: of file names, in lower case; written files get the first one.
-    ``sniff``: whether a file that begins like this, without byte order mark and leading blanks, has the format.
-    ``read``: yields the documents of a file and errors in place of broken ones; what it raises ends the file.
-    ``write``: yields a file of documents in pieces: what comes before them, one piece for each, what comes after.
+    ``suffixes``: file name suffixes in lower case; written files get the first one.
+    ``sniff``: says whether a file has the format, from its first lines without byte order mark and leading blanks.
+    ``read``: yields the documents of a file, and an error in place of each broken one; raising ends the file.
+    ``write``: yields the parts of a file: its head, one part per document, and its foot.
     """
 
     name: str
@@ -42,7 +42,7 @@ class Format:
 def writer(
     document: Callable[[Document], str], head: str = "", foot: str = "", between: str = ""
 ) -> Callable[[Iterable[Document]], Iterator[str]]:
-    """The ``write`` of a `Format`, from how one document is written and what comes before, after and between them."""
+    """Makes a `Format`'s ``write`` from a function that writes one document, and the text around and between them."""
 
     def write(documents: Iterable[Document]) -> Iterator[str]:
         yield head
@@ -53,12 +53,12 @@ def writer(
     return write
 
 
-def mostly(pattern: re.Pattern[bytes], head: bytes, *, but: re.Pattern[bytes] | None = None) -> bool:
-    """Whether a pattern matches the beginning of more than half of the lines, not counting blank ones and ``but``."""
+def most_lines_match(pattern: re.Pattern[bytes], head: bytes, *, but: re.Pattern[bytes] | None = None) -> bool:
+    """Whether a pattern matches at the start of more than half of the lines, not counting blank lines and ``but``."""
     lines = [line for line in head.split(b"\n") if line.strip() and not (but and but.match(line))]
     return 2 * sum(pattern.match(line) is not None for line in lines) > len(lines)
 
 
-def flat(text: str) -> str:
-    """The text on one line without tabs: each tab and line break becomes a space, so offsets stay valid."""
+def on_one_line(text: str) -> str:
+    """Replaces each tab and line break with one space, so that offsets stay valid."""
     return re.sub(r"[\t\r\n]", " ", text)

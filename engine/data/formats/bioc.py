@@ -1,11 +1,11 @@
-"""BioC XML: collections of documents of passages (or sentences) with annotations at character offsets.
+"""BioC XML: documents that consist of passages (or sentences) with annotations at character offsets.
 
-Passages are placed at their offsets (characters); gaps between them become a line break and blanks. ``title_end`` is
-set if the first passage is a title and separated by a blank from the next. An annotation with several locations is one
-entity from the first to the last; single mentions of a composite one (``CompositeRole``) and relations are ignored. The
-infon ``version`` of a document is its version if it is a whole number.
+Passages are placed at their offsets (in characters); a gap between two is filled with a line break and blanks.
+``title_end`` is set if the first passage is a title and a blank separates it from the next. An annotation with several
+locations is one entity from the first to the last. Single mentions of a composite mention (``CompositeRole``) and
+relations are ignored. The infon ``version`` of a document is its version if it is a whole number.
 
-Characters that XML cannot hold (most control characters) are written as U+FFFD, one for one, so offsets stay valid.
+Each character that XML cannot hold (most control characters) is written as one U+FFFD, so that offsets stay valid.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _HEAD = (
     '<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE collection SYSTEM "BioC.dtd">\n'
     "<collection>\n<source></source>\n<date></date>\n<key></key>\n"
 )
-_CONCEPTS = ("identifier", "MESH", "OMIM")  # infons that hold a database id: PubTator's name, then BC5CDR's
+_CONCEPTS = ("identifier", "MESH", "OMIM")  # infons with a database id: first PubTator's, then BC5CDR's
 _FORBIDDEN = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0, production Char
 _PARENTS = {
     "document": (),
@@ -52,7 +52,7 @@ class Part:
     parts: list[Part] = field(default_factory=list)
 
     def of(self, kind: str) -> Iterator[Part]:
-        """The parts of a kind below this one, in order."""
+        """Yields all parts of a kind below this one, in order."""
         for part in self.parts:
             if part.kind == kind:
                 yield part
@@ -68,42 +68,42 @@ def _document(element: Element, size: int, place: Place) -> Document:
     place.document = element.findtext("id", "").strip()
     check_entities(element, place)
     part = Part("document", line_of(element))
-    _fill(part, element, place)
+    _fill_part(part, element, place)
     return document_of(part, size, place)
 
 
-def _fill(part: Part, element: Element, place: Place) -> None:
-    """Adds what a element holds to its part."""
+def _fill_part(part: Part, element: Element, place: Place) -> None:
+    """Adds the content of an element to its part."""
     for child in element:
         place.line = line_of(child)
         if child.tag == "infon":
-            part.infons[child.get("key", "")] = _text(child, place)
+            part.infons[child.get("key", "")] = _plain_text(child, place)
         elif child.tag in _FIELDS:
             if child.tag in part.fields:
                 raise place.error(f"expected one <{child.tag}> in <{part.kind}>, got two; remove one")
-            part.fields[child.tag] = _text(child, place)
+            part.fields[child.tag] = _plain_text(child, place)
         elif child.tag == "location":
             part.locations.append((child.get("offset", ""), child.get("length", "")))
         elif child.tag not in _PARENTS:
-            _fill(part, child, place)
+            _fill_part(part, child, place)
         elif part.kind not in _PARENTS[child.tag]:
             raise place.error(f"expected no <{child.tag}> inside <{part.kind}>, got one; move it")
         elif child.tag != "relation":
             part.parts.append(Part(child.tag, line_of(child)))
-            _fill(part.parts[-1], child, place)
+            _fill_part(part.parts[-1], child, place)
 
 
-def _text(element: Element, place: Place) -> str:
+def _plain_text(element: Element, place: Place) -> str:
     if len(element):
         raise place.error(f"expected characters alone in <{element.tag}>, got <{element[0].tag[:60]}>; remove it")
     return element.text or ""
 
 
 def document_of(part: Part, size: int, place: Place) -> Document:
-    """The document of a part that was read from ``size`` bytes or characters.
+    """Makes a document from a part that was read from ``size`` bytes or characters.
 
     Raises:
-        FormatError: it is broken.
+        FormatError: if it is broken.
     """
     place.line = part.line
     identifier = part.fields.get("id", "").strip()
@@ -113,14 +113,14 @@ def document_of(part: Part, size: int, place: Place) -> Document:
     length, title_end = 0, None
     for number, passage in enumerate(part.of("passage")):
         sentences = [] if passage.fields.get("text") else [*passage.of("sentence")]
-        for piece in sentences or [passage] * ("text" in passage.fields):
-            texts += _placed(length, piece, size, place)
+        for part_of_text in sentences or [passage] * ("text" in passage.fields):
+            texts += _gap_and_text(length, part_of_text, size, place)
             length += sum(map(len, texts[-2:]))
         if number == 0 and "title" in (passage.infons.get(key, "").lower() for key in ("type", "section_type")):
             title_end = length
     text = "".join(texts)
     if title_end is not None and text[title_end : title_end + 1].strip():
-        title_end = None  # a title is separated from what follows
+        title_end = None  # a title must be followed by a blank
     entities: list[Entity] = []
     mentioned = 0
     for annotation in part.of("annotation"):
@@ -130,21 +130,21 @@ def document_of(part: Part, size: int, place: Place) -> Document:
             place.check_growth(mentioned, size)
     version = whole_number(part.infons.get("version"))
     if version is not None and version > MAX_VERSION:
-        version = None  # other programs may use this name for anything
+        version = None  # other programs may use this infon for something else
     return Document(identifier, text, tuple(sorted(entities)), title_end, version)
 
 
-def _number(value: str, part: Part, place: Place) -> int:
+def _offset_number(value: str, part: Part, place: Place) -> int:
     if (number := whole_number(value)) is None:
         kind = f"offset or length of the {part.kind}"
         raise place.error(f"expected a whole number as {kind}, got {quoted(value)}; fix it")
     return number
 
 
-def _placed(length: int, part: Part, size: int, place: Place) -> tuple[str, str]:
-    """The gap before a passage or sentence, ``length`` characters into the document, and its text."""
+def _gap_and_text(length: int, part: Part, size: int, place: Place) -> tuple[str, str]:
+    """Returns the gap before a passage or sentence, which follows ``length`` characters, and its text."""
     place.line = part.line
-    offset, text = _number(part.fields.get("offset", ""), part, place), part.fields.get("text", "")
+    offset, text = _offset_number(part.fields.get("offset", ""), part, place), part.fields.get("text", "")
     if offset < length:
         raise place.error(f"expected an offset of {length} characters or a little more, got {offset}; fix it")
     place.check_growth(offset + len(text), size)
@@ -153,7 +153,9 @@ def _placed(length: int, part: Part, size: int, place: Place) -> tuple[str, str]
 
 def _entity(part: Part, text: str, place: Place) -> Entity:
     place.line, infons = part.line, part.infons
-    spans = [(_number(offset, part, place), _number(length, part, place)) for offset, length in part.locations]
+    spans = [
+        (_offset_number(offset, part, place), _offset_number(length, part, place)) for offset, length in part.locations
+    ]
     if not spans or not infons.get("type"):
         raise place.error("expected an annotation with a location and a type infon, got one without; add it")
     return place.entity(
@@ -168,25 +170,25 @@ def _entity(part: Part, text: str, place: Place) -> Entity:
     )
 
 
-def _written(document: Document) -> str:
-    lines = ["<document>", f"<id>{_escaped(document.id)}</id>"]
+def _write_document(document: Document) -> str:
+    lines = ["<document>", f"<id>{_escape(document.id)}</id>"]
     lines += [_infon(key, value) for key, value in infons_of_document(document).items()]
     for type_, offset, text, entities in passages(document):
         lines.append("<passage>")
         if type_:
             lines.append(_infon("type", type_))
-        lines += [f"<offset>{offset}</offset>", f"<text>{_escaped(text)}</text>"]
+        lines += [f"<offset>{offset}</offset>", f"<text>{_escape(text)}</text>"]
         lines += [_annotation(index, entity) for index, entity in entities]
         lines.append("</passage>")
     return "\n".join([*lines, "</document>"]) + "\n"
 
 
 def passages(document: Document) -> Iterator[tuple[str, int, str, list[tuple[int, Entity]]]]:
-    """Type, offset, text and numbered entities of the document's title and abstract, or of the one untyped passage."""
+    """Yields type, offset, text and numbered entities of title and abstract, or of one passage without a type."""
     text, title_end = document.text, document.title_end
     parts = [("", 0, text)]
     if title_end is not None:
-        # A line break after the title is the gap that readers put there; any other blank belongs to the abstract.
+        # Readers fill the gap after a title with a line break; any other blank belongs to the abstract.
         begin = title_end + (text[title_end : title_end + 1] == "\n")
         parts = [("title", 0, text[:title_end])]
         if title_end < len(text):
@@ -198,12 +200,12 @@ def passages(document: Document) -> Iterator[tuple[str, int, str, list[tuple[int
 
 
 def infons_of_document(document: Document) -> dict[str, str]:
-    """The infons of a document: its version, if it has one."""
+    """Returns the infons of a document: its version, if it has one."""
     return {} if document.version is None else {"version": str(document.version)}
 
 
 def infons_of(entity: Entity) -> dict[str, str]:
-    """The infons of an entity's annotation; a score of 1, which gold has, is left out."""
+    """Returns the infons of an entity's annotation. A score of 1, as gold entities have, is left out."""
     infons = {"type": entity.type, "identifier": entity.concept, "parts": entity.parts}
     if entity.score != 1:
         infons["score"] = repr(entity.score)
@@ -213,14 +215,14 @@ def infons_of(entity: Entity) -> dict[str, str]:
 def _annotation(index: int, entity: Entity) -> str:
     infons = "".join(_infon(key, value) for key, value in infons_of(entity).items())
     location = f'<location offset="{entity.start}" length="{entity.end - entity.start}"/>'
-    return f'<annotation id="{index}">{infons}{location}<text>{_escaped(entity.text)}</text></annotation>'
+    return f'<annotation id="{index}">{infons}{location}<text>{_escape(entity.text)}</text></annotation>'
 
 
 def _infon(key: str, value: str) -> str:
-    return f'<infon key="{key}">{_escaped(value)}</infon>'
+    return f'<infon key="{key}">{_escape(value)}</infon>'
 
 
-def _escaped(text: str) -> str:
+def _escape(text: str) -> str:
     return escape(_FORBIDDEN.sub("\ufffd", text), {"\r": "&#13;"})
 
 
@@ -229,5 +231,5 @@ BIOC = Format(
     (".xml",),
     lambda head: head.startswith(b"<") and b"<collection" in head,
     _read,
-    writer(_written, _HEAD, "</collection>\n"),
+    writer(_write_document, _HEAD, "</collection>\n"),
 )

@@ -1,7 +1,7 @@
 """BioC as JSON: ``{"documents": […]}``, a list of such collections, or PubTator 3's ``{"PubTator3": […]}``.
 
-Documents, passages and annotations mean the same as in BioC XML, and the same code reads them. Documents are read one
-by one, however large the file.
+Documents, passages and annotations mean the same as in BioC XML, and the same code interprets them. Documents are read
+one by one, however large the file is.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from engine.text.documents import Document, Entity
 
 MAX_DOCUMENT = 50_000_000  # characters
 _HEAD = '{"source": "", "date": "", "key": "", "infons": {}, "documents": [\n'
-_LISTS = ("documents", "PubTator3")
-_LISTED = re.compile(rb'"(documents|PubTator3)"\s*:\s*\[')
-_CUT = 16  # an error within this many characters of the buffer's end may come from a token cut in two
+_LIST_KEYS = ("documents", "PubTator3")
+_LIST_START = re.compile(rb'"(documents|PubTator3)"\s*:\s*\[')
+_TOKEN_LENGTH = 16  # an error within this many characters of the buffer's end may be due to a token cut in two
 _BLANKS = re.compile(r"[ \t\r\n]*")
 _PARTS = {"passages": "passage", "sentences": "sentence", "annotations": "annotation"}
 
 
-class _Values:
-    """Reads JSON values from a file, one by one; ``length``: of the last one, in characters."""
+class _JsonReader:
+    """Reads JSON values from a file one by one; ``length`` is that of the last value, in characters."""
 
     def __init__(self, source: Source) -> None:
-        self._pieces = chain(zip(source.pieces(), repeat(False)), [(b"", True)])
+        self._chunks = chain(zip(source.chunks(), repeat(False)), [(b"", True)])
         self._decode = codecs.getincrementaldecoder("utf-8-sig")().decode
         self._scan = json.JSONDecoder().raw_decode
         self._place = source.place
@@ -42,29 +42,29 @@ class _Values:
         self.line = 1
         self.length = 0
 
-    def next(self) -> str:
-        """The next character that is not blank, without consuming it; ``""`` at the end."""
+    def peek(self) -> str:
+        """Returns the next non-blank character without consuming it, or ``""`` at the end."""
         while True:
-            self._move(_BLANKS.match(self._text, self._at).end())  # type: ignore[union-attr]
+            self._move_to(_BLANKS.match(self._text, self._at).end())  # type: ignore[union-attr]
             if self._at < len(self._text) or self._ended:
                 return self._text[self._at : self._at + 1]
-            self._more()
+            self._read_more()
 
     def take(self, expected: str) -> None:
-        """Reads one character.
+        """Consumes one character.
 
         Raises:
-            FormatError: it is another.
+            FormatError: if it is another one.
         """
-        if (found := self.next()) != expected:
+        if (found := self.peek()) != expected:
             raise self.error(f"expected {expected}, got {quoted(found or 'the end of the file')}; fix the file")
-        self._move(self._at + 1)
+        self._move_to(self._at + 1)
 
-    def listed(self, end: str) -> Iterator[None]:
-        """Yields before each item, which the caller reads, of a list or object that ``end`` closes."""
-        while self.next() != end:
+    def items(self, end: str) -> Iterator[None]:
+        """Yields before each item of a list or object that ``end`` closes; the caller reads the item."""
+        while self.peek() != end:
             yield
-            if self.next() != end:
+            if self.peek() != end:
                 self.take(",")
         self.take(end)
 
@@ -72,82 +72,84 @@ class _Values:
         """Reads a value.
 
         Raises:
-            FormatError: no JSON, or one that is too long.
+            FormatError: if it is not JSON or too long.
         """
-        self.next()
+        self.peek()
         while True:
             try:
                 value, end = self._scan(self._text, self._at)
             except json.JSONDecodeError as error:
-                cut = error.msg.startswith("Unterminated string") or error.pos > len(self._text) - _CUT
+                cut = error.msg.startswith("Unterminated string") or error.pos > len(self._text) - _TOKEN_LENGTH
                 if self._ended or not cut:
-                    self._move(error.pos)
+                    self._move_to(error.pos)
                     raise self.error(f"expected JSON, got {error.msg}; fix the file") from error
             except (ValueError, RecursionError) as error:
                 raise self.error(f"expected JSON, got {error}; fix the file") from error
             else:
                 if end < len(self._text) or self._ended:  # otherwise a number may continue
                     self.length = end - self._at
-                    self._move(end)
+                    self._move_to(end)
                     return value
-            self._more()
+            self._read_more()
 
     def error(self, problem: str) -> FormatError:
-        """The error for a problem at this place."""
+        """Returns an error that names the current line."""
         return self._place(self.line).error(problem)
 
-    def _move(self, to: int) -> None:
+    def _move_to(self, to: int) -> None:
         self.line += self._text.count("\n", self._at, to)
         self._at = to
 
-    def _more(self) -> None:
-        """Reads about as much again as is held, so a long value is not scanned too often."""
-        pieces, held = [self._text[self._at :]], len(self._text) - self._at
+    def _read_more(self) -> None:
+        """Doubles the buffered text, so that a long value is not scanned too often."""
+        texts, held = [self._text[self._at :]], len(self._text) - self._at
         if held > MAX_DOCUMENT:
             raise self.error(f"expected a document of at most {MAX_DOCUMENT:,} characters, got more; fix the file")
         wanted = held or 1
         while wanted > 0 and not self._ended:
-            piece, self._ended = next(self._pieces)
+            chunk, self._ended = next(self._chunks)
             try:
-                pieces.append(self._decode(piece, self._ended))
+                texts.append(self._decode(chunk, self._ended))
             except UnicodeDecodeError as error:
                 raise self.error(encoding_problem(error)) from error
-            wanted -= len(pieces[-1])
-        self._text, self._at = "".join(pieces), 0
+            wanted -= len(texts[-1])
+        self._text, self._at = "".join(texts), 0
 
 
 def _read(source: Source) -> Iterator[Item]:
-    values = _Values(source)
-    for line, record in _records(values):
-        yield attempt(source.place(line), partial(_document, record, values.length))
+    reader = _JsonReader(source)
+    for line, record in _records(reader):
+        yield attempt(source.place(line), partial(_document, record, reader.length))
 
 
-def _records(values: _Values) -> Iterator[tuple[int, Any]]:
-    """The documents of all collections, each with its line."""
+def _records(reader: _JsonReader) -> Iterator[tuple[int, Any]]:
+    """Yields the documents of all collections, each with its line."""
     found = False
-    for _ in _collections(values):
-        values.take("{")
-        for _ in values.listed("}"):
-            key = values.value()
-            values.take(":")
-            if key in _LISTS and values.next() == "[":
+    for _ in _collections(reader):
+        reader.take("{")
+        for _ in reader.items("}"):
+            key = reader.value()
+            reader.take(":")
+            if key in _LIST_KEYS and reader.peek() == "[":
                 found = True
-                values.take("[")
-                for _ in values.listed("]"):
-                    yield values.line, values.value()
+                reader.take("[")
+                for _ in reader.items("]"):
+                    yield reader.line, reader.value()
             else:
-                values.value()
+                reader.value()
     if not found:
-        raise values.error(f"expected BioC, an object with a list {' or '.join(_LISTS)}, got none; convert the file")
-    if values.next():
-        raise values.error(f"expected the end of the file, got {quoted(values.next())}; remove what follows")
+        raise reader.error(
+            f"expected BioC, an object with a list {' or '.join(_LIST_KEYS)}, got none; convert the file"
+        )
+    if reader.peek():
+        raise reader.error(f"expected the end of the file, got {quoted(reader.peek())}; remove what follows")
 
 
-def _collections(values: _Values) -> Iterator[None]:
-    """Yields before each collection of the file, which is one or a list of several."""
-    if values.next() == "[":
-        values.take("[")
-        yield from values.listed("]")
+def _collections(reader: _JsonReader) -> Iterator[None]:
+    """Yields before each collection of the file, which holds one collection or a list of them."""
+    if reader.peek() == "[":
+        reader.take("[")
+        yield from reader.items("]")
     else:
         yield
 
@@ -159,30 +161,30 @@ def _document(record: Any, size: int, place: Place) -> Document:
 
 
 def _part(kind: str, record: Any, place: Place) -> Part:
-    """What BioC XML's reader makes of the same record."""
+    """Makes the same part as the reader of BioC XML does from an equal record."""
 
-    def checked(value: Any, type_: type, what: str) -> Any:
+    def check_type(value: Any, type_: type, what: str) -> Any:
         if not isinstance(value, type_):
             wanted = "an object" if type_ is dict else "a list"
             raise place.error(f"expected {wanted} as {what}, got {type(value).__name__}; fix it")
         return value
 
     part = Part(kind, place.line)
-    for key, value in checked(record, dict, kind).items():
+    for key, value in check_type(record, dict, kind).items():
         if key in ("id", "offset", "text") and value is not None:
             part.fields[key] = str(value)
         elif key == "infons":
-            part.infons = {str(name): str(of) for name, of in checked(value, dict, key).items() if of is not None}
+            part.infons = {str(name): str(of) for name, of in check_type(value, dict, key).items() if of is not None}
         elif key == "locations":
-            for location in checked(value, list, key):
-                at = checked(location, dict, "location")
+            for location in check_type(value, list, key):
+                at = check_type(location, dict, "location")
                 part.locations.append((str(at.get("offset", "")), str(at.get("length", ""))))
         elif key in _PARTS:
-            part.parts += [_part(_PARTS[key], one, place) for one in checked(value, list, key)]
+            part.parts += [_part(_PARTS[key], one, place) for one in check_type(value, list, key)]
     return part
 
 
-def _written(document: Document) -> str:
+def _write_document(document: Document) -> str:
     parts = [
         {
             "offset": offset,
@@ -216,7 +218,7 @@ def _annotation(identifier: str, entity: Entity) -> dict[str, Any]:
 BIOC_JSON = Format(
     "bioc-json",
     (".json",),
-    lambda head: head.startswith((b"{", b"[")) and _LISTED.search(head) is not None,
+    lambda head: head.startswith((b"{", b"[")) and _LIST_START.search(head) is not None,
     _read,
-    writer(_written, _HEAD, "\n]}\n", ",\n"),
+    writer(_write_document, _HEAD, "\n]}\n", ",\n"),
 )

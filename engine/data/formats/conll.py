@@ -1,12 +1,12 @@
 """CoNLL: ``token<TAB>tag`` with IOB2 tags, a blank line between sentences, ``-DOCSTART-`` before each document.
 
-Columns are separated by tabs, or else by spaces; the first is the token, the last the tag. In a file without
-``-DOCSTART-`` every sentence is a document. What does not fit in two columns (id, text, title) is written after
-``-DOCSTART-`` as JSON, on a line that other readers of the format skip, and read back, so offsets survive; without it,
-the text is the tokens joined by spaces, sentences by line breaks, and the id a number.
+Columns are separated by tabs, or else by spaces; the first is the token and the last the tag. In a file without
+``-DOCSTART-`` every sentence is a document. Id, text and title end are written as JSON after ``-DOCSTART-``, on a line
+that other readers of the format skip, so that offsets survive. Without this JSON, tokens are joined by spaces and
+sentences by line breaks, and the id is a number.
 
-Documents are written as words, cut further where an entity begins or ends inside one; a line is a sentence. Each token
-has one tag: where entities overlap, the longest is kept. Scores and concepts are not written.
+When written, tokens are words, split where an entity begins or ends inside one, and a line is a sentence. Each token
+has one tag, so only the longest of overlapping entities is written. Scores and concepts are not written.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from functools import partial
 from itertools import pairwise
 from typing import Any
 
-from engine.data.formats.base import Format, flat, mostly, writer
+from engine.data.formats.base import Format, most_lines_match, on_one_line, writer
 from engine.data.reading.checks import Item, Place, attempt
 from engine.data.reading.source import Source
 from engine.errors import quoted
@@ -28,25 +28,25 @@ from engine.text.documents import Document, Entity
 from engine.text.labels import LabelSet
 from engine.text.words import Span, split_words
 
-_START = "-DOCSTART-"
+_DOCUMENT_START = "-DOCSTART-"
 _TAG = re.compile(r"O|[BI]-.+")
 _BLANKS = re.compile(r"\s*")
-_FILLED = re.compile(r"\S+")
+_NON_BLANKS = re.compile(r"\S+")
 _SNIFFED_LINE = re.compile(rb"^(-DOCSTART-|[^\s][^\t]*(\t[^\t]*)*\t(O|[BI]-\S+)\s*$)")
 
 
 def check_tag(tag: str, place: Place) -> None:
-    """Refuses what is not an IOB2 tag.
+    """Checks that a tag is an IOB2 tag.
 
     Raises:
-        FormatError: it is none.
+        FormatError: if it is not.
     """
     if not _TAG.fullmatch(tag):
         raise place.error(f"expected a tag O, B-TYPE or I-TYPE, got {quoted(tag)}; convert the tags to IOB2")
 
 
 def place_tokens(sentences: Iterable[Sequence[str]]) -> tuple[str, list[Span]]:
-    """The text of the tokens, joined by spaces, sentences by line breaks, and the span of each token in it."""
+    """Joins tokens by spaces and sentences by line breaks; returns the text and the span of each token in it."""
     parts: list[str] = []
     spans: list[Span] = []
     end = -1
@@ -59,7 +59,7 @@ def place_tokens(sentences: Iterable[Sequence[str]]) -> tuple[str, list[Span]]:
 
 
 def entities_of_tags(text: str, spans: Sequence[Span], tags: Sequence[str]) -> tuple[Entity, ...]:
-    """Entities of IOB2 tags, decoded like predictions: an inside tag that continues no entity begins one."""
+    """Decodes IOB2 tags into entities, like predictions: an inside tag that continues no entity begins one."""
     found: list[tuple[int, int, str]] = []
     previous = "O"
     for (start, end), tag in zip(spans, tags, strict=True):
@@ -83,24 +83,24 @@ def _read(source: Source) -> Iterator[Item]:
     number = 0
     for block in source.blocks(begins):
         first, *others = (line for _, line in block if line.strip())
-        if others or b"{" in first or not _is_start(first):  # else a mark without a document
+        if others or b"{" in first or not _is_start(first):  # otherwise -DOCSTART- without a document
             number += 1
             yield attempt(source.place(block[0][0]), partial(_document, block, str(number)))
 
 
 def _is_start(line: bytes) -> bool:
-    return line.removeprefix(codecs.BOM_UTF8).startswith(_START.encode())
+    return line.removeprefix(codecs.BOM_UTF8).startswith(_DOCUMENT_START.encode())
 
 
 def _document(block: list[tuple[int, bytes]], number: str, place: Place) -> Document:
     begin = place.line
-    about: dict[str, Any] = {}
+    header: dict[str, Any] = {}
     sentences: list[list[str]] = [[]]
     tags: list[str] = []
     for place.line, raw in block:
-        line = place.decoded(raw)
+        line = place.decode_line(raw)
         if _is_start(raw):
-            about = _about(line.removeprefix(_START).strip(), place)
+            header = _parse_header(line.removeprefix(_DOCUMENT_START).strip(), place)
         elif not line.strip():
             sentences.append([])
         else:
@@ -111,34 +111,36 @@ def _document(block: list[tuple[int, bytes]], number: str, place: Place) -> Docu
             sentences[-1].append(columns[0])
             tags.append(columns[-1])
     place.line = begin
-    identifier = place.identify(about.get("id", ""), number)
+    identifier = place.identify(header.get("id", ""), number)
     sentences = [sentence for sentence in sentences if sentence]
-    if about:
-        text = about["text"]
-        spans = _align(text, sentences, place)
+    if header:
+        text = header["text"]
+        spans = _locate_tokens(text, sentences, place)
     else:
         text, spans = place_tokens(sentences)
-    title_end = place.title_end(about.get("title_end"), text)
+    title_end = place.title_end(header.get("title_end"), text)
     return Document(identifier, text, entities_of_tags(text, spans, tags), title_end)
 
 
-def _about(rest: str, place: Place) -> dict[str, Any]:
+def _parse_header(rest: str, place: Place) -> dict[str, Any]:
     if not rest.startswith("{"):
         return {}
     try:
-        about = dict(json.loads(rest))
-        fine = isinstance(about["id"], str) and isinstance(about["text"], str)
+        header = dict(json.loads(rest))
+        valid = isinstance(header["id"], str) and isinstance(header["text"], str)
     except (ValueError, KeyError, TypeError, RecursionError):
-        fine = False
-    if not fine:
-        problem = f"expected JSON with id, text and title_end after {_START}, got {quoted(rest)}; fix or remove it"
+        valid = False
+    if not valid:
+        problem = (
+            f"expected JSON with id, text and title_end after {_DOCUMENT_START}, got {quoted(rest)}; fix or remove it"
+        )
         raise place.error(problem)
-    place.document = about["id"]
-    return about
+    place.document = header["id"]
+    return header
 
 
-def _align(text: str, sentences: Iterable[Sequence[str]], place: Place) -> list[Span]:
-    """The span of each token in a text that consists of them and blanks."""
+def _locate_tokens(text: str, sentences: Iterable[Sequence[str]], place: Place) -> list[Span]:
+    """Returns the span of each token in a text that consists of these tokens and blanks."""
     spans: list[Span] = []
     end = 0
     for sentence in sentences:
@@ -154,26 +156,26 @@ def _align(text: str, sentences: Iterable[Sequence[str]], place: Place) -> list[
     return spans
 
 
-def _written(document: Document) -> str:
-    about = {"id": document.id, "title_end": document.title_end, "text": document.text}
-    lines = [f"{_START}\t{json.dumps(about, ensure_ascii=False)}", ""]
+def _write_document(document: Document) -> str:
+    header = {"id": document.id, "title_end": document.title_end, "text": document.text}
+    lines = [f"{_DOCUMENT_START}\t{json.dumps(header, ensure_ascii=False)}", ""]
     labels = LabelSet(sorted({entity.type for entity in document.entities}))
-    words = list(_tokens(document))
+    words = list(_split_tokens(document))
     previous = 0
     for (start, end), label in zip(words, labels.encode(words, document.entities).tolist(), strict=True):
         if "\n" in document.text[previous:start] and previous:
             lines.append("")
-        lines.append(f"{document.text[start:end]}\t{flat(labels.names[label])}")
+        lines.append(f"{document.text[start:end]}\t{on_one_line(labels.names[label])}")
         previous = end
     return "\n".join(lines) + "\n\n"
 
 
-def _tokens(document: Document) -> Iterator[Span]:
-    """The words, and between them what is neither word nor blank, cut where entities begin or end."""
+def _split_tokens(document: Document) -> Iterator[Span]:
+    """Yields the words and any other non-blank text between them, split where entities begin or end."""
     borders = sorted({border for entity in document.entities for border in (entity.start, entity.end)})
     previous = 0
     for start, end in [*split_words(document.text), (len(document.text), len(document.text))]:
-        for token in [*(match.span() for match in _FILLED.finditer(document.text, previous, start)), (start, end)]:
+        for token in [*(match.span() for match in _NON_BLANKS.finditer(document.text, previous, start)), (start, end)]:
             inside = borders[bisect_right(borders, token[0]) : bisect_left(borders, token[1])]
             yield from pairwise([token[0], *inside, token[1]]) if token[0] < token[1] else ()
         previous = end
@@ -182,7 +184,7 @@ def _tokens(document: Document) -> Iterator[Span]:
 CONLL = Format(
     "conll",
     (".conll", ".iob", ".iob2"),
-    lambda head: b"\t" in head and mostly(_SNIFFED_LINE, head),
+    lambda head: b"\t" in head and most_lines_match(_SNIFFED_LINE, head),
     _read,
-    writer(_written),
+    writer(_write_document),
 )

@@ -1,8 +1,7 @@
 """JSON lines: one object per line with ``id``, ``text``, ``title_end`` and ``entities`` as character spans.
 
 Only ``text`` is required; an entity needs ``start``, ``end`` (characters, end exclusive) and ``type``. A document
-without an id, or with a blank one, gets the number of its line. ``version``, ``concept`` and ``parts`` are written if
-known.
+with no id or a blank one gets its line number as id. ``version``, ``concept`` and ``parts`` are written if known.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ def _read(source: Source) -> Iterator[Item]:
 
 
 def _document(raw: bytes, place: Place) -> Document:
-    line = place.decoded(raw)
+    line = place.decode_line(raw)
     try:
         record = json.loads(line)
     except (ValueError, RecursionError) as error:
@@ -75,14 +74,14 @@ def _entity(record: Any, text: str, place: Place) -> Entity:
 
 
 def _string(record: dict[str, Any], key: str, place: Place) -> str:
-    """A string, or a whole number as one; empty if there is none."""
+    """Returns a field as a string; whole numbers are converted, and a missing field is empty."""
     value = record.get(key)
     if value is not None and (isinstance(value, bool) or not isinstance(value, (str, int))):
         raise place.error(f'expected "{key}" as a string, got {quoted(str(value))}; fix it')
     return "" if value is None else str(value)
 
 
-def _written(document: Document) -> str:
+def _write_document(document: Document) -> str:
     record = asdict(document)
     if document.version is None:
         del record["version"]
@@ -93,4 +92,4 @@ def _written(document: Document) -> str:
     return json.dumps(record, ensure_ascii=False) + "\n"
 
 
-JSONL = Format("jsonl", (".jsonl",), lambda head: _OBJECT.match(head) is not None, _read, writer(_written))
+JSONL = Format("jsonl", (".jsonl",), lambda head: _OBJECT.match(head) is not None, _read, writer(_write_document))

@@ -1,6 +1,6 @@
-"""Parquet: texts from two columns; entities as rows. Needs pyarrow (``requirements-bulk.txt``).
+"""Parquet: reads texts from two columns and writes entities as rows. Needs pyarrow (``requirements-bulk.txt``).
 
-A row is a document, and its number the line of errors; one without an id, or with a blank one, gets the row's number.
+Each row read is a document; errors give its row number as the line. A row with no id or a blank one gets its number.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from engine.data.reading.source import Source, readable
 from engine.errors import InputError, first_line
 from engine.text.documents import Document
 
-START = b"PAR1\x15"  # a text may begin with PAR1, which is a gene, but not with the byte after it
+START = b"PAR1\x15"  # a text may begin with PAR1, which is a gene, but not followed by this byte
 _ROWS_READ = 256
-_ROWS_WRITTEN = 20_000  # entities in a row group
+_ROWS_WRITTEN = 20_000  # entities per row group
 
 
 def _pyarrow() -> tuple[ModuleType, ModuleType]:
@@ -36,7 +36,7 @@ def _read(source: Source) -> Iterator[Item]:
 
 
 def _rows(source: Source) -> Iterator[tuple[Any, Any]]:
-    """Ids and texts as pyarrow holds them, so a broken value spoils no other row."""
+    """Yields ids and texts as pyarrow values, so that a broken value affects only its own row."""
     pyarrow, parquet = _pyarrow()
     columns = list(source.columns)
     with readable(source.name):
@@ -50,7 +50,7 @@ def _rows(source: Source) -> Iterator[tuple[Any, Any]]:
                 )
             for batch in table.iter_batches(_ROWS_READ, columns=columns):
                 yield from zip(*(batch.column(column) for column in columns), strict=True)
-        except (pyarrow.ArrowException, OSError) as error:  # OSError: damaged pages, too
+        except (pyarrow.ArrowException, OSError) as error:  # damaged pages may raise OSError, too
             problem = f"{source.name}: {first_line(error)}"
             raise InputError(f"expected sound Parquet, got {problem}; fetch the file again") from error
 
@@ -64,16 +64,16 @@ def _document(identifier: Any, text: Any, place: Place) -> Document:
     return Document(name, content)
 
 
-def _encodable(value: Any) -> Any:
-    """A value with ``?`` for what UTF-8 cannot hold: lone surrogates, which JSON may escape."""
+def _replace_surrogates(value: Any) -> Any:
+    """Replaces lone surrogates with ``?``: JSON may contain them as escapes, but UTF-8 cannot hold them."""
     return value.encode("utf-8", "replace").decode("utf-8") if isinstance(value, str) else value
 
 
 class EntityTable:
-    """Writes a row per entity: document, version (of a PubMed record), start, end, type, text, score.
+    """Writes one row per entity: document, version (of a PubMed record), start, end, type, text, score.
 
     Args:
-        file: open for writing; it stays open.
+        file: opened for writing in binary mode; the caller closes it.
     """
 
     def __init__(self, file: IO[bytes]) -> None:
@@ -94,11 +94,11 @@ class EntityTable:
                 "end": one.end,
             }
             row |= {"type": one.type, "text": one.text, "score": one.score}
-            self._rows.append({name: _encodable(value) for name, value in row.items()})
+            self._rows.append({name: _replace_surrogates(value) for name, value in row.items()})
         if len(self._rows) >= _ROWS_WRITTEN:
-            self._flush()
+            self._write_rows()
 
-    def _flush(self) -> None:
+    def _write_rows(self) -> None:
         self._writer.write_table(self._arrow.Table.from_pylist(self._rows, self._schema))
         self._rows.clear()
 
@@ -107,7 +107,7 @@ class EntityTable:
 
     def __exit__(self, kind: type[BaseException] | None, *_: BaseException | TracebackType | None) -> None:
         if kind is None and self._rows:
-            self._flush()
+            self._write_rows()
         self._writer.close()
 
 

@@ -1,4 +1,4 @@
-"""Plain text, UTF-8: one document, whose id is the file's name, or one per line, whose id is the line's number."""
+"""Plain text in UTF-8: one document per file, with the file's name as id, or one per line, with the line number."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from engine.text.documents import Document
 
 
 def _read(source: Source) -> Iterator[Item]:
-    raw = b"".join(source.pieces())
+    raw = b"".join(source.chunks())
     yield attempt(source.place(1), partial(_document, raw))
 
 
@@ -24,26 +24,26 @@ def _document(raw: bytes, place: Place) -> Document:
     except UnicodeDecodeError as error:
         place.line = raw[: error.start].count(b"\n") + 1
         raise place.error(encoding_problem(error)) from error
-    return _checked(text, place)
+    return _plain_document(text, place)
 
 
 def _read_lines(source: Source) -> Iterator[Item]:
     for number, line in enumerate(source.lines(), start=1):
         if line.strip():
-            yield attempt(source.place(number), partial(_line, line))
+            yield attempt(source.place(number), partial(_line_document, line))
 
 
-def _line(raw: bytes, place: Place) -> Document:
-    return _checked(place.decoded(raw), place)
+def _line_document(raw: bytes, place: Place) -> Document:
+    return _plain_document(place.decode_line(raw), place)
 
 
-def _checked(text: str, place: Place) -> Document:
+def _plain_document(text: str, place: Place) -> Document:
     if (at := text.find("\0")) >= 0:
         place.line += text[:at].count("\n")
         raise place.error("expected text, got a NUL byte, as archives and other binary files have; convert the file")
     return Document(place.document or place.identify(""), text)
 
 
-# Neither has a suffix of its own: the content of a .txt file may show another format.
+# Neither has a suffix of its own, because a .txt file may be in another format.
 PLAIN = Format("plain text", (), lambda head: True, _read)
 LINES = Format("text lines", (), lambda head: True, _read_lines)

@@ -1,9 +1,9 @@
-"""PubMed XML, as the baseline, the update files and E-utilities write it: records of a ``<PubmedArticleSet>``.
+"""PubMed XML: records of a ``<PubmedArticleSet>``, as in the baseline, the update files and E-utilities.
 
-The text is title, a blank, abstract; the id is the PMID. Each section of the abstract begins with its label and a
-colon, a blank separates two; inline markup is dropped, its text kept. A record without an English title gets the one in
-its own language; without an abstract, the text is the title. Abstracts in other languages (``OtherAbstract``) are not
-read. Versions of a record are different documents.
+The text is the title, a blank and the abstract, if there is one; the id is the PMID. Each section of the abstract
+begins with its label and a colon, and sections are separated by a blank. Inline markup is dropped, its text kept. A
+record without an English title gets the title in its own language. Abstracts in other languages (``OtherAbstract``) are
+not read. Versions of a record are different documents.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def _abstract(article: Element) -> str:
 
 
 def _text(element: Element | None) -> str:
-    """The text of an element and what it holds, without markup; runs of blanks become one space."""
+    """Returns the text of an element without markup; runs of blanks become one space."""
     return "" if element is None else _BLANKS.sub(" ", "".join(element.itertext())).strip(" ")
 
 

@@ -1,11 +1,11 @@
 """PubTator: ``ID|t|title``, ``ID|a|abstract``, tab-separated annotations; a blank line between documents.
 
-Text is title + one character + abstract. Relation lines (id, name, two concepts) are skipped. Composite mentions (``|``
-between ids, a seventh field) are one entity.
+The text is the title, one character and the abstract. Relation lines (id, name, two concepts) are skipped. A composite
+mention (``|`` between ids, a seventh field) is one entity.
 
-When written, the title ends at ``title_end``, else at the first line break, else with the text; the abstract may be
-empty. PubTator has no escapes: tabs and further line breaks become spaces, one for one, so offsets stay valid, and
-``|t|`` or ``|a|`` in an id, and ``|t`` or ``|a`` at its end, become ``_``. Scores are not written.
+A written title ends at ``title_end``, or else at the first line break, or else with the text; the abstract may be
+empty. PubTator has no escapes. Each tab or further line break becomes one space, so that offsets stay valid; ``|t|`` or
+``|a|`` in an id, and ``|t`` or ``|a`` at its end, become ``_``. Scores are not written.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 
-from engine.data.formats.base import Format, flat, mostly, writer
+from engine.data.formats.base import Format, most_lines_match, on_one_line, writer
 from engine.data.reading.checks import Item, Place, attempt, whole_number
 from engine.data.reading.source import Source
 from engine.errors import quoted
@@ -28,15 +28,17 @@ _RELATION_END = re.compile(r"Novel|No|[\d.]+")  # what may follow the two concep
 _PASSAGE_MARK = re.compile(r"\|[ta](\||$)")  # an id is followed by a bar
 _NO_CONCEPT = "-1"
 _SNIFFED_LINE = re.compile(rb"(\S+|\S[^\t|]*\S)\|[ta]\||\S[^\t]*\t\d+\t\d+\t")
-_SNIFFED_RELATION = re.compile(rb"\S[^\t]*\t[A-Za-z][A-Za-z_-]+\t[^\t]*\t")  # no evidence: tables look like it
+_SNIFFED_RELATION = re.compile(
+    rb"\S[^\t]*\t[A-Za-z][A-Za-z_-]+\t[^\t]*\t"
+)  # not counted for PubTator, because lines of tables look the same
 
 
 def _read(source: Source) -> Iterator[Item]:
-    for block in source.blocks(_begins):
+    for block in source.blocks(_begins_document):
         yield attempt(source.place(block[0][0]), partial(_document, block))
 
 
-def _begins(line: bytes) -> bool:
+def _begins_document(line: bytes) -> bool:
     passage = _PASSAGE_START.match(line)
     return not line.strip() or (passage is not None and passage[2] == b"t")
 
@@ -49,7 +51,7 @@ def _document(block: list[tuple[int, bytes]], place: Place) -> Document:
         place.line, raw = next(lines, (place.line, None))
         if raw is None:
             raise place.error(f"expected {wanted}, got the end of the document; add the line")
-        line = place.decoded(raw)
+        line = place.decode_line(raw)
         match = _PASSAGE.match(line)
         if not match or match[2] != kind or (passages and match[1] != place.document):
             raise place.error(f"expected {wanted}, got {quoted(line)}; add or fix the line")
@@ -57,7 +59,7 @@ def _document(block: list[tuple[int, bytes]], place: Place) -> Document:
     identifier, text = place.document, f"{passages['t']}\n{passages['a']}"
     entities = []
     for place.line, raw in lines:
-        fields = place.decoded(raw).split("\t")
+        fields = place.decode_line(raw).split("\t")
         if not _is_relation(fields):
             entities.append(_entity(fields, text, place))
     return Document(identifier, text, tuple(sorted(entities)), title_end=len(passages["t"]))
@@ -91,25 +93,25 @@ def _entity(fields: list[str], text: str, place: Place) -> Entity:
     return replace(one, end=start + len(found), text=found)
 
 
-def _written(document: Document) -> str:
+def _write_document(document: Document) -> str:
     text = document.text
     title_end = text.find("\n") if document.title_end is None else document.title_end
     if title_end < 0:
         title_end = len(text)
-    line = flat(text)
-    identifier = _PASSAGE_MARK.sub("_", flat(document.id))
+    line = on_one_line(text)
+    identifier = _PASSAGE_MARK.sub("_", on_one_line(document.id))
     lines = [f"{identifier}|t|{line[:title_end]}", f"{identifier}|a|{line[title_end + 1 :]}"]
     for entity in document.entities:
         fields = [entity.type, entity.concept or _NO_CONCEPT, *([entity.parts] if entity.parts else [])]
         mention = line[entity.start : entity.end]
-        lines.append("\t".join([identifier, str(entity.start), str(entity.end), mention, *map(flat, fields)]))
+        lines.append("\t".join([identifier, str(entity.start), str(entity.end), mention, *map(on_one_line, fields)]))
     return "\n".join(lines) + "\n\n"
 
 
 PUBTATOR = Format(
     "pubtator",
     (".pubtator",),
-    lambda head: mostly(_SNIFFED_LINE, head, but=_SNIFFED_RELATION),
+    lambda head: most_lines_match(_SNIFFED_LINE, head, but=_SNIFFED_RELATION),
     _read,
-    writer(_written),
+    writer(_write_document),
 )

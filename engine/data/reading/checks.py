@@ -1,4 +1,4 @@
-"""Where a reader is in a file: unique ids, checks of values, and errors that name file, line and document."""
+"""Checks that all readers share: unique ids, valid offsets and values; errors name file, line and document."""
 
 from __future__ import annotations
 
@@ -12,52 +12,52 @@ from engine.errors import FormatError, InputError, first_line, quoted
 from engine.text.documents import Document, Entity
 
 OnError = Callable[[FormatError], None]
-Item = Document | FormatError  # what readers yield: a document, or what is wrong with it
+Item = Document | FormatError  # readers yield a document, or the error of a broken one
 
-MAX_VERSION = 2**31 - 1  # the most that a Parquet column holds
-MAX_GROWTH = 4  # characters of text, or of all mentions, per byte that a document is read from
+MAX_VERSION = 2**31 - 1  # the largest value of the Parquet column
+MAX_GROWTH = 4  # characters of text, or of all mentions together, per byte of input
 _BLANK = re.compile(r"\s")
 
 
-def fail(error: FormatError) -> None:
-    """The default of ``on_error``: raises."""
+def raise_error(error: FormatError) -> None:
+    """The default of ``on_error``: raises the error."""
     raise error
 
 
 class Ids:
-    """The ids of the documents of a file, or of several read together; each occurs once."""
+    """The document ids of a file, or of several files read together; each must be unique."""
 
     def __init__(self) -> None:
         self._files: dict[str, str] = {}
-        self._invented: set[str] = set()
+        self._made: set[str] = set()
 
     def claim(self, document: Document, file: str, line: int) -> None:
         """Records the id of a document; versions of a record count as different documents.
 
         Raises:
-            FormatError: another document has this id.
+            FormatError: if another document has this id.
         """
         identifier = document.id if document.version is None else f"{document.id} version {document.version}"
         if other := self._files.get(identifier):
             where = "above" if other == file else f"in {other}"
             got, remedy = "one that is used", "rename it"
-            if identifier in self._invented:
+            if identifier in self._made:
                 got, remedy = "the number of a document without an id", "give that one an id"
             problem = f"expected a unique id, got {got} {where}; {remedy}"
             raise FormatError(file, line, identifier, problem)
         self._files[identifier] = file
 
-    def invent(self, wanted: str) -> str:
-        """An id for a document that has none: ``wanted``, with a number appended if that is taken."""
+    def make_id(self, wanted: str) -> str:
+        """Makes an id for a document that has none: ``wanted``, with a number appended if that is taken."""
         names = chain([wanted], (f"{wanted}-{number}" for number in count(2)))
         name = next(name for name in names if name not in self._files)
-        self._invented.add(name)
+        self._made.add(name)
         return name
 
 
 @dataclass
 class Place:
-    """Where a reader is, for its errors; it sets ``line`` and ``document``, an id, as it goes on."""
+    """The current place of a reader, for its errors. The reader keeps ``line`` and ``document``, an id, up to date."""
 
     file: str
     line: int
@@ -65,19 +65,19 @@ class Place:
     document: str | None = None
 
     def error(self, problem: str) -> FormatError:
-        """The error for a problem at this place."""
+        """Returns an error that names this place."""
         return FormatError(self.file, self.line, self.document, problem)
 
     def identify(self, identifier: str, wanted: str = "") -> str:
-        """Sets and returns the document's id; one without gets ``wanted`` or else the number of its line."""
-        self.document = identifier if identifier.strip() else self.ids.invent(wanted or str(self.line))
+        """Sets and returns the document's id. A blank one is replaced by ``wanted`` or else the line number."""
+        self.document = identifier if identifier.strip() else self.ids.make_id(wanted or str(self.line))
         return self.document
 
-    def decoded(self, raw: bytes) -> str:
-        """The line at this place without its line break.
+    def decode_line(self, raw: bytes) -> str:
+        """Decodes the line at this place and removes its line break.
 
         Raises:
-            FormatError: not UTF-8.
+            FormatError: if it is not UTF-8.
         """
         try:
             return raw.decode("utf-8-sig" if self.line == 1 else "utf-8").rstrip("\r\n")
@@ -85,13 +85,12 @@ class Place:
             raise self.error(encoding_problem(error)) from error
 
     def check_growth(self, characters: int, size: int) -> None:
-        """Bounds the characters that a document of ``size`` bytes makes.
+        """Limits how many characters a document of ``size`` bytes may expand to.
 
-        Offsets can ask for any length of text, and overlapping mentions repeat it: a small file must not fill the
-        memory.
+        Large offsets and overlapping mentions could otherwise make a small file fill the memory.
 
         Raises:
-            FormatError: they are more than ``MAX_GROWTH`` times its bytes.
+            FormatError: if there are more than ``MAX_GROWTH`` characters per byte.
         """
         if characters > MAX_GROWTH * size:
             most = f"{MAX_GROWTH * size:,} characters, {MAX_GROWTH} times its bytes"
@@ -109,11 +108,11 @@ class Place:
         concept: str = "",
         parts: str = "",
     ) -> Entity:
-        """The entity at ``[start, end)`` of a text.
+        """Returns the entity at ``[start, end)`` of a text.
 
         Raises:
-            FormatError: the span is not inside the text, the mention is not there (any blank equals another, and more
-                at its end do not count), or the score is neither a finite number nor the text of one.
+            FormatError: if the span is not inside the text, the text there is not ``mention`` (all blanks are equal,
+                and trailing blanks of the mention are ignored), or the score is not a finite number or its text.
         """
         if not start < end <= len(text):
             raise self.error(
@@ -121,7 +120,7 @@ class Place:
             )
         found = text[start:end]
         wanted = found if mention is None else mention
-        if _BLANK.sub(" ", found) not in (flat := _BLANK.sub(" ", wanted), flat.rstrip()):
+        if _BLANK.sub(" ", found) not in (normalised := _BLANK.sub(" ", wanted), normalised.rstrip()):
             got = f"{quoted(found)} in the text"
             raise self.error(f"expected {quoted(wanted)} at {start}–{end}, got {got}; fix the offsets or the mention")
         try:
@@ -133,10 +132,10 @@ class Place:
         return Entity(start, end, type_, found, number, concept, parts)
 
     def title_end(self, value: object, text: str) -> int | None:
-        """Where a title ends, if the text has one.
+        """Returns where the title ends, or ``None`` if the text has none.
 
         Raises:
-            FormatError: something other than a blank follows.
+            FormatError: if the title is not followed by a blank.
         """
         end = whole_number(value)
         if value is not None and (end is None or end > len(text) or text[end : end + 1].strip()):
@@ -145,7 +144,7 @@ class Place:
 
 
 def attempt(place: Place, make: Callable[[Place], Document]) -> Item:
-    """The document that ``make`` returns, or what is wrong with it or its id."""
+    """Returns the document that ``make`` makes, or an error if it or its id is broken."""
     begin = place.line
     try:
         document = make(place)
@@ -154,13 +153,13 @@ def attempt(place: Place, make: Callable[[Place], Document]) -> Item:
         return error
     except InputError:
         raise
-    except Exception as error:  # noqa: BLE001  # whatever it is, the other documents are read
-        return place.error(unreadable(error))
+    except Exception as error:  # noqa: BLE001  # one document must not stop the others
+        return place.error(unexpected_problem(error))
     return document
 
 
-def accepted(items: Iterable[Item], on_error: OnError) -> Iterator[Document]:
-    """Yields the documents; errors go to ``on_error``."""
+def report_errors(items: Iterable[Item], on_error: OnError) -> Iterator[Document]:
+    """Yields the documents and calls ``on_error`` with each error."""
     for item in items:
         if isinstance(item, FormatError):
             on_error(item)
@@ -168,18 +167,18 @@ def accepted(items: Iterable[Item], on_error: OnError) -> Iterator[Document]:
             yield item
 
 
-def unreadable(error: Exception) -> str:
-    """The problem of a document whose reading raised an unexpected error."""
+def unexpected_problem(error: Exception) -> str:
+    """Describes an unexpected exception while reading a document."""
     return f"expected a readable document, got {type(error).__name__}: {first_line(error)}; fix or remove it"
 
 
 def encoding_problem(error: UnicodeDecodeError) -> str:
-    """The problem of bytes that are not UTF-8."""
+    """Describes the first byte that is not UTF-8."""
     return f"expected UTF-8, got byte 0x{error.object[error.start]:02x}; save the file as UTF-8"
 
 
 def whole_number(value: object) -> int | None:
-    """A count or offset: the value of 12, 12.0 or ``"12"``; ``None`` for anything else."""
+    """Returns a count or offset given as 12, 12.0 or ``"12"``; ``None`` for anything else."""
     if isinstance(value, str) and value.strip().isdecimal() and len(value) <= 18:
         return int(value)
     if isinstance(value, float) and value.is_integer():

@@ -1,4 +1,4 @@
-"""An open file as readers see it: unpacked, in pieces, lines or blocks, its beginning at hand."""
+"""An open file, unpacked, which readers take in chunks, lines or blocks."""
 
 from __future__ import annotations
 
@@ -19,32 +19,32 @@ from engine.errors import InputError, first_line
 
 OnDeleted = Callable[[str, int], None]
 
-COLUMNS = ("id", "text")  # of Parquet
-_SNIFFED = 20  # lines from which a format is recognised, even if the first ones are broken
-_UNPACKED, _UNPACKED_RATIO = 10_000_000, 50  # bytes allowed for any gzipped file, plus per packed byte; text has 3–10
-_PIECE = 1 << 16  # bytes; a file without line breaks is read in pieces
+COLUMNS = ("id", "text")  # default columns of Parquet
+_SNIFFED = 20  # lines for recognising the format, even if the first ones are broken
+_UNPACKED, _UNPACKED_RATIO = 10_000_000, 50  # allowed bytes per gzipped file, plus per packed byte (text: 3–10)
+_CHUNK = 1 << 16  # bytes; longer lines are read in several chunks
 
 
-def ignore(identifier: str, version: int) -> None:
-    """The default of ``on_deleted``."""
+def ignore_deletion(identifier: str, version: int) -> None:
+    """The default of ``on_deleted``: does nothing."""
 
 
 class Source:
-    """An open file as readers see it: unpacked if its name ends in ``.gz``, but not without bound.
+    """An open file. One whose name ends in ``.gz`` is unpacked, up to a maximum size.
 
     Args:
-        file: open in binary mode; it is read once, so a pipe works.
-        name: path or URL, for its suffix and for messages.
-        ids: those already taken.
-        columns: of Parquet: those of ids and texts.
-        on_deleted: of PubMed: called with the PMID and version of each citation that the file deletes.
+        file: opened in binary mode. It is read only once, so a pipe works.
+        name: path or URL, used for its suffix and in messages.
+        ids: the ids of files read before, if ids must be unique across files.
+        columns: names of the id column and the text column of Parquet.
+        on_deleted: called with the PMID and version of each citation that a PubMed file deletes.
 
-    ``suffix``: of the name, in lower case, without ``.gz``.
+    ``suffix``: the suffix before any ``.gz``, in lower case.
     ``head``: the first lines, without byte order mark and leading blanks.
-    ``line``: the number of the line being read, from 1.
+    ``line``: number of the line being read, from 1.
 
     Raises:
-        InputError: it cannot be read.
+        InputError: if the file cannot be read.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Source:
         name: str,
         ids: Ids | None = None,
         columns: tuple[str, str] = COLUMNS,
-        on_deleted: OnDeleted = ignore,
+        on_deleted: OnDeleted = ignore_deletion,
     ) -> None:
         self.name, self.columns, self.on_deleted = name, columns, on_deleted
         self.ids = Ids() if ids is None else ids
@@ -61,48 +61,48 @@ class Source:
         path = PurePath(name)
         self._packed = path.suffix.lower() == ".gz"
         self.suffix = (path.with_suffix("") if self._packed else path).suffix.lower()
-        self._most = _most_bytes(file, name) if self._packed else math.inf
+        self._max_bytes = _unpacked_limit(file, name) if self._packed else math.inf
         self._file = cast(IO[bytes], gzip.GzipFile(fileobj=file)) if self._packed else file
-        self._rest = self._read()
-        self._begin = list(islice(self._rest, _SNIFFED))
-        self.head = b"".join(self._begin).removeprefix(codecs.BOM_UTF8).lstrip()
+        self._other_chunks = self._read_chunks()
+        self._first_chunks = list(islice(self._other_chunks, _SNIFFED))
+        self.head = b"".join(self._first_chunks).removeprefix(codecs.BOM_UTF8).lstrip()
 
-    def _read(self) -> Iterator[bytes]:
+    def _read_chunks(self) -> Iterator[bytes]:
         size = 0
         with readable(self.name):
-            for piece in iter(lambda: self._file.readline(_PIECE), b""):
-                size += len(piece)
-                if size > self._most:
-                    problem = f"expected at most {self._most:,} bytes in {self.name}, got more"
+            for chunk in iter(lambda: self._file.readline(_CHUNK), b""):
+                size += len(chunk)
+                if size > self._max_bytes:
+                    problem = f"expected at most {self._max_bytes:,} bytes in {self.name}, got more"
                     raise InputError(f"{problem}; unpack the file first")
-                yield piece
+                yield chunk
 
     def place(self, line: int) -> Place:
-        """A place in the file."""
+        """Returns a place in the file."""
         return Place(self.name, line, self.ids)
 
-    def pieces(self) -> Iterator[bytes]:
-        """The file line by line, with long lines in several pieces."""
-        for piece in chain(self._begin, self._rest):
-            yield piece
-            self.line += piece.count(b"\n")
+    def chunks(self) -> Iterator[bytes]:
+        """Yields the file line by line, long lines in several chunks."""
+        for chunk in chain(self._first_chunks, self._other_chunks):
+            yield chunk
+            self.line += chunk.count(b"\n")
 
     def lines(self) -> Iterator[bytes]:
-        """The file line by line, split at ``\\n`` only."""
+        """Yields the lines of the file, split at ``\\n`` only."""
         begun: list[bytes] = []
-        for piece in self.pieces():
-            begun.append(piece)
-            if piece.endswith(b"\n"):
+        for chunk in self.chunks():
+            begun.append(chunk)
+            if chunk.endswith(b"\n"):
                 yield b"".join(begun)
                 begun = []
         if begun:
             yield b"".join(begun)
 
-    def blocks(self, begins: Callable[[bytes], bool]) -> Iterator[list[tuple[int, bytes]]]:
-        """The lines with their numbers, in blocks: ``begins`` says which lines start one; none starts with a blank."""
+    def blocks(self, starts_block: Callable[[bytes], bool]) -> Iterator[list[tuple[int, bytes]]]:
+        """Yields blocks of numbered lines, without leading blank lines; ``starts_block`` says where one starts."""
         block: list[tuple[int, bytes]] = []
         for number, line in enumerate(self.lines(), start=1):
-            if begins(line) and block:
+            if starts_block(line) and block:
                 yield block
                 block = []
             if block or line.strip():
@@ -111,21 +111,21 @@ class Source:
             yield block
 
     def seekable(self) -> IO[bytes]:
-        """The file at its beginning, as a temporary copy if it is gzipped or a pipe."""
+        """Returns the file at its start, or a temporary copy of a gzipped file or pipe."""
         if not self._packed and self._file.seekable():
             self._file.seek(0)
             return self._file
         copy = TemporaryFile()  # noqa: SIM115  # closed with the object
-        copy.writelines(self.pieces())
+        copy.writelines(self.chunks())
         copy.seek(0)
         return copy
 
 
-def _most_bytes(file: IO[bytes], name: str) -> float:
-    """How many bytes a gzipped file may hold: a small one must not fill the memory.
+def _unpacked_limit(file: IO[bytes], name: str) -> float:
+    """The maximum unpacked size of a gzipped file, in bytes: a small file must not fill the memory.
 
     Raises:
-        InputError: it is empty, which no gzipped file is.
+        InputError: if the file is empty.
     """
     try:
         size = file.seek(0, SEEK_END)
@@ -144,7 +144,7 @@ def readable(name: str | Path) -> Iterator[None]:
         yield
     except InputError:
         raise
-    except Exception as error:  # libraries for remote files raise their own types
+    except Exception as error:  # libraries for remote files raise exceptions of their own
         problem = getattr(error, "strerror", None) or first_line(error)
         remedy = "fetch it again" if isinstance(error, EOFError | zlib.error | gzip.BadGzipFile) else "check the path"
         raise InputError(f"expected a readable file, got {name}: {problem}; {remedy}") from error

@@ -252,7 +252,7 @@ def test_what_ends_a_json_file_is_said(text, message):
 
 def test_a_json_document_without_end_is_refused_before_it_fills_the_memory():
     class Endless(Source):
-        def pieces(self):
+        def chunks(self):
             return chain([b'{"documents": [{"id": "'], repeat(b"a" * 2**20))
 
     import io

@@ -137,7 +137,7 @@ def test_what_ends_a_file_is_said_after_the_records_before_it(text, message):
 
 def test_a_record_without_end_is_refused_before_it_fills_the_memory():
     class Endless(Source):
-        def pieces(self):
+        def chunks(self):
             return chain([HEAD.encode(), b"<PubmedArticle>"], repeat(b"a" * 2**20))
 
     with pytest.raises(FormatError, match="expected a record of at most 50,000,000 bytes"):
