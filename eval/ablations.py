@@ -1,7 +1,7 @@
 """Measures how each setting alone changes F1 and cost: ``python -m eval.ablations``. Nothing is timed.
 
 Raising λ must strictly lower the share of token-layers. Each recovery trigger must change predictions, cost or where
-words leave, compared with no recovery; every other setting must do so for at least one value.
+words exit, compared with no recovery; every other setting must do so for at least one value.
 Otherwise the run names those that fail and exits with status 1, after writing everything.
 """
 
@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from engine.command import as_command
+from engine.errors import InputError
 from engine.runs import locked
 from engine.tagger import load_engine
 from eval.measure.ablations import write_ablations
@@ -32,23 +33,30 @@ def main(argv: list[str] | None) -> int:
     parser.add_argument(
         "--out", type=Path, default=Path("results/ablations"), help="folder for the results (default %(default)s)"
     )
-    arguments = parser.parse_args(argv)
-    engine = load_engine(arguments.model)
-    corpus = corpus_of(arguments)
-    check_types(corpus.types, engine.labels.types)
-    plain = load_engine(arguments.plain_model) if arguments.plain_model else None
-    with locked(arguments.out):
-        write_ablations(engine, corpus, arguments.out, plain, arguments.seed)
-    table = read_table(arguments.out, "ablations")
-    save_png(plot_ablations(table), arguments.out / "ablations.png")
-    report = Report(
-        f"Ablations: {corpus.name} {corpus.split}", [Section("One setting at a time", ablations_parts(table))]
+    parser.add_argument(
+        "--render-only",
+        action="store_true",
+        help="make the page of --out again, running nothing; --corpus and --split are its title",
     )
-    write_pages(report, arguments.out, "ablations")
+    arguments = parser.parse_args(argv)
+    out, title = arguments.out, f"Ablations: {arguments.corpus} {arguments.split}"
+    if arguments.render_only and not (out / "ablations.csv").is_file():
+        raise InputError(f"expected ablations.csv in {out}, got none; run it without --render-only first")
+    with locked(out):
+        if not arguments.render_only:
+            engine = load_engine(arguments.model)
+            corpus = corpus_of(arguments)
+            check_types(corpus.types, engine.labels.types)
+            plain = load_engine(arguments.plain_model) if arguments.plain_model else None
+            write_ablations(engine, corpus, out, plain, arguments.seed)
+            title = f"Ablations: {corpus.name} {corpus.split}"
+        table = read_table(out, "ablations")
+        save_png(plot_ablations(table), out / "ablations.png")
+        write_pages(Report(title, [Section("One setting at a time", ablations_parts(table))]), out, "ablations")
     failed = failures(table)
     for failure in failed:
         print(failure, file=sys.stderr)
-    print("\n".join(str(arguments.out / name) for name in ("ablations.csv", "ablations.png", "ablations.md")))
+    print("\n".join(str(out / name) for name in ("ablations.csv", "ablations.png", "ablations.md")))
     return 1 if failed else 0
 
 

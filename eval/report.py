@@ -92,11 +92,9 @@ def _parser() -> argparse.ArgumentParser:
 def measure(arguments: argparse.Namespace, command: str) -> None:
     """Measures and analyses; writes all tables and facts to ``--out``."""
     # Rendering needs none of these, and torch and transformers take seconds to import.
-    from tqdm import tqdm
-
     from engine.tagger import load_engine
     from eval.measure import ablations
-    from eval.measure.analyses import analyse, number_of_calls, training_documents
+    from eval.measure.analyses import analyse, training_documents
     from eval.measure.run import measure, set_up
 
     out = Path(arguments.out)
@@ -112,8 +110,7 @@ def measure(arguments: argparse.Namespace, command: str) -> None:
     except InputError as error:
         missing.append(f"Groups by training mentions are left out: {error}")
     facts = measure(run, arguments, command)
-    with tqdm(total=number_of_calls(run.corpus, run.ours), desc="analyses", disable=None) as bar:
-        analyse(run.ours, run.corpus, out, training, run.seed, bar.update)
+    analyse(run.ours, run.corpus, out, training, run.seed)
     if arguments.ablations:
         ablations.write_ablations(run.engine, run.corpus, out, plain, run.seed)
     facts["notes"] += missing

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from tqdm import tqdm
 
 from engine.data.corpora import Corpus
 from engine.inspection.cost import Cost, add
@@ -155,8 +154,7 @@ def measure(
     """Runs all settings on a corpus, or what a log in ``out`` lacks of it."""
     plan = Plan(corpus, list(runs.values()), [BATCH], [], traced=True)
     log = open_log(out, LOG, conditions)
-    with tqdm(total=plan.number_of_calls(), desc="ablations", unit="call", disable=None) as bar:
-        evaluate(plan, log, bar.update)
+    evaluate(plan, log)
     found = {variant.key: Found() for variant in plan.variants}
     for logged in batches_logged(plan, log):
         for key, one in found.items():

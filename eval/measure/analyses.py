@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from tqdm import tqdm
+
 from engine.data.corpora import NAMED, Corpus, load_corpus
 from engine.tagger import Engine, Result
 from engine.text.documents import Document
@@ -31,7 +33,6 @@ def analyse(
     out: Path,
     training: Sequence[Document] | None = None,
     seed: int = 0,
-    progress: Callable[[], object] = lambda: None,
 ) -> None:
     """Writes the files of `eval.analysis` to a folder.
 
@@ -41,12 +42,12 @@ def analyse(
         out: an existing folder.
         training: documents whose mentions count as seen in training, see `training_documents`.
         seed: of the bootstrap.
-        progress: called after each batch of each strategy, see `number_of_calls`.
     """
     found = {}
     for engine, of_engine in _analysed(variants).items():
         found[engine.dtype] = analyses = Analyses(engine.encoder.num_layers, training)
-        for start in range(0, len(corpus.documents), BATCH):
+        starts = range(0, len(corpus.documents), BATCH)
+        for start in tqdm(starts, desc=f"analyses in {engine.dtype}", disable=None):
             documents = corpus.documents[start : start + BATCH]
             texts = [document.text for document in documents]
             reference: list[Findings] = []
@@ -55,13 +56,7 @@ def analyse(
                 reference = reference or runs  # dense comes first
                 for document, run, by_dense in zip(documents, runs, reference, strict=True):
                     analyses.add(Compared(document, corpus.types, run, by_dense))
-                progress()
     write(out, found, corpus.types, seed)
-
-
-def number_of_calls(corpus: Corpus, variants: Sequence[Variant]) -> int:
-    """How often `analyse` calls ``progress``."""
-    return -(-len(corpus.documents) // BATCH) * sum(map(len, _analysed(variants).values()))
 
 
 def _analysed(variants: Sequence[Variant]) -> dict[Engine, list[Callable[[Sequence[str]], list[Result]]]]:

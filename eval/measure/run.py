@@ -14,7 +14,6 @@ from urllib.parse import quote
 import pandas as pd
 import psutil
 import torch
-from tqdm import tqdm
 
 from engine.data.corpora import Corpus, load_corpus
 from engine.data.formats import WRITERS
@@ -176,8 +175,7 @@ def measure(run: Setup, arguments: argparse.Namespace, command: str) -> dict[str
     out, corpus, sizes = Path(arguments.out), run.corpus, run.batch_sizes
     log = open_log(out, LOG, _conditions(run))
     plan = run.plan(tuned(run.baselines, corpus, sizes, log))
-    with tqdm(total=plan.number_of_calls(), desc="calls", disable=None) as bar:
-        evaluate(plan, log, bar.update, run.load)
+    evaluate(plan, log, run.load)
     measured = {size: collect(plan, size, log) for size in sizes}
     every = [(one, by_key) for by_key in measured.values() for one in by_key.values()]
     texts = [document.text for document in corpus.documents[: texts_needed(sizes)]]

@@ -5,13 +5,14 @@ from __future__ import annotations
 import gc
 import time
 from array import array
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from tqdm import tqdm
 
 from engine.data.corpora import Corpus
 from engine.inspection.cost import Cost, add
@@ -53,10 +54,6 @@ class Plan:
             return self.corpus.documents[places]
         return [self.corpus.documents[place] for place in self.timed[places]]
 
-    def number_of_calls(self) -> int:
-        """Variant calls that `evaluate` reports to ``progress``, including those already logged."""
-        return len(self.variants) * len(self.units())
-
 
 def draw(documents: int, timed: int, seed: int) -> list[int]:
     """Draws the documents to time at random; ascending indices."""
@@ -94,7 +91,7 @@ class Logged:
     exits: Mapping[str, list[str]]
 
 
-def evaluate(plan: Plan, log: Log, progress: Callable[[int], object] = lambda calls: None, load: float = 0.0) -> None:
+def evaluate(plan: Plan, log: Log, load: float = 0.0) -> None:
     """Runs what is not in the log yet, and logs it.
 
     Predictions and costs come from the discarded first pass. Batches keep the documents' order and are the same for
@@ -102,17 +99,15 @@ def evaluate(plan: Plan, log: Log, progress: Callable[[int], object] = lambda ca
     """
     done = {logged.unit for logged in batches_logged(plan, log)}
     todo = [unit for unit in plan.units() if unit not in done]
-    progress(len(done) * len(plan.variants))
     if todo:
         log.append({"load": load})
     for unit in todo[:BURN_IN] if done and plan.timed else ():
         _run(unit, plan, reseeded=False)
-    for unit in todo:
+    for unit in tqdm(todo, desc="batches", initial=len(done), total=len(done) + len(todo), disable=None):
         if unit.batch == 0:
             gc.collect()
         # A seed's choice does not depend on the batch size, so the other seeds run at only one.
         log.append(_run(unit, plan, reseeded=unit.batch_size == plan.batch_sizes[0]))
-        progress(len(plan.variants))
 
 
 def _run(unit: Unit, plan: Plan, *, reseeded: bool) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import pytest
 from engine.data.corpora import Corpus, load_corpus
 from engine.pruning.strategy import Strategy
 from engine.tagger import Engine
-from eval.measure.analyses import analyse, number_of_calls
+from eval.measure.analyses import analyse
 from eval.measure.components import COMPONENTS
 from eval.measure.variants import of_strategy
 from eval.report import SAMPLE
@@ -30,8 +30,6 @@ def analysed(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> tuple[
     out = tmp_path_factory.mktemp("analysis")
     corpus = load_corpus(str(SAMPLE), limit=34)
     strategies = [engine.strategy("entropy", **SETTINGS), engine.strategy("truncate-1")]
-    calls: list[int] = []
     variants = [of_strategy(engine, strategy) for strategy in (engine.strategy("dense"), *strategies)]
-    analyse(variants, corpus, out, corpus.documents[:2], progress=lambda: calls.append(1))
-    assert len(calls) == number_of_calls(corpus, variants)
+    analyse(variants, corpus, out, corpus.documents[:2])
     return corpus, strategies, out

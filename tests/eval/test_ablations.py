@@ -154,6 +154,9 @@ def test_the_command_writes_everything_and_ends_with_status_1_if_a_setting_has_n
     assert page.startswith("# Ablations: ")
     assert "> **Failed**: received of rule" in page
     assert "| received | rule | a quarter (default) |" in page
+    (tmp_path / "ablations.md").unlink()
+    assert main(["--render-only", "--corpus", str(SAMPLE), "--split", "all", "--out", str(tmp_path)]) == 1
+    assert (tmp_path / "ablations.md").read_text() == page
 
 
 def test_bad_input_ends_with_status_2(model_folder, tmp_path, capsys):
@@ -162,6 +165,8 @@ def test_bad_input_ends_with_status_2(model_folder, tmp_path, capsys):
     assert main(["--model", str(model_folder), "--corpus", str(text), "--out", str(tmp_path)]) == 2
     assert "expected documents with gold entities" in capsys.readouterr().err
     assert main(["--model", "no-such", "--corpus", str(SAMPLE), "--out", str(tmp_path)]) == 2
+    assert main(["--render-only", "--out", str(tmp_path)]) == 2
+    assert "expected ablations.csv in" in capsys.readouterr().err
 
 
 def test_table_and_plot_come_from_the_file_alone(ablated):

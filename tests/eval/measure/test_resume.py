@@ -129,7 +129,7 @@ def test_the_report_of_a_finished_run_is_made_from_its_files_alone_without_torch
     assert subprocess.run(render, check=False, stdout=subprocess.DEVNULL).returncode == 0
     assert (undisturbed / "report.md").read_text() == before
     assert json.loads((undisturbed / "results.json").read_text()) == results
-    assert set(results) == {"about", "notes", "results", "intervals"}
+    assert set(results) == {"about", "notes"}
 
 
 def test_other_conditions_are_refused_with_the_reason(options, undisturbed, weights, tmp_path, capsys, monkeypatch):
