@@ -27,7 +27,7 @@ class _Call:
 
 
 class Shares:
-    """Runs one pass at a time. Next is the call that has waited longest, minus the time it has used.
+    """Runs one step of a call at a time. Next is the call that has waited longest, minus the time it has used.
 
     One thread does all the work: every thread that computes keeps its own memory and OpenMP threads. If a process has
     more OpenMP threads than processors, idle ones sleep (libgomp), and every operation must wake them.
