@@ -129,7 +129,7 @@ def first_lines(kind: str, layers: int) -> Iterator[Line]:
                 steps = tuple(one.low + (one.high - one.low) * step / 5 for step in range(6))
                 yield from (Line(base, one.name, steps), Line(base, one.name, steps[::-1]))
         return
-    if kind == LearnedController.kind:  # a gate more often costs it more than it saves
+    if kind == LearnedController.kind:  # published settings have one gate, too, and entities that stay
         for gates, ends in [*layouts(layers), *(((gate,), False) for gate in range(1, layers // 2 + 1))]:
             for factor in (1.0,) if len(gates) - ends <= 3 else (1.3, 2.0):
                 for exit_entities in (True,) if ends else (True, False):
