@@ -9,8 +9,8 @@ from typing import Any
 from engine import Engine, Strategy
 from engine.pruning.controllers import CONTROLLERS
 from engine.pruning.recovery import Recovery
-from engine.pruning.resolve import DEFAULT, OPERATING_POINTS, parse, points_of
 from engine.pruning.settings import Setting, label_of, settings_of
+from engine.pruning.strategy_names import DEFAULT, OPERATING_POINTS, parse, points_of
 
 GONE = ("hf", "random")  # strategies that links of earlier versions may name
 SELECTED = ("dense", "entropy")  # when the page opens, unless a report recommends another

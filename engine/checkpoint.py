@@ -27,8 +27,8 @@ from engine.errors import InputError, first_line
 from engine.model.encoders import encoder_class, encoder_from_huggingface
 from engine.model.gated import GatedModel
 from engine.pruning.controllers.mlp import Network
-from engine.pruning.resolve import OLD_NAMES
 from engine.pruning.strategy import Strategy
+from engine.pruning.strategy_names import OLD_NAMES
 from engine.text.labels import LabelSet, normalised
 from engine.text.windows import load_tokenizer
 

@@ -33,8 +33,8 @@ from engine.model.threads import alone, at_once
 from engine.pruning.controllers import CONTROLLERS, LearnedController
 from engine.pruning.forward import run
 from engine.pruning.memory import MemoryBuffer
-from engine.pruning.resolve import DENSE, RECOVERY, parse, resolve
 from engine.pruning.strategy import Strategy
+from engine.pruning.strategy_names import DENSE, RECOVERY, parse, resolve
 from engine.text.documents import Entity
 from engine.text.windows import Window, WordPieces
 from engine.text.words import Span, split_words

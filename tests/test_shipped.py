@@ -10,7 +10,7 @@ import pytest
 from engine import load_engine
 from engine.checkpoint import SHIPPED
 from engine.data.corpora import load_corpus
-from engine.model.operators import int8_works
+from engine.model.onednn import int8_works
 from engine.tagger import Engine
 from engine.text.labels import LabelSet
 from engine.text.words import split_words

@@ -30,7 +30,7 @@ from demo.settings import (
     sliders,
 )
 from engine import Engine, InputError
-from engine.pruning.resolve import BALANCED, OLD_NAMES, default_point, parse
+from engine.pruning.strategy_names import BALANCED, OLD_NAMES, default_point, parse
 
 # On a phone the settings are folded so the result fits on the first screen.
 FOLD = """() => {

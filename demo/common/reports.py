@@ -11,7 +11,7 @@ import pandas as pd
 
 from engine import Engine, Strategy
 from engine.data.corpora import NAMED
-from engine.pruning.resolve import OLD_NAMES, parse
+from engine.pruning.strategy_names import OLD_NAMES, parse
 from eval.render.conclusions import Opening
 from eval.render.files import labelled, read_table, records, reference
 

@@ -17,7 +17,7 @@ from transformers.activations import ACT2FN
 
 from engine.errors import InputError
 from engine.model.linear import Linear
-from engine.model.operators import (
+from engine.model.onednn import (
     LARGEST,
     exact_int8,
     gelu_,

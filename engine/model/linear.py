@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers.activations import ACT2FN
 
-from engine.model.operators import BFLOAT16, PACKABLE, multiply, pack
+from engine.model.onednn import BFLOAT16, PACKABLE, multiply, pack
 
 STEPS = ((512, 8), (1024, 32))  # up to this many rows, round up to a multiple of this
 LARGE_STEP = 64

@@ -15,7 +15,7 @@ from engine.errors import InputError
 from engine.model.gated import GatedModel
 from engine.model.int8 import Int8Linear, quantise
 from engine.model.linear import Linear
-from engine.model.operators import int8_works
+from engine.model.onednn import int8_works
 from engine.model.runtimes.openvino import Graphs, OpenVINORuntime, why_not
 from engine.runs import cached
 

@@ -28,8 +28,8 @@ from engine.data.texts import read_texts
 from engine.errors import InputError
 from engine.model.precision import DTYPES
 from engine.pruning.controllers import CONTROLLERS
-from engine.pruning.resolve import OPERATING_POINTS, RECOVERY
 from engine.pruning.strategy import Strategy
+from engine.pruning.strategy_names import OPERATING_POINTS, RECOVERY
 from engine.tagger import Engine, load_engine
 from engine.training.loop import SEEDS, check_limits
 from engine.training.sweep import Sweep

@@ -17,8 +17,8 @@ from tqdm import tqdm
 from engine.checkpoint import Weights, load_huggingface, optional_file
 from engine.data.corpora import Corpus
 from engine.latency import PASSES, Latency, busy_share, speedup, time_variants
-from engine.pruning.resolve import OPERATING_POINTS
 from engine.pruning.strategy import Strategy
+from engine.pruning.strategy_names import OPERATING_POINTS
 from engine.runs import Log
 from engine.tagger import Engine
 from engine.text.scoring import f1_difference_error, perfect

@@ -18,8 +18,8 @@ from typing import Any
 
 from engine.pruning.controllers import CONTROLLERS, EntropyController, LearnedController, RuleController
 from engine.pruning.recovery import Recovery
-from engine.pruning.resolve import RECOVERY, with_recovery
 from engine.pruning.strategy import Context, Strategy
+from engine.pruning.strategy_names import RECOVERY, with_recovery
 from engine.runs import Log
 from engine.tagger import Engine
 from engine.text.words import split_words

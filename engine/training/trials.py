@@ -23,8 +23,8 @@ from engine.model.chunks import by_text, chunks
 from engine.model.gated import GatedModel
 from engine.model.packing import RaggedBatch
 from engine.pruning.forward import run
-from engine.pruning.resolve import OPERATING_POINTS
 from engine.pruning.strategy import Strategy
+from engine.pruning.strategy_names import OPERATING_POINTS
 from engine.tagger import MAX_ROWS, Engine
 from engine.text.documents import Document
 from engine.text.scoring import Counts, count_documents, f1_difference_error, perfect

@@ -16,8 +16,8 @@ from engine.data.corpora import Corpus
 from engine.inspection.cost import Cost, add
 from engine.pruning.controllers import CONTROLLERS
 from engine.pruning.recovery import ANY, TRIGGERS
-from engine.pruning.resolve import BALANCED, DEFAULT, parse, without_recovery
 from engine.pruning.strategy import Strategy
+from engine.pruning.strategy_names import BALANCED, DEFAULT, parse, without_recovery
 from engine.tagger import Engine
 from engine.text.scoring import Counts, count_matches
 from eval.measure.controls import RandomExits, RandomRecovery

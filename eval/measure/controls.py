@@ -23,9 +23,9 @@ from engine.pruning.controllers import CONTROLLERS
 from engine.pruning.gate import Decision, Gate
 from engine.pruning.memory import HeadOutput, LayerRun, MemoryBuffer
 from engine.pruning.recovery import Recovery
-from engine.pruning.resolve import parse
 from engine.pruning.signals import lowest_per_window
 from engine.pruning.strategy import Decider, Strategy
+from engine.pruning.strategy_names import parse
 from engine.tagger import Engine, Result
 from engine.text.words import words_of
 from eval.measure.baselines.base import Run, Setting, Stretch, by_windows

@@ -34,7 +34,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from engine.model.int8 import Int8Linear
 from engine.model.linear import Linear
-from engine.model.operators import flop_formulas
+from engine.model.onednn import flop_formulas
 from engine.pruning.strategy import Strategy
 from engine.tagger import Engine
 from eval import schema

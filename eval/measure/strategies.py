@@ -9,8 +9,8 @@ from typing import Any
 from engine.checkpoint import load_weights
 from engine.errors import InputError
 from engine.pruning.controllers import CONTROLLERS
-from engine.pruning.resolve import RECOVERY, parse
 from engine.pruning.settings import parse_setting
+from engine.pruning.strategy_names import RECOVERY, parse
 from engine.tagger import Engine
 from eval.measure.controls import REPLAYED, RandomExits, replayed_by
 from eval.measure.variants import Variant, huggingface_dtype, of_plain_model, of_random, of_strategy

@@ -15,8 +15,8 @@ from engine.errors import InputError
 from engine.inspection.cost import Cost
 from engine.inspection.trace import State, WordTrace
 from engine.latency import Latency
-from engine.pruning.resolve import StrategyName, parse
 from engine.pruning.strategy import Strategy
+from engine.pruning.strategy_names import StrategyName, parse
 from engine.tagger import Engine, Result
 from engine.text.documents import Entity
 from eval.measure.baselines.base import Baseline

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from transformers import BertForTokenClassification
 
 from engine import InputError, load_engine
-from engine.model.operators import int8_works
+from engine.model.onednn import int8_works
 from engine.model.packing import RaggedBatch
 from engine.pruning.controllers import EntropyController
 from engine.pruning.forward import run
-from engine.pruning.resolve import with_recovery
 from engine.pruning.strategy import Strategy
+from engine.pruning.strategy_names import with_recovery
 from engine.tagger import Engine
 from engine.text.words import split_words
 from tests.conftest import TEXT, plain_probabilities, tiny_config

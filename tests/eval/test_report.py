@@ -13,7 +13,7 @@ import pytest
 from engine import load_engine
 from engine.data.formats import read_documents
 from engine.errors import InputError
-from engine.model.operators import int8_works
+from engine.model.onednn import int8_works
 from engine.training.calibrate import store_points
 from eval.records import read_records
 from eval.report import SAMPLE, main

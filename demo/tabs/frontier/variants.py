@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from demo.common.reports import about
-from engine.pruning.resolve import parse
+from engine.pruning.strategy_names import parse
 from eval.render.files import labelled, read_table
 from eval.schema import BASELINE, DENSE, HF, MODEL, RANDOM
 

@@ -14,7 +14,7 @@ import pytest
 
 from demo.common.reports import REPORTS, average_speedup, measured_as, measured_on, other_weights, report_names
 from engine import Strategy
-from engine.pruning.resolve import resolve
+from engine.pruning.strategy_names import resolve
 
 DIGEST = "0123456789abcdef" * 4
 SHIPPED = "bc5cdr-test"  # a report on the shipped weights

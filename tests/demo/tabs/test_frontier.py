@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from demo.common.reports import REPORTS, report_title
 from demo.tabs.frontier import PICTURES, batch_sizes, first_report, pictures, plot_calibration, show, tried
 from engine import Engine, load_engine
-from engine.pruning.resolve import resolve
+from engine.pruning.strategy_names import resolve
 
 DIGEST = "0123456789abcdef" * 4
 SHIPPED = "bc5cdr-test"  # a report on the shipped weights

@@ -23,7 +23,7 @@ from engine.bulk import main
 from engine.bulk.folder import FORMATS
 from engine.checksums import write_checksums
 from engine.data.formats import read_documents
-from engine.model.operators import int8_works
+from engine.model.onednn import int8_works
 from engine.runs import locked
 from tests.conftest import contents
 from tests.engine.bulk.made_up import FOOT, HEAD, record, write_folder

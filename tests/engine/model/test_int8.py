@@ -10,10 +10,10 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from engine.errors import InputError
-from engine.model import operators
+from engine.model import onednn
 from engine.model.int8 import Int8Linear, quantise
 from engine.model.linear import Linear
-from engine.model.operators import (
+from engine.model.onednn import (
     LARGEST,
     ZERO,
     exact_int8,
@@ -92,9 +92,9 @@ def test_rows_of_zeros_give_the_bias_and_what_is_not_finite_stays_so():
 
 @pytest.mark.parametrize("at_once", [True, False])
 def test_quantised_rows_are_rounded_to_the_nearest(at_once, monkeypatch):
-    if at_once and not operators.AT_ONCE:
+    if at_once and not onednn.AT_ONCE:
         pytest.skip("an operator of PyTorch 2.10")
-    monkeypatch.setattr(operators, "AT_ONCE", at_once)
+    monkeypatch.setattr(onednn, "AT_ONCE", at_once)
     rows = torch.cat([torch.linspace(-3, 3, 1001)[None], torch.randn(20, 1001)])
     quantised, largest = quantise_rows(rows)
     assert torch.equal(largest, rows.abs().amax(1, keepdim=True))
@@ -176,7 +176,7 @@ EMULATED = """
 import torch
 from engine.errors import InputError
 from engine.model.linear import Linear
-from engine.model.operators import exact_int8, int8_works
+from engine.model.onednn import exact_int8, int8_works
 from engine.model.precision import set_precision
 
 def refusal(act):

@@ -8,7 +8,7 @@ import torch
 
 from engine.model.encoders.base import Encoder
 from engine.model.int8 import Int8Linear, quantise
-from engine.model.operators import int8_works
+from engine.model.onednn import int8_works
 from engine.model.packing import RaggedBatch
 from tests.engine.model.families import FAMILIES, pair
 from tests.engine.model.test_packing import window

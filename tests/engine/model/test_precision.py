@@ -10,7 +10,7 @@ from engine.errors import InputError
 from engine.model import precision
 from engine.model.int8 import Int8Linear
 from engine.model.linear import Linear
-from engine.model.operators import int8_works
+from engine.model.onednn import int8_works
 from engine.model.precision import DTYPES, Precision, set_precision
 
 CPU = torch.device("cpu")

@@ -8,7 +8,7 @@ import torch
 
 from engine.model import attention
 from engine.model.int8 import quantise
-from engine.model.operators import int8_works
+from engine.model.onednn import int8_works
 from engine.model.packing import RaggedBatch
 from engine.pruning.forward import forward, recover
 from engine.pruning.gate import Decision

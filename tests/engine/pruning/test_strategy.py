@@ -7,8 +7,8 @@ import pytest
 from engine.errors import InputError
 from engine.pruning.controllers import EntropyController, RuleController
 from engine.pruning.recovery import Recovery
-from engine.pruning.resolve import resolve
 from engine.pruning.strategy import Strategy
+from engine.pruning.strategy_names import resolve
 
 ENTROPY = Strategy("entropy", (2, 3), EntropyController(0.2, exit_entities=True), "fast")
 TRUNCATED = resolve("truncate-3", 6, {})

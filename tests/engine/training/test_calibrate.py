@@ -10,8 +10,8 @@ import pytest
 
 from engine import load_engine
 from engine.checksums import write_checksums
-from engine.pruning.resolve import resolve
 from engine.pruning.strategy import Strategy
+from engine.pruning.strategy_names import resolve
 from engine.training import recovery
 from engine.training.calibrate import main, store_points
 from tests.conftest import SAMPLE, TEXT, contents

@@ -3,7 +3,7 @@ import subprocess
 import pytest
 
 from engine.checkpoint import load_weights
-from engine.model.operators import PACKABLE, int8_works
+from engine.model.onednn import PACKABLE, int8_works
 from engine.tagger import Engine
 from eval.measure import cost as memory
 from eval.measure.cost import resident

@@ -5,8 +5,8 @@ import pytest
 from engine.errors import InputError
 from engine.pruning.controllers import CONTROLLERS, EntropyController
 from engine.pruning.recovery import Recovery
-from engine.pruning.resolve import StrategyName, names, parse, resolve, with_recovery
 from engine.pruning.strategy import Strategy
+from engine.pruning.strategy_names import StrategyName, names, parse, resolve, with_recovery
 
 FAST = Strategy("entropy", (1, 2), EntropyController(0.4), "fast")
 BALANCED = Strategy("entropy", (2,), EntropyController(0.2), "balanced")
