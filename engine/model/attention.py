@@ -18,11 +18,11 @@ from torch import Tensor
 from engine.model.packing import RaggedBatch
 
 T = TypeVar("T")
-BLOCK_NUMBERS = 2**24  # per block of attention, 64 MB; affects results only as the order of a sum does
+BLOCK_WEIGHTS = 2**24  # per block of attention, 64 MB; affects results only as the order of a sum does
 
 
 @dataclass(frozen=True, eq=False)
-class Stretch:
+class QueryGroup:
     """Queries that attend to the same keys.
 
     ``queries``: of the active rows; ``keys``: of the rows; ``bias`` ``(heads or 1, queries, keys)``: added to the
@@ -38,7 +38,7 @@ class Stretch:
 class Attention:
     """What the rows of one layer attend to; `windows` computes it.
 
-    ``query`` ``(active rows, hidden)``; ``key`` ``(rows, hidden)``; ``stretches``: all queries in order, ``None``
+    ``query`` ``(active rows, hidden)``; ``key`` ``(rows, hidden)``; ``query_groups``: all queries in order, ``None``
     if each row sees its whole window without bias; ``divisor``: of the scores, by default √(head size).
     """
 
@@ -46,11 +46,11 @@ class Attention:
     key: Tensor
     batch: RaggedBatch
     heads: int
-    stretches: Sequence[Stretch] | None = None
+    query_groups: Sequence[QueryGroup] | None = None
     divisor: float | None = None
 
     @property
-    def numbers(self) -> int:
+    def num_weights(self) -> int:
         """How many weights it has: heads × active rows × rows, summed over windows."""
         return self.heads * sum(of * among for of, among in zip(self.batch.computed, self.batch.lengths, strict=True))
 
@@ -60,33 +60,33 @@ class Attention:
         A block is float32 ``(heads, some active rows, the window's rows)``.
         """
         query, key = (part.view(len(part), self.heads, -1).transpose(0, 1) for part in (self.query, self.key))
-        whole = window_stretches(self.batch)
-        stretches = iter(whole if self.stretches is None else self.stretches)
+        whole = window_query_groups(self.batch)
+        query_groups = iter(whole if self.query_groups is None else self.query_groups)
         for window in whole:
-            own = [next(stretches)]
+            own = [next(query_groups)]
             while own[-1].queries.stop < window.queries.stop:
-                own.append(next(stretches))
+                own.append(next(query_groups))
             yield self._blocks(query, key, window.keys, own)
 
-    def _blocks(self, query: Tensor, key: Tensor, keys: slice, stretches: Sequence[Stretch]) -> Iterator[Tensor]:
+    def _blocks(self, query: Tensor, key: Tensor, keys: slice, query_groups: Sequence[QueryGroup]) -> Iterator[Tensor]:
         divisor = self.divisor or math.sqrt(query.shape[2])
-        step = max(BLOCK_NUMBERS // (self.heads * (keys.stop - keys.start)), 1)
-        for stretch in stretches:
-            beside = (stretch.keys.start - keys.start, keys.stop - stretch.keys.stop)
-            first, last = stretch.queries.start, stretch.queries.stop
+        step = max(BLOCK_WEIGHTS // (self.heads * (keys.stop - keys.start)), 1)
+        for group in query_groups:
+            beside = (group.keys.start - keys.start, keys.stop - group.keys.stop)
+            first, last = group.queries.start, group.queries.stop
             for start in range(first, last, step):
                 end = min(start + step, last)
-                scores = (query[:, start:end] @ key[:, stretch.keys].transpose(1, 2) / divisor).float()
-                if stretch.bias is not None:
-                    scores = scores + stretch.bias[:, start - first : end - first]
+                scores = (query[:, start:end] @ key[:, group.keys].transpose(1, 2) / divisor).float()
+                if group.bias is not None:
+                    scores = scores + group.bias[:, start - first : end - first]
                 yield F.pad(scores.softmax(-1), beside) if any(beside) else scores.softmax(-1)
 
 
-def window_stretches(batch: RaggedBatch) -> list[Stretch]:
-    """The unfinished windows, each as one stretch."""
+def window_query_groups(batch: RaggedBatch) -> list[QueryGroup]:
+    """The unfinished windows, each as one group."""
     queries, keys = (list(accumulate(lengths, initial=0)) for lengths in (batch.computed, batch.lengths))
     return [
-        Stretch(slice(queries[index], queries[index + 1]), slice(keys[index], keys[index + 1]))
+        QueryGroup(slice(queries[index], queries[index + 1]), slice(keys[index], keys[index + 1]))
         for index, length in enumerate(batch.lengths)
         if length
     ]
@@ -98,7 +98,7 @@ def attend(
     value: Tensor,
     batch: RaggedBatch,
     heads: int,
-    stretches: Sequence[Stretch] | None = None,
+    query_groups: Sequence[QueryGroup] | None = None,
     divisor: float | None = None,
 ) -> Tensor:
     """Attention output ``(rounded rows, hidden)`` for each query.
@@ -108,13 +108,13 @@ def attend(
         key, value: ``(rows, hidden)``.
         batch: where the rows belong.
         heads: attention heads.
-        stretches, divisor: as in `Attention`.
+        query_groups, divisor: as in `Attention`.
     """
-    if stretches is None:
+    if query_groups is None:
         outputs = _attend_windows(query, key, value, batch, heads)
     else:
         q, k, v = (_by_head(part, heads) for part in (query, key, value))
-        outputs = [_attend_stretch(q, k, v, stretch, divisor) for stretch in stretches]
+        outputs = [_attend_group(q, k, v, group, divisor) for group in query_groups]
         if added := len(query) - sum(map(len, outputs)):
             outputs.append(query.new_zeros(added, query.shape[1]))
     return outputs[0] if len(outputs) == 1 else torch.cat(outputs)
@@ -131,9 +131,9 @@ def _attend_windows(query: Tensor, key: Tensor, value: Tensor, batch: RaggedBatc
     return [_rows(F.scaled_dot_product_attention(q, k, v)) for q, k, v in zip(*parts, strict=True)]
 
 
-def _attend_stretch(query: Tensor, key: Tensor, value: Tensor, stretch: Stretch, divisor: float | None) -> Tensor:
-    q, k, v = query[:, :, stretch.queries], key[:, :, stretch.keys], value[:, :, stretch.keys]
-    bias = None if stretch.bias is None else stretch.bias.to(q.dtype).unsqueeze(0)
+def _attend_group(query: Tensor, key: Tensor, value: Tensor, group: QueryGroup, divisor: float | None) -> Tensor:
+    q, k, v = query[:, :, group.queries], key[:, :, group.keys], value[:, :, group.keys]
+    bias = None if group.bias is None else group.bias.to(q.dtype).unsqueeze(0)
     return _rows(F.scaled_dot_product_attention(q, k, v, bias, scale=None if divisor is None else 1 / divisor))
 
 

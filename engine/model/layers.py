@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from engine.model.attention import Attention, Stretch, attend
+from engine.model.attention import Attention, QueryGroup, attend
 from engine.model.linear import Linear, rounded
 from engine.model.packing import RaggedBatch
 
@@ -53,12 +53,12 @@ class Shape:
 class Placing:
     """How positions enter one layer's attention, other than through embeddings.
 
-    ``turn`` changes queries and keys before they meet (``None``: unchanged); ``stretches`` makes the argument of
+    ``turn`` changes queries and keys before they meet (``None``: unchanged); ``query_groups`` makes the argument of
     `Attention` from the active rows' queries and the keys (``None``: whole windows); ``divisor`` as there.
     """
 
     turn: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None = None
-    stretches: Callable[[Tensor, Tensor], Sequence[Stretch]] | None = None
+    query_groups: Callable[[Tensor, Tensor], Sequence[QueryGroup]] | None = None
     divisor: float | None = None
 
 
@@ -84,7 +84,7 @@ class Layer(nn.Module):
         """Runs the layer on hidden states ``(rows, hidden)``; frozen rows stay unchanged."""
         rows, query, key, value = self._projected(hidden, batch)
         query, attention = self._placed(query, key, batch, placing)
-        attended = attend(query, attention.key, value, batch, self.num_heads, attention.stretches, placing.divisor)
+        attended = attend(query, attention.key, value, batch, self.num_heads, attention.query_groups, placing.divisor)
         updated = self.update(rows, attended)[: len(attention.query)]
         if batch.active is not None:
             updated = hidden.index_copy(0, torch.from_numpy(batch.active).to(hidden.device), updated)
@@ -112,8 +112,8 @@ class Layer(nn.Module):
         if placing.turn is not None:
             query, key = placing.turn(query, key)
         computed = query[: sum(batch.computed)]
-        stretches = None if placing.stretches is None else placing.stretches(computed, key)
-        return query, Attention(computed, key, batch, self.num_heads, stretches, placing.divisor)
+        query_groups = None if placing.query_groups is None else placing.query_groups(computed, key)
+        return query, Attention(computed, key, batch, self.num_heads, query_groups, placing.divisor)
 
     def residual(self, hidden: Tensor, output: Tensor) -> Tensor:
         """Adds a sublayer's output, with dropout in training, to hidden states; may overwrite the output."""

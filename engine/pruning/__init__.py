@@ -1,1 +1,1 @@
-"""Runtime token pruning: signals, controllers, memory buffer, recovery, strategies, the pruned pass."""
+"""Runtime token pruning: signals, controllers, memory buffer, recovery, strategies and the pruned pass."""

@@ -1,4 +1,7 @@
-"""The pruned pass: layers, gates, physical removal, recovery. Dense is the same pass without gates."""
+"""The pruned pass runs layers and gates, removes the rows of words that exit, and recovers words.
+
+The dense pass is the same code without gates.
+"""
 
 from __future__ import annotations
 
@@ -16,37 +19,37 @@ from engine.pruning.strategy import Context, Strategy
 
 
 def run(model: GatedModel, batch: RaggedBatch, strategy: Strategy) -> MemoryBuffer:
-    """Runs a batch under a strategy; afterwards every word of the buffer has a label distribution.
+    """Runs a batch under a strategy and returns a buffer with a label distribution for every word.
 
     Args:
-        model: has a label head at every gate of the strategy.
+        model: must have a label head at every gate of the strategy.
         batch: packed windows.
-        strategy: gates, controller, context mode and recovery.
+        strategy: the gates, controller, context mode and recovery to use.
     """
-    memory = _run(model, batch, strategy)
+    memory = _run_and_recover(model, batch, strategy)
     memory.forget()
     return memory
 
 
 def piece_logits(model: GatedModel, batch: RaggedBatch, strategy: Strategy) -> Tensor:
-    """Like `run`, but returns the label logits of every row, float32 ``(rows, labels)``; CLS and SEP get 0.
+    """Runs a batch like `run`, but returns each row's label logits, float32 ``(rows, labels)``; CLS and SEP get 0.
 
-    Each row's logits come from the head after the layer at which its word exited.
+    A row's logits come from the label head after the layer at which its word exited.
     """
-    memory = _run(model, batch, strategy)
+    memory = _run_and_recover(model, batch, strategy)
     last = model.encoder.num_layers
     ends = np.where(memory.recovered, last, memory.exit_at)
     begins = np.cumsum((0, *batch.lengths[:-1]))
     logits = torch.zeros(len(batch), len(model.labels))
     for number, matrix in [*memory.matrices.items(), *((last, matrix) for matrix in memory.last)]:
-        stood = matrix.batch
-        rows = np.flatnonzero((stood.word >= 0) & (ends[stood.word] == number))
-        places = begins[stood.window_of_rows()[rows]] + stood.position[rows]
-        logits[places] = model.logits(number, _take(matrix.hidden, rows)).float().cpu()
+        packed = matrix.batch
+        rows = np.flatnonzero((packed.word >= 0) & (ends[packed.word] == number))
+        targets = begins[packed.window_of_rows()[rows]] + packed.position[rows]
+        logits[targets] = model.logits(number, _take_rows(matrix.hidden, rows)).float().cpu()
     return logits
 
 
-def _run(model: GatedModel, batch: RaggedBatch, strategy: Strategy) -> MemoryBuffer:
+def _run_and_recover(model: GatedModel, batch: RaggedBatch, strategy: Strategy) -> MemoryBuffer:
     memory = forward(model, batch, strategy.gates, strategy.controller, strategy.context, strategy.min_exit_ratio)
     if strategy.recovery is not None:
         words = strategy.recovery.choose(memory)
@@ -63,14 +66,14 @@ def forward(
     context: Context = "drop",
     min_exit_ratio: float = 0.1,
 ) -> MemoryBuffer:
-    """Runs a batch under any controller; decisions carry no gradient, the outputs of label heads do.
+    """Runs a batch under any controller. Gradients flow through the outputs of label heads, not through decisions.
 
     Args:
-        model: has a label head at every gate.
+        model: must have a label head at every gate.
         batch: packed windows.
         gates: layers before the last one after which the controller decides.
-        controller: may be ``None`` if there are no gates.
-        context: ``drop`` removes the rows of words that exit; ``freeze`` keeps them as keys and values.
+        controller: decides at the gates; may be ``None`` if there are none.
+        context: ``drop`` removes the rows of words that exit; ``freeze`` keeps these rows as keys and values.
         min_exit_ratio: see `Strategy`.
     """
     encoder = model.encoder
@@ -80,11 +83,11 @@ def forward(
         previous = hidden
         output = encoder.layer(number, hidden, batch)
         hidden = output.hidden
-        memory.computed(number, batch)
+        memory.record_layer(number, batch)
         last = number == encoder.num_layers
         if not (last or number in gates):
             continue
-        _label(model, number, hidden, batch, memory)
+        _run_head(model, number, hidden, batch, memory)
         if last:
             memory.last.append(Matrix(batch, hidden))
         if last or controller is None:
@@ -100,26 +103,26 @@ def forward(
             attend=output.attend,
             label_set=model.labels,
         )
-        decision = _enough(controller(gate), memory, min_exit_ratio)
+        decision = _apply_min_exit_ratio(controller(gate), memory, min_exit_ratio)
         memory.remove(decision, Matrix(batch, hidden))
         if decision.exits.any():
-            batch, hidden = _without(batch, hidden, memory.alive, context)
+            batch, hidden = _remaining_rows(batch, hidden, memory.alive, context)
             if not len(batch):
                 break
     return memory
 
 
 def recover(model: GatedModel, memory: MemoryBuffer, words: np.ndarray, context: Context = "drop") -> None:
-    """Runs the windows of recovered words again, each from the gate at which the first of them exited.
+    """Reruns the windows of recovered words, each from the gate at which its first recovered word exited.
 
-    Recovered words stay to the last layer; all others exit where they exited before. All windows run in one batch, each
-    joining at its gate.
+    Recovered words stay to the last layer; all others exit where they exited before. All windows run in one batch,
+    which each window joins at its gate.
 
     Args:
-        model: the one that filled the memory.
-        memory: of a pass, with its matrices; receives the new labels.
-        words: bool ``(words,)``, words that exited and come back.
-        context: the pass's.
+        model: the model that filled the memory.
+        memory: the memory of a pass, with its matrices; receives the new labels.
+        words: bool ``(words,)``, the exited words to recover.
+        context: the context mode of the pass.
     """
     encoder, window = model.encoder, memory.batch.words.window
     start = np.full(len(memory.batch.lengths), encoder.num_layers)
@@ -129,45 +132,47 @@ def recover(model: GatedModel, memory: MemoryBuffer, words: np.ndarray, context:
     for number in range(int(start.min()), encoder.num_layers + 1):
         if current is not None:
             output = encoder.layer(number, current.hidden, current.batch)
-            memory.computed(number, current.batch)
+            memory.record_layer(number, current.batch)
             current = Matrix(current.batch, output.hidden)
         if number not in memory.matrices:
             continue
         alive = ends > number
         parts = [
-            Matrix(*_without(matrix.batch, matrix.hidden, staying, context))
+            Matrix(*_remaining_rows(matrix.batch, matrix.hidden, staying, context))
             for matrix, staying in ((current, alive), (memory.matrices[number], alive & (start == number)[window]))
             if matrix is not None
         ]
-        current = parts[0] if len(parts) == 1 else _joined(*parts)
-    assert current is not None, "some word recovers, so there is a matrix to start from"
+        current = parts[0] if len(parts) == 1 else _join_matrices(*parts)
+    assert current is not None, "at least one word recovers, so at least one matrix exists"
     memory.recall(words)
     memory.last.append(current)
-    _label(model, encoder.num_layers, current.hidden, current.batch, memory)
+    _run_head(model, encoder.num_layers, current.hidden, current.batch, memory)
 
 
-def _label(model: GatedModel, number: int, hidden: Tensor, batch: RaggedBatch, memory: MemoryBuffer) -> None:
+def _run_head(model: GatedModel, number: int, hidden: Tensor, batch: RaggedBatch, memory: MemoryBuffer) -> None:
     first = np.flatnonzero(batch.first)
-    memory.update(HeadOutput(number, batch.word[first], model.logits(number, _take(hidden, first))))
+    memory.update(HeadOutput(number, batch.word[first], model.logits(number, _take_rows(hidden, first))))
 
 
-def _without(batch: RaggedBatch, hidden: Tensor, alive: np.ndarray, context: Context) -> tuple[RaggedBatch, Tensor]:
-    """The rows that go on when only the words ``alive`` stay."""
+def _remaining_rows(
+    batch: RaggedBatch, hidden: Tensor, alive: np.ndarray, context: Context
+) -> tuple[RaggedBatch, Tensor]:
+    """Returns the batch and hidden states that remain when only the words in ``alive`` stay."""
     batch, rows = batch.freeze(alive) if context == "freeze" else batch.keep(alive)
-    return batch, hidden if len(rows) == len(hidden) else _take(hidden, rows)
+    return batch, hidden if len(rows) == len(hidden) else _take_rows(hidden, rows)
 
 
-def _joined(one: Matrix, other: Matrix) -> Matrix:
+def _join_matrices(one: Matrix, other: Matrix) -> Matrix:
     batch, order = one.batch.join(other.batch)
-    return Matrix(batch, _take(torch.cat((one.hidden, other.hidden)), order))
+    return Matrix(batch, _take_rows(torch.cat((one.hidden, other.hidden)), order))
 
 
-def _take(hidden: Tensor, rows: np.ndarray) -> Tensor:
+def _take_rows(hidden: Tensor, rows: np.ndarray) -> Tensor:
     return hidden.index_select(0, torch.from_numpy(rows).to(hidden.device))
 
 
-def _enough(decision: Decision, memory: MemoryBuffer, min_exit_ratio: float) -> Decision:
-    """Cancels the decision in windows where too few words would exit."""
+def _apply_min_exit_ratio(decision: Decision, memory: MemoryBuffer, min_exit_ratio: float) -> Decision:
+    """Lets no word exit in windows where too few would, see `Strategy.min_exit_ratio`."""
     words = memory.batch.words
     exiting = np.bincount(words.window[decision.exits], minlength=len(words.counts))
     alive = np.bincount(words.window[memory.alive], minlength=len(words.counts))

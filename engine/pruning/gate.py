@@ -1,4 +1,4 @@
-"""A gate: what a controller sees there, every signal computed once and on demand, and what it decides."""
+"""A gate: the input of a controller, with each signal computed once and on demand, and its decision."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from engine.model.packing import RaggedBatch, Words
 from engine.pruning import signals
 from engine.text.labels import LabelSet
 
-KEPT_NUMBERS = 2**25  # of attention, 128 MB
+MAX_CACHED_WEIGHTS = 2**25  # attention weights cached per gate, at most 128 MB
 
 
 @dataclass(frozen=True, eq=False)
 class Decision:
-    """Which words exit early at a gate.
+    """A controller's decision at a gate.
 
-    ``exits``: bool ``(words,)``.
-    ``importance``: float ``(words,)``, how much each word still needs computing; words with little importance exit.
+    ``exits``: bool ``(words,)``, the words that exit.
+    ``importance``: float ``(words,)``, how much each word still needs computation; words of low importance exit.
     """
 
     exits: np.ndarray
@@ -32,18 +32,18 @@ class Decision:
 
 @dataclass(frozen=True, eq=False)
 class Gate:
-    """What a controller sees at the gate after a layer.
+    """The input of a controller at the gate after a layer.
 
     Args:
-        number: the layer.
-        index: how many gates came before.
-        batch: the rows that the layer computed.
+        number: number of the layer.
+        index: number of gates before this one.
+        batch: where the layer's rows belong.
         alive: bool ``(words,)``, words that have not exited.
-        probabilities: float32 ``(words, labels)`` of this gate's label head, or of the gate where a word exited.
+        probabilities: float32 ``(words, labels)`` of the latest label head that each word reached.
         previous: hidden states ``(rows, hidden)`` before the layer.
-        hidden: hidden states ``(rows, hidden)`` after it.
-        attend: gives what the layer's rows attended to.
-        label_set: what the labels mean.
+        hidden: hidden states ``(rows, hidden)`` after the layer.
+        attend: returns the layer's attention.
+        label_set: the model's labels.
     """
 
     number: int
@@ -68,7 +68,7 @@ class Gate:
 
     @cached_property
     def confidence(self) -> np.ndarray:
-        """Probability of each word's label, ``(words,)``, 0–1."""
+        """The probability of each word's label, ``(words,)``, 0–1."""
         return self.probabilities.max(-1)
 
     @cached_property
@@ -82,11 +82,11 @@ class Gate:
         return signals.margin(self.probabilities)
 
     def whole_entities(self, candidates: np.ndarray) -> np.ndarray:
-        """The candidates, bool ``(words,)``, whose predicted entity consists of candidates only."""
+        """Keeps the candidates, bool ``(words,)``, whose predicted entity consists of candidates only."""
         return signals.whole_spans(candidates, self.label_set.continues(self.labels), self.words.window)
 
     def near(self, values: np.ndarray, reach: int) -> np.ndarray:
-        """Maximum of ``values`` ``(words,)`` over each word and its neighbours up to ``reach`` places away."""
+        """Maximum of ``values`` ``(words,)`` over each word and its neighbours up to ``reach`` words away."""
         return signals.neighbour_max(values, self.words.window, reach)
 
     def standardised(self, values: np.ndarray) -> np.ndarray:
@@ -97,7 +97,7 @@ class Gate:
 
     @cached_property
     def change(self) -> np.ndarray:
-        """How far the layer moved each word's first piece, relative to its norm, float32 ``(words,)``."""
+        """Norm of the layer's change to each word's first word piece ÷ norm before it, float32 ``(words,)``."""
         rows = np.flatnonzero(self.batch.first)
         index = torch.from_numpy(rows).to(self.hidden.device)
         before, after = (part.index_select(0, index).float() for part in (self.previous, self.hidden))
@@ -108,28 +108,28 @@ class Gate:
     @cached_property
     def attention_received(self) -> np.ndarray:
         """Attention that words receive, float32 ``(words,)``, 1 on average over a window's rows."""
-        return self._pooled(signals.attention_received, self.batch.word)
+        return self._pool_words(signals.attention_received, self.batch.word)
 
     @cached_property
     def attention_entropy(self) -> np.ndarray:
         """Normalised entropy of the attention that words pay, float32 ``(words,)``, 0–1."""
         batch = self.batch
         paying = batch.word if batch.active is None else batch.word[batch.active]
-        return self._pooled(signals.attention_entropy, paying)
+        return self._pool_words(signals.attention_entropy, paying)
 
     @cached_property
     def attention(self) -> Attention:
-        """What the layer's rows attended to."""
+        """The layer's attention."""
         return self.attend()
 
     def _windows(self) -> Iterable[Iterable[Tensor]]:
-        """Each window's attention in blocks, cached for other statistics unless it is large."""
-        return self.attention.windows() if self.attention.numbers > KEPT_NUMBERS else self._kept
+        """Each window's attention weights in blocks, cached for other statistics unless there are too many."""
+        return self.attention.windows() if self.attention.num_weights > MAX_CACHED_WEIGHTS else self._cached_windows
 
     @cached_property
-    def _kept(self) -> list[list[Tensor]]:
+    def _cached_windows(self) -> list[list[Tensor]]:
         return [list(window) for window in self.attention.windows()]
 
-    def _pooled(self, statistic: Callable[[Iterable[Tensor]], Tensor], word: np.ndarray) -> np.ndarray:
+    def _pool_words(self, statistic: Callable[[Iterable[Tensor]], Tensor], word: np.ndarray) -> np.ndarray:
         values = torch.cat([statistic(window) for window in self._windows()])
         return signals.pool_words(values.numpy(force=True), word, len(self.words))

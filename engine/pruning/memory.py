@@ -1,4 +1,4 @@
-"""The memory buffer: what is kept of words that exited, so every word gets a label and may come back."""
+"""The memory buffer keeps labels and hidden states of exited words, so that every word has a label and may return."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from engine.text.labels import LabelSet
 
 @dataclass(frozen=True)
 class LayerRun:
-    """One layer over one batch.
+    """One run of a layer over a batch.
 
-    ``computed``: rows of each window that it computed, ``(windows,)``.
-    ``visible``: rows of each window that served as keys and values, ``(windows,)``.
+    ``computed``: number of rows computed in each window, ``(windows,)``.
+    ``visible``: number of rows that served as keys and values in each window, ``(windows,)``.
     """
 
     number: int
@@ -29,8 +29,8 @@ class LayerRun:
 class HeadOutput:
     """Output of the label head after layer ``number``.
 
-    ``words``: int64 ``(n,)``.
-    ``logits``: ``(n, labels)`` of these words.
+    ``words``: indices of the labelled words, int64 ``(n,)``.
+    ``logits``: their logits, ``(n, labels)``.
     """
 
     number: int
@@ -40,7 +40,7 @@ class HeadOutput:
 
 @dataclass(frozen=True, eq=False)
 class GateRecord:
-    """What happened at the gate after a layer and its label head."""
+    """A gate of a finished pass: the layer before it, the output of its label head, and the decision."""
 
     layer: LayerRun
     head: HeadOutput
@@ -48,13 +48,13 @@ class GateRecord:
 
     @property
     def number(self) -> int:
-        """The gate's layer."""
+        """Number of the gate's layer."""
         return self.head.number
 
 
 @dataclass(frozen=True, eq=False)
 class Matrix:
-    """The packed rows ``(rows, hidden)`` at a gate before words exited, and where each row belongs."""
+    """Packed hidden states ``(rows, hidden)`` and the batch that says where each row belongs."""
 
     batch: RaggedBatch
     hidden: Tensor
@@ -62,17 +62,17 @@ class Matrix:
 
 @dataclass(eq=False)
 class MemoryBuffer:
-    """Latest label distribution of every word of a batch, where it exited, and the rows that were computed.
+    """Each word's latest label distribution and exit, and a record of the heads, gates and layers of the pass.
 
     ``probabilities``: float32 ``(words, labels)``.
     ``alive``: bool ``(words,)``, words that have not exited.
-    ``exit_at``: int64 ``(words,)``, the layer after which a word exited, or the last one.
+    ``exit_at``: int64 ``(words,)``, the layer after which each word exited; the last layer for words that did not.
     ``recovered``: bool ``(words,)``, words that exited and came back.
-    ``heads``: output of every label head that ran.
-    ``gates``: what was decided at each gate.
-    ``layers``: every layer that ran.
-    ``matrices``: packed rows at each gate before words exited, until `forget`.
-    ``last``: packed rows after the last layer, of each pass, until `forget`.
+    ``heads``: the output of every label head that ran, in order.
+    ``gates``: the record of every gate, in order.
+    ``layers``: every layer that ran, in order.
+    ``matrices``: layer → hidden states at its gate before words exited; empty after `forget`.
+    ``last``: hidden states after the last layer, one matrix per pass; empty after `forget`.
     """
 
     batch: RaggedBatch
@@ -89,7 +89,7 @@ class MemoryBuffer:
 
     @classmethod
     def of(cls, batch: RaggedBatch, labels: LabelSet, layers: int) -> MemoryBuffer:
-        """An empty buffer: every word is alive."""
+        """Creates the buffer for a new pass, in which every word is alive."""
         words = len(batch.words)
         return cls(
             batch,
@@ -100,17 +100,17 @@ class MemoryBuffer:
             recovered=np.zeros(words, dtype=bool),
         )
 
-    def computed(self, number: int, batch: RaggedBatch) -> None:
+    def record_layer(self, number: int, batch: RaggedBatch) -> None:
         """Records that a layer ran."""
         self.layers.append(LayerRun(number, batch.computed, batch.lengths))
 
     def update(self, head: HeadOutput) -> None:
-        """Sets the label distribution of the words that a label head has seen."""
+        """Records the output of a label head and updates its words' label distributions."""
         self.heads.append(head)
         self.probabilities[head.words] = head.logits.detach().float().softmax(-1).numpy(force=True)
 
     def remove(self, decision: Decision, matrix: Matrix) -> None:
-        """Records the decision at the gate of the latest label head and lets the words exit."""
+        """Records the decision at the gate of the latest label head and removes the words that exit."""
         record = GateRecord(self.layers[-1], self.heads[-1], decision)
         self.gates.append(record)
         self.matrices[record.number] = matrix
@@ -123,7 +123,7 @@ class MemoryBuffer:
         self.alive = self.alive | words
 
     def forget(self) -> None:
-        """Frees the matrices and what the encoder cached with the batch, once no word can come back."""
+        """Frees the matrices and the encoder's cache in the batch; afterwards no word can be recovered."""
         self.matrices.clear()
         self.last.clear()
         self.batch.kept.clear()

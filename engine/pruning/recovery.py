@@ -1,4 +1,4 @@
-"""Recovery: which windows look doubtful at the end of a pass, and which of their words come back. Pure functions."""
+"""Recovery finds the windows that are doubtful at the end of a pass and chooses which of their words come back."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ ANY = "any"
 
 @dataclass(frozen=True)
 class Recovery:
-    """When a window is doubtful, and how many of its words come back: those least certain when they exited.
+    """Decides when a window is doubtful and how many of its words come back, the least certain at their exit first.
 
-    ``confidence`` fires where a survivor's top probability is low, ``entropy_spike`` where a survivor's entropy rose
-    since its last gate, ``entity_loss`` where an entity of some gate has disappeared or lost its beginning by the end
-    (nearly always with IOB1, where entities rarely have a ``B``), ``any`` where any of these does. If all words of a
+    ``confidence`` fires if a survivor's top probability is low, ``entropy_spike`` if a survivor's entropy rose since
+    its last gate, ``entity_loss`` if an entity found at some gate has disappeared or lost its beginning by the end
+    (nearly always with IOB1, where entities rarely have a ``B``), and ``any`` if any of these fires. If all words of a
     window exited, those that exited last are its survivors.
     """
 
@@ -39,7 +39,7 @@ class Recovery:
         check_settings(self)
 
     def fires(self, memory: MemoryBuffer) -> np.ndarray:
-        """The windows, bool ``(windows,)``, that are doubtful."""
+        """Returns the doubtful windows, bool ``(windows,)``."""
         names = TRIGGERS if self.trigger == ANY else (self.trigger,)
         doubtful = np.zeros(len(memory.batch.words), dtype=bool)
         for name in names:
@@ -47,7 +47,7 @@ class Recovery:
         return np.bincount(memory.batch.words.window[doubtful], minlength=len(memory.batch.lengths)) > 0
 
     def choose(self, memory: MemoryBuffer) -> np.ndarray:
-        """The words, bool ``(words,)``, that come back after a finished pass."""
+        """Returns the words, bool ``(words,)``, that come back after a finished pass."""
         window = memory.batch.words.window
         candidates = ~memory.alive & self.fires(memory)[window]
         # Words that exited keep the label distribution of the gate where they exited.
@@ -56,7 +56,7 @@ class Recovery:
 
 
 def survivors(memory: MemoryBuffer) -> np.ndarray:
-    """Words, bool ``(words,)``, that stayed longest in their window: to the end, or to a gate at which all exited."""
+    """The words, bool ``(words,)``, that stayed longest in their window: to the end, or until its last words exited."""
     window = memory.batch.words.window
     latest = np.zeros(len(memory.batch.lengths), dtype=np.int64)
     np.maximum.at(latest, window, memory.exit_at)
@@ -79,7 +79,7 @@ def entropy_spike(recovery: Recovery, memory: MemoryBuffer) -> np.ndarray:
 
 
 def entity_loss(_: Recovery, memory: MemoryBuffer) -> np.ndarray:
-    """Words, bool ``(words,)``, in an entity at some gate but outside at the end, or inside without a beginning."""
+    """Words, bool ``(words,)``, in an entity at some gate but not at the end, or inside one that has no beginning."""
     labels = memory.probabilities.argmax(-1)
     was_entity = np.zeros(len(labels), dtype=bool)
     for record in memory.gates:

@@ -1,4 +1,4 @@
-"""Settings of controllers and of recovery, each declared once with its range and a sentence for people."""
+"""Settings of controllers and of recovery, each declared once with its range and a description."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class Setting:
     """A setting that users may change.
 
     Args:
-        name: of the dataclass field; a trailing underscore (``lambda_``) is not written to JSON.
-        description: one sentence for people.
-        low, high: range of its values.
+        name: name of the dataclass field; JSON omits a trailing underscore (``lambda_``).
+        description: one sentence for users.
+        low, high: range of its values, both included.
         kind: ``number``, ``whole`` number, ``flag``, ``per gate`` (a number, or one for each gate; the last one
             applies to further gates) or ``choice`` (one of ``choices``).
-        choices: of a ``choice``.
+        choices: the values that a ``choice`` allows.
         slider: whether the app shows a slider for it.
     """
 
@@ -39,11 +39,11 @@ class Setting:
 
     @property
     def label(self) -> str:
-        """Its name for people."""
+        """The name that users see."""
         return label_of(self.name)
 
     def check(self, value: object) -> None:
-        """Raises an `InputError` unless a value is of this kind and in range."""
+        """Raises an `InputError` unless the value is of this kind and in range."""
         name = self.name.rstrip("_")
         if self.kind == "flag":
             if not isinstance(value, bool):
@@ -67,41 +67,41 @@ class Setting:
 
 
 def label_of(name: str) -> str:
-    """The name of a setting for people."""
+    """The name of a setting that users see."""
     return "λ" if name == "lambda_" else name.replace("_", " ")
 
 
 def setting(default: Any, description: str, low: float = 0.0, high: float = 1.0, **settings: Any) -> Any:
-    """A dataclass field that is a setting; see `Setting` for the arguments."""
+    """Declares a dataclass field as a setting; see `Setting` for the arguments."""
     return dataclasses.field(default=default, metadata={"setting": Setting("", description, low, high, **settings)})
 
 
 def settings_of(part: type) -> tuple[Setting, ...]:
-    """The settings of a dataclass, in order; skips other fields."""
+    """The settings among the fields of a dataclass, in order."""
     return tuple(
         dataclasses.replace(f.metadata["setting"], name=f.name) for f in fields(part) if "setting" in f.metadata
     )
 
 
 def check_settings(part: Any) -> None:
-    """Checks all settings of a dataclass instance; turns JSON's lists into tuples and NumPy's numbers into Python's.
+    """Checks all settings of a dataclass instance, after converting lists to tuples and NumPy numbers to Python's.
 
     Raises:
-        InputError: a value of another kind or out of range.
+        InputError: if a value is of another kind or out of range.
     """
     for one in settings_of(type(part)):
         given = getattr(part, one.name)
-        value = tuple(map(_plain, given)) if isinstance(given, list | tuple) else _plain(given)
+        value = tuple(map(_to_python, given)) if isinstance(given, list | tuple) else _to_python(given)
         object.__setattr__(part, one.name, value)
         one.check(value)
 
 
-def _plain(value: Any) -> Any:
+def _to_python(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
 def values_of(part: Any) -> dict[str, Any]:
-    """Name → value of every setting of an instance."""
+    """Maps the name of each setting of an instance to its value."""
     return {one.name: getattr(part, one.name) for one in settings_of(type(part))}
 
 
@@ -109,7 +109,7 @@ def from_values(part: type[P], kind: str, settings: Mapping[str, Any]) -> P:
     """Builds an instance from settings as stored in JSON.
 
     Raises:
-        InputError: an unknown setting, or a value out of range.
+        InputError: if a setting is unknown or a value out of range.
     """
     names = {one.name.rstrip("_"): one.name for one in settings_of(part)}
     if unknown := set(settings) - set(names):
@@ -117,7 +117,7 @@ def from_values(part: type[P], kind: str, settings: Mapping[str, Any]) -> P:
     return part(**{names[name]: value for name, value in settings.items()})
 
 
-def _parsed(text: str) -> Any:
+def _parse_value(text: str) -> Any:
     try:
         return json.loads(text)
     except ValueError:
@@ -125,16 +125,16 @@ def _parsed(text: str) -> Any:
 
 
 def parse_setting(name: str, text: str) -> tuple[str, Any]:
-    """Parses a setting as typed, e.g. ``gates`` and ``1,2``, to name and value for `Strategy.with_settings`.
+    """Parses a typed setting, e.g. ``gates`` and ``1,2``, into a name and value for `Strategy.with_settings`.
 
     Raises:
-        InputError: the text is no value, or the name is that of another argument of `Engine.strategy`.
+        InputError: if the text is not a value, or the name is another argument of `Engine.strategy`.
     """
     if name in ("self", "name", "point"):
         raise InputError(f"expected a setting, got {name!r}; write --point or e.g. entropy:fast for an operating point")
     listed = name == "gates" or "," in text
     try:
-        value = [_parsed(part) for part in text.split(",")] if listed else _parsed(text.lower())
+        value = [_parse_value(part) for part in text.split(",")] if listed else _parse_value(text.lower())
     except (ValueError, RecursionError):
         value = text  # a word, such as a trigger
     if value is None or (listed and isinstance(value, str)):

@@ -1,4 +1,4 @@
-"""Signals of words and rows as pure functions: NumPy for words, torch for attention. No model, no state."""
+"""Signals of words and rows: pure functions, in NumPy for words and in torch for attention."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ _TINY = np.finfo(np.float32).tiny
 
 
 def normalised_entropy(probabilities: np.ndarray) -> np.ndarray:
-    """Shannon entropy of label distributions ``(n, labels)`` → ``(n,)``, divided by log(labels), so 0–1."""
+    """Shannon entropy of label distributions ÷ log(labels), 0–1: ``(n, labels)`` → ``(n,)``."""
     logarithms = np.log(np.maximum(probabilities, _TINY))
     return np.einsum("...i,...i->...", probabilities, logarithms) / -math.log(probabilities.shape[-1])
 
 
 def margin(probabilities: np.ndarray) -> np.ndarray:
-    """Log ratio of the two most probable labels, ``(n, labels)`` → ``(n,)``; probabilities are at least 10⁻⁶."""
+    """Log ratio of the two highest probabilities, each raised to at least 10⁻⁶: ``(n, labels)`` → ``(n,)``."""
     best = np.partition(np.log(probabilities.clip(min=1e-6)), -2, axis=-1)
     return best[:, -1] - best[:, -2]
 
 
 def neighbour_max(values: np.ndarray, window: np.ndarray, reach: int) -> np.ndarray:
-    """Maximum of ``values`` ``(words,)`` over the words at most ``reach`` places away in the same ``window``."""
+    """Maximum of ``values`` ``(words,)`` over the words at most ``reach`` words away in the same ``window``."""
     result = values.copy()
     for shift in range(1, reach + 1):
         same = window[shift:] == window[:-shift]
@@ -35,11 +35,11 @@ def neighbour_max(values: np.ndarray, window: np.ndarray, reach: int) -> np.ndar
 
 
 def whole_spans(candidates: np.ndarray, continues: np.ndarray, window: np.ndarray) -> np.ndarray:
-    """The candidates ``(words,)`` whose predicted entity consists of candidates only.
+    """Keeps the candidates ``(words,)`` whose predicted entity consists of candidates only.
 
     Args:
         candidates: bool ``(words,)``.
-        continues: bool ``(words,)``, words that continue the previous word's entity, if that is in their window.
+        continues: bool ``(words,)``, words that continue the previous word's entity; ignored at the start of a window.
         window: window of each word, int64 ``(words,)``.
     """
     begins = ~continues
@@ -49,9 +49,9 @@ def whole_spans(candidates: np.ndarray, continues: np.ndarray, window: np.ndarra
 
 
 def attention_received(window: Iterable[Tensor]) -> Tensor:
-    """Attention that each row of a window receives, blocks ``(heads, some active rows, rows)`` → ``(rows,)``.
+    """Attention that each row of a window receives: blocks ``(heads, some active rows, rows)`` → ``(rows,)``.
 
-    The mean over heads and over the window's queries, times the window's rows, so 1 on average.
+    This is the mean over heads and queries, multiplied by the number of rows so that it is 1 on average.
     """
     sums = [(block.sum((0, 1)), block.shape[0] * block.shape[1]) for block in window]
     total = torch.stack([received for received, _ in sums]).sum(0)
@@ -59,15 +59,15 @@ def attention_received(window: Iterable[Tensor]) -> Tensor:
 
 
 def attention_entropy(window: Iterable[Tensor]) -> Tensor:
-    """Entropy of the attention that each row pays, blocks ``(heads, some active rows, rows)`` → ``(active rows,)``.
+    """Entropy of the attention that each row pays: blocks ``(heads, some active rows, rows)`` → ``(active rows,)``.
 
-    Each head's entropy, divided by log(rows of the window), averaged over heads, so 0–1.
+    This is the mean over heads of the entropy ÷ log(rows of the window), 0–1.
     """
     return torch.cat([torch.special.entr(block).sum(-1).mean(0) / math.log(block.shape[2]) for block in window])
 
 
 def pool_words(values: np.ndarray, word: np.ndarray, words: int) -> np.ndarray:
-    """Maximum over each word's rows: ``(rows,)`` → ``(words,)``; ignores word −1, absent words get 0."""
+    """Maximum over each word's rows: ``(rows,)`` → ``(words,)``. Ignores word −1; words without rows get 0."""
     pooled = np.full(words, -np.inf, dtype=values.dtype)
     member = word >= 0
     np.maximum.at(pooled, word[member], values[member])
@@ -77,7 +77,7 @@ def pool_words(values: np.ndarray, word: np.ndarray, words: int) -> np.ndarray:
 def window_mean_std(
     values: np.ndarray, member: np.ndarray, window: np.ndarray, windows: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard deviation of the member words' values in each window, ``(windows,)`` each (0 where none)."""
+    """Mean and standard deviation of the member words' values, ``(windows,)`` each; 0 for windows without members."""
     values, window = values[member], window[member]
     count = np.bincount(window, minlength=windows).clip(min=1)
     mean = np.bincount(window, values, minlength=windows) / count
@@ -86,7 +86,7 @@ def window_mean_std(
 
 
 def lowest_per_window(values: np.ndarray, candidates: np.ndarray, window: np.ndarray, limit: np.ndarray) -> np.ndarray:
-    """The candidates with the lowest values, at most ``limit`` in each window; ties go by position.
+    """Selects the candidates with the lowest values, at most ``limit`` per window; of equal values, the first win.
 
     Args:
         values: ``(words,)``.

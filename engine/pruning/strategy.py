@@ -1,4 +1,4 @@
-"""A strategy: gates, controller, context mode and recovery. Frozen, validated once, JSON round trip."""
+"""A strategy: gates, controller, context mode and recovery, with conversion to and from JSON."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ from engine.pruning.recovery import Recovery
 from engine.pruning.settings import check_settings, from_values, setting, values_of
 
 Context = Literal["drop", "freeze"]
-CONTROLS = ("hf", "random")  # names that were strategies of earlier versions and are controls of `eval` now
+CONTROLS = ("hf", "random")  # strategies of earlier versions that are now controls of `eval`
 
 
 class Decider(Protocol):
-    """What decides at the gates of a strategy: a `Controller`, or something without settings such as `Truncation`."""
+    """Decides at the gates of a strategy: a `Controller`, or a class without settings such as `Truncation`."""
 
     @property
     def kind(self) -> str:
-        """Its name."""
+        """The name of the kind."""
 
     @property
     def uses_attention(self) -> bool:
         """Whether it reads attention statistics, which cost extra MACs."""
 
     def __call__(self, gate: Gate, /) -> Decision:
-        """Decides."""
+        """Decides which words exit at a gate."""
 
 
 @dataclass(frozen=True)
 class Truncation:
-    """Every word exits: the encoder ends at the gate."""
+    """Lets every word exit, so that the encoder ends at the gate."""
 
     kind: ClassVar[str] = "truncate"
     uses_attention: ClassVar[bool] = False
@@ -50,14 +50,14 @@ class Strategy:
     """A way to run the encoder.
 
     Args:
-        name: as typed: ``dense``, ``rule``, ``entropy:fast``, ``entropy+recovery``, ``truncate-3``.
+        name: name as typed, e.g. ``dense``, ``rule``, ``entropy:fast``, ``entropy+recovery``, ``truncate-3``.
         gates: layers after which words may exit, ascending.
-        controller: what decides at the gates; ``None`` without gates.
+        controller: decides at the gates; ``None`` without gates.
         point: the operating point that the settings come from; ``""`` if there is none.
-        context: ``drop``: the rows of words that exited are gone; ``freeze``: they stay visible as keys and values.
-        min_exit_ratio: share of a window's words that must want to exit at a gate, 0–1; if fewer do, and they are not
-            all that remain, none exits there: a gate's fixed cost would exceed the gain.
-        recovery: when and which words come back; ``None``: never.
+        context: ``drop`` removes the rows of words that exit; ``freeze`` keeps these rows as keys and values.
+        min_exit_ratio: share of a window's words, 0–1, that the controller must select for exit at a gate. If it
+            selects fewer, and words would remain, none exits, because removing rows would cost more than it saves.
+        recovery: decides when and which words come back; ``None`` for never.
     """
 
     name: str
@@ -71,7 +71,7 @@ class Strategy:
     def __post_init__(self) -> None:
         if self.context not in get_args(Context):
             raise InputError(f"expected the context {' or '.join(get_args(Context))}, got {self.context!r}; choose one")
-        object.__setattr__(self, "gates", _layers(self.gates))
+        object.__setattr__(self, "gates", _parse_gates(self.gates))
         if bool(self.gates) != (self.controller is not None):
             raise InputError(f"expected gates together with a controller, got {self}; give both or neither")
         check_settings(self)
@@ -83,21 +83,21 @@ class Strategy:
 
     @property
     def prunes(self) -> bool:
-        """Whether its controller chooses words: it then has settings, and may have operating points and recovery."""
+        """Whether its controller chooses words, so that it has settings and may have operating points and recovery."""
         return isinstance(self.controller, Controller)
 
     def settings(self) -> dict[str, Any]:
-        """Names and values of the settings that `with_settings` takes."""
+        """Names and values of the settings that `with_settings` can change."""
         if not self.prunes:
             return {}
         own = {"gates": self.gates, "context": self.context} | values_of(self)
         return own | values_of(self.controller) | (values_of(self.recovery) if self.recovery else {})
 
     def with_settings(self, **settings: Any) -> Strategy:
-        """The strategy with some settings changed; its point becomes ``custom``.
+        """Returns the strategy with some settings changed; its operating point becomes ``custom``.
 
         Raises:
-            InputError: no such setting, or a value out of range.
+            InputError: if a setting is unknown or a value out of range.
         """
         if unknown := set(settings) - set(self.settings()):
             raise InputError(
@@ -120,7 +120,7 @@ class Strategy:
         return new if new == self else replace(new, point="custom")
 
     def to_json(self) -> dict[str, Any]:
-        """A JSON object; λ is written ``lambda``."""
+        """Converts the strategy to a JSON object, in which λ is named ``lambda``."""
         record: dict[str, Any] = {"name": self.name, "point": self.point, "gates": list(self.gates)}
         if self.gates:
             record |= {"context": self.context, "min_exit_ratio": self.min_exit_ratio}
@@ -133,10 +133,10 @@ class Strategy:
 
     @classmethod
     def from_json(cls, record: dict[str, Any]) -> Strategy:
-        """The inverse of `to_json`.
+        """Builds the strategy from an object that `to_json` made.
 
         Raises:
-            InputError: no settings of a strategy, one of `CONTROLS`, or an unknown controller or setting.
+            InputError: if the object is malformed, names one of `CONTROLS`, or has an unknown controller or setting.
         """
         known = {one.name for one in fields(cls)}
         if not isinstance(record, Mapping) or not isinstance(record.get("name"), str):
@@ -172,18 +172,18 @@ class Strategy:
 
 
 def refuse_control(name: str) -> None:
-    """Raises an `InputError` if a name is that of a control, which only `eval` runs."""
+    """Raises an `InputError` if the name is that of a control, which only `eval` runs."""
     if name.partition("@")[0] in CONTROLS:
         raise InputError(
             f"expected a strategy, got {name[:40]!r}, a control that only python -m eval.report runs; choose another"
         )
 
 
-def _layers(gates: Any) -> tuple[int, ...]:
-    """Gates as a tuple of Python's numbers.
+def _parse_gates(gates: Any) -> tuple[int, ...]:
+    """Converts gates to a tuple of Python integers.
 
     Raises:
-        InputError: something else than ascending whole numbers from 1.
+        InputError: if they are not ascending whole numbers from 1.
     """
     given = tuple(gates) if isinstance(gates, Iterable) else (gates,)
     try:

@@ -1,6 +1,6 @@
-"""Resolves the name of a strategy, as typed, to the strategy: the only place that parses names.
+"""Parses names of strategies and builds the strategies that they name.
 
-``KIND[+recovery][:POINT]``, ``truncate-K``, ``dense``.
+A name is ``dense``, ``truncate-K`` or ``KIND[+recovery][:POINT]``, e.g. ``entropy+recovery:fast``.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from engine.pruning.strategy import Strategy, Truncation, refuse_control
 DENSE = "dense"
 RECOVERY = "+recovery"
 OPERATING_POINTS = ("careful", "balanced", "fast")  # from the most cautious to the fastest
-OLD_NAMES = {"exact": "careful"}  # of operating points in model folders and requests of earlier versions
-BALANCED, DEFAULT = "balanced", "default"  # the operating point if none is named, and if the weights store none
+OLD_NAMES = {"exact": "careful"}  # names of operating points in model folders and requests of earlier versions
+BALANCED, DEFAULT = "balanced", "default"  # operating points: if the name has none, and if the weights store none
 Points = Mapping[str, Mapping[str, dict[str, Any]]]
 
 
 @dataclass(frozen=True)
 class StrategyName:
-    """The parts of a name.
+    """The parts of a strategy's name.
 
     Args:
-        text: as typed.
+        text: the name as typed.
         kind: ``dense``, ``truncate`` or the kind of a controller.
         recovers: whether words may come back.
-        point: the operating point, ``""`` if none is named.
-        layer: for ``truncate``: where it ends.
+        point: the operating point; ``""`` if the name has none.
+        layer: the last layer that ``truncate`` runs; 0 for others.
     """
 
     text: str
@@ -43,27 +43,27 @@ class StrategyName:
 
     @property
     def stored(self) -> str:
-        """The key of its operating points, ``entropy`` or ``entropy+recovery``."""
+        """The key of its stored operating points, e.g. ``entropy`` or ``entropy+recovery``."""
         return self.kind + RECOVERY * self.recovers
 
 
 def names() -> tuple[str, ...]:
-    """Every strategy, without operating points."""
+    """The names of all strategies, without operating points."""
     return (DENSE, *CONTROLLERS, *(kind + RECOVERY for kind in CONTROLLERS), "truncate-k")
 
 
 def parse(text: str) -> StrategyName:
-    """Parses a name.
+    """Parses the name of a strategy.
 
     Raises:
-        InputError: no strategy has such a name.
+        InputError: if no strategy has this name.
     """
     refuse_control(text)
     if text == DENSE:
         return StrategyName(text, text)
     if match := re.fullmatch(r"truncate-([0-9]{1,9})", text):
         return StrategyName(text, "truncate", layer=int(match[1]))
-    if found := _pruning(text):
+    if found := _parse_pruning(text):
         return found
     if ":" in text:
         pruning = [name for name in names() if name.removesuffix(RECOVERY) in CONTROLLERS]
@@ -74,8 +74,8 @@ def parse(text: str) -> StrategyName:
     raise InputError(f"expected one of the strategies {list(names())}, got {text!r}; check the name (k is a number)")
 
 
-def _pruning(text: str) -> StrategyName | None:
-    """The parts of a name whose controller chooses words; ``None`` for others."""
+def _parse_pruning(text: str) -> StrategyName | None:
+    """Parses the name of a strategy whose controller chooses words; returns ``None`` for other names."""
     base, colon, point = text.partition(":")
     kind, plus, rest = base.partition(RECOVERY)
     if kind not in CONTROLLERS or rest or bool(colon) != bool(point):
@@ -84,17 +84,17 @@ def _pruning(text: str) -> StrategyName | None:
 
 
 def resolve(text: str, layers: int, points: Points, point: str | None = None) -> Strategy:
-    """The strategy with this name.
+    """Builds the strategy with this name.
 
     Args:
-        text: the name.
-        layers: of the encoder.
+        text: the name as typed.
+        layers: number of the encoder's layers.
         points: strategy → operating point → settings, as stored with the weights.
         point: the operating point if the name has none (default ``balanced`` or, if that is not stored, the first);
-            strategies without points ignore it.
+            strategies without operating points ignore it.
 
     Raises:
-        InputError: unknown name or point, or a ``truncate-k`` beyond the encoder.
+        InputError: if the name or operating point is unknown, or ``truncate-k`` exceeds the encoder's layers.
     """
     name = parse(text)
     if name.kind == "truncate":
@@ -105,10 +105,10 @@ def resolve(text: str, layers: int, points: Points, point: str | None = None) ->
         return Strategy(text, (name.layer,), Truncation())
     if name.kind not in CONTROLLERS:
         return Strategy(text)
-    return _at_point(name, layers, points, name.point or point)
+    return _at_operating_point(name, layers, points, name.point or point)
 
 
-def _at_point(name: StrategyName, layers: int, points: Points, point: str | None) -> Strategy:
+def _at_operating_point(name: StrategyName, layers: int, points: Points, point: str | None) -> Strategy:
     recovery = Recovery() if name.recovers else None
     stored = points_of(name, points)
     if not stored:
@@ -126,22 +126,25 @@ def _at_point(name: StrategyName, layers: int, points: Points, point: str | None
 
 
 def points_of(name: StrategyName, points: Points) -> dict[str, dict[str, Any]]:
-    """Operating point → settings of a strategy; with recovery, its own points, and its kind's for the rest."""
+    """Maps each operating point of a strategy to its settings.
+
+    With recovery, operating points that are not stored for it come from the strategy without recovery.
+    """
     return {**points.get(name.kind, {}), **points.get(name.stored, {})}
 
 
 def default_point(stored: Collection[str]) -> str:
-    """``balanced`` or, if that is not stored, the first one, which is the most cautious."""
+    """Returns ``balanced`` or, if that is not stored, the first operating point, which is the most cautious."""
     return BALANCED if BALANCED in stored else next(iter(stored))
 
 
 def with_recovery(strategy: Strategy) -> Strategy:
-    """The strategy with recovery, by default settings unless it has its own, and a name that says so."""
+    """Adds recovery to a strategy and its name, with default settings unless it already recovers."""
     name = parse(strategy.name)
     text = f"{name.kind}{RECOVERY}{f':{name.point}' if name.point else ''}"
     return replace(strategy, name=text, recovery=strategy.recovery or Recovery())
 
 
 def without_recovery(strategy: Strategy) -> Strategy:
-    """The strategy without recovery; its name has no operating point, which may have other gates."""
+    """Removes recovery from a strategy, and from its name also the operating point, which may use other gates."""
     return replace(strategy, name=parse(strategy.name).kind, recovery=None)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from transformers import DebertaV2Config
 
-from engine.model.attention import Stretch, once, positions, state, window_stretches
+from engine.model.attention import QueryGroup, once, positions, state, window_query_groups
 from engine.model.encoders.base import PostNormEncoder, Settings, like_bert, require
 from engine.model.encoders.bert import LAYER_NAMES as BERT_LAYER_NAMES
 from engine.model.layers import Placing, PostNormLayer, Shape
@@ -87,7 +87,7 @@ class DebertaV2Encoder(PostNormEncoder):
         gathers = once(batch, ("distances", device), partial(self._gathers, batch, device))
         queries, keys = self._distances(number)
         return Placing(
-            stretches=lambda query, key: [self._biased(*gather, query, key, queries, keys) for gather in gathers],
+            query_groups=lambda query, key: [self._biased(*gather, query, key, queries, keys) for gather in gathers],
             divisor=self.divisor,
         )
 
@@ -112,12 +112,12 @@ class DebertaV2Encoder(PostNormEncoder):
         """BERT's, plus each row's scores for all distances, as query and key; short windows need fewer."""
         return super().layer_macs(number, rows, visible) + 2 * (rows + visible) * self.span * self.hidden_size
 
-    def _gathers(self, batch: RaggedBatch, device: torch.device) -> list[tuple[Stretch, slice, Tensor]]:
+    def _gathers(self, batch: RaggedBatch, device: torch.device) -> list[tuple[QueryGroup, slice, Tensor]]:
         """Each window, the part of the distance table that it needs, and indices ``(queries, keys)`` into that part."""
         assert isinstance(self.bucket, Tensor)
         queries, keys = positions(batch, device)
         found = []
-        for one in window_stretches(batch):
+        for one in window_query_groups(batch):
             distance = queries[one.queries, None] - keys[one.keys]
             index = self.bucket[distance.abs()] * distance.sign()
             farthest = self._bucket[batch.position[one.keys.stop - 1] - batch.position[one.keys.start]]
@@ -125,16 +125,16 @@ class DebertaV2Encoder(PostNormEncoder):
         return found
 
     def _biased(
-        self, stretch: Stretch, part: slice, index: Tensor, query: Tensor, key: Tensor, queries: Tensor, keys: Tensor
-    ) -> Stretch:
+        self, group: QueryGroup, part: slice, index: Tensor, query: Tensor, key: Tensor, queries: Tensor, keys: Tensor
+    ) -> QueryGroup:
         """The window with its scores for distances ``(heads, queries, keys)``."""
         heads = self.num_heads
         query, key = (
-            rows.view(len(rows), heads, -1).transpose(0, 1) for rows in (query[stretch.queries], key[stretch.keys])
+            rows.view(len(rows), heads, -1).transpose(0, 1) for rows in (query[group.queries], key[group.keys])
         )
         from_content = (query @ keys[:, part].transpose(1, 2)).gather(2, index.expand(heads, -1, -1))
         from_position = (key @ queries[:, part].transpose(1, 2)).gather(2, index.t().expand(heads, -1, -1))
-        return Stretch(stretch.queries, stretch.keys, from_content + from_position.transpose(1, 2))
+        return QueryGroup(group.queries, group.keys, from_content + from_position.transpose(1, 2))
 
     def _distances(self, number: int) -> tuple[Tensor, Tensor]:
         """Queries and keys of all distances in a layer, ``(heads, 2 span, head size)``, divided like scores.

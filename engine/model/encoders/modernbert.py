@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from transformers import ModernBertConfig
 from transformers.activations import ACT2FN
 
-from engine.model.attention import Stretch, once, positions, window_stretches
+from engine.model.attention import QueryGroup, once, positions, window_query_groups
 from engine.model.encoders.base import HIDDEN, Encoder, Settings, require
 from engine.model.layers import Layer, Placing, Shape, linear
 from engine.model.packing import RaggedBatch
@@ -98,8 +98,8 @@ class ModernBertEncoder(Encoder):
         if kind != LOCAL:
             return Placing(turn)
         dtype, device = self.final_norm.weight.dtype, self.final_norm.weight.device
-        stretches = once(batch, ("local", dtype, device), partial(self._near, batch, dtype, device))
-        return Placing(turn, lambda query, key: stretches)
+        query_groups = once(batch, ("local", dtype, device), partial(self._near, batch, dtype, device))
+        return Placing(turn, lambda query, key: query_groups)
 
     def kind(self, number: int) -> str:
         """Whether attention is local."""
@@ -152,12 +152,12 @@ class ModernBertEncoder(Encoder):
         of_query, of_key = once(batch, (kind, len(query), query.device), both)
         return rotated(query, self.num_heads, *of_query), rotated(key, self.num_heads, *of_key)
 
-    def _near(self, batch: RaggedBatch, dtype: torch.dtype, device: torch.device) -> list[Stretch]:
+    def _near(self, batch: RaggedBatch, dtype: torch.dtype, device: torch.device) -> list[QueryGroup]:
         """Blocks of queries with the keys that any of them sees."""
         rows = batch.position
         active = rows if batch.active is None else rows[batch.active]
         found = []
-        for window in window_stretches(batch):
+        for window in window_query_groups(batch):
             at = rows[window.keys]
             for start in range(window.queries.start, window.queries.stop, BLOCK):
                 queries = slice(start, min(start + BLOCK, window.queries.stop))
@@ -167,7 +167,7 @@ class ModernBertEncoder(Encoder):
                 bias = torch.zeros((1, *far.shape), dtype=dtype, device=device)
                 bias.masked_fill_(torch.from_numpy(far).to(device), -torch.inf)
                 keys = slice(window.keys.start + first, window.keys.start + end)
-                found.append(Stretch(queries, keys, bias if far.any() else None))
+                found.append(QueryGroup(queries, keys, bias if far.any() else None))
         return found
 
 

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import MPNetConfig
 
-from engine.model.attention import Stretch, once, state, window_stretches
+from engine.model.attention import QueryGroup, once, state, window_query_groups
 from engine.model.encoders.base import PostNormEncoder, Settings, like_bert
 from engine.model.encoders.bert import NAMES as BERT_NAMES
 from engine.model.layers import Placing, Shape
@@ -57,8 +57,8 @@ class MPNetEncoder(PostNormEncoder):
 
     def placing(self, number: int, batch: RaggedBatch) -> Placing:
         """The bias is made once for all layers."""
-        stretches = once(batch, ("bias", state(self.relative_bias.weight)), partial(self._stretches, batch))
-        return Placing(stretches=lambda query, key: stretches)
+        query_groups = once(batch, ("bias", state(self.relative_bias.weight)), partial(self._query_groups, batch))
+        return Placing(query_groups=lambda query, key: query_groups)
 
     def placed(self, number: int, query_position: np.ndarray, key_position: np.ndarray) -> tuple[np.ndarray, ...]:
         """The distance bias, the same in all layers."""
@@ -84,7 +84,7 @@ class MPNetEncoder(PostNormEncoder):
         found = by_distance.index_select(1, torch.from_numpy(places).to(by_distance.device))
         return found.view(-1, len(query), len(key))
 
-    def _stretches(self, batch: RaggedBatch) -> list[Stretch]:
+    def _query_groups(self, batch: RaggedBatch) -> list[QueryGroup]:
         """All windows with their bias ``(heads, queries, keys)``.
 
         The bias stays as pretrained: its gradient would scatter a number for every pair of rows, and keep attention
@@ -93,8 +93,8 @@ class MPNetEncoder(PostNormEncoder):
         by_distance, keys = self._by_distance(), batch.position
         queries = keys if batch.active is None else keys[batch.active]
         return [
-            Stretch(one.queries, one.keys, self._bias(by_distance, queries[one.queries], keys[one.keys]))
-            for one in window_stretches(batch)
+            QueryGroup(one.queries, one.keys, self._bias(by_distance, queries[one.queries], keys[one.keys]))
+            for one in window_query_groups(batch)
         ]
 
 

@@ -1,4 +1,4 @@
-"""The base of every controller: settings, a decision at a gate, and a description of itself."""
+"""Base classes of controllers, with settings, decisions and the reasons for them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Controller(ABC):
 
     @classmethod
     def settings(cls) -> tuple[Setting, ...]:
-        """Its settings, with their ranges."""
+        """The controller's settings, with their ranges."""
         return settings_of(cls)
 
     @property
@@ -41,11 +41,11 @@ class Controller(ABC):
 
     @abstractmethod
     def __call__(self, gate: Gate) -> Decision:
-        """Decides."""
+        """Decides which words exit at a gate."""
 
     @abstractmethod
     def threshold(self, gate: Gate, importance: np.ndarray) -> np.ndarray:
-        """The importance, ``(words,)``, up to which words may exit at a gate."""
+        """The highest importance, ``(words,)``, at which each word may exit at a gate."""
 
     def has_low_importance(self, gate: Gate, importance: np.ndarray) -> np.ndarray:
         """Words, bool ``(words,)``, whose importance is low enough to exit."""
@@ -53,7 +53,7 @@ class Controller(ABC):
 
     @property
     def importance_is(self) -> str:
-        """What a word's importance measures, phrased to continue a sentence."""
+        """What a word's importance measures, as a phrase to complete a sentence."""
         return "how much a word still has to be computed"
 
     @property
@@ -68,10 +68,10 @@ class Controller(ABC):
     def reasons(self, gate: Gate, decision: Decision) -> list[Reason]:
         """Why each word exited or stayed, given the decision that took effect at the gate.
 
-        It exited: ``exit``, or ``end`` where every word does. Or it stayed: its ``importance`` is high; it is part of
-        an ``entity`` or beside one; an entity exits as a ``whole`` or not at all; it belongs to the ``minimum`` that
-        stays; too ``few`` words of the window would exit. Compares the controller's decisions without its minimum and
-        with it, and the one that took effect.
+        A word that exited has the reason ``exit``, or ``end`` if every word exits at the gate. A word stayed because
+        its ``importance`` is high, it is in or beside an ``entity``, its entity must exit as a ``whole``, it belongs to
+        the ``minimum`` that stays, or too ``few`` words of its window would exit. The reasons follow from comparing the
+        controller's decision with and without its minimum to the decision that took effect.
         """
         unbounded = self
         if any(one.name == "min_keep_ratio" for one in self.settings()):
@@ -89,12 +89,12 @@ class Controller(ABC):
 
     @classmethod
     def default_gates(cls, layers: int) -> tuple[int, ...]:
-        """Gates for weights that store no operating points: after the layers of the second third."""
+        """Gates for weights that store no operating points: one after each layer of the second third."""
         return tuple(range(max(1, layers // 3), max(2, layers // 3 * 2 + 1)))
 
 
 class ThresholdController(Controller):
-    """Words whose importance is at most the gate's threshold exit; predicted entities may exit, each as a whole."""
+    """Lets words exit whose importance is at most the gate's threshold; entities may exit, but only as a whole."""
 
     exit_entities: bool
     min_keep_ratio: float
@@ -102,7 +102,7 @@ class ThresholdController(Controller):
     @property
     @abstractmethod
     def thresholds(self) -> float | tuple[float, ...]:
-        """One for all gates, or one for each."""
+        """One threshold for all gates, or one for each."""
 
     def threshold(self, gate: Gate, importance: np.ndarray) -> np.ndarray:
         """The gate's threshold."""
@@ -119,12 +119,12 @@ class ThresholdController(Controller):
 
 
 def at_gate(thresholds: float | tuple[float, ...], gate: Gate) -> float:
-    """The threshold of a gate, from one for all gates or one for each (the last one for further gates)."""
+    """The threshold of a gate, given one for all gates or one for each; the last applies to further gates."""
     return thresholds[min(gate.index, len(thresholds) - 1)] if isinstance(thresholds, tuple) else thresholds
 
 
 def exit_entities() -> bool:
-    """The setting of controllers that may let entities exit."""
+    """Declares the setting of controllers that may let entities exit."""
     field: bool = setting(
         False, "predicted entities may exit, each as a whole; otherwise they and their neighbours stay", kind="flag"
     )
@@ -132,7 +132,7 @@ def exit_entities() -> bool:
 
 
 def min_keep_ratio(default: float) -> float:
-    """The setting that most controllers have."""
+    """Declares the setting for the minimum share of words that stay."""
     field: float = setting(default, "share of a window's words that stay to the last layer at least", slider=True)
     return field
 
@@ -143,24 +143,24 @@ def exit_below(
     """Lets words exit whose importance is at most a threshold.
 
     Args:
-        gate: where.
+        gate: the gate.
         importance: ``(words,)``.
-        threshold: one, or one for each word.
-        min_keep_ratio: minimum share of a window's words, 0–1, that stay.
-        whole: predicted entities exit as a whole or not at all.
+        threshold: one for all words, or ``(words,)``.
+        min_keep_ratio: minimum share of a window's words that stay, 0–1.
+        whole: whether predicted entities exit only as a whole.
     """
 
-    def uncut(exits: np.ndarray) -> np.ndarray:
+    def whole_entities(exits: np.ndarray) -> np.ndarray:
         return gate.whole_entities(exits | ~gate.alive) & gate.alive if whole else exits
 
-    exits = uncut((importance <= threshold) & gate.alive)
+    exits = whole_entities((importance <= threshold) & gate.alive)
     if min_keep_ratio:
-        exits = uncut(keep_minimum(exits, importance, gate, min_keep_ratio))
+        exits = whole_entities(keep_minimum(exits, importance, gate, min_keep_ratio))
     return Decision(exits, importance)
 
 
 def keep_minimum(exits: np.ndarray, importance: np.ndarray, gate: Gate, min_keep_ratio: float) -> np.ndarray:
-    """Lets only the words with the least importance exit, so that the share ``min_keep_ratio`` stays."""
+    """Reduces exits to the words of least importance, so that the share ``min_keep_ratio`` of each window stays."""
     words = gate.words
     alive = np.bincount(words.window[gate.alive], minlength=len(words.counts))
     floor = np.ceil(words.counts * min_keep_ratio).astype(np.int64)

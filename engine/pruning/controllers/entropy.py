@@ -1,4 +1,4 @@
-"""``entropy``: words exit when their label, and their neighbours', is certain."""
+"""The controller ``entropy``: words exit when their own label and their neighbours' are certain."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ class EntropyController(ThresholdController):
         return self.decide(gate, at_gate(self.max_entropy, gate))
 
     def decide(self, gate: Gate, threshold: float | np.ndarray) -> Decision:
-        """The decision for a threshold, which may differ from word to word, ``(words,)``."""
+        """Decides by a threshold, which may be one for all words or ``(words,)``."""
         entropy = gate.entropy if self.exit_entities else np.where(gate.labels > 0, np.inf, gate.entropy)
         importance = gate.near(entropy, self.neighbours)
         return exit_below(gate, importance, threshold, self.min_keep_ratio, whole=self.exit_entities)
 
     @property
     def importance_is(self) -> str:
-        """The entropy of the word, and of its neighbours if they count."""
+        """The entropy of the word, and of its neighbours if the controller considers any."""
         if not self.neighbours:
             return "the entropy of the word's own label"
         return f"the largest entropy among the word and its neighbours, {self.neighbours} on each side"

@@ -1,4 +1,4 @@
-"""``mlp``: a small network estimates how likely a word's label is still to change."""
+"""The controller ``mlp``: a small network estimates how likely a word's label is to change."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from engine.pruning.controllers.base import (
 from engine.pruning.gate import Decision, Gate
 from engine.pruning.settings import setting
 
-NEIGHBOURS = 1  # the network judges a word together with the words up to this many places away
+NEIGHBOURS = 1  # words on each side that the network considers
 
 
 def _log(values: np.ndarray) -> np.ndarray:
     return np.log(values.clip(min=1e-6))
 
 
-# Logarithms spread the many certain words apart.
+# Most words are certain; logarithms make their small differences visible.
 FEATURES: Mapping[str, Callable[[Gate], np.ndarray]] = {
     "entropy": lambda gate: _log(gate.entropy),
     "windowed_entropy": lambda gate: _log(gate.near(gate.entropy, NEIGHBOURS)),
@@ -49,9 +49,10 @@ def features(gate: Gate, names: tuple[str, ...]) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """A perceptron with one hidden layer (ReLU) for each gate.
+    """One perceptron with a hidden layer (ReLU) for each gate.
 
-    ``names``: its features; ``layers``: gate → weights ``(features, units)``, biases ``(units,)``, weights ``(units,)``
+    ``names``: names of the features.
+    ``layers``: gate → weights ``(features, units)`` and biases ``(units,)`` of the hidden layer, weights ``(units,)``
     and bias ``(1,)`` of the output.
     """
 
@@ -62,7 +63,7 @@ class Network:
         """Probability, float32 ``(words,)``, that the final label of a word or of a neighbour differs from the gate's.
 
         Raises:
-            InputError: there is no network for this gate.
+            InputError: if there is no network for this gate.
         """
         if gate.number not in self.layers:
             raise InputError(
@@ -74,16 +75,16 @@ class Network:
         return 1 / (1 + np.exp(-(hidden @ outer + outer_bias)))
 
     def save(self, path: Path) -> None:
-        """Writes a safetensors file."""
+        """Saves the networks to a safetensors file."""
         tensors = {f"{gate}.{part}": array for gate, arrays in self.layers.items() for part, array in enumerate(arrays)}
         save_file(tensors, path, metadata={"features": ",".join(self.names)})
 
     @classmethod
     def load(cls, path: Path) -> Network:
-        """The inverse of `save`.
+        """Loads the networks from a file that `save` wrote.
 
         Raises:
-            InputError: no such file, or not one of these.
+            InputError: if the file does not exist, has another format or contains invalid networks.
         """
         try:
             with safe_open(path, "numpy") as file:
@@ -109,7 +110,7 @@ class Network:
 
 @dataclass(frozen=True)
 class LearnedController(ThresholdController):
-    """Words exit when the network expects that their label, and their neighbours', is already final.
+    """Words exit when the network expects that their own label and their neighbours' are already final.
 
     At a gate with threshold 1 every word may exit. ``network`` comes with the weights and is not a setting.
     """
@@ -131,7 +132,7 @@ class LearnedController(ThresholdController):
         return self.network is not None and bool(set(self.network.names) & set(ATTENTION_FEATURES))
 
     def __call__(self, gate: Gate) -> Decision:
-        assert self.network is not None, "the engine adds it"
+        assert self.network is not None, "the engine sets the network"
         threshold = at_gate(self.max_risk, gate)
         no_choice = threshold >= 1 and not self.min_keep_ratio
         risk = np.zeros(len(gate.words)) if no_choice else self.network.risk(gate)
@@ -141,7 +142,7 @@ class LearnedController(ThresholdController):
 
     @property
     def importance_is(self) -> str:
-        """What the network estimates."""
+        """The probability that the network estimates."""
         return "the learned controller's probability that the label of the word or of a neighbour still changes"
 
     @property

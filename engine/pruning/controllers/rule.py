@@ -1,4 +1,4 @@
-"""``rule``: words that matter little compared with the rest of their window exit."""
+"""The controller ``rule``: words exit when their importance is low compared with the rest of their window."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from engine.pruning.signals import window_mean_std
 class RuleController(Controller):
     """Words whose importance is below μ + λσ of their window exit; words near a predicted entity stay.
 
-    Importance is a weighted sum of the gate head's uncertainty (log of 1 − top probability, which spreads the many
-    certain words apart), attention received (as in PoWER-BERT, Goyal et al. 2020) and attention entropy, each
-    standardised over the window's words that are alive.
+    Importance is a weighted sum of the gate head's uncertainty (log of 1 − top probability, because most words are
+    certain), attention received (as in PoWER-BERT, Goyal et al. 2020) and attention entropy, each standardised over
+    the alive words of the window.
     """
 
     kind = "rule"
@@ -34,13 +34,13 @@ class RuleController(Controller):
 
     @property
     def importance_is(self) -> str:
-        """A word's importance."""
+        """The word's importance within its window."""
         attention = " and its attention" if self.uses_attention else ""
         return f"the word's importance in its window, from the uncertainty of its label{attention}"
 
     @property
     def uses_attention(self) -> bool:
-        """Whether a part computed from attention has a weight; parts without one are not computed."""
+        """Whether an attention signal has a weight other than 0; signals with weight 0 are not computed."""
         return bool(self.received or self.entropy)
 
     def __call__(self, gate: Gate) -> Decision:

@@ -134,11 +134,11 @@ def test_the_reference_depends_on_who_left(family, batch, exit_at):
 @torch.no_grad()
 @every_family
 @pytest.mark.parametrize("context", ["drop", "freeze"])
-@pytest.mark.parametrize("numbers", [attention.BLOCK_NUMBERS, 200])
+@pytest.mark.parametrize("numbers", [attention.BLOCK_WEIGHTS, 200])
 def test_attention_is_that_of_hugging_face_before_and_after_words_left(
     family, batch, exit_at, context, numbers, monkeypatch
 ):
-    monkeypatch.setattr(attention, "BLOCK_NUMBERS", numbers)
+    monkeypatch.setattr(attention, "BLOCK_WEIGHTS", numbers)
     reference, model = pair(family)
     _, expected = window_by_window(reference, family, batch, exit_at, context)
     encoder = model.encoder
@@ -149,7 +149,7 @@ def test_attention_is_that_of_hugging_face_before_and_after_words_left(
         unfinished = [index for index, length in enumerate(here.lengths) if length]
         blocks = [list(of_window) for of_window in output.attend().windows()]
         assert numbers > 200 or max(map(len, blocks)) > 3
-        assert output.attend().numbers == sum(block.numel() for of_window in blocks for block in of_window)
+        assert output.attend().num_weights == sum(block.numel() for of_window in blocks for block in of_window)
         found = [torch.cat(of_window, dim=1) for of_window in blocks]
         assert len(found) == len(unfinished)
         computed = rows if here.active is None else rows[here.active]
