@@ -21,7 +21,15 @@ def gate(labels: list[int], certainty: list[float], alive: list[bool] | None = N
     torch.manual_seed(0)
     previous, hidden, query, key = torch.randn(4, len(batch), 8)
     return Gate(
-        1, 0, batch, here, probabilities, previous, hidden, Attention(query, key, batch, 2), LabelSet(("Disease",))
+        1,
+        0,
+        batch,
+        here,
+        probabilities,
+        previous,
+        hidden,
+        lambda: Attention(query, key, batch, 2),
+        LabelSet(("Disease",)),
     )
 
 
