@@ -34,8 +34,8 @@ from engine.data.texts import read_texts
 from engine.errors import InputError
 from engine.model.gated import GatedModel
 from engine.model.precision import DTYPES, check_int8
-from engine.pruning.resolve import OPERATING_POINTS
 from engine.pruning.strategy import Strategy
+from engine.pruning.strategy_names import OPERATING_POINTS
 from engine.runs import Log, check_same, continues, locked, read_json, replacing, write_json
 from engine.tagger import Engine, load_engine
 from engine.text.documents import Document, Entity
