@@ -1,4 +1,4 @@
-"""Checksums of a model folder's files, and whether they change while a model is in use."""
+"""Checksums of a model folder's files, and checks that the files do not change while the model is in use."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from engine.runs import replacing
 Stamps = dict[str, tuple[int, int]]
 
 SUMS = "SHA256SUMS"
-RUN_SETTINGS = "training.json"  # of the stage that made the folder; nothing loads it
-# Files that libraries load from a folder without being told to: configurations, weights, vocabularies, templates.
+RUN_SETTINGS = "training.json"  # settings of the training stage that made the folder; no model is loaded from it
+# Files that libraries load unasked: configurations, weights, vocabularies, templates.
 LOADED = (".json", ".safetensors", ".bin", ".txt", ".model", ".jinja", ".py")
-_SUM = re.compile(r"([0-9a-f]{64}) [ *](.+)")
+_SUM_LINE = re.compile(r"([0-9a-f]{64}) [ *](.+)")
 
 
 @contextmanager
 def updating(folder: Path, name: str) -> Iterator[Path]:
     """Yields a path for a new file of a model folder, which on success replaces the old one and its checksum.
 
-    Until the file is replaced, the old and the new sum are both listed: a kill at any moment leaves a sound folder.
+    Until the file is replaced, both the old and the new checksum are listed, so a kill never leaves a broken folder.
     """
     with replacing(folder / name) as fresh:
         yield fresh
-        listed, new = _read_sums(folder / SUMS), _digest(fresh)
-        _write_sums(folder / SUMS, listed | {name: {*listed.get(name, {_digest(folder / name)}), new}})
+        listed, new = _read_sums(folder / SUMS), _sha256_of(fresh)
+        _write_sums(folder / SUMS, listed | {name: {*listed.get(name, {_sha256_of(folder / name)}), new}})
     _write_sums(folder / SUMS, listed | {name: {new}})
 
 
 def write_checksums(folder: Path) -> None:
-    """Writes ``SHA256SUMS`` for all other files of the folder except the model card and hidden ones."""
+    """Writes ``SHA256SUMS`` for all files of the folder except itself, the model card and hidden files."""
     files = [path for path in folder.iterdir() if path.is_file() and path.name[0] != "."]
-    listed = {path.name: {_digest(path)} for path in files if path.name not in (SUMS, "README.md")}
+    listed = {path.name: {_sha256_of(path)} for path in files if path.name not in (SUMS, "README.md")}
     _write_sums(folder / SUMS, listed)
 
 
@@ -47,10 +47,10 @@ def _write_sums(sums: Path, listed: Mapping[str, set[str]]) -> None:
 
 
 def _read_sums(sums: Path) -> dict[str, set[str]]:
-    """File → SHA-256, as listed; two of a file that was being replaced.
+    """Reads the listed SHA-256 of each file; a file that was being replaced has two.
 
     Raises:
-        InputError: no such file, or one of something else.
+        InputError: if the list cannot be read or has a malformed line.
     """
     try:
         lines = sums.read_text(encoding="utf-8").splitlines()
@@ -58,7 +58,7 @@ def _read_sums(sums: Path) -> dict[str, set[str]]:
         raise InputError(f"expected sums in {sums}, got {first_line(error)}; restore the file") from error
     listed: dict[str, set[str]] = {}
     for number, line in enumerate(lines, start=1):
-        if not (match := _SUM.fullmatch(line)):
+        if not (match := _SUM_LINE.fullmatch(line)):
             raise InputError(f"expected a SHA-256 and a name in {sums}:{number}, got {line[:80]!r}; restore the file")
         listed.setdefault(match[2], set()).add(match[1])
     return listed
@@ -68,11 +68,11 @@ def verify_checksums(folder: Path, *, needed: bool) -> None:
     """Compares a model folder's files with its ``SHA256SUMS``.
 
     Args:
-        folder: of the model.
-        needed: whether it must have such a file.
+        folder: the model folder.
+        needed: whether ``SHA256SUMS`` must exist.
 
     Raises:
-        InputError: a file is missing or differs, or one that is loaded has no sum.
+        InputError: if a file is missing or differs, or a file that libraries load has no checksum.
     """
     sums = folder / SUMS
     if not sums.is_file():
@@ -83,7 +83,7 @@ def verify_checksums(folder: Path, *, needed: bool) -> None:
     if "model.safetensors" not in listed:
         raise InputError(f"expected the sum of model.safetensors in {sums}, got none; restore the file")
     for name, digests in listed.items():
-        if _digest(folder / name) in digests:
+        if _sha256_of(folder / name) in digests:
             continue
         if not (folder / name).is_file():
             raise InputError(f"expected {folder / name}, got no such file; restore the folder")
@@ -94,7 +94,7 @@ def verify_checksums(folder: Path, *, needed: bool) -> None:
 
 
 def stamps_of(folder: Path) -> Stamps:
-    """Size and time of the last change, in nanoseconds, of each file that is loaded; none if it is no folder."""
+    """Returns size and modification time (ns) of each file that libraries load; empty if there is no such folder."""
     if not folder.is_dir():
         return {}
     found = {path.name: path.stat() for path in folder.iterdir() if path.suffix in LOADED}
@@ -102,14 +102,14 @@ def stamps_of(folder: Path) -> Stamps:
 
 
 def check_unchanged(folder: Path, stamps: Stamps) -> None:
-    """Raises an `InputError` if files of a model folder have other stamps than these: they may not belong together."""
+    """Raises an `InputError` if files of a model folder have changed since ``stamps``, so that they may not match."""
     found = stamps_of(folder)
     if changed := [name for name in sorted(stamps | found) if stamps.get(name) != found.get(name)]:
         raise InputError(f"expected {folder} as it was, got other {', '.join(changed)}; load the model again")
 
 
-def _digest(path: Path) -> str:
-    """SHA-256 of a file; of no bytes where there is none."""
+def _sha256_of(path: Path) -> str:
+    """Returns the SHA-256 of a file, or that of no bytes if the file is missing."""
     if not path.is_file():
         return hashlib.sha256().hexdigest()
     with path.open("rb") as file:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-_LONGEST = 1000  # characters of a message, which may quote a whole file
+_LONGEST = 1000  # characters; a message may quote a whole file
 
 
 class InputError(ValueError):
-    """A text, file, setting or model folder cannot be used; the message says what was expected and what to do.
+    """A text, file, setting or model folder is unusable; the message says what was expected and what to do.
 
     The message is one line of bounded length, with control characters escaped.
     """
@@ -18,7 +18,7 @@ class InputError(ValueError):
 class FormatError(InputError):
     """A corpus file is broken in one place; the message reads ``FILE:LINE: document ID: expected X, got Y``.
 
-    ``ends_file``: whether nothing after this place can be read.
+    ``ends_file`` is true if nothing after this place can be read.
     """
 
     ends_file = False
@@ -33,7 +33,7 @@ class FormatError(InputError):
 
 
 def first_line(error: Exception) -> str:
-    """The first line of a library's error message, or the error's type if there is no message."""
+    """Returns the first line of a library's error message, or the error's type if the message is empty."""
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
@@ -46,5 +46,5 @@ def one_line(text: str, longest: int) -> str:
 
 
 def quoted(text: str) -> str:
-    """A text in quotes for a message, truncated if long."""
+    """Quotes a text for a message, truncating a long one."""
     return repr(text if len(text) <= 60 else f"{text[:59]}…")

@@ -1,4 +1,4 @@
-"""Options of the commands that tag: which engine, which strategy, how many documents at a time."""
+"""Options that all tagging commands share: engine, strategy and batch size."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class EngineOptions:
     """How texts are tagged.
 
     Args:
-        model: folder or hub id; ``None``: the shipped weights.
-        labels: a file that says what the model's labels mean; ``None``: its own.
-        strategy: name of a strategy, as `Engine.strategy` takes it.
-        point: operating point; ``None``: ``balanced``.
-        settings: settings of the strategy to change; ``None`` leaves one unchanged.
+        model: folder or hub id; ``None`` means the shipped weights.
+        labels: file that says what the model's labels mean; ``None`` means the labels that the model declares.
+        strategy: name of a strategy; see `Engine.strategy`.
+        point: operating point; ``None`` means ``balanced``.
+        settings: settings of the strategy to change; a value of ``None`` leaves a setting unchanged.
         dtype: one of `DTYPES`.
         device: torch device.
         batch_size: documents per call.
@@ -55,7 +55,7 @@ class EngineOptions:
         )
         parser.add_argument("--point", help="operating point, where the strategy names none (default balanced)")
         parser.add_argument("--lambda", dest="lambda_", type=float, help="λ of rule")
-        parser.add_argument("--min-keep-ratio", type=float, help="share of words that stay to the end at least")
+        parser.add_argument("--min-keep-ratio", type=float, help="minimum share of words that stay to the last layer")
         parser.add_argument(
             "--set",
             action="append",
@@ -76,10 +76,10 @@ class EngineOptions:
 
     @classmethod
     def of(cls, arguments: argparse.Namespace) -> EngineOptions:
-        """The options of a command line.
+        """Makes the options from parsed arguments.
 
         Raises:
-            InputError: a setting that is not ``SETTING=VALUE``, or a batch size below 1.
+            InputError: if a setting is not ``SETTING=VALUE``, or the batch size is below 1.
         """
         settings = {"lambda_": arguments.lambda_, "min_keep_ratio": arguments.min_keep_ratio}
         for text in arguments.set:
@@ -99,16 +99,16 @@ class EngineOptions:
         )
 
     def load(self) -> tuple[Engine, Strategy]:
-        """The engine and the strategy.
+        """Loads the engine and the strategy.
 
         Raises:
-            InputError: an option that this model or machine does not have.
+            InputError: if the model or the machine does not support an option.
         """
         engine = load_engine(self.model, self.dtype, self.device, self.labels)
         return engine, engine.strategy(self.strategy, self.point, **self.settings)
 
     def say_dtype(self, engine: Engine) -> None:
-        """Says on standard error which dtype ``auto`` chose, and why."""
+        """Prints on standard error which dtype ``auto`` chose, and why."""
         if self.dtype == "auto":
             say(f"dtype {engine.dtype}: {engine.precision.why}")
 
@@ -116,7 +116,7 @@ class EngineOptions:
 def tag_documents(
     engine: Engine, strategy: Strategy, documents: Iterable[Document], batch_size: int
 ) -> Iterator[Document]:
-    """Yields the documents, in order, with the entities that the engine finds; tags ``batch_size`` at a time."""
+    """Tags ``batch_size`` documents at a time; yields them in order, with the entities that the engine finds."""
     rest = iter(documents)
     while batch := list(islice(rest, batch_size)):
         results = engine.tag_batch([document.text for document in batch], strategy, batch_size=len(batch))

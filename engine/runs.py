@@ -1,8 +1,8 @@
-"""A folder of results that one process writes at a time, and that a later start continues under the same conditions.
+"""A run: a folder of results that one process at a time writes, and that a restart continues under the same conditions.
 
-The first start stores in a JSON file what the results depend on. A start under other conditions is refused with one
-sentence that says what differs. Whenever a process is killed, each file is there as a whole or not at all, and a log
-lacks at most the record that was being written. A run trusts its own files: nobody edits them by hand.
+The first start stores its conditions, which are everything that the results depend on, in a JSON file. A restart under
+other conditions is refused with one sentence that says what differs. If a process is killed, each file is complete or
+absent, and a log lacks at most its last record. The files of a run are trusted, because nobody edits them by hand.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from engine.errors import InputError, first_line
 T = TypeVar("T")
 LOCK = ".lock"
 _PART = ".part"
-_PARTS = f".{'[0-9a-f]' * 32}{_PART}"  # names of files that are being written
+_PART_NAMES = f".{'[0-9a-f]' * 32}{_PART}"  # names of files that are being written
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Locks a folder for this process, creating it if missing; the lock ends with the process, however that ends.
+    """Locks a folder for this process and creates it if missing. The lock ends with the process, even if it is killed.
 
-    What an earlier process left half-written is removed at the start, a new folder that is still empty at the end.
+    Removes half-written files of an earlier process at the start, and a new folder that is still empty at the end.
 
     Raises:
-        InputError: another process has the lock, or the folder cannot be written to.
+        InputError: if another process holds the lock, or the folder cannot be written to.
     """
     lock = FileLock(folder / LOCK)
     try:
@@ -49,11 +49,11 @@ def locked(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise InputError(f"expected a folder to write to, got {folder}: {error.strerror}; choose another") from error
     try:
-        for part in folder.rglob(_PARTS):
+        for part in folder.rglob(_PART_NAMES):
             part.unlink(missing_ok=True)
         yield
     finally:
-        with suppress(OSError):  # raised where something is left in the folder
+        with suppress(OSError):  # the folder is not empty
             if new and [path.name for path in folder.iterdir()] == [LOCK]:
                 (folder / LOCK).unlink()
                 for path in new:
@@ -63,9 +63,9 @@ def locked(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yields a path for a new file, which on success atomically replaces the one at ``path``.
+    """Yields a path for a new file, which on success atomically replaces the file at ``path``.
 
-    The new file is then on disk, whatever crashes afterwards. Creates the folder if missing. Several processes may
+    The new file is synced to disk, so that it survives a crash. Creates the folder if missing. Several processes may
     replace the same file at the same time.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -82,15 +82,15 @@ def replacing(path: Path) -> Iterator[Path]:
 def write_json(path: Path, values: Mapping[str, Any]) -> None:
     """Writes a JSON file, atomically replacing an older one; creates its folder if missing."""
     with replacing(path) as fresh:
-        # In ASCII, so that any string survives, even a file name that is not UTF-8.
+        # ASCII preserves any string, even a file name that is not UTF-8.
         fresh.write_text(json.dumps(values, indent=2) + "\n", encoding="ascii")
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The inverse of `write_json`.
+    """Reads a file of `write_json`.
 
     Raises:
-        InputError: no such file, or no JSON.
+        InputError: if the file cannot be read or is not JSON.
     """
     try:
         values: dict[str, Any] = json.loads(path.read_bytes())
@@ -111,7 +111,7 @@ class Log:
             file.truncate(sum(len(line) for line in file if line.endswith(b"\n")))
 
     def append(self, record: Mapping[str, Any]) -> None:
-        """Adds a record; it is on disk when this returns."""
+        """Adds a record and waits until it is on disk."""
         with self.path.open("ab") as file:
             file.write(json.dumps(record, separators=(",", ":")).encode() + b"\n")
             file.flush()
@@ -124,10 +124,10 @@ class Log:
 
 
 def check_new(folder: Path) -> None:
-    """Raises `InputError` if a folder holds files (other than a lock), which results must not be mixed with."""
+    """Raises `InputError` if a folder contains files other than a lock, because results must not be mixed with them."""
     if folder.exists() and (
         not folder.is_dir()
-        or any(path.is_file() and path.name != LOCK and not path.match(_PARTS) for path in folder.rglob("*"))
+        or any(path.is_file() and path.name != LOCK and not path.match(_PART_NAMES) for path in folder.rglob("*"))
     ):
         raise InputError(f"expected a new folder, got {folder} with other files in it; use another --out")
 
@@ -135,17 +135,18 @@ def check_new(folder: Path) -> None:
 def continues(
     folder: Path, name: str, conditions: Mapping[str, Any], *, resume: bool = True, free: Collection[str] = ()
 ) -> bool:
-    """Whether a folder holds a run under the same conditions; ``False``: it is new. Writes nothing.
+    """Returns whether a folder contains a run under the same conditions; ``False`` means it is new. Writes nothing.
 
     Args:
-        folder: of the run.
-        name: the file in it that stores the conditions, which the caller writes with `write_json` to begin a run.
-        conditions: whatever the results depend on; compared as JSON.
-        resume: whether the folder may hold a run.
-        free: conditions that may differ between two starts.
+        folder: folder of the run.
+        name: name of the file with the conditions, which the caller writes with `write_json` to begin a run.
+        conditions: everything that the results depend on; compared as JSON.
+        resume: whether an existing run may be continued.
+        free: names of conditions that may differ between two starts.
 
     Raises:
-        InputError: it holds a run under other conditions, a run without ``resume``, or something else.
+        InputError: if the folder contains a run under other conditions, a run although ``resume`` is false, or other
+            files.
     """
     if not (folder / name).is_file():
         check_new(folder)
@@ -157,36 +158,36 @@ def continues(
 
 
 def check_same(folder: Path, stored: Mapping[str, Any], found: Mapping[str, Any], free: Collection[str] = ()) -> None:
-    """Raises an `InputError` that says which conditions of the run in a folder, except the free ones, have changed."""
+    """Raises an `InputError` that lists the changed conditions of the run in a folder, if any but free ones changed."""
     old, new = (
-        _flat({name: value for name, value in of.items() if name not in free})
+        _flatten({name: value for name, value in of.items() if name not in free})
         for of in (json.loads(json.dumps(stored)), json.loads(json.dumps(found)))
     )
     names = [name for name in old | new if old.get(name) != new.get(name)]
     if names:
-        before, now = (", ".join(f"{name} {_short(of.get(name))}" for name in names) for of in (old, new))
+        before, now = (", ".join(f"{name} {_shorten(of.get(name))}" for name in names) for of in (old, new))
         raise InputError(
             f"expected to continue the run in {folder} with {before}, got {now}; repeat them, or use another --out"
         )
 
 
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Values of nested objects, and lists of objects, under joined names, such as ``variants.0.gates``."""
+def _flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Flattens nested objects and lists of objects; their names are joined, as in ``variants.0.gates``."""
     flat: dict[str, Any] = {}
     for name, value in values.items():
         if isinstance(value, list) and any(isinstance(part, dict) for part in value):
             value = {str(number): part for number, part in enumerate(value)}
-        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
+        flat |= _flatten(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name: value}
     return flat
 
 
-def _short(value: Any) -> str:
+def _shorten(value: Any) -> str:
     text = "none" if value is None else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= 60 else f"{text[:57]}…"
 
 
 def code_digest(*packages: ModuleType) -> str:
-    """SHA-256 over the sources of packages; results of other code, committed or not, must not be mixed."""
+    """Returns the SHA-256 of the sources of packages, so that results of different code are not mixed."""
     digest = hashlib.sha256()
     for package in packages:
         root = Path(package.__path__[0])
@@ -197,16 +198,16 @@ def code_digest(*packages: ModuleType) -> str:
 
 
 def cached(name: str, key: str, make: Callable[[], T]) -> T:
-    """What ``make`` returned when first asked on this processor: JSON, kept in a file of the user's cache folder.
+    """Returns what ``make`` returned in its first call on this processor, from a JSON file in the user's cache folder.
 
     Args:
-        name: of the file.
-        key: on what the value depends besides the processor.
-        make: makes the value.
+        name: name of the file.
+        key: identifies the value together with the processor.
+        make: computes the value, which JSON can represent.
     """
     path, known = cache_folder() / name, {}
     key = f"{processor()}, {key}"
-    with suppress(OSError, ValueError):  # it can be made again
+    with suppress(OSError, ValueError):  # the value can be computed again
         known = json.loads(path.read_bytes())
     if key not in known:
         known[key] = make()
@@ -217,12 +218,12 @@ def cached(name: str, key: str, make: Callable[[], T]) -> T:
 
 
 def cache_folder() -> Path:
-    """The user's folder for what can be measured or downloaded again."""
+    """Returns the user's cache folder, for values and files that can be measured or downloaded again."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "bioner-token-pruning"
 
 
 def processor() -> str:
-    """The processor's name from Linux; elsewhere, what Python reports."""
+    """Returns the processor's name from Linux, or from Python on other systems."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

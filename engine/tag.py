@@ -1,8 +1,8 @@
 """Tags files: ``python -m engine.tag FILE… --strategy entropy --format pubtator > tagged.txt``.
 
-Reads any format of ``docs/formats.md`` (by suffix or content; ``-``: standard input), writes as it goes.
-A broken document is reported on standard error and left out; the others are tagged, and the exit status is 2. Ids must
-be unique across all files.
+Reads every format of ``docs/formats.md``, recognised by suffix or content, from files or standard input (``-``), and
+writes results as they are made. A broken document is reported on standard error and left out; the exit status is then
+2. Ids must be unique across all files.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _documents(files: list[str], on_error: Callable[[InputError], None]) -> Iterator[Document]:
+def _read_files(files: list[str], on_error: Callable[[InputError], None]) -> Iterator[Document]:
     ids = Ids()
     for file in files:
         try:
@@ -44,7 +44,7 @@ def tag_files(arguments: argparse.Namespace) -> int:
     """Tags the files to standard output.
 
     Returns:
-        The exit status: 2 if a document or file was left out.
+        The exit status, which is 2 if a document or file was left out.
     """
     options = EngineOptions.of(arguments)
     engine, strategy = options.load()
@@ -56,17 +56,17 @@ def tag_files(arguments: argparse.Namespace) -> int:
         problems += 1
         say(str(error))
 
-    documents = tqdm(_documents(arguments.files, on_error), unit=" documents", disable=None, file=STANDARD_ERROR)
+    documents = tqdm(_read_files(arguments.files, on_error), unit=" documents", disable=None, file=STANDARD_ERROR)
     tagged = tag_documents(engine, strategy, documents, options.batch_size)
-    for piece in WRITERS[arguments.format].write(tagged):
-        sys.stdout.write(piece)
+    for part in WRITERS[arguments.format].write(tagged):
+        sys.stdout.write(part)
         sys.stdout.flush()
     return 2 if problems else 0
 
 
 @as_command
 def main(argv: list[str] | None) -> int:
-    """The command line; exit status 2 for bad input."""
+    """Runs the command line; the exit status is 2 for bad input."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     return tag_files(_parser().parse_args(argv))
 

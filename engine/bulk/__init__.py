@@ -1,4 +1,4 @@
-"""Tags many files, on one machine or a cluster; the command may be killed and restarted."""
+"""Tags many files, on one machine or a cluster; a killed run continues when it is restarted."""
 
 from engine.bulk.command import main
 

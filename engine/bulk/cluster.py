@@ -1,4 +1,4 @@
-"""Tags files on a Ray cluster, or on a Ray started on this machine, through Ray Data."""
+"""Tags files with Ray Data, on a Ray cluster or a Ray instance started on this machine."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from engine.bulk.worker import Job, OnProgress, OutputError, Worker
 from engine.errors import first_line
 from engine.runs import check_same, read_json
 
-ANSWER_S = 30  # seconds in which a cluster must report its status
-RETRIES = 3  # of a file whose worker died
+ANSWER_S = 30  # seconds within which a cluster must report its status
+RETRIES = 3  # per file, after its worker died
 
 
 class RayWorker:
-    """A worker as an actor: takes rows with a file, adds its counts or what went wrong.
+    """A worker as a Ray actor: takes rows with a file, and adds the outcome of tagging it or an error.
 
-    What makes a worker refuse to start is the problem of every file, so it ends the run; an error in starting is that
-    of the files which this worker gets.
+    If a worker refuses to start, no file can be tagged, and the run ends. Any other error at its start is reported for
+    each file that this worker gets.
     """
 
     def __init__(self, job: Job, conditions: dict[str, Any]) -> None:
@@ -35,12 +35,12 @@ class RayWorker:
         try:
             if not run.is_file():
                 raise InputError(f"expected {run}, got no such file; every machine needs the folder at this path")
-            check_same(run.parent, read_json(run), conditions)  # the folder is the command's
+            check_same(run.parent, read_json(run), conditions)  # the folder is that of the command
             self.worker = Worker(job)
-            check_same(run.parent, conditions, self.worker.conditions())  # and this machine computes the same
+            check_same(run.parent, conditions, self.worker.conditions())  # and this machine computes the same results
         except InputError as error:
             self.problem = OutputError(str(error))
-        except Exception as error:  # noqa: BLE001  # Ray would take it for a worker that died
+        except Exception as error:  # noqa: BLE001  # otherwise Ray assumes that the worker died
             cause = f"{type(error).__name__}: {first_line(error)}"
             self.problem = InputError(f"expected a worker to start, got {cause}; start again")
 
@@ -58,15 +58,15 @@ def ray_pool(address: str | None, workers: int | None, threads: int) -> Iterator
     """Connects to Ray.
 
     Args:
-        address: of a cluster, ``auto`` for the one that this machine belongs to; ``None`` starts one here.
-        workers: the maximum; ``None``: as many as the cluster has room for.
-        threads: of each.
+        address: address of a cluster, or ``auto`` for that of this machine; ``None`` starts Ray on this machine.
+        workers: maximum number of workers; ``None`` means as many as the cluster has CPUs for.
+        threads: threads per worker.
 
     Yields:
         The maximum number of workers.
 
     Raises:
-        InputError: no Ray, or no answer.
+        InputError: if Ray is not installed or does not answer.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
@@ -78,7 +78,7 @@ def ray_pool(address: str | None, workers: int | None, threads: int) -> Iterator
     here: dict[str, Any] = {"num_cpus": (workers or 1) * threads, "include_dashboard": False} if address is None else {}
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **here)
-    except Exception as error:  # Ray raises many types, built-in ones too
+    except Exception as error:  # Ray raises many types, including built-in ones
         where = "on this machine" if address is None else f"at {address}"
         raise InputError(f"expected Ray {where}, got {first_line(error)}; check the address, or start it") from error
     try:
@@ -88,7 +88,7 @@ def ray_pool(address: str | None, workers: int | None, threads: int) -> Iterator
 
 
 def _check_answer(address: str) -> None:
-    """Checks in advance: Ray itself would try for minutes, then might end this process."""
+    """Checks that a cluster answers, because Ray itself would try for minutes and might then end this process."""
     command = [sys.executable, "-m", "ray.scripts.scripts", "status", "--address", address]
     try:
         answers = subprocess.run(command, capture_output=True, timeout=ANSWER_S, check=False).returncode == 0
@@ -99,35 +99,39 @@ def _check_answer(address: str) -> None:
 
 
 def tag_on_ray(
-    job: Job, conditions: dict[str, Any], files: Sequence[InputFile], most: int, at_once: bool, on_progress: OnProgress
+    job: Job,
+    conditions: dict[str, Any],
+    files: Sequence[InputFile],
+    max_workers: int,
+    start_all: bool,
+    on_progress: OnProgress,
 ) -> Iterator[Finished | InputError]:
-    """Yields what became of files as they are finished, or what went wrong with one.
+    """Yields the outcome or the error of each file, in the order in which they finish.
 
     Args:
-        job: with a number of threads, which is how many of Ray's CPUs a worker takes.
-        conditions: of the run; workers must have the same.
-        files: what to tag.
-        most: maximum number of workers.
-        at_once: start all of them, instead of one and then more as there is room.
+        job: configuration of the workers; its number of threads is also the number of Ray CPUs per worker.
+        conditions: conditions of the run, which those of the workers must equal.
+        files: files to tag.
+        max_workers: maximum number of workers.
+        start_all: whether to start all workers at once, instead of one and then more as there is room.
         on_progress: called for each finished file.
 
     Raises:
-        OutputError: no file could be tagged any more.
-        InputError: workers keep dying.
+        OutputError: if no further file can be tagged.
     """
     import ray
     from ray.data import ActorPoolStrategy, DataContext
 
     context = DataContext.get_current()
     context.enable_progress_bars = context.print_on_execution_start = False
-    context.max_errored_blocks = -1  # the other files continue; those without an answer are reported at the end
+    context.max_errored_blocks = -1  # other files continue; those without an answer are reported at the end
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)
     largest_first = sorted(files, key=lambda file: -file.size)
     rows = [{"file": file} for file in largest_first]
     answers = ray.data.from_items(rows, override_num_blocks=len(files)).map(
-        RayWorker,  # type: ignore[arg-type]  # a class is made once an actor
+        RayWorker,  # type: ignore[arg-type]  # Ray creates one object per actor
         fn_constructor_args=[job, conditions],
-        compute=ActorPoolStrategy(min_size=most if at_once else 1, max_size=most),
+        compute=ActorPoolStrategy(min_size=max_workers if start_all else 1, max_size=max_workers),
         num_cpus=job.threads,
         num_gpus=1 if job.options.device.startswith("cuda") else None,
         ray_remote_args_fn=lambda: {"max_restarts": -1, "max_task_retries": RETRIES},

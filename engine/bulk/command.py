@@ -1,7 +1,7 @@
 """Tags many files: ``python -m engine.bulk INPUT… --out DIR``.
 
-Writes a result for each input file. If the command is killed, restarting it does what is missing. It runs in one
-process; --workers and --ray use more.
+Writes a result for each input file. If the command is killed, a restart tags the files that are missing. It runs in
+one process; --workers and --ray use more.
 """
 
 from __future__ import annotations
@@ -33,30 +33,38 @@ from engine.runs import continues, locked, read_json, write_json
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m engine.bulk", description=__doc__)
     parser.add_argument("inputs", nargs="+", metavar="INPUT", help="files, folders, globs; paths or URLs (s3://…)")
-    parser.add_argument("--out", metavar="DIR", help="folder of the run; a run that was stopped goes on in it")
-    parser.add_argument("--format", default="jsonl", choices=FORMATS, help="of the results (default jsonl)")
-    parser.add_argument("--id-column", default=COLUMNS[0], metavar="NAME", help="of Parquet inputs (default id)")
-    parser.add_argument("--text-column", default=COLUMNS[1], metavar="NAME", help="of Parquet inputs (default text)")
-    EngineOptions.add_to(parser)
-    parser.add_argument("--threads", type=int, metavar="N", help="of each worker (default: all, shared by --workers)")
-    parser.add_argument("--workers", type=int, metavar="N", help="number of processes here, or the most on the cluster")
+    parser.add_argument("--out", metavar="DIR", help="folder of the run; a stopped run continues in it")
+    parser.add_argument("--format", default="jsonl", choices=FORMATS, help="format of the results (default jsonl)")
     parser.add_argument(
-        "--ray", nargs="?", const="auto", metavar="ADDRESS", help="a Ray cluster; default the one of this machine"
+        "--id-column", default=COLUMNS[0], metavar="NAME", help="id column of Parquet inputs (default id)"
     )
-    planning = parser.add_argument_group("what it would take")
+    parser.add_argument(
+        "--text-column", default=COLUMNS[1], metavar="NAME", help="text column of Parquet inputs (default text)"
+    )
+    EngineOptions.add_to(parser)
+    parser.add_argument(
+        "--threads", type=int, metavar="N", help="threads per worker (default: all, shared by --workers)"
+    )
+    parser.add_argument(
+        "--workers", type=int, metavar="N", help="number of processes here, or their maximum on a cluster"
+    )
+    parser.add_argument(
+        "--ray", nargs="?", const="auto", metavar="ADDRESS", help="a Ray cluster; default: that of this machine"
+    )
+    planning = parser.add_argument_group("cost estimate")
     planning.add_argument(
         "--plan", type=int, metavar="N", help="measure a sample, print hours and money for N documents"
     )
     planning.add_argument("--sample", type=int, default=200, metavar="N", help="documents to measure (default 200)")
-    planning.add_argument("--price", type=float, default=0.05, help="of a core for an hour (default 0.05)")
+    planning.add_argument("--price", type=float, default=0.05, help="price of a core-hour (default 0.05)")
     return parser
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Tags what is missing.
+    """Tags the files that have no result yet.
 
     Returns:
-        The exit status: 2 if a file could not be tagged, or inputs not be searched.
+        The exit status, which is 2 if a file could not be tagged or an input could not be searched.
     """
     for name in ("threads", "workers", "plan", "sample"):
         if (value := getattr(arguments, name)) is not None and value < 1:
@@ -89,7 +97,7 @@ def run(arguments: argparse.Namespace) -> int:
         missing = [file for file in files if file.name not in before]
         stack.callback(worker.folder.summarise)
         done = sum(file.size for file in files if file.name in before)
-        bar = stack.enter_context(_bar(sum(file.size for file in files), done))
+        bar = stack.enter_context(_progress_bar(sum(file.size for file in files), done))
         documents = 0
 
         def on_progress(more: int, size: int) -> None:
@@ -99,19 +107,19 @@ def run(arguments: argparse.Namespace) -> int:
             bar.update(size)
 
         if on_ray and missing:
-            # Other machines must not choose another dtype.
+            # All machines must use the same dtype.
             job = replace(worker.job, options=replace(options, dtype=worker.engine.dtype))
-            most = stack.enter_context(ray_pool(arguments.ray, arguments.workers, threads))
-            found = tag_on_ray(job, conditions, missing, most, arguments.ray is None, on_progress)
+            max_workers = stack.enter_context(ray_pool(arguments.ray, arguments.workers, threads))
+            results = tag_on_ray(job, conditions, missing, max_workers, arguments.ray is None, on_progress)
         else:
-            found = _tag_here(worker, missing, on_progress)
+            results = _tag_in_process(worker, missing, on_progress)
         tagged = rejected = failed = 0
-        for one in found:
-            if isinstance(one, Finished):
-                tagged, rejected = tagged + 1, rejected + one.rejected
+        for result in results:
+            if isinstance(result, Finished):
+                tagged, rejected = tagged + 1, rejected + result.rejected
             else:
                 failed += 1
-                bar.write(str(one), file=STANDARD_ERROR)
+                bar.write(str(result), file=STANDARD_ERROR)
     say(
         f"{len(before):,} files were finished before; now {tagged:,} files, {documents:,} documents, "
         f"{rejected:,} records rejected, {failed:,} files failed; in {out}"
@@ -119,8 +127,8 @@ def run(arguments: argparse.Namespace) -> int:
     return 2 if failed or problems else 0
 
 
-def _bar(total: int, done: int) -> tqdm[NoReturn]:
-    """Shows the bytes of the inputs that are done, and the time left; one line a minute where nobody watches."""
+def _progress_bar(total: int, done: int) -> tqdm[NoReturn]:
+    """Shows the input bytes done and the time left; prints only one line a minute outside a terminal."""
     interval = 1 if sys.stderr.isatty() else 60
     return tqdm(
         total=total,
@@ -134,7 +142,7 @@ def _bar(total: int, done: int) -> tqdm[NoReturn]:
     )
 
 
-def _tag_here(worker: Worker, files: list[InputFile], on_progress: OnProgress) -> Iterator[Finished | InputError]:
+def _tag_in_process(worker: Worker, files: list[InputFile], on_progress: OnProgress) -> Iterator[Finished | InputError]:
     for file in files:
         try:
             yield worker.tag(file, on_progress)
@@ -146,6 +154,6 @@ def _tag_here(worker: Worker, files: list[InputFile], on_progress: OnProgress) -
 
 @as_command
 def main(argv: list[str] | None) -> int:
-    """The command line; exit status 2 for bad input."""
+    """Runs the command line; the exit status is 2 for bad input."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     return run(_parser().parse_args(argv))

@@ -1,4 +1,4 @@
-"""Estimates from a measured sample what a corpus would take: core-hours and money, dense and pruned, in each dtype."""
+"""Estimates core-hours and cost of tagging a corpus from a measured sample, dense and pruned, in each dtype."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from engine.command import STANDARD_ERROR
 from engine.latency import PASSES, Latency, time_variants
 from engine.options import DTYPES, EngineOptions, tag_documents
 
-MOST_FILES = 20  # to spread the sample over
+MAX_FILES = 20  # files that the sample is spread over
 
 Pair = tuple[Engine, Strategy]
 
@@ -34,50 +34,50 @@ def estimate(
     price: float,
     sample: int,
 ) -> Iterator[str]:
-    """A table in Markdown, line by line: ``dense`` and the chosen strategy, in each dtype that runs here.
+    """Yields the lines of a Markdown table of ``dense`` and the chosen strategy, in each dtype that runs here.
 
-    Measured: reading, tagging on one thread and writing, of a sample. Computed: everything else, by proportion.
+    Reading, tagging on one thread and writing a sample are measured; everything else is extrapolated in proportion.
 
     Args:
-        files: whose first documents are the sample; it is spread evenly over at most `MOST_FILES` of them.
-        options: the strategy; its dtype is ignored.
-        columns: of Parquet inputs.
-        documents: how many would be tagged.
-        price: of a core for an hour, in any currency.
-        sample: documents to measure.
+        files: files to sample; the first documents of at most `MAX_FILES` of them, evenly spread, are the sample.
+        options: options with the strategy; the dtype is ignored.
+        columns: names of the id column and the text column of Parquet inputs.
+        documents: size of the corpus, in documents.
+        price: price of a core-hour, in any currency.
+        sample: size of the sample, in documents.
 
     Raises:
-        InputError: no document to measure.
+        InputError: if there is no document to measure.
     """
     torch.set_num_threads(1)
-    files = files[:: -(-len(files) // MOST_FILES)]
+    files = files[:: -(-len(files) // MAX_FILES)]
     begin = time.perf_counter()
-    read, problems = _sample(files, columns, sample)
+    read, problems = _read_sample(files, columns, sample)
     read_s = time.perf_counter() - begin
     if not read:
         raise InputError(
             problems[0] if problems else "expected documents to measure, got none in the inputs; choose others"
         )
-    pairs, refused = _pairs(options)
-    seconds = _measure(pairs, read, options.batch_size)
+    pairs, refused = _load_pairs(options)
+    seconds = _time_passes(pairs, read, options.batch_size)
     tagged = list(tag_documents(*pairs[-1], read, options.batch_size))
     with TemporaryDirectory() as folder:
         begin = time.perf_counter()
         RunFolder(Path(folder), "jsonl").write_result("sample", tagged)
         write_s = time.perf_counter() - begin
-    around = (read_s + write_s) / len(read)
+    io_s = (read_s + write_s) / len(read)
 
     words = sum(len(document.text.split()) for document in read) / len(read)
     untitled = sum(document.title_end == len(document.text) for document in read)
     yield f"Measured: {len(read)} documents of {len(files)} files, {words:.0f} words on average, {untitled} of them a "
     yield f"title alone; one thread, {options.batch_size} documents at a time, {PASSES} passes; reading and writing "
-    yield f"{around * 1e3:.2f} ms a document. Computed: {documents:,} documents like these, {price} a core-hour."
+    yield f"{io_s * 1e3:.2f} ms a document. Computed: {documents:,} documents like these, {price} a core-hour."
     yield ""
     yield "| strategy | dtype | documents/s of a core (slowest – fastest pass) | core-hours | cost | speed-up |"
     yield "| --- | --- | --- | --- | --- | --- |"
     dense_hours = None
     for (engine, strategy), passes in zip(pairs, seconds, strict=True):
-        low, middle, high = (len(read) / (of(passes) + around * len(read)) for of in (max, statistics.median, min))
+        low, middle, high = (len(read) / (of(passes) + io_s * len(read)) for of in (max, statistics.median, min))
         hours = documents / middle / 3600
         dense_hours = dense_hours or hours
         speeds = f"{middle:.1f} ({low:.1f} – {high:.1f})"
@@ -89,8 +89,8 @@ def estimate(
         yield f"\nReading stopped: {problem}"
 
 
-def _sample(files: Sequence[InputFile], columns: tuple[str, str], size: int) -> tuple[list[Document], list[str]]:
-    """The first documents of each file, ``size`` in all; and what stopped reading a file."""
+def _read_sample(files: Sequence[InputFile], columns: tuple[str, str], size: int) -> tuple[list[Document], list[str]]:
+    """Returns the first documents of each file, ``size`` in all, and the errors that stopped reading."""
     found: list[Document] = []
     problems = []
     for file in files:
@@ -101,8 +101,8 @@ def _sample(files: Sequence[InputFile], columns: tuple[str, str], size: int) -> 
     return found[:size], problems
 
 
-def _pairs(options: EngineOptions) -> tuple[list[Pair], list[str]]:
-    """Dense in each dtype, then the chosen strategy in each; and why a dtype is missing."""
+def _load_pairs(options: EngineOptions) -> tuple[list[Pair], list[str]]:
+    """Loads dense in each dtype, then the chosen strategy in each; also returns why a dtype cannot be used."""
     chosen, refused = [], []
     for dtype in DTYPES:
         try:
@@ -116,8 +116,8 @@ def _pairs(options: EngineOptions) -> tuple[list[Pair], list[str]]:
     return dense + [pair for pair in chosen if pair[1].name != "dense"], refused
 
 
-def _measure(pairs: Sequence[Pair], read: Sequence[Document], batch_size: int) -> list[list[float]]:
-    """Seconds of each engine and strategy for each timed pass."""
+def _time_passes(pairs: Sequence[Pair], read: Sequence[Document], batch_size: int) -> list[list[float]]:
+    """Returns the seconds of each timed pass, per pair of engine and strategy."""
     batches = [[document.text for document in read[at : at + batch_size]] for at in range(0, len(read), batch_size)]
 
     def call(number: int, batch: int) -> Latency:

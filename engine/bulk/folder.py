@@ -1,8 +1,8 @@
-"""The folder of a run: results, what is finished, and the summaries.
+"""The folder of a run: results, records of finished files, and summaries.
 
-``run.json``: what the results depend on. ``tagged/``: a result for each input file. ``units/``: a record of each
-finished file, written last, which marks it as finished: JSON lines, each with what was rejected or deleted, then with
-the counts. ``manifest.jsonl``, ``rejected.jsonl`` and ``deleted.jsonl`` are compiled from them.
+``run.json`` stores the conditions that the results depend on. ``tagged/`` has a result for each input file. ``units/``
+has a record of each finished file, which is written last: JSON lines with each rejected or deleted record, then a line
+with the counts of documents and entities. ``manifest.jsonl``, ``rejected.jsonl`` and ``deleted.jsonl`` summarise them.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ SUMMARIES = {"finished": "manifest.jsonl", "rejected": "rejected.jsonl", "delete
 
 @dataclass(frozen=True)
 class Finished:
-    """What became of an input file.
+    """The outcome of an input file that was tagged.
 
-    ``output``: the result's path in the folder; ``sha256``, ``output_bytes``: of the result.
-    ``without_text``: documents without a word to tag.
-    ``rejected``: broken records, which are left out; ``deleted``: citations that the file deletes.
+    ``output`` is the path of the result in the folder; ``sha256`` and ``output_bytes`` describe the result.
+    ``without_text`` counts documents without a word, ``rejected`` broken records, which are left out, and ``deleted``
+    citations that the file deletes.
     """
 
     name: str
@@ -52,27 +52,27 @@ class Finished:
 
 
 class RunFolder:
-    """See the module. ``format``: of the results, one of `FORMATS`."""
+    """Reads and writes the folder of a run; ``format`` is that of the results, one of `FORMATS`."""
 
     def __init__(self, out: Path, format_: str) -> None:
         self.out, self.format = out, format_
 
     def result(self, name: str) -> Path:
-        """Where the result of an input file of this name goes."""
+        """Returns the path of an input file's result."""
         return self.out / "tagged" / f"{name}{'.parquet' if self.format == PARQUET else WRITERS[self.format].suffix}"
 
     def record(self, name: str) -> Path:
-        """Where its record goes."""
+        """Returns the path of an input file's record."""
         return self.out / "units" / f"{name}{RECORD}"
 
     def write_result(self, name: str, documents: Iterable[Document]) -> str:
-        """Writes documents as they come; the result is there once it is complete.
+        """Writes documents as they come; the result appears once it is complete.
 
         Returns:
-            Its SHA-256.
+            The SHA-256 of the result.
 
         Raises:
-            OSError: it cannot be written.
+            OSError: if the result cannot be written.
         """
         with replacing(self.result(name)) as fresh:
             with fresh.open("wb") as file:
@@ -87,16 +87,16 @@ class RunFolder:
                 return hashlib.file_digest(written, "sha256").hexdigest()
 
     def finished(self, files: Sequence[InputFile]) -> set[str]:
-        """The names of the files whose results are there.
+        """Returns the names of the files whose results are complete.
 
         Raises:
-            InputError: a finished file has changed since.
+            InputError: if a finished input file has changed since.
         """
         found = set()
         for file in files:
             try:
-                ((_, last),) = deque(_read(self.record(file.name)), maxlen=1)
-            except OSError:  # there is none, or its name is too long, which is reported when it is to be tagged
+                ((_, last),) = deque(_read_record(self.record(file.name)), maxlen=1)
+            except OSError:  # no record, or a name too long, which is reported when the file is tagged
                 continue
             before = Finished(**last)
             if (before.input, before.input_bytes) != (file.url, file.size):
@@ -111,23 +111,23 @@ class RunFolder:
         return found
 
     def summarise(self) -> None:
-        """Writes the summaries of everything finished, in the order of the names."""
+        """Writes the summaries of all finished files, in the order of their names."""
         records = [path for path in (self.out / "units").rglob(f"*{RECORD}") if path.is_file()]
         with ExitStack() as stack:
             paths = {kind: stack.enter_context(replacing(self.out / name)) for kind, name in SUMMARIES.items()}
-            into = {kind: stack.enter_context(path.open("wb")) for kind, path in paths.items()}
+            summaries = {kind: stack.enter_context(path.open("wb")) for kind, path in paths.items()}
             for path in sorted(records, key=lambda path: str(path).removesuffix(RECORD)):
-                for kind, values in _read(path):
-                    into[kind].write((json.dumps(values, ensure_ascii=False) + "\n").encode("utf-8", "replace"))
+                for kind, values in _read_record(path):
+                    summaries[kind].write((json.dumps(values, ensure_ascii=False) + "\n").encode("utf-8", "replace"))
 
 
-def line(kind: str, values: Mapping[str, Any]) -> str:
-    """A line of a record, in ASCII, so that names survive unchanged, even those that are not UTF-8."""
+def record_line(kind: str, values: Mapping[str, Any]) -> str:
+    """Returns a line of a record, in ASCII, which preserves even file names that are not UTF-8."""
     return json.dumps({kind: values}) + "\n"
 
 
-def _read(record: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Kind and values of each line of a record."""
+def _read_record(record: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yields kind and values of each line of a record."""
     with record.open("rb") as file:
         for one in map(json.loads, file):
             yield from one.items()

@@ -1,4 +1,4 @@
-"""Finds the files to tag, here or wherever fsspec reaches."""
+"""Finds the files to tag, on this machine or any storage that fsspec supports."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from engine import InputError
 from engine.data.formats import SUFFIXES
 from engine.errors import first_line
 
-_TAKEN = {*SUFFIXES, ".txt"}
-_KINDS = f"files of {', '.join(sorted(_TAKEN))}"
+_INPUT_SUFFIXES = {*SUFFIXES, ".txt"}
+_KINDS = f"files of {', '.join(sorted(_INPUT_SUFFIXES))}"
 
 
 @dataclass(frozen=True)
 class InputFile:
     """A file to tag.
 
-    ``name``: its path below the given folder, without suffixes; its result is named after it.
-    ``url``: where it is; ``size``: in bytes, 0 if a server does not tell.
+    ``name`` is its path below the given folder, without suffixes; the result gets the same name.
+    ``url`` is its path or URL; ``size`` is in bytes, 0 if a server does not tell.
     """
 
     name: str
@@ -33,32 +33,32 @@ class InputFile:
 
 
 def find_files(inputs: Sequence[str], out: Path | None) -> tuple[list[InputFile], list[InputError]]:
-    """Finds the files of inputs, each once, in the order of their names.
+    """Finds the files of all inputs, each once, in the order of their names.
 
-    From folders and globs, takes only regular files with a known format's suffix, zipped or not, and none that is
-    hidden or in a hidden folder. Follows links to folders, except where ``**`` of a glob meets them.
+    In folders and globs, takes only regular files with the suffix of a known format, gzipped or not, and skips hidden
+    files and folders. Follows links to folders, except those that ``**`` of a glob matches.
 
     Args:
         inputs: files, folders and globs; paths or URLs such as ``s3://…``.
-        out: where results go, which is not searched; ``None``: nowhere.
+        out: folder of the results, which is not searched; ``None`` if there is none.
 
     Returns:
-        The files, and what is wrong with inputs in which some or all could not be found.
+        The files, and the errors of inputs that could not be searched completely.
 
     Raises:
-        InputError: no files, or two of one name.
+        InputError: if there are no files, or two files have the same name.
     """
     found: dict[str, InputFile] = {}
     problems: list[InputError] = []
     for given in inputs:
         files: list[InputFile] = []
         try:
-            files += _files(given, out, problems)
+            files += _expand_input(given, out, problems)
             if not files:
                 raise InputError(f"expected {_KINDS} in {given}, got none; check the path")
         except InputError as error:
             problems.append(error)
-        except Exception as error:  # noqa: BLE001  # the library for this kind of URL is missing, or raises its own
+        except Exception as error:  # noqa: BLE001  # the library for this kind of URL is missing or raises exceptions of its own
             problems.append(InputError(f"expected files at {given}, got {first_line(error)}; check the path"))
         for file in files:
             other = found.setdefault(file.name, file)
@@ -72,10 +72,10 @@ def find_files(inputs: Sequence[str], out: Path | None) -> tuple[list[InputFile]
     return [found[name] for name in sorted(found)], problems
 
 
-def _files(given: str, out: Path | None, problems: list[InputError]) -> Iterator[InputFile]:
+def _expand_input(given: str, out: Path | None, problems: list[InputError]) -> Iterator[InputFile]:
     if not given:
         raise InputError("expected a file, folder, glob or URL, got an empty name; give one")
-    if given.startswith(("http://", "https://")) and _split(given)[1] not in _TAKEN:
+    if given.startswith(("http://", "https://")) and _split_suffix(given)[1] not in _INPUT_SUFFIXES:
         raise InputError(f"expected {_KINDS} on the web, got {given}; give the address of each file")
     files, path = fsspec.core.url_to_fs(given)
     local = isinstance(files, LocalFileSystem)
@@ -83,29 +83,33 @@ def _files(given: str, out: Path | None, problems: list[InputError]) -> Iterator
     if files.isfile(path):
         found = {path: (files.info(path)["size"], PurePosixPath(path).name)}
     elif local and files.isdir(path):
-        found = {file: (_size(file), os.path.relpath(file, path)) for file in _below(path, results, (), problems)}
+        found = {
+            file: (_file_size(file), os.path.relpath(file, path)) for file in _walk_folder(path, results, (), problems)
+        }
     elif files.isdir(path):
         found = {
             file: (info["size"], os.path.relpath(file, path))
             for file, info in files.find(path, detail=True).items()
-            if _is_taken(file, path)
+            if _is_input(file, path)
         }
     elif has_magic(path):
         found = {
             file: (info["size"], PurePosixPath(file).name)
             for file, info in files.glob(path, detail=True).items()
             if (info["type"] == "file" or (local and Path(file).is_file()))
-            and _is_taken(file, path)
+            and _is_input(file, path)
             and not (results and Path(file).resolve().is_relative_to(results))
         }
     else:
         found = {}
     for file, (size, name) in found.items():
-        yield InputFile(_split(name)[0], file if local else files.unstrip_protocol(file), int(size or 0))
+        yield InputFile(_split_suffix(name)[0], file if local else files.unstrip_protocol(file), int(size or 0))
 
 
-def _below(folder: str, results: Path | None, above: tuple[Path, ...], problems: list[InputError]) -> Iterator[str]:
-    """Yields the files to tag below a folder of this machine; ``above``: the folders that it was reached through."""
+def _walk_folder(
+    folder: str, results: Path | None, above: tuple[Path, ...], problems: list[InputError]
+) -> Iterator[str]:
+    """Yields the files to tag below a local folder; ``above`` are the folders on the way to it."""
     real = Path(folder).resolve()
     if results and results.is_relative_to(real):
         raise InputError(f"expected --out outside the inputs, got {results} inside {folder}; choose another folder")
@@ -121,23 +125,23 @@ def _below(folder: str, results: Path | None, above: tuple[Path, ...], problems:
         if entry.name.startswith("."):
             continue
         if entry.is_dir():
-            yield from _below(entry.path, results, (*above, real), problems)
-        elif _split(entry.name)[1] in _TAKEN and (entry.is_file() or not os.path.exists(entry)):  # noqa: PTH110
-            yield entry.path  # a link that leads nowhere, too: it is reported when it is to be read
+            yield from _walk_folder(entry.path, results, (*above, real), problems)
+        elif _split_suffix(entry.name)[1] in _INPUT_SUFFIXES and (entry.is_file() or not os.path.exists(entry)):  # noqa: PTH110
+            yield entry.path  # also a broken link, which is reported when it is read
 
 
-def _size(file: str) -> int:
+def _file_size(file: str) -> int:
     return Path(file).stat().st_size if Path(file).exists() else 0
 
 
-def _is_taken(file: str, given: str) -> bool:
-    """Whether to tag a file that was found; hidden folders are allowed if given by name."""
+def _is_input(file: str, given: str) -> bool:
+    """Whether a file that was found is an input; hidden folders are allowed only if the user named them."""
     hidden = {part for part in PurePosixPath(file).parts if part.startswith(".")}
-    return hidden <= set(PurePosixPath(given).parts) and _split(file)[1] in _TAKEN
+    return hidden <= set(PurePosixPath(given).parts) and _split_suffix(file)[1] in _INPUT_SUFFIXES
 
 
-def _split(file: str) -> tuple[str, str]:
-    """A name without suffixes, and the suffix that tells the format."""
+def _split_suffix(file: str) -> tuple[str, str]:
+    """Splits a name into the part before its suffixes and the suffix of the format."""
     path = PurePosixPath(file)
     if path.suffix.lower() == ".gz":
         path = path.with_suffix("")

@@ -1,4 +1,4 @@
-"""A worker: an engine that tags one file at a time, the same here as on other machines."""
+"""A worker: an engine that tags one file at a time, on this machine or another one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import torch
 
 import engine as package
 from engine import Document, FormatError, InputError
-from engine.bulk.folder import Finished, RunFolder, line
+from engine.bulk.folder import Finished, RunFolder, record_line
 from engine.bulk.inputs import InputFile
 from engine.data.formats import read_stream
 from engine.data.reading.source import readable
@@ -24,24 +24,25 @@ from engine.errors import first_line
 from engine.options import EngineOptions, tag_documents
 from engine.runs import code_digest, replacing
 
-OnProgress = Callable[[int, int], None]  # documents, bytes of the input
-OnLoss = Callable[[str, dict[str, Any]], object]  # "rejected" or "deleted", what and why
+OnProgress = Callable[[int, int], None]  # called with documents and input bytes
+OnLoss = Callable[[str, dict[str, Any]], object]  # called with "rejected" or "deleted", and details
 
-NO_PLACE = errno.ENAMETOOLONG, errno.EEXIST, errno.ENOTDIR, errno.EISDIR  # errors of one result's name
+# Errors that concern only the name of one result.
+BAD_NAME_ERRORS = errno.ENAMETOOLONG, errno.EEXIST, errno.ENOTDIR, errno.EISDIR
 
 
 class OutputError(InputError):
-    """A result cannot be written, so no other result could be either."""
+    """A result cannot be written, and neither could any other."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """What a worker needs to know.
+    """The configuration of a worker.
 
-    ``out``: folder of the run.
-    ``format``: of the results, one of `engine.bulk.folder.FORMATS`.
-    ``columns``: of Parquet inputs: those of ids and texts.
-    ``threads``: of torch; ``None``: its default.
+    ``out`` is the folder of the run.
+    ``format`` is that of the results, one of `engine.bulk.folder.FORMATS`.
+    ``columns`` are the names of the id column and the text column of Parquet inputs.
+    ``threads`` is the number of torch threads; ``None`` means torch's default.
     """
 
     options: EngineOptions
@@ -55,7 +56,7 @@ class Worker:
     """Tags files.
 
     Raises:
-        InputError: the engine cannot be loaded.
+        InputError: if the engine cannot be loaded.
     """
 
     def __init__(self, job: Job) -> None:
@@ -66,7 +67,7 @@ class Worker:
         self.engine, self.strategy = job.options.load()
 
     def conditions(self) -> dict[str, Any]:
-        """Everything that determines the results; a folder holds those of the same conditions."""
+        """Returns everything that determines the results; all results in a folder have the same conditions."""
         options = self.job.options
         return {
             "strategy": self.strategy.to_json(),
@@ -85,11 +86,11 @@ class Worker:
 
         Args:
             file: the input.
-            on_progress: called with the documents and bytes read since the last call.
+            on_progress: called with the number of documents and bytes read since the last call.
 
         Raises:
-            OutputError: no result can be written.
-            InputError: the input cannot be read to its end, or not tagged, or its result has no place.
+            OutputError: if no result can be written.
+            InputError: if the input cannot be read to its end or tagged, or its result cannot have this name.
         """
         try:
             return self._tag(file, on_progress)
@@ -97,46 +98,48 @@ class Worker:
             raise
         except OSError as error:
             place, problem = error.filename or self.folder.result(file.name), error.strerror or first_line(error)
-            if error.errno in NO_PLACE:
+            if error.errno in BAD_NAME_ERRORS:
                 raise InputError(f"expected to write {place}, got {problem}; rename {file.url}") from error
             raise OutputError(
                 f"expected to write {place}, got {problem}; make room and start again: what is finished stays"
             ) from error
-        except Exception as error:  # the other files are tagged
+        except Exception as error:  # one file must not stop the others
             raise InputError(
                 f"expected to tag {file.url}, got {type(error).__name__}: {first_line(error)}; "
                 "leave the file out, and report this"
             ) from error
 
     def _tag(self, file: InputFile, on_progress: OnProgress) -> Finished:
-        path, first = self.folder.result(file.name), ""
+        path, first_reason = self.folder.result(file.name), ""
         counts = Counter(documents=0, without_text=0, entities=0, rejected=0, deleted=0)
         with replacing(self.folder.record(file.name)) as fresh, fresh.open("w", encoding="ascii") as record:
 
             def on_loss(kind: str, values: dict[str, Any]) -> None:
-                nonlocal first
-                first = first or values.get("reason", "")
+                nonlocal first_reason
+                first_reason = first_reason or values.get("reason", "")
                 counts[kind] += 1
-                record.write(line(kind, values))
+                record.write(record_line(kind, values))
 
-            def tagged() -> Iterator[Document]:
+            def tagged_documents() -> Iterator[Document]:
                 documents = read_file(file, self.job.columns, on_progress, on_loss)
                 for one in tag_documents(self.engine, self.strategy, documents, self.job.options.batch_size):
                     counts.update(documents=1, without_text=not one.text.strip(), entities=len(one.entities))
                     yield one
-                if first and not counts["documents"]:
-                    raise InputError(f"expected documents in {file.url}, got none but broken ones; the first: {first}")
+                if first_reason and not counts["documents"]:
+                    raise InputError(
+                        f"expected documents in {file.url}, got none but broken ones; the first: {first_reason}"
+                    )
 
             finished = Finished(
                 name=file.name,
                 input=file.url,
                 input_bytes=file.size,
                 output=str(path.relative_to(self.folder.out)),
-                sha256=self.folder.write_result(file.name, tagged()),
+                sha256=self.folder.write_result(file.name, tagged_documents()),
                 output_bytes=path.stat().st_size,
                 **counts,
             )
-            record.write(line("finished", asdict(finished)))
+            record.write(record_line("finished", asdict(finished)))
         return finished
 
 
@@ -149,7 +152,7 @@ def read_file(
     """Yields the documents of a file as they are read.
 
     Raises:
-        InputError: the file cannot be read to its end, or has changed since it was found.
+        InputError: if the file cannot be read to its end, or has changed since it was found.
     """
     size, read = file.size, 0
 
@@ -164,7 +167,7 @@ def read_file(
 
     with readable(file.url):
         opened = fsspec.open(file.url, "rb")
-        with io.BufferedReader(opened.open()) as raw:  # fsspec's remote files read only whole lines, however long
+        with io.BufferedReader(opened.open()) as raw:  # remote files of fsspec read whole lines, however long
             for document in read_stream(raw, file.url, on_error, columns=columns, on_deleted=on_deleted):
                 position = max(read, min(raw.tell(), size))
                 on_progress(1, position - read)

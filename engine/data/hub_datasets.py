@@ -25,7 +25,7 @@ def read_dataset(source: str, split: str = "test", on_error: OnError = raise_err
 
     Args:
         source: hub id, folder written by ``save_to_disk``, or folder of files that ``load_dataset`` reads.
-        split: name of the split; for ``dev``, ``validation`` is tried, too. Ignored for a folder that holds a single split.
+        split: name of the split; ``validation`` also serves as ``dev``. Ignored for a folder that holds a single split.
         on_error: see `engine.data.formats.read_documents`; errors give the row number, from 1, as the line.
 
     Raises:
