@@ -55,7 +55,7 @@ def _read_sums(sums: Path) -> dict[str, set[str]]:
     try:
         lines = sums.read_text(encoding="utf-8").splitlines()
     except (OSError, ValueError) as error:
-        raise InputError(f"expected sums in {sums}, got {first_line(error)}; restore the file") from error
+        raise InputError(f"expected checksums in {sums}, got {first_line(error)}; restore the file") from error
     listed: dict[str, set[str]] = {}
     for number, line in enumerate(lines, start=1):
         if not (match := _SUM_LINE.fullmatch(line)):
@@ -81,7 +81,7 @@ def verify_checksums(folder: Path, *, needed: bool) -> None:
         return
     listed = _read_sums(sums)
     if "model.safetensors" not in listed:
-        raise InputError(f"expected the sum of model.safetensors in {sums}, got none; restore the file")
+        raise InputError(f"expected the checksum of model.safetensors in {sums}, got none; restore the file")
     for name, digests in listed.items():
         if _sha256_of(folder / name) in digests:
             continue
@@ -90,7 +90,9 @@ def verify_checksums(folder: Path, *, needed: bool) -> None:
         raise InputError(f"expected {folder / name} with SHA-256 {min(digests)}, got another; restore the file")
     for path in sorted(folder.iterdir()):
         if path.suffix in LOADED and path.name not in (*listed, RUN_SETTINGS):
-            raise InputError(f"expected the sum of {path.name} in {sums}, got none; remove the file, or add its sum")
+            raise InputError(
+                f"expected the checksum of {path.name} in {sums}, got none; remove the file, or add its checksum"
+            )
 
 
 def stamps_of(folder: Path) -> Stamps:
@@ -105,7 +107,9 @@ def check_unchanged(folder: Path, stamps: Stamps) -> None:
     """Raises an `InputError` if files of a model folder have changed since ``stamps``, so that they may not match."""
     found = stamps_of(folder)
     if changed := [name for name in sorted(stamps | found) if stamps.get(name) != found.get(name)]:
-        raise InputError(f"expected {folder} as it was, got other {', '.join(changed)}; load the model again")
+        raise InputError(
+            f"expected {folder} to be unchanged, got changes in {', '.join(changed)}; load the model again"
+        )
 
 
 def _sha256_of(path: Path) -> str:

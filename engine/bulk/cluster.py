@@ -146,5 +146,5 @@ def tag_on_ray(
         yield found
     for file in waiting.values():
         yield InputError(
-            f"expected a worker to live until {file.url} is tagged, got {RETRIES + 1} that died; give each more memory"
+            f"expected a worker to tag {file.url}, got {RETRIES + 1} workers that died; give each more memory"
         )

@@ -58,7 +58,7 @@ def find_files(inputs: Sequence[str], out: Path | None) -> tuple[list[InputFile]
                 raise InputError(f"expected {_KINDS} in {given}, got none; check the path")
         except InputError as error:
             problems.append(error)
-        except Exception as error:  # noqa: BLE001  # the library for this kind of URL is missing or raises exceptions of its own
+        except Exception as error:  # noqa: BLE001  # a missing library for this URL, or its own types
             problems.append(InputError(f"expected files at {given}, got {first_line(error)}; check the path"))
         for file in files:
             other = found.setdefault(file.name, file)
@@ -114,7 +114,9 @@ def _walk_folder(
     if results and results.is_relative_to(real):
         raise InputError(f"expected --out outside the inputs, got {results} inside {folder}; choose another folder")
     if any(other.is_relative_to(real) for other in above):
-        problems.append(InputError(f"expected links to other folders, got {folder} to one above it; remove the link"))
+        problems.append(
+            InputError(f"expected links to other folders, got {folder}, a link to a folder above it; remove the link")
+        )
         return
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)

@@ -101,7 +101,7 @@ class Worker:
             if error.errno in BAD_NAME_ERRORS:
                 raise InputError(f"expected to write {place}, got {problem}; rename {file.url}") from error
             raise OutputError(
-                f"expected to write {place}, got {problem}; make room and start again: what is finished stays"
+                f"expected to write {place}, got {problem}; free some space and start again; finished files are kept"
             ) from error
         except Exception as error:  # one file must not stop the others
             raise InputError(
@@ -127,7 +127,7 @@ class Worker:
                     yield one
                 if first_reason and not counts["documents"]:
                     raise InputError(
-                        f"expected documents in {file.url}, got none but broken ones; the first: {first_reason}"
+                        f"expected documents in {file.url}, got only broken ones; the first: {first_reason}"
                     )
 
             finished = Finished(

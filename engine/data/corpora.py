@@ -160,7 +160,7 @@ def load_corpus(
         reader, split = partial(read_documents, name), "all"
     else:
         raise InputError(
-            f"expected a corpus of {sorted(NAMED)}, the path of a file or hf:ID of a dataset, got {name!r}; "
+            f"expected one of the corpora {sorted(NAMED)}, the path of a file or hf:ID of a dataset, got {name!r}; "
             "check the name"
         )
     types: set[str] = set()

@@ -81,10 +81,10 @@ NOT_AS_SUMMED = [
         (lambda f, name=name: (f / name).unlink(), name)
         for name in ("model.safetensors", GATES, "tokenizer.json", SUMS)
     ),
-    *((lambda f, name=name: (f / name).write_text("{}"), f"the sum of {name} in .*, got none") for name in LOOKALIKES),
+    *((lambda f, name=name: (f / name).write_text("{}"), f"the checksum of {name} in .*, got none") for name in LOOKALIKES),
     (lambda f: flip_last_bit(f / GATES), r"gates\.safetensors with SHA-256"),
-    (lambda f: (f / SUMS).write_text(""), r"expected the sum of model\.safetensors"),
-    (lambda f: (f / SUMS).write_bytes(b"\xe9\xff"), r"expected sums in .*SHA256SUMS, got 'utf-8' codec"),
+    (lambda f: (f / SUMS).write_text(""), r"expected the checksum of model\.safetensors"),
+    (lambda f: (f / SUMS).write_bytes(b"\xe9\xff"), r"expected checksums in .*SHA256SUMS, got 'utf-8' codec"),
     (
         lambda f: (f / SUMS).write_bytes(b"model.safetensors\n"),
         r"expected a SHA-256 and a name in .*SUMS:1, got 'model",
@@ -131,12 +131,14 @@ def test_a_folder_that_changes_under_a_model_is_noticed(folder, monkeypatch):
     engine = load_engine(folder)
     engine.plain_model()
     configure(folder, num_hidden_layers=2)
-    with pytest.raises(InputError, match=r"expected .*model as it was, got other config\.json; load the model again"):
+    with pytest.raises(
+        InputError, match=r"expected .*model to be unchanged, got changes in config\.json; load the model again"
+    ):
         engine.plain_model()
     configure(folder, num_hidden_layers=3)
     write_checksums(folder)
     monkeypatch.setattr("engine.checkpoint.load_tokenizer", lambda source: configure(folder) or engine.tokenizer)
-    with pytest.raises(InputError, match=r"got other config\.json"):
+    with pytest.raises(InputError, match=r"got changes in config\.json"):
         load_engine(folder)
 
 

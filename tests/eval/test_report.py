@@ -561,7 +561,7 @@ def test_a_broken_corpus_ends_with_status_2_and_skip_bad_evaluates_the_rest(mode
         (("--set", "entropy.context=cloud"), "drop or freeze"),
         (("--set", "entropy.speed=2"), "settings"),
         (("--point", "warp"), "expected weights with operating points"),
-        (("--corpus", "no-such"), "expected a corpus of"),
+        (("--corpus", "no-such"), "expected one of the corpora"),
         (("--device", "abacus"), "expected a device of this machine"),
     ],
 )

@@ -52,7 +52,7 @@ def _rows(source: Source) -> Iterator[tuple[Any, Any]]:
                 yield from zip(*(batch.column(column) for column in columns), strict=True)
         except (pyarrow.ArrowException, OSError) as error:  # damaged pages may raise OSError, too
             problem = f"{source.name}: {first_line(error)}"
-            raise InputError(f"expected sound Parquet, got {problem}; fetch the file again") from error
+            raise InputError(f"expected intact Parquet, got {problem}; fetch the file again") from error
 
 
 def _document(identifier: Any, text: Any, place: Place) -> Document:

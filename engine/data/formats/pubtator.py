@@ -28,9 +28,8 @@ _RELATION_END = re.compile(r"Novel|No|[\d.]+")  # what may follow the two concep
 _PASSAGE_MARK = re.compile(r"\|[ta](\||$)")  # an id is followed by a bar
 _NO_CONCEPT = "-1"
 _SNIFFED_LINE = re.compile(rb"(\S+|\S[^\t|]*\S)\|[ta]\||\S[^\t]*\t\d+\t\d+\t")
-_SNIFFED_RELATION = re.compile(
-    rb"\S[^\t]*\t[A-Za-z][A-Za-z_-]+\t[^\t]*\t"
-)  # not counted for PubTator, because lines of tables look the same
+# Relation lines do not count as evidence of PubTator, because lines of tables look the same.
+_SNIFFED_RELATION = re.compile(rb"\S[^\t]*\t[A-Za-z][A-Za-z_-]+\t[^\t]*\t")
 
 
 def _read(source: Source) -> Iterator[Item]:

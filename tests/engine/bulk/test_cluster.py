@@ -121,7 +121,7 @@ def test_a_file_that_kills_its_workers_is_given_up_and_the_others_are_tagged(
 ):
     monkeypatch.setattr(cluster, "RayWorker", DyingWorker)
     assert main([*arguments(pubmed, model_folder, tmp_path / "out"), "--workers", "2"]) == 2
-    assert "pubmed99n0002.xml.gz is tagged, got 4 that died" in capsys.readouterr().err
+    assert "pubmed99n0002.xml.gz, got 4 workers that died" in capsys.readouterr().err
     assert len(list((tmp_path / "out" / "tagged").iterdir())) == 3
 
 

@@ -118,8 +118,8 @@ def test_a_file_that_differs_is_refused(small_corpus):
     [
         ("bc5cdr", {"split": "validation"}, "expected one of the splits"),
         ("ncbi-disease", {"split": "calib"}, "expected one of the splits"),
-        ("no-such-file", {}, "expected a corpus"),
-        (5, {}, "expected a corpus"),
+        ("no-such-file", {}, "expected one of the corpora"),
+        (5, {}, "expected one of the corpora"),
         ("bc5cdr", {"limit": -1}, "expected a limit of 0 documents or more, got -1"),
         ("bc5cdr", {"limit": "7"}, "expected a limit of 0 documents or more, got '7'"),
     ],

@@ -236,7 +236,7 @@ def test_words_are_masked_only_where_there_is_a_token_for_it(plain_folder, corpu
     ("changes", "message"),
     [
         ({"backbone": "/no/such"}, "expected a Hugging Face encoder"),
-        ({"corpus": "/no/such"}, "expected a corpus of"),
+        ({"corpus": "/no/such"}, "expected one of the corpora"),
         ({"epochs": "0"}, "expected epochs between 1"),
         ({"mixed-precision": "fp3"}, "expected mixed_precision auto, bf16 or no"),
         ({"layers": "1", "pruned": "0.7"}, "expected two layers or more with --pruned, got one"),
