@@ -1,6 +1,6 @@
-"""Attention on packed rows, one window at a time, and the attention weights for statistics.
+"""Attention on packed rows, one window at a time, and attention weights for statistics.
 
-On CPUs this is up to 2.5 times as fast as padding windows to one length: nothing is masked or copied.
+On CPUs this is up to 2.5 times as fast as padding windows to one length, because nothing is masked or copied.
 """
 
 from __future__ import annotations
@@ -18,15 +18,16 @@ from torch import Tensor
 from engine.model.packing import RaggedBatch
 
 T = TypeVar("T")
-BLOCK_WEIGHTS = 2**24  # per block of attention, 64 MB; affects results only as the order of a sum does
+BLOCK_WEIGHTS = 2**24  # weights per block, 64 MB; affects results only through the order of a sum
 
 
 @dataclass(frozen=True, eq=False)
 class QueryGroup:
     """Queries that attend to the same keys.
 
-    ``queries``: of the active rows; ``keys``: of the rows; ``bias`` ``(heads or 1, queries, keys)``: added to the
-    scores, −∞ where a query does not see a key.
+    ``queries``: range among the active rows.
+    ``keys``: range among all rows.
+    ``bias``: ``(heads or 1, queries, keys)``, added to the scores; −∞ where a query must not see a key.
     """
 
     queries: slice
@@ -36,10 +37,12 @@ class QueryGroup:
 
 @dataclass(frozen=True, eq=False)
 class Attention:
-    """What the rows of one layer attend to; `windows` computes it.
+    """The inputs of one layer's attention weights, which `windows` computes on demand.
 
-    ``query`` ``(active rows, hidden)``; ``key`` ``(rows, hidden)``; ``query_groups``: all queries in order, ``None``
-    if each row sees its whole window without bias; ``divisor``: of the scores, by default √(head size).
+    ``query``: ``(active rows, hidden)``.
+    ``key``: ``(rows, hidden)``.
+    ``query_groups``: groups that cover all queries in order; ``None`` if each row sees its whole window without bias.
+    ``divisor``: divides the scores, by default √(head size).
     """
 
     query: Tensor
@@ -51,13 +54,13 @@ class Attention:
 
     @property
     def num_weights(self) -> int:
-        """How many weights it has: heads × active rows × rows, summed over windows."""
+        """Number of attention weights: heads × active rows × rows, summed over windows."""
         return self.heads * sum(of * among for of, among in zip(self.batch.computed, self.batch.lengths, strict=True))
 
     def windows(self) -> Iterator[Iterator[Tensor]]:
-        """Yields the attention of each unfinished window, in blocks of its active rows, computed on demand.
+        """Yields the attention weights of each unfinished window, in blocks of its active rows.
 
-        A block is float32 ``(heads, some active rows, the window's rows)``.
+        A block is float32 ``(heads, some active rows, the window's rows)``, computed when it is requested.
         """
         query, key = (part.view(len(part), self.heads, -1).transpose(0, 1) for part in (self.query, self.key))
         whole = window_query_groups(self.batch)
@@ -83,7 +86,7 @@ class Attention:
 
 
 def window_query_groups(batch: RaggedBatch) -> list[QueryGroup]:
-    """The unfinished windows, each as one group."""
+    """One group of queries for each unfinished window."""
     queries, keys = (list(accumulate(lengths, initial=0)) for lengths in (batch.computed, batch.lengths))
     return [
         QueryGroup(slice(queries[index], queries[index + 1]), slice(keys[index], keys[index + 1]))
@@ -104,10 +107,11 @@ def attend(
     """Attention output ``(rounded rows, hidden)`` for each query.
 
     Args:
-        query: of the active rows, followed by rows added by rounding, whose output is meaningless.
+        query: ``(rounded rows, hidden)``, the active rows followed by rows added by rounding, whose output is
+            meaningless.
         key, value: ``(rows, hidden)``.
         batch: where the rows belong.
-        heads: attention heads.
+        heads: number of attention heads.
         query_groups, divisor: as in `Attention`.
     """
     if query_groups is None:
@@ -146,7 +150,7 @@ def _rows(output: Tensor) -> Tensor:
 
 
 def positions(batch: RaggedBatch, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Original positions of the active rows and of all rows, int64 ``(n,)`` each."""
+    """Positions in the window of the active rows and of all rows, int64 ``(n,)`` each."""
     rows = torch.from_numpy(batch.position).to(device)
     return (rows if batch.active is None else torch.from_numpy(batch.position[batch.active]).to(device)), rows
 
@@ -160,6 +164,6 @@ def once(batch: RaggedBatch, key: Hashable, make: Callable[[], T]) -> T:
 
 
 def state(*weights: Tensor) -> Hashable:
-    """Part of a cache key; changes with the weights (except through ``.data``) and with autocast."""
+    """Returns part of a cache key that changes with the weights (except through ``.data``) and with autocast."""
     casts = torch.is_autocast_enabled(weights[0].device.type)
     return casts, *((weight.data_ptr(), weight.dtype, weight._version) for weight in weights)

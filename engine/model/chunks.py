@@ -1,6 +1,6 @@
-"""Groups the windows of several texts into batches, and maps what batches say of words back to each text.
+"""Groups the windows of several texts into batches and maps per-word results back to the texts.
 
-Words have a number in their window, in the batch, and in their text. Only this module converts.
+A word has an index in its window, in the batch and in its text. Only this module converts between them.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from engine.text.windows import Window
 class Slot:
     """A window in a batch.
 
-    ``text``: its text's number.
-    ``index``: its number in the batch.
-    ``first_word``: its first word's number in the batch.
+    ``text``: index of its text.
+    ``index``: index of the window in the batch.
+    ``first_word``: index in the batch of the window's first word.
     """
 
     text: int
@@ -30,29 +30,30 @@ class Slot:
 
     @property
     def own(self) -> slice:
-        """The words that it labels, by their numbers in the batch."""
+        """The words that this window labels, as a range of indices in the batch."""
         return slice(self.in_batch(self.window.own), self.in_batch(self.window.own_end))
 
     def in_batch(self, word: int) -> int:
-        """Converts a word's number in the text to its number in the batch."""
+        """Converts a word index in the text to the index in the batch."""
         return self.first_word + word - self.window.first
 
 
 @dataclass(frozen=True, eq=False)
 class Chunk:
-    """Windows that run together."""
+    """A batch and the windows in it."""
 
     batch: RaggedBatch
     slots: tuple[Slot, ...]
 
 
 def chunks(windows: Sequence[Sequence[Window]], max_rows: int, at_once: int = 1) -> Iterator[Chunk]:
-    """Groups the windows of all texts, sorted by length, into batches of about as many rows each.
+    """Groups the windows of all texts, sorted by length, into batches with similar numbers of rows.
 
     Args:
-        windows: of each text.
-        max_rows: of a batch, about.
-        at_once: how many batches run at the same time; there are a multiple of it, unless windows are too few.
+        windows: windows of each text.
+        max_rows: approximate maximum number of rows in a batch.
+        at_once: number of batches that run at the same time. The number of batches is a multiple of it unless there
+            are fewer windows.
     """
     flat = [(text, window) for text, of_text in enumerate(windows) for window in of_text]
     flat.sort(key=lambda item: len(item[1].input_ids))
@@ -62,15 +63,15 @@ def chunks(windows: Sequence[Sequence[Window]], max_rows: int, at_once: int = 1)
     count = -(-int(ends[-1]) // max_rows)
     if len(flat) >= at_once:
         count = -(-count // at_once) * at_once
-    # A window belongs to the batch in which its middle lies, were all rows divided evenly.
+    # If all rows were divided evenly among batches, a window would go to the batch that contains its middle.
     middles = ends - np.diff(ends, prepend=0) / 2
     numbers = (middles * count / ends[-1]).astype(int)
     for number in dict.fromkeys(numbers.tolist()):
         first, end = np.searchsorted(numbers, (number, number + 1)).tolist()
-        yield _chunk(flat[first:end])
+        yield _make_chunk(flat[first:end])
 
 
-def _chunk(items: Sequence[tuple[int, Window]]) -> Chunk:
+def _make_chunk(items: Sequence[tuple[int, Window]]) -> Chunk:
     ends = np.cumsum([window.words for _, window in items]).tolist()
     slots = [
         Slot(text, window, index, end - window.words)
@@ -80,15 +81,15 @@ def _chunk(items: Sequence[tuple[int, Window]]) -> Chunk:
 
 
 def by_text(found: Iterable[tuple[Chunk, np.ndarray]], texts: int, columns: int) -> list[np.ndarray]:
-    """Regroups per-word arrays by text; each word's row comes from the window that labels it.
+    """Regroups per-word arrays by text; each word's entry comes from the window that labels it.
 
     Args:
         found: chunks, each with an array ``(words, columns)`` over its batch.
-        texts: how many there are.
-        columns: of the arrays.
+        texts: number of texts.
+        columns: number of columns of the arrays.
 
     Returns:
-        Arrays ``(words, columns)``, in the order of the texts.
+        An array ``(words, columns)`` for each text, in order.
     """
     parts: list[list[tuple[int, np.ndarray]]] = [[] for _ in range(texts)]
     for chunk, array in found:

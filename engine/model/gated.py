@@ -1,4 +1,4 @@
-"""An encoder with a label head after every layer: what is trained, saved and run."""
+"""The model that is trained, saved and run: an encoder with a label head after every layer."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from engine.text.labels import LabelSet
 
 
 class GatedModel(nn.Module):
-    """Encoder, linear label heads, labels.
+    """An encoder, its linear label heads and the label set.
 
-    ``heads`` maps a layer's number (as a string) to its head. The head of the last layer is the classifier; a plain
-    checkpoint has no other.
+    ``heads`` maps a layer's number (as a string) to its head. The head of the last layer is the classifier, which is
+    the only head of a plain checkpoint.
     """
 
     def __init__(self, encoder: Encoder, labels: LabelSet, *, gates: bool) -> None:
@@ -34,7 +34,7 @@ class GatedModel(nn.Module):
         """Label logits ``(n, labels)`` of the head after layer ``number`` for rows ``(n, hidden)``.
 
         Raises:
-            InputError: outside training, some are not finite, so no label could be told from another.
+            InputError: if some logits are not finite; not checked during training.
         """
         logits: Tensor = self.heads[str(number)](self.encoder.features(number, hidden))
         if not self.training and not torch.isfinite(logits).all():

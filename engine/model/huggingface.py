@@ -1,4 +1,4 @@
-"""The plain Hugging Face model on padded windows."""
+"""Runs the plain Hugging Face model on padded windows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from engine.model.packing import RaggedBatch
 
 
 def pad(batch: RaggedBatch, width: int, pad_id: int) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray]]:
-    """The batch as padded matrices: ids and mask, int64 ``(windows, width)``, and indices of words' first pieces."""
+    """Pads a batch: ids and mask, int64 ``(windows, width)``, and the indices of each word's first word piece."""
     input_ids = np.full((len(batch.lengths), width), pad_id)
     mask = np.zeros_like(input_ids)
     places = (batch.window_of_rows(), batch.position)
@@ -21,10 +21,10 @@ def pad(batch: RaggedBatch, width: int, pad_id: int) -> tuple[np.ndarray, np.nda
 
 
 def huggingface_logits(model: PreTrainedModel, batch: RaggedBatch, multiple: int = 1) -> Tensor:
-    """Logits ``(words, labels)`` of each word's first piece; the batch is padded to its longest window.
+    """Logits ``(words, labels)`` of each word's first word piece; the batch is padded to its longest window.
 
     Args:
-        model: for token classification.
+        model: a token-classification model.
         batch: packed windows.
         multiple: pads further, to a multiple of this many rows (but not past the model's limit). In bfloat16 on a CPU
             every new shape costs more than the padding.

@@ -2,7 +2,7 @@
 
 Each row has its own scale, so a text's result does not depend on its neighbours in the batch (Rule 2), and an outlier
 in one row costs no other row precision. The operator takes a single scale, so it multiplies plain integers and rows
-are scaled afterwards. Integer sums are exact in any order, so a row's result is bit-identical among any number of rows.
+are scaled afterwards. Integer sums are exact in any order, so the number of rows does not affect a row's result.
 """
 
 from __future__ import annotations
@@ -44,10 +44,11 @@ class Columns:
 
 
 class Int8Linear(nn.Module):
-    """A `Linear` in 8 bits, without gradients; it keeps no other copy of the weights.
+    """A `Linear` in 8 bits, without gradients and without a float copy of the weights.
 
     Raises:
-        InputError: the weights are not finite, too many of them would be 0, or this processor gets their shape wrong.
+        InputError: if the weights are not finite, too many of them would round to 0, or this processor computes wrong
+            products for their shape.
     """
 
     def __init__(self, layer: Linear) -> None:
@@ -73,12 +74,12 @@ class Int8Linear(nn.Module):
             )
         self.scale: Tensor
         self.bias: Tensor
-        self.register_buffer("scale", channel / LARGEST)  # divided once more, for the rows
+        self.register_buffer("scale", channel / LARGEST)  # divided again, because rows are scaled to `LARGEST` too
         self.register_buffer("bias", layer.bias.detach().float().clone())
         self._pack(quantised, [0, self.outputs])
 
     def forward(self, rows: Tensor, start: int = 0, end: int | None = None) -> Tensor:
-        """float32 ``(rows, inputs)`` → ``(rows, end - start)``, the output's columns from ``start`` to ``end``."""
+        """Computes output columns ``start`` to ``end``: float32 ``(rows, inputs)`` → ``(rows, end - start)``."""
         quantised, largest = quantise_rows(rows)
         parts = [
             scale_rows_(multiply_int8(quantised, one.packed, one.scale), largest, one.bias)
@@ -88,7 +89,7 @@ class Int8Linear(nn.Module):
         return gelu_(output) if self.activation == "gelu" else self._activation(output)
 
     def _split(self, start: int, end: int | None) -> list[Columns]:
-        """The packed weights of some columns. If none begin or end there, repacks all, once."""
+        """Returns the packed weights of columns ``start`` to ``end``; repacks once if blocks have other edges."""
         end = self.outputs if end is None else end
         edges = {edge for one in self._columns for edge in (one.start, one.end)}
         if not {start, end} <= edges:
@@ -102,7 +103,7 @@ class Int8Linear(nn.Module):
         )
 
     def get_extra_state(self) -> Tensor:
-        """The quantised weights, int8 ``(outputs, inputs)``: part of the module's state."""
+        """The quantised weights, int8 ``(outputs, inputs)``, as part of the module's state."""
         return torch.cat([unpack_int8(one.packed) for one in self._columns])
 
     def set_extra_state(self, state: Tensor) -> None:
@@ -118,13 +119,13 @@ class Int8Linear(nn.Module):
 
 
 def quantise(model: nn.Module) -> int:
-    """Replaces every `Linear` below a module with an `Int8Linear`; the float weights are released.
+    """Replaces every `Linear` inside a module with an `Int8Linear` and releases the float weights.
 
     Returns:
-        How many there were.
+        The number of layers replaced.
 
     Raises:
-        InputError: one of them cannot be quantised; the module stays as it was.
+        InputError: if a layer cannot be quantised; the module then stays unchanged.
     """
     made = {}
     for name, layer in model.named_modules():

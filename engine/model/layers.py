@@ -1,4 +1,4 @@
-"""Layers on packed rows: per-window attention with fused queries, keys and values, and what surrounds it."""
+"""Encoder layers on packed rows, with attention per window and fused query, key and value weights."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ torch.empty(2**25 - 2**16, dtype=torch.uint8)
 
 @dataclass(frozen=True, eq=False)
 class LayerOutput:
-    """Hidden states ``(rows, hidden)`` after a layer. ``attend``: gives the attention behind them."""
+    """Hidden states ``(rows, hidden)`` after a layer; ``attend`` returns the attention that produced them."""
 
     hidden: Tensor
     attend: Callable[[], Attention]
@@ -29,7 +29,7 @@ class LayerOutput:
 
 @dataclass(frozen=True)
 class Shape:
-    """The dimensions of an encoder. ``rows``: how many a window may have."""
+    """The dimensions of an encoder. ``rows`` is the maximum number of rows in a window."""
 
     layers: int
     hidden: int
@@ -39,7 +39,7 @@ class Shape:
 
     @classmethod
     def of(cls, config: Any, rows: int, intermediate: int | None = None) -> Shape:
-        """Reads the dimensions of a Hugging Face configuration, as most families name them."""
+        """Reads the dimensions from a Hugging Face configuration under the names that most families use."""
         return cls(
             config.num_hidden_layers,
             config.hidden_size,
@@ -53,8 +53,10 @@ class Shape:
 class Placing:
     """How positions enter one layer's attention, other than through embeddings.
 
-    ``turn`` changes queries and keys before they meet (``None``: unchanged); ``query_groups`` makes the argument of
-    `Attention` from the active rows' queries and the keys (``None``: whole windows); ``divisor`` as there.
+    ``turn``: transforms queries and keys before scores are computed, e.g. rotates them; ``None`` leaves them unchanged.
+    ``query_groups``: makes the groups for `Attention` from the active rows' queries and the keys; ``None`` for whole
+    windows.
+    ``divisor``: see `Attention`.
     """
 
     turn: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None = None
@@ -66,7 +68,7 @@ PLAIN = Placing()
 
 
 class Layer(nn.Module):
-    """One layer on packed rows. Query, key and value weights are fused into one multiply."""
+    """One layer on packed rows. Query, key and value weights are fused into one matrix multiply."""
 
     num_heads: int
     dropout: float
@@ -77,13 +79,13 @@ class Layer(nn.Module):
         return hidden
 
     def update(self, hidden: Tensor, attended: Tensor) -> Tensor:
-        """Hidden states ``(n, hidden)`` after the layer, from those before it and attention's output."""
+        """Computes the layer's output ``(n, hidden)`` from its input and the attention output."""
         raise NotImplementedError
 
     def forward(self, hidden: Tensor, batch: RaggedBatch, placing: Placing) -> LayerOutput:
         """Runs the layer on hidden states ``(rows, hidden)``; frozen rows stay unchanged."""
-        rows, query, key, value = self._projected(hidden, batch)
-        query, attention = self._placed(query, key, batch, placing)
+        rows, query, key, value = self._project(hidden, batch)
+        query, attention = self._place(query, key, batch, placing)
         attended = attend(query, attention.key, value, batch, self.num_heads, attention.query_groups, placing.divisor)
         updated = self.update(rows, attended)[: len(attention.query)]
         if batch.active is not None:
@@ -91,12 +93,12 @@ class Layer(nn.Module):
         return LayerOutput(updated, lambda: attention)
 
     def attention(self, hidden: Tensor, batch: RaggedBatch, placing: Placing) -> Attention:
-        """What the rows attend to in this layer, given its input; for a runtime that computes the rest elsewhere."""
-        _, query, key, _ = self._projected(hidden, batch)
-        return self._placed(query, key, batch, placing)[1]
+        """The layer's attention, given its input, for a runtime that computes the rest elsewhere."""
+        _, query, key, _ = self._project(hidden, batch)
+        return self._place(query, key, batch, placing)[1]
 
-    def _projected(self, hidden: Tensor, batch: RaggedBatch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """The rows to compute and their queries, both rounded; keys and values of all rows."""
+    def _project(self, hidden: Tensor, batch: RaggedBatch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Returns the rows to compute and their queries, both rounded, and all rows' keys and values."""
         size, whole = hidden.shape[1], rounded(hidden)
         if batch.active is None:
             rows = whole
@@ -107,8 +109,10 @@ class Layer(nn.Module):
             key, value = self.qkv(self.normed(whole), size).chunk(2, dim=1)
         return rows, query, key[: len(hidden)], value[: len(hidden)]
 
-    def _placed(self, query: Tensor, key: Tensor, batch: RaggedBatch, placing: Placing) -> tuple[Tensor, Attention]:
-        """Queries, rounded, with their positions, and what they attend to."""
+    def _place(
+        self, query: Tensor, key: Tensor, batch: RaggedBatch, placing: Placing
+    ) -> tuple[Tensor, Attention]:
+        """Returns the rounded queries with positions applied, and the layer's attention."""
         if placing.turn is not None:
             query, key = placing.turn(query, key)
         computed = query[: sum(batch.computed)]
@@ -116,7 +120,7 @@ class Layer(nn.Module):
         return query, Attention(computed, key, batch, self.num_heads, query_groups, placing.divisor)
 
     def residual(self, hidden: Tensor, output: Tensor) -> Tensor:
-        """Adds a sublayer's output, with dropout in training, to hidden states; may overwrite the output."""
+        """Adds a sublayer's output to hidden states, with dropout in training; may overwrite the output."""
         if self.training and self.dropout:
             output = F.dropout(output, self.dropout)
         return output.add_(hidden) if output.dtype == hidden.dtype else hidden + output
@@ -138,13 +142,13 @@ class PostNormLayer(Layer):
         self.output_norm = nn.LayerNorm(size, eps=norm_eps)
 
     def update(self, hidden: Tensor, attended: Tensor) -> Tensor:
-        """Adds attention's output, then feed-forward's."""
+        """Adds the attention output, then the feed-forward output, with a norm after each."""
         hidden = self.attention_norm(self.residual(hidden, self.attention_output(attended)))
         return self.output_norm(self.residual(hidden, self.output(self.intermediate(hidden))))
 
 
 def linear(inputs: int, outputs: int, *, bias: bool) -> Linear:
-    """A `Linear`; without ``bias``, its bias is fixed at 0."""
+    """Builds a `Linear`; without ``bias``, its bias is fixed at 0."""
     one = Linear(inputs, outputs)
     if not bias:
         del one.bias

@@ -1,8 +1,8 @@
-"""Linear layers for many different row counts: weights packed once for the CPU's matrix multiply.
+"""Linear layers for many different row counts, with weights packed once for the CPU's matrix multiply.
 
-PyTorch repacks float32 weights at every call. For a dozen rows that costs more than the multiply, so a layer would
-hardly be cheaper for the few rows that pruning leaves. oneDNN can multiply with weights packed once, but builds a
-kernel for each new row count; rounding up keeps these few.
+PyTorch repacks float32 weights at every call. For a dozen rows that costs more than the multiply, so a layer
+would hardly be cheaper for the few rows that remain after pruning. oneDNN can multiply with weights packed once, but
+builds a kernel for each new row count. Row counts are rounded up so that few kernels are needed.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from transformers.activations import ACT2FN
 
 from engine.model.onednn import BFLOAT16, PACKABLE, multiply, pack
 
-STEPS = ((512, 8), (1024, 32))  # up to this many rows, round up to a multiple of this
+STEPS = ((512, 8), (1024, 32))  # (maximum rows, round up to a multiple of this)
 LARGE_STEP = 64
 
 
 def packs(rows: Tensor) -> bool:
-    """Whether `Linear` multiplies these rows with packed weights: on x86 without gradients."""
+    """Whether `Linear` multiplies these rows with packed weights, which it does on x86 without gradients."""
     return (
         PACKABLE
         and rows.device.type == "cpu"
@@ -52,8 +52,8 @@ class Linear(nn.Linear):
     The copy is rebuilt when the weights change (except through ``.data``).
 
     Args:
-        inputs, outputs: columns.
-        activation: of the output, by Hugging Face's name; ``gelu`` is fused into the multiply.
+        inputs, outputs: number of columns.
+        activation: Hugging Face's name of the output's activation; ``gelu`` is fused into the multiply.
     """
 
     def __init__(self, inputs: int, outputs: int, activation: str | None = None) -> None:
@@ -63,7 +63,7 @@ class Linear(nn.Linear):
         self._packed: dict[tuple[int, int], tuple[object, Tensor]] = {}
 
     def forward(self, rows: Tensor, start: int = 0, end: int | None = None) -> Tensor:
-        """``(rows, inputs)`` → ``(rows, end - start)``, the output's columns from ``start`` to ``end``."""
+        """Computes output columns ``start`` to ``end``: ``(rows, inputs)`` → ``(rows, end - start)``."""
         weight: Tensor = self.weight
         bias: Tensor = self.bias
         if start or end is not None:

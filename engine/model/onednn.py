@@ -1,6 +1,6 @@
 """PyTorch's private oneDNN operators, and which of them work on this processor. No other module calls them.
 
-Each is tested on small inputs before anything relies on it: if PyTorch lacks one, or the processor gets it wrong, only
+Each operator is tested on small inputs before use. If PyTorch lacks one, or the processor computes wrong results, only
 speed is lost.
 """
 
@@ -16,8 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.flop_counter import sdpa_flop_count
 
-ZERO = 128  # unsigned activations: 128 stands for 0
-LARGEST = 127  # absolute value of a quantised number
+ZERO = 128  # the unsigned activation that represents 0
+LARGEST = 127  # largest absolute value of a quantised number
 # Range of a row, relative to its largest absolute value, that maps to 0 to 255.
 _RANGE = torch.tensor([-ZERO, 255 - ZERO]) / LARGEST
 # Added to a small float32, this rounds it to an integer, plus `ZERO`, in the lowest bits.
@@ -36,7 +36,7 @@ def multiply(rows: Tensor, packed: Tensor, bias: Tensor, *, gelu: bool = False) 
 
 
 def pack_int8(weight: Tensor) -> Tensor:
-    """Packs ``(outputs, inputs)`` int8 for `multiply_int8`; the original may be freed afterwards."""
+    """Packs int8 weights ``(outputs, inputs)`` for `multiply_int8`; the original may be freed afterwards."""
     return torch.ops.onednn.qlinear_prepack(weight, None)
 
 
@@ -46,7 +46,7 @@ def unpack_int8(packed: Tensor) -> Tensor:
 
 
 def multiply_int8(rows: Tensor, packed: Tensor, scale: Tensor) -> Tensor:
-    """Exact integer products of two quantised matrices, in float32 and scaled.
+    """Multiplies two quantised matrices exactly and scales the products.
 
     Args:
         rows: uint8 ``(rows, inputs)``, zero point `ZERO`.
@@ -62,23 +62,24 @@ def multiply_int8(rows: Tensor, packed: Tensor, scale: Tensor) -> Tensor:
 
 
 def quantise_rows(rows: Tensor) -> tuple[Tensor, Tensor]:
-    """Scales each row to a largest absolute value of `LARGEST` and rounds, with zero point `ZERO`.
+    """Quantises each row so that its largest absolute value becomes `LARGEST`, with zero point `ZERO`.
 
     Returns:
-        uint8 ``(rows, inputs)``, and float32 ``(rows, 1)``, the largest absolute values. If one is 0 or not finite, its
-        row's integers are meaningless, and their products with it 0 or not finite. Below 10⁻⁵ they lose precision.
+        The quantised rows, uint8 ``(rows, inputs)``, and their largest absolute values, float32 ``(rows, 1)``. If such
+        a value is 0 or not finite, the row's integers are meaningless, but scaled by it they are again 0 or not finite.
+        Below 10⁻⁵, rows lose precision.
     """
     largest = torch.maximum(rows.amax(-1, keepdim=True), rows.amin(-1, keepdim=True).neg_())
     return (_quantise_at_once if AT_ONCE else _quantise)(rows, largest), largest
 
 
 def _quantise_at_once(rows: Tensor, largest: Tensor) -> Tensor:
-    """FBGEMM's operator for embedding tables; it appends scale and minimum, 8 bytes, to each row."""
+    """Quantises with FBGEMM's operator for embedding tables, which appends 8 bytes (scale, minimum) to each row."""
     return torch.ops.quantized.embedding_bag_byte_prepack_with_rowwise_min_max(rows, largest * _RANGE)[:, :-8]
 
 
 def _quantise(rows: Tensor, largest: Tensor) -> Tensor:
-    """The same in four passes, for PyTorch before 2.10."""
+    """Quantises in four passes over memory, for PyTorch before 2.10."""
     shifted = torch.mul(rows, LARGEST / largest).add_(_TO_INTEGER)
     return shifted.view(torch.int32).to(torch.int8).view(torch.uint8)
 
@@ -94,9 +95,9 @@ def gelu_(rows: Tensor) -> Tensor:
 
 
 def exact_int8(weight: Tensor) -> bool:
-    """Whether `multiply_int8` is exact for these weights, int8 ``(outputs, inputs)``, and rows that maximise products.
+    """Whether `multiply_int8` is exact for these weights, int8 ``(outputs, inputs)``, and the largest activations.
 
-    Without VNNI, sums of two products saturate at 16 bits.
+    On processors without VNNI it is not, because sums of two products saturate at 16 bits.
     """
     low, high = ZERO - LARGEST, ZERO + LARGEST
     extremes = torch.full((4, weight.shape[1]), high, dtype=torch.uint8)
@@ -122,7 +123,7 @@ def int8_works() -> bool:
 
 
 def flop_formulas() -> dict[Any, Callable[..., int]]:
-    """Formulas that `torch.utils.flop_counter` lacks: attention on a CPU, multiplies with packed weights."""
+    """FLOP formulas that `torch.utils.flop_counter` lacks: attention on a CPU and multiplies with packed weights."""
     attention = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
     formulas: dict[Any, Callable[..., int]] = {
         attention: lambda query, key, value, *_, **__: int(sdpa_flop_count(query, key, value))
@@ -154,7 +155,7 @@ def _multiplies(dtype: torch.dtype, tolerance: float) -> bool:
 
 
 def _quantises_at_once() -> bool:
-    """Whether the two ways to quantise agree."""
+    """Whether both implementations of `quantise_rows` agree."""
     rows = torch.linspace(-3, 3, 6 * 40).view(6, 40)
     largest = rows.abs().amax(1, keepdim=True)
     ways = (way(rows, largest).int() for way in (_quantise_at_once, _quantise))

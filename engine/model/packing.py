@@ -1,10 +1,10 @@
 """The ragged batch: rows of many windows packed into one matrix, without padding.
 
-Shapes in this project: ``rows`` are word pieces with CLS and SEP, ``words`` are the words of all windows of a batch
-numbered consecutively, ``windows`` are windows.
+In shapes, ``rows`` counts word pieces including CLS and SEP, ``words`` the words of all windows of a batch, numbered
+consecutively, and ``windows`` the windows.
 
-Indices are NumPy arrays on the host: a gate handles a few hundred small numbers, for which a tensor library's dispatch
-(and on a GPU, a launch and a synchronisation for each step) costs more than the work.
+Indices are NumPy arrays on the host. A gate handles only a few hundred numbers, for which the dispatch of tensor
+operations (and on a GPU, a launch and a synchronisation for each step) would cost more than the work.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from engine.text.windows import Window
 class Words:
     """The words of a batch, which stay the same while rows exit.
 
-    ``window`` int64 ``(words,)``: the window of each word; ``counts`` int64 ``(windows,)``: words of each window.
+    ``window``: int64 ``(words,)``, the window of each word.
+    ``counts``: int64 ``(windows,)``, the number of words in each window.
     """
 
     window: np.ndarray
@@ -36,13 +37,15 @@ class Words:
 class RaggedBatch:
     """Where each packed row belongs. Rows of a window are contiguous, in text order.
 
-    ``input_ids``, ``position``, ``word`` int64 ``(rows,)``; ``word`` is −1 for CLS and SEP. ``lengths``: rows of each
-    window, 0 for a finished one. ``first`` bool ``(rows,)``: the row is the first piece of a word that has not exited.
+    ``input_ids``, ``position``, ``word`` int64 ``(rows,)``; ``word`` is −1 for CLS and SEP. ``lengths``: number of
+    rows of each window, 0 if it is finished. ``first`` bool ``(rows,)``: whether the row is the first word piece of a
+    word that has not exited.
 
-    If rows are frozen, ``active`` int64 ``(active rows,)`` are those still computed, and ``active_lengths`` how many
-    each window has; the others serve only as keys and values. Otherwise ``active`` is ``None``: all are computed.
+    If rows are frozen, ``active`` int64 ``(active rows,)`` holds the rows that layers still compute, and
+    ``active_lengths`` their number in each window; the others serve only as keys and values. If ``active`` is
+    ``None``, layers compute all rows.
 
-    ``kept``: what an encoder derived from the rows' positions, cached for later layers.
+    ``kept``: a cache of what an encoder derives from the rows' positions, for later layers.
     """
 
     input_ids: np.ndarray
@@ -78,7 +81,7 @@ class RaggedBatch:
 
     @property
     def computed(self) -> tuple[int, ...]:
-        """How many rows of each window a layer computes."""
+        """Number of rows that a layer computes in each window."""
         return self.lengths if self.active is None else self.active_lengths
 
     def window_of_rows(self) -> np.ndarray:
@@ -86,7 +89,7 @@ class RaggedBatch:
         return np.repeat(np.arange(len(self.lengths)), self.lengths)
 
     def keep(self, alive: np.ndarray) -> tuple[RaggedBatch, np.ndarray]:
-        """The batch without the rows of words that exited, and the kept rows' indices, int64 ``(kept,)``.
+        """Removes the rows of words that exited; also returns the indices of the kept rows, int64 ``(kept,)``.
 
         CLS and SEP stay until their window has no words left; then the window is finished and has no rows.
 
@@ -97,7 +100,7 @@ class RaggedBatch:
         return self._select(np.flatnonzero(staying), window)
 
     def freeze(self, alive: np.ndarray) -> tuple[RaggedBatch, np.ndarray]:
-        """Like `keep`, but the rows of words that exited stay visible until their window is finished."""
+        """Does what `keep` does, but rows of words that exited stay visible until their window is finished."""
         window, staying = self._staying(alive)
         unfinished = np.zeros(len(self.lengths), dtype=bool)
         unfinished[window[staying]] = True
@@ -108,17 +111,17 @@ class RaggedBatch:
         return replace(batch, first=first, active=active, active_lengths=tuple(lengths.tolist())), rows
 
     def _staying(self, alive: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Each row's window, and whether the row stays: with its word, or for CLS and SEP with any of the window."""
+        """Returns each row's window and whether the row stays; CLS and SEP stay if any word of the window does."""
         window = self.window_of_rows()
         unfinished = np.zeros(len(self.lengths), dtype=bool)
         unfinished[self.words.window[alive]] = True
         return window, np.where(self.word < 0, unfinished[window], alive[self.word])
 
     def join(self, other: RaggedBatch) -> tuple[RaggedBatch, np.ndarray]:
-        """Joins two batches; the returned order indexes this batch's rows followed by the other's.
+        """Joins two batches; the returned order indexes this batch's rows followed by those of ``other``.
 
         Args:
-            other: rows of other windows of the same words.
+            other: rows of other windows of the same original batch.
         """
         window = np.concatenate((self.window_of_rows(), other.window_of_rows()))
         order = window.argsort(kind="stable")

@@ -1,4 +1,4 @@
-"""A ragged batch as rectangles: windows padded, in groups of like length. Pure."""
+"""Pads a ragged batch to rectangles: groups of windows of similar length, each padded to one length."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ import numpy as np
 
 from engine.model.packing import RaggedBatch
 
-STEP = 8  # lengths are rounded up to its multiples, so that a runtime meets few different shapes
-WORTH = 16  # a call costs as much as about so many rows: a window joins a longer one if that pads it by no more
+STEP = 8  # lengths are rounded up to multiples of this, so that a runtime sees few different shapes
+MAX_PADDING = 16  # rows of padding that a window accepts to join a longer one, because a call costs about as much
 
 
 @dataclass(frozen=True, eq=False)
 class Rows:
     """Some rows of each window of a batch, padded, group by group in one array.
 
-    ``index`` int64 ``(padded rows,)``: the batch's row at each place; padding repeats its window's first row.
-    ``position`` int64 ``(padded rows,)``: in the text, −1 for padding. ``shapes``: windows and rows of each group.
-    ``places`` int64 ``(rows,)``: where each of the rows stands, in the batch's order.
+    ``index``: int64 ``(padded rows,)``, the batch's row at each place; padding repeats its window's first row.
+    ``position``: int64 ``(padded rows,)``, position in the window, −1 for padding.
+    ``shapes``: number of windows and rows per window of each group.
+    ``places``: int64 ``(rows,)``, the place of each row in the padded array, in the batch's order.
     """
 
     index: np.ndarray
@@ -29,15 +30,15 @@ class Rows:
     places: np.ndarray
 
     def pad(self, rows: np.ndarray) -> np.ndarray:
-        """The batch's rows ``(rows, hidden)`` as ``(padded rows, hidden)``; the same array if nothing moves."""
+        """Pads ``(rows, hidden)`` to ``(padded rows, hidden)``; returns the same array if no row moves."""
         return rows if self._moves_nothing else rows.take(self.index, axis=0)
 
     def unpad(self, padded: np.ndarray) -> np.ndarray:
-        """The inverse, for these rows only."""
+        """Undoes `pad` for these rows."""
         return padded if self._moves_nothing else padded.take(self.places, axis=0)
 
     def split(self, padded: np.ndarray) -> list[np.ndarray]:
-        """Views of ``(padded rows, …)``, ``(windows, rows, …)`` of each group."""
+        """Splits ``(padded rows, …)`` into views ``(windows, rows, …)``, one for each group."""
         ends = np.cumsum([windows * rows for windows, rows in self.shapes]).tolist()
         return [
             padded[end - windows * rows : end].reshape(windows, rows, *padded.shape[1:])
@@ -51,31 +52,31 @@ class Rows:
 
 @dataclass(frozen=True, eq=False)
 class Padded:
-    """A batch as a runtime sees it: the rows that a layer computes, and those that they attend to.
+    """A padded batch: the rows that a layer computes, and the rows that these attend to.
 
-    Without frozen rows they are the same object.
+    Both are the same object if no rows are frozen.
     """
 
     active: Rows
     visible: Rows
 
 
-def padded(batch: RaggedBatch) -> Padded:
-    """The unfinished windows of a batch, in groups of like length."""
+def pad_windows(batch: RaggedBatch) -> Padded:
+    """Pads the unfinished windows of a batch, in groups of similar length."""
     lengths = np.array(batch.lengths)
-    windows = alike(batch.lengths)
+    windows = group_by_length(batch.lengths)
     visible = _rows(windows, np.arange(len(batch)), lengths, batch.position)
     if batch.active is None:
         return Padded(visible, visible)
     return Padded(_rows(windows, batch.active, np.array(batch.active_lengths), batch.position), visible)
 
 
-def alike(lengths: Sequence[int]) -> list[np.ndarray]:
-    """Numbers of the windows with rows, in groups whose longest needs at most `WORTH` rows more than any other."""
+def group_by_length(lengths: Sequence[int]) -> list[np.ndarray]:
+    """Groups the indices of windows with rows; lengths in a group differ by at most `MAX_PADDING`."""
     order = [index for index in np.argsort(lengths, kind="stable")[::-1].tolist() if lengths[index]]
     found: list[list[int]] = []
     for index in order:
-        if found and lengths[found[-1][0]] - lengths[index] <= WORTH:
+        if found and lengths[found[-1][0]] - lengths[index] <= MAX_PADDING:
             found[-1].append(index)
         else:
             found.append([index])
@@ -83,7 +84,7 @@ def alike(lengths: Sequence[int]) -> list[np.ndarray]:
 
 
 def _rows(windows: Sequence[np.ndarray], rows: np.ndarray, lengths: np.ndarray, position: np.ndarray) -> Rows:
-    """Pads some rows of a batch, of which each window has ``lengths``."""
+    """Pads some rows of a batch; ``lengths`` is their number in each window."""
     starts = lengths.cumsum() - lengths
     indices, kept, shapes = [], [], []
     for group in windows:

@@ -1,7 +1,7 @@
-"""Passes that run at once, one thread each.
+"""Runs several passes at once, with one thread each.
 
-A layer on a few hundred rows gains little from a second thread: waiting for each other and small shares of work eat it
-up. Two passes side by side, on one thread each, lose nothing.
+A layer on a few hundred rows gains little from a second thread, because synchronisation and small shares of work cost
+as much. Two passes side by side, with one thread each, have no such cost.
 """
 
 from __future__ import annotations
@@ -19,33 +19,33 @@ from typing import TypeVar
 import torch
 
 T = TypeVar("T")
-_of_thread = local()
+_thread_state = local()
 
 
 @dataclass(frozen=True)
 class Share:
-    """How many passes run at once, and how many threads another runtime than PyTorch may use in each."""
+    """The number of passes that run at once, and of threads that a runtime other than PyTorch may use in each."""
 
     passes: int
     threads: int
 
 
 def at_once(passes: Sequence[Callable[[], T]], threads: int) -> Iterator[T]:
-    """Runs passes, as many at a time as there are threads, and yields what they return, in order.
+    """Runs passes in parallel and yields their results in order.
 
-    A pass begins only when a result is asked for, so whoever stops asking stops the work. Calls from several threads
-    share the same workers: together they use no more than ``threads``.
+    Passes start only when a result is requested, so a caller that stops iterating stops the work. Calls from several
+    threads share the same workers, so together they use no more than ``threads``.
 
     Args:
-        passes: what to run; PyTorch has one thread in each.
-        threads: how many run at a time.
+        passes: the passes; each runs with one PyTorch thread.
+        threads: maximum number of passes that run at a time.
     """
     pool, rest = _workers(threads, os.getpid()), iter(passes)
     running: deque[Future[T]] = deque()
     try:
         while True:
             for one in islice(rest, threads - len(running)):
-                running.append(pool.submit(_with, one, Share(threads, 1)))
+                running.append(pool.submit(_call_with_share, one, Share(threads, 1)))
             if not running:
                 return
             yield running.popleft().result()
@@ -55,35 +55,35 @@ def at_once(passes: Sequence[Callable[[], T]], threads: int) -> Iterator[T]:
 
 
 def alone(one: Callable[[], T]) -> T:
-    """Runs a pass with one thread of PyTorch, while another runtime may use as many as PyTorch had.
+    """Runs one pass with one PyTorch thread, so that another runtime may use all of PyTorch's threads.
 
-    PyTorch's idle threads spin, and would take the processor from those of the other runtime.
+    PyTorch's idle threads spin and would otherwise take processor time from the other runtime.
     """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        return _with(one, Share(1, threads))
+        return _call_with_share(one, Share(1, threads))
     finally:
         torch.set_num_threads(threads)
 
 
 def share() -> Share:
-    """The share of the pass that runs in this thread."""
-    found: Share = getattr(_of_thread, "share", None) or Share(1, torch.get_num_threads())
+    """Returns the share of the pass that runs in this thread."""
+    found: Share = getattr(_thread_state, "share", None) or Share(1, torch.get_num_threads())
     return found
 
 
-def _with(one: Callable[[], T], its: Share) -> T:
-    _of_thread.share = its
+def _call_with_share(one: Callable[[], T], its: Share) -> T:
+    _thread_state.share = its
     try:
         return one()
     finally:
-        del _of_thread.share
+        del _thread_state.share
 
 
 @cache
 def _workers(threads: int, process: int) -> ThreadPoolExecutor:
-    """Threads of this process (those of another do not survive a fork), in each of which PyTorch has one thread."""
+    """Creates this process's worker threads (a fork does not copy them), each with one PyTorch thread."""
     ready = Barrier(threads + 1)
 
     def prepare() -> None:

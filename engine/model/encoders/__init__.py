@@ -34,7 +34,7 @@ def encoder_class(config: Any) -> Callable[[Any], Encoder]:
     """The class that builds an encoder, with random weights, from a Hugging Face configuration.
 
     Raises:
-        InputError: the architecture, or a setting of it, is not supported.
+        InputError: if the architecture, or one of its settings, is not supported.
     """
     if config.model_type not in ENCODERS:
         kind = "an encoder–decoder" if config.is_encoder_decoder else "a model"
@@ -53,7 +53,7 @@ def shorten(config: Any, layers: int) -> None:
 
 
 def encoder_from_huggingface(model: PreTrainedModel) -> Encoder:
-    """Builds the packed-row encoder of a Hugging Face model, for token classification or without a head."""
+    """Builds the packed-row encoder from a Hugging Face model, with or without a token-classification head."""
     config: Any = model.config
     encoder = encoder_class(config)(config)
     encoder.load_huggingface(model.state_dict())

@@ -1,4 +1,4 @@
-"""What all encoders share: the interface, and weight names, ours and Hugging Face's."""
+"""The base of all encoders: their interface, and the mapping between our weight names and Hugging Face's."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def require(config: Any, settings: Settings) -> None:
 
 
 def layer_macs(rows: int, hidden: int, intermediate: int, visible: int) -> int:
-    """BERT's layer over one window: projections, feed-forward, and each active row's attention to the visible ones."""
+    """MACs of BERT's layer over one window: projections, feed-forward, and attention of active rows to visible ones."""
     return 2 * (rows + visible) * hidden**2 + 2 * rows * hidden * intermediate + 2 * rows * visible * hidden
 
 
@@ -45,13 +45,13 @@ class Runtime(Protocol):
 class Encoder(nn.Module):
     """Embeddings and layers of one family; layers are numbered from 1.
 
-    A family declares the Hugging Face class of its weights (``architecture``) and their names: ``prefix`` of the base
-    model, ``names`` of modules outside layers (below ``prefix``; after a dot, beside it), ``layer_path`` and
-    ``layer_names`` within each layer (several names: parts that are fused here). ``settings`` lists configuration
-    settings of which only some values are supported: those, and why no others.
+    A family declares ``architecture``, the Hugging Face class of its weights, and how that class names them:
+    ``prefix`` of the base model, ``names`` of modules outside layers (under ``prefix`` unless they begin with a dot),
+    ``layer_path``, and ``layer_names`` within each layer (several names for parts that are fused here). ``settings``
+    maps configuration settings to their supported values and the reason why others are not supported.
 
     Raises:
-        InputError: a setting of the configuration is not supported.
+        InputError: if a setting of the configuration is not supported.
     """
 
     architecture: ClassVar[str]
@@ -97,27 +97,28 @@ class Encoder(nn.Module):
         return self.layers[number - 1](hidden, batch, self.placing(number, batch))
 
     def kind(self, number: int) -> str:
-        """Of a layer; rows have the same places in all layers of a kind."""
+        """The kind of a layer; layers of one kind use the same positions and the same additions to scores."""
         return ""
 
     def placed(self, number: int, query_position: np.ndarray, key_position: np.ndarray) -> tuple[np.ndarray, ...]:
-        """What `scores` takes besides queries and keys, for windows padded to one length.
+        """Computes the inputs of `scores` besides queries and keys, for windows padded to one length.
 
         Args:
-            number: of the layer.
-            query_position: int64 ``(windows, queries)``, in the text; −1 for padding.
+            number: number of the layer.
+            query_position: int64 ``(windows, queries)``, positions in the window; −1 for padding.
             key_position: int64 ``(windows, keys)``, likewise.
 
         Returns:
-            First what is added to scores, float32 ``(windows, 1 or heads, 1 or queries, keys)``, `HIDDEN` for padding.
+            First the bias of the scores, float32 ``(windows, 1 or heads, 1 or queries, keys)``, `HIDDEN` for padding;
+            families may add more.
         """
         return (np.where(key_position < 0, np.float32(HIDDEN), np.float32(0))[:, None, None],)
 
     def scores(self, number: int, query: Tensor, key: Tensor, *placed: Tensor) -> Tensor:
-        """Attention scores of padded windows, ``(windows, heads, queries, keys)``, in plain operations to be converted.
+        """Attention scores of padded windows, ``(windows, heads, queries, keys)``, in convertible operations.
 
         Args:
-            number: of the layer.
+            number: number of the layer.
             query: ``(windows, heads, queries, head size)``.
             key: ``(windows, heads, keys, head size)``.
             placed: see `placed`.
@@ -146,7 +147,7 @@ class Encoder(nn.Module):
     def load_huggingface(self, state: Mapping[str, Tensor]) -> None:
         """Loads the weights of a token-classification model or a base model; ignores other weights.
 
-        What only the former has (ModernBERT's prediction head) stays unchanged if the latter is given.
+        Weights that a base model lacks (ModernBERT's prediction head) then stay unchanged.
         """
         prefix = f"{self.prefix}."
         if not any(name.startswith(prefix) for name in state):  # a base model
@@ -159,7 +160,7 @@ class Encoder(nn.Module):
         self.load_state_dict(own)
 
     def huggingface_state(self) -> dict[str, Tensor]:
-        """The weights under the token-classification model's names, without its classifier's."""
+        """The weights under the names of the token-classification model, without the classifier."""
         state: dict[str, Tensor] = {}
         for name, value in self.state_dict().items():
             theirs = self._huggingface_names(name)
@@ -167,7 +168,7 @@ class Encoder(nn.Module):
         return state
 
     def _huggingface_names(self, name: str) -> list[str]:
-        """Hugging Face's names of the parts of our weight, in order."""
+        """Hugging Face's names for the parts of one of our weights, in order."""
         module, _, kind = name.rpartition(".")
         names, path = self.names, f"{self.prefix}."
         if module.startswith("layers."):
@@ -179,7 +180,7 @@ class Encoder(nn.Module):
 
 
 def like_bert(config: Any) -> dict[str, Any]:
-    """Dropout, norms and activation of a configuration that names them as BERT's does."""
+    """Reads dropout, norms and activation from a configuration that names them as BERT's does."""
     return {
         "dropout": config.hidden_dropout_prob,
         "norm_eps": config.layer_norm_eps,
@@ -188,18 +189,18 @@ def like_bert(config: Any) -> dict[str, Any]:
 
 
 class PostNormEncoder(Encoder):
-    """BERT and its kin: summed embeddings of pieces, positions and token types, and post-norm layers.
+    """BERT and similar encoders: summed embeddings of word pieces, positions and token types, and post-norm layers.
 
     Args:
-        config: Hugging Face's.
+        config: Hugging Face configuration.
         shape: dimensions.
-        dropout: on embeddings and on the outputs of attention and feed-forward.
-        norm_eps: of all norms.
-        activation: of the feed-forward part.
-        positions: size of the position table; 0: none.
-        first_position: of a window.
-        token_types: size of the token-type table, of which only the first entry is used; 0: none.
-        embedding_size: if embeddings are narrower than hidden states, and projected.
+        dropout: probability, for embeddings and the outputs of attention and feed-forward.
+        norm_eps: epsilon of all norms.
+        activation: activation of the feed-forward part.
+        positions: size of the position table; 0 for none.
+        first_position: position of a window's first row.
+        token_types: size of the token-type table, of which only the first entry is used; 0 for none.
+        embedding_size: width of embeddings that are projected to hidden states; ``None`` if both are equally wide.
     """
 
     def __init__(
@@ -226,10 +227,10 @@ class PostNormEncoder(Encoder):
         self.layers = nn.ModuleList(PostNormLayer(shape, activation, norm_eps, dropout) for _ in range(shape.layers))
 
     def _position_ids(self, batch: RaggedBatch) -> np.ndarray:
-        """Rows of the position table, int64 ``(rows,)``.
+        """Indices into the position table, int64 ``(rows,)``.
 
-        Where positions are counted from after the padding token's id, a padding token that stands in the text is not
-        counted and has that id as its position, as in Hugging Face's models.
+        If positions start after the padding token's id, a padding token that occurs in the text is not counted and has
+        that id as its position, as in Hugging Face's models.
         """
         if not self.first_position:
             return batch.position

@@ -92,14 +92,14 @@ class DebertaV2Encoder(PostNormEncoder):
         )
 
     def placed(self, number: int, query_position: np.ndarray, key_position: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Also gives each pair's place in the table of distances, int64 ``(windows, 1, queries, keys)``."""
+        """Also returns each pair's index in the table of distances, int64 ``(windows, 1, queries, keys)``."""
         assert isinstance(self.bucket, Tensor)
         distance = query_position.clip(min=0)[:, :, None] - key_position.clip(min=0)[:, None]
         index = self.bucket.numpy(force=True)[np.abs(distance)] * np.sign(distance) + self.span
         return (*super().placed(number, query_position, key_position), index[:, None])
 
     def scores(self, number: int, query: Tensor, key: Tensor, *placed: Tensor) -> Tensor:
-        """Content to content, content to position and position to content."""
+        """Sums content-to-content, content-to-position and position-to-content scores."""
         hidden, index = placed
         queries, keys = (part.detach() for part in self._distances(number))
         index = index.expand(-1, self.num_heads, -1, -1)
@@ -109,7 +109,7 @@ class DebertaV2Encoder(PostNormEncoder):
         return between + from_content + from_position.transpose(2, 3) + hidden
 
     def layer_macs(self, number: int, rows: int, visible: int) -> int:
-        """BERT's, plus each row's scores for all distances, as query and key; short windows need fewer."""
+        """MACs of BERT's layer plus each row's scores for all distances, as query and key; short windows need fewer."""
         return super().layer_macs(number, rows, visible) + 2 * (rows + visible) * self.span * self.hidden_size
 
     def _gathers(self, batch: RaggedBatch, device: torch.device) -> list[tuple[QueryGroup, slice, Tensor]]:
@@ -127,7 +127,7 @@ class DebertaV2Encoder(PostNormEncoder):
     def _biased(
         self, group: QueryGroup, part: slice, index: Tensor, query: Tensor, key: Tensor, queries: Tensor, keys: Tensor
     ) -> QueryGroup:
-        """The window with its scores for distances ``(heads, queries, keys)``."""
+        """Returns the window's queries with their scores for distances ``(heads, queries, keys)`` as bias."""
         heads = self.num_heads
         query, key = (
             rows.view(len(rows), heads, -1).transpose(0, 1) for rows in (query[group.queries], key[group.keys])
@@ -158,7 +158,7 @@ class DebertaV2Encoder(PostNormEncoder):
 
 
 def log_bucket(distance: Tensor, buckets: int, farthest: int) -> Tensor:
-    """The bucket of a distance, int64: exact in the nearer half of the buckets, then ever wider."""
+    """The bucket of a distance, int64. Buckets of the nearer half hold one distance each, further ones grow wider."""
     half = buckets // 2
     far = distance.clamp(min=half)
     scale = torch.log(torch.tensor((farthest - 1) / half))

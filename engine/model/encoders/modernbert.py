@@ -68,7 +68,7 @@ class ModernBertEncoder(Encoder):
 
     @classmethod
     def check(cls, config: Any) -> None:
-        """Requires rotary positions that are not stretched."""
+        """Also requires rotary positions without scaling."""
         for rope in config.rope_parameters.values():
             require(SimpleNamespace(**rope, model_type=config.model_type), ROPE_SETTINGS)
 
@@ -106,7 +106,7 @@ class ModernBertEncoder(Encoder):
         return self.kinds[number - 1]
 
     def placed(self, number: int, query_position: np.ndarray, key_position: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Also hides distant rows in local layers, and gives cosines and sines of the rotations."""
+        """Also hides distant rows in local layers, and returns cosines and sines of the rotations."""
         (hidden,) = super().placed(number, query_position, key_position)
         kind = self.kinds[number - 1]
         if kind == LOCAL:
@@ -119,21 +119,21 @@ class ModernBertEncoder(Encoder):
     def scores(self, number: int, query: Tensor, key: Tensor, *placed: Tensor) -> Tensor:
         """Scores of rotated queries and keys."""
         hidden, *turns = placed
-        return super().scores(number, turned(query, *turns[:2]), turned(key, *turns[2:]), hidden)
+        return super().scores(number, rotate_padded(query, *turns[:2]), rotate_padded(key, *turns[2:]), hidden)
 
     def _frequencies(self, kind: str, device: torch.device) -> Tensor:
-        """Of the rotations, float32 ``(head size / 2,)``."""
+        """Frequencies of the rotations, float32 ``(head size / 2,)``."""
         size = self.hidden_size // self.num_heads
         return self.thetas[kind] ** -(torch.arange(0, size, 2, device=device) / size)
 
     def layer_macs(self, number: int, rows: int, visible: int) -> int:
-        """Gated feed-forward has a third matrix; local attention sees a limited number of rows."""
+        """MACs of a layer; gated feed-forward has a third matrix, and local attention sees a limited number of rows."""
         seen = min(visible, 2 * self.reach + 1) if self.kinds[number - 1] == LOCAL else visible
         gate_and_sight = self.intermediate_size - 2 * (visible - seen)
         return super().layer_macs(number, rows, visible) + rows * self.hidden_size * gate_and_sight
 
     def features_macs(self, number: int) -> int:
-        """The prediction head's, before the classifier only."""
+        """MACs of the prediction head, which runs only before the classifier."""
         return self.hidden_size**2 if number == self.num_layers else 0
 
     def _turned(self, kind: str, batch: RaggedBatch, query: Tensor, key: Tensor) -> tuple[Tensor, Tensor]:
@@ -150,10 +150,10 @@ class ModernBertEncoder(Encoder):
             return angles(active, len(query)), angles(rows, len(key))
 
         of_query, of_key = once(batch, (kind, len(query), query.device), both)
-        return rotated(query, self.num_heads, *of_query), rotated(key, self.num_heads, *of_key)
+        return rotate(query, self.num_heads, *of_query), rotate(key, self.num_heads, *of_key)
 
     def _near(self, batch: RaggedBatch, dtype: torch.dtype, device: torch.device) -> list[QueryGroup]:
-        """Blocks of queries with the keys that any of them sees."""
+        """Groups of neighbouring queries with the keys that any of them sees."""
         rows = batch.position
         active = rows if batch.active is None else rows[batch.active]
         found = []
@@ -193,20 +193,20 @@ class ModernBertLayer(Layer):
         return hidden if self.attention_norm is None else self.attention_norm(hidden)
 
     def update(self, hidden: Tensor, attended: Tensor) -> Tensor:
-        """Adds attention's output, then feed-forward's."""
+        """Adds the attention output, then the feed-forward output."""
         hidden = self.residual(hidden, self.attention_output(attended))
         values, gate = self.intermediate(self.intermediate_norm(hidden)).chunk(2, dim=-1)
         return self.residual(hidden, self.output(self.activation(values) * gate))
 
 
-def rotated(rows: Tensor, heads: int, cosine: Tensor, sine: Tensor) -> Tensor:
+def rotate(rows: Tensor, heads: int, cosine: Tensor, sine: Tensor) -> Tensor:
     """Rotates the two halves of each head of ``(rows, hidden)`` against each other (Su et al. 2021)."""
     one, other = rows.view(len(rows), heads, 2, -1).float().unbind(2)
     turned = torch.stack((one * cosine - other * sine, other * cosine + one * sine), dim=2)
     return turned.view(len(rows), -1).to(rows.dtype)
 
 
-def turned(rows: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
-    """Does the same to ``(windows, heads, rows, head size)``, with angles ``(windows, 1, rows, head size / 2)``."""
+def rotate_padded(rows: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
+    """Rotates ``(windows, heads, rows, head size)`` likewise, with angles ``(windows, 1, rows, head size / 2)``."""
     one, other = rows.chunk(2, dim=-1)
     return torch.cat((one * cosine - other * sine, other * cosine + one * sine), dim=-1)

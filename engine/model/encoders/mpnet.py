@@ -1,4 +1,4 @@
-"""MPNet (Song et al. 2020): RoBERTa's positions, and a distance bias that all layers share."""
+"""MPNet (Song et al. 2020): RoBERTa's positions, and a bias by distance that all layers share."""
 
 from __future__ import annotations
 
@@ -56,15 +56,15 @@ class MPNetEncoder(PostNormEncoder):
         self.register_buffer("bucket", bucket(distances), persistent=False)
 
     def placing(self, number: int, batch: RaggedBatch) -> Placing:
-        """The bias is made once for all layers."""
+        """The bias by distance, computed once for all layers."""
         query_groups = once(batch, ("bias", state(self.relative_bias.weight)), partial(self._query_groups, batch))
         return Placing(query_groups=lambda query, key: query_groups)
 
     def placed(self, number: int, query_position: np.ndarray, key_position: np.ndarray) -> tuple[np.ndarray, ...]:
-        """The distance bias, the same in all layers."""
+        """The bias by distance, the same in all layers."""
         (hidden,) = super().placed(number, query_position, key_position)
         by_distance = self._by_distance().cpu()
-        windows = zip(_filled(query_position), _filled(key_position), strict=True)
+        windows = zip(_extend_padding(query_position), _extend_padding(key_position), strict=True)
         bias = torch.stack([self._bias(by_distance, *positions) for positions in windows]).numpy()
         return (np.add(bias, hidden, out=bias),)
 
@@ -74,10 +74,10 @@ class MPNetEncoder(PostNormEncoder):
         return F.embedding(self.bucket, self.relative_bias.weight.detach()).t().contiguous()
 
     def _bias(self, by_distance: Tensor, query: np.ndarray, key: np.ndarray) -> Tensor:
-        """The bias ``(heads, queries, keys)`` of rows at these positions, from that of each distance."""
+        """Looks up the bias ``(heads, queries, keys)`` of rows at these positions in the bias of each distance."""
         zero, most = self.max_rows - 1, by_distance.shape[1]
         first = zero + int(key[0] - query[-1])
-        if _consecutive(query) and _consecutive(key) and 0 <= first <= most - len(query) - len(key) + 1:
+        if _is_consecutive(query) and _is_consecutive(key) and 0 <= first <= most - len(query) - len(key) + 1:
             # Each row of the bias is a part of the table, so nothing has to be looked up.
             return by_distance.unfold(1, len(key), 1)[:, first : first + len(query)].flip(1)
         places = (key - query[:, None] + zero).ravel().clip(0, most - 1)
@@ -98,18 +98,18 @@ class MPNetEncoder(PostNormEncoder):
         ]
 
 
-def _consecutive(position: np.ndarray) -> bool:
+def _is_consecutive(position: np.ndarray) -> bool:
     return int(position[-1] - position[0]) == len(position) - 1
 
 
-def _filled(position: np.ndarray) -> np.ndarray:
-    """Positions ``(windows, rows)`` whose padding, at the end, counts on from the last row."""
+def _extend_padding(position: np.ndarray) -> np.ndarray:
+    """Replaces −1 of the padding at the end of positions ``(windows, rows)`` by positions that continue the window."""
     last, rows = position.max(axis=1, keepdims=True), position.shape[1]
     return np.where(position < 0, last + 1 + np.arange(rows) - (position >= 0).sum(axis=1, keepdims=True), position)
 
 
 def bucket(distance: Tensor) -> Tensor:
-    """The bucket, 0–31, of key position − query position, int64: exact below 8, then ever wider (T5's scheme)."""
+    """The bucket, 0–31, of key position − query position, int64: one distance each below 8, then wider (as in T5)."""
     half = BUCKETS // 2
     exact = half // 2
     far = distance.abs()

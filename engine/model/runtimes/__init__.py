@@ -1,1 +1,1 @@
-"""Other libraries that compute layers, one module each."""
+"""Libraries other than PyTorch that compute layers, one module each."""

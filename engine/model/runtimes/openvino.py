@@ -1,8 +1,8 @@
-"""Layers in 8 bits on OpenVINO, as `engine.training.quantise` stored them: one graph for each layer.
+"""Runs layers in 8 bits on OpenVINO, with one graph for each layer, as `engine.training.quantise` stored them.
 
 Weights and activations have static scales, so a text's result does not depend on its neighbours in the batch. A graph
-computes windows padded to one length; whatever a strategy does, it is a layer of fewer rows. Embeddings, label heads
-and attention statistics stay in PyTorch.
+computes windows padded to one length, and every strategy uses the same graphs, with fewer rows after words exit.
+Embeddings, label heads and attention statistics stay in PyTorch.
 """
 
 from __future__ import annotations
@@ -31,21 +31,21 @@ from engine.model.attention import once
 from engine.model.layers import LayerOutput
 from engine.model.linear import Linear
 from engine.model.packing import RaggedBatch
-from engine.model.padding import Padded, padded
+from engine.model.padding import Padded, pad_windows
 from engine.model.threads import share
 from engine.runs import cached
 
 if TYPE_CHECKING:
     from engine.model.encoders import Encoder
 
-LARGEST_ERROR = 0.2  # of layer 1 in 8 bits, relative to the deviation of its output; 0.03 is usual
+LARGEST_ERROR = 0.2  # of layer 1 in 8 bits ÷ standard deviation of its float32 output; usually 0.03
 
 
 def openvino() -> Any:
-    """The library.
+    """Imports the library.
 
     Raises:
-        InputError: it is not installed.
+        InputError: if it is not installed.
     """
     # Without this optional package, OpenVINO and NNCF send no telemetry.
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
@@ -59,7 +59,7 @@ def openvino() -> Any:
 
 @cache
 def _core() -> tuple[Any, int]:
-    """OpenVINO's entry point, and the process in which it works."""
+    """OpenVINO's entry point, and the id of the process that created it."""
     return openvino().Core(), os.getpid()
 
 
@@ -67,8 +67,8 @@ def core() -> Any:
     """OpenVINO's entry point.
 
     Raises:
-        InputError: in a process forked from one that has used it; its threads are missing here, and it would wait for
-            them for ever.
+        InputError: in a process forked after OpenVINO's first use, because its threads do not exist here and a call
+            would hang.
     """
     found, process = _core()
     if process != os.getpid():
@@ -80,26 +80,26 @@ def core() -> Any:
 
 
 class PaddedLayer(nn.Module):
-    """A layer as it is converted: on windows padded to one length, with separate queries, keys and values."""
+    """A layer in the form that OpenVINO converts: padded windows, and separate query, key and value weights."""
 
     def __init__(self, encoder: Encoder, number: int) -> None:
         super().__init__()
         layer: Any = copy.deepcopy(encoder.layers[number - 1])
         parts = zip(layer.qkv.weight.chunk(3), layer.qkv.bias.chunk(3), strict=True)
-        self.query, self.key, self.value = (_plain(weight, bias) for weight, bias in parts)
+        self.query, self.key, self.value = (_linear_copy(weight, bias) for weight, bias in parts)
         for name, module in list(layer.named_children()):
             if isinstance(module, Linear):
-                setattr(layer, name, nn.Sequential(_plain(module.weight, module.bias), module._activation))
+                setattr(layer, name, nn.Sequential(_linear_copy(module.weight, module.bias), module._activation))
         del layer.qkv
         self.layer, self.heads = layer, encoder.num_heads
         self.scores = partial(encoder.scores, number)
 
     def forward(self, active: Tensor, visible: Tensor, *placed: Tensor) -> Tensor:
-        """Hidden states after the layer, ``(windows, queries, hidden)``.
+        """Runs the layer: returns hidden states ``(windows, queries, hidden)``.
 
         Args:
-            active: those of the rows to compute, ``(windows, queries, hidden)``.
-            visible: those of the rows that they attend to, ``(windows, keys, hidden)``.
+            active: hidden states of the rows to compute, ``(windows, queries, hidden)``.
+            visible: hidden states of the rows that these attend to, ``(windows, keys, hidden)``.
             placed: see `Encoder.placed`.
         """
         seen = self.layer.normed(visible)
@@ -111,14 +111,14 @@ class PaddedLayer(nn.Module):
         return self.layer.update(active, attended.transpose(1, 2).flatten(2))
 
 
-def _plain(weight: Tensor, bias: Tensor) -> nn.Linear:
+def _linear_copy(weight: Tensor, bias: Tensor) -> nn.Linear:
     made = nn.Linear(weight.shape[1], weight.shape[0])
     made.load_state_dict({"weight": weight.detach(), "bias": bias.detach()})
     return made
 
 
 def convert(encoder: Encoder, number: int) -> Any:
-    """A layer of a float32 encoder as an ``openvino.Model``, for any number of windows and rows."""
+    """Converts a layer of a float32 encoder to an ``openvino.Model`` for any number of windows and rows."""
     windows, queries, keys = free = (2, 24, 40)
     places = encoder.placed(number, *(np.tile(np.arange(rows), (windows, 1)) for rows in (queries, keys)))
     hidden = [torch.zeros(windows, rows, encoder.hidden_size) for rows in (queries, keys)]
@@ -131,13 +131,13 @@ def convert(encoder: Encoder, number: int) -> Any:
 
 
 def inputs(encoder: Encoder, number: int, batch: RaggedBatch) -> tuple[Padded, list[tuple[np.ndarray, ...]]]:
-    """A batch as rectangles and, for each group, the inputs of a layer's graph after hidden states.
+    """Pads a batch and returns, for each group, the inputs of a layer's graph other than hidden states.
 
-    Made once for all layers of a kind.
+    The result is cached for all layers of the same kind.
     """
 
     def make() -> tuple[Padded, list[tuple[np.ndarray, ...]]]:
-        found = padded(batch)
+        found = pad_windows(batch)
         positions = zip(*(rows.split(rows.position) for rows in (found.active, found.visible)), strict=True)
         return found, [tuple(map(np.ascontiguousarray, encoder.placed(number, *group))) for group in positions]
 
@@ -148,8 +148,9 @@ def inputs(encoder: Encoder, number: int, batch: RaggedBatch) -> tuple[Padded, l
 class Graphs:
     """A model's layers in 8 bits.
 
-    ``layers``: number → the IR of its graph: XML and weights. ``digest``: of the float32 layers that they stand for.
-    ``sample``: inputs of layer 1, and its output in float32, to see whether a machine computes it right.
+    ``layers``: layer number → OpenVINO IR of its graph (XML, weights).
+    ``digest``: SHA-256 of the float32 layers that the graphs were made from.
+    ``sample``: inputs of layer 1 and its float32 output, to check that a machine computes the layer correctly.
     """
 
     layers: dict[int, tuple[bytes, bytes]]
@@ -158,10 +159,10 @@ class Graphs:
 
     @classmethod
     def load(cls, path: Path) -> Graphs:
-        """Reads a file.
+        """Loads the graphs from a file that `save` wrote.
 
         Raises:
-            InputError: no such file, or one of something else.
+            InputError: if the file does not exist or has another format.
         """
         try:
             with safe_open(path, "numpy") as file:
@@ -178,7 +179,7 @@ class Graphs:
             ) from error
 
     def save(self, path: Path) -> None:
-        """Writes a file."""
+        """Saves the graphs to a safetensors file."""
         inputs, output = self.sample
         stored = {f"input.{index}": one for index, one in enumerate(inputs)} | {"output": output}
         for number, (xml, weights) in self.layers.items():
@@ -186,10 +187,10 @@ class Graphs:
         save_file(stored, path, metadata={"layers": self.digest})
 
     def check(self, encoder: Encoder) -> None:
-        """Raises `InputError` unless these are the layers of an encoder."""
+        """Raises an `InputError` unless the graphs were made from this encoder's layers."""
         if self.digest != layers_digest(encoder):
             raise InputError(
-                "expected the layers in 8 bits of these weights, got those of others; make them again with "
+                "expected layers in 8 bits made from these weights, got layers of other weights; make them again with "
                 "python -m engine.training.quantise"
             )
 
@@ -203,18 +204,18 @@ def layers_digest(encoder: Encoder) -> str:
 
 
 def error_of_sample(graphs: Graphs) -> float:
-    """How far layer 1 in 8 bits is from its float32 output, relative to that output's deviation."""
+    """Root-mean-square error of layer 1 in 8 bits ÷ standard deviation of its float32 output."""
     inputs, expected = graphs.sample
     compiled = _compile(*graphs.layers[1], torch.get_num_threads())
     found = compiled.create_infer_request().infer(inputs)[0]
     return float(np.sqrt(np.mean((found - expected) ** 2)) / expected.std())
 
 
-def why_not(path: Path) -> str:
-    """Why this machine cannot run the layers in a file; empty if it can.
+def why_unavailable(path: Path) -> str:
+    """Returns why this machine cannot run the layers in a file; empty if it can.
 
-    Some versions of OpenVINO end the process on some processors, or compute wrong numbers. So a process of its own
-    tries, once for each processor, version and size of layers.
+    On some processors, some versions of OpenVINO crash or compute wrong numbers. A separate process therefore tries
+    the layers once for each processor, version and size of layers.
     """
     try:
         version = openvino().__version__
@@ -222,12 +223,12 @@ def why_not(path: Path) -> str:
         return str(error)
     size = Graphs.load(path).sample[1].shape[-1]
 
-    def tried() -> str:
+    def try_layers() -> str:
         process = subprocess.run([sys.executable, "-m", __name__, str(path)], capture_output=True, text=True)
         lines = process.stderr.strip().splitlines() or [f"its process ended with status {process.returncode}"]
         return lines[-1] if process.returncode else ""
 
-    why = cached("openvino.json", f"OpenVINO {version}, {size} wide", tried)
+    why = cached("openvino.json", f"OpenVINO {version}, {size} wide", try_layers)
     return f"OpenVINO fails here: {why}" if why else ""
 
 
@@ -235,8 +236,8 @@ class OpenVINORuntime:
     """Runs the layers of an encoder.
 
     Args:
-        encoder: in float32.
-        graphs: of its layers.
+        encoder: the encoder in float32.
+        graphs: the graphs of its layers.
     """
 
     def __init__(self, encoder: Encoder, graphs: Graphs) -> None:
@@ -245,7 +246,7 @@ class OpenVINORuntime:
         self._requests = local()
 
     def __str__(self) -> str:
-        """On what its results depend: the library's version and the graphs."""
+        """Identifies what results depend on: the library's version and the graphs."""
         digest = hashlib.sha256(b"".join(part for graph in self.graphs.layers.values() for part in graph))
         return f"OpenVINO {openvino().__version__}, layers {digest.hexdigest()}"
 
@@ -271,10 +272,10 @@ class OpenVINORuntime:
         return LayerOutput(torch.from_numpy(updated), lambda: layer.attention(hidden, batch, placing(number, batch)))
 
     def _request(self, number: int) -> Any:
-        """This thread's inference request for a layer.
+        """Returns this thread's inference request for a layer.
 
-        Each thread compiles the graphs for itself. Threads that share a compiled graph hand every call over to the
-        runtime's own threads, which costs a quarter of the time.
+        Each thread compiles its own graphs, because calls to a shared compiled graph run in the runtime's own threads,
+        which costs a quarter of the time.
         """
         key = (number, share().threads, os.getpid())
         requests: dict[tuple[int, int, int], Any] = self._requests.__dict__.setdefault("by_layer", {})

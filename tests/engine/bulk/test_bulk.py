@@ -370,7 +370,7 @@ def test_a_folder_that_cannot_be_searched_costs_no_other(bulk, notes, tmp_path, 
 def test_the_dtype_is_chosen_once_and_stays_that_of_the_run(bulk, notes, tmp_path, monkeypatch, capsys):
     def fastest(dtype):
         seconds = {"float32": 2, "bfloat16": 3, "int8": 3, dtype: 1}
-        monkeypatch.setattr("engine.model.precision._known_seconds", lambda *_: seconds)
+        monkeypatch.setattr("engine.model.precision._cached_seconds", lambda *_: seconds)
 
     for first, then in (("float32", "bfloat16"), ("bfloat16", "float32")):
         fastest(first)

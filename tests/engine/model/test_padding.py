@@ -5,7 +5,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from engine.model.packing import RaggedBatch
-from engine.model.padding import STEP, WORTH, alike, padded
+from engine.model.padding import MAX_PADDING, STEP, group_by_length, pad_windows
 from tests.engine.model.test_packing import window
 
 LENGTHS = st.lists(st.integers(0, 90), max_size=12)
@@ -13,11 +13,11 @@ LENGTHS = st.lists(st.integers(0, 90), max_size=12)
 
 @given(LENGTHS)
 def test_windows_with_rows_are_in_one_group_with_others_of_like_length(lengths):
-    found = alike(lengths)
+    found = group_by_length(lengths)
     numbers = sorted(number for group in found for number in group.tolist())
     assert numbers == [number for number, length in enumerate(lengths) if length]
     for group in found:
-        assert max(lengths[n] for n in group) - min(lengths[n] for n in group) <= WORTH
+        assert max(lengths[n] for n in group) - min(lengths[n] for n in group) <= MAX_PADDING
 
 
 WINDOWS = st.lists(st.lists(st.integers(1, 3), min_size=1, max_size=20), min_size=1, max_size=6)
@@ -29,7 +29,7 @@ def test_every_row_is_computed_once_and_sees_its_window(windows, random, freeze)
     alive = np.array([random.random() < 0.6 for _ in range(len(batch.words))])
     assume(alive.any())
     batch, _ = batch.freeze(alive) if freeze else batch.keep(alive)
-    own, found = batch.window_of_rows(), padded(batch)
+    own, found = batch.window_of_rows(), pad_windows(batch)
     computed = np.arange(len(batch)) if batch.active is None else batch.active
     numbers = np.arange(len(batch))[:, None]
     assert found.active.unpad(found.active.pad(numbers))[:, 0].tolist() == computed.tolist()
