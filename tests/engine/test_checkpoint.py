@@ -81,7 +81,10 @@ NOT_AS_SUMMED = [
         (lambda f, name=name: (f / name).unlink(), name)
         for name in ("model.safetensors", GATES, "tokenizer.json", SUMS)
     ),
-    *((lambda f, name=name: (f / name).write_text("{}"), f"the checksum of {name} in .*, got none") for name in LOOKALIKES),
+    *(
+        (lambda f, name=name: (f / name).write_text("{}"), f"the checksum of {name} in .*, got none")
+        for name in LOOKALIKES
+    ),
     (lambda f: flip_last_bit(f / GATES), r"gates\.safetensors with SHA-256"),
     (lambda f: (f / SUMS).write_text(""), r"expected the checksum of model\.safetensors"),
     (lambda f: (f / SUMS).write_bytes(b"\xe9\xff"), r"expected checksums in .*SHA256SUMS, got 'utf-8' codec"),
