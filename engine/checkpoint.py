@@ -1,8 +1,8 @@
-"""Model folders: a Hugging Face token-classification checkpoint plus what pruning needs.
+"""Loads and saves model folders: a Hugging Face token-classification checkpoint plus the files that pruning needs.
 
-``config.json``, ``model.safetensors`` and the tokenizer's files are plain Hugging Face; ``gates.safetensors`` holds the
+``config.json``, ``model.safetensors`` and the tokenizer's files are plain Hugging Face. ``gates.safetensors`` holds the
 label heads of all layers but the last, ``controller.safetensors`` the networks of ``mlp``, ``operating_points.json``
-the strategies' settings, ``SHA256SUMS`` the checksums of all of them.
+the strategies' settings, and ``SHA256SUMS`` the checksums of all files.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _PACKAGE = Path(__file__).resolve().parent
 SHIPPED = (_PACKAGE if (_PACKAGE / "weights").is_dir() else _PACKAGE.parent) / "weights" / "minilm-l6-bc5cdr"
 GATES, CONTROLLER, POINTS = "gates.safetensors", "controller.safetensors", "operating_points.json"
 INT8 = "int8.safetensors"  # layers in 8 bits
-# Short causes for libraries' long messages, by part of the message.
+# Part of a library's long error message → a short cause to show instead.
 CAUSES = {
     "ignore_mismatched_sizes": "its weights have other sizes than its config.json says",
     "Weights only load failed": "a .bin file holds more than tensors",
@@ -51,9 +51,9 @@ class Weights:
 
     ``points``: strategy → operating point → settings, as stored.
     ``label_order``: the checkpoint's label index of each of our labels.
-    ``labels_file``: the file that says what its labels mean, if any.
-    ``stamps``: of its files, by which `engine.checksums.check_unchanged` notices changes.
-    ``int8``: the file of its layers in 8 bits, if any.
+    ``labels_file``: the file that gives the meaning of its labels, if any.
+    ``stamps``: stamps of its files, by which `engine.checksums.check_unchanged` detects changes.
+    ``int8``: the file with its layers in 8 bits, if any.
     """
 
     source: str
@@ -73,17 +73,17 @@ def load_weights(source: str | Path | None = None, labels: str | Path | Sequence
 
     Args:
         source: the folder or hub id.
-        labels: names of its labels in the order of its logits, or a file that `read_labels` reads; ``None``: its own.
+        labels: names of its labels in the order of its logits, or a file for `read_labels`; ``None`` uses its own.
 
     Raises:
-        InputError: missing or damaged files, files that change meanwhile, an architecture or a label scheme that is not
+        InputError: if files are missing, damaged or changed during loading, or the architecture or label scheme is not
             supported.
     """
     source = SHIPPED if source is None else source
     if not isinstance(source, str | Path):
         raise InputError(f"expected the folder or hub id of a model, got {source!r}; give its path")
     folder = Path(source)
-    if str(source).startswith(("/", ".", "~")) and not folder.is_dir():  # no hub id does
+    if str(source).startswith(("/", ".", "~")) and not folder.is_dir():  # no hub id begins like this
         raise InputError(
             f"expected a Hugging Face token-classification model, got {str(source)!r}, no folder; check the path"
         )
@@ -124,7 +124,7 @@ def load_weights(source: str | Path | None = None, labels: str | Path | Sequence
 
 
 def _label_names(model: PreTrainedModel, source: str | Path, labels: str | Path | Sequence[str] | None) -> list[str]:
-    """What the logits mean, as prefix and type; see `load_weights`."""
+    """Returns the label of each logit as prefix and type; see `load_weights`."""
     names = label_names(model)
     if labels is not None:
         if not isinstance(labels, str | Path | Sequence):
@@ -143,7 +143,7 @@ def _label_names(model: PreTrainedModel, source: str | Path, labels: str | Path 
 def _load_heads(
     model: GatedModel, classifier: Mapping[str, torch.Tensor], gates: Path | None, order: Sequence[int]
 ) -> None:
-    """Loads the label heads of all layers; ``order``: the checkpoint's label index of each of the model's labels."""
+    """Loads the label heads of all layers; ``order`` holds the checkpoint's index of each of the model's labels."""
     layers = model.encoder.num_layers
     state = {f"{layers}.{kind}": value for kind, value in classifier.items()}
     if gates is not None:
@@ -169,10 +169,10 @@ def _load_heads(
 
 
 def read_points(path: Path) -> dict[str, dict[str, dict[str, Any]]]:
-    """Strategy → operating point → settings, from a file; old names of operating points become those of today.
+    """Reads strategy → operating point → settings from a file; old names of operating points become current ones.
 
     Raises:
-        InputError: no JSON, or settings of which no strategy can be made.
+        InputError: if the file is not JSON, or holds settings of no strategy.
     """
     at = "none"
     try:
@@ -193,7 +193,7 @@ def read_points(path: Path) -> dict[str, dict[str, dict[str, Any]]]:
 
 
 def weights_digest(model: GatedModel, network: Network | None) -> str:
-    """SHA-256 of all weights; reports show its beginning."""
+    """SHA-256 of all weights; reports show its first digits."""
     digest = hashlib.sha256()
     for name, tensor in model.state_dict().items():
         digest.update(name.encode() + tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
@@ -206,7 +206,7 @@ def load_huggingface(source: str | Path) -> PreTrainedModel:
     """Loads the plain Hugging Face model of a folder or hub id, float32, in evaluation mode.
 
     Raises:
-        InputError: no such model, or damaged files.
+        InputError: if there is no such model, or its files are damaged.
     """
     transformers_logging.disable_progress_bar()
     try:
@@ -240,7 +240,7 @@ def label_names(model: PreTrainedModel) -> list[str]:
     """The label of each logit.
 
     Raises:
-        InputError: some have none.
+        InputError: if a logit has no label.
     """
     config: Any = model.config
     names = [config.id2label.get(index) for index in range(config.num_labels)]
@@ -250,15 +250,15 @@ def label_names(model: PreTrainedModel) -> list[str]:
 
 
 def read_labels(path: str | Path, names: Sequence[str]) -> list[str]:
-    """Reads from a file what a checkpoint's labels mean.
+    """Reads the meaning of a checkpoint's labels from a file.
 
     Args:
-        path: JSON, a list in the order of the logits or an object from the checkpoint's names (or indices) to labels;
-            otherwise text, one label per line.
+        path: either JSON, with a list in the order of the logits or an object that maps the checkpoint's names or
+            indices to labels, or text with one label per line.
         names: the checkpoint's names.
 
     Raises:
-        InputError: no such file, or not a label for each name.
+        InputError: if the file cannot be read, or does not give one label for each name.
     """
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
@@ -276,14 +276,14 @@ def read_labels(path: str | Path, names: Sequence[str]) -> list[str]:
 
 
 def optional_file(source: str | Path, name: str) -> Path | None:
-    """A file of a folder or of a model on the hub, ``None`` if there is none."""
+    """Returns the path of a file in a folder or hub model, or ``None`` if it has no such file."""
     if Path(source).is_dir():
         path = Path(source, name)
         return path if path.is_file() else None
     try:
         return Path(hf_hub_download(str(source), name))
     except LocalEntryNotFoundError as error:
-        # The hub did not answer, and the cache may lack files that it has: gates must not run without their points.
+        # The hub did not answer and may have files that the cache lacks. Gates must not run without operating points.
         has_gates = isinstance(try_to_load_from_cache(str(source), GATES), str)
         if has_gates and try_to_load_from_cache(str(source), name) is None and not constants.HF_HUB_OFFLINE:
             raise InputError(
@@ -331,8 +331,8 @@ def save_gates(folder: Path, model: GatedModel, label_order: Sequence[int]) -> N
     """Writes the label heads of all layers but the last, in half precision.
 
     Args:
-        folder: where the rest of the model is.
-        model: with a head after every layer.
+        folder: folder with the rest of the model.
+        model: must have a head after every layer.
         label_order: the index, in the folder's configuration, of each of the model's labels.
     """
     last = f"{model.encoder.num_layers}."
@@ -342,10 +342,10 @@ def save_gates(folder: Path, model: GatedModel, label_order: Sequence[int]) -> N
 
 
 def model_folder(path: str | Path) -> Path:
-    """The folder of a model to be changed.
+    """Checks that a path is a local model folder, which can be changed, and returns it.
 
     Raises:
-        InputError: it is none, e.g. a hub id.
+        InputError: if it is not a folder, e.g. a hub id.
     """
     if not Path(path).is_dir():
         raise InputError(f"expected a model folder, got {str(path)!r}; download the model first")

@@ -1,4 +1,4 @@
-"""Latency of a call, and how variants are timed: interleaved batch by batch, order rotated, after a discarded pass."""
+"""Measures the latency of variants, which run interleaved batch by batch in rotated order, after a discarded pass."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ V = TypeVar("V", bound=Hashable)
 
 @dataclass(frozen=True)
 class Latency:
-    """Time of one call in milliseconds: text to entities, and encoder only. ``texts``: how many the call had."""
+    """Time of one call in milliseconds, end to end and of the encoder alone. ``texts``: number of texts in the call."""
 
     total_ms: float
     encoder_ms: float
@@ -27,20 +27,20 @@ class Latency:
 
 @dataclass(frozen=True)
 class Unit:
-    """One batch under all variants in one pass. The times of pass 0 are discarded, ``PASSES`` timed ones follow."""
+    """One batch under all variants in one pass. Pass 0 is discarded, and ``PASSES`` timed passes follow."""
 
     batch_size: int
     pass_number: int
     batch: int
 
     def order(self, variants: Sequence[V]) -> tuple[V, ...]:
-        """The variants in this unit's order."""
+        """The order in which this unit runs the variants."""
         shift = (self.pass_number + self.batch) % len(variants)
         return (*variants[shift:], *variants[:shift])
 
 
 def units(documents: int, batch_size: int, timed: int | None = None) -> Iterator[Unit]:
-    """All units of a corpus at one batch size, pass after pass. ``timed``: documents to time, by default all."""
+    """Yields the units of a corpus at one batch size, pass after pass; times the first ``timed`` documents, or all."""
     timed = documents if timed is None else timed
     for pass_number in range(PASSES + 1):
         for batch in range(-(-(timed if pass_number else documents) // batch_size)):
@@ -48,7 +48,7 @@ def units(documents: int, batch_size: int, timed: int | None = None) -> Iterator
 
 
 class Times:
-    """Milliseconds of each timed pass for each batch, ``[batch][pass]``: end-to-end and encoder only."""
+    """Milliseconds of each timed pass over each batch, ``[batch][pass]``, end to end and of the encoder alone."""
 
     def __init__(self, batches: int) -> None:
         self.total: list[list[float]] = [[] for _ in range(batches)]
@@ -79,9 +79,9 @@ def time_variants(
     """Times every variant on every batch, ``PASSES`` times after a discarded pass.
 
     Args:
-        variants: names or numbers.
+        variants: names or indices.
         batches: number of batches.
-        call: runs a variant on a batch and returns how long it took.
+        call: runs a variant on a batch and returns its latency.
         progress: called after each call.
     """
     times = {variant: Times(batches) for variant in variants}

@@ -1,7 +1,7 @@
 """``engine.pipeline``: a drop-in for ``transformers.pipeline("token-classification", …)``.
 
-Hugging Face's own pipeline cuts texts into pieces and aggregates the pieces' labels; in between, a strategy runs.
-Texts beyond the encoder's limit are not truncated but run in overlapping windows.
+Hugging Face's own pipeline cuts texts into word pieces and aggregates their labels; in between, a strategy runs. Texts
+beyond the encoder's limit are not truncated but run in overlapping windows.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ OPTIONS = {
     *inspect.signature(TokenClassificationPipeline._sanitize_parameters).parameters,
     *("batch_size", "num_workers", "binary_output"),
 } - {"self"}
-NO_LIMIT = 10**9  # pieces of a text
+NO_LIMIT = 10**9  # maximum word pieces of a text
 
 
 def pipeline(
@@ -47,16 +47,16 @@ def pipeline(
 
     Args:
         task: ``token-classification``, or ``ner``, which is the same.
-        model: a folder, a hub id, or an engine, which brings its own ``dtype``, ``device`` and ``labels``; ``None``:
+        model: a folder, a hub id, or an engine, which has its own ``dtype``, ``device`` and ``labels``; ``None`` loads
             the shipped weights.
-        strategy: its name, or a `Strategy` with settings changed.
-        dtype, labels: see `load_engine` (default ``float32``, and the model's own); neither with an engine.
-        device: as there, or the number of a GPU, −1 for the CPU (the default); not with an engine.
-        **options: of Hugging Face's pipeline: ``aggregation_strategy``, ``batch_size``, ``stride``, …
+        strategy: the name of a strategy, or a `Strategy` with changed settings.
+        dtype, labels: see `load_engine` (default: ``float32``, and the model's own labels); not with an engine.
+        device: see `load_engine`, or the number of a GPU, −1 for the CPU (the default); not with an engine.
+        **options: options of Hugging Face's pipeline: ``aggregation_strategy``, ``batch_size``, ``stride``, …
 
     Raises:
-        InputError: another task, or an unknown option; a model or strategy that cannot run; a ``dtype``,
-            ``device`` or ``labels`` beside an engine.
+        InputError: if the task or an option is unknown, the model or strategy cannot run, or ``dtype``, ``device`` or
+            ``labels`` is given with an engine.
     """
     if task not in TASKS:
         raise InputError(f"expected the task {' or '.join(TASKS)}, got {task!r}; use transformers.pipeline for others")
@@ -88,12 +88,12 @@ class PruningPipeline(TokenClassificationPipeline):
     """Hugging Face's pipeline with a `PieceModel`."""
 
     def check_model_type(self, supported_models: Any) -> None:
-        """Skipped: loading has checked it."""
+        """Does nothing, because loading has checked the type."""
 
-    def preprocess(  # type: ignore[override]  # as in the class above, which differs from its own base
+    def preprocess(  # type: ignore[override]  # like the base class, which differs from its own base
         self, sentence: Any, offset_mapping: Any = None, **parameters: Any
     ) -> Iterator[dict[str, Any]]:
-        """Yields a text's pieces and each one's word number, int64 ``(1, pieces)``, 0 for CLS and SEP."""
+        """Yields a text's word pieces and the word of each, int64 ``(1, pieces)``, from 1; 0 for CLS and SEP."""
         parameters.setdefault("tokenizer_params", {"max_length": NO_LIMIT})
         for inputs in super().preprocess(sentence, offset_mapping, **parameters):
             if parameters["is_split_into_words"]:
@@ -112,7 +112,7 @@ class PruningPipeline(TokenClassificationPipeline):
 
 
 class PieceModel(nn.Module):
-    """The model for Hugging Face's pipeline: runs an engine and returns the logits of every piece."""
+    """The model for Hugging Face's pipeline: runs an engine and returns the logits of every word piece."""
 
     def __init__(self, engine: Engine, strategy: Strategy) -> None:
         super().__init__()
@@ -124,7 +124,7 @@ class PieceModel(nn.Module):
 
     @torch.inference_mode()
     def forward(self, input_ids: Tensor, words: Tensor, **_: Tensor) -> dict[str, Tensor]:
-        """Logits ``(texts, pieces, labels)`` of pieces ``(texts, pieces)``; 0 where ``words``, shaped alike, is 0."""
+        """Returns logits ``(texts, pieces, labels)`` of ``input_ids`` ``(texts, pieces)``; 0 where ``words`` is 0."""
         logits = torch.zeros(*input_ids.shape, len(self.engine.labels))
         texts = [Pieces(*one, self.engine.pieces.capacity) for one in zip(input_ids.cpu(), words.cpu(), strict=True)]
         windows = [self.engine.pieces.cut(text.ids, text.word) if len(text.ids) else [] for text in texts]
@@ -141,10 +141,10 @@ class PieceModel(nn.Module):
 
 
 class Pieces:
-    """The pieces of a text without CLS, SEP and padding.
+    """The word pieces of a text without CLS, SEP and padding.
 
-    ``places``: where they were; ``ids``; ``word``: their words, counted from 0, none with more than ``capacity``
-    pieces; int64 ``(pieces,)`` each.
+    ``places``: their original indices. ``ids``: their token ids. ``word``: the word of each, from 0; words with more
+    than ``capacity`` pieces are split. All are int64 ``(pieces,)``.
     """
 
     def __init__(self, ids: Tensor, words: Tensor, capacity: int) -> None:

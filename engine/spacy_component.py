@@ -1,4 +1,4 @@
-"""``nlp.add_pipe("token_pruning_ner")``: an engine as a component of spaCy, found through its entry point."""
+"""The spaCy component ``nlp.add_pipe("token_pruning_ner")``, which runs an engine; spaCy finds it by entry point."""
 
 from __future__ import annotations
 
@@ -34,21 +34,21 @@ def token_pruning_ner(
     """Builds the component from its configuration.
 
     Args:
-        nlp, name: given by spaCy.
-        model: a folder or hub id; ``None``: the shipped weights.
-        strategy: its name.
+        nlp, name: passed by spaCy.
+        model: a folder or hub id; ``None`` loads the shipped weights.
+        strategy: the name of a strategy.
         dtype, device, labels: see `load_engine`.
 
     Raises:
-        InputError: a model or strategy that cannot run.
+        InputError: if the model or strategy cannot run.
     """
     return EntityTagger(load_engine(model, dtype, device, labels), strategy)
 
 
 class EntityTagger:
-    """Sets ``doc.ents``: entities that begin or end within a token are widened to it.
+    """Sets ``doc.ents``; entities that begin or end within a token are expanded to the whole token.
 
-    Of overlapping entities, including earlier components', the longest stays, then the first.
+    Of overlapping entities, including those of earlier components, the longest, then the first, is kept.
     """
 
     def __init__(self, engine: Engine, strategy: str) -> None:

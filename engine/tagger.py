@@ -1,4 +1,4 @@
-"""The public API: an engine that tags texts under any strategy."""
+"""The public API: an engine tags texts under any strategy."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ logger = logging.getLogger(__name__)
 # Keeps a layer's activations within the CPU caches; does not affect results.
 MAX_ROWS = 2048
 
-# Of a configuration: where it came from, and labels, which may be given otherwise.
+# Configuration entries that results do not depend on: its origin, and labels, which the fingerprint has separately.
 _NOT_OF_THE_MODEL = {"_name_or_path", "transformers_version", "id2label", "label2id"}
 
 T = TypeVar("T")
 
 
 def finish(steps: Generator[None, None, T]) -> T:
-    """Runs all steps and returns their result."""
+    """Runs a generator to its end and returns its result."""
     while True:
         try:
             next(steps)
@@ -67,9 +67,9 @@ if hasattr(os, "register_at_fork"):
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """Entities of one text and, on demand, the trace of how they were found, for which it keeps the engine's model.
+    """The entities of one text and, on demand, its trace, for which the result keeps the engine's model.
 
-    ``words``: spans of the words.
+    ``words``: character spans of the words.
     ``probabilities``: float32 ``(words, labels)``.
     """
 
@@ -83,7 +83,7 @@ class Result:
     _model: GatedModel | None = field(repr=False)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Drops the model and batches, after computing everything that needs them except `Engine.explain`."""
+        """Drops the model and batches after computing what needs them; `Engine.explain` then no longer works."""
         found = {"cost": self.cost, "recovered": self.recovered, "trace": self.trace}
         return vars(self) | found | {"_runs": [], "_model": None}
 
@@ -101,25 +101,25 @@ class Result:
 
     @cached_property
     def trace(self) -> Trace:
-        """Word by word: layer, state, scores at each gate."""
+        """The layer, state and scores at each gate of every word."""
         assert self._model is not None
         words = word_traces(self.text, self.words, self.probabilities, self._runs, self._model.labels)
         return Trace(self.strategy, words, self.cost, self.latency)
 
 
 class Engine:
-    """Tags texts.
+    """Tags texts with biomedical entities.
 
     Args:
         weights: a loaded model folder; the engine computes with a copy of its model.
-        dtype: ``float32``, ``bfloat16``, ``int8`` (linear layers only), or ``auto``: the fastest on this processor.
+        dtype: ``float32``, ``bfloat16``, ``int8`` (linear layers only), or ``auto`` for the fastest on this processor.
         device: torch device, ``cpu`` or ``cuda``.
 
     ``label_order``: the checkpoint's label index of each of our labels, int ``(labels,)``.
-    ``source``, ``labels_file``: what the weights were loaded from, as given.
+    ``source``, ``labels_file``: the source of the weights and their labels file, as given.
 
     Raises:
-        InputError: unknown dtype or device, or a dtype that this device or model cannot run.
+        InputError: if the dtype or device is unknown, or this device or model cannot run the dtype.
     """
 
     @torch.inference_mode(False)  # inside it, parameters would not track their versions
@@ -133,7 +133,7 @@ class Engine:
             raise InputError(f"expected a device of this machine, got {device!r}: {why}; use --device cpu") from error
         if self.device.type not in ("cpu", "cuda"):
             raise InputError(f"expected the device cpu or cuda, got {device!r}; use --device cpu")
-        if self.dtype != "float32":  # its own model no longer holds the loaded weights
+        if self.dtype != "float32":  # the engine's model no longer holds the loaded weights
             self.digest = weights_digest(weights.model, weights.network)
         logger.info("dtype %s%s", self.dtype, f": {self.precision.why}" if self.precision.why else "")
         self.source, self.labels_file = weights.source, weights.labels_file
@@ -164,7 +164,7 @@ class Engine:
 
     @cached_property
     def fingerprint(self) -> dict[str, Any]:
-        """What results depend on besides strategy, dtype, device and code: runs compare it before they continue."""
+        """What results depend on besides strategy, dtype, device and code; compared before a run continues."""
         configuration = self.encoder.config.to_diff_dict()
         return {
             "weights": self.digest,
@@ -178,14 +178,14 @@ class Engine:
         """Loads the plain Hugging Face model of the same checkpoint, float32, on the CPU.
 
         Raises:
-            InputError: the folder has changed since the engine was loaded.
+            InputError: if the folder has changed since the engine was loaded.
         """
         check_unchanged(Path(self._checkpoint), self._stamps)
         return load_huggingface(self._checkpoint)
 
     @property
     def runnable(self) -> list[str]:
-        """Names of the strategies that this model can run (few without gates), with ``truncate-k`` at half depth."""
+        """Names of the strategies that this model can run; a model without gates runs only ``dense``."""
         if not self.model.has_gates:
             return [DENSE]
         kinds = [kind for kind, of in CONTROLLERS.items() if self.network is not None or not of.needs_network]
@@ -193,25 +193,26 @@ class Engine:
         return [DENSE, *kinds, *(kind + RECOVERY for kind in kinds), truncated]
 
     def strategy(self, name: str | Strategy, point: str | None = None, **settings: Any) -> Strategy:
-        """A strategy by name, at an operating point, with some settings changed.
+        """Builds a strategy from its name, an operating point and changed settings.
 
         Args:
             name: ``dense``, ``rule``, ``entropy``, ``mlp``, ``entropy+recovery``, ``truncate-k``; with an operating
                 point: ``entropy:fast``; a `Strategy` is used as is.
             point: ``careful``, ``balanced`` (the default) or ``fast``, as stored with the weights, unless the name has
-                one. Strategies without points ignore it; with weights that store none, ``default`` is the only point.
+                one. Strategies without operating points ignore it; weights that store none have only ``default``.
             **settings: settings to change; ``None`` leaves one unchanged.
 
         Raises:
-            InputError: unknown name, point or setting, or a strategy that needs gates or a network the model lacks.
+            InputError: if the name, operating point or a setting is unknown, or the model lacks the gates or network
+                that the strategy needs.
         """
         if not isinstance(name, str | Strategy):
             raise InputError(f"expected the name of a strategy, got {name!r}; write e.g. entropy:fast")
         kind = name.kind if isinstance(name, Strategy) else parse(name).kind
         if kind != DENSE and not self.model.has_gates:
             raise InputError(
-                f"expected a model with gates for {kind!r}, got {self.source!r} without; choose dense, or make gates "
-                f"with python -m engine.training.accelerate {self.source} --texts FILE --out FOLDER"
+                f"expected a model with gates for {kind!r}, got {self.source!r}, which has none; choose dense, or make "
+                f"gates with python -m engine.training.accelerate {self.source} --texts FILE --out FOLDER"
             )
         strategy = name if isinstance(name, Strategy) else resolve(name, self.encoder.num_layers, self.points, point)
         strategy = strategy.with_settings(
@@ -224,14 +225,14 @@ class Engine:
         return self._with_network(strategy)
 
     def _with_network(self, strategy: Strategy) -> Strategy:
-        """Adds the weights' network if the controller needs one."""
+        """Gives the weights' network to a controller that needs it."""
         controller = strategy.controller
         if not isinstance(controller, LearnedController):
             return strategy
         if self.network is None:
             raise InputError(
-                f"expected a model with a learned controller for {strategy.name!r}, got {self.source!r} without; "
-                f"make it with python -m engine.training.controller --model {self.source}"
+                f"expected a model with a learned controller for {strategy.name!r}, got {self.source!r}, which has "
+                f"none; make it with python -m engine.training.controller --model {self.source}"
             )
         return replace(strategy, controller=replace(controller, network=self.network))
 
@@ -247,7 +248,7 @@ class Engine:
         batch_size: int = 32,
         **settings: Any,
     ) -> list[Result]:
-        """Tags texts in batches of ``batch_size``, which does not affect results; they keep the order of the texts."""
+        """Tags texts in batches; returns results in order. ``batch_size`` does not affect them."""
         return finish(self.steps(texts, strategy, point, batch_size, **settings))
 
     def steps(
@@ -258,9 +259,9 @@ class Engine:
         batch_size: int = 32,
         **settings: Any,
     ) -> Generator[None, None, list[Result]]:
-        """Does what `tag_batch` does, but pauses after every pass, so that a server can take turns or stop.
+        """Does what `tag_batch` does, but yields after every pass, so that a server can alternate requests or stop one.
 
-        Time between steps is not counted. The generator returns the results.
+        The generator returns the results, whose latency excludes the time between steps.
         """
         if not isinstance(batch_size, Integral) or batch_size < 1:
             raise InputError(f"expected a batch size of 1 or more, got {batch_size!r}; choose another")
@@ -308,14 +309,14 @@ class Engine:
         ]
 
     def passes(self, windows: Sequence[Sequence[Window]], one: Callable[[RaggedBatch], T]) -> Iterator[tuple[Chunk, T]]:
-        """Runs a pass over each batch of all texts' windows; on a CPU as many at once as PyTorch has threads.
+        """Groups windows into batches and runs a pass over each; on a CPU, as many at once as PyTorch has threads.
 
         Args:
-            windows: of each text.
-            one: the pass over a batch.
+            windows: windows of each text.
+            one: runs the pass over a batch.
 
         Yields:
-            Each batch and what its pass returns, as passes end; where nobody asks for the next, none begins.
+            Each batch and the result of its pass, in order; further passes start only when a result is requested.
         """
         threads = torch.get_num_threads() if self.device.type == "cpu" else 1
         batches = list(chunks(windows, MAX_ROWS, threads))
@@ -328,11 +329,11 @@ class Engine:
             yield from zip(batches, (call() for call in calls), strict=True)
 
     def explain(self, result: Result) -> list[tuple[WordScores, ...]]:
-        """Runs the text again and returns each word's scores at every gate that it reached, in text order."""
+        """Runs the text again and returns each word's scores at the gates that it reached, in text order."""
         return finish(self.explain_steps(result))
 
     def explain_steps(self, result: Result) -> Generator[None, None, list[tuple[WordScores, ...]]]:
-        """Does what `explain` does, but pauses after every pass."""
+        """Does what `explain` does, but yields after every pass."""
         if result._model is None:
             raise InputError("expected a result of this process, got one that was pickled; tag its text again")
         scores = {}
@@ -357,15 +358,16 @@ def load_engine(
     device: str = "cpu",
     labels: str | Path | Sequence[str] | None = None,
 ) -> Engine:
-    """Loads an engine from a folder or a hub id; ``None``: the shipped weights.
+    """Loads an engine from a folder or a hub id; ``None`` loads the shipped weights.
 
     Args:
         path_or_hub_id: any token-classification checkpoint; without gates it runs only ``dense``.
         dtype: ``float32``, ``bfloat16``, ``int8`` or ``auto``.
         device: torch device, ``cpu`` or ``cuda``.
-        labels: what the model's labels mean, if it does not say; see `engine.checkpoint.read_labels`.
+        labels: meaning of the model's labels, if its configuration lacks it; see `engine.checkpoint.load_weights`.
 
     Raises:
-        InputError: the weights are missing, damaged or of another architecture, or the labels follow no scheme.
+        InputError: if the weights are missing, damaged or of an unsupported architecture, or the labels follow no
+            supported scheme.
     """
     return Engine(load_weights(path_or_hub_id, labels), dtype, device)

@@ -1,1 +1,1 @@
-"""Cost, trace and reasons of a finished run. Built on demand, never inside a timed call."""
+"""Computes the cost, trace and reasons of a finished pass on demand, outside timed calls."""

@@ -16,9 +16,9 @@ from engine.pruning.strategy import Strategy
 
 @dataclass(frozen=True)
 class Cost:
-    """What the encoder computed for one text, and what our dense pass would."""
+    """Rows and MACs of a text under a strategy, and under our dense pass for comparison."""
 
-    rows: tuple[int, ...]  # of each layer
+    rows: tuple[int, ...]  # computed rows of each layer
     token_layers: int
     dense_token_layers: int
     macs: int
@@ -31,12 +31,12 @@ class Cost:
 
     @property
     def theoretical_speedup(self) -> float:
-        """Dense MACs ÷ own ones: the speed-up if time were proportional to them."""
+        """Dense MACs ÷ the strategy's MACs, which is the speed-up if time is proportional to MACs."""
         return self.dense_macs / self.macs if self.macs else 1.0
 
 
 def window_cost(model: GatedModel, memory: MemoryBuffer, window: int, strategy: Strategy) -> Cost:
-    """The cost of one window of a finished run, recovery included."""
+    """The cost of one window of a finished pass, including recovery."""
     encoder = model.encoder
     words = int(memory.batch.words.counts[window])
     rows = [0] * encoder.num_layers
@@ -63,7 +63,7 @@ def window_cost(model: GatedModel, memory: MemoryBuffer, window: int, strategy: 
 
 
 def add(costs: list[Cost], layers: int) -> Cost:
-    """The cost of several windows together."""
+    """Adds the costs of several windows of an encoder with this number of layers."""
     return Cost(
         rows=tuple(sum(cost.rows[layer] for cost in costs) for layer in range(layers)),
         token_layers=sum(cost.token_layers for cost in costs),

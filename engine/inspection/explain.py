@@ -1,4 +1,4 @@
-"""The scores of every word at every gate of a finished run. Recomputed on demand, never inside a timed call."""
+"""Recomputes every word's scores at each gate of a finished pass on demand, outside timed calls."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ class WordScores:
     """One word at one gate that it reached.
 
     Args:
-        layer: the gate's.
-        label: the gate head's.
-        confidence: its probability, 0–1.
-        entropy: of the head's label distribution, normalised, 0–1.
-        windowed_entropy: the largest one among the word and its neighbours.
-        attention_received: 1 on average over a window's rows.
-        attention_entropy: normalised, 0–1.
+        layer: number of the gate's layer.
+        label: label that the gate's head predicts.
+        confidence: probability of this label, 0–1.
+        entropy: normalised entropy of the head's label distribution, 0–1.
+        windowed_entropy: largest entropy among the word and its neighbours, 0–1.
+        attention_received: attention that the word receives, 1 on average over a window's rows.
+        attention_entropy: normalised entropy of the attention that the word pays, 0–1.
         risk: the learned controller's estimate, 0–1; ``None`` if the weights have no network for this gate.
         importance: the score by which the strategy decides; infinite for words that may not exit.
         threshold: importance up to which a word may exit; ``None`` if no controller chooses words.
@@ -51,16 +51,16 @@ class WordScores:
 
 
 def neighbours_of(strategy: Strategy) -> int:
-    """How many words on each side ``windowed_entropy`` looks at: as many as the controller does, if it looks at any."""
+    """The words on each side that ``windowed_entropy`` considers: as many as the controller, or else `NEIGHBOURS`."""
     return getattr(strategy.controller, "neighbours", NEIGHBOURS) or NEIGHBOURS
 
 
 def explain(
     model: GatedModel, memory: MemoryBuffer, strategy: Strategy, network: Network | None = None
 ) -> list[tuple[WordScores, ...]]:
-    """The scores of every word of a finished run's batch, from its first gate to the one at which it exited.
+    """Returns each word's scores at every gate from the first to the one at which it exited.
 
-    Runs the batch again, replaying the decisions; a rerun for recovery has no gates and adds nothing.
+    Runs the batch again with the recorded decisions. Recovery adds nothing, because it has no gates.
     """
     decisions = {record.number: record.decision for record in memory.gates}
     found: list[list[WordScores]] = [[] for _ in range(len(memory.batch.words))]

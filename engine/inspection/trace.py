@@ -1,4 +1,4 @@
-"""The trace of one text: which words exited where, and why. Built on demand, outside the clock."""
+"""The trace of a text shows where each word exited and why. It is built on demand, outside timed calls."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ State = Literal["kept", "exited", "recovered"]
 
 @dataclass(frozen=True)
 class GateScore:
-    """One word at one gate: the gate's label and its probability, the word's importance, whether it exited."""
+    """One word at one gate: the predicted label and its probability, the word's importance, and whether it exited."""
 
     layer: int
     label: str
@@ -32,9 +32,14 @@ class GateScore:
 
 @dataclass(frozen=True)
 class WordTrace:
-    """One word: its place in the text, its pieces, the layer after which it exited, its final label, its gates.
+    """The trace of one word.
 
-    ``state`` is ``kept`` (``layer`` is the last one), ``exited``, or ``recovered`` (exited after ``layer``, came back).
+    ``start``, ``end``: character offsets in the text.
+    ``pieces``: number of its word pieces.
+    ``layer``: the layer after which it exited, or the last one.
+    ``state``: ``kept``, ``exited``, or ``recovered`` (exited after ``layer``, then came back).
+    ``label``, ``probability``: the final label.
+    ``gates``: scores at each gate that it reached.
     """
 
     start: int
@@ -50,7 +55,7 @@ class WordTrace:
 
 @dataclass(frozen=True)
 class Trace:
-    """Everything about one text's run."""
+    """The strategy, words, cost and latency of a text."""
 
     strategy: Strategy
     words: tuple[WordTrace, ...]
@@ -65,20 +70,20 @@ def word_traces(
     runs: Sequence[tuple[Slot, MemoryBuffer]],
     labels: LabelSet,
 ) -> tuple[WordTrace, ...]:
-    """The trace of every word of a text.
+    """Builds the trace of every word of a text.
 
     Args:
         text: the text.
-        words: its words.
-        probabilities: their final label distributions, ``(words, labels)``.
-        runs: its windows in text order, each with the memory of the batch that it ran in.
-        labels: of the model.
+        words: spans of its words.
+        probabilities: final label distributions ``(words, labels)``.
+        runs: the text's windows in order, each with the memory of the batch that it ran in.
+        labels: the model's labels.
     """
     traces: list[WordTrace] = []
     for slot, memory in runs:
         window = slot.window
         pieces = np.bincount(window.word[1:-1], minlength=window.words)
-        gates = [_scores(record, labels) for record in memory.gates]
+        gates = [_scores_by_word(record, labels) for record in memory.gates]
         for index in range(window.own, window.own_end):
             at = slot.in_batch(index)
             start, end = words[index]
@@ -99,8 +104,8 @@ def word_traces(
     return tuple(traces)
 
 
-def _scores(record: GateRecord, labels: LabelSet) -> dict[int, GateScore]:
-    """Scores of each word that reached a gate, by the word's number in the batch."""
+def _scores_by_word(record: GateRecord, labels: LabelSet) -> dict[int, GateScore]:
+    """Maps the index in the batch of each word that reached a gate to its scores."""
     best, label = record.head.logits.float().softmax(-1).max(-1)
     rows = zip(record.head.words.tolist(), label.tolist(), best.tolist(), strict=True)
     importance, exits = record.decision.importance.tolist(), record.decision.exits.tolist()

@@ -109,9 +109,7 @@ class Layer(nn.Module):
             key, value = self.qkv(self.normed(whole), size).chunk(2, dim=1)
         return rows, query, key[: len(hidden)], value[: len(hidden)]
 
-    def _place(
-        self, query: Tensor, key: Tensor, batch: RaggedBatch, placing: Placing
-    ) -> tuple[Tensor, Attention]:
+    def _place(self, query: Tensor, key: Tensor, batch: RaggedBatch, placing: Placing) -> tuple[Tensor, Attention]:
         """Returns the rounded queries with positions applied, and the layer's attention."""
         if placing.turn is not None:
             query, key = placing.turn(query, key)

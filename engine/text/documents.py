@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, order=True)
 class Entity:
-    """A mention: ``text`` is at ``[start, end)`` of its document.
+    """A mention of an entity, ``text``, at ``[start, end)`` of its document.
 
-    ``score`` is the lowest probability among the entity's words, 0–1; gold mentions have 1. ``concept`` is its
-    identifier in a database, as the corpus writes it (``D003000``, ``D1|D2`` for a composite mention), ``parts`` the
-    single mentions of a composite one (``ovarian cancer|breast cancer``); both empty if unknown. Scoring compares
-    neither: a composite mention is one entity.
+    ``score`` is the lowest probability among the entity's words, 0–1; gold mentions have 1. ``concept`` is the
+    identifier in a database, as the corpus writes it (``D003000``, ``D1|D2`` for a composite mention). ``parts`` are
+    the single mentions of a composite one (``ovarian cancer|breast cancer``). Both are empty if unknown, and scoring
+    ignores both, because a composite mention is one entity.
     """
 
     start: int
@@ -25,7 +25,7 @@ class Entity:
 
     @property
     def key(self) -> tuple[int, int, str]:
-        """What exact-span scoring compares."""
+        """The span and type, which exact-span scoring compares."""
         return self.start, self.end, self.type
 
 
@@ -33,8 +33,8 @@ class Entity:
 class Document:
     """A text with gold or predicted entities.
 
-    ``title_end`` is the length of the title if the text has one (title, one character, abstract); ``version`` is a
-    PubMed record's.
+    ``title_end`` is the length of the title if the text has one (title, one character, abstract). ``version`` is the
+    version of a PubMed record.
     """
 
     id: str

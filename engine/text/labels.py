@@ -1,6 +1,6 @@
-"""Word labels and entity spans: the only conversion from gold to labels and back to spans.
+"""Converts entity spans to word labels and back; no other module does.
 
-Handles any scheme that decodes to spans: IO, IOB1, IOB2, BIOES and its variants (BILOU, BMEWO), with or without types.
+Supports every scheme that decodes to spans: IO, IOB1, IOB2, BIOES and variants (BILOU, BMEWO), with or without types.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from engine.text.documents import Entity
 from engine.text.words import Span
 
 OUTSIDE = "O"
-UNTYPED = "Entity"  # the type if labels name none
+UNTYPED = "Entity"  # the type of labels that name none
 _PREFIXED = re.compile(r"([BIESLUMW])[-_](.+)", re.DOTALL)
 _SUFFIXED = re.compile(r"(.+)[-_]([BIESLUMW])", re.DOTALL)
 _BARE = set("BIESLUMW")
@@ -23,13 +23,13 @@ _SPELLINGS = {"L": "E", "U": "S", "M": "I", "W": "S"}
 
 
 class LabelSet:
-    """Labels of some entity types, ``O`` first.
+    """The labels of a set of entity types, ``O`` first.
 
     A label is ``O`` or a type with a prefix: B begins an entity, I is inside, E ends one, S is a single word.
     """
 
     def __init__(self, types: Sequence[str]) -> None:
-        """IOB2 labels: ``O``, then ``B-T``, ``I-T`` for each type T."""
+        """Creates IOB2 labels: ``O``, then ``B-T`` and ``I-T`` for each type T."""
         self._set([OUTSIDE, *(f"{prefix}-{type_}" for type_ in types for prefix in "BI")])
 
     @classmethod
@@ -39,20 +39,20 @@ class LabelSet:
         Names without prefixes (``O``, ``Chemical``, ``Disease``) are IO labels.
 
         Raises:
-            InputError: no ``O``, no other label, or names of which some have a prefix and some have none.
+            InputError: if ``O`` or any other label is missing, or only some of the names have a prefix.
         """
         others = [name for name in names if name != OUTSIDE]
         prefixed = [name for name in others if _PREFIXED.fullmatch(name)]
         generic = all(re.fullmatch(r"LABEL_\d+", name) for name in names)
         if len(others) != len(names) - 1 or not others or len(set(names)) < len(names) or generic:
             raise InputError(
-                f"expected labels O and TYPE, or O, B-TYPE, I-TYPE, … (IO, IOB1, IOB2, BIOES), got {_listed(names)}; "
+                f"expected labels O and TYPE, or O, B-TYPE, I-TYPE, … (IO, IOB1, IOB2, BIOES), got {_quoted(names)}; "
                 "give what they mean with --labels FILE, or choose a token-classification checkpoint"
             )
         if prefixed and len(prefixed) < len(others):
             odd = [name for name in others if not _PREFIXED.fullmatch(name)]
             raise InputError(
-                f"expected a prefix (B, I, E or S) on every label but O, got none on {_listed(odd)}; "
+                f"expected a prefix (B, I, E or S) on every label but O, got none on {_quoted(odd)}; "
                 "rename them with --labels FILE"
             )
         labels = cls.__new__(cls)
@@ -79,7 +79,7 @@ class LabelSet:
         return self._types[label]
 
     def continues(self, labels: np.ndarray) -> np.ndarray:
-        """Whether each word with these labels, int64 ``(words,)``, continues the previous word's entity.
+        """Finds the words that continue the previous word's entity, given labels int64 ``(words,)``.
 
         Returns:
             bool ``(words,)``.
@@ -89,7 +89,7 @@ class LabelSet:
         return found
 
     def encode(self, words: Sequence[Span], entities: Iterable[Entity]) -> np.ndarray:
-        """Labels of words, int64 ``(words,)``. A word belongs to the longest, then first, entity that overlaps it."""
+        """Labels words by entities, int64 ``(words,)``. Of entities sharing a word, the longest, then first, wins."""
         labels = np.zeros(len(words), dtype=np.int64)
         starts = np.array([start for start, _ in words])
         ends = np.array([end for _, end in words])
@@ -105,14 +105,14 @@ class LabelSet:
         return labels
 
     def _label(self, type_: str, prefixes: str) -> int:
-        """The type's label with the first of these prefixes that the scheme has, otherwise with any."""
+        """The type's label with the first of these prefixes that the scheme has, or else with any prefix."""
         known = [self._index[prefix, type_] for prefix in prefixes + "BIES" if (prefix, type_) in self._index]
         return known[0]
 
     def decode(self, text: str, words: Sequence[Span], probabilities: np.ndarray) -> tuple[Entity, ...]:
-        """Entities from word probabilities ``(words, labels)``.
+        """Decodes word probabilities ``(words, labels)`` to entities.
 
-        Takes the most probable label of each word. One that continues no entity begins one, regardless of its prefix.
+        Each word takes its most probable label. A label that continues no entity begins one, whatever its prefix.
         """
         best = probabilities.argmax(axis=1)
         continues = self.continues(best)
@@ -129,7 +129,7 @@ class LabelSet:
 
 
 def normalised(names: Sequence[str]) -> list[str]:
-    """A checkpoint's label names as prefix and type.
+    """Normalises a checkpoint's label names to prefix and type.
 
     Bare prefixes (``B``, ``I``, ``O``) get the type ``Entity``. Suffixes (``Disease-B``) become prefixes if every label
     but ``O`` has one, ``B`` and ``I`` are among them, and some label has no prefix.
@@ -144,7 +144,7 @@ def normalised(names: Sequence[str]) -> list[str]:
 
 
 def label_parts(name: str) -> tuple[str, str]:
-    """Prefix (O, B, I, E or S) and type of a label's name; names without a prefix are inside labels."""
+    """Splits a label's name into prefix (O, B, I, E or S) and type; names without a prefix get I."""
     if name == OUTSIDE:
         return OUTSIDE, ""
     if match := _PREFIXED.fullmatch(name):
@@ -152,6 +152,6 @@ def label_parts(name: str) -> tuple[str, str]:
     return "I", name
 
 
-def _listed(names: Sequence[str]) -> str:
+def _quoted(names: Sequence[str]) -> str:
     shown = ", ".join(map(repr, names[:6]))
     return f"{shown}, …" if len(names) > 6 else shown

@@ -1,4 +1,4 @@
-"""Exact-span scoring: (document, start, end, type), micro-averaged."""
+"""Exact-span scoring: micro-averaged precision, recall and F1 over (document, start, end, type)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from engine.text.documents import Document, Entity
 
 @dataclass(frozen=True)
 class Counts:
-    """Exact matches, predictions and gold mentions; adds up over documents."""
+    """Numbers of exact matches, predictions and gold mentions; can be added over documents."""
 
     correct: int = 0
     predicted: int = 0
@@ -24,28 +24,28 @@ class Counts:
 
     @classmethod
     def total(cls, counts: Iterable[Counts]) -> Counts:
-        """Sums over many documents, faster than one by one."""
+        """Adds the counts of many documents, faster than one at a time."""
         of = [(one.correct, one.predicted, one.gold) for one in counts]
         return cls(*map(sum, zip(*of, strict=True))) if of else cls()
 
     @property
     def precision(self) -> float:
-        """0–1; 0 without predictions."""
+        """Precision, 0–1; 0 without predictions."""
         return self.correct / self.predicted if self.predicted else 0.0
 
     @property
     def recall(self) -> float:
-        """0–1; 0 without gold mentions."""
+        """Recall, 0–1; 0 without gold mentions."""
         return self.correct / self.gold if self.gold else 0.0
 
     @property
     def f1(self) -> float:
-        """0–1; 0 without matches."""
+        """F1, 0–1; 0 without matches."""
         return 2 * self.correct / (self.predicted + self.gold) if self.correct else 0.0
 
 
 def count_matches(gold: Iterable[Entity], predicted: Iterable[Entity], types: Iterable[str]) -> Counts:
-    """Counts for one document over the given types; each span and type counts once."""
+    """Counts one document's matches, predictions and gold mentions of these types, without duplicates."""
     wanted = set(types)
     gold_keys = {entity.key for entity in gold if entity.type in wanted}
     predicted_keys = {entity.key for entity in predicted if entity.type in wanted}
@@ -55,7 +55,7 @@ def count_matches(gold: Iterable[Entity], predicted: Iterable[Entity], types: It
 def count_documents(
     documents: Sequence[Document], predictions: Sequence[Iterable[Entity]], types: Iterable[str]
 ) -> list[Counts]:
-    """Counts of each document; ``predictions`` holds the entities found in each."""
+    """Counts the matches of each document; ``predictions`` holds the entities found in each."""
     pairs = zip(documents, predictions, strict=True)
     return [count_matches(document.entities, found, types) for document, found in pairs]
 
@@ -68,8 +68,8 @@ def perfect(counts: Sequence[Counts]) -> list[Counts]:
 def f1_difference_error(counts: Sequence[Counts], reference: Sequence[Counts]) -> float:
     """Standard error, 0–1, of F1 minus the reference's F1 over the same documents, by the delta method.
 
-    F1 is the ratio 2·correct ÷ (predicted + gold), to which each document contributes. With a single document, or if
-    either side has no mentions, the error is infinite.
+    F1 is the ratio 2·correct ÷ (predicted + gold), to which each document contributes. The error is infinite for a
+    single document, or if either side has no mentions.
     """
     if len(counts) < 2 or not all(any(c.predicted + c.gold for c in runs) for runs in (counts, reference)):
         return math.inf

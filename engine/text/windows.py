@@ -1,4 +1,4 @@
-"""Word pieces and overlapping windows: from the words of a text to rows for the encoder."""
+"""Cuts the words of a text into word pieces and overlapping windows for the encoder."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ _SURROGATES = re.compile("[\ud800-\udfff]")
 class Window:
     """A part of one text that the encoder sees at once: CLS, word pieces, SEP.
 
-    ``input_ids`` int64 ``(rows,)``; ``word`` int64 ``(rows,)``, the row's word counted from the window's first, −1 for
-    CLS and SEP. The window holds the text's words ``[first, first + words)`` and labels ``[own, own_end)``.
+    ``input_ids`` int64 ``(rows,)``; ``word`` int64 ``(rows,)``, the index in the window of the row's word, −1 for CLS
+    and SEP. The window holds the text's words ``[first, first + words)`` and labels ``[own, own_end)``.
     """
 
     input_ids: np.ndarray
@@ -40,18 +40,18 @@ def load_tokenizer(source: str | Path) -> PreTrainedTokenizerBase:
     """Loads the tokenizer of a checkpoint, cased if its vocabulary is cased.
 
     Folders like BioBERT's hold a cased ``vocab.txt`` but no case setting, and the library lower-cases by default;
-    capitals in ordinary vocabulary entries override that. A stored ``do_lower_case`` is what a checkpoint was trained
-    with, and always wins.
+    capitals in ordinary vocabulary entries override that. A stored ``do_lower_case`` always wins, because the
+    checkpoint was trained with it.
 
     Raises:
-        InputError: no tokenizer there, or none that the tokenizers library runs.
+        InputError: if there is no tokenizer, or none that the tokenizers library can run.
     """
     try:
         tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
         # Without a vocabulary the library makes a tokenizer of special tokens and almost nothing else.
         if set(tokenizer("a", add_special_tokens=False).input_ids) <= set(tokenizer.all_special_ids):
             raise ValueError("no vocabulary")
-    except Exception as error:  # the library raises many types; all mean that there is none
+    except Exception as error:  # the library raises many types, which all mean that there is no usable tokenizer
         cause = first_line(error)
         raise InputError(
             f"expected a tokenizer with the model {str(source)!r}, got none: {cause}; restore its files"
@@ -69,18 +69,18 @@ def load_tokenizer(source: str | Path) -> PreTrainedTokenizerBase:
 
 
 class WordPieces:
-    """Cuts words into pieces and pieces into windows.
+    """Cuts words into word pieces, and these into windows.
 
-    Byte-level and SentencePiece tokenizers recognise a word by the space before it, so every word gets one. It is part
-    of the word's first piece, or a separate piece, but never of offsets.
+    Byte-level and SentencePiece tokenizers recognise a word by the space before it, so every word gets one. The space
+    is part of the word's first piece or a separate piece, but never part of offsets.
 
     Args:
         tokenizer: a fast tokenizer with tokens for begin (CLS), end (SEP) and unknown words.
-        max_rows: the encoder's limit, CLS and SEP included.
-        max_cached: words whose pieces are cached.
+        max_rows: the encoder's maximum number of rows, including CLS and SEP.
+        max_cached: number of words whose pieces are cached.
 
     Raises:
-        InputError: a token is missing.
+        InputError: if one of these tokens is missing.
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, max_rows: int, max_cached: int = MAX_CACHED_WORDS) -> None:
@@ -101,10 +101,10 @@ class WordPieces:
         return hashlib.sha256(repr(parts).encode()).hexdigest()
 
     def pieces(self, words: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-        """Piece ids and word indices, int64 ``(pieces,)`` each; every word has at least one piece.
+        """Tokenises words; returns piece ids and word indices, int64 ``(pieces,)`` each.
 
-        A word without pieces (control characters) gets the unknown token; one with more pieces than a window can hold
-        is cut. Words are tokenised independently, so their pieces are cached.
+        Every word has at least one piece: a word without any (control characters) gets the unknown token. A word with
+        more pieces than a window can hold is truncated. Words are tokenised independently, so their pieces are cached.
         """
         if len(self._cache) > self.max_cached:
             self._cache = {}
@@ -125,17 +125,17 @@ class WordPieces:
         return ids, np.repeat(np.arange(len(parts)), counts)
 
     def windows(self, words: Sequence[str]) -> list[Window]:
-        """Windows over all words of one text; each overlaps the next by a quarter.
+        """Cuts the words of one text into windows, each of which overlaps the next by a quarter.
 
-        Each word belongs to the window in which it is farthest (in pieces) from an edge; the text's own beginning and
-        end are not edges. Windows never cut a word. No words, no windows.
+        The window in which a word is farthest (in pieces) from an edge labels it; the beginning and end of the text
+        are not edges. Windows never cut a word. A text without words has no windows.
         """
         return self.cut(*self.pieces(words)) if words else []
 
     def cut(self, ids: np.ndarray, word: np.ndarray) -> list[Window]:
         """Cuts the pieces of one text, given as ids and words, int64 ``(pieces,)`` each, into windows.
 
-        Words are numbered from 0; each has from one piece to as many as fit into a window.
+        Words are numbered from 0 and have between one piece and as many as fit into a window.
         """
         words = int(word[-1]) + 1
         if len(ids) <= self.capacity:
@@ -180,6 +180,6 @@ def _token_id(tokenizer: PreTrainedTokenizerBase, *names: str) -> int:
         if (found := getattr(tokenizer, f"{name}_id")) is not None:
             return int(found)
     raise InputError(
-        f"expected a tokenizer with a {' or '.join(names)}, got {type(tokenizer).__name__} without; "
+        f"expected a tokenizer with a {' or '.join(names)}, got {type(tokenizer).__name__}, which has none; "
         "set it in tokenizer_config.json"
     )

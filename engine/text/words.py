@@ -1,4 +1,4 @@
-"""Words: the units into which a text is cut, and which are pruned, labelled and scored."""
+"""Splits texts into words, the units that are pruned, labelled and scored."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ import re
 import unicodedata
 from itertools import chain
 
-# Combining marks and invisible characters, such as soft hyphens, belong to the word before them, and to none where no
-# word precedes: most encoders drop them, so that alone each would be an unknown word.
+# Combining marks and invisible characters, such as soft hyphens, belong to the word before them, if there is one. Most
+# encoders drop them, so that each would be an unknown word on its own.
 _PLANES = (range(0x20000), range(0xE0000, 0xE1000))  # no other planes have any
 _JOINING = "".join(c for c in map(chr, chain(*_PLANES)) if unicodedata.category(c) in ("Mn", "Mc", "Me", "Cf"))
-# Runs of 100 characters and more are not language: cutting them keeps any word within an encoder's window.
+# Runs of more than 100 characters are not language; cutting them makes every word fit into an encoder's window.
 _WORD = re.compile(rf"\w[\w{_JOINING}]{{0,99}}|[^\w\s{_JOINING}][{_JOINING}]{{0,99}}")
 
 Span = tuple[int, int]
 
 
 def split_words(text: str) -> list[Span]:
-    """Character spans of the words: runs of ``\\w`` (cut every 100) or one other non-space, each with what joins it."""
+    """Character spans of the words: up to 100 ``\\w`` or one other non-space, with the marks that follow."""
     return [match.span() for match in _WORD.finditer(text)]
 
 
 def words_of(text: str) -> list[str]:
-    """The words themselves, in order."""
+    """The words of a text, in order."""
     return _WORD.findall(text)

@@ -206,7 +206,7 @@ def test_what_is_no_list_of_texts_is_refused(engine, texts, options, message):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"dtype": "int3"}, "expected a dtype"),
+        ({"dtype": "int3"}, "expected one of the dtypes"),
         *(({"device": device}, "expected a device of this machine") for device in ("abacus", "hpu", None)),
         ({"device": "meta"}, "expected the device cpu or cuda, got 'meta'"),
     ],
