@@ -41,7 +41,7 @@ Configured = tuple[Engine, Strategy | RandomExits]
 
 @dataclass(frozen=True)
 class Sweep:
-    """A setting, its strategy, the default that changes are counted against, and the settings by value."""
+    """One setting of a strategy, its default, with which changes are compared, and the settings for each value."""
 
     setting: str
     base: str
@@ -84,7 +84,7 @@ def sweeps(engine: Engine) -> list[Sweep]:
 
 
 def _recovery(recovering: Strategy) -> Sweep:
-    """Each trigger beside no recovery, and as many words chosen at random, with the settings of an operating point."""
+    """Each trigger, no recovery, and recovery of equally many random words, with the settings of an operating point."""
     own, off = recovering.recovery, without_recovery(recovering)
     assert own is not None, "a strategy with recovery has settings for it"
     values = {"off": off}
@@ -118,7 +118,7 @@ class Setting:
 
 
 def settings(engine: Engine, plain: Engine | None) -> list[Setting]:
-    """Everything `ablate` runs.
+    """All settings that `ablate` runs.
 
     Raises:
         InputError: weights that cannot run it, such as those without gates.
@@ -137,7 +137,7 @@ def settings(engine: Engine, plain: Engine | None) -> list[Setting]:
 
 @dataclass(frozen=True)
 class Found:
-    """What one setting found in all documents, in order.
+    """The results of one setting in all documents, in order.
 
     ``keys``: scored entities of each; ``exits``: a mark for each word of each, see `exit_mark`.
     """

@@ -60,7 +60,7 @@ def analyse(
 
 
 def _analysed(variants: Sequence[Variant]) -> dict[Engine, list[Callable[[Sequence[str]], list[Result]]]]:
-    """For each engine, what runs its variants, dense first."""
+    """The variants of each engine, dense first."""
     found: dict[Engine, list[Callable[[Sequence[str]], list[Result]]]] = {}
     for variant in sorted(variants, key=lambda one: one.kind != DENSE):
         if variant.engine is not None and variant.results is not None:
@@ -69,7 +69,7 @@ def _analysed(variants: Sequence[Variant]) -> dict[Engine, list[Callable[[Sequen
 
 
 def run_of(result: Result) -> Findings:
-    """What the analyses need from a result."""
+    """Extracts what the analyses need from a result."""
     strategy, words = result.strategy, []
     for word in result.trace.words:
         gates = tuple((gate.layer, gate.label, gate.probability) for gate in word.gates)

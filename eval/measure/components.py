@@ -1,4 +1,4 @@
-"""Where the time of a call goes, by component, from marks that torch's profiler records.
+"""Measures the time of each component of a call from marks that torch's profiler records.
 
 ``tokenization`` covers words and windows, ``layers`` and ``embedding`` the encoder, ``recovery`` the choice of words
 and their rerun, layers included. ``gates`` is the remaining time of passes (label heads, decisions, removal), ``rest``

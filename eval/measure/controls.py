@@ -1,4 +1,4 @@
-"""Controls, which show what the engine's own strategies are worth; reports alone run them.
+"""Controls that the engine's own strategies are compared with; only reports run them.
 
 ``hf`` is the plain Hugging Face model on padded windows. ``random`` lets as many words exit of each window, at each
 gate, as another strategy does, but chooses them at random. `RandomRecovery` does so for words that come back.

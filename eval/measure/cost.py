@@ -1,4 +1,4 @@
-"""What variants cost, by formula, counter and clock: ``cost.csv``.
+"""Measures the cost of variants by formula, counter and clock for ``cost.csv``.
 
 One row for each variant, batch size, measure and group:
 
@@ -116,7 +116,7 @@ def _of_variant(
 
 
 def texts_needed(batch_sizes: Sequence[int]) -> int:
-    """How many documents `cost_rows` needs."""
+    """Number of documents that `cost_rows` needs."""
     return max(*batch_sizes, COUNTED, TIMED)
 
 

@@ -50,7 +50,7 @@ def _git(*arguments: str) -> str:
 
 
 def conditions(corpus: Corpus, engines: Sequence[Engine]) -> dict[str, Any]:
-    """What must stay the same for a run to continue: code, machine, corpus and weights."""
+    """The code, machine, corpus and weights, which must be unchanged for a run to continue."""
     first = engines[0]
     return {
         "commit": commit(),

@@ -28,7 +28,7 @@ class Scores:
 
     @property
     def total(self) -> Counts:
-        """Micro-average: all documents, all scored types."""
+        """Micro-average over all documents and scored types."""
         return Counts.total(self.by_document)
 
 
@@ -43,7 +43,7 @@ class Tally:
         self._unscored = 0
 
     def add(self, document: Document, found: Sequence[Entity]) -> None:
-        """Counts the predictions in a document."""
+        """Counts the TP, predictions and gold mentions of a document."""
         types = self._labels.types
         self._by_document.append(count_matches(document.entities, found, types))
         for type_ in types:

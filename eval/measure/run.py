@@ -47,7 +47,7 @@ SAMPLE_NOTE = (
 
 @dataclass(frozen=True, eq=False)
 class Setup:
-    """What is measured, and on what.
+    """The variants to measure and the corpus to measure them on.
 
     ``engines``: one per dtype; ``ours``: their strategies, and controls; ``timed``: indices of the timed documents;
     ``load``: of the machine beforehand, 0–1; ``seed``: of the bootstrap and the draw of ``timed``; ``files``: of the
@@ -76,7 +76,7 @@ class Setup:
 
 
 def set_up(arguments: argparse.Namespace, sample: Path) -> Setup:
-    """Loads everything.
+    """Loads the engines, corpus and variants.
 
     Args:
         arguments: of ``eval.report``.
@@ -167,7 +167,7 @@ def _scored_corpus(arguments: argparse.Namespace, sample: Path) -> Corpus:
 
 
 def measure(run: Setup, arguments: argparse.Namespace, command: str) -> dict[str, Any]:
-    """Measures what is still missing; writes ``results.csv`` and its companions to ``--out``, and predictions.
+    """Measures what the log lacks; writes ``results.csv`` and its companions to ``--out``, and predictions.
 
     Returns:
         What readers must know about the run: ``about``, facts by name, and ``notes``.
@@ -205,7 +205,7 @@ def measure(run: Setup, arguments: argparse.Namespace, command: str) -> dict[str
 
 
 def _conditions(run: Setup) -> dict[str, Any]:
-    """What must stay the same for a run to resume."""
+    """The facts that must be unchanged for a run to resume."""
     return {
         **environment.conditions(run.corpus, run.engines),
         "timed": [len(run.timed), run.seed if len(run.timed) < len(run.corpus.documents) else None],

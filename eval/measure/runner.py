@@ -1,4 +1,4 @@
-"""Runs variants on a corpus, each batch under all of them, and logs what each found; a run that was cut continues."""
+"""Runs variants on a corpus, each batch under all of them, and logs results, so that a cut run can continue."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ REST_S = 0.01  # before a call: idle threads of what ran before spin for millise
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """What is measured: variants on a corpus at some batch sizes.
+    """The variants, corpus and batch sizes to measure.
 
     ``timed``: ascending indices of the documents that are timed; predictions count in all documents. ``traced``:
     whether the log also says where each word exited.
@@ -92,7 +92,7 @@ class Logged:
 
 
 def evaluate(plan: Plan, log: Log, load: float = 0.0) -> None:
-    """Runs what is not in the log yet, and logs it.
+    """Runs and logs the batches that the log lacks.
 
     Predictions and costs come from the discarded first pass. Batches keep the documents' order and are the same for
     all variants. ``load``: of the machine before this process began, for the log.
@@ -191,7 +191,7 @@ class Measured:
 
     @property
     def record(self) -> Record:
-        """What is published of it."""
+        """The variant's key, counts of each document and times of each batch, as reports publish them."""
         return Record(
             (self.name, self.dtype, self.batch_size), [run.by_document for run in self.runs], self.times.batches
         )

@@ -47,7 +47,7 @@ def choose_variants(engines: Sequence[Engine], arguments: argparse.Namespace) ->
 
 
 def _of_engine(engine: Engine, arguments: argparse.Namespace, plain: Collection[str]) -> Iterator[Variant]:
-    """One engine's variants; ``plain``: dtypes in which ``hf`` runs already."""
+    """Builds one engine's variants; ``plain`` holds the dtypes in which ``hf`` already runs."""
     wanted = _names(engine, arguments)
     runs = _runs(wanted)
     settings = _settings(arguments, runs.values())

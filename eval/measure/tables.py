@@ -1,4 +1,4 @@
-"""The rows of ``results.csv``, ``intervals.csv`` and ``times.csv``, from what was measured."""
+"""Builds the rows of ``results.csv``, ``intervals.csv`` and ``times.csv`` from a complete run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is measured: strategies, baselines and other models, all as something with a name that tags texts."""
+"""Variants to measure: strategies, baselines and other models, each a name and a function that tags texts."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ STATES: tuple[State, ...] = get_args(State)
 
 @dataclass(frozen=True)
 class Tagged:
-    """What one call found and how long it took.
+    """The predictions and times of one call.
 
-    Not timed, and known only of what our engine runs: ``costs()`` of each text, and ``exits()``, a character for each
-    word of each text, which stands for its layer and `State`.
+    ``costs()`` returns the cost of each text, ``exits()`` a string for each text with one character per word that
+    stands for its layer and `State`. Neither is timed, and only variants that our engine runs have them.
     """
 
     entities: Sequence[Sequence[Entity]]
@@ -42,22 +42,22 @@ class Tagged:
 
 @dataclass(frozen=True)
 class Variant:
-    """Something that is measured.
+    """A strategy, baseline or other model to measure.
 
     Args:
         name: as typed; two variants with one name differ in dtype.
         kind: see `eval.schema.Result`.
-        dtype: the number format that it runs in.
-        device: where it runs.
+        dtype: number format that it runs in.
+        device: torch device that it runs on.
         tag: tags texts in one call.
-        results: tags texts in one call, with traces; ``None`` if it is not run by our engine.
+        results: tags texts in one call, with traces; ``None`` if our engine does not run it.
         engine: runs the strategy or replay.
         strategy: ``None`` for controls, baselines and other models.
-        replays: for ``random``: the strategy whose counts of exiting words it replays.
-        conditions: what must not change while a run is interrupted.
-        settings: of baselines and other models, for the report.
-        reseeded: for ``random``: the same with other seeds; their predictions count, their times do not.
-        threads: of torch during its calls.
+        replays: for ``random``, the strategy whose numbers of exiting words it replays.
+        conditions: facts that must not change while a run is interrupted.
+        settings: settings of baselines and other models, for the report.
+        reseeded: for ``random``, the same variant with other seeds; only their predictions are used, not their times.
+        threads: number of torch threads during its calls.
     """
 
     name: str
@@ -116,7 +116,7 @@ def exit_mark(word: WordTrace) -> str:
 
 
 def recovered(exits: str) -> int:
-    """How many of a text's words came back, from their marks."""
+    """Number of a text's recovered words, from their marks."""
     return sum((ord(mark) - ord("0")) % len(STATES) == STATES.index("recovered") for mark in exits)
 
 

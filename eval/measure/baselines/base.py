@@ -36,7 +36,7 @@ ROWS = (1, 512, 2048)  # that may run at a time, padding included; the first mea
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """What a baseline is built from.
+    """The inputs of a baseline.
 
     ``engine``: its weights, windows, labels and device; ``folder``: for files, kept while any baseline is used;
     ``calibration``: texts of the corpus' training split; ``argument``: what followed the name, as in
@@ -83,7 +83,7 @@ class Baseline:
         )
 
     def tag(self, texts: Sequence[str]) -> tuple[list[tuple[Entity, ...]], Latency]:
-        """Entities of each text, and how long call and encoder took."""
+        """Returns the entities of each text and the times of the call and the encoder."""
         begin = time.perf_counter()
         settings = (setting for size, setting in sorted(self.chosen.items()) if size >= len(texts))
         entities, encoder_s = self.run(texts, next(settings, self.options[0]))

@@ -53,7 +53,7 @@ def load(name: str, source: Source) -> Baseline:
 
 
 def entities(text: str, document: Any) -> tuple[Entity, ...]:
-    """What spaCy found in a text; its recogniser gives no scores."""
+    """Converts spaCy's entities of a text, which have no scores."""
     found = ((span.start_char, span.end_char, span.label_) for span in document.ents)
     return tuple(Entity(start, end, label, text[start:end], 1.0) for start, end, label in found)
 
