@@ -11,10 +11,10 @@ from engine.errors import InputError
 
 
 class AtLeast(argparse.Action):
-    """Stores a number of at least ``const``.
+    """Stores a number and refuses values below ``const``.
 
     Raises:
-        InputError: it is smaller.
+        InputError: if it is smaller.
     """
 
     def __call__(self, _: argparse.ArgumentParser, namespace: argparse.Namespace, value: Any, name: Any = None) -> None:

@@ -1,4 +1,4 @@
-"""Where the time of a call goes, by component: ``python -m eval.profile --strategies dense,entropy``.
+"""Measures the time of each component of a call: ``python -m eval.profile --strategies dense,entropy``.
 
 `eval.measure.components` says what the components are.
 """

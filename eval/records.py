@@ -1,5 +1,5 @@
-"""What a run measured, document by document: ``documents.csv`` and ``times.csv``, from which every F1, difference,
-speed-up and interval of a report can be computed again.
+"""The results of a run by document, in ``documents.csv`` and ``times.csv``, from which every F1, difference, speed-up
+and interval of a report can be computed again.
 
 ``documents.csv`` has a row for each document and, besides its id and the number of its gold mentions, a column for each
 run of a variant, named ``STRATEGY DTYPE BATCH_SIZE RUN``, with matches and predictions as ``10/12``.

@@ -1,4 +1,4 @@
-"""Errors against gold and dense, those that pruning caused or fixed, and cases of them.
+"""Classifies errors against gold and dense, finds those that pruning caused or fixed, and collects cases.
 
 Files: ``errors.csv``, ``confusion.csv`` and ``cases.json``, which contains corpus text: do not publish it.
 

@@ -38,7 +38,7 @@ class Exits:
             self._avoidable[where] += got != wanted == got_by_dense
 
     def rows(self) -> Iterator[schema.Exit]:
-        """A row per strategy, gate and label, with ``O`` for comparison.
+        """Builds a row for each strategy, gate and label, including ``O``.
 
         ``words`` have this gold label; ``exited`` of them exit after ``layer``, the sum of the four fates: they kept
         the gate's label, right or wrong, or were recovered and ended up right or wrong. ``dense_right`` counts the

@@ -1,4 +1,4 @@
-"""Who bears the loss: F1, difference from dense and keep rate by group of mentions: ``subgroups.csv``, ``gaps.csv``.
+"""Computes F1, difference from dense and keep rate by group of mentions, for ``subgroups.csv`` and ``gaps.csv``.
 
 Groups are defined by properties that gold mentions and predictions share: type, span, text and document. So each group
 has its own matches, predictions, gold mentions and F1; a prediction with a wrong boundary may fall into a different

@@ -1,4 +1,4 @@
-"""What a figure of F1 against speed-up shows, for the report and the app: the frontier, the labels, the F1 axis.
+"""Chooses the frontier, labels and F1 axis of figures of F1 against speed-up, for the report and the app.
 
 Pure Python: no plotting, no tables.
 """
@@ -57,7 +57,7 @@ def frontier(variants: Sequence[M]) -> list[M]:
 
 
 def to_label(variants: Sequence[M]) -> list[M]:
-    """At most ``LABELS`` variants, the most important first: dense, the frontier, then the fastest baselines.
+    """Chooses at most ``LABELS`` variants, the most important first: dense, the frontier, then the fastest baselines.
 
     A baseline that ran in several dtypes is labelled in its fastest one.
     """
@@ -80,7 +80,7 @@ def f1_axis(variants: Sequence[Drawn]) -> tuple[float, float]:
 def place(
     marks: Sequence[tuple[float, float]], labels: Mapping[int, tuple[float, float]], size: tuple[float, float]
 ) -> dict[int, tuple[float, float]]:
-    """Where labels go: each as near to its mark as there is room for.
+    """Places labels, each as near to its mark as there is room for.
 
     Args:
         marks: centres of all marks, in pixels.
