@@ -5,14 +5,14 @@ import sys
 
 import psutil
 
+from engine.latency import busy_share
 from eval.measure import environment
-from eval.measure.environment import busy
 
 
 def test_work_of_other_processes_is_seen():
     with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as other:
         try:
-            assert busy() > 0.5 / (psutil.cpu_count() or 1)
+            assert busy_share() > 0.5 / (psutil.cpu_count() or 1)
         finally:
             other.kill()
 
