@@ -51,7 +51,7 @@ def test_operating_points_are_stored_with_the_weights_and_used(folder, small, ca
 def test_operating_points_may_be_chosen_by_agreement_in_limited_time(folder, tmp_path, capsys):
     texts = tmp_path / "texts.txt"
     texts.write_text("".join(f"{word} after nausea and {word}\n" for word in ("famotidine", "delirium", "hypotension")))
-    options = ["--model", str(folder), "--texts", str(texts), "--strategies", "entropy", "--minutes", "0.01"]
+    options = ["--model", str(folder), "--texts", str(texts), "--strategies", "entropy", "--minutes", "0.0001"]
     assert main([*options, "--max-f1-drop", "90,95,100"]) == 0
     assert "time was over after" in capsys.readouterr().out
 
