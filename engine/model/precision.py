@@ -160,12 +160,20 @@ def _cached_seconds(trials: dict[str, nn.Module], plain: Linear) -> dict[str, fl
 
 @torch.no_grad()
 def _measure_seconds(trials: dict[str, nn.Module], rows: torch.Tensor) -> dict[str, float]:
-    """Times the layers in turn on the same rows and returns the shortest time of each."""
+    """Runs the layers in turn on the same rows, on one thread, and returns the shortest processor time of each.
+
+    Processor time on one thread depends little on what else the machine does; the choice is cached for good.
+    """
     shortest: dict[str, float] = {}
-    for _ in range(TRIES):
-        for dtype, layer in trials.items():
-            own = rows.to(_TORCH_DTYPES[dtype])
-            start = time.perf_counter()
-            layer(own)
-            shortest[dtype] = min(shortest.get(dtype, torch.inf), time.perf_counter() - start)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        for _ in range(TRIES):
+            for dtype, layer in trials.items():
+                own = rows.to(_TORCH_DTYPES[dtype])
+                start = time.thread_time()
+                layer(own)
+                shortest[dtype] = min(shortest.get(dtype, torch.inf), time.thread_time() - start)
+    finally:
+        torch.set_num_threads(threads)
     return shortest
