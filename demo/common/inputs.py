@@ -43,12 +43,12 @@ TAKE_TEXT = """() => {
   return [text];
 }"""
 HELP = (
-    f'<p class="note">These settings of the selected strategies override the {term("operating point")}: sliders decide '
+    f'<p class="note">These settings of the selected strategies override the {term("operating point")}. They decide '
     f"which words exit at a {term('gate')}, and the trigger decides when {term('recovery')} brings words back.</p>"
 )
 NO_POINTS = "Changes nothing here: no selected strategy has operating points."
 NO_RECOVERY = "Changes nothing here: no selected strategy brings words back."
-NO_SLIDERS = '<p class="note">No selected strategy has sliders.</p>'
+NO_SLIDERS = '<p class="note">No selected strategy has settings to move here.</p>'
 
 
 @dataclass(frozen=True)

@@ -87,9 +87,9 @@ def _openvino(model: GatedModel, int8: Path, device: torch.device) -> OpenVINORu
     """
     if device.type != "cpu":
         raise InputError(f"expected device cpu for dtype int8, got {device.type}; use --dtype bfloat16")
-    if why := why_unavailable(int8):
-        raise InputError(f"expected a machine that runs dtype int8, got one that does not: {why}; use --dtype float32")
     graphs = Graphs.load(int8)
+    if why := why_unavailable(int8, graphs):
+        raise InputError(f"expected a machine that runs dtype int8, got one that does not: {why}; use --dtype float32")
     graphs.check(model.encoder)
     return OpenVINORuntime(model.encoder, graphs)
 

@@ -211,8 +211,8 @@ def error_of_sample(graphs: Graphs) -> float:
     return float(np.sqrt(np.mean((found - expected) ** 2)) / expected.std())
 
 
-def why_unavailable(path: Path) -> str:
-    """Returns why this machine cannot run the layers in a file; empty if it can.
+def why_unavailable(path: Path, graphs: Graphs) -> str:
+    """Returns why this machine cannot run the layers in a file, already loaded; empty if it can.
 
     On some processors, some versions of OpenVINO crash or compute wrong numbers. A separate process therefore tries
     the layers once for each processor, version and size of layers.
@@ -221,7 +221,7 @@ def why_unavailable(path: Path) -> str:
         version = openvino().__version__
     except InputError as error:
         return str(error)
-    size = Graphs.load(path).sample[1].shape[-1]
+    size = graphs.sample[1].shape[-1]
 
     def try_layers() -> str:
         process = subprocess.run([sys.executable, "-m", __name__, str(path)], capture_output=True, text=True)
