@@ -36,6 +36,11 @@ def test_words_cover_every_character_that_is_not_blank_and_does_not_join(text):
     assert [c for c in covered if not joins(c)] == [c for c in text if not (c.isspace() or joins(c))]
 
 
+@given(st.text(st.characters(codec="ascii")))
+def test_ascii_texts_have_the_same_words_as_if_a_mark_stood_elsewhere(text):
+    assert split_words(f"{text} é")[:-1] == split_words(text)
+
+
 def test_a_run_without_end_is_cut_so_that_it_fits_a_window():
     assert [end - start for start, end in split_words("a" * 250)] == [100, 100, 50]
     assert [end - start for start, end in split_words("a" + "\u0301" * 150 + "b")] == [100, 1]
