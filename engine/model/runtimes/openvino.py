@@ -117,6 +117,7 @@ def _linear_copy(weight: Tensor, bias: Tensor) -> nn.Linear:
     return made
 
 
+@torch.no_grad()  # what requires gradients cannot become a constant
 def convert(encoder: Encoder, number: int) -> Any:
     """Converts a layer of a float32 encoder to an ``openvino.Model`` for any number of windows and rows."""
     windows, queries, keys = free = (2, 24, 40)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from engine.checkpoint import Weights
 from engine.errors import InputError
 from engine.model.encoders import Encoder
 from engine.model.packing import RaggedBatch
@@ -21,8 +22,10 @@ from engine.model.runtimes.openvino import (
     layers_digest,
     why_unavailable,
 )
-from engine.training.quantise import serialised
-from tests.engine.model.families import FAMILIES, pair
+from engine.tagger import Engine
+from engine.training.quantise import quantise, serialised
+from tests.conftest import TEXT
+from tests.engine.model.families import FAMILIES, gated, huggingface, pair, tiny, tokenizer_of
 from tests.engine.model.test_packing import window
 
 pytest.importorskip("openvino")
@@ -104,6 +107,30 @@ def test_where_nothing_is_quantised_its_layers_equal_pytorchs(family, context):
         for theirs, ours in zip(of_other.attend().windows(), expected.attend().windows(), strict=True):
             torch.testing.assert_close(torch.cat(list(theirs), 1), torch.cat(list(ours), 1), atol=1e-4, rtol=1e-4)
         hidden, found = expected.hidden, of_other.hidden
+
+
+@pytest.mark.slow
+@every_family
+def test_in_8_bits_texts_come_out_near_float32_and_the_same_alone_as_among_others(family):
+    pytest.importorskip("nncf")
+    tokenizer = tokenizer_of(family)
+    model = gated(huggingface(tiny(family, len(tokenizer)), spread=0.1))
+    plain, quantised = (Engine(Weights("tiny", model, tokenizer, tuple(range(5)))) for _ in range(2))
+    quantised.encoder.runtime = OpenVINORuntime(quantised.encoder, quantise(plain, [TEXT, TEXT.lower(), TEXT[30:]]))
+    texts = [TEXT, "Nausea.", TEXT[20:], TEXT * 4]
+    for name, settings in {
+        "dense": {},
+        "entropy": {"gates": (1, 2), "max_entropy": 0.97},
+        "rule": {"gates": (1,), "context": "freeze", "lambda_": 2.0},
+        "truncate-2": {},
+    }.items():
+        together = quantised.tag_batch(texts, name, **settings)
+        for text, among in zip(texts, together, strict=True):
+            alone = quantised.tag(text, name, **settings)
+            np.testing.assert_allclose(alone.probabilities, among.probabilities, atol=1e-4)
+        expected = plain.tag_batch(texts, name, **settings)
+        error = np.concatenate([a.probabilities - b.probabilities for a, b in zip(together, expected, strict=True)])
+        assert 0 < np.abs(error).mean() < 0.02
 
 
 def test_a_file_gives_back_the_same_layers(bert, tmp_path):
