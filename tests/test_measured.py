@@ -71,7 +71,7 @@ def test_the_model_card_has_every_row_of_the_report(measured):
 
 
 def test_the_rows_of_the_readme_are_rows_of_the_report(measured):
-    assert len(table(README)) == 8
+    assert len(table(README)) == 9
     without_intervals = [[*row[:3], row[3].split(" [")[0], row[4].split(" [")[0]] for row in measured]
     assert [row for row in table(README) if row not in without_intervals] == []
 
