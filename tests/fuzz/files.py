@@ -19,6 +19,7 @@ from engine.data.formats.base import writer
 from engine.data.reading.checks import MAX_GROWTH
 from engine.errors import FormatError, InputError
 from engine.text.documents import Document, Entity
+from tests.engine.bulk.made_up import FOOT, HEAD
 from tests.fuzz.texts import texts
 
 
@@ -49,7 +50,7 @@ def _record(document: Document) -> str:
 
 
 KINDS = {name: Kind(format_.suffix, format_.write) for name, format_ in WRITERS.items()} | {
-    "pubmed": Kind(".xml", writer(_record, "<PubmedArticleSet>\n", "</PubmedArticleSet>\n")),
+    "pubmed": Kind(".xml", writer(_record, HEAD, FOOT)),
     "text lines": Kind(".txt", writer(_line), lines=True),
     "gzipped jsonl": Kind(".jsonl.gz", WRITERS["jsonl"].write, packed=True),
 }

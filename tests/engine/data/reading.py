@@ -18,7 +18,7 @@ case-7|t|Title only
 case-7|a|
 case-7\t0\t5\tTitle\tDisease\t-1
 """
-SOUND = Document("sound", "Nausea.", (Entity(0, 6, "Disease", "Nausea"),))
+SOUND = Document("9", "Nausea.\nPain.", (Entity(0, 6, "Disease", "Nausea"),), 7)
 
 
 def read(content: str | bytes, name: str, **options) -> tuple[list[Document], list[FormatError]]:

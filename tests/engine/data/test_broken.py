@@ -1,0 +1,244 @@
+"""A broken document costs itself alone; what ends a file is said after the documents before it.
+
+``tests/fuzz`` damages files at random; these are the cases with a name.
+"""
+
+import io
+import json
+import tracemalloc
+from itertools import chain, repeat
+
+import pytest
+
+from engine.data import formats
+from engine.data.formats import Format, read_documents
+from engine.data.formats.bioc_json import BIOC_JSON
+from engine.data.formats.pubmed import PUBMED
+from engine.data.reading.checks import MAX_GROWTH
+from engine.data.reading.source import Source
+from engine.errors import FormatError
+from engine.text.documents import Document
+from tests.engine.bulk.made_up import FOOT, HEAD
+from tests.engine.data.reading import SOUND, read
+from tests.fuzz.files import KINDS
+
+LONG = "9" * 5000
+ASPIRIN = {"id": "1", "text": "Aspirin"}
+SPAN = {"start": 0, "end": 7, "type": "Chemical"}
+
+
+def before_sound(format_, broken):
+    """A file of a broken document and a sound one after it."""
+    head, document, foot = (part.encode() for part in KINDS[format_].write([SOUND]))
+    broken = broken if isinstance(broken, bytes) else broken.encode()
+    return head + broken + (b",\n" if format_ == "bioc-json" else b"\n") + document + foot
+
+
+def pubtator(*annotation):
+    return "1|t|Aspirin\n1|a|helped.\n" + "\t".join(annotation) + "\n"
+
+
+def jsonl(**record):
+    return json.dumps(ASPIRIN | record)
+
+
+def spans(**changed):
+    return jsonl(entities=[SPAN | changed])
+
+
+def conll(header="O", last="helped\tO"):
+    return f"-DOCSTART-\t{header}\n\nAspirin\tB-Chemical\n{last}\n"
+
+
+def titled(end):
+    return conll(json.dumps({"id": "1", "text": "Aspirin helped", "title_end": end}))
+
+
+def bioc(*passages, id_="<id>1</id>"):
+    return f"<document>{id_}{''.join(passages)}</document>"
+
+
+def passage(offset, text="", rest=""):
+    return f"<passage><offset>{offset}</offset><text>{text}</text>{rest}</passage>"
+
+
+def annotation(location='offset="0" length="7"', infons='<infon key="type">Chemical</infon>', text="Aspirin"):
+    inside = f"<annotation>{infons}<location {location}/><text>{text}</text></annotation>"
+    return bioc(passage(0, "Aspirin", inside))
+
+
+def bioc_json(**changed):
+    return json.dumps({"id": "1", "passages": [{"offset": 0, "text": "Aspirin"} | changed]})
+
+
+def pubmed(title="A title.", pmid="<PMID>1</PMID>"):
+    inside = f"{pmid}<Article><ArticleTitle>{title}</ArticleTitle></Article>"
+    return f"<PubmedArticle><MedlineCitation>{inside}</MedlineCitation></PubmedArticle>"
+
+
+BROKEN = [  # the broken document, the line of its mistake in the file, and a keyword of the error
+    ("pubtator", pubtator("1", "1", "8", "Aspirin", "Drug"), 3, "'Aspirin' at 1–8, got 'spirin"),
+    ("pubtator", pubtator("1", "0", "8", "Aspirin", "Drug"), 3, "'Aspirin' at 0–8"),
+    ("pubtator", pubtator("1", "7", "8", " ", "Drug"), 3, "got blanks"),
+    ("pubtator", pubtator("1", "0", "7", "Aspirin"), 3, "tab-separated fields"),
+    ("pubtator", pubtator("1", "0", "7", "Aspirin", "", "D1"), 3, "a type"),
+    ("pubtator", pubtator("2", "0", "7", "Aspirin", "Drug"), 3, "annotation of this document"),
+    *(
+        ("pubtator", pubtator("1", start, end, "Aspirin", "Drug"), 3, "start and end as numbers")
+        for start, end in (("-1", "7"), ("O", "7"), ("0", LONG), (".5", "7.5"), ("", ""))
+    ),
+    ("pubtator", "1|a|no title\n", 1, "a title line"),
+    ("pubtator", "1|t|no abstract\n", 1, "an abstract line"),
+    ("jsonl", "[1]", 1, "an object"),
+    ("jsonl", '{"text": "a"', 1, "one JSON object"),
+    ("jsonl", jsonl(text=5), 1, "'5'"),
+    ("jsonl", jsonl(text=None), 1, "got none"),
+    ("jsonl", jsonl(id=["1"]), 1, '"id" as a string'),
+    ("jsonl", jsonl(title_end=1), 1, "a blank after the title"),
+    ("jsonl", jsonl(title_end=6.5), 1, "a blank after the title"),
+    ("jsonl", jsonl(version=2**31), 1, "version"),
+    ("jsonl", jsonl(entities=3), 1, '"entities" as a list'),
+    *(
+        ("jsonl", spans(**changed), 1, 'whole numbers "start" and "end" and a "type"')
+        for changed in ({"start": 0.7}, {"start": False}, {"start": "x"}, {"end": LONG}, {"end": 1e999}, {"type": None})
+    ),
+    ("jsonl", spans(end=9), 1, "a span inside the text"),
+    ("jsonl", spans(score=float("nan")), 1, "score"),
+    ("jsonl", spans(text="Aspirim"), 1, "'Aspirim' at 0–7"),
+    ("conll", conll(last="helped"), 4, "a token and a tag"),
+    ("conll", conll(last="helped\tS-Disease"), 4, "'S-Disease'"),
+    ("conll", conll("{}"), 1, "JSON with id"),
+    ("conll", conll('{"id": "1", "text": []}'), 1, "JSON with id"),
+    ("conll", conll('{"id": "1", "text": "A"}'), 1, "the token 'Aspirin'"),
+    ("conll", conll('{"id": "1", "text": "Aspirin helped. More"}'), 1, "tokens for the whole text"),
+    *(("conll", titled(end), 1, "a blank after the title") for end in (3, 99, True, 7.5)),
+    ("bioc", annotation('offset="1" length="7"'), 7, "a span inside the text"),
+    ("bioc", annotation(text="Ibuprofen"), 7, "'Ibuprofen' at 0–7"),
+    *(("bioc", annotation(f'offset="{one}" length="7"'), 7, "a whole number") for one in ("-1", LONG, "0.0", "")),
+    ("bioc", annotation(infons=""), 7, "a location and a type"),
+    ("bioc", annotation(infons='<infon key="type">X</infon><infon key="score">NaN</infon>'), 7, "score"),
+    ("bioc", bioc(passage(0, "Aspirin"), "\n", passage(3, "helped")), 8, "an offset of 7"),
+    ("bioc", bioc(id_=""), 7, "an <id>"),
+    ("bioc", bioc("<passage>" * 3000, "</passage>" * 3000), 7, "no <passage> inside <passage>"),
+    ("bioc", bioc("<x>" * 30_000, "</x>" * 30_000), 7, "RecursionError"),
+    ("bioc", bioc("<document></document>"), 7, "no <document> inside"),
+    ("bioc", bioc(passage(0, "some <b>bold</b> text")), 7, "got <b>"),
+    ("bioc", bioc(passage(0, "a</text><text>b")), 7, "one <text>"),
+    ("bioc", bioc(passage(0, "A&alpha;")), 7, "the entity 'alpha'"),
+    ("bioc-json", "[]", 2, "an object as document"),
+    ("bioc-json", '{"passages": []}', 2, "an <id>"),
+    ("bioc-json", '{"id": "1", "passages": {}}', 2, "a list as passages"),
+    ("bioc-json", '{"id": "1", "passages": [[]]}', 2, "an object as passage"),
+    ("bioc-json", bioc_json(annotations={}), 2, "a list as annotations"),
+    ("bioc-json", bioc_json(offset="x"), 2, "a whole number"),
+    ("bioc-json", bioc_json(annotations=[{"infons": {"type": "X"}, "locations": [{"offset": 3}]}]), 2, "length"),
+    ("pubmed", pubmed(pmid=""), 4, "a <PMID>"),
+    ("pubmed", pubmed(pmid="<PMID>x7</PMID>"), 4, "'x7'"),
+    ("pubmed", pubmed("A &beta; blocker"), 4, "the entity 'beta'"),
+    ("pubmed", "<Thing/>", 4, "got <Thing>"),
+    ("text lines", "t\0wo", 1, "a NUL byte"),
+    ("text lines", b"h\xe9", 1, "UTF-8, got byte 0xe9"),
+]
+
+
+@pytest.mark.parametrize(("format_", "broken", "line", "keyword"), BROKEN)
+def test_a_broken_document_is_reported_with_its_place_and_the_next_is_read(format_, broken, line, keyword):
+    name = f"a{KINDS[format_].suffix}"
+    documents, errors = read(before_sound(format_, broken), name, lines_are_texts=True)
+    assert (errors[0].file, errors[0].line, errors[0].ends_file) == (name, line, False)
+    assert keyword in errors[0].problem
+    assert [document.text.split()[0] for document in documents] == ["Nausea."]
+
+
+OVERLAPPING = '<annotation><infon key="type">D</infon><location offset="0" length="90000"/></annotation>'
+
+
+@pytest.mark.parametrize(
+    ("format_", "broken"),
+    [
+        ("jsonl", jsonl(text="x" * 90_000, entities=[SPAN | {"end": 90_000}] * 1000)),
+        ("bioc", bioc(*(passage(number * 1_000_000) for number in range(80)))),
+        ("bioc", bioc(passage(999_999, "x"))),
+        ("bioc", bioc(passage(0, "x" * 90_000, OVERLAPPING * 1000))),
+        ("bioc-json", bioc_json(offset=10**9)),
+    ],
+)
+def test_a_document_is_bounded_by_its_bytes(format_, broken):
+    content = before_sound(format_, broken)
+    tracemalloc.start()
+    documents, (error,) = read(content, f"a{KINDS[format_].suffix}")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (documents, error.document) == ([SOUND], "1")
+    assert "text and mentions of at most" in error.problem
+    assert peak < 5_000_000 + 10 * MAX_GROWTH * len(content)
+
+
+ONE = '{"documents": [{"id": "1", "passages": []},\n'
+DTD = "<!DOCTYPE PubmedArticleSet [{}]><PubmedArticleSet/>"
+
+
+@pytest.mark.parametrize(
+    ("suffix", "content", "kept", "line", "keyword"),
+    [
+        ("xml", HEAD + pubmed() + "\n<PubmedArticle><MedlineCitation>", 1, 5, "well-formed XML"),
+        ("xml", HEAD + pubmed() + "<a></b>" + FOOT, 1, 4, "well-formed XML"),
+        ("xml", DTD.format('<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">'), 0, 1, "no entity declarations"),
+        ("xml", DTD.format('<!ENTITY a SYSTEM "file:///etc/passwd">'), 0, 1, "no entity declarations"),
+        ("xml", "", 0, 1, "well-formed XML, got no element found"),
+        ("xml", "<article/>", 0, 1, "the root <collection>, got <article>"),
+        *(
+            ("xml", f'<?xml version="1.0" encoding="{name}"?><collection/>', 0, 1, "expected ")
+            for name in ("foo", "utf-7", "shift_jis", "rot13", "é")
+        ),
+        ("json", ONE, 1, 2, "expected "),
+        ("json", ONE + '{"id": "1",\n"infons": {}\n"passages": []}]}', 1, 4, "JSON, got Expecting ','"),
+        ("json", ONE + "[" * 100_000, 1, 2, "JSON"),
+        ("json", '{"documents": []} more', 0, 1, "the end of the file, got 'm'"),
+        ("json", "{}", 0, 1, "BioC"),
+        ("json", "", 0, 1, "expected "),
+        ("json", ONE.encode() + b'"\xe9"]}', 1, 2, "UTF-8, got byte 0xe9"),
+    ],
+)
+def test_what_ends_a_file_is_said_after_the_documents_before_it(suffix, content, kept, line, keyword):
+    documents, (error,) = read(content, f"a.{suffix}")
+    assert (len(documents), error.line, error.ends_file) == (kept, line, True)
+    assert keyword in error.problem
+    assert error.problem.endswith("; nothing after this place was read")
+
+
+def test_whatever_a_format_raises_is_an_error_with_file_and_line(monkeypatch):
+    def read_odd(source):
+        for number, _ in enumerate(source.lines()):
+            if number == 2:
+                raise ZeroDivisionError("division by zero")
+            yield Document(str(number), "a")
+
+    monkeypatch.setattr(formats, "FORMATS", (Format("odd", (".odd",), lambda head: True, read_odd),))
+    documents, (error,) = read("a\n" * 5, "a.odd")
+    assert (len(documents), error.line, error.ends_file) == (2, 3, True)
+    assert "ZeroDivisionError: division by zero" in error.problem
+
+
+@pytest.mark.parametrize(
+    ("format_", "begin"), [(PUBMED, HEAD + "<PubmedArticle>"), (BIOC_JSON, '{"documents": [{"id": "')]
+)
+def test_a_document_without_end_is_refused_before_it_fills_the_memory(format_, begin):
+    class Endless(Source):
+        def chunks(self):
+            return chain([begin.encode()], repeat(b"a" * 2**20))
+
+    with pytest.raises(FormatError, match="at most 50,000,000"):
+        list(format_.read(Endless(io.BytesIO(), "a")))
+
+
+def test_without_a_handler_the_first_error_is_raised_and_what_a_handler_raises_stays_as_it_is(tmp_path):
+    (tmp_path / "a.jsonl").write_text("{\n")
+    with pytest.raises(FormatError, match=r"a\.jsonl:1: "):
+        list(read_documents(tmp_path / "a.jsonl"))
+
+    def stop(error):
+        raise BrokenPipeError("the caller's own")
+
+    with pytest.raises(BrokenPipeError, match="the caller's own"):
+        list(read_documents(tmp_path / "a.jsonl", stop))
