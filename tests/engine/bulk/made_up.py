@@ -19,16 +19,7 @@ HEAD = (
 )
 FOOT = "</PubmedArticleSet>\n"
 
-_DRUGS = [
-    "aspirin",
-    "lithium",
-    "famotidine",
-    "haloperidol",
-    "5-fluorouracil",
-    "(R)-warfarin",
-    "ethanol",
-    "sodium valproate",
-]
+_DRUGS = ["aspirin", "lithium", "famotidine", "haloperidol", "5-fluorouracil", "(R)-warfarin", "sodium valproate"]
 _DISEASES = ["nausea", "hypotension", "renal failure", "delirium", "type 2 diabetes", "Sjögren's syndrome", "seizures"]
 _SENTENCES = [
     "We gave {drug} to {count} patients with {disease}.",

@@ -9,8 +9,6 @@ import random
 import re
 import resource
 import shutil
-import subprocess
-import sys
 import tracemalloc
 from pathlib import Path
 
@@ -27,6 +25,7 @@ from engine.model.onednn import int8_works
 from engine.runs import locked
 from tests.conftest import contents
 from tests.engine.bulk.made_up import FOOT, HEAD, record, write_folder
+from tests.engine.bulk.test_large import check
 
 FILES, RECORDS = 3, 12
 NOTE = '{"id": "1", "text": "Nausea."}\n'
@@ -70,20 +69,15 @@ def names(out):
 
 def test_every_file_has_a_result_and_counts(pubmed, bulk, engine, tmp_path, capsys):
     assert bulk(pubmed) == 0
+    assert check(sorted(pubmed.glob("*.gz")), tmp_path / "out", engine) == FILES * RECORDS
+    manifest = lines(tmp_path / "out" / "manifest.jsonl")
     assert names(tmp_path / "out") == [f"pubmed99n{number:04}" for number in (1, 2, 3)]
-    for one in lines(tmp_path / "out" / "manifest.jsonl"):
-        tagged = lines(tmp_path / "out" / one["output"])
-        assert (one["documents"], one["rejected"], one["deleted"]) == (RECORDS, 0, 3)
-        assert one["entities"] == sum(len(document["entities"]) for document in tagged)
-        read = list(read_documents(one["input"]))
-        assert [document["text"] for document in tagged] == [document.text for document in read]
-        for document in tagged:
-            found = engine.tag(document["text"]).entities
-            assert [(e["start"], e["end"], e["type"]) for e in document["entities"]] == [e.key for e in found]
-            assert all(document["text"][e["start"] : e["end"]] == e["text"] for e in document["entities"])
+    assert [(one["documents"], one["rejected"], one["deleted"]) for one in manifest] == [(RECORDS, 0, 3)] * FILES
+    tagged = lines(tmp_path / "out" / manifest[2]["output"])
+    assert manifest[2]["entities"] == sum(len(document["entities"]) for document in tagged)
+    assert (tagged[-1]["id"], tagged[-1]["version"]) == ("3000000", 2)
     assert len(lines(tmp_path / "out" / "deleted.jsonl")) == 3 * FILES
     assert f"now {FILES} files, {FILES * RECORDS} documents, 0 records rejected" in capsys.readouterr().err
-    assert (tagged[-1]["id"], tagged[-1]["version"]) == ("3000000", 2)
 
 
 def test_started_again_it_does_what_is_missing(pubmed, bulk, tmp_path, capsys):
@@ -124,47 +118,6 @@ def test_every_format_holds_the_same_entities(format_, pubmed, bulk, engine, tmp
     assert found == expected
 
 
-def test_globs_folders_links_and_single_files_name_the_same_files(pubmed, bulk, tmp_path, capsys):
-    for name in ("linked", "files"):
-        (tmp_path / name).mkdir()
-    (tmp_path / "linked" / "more").symlink_to(pubmed)
-    for path in pubmed.iterdir():
-        (tmp_path / "files" / path.name).symlink_to(path)
-    assert bulk(pubmed / "*n000[12].xml.gz") == 0
-    assert bulk(pubmed, pubmed / "pubmed99n0002.xml.gz") == 0
-    assert "2 files were finished before; now 1 files" in capsys.readouterr().err
-    for number, given in enumerate([pubmed / "*", tmp_path / "files", tmp_path / "files" / "*"]):
-        assert bulk(given, "--out", tmp_path / f"out{number}") == 0  # other kinds of files are there, too
-        assert names(tmp_path / f"out{number}") == names(tmp_path / "out")
-    assert bulk(tmp_path / "linked", "--out", tmp_path / "through") == 0
-    assert names(tmp_path / "through") == [f"more/{name}" for name in names(tmp_path / "out")]
-
-
-def test_folders_inside_and_other_formats_are_read_and_nothing_but_regular_files(bulk, tmp_path):
-    inside = tmp_path / "in" / "more"
-    inside.mkdir(parents=True)
-    (inside / "a.jsonl").write_text(NOTE)
-    (inside / "b.txt").write_text("Nausea.")
-    (inside / "c.zip").write_text("no text")
-    os.mkfifo(inside / "d.txt")
-    for given in (tmp_path / "in", tmp_path / "in" / "**"):
-        assert bulk(given, "--out", tmp_path / given.name / "out" if given.name == "x" else tmp_path / "out") == 0
-        assert [Path(name).name for name in names(tmp_path / "out")] == ["a", "b"]
-        shutil.rmtree(tmp_path / "out")
-
-
-def test_what_is_hidden_is_tagged_only_where_it_was_named(bulk, tmp_path):
-    hidden = tmp_path / ".in" / ".cache"
-    hidden.mkdir(parents=True)
-    for path in (hidden.parent / "a.txt", hidden.parent / ".b.txt", hidden / "c.txt"):
-        path.write_text("Nausea.")
-    for number, (given, found) in enumerate(
-        [(".in", ["a"]), (".in/**/*.txt", ["a"]), (".in/.cache", ["c"]), (".in/.b.txt", [".b"])]
-    ):
-        assert bulk(tmp_path / given, "--out", tmp_path / f"out{number}") == 0
-        assert names(tmp_path / f"out{number}") == found
-
-
 class Remote(MemoryFileSystem):
     """Files like those of ``s3://`` and ``http://``: they read lines of any length, but not in pieces."""
 
@@ -187,53 +140,42 @@ class RemoteFile(AbstractBufferedFile):
         return self.fs.cat_file(self.path, start, end)
 
 
-@pytest.mark.parametrize("given", ["notes", "notes/*"])
-def test_every_format_may_be_on_other_machines(given, bulk, tmp_path):
+@pytest.fixture
+def remote():
+    """A folder on another machine, with JSON lines, gzipped ones and Parquet."""
     fsspec.register_implementation("remote", Remote, clobber=True)
-    raw = b'{"id": "1", "text": "Nausea."}\n{"id": "2", "text": "No nausea."}\n'
-    files = {"a.jsonl": raw, "b.jsonl.gz": gzip.compress(raw), "README": b"Nausea."}
+    raw = (NOTE + NOTE.replace("1", "2")).encode()
+    files = {"r.jsonl": raw, "s.jsonl.gz": gzip.compress(raw)}
     if importlib.util.find_spec("pyarrow"):  # requirements-bulk.txt
         pyarrow, parquet = map(importlib.import_module, ("pyarrow", "pyarrow.parquet"))
-        table, file = pyarrow.table({"id": ["1", "2"], "text": ["Nausea.", "No nausea."]}), io.BytesIO()
-        parquet.write_table(table, file)
-        files["c.parquet"] = file.getvalue()
+        file = io.BytesIO()
+        parquet.write_table(pyarrow.table({"id": ["1", "2"], "text": ["Nausea.", "No nausea."]}), file)
+        files["t.parquet"] = file.getvalue()
     for name, content in files.items():
         fsspec.filesystem("memory").pipe(f"/notes/{name}", content)
-    assert bulk(f"remote://{given}") == 0
+    return list(files)
+
+
+def test_every_format_may_be_on_other_machines(remote, bulk, tmp_path):
+    assert bulk("remote://notes") == 0
     manifest = lines(tmp_path / "out" / "manifest.jsonl")
-    assert [(one["input"], one["documents"]) for one in manifest] == [
-        (f"remote:///notes/{name}", 2) for name in files if name != "README"
-    ]
-
-
-class RefusedError(Exception):
-    """Like errors of remote-file libraries: of no standard kind."""
+    assert [(one["input"], one["documents"]) for one in manifest] == [(f"remote:///notes/{name}", 2) for name in remote]
 
 
 @pytest.mark.parametrize("method", ["isfile", "cat_file"])
-def test_what_a_library_for_remote_files_raises_names_the_file(method, bulk, notes, tmp_path, monkeypatch, capsys):
-    fsspec.register_implementation("remote", Remote, clobber=True)
-    fsspec.filesystem("memory").pipe("/refused/c.jsonl", NOTE.encode())
+def test_what_a_library_for_remote_files_raises_names_the_file(
+    method, remote, bulk, notes, tmp_path, monkeypatch, capsys
+):
+    class RefusedError(Exception):
+        """Like errors of these libraries: of no standard kind."""
 
     def refused(*_, **__):
         raise RefusedError("no credentials")
 
     monkeypatch.setattr(Remote, method, refused)
-    assert bulk(notes, "remote://refused/c.jsonl") == 2
-    assert re.search(r"remote:///?refused/c.jsonl.*no credentials", capsys.readouterr().err)
+    assert bulk(notes, "remote://notes/r.jsonl") == 2
+    assert re.search(r"remote:///?notes/r.jsonl.*no credentials", capsys.readouterr().err)
     assert names(tmp_path / "out") == ["a", "b"]
-
-
-def test_results_are_never_read_as_inputs(bulk, tmp_path, capsys):
-    folder = tmp_path / "data" / "one"
-    folder.mkdir(parents=True)
-    (folder / "x.jsonl").write_text(NOTE)
-    for _ in range(3):
-        assert bulk(tmp_path / "data" / "**" / "*.jsonl", "--out", tmp_path / "data" / "out") == 0
-    assert names(tmp_path / "data" / "out") == ["x"]
-    (tmp_path / "link").symlink_to(tmp_path / "data")
-    assert bulk(tmp_path / "link", "--out", tmp_path / "data" / "out") == 2
-    assert "expected --out outside the inputs" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", [b"caf\xe9.txt", "\u75c7".encode() * 71 + b".txt"], ids=["not UTF-8", "long"])
@@ -286,16 +228,13 @@ def test_memory_does_not_grow_with_rejected_records(bulk, notes, tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "keyword"),
     [
-        ("c.xml.gz", gzip.compress((HEAD + record(1, random.Random(0)) + FOOT).encode())[:-50], "readable file"),
-        ("c.xml.gz", b"", "got an empty one"),
+        ("c.xml.gz", "", "got an empty one"),
         ("c.xml", HEAD + record(1, random.Random(0))[:-30], "well-formed XML"),
-        ("c.xml", HEAD.replace('pubmed.dtd">', 'pubmed.dtd" [<!ENTITY a "aaaaaaaaaa">]>'), "no entity declarations"),
         ("c" * 251 + ".txt", "Nausea.", "File name too long"),
         ("a.jsonl.jsonl", NOTE, "a.jsonl/"),
-        ("c.txt", b"notes.txt\0\0\0Nausea.", "got a NUL byte"),
         ("c.txt", None, "No such file"),
     ],
-    ids=["truncated", "empty", "cut", "bomb", "long name", "no place", "binary", "dangling link"],
+    ids=["empty", "cut", "long name", "no place", "dangling link"],
 )
 def test_a_file_that_cannot_be_tagged_costs_no_other(name, content, keyword, bulk, notes, tmp_path, capsys):
     path = notes / name
@@ -306,7 +245,7 @@ def test_a_file_that_cannot_be_tagged_costs_no_other(name, content, keyword, bul
     if content is None:
         path.symlink_to(tmp_path / "nothing")
     else:
-        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        path.write_text(content)
     for _ in range(2):
         assert bulk(notes) == 2
         assert keyword in capsys.readouterr().err
@@ -347,24 +286,6 @@ def test_an_error_of_the_program_costs_its_file_alone(bulk, notes, tmp_path, mon
     assert bulk(notes) == 2
     assert "b.jsonl, got RuntimeError: no kernel; " in capsys.readouterr().err
     assert names(tmp_path / "out") == ["a"]
-
-
-def test_a_folder_that_cannot_be_searched_costs_no_other(bulk, notes, tmp_path, monkeypatch, capsys):
-    (notes / "closed").mkdir()
-    (notes / "loop").symlink_to(notes)
-    scandir = os.scandir
-
-    def closed(path="."):
-        if str(path).endswith("closed"):
-            raise PermissionError(13, "Permission denied", path)
-        return scandir(path)
-
-    monkeypatch.setattr(os, "scandir", closed)
-    assert bulk(notes, tmp_path / "nothing") == 2
-    said = capsys.readouterr().err
-    for problem in ("in/closed: Permission denied", "in/loop, a link to a folder above it", "nothing, got none"):
-        assert problem in said
-    assert names(tmp_path / "out") == ["a", "b"]
 
 
 def test_the_dtype_is_chosen_once_and_stays_that_of_the_run(bulk, notes, tmp_path, monkeypatch, capsys):
@@ -447,28 +368,15 @@ def test_two_runs_never_share_a_folder(notes, bulk, tmp_path, capsys):
     assert "another process writes to" in capsys.readouterr().err
 
 
-def test_a_standard_error_that_cannot_be_written_stops_nothing(notes, model_folder, tmp_path):
-    shell = f'exec "{sys.executable}" -m engine.bulk "$@" 2>/dev/full'
-    given = [str(notes), "--model", str(model_folder), "--out", str(tmp_path / "out")]
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
-    assert subprocess.run(["bash", "-c", shell, "", *given], env=environment).returncode == 0
-    assert names(tmp_path / "out") == ["a", "b"]
-
-
-def test_a_full_disk_ends_the_run_with_one_sentence_and_what_is_finished_stays(notes, model_folder, tmp_path):
-    (notes / "b.txt").write_text("Nausea and pain. " * 2000)
-    (notes / "b.jsonl").unlink()
-    command = [sys.executable, "-m", "engine.bulk", str(notes), "--out", str(tmp_path / "out")]
-
-    def limit():  # files of at most this size: the next write fails as on a full disk
-        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
-
-    command += ["--model", str(model_folder), "--dtype", "float32"]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    failed = subprocess.run(command, capture_output=True, text=True, preexec_fn=limit, env=environment)
-    assert failed.returncode == 2
-    assert "expected to write" in failed.stderr.splitlines()[-1]
-    assert "Traceback" not in failed.stderr
+def test_a_full_disk_ends_the_run_with_one_sentence_and_what_is_finished_stays(notes, bulk, tmp_path, capsys):
+    (notes / "b.jsonl").rename(notes / "b.txt").write_text("Nausea and pain. " * 2000)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))  # a longer file fails as on a full disk
+    try:
+        assert bulk(notes) == 2
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert "expected to write" in capsys.readouterr().err.splitlines()[-1]
     assert [path.name for path in (tmp_path / "out" / "tagged").iterdir()] == ["a.jsonl"]
     assert names(tmp_path / "out") == ["a"]
 
@@ -477,15 +385,10 @@ def test_a_full_disk_ends_the_run_with_one_sentence_and_what_is_finished_stays(n
     ("arguments", "keyword"),
     [
         ([""], "an empty name"),
-        (["/no/such"], "expected files of"),
-        (["https://localhost:9/pubmed/"], "on the web"),
-        (["nosuchscheme://bucket"], "expected files at nosuchscheme://bucket"),
         (["IN", "--threads", "0"], "--threads 1 or more"),
         (["IN", "--workers", "0"], "--workers 1 or more"),
         (["IN", "--batch-size", "0"], "--batch-size 1 or more"),
         (["IN", "--strategy", "magic"], "magic"),
-        (["IN", "COPY"], "files of different names"),
-        (["IN", "--out", "IN/out"], "--out outside the inputs"),
         (["IN", "--out", "/proc/no"], "a folder to write to"),
         (["IN", "--out", "COPY"], "other files"),
         (["COPY/bad.xml", "--plan", "1000"], "an encoding that can be read, got unknown encoding: foo"),
@@ -502,11 +405,6 @@ def test_a_wrong_command_is_one_sentence_and_leaves_no_folder(arguments, keyword
     (copy / ".lock").unlink(missing_ok=True)
     assert contents(tmp_path) == before
     assert not (tmp_path / "out").exists()
-
-
-def test_without_a_folder_nothing_runs(notes, capsys):
-    assert main([str(notes)]) == 2
-    assert "expected --out DIR" in capsys.readouterr().err
 
 
 def test_a_plan_has_a_row_for_dense_and_pruned_in_each_dtype_and_says_what_cannot_be_read(

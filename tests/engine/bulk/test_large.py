@@ -3,27 +3,28 @@
 import gzip
 import json
 import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 from xml.etree import ElementTree
 
+import psutil
 import pytest
 
 from engine.bulk import main
 from engine.tagger import Engine
 from tests.engine.bulk.made_up import write_folder
 
-pytestmark = pytest.mark.slow
 
-
-def expected(path: Path) -> dict[tuple[str, int], bool]:
-    """PMID and version of every record → whether it has an abstract, as another parser reads them."""
-    found = {}
+def records_of(path: Path) -> set[tuple[str, int]]:
+    """PMID and version of every record, as another parser reads them."""
+    found = set()
     with gzip.open(path) as file:
         for _, element in ElementTree.iterparse(file):
             if element.tag == "PubmedArticle":
                 pmid = element.find("MedlineCitation/PMID")
-                abstract = element.find("MedlineCitation/Article/Abstract")
-                found[pmid.text, int(pmid.get("Version"))] = abstract is not None
+                found.add((pmid.text, int(pmid.get("Version"))))
                 element.clear()
     return found
 
@@ -38,10 +39,10 @@ def check(inputs: list[Path], out: Path, engine: Engine) -> int:
     assert [one["input"] for one in manifest] == [str(path) for path in inputs]
     documents = 0
     for path, one in zip(inputs, manifest, strict=True):
-        records = expected(path)
+        records = records_of(path)
         tagged = [json.loads(line) for line in (out / one["output"]).read_text().splitlines()]
         assert (len(tagged), one["documents"], one["rejected"]) == (len(records), len(records), 0)
-        assert {(document["id"], document.get("version", 1)) for document in tagged} == set(records)
+        assert {(document["id"], document.get("version", 1)) for document in tagged} == records
         for begin in range(0, len(tagged), 128):
             call = tagged[begin : begin + 128]
             results = engine.tag_batch([document["text"] for document in call])
@@ -58,12 +59,14 @@ def tag(inputs: list[Path], out: Path, model: Path) -> None:
     assert main([*map(str, inputs), "--out", str(out), *options]) == 0
 
 
+@pytest.mark.slow
 def test_sixty_files_of_five_hundred_records_lose_nothing(model_folder, engine, tmp_path):
     inputs = write_folder(tmp_path / "in", 60, 500)
     tag(inputs, tmp_path / "out", model_folder)
     assert check(inputs, tmp_path / "out", engine) == 30_000
 
 
+@pytest.mark.slow
 def test_real_files_of_pubmed_lose_nothing(model_folder, engine, tmp_path):
     folder = Path(os.environ.get("BIONER_DATA", ""), "pubmed")
     inputs = sorted(folder.glob("*.xml.gz"))
@@ -71,3 +74,24 @@ def test_real_files_of_pubmed_lose_nothing(model_folder, engine, tmp_path):
         pytest.skip("no PubMed files under $BIONER_DATA")
     tag(inputs, tmp_path / "out", model_folder)
     print(f"{check(inputs, tmp_path / 'out', engine):,} documents")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("format_", ["jsonl", "parquet"])
+def test_memory_is_flat_over_a_file_of_pubmeds_size(format_, model_folder, tmp_path):
+    write_folder(tmp_path / "in", 1, 30_000)
+    command = [sys.executable, "-m", "engine.bulk", str(tmp_path / "in"), "--out", str(tmp_path / "out")]
+    options = ["--model", str(model_folder), "--threads", "1", "--format", format_, "--batch-size", "128"]
+    megabytes = []
+    with subprocess.Popen([*command, *options], stderr=subprocess.DEVNULL) as run:
+        while run.poll() is None:
+            if list((tmp_path / "out").glob("tagged/.*.part")):
+                megabytes.append(psutil.Process(run.pid).memory_info().rss / 1e6)
+            time.sleep(0.25)
+    assert run.returncode == 0
+    (manifest,) = map(json.loads, (tmp_path / "out" / "manifest.jsonl").read_text().splitlines())
+    assert manifest["documents"] == 30_000
+    fifth = len(megabytes) // 5
+    print([round(value) for value in megabytes[:: max(1, fifth)]])
+    assert fifth > 4
+    assert max(megabytes[-fifth:]) < max(megabytes[fifth : 2 * fifth]) + 30

@@ -1,0 +1,92 @@
+"""Which files folders, globs, links and addresses name."""
+
+import os
+
+import fsspec
+import pytest
+
+from engine.bulk.inputs import find_files
+from engine.errors import InputError
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """Files of several kinds, hidden ones, a FIFO, links, and the results of an earlier run."""
+    for name in ("a.jsonl", "a.jsonl.md5", ".b.txt", ".hid/c.txt", "more/d.txt.gz", "more/e.zip", "out/tagged/x.jsonl"):
+        path = tmp_path / "in" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("Nausea.")
+    os.mkfifo(tmp_path / "in" / "more" / "f.txt")
+    for name in ("linked", "files", "around"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "linked" / "folder").symlink_to(tmp_path / "in" / "more")
+    (tmp_path / "files" / "file.txt").symlink_to(tmp_path / "in" / "a.jsonl")
+    (tmp_path / "files" / "broken.txt").symlink_to(tmp_path / "nothing")
+    (tmp_path / "around" / "in").symlink_to(tmp_path / "in")
+    (tmp_path / "around" / "loop").symlink_to(tmp_path / "around")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("given", "names"),
+    [
+        (["in/*"], ["a"]),
+        (["in/more"], ["d"]),
+        (["in/**"], ["a", "d"]),
+        (["in/**/*.txt.gz"], ["d"]),
+        (["in/a.jsonl", "in/a.jsonl", "in/*"], ["a"]),
+        (["linked"], ["folder/d"]),
+        (["files"], ["broken", "file"]),
+        (["files/*"], ["file"]),
+        (["in/.hid"], ["c"]),
+        (["in/.b.txt"], [".b"]),
+    ],
+)
+def test_regular_files_of_known_formats_that_are_not_hidden_are_inputs_and_results_are_not(given, names, tree):
+    files, problems = find_files([str(tree / one) for one in given], tree / "in" / "out")
+    assert ([file.name for file in files], problems) == (names, [])
+
+
+def test_files_on_other_machines_have_addresses():
+    memory = fsspec.filesystem("memory")
+    for name in ("a.jsonl", "b.jsonl.gz", "README"):
+        memory.pipe(f"/found/{name}", b"Nausea.")
+    for given in ("memory://found", "memory://found/*"):
+        files, _ = find_files([given], None)
+        found = [(file.name, file.url, file.size) for file in files]
+        assert found == [("a", "memory:///found/a.jsonl", 7), ("b", "memory:///found/b.jsonl.gz", 7)]
+
+
+def test_what_cannot_be_searched_is_said_and_costs_no_other(tree, monkeypatch):
+    scandir = os.scandir
+
+    def closed(path="."):
+        if str(path).endswith("more"):
+            raise PermissionError(13, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", closed)
+    files, problems = find_files([str(tree / name) for name in ("around", "nothing")], None)
+    assert [file.name for file in files] == ["in/a", "in/out/tagged/x"]
+    keywords = ("in/more: Permission denied", "around/loop, a link to a folder above", "nothing, got none")
+    assert [keyword in str(problem) for problem, keyword in zip(problems, keywords, strict=True)] == [True] * 3
+
+
+@pytest.mark.parametrize(
+    ("given", "keyword"),
+    [
+        ([""], "an empty name"),
+        (["in/none"], "expected files of"),
+        (["in/more/e.zip/x"], "expected files of"),
+        (["https://localhost:9/pubmed/"], "on the web"),
+        (["nosuchscheme://bucket"], "expected files at nosuchscheme://bucket"),
+        (["in/a.jsonl", "other/a.jsonl"], "files of different names"),
+        (["in"], "--out outside the inputs"),
+        (["around"], "--out outside the inputs"),
+    ],
+)
+def test_inputs_without_files_with_equal_names_or_around_the_results_are_refused(given, keyword, tree):
+    (tree / "other").mkdir()
+    (tree / "other" / "a.jsonl").write_text("Nausea.")
+    with pytest.raises(InputError, match=keyword):
+        find_files([one if one[:1] in ("", "h", "n") else str(tree / one) for one in given], tree / "in" / "out")
