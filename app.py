@@ -92,7 +92,7 @@ def main(argv: list[str] | None) -> int:
 
     with ThreadPoolExecutor(1) as pool:  # the OpenMP threads of what loads end with its thread
         demo = pool.submit(build).result()
-    from demo.common.theme import LAUNCH
+    from demo.server import LAUNCH
 
     try:
         demo.launch(share=arguments.share or None, server_name=name, server_port=port, **LAUNCH)

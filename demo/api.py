@@ -8,6 +8,7 @@ from typing import Any
 
 import gradio as gr
 
+from demo.common.differences import one_sided
 from demo.common.limits import (
     API_WORK,
     MAX_CHARACTERS,
@@ -18,12 +19,12 @@ from demo.common.limits import (
     check_work,
 )
 from demo.common.markup import printable
-from demo.common.records import compared_record, environment_record, result_record, trace_record
-from demo.common.timing import measure
+from demo.common.serialization import entity_record, environment_record, result_record, trace_record
+from demo.common.timing import Timing, time_strategies
 from demo.settings import TRIGGERS
 from engine import Engine, InputError, Strategy
 
-SETTINGS = f"""point: operating point for strategies that do not name one: exact, balanced or fast. Default: balanced,
+SETTINGS = f"""point: operating point for strategies that do not name one: careful, balanced or fast. Default: balanced,
         or the first one that the weights have.
     lambda_: λ, for strategies that have it; a larger λ prunes more. Default: the operating point's.
     min_keep_ratio: minimum share of the words that go through every layer, 0–1. Default: the operating point's.
@@ -35,8 +36,8 @@ Args:
     strategy: a name that the page offers, such as entropy, entropy+recovery or dense; it may include an operating
         point: entropy:fast.
     {SETTINGS}
-    trace: whether to include, for every word, after which layer it left and its scores at each gate; for texts of up
-        to {MAX_TRACED:,} characters.
+    trace: whether to include, for every word, the layer after which it exited and its scores at each gate; for texts
+        of up to {MAX_TRACED:,} characters.
 
 Returns: entities (start, end, type, text, score), the strategy's settings, the number of words, token_layers,
 token_layers_kept, macs, latency_ms of this call, and the trace if requested."""
@@ -53,7 +54,7 @@ dense."""
 
 
 @contextmanager
-def _reported() -> Iterator[None]:
+def _refusals() -> Iterator[None]:
     """Sends the message of an `InputError` to the caller without logging it."""
     try:
         yield
@@ -73,7 +74,7 @@ def tag(
     """Answers ``/tag``; arguments may be of any type.
 
     Raises:
-        InputError: an argument cannot be used.
+        InputError: if an argument cannot be used.
     """
     text = check_text(text)
     (name,) = check_strategies([strategy])
@@ -91,7 +92,7 @@ def compare(engine: Engine, text: object, strategies: object, point: object, **s
     """Answers ``/compare``; each strategy uses the settings that it has.
 
     Raises:
-        InputError: an argument cannot be used, or no strategy has a setting.
+        InputError: if an argument cannot be used, or no strategy has a setting.
     """
     text = check_text(text)
     if not isinstance(strategies, str):
@@ -101,17 +102,27 @@ def compare(engine: Engine, text: object, strategies: object, point: object, **s
     chosen: dict[str, Strategy] = {}
     for name in dict.fromkeys(["dense", *names]):
         own = _strategy(engine, name, point, {}).settings()
-        chosen[name] = _strategy(
-            engine, name, point, {setting: value for setting, value in given.items() if setting in own}
-        )
-    if unused := [
-        setting for setting in given if not any(setting in strategy.settings() for strategy in chosen.values())
-    ]:
+        chosen[name] = _strategy(engine, name, point, {setting: given[setting] for setting in given if setting in own})
+    used = {setting for strategy in chosen.values() for setting in strategy.settings()}
+    if unused := [setting for setting in given if setting not in used]:
         raise InputError(f"expected settings that {', '.join(names)} have, got {unused}; leave them out")
     check_work(text, list(chosen.values()))
-    measured = dict(zip(chosen, measure(engine, text, list(chosen.values())), strict=True))
-    records = {name: compared_record(measured[name], measured["dense"]) for name in chosen}
+    timings = time_strategies(engine, text, list(chosen.values()))
+    dense, *_ = timings
+    records = {name: _compared(timing, dense) for name, timing in zip(chosen, timings, strict=True)}
     return environment_record(engine) | {"strategies": records}
+
+
+def _compared(timing: Timing, dense: Timing) -> dict[str, Any]:
+    """The result with the median time and what differs from dense; a single run gives no speed-up."""
+    missing, new = one_sided(timing.result, dense.result)
+    return result_record(timing.result) | {
+        "latency_ms": timing.latency_ms,
+        "runs": len(timing.runs_ms),
+        "speedup_vs_dense": dense.latency_ms / timing.latency_ms if len(timing.runs_ms) > 1 else None,
+        "missing": [entity_record(entity) for entity in missing],
+        "new": [entity_record(entity) for entity in new],
+    }
 
 
 def build_api(engine: Engine) -> None:
@@ -127,7 +138,7 @@ def build_api(engine: Engine) -> None:
         trace: bool = False,
     ) -> dict[str, Any]:
         settings = {"lambda_": lambda_, "min_keep_ratio": min_keep_ratio, "trigger": trigger}
-        with _reported():
+        with _refusals():
             return tag(engine, text, strategy, point, trace, **settings)
 
     def on_compare_api(
@@ -139,7 +150,7 @@ def build_api(engine: Engine) -> None:
         trigger: str | None = None,
     ) -> dict[str, Any]:
         settings = {"lambda_": lambda_, "min_keep_ratio": min_keep_ratio, "trigger": trigger}
-        with _reported():
+        with _refusals():
             return compare(engine, text, strategies, point, **settings)
 
     gr.api(on_tag, api_name="tag", api_description=TAG, **API_WORK)

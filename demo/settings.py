@@ -1,4 +1,4 @@
-"""Strategies and settings that the page offers, as described by the engine and its controllers."""
+"""Strategies and settings that the page offers, as the engine and its controllers describe them."""
 
 from __future__ import annotations
 
@@ -19,15 +19,12 @@ UNPRUNED = {
     "dense": "Every word goes through every layer. The reference.",
     "truncate": "The encoder stops after this layer; that layer's own label head assigns the labels.",
 }
-MOST_CERTAIN = 10.0  # times the thresholds of an operating point
+MAX_SCALE = 10.0
 
 
 @dataclass(frozen=True)
 class Slider:
-    """A controller's setting that has a slider on the page.
-
-    A setting ``per gate`` has a slider by which all gates' values are multiplied.
-    """
+    """A slider for a controller's setting; for one ``per gate``, it multiplies the operating point's values."""
 
     kind: str
     setting: Setting
@@ -51,42 +48,26 @@ class Slider:
     def range(self) -> tuple[float, float, float]:
         """Lowest and highest value, and the step between values."""
         if self.scales:
-            return 0.0, MOST_CERTAIN, 0.1
+            return 0.0, MAX_SCALE, 0.1
         return self.setting.low, self.setting.high, 1 if self.setting.kind == "whole" else 0.01
 
     def value_of(self, strategy: Strategy) -> float:
-        """Its value at the settings of a strategy."""
+        """Its position for the settings of a strategy."""
         value: float = 1.0 if self.scales else strategy.settings()[self.setting.name]
         return value
 
-    def applied(self, strategy: Strategy, value: float) -> Any:
-        """The value of the setting; a threshold of 1, at which every word exits, stays."""
+    def setting_at(self, strategy: Strategy, value: float) -> Any:
+        """The setting's value for a position of the slider; a threshold at which every word exits does not change."""
         if not self.scales:
             return value
-        given = strategy.settings()[self.setting.name]
+        given, highest = strategy.settings()[self.setting.name], self.setting.high
         each = given if isinstance(given, tuple) else (given,)
-        scaled = tuple(one if one == self.setting.high else min(one * value, self.setting.high) for one in each)
+        scaled = tuple(one if one == highest else min(one * value, highest) for one in each)
         return scaled if isinstance(given, tuple) else scaled[0]
 
 
-def points(engine: Engine) -> list[str]:
-    """The operating points that every strategy with stored points has."""
-    stored = [points_of(parse(name), engine.points) for name in engine.points]
-    return [point for point in OPERATING_POINTS if stored and all(point in names for names in stored)]
-
-
-def own_point(engine: Engine, name: str, point: str | None) -> str | None:
-    """The operating point, or none if the strategy has none."""
-    return point if has_points(engine, [name]) else None
-
-
-def at_point(engine: Engine, name: str, point: str | None) -> Strategy:
-    """The strategy at the page's operating point, if it has any."""
-    return engine.strategy(name, own_point(engine, name, point))
-
-
 def sliders(engine: Engine) -> list[Slider]:
-    """A slider for each setting that asks for one and for thresholds, among the controllers that this model can run."""
+    """The sliders for the controllers that this model can run: settings that ask for one, and thresholds."""
     return [
         Slider(kind, setting)
         for kind, controller in CONTROLLERS.items()
@@ -96,39 +77,45 @@ def sliders(engine: Engine) -> list[Slider]:
     ]
 
 
-def default_values(engine: Engine, point: str | None) -> list[float]:
-    """The value of each of `sliders` at an operating point."""
-    return [slider.value_of(at_point(engine, slider.kind, point)) for slider in sliders(engine)]
+def points(engine: Engine) -> list[str]:
+    """The operating points that every strategy with stored points has."""
+    stored = [points_of(parse(name), engine.points) for name in engine.points]
+    return [point for point in OPERATING_POINTS if stored and all(point in names for names in stored)]
 
 
-def has_points(engine: Engine, names: Sequence[str]) -> bool:
+def own_point(engine: Engine, name: str, point: str | None) -> str | None:
+    """The operating point, or None if the strategy has none."""
+    return point if has_points([engine.strategy(name)]) else None
+
+
+def at_point(engine: Engine, name: str, point: str | None) -> Strategy:
+    """The strategy at an operating point, which strategies without operating points ignore."""
+    return engine.strategy(name, own_point(engine, name, point))
+
+
+def has_points(strategies: Sequence[Strategy]) -> bool:
     """Whether an operating point changes any of these strategies."""
-    return any(engine.strategy(name).point not in ("", DEFAULT) for name in names)
+    return any(strategy.point not in ("", DEFAULT) for strategy in strategies)
 
 
-def recovers(engine: Engine, names: Sequence[str]) -> bool:
-    """Whether any of these strategies can bring words back."""
-    return any(engine.strategy(name).recovery for name in names)
-
-
-def is_used(engine: Engine, slider: Slider, names: Sequence[str]) -> bool:
-    """Whether a slider affects any of these strategies."""
-    return any(engine.strategy(name).kind == slider.kind for name in names)
+def default_values(engine: Engine, point: str | None) -> list[float]:
+    """The position of each slider at an operating point."""
+    return [slider.value_of(at_point(engine, slider.kind, point)) for slider in sliders(engine)]
 
 
 def chosen_strategy(engine: Engine, name: str, point: str | None, trigger: str | None, *values: float) -> Strategy:
     """A strategy with the page's settings.
 
     Args:
-        engine: runs it.
+        engine: the engine that runs it.
         name: one of ``engine.runnable``.
         point: operating point, for strategies that have one.
         trigger: recovery trigger; if empty, the operating point's.
-        values: slider values, in the order of `sliders`; a value equal to the operating point's changes nothing.
+        values: slider positions, in the order of `sliders`; those of the operating point change nothing.
     """
     strategy = at_point(engine, name, point)
     changed: dict[str, Any] = {
-        slider.setting.name: slider.applied(strategy, value)
+        slider.setting.name: slider.setting_at(strategy, value)
         for slider, value, default in zip(sliders(engine), values, default_values(engine, point), strict=True)
         if slider.kind == strategy.kind and value != default
     }
@@ -150,16 +137,16 @@ def changed_settings(engine: Engine, strategy: Strategy, point: str | None) -> d
 
 def describe_settings(engine: Engine, strategy: Strategy, point: str | None) -> str:
     """A strategy's operating point and the settings that differ from it; empty if it has neither."""
-    default = at_point(engine, strategy.name, point)
-    changed = [
-        f"{label_of(name)} {_in_words(value)}" for name, value in changed_settings(engine, strategy, point).items()
-    ]
-    return " · ".join([default.point] * bool(default.point) + changed)
+    named = at_point(engine, strategy.name, point).point
+    changed = changed_settings(engine, strategy, point)
+    parts = [named, *(f"{label_of(name)} {format_value(value)}" for name, value in changed.items())]
+    return " · ".join(filter(None, parts))
 
 
-def _in_words(value: Any) -> str:
-    if isinstance(value, tuple):
-        return ", ".join(map(_in_words, value))
+def format_value(value: Any) -> str:
+    """A setting's value for people."""
+    if isinstance(value, tuple | list):
+        return ", ".join(map(format_value, value))
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
@@ -169,7 +156,7 @@ def name_with_settings(engine: Engine, strategy: Strategy, point: str | None) ->
     return f"{strategy.name} ({settings})" if settings else strategy.name
 
 
-def does(strategy: Strategy) -> str:
+def summarise(strategy: Strategy) -> str:
     """What a strategy does, in one sentence."""
     if strategy.recovery:
         return f"Like {strategy.kind}, but words come back where the result looks doubtful."
@@ -178,7 +165,7 @@ def does(strategy: Strategy) -> str:
 
 def describe(strategy: Strategy) -> str:
     """What a strategy does, when words come back, and where its gates are."""
-    parts = [does(strategy)]
+    parts = [summarise(strategy)]
     if strategy.recovery:
         parts.append(f"Trigger: {strategy.recovery.trigger}.")
     if strategy.gates:

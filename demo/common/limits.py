@@ -1,4 +1,4 @@
-"""Limits on what a visitor may ask for at once, and the queues in which work for the model waits."""
+"""Limits on what a visitor may ask for at once, and the queues in which work waits for the model."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MODEL_WORK: dict[str, Any] = {"concurrency_id": "engine", "concurrency_limit": 1
 # Timing a long text again must not hold up others; passes take turns, so jobs do not distort each other's times.
 TIMING_WORK: dict[str, Any] = {"concurrency_id": "timing", "concurrency_limit": 2}
 # HTTP API calls and Batch jobs have their own queues, limited together to `max_size`; their passes take turns with all
-# others, see `demo.common.shares`.
+# others, see `demo.server.scheduler`.
 API_WORK: dict[str, Any] = {"concurrency_id": "api", "concurrency_limit": 6}
 BATCH_WORK: dict[str, Any] = {"concurrency_id": "batch", "concurrency_limit": 1}
 # Each call holds a thread while it waits for the engine; as many again handle clicks meanwhile, including Cancel.
@@ -35,7 +35,7 @@ def check_text(text: object) -> str:
     """Returns the text if it may be tagged.
 
     Raises:
-        InputError: it is not a string, is blank, or is too long.
+        InputError: if it is not a string, is blank or is too long.
     """
     if not isinstance(text, str):
         raise InputError(f"expected a text, got {type(text).__name__}; send a string")
@@ -50,7 +50,7 @@ def check_strategies(names: object) -> list[str]:
     """Returns the strategy names without duplicates; the page, its downloads and the HTTP API share this limit.
 
     Raises:
-        InputError: there are none or too many, or they are not strings.
+        InputError: if there are none or too many, or they are not strings.
     """
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise InputError("expected names of strategies, got something else; send strings")
@@ -66,7 +66,7 @@ def check_work(text: str, strategies: Sequence[Strategy], *, traced: bool = Fals
     """Limits the time and the answer size of a request.
 
     Raises:
-        InputError: the text is too long for so many strategies, or for the trace of its words.
+        InputError: if the text is too long for so many strategies, or for the trace of its words.
     """
     work, limit = len(text) * len(strategies), MAX_TRACED if traced else MAX_COMPARED
     if work > limit:

@@ -1,6 +1,6 @@
 """Addresses: of each model's page, and of links that reopen the app with model, settings and an example.
 
-Links never contain a user's text, and are checked.
+Links never contain a user's text, and their values are checked.
 """
 
 from __future__ import annotations
@@ -14,16 +14,26 @@ from urllib.parse import urlencode
 
 import gradio as gr
 
-from demo.common.blocks import QUIET
-from demo.common.examples import EXAMPLES
+from demo.common.events import QUIET
 from demo.common.limits import MAX_STRATEGIES
 from demo.settings import GONE, TRIGGERS, default_values, points, sliders
 from engine import Engine, InputError
+from engine.pruning.strategy_names import OLD_NAMES
 
+_EXAMPLES = Path(__file__).with_name("examples.txt").read_text(encoding="utf-8")  # titles above texts
+EXAMPLES: dict[str, str] = dict(example.split("\n") for example in _EXAMPLES.strip().split("\n\n"))
 # A link names its model; this opens that model's page.
 FOLLOW = """() => {
   const paths = %s, wanted = new URLSearchParams(location.search).get("model");
   if (Object.hasOwn(paths, wanted ?? "") && wanted !== %s) location.replace(`./${paths[wanted]}${location.search}`);
+}"""
+# Keeps the theme, and the text, which no address may contain.
+LEAVE = """(path, query) => {
+  sessionStorage.setItem("text", document.querySelector(".text-input textarea")?.value ?? "");
+  const to = new URL(`./${path}${query}`, document.baseURI);
+  const theme = new URLSearchParams(location.search).get("__theme");
+  if (theme) to.searchParams.set("__theme", theme);
+  location.href = to;
 }"""
 
 
@@ -34,10 +44,10 @@ def model_name(engine: Engine) -> str:
 
 
 def by_name(engines: Sequence[Engine]) -> dict[str, Engine]:
-    """The engines by name.
+    """The engines by display name.
 
     Raises:
-        InputError: two have the same name, or their names give the same address.
+        InputError: if two have the same name, or names with the same address.
     """
     names: dict[str, str] = {}  # by address
     for name in map(model_name, engines):
@@ -51,7 +61,7 @@ def by_name(engines: Sequence[Engine]) -> dict[str, Engine]:
 
 
 def path_of(name: str, models: Mapping[str, Engine]) -> str:
-    """The address of a model's page; the first model's is empty."""
+    """The address of a model's page, which is empty for the first model."""
     return "" if name == next(iter(models)) else _address(name)
 
 
@@ -59,37 +69,45 @@ def _address(name: str) -> str:
     return re.sub(r"[^\w.-]+", "-", name, flags=re.ASCII)
 
 
-def build_choice(name: str, models: Mapping[str, Engine], page: gr.Blocks) -> gr.Dropdown:
-    """Builds the model choice on a model's page; links that name another model redirect to its page."""
+def build_model_choice(name: str, models: Mapping[str, Engine], page: gr.Blocks) -> gr.Dropdown:
+    """Builds the model choice of a model's page; a link that names another model leads to that model's page."""
     paths = json.dumps({each: path_of(each, models) for each in models})
     choice = gr.Dropdown(list(models), value=name, label="Model", visible=len(models) > 1, interactive=True)
     page.load(None, None, None, js=FOLLOW % (paths, json.dumps(name)))
     return choice
 
 
-# Keeps the theme, and the text, which no address may contain.
-LEAVE = """(path, query) => {
-  sessionStorage.setItem("text", document.querySelector(".text-input textarea")?.value ?? "");
-  const to = new URL(`./${path}${query}`, document.baseURI);
-  const theme = new URLSearchParams(location.search).get("__theme");
-  if (theme) to.searchParams.set("__theme", theme);
-  location.href = to;
-}"""
+def leave_on_choice(engine: Engine, choice: gr.Dropdown, values: Sequence[Any], models: Mapping[str, Engine]) -> None:
+    """Opens another model's page when it is chosen, with the text and settings of this page.
+
+    Args:
+        engine: this page's engine.
+        choice: the model choice.
+        values: components for strategies, operating point, trigger and sliders.
+        models: all models, by name.
+    """
+
+    def on_choice(name: str, *settings: Any) -> list[str]:
+        return [path_of(name, models), _query(_settings(engine, *settings))]
+
+    place = [gr.Textbox(visible="hidden"), gr.Textbox(visible="hidden")]
+    chosen = choice.input(on_choice, [choice, *values], place, **QUIET)
+    chosen.then(None, place, None, js=LEAVE, api_visibility="private")
 
 
 def make_link(
     engine: Engine, text: str, names: Sequence[str], point: str | None, trigger: str | None, *values: float
 ) -> str:
-    """A link's query with its ``?``; a text that is not an example is left out."""
+    """A link's query with its ``?``; it names the example if the text is one, and never contains a text."""
     example = next((name for name, known in EXAMPLES.items() if known == text), None)
     about = {"example": example, "model": model_name(engine)}
-    return _link(about | _settings(engine, names, point, trigger, *values))
+    return _query(about | _settings(engine, names, point, trigger, *values))
 
 
 def _settings(
     engine: Engine, names: Sequence[str], point: str | None, trigger: str | None, *values: float
 ) -> dict[str, str | None]:
-    """The settings in a link: sliders appear only if they differ from the operating point."""
+    """The settings in a link, with the sliders that were moved away from the operating point."""
     moved = {
         slider.name: f"{value:g}"
         for slider, value, default in zip(sliders(engine), values, default_values(engine, point), strict=True)
@@ -98,18 +116,19 @@ def _settings(
     return {"strategies": ",".join(names), "point": point, "trigger": trigger} | moved
 
 
-def _link(query: Mapping[str, str | None]) -> str:
-    return "?" + urlencode({name: value for name, value in query.items() if value})
+def _query(values: Mapping[str, str | None]) -> str:
+    return "?" + urlencode({name: value for name, value in values.items() if value})
 
 
 def read_link(engine: Engine, query: Mapping[str, str]) -> list[Any]:
-    """Updates of text, strategies, point, trigger and sliders; invalid values are ignored.
+    """Updates of text, strategies, operating point, trigger and sliders; invalid values are ignored.
 
-    If a point is given, a trigger or slider that is not takes the point's value.
+    With an operating point, a missing trigger or slider takes the operating point's value.
     """
     asked = dict.fromkeys(query.get("strategies", "").split(","))
     names = [name for name in asked if name in engine.runnable][:MAX_STRATEGIES]
-    point = query.get("point") if query.get("point") in points(engine) else None
+    named = query.get("point", "")
+    point = next((point for point in points(engine) if point == OLD_NAMES.get(named, named)), None)
     updates: list[Any] = [
         EXAMPLES.get(query.get("example", ""), gr.skip()),
         names or gr.skip(),
@@ -117,46 +136,27 @@ def read_link(engine: Engine, query: Mapping[str, str]) -> list[Any]:
         query["trigger"] if query.get("trigger") in TRIGGERS else "" if point else gr.skip(),
     ]
     for slider, default in zip(sliders(engine), default_values(engine, point), strict=True):
-        value = _number(query.get(slider.name))
+        value = _number(query.get(slider.name, ""))
         low, high, _ = slider.range
         fits = value is not None and low <= value <= high
         updates.append(value if fits else default if point else gr.skip())
     return updates
 
 
-def gone(query: Mapping[str, str]) -> str:
-    """What to say of a link to strategies that the app no longer offers; empty if it names none."""
-    named = query.get("strategies", "").split(",")
-    names = [name for name in GONE if any(one.partition("@")[0] == name for one in named)]
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def remark_on_gone(query: Mapping[str, str]) -> str:
+    """A remark on a link that names strategies which the app no longer offers; empty if it names none."""
+    named = [name.partition("@")[0] for name in query.get("strategies", "").split(",")]
+    names = [name for name in GONE if name in named]
     if not names:
         return ""
     return (
         f"The link names {' and '.join(names)}, which this app no longer offers; python -m eval.report still measures "
         f"{'it' if len(names) == 1 else 'them'}."
     )
-
-
-def leave_on_choice(engine: Engine, choice: gr.Dropdown, values: Sequence[Any], models: Mapping[str, Engine]) -> None:
-    """Makes choosing another model open its page, with the text and settings of this one.
-
-    Args:
-        engine: this page's engine.
-        choice: the model choice.
-        values: the components of `_settings`.
-        models: all models, by name.
-    """
-
-    def on_choice(name: str, *settings: Any) -> list[str]:
-        return [path_of(name, models), _link(_settings(engine, *settings))]
-
-    place = [gr.Textbox(visible="hidden"), gr.Textbox(visible="hidden")]
-    choice.input(on_choice, [choice, *values], place, **QUIET).then(
-        None, place, None, js=LEAVE, api_visibility="private"
-    )
-
-
-def _number(text: str | None) -> float | None:
-    try:
-        return None if text is None else float(text)
-    except ValueError:
-        return None

@@ -1,17 +1,33 @@
-"""Text for the page.
-
-A visitor's text is data and is escaped here. Technical terms are explained in place, parts of a result put into words.
-"""
+"""Markup of the page: escaping, messages, tables, explained terms, and parts of a result in words."""
 
 from __future__ import annotations
 
 import html
 import re
+from collections.abc import Iterable
 
 from engine.inspection.trace import WordTrace
 from engine.text.labels import label_parts
 
 _TEMPLATE = str.maketrans({"$": "&#36;", "{": "&#123;", "}": "&#125;", "`": "&#96;", "\\": "&#92;"})
+_SURROGATES = re.compile("[\ud800-\udfff]")
+_PREFIXES = {"O": "no entity", "B": "begin", "I": "inside", "E": "end", "S": "single"}
+TERMS = {
+    "dense": "The full model: every word goes through every layer. Everything else is compared with it.",
+    "F1": "Harmonic mean of precision and recall; an entity is correct if its span and its type are. "
+    "A percentage point (pp) is 0.01. In brackets: the 95 % interval of the difference.",
+    "gate": "A layer after which words may exit. A small classifier there labels every word.",
+    "early exit": "At a gate a word keeps the label it has there, and later layers do not compute it.",
+    "computation kept": "Token-layers: tokens computed, summed over the layers, as a share of what dense computes.",
+    "operating point": "Stored settings, chosen on held-out texts: careful loses almost no F1 and saves the least, "
+    "fast loses a little more and saves the most, balanced is in between.",
+    "recovery": "Words that exited are computed again where the result looks doubtful.",
+}
+
+
+def printable(text: str) -> str:
+    """The text with lone surrogates, which JSON cannot carry, replaced one for one to keep offsets valid."""
+    return _SURROGATES.sub("\ufffd", text)
 
 
 def escape(text: str) -> str:
@@ -29,19 +45,6 @@ def note(message: str) -> str:
     return f'<p class="note">{escape(message)}</p>'
 
 
-TERMS = {
-    "dense": "The full model: every word goes through every layer. Everything else is compared with it.",
-    "F1": "Harmonic mean of precision and recall; an entity is correct if its span and its type are. "
-    "A percentage point (pp) is 0.01. In brackets: the 95 % interval of the difference.",
-    "gate": "A layer after which words may exit. A small classifier there labels every word.",
-    "early exit": "At a gate a word keeps the label it has there, and later layers do not compute it.",
-    "computation kept": "Token-layers: tokens computed, summed over the layers, as a share of what dense computes.",
-    "operating point": "Stored settings, chosen on held-out texts: careful loses almost no F1 and saves the least, "
-    "fast loses a little more and saves the most, balanced is in between.",
-    "recovery": "Words that exited are computed again where the result looks doubtful.",
-}
-
-
 def term(name: str, shown: str = "") -> str:
     """A term with its explanation; ``shown``: its form in the sentence."""
     return (
@@ -50,13 +53,31 @@ def term(name: str, shown: str = "") -> str:
     )
 
 
-_PREFIXES = {"O": "no entity", "B": "begin", "I": "inside", "E": "end", "S": "single"}
-_SURROGATES = re.compile("[\ud800-\udfff]")
+def table(label: str, region: str, heads: Iterable[str], rows: Iterable[str], name: str = "") -> str:
+    """A table in a region that scrolls and that the keyboard reaches.
+
+    Args:
+        label: what screen readers call the region.
+        region: CSS class of the region.
+        heads: heads of the columns, as text.
+        rows: rows, as markup.
+        name: CSS class of the table.
+    """
+    head = "".join(f'<th scope="col">{escape(head)}</th>' for head in heads)
+    return (
+        f'<div class="{region}" tabindex="0" role="region" aria-label="{label}"><table class="{name}">'
+        f"<thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
+    )
 
 
-def printable(text: str) -> str:
-    """The text with lone surrogates, which JSON cannot carry, replaced one for one to keep offsets valid."""
-    return _SURROGATES.sub("\ufffd", text)
+def cells(values: Iterable[object]) -> str:
+    """The cells of a row, as text."""
+    return "".join(f"<td>{escape(str(value))}</td>" for value in values)
+
+
+def counted(number: int, one: str, several: str = "") -> str:
+    """A number with its noun; ``several`` is its plural if that does not end in ``s``."""
+    return f"{number} {one if number == 1 else several or f'{one}s'}"
 
 
 def label_name(label: str) -> str:
@@ -65,7 +86,7 @@ def label_name(label: str) -> str:
     return f"{_PREFIXES[prefix]} {type_}".rstrip()
 
 
-def describe(word: WordTrace) -> str:
+def describe_word(word: WordTrace) -> str:
     """How far a word was computed, and its label."""
     return f"{depth(word)}, labelled {label_name(word.label)} with probability {word.probability:.1%}"
 

@@ -1,6 +1,6 @@
 """Times strategies on one text: one run of each gives an answer, then as many more as the budget allows.
 
-Strategies take turns, so noise affects them equally.
+Strategies take turns, so that noise affects them equally.
 """
 
 from __future__ import annotations
@@ -15,20 +15,21 @@ from engine import Engine, Result, Strategy
 
 RUNS = 5
 LEAST_RUNS = 3  # for a speed-up
-STEADY = 1.4  # ratio of the slowest run, the very slowest apart, to the fastest
+MARGIN = 1.05  # how far a measured speed-up may exceed the theoretical one
+STEADY = 1.4  # largest ratio of the second slowest run to the fastest
 
 Tagger = Callable[[str], Result]
-Going = Callable[[], bool]  # says whether the result is still wanted
+Wanted = Callable[[], bool]  # whether the result is still wanted
 
 
 @dataclass(frozen=True)
 class Budget:
-    """How long it may take.
+    """Limits on the time that a comparison takes.
 
     ``first_s``: seconds for the first pass. ``more_s``: seconds for all further runs together.
-    ``least``: further runs, even if they take longer.
-    ``short``, ``probe``: characters; the time of a text longer than ``short`` is estimated from its first ``probe``.
-    Words may have a hundred pieces.
+    ``least``: number of further runs, even if they take longer.
+    ``short``, ``probe``: characters; the time of a text longer than ``short`` is estimated from its first ``probe``,
+    because a word may have a hundred word pieces.
     """
 
     first_s: float = 8.0
@@ -43,10 +44,10 @@ API = Budget(least=0)
 
 
 @dataclass(frozen=True)
-class Measured:
+class Timing:
     """A strategy's result on the text, and the end-to-end time of each run in milliseconds.
 
-    ``warm``: an untimed run came first.
+    ``warm``: whether an untimed run came first.
     """
 
     result: Result
@@ -62,73 +63,75 @@ class Measured:
     def steady(self) -> bool:
         """Whether all runs but the slowest took about as long."""
         runs = sorted(self.runs_ms)
-        return runs[-2] <= STEADY * runs[0] if len(runs) > 1 else True
+        return len(runs) == 1 or runs[-2] <= STEADY * runs[0]
 
-    def speedup_over(self, other: Measured) -> float:
+    def speedup_over(self, other: Timing) -> float:
         """The other's latency ÷ this one's, rounded down to two decimals."""
         return math.floor(100 * other.latency_ms / self.latency_ms) / 100
 
-    def faster_than(self, other: Measured) -> bool:
+    def faster_than(self, other: Timing) -> bool:
         """Whether it was faster in each of ``RUNS`` runs; chance alone does this once in 32 comparisons."""
         return len(self.runs_ms) >= RUNS and all(a < b for a, b in zip(self.runs_ms, other.runs_ms, strict=True))
 
 
 def tagger(engine: Engine, strategy: Strategy) -> Tagger:
-    """Returns a function that tags a text with a strategy."""
+    """A function that tags a text with a strategy."""
     return partial(engine.tag, strategy=strategy)
 
 
-def affordable_taggers(text: str, taggers: Sequence[Tagger], budget: Budget = PAGE) -> tuple[float, int]:
-    """The seconds that the first pass will take, and how many of the taggers, from the front, can take part.
+def estimate(text: str, taggers: Sequence[Tagger], budget: Budget) -> tuple[float, int]:
+    """Estimates the seconds of the first pass, and how many of the taggers, from the front, the budget allows.
 
-    Two always can. The estimate uses the beginning of the text and assumes that all are as slow as the first.
+    Two are always allowed. The estimate is 0 for a short text and assumes that all are as slow as the first tagger.
     """
     if len(text) <= budget.short:
         return 0.0, len(taggers)
     probe = taggers[0](text[: budget.probe])
     seconds = probe.latency.total_ms / 1e3 * len(text) / budget.probe
-    affordable = min(len(taggers), max(2, int(budget.first_s / seconds)))
-    return seconds * affordable, affordable
+    allowed = min(len(taggers), max(2, int(budget.first_s / seconds)))
+    return seconds * allowed, allowed
 
 
-def first_pass(text: str, taggers: Sequence[Tagger], going: Going = lambda: True) -> list[Measured]:
+def first_pass(text: str, taggers: Sequence[Tagger], wanted: Wanted = lambda: True) -> list[Timing]:
     """Runs each once, without warm-up; stops early if the result is no longer wanted."""
-    measured: list[Measured] = []
+    timings: list[Timing] = []
     for tag in taggers:
-        if not going():
+        if not wanted():
             break
         result = tag(text)
-        measured.append(Measured(result, (result.latency.total_ms,), warm=False))
-    return measured
+        timings.append(Timing(result, (result.latency.total_ms,), warm=False))
+    return timings
 
 
-def affordable_rounds(measured: Sequence[Measured], budget: Budget = PAGE) -> int:
+def affordable_rounds(first: Sequence[Timing], budget: Budget) -> int:
     """The number of further runs after the first pass: as many as the budget allows, at most ``RUNS``."""
-    seconds = sum(one.latency_ms for one in measured) / 1e3
+    seconds = sum(one.latency_ms for one in first) / 1e3
     return max(budget.least, min(RUNS, int(budget.more_s / seconds))) if seconds else RUNS
 
 
-def more_rounds(text: str, taggers: Sequence[Tagger], rounds: int, going: Going = lambda: True) -> list[Measured]:
-    """Timed runs; each round starts with the next strategy. Empty if no round was completed."""
+def more_rounds(text: str, taggers: Sequence[Tagger], rounds: int, wanted: Wanted = lambda: True) -> list[Timing]:
+    """Times further runs; each round starts with the next strategy.
+
+    Stops early if the result is no longer wanted; an unfinished round does not count. Empty if no round was finished.
+    """
     results: list[Result] = []
-    times: list[list[float]] = []
+    times: list[list[float]] = [[] for _ in taggers]
     for number in range(rounds):
-        order = [(number + offset) % len(taggers) for offset in range(len(taggers))]
         found: dict[int, Result] = {}
-        for index in order:
-            if not going():
-                return _measured(results, times)
+        for place in range(len(taggers)):
+            if not wanted():
+                break
+            index = (number + place) % len(taggers)
             found[index] = taggers[index](text)
+        if len(found) < len(taggers):
+            break
         results = [found[index] for index in range(len(taggers))]
-        times.append([result.latency.total_ms for result in results])
-    return _measured(results, times)
+        for runs, result in zip(times, results, strict=True):
+            runs.append(result.latency.total_ms)
+    return [Timing(result, tuple(runs)) for result, runs in zip(results, times, strict=False)]
 
 
-def _measured(results: Sequence[Result], times: Sequence[Sequence[float]]) -> list[Measured]:
-    return [Measured(result, tuple(runs)) for result, runs in zip(results, zip(*times, strict=True), strict=True)]
-
-
-def measure(engine: Engine, text: str, strategies: Sequence[Strategy], budget: Budget = API) -> list[Measured]:
+def time_strategies(engine: Engine, text: str, strategies: Sequence[Strategy], budget: Budget = API) -> list[Timing]:
     """Runs every strategy once, then up to ``RUNS`` more times."""
     taggers = [tagger(engine, strategy) for strategy in strategies]
     first = first_pass(text, taggers)

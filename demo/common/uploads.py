@@ -1,4 +1,4 @@
-"""Reads documents from uploaded files; unreadable ones are left out and named, however broken a file is.
+"""Reads documents from uploaded files, however broken these are; unreadable documents are left out and named.
 
 Only Gradio deletes uploads, after a while: two users who upload the same file share one copy.
 """
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from demo.common.limits import MAX_CHARACTERS
+from demo.common.limits import MAX_CHARACTERS, MAX_FILE_BYTES
 from engine import Document, FormatError, InputError
 from engine.data.formats import read_documents
 from engine.data.formats.parquet import PARQUET
@@ -24,13 +24,13 @@ COMPRESSED = {  # could unpack to any size
 MAX_PROBLEMS = 1000  # reading stops after this many
 
 
-class _HopelessFileError(Exception):
-    """A file has too many problems."""
+class _TooManyProblemsError(Exception):
+    """Ends the reading of a file."""
 
 
 @dataclass
 class Problems:
-    """What is wrong with a file: the first messages, and how many there are."""
+    """The problems of a file: the first messages, and the number of documents that are left out."""
 
     listed: list[str] = field(default_factory=list)
     count: int = 0
@@ -47,20 +47,20 @@ class Problems:
             self.listed.append(message if len(message) <= MAX_MESSAGE else f"{message[:MAX_MESSAGE]}…")
 
 
-def read_upload(path: Path, max_bytes: int, problems: Problems) -> Iterator[Document]:
-    """Yields a file's documents; what is wrong with the others is added to ``problems``.
+def read_upload(path: Path, problems: Problems) -> Iterator[Document]:
+    """Yields a file's readable documents and adds what is wrong with the others to ``problems``.
 
-    Documents that are too long count as problems. Messages name the file without its folder, which is of no use to
-    visitors.
+    Documents that are too long count as problems. Messages name the file without its folder, which visitors need not
+    know.
 
     Raises:
-        InputError: the file no longer exists, is compressed or is too large.
+        InputError: if the file no longer exists, is compressed or is too large.
     """
 
     def on_error(error: FormatError) -> None:
         problems.add(str(FormatError(path.name, error.line, error.document, error.problem)))
         if problems.stopped:
-            raise _HopelessFileError
+            raise _TooManyProblemsError
 
     try:
         size = path.stat().st_size
@@ -70,8 +70,8 @@ def read_upload(path: Path, max_bytes: int, problems: Problems) -> Iterator[Docu
         kind = ".parquet" if PARQUET.sniff(file.read(8)) else path.suffix.lower()  # as the engine detects it
     if kind in COMPRESSED:
         raise InputError(COMPRESSED[kind])
-    if size > max_bytes:
-        raise InputError(f"expected a file of at most {max_bytes:,} bytes, got {size:,}; split it")
+    if size > MAX_FILE_BYTES:
+        raise InputError(f"expected a file of at most {MAX_FILE_BYTES:,} bytes, got {size:,}; split it")
     try:
         for document in read_documents(path, on_error):
             if len(document.text) <= MAX_CHARACTERS:
@@ -81,7 +81,7 @@ def read_upload(path: Path, max_bytes: int, problems: Problems) -> Iterator[Docu
                     f"document {document.id}: expected at most {MAX_CHARACTERS:,} characters, "
                     f"got {len(document.text):,}; split it"
                 )
-    except _HopelessFileError:
+    except _TooManyProblemsError:
         return
     except InputError as error:
         problems.add(str(error).replace(str(path), path.name))

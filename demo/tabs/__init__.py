@@ -7,8 +7,7 @@ from typing import Protocol
 import gradio as gr
 
 from demo.common.inputs import Inputs
-from demo.tabs import batch, compare, frontier, layers, why
-from demo.tabs import takeaway as export
+from demo.tabs import batch, compare, frontier, layers, takeaway, why
 from engine import Engine
 
 
@@ -21,4 +20,4 @@ class TabModule(Protocol):
         """Builds the tab's components."""
 
 
-TABS: tuple[TabModule, ...] = (layers, compare, why, frontier, batch, export)
+TABS: tuple[TabModule, ...] = (layers, compare, why, frontier, batch, takeaway)

@@ -10,7 +10,7 @@ import gradio as gr
 import pytest
 
 from demo.app import build_demo
-from demo.common.theme import LAUNCH
+from demo.server import LAUNCH
 from engine import Engine, load_engine
 from tests.demo.screenshot import HEIGHT
 from tests.demo.serving import browser_path, chromium, serve_app

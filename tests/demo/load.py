@@ -22,7 +22,7 @@ from statistics import median, quantiles
 import httpx
 from tqdm import tqdm
 
-from demo.common.examples import EXAMPLES
+from demo.common.links import EXAMPLES
 from engine import load_engine
 from engine.command import as_command
 from tests.demo.hostile import ATTACKS, Attack, attacks

@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 from PIL import Image
 from tqdm import tqdm
 
-from demo.common.examples import EXAMPLES
+from demo.common.links import EXAMPLES
 from engine import InputError
 from engine.command import as_command
 from tests.demo.serving import browser_path, chromium, serve_app

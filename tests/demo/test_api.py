@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 
 from demo.app import build_demo
 from demo.common.limits import API_WORK, MAX_CHARACTERS, MAX_TRACED, QUEUE
-from demo.common.theme import LAUNCH
+from demo.server import LAUNCH
 from engine import Engine
 
 TEXT = "Famotidine-associated delirium. Six patients on famotidine had delirium; all recovered."

@@ -12,7 +12,7 @@ import gradio as gr
 import pytest
 
 import app
-from demo.common.theme import LAUNCH
+from demo.server import LAUNCH
 from demo.settings import default_values
 from engine import Engine
 
@@ -22,7 +22,7 @@ TEXT = "Famotidine-associated delirium."
 class TestPage:
     def test_button_examples_files_settings_and_opening_the_page_run(self, demo: gr.Blocks, engine: Engine) -> None:
         (run,) = (block for block in demo.blocks.values() if isinstance(block, gr.Button) and block.value == "Run")
-        asks = [function for function in demo.fns.values() if function.name == "on_ask"]
+        asks = [function for function in demo.fns.values() if function.name == "on_request"]
         assert [function.targets for function in asks] == [[(run._id, "click")]]
         edits = [function for function in demo.fns.values() if function.name == "on_edit"]
         settings = 1 + 1 + 1 + 1 + 1 + len(default_values(engine, None))  # strategies, beside, point (twice), trigger

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from demo.common.examples import EXAMPLES
+from demo.common.links import EXAMPLES
 from tests.demo.browsing import DESK, PHONE, enter, serious_violations, tab
 
 pytestmark = pytest.mark.slow

@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 
 from demo.app import build_demo
-from demo.common.examples import EXAMPLES
-from demo.common.links import model_name
-from demo.common.theme import LAUNCH
+from demo.common.links import EXAMPLES, model_name
+from demo.server import LAUNCH
 from engine import Engine
 from tests.demo.browsing import DESK, PHONE, enter, run, tab, wait_until
 

@@ -10,7 +10,7 @@ from zipfile import ZipFile
 
 import pytest
 
-from demo.common.examples import EXAMPLES
+from demo.common.links import EXAMPLES
 from engine.data.formats import read_documents
 from tests.demo.browsing import enter, run, tab
 

@@ -6,9 +6,9 @@ import gradio as gr
 import pytest
 
 from demo.app import build_demo
-from demo.common.compared import differences
+from demo.common.differences import differences
 from demo.settings import default_values, sliders
-from demo.tabs.compare import compare, jobs_of
+from demo.tabs.compare import candidates_of, compare
 from demo.tabs.why import why_view
 from engine import Engine
 from engine.pruning.controllers import CONTROLLERS
@@ -33,7 +33,7 @@ def test_the_page_offers_it_with_its_sliders(engine: Engine) -> None:
 def test_compare_runs_it_with_its_settings_and_describes_it(engine: Engine) -> None:
     values = default_values(engine, None)
     values[[slider.name for slider in sliders(engine)].index("every-other.stride")] = 4
-    (shown,) = compare(TEXT, jobs_of(engine, "tiny", ["every-other"], None, "", *values))
+    (shown,) = compare(TEXT, candidates_of(engine, "tiny", ["every-other"], None, "", *values))
     card = shown.cards.partition("<h3>every-other</h3>")[2]
     assert EveryOther.description in card
     exited = [word.state for word in engine.tag(TEXT, "every-other", stride=4).trace.words].count("exited")

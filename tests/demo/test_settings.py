@@ -31,8 +31,8 @@ def test_the_slider_of_a_threshold_multiplies_it_at_every_gate_but_one_where_all
     slider = next(one for one in sliders(engine) if one.name == "entropy.max_entropy")
     strategy = engine.strategy("entropy", gates=(1, 2), max_entropy=(0.1, 1.0))
     assert slider.value_of(strategy) == 1.0
-    assert slider.applied(strategy, 3.0) == pytest.approx((0.3, 1.0))
-    assert slider.applied(engine.strategy("entropy", max_entropy=0.2), 10.0) == 1.0
+    assert slider.setting_at(strategy, 3.0) == pytest.approx((0.3, 1.0))
+    assert slider.setting_at(engine.strategy("entropy", max_entropy=0.2), 10.0) == 1.0
 
 
 def test_points_are_those_that_all_strategies_have(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import gradio as gr
 
-from demo.common.blocks import EVERY_CHANGE, QUIET
+from demo.common.events import EVERY_CHANGE, HIDDEN, QUIET, fingerprint
 from demo.common.inputs import Inputs
 from demo.common.limits import (
     BATCH_WORK,
@@ -23,7 +23,6 @@ from demo.common.limits import (
 )
 from demo.common.links import model_name
 from demo.common.markup import alert, escape, note
-from demo.common.runs import fingerprint
 from demo.common.uploads import Problems, read_upload
 from demo.settings import chosen_strategies, name_with_settings
 from demo.tabs.batch.tagging import (
@@ -54,18 +53,18 @@ The sample comes with the project: 30 short abstracts with gold, none of them fr
 MEASURING = '<a href="docs/reports.md">eval.report</a>'
 CELL_CHARACTERS = 30  # per cell, so no column is cut; a click shows the rest
 CANCELLED = "Cancelled. The tables show the documents tagged by then."
-OUT_OF_DATE = "Out of date: the file or the settings have changed. Press Tag the file."
 CANCELLED_EARLY = "Cancelled before any document was tagged."
+OUT_OF_DATE = "Out of date: the file or the settings have changed. Press Tag the file."
 
 
 def read_batch(path: str) -> tuple[list[Document], Problems]:
     """Reads the documents of a file, and what is wrong with those that are left out.
 
     Raises:
-        InputError: the file no longer exists, is compressed or is too large.
+        InputError: if the file no longer exists, is compressed or is too large.
     """
     problems = Problems()
-    read = read_upload(Path(path), MAX_FILE_BYTES, problems)
+    read = read_upload(Path(path), problems)
     documents = list(islice(read, MAX_DOCUMENTS))
     if more := sum(1 for _ in read):
         problems.add(f"expected at most {MAX_DOCUMENTS} documents, got {MAX_DOCUMENTS + more}; split the file", more)
@@ -79,66 +78,60 @@ def describe_run(engine: Engine, strategies: Sequence[Strategy], point: str | No
 
 
 def status(file: str, documents: Sequence[Document], found: Found, problems: Problems, run: str) -> str:
-    """Says how many documents of a file are tagged, with what, how times were measured, and what was left out."""
+    """How many documents of a file are tagged, with what, how times were measured, and what was left out."""
     done = min((len(of) for of in found.values()), default=0)
-    lines = []
+    remarks = []
     types = gold_types(documents)
+    predicted = [entity for of in found.values() for one in of for entity in one.document.entities]
     if types:
-        unscored = sum(e.type not in types for of in found.values() for one in of for e in one.document.entities)
-        lines.append(
-            f"F1 counts exact spans of the types in the file ({', '.join(types)})"
-            + (f"; {unscored} predictions of other types are not scored." if unscored else ".")
-        )
+        unscored = sum(entity.type not in types for entity in predicted)
+        others = f"; {unscored} predictions of other types are not scored" if unscored else ""
+        remarks.append(f"F1 counts exact spans of the types in the file ({', '.join(types)}){others}.")
     if done < LEAST_TIMED:
-        lines.append(f"Speed-ups need {LEAST_TIMED} documents.")
-    total = sum(len(one.document.entities) for of in found.values() for one in of)
-    if total > LISTED_ENTITIES:
-        lines.append(f"The table shows the first {LISTED_ENTITIES:,} of {total:,} entities; the ZIP has them all.")
+        remarks.append(f"Speed-ups need {LEAST_TIMED} documents.")
+    if len(predicted) > LISTED_ENTITIES:
+        remarks.append(
+            f"The table shows the first {LISTED_ENTITIES:,} of {len(predicted):,} entities; the ZIP has them all."
+        )
     page = (
         f'<p class="note"><b>{escape(file)}</b>: {done} of {len(documents)} documents tagged with {escape(run)} '
         f"Times are from one pass, {CHUNK} documents per call: a rough guide only. To measure speed, use {MEASURING}. "
-        f"{escape(' '.join(lines))}</p>"
+        f"{escape(' '.join(remarks))}</p>"
     )
     if problems.count:
         stopped = " Reading stopped there." if problems.stopped else ""
         page += alert(f"Left out: {problems.count}.{stopped}")
-        listed = [*problems.listed, *(["…"] if problems.count > len(problems.listed) else [])]
-        page += "".join(map(note, listed))
+        page += "".join(map(note, problems.listed)) + note("…") * (problems.count > len(problems.listed))
     return page
 
 
 def empty() -> list[Any]:
-    """Updates that hide summary, entities and ZIP."""
+    """Updates that hide both tables and the ZIP."""
     return [gr.update(visible=False), gr.update(visible=False), gr.update(value=None, visible=False)]
 
 
 def run_batch(
-    engine: Engine,
-    progress: gr.Progress,
-    path: str | None,
-    names: list[str],
-    *settings: Any,
+    engine: Engine, progress: gr.Progress, path: str | None, names: list[str], *settings: Any
 ) -> Iterator[list[Any]]:
     """Yields updates of status, summary, entities and ZIP; the ZIP comes last."""
-    nothing = empty()
     try:
         if path is None:
             raise InputError("There is no file yet: upload one, or use the sample.")
         strategies = chosen_strategies(engine, check_strategies(names), *settings)
-        run = describe_run(engine, strategies, settings[0])
         documents, problems = read_batch(path)
         file = f"{Path(path).name}, read as {format_of(path).name}"
     except InputError as error:
-        yield [alert(str(error)), *nothing]
+        yield [alert(str(error)), *empty()]
         return
+    run = describe_run(engine, strategies, settings[0])
     found: dict[str, Any] = {}
     for found in tag_documents(engine, documents, strategies):
         progress((len(found[strategies[0].name]), len(documents)), unit="documents")
         by_strategy = gr.update(value=summary(documents, found), visible=True)
         entities = gr.update(value=entity_table(found), visible=True)
-        yield [status(file, documents, found, problems, run), by_strategy, entities, nothing[2]]
+        yield [status(file, documents, found, problems, run), by_strategy, entities, empty()[2]]
     if not found:
-        yield [status(file, documents, found, problems, run), *nothing]
+        yield [status(file, documents, found, problems, run), *empty()]
         return
     # Gradio copies the file at the yield; ours is deleted after it.
     with tempfile.TemporaryDirectory() as folder:
@@ -147,7 +140,7 @@ def run_batch(
 
 
 def cancelled(running: bool, report: str) -> Any:
-    """The message above the tables after a run is cancelled; no change if none was running.
+    """The message above the tables after Cancel: no change if nothing was running.
 
     Args:
         running: whether a run was going on.
@@ -187,30 +180,14 @@ def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
         cancel = gr.Button("Cancel tagging", min_width=120)
     outdated = gr.HTML(elem_classes="batch-outdated")
     report = gr.HTML(elem_classes="batch-result")
-    table = gr.Dataframe(
-        label="By strategy", interactive=False, visible=False, datatype="str", elem_classes="batch-result"
-    )
-    entities = gr.Dataframe(
-        label="Entities",
-        interactive=False,
-        visible=False,
-        datatype="str",
-        max_height=400,
-        max_chars=CELL_CHARACTERS,
-        elem_classes="batch-result",
-    )
-    files = gr.File(
-        label="Everything as a ZIP: every format, both tables, and the settings",
-        interactive=False,
-        visible=False,
-        elem_classes="batch-result",
-    )
+    hidden: dict[str, Any] = {"interactive": False, "visible": False, "elem_classes": "batch-result"}
+    table = gr.Dataframe(label="By strategy", datatype="str", **hidden)
+    entities = gr.Dataframe(label="Entities", datatype="str", max_height=400, max_chars=CELL_CHARACTERS, **hidden)
+    files = gr.File(label="Everything as a ZIP: every format, both tables, and the settings", **hidden)
     running, ran = gr.State(False), gr.State(None)  # ``ran``: fingerprint of the values that the tables are of
 
-    loaded = sample.click(
-        sample_file, None, upload, show_progress="hidden", api_visibility="private", concurrency_id="sample"
-    )
-    values = [upload, inputs.strategies, *inputs.settings]
+    loaded = sample.click(sample_file, None, upload, concurrency_id="sample", **HIDDEN)
+    values = [upload, *inputs.choice]
     shown = [report, table, entities, files]
     jobs = []
     for start in (run.click, loaded.success):

@@ -12,9 +12,9 @@ from zipfile import ZIP_DEFLATED, ZipFile
 
 import pandas as pd
 
-from demo.common.compared import MARGIN
 from demo.common.markup import printable
-from demo.common.records import ENTITY_COLUMNS, csv_text, entity_row, environment_record
+from demo.common.serialization import ENTITY_COLUMNS, csv_text, entity_row, environment_record
+from demo.common.timing import MARGIN
 from engine import Document, Engine, Strategy
 from engine.data.formats import WRITERS
 from engine.text.scoring import Counts, count_documents
@@ -28,8 +28,8 @@ COLUMNS = ("document", "strategy", *ENTITY_COLUMNS)
 
 
 @dataclass(frozen=True)
-class Tagged:
-    """A document with the entities a strategy found, and what they cost."""
+class TaggedDocument:
+    """A document with the entities that a strategy found, and what they cost."""
 
     document: Document
     token_layers: int
@@ -38,24 +38,24 @@ class Tagged:
     milliseconds: float
 
 
-Found = Mapping[str, Sequence[Tagged]]  # by strategy
+Found = Mapping[str, Sequence[TaggedDocument]]  # by strategy
 
 
 def tag_documents(
     engine: Engine, documents: Sequence[Document], strategies: Sequence[Strategy]
-) -> Iterator[dict[str, list[Tagged]]]:
+) -> Iterator[dict[str, list[TaggedDocument]]]:
     """Yields what each strategy has found so far, after every ``CHUNK`` documents.
 
     Strategies take turns going first, because the first one to see a word tokenises it.
     """
-    tagged: dict[str, list[Tagged]] = {strategy.name: [] for strategy in strategies}
+    tagged: dict[str, list[TaggedDocument]] = {strategy.name: [] for strategy in strategies}
     for number, start in enumerate(range(0, len(documents), CHUNK)):
         part = documents[start : start + CHUNK]
         first = number % len(strategies)
         for strategy in [*strategies[first:], *strategies[:first]]:
             results = engine.tag_batch([document.text for document in part], strategy, batch_size=CHUNK)
             tagged[strategy.name] += [
-                Tagged(
+                TaggedDocument(
                     replace(document, entities=result.entities),
                     result.cost.token_layers,
                     result.cost.dense_token_layers,
@@ -73,10 +73,9 @@ def gold_types(documents: Sequence[Document]) -> list[str]:
 
 
 def summary(documents: Sequence[Document], found: Found) -> pd.DataFrame:
-    """A row for each strategy over the documents tagged so far.
+    """A row for each strategy over the documents tagged so far, with short heads so that all columns fit.
 
-    It includes the speed-up against ``dense`` if that ran, and F1, precision and recall if there is gold. Column heads
-    are short so all columns fit.
+    It includes the speed-up against dense if that ran, and F1, precision and recall if there is gold.
     """
     types = gold_types(documents)
     rows = []
@@ -98,12 +97,15 @@ def summary(documents: Sequence[Document], found: Found) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _milliseconds(of: Sequence[Tagged]) -> float:
+def _milliseconds(of: Sequence[TaggedDocument]) -> float:
     return sum(one.milliseconds for one in of)
 
 
-def _speedup(of: Sequence[Tagged], dense: Sequence[Tagged]) -> str:
-    """No figure for too few documents, or if it exceeds the theoretical one, so that something else slowed dense."""
+def _speedup(of: Sequence[TaggedDocument], dense: Sequence[TaggedDocument]) -> str:
+    """The speed-up over dense.
+
+    A dash for too few documents, or if it exceeds the theoretical one, so that something else slowed dense.
+    """
     if len(of) < LEAST_TIMED or not _milliseconds(of):
         return "–"
     speedup = _milliseconds(dense) / _milliseconds(of)
@@ -123,11 +125,11 @@ def entity_rows(found: Found) -> Iterator[tuple[Any, ...]]:
 
 def entity_table(found: Found) -> pd.DataFrame:
     """The first entities found, one per row, with long texts cut."""
-    rows = [tuple(map(_cut, row)) for row in islice(entity_rows(found), LISTED_ENTITIES)]
+    rows = [tuple(map(_cut_text, row)) for row in islice(entity_rows(found), LISTED_ENTITIES)]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def _cut(value: Any) -> Any:
+def _cut_text(value: Any) -> Any:
     return f"{value[:SHOWN_CHARACTERS]}…" if isinstance(value, str) and len(value) > SHOWN_CHARACTERS else value
 
 
@@ -141,13 +143,10 @@ def write_zip(documents: Sequence[Document], found: Found, settings: str, path: 
     """Writes one ZIP with each strategy's documents in every format, both tables as CSV, and the settings."""
     with ZipFile(path, "w", ZIP_DEFLATED) as archive:
         for name, of in found.items():
+            folder = name.replace("+", "-").replace(":", "-")
             for writer in WRITERS.values():
                 text = "".join(writer.write(one.document for one in of))
-                archive.writestr(f"{_file_name(name)}/tagged{writer.suffix}", text.encode("utf-8", "replace"))
+                archive.writestr(f"{folder}/tagged{writer.suffix}", text.encode("utf-8", "replace"))
         archive.writestr("summary.csv", summary(documents, found).to_csv(index=False))
         archive.writestr("settings.json", settings)
         archive.writestr("entities.csv", csv_text(COLUMNS, entity_rows(found)))
-
-
-def _file_name(strategy: str) -> str:
-    return strategy.replace("+", "-").replace(":", "-").replace("@", "-")

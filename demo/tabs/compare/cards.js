@@ -10,5 +10,5 @@ element.addEventListener("toggle", (event) => {
 }, true);  // toggle events do not bubble
 watch("value", () => {
   for (const list of lists()) list.open = opened.has(key(list));
-  document.dispatchEvent(new Event("cards"));  // `panels.js` counts their entities
+  document.dispatchEvent(new Event("cards"));  // `texts.js` counts their entities
 });

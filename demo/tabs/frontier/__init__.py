@@ -15,29 +15,21 @@ import gradio as gr
 import pandas as pd
 from matplotlib.figure import Figure
 
-from demo.common.blocks import QUIET
-from demo.common.inputs import Inputs, shown_choices
+from demo.common.events import HIDDEN, QUIET, draw_when_visible
+from demo.common.inputs import Inputs
 from demo.common.links import read_link
 from demo.common.markup import alert, escape, note
-from demo.common.redraw import redraw_when_visible
-from demo.common.reports import (
-    REPORTS,
-    RESULTS,
-    measured_as,
-    measured_on,
-    other_weights,
-    own_opening,
-    report_names,
-    report_title,
-)
+from demo.common.reports import Report, find_reports, own_report
+from demo.common.settings_panel import shown_choices
 from demo.settings import chosen_strategies, points
 from demo.tabs.frontier.chart import chart
-from demo.tabs.frontier.variants import INTERVALS, Variant, read_variants, runnable_as
+from demo.tabs.frontier.marks import Mark, read_marks
 from engine import Engine, InputError, Strategy
 from eval.render.plots import LOST, new_figure, styles
 
 LABEL = "Frontier"
 SCRIPT = Path(__file__).with_name("chart.js")
+NO_REPORT = "There is no report. Create one with python -m eval.report --out docs/NAME."
 CALIBRATED = "frontier.csv"  # in a model folder
 RING = {"s": 260, "facecolors": "none", "edgecolors": "#c00000", "linewidths": 2, "zorder": 3}
 PICTURES = {  # in a report
@@ -47,68 +39,50 @@ PICTURES = {  # in a report
     "speed.png": "Speed-up against dense by length of the text",
     "ablations.png": "F1 against dense and token-layers kept, one setting changed at a time",
 }
-_CODE = re.compile("&#96;(.+?)&#96;")  # a name in backticks, escaped
 WIDE = ("f1_vs_latency.png", "groups.png", "exits.png")  # these have a panel for each batch size or strategy
+_CODE = re.compile("&#96;(.+?)&#96;")  # a name in backticks, escaped
 
 
-def batch_sizes(folder: Path) -> list[int]:
-    """The batch sizes in all reports of a folder."""
-    tables = (pd.read_csv(folder / name / RESULTS, usecols=["batch_size"]) for name in report_names(folder))
-    return sorted({int(size) for table in tables for size in table["batch_size"]})
+def show(engine: Engine, report: Report | None, batch_size: int | None, current: Sequence[Strategy]) -> str:
+    """The conclusions and the chart of a report, with the other plots folded below."""
+    plots = calibrated(engine.source, current)
+    if report is None:
+        return alert(NO_REPORT) + folded(plots)
+    shown = conclusions(report, engine.dtype) + measured(engine, report, batch_size, current)
+    return shown + folded(plots + pictures(report))
 
 
-def first_report(engine: Engine, folder: Path) -> str | None:
-    """The report that the tab opens with: the longest one on these weights, or of all if there is none."""
-    names = report_names(folder)
-    rows = {name: len(pd.read_csv(folder / name / RESULTS)) for name in names}
-    own = [name for name in names if other_weights(folder / name, engine.digest) is None]
-    return max(own or names, key=lambda name: rows[name], default=None)
-
-
-def show(
-    engine: Engine, name: str | None, batch_size: int | None, current: Sequence[Strategy], folder: Path = REPORTS
-) -> str:
-    """The chart of one report in a folder, with the other plots folded below it."""
-    if name not in report_names(folder):
-        message = "There is no report. Create one with python -m eval.report --out docs/NAME."
-        return alert(message) + folded(calibrated(engine.source, current))
-    report = folder / name
-    shown = conclusions(engine, report) + measured(engine, report, batch_size, current)
-    return shown + folded(calibrated(engine.source, current) + pictures(report))
-
-
-def conclusions(engine: Engine, report: Path) -> str:
-    """The report's opening sentences, losses included, on the page's dtype; nothing for a report without intervals."""
-    if not (report / INTERVALS).is_file():
-        return ""
-    sentences = escape(" ".join(own_opening(report, engine).sentences()))
+def conclusions(report: Report, dtype: str) -> str:
+    """The report's opening sentences on a dtype, losses included."""
+    sentences = escape(" ".join(report.opening(dtype).sentences()))
     marked = _CODE.sub(r"<code>\1</code>", sentences)
     return f'<p class="conclusions">{marked}</p>'
 
 
-def measured(engine: Engine, report: Path, batch_size: int | None, current: Sequence[Strategy]) -> str:
-    """The chart of a report's variants, and the current settings that it did not measure."""
-    results = pd.read_csv(report / RESULTS)
-    variants = read_variants(report)
-    sizes = sorted({one.batch_size for one in variants})
+def measured(engine: Engine, report: Report, batch_size: int | None, current: Sequence[Strategy]) -> str:
+    """The chart of a report, and the names of the current strategies that it did not measure as they are set."""
+    marks = read_marks(report)
+    sizes = sorted({mark.row["batch_size"] for mark in marks})
     size = batch_size if batch_size in sizes else sizes[0]
-    of_size = [one for one in variants if one.batch_size == size]
-    conditions = f"Batch size: {size}. {measured_on(results)}"
-    if warning := other_weights(report, engine.digest):
-        return alert(warning) + chart(of_size, (), _tries(engine, of_size), conditions)
-    own = results[results["dtype"] == engine.dtype]
-    rows = {strategy.name: measured_as(own, strategy) for strategy in current}
-    ringed = {name for found in rows.values() for name in found}
-    labels = {one.label for one in of_size if one.name in ringed and one.dtype == engine.dtype}
-    absent = [name for name, found in rows.items() if not found]
+    of_size = [mark for mark in marks if mark.row["batch_size"] == size]
+    conditions = f"Batch size: {size}. {report.conditions}"
+    if warning := report.other_weights(engine.digest):
+        return alert(warning) + chart(of_size, (), tries(engine, of_size), conditions)
+    ran = {strategy.name: set(report.rows_of(strategy, engine.dtype)["strategy"]) for strategy in current}
+    ringed = {(name, engine.dtype) for names in ran.values() for name in names}
+    labels = {mark.label for mark in of_size if (mark.row["strategy"], mark.row["dtype"]) in ringed}
+    absent = [name for name, rows in ran.items() if not rows]
     below = note(f"This report did not measure the current settings of {', '.join(absent)}.") if absent else ""
-    return chart(of_size, labels, _tries(engine, of_size), conditions) + below
+    return chart(of_size, labels, tries(engine, of_size), conditions) + below
 
 
-def _tries(engine: Engine, variants: Sequence[Variant]) -> dict[str, tuple[str, str]]:
-    """What the page can run: variants in its dtype, or all of them, in its dtype, if the report did not measure it."""
-    own = [one for one in variants if one.dtype == engine.dtype] or variants
-    found = {one.label: runnable_as(one, engine.runnable, points(engine)) for one in own}
+def tries(engine: Engine, marks: Sequence[Mark]) -> dict[str, tuple[str, str]]:
+    """Maps the label of each mark that the page can run to strategy and operating point.
+
+    These are the marks in the page's dtype or, if the report did not measure that one, all.
+    """
+    own = [mark for mark in marks if mark.row["dtype"] == engine.dtype] or marks
+    found = {mark.label: mark.runnable_as(engine.runnable, points(engine)) for mark in own}
     return {label: attempt for label, attempt in found.items() if attempt}
 
 
@@ -126,24 +100,26 @@ def calibrated(source: str, current: Sequence[Strategy]) -> str:
             "Create it with python -m engine.training.calibrate --model FOLDER."
         )
     table = pd.read_csv(path)
+    out = io.BytesIO()
+    plot_calibration(table, current).savefig(out, format="svg", facecolor="white")
     title = f"{LOST} against theoretical speed-up for every setting that calibration tried; current settings ringed"
     caption = (
         f"{len(table)} settings from {path.parent.name}/{CALIBRATED}. "
         "The model card says whether they were measured against gold or by agreement with dense, and on which "
         "documents."
     )
-    return drawing(plot_calibration(table, current), title, caption)
+    return picture(out.getvalue(), "svg+xml", title, caption)
 
 
 def plot_calibration(table: pd.DataFrame, current: Sequence[Strategy]) -> Figure:
     """Plots loss and theoretical speed-up of every setting that calibration tried, from ``frontier.csv``."""
-    wanted = [_settings(strategy) for strategy in current if strategy.gates]
+    wanted = [_without_names(strategy) for strategy in current if strategy.gates]
     style = styles(table.assign(kind=table["strategy"], family=table["strategy"], prunes=True))
     figure, ((axis,),) = new_figure(1, 1, (6.4, 4.4))
     for name, rows in table.groupby("strategy", sort=False):
         drop, speedup = rows["f1_drop_points"], rows["theoretical_speedup"]
         axis.plot(drop, speedup, label=str(name), linestyle="none", markersize=4, alpha=0.5, **style[str(name)])
-        ringed = [_settings(Strategy.from_json(json.loads(settings))) in wanted for settings in rows["settings"]]
+        ringed = [_without_names(Strategy.from_json(json.loads(settings))) in wanted for settings in rows["settings"]]
         axis.scatter(drop[ringed], speedup[ringed], **RING)
     axis.set_xlabel(f"{LOST} (pp)")
     axis.set_ylabel("theoretical speed-up (dense ÷ own MACs)")
@@ -151,67 +127,20 @@ def plot_calibration(table: pd.DataFrame, current: Sequence[Strategy]) -> Figure
     return figure
 
 
-def _settings(strategy: Strategy) -> dict[str, Any]:
-    """What makes two strategies run the same way: everything except names."""
+def _without_names(strategy: Strategy) -> dict[str, Any]:
+    """What makes two strategies run the same way."""
     return replace(strategy, name="", point="").to_json()
 
 
-def pictures(report: Path) -> str:
-    """The other plots of a report."""
-    caption = measured_on(pd.read_csv(report / RESULTS))
-    return "".join(
-        picture(path.read_bytes(), "png", title + dtype, caption, wide=name in WIDE)
-        for name, title in PICTURES.items()
-        for dtype, path in _in_each_dtype(report / name).items()
-    )
-
-
-def _in_each_dtype(plot: Path) -> dict[str, Path]:
-    """The files of a plot by the ending of their titles; files for further dtypes carry the dtype's name."""
-    further = {f", {path.stem.removeprefix(plot.stem + '-')}": path for path in plot.parent.glob(f"{plot.stem}-*.png")}
-    return ({"": plot} if plot.is_file() else {}) | dict(sorted(further.items()))
-
-
-def tried(engine: Engine, strategy: object, point: object) -> list[Any]:
-    """Updates of strategies and settings that run a strategy beside ``dense``; values are checked."""
-    names = list(dict.fromkeys(["dense", str(strategy)]))
-    return read_link(engine, {"strategies": ",".join(names), "point": str(point)})[1:]
-
-
-def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
-    """Builds the tab; its rings follow the settings, and its marks change them."""
-
-    def on_show(name: str | None, batch_size: int | None, names: list[str], *settings: Any) -> list[str]:
-        try:
-            return [show(engine, name, batch_size, chosen_strategies(engine, names, *settings))]
-        except InputError as error:
-            return [alert(str(error))]
-
-    def on_try(shown: str, event: gr.EventData) -> list[Any]:
-        asked = event._data if isinstance(event._data, dict) else {}
-        names, *settings = tried(engine, asked.get("strategy"), asked.get("point"))
-        return [shown_choices(names, shown), names, *settings]
-
-    names, sizes = report_names(REPORTS), batch_sizes(REPORTS)
-    with gr.Row():
-        report = gr.Dropdown(
-            [(report_title(REPORTS / name), name) for name in names],
-            value=first_report(engine, REPORTS),
-            label="Report",
-            visible=len(names) > 1,
-            scale=3,
-            min_width=300,
-        )
-        batch_size = gr.Radio(
-            sizes, value=sizes[0] if sizes else None, label="Batch size", visible=len(sizes) > 1, scale=1
-        )
-    plots = gr.HTML(js_on_load=SCRIPT.read_text(encoding="utf-8"))
-    values = [report, batch_size, inputs.strategies, *inputs.settings]
-    changes = [part.change for part in values]
-    redraw_when_visible(
-        inputs, tab, values, changes, on_show, [plots], api_visibility="private", show_progress="hidden"
-    )
-    plots.select(on_try, inputs.shown, [inputs.shown, inputs.strategies, *inputs.settings], **QUIET)
+def pictures(report: Report) -> str:
+    """The other plots of a report; those in further dtypes have the dtype in their file names."""
+    shown = ""
+    for name, title in PICTURES.items():
+        file = report.folder / name
+        for path in [file] * file.is_file() + sorted(report.folder.glob(f"{file.stem}-*.png")):
+            dtype = path.stem.removeprefix(file.stem).replace("-", ", ", 1)
+            shown += picture(path.read_bytes(), "png", title + dtype, report.conditions, wide=name in WIDE)
+    return shown
 
 
 def picture(data: bytes, kind: str, title: str, caption: str, *, wide: bool = False) -> str:
@@ -226,8 +155,44 @@ def picture(data: bytes, kind: str, title: str, caption: str, *, wide: bool = Fa
     )
 
 
-def drawing(figure: Figure, title: str, caption: str) -> str:
-    """A plot with its caption; see `picture`."""
-    out = io.BytesIO()
-    figure.savefig(out, format="svg", facecolor="white")
-    return picture(out.getvalue(), "svg+xml", title, caption)
+def updates_to_try(engine: Engine, strategy: object, point: object) -> list[Any]:
+    """Updates of strategies and settings that run a strategy beside dense; the values are checked."""
+    names = list(dict.fromkeys(["dense", str(strategy)]))
+    return read_link(engine, {"strategies": ",".join(names), "point": str(point)})[1:]
+
+
+def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
+    """Builds the tab; its rings follow the settings, and its marks change them."""
+    reports, own = find_reports(), own_report(engine)
+    sizes = sorted({int(size) for report in reports.values() for size in report.results["batch_size"]})
+
+    def on_show(name: str | None, batch_size: int | None, names: list[str], *settings: Any) -> list[str]:
+        try:
+            current = chosen_strategies(engine, names, *settings)
+            return [show(engine, reports.get(name or ""), batch_size, current)]
+        except InputError as error:
+            return [alert(str(error))]
+
+    def on_try(shown: str, event: gr.EventData) -> list[Any]:
+        asked = event._data if isinstance(event._data, dict) else {}
+        names, *settings = updates_to_try(engine, asked.get("strategy"), asked.get("point"))
+        return [shown_choices(names, shown), names, *settings]
+
+    with gr.Row():
+        report = gr.Dropdown(
+            [(report.title, name) for name, report in reports.items()],
+            value=own.folder.name if own else next(iter(reports), None),
+            label="Report",
+            visible=len(reports) > 1,
+            scale=3,
+            min_width=300,
+        )
+        batch_size = gr.Radio(
+            sizes, value=sizes[0] if sizes else None, label="Batch size", visible=len(sizes) > 1, scale=1
+        )
+    plots = gr.HTML(js_on_load=SCRIPT.read_text(encoding="utf-8"))
+    values = [report, batch_size, *inputs.choice]
+    changes = [part.change for part in values]
+    draw_when_visible(tab, inputs.visible_tab, values, changes, on_show, [plots], **HIDDEN)
+    shown = inputs.panel.shown
+    plots.select(on_try, shown, [shown, *inputs.choice], **QUIET)

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import gradio as gr
 
-from demo.common.answer import checksum
-from demo.common.compared import Difference
+from demo.common.differences import Difference
 from demo.common.inputs import Inputs
-from demo.common.words import build_result_view, cut_note, listbox, shown_words, type_colour
+from demo.common.markup import counted
+from demo.common.requests import checksum
+from demo.common.word_view import build_word_view, cut_note, listbox, shown_words, type_colour
 from engine import Engine, Result
 from engine.inspection.trace import WordTrace
 
@@ -29,7 +30,7 @@ class="word">word</span></span> lost: only dense has it</li>
 
 
 def layer_view(result: Result, found: Sequence[Difference], types: Sequence[str]) -> str:
-    """The text, the layers that computed each word, and word counts per layer, as after the last layer."""
+    """The text, the layers that computed each word, and the words of each layer, as they are after the last layer."""
     layers = len(result.cost.rows)
     return (
         f'<section class="layers" data-text="{checksum(result.text)}" data-layers="{layers}" '
@@ -45,27 +46,27 @@ def layer_view(result: Result, found: Sequence[Difference], types: Sequence[str]
 
 def words_exited(result: Result) -> list[int]:
     """The number of words that exited after each layer, including those that came back."""
-    words = result.trace.words
-    layers = range(1, len(result.cost.rows) + 1)
+    words, layers = result.trace.words, range(1, len(result.cost.rows) + 1)
     return [sum(word.state != "kept" and word.layer == layer for word in words) for layer in layers]
 
 
 def words_computed(result: Result) -> list[int]:
     """The number of words that went through each layer."""
-    words = result.trace.words
-    layers = range(1, len(result.cost.rows) + 1)
+    words, layers = result.trace.words, range(1, len(result.cost.rows) + 1)
     return [sum(word.state != "exited" or word.layer >= layer for word in words) for layer in layers]
 
 
 def _depths(result: Result, layers: int, types: Sequence[str]) -> str:
+    """The layers that computed each word, as bars, and the words of each layer, as a list."""
     total = max(1, len(result.trace.words))
-    counted = zip(words_computed(result), words_exited(result), strict=True)
     numbers = "".join(f"<span>{layer}</span>" for layer in range(1, layers + 1))
     counts = "".join(
         f'<li data-layer="{layer}" data-words="{computed}" data-exits="{exited}">'
-        f'<span class="unseen">layer {layer}: </span>{computed} {"word" if computed == 1 else "words"} '
+        f'<span class="unseen">layer {layer}: </span>{counted(computed, "word")} '
         f"<small>{computed / total:.0%}</small></li>"
-        for layer, (computed, exited) in enumerate(counted, start=1)
+        for layer, (computed, exited) in enumerate(
+            zip(words_computed(result), words_exited(result), strict=True), start=1
+        )
     )
     bars = "".join(_bar(result, word, index, layers, types) for index, word in enumerate(shown_words(result)))
     return (
@@ -91,4 +92,4 @@ def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
     def render(result: Result, found: Sequence[Difference]) -> str:
         return layer_view(result, found, engine.labels.types)
 
-    build_result_view(engine, inputs, tab, render, Path(__file__).with_name("layers.js"))
+    build_word_view(engine, inputs, tab, render, Path(__file__).with_name("layers.js"))

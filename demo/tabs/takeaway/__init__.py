@@ -11,13 +11,12 @@ from typing import Any
 import gradio as gr
 import pandas as pd
 
-from demo.common.blocks import QUIET
+from demo.common.events import QUIET, draw_when_visible
 from demo.common.inputs import Inputs
 from demo.common.limits import MODEL_WORK, check_strategies, check_text, check_work
 from demo.common.links import make_link
 from demo.common.markup import escape, printable
-from demo.common.records import ENTITY_COLUMNS, entity_row, environment_record, result_record, trace_record
-from demo.common.redraw import redraw_when_visible
+from demo.common.serialization import ENTITY_COLUMNS, entity_row, environment_record, result_record, trace_record
 from demo.settings import chosen_strategies
 from demo.tabs.takeaway.code import INSTALL, as_command, as_http, as_python
 from engine import Engine, InputError, Result, Strategy
@@ -39,7 +38,7 @@ def tag_all(engine: Engine, text: str, strategies: list[Strategy]) -> list[Resul
     """Tags the text with each strategy.
 
     Raises:
-        InputError: the text is empty or too long.
+        InputError: if the text is empty or too long.
     """
     check_work(check_text(text), strategies, traced=True)
     return [engine.tag(text, strategy) for strategy in strategies]
@@ -62,10 +61,11 @@ def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
     """Builds the tab, which follows the text and the settings."""
 
     def on_show(origin: str, text: str, names: list[str], point: str | None, *others: Any) -> list[Any]:
+        hidden = [gr.update(visible=False), gr.update(visible=False)]  # table and file are of older values
         try:
             strategies = chosen_strategies(engine, check_strategies(names), point, *others)
         except InputError as error:
-            return [*[f"# {error}\n"] * 3, "", *[gr.update(visible=False)] * 2]
+            return [*[f"# {error}\n"] * 3, "", *hidden]
         link = escape(make_link(engine, text, names, point, *others))
         about = (
             f'<p class="note"><a href="{link}">Link to this page with these settings</a>. If the text is an '
@@ -73,7 +73,7 @@ def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
         )
         code = [write(engine, strategies, point, text) for write in (as_python, as_command)]
         http = as_http(engine, strategies, point, text, origin) if inputs.api else OTHER_MODEL
-        return [*code, http, about, *[gr.update(visible=False)] * 2]  # table and file are of older values
+        return [*code, http, about, *hidden]
 
     def on_tag(text: str, names: list[str], *settings: Any) -> Iterator[list[Any]]:
         try:
@@ -97,10 +97,10 @@ def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
     http = gr.Code(language="shell", label="curl, while this app is running", interactive=False, wrap_lines=True)
     origin = gr.Textbox(visible="hidden")
     tab.select(None, None, origin, js=ADDRESS, api_visibility="private")
-    values = [inputs.text, inputs.strategies, *inputs.settings]
-    # Code is not rewritten at each keystroke.
-    followed = (origin, inputs.strategies, *inputs.settings)
-    changes = [inputs.text.blur, *inputs.changed, *(part.change for part in followed)]
+    values = [inputs.text, *inputs.choice]
+    # The text is followed when it is left or run: code is not rewritten at each keystroke.
+    changes = [part.change for part in (inputs.requests.number, origin, *inputs.choice)]
     shown = [python, command, http, link, entities, file]
-    redraw_when_visible(inputs, tab, [origin, *values], changes, on_show, shown, **QUIET)
+    changed = [inputs.text.blur, *changes]
+    draw_when_visible(tab, inputs.visible_tab, [origin, *values], changed, on_show, shown, **QUIET)
     make.click(on_tag, values, [entities, file], api_visibility="private", **MODEL_WORK)

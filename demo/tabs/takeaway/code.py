@@ -26,7 +26,7 @@ _BY_HTTP = ("lambda_", "min_keep_ratio", "trigger")  # settings that /tag accept
 
 
 def load_arguments(engine: Engine) -> dict[str, str]:
-    """What the engine was loaded with, except defaults: model and labels (as given), dtype, device."""
+    """The model, labels, dtype and device that the engine was loaded with, except defaults."""
     arguments = {
         "model": (engine.source, str(SHIPPED)),
         "labels": (engine.labels_file, ""),
@@ -64,36 +64,34 @@ def as_command(engine: Engine, strategies: Sequence[Strategy], point: str | None
     """Command lines that tag the text as the page does and print JSON lines with the entities."""
     loaded = [f"--{name}={value}" for name, value in load_arguments(engine).items()]
     # JSON, because plain text might look like another format.
-    short = f"printf %s {_as_data({'id': 'text', 'text': text})} > text.jsonl"
+    short = f"printf %s {_as_word({'id': 'text', 'text': text})} > text.jsonl"
     lines = [short if len(text) <= INLINED else f"{_from_file({'id': 'text'})} > text.jsonl  # save the text as {FILE}"]
     for strategy in strategies:
         own = own_point(engine, strategy.name, point)
         at_point = [f"--point={own}"] if own else []
         settings = changed_settings(engine, strategy, point).items()
-        changes = [f"--set={name.rstrip('_')}={_typed(value)}" for name, value in settings]
+        changes = [f"--set={name.rstrip('_')}={_as_typed(value)}" for name, value in settings]
         tag = ["python", "-m", "engine.tag", "text.jsonl", "--format=jsonl", f"--strategy={strategy.name}"]
         lines.append(shlex.join([*tag, *at_point, *changes, *loaded]))
     return "\n".join(lines) + "\n"
 
 
 def as_http(engine: Engine, strategies: Sequence[Strategy], point: str | None, text: str, origin: str | None) -> str:
-    """curl commands that ask this app, while it runs, for the same; one request per strategy."""
+    """curl commands that ask this app, while it runs, for the same, with one request per strategy."""
     server = origin if origin and _ORIGIN.fullmatch(origin) else LOCAL
     lines = [f"api={server}/gradio_api/call/v2/tag"]
     for strategy in strategies:
         own = own_point(engine, strategy.name, point)
-        changed = changed_settings(engine, strategy, point)
-        settings = {name: value for name, value in changed.items() if name in _BY_HTTP}
-        lines += [
-            f"# left out because /tag cannot set it: {name}={value!r}"
-            for name, value in changed.items()
-            if name not in settings
-        ]
-        settings = {"strategy": strategy.name} | ({"point": own} if own else {}) | settings
+        request = {"strategy": strategy.name} | ({"point": own} if own else {})
+        for name, value in changed_settings(engine, strategy, point).items():
+            if name in _BY_HTTP:
+                request[name] = value
+            else:
+                lines.append(f"# left out because /tag cannot set it: {name}={value!r}")
         if len(text) <= INLINED:
-            data = f"-d {_as_data({'text': text} | settings)}"
+            data = f"-d {_as_word({'text': text} | request)}"
         else:
-            data = f"-d @- < <({_from_file(settings)})"
+            data = f"-d @- < <({_from_file(request)})"
         lines += [
             f"event=$(curl -s $api -H 'Content-Type: application/json' {data} | sed 's/.*: *\"\\(.*\\)\".*/\\1/')",
             "curl -sN $api/$event",
@@ -101,17 +99,17 @@ def as_http(engine: Engine, strategies: Sequence[Strategy], point: str | None, t
     return "\n".join(lines) + "\n"
 
 
-def _as_data(record: dict[str, Any]) -> str:
-    """A JSON object as one shell word; JSON escapes what a shell or an encoding might stumble over."""
+def _as_word(record: dict[str, Any]) -> str:
+    """A JSON object as one shell word; JSON escapes what a shell or an encoding might misread."""
     return shlex.quote(json.dumps(record))
 
 
 def _from_file(record: dict[str, Any]) -> str:
-    """A command that prints such a JSON object with the text from ``FILE``."""
+    """A command that prints a JSON object with the text from ``FILE``."""
     text = f"open({FILE!r}, encoding='utf-8', newline='').read()"
     return shlex.join(["python", "-c", f"import json; print(json.dumps({{'text': {text}, **{record!r}}}))"])
 
 
-def _typed(value: Any) -> str:
-    """A setting's value, in the form that `engine.pruning.settings.parse_setting` reads."""
+def _as_typed(value: Any) -> str:
+    """A setting's value in the form that `engine.pruning.settings.parse_setting` reads."""
     return value if isinstance(value, str) else json.dumps(value).strip("[]").replace(" ", "")

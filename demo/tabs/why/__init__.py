@@ -9,12 +9,12 @@ from typing import Any
 
 import gradio as gr
 
-from demo.common.answer import checksum
-from demo.common.compared import Difference
+from demo.common.differences import Difference
 from demo.common.inputs import Inputs
-from demo.common.markup import escape, label_name, note
-from demo.common.records import csv_link
-from demo.common.words import build_result_view, cut_note, listbox, shown_words
+from demo.common.markup import alert, cells, escape, label_name, note, table
+from demo.common.requests import checksum
+from demo.common.serialization import csv_link
+from demo.common.word_view import build_word_view, cut_note, listbox, shown_words
 from demo.tabs.why.histograms import Scores, format_score, histograms
 from engine import Engine, Result, Strategy
 from engine.inspection.explain import WordScores, neighbours_of
@@ -24,7 +24,7 @@ from engine.pruning.controllers import Controller
 LABEL = "Why"
 COLUMNS = ("#", "word", "pieces", "label at gate", "final label", "layer", "state")
 STATES = {"kept": "stayed", "exited": "exited", "recovered": "came back"}
-NUMBERS = {  # scores in `WordScores`, with readable names
+NUMBERS = {  # fields of `WordScores`, with readable names
     "confidence": "confidence",
     "entropy": "entropy",
     "windowed_entropy": "entropy with neighbours ({} on each side)",
@@ -48,19 +48,23 @@ REASONS = {
 def why_view(result: Result, found: Sequence[Difference], scores: Scores, types: Sequence[str]) -> str:
     """The text to choose a word from, that word's scores, the histograms and a table of all words."""
     if not result.strategy.gates:
-        name = escape(result.strategy.name)
-        return f'<p class="alert">{name} has no gates: every word goes through every layer, so there are no scores.</p>'
+        return alert(
+            f"{result.strategy.name} has no gates: every word goes through every layer, so there are no scores."
+        )
     download = csv_link(COLUMNS, table_rows(result, scores))
-    named = (name.format(neighbours_of(result.strategy)) for name in NUMBERS.values())
-    names = escape(json.dumps(["gate after layer", "label", *named, "decision"]))
+    names = (name.format(neighbours_of(result.strategy)) for name in NUMBERS.values())
+    heads = escape(json.dumps(["gate after layer", "label", *names, "decision"]))
+    rows = zip(shown_words(result), scores, table_rows(result, scores), strict=False)
+    words = (_row(index, *row) for index, row in enumerate(rows))
     return (
-        f'<section class="why" data-text="{checksum(result.text)}" data-scores="{names}">'
+        f'<section class="why" data-text="{checksum(result.text)}" data-scores="{heads}">'
         '<p class="hint">Choose a word: click it, or use the arrow keys.</p><div class="beside">'
         f"{listbox(result, found, 'Choose a word', types)}"
         '<div class="detail" tabindex="0" role="region" aria-label="The chosen word" aria-live="polite"></div></div>'
         f"<h4>Importance of the words at each gate</h4>{importance_note(result.strategy)}{histograms(scores)}"
         f'<h4>All words</h4><p class="hint"><a class="download" download="words.csv" href="{download}">'
-        f"Download as CSV</a></p>{cut_note(result)}{_table(result, scores)}</section>"
+        f"Download as CSV</a></p>{cut_note(result)}"
+        f"{table('Table of all words', 'scroll', COLUMNS, words, 'all-words')}</section>"
     )
 
 
@@ -69,11 +73,6 @@ def importance_note(strategy: Strategy) -> str:
     controller = strategy.controller
     here = f", here {controller.importance_is}" if isinstance(controller, Controller) else ""
     return note(f"Importance is the score by which the strategy decides{here}: words of low importance exit.")
-
-
-def decision(at: WordScores) -> str:
-    """A gate's decision about a word, with the reason if the controller gives one."""
-    return REASONS[at.reason] if at.reason else "exited" if at.exited else "stayed"
 
 
 def table_rows(result: Result, scores: Scores) -> list[tuple[int, str, int, str, str, int, str]]:
@@ -92,33 +91,18 @@ def table_rows(result: Result, scores: Scores) -> list[tuple[int, str, int, str,
     ]
 
 
-def _table(result: Result, scores: Scores) -> str:
-    heads = "".join(
-        f'<th scope="col" aria-sort="{sort}"><button type="button">{name}</button></th>'
-        for name, sort in zip(COLUMNS, ("ascending", *["none"] * (len(COLUMNS) - 1)), strict=True)
-    )
-    shown = zip(shown_words(result), scores, table_rows(result, scores), strict=False)
-    body = "".join(_row(index, word, of_word, row) for index, (word, of_word, row) in enumerate(shown))
-    return (
-        '<div class="scroll" tabindex="0" role="region" aria-label="Table of all words"><table class="all-words">'
-        f"<thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>"
-    )
-
-
 def _row(index: int, word: WordTrace, scores: tuple[WordScores, ...], row: Sequence[Any]) -> str:
-    cells = "".join(f"<td>{escape(str(cell))}</td>" for cell in row)
-    gates = escape(json.dumps([_cells(at) for at in scores]))
-    return f'<tr data-word="{index}" data-state="{word.state}" data-gates="{gates}">{cells}</tr>'
+    gates = escape(json.dumps([_gate_detail(at) for at in scores]))
+    return f'<tr data-word="{index}" data-state="{word.state}" data-gates="{gates}">{cells(row)}</tr>'
 
 
-def _cells(at: WordScores) -> list[str]:
-    """What a word's detail shows for one gate."""
-    return [
-        str(at.layer),
-        label_name(at.label),
-        *("–" if name == "importance" and at.reason == "end" else format_score(getattr(at, name)) for name in NUMBERS),
-        decision(at),
+def _gate_detail(at: WordScores) -> list[str]:
+    """What the detail of a word shows for one gate."""
+    numbers = [
+        "–" if name == "importance" and at.reason == "end" else format_score(getattr(at, name)) for name in NUMBERS
     ]
+    decision = REASONS[at.reason] if at.reason else "exited" if at.exited else "stayed"
+    return [str(at.layer), label_name(at.label), *numbers, decision]
 
 
 def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
@@ -127,4 +111,4 @@ def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
     def render(result: Result, found: Sequence[Difference]) -> str:
         return why_view(result, found, engine.explain(result), engine.labels.types)
 
-    build_result_view(engine, inputs, tab, render, Path(__file__).with_name("why.js"))
+    build_word_view(engine, inputs, tab, render, Path(__file__).with_name("why.js"))

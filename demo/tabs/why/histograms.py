@@ -33,63 +33,55 @@ def format_score(value: float | None) -> str:
 
 
 def _histogram(gate: int, scores: list[WordScores]) -> str:
-    finite = [at for at in scores if math.isfinite(at.importance)]
     exited = sum(at.exited for at in scores)
     if all(at.reason == "end" for at in scores):
-        caption = f"Gate after layer {gate}: every word that reaches it exits ({exited})"
-        return f"<figure><figcaption>{caption}.</figcaption></figure>"
+        return _figure("", f"Gate after layer {gate}: every word that reaches it exits ({exited})")
+    finite = [at for at in scores if math.isfinite(at.importance)]
+    thresholds = {at.threshold for at in finite if at.threshold is not None}
     caption = f"Gate after layer {gate}: {exited} exited (filled), {len(scores) - exited} stayed (outlined)"
     if infinite := len(scores) - len(finite):
         caption += f"; {infinite} of them stayed as part of an entity or next to one, whatever their importance"
-    if not finite:
-        return f"<figure><figcaption>{caption}.</figcaption></figure>"
-    logarithmic = all(at.importance >= 0 for at in finite)
-    edges = _edges([_place(at.importance, logarithmic) for at in finite])
-    bars = _bars(finite, edges, logarithmic)
-    line = ""
-    thresholds = {at.threshold for at in finite if at.threshold is not None}
-    if len(thresholds) == 1:  # each window of a long text may have its own
-        (threshold,) = thresholds
-        line = _threshold_line(_place(threshold, logarithmic), edges)
+    # Each window of a long text may have its own threshold; then none is drawn.
+    threshold = thresholds.pop() if len(thresholds) == 1 else None
+    if threshold is not None:
         caption += f"; threshold {format_score(threshold)}"
     if low := sum(not at.exited and at.reason not in (None, "importance") for at in finite):
-        where = "outlined to the left of it" if len(thresholds) == 1 else "of those outlined"
+        where = "of those outlined" if threshold is None else "outlined to the left of it"
         caption += f"; {low} {where} stayed despite their low importance (choose one to see why)"
-    low, high = (10**edge if logarithmic else edge for edge in (edges[0], edges[-1]))
-    axis = "importance, logarithmic" if logarithmic else "importance"
-    return (
-        f'<figure><svg viewBox="0 -10 {WIDTH} {HEIGHT + 12}" preserveAspectRatio="none" role="img" '
-        f'aria-label="{caption}">{bars}{line}</svg><p class="axis"><span>{format_score(low)}</span>'
-        f"<span>{axis}</span><span>{format_score(high)}</span></p>"
-        f"<figcaption>{caption}.</figcaption></figure>"
-    )
+    return _figure(_drawing(finite, threshold, caption) if finite else "", caption)
 
 
-def _place(importance: float, logarithmic: bool) -> float:
-    return math.log10(max(importance, _SMALLEST)) if logarithmic else importance
+def _figure(drawing: str, caption: str) -> str:
+    return f"<figure>{drawing}<figcaption>{caption}.</figcaption></figure>"
 
 
-def _edges(values: list[float]) -> np.ndarray:
-    low, high = min(values), max(values)
-    return np.linspace(low, high if high > low else low + 1, BINS + 1)
+def _drawing(scores: list[WordScores], threshold: float | None, caption: str) -> str:
+    """Bars of words that exited, with words that stayed on top, the threshold and the axis."""
+    logarithmic = all(at.importance >= 0 for at in scores)
 
+    def place(importance: float) -> float:
+        return math.log10(max(importance, _SMALLEST)) if logarithmic else importance
 
-def _bars(scores: list[WordScores], edges: np.ndarray, logarithmic: bool) -> str:
-    """Bars for words that exited, with words that stayed on top."""
+    low, high = (end(place(at.importance) for at in scores) for end in (min, max))
+    high = high if high > low else low + 1
     exited, stayed = (
-        np.histogram([_place(at.importance, logarithmic) for at in scores if at.exited == exits], edges)[0].tolist()
+        np.histogram([place(at.importance) for at in scores if at.exited == exits], BINS, (low, high))[0].tolist()
         for exits in (True, False)
     )
     tallest = max(a + b for a, b in zip(exited, stayed, strict=True))
-    return "".join(
+    parts = [
         f'<rect class="{kind}" x="{10 * index + 0.5}" y="{HEIGHT - HEIGHT * (below + count) / tallest:.2f}" width="9" '
         f'height="{HEIGHT * count / tallest:.2f}"/>'
         for kind, counts, base in (("exited", exited, [0] * BINS), ("stayed", stayed, exited))
         for index, (count, below) in enumerate(zip(counts, base, strict=True))
         if count
+    ]
+    if threshold is not None and low <= place(threshold) <= high:
+        x = WIDTH * (place(threshold) - low) / (high - low)
+        parts.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="-8" y2="{HEIGHT}"/>')
+    ends = [format_score(10**edge if logarithmic else edge) for edge in (low, high)]
+    axis = "importance, logarithmic" if logarithmic else "importance"
+    return (
+        f'<svg viewBox="0 -10 {WIDTH} {HEIGHT + 12}" preserveAspectRatio="none" role="img" aria-label="{caption}">'
+        f'{"".join(parts)}</svg><p class="axis"><span>{ends[0]}</span><span>{axis}</span><span>{ends[1]}</span></p>'
     )
-
-
-def _threshold_line(place: float, edges: np.ndarray) -> str:
-    x = WIDTH * (place - edges[0]) / (edges[-1] - edges[0])
-    return f'<line x1="{x:.1f}" x2="{x:.1f}" y1="-8" y2="{HEIGHT}"/>' if 0 <= x <= WIDTH else ""

@@ -51,8 +51,17 @@ element.addEventListener("click", (event) => {
   else pick(event);
 });
 
+/** Turns the table's heads into buttons that sort it. */
+function makeSortable() {
+  all(".all-words th").forEach((head, place) => {
+    head.setAttribute("aria-sort", place ? "none" : "ascending");
+    head.replaceChildren(cell("button", head.textContent));
+  });
+}
+
 /** Starts with `firstWord`, or with the word that exited last: the one the strategy found hardest. */
 function start() {
+  if (!element.querySelector(".all-words th button")) makeSortable();
   const first = firstWord();
   if (first !== undefined) return choose(first);
   const exited = [...all(".word[data-exit]")];

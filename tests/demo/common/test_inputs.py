@@ -10,7 +10,8 @@ import gradio as gr
 import pytest
 
 from demo.app import build_demo
-from demo.common.inputs import dropped_text, shown_choices
+from demo.common.inputs import text_of_file
+from demo.common.settings_panel import shown_choices
 from demo.settings import sliders
 from engine import Engine
 from engine.pruning.controllers import CONTROLLERS
@@ -95,7 +96,7 @@ class TestDroppedFile:
         def drop(content: bytes, name: str = "mine.txt") -> list[Any]:
             path = tmp_path / name
             path.write_bytes(content)
-            updates = dropped_text(str(path))
+            updates = text_of_file(str(path))
             assert path.exists()  # another user's upload of the same content shares the file
             assert str(tmp_path) not in str(updates)
             return updates
@@ -114,7 +115,7 @@ class TestDroppedFile:
         assert drop(b'{"text": "Nausea \\ud83d"}', "a.jsonl")[0] == "Nausea \ufffd"
 
     def test_a_missing_file_gives_a_message(self, tmp_path: Path) -> None:
-        text, line = dropped_text(str(tmp_path / "gone.txt"))
+        text, line = text_of_file(str(tmp_path / "gone.txt"))
         assert text == gr.skip()
         assert "upload it again" in line["value"]
 

@@ -6,8 +6,7 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from demo.common.examples import EXAMPLES
-from demo.common.links import gone, make_link, read_link
+from demo.common.links import EXAMPLES, make_link, read_link, remark_on_gone
 from engine import Engine
 
 HOSTILE = "<img src=x onerror=alert(1)> ${1+1} {{7*7}} delirium"
@@ -48,5 +47,5 @@ def test_what_does_not_fit_is_ignored(engine: Engine, value: str) -> None:
     [("dense,hf", "names hf,"), ("random@rule:fast", "names random,"), ("hf,random", "hf and random"), ("dense", None)],
 )
 def test_a_link_to_a_strategy_that_is_gone_says_so(strategies: str, said: str | None) -> None:
-    remark = gone({"strategies": strategies})
+    remark = remark_on_gone({"strategies": strategies})
     assert (said in remark and "eval.report" in remark) if said else remark == ""

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from demo.common.markup import depth, describe, escape, label_name, printable
+from demo.common.markup import depth, describe_word, escape, label_name, printable
 from engine import Engine
 
 any_text = st.text(st.characters(exclude_categories=()), max_size=60)
@@ -40,7 +40,7 @@ def test_labels_of_every_scheme_have_a_name(label: str, name: str) -> None:
 def test_words_say_how_far_they_went(engine: Engine) -> None:
     assert {depth(word) for word in engine.tag(TEXT, "dense").trace.words} == {"went through every layer"}
     (word, *_) = engine.tag(TEXT, "truncate-1").trace.words
-    assert describe(word).startswith(f"exited after layer 1, labelled {label_name(word.label)} with probability")
+    assert describe_word(word).startswith(f"exited after layer 1, labelled {label_name(word.label)} with probability")
 
 
 def test_lone_surrogates_are_replaced_one_for_one() -> None:

@@ -1,24 +1,24 @@
-"""Reports: which exist, what they say about themselves, and which rows ran with the current settings."""
+"""Reports: which exist, what they say about themselves, which rows ran with given settings, what they recommend."""
 
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pytest
 
-from demo.common.reports import REPORTS, average_speedup, measured_as, measured_on, other_weights, report_names
-from engine import Strategy
+from demo.common.reports import REPORTS, Report, find_reports, own_report, recommendation
+from engine import Strategy, load_engine
 from engine.pruning.strategy_names import resolve
 
 DIGEST = "0123456789abcdef" * 4
-SHIPPED = "bc5cdr-test"  # a report on the shipped weights
-DENSE = resolve("dense", 6, {})
+SHIPPED = Report(REPORTS / "bc5cdr-test")  # on the shipped weights
 RULE = replace(resolve("rule", 6, {}), point="balanced")
 RESULTS = pd.DataFrame(
     {
@@ -28,19 +28,37 @@ RESULTS = pd.DataFrame(
         "strategy": ["dense", "truncate-2", "rule", "rule:fast", "rule:exact", "random@rule:fast"],
         "family": ["dense", "truncate", "rule", "rule", "rule", "random@rule"],
         "prunes": [False, False, True, True, True, False],
-        "point": [np.nan, np.nan, "balanced", "fast", "exact", np.nan],
-        "replays": [np.nan, np.nan, np.nan, np.nan, np.nan, "rule:fast"],
+        "point": ["", "", "balanced", "fast", "exact", ""],
         "device": "cpu",
         "threads": 2,
+        "dtype": "float32",
         "commit": "abc",
     }
 )
 
 
+@pytest.fixture
+def report(tmp_path: Path) -> Report:
+    for name in ("one", "empty"):
+        (tmp_path / name).mkdir()
+    RESULTS.to_csv(tmp_path / "one" / "results.csv", index=False)
+    return find_reports(tmp_path)["one"]
+
+
+def say(report: Report, **about: str) -> Report:
+    """The report with a ``results.json``."""
+    (report.folder / "results.json").write_text(json.dumps({"about": about}))
+    return Report(report.folder)
+
+
+def engine_of(digest: str, dtype: str = "float32") -> Any:
+    return SimpleNamespace(digest=digest, dtype=dtype)
+
+
 @pytest.mark.parametrize(
     ("strategy", "rows"),
     [
-        (DENSE, ["dense"]),
+        (resolve("dense", 6, {}), ["dense"]),
         (resolve("truncate-2", 6, {}), ["truncate-2"]),
         (resolve("truncate-3", 6, {}), []),
         (RULE, ["rule"]),
@@ -50,36 +68,78 @@ RESULTS = pd.DataFrame(
         (resolve("entropy", 6, {}), []),
     ],
 )
-def test_a_row_ran_as_a_strategy_if_all_settings_are_alike(strategy: Strategy, rows: list[str]) -> None:
-    assert measured_as(RESULTS, strategy) == rows
+def test_a_row_ran_as_a_strategy_if_all_settings_are_alike(report: Report, strategy: Strategy, rows: list[str]) -> None:
+    assert list(report.rows_of(strategy, "float32")["strategy"]) == rows
+    assert report.rows_of(strategy, "int8").empty
 
 
-def test_captions_say_what_was_measured_on_what() -> None:
-    expected = "Measured on: corpus made-up; split test; documents 7; device cpu; threads 2; commit abc."
-    assert measured_on(RESULTS) == expected
-    assert "does not say" in measured_on(RESULTS[["prunes"]])
+def test_a_report_says_what_it_measured_on_what(report: Report) -> None:
+    expected = "corpus made-up; split test; documents 7; device cpu; threads 2; dtype float32; commit abc"
+    assert report.conditions == f"Measured on: {expected}."
+    assert say(report, model="m").title == "m, made-up test, float32 (one)"
 
 
-def test_every_folder_with_results_is_a_report(tmp_path: Path) -> None:
-    for name in ("one", "empty"):
-        (tmp_path / name).mkdir()
-    RESULTS.to_csv(tmp_path / "one" / "results.csv", index=False)
-    assert report_names(tmp_path) == ["one"]
-
-
-def test_a_report_of_other_weights_is_told_from_one_of_these(tmp_path: Path) -> None:
-    assert "does not name its weights" in str(other_weights(tmp_path, DIGEST))
-    (tmp_path / "results.json").write_text(json.dumps({"about": {"weights": f"SHA-256 {DIGEST[:16]}…"}}))
-    assert other_weights(tmp_path, DIGEST) is None
-    assert "measured other weights" in str(other_weights(tmp_path, "f" * 64))
+def test_every_folder_with_results_is_a_report_and_the_first_on_the_weights_is_theirs(report: Report) -> None:
+    folder = report.folder.parent
+    assert list(find_reports(folder)) == ["one"]
+    assert "does not name its weights" in report.other_weights(DIGEST)
+    report = say(report, weights=f"SHA-256 {DIGEST[:16]}…")
+    assert report.other_weights(DIGEST) == ""
+    assert "measured other weights" in report.other_weights("f" * 64)
+    assert own_report(engine_of(DIGEST), folder) == report
+    assert own_report(engine_of("f" * 64), folder) is None
+    assert recommendation(engine_of("f" * 64), folder) is None
 
 
 def test_the_average_is_that_of_the_report_in_the_dtype_of_the_page() -> None:
-    engine: Any = SimpleNamespace(dtype="int8")
     strategy = replace(resolve("entropy", 6, {}), point="balanced")
-    table = pd.read_csv(REPORTS / SHIPPED / "results.csv").query("strategy == 'entropy' and dtype == 'int8'")
+    table = pd.read_csv(SHIPPED.folder / "results.csv").query("strategy == 'entropy' and dtype == 'int8'")
     ratio = table.sort_values("batch_size")["speedup_vs_dense_same_dtype"].iloc[0]
-    assert f"entropy was {ratio:.2f}× as fast as dense" in average_speedup(REPORTS / SHIPPED, engine, strategy)
-    other: Any = SimpleNamespace(dtype="bfloat16")
-    assert average_speedup(REPORTS / SHIPPED, other, strategy) == ""
-    assert average_speedup(None, engine, strategy) == ""
+    assert f"over BC5CDR, entropy was {ratio:.2f}× as fast as dense" in SHIPPED.average_speedup(strategy, "int8")
+    assert SHIPPED.average_speedup(strategy, "bfloat16") == ""
+    assert SHIPPED.average_speedup(resolve("dense", 6, {}), "int8") == ""
+
+
+@pytest.mark.parametrize(
+    ("corpus", "split", "shown"),
+    [("bc5cdr", "test", "BC5CDR"), ("bc5cdr", "calib", "BC5CDR calib"), ("data/My.jsonl", "all", "My.jsonl all")],
+)
+def test_the_corpus_is_named_as_readers_know_it(tmp_path: Path, corpus: str, split: str, shown: str) -> None:
+    RESULTS.assign(corpus=corpus, split=split).to_csv(tmp_path / "results.csv", index=False)
+    assert Report(tmp_path).corpus == shown
+
+
+@pytest.fixture(scope="module")
+def digest() -> str:
+    return load_engine().digest
+
+
+@pytest.fixture
+def recommended_if(digest: str, tmp_path: Path) -> Callable[..., Any]:
+    """What the shipped report would recommend if columns of its intervals had other values."""
+    folder = shutil.copytree(SHIPPED.folder, tmp_path / "reports" / "one").parent
+
+    def recommended_if(**columns: Any) -> Any:
+        file = folder / "one" / "intervals.csv"
+        pd.read_csv(file).assign(**columns).to_csv(file, index=False)
+        return recommendation(engine_of(digest), folder)
+
+    return recommended_if
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int8"])
+def test_it_recommends_a_strategy_in_the_dtype_of_the_page(digest: str, dtype: str) -> None:
+    found = recommendation(engine_of(digest, dtype))
+    assert found is not None
+    assert found.row["label"].endswith(f"({dtype})")
+    assert found.row["prunes"]
+    assert found.against_dense["against_label"] == "dense (float32)"
+    assert resolve(found.strategy, 6, {}).prunes
+    assert found.report == SHIPPED
+
+
+def test_a_strategy_that_certainly_stays_close_goes_before_a_faster_one(recommended_if: Callable[..., Any]) -> None:
+    certain = recommended_if()
+    assert 100 * certain.against_dense["low"] >= -0.3
+    doubtful = recommended_if(low=lambda table: table["low"] - 0.01)
+    assert doubtful.row["speedup_vs_dense"] > certain.row["speedup_vs_dense"]

@@ -8,11 +8,11 @@ from demo.common.timing import (
     RUNS,
     Budget,
     affordable_rounds,
-    affordable_taggers,
+    estimate,
     first_pass,
-    measure,
     more_rounds,
     tagger,
+    time_strategies,
 )
 from engine import Engine
 
@@ -24,7 +24,7 @@ def test_strategies_take_turns(engine: Engine, monkeypatch: pytest.MonkeyPatch) 
     order = []
     tag = engine.tag
     monkeypatch.setattr(engine, "tag", lambda text, strategy: order.append(strategy.name) or tag(text, strategy))
-    found = measure(engine, TEXT, [engine.strategy(name) for name in ("dense", "rule")], PATIENT)
+    found = time_strategies(engine, TEXT, [engine.strategy(name) for name in ("dense", "rule")], PATIENT)
     assert [one.result.strategy.name for one in found] == ["dense", "rule"]
     assert order == ["dense", "rule"] * 2 + ["rule", "dense", "dense", "rule"] * 2
     assert all(one.warm and len(one.runs_ms) == RUNS for one in found)
@@ -35,7 +35,7 @@ def test_slow_texts_get_fewer_runs(engine: Engine) -> None:
     pass_s = first.latency_ms / 1e3
     assert affordable_rounds([first], Budget(more_s=4.5 * pass_s)) == 4
     assert affordable_rounds([first], Budget(more_s=0.5 * pass_s)) == 3, "a page's least"
-    (one,) = measure(engine, TEXT, [engine.strategy("dense")], Budget(more_s=0.0, least=0))
+    (one,) = time_strategies(engine, TEXT, [engine.strategy("dense")], Budget(more_s=0.0, least=0))
     assert len(one.runs_ms) == 1
     assert not one.warm
 
@@ -49,13 +49,13 @@ def test_a_round_that_is_broken_off_does_not_count(engine: Engine) -> None:
 
 def test_long_texts_are_estimated_from_their_beginning(engine: Engine) -> None:
     taggers = [tagger(engine, engine.strategy(name)) for name in ("dense", "rule", "entropy")]
-    assert affordable_taggers(TEXT, taggers) == (0.0, 3)
-    seconds, number = affordable_taggers(TEXT, taggers, Budget(short=25, probe=25))
+    assert estimate(TEXT, taggers, Budget()) == (0.0, 3)
+    seconds, number = estimate(TEXT, taggers, Budget(short=25, probe=25))
     assert seconds > 0
     assert number == 3
-    assert affordable_taggers(TEXT, taggers, Budget(first_s=0.0, short=25, probe=25))[1] == 2
+    assert estimate(TEXT, taggers, Budget(first_s=0.0, short=25, probe=25))[1] == 2
 
 
 def test_a_text_of_few_long_words_is_long(engine: Engine) -> None:
     taggers = [tagger(engine, engine.strategy("dense"))]
-    assert affordable_taggers("MKV" * 7_000, taggers)[0] > 0
+    assert estimate("MKV" * 7_000, taggers, Budget())[0] > 0

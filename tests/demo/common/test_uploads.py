@@ -20,7 +20,7 @@ MAX_BYTES = 2_000_000
 def read(path: Path) -> tuple[list[str], Problems]:
     """The document ids and the problems."""
     problems = Problems()
-    return [document.id for document in read_upload(path, MAX_BYTES, problems)], problems
+    return [document.id for document in read_upload(path, problems)], problems
 
 
 @pytest.mark.parametrize(

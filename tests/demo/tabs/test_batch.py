@@ -46,7 +46,7 @@ def run(engine: Engine, path: Path | None, names: list[str]) -> list[list[Any]]:
     return list(run_batch(engine, ignore_progress, path and str(path), names, *SETTINGS))  # type: ignore[arg-type]
 
 
-def tagged(engine: Engine, documents: list[Document], *names: str) -> dict[str, list[batch.Tagged]]:
+def tagged(engine: Engine, documents: list[Document], *names: str) -> dict[str, list[batch.TaggedDocument]]:
     *_, last = tag_documents(engine, documents, [engine.strategy(name) for name in names])
     return last
 
@@ -126,7 +126,7 @@ class TestTag:
 
     def test_a_perfect_result_has_f1_1(self) -> None:
         document = Document("a", TEXT, GOLD)
-        table = summary([document], {"dense": [batch.Tagged(document, 1, 2, 6, 3.0)]})
+        table = summary([document], {"dense": [batch.TaggedDocument(document, 1, 2, 6, 3.0)]})
         assert table.loc[0, ["F1", "token-layers", "ms/doc"]].tolist() == ["1.0000", "50.0%", "3.0"]
 
     @pytest.mark.parametrize(
@@ -142,8 +142,8 @@ class TestTag:
         self, documents: int, milliseconds: float, shown: list[str]
     ) -> None:
         document = Document("a", TEXT)
-        rule = [batch.Tagged(document, 1, 2, 3, milliseconds)] * documents
-        found = {"dense": [batch.Tagged(document, 2, 2, 6, 3.0)] * documents, "rule": rule}
+        rule = [batch.TaggedDocument(document, 1, 2, 3, milliseconds)] * documents
+        found = {"dense": [batch.TaggedDocument(document, 2, 2, 6, 3.0)] * documents, "rule": rule}
         assert summary([document] * documents, found)["speed-up"].tolist() == shown
         assert "speed-up" not in summary([document] * documents, {"rule": rule})
 
@@ -169,7 +169,7 @@ class TestTag:
 
     def test_the_zip_has_no_formula(self, tmp_path: Path) -> None:
         document = Document("=1+1", "+x and -y", (Entity(0, 2, "Chemical", "+x"), Entity(7, 9, "Chemical", "-y")))
-        write_zip([document], {"dense": [batch.Tagged(document, 1, 1, 6, 1.0)]}, "{}", tmp_path / "all.zip")
+        write_zip([document], {"dense": [batch.TaggedDocument(document, 1, 1, 6, 1.0)]}, "{}", tmp_path / "all.zip")
         with ZipFile(tmp_path / "all.zip") as archive:
             rows = list(csv.DictReader(archive.read("entities.csv").decode().splitlines()))
         assert [(row["document"], row["text"]) for row in rows] == [("'=1+1", "'+x"), ("'=1+1", "'-y")]
@@ -216,7 +216,7 @@ class TestRun:
     def test_long_tables_are_cut_and_say_so(self) -> None:
         many = GOLD * LISTED_ENTITIES
         documents = [Document("a", TEXT, many)]
-        found = {"dense": [batch.Tagged(documents[0], 1, 1, 6, 1.0)]}
+        found = {"dense": [batch.TaggedDocument(documents[0], 1, 1, 6, 1.0)]}
         assert len(entity_table(found)) == LISTED_ENTITIES
         assert f"shows the first {LISTED_ENTITIES:,} of {len(many):,} entities" in status(
             "f", documents, found, Problems(), ""
@@ -225,5 +225,5 @@ class TestRun:
     def test_replies_do_not_grow_with_a_mention(self) -> None:
         text = "x" * 50_000
         document = Document("a", text, (Entity(0, len(text), "Disease", text),))
-        table = entity_table({"dense": [batch.Tagged(document, 1, 1, 6, 1.0)]})
+        table = entity_table({"dense": [batch.TaggedDocument(document, 1, 1, 6, 1.0)]})
         assert len(table.loc[0, "text"]) == SHOWN_CHARACTERS + 1

@@ -9,61 +9,61 @@ import pytest
 from demo.common.limits import MAX_STRATEGIES
 from demo.common.timing import RUNS, Budget, first_pass, tagger
 from demo.settings import default_values, sliders
-from demo.tabs.compare import Job, Shown, compare, compared, jobs_beside, jobs_of, refine
+from demo.tabs.compare import Refinement, Shown, candidates_beside, candidates_of, compare, refine
+from demo.tabs.compare.comparison import ModelStrategy, compare_all
 from engine import Engine, InputError
 
 TEXT = "Famotidine-associated delirium. Six patients on famotidine had delirium; all recovered."
 
 
-def jobs(engine: Engine, names: list[str], point: str | None = None, trigger: str = "", *values: float) -> list[Job]:
-    return jobs_of(engine, "tiny", names, point, trigger, *(values or default_values(engine, point)))
+def chosen(engine: Engine, names: list[str], trigger: str = "", *values: float) -> list[ModelStrategy]:
+    return candidates_of(engine, "tiny", names, None, trigger, *(values or default_values(engine, None)))
 
 
-def run(text: str, chosen: list[Job]) -> Shown:
-    *_, last = compare(text, chosen)
+def run(text: str, candidates: list[ModelStrategy]) -> Shown:
+    *_, last = compare(text, candidates)
     return last
 
 
 def test_shows_dense_and_what_is_chosen_in_the_order_of_the_page(engine: Engine) -> None:
     names = list(engine.runnable)[1:MAX_STRATEGIES]
-    shown = run(TEXT, jobs(engine, names[::-1]))
-    for name in ["dense", *names]:
-        assert f"<h3>{name}</h3>" in shown.cards
-        assert f"<h3>{name}</h3>" in shown.texts
-    assert [job.strategy.name for job in jobs(engine, names[::-1])] == ["dense", *names]
+    shown = run(TEXT, chosen(engine, names[::-1]))
+    for markup in (shown.cards, shown.texts):
+        assert re.findall("<h3>(.*?)</h3>", markup) == ["dense", *names]
 
 
 def test_entities_come_after_one_pass_and_times_are_refined_afterwards(engine: Engine) -> None:
-    chosen = jobs(engine, ["entropy"])
-    (first,) = compare(TEXT, chosen, budget=Budget(more_s=600.0))  # all runs, even on a busy machine
+    candidates = chosen(engine, ["entropy"])
+    (first,) = compare(TEXT, candidates, budget=Budget(more_s=600.0))  # all runs, even on a busy machine
     assert "one run" in first.cards
     assert 'data-state="timing"' in first.answer
-    assert first.rounds == RUNS
-    better = refine(TEXT, chosen, first.rounds)
+    assert first.refinement == Refinement(2, RUNS, "")
+    better = refine(TEXT, candidates, first.refinement)
     assert better is not None
     assert "median of 5 runs after an untimed one" in better.cards
     assert 'data-state="done"' in better.answer
 
 
 def test_a_long_text_is_estimated_first_and_leaves_strategies_out(engine: Engine) -> None:
-    chosen = jobs(engine, ["rule", "entropy", "truncate-1"])
-    small = Budget(first_s=1e-6, short=25, probe=25)
-    *_, shown = compare(TEXT, chosen, budget=small)
-    assert "Left out because this text is long: entropy, truncate-1." in shown.answer
+    candidates = chosen(engine, ["rule", "entropy", "truncate-1"])
+    *_, shown = compare(TEXT, candidates, budget=Budget(first_s=1e-6, short=25, probe=25))
+    left_out = "Left out because this text is long: entropy, truncate-1."
+    assert left_out in shown.answer
     assert "<h3>entropy</h3>" not in shown.cards
-    assert shown.ran == 2
-    refined = refine(TEXT, chosen[: shown.ran], 2, left_out=shown.left_out)
+    assert shown.refinement is not None
+    assert shown.refinement.ran == 2
+    refined = refine(TEXT, candidates, shown.refinement)
     assert refined is not None
-    assert "Left out because this text is long: entropy, truncate-1." in refined.answer
+    assert left_out in refined.answer
 
 
 def test_stops_when_the_result_is_not_wanted_any_more(engine: Engine) -> None:
-    wanted = iter([True, True, False])
-    assert list(compare(TEXT, jobs(engine, ["entropy"]), lambda: next(wanted))) == []
+    candidates = chosen(engine, ["entropy"])
+    for answers in ([True, True, False], [True, True, True, False]):
+        wanted = iter(answers)
+        assert list(compare(TEXT, candidates, lambda wanted=wanted: next(wanted))) == []
     wanted = iter([True, True, True, False])
-    assert list(compare(TEXT, jobs(engine, ["entropy"]), lambda: next(wanted))) == []
-    wanted = iter([True, True, True, False])
-    refined = refine(TEXT, jobs(engine, ["entropy"]), 3, lambda: next(wanted))
+    refined = refine(TEXT, candidates, Refinement(2, 3, ""), lambda: next(wanted))
     assert refined is not None
     assert "one run after an untimed one" in refined.cards
 
@@ -78,51 +78,53 @@ def test_sliders_and_trigger_reach_the_strategies_that_have_them(engine: Engine)
     assert {slider.name for slider in sliders(engine)} == set(moved)
     values = [moved[slider.name] for slider in sliders(engine)]
     names = ["rule", "rule+recovery", "entropy", "entropy+recovery"]
-    ran = {job.strategy.name: job for job in jobs(engine, names, None, "entity_loss", *values)}
-    threshold = 2 * engine.strategy("entropy").settings()["max_entropy"]
+    ran = {one.strategy.name: one for one in chosen(engine, names, "entity_loss", *values)}
     of_rule = {"lambda_": 1.5, "min_keep_ratio": 0.25}
-    of_entropy = {"max_entropy": threshold, "min_keep_ratio": 0.5}
-    assert ran["rule"].strategy == engine.strategy("rule", **of_rule)
-    assert ran["rule+recovery"].strategy == engine.strategy("rule+recovery", trigger="entity_loss", **of_rule)
-    assert ran["entropy"].strategy == engine.strategy("entropy", **of_entropy)
-    assert ran["entropy+recovery"].strategy == engine.strategy("entropy+recovery", trigger="entity_loss", **of_entropy)
+    of_entropy = {
+        "max_entropy": 2 * engine.strategy("entropy").settings()["max_entropy"],
+        "min_keep_ratio": 0.5,
+    }
+    for name, settings in (("rule", of_rule), ("entropy", of_entropy)):
+        assert ran[name].strategy == engine.strategy(name, **settings)
+        recovering = engine.strategy(f"{name}+recovery", trigger="entity_loss", **settings)
+        assert ran[f"{name}+recovery"].strategy == recovering
     assert "λ 1.5" in ran["rule"].settings
-    assert "min keep ratio 0.5" in ran["entropy"].settings
     assert "min keep ratio 0.5 · tiny" in run(TEXT, list(ran.values())).cards
     assert ran["dense"].settings == ""
 
 
 def test_from_three_strategies_on_a_table_sums_up(engine: Engine) -> None:
-    assert 'class="summary"' not in run(TEXT, jobs(engine, ["entropy"])).cards
-    rows = re.findall(r'<th scope="row">(.*?)</th>', run(TEXT, jobs(engine, ["rule", "entropy"])).cards)
+    assert 'class="summary"' not in run(TEXT, chosen(engine, ["entropy"])).cards
+    rows = re.findall(r'<th scope="row">(.*?)</th>', run(TEXT, chosen(engine, ["rule", "entropy"])).cards)
     assert rows == ["dense", "rule (default)", "entropy (default)"]
 
 
 def test_a_second_model_stands_beside_the_first(engine: Engine, plain_engine: Engine) -> None:
-    both = [*jobs(engine, ["entropy"]), *jobs_beside(plain_engine, "plain", ["dense", "entropy"], None)]
-    assert [(job.model, job.strategy.name) for job in both] == [
+    both = [*chosen(engine, ["entropy"]), *candidates_beside(plain_engine, "plain", ["dense", "entropy"], None)]
+    assert [(one.model, one.strategy.name) for one in both] == [
         ("tiny", "dense"),
         ("tiny", "entropy"),
         ("plain", "dense"),
     ]
-    measured = first_pass(TEXT, [tagger(job.engine, job.strategy) for job in both])
-    found = compared(both, measured)
+    timings = first_pass(TEXT, [tagger(one.engine, one.strategy) for one in both])
+    found = compare_all(both, timings)
     assert [one.is_reference for one in found] == [True, False, False]
-    assert all(one.reference is measured[0] for one in found)
+    assert all(one.reference is timings[0] for one in found)
     assert [one.of_reference for one in found] == ["", "", " of tiny"]
     shown = run(TEXT, both).cards
     assert "plain" in shown
     assert shown.count("× dense of tiny") == 1
 
 
-@pytest.mark.parametrize("text", ["", "   ", "\n\t\u00a0\n"])
-def test_a_blank_text_is_refused(engine: Engine, text: str) -> None:
-    with pytest.raises(InputError, match="There is no text yet"):
-        run(text, jobs(engine, ["dense"]))
-
-
-def test_none_or_too_many_strategies_are_refused(engine: Engine) -> None:
-    with pytest.raises(InputError, match="No strategy is chosen"):
-        jobs(engine, [])
-    with pytest.raises(InputError, match=f"at most {MAX_STRATEGIES} strategies"):
-        jobs(engine, [str(number) for number in range(MAX_STRATEGIES + 1)])
+@pytest.mark.parametrize(
+    ("text", "names", "message"),
+    [
+        ("", ["dense"], "There is no text yet"),
+        ("\n\t\u00a0\n", ["dense"], "There is no text yet"),
+        (TEXT, [], "No strategy is chosen"),
+        (TEXT, [str(number) for number in range(MAX_STRATEGIES + 1)], f"at most {MAX_STRATEGIES} strategies"),
+    ],
+)
+def test_what_cannot_run_is_refused(engine: Engine, text: str, names: list[str], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        run(text, chosen(engine, names))

@@ -1,4 +1,4 @@
-"""The tab Frontier: a report's chart with the current settings, and the message if something is missing."""
+"""The tab Frontier: a report's conclusions and chart with the current settings, and its other plots."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,13 +13,13 @@ import pytest
 from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 
-from demo.common.reports import REPORTS, report_title
-from demo.tabs.frontier import PICTURES, batch_sizes, first_report, pictures, plot_calibration, show, tried
+from demo.common.reports import REPORTS, Report
+from demo.tabs.frontier import PICTURES, pictures, plot_calibration, show, updates_to_try
 from engine import Engine, load_engine
 from engine.pruning.strategy_names import resolve
 
 DIGEST = "0123456789abcdef" * 4
-SHIPPED = "bc5cdr-test"  # a report on the shipped weights
+SHIPPED = Report(REPORTS / "bc5cdr-test")  # on the shipped weights
 RULE = resolve("rule", 6, {})
 
 
@@ -41,82 +40,63 @@ def ringed(page: str) -> list[str]:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A folder with one report, on weights with ``DIGEST``."""
-    report = tmp_path / "one"
-    report.mkdir()
+def report(tmp_path: Path) -> Report:
+    """A report on weights with ``DIGEST``."""
     for name in ("results", "intervals"):
-        shutil.copy(REPORTS / SHIPPED / f"{name}.csv", report)
-    (report / "results.json").write_text(json.dumps({"about": {"weights": f"SHA-256 {DIGEST[:16]}…"}}))
-    return tmp_path
+        shutil.copy(SHIPPED.folder / f"{name}.csv", tmp_path)
+    (tmp_path / "results.json").write_text(json.dumps({"about": {"weights": f"SHA-256 {DIGEST[:16]}…"}}))
+    return Report(tmp_path)
 
 
-@pytest.fixture
-def engine_of() -> Any:
-    def make(source: Path, digest: str = DIGEST) -> Engine:
-        own = {"source": str(source), "digest": digest, "dtype": "float32", "runnable": ["dense", "entropy"]}
-        return SimpleNamespace(**own, points={"entropy": {"balanced": {}, "fast": {}}})  # type: ignore[return-value]
-
-    return make
+def engine_of(report: Report, digest: str = DIGEST) -> Engine:
+    own = {"source": str(report.folder), "digest": digest, "dtype": "float32", "runnable": ["dense", "entropy"]}
+    return SimpleNamespace(**own, points={"entropy": {"balanced": {}, "fast": {}}})  # type: ignore[return-value]
 
 
-def test_current_settings_are_ringed_in_the_report(folder: Path, engine_of: Any) -> None:
+def test_current_settings_are_ringed_in_the_report(report: Report) -> None:
     engine = load_engine()
     current = [engine.strategy("dense"), engine.strategy("entropy", "fast"), engine.strategy("rule", lambda_=1.9)]
-    page = show(engine_of(folder), "one", 1, current, folder)
+    page = show(engine_of(report), report, 1, current)
     assert sorted(ringed(page)) == ["dense (float32)", "entropy:fast (float32)"]
     assert "did not measure the current settings of rule." in page
 
 
-def test_nothing_is_ringed_in_a_report_of_other_weights(folder: Path, engine_of: Any) -> None:
-    page = show(engine_of(folder, "f" * 64), "one", 1, [resolve("dense", 6, {})], folder)
+def test_nothing_is_ringed_in_a_report_of_other_weights(report: Report) -> None:
+    page = show(engine_of(report, "f" * 64), report, 1, [resolve("dense", 6, {})])
     assert "measured other weights" in page
     assert ringed(page) == []
 
 
-def test_marks_that_the_page_can_run_can_be_tried(folder: Path, engine_of: Any) -> None:
-    page = show(engine_of(folder), "one", 1, [], folder)
-    assert page.count("data-strategy=") == 3  # dense, entropy, entropy:fast: the engine has no exact
+def test_without_a_report_it_says_how_to_create_one(report: Report) -> None:
+    assert "python -m eval.report" in show(engine_of(report), None, 1, [])
+
+
+def test_marks_that_the_page_can_run_can_be_tried(report: Report) -> None:
+    page = show(engine_of(report), report, 1, [])
+    assert page.count("data-strategy=") == 3  # dense, entropy, entropy:fast: the engine has no careful
     assert 'data-strategy="entropy" data-point="fast"' in page
 
 
 def test_a_tried_mark_sets_strategies_and_settings_and_nothing_else_does() -> None:
     engine = load_engine()
-    names, point, trigger, *values = tried(engine, "entropy", "fast")
+    names, point, trigger, *values = updates_to_try(engine, "entropy", "fast")
     assert (names, point, trigger) == (["dense", "entropy"], "fast", "")
     assert all(isinstance(value, float) for value in values)
-    skipped = tried(engine, "<script>", {"x": 1})
+    skipped = updates_to_try(engine, "<script>", {"x": 1})
     assert skipped[0] == ["dense"]
     assert all(isinstance(update, dict) for update in skipped[1:])  # unchanged
 
 
-def test_batch_sizes_are_shown_one_at_a_time(folder: Path, engine_of: Any) -> None:
-    assert batch_sizes(folder) == [1, 32]
-    assert "Batch size: 32." in show(engine_of(folder), "one", 32, [], folder)
-    assert "Batch size: 1." in show(engine_of(folder), "one", 7, [], folder)  # not measured: the first one
+def test_batch_sizes_are_shown_one_at_a_time(report: Report) -> None:
+    assert "Batch size: 32." in show(engine_of(report), report, 32, [])
+    assert "Batch size: 1." in show(engine_of(report), report, 7, [])  # not measured: the first one
 
 
-def test_the_tab_opens_with_a_report_of_these_weights(folder: Path, engine_of: Any) -> None:
-    other = folder / "a"
-    shutil.copytree(folder / "one", other)
-    (other / "results.json").write_text(json.dumps({"about": {"weights": "SHA-256 ffffffffffffffff…", "model": "m"}}))
-    assert first_report(engine_of(folder), folder) == "one"
-    assert first_report(engine_of(folder), folder / "none") is None
-    assert report_title(other) == "m, bc5cdr test, float32, int8 (a)"
-
-
-def test_the_report_s_conclusions_stand_above_the_chart_losses_included(folder: Path, engine_of: Any) -> None:
-    page = show(engine_of(folder), "one", 1, [], folder)
-    before, chart, _ = page.partition('<figure class="frontier">')
+def test_the_reports_conclusions_stand_above_the_chart_losses_included(report: Report) -> None:
+    before, chart, _ = show(engine_of(report), report, 1, []).partition('<figure class="frontier">')
     assert chart
-    for part in (
-        "<code>entropy (float32)</code> is 2.35× as fast as",
-        "may lose more",
-        "openvino",
-    ):
+    for part in ("<code>entropy (float32)</code> is 2.35× as fast as", "may lose more", "openvino"):
         assert part in before
-    (folder / "one" / "intervals.csv").unlink()
-    assert "conclusions" not in show(engine_of(folder), "one", 1, [], folder)
 
 
 def test_calibration_rings_equal_settings_whatever_their_names() -> None:
@@ -135,19 +115,19 @@ def test_calibration_rings_equal_settings_whatever_their_names() -> None:
 
 
 def test_all_plots_of_a_report_are_shown_and_say_what_they_were_measured_on() -> None:
-    report = REPORTS / SHIPPED
-    made = {path.name for path in report.glob("*.png")}
+    made = {path.name for path in SHIPPED.folder.glob("*.png")}
     assert {"f1_vs_latency.png", "groups.png", "exits.png", "speed.png"} <= made
     assert {name.replace("-int8.", ".") for name in made} <= set(PICTURES)
-    page = pictures(report)
+    page = pictures(SHIPPED)
     assert page.count("<img") == page.count("Measured on: corpus bc5cdr; split test; documents 500") == len(made)
+    assert "by gold label and layer, int8." in page
 
 
-def test_texts_from_files_are_text(folder: Path, engine_of: Any) -> None:
+def test_texts_from_files_are_text(report: Report) -> None:
     for name in ("results", "intervals"):
-        path = folder / "one" / f"{name}.csv"
+        path = report.folder / f"{name}.csv"
         table = pd.read_csv(path).replace("onnx", "<img src=y> ${2}")
         (table.assign(corpus="<img src=x> ${1}") if name == "results" else table).to_csv(path, index=False)
-    page = show(engine_of(folder), "one", 1, [], folder)
+    page = show(engine_of(report), report, 1, [])
     assert "<img src=" not in page
     assert "${" not in page

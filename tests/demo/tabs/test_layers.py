@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from demo.common import words
-from demo.common.compared import Difference, differences
-from demo.common.words import listbox
+from demo.common import word_view as words
+from demo.common.differences import Difference, differences
+from demo.common.word_view import listbox
 from demo.tabs.layers import layer_view, words_computed, words_exited
 from engine import Engine, Entity, Result
 

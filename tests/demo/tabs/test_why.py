@@ -12,8 +12,8 @@ from dataclasses import replace
 
 import pytest
 
-from demo.common.compared import differences
-from demo.common.records import csv_link
+from demo.common.differences import differences
+from demo.common.serialization import csv_link
 from demo.tabs.why import COLUMNS, NUMBERS, table_rows, why_view
 from engine import Engine, Result
 from engine.inspection.explain import WordScores

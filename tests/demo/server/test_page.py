@@ -9,7 +9,7 @@ import httpx
 import pytest
 from gradio_client import Client
 
-from demo.common.blocks import Page
+from demo.server.page import Page
 from tests.demo.serving import ask
 
 TEXT = "a private text"
@@ -20,7 +20,7 @@ def page() -> Iterator[gr.Blocks]:
     def echo(text: str) -> dict[str, str]:
         return {"answer": f"{text}, answered"}
 
-    with Page("x") as page:
+    with Page("x", {}) as page:
         gr.api(echo, api_name="echo")
     page.launch(prevent_thread_lock=True, quiet=True)
     yield page

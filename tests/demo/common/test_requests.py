@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from demo.common.runs import MAX_SESSIONS, Turns, fingerprint
+from demo.common.requests import MAX_SESSIONS, RequestNumbers, fingerprint
 
 
 def test_a_new_request_ends_the_older_one_of_the_same_session_alone() -> None:
-    turns = Turns()
+    turns = RequestNumbers()
     first, other = turns.take("a"), turns.take("b")
     assert turns.is_latest("a", first)
     second = turns.take("a")
@@ -17,7 +17,7 @@ def test_a_new_request_ends_the_older_one_of_the_same_session_alone() -> None:
 
 
 def test_forgotten_sessions_compute_to_the_end() -> None:
-    turns = Turns()
+    turns = RequestNumbers()
     first = turns.take("a")
     for number in range(MAX_SESSIONS):
         turns.take(str(number))
@@ -25,7 +25,7 @@ def test_forgotten_sessions_compute_to_the_end() -> None:
 
 
 def test_the_same_again_is_no_request_until_another_ends_the_first() -> None:
-    turns = Turns()
+    turns = RequestNumbers()
     first = turns.take("a", 7)
     assert turns.take_if_new("a", 7) is None
     assert turns.is_latest("a", first)

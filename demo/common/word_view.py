@@ -1,4 +1,4 @@
-"""Text as words to point at, in a view of one strategy's result; the tabs Layer by layer and Why share this."""
+"""A view of one strategy's result as words to point at, which Layer by layer and Why share."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from typing import Any
 
 import gradio as gr
 
-from demo.common.compared import SIGNS, Difference, differences
+from demo.common.differences import SIGNS, Difference, differences
+from demo.common.events import HIDDEN, draw_when_visible, fingerprint
 from demo.common.inputs import Inputs
 from demo.common.limits import MODEL_WORK, check_text
-from demo.common.markup import alert, describe, escape, note
-from demo.common.redraw import redraw_when_visible
-from demo.common.runs import fingerprint
+from demo.common.markup import alert, describe_word, escape, note
 from demo.settings import chosen_strategy, name_with_settings
 from engine import Engine, InputError, Result
 from engine.inspection.trace import WordTrace
@@ -21,7 +20,6 @@ from engine.inspection.trace import WordTrace
 MAX_WORDS = 2000  # browsers take too long to lay out more
 TYPE_COLOURS = 6  # defined in the style sheet
 SCRIPT = Path(__file__).with_suffix(".js")
-DRAWING: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", **MODEL_WORK}
 
 
 def shown_words(result: Result) -> Sequence[WordTrace]:
@@ -30,7 +28,7 @@ def shown_words(result: Result) -> Sequence[WordTrace]:
 
 
 def cut_note(result: Result) -> str:
-    """A line saying that a view does not show all words, if so."""
+    """A line saying that a view does not show all words; empty if it does."""
     words = len(result.trace.words)
     return note(f"Showing the first {MAX_WORDS:,} of {words:,} words.") if words > MAX_WORDS else ""
 
@@ -48,9 +46,9 @@ def listbox(result: Result, found: Sequence[Difference], name: str, types: Seque
     all its words have their labels.
 
     Args:
-        result: what to show.
-        found: its differences from dense, the entities that it lost included.
-        name: of the list box.
+        result: the result to show.
+        found: its differences from dense, including the entities that it lost.
+        name: name of the list box.
         types: the entity types, which decide the colours.
     """
     words = shown_words(result)
@@ -64,7 +62,7 @@ def listbox(result: Result, found: Sequence[Difference], name: str, types: Seque
         parts.append(escape(result.text[position : word.start]))
         if each := entities.get(word.start):
             end = each.entity.end
-            parts.append(_frame(result, each, words[index:], types))
+            parts.append(_open_frame(result, each, words[index:], types))
         parts.append(_option(word, index))
         position = word.end
     if end:
@@ -72,7 +70,7 @@ def listbox(result: Result, found: Sequence[Difference], name: str, types: Seque
     return f'<div class="words" role="listbox" aria-orientation="horizontal" aria-label="{name}">{"".join(parts)}</div>'
 
 
-def _frame(result: Result, found: Difference, words: Sequence[WordTrace], types: Sequence[str]) -> str:
+def _open_frame(result: Result, found: Difference, words: Sequence[WordTrace], types: Sequence[str]) -> str:
     """Opens an entity's frame; ``words`` start with the entity's own."""
     entity, layers = found.entity, len(result.cost.rows)
     own = [word for word in words if word.start < entity.end]
@@ -89,17 +87,17 @@ def _option(word: WordTrace, index: int) -> str:
     text = escape(word.text)
     return (
         f'<span class="word" role="option" aria-selected="false" tabindex="{-1 if index else 0}" data-word="{index}" '
-        f'data-state="{word.state}"{exit_} aria-label="{text}: {escape(describe(word))}">{text}</span>'
+        f'data-state="{word.state}"{exit_} aria-label="{text}: {escape(describe_word(word))}">{text}</span>'
     )
 
 
-def build_result_view(
+def build_word_view(
     engine: Engine, inputs: Inputs, tab: gr.Tab, render: Callable[[Result, Sequence[Difference]], str], script: Path
 ) -> None:
     """Builds the view of the shown strategy's result; it opens with the page's first text.
 
     Args:
-        engine: runs the strategy.
+        engine: the engine that runs the strategy.
         inputs: the text and settings that the view follows.
         tab: the tab under construction.
         render: makes the markup from the result and its differences from dense.
@@ -116,9 +114,11 @@ def build_result_view(
         shown = note(name_with_settings(engine, strategy, point))
         return [shown + render(result, differences(result, dense))]
 
-    shown = [inputs.text, inputs.shown, *inputs.settings]
-    first = [component.value for component in shown]
+    panel = inputs.panel
+    values = [inputs.text, panel.shown, *panel.settings]
+    first = [component.value for component in values]
     scripts = "\n".join(path.read_text(encoding="utf-8") for path in (SCRIPT, script))
     view = gr.HTML(*on_view(*first), js_on_load=scripts)
-    changes = [*inputs.changed, inputs.shown.change]
-    redraw_when_visible(inputs, tab, shown, changes, on_view, [view], drawn=fingerprint(first), **DRAWING)
+    changes = [inputs.requests.number.change, panel.shown.change]
+    work = HIDDEN | MODEL_WORK
+    draw_when_visible(tab, inputs.visible_tab, values, changes, on_view, [view], fingerprint(first), **work)

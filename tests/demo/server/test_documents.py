@@ -16,10 +16,10 @@ from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from demo.app import build_demo
-from demo.common.documents import FILES, FOLDERS, ROOT, document_routes, links_of
 from demo.common.intro import TITLE
 from demo.common.links import by_name
-from demo.common.theme import LAUNCH
+from demo.server import LAUNCH
+from demo.server.files import FILES, FOLDERS, ROOT, document_links, document_routes
 from engine import Engine
 
 DOCUMENTS = [
@@ -104,8 +104,8 @@ class TestLinks:
 
     def test_the_page_of_a_model_links_what_exists(self, engine: Engine, project: Path) -> None:
         models = by_name([engine])  # this folder has no card
-        assert links_of(next(iter(models)), models, project) == {"README": "README.md"}
-        assert links_of(next(iter(models)), models, project / "docs") == {}
+        assert document_links(next(iter(models)), models, project) == {"README": "README.md"}
+        assert document_links(next(iter(models)), models, project / "docs") == {}
 
     def test_the_card_of_weights_in_the_project_is_linked_there(self, project: Path) -> None:
         (project / "weights" / "50% less #1").mkdir()
@@ -113,7 +113,7 @@ class TestLinks:
         models = by_name(
             [SimpleNamespace(source=str(project / "weights" / "50% less #1"), dtype="int8")]  # type: ignore[list-item]
         )
-        address = links_of("50% less #1, int8", models, project)["Model card"]
+        address = document_links("50% less #1, int8", models, project)["Model card"]
         assert address == "weights/50%25%20less%20%231/README.md"
         assert "<h1" in served(project).get(f"/{address}").text
 
@@ -243,7 +243,7 @@ def test_the_app_serves_the_documents_of_project_and_models(
         (folder / "README.md").write_text(f"# Card of {folder.name}")
         monkeypatch.setattr(each, "source", str(folder))
     models = by_name([engine, plain_engine])
-    addresses = {name: links_of(name, models)["Model card"] for name in models}
+    addresses = {name: document_links(name, models)["Model card"] for name in models}
     assert addresses == {
         "first, float32": "model-card/README.md",
         "second, float32": "model-card-second-float32/README.md",

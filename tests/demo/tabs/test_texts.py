@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from demo.common.compared import Compared
-from demo.common.timing import Measured
-from demo.tabs.compare.panels import COLUMNS, LISTED, entity_rows, texts
+from demo.common.timing import Timing
+from demo.tabs.compare.comparison import Comparison
+from demo.tabs.compare.texts import COLUMNS, LISTED, entity_rows, texts
 from engine import Engine, Entity, Result
 
 TEXT = "Famotidine-associated delirium. Six patients\non famotidine (20 mg/day)  had nausea;\n\nall recovered. "
@@ -26,10 +26,10 @@ TYPES = ("Chemical", "Disease")
 any_text = st.text(st.characters(exclude_categories=()), max_size=60)
 
 
-def compared(result: Result, dense: Result) -> Compared:
-    reference = Measured(dense, (10.0,))
-    measured = reference if result is dense else Measured(result, (5.0,))
-    return Compared("tiny, float32", "balanced", measured, reference)
+def compared(result: Result, dense: Result) -> Comparison:
+    reference = Timing(dense, (10.0,))
+    measured = reference if result is dense else Timing(result, (5.0,))
+    return Comparison("tiny, float32", "balanced", measured, reference)
 
 
 class Panel(HTMLParser):

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from demo.common.compared import agreement, differences
+from demo.common.differences import differences
 from engine import Engine, Result
 
 LONG = {"O": "O", "B": "B-Disease", "I": "I-Disease", "C": "B-Chemical"}
@@ -77,7 +77,3 @@ def test_reasons_of_the_same_entities_tell_where_they_were_decided(engine: Engin
     pruned, dense = results(engine, "OOBI", "OOBI")
     assert differences(pruned, dense)[0].reason == "exited after layer 1, with the same labels as dense"
     assert differences(dense, dense)[0].reason == "went through every layer"
-
-
-def test_agreement_counts_words(engine: Engine) -> None:
-    assert agreement(*results(engine, "OBIO", "OOBI")) == (1, 4)

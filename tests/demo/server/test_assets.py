@@ -9,17 +9,17 @@ from types import SimpleNamespace
 import httpx
 import pytest
 
-from demo.common import assets
+from demo.server import files as assets
 
-SCRIPT = next(name for name in sorted(assets._names()) if name.endswith(".js"))
-FONT = next(name for name in sorted(assets._names()) if name.endswith(".woff2"))
+SCRIPT = next(name for name in sorted(assets.asset_names()) if name.endswith(".js"))
+FONT = next(name for name in sorted(assets.asset_names()) if name.endswith(".woff2"))
 
 
 @pytest.mark.parametrize("name", [SCRIPT, FONT])
 @pytest.mark.parametrize("encoding", ["gzip", "br", "identity"])
 def test_an_asset_is_what_gradio_has(url: str, name: str, encoding: str) -> None:
     answer = httpx.get(f"{url}assets/{name}", headers={"Accept-Encoding": encoding})
-    assert answer.content == (assets.FOLDER / name).read_bytes()
+    assert answer.content == (assets.ASSETS / name).read_bytes()
     assert "immutable" in answer.headers["Cache-Control"]
 
 
@@ -34,7 +34,7 @@ def test_it_is_compressed_once(url: str, monkeypatch: pytest.MonkeyPatch) -> Non
     assets._compressed.cache_clear()
     for _ in range(3):
         httpx.get(f"{url}assets/{SCRIPT}").raise_for_status()
-    assert compressed == [(assets.FOLDER / SCRIPT).read_bytes()]
+    assert compressed == [(assets.ASSETS / SCRIPT).read_bytes()]
 
 
 @pytest.mark.parametrize("name", ["none.js", "%2e%2e", "..%2Findex.html", "%2Fetc%2Fpasswd"])
@@ -43,4 +43,4 @@ def test_nothing_else_is_served(url: str, name: str) -> None:
 
 
 def test_all_that_browsers_keep_for_good_is_named_by_its_content() -> None:
-    assert all(re.search(r"-[\w-]{8,}\.\w+$", name) for name in assets._names())
+    assert all(re.search(r"-[\w-]{8,}\.\w+$", name) for name in assets.asset_names())

@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from demo.common.runs import fingerprint
+from demo.common.events import fingerprint
 from demo.tabs import TABS
 
 LABELS = [tab.LABEL for tab in TABS]

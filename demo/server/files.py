@@ -1,14 +1,23 @@
-"""Serves the project's documents (README, docs, model cards) at the addresses that their relative links use."""
+"""Files that the app serves beside its pages.
+
+The project's documents (README, docs, model cards) have the addresses that their relative links use. Gradio's scripts
+and style sheets are compressed once and cached by browsers: Gradio compresses them again for each visitor and sets no
+``Cache-Control``, so browsers would ask for them on every visit. Their names contain a hash of their content.
+"""
 
 from __future__ import annotations
 
+import gzip
 import os
 import re
 from collections.abc import Mapping
+from functools import cache
+from mimetypes import guess_type
 from pathlib import Path
 from urllib.parse import quote
 
 from anyio.to_thread import run_sync
+from gradio.routes import BUILD_PATH_LIB
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response
@@ -24,9 +33,9 @@ ROOT = Path(__file__).resolve().parents[2]
 README, CARDS = "README.md", "model-card"
 FILES = (README, "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE", "CITATION.cff", "pyproject.toml")
 FOLDERS = ("docs", "weights")
-_HTML = "text/html; charset=utf-8"
-_KINDS = {
-    **dict.fromkeys(("LICENSE", ".cff", ".csv", ".json", ".sh", ".toml"), "text/plain; charset=utf-8"),
+_HTML, _PLAIN = "text/html; charset=utf-8", "text/plain; charset=utf-8"
+_MEDIA_TYPES = {  # by suffix, or by name if there is none
+    **dict.fromkeys(("LICENSE", ".cff", ".csv", ".json", ".sh", ".toml"), _PLAIN),
     **{".md": _HTML, ".html": _HTML, ".png": "image/png", ".gif": "image/gif"},
 }
 # Nothing in a card or a report may run or contact another host.
@@ -34,11 +43,13 @@ _HEADERS = {
     "content-security-policy": "default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline'",
     "x-content-type-options": "nosniff",
 }
+ASSETS = Path(BUILD_PATH_LIB)
+ASSET_HEADERS = {"Cache-Control": "public, max-age=31536000, immutable", "Vary": "Accept-Encoding"}
 _FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
 
 
 class Documents(StaticFiles):
-    """Serves a folder's files of `_KINDS`, Markdown as a page; no hidden files, no links that lead out.
+    """Serves a folder's files of known media types, Markdown as HTML; no hidden files, no links that lead out.
 
     Args:
         folder: the folder, which need not exist.
@@ -50,34 +61,26 @@ class Documents(StaticFiles):
         self.folder, self.app = folder.resolve(), app
 
     def lookup_path(self, path: str) -> tuple[str, os.stat_result | None]:
-        """Like Starlette's, but finds only documents."""
+        """Finds a file as Starlette does, but only a document."""
         found, status = super().lookup_path(path)
         names = (*Path(path).parts, *Path(found or self.folder).relative_to(self.folder).parts)
         hidden = any(name.startswith(".") for name in names)
-        return ("", None) if hidden or _kind(found) not in _KINDS else (found, status)
-
-    def has(self, path: str) -> bool:
-        """Whether the document exists."""
-        return self.lookup_path(path)[1] is not None
+        return ("", None) if hidden or _media_type(found) is None else (found, status)
 
     async def get_response(self, path: str, scope: Scope) -> Response:
-        """The document at a path in the folder.
-
-        Raises:
-            HTTPException: there is none.
-        """
+        """Returns the document at a path in the folder; raises an `HTTPException` if there is none."""
         response = await super().get_response(path, scope)
         if isinstance(response, FileResponse):
             file = Path(response.path)
             if file.suffix == ".md":
                 response = HTMLResponse(await run_sync(_render, file, self.app + "../" * path.count("/")))
-            response.headers["content-type"] = _KINDS[_kind(file)]
+            response.headers["content-type"] = _media_type(file) or _PLAIN
         response.headers.update(_HEADERS)
         return response
 
 
-def _kind(file: str | Path) -> str:
-    return Path(file).suffix or Path(file).name
+def _media_type(file: str | Path) -> str | None:
+    return _MEDIA_TYPES.get(Path(file).suffix or Path(file).name)
 
 
 def _render(file: Path, app: str) -> str:
@@ -86,12 +89,12 @@ def _render(file: Path, app: str) -> str:
 
 
 def document_routes(root: Path = ROOT) -> list[Route]:
-    """Routes for the project's documents and for cards of models outside it (the app's `card_folders`).
+    """Routes to the project's documents and to cards of models outside it (the page's ``card_folders``).
 
     These are routes, not mounts: Starlette finds nothing in a mount if the app has a root path.
     """
 
-    async def of_model(request: Request) -> Response:
+    async def send_card(request: Request) -> Response:
         folder = request.app.get_blocks().card_folders.get(request.path_params.get("model", ""))
         if folder is None:
             raise HTTPException(404)
@@ -100,28 +103,52 @@ def document_routes(root: Path = ROOT) -> list[Route]:
     return [
         *(_route(f"/{name}", Documents(root, "./"), name) for name in FILES),
         *(_route(f"/{name}/{{path:path}}", Documents(root / name)) for name in FOLDERS),
-        Route(f"/{CARDS}/{{path:path}}", of_model),
-        Route(f"/{CARDS}-{{model}}/{{path:path}}", of_model),
+        Route(f"/{CARDS}/{{path:path}}", send_card),
+        Route(f"/{CARDS}-{{model}}/{{path:path}}", send_card),
     ]
 
 
 def _route(address: str, documents: Documents, name: str = "") -> Route:
-    async def answer(request: Request) -> Response:
+    async def send_document(request: Request) -> Response:
         return await documents.get_response(name or request.path_params["path"], request.scope)
 
-    return Route(address, answer)
+    return Route(address, send_document)
 
 
 def card_folders(models: Mapping[str, Engine]) -> dict[str, Path]:
-    """The folder of each model, by the address of its page."""
+    """Maps the address of each model's page to the model's folder."""
     return {path_of(name, models): Path(engine.source).resolve() for name, engine in models.items()}
 
 
-def links_of(name: str, models: Mapping[str, Engine], root: Path = ROOT) -> dict[str, str]:
-    """The existing documents that a model's page links to: title → address."""
+def document_links(name: str, models: Mapping[str, Engine], root: Path = ROOT) -> dict[str, str]:
+    """Maps the title of each document that a model's page links to, if it exists, to its address."""
     path = path_of(name, models)
     folder = card_folders(models)[path]
-    within = folder.is_relative_to(root / "weights")
-    shelf = folder.relative_to(root).as_posix() if within else "-".join(filter(None, (CARDS, path)))
-    found = {"README": (root, README), "Model card": (folder, f"{shelf}/{README}")}
-    return {title: quote(address) for title, (of, address) in found.items() if Documents(of).has(README)}
+    in_project = folder.is_relative_to(root / "weights")
+    shelf = folder.relative_to(root).as_posix() if in_project else "-".join(filter(None, (CARDS, path)))
+    places = {"README": (root, README), "Model card": (folder, f"{shelf}/{README}")}
+    return {title: quote(address) for title, (of, address) in places.items() if Documents(of).lookup_path(README)[1]}
+
+
+@cache
+def asset_names() -> frozenset[str]:
+    """The names of the files that may be served."""
+    return frozenset(file.name for file in ASSETS.iterdir() if file.is_file())
+
+
+@cache
+def _compressed(name: str) -> bytes:
+    return gzip.compress((ASSETS / name).read_bytes())
+
+
+async def _send_asset(request: Request) -> Response:
+    name = request.path_params["name"]
+    if name not in asset_names():
+        raise HTTPException(404)
+    if Path(name).suffix in (".js", ".css") and "gzip" in request.headers.get("Accept-Encoding", ""):
+        kind = guess_type(name)[0]
+        return Response(_compressed(name), headers=ASSET_HEADERS | {"Content-Encoding": "gzip"}, media_type=kind)
+    return FileResponse(ASSETS / name, headers=ASSET_HEADERS)
+
+
+ASSET_ROUTE = Route("/assets/{name}", _send_asset)  # comes before Gradio's

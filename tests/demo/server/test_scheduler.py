@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from demo.common.shares import SharedEngine, Shares
+from demo.server.scheduler import ScheduledEngine, Scheduler
 from engine import Engine
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -28,7 +28,7 @@ def passes(name: str, ran: list[str], number: int, seconds: float) -> Generator[
     return name
 
 
-def together(shares: Shares, **calls: tuple[int, float]) -> list[str]:
+def together(shares: Scheduler, **calls: tuple[int, float]) -> list[str]:
     """Runs calls that wait at once, each with a number of passes of so many seconds; returns their order."""
     ran: list[str] = []
     begin = threading.Event()
@@ -50,13 +50,13 @@ def together(shares: Shares, **calls: tuple[int, float]) -> list[str]:
 
 
 def test_a_call_of_short_passes_goes_ahead_of_one_that_has_had_much() -> None:
-    order = together(Shares(), long=(3, 0.2), short=(3, 0.01))
+    order = together(Scheduler(), long=(3, 0.2), short=(3, 0.01))
     assert order[:2] == ["long", "short"]
     assert order.index("long", 1) > 3, "the short call ends before the long one's second pass"
 
 
 def test_what_a_call_had_is_bounded_so_that_its_turn_comes() -> None:
-    order = together(Shares(max_debt_s=0.02), long=(2, 0.2), short=(20, 0.01))
+    order = together(Scheduler(max_debt_s=0.02), long=(2, 0.2), short=(20, 0.01))
     assert order.index("long", 1) < len(order) - 5
 
 
@@ -65,7 +65,7 @@ def test_a_call_that_fails_raises_its_error_and_lets_the_next_one_in() -> None:
         yield
         raise ZeroDivisionError
 
-    shares = Shares()
+    shares = Scheduler()
     with pytest.raises(ZeroDivisionError):
         shares.run(fails())
     assert shares.run(passes("next", [], 1, 0)) == "next"
@@ -78,7 +78,7 @@ def test_one_thread_does_all_the_work() -> None:
         seen.add(threading.get_ident())
         yield
 
-    shares = Shares()
+    shares = Scheduler()
     for _ in range(3):
         shares.run(look())
     assert len(seen) == 1
@@ -114,7 +114,7 @@ def test_the_app_is_built_without_openmp_threads_of_the_main_thread() -> None:
 
 def test_a_short_text_does_not_wait_for_the_end_of_a_long_one(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("engine.tagger.MAX_ROWS", 64)
-    shared = SharedEngine(engine, Shares())
+    shared = ScheduledEngine(engine, Scheduler())
     expected = engine.tag(TEXT).entities
     with ThreadPoolExecutor() as pool:
         long = pool.submit(shared.tag, TEXT * 400)
@@ -126,7 +126,7 @@ def test_a_short_text_does_not_wait_for_the_end_of_a_long_one(engine: Engine, mo
 
 def test_explaining_takes_turns_too(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("engine.tagger.MAX_ROWS", 64)
-    shared = SharedEngine(engine, Shares())
+    shared = ScheduledEngine(engine, Scheduler())
     result = shared.tag(TEXT * 40, "entropy")
     with ThreadPoolExecutor() as pool:
         explaining = pool.submit(shared.explain, result)
@@ -136,8 +136,8 @@ def test_explaining_takes_turns_too(engine: Engine, monkeypatch: pytest.MonkeyPa
 
 
 def test_waiting_does_not_count_as_time(engine: Engine) -> None:
-    shares = Shares()
-    shared = SharedEngine(engine, shares)
+    shares = Scheduler()
+    shared = ScheduledEngine(engine, shares)
     with ThreadPoolExecutor() as pool:
         held = pool.submit(shares.run, passes("other", [], 1, 1.0))
         assert shared.tag(TEXT).latency.total_ms < 1000

@@ -1,4 +1,4 @@
-"""The demo's look: system fonts only, restrained, light and dark, for widths down to 320 px."""
+"""The web server of the demo, and its look: system fonts, light and dark, widths down to 320 px."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ import gradio as gr
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 
-from demo.common.assets import asset_route
-from demo.common.blocks import HANDLERS, EndedStreams
-from demo.common.documents import document_routes
 from demo.common.limits import MAX_FILE_BYTES, MAX_THREADS
-from demo.common.preview import Preview
+from demo.server.files import ASSET_ROUTE, document_routes
+from demo.server.middleware import EndedStreams, LinkPreview
+from demo.server.page import HANDLERS
 
 # Each style sheet is beside the module whose markup it styles.
 CSS = "\n".join(sheet.read_text(encoding="utf-8") for sheet in sorted(Path(__file__).parents[1].rglob("*.css")))
@@ -44,8 +43,8 @@ LAUNCH: dict[str, Any] = {
     ),
     "css": CSS,
     "app_kwargs": {
-        "routes": [*document_routes(), asset_route()],
-        "middleware": [Middleware(EndedStreams), Middleware(GZipMiddleware, compresslevel=4), Middleware(Preview)],
+        "routes": [*document_routes(), ASSET_ROUTE],
+        "middleware": [Middleware(EndedStreams), Middleware(GZipMiddleware, compresslevel=4), Middleware(LinkPreview)],
         "exception_handlers": HANDLERS,
     },
     # With server-side rendering, Node would answer requests for documents with 404.

@@ -7,7 +7,7 @@ import re
 import httpx
 
 from demo.common.intro import TITLE
-from demo.common.preview import PICTURE, own_tags
+from demo.server.middleware import PICTURE, with_own_tags
 
 
 def test_the_served_page_names_the_app_and_not_gradio(url: str) -> None:
@@ -21,8 +21,8 @@ def test_the_served_page_names_the_app_and_not_gradio(url: str) -> None:
 
 def test_other_tags_stay() -> None:
     page = '<head><meta charset="utf-8" /><meta name="twitter:title" content="Gradio" /></head>'
-    assert '<meta charset="utf-8" />' in own_tags(page, "http://x/")
-    assert "Gradio" not in own_tags(page, "http://x/")
+    assert '<meta charset="utf-8" />' in with_own_tags(page, "http://x/")
+    assert "Gradio" not in with_own_tags(page, "http://x/")
 
 
 def test_a_host_is_no_markup(url: str) -> None:

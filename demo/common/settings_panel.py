@@ -1,0 +1,161 @@
+"""The panel of settings: strategies, operating point, sliders, recovery, and a second model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from demo.common.events import QUIET
+from demo.common.limits import MAX_STRATEGIES
+from demo.common.markup import term
+from demo.common.reports import recommendation
+from demo.settings import SELECTED, TRIGGERS, default_values, has_points, points, sliders, summarise
+from engine import Engine
+from engine.pruning.strategy_names import BALANCED, default_point
+
+HELP = (
+    f'<p class="note">These settings of the selected strategies override the {term("operating point")}. They decide '
+    f"which words exit at a {term('gate')}, and the trigger decides when {term('recovery')} brings words back.</p>"
+)
+NO_POINTS = "Changes nothing here: no selected strategy has operating points."
+NO_RECOVERY = "Changes nothing here: no selected strategy brings words back."
+NO_SLIDERS = '<p class="note">No selected strategy has settings to move here.</p>'
+
+
+@dataclass(frozen=True)
+class SettingsPanel:
+    """The components of the panel.
+
+    ``strategies``: names of the strategies to compare.
+    ``settings``: operating point, trigger and sliders, the last arguments of `demo.settings.chosen_strategy`.
+    ``shown``: the strategy whose words the tabs show one by one.
+    ``beside``: name of a second model to compare with, or empty.
+    ``changes``: events after which any of these may have changed.
+    """
+
+    strategies: gr.CheckboxGroup
+    settings: Sequence[Any]
+    shown: gr.Radio
+    beside: gr.Dropdown
+    changes: Sequence[Any]
+
+
+def build_settings(engine: Engine, others: Mapping[str, Engine]) -> SettingsPanel:
+    """Builds the panel for an engine; ``others``: models to compare it with."""
+    selected, chosen_point = _opening_choice(engine)
+    used = _Used(engine, selected)
+    with gr.Accordion("Settings", elem_classes="settings"):
+        point = gr.Radio(
+            points(engine),
+            value=chosen_point,
+            label="Operating point",
+            info=used.no_points,
+            elem_classes="compact",
+            visible=bool(points(engine)),
+            interactive=True,
+        )
+        shown = gr.Radio(
+            selected,
+            value=selected[-1],
+            label="Strategy shown word by word",
+            elem_classes=["compact", "strategy-shown"],
+        )
+        with gr.Accordion("More strategies", open=False):
+            strategies = gr.CheckboxGroup(
+                [(f"{name}: {summarise(engine.strategy(name))}", name) for name in engine.runnable],
+                value=selected,
+                label=f"Strategies to compare, at most {MAX_STRATEGIES}",
+                elem_classes="strategies",
+            )
+            beside = gr.Dropdown(
+                [("none", ""), *others], value="", label="Compare with a second model", visible=bool(others)
+            )
+        with gr.Accordion("Pruning and recovery", open=False, visible=engine.model.has_gates):
+            gr.HTML(HELP)
+            none = gr.HTML(NO_SLIDERS, visible=not any(used.sliders))
+            moved = [
+                gr.Slider(
+                    *slider.range[:2],
+                    value=value,
+                    step=slider.range[2],
+                    label=slider.label,
+                    info=f"{slider.setting.description[:1].upper()}{slider.setting.description[1:]}.",
+                    interactive=True,
+                    visible=visible,
+                )
+                for slider, value, visible in zip(
+                    sliders(engine), default_values(engine, chosen_point), used.sliders, strict=True
+                )
+            ]
+            trigger = gr.Dropdown(
+                [("the operating point's default", ""), *TRIGGERS],
+                value="",
+                label="Recovery trigger: when words come back",
+                info=used.no_recovery,
+                interactive=not used.no_recovery,
+            )
+
+    def on_point(point: str) -> list[float]:
+        return default_values(engine, point)
+
+    def on_strategies(chosen: Any, shown: Any) -> list[Any]:
+        choice = shown_choices(chosen, shown)
+        if choice == gr.skip() or not set(chosen) <= set(engine.runnable):
+            return [gr.skip()] * (4 + len(moved))
+        used = _Used(engine, chosen)
+        return [
+            choice,
+            gr.update(interactive=not used.no_points, info=used.no_points),
+            gr.update(interactive=not used.no_recovery, info=used.no_recovery),
+            gr.update(visible=not any(used.sliders)),
+            *(gr.update(visible=visible) for visible in used.sliders),
+        ]
+
+    settings: list[Any] = [point, trigger, *moved]
+    pointed = point.input(on_point, point, moved, **QUIET)
+    # Before it answers, the page may hold a strategy that is no longer a choice: not checked here, and others wait.
+    applied = [shown, point, trigger, none, *moved]
+    narrowed = strategies.change(on_strategies, [strategies, shown], applied, preprocess=False, **QUIET)
+    changes = [pointed.then, narrowed.then, beside.change, *(part.change for part in settings)]
+    return SettingsPanel(strategies, settings, shown, beside, changes)
+
+
+class _Used:
+    """Which settings some strategies use, and why others change nothing.
+
+    ``sliders``: whether each slider changes any of the strategies.
+    ``no_points``, ``no_recovery``: why operating point and trigger change nothing; empty if they change something.
+    """
+
+    def __init__(self, engine: Engine, names: Sequence[str]) -> None:
+        strategies = [engine.strategy(name) for name in names]
+        kinds = {strategy.kind for strategy in strategies}
+        self.sliders = [slider.kind in kinds for slider in sliders(engine)]
+        self.no_points = "" if has_points(strategies) else NO_POINTS
+        self.no_recovery = "" if any(strategy.recovery for strategy in strategies) else NO_RECOVERY
+
+
+def _opening_choice(engine: Engine) -> tuple[list[str], str | None]:
+    """The strategies and the operating point when the page opens: what the report recommends, beside dense."""
+    stored = points(engine)
+    default = default_point(stored) if stored else None
+    recommended = recommendation(engine)
+    if recommended is None:
+        return [name for name in engine.runnable if name in SELECTED], default
+    point = recommended.point or BALANCED
+    return ["dense", recommended.strategy], point if point in stored else default
+
+
+def shown_choices(names: Any, shown: Any) -> Any:
+    """An update that offers the compared strategies as those that can be shown, and keeps the choice if it can.
+
+    Args:
+        names: the strategies that are compared; nothing changes if these are not names.
+        shown: the current choice.
+    """
+    if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
+        return gr.skip()
+    return gr.update(choices=names, value=shown if shown in names else names[-1])
