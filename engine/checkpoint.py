@@ -28,7 +28,7 @@ from engine.model.encoders import encoder_class, encoder_from_huggingface
 from engine.model.gated import GatedModel
 from engine.pruning.controllers.mlp import Network
 from engine.pruning.strategy import Strategy
-from engine.pruning.strategy_names import OLD_NAMES
+from engine.pruning.strategy_names import OLD_NAMES, parse
 from engine.text.labels import LabelSet, normalised
 from engine.text.windows import load_tokenizer
 
@@ -125,13 +125,14 @@ def load_weights(source: str | Path | None = None, labels: str | Path | Sequence
 
 def _label_names(model: PreTrainedModel, source: str | Path, labels: str | Path | Sequence[str] | None) -> list[str]:
     """Returns the label of each logit as prefix and type; see `load_weights`."""
-    names = label_names(model)
+    config: Any = model.config
+    names = [config.id2label.get(index) for index in range(config.num_labels)]
     if labels is not None:
         if not isinstance(labels, str | Path | Sequence):
             raise InputError(f"expected a file of labels or a list of them, got {labels!r}; name all of them")
         names = read_labels(labels, names) if isinstance(labels, str | Path) else list(labels)
     if not all(isinstance(name, str) for name in names):
-        raise InputError(f"expected labels as strings, got {names}; name all of them, in their order")
+        raise InputError(f"expected a name for each label of {str(source)!r}, got {names}; name all, in their order")
     if len(names) != model.config.num_labels:
         raise InputError(
             f"expected {model.config.num_labels} labels, one for each logit of {str(source)!r}, got {len(names)}; "
@@ -180,7 +181,8 @@ def read_points(path: Path) -> dict[str, dict[str, dict[str, Any]]]:
         for name, of in json.loads(path.read_text(encoding="utf-8")).items():
             for stored, settings in of.items():
                 at = f"settings of {f'{name}:{stored}'!r} that cannot be used"
-                Strategy.from_json(settings)
+                if (kind := Strategy.from_json(settings).kind) != parse(name).kind:
+                    raise InputError(f"expected those of {name}, got those of {kind}")
                 point = OLD_NAMES.get(stored, stored)
                 points.setdefault(name, {})[point] = settings | {"point": point}
     except Exception as error:  # the file may hold anything
@@ -234,19 +236,6 @@ def load_huggingface(source: str | Path) -> PreTrainedModel:
             f"{next(known, first_line(error))}; check the path or hub id, or restore the folder"
         ) from error
     return model.eval()
-
-
-def label_names(model: PreTrainedModel) -> list[str]:
-    """The label of each logit.
-
-    Raises:
-        InputError: if a logit has no label.
-    """
-    config: Any = model.config
-    names = [config.id2label.get(index) for index in range(config.num_labels)]
-    if not all(isinstance(name, str) for name in names):
-        raise InputError(f"expected a name for each of the {len(names)} labels, got {config.id2label}; fix config.json")
-    return names
 
 
 def read_labels(path: str | Path, names: Sequence[str]) -> list[str]:
@@ -307,7 +296,7 @@ def save_weights(folder: str | Path, model: GatedModel, tokenizer: PreTrainedTok
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    for name in (CONTROLLER, POINTS, INT8):
+    for name in (GATES, CONTROLLER, POINTS, INT8):
         (folder / name).unlink(missing_ok=True)
     last = str(model.encoder.num_layers)
     head = model.heads[last].state_dict()
@@ -316,8 +305,6 @@ def save_weights(folder: str | Path, model: GatedModel, tokenizer: PreTrainedTok
     save_file(state | classifier, folder / "model.safetensors", metadata={"format": "pt"})
     if model.has_gates:
         save_gates(folder, model, range(len(model.labels)))
-    else:
-        (folder / GATES).unlink(missing_ok=True)
     config = model.encoder.config
     config.id2label = dict(enumerate(model.labels.names))
     config.label2id = {name: index for index, name in enumerate(model.labels.names)}

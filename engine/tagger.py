@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import logging
-import os
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -24,12 +23,12 @@ from engine.inspection.cost import Cost, add, window_cost
 from engine.inspection.explain import WordScores, explain
 from engine.inspection.trace import Trace, word_traces
 from engine.latency import Latency
-from engine.model.chunks import Chunk, Slot, by_text, chunks
+from engine.model.chunks import Chunk, Slot, chunks, slots_by_text
 from engine.model.encoders import Encoder
 from engine.model.gated import GatedModel
 from engine.model.packing import RaggedBatch
 from engine.model.precision import set_precision
-from engine.model.threads import alone, at_once
+from engine.model.threads import at_once, with_all_threads
 from engine.pruning.controllers import CONTROLLERS, LearnedController
 from engine.pruning.forward import run
 from engine.pruning.memory import MemoryBuffer
@@ -58,11 +57,6 @@ def finish(steps: Generator[None, None, T]) -> T:
         except StopIteration as end:
             found: T = end.value
             return found
-
-
-# Compute threads do not survive a fork: a child that waits for them hangs.
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,15 +118,9 @@ class Engine:
 
     @torch.inference_mode(False)  # inside it, parameters would not track their versions
     def __init__(self, weights: Weights, dtype: str = "float32", device: str = "cpu") -> None:
+        self.device = _device(device)
         self.model = copy.deepcopy(weights.model).eval()
-        try:
-            self.device = torch.device(device)
-            self.precision = set_precision(self.model, dtype, self.device, weights.int8)
-        except (RuntimeError, AssertionError, TypeError, ImportError, NotImplementedError) as error:
-            why = first_line(error)
-            raise InputError(f"expected a device of this machine, got {device!r}: {why}; use --device cpu") from error
-        if self.device.type not in ("cpu", "cuda"):
-            raise InputError(f"expected the device cpu or cuda, got {device!r}; use --device cpu")
+        self.precision = set_precision(self.model, dtype, self.device, weights.int8)
         if self.dtype != "float32":  # the engine's model no longer holds the loaded weights
             self.digest = weights_digest(weights.model, weights.network)
         logger.info("dtype %s%s", self.dtype, f": {self.precision.why}" if self.precision.why else "")
@@ -199,7 +187,7 @@ class Engine:
             name: ``dense``, ``rule``, ``entropy``, ``mlp``, ``entropy+recovery``, ``truncate-k``; with an operating
                 point: ``entropy:fast``; a `Strategy` is used as is.
             point: ``careful``, ``balanced`` (the default) or ``fast``, as stored with the weights, unless the name has
-                one. Strategies without operating points ignore it; weights that store none have only ``default``.
+                one. Strategies without operating points ignore it; with weights that store none, leave it out.
             **settings: settings to change; ``None`` leaves one unchanged.
 
         Raises:
@@ -249,7 +237,7 @@ class Engine:
         **settings: Any,
     ) -> list[Result]:
         """Tags texts in batches; returns results in order. ``batch_size`` does not affect them."""
-        return finish(self.steps(texts, strategy, point, batch_size, **settings))
+        return finish(self._calls(texts, self.strategy(strategy, point, **settings), batch_size))
 
     def steps(
         self,
@@ -261,8 +249,13 @@ class Engine:
     ) -> Generator[None, None, list[Result]]:
         """Does what `tag_batch` does, but yields after every pass, so that a server can alternate requests or stop one.
 
-        The generator returns the results, whose latency excludes the time between steps.
+        The generator returns the results, whose latency excludes the time between steps, in which nothing runs.
         """
+        return self._calls(texts, self.strategy(strategy, point, **settings), batch_size, ahead=False)
+
+    def _calls(
+        self, texts: Iterable[str], strategy: Strategy, batch_size: int, *, ahead: bool = True
+    ) -> Generator[None, None, list[Result]]:
         if not isinstance(batch_size, Integral) or batch_size < 1:
             raise InputError(f"expected a batch size of 1 or more, got {batch_size!r}; choose another")
         if isinstance(texts, str):
@@ -272,14 +265,13 @@ class Engine:
         texts = list(texts)
         if not all(isinstance(text, str) for text in texts):
             raise InputError("expected texts as strings, got something else among them; convert them to str")
-        chosen = self.strategy(strategy, point, **settings)
         results: list[Result] = []
         for start in range(0, len(texts), batch_size):
-            results += yield from self._tag_call(texts[start : start + batch_size], chosen)
+            results += yield from self._tag_call(texts[start : start + batch_size], strategy, ahead)
         return results
 
     @torch.inference_mode()
-    def _tag_call(self, texts: Sequence[str], strategy: Strategy) -> Generator[None, None, list[Result]]:
+    def _tag_call(self, texts: Sequence[str], strategy: Strategy, ahead: bool) -> Generator[None, None, list[Result]]:
         begin = self._now()
         words = [split_words(text) for text in texts]
         windows = [
@@ -289,44 +281,48 @@ class Engine:
         memories = []
         encoder_s = untimed_s = 0.0
         start = self._now()
-        for chunk, memory in self.passes(windows, partial(run, self.model, strategy=strategy)):
+        for chunk, memory in self.passes(windows, partial(run, self.model, strategy=strategy), ahead=ahead):
             memories.append((chunk, memory))
             end = self._now()
             encoder_s += end - start
             yield
             start = self._now()
             untimed_s += start - end
-        found = by_text(((chunk, memory.probabilities) for chunk, memory in memories), len(texts), len(self.labels))
+        runs = slots_by_text(memories, len(texts))
+        empty = np.zeros((0, len(self.labels)), dtype=np.float32)
+        found = [np.concatenate([empty, *(memory.probabilities[slot.own] for slot, memory in of)]) for of in runs]
         entities = [self.labels.decode(*one) for one in zip(texts, words, found, strict=True)]
         latency = Latency((self._now() - begin - untimed_s) * 1e3, encoder_s * 1e3, len(texts))
-        runs: list[list[tuple[Slot, MemoryBuffer]]] = [[] for _ in texts]
-        for chunk, memory in memories:
-            for slot in chunk.slots:
-                runs[slot.text].append((slot, memory))
         return [
-            Result(text, of_text, strategy, spans, probabilities, latency, _in_order(of_runs), self.model)
+            Result(text, of_text, strategy, spans, probabilities, latency, of_runs, self.model)
             for text, of_text, spans, probabilities, of_runs in zip(texts, entities, words, found, runs, strict=True)
         ]
 
-    def passes(self, windows: Sequence[Sequence[Window]], one: Callable[[RaggedBatch], T]) -> Iterator[tuple[Chunk, T]]:
+    def passes(
+        self, windows: Sequence[Sequence[Window]], one: Callable[[RaggedBatch], T], *, ahead: bool = True
+    ) -> Iterator[tuple[Chunk, T]]:
         """Groups windows into batches and runs a pass over each; on a CPU, as many at once as PyTorch has threads.
 
         Args:
             windows: windows of each text.
             one: runs the pass over a batch.
+            ahead: whether passes may run while the caller has a result.
 
         Yields:
             Each batch and the result of its pass, in order; further passes start only when a result is requested.
         """
         threads = torch.get_num_threads() if self.device.type == "cpu" else 1
         batches = list(chunks(windows, MAX_ROWS, threads))
+        # Each thread enters inference mode by itself.
         calls = [partial(torch.inference_mode()(one), chunk.batch) for chunk in batches]
+        results: Iterator[T]
         if threads > 1 and len(calls) >= threads:
-            yield from zip(batches, at_once(calls, threads), strict=True)
+            results = at_once(calls, threads, ahead=ahead)
         elif threads > 1 and self.encoder.runtime is not None:
-            yield from zip(batches, map(alone, calls), strict=True)
+            results = map(with_all_threads, calls)
         else:
-            yield from zip(batches, (call() for call in calls), strict=True)
+            results = (call() for call in calls)
+        yield from zip(batches, results, strict=True)
 
     def explain(self, result: Result) -> list[tuple[WordScores, ...]]:
         """Runs the text again and returns each word's scores at the gates that it reached, in text order."""
@@ -348,8 +344,21 @@ class Engine:
         return time.perf_counter()
 
 
-def _in_order(runs: list[tuple[Slot, MemoryBuffer]]) -> list[tuple[Slot, MemoryBuffer]]:
-    return sorted(runs, key=lambda run: run[0].window.first)
+def _device(name: str) -> torch.device:
+    """Returns a device of this machine.
+
+    Raises:
+        InputError: if it has no such device, or one that is neither a CPU nor a GPU with CUDA.
+    """
+    try:
+        device = torch.device(name)
+        if device.type in ("cpu", "cuda"):
+            torch.empty(0, device=device)
+            return device
+    except (RuntimeError, AssertionError, TypeError, ImportError, NotImplementedError) as error:
+        why = first_line(error)
+        raise InputError(f"expected a device of this machine, got {name!r}: {why}; use --device cpu") from error
+    raise InputError(f"expected the device cpu or cuda, got {name!r}; use --device cpu")
 
 
 def load_engine(

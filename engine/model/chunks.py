@@ -7,11 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from typing import TypeVar
 
 import numpy as np
 
 from engine.model.packing import RaggedBatch
 from engine.text.windows import Window
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,29 +50,29 @@ class Chunk:
     slots: tuple[Slot, ...]
 
 
-def chunks(windows: Sequence[Sequence[Window]], max_rows: int, at_once: int = 1) -> Iterator[Chunk]:
+def chunks(windows: Sequence[Sequence[Window]], max_rows: int, multiple_of: int = 1) -> Iterator[Chunk]:
     """Groups the windows of all texts, sorted by length, into batches with similar numbers of rows.
 
     Args:
         windows: windows of each text.
         max_rows: approximate maximum number of rows in a batch.
-        at_once: number of batches that run at the same time. The number of batches is a multiple of it unless there
-            are fewer windows.
+        multiple_of: with at least as many windows, the number of batches is a multiple of this, or that of windows.
     """
     flat = [(text, window) for text, of_text in enumerate(windows) for window in of_text]
-    flat.sort(key=lambda item: len(item[1].input_ids))
-    ends = np.cumsum([len(window.input_ids) for _, window in flat])
     if not flat:
         return
+    flat.sort(key=lambda item: len(item[1].input_ids))
+    lengths = np.array([len(window.input_ids) for _, window in flat])
+    ends, index = lengths.cumsum(), np.arange(len(flat))
     count = -(-int(ends[-1]) // max_rows)
-    if len(flat) >= at_once:
-        count = -(-count // at_once) * at_once
+    if len(flat) >= multiple_of:
+        count = min(-(-count // multiple_of) * multiple_of, len(flat))
     # If all rows were divided evenly among batches, a window would go to the batch that contains its middle.
-    middles = ends - np.diff(ends, prepend=0) / 2
-    numbers = (middles * count / ends[-1]).astype(int)
-    for number in dict.fromkeys(numbers.tolist()):
-        first, end = np.searchsorted(numbers, (number, number + 1)).tolist()
-        yield _make_chunk(flat[first:end])
+    numbers = ((ends - lengths / 2) * count / ends[-1]).astype(int)
+    # From each window to the next the number grows by at most 1, and the last window has the last one: none is skipped.
+    numbers = np.minimum.accumulate(np.maximum(numbers - index, count - len(flat))) + index
+    for _, items in groupby(zip(numbers.tolist(), flat, strict=True), key=lambda item: item[0]):
+        yield _make_chunk([window for _, window in items])
 
 
 def _make_chunk(items: Sequence[tuple[int, Window]]) -> Chunk:
@@ -78,6 +82,25 @@ def _make_chunk(items: Sequence[tuple[int, Window]]) -> Chunk:
         for index, ((text, window), end) in enumerate(zip(items, ends, strict=True))
     ]
     return Chunk(RaggedBatch.from_windows([window for _, window in items]), tuple(slots))
+
+
+def slots_by_text(found: Iterable[tuple[Chunk, T]], texts: int) -> list[list[tuple[Slot, T]]]:
+    """Regroups windows by text, each with what was found for its batch.
+
+    Args:
+        found: chunks, each with a result.
+        texts: number of texts.
+
+    Returns:
+        The windows of each text, in order.
+    """
+    regrouped: list[list[tuple[Slot, T]]] = [[] for _ in range(texts)]
+    for chunk, result in found:
+        for slot in chunk.slots:
+            regrouped[slot.text].append((slot, result))
+    for slots in regrouped:
+        slots.sort(key=lambda item: item[0].window.first)
+    return regrouped
 
 
 def by_text(found: Iterable[tuple[Chunk, np.ndarray]], texts: int, columns: int) -> list[np.ndarray]:
@@ -91,14 +114,6 @@ def by_text(found: Iterable[tuple[Chunk, np.ndarray]], texts: int, columns: int)
     Returns:
         An array ``(words, columns)`` for each text, in order.
     """
-    parts: list[list[tuple[int, np.ndarray]]] = [[] for _ in range(texts)]
-    for chunk, array in found:
-        for slot in chunk.slots:
-            parts[slot.text].append((slot.window.first, array[slot.own]))
     empty = np.zeros((0, columns), dtype=np.float32)
-    joined = []
-    for of_text in parts:
-        of_text.sort(key=lambda part: part[0])
-        arrays = [array for _, array in of_text]
-        joined.append(empty if not arrays else arrays[0] if len(arrays) == 1 else np.concatenate(arrays))
-    return joined
+    regrouped = slots_by_text(found, texts)
+    return [np.concatenate([empty, *(array[slot.own] for slot, array in slots)]) for slots in regrouped]

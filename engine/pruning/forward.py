@@ -90,8 +90,9 @@ def forward(
         _run_head(model, number, hidden, batch, memory)
         if last:
             memory.last.append(Matrix(batch, hidden))
-        if last or controller is None:
+        if last:
             break
+        assert controller is not None, "a pass with gates has a controller"
         gate = Gate(
             number=number,
             index=len(memory.gates),
@@ -115,8 +116,8 @@ def forward(
 def recover(model: GatedModel, memory: MemoryBuffer, words: np.ndarray, context: Context = "drop") -> None:
     """Reruns the windows of recovered words, each from the gate at which its first recovered word exited.
 
-    Recovered words stay to the last layer; all others exit where they exited before. All windows run in one batch,
-    which each window joins at its gate.
+    Recovered words, and those that had not exited, run to the last layer and get new labels; all others exit where they
+    exited before. All windows run in one batch, which each window joins at its gate.
 
     Args:
         model: the model that filled the memory.

@@ -149,26 +149,22 @@ class Strategy:
             raise InputError(
                 f"expected only the settings {sorted(known)} of a strategy, got {sorted(unknown)}; remove them"
             )
-        controller: Decider | None = None
-        if record.get("controller"):
-            settings = dict(record["controller"])
-            kind = settings.pop("kind", None)
-            if kind == Truncation.kind:
-                controller = Truncation()
-            elif kind in CONTROLLERS:
-                controller = from_values(CONTROLLERS[kind], kind, settings)
-            else:
-                raise InputError(f"expected one of the controllers {sorted(CONTROLLERS)}, got {kind!r}; choose another")
-        recovery = record.get("recovery")
+        controller, recovery = parts
+        given = {name: value for name, value in record.items() if name not in ("controller", "recovery")}
         return cls(
-            name=record["name"],
-            gates=record.get("gates", ()),
-            controller=controller,
-            point=record.get("point", ""),
-            context=record.get("context", "drop"),
-            min_exit_ratio=record.get("min_exit_ratio", 0.1),
+            **given,
+            controller=_controller_from_json(dict(controller)) if controller else None,
             recovery=from_values(Recovery, "recovery", recovery) if recovery else None,
         )
+
+
+def _controller_from_json(settings: dict[str, Any]) -> Decider:
+    kind = settings.pop("kind", None)
+    if kind == Truncation.kind:
+        return Truncation()
+    if not isinstance(kind, str) or kind not in CONTROLLERS:
+        raise InputError(f"expected one of the controllers {sorted(CONTROLLERS)}, got {kind!r}; choose another")
+    return from_values(CONTROLLERS[kind], kind, settings)
 
 
 def refuse_control(name: str) -> None:
@@ -185,11 +181,13 @@ def _parse_gates(gates: Any) -> tuple[int, ...]:
     Raises:
         InputError: if they are not ascending whole numbers from 1.
     """
-    given = tuple(gates) if isinstance(gates, Iterable) else (gates,)
     try:
-        found = [operator.index(gate) for gate in given]
-    except TypeError:
-        found = [0]
-    if any(isinstance(gate, bool) for gate in given) or [0, *found] != sorted({0, *found}):
-        raise InputError(f"expected ascending whole numbers from 1 as gates, got {gates!r}; write e.g. (1, 2)")
-    return tuple(found)
+        given = tuple(gates) if isinstance(gates, Iterable) else (gates,)
+        numbers = tuple(operator.index(gate) for gate in given)
+        if any(isinstance(gate, bool) for gate in given) or [0, *numbers] != sorted({0, *numbers}):
+            raise ValueError
+    except (TypeError, ValueError):
+        raise InputError(
+            f"expected ascending whole numbers from 1 as gates, got {gates!r}; write e.g. (1, 2)"
+        ) from None
+    return numbers

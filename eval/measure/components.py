@@ -38,7 +38,7 @@ PASS, MARK = "pass", "component: "
 
 
 def one_by_one(
-    _: Engine, windows: Sequence[Sequence[Window]], one: Callable[[RaggedBatch], MemoryBuffer]
+    _: Engine, windows: Sequence[Sequence[Window]], one: Callable[[RaggedBatch], MemoryBuffer], *, ahead: bool
 ) -> Iterator[tuple[Chunk, MemoryBuffer]]:
     """Stands in for `Engine.passes`, without other threads."""
     for chunk in chunks(windows, tagger.MAX_ROWS, 1):

@@ -104,7 +104,7 @@ BROKEN = [
     (lambda f: write_network(f, **{"1.1": np.ones(4)}), "a network of 2 features"),
     (lambda f: write_network(f, **{"1.3": np.full(1, np.nan)}), "finite weights in .* at gate 1"),
     (lambda f: (f / "model.safetensors").write_bytes(b"\xff" * 300), "deserializing header"),
-    (lambda f: configure(f, id2label=dict.fromkeys("02345", "A")), "a name for each of the 5 labels"),
+    (lambda f: configure(f, id2label=dict.fromkeys("02345", "A")), "a name for each label"),
     (lambda f: configure(f, num_hidden_layers=0), "an encoder with layers"),
     (lambda f: configure(f, hidden_size=64), "other sizes"),
     (lambda f: (f / "config.json").write_bytes(b"\xff\xfe"), "JSON"),
@@ -115,6 +115,7 @@ BROKEN = [
     (points([1]), "expected operating points in .*list"),
     (points({"entropy": {"fast": {"gates": [1]}}}), "operating points in .*settings of a strategy with its name"),
     (points({"entropy": {"fast": [1]}}), "operating points in .*cannot be used"),
+    (points({"entropy": {"fast": {"name": "x"}}}), "expected those of entropy, got those of dense"),
     (points({"entropy": {"fast": SETTINGS | {"gates": "ab"}}}), "operating points in .*whole numbers"),
     (points({"entropy": {"fast": SETTINGS | {"controller": {"kind": "no"}}}}), "operating points in .*controllers"),
     (points({"a\nb": {"c": 3}}), r"operating points in .*'a\\nb:c'"),
@@ -218,7 +219,7 @@ def test_a_model_nowhere_to_be_found_is_a_clear_error(source):
 @pytest.mark.parametrize(
     ("labels", "keyword"),
     [
-        ([0, 1, 2, 3, 4], r"labels as strings, got \[0, 1, 2, 3, 4\]"),
+        ([0, 1, 2, 3, 4], r"a name for each label of .*, got \[0, 1, 2, 3, 4\]"),
         (["O", "B-Disease", "I-Disease"], "5 labels, one for each logit of .*, got 3"),
         (["O", *"ABCDE"], "5 labels, one for each logit of .*, got 6"),
         ("O\nB-Disease", "5 labels in .*labels, one for each logit, got 2"),

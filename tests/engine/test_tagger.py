@@ -157,7 +157,7 @@ def test_what_cannot_be_tagged_is_refused(engine, call, keyword):
     [
         ({"dtype": "int3"}, "one of the dtypes"),
         ({"device": "abacus"}, "a device of this machine"),
-        ({"device": "hpu"}, "a device of this machine"),
+        ({"device": "hpu"}, "the device cpu or cuda"),
         ({"device": None}, "a device of this machine"),
         ({"device": "meta"}, "the device cpu or cuda"),
     ],

@@ -32,7 +32,7 @@ from engine.model.layers import LayerOutput
 from engine.model.linear import Linear
 from engine.model.packing import RaggedBatch
 from engine.model.padding import Padded, pad_windows
-from engine.model.threads import share
+from engine.model.threads import runtime_threads
 from engine.runs import cached
 
 if TYPE_CHECKING:
@@ -216,7 +216,7 @@ def why_unavailable(path: Path, graphs: Graphs) -> str:
     """Returns why this machine cannot run the layers in a file, already loaded; empty if it can.
 
     On some processors, some versions of OpenVINO crash or compute wrong numbers. A separate process therefore tries
-    the layers once for each processor, version and size of layers.
+    the layers, until they have run once with this processor, version and size of layers.
     """
     try:
         version = openvino().__version__
@@ -225,12 +225,19 @@ def why_unavailable(path: Path, graphs: Graphs) -> str:
     size = graphs.sample[1].shape[-1]
 
     def try_layers() -> str:
-        process = subprocess.run([sys.executable, "-m", __name__, str(path)], capture_output=True, text=True)
-        lines = process.stderr.strip().splitlines() or [f"its process ended with status {process.returncode}"]
-        return lines[-1] if process.returncode else ""
+        found_here = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+        command = [sys.executable, "-m", __name__, str(path)]
+        process = subprocess.run(command, capture_output=True, text=True, env=found_here)
+        if process.returncode:
+            lines = process.stderr.strip().splitlines() or [f"its process ended with status {process.returncode}"]
+            raise InputError(f"OpenVINO fails here: {lines[-1]}")  # not cached: memory may have run out, for example
+        return "works"
 
-    why = cached("openvino.json", f"OpenVINO {version}, {size} wide", try_layers)
-    return f"OpenVINO fails here: {why}" if why else ""
+    try:
+        cached("openvino.json", f"OpenVINO {version}, layers {size} wide", try_layers)
+    except InputError as error:
+        return str(error)
+    return ""
 
 
 class OpenVINORuntime:
@@ -278,10 +285,10 @@ class OpenVINORuntime:
         Each thread compiles its own graphs, because calls to a shared compiled graph run in the runtime's own threads,
         which costs a quarter of the time.
         """
-        key = (number, share().threads, os.getpid())
+        key = (number, runtime_threads(), os.getpid())
         requests: dict[tuple[int, int, int], Any] = self._requests.__dict__.setdefault("by_layer", {})
         if key not in requests:
-            requests[key] = _compile(*self.graphs.layers[number], share().threads).create_infer_request()
+            requests[key] = _compile(*self.graphs.layers[number], runtime_threads()).create_infer_request()
         return requests[key]
 
 

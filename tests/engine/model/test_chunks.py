@@ -32,11 +32,11 @@ def test_every_word_gets_the_row_of_the_window_that_labels_it(texts, max_rows):
 
 
 @given(TEXTS, st.integers(1, 4))
-def test_chunks_hold_every_window_once_in_about_as_many_rows_each(texts, at_once):
+def test_chunks_hold_every_window_once_in_about_as_many_rows_each(texts, multiple_of):
     windows = windows_of(texts)
     longest = max((len(window.input_ids) for of_text in windows for window in of_text), default=0)
     seen = []
-    for chunk in chunks(windows, 25, at_once):
+    for chunk in chunks(windows, 25, multiple_of):
         assert len(chunk.batch) <= 25 + longest
         assert [slot.index for slot in chunk.slots] == list(range(len(chunk.batch.lengths)))
         seen += [(slot.text, slot.window.first) for slot in chunk.slots]
@@ -47,4 +47,6 @@ def test_where_chunks_run_at_once_there_are_enough_for_all_threads():
     windows = windows_of([[1] * 6] * 12)
     rows = sum(len(window.input_ids) for of_text in windows for window in of_text)
     assert [len(list(chunks(windows, rows, threads))) for threads in (1, 2, 4)] == [1, 2, 4]
-    assert len(list(chunks(windows[:1], rows, 4))) == 1, "one window runs with all threads"
+    assert len(list(chunks(windows[:3], rows, 4))) == 1, "fewer windows run together, with all threads"
+    short_and_long = windows_of([[1] * 6, [1] * 6, [1] * 6, [1] * 300], capacity=400)
+    assert len(list(chunks(short_and_long, 2048, 4))) == 4

@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 import torch
 
-from engine.model.threads import Share, alone, at_once, share
+from engine.model.threads import at_once, runtime_threads, with_all_threads
 
 
 def test_results_come_in_order_whatever_ends_first():
@@ -19,7 +19,7 @@ def test_results_come_in_order_whatever_ends_first():
 def test_as_many_run_at_a_time_as_there_are_threads_each_with_one_thread_of_pytorch():
     lock, running, most = threading.Lock(), 0, 0
 
-    def one() -> tuple[int, Share]:
+    def one() -> tuple[int, int]:
         nonlocal running, most
         with lock:
             running += 1
@@ -27,9 +27,9 @@ def test_as_many_run_at_a_time_as_there_are_threads_each_with_one_thread_of_pyto
         time.sleep(0.01)
         with lock:
             running -= 1
-        return torch.get_num_threads(), share()
+        return torch.get_num_threads(), runtime_threads()
 
-    assert set(at_once([one] * 9, 3)) == {(1, Share(3, 1))}
+    assert set(at_once([one] * 9, 3)) == {(1, 1)}
     assert most == 3
 
 
@@ -44,13 +44,29 @@ def test_two_calls_share_the_threads():
     assert len(names) == 2
 
 
-def test_where_nobody_asks_for_more_nothing_more_begins():
+@pytest.mark.parametrize(("ahead", "most"), [(True, 3), (False, 2)])
+def test_where_nobody_asks_for_more_nothing_more_begins(ahead, most):
     begun: list[int] = []
-    results = at_once([partial(begun.append, number) for number in range(9)], 2)
+    results = at_once([partial(begun.append, number) for number in range(9)], 2, ahead=ahead)
     next(results)
     results.close()
     time.sleep(0.05)
-    assert len(begun) <= 3
+    assert len(begun) <= most
+
+
+def test_unless_they_may_run_ahead_no_pass_runs_while_the_caller_has_a_result():
+    lock, running = threading.Lock(), 0
+
+    def one() -> None:
+        nonlocal running
+        with lock:
+            running += 1
+        time.sleep(0.01)
+        with lock:
+            running -= 1
+
+    for _ in at_once([one] * 5, 2, ahead=False):
+        assert running == 0
 
 
 def test_an_error_reaches_the_caller():
@@ -62,8 +78,8 @@ def test_an_error_reaches_the_caller():
 def test_another_runtime_gets_all_threads_where_pytorch_has_one():
     torch.set_num_threads(2)
     try:
-        assert alone(lambda: (torch.get_num_threads(), share())) == (1, Share(1, 2))
-        assert (torch.get_num_threads(), share()) == (2, Share(1, 2))
+        assert with_all_threads(lambda: (torch.get_num_threads(), runtime_threads())) == (1, 2)
+        assert (torch.get_num_threads(), runtime_threads()) == (2, 2)
     finally:
         torch.set_num_threads(1)
 
