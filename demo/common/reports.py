@@ -87,7 +87,7 @@ class Report:
         if not strategy.prunes:
             return table[table["strategy"] == strategy.name]
         point = table["point"].astype(object).fillna("").replace(OLD_NAMES)
-        family = parse(strategy.name).stored
+        family = parse(strategy.name).without_point
         return table[table["prunes"] & (table["family"] == family) & (point == strategy.point)]
 
     def average_speedup(self, strategy: Strategy, dtype: str) -> str:
@@ -131,7 +131,7 @@ class Recommendation:
     @property
     def strategy(self) -> str:
         """Its name without an operating point."""
-        return parse(self.row["strategy"]).stored
+        return parse(self.row["strategy"]).without_point
 
 
 def recommendation(engine: Engine, folder: Path = REPORTS) -> Recommendation | None:

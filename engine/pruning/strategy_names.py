@@ -20,6 +20,7 @@ RECOVERY = "+recovery"
 OPERATING_POINTS = ("careful", "balanced", "fast")  # from the most cautious to the fastest
 OLD_NAMES = {"exact": "careful"}  # names of operating points in model folders and requests of earlier versions
 BALANCED, DEFAULT = "balanced", "default"  # operating points: if the name has none, and if the weights store none
+# Strategy without operating point → operating point → settings.
 Points = Mapping[str, Mapping[str, dict[str, Any]]]
 
 
@@ -42,8 +43,8 @@ class StrategyName:
     layer: int = 0
 
     @property
-    def stored(self) -> str:
-        """The key of its stored operating points, e.g. ``entropy`` or ``entropy+recovery``."""
+    def without_point(self) -> str:
+        """The name without operating point, e.g. ``entropy+recovery``, the key under which these are stored."""
         return self.kind + RECOVERY * self.recovers
 
 
@@ -119,7 +120,7 @@ def _at_operating_point(name: StrategyName, layers: int, points: Points, point: 
     point = OLD_NAMES.get(point, point) if point else default_point(stored)
     if point not in stored:
         raise InputError(
-            f"expected one of the operating points {list(stored)} of {name.stored}, got {point!r}; choose one of them"
+            f"expected one of the operating points {list(stored)} of {name.without_point}, got {point!r}; choose one of them"
         )
     strategy = Strategy.from_json(stored[point])
     return replace(strategy, name=name.text, recovery=strategy.recovery or recovery)
@@ -130,7 +131,7 @@ def points_of(name: StrategyName, points: Points) -> dict[str, dict[str, Any]]:
 
     With recovery, operating points that are not stored for it come from the strategy without recovery.
     """
-    return {**points.get(name.kind, {}), **points.get(name.stored, {})}
+    return {**points.get(name.kind, {}), **points.get(name.without_point, {})}
 
 
 def default_point(stored: Collection[str]) -> str:

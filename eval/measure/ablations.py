@@ -93,7 +93,7 @@ def _recovery(recovering: Strategy) -> Sweep:
         chance = RandomRecovery(**vars(replace(own, trigger=trigger)))
         values[f"{trigger}, random words"] = replace(recovering, recovery=chance)
     point = f":{recovering.point}" if recovering.point not in ("", DEFAULT, BALANCED) else ""
-    return Sweep(RECOVERY, parse(recovering.name).stored + point, off, values)
+    return Sweep(RECOVERY, parse(recovering.name).without_point + point, off, values)
 
 
 def pruning(engine: Engine) -> list[str]:

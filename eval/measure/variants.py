@@ -88,10 +88,10 @@ class Variant:
     def family(self) -> str:
         """The name that its operating points, or depths of ``truncate``, share."""
         if self.replays:
-            return f"{self.kind}@{parse(self.replays).stored}"
+            return f"{self.kind}@{parse(self.replays).without_point}"
         if self.strategy is None or self.kind == TRUNCATE:
             return self.kind if self.strategy else self.name
-        return parse(self.strategy.name).stored
+        return parse(self.strategy.name).without_point
 
     def is_compared_with(self, other: Variant) -> bool:
         """Whether a pruning variant must beat another: any baseline; in its own dtype also other models, early

@@ -61,7 +61,7 @@ class Mark:
         if self.kind in (BASELINE, MODEL, HF, RANDOM):
             return None
         parts = parse(self.row["strategy"])
-        name = self.row["strategy"] if parts.layer else parts.stored
+        name = self.row["strategy"] if parts.layer else parts.without_point
         point = OLD_NAMES.get(self.row["point"], self.row["point"])
         return (name, point) if name in runnable and (not point or point in points) else None
 
