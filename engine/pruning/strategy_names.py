@@ -120,7 +120,7 @@ def _at_operating_point(name: StrategyName, layers: int, points: Points, point: 
     point = OLD_NAMES.get(point, point) if point else default_point(stored)
     if point not in stored:
         raise InputError(
-            f"expected one of the operating points {list(stored)} of {name.without_point}, got {point!r}; choose one of them"
+            f"expected one of the operating points {list(stored)} of {name.without_point}, got {point!r}; choose one"
         )
     strategy = Strategy.from_json(stored[point])
     return replace(strategy, name=name.text, recovery=strategy.recovery or recovery)
