@@ -1,5 +1,6 @@
-# Every target first sets up what it needs in .venv.
+# Every target first sets up what it needs in .venv. FUZZ: examples of each test of `make fuzz`.
 PYTHON ?= python3
+FUZZ ?= 5000
 PY := .venv/bin/python
 
 .PHONY: app test slow fuzz lint format report
@@ -14,7 +15,7 @@ slow: .venv/ready-dev
 	$(PY) -m pytest -m slow
 
 fuzz: .venv/ready-dev
-	$(PY) -m tests.fuzz
+	FUZZ=$(FUZZ) $(PY) -m pytest tests/fuzz -m "slow or not slow" --hypothesis-show-statistics
 
 lint: .venv/ready-dev
 	$(PY) -m ruff check .

@@ -1,13 +1,31 @@
-"""A small dose of ``python -m tests.fuzz``."""
+"""Damaged files and odd texts: a small dose by default, an hour of them with ``make fuzz``.
+
+The variable ``FUZZ`` is the number of examples of each test; ``--hypothesis-seed`` repeats a run.
+"""
+
+import os
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.fuzz.files import KINDS, damaged_files, wrong_reading
-from tests.fuzz.texts import long_text, texts, wrong_result
+from engine import load_engine
+from tests.fuzz.files import KINDS, check_reading, damaged_files
+from tests.fuzz.texts import check_result, long_text, texts
 
-DOSE = settings(max_examples=25, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
+EXAMPLES = int(os.environ.get("FUZZ", "25"))
+DOSE = settings(
+    max_examples=EXAMPLES,
+    derandomize="FUZZ" not in os.environ,
+    database=None,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    return load_engine()
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -15,20 +33,25 @@ def test_damaged_files_lose_nothing_that_was_not_touched(name, tmp_path):
     @DOSE
     @given(damaged_files(name))
     def holds(damaged):
-        assert wrong_reading(damaged, tmp_path) is None
+        check_reading(damaged, tmp_path)
 
     holds()
 
 
-@DOSE
-@given(data=st.data())
-def test_odd_texts_get_sound_results(data, engine):
-    several = data.draw(st.lists(texts(30), min_size=1, max_size=4))
-    strategy = data.draw(st.sampled_from(engine.runnable))
-    for text, result in zip(several, engine.tag_batch(several, strategy), strict=True):
-        assert wrong_result(text, result, engine) is None
+@pytest.mark.parametrize("model", ["engine", pytest.param("shipped", marks=pytest.mark.slow)])
+def test_odd_texts_get_sound_results(model, request):
+    engine = request.getfixturevalue(model)
+
+    @DOSE
+    @given(st.lists(texts(30), min_size=1, max_size=4), st.sampled_from(engine.runnable))
+    def holds(several, strategy):
+        for text, result in zip(several, engine.tag_batch(several, strategy), strict=True):
+            check_result(text, result, engine)
+
+    holds()
 
 
-def test_a_long_odd_text_gets_a_sound_result(engine):
-    text = long_text(1, 4000, 5000)
-    assert wrong_result(text, engine.tag(text, "entropy"), engine) is None
+@pytest.mark.parametrize("seed", range(EXAMPLES // 25))
+def test_a_long_odd_text_gets_a_sound_result(seed, engine):
+    text = long_text(seed, 4000, 4000 + 40 * EXAMPLES)
+    check_result(text, engine.tag(text, "entropy"), engine)

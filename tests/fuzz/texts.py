@@ -1,9 +1,8 @@
-"""Nasty texts: Hypothesis strategies, and what must hold for the result on any text."""
+"""Nasty texts, and what must hold for the result on any text."""
 
 from __future__ import annotations
 
 import random
-from math import isfinite
 
 import numpy as np
 from hypothesis import strategies as st
@@ -50,24 +49,19 @@ def long_text(seed: int, shortest: int, longest: int) -> str:
     return blank.join(pieces)[:length]
 
 
-def wrong_result(text: str, result: Result, engine: Engine) -> str | None:
-    """What is wrong with a result, if anything: words, labels, offsets, types, scores."""
-    if result.words != split_words(text):
-        return "words that are not the text's"
-    if result.probabilities.shape != (len(result.words), len(engine.labels)):
-        return "words without a label"
-    if not np.isfinite(result.probabilities).all():
-        return "probabilities that are not finite"
-    if len(result.words) and abs(result.probabilities.sum(axis=1) - 1).max() > 1e-3:
-        return "probabilities that do not sum to 1"
+def check_result(text: str, result: Result, engine: Engine) -> None:
+    """Checks words, labels, offsets, types and scores of a result."""
+    assert result.words == split_words(text)
+    assert result.probabilities.shape == (len(result.words), len(engine.labels))
+    assert np.isfinite(result.probabilities).all()
+    np.testing.assert_allclose(result.probabilities.sum(axis=1), 1, atol=1e-3)
     starts, ends = {start for start, _ in result.words}, {end for _, end in result.words}
     previous = 0
     for entity in result.entities:
-        if text[entity.start : entity.end] != entity.text or entity.start not in starts or entity.end not in ends:
-            return f"a wrong offset: {entity}"
-        if not previous <= entity.start < entity.end or entity.type not in engine.labels.types:
-            return f"an entity in the wrong place or of no type: {entity}"
-        if not (isfinite(entity.score) and 0 < entity.score <= 1.0001):
-            return f"a wrong score: {entity}"
+        assert text[entity.start : entity.end] == entity.text
+        assert entity.start in starts
+        assert entity.end in ends
+        assert previous <= entity.start < entity.end
+        assert entity.type in engine.labels.types
+        assert 0 < entity.score <= 1.0001
         previous = entity.end
-    return None
