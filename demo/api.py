@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -62,54 +62,75 @@ def _refusals() -> Iterator[None]:
         raise gr.Error(printable(str(error)), print_exception=False) from error
 
 
-def _strategy(engine: Engine, name: str, point: object, settings: dict[str, Any]) -> Strategy:
+def _strategy(engine: Engine, name: str, point: object, **settings: object) -> Strategy:
     if point is not None and not isinstance(point, str):
         raise InputError(f"expected point as a string, got {type(point).__name__}; send a string or leave it out")
     return engine.strategy(name, point or None, **settings)
 
 
-def tag(
-    engine: Engine, text: object, strategy: object, point: object, trace: object, **settings: object
+def build_api(engine: Engine) -> None:
+    """Adds both functions to the Blocks under construction; callers may send arguments of any type."""
+
+    def on_tag(
+        text: str,
+        strategy: str = "entropy",
+        point: str | None = None,
+        lambda_: float | None = None,
+        min_keep_ratio: float | None = None,
+        trigger: str | None = None,
+        trace: bool = False,
+    ) -> dict[str, Any]:
+        with _refusals():
+            check_text(text)
+            (name,) = check_strategies([strategy])
+            chosen = _strategy(engine, name, point, lambda_=lambda_, min_keep_ratio=min_keep_ratio, trigger=trigger)
+            if not isinstance(trace, bool):
+                raise InputError(
+                    f"expected trace as true or false, got {type(trace).__name__}; send one of them or leave it out"
+                )
+            check_work(text, [chosen], traced=trace)
+            result = engine.tag(text, chosen)
+            return result_record(result) | ({"trace": trace_record(result)} if trace else {})
+
+    def on_compare_api(
+        text: str,
+        strategies: str = "dense,entropy",
+        point: str | None = None,
+        lambda_: float | None = None,
+        min_keep_ratio: float | None = None,
+        trigger: str | None = None,
+    ) -> dict[str, Any]:
+        settings = {"lambda_": lambda_, "min_keep_ratio": min_keep_ratio, "trigger": trigger}
+        with _refusals():
+            return compare(engine, text, strategies, point, settings)
+
+    gr.api(on_tag, api_name="tag", api_description=TAG, **API_WORK)
+    gr.api(on_compare_api, api_name="compare", api_description=COMPARE, **API_WORK)
+
+
+def compare(
+    engine: Engine, text: str, strategies: object, point: object, settings: Mapping[str, object]
 ) -> dict[str, Any]:
-    """Answers ``/tag``; arguments may be of any type.
-
-    Raises:
-        InputError: if an argument cannot be used.
-    """
-    text = check_text(text)
-    (name,) = check_strategies([strategy])
-    chosen = _strategy(engine, name, point, settings)
-    if not isinstance(trace, bool):
-        raise InputError(
-            f"expected trace as true or false, got {type(trace).__name__}; send one of them or leave it out"
-        )
-    check_work(text, [chosen], traced=trace)
-    result = engine.tag(text, chosen)
-    return result_record(result) | ({"trace": trace_record(result)} if trace else {})
-
-
-def compare(engine: Engine, text: object, strategies: object, point: object, **settings: object) -> dict[str, Any]:
     """Answers ``/compare``; each strategy uses the settings that it has.
 
     Raises:
         InputError: if an argument cannot be used, or no strategy has a setting.
     """
-    text = check_text(text)
+    check_text(text)
     if not isinstance(strategies, str):
         raise InputError(f"expected strategies as a string, got {type(strategies).__name__}; separate names by commas")
     names = check_strategies([name.strip() for name in strategies.split(",") if name.strip()])
     given = {setting: value for setting, value in settings.items() if value is not None}
     chosen: dict[str, Strategy] = {}
     for name in dict.fromkeys(["dense", *names]):
-        own = _strategy(engine, name, point, {}).settings()
-        chosen[name] = _strategy(engine, name, point, {setting: given[setting] for setting in given if setting in own})
-    used = {setting for strategy in chosen.values() for setting in strategy.settings()}
-    if unused := [setting for setting in given if setting not in used]:
+        own = _strategy(engine, name, point)
+        used = {setting: value for setting, value in given.items() if setting in own.settings()}
+        chosen[name] = own.with_settings(**used)
+    if unused := [setting for setting in given if all(setting not in one.settings() for one in chosen.values())]:
         raise InputError(f"expected settings that {', '.join(names)} have, got {unused}; leave them out")
     check_work(text, list(chosen.values()))
     timings = time_strategies(engine, text, list(chosen.values()))
-    dense, *_ = timings
-    records = {name: _compared(timing, dense) for name, timing in zip(chosen, timings, strict=True)}
+    records = {name: _compared(timing, timings[0]) for name, timing in zip(chosen, timings, strict=True)}
     return environment_record(engine) | {"strategies": records}
 
 
@@ -123,35 +144,3 @@ def _compared(timing: Timing, dense: Timing) -> dict[str, Any]:
         "missing": [entity_record(entity) for entity in missing],
         "new": [entity_record(entity) for entity in new],
     }
-
-
-def build_api(engine: Engine) -> None:
-    """Adds both functions to the Blocks under construction."""
-
-    def on_tag(
-        text: str,
-        strategy: str = "entropy",
-        point: str | None = None,
-        lambda_: float | None = None,
-        min_keep_ratio: float | None = None,
-        trigger: str | None = None,
-        trace: bool = False,
-    ) -> dict[str, Any]:
-        settings = {"lambda_": lambda_, "min_keep_ratio": min_keep_ratio, "trigger": trigger}
-        with _refusals():
-            return tag(engine, text, strategy, point, trace, **settings)
-
-    def on_compare_api(
-        text: str,
-        strategies: str = "dense,entropy",
-        point: str | None = None,
-        lambda_: float | None = None,
-        min_keep_ratio: float | None = None,
-        trigger: str | None = None,
-    ) -> dict[str, Any]:
-        settings = {"lambda_": lambda_, "min_keep_ratio": min_keep_ratio, "trigger": trigger}
-        with _refusals():
-            return compare(engine, text, strategies, point, **settings)
-
-    gr.api(on_tag, api_name="tag", api_description=TAG, **API_WORK)
-    gr.api(on_compare_api, api_name="compare", api_description=COMPARE, **API_WORK)

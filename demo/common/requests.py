@@ -6,12 +6,11 @@
 from __future__ import annotations
 
 import zlib
-from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from threading import RLock
+from threading import Lock
 from typing import Any, Literal
 
 import gradio as gr
@@ -25,7 +24,8 @@ OUT_OF_DATE = "Out of date: the text has changed. Press Run or Ctrl+Enter."
 CUT = f"The text was cut at {MAX_CHARACTERS:,} characters, this page's limit; engine.tag has no limit."
 # ``running``: nothing is shown yet; ``timing``: entities are shown, times are being refined.
 AnswerState = Literal["running", "timing", "done", "cancelled", "failed"]
-MAX_SESSIONS = 1000  # remembered; the requests of a forgotten session run to their end
+_NUMBERS = count(1)  # of all sessions: a session that Gradio forgot must not get the same number again
+_LOCK = Lock()
 
 
 def checksum(text: str) -> int:
@@ -57,39 +57,20 @@ def cancelled() -> str:
     return answer("cancelled", "<p>Cancelled. Any result shown is from an earlier run. Press Run to start again.</p>")
 
 
-class RequestNumbers:
-    """Numbers the requests of all sessions and remembers each session's latest."""
+@dataclass
+class Latest:
+    """A session's latest request.
 
-    def __init__(self) -> None:
-        self._numbers = count(1)
-        self._latest: OrderedDict[str | None, tuple[int, int | None]] = OrderedDict()  # number and mark
-        self._lock = RLock()
+    ``mark``: `fingerprint` of what is requested; None if it only ends the one before.
+    """
 
-    def take(self, session: str | None, mark: int | None = None) -> int:
-        """Takes a new number, which becomes the session's latest.
+    number: int = 0
+    mark: int | None = None
 
-        Args:
-            session: the visitor's session.
-            mark: `fingerprint` of what is requested; None if this only ends older requests.
-        """
-        with self._lock:
-            number = next(self._numbers)
-            self._latest[session] = number, mark
-            self._latest.move_to_end(session)
-            if len(self._latest) > MAX_SESSIONS:
-                self._latest.popitem(last=False)
-            return number
-
-    def take_if_new(self, session: str | None, mark: int) -> int | None:
-        """Like `take`, but returns None if the session's latest request has the same mark."""
-        with self._lock:
-            _, latest = self._latest.get(session, (0, None))
-            return None if mark == latest else self.take(session, mark)
-
-    def is_latest(self, session: str | None, number: int) -> bool:
-        """Whether the session has requested nothing since."""
-        latest, _ = self._latest.get(session, (number, None))
-        return latest == number
+    def take(self, mark: int | None = None) -> int:
+        """Makes a new request the latest, and returns its number."""
+        self.number, self.mark = next(_NUMBERS), mark
+        return self.number
 
 
 @dataclass(frozen=True)
@@ -97,14 +78,15 @@ class Requests:
     """Requests to run the text, and the answer to them.
 
     ``number``: the latest request's number; its ``change`` starts the run.
+    ``latest``: holds the session's `Latest`, so that a run notices when another is requested.
     ``shown``: the number of the request whose result is shown.
     ``answer``: the line above the tabs, which the page renders.
     """
 
     number: gr.Number
+    latest: gr.State
     shown: gr.State
     answer: gr.HTML
-    numbers: RequestNumbers = field(default_factory=RequestNumbers)
 
 
 def build_requests(values: Sequence[Any], changes: Sequence[Any], run: gr.Button, cancel: gr.Button) -> Requests:
@@ -117,22 +99,23 @@ def build_requests(values: Sequence[Any], changes: Sequence[Any], run: gr.Button
         cancel: stops the latest run.
     """
     line = gr.HTML(running(), js_on_load=SCRIPT.read_text(encoding="utf-8"), render=False)
-    requests = Requests(gr.Number(visible="hidden"), gr.State(0), line)
+    requests = Requests(gr.Number(visible="hidden"), gr.State(Latest()), gr.State(0), line)
 
-    def on_request(request: gr.Request, *values: Any) -> list[Any]:
-        return [requests.numbers.take(request.session_hash, fingerprint(values)), running()]
+    def on_request(latest: Latest, *values: Any) -> list[Any]:
+        return [latest.take(fingerprint(values)), running()]
 
-    def on_edit(request: gr.Request, *values: Any) -> list[Any]:
-        number = requests.numbers.take_if_new(request.session_hash, fingerprint(values))
-        return [gr.skip()] * 2 if number is None else [number, running()]
+    def on_edit(latest: Latest, *values: Any) -> list[Any]:
+        mark = fingerprint(values)
+        with _LOCK:  # several components may change at once
+            return [gr.skip()] * 2 if mark == latest.mark else [latest.take(mark), running()]
 
-    def on_cancel(request: gr.Request, number: int, shown: int) -> str:
-        requests.numbers.take(request.session_hash)
+    def on_cancel(latest: Latest, number: int, shown: int) -> str:
+        latest.take()
         return gr.skip() if shown == number else cancelled()
 
-    outputs = [requests.number, line]
+    inputs, outputs = [requests.latest, *values], [requests.number, line]
     for change in changes:
-        change(on_edit, list(values), outputs, **EVERY_CHANGE)
-    run.click(on_request, list(values), outputs, trigger_mode="always_last", **QUIET)
-    cancel.click(on_cancel, [requests.number, requests.shown], line, **QUIET)
+        change(on_edit, inputs, outputs, **EVERY_CHANGE)
+    run.click(on_request, inputs, outputs, trigger_mode="always_last", **QUIET)
+    cancel.click(on_cancel, [requests.latest, requests.number, requests.shown], line, **QUIET)
     return requests

@@ -229,17 +229,6 @@ class TestServer:
             assert "import" not in reply.text
 
 
-@pytest.mark.parametrize("path", ["call/tag/gone", "call/v2/tag/gone", "queue/data?session_hash=gone"])
-def test_a_stream_whose_event_is_gone_ends_without_a_traceback(
-    url: str, caplog: pytest.LogCaptureFixture, path: str
-) -> None:
-    reply = httpx.get(f"{url}gradio_api/{path}", timeout=20)
-    assert reply.status_code == 200
-    assert "404" in reply.text or "error" in reply.text
-    assert "Traceback" not in caplog.text
-    assert not [record for record in caplog.records if record.levelname == "ERROR"]
-
-
 def test_the_page_on_the_api_names_parameters(url: str) -> None:
     endpoints = httpx.get(f"{url}gradio_api/info").json()["named_endpoints"]
     assert [one["label"] for one in endpoints["/tag"]["parameters"]][:3] == ["text", "strategy", "point"]

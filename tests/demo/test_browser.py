@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from demo.common.links import EXAMPLES
 from tests.demo.browsing import DESK, PHONE, enter, serious_violations, tab
 
 pytestmark = pytest.mark.slow
@@ -27,12 +24,6 @@ def compare(page: Any) -> None:
 
 
 class TestCompare:
-    def test_opening_the_page_compares_the_first_example(self, open_page: Any) -> None:
-        page = open_page()
-        tab(page, "Compare")
-        assert page.locator(".card h3").all_inner_texts() == ["dense", "entropy"]
-        page.locator(".card .spread", has_text=" runs").first.wait_for()
-
     def test_a_dropped_pubtator_file(self, open_page: Any, tmp_path: Path) -> None:
         page = open_page()
         tab(page, "Compare")
@@ -112,21 +103,6 @@ class TestLayers:
         page.keyboard.press("End")
         assert page.evaluate("document.activeElement.dataset.word") == str(words.count() - 1)
 
-    def test_another_strategy_and_words_that_come_back(self, open_page: Any) -> None:
-        page = open_page()
-        page.get_by_role("button", name="Symbols and scripts").click()
-        tab(page, "Layer by layer")
-        page.get_by_label("careful", exact=True).check()
-        page.get_by_role("button", name="More strategies").click()
-        page.get_by_label("entropy+recovery:").check()
-        page.get_by_label("entropy+recovery", exact=True).check()
-        page.locator(".layers .words .word[data-state=recovered]").first.wait_for()
-        assert (
-            page.locator(".depths i[data-recovered]").count()
-            == page.locator(".words .word[data-state=recovered]").count()
-            > 0
-        )
-
 
 class TestWhy:
     def test_a_chosen_word_shows_its_scores_at_each_gate(self, open_page: Any) -> None:
@@ -196,17 +172,3 @@ class TestEverywhere:
         tab(page, name)
         page.wait_for_timeout(500)
         assert page.evaluate("document.documentElement.scrollWidth") <= 320
-
-    def test_comparing_three_strategies_takes_less_than_a_second_and_a_half(self, open_page: Any) -> None:
-        if os.getloadavg()[0] > (os.cpu_count() or 1):
-            pytest.skip("needs a machine that does nothing else")
-        page = open_page()
-        texts = " ".join(EXAMPLES[name] for name in ("Case report", "Animal study", "Few entities"))
-        abstract = " ".join(texts.split()[:250])
-        enter(page, abstract)
-        seconds = []
-        for _ in range(4):  # the first warms the caches; others may share the machine with other work
-            begin = time.monotonic()
-            compare(page)
-            seconds.append(time.monotonic() - begin)
-        assert min(seconds[1:]) < 1.5

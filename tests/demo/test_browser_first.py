@@ -32,13 +32,13 @@ def requests_of(page: Any) -> list[str]:
 
 
 def assert_quiet(page: Any, sent: list[str]) -> None:
-    """Waits until the page has sent something and then falls silent."""
-    page.wait_for_timeout(5000)
-    before = len(sent)
-    assert before > 0
-    page.wait_for_timeout(2000)
-    assert len(sent) == before
-    wait_until(page, "done")
+    """Waits until the page has sent something and then falls silent, within a minute."""
+    for _ in range(20):
+        before = len(sent)
+        page.wait_for_timeout(3000)
+        if 0 < before == len(sent):
+            return wait_until(page, "done")
+    raise AssertionError("the page goes on sending requests")
 
 
 class TestFirstScreen:
@@ -57,21 +57,6 @@ class TestFirstScreen:
             assert box["y"] + box["height"] <= height, part
         assert page.evaluate("document.documentElement.scrollWidth") <= width
 
-    def test_links_lead_to_report_readme_and_model_card(self, open_page: Any) -> None:
-        page = open_page()
-        for name, content in (("Report", "BC5CDR"), ("README", "token pruning"), ("Model card", "MiniLM")):
-            address = page.locator(".intro").get_by_role("link", name=name, exact=True).get_attribute("href")
-            linked = page.context.new_page()
-            linked.goto(page.url.split("?")[0] + address)
-            linked.get_by_text(content).first.wait_for()
-
-    def test_the_first_entities_are_there_at_once(self, open_page: Any, app_url: str) -> None:
-        page = open_page().context.new_page()
-        page.goto(app_url, wait_until="commit")
-        begin = time.monotonic()
-        page.locator(".layers .entity").first.wait_for()
-        assert time.monotonic() - begin < 1
-
     def test_the_tour_opens_the_tab_that_it_shows(self, open_page: Any) -> None:
         page = open_page()
         tab(page, "Compare")
@@ -88,10 +73,15 @@ class TestFirstScreen:
 
 
 class TestSettings:
-    def test_a_changed_text_marks_everything_as_out_of_date_until_it_runs(self, open_page: Any) -> None:
+    def test_a_text_typed_meanwhile_marks_everything_as_out_of_date_until_it_runs(self, open_page: Any) -> None:
         page = open_page()
         wait_until(page, "done")
+        enter(page, LONG)
+        run(page)
+        wait_until(page, "running")
+        page.wait_for_timeout(300)  # until the text has been sent
         enter(page, SHORT)
+        wait_until(page, "timing", "done")
         page.get_by_text("Out of date").wait_for()
         assert page.locator(".layers").evaluate("part => getComputedStyle(part).filter") == "grayscale(1)"
         page.get_by_label("Text", exact=True).press("Control+Enter")
@@ -100,16 +90,6 @@ class TestSettings:
         assert not page.get_by_text("Out of date").is_visible()
         tab(page, "Compare")
         wait_for_text(page, "clonidine")
-
-    def test_a_text_typed_while_another_runs_is_out_of_date_too(self, open_page: Any) -> None:
-        page = open_page()
-        enter(page, LONG)
-        run(page)
-        wait_until(page, "running")
-        page.wait_for_timeout(300)  # until the text has been sent
-        enter(page, SHORT)
-        wait_until(page, "timing", "done")
-        page.get_by_text("Out of date").wait_for()
 
     def test_a_view_of_an_earlier_text_looks_out_of_date_until_it_is_drawn_again(self, open_page: Any) -> None:
         page = open_page()
@@ -127,12 +107,6 @@ class TestSettings:
         page.locator(".why .words", has_text="clonidine").wait_for()
         wait_until(page, "timing", "done")
         assert page.evaluate(shown) == "none"
-
-    def test_a_point_runs_at_once_and_cards_name_it(self, open_page: Any) -> None:
-        page = open_page()
-        tab(page, "Compare")
-        page.get_by_label("fast", exact=True).check()
-        page.locator(".card .settings", has_text="fast · minilm-l6-bc5cdr").wait_for()
 
     def test_the_last_click_wins(self, open_page: Any) -> None:
         page = open_page()
@@ -170,21 +144,18 @@ class TestSettings:
         run(page)
         wait_for_text(page, "clonidine")
 
-    @pytest.mark.parametrize("over_frontier", [False, True])
-    def test_rapid_clicks_run_the_last_choice_and_then_nothing(self, open_page: Any, over_frontier: bool) -> None:
+    def test_rapid_clicks_run_the_last_choice_and_then_nothing(self, open_page: Any) -> None:
         page = open_page()
         wait_until(page, "done")
-        if over_frontier:
-            tab(page, "Frontier")
-            page.locator(".marks button").first.wait_for()
+        tab(page, "Frontier")  # it follows the settings too
         sent = requests_of(page)
         for point in ("careful", "balanced", "fast", "careful"):
             page.get_by_label(point, exact=True).check()
         assert_quiet(page, sent)
         assert "careful" in page.locator(".answer").text_content()
 
-    @pytest.mark.parametrize("strategies", ["dense,entropy", "dense,rule,truncate-3"])
-    def test_a_link_runs_what_it_names_and_then_nothing(self, open_page: Any, app_url: str, strategies: str) -> None:
+    def test_a_link_runs_what_it_names_and_then_nothing(self, open_page: Any, app_url: str) -> None:
+        strategies = "dense,rule,truncate-3"
         page = open_page()
         wait_until(page, "done")
         sent = requests_of(page)
@@ -260,19 +231,6 @@ class TestTwoModels:
 
 
 class TestDifferences:
-    def test_a_threshold_hides_entities_and_their_rows(self, open_page: Any) -> None:
-        page = open_page()
-        tab(page, "Compare")
-        page.get_by_text("All entities as a table").click()
-        before = page.locator(".entities tbody tr:visible").count()
-        page.locator(".threshold input").fill("1")
-        assert page.locator(".entities tbody tr:visible").count() < before
-        below = page.locator(".mark[data-below]").first
-        for kind in ("same", "new", "changed", "lost"):
-            below.evaluate("(mark, kind) => { mark.className = `mark ${kind}`; }", kind)
-            assert below.evaluate("mark => getComputedStyle(mark).outlineStyle") == "none", kind
-            assert below.evaluate("mark => getComputedStyle(mark).textDecorationLine") == "none", kind
-
     def test_the_table_can_be_copied_and_downloaded(self, open_page: Any) -> None:
         page = open_page(permissions=["clipboard-read", "clipboard-write"])
         tab(page, "Compare")

@@ -74,18 +74,6 @@ def test_a_mark_tries_its_settings_on_the_text(open_page: Any, how: str) -> None
     page.locator(".card", has_text="entropy").filter(has_text="fast").wait_for(timeout=60_000)
 
 
-def test_what_the_page_cannot_run_cannot_be_tried(open_page: Any) -> None:
-    page = open_page()
-    frontier(page)
-    mark = page.locator(".marks button[aria-label^='onnx-int8:']")
-    mark.hover()
-    assert "This page cannot run it." in page.locator(SHOWN).inner_text()
-    before = page.locator(".marks button.current").count()
-    mark.click()
-    page.wait_for_timeout(500)
-    assert page.locator(".marks button.current").count() == before
-
-
 def test_another_batch_size_and_another_report(open_page: Any) -> None:
     page = open_page()
     panel = frontier(page)

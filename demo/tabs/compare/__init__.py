@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -16,7 +15,7 @@ from demo.common.inputs import Inputs
 from demo.common.limits import MODEL_WORK, TIMING_WORK, check_strategies, check_text
 from demo.common.links import model_name
 from demo.common.reports import own_report
-from demo.common.requests import failed, running
+from demo.common.requests import Latest, failed, running
 from demo.common.timing import (
     PAGE,
     Budget,
@@ -158,10 +157,9 @@ def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
         second = inputs.others.get(beside)
         return own + (candidates_beside(second, beside, names, settings[0]) if second else [])
 
-    def on_compare(request: gr.Request, number: int, text: str, *choice: Any) -> Iterator[list[Any]]:
-        wanted = partial(requests.numbers.is_latest, request.session_hash, number)
+    def on_compare(latest: Latest, number: int, text: str, *choice: Any) -> Iterator[list[Any]]:
         try:
-            for shown in compare(text, candidates(*choice), wanted):
+            for shown in compare(text, candidates(*choice), lambda: latest.number == number):
                 if shown.refinement:
                     ran = fingerprint([text, *choice]), shown.refinement
                     yield [shown.answer, shown.texts, shown.cards, number, ran]
@@ -173,9 +171,11 @@ def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
         yield [gr.skip()] * 5
 
     def on_refine(
-        request: gr.Request, number: int, ran: tuple[int, Refinement] | None, text: str, *choice: Any
+        latest: Latest, number: int, ran: tuple[int, Refinement] | None, text: str, *choice: Any
     ) -> list[Any]:
-        wanted = partial(requests.numbers.is_latest, request.session_hash, number)
+        def wanted() -> bool:
+            return latest.number == number
+
         if ran is None or not wanted() or ran[0] != fingerprint([text, *choice]):
             return [gr.skip()] * 2
         shown = refine(text, candidates(*choice), ran[1], wanted)
@@ -189,7 +189,7 @@ def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
     values = [inputs.text, panel.strategies, panel.beside, *panel.settings]
     started = requests.number.change(
         on_compare,
-        [requests.number, *values],
+        [requests.latest, requests.number, *values],
         [requests.answer, found, figures, requests.shown, ran],
         trigger_mode="always_last",
         **HIDDEN,
@@ -197,6 +197,6 @@ def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
     )
     started.failure(lambda: failed(UNAVAILABLE), None, requests.answer, **QUIET)
     refined = started.success(
-        on_refine, [requests.number, ran, *values], [requests.answer, figures], **HIDDEN, **TIMING_WORK
+        on_refine, [requests.latest, requests.number, ran, *values], [requests.answer, figures], **HIDDEN, **TIMING_WORK
     )
     refined.then(None, None, None, js=SETTLE, **QUIET)

@@ -1,4 +1,4 @@
-"""Hidden tabs do nothing; the visible one is redrawn when needed."""
+"""Hidden tabs do nothing; the visible one is redrawn when needed; no listener sets off another for ever."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from demo.tabs import TABS
 
 LABELS = [tab.LABEL for tab in TABS]
 FOLLOWING = ["Layer by layer", "Why", "Frontier", "Take away"]
+NOTHING = [gr.skip()] * 2
 
 
 def functions(demo: gr.Blocks, name: str) -> list[Any]:
@@ -22,18 +23,14 @@ def values(function: Any, states: int) -> list[Any]:
     return [component.value for component in function.inputs[states:]]
 
 
-NOTHING = [gr.skip()] * 2
-
-
 def test_a_change_concerns_the_visible_tab_and_no_other(demo: gr.Blocks) -> None:
-    changes = functions(demo, "on_change")
-    concerned = {
-        label for function in changes for label in LABELS if function.fn(label, None, *values(function, 2)) != NOTHING
-    }
-    assert concerned == set(FOLLOWING)
-    for function in changes:
-        assert sum(function.fn(label, None, *values(function, 2)) != NOTHING for label in LABELS) == 1
+    concerned = []
+    for function in functions(demo, "on_change"):
+        own = [label for label in LABELS if function.fn(label, None, *values(function, 2)) != NOTHING]
+        assert len(own) == 1
         assert function.concurrency_id != "engine"  # it does not wait for the model
+        concerned += own
+    assert set(concerned) == set(FOLLOWING)
 
 
 def test_a_tab_that_is_selected_again_is_not_drawn_again(demo: gr.Blocks) -> None:
@@ -49,11 +46,17 @@ def test_a_tab_that_is_selected_again_is_not_drawn_again(demo: gr.Blocks) -> Non
 
 
 def test_views_are_drawn_when_the_page_opens_and_what_is_drawn_is_remembered(demo: gr.Blocks) -> None:
-    starts = [function.inputs[0].value for function in functions(demo, "on_select")]
-    views = [values(function, 1) for function in functions(demo, "on_select")]
-    by_tab = dict(zip((label for label in LABELS if label in FOLLOWING), zip(starts, views, strict=True), strict=True))
-    for label, (start, own) in by_tab.items():
-        assert start == (fingerprint(own) if label in ("Layer by layer", "Why") else None)
+    in_order = [label for label in LABELS if label in FOLLOWING]
+    for label, function in zip(in_order, functions(demo, "on_select"), strict=True):
+        drawn = fingerprint(values(function, 1)) if label in ("Layer by layer", "Why") else None
+        assert function.inputs[0].value == drawn
+
+
+def test_no_change_goes_round_between_listeners(demo: gr.Blocks) -> None:
+    deferring = [function for function in demo.fns.values() if function.trigger_mode == "always_last"]
+    sources = [block for function in deferring for block, event in function.targets if event == "change"]
+    assert sources
+    assert len(sources) == len(set(sources)), "two that defer would set each other off for ever"
 
 
 def test_keystrokes_send_no_text(demo: gr.Blocks) -> None:

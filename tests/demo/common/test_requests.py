@@ -1,44 +1,65 @@
-"""A visitor's last request wins."""
+"""A visitor's latest request wins; an edit that changes nothing is none."""
 
 from __future__ import annotations
 
-from demo.common.requests import MAX_SESSIONS, RequestNumbers, fingerprint
+from typing import Any
+
+import gradio as gr
+import pytest
+
+from demo.common.events import fingerprint
+from demo.common.requests import Latest
+from demo.settings import default_values
+from engine import Engine
+
+TEXT = "Famotidine-associated delirium."
 
 
-def test_a_new_request_ends_the_older_one_of_the_same_session_alone() -> None:
-    turns = RequestNumbers()
-    first, other = turns.take("a"), turns.take("b")
-    assert turns.is_latest("a", first)
-    second = turns.take("a")
-    assert second > first
-    assert not turns.is_latest("a", first)
-    assert turns.is_latest("a", second)
-    assert turns.is_latest("b", other)
+def listener(demo: gr.Blocks, name: str) -> Any:
+    return next(function for function in demo.fns.values() if function.name == name).fn
 
 
-def test_forgotten_sessions_compute_to_the_end() -> None:
-    turns = RequestNumbers()
-    first = turns.take("a")
-    for number in range(MAX_SESSIONS):
-        turns.take(str(number))
-    assert turns.is_latest("a", first)
+def test_button_examples_files_settings_and_opening_the_page_run(demo: gr.Blocks, engine: Engine) -> None:
+    (run,) = (block for block in demo.blocks.values() if isinstance(block, gr.Button) and block.value == "Run")
+    asks = [function for function in demo.fns.values() if function.name == "on_request"]
+    assert [function.targets for function in asks] == [[(run._id, "click")]]
+    edits = [function for function in demo.fns.values() if function.name == "on_edit"]
+    settings = 1 + 1 + 1 + 1 + 1 + len(default_values(engine, None))  # strategies, beside, point (twice), trigger
+    assert len(edits) == 3 + settings  # example, file, link
+    assert not any(function.queue for function in (*asks, *edits))
+    (comparing,) = (function for function in demo.fns.values() if function.name == "on_compare")
+    assert comparing.concurrency_id == "engine"
 
 
-def test_the_same_again_is_no_request_until_another_ends_the_first() -> None:
-    turns = RequestNumbers()
-    first = turns.take("a", 7)
-    assert turns.take_if_new("a", 7) is None
-    assert turns.is_latest("a", first)
-    assert turns.take_if_new("b", 7) is not None
-    turns.take("a")
-    second = turns.take_if_new("a", 7)
-    assert second is not None
-    assert turns.is_latest("a", second)
+def test_an_edit_that_changes_nothing_is_no_request_until_another_ends_the_last(demo: gr.Blocks) -> None:
+    edit, latest = listener(demo, "on_edit"), Latest()
+    number, line = edit(latest, TEXT, ["dense"])
+    assert latest.number == number
+    assert "Running" in line
+    assert edit(latest, TEXT, ["dense"]) == [gr.skip()] * 2
+    again, _ = edit(latest, TEXT, ["dense", "entropy"])
+    assert latest.number == again > number
+    listener(demo, "on_cancel")(latest, again, 0)
+    assert edit(latest, TEXT, ["dense", "entropy"])[0] > again
+
+
+def test_the_button_always_requests(demo: gr.Blocks) -> None:
+    request, latest = listener(demo, "on_request"), Latest()
+    numbers = [request(latest, TEXT)[0] for _ in range(2)]
+    assert numbers[0] < numbers[1] == latest.number
+    assert Latest().take() > latest.number, "not even another session has the same number"
+
+
+@pytest.mark.parametrize(("shown", "said"), [(7, False), (6, True)])
+def test_cancel_ends_the_request_and_keeps_what_is_shown_already(demo: gr.Blocks, shown: int, said: bool) -> None:
+    latest = Latest(7)
+    line = listener(demo, "on_cancel")(latest, 7, shown)
+    assert latest.number != 7
+    assert ("Cancelled" in line) if said else line == gr.skip()
 
 
 def test_fingerprints_tell_values_apart_and_numbers_not_by_their_type() -> None:
     assert fingerprint(["a", ["dense"], 0]) == fingerprint(["a", ["dense"], 0.0])
     assert fingerprint(["a", -1]) != fingerprint(["a", -2])  # these have the same hash
-    assert (
-        len({fingerprint(["a", ["dense"]]), fingerprint(["b", ["dense"]]), fingerprint(["a", ["dense", "rule"]])}) == 3
-    )
+    values = (["a", ["dense"]], ["b", ["dense"]], ["a", ["dense", "rule"]])
+    assert len(set(map(fingerprint, values))) == 3

@@ -1,0 +1,239 @@
+"""README, docs, model cards, Gradio's assets, and nothing else, are served, where relative links lead."""
+
+from __future__ import annotations
+
+import gzip
+import re
+from functools import cache
+from html import unescape
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from urllib.parse import urljoin
+
+import httpx
+import pytest
+from gradio.routes import App
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from demo.app import build_demo
+from demo.common.intro import TITLE
+from demo.common.links import by_name
+from demo.server import LAUNCH, files
+from demo.server.files import FILES, FOLDERS, ROOT, asset_names, document_links, document_routes
+from engine import Engine
+
+DOCUMENTS = [
+    *(name for name in FILES if name.endswith(".md")),
+    *(path.relative_to(ROOT).as_posix() for name in FOLDERS for path in sorted((ROOT / name).rglob("*.md"))),
+]
+PIXEL = b"\x89PNG\r\n\x1a\n"
+HTML, PLAIN = "text/html; charset=utf-8", "text/plain; charset=utf-8"
+SERVED = {
+    "README.md": HTML,
+    "LICENSE": PLAIN,
+    "CITATION.cff": PLAIN,
+    "docs/about.md": HTML,
+    "docs/report/page.html": HTML,
+    "docs/report/plot.png": "image/png",
+    "docs/report/layers.gif": "image/gif",
+    "docs/report/table.csv": PLAIN,
+    "docs/report/results.json": PLAIN,
+    "weights/tiny/README.md": HTML,
+    "weights/tiny/make.sh": PLAIN,
+}
+SECRET = (
+    "docs/.hidden.md",
+    "docs/.git/notes.md",
+    "weights/tiny/model.safetensors",
+    "weights/tiny/training_args.bin",
+    "app.py",
+    ".env",
+    "SECRETS.md",
+    "eval/notes.md",
+)
+every_document = pytest.mark.parametrize("address", DOCUMENTS)
+
+
+def served(root: Path = ROOT, root_path: str = "", **cards: Path) -> TestClient:
+    """Serves documents of a project and of models elsewhere, without the rest of the app."""
+    app = Starlette(routes=document_routes(root))
+    app.get_blocks = lambda: SimpleNamespace(card_folders=cards)  # type: ignore[attr-defined]
+    return TestClient(app, root_path=root_path)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A small project with one card and files that must not be served."""
+    root = tmp_path / "project"
+    for path in (*SERVED, *SECRET):
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_bytes(PIXEL if path.endswith(".png") else f"# {path}\n".encode())
+    (tmp_path / "outside.md").write_text("# outside")
+    (root / "docs" / "out.md").symlink_to(tmp_path / "outside.md")
+    (root / "docs" / "weights.md").symlink_to(root / "weights" / "tiny" / "model.safetensors")
+    (root / "docs" / "hidden.md").symlink_to(root / "docs" / ".hidden.md")
+    (root / "docs" / "folder").symlink_to(tmp_path)
+    return root
+
+
+@cache
+def reply(address: str) -> Any:
+    """What the project answers at an address that many documents link."""
+    return served().get(address)
+
+
+class TestDocuments:
+    @every_document
+    def test_every_relative_link_leads_to_a_document_and_its_anchor(self, address: str) -> None:
+        page = reply(f"/{address}").text
+        for target, anchor in re.findall(r'(?:href|src)="(?!https?:|data:)([^"#]*)#?([^"]*)"', page):
+            if (to := urljoin(f"/{address}", unescape(target))) == "/":
+                continue  # the app
+            assert reply(to).status_code == 200, to
+            assert not anchor or f' id="{unescape(anchor)}"' in reply(to).text, f"{to}#{anchor}"
+
+    @every_document
+    def test_the_first_link_leads_back_to_the_app(self, address: str) -> None:
+        back = re.search(r'<body>\s*<p><a href="([./]+)">Back to the app</a>', reply(f"/{address}").text)
+        assert back is not None
+        assert urljoin(f"http://x/prefix/{address}", back[1]) == "http://x/prefix/"
+
+    @pytest.mark.parametrize("root_path", ["", "/ner", "https://ner.example.org"])
+    def test_each_has_its_media_type_also_under_a_root_path(self, project: Path, root_path: str) -> None:
+        client = served(project, root_path)
+        for address, kind in SERVED.items():
+            found = client.get(f"/{address}")
+            assert found.headers["content-type"] == kind, address
+            if not address.endswith(".md"):
+                assert found.content == (project / address).read_bytes()
+
+    @pytest.mark.parametrize(
+        "address",
+        [
+            *SECRET,
+            "docs",
+            "docs/",
+            "docs/report",
+            "docs/none.md",
+            "docs/none/about.md",
+            "docs/about.md/about.md",
+            "docs/hidden.md",
+            "docs/out.md",
+            "docs/weights.md",
+            "docs/folder/outside.md",
+            "docs/%2e%2e/SECRETS.md",
+            "docs/%2e%2e/docs/about.md",
+            "docs/report/%2e%2e/about.md",
+            "docs/..%2f..%2foutside.md",
+            "docs//etc/passwd",
+            "docs/%00.md",
+            f"docs/{300 * 'x'}.md",
+            "weights/tiny/%2e%2e/%2e%2e/SECRETS.md",
+            "CHANGELOG.md",  # known but missing
+            "model-card/README.md",
+            "model-card-other/README.md",
+        ],
+    )
+    def test_a_forbidden_or_unknown_address_is_not_found(self, project: Path, address: str) -> None:
+        assert served(project).get(f"/{address}").status_code == 404
+
+    def test_the_page_of_a_model_links_what_exists(self, engine: Engine, project: Path) -> None:
+        models = by_name([engine])  # this folder has no card
+        assert document_links(next(iter(models)), models, project) == {"README": "README.md"}
+        assert document_links(next(iter(models)), models, project / "docs") == {}
+
+    def test_the_card_of_weights_in_the_project_is_linked_there(self, project: Path) -> None:
+        folder = project / "weights" / "50% less #1"
+        folder.mkdir()
+        (folder / "README.md").write_text("# Card")
+        models = by_name([SimpleNamespace(source=str(folder), dtype="int8")])  # type: ignore[list-item]
+        address = document_links("50% less #1, int8", models, project)["Model card"]
+        assert address == "weights/50%25%20less%20%231/README.md"
+        assert "<h1" in served(project).get(f"/{address}").text
+
+
+class TestCards:
+    """Cards of models outside the project, which others may have written."""
+
+    @pytest.fixture
+    def card(self, tmp_path: Path) -> Path:
+        folder = tmp_path / "model"
+        folder.mkdir()
+        (folder / "notes.txt").write_text("private")
+        (folder / "table.csv").write_text("a,b\n")
+        (folder / "page.html").write_text("<script>alert(1)</script>")
+        (tmp_path / "secret.png").write_bytes(b"secret")
+        (folder / "README.md").write_text(
+            "---\nlicense: mit\n---\n# Card <script>alert(1)</script>\n\n<script>alert(2)</script>\n\n"
+            "[x](javascript:alert(3)) ![](../secret.png) ![](https://example.org/badge.svg) ![](none.png)\n\n"
+            "[table](table.csv)\n"
+        )
+        return folder
+
+    @pytest.mark.parametrize(("model", "shelf"), [("", "model-card"), ("a-int8", "model-card-a-int8")])
+    def test_the_card_and_what_it_links_come_from_its_folder(self, card: Path, model: str, shelf: str) -> None:
+        client = served(**{model: card})
+        page = client.get(f"/{shelf}/README.md").text
+        assert "<title>Card" in page
+        assert "<script" not in page
+        assert "&lt;script&gt;alert(2)&lt;/script&gt;" in page
+        assert 'href="javascript' not in page
+        assert client.get(f"/{shelf}/table.csv").text == "a,b\n"
+        for address in ("notes.txt", "none.png", "%2e%2e/secret.png", ""):
+            assert client.get(f"/{shelf}/{address}").status_code == 404
+
+    @pytest.mark.parametrize("address", ["README.md", "page.html", "table.csv"])
+    def test_nothing_runs_and_no_other_host_is_asked(self, card: Path, address: str) -> None:
+        headers = served(**{"": card}).get(f"/model-card/{address}").headers
+        assert headers["content-security-policy"].startswith("default-src 'none'; img-src 'self' data:;")
+        assert headers["x-content-type-options"] == "nosniff"
+
+    def test_the_app_serves_the_documents_of_project_and_models(
+        self, engine: Engine, plain_engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for each, folder in ((engine, tmp_path / "first"), (plain_engine, tmp_path / "second")):
+            folder.mkdir()
+            (folder / "README.md").write_text(f"# Card of {folder.name}")
+            monkeypatch.setattr(each, "source", str(folder))
+        models = by_name([engine, plain_engine])
+        addresses = {name: document_links(name, models)["Model card"] for name in models}
+        assert addresses == {
+            "first, float32": "model-card/README.md",
+            "second, float32": "model-card-second-float32/README.md",
+        }
+        with TestClient(App.create_app(build_demo(engine, plain_engine), app_kwargs=LAUNCH["app_kwargs"])) as client:
+            for name, address in addresses.items():
+                assert f"Card of {name.partition(',')[0]}" in client.get(f"/{address}").text
+            assert "Back to the app" in client.get("/README.md").text
+            assert client.get("/docs/first.png").status_code == 200
+            assert client.get("/config").json()["title"] == TITLE
+
+
+class TestAssets:
+    script = next(name for name in sorted(asset_names()) if name.endswith(".js"))
+    font = next(name for name in sorted(asset_names()) if name.endswith(".woff2"))
+
+    @pytest.mark.parametrize("name", [script, font])
+    @pytest.mark.parametrize("encoding", ["gzip", "br", "identity"])
+    def test_an_asset_is_what_gradio_has(self, url: str, name: str, encoding: str) -> None:
+        answer = httpx.get(f"{url}assets/{name}", headers={"Accept-Encoding": encoding})
+        assert answer.content == (files.ASSETS / name).read_bytes()
+        assert "immutable" in answer.headers["Cache-Control"]
+
+    def test_it_is_compressed_once(self, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        compressed: list[bytes] = []
+        compress = gzip.compress
+        monkeypatch.setattr(gzip, "compress", lambda content: compressed.append(content) or compress(content))
+        files._compressed.cache_clear()
+        for _ in range(3):
+            httpx.get(f"{url}assets/{self.script}").raise_for_status()
+        assert compressed == [(files.ASSETS / self.script).read_bytes()]
+
+    @pytest.mark.parametrize("name", ["none.js", "%2e%2e", "..%2Findex.html", "%2Fetc%2Fpasswd"])
+    def test_nothing_else_is_served(self, url: str, name: str) -> None:
+        assert httpx.get(f"{url}assets/{name}").status_code in (403, 404)
+
+    def test_all_that_browsers_keep_for_good_is_named_by_its_content(self) -> None:
+        assert all(re.search(r"-[\w-]{8,}\.\w+$", name) for name in asset_names())
