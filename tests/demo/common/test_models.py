@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from copy import copy
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 import pytest
@@ -19,13 +20,23 @@ def two(engine: Engine, plain_engine: Engine) -> gr.Blocks:
     return build_demo(engine, plain_engine)
 
 
+def of(engine: Engine, source: Path | str) -> Engine:
+    """The engine as if loaded from there."""
+    other = copy(engine)
+    other.source = str(source)
+    return other
+
+
+def choices(demo: gr.Blocks, label: str) -> list[Any]:
+    return [block for block in demo.blocks.values() if isinstance(block, gr.Dropdown) and block.label == label]
+
+
 def test_each_model_has_a_page_and_a_choice_of_all(two: gr.Blocks, engine: Engine, plain_engine: Engine) -> None:
     names = [model_name(engine), model_name(plain_engine)]
-    choices = [block for block in two.blocks.values() if isinstance(block, gr.Dropdown) and block.label == "Model"]
-    assert [choice.value for choice in choices] == names
-    assert all([value for _, value in choice.choices] == names and choice.visible for choice in choices)
-    pages = {page for page, _, _ in two.pages}
-    assert {"", path_of(names[1], by_name([engine, plain_engine]))} <= pages
+    assert [choice.value for choice in choices(two, "Model")] == names
+    for choice in choices(two, "Model"):
+        assert [value for _, value in choice.choices] == names
+        assert choice.visible
     comparing = [function for function in two.fns.values() if function.name == "on_compare"]
     assert {function.page for function in comparing} == {"", path_of(names[1], by_name([engine, plain_engine]))}
 
@@ -44,20 +55,8 @@ def test_another_models_page_opens_with_the_settings_of_this_one(
 
 
 def test_one_model_needs_no_choice(demo: gr.Blocks) -> None:
-    hidden = [
-        block
-        for block in demo.blocks.values()
-        if getattr(block, "label", "") in ("Model", "Compare with a second model")
-    ]
-    assert len(hidden) == 2
-    assert not any(block.visible for block in hidden)
-
-
-def of(engine: Engine, source: Path | str) -> Engine:
-    """The engine as if loaded from there."""
-    other = copy(engine)
-    other.source = str(source)
-    return other
+    hidden = choices(demo, "Model") + choices(demo, "Compare with a second model")
+    assert [block.visible for block in hidden] == [False, False]
 
 
 def test_a_folder_is_named_however_it_is_given(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,11 +72,13 @@ def test_an_address_holds_what_addresses_may(engine: Engine) -> None:
     build_demo(*models.values())
 
 
-def test_two_names_with_one_address_are_refused(engine: Engine) -> None:
-    with pytest.raises(InputError, match=r"got 'a\+b, float32' and 'a b, float32', both with the address a-b-float32"):
-        by_name([engine, of(engine, "a+b"), of(engine, "a b")])
-
-
-def test_the_same_name_twice_is_refused(engine: Engine) -> None:
-    with pytest.raises(InputError, match="different names or dtypes"):
-        build_demo(engine, engine)
+@pytest.mark.parametrize(
+    ("sources", "message"),
+    [
+        (("a", "a"), "different names or dtypes"),
+        (("a+b", "a b"), r"got 'a\+b, float32' and 'a b, float32', both with the address a-b-float32"),
+    ],
+)
+def test_models_that_cannot_be_told_apart_are_refused(engine: Engine, sources: tuple[str, str], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        build_demo(*(of(engine, source) for source in sources))

@@ -1,4 +1,4 @@
-"""Passes take turns: one at a time, a short call before a long one's next pass, and no call waits for ever."""
+"""Calls take turns: one pass at a time, a short call before a long one's next pass, and no call waits for ever."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def passes(name: str, ran: list[str], number: int, seconds: float) -> Generator[
     return name
 
 
-def together(shares: Scheduler, **calls: tuple[int, float]) -> list[str]:
+def together(scheduler: Scheduler, **calls: tuple[int, float]) -> list[str]:
     """Runs calls that wait at once, each with a number of passes of so many seconds; returns their order."""
     ran: list[str] = []
     begin = threading.Event()
@@ -38,10 +38,10 @@ def together(shares: Scheduler, **calls: tuple[int, float]) -> list[str]:
         yield
 
     with ThreadPoolExecutor() as pool:
-        held = pool.submit(shares.run, hold())
+        held = pool.submit(scheduler.run, hold())
         found = []
         for name, (number, seconds) in calls.items():
-            found.append(pool.submit(shares.run, passes(name, ran, number, seconds)))
+            found.append(pool.submit(scheduler.run, passes(name, ran, number, seconds)))
             time.sleep(0.02)  # they come one after another
         begin.set()
         held.result()
@@ -65,10 +65,10 @@ def test_a_call_that_fails_raises_its_error_and_lets_the_next_one_in() -> None:
         yield
         raise ZeroDivisionError
 
-    shares = Scheduler()
+    scheduler = Scheduler()
     with pytest.raises(ZeroDivisionError):
-        shares.run(fails())
-    assert shares.run(passes("next", [], 1, 0)) == "next"
+        scheduler.run(fails())
+    assert scheduler.run(passes("next", [], 1, 0)) == "next"
 
 
 def test_one_thread_does_all_the_work() -> None:
@@ -78,11 +78,35 @@ def test_one_thread_does_all_the_work() -> None:
         seen.add(threading.get_ident())
         yield
 
-    shares = Scheduler()
+    scheduler = Scheduler()
     for _ in range(3):
-        shares.run(look())
+        scheduler.run(look())
     assert len(seen) == 1
     assert seen != {threading.get_ident()}
+
+
+def test_short_calls_do_not_wait_for_the_end_of_a_long_one(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.tagger.MAX_ROWS", 64)
+    shared = ScheduledEngine(engine, Scheduler())
+    expected = engine.tag(TEXT).entities
+    with ThreadPoolExecutor() as pool:
+        long = pool.submit(shared.tag, TEXT * 400, "entropy")
+        for _ in range(3):
+            assert shared.tag(TEXT).entities == expected
+        assert not long.done()
+        explaining = pool.submit(shared.explain, long.result())
+        shared.tag(TEXT)
+        assert not explaining.done()
+    assert long.result().entities == engine.tag(TEXT * 400, "entropy").entities
+    assert explaining.result() == engine.explain(long.result())
+
+
+def test_waiting_does_not_count_as_time(engine: Engine) -> None:
+    scheduler = Scheduler()
+    with ThreadPoolExecutor() as pool:
+        held = pool.submit(scheduler.run, passes("other", [], 1, 1.0))
+        assert ScheduledEngine(engine, scheduler).tag(TEXT).latency.total_ms < 1000
+        held.result()
 
 
 STARTED_BY_THE_MAIN_THREAD = """
@@ -110,35 +134,3 @@ def test_the_app_is_built_without_openmp_threads_of_the_main_thread() -> None:
     """The main thread's first large operation starts a thread; if one were there before, computing would be slow."""
     app = subprocess.run([sys.executable, "-c", STARTED_BY_THE_MAIN_THREAD], cwd=ROOT, capture_output=True, text=True)
     assert app.stdout == "started 1\n", app.stderr
-
-
-def test_a_short_text_does_not_wait_for_the_end_of_a_long_one(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.tagger.MAX_ROWS", 64)
-    shared = ScheduledEngine(engine, Scheduler())
-    expected = engine.tag(TEXT).entities
-    with ThreadPoolExecutor() as pool:
-        long = pool.submit(shared.tag, TEXT * 400)
-        for _ in range(3):
-            assert shared.tag(TEXT).entities == expected
-        assert not long.done()
-        assert long.result().entities == engine.tag(TEXT * 400).entities
-
-
-def test_explaining_takes_turns_too(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.tagger.MAX_ROWS", 64)
-    shared = ScheduledEngine(engine, Scheduler())
-    result = shared.tag(TEXT * 40, "entropy")
-    with ThreadPoolExecutor() as pool:
-        explaining = pool.submit(shared.explain, result)
-        shared.tag(TEXT)
-        assert not explaining.done()
-    assert explaining.result() == engine.explain(result)
-
-
-def test_waiting_does_not_count_as_time(engine: Engine) -> None:
-    shares = Scheduler()
-    shared = ScheduledEngine(engine, shares)
-    with ThreadPoolExecutor() as pool:
-        held = pool.submit(shares.run, passes("other", [], 1, 1.0))
-        assert shared.tag(TEXT).latency.total_ms < 1000
-        held.result()
