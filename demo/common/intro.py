@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
@@ -30,12 +31,13 @@ def claim(recommended: Recommendation) -> str:
     """How much faster the recommended strategy is, and at what cost, as its report measured them."""
     row, against = recommended.row, recommended.against_dense
     speedup, same_dtype = row["speedup_vs_dense"], row["speedup_vs_dense_same_dtype"]
-    alone = "" if against["dtype"] == against["against_dtype"] else f" ({same_dtype:.2f}× by pruning alone)"
+    factors = f" ({speedup / same_dtype:.2f}× from {against['dtype']}, times {same_dtype:.2f}× from pruning)"
+    parts = "" if against["dtype"] == against["against_dtype"] else escape(factors)
     device = _DEVICES.get(row["device"], row["device"])
     return (
         f"<code>{escape(row['label'])}</code> is <strong>{speedup:.2f}× as fast</strong> as "
         f"{term('dense', 'the full model')}, <code>{escape(against['against_label'])}</code>, on a {escape(device)}"
-        f"{alone}, with {escape(loss(recommended)).replace('F1', term('F1'), 1)}. "
+        f"{parts}, with {escape(loss(recommended)).replace('F1', term('F1'), 1)}. "
     )
 
 
@@ -57,10 +59,10 @@ def how_it_works(engine: Engine) -> str:
         return f"This model has no gates: every word goes through every layer. {finds}"
     thresholds = getattr(engine.strategy("entropy").controller, "thresholds", ())
     ends = isinstance(thresholds, tuple) and thresholds[-1] == 1
-    last = ", and at the last gate all that are left do" if ends else ""
+    last = " At the last gate, all remaining words exit." if ends else ""
     return (
-        f"At each {term('gate')}, words whose label looks certain {term('early exit', 'exit')}{last}; "
-        f"later layers compute only the others. {finds}"
+        f"At each {term('gate')}, words whose label looks certain {term('early exit', 'exit')}; later layers compute "
+        f"only the rest.{last} {finds}"
     )
 
 
@@ -88,12 +90,16 @@ def _expectation(folder: Path) -> str:
     rows = [row for row in opening.rows if row["batch_size"] == opening.sizes[0]]
     baseline = next(row for row in rows if row["kind"] == BASELINE and row["strategy"] == "openvino-int8")
     fastest = max((row for row in rows if row["prunes"]), key=lambda row: row["speedup_vs_dense"])
-    ours, theirs = (
-        f"<code>{escape(row['label'])}</code> {row['speedup_vs_dense']:.2f}× at "
-        f"{100 * opening.against_dense(row['label'])['difference']:+.2f} pp of F1"
-        for row in (fastest, baseline)
+
+    def result(row: Mapping[str, Any]) -> str:
+        change = opening.against_dense(row["label"])
+        loss = "significant" if change["significant"] else "not significant"
+        return f"{row['speedup_vs_dense']:.2f}× the speed, {100 * change['difference']:+.2f} pp of F1 ({loss})"
+
+    return (
+        f"At BERT-base size, against <code>dense</code> in float32: <code>{escape(fastest['label'])}</code> "
+        f"{result(fastest)}; OpenVINO in 8 bits, without pruning, {result(baseline)}."
     )
-    return f"At BERT-base size: {ours}; OpenVINO alone, with nothing removed: {theirs}."
 
 
 def _tour() -> str:

@@ -97,8 +97,8 @@ class Report:
             return ""
         speedup = rows.sort_values("batch_size")["speedup_vs_dense_same_dtype"].iloc[0]
         return (
-            f"On average over {self.corpus}, {strategy.name} was {speedup:.2f}× as fast as dense; the more entities "
-            "a text has, the less it gains, and a single sentence gains less."
+            f"On average over {self.corpus}, {strategy.name} was {speedup:.2f}× as fast as dense ({dtype}). The more "
+            "entities a text has, the less it gains, and a single sentence gains less."
         )
 
 

@@ -50,10 +50,10 @@ def test_without_a_report_it_claims_nothing(engine: Engine, tmp_path: Path) -> N
 
 def test_it_says_what_happens_to_words_and_what_the_model_finds(engine: Engine, shipped: Engine) -> None:
     said = how_it_works(engine)
-    assert "later layers compute only the others" in said
+    assert "later layers compute only the rest" in said
     assert "This model finds Chemical and Disease and computes in float32" in said
-    assert "at the last gate all" not in said, "its thresholds let some stay"
-    assert "at the last gate all that are left" in how_it_works(shipped)
+    assert "At the last gate" not in said, "its thresholds let some stay"
+    assert "At the last gate, all remaining words exit." in how_it_works(shipped)
 
 
 def test_without_gates_no_word_exits_and_the_command_names_the_checkpoint(plain_engine: Engine) -> None:
@@ -68,8 +68,8 @@ def test_what_to_expect_at_base_size_is_what_its_report_says(engine: Engine) -> 
     best = table[table["prunes"]]["speedup_vs_dense"].max()
     openvino = table[table["strategy"] == "openvino-int8"]["speedup_vs_dense"].item()
     said = own_model(engine)
-    assert f" {best:.2f}× at " in said
-    assert f" {openvino:.2f}× at " in said
+    assert f" {best:.2f}× the speed, " in said
+    assert f" {openvino:.2f}× the speed, " in said
 
 
 @pytest.mark.parametrize(
