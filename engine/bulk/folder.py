@@ -19,7 +19,7 @@ from typing import Any
 from engine import Document, InputError
 from engine.bulk.inputs import InputFile
 from engine.data.formats import WRITERS
-from engine.data.formats.parquet import EntityTable
+from engine.data.formats.parquet import write_entities
 from engine.runs import replacing
 
 PARQUET = "parquet"
@@ -77,9 +77,7 @@ class RunFolder:
         with replacing(self.result(name)) as fresh:
             with fresh.open("wb") as file:
                 if self.format == PARQUET:
-                    with EntityTable(file) as table:
-                        for document in documents:
-                            table.write(document)
+                    write_entities(file, documents)
                 else:
                     for piece in WRITERS[self.format].write(documents):
                         file.write(piece.encode("utf-8", "replace"))

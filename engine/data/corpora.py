@@ -7,7 +7,7 @@ import logging
 import os
 import shutil
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
@@ -20,6 +20,7 @@ import pooch
 from engine.data.documents_on_disk import DocumentsOnDisk
 from engine.data.formats import read_documents
 from engine.data.hub_datasets import PREFIX, read_dataset
+from engine.data.reading.checks import OnError
 from engine.errors import FormatError, InputError, first_line
 from engine.runs import cache_folder
 from engine.text.documents import Document
@@ -145,51 +146,45 @@ def load_corpus(
     name = str(name)
     if limit is not None and not (isinstance(limit, int) and limit >= 0):
         raise InputError(f"expected a limit of 0 documents or more, got {limit!r}; choose another")
-    store = DocumentsOnDisk if on_disk else tuple
-    if corpus := NAMED.get(name):
-        if split not in corpus.splits:
+    named = NAMED.get(name)
+    read: Callable[[OnError], Iterator[Document]]
+    if named:
+        if split not in named.splits:
             raise InputError(
-                f"expected one of the splits {list(corpus.splits)} of {name}, got {split!r}; choose another"
+                f"expected one of the splits {list(named.splits)} of {name}, got {split!r}; choose another"
             )
-        on_error = _BrokenDocuments(corpus.skip_bad)
-        documents = store(islice(_read_split(name, split, data_dir, on_error), limit))
-        return Corpus(name, split, corpus.types, documents, on_error.count)
-    if name.startswith(PREFIX):
-        reader = partial(read_dataset, name.removeprefix(PREFIX), split)
+        skip_bad, read = named.skip_bad, partial(_read_split, name, split, data_dir)
+    elif name.startswith(PREFIX):
+        read = partial(read_dataset, name.removeprefix(PREFIX), split)
     elif Path(name).is_file():
-        reader, split = partial(read_documents, name), "all"
+        read, split = partial(read_documents, name), "all"
     else:
         raise InputError(
             f"expected one of the corpora {sorted(NAMED)}, the path of a file or hf:ID of a dataset, got {name!r}; "
             "check the name"
         )
-    types: set[str] = set()
-    on_error = _BrokenDocuments(skip_bad)
+    types, skipped = set(named.types if named else ()), 0
 
-    def read() -> Iterator[Document]:
-        for number, document in enumerate(reader(on_error)):
-            types.update(entity.type for entity in document.entities)
+    def on_error(error: FormatError) -> None:
+        nonlocal skipped
+        if not skip_bad or error.ends_file:
+            raise error
+        skipped += 1
+        logger.warning("%s (document left out)", error)
+
+    def limited() -> Iterator[Document]:
+        for number, document in enumerate(read(on_error)):
+            if named and number == limit:
+                return
+            types.update(entity.type for entity in document.entities)  # of all documents, with or without a limit
             if limit is None or number < limit:
                 yield document
 
-    documents = store(read())
-    return Corpus(name, split, tuple(sorted(types)), documents, on_error.count)
+    documents = (DocumentsOnDisk if on_disk else tuple)(limited())
+    return Corpus(name, split, named.types if named else tuple(sorted(types)), documents, skipped)
 
 
-class _BrokenDocuments:
-    """The ``on_error`` of a corpus: warns about and counts broken documents, or raises the first error."""
-
-    def __init__(self, skip_bad: bool) -> None:
-        self.skip_bad, self.count = skip_bad, 0
-
-    def __call__(self, error: FormatError) -> None:
-        if not self.skip_bad or error.ends_file:
-            raise error
-        self.count += 1
-        logger.warning("%s (document left out)", error)
-
-
-def _read_split(name: str, split: str, data_dir: str | Path | None, on_error: _BrokenDocuments) -> Iterator[Document]:
+def _read_split(name: str, split: str, data_dir: str | Path | None, on_error: OnError) -> Iterator[Document]:
     corpus = NAMED[name]
     for part in corpus.splits[split]:
         documents = read_documents(_find_file(name, part.file, data_dir), on_error)

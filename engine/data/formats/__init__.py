@@ -23,7 +23,7 @@ from engine.data.formats.plain import LINES, PLAIN
 from engine.data.formats.pubmed import PUBMED
 from engine.data.formats.pubtator import PUBTATOR
 from engine.data.reading.checks import Ids, Item, OnError, raise_error, report_errors, unexpected_problem
-from engine.data.reading.source import COLUMNS, OnDeleted, Source, ignore_deletion, readable
+from engine.data.reading.source import COLUMNS, OnDeleted, Source, readable
 from engine.errors import FormatError, InputError
 from engine.text.documents import Document
 
@@ -41,20 +41,6 @@ FORMATS = (
 )
 WRITERS = {format_.name: format_ for format_ in FORMATS if format_.write is not not_written}
 SUFFIXES = frozenset(suffix for format_ in FORMATS for suffix in format_.suffixes)
-
-__all__ = [
-    "COLUMNS",
-    "FORMATS",
-    "SUFFIXES",
-    "WRITERS",
-    "Format",
-    "Ids",
-    "OnDeleted",
-    "OnError",
-    "format_of",
-    "read_documents",
-    "read_stream",
-]
 
 
 def read_documents(
@@ -86,18 +72,15 @@ def read_stream(
     lines_are_texts: bool = False,
     ids: Ids | None = None,
     columns: tuple[str, str] = COLUMNS,
-    on_deleted: OnDeleted = ignore_deletion,
+    on_deleted: OnDeleted | None = None,
 ) -> Iterator[Document]:
     """Yields the documents of an open file; see `read_documents`.
 
     Args:
         file: opened in binary mode; the caller closes it.
         name: path or URL, used for its suffix and in messages.
-        on_error: see `read_documents`.
-        lines_are_texts: see `read_documents`.
-        ids: see `read_documents`.
-        columns: names of the id column and the text column of Parquet.
-        on_deleted: called with the PMID and version of each citation that a PubMed file deletes.
+        on_error, lines_are_texts, ids: see `read_documents`.
+        columns, on_deleted: see `Source`.
     """
     source = Source(file, name, ids, columns, on_deleted)
     format_ = _recognise_format(source)

@@ -73,7 +73,6 @@ def _document(element: Element, size: int, place: Place) -> Document:
 
 
 def _fill_part(part: Part, element: Element, place: Place) -> None:
-    """Adds the content of an element to its part."""
     for child in element:
         place.line = line_of(child)
         if child.tag == "infon":
@@ -136,8 +135,8 @@ def document_of(part: Part, size: int, place: Place) -> Document:
 
 def _offset_number(value: str, part: Part, place: Place) -> int:
     if (number := whole_number(value)) is None:
-        kind = f"offset or length of the {part.kind}"
-        raise place.error(f"expected a whole number as {kind}, got {quoted(value)}; fix it")
+        what = f"a whole number as offset or length of the {part.kind}"
+        raise place.error(f"expected {what}, got {quoted(value)}; fix it")
     return number
 
 
@@ -171,12 +170,9 @@ def _entity(part: Part, text: str, place: Place) -> Entity:
 
 
 def _write_document(document: Document) -> str:
-    lines = ["<document>", f"<id>{_escape(document.id)}</id>"]
-    lines += [_infon(key, value) for key, value in infons_of_document(document).items()]
+    lines = ["<document>", f"<id>{_escape(document.id)}</id>", *_infons(infons_of_document(document))]
     for type_, offset, text, entities in passages(document):
-        lines.append("<passage>")
-        if type_:
-            lines.append(_infon("type", type_))
+        lines += ["<passage>", *_infons({"type": type_} if type_ else {})]
         lines += [f"<offset>{offset}</offset>", f"<text>{_escape(text)}</text>"]
         lines += [_annotation(index, entity) for index, entity in entities]
         lines.append("</passage>")
@@ -213,13 +209,13 @@ def infons_of(entity: Entity) -> dict[str, str]:
 
 
 def _annotation(index: int, entity: Entity) -> str:
-    infons = "".join(_infon(key, value) for key, value in infons_of(entity).items())
+    infons = "".join(_infons(infons_of(entity)))
     location = f'<location offset="{entity.start}" length="{entity.end - entity.start}"/>'
     return f'<annotation id="{index}">{infons}{location}<text>{_escape(entity.text)}</text></annotation>'
 
 
-def _infon(key: str, value: str) -> str:
-    return f'<infon key="{key}">{_escape(value)}</infon>'
+def _infons(infons: dict[str, str]) -> list[str]:
+    return [f'<infon key="{key}">{_escape(value)}</infon>' for key, value in infons.items()]
 
 
 def _escape(text: str) -> str:

@@ -17,7 +17,7 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any
 
 from engine.data.formats.base import Format, most_lines_match, on_one_line, writer
@@ -72,15 +72,13 @@ def entities_of_tags(text: str, spans: Sequence[Span], tags: Sequence[str]) -> t
 
 
 def _read(source: Source) -> Iterator[Item]:
-    with_starts = False
+    with_starts, number = False, 0
 
     def begins(line: bytes) -> bool:
         nonlocal with_starts
-        start = _is_start(line)
-        with_starts = with_starts or start
-        return start or not (with_starts or line.strip())
+        with_starts = with_starts or _is_start(line)
+        return _is_start(line) if with_starts else not line.strip()
 
-    number = 0
     for block in source.blocks(begins):
         first, *others = (line for _, line in block if line.strip())
         if others or b"{" in first or not _is_start(first):  # otherwise -DOCSTART- without a document
@@ -112,12 +110,10 @@ def _document(block: list[tuple[int, bytes]], number: str, place: Place) -> Docu
             tags.append(columns[-1])
     place.line = begin
     identifier = place.identify(header.get("id", ""), number)
-    sentences = [sentence for sentence in sentences if sentence]
+    text, spans = place_tokens(filter(None, sentences))
     if header:
         text = header["text"]
-        spans = _locate_tokens(text, sentences, place)
-    else:
-        text, spans = place_tokens(sentences)
+        spans = _locate_tokens(text, chain.from_iterable(sentences), place)
     title_end = place.title_end(header.get("title_end"), text)
     return Document(identifier, text, entities_of_tags(text, spans, tags), title_end)
 
@@ -126,31 +122,27 @@ def _parse_header(rest: str, place: Place) -> dict[str, Any]:
     if not rest.startswith("{"):
         return {}
     try:
-        header = dict(json.loads(rest))
-        valid = isinstance(header["id"], str) and isinstance(header["text"], str)
-    except (ValueError, KeyError, TypeError, RecursionError):
-        valid = False
-    if not valid:
-        problem = (
-            f"expected JSON with id, text and title_end after {_DOCUMENT_START}, got {quoted(rest)}; fix or remove it"
-        )
-        raise place.error(problem)
+        header: dict[str, Any] = json.loads(rest)
+    except (ValueError, RecursionError):
+        header = {}
+    if not (isinstance(header.get("id"), str) and isinstance(header.get("text"), str)):
+        wanted = f"JSON with id, text and title_end after {_DOCUMENT_START}"
+        raise place.error(f"expected {wanted}, got {quoted(rest)}; fix or remove it")
     place.document = header["id"]
     return header
 
 
-def _locate_tokens(text: str, sentences: Iterable[Sequence[str]], place: Place) -> list[Span]:
+def _locate_tokens(text: str, tokens: Iterable[str], place: Place) -> list[Span]:
     """Returns the span of each token in a text that consists of these tokens and blanks."""
     spans: list[Span] = []
     end = 0
-    for sentence in sentences:
-        for token in sentence:
-            start = _BLANKS.match(text, end).end()  # type: ignore[union-attr]
-            end = start + len(token)
-            if text[start:end] != token:
-                got = quoted(text[start:end])
-                raise place.error(f"expected the token {quoted(token)} at {start}, got {got}; fix token or text")
-            spans.append((start, end))
+    for token in tokens:
+        start = _BLANKS.match(text, end).end()  # type: ignore[union-attr]
+        end = start + len(token)
+        if text[start:end] != token:
+            got = quoted(text[start:end])
+            raise place.error(f"expected the token {quoted(token)} at {start}, got {got}; fix token or text")
+        spans.append((start, end))
     if rest := text[end:].strip():
         raise place.error(f"expected tokens for the whole text, got none for {quoted(rest)}; fix either")
     return spans

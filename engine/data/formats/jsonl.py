@@ -49,15 +49,11 @@ def _document(raw: bytes, place: Place) -> Document:
         entities.append(_entity(one, text, place))
         mentioned += len(entities[-1].text)
         place.check_growth(mentioned, len(raw))
-    return Document(identifier, text, tuple(sorted(entities)), title_end, _version(record, place))
-
-
-def _version(record: dict[str, Any], place: Place) -> int | None:
-    value = record.get("version")
-    version = whole_number(value)
-    if value is not None and (version is None or version > MAX_VERSION):
-        raise place.error(f"expected a whole number up to {MAX_VERSION} as version, got {quoted(str(value))}; fix it")
-    return version
+    version = whole_number(record.get("version"))
+    if (version is None and record.get("version") is not None) or (version or 0) > MAX_VERSION:
+        got = quoted(str(record["version"]))
+        raise place.error(f"expected a whole number up to {MAX_VERSION} as version, got {got}; fix it")
+    return Document(identifier, text, tuple(sorted(entities)), title_end, version)
 
 
 def _entity(record: Any, text: str, place: Place) -> Entity:

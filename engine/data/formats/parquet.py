@@ -5,9 +5,10 @@ Each row read is a document; errors give its row number as the line. A row with 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
-from types import ModuleType, TracebackType
+from itertools import islice
+from types import ModuleType
 from typing import IO, Any
 
 from engine.data.formats.base import Format
@@ -64,51 +65,38 @@ def _document(identifier: Any, text: Any, place: Place) -> Document:
     return Document(name, content)
 
 
-def _replace_surrogates(value: Any) -> Any:
-    """Replaces lone surrogates with ``?``: JSON may contain them as escapes, but UTF-8 cannot hold them."""
-    return value.encode("utf-8", "replace").decode("utf-8") if isinstance(value, str) else value
-
-
-class EntityTable:
+def write_entities(file: IO[bytes], documents: Iterable[Document]) -> None:
     """Writes one row per entity: document, version (of a PubMed record), start, end, type, text, score.
 
     Args:
         file: opened for writing in binary mode; the caller closes it.
+        documents: the documents, taken one by one.
     """
+    pyarrow, parquet = _pyarrow()
+    text, number = pyarrow.string(), pyarrow.int32()
+    types = {"document": text, "version": number, "start": number, "end": number, "type": text, "text": text}
+    schema = pyarrow.schema(types | {"score": pyarrow.float32()})
+    rows = (
+        {
+            "document": _replace_surrogates(document.id),
+            "version": document.version,
+            "start": one.start,
+            "end": one.end,
+            "type": _replace_surrogates(one.type),
+            "text": _replace_surrogates(one.text),
+            "score": one.score,
+        }
+        for document in documents
+        for one in document.entities
+    )
+    with parquet.ParquetWriter(file, schema, compression="zstd") as writer:
+        while group := list(islice(rows, _ROWS_WRITTEN)):
+            writer.write_table(pyarrow.Table.from_pylist(group, schema))
 
-    def __init__(self, file: IO[bytes]) -> None:
-        self._arrow, parquet = _pyarrow()
-        text, number, score = self._arrow.string(), self._arrow.int32(), self._arrow.float32()
-        types = {"document": text, "version": number, "start": number, "end": number}
-        self._schema = self._arrow.schema(types | {"type": text, "text": text, "score": score})
-        self._rows: list[dict[str, Any]] = []
-        self._writer = parquet.ParquetWriter(file, self._schema, compression="zstd")
 
-    def write(self, document: Document) -> None:
-        """Adds the document's entities."""
-        for one in document.entities:
-            row: dict[str, Any] = {
-                "document": document.id,
-                "version": document.version,
-                "start": one.start,
-                "end": one.end,
-            }
-            row |= {"type": one.type, "text": one.text, "score": one.score}
-            self._rows.append({name: _replace_surrogates(value) for name, value in row.items()})
-        if len(self._rows) >= _ROWS_WRITTEN:
-            self._write_rows()
-
-    def _write_rows(self) -> None:
-        self._writer.write_table(self._arrow.Table.from_pylist(self._rows, self._schema))
-        self._rows.clear()
-
-    def __enter__(self) -> EntityTable:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: BaseException | TracebackType | None) -> None:
-        if kind is None and self._rows:
-            self._write_rows()
-        self._writer.close()
+def _replace_surrogates(text: str) -> str:
+    """Replaces lone surrogates with ``?``: JSON may contain them as escapes, but UTF-8 cannot hold them."""
+    return text.encode("utf-8", "replace").decode()
 
 
 PARQUET = Format("parquet", (".parquet",), lambda head: head.startswith(START), _read)

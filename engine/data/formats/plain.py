@@ -12,38 +12,31 @@ from engine.data.reading.source import Source
 from engine.text.documents import Document
 
 
-def _read(source: Source) -> Iterator[Item]:
+def _read_file(source: Source) -> Iterator[Item]:
     raw = b"".join(source.chunks())
-    yield attempt(source.place(1), partial(_document, raw))
-
-
-def _document(raw: bytes, place: Place) -> Document:
-    place.identify("", PurePath(place.file).stem)
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        place.line = raw[: error.start].count(b"\n") + 1
-        raise place.error(encoding_problem(error)) from error
-    return _plain_document(text, place)
+    yield attempt(source.place(1), partial(_document, raw, PurePath(source.name).stem))
 
 
 def _read_lines(source: Source) -> Iterator[Item]:
     for number, line in enumerate(source.lines(), start=1):
         if line.strip():
-            yield attempt(source.place(number), partial(_line_document, line))
+            yield attempt(source.place(number), partial(_document, line.rstrip(b"\r\n"), str(number)))
 
 
-def _line_document(raw: bytes, place: Place) -> Document:
-    return _plain_document(place.decode_line(raw), place)
-
-
-def _plain_document(text: str, place: Place) -> Document:
+def _document(raw: bytes, identifier: str, place: Place) -> Document:
+    begin = place.line
+    place.identify("", identifier)
+    try:
+        text = raw.decode("utf-8-sig" if begin == 1 else "utf-8")
+    except UnicodeDecodeError as error:
+        place.line = begin + raw[: error.start].count(b"\n")
+        raise place.error(encoding_problem(error)) from error
     if (at := text.find("\0")) >= 0:
-        place.line += text[:at].count("\n")
+        place.line = begin + text[:at].count("\n")
         raise place.error("expected text, got a NUL byte, as archives and other binary files have; convert the file")
-    return Document(place.document or place.identify(""), text)
+    return Document(str(place.document), text)
 
 
 # Neither has a suffix of its own, because a .txt file may be in another format.
-PLAIN = Format("plain text", (), lambda head: True, _read)
+PLAIN = Format("plain text", (), lambda head: True, _read_file)
 LINES = Format("text lines", (), lambda head: True, _read_lines)

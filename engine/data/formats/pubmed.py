@@ -30,11 +30,11 @@ _BLANKS = re.compile(r"[ \t\r\n]+")
 
 def _read(source: Source) -> Iterator[Item]:
     for record, _ in records(source, _ROOT, lambda name: True):
-        if record.tag in _DELETIONS:
+        if record.tag not in _DELETIONS:
+            yield attempt(source.place(line_of(record)), partial(_document, record))
+        elif source.on_deleted:
             for pmid in record.iter("PMID"):
                 source.on_deleted(_text(pmid), _version(pmid))
-        else:
-            yield attempt(source.place(line_of(record)), partial(_document, record))
 
 
 def _document(record: Element, place: Place) -> Document:

@@ -29,7 +29,6 @@ class Ids:
 
     def __init__(self) -> None:
         self._files: dict[str, str] = {}
-        self._made: set[str] = set()
 
     def claim(self, document: Document, file: str, line: int) -> None:
         """Records the id of a document; versions of a record count as different documents.
@@ -40,19 +39,15 @@ class Ids:
         identifier = document.id if document.version is None else f"{document.id} version {document.version}"
         if other := self._files.get(identifier):
             where = "above" if other == file else f"in {other}"
-            got, remedy = "one that is used", "rename it"
-            if identifier in self._made:
-                got, remedy = "the number of a document without an id", "give that one an id"
-            problem = f"expected a unique id, got {got} {where}; {remedy}"
-            raise FormatError(file, line, identifier, problem)
+            raise FormatError(
+                file, line, identifier, f"expected a unique id, got one that is used {where}; rename either"
+            )
         self._files[identifier] = file
 
     def make_id(self, wanted: str) -> str:
         """Makes an id for a document that has none: ``wanted``, with a number appended if that is taken."""
         names = chain([wanted], (f"{wanted}-{number}" for number in count(2)))
-        name = next(name for name in names if name not in self._files)
-        self._made.add(name)
-        return name
+        return next(name for name in names if name not in self._files)
 
 
 @dataclass

@@ -17,16 +17,12 @@ from typing import IO, cast
 from engine.data.reading.checks import Ids, Place
 from engine.errors import InputError, first_line
 
-OnDeleted = Callable[[str, int], None]
+OnDeleted = Callable[[str, int], None]  # called with the PMID and version of a citation that a PubMed file deletes
 
 COLUMNS = ("id", "text")  # default columns of Parquet
 _SNIFFED = 20  # lines for recognising the format, even if the first ones are broken
 _UNPACKED, _UNPACKED_RATIO = 10_000_000, 50  # allowed bytes per gzipped file, plus per packed byte (text: 3–10)
 _CHUNK = 1 << 16  # bytes; longer lines are read in several chunks
-
-
-def ignore_deletion(identifier: str, version: int) -> None:
-    """The default of ``on_deleted``: does nothing."""
 
 
 class Source:
@@ -37,7 +33,7 @@ class Source:
         name: path or URL, used for its suffix and in messages.
         ids: the ids of files read before, if ids must be unique across files.
         columns: names of the id column and the text column of Parquet.
-        on_deleted: called with the PMID and version of each citation that a PubMed file deletes.
+        on_deleted: what to do with each citation that a PubMed file deletes.
 
     ``suffix``: the suffix before any ``.gz``, in lower case.
     ``head``: the first lines, without byte order mark and leading blanks.
@@ -53,7 +49,7 @@ class Source:
         name: str,
         ids: Ids | None = None,
         columns: tuple[str, str] = COLUMNS,
-        on_deleted: OnDeleted = ignore_deletion,
+        on_deleted: OnDeleted | None = None,
     ) -> None:
         self.name, self.columns, self.on_deleted = name, columns, on_deleted
         self.ids = Ids() if ids is None else ids

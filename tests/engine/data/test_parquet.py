@@ -8,7 +8,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from engine.data.formats import read_documents, read_stream
-from engine.data.formats.parquet import EntityTable
+from engine.data.formats.parquet import write_entities
 from engine.errors import InputError
 from engine.text.documents import Document, Entity
 
@@ -96,9 +96,9 @@ def test_a_file_that_cannot_be_read_is_refused(change, keyword, path, tmp_path):
 @pytest.mark.parametrize("number", [0, 3, 20_001])  # more than a row group
 def test_entities_are_written_as_rows_in_any_number(number, path):
     entities = tuple(Entity(at, at + 1, "Disease", "b", 0.5) for at in range(number))
-    with path.open("wb") as file, EntityTable(file) as table:
-        table.write(Document("1", "b" * number, entities, version=1))
-        table.write(Document("2", "b" * number, entities))
+    documents = [Document("1", "b" * number, entities, version=1), Document("2", "b" * number, entities)]
+    with path.open("wb") as file:
+        write_entities(file, iter(documents))
     read = parquet.read_table(path)
     assert read.column_names == ["document", "version", "start", "end", "type", "text", "score"]
     rows = read.to_pylist()
