@@ -21,10 +21,10 @@ from engine.runs import check_new
 
 @torch.no_grad()
 def average(models: Sequence[Weights]) -> Weights:
-    """The first model, with the mean of all models' weights.
+    """Returns the first model with the mean of all models' weights.
 
     Raises:
-        InputError: models of different shapes or labels, or some with gates and some without.
+        InputError: if models have different shapes or labels, or only some have gates.
     """
     first = models[0]
     states = [weights.model.state_dict() for weights in models]

@@ -1,10 +1,10 @@
 """Chooses operating points: ``python -m engine.training.calibrate``.
 
 For each strategy, settings run on texts that the model was not fitted to (see ``engine.training.sweep``), and so do the
-operating points stored before. Of those whose loss plus standard error is within a limit, and whose MACs are within 3 %
-of the fewest, an operating point is the one that clears the limit by most. Losses are pp of F1 against dense: on a
-corpus by its gold, with ``--texts`` by agreement with what the dense pass finds there. All settings that ran on all
-texts go to ``frontier.csv`` in the model folder, the chosen ones to ``operating_points.json``.
+stored operating points. A setting qualifies if its loss plus standard error is within a limit and its MACs are within
+3 % of the fewest; the operating point is the one furthest within the limit. Losses are pp of F1 against dense: on a
+corpus by its gold, with ``--texts`` by agreement with the entities that the dense pass finds. All settings that ran on
+all texts go to ``frontier.csv`` in the model folder, the chosen ones to ``operating_points.json``.
 """
 
 from __future__ import annotations
@@ -38,15 +38,16 @@ from engine.training.trials import Reference, Trial
 GOLD_LIMITS = (0.1, 0.3, 1.0)  # pp of F1 against gold
 AGREEMENT_LIMITS = (0.2, 0.5, 1.5)  # pp of agreement
 FRONTIER = "frontier.csv"
-COLUMNS = ("strategy", "settings", "f1", "f1_drop_points", "f1_drop_error", "token_layers_kept", "theoretical_speedup")
+COLUMNS = ("strategy", "settings", "f1", "f1_drop_pp", "f1_drop_error", "token_layers_kept", "theoretical_speedup")
+OLD_COLUMNS = {"f1_drop_points": "f1_drop_pp"}  # in files of earlier versions
 
 
 def store_points(folder: Path, points: Mapping[str, Mapping[str, dict[str, Any]]]) -> None:
-    """Writes ``operating_points.json`` and its checksum to a model folder; what it holds for other strategies stays.
+    """Writes ``operating_points.json`` and its checksum to a model folder; the points of other strategies stay.
 
     Args:
-        folder: of the model.
-        points: strategy → operating point → settings; strategies without points are left out.
+        folder: the model folder.
+        points: strategy → operating point → settings; strategies without operating points are left out.
     """
     path = folder / POINTS
     stored = json.loads(path.read_text()) if path.is_file() else {}
@@ -55,14 +56,14 @@ def store_points(folder: Path, points: Mapping[str, Mapping[str, dict[str, Any]]
 
 
 def store(folder: Path, sweep: Sweep, names: Sequence[str]) -> None:
-    """Writes the operating points found, and all settings that ran on all texts, with their checksums."""
-    rows = [_row(name, one, sweep.reference) for name in names for one in sweep.trials(name)]
+    """Writes a sweep's operating points for some strategies, and all its settings, with their checksums."""
+    rows = [_frontier_row(name, one, sweep.reference) for name in names for one in sweep.trials(name)]
     frontier = folder / FRONTIER
     if frontier.is_file():
         with frontier.open(newline="") as file:
-            stored = csv.DictReader(file)
-            if stored.fieldnames == list(COLUMNS):  # not from an older version
-                rows = [row for row in stored if row["strategy"] not in names] + rows
+            stored = [{OLD_COLUMNS.get(name, name): cell for name, cell in row.items()} for row in csv.DictReader(file)]
+        # A file of another version may have other columns.
+        rows = [row for row in stored if row.keys() == {*COLUMNS} and row["strategy"] not in names] + rows
     with updating(folder, FRONTIER) as fresh, fresh.open("w", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS)
         writer.writeheader()
@@ -71,23 +72,23 @@ def store(folder: Path, sweep: Sweep, names: Sequence[str]) -> None:
     store_points(folder, {name: {at: one.strategy.to_json() for at, one in of.items()} for name, of in found.items()})
 
 
-def _row(name: str, one: Trial, reference: Reference) -> dict[str, str]:
-    return {
-        "strategy": name,
-        "settings": json.dumps(one.strategy.to_json()),
-        "f1": f"{one.f1:.5f}",
-        "f1_drop_points": f"{one.loss(reference):.5f}",
-        "f1_drop_error": f"{one.loss_error(reference):.5f}",
-        "token_layers_kept": f"{one.cost.token_layers_kept:.5f}",
-        "theoretical_speedup": f"{one.theoretical_speedup:.5f}",
-    }
+def _frontier_row(name: str, one: Trial, reference: Reference) -> dict[str, str]:
+    figures = (
+        one.f1,
+        one.loss(reference),
+        one.loss_error(reference),
+        one.cost.token_layers_kept,
+        one.theoretical_speedup,
+    )
+    cells = (name, json.dumps(one.strategy.to_json()), *(f"{figure:.5f}" for figure in figures))
+    return dict(zip(COLUMNS, cells, strict=True))
 
 
-def limits_of(text: str, option: str) -> tuple[float, ...]:
-    """A limit for each operating point in pp, as typed with commas.
+def parse_limits(text: str, option: str) -> tuple[float, ...]:
+    """Parses the limit of each operating point in pp, joined by commas.
 
     Raises:
-        InputError: something else, or a point that may lose more than the next one.
+        InputError: if they are not ascending numbers from 0, one for each operating point.
     """
     try:
         found = tuple(float(part) for part in text.split(","))
@@ -102,8 +103,8 @@ def limits_of(text: str, option: str) -> tuple[float, ...]:
     return found
 
 
-def described(sweep: Sweep, name: str) -> Iterator[str]:
-    """A line for each operating point of a strategy."""
+def describe(sweep: Sweep, name: str) -> Iterator[str]:
+    """Yields a line for each operating point of a strategy."""
     chosen, closest = sweep.chosen(name), sweep.closest(name)
     for point in OPERATING_POINTS:
         if one := chosen.get(point):
@@ -122,18 +123,18 @@ def _figures(one: Trial, reference: Reference) -> str:
     return f"F1 {one.f1:.4f}, {loss}, theoretical speed-up {one.theoretical_speedup:.2f}×"
 
 
-def strategies_of(text: str, engine: Engine) -> list[str]:
-    """The strategies to calibrate, as typed with commas; without any, all that the model can run, without recovery.
+def parse_strategies(text: str, engine: Engine) -> list[str]:
+    """Parses names of strategies joined by commas; if empty, all that the model can run, without recovery.
 
     Raises:
-        InputError: others than those of a controller, or one that the model cannot run.
+        InputError: if a strategy has no controller or the model cannot run it.
     """
-    able = [name for name in engine.runnable if name.removesuffix(RECOVERY) in CONTROLLERS]
-    names = text.split(",") if text else [name for name in able if not name.endswith(RECOVERY)]
-    if unknown := set(names) - set(able):
+    runnable = [name for name in engine.runnable if name.removesuffix(RECOVERY) in CONTROLLERS]
+    names = text.split(",") if text else [name for name in runnable if not name.endswith(RECOVERY)]
+    if unknown := set(names) - set(runnable):
         raise InputError(
-            f"expected --strategies out of {able}, got {sorted(unknown)}; leave them out, or train a controller with "
-            "python -m engine.training.controller"
+            f"expected one or more of {runnable} for --strategies, got {sorted(unknown)}; leave them out, or train a "
+            "controller with python -m engine.training.controller"
         )
     return list(dict.fromkeys(names))
 
@@ -142,21 +143,21 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m engine.training.calibrate", description=__doc__)
     add = parser.add_argument
     add("--model", required=True, help="model folder with gates; the operating points are written into it")
-    add("--corpus", default="bc5cdr", help="with gold (default %(default)s)")
+    add("--corpus", default="bc5cdr", help="corpus with gold (default %(default)s)")
     add("--split", default="calib", help="a split that the model was not fitted to (default %(default)s)")
-    add("--data-dir", help="where to look for named corpora first")
+    add("--data-dir", help="folder searched first for named corpora")
     add("--texts", nargs="+", metavar="FILE", help="texts without gold instead of a corpus: agreement with dense")
     add(
         "--max-f1-drop",
         help="pp of F1 that careful, balanced and fast may lose (default 0.1,0.3,1.0; with --texts 0.2,0.5,1.5)",
     )
     add("--minutes", type=float, default=math.inf, help="for all strategies together (default: as long as it takes)")
-    add("--seed", type=int, default=0, help="of the order of texts and settings")
-    add("--dtype", default="float32", choices=DTYPES, help="in which settings run (default float32)")
+    add("--seed", type=int, default=0, help="seed of the order of texts and settings")
+    add("--dtype", default="float32", choices=DTYPES, help="the dtype that settings run in (default %(default)s)")
     add(
         "--strategies",
         default="",
-        help=f"comma-separated, out of {', '.join(CONTROLLERS)}, each also with {RECOVERY} "
+        help=f"one or more of {', '.join(CONTROLLERS)}, each also with {RECOVERY}, joined by commas "
         "(default: all that the model can run, without recovery)",
     )
     return parser
@@ -171,12 +172,12 @@ def main(argv: list[str] | None) -> int:
     if not arguments.minutes > 0:
         raise InputError(f"expected --minutes above 0, got {arguments.minutes:g}; give some")
     default = AGREEMENT_LIMITS if arguments.texts else GOLD_LIMITS
-    limits = limits_of(arguments.max_f1_drop, "--max-f1-drop") if arguments.max_f1_drop else default
+    limits = parse_limits(arguments.max_f1_drop, "--max-f1-drop") if arguments.max_f1_drop else default
     deadline = time.monotonic() + 60 * arguments.minutes
     folder = model_folder(arguments.model)
     engine = load_engine(folder, arguments.dtype)
-    engine.strategy("entropy")  # a model without gates is refused here
-    names = strategies_of(arguments.strategies, engine)
+    engine.strategy("entropy")  # refuses a model without gates
+    names = parse_strategies(arguments.strategies, engine)
     if arguments.texts:
         reference = Reference.agreement(engine, read_texts(arguments.texts))
     else:
@@ -185,7 +186,7 @@ def main(argv: list[str] | None) -> int:
     for number, name in enumerate(names):
         stored = [Strategy.from_json(settings) for settings in engine.points.get(name, {}).values()]
         sweep.run(name, stored, (deadline - time.monotonic()) / (len(names) - number))
-        print(*described(sweep, name), sep="\n")
+        print(*describe(sweep, name), sep="\n")
     store(folder, sweep, names)
     return 0
 

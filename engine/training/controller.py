@@ -1,8 +1,8 @@
 """Trains the networks of ``mlp`` for a model folder: ``python -m engine.training.controller``.
 
-Unlabelled texts, preferably ones that the encoder was not trained on, run once densely and once pruned at random
-settings. At each gate a network learns, from cheap features of the words still there, whether the final dense label of
-a word or of a neighbour differs from the gate's. No gold is needed.
+Unlabelled texts, preferably ones that the encoder was not trained on, run once densely and once pruned with random
+settings. At each gate a network learns from cheap features of the remaining words whether the final dense label of a
+word or of a neighbour differs from the gate's. No gold is needed.
 """
 
 from __future__ import annotations
@@ -34,19 +34,19 @@ from engine.pruning.signals import neighbour_max
 from engine.tagger import load_engine
 from engine.text.windows import Window
 from engine.training.data import Texts
+from engine.training.heads import SampledController
 from engine.training.loop import SEEDS, check_limits
-from engine.training.sampling import SampledController
 
 logger = logging.getLogger(__name__)
 
 UNITS, EPOCHS, BATCH = 16, 8, 4096
-NEAR_ENTITY = 4.0  # weight of words near an entity: leaving wrongly costs more there
+NEAR_ENTITY = 4.0  # weight of words near an entity, where a wrong exit costs more
 WINDOWS = 8  # in a batch
 
 
 @dataclass(frozen=True, eq=False)
 class Samples:
-    """What words looked like at one gate: ``features`` ``(n, features)``, ``changes`` and ``weights`` ``(n,)``."""
+    """Words at one gate: ``features`` ``(n, features)``, ``changes`` and ``weights`` ``(n,)``."""
 
     features: np.ndarray
     changes: np.ndarray
@@ -59,8 +59,8 @@ class Samples:
 
 
 @dataclass(frozen=True, eq=False)
-class Recorder:
-    """A controller that records features and labels of the words still at a gate, then lets another one decide."""
+class FeatureRecorder:
+    """A controller that records features and labels of the words at a gate, then lets another controller decide."""
 
     controller: SampledController
     names: tuple[str, ...]
@@ -76,14 +76,14 @@ def collect(model: GatedModel, windows: Sequence[Window], names: tuple[str, ...]
     """Collects samples at each gate; every window is pruned.
 
     Raises:
-        InputError: so few windows that no word reaches some gate.
+        InputError: if there are so few windows that no word reaches some gate.
     """
     gates = range(1, model.encoder.num_layers)
     found: dict[int, list[Samples]] = {gate: [] for gate in gates}
     for begin in tqdm(range(0, len(windows), WINDOWS), desc="windows", disable=None):
         batch = RaggedBatch.from_windows(windows[begin : begin + WINDOWS])
         dense = forward(model, batch, (), None).probabilities.argmax(-1)
-        recorder = Recorder(SampledController.draw(len(gates), len(batch.lengths), 1.0), names)
+        recorder = FeatureRecorder(SampledController.draw(len(gates), len(batch.lengths), 1.0), names)
         forward(model, batch, gates, recorder)
         near = neighbour_max(dense > 0, batch.words.window, NEIGHBOURS)
         for gate, (alive, columns, labels) in recorder.seen.items():
@@ -96,7 +96,7 @@ def collect(model: GatedModel, windows: Sequence[Window], names: tuple[str, ...]
 
 
 def fit(samples: Samples) -> tuple[np.ndarray, ...]:
-    """Trains one gate's network; its weights and biases also standardise the inputs."""
+    """Trains one gate's network; returns weights and biases that include the standardisation of the inputs."""
     columns = torch.from_numpy(samples.features).float()
     changes, weights = (torch.from_numpy(part).float() for part in (samples.changes, samples.weights))
     mean, std = columns.mean(0), columns.std(0, correction=0).clamp(min=1e-6)
@@ -115,19 +115,13 @@ def fit(samples: Samples) -> tuple[np.ndarray, ...]:
 
 
 def train(folder: Path, texts: Texts, names: tuple[str, ...], seed: int) -> Network:
-    """Trains the networks and writes them into the model folder.
-
-    Args:
-        folder: of a model with gates.
-        texts: to learn from.
-        names: of the features.
-        seed: of everything random.
+    """Trains networks on the named features and writes them into a model folder.
 
     Raises:
-        InputError: no such model, or a model without gates.
+        InputError: if the model cannot be loaded or has no gates.
     """
     engine = load_engine(folder)
-    engine.strategy("entropy")  # a model without gates is refused here
+    engine.strategy("entropy")  # refuses a model without gates
     set_seed(seed)
     windows = [window for words in texts.words for window in engine.pieces.windows(words)]
     layers = {}
@@ -146,10 +140,12 @@ def main(argv: list[str] | None) -> int:
     parser = argparse.ArgumentParser(prog="python -m engine.training.controller", description=__doc__)
     parser.add_argument("--model", required=True, type=Path, help="model folder with gates; the networks go into it")
     parser.add_argument(
-        "--texts", required=True, type=Path, help="one sentence a line, or .jsonl of whole texts; may end in .gz"
+        "--texts", required=True, type=Path, help="one sentence per line, or .jsonl of whole texts; may end in .gz"
     )
-    parser.add_argument("--count", type=int, default=800, help="how many of the texts, the last ones (default 800)")
-    parser.add_argument("--features", default=",".join(FEATURES), help=f"comma-separated, default {','.join(FEATURES)}")
+    parser.add_argument("--count", type=int, default=800, help="number of texts to use, the last ones (default 800)")
+    parser.add_argument(
+        "--features", default=",".join(FEATURES), help="features joined by commas (default %(default)s)"
+    )
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
@@ -157,11 +153,15 @@ def main(argv: list[str] | None) -> int:
     check_limits("count", arguments.count, (1, 10**9))
     folder, names = model_folder(arguments.model), tuple(arguments.features.split(","))
     if unknown := set(names) - set(FEATURES):
-        raise InputError(f"expected --features out of {list(FEATURES)}, got {sorted(unknown)}; choose among them")
+        raise InputError(
+            f"expected one or more of {list(FEATURES)} for --features, got {sorted(unknown)}; choose among them"
+        )
     texts = Texts.read(arguments.texts)
     texts = replace(texts, words=texts.words[-arguments.count :])
     train(folder, texts, names, arguments.seed)
-    print(f"the networks are in {folder / CONTROLLER}; choose points with python -m engine.training.calibrate")
+    print(
+        f"the networks are in {folder / CONTROLLER}; choose operating points with python -m engine.training.calibrate"
+    )
     return 0
 
 

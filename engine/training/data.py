@@ -1,4 +1,4 @@
-"""What is learned from: corpora with gold and plain texts, cut into windows with target labels, in packed batches."""
+"""Training data: corpora with gold and plain texts, cut into windows with target labels, in packed batches."""
 
 from __future__ import annotations
 
@@ -26,9 +26,8 @@ from engine.text.windows import Window, WordPieces
 from engine.text.words import split_words, words_of
 
 WORDS_PER_TEXT = 200
-NEEDED = 100  # windows to choose operating points on
-NEEDED_TEXTS = 2  # one gives no standard error
-WANTED = 1200  # windows to hold out, from at most a third of the texts
+MIN_WINDOWS, MIN_TEXTS = 100, 2  # to choose operating points on; a single text has no standard error
+WANTED_WINDOWS = 1200  # to hold out, from at most a third of the texts
 
 
 def digest(texts: Iterable[str]) -> str:
@@ -37,21 +36,21 @@ def digest(texts: Iterable[str]) -> str:
 
 
 def named_corpora(names: str, split: str, data_dir: str = "") -> list[Corpus]:
-    """Corpora by name, joined by commas.
+    """Loads corpora to learn from.
 
     Args:
-        names: each may end with a colon and its split; ``hf:ID`` itself contains a colon.
-        split: of those that name none.
-        data_dir: where to look first.
+        names: names joined by commas; each may end with a colon and its split. ``hf:ID`` itself contains a colon.
+        split: the split of corpora that name none.
+        data_dir: folder searched first.
 
     Raises:
-        InputError: no such corpus, or one without a word.
+        InputError: if a corpus does not exist or contains no word.
     """
     found = []
     for name in names.split(","):
-        kind = PREFIX if name.startswith(PREFIX) else ""
-        name, _, own = name.removeprefix(kind).partition(":")
-        corpus = load_corpus(kind + name, own or split, data_dir or None)
+        prefix = PREFIX if name.startswith(PREFIX) else ""
+        name, _, own_split = name.removeprefix(prefix).partition(":")
+        corpus = load_corpus(prefix + name, own_split or split, data_dir or None)
         if not any(split_words(document.text) for document in corpus.documents):
             raise InputError(
                 f"expected documents to learn from, got none in {corpus.name} {corpus.split}; choose another split"
@@ -62,10 +61,10 @@ def named_corpora(names: str, split: str, data_dir: str = "") -> list[Corpus]:
 
 @dataclass(frozen=True)
 class Texts:
-    """Unlabelled texts, to which soft labels belong.
+    """Unlabelled texts to which soft labels belong.
 
     ``words``: the words of each text, or of each of the first texts.
-    ``sha256``: of the texts, or of the unpacked file that they were read from.
+    ``sha256``: SHA-256 of the texts, or of the unpacked file that they were read from.
     """
 
     words: list[list[str]]
@@ -73,42 +72,40 @@ class Texts:
 
     @classmethod
     def of(cls, texts: Sequence[str], count: int) -> Texts:
-        """These texts, with the words of the first ``count`` of them."""
+        """Splits the first ``count`` texts into words; the checksum covers all texts."""
         return cls([words_of(text) for text in texts[:count]], digest(texts))
 
     @classmethod
     def read(cls, path: Path) -> Texts:
-        """Reads the texts of a file, gzipped if its name ends in ``.gz``.
+        """Reads a file, gzipped if its name ends in ``.gz``.
 
-        Args:
-            path: ``.jsonl``: an object with ``text`` on each line, each a separate text; else one sentence per line.
+        A ``.jsonl`` file has an object with ``text`` on each line, each a separate text. Any other file has one
+        sentence per line; `join_sentences` makes texts of them.
 
         Raises:
-            InputError: no such file, one of another format, a line that is not as it should be, or no texts.
+            InputError: if the file cannot be read, has another format, or contains a malformed line or no text.
         """
         if markup := [suffix for suffix in path.suffixes if suffix in SUFFIXES and suffix != ".jsonl"]:
             raise InputError(
-                f"expected sentences, one a line, or JSON lines in {path}, got a file of {markup[0]}; convert it with "
+                f"expected one sentence per line, or JSON lines, in {path}, got a {markup[0]} file; convert it with "
                 "python -m engine.tag FILE --format jsonl"
             )
         with readable(path):
             content = path.read_bytes()
             content = gzip.decompress(content) if path.suffix == ".gz" else content
-            lines = content.removesuffix(b"\n").split(b"\n")
-            if ".jsonl" in path.suffixes:
-                words = [words_of(document.text) for document in read_documents(path)]
-            else:
-                numbered = enumerate(lines, start=1)
-                words = list(
-                    join_sentences(Place(str(path), number, Ids()).decode_line(line) for number, line in numbered)
-                )
+        if ".jsonl" in path.suffixes:
+            words = [words_of(document.text) for document in read_documents(path)]
+        else:
+            lines = enumerate(content.removesuffix(b"\n").split(b"\n"), start=1)
+            sentences = (Place(str(path), number, Ids()).decode_line(line) for number, line in lines)
+            words = list(join_sentences(sentences))
         if not any(words):
             raise InputError(f"expected texts in {path}, got none; choose another file")
         return cls(words, hashlib.sha256(content).hexdigest())
 
 
 def join_sentences(sentences: Iterable[str]) -> Iterator[list[str]]:
-    """Texts of at least ``WORDS_PER_TEXT`` words (the last one may be shorter), each as its words."""
+    """Joins sentences to texts of at least ``WORDS_PER_TEXT`` words (the last may be shorter); yields their words."""
     text: list[str] = []
     for sentence in sentences:
         text += words_of(sentence)
@@ -121,59 +118,59 @@ def join_sentences(sentences: Iterable[str]) -> Iterator[list[str]]:
 
 @dataclass(frozen=True, eq=False)
 class TextSplit:
-    """Texts to learn from, and texts held out to choose points on, with the number of ``windows`` of each of these."""
+    """Training texts, and held-out texts to choose operating points on. ``windows``: windows of each held-out text."""
 
-    learned: list[str]
+    training: list[str]
     held_out: list[str]
     windows: list[int]
 
-    @property
-    def needed(self) -> int:
-        """How many of the first texts held out are enough to choose points on."""
-        totals = enumerate(accumulate(self.windows), start=1)
-        return next(count for count, windows in totals if windows >= NEEDED and count >= NEEDED_TEXTS)
+
+def min_texts(windows: Sequence[int]) -> int:
+    """The number of first texts, given the windows of each, that suffice to choose operating points on."""
+    totals = enumerate(accumulate(windows), start=1)
+    return next(count for count, total in totals if total >= MIN_WINDOWS and count >= MIN_TEXTS)
 
 
 def split_texts(texts: Sequence[str], held_out: Sequence[str], pieces: WordPieces, seed: int) -> TextSplit:
-    """Texts in random order; none is both learned from and held out, even with different spacing.
+    """Puts texts in random order and holds some out. No text is in both parts, not even with different spacing.
 
     Args:
-        texts: to learn from.
-        held_out: to choose operating points on; without any, up to a third of the others.
-        pieces: cut texts into windows.
-        seed: of the order of the texts.
+        texts: texts to learn from.
+        held_out: texts to hold out; if empty, up to a third of ``texts``.
+        pieces: cuts texts into windows.
+        seed: seed of the order.
 
     Raises:
-        InputError: too few texts.
+        InputError: if there are too few texts.
     """
     texts, held_out = (random.Random(seed).sample(of, len(of)) for of in (texts, held_out))
-    more = f"give {NEEDED_TEXTS} or more after --held-out"
+    remedy = f"give {MIN_TEXTS} or more after --held-out"
     if not held_out:
-        held_out, rows = [], 0
-        while len(held_out) < len(texts) // 3 and (rows < WANTED or len(held_out) < NEEDED_TEXTS):
+        held_out, windows = [], 0
+        while len(held_out) < len(texts) // 3 and (windows < WANTED_WINDOWS or len(held_out) < MIN_TEXTS):
             held_out.append(texts[len(held_out)])
-            rows += len(pieces.windows(words_of(held_out[-1])))
-        more = f"a third of the texts is held out: give three times as many as are missing, or {more}"
-    windows = [len(pieces.windows(words_of(text))) for text in held_out]
-    if sum(windows) < NEEDED or len(held_out) < NEEDED_TEXTS:
+            windows += len(pieces.windows(words_of(held_out[-1])))
+        remedy = f"a third of the texts is held out: give three times as many as are missing, or {remedy}"
+    counts = [len(pieces.windows(words_of(text))) for text in held_out]
+    if sum(counts) < MIN_WINDOWS or len(held_out) < MIN_TEXTS:
         raise InputError(
-            f"expected at least {NEEDED} windows in at least {NEEDED_TEXTS} texts held out, got {sum(windows)} in "
-            f"{len(held_out)}; {more}"
+            f"expected at least {MIN_WINDOWS} windows in at least {MIN_TEXTS} held-out texts, got {sum(counts)} in "
+            f"{len(held_out)}; {remedy}"
         )
     apart = {tuple(words_of(text)) for text in held_out}
-    learned = [text for text in texts if tuple(words_of(text)) not in apart]
-    if not learned:
-        raise InputError("expected texts to learn from, got none but those held out; give others after --texts")
-    return TextSplit(learned, held_out, windows)
+    training = [text for text in texts if tuple(words_of(text)) not in apart]
+    if not training:
+        raise InputError("expected texts to learn from, got only held-out ones; give others after --texts")
+    return TextSplit(training, held_out, counts)
 
 
 @dataclass(frozen=True, eq=False)
 class Example:
-    """A window and its words' target labels.
+    """A window and the target labels of its words.
 
     ``targets``: label distributions, uint8 ``(words, labels)``, 255 for certainty.
-    ``outside``: bool ``(labels,)``, what ``O`` may stand for: itself, and labels of types that the corpus does not
-    annotate.
+    ``outside``: bool ``(labels,)``, the labels that ``O`` may stand for: itself and those of types that the corpus
+    does not annotate.
     """
 
     window: Window
@@ -184,14 +181,7 @@ class Example:
 def make_examples(
     words: Sequence[str], targets: np.ndarray, pieces: WordPieces, outside: np.ndarray | None = None
 ) -> list[Example]:
-    """Windows of one text.
-
-    Args:
-        words: of the text.
-        targets: uint8 ``(words, labels)``.
-        pieces: cut the words.
-        outside: see `Example`; by default only ``O``.
-    """
+    """Cuts a text with targets, uint8 ``(words, labels)``, into windows. By default ``O`` stands only for itself."""
     if outside is None:
         outside = np.arange(targets.shape[1]) == 0
     return [
@@ -201,15 +191,14 @@ def make_examples(
 
 
 def gold_examples(corpus: Corpus, pieces: WordPieces, labels: LabelSet) -> list[Example]:
-    """Windows of a corpus with their gold labels; its ``O`` may hide the types that it does not annotate."""
+    """Cuts a corpus into windows with gold labels; its ``O`` may stand for types that it does not annotate."""
     outside = np.array([labels.type_of(label) not in corpus.types for label in range(len(labels))])
     certain = np.eye(len(labels), dtype=np.uint8) * 255
     examples = []
     for document in corpus.documents:
         spans = split_words(document.text)
-        gold = certain[labels.encode(spans, document.entities)]
         words = [document.text[start:end] for start, end in spans]
-        examples += make_examples(words, gold, pieces, outside)
+        examples += make_examples(words, certain[labels.encode(spans, document.entities)], pieces, outside)
     return examples
 
 
@@ -219,7 +208,7 @@ def gold_digest(corpus: Corpus) -> str:
 
 
 def data_digest(examples: Sequence[Example], dev: Corpus) -> str:
-    """SHA-256 over windows with their targets, and over the documents that a run is scored on."""
+    """SHA-256 of training windows with their targets and of the development documents."""
     found = hashlib.sha256(gold_digest(dev).encode())
     for example in examples:
         for part in (example.window.input_ids, example.targets, example.outside):
@@ -228,7 +217,7 @@ def data_digest(examples: Sequence[Example], dev: Corpus) -> str:
 
 
 def make_batches(examples: Sequence[Example], max_rows: int, rng: random.Random) -> list[list[Example]]:
-    """Batches of at most ``max_rows`` rows, of windows of similar length, in random order."""
+    """Groups windows of similar length into batches of at most ``max_rows`` rows, in random order."""
     order = sorted(examples, key=lambda e: len(e.window.input_ids) * rng.uniform(0.9, 1.1))
     batches: list[list[Example]] = [[]]
     rows = 0
@@ -244,14 +233,14 @@ def make_batches(examples: Sequence[Example], max_rows: int, rng: random.Random)
 
 
 def mask_words(batch: RaggedBatch, share: float, mask_id: int) -> RaggedBatch:
-    """The batch with all pieces of a random share of its words replaced by the mask token."""
+    """Replaces all word pieces of a random share of a batch's words by the mask token."""
     masked = torch.rand(len(batch.words)).numpy() < share
     return replace(batch, input_ids=np.where((batch.word >= 0) & masked[batch.word], mask_id, batch.input_ids))
 
 
 @dataclass(frozen=True, eq=False)
 class Packed:
-    """A packed batch and its words' target labels.
+    """A packed batch and the target labels of its words.
 
     ``targets``: label distributions, float32 ``(words, labels)``.
     ``outside``: bool ``(words, labels)``, see `Example`.
@@ -263,13 +252,7 @@ class Packed:
 
 
 def pack(examples: Sequence[Example], device: torch.device, temperature: float = 1.0) -> Packed:
-    """Packs windows with their targets.
-
-    Args:
-        examples: windows with their targets.
-        device: of the targets.
-        temperature: of the targets; below 1 it sharpens them.
-    """
+    """Packs windows, with their targets on a device; a temperature below 1 sharpens the targets."""
     batch = RaggedBatch.from_windows([example.window for example in examples])
     targets = torch.from_numpy(np.concatenate([example.targets for example in examples])).to(device).float()
     targets = (targets / 255).pow(1 / temperature)
@@ -285,7 +268,7 @@ def spread_outside(targets: Tensor, logits: Tensor, outside: Tensor) -> Tensor:
 
     Args:
         targets: float32 ``(words, labels)``.
-        logits: of the model, ``(words, labels)``.
+        logits: the model's logits, ``(words, labels)``.
         outside: bool ``(words, labels)``, see `Example`.
     """
     shares = logits.detach().float().masked_fill(~outside, -torch.inf).softmax(-1)

@@ -1,15 +1,17 @@
-"""Self-distillation: a checkpoint's gate heads, and its encoder unless it is frozen, learn its own output on texts.
+"""Self-distillation: a checkpoint's gate heads and, unless it is frozen, its encoder learn its own output on texts.
 
-The targets are the label distributions of the checkpoint's dense pass and, where there is some, gold; the student is
-trained while words exit. How long it trains is planned from the pace of some steps, and again after every stretch.
+The targets are the label distributions of the checkpoint's dense pass and, where there is some, gold; words exit while
+the student is trained. The number of steps is planned from the pace of some steps, and again after every checkpoint.
 """
 
 from __future__ import annotations
 
 import copy
 import gc
+import json
 import logging
 import random
+import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -22,14 +24,12 @@ import torch
 from accelerate.utils import set_seed
 from torch import nn
 
-from engine.checkpoint import Weights, save_gates, weights_digest
+from engine.checkpoint import Weights, load_huggingface, optional_file, save_gates
 from engine.model.gated import GatedModel
 from engine.pruning.signals import normalised_entropy
 from engine.runs import read_json, write_json
-from engine.tagger import Engine
-from engine.training.data import Example, Texts, make_batches
-from engine.training.heads import HeadsConfig, HeadsTraining, fit_heads, freeze, with_gates
-from engine.training.soft_labels import SoftLabels, ensemble, stored_labels
+from engine.training.data import Example, make_batches
+from engine.training.heads import HeadsConfig, HeadsTraining, fit_heads, with_gates
 
 logger = logging.getLogger(__name__)
 
@@ -40,17 +40,31 @@ TEMPERATURE = 1.0  # of the targets
 PRUNED = 0.8  # share of the windows that are pruned
 MAX_PASSES = 30  # over the texts
 MAX_ROWS = 1024  # word pieces in a batch
-CHECKPOINT_S = 180  # seconds between two checkpoints, about
+CHECKPOINT_S = 180  # approximate seconds between two checkpoints
 PROBED = 4  # steps timed to see how long one takes
+CONFIG, MODEL = "config.json", "model.safetensors"
+TOKENIZER = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.txt",
+    "vocab.json",
+    "merges.txt",
+    "spm.model",
+    "spiece.model",
+    "sentencepiece.bpe.model",
+    "tokenizer.model",
+)
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """What a run began with, decided once.
+    """The plan of a run, made once.
 
-    ``texts``: how many are learned from.
-    ``batches``: of one pass over them and gold.
-    ``steps``: how many were planned; fewer are done where steps take longer than expected.
+    ``texts``: number of texts learned from.
+    ``batches``: number of batches in one pass over them and gold.
+    ``steps``: planned number of steps; fewer are done where steps take longer than expected.
     ``mixed_precision``: ``bf16`` or ``no``.
     """
 
@@ -59,50 +73,22 @@ class Schedule:
     steps: int
     mixed_precision: str
 
+    @classmethod
+    def filling(cls, seconds: float, texts: int, batches: int, step_s: dict[str, float]) -> Schedule:
+        """Plans as much training as fits into some seconds, but at most ``MAX_PASSES`` over the texts.
 
-def own_labels(
-    weights: Weights, engine: Engine, texts: Sequence[str], count: int, path: Path, enough: Callable[[], bool]
-) -> tuple[Texts, SoftLabels]:
-    """Labels texts with the checkpoint's dense pass, saving as it goes, so an interrupted run continues.
-
-    Args:
-        weights: of the checkpoint.
-        engine: with these weights, in any dtype.
-        texts: of the run.
-        count: how many of them to label.
-        path: of the file, which may hold more if an earlier start had more time.
-        enough: says whether time is over.
-
-    Returns:
-        The texts, of which at least the labelled ones are split into words, and their labels.
-
-    Raises:
-        InputError: the file is of other texts or weights.
-    """
-    labelled = len(SoftLabels.load(path).counts) if path.is_file() else 0
-    own = Texts.of(texts, max(count, labelled))
-
-    def distributions(done: int) -> Iterator[np.ndarray]:
-        return ensemble([engine], texts[done:count], engine.labels.types)
-
-    digest = weights_digest(weights.model, weights.network)
-    return own, stored_labels(distributions, own, count, engine.labels.names, digest, path, enough)
+        ``step_s`` maps each precision to its seconds per step; the fastest is taken.
+        """
+        precision = min(step_s, key=lambda name: step_s[name])
+        steps = max(1, min(round(seconds / step_s[precision]), MAX_PASSES * batches))
+        return cls(texts, batches, steps, precision)
 
 
 class Distillation(HeadsTraining[HeadsConfig]):
-    """One run of self-distillation, in stretches that each end with a checkpoint.
+    """Trains a copy of a checkpoint's model with gate heads, and writes checkpoints at intervals.
 
-    The learning rate decays to zero, so the last average of the weights is the one to keep.
-
-    Args:
-        config: settings.
-        model: the checkpoint's, with gate heads; it is copied.
-        weights: of the checkpoint.
-        examples: what to learn.
-        steps: how many there are.
-        lowest: the lowest threshold drawn.
-        watch: scores a model, 0–1, for the log.
-        frozen: whether only gate heads learn.
+    The learning rate decays to zero, so the last average of the weights is the one to keep. ``watch`` scores a model,
+    0–1, for the log; if ``frozen``, only gate heads learn; for the other arguments see `HeadsTraining`.
     """
 
     def __init__(
@@ -118,14 +104,19 @@ class Distillation(HeadsTraining[HeadsConfig]):
         frozen: bool,
     ) -> None:
         self.examples, self.watch, self.order, self.frozen = examples, watch, weights.label_order, frozen
-        model = freeze(copy.deepcopy(model)) if frozen else copy.deepcopy(model)
+        model = copy.deepcopy(model)
+        self.last = str(model.encoder.num_layers)
+        if frozen:
+            for part in (model.encoder, model.heads[self.last]):
+                part.requires_grad_(False)
         super().__init__(config, model, weights.tokenizer, lowest, steps)
 
     def trained(self, model: nn.Module) -> list[dict[str, Any]]:
         """Gate heads with their own learning rate, and everything else that is not frozen."""
         assert isinstance(model, GatedModel)
-        last = str(model.encoder.num_layers)
-        heads = [parameter for name, head in model.heads.items() if name != last for parameter in head.parameters()]
+        heads = [
+            parameter for name, head in model.heads.items() if name != self.last for parameter in head.parameters()
+        ]
         ids = {id(parameter) for parameter in heads}
         others = [p for p in model.parameters() if p.requires_grad and id(p) not in ids]
         groups: list[dict[str, Any]] = [{"params": heads, "lr": HEAD_LR}, {"params": others}]
@@ -143,7 +134,7 @@ class Distillation(HeadsTraining[HeadsConfig]):
             done = max(0, done - len(batches))
 
     def save(self, model: Any, folder: Path) -> None:
-        """Writes a model folder or, for a frozen checkpoint, only the gate heads, in its order of labels."""
+        """Writes a model folder or, for a frozen checkpoint, only the gate heads in its order of labels."""
         if not self.frozen:
             super().save(model, folder)
             return
@@ -156,14 +147,14 @@ class Distillation(HeadsTraining[HeadsConfig]):
         return self.watch(average)
 
     def replan(self, done: int, left: int) -> None:
-        """Ends after fewer steps than planned: from here on the rate decays so much faster."""
+        """Ends after ``left`` further steps if these are fewer than planned; the rate then decays so much faster."""
         if done + left < self.steps:
             logger.info("time for %d of %d further steps", left, self.steps - done)
             level = self.rate(done)
             self.warm, self.decay, self.steps = min(self.warm, done), (done, level), done + left
 
     def fit_until(self, deadline: float) -> None:
-        """Trains until all steps are done or, by `time.monotonic`, the deadline is near; ``out`` has the model."""
+        """Trains until all steps are done or the deadline, by `time.monotonic`, is near; ``out`` has the model."""
         done = self.schedule.last_epoch
         batches = self.stream(done)
         while done < self.steps:
@@ -174,20 +165,20 @@ class Distillation(HeadsTraining[HeadsConfig]):
             done, seconds = done + len(losses), time.monotonic() - begin
             self.epoch += 1
             self.replan(done, max(0, int((deadline - time.monotonic()) / seconds * len(losses))))
-            agreement = self.keep_if(lambda score: True)  # later is better
+            agreement = self.save_epoch(only_better=False)
             record = {"step": done, "of": self.steps, "loss": round(sum(losses) / len(losses), 5)}
             record |= {"agreement": round(agreement, 5), "seconds": round(seconds, 1)}
             self.note(record | {"mixed_precision": self.precision})
 
 
-def usual_entropy(examples: Sequence[Example]) -> float:
+def median_entropy(examples: Sequence[Example]) -> float:
     """Median of the normalised entropies of targets, 0–1: how certain the checkpoint is of most words."""
     targets = np.concatenate([example.targets for example in examples])
     return float(np.median(normalised_entropy(np.divide(targets, 255, dtype=np.float32))))
 
 
 def encoder_lr(passes: float, hidden_size: int) -> float:
-    """The encoder's peak learning rate: lower for a wider encoder, and the more often each text is seen.
+    """The encoder's peak learning rate, which is lower for a wider encoder and for texts that are seen more often.
 
     Early layers have far to go, so texts seen once or twice are learned from at the rate of fine-tuning. A few texts,
     seen often, are memorised, and no gate makes up for a dense pass that drifts away: on 300 abstracts its agreement
@@ -199,7 +190,7 @@ def encoder_lr(passes: float, hidden_size: int) -> float:
     return max(low, min(high, 2 * high / passes))
 
 
-def settings(hidden_size: int, out: Path, schedule: Schedule, seed: int) -> HeadsConfig:
+def training_config(hidden_size: int, out: Path, schedule: Schedule, seed: int) -> HeadsConfig:
     """The settings of training; texts are seen unchanged, without dropout or masked words."""
     return HeadsConfig(
         out=str(out),
@@ -216,7 +207,7 @@ def settings(hidden_size: int, out: Path, schedule: Schedule, seed: int) -> Head
 
 
 def seconds_per_step(run: Distillation) -> float:
-    """Mean time of some steps of a throwaway run, not counting the first."""
+    """Mean time of some steps of a throwaway run, without the first."""
     run.model.train()
     batches = list(islice(run.stream(0), PROBED))
     begin = time.monotonic()
@@ -227,61 +218,43 @@ def seconds_per_step(run: Distillation) -> float:
     return (time.monotonic() - begin) / max(1, len(batches) - 1)
 
 
-def scheduled(texts: int, batches: int, step_s: dict[str, float], seconds: float) -> Schedule:
-    """As much training as fits.
-
-    Args:
-        texts: to learn from.
-        batches: of one pass over them; there are at most `MAX_PASSES`.
-        step_s: precision → seconds per step; the fastest is taken.
-        seconds: available.
-    """
-    precision = min(step_s, key=lambda name: step_s[name])
-    steps = max(1, min(round(seconds / step_s[precision]), MAX_PASSES * batches))
-    return Schedule(texts, batches, steps, precision)
-
-
 def distil(
     weights: Weights,
-    own: Texts,
-    labels: SoftLabels,
+    taught: Sequence[Example],
     gold: Sequence[Example],
     watch: Callable[[GatedModel], float],
     folder: Path,
     *,
-    engine: Engine,
+    texts: int,
+    device: torch.device,
     frozen: bool,
     precisions: Sequence[str],
     deadline: float,
     seed: int,
 ) -> tuple[int, float]:
-    """Trains, or continues an interrupted run; the model's files are then in ``folder/run``.
+    """Trains, or continues an interrupted run, and returns the numbers of texts and of passes over them.
 
     Args:
-        weights: of the checkpoint.
-        own, labels: texts with the checkpoint's own labels.
-        gold: windows with gold labels, learned from together with them.
+        weights: the checkpoint.
+        taught: windows with the checkpoint's own labels, from ``texts`` texts.
+        gold: windows with gold labels, which are learned from together with them.
         watch: see `Distillation`.
-        folder: of schedule and checkpoints.
-        engine: with these weights.
+        folder: folder for schedule and checkpoints; the model's files are then in its subfolder ``run``.
+        texts: number of texts that ``taught`` covers.
+        device: the device to train on.
         frozen: whether only gate heads learn.
-        precisions: to choose the fastest from.
-        deadline: by `time.monotonic`.
-        seed: of everything random.
-
-    Returns:
-        How many texts were learned from, and in how many passes.
+        precisions: the precisions to choose the fastest from.
+        deadline: latest time by `time.monotonic`.
+        seed: seed of everything random.
     """
     file, run_folder = folder / "schedule.json", folder / "run"
-    taught = labels.examples(own, engine.pieces)
-    lowest = usual_entropy(taught)
-    examples = [*taught, *gold]
+    lowest, examples = median_entropy(taught), [*taught, *gold]
     model = weights.model if weights.model.has_gates else with_gates(weights.model)
     if not weights.model.has_gates and not (run_folder / "checkpoint").is_dir():
-        fit_heads(model.to(engine.device), make_batches(examples, MAX_ROWS, random.Random(seed)), TEMPERATURE)
+        fit_heads(model.to(device), make_batches(examples, MAX_ROWS, random.Random(seed)), TEMPERATURE)
 
     def make(schedule: Schedule) -> Distillation:
-        config = settings(model.encoder.hidden_size, run_folder, schedule, seed)
+        config = training_config(model.encoder.hidden_size, run_folder, schedule, seed)
         return Distillation(config, model, weights, examples, schedule.steps, lowest, watch, frozen=frozen)
 
     if file.is_file():
@@ -292,7 +265,7 @@ def distil(
             step_s[name] = seconds_per_step(make(Schedule(0, batches, batches, name)))
             gc.collect()  # a run and its accelerator refer to each other
             torch.cuda.empty_cache()
-        schedule = scheduled(len(labels.counts), batches, step_s, deadline - time.monotonic())
+        schedule = Schedule.filling(deadline - time.monotonic(), texts, batches, step_s)
         write_json(file, asdict(schedule))
         logger.info("%s; seconds per step: %s", schedule, step_s)
     set_seed(seed)
@@ -300,3 +273,24 @@ def distil(
     run.resume()
     run.fit_until(deadline)
     return schedule.texts, run.steps / schedule.batches
+
+
+def copy_checkpoint(weights: Weights, folder: Path, *, rename: bool) -> None:
+    """Copies the files that loading a checkpoint needs to a folder, byte for byte.
+
+    Weights in another format than ``model.safetensors`` are converted. ``rename`` writes the model's labels into the
+    configuration, because the checkpoint's own names are meaningless.
+    """
+    found = {name: optional_file(weights.source, name) for name in (CONFIG, MODEL, *TOKENIZER)}
+    if not found[MODEL]:  # even if the folder has one: an earlier start may have been stopped while converting
+        load_huggingface(weights.source).save_pretrained(folder)  # the configuration, too, which is replaced below
+    for name, file in found.items():
+        if file:
+            shutil.copyfile(file, folder / name)
+    if rename:
+        names = weights.model.labels.names
+        by_logit = [names[index] for index in np.argsort(weights.label_order)]
+        config = json.loads((folder / CONFIG).read_text())
+        config["id2label"] = {str(index): name for index, name in enumerate(by_logit)}
+        config["label2id"] = {name: index for index, name in enumerate(by_logit)}
+        (folder / CONFIG).write_text(json.dumps(config, indent=2) + "\n")

@@ -1,9 +1,8 @@
 """Fine-tunes an encoder with a label head after every layer: ``python -m engine.training.finetune``.
 
-Three stages share one command. By default it learns from gold labels, with a joint loss of all heads. With
-``--soft-labels`` it also learns from teachers' labels of other texts (distillation). With ``--pruned`` a share of the
-windows is pruned during training, with settings drawn at random (self-sampling). Training runs the same packed-row pass
-as tagging.
+By default it learns from gold labels, with a joint loss of all heads; with ``--soft-labels`` also from teachers' labels
+of other texts (distillation). With ``--pruned`` a share of the windows is pruned during training, with random settings
+(self-sampling). Training runs the same packed-row pass as tagging.
 """
 
 from __future__ import annotations
@@ -38,10 +37,10 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class FinetuneConfig(HeadsConfig):
-    """Settings of a run."""
+    """Settings of fine-tuning."""
 
-    backbone: str = option("folder or hub id of a Hugging Face encoder, or a model folder with gates to train further")
-    layers: int = option("number of layers to take from the backbone, from the first one on; 0: all", 0)
+    backbone: str = option("folder or hub id of a Hugging Face encoder, or a model folder with gates to train on")
+    layers: int = option("number of the backbone's first layers to use; 0: all", 0)
     soft_labels: str = option(
         "LABELS=TEXTS, several joined by commas: files of engine.training.soft_labels and the texts that they label", ""
     )
@@ -51,7 +50,7 @@ class FinetuneConfig(HeadsConfig):
 
 
 def new_model(backbone: str, labels: LabelSet, layers: int) -> GatedModel:
-    """A model folder's encoder and heads, or a pretrained encoder's first layers with new heads after each."""
+    """Returns a model folder's model, or a pretrained encoder's first layers with new heads after each."""
     if Path(backbone, GATES).is_file():
         if layers:
             raise InputError(f"expected a plain encoder with --layers, got {backbone} with gates; leave --layers out")
@@ -81,15 +80,10 @@ def new_model(backbone: str, labels: LabelSet, layers: int) -> GatedModel:
 
 
 def soft_examples(files: str, pieces: WordPieces, labels: LabelSet) -> list[Example]:
-    """Windows with soft labels.
-
-    Args:
-        files: ``LABELS=TEXTS`` joined by commas, or empty.
-        pieces: of the student.
-        labels: of the student.
+    """Loads windows with soft labels for a student with these labels; see `FinetuneConfig` for ``files``.
 
     Raises:
-        InputError: no such file, other texts or other labels than the teacher's.
+        InputError: if a file cannot be read, or the soft labels belong to other texts or labels.
     """
     examples: list[Example] = []
     for pair in files.split(",") if files else ():
@@ -111,7 +105,7 @@ def soft_examples(files: str, pieces: WordPieces, labels: LabelSet) -> list[Exam
 
 
 class Finetuning(HeadsTraining[FinetuneConfig]):
-    """Gold and soft labels at every head."""
+    """Training on gold and soft labels at every head."""
 
     def __init__(self, config: FinetuneConfig) -> None:
         train, self.dev = config.corpora()
@@ -132,17 +126,17 @@ class Finetuning(HeadsTraining[FinetuneConfig]):
         super().__init__(config, model, tokenizer)
 
     def batches(self, rng: random.Random) -> list[list[Example]]:
-        """Windows of similar length: all gold ones, and as many unlabelled ones as requested."""
+        """All gold windows and the requested number of unlabelled ones."""
         count = min(len(self.soft), round(len(self.gold) * self.config.soft_share))
         return make_batches([*self.gold, *rng.sample(self.soft, count)], self.config.max_rows, rng)
 
     @cached_property
     def data(self) -> str:
-        """Digest of windows, including soft labels, and development documents."""
+        """A digest of the training windows with all labels and of the development documents."""
         return data_digest([*self.gold, *self.soft], self.dev)
 
     def score(self, folder: Path) -> float:
-        """Mean F1 of the scored strategies."""
+        """Mean F1 of the scored strategies on the development documents."""
         engine = load_engine(folder, device=str(self.accelerator.device))
         return fmean(f1_of(engine, self.dev, engine.strategy(strategy)) for strategy in self.config.scored)
 

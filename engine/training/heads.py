@@ -1,9 +1,10 @@
-"""Label heads after every layer: fitted to a frozen encoder, or trained with it while words exit."""
+"""Label heads after every layer: fitted to a frozen encoder, or trained with it while words exit (self-sampling)."""
 
 from __future__ import annotations
 
 import copy
 import logging
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,19 +21,135 @@ from engine.checkpoint import save_weights
 from engine.errors import InputError
 from engine.model.gated import GatedModel
 from engine.model.packing import RaggedBatch
+from engine.pruning.controllers import EntropyController
 from engine.pruning.forward import forward
 from engine.pruning.gate import Decision, Gate
 from engine.pruning.memory import MemoryBuffer
 from engine.pruning.strategy import Context
 from engine.training.data import Example, Packed, mask_words, pack, spread_outside
 from engine.training.loop import Training, TrainingConfig, option
-from engine.training.sampling import ENTROPIES, SampledController, all_stay, draw_context
 
 logger = logging.getLogger(__name__)
 
-MAX_BYTES = 10**9  # of hidden states that are kept to fit heads
+ENTROPIES = (0.003, 0.3)  # thresholds are drawn from this range, log-uniformly
+FREEZE_SHARE = 0.25  # share of the batches in which words that exit are frozen instead of dropped
+MAX_BYTES = 10**9  # of hidden states that are stored to fit heads
 ITERATIONS = 40
 WEIGHT_DECAY = 1e-4
+
+
+@dataclass(frozen=True, eq=False)
+class SampledController:
+    """An `EntropyController` with a separate random threshold for each gate and window, float ``(gates, windows)``.
+
+    Entropies are never negative, so −1 closes a gate; at 1 all words exit.
+    """
+
+    thresholds: np.ndarray
+    controller: EntropyController
+
+    @classmethod
+    def draw(cls, gates: int, windows: int, pruned: float, lowest: float = ENTROPIES[0]) -> SampledController:
+        """Draws thresholds, so that training sees all ways of pruning.
+
+        Args:
+            gates: number of gates, one after each layer but the last.
+            windows: number of windows in the batch.
+            pruned: share of the windows that are pruned; all words stay in the others. A quarter of those pruned end
+                at a gate, drawn from a third of the depth to the last one.
+            lowest: the lowest threshold of the middle gate, within 0.003–0.3. Few words exit at thresholds below most
+                words' entropy.
+        """
+        low, high = math.log(np.clip(lowest, *ENTROPIES)), math.log(ENTROPIES[1])
+        levels = (low + (high - low) * torch.rand(windows)).exp()
+        steepness = 1 + torch.rand(windows)  # from first to last gate the threshold grows up to 16-fold
+        steps = (torch.linspace(-2, 2, gates) if gates > 1 else torch.zeros(gates)).unsqueeze(1)
+        thresholds = (levels * steepness**steps).clamp(max=ENTROPIES[1])
+        thresholds[torch.rand(gates, windows) < 1 / 3] = -1.0
+        ends = torch.randint(max(1, (gates + 1) // 3) - 1, gates, (windows,))
+        for window in (torch.rand(windows) < 0.25).nonzero().flatten().tolist():
+            thresholds[ends[window], window] = 1.0
+        thresholds[:, torch.rand(windows) >= pruned] = -1.0
+        neighbours = int(torch.randint(1, 3, ()))
+        return cls(thresholds.numpy(), EntropyController(neighbours=neighbours, exit_entities=True))
+
+    def __call__(self, gate: Gate) -> Decision:
+        return self.controller.decide(gate, self.thresholds[gate.index][gate.words.window])
+
+
+def keep_all(gate: Gate) -> Decision:
+    """A controller under which no word exits."""
+    return Decision(np.zeros_like(gate.alive), np.zeros(len(gate.words)))
+
+
+def with_gates(plain: GatedModel) -> GatedModel:
+    """Gives the model of a token-classification checkpoint fresh heads after all layers but the last."""
+    last = str(plain.encoder.num_layers)
+    model = GatedModel(plain.encoder, plain.labels, gates=True)
+    model.heads[last] = plain.heads[last]
+    return model
+
+
+def fit_heads(model: GatedModel, batches: Sequence[Sequence[Example]], temperature: float) -> None:
+    """Fits each head but the last to targets, with L-BFGS, on the hidden states of the dense pass.
+
+    The rest of the model is constant, so one pass over some texts is enough and the fit is convex. Self-distillation
+    then starts much closer to its goal than from random heads.
+
+    Args:
+        model: must have a head after every layer.
+        batches: examples; if they contain more words than fit into ``MAX_BYTES``, only the first are used.
+        temperature: temperature of the targets, see `pack`.
+    """
+    logger.info("fitting %d gate heads", model.encoder.num_layers - 1)
+    inputs, targets = _head_inputs(copy.deepcopy(model).eval(), batches, temperature)
+    for number, states in enumerate(tqdm(inputs, desc="fitting gate heads", disable=None), start=1):
+        head = model.heads[str(number)]
+        assert isinstance(head, nn.Linear)
+        _fit_head(head, states.float(), targets)
+
+
+@torch.no_grad()
+def _head_inputs(
+    model: GatedModel, batches: Sequence[Sequence[Example]], temperature: float
+) -> tuple[list[Tensor], Tensor]:
+    """Returns the input of each gate's head, half precision ``(words, hidden)``, and targets ``(words, labels)``."""
+    device = next(model.parameters()).device
+    gates = range(1, model.encoder.num_layers)
+    max_words = MAX_BYTES // (len(gates) * model.encoder.hidden_size * 2)
+    inputs: list[list[Tensor]] = [[] for _ in gates]
+    targets: list[Tensor] = []
+    for number, stored in zip(gates, inputs, strict=True):
+        model.heads[str(number)].register_forward_pre_hook(
+            lambda _, given, stored=stored: stored.append(given[0].half())
+        )
+    for batch in tqdm(batches, desc="hidden states of gates", disable=None):
+        if sum(map(len, targets)) > max_words:
+            break
+        packed = pack(batch, device, temperature)
+        forward(model, packed.batch, gates, keep_all)
+        targets.append(packed.targets)
+    return [torch.cat(parts) for parts in inputs], torch.cat(targets)
+
+
+def _fit_head(head: nn.Linear, states: Tensor, targets: Tensor) -> None:
+    """Fits a multinomial logistic regression with soft targets on standardised inputs."""
+    mean, std = states.mean(0), states.std(0).clamp(min=1e-4)
+    states = (states - mean) / std
+    weight = torch.zeros_like(head.weight, requires_grad=True)
+    bias = targets.mean(0).clamp(min=1e-6).log().requires_grad_()
+    optimizer = torch.optim.LBFGS([weight, bias], max_iter=ITERATIONS, line_search_fn="strong_wolfe")
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        loss = F.cross_entropy(states @ weight.T + bias, targets) + WEIGHT_DECAY * weight.square().sum()
+        loss.backward()
+        return loss
+
+    optimizer.step(closure)
+    with torch.no_grad():
+        head.weight.copy_(weight / std)
+        head.bias.copy_(bias - head.weight @ mean)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,15 +160,15 @@ class HeadsConfig(TrainingConfig):
         "temperature of the soft labels; below 1 sharpens them, so that certain words differ more from doubtful ones",
         0.5,
     )
-    pruned: float = option("share of windows that are pruned; a word's loss is then taken where it exits", 0.0)
+    pruned: float = option("share of windows that are pruned; the loss of a word is then taken where it exits", 0.0)
     dense_share: float = option(
-        "with --pruned: share of the targets that the dense pass of the same model gives (self-distillation); takes a "
-        "third of the time",
+        "with --pruned: share of the targets that comes from the dense pass of the same model (self-distillation); "
+        "its pass takes a third of the time",
         0.0,
     )
     mask: float = option("share of words that are masked in each pass", 0.1)
     label_smoothing: float = option(
-        "of the cross-entropy; raises the entropy of certain words, and all thresholds", 0.0
+        "label smoothing of the cross-entropy; raises the entropy of certain words, and with it all thresholds", 0.0
     )
     gate_weight: float = option("weight of the mean loss of the gate heads beside the loss of the final labels", 1.0)
 
@@ -73,99 +190,24 @@ class HeadsConfig(TrainingConfig):
 
     @property
     def scored(self) -> tuple[str, ...]:
-        """``dense``; if windows are pruned, also ``entropy`` with its default settings."""
+        """``dense`` and, if windows are pruned, ``entropy`` with its default settings."""
         return ("dense", "entropy") if self.pruned else ("dense",)
 
 
 C = TypeVar("C", bound=HeadsConfig)
 
 
-def with_gates(plain: GatedModel) -> GatedModel:
-    """The model of a token-classification checkpoint with fresh heads before its last layer."""
-    last = str(plain.encoder.num_layers)
-    model = GatedModel(plain.encoder, plain.labels, gates=True)
-    model.heads[last] = plain.heads[last]
-    return model
-
-
-def freeze(model: GatedModel) -> GatedModel:
-    """Freezes everything in the model except the heads before its last layer."""
-    for part in (model.encoder, model.heads[str(model.encoder.num_layers)]):
-        part.requires_grad_(False)
-    return model
-
-
-def fit_heads(model: GatedModel, batches: Sequence[Sequence[Example]], temperature: float) -> None:
-    """Fits each head before the last layer to targets, with L-BFGS, on the hidden states of the dense pass.
-
-    Nothing else in the model changes, so one pass over some texts is enough, and the fit is convex. Self-distillation
-    then starts much closer to its goal than from random heads.
-
-    Args:
-        model: with a head after every layer.
-        batches: examples; if they hold more words than there is room for, only the first are used.
-        temperature: of the targets; see `pack`.
-    """
-    logger.info("fitting %d gate heads", model.encoder.num_layers - 1)
-    inputs, targets = _collect(copy.deepcopy(model).eval(), batches, temperature)
-    for number, states in enumerate(tqdm(inputs, desc="fitting gate heads", disable=None), start=1):
-        head = model.heads[str(number)]
-        assert isinstance(head, nn.Linear)
-        _fit(head, states.float(), targets)
-
-
-@torch.no_grad()
-def _collect(
-    model: GatedModel, batches: Sequence[Sequence[Example]], temperature: float
-) -> tuple[list[Tensor], Tensor]:
-    """The input of each gate's head, half precision ``(words, hidden)``, and the targets ``(words, labels)``."""
-    device = next(model.parameters()).device
-    gates = range(1, model.encoder.num_layers)
-    room = MAX_BYTES // (len(gates) * model.encoder.hidden_size * 2)
-    inputs: list[list[Tensor]] = [[] for _ in gates]
-    targets: list[Tensor] = []
-    for number, kept in zip(gates, inputs, strict=True):
-        model.heads[str(number)].register_forward_pre_hook(lambda _, given, kept=kept: kept.append(given[0].half()))
-    for batch in tqdm(batches, desc="hidden states of gates", disable=None):
-        if sum(map(len, targets)) > room:
-            break
-        packed = pack(batch, device, temperature)
-        forward(model, packed.batch, gates, all_stay)
-        targets.append(packed.targets)
-    return [torch.cat(parts) for parts in inputs], torch.cat(targets)
-
-
-def _fit(head: nn.Linear, states: Tensor, targets: Tensor) -> None:
-    """Multinomial logistic regression with soft targets, on standardised inputs."""
-    mean, std = states.mean(0), states.std(0).clamp(min=1e-4)
-    states = (states - mean) / std
-    weight = torch.zeros_like(head.weight, requires_grad=True)
-    bias = targets.mean(0).clamp(min=1e-6).log().requires_grad_()
-    optimizer = torch.optim.LBFGS([weight, bias], max_iter=ITERATIONS, line_search_fn="strong_wolfe")
-
-    def closure() -> Tensor:
-        optimizer.zero_grad()
-        loss = F.cross_entropy(states @ weight.T + bias, targets) + WEIGHT_DECAY * weight.square().sum()
-        loss.backward()
-        return loss
-
-    optimizer.step(closure)
-    with torch.no_grad():
-        head.weight.copy_(weight / std)
-        head.bias.copy_(bias - head.weight @ mean)
-
-
 def joint_loss(memory: MemoryBuffer, packed: Packed, layers: int, config: HeadsConfig) -> Tensor:
-    """Loss of every word where it exited, plus ``gate_weight`` times the mean loss of the heads before the last layer.
+    """Loss of every word where it exits, plus ``gate_weight`` times the mean loss of all heads but the last.
 
     Without pruning all words end at the last layer, and this is the joint loss of Xin et al. 2020 (DeeBERT). It is
     cross-entropy with the target distribution, which has the gradient of KL divergence.
 
     Args:
-        memory: of a pass with a head after every layer.
+        memory: the memory of a pass with a head after every layer.
         packed: the batch with its targets.
-        layers: of the encoder.
-        config: weights and label smoothing.
+        layers: number of the encoder's layers.
+        config: provides ``gate_weight`` and ``label_smoothing``.
     """
     ends, gates = [], []
     for head in memory.heads:
@@ -180,17 +222,17 @@ def joint_loss(memory: MemoryBuffer, packed: Packed, layers: int, config: HeadsC
 
 
 class HeadsTraining(Training[C]):
-    """Trains every head, in packed passes in which words may exit.
+    """Trains every head in packed passes in which words may exit.
 
     Args:
-        config: settings.
-        model: with a head after every layer.
-        tokenizer: of the model.
-        lowest: the lowest threshold drawn; see `SampledController.draw`.
-        steps: how many there are; without, as many as ``epochs`` have batches.
+        config: the settings.
+        model: must have a head after every layer.
+        tokenizer: the model's tokenizer.
+        lowest: the lowest threshold drawn, see `SampledController.draw`.
+        steps: see `Training`.
 
     Raises:
-        InputError: words to mask, and no token to mask them with.
+        InputError: if words are to be masked and the tokenizer has no mask token.
     """
 
     def __init__(
@@ -217,19 +259,19 @@ class HeadsTraining(Training[C]):
             packed = replace(packed, batch=batch)
         layers = self.model.encoder.num_layers
         gates = range(1, layers)
-        controller: Callable[[Gate], Decision] = all_stay
+        controller: Callable[[Gate], Decision] = keep_all
         context: Context = "drop"
         if self.config.pruned:
             controller = SampledController.draw(len(gates), len(examples), self.config.pruned, self.lowest)
-            context = draw_context()
+            context = "freeze" if torch.rand(()) < FREEZE_SHARE else "drop"
             if self.config.dense_share:
-                targets = packed.targets.lerp(self._dense(packed.batch), self.config.dense_share)
+                targets = packed.targets.lerp(self._dense_targets(packed.batch), self.config.dense_share)
                 packed = replace(packed, targets=targets)
         memory = forward(self.model, packed.batch, gates, controller, context)
         return joint_loss(memory, packed, layers, self.config)
 
     @torch.no_grad()
-    def _dense(self, batch: RaggedBatch) -> Tensor:
+    def _dense_targets(self, batch: RaggedBatch) -> Tensor:
         """Label distributions ``(words, labels)`` of the dense pass."""
         found = forward(self.model, batch, (), None).heads[-1].logits.float().softmax(-1)
         torch.clear_autocast_cache()  # of weights without gradients, which PyTorch may reuse where gradients are needed

@@ -1,7 +1,7 @@
-"""What the stages share: settings, the training loop with its checkpoints, and their command line.
+"""Shared by all training stages: settings, the training loop with its checkpoints, and the command line.
 
-After each epoch the running average of the weights is saved, loaded again, and scored by exact-span F1 on the
-development split; ``out`` keeps the best average.
+After each epoch the running average of the weights is saved, loaded again and scored by exact-span F1 on the
+development split; ``out`` contains the best average so far.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import random
 import shutil
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import MISSING, asdict, dataclass, field
 from functools import cached_property
@@ -39,14 +39,15 @@ from engine.training.data import gold_digest, named_corpora
 logger = logging.getLogger(__name__)
 
 PRECISIONS = ("no", "bf16")
-TRIES = 3  # of each on one batch, to see which is faster; the first is discarded
+TRIES = 2  # timed calls of each variant to find the fastest
 SEEDS = 0, 2**31
 
 C = TypeVar("C", bound="TrainingConfig")
+V = TypeVar("V", bound=Hashable)
 
 
 def option(meaning: str, default: Any = MISSING) -> Any:
-    """A field of a `TrainingConfig`. ``meaning`` is its help on the command line; without a default it is required."""
+    """A field that is also a command-line option. ``meaning`` is its help; without a default it is required."""
     return field(default=default, metadata={"help": meaning})
 
 
@@ -56,36 +57,34 @@ def other_default(name: str, default: Any) -> Any:
 
 
 def check_limits(name: str, value: float, limits: tuple[float, float]) -> None:
-    """Raises `InputError` for a setting outside its limits."""
+    """Raises an `InputError` if a setting is outside its limits."""
     low, high = limits
     if not low <= value <= high:
         raise InputError(f"expected {name} between {low} and {high}, got {value}; change it")
 
 
 def check_precision(name: str) -> None:
-    """Raises `InputError` unless it is one of `PRECISIONS`, or ``auto``."""
+    """Raises an `InputError` unless the name is in `PRECISIONS` or ``auto``."""
     if name not in ("auto", *PRECISIONS):
         raise InputError(f"expected mixed_precision auto, bf16 or no, got {name!r}; choose one")
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
-    """Settings that every stage has. Every field is a command-line option.
+    """Settings that every stage has. Each field is a command-line option.
 
     Raises:
-        InputError: a value out of its range.
+        InputError: if a value is out of range.
     """
 
     out: str = option(
-        "folder for the model, the log and the checkpoint, which --resume needs even once the run has ended"
+        "folder for the model, the log and the checkpoint, which --resume needs even after the end of the run"
     )
-    corpus: str = option("what to learn from: NAME or NAME:SPLIT, several joined by commas", "bc5cdr")
+    corpus: str = option("training data: NAME or NAME:SPLIT, several joined by commas", "bc5cdr")
     split: str = option("split of the corpora that name none", "fit")
-    dev_corpus: str = option(
-        "corpus for early stopping; empty: the first corpus to learn from, unless it is a file", ""
-    )
+    dev_corpus: str = option("corpus for early stopping; empty: the first training corpus, unless it is a file", "")
     dev_split: str = option("split for early stopping", "calib")
-    data_dir: str = option("first place to look for named corpora", "")
+    data_dir: str = option("folder searched first for named corpora", "")
     epochs: int = option("maximum number of passes over the training data", 12)
     patience: int = option("stop after this many epochs without a better development F1", 4)
     lr: float = option("peak learning rate; linear warm-up over a tenth of the steps, then linear decay", 3e-4)
@@ -93,7 +92,7 @@ class TrainingConfig:
     max_rows: int = option("maximum number of word pieces in a batch", 2048)
     dropout: float = option("dropout on embeddings and on the outputs of attention and feed-forward", 0.1)
     average: float = option("decay per step of the running average of the weights", 0.995)
-    mixed_precision: str = option("precision of the multiplies in training: auto (what is faster), bf16 or no", "auto")
+    mixed_precision: str = option("precision of the multiplies in training: auto (the faster one), bf16 or no", "auto")
     seed: int = option("seed of everything random", 0)
 
     LIMITS: ClassVar[dict[str, tuple[float, float]]] = {
@@ -114,15 +113,15 @@ class TrainingConfig:
 
     @property
     def scored(self) -> tuple[str, ...]:
-        """Strategies whose mean F1 early stopping uses."""
+        """The strategies whose mean F1 early stopping uses."""
         return ("dense",)
 
     def corpora(self) -> tuple[list[Corpus], Corpus]:
-        """The corpora to learn from and the one for early stopping.
+        """Loads the training corpora and the one for early stopping.
 
         Raises:
-            InputError: no such corpus, an empty one to learn from, or one for early stopping that is learned from or
-                without entities.
+            InputError: if a corpus does not exist, a training corpus is empty, or the one for early stopping has no
+                entities or is a training corpus.
         """
         train = named_corpora(self.corpus, self.split, self.data_dir)
         dev = load_corpus(self.dev_corpus or train[0].name, self.dev_split, self.data_dir or None)
@@ -132,7 +131,7 @@ class TrainingConfig:
             )
         if gold_digest(dev) in map(gold_digest, train):
             raise InputError(
-                f"expected --dev-corpus with other documents than those to learn from, got {dev.name} {dev.split} for "
+                f"expected --dev-corpus with other documents than the training corpora, got {dev.name} {dev.split} for "
                 "both; choose another --dev-corpus or --dev-split"
             )
         return train, dev
@@ -140,10 +139,10 @@ class TrainingConfig:
 
 @contextmanager
 def loading(backbone: str) -> Iterator[None]:
-    """A context for loading a backbone, a folder or hub id, quietly.
+    """A context for loading a backbone, a folder or hub id, without progress bars.
 
     Raises:
-        InputError: for whatever goes wrong within.
+        InputError: if loading fails for any reason.
     """
     transformers_logging.disable_progress_bar()
     transformers_logging.set_verbosity_error()
@@ -158,17 +157,18 @@ def loading(backbone: str) -> Iterator[None]:
 
 
 class Training(ABC, Generic[C]):
-    """One training with its checkpoints. A stage defines batches and loss, and how the model is saved and scored.
+    """A training run with its checkpoints. A stage defines batches and loss, and how the model is saved and scored.
 
     Args:
-        config: settings.
-        model: to train; `train` has set the random state before.
-        steps: how many there are; without, as many as ``epochs`` have batches.
+        config: the settings.
+        model: the model to train; `train` has set the random state before.
+        steps: number of steps; by default as many as ``epochs`` have batches.
     """
 
     def __init__(self, config: C, model: nn.Module, steps: int | None = None) -> None:
         self.config = config
         self.out = Path(config.out)
+        self.checkpoint, self.log = self.out / "checkpoint", self.out / "log.jsonl"
         self.precision = config.mixed_precision
         self.accelerator = Accelerator(mixed_precision="no")  # it knows one precision per process: see `step`
         if self.accelerator.num_processes > 1:
@@ -176,7 +176,7 @@ class Training(ABC, Generic[C]):
         self.epoch, self.best, self.best_epoch = 0, -1.0, 0
         self.steps = steps or config.epochs * len(self.batches(random.Random(0)))
         self.warm = self.steps // 10
-        self.decay = self.warm, 1.0  # the step from which the rate decays to 0, and its share of the peak there
+        self.decay = self.warm, 1.0  # the step at which the linear decay to 0 begins, and its share of the peak there
         optimizer = AdamW(self.trained(model), lr=config.lr, weight_decay=config.weight_decay, fused=True)
         self.schedule = LambdaLR(optimizer, self.rate)
         self.model, self.optimizer = self.accelerator.prepare(model, optimizer)
@@ -197,15 +197,15 @@ class Training(ABC, Generic[C]):
 
     @abstractmethod
     def score(self, folder: Path) -> float:
-        """Mean exact-span F1 on the development split, 0–1, of the model in the folder; see `TrainingConfig.scored`."""
+        """Mean exact-span F1, 0–1, of the model in a folder on the development split; see `TrainingConfig.scored`."""
 
     @cached_property
     def data(self) -> str:
-        """A digest of what it learns from and is scored on; empty if the caller compares these itself."""
+        """A digest of the training and development data; empty if the caller compares them itself."""
         return ""
 
     def trained(self, model: nn.Module) -> list[dict[str, Any]]:
-        """The parameters to train, in AdamW's groups; by default one group of all that require gradients."""
+        """The parameter groups for AdamW; by default one group of all parameters that require gradients."""
         return [{"params": [parameter for parameter in model.parameters() if parameter.requires_grad]}]
 
     def rate(self, step: int) -> float:
@@ -216,34 +216,26 @@ class Training(ABC, Generic[C]):
         return level * max(0.0, (self.steps - step) / max(1, self.steps - begin))
 
     def state_dict(self) -> dict[str, Any]:
-        """Progress, for checkpoints."""
+        """The progress, for checkpoints."""
         names = ("epoch", "best", "best_epoch", "data", "precision", "steps", "warm", "decay")
         return {name: getattr(self, name) for name in names}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Progress from a checkpoint.
+        """Restores the progress from a checkpoint.
 
         Raises:
-            InputError: files that the run learned from or was scored on have changed.
+            InputError: if training or development files have changed.
         """
         what = "texts and labels"
         check_same(self.out, {what: state["data"]}, {what: self.data})
         for name in state.keys() - {"data"}:
             setattr(self, name, state[name])
 
-    @property
-    def checkpoint(self) -> Path:
-        return self.out / "checkpoint"
-
-    @property
-    def log(self) -> Path:
-        return self.out / "log.jsonl"
-
     def resume(self) -> None:
         """Continues from the checkpoint, if there is one.
 
         Raises:
-            InputError: a run without its checkpoint.
+            InputError: if the run lacks its checkpoint.
         """
         stale = self.out / "checkpoint.old"
         if stale.is_dir() and not self.checkpoint.is_dir():
@@ -258,29 +250,25 @@ class Training(ABC, Generic[C]):
             )
 
     def fit(self) -> float:
-        """Trains to the end; the best model is in ``out``.
-
-        Returns:
-            Its score.
-        """
+        """Trains to the end and returns the score of the best model, which is in ``out``."""
         if self.precision == "auto":
-            self.precision = self._faster()
+            self.precision = self._faster_precision()
         while self.epoch < self.config.epochs and self.epoch - self.best_epoch < self.config.patience:
             started = time.monotonic()
             self.epoch += 1
             loss = self.train_epoch()
-            f1 = self.keep_if(lambda score: score > self.best)
+            f1 = self.save_epoch()
             record = {"epoch": self.epoch, "loss": round(loss, 5), "dev_f1": round(f1, 5)}
             record |= {"best": self.best_epoch == self.epoch, "seconds": round(time.monotonic() - started, 1)}
             self.note(record | {"mixed_precision": self.precision})
         return self.best
 
-    def keep_if(self, better: Callable[[float], bool]) -> float:
-        """Saves and scores the average of the weights, moves it to ``out`` if it is better, and writes a checkpoint."""
+    def save_epoch(self, *, only_better: bool = True) -> float:
+        """Scores the average of the weights, moves it to ``out`` if it is the best so far, and writes a checkpoint."""
         candidate = self.out / "candidate"
         self.save(self.average.module, candidate)
         score = self.score(candidate)
-        if better(score):
+        if score > self.best or not only_better:
             self.best, self.best_epoch = score, self.epoch
             for file in candidate.iterdir():
                 file.replace(self.out / file.name)
@@ -297,12 +285,12 @@ class Training(ABC, Generic[C]):
         return score
 
     def note(self, record: dict[str, Any]) -> None:
-        """Logs a record, in the run's file and for people."""
+        """Adds a record to the run's log and shows it."""
         logger.info("%s", record)
         Log(self.log).append(record)
 
     def train_epoch(self) -> float:
-        """Learns from one epoch's batches; returns the mean loss."""
+        """Trains on one epoch's batches; returns the mean loss."""
         self.model.train()
         total, batches = 0.0, self.batches(random.Random(self.config.seed * 1000 + self.epoch))
         started, to_come = time.monotonic(), (self.config.epochs - self.epoch + 1) * len(batches)
@@ -315,10 +303,10 @@ class Training(ABC, Generic[C]):
         return total / len(batches)
 
     def step(self, batch: Any) -> float:
-        """Learns from one batch; returns its loss."""
+        """Trains on one batch; returns its loss."""
         loss = self._backward(batch, self.precision)
         self.optimizer.step()
-        # `Linear` tells by a weight's version whether its packed copy is stale; fused optimizers do not change it.
+        # `Linear` sees by a weight's version whether its packed copy is stale; fused optimizers do not change it.
         for parameter in self.model.parameters():
             torch.autograd.graph.increment_version(parameter)
         self.schedule.step()
@@ -334,40 +322,45 @@ class Training(ABC, Generic[C]):
         self.accelerator.clip_grad_norm_(self.model.parameters(), 1.0)
         return loss
 
-    def _faster(self) -> str:
-        """The precision in which a batch's gradients take less time; learns nothing, and restores the random state.
+    def _faster_precision(self) -> str:
+        """Returns the precision that computes a batch's gradients faster; leaves weights and random state unchanged.
 
         Processors without instructions for bfloat16 are slower in it, and so are some that have them.
         """
         self.model.train()
         batch = self.batches(random.Random(self.config.seed))[0]
-        seconds = dict.fromkeys(PRECISIONS, math.inf)
+
+        def learn_nothing(precision: str) -> None:
+            self._backward(batch, precision).item()
+            self.optimizer.zero_grad()
+
         with torch.random.fork_rng():
-            for number in range(TRIES):
-                for precision in PRECISIONS:
-                    begin = time.perf_counter()
-                    self._backward(batch, precision).item()
-                    self.optimizer.zero_grad()
-                    if number:
-                        seconds[precision] = min(seconds[precision], time.perf_counter() - begin)
+            seconds = shortest_seconds(PRECISIONS, learn_nothing)
         faster, slower = sorted(PRECISIONS, key=lambda precision: seconds[precision])
         logger.info("mixed precision %s: %.1f times as fast as %s", faster, seconds[slower] / seconds[faster], slower)
         return faster
 
 
-def train(stage: Callable[[C], Training[C]], config: C, *, resume: bool = False) -> float:
-    """Trains as configured; ``training.json`` stores the settings.
+def shortest_seconds(variants: Sequence[V], call: Callable[[V], object]) -> dict[V, float]:
+    """Calls variants in turn, `TRIES` times after a discarded call, and returns the shortest time of each."""
+    seconds = dict.fromkeys(variants, math.inf)
+    for number in range(1 + TRIES):
+        for variant in variants:
+            begin = time.perf_counter()
+            call(variant)
+            if number:
+                seconds[variant] = min(seconds[variant], time.perf_counter() - begin)
+    return seconds
 
-    Args:
-        stage: what is trained.
-        config: its settings.
-        resume: continue from the checkpoint in ``config.out``.
+
+def train(stage: Callable[[C], Training[C]], config: C, *, resume: bool = False) -> float:
+    """Runs a stage, or continues it from the checkpoint in ``config.out``; ``training.json`` stores the settings.
 
     Returns:
         The score of the saved model.
 
     Raises:
-        InputError: a model or corpus that cannot be used, or an ``out`` with another run or other files in it.
+        InputError: if a model or corpus cannot be used, or ``out`` contains another run or other files.
     """
     out = Path(config.out)
     # Between two starts, only the folders written to and read from may change.

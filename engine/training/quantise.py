@@ -1,7 +1,7 @@
 """Quantises a model's layers to 8 bits for OpenVINO: ``python -m engine.training.quantise``.
 
-Activations get static scales, calibrated by NNCF on the rows that each layer sees when texts run under ``dense`` and
-under the operating points of ``entropy``. The folder gets one more file; its weights stay as they are.
+NNCF calibrates static scales of activations on the rows that each layer sees when texts run under ``dense`` and the
+operating points of ``entropy``. The folder gets one more file; its weights stay as they are.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ logger = logging.getLogger(__name__)
 TEXTS = 100  # more change the scales little, and NNCF keeps all inputs in memory
 
 
-class Recorder:
-    """A runtime that computes in PyTorch and keeps the inputs of every layer, as its graph takes them."""
+class InputRecorder:
+    """A runtime that computes in PyTorch and stores the inputs of every layer, in the form that its graph takes."""
 
     def __init__(self, engine: Engine) -> None:
         self.encoder = engine.encoder
@@ -58,7 +58,7 @@ class Recorder:
 
 
 def strategies(engine: Engine) -> list[Strategy]:
-    """``dense``, and ``entropy`` at each of its operating points, or with its defaults."""
+    """The strategies to calibrate under: ``dense``, and ``entropy`` at each operating point or with its defaults."""
     if not engine.model.has_gates:
         return [engine.strategy("dense")]
     points = engine.points.get("entropy")
@@ -67,20 +67,23 @@ def strategies(engine: Engine) -> list[Strategy]:
 
 
 def quantise(engine: Engine, texts: Sequence[str]) -> Graphs:
-    """The model's layers in 8 bits.
+    """Quantises a model's layers to 8 bits.
 
     Args:
-        engine: in float32 on the CPU; its model stays as it is.
-        texts: for calibration, run in turn under each of `strategies`.
+        engine: an engine in float32 on the CPU; its model stays unchanged.
+        texts: texts for calibration, which run in turn under each of `strategies`.
+
+    Raises:
+        InputError: if NNCF or OpenVINO is not installed.
     """
-    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    openvino()  # switches telemetry off, which NNCF would also send
     try:
         import nncf
     except ImportError as error:
         raise InputError(
             "expected the package nncf to quantise, got none; pip install -r requirements-eval.txt"
         ) from error
-    recorder = engine.encoder.runtime = Recorder(engine)
+    recorder = engine.encoder.runtime = InputRecorder(engine)
     try:
         for text, strategy in zip(tqdm(texts[:TEXTS], unit="text", disable=None), itertools.cycle(strategies(engine))):
             engine.tag(text, strategy)
@@ -102,7 +105,7 @@ def quantise(engine: Engine, texts: Sequence[str]) -> Graphs:
 
 
 def serialised(graph: Any) -> tuple[bytes, bytes]:
-    """A graph as its IR: XML and weights."""
+    """Converts a graph to OpenVINO's IR: XML and weights."""
     with tempfile.TemporaryDirectory() as folder:
         xml, weights = Path(folder, "layer.xml"), Path(folder, "layer.bin")
         openvino().serialize(graph, str(xml), str(weights))
@@ -113,8 +116,14 @@ def serialised(graph: Any) -> tuple[bytes, bytes]:
 def main(argv: list[str] | None) -> int:
     """The command line; exit status 2 for bad input."""
     parser = argparse.ArgumentParser(prog="python -m engine.training.quantise", description=__doc__)
-    parser.add_argument("model", type=Path, help="model folder, which gets the layers in 8 bits")
-    parser.add_argument("--texts", required=True, nargs="+", metavar="FILE", help="in any format; 100 are used")
+    parser.add_argument("model", type=Path, help="model folder to add the layers in 8 bits to")
+    parser.add_argument(
+        "--texts",
+        required=True,
+        nargs="+",
+        metavar="FILE",
+        help="calibration texts in any format, of which 100 are used",
+    )
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     folder = model_folder(arguments.model)

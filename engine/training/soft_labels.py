@@ -1,6 +1,6 @@
-"""Teachers' labels for unlabelled texts: ``python -m engine.training.soft_labels``.
+"""Labels texts with teachers: ``python -m engine.training.soft_labels``.
 
-Stores label distributions of words, as uint8, and the checksum of the file of texts; no text.
+Stores the label distributions of words, as uint8, and the checksum of the file of texts, but no text.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ from engine.training.data import Example, Texts, make_examples
 logger = logging.getLogger(__name__)
 
 SAVE_S, SAVING = 60, 0.1  # minimum seconds between two saves; approximate maximum share of the time spent saving
-CALL = 64  # texts
+CALL = 16  # texts that are labelled together
 
 
 @dataclass(frozen=True, eq=False)
 class SoftLabels:
-    """Label distributions of the words of a file's texts, or of the first of them.
+    """Label distributions of the words of all texts in a file, or of the first texts.
 
-    ``targets``: uint8 ``(words, labels)``, rows sum to about 255.
-    ``counts``: int64 ``(texts,)``, words of each text.
-    ``names``: the labels.
-    ``sha256``: of the unpacked file of texts.
-    ``teachers``: digests of their weights; empty in files of earlier versions.
+    ``targets``: uint8 ``(words, labels)``; rows sum to about 255.
+    ``counts``: words of each text, int64 ``(texts,)``.
+    ``names``: names of the labels.
+    ``sha256``: SHA-256 of the unpacked file of texts.
+    ``teachers``: digests of the teachers' weights; empty in files of earlier versions.
     """
 
     targets: np.ndarray
@@ -58,10 +58,10 @@ class SoftLabels:
 
     @classmethod
     def load(cls, path: Path) -> SoftLabels:
-        """The inverse of `save`.
+        """Loads a file that `save` wrote.
 
         Raises:
-            InputError: no such file, or one of something else.
+            InputError: if the file does not exist or contains no soft labels.
         """
         try:
             with np.load(path) as file:
@@ -80,49 +80,47 @@ class SoftLabels:
         return self.sha256 == texts.sha256 and self.counts.tolist() == counts
 
     def ordered(self, names: tuple[str, ...]) -> SoftLabels:
-        """The same with its labels in another order, which names all of them."""
+        """Puts the labels in the order of ``names``, which must contain all of them."""
         return replace(self, targets=self.targets[:, [self.names.index(name) for name in names]], names=names)
 
     def examples(self, texts: Texts, pieces: WordPieces) -> list[Example]:
-        """Windows of all labelled texts with their targets."""
+        """Cuts all labelled texts into windows with targets."""
         ends = self.counts.cumsum()
         parts = zip(texts.words, ends - self.counts, ends, strict=False)
         return [e for words, begin, end in parts for e in make_examples(words, self.targets[begin:end], pieces)]
 
 
 def columns_of(types: Sequence[str], labels: LabelSet) -> list[int]:
-    """The numbers of ``O`` and of all labels of some types, in the order of the types."""
+    """The indices of ``O`` and of all labels of some types, in the order of the types."""
     return [0, *(label for type_ in types for label in range(1, len(labels)) if labels.type_of(label) == type_)]
 
 
-def restrict(probabilities: np.ndarray, columns: Sequence[int]) -> np.ndarray:
-    """Distributions over some labels; the first, ``O``, also gets the probability of the omitted ones."""
-    restricted = probabilities[:, columns]
-    restricted[:, 0] += 1 - restricted.sum(axis=1)
-    return restricted
-
-
 def ensemble(teachers: Sequence[Engine], texts: Sequence[str], types: Sequence[str]) -> Iterator[np.ndarray]:
-    """The mean of the teachers' dense distributions over the labels of some types, float32 ``(words, labels)``."""
+    """Yields the mean of the teachers' dense label distributions for each text, float32 ``(words, labels)``.
+
+    The labels are those of ``types``; ``O`` also gets the probabilities of all other types.
+    """
     columns = [columns_of(types, teacher.labels) for teacher in teachers]
     for begin in range(0, len(texts), CALL):
         call = texts[begin : begin + CALL]
         for results in zip(*(teacher.tag_batch(call, "dense") for teacher in teachers), strict=True):
-            pairs = zip(results, columns, strict=True)
-            yield np.mean([restrict(result.probabilities, of) for result, of in pairs], axis=0)
+            found = [result.probabilities[:, of] for result, of in zip(results, columns, strict=True)]
+            for probabilities in found:
+                probabilities[:, 0] += 1 - probabilities.sum(axis=1)
+            yield np.mean(found, axis=0)
 
 
 def common_names(teachers: Sequence[Engine], types: Sequence[str]) -> tuple[str, ...]:
     """The names of the labels that every teacher has for some types.
 
     Raises:
-        InputError: a teacher lacks a type, or has other labels for it, as in another scheme.
+        InputError: if a teacher lacks a type or has other labels for it, because it uses another label scheme.
     """
     names = []
     for teacher in teachers:
         if unknown := set(types) - set(teacher.labels.types):
             raise InputError(
-                f"expected --types out of {list(teacher.labels.types)}, which {teacher.source!r} knows, got "
+                f"expected --types that {teacher.source!r} knows, which are {list(teacher.labels.types)}, got "
                 f"{sorted(unknown)}; choose types that every teacher knows"
             )
         names.append(tuple(teacher.labels.names[column] for column in columns_of(types, teacher.labels)))
@@ -132,18 +130,10 @@ def common_names(teachers: Sequence[Engine], types: Sequence[str]) -> tuple[str,
 
 
 def label(teachers: Sequence[Engine], texts: Texts, types: Sequence[str], out: Path) -> SoftLabels:
-    """Labels texts.
-
-    Keeps what ``out`` already holds, so an interrupted run continues.
-
-    Args:
-        teachers: their distributions over the labels of ``types`` are averaged; they may know further types.
-        texts: what to label.
-        types: those to store.
-        out: the ``.npz`` file.
+    """Labels all texts with the mean distribution of teachers over the labels of ``types``; see `store_labels`.
 
     Raises:
-        InputError: an ``out`` with labels of other texts, types or teachers, or teachers that do not fit together.
+        InputError: if the teachers' labels differ, or ``out`` contains labels of other texts, types or teachers.
     """
     names = common_names(teachers, types)
 
@@ -151,31 +141,31 @@ def label(teachers: Sequence[Engine], texts: Texts, types: Sequence[str], out: P
         return ensemble(teachers, [" ".join(words) for words in texts.words[done:]], types)
 
     digests = ",".join(one.digest + (f" {one.dtype}" if one.dtype != "float32" else "") for one in teachers)
-    return stored_labels(distributions, texts, len(texts.words), names, digests, out)
+    return store_labels(distributions, texts, len(texts.words), names, digests, out)
 
 
-def stored_labels(
+def store_labels(
     distributions: Callable[[int], Iterable[np.ndarray]],
     texts: Texts,
     count: int,
     names: Sequence[str],
     teachers: str,
     out: Path,
-    enough: Callable[[], bool] = lambda: False,
+    out_of_time: Callable[[], bool] = lambda: False,
 ) -> SoftLabels:
-    """Labels the first texts, saving as it goes, so an interrupted run continues.
+    """Labels the first texts and saves the labels regularly, so that an interrupted run continues.
 
     Args:
-        distributions: given a text's number, yields ``(words, labels)`` for each text from there on.
-        texts: what to label.
-        count: how many of them.
-        names: of the labels.
-        teachers: digests of their weights.
+        distributions: yields ``(words, labels)`` for each text from the one with a given index on.
+        texts: the texts to label.
+        count: number of texts to label.
+        names: names of the labels.
+        teachers: digests of the teachers' weights.
         out: the ``.npz`` file.
-        enough: says whether time is over; some texts are labelled anyway.
+        out_of_time: returns True once the time is used up; some texts are labelled anyway.
 
     Raises:
-        InputError: an ``out`` with labels of other texts, types or teachers.
+        InputError: if ``out`` contains labels of other texts, types or teachers.
     """
     out.parent.mkdir(parents=True, exist_ok=True)
     nothing = np.zeros((0, len(names)), np.uint8), np.zeros(0, np.int64)
@@ -194,8 +184,8 @@ def stored_labels(
     parts, due = [stored.targets], started + SAVE_S
     for number, probabilities in enumerate(bar, start=done + 1):
         parts.append((probabilities * 255).round().astype(np.uint8))
-        over = number == count or (number >= CALL and enough())
-        if (begin := time.monotonic()) >= due or over:
+        last = number == count or (number >= CALL and out_of_time())
+        if (begin := time.monotonic()) >= due or last:
             counts = np.array([len(words) for words in texts.words[:number]])
             stored = replace(stored, targets=np.concatenate(parts), counts=counts)
             stored.save(out)  # the whole file: the longer that takes, the less often it is done
@@ -203,7 +193,7 @@ def stored_labels(
             due = now + max(SAVE_S, (now - begin) / SAVING)
             left = (now - started) / (number - done) * (count - number)
             logger.info("%d of %d texts, %s left", number, count, tqdm.format_interval(left))
-        if over:
+        if last:
             break
     return stored
 
@@ -215,16 +205,18 @@ def main(argv: list[str] | None) -> int:
     parser.add_argument(
         "--teacher",
         required=True,
-        help="folder or hub id of a token-classification model; several, by commas: the mean over --types",
+        help="folder or hub id of a token-classification model; several joined by commas are averaged over --types",
     )
     parser.add_argument(
-        "--texts", required=True, type=Path, help="one sentence a line, or .jsonl of whole texts; may end in .gz"
+        "--texts", required=True, type=Path, help="one sentence per line, or .jsonl of whole texts; may end in .gz"
     )
     parser.add_argument(
         "--types",
-        help="comma-separated (default: those of the first teacher); probabilities of other types are added to outside",
+        help="joined by commas (default: those of the first teacher); probabilities of other types are added to O",
     )
-    parser.add_argument("--dtype", default="float32", choices=DTYPES, help="of the teachers (default %(default)s)")
+    parser.add_argument(
+        "--dtype", default="float32", choices=DTYPES, help="dtype of the teachers (default %(default)s)"
+    )
     parser.add_argument("--out", required=True, type=Path, help="the .npz file; an interrupted run continues")
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")

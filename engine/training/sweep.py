@@ -1,8 +1,8 @@
 """The sweep for operating points: which settings are tried, on which texts, and which are chosen.
 
 Settings lie on lines: along a line one number grows, and with it the share of words that exit. A few lines, spread
-over gate layouts, run on some 60 texts; then whatever differs in one setting from the best of them does. The dozen that
-promises most runs on all texts, in waves: each wave corrects what the sample promised.
+over gate layouts, run on some 60 texts, and then the lines that differ from the best of them in one setting. The dozen
+most promising settings run on all texts, in waves: each wave corrects what the sample promised.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from engine.tagger import Engine
 from engine.text.words import split_words
 from engine.training.trials import OutOfTimeError, Reference, Trial, choose, measure
 
-SAMPLE_WORDS, SAMPLE_TEXTS = 14_000, 20  # of the sample, at least: some 60 abstracts
+SAMPLE_WORDS, SAMPLE_TEXTS = 14_000, 20  # minimum size of the sample: some 60 abstracts
 PORTION = 12  # settings that share their first layers
-# Waves on all texts: how many lines run for each operating point, at which share of what it may lose.
+# Waves on all texts: number of lines for each operating point, and share of its limit at which they run.
 FINALISTS = (3, 1.0), (1, 0.95), (1, 0.9), (1, 0.8)
-LEADERS, ROUNDS = 3, 2  # lines for each point whose variations are tried, and how often
-SAMPLING = 0.6  # of the time, at most
-FIRES = 0.02  # of the texts: firing less often is not recovery
+LEADERS, ROUNDS = 3, 2  # lines for each operating point whose variations are tried, and how often
+SAMPLE_SHARE, RECOVERY_SAMPLE_SHARE = 0.6, 0.7  # of the time, at most
+MIN_FIRED = 0.02  # share of the texts in which recovery must fire
 ALIKE = 0.01  # relative difference of two scales that give about the same setting
-NEAR, TENTH = 3, 0.1  # settings on all texts that tell what a loss on the sample means; pp, so that no loss is compared
+NEAREST, TENTH = 3, 0.1  # settings on all texts that show what a loss on the sample means; pp that avoid a loss of 0
 
-# Gates and ends for 12 layers; those for other depths lie at the same share of the depth.
+# Gates and last gates for 12 layers; those for other depths lie at the same share of the depth.
 DEEP = (1, 2, 3, 4), (1, 2, 3, 4, 5), (1, 2, 3, 4, 6), (2, 4, 6), (4, 6, 8), (6, 8, 10)
 DEEP_ENDS = 6, 8, 10
 FACTORS = (1.0, 1.3, 2.0, 3.0)
@@ -43,7 +43,7 @@ SCALES = (0.002, 0.006, 0.02, 0.06, 0.18, 0.54)  # geometric mean of the thresho
 RISKS = (0.001, 0.003, 0.006, 0.012, 0.025, 0.05, 0.15, 0.5)  # and of mlp: closer together where its losses are small
 CONTEXTS: tuple[Context, ...] = ("drop", "freeze")
 LOOSER = (1.0, 1.6, 2.5)  # thresholds under recovery, as multiples of those without
-# Along each trigger's line fewer windows become doubtful.
+# Fewer windows become doubtful along the line of each trigger.
 TRIGGERS = {
     "confidence": ("min_confidence", (0.7, 0.6, 0.55, 0.5, 0.45, 0.4)),
     "entropy_spike": ("max_rise", (0.02, 0.05, 0.1, 0.15, 0.2, 0.3)),
@@ -55,12 +55,12 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Line:
-    """Settings that differ in one number.
+    """Settings that differ in one number, the scale.
 
-    ``base``: all that they share.
-    ``name``: of the setting that the number, the scale, sets.
-    ``scales``: where the line is looked at first, in the order in which more words exit.
-    ``shape``: for a setting per gate, what the scale is multiplied by at each; infinite where every word exits.
+    ``base``: a setting with all that they share.
+    ``name``: name of the setting that the scale sets.
+    ``scales``: scales to begin with, in the order in which more words exit.
+    ``shape``: for a setting per gate, the factor of the scale at each gate; infinite where every word exits.
     """
 
     base: Strategy
@@ -75,11 +75,11 @@ class Line:
             value = round(scale)
         return replace(self.base.with_settings(**{self.name: value}), point="")
 
-    def beyond(self, scales: Collection[float], *, faster: bool) -> float | None:
-        """The next of ``scales`` of the line at which more words exit than at all of these; or fewer."""
+    def beyond(self, tried: Collection[float], *, faster: bool) -> float | None:
+        """The next of ``scales`` at which more words (or fewer, unless ``faster``) exit than at all tried scales."""
         sign = 1 if (self.scales[-1] > self.scales[0]) == faster else -1
         return next(
-            (one for one in self.scales[:: 1 if faster else -1] if all(sign * one > sign * other for other in scales)),
+            (one for one in self.scales[:: 1 if faster else -1] if all(sign * one > sign * other for other in tried)),
             None,
         )
 
@@ -89,7 +89,7 @@ class Line:
 
 
 def layouts(layers: int) -> list[tuple[tuple[int, ...], bool]]:
-    """Gates to try, and whether every word exits at the last of them.
+    """The gates to try, and whether every word exits at the last of them.
 
     Up to eight layers: two or three gates in a row. Deeper encoders have room for more gates, and may end from the
     middle on.
@@ -109,42 +109,40 @@ def layouts(layers: int) -> list[tuple[tuple[int, ...], bool]]:
 
 
 def growing(base: Strategy, name: str, factor: float, *, ends: bool) -> Line:
-    """The line on which thresholds grow by a factor from gate to gate."""
+    """The line on which thresholds grow by a factor from gate to gate; every word exits at the last if it ``ends``."""
     free = len(base.gates) - ends
     shape = tuple(factor ** (index - (free - 1) / 2) for index in range(free))
     return Line(base, name, SCALES if name == "max_entropy" else RISKS, (*shape, math.inf) if ends else shape)
 
 
 def first_lines(kind: str, layers: int) -> Iterator[Line]:
-    """The lines of a controller that are tried first: every layout."""
-    if kind == RuleController.kind:  # few gates, since attention statistics cost at each
-        for gates in sorted({gates[:count] for gates, ends in layouts(layers) for count in (1, 2) if not ends}):
-            for weights in ((1.0, 0.0, 0.0), (1.0, 0.25, 0.0), (1.0, 0.0, -0.25)):
-                yield Line(Strategy(kind, gates, RuleController(0.0, *weights)), "lambda_", (-1.0, 0.0, 1.0, 2.0))
-        return
-    if kind not in (EntropyController.kind, LearnedController.kind):  # of others nothing is known but their settings
-        base = Strategy(kind, CONTROLLERS[kind].default_gates(layers), CONTROLLERS[kind]())
-        for one in CONTROLLERS[kind].settings():
-            if one.kind in ("number", "whole", "per gate"):
-                steps = tuple(one.low + (one.high - one.low) * step / 5 for step in range(6))
-                yield from (Line(base, one.name, steps), Line(base, one.name, steps[::-1]))
-        return
-    if kind == LearnedController.kind:  # published settings have one gate, too, and entities that stay
+    """The lines of a controller that are tried first, which cover every layout."""
+    if kind == EntropyController.kind:
+        for gates, ends in layouts(layers):
+            free = len(gates) - ends
+            for factor in FACTORS[:1] if free == 1 else (1.0, 3.0) if free <= 3 else (1.3, 2.0):
+                base = Strategy(kind, gates, EntropyController(1.0, 1, exit_entities=True))
+                yield growing(base, "max_entropy", factor, ends=ends)
+    elif kind == LearnedController.kind:  # also single gates and entities that stay, as in published settings
         for gates, ends in [*layouts(layers), *(((gate,), False) for gate in range(1, layers // 2 + 1))]:
             for factor in (1.0,) if len(gates) - ends <= 3 else (1.3, 2.0):
                 for exit_entities in (True,) if ends else (True, False):
                     base = Strategy(kind, gates, LearnedController(1.0, exit_entities=exit_entities))
                     yield growing(base, "max_risk", factor, ends=ends)
-        return
-    for gates, ends in layouts(layers):
-        free = len(gates) - ends
-        for factor in FACTORS[:1] if free == 1 else (1.0, 3.0) if free <= 3 else (1.3, 2.0):
-            base = Strategy(kind, gates, EntropyController(1.0, 1, exit_entities=True))
-            yield growing(base, "max_entropy", factor, ends=ends)
+    elif kind == RuleController.kind:  # few gates, since each computes attention statistics
+        for gates in sorted({gates[:count] for gates, ends in layouts(layers) for count in (1, 2) if not ends}):
+            for weights in ((1.0, 0.0, 0.0), (1.0, 0.25, 0.0), (1.0, 0.0, -0.25)):
+                yield Line(Strategy(kind, gates, RuleController(0.0, *weights)), "lambda_", (-1.0, 0.0, 1.0, 2.0))
+    else:  # only the ranges of a new controller's settings are known
+        base = Strategy(kind, CONTROLLERS[kind].default_gates(layers), CONTROLLERS[kind]())
+        for one in CONTROLLERS[kind].settings():
+            if one.kind in ("number", "whole", "per gate"):
+                steps = tuple(one.low + (one.high - one.low) * step / 5 for step in range(6))
+                yield from (Line(base, one.name, steps), Line(base, one.name, steps[::-1]))
 
 
 def variations(line: Line) -> Iterator[Line]:
-    """Lines that differ from this one in one setting."""
+    """The lines that differ from this one in one setting."""
     base = line.base
     for context in CONTEXTS:
         yield replace(line, base=replace(base, context=context))
@@ -161,7 +159,7 @@ def variations(line: Line) -> Iterator[Line]:
 
 
 def recoveries(strategy: Strategy) -> Iterator[Line]:
-    """The lines of every trigger at a setting, and at looser thresholds, which words that come back may make up for."""
+    """The lines of every trigger at a setting and at looser thresholds, which recovery may make up for."""
     for name in ("max_entropy", "max_risk"):
         for looser in LOOSER if name in strategy.settings() else ():
             value = strategy.settings()[name]
@@ -176,82 +174,95 @@ class Sweep:
     """Finds the fastest settings within each limit.
 
     Args:
-        engine: what runs them.
-        reference: what they are counted against.
-        limits: for each operating point, in pp.
-        seed: of the order of documents and lines.
-        log: of what was measured, from which an interrupted sweep continues.
+        engine: runs the settings.
+        reference: what predictions are scored against.
+        limits: limit of each operating point, in pp.
+        seed: seed of the order of documents and lines.
+        log: log of measured settings, from which an interrupted sweep continues.
+
+    ``sampled``, ``whole``: the settings that ran on the sample, and on all texts.
     """
 
     def __init__(
         self, engine: Engine, reference: Reference, limits: Sequence[float], *, seed: int = 0, log: Log | None = None
     ) -> None:
         self.engine, self.reference, self.limits, self.seed = engine, reference.shuffled(seed), limits, seed
-        self.all = len(self.reference.documents)
+        self.total = len(self.reference.documents)
         words = accumulate(len(split_words(document.text)) for document in self.reference.documents)
-        self.size = max(SAMPLE_TEXTS, 1 + sum(total < SAMPLE_WORDS for total in words))
-        self.size = self.size if 1.5 * self.size < self.all else self.all
+        size = max(SAMPLE_TEXTS, 1 + sum(count < SAMPLE_WORDS for count in words))
+        self.sample_size = size if 1.5 * size < self.total else self.total
         self.sampled: dict[Strategy, Trial] = {}
-        self.whole: dict[Strategy, Trial] = self.sampled if self.size == self.all else {}
-        self.cut = False  # whether time was missing
+        self.whole: dict[Strategy, Trial] = self.sampled if self.sample_size == self.total else {}
         self._tried: dict[Line, dict[float, Strategy]] = {}
-        self._curves: dict[Line, list[tuple[float, float, float]]] = {}
-        self._seconds = self._settings_texts = 0.0  # spent so far, and on how much
+        self._curves: dict[Line, list[tuple[float, float, float]]] = {}  # speed-up, expected loss and scale, ascending
+        self._out_of_time: set[str] = set()  # names of strategies
+        self._seconds = self._settings_texts = 0.0  # spent so far, and the product of settings and texts done in them
         self._log = log
-        self._logged = {(one.strategy, begin): one for begin, one in map(_begin_and_trial, log or ())}
+        records = [(one["begin"], Trial.from_json(one)) for one in log or ()]
+        self._logged = {(trial.strategy, begin): trial for begin, trial in records}
 
     def run(self, name: str, stored: Iterable[Strategy] = (), seconds: float = math.inf) -> None:
         """Sweeps a strategy.
 
         Args:
-            name: of the strategy.
-            stored: settings that run on all texts in any case, such as operating points chosen before.
-            seconds: how long it may take; what it has measured by then counts.
+            name: the strategy's name.
+            stored: settings to run on all texts in any case, such as operating points chosen before.
+            seconds: maximum duration; settings measured by then count.
         """
         now = time.monotonic()
         deadline, kind = now + seconds, name.removesuffix(RECOVERY)
         try:
-            self._measure([replace(one, point="") for one in stored], self.all, deadline)
-            self._sample(kind, first_lines(kind, self.engine.encoder.num_layers), now + SAMPLING * seconds)
+            self._measure([replace(one, point="") for one in stored], self.total, deadline)
+            first = first_lines(kind, self.engine.encoder.num_layers)
+            complete = self._sample(kind, first, now + SAMPLE_SHARE * seconds)
             if name != kind:
                 bases = [line.at(scale) for limit in self.limits for _, line, scale in self._leaders(kind, limit)]
                 lines = [line for base in dict.fromkeys(bases) for line in recoveries(base)]
-                self._sample(name, lines, now + 0.7 * seconds)
+                complete &= self._sample(name, lines, now + RECOVERY_SAMPLE_SHARE * seconds)
+            if not complete:
+                self._out_of_time.add(name)
             for count, share in FINALISTS:
-                self._finish(name, count, share, deadline)
+                self._run_finalists(name, count, share, deadline)
         except OutOfTimeError:
-            self.cut = True
+            self._out_of_time.add(name)
         for (strategy, begin), one in self._logged.items():  # of a sweep with other limits
             if strategy.name == name and (not begin or strategy in self.sampled):
                 self._keep(one, begin)
-        done = [sum(one.name == name for one in ran) for ran in (self.sampled, self.whole)]
-        logger.info("%s: %d settings ran on %d texts, %d on all %d", name, done[0], self.size, done[1], self.all)
+        sampled, whole = self._counts(name)
+        logger.info("%s: %d settings ran on %d texts, %d on all %d", name, sampled, self.sample_size, whole, self.total)
 
     def trials(self, name: str) -> list[Trial]:
-        """A strategy's settings that ran on all texts; if time was missing for any, those that ran on the sample."""
-        of = [[one for one in ran.values() if one.strategy.name == name] for ran in (self.whole, self.sampled)]
-        return of[0] or of[1]
+        """A strategy's settings that ran on all texts or, if time allowed none of these, on the sample."""
+        whole, sampled = (
+            [one for one in ran.values() if one.strategy.name == name] for ran in (self.whole, self.sampled)
+        )
+        return whole or sampled
 
     def chosen(self, name: str) -> dict[str, Trial]:
-        """The setting of each operating point that is reached."""
+        """Maps each operating point to its setting; those that no setting reaches are left out."""
         return choose([one for one in self.trials(name) if _fires(one)], self.reference, self.limits)
 
     def closest(self, name: str) -> Trial | None:
-        """The setting that loses least, of those that save anything."""
+        """The setting that loses least of those that save anything."""
         saving = [one for one in self.trials(name) if one.saves and _fires(one)]
         return min(saving, key=lambda one: one.loss_bound(self.reference), default=None)
 
     def missed(self, name: str) -> str:
-        """What time was missing for, a clause; empty if for nothing."""
-        if not self.cut:
+        """A clause that says after which settings time was used up; empty if it sufficed."""
+        if name not in self._out_of_time:
             return ""
-        sampled, whole = (sum(one.name == name for one in ran) for ran in (self.sampled, self.whole))
-        if self.size == self.all:
+        sampled, whole = self._counts(name)
+        if self.sample_size == self.total:
             return f"time was over after {sampled} settings"
-        return f"time was over after {sampled} settings on {self.size} texts and {whole} on all {self.all}"
+        return f"time was over after {sampled} settings on {self.sample_size} texts and {whole} on all {self.total}"
 
-    def _sample(self, name: str, lines: Iterable[Line], deadline: float) -> None:
-        """Runs lines on the sample, then whatever differs in one setting from the best of them."""
+    def _counts(self, name: str) -> tuple[int, int]:
+        """The number of a strategy's settings that ran on the sample, and on all texts."""
+        sampled, whole = (sum(one.strategy.name == name for one in ran.values()) for ran in (self.sampled, self.whole))
+        return sampled, whole
+
+    def _sample(self, name: str, lines: Iterable[Line], deadline: float) -> bool:
+        """Runs lines on the sample, then the variations of the best; returns whether time sufficed."""
         first = list(lines)
         random.Random(self.seed).shuffle(first)
         try:
@@ -265,19 +276,23 @@ class Sweep:
                     [(other, scale, (limit,)) for limit, line, scale in leaders for other in variations(line)], deadline
                 )
         except OutOfTimeError:
-            self.cut = True
+            return False
+        return True
 
     def _explore(self, starts: Sequence[tuple[Line, float, Sequence[float]]], deadline: float) -> None:
         """Runs each line on the sample at a scale, then at others until it crosses its limits or cannot win."""
         wanted = [(line, scale) for line, scale, _ in starts]
         while wanted:
-            self._try(wanted, self.size, deadline)
+            self._try(wanted, self.sample_size, deadline)
             wanted = [
-                (line, scale) for line, _, limits in starts for limit in limits for scale in self._next(line, limit)
+                (line, scale)
+                for line, _, limits in starts
+                for limit in limits
+                for scale in self._next_scales(line, limit)
             ]
 
-    def _next(self, line: Line, limit: float) -> Iterator[float]:
-        """The scale at which to look on for where a line crosses a limit."""
+    def _next_scales(self, line: Line, limit: float) -> Iterator[float]:
+        """The scales at which to look for the place where a line crosses a limit."""
         curve, tried = self._curves[line], self._tried[line]
         if all(bound <= limit for _, bound, _ in curve) and (scale := line.beyond(tried, faster=True)) is not None:
             yield scale
@@ -288,24 +303,24 @@ class Sweep:
             yield scale
 
     def _try(self, wanted: Sequence[tuple[Line, float]], size: int, deadline: float) -> None:
-        """Runs lines at scales on the first ``size`` texts."""
+        """Runs lines at scales on the first ``size`` texts and updates their curves."""
         settings = [line.at(scale) for line, scale in wanted]
         self._measure(settings, size, deadline)
         for (line, scale), setting in zip(wanted, settings, strict=True):
             tried = self._tried.setdefault(line, {})
             tried[scale] = setting
             self._curves[line] = sorted(
-                (self.sampled[one].theoretical_speedup, self._expected(self.sampled[one]), at)
+                (self.sampled[one].theoretical_speedup, self._expected_bound(self.sampled[one]), at)
                 for at, one in tried.items()
             )
 
-    def _expected(self, sampled: Trial) -> float:
+    def _expected_bound(self, sampled: Trial) -> float:
         """The loss plus standard error to expect on all texts; infinite if recovery fires too rarely."""
-        error = math.sqrt(self.size / self.all) * sampled.loss_error(self.reference)
+        error = math.sqrt(self.sample_size / self.total) * sampled.loss_error(self.reference)
         return sampled.loss(self.reference) + error if _fires(sampled) else math.inf
 
     def _crossing(self, line: Line, limit: float) -> tuple[float, float] | None:
-        """The speed-up and the scale at which a line loses as much as it may, between those that were tried."""
+        """The speed-up and the scale at which a line crosses a limit, interpolated between tried scales."""
         curve = self._curves[line]
         last = max((index for index, (_, bound, _) in enumerate(curve) if bound <= limit), default=None)
         if last is None:
@@ -318,22 +333,22 @@ class Sweep:
         return speed + share * (next_speed - speed), line.between(scale, next_scale, share)
 
     def _leaders(self, name: str, limit: float, count: int = LEADERS) -> list[tuple[float, Line, float]]:
-        """The lines of a strategy that are fastest at a limit, each with its speed-up and scale there."""
+        """A strategy's lines that are fastest at a limit, each after its speed-up and before its scale there."""
         lines = [line for line in self._curves if line.base.name == name]
         found = [(at[0], line, at[1]) for line in lines if (at := self._crossing(line, limit))]
         return sorted(found, key=lambda one: -one[0])[:count]
 
-    def _nearest(self, name: str) -> list[Line]:
-        """The lines of a strategy that come closest to losing nothing, for a limit that none has met yet."""
+    def _least_lossy(self, name: str) -> list[Line]:
+        """A strategy's lines with the smallest losses, for a limit that no line has met yet."""
         lines = [line for line in self._curves if line.base.name == name]
         return sorted(lines, key=lambda line: min(bound for _, bound, _ in self._curves[line]))[:LEADERS]
 
-    def _finish(self, name: str, count: int, share: float, deadline: float) -> None:
-        """Runs, for each limit, the most promising lines on all texts, where they should lose as much as they may."""
+    def _run_finalists(self, name: str, count: int, share: float, deadline: float) -> None:
+        """Runs the most promising lines for each limit on all texts, at scales where they should just meet it."""
         finalists = []
         for limit in self.limits:
-            expected = share * limit / self._ratio(name, limit)
-            lines = [line for _, line, _ in self._leaders(name, limit)] or self._nearest(name)
+            expected = share * limit / self._loss_ratio(name, limit)
+            lines = [line for _, line, _ in self._leaders(name, limit)] or self._least_lossy(name)
             self._explore([(line, min(self._tried[line]), (expected,)) for line in lines], deadline)
             within = [one for one in self.whole.values() if one.strategy.name == name and one.saves and _fires(one)]
             within = [one for one in within if one.loss_bound(self.reference) <= limit]
@@ -341,34 +356,34 @@ class Sweep:
             ahead = [one for one in self._leaders(name, expected, 3 * count) if one[0] > best]
             fresh = [(line, scale) for _, line, scale in ahead if not self._ran_near(line, scale)]
             finalists += fresh[:count]
-        self._try(finalists, self.all, deadline)
+        self._try(finalists, self.total, deadline)
 
     def _ran_near(self, line: Line, scale: float) -> bool:
-        """Whether the line ran on all texts at about this scale."""
+        """Whether a line ran on all texts at about this scale."""
         ran = [at for at, one in self._tried[line].items() if one in self.whole]
         return any(abs(one - scale) <= ALIKE * abs(scale) for one in ran)
 
-    def _ratio(self, name: str, limit: float) -> float:
-        """How much more is lost on all texts than on the sample, by the settings that lose about a limit."""
+    def _loss_ratio(self, name: str, limit: float) -> float:
+        """The loss on all texts ÷ that expected from the sample, of the settings whose losses are nearest a limit."""
         pairs = [
-            (one.loss_bound(self.reference) + TENTH, self._expected(self.sampled[strategy]) + TENTH)
+            (one.loss_bound(self.reference) + TENTH, self._expected_bound(self.sampled[strategy]) + TENTH)
             for strategy, one in self.whole.items()
-            if strategy.name == name and _fires(one) and _fires(self.sampled[strategy])
+            if one.strategy.name == name and _fires(one) and _fires(self.sampled[strategy])
         ]
-        near = sorted(pairs, key=lambda pair: abs(math.log(max(TENTH, pair[0]) / (limit + TENTH))))[:NEAR]
+        near = sorted(pairs, key=lambda pair: abs(math.log(max(TENTH, pair[0]) / (limit + TENTH))))[:NEAREST]
         return sum(one for one, _ in near) / sum(other for _, other in near) if near else 1.0
 
     def _measure(self, strategies: Iterable[Strategy], size: int, deadline: float) -> None:
         """Runs settings on the first ``size`` texts, unless they ran there before.
 
         Raises:
-            OutOfTimeError: not all of them can be done in time, to judge by those before.
+            OutOfTimeError: if time does not allow for all of them, judging by those before.
         """
-        ran = self.sampled if size == self.size else self.whole
+        ran = self.sampled if size == self.sample_size else self.whole
         missing = [one for one in dict.fromkeys(strategies) if one not in ran]
-        if size > self.size:
-            self._measure(missing, self.size, deadline)
-        begin = self.size if size > self.size else 0
+        if size > self.sample_size:
+            self._measure(missing, self.sample_size, deadline)
+        begin = self.sample_size if size > self.sample_size else 0
         for strategy in missing:
             if one := self._logged.get((strategy, begin)):
                 self._keep(one, begin)
@@ -393,16 +408,13 @@ class Sweep:
             self._settings_texts += len(portion) * (size - begin)
 
     def _keep(self, trial: Trial, begin: int) -> None:
+        """Adds a trial on the sample or, if ``begin`` is its size, joins it with the same setting's trial there."""
         if begin:
             self.whole[trial.strategy] = self.sampled[trial.strategy].joined(trial)
         else:
             self.sampled[trial.strategy] = trial
 
 
-def _begin_and_trial(record: dict[str, Any]) -> tuple[int, Trial]:
-    return record["begin"], Trial.from_json(record)
-
-
 def _fires(trial: Trial) -> bool:
     """Whether words come back in enough texts, if the setting has recovery."""
-    return trial.strategy.recovery is None or trial.fired >= FIRES * len(trial.counts)
+    return trial.strategy.recovery is None or trial.fired >= MIN_FIRED * len(trial.counts)

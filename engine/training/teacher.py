@@ -31,14 +31,14 @@ from engine.training.trials import f1_of
 
 @dataclass(frozen=True, kw_only=True)
 class TeacherConfig(TrainingConfig):
-    """Settings of a run."""
+    """Settings of a teacher's fine-tuning."""
 
     backbone: str = option("folder or hub id of a Hugging Face encoder")
     epochs: int = other_default("epochs", 4)
     lr: float = other_default("lr", 6e-5)
     max_rows: int = other_default("max_rows", 1024)
     average: float = other_default("average", 0.99)
-    scheme: str = option("scheme of the labels: iob2, or io, which has one label for each type", "iob2")
+    scheme: str = option("label scheme: iob2, or io, which has one label for each type", "iob2")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -46,21 +46,18 @@ class TeacherConfig(TrainingConfig):
             raise InputError(f"expected scheme iob2 or io, got {self.scheme!r}; choose one of them")
 
 
-# Configurations' names for dropout: on hidden states, and on attention weights, where it is slow.
+# Names in configurations for dropout on hidden states, and on attention weights, where it is slow.
 DROPOUT = ("hidden_dropout_prob", "dropout", "embedding_dropout", "mlp_dropout")
 ATTENTION_DROPOUT = ("attention_probs_dropout_prob", "attention_dropout")
 
 
 def new_teacher(backbone: str, labels: LabelSet, dropout: float) -> PreTrainedModel:
-    """A pretrained encoder with a new classifier; one for other labels is replaced.
+    """Returns a pretrained encoder with a classifier for these labels; replaces a classifier for others.
 
-    Args:
-        backbone: folder or hub id.
-        labels: of the classifier.
-        dropout: on hidden states, in training; attention has none.
+    ``dropout`` applies to hidden states, not to attention.
 
     Raises:
-        InputError: no such encoder, or one that the engine cannot run afterwards.
+        InputError: if the encoder cannot be loaded, or the engine could not run it afterwards.
     """
     with loading(backbone):
         config = AutoConfig.from_pretrained(backbone, trust_remote_code=False)
@@ -82,14 +79,14 @@ def new_teacher(backbone: str, labels: LabelSet, dropout: float) -> PreTrainedMo
         wrong = [name for name, *_ in info["mismatched_keys"] if not name.startswith("classifier.")]
         if wrong:
             raise InputError(
-                f"expected weights of the sizes that the configuration says in {backbone!r}, got others for "
+                f"expected weights of the sizes in the configuration of {backbone!r}, got others for "
                 f"{wrong[:3]}; restore its files"
             )
         return model
 
 
 class TeacherTraining(Training[TeacherConfig]):
-    """Gold labels of one or more corpora on first pieces; each teaches only the types that it annotates."""
+    """Training on gold labels of first word pieces; each corpus teaches only the types that it annotates."""
 
     def __init__(self, config: TeacherConfig) -> None:
         train, self.dev = config.corpora()
@@ -104,12 +101,12 @@ class TeacherTraining(Training[TeacherConfig]):
         super().__init__(config, model)
 
     def batches(self, rng: random.Random) -> list[list[Example]]:
-        """Windows of similar length."""
+        """All gold windows."""
         return make_batches(self.examples, self.config.max_rows, rng)
 
     @cached_property
     def data(self) -> str:
-        """Digest of windows and development documents."""
+        """A digest of the training windows and development documents."""
         return data_digest(self.examples, self.dev)
 
     def loss(self, examples: list[Example]) -> Tensor:
@@ -124,7 +121,7 @@ class TeacherTraining(Training[TeacherConfig]):
         self.tokenizer.save_pretrained(folder)
 
     def score(self, folder: Path) -> float:
-        """F1 of the saved model."""
+        """F1 of the saved model on the development documents."""
         engine = load_engine(folder, device=str(self.accelerator.device))
         return f1_of(engine, self.dev, engine.strategy("dense"))
 

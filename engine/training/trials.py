@@ -1,6 +1,6 @@
 """Trials of settings: how much each loses against a reference, what it costs, and which becomes an operating point.
 
-The reference is gold, or what the dense pass finds; everything else is the same.
+The reference is gold, or the entities that the dense pass finds; everything else is the same.
 """
 
 from __future__ import annotations
@@ -19,29 +19,30 @@ from tqdm import tqdm
 from engine.data.corpora import Corpus
 from engine.errors import InputError
 from engine.inspection.cost import Cost, add, window_cost
-from engine.model.chunks import by_text, chunks
-from engine.model.gated import GatedModel
+from engine.model.chunks import by_text
+from engine.model.encoders import Encoder
 from engine.model.packing import RaggedBatch
 from engine.pruning.forward import run
+from engine.pruning.memory import MemoryBuffer
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import OPERATING_POINTS
-from engine.tagger import MAX_ROWS, Engine
-from engine.text.documents import Document
+from engine.tagger import Engine
+from engine.text.documents import Document, Entity
 from engine.text.scoring import Counts, count_documents, f1_difference_error, perfect
 from engine.text.words import split_words
 
 SLACK = 0.03  # MACs cannot tell finer differences in speed
-CALL = 32  # texts
-LOOKS = 8  # texts after which a dense pass may end
+CALL = 32  # texts that are measured together; the deadline is checked before each call
+PACED = 8  # texts after which a dense pass over held-out texts may end
 
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """What the entities found are counted against.
+    """The reference entities that predictions are scored against.
 
-    ``documents``: with the entities of the reference.
-    ``types``: those that count.
-    ``dense``: counts of the dense pass in each document.
+    ``documents``: the texts with these entities.
+    ``types``: the entity types that count.
+    ``dense``: TP, predictions and reference entities of the dense pass in each document.
     """
 
     documents: Sequence[Document]
@@ -50,78 +51,88 @@ class Reference:
 
     @classmethod
     def gold(cls, engine: Engine, corpus: Corpus) -> Reference:
-        """The corpus' gold; a loss is F1 of the dense pass minus F1.
+        """Takes a corpus' gold as reference; a loss is the F1 of the dense pass minus that of a setting.
 
         Raises:
-            InputError: the dense pass finds nothing of it.
+            InputError: if the dense pass finds no gold entity.
         """
-        found = dense_documents(engine, [document.text for document in corpus.documents])
-        counts = count_documents(corpus.documents, [document.entities for document in found], corpus.types)
-        if not any(of.correct for of in counts):
+        unscored = cls(corpus.documents, corpus.types, ())
+        (dense,) = measure(engine, unscored, [Strategy("dense")], progress="dense pass")
+        if not any(of.correct for of in dense.counts):
             raise InputError(
                 f"expected gold entities of {corpus.name} that {engine.source!r} finds, got none; choose documents "
                 f"with entities of its types, {', '.join(engine.labels.types)}"
             )
-        return cls(corpus.documents, corpus.types, tuple(counts))
+        return replace(unscored, dense=dense.counts)
 
     @classmethod
     def agreement(
         cls, engine: Engine, texts: Sequence[str], enough: Callable[[int], bool] = lambda done: False
     ) -> Reference:
-        """What the engine's dense pass finds in texts; a loss is 100 minus the agreement, F1 against it.
+        """Takes the entities of an engine's dense pass as reference; a loss is 100 minus the agreement with them.
 
         Args:
-            engine: to agree with.
-            texts: to find entities in.
-            enough: says whether this many of the texts, the first ones, suffice.
+            engine: the engine to agree with.
+            texts: texts to find entities in.
+            enough: says whether this many of the first texts suffice; called after every few texts.
 
         Raises:
-            InputError: it finds nothing.
+            InputError: if it finds no entity.
         """
-        documents = dense_documents(engine, texts, enough)
+        documents: list[Document] = []
+        for begin in tqdm(range(0, len(texts), PACED), desc="dense pass", disable=None):
+            results = engine.tag_batch(texts[begin : begin + PACED], "dense")
+            documents += [Document(str(begin + i), one.text, one.entities) for i, one in enumerate(results, start=1)]
+            if enough(len(documents)):
+                break
         reference = cls.of_found(documents, engine.labels.types)
         if not any(of.gold for of in reference.dense):
             raise InputError(
-                f"expected entities in the {len(documents)} texts held out, got none found by {engine.source!r}; "
+                f"expected entities in the {len(documents)} held-out texts, got none found by {engine.source!r}; "
                 "choose texts of the kind that it is made for"
             )
         return reference
 
     @classmethod
     def of_found(cls, documents: Sequence[Document], types: tuple[str, ...]) -> Reference:
-        """Documents with what the dense pass found in them."""
+        """Takes documents with the entities that the dense pass found in them."""
         return cls(documents, types, tuple(perfect(count_documents(documents, [()] * len(documents), types))))
 
     def first(self, count: int) -> Reference:
-        """Its first documents."""
+        """Returns the reference of the first documents."""
         return replace(self, documents=self.documents[:count], dense=self.dense[:count])
 
     def shuffled(self, seed: int) -> Reference:
-        """The same in random order, so that its first documents are a sample."""
+        """Returns the reference in random order, so that its first documents are a sample."""
         order = random.Random(seed).sample(range(len(self.documents)), len(self.documents))
         return replace(self, documents=[self.documents[i] for i in order], dense=tuple(self.dense[i] for i in order))
 
+    def to_json(self) -> dict[str, Any]:
+        """Converts documents that the dense pass found entities in, and their types, to a JSON object."""
+        documents = [
+            {"text": one.text, "entities": [[entity.start, entity.end, entity.type] for entity in one.entities]}
+            for one in self.documents
+        ]
+        return {"types": self.types, "documents": documents}
 
-def dense_documents(
-    engine: Engine, texts: Sequence[str], enough: Callable[[int], bool] = lambda done: False
-) -> list[Document]:
-    """Texts with what the dense pass finds in them; ``enough`` says whether the first ones suffice."""
-    documents: list[Document] = []
-    for begin in tqdm(range(0, len(texts), LOOKS), desc="dense pass", disable=None):
-        results = engine.tag_batch(texts[begin : begin + LOOKS], "dense")
-        documents += [Document(str(begin + i), one.text, one.entities) for i, one in enumerate(results, start=1)]
-        if enough(len(documents)):
-            break
-    return documents
+    @classmethod
+    def from_json(cls, record: dict[str, Any]) -> Reference:
+        """The inverse of `to_json`; ignores other keys."""
+        documents = []
+        for number, one in enumerate(record["documents"], start=1):
+            text = one["text"]
+            entities = tuple(Entity(start, end, type_, text[start:end]) for start, end, type_ in one["entities"])
+            documents.append(Document(str(number), text, entities))
+        return cls.of_found(documents, tuple(record["types"]))
 
 
 @dataclass(frozen=True, eq=False)
 class Trial:
     """A setting on consecutive documents of a reference, from the first one on.
 
-    ``counts``: in each document.
-    ``cost``: of all of them together.
-    ``fired``: in how many documents words came back.
+    ``counts``: TP, predictions and reference entities in each document.
+    ``cost``: cost of all of them together.
+    ``fired``: number of documents in which words came back.
     """
 
     strategy: Strategy
@@ -141,7 +152,7 @@ class Trial:
 
     @property
     def saves(self) -> bool:
-        """Whether it removes anything, and is faster than dense in theory: others are no operating points."""
+        """Whether it removes anything and is faster than dense in theory, as an operating point must."""
         return self.cost.token_layers < self.cost.dense_token_layers and self.cost.macs < self.cost.dense_macs
 
     def loss(self, reference: Reference) -> float:
@@ -149,7 +160,7 @@ class Trial:
         return (Counts.total(reference.dense[: len(self.counts)]).f1 - self.f1) * 100
 
     def loss_error(self, reference: Reference) -> float:
-        """The standard error of the loss by document, in pp; infinite if there are no entities."""
+        """Standard error of the loss by document, in pp; infinite if there are no entities."""
         return f1_difference_error(self.counts, reference.dense[: len(self.counts)]) * 100
 
     def loss_bound(self, reference: Reference) -> float:
@@ -157,7 +168,7 @@ class Trial:
         return self.loss(reference) + self.loss_error(reference)
 
     def to_json(self) -> dict[str, Any]:
-        """A JSON object."""
+        """Converts the trial to a JSON object."""
         counts = [[of.correct, of.predicted, of.gold] for of in self.counts]
         return {"strategy": self.strategy.to_json(), "counts": counts, "cost": asdict(self.cost), "fired": self.fired}
 
@@ -169,26 +180,26 @@ class Trial:
         return cls(Strategy.from_json(record["strategy"]), counts, cost, record["fired"])
 
     def joined(self, other: Trial) -> Trial:
-        """With the same setting on the documents that follow."""
+        """Appends a trial of the same setting on the documents that follow."""
         cost = add([self.cost, other.cost], len(self.cost.rows))
         return replace(self, counts=self.counts + other.counts, cost=cost, fired=self.fired + other.fired)
 
 
 class OutOfTimeError(Exception):
-    """The time for trials is over."""
+    """The time for trials is used up."""
 
 
 class _SharedLayers:
-    """Stands in for a model's encoder in a pass: layers over all rows of a batch are computed once for all settings.
+    """Stands in for an encoder in passes over one batch: computes layers over all its rows once for all settings.
 
-    Until something exits at a gate, all settings see the same hidden states.
+    Until words exit at a gate, all settings see the same hidden states.
     """
 
-    def __init__(self, model: GatedModel, batch: RaggedBatch) -> None:
-        self._encoder, self._batch = model.encoder, batch
+    def __init__(self, encoder: Encoder, batch: RaggedBatch) -> None:
+        self._encoder, self._batch = encoder, batch
         self._embedded: Tensor | None = None
         self._outputs: dict[int, Any] = {}
-        self.num_layers = model.encoder.num_layers
+        self.num_layers = encoder.num_layers
 
     def embed(self, batch: RaggedBatch) -> Tensor:
         """Hidden states before layer 1."""
@@ -197,7 +208,7 @@ class _SharedLayers:
         return self._embedded
 
     def layer(self, number: int, hidden: Tensor, batch: RaggedBatch) -> Any:
-        """Runs a layer, unless it ran on this whole batch before."""
+        """Runs a layer, unless it has already run on the whole batch."""
         if batch is not self._batch:
             return self._encoder.layer(number, hidden, batch)
         if number not in self._outputs:
@@ -216,21 +227,27 @@ def measure(
     progress: str = "",
     deadline: float | None = None,
 ) -> list[Trial]:
-    """Runs settings on documents ``[begin, end)`` of the reference; results are those of `Engine.tag_batch`.
+    """Runs settings on documents ``[begin, end)`` of a reference, with the same results as `Engine.tag_batch`.
 
     Args:
-        engine: what runs them.
-        reference: what they are counted against.
-        strategies: the settings, which share what they have in common.
-        begin, end: which documents.
-        progress: name of the progress bar; without one there is none.
-        deadline: by `time.monotonic`.
+        engine: runs the settings.
+        reference: what predictions are scored against.
+        strategies: the settings, which share the layers that they have in common.
+        begin, end: the documents.
+        progress: name of the progress bar; empty for none.
+        deadline: latest time by `time.monotonic`.
 
     Raises:
-        OutOfTimeError: the deadline passed before all documents were done.
+        OutOfTimeError: if the deadline passes before all documents are done.
     """
     documents, model = reference.documents[begin:end], engine.model
-    complete = [engine.strategy(strategy) for strategy in strategies]  # with the network
+    complete = [engine.strategy(strategy) for strategy in strategies]  # with the network of `mlp`
+
+    def run_all(batch: RaggedBatch) -> list[MemoryBuffer]:
+        encoder = _SharedLayers(model.encoder, batch)
+        shared: Any = SimpleNamespace(encoder=encoder, labels=model.labels, logits=model.logits)
+        return [run(shared, batch, strategy) for strategy in complete]
+
     counts: list[list[Counts]] = [[] for _ in strategies]
     costs: list[list[Cost]] = [[] for _ in strategies]
     fired = [0] * len(strategies)
@@ -238,28 +255,20 @@ def measure(
         if deadline is not None and time.monotonic() > deadline:
             raise OutOfTimeError
         call = documents[at : at + CALL]
-        words = [split_words(document.text) for document in call]
-        pairs = list(zip(call, words, strict=True))
-        windows = [engine.pieces.windows([one.text[start:stop] for start, stop in spans]) for one, spans in pairs]
-        found: list[list[Any]] = [[] for _ in strategies]
-        recovered: list[set[int]] = [set() for _ in strategies]
-        for chunk in chunks(windows, MAX_ROWS):
-            shared: Any = SimpleNamespace(
-                encoder=_SharedLayers(model, chunk.batch), labels=model.labels, logits=model.logits
+        texts = [document.text for document in call]
+        spans = [split_words(text) for text in texts]
+        words = [[text[start:end] for start, end in of] for text, of in zip(texts, spans, strict=True)]
+        passes = list(engine.passes([engine.pieces.windows(of) for of in words], run_all))
+        for number, strategy in enumerate(complete):
+            memories = [(chunk, of_settings[number]) for chunk, of_settings in passes]
+            found = by_text(
+                ((chunk, memory.probabilities) for chunk, memory in memories), len(call), len(engine.labels)
             )
-            for number, strategy in enumerate(complete):
-                memory = run(shared, chunk.batch, strategy)
-                found[number].append((chunk, memory.probabilities))
-                costs[number] += [window_cost(model, memory, slot.index, strategy) for slot in chunk.slots]
-                recovered[number] |= {slot.text for slot in chunk.slots if memory.recovered[slot.own].any()}
-        for number, of_setting in enumerate(found):
-            probabilities = by_text(of_setting, len(call), len(engine.labels))
-            entities = [
-                engine.labels.decode(one.text, spans, of_text)
-                for (one, spans), of_text in zip(pairs, probabilities, strict=True)
-            ]
+            entities = [engine.labels.decode(*one) for one in zip(texts, spans, found, strict=True)]
             counts[number] += count_documents(call, entities, reference.types)
-            fired[number] += len(recovered[number])
+            slots = [(slot, memory) for chunk, memory in memories for slot in chunk.slots]
+            costs[number] += [window_cost(model, memory, slot.index, strategy) for slot, memory in slots]
+            fired[number] += len({slot.text for slot, memory in slots if memory.recovered[slot.own].any()})
     return [
         Trial(strategy, tuple(counts[number]), add(costs[number], engine.encoder.num_layers), fired[number])
         for number, strategy in enumerate(strategies)
@@ -273,15 +282,15 @@ def f1_of(engine: Engine, corpus: Corpus, strategy: Strategy) -> float:
 
 
 def choose(trials: Sequence[Trial], reference: Reference, limits: Sequence[float]) -> dict[str, Trial]:
-    """The fastest settings whose loss plus standard error is within each limit; leaves points without any out.
+    """Maps each operating point to the fastest setting whose loss plus standard error is within its limit, if any.
 
     The best of many settings owes part of its F1 to chance, hence the standard error (Breiman et al. 1984). Settings
-    within `SLACK` of the fewest MACs count as equally fast: of these the one with the smallest such sum is taken.
+    within `SLACK` of the fewest MACs count as equally fast; the one with the smallest such sum is taken.
 
     Args:
-        trials: settings to choose from.
-        reference: what they were counted against.
-        limits: for each operating point, in pp.
+        trials: the settings to choose from.
+        reference: what they were scored against.
+        limits: limit of each operating point, in pp.
     """
     chosen = {}
     bounds = {one: one.loss_bound(reference) for one in trials if one.saves}

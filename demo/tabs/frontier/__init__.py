@@ -117,7 +117,8 @@ def plot_calibration(table: pd.DataFrame, current: Sequence[Strategy]) -> Figure
     style = styles(table.assign(kind=table["strategy"], family=table["strategy"], prunes=True))
     figure, ((axis,),) = new_figure(1, 1, (6.4, 4.4))
     for name, rows in table.groupby("strategy", sort=False):
-        drop, speedup = rows["f1_drop_points"], rows["theoretical_speedup"]
+        drop = rows["f1_drop_pp" if "f1_drop_pp" in rows else "f1_drop_points"]  # its name in earlier versions
+        speedup = rows["theoretical_speedup"]
         axis.plot(drop, speedup, label=str(name), linestyle="none", markersize=4, alpha=0.5, **style[str(name)])
         ringed = [_without_names(Strategy.from_json(json.loads(settings))) in wanted for settings in rows["settings"]]
         axis.scatter(drop[ringed], speedup[ringed], **RING)

@@ -24,8 +24,9 @@ from engine.training import accelerate as accelerating
 from engine.training import card as cards
 from engine.training import distill
 from engine.training.accelerate import AccelerateConfig, _run, main
-from engine.training.card import Facts, card, copy_checkpoint, measured
+from engine.training.card import Facts, card, measure_rows
 from engine.training.data import split_texts
+from engine.training.distill import copy_checkpoint
 from engine.training.sweep import first_lines
 from engine.training.trials import Reference, Trial
 from tests.conftest import SAMPLE
@@ -79,7 +80,7 @@ def plain_folder(plain_folder, tmp_path_factory):
 def few_settings(sweep, name, *_, **__):
     """Takes the place of `Sweep.run`, whose settings depend on how busy the machine is."""
     lines = first_lines(name, sweep.engine.encoder.num_layers)
-    sweep._measure([line.at(scale) for line in lines for scale in (0.06, 0.54)], sweep.all, math.inf)
+    sweep._measure([line.at(scale) for line in lines for scale in (0.06, 0.54)], sweep.total, math.inf)
 
 
 @pytest.fixture(scope="module")
@@ -173,7 +174,7 @@ def no_sweep(monkeypatch):
 def test_a_run_that_was_cut_goes_on_and_ends_like_one_that_was_not(
     plain_folder, texts, tmp_path, monkeypatch, no_sweep
 ):
-    monkeypatch.setattr(distill, "scheduled", lambda *_: distill.Schedule(240, 20, 20, "no"))
+    monkeypatch.setattr(distill.Schedule, "filling", lambda *_: distill.Schedule(240, 20, 20, "no"))
     monkeypatch.setattr(distill, "CHECKPOINT_S", 0)  # after every step
     monkeypatch.setattr(distill.Distillation, "replan", lambda *_: None)
     run(plain_folder, texts, tmp_path / "whole", minutes=9)  # enough to label all texts
@@ -218,9 +219,9 @@ def test_gold_is_learned_with_the_checkpoints_own_output(plain_folder, texts, tm
     seen = []
     distil = accelerating.distil
 
-    def noted(weights, own, labels, gold, *rest, **settings):
+    def noted(weights, taught, gold, *rest, **settings):
         seen.extend(gold)
-        return distil(weights, own, labels, gold, *rest, **settings)
+        return distil(weights, taught, gold, *rest, **settings)
 
     monkeypatch.setattr(accelerating, "distil", noted)
     entities = [{"start": 0, "end": 10, "type": "Chemical"}]
@@ -271,7 +272,7 @@ def test_figures_that_cannot_be_are_not_published(tmp_path, monkeypatch):
         "speedups",
         lambda engine, of, texts, size: timed.append((size, len(of))) or [1.0, 3.26 if size > 1 else 1.2],
     )
-    rows, _ = measured(None, dense, sweep, ["text"] * 40, None, tmp_path / "measured.jsonl")
+    rows, _ = measure_rows(None, dense, sweep, ["text"] * 40, None, tmp_path / "measured.jsonl")
     assert timed == [(1, 2), (8, 2)], "five batches of eight, and a setting of two operating points once"
     assert [(row.name, row.reached, row.speedups) for row in rows] == [
         ("dense", True, {1: 1.0, 8: 1.0}),
@@ -279,7 +280,7 @@ def test_figures_that_cannot_be_are_not_published(tmp_path, monkeypatch):
         ("balanced", True, {1: 1.2}),
         ("fast", True, {1: 1.2}),
     ]
-    assert measured(None, dense, sweep, ["text"] * 4, None, tmp_path / "few.jsonl")[0][2].speedups == {}
+    assert measure_rows(None, dense, sweep, ["text"] * 4, None, tmp_path / "few.jsonl")[0][2].speedups == {}
     assert len(timed) == 2
 
 
@@ -304,28 +305,20 @@ def test_few_windows_and_a_busy_machine_are_warned_of(frozen, caplog):
         assert part in caplog.text
 
 
-def test_a_kill_while_operating_points_are_stored_leaves_a_run_that_goes_on(frozen, plain_folder, texts, tmp_path):
-    out = shutil.copytree(frozen[0], tmp_path / "out")
-    stored = load_engine(out).points
-    (out / "operating_points.json").write_text('{"entropy": {"ex')
-    run(plain_folder, texts, out, frozen=True, resume=True)
-    assert set(stored["entropy"]) <= set(load_engine(out).points["entropy"])
-
-
 def test_texts_held_out_apart_are_not_learned_from_whatever_stands_between_their_words(texts, plain_folder):
     pieces, lines = load_engine(plain_folder).pieces, texts.read_text().splitlines()
     apart = split_texts(lines, [line.replace(" ", "\n", 1) for line in lines[:150]], pieces, 0)
-    assert sorted(apart.learned) == sorted(lines[150:])
+    assert sorted(apart.training) == sorted(lines[150:])
     mixed = split_texts(lines, [], pieces, 0)
-    assert not {*mixed.learned} & {*mixed.held_out}
-    assert {*mixed.learned} | {*mixed.held_out} == {*lines}
+    assert not {*mixed.training} & {*mixed.held_out}
+    assert {*mixed.training} | {*mixed.held_out} == {*lines}
 
 
 @pytest.mark.parametrize(
     ("learned", "held_out"), [(["nausea"] * 9, []), (["nausea " * 9000] * 3, []), (["nausea"], ["delirium"] * 30)]
 )
 def test_too_few_texts_are_refused(learned, held_out, plain_folder):
-    with pytest.raises(InputError, match="expected at least 100 windows in at least 2 texts held out"):
+    with pytest.raises(InputError, match="expected at least 100 windows in at least 2 held-out texts"):
         split_texts(learned, held_out, load_engine(plain_folder).pieces, 0)
 
 
@@ -402,7 +395,7 @@ def test_a_run_goes_on_only_from_what_it_began_with(plain_folder, tmp_path, monk
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("nausea after famotidine\n" * 9, "expected at least 100 windows in at least 2 texts held out, got 0"),
+        ("nausea after famotidine\n" * 9, "expected at least 100 windows in at least 2 held-out texts, got 0"),
         ("\n \n", "got none with a word in it"),
         ("%PDF \udcff", "expected UTF-8"),
     ],
@@ -460,10 +453,10 @@ def test_wide_encoders_learn_at_a_lower_rate():
 
 
 def test_the_fastest_precision_is_taken_and_training_fills_its_time():
-    schedule = distill.scheduled(100, 50, {"no": 2.0, "bf16": 1.0}, 1200)
+    schedule = distill.Schedule.filling(1200, 100, 50, {"no": 2.0, "bf16": 1.0})
     assert (schedule.mixed_precision, schedule.steps) == ("bf16", 1200)
-    assert distill.scheduled(100, 50, {"no": 0.001}, 1e6).steps == 50 * distill.MAX_PASSES
-    assert distill.scheduled(100, 50, {"no": 10.0}, -5).steps == 1
+    assert distill.Schedule.filling(1e6, 100, 50, {"no": 0.001}).steps == 50 * distill.MAX_PASSES
+    assert distill.Schedule.filling(-5, 100, 50, {"no": 10.0}).steps == 1
 
 
 @pytest.mark.parametrize("family", ["roberta", "distilbert", "deberta-v2", "modernbert"])
@@ -480,3 +473,14 @@ def test_checkpoints_of_other_families_are_made_fast_too(family, texts, tmp_path
     before, after = one.tag(text, "dense").probabilities, other.tag(text, "dense").probabilities
     assert np.array_equal(before, after)
     assert len(other.tag(text, "entropy").words) == len(before)
+
+
+def test_int8_chooses_operating_points_with_layers_that_the_training_texts_calibrated(
+    plain_folder, texts, tmp_path, no_sweep
+):
+    pytest.importorskip("nncf")
+    run(plain_folder, texts, tmp_path / "out", frozen=True, dtype="int8")
+    assert (tmp_path / "out" / "int8.safetensors").is_file()
+    assert load_engine(tmp_path / "out", "int8").encoder.runtime is not None
+    facts = json.loads((tmp_path / "out" / "training" / "facts.json").read_text())
+    assert facts["dtype"] == "int8"

@@ -12,7 +12,6 @@ from engine import load_engine
 from engine.checksums import write_checksums
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import resolve
-from engine.training import recovery
 from engine.training.calibrate import main, store_points
 from tests.conftest import SAMPLE, TEXT, contents
 
@@ -30,7 +29,10 @@ def small(tmp_path):
 
 
 def test_operating_points_are_stored_with_the_weights_and_used(folder, small, capsys):
-    (folder / "frontier.csv").write_text("strategy,settings,promised_speedup\nrule,{},1.5\n")  # of an older version
+    stored = (
+        "strategy,settings,f1,f1_drop_points,f1_drop_error,token_layers_kept,theoretical_speedup\nmlp,{},.9,1,1,1,1\n"
+    )
+    (folder / "frontier.csv").write_text(stored)  # of an earlier version
     write_checksums(folder)
     options = ["--model", str(folder), "--corpus", str(small), "--max-f1-drop", "70,80,90"]
     for names in ("entropy", "rule,entropy+recovery"):
@@ -42,7 +44,8 @@ def test_operating_points_are_stored_with_the_weights_and_used(folder, small, ca
     assert engine.tag(TEXT, "entropy:fast").cost.token_layers_kept < 1
     with (folder / "frontier.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert {row["strategy"] for row in rows} == {"entropy", "rule", "entropy+recovery"}
+    assert {row["strategy"] for row in rows} == {"entropy", "rule", "entropy+recovery", "mlp"}
+    assert {row["f1_drop_pp"] for row in rows if row["strategy"] == "mlp"} == {"1"}
     settings = {row["settings"] for row in rows}
     assert len(settings) == len(rows)
     assert "entropy fast: F1" in capsys.readouterr().out
@@ -110,8 +113,3 @@ def test_wrong_options_end_with_status_2_and_change_nothing(options, message, fo
 def test_a_model_without_gates_is_refused(plain_folder, capsys):
     assert main(["--model", str(plain_folder), "--corpus", str(SAMPLE)]) == 2
     assert "gates" in capsys.readouterr().err
-
-
-def test_the_command_that_recovery_had_names_its_successor(capsys):
-    assert recovery.main(["--model", "weights"]) == 2
-    assert "use python -m engine.training.calibrate --strategies entropy+recovery" in capsys.readouterr().err

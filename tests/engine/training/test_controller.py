@@ -67,7 +67,7 @@ def test_the_command_makes_a_folder_that_runs_mlp(model_folder, tmp_path, senten
     assert kept[0] > kept[1] >= kept[2]
     for wrong, message in (
         (["--texts", "/no/such"], "expected a readable file"),
-        (["--features", "x"], "expected --f"),
+        (["--features", "x"], "for --features"),
         (["--count", "0"], "expected count between 1 and 1000000000, got 0"),
         (["--count", "-3"], "expected count between 1 and 1000000000, got -3"),
     ):

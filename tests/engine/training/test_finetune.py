@@ -21,9 +21,8 @@ from engine.text.labels import LabelSet
 from engine.text.windows import load_tokenizer
 from engine.training.data import Packed, gold_examples, make_batches, make_examples, mask_words, pack
 from engine.training.finetune import FinetuneConfig, Finetuning, main
-from engine.training.heads import joint_loss
+from engine.training.heads import SampledController, joint_loss
 from engine.training.loop import train
-from engine.training.sampling import SampledController
 from tests.conftest import contents, tiny_config, write_vocabulary
 from tests.engine.training.corpora import write_pubtator
 
@@ -196,7 +195,7 @@ def test_early_stopping_ends_a_run_that_does_not_improve(biobert_like, corpus, t
 
 def test_early_stopping_does_not_look_at_what_is_learned_from(biobert_like, corpus, tmp_path):
     copied = shutil.copy(corpus, tmp_path / "copied.txt")
-    message = r"expected --dev-corpus with other documents than those to learn from, got .*copied\.txt all for both"
+    message = r"expected --dev-corpus with other documents than the training corpora, got .*copied\.txt all for both"
     with pytest.raises(InputError, match=message):
         finetune(config(biobert_like, corpus, tmp_path / "run", dev_corpus=str(copied)))
     assert not (tmp_path / "run").exists()
@@ -346,7 +345,7 @@ def test_the_dense_pass_is_that_of_the_present_weights(finetuned, corpus, tmp_pa
         run.step(batch)
         with torch.no_grad():
             expected = forward(copy.deepcopy(run.model), packed, (), None).heads[-1].logits.softmax(-1)
-        torch.testing.assert_close(run._dense(packed), expected)
+        torch.testing.assert_close(run._dense_targets(packed), expected)
 
 
 def test_self_sampling_trains_a_model_folder_on_while_it_is_pruned(finetuned, corpus, tmp_path):

@@ -34,7 +34,7 @@ def test_calibration_sees_the_rows_that_pruning_leaves(weights):
     engine = Engine(weights)
     settings = engine.strategy("entropy", gates=(1,), max_entropy=0.6, neighbours=0, exit_entities=True).to_json()
     engine = Engine(replace(weights, points={"entropy": {"fast": settings}}))
-    recorder = quantise.Recorder(engine)
+    recorder = quantise.InputRecorder(engine)
     engine.encoder.runtime = recorder
     try:
         for strategy in quantise.strategies(engine):

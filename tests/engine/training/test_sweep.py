@@ -102,15 +102,16 @@ def test_a_sweep_ends_in_time_and_chooses_among_what_was_measured(runs, monkeypa
     sweep = Sweep(ENGINE, reference(500), LIMITS)
     sweep.run("entropy", seconds=0.4)
     assert time.monotonic() - begin < 5
-    assert sweep.cut
+    assert sweep.missed("entropy")
+    assert not sweep.missed("rule")
     assert sweep.trials("entropy")
 
 
 def test_a_limit_that_no_line_has_met_on_the_sample_is_still_searched_for(runs):
     sweep = Sweep(ENGINE, reference(500), LIMITS)
-    sweep._try([(line, line.scales[-1]) for line in first_lines("entropy", 6)], sweep.size, math.inf)
+    sweep._try([(line, line.scales[-1]) for line in first_lines("entropy", 6)], sweep.sample_size, math.inf)
     for count, share in sweeping.FINALISTS:
-        sweep._finish("entropy", count, share, math.inf)
+        sweep._run_finalists("entropy", count, share, math.inf)
     assert list(sweep.chosen("entropy")) == ["careful", "balanced", "fast"]
 
 

@@ -146,7 +146,11 @@ def test_a_byte_order_mark_is_no_word(tmp_path):
         ("texts.txt", b"Nausea.\n\xff", "texts.txt:2: expected UTF-8"),
         ("texts.txt", b"\n", "expected texts in .*texts.txt, got none"),
         ("texts.jsonl", b'{"text": " "}', "expected texts in .*texts.jsonl, got none"),
-        ("texts.pubtator", b"1|t|Nausea.\n1|a|\n", "expected sentences, .* got a file of .pubtator; convert it"),
+        (
+            "texts.pubtator",
+            b"1|t|Nausea.\n1|a|\n",
+            "expected one sentence per line, .* got a .pubtator file; convert it",
+        ),
         ("texts.jsonl", b'{"text": "one"}\n{"title": "two"}\n', r"texts.jsonl:2: expected an object with a .text."),
     ],
 )
@@ -287,7 +291,7 @@ def test_a_student_learns_the_teachers_distributions(trained, labelled, sentence
     [
         ({"--teacher": "/no/such"}, "expected a Hugging Face token-classification model"),
         ({"--texts": "/no/such"}, "expected a readable file"),
-        ({"--types": "Gene"}, "expected --types out of"),
+        ({"--types": "Gene"}, "expected --types that"),
     ],
 )
 def test_wrong_input_for_soft_labels_ends_with_status_2(trained, sentences, tmp_path, capsys, change, message):
@@ -397,7 +401,7 @@ def test_labels_are_saved_once_a_minute_or_rarer_where_that_takes_long(takes, te
 
     monkeypatch.setattr(SoftLabels, "save", save)
     texts = Texts([["nausea"]] * 900, "sum")
-    labels = soft_labels.stored_labels(distributions, texts, 900, ("O", "Disease"), "", tmp_path / "soft.npz")
+    labels = soft_labels.store_labels(distributions, texts, 900, ("O", "Disease"), "", tmp_path / "soft.npz")
     assert saved == [*range(60, 900, texts_between), 900]
     assert labels.targets.tolist() == [[255, 0]] * 900
 

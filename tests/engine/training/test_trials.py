@@ -73,7 +73,7 @@ def test_agreement_counts_against_what_the_dense_pass_finds(engine):
 
 
 def test_texts_in_which_nothing_is_found_are_refused(engine):
-    with pytest.raises(InputError, match="expected entities in the 2 texts held out, got none"):
+    with pytest.raises(InputError, match="expected entities in the 2 held-out texts, got none"):
         Reference.agreement(engine, ["", " "])
 
 
