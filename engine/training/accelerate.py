@@ -260,11 +260,8 @@ def _learn(
     if weights.model.encoder.num_layers < 2:
         raise InputError(f"expected an encoder of two layers or more, got one in {config.checkpoint!r}; choose another")
     engine = Engine(weights, device=device)
-    if corpus and not set(corpus.types) & set(engine.labels.types):
-        raise InputError(
-            f"expected entities of {', '.join(engine.labels.types)} in {corpus.name} {corpus.split}, got "
-            f"{', '.join(corpus.types) or 'none'}; choose another --corpus"
-        )
+    if corpus:
+        _check_types(corpus, engine, "--corpus")
     split = split_texts(texts, held_out, engine.pieces, config.seed)
     gold, digests = _load_gold(config, engine, split.held_out)
     begun = {
@@ -407,6 +404,15 @@ def _store_int8(folder: Path, texts: Sequence[str]) -> None:
         (folder / INT8).unlink()
 
 
+def _check_types(corpus: Corpus, engine: Engine, option: str) -> None:
+    """Raises an `InputError` if a corpus has no type that the checkpoint knows."""
+    if not set(corpus.types) & set(engine.labels.types):
+        raise InputError(
+            f"expected gold for {', '.join(engine.labels.types)} in {corpus.name} {corpus.split}, got "
+            f"{', '.join(corpus.types) or 'none'}; choose another {option}"
+        )
+
+
 def _load_gold(config: AccelerateConfig, engine: Engine, held_out: Sequence[str]) -> tuple[list[Example], list[str]]:
     """Returns windows of gold and a digest of each corpus.
 
@@ -427,11 +433,7 @@ def _load_gold(config: AccelerateConfig, engine: Engine, held_out: Sequence[str]
             continue
         apart |= {tuple(words_of(document.text)): f"{name} {split}" for document in control.documents}
     for corpus in corpora:
-        if not set(corpus.types) & set(engine.labels.types):
-            raise InputError(
-                f"expected gold for {', '.join(engine.labels.types)} in {corpus.name} {corpus.split}, got "
-                f"{', '.join(corpus.types) or 'none'}; choose another --gold"
-            )
+        _check_types(corpus, engine, "--gold")
         shared = {apart[words] for one in corpus.documents if (words := tuple(words_of(one.text))) in apart}
         if shared or corpus.split in CONTROL_SPLITS:
             what = " and ".join(sorted(shared)) or f"the control split {corpus.split}"

@@ -11,8 +11,9 @@ import argparse
 import logging
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -44,18 +45,12 @@ NEAR_ENTITY = 4.0  # weight of words near an entity, where a wrong exit costs mo
 WINDOWS = 8  # in a batch
 
 
-@dataclass(frozen=True, eq=False)
-class Samples:
+class Samples(NamedTuple):
     """Words at one gate: ``features`` ``(n, features)``, ``changes`` and ``weights`` ``(n,)``."""
 
     features: np.ndarray
     changes: np.ndarray
     weights: np.ndarray
-
-    @classmethod
-    def of(cls, parts: Sequence[Samples]) -> Samples:
-        """Concatenates all parts."""
-        return cls(*(np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(cls)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +87,7 @@ def collect(model: GatedModel, windows: Sequence[Window], names: tuple[str, ...]
             found[gate].append(Samples(columns[alive], changes[alive], weights[alive]))
     if missing := [gate for gate, parts in found.items() if not parts]:
         raise InputError(f"expected words at every gate, got none at {missing}; give more --texts")
-    return {gate: Samples.of(parts) for gate, parts in found.items()}
+    return {gate: Samples(*map(np.concatenate, zip(*parts, strict=True))) for gate, parts in found.items()}
 
 
 def fit(samples: Samples) -> tuple[np.ndarray, ...]:
@@ -112,26 +107,6 @@ def fit(samples: Samples) -> tuple[np.ndarray, ...]:
     weight = inner.weight / std
     arrays = (weight.T, inner.bias - weight @ mean, outer.weight[0], outer.bias)
     return tuple(array.detach().contiguous().numpy() for array in arrays)
-
-
-def train(folder: Path, texts: Texts, names: tuple[str, ...], seed: int) -> Network:
-    """Trains networks on the named features and writes them into a model folder.
-
-    Raises:
-        InputError: if the model cannot be loaded or has no gates.
-    """
-    engine = load_engine(folder)
-    engine.strategy("entropy")  # refuses a model without gates
-    set_seed(seed)
-    windows = [window for words in texts.words for window in engine.pieces.windows(words)]
-    layers = {}
-    for gate, of in collect(engine.model, windows, names).items():
-        logger.info("gate %d: %d words, %.2f%% change", gate, len(of.changes), 100 * of.changes.mean())
-        layers[gate] = fit(of)
-    network = Network(names, layers)
-    with updating(folder, CONTROLLER) as fresh:
-        network.save(fresh)
-    return network
 
 
 @as_command
@@ -156,9 +131,17 @@ def main(argv: list[str] | None) -> int:
         raise InputError(
             f"expected one or more of {list(FEATURES)} for --features, got {sorted(unknown)}; choose among them"
         )
-    texts = Texts.read(arguments.texts)
-    texts = replace(texts, words=texts.words[-arguments.count :])
-    train(folder, texts, names, arguments.seed)
+    engine = load_engine(folder)
+    engine.strategy("entropy")  # refuses a model without gates
+    set_seed(arguments.seed)
+    texts = Texts.read(arguments.texts).words[-arguments.count :]
+    windows = [window for words in texts for window in engine.pieces.windows(words)]
+    layers = {}
+    for gate, samples in collect(engine.model, windows, names).items():
+        logger.info("gate %d: %d words, %.2f%% change", gate, len(samples.changes), 100 * samples.changes.mean())
+        layers[gate] = fit(samples)
+    with updating(folder, CONTROLLER) as fresh:
+        Network(names, layers).save(fresh)
     print(
         f"the networks are in {folder / CONTROLLER}; choose operating points with python -m engine.training.calibrate"
     )

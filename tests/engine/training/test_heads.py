@@ -1,0 +1,128 @@
+"""Batches with targets, the joint loss of all heads, and the random settings that windows are pruned with."""
+
+import random
+
+import numpy as np
+import pytest
+import torch
+from torch.nn.functional import cross_entropy
+
+from engine.data.corpora import load_corpus
+from engine.model.packing import RaggedBatch
+from engine.pruning.controllers import EntropyController
+from engine.pruning.forward import forward
+from engine.pruning.memory import HeadOutput, MemoryBuffer
+from engine.text.labels import LabelSet
+from engine.training.data import (
+    Packed,
+    gold_examples,
+    make_batches,
+    make_examples,
+    mask_words,
+    pack,
+    spread_outside,
+)
+from engine.training.finetune import FinetuneConfig
+from engine.training.heads import SampledController, joint_loss
+from tests.conftest import SAMPLE
+
+
+def test_batches_hold_every_window_once_within_the_limit(engine):
+    examples = gold_examples(load_corpus(str(SAMPLE)), engine.pieces, engine.labels)
+    batches = make_batches(examples, 300, random.Random(0))
+    assert sorted(id(e) for batch in batches for e in batch) == sorted(map(id, examples))
+    assert all(len(batch) == 1 or sum(len(e.window.input_ids) for e in batch) <= 300 for batch in batches)
+    packed = pack(batches[0], torch.device("cpu"))
+    assert len(packed.targets) == len(packed.outside) == len(packed.batch.words)
+
+
+def test_masking_takes_whole_words(engine):
+    batch = RaggedBatch.from_windows(engine.pieces.windows(["hypotension", "nausea"] * 8))
+    torch.manual_seed(0)
+    masked = mask_words(batch, 0.5, 4).input_ids == 4
+    assert 0 < masked.sum() < len(batch)
+    for word in range(len(batch.words)):
+        assert len(set(masked[batch.word == word].tolist())) == 1
+    assert not masked[batch.word < 0].any()
+
+
+def test_soft_targets_are_sharpened_below_temperature_1_and_gold_stays(engine):
+    targets = np.array([[255, 0, 0], [204, 51, 0]], dtype=np.uint8)
+    examples = make_examples(["nausea", "and"], targets, engine.pieces)
+    for temperature, doubtful in ((1.0, [0.8, 0.2, 0.0]), (0.5, [16 / 17, 1 / 17, 0.0])):
+        packed = pack(examples, torch.device("cpu"), temperature)
+        torch.testing.assert_close(packed.targets, torch.tensor([[1.0, 0.0, 0.0], doubtful]))
+
+
+def test_training_on_targets_of_unannotated_types_maximises_the_marginal_likelihood():
+    torch.manual_seed(0)
+    logits = torch.randn(3, 5, requires_grad=True)
+    targets = torch.eye(5)[[0, 0, 3]]
+    outside = torch.tensor([[True, True, True, False, False], [True] + [False] * 4, [True, True, True, False, False]])
+    (found,) = torch.autograd.grad(cross_entropy(logits, spread_outside(targets, logits, outside)), logits)
+    of_label = logits.softmax(-1)
+    likelihoods = torch.stack([of_label[0, :3].sum(), of_label[1, 0], of_label[2, 3]])
+    (expected,) = torch.autograd.grad(-likelihoods.log().mean(), logits)
+    torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize(
+    ("targets", "gate_weight", "expected"),
+    [
+        ([[1.0, 0.0], [1.0, 0.0]], 0.0, 0.0),
+        ([[1.0, 0.0], [1.0, 0.0]], 1.0, 4.5),  # the gate is wrong about one of two words
+        ([[0.0, 1.0], [0.0, 1.0]], 0.0, 9.0),
+        ([[0.5, 0.5], [0.5, 0.5]], 0.0, 4.5),
+    ],
+)
+def test_the_loss_of_a_word_is_taken_where_it_exits_and_gates_are_weighed(targets, gate_weight, expected, engine):
+    batch = RaggedBatch.from_windows(engine.pieces.windows(["nausea", "and"]))
+    memory = MemoryBuffer.of(batch, LabelSet.from_names(["O", "Disease"]), 2)
+    memory.update(HeadOutput(1, torch.tensor([0, 1]), torch.tensor([[9.0, 0.0], [0.0, 9.0]])))
+    memory.exit_at[0] = 1
+    memory.update(HeadOutput(2, torch.tensor([1]), torch.tensor([[9.0, 0.0]])))
+    packed = Packed(batch, torch.tensor(targets), torch.tensor([[True, False]] * 2))
+    config = FinetuneConfig(backbone="b", out="o", gate_weight=gate_weight)
+    assert joint_loss(memory, packed, 2, config) == pytest.approx(expected, abs=0.1)
+
+
+def draw(*arguments):
+    torch.manual_seed(0)
+    return SampledController.draw(*arguments).thresholds
+
+
+def test_sampled_settings_close_all_gates_of_the_windows_that_are_not_pruned():
+    drawn = draw(5, 400, 0.7)
+    assert drawn.shape == (5, 400)
+    assert 0.25 < (drawn < 0).all(0).mean() < 0.4  # three in ten, and few whose gates are all closed by chance
+    assert ((drawn == -1) | (drawn > 0)).all()
+
+
+@pytest.mark.parametrize(
+    ("gates", "lowest", "low", "high"),
+    [(11, 0.0, 0.003, 0.004), (11, 0.05, 0.05, 0.06), (11, 0.9, 0.3, 0.3), (1, 0.05, 0.05, 0.06)],
+)
+def test_thresholds_of_the_middle_gate_begin_where_the_model_is_certain(gates, lowest, low, high):
+    drawn = draw(gates, 400, 1.0, lowest)[gates // 2]
+    assert low - 1e-6 <= drawn[drawn > 0].min() <= high + 1e-6
+
+
+@pytest.mark.parametrize("gates", [3, 5, 11])
+def test_sampled_thresholds_grow_as_much_in_shallow_models_as_in_deep_ones(gates):
+    first, *_, last = draw(gates, 4000, 1.0)
+    growth = (last / first)[(first > 0) & (first < 1) & (last > 0) & (last < 0.3)]
+    assert 1 <= growth.min() < 1.1
+    assert 15 < growth.max() <= 16.01
+
+
+@pytest.mark.parametrize(("gates", "first_end"), [(1, 1), (2, 1), (5, 2), (11, 4)])
+def test_where_all_words_exit_at_once_they_do_so_from_a_third_of_the_depth_on(gates, first_end):
+    ends = (draw(gates, 400, 1.0) == 1).any(1)
+    assert (np.flatnonzero(ends) + 1).tolist() == list(range(first_end, gates + 1))
+
+
+def test_a_sampled_controller_decides_window_by_window(engine):
+    batch = RaggedBatch.from_windows(engine.pieces.windows(["nausea", "and", "hypotension"]) * 2)
+    controller = SampledController(np.array([[-1.0, 1.0], [-1.0, 1.0]]), EntropyController(exit_entities=True))
+    memory = forward(engine.model, batch, (1, 2), controller)
+    assert memory.exit_at.tolist() == [3] * 3 + [1] * 3
