@@ -16,7 +16,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import MISSING, asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from functools import reduce
 from importlib.util import find_spec
 from itertools import accumulate as running_total
@@ -48,6 +48,7 @@ from engine.training.card import BUSY, STRATEGY, Facts, Row, card, device_name, 
 from engine.training.data import (
     Example,
     Texts,
+    count_windows,
     digest,
     gold_digest,
     gold_examples,
@@ -56,7 +57,15 @@ from engine.training.data import (
     split_texts,
 )
 from engine.training.distill import copy_checkpoint, distil
-from engine.training.loop import PRECISIONS, SEEDS, check_limits, check_precision, option, shortest_seconds
+from engine.training.loop import (
+    PRECISIONS,
+    SEEDS,
+    add_options,
+    check_limits,
+    check_precision,
+    option,
+    shortest_seconds,
+)
 from engine.training.quantise import quantise
 from engine.training.soft_labels import SoftLabels, ensemble, store_labels
 from engine.training.sweep import SAMPLE_WORDS, Sweep
@@ -70,7 +79,7 @@ SETTINGS = "training/accelerate.json"
 CONTROL_SPLITS = ("calib", "test")  # nothing is learned from these
 
 # Shares of the time.
-HELD_OUT, LABELS, TIMING = 0.05, 0.15, 0.1
+HELD_OUT, LABELS, WATCH, TIMING = 0.05, 0.15, 0.02, 0.1
 MIN_SWEEP, MAX_SWEEP = 0.1, 0.4
 # Expected durations, in dense passes: of the sweep over its sample and over all held-out texts, and of timing over the
 # timed texts.
@@ -95,21 +104,17 @@ class AccelerateConfig:
     )
     minutes: float | None = option("time for all but F1 on a corpus (default 60, with --frozen 15)", None)
     max_f1_drop: tuple[float, ...] = option(
-        "pp of agreement that careful, balanced and fast may lose against the dense pass (default 0.2,0.5,1.5)",
+        "pp of agreement that careful, balanced and fast may lose against the dense pass",
         AGREEMENT_LIMITS,
     )
     dtype: str = option(
-        "the dtype that settings run in (default float32); int8 stores layers in 8 bits if openvino and nncf are "
-        "installed",
-        "float32",
+        "the dtype that settings run in; int8 stores layers in 8 bits if openvino and nncf are installed", "float32"
     )
     corpus: str = option("corpus with gold, for F1 beside the agreement; it is not learned from", "")
-    split: str = option("split of the corpus (default test)", "test")
+    split: str = option("split of the corpus", "test")
     data_dir: str = option("folder searched first for named corpora", "")
-    mixed_precision: str = option(
-        "precision of the multiplies in training: auto (the fastest; the default), bf16 or no", "auto"
-    )
-    seed: int = option("seed of everything random", 0)
+    mixed_precision: str = option("precision of the multiplies in training: auto (the faster one), bf16 or no", "auto")
+    seed: int = option("seed of everything random", 0, SEEDS)
 
     def __post_init__(self) -> None:
         if self.minutes is not None and not 0 < self.minutes <= 10_000:
@@ -202,7 +207,7 @@ def _run(
         facts = Facts(**{one.name: stored[one.name] for one in fields(Facts) if one.name in stored})
         engine = load_engine(out, facts.dtype or config.dtype, device=device)  # ``auto`` is resolved once
         reference, checkpoint_s = _read_held_out(work)
-        windows = [len(engine.pieces.windows(words_of(document.text))) for document in reference.documents]
+        windows = count_windows([document.text for document in reference.documents], engine.pieces)
         if not (work / "dense.json").is_file():  # fewer texts if the machine has become much slower
             _dense_pass(
                 engine, reference, windows, 2 * max(checkpoint_s, HELD_OUT * config.seconds), work / "dense.json"
@@ -262,20 +267,20 @@ def _learn(
     engine = Engine(weights, device=device)
     if corpus:
         _check_types(corpus, engine, "--corpus")
-    split = split_texts(texts, held_out, engine.pieces, config.seed)
-    gold, digests = _load_gold(config, engine, split.held_out)
+    texts, held_out = split_texts(texts, held_out, engine.pieces, config.seed)
+    gold, digests = _load_gold(config, engine, held_out)
     begun = {
         "checkpoint": engine.fingerprint,
-        "texts to learn from": digest(split.training),
-        "texts held out": digest(split.held_out),
+        "texts to learn from": digest(texts),
+        "texts held out": digest(held_out),
         "gold": digests,
     }
     if (work / "begun.json").is_file():
         check_same(out, read_json(work / "begun.json"), begun)
     if not (work / "held_out.json").is_file():
-        begin, needed = time.monotonic(), min_texts(split.windows)
+        begin, needed = time.monotonic(), min_texts(count_windows(held_out, engine.pieces))
         until = begin + HELD_OUT * config.seconds
-        found = Reference.agreement(engine, split.held_out, lambda done: done >= needed and time.monotonic() > until)
+        found = Reference.agreement(engine, held_out, lambda done: done >= needed and time.monotonic() > until)
         write_json(work / "begun.json", begun)
         write_json(out / SETTINGS, config.conditions)
         write_json(work / "held_out.json", found.to_json() | {"seconds": time.monotonic() - begin})
@@ -284,14 +289,13 @@ def _learn(
     words = sum(len(split_words(text)) for text in used)
     words_s = words / seconds
     logger.info(
-        "%d texts to learn from, %d of %d held-out texts (%d windows) are used; the dense pass does %.0f words/s",
-        len(split.training),
+        "%d texts to learn from; %d of %d held-out texts are used; the dense pass does %.0f words a second",
+        len(texts),
         len(used),
-        len(split.held_out),
-        sum(split.windows[: len(used)]),
+        len(held_out),
         words_s,
     )
-    own, labels = _label(config, weights, engine, split.training, used[:PACED])
+    own, labels = _label(config, weights, engine, texts, used[:PACED])
     run = work / "run"
     run.mkdir(exist_ok=True)
     if config.frozen:
@@ -304,7 +308,11 @@ def _learn(
         weights,
         labels.examples(own, engine.pieces),
         gold,
-        _make_watch(weights, reference.first(min(WATCHED, fitting(used, WATCHED_S * words_s))), device),
+        _make_watch(
+            weights,
+            reference.first(min(WATCHED, fitting(used, min(WATCHED_S, WATCH * config.seconds) * words_s))),
+            device,
+        ),
         work,
         texts=len(labels.counts),
         device=engine.device,
@@ -314,7 +322,7 @@ def _learn(
         seed=config.seed,
     )
     if config.dtype == "int8":
-        _store_int8(run, split.training)
+        _store_int8(run, texts)
     facts = Facts(
         checkpoint=config.checkpoint,
         types=engine.labels.types,
@@ -324,7 +332,7 @@ def _learn(
         texts=learned,
         passes=passes,
         held_out=len(used),
-        spare=len(split.held_out) - len(used),
+        spare=len(held_out) - len(used),
     )
     write_json(work / "facts.json", asdict(facts))
     for file in run.iterdir():
@@ -486,21 +494,12 @@ def _warn(facts: Facts, rows: Sequence[Row], missed: str) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m engine.training.accelerate", description=__doc__)
     add = parser.add_argument
-    first, *others = fields(AccelerateConfig)
-    add(first.name, metavar="CHECKPOINT", help=first.metadata["help"])
+    add("checkpoint", metavar="CHECKPOINT", help="folder or hub id of a token-classification checkpoint")
     add("--texts", nargs="+", required=True, metavar="FILE", help="to learn from, in any format; .txt: one per line")
     add("--held-out", nargs="+", metavar="FILE", help="texts to choose operating points on (default: some of --texts)")
-    kinds: dict[str, dict[str, Any]] = {
-        "frozen": {"action": "store_true"},
-        "minutes": {"type": float},
-        "max_f1_drop": {"default": ",".join(map(str, AGREEMENT_LIMITS))},
-        "dtype": {"choices": DTYPES},
-        "seed": {"type": int},
-    }
-    for one in others:
-        default = {"required": True} if one.default is MISSING else {"default": one.default}
-        add(f"--{one.name.replace('_', '-')}", help=one.metadata["help"], **default | kinds.get(one.name, {}))
+    add_options(parser, AccelerateConfig, skip=("checkpoint",))
     add("--resume", action="store_true", help="continue the run in --out, or choose other operating points")
+    parser.set_defaults(max_f1_drop=",".join(map(str, AGREEMENT_LIMITS)))
     return parser
 
 

@@ -116,13 +116,9 @@ def join_sentences(sentences: Iterable[str]) -> Iterator[list[str]]:
         yield text
 
 
-@dataclass(frozen=True, eq=False)
-class TextSplit:
-    """Training texts, and held-out texts to choose operating points on. ``windows``: windows of each held-out text."""
-
-    training: list[str]
-    held_out: list[str]
-    windows: list[int]
+def count_windows(texts: Iterable[str], pieces: WordPieces) -> list[int]:
+    """The number of windows of each text."""
+    return [len(pieces.windows(words_of(text))) for text in texts]
 
 
 def min_texts(windows: Sequence[int]) -> int:
@@ -131,8 +127,10 @@ def min_texts(windows: Sequence[int]) -> int:
     return next(count for count, total in totals if total >= MIN_WINDOWS and count >= MIN_TEXTS)
 
 
-def split_texts(texts: Sequence[str], held_out: Sequence[str], pieces: WordPieces, seed: int) -> TextSplit:
-    """Puts texts in random order and holds some out. No text is in both parts, not even with different spacing.
+def split_texts(
+    texts: Sequence[str], held_out: Sequence[str], pieces: WordPieces, seed: int
+) -> tuple[list[str], list[str]]:
+    """Returns training and held-out texts in random order. No text is in both, not even with different spacing.
 
     Args:
         texts: texts to learn from.
@@ -143,25 +141,25 @@ def split_texts(texts: Sequence[str], held_out: Sequence[str], pieces: WordPiece
     Raises:
         InputError: if there are too few texts.
     """
-    texts, held_out = (random.Random(seed).sample(of, len(of)) for of in (texts, held_out))
+    training, apart = (random.Random(seed).sample(of, len(of)) for of in (texts, held_out))
     remedy = f"give {MIN_TEXTS} or more after --held-out"
     if not held_out:
-        held_out, windows = [], 0
-        while len(held_out) < len(texts) // 3 and (windows < WANTED_WINDOWS or len(held_out) < MIN_TEXTS):
-            held_out.append(texts[len(held_out)])
-            windows += len(pieces.windows(words_of(held_out[-1])))
+        windows = 0
+        while len(apart) < len(texts) // 3 and (windows < WANTED_WINDOWS or len(apart) < MIN_TEXTS):
+            apart.append(training[len(apart)])
+            windows += len(pieces.windows(words_of(apart[-1])))
         remedy = f"a third of the texts is held out: give three times as many as are missing, or {remedy}"
-    counts = [len(pieces.windows(words_of(text))) for text in held_out]
-    if sum(counts) < MIN_WINDOWS or len(held_out) < MIN_TEXTS:
+    total = sum(count_windows(apart, pieces))
+    if total < MIN_WINDOWS or len(apart) < MIN_TEXTS:
         raise InputError(
-            f"expected at least {MIN_WINDOWS} windows in at least {MIN_TEXTS} held-out texts, got {sum(counts)} in "
-            f"{len(held_out)}; {remedy}"
+            f"expected at least {MIN_WINDOWS} windows in at least {MIN_TEXTS} held-out texts, got {total} in "
+            f"{len(apart)}; {remedy}"
         )
-    apart = {tuple(words_of(text)) for text in held_out}
-    training = [text for text in texts if tuple(words_of(text)) not in apart]
+    words_apart = {tuple(words_of(text)) for text in apart}
+    training = [text for text in training if tuple(words_of(text)) not in words_apart]
     if not training:
         raise InputError("expected texts to learn from, got only held-out ones; give others after --texts")
-    return TextSplit(training, held_out, counts)
+    return training, apart
 
 
 @dataclass(frozen=True, eq=False)

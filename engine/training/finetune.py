@@ -40,13 +40,11 @@ class FinetuneConfig(HeadsConfig):
     """Settings of fine-tuning."""
 
     backbone: str = option("folder or hub id of a Hugging Face encoder, or a model folder with gates to train on")
-    layers: int = option("number of the backbone's first layers to use; 0: all", 0)
+    layers: int = option("number of the backbone's first layers to use; 0: all", 0, (0, 1000))
     soft_labels: str = option(
         "LABELS=TEXTS, several joined by commas: files of engine.training.soft_labels and the texts that they label", ""
     )
-    soft_share: float = option("unlabelled windows in each epoch, as a multiple of the gold windows", 1.0)
-
-    LIMITS = HeadsConfig.LIMITS | {"layers": (0, 1000), "soft_share": (0, 100)}
+    soft_share: float = option("unlabelled windows in each epoch, as a multiple of the gold windows", 1.0, (0, 100))
 
 
 def new_model(backbone: str, labels: LabelSet, layers: int) -> GatedModel:

@@ -94,12 +94,8 @@ def fit_heads(model: GatedModel, batches: Sequence[Sequence[Example]], temperatu
     """Fits each head but the last to targets, with L-BFGS, on the hidden states of the dense pass.
 
     The rest of the model is constant, so one pass over some texts is enough and the fit is convex. Self-distillation
-    then starts much closer to its goal than from random heads.
-
-    Args:
-        model: must have a head after every layer.
-        batches: examples; if they contain more words than fit into ``MAX_BYTES``, only the first are used.
-        temperature: temperature of the targets, see `pack`.
+    then starts much closer to its goal than from random heads. If the batches contain more words than fit into
+    ``MAX_BYTES``, only the first are used; for the temperature see `pack`.
     """
     logger.info("fitting %d gate heads", model.encoder.num_layers - 1)
     inputs, targets = _head_inputs(copy.deepcopy(model).eval(), batches, temperature)
@@ -159,27 +155,24 @@ class HeadsConfig(TrainingConfig):
     temperature: float = option(
         "temperature of the soft labels; below 1 sharpens them, so that certain words differ more from doubtful ones",
         0.5,
+        (0.05, 20),
     )
-    pruned: float = option("share of windows that are pruned; the loss of a word is then taken where it exits", 0.0)
+    pruned: float = option("share of windows that are pruned; a word's loss is then taken where it exits", 0.0, (0, 1))
     dense_share: float = option(
         "with --pruned: share of the targets that comes from the dense pass of the same model (self-distillation); "
         "its pass takes a third of the time",
         0.0,
+        (0, 1),
     )
-    mask: float = option("share of words that are masked in each pass", 0.1)
+    mask: float = option("share of words that are masked in each pass", 0.1, (0, 0.9))
     label_smoothing: float = option(
-        "label smoothing of the cross-entropy; raises the entropy of certain words, and with it all thresholds", 0.0
+        "label smoothing of the cross-entropy; raises the entropy of certain words, and with it all thresholds",
+        0.0,
+        (0, 0.9),
     )
-    gate_weight: float = option("weight of the mean loss of the gate heads beside the loss of the final labels", 1.0)
-
-    LIMITS = TrainingConfig.LIMITS | {
-        "temperature": (0.05, 20),
-        "pruned": (0, 1),
-        "dense_share": (0, 1),
-        "mask": (0, 0.9),
-        "label_smoothing": (0, 0.9),
-        "gate_weight": (0, 100),
-    }
+    gate_weight: float = option(
+        "weight of the mean loss of the gate heads beside the loss of the final labels", 1.0, (0, 100)
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -201,13 +194,8 @@ def joint_loss(memory: MemoryBuffer, packed: Packed, layers: int, config: HeadsC
     """Loss of every word where it exits, plus ``gate_weight`` times the mean loss of all heads but the last.
 
     Without pruning all words end at the last layer, and this is the joint loss of Xin et al. 2020 (DeeBERT). It is
-    cross-entropy with the target distribution, which has the gradient of KL divergence.
-
-    Args:
-        memory: the memory of a pass with a head after every layer.
-        packed: the batch with its targets.
-        layers: number of the encoder's layers.
-        config: provides ``gate_weight`` and ``label_smoothing``.
+    cross-entropy with the target distribution, which has the gradient of KL divergence. The pass that filled the
+    memory had a head after every layer.
     """
     ends, gates = [], []
     for head in memory.heads:

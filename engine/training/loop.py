@@ -6,18 +6,19 @@ development split; ``out`` contains the best average so far.
 
 from __future__ import annotations
 
+import argparse
 import logging
 import math
 import random
 import shutil
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import MISSING, asdict, dataclass, field
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar
 
 import torch
 from accelerate import Accelerator
@@ -27,7 +28,6 @@ from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
-from transformers import HfArgumentParser
 from transformers.utils import logging as transformers_logging
 
 from engine.checksums import RUN_SETTINGS
@@ -46,14 +46,36 @@ C = TypeVar("C", bound="TrainingConfig")
 V = TypeVar("V", bound=Hashable)
 
 
-def option(meaning: str, default: Any = MISSING) -> Any:
-    """A field that is also a command-line option. ``meaning`` is its help; without a default it is required."""
-    return field(default=default, metadata={"help": meaning})
+def option(meaning: str, default: Any = MISSING, limits: tuple[float, float] | None = None) -> Any:
+    """A field of settings that is also a command-line option, see `add_options`.
+
+    Args:
+        meaning: the option's help.
+        default: its default; without one it is required.
+        limits: lowest and highest value.
+    """
+    return field(default=default, metadata={"help": meaning, "limits": limits})
 
 
 def other_default(name: str, default: Any) -> Any:
     """A field of `TrainingConfig` with another default."""
-    return option(TrainingConfig.__dataclass_fields__[name].metadata["help"], default)
+    return field(default=default, metadata=TrainingConfig.__dataclass_fields__[name].metadata)
+
+
+def add_options(parser: argparse.ArgumentParser, config: type[Any], skip: Collection[str] = ()) -> None:
+    """Adds the options of settings to a command line, except some fields."""
+    for one in (one for one in fields(config) if one.name not in skip):
+        kind, default = str(one.type).split(" ")[0], one.default
+        parts: dict[str, Any] = {"help": one.metadata["help"], "type": {"int": int, "float": float}.get(kind, str)}
+        if kind == "bool":
+            parts = {"help": parts["help"], "action": "store_true"}
+        elif default is MISSING:
+            parts["required"] = True
+        elif default not in ("", None):
+            parts |= {"default": default, "help": f"{parts['help']} (default %(default)s)"}
+        else:
+            parts["default"] = default
+        parser.add_argument(*dict.fromkeys((f"--{one.name.replace('_', '-')}", f"--{one.name}")), **parts)
 
 
 def check_limits(name: str, value: float, limits: tuple[float, float]) -> None:
@@ -85,30 +107,20 @@ class TrainingConfig:
     dev_corpus: str = option("corpus for early stopping; empty: the first training corpus, unless it is a file", "")
     dev_split: str = option("split for early stopping", "calib")
     data_dir: str = option("folder searched first for named corpora", "")
-    epochs: int = option("maximum number of passes over the training data", 12)
-    patience: int = option("stop after this many epochs without a better development F1", 4)
-    lr: float = option("peak learning rate; linear warm-up over a tenth of the steps, then linear decay", 3e-4)
-    weight_decay: float = option("weight decay of AdamW", 0.01)
-    max_rows: int = option("maximum number of word pieces in a batch", 2048)
-    dropout: float = option("dropout on embeddings and on the outputs of attention and feed-forward", 0.1)
-    average: float = option("decay per step of the running average of the weights", 0.995)
+    epochs: int = option("maximum number of passes over the training data", 12, (1, 10_000))
+    patience: int = option("stop after this many epochs without a better development F1", 4, (1, 10_000))
+    lr: float = option("peak learning rate; linear warm-up over a tenth of the steps, then linear decay", 3e-4, (0, 1))
+    weight_decay: float = option("weight decay of AdamW", 0.01, (0, 10))
+    max_rows: int = option("maximum number of word pieces in a batch", 2048, (1, 10**7))
+    dropout: float = option("dropout on embeddings and on the outputs of attention and feed-forward", 0.1, (0, 0.9))
+    average: float = option("decay per step of the running average of the weights", 0.995, (0, 0.99999))
     mixed_precision: str = option("precision of the multiplies in training: auto (the faster one), bf16 or no", "auto")
-    seed: int = option("seed of everything random", 0)
-
-    LIMITS: ClassVar[dict[str, tuple[float, float]]] = {
-        "epochs": (1, 10_000),
-        "patience": (1, 10_000),
-        "lr": (0, 1),
-        "max_rows": (1, 10**7),
-        "dropout": (0, 0.9),
-        "average": (0, 0.99999),
-        "weight_decay": (0, 10),
-        "seed": SEEDS,
-    }
+    seed: int = option("seed of everything random", 0, SEEDS)
 
     def __post_init__(self) -> None:
-        for name, limits in self.LIMITS.items():
-            check_limits(name, getattr(self, name), limits)
+        for one in fields(self):
+            if limits := one.metadata["limits"]:
+                check_limits(one.name, getattr(self, one.name), limits)
         check_precision(self.mixed_precision)
 
     @property
@@ -378,15 +390,14 @@ def command_line(
     stage: str, doc: str | None, config_type: type[C], training: Callable[[C], Training[C]], argv: list[str] | None
 ) -> int:
     """The command line of a stage: an option for each setting, and ``--resume``; exit status 2 for bad input."""
-    parser: Any = HfArgumentParser(cast(Any, config_type), prog=f"python -m engine.training.{stage}", description=doc)
+    parser = argparse.ArgumentParser(prog=f"python -m engine.training.{stage}", description=doc)
+    add_options(parser, config_type)
     parser.add_argument("--resume", action="store_true", help="continue from the checkpoint in --out")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    config, others, unknown = parser.parse_args_into_dataclasses(
-        argv, return_remaining_strings=True, look_for_args_file=False
-    )
-    if unknown:
-        parser.error(f"unrecognized arguments: {' '.join(unknown)}")
-    f1 = train(training, config, resume=others.resume)
+    settings = vars(parser.parse_args(argv))
+    resume = settings.pop("resume")
+    config = config_type(**settings)
+    f1 = train(training, config, resume=resume)
     score = "exact-span F1" if len(config.scored) == 1 else f"mean exact-span F1 of {' and '.join(config.scored)}"
     print(f"{score} on development: {f1:.4f}; the model is in {config.out}")
     return 0

@@ -4,7 +4,6 @@ import csv
 import json
 import re
 import shutil
-from pathlib import Path
 
 import pytest
 
@@ -14,8 +13,6 @@ from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import resolve
 from engine.training.calibrate import main, store_points
 from tests.conftest import SAMPLE, TEXT, contents
-
-POINTS = [{"entropy": {"fast": resolve("entropy", layers, {}).to_json()}} for layers in (3, 6)]
 
 
 @pytest.fixture
@@ -58,26 +55,10 @@ def test_operating_points_may_be_chosen_by_agreement_in_limited_time(folder, tmp
     assert "time was over after" in capsys.readouterr().out
 
 
-def test_an_interruption_while_points_are_stored_leaves_a_folder_that_loads(folder, monkeypatch):
-    write_text = Path.write_text
-
-    def interrupted(path, text, **options):
-        write_text(path, text[:5], **options)
-        raise KeyboardInterrupt
-
-    store_points(folder, POINTS[0])
-    before = contents(folder)
-    monkeypatch.setattr(Path, "write_text", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        store_points(folder, POINTS[1])
-    assert contents(folder) == before
-    assert list(load_engine(folder).points["entropy"]) == ["fast"]
-
-
 @pytest.mark.parametrize("text", ["", "1|t|Nausea.\n1|a|\n", "1|t|Nausea.\n1|a|\n1\t0\t6\tNausea\tDISEASE\t-1\n"])
 def test_gold_that_the_dense_pass_does_not_find_chooses_no_operating_points(folder, tmp_path, text, capsys):
     """A corpus of other types, or without entities: every setting would lose nothing."""
-    store_points(folder, POINTS[0])
+    store_points(folder, {"entropy": {"fast": resolve("entropy", 3, {}).to_json()}})
     before = contents(folder)
     (tmp_path / "other.txt").write_text(text)
     options = ["--model", str(folder), "--corpus", str(tmp_path / "other.txt"), "--strategies", "entropy"]
