@@ -65,7 +65,7 @@ def other_default(name: str, default: Any) -> Any:
 def add_options(parser: argparse.ArgumentParser, config: type[Any], skip: Collection[str] = ()) -> None:
     """Adds the options of settings to a command line, except some fields."""
     for one in (one for one in fields(config) if one.name not in skip):
-        kind, default = str(one.type).split(" ")[0], one.default
+        kind, default = str(one.type).split(" ")[0], one.default  # annotations are strings, e.g. "float | None"
         parts: dict[str, Any] = {"help": one.metadata["help"], "type": {"int": int, "float": float}.get(kind, str)}
         if kind == "bool":
             parts = {"help": parts["help"], "action": "store_true"}
