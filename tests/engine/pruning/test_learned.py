@@ -76,17 +76,11 @@ def test_networks_survive_their_file(tmp_path):
     assert after.risk(at).tolist() == before.risk(at).tolist()
 
 
-def test_a_damaged_file_and_an_unknown_gate_are_named(tmp_path):
-    (tmp_path / "file").write_text("nothing")
-    with pytest.raises(InputError, match=r"expected the networks of a learned controller in .*file, got none"):
-        Network.load(tmp_path / "file")
-    with pytest.raises(InputError, match=r"gates \[\] for mlp, got 1"):
-        network().risk(gate([0], [SURE]))
-
-
-def test_a_model_without_networks_names_the_command_that_makes_them(engine):
+def test_a_model_without_networks_or_one_for_a_gate_is_refused(engine):
     with pytest.raises(InputError, match=r"python -m engine\.training\.controller --model"):
         engine.tag(TEXT, "mlp")
+    with pytest.raises(InputError, match=r"gates \[\] for mlp, got 1"):
+        network().risk(gate([0], [SURE]))
 
 
 def test_the_networks_are_no_setting():

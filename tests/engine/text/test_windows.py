@@ -10,7 +10,6 @@ from transformers import AutoTokenizer
 
 from engine.errors import InputError
 from engine.text.windows import WordPieces, load_tokenizer
-from engine.text.words import split_words
 from tests.conftest import write_vocabulary
 from tests.engine.model.families import FAMILIES, tokenizer_of
 
@@ -50,12 +49,6 @@ def test_a_word_belongs_to_the_window_in_which_it_is_farthest_from_an_edge(piece
         for index in range(window.own, window.own_end):
             others = [w for w in windows if w.first <= index < w.first + w.words]
             assert distance(window, index) == max(distance(other, index) for other in others)
-
-
-def test_pieces_equal_those_of_hugging_face_on_ordinary_text(tokenizer, pieces):
-    text = "Hypotension after famotidine (20 mg/day), and nausea."
-    words = [text[a:b] for a, b in split_words(text)]
-    assert pieces.pieces(words)[0].tolist() == tokenizer(text, add_special_tokens=False)["input_ids"]
 
 
 @given(words=WORDS)
