@@ -57,15 +57,7 @@ from engine.training.data import (
     split_texts,
 )
 from engine.training.distill import copy_checkpoint, distil
-from engine.training.loop import (
-    PRECISIONS,
-    SEEDS,
-    add_options,
-    check_limits,
-    check_precision,
-    option,
-    shortest_seconds,
-)
+from engine.training.loop import PRECISIONS, SEEDS, add_options, check_options, option, shortest_seconds
 from engine.training.quantise import quantise
 from engine.training.soft_labels import SoftLabels, ensemble, store_labels
 from engine.training.sweep import SAMPLE_WORDS, Sweep
@@ -81,8 +73,8 @@ CONTROL_SPLITS = ("calib", "test")  # nothing is learned from these
 # Shares of the time.
 HELD_OUT, LABELS, WATCH, TIMING = 0.05, 0.15, 0.02, 0.1
 MIN_SWEEP, MAX_SWEEP = 0.1, 0.4
-# Expected durations, in dense passes: of the sweep over its sample and over all held-out texts, and of timing over the
-# timed texts.
+# Expected durations as numbers of dense passes: of the sweep, over its sample and over all held-out texts, and of
+# timing, over the timed texts.
 SWEEP_SAMPLE_PASSES, SWEEP_PASSES, TIMED_PASSES = 100, 8, 20
 WATCHED, WATCHED_S = 32, 10  # maximum texts and seconds of the sample whose agreement is logged during training
 
@@ -102,10 +94,9 @@ class AccelerateConfig:
     gold: str = option(
         "gold to learn from, too: CORPUS:SPLIT, several joined by commas; each teaches only what it annotates", ""
     )
-    minutes: float | None = option("time for all but F1 on a corpus (default 60, with --frozen 15)", None)
+    minutes: float | None = option("minutes for everything except F1 on a corpus (default 60, with --frozen 15)", None)
     max_f1_drop: tuple[float, ...] = option(
-        "pp of agreement that careful, balanced and fast may lose against the dense pass",
-        AGREEMENT_LIMITS,
+        "pp of agreement that careful, balanced and fast may lose against the dense pass", AGREEMENT_LIMITS
     )
     dtype: str = option(
         "the dtype that settings run in; int8 stores layers in 8 bits if openvino and nncf are installed", "float32"
@@ -119,11 +110,10 @@ class AccelerateConfig:
     def __post_init__(self) -> None:
         if self.minutes is not None and not 0 < self.minutes <= 10_000:
             raise InputError(f"expected minutes above 0 and up to 10000, got {self.minutes:g}; change it")
-        check_limits("seed", self.seed, SEEDS)
+        check_options(self)
         parse_limits(",".join(map(str, self.max_f1_drop)), "max_f1_drop")
         if self.dtype not in DTYPES:
             raise InputError(f"expected one of the dtypes {', '.join(DTYPES)}, got {self.dtype!r}; choose one of them")
-        check_precision(self.mixed_precision)
         if self.frozen and self.gold:
             raise InputError("expected no gold for a frozen checkpoint, got some; leave --gold or --frozen out")
 
@@ -346,8 +336,8 @@ def _label(
 ) -> tuple[Texts, SoftLabels]:
     """Labels as many texts as time allows with the checkpoint's dense pass; an interrupted run continues.
 
-    The engine is one of the checkpoint in float32; ``sample`` are texts to find out whether bfloat16 is faster. The
-    returned texts are split into words, at least those with labels.
+    ``engine`` runs the checkpoint in float32, and ``sample`` shows whether bfloat16 is faster. At least the labelled
+    ones of the returned texts are split into words.
     """
     until, count, labeller = time.monotonic() + LABELS * config.seconds, 0, engine
     work = Path(config.out, "training")
@@ -372,7 +362,7 @@ def _label(
 
 
 def _fastest(engine: Engine, weights: Weights, precisions: Sequence[str], texts: Sequence[str]) -> tuple[Engine, float]:
-    """The engine, or one in bfloat16 if that is allowed and labels texts faster; and its words per second."""
+    """Returns the engine, or one in bfloat16 if that is allowed and labels texts faster, and its words per second."""
     engines = [engine]
     if "bf16" in precisions:
         engines.append(Engine(weights, "bfloat16", str(engine.device)))
@@ -383,7 +373,7 @@ def _fastest(engine: Engine, weights: Weights, precisions: Sequence[str], texts:
 
 
 def fitting(texts: Sequence[str], words: float) -> int:
-    """The number of first texts that together have at most this many words, at least one."""
+    """Returns how many of the first texts fit into this many words, at least one."""
     totals = running_total(len(split_words(text)) for text in texts)
     return max(1, sum(total <= words for total in totals))
 

@@ -117,12 +117,12 @@ def join_sentences(sentences: Iterable[str]) -> Iterator[list[str]]:
 
 
 def count_windows(texts: Iterable[str], pieces: WordPieces) -> list[int]:
-    """The number of windows of each text."""
+    """Counts the windows of each text."""
     return [len(pieces.windows(words_of(text))) for text in texts]
 
 
 def min_texts(windows: Sequence[int]) -> int:
-    """The number of first texts, given the windows of each, that suffice to choose operating points on."""
+    """Returns how many of the first texts suffice to choose operating points on, given the windows of each text."""
     totals = enumerate(accumulate(windows), start=1)
     return next(count for count, total in totals if total >= MIN_WINDOWS and count >= MIN_TEXTS)
 

@@ -85,10 +85,13 @@ def check_limits(name: str, value: float, limits: tuple[float, float]) -> None:
         raise InputError(f"expected {name} between {low} and {high}, got {value}; change it")
 
 
-def check_precision(name: str) -> None:
-    """Raises an `InputError` unless the name is in `PRECISIONS` or ``auto``."""
-    if name not in ("auto", *PRECISIONS):
-        raise InputError(f"expected mixed_precision auto, bf16 or no, got {name!r}; choose one")
+def check_options(config: Any) -> None:
+    """Raises an `InputError` if a setting is outside the limits of its option, or the precision is unknown."""
+    for one in fields(config):
+        if limits := one.metadata["limits"]:
+            check_limits(one.name, getattr(config, one.name), limits)
+    if config.mixed_precision not in ("auto", *PRECISIONS):
+        raise InputError(f"expected mixed_precision auto, bf16 or no, got {config.mixed_precision!r}; choose one")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,10 +121,7 @@ class TrainingConfig:
     seed: int = option("seed of everything random", 0, SEEDS)
 
     def __post_init__(self) -> None:
-        for one in fields(self):
-            if limits := one.metadata["limits"]:
-                check_limits(one.name, getattr(self, one.name), limits)
-        check_precision(self.mixed_precision)
+        check_options(self)
 
     @property
     def scored(self) -> tuple[str, ...]:

@@ -196,7 +196,7 @@ class Sweep:
         self._tried: dict[Line, dict[float, Strategy]] = {}
         self._curves: dict[Line, list[tuple[float, float, float]]] = {}  # speed-up, expected loss and scale, ascending
         self._out_of_time: set[str] = set()  # names of strategies
-        self._seconds = self._settings_texts = 0.0  # spent so far, and the product of settings and texts done in them
+        self._seconds = self._settings_texts = 0.0  # time spent so far, and settings × texts done in it
         self._log = log
         records = [(one["begin"], Trial.from_json(one)) for one in log or ()]
         self._logged = {(trial.strategy, begin): trial for begin, trial in records}
@@ -248,7 +248,7 @@ class Sweep:
         return min(saving, key=lambda one: one.loss_bound(self.reference), default=None)
 
     def missed(self, name: str) -> str:
-        """A clause that says after which settings time was used up; empty if it sufficed."""
+        """Returns how many settings ran before time was used up, as a clause; empty if time sufficed."""
         if name not in self._out_of_time:
             return ""
         sampled, whole = self._counts(name)
@@ -333,13 +333,13 @@ class Sweep:
         return speed + share * (next_speed - speed), line.between(scale, next_scale, share)
 
     def _leaders(self, name: str, limit: float, count: int = LEADERS) -> list[tuple[float, Line, float]]:
-        """A strategy's lines that are fastest at a limit, each after its speed-up and before its scale there."""
+        """Returns a strategy's fastest lines at a limit, as speed-up, line and scale."""
         lines = [line for line in self._curves if line.base.name == name]
         found = [(at[0], line, at[1]) for line in lines if (at := self._crossing(line, limit))]
         return sorted(found, key=lambda one: -one[0])[:count]
 
     def _least_lossy(self, name: str) -> list[Line]:
-        """A strategy's lines with the smallest losses, for a limit that no line has met yet."""
+        """Returns a strategy's lines with the smallest losses, for a limit that no line has met yet."""
         lines = [line for line in self._curves if line.base.name == name]
         return sorted(lines, key=lambda line: min(bound for _, bound, _ in self._curves[line]))[:LEADERS]
 
@@ -408,7 +408,7 @@ class Sweep:
             self._settings_texts += len(portion) * (size - begin)
 
     def _keep(self, trial: Trial, begin: int) -> None:
-        """Adds a trial on the sample or, if ``begin`` is its size, joins it with the same setting's trial there."""
+        """Stores a trial on the sample, or appends one on the other texts (``begin`` > 0) to that on the sample."""
         if begin:
             self.whole[trial.strategy] = self.sampled[trial.strategy].joined(trial)
         else:

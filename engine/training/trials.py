@@ -74,7 +74,7 @@ class Reference:
         Args:
             engine: the engine to agree with.
             texts: texts to find entities in.
-            enough: says whether this many of the first texts suffice; called after every few texts.
+            enough: returns True if this many of the first texts suffice; called after every few texts.
 
         Raises:
             InputError: if it finds no entity.
