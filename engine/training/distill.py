@@ -147,7 +147,7 @@ class Distillation(HeadsTraining[HeadsConfig]):
         return self.watch(average)
 
     def replan(self, done: int, left: int) -> None:
-        """Shortens the run to ``left`` further steps if that is fewer than planned; the rate reaches 0 at the new end."""
+        """Shortens the run to ``left`` more steps if that is fewer than planned; the rate reaches 0 at the new end."""
         if done + left < self.steps:
             logger.info("time for %d of %d further steps", left, self.steps - done)
             level = self.rate(done)
