@@ -24,8 +24,13 @@ _SUM_LINE = re.compile(r"([0-9a-f]{64}) [ *](.+)")
 def updating(folder: Path, name: str) -> Iterator[Path]:
     """Yields a path for a new file of a model folder, which on success replaces the old one and its checksum.
 
-    Until the file is replaced, both the old and the new checksum are listed, so a kill never leaves a broken folder.
+    Until the file is replaced, both the old and the new checksum are listed, so a kill never leaves a broken folder. A
+    folder without ``SHA256SUMS``, such as a checkpoint of others, gets none.
     """
+    if not (folder / SUMS).is_file():
+        with replacing(folder / name) as fresh:
+            yield fresh
+        return
     with replacing(folder / name) as fresh:
         yield fresh
         listed, new = _read_sums(folder / SUMS), _sha256_of(fresh)

@@ -381,3 +381,10 @@ def test_gates_do_not_run_without_points_because_the_hub_did_not_answer(monkeypa
     assert optional_file("owner/name", POINTS) is None
     in_cache.clear()  # a plain checkpoint
     assert optional_file("owner/name", GATES) is None
+
+
+def test_a_checkpoint_of_others_gets_a_new_file_and_no_checksums(plain):
+    with updating(plain, "int8.safetensors") as fresh:
+        fresh.write_bytes(b"layers")
+    assert (plain / "int8.safetensors").read_bytes() == b"layers"
+    assert not (plain / SUMS).exists()
