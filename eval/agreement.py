@@ -1,7 +1,7 @@
-"""Measures agreement of two engines on plain text: ``python -m eval.agreement --model A --other B --texts FILE…``.
+"""Measures how far two engines agree on plain text: ``python -m eval.agreement --model A --other B --texts FILE…``.
 
-Each is a model folder or any token-classification checkpoint, with a strategy and its point (``entropy:fast``).
-Agreement is F1 of one engine's entities against the other's, in either order; its standard error is over texts.
+Each is a model folder or any token-classification checkpoint, with a strategy and operating point (``entropy:fast``).
+Agreement is the F1 of one engine's entities against the other's, in either order; its standard error is over texts.
 """
 
 from __future__ import annotations
@@ -19,23 +19,25 @@ from engine.options import DTYPES, tag_documents
 from engine.tagger import Engine, load_engine
 from engine.text.documents import Document
 from engine.text.scoring import Counts, count_documents, f1_difference_error, perfect
+from eval.render.text import table
 
-CALL = 32  # texts
+COLUMNS = ("type", "agreement, %", "standard error", "entities of A", "of B", "of both")
+BATCH = 32  # texts per call
 
 
-def tagged(engine: Engine, texts: Sequence[str], strategy: str, name: str) -> list[Document]:
-    """Tags texts and returns them as documents."""
+def tag(engine: Engine, texts: Sequence[str], strategy: str, name: str) -> list[Document]:
+    """Tags texts and returns them as documents; ``name`` is shown beside the progress."""
     documents = (Document(str(number), text) for number, text in enumerate(tqdm(texts, desc=name, disable=None)))
-    return list(tag_documents(engine, engine.strategy(strategy), documents, CALL))
+    return list(tag_documents(engine, engine.strategy(strategy), documents, BATCH))
 
 
 def rows(one: Sequence[Document], other: Sequence[Document], types: Sequence[str]) -> Iterator[tuple[str, ...]]:
-    """Yields agreement and its standard error in %, and entity counts, for all types together and for each.
+    """Yields agreement and its standard error in %, and numbers of entities, for all types together and for each.
 
-    If neither engine finds anything, agreement is undefined; the error needs two texts and entities of both.
+    Agreement is undefined if neither engine finds anything. The error needs two texts and entities of both.
     """
-    for name, of in (("all", tuple(types)), *((type_, (type_,)) for type_ in types)):
-        counts = count_documents(other, [document.entities for document in one], of)
+    for name, scored in (("all", tuple(types)), *((type_, (type_,)) for type_ in types)):
+        counts = count_documents(other, [document.entities for document in one], scored)
         total = Counts.total(counts)
         agreement, error = "–", "–"
         if total.predicted + total.gold:
@@ -49,16 +51,16 @@ def rows(one: Sequence[Document], other: Sequence[Document], types: Sequence[str
 def main(argv: list[str] | None) -> int:
     """The command line; exit status 2 for bad input."""
     parser = argparse.ArgumentParser(prog="python -m eval.agreement", description=__doc__)
-    parser.add_argument("--model", help="folder or hub id; default: the shipped weights")
-    parser.add_argument("--other", help="folder or hub id of the second one; default: the same as --model")
+    parser.add_argument("--model", help="folder or hub id (default: the shipped weights)")
+    parser.add_argument("--other", help="folder or hub id of the second engine (default: as --model)")
     parser.add_argument("--texts", nargs="+", required=True, metavar="FILE", help="in any format; .txt: one a line")
-    parser.add_argument("--strategy", help="of --model, e.g. entropy:fast; default entropy, without gates dense")
-    parser.add_argument("--other-strategy", default="dense", help="of --other (default dense)")
+    parser.add_argument("--strategy", help="of --model, e.g. entropy:fast (default entropy; without gates dense)")
+    parser.add_argument("--other-strategy", default="dense", help="of --other (default %(default)s)")
     parser.add_argument("--labels", metavar="FILE", help="what the labels of --model mean")
     parser.add_argument("--other-labels", metavar="FILE", help="what the labels of --other mean")
-    parser.add_argument("--device", default="cpu", help="cpu or cuda")
-    parser.add_argument("--dtype", default="float32", choices=DTYPES, help="of --model")
-    parser.add_argument("--other-dtype", default="float32", choices=DTYPES, help="of --other")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda (default %(default)s)")
+    parser.add_argument("--dtype", default="float32", choices=DTYPES, help="of --model (default %(default)s)")
+    parser.add_argument("--other-dtype", default="float32", choices=DTYPES, help="of --other (default %(default)s)")
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     texts = read_texts(arguments.texts)
@@ -70,15 +72,12 @@ def main(argv: list[str] | None) -> int:
         arguments.other_labels or (None if arguments.other else arguments.labels),
     )
     strategy = arguments.strategy or ("entropy" if engine.model.has_gates else "dense")
-    one = tagged(engine, texts, strategy, "first")
-    two = tagged(other, texts, arguments.other_strategy, "second")
-    sides = (engine, strategy), (other, arguments.other_strategy)
-    shown = [f"{side}: {of.source}, {name}, {of.dtype}" for side, (of, name) in zip("AB", sides, strict=True)]
-    print(f"{'; '.join(shown)}; {len(texts)} texts\n")
-    print("| type | agreement, % | standard error | entities of A | of B | of both |")
-    print("| --- | --- | --- | --- | --- | --- |")
-    for row in rows(one, two, tuple(dict.fromkeys((*engine.labels.types, *other.labels.types)))):
-        print(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |")
+    found = tag(engine, texts, strategy, "first")
+    found_by_other = tag(other, texts, arguments.other_strategy, "second")
+    first = f"A: {engine.source}, {strategy}, {engine.dtype}"
+    second = f"B: {other.source}, {arguments.other_strategy}, {other.dtype}"
+    types = dict.fromkeys((*engine.labels.types, *other.labels.types))
+    print(f"{first}; {second}; {len(texts)} texts\n\n{table(COLUMNS, rows(found, found_by_other, tuple(types)))}")
     return 0
 
 

@@ -1,26 +1,29 @@
-"""Options that the commands share, and parsers of their lists. Needs no model."""
+"""Options that several commands share, and parsers of their lists. Imports no model."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from engine.data.corpora import Corpus, load_corpus
 from engine.errors import InputError
 
 
 class AtLeast(argparse.Action):
-    """Stores a number and refuses values below ``const``.
-
-    Raises:
-        InputError: if it is smaller.
-    """
+    """Stores a number that must be at least ``const``."""
 
     def __call__(self, _: argparse.ArgumentParser, namespace: argparse.Namespace, value: Any, name: Any = None) -> None:
         if value < self.const:
             raise InputError(f"expected {name} {self.const} or more, got {value}; change it")
         setattr(namespace, self.dest, value)
+
+
+class Replaced(argparse.Action):
+    """An option of earlier versions; ``const`` says what to use today."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        parser.error(f"{self.option_strings[0]} does not exist any more; use {self.const}")
 
 
 def add_inputs(parser: argparse.ArgumentParser, *, corpus: str | None, split: str) -> None:
@@ -29,15 +32,15 @@ def add_inputs(parser: argparse.ArgumentParser, *, corpus: str | None, split: st
     parser.add_argument("--corpus", default=corpus, help=f"bc5cdr, ncbi-disease, a file or hf:ID (default {default})")
     parser.add_argument("--split", default=split, help=f"train, dev, test; bc5cdr also fit, calib (default {split})")
     parser.add_argument("--data-dir", help="where to look for named corpora first")
-    parser.add_argument("--model", help="folder or hub id; default: the shipped weights")
-    parser.add_argument("--limit", type=int, action=AtLeast, const=1, help="first N documents only")
+    parser.add_argument("--model", help="folder or hub id (default: the shipped weights)")
+    parser.add_argument("--limit", type=int, action=AtLeast, const=1, help="use only the first N documents")
 
 
-def corpus_of(arguments: argparse.Namespace) -> Corpus:
-    """Loads the corpus named by `add_inputs` options.
+def load_named_corpus(arguments: argparse.Namespace) -> Corpus:
+    """Loads the corpus that the options of `add_inputs` name.
 
     Raises:
-        InputError: no such corpus, or one without documents.
+        InputError: if there is no such corpus, or it has no documents.
     """
     corpus = load_corpus(arguments.corpus, arguments.split, arguments.data_dir, limit=arguments.limit)
     if not corpus.documents:
@@ -56,16 +59,16 @@ def check_types(types: Sequence[str], known: Sequence[str]) -> None:
         )
 
 
-def names(text: str) -> list[str]:
+def parse_names(text: str) -> list[str]:
     """Splits a comma-separated list of names."""
     return [part for part in map(str.strip, text.split(",")) if part]
 
 
-def dtypes(text: str) -> list[str]:
+def parse_dtypes(text: str) -> list[str]:
     """Splits the comma-separated dtypes of ``--dtype``; the engine checks that they exist.
 
     Raises:
-        InputError: none, or one twice.
+        InputError: if there is none, or one twice.
     """
     found = [part.strip() for part in text.split(",")]
     if not all(found) or len(set(found)) < len(found):
@@ -73,26 +76,29 @@ def dtypes(text: str) -> list[str]:
     return found
 
 
-def whole_numbers(text: str, option: str) -> list[int]:
+def parse_numbers(text: str, option: str) -> list[int]:
     """Parses comma-separated distinct integers of 1 or more.
 
     Raises:
-        InputError: something else.
+        InputError: if the text is anything else.
     """
     try:
         numbers = [int(part) for part in text.split(",")]
     except ValueError as error:
         raise InputError(f"expected whole numbers after {option}, got {text!r}; write e.g. 1,32") from error
-    if not numbers or min(numbers) < 1 or len(set(numbers)) < len(numbers):
+    if min(numbers) < 1 or len(set(numbers)) < len(numbers):
         raise InputError(f"expected different numbers of 1 or more after {option}, got {text!r}; write e.g. 1,32")
     return numbers
 
 
-def named_folders(text: str) -> list[tuple[str, str, str]]:
-    """Parses ``--others``, comma-separated ``NAME=FOLDER`` or ``NAME=FOLDER@STRATEGY``; without one, ``dense``.
+def parse_others(text: str) -> list[tuple[str, str, str]]:
+    """Parses ``--others``: comma-separated ``NAME=FOLDER`` or ``NAME=FOLDER@STRATEGY``.
+
+    Returns:
+        Name, folder and strategy of each; the strategy is ``dense`` if none is given.
 
     Raises:
-        InputError: a name, folder or strategy is missing, or a name stands twice.
+        InputError: if a name, folder or strategy is missing, or a name occurs twice.
     """
     found = []
     for part in filter(str.strip, text.split(",")):

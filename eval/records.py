@@ -1,8 +1,8 @@
-"""The results of a run by document, in ``documents.csv`` and ``times.csv``, from which every F1, difference, speed-up
-and interval of a report can be computed again.
+"""Results of a run by document and batch: every F1, speed-up and interval of a report can be computed from them again.
 
-``documents.csv`` has a row for each document and, besides its id and the number of its gold mentions, a column for each
-run of a variant, named ``STRATEGY DTYPE BATCH_SIZE RUN``, with matches and predictions as ``10/12``.
+``documents.csv`` has a row for each document. Its columns are the document's id, the number of its gold mentions and
+one for each run of a variant, named ``STRATEGY DTYPE BATCH_SIZE RUN``, with matches and predictions as ``10/12``.
+``times.csv`` has the milliseconds of each batch, see `eval.schema.BatchTime`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from engine.text.scoring import Counts
-from eval.render.files import read_table, records
+from eval.render.files import read_table, rows_of
 from eval.schema import Interval
 from eval.statistics import compare_f1, compare_speed
 
@@ -26,8 +26,10 @@ Key = tuple[str, str, int]  # strategy, dtype, batch size
 class Record:
     """A variant at a batch size.
 
-    ``runs``: counts of each document, for each run: one, several for ``random``, none if only speed was measured.
-    ``times``: milliseconds of each batch, ``(batches,)``, medians over passes.
+    Args:
+        key: strategy, dtype and batch size.
+        runs: counts of each document, for each run: one run, several for ``random``, none if only speed was measured.
+        times: milliseconds of each batch, ``(batches,)``, medians over passes.
     """
 
     key: Key
@@ -36,15 +38,15 @@ class Record:
 
 
 def interval_row(own: Sequence[Record], other: Sequence[Record], seed: int) -> Interval:
-    """The row of ``intervals.csv``: differences of F1 and ratio of times against another, with 95 % intervals.
+    """The row of ``intervals.csv`` that compares a variant with another.
 
     Args:
-        own: a variant, with weights of one or several seeds.
-        other: the variant that it is compared with, with the same weights.
+        own: the variant, with weights of one or several seeds.
+        other: the other variant, with the same weights.
         seed: of the bootstrap.
     """
-    # All weights have the same number of runs, so the mean over all runs is the mean over weights.
-    runs, others = ([run for one in of for run in one.runs] for of in (own, other))
+    # All weights have equally many runs, so that the mean over all runs is the mean over weights.
+    runs, other_runs = ([run for record in records for run in record.runs] for records in (own, other))
     (strategy, dtype, size), (against, against_dtype, _) = own[0].key, other[0].key
     return {
         "strategy": strategy,
@@ -52,15 +54,15 @@ def interval_row(own: Sequence[Record], other: Sequence[Record], seed: int) -> I
         "batch_size": size,
         "against": against,
         "against_dtype": against_dtype,
-        **compare_f1(runs, others, seed),
-        **compare_speed([one.times for one in own], [one.times for one in other], seed),
+        **compare_f1(runs, other_runs, seed),
+        **compare_speed([record.times for record in own], [record.times for record in other], seed),
     }
 
 
-def write_records(folder: Path, documents: Sequence[str], of: Iterable[Record]) -> None:
-    """Writes ``documents.csv``; ``documents`` are the ids, in corpus order."""
+def write_records(folder: Path, documents: Sequence[str], records: Iterable[Record]) -> None:
+    """Writes ``documents.csv``, given the documents' ids in corpus order."""
     columns: dict[str, Sequence[object]] = {"document": documents}
-    for record in of:
+    for record in records:
         for number, run in enumerate(record.runs):
             columns.setdefault("gold", [counts.gold for counts in run])
             columns[" ".join(map(str, (*record.key, number)))] = [f"{c.correct}/{c.predicted}" for c in run]
@@ -68,10 +70,10 @@ def write_records(folder: Path, documents: Sequence[str], of: Iterable[Record]) 
 
 
 def read_records(folder: Path) -> tuple[list[str], dict[Key, Record]]:
-    """The ids in ``documents.csv``, and the variants with their counts and times, in the order of ``times.csv``."""
+    """Returns the documents' ids and the records of all variants, in the order of ``times.csv``."""
     table = read_table(folder, "documents")
     times: dict[Key, list[float]] = {}
-    for row in records(read_table(folder, "times")):
+    for row in rows_of(read_table(folder, "times")):
         times.setdefault((row["strategy"], row["dtype"], int(row["batch_size"])), []).append(row["latency_ms"])
     runs: dict[Key, list[list[Counts]]] = {key: [] for key in times}
     for column in table.columns[2:]:
@@ -79,4 +81,4 @@ def read_records(folder: Path) -> tuple[list[str], dict[Key, Record]]:
         pairs = (cell.split("/") for cell in table[column])
         counts = [Counts(int(one), int(of), gold) for (one, of), gold in zip(pairs, table["gold"], strict=True)]
         runs[strategy, dtype, int(size)].append(counts)
-    return list(table["document"]), {key: Record(key, runs[key], np.array(of)) for key, of in times.items()}
+    return list(table["document"]), {key: Record(key, runs[key], np.array(ms)) for key, ms in times.items()}

@@ -1,4 +1,4 @@
-"""Paired bootstrap over documents, and over batches for times (Efron & Tibshirani 1993)."""
+"""Paired bootstrap over documents and, for times, over batches (Efron & Tibshirani 1993)."""
 
 from __future__ import annotations
 
@@ -10,11 +10,9 @@ import numpy as np
 from engine.text.scoring import Counts
 
 RESAMPLES = 2000
-# With fewer documents or batches there is no interval: resampling one always gives the same one.
-FEWEST = 5
-# With fewer, 95 % intervals cover less often: about 84 % of cases with 5 batches (docs/findings.md).
-STEADY = 20
-_CHUNK = 100  # resamples at a time: bounds memory to a hundred times the corpus
+FEWEST = 5  # documents or batches for which there is an interval; resampling a single one changes nothing
+STEADY = 20  # with fewer, 95 % intervals cover less often: about 84 % of cases with 5 batches (docs/findings.md)
+_CHUNK = 100  # resamples at a time, so that memory is at most a hundred times that of the corpus
 
 
 class F1Comparison(TypedDict):
@@ -30,7 +28,7 @@ class F1Comparison(TypedDict):
 
 
 class SpeedComparison(TypedDict):
-    """How many times as fast, with its 95 % interval."""
+    """A speed-up with its 95 % interval."""
 
     speedup: float
     speedup_low: float
@@ -39,22 +37,28 @@ class SpeedComparison(TypedDict):
 
 
 def compare_f1(runs: Sequence[Sequence[Counts]], reference: Sequence[Sequence[Counts]], seed: int) -> F1Comparison:
-    """Compares the mean F1 of runs (one for each seed) with others' over the same documents, on the same resamples.
+    """Compares the mean F1 of some runs with that of reference runs over the same documents, on the same resamples.
 
-    NaN if either was not scored.
+    Args:
+        runs: counts of each document, for each run.
+        reference: the same of the runs to compare with.
+        seed: of the resamples.
+
+    Returns:
+        The comparison; NaN if either side was not scored.
     """
     if not runs or not reference:
         nan = float("nan")
         return F1Comparison(f1=nan, f1_low=nan, f1_high=nan, difference=nan, low=nan, high=nan, significant=False)
-    f1, other = (float(np.mean([Counts.total(run).f1 for run in of])) for of in (runs, reference))
-    drawn, drawn_of_other = (_resampled_f1(of, seed) for of in (runs, reference))
-    f1_low, f1_high = _interval(drawn)
-    low, high = _interval(drawn - drawn_of_other)
+    f1, reference_f1 = (float(np.mean([Counts.total(run).f1 for run in side])) for side in (runs, reference))
+    resampled, reference_resampled = (_resample_f1(side, seed) for side in (runs, reference))
+    f1_low, f1_high = _interval(resampled)
+    low, high = _interval(resampled - reference_resampled)
     return F1Comparison(
         f1=f1,
         f1_low=f1_low,
         f1_high=f1_high,
-        difference=f1 - other,
+        difference=f1 - reference_f1,
         low=low,
         high=high,
         significant=low > 0 or high < 0,
@@ -62,23 +66,29 @@ def compare_f1(runs: Sequence[Sequence[Counts]], reference: Sequence[Sequence[Co
 
 
 def compare_speed(times: Sequence[np.ndarray], reference: Sequence[np.ndarray], seed: int) -> SpeedComparison:
-    """Compares the times ``(batches,)`` of runs with others' of the same batches: the mean ratio of their sums."""
-    ratio = float(np.mean([theirs.sum() / own.sum() for own, theirs in zip(times, reference, strict=True)]))
+    """Compares times with those of a reference in the same runs and batches: the mean over runs of the ratio of sums.
+
+    Args:
+        times: milliseconds ``(batches,)`` of each run.
+        reference: the same of the reference.
+        seed: of the resamples.
+    """
+    ratio = float(np.mean([other.sum() / own.sum() for own, other in zip(times, reference, strict=True)]))
     table = np.stack([*reference, *times], axis=1)
-    drawn = np.empty((0, table.shape[1]))
+    sums = np.empty((0, table.shape[1]))
     if len(table) >= FEWEST:
-        drawn = np.concatenate([weights @ table for weights in resamples(len(table), seed)])
-    low, high = _interval((drawn[:, : len(reference)] / drawn[:, len(reference) :]).mean(axis=1))
+        sums = np.concatenate([weights @ table for weights in resamples(len(table), seed)])
+    low, high = _interval((sums[:, : len(reference)] / sums[:, len(reference) :]).mean(axis=1))
     return SpeedComparison(speedup=ratio, speedup_low=low, speedup_high=high, speedup_significant=low > 1 or high < 1)
 
 
-def _interval(drawn: np.ndarray) -> tuple[float, float]:
+def _interval(resampled: np.ndarray) -> tuple[float, float]:
     """The 95 % percentile interval; NaN at both ends without resamples."""
-    low, high = np.quantile(drawn, (0.025, 0.975)) if len(drawn) else (np.nan, np.nan)
+    low, high = np.quantile(resampled, (0.025, 0.975)) if len(resampled) else (np.nan, np.nan)
     return float(low), float(high)
 
 
-def _resampled_f1(runs: Sequence[Sequence[Counts]], seed: int) -> np.ndarray:
+def _resample_f1(runs: Sequence[Sequence[Counts]], seed: int) -> np.ndarray:
     """The mean F1 of the runs in each resample; empty with too few documents."""
     if len(runs[0]) < FEWEST:
         return np.empty(0)

@@ -1,7 +1,7 @@
 """Trains spaCy's named-entity recogniser as a baseline: ``python -m eval.train_spacy --out FOLDER``.
 
-Converts a corpus into spaCy's format and runs spaCy's own ``train`` with its efficiency configuration, until F1 on the
-corpus' development documents stops rising. Needs ``requirements-eval.txt``; measure the model with
+Converts a corpus to spaCy's format and runs spaCy's own ``train`` with its efficiency configuration until F1 on the
+corpus' development documents stops rising. Needs ``requirements-eval.txt``. Measure the model with
 ``python -m eval.report --baselines spacy=FOLDER``.
 """
 
@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from engine.command import as_command
+from engine.command import as_command, say
 from engine.data.corpora import load_corpus
 from engine.errors import InputError
 from engine.runs import check_new, locked
@@ -23,31 +23,33 @@ from eval.options import AtLeast
 
 
 def write_documents(documents: Sequence[Document], nlp: Any, file: Path) -> None:
-    """Writes documents in spaCy's format, without mentions that do not align with its tokens."""
+    """Writes documents in spaCy's format, without mentions whose borders are not those of spaCy's tokens."""
     stored, filter_spans = package("spacy.tokens", "spacy").DocBin(), package("spacy.util", "spacy").filter_spans
     kept = total = 0
     for document in documents:
-        made = nlp.make_doc(document.text)
-        spans = [made.char_span(entity.start, entity.end, label=entity.type) for entity in document.entities]
-        made.ents = filter_spans([span for span in spans if span is not None])
-        kept, total = kept + len(made.ents), total + len(spans)
-        stored.add(made)
+        converted = nlp.make_doc(document.text)
+        spans = [converted.char_span(entity.start, entity.end, label=entity.type) for entity in document.entities]
+        converted.ents = filter_spans([span for span in spans if span is not None])
+        kept, total = kept + len(converted.ents), total + len(spans)
+        stored.add(converted)
     stored.to_disk(file)
-    print(f"{file.stem}: {len(documents)} documents, {kept} of {total} mentions on spaCy's words", file=sys.stderr)
+    say(f"{file.stem}: {len(documents)} documents; {kept} of {total} mentions match spaCy's tokens")
 
 
 @as_command
 def main(argv: list[str] | None) -> int:
     """The command line; exit status 2 for bad input."""
     parser = argparse.ArgumentParser(prog="python -m eval.train_spacy", description=__doc__)
-    parser.add_argument("--corpus", default="bc5cdr", help="name or file (default bc5cdr)")
-    parser.add_argument("--split", default="fit", help="to learn from (default fit)")
-    parser.add_argument("--development", default="calib", help="split on which training ends (default calib)")
+    parser.add_argument("--corpus", default="bc5cdr", help="name or file (default %(default)s)")
+    parser.add_argument("--split", default="fit", help="training documents (default %(default)s)")
+    parser.add_argument("--development", default="calib", help="split that decides when to stop (default %(default)s)")
     parser.add_argument("--data-dir", help="where to look for named corpora first")
-    parser.add_argument("--limit", type=int, action=AtLeast, const=1, help="first N documents of either only")
-    parser.add_argument("--patience", type=int, action=AtLeast, const=1, default=1600, help="steps without gain (1600)")
+    parser.add_argument("--limit", type=int, action=AtLeast, const=1, help="use only the first N documents of each")
+    parser.add_argument(
+        "--patience", type=int, action=AtLeast, const=1, default=1600, help="steps without a gain (default %(default)s)"
+    )
     parser.add_argument("--seed", type=int, action=AtLeast, const=0, default=0)
-    parser.add_argument("--out", type=Path, required=True, help="folder for the model, and for the texts in training")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the model and, during training, the texts")
     arguments = parser.parse_args(argv)
     spacy, cli = package("spacy", "spacy"), package("spacy.cli.train", "spacy")
     parts = {
@@ -59,8 +61,8 @@ def main(argv: list[str] | None) -> int:
     config = package("spacy.cli.init_config", "spacy").init_config(
         lang="en", pipeline=["ner"], optimize="efficiency", silent=True
     )
-    looks = min(200, max(1, arguments.patience // 8))
-    config["training"] |= {"patience": arguments.patience, "eval_frequency": looks, "max_steps": 0}
+    eval_frequency = min(200, max(1, arguments.patience // 8))
+    config["training"] |= {"patience": arguments.patience, "eval_frequency": eval_frequency, "max_steps": 0}
     config["system"]["seed"] = config["training"]["seed"] = arguments.seed
     check_new(arguments.out)
     with locked(arguments.out):

@@ -15,7 +15,7 @@ from engine import Engine, Strategy
 from engine.data.corpora import NAMED
 from engine.pruning.strategy_names import OLD_NAMES, parse
 from eval.render.conclusions import Opening
-from eval.render.files import IntervalRow, ResultRow, labelled, read_table, records, reference
+from eval.render.files import IntervalRow, ResultRow, labelled, read_table, reference, rows_of
 
 REPORTS = Path(__file__).resolve().parents[2] / "docs"
 RESULTS = "results.csv"
@@ -75,7 +75,7 @@ class Report:
     def opening(self, dtype: str | None = None) -> Opening:
         """The report's conclusions; with a dtype that it measured, only on variants in that one and the reference."""
         intervals = read_table(self.folder, "intervals")
-        rows, against = (records(labelled(table, self.results)) for table in (self.results, intervals))
+        rows, against = (rows_of(labelled(table, self.results)) for table in (self.results, intervals))
         if dtype in {row["dtype"] for row in rows}:
             dense = reference(rows)
             rows = [row for row in rows if row["dtype"] == dtype or row["label"] == dense]

@@ -27,7 +27,7 @@ from starlette.types import Scope
 
 from demo.common.links import path_of
 from engine import Engine
-from eval.render.html import page
+from eval.render.pages import page
 
 ROOT = Path(__file__).resolve().parents[2]
 README, CARDS = "README.md", "model-card"

@@ -1,4 +1,4 @@
-"""One document under one strategy, with its gold and dense's run: the input of all analyses."""
+"""One document under one strategy beside its gold and dense's findings: the input of all analyses."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from engine.text.labels import LabelSet
 
 @dataclass(frozen=True)
 class Word:
-    """A word of a run.
+    """A word and where it exited.
 
     Args:
-        start, end: its offsets in the text.
+        start, end: offsets in the text.
         text: its characters.
-        pieces: how many word pieces it has.
-        layer: after which it exited; the last one if it did not.
+        pieces: number of its word pieces.
+        layer: the layer after which it exited, or the last one.
         state: ``kept``, ``exited`` or ``recovered``.
-        gates: layer, label and its probability at every gate that it reached.
+        gates: layer, label and its probability at each gate that it reached.
     """
 
     start: int
@@ -36,7 +36,15 @@ class Word:
 
 @dataclass(frozen=True)
 class Findings:
-    """What a strategy with these gates, if any, found in a document. ``recovers``: whether words could be recovered."""
+    """What a strategy found in a document.
+
+    Args:
+        strategy: its name.
+        gates: its layers with gates, if any.
+        recovers: whether it can recover words.
+        entities: what it found.
+        words: the document's words.
+    """
 
     strategy: str
     gates: tuple[int, ...]
@@ -46,10 +54,10 @@ class Findings:
 
 
 @dataclass(frozen=True)
-class Compared:
-    """A document under a strategy, with its gold and dense's run.
+class Comparison:
+    """A document, what a strategy found in it, and what dense found.
 
-    ``types``: the scored types; entities of others are ignored in both gold and predictions.
+    ``types``: the scored types; gold mentions and predictions of other types are ignored.
     """
 
     document: Document
@@ -61,6 +69,11 @@ class Compared:
     def strategy(self) -> str:
         """The strategy's name."""
         return self.findings.strategy
+
+    @property
+    def words(self) -> tuple[Word, ...]:
+        """The document's words, with where they exited under the strategy."""
+        return self.findings.words
 
     @property
     def is_dense(self) -> bool:
@@ -89,20 +102,24 @@ class Compared:
 
     def labels(self, entities: Iterable[Entity]) -> np.ndarray:
         """The label of each word under some entities, int64 ``(words,)``."""
-        return self.label_set.encode([(word.start, word.end) for word in self.findings.words], entities)
+        return self.label_set.encode([(word.start, word.end) for word in self.words], entities)
 
     def words_of(self, *entities: Entity) -> list[int]:
-        """Indices of words overlapping any entity, ascending."""
+        """Indices of the words that overlap any of the entities, ascending."""
         return [
             index
-            for index, word in enumerate(self.findings.words)
+            for index, word in enumerate(self.words)
             if any(word.start < entity.end and word.end > entity.start for entity in entities)
         ]
+
+    def near(self, entity: Entity) -> list[Entity]:
+        """What the strategy or dense found that overlaps an entity."""
+        return [other for other in (*self.found, *self.found_by_dense) if overlap(entity, other)]
 
     def _scored(self, entities: Iterable[Entity]) -> tuple[Entity, ...]:
         return tuple({entity.key: entity for entity in sorted(entities) if entity.type in self.types}.values())
 
 
 def overlap(one: Entity, other: Entity) -> int:
-    """Characters that two entities share."""
+    """Number of characters that two entities share."""
     return max(0, min(one.end, other.end) - max(one.start, other.start))

@@ -1,26 +1,26 @@
 """Classifies errors against gold and dense, finds those that pruning caused or fixed, and collects cases.
 
-Files: ``errors.csv``, ``confusion.csv`` and ``cases.json``, which contains corpus text: do not publish it.
+Files: ``errors.csv``, ``confusion.csv`` and ``cases.json``, which contains corpus text and must not be published.
 
-**Outcomes.** Reference mentions (gold, or what dense found) are paired with predictions one to one: first those of the
-same span and type, then overlapping ones, preferring equal spans, then equal types, then longer overlaps. A pair is
-``exact`` (span and type), ``wrong boundary`` (type only) or ``wrong type`` (any span); a mention without a partner is
-``missed``, a prediction without one ``spurious``. So exact + wrong boundary + wrong type + missed is the number of
-reference mentions, and exact + wrong boundary + wrong type + spurious that of predictions.
+**Outcomes.** Mentions of the reference (gold, or what dense found) are paired with predictions one to one: first those
+with the same span and type, then overlapping ones, preferring equal spans, then equal types, then longer overlaps. A
+pair is ``exact`` (span and type), ``wrong boundary`` (type only) or ``wrong type`` (any span); a mention without a
+partner is ``missed``, a prediction without one is ``spurious``. So exact + wrong boundary + wrong type + missed is the
+number of reference mentions, and exact + wrong boundary + wrong type + spurious that of predictions.
 
 **Caused** are mentions that dense found exactly and the strategy did not, and spurious predictions that overlap no
 wrong prediction of dense. **Fixed** are mentions that the strategy found exactly and dense did not, and spurious
 predictions of dense that overlap no wrong prediction of the strategy. An error that only changed is neither. Caused
 minus fixed mentions is dense's lead in exact matches.
 
-**How** is decided from the words of the mention (or spurious prediction) and of everything overlapping it in either
+**How** is decided from the words of the mention (or spurious prediction) and of everything that overlaps it in either
 run. *Changed* words have different labels in the two runs. A caused error is the first of these that holds:
 
 - ``context lost``: all changed words were computed to the end, so only their context differs from dense;
 - ``not recovered``: some exited with their label, and the strategy could have recovered them but did not;
 - ``span cut``: some exited, and the mention's own words did not all exit at the same layer;
-- ``mislabelled at the gate``: the mention's words exited together, with labels other than dense's (too few layers, or
-  other words had exited before: a trace cannot tell).
+- ``mislabelled at the gate``: the mention's words exited together with labels other than dense's, because of too few
+  layers or because other words had exited before; a trace cannot tell.
 
 A fixed error is ``less context`` if all changed words were computed to the end, else ``right at the gate``.
 """
@@ -34,36 +34,15 @@ from typing import Any
 
 from engine.text.documents import Entity
 from eval import schema
-from eval.analysis.comparison import Compared, Word, overlap
-from eval.schema import (
-    AGAINST_DENSE,
-    AGAINST_GOLD,
-    AT_GATE,
-    BOUNDARY,
-    CASES_OF_A_KIND,
-    CAUSED,
-    CONTEXT,
-    CUT,
-    DENSE,
-    EXACT,
-    FIXED,
-    LESS_CONTEXT,
-    MISSED,
-    NO_PARTNER,
-    NOT_RECOVERED,
-    OUTCOMES,
-    RIGHT_AT_GATE,
-    SPURIOUS,
-    TYPE,
-    WAYS,
-)
+from eval.analysis.comparison import Comparison, overlap
+from eval.schema import AGAINST_DENSE, AGAINST_GOLD, CAUSED, DENSE, EXACT, FIXED, NO_PARTNER, OUTCOMES, SPURIOUS, WAYS
 
-AROUND = 4  # words of a case shown on either side
+AROUND = 4  # words that a case shows on either side
 
 
 @dataclass(frozen=True)
 class Pair:
-    """A mention of the reference and its prediction; one of them is ``None`` if there is no partner."""
+    """A reference mention and its prediction; one of them is ``None`` if it has no partner."""
 
     reference: Entity | None
     predicted: Entity | None
@@ -74,10 +53,10 @@ class Pair:
         if self.reference is None:
             return SPURIOUS
         if self.predicted is None:
-            return MISSED
+            return schema.MISSED
         if self.reference.type != self.predicted.type:
-            return TYPE
-        return EXACT if self.reference.key == self.predicted.key else BOUNDARY
+            return schema.TYPE
+        return EXACT if self.reference.key == self.predicted.key else schema.BOUNDARY
 
 
 def align(reference: Iterable[Entity], predicted: Iterable[Entity]) -> list[Pair]:
@@ -98,7 +77,14 @@ def align(reference: Iterable[Entity], predicted: Iterable[Entity]) -> list[Pair
 
 @dataclass(frozen=True)
 class Change:
-    """An error that pruning caused or fixed (``part``). ``entity``: the gold mention, or the spurious prediction."""
+    """An error that pruning caused or fixed.
+
+    Args:
+        part: ``CAUSED`` or ``FIXED``.
+        outcome: one of ``OUTCOMES``.
+        how: one of ``WAYS``.
+        entity: the gold mention, or the spurious prediction.
+    """
 
     part: str
     outcome: str
@@ -106,9 +92,9 @@ class Change:
     entity: Entity
 
 
-def changes(compared: Compared) -> Iterator[Change]:
-    """What pruning caused and fixed in one document."""
-    own, dense = align(compared.gold, compared.found), align(compared.gold, compared.found_by_dense)
+def changes(comparison: Comparison) -> Iterator[Change]:
+    """Yields the errors that pruning caused and fixed in one document."""
+    own, dense = (align(comparison.gold, found) for found in (comparison.found, comparison.found_by_dense))
     for part, wrong, right in ((CAUSED, own, dense), (FIXED, dense, own)):
         exact = {pair.reference for pair in right if pair.outcome == EXACT}
         false = [pair.predicted for pair in right if pair.predicted and pair.outcome != EXACT]
@@ -120,48 +106,52 @@ def changes(compared: Compared) -> Iterator[Change]:
             else:
                 changed = pair.outcome != EXACT and entity in exact
             if changed:
-                yield Change(part, pair.outcome, _how(compared, part, entity), entity)
+                yield Change(part, pair.outcome, _find_way(comparison, part, entity), entity)
 
 
-def _how(compared: Compared, part: str, entity: Entity) -> str:
-    labels, dense_labels = compared.labels(compared.found), compared.labels(compared.found_by_dense)
-    touching = [other for other in (*compared.found, *compared.found_by_dense) if overlap(entity, other)]
-    words = compared.findings.words
-    changed = [i for i in compared.words_of(entity, *touching) if labels[i] != dense_labels[i]]
-    some_exited = any(words[index].state == "exited" for index in changed)
+def _find_way(comparison: Comparison, part: str, entity: Entity) -> str:
+    labels, dense_labels = comparison.labels(comparison.found), comparison.labels(comparison.found_by_dense)
+    words, touched = comparison.words, comparison.words_of(entity, *comparison.near(entity))
+    some_exited = any(words[index].state == "exited" for index in touched if labels[index] != dense_labels[index])
     if part == FIXED:
-        return RIGHT_AT_GATE if some_exited else LESS_CONTEXT
+        return schema.RIGHT_AT_GATE if some_exited else schema.LESS_CONTEXT
     if not some_exited:
-        return CONTEXT
-    if compared.findings.recovers:
-        return NOT_RECOVERED
-    ends = {(words[index].state == "exited", words[index].layer) for index in compared.words_of(entity)}
-    return CUT if len(ends) > 1 else AT_GATE
+        return schema.CONTEXT
+    if comparison.findings.recovers:
+        return schema.NOT_RECOVERED
+    ends = {(words[index].state == "exited", words[index].layer) for index in comparison.words_of(entity)}
+    return schema.CUT if len(ends) > 1 else schema.AT_GATE
 
 
 class Errors:
-    """Counts errors over documents, by strategy."""
+    """Counts errors over documents, by strategy, and keeps the first real cases of each part and way."""
 
     def __init__(self) -> None:
-        self._counts: dict[str, Counter[tuple[str, str, str]]] = {}
-        self._types: dict[str, Counter[tuple[str, str]]] = {}
+        self._counts: dict[str, Counter[tuple[str, str, str]]] = {}  # by part, outcome and way
+        self._types: dict[str, Counter[tuple[str, str]]] = {}  # by gold and predicted type
+        self._seen: dict[str, Counter[tuple[str, str]]] = {}  # changes by part and way
+        self._cases: dict[str, list[dict[str, Any]]] = {}
 
-    def add(self, compared: Compared) -> None:
+    def add(self, comparison: Comparison) -> None:
         """Counts one document."""
-        counts = self._counts.setdefault(compared.strategy, Counter())
-        types = self._types.setdefault(compared.strategy, Counter())
-        for pair in align(compared.gold, compared.found):
+        counts = self._counts.setdefault(comparison.strategy, Counter())
+        types = self._types.setdefault(comparison.strategy, Counter())
+        for pair in align(comparison.gold, comparison.found):
             counts[AGAINST_GOLD, pair.outcome, ""] += 1
-            types[_type(pair.reference), _type(pair.predicted)] += 1
-        if compared.is_dense:
+            types[_type_of(pair.reference), _type_of(pair.predicted)] += 1
+        if comparison.is_dense:
             return
-        for pair in align(compared.found_by_dense, compared.found):
+        for pair in align(comparison.found_by_dense, comparison.found):
             counts[AGAINST_DENSE, pair.outcome, ""] += 1
-        for change in changes(compared):
+        seen = self._seen.setdefault(comparison.strategy, Counter())
+        for change in changes(comparison):
             counts[change.part, change.outcome, change.how] += 1
+            seen[change.part, change.how] += 1
+            if seen[change.part, change.how] <= schema.CASES_OF_A_KIND:
+                self._cases.setdefault(comparison.strategy, []).append(_describe_case(comparison, change))
 
     def rows(self) -> Iterator[schema.ErrorCount]:
-        """The rows of ``errors.csv``; ``how`` is empty except for caused and fixed errors."""
+        """Yields the rows of ``errors.csv``; ``how`` is empty except for caused and fixed errors."""
         for strategy, counts in self._counts.items():
             for part in (AGAINST_GOLD, AGAINST_DENSE, CAUSED, FIXED):
                 if part != AGAINST_GOLD and strategy == DENSE:
@@ -172,7 +162,7 @@ class Errors:
                         yield {"strategy": strategy, "part": part, "outcome": outcome, "how": how, "count": count}
 
     def confusion_rows(self, types: Iterable[str]) -> Iterator[schema.Confusion]:
-        """The rows of ``confusion.csv``: pairs by gold and predicted type, regardless of boundaries."""
+        """Yields the rows of ``confusion.csv``: pairs by gold and predicted type, whatever their boundaries."""
         names = (*types, NO_PARTNER)
         for strategy, counts in self._types.items():
             for gold in names:
@@ -181,59 +171,46 @@ class Errors:
                         count = counts[gold, predicted]
                         yield {"strategy": strategy, "gold": gold, "predicted": predicted, "count": count}
 
+    def cases(self) -> list[dict[str, Any]]:
+        """For each strategy, the number of changes of each kind and its first cases, as JSON objects."""
+        return [
+            {
+                "strategy": strategy,
+                "counts": sorted((part, how, count) for (part, how), count in self._seen[strategy].items()),
+                "cases": cases,
+            }
+            for strategy, cases in self._cases.items()
+        ]
 
-def _type(entity: Entity | None) -> str:
+
+def _type_of(entity: Entity | None) -> str:
     return entity.type if entity else NO_PARTNER
 
 
-class Cases:
-    """Keeps the first real cases of each kind (strategy, part and way), word by word."""
-
-    def __init__(self) -> None:
-        self._seen: Counter[tuple[str, str, str]] = Counter()
-        self._cases: dict[str, list[dict[str, Any]]] = {}
-
-    def add(self, compared: Compared) -> None:
-        """Collects one document's cases."""
-        if compared.is_dense:
-            return
-        for change in changes(compared):
-            kind = (compared.strategy, change.part, change.how)
-            self._seen[kind] += 1
-            if self._seen[kind] <= CASES_OF_A_KIND:
-                self._cases.setdefault(compared.strategy, []).append(case(compared, change))
-
-    def record(self) -> list[dict[str, Any]]:
-        """For each strategy, the number of cases of each kind and the first of them, see `case`."""
-        found = []
-        for strategy, cases in self._cases.items():
-            counts = sorted((part, how, count) for (name, part, how), count in self._seen.items() if name == strategy)
-            found.append({"strategy": strategy, "counts": counts, "cases": cases})
-        return found
-
-
-def case(compared: Compared, change: Change) -> dict[str, Any]:
-    """One case: the entities of gold, dense and the strategy, and the surrounding words with labels and gates."""
-    near = [other for other in (*compared.found, *compared.found_by_dense) if overlap(change.entity, other)]
-    shown = compared.words_of(change.entity, *near)
-    first, end = max(0, shown[0] - AROUND), min(len(compared.findings.words), shown[-1] + 1 + AROUND)
-    names = compared.label_set.names
-    sides = {"gold": compared.gold, "dense": compared.found_by_dense, compared.strategy: compared.found}
-    labels = [compared.labels(entities) for entities in sides.values()]
-    words = compared.findings.words
+def _describe_case(comparison: Comparison, change: Change) -> dict[str, Any]:
+    """The entities of gold, dense and the strategy, and the surrounding words with their labels and gates."""
+    shown = comparison.words_of(change.entity, *comparison.near(change.entity))
+    first, end = max(0, shown[0] - AROUND), shown[-1] + 1 + AROUND
+    names = comparison.label_set.names
+    sides = {"gold": comparison.gold, "dense": comparison.found_by_dense, comparison.strategy: comparison.found}
+    labels = zip(*(comparison.labels(entities)[first:end].tolist() for entities in sides.values()), strict=True)
     return {
         "part": change.part,
         "outcome": change.outcome,
         "how": change.how,
-        "document": compared.document.id,
-        "entities": {side: _near(change.entity, entities) for side, entities in sides.items()},
-        "words": [_word(words[index], [names[label[index]] for label in labels]) for index in range(first, end)],
+        "document": comparison.document.id,
+        "entities": {
+            side: [(other.type, other.text) for other in entities if overlap(change.entity, other)]
+            for side, entities in sides.items()
+        },
+        "words": [
+            {
+                "text": word.text,
+                "labels": [names[label] for label in of_word],
+                "state": word.state,
+                "layer": word.layer,
+                "gates": word.gates,
+            }
+            for word, of_word in zip(comparison.words[first:end], labels, strict=True)
+        ],
     }
-
-
-def _near(entity: Entity, entities: Iterable[Entity]) -> list[tuple[str, str]]:
-    return [(other.type, other.text) for other in entities if overlap(entity, other)]
-
-
-def _word(word: Word, labels: list[str]) -> dict[str, Any]:
-    return {"text": word.text, "labels": labels, "state": word.state, "layer": word.layer, "gates": word.gates}

@@ -1,4 +1,4 @@
-"""Which gold entity words exit early, at which layer, and what becomes of them: ``exits.csv``."""
+"""Counts which gold entity words exit early, after which layer, and whether their final label is right."""
 
 from __future__ import annotations
 
@@ -6,49 +6,49 @@ from collections import Counter
 from collections.abc import Iterator
 
 from eval import schema
-from eval.analysis.comparison import Compared
+from eval.analysis.comparison import Comparison
 
 
 class Exits:
-    """Counts words over documents, by strategy. A label is right if it equals gold's, B or I included."""
+    """Counts words over documents, by strategy. A label is right if it equals the gold one, B or I included."""
 
     def __init__(self) -> None:
         self._words: Counter[tuple[str, str]] = Counter()
         self._fates: Counter[tuple[str, int, str, str]] = Counter()
-        self._avoidable: Counter[tuple[str, int, str]] = Counter()
-        self._places: dict[str, tuple[tuple[int, ...], tuple[str, ...]]] = {}
+        self._dense_right: Counter[tuple[str, int, str]] = Counter()
+        self._gates_and_labels: dict[str, tuple[tuple[int, ...], tuple[str, ...]]] = {}
 
-    def add(self, compared: Compared) -> None:
+    def add(self, comparison: Comparison) -> None:
         """Counts one document; ignores strategies without gates."""
-        findings = compared.findings
+        findings, names = comparison.findings, comparison.label_set.names
         if not findings.gates:
             return
-        names = compared.label_set.names
-        self._places[findings.strategy] = findings.gates, names
+        self._gates_and_labels[findings.strategy] = findings.gates, names
         gold, own, dense = (
-            compared.labels(entities).tolist() for entities in (compared.gold, compared.found, compared.found_by_dense)
+            comparison.labels(entities).tolist()
+            for entities in (comparison.gold, comparison.found, comparison.found_by_dense)
         )
         for word, wanted, got, got_by_dense in zip(findings.words, gold, own, dense, strict=True):
             self._words[findings.strategy, names[wanted]] += 1
             if word.state == "kept":
                 continue
-            where = findings.strategy, word.layer, names[wanted]
+            place = findings.strategy, word.layer, names[wanted]
             verdict = "right" if got == wanted else "wrong"
-            self._fates[*where, f"recovered_{verdict}" if word.state == "recovered" else f"{verdict}_at_gate"] += 1
-            self._avoidable[where] += got != wanted == got_by_dense
+            fate = f"recovered_{verdict}" if word.state == "recovered" else f"{verdict}_at_gate"
+            self._fates[*place, fate] += 1
+            self._dense_right[place] += got != wanted == got_by_dense
 
     def rows(self) -> Iterator[schema.Exit]:
-        """Builds a row for each strategy, gate and label, including ``O``.
+        """Yields a row for each strategy, gate and label, ``O`` included.
 
-        ``words`` have this gold label; ``exited`` of them exit after ``layer``, the sum of the four fates: they kept
-        the gate's label, right or wrong, or were recovered and ended up right or wrong. ``dense_right`` counts the
-        wrong ones that dense gets right.
+        ``words`` have this gold label. ``exited`` of them exit after ``layer``: they keep the gate's label, right or
+        wrong, or are recovered and end up right or wrong. ``dense_right`` counts the wrong ones that dense gets right.
         """
-        for strategy, (gates, names) in self._places.items():
+        for strategy, (gates, names) in self._gates_and_labels.items():
             for layer in gates:
                 for label in (*names[1:], names[0]):
-                    where = strategy, layer, label
-                    fates = {fate: self._fates[*where, fate] for fate in schema.FATES}
+                    place = strategy, layer, label
+                    fates = {fate: self._fates[*place, fate] for fate in schema.FATES}
                     words, exited = self._words[strategy, label], sum(fates.values())
                     yield {
                         "strategy": strategy,
@@ -61,5 +61,5 @@ class Exits:
                         "wrong_at_gate": fates["wrong_at_gate"],
                         "recovered_right": fates["recovered_right"],
                         "recovered_wrong": fates["recovered_wrong"],
-                        "dense_right": self._avoidable[where],
+                        "dense_right": self._dense_right[place],
                     }

@@ -1,9 +1,9 @@
-"""Computes F1, difference from dense and keep rate by group of mentions, for ``subgroups.csv`` and ``gaps.csv``.
+"""Computes F1, its difference from dense and the keep rate by group of mentions: ``subgroups.csv`` and ``gaps.csv``.
 
-Groups are defined by properties that gold mentions and predictions share: type, span, text and document. So each group
-has its own matches, predictions, gold mentions and F1; a prediction with a wrong boundary may fall into a different
-group than the mention it misses. ``recall`` considers only gold mentions. ``keep_rate`` is the share of layers that the
-words of the group's gold mentions went through, 1 for recovered words.
+Groups are defined by properties that gold mentions and predictions have in common: type, span, text and document. So
+each group has its own matches, predictions, gold mentions and F1; a prediction with a wrong boundary may fall into a
+different group than the mention that it misses. ``recall`` considers only gold mentions. ``keep_rate`` is the share of
+layers that the words of the group's gold mentions went through, 1 for recovered words.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 
@@ -20,80 +20,64 @@ import numpy as np
 from engine.text.documents import Document, Entity
 from engine.text.scoring import Counts, count_matches
 from eval import schema
-from eval.analysis.comparison import Compared, Word
+from eval.analysis.comparison import Comparison, Word
 from eval.schema import DENSE, MIN_SUPPORT, OF_TRAINING
 from eval.statistics import FEWEST, resamples
 
 FREQUENT = 5  # mentions in the training split
 LENGTHS = {150: "up to 150 words", 250: "151–250 words", np.inf: "over 250 words"}  # of a document
-PIECES = {1: "1", 2: "up to 2", np.inf: "over 2"}
+PIECES = {1: "1", 2: "up to 2", np.inf: "over 2"}  # word pieces per word
 SEEN, FREQUENCY = OF_TRAINING
+DIMENSIONS = ("type", SEEN, FREQUENCY, "words", "abbreviation", "position", "document", "pieces per word")
 
-GroupKey = tuple[str, str]  # dimension, group
+Group = tuple[str, str]  # dimension and name
 
 
-def normalised(text: str) -> str:
-    """Normalises case and blanks for comparing mentions."""
+def normalise(text: str) -> str:
+    """Normalises case and blanks, to compare mentions."""
     return " ".join(text.casefold().split())
 
 
-def training_mentions(documents: Iterable[Document]) -> Counter[str]:
-    """Counts each mention text in some documents."""
-    return Counter(normalised(entity.text) for document in documents for entity in document.entities)
+def count_mentions(documents: Iterable[Document]) -> Counter[str]:
+    """Counts the mentions of each normalised text in some documents."""
+    return Counter(normalise(entity.text) for document in documents for entity in document.entities)
 
 
 def is_abbreviation(text: str) -> bool:
-    """Whether text is one word of at most 10 characters; at least two and half its letters are capitals."""
+    """Whether text is one word of at most 10 characters with at least two capitals, which are half of its letters."""
     letters = [c for c in text if c.isalpha()]
     capitals = sum(c.isupper() for c in letters)
     return len(text) <= 10 and not re.search(r"\s", text) and capitals >= 2 and 2 * capitals >= len(letters)
 
 
-@dataclass(frozen=True)
-class Mention:
-    """A gold mention or prediction with its words, document and training mention counts (``None``: unknown)."""
+def groups_of(
+    entity: Entity, words: Sequence[Word], document: Document, document_words: int, training: Mapping[str, int] | None
+) -> dict[str, str]:
+    """The group of a mention or prediction in each dimension that applies.
 
-    entity: Entity
-    words: Sequence[Word]
-    document: Document
-    document_words: int
-    training: Mapping[str, int] | None
-
-
-def _position(mention: Mention) -> str | None:
-    end = mention.document.title_end
-    return None if end is None else "title" if mention.entity.start < end else "abstract"
-
-
-def _bucket(value: float, buckets: Mapping[float, str]) -> str:
-    return next(name for limit, name in buckets.items() if value <= limit)
-
-
-def _pieces_per_word(mention: Mention) -> float:
-    return sum(word.pieces for word in mention.words) / max(len(mention.words), 1)
-
-
-def _seen(mention: Mention) -> str | None:
-    if mention.training is None:
-        return None
-    return "seen" if mention.training.get(normalised(mention.entity.text), 0) else "unseen"
-
-
-def _frequency(mention: Mention) -> str | None:
-    count = mention.training.get(normalised(mention.entity.text), 0) if mention.training else 0
-    return None if not count else f"rare (1–{FREQUENT - 1})" if count < FREQUENT else f"frequent ({FREQUENT}+)"
-
-
-DIMENSIONS: dict[str, Callable[[Mention], str | None]] = {
-    "type": lambda mention: mention.entity.type,
-    SEEN: _seen,
-    FREQUENCY: _frequency,
-    "words": lambda mention: "one" if len(mention.words) <= 1 else "several",
-    "abbreviation": lambda mention: "abbreviation" if is_abbreviation(mention.entity.text) else "full form",
-    "position": _position,
-    "document": lambda mention: _bucket(mention.document_words, LENGTHS),
-    "pieces per word": lambda mention: _bucket(_pieces_per_word(mention), PIECES),
-}
+    Args:
+        entity: the mention or prediction.
+        words: its words.
+        document: its document.
+        document_words: number of words of the document.
+        training: number of mentions of each normalised text in the training split, if there is one.
+    """
+    pieces = sum(word.pieces for word in words) / max(len(words), 1)
+    groups = {
+        "type": entity.type,
+        "words": "one" if len(words) <= 1 else "several",
+        "abbreviation": "abbreviation" if is_abbreviation(entity.text) else "full form",
+        "document": next(name for limit, name in LENGTHS.items() if document_words <= limit),
+        "pieces per word": next(name for limit, name in PIECES.items() if pieces <= limit),
+    }
+    if document.title_end is not None:
+        groups["position"] = "title" if entity.start < document.title_end else "abstract"
+    if training is not None:
+        count = training.get(normalise(entity.text), 0)
+        groups[SEEN] = "seen" if count else "unseen"
+        if count:
+            groups[FREQUENCY] = f"rare (1–{FREQUENT - 1})" if count < FREQUENT else f"frequent ({FREQUENT}+)"
+    return groups
 
 
 @dataclass
@@ -114,59 +98,57 @@ class Subgroups:
 
     Args:
         layers: of the encoder.
-        training: mention counts of the training split; without them the dimensions ``OF_TRAINING`` are left out.
+        training: see `groups_of`; without it, the dimensions ``OF_TRAINING`` are left out.
     """
 
     def __init__(self, layers: int, training: Mapping[str, int] | None = None) -> None:
         self._layers = layers
         self._training = training
         self._documents: Counter[str] = Counter()
-        self._tallies: dict[str, dict[GroupKey, _Tally]] = {}
+        self._tallies: dict[str, dict[Group, _Tally]] = {}
 
-    def add(self, compared: Compared) -> None:
+    def add(self, comparison: Comparison) -> None:
         """Counts one document; all strategies must see the same documents in the same order."""
-        number = self._documents[compared.strategy]
-        self._documents[compared.strategy] += 1
-        tallies = self._tallies.setdefault(compared.strategy, {})
-        gold, found = self._grouped(compared, compared.gold), self._grouped(compared, compared.found)
+        number = self._documents[comparison.strategy]
+        self._documents[comparison.strategy] += 1
+        tallies = self._tallies.setdefault(comparison.strategy, {})
+        gold, found = self._by_group(comparison, comparison.gold), self._by_group(comparison, comparison.found)
         for group in {**gold, **found}:
             mentions = gold.get(group, [])
             tally = tallies.setdefault(group, _Tally())
-            wanted, got = ([mention.entity for mention in side] for side in (mentions, found.get(group, [])))
-            tally.counts[number] = count_matches(wanted, got, compared.types)
-            for word in (word for mention in mentions for word in mention.words):
+            wanted, got = ([entity for entity, _ in side] for side in (mentions, found.get(group, [])))
+            tally.counts[number] = count_matches(wanted, got, comparison.types)
+            for word in (word for _, words in mentions for word in words):
                 tally.layers += word.layer if word.state == "exited" else self._layers
                 tally.all_layers += self._layers
 
-    def _grouped(self, compared: Compared, entities: Iterable[Entity]) -> dict[GroupKey, list[Mention]]:
-        words = compared.findings.words
+    def _by_group(
+        self, comparison: Comparison, entities: Iterable[Entity]
+    ) -> dict[Group, list[tuple[Entity, Sequence[Word]]]]:
+        """The entities of each group, each with its words."""
+        words = comparison.words
         starts, ends = [word.start for word in words], [word.end for word in words]
-        groups: dict[GroupKey, list[Mention]] = {}
+        by_group: dict[Group, list[tuple[Entity, Sequence[Word]]]] = {}
         for entity in entities:
             own = words[bisect_right(ends, entity.start) : bisect_left(starts, entity.end)]
-            mention = Mention(entity, own, compared.document, len(words), self._training)
-            for dimension, of in DIMENSIONS.items():
-                group = of(mention)
-                if group is not None:
-                    groups.setdefault((dimension, group), []).append(mention)
-        return groups
+            for group in groups_of(entity, own, comparison.document, len(words), self._training).items():
+                by_group.setdefault(group, []).append((entity, own))
+        return by_group
 
-    def _groups(self) -> list[GroupKey]:
-        found = {group for tallies in self._tallies.values() for group in tallies}
-        buckets = ["", *LENGTHS.values(), *PIECES.values()]
+    def _groups(self) -> list[Group]:
+        ordered = ["", *LENGTHS.values(), *PIECES.values()]
 
-        def place(group: GroupKey) -> tuple[int, int, str]:
-            bucket = buckets.index(group[1]) if group[1] in buckets else 0
-            return list(DIMENSIONS).index(group[0]), bucket, group[1]
+        def place(group: Group) -> tuple[int, int, str]:
+            return DIMENSIONS.index(group[0]), ordered.index(group[1]) if group[1] in ordered else 0, group[1]
 
-        return sorted(found, key=place)
+        return sorted({group for tallies in self._tallies.values() for group in tallies}, key=place)
 
-    def _resampled(self, seed: int) -> dict[str, np.ndarray]:
-        """F1 of every strategy, ``(resamples, groups)``: paired, on the same draws of documents.
+    def _resample(self, groups: Sequence[Group], seed: int) -> dict[str, np.ndarray]:
+        """F1 of every strategy, ``(resamples, groups)``, paired: all on the same draws of documents.
 
-        NaN if a group is in too few documents: many draws would miss it.
+        NaN if a group is in too few documents, because many draws would miss it.
         """
-        documents, groups = self._documents[DENSE], self._groups()
+        documents = self._documents[DENSE]
         found = {}
         for strategy, tallies in self._tallies.items():
             table = np.zeros((2, documents, len(groups)))
@@ -186,27 +168,26 @@ class Subgroups:
 
         ``difference`` is F1 minus dense's in the same group. A gap is one group's difference minus that of another in
         the same dimension; its interval holds jointly for all gaps of the strategy (max-t; Westfall & Young 1993),
-        since the largest of many gaps is partly due to chance.
+        because the largest of many gaps is partly due to chance.
         """
         rows: list[schema.Group] = []
         gaps: list[schema.Gap] = []
         if not self._documents:
             return rows, gaps
-        groups, resampled = self._groups(), self._resampled(seed)
+        groups = self._groups()
+        resampled = self._resample(groups, seed)
         for strategy, tallies in self._tallies.items():
-            draws = resampled[strategy]
-            differences = draws - resampled[DENSE]
-            of_strategy: list[schema.Group] = []
-            for column, group in enumerate(groups):
-                tally, reference = tallies.get(group, _Tally()), self._tallies[DENSE].get(group, _Tally())
+            differences = resampled[strategy] - resampled[DENSE]
+            f1_ends, ends = (np.quantile(of, (0.025, 0.975), axis=0).T for of in (resampled[strategy], differences))
+            own: list[schema.Group] = []
+            for (dimension, name), (f1_low, f1_high), (low, high) in zip(groups, f1_ends, ends, strict=True):
+                tally, dense = (of.get((dimension, name), _Tally()) for of in (tallies, self._tallies[DENSE]))
                 total = tally.total
-                f1_low, f1_high = np.quantile(draws[:, column], (0.025, 0.975))
-                low, high = np.quantile(differences[:, column], (0.025, 0.975))
-                of_strategy.append(
+                own.append(
                     {
                         "strategy": strategy,
-                        "dimension": group[0],
-                        "group": group[1],
+                        "dimension": dimension,
+                        "group": name,
                         "support": total.gold,
                         "documents": sum(counts.gold > 0 for counts in tally.counts.values()),
                         "correct": total.correct,
@@ -215,21 +196,26 @@ class Subgroups:
                         "f1_low": f1_low,
                         "f1_high": f1_high,
                         "recall": total.recall,
-                        "difference": total.f1 - reference.total.f1,
+                        "difference": total.f1 - dense.total.f1,
                         "low": low,
                         "high": high,
                         "significant": bool(low > 0 or high < 0),
                         "keep_rate": tally.layers / tally.all_layers if tally.all_layers else float("nan"),
                     }
                 )
-            rows += of_strategy
+            rows += own
             if strategy != DENSE:
-                gaps += _gaps(of_strategy, differences)
+                gaps += _gaps(own, differences)
         return rows, gaps
 
 
 def _gaps(rows: Sequence[schema.Group], differences: np.ndarray) -> Iterator[schema.Gap]:
-    """Gaps within the dimensions of one strategy; ``differences`` ``(resamples, groups)`` in the order of its rows."""
+    """Yields the gaps within the dimensions of one strategy.
+
+    Args:
+        rows: of the strategy's groups.
+        differences: from dense, ``(resamples, groups)`` in the order of the rows.
+    """
     pairs = [
         (one, other) if rows[one]["difference"] <= rows[other]["difference"] else (other, one)
         for one, other in combinations(range(len(rows)), 2)

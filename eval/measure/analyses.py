@@ -1,21 +1,27 @@
-"""Runs all strategies again, untimed, to analyse what they find, a batch of documents at a time."""
+"""Runs all strategies once more, untimed, and writes the analyses of what they find, each in a file with all dtypes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
 from tqdm import tqdm
 
 from engine.data.corpora import NAMED, Corpus, load_corpus
 from engine.tagger import Engine, Result
 from engine.text.documents import Document
-from eval.analysis import Analyses, write
-from eval.analysis.comparison import Compared, Findings, Word
+from eval.analysis.comparison import Comparison, Findings, Word
+from eval.analysis.errors import Errors
+from eval.analysis.exits import Exits
+from eval.analysis.subgroups import Subgroups, count_mentions
 from eval.measure.variants import Variant
-from eval.schema import DENSE
+from eval.render.files import FILES
+from eval.schema import DENSE, MORE_DIGITS, columns
 
-BATCH = 32
+BATCH = 32  # documents per call
 
 
 def training_documents(corpus: Corpus, data_dir: str | Path | None = None) -> Sequence[Document] | None:
@@ -34,41 +40,62 @@ def analyse(
     training: Sequence[Document] | None = None,
     seed: int = 0,
 ) -> None:
-    """Writes the files of `eval.analysis` to a folder.
+    """Writes errors, exits and groups of mentions as CSV files, and ``cases.json``, to an existing folder.
 
     Args:
-        variants: those that an engine runs are compared with its own dense; ``random`` with its first seed.
+        variants: those that an engine runs are compared with its own dense; ``random`` runs with its first seed.
         corpus: with gold; only its types count.
-        out: an existing folder.
-        training: documents whose mentions count as seen in training, see `training_documents`.
+        out: the folder.
+        training: documents whose mentions count as seen in training, see `training_documents`; without them, groups
+            by these are left out.
         seed: of the bootstrap.
     """
-    found = {}
-    for engine, of_engine in _analysed(variants).items():
-        found[engine.dtype] = analyses = Analyses(engine.encoder.num_layers, training)
-        starts = range(0, len(corpus.documents), BATCH)
-        for start in tqdm(starts, desc=f"analyses in {engine.dtype}", disable=None):
-            documents = corpus.documents[start : start + BATCH]
-            texts = [document.text for document in documents]
-            reference: list[Findings] = []
-            for results in of_engine:
-                runs = [run_of(result) for result in results(texts)]
-                reference = reference or runs  # dense comes first
-                for document, run, by_dense in zip(documents, runs, reference, strict=True):
-                    analyses.add(Compared(document, corpus.types, run, by_dense))
-    write(out, found, corpus.types, seed)
+    by_engine: dict[Engine, list[Variant]] = {}
+    for variant in sorted(variants, key=lambda one: one.kind != DENSE):  # dense first
+        if variant.engine is not None:
+            by_engine.setdefault(variant.engine, []).append(variant)
+    tables: dict[str, list[pd.DataFrame]] = {}
+    cases = []
+    for engine, own in by_engine.items():
+        errors, exits = Errors(), Exits()
+        subgroups = Subgroups(engine.encoder.num_layers, None if training is None else count_mentions(training))
+        for comparison in _compare(own, corpus):
+            for collector in (errors, exits, subgroups):
+                collector.add(comparison)
+        groups, gaps = subgroups.rows(seed)
+        rows: dict[str, Iterable[Mapping[str, Any]]] = {
+            "errors": errors.rows(),
+            "confusion": errors.confusion_rows(corpus.types),
+            "exits": exits.rows(),
+            "subgroups": groups,
+            "gaps": gaps,
+        }
+        for name, of_engine in rows.items():
+            table = pd.DataFrame(list(of_engine), columns=columns(FILES[name]))
+            table.insert(0, "dtype", engine.dtype)
+            tables.setdefault(name, []).append(table)
+        cases += [{"dtype": engine.dtype, **one} for one in errors.cases()]
+    for name, parts in tables.items():
+        table = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
+        table.to_csv(out / f"{name}.csv", index=False, float_format=MORE_DIGITS)
+    (out / "cases.json").write_text(json.dumps(cases))
 
 
-def _analysed(variants: Sequence[Variant]) -> dict[Engine, list[Callable[[Sequence[str]], list[Result]]]]:
-    """The variants of each engine, dense first."""
-    found: dict[Engine, list[Callable[[Sequence[str]], list[Result]]]] = {}
-    for variant in sorted(variants, key=lambda one: one.kind != DENSE):
-        if variant.engine is not None and variant.results is not None:
-            found.setdefault(variant.engine, []).append(variant.results)
-    return found
+def _compare(variants: Sequence[Variant], corpus: Corpus) -> Iterator[Comparison]:
+    """Yields each document under each of an engine's variants, of which dense is the first."""
+    starts = range(0, len(corpus.documents), BATCH)
+    for start in tqdm(starts, desc=f"analyses in {variants[0].dtype}", disable=None):
+        documents = corpus.documents[start : start + BATCH]
+        texts = [document.text for document in documents]
+        dense: list[Findings] = []
+        for variant in variants:
+            findings = list(map(findings_of, variant.tag(texts).results))
+            dense = dense or findings
+            for document, one, by_dense in zip(documents, findings, dense, strict=True):
+                yield Comparison(document, corpus.types, one, by_dense)
 
 
-def run_of(result: Result) -> Findings:
+def findings_of(result: Result) -> Findings:
     """Extracts what the analyses need from a result."""
     strategy, words = result.strategy, []
     for word in result.trace.words:

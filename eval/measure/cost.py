@@ -1,18 +1,18 @@
-"""Measures the cost of variants by formula, counter and clock for ``cost.csv``.
+"""Measures the cost of variants by formula, by counter and by the clock, for ``cost.csv``.
 
 One row for each variant, batch size, measure and group:
 
-- ``gmacs``: 10⁹ MACs per document over the first ``COUNTED`` documents one by one, by ``formula``
-  (`engine.inspection.cost`) and by torch's own ``counter`` (which sees matrix products and attention in entire calls;
-  attention scores that a gate needs besides the encoder's are matrix products, too);
-- ``token_layers``: share of the dense rows that each layer computed, rows of reruns included;
-- ``theoretical``, ``measured``, ``measured_low``, ``measured_high``: speed-up against dense in the same dtype (the
-  first one if dense did not run in it) by MACs, and by the clock with its 95 % interval, over ``all`` timed
-  documents and, at batch size 1, by rows of the document (word pieces);
-- ``peak_mib``: peak memory of tensors during a call on the first batch, excluding weights;
-- ``held_mib``: memory that ``dense`` keeps between calls, including packed copies of its weights, see `kept`;
-- ``ms``: time of a call by component, in milliseconds per document, over the first ``TIMED`` documents, or the first
-  batch if larger.
+- ``gmacs``: 10⁹ MACs per document, over the first ``COUNTED`` documents one by one, by ``formula``
+  (`engine.inspection.cost`) and by torch's own ``counter``, which sees matrix products and attention in whole calls
+  (attention scores that a gate needs besides the encoder's are matrix products, too);
+- ``token_layers``: share of the dense rows that each layer computed, rows recovered included;
+- ``theoretical``, ``measured``, ``measured_low``, ``measured_high``: speed-up against dense in the same dtype (in the
+  first one if dense did not run in it) by MACs, and by the clock with its 95 % interval, over ``all`` timed documents
+  and, at batch size 1, by rows of the document (word pieces);
+- ``peak_mib``: peak memory of tensors during a call on the first batch, without weights;
+- ``held_mib``: memory that ``dense`` occupies between calls, packed copies of its weights included; see `held_memory`;
+- ``ms``: milliseconds per document by component of the call, over the first ``TIMED`` documents, or the first batch if
+  that is more.
 """
 
 from __future__ import annotations
@@ -39,15 +39,15 @@ from engine.pruning.strategy import Strategy
 from engine.tagger import Engine
 from eval import schema
 from eval.measure.components import profile
-from eval.measure.runner import Measured, dense_of
+from eval.measure.measured import Measured, dense_of
 from eval.schema import ALL, DENSE
 from eval.statistics import compare_speed
 
 COUNTED, TIMED = 8, 8
-EDGES = (0, 128, 256, 384, 512)  # of the row buckets; the last is open-ended
+EDGES = (0, 128, 256, 384, 512)  # rows at which groups of documents begin; the last group has no end
 LINEAR, ENGINE, RESIDENT = "tensors of linear layers", "tensors of the engine", "resident, process with it alone"
 TEXT = "Six patients on famotidine (20 mg/day) had delirium, nausea and hypotension. " * 8
-_FRESH = """
+_FRESH_PROCESS = """
 import sys, psutil, torch
 from engine.tagger import load_engine
 source, dtype, device, labels, threads, text = sys.argv[1:]
@@ -56,14 +56,14 @@ load_engine(source, dtype, device, labels or None).tag(text, "dense")
 print(psutil.Process().memory_info().rss)
 """
 
-os.environ.setdefault("KINETO_LOG_LEVEL", "6")  # torch's profiler writes to standard error otherwise
+os.environ.setdefault("KINETO_LOG_LEVEL", "6")  # otherwise torch's profiler writes to standard error
 
 
 def cost_rows(texts: Sequence[str], measured: Mapping[int, Mapping[str, Measured]], seed: int) -> Iterator[schema.Cost]:
-    """The rows of ``cost.csv``.
+    """Yields the rows of ``cost.csv``.
 
     Args:
-        texts: the first `texts_needed` documents of the corpus.
+        texts: of the first `texts_needed` documents of the corpus.
         measured: by batch size and variant.
         seed: of the bootstrap.
     """
@@ -71,7 +71,7 @@ def cost_rows(texts: Sequence[str], measured: Mapping[int, Mapping[str, Measured
         first = size == min(measured)
         ours: dict[Engine, list[Strategy]] = {}
         for one in by_key.values():
-            for measure, group, value in _of_variant(texts, one, dense_of(by_key, one.dtype), seed, first=first):
+            for measure, group, value in _variant_costs(texts, one, dense_of(by_key, one.dtype), seed, first=first):
                 yield _row(one.name, one.dtype, size, measure, group, value)
             engine, strategy = one.variant.engine, one.variant.strategy
             if engine and strategy:
@@ -80,7 +80,7 @@ def cost_rows(texts: Sequence[str], measured: Mapping[int, Mapping[str, Measured
             for row in profile(engine, texts[: max(TIMED, size)], strategies, size):
                 name, component, value = row["strategy"], row["component"], row["ms_per_document"]
                 yield _row(name, engine.dtype, size, schema.MILLISECONDS, component, value)
-            for group, held in kept(engine).items() if first else ():
+            for group, held in held_memory(engine).items() if first else ():
                 yield _row(DENSE, engine.dtype, size, schema.HELD_MEMORY, group, held / 2**20)
 
 
@@ -95,11 +95,11 @@ def _row(strategy: str, dtype: str, batch_size: int, measure: str, group: str, v
     }
 
 
-def _of_variant(
+def _variant_costs(
     texts: Sequence[str], one: Measured, dense: Measured, seed: int, *, first: bool
 ) -> Iterator[tuple[str, str, float]]:
-    """Measure, group and value; MACs are counted only at the ``first`` batch size."""
-    yield from _speed(one, dense, seed)
+    """Yields measure, group and value; counts MACs only at the ``first`` batch size."""
+    yield from _speedups(one, dense, seed)
     engine, strategy = one.variant.engine, one.variant.strategy
     if one.cost is None:
         return
@@ -107,12 +107,12 @@ def _of_variant(
         share = rows * len(one.cost.rows) / one.cost.dense_token_layers
         yield schema.TOKEN_LAYERS, f"layer {layer}", share
     if engine is None or strategy is None:
-        return  # a control; counter and memory would include what ``random`` replays
+        return  # for ``random``, counter and memory would include the strategy that it replays
     yield schema.PEAK_MEMORY, "tensors", peak_memory(engine, texts[: one.batch_size], strategy) / 2**20
     if first:
         counted = texts[:COUNTED]
         yield schema.GMACS, "formula", float(one.macs[:COUNTED].sum()) / 1e9 / len(counted)
-        yield schema.GMACS, "counter", count(engine, counted, strategy) / 1e9 / len(counted)
+        yield schema.GMACS, "counter", count_macs(engine, counted, strategy) / 1e9 / len(counted)
 
 
 def texts_needed(batch_sizes: Sequence[int]) -> int:
@@ -120,8 +120,8 @@ def texts_needed(batch_sizes: Sequence[int]) -> int:
     return max(*batch_sizes, COUNTED, TIMED)
 
 
-def count(engine: Engine, texts: Sequence[str], strategy: Strategy) -> float:
-    """Counts MACs with torch's counter, one call per text; rows added by rounding count."""
+def count_macs(engine: Engine, texts: Sequence[str], strategy: Strategy) -> float:
+    """Counts MACs with torch's counter in one call per text; includes rows that are added by rounding."""
     counter = FlopCounterMode(display=False, custom_mapping=flop_formulas())
     with counter:
         engine.tag_batch(texts, strategy, batch_size=1)
@@ -138,7 +138,7 @@ def peak_memory(engine: Engine, texts: Sequence[str], strategy: Strategy) -> int
     activities = [torch.profiler.ProfilerActivity.CPU]
     with torch.profiler.profile(activities=activities, profile_memory=True) as profiler:
         engine.tag_batch(texts, strategy, batch_size=len(texts))
-    with TemporaryDirectory() as folder:  # no other public method reports every change and its time
+    with TemporaryDirectory() as folder:  # no other public method reports every change with its time
         trace = Path(folder, "trace.json")
         profiler.export_chrome_trace(str(trace))
         events = [event for event in json.loads(trace.read_bytes())["traceEvents"] if event["name"] == "[memory]"]
@@ -146,8 +146,8 @@ def peak_memory(engine: Engine, texts: Sequence[str], strategy: Strategy) -> int
     return int(np.cumsum([0, *(event["args"]["Bytes"] for event in events)]).max())
 
 
-def _speed(one: Measured, dense: Measured, seed: int) -> Iterator[tuple[str, str, float]]:
-    """Theoretical and measured speed-up, over all timed documents and by length."""
+def _speedups(one: Measured, dense: Measured, seed: int) -> Iterator[tuple[str, str, float]]:
+    """Yields theoretical and measured speed-ups over all timed documents and, one by one, by length."""
     times, dense_times = one.times.batches, dense.times.batches
     groups = {ALL: np.ones(len(times), dtype=bool)}
     if one.batch_size == 1:
@@ -168,28 +168,28 @@ def _speed(one: Measured, dense: Measured, seed: int) -> Iterator[tuple[str, str
             yield schema.THEORETICAL, group, float(ratio)
 
 
-def kept(engine: Engine) -> dict[str, int]:
-    """Bytes of tensors and of a process, by group; only used layers have packed copies."""
+def held_memory(engine: Engine) -> dict[str, int]:
+    """Bytes of tensors and of a process, by group. Only layers that ran have packed copies of their weights."""
     linear = [module for module in engine.model.modules() if isinstance(module, Linear | Int8Linear)]
-    found = {LINEAR: _bytes(linear), ENGINE: _bytes(engine.model.modules())}
-    occupied = resident(engine)
+    found = {LINEAR: _tensor_bytes(linear), ENGINE: _tensor_bytes(engine.model.modules())}
+    occupied = resident_memory(engine)
     return found | ({RESIDENT: occupied} if occupied else {})
 
 
-def _bytes(modules: Iterable[nn.Module]) -> int:
+def _tensor_bytes(modules: Iterable[nn.Module]) -> int:
     """Bytes of the modules' tensors, each counted once."""
     storages: dict[int, int] = {}
     for module in modules:
         for tensor in _tensors(vars(module)):
             if tensor.layout == torch.strided:
                 storages[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
-            else:  # packed by oneDNN, which rounds up slightly
+            else:  # packed by oneDNN, which occupies slightly more
                 storages[id(tensor)] = tensor.numel() * tensor.element_size()
     return sum(storages.values())
 
 
 def _tensors(value: Any) -> Iterator[Tensor]:
-    """Tensors in dictionaries, lists and dataclasses; submodules are visited separately."""
+    """Yields the tensors in dictionaries, lists and dataclasses, but not those of submodules."""
     if isinstance(value, Tensor):
         yield value
     elif isinstance(value, Mapping):
@@ -203,15 +203,11 @@ def _tensors(value: Any) -> Iterator[Tensor]:
             yield from _tensors(getattr(value, field.name))
 
 
-def resident(engine: Engine) -> int | None:
+def resident_memory(engine: Engine) -> int | None:
     """Bytes that a fresh process occupies after its first call; ``None`` if it fails, e.g. out of memory."""
-    arguments = (
-        engine.source,
-        engine.dtype,
-        str(engine.device),
-        engine.labels_file,
-        str(torch.get_num_threads()),
-        TEXT,
+    threads = str(torch.get_num_threads())
+    arguments = engine.source, engine.dtype, str(engine.device), engine.labels_file, threads, TEXT
+    done = subprocess.run(
+        [sys.executable, "-c", _FRESH_PROCESS, *arguments], capture_output=True, text=True, check=False
     )
-    done = subprocess.run([sys.executable, "-c", _FRESH, *arguments], capture_output=True, text=True, check=False)
     return int(done.stdout) if done.returncode == 0 else None

@@ -1,4 +1,4 @@
-"""Facts reported with every number: versions, commit, corpus, machine load."""
+"""Facts about the machine, code and corpus that are stated with every measurement."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ from engine.tagger import Engine
 from engine.text.documents import Document
 
 ROOT = Path(__file__).resolve().parents[2]
+# Seconds before every timed call. The idle threads of what ran before spin for milliseconds and would slow the call.
+REST_S = 0.01
 
 
 def versions() -> dict[str, str]:
@@ -33,12 +35,12 @@ def versions() -> dict[str, str]:
 def commit() -> str:
     """The commit, with ``-dirty`` if code has uncommitted changes; ``unknown`` outside the project's checkout.
 
-    A copy installed within another project's checkout is outside.
+    A copy that is installed within another project's checkout is outside.
     """
     try:
         _git("ls-files", "--error-unmatch", "--", str(Path(__file__).resolve()))
         revision = _git("rev-parse", "--short=12", "HEAD")
-        # Results may be written inside the checkout: that must not make it dirty.
+        # Only code counts, because results may be written inside the checkout.
         return f"{revision}-dirty" if _git("status", "--porcelain", "-uno", "--", "*.py") else revision
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
@@ -50,7 +52,7 @@ def _git(*arguments: str) -> str:
 
 
 def conditions(corpus: Corpus, engines: Sequence[Engine]) -> dict[str, Any]:
-    """The code, machine, corpus and weights, which must be unchanged for a run to continue."""
+    """The code, machine, corpus and weights, which must be the same when an interrupted run continues."""
     first = engines[0]
     return {
         "commit": commit(),
@@ -75,6 +77,6 @@ def corpus_digest(documents: Iterable[Document]) -> str:
 
 
 def machine() -> str:
-    """System, architecture, processor, cores and, on a GPU, its name."""
+    """System, architecture, processor, number of cores and, if there is one, the GPU."""
     name = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
     return f"{platform.system()} {platform.machine()}, {processor()}, {os.cpu_count()} cores{name}"

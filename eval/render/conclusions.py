@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from eval.render.files import IntervalRow, ResultRow, reference_row
-from eval.render.html import Table
-from eval.render.markdown import code
-from eval.render.numbers import NOT_SIGNIFICANT, SPEED_ONLY, brackets, pp, speedup
+from eval.render.pages import Table
+from eval.render.text import NOT_SIGNIFICANT, SPEED_ONLY, brackets, code, join, pp, speedup
 from eval.schema import BASELINE, HF, RANDOM, TRUNCATE
 
 WITHIN = 0.3  # pp of F1 that may be lost, as at the operating point ``balanced``
-COMPARABLE = 1.0  # pp of F1 that a baseline may lose to be worth beating
+COMPARABLE = 1.0  # pp of F1 that a baseline may lose and still be worth beating
 
 
 @dataclass(frozen=True)
 class Opening:
-    """The rows of ``results.csv`` and ``intervals.csv``; choices are made at the smallest batch size."""
+    """The opening of a report, from the rows of ``results.csv`` and ``intervals.csv``.
+
+    Choices are made at the smallest batch size.
+    """
 
     rows: Sequence[ResultRow]
     intervals: Sequence[IntervalRow]
@@ -29,7 +31,7 @@ class Opening:
         return sorted({row["batch_size"] for row in self.rows})
 
     @property
-    def _first(self) -> list[ResultRow]:
+    def _fastest_first(self) -> list[ResultRow]:
         """The rows at the smallest batch size, the fastest first."""
         size = self.sizes[0]
         return sorted((row for row in self.rows if row["batch_size"] == size), key=lambda row: -row["speedup_vs_dense"])
@@ -38,26 +40,27 @@ class Opening:
     def _dense(self) -> ResultRow:
         return reference_row(self.rows)
 
-    def _interval(self, name: str, against: str, size: int | None = None) -> IntervalRow | None:
-        key = name, against, size or self.sizes[0]
-        found = (i for i in self.intervals if (i["label"], i["against_label"], i["batch_size"]) == key)
+    def _interval(self, label: str, against: str, size: int | None = None) -> IntervalRow | None:
+        key = label, against, size or self.sizes[0]
+        found = (row for row in self.intervals if (row["label"], row["against_label"], row["batch_size"]) == key)
         return next(found, None)
 
-    def against_dense(self, name: str, size: int | None = None) -> IntervalRow:
-        """A variant, by its label, against dense; at the smallest batch size unless another is given."""
-        found = self._interval(name, self._dense["label"], size)
+    def against_dense(self, label: str, size: int | None = None) -> IntervalRow:
+        """Compares a variant with dense, at the smallest batch size unless another is given."""
+        found = self._interval(label, self._dense["label"], size)
         assert found is not None, "every variant is compared with dense"
         return found
 
     @property
     def near(self) -> list[ResultRow]:
-        """Strategies that prune, lose at most ``WITHIN`` and are significantly faster than dense, the fastest first."""
-        return [row for row in self._first if row["prunes"] and self._is_near(row)]
-
-    def _is_near(self, row: ResultRow) -> bool:
-        interval = self.against_dense(row["label"])
-        faster = interval["speedup_significant"] and interval["speedup"] > 1
-        return faster and interval["difference"] * 100 >= -WITHIN
+        """Strategies that prune, lost at most ``WITHIN`` and are significantly faster than dense, fastest first."""
+        found = []
+        for row in self._fastest_first:
+            interval = self.against_dense(row["label"])
+            faster = interval["speedup_significant"] and interval["speedup"] > 1
+            if row["prunes"] and faster and interval["difference"] * 100 >= -WITHIN:
+                found.append(row)
+        return found
 
     def is_certain(self, row: ResultRow) -> bool:
         """Whether a variant loses at most ``WITHIN`` with 95 % confidence."""
@@ -71,68 +74,73 @@ class Opening:
     @property
     def _shown(self) -> ResultRow | None:
         """The recommended strategy, else the fastest that prunes."""
-        return self.recommended or next((row for row in self._first if row["prunes"]), None)
+        return self.recommended or next((row for row in self._fastest_first if row["prunes"]), None)
 
-    def _truncation(self, row: ResultRow) -> ResultRow | None:
-        """The depth of ``truncate`` whose F1 is nearest."""
-        depths = (one for one in self._first if (one["kind"], one["dtype"]) == (TRUNCATE, row["dtype"]))
-        return min(depths, key=lambda one: abs(one["f1"] - row["f1"]), default=None)
+    def _truncation(self, shown: ResultRow) -> ResultRow | None:
+        """The depth of ``truncate`` with the nearest F1."""
+        wanted = TRUNCATE, shown["dtype"]
+        depths = (row for row in self._fastest_first if (row["kind"], row["dtype"]) == wanted)
+        return min(depths, key=lambda row: abs(row["f1"] - shown["f1"]), default=None)
 
     def _baseline(self) -> ResultRow | None:
-        """The fastest with comparable F1, which excludes random weights (F1 is NaN)."""
-        return next((row for row in self._first if row["kind"] in (BASELINE, HF) and self._is_comparable(row)), None)
-
-    def _is_comparable(self, row: ResultRow) -> bool:
-        return self.against_dense(row["label"])["difference"] * 100 >= -COMPARABLE
+        """The fastest with comparable F1, which excludes random weights because their F1 is NaN."""
+        for row in self._fastest_first:
+            if row["kind"] in (BASELINE, HF) and self.against_dense(row["label"])["difference"] * 100 >= -COMPARABLE:
+                return row
+        return None
 
     def sentences(self) -> list[str]:
-        """At most five, as Markdown, about strategies that prune."""
+        """At most five sentences in Markdown about the strategy to use."""
         size, shown = self.sizes[0], self._shown
-        if all(math.isnan(i["speedup_low"]) for i in self.intervals if i["batch_size"] == size):
+        if all(math.isnan(row["speedup_low"]) for row in self.intervals if row["batch_size"] == size):
             return [f"Nothing can be concluded on speed: too few batches of {size} were timed for intervals."]
         if shown is None:
             return ["No strategy that prunes ran."]
-        name = shown["label"]
-        first, *larger = ((one, self.against_dense(name, one)["speedup"]) for one in self.sizes)
+        label = shown["label"]
+        first, *larger = ((one, self.against_dense(label, one)["speedup"]) for one in self.sizes)
         speeds = [f"{first[1]:.2f}× as fast as {code(self._dense['label'])} at batch size {first[0]}"]
         speeds += [f"{speed:.2f}× at batch size {one}" for one, speed in larger]
-        found = [f"{code(name)} is {_and(speeds)}.", self._loss(self.against_dense(name)), self._why(shown)]
+        found = [f"{code(label)} is {join(speeds)}.", self._say_loss(shown), self._say_why(shown)]
         beaten = (
             (self._baseline(), f"the fastest baseline that loses at most {COMPARABLE:g} pp"),
             (self._truncation(shown), "where every word exits at one layer"),
         )
-        compared = ((self._interval(name, other["label"]), role) for other, role in beaten if other)
-        if said := [_compared(interval, role) for interval, role in compared if interval]:
-            found.append(f"It is {_and(said)}.")
-        if faster := self._faster_than(name):
-            found.append(f"Significantly faster than it: {_and(faster)}.")
+        comparisons = ((self._interval(label, other["label"]), role) for other, role in beaten if other)
+        if said := [_say_comparison(interval, role) for interval, role in comparisons if interval]:
+            found.append(f"It is {join(said)}.")
+        if faster := self._faster_than(label):
+            found.append(f"Significantly faster than it: {join(faster)}.")
         return found
 
-    def _loss(self, against: IntervalRow) -> str:
-        f1 = f"Its F1 is {against['f1']:.4f}, that of dense {self._dense['f1']:.4f}"
-        words = "a significant difference" if against["significant"] else "no significant difference"
-        near, certain = (100 * against[name] >= -WITHIN for name in ("difference", "low"))
-        doubt = "" if certain or not near else f"; a loss of more than {WITHIN} pp cannot be ruled out"
-        return f"{f1}: {_pp(against)}, {words}{doubt}."
+    def _say_loss(self, shown: ResultRow) -> str:
+        interval = self.against_dense(shown["label"])
+        verdict = "a significant difference" if interval["significant"] else "no significant difference"
+        is_near = interval["difference"] * 100 >= -WITHIN
+        doubt = (
+            f"; a loss of more than {WITHIN} pp cannot be ruled out" if is_near and not self.is_certain(shown) else ""
+        )
+        f1 = f"Its F1 is {interval['f1']:.4f}, that of dense {self._dense['f1']:.4f}"
+        return f"{f1}: {_difference(interval)}, {verdict}{doubt}."
 
-    def _why(self, shown: ResultRow) -> str:
-        """Why this strategy is shown, and what is faster at a higher risk."""
+    def _say_why(self, shown: ResultRow) -> str:
+        """Why this strategy is shown, and which is faster at a higher risk."""
         if not self.near:
             return f"It is the fastest strategy; none that is faster than dense loses at most {WITHIN} pp of F1."
-        fastest = self.near[0]
         if not self.is_certain(shown):
             return f"It is the fastest strategy that lost at most {WITHIN} pp of F1; none does so with 95 % confidence."
         why = f"It is the fastest strategy that loses at most {WITHIN} pp of F1 with 95 % confidence"
+        fastest = self.near[0]
         if fastest is shown:
             return f"{why}."
         risk = self.against_dense(fastest["label"])
-        return f"{why}; {code(fastest['label'])} is faster, {risk['speedup']:.2f}×, but may lose more: {_pp(risk)}."
+        faster = f"{code(fastest['label'])} is faster, {risk['speedup']:.2f}×"
+        return f"{why}; {faster}, but may lose more: {_difference(risk)}."
 
-    def _faster_than(self, name: str) -> list[str]:
+    def _faster_than(self, label: str) -> list[str]:
         """Variants that a strategy must beat but that are significantly faster, fastest first."""
         found = []
-        for row in self._first:
-            interval = self._interval(name, row["label"])
+        for row in self._fastest_first:
+            interval = self._interval(label, row["label"])
             if interval and interval["speedup_significant"] and interval["speedup"] < 1 and row["kind"] != RANDOM:
                 f1 = SPEED_ONLY if math.isnan(row["f1"]) else f"at F1 {row['f1']:.4f}"
                 found.append(f"{code(row['label'])} by {1 / interval['speedup']:.2f}×, {f1}")
@@ -140,17 +148,17 @@ class Opening:
 
     def table(self) -> Table:
         """Dense, the strategy of `sentences`, and what it must beat."""
-        shown, dense = self._shown, self._dense
-        roles: list[tuple[str, ResultRow | None]] = [("reference", dense)]
+        shown = self._shown
+        roles: list[tuple[str, ResultRow | None]] = [("reference", self._dense)]
         if shown:
             role = f"loses at most {WITHIN} pp" if self.near else "fastest strategy"
             roles.append((f"{role} with 95 % confidence" if self.near and self.is_certain(shown) else role, shown))
-            faster = next(iter(self.near), shown)
-            roles.append(("faster, at a higher risk", None if faster is shown else faster))
+            fastest = next(iter(self.near), shown)
+            roles.append(("faster, at a higher risk", None if fastest is shown else fastest))
             roles.append(("every word exits at one layer", self._truncation(shown)))
-            own = shown["strategy"], shown["dtype"]
-            replayed = (row for row in self._first if (row["replays"], row["dtype"]) == own)
-            roles.append(("as many words, chosen at random", next(replayed, None)))
+            replayed = shown["strategy"], shown["dtype"]
+            random = (row for row in self._fastest_first if (row["replays"], row["dtype"]) == replayed)
+            roles.append(("as many words, chosen at random", next(random, None)))
         roles.append((f"fastest baseline within {COMPARABLE:g} pp", self._baseline()))
         cells = []
         for role, row in roles:
@@ -162,21 +170,16 @@ class Opening:
         return Table(["", "strategy", "F1", "against dense, pp [95 %]", *heads], cells)
 
 
-def _compared(interval: IntervalRow, role: str) -> str:
+def _say_comparison(interval: IntervalRow, role: str) -> str:
     unclear = "" if interval["speedup_significant"] else f" {NOT_SIGNIFICANT}"
-    name, f1 = code(interval["against_label"]), _pp(interval)
+    f1 = _difference(interval)
     if not interval["significant"]:
-        words = f"with no significant difference in F1 ({f1})"
+        verdict = f"with no significant difference in F1 ({f1})"
     else:
-        words = f"and {'more' if interval['difference'] > 0 else 'less'} accurate ({f1})"
-    return f"{interval['speedup']:.2f}×{unclear} as fast as {name}, {role}, {words}"
+        verdict = f"and {'more' if interval['difference'] > 0 else 'less'} accurate ({f1})"
+    return f"{interval['speedup']:.2f}×{unclear} as fast as {code(interval['against_label'])}, {role}, {verdict}"
 
 
-def _pp(interval: IntervalRow) -> str:
+def _difference(interval: IntervalRow) -> str:
     low, high = (interval[end] * 100 for end in ("low", "high"))
     return f"{interval['difference'] * 100:+.2f} pp {brackets(low, high, '+.2f', 'documents')}"
-
-
-def _and(parts: Iterable[str]) -> str:
-    *others, last = parts
-    return f"{', '.join(others)} and {last}" if others else last

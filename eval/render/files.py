@@ -1,4 +1,4 @@
-"""The files of a run as tables and rows."""
+"""Reads the files of a report as tables and rows."""
 
 from __future__ import annotations
 
@@ -8,39 +8,21 @@ from typing import Any, TypeVar, get_type_hints
 
 import pandas as pd
 
-from eval.schema import (
-    DENSE,
-    Ablation,
-    BatchTime,
-    Confusion,
-    Cost,
-    ErrorCount,
-    Exit,
-    Gap,
-    Group,
-    Interval,
-    Result,
-    columns,
-    labels,
-)
+from eval import schema
+from eval.schema import DENSE, Ablation, Gap, Interval, Result, columns, labels
 
-FILES: dict[str, type] = {  # of a report
+FILES: dict[str, type] = {  # of a report, by name without suffix
     "results": Result,
     "intervals": Interval,
-    "times": BatchTime,
-    "cost": Cost,
-    "errors": ErrorCount,
-    "confusion": Confusion,
-    "exits": Exit,
-    "subgroups": Group,
+    "times": schema.BatchTime,
+    "cost": schema.Cost,
+    "errors": schema.ErrorCount,
+    "confusion": schema.Confusion,
+    "exits": schema.Exit,
+    "subgroups": schema.Group,
     "gaps": Gap,
     "ablations": Ablation,
 }
-
-_OF_TEXTS = ("errors", "confusion", "ablations", "documents")  # where an empty cell, or "none", is text
-_TEXTS = {column: str for column, type_ in get_type_hints(Result).items() if type_ is str}  # even if all are missing
-_NUMBERS = [column for column, type_ in get_type_hints(Ablation).items() if type_ is float]
-
 
 R = TypeVar("R", bound=Mapping[str, Any])
 
@@ -65,22 +47,30 @@ class GapRow(Gap):
 
 
 def read_table(folder: Path, name: str) -> pd.DataFrame:
-    """Reads a folder's CSV file, by name without suffix."""
-    texts = {"results": _TEXTS, "ablations": {"value": str}, "documents": {"document": str}}
-    empty: Any = [] if name in _OF_TEXTS else [""]
-    if name == "ablations":
-        empty = {column: [""] for column in _NUMBERS}
-    path = folder / f"{name}.csv"
-    # Only an empty cell means missing: a type may be called NA, a model null.
-    return pd.read_csv(path, dtype=texts.get(name), keep_default_na=False, na_values=empty)
+    """Reads a CSV file of a folder, by name without suffix.
+
+    Only an empty cell means that a value is missing, because a type may be called NA and a model null. In columns of
+    text that may be empty it is text, too.
+    """
+    texts: Any = {"documents": {"document": str}, "ablations": {"value": str}, "results": _columns_of(Result, str)}
+    missing: Any = [""]
+    if name in ("errors", "confusion", "documents"):
+        missing = []
+    elif name == "ablations":
+        missing = {column: [""] for column in _columns_of(Ablation, float)}
+    return pd.read_csv(folder / f"{name}.csv", dtype=texts.get(name), keep_default_na=False, na_values=missing)
 
 
-def complete_table(folder: Path, name: str) -> pd.DataFrame:
-    """A table with all its columns.
+def _columns_of(row: type, type_: type) -> dict[str, type]:
+    return {column: type_ for column, own in get_type_hints(row).items() if own is type_}
+
+
+def read_complete_table(folder: Path, name: str) -> pd.DataFrame:
+    """Reads one of ``FILES``.
 
     Raises:
-        FileNotFoundError: no such file.
-        ValueError: columns are missing.
+        FileNotFoundError: if there is no such file.
+        ValueError: if it lacks columns.
     """
     table = read_table(folder, name)
     if missing := [column for column in columns(FILES[name]) if column not in table]:
@@ -89,18 +79,20 @@ def complete_table(folder: Path, name: str) -> pd.DataFrame:
 
 
 def labelled(table: pd.DataFrame, results: pd.DataFrame) -> pd.DataFrame:
-    """Adds ``label``, the display name of each row's variant, and ``against_label`` if there is another."""
+    """Adds ``label``, the display name of each row's variant, and ``against_label`` if rows name another variant."""
     names = labels(results[["strategy", "dtype"]].itertuples(index=False, name=None))
 
-    def of(*columns: str) -> list[str]:
+    def label(*columns: str) -> list[str]:
         return [names[pair] for pair in table[list(columns)].itertuples(index=False, name=None)]
 
-    table = table.assign(label=of("strategy", "dtype"))
-    return table.assign(against_label=of("against", "against_dtype")) if "against" in table else table
+    added = {"label": label("strategy", "dtype")}
+    if "against" in table:
+        added["against_label"] = label("against", "against_dtype")
+    return table.assign(**added)
 
 
 def reference_row(rows: Iterable[R]) -> R:
-    """The row of dense in the first dtype, to which everything is compared."""
+    """The row of dense in the first dtype, with which everything is compared."""
     return next(row for row in rows if row["kind"] == DENSE)
 
 
@@ -109,7 +101,7 @@ def reference(rows: Iterable[Mapping[str, Any]]) -> str:
     return str(reference_row(rows)["label"])
 
 
-def records(table: pd.DataFrame) -> Sequence[Any]:
+def rows_of(table: pd.DataFrame) -> Sequence[Any]:
     """The rows of a file, as typed in `eval.schema`; missing text becomes empty."""
     texts = table.select_dtypes(exclude=["number", "bool"]).columns
     return table.assign(**{name: table[name].fillna("") for name in texts}).to_dict("records")

@@ -1,4 +1,4 @@
-"""Plots, as pure functions of the tables: legible 800 pixels wide, in grey, and on light and dark pages."""
+"""Plots as pure functions of tables; legible at a width of 800 pixels, in grey, and on light and dark pages."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullFormatter
 from PIL import Image
 
-from eval.render.choice import f1_axis, frontier, place, to_label
-from eval.render.files import labelled, records, reference
+from eval.render.files import labelled, reference, rows_of
+from eval.render.frontier import f1_axis, frontier, place, to_label
 from eval.schema import ALL, BASELINE, DENSE, HF, MEASURED, MEASURED_HIGH, MEASURED_LOW, MODEL, SPEEDUPS, THEORETICAL
 
-LOST = "F1 or agreement lost against the same model's dense pass"  # the card says which one calibration used
+LOST = "F1 or agreement lost against the same model's dense pass"  # the model card says which one
 WIDTH = 8.0  # inches, 800 pixels
 PANELS = 4  # in a row
 DENSE_LINE: dict[str, Any] = {"color": "#1b1b1b", "linewidth": 1, "linestyle": "-."}
@@ -42,7 +42,7 @@ _FILLS = ("full", "none", "left", "bottom")  # of markers, by dtype
 _TICKS = (0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10, 15, 20, 30, 50, 100)  # of a speed-up axis
 _LINES = ("-", "--", ":", "-.")
 
-Spot = tuple[float, float, str, str]  # x, y, label (may be empty), colour
+LabelledMark = tuple[float, float, str, str]  # x, y, label (may be empty), colour
 
 
 def new_figure(rows: int, columns: int, size: tuple[float, float]) -> tuple[Figure, np.ndarray]:
@@ -58,73 +58,69 @@ def new_figure(rows: int, columns: int, size: tuple[float, float]) -> tuple[Figu
 
 
 def save_png(figure: Figure, file: Path, dpi: int = 100, colours: int = 32) -> None:
-    """Writes a plot with a palette of few colours: files a third as large, and lines and text look the same."""
+    """Writes a plot with a palette of few colours, which makes files a third as large and changes no look."""
     drawn = io.BytesIO()
     figure.savefig(drawn, dpi=dpi)
     palette = Image.open(drawn).convert("RGB").quantize(colours, dither=Image.Dither.NONE)
     palette.save(file, optimize=True)
 
 
-def label_spots(axis: Axes, spots: Sequence[Spot]) -> None:
+def write_labels(axis: Axes, marks: Sequence[LabelledMark]) -> None:
     """Writes labels beside their marks, the most important first; the figure must be laid out."""
-    origin, back = axis.bbox.p0, axis.transData.inverted()
-    marks = [tuple(place) for place in axis.transData.transform([spot[:2] for spot in spots]) - origin]
+    origin, to_data = axis.bbox.p0, axis.transData.inverted()
+    places = [tuple(place) for place in axis.transData.transform([mark[:2] for mark in marks]) - origin]
     style: dict[str, Any] = {"fontsize": 9, "ha": "center", "va": "center", "in_layout": False, "zorder": 2.5}
     style["bbox"] = {"facecolor": _CARD, "edgecolor": "none", "alpha": 0.8, "pad": 0.5}
-    texts = {i: axis.text(x, y, text, color=colour, **style) for i, (x, y, text, colour) in enumerate(spots) if text}
+    texts = {i: axis.text(x, y, text, color=colour, **style) for i, (x, y, text, colour) in enumerate(marks) if text}
     extents = {i: text.get_window_extent() for i, text in texts.items()}
     sizes = {i: (extent.width, extent.height) for i, extent in extents.items()}
-    for i, centre in place(marks, sizes, (axis.bbox.width, axis.bbox.height)).items():
-        there = back.transform(np.add(centre, origin))
-        texts[i].set_position((there[0], there[1]))
-        reach = np.clip(marks[i], np.subtract(centre, np.array(sizes[i]) / 2), np.add(centre, np.array(sizes[i]) / 2))
-        ends = back.transform([np.add(marks[i], origin), reach + origin])
+    for i, centre in place(places, sizes, (axis.bbox.width, axis.bbox.height)).items():
+        x, y = to_data.transform(np.add(centre, origin))
+        texts[i].set_position((x, y))
+        half = np.array(sizes[i]) / 2
+        nearest = np.clip(places[i], np.subtract(centre, half), np.add(centre, half))
+        ends = to_data.transform([np.add(places[i], origin), nearest + origin])
         axis.add_line(Line2D(*ends.T, color="#999999", linewidth=0.7, zorder=1, in_layout=False))
 
 
 def plot_f1_vs_latency(results: pd.DataFrame, intervals: pd.DataFrame) -> Figure:
     """Plots F1 against speed-up on a logarithmic axis, one panel per batch size.
 
-    `eval.render.choice` says which variants have labels and which F1 the axis shows; others stand at its lower edge.
+    `eval.render.frontier` says which variants have labels and which F1 the axis shows; others stand at its lower edge.
 
     Args:
         results: ``results.csv``.
         intervals: ``intervals.csv``.
     """
-    table = _measured(results, intervals)
+    table = _with_intervals(results, intervals)
     sizes, dtypes = sorted(table["batch_size"].unique()), list(results["dtype"].unique())
-    looks = {kind: _STYLES.get(kind, _OTHER) for kind in table["kind"].unique()}
     figure, axes = new_figure(len(sizes), 1, (WIDTH, 3.5 * len(sizes) + 1.1))
-    spots = [
-        _frontier_panel(axis, table[table["batch_size"] == size]) for axis, size in zip(axes.flat, sizes, strict=True)
-    ]
+    marks = [_draw_panel(axis, table[table["batch_size"] == size]) for axis, size in zip(axes.flat, sizes, strict=True)]
     axes[-1][0].set_xlabel("speed-up against dense, end-to-end (logarithmic)")
-    figure.legend(
-        handles=list(_legend(looks, dtypes, table)), loc="outside lower center", ncols=4, fontsize=9, frameon=False
-    )
+    handles = list(_legend(dtypes, table))
+    figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=9, frameon=False)
     figure.suptitle(_title(results), fontsize=10)
     figure.draw_without_rendering()
-    for axis, own in zip(axes.flat, spots, strict=True):
-        label_spots(axis, own)
+    for axis, own in zip(axes.flat, marks, strict=True):
+        write_labels(axis, own)
     return figure
 
 
-def _measured(results: pd.DataFrame, intervals: pd.DataFrame) -> pd.DataFrame:
-    """The variants, as `eval.render.choice` wants them, with the intervals of their difference from dense."""
+def _with_intervals(results: pd.DataFrame, intervals: pd.DataFrame) -> pd.DataFrame:
+    """The variants as `eval.render.frontier` expects them, with styles and their difference from dense."""
     rows, against = labelled(results, results), labelled(intervals, results)
-    dense = reference(records(rows))
+    dense = reference(rows_of(rows))
     own = against.loc[against["against_label"] == dense, ["label", "batch_size", "difference", "low", "high"]]
     table = rows.merge(own, how="left", on=["label", "batch_size"]).rename(columns={"speedup_vs_dense": "speedup"})
-    styled = styles(rows)
     return table.assign(
         f1=table["f1"].astype(object).where(table["f1"].notna(), None),
-        style=table["label"].map(styled),
+        style=table["label"].map(styles(rows)),
         recovers=[str(name).partition(":")[0].endswith("+recovery") for name in table["strategy"]],
     )
 
 
-def _frontier_panel(axis: Axes, table: pd.DataFrame) -> list[Spot]:
-    """Draws one batch size; returns what is to be labelled, see `label_spots`."""
+def _draw_panel(axis: Axes, table: pd.DataFrame) -> list[LabelledMark]:
+    """Draws one batch size; returns the marks for `write_labels`."""
     rows: list[Any] = list(table.itertuples(index=False))
     low, high = f1_axis(rows)
     named = to_label(rows)
@@ -140,25 +136,26 @@ def _frontier_panel(axis: Axes, table: pd.DataFrame) -> list[Spot]:
     axis.axhline(named[0].f1, **DENSE_LINE)
     best = frontier(rows)
     axis.plot([row.speedup for row in best], [row.f1 for row in best], ":", color="#555555", linewidth=1.4, zorder=1)
-    spots = []
+    marks = []
     for row in sorted(rows, key=lambda row: named.index(row) if row in named else len(named)):
-        place = low if row.f1 is None else min(max(row.f1, low), high)
+        shown_f1 = low if row.f1 is None else min(max(row.f1, low), high)
         colour = row.style["color"]
-        axis.plot(row.speedup, place, markersize=9, clip_on=False, linestyle="none", zorder=3, **row.style)
+        axis.plot(row.speedup, shown_f1, markersize=9, clip_on=False, linestyle="none", zorder=3, **row.style)
         if row.recovers:
             dot = colour if row.style["fillstyle"] == "none" else "white"
-            axis.plot(row.speedup, place, ".", color=dot, markersize=5, zorder=3)
+            axis.plot(row.speedup, shown_f1, ".", color=dot, markersize=5, zorder=3)
         if row in named and row.f1 is not None:
             ends = row.f1 - row.difference + row.low, row.f1 - row.difference + row.high
             axis.vlines(row.speedup, *ends, color=colour, linewidth=1, alpha=0.5, zorder=2)
-        beyond = "speed only" if row.f1 is None else f"F1 {row.f1:.3f}" if row.f1 != place else ""
+        beyond = "speed only" if row.f1 is None else f"F1 {row.f1:.3f}" if row.f1 != shown_f1 else ""
         name = f"{row.label} {row.speedup:.2f}×" if row in named or row.f1 is None else ""
-        spots.append((row.speedup, place, ", ".join(filter(None, (name, beyond))), colour))
-    return spots
+        marks.append((row.speedup, shown_f1, ", ".join(filter(None, (name, beyond))), colour))
+    return marks
 
 
-def _legend(looks: dict[str, tuple[str, str]], dtypes: Sequence[str], table: pd.DataFrame) -> Iterator[Line2D]:
-    for kind, (marker, colour) in looks.items():
+def _legend(dtypes: Sequence[str], table: pd.DataFrame) -> Iterator[Line2D]:
+    for kind in table["kind"].unique():
+        marker, colour = _STYLES.get(kind, _OTHER)
         yield Line2D([], [], marker=marker, color=colour, linestyle="none", markersize=8, label=kind)
     grey: dict[str, Any] = {"color": "#444444", "linestyle": "none", "markersize": 8}
     for dtype, fill in zip(dtypes, cycle(_FILLS), strict=False):
@@ -174,13 +171,12 @@ def _legend(looks: dict[str, tuple[str, str]], dtypes: Sequence[str], table: pd.
 def _title(results: pd.DataFrame) -> str:
     first = results.iloc[0]
     timed = "" if first["timed_documents"] == first["documents"] else f" ({first['timed_documents']} timed)"
-    return f"{first['corpus']} {first['split']}, {first['documents']} documents{timed}; {first['device']}, " + (
-        f"{first['threads']} threads"
-    )
+    documents = f"{first['corpus']} {first['split']}, {first['documents']} documents{timed}"
+    return f"{documents}; {first['device']}, {first['threads']} threads"
 
 
 def styles(results: pd.DataFrame) -> dict[str, dict[str, Any]]:
-    """Marker, colour and fill of each variant of ``results.csv``, by label if the table is `labelled`."""
+    """Marker, colour and fill of each variant of ``results.csv``, by label (by strategy if there are no labels)."""
     results = results if "label" in results else results.assign(label=results["strategy"], dtype="")
     fills = dict(zip(results["dtype"].unique(), cycle(_FILLS), strict=False))
     found: dict[str, dict[str, Any]] = {}
@@ -191,7 +187,7 @@ def styles(results: pd.DataFrame) -> dict[str, dict[str, Any]]:
 
 
 def plot_speed_by_length(cost: pd.DataFrame, results: pd.DataFrame) -> Figure:
-    """Plots theoretical (dotted) and measured speed-up (with intervals) of our own strategies over length, batch 1.
+    """Plots the speed-up of our own strategies by length at batch size 1: theoretical, and measured with intervals.
 
     Args:
         cost: rows of ``cost.csv`` in one dtype.
@@ -205,17 +201,11 @@ def plot_speed_by_length(cost: pd.DataFrame, results: pd.DataFrame) -> Figure:
     lines = {kind: cycle(("-", "--", "-.")) for kind in kinds.values()}  # dotted is theoretical
     for name, of in wide.reindex(columns=list(SPEEDUPS)).groupby("strategy", sort=False):
         rows, (marker, colour) = of.droplevel("strategy"), _STYLES.get(kinds[str(name)], _OTHER)
-        bars = [rows[MEASURED] - rows[MEASURED_LOW], rows[MEASURED_HIGH] - rows[MEASURED]]
+        ends = rows[MEASURED] - rows[MEASURED_LOW], rows[MEASURED_HIGH] - rows[MEASURED]
+        bars = [end.clip(lower=0).fillna(0) for end in ends]
         style: dict[str, Any] = {"color": colour, "marker": marker, "markersize": 4}
         line = next(lines[kinds[str(name)]])
-        axis.errorbar(
-            rows.index,
-            rows[MEASURED],
-            [bar.clip(lower=0).fillna(0) for bar in bars],
-            linestyle=line,
-            label=name,
-            **style,
-        )
+        axis.errorbar(rows.index, rows[MEASURED], bars, linestyle=line, label=name, **style)
         axis.plot(rows.index, rows[THEORETICAL], linestyle=(0, (1, 3)), alpha=0.7, **style)
     axis.axhline(1, label=DENSE, **DENSE_LINE)
     axis.set_xlabel("length of the document (rows: word pieces, CLS, SEP)")
@@ -280,35 +270,34 @@ def plot_ablations(table: pd.DataFrame) -> Figure:
     rows = -(-len(settings) // 2)
     figure, axes = new_figure(rows, 2, (WIDTH, 3.1 * rows + 0.5))
     colours = dict(zip(table["strategy"].unique(), cycle(("#0050a0", "#b35900", "#2e7d32", "#5b3f8c")), strict=False))
-    spots = []
+    marks = []
     for axis, setting in zip(axes.flat, settings, strict=False):
         axis.axhline(0, **DENSE_LINE)
         axis.set_title(setting, fontsize=10)
         axis.margins(0.15)
         axis.set_xlabel("share of token-layers kept", fontsize=9)
         own = table[table["setting"] == setting]
-        spots.append(
-            [spot for name, of in own.groupby("strategy", sort=False) for spot in _curve(axis, of, colours[name])]
-        )
+        by_strategy = own.groupby("strategy", sort=False)
+        marks.append([mark for name, of in by_strategy for mark in _draw_values(axis, of, colours[name])])
     for axis in axes.flat[len(settings) :]:
         axis.axis("off")
     handles = [Line2D([], [], color=colour, marker="o", label=name) for name, colour in colours.items()]
     figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=9, frameon=False)
     figure.supylabel("F1 against dense (pp)", fontsize=9)
     figure.draw_without_rendering()
-    for axis, own_spots in zip(axes.flat, spots, strict=False):
-        label_spots(axis, own_spots)
+    for axis, own_marks in zip(axes.flat, marks, strict=False):
+        write_labels(axis, own_marks)
     return figure
 
 
-def _curve(axis: Axes, of: pd.DataFrame, colour: str) -> list[Spot]:
-    """Draws one strategy's values, joined by a line if they are numbers; those on one spot share a label."""
-    of = of.sort_values("token_layers_kept")
-    kept, difference = of["token_layers_kept"], of["difference"] * 100
-    numeric = pd.to_numeric(of["value"], errors="coerce").notna().all()
+def _draw_values(axis: Axes, table: pd.DataFrame, colour: str) -> list[LabelledMark]:
+    """Draws one strategy's values, joined by a line if they are numbers; values in the same place share a label."""
+    table = table.sort_values("token_layers_kept")
+    kept, difference = table["token_layers_kept"], table["difference"] * 100
+    numeric = pd.to_numeric(table["value"], errors="coerce").notna().all()
     axis.plot(kept, difference, "o-" if numeric else "o", color=colour, linewidth=1, markersize=5)
-    axis.vlines(kept, of["low"] * 100, of["high"] * 100, color=colour, linewidth=0.7)
-    spots: dict[tuple[float, float], list[str]] = {}
-    for x, y, value in zip(kept, difference, of["value"], strict=True):
-        spots.setdefault((round(x, 3), round(y, 2)), []).append(value)
-    return [(x, y, ", ".join(values), colour) for (x, y), values in spots.items()]
+    axis.vlines(kept, table["low"] * 100, table["high"] * 100, color=colour, linewidth=0.7)
+    labels: dict[tuple[float, float], list[str]] = {}
+    for x, y, value in zip(kept, difference, table["value"], strict=True):
+        labels.setdefault((round(x, 3), round(y, 2)), []).append(value)
+    return [(x, y, ", ".join(values), colour) for (x, y), values in labels.items()]

@@ -1,4 +1,4 @@
-"""Renders a folder's report from its files: plots, ``report.md``, ``report.html``, and the pages of cases."""
+"""Renders pages from a folder's files: ``report.md`` and ``report.html`` with their plots, cases, and ablations."""
 
 from __future__ import annotations
 
@@ -11,20 +11,19 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from engine.errors import InputError
-from eval.render import plots, sections
-from eval.render.ablations import ablations_parts, failures
+from eval.render import analyses, plots, sections
 from eval.render.conclusions import Opening
-from eval.render.files import FILES, complete_table, labelled, read_table, records
-from eval.render.html import Report, Section, write_pages
-from eval.render.markdown import bullets, escape, table
+from eval.render.files import FILES, labelled, read_complete_table, read_table, rows_of
+from eval.render.pages import Report, Section, write_pages
+from eval.render.text import bullets, escape, table
 from eval.schema import DENSE
 
 CASES = (
-    "`cases.md` and `cases.html`, made with every report and not published, since they hold text of the corpus, show "
-    "real cases word by word."
+    "`cases.md` and `cases.html` show real cases word by word. They are made with every report and not published, "
+    "because they contain text of the corpus."
 )
 ABLATIONS, FIGURE = "ablations", "f1_vs_latency.png"
-TITLES = {
+TITLES = {  # of plots with one picture per dtype, by file name
     "exits": "Words that have exited by each layer, by gold label",
     "groups": "F1 against dense by group of mentions, with 95 % intervals",
     "speed": "Speed-up against dense by length of the document, batch size 1",
@@ -32,72 +31,76 @@ TITLES = {
 
 
 def render(folder: Path) -> str:
-    """Writes all files of a folder's report.
+    """Writes all pages and plots of a folder's report.
 
     Returns:
-        The tables for the terminal and the names of the files.
+        The tables of results and the names of the files, for the terminal.
 
     Raises:
-        InputError: the folder has no results.
+        InputError: if the folder has no complete results.
     """
     try:
         facts = json.loads((folder / "results.json").read_text(encoding="utf-8"))
         about, notes, ablated = dict(facts["about"]), list(facts["notes"]), ABLATIONS in facts
-        tables = {name: complete_table(folder, name) for name in FILES if name != ABLATIONS or ablated}
+        tables = {name: read_complete_table(folder, name) for name in FILES if name != ABLATIONS or ablated}
         tables["exits"] = tables["exits"].rename(columns={"label": "gold"})
         for name in set(tables) - {ABLATIONS}:
             tables[name] = labelled(tables[name], tables["results"])
-        rows, intervals = records(tables["results"]), records(tables["intervals"])
+        rows, intervals = rows_of(tables["results"]), rows_of(tables["intervals"])
         cases = json.loads((folder / "cases.json").read_text()) if (folder / "cases.json").is_file() else None
     except (OSError, KeyError, ValueError, TypeError) as error:
         raise InputError(f"expected a finished run in {folder}, got none: {error}; run it first") from error
     plots.save_png(plots.plot_f1_vs_latency(tables["results"], tables["intervals"]), folder / FIGURE, 130, 64)
     opening = Opening(rows, intervals)
-    errors, exits = sections.errors_parts(tables["errors"], tables["confusion"]), sections.exits_parts(tables["exits"])
-    groups, cost = sections.groups_parts(tables["subgroups"], tables["gaps"]), sections.cost_parts(tables["cost"])
+    errors, exits = analyses.errors_parts(tables["errors"], tables["confusion"]), analyses.exits_parts(tables["exits"])
+    groups, cost = analyses.groups_parts(tables["subgroups"], tables["gaps"]), sections.cost_parts(tables["cost"])
     dtypes = list(tables["results"].loc[tables["results"]["kind"] == DENSE, "dtype"].unique())
     by_length = partial(plots.plot_speed_by_length, results=tables["results"])
     parts = [
         Section("F1 against speed-up", [f"![F1 against speed-up]({FIGURE})"]),
         Section("Results", sections.results_parts(rows, intervals)),
         Section("Errors", [*errors, CASES]),
-        Section("Early exits", [*_drawn("exits", plots.plot_exits, tables["exits"], dtypes, folder), *exits]),
-        Section("Groups", [*_drawn("groups", plots.plot_groups, tables["subgroups"], dtypes, folder), *groups]),
-        Section("Cost", [*_drawn("speed", by_length, tables["cost"], dtypes, folder), *cost]),
+        Section("Early exits", [*_draw("exits", plots.plot_exits, tables["exits"], dtypes, folder), *exits]),
+        Section("Groups", [*_draw("groups", plots.plot_groups, tables["subgroups"], dtypes, folder), *groups]),
+        Section("Cost", [*_draw("speed", by_length, tables["cost"], dtypes, folder), *cost]),
         Section("How this was measured", sections.about_parts(about)),
     ]
     if ablated:
         plots.save_png(plots.plot_ablations(tables[ABLATIONS]), folder / "ablations.png")
-        parts.insert(2, Section("Ablations", ablations_parts(tables[ABLATIONS])))
+        parts.insert(2, Section("Ablations", sections.ablations_parts(tables[ABLATIONS])))
     title = f"{rows[0]['corpus']} {rows[0]['split']}: F1 against latency"
     write_pages(Report(title, parts, [bullets(opening.sentences()), opening.table()], notes), folder, "report")
     if cases is not None:
-        write_pages(sections.cases_page(cases), folder, "cases")
-    shown = [
-        f"Batch size {size}\n{table(of.columns, of.rows)}"
-        for size, of in sections.results_tables(rows, intervals).items()
-    ]
+        write_pages(analyses.cases_page(cases), folder, "cases")
+    by_size = sections.results_tables(rows, intervals).items()
+    shown = [f"Batch size {size}\n{table(of.columns, of.rows)}" for size, of in by_size]
     files = "\n".join(str(folder / name) for name in ("results.csv", FIGURE, "report.md", "report.html"))
     return "\n\n".join([*notes, *shown, files])
 
 
-def _drawn(
+def _draw(
     name: str, plot: Callable[[pd.DataFrame], Figure], table: pd.DataFrame, dtypes: Sequence[str], folder: Path
 ) -> Iterator[str]:
-    """Draws a plot of our own strategies for each dtype in which any ran; the first has a plain file name."""
+    """Draws our own strategies in each dtype in which any ran; the file of the first dtype has a plain name."""
     for number, dtype in enumerate(dtypes):
         own = table[table["dtype"] == dtype]
         if (own["strategy"] != DENSE).any():
-            file, of = folder / f"{name}{f'-{dtype}' * bool(number)}.png", f", {escape(dtype)}" * (len(dtypes) > 1)
-            yield _picture(plot(own), file, TITLES[name] + of)
+            file = f"{name}-{dtype}.png" if number else f"{name}.png"
+            title = TITLES[name] + (f", {escape(dtype)}" if len(dtypes) > 1 else "")
+            plots.save_png(plot(own), folder / file)
+            yield f"**{title}**\n\n![{title}]({file})"
 
 
-def _picture(figure: Figure, file: Path, title: str) -> str:
-    plots.save_png(figure, file)
-    return f"**{title}**\n\n![{title}]({file.name})"
+def render_ablations(folder: Path, title: str) -> list[str]:
+    """Writes the plot and page of a folder with ``ablations.csv`` alone; returns the settings that fail, in words."""
+    ablations = read_table(folder, ABLATIONS)
+    plots.save_png(plots.plot_ablations(ablations), folder / "ablations.png")
+    section = Section("One setting at a time", sections.ablations_parts(ablations))
+    write_pages(Report(title, [section]), folder, ABLATIONS)
+    return sections.failures(ablations)
 
 
 def failed_ablations(folder: Path) -> list[str]:
-    """The failures in the ablations of a folder's run; empty if it made none."""
+    """The settings that fail in the ablations of a folder's run, in words; empty if it made none."""
     made = ABLATIONS in json.loads((folder / "results.json").read_text(encoding="utf-8"))
-    return failures(read_table(folder, ABLATIONS)) if made else []
+    return sections.failures(read_table(folder, ABLATIONS)) if made else []

@@ -1,6 +1,8 @@
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from engine.data.corpora import Corpus, load_corpus
@@ -9,19 +11,51 @@ from engine.tagger import Engine
 from eval.measure.analyses import analyse
 from eval.measure.components import COMPONENTS
 from eval.measure.variants import of_strategy
-from eval.report import SAMPLE
+from eval.report import SAMPLE, main
+
+SETTINGS = {"gates": (1, 2), "max_entropy": 0.45, "exit_entities": True}
+
+
+def stub_slow_parts(patch: pytest.MonkeyPatch) -> None:
+    """Replaces what takes seconds per report: a process, the profiler and a look at the load; they have own tests."""
+    patch.setattr("eval.measure.cost.resident_memory", lambda *_: 2**30)
+    patch.setattr("eval.measure.cost.peak_memory", lambda *_: 2**20)
+    patch.setattr("eval.measure.components.time_components", lambda *_: dict.fromkeys(COMPONENTS, 1.0))
+    patch.setattr("eval.measure.setup.busy_share", lambda: 0.0)
 
 
 @pytest.fixture(autouse=True, scope="module")
-def cheap() -> Iterator[None]:
-    """Stubs what takes seconds per report, a separate process and the profiler; their tests call the originals."""
+def fast() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("eval.measure.cost.resident", lambda *_: 2**30)
-        patch.setattr("eval.measure.components.split", lambda *_: dict.fromkeys(COMPONENTS, 1.0))
+        stub_slow_parts(patch)
         yield
 
 
-SETTINGS = {"gates": (1, 2), "max_entropy": 0.45, "exit_entities": True}
+@dataclass(frozen=True)
+class Run:
+    """A finished run of ``eval.report``: its folder and the options that continue it."""
+
+    out: Path
+    options: tuple[str, ...]
+
+    def table(self, name: str) -> pd.DataFrame:
+        return pd.read_csv(self.out / f"{name}.csv")
+
+
+@pytest.fixture(scope="session")
+def run(tmp_path_factory: pytest.TempPathFactory, model_folder: Path) -> Run:
+    """Everything that a report can contain, on six documents of the sample; nobody may change its files."""
+    out, model = tmp_path_factory.mktemp("run"), str(model_folder)
+    options = ["--model", model, "--limit", "6", "--batch-size", "1,4", "--dtype", "float32,bfloat16"]
+    options += ["--strategies", "hf,entropy,random,truncate-1,entropy+recovery"]
+    options += ["--set", "entropy.gates=1,2", "--set", "entropy.max_entropy=0.4", "--set", "entropy.exit_entities=true"]
+    options += ["--timed", "5", "--seed", "3", "--baselines", "hf-pipeline"]
+    options += ["--others", f"same={model},pruned={model}@entropy"]
+    options += ["--predictions", str(out / "found"), "--format", "jsonl", "--out", str(out)]
+    with pytest.MonkeyPatch.context() as patch:
+        stub_slow_parts(patch)
+        assert main(options) == 0
+    return Run(out, tuple(options))
 
 
 @pytest.fixture(scope="session")

@@ -3,71 +3,57 @@ import pytest
 
 from engine.checkpoint import load_weights, save_weights
 from engine.data.corpora import load_corpus
-from engine.errors import InputError
 from engine.pruning.recovery import TRIGGERS
 from engine.tagger import Engine
 from eval.ablations import main
-from eval.measure.ablations import LAMBDAS, Sweep, ablate, settings, sweeps
-from eval.render.ablations import ablations_parts, failures
+from eval.measure.ablations import LAMBDAS, AblatedSetting, ablate, ablated_settings
 from eval.render.files import read_table
 from eval.render.plots import plot_ablations
+from eval.render.sections import ablations_parts, failures
 from eval.report import SAMPLE
 
 
 @pytest.fixture(scope="module")
-def ablated(model_folder, plain_gated, tmp_path_factory):
-    out = tmp_path_factory.mktemp("ablations")
+def ablated(model_folder, tmp_path_factory):
+    """All rows on five documents; the weights "not trained for pruning" differ in one bias."""
+    out, plain = tmp_path_factory.mktemp("ablations"), load_weights(model_folder)
+    plain.model.heads["3"].bias.data[0] += 0.5
+    save_weights(out / "plain", plain.model, plain.tokenizer)
     corpus = load_corpus(str(SAMPLE), limit=5)
-    engine, plain = Engine(load_weights(model_folder)), Engine(load_weights(plain_gated))
-    rows = list(ablate(engine, corpus, out, plain))
+    engine = Engine(load_weights(model_folder))
+    rows = list(ablate(engine, corpus, out, Engine(load_weights(out / "plain"))))
     pd.DataFrame(rows).to_csv(out / "ablations.csv", index=False)
     return engine, rows, out
-
-
-@pytest.fixture(scope="module")
-def plain_gated(model_folder, tmp_path_factory):
-    """Identical weights except for one bias."""
-    weights = load_weights(model_folder)
-    weights.model.heads["3"].bias.data[0] += 0.5
-    folder = tmp_path_factory.mktemp("plain")
-    save_weights(folder, weights.model, weights.tokenizer)
-    return folder
 
 
 def select(rows, setting, strategy):
     return {row["value"]: row for row in rows if (row["setting"], row["strategy"]) == (setting, strategy)}
 
 
-def test_every_setting_is_swept_and_every_default_is_among_its_values(ablated):
+def test_every_setting_takes_several_values_and_its_default_is_one_of_them(ablated):
     engine, rows, _ = ablated
     assert {row["setting"] for row in rows} == {
         "lambda", "min_keep_ratio", "gates", "neighbours", "context", "min_exit_ratio", "recovery", "recovery_limit",
         "controller", "weights",
     }  # fmt: skip
     assert {row["strategy"] for row in rows} == {"rule", "entropy", "entropy+recovery"}
-    for sweep in sweeps(engine):
-        of = select(rows, sweep.setting, sweep.base)
-        assert sum(row["is_default"] for row in of.values()) == 1, sweep.setting
-    for row in rows:
-        if row["is_default"]:
-            assert [row[key] for key in ("effect", "changed_predictions", "changed_words")] == [False, 0, 0]
+    for setting in ablated_settings(engine):
+        assert sum(row["is_default"] for row in select(rows, setting.name, setting.strategy).values()) == 1
     triggers = {"any", *TRIGGERS}
     by_chance = {f"{trigger}, random words" for trigger in triggers}
     assert set(select(rows, "recovery", "entropy+recovery")) == {"off"} | triggers | by_chance
 
 
-def test_every_value_is_compared_with_the_default_of_its_sweep(ablated):
+def test_every_value_is_compared_with_the_default_and_the_default_with_itself(ablated):
     _, rows, _ = ablated
     for row in rows:
         if row["is_default"]:
+            assert [row[key] for key in ("effect", "changed_predictions", "changed_words")] == [False, 0, 0]
             assert [row[f"default_{key}"] for key in ("difference", "low", "high", "significant")] == [0, 0, 0, False]
     of = select(rows, "recovery", "entropy+recovery")
     for name in ("any", *TRIGGERS):
         assert of[name]["default_difference"] == pytest.approx(of[name]["f1"] - of["off"]["f1"])
         assert of[name]["default_low"] <= of[name]["default_high"]
-    of = select(rows, "weights", "rule")
-    trained, plain = of["trained for pruning"], of["not trained for pruning"]
-    assert plain["default_difference"] == pytest.approx(plain["f1"] - trained["f1"])
 
 
 def test_more_lambda_keeps_less_and_a_larger_floor_keeps_more(ablated):
@@ -76,22 +62,22 @@ def test_more_lambda_keeps_less_and_a_larger_floor_keeps_more(ablated):
     assert kept[0] > kept[-1]
     floors = [row["token_layers_kept"] for row in select(rows, "min_keep_ratio", "rule").values()]
     assert floors == sorted(floors)
-    assert floors[-1] == 1  # no word may exit
+    assert floors[-1] == 1, "no word may exit"
 
 
 def test_recovery_is_compared_with_the_same_gates_without_it(model_folder):
     engine = Engine(load_weights(model_folder))
     own = engine.strategy("entropy+recovery").with_settings(gates=2, max_entropy=0.3, trigger="any")
     engine.points = {**engine.points, "entropy+recovery": {"balanced": own.to_json()}}
-    (sweep,) = [one for one in sweeps(engine) if one.setting == "recovery"]
+    (setting,) = [one for one in ablated_settings(engine) if one.name == "recovery"]
     assert engine.strategy("entropy").gates != (2,)
-    for setting in sweep.settings.values():
-        assert (setting.gates, setting.controller) == (own.gates, own.controller)
-    assert sweep.default == sweep.settings["off"]
-    assert sweep.default.recovery is None
+    for _, strategy in setting.values.values():
+        assert (strategy.gates, strategy.controller) == (own.gates, own.controller)
+    assert setting.default == setting.values["off"]
+    assert setting.default[1].recovery is None
 
 
-def test_recovery_and_its_limit_count_the_words_that_came_back(ablated):
+def test_recovery_and_its_limit_count_the_recovered_words(ablated):
     _, rows, _ = ablated
     recovery = select(rows, "recovery", "entropy+recovery")
     assert recovery["off"]["recovered_words"] == 0
@@ -105,9 +91,11 @@ def test_recovery_and_its_limit_count_the_words_that_came_back(ablated):
 def test_other_weights_are_measured_against_their_own_dense(ablated):
     _, rows, _ = ablated
     of = select(rows, "weights", "rule")
-    assert of["not trained for pruning"]["weights"] != of["trained for pruning"]["weights"]
-    assert of["not trained for pruning"]["effect"]
-    assert len({row["dense_f1"] for row in rows if row["weights"] == of["not trained for pruning"]["weights"]}) == 1
+    trained, plain = of["trained for pruning"], of["not trained for pruning"]
+    assert plain["weights"] != trained["weights"]
+    assert plain["effect"]
+    assert plain["default_difference"] == pytest.approx(plain["f1"] - trained["f1"])
+    assert len({row["dense_f1"] for row in rows if row["weights"] == plain["weights"]}) == 1
 
 
 def made(setting, *values, effect=True, kept=None):
@@ -139,12 +127,12 @@ def test_a_setting_without_effect_fails_by_name():
 def test_the_command_writes_everything_and_ends_with_status_1_if_a_setting_has_no_effect(
     model_folder, tmp_path, monkeypatch, capsys
 ):
-    def dead(engine):
-        rule = engine.strategy("rule")
-        same = engine.strategy("rule", received=0.25000001)
-        return [Sweep("received", "rule", rule, {"a quarter": rule, "as much": same})]
+    def without_effect(engine, plain):
+        rule = engine, engine.strategy("rule")
+        same = engine, engine.strategy("rule", received=0.25000001)
+        return [AblatedSetting("received", "rule", rule, {"a quarter": rule, "as much": same})]
 
-    monkeypatch.setattr("eval.measure.ablations.sweeps", dead)
+    monkeypatch.setattr("eval.measure.ablations.ablated_settings", without_effect)
     options = ["--model", str(model_folder), "--corpus", str(SAMPLE), "--limit", "2", "--out", str(tmp_path)]
     assert main(options) == 1
     assert "received of rule: expected an effect" in capsys.readouterr().err
@@ -159,14 +147,23 @@ def test_the_command_writes_everything_and_ends_with_status_1_if_a_setting_has_n
     assert (tmp_path / "ablations.md").read_text() == page
 
 
-def test_bad_input_ends_with_status_2(model_folder, tmp_path, capsys):
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("--corpus TEXT", "expected documents with gold entities"),
+        ("--model no-such", "got 'no-such'"),
+        ("--model PLAIN", "expected a model with gates"),
+        ("--plain-model PLAIN", "expected a model with gates"),
+        ("--render-only", "expected ablations.csv in"),
+    ],
+)
+def test_bad_input_ends_with_status_2(model_folder, plain_folder, tmp_path, capsys, options, message):
     text = tmp_path / "text.txt"
     text.write_text("Nausea after aspirin.")
-    assert main(["--model", str(model_folder), "--corpus", str(text), "--out", str(tmp_path)]) == 2
-    assert "expected documents with gold entities" in capsys.readouterr().err
-    assert main(["--model", "no-such", "--corpus", str(SAMPLE), "--out", str(tmp_path)]) == 2
-    assert main(["--render-only", "--out", str(tmp_path)]) == 2
-    assert "expected ablations.csv in" in capsys.readouterr().err
+    options = options.replace("TEXT", str(text)).replace("PLAIN", str(plain_folder)).split()
+    defaults = ["--model", str(model_folder), "--corpus", str(SAMPLE), "--limit", "1", "--out", str(tmp_path / "out")]
+    assert main([*defaults, *options]) == 2
+    assert message in capsys.readouterr().err
 
 
 def test_table_and_plot_come_from_the_file_alone(ablated):
@@ -179,10 +176,3 @@ def test_table_and_plot_come_from_the_file_alone(ablated):
     assert failed.startswith("> **Failed**: λ of rule")
     assert len(shown.rows) == len(rows)
     assert ["recovery", "entropy+recovery", "off (default)"] in [row[:3] for row in shown.rows]
-
-
-def test_weights_that_cannot_run_them_are_refused(engine, plain_folder):
-    plain = Engine(load_weights(plain_folder))
-    for one, other in ((plain, None), (engine, plain)):
-        with pytest.raises(InputError, match="expected a model with gates"):
-            settings(one, other)

@@ -6,36 +6,32 @@ from engine.text.documents import Document, Entity
 from eval.agreement import main, rows
 
 
-def entity(start: int, type_: str = "T") -> Entity:
-    return Entity(start, start + 1, type_, "x")
-
-
-def documents(*entities: tuple[Entity, ...]) -> list[Document]:
+def documents(*starts: tuple[int, ...]) -> list[Document]:
+    """A document with entities at these places, for each tuple."""
+    entities = [tuple(Entity(start, start + 1, "T", "x") for start in of) for of in starts]
     return [Document(str(number), "x" * 9, of) for number, of in enumerate(entities)]
 
 
 def test_agreement_is_f1_and_does_not_depend_on_who_is_first():
-    one = documents((entity(0), entity(2)), (entity(4),), ())
-    two = documents((entity(0),), (entity(4),), (entity(6),))
+    one, two = documents((0, 2), (4,), ()), documents((0,), (4,), (6,))
     (total, of_type), (swapped, _) = list(rows(one, two, ("T",))), list(rows(two, one, ("T",)))
-    assert total[1] == swapped[1] == f"{100 * 2 * 2 / (3 + 3):.2f}"
-    assert total[2] == swapped[2]
+    assert total[1:3] == swapped[1:3]
+    assert total[1] == f"{100 * 2 * 2 / (3 + 3):.2f}"
     assert float(total[2]) > 0
     assert total[3:] == ("3", "3", "2")
     assert of_type[1:] == total[1:]
 
 
-def test_nothing_against_nothing_is_no_evidence():
-    one, two = documents((entity(0),), ()), documents((entity(0),), ())
-    total, found, absent = rows(one, two, ("T", "Gene"))
-    assert (total[1], found[1]) == ("100.00", "100.00")
+@pytest.mark.parametrize(("one", "other", "expected"), [
+    ([(0,), ()], [(0,), ()], ("100.00", "0.00", "1", "1", "1")),
+    ([()], [()], ("–", "–", "0", "0", "0")),
+    ([(0,)], [()], ("0.00", "–", "1", "0", "0")),
+    ([()], [(0,)], ("0.00", "–", "0", "1", "0")),
+])  # fmt: skip
+def test_nothing_against_nothing_is_no_evidence_and_something_against_nothing_no_agreement(one, other, expected):
+    total, of_type, absent = rows(documents(*one), documents(*other), ("T", "Gene"))
+    assert total[1:] == of_type[1:] == expected
     assert absent == ("Gene", "–", "–", "0", "0", "0")
-    assert next(rows(documents(()), documents(()), ("T",)))[1] == "–"
-
-
-def test_something_against_nothing_is_no_agreement():
-    assert next(rows(documents((entity(0),)), documents(()), ("T",))) == ("all", "0.00", "–", "1", "0", "0")
-    assert next(rows(documents(()), documents((entity(0),)), ("T",))) == ("all", "0.00", "–", "0", "1", "0")
 
 
 @pytest.fixture
@@ -56,13 +52,6 @@ def test_an_engine_agrees_with_itself_and_less_with_another(model_folder, plain_
     assert all(f"| {type_} |" in printed for type_ in ("Chemical", "Disease"))
 
 
-def test_the_second_side_may_name_labels_of_its_own(model_folder, texts, tmp_path, capsys):
-    (tmp_path / "labels").write_text("O")
-    options = ["--model", str(model_folder), "--texts", texts, "--other-labels", str(tmp_path / "labels")]
-    assert main(options) == 2
-    assert "expected 5 labels" in capsys.readouterr().err
-
-
 def test_a_checkpoint_without_gates_runs_densely(plain_folder, texts, capsys):
     assert main(["--model", str(plain_folder), "--texts", texts]) == 0
     assert ", dense, float32; B: " in capsys.readouterr().out
@@ -71,11 +60,14 @@ def test_a_checkpoint_without_gates_runs_densely(plain_folder, texts, capsys):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--strategy", "entropy"], "expected a model with gates"),
-        (["--other", "/no/such"], "got '/no/such', no folder; check the path"),
-        (["--texts", "/no/such"], "expected a readable file"),
+        ("--strategy entropy", "expected a model with gates"),
+        ("--other /no/such", "got '/no/such', no folder; check the path"),
+        ("--texts /no/such", "expected a readable file"),
+        ("--other-labels LABELS", "expected 5 labels"),
     ],
 )
-def test_bad_input_ends_with_status_2_and_one_line(plain_folder, texts, capsys, options, message):
+def test_bad_input_ends_with_status_2_and_one_line(plain_folder, texts, tmp_path, capsys, options, message):
+    (tmp_path / "labels").write_text("O")
+    options = options.replace("LABELS", str(tmp_path / "labels")).split()
     assert main(["--model", str(plain_folder), "--texts", texts, *options]) == 2
     assert message in capsys.readouterr().err

@@ -1,8 +1,7 @@
 import pandas as pd
 import pytest
 
-from engine.tagger import Engine
-from eval.measure.components import COMPONENTS, profile, split
+from eval.measure.components import COMPONENTS, profile, time_components
 from eval.profile import main
 from eval.report import SAMPLE
 from tests.conftest import TEXT
@@ -10,51 +9,49 @@ from tests.conftest import TEXT
 
 def test_the_components_of_a_call_add_up_to_it(engine, monkeypatch):
     latencies = []
-    tag_batch = Engine.tag_batch
+    tag_batch = type(engine).tag_batch
 
     def timed(*args, **kwargs):
         results = tag_batch(*args, **kwargs)
         latencies.append(results[0].latency.total_ms)
         return results
 
-    monkeypatch.setattr(Engine, "tag_batch", timed)
-    monkeypatch.setattr("eval.measure.components.split", split)
-    strategies = [engine.strategy(name) for name in ("dense", "entropy+recovery")]
-    for strategy in strategies:
-        found = split(engine, [TEXT, TEXT * 3], strategy)
+    monkeypatch.setattr(type(engine), "tag_batch", timed)
+    for name in ("dense", "entropy+recovery"):
+        found = time_components(engine, [TEXT, TEXT * 3], engine.strategy(name))
+        assert set(found) <= set(COMPONENTS)
         assert sum(found.values()) == pytest.approx(latencies[-1])
         assert min(found.values()) >= 0
-    table = pd.DataFrame(profile(engine, [TEXT, TEXT * 3], strategies, batch_size=1))
-    dense = table["strategy"] == "dense"
-    assert (table["ms_per_document"] > 0).eq(~dense | (table["component"] != "recovery")).all()
-    assert table.groupby("strategy")["share"].sum().tolist() == pytest.approx([1, 1])
-    assert set(table["component"]) == set(COMPONENTS)
-
-
-def test_the_command_prints_and_writes_the_table(model_folder, tmp_path, capsys):
-    options = ["--model", str(model_folder), "--corpus", str(SAMPLE), "--limit", "3"]
-    assert main([*options, "--out", str(tmp_path / "profile.csv")]) == 0
-    assert len(pd.read_csv(tmp_path / "profile.csv")) == 2 * 2 * 7
-    assert "ms_per_document" in capsys.readouterr().out
-    assert main([*options, "--strategies", "dense,random"]) == 2
-
-
-def test_without_documents_there_is_nothing_to_measure(model_folder, tmp_path, capsys):
-    (tmp_path / "none.jsonl").write_text("")
-    options = ["--model", str(model_folder), "--corpus", str(tmp_path / "none.jsonl")]
-    assert main([*options, "--out", str(tmp_path / "out")]) == 2
-    assert "expected documents in" in capsys.readouterr().err
+        assert (found["recovery"] > 0) == (name != "dense")
 
 
 def test_strategies_take_turns_and_a_time_is_the_median_over_passes(engine, monkeypatch):
     calls = []
 
-    def split(engine, texts, strategy):
+    def time_components(engine, texts, strategy):
         calls.append(strategy.name)
         return {"layers": (1000.0, 3.0, 1.0, 2.0)[(len(calls) - 1) // 4]}
 
-    monkeypatch.setattr("eval.measure.components.split", split)
+    monkeypatch.setattr("eval.measure.components.time_components", time_components)
     strategies = [engine.strategy(name) for name in ("dense", "entropy")]
     table = pd.DataFrame(profile(engine, [TEXT, TEXT], strategies, batch_size=1))
     assert calls[:8] == ["dense", "entropy", "entropy", "dense", "entropy", "dense", "dense", "entropy"]
     assert table[table["component"] == "layers"]["ms_per_document"].tolist() == [2.0, 2.0]
+    assert table.groupby("strategy")["share"].sum().tolist() == [1, 1]
+
+
+def test_the_command_prints_and_writes_the_table(model_folder, tmp_path, capsys):
+    options = ["--model", str(model_folder), "--corpus", str(SAMPLE), "--limit", "3"]
+    assert main([*options, "--out", str(tmp_path / "profile.csv")]) == 0
+    assert len(pd.read_csv(tmp_path / "profile.csv")) == 2 * 2 * len(COMPONENTS)
+    assert "ms_per_document" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "message"), [("--strategies random", "a control"), ("--corpus NONE", "expected documents in")]
+)
+def test_bad_input_ends_with_status_2(model_folder, tmp_path, capsys, options, message):
+    (tmp_path / "none.jsonl").write_text("")
+    options = options.replace("NONE", str(tmp_path / "none.jsonl")).split()
+    assert main(["--model", str(model_folder), "--corpus", str(SAMPLE), *options]) == 2
+    assert message in capsys.readouterr().err

@@ -12,7 +12,7 @@ from itertools import groupby
 
 from demo.common.markup import cells, escape, table
 from demo.tabs.frontier.marks import Mark
-from eval.render.choice import f1_axis, frontier, place, to_label
+from eval.render.frontier import f1_axis, frontier, place, to_label
 from eval.schema import BASELINE, DENSE, HF, MODEL
 
 WIDTH, HEIGHT = 720, 400  # pixels, for placing labels; narrower pages hide them

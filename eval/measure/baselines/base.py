@@ -1,4 +1,4 @@
-"""The interface of baselines, and the common code of those that run the engine's windows on another runtime."""
+"""The interface of baselines, and what those share that run the engine's windows on another runtime."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from engine.errors import InputError
+from engine.errors import InputError, first_line
 from engine.latency import Latency
 from engine.model.chunks import Slot
 from engine.model.huggingface import pad
@@ -27,20 +27,23 @@ from engine.text.documents import Entity
 from engine.text.windows import Window
 from engine.text.words import split_words
 
-# How a call runs, e.g. ``{"rows": 512, "workers": 2}``: chosen by tuning, stated in the report.
-Setting = Mapping[str, int | str]
-Run = Callable[[Sequence[str], Setting], tuple[list[tuple[Entity, ...]], float]]
+# How a runtime runs a call, e.g. ``{"rows": 512, "workers": 2}``. Trials choose among several; the report states them.
+RuntimeParameters = Mapping[str, int | str]
+# Returns the entities of each text and the seconds that the encoder took.
+TagTexts = Callable[[Sequence[str], RuntimeParameters], tuple[list[tuple[Entity, ...]], float]]
 
-ROWS = (1, 512, 2048)  # that may run at a time, padding included; the first means one window
+ROWS = (1, 512, 2048)  # most rows in one inference, padding included; a single window may have more
 
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """The inputs of a baseline.
+    """What a baseline is made from.
 
-    ``engine``: its weights, windows, labels and device; ``folder``: for files, kept while any baseline is used;
-    ``calibration``: texts of the corpus' training split; ``argument``: what followed the name, as in
-    ``spacy=FOLDER`` or ``openvino=truncate-3``.
+    Args:
+        engine: provides weights, windows, labels and device.
+        folder: for files that must exist as long as the baseline is used.
+        calibration: returns texts of the corpus' training split.
+        argument: what follows the name, as in ``spacy=FOLDER`` or ``openvino=truncate-3``.
     """
 
     engine: Engine
@@ -54,114 +57,112 @@ class Baseline:
     """Another way to find entities.
 
     Args:
-        name: in tables.
+        name: shown in tables.
         dtype: its number format.
         device: where it runs.
-        run: maps texts and one of the ``options`` to each text's entities and the encoder's seconds.
-        options: the fastest is chosen, the first among equally fast ones.
-        settings: further ones, for the report.
-        chosen: options by texts per call.
-        release: frees what was loaded to try options; it is loaded again when needed.
-        threads: of torch during its calls: one if another runtime computes, since torch's idle threads would spin.
+        run: tags texts with some runtime parameters.
+        candidates: runtime parameters to try; among equally fast ones the first is chosen.
+        settings: further facts for the report.
+        chosen: runtime parameters by number of texts per call.
+        release: frees what was loaded for trials; it is loaded again when needed.
+        threads: number of torch threads during its calls. It is one if another runtime computes, because idle torch
+            threads would spin.
     """
 
     name: str
     dtype: str
     device: str
-    run: Run
-    options: tuple[Setting, ...]
+    run: TagTexts
+    candidates: tuple[RuntimeParameters, ...]
     settings: Mapping[str, str]
-    chosen: Mapping[int, Setting] = field(default_factory=dict)
+    chosen: Mapping[int, RuntimeParameters] = field(default_factory=dict)
     release: Callable[[], object] = lambda: None
     threads: int = 1
 
-    def at(self, chosen: Mapping[int, Setting]) -> Baseline:
-        """A copy with options by texts per call; smaller calls use that of the next larger number."""
-        stated = "; ".join(f"{_words(setting)} at batch size {size}" for size, setting in chosen.items())
-        return replace(
-            self, chosen=chosen, settings={**self.settings, "fastest": f"{stated} (of {len(self.options)} tried)"}
+    def with_parameters(self, chosen: Mapping[int, RuntimeParameters]) -> Baseline:
+        """Returns a copy with chosen runtime parameters; smaller calls use those of the next larger number of texts."""
+        stated = "; ".join(
+            f"{', '.join(f'{name} {value}' for name, value in parameters.items())} at batch size {size}"
+            for size, parameters in chosen.items()
         )
+        fastest = f"{stated} (of {len(self.candidates)} tried)"
+        return replace(self, chosen=chosen, settings={**self.settings, "fastest": fastest})
 
     def tag(self, texts: Sequence[str]) -> tuple[list[tuple[Entity, ...]], Latency]:
-        """Returns the entities of each text and the times of the call and the encoder."""
+        """Returns the entities of each text and the times of the call and of the encoder."""
         begin = time.perf_counter()
-        settings = (setting for size, setting in sorted(self.chosen.items()) if size >= len(texts))
-        entities, encoder_s = self.run(texts, next(settings, self.options[0]))
-        latency = Latency((time.perf_counter() - begin) * 1e3, encoder_s * 1e3, len(texts))
-        return entities, latency
-
-
-def _words(setting: Setting) -> str:
-    return ", ".join(f"{name} {value}" for name, value in setting.items())
+        chosen = (parameters for size, parameters in sorted(self.chosen.items()) if size >= len(texts))
+        entities, encoder_s = self.run(texts, next(chosen, self.candidates[0]))
+        return entities, Latency((time.perf_counter() - begin) * 1e3, encoder_s * 1e3, len(texts))
 
 
 @dataclass(frozen=True)
-class Stretch:
-    """A window and the words of its text."""
+class WindowWords:
+    """A window and its words."""
 
     window: Window
     words: list[str]
 
 
-# Maps stretches in ascending length to probabilities (words, labels) of all their words and the encoder's seconds.
-Classify = Callable[[Sequence[Stretch], Setting], tuple[np.ndarray, float]]
+# Maps windows in ascending length to probabilities ``(words, labels)`` of all their words and the encoder's seconds.
+Classify = Callable[[Sequence[WindowWords], RuntimeParameters], tuple[np.ndarray, float]]
 
 
-def by_windows(engine: Engine, classify: Classify) -> Run:
-    """Tags texts in the engine's windows, so nothing is truncated, and with its decoding."""
-    pieces, labels = engine.pieces, engine.labels
+def by_windows(engine: Engine, classify: Classify) -> TagTexts:
+    """Tags texts with the engine's words, windows and decoding, so that nothing is truncated."""
 
-    def run(texts: Sequence[str], setting: Setting) -> tuple[list[tuple[Entity, ...]], float]:
+    def run(texts: Sequence[str], parameters: RuntimeParameters) -> tuple[list[tuple[Entity, ...]], float]:
         spans = [split_words(text) for text in texts]
-        words = [[text[start:end] for start, end in places] for text, places in zip(texts, spans, strict=True)]
-        windows = [(text, window) for text, of in enumerate(words) for window in pieces.windows(of)]
+        words = [[text[start:end] for start, end in of_text] for text, of_text in zip(texts, spans, strict=True)]
+        windows = [(text, window) for text, of_text in enumerate(words) for window in engine.pieces.windows(of_text)]
         windows.sort(key=lambda item: len(item[1].input_ids))
-        probabilities = [np.zeros((len(of), len(labels)), dtype=np.float32) for of in words]
+        probabilities = [np.zeros((len(of_text), len(engine.labels)), dtype=np.float32) for of_text in words]
         encoder_s = 0.0
         if windows:
-            stretches = [Stretch(w, words[text][w.first : w.first + w.words]) for text, w in windows]
-            found, encoder_s = classify(stretches, setting)
-            first = 0
+            found, encoder_s = classify(
+                [WindowWords(w, words[text][w.first : w.first + w.words]) for text, w in windows], parameters
+            )
+            first_word = 0
             for index, (text, w) in enumerate(windows):
-                probabilities[text][w.own : w.own_end] = found[Slot(text, w, index, first).own]
-                first += w.words
-        return [labels.decode(*one) for one in zip(texts, spans, probabilities, strict=True)], encoder_s
+                probabilities[text][w.own : w.own_end] = found[Slot(text, w, index, first_word).own]
+                first_word += w.words
+        return [engine.labels.decode(*one) for one in zip(texts, spans, probabilities, strict=True)], encoder_s
 
     return run
 
 
-# Logits (words, labels) of the first pieces in a batch, labels in our order.
+# Maps a batch to logits ``(words, labels)`` of each word's first word piece, with labels in our order.
 Forward = Callable[[RaggedBatch], np.ndarray]
 INPUT = (
     "windows sorted by length, `rows` at a time with their padding, one window at least; `workers` such groups at once"
 )
 
 
-def runtime_options() -> tuple[Setting, ...]:
-    """Rows at a time, for one worker on all threads and for one worker per thread."""
+def runtime_candidates() -> tuple[RuntimeParameters, ...]:
+    """Numbers of rows, for one worker on all threads and for one worker per thread."""
     workers = dict.fromkeys((1, torch.get_num_threads()))
     return tuple({"rows": rows, "workers": number} for rows in ROWS for number in workers)
 
 
-def on_runtime(engine: Engine, load: Callable[[Setting], Forward]) -> tuple[Run, Callable[[], object]]:
-    """Functions that tag with a runtime and free its models.
+def on_runtime(engine: Engine, load: Callable[[RuntimeParameters], Forward]) -> tuple[TagTexts, Callable[[], object]]:
+    """Returns functions that tag texts with a runtime and that free its models.
 
     Args:
         engine: provides windows and labels.
-        load: loads the model for a setting without ``rows``; all workers call the result concurrently.
+        load: loads the model for runtime parameters without ``rows``; all workers call the result concurrently.
     """
 
     @cache
-    def loaded(setting: tuple[tuple[str, int | str], ...]) -> tuple[Forward, ThreadPoolExecutor]:
-        options = dict(setting)
-        return load(options), ThreadPoolExecutor(int(options["workers"]))
+    def loaded(parameters: tuple[tuple[str, int | str], ...]) -> tuple[Forward, ThreadPoolExecutor]:
+        by_name = dict(parameters)
+        return load(by_name), ThreadPoolExecutor(int(by_name["workers"]))
 
-    def classify(stretches: Sequence[Stretch], setting: Setting) -> tuple[np.ndarray, float]:
-        forward, pool = loaded(tuple((name, value) for name, value in setting.items() if name != "rows"))
-        groups = sub_batches([stretch.window for stretch in stretches], int(setting["rows"]))
+    def classify(windows: Sequence[WindowWords], parameters: RuntimeParameters) -> tuple[np.ndarray, float]:
+        forward, pool = loaded(tuple((name, value) for name, value in parameters.items() if name != "rows"))
+        groups = group_windows([one.window for one in windows], int(parameters["rows"]))
         batches = [RaggedBatch.from_windows(group) for group in groups]
         begin = time.perf_counter()
-        several = setting["workers"] != 1 and len(batches) > 1
+        several = parameters["workers"] != 1 and len(batches) > 1
         logits = list((pool.map if several else map)(forward, batches))
         encoder_s = time.perf_counter() - begin
         return torch.from_numpy(np.concatenate(logits)).softmax(-1).numpy(), encoder_s
@@ -169,12 +170,23 @@ def on_runtime(engine: Engine, load: Callable[[Setting], Forward]) -> tuple[Run,
     return by_windows(engine, classify), loaded.cache_clear
 
 
+def group_windows(windows: Sequence[Window], max_rows: int) -> Iterator[list[Window]]:
+    """Groups windows in ascending length, as many as fit into ``max_rows`` with their padding, but at least one."""
+    group: list[Window] = []
+    for window in windows:
+        if group and (len(group) + 1) * len(window.input_ids) > max_rows:
+            yield group
+            group = []
+        group.append(window)
+    yield group
+
+
 def on_padded(model: Any, engine: Engine, infer: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Forward:
-    """A `Forward` on padded windows.
+    """Makes a `Forward` from a function on padded windows.
 
     Args:
-        model: the one that ``infer`` runs.
-        engine: determines the labels' order.
+        model: the Hugging Face model that ``infer`` runs.
+        engine: determines the order of labels.
         infer: maps ids and mask, int64 ``(windows, rows)``, to logits ``(windows, rows, labels)``.
     """
     pad_id, columns = model.config.pad_token_id or 0, list(engine.label_order)
@@ -186,19 +198,8 @@ def on_padded(model: Any, engine: Engine, infer: Callable[[np.ndarray, np.ndarra
     return forward
 
 
-def sub_batches(windows: Sequence[Window], limit: int) -> Iterator[list[Window]]:
-    """Groups windows of ascending length, as many as fit into ``limit`` padded rows, but at least one."""
-    group: list[Window] = []
-    for window in windows:
-        if group and (len(group) + 1) * len(window.input_ids) > limit:
-            yield group
-            group = []
-        group.append(window)
-    yield group
-
-
 class Logits(torch.nn.Module):
-    """A token-classification model that outputs only the logits."""
+    """A token-classification model that returns its logits alone."""
 
     def __init__(self, model: torch.nn.Module) -> None:
         super().__init__()
@@ -212,7 +213,7 @@ class Logits(torch.nn.Module):
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Silences other packages' advice on deliberate choices."""
+    """Silences warnings of other packages about what we do on purpose."""
     logging.disable(logging.WARNING)
     try:
         with warnings.catch_warnings():
@@ -223,10 +224,10 @@ def quiet() -> Iterator[None]:
 
 
 def package(name: str, baseline: str) -> Any:
-    """A package that only a baseline needs.
+    """Imports a package that only a baseline needs.
 
     Raises:
-        InputError: it is not installed.
+        InputError: if it is not installed.
     """
     try:
         return import_module(name)
@@ -234,3 +235,11 @@ def package(name: str, baseline: str) -> Any:
         raise InputError(
             f"expected the package {name} for baseline {baseline}, got none; pip install -r requirements-eval.txt"
         ) from error
+
+
+def conversion_error(runtime: str, family: str, baseline: str, error: Exception) -> InputError:
+    """The error for a model that a runtime cannot convert."""
+    return InputError(
+        f"expected a model that {runtime} converts, got {family}: {first_line(error)}; leave {baseline} out of "
+        "--baselines"
+    )

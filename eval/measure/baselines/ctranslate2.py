@@ -1,7 +1,7 @@
 """``ctranslate2``, ``ctranslate2-int8``: the encoder in CTranslate2, which removes padding itself, and our classifier.
 
-Each worker is a process. In ours, CTranslate2 would share OpenMP with torch, and with more threads than processors,
-idle ones sleep between operations: torch took up to twice as long, even while CTranslate2 was idle.
+Each worker is a process of its own. In our process, CTranslate2 would share OpenMP with torch. With more threads than
+processors, idle threads sleep between operations, and torch took up to twice as long even while CTranslate2 was idle.
 """
 
 from __future__ import annotations
@@ -17,21 +17,12 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel
 
-from engine.errors import InputError, first_line
+from engine.errors import InputError
 from engine.model.packing import RaggedBatch
 from engine.tagger import Engine
 from engine.text.windows import load_tokenizer
-from eval.measure.baselines.base import (
-    INPUT,
-    Baseline,
-    Forward,
-    Setting,
-    Source,
-    on_runtime,
-    package,
-    quiet,
-    runtime_options,
-)
+from eval.measure.baselines import base
+from eval.measure.baselines.base import Baseline, Forward, RuntimeParameters, Source
 
 INT8 = "ctranslate2-int8"
 CONVERTED = ("bert", "distilbert", "xlm-roberta")
@@ -39,7 +30,7 @@ CONVERTED = ("bert", "distilbert", "xlm-roberta")
 
 def load(name: str, source: Source) -> Baseline:
     """CTranslate2 on the CPU."""
-    engine, runtime = source.engine, package("ctranslate2", name)
+    engine, runtime = source.engine, base.package("ctranslate2", name)
     model: Any = engine.plain_model()
     family = model.config.model_type
     if family not in CONVERTED:
@@ -51,16 +42,17 @@ def load(name: str, source: Source) -> Baseline:
     threads = torch.get_num_threads()
     compute_type = "int8_float32" if name == INT8 else "float32"
 
-    def start(setting: Setting) -> Forward:
-        workers = int(setting["workers"])
+    def start(parameters: RuntimeParameters) -> Forward:
+        workers = int(parameters["workers"])
         own_threads = max(1, threads // workers)
         processes = ProcessPoolExecutor(
             workers,
             get_context("spawn"),
-            initializer=_load_here,
+            initializer=_load_in_worker,
             initargs=(str(folder), compute_type, own_threads, *classifier),
         )
-        environment = {"OPENBLAS_NUM_THREADS": "1"}  # for NumPy in the classifier: others would spin after each call
+        # For NumPy in the classifier, whose further threads would spin after each call.
+        environment = {"OPENBLAS_NUM_THREADS": "1"}
         if own_threads > 1:  # after a pause, unbound threads wake on one processor and spread only after 20 ms
             environment |= {"OMP_PROC_BIND": "spread", "OMP_PLACES": "threads"}
         with patch.dict(os.environ, environment):
@@ -73,14 +65,14 @@ def load(name: str, source: Source) -> Baseline:
 
         return forward
 
-    run, release = on_runtime(engine, start)
+    run, release = base.on_runtime(engine, start)
     settings = {
-        "input": INPUT,
+        "input": base.INPUT,
         "threads": f"{threads} over all workers, each a process",
         "compute_type": compute_type,
         "ctranslate2": runtime.__version__,
     }
-    return Baseline(name, dtype, "cpu", run, runtime_options(), settings, release=release)
+    return Baseline(name, dtype, "cpu", run, base.runtime_candidates(), settings, release=release)
 
 
 def _classifier(model: Any, engine: Engine) -> tuple[np.ndarray, np.ndarray]:
@@ -90,34 +82,31 @@ def _classifier(model: Any, engine: Engine) -> tuple[np.ndarray, np.ndarray]:
     return np.ascontiguousarray(weight.T), bias
 
 
-_here: dict[str, Any] = {}  # what a worker's process has loaded
+_loaded: dict[str, Any] = {}  # in the process of a worker
 
 
-def _load_here(folder: str, compute_type: str, threads: int, weight: np.ndarray, bias: np.ndarray) -> None:
-    runtime = package("ctranslate2", "ctranslate2")
+def _load_in_worker(folder: str, compute_type: str, threads: int, weight: np.ndarray, bias: np.ndarray) -> None:
+    runtime = base.package("ctranslate2", "ctranslate2")
     encoder = runtime.Encoder(folder, device="cpu", compute_type=compute_type, intra_threads=threads)
-    _here.update(encoder=encoder, weight=weight, bias=bias)
+    _loaded.update(encoder=encoder, weight=weight, bias=bias)
 
 
 def _logits(ids: list[list[int]], window: np.ndarray, row: np.ndarray) -> np.ndarray:
-    """Logits ``(words, labels)`` of the rows at which words begin, each in its window."""
-    hidden = np.asarray(_here["encoder"].forward_batch(ids).last_hidden_state)
-    logits: np.ndarray = hidden[window, row] @ _here["weight"] + _here["bias"]
+    """Logits ``(words, labels)`` of the given rows of windows, at which words begin."""
+    hidden = np.asarray(_loaded["encoder"].forward_batch(ids).last_hidden_state)
+    logits: np.ndarray = hidden[window, row] @ _loaded["weight"] + _loaded["bias"]
     return logits
 
 
 def _convert(model: PreTrainedModel, engine: Engine, folder: Path, name: str) -> None:
-    """Converts a model, which CTranslate2 reads from a folder as older versions of transformers wrote it."""
-    converters, checkpoint = package("ctranslate2.converters", name), folder.with_name("checkpoint")
+    """Converts a model; CTranslate2 reads it from a folder as older versions of transformers wrote it."""
+    converters, checkpoint = base.package("ctranslate2.converters", name), folder.with_name("checkpoint")
     config: Any = model.config
     config.position_embedding_type = "absolute"
     model.save_pretrained(checkpoint)
     load_tokenizer(engine.source).save_pretrained(checkpoint)
     try:
-        with quiet():
+        with base.quiet():
             converters.TransformersConverter(str(checkpoint)).convert(str(folder))
     except (ValueError, AttributeError, AssertionError, KeyError, RuntimeError, OSError) as error:
-        raise InputError(
-            f"expected a model that CTranslate2 converts, got {config.model_type}: {first_line(error)}; "
-            f"leave {name} out of --baselines"
-        ) from error
+        raise base.conversion_error("CTranslate2", config.model_type, name, error) from error

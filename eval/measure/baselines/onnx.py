@@ -1,4 +1,4 @@
-"""``onnx`` and ``onnx-int8``: ONNX Runtime in float32, and with dynamic quantisation."""
+"""``onnx`` and ``onnx-int8``: ONNX Runtime in float32 and with dynamic quantisation."""
 
 from __future__ import annotations
 
@@ -9,20 +9,8 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel
 
-from engine.errors import InputError, first_line
-from eval.measure.baselines.base import (
-    INPUT,
-    Baseline,
-    Forward,
-    Logits,
-    Setting,
-    Source,
-    on_padded,
-    on_runtime,
-    package,
-    quiet,
-    runtime_options,
-)
+from eval.measure.baselines import base
+from eval.measure.baselines.base import Baseline, Forward, RuntimeParameters, Source
 
 INT8 = "onnx-int8"
 FUSED = ("bert", "distilbert", "electra", "roberta", "xlm-roberta", "camembert")  # their attention can be fused
@@ -30,21 +18,21 @@ FUSED = ("bert", "distilbert", "electra", "roberta", "xlm-roberta", "camembert")
 
 def load(name: str, source: Source) -> Baseline:
     """ONNX Runtime on the CPU."""
-    engine, runtime = source.engine, package("onnxruntime", name)
+    engine, runtime = source.engine, base.package("onnxruntime", name)
     file = source.folder / "float32.onnx"
     model = engine.plain_model()
     fused = model.config.model_type in FUSED
     if not file.is_file():
         _export(model, file, name, fused=fused)
     if name == INT8:
-        file = _quantised(file, name)
+        file = _quantise(file, name)
     threads = torch.get_num_threads()
 
-    def start(setting: Setting) -> Forward:
+    def start(parameters: RuntimeParameters) -> Forward:
         options = runtime.SessionOptions()
-        options.intra_op_num_threads = max(1, threads // int(setting["workers"]))
+        options.intra_op_num_threads = max(1, threads // int(parameters["workers"]))
         options.inter_op_num_threads = 1
-        # Threads that spin after a call slow whatever runs next two- to threefold.
+        # Threads that spin after a call make whatever runs next two to three times slower.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         session = runtime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
 
@@ -52,11 +40,11 @@ def load(name: str, source: Source) -> Baseline:
             (logits,) = session.run(["logits"], {"input_ids": ids, "attention_mask": mask})
             return logits
 
-        return on_padded(model, engine, infer)
+        return base.on_padded(model, engine, infer)
 
-    run, release = on_runtime(engine, start)
+    run, release = base.on_runtime(engine, start)
     settings = {
-        "input": INPUT,
+        "input": base.INPUT,
         "threads": f"{threads} over all workers, 1 inter-op, no spinning",
         "graph": "attention, normalisation and GELU fused" if fused else "as exported",
         "onnxruntime": runtime.__version__,
@@ -64,35 +52,36 @@ def load(name: str, source: Source) -> Baseline:
     if name == INT8:
         settings["quantisation"] = "weights per channel, activations dynamic"
     dtype = "int8" if name == INT8 else "float32"
-    return Baseline(name, dtype, "cpu", run, runtime_options(), settings, release=release)
+    return Baseline(name, dtype, "cpu", run, base.runtime_candidates(), settings, release=release)
 
 
-def _quantised(file: Path, name: str) -> Path:
+def _quantise(file: Path, name: str) -> Path:
     quantised = file.with_name("int8.onnx")
-    # Per channel: with one scale per matrix, twice as many labels change. Fused nodes lack their type.
-    float32 = {"DefaultTensorType": package("onnx", name).TensorProto.FLOAT}
-    with quiet():
-        package("onnxruntime.quantization", name).quantize_dynamic(
+    # Scales are per channel, because with one scale per matrix twice as many labels change. Fused nodes lack a type.
+    float32 = {"DefaultTensorType": base.package("onnx", name).TensorProto.FLOAT}
+    with base.quiet():
+        base.package("onnxruntime.quantization", name).quantize_dynamic(
             file, quantised, per_channel=True, extra_options=float32
         )
     return quantised
 
 
 def _export(model: PreTrainedModel, file: Path, name: str, *, fused: bool) -> None:
-    """Writes the model as ONNX, fusing attention and normalisation if the optimiser recognises them.
+    """Writes the model as ONNX and fuses attention and normalisation if the optimiser recognises them.
 
-    Uses the older exporter, on plain attention: the newer one's graphs are not fused, and up to a third slower.
+    The older exporter on plain attention is used, because graphs of the newer one are not fused and up to a third
+    slower.
     """
-    package("onnx", name)
-    optimizer = package("onnxruntime.transformers.optimizer", name)
+    base.package("onnx", name)
+    optimizer = base.package("onnxruntime.transformers.optimizer", name)
     model.set_attn_implementation("eager")
     example = torch.ones(2, 8, dtype=torch.int64)
     free = {0: "windows", 1: "rows"}
     config: Any = model.config
     try:
-        with quiet():
+        with base.quiet():
             torch.onnx.export(
-                Logits(model).eval(),
+                base.Logits(model).eval(),
                 (example, example),
                 str(file),
                 input_names=["input_ids", "attention_mask"],
@@ -102,10 +91,7 @@ def _export(model: PreTrainedModel, file: Path, name: str, *, fused: bool) -> No
                 dynamo=False,
             )
     except (RuntimeError, ValueError, TypeError, IndexError) as error:
-        raise InputError(
-            f"expected a model that ONNX can express, got {config.model_type}: {first_line(error)}; "
-            f"leave {name} out of --baselines"
-        ) from error
+        raise base.conversion_error("ONNX", config.model_type, name, error) from error
     if fused:
         heads, width = config.num_attention_heads, config.hidden_size
         optimizer.optimize_model(str(file), "bert", heads, width, opt_level=0).save_model_to_file(str(file))

@@ -1,6 +1,7 @@
 """``openvino`` and ``openvino-int8``: OpenVINO in float32, and quantised by NNCF with texts of the training split.
 
-``openvino=truncate-3`` and ``openvino-int8=truncate-3`` run the encoder cut after a layer, with that layer's gate.
+``openvino=truncate-3`` and ``openvino-int8=truncate-3`` run the encoder cut after a layer, with that layer's gate as
+the classifier.
 """
 
 from __future__ import annotations
@@ -16,26 +17,16 @@ import numpy as np
 import torch
 
 from engine.checkpoint import load_weights
-from engine.errors import InputError, first_line
+from engine.errors import InputError
 from engine.model.encoders import shorten
 from engine.model.huggingface import pad
 from engine.model.packing import RaggedBatch
 from engine.pruning.strategy import Truncation
 from engine.tagger import Engine
+from engine.text.windows import Window
 from engine.text.words import words_of
-from eval.measure.baselines.base import (
-    INPUT,
-    Baseline,
-    Forward,
-    Logits,
-    Setting,
-    Source,
-    on_padded,
-    on_runtime,
-    package,
-    quiet,
-    runtime_options,
-)
+from eval.measure.baselines import base
+from eval.measure.baselines.base import Baseline, Forward, RuntimeParameters, Source
 
 INT8 = "openvino-int8"
 CALIBRATED = 300  # windows, as many as NNCF uses by default
@@ -45,54 +36,53 @@ def load(name: str, source: Source) -> Baseline:
     """OpenVINO on the CPU."""
     # Without this optional package, OpenVINO and NNCF send no telemetry.
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
-    engine, runtime = source.engine, package("openvino", name)
+    engine, runtime = source.engine, base.package("openvino", name)
     model = truncated(engine, source.argument) if source.argument else engine.plain_model()
     pad_id = model.config.pad_token_id or 0
     threads = torch.get_num_threads()
-    settings = {"input": INPUT, "threads": f"{threads} over all workers", "openvino": runtime.__version__}
-    graph = _converted(model, name, runtime)
-    options = runtime_options()
+    settings = {"input": base.INPUT, "threads": f"{threads} over all workers", "openvino": runtime.__version__}
+    graph = _convert(model, name, runtime)
+    candidates = base.runtime_candidates()
     if name == INT8:
-        windows = _windows(engine, source.calibration())
-        graph = _quantised(
-            graph, [pad(RaggedBatch.from_windows([w]), len(w.input_ids), pad_id)[:2] for w in windows], name
-        )
+        windows = _calibration_windows(engine, source.calibration())
+        inputs = [pad(RaggedBatch.from_windows([w]), len(w.input_ids), pad_id)[:2] for w in windows]
+        graph = _quantise(graph, inputs, name)
         settings["quantisation"] = (
             f"NNCF, model_type transformer, calibrated on {len(windows)} windows of training text"
         )
-        # Other layers may run in bfloat16, the default on processors that have it.
-        options = tuple({**option, "other layers": dtype} for dtype in ("f32", "bf16") for option in options)
+        # Other layers may run in bfloat16, which is the default on processors that have it.
+        candidates = tuple({**one, "other layers": dtype} for dtype in ("f32", "bf16") for one in candidates)
     core = runtime.Core()
 
-    def start(setting: Setting) -> Forward:
-        workers = int(setting["workers"])
+    def start(parameters: RuntimeParameters) -> Forward:
+        workers = int(parameters["workers"])
         hints = {
             "INFERENCE_NUM_THREADS": threads,
             "NUM_STREAMS": workers,
-            "INFERENCE_PRECISION_HINT": setting.get("other layers", "f32"),
+            "INFERENCE_PRECISION_HINT": parameters.get("other layers", "f32"),
         }
         compiled = core.compile_model(graph, "CPU", hints)
-        own = threading.local()  # an inference request for each thread
+        own = threading.local()  # holds an inference request for each thread
 
         def infer(ids: np.ndarray, mask: np.ndarray) -> np.ndarray:
             if not hasattr(own, "request"):
                 own.request = compiled.create_infer_request()
-            # The request's own memory, which `on_padded` copies from before the thread's next call.
+            # The result lies in the request's memory; `on_padded` copies it before the thread's next call.
             (logits,) = own.request.infer([ids, mask], share_inputs=True, share_outputs=True).values()
             return logits
 
-        return on_padded(model, engine, infer)
+        return base.on_padded(model, engine, infer)
 
-    run, release = on_runtime(engine, start)
+    run, release = base.on_runtime(engine, start)
     shown = f"{name} {source.argument}".rstrip()
-    return Baseline(shown, "int8" if name == INT8 else "float32", "cpu", run, options, settings, release=release)
+    return Baseline(shown, "int8" if name == INT8 else "float32", "cpu", run, candidates, settings, release=release)
 
 
 def truncated(engine: Engine, name: str) -> Any:
-    """The Hugging Face model cut after a layer, with the gate's label head as its classifier.
+    """Returns the Hugging Face model cut after a layer, with that gate's label head as the classifier.
 
     Raises:
-        InputError: the name is not that of a ``truncate-k`` that the engine can run.
+        InputError: if the name is not a ``truncate-k`` that the engine can run.
     """
     strategy = engine.strategy(name)
     if strategy.kind != Truncation.kind:
@@ -105,34 +95,31 @@ def truncated(engine: Engine, name: str) -> Any:
     state = whole.state_dict()
     model.load_state_dict({name: state[name] for name in model.state_dict()})
     head: Any = load_weights(engine.source, engine.labels_file or None).model.heads[str(layer)]
-    order = list(engine.label_order)  # the classifier's labels are in the checkpoint's order
+    order = list(engine.label_order)  # the classifier has the checkpoint's order of labels
     with torch.no_grad():
         model.classifier.weight[order], model.classifier.bias[order] = head.weight, head.bias
     return model
 
 
-def _converted(model: Any, name: str, runtime: Any) -> Any:
+def _convert(model: Any, name: str, runtime: Any) -> Any:
     example = torch.ones(2, 8, dtype=torch.int64)
     try:
-        with quiet():
-            return runtime.convert_model(Logits(model).eval(), example_input=(example, example))
+        with base.quiet():
+            return runtime.convert_model(base.Logits(model).eval(), example_input=(example, example))
     except Exception as error:  # its own errors have no common base
-        raise InputError(
-            f"expected a model that OpenVINO converts, got {model.config.model_type}: {first_line(error)}; "
-            f"leave {name} out of --baselines"
-        ) from error
+        raise base.conversion_error("OpenVINO", model.config.model_type, name, error) from error
 
 
-def _windows(engine: Engine, texts: Sequence[str]) -> list[Any]:
-    """Windows of evenly spaced texts."""
+def _calibration_windows(engine: Engine, texts: Sequence[str]) -> list[Window]:
+    """The first windows of evenly spaced texts."""
     step = max(1, len(texts) // CALIBRATED)
     return [window for text in texts[::step] for window in engine.pieces.windows(words_of(text))][:CALIBRATED]
 
 
-def _quantised(graph: Any, inputs: list[tuple[np.ndarray, np.ndarray]], name: str) -> Any:
-    with quiet():
-        nncf = package("nncf", name)
-        with redirect_stdout(sys.stderr):  # its progress bars
+def _quantise(graph: Any, inputs: list[tuple[np.ndarray, np.ndarray]], name: str) -> Any:
+    with base.quiet():
+        nncf = base.package("nncf", name)
+        with redirect_stdout(sys.stderr):  # for its progress bars
             return nncf.quantize(
                 graph, nncf.Dataset([list(one) for one in inputs]), model_type=nncf.ModelType.TRANSFORMER
             )

@@ -13,7 +13,7 @@ from typing import Any
 
 from engine.errors import InputError, first_line
 from engine.text.documents import Entity
-from eval.measure.baselines.base import Baseline, Setting, Source, package
+from eval.measure.baselines.base import Baseline, RuntimeParameters, Source, package
 
 TEXTS = (1, 8, 64)  # at a time
 TRAIN = "train one with python -m eval.train_spacy --out FOLDER"
@@ -34,11 +34,11 @@ def load(name: str, source: Source) -> Baseline:
         raise InputError(f"expected a model of spaCy in {source.argument}: {first_line(error)}; {TRAIN}") from error
     nlp.max_length = 10**9  # characters; the default refuses long texts
 
-    def run(texts: Sequence[str], setting: Setting) -> tuple[list[tuple[Entity, ...]], float]:
+    def run(texts: Sequence[str], parameters: RuntimeParameters) -> tuple[list[tuple[Entity, ...]], float]:
         # Lone surrogates cannot be encoded; a question mark has the same length.
         encodable = [text.encode("utf-8", "replace").decode() for text in texts]
         begin = time.perf_counter()
-        documents = list(nlp.pipe(encodable, batch_size=setting["texts"]))
+        documents = list(nlp.pipe(encodable, batch_size=parameters["texts"]))
         encoder_s = time.perf_counter() - begin
         return [entities(*pair) for pair in zip(texts, documents, strict=True)], encoder_s
 

@@ -13,7 +13,7 @@ import pytest
 from demo.common.reports import REPORTS, Report
 from demo.tabs.frontier.chart import CHARACTER, LINE, chart
 from demo.tabs.frontier.marks import Mark, read_marks
-from eval.render.choice import LABELS, REACH
+from eval.render.frontier import LABELS, REACH
 
 SHIPPED = REPORTS / "bc5cdr-test"
 

@@ -1,8 +1,8 @@
-"""Hand-made runs: a text, its gold, and the gates, fate and labels of each word."""
+"""Hand-made runs: a text, its gold, and the gates, state and labels of each word."""
 
 from engine.text.documents import Document, Entity
 from engine.text.words import split_words
-from eval.analysis.comparison import Compared, Findings, Word
+from eval.analysis.comparison import Comparison, Findings, Word
 
 TYPES = ("Chemical", "Disease")
 LAYERS = 6
@@ -13,12 +13,12 @@ RECOVERING = ("entropy+recovery", (2, 4), True)
 TEXT = "Renal failure followed high doses of cisplatin ."
 
 
-def made(text, entities, strategy, fates):
-    """``fates``: word index → (layer, state); words missing from it are kept."""
+def findings(text, entities, strategy, exits):
+    """``exits``: word index → (layer, state); other words are kept."""
     name, all_gates, recovers = strategy
     words = []
     for index, (start, end) in enumerate(split_words(text)):
-        layer, state = fates.get(index, (LAYERS, "kept"))
+        layer, state = exits.get(index, (LAYERS, "kept"))
         gates = tuple((gate, "O", 0.9) for gate in all_gates if gate <= layer)
         words.append(Word(start, end, text[start:end], 1 + index % 2, layer, state, gates))
     return Findings(name, all_gates, recovers, tuple(entities), tuple(words))
@@ -33,7 +33,8 @@ FAILURE, DRUG = entity("Renal failure", "Disease"), entity("cisplatin", "Chemica
 GOLD = [FAILURE, DRUG]
 
 
-def compared(gold, dense, own, strategy=ENTROPY, fates=None, *, text=TEXT, id_="1", title_end=None):
-    """What a strategy found, beside what dense found; ``fates`` as in `made`."""
-    document = Document(id_, text, tuple(gold), title_end)
-    return Compared(document, TYPES, made(text, own, strategy, fates or {}), made(text, dense, DENSE, {}))
+def compare(gold, dense, own, strategy=ENTROPY, exits=None, *, text=TEXT, id_="1", title_end=None, types=TYPES):
+    """What a strategy found beside what dense found; ``exits`` as in `findings`."""
+    document, by_dense = Document(id_, text, tuple(gold), title_end), findings(text, dense, DENSE, {})
+    by_strategy = by_dense if strategy == DENSE else findings(text, own, strategy, exits or {})
+    return Comparison(document, types, by_strategy, by_dense)

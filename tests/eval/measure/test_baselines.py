@@ -1,3 +1,5 @@
+"""Baselines find what dense finds, since they run the same weights on the same windows with the same decoding."""
+
 import json
 import shutil
 import sys
@@ -11,6 +13,7 @@ from engine.data.corpora import load_corpus
 from engine.errors import InputError
 from engine.tagger import Engine
 from eval.measure.baselines import BASELINES, load_baselines
+from eval.measure.baselines.huggingface import padded_costs, plain_model
 from eval.report import SAMPLE
 from eval.train_spacy import main as train_spacy
 from tests.conftest import TEXT
@@ -32,7 +35,9 @@ PACKAGES = {
 
 
 def baseline(engine, wanted, folder):
-    """One baseline, calibrated on the sample corpus."""
+    """One baseline, calibrated on the sample corpus; ``hf`` needs no more than the engine."""
+    if wanted == "hf":
+        return plain_model(engine)
     for package in PACKAGES[wanted.partition("=")[0].removesuffix("-int8")]:
         pytest.importorskip(package)
     (found,) = load_baselines(
@@ -47,26 +52,23 @@ def plain_engine(plain_folder):
     return Engine(load_weights(plain_folder))
 
 
-@pytest.mark.parametrize("name", ["hf-pipeline", "onnx", "ctranslate2", "openvino"])
-def test_a_baseline_leaves_the_threads_of_all_others_alone(name, plain_engine, tmp_path):
+@pytest.fixture
+def two_threads():
     before = torch.get_num_threads()
     torch.set_num_threads(2)
-    try:
-        loaded = baseline(plain_engine, name, tmp_path)
-        for option in loaded.options:
-            loaded.at({len(TEXTS): option}).tag(TEXTS)
-            assert torch.get_num_threads() == 2, option
-    finally:
-        torch.set_num_threads(before)
+    yield
+    torch.set_num_threads(before)
 
 
-@pytest.mark.parametrize("name", ["hf-pipeline", "onnx", "ctranslate2", "openvino"])
-def test_a_baseline_finds_the_entities_of_dense_in_texts_of_any_length(name, plain_engine, tmp_path):
+@pytest.mark.usefixtures("two_threads")
+@pytest.mark.parametrize("name", ["hf", "hf-pipeline", "onnx", "ctranslate2", "openvino"])
+def test_it_finds_the_entities_of_dense_in_texts_of_any_length(name, plain_engine, tmp_path):
     found_dense = [plain_engine.tag(text, "dense").entities for text in TEXTS]
     loaded = baseline(plain_engine, name, tmp_path)
-    for option in (loaded.options[0], loaded.options[-1]):
-        one = loaded.at({len(TEXTS): option})
+    for parameters in dict.fromkeys([0, len(loaded.candidates) // 2, len(loaded.candidates) - 1]):
+        one = loaded.with_parameters({len(TEXTS): loaded.candidates[parameters]})
         found, latency = one.tag(TEXTS)
+        assert torch.get_num_threads() == 2, "it leaves the threads of others alone"
         for entities, dense in zip(found, found_dense, strict=True):
             assert [entity.key for entity in entities] == [entity.key for entity in dense]
             assert [entity.score for entity in entities] == pytest.approx([entity.score for entity in dense], abs=1e-4)
@@ -79,7 +81,7 @@ def test_a_baseline_finds_the_entities_of_dense_in_texts_of_any_length(name, pla
 
 
 @pytest.mark.parametrize("name", ["hf-pipeline", "onnx", "ctranslate2"])
-def test_a_baseline_runs_under_labels_that_the_checkpoint_does_not_name(name, plain_folder, tmp_path):
+def test_it_runs_under_labels_that_the_checkpoint_does_not_name(name, plain_folder, tmp_path):
     config = shutil.copytree(plain_folder, tmp_path / "model") / "config.json"
     names = {str(number): f"LABEL_{number}" for number in range(5)}
     record = json.loads(config.read_text()) | {"id2label": names, "label2id": {of: int(n) for n, of in names.items()}}
@@ -98,12 +100,23 @@ def test_int8_finds_nearly_the_entities_of_dense(name, engine, tmp_path):
     assert loaded.dtype == "int8"
 
 
-def test_several_workers_find_what_one_finds(plain_engine, tmp_path, monkeypatch):
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+@pytest.mark.usefixtures("two_threads")
+def test_several_workers_find_what_one_finds(plain_engine, tmp_path):
     loaded = baseline(plain_engine, "onnx", tmp_path)
-    assert {option["workers"] for option in loaded.options} == {1, 2}
-    one, two = (loaded.at({len(TEXTS): {"rows": 1, "workers": workers}}).tag(TEXTS)[0] for workers in (1, 2))
+    assert {parameters["workers"] for parameters in loaded.candidates} == {1, 2}
+    one, two = (
+        loaded.with_parameters({len(TEXTS): {"rows": 1, "workers": workers}}).tag(TEXTS)[0] for workers in (1, 2)
+    )
     assert [[entity.key for entity in of] for of in one] == [[entity.key for entity in of] for of in two]
+
+
+def test_costs_of_the_plain_model_include_its_padding(engine):
+    long, short, empty = padded_costs(engine, [TEXT, "Nausea.", ""])
+    packed = [result.cost for result in engine.tag_batch([TEXT, "Nausea.", ""], "dense")]
+    assert (long, empty) == (packed[0], packed[2])
+    assert short.dense_token_layers == packed[1].token_layers
+    assert short.rows == long.rows
+    assert short.theoretical_speedup < 1
 
 
 def test_an_architecture_that_ctranslate2_lacks_is_refused(tokenizer, tmp_path):
@@ -155,15 +168,24 @@ def test_a_trained_spacy_is_a_baseline_with_words_of_its_own(spacy_folder, engin
     assert "expected a new folder" in capsys.readouterr().err
 
 
-def test_a_missing_model_of_spacy_is_a_clear_error(engine, tmp_path):
-    for wanted in ("spacy", f"spacy={tmp_path}"):
-        with pytest.raises(InputError, match=r"expected a .*train one with python -m eval.train_spacy --out FOLDER"):
-            baseline(engine, wanted, tmp_path)
+@pytest.mark.parametrize(
+    ("wanted", "message"),
+    [
+        ("stanza", "stanza"),
+        ("onnx=truncate-1", "expected = only after"),
+        ("openvino=entropy", "expected openvino=truncate-k"),
+        ("spacy", "train one with python -m eval.train_spacy --out FOLDER"),
+        ("spacy=/no/such", "train one with python -m eval.train_spacy --out FOLDER"),
+    ],
+)
+def test_what_cannot_be_loaded_is_refused(engine, tmp_path, wanted, message):
+    for package in PACKAGES.get(wanted.partition("=")[0], []):
+        pytest.importorskip(package)
+    with pytest.raises(InputError, match=message):
+        load_baselines(engine, [wanted], list, tmp_path)
 
 
-def test_unknown_baselines_and_missing_packages_are_clear_errors(engine, monkeypatch, tmp_path):
-    with pytest.raises(InputError, match="stanza"):
-        load_baselines(engine, ["stanza"], list, tmp_path)
+def test_a_missing_package_is_named(engine, monkeypatch, tmp_path):
     packages = {"onnx": "onnxruntime", "ctranslate2": "ctranslate2", "openvino": "openvino", "spacy": "spacy"}
     for name in BASELINES:
         if (package := packages.get(name.removesuffix("-int8"))) is not None:

@@ -8,9 +8,10 @@ from engine.data.corpora import load_corpus
 from engine.model import linear
 from engine.runs import Log
 from eval.measure.components import COMPONENTS
-from eval.measure.controls import RandomExits
-from eval.measure.cost import cost_rows, count, peak_memory
-from eval.measure.runner import Plan, collect, evaluate
+from eval.measure.cost import cost_rows, count_macs, peak_memory
+from eval.measure.measured import collect
+from eval.measure.random_exits import RandomExits
+from eval.measure.runner import Plan, evaluate
 from eval.measure.variants import of_plain_model, of_random, of_strategy
 from eval.report import SAMPLE
 from tests.conftest import TEXT
@@ -25,7 +26,9 @@ def cost(engine, tmp_path_factory):
     plan = Plan(corpus, variants, [1, 4], range(6))
     evaluate(plan, log)
     measured = {size: collect(plan, size, log) for size in (1, 4)}
-    table = pd.DataFrame(cost_rows([document.text for document in corpus.documents], measured, seed=0))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("eval.measure.cost.peak_memory", peak_memory)
+        table = pd.DataFrame(cost_rows([document.text for document in corpus.documents], measured, seed=0))
     assert not table.duplicated(["strategy", "batch_size", "measure", "group"]).any()
     return table.set_index(["strategy", "batch_size", "measure", "group"])["value"].sort_index()
 
@@ -35,10 +38,10 @@ def test_torchs_counter_agrees_with_the_formula_but_for_rounded_rows(engine, cos
         formula, counter = cost[name, 1, "gmacs", "formula"], cost[name, 1, "gmacs", "counter"]
         assert 0.98 * formula < counter < 1.2 * formula
         with patch.object(linear, "PACKABLE", False):
-            unrounded = count(engine, [TEXT], engine.strategy(name))
+            unrounded = count_macs(engine, [TEXT], engine.strategy(name))
         assert unrounded == pytest.approx(engine.tag(TEXT, name).cost.macs, rel=0.02)
     assert ("random@rule", 1, "gmacs", "counter") not in cost, "it would count what is replayed, too"
-    short, long = (count(engine, [TEXT * times], engine.strategy("dense")) for times in (1, 2))
+    short, long = (count_macs(engine, [TEXT * times], engine.strategy("dense")) for times in (1, 2))
     assert long > 2 * short, "attention counts"
 
 

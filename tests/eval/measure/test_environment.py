@@ -1,5 +1,3 @@
-"""A report must say if something else ran on the machine."""
-
 import subprocess
 import sys
 

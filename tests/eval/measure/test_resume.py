@@ -16,9 +16,8 @@ from engine.runs import Log
 from eval.measure import environment
 from eval.report import SAMPLE, main
 
-# All clock-dependent columns; the rest must be equal in two runs.
 NAME = "run.jsonl"
-TIMES = {
+TIMES = {  # all columns that depend on the clock; the rest must be equal in two runs
     "results": "latency_ms_median latency_ms_p95 encoder_ms_median tokens_per_s speedup_vs_dense "
     "speedup_vs_dense_same_dtype",
     "intervals": "speedup speedup_low speedup_high speedup_significant",
@@ -33,9 +32,8 @@ class KilledError(BaseException):
 
 @pytest.fixture(scope="module")
 def options(model_folder):
-    strategies = "entropy,random"
     sizes = ("--batch-size", "1,4", "--limit", "5")
-    return ["--model", str(model_folder), "--corpus", str(SAMPLE), "--strategies", strategies, *sizes]
+    return ["--model", str(model_folder), "--corpus", str(SAMPLE), "--strategies", "entropy,random", *sizes]
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +41,10 @@ def undisturbed(options, tmp_path_factory):
     out = tmp_path_factory.mktemp("undisturbed")
     assert resumed(options, out) == 0
     return out
+
+
+def resumed(options, out):
+    return main([*options, "--predictions", str(out / "predictions"), "--out", str(out)])
 
 
 def kill(monkeypatch, appends, *, half):
@@ -61,20 +63,22 @@ def kill(monkeypatch, appends, *, half):
     monkeypatch.setattr(Log, "append", killing)
 
 
-def without_times(folder):
-    tables = {name: pd.read_csv(folder / f"{name}.csv").drop(columns=drop.split()) for name, drop in TIMES.items()}
-    analyses = ("errors", "confusion", "exits", "subgroups", "gaps")
-    tables |= {name: pd.read_csv(folder / f"{name}.csv") for name in analyses}
-    cost = pd.read_csv(folder / "cost.csv")
-    return tables | {"cost": cost[~cost["measure"].isin(CLOCKED)]}
+def check_equal(folder, other):
+    """Two runs have the same files, except for times."""
 
+    def tables(out):
+        found = {name: pd.read_csv(out / f"{name}.csv").drop(columns=drop.split()) for name, drop in TIMES.items()}
+        analyses = ("errors", "confusion", "exits", "subgroups", "gaps", "cost", "documents")
+        found |= {name: pd.read_csv(out / f"{name}.csv") for name in analyses}
+        return found | {"cost": found["cost"][~found["cost"]["measure"].isin(CLOCKED)]}
 
-def predicted(folder):
-    return {path.name: path.read_text() for path in (folder / "predictions").iterdir()}
-
-
-def resumed(options, out):
-    return main([*options, "--predictions", str(out / "predictions"), "--out", str(out)])
+    ours, theirs = tables(folder), tables(other)
+    for name, table in theirs.items():
+        pd.testing.assert_frame_equal(ours[name], table)
+    files = [{p.name: p.read_text() for p in (out / "predictions").iterdir()} for out in (folder, other)]
+    assert files[0] == files[1]
+    assert set(files[0]) == {f"{name}.pubtator" for name in ("dense", "entropy", "random")}
+    assert (folder / "cases.json").read_text() == (other / "cases.json").read_text()
 
 
 def test_killed_three_times_the_files_are_those_of_an_undisturbed_run(options, undisturbed, tmp_path):
@@ -87,18 +91,10 @@ def test_killed_three_times_the_files_are_those_of_an_undisturbed_run(options, u
         lines.append((tmp_path / NAME).read_bytes().count(b"\n"))
     assert lines == sorted(set(lines)), "every start gets further"
     assert resumed(options, tmp_path) == 0
-    ours, theirs = without_times(tmp_path), without_times(undisturbed)
-    for name, table in theirs.items():
-        pd.testing.assert_frame_equal(ours[name], table)
-    assert set(predicted(tmp_path)) == {f"{name}.pubtator" for name in ("dense", "entropy", "random")}
-    assert predicted(tmp_path) == predicted(undisturbed)
-    assert (tmp_path / "cases.json").read_text() == (undisturbed / "cases.json").read_text()
+    check_equal(tmp_path, undisturbed)
     assert "interruptions: 3" in (tmp_path / "report.md").read_text()
-    units = [
-        tuple(record["unit"].values())
-        for record in map(json.loads, (tmp_path / NAME).read_text().splitlines())
-        if "unit" in record
-    ]
+    records = map(json.loads, (tmp_path / NAME).read_text().splitlines())
+    units = [tuple(record["unit"].values()) for record in records if "unit" in record]
     assert len(units) == len(set(units)) == 4 * (5 + 2)
 
 
@@ -112,14 +108,12 @@ def test_a_process_killed_by_the_system_goes_on_too(options, undisturbed, tmp_pa
                 time.sleep(0.002)
             process.kill()
     assert resumed(options, tmp_path) == 0
-    for name, table in without_times(undisturbed).items():
-        pd.testing.assert_frame_equal(without_times(tmp_path)[name], table)
-    assert predicted(tmp_path) == predicted(undisturbed)
+    check_equal(tmp_path, undisturbed)
 
 
 def test_the_report_of_a_finished_run_is_made_from_its_files_alone_without_torch(undisturbed):
     before = (undisturbed / "report.md").read_text()
-    results = json.loads((undisturbed / "results.json").read_text())
+    results = (undisturbed / "results.json").read_text()
     (undisturbed / "report.md").unlink()
     code = (
         "import sys; from eval.report import main; status = main(sys.argv[1:]); "
@@ -128,38 +122,43 @@ def test_the_report_of_a_finished_run_is_made_from_its_files_alone_without_torch
     render = [sys.executable, "-c", code, "--out", str(undisturbed), "--render-only"]
     assert subprocess.run(render, check=False, stdout=subprocess.DEVNULL).returncode == 0
     assert (undisturbed / "report.md").read_text() == before
-    assert json.loads((undisturbed / "results.json").read_text()) == results
-    assert set(results) == {"about", "notes"}
+    assert (undisturbed / "results.json").read_text() == results
 
 
-def test_other_conditions_are_refused_with_the_reason(options, undisturbed, weights, tmp_path, capsys, monkeypatch):
-    out = ["--out", str(undisturbed)]
+@pytest.fixture(scope="module")
+def other_weights(weights, tmp_path_factory):
     other = copy.deepcopy(weights.model)
     other.heads["3"].bias.data[0] += 0.5
-    save_weights(tmp_path / "other", other, weights.tokenizer)
+    folder = tmp_path_factory.mktemp("other")
+    save_weights(folder, other, weights.tokenizer)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ("--threads 2", "with threads 1, got threads 2"),
+        ("--dtype bfloat16", "with dtype"),
+        ("--timed 3", "with timed"),
+        ("--limit 4", "with corpus"),
+        ("--set entropy.neighbours=2", "with variants"),
+        ("--model OTHER", "with model.weights"),
+    ],
+)
+def test_a_run_does_not_continue_under_other_conditions(options, undisturbed, other_weights, capsys, change, reason):
     threads = torch.get_num_threads()
     try:
-        for change, reason in (
-            (["--threads", str(threads + 1)], f"with threads {threads}, got threads {threads + 1}"),
-            (["--dtype", "bfloat16"], "with dtype"),
-            (["--timed", "3"], "with timed"),
-            (["--limit", "4"], "with corpus"),
-            (["--set", "entropy.neighbours=2"], "with variants"),
-            (["--model", str(tmp_path / "other")], "with model.weights"),
-        ):
-            assert main([*options, *change, *out]) == 2
-            assert reason in capsys.readouterr().err
-            torch.set_num_threads(threads)
-        monkeypatch.setattr(environment, "code_digest", lambda *_: "other")
-        assert main([*options, *out]) == 2
-        assert "with code" in capsys.readouterr().err
+        assert resumed([*options, *change.replace("OTHER", str(other_weights)).split()], undisturbed) == 2
     finally:
         torch.set_num_threads(threads)
+    assert reason in capsys.readouterr().err
 
 
-def test_a_folder_without_a_run_cannot_be_rendered(tmp_path, capsys):
-    assert main(["--out", str(tmp_path), "--render-only"]) == 2
-    assert "expected a finished run" in capsys.readouterr().err
+@pytest.mark.parametrize("name", ["code_digest", "machine"])
+def test_a_run_does_not_continue_with_other_code_or_elsewhere(options, undisturbed, capsys, monkeypatch, name):
+    monkeypatch.setattr(environment, name, lambda *_: "other")
+    assert resumed(options, undisturbed) == 2
+    assert f"with {name.partition('_')[0]} " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -171,7 +170,9 @@ def test_a_folder_without_a_run_cannot_be_rendered(tmp_path, capsys):
         ("cases.json", "[{"),
     ],
 )
-def test_a_damaged_run_is_not_rendered(undisturbed, tmp_path, capsys, name, content):
+def test_an_incomplete_run_is_not_rendered(undisturbed, tmp_path, capsys, name, content):
+    assert main(["--out", str(tmp_path / "none"), "--render-only"]) == 2
+    assert "expected a finished run" in capsys.readouterr().err
     out = shutil.copytree(undisturbed, tmp_path / "out")
     (out / name).unlink()
     if content is not None:
@@ -180,7 +181,7 @@ def test_a_damaged_run_is_not_rendered(undisturbed, tmp_path, capsys, name, cont
     assert f"expected a finished run in {out}, got none: " in capsys.readouterr().err
 
 
-def test_what_auto_chose_stays_chosen(model_folder, tmp_path):
+def test_what_auto_chose_is_kept(model_folder, tmp_path):
     options = ["--model", str(model_folder), "--limit", "1", "--strategies", "dense", "--out", str(tmp_path)]
     assert main([*options, "--dtype", "float32"]) == 0
     assert main([*options, "--dtype", "auto"]) == 0, "whatever it would choose now"

@@ -1,98 +1,29 @@
-"""A strategy made worse on purpose is called worse, with its interval; one that is identical is not."""
-
-import copy
-from dataclasses import replace
+"""Opening sentences and table: which strategy is recommended, why, and what it is compared with."""
 
 import pytest
-import torch
 
-from engine.checkpoint import load_weights
-from engine.data.corpora import Corpus, load_corpus
-from engine.pruning.controllers import EntropyController
-from engine.pruning.strategy import Strategy
-from engine.runs import Log
-from engine.tagger import Engine
-from eval.measure.runner import Plan, collect, evaluate
-from eval.measure.variants import of_strategy
-from eval.records import interval_row
 from eval.render.conclusions import Opening
-from eval.render.numbers import pp, speedup, verdict
-from eval.report import SAMPLE
-
-ENTROPY = Strategy("entropy", (1, 2), EntropyController(0.6, 0, exit_entities=True))
-
-
-@pytest.fixture(scope="module")
-def measured(engine, model_folder, tmp_path_factory):
-    """``entropy`` twice, once more with the labels of its first gate shuffled; gold is what ``entropy`` finds."""
-    texts = load_corpus(str(SAMPLE), limit=8).documents
-    gold = engine.tag_batch([document.text for document in texts], ENTROPY)
-    documents = tuple(replace(d, entities=result.entities) for d, result in zip(texts, gold, strict=True))
-    corpus = Corpus("gold", "all", ("Chemical", "Disease"), documents)
-    weights = load_weights(model_folder)
-    shuffled = Engine(replace(weights, model=copy.deepcopy(weights.model)))
-    head = shuffled.model.heads["1"]
-    order = torch.tensor([0, 3, 4, 1, 2])  # chemicals become diseases
-    head.weight.data, head.bias.data = head.weight.data[order], head.bias.data[order]
-    variants = [
-        replace(of_strategy(engine, ENTROPY), name="dense", kind="dense"),
-        replace(of_strategy(engine, ENTROPY), name="identical"),
-        replace(of_strategy(shuffled, ENTROPY), name="shuffled"),
-    ]
-    log = Log(tmp_path_factory.mktemp("out") / "log")
-    plan = Plan(corpus, variants, [1], range(8))
-    evaluate(plan, log)
-    return {one.name: one.record for one in collect(plan, 1, log).values()}
-
-
-def test_labels_shuffled_at_one_gate_are_called_worse_with_the_interval(measured):
-    row = interval_row([measured["shuffled"]], [measured["dense"]], seed=0)
-    assert row["f1"] < 1
-    assert row["low"] <= row["difference"] <= row["high"] < 0
-    assert row["significant"]
-    assert verdict(row).endswith("less accurate")
-
-
-def test_an_identical_strategy_is_not(measured):
-    row = interval_row([measured["identical"]], [measured["dense"]], seed=0)
-    assert (row["low"], row["difference"], row["high"], row["significant"]) == (0, 0, 0, False)
-    assert pp(row) == "+0.00 [+0.00, +0.00] (n.s.)"
+from eval.render.text import pp, speedup, verdict
 
 
 def interval(strategy, against="dense", difference=0.0, error=0.001, speedup=1.0, noise=0.05, size=1):
     return {
-        "strategy": strategy,
-        "label": strategy,
-        "dtype": "float32",
-        "batch_size": size,
-        "f1": 0.85 + difference,
-        "against": against,
-        "against_label": against,
-        "against_dtype": "float32",
-        "difference": difference,
-        "low": difference - error,
-        "high": difference + error,
+        "strategy": strategy, "label": strategy, "dtype": "float32", "batch_size": size, "f1": 0.85 + difference,
+        "against": against, "against_label": against, "against_dtype": "float32",
+        "difference": difference, "low": difference - error, "high": difference + error,
         "significant": abs(difference) > error,
-        "speedup": speedup,
-        "speedup_low": speedup - noise,
-        "speedup_high": speedup + noise,
+        "speedup": speedup, "speedup_low": speedup - noise, "speedup_high": speedup + noise,
         "speedup_significant": abs(speedup - 1) > noise,
-    }
+    }  # fmt: skip
 
 
 def result(strategy, kind=None, replays="", difference=0.0, speedup=1.0, size=1):
     kind = kind or strategy
     return {
-        "strategy": strategy,
-        "label": strategy,
-        "dtype": "float32",
-        "kind": kind,
-        "prunes": kind in ("rule", "entropy"),
-        "replays": replays,
-        "batch_size": size,
-        "f1": 0.85 + difference,
+        "strategy": strategy, "label": strategy, "dtype": "float32", "kind": kind, "replays": replays,
+        "prunes": kind in ("rule", "entropy"), "batch_size": size, "f1": 0.85 + difference,
         "speedup_vs_dense": speedup,
-    }
+    }  # fmt: skip
 
 
 def opening(*variants, pairs=(), **settings):
@@ -105,6 +36,7 @@ def opening(*variants, pairs=(), **settings):
 
 
 FAST = {"strategy": "entropy:fast", "kind": "entropy", "difference": -0.0005, "speedup": 1.8}
+RISKY = {"strategy": "mlp", "kind": "entropy", "difference": -0.0028, "speedup": 2.2}
 OTHERS = (
     {"strategy": "rule", "difference": -0.0042, "speedup": 2.5},
     {"strategy": "truncate-2", "kind": "truncate", "difference": -0.04, "speedup": 1.8},
@@ -114,7 +46,6 @@ OTHERS = (
     {"strategy": "hf", "speedup": 0.8},
     {"strategy": "onnx", "kind": "baseline", "speedup": 1.1},
 )
-RISKY = {"strategy": "mlp", "kind": "entropy", "difference": -0.0028, "speedup": 2.2}
 
 
 def test_the_sentences_name_the_strategy_its_f1_why_it_is_shown_and_what_it_beats():
@@ -129,6 +60,16 @@ def test_the_sentences_name_the_strategy_its_f1_why_it_is_shown_and_what_it_beat
         "It is 1.64× as fast as `onnx`, the fastest baseline that loses at most 1 pp, with no significant difference "
         "in F1 (-0.05 pp [-0.15, +0.05]) and 1.40× as fast as `truncate-3`, where every word exits at one layer, and "
         "more accurate (+0.45 pp [+0.35, +0.55]).",
+    ]
+
+
+def test_the_rows_show_dense_the_strategy_and_what_it_must_beat():
+    assert [row[1:4] for row in opening(FAST, *OTHERS).table().rows] == [
+        ["dense", "0.8500", "—"],
+        ["entropy:fast", "0.8495", "-0.05 [-0.15, +0.05] (n.s.)"],
+        ["truncate-3", "0.8450", "-0.50 [-0.60, -0.40]"],
+        ["random", "0.8200", "-3.00 [-3.10, -2.90]"],
+        ["onnx", "0.8500", "+0.00 [-0.10, +0.10] (n.s.)"],
     ]
 
 
@@ -156,33 +97,24 @@ def test_where_nothing_near_is_faster_the_fastest_is_shown_but_not_recommended()
     assert slow.table().rows[1][:2] == ["fastest strategy", "rule"]
 
 
-def test_what_is_significantly_faster_is_named_with_its_f1_and_is_not_what_is_beaten_if_it_loses_much():
-    spacy = {"strategy": "spacy", "kind": "baseline", "difference": -0.02, "speedup": 2.7}
-    random = {"strategy": "ctranslate2", "kind": "baseline", "difference": float("nan"), "speedup": 2.0}
-    level = {"strategy": "openvino", "kind": "baseline", "difference": -0.02, "speedup": 1.82}
-    pairs = [
-        interval("entropy:fast", "onnx", speedup=1.64),
-        interval("entropy:fast", "spacy", speedup=1 / 1.5),
-        interval("entropy:fast", "ctranslate2", speedup=0.9),
-        interval("entropy:fast", "openvino", speedup=0.99),
+def test_what_is_significantly_faster_is_named_and_is_not_what_is_beaten_if_it_loses_much():
+    variants = [
+        {"strategy": name, "kind": "baseline", "difference": difference, "speedup": speedup}
+        for name, difference, speedup in (
+            ("spacy", -0.02, 2.7),
+            ("ctranslate2", float("nan"), 2.0),
+            ("ov", -0.02, 1.82),
+        )
     ]
-    found = opening(FAST, *OTHERS, spacy, random, level, pairs=pairs)
+    ratios = {"onnx": 1.64, "spacy": 1 / 1.5, "ctranslate2": 0.9, "ov": 0.99}
+    pairs = [interval("entropy:fast", name, speedup=ratio) for name, ratio in ratios.items()]
+    found = opening(FAST, *OTHERS, *variants, pairs=pairs)
     *_, beaten, faster = found.sentences()
     assert "`onnx`, the fastest baseline" in beaten
     assert faster == (
         "Significantly faster than it: `spacy` by 1.50×, at F1 0.8300 and `ctranslate2` by 1.11×, speed only."
     )
     assert found.table().rows[-1][:2] == ["fastest baseline within 1 pp", "onnx"]
-
-
-def test_the_rows_show_dense_the_strategy_and_what_it_must_beat():
-    assert [row[1:4] for row in opening(FAST, *OTHERS).table().rows] == [
-        ["dense", "0.8500", "—"],
-        ["entropy:fast", "0.8495", "-0.05 [-0.15, +0.05] (n.s.)"],
-        ["truncate-3", "0.8450", "-0.50 [-0.60, -0.40]"],
-        ["random", "0.8200", "-3.00 [-3.10, -2.90]"],
-        ["onnx", "0.8500", "+0.00 [-0.10, +0.10] (n.s.)"],
-    ]
 
 
 def test_every_batch_size_has_its_speedup():
@@ -198,12 +130,13 @@ def test_too_few_batches_for_an_interval_are_said():
     assert "too few batches of 1 were timed" in sentence
 
 
-@pytest.mark.parametrize(("difference", "speedup", "expected"), [
-    (0.005, 1.3, "faster, more accurate"),
-    (0, 1.3, "faster, no significant difference in F1"),
-    (-0.005, 1, "no significant difference in speed, less accurate"),
-    (float("nan"), 0.7, "slower"),
-    (0, 1, "no significant difference"),
+@pytest.mark.parametrize(("difference", "speedup", "said", "shown"), [
+    (0.005, 1.3, "faster, more accurate", "+0.50 [+0.40, +0.60]"),
+    (0, 1.3, "faster, no significant difference in F1", "+0.00 [-0.10, +0.10] (n.s.)"),
+    (-0.005, 1, "no significant difference in speed, less accurate", "-0.50 [-0.60, -0.40]"),
+    (float("nan"), 0.7, "slower", "speed only"),
+    (0, 1, "no significant difference", "+0.00 [-0.10, +0.10] (n.s.)"),
 ])  # fmt: skip
-def test_a_verdict_names_what_differs_significantly(difference, speedup, expected):
-    assert verdict(interval("entropy", "truncate-3", difference=difference, speedup=speedup)) == expected
+def test_a_verdict_names_what_differs_significantly(difference, speedup, said, shown):
+    row = interval("entropy", "truncate-3", difference=difference, speedup=speedup)
+    assert (verdict(row), pp(row)) == (said, shown)

@@ -10,8 +10,8 @@ from PIL import Image
 
 from eval.measure.baselines import BASELINES
 from eval.render import plots
-from eval.render.choice import LABELS
 from eval.render.files import labelled
+from eval.render.frontier import LABELS
 
 # F1 and speed-up like those of a real run.
 VARIANTS = {

@@ -7,8 +7,8 @@ import re
 import pytest
 from PIL import Image
 
-from eval.render.html import Report, Section, Table, page, write_page, write_pages
-from eval.render.markdown import code, escape, table
+from eval.render.pages import Report, Section, Table, page, write_page, write_pages
+from eval.render.text import code, escape, table
 
 PIXEL = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="

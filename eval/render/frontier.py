@@ -1,6 +1,6 @@
-"""Chooses the frontier, labels and F1 axis of figures of F1 against speed-up, for the report and the app.
+"""What figures of F1 against speed-up show, for the report and the app: frontier, labels and their places, F1 axis.
 
-Pure Python: no plotting, no tables.
+Pure Python, without a plotting library or tables.
 """
 
 from __future__ import annotations
@@ -11,23 +11,21 @@ from typing import Protocol, TypeVar
 
 from eval.schema import BASELINE, DENSE, HF, MODEL, TRUNCATE
 
-LABELS = 8  # at most; more cannot be read at 800 pixels
-KEPT = 3  # labels kept for baselines
-WINDOW = (
-    0.016  # F1 below dense that the axis shows, and above at most: one outlier must not squeeze the others together
-)
-REACH = 30.0  # pixels between a mark and its label at most
+LABELS = 8  # most labels in a panel; more cannot be read at 800 pixels
+KEPT = 3  # labels that are reserved for baselines
+WINDOW = 0.016  # most F1 above and below dense that the axis shows, so that an outlier does not squeeze the others
+REACH = 30.0  # most pixels between a mark and its label
 
 _BASELINES = (BASELINE, HF, TRUNCATE, MODEL, DENSE)  # kinds
 _BELOW, _ABOVE = 0.003, 0.002  # F1 that the axis shows beyond the marks, for their intervals
-_MARK = 9.0  # half of a mark's width and height in pixels
-_STEPS = (12.0, 18.0, 24.0, REACH)
+_MARK = 18.0  # width and height of a mark in pixels
+_DISTANCES = (12.0, 18.0, 24.0, REACH)  # of a label from its mark, in pixels
 
 Box = tuple[float, float, float, float]  # left, right, bottom, top
 
 
-class Drawn(Protocol):
-    """A variant at one batch size; ``f1`` (0–1) is ``None`` if only its speed was measured."""
+class PlottedVariant(Protocol):
+    """A variant at one batch size; ``f1``, 0–1, is ``None`` if only its speed was measured."""
 
     @property
     def label(self) -> str: ...
@@ -39,11 +37,11 @@ class Drawn(Protocol):
     def speedup(self) -> float: ...
 
 
-M = TypeVar("M", bound=Drawn)
+M = TypeVar("M", bound=PlottedVariant)
 
 
 def reference(variants: Sequence[M]) -> M:
-    """Dense in the first dtype, against which speed-ups are measured."""
+    """Dense in the first dtype, whose speed-up is 1."""
     return min((one for one in variants if one.kind == DENSE), key=lambda one: abs(one.speedup - 1))
 
 
@@ -59,19 +57,19 @@ def frontier(variants: Sequence[M]) -> list[M]:
 def to_label(variants: Sequence[M]) -> list[M]:
     """Chooses at most ``LABELS`` variants, the most important first: dense, the frontier, then the fastest baselines.
 
-    A baseline that ran in several dtypes is labelled in its fastest one.
+    A baseline that ran in several dtypes has a label only in its fastest one.
     """
     dense = reference(variants)
     chosen = [dense, *(one for one in frontier(variants) if one is not dense)][: LABELS - KEPT]
     for one in sorted(variants, key=lambda one: -one.speedup):
-        named = {_name(other) for other in chosen}
-        if len(chosen) < LABELS and one.kind in _BASELINES and one.f1 is not None and _name(one) not in named:
+        is_new = _name_without_dtype(one) not in map(_name_without_dtype, chosen)
+        if len(chosen) < LABELS and one.kind in _BASELINES and one.f1 is not None and is_new:
             chosen.append(one)
     return chosen
 
 
-def f1_axis(variants: Sequence[Drawn]) -> tuple[float, float]:
-    """Lowest and highest F1 of the axis; variants beyond it stand at its edge, with their F1 in their label."""
+def f1_axis(variants: Sequence[PlottedVariant]) -> tuple[float, float]:
+    """Lowest and highest F1 of the axis; variants beyond it stand at its edge and have their F1 in their label."""
     centre = _f1(reference(variants))
     inside = [_f1(one) for one in variants if abs(_f1(one) - centre) <= WINDOW]
     return min(inside) - _BELOW, max(inside) + _ABOVE
@@ -84,28 +82,28 @@ def place(
 
     Args:
         marks: centres of all marks, in pixels.
-        labels: width and height of a label in pixels, by its mark's index, the most important first.
-        size: of the drawing, in pixels.
+        labels: width and height of each label in pixels, by the index of its mark, the most important first.
+        size: width and height of the drawing in pixels.
 
     Returns:
-        The centre of each label, whose box is at most ``REACH`` from its mark's centre, up and down and to the sides.
+        The centre of each label; its box is at most ``REACH`` away from the centre of its mark in either direction.
     """
-    taken = [_box(mark, (2 * _MARK, 2 * _MARK)) for mark in marks]
+    taken = [_box(mark, (_MARK, _MARK)) for mark in marks]
     found = {}
     for index, own in labels.items():
-        boxes = [(centre, _box(centre, own)) for centre in _around(marks[index], own)]
+        boxes = [(centre, _box(centre, own)) for centre in _centres_around(marks[index], own)]
         inside = [(c, b) for c, b in boxes if b[0] >= 0 and b[1] <= size[0] and b[2] >= 0 and b[3] <= size[1]]
-        centre, box = min(inside or boxes, key=lambda one: sum(_shared(one[1], other) for other in taken))
+        centre, box = min(inside or boxes, key=lambda one: sum(_shared_area(one[1], other) for other in taken))
         found[index] = centre
         taken.append(box)
     return found
 
 
-def _around(mark: tuple[float, float], own: tuple[float, float]) -> Iterator[tuple[float, float]]:
-    """Centres of a label around its mark, the nearest first: beside it, then above and below."""
+def _centres_around(mark: tuple[float, float], own: tuple[float, float]) -> Iterator[tuple[float, float]]:
+    """Yields centres of a label around its mark, the nearest first: beside it, then above and below."""
     x, y = mark
-    for step in _STEPS:
-        across, up = step + own[0] / 2, step + own[1] / 2
+    for distance in _DISTANCES:
+        across, up = distance + own[0] / 2, distance + own[1] / 2
         yield from ((x + across, y), (x - across, y))
         for vertical, share in product((up, -up), (0.0, 0.5, -0.5, 1.0, -1.0)):
             yield x + share * across, y + vertical
@@ -116,16 +114,16 @@ def _box(centre: tuple[float, float], size: tuple[float, float]) -> Box:
     return x - width / 2, x + width / 2, y - height / 2, y + height / 2
 
 
-def _shared(one: Box, other: Box) -> float:
-    """The area that two boxes share."""
+def _shared_area(one: Box, other: Box) -> float:
+    """The area that two boxes have in common."""
     width = min(one[1], other[1]) - max(one[0], other[0])
     height = min(one[3], other[3]) - max(one[2], other[2])
     return max(0.0, width) * max(0.0, height)
 
 
-def _name(one: Drawn) -> str:
+def _name_without_dtype(one: PlottedVariant) -> str:
     return one.label.partition(" (")[0]
 
 
-def _f1(one: Drawn) -> float:
+def _f1(one: PlottedVariant) -> float:
     return 0.0 if one.f1 is None else one.f1

@@ -1,4 +1,4 @@
-"""Pages as Markdown and as self-contained HTML, from templates: reports, and the documents that the app serves."""
+"""Renders pages as Markdown and as self-contained HTML: reports, and the documents that the app serves."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from markdown_it.token import Token
 from markupsafe import Markup
 from PIL import Image
 
-from eval.render.markdown import anchor, escape, table
+from eval.render.text import anchor, escape, table
 
-LONG = 36  # cells with more characters may wrap; shorter ones are figures with their intervals, names of strategies
+LONG = 36  # cells with more characters may wrap; shorter ones hold figures with intervals or names of strategies
 _PARSER = MarkdownIt("commonmark", {"html": False}).enable("table")
 _TEMPLATES = Environment(
     loader=PackageLoader("eval.render"),
@@ -37,7 +37,11 @@ _TEMPLATES.filters["markdown_text"] = escape
 class Table:
     """A table of plain text.
 
-    ``caption``: Markdown. ``folded``: exhaustive, so HTML shows it folded and Markdown leaves it out.
+    Args:
+        columns: headings.
+        rows: cells.
+        caption: Markdown.
+        folded: whether it is exhaustive; HTML shows such a table folded, and Markdown leaves it out.
     """
 
     columns: Sequence[str]
@@ -56,7 +60,14 @@ class Section:
 
 @dataclass(frozen=True)
 class Report:
-    """A page: a plain title, plain notes, what it opens with, and sections that its contents list names."""
+    """A page.
+
+    Args:
+        title: plain text.
+        sections: listed in its contents.
+        opening: Markdown and tables before the contents.
+        notes: plain text, shown first.
+    """
 
     title: str
     sections: Sequence[Section]
@@ -65,15 +76,15 @@ class Report:
 
 
 def write_page(path: Path, text: str) -> None:
-    """Writes a page in UTF-8, regardless of locale; lone surrogates, which a corpus may have, become question marks."""
+    """Writes a page in UTF-8 in any locale; lone surrogates, which a corpus may contain, become question marks."""
     path.write_text(text, encoding="utf-8", errors="replace")
 
 
 def write_pages(report: Report, folder: Path, name: str) -> None:
-    """Writes a page as ``NAME.md`` and as ``NAME.html``, which holds the folder's images."""
+    """Writes a page as ``NAME.md`` and as ``NAME.html``, which contains the images of the folder."""
 
     def markdown(text: str) -> Markup:
-        return _body(_PARSER.parse(text), folder)
+        return _render_tokens(_PARSER.parse(text), folder)
 
     write_page(folder / f"{name}.md", _TEMPLATES.get_template("report.md").render(page=report))
     html = _TEMPLATES.get_template("report.html").render(page=report, title=report.title, markdown=markdown)
@@ -81,19 +92,15 @@ def write_pages(report: Report, folder: Path, name: str) -> None:
 
 
 def page(markdown: str) -> str:
-    """Renders a document as a page; raw HTML stays text, headings have GitHub's anchors.
-
-    Args:
-        markdown: the text, whose first heading is the title.
-    """
+    """Renders a Markdown document, whose first heading is the title; raw HTML is shown as text."""
     tokens = _PARSER.parse(markdown)
     titles = [after for token, after in pairwise(tokens) if token.type == "heading_open"]
     title = unescape(titles[0].content) if titles else ""
-    return _TEMPLATES.get_template("page.html").render(title=title, body=_body(tokens))
+    return _TEMPLATES.get_template("page.html").render(title=title, body=_render_tokens(tokens))
 
 
-def _body(tokens: Sequence[Token], folder: Path | None = None) -> Markup:
-    """Renders Markdown: headings have anchors, long cells their class; a folder's images are embedded."""
+def _render_tokens(tokens: Sequence[Token], folder: Path | None = None) -> Markup:
+    """Renders Markdown with GitHub's anchors of headings and a class for long cells; embeds the images of a folder."""
     used: Counter[str] = Counter()
     for token, inside in pairwise(tokens):
         if token.type == "heading_open":
@@ -106,12 +113,12 @@ def _body(tokens: Sequence[Token], folder: Path | None = None) -> Markup:
     images = [child for token in tokens for child in token.children or [] if child.type == "image"]
     if folder is not None:
         for image in images:
-            image.attrs["src"] = _embedded(folder / str(image.attrs["src"]))
+            image.attrs["src"] = _data_address(folder / str(image.attrs["src"]))
     return Markup(_PARSER.renderer.render(tokens, _PARSER.options, {}))
 
 
-def _embedded(file: Path) -> str:
-    """An image as an address, in a format that takes two thirds of the space."""
+def _data_address(file: Path) -> str:
+    """An image as a data address, in a format that takes two thirds of the space."""
     packed = io.BytesIO()
     Image.open(file).save(packed, "webp", lossless=True, quality=100, method=4)
     return f"data:image/webp;base64,{base64.b64encode(packed.getvalue()).decode()}"

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eval.render import choice
-from eval.render.choice import LABELS, REACH, WINDOW, f1_axis, frontier, place, to_label
+from eval.render.frontier import KEPT, LABELS, REACH, WINDOW, f1_axis, frontier, place, to_label
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ def test_baselines_keep_their_labels_beside_a_long_frontier():
     rows = [Row(f"entropy {n}", "entropy", 0.851 - n / 10000, 2 + n / 10) for n in range(12)]
     chosen = to_label([DENSE, *rows, *NEAR])
     assert len(chosen) == LABELS
-    assert [one for one in chosen if one.kind == "baseline"] == NEAR[: -choice.KEPT - 1 : -1]
+    assert [one for one in chosen if one.kind == "baseline"] == NEAR[: -KEPT - 1 : -1]
 
 
 @pytest.mark.parametrize("rows", [ALL, [DENSE], [DENSE, FAR]], ids=["all", "dense alone", "an outlier"])

@@ -1,13 +1,13 @@
-"""The strategies that a command line names."""
+"""The strategies and controls that a command line names."""
 
 from argparse import Namespace
 
 import pytest
 
 from engine.tagger import Engine
-from eval.measure.strategies import choose_variants
+from eval.measure.setup import choose_variants
 
-OPTIONS = {"corpus": "", "point": None, "lambda_": None, "min_keep_ratio": None, "set": []}
+OPTIONS = {"corpus": "", "point": None, "set": []}
 
 
 @pytest.mark.parametrize(

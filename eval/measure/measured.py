@@ -1,0 +1,168 @@
+"""Scores, costs and times of every variant, collected from the log of a complete run."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from seqeval.scheme import IOB2, Entities
+
+from engine.inspection.cost import Cost, add
+from engine.latency import Times
+from engine.runs import Log
+from engine.text.documents import Document, Entity
+from engine.text.labels import LabelSet
+from engine.text.scoring import Counts, count_matches
+from engine.text.words import split_words
+from eval.measure.runner import Plan, logged_batches
+from eval.measure.variants import Variant
+from eval.records import Record
+from eval.schema import DENSE
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Scores of the predictions for all documents.
+
+    Args:
+        by_document: counts of each document over all scored types.
+        by_type: counts of each scored type.
+        seqeval: strict IOB2 F1 on words, 0–1.
+        unscored: number of predictions of types that are not scored.
+    """
+
+    by_document: tuple[Counts, ...]
+    by_type: dict[str, Counts]
+    seqeval: float
+    unscored: int
+
+    @property
+    def total(self) -> Counts:
+        """The sum over all documents, for the micro-average."""
+        return Counts.total(self.by_document)
+
+
+class Scorer:
+    """Scores predictions over the given types, document by document; keeps only counts."""
+
+    def __init__(self, types: Sequence[str]) -> None:
+        self._labels = LabelSet(types)
+        self._by_document: list[Counts] = []
+        self._by_type = dict.fromkeys(types, Counts())
+        self._words = Counts()
+        self._unscored = 0
+
+    def add(self, document: Document, found: Sequence[Entity]) -> None:
+        """Counts the true positives, predictions and gold mentions of a document."""
+        types = self._labels.types
+        self._by_document.append(count_matches(document.entities, found, types))
+        for type_ in types:
+            self._by_type[type_] += count_matches(document.entities, found, [type_])
+        gold, predicted = (self._word_spans(document, entities) for entities in (document.entities, found))
+        self._words += Counts(len(gold & predicted), len(predicted), len(gold))
+        self._unscored += sum(entity.type not in types for entity in found)
+
+    def _word_spans(self, document: Document, entities: Sequence[Entity]) -> set[tuple[int, int, str]]:
+        """Spans of words as seqeval reads them from strict IOB2 labels."""
+        labels = [self._labels.names[label] for label in self._labels.encode(split_words(document.text), entities)]
+        return {(entity.start, entity.end, entity.tag) for entity in Entities([labels], scheme=IOB2).entities[0]}
+
+    def scores(self) -> Scores:
+        """The scores of all documents so far."""
+        return Scores(tuple(self._by_document), dict(self._by_type), self._words.f1, self._unscored)
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """One variant at one batch size. For ``random``, all but ``runs`` belongs to the first seed.
+
+    Args:
+        variant: what was measured.
+        batch_size: documents per call.
+        runs: scores; one for each seed of ``random``.
+        cost: over all documents; ``None`` for baselines and other models.
+        macs: of each document, ``(documents,)``; empty without costs.
+        rows: of each document in the first layer, ``(documents,)``; empty without costs.
+        times: of the timed documents.
+        timed: indices of the timed documents.
+    """
+
+    variant: Variant
+    batch_size: int
+    runs: tuple[Scores, ...]
+    cost: Cost | None
+    macs: np.ndarray
+    rows: np.ndarray
+    times: Times
+    timed: np.ndarray
+
+    @property
+    def name(self) -> str:
+        """The variant's name."""
+        return self.variant.name
+
+    @property
+    def dtype(self) -> str:
+        """The variant's dtype."""
+        return self.variant.dtype
+
+    @property
+    def record(self) -> Record:
+        """Counts of each document and times of each batch, as reports publish them."""
+        key = self.name, self.dtype, self.batch_size
+        return Record(key, [run.by_document for run in self.runs], self.times.batches)
+
+
+def dense_of(measured: Mapping[str, Measured], dtype: str = "") -> Measured:
+    """Dense in a dtype; if it did not run in that one, dense in the first dtype, the reference of the whole run."""
+    found = [one for one in measured.values() if one.variant.kind == DENSE]
+    return next((one for one in found if one.dtype == dtype), found[0])
+
+
+def collect(plan: Plan, batch_size: int, log: Log) -> dict[str, Measured]:
+    """Collects the results at one batch size, by variant, from a complete log."""
+    runs = {variant.key: [variant.key, *(other.key for other in variant.reseeded)] for variant in plan.variants}
+    scorers = {run: Scorer(plan.corpus.types) for keys in runs.values() for run in keys}
+    costs: dict[str, Cost] = {}
+    macs, rows = ({key: array("Q") for key in runs} for _ in range(2))
+    times = {key: Times(-(-len(plan.timed) // batch_size)) for key in runs}
+    for logged in logged_batches(plan, log):
+        for run, found in logged.found.items():
+            if logged.unit.batch_size == batch_size or run not in runs:  # other seeds ran at one batch size only
+                for document, entities in zip(logged.documents, found, strict=True):
+                    scorers[run].add(document, entities)
+        if logged.unit.batch_size != batch_size:
+            continue
+        if logged.unit.pass_number:
+            for key, (total, encoder) in logged.times.items():
+                times[key].add(logged.unit.batch, total, encoder)
+            continue
+        for key, batch in logged.costs.items():
+            macs[key].extend(cost.macs for cost in batch)
+            rows[key].extend(cost.rows[0] for cost in batch)
+            if batch:
+                before = [costs[key]] if key in costs else []
+                costs[key] = add([*before, *batch], len(batch[0].rows))
+    return {
+        variant.key: Measured(
+            variant,
+            batch_size,
+            tuple(scorers[run].scores() for run in runs[variant.key]),
+            costs.get(variant.key),
+            np.array(macs[variant.key]),
+            np.array(rows[variant.key]),
+            times[variant.key],
+            np.array(plan.timed),
+        )
+        for variant in plan.variants
+    }
+
+
+def predictions(plan: Plan, variant: Variant, batch_size: int, log: Log) -> Iterator[Document]:
+    """Yields the corpus' documents with a variant's predictions in place of gold."""
+    for logged in logged_batches(plan, log):
+        if logged.unit.batch_size == batch_size and logged.unit.pass_number == 0:
+            for document, entities in zip(logged.documents, logged.found[variant.key], strict=True):
+                yield replace(document, entities=tuple(entities))

@@ -1,0 +1,145 @@
+"""The control ``random``: as many words exit as under another strategy, but random ones.
+
+It shows how much a controller's choice of words is worth. `RandomRecovery` is the same control for recovered words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+
+from engine.errors import InputError
+from engine.pruning.controllers import CONTROLLERS
+from engine.pruning.gate import Decision, Gate
+from engine.pruning.memory import MemoryBuffer
+from engine.pruning.recovery import Recovery
+from engine.pruning.signals import lowest_per_window
+from engine.pruning.strategy import Decider, Strategy
+from engine.pruning.strategy_names import parse
+from engine.tagger import Engine, Result
+from eval.schema import RANDOM
+
+REPLAYED = "entropy"  # what ``random`` alone replays if no strategy that prunes runs
+PREFIX = f"{RANDOM}@"
+
+
+def replayed_strategy(name: str) -> str:
+    """The strategy that ``random@STRATEGY`` names; ``""`` for ``random`` alone.
+
+    Raises:
+        InputError: if it is not a strategy that prunes without recovery.
+    """
+    if not name.startswith(PREFIX):
+        return ""
+    replayed = name.removeprefix(PREFIX)
+    try:
+        parts = parse(replayed)
+    except InputError:
+        parts = None
+    if parts is None or parts.kind not in CONTROLLERS or parts.recovers:
+        raise InputError(f"expected {PREFIX} with one of {list(CONTROLLERS)}, got {name[:60]!r}; choose one of them")
+    return replayed
+
+
+class _WindowIds:
+    """Identifies the windows of a pass by the bytes of their word piece ids, also at gates after rows have exited."""
+
+    def __init__(self) -> None:
+        self._by_pass: dict[int, tuple[Any, list[bytes]]] = {}
+
+    def __call__(self, gate: Gate) -> list[bytes]:
+        if gate.index == 0:
+            ids = np.split(gate.batch.input_ids, np.cumsum(gate.batch.lengths)[:-1])
+            # A pass has one object for its words. Keeping it here prevents another pass from reusing its id.
+            self._by_pass[id(gate.words)] = gate.words, [one.tobytes() for one in ids]
+        return self._by_pass[id(gate.words)][1]
+
+
+class Recorder:
+    """A controller that decides like another one and counts the exiting words of each window and gate."""
+
+    def __init__(self, controller: Decider) -> None:
+        self.kind, self.uses_attention = controller.kind, controller.uses_attention
+        self.counts: dict[tuple[bytes, int], int] = {}
+        self._controller, self._window_ids = controller, _WindowIds()
+
+    def __call__(self, gate: Gate) -> Decision:
+        """Decides and counts."""
+        decision = self._controller(gate)
+        counts = np.bincount(gate.words.window[decision.exits], minlength=len(gate.words.counts))
+        self.counts |= {(ids, gate.number): count for ids, count in zip(self._window_ids(gate), counts, strict=True)}
+        return decision
+
+
+class Replay:
+    """A controller that lets as many words exit as a `Recorder` counted.
+
+    It takes the first ones in a random order of each window's words, which depends only on the seed and the window.
+    """
+
+    kind: ClassVar[str] = RANDOM
+    uses_attention: ClassVar[bool] = False
+
+    def __init__(self, counts: Mapping[tuple[bytes, int], int], seed: int) -> None:
+        self._counts, self._seed, self._window_ids = counts, seed, _WindowIds()
+
+    def __call__(self, gate: Gate) -> Decision:
+        """Decides."""
+        windows = self._window_ids(gate)
+        order = np.concatenate([self._draw(*one) for one in zip(windows, gate.words.counts.tolist(), strict=True)])
+        counts = np.array([self._counts.get((ids, gate.number), 0) for ids in windows])
+        return Decision(lowest_per_window(order, gate.alive, gate.words.window, counts), order)
+
+    def _draw(self, ids: bytes, words: int) -> np.ndarray:
+        pieces = np.frombuffer(ids, dtype=np.int64)
+        seed = (self._seed * 1_000_003 + int(pieces.sum()) * 8191 + len(pieces)) % 2**63
+        return torch.rand(words, generator=torch.Generator().manual_seed(seed)).numpy()
+
+
+@dataclass(frozen=True)
+class RandomExits:
+    """``random``.
+
+    Args:
+        name: as typed.
+        replays: the strategy whose numbers of exiting words are replayed, without recovery.
+        seed: of the choice of words.
+    """
+
+    name: str
+    replays: Strategy
+    seed: int = 0
+
+    def tag_batch(self, engine: Engine, texts: Sequence[str]) -> list[Result]:
+        """Tags texts in one call; a call under the replayed strategy comes first and is not timed."""
+        assert self.replays.controller is not None, "a strategy that prunes has a controller"
+        recorder = Recorder(self.replays.controller)
+        engine.tag_batch(texts, replace(self.replays, controller=recorder), batch_size=len(texts))
+        replay = replace(self.replays, name=self.name, point="", controller=Replay(recorder.counts, self.seed))
+        return engine.tag_batch(texts, replay, batch_size=len(texts))
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON object."""
+        return {"name": self.name, "replays": self.replays.to_json(), "seed": self.seed}
+
+
+@dataclass(frozen=True)
+class RandomRecovery(Recovery):
+    """Recovers as many words as a trigger would, but random ones in random windows."""
+
+    def choose(self, memory: MemoryBuffer) -> np.ndarray:
+        """Draws as many words as the trigger, from as many windows."""
+        window, windows = memory.batch.words.window, len(memory.batch.lengths)
+        wanted = np.bincount(window[super().choose(memory)], minlength=windows)
+        rng = np.random.default_rng(int(memory.batch.input_ids.sum()))
+        exited = np.bincount(window[~memory.alive], minlength=windows)
+        limits = np.zeros(windows, dtype=np.int64)
+        # The largest count comes first, so that a window with enough words remains for each.
+        for count in sorted(wanted[wanted > 0].tolist(), reverse=True):
+            able = np.flatnonzero((exited >= count) & (limits == 0))
+            limits[rng.choice(able)] = count
+        return lowest_per_window(rng.random(len(window)), ~memory.alive, window, limits)

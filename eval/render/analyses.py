@@ -1,0 +1,178 @@
+"""The sections of a report about errors, exits and groups, and the page of cases; each from its files alone.
+
+Tables of variants are `labelled`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from eval import schema
+from eval.render.files import GapRow, rows_of
+from eval.render.pages import Report, Section, Table
+from eval.render.sections import Parts
+from eval.render.text import bullets, code, escape, f1_interval, pp, score, share
+from eval.schema import DENSE, Group, labels
+from eval.statistics import FEWEST
+
+OWN_DTYPE = "Each strategy is compared with dense in its own dtype."
+ERRORS_READING = (
+    "Errors that pruning caused (dense is right and the strategy wrong) and fixed (the reverse), spurious predictions "
+    f"included; `eval/analysis/errors.py` defines how. {OWN_DTYPE} All counts: [errors.csv](errors.csv), "
+    "[confusion.csv](confusion.csv)."
+)
+EXITS_READING = (
+    "How many words outside entities and in entities exit early, how many of the latter keep a wrong label, and how "
+    "many of the wrong ones (recovered ones included) dense labels correctly. By layer and label: "
+    "[exits.csv](exits.csv)."
+)
+GROUPS_READING = (
+    "Groups are defined by properties of gold mentions and predictions alike, so that each has an F1; recall considers "
+    f"gold mentions alone. {OWN_DTYPE} Intervals of gaps hold for all pairs of groups at once; those of single groups "
+    "(bars) do not. All figures: [subgroups.csv](subgroups.csv), [gaps.csv](gaps.csv)."
+)
+TRAINING_READING = (
+    " *Seen*, *unseen* and *frequency* say whether and how often a mention's text occurs in the corpus' own training "
+    "split. They say nothing about weights that were trained on other text."
+)
+NO_TRAINING = " Groups by training mentions are left out, because there was no training split beside this one."
+
+
+def errors_parts(errors: pd.DataFrame, confusion: pd.DataFrame) -> Parts:
+    """The errors that pruning caused and fixed, outcomes against gold and dense, and confusions of types."""
+    changes = []
+    for label in errors.loc[errors["part"] == schema.CAUSED, "label"].unique():
+        own = errors[errors["label"] == label]
+        cells: list[object] = [label]
+        for part in (schema.CAUSED, schema.FIXED):
+            counts = own[own["part"] == part].groupby("how")["count"].sum()
+            ways = ", ".join(f"{counts[how]} {how}" for how in schema.WAYS[part] if counts[how])
+            cells += [int(counts.sum()), ways]
+        changes.append(cells)
+    outcomes = []
+    for part in (schema.AGAINST_GOLD, schema.AGAINST_DENSE):
+        of = errors[errors["part"] == part]
+        counts = of.pivot_table(index="label", columns="outcome", values="count", aggfunc="sum", sort=False)
+        outcomes += [[name, part, *(int(counts.loc[name, one]) for one in schema.OUTCOMES)] for name in counts.index]
+    predicted = list(confusion["predicted"].unique())
+    by_pair = confusion.set_index(["label", "gold", "predicted"])["count"]
+    confused = [
+        [label, gold, *(by_pair.get((label, gold, one), "") for one in predicted)]
+        for label, gold in confusion[["label", "gold"]].drop_duplicates().itertuples(index=False)
+    ]
+    about_types = "Gold types (rows) against predicted ones, boundaries aside; *none*: no partner"
+    heads = ["strategy", schema.CAUSED, "how", schema.FIXED, "how"]
+    return [
+        Table(heads, changes, ERRORS_READING) if changes else "No strategy ran beside dense.",
+        Table(["strategy", "mentions", *schema.OUTCOMES], outcomes, "Mentions by outcome", folded=True),
+        Table(["strategy", "gold", *predicted], confused, about_types, folded=True),
+    ]
+
+
+def exits_parts(exits: pd.DataFrame) -> Parts:
+    """How many words exit, and how many entity words among them are wrong; in all, and by layer and label."""
+    if exits.empty:
+        return ["No strategy with gates ran."]
+    names = list(exits["gold"].unique())
+    summary, by_layer = [], []
+    for label, of in exits.groupby("label", sort=False):
+        entities = of[of["gold"] != "O"]
+        words = entities.drop_duplicates("gold")["words"].sum()
+        outside = of.loc[of["gold"] == "O", "share_exited"].sum()
+        totals = entities[["exited", "wrong_at_gate", "dense_right"]].sum()
+        within = totals["exited"] / words if words else float("nan")
+        summary.append([label, share(outside), share(within), totals["wrong_at_gate"], totals["dense_right"]])
+        for layer, at in of.groupby("layer", sort=False):
+            shares = at.set_index("gold")["share_exited"]
+            counts = at[at["gold"] != "O"][["exited", *schema.FATES, "dense_right"]].sum()
+            by_layer.append([label, layer, *(share(shares[name]) for name in names), *counts])
+    heads = ["strategy", "outside exited", "entity words exited", "of these wrong at the gate", "dense right"]
+    layer_heads = [
+        "strategy", "layer", *names, "entity words", "right", "wrong", "recovered, right", "recovered, wrong",
+        "dense right",
+    ]  # fmt: skip
+    folded = "By layer: the share of words of each gold label that exit there, and what becomes of the entity words"
+    return [Table(heads, summary, EXITS_READING), Table(layer_heads, by_layer, folded, folded=True)]
+
+
+def groups_parts(groups: pd.DataFrame, gaps: pd.DataFrame) -> Parts:
+    """The largest gap of each strategy in words, and F1 against dense in every group."""
+    if groups.empty:
+        return ["No mentions, no groups."]
+    names = [str(label) for label in groups.loc[groups["strategy"] != DENSE, "label"].unique()]
+    rows = []
+    for group, of in groups.groupby(["dimension", "group"], sort=False):
+        by_label: dict[str, Group] = {row["label"]: row for row in rows_of(of)}
+        dense = rows_of(of[of["strategy"] == DENSE])[0]
+        cells = [_group_cell(by_label[name]) if name in by_label else "" for name in names]
+        rows.append([*group, dense["support"], f1_interval(dense), score(dense["recall"]), *cells])
+    has_training = bool(set(schema.OF_TRAINING) & set(groups["dimension"]))
+    about = GROUPS_READING + (TRAINING_READING if has_training else NO_TRAINING)
+    columns = ["by", "group", "mentions", "dense F1 [95 %]", "dense recall", *names]
+    folded = (
+        "F1 against dense in pp [95 %] in every group; then the share of layers that its gold mentions went through"
+    )
+    found = [bullets(largest_gap(name, rows_of(gaps)) for name in names)] if names else []
+    return [*found, about, Table(columns, rows, folded, folded=True)]
+
+
+def _group_cell(row: Group) -> str:
+    kept = share(row["keep_rate"])
+    return pp(row) + (f"; {kept}" if kept else "")
+
+
+def largest_gap(label: str, gaps: Iterable[GapRow]) -> str:
+    """The largest significant gap of a strategy in words, else the largest of all."""
+    own = [gap for gap in gaps if gap["label"] == label]
+    name = code(label)
+    if not own:
+        needed = f"{schema.MIN_SUPPORT} mentions and {FEWEST} documents"
+        return f"{name}: no two groups of a kind have {needed} each, so none are compared."
+    worst = min(own, key=lambda gap: (not gap["significant"], gap["gap"]))
+    if not worst["gap"]:
+        return f"{name}: no gap. All {worst['compared']} pairs of groups lose alike."
+    numbers = f"{-worst['gap'] * 100:.2f} pp [{-worst['high'] * 100:.2f}, {-worst['low'] * 100:.2f}]"
+    pair = escape(f"{worst['group']} against {worst['other']} ({worst['dimension']})")
+    if worst["significant"]:
+        compared = f"{worst['compared']} pairs compared"
+        return f"{name}: the largest significant gap is {pair}: {numbers} more F1 lost; {compared}."
+    return f"{name}: no significant gap. The largest of {worst['compared']} pairs is {pair}: {numbers}."
+
+
+def cases_page(strategies: Sequence[Mapping[str, Any]]) -> Report:
+    """Real errors that pruning caused and fixed, word by word, from ``cases.json``."""
+    about = (
+        f"The first {schema.CASES_OF_A_KIND} of each kind, in the order of the documents; the head of "
+        "`eval/analysis/errors.py` says what the kinds mean. Scores are the top probabilities of the label heads."
+    )
+    names = labels((one["strategy"], one["dtype"]) for one in strategies)
+    sections = []
+    for one in strategies:
+        counts = ", ".join(f"{count} {part} ({how})" for part, how, count in one["counts"])
+        parts = [part for case in one["cases"] for part in _case_parts(case)]
+        sections.append(Section(names[one["strategy"], one["dtype"]], [f"In all: {counts}.", *parts]))
+    nothing = [] if strategies else ["No strategy differs from dense in a way that the gold shows."]
+    return Report("Cases: what pruning caused and fixed", sections, [about, *nothing])
+
+
+def _case_parts(case: Mapping[str, Any]) -> Parts:
+    columns = ["word", *case["entities"], "exits after layer", "at the gates"]
+    found = {
+        side: ", ".join(f"{escape(type_)} “{escape(text)}”" for type_, text in entities) or "nothing"
+        for side, entities in case["entities"].items()
+    }
+    return [
+        f"### {case['part']}: {case['outcome']}, {case['how']}",
+        f"Document {escape(case['document'])}.",
+        bullets(f"{escape(side)}: {entities}" for side, entities in found.items()),
+        Table(columns, [_case_row(word) for word in case["words"]]),
+    ]
+
+
+def _case_row(word: Mapping[str, Any]) -> list[object]:
+    exit_ = {"kept": "", "exited": f"{word['layer']}", "recovered": f"{word['layer']}, recovered"}[word["state"]]
+    gates = ", ".join(f"{layer}: {label} {probability:.2f}" for layer, label, probability in word["gates"])
+    return [word["text"], *word["labels"], exit_, gates]

@@ -1,0 +1,119 @@
+"""Figures with their intervals as text, and text as Markdown; whatever comes from users is escaped."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+NOT_SIGNIFICANT = "(n.s.)"
+SPEED_ONLY = "speed only"
+ITSELF = "—"
+
+Row = Mapping[str, Any]
+
+_F1_VERDICTS = {1: "more accurate", 0: "no significant difference in F1", -1: "less accurate"}
+_SPEED_VERDICTS = {1: "faster", 0: "no significant difference in speed", -1: "slower"}
+# Brackets matter only before link targets, underscores only at word boundaries, other characters everywhere.
+_MARKUP = re.compile(r"[\\`*<>|~&$]|(?<![^\W_])_|_(?![^\W_])|\](?=[(\[:])")
+
+
+def score(value: float) -> str:
+    """F1 or a similar score, 0–1; random weights have none."""
+    return SPEED_ONLY if math.isnan(value) else f"{value:.4f}"
+
+
+def f1_interval(row: Row) -> str:
+    """F1 with its interval."""
+    value = score(row["f1"])
+    return value if value == SPEED_ONLY else f"{value} {brackets(row['f1_low'], row['f1_high'], '.4f', 'documents')}"
+
+
+def pp(row: Row, prefix: str = "") -> str:
+    """A difference of F1 in pp with its interval; a dash if a variant is compared with itself.
+
+    Args:
+        row: of a file.
+        prefix: of the names of its columns ``difference``, ``low``, ``high`` and ``significant``.
+    """
+    value, low, high = (row[prefix + name] * 100 for name in ("difference", "low", "high"))
+    if math.isnan(value):
+        return SPEED_ONLY
+    if _compares_with_itself(row):
+        return ITSELF
+    text = f"{value:+.2f} {brackets(low, high, '+.2f', 'documents')}"
+    return text if row[f"{prefix}significant"] or math.isnan(low) else f"{text} {NOT_SIGNIFICANT}"
+
+
+def speedup(row: Row) -> str:
+    """The speed-up of a row of ``intervals.csv`` with its interval."""
+    text, low, high = f"{row['speedup']:.2f}×", row["speedup_low"], row["speedup_high"]
+    if _compares_with_itself(row):
+        return text
+    text = f"{text} {brackets(low, high, '.2f', 'batches')}"
+    return text if row["speedup_significant"] or math.isnan(low) else f"{text} {NOT_SIGNIFICANT}"
+
+
+def brackets(low: float, high: float, digits: str, units: str) -> str:
+    """An interval; says so if there are too few ``units`` for one."""
+    return f"[too few {units}]" if math.isnan(low) else f"[{low:{digits}}, {high:{digits}}]"
+
+
+def _compares_with_itself(row: Row) -> bool:
+    return "against" in row and (row["strategy"], row["dtype"]) == (row["against"], row["against_dtype"])
+
+
+def ratio(value: float | None) -> str:
+    """A ratio, e.g. ``2.37×``; empty if unknown."""
+    return "" if value is None or math.isnan(value) else f"{value:.2f}×"
+
+
+def share(value: float | None) -> str:
+    """A share, e.g. ``37.7%``; empty if unknown."""
+    return "" if value is None or math.isnan(value) else f"{value:.1%}"
+
+
+def verdict(row: Row) -> str:
+    """What differs significantly in a row of ``intervals.csv``; for random weights, only speed."""
+    speed = (row["speedup"] > 1) - (row["speedup"] < 1) if row["speedup_significant"] else 0
+    if math.isnan(row["difference"]):
+        return _SPEED_VERDICTS[speed]
+    f1 = (row["difference"] > 0) - (row["difference"] < 0) if row["significant"] else 0
+    if not speed and not f1:
+        return "no significant difference"
+    return f"{_SPEED_VERDICTS[speed]}, {_F1_VERDICTS[f1]}"
+
+
+def join(parts: Iterable[str]) -> str:
+    """A list in a sentence: ``a, b and c``."""
+    *others, last = parts
+    return f"{', '.join(others)} and {last}" if others else last
+
+
+def escape(text: object) -> str:
+    """Escapes text for Markdown and HTML, on one line."""
+    return _MARKUP.sub(lambda match: f"&#{ord(match[0])};", " ".join(str(text).split()))
+
+
+def code(text: str) -> str:
+    """Text as inline code, between more backticks than it has in a row."""
+    line = " ".join(text.split())
+    fence = "`" * (1 + max(map(len, re.findall("`+", line)), default=0))
+    return f"{fence}{line}{fence}" if fence == "`" else f"{fence} {line} {fence}"
+
+
+def table(columns: Sequence[object], rows: Iterable[Sequence[object]]) -> str:
+    """A Markdown table; escapes the cells."""
+    lines = [list(map(escape, columns)), ["---"] * len(columns), *([escape(cell) for cell in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def bullets(lines: Iterable[str]) -> str:
+    """A Markdown list."""
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def anchor(heading: str) -> str:
+    """The anchor that GitHub gives to a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")

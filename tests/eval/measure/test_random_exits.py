@@ -1,0 +1,50 @@
+"""The control ``random``: as many words exit as under another strategy, but others."""
+
+import pytest
+
+from engine.errors import InputError
+from engine.pruning.controllers import EntropyController
+from engine.pruning.strategy import Strategy
+from eval.measure.random_exits import RandomExits, replayed_strategy
+from tests.conftest import TEXT
+
+TEXTS = [TEXT, TEXT * 9, "x", ""]
+REPLAYED = Strategy("entropy", (1, 2), EntropyController(0.4, neighbours=0, exit_entities=True))
+
+
+def exits(result) -> list[list[int]]:
+    """For each window of a text and each gate, how many words exited."""
+    return [
+        [int((memory.batch.words.window[record.decision.exits] == slot.index).sum()) for record in memory.gates]
+        for slot, memory in result._runs
+    ]
+
+
+def layers(result) -> list[int]:
+    return [word.layer for word in result.trace.words]
+
+
+@pytest.mark.parametrize("replayed", [REPLAYED, "rule"])
+def test_as_many_other_words_exit_of_each_window_at_each_gate(engine, replayed):
+    strategy = engine.strategy(replayed)
+    reference = engine.tag_batch(TEXTS, strategy)
+    seeds = [RandomExits("random", strategy, seed).tag_batch(engine, TEXTS) for seed in (0, 1)]
+    for found in seeds:
+        assert [exits(result) for result in found] == [exits(result) for result in reference]
+        assert [result.strategy.kind for result in found] == ["random"] * len(TEXTS)
+    assert len({tuple(layers(results[0])) for results in (reference, *seeds)}) == 3
+
+
+def test_the_words_that_are_chosen_do_not_depend_on_the_batch(engine):
+    control = RandomExits("random", REPLAYED)
+    for text, together in zip(TEXTS, control.tag_batch(engine, TEXTS), strict=True):
+        (alone,) = control.tag_batch(engine, [text])
+        assert layers(alone) == layers(together)
+
+
+@pytest.mark.parametrize(
+    "name", ["random@", "random@dense", "random@entropy+recovery", "random@random", "random@" * 999]
+)
+def test_only_what_prunes_without_recovery_is_replayed(name):
+    with pytest.raises(InputError, match="random@"):
+        replayed_strategy(name)
