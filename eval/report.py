@@ -19,7 +19,7 @@ from engine.data.formats import WRITERS
 from engine.errors import InputError
 from engine.runs import locked
 from eval.options import AtLeast, Replaced, add_inputs
-from eval.render.report import failed_ablations, render
+from eval.render.report import render
 
 SAMPLE = Path(__file__).resolve().parent / "sample" / "sample.pubtator.txt"
 REPLACED = {  # options of earlier versions, and what to use today
@@ -29,7 +29,8 @@ REPLACED = {  # options of earlier versions, and what to use today
 }
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """The options of the command."""
     parser = argparse.ArgumentParser(prog="python -m eval.report", description=__doc__)
     add_inputs(parser, corpus=None, split="test")
     parser.add_argument(
@@ -127,7 +128,7 @@ def _measure(arguments: argparse.Namespace, command: str) -> None:
 def main(argv: list[str] | None) -> int:
     """The command line; exit status 1 if a setting fails its ablation, 2 for bad input."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    arguments = _parser().parse_args(argv)
+    arguments = make_parser().parse_args(argv)
     command = shlex.join(["python", "-m", "eval.report", *(sys.argv[1:] if argv is None else argv)])
     out = Path(arguments.out)
     if arguments.render_only and not out.is_dir():
@@ -135,8 +136,8 @@ def main(argv: list[str] | None) -> int:
     with locked(out):
         if not arguments.render_only:
             _measure(arguments, command)
-        print(render(out))
-        failed = failed_ablations(out)
+        shown, failed = render(out)
+        print(shown)
     for failure in failed:
         say(failure)
     return 1 if failed else 0

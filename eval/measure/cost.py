@@ -71,11 +71,11 @@ def cost_rows(texts: Sequence[str], measured: Mapping[int, Mapping[str, Measured
         first = size == min(measured)
         ours: dict[Engine, list[Strategy]] = {}
         for one in by_key.values():
-            for measure, group, value in _variant_costs(texts, one, dense_of(by_key, one.dtype), seed, first=first):
-                yield _row(one.name, one.dtype, size, measure, group, value)
-            engine, strategy = one.variant.engine, one.variant.strategy
-            if engine and strategy:
-                ours.setdefault(engine, []).append(strategy)
+            variant, dense = one.variant, dense_of(by_key, one.variant.dtype)
+            for measure, group, value in _variant_costs(texts, one, dense, seed, first=first):
+                yield _row(variant.name, variant.dtype, size, measure, group, value)
+            if variant.engine and variant.strategy:
+                ours.setdefault(variant.engine, []).append(variant.strategy)
         for engine, strategies in ours.items():
             for row in profile(engine, texts[: max(TIMED, size)], strategies, size):
                 name, component, value = row["strategy"], row["component"], row["ms_per_document"]

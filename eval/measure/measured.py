@@ -99,26 +99,16 @@ class Measured:
     timed: np.ndarray
 
     @property
-    def name(self) -> str:
-        """The variant's name."""
-        return self.variant.name
-
-    @property
-    def dtype(self) -> str:
-        """The variant's dtype."""
-        return self.variant.dtype
-
-    @property
     def record(self) -> Record:
         """Counts of each document and times of each batch, as reports publish them."""
-        key = self.name, self.dtype, self.batch_size
+        key = self.variant.name, self.variant.dtype, self.batch_size
         return Record(key, [run.by_document for run in self.runs], self.times.batches)
 
 
 def dense_of(measured: Mapping[str, Measured], dtype: str = "") -> Measured:
     """Dense in a dtype; if it did not run in that one, dense in the first dtype, the reference of the whole run."""
     found = [one for one in measured.values() if one.variant.kind == DENSE]
-    return next((one for one in found if one.dtype == dtype), found[0])
+    return next((one for one in found if one.variant.dtype == dtype), found[0])
 
 
 def collect(plan: Plan, batch_size: int, log: Log) -> dict[str, Measured]:

@@ -105,7 +105,8 @@ def result_row(measured: Measured, others: Mapping[str, Measured], corpus: Corpu
         seed: of the bootstrap.
     """
     runs, times, variant, cost = measured.runs, measured.times, measured.variant, measured.cost
-    dense, own_dense = dense_of(others), dense_of(others, measured.dtype)
+    dense, own_dense = dense_of(others), dense_of(others, variant.dtype)
+    ran_densely = own_dense.variant.dtype == variant.dtype
     dense_rows = float(dense.rows.sum())
     versions = environment.versions()
 
@@ -134,13 +135,13 @@ def result_row(measured: Measured, others: Mapping[str, Measured], corpus: Corpu
         "encoder_ms_median": float(np.median(times.encoder_batches)),
         "tokens_per_s": float(dense.rows[dense.timed].sum()) / times.batches.sum() * 1e3,
         "speedup_vs_dense": speedup(dense.times, times),
-        "speedup_vs_dense_same_dtype": speedup(own_dense.times, times) if own_dense.dtype == measured.dtype else None,
+        "speedup_vs_dense_same_dtype": speedup(own_dense.times, times) if ran_densely else None,
         "theoretical_speedup": cost.theoretical_speedup if cost else None,
         "token_layers_kept": cost.token_layers_kept if cost else None,
         "token_reduction": (1 - cost.rows[-1] / dense_rows if dense_rows else 0.0) if cost else None,
         "gmacs_per_document": cost.macs / 1e9 / len(corpus.documents) if cost else None,
         "device": variant.device,
-        "dtype": measured.dtype,
+        "dtype": variant.dtype,
         "threads": torch.get_num_threads(),
         "seed": seed,
         "torch": versions["torch"],
@@ -157,7 +158,7 @@ def interval_rows(measured: Mapping[str, Measured], seed: int) -> Iterator[schem
     """Compares every variant with dense in the first dtype and in its own, and each strategy with all it must beat."""
     dense, every = dense_of(measured), list(measured.values())
     pairs = [(one, dense) for one in every]
-    own_dense = [(one, dense_of(measured, one.dtype)) for one in every]
+    own_dense = [(one, dense_of(measured, one.variant.dtype)) for one in every]
     pairs += [(one, own) for one, own in own_dense if own not in (one, dense)]
     pairs += [(one, other) for one in every for other in every if one.variant.must_beat(other.variant)]
     for one, other in pairs:
@@ -169,8 +170,8 @@ def time_rows(measured: Measured) -> Iterator[schema.BatchTime]:
     pairs = zip(measured.times.batches.tolist(), measured.times.encoder_batches.tolist(), strict=True)
     for batch, (total, encoder) in enumerate(pairs):
         yield {
-            "strategy": measured.name,
-            "dtype": measured.dtype,
+            "strategy": measured.variant.name,
+            "dtype": measured.variant.dtype,
             "batch_size": measured.batch_size,
             "batch": batch,
             "latency_ms": total,

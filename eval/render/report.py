@@ -30,11 +30,12 @@ TITLES = {  # of plots with one picture per dtype, by file name
 }
 
 
-def render(folder: Path) -> str:
+def render(folder: Path) -> tuple[str, list[str]]:
     """Writes all pages and plots of a folder's report.
 
     Returns:
-        The tables of results and the names of the files, for the terminal.
+        The tables of results and the names of the files, for the terminal; and the settings that fail their
+        ablations, in words.
 
     Raises:
         InputError: if the folder has no complete results.
@@ -65,7 +66,9 @@ def render(folder: Path) -> str:
         Section("Cost", [*_draw("speed", by_length, tables["cost"], dtypes, folder), *cost]),
         Section("How this was measured", sections.about_parts(about)),
     ]
+    failed = []
     if ablated:
+        failed = sections.failures(tables[ABLATIONS])
         plots.save_png(plots.plot_ablations(tables[ABLATIONS]), folder / "ablations.png")
         parts.insert(2, Section("Ablations", sections.ablations_parts(tables[ABLATIONS])))
     title = f"{rows[0]['corpus']} {rows[0]['split']}: F1 against latency"
@@ -75,7 +78,7 @@ def render(folder: Path) -> str:
     by_size = sections.results_tables(rows, intervals).items()
     shown = [f"Batch size {size}\n{table(of.columns, of.rows)}" for size, of in by_size]
     files = "\n".join(str(folder / name) for name in ("results.csv", FIGURE, "report.md", "report.html"))
-    return "\n\n".join([*notes, *shown, files])
+    return "\n\n".join([*notes, *shown, files]), failed
 
 
 def _draw(
@@ -98,9 +101,3 @@ def render_ablations(folder: Path, title: str) -> list[str]:
     section = Section("One setting at a time", sections.ablations_parts(ablations))
     write_pages(Report(title, [section]), folder, ABLATIONS)
     return sections.failures(ablations)
-
-
-def failed_ablations(folder: Path) -> list[str]:
-    """The settings that fail in the ablations of a folder's run, in words; empty if it made none."""
-    made = ABLATIONS in json.loads((folder / "results.json").read_text(encoding="utf-8"))
-    return sections.failures(read_table(folder, ABLATIONS)) if made else []

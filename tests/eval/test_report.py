@@ -9,13 +9,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from engine import load_engine
 from engine.data.corpora import load_corpus
 from engine.data.formats import read_documents
 from engine.errors import InputError
-from engine.model.onednn import int8_works
 from engine.runs import locked
-from engine.training.calibrate import store_points
 from eval.records import read_records
 from eval.report import SAMPLE, main
 
@@ -186,13 +183,6 @@ def test_predictions_are_written_for_every_variant(run):
     assert any(spans)
 
 
-def test_the_sample_is_measured_with_few_strategies_at_batch_size_1_unless_asked_otherwise(model_folder, tmp_path):
-    assert main(["--model", str(model_folder), "--limit", "1", "--out", str(tmp_path)]) == 0
-    table = pd.read_csv(tmp_path / "results.csv")
-    assert table["strategy"].tolist() == ["dense", "hf", "entropy", "random"]
-    assert set(table["batch_size"]) == {1}
-
-
 def test_the_sample_corpus_is_complete():
     corpus = load_corpus(str(SAMPLE))
     assert len(corpus.documents) >= 24
@@ -220,17 +210,6 @@ def test_a_report_says_whether_other_processes_ran(report, monkeypatch, load, sa
     assert (sentence in (out / "report.md").read_text(encoding="utf-8")) == said
 
 
-def test_without_a_point_of_its_own_another_model_runs_at_the_point_of_the_run(report, model_folder, tmp_path):
-    folder = shutil.copytree(model_folder, tmp_path / "model")
-    engine = load_engine(folder)
-    strict, loose = (engine.strategy("entropy", max_entropy=(of,)).to_json() for of in (0.01, 0.9))
-    store_points(folder, {"entropy": {"balanced": strict, "fast": loose}})
-    status, out = report("--point", "fast", "--others", f"other={folder}@entropy", model=folder)
-    assert status == 0
-    settings = json.loads((out / "results.json").read_text())["about"]["settings"]
-    assert json.loads(settings["other"]["strategy"])["controller"]["max_entropy"] == [0.9]
-
-
 def test_the_reference_is_dense_whatever_comes_first(run, tmp_path):
     out = shutil.copytree(run.out, tmp_path / "out")
     table = pd.read_csv(out / "results.csv")
@@ -238,58 +217,6 @@ def test_the_reference_is_dense_whatever_comes_first(run, tmp_path):
     pd.concat([table[first], table[~first]]).to_csv(out / "results.csv", index=False)
     assert main(["--render-only", "--out", str(out)]) == 0
     assert "differences from `dense (float32)` are" in (out / "report.md").read_text()
-
-
-def test_operating_points_of_a_strategy_are_measured_side_by_side(report):
-    names = "entropy,entropy:default,entropy+recovery:default,random@entropy:default"
-    settings = ("--set", "entropy:default.max_entropy=0.4", "--set", "entropy:default.gates=1,2")
-    status, out = report("--limit", "5", "--strategies", names, *settings)
-    assert status == 0
-    table = pd.read_csv(out / "results.csv")
-    assert [row(table, name)["point"] for name in names.split(",")[:3]] == ["default", "custom", "default"]
-    assert row(table, "entropy:default")["token_layers_kept"] < row(table, "entropy")["token_layers_kept"]
-    found = {(one, against) for one, _, against, _ in pairs(pd.read_csv(out / "intervals.csv")) if against != "dense"}
-    assert found == {
-        ("entropy+recovery:default", "entropy:default"),
-        ("entropy:default", "random@entropy:default"),
-    }
-    text = (out / "report.md").read_text()
-    for shown in ("entropy, default", "entropy:default, custom", "entropy+recovery:default"):
-        assert f"| {shown} | " in text
-
-
-def test_settings_reach_the_strategies_that_run(report):
-    kept = []
-    for ratio in ("0", "0.9"):
-        options = ("--set", "rule.lambda=2", "--set", f"rule.min_keep_ratio={ratio}")
-        _, out = report("--strategies", "rule", *options, out=ratio)
-        kept.append(row(pd.read_csv(out / "results.csv"), "rule"))
-    assert kept[0]["token_layers_kept"] < kept[1]["token_layers_kept"]
-    assert [one["point"] for one in kept] == ["custom", "custom"]
-
-
-def test_words_and_lists_are_settings_and_recovery_costs_what_it_computes(report):
-    settings = {"max_entropy": "0.4,0.5", "exit_entities": "true", "gates": "1,2", "context": "freeze"}
-    options = [f"--set={name}.{k}={v}" for name in ("entropy", "entropy+recovery") for k, v in settings.items()]
-    options += ["--set=entropy+recovery.trigger=confidence", "--set=entropy+recovery.min_confidence=1"]
-    _, out = report("--limit", "4", "--strategies", "entropy,entropy+recovery", *options)
-    table = pd.read_csv(out / "results.csv")
-    assert row(table, "entropy")["token_layers_kept"] < row(table, "entropy+recovery")["token_layers_kept"]
-    stated = json.loads((out / "results.json").read_text())["about"]["settings"]["entropy+recovery"]
-    assert stated["context"] == "freeze"
-    assert stated["controller"]["max_entropy"] == [0.4, 0.5]
-    assert stated["recovery"]["trigger"] == "confidence"
-
-
-@pytest.mark.skipif(not int8_works(), reason="needs a processor that multiplies in 8 bits")
-def test_hf_is_not_quantised_and_its_row_says_so(report):
-    for dtypes, expected in (
-        ("int8", [("dense", "int8"), ("hf", "float32")]),
-        ("float32,int8", [("dense", "float32"), ("hf", "float32"), ("dense", "int8")]),
-    ):
-        _, out = report("--strategies", "dense,hf", "--dtype", dtypes, out=dtypes)
-        table = pd.read_csv(out / "results.csv")
-        assert list(table[["strategy", "dtype"]].itertuples(index=False, name=None)) == expected
 
 
 @pytest.mark.parametrize("name", REPORTS)

@@ -100,16 +100,6 @@ def test_int8_finds_nearly_the_entities_of_dense(name, engine, tmp_path):
     assert loaded.dtype == "int8"
 
 
-@pytest.mark.usefixtures("two_threads")
-def test_several_workers_find_what_one_finds(plain_engine, tmp_path):
-    loaded = baseline(plain_engine, "onnx", tmp_path)
-    assert {parameters["workers"] for parameters in loaded.candidates} == {1, 2}
-    one, two = (
-        loaded.with_parameters({len(TEXTS): {"rows": 1, "workers": workers}}).tag(TEXTS)[0] for workers in (1, 2)
-    )
-    assert [[entity.key for entity in of] for of in one] == [[entity.key for entity in of] for of in two]
-
-
 def test_costs_of_the_plain_model_include_its_padding(engine):
     long, short, empty = padded_costs(engine, [TEXT, "Nausea.", ""])
     packed = [result.cost for result in engine.tag_batch([TEXT, "Nausea.", ""], "dense")]

@@ -1,33 +1,43 @@
+"""Cost by formula, by torch's counter and by the clock, and memory."""
+
+import subprocess
 from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from engine.checkpoint import load_weights
 from engine.data.corpora import load_corpus
 from engine.model import linear
+from engine.model.onednn import PACKABLE, int8_works
 from engine.runs import Log
+from engine.tagger import Engine
+from eval.measure import cost as module
+from eval.measure.baselines.base import Baseline
 from eval.measure.components import COMPONENTS
-from eval.measure.cost import cost_rows, count_macs, peak_memory
+from eval.measure.cost import ENGINE, LINEAR, RESIDENT, cost_rows, count_macs, held_memory, peak_memory, resident_memory
 from eval.measure.measured import collect
 from eval.measure.random_exits import RandomExits
 from eval.measure.runner import Plan, evaluate
-from eval.measure.variants import of_plain_model, of_random, of_strategy
+from eval.measure.variants import of_baseline, of_plain_model, of_random, of_strategy
 from eval.report import SAMPLE
 from tests.conftest import TEXT
 
 
 @pytest.fixture(scope="module")
 def cost(engine, tmp_path_factory):
+    """Values of ``cost.csv`` by strategy, batch size, measure and group."""
     corpus = load_corpus(str(SAMPLE), limit=6)
     variants = [of_strategy(engine, engine.strategy(name)) for name in ("dense", "truncate-1")]
     variants += [of_plain_model(engine), of_random(engine, RandomExits("random@rule", engine.strategy("rule")))]
+    silent = Baseline("silent", "float32", "cpu", lambda texts, _: ([()] * len(texts), 0.0), ({},), {})
+    plan = Plan(corpus, [*variants, of_baseline(silent)], [1, 4], range(6))
     log = Log(tmp_path_factory.mktemp("out") / "log")
-    plan = Plan(corpus, variants, [1, 4], range(6))
     evaluate(plan, log)
     measured = {size: collect(plan, size, log) for size in (1, 4)}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("eval.measure.cost.peak_memory", peak_memory)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(module, "peak_memory", peak_memory)
         table = pd.DataFrame(cost_rows([document.text for document in corpus.documents], measured, seed=0))
     assert not table.duplicated(["strategy", "batch_size", "measure", "group"]).any()
     return table.set_index(["strategy", "batch_size", "measure", "group"])["value"].sort_index()
@@ -59,6 +69,22 @@ def test_theoretical_and_measured_speedups_stand_side_by_side_by_length_and_batc
     assert len(by_length) > 1
     assert (by_length > 0).all()
     assert np.isnan(cost["truncate-1", 4, "measured_low", "all"]), "two batches have no interval"
+    assert set(cost["silent", 1].index.get_level_values("measure")) == {"measured", "measured_low", "measured_high"}
+
+
+def test_time_is_split_into_all_components_of_strategies(cost):
+    assert set(cost["dense", 1, "ms"].index) == set(COMPONENTS)
+    assert ("hf", 1, "ms", "layers") not in cost
+
+
+def test_time_is_split_in_calls_of_as_many_texts_as_it_says(engine, tmp_path, monkeypatch):
+    calls = []
+    monkeypatch.setattr(module, "profile", lambda _, texts, strategies, size: calls.append((size, len(texts))) or [])
+    plan = Plan(load_corpus(str(SAMPLE), limit=1), [of_strategy(engine, engine.strategy("dense"))], [1, 16], range(1))
+    log = Log(tmp_path / "log")
+    evaluate(plan, log)
+    list(cost_rows([TEXT] * 20, {size: collect(plan, size, log) for size in (1, 16)}, 0))
+    assert calls == [(1, 8), (16, 16)]
 
 
 def test_peak_memory_grows_with_the_batch_and_repeats(engine, cost):
@@ -67,26 +93,32 @@ def test_peak_memory_grows_with_the_batch_and_repeats(engine, cost):
     assert once == twice
 
 
-def test_what_an_engine_keeps_stands_beside_its_peak(engine, cost):
-    held = cost["dense", 1, "held_mib"]
-    assert 0 < held["tensors of linear layers"] < held["tensors of the engine"]
+def test_every_weight_is_counted_once_and_packed_copies_come_with_use(weights, cost):
+    engine = Engine(weights)
+    parameters = sum(parameter.numel() * 4 for parameter in engine.model.parameters())  # bytes of a float32
+    before = held_memory(engine)
+    assert parameters <= before[ENGINE] < 1.05 * parameters + 4096
+    engine.tag(TEXT, "dense")
+    after = held_memory(engine)
+    assert after[ENGINE] - before[ENGINE] == after[LINEAR] - before[LINEAR]
+    assert (after[LINEAR] > before[LINEAR]) == PACKABLE
+    assert after[LINEAR] < after[ENGINE]
+    assert set(cost["dense", 1, "held_mib"].index) == {LINEAR, ENGINE, RESIDENT}
 
 
-def test_time_is_split_in_calls_of_as_many_texts_as_it_says(engine, tmp_path, monkeypatch):
-    calls = []
-
-    def profile(engine, texts, strategies, size):
-        calls.append((size, len(texts)))
-        return []
-
-    monkeypatch.setattr("eval.measure.cost.profile", profile)
-    plan = Plan(load_corpus(str(SAMPLE), limit=1), [of_strategy(engine, engine.strategy("dense"))], [1, 16], range(1))
-    log = Log(tmp_path / "log")
-    evaluate(plan, log)
-    list(cost_rows([TEXT] * 20, {size: collect(plan, size, log) for size in (1, 16)}, 0))
-    assert calls == [(1, 8), (16, 16)]
+@pytest.mark.skipif(not int8_works(), reason="needs a processor that multiplies in 8 bits")
+def test_linear_layers_keep_less_in_8_bits(weights):
+    held = {}
+    for dtype in ("float32", "int8"):
+        engine = Engine(weights, dtype)
+        engine.tag(TEXT, "dense")
+        held[dtype] = held_memory(engine)[LINEAR]
+    assert held["int8"] < 0.5 * held["float32"]
 
 
-def test_time_is_split_into_all_components(cost):
-    assert set(cost["dense", 1, "ms"].index) == set(COMPONENTS)
-    assert ("hf", 1, "ms", "layers") not in cost
+def test_a_fresh_process_says_how_much_it_occupies_and_one_that_fails_nothing(model_folder, monkeypatch):
+    engine = Engine(load_weights(model_folder))
+    assert 2**26 < resident_memory(engine) < 2**33
+    monkeypatch.setattr(module, "resident_memory", resident_memory)
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: subprocess.CompletedProcess([], 1, "", ""))
+    assert RESIDENT not in held_memory(engine)

@@ -5,7 +5,6 @@ import json
 import shutil
 import subprocess
 import sys
-import time
 
 import pandas as pd
 import pytest
@@ -96,19 +95,6 @@ def test_killed_three_times_the_files_are_those_of_an_undisturbed_run(options, u
     records = map(json.loads, (tmp_path / NAME).read_text().splitlines())
     units = [tuple(record["unit"].values()) for record in records if "unit" in record]
     assert len(units) == len(set(units)) == 4 * (5 + 2)
-
-
-@pytest.mark.slow
-def test_a_process_killed_by_the_system_goes_on_too(options, undisturbed, tmp_path):
-    command = [sys.executable, "-m", "eval.report", *options, "--threads", "1", "--out", str(tmp_path)]
-    log = tmp_path / NAME
-    for lines in (3, 12, 25):
-        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-            while process.poll() is None and not (log.is_file() and log.read_bytes().count(b"\n") >= lines):
-                time.sleep(0.002)
-            process.kill()
-    assert resumed(options, tmp_path) == 0
-    check_equal(tmp_path, undisturbed)
 
 
 def test_the_report_of_a_finished_run_is_made_from_its_files_alone_without_torch(undisturbed):

@@ -1,13 +1,27 @@
-"""The strategies and controls that a command line names."""
+"""The variants that a command line names, with their settings; nothing is measured."""
 
-from argparse import Namespace
+import json
+import shutil
 
 import pytest
 
-from engine.tagger import Engine
-from eval.measure.setup import choose_variants
+from engine import load_engine
+from engine.model.onednn import int8_works
+from engine.training.calibrate import store_points
+from eval.measure.setup import set_up
+from eval.report import SAMPLE, make_parser
 
-OPTIONS = {"corpus": "", "point": None, "set": []}
+
+@pytest.fixture
+def setup(model_folder):
+    """Sets up what a command line names."""
+    return lambda *options: set_up(
+        make_parser().parse_args(["--model", str(model_folder), "--limit", "1", *options]), SAMPLE
+    )
+
+
+def by_name(setup):
+    return {one.name: one for one in (*setup.ours, *setup.models)}
 
 
 @pytest.mark.parametrize(
@@ -19,13 +33,73 @@ OPTIONS = {"corpus": "", "point": None, "set": []}
         ("rule+recovery,random@entropy", "entropy"),
     ],
 )
-def test_random_replays_the_first_that_prunes_without_its_recovery(engine, named, replayed):
-    chosen = {one.name: one for one in choose_variants([engine], Namespace(strategies=named, **OPTIONS))}
+def test_random_replays_the_first_that_prunes_without_its_recovery(setup, named, replayed):
+    chosen = by_name(setup("--strategies", named))
     assert next(iter(chosen)) == "dense"
     assert chosen[named.rpartition(",")[2]].replays == replayed
 
 
-def test_the_plain_model_runs_once_in_each_of_its_dtypes(engine, weights):
-    engines = [engine, Engine(weights, "bfloat16"), Engine(weights)]
-    chosen = choose_variants(engines, Namespace(strategies="hf,dense", **OPTIONS))
-    assert [one.key for one in chosen if one.kind == "hf"] == ["hf float32", "hf bfloat16"]
+@pytest.mark.parametrize(
+    ("dtypes", "expected"),
+    [
+        ("float32,bfloat16", ["dense float32", "hf float32", "dense bfloat16", "hf bfloat16"]),
+        pytest.param(
+            "int8", ["dense int8", "hf float32"], marks=pytest.mark.skipif(not int8_works(), reason="no int8")
+        ),
+        pytest.param(
+            "float32,int8",
+            ["dense float32", "hf float32", "dense int8"],
+            marks=pytest.mark.skipif(not int8_works(), reason="no int8"),
+        ),
+    ],
+)
+def test_hf_runs_once_in_each_of_its_dtypes_and_is_not_quantised(setup, dtypes, expected):
+    assert [one.key for one in setup("--strategies", "dense,hf", "--dtype", dtypes).ours] == expected
+
+
+def test_settings_reach_the_strategies_that_run(setup):
+    settings = {"rule.lambda": "2", "rule.min_keep_ratio": "0.9"}
+    for name in ("entropy", "entropy+recovery"):
+        settings |= {f"{name}.max_entropy": "0.4,0.5", f"{name}.gates": "1,2", f"{name}.context": "freeze"}
+    settings |= {"entropy+recovery.trigger": "confidence"}
+    options = [f"--set={name}={value}" for name, value in settings.items()]
+    chosen = by_name(setup("--strategies", "rule,entropy,entropy+recovery,random@entropy", *options))
+    rule, entropy, recovering = (chosen[name].strategy for name in ("rule", "entropy", "entropy+recovery"))
+    assert (rule.settings()["lambda_"], rule.settings()["min_keep_ratio"], rule.point) == (2, 0.9, "custom")
+    for strategy in (entropy, recovering):
+        settings = strategy.settings()
+        assert (settings["max_entropy"], strategy.gates, settings["context"]) == ((0.4, 0.5), (1, 2), "freeze")
+    assert recovering.recovery.trigger == "confidence"
+    assert chosen["random@entropy"].conditions["replays"]["context"] == "freeze", "it replays the strategy that runs"
+
+
+def test_operating_points_of_a_strategy_stand_side_by_side_and_must_beat_their_own_controls(setup):
+    names = "entropy,entropy:default,entropy+recovery:default,random@entropy:default,truncate-1"
+    chosen = by_name(setup("--strategies", names, "--set", "entropy:default.max_entropy=0.4"))
+    assert [one.strategy.point for one in chosen.values() if one.prunes] == ["default", "custom", "default"]
+    assert chosen["entropy:default"].family == chosen["entropy"].family == "entropy"
+    found = {(one.name, other.name) for one in chosen.values() for other in chosen.values() if one.must_beat(other)}
+    assert found == {
+        ("entropy:default", "random@entropy:default"),
+        ("entropy+recovery:default", "entropy:default"),
+        *((name, "truncate-1") for name in ("entropy", "entropy:default", "entropy+recovery:default")),
+    }
+
+
+def test_without_a_point_of_its_own_another_model_runs_at_the_point_of_the_run(setup, model_folder, tmp_path):
+    folder = shutil.copytree(model_folder, tmp_path / "model")
+    engine = load_engine(folder)
+    strict, loose = (engine.strategy("entropy", max_entropy=(of,)).to_json() for of in (0.01, 0.9))
+    store_points(folder, {"entropy": {"balanced": strict, "fast": loose}})
+    options = ("--model", str(folder), "--strategies", "dense", "--point", "fast")
+    (other,) = setup(*options, "--others", f"other={folder}@entropy").models
+    assert json.loads(other.settings["strategy"])["controller"]["max_entropy"] == [0.9]
+
+
+@pytest.mark.parametrize(("options", "expected", "sizes"), [
+    ((), ["dense", "hf", "entropy", "random"], [1]),
+    (("--corpus", str(SAMPLE)), ["dense", "hf", "entropy", "random", "rule", "truncate-1"], [1, 32]),
+])  # fmt: skip
+def test_the_sample_is_measured_with_few_strategies_at_batch_size_1(setup, options, expected, sizes):
+    found = setup(*options)
+    assert (list(by_name(found)), found.batch_sizes) == (expected, sizes)
