@@ -89,7 +89,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", default="results", help="folder for the results (default %(default)s)")
     parser.add_argument("--render-only", action="store_true", help="make the report in --out again from its files")
     for option, now in REPLACED.items():
-        parser.add_argument(option, action=Replaced, const=now, help=argparse.SUPPRESS)
+        parser.add_argument(option, action=Replaced, nargs="?", const=now, help=argparse.SUPPRESS)
     return parser
 
 

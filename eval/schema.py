@@ -1,10 +1,10 @@
-"""The files of a report: the columns of each, and the fixed terms in them. Imports no project code.
+"""The files of a report: their columns, and the fixed terms in them. Imports no project code.
 
-Each file has a class whose fields are its columns, in order. F1, its differences, intervals and shares are 0–1;
-intervals (``low``, ``high``) are 95 %, NaN if there are too few documents or batches; ``significant`` means that the
-interval rules out equality. A variant is identified by ``strategy`` (as typed; the name of a baseline or another model)
-and ``dtype``, the number format that it runs in. Files of analyses have an extra first column, ``dtype``, before those
-of their class.
+Each file has a class whose fields are its columns, in order. F1, its differences, intervals and shares are 0–1.
+Intervals (``low``, ``high``) are 95 %, NaN if there are too few documents or batches; ``significant`` means that the
+interval excludes equality. A variant is identified by ``strategy`` (as typed; the name of a baseline or another model)
+and ``dtype``, the number format that it runs in. Files of analyses have the further column ``dtype`` before those of
+their class.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from collections.abc import Iterable
 from typing import TypedDict
 
 DENSE, HF, TRUNCATE, RANDOM = "dense", "hf", "truncate", "random"
-BASELINE, MODEL = "baseline", "model"  # kinds of variants other than strategies
+BASELINE, MODEL = "baseline", "model"  # kinds of variants that are not strategies
 RANDOM_SEEDS = 5
 
-# In ``errors.csv``; `eval.analysis.errors` defines them.
+# Terms of ``errors.csv``, defined in `eval.analysis.errors`.
 EXACT, BOUNDARY, TYPE, MISSED, SPURIOUS = "exact", "wrong boundary", "wrong type", "missed", "spurious"
 OUTCOMES = (EXACT, BOUNDARY, TYPE, MISSED, SPURIOUS)
 CONTEXT, NOT_RECOVERED, CUT, AT_GATE = "context lost", "not recovered", "span cut", "mislabelled at the gate"
@@ -29,21 +29,22 @@ NO_PARTNER = "none"
 FATES = ("right_at_gate", "wrong_at_gate", "recovered_right", "recovered_wrong")  # of exiting words, in ``exits.csv``
 
 MIN_SUPPORT = 20  # gold mentions that a group needs before its loss is compared with another's
-OF_TRAINING = ("training split", "frequency")  # group dimensions that need the corpus' training split
+TRAINING_DIMENSIONS = ("training split", "frequency")  # dimensions of groups that need the corpus' training split
 
 DIGITS, MORE_DIGITS = "%.7g", "%.10g"  # number formats in files: of measurements, and of shares and counts
 
-CASES_OF_A_KIND = 3  # in ``cases.json`` per strategy, part and way
+CASES_OF_A_KIND = 3  # in ``cases.json`` for each strategy, part and way
 
-# Measures of ``cost.csv``.
-GMACS, TOKEN_LAYERS, PEAK_MEMORY, MILLISECONDS = "gmacs", "token_layers", "peak_mib", "ms"
-HELD_MEMORY = "held_mib"
+# Measures of ``cost.csv``, defined in `eval.measure.cost`.
+GMACS, TOKEN_LAYERS, MILLISECONDS = "gmacs", "token_layers", "ms"
+PEAK_MEMORY, HELD_MEMORY = "peak_mib", "held_mib"
 THEORETICAL, MEASURED, MEASURED_LOW, MEASURED_HIGH = "theoretical", "measured", "measured_low", "measured_high"
 SPEEDUPS = (THEORETICAL, MEASURED, MEASURED_LOW, MEASURED_HIGH)
-ALL = "all"  # documents
-SEQEVAL = "seqeval"  # replaces the type in a column name: all types, strict IOB2 on words
+ALL = "all"  # documents, as a group
 
-# Settings in ``ablations.csv`` that belong to no controller.
+SEQEVAL = "seqeval"  # stands for a type in the name of the column with seqeval's F1
+
+# Settings in ``ablations.csv`` that are not fields of a controller.
 LAMBDA, RECOVERY, WEIGHTS, CONTROLLER = "lambda", "recovery", "weights", "controller"
 
 
@@ -53,21 +54,21 @@ def columns(row: type) -> tuple[str, ...]:
 
 
 def type_column(entity_type: str) -> str:
-    """The column of ``results.csv`` for the F1 of one entity type; these columns follow ``recall``."""
+    """The column of ``results.csv`` for the F1 of an entity type; these columns follow ``recall``."""
     return f"f1_{entity_type.lower()}"
 
 
-def labels(variants: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
-    """Display names of variants, given as strategy and dtype: the strategy, plus the dtype if several ran."""
+def display_names(variants: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """Display names of variants, given as strategy and dtype: the strategy, with its dtype if it ran in several."""
     pairs = list(dict.fromkeys(variants))
     dtypes = Counter(strategy for strategy, _ in pairs)
     return {(name, dtype): f"{name} ({dtype})" if dtypes[name] > 1 else name for name, dtype in pairs}
 
 
 class Result(TypedDict):
-    """``results.csv``: a variant at a batch size. Costs of baselines and other models are unknown.
+    """``results.csv``: a variant at a batch size.
 
-    Scores are missing if only speed was measured.
+    Scores are missing if only speed was measured. Costs of baselines and other models are unknown.
     """
 
     corpus: str
@@ -76,12 +77,12 @@ class Result(TypedDict):
     timed_documents: int
     strategy: str
     kind: str  # dense, hf, truncate, random, a controller's kind, baseline or model
-    family: str  # shared by its operating points, or by the depths of truncate
-    replays: str  # for random: the strategy whose counts it replays
-    prunes: bool  # its controller chooses words
+    family: str  # the name that operating points of a strategy, or depths of truncate, share
+    replays: str  # for random, the strategy whose numbers of exiting words it replays
+    prunes: bool  # whether its controller chooses words
     point: str  # operating point
     batch_size: int  # texts per call
-    f1: float  # for random, mean over seeds
+    f1: float  # for random, the mean over seeds
     precision: float
     recall: float
     f1_seqeval: float  # strict IOB2 on words
@@ -98,7 +99,7 @@ class Result(TypedDict):
     gmacs_per_document: float | None  # 10⁹ MACs
     device: str
     dtype: str
-    threads: int  # of torch; a baseline's settings state its own
+    threads: int  # of torch; the settings of a baseline state its own
     seed: int  # of the bootstrap, and of the draw of timed documents
     torch: str
     transformers: str
@@ -106,7 +107,7 @@ class Result(TypedDict):
 
 
 class Interval(TypedDict):
-    """``intervals.csv``: one variant against another at a batch size, by F1 and time."""
+    """``intervals.csv``: the F1 and times of one variant compared with another's at a batch size."""
 
     strategy: str
     dtype: str
@@ -127,7 +128,7 @@ class Interval(TypedDict):
 
 
 class BatchTime(TypedDict):
-    """``times.csv``: milliseconds of a batch of timed documents, medians over passes."""
+    """``times.csv``: milliseconds of a batch of timed documents, the medians over passes."""
 
     strategy: str
     dtype: str
@@ -138,7 +139,7 @@ class BatchTime(TypedDict):
 
 
 class Cost(TypedDict):
-    """``cost.csv``: one measure of a variant; `eval.measure.cost` defines measures and groups."""
+    """``cost.csv``: one measure of a variant for a group; `eval.measure.cost` defines both."""
 
     strategy: str
     dtype: str
@@ -149,7 +150,7 @@ class Cost(TypedDict):
 
 
 class ErrorCount(TypedDict):
-    """``errors.csv``: mentions by outcome, and errors that pruning caused and fixed, by how."""
+    """``errors.csv``: numbers of mentions by outcome, and of errors that pruning caused and fixed."""
 
     strategy: str
     part: str
@@ -159,7 +160,7 @@ class ErrorCount(TypedDict):
 
 
 class Confusion(TypedDict):
-    """``confusion.csv``: pairs of gold and predicted types."""
+    """``confusion.csv``: numbers of mentions by gold and predicted type."""
 
     strategy: str
     gold: str
@@ -168,7 +169,7 @@ class Confusion(TypedDict):
 
 
 class Exit(TypedDict):
-    """``exits.csv``: words of a gold label that exit after a layer, by their ``FATES``."""
+    """``exits.csv``: words with a gold label that exit after a layer, by their ``FATES``."""
 
     strategy: str
     layer: int
@@ -219,7 +220,7 @@ class Gap(TypedDict):
 
 
 class Ablation(TypedDict):
-    """``ablations.csv``: one value of one setting. Changes are counted against the setting's default."""
+    """``ablations.csv``: one value of one setting, compared with dense and with the setting's default."""
 
     setting: str
     strategy: str
@@ -243,7 +244,7 @@ class Ablation(TypedDict):
     recovered_words: int
     changed_predictions: int
     changed_words: int
-    effect: bool
+    effect: bool  # on predictions, cost or where words exit
 
 
 class SeedMean(Interval):

@@ -36,13 +36,13 @@ class Word:
 
 @dataclass(frozen=True)
 class Findings:
-    """What a strategy found in a document.
+    """The findings of a strategy in a document.
 
     Args:
         strategy: its name.
         gates: its layers with gates, if any.
         recovers: whether it can recover words.
-        entities: what it found.
+        entities: its predictions.
         words: the document's words.
     """
 
@@ -55,7 +55,7 @@ class Findings:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A document, what a strategy found in it, and what dense found.
+    """A document with the findings of a strategy and of dense.
 
     ``types``: the scored types; gold mentions and predictions of other types are ignored.
     """
@@ -87,12 +87,12 @@ class Comparison:
 
     @cached_property
     def found(self) -> tuple[Entity, ...]:
-        """What the strategy found."""
+        """The strategy's predictions."""
         return self._scored(self.findings.entities)
 
     @cached_property
     def found_by_dense(self) -> tuple[Entity, ...]:
-        """What dense found."""
+        """Dense's predictions."""
         return self._scored(self.dense.entities)
 
     @cached_property
@@ -113,7 +113,7 @@ class Comparison:
         ]
 
     def near(self, entity: Entity) -> list[Entity]:
-        """What the strategy or dense found that overlaps an entity."""
+        """The predictions of the strategy or dense that overlap an entity."""
         return [other for other in (*self.found, *self.found_by_dense) if overlap(entity, other)]
 
     def _scored(self, entities: Iterable[Entity]) -> tuple[Entity, ...]:

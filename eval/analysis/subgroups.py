@@ -21,13 +21,13 @@ from engine.text.documents import Document, Entity
 from engine.text.scoring import Counts, count_matches
 from eval import schema
 from eval.analysis.comparison import Comparison, Word
-from eval.schema import DENSE, MIN_SUPPORT, OF_TRAINING
+from eval.schema import DENSE, MIN_SUPPORT, TRAINING_DIMENSIONS
 from eval.statistics import FEWEST, resamples
 
 FREQUENT = 5  # mentions in the training split
 LENGTHS = {150: "up to 150 words", 250: "151–250 words", np.inf: "over 250 words"}  # of a document
 PIECES = {1: "1", 2: "up to 2", np.inf: "over 2"}  # word pieces per word
-SEEN, FREQUENCY = OF_TRAINING
+SEEN, FREQUENCY = TRAINING_DIMENSIONS
 DIMENSIONS = ("type", SEEN, FREQUENCY, "words", "abbreviation", "position", "document", "pieces per word")
 
 Group = tuple[str, str]  # dimension and name
@@ -98,7 +98,7 @@ class Subgroups:
 
     Args:
         layers: of the encoder.
-        training: see `groups_of`; without it, the dimensions ``OF_TRAINING`` are left out.
+        training: see `groups_of`; without it, the dimensions ``TRAINING_DIMENSIONS`` are left out.
     """
 
     def __init__(self, layers: int, training: Mapping[str, int] | None = None) -> None:

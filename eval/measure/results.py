@@ -27,7 +27,7 @@ from eval.measure.runner import Plan, evaluate, loads, open_log
 from eval.measure.setup import LOG, Setup
 from eval.records import interval_row, write_records
 from eval.render.files import FILES
-from eval.schema import DIGITS, columns, labels
+from eval.schema import DIGITS, columns, display_names
 
 BUSY = 0.2  # share of the processors used by others above which times cannot be trusted
 SAMPLE_NOTE = (
@@ -48,7 +48,7 @@ def measure(setup: Setup, arguments: argparse.Namespace, command: str) -> dict[s
     evaluate(plan, log, setup.load)
     measured = {size: collect(plan, size, log) for size in sizes}
     _write_tables(out, setup, measured)
-    names = labels((variant.name, variant.dtype) for variant in plan.variants)
+    names = display_names((variant.name, variant.dtype) for variant in plan.variants)
     for variant in plan.variants if arguments.predictions else ():
         found = predictions(plan, variant, sizes[0], log)
         write_predictions(Path(arguments.predictions), names[variant.name, variant.dtype], found, arguments.format)
@@ -183,7 +183,7 @@ def _about(setup: Setup, plan: Plan, command: str, interruptions: int) -> dict[s
     """Facts about the run for readers."""
     engine = setup.engine
     settings: dict[str, Mapping[str, Any]] = {}
-    names = labels((variant.name, variant.dtype) for variant in plan.variants)
+    names = display_names((variant.name, variant.dtype) for variant in plan.variants)
     for variant in plan.variants:
         if variant.strategy and variant.strategy.prunes:
             record = variant.strategy.to_json()

@@ -27,7 +27,7 @@ BURN_IN = 3  # batches that warm up threads, allocators and caches before a proc
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """What to measure.
+    """A plan of measurements.
 
     Args:
         corpus: with gold.

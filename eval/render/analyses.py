@@ -15,7 +15,7 @@ from eval.render.files import GapRow, rows_of
 from eval.render.pages import Report, Section, Table
 from eval.render.sections import Parts
 from eval.render.text import bullets, code, escape, f1_interval, pp, score, share
-from eval.schema import DENSE, Group, labels
+from eval.schema import DENSE, Group, display_names
 from eval.statistics import FEWEST
 
 OWN_DTYPE = "Each strategy is compared with dense in its own dtype."
@@ -73,7 +73,7 @@ def errors_parts(errors: pd.DataFrame, confusion: pd.DataFrame) -> Parts:
 
 
 def exits_parts(exits: pd.DataFrame) -> Parts:
-    """How many words exit, and how many entity words among them are wrong; in all, and by layer and label."""
+    """Counts the words that exit and the entity words among them that are wrong, in all and by layer and label."""
     if exits.empty:
         return ["No strategy with gates ran."]
     names = list(exits["gold"].unique())
@@ -109,7 +109,7 @@ def groups_parts(groups: pd.DataFrame, gaps: pd.DataFrame) -> Parts:
         dense = rows_of(of[of["strategy"] == DENSE])[0]
         cells = [_group_cell(by_label[name]) if name in by_label else "" for name in names]
         rows.append([*group, dense["support"], f1_interval(dense), score(dense["recall"]), *cells])
-    has_training = bool(set(schema.OF_TRAINING) & set(groups["dimension"]))
+    has_training = bool(set(schema.TRAINING_DIMENSIONS) & set(groups["dimension"]))
     about = GROUPS_READING + (TRAINING_READING if has_training else NO_TRAINING)
     columns = ["by", "group", "mentions", "dense F1 [95 %]", "dense recall", *names]
     folded = (
@@ -148,7 +148,7 @@ def cases_page(strategies: Sequence[Mapping[str, Any]]) -> Report:
         f"The first {schema.CASES_OF_A_KIND} of each kind, in the order of the documents; the head of "
         "`eval/analysis/errors.py` says what the kinds mean. Scores are the top probabilities of the label heads."
     )
-    names = labels((one["strategy"], one["dtype"]) for one in strategies)
+    names = display_names((one["strategy"], one["dtype"]) for one in strategies)
     sections = []
     for one in strategies:
         counts = ", ".join(f"{count} {part} ({how})" for part, how, count in one["counts"])

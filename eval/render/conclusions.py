@@ -1,4 +1,4 @@
-"""What a report found, for a reader in a hurry: a few sentences and at most six rows."""
+"""The opening of a report for a reader in a hurry: at most five sentences and six rows."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar, get_type_hints
 import pandas as pd
 
 from eval import schema
-from eval.schema import DENSE, Ablation, Gap, Interval, Result, columns, labels
+from eval.schema import DENSE, Ablation, Gap, Interval, Result, columns, display_names
 
 FILES: dict[str, type] = {  # of a report, by name without suffix
     "results": Result,
@@ -80,7 +80,7 @@ def read_complete_table(folder: Path, name: str) -> pd.DataFrame:
 
 def labelled(table: pd.DataFrame, results: pd.DataFrame) -> pd.DataFrame:
     """Adds ``label``, the display name of each row's variant, and ``against_label`` if rows name another variant."""
-    names = labels(results[["strategy", "dtype"]].itertuples(index=False, name=None))
+    names = display_names(results[["strategy", "dtype"]].itertuples(index=False, name=None))
 
     def label(*columns: str) -> list[str]:
         return [names[pair] for pair in table[list(columns)].itertuples(index=False, name=None)]

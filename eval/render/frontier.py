@@ -1,6 +1,6 @@
-"""What figures of F1 against speed-up show, for the report and the app: frontier, labels and their places, F1 axis.
+"""Chooses the frontier, the labels and the F1 axis of figures of F1 against speed-up, and places the labels.
 
-Pure Python, without a plotting library or tables.
+Used by the report and the app; pure Python, without a plotting library or tables.
 """
 
 from __future__ import annotations

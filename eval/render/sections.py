@@ -96,7 +96,7 @@ def results_parts(rows: Sequence[ResultRow], intervals: Sequence[IntervalRow]) -
 
 
 def reading(rows: Sequence[ResultRow]) -> str:
-    """How to read the tables of results: notes on all rows and on the kinds of rows that are present."""
+    """Explains the tables of results: all rows, and the kinds of rows that are present."""
     kinds = {row["kind"] for row in rows}
     parts = [READING.format(dense=code(reference_row(rows)["label"]))]
     parts += [text for kind, text in KINDS_READING.items() if kind in kinds]

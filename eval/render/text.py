@@ -75,7 +75,7 @@ def share(value: float | None) -> str:
 
 
 def verdict(row: Row) -> str:
-    """What differs significantly in a row of ``intervals.csv``; for random weights, only speed."""
+    """Says what differs significantly in a row of ``intervals.csv``; for random weights, only speed."""
     speed = (row["speedup"] > 1) - (row["speedup"] < 1) if row["speedup_significant"] else 0
     if math.isnan(row["difference"]):
         return _SPEED_VERDICTS[speed]

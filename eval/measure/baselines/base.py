@@ -1,4 +1,4 @@
-"""The interface of baselines, and what those share that run the engine's windows on another runtime."""
+"""The interface of baselines, and the common code of those that run the engine's windows on another runtime."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ ROWS = (1, 512, 2048)  # most rows in one inference, padding included; a single 
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """What a baseline is made from.
+    """The inputs of a baseline.
 
     Args:
         engine: provides weights, windows, labels and device.

@@ -1,7 +1,7 @@
 """The plain Hugging Face model: ``hf`` on padded windows, and ``hf-pipeline``, the ``pipeline`` of transformers.
 
 The pipeline gets each window as a list of words and returns the labels of all word pieces that are not outside. We do
-not use its own aggregation, which is slower and has other rules; without it, a word has the label of its first piece.
+not use its own aggregation, which is slower and has other rules: a word has the label of its first word piece.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@ import pytest
 
 from engine.text.documents import Document
 from engine.text.scoring import count_documents
-from eval.analysis.subgroups import DIMENSIONS, OF_TRAINING, Subgroups, count_mentions, is_abbreviation
+from eval.analysis.subgroups import DIMENSIONS, TRAINING_DIMENSIONS, Subgroups, count_mentions, is_abbreviation
 from eval.statistics import FEWEST, compare_f1
 from tests.eval.analysis.analysis_cases import DENSE, DRUG, ENTROPY, FAILURE, GOLD, LAYERS, TEXT, compare, entity
 
@@ -48,7 +48,7 @@ def test_every_mention_is_in_one_group_of_each_dimension():
 
 def test_without_training_mentions_or_titles_their_groups_are_left_out():
     rows, _ = grouped(own=[DRUG])
-    assert not {r["dimension"] for r in rows} & {*OF_TRAINING, "position"}
+    assert not {r["dimension"] for r in rows} & {*TRAINING_DIMENSIONS, "position"}
 
 
 def test_a_prediction_counts_in_its_own_group():
