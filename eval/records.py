@@ -24,16 +24,12 @@ Key = tuple[str, str, int]  # strategy, dtype, batch size
 
 @dataclass(frozen=True, eq=False)
 class Record:
-    """A variant at a batch size.
+    """A variant at a batch size."""
 
-    Args:
-        key: strategy, dtype and batch size.
-        runs: counts of each document, for each run: one run, several for ``random``, none if only speed was measured.
-        times: milliseconds of each batch, ``(batches,)``, medians over passes.
-    """
-
-    key: Key
+    key: Key  # strategy, dtype and batch size
+    # Counts of each document, for each run: one run, several for ``random``, none if only speed was measured.
     runs: Sequence[Sequence[Counts]] = field(default_factory=list)
+    # Milliseconds of each batch, ``(batches,)``, medians over passes.
     times: np.ndarray = field(default_factory=lambda: np.zeros(0))
 
 

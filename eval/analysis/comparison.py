@@ -14,54 +14,34 @@ from engine.text.labels import LabelSet
 
 @dataclass(frozen=True)
 class Word:
-    """A word and where it exited.
+    """A word and where it exited."""
 
-    Args:
-        start, end: offsets in the text.
-        text: its characters.
-        pieces: number of its word pieces.
-        layer: the layer after which it exited, or the last one.
-        state: ``kept``, ``exited`` or ``recovered``.
-        gates: layer, label and its probability at each gate that it reached.
-    """
-
-    start: int
+    start: int  # offset in the text
     end: int
     text: str
-    pieces: int
-    layer: int
-    state: str
-    gates: tuple[tuple[int, str, float], ...] = ()
+    pieces: int  # number of its word pieces
+    layer: int  # after which it exited, or the last one
+    state: str  # ``kept``, ``exited`` or ``recovered``
+    gates: tuple[tuple[int, str, float], ...] = ()  # layer, label and its probability at each gate that it reached
 
 
 @dataclass(frozen=True)
 class Findings:
-    """The findings of a strategy in a document.
+    """The findings of a strategy in a document."""
 
-    Args:
-        strategy: its name.
-        gates: its layers with gates, if any.
-        recovers: whether it can recover words.
-        entities: its predictions.
-        words: the document's words.
-    """
-
-    strategy: str
-    gates: tuple[int, ...]
-    recovers: bool
-    entities: tuple[Entity, ...]
-    words: tuple[Word, ...]
+    strategy: str  # its name
+    gates: tuple[int, ...]  # its layers with gates, if any
+    recovers: bool  # whether it can recover words
+    entities: tuple[Entity, ...]  # its predictions
+    words: tuple[Word, ...]  # the document's words
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A document with the findings of a strategy and of dense.
-
-    ``types``: the scored types; gold mentions and predictions of other types are ignored.
-    """
+    """A document with the findings of a strategy and of dense."""
 
     document: Document
-    types: tuple[str, ...]
+    types: tuple[str, ...]  # the scored ones; gold mentions and predictions of other types are ignored
     findings: Findings
     dense: Findings
 

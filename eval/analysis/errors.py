@@ -77,19 +77,12 @@ def align(reference: Iterable[Entity], predicted: Iterable[Entity]) -> list[Pair
 
 @dataclass(frozen=True)
 class Change:
-    """An error that pruning caused or fixed.
+    """An error that pruning caused or fixed."""
 
-    Args:
-        part: ``CAUSED`` or ``FIXED``.
-        outcome: one of ``OUTCOMES``.
-        how: one of ``WAYS``.
-        entity: the gold mention, or the spurious prediction.
-    """
-
-    part: str
-    outcome: str
-    how: str
-    entity: Entity
+    part: str  # ``CAUSED`` or ``FIXED``
+    outcome: str  # one of ``OUTCOMES``
+    how: str  # one of ``WAYS``
+    entity: Entity  # the gold mention, or the spurious prediction
 
 
 def changes(comparison: Comparison) -> Iterator[Change]:

@@ -41,19 +41,12 @@ Configuration = tuple[Engine, Strategy | RandomExits]
 
 @dataclass(frozen=True)
 class AblatedSetting:
-    """A setting and the values that it takes.
+    """A setting and the values that it takes."""
 
-    Args:
-        name: of the setting.
-        strategy: name of the strategy whose setting it is.
-        default: the configuration with which all values are compared.
-        values: the configuration for each value.
-    """
-
-    name: str
-    strategy: str
-    default: Configuration
-    values: Mapping[str, Configuration]
+    name: str  # of the setting
+    strategy: str  # name of the strategy whose setting it is
+    default: Configuration  # with which all values are compared
+    values: Mapping[str, Configuration]  # by value, as shown
 
 
 def ablated_settings(engine: Engine, plain: Engine | None = None) -> list[AblatedSetting]:
@@ -130,19 +123,13 @@ def _recovery_values(recovering: Strategy) -> dict[str, Strategy | RandomExits]:
 
 @dataclass(frozen=True)
 class Results:
-    """The results of a configuration in all documents.
+    """The results of a configuration in all documents."""
 
-    Args:
-        counts: of each document.
-        keys: scored entities of each document.
-        exits: the layer after which each word exited, over all documents; see `eval.measure.runner.exit_layers`.
-        costs: of each document.
-    """
-
-    counts: list[Counts] = field(default_factory=list)
-    keys: list[set[tuple[int, int, str]]] = field(default_factory=list)
+    counts: list[Counts] = field(default_factory=list)  # of each document
+    keys: list[set[tuple[int, int, str]]] = field(default_factory=list)  # scored entities of each document
+    # The layer after which each word exited, over all documents; see `eval.measure.runner.exit_layers`.
     exits: list[int] = field(default_factory=list)
-    costs: list[Cost] = field(default_factory=list)
+    costs: list[Cost] = field(default_factory=list)  # of each document
 
 
 def _measure(

@@ -24,19 +24,12 @@ from eval.schema import DENSE
 
 @dataclass(frozen=True)
 class Scores:
-    """Scores of the predictions for all documents.
+    """Scores of the predictions for all documents."""
 
-    Args:
-        by_document: counts of each document over all scored types.
-        by_type: counts of each scored type.
-        seqeval: strict IOB2 F1 on words, 0–1.
-        unscored: number of predictions of types that are not scored.
-    """
-
-    by_document: tuple[Counts, ...]
-    by_type: dict[str, Counts]
-    seqeval: float
-    unscored: int
+    by_document: tuple[Counts, ...]  # counts of each document over all scored types
+    by_type: dict[str, Counts]  # counts of each scored type
+    seqeval: float  # strict IOB2 F1 on words, 0–1
+    unscored: int  # number of predictions of types that are not scored
 
     @property
     def total(self) -> Counts:
@@ -76,27 +69,16 @@ class Scorer:
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """One variant at one batch size. For ``random``, all but ``runs`` belongs to the first seed.
+    """One variant at one batch size. For ``random``, all but ``runs`` belongs to the first seed."""
 
-    Args:
-        variant: what was measured.
-        batch_size: documents per call.
-        runs: scores; one for each seed of ``random``.
-        cost: over all documents; ``None`` for baselines and other models.
-        macs: of each document, ``(documents,)``; empty without costs.
-        rows: of each document in the first layer, ``(documents,)``; empty without costs.
-        times: of the timed documents.
-        timed: indices of the timed documents.
-    """
-
-    variant: Variant
-    batch_size: int
-    runs: tuple[Scores, ...]
-    cost: Cost | None
-    macs: np.ndarray
-    rows: np.ndarray
-    times: Times
-    timed: np.ndarray
+    variant: Variant  # what was measured
+    batch_size: int  # documents per call
+    runs: tuple[Scores, ...]  # one for each seed of ``random``
+    cost: Cost | None  # over all documents; ``None`` for baselines and other models
+    macs: np.ndarray  # of each document, ``(documents,)``; empty without costs
+    rows: np.ndarray  # of each document in the first layer, ``(documents,)``; empty without costs
+    times: Times  # of the timed documents
+    timed: np.ndarray  # indices of the timed documents
 
     @property
     def record(self) -> Record:

@@ -102,17 +102,11 @@ class Replay:
 
 @dataclass(frozen=True)
 class RandomExits:
-    """``random``.
+    """The control ``random``."""
 
-    Args:
-        name: as typed.
-        replays: the strategy whose numbers of exiting words are replayed, without recovery.
-        seed: of the choice of words.
-    """
-
-    name: str
-    replays: Strategy
-    seed: int = 0
+    name: str  # as typed
+    replays: Strategy  # the strategy whose numbers of exiting words are replayed, without recovery
+    seed: int = 0  # of the choice of words
 
     def tag_batch(self, engine: Engine, texts: Sequence[str]) -> list[Result]:
         """Tags texts in one call; a call under the replayed strategy comes first and is not timed."""

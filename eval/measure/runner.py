@@ -27,21 +27,13 @@ BURN_IN = 3  # batches that warm up threads, allocators and caches before a proc
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """A plan of measurements.
+    """A plan of measurements."""
 
-    Args:
-        corpus: with gold.
-        variants: each tags every batch.
-        batch_sizes: numbers of documents per call.
-        timed: ascending indices of the documents that are timed; predictions are made for all documents.
-        traced: whether the log also says where each word exited.
-    """
-
-    corpus: Corpus
-    variants: Sequence[Variant]
-    batch_sizes: Sequence[int]
-    timed: Sequence[int]
-    traced: bool = False
+    corpus: Corpus  # with gold
+    variants: Sequence[Variant]  # each tags every batch
+    batch_sizes: Sequence[int]  # numbers of documents per call
+    timed: Sequence[int]  # ascending indices of the documents that are timed; predictions are made for all documents
+    traced: bool = False  # whether the log also says where each word exited
 
     def units(self) -> list[Unit]:
         """All batches in the order in which they run."""
@@ -77,22 +69,15 @@ def open_log(folder: Path, name: str, conditions: Mapping[str, Any]) -> Log:
 
 @dataclass(frozen=True)
 class LoggedBatch:
-    """A batch in the log.
+    """A batch in the log."""
 
-    Args:
-        unit: batch size, pass and number of the batch.
-        documents: its documents.
-        times: milliseconds of the call and of the encoder, by variant.
-        found: entities of each document, by variant; in the discarded pass only, like the following.
-        costs: of each document, by variant, if known.
-        exits: for each document a list with a number for each word, by variant; see `exit_layers`. Only if traced.
-    """
-
-    unit: Unit
-    documents: Sequence[Document]
-    times: Mapping[str, tuple[float, float]]
+    unit: Unit  # batch size, pass and number of the batch
+    documents: Sequence[Document]  # its documents
+    times: Mapping[str, tuple[float, float]]  # milliseconds of the call and of the encoder, by variant
+    # Entities of each document, by variant; like costs and exits in the discarded pass only.
     found: Mapping[str, list[list[Entity]]]
-    costs: Mapping[str, list[Cost]]
+    costs: Mapping[str, list[Cost]]  # of each document, by variant, if known
+    # For each document the exit layers of its words, by variant, see `exit_layers`; only if traced.
     exits: Mapping[str, list[list[int]]]
 
 

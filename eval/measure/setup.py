@@ -37,31 +37,18 @@ LOG = "run"
 
 @dataclass(frozen=True, eq=False)
 class Setup:
-    """The variants to measure and the corpus to measure them on.
+    """The variants to measure and the corpus to measure them on."""
 
-    Args:
-        engines: one for each dtype.
-        ours: strategies and controls that the engines run.
-        corpus: its types are the scored ones.
-        batch_sizes: texts per call.
-        timed: indices of the documents that are timed.
-        baselines: not yet tuned.
-        models: other models.
-        load: load of the machine beforehand, 0–1.
-        seed: of the bootstrap and of the draw of ``timed``.
-        files: folder for files of the baselines.
-    """
-
-    engines: list[Engine]
-    ours: list[Variant]
-    corpus: Corpus
-    batch_sizes: list[int]
-    timed: list[int]
-    baselines: list[Baseline]
-    models: list[Variant]
-    load: float
-    seed: int
-    files: TemporaryDirectory[str]
+    engines: list[Engine]  # one for each dtype
+    ours: list[Variant]  # strategies and controls that the engines run
+    corpus: Corpus  # its types are the scored ones
+    batch_sizes: list[int]  # texts per call
+    timed: list[int]  # indices of the documents that are timed
+    baselines: list[Baseline]  # not yet tuned
+    models: list[Variant]  # other models
+    load: float  # load of the machine beforehand, 0–1
+    seed: int  # of the bootstrap and of the draw of ``timed``
+    files: TemporaryDirectory[str]  # folder for files of the baselines
 
     @property
     def engine(self) -> Engine:

@@ -37,35 +37,21 @@ class Tagged:
 
 @dataclass(frozen=True)
 class Variant:
-    """A strategy, control, baseline or other model to measure.
+    """A strategy, control, baseline or other model to measure."""
 
-    Args:
-        name: as typed; two variants with the same name differ in dtype.
-        kind: see `eval.schema.Result`.
-        dtype: number format that it runs in.
-        device: torch device that it runs on.
-        tag: tags texts in one call.
-        engine: runs the strategy or ``random``; ``None`` for baselines, ``hf`` and other models.
-        strategy: ``None`` for controls, baselines and other models.
-        replays: for ``random``, the strategy whose numbers of exiting words it replays.
-        conditions: facts that must be the same when an interrupted run continues.
-        settings: settings of baselines and other models, for the report.
-        reseeded: for ``random``, the same variant with other seeds; only their predictions are used, not their times.
-        threads: number of torch threads during its calls.
-    """
-
-    name: str
-    kind: str
-    dtype: str
-    device: str
-    tag: Callable[[Sequence[str]], Tagged]
-    engine: Engine | None = None
-    strategy: Strategy | None = None
-    replays: str = ""
-    conditions: Mapping[str, Any] = field(default_factory=dict)
-    settings: Mapping[str, str] = field(default_factory=dict)
+    name: str  # as typed; two variants with the same name differ in dtype
+    kind: str  # see `eval.schema.Result`
+    dtype: str  # number format that it runs in
+    device: str  # torch device that it runs on
+    tag: Callable[[Sequence[str]], Tagged]  # tags texts in one call
+    engine: Engine | None = None  # runs the strategy or ``random``; ``None`` for baselines, ``hf`` and other models
+    strategy: Strategy | None = None  # ``None`` for controls, baselines and other models
+    replays: str = ""  # for ``random``, the strategy whose numbers of exiting words it replays
+    conditions: Mapping[str, Any] = field(default_factory=dict)  # must be the same when an interrupted run continues
+    settings: Mapping[str, str] = field(default_factory=dict)  # of baselines and other models, for the report
+    # For ``random``, the same variant with other seeds; only their predictions are used, not their times.
     reseeded: tuple[Variant, ...] = ()
-    threads: int = field(default_factory=torch.get_num_threads)
+    threads: int = field(default_factory=torch.get_num_threads)  # of torch during its calls
 
     @property
     def key(self) -> str:

@@ -35,19 +35,12 @@ _TEMPLATES.filters["markdown_text"] = escape
 
 @dataclass(frozen=True)
 class Table:
-    """A table of plain text.
+    """A table of plain text."""
 
-    Args:
-        columns: headings.
-        rows: cells.
-        caption: Markdown.
-        folded: whether it is exhaustive; HTML shows such a table folded, and Markdown leaves it out.
-    """
-
-    columns: Sequence[str]
-    rows: Sequence[Sequence[object]]
-    caption: str = ""
-    folded: bool = False
+    columns: Sequence[str]  # headings
+    rows: Sequence[Sequence[object]]  # cells
+    caption: str = ""  # Markdown
+    folded: bool = False  # whether it is exhaustive; HTML shows such a table folded, and Markdown leaves it out
 
 
 @dataclass(frozen=True)
@@ -60,19 +53,12 @@ class Section:
 
 @dataclass(frozen=True)
 class Report:
-    """A page.
+    """A page."""
 
-    Args:
-        title: plain text.
-        sections: listed in its contents.
-        opening: Markdown and tables before the contents.
-        notes: plain text, shown first.
-    """
-
-    title: str
-    sections: Sequence[Section]
-    opening: Sequence[str | Table] = ()
-    notes: Sequence[str] = ()
+    title: str  # plain text
+    sections: Sequence[Section]  # listed in its contents
+    opening: Sequence[str | Table] = ()  # Markdown and tables before the contents
+    notes: Sequence[str] = ()  # plain text, shown first
 
 
 def write_page(path: Path, text: str) -> None:

@@ -37,47 +37,27 @@ ROWS = (1, 512, 2048)  # most rows in one inference, padding included; a single 
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """The inputs of a baseline.
+    """The inputs of a baseline."""
 
-    Args:
-        engine: provides weights, windows, labels and device.
-        folder: for files that must exist as long as the baseline is used.
-        calibration: returns texts of the corpus' training split.
-        argument: what follows the name, as in ``spacy=FOLDER`` or ``openvino=truncate-3``.
-    """
-
-    engine: Engine
-    folder: Path
-    calibration: Callable[[], Sequence[str]]
-    argument: str = ""
+    engine: Engine  # provides weights, windows, labels and device
+    folder: Path  # for files that must exist as long as the baseline is used
+    calibration: Callable[[], Sequence[str]]  # returns texts of the corpus' training split
+    argument: str = ""  # what follows the name, as in ``spacy=FOLDER`` or ``openvino=truncate-3``
 
 
 @dataclass(frozen=True, eq=False)
 class Baseline:
-    """Another way to find entities.
+    """Another way to find entities."""
 
-    Args:
-        name: shown in tables.
-        dtype: its number format.
-        device: where it runs.
-        run: tags texts with some runtime parameters.
-        candidates: runtime parameters to try; among equally fast ones the first is chosen.
-        settings: further facts for the report.
-        chosen: runtime parameters by number of texts per call.
-        release: frees what was loaded for trials; it is loaded again when needed.
-        threads: number of torch threads during its calls. It is one if another runtime computes, because idle torch
-            threads would spin.
-    """
-
-    name: str
-    dtype: str
-    device: str
+    name: str  # shown in tables
+    dtype: str  # its number format
+    device: str  # where it runs
     run: TagTexts
-    candidates: tuple[RuntimeParameters, ...]
-    settings: Mapping[str, str]
-    chosen: Mapping[int, RuntimeParameters] = field(default_factory=dict)
-    release: Callable[[], object] = lambda: None
-    threads: int = 1
+    candidates: tuple[RuntimeParameters, ...]  # to try; among equally fast ones the first is chosen
+    settings: Mapping[str, str]  # further facts for the report
+    chosen: Mapping[int, RuntimeParameters] = field(default_factory=dict)  # by number of texts per call
+    release: Callable[[], object] = lambda: None  # frees what was loaded for trials; it is loaded again when needed
+    threads: int = 1  # of torch during its calls; one if another runtime computes, because idle threads would spin
 
     def with_parameters(self, chosen: Mapping[int, RuntimeParameters]) -> Baseline:
         """Returns a copy with chosen runtime parameters; smaller calls use those of the next larger number of texts."""
