@@ -288,7 +288,8 @@ def test_gold_that_is_not_for_learning_is_refused(what, plain_folder, texts, tmp
     assert not (tmp_path / "out").exists()
 
 
-def test_in_python_a_model_and_its_tokenizer_are_made_fast(plain_folder, texts, tmp_path, no_sweep):
+def test_in_python_a_model_and_its_tokenizer_are_made_fast(plain_folder, texts, tmp_path, monkeypatch, no_sweep):
+    monkeypatch.chdir(tmp_path)
     model = AutoModelForTokenClassification.from_pretrained(plain_folder)
     model.name_or_path = ""  # as of a model that was never saved
     pair = model, AutoTokenizer.from_pretrained(plain_folder)
@@ -296,6 +297,7 @@ def test_in_python_a_model_and_its_tokenizer_are_made_fast(plain_folder, texts, 
     folder = package.accelerate(pair, read_texts([texts]), tmp_path / "fast", **settings)
     np.testing.assert_array_equal(probabilities(plain_folder), probabilities(folder))
     page = (folder / "README.md").read_text()
+    assert [path.name for path in tmp_path.iterdir()] == ["fast"]
     assert "engine.accelerate('a model in memory', texts" in page
     assert "the checkpoint itself has" in page
 
