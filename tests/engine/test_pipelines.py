@@ -1,5 +1,7 @@
 """`engine.pipeline` answers as ``transformers.pipeline`` does."""
 
+import os
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,8 @@ from transformers import AutoModelForTokenClassification
 from transformers.pipelines.pt_utils import KeyDataset
 
 from engine import InputError, load_engine, pipeline
+from engine.checkpoint import SHIPPED
+from engine.data.corpora import load_corpus
 from engine.model.packing import RaggedBatch
 from engine.pruning.controllers import EntropyController
 from engine.pruning.recovery import Recovery
@@ -71,6 +75,18 @@ def test_dense_answers_as_hugging_face_does(folder, aggregation):
     for batch_size in (1, 3):
         for one, other in zip(ours(TEXTS, batch_size=batch_size), theirs(TEXTS), strict=True):
             same(one, other)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("BIONER_DATA" not in os.environ, reason="no corpora")
+@pytest.mark.parametrize("aggregation", ["none", "simple", "first", "average", "max"])
+def test_the_shipped_weights_answer_so_on_fifty_abstracts_of_one_window(aggregation):
+    theirs, ours = pair(SHIPPED, aggregation_strategy=aggregation)
+    texts = [document.text for document in load_corpus("bc5cdr", "test").documents]
+    # Hugging Face's pipeline truncates longer texts, ours does not.
+    fitting = [text for text in texts if len(ours.tokenizer(text, truncation=False)["input_ids"]) <= 512][:50]
+    for one, other in zip(ours(fitting), theirs(fitting), strict=True):
+        same(one, other)
 
 
 def test_generators_and_datasets_stream(plain_folder):
