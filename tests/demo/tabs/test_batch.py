@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -16,12 +15,12 @@ from demo.common.limits import MAX_DOCUMENTS
 from demo.common.links import model_name
 from demo.common.uploads import MAX_PROBLEMS, Problems
 from demo.tabs.batch import ABOUT, SAMPLE, cancelled, read_batch, run_batch, sample_file, status
-from demo.tabs.batch import tagging as batch
 from demo.tabs.batch.tagging import (
     CHUNK,
     LEAST_TIMED,
     LISTED_ENTITIES,
     SHOWN_CHARACTERS,
+    TaggedDocument,
     entity_table,
     settings_json,
     summary,
@@ -30,7 +29,7 @@ from demo.tabs.batch.tagging import (
 )
 from engine import Document, Engine, Entity
 from engine.data.formats import WRITERS, read_documents
-from engine.text.scoring import Counts, count_matches
+from engine.text.scoring import Counts, count_documents
 
 TEXT = "Famotidine-associated delirium. Six patients had nausea."
 GOLD = (Entity(0, 10, "Chemical", "Famotidine"), Entity(22, 30, "Disease", "delirium"))
@@ -38,15 +37,12 @@ HOSTILE = "<img src=x onerror=alert(1)> ${1+1} {{7*7}} delirium"
 SETTINGS = (None, "", 0.0, 0.1, 1.0, 0.0)
 
 
-def ignore_progress(*_: Any, **__: Any) -> None:
-    pass
-
-
 def run(engine: Engine, path: Path | None, names: list[str]) -> list[list[Any]]:
-    return list(run_batch(engine, ignore_progress, path and str(path), names, *SETTINGS))  # type: ignore[arg-type]
+    progress: Any = lambda *_, **__: None  # noqa: E731
+    return list(run_batch(engine, progress, path and str(path), names, *SETTINGS))
 
 
-def tagged(engine: Engine, documents: list[Document], *names: str) -> dict[str, list[batch.TaggedDocument]]:
+def tagged(engine: Engine, documents: list[Document], *names: str) -> dict[str, list[TaggedDocument]]:
     *_, last = tag_documents(engine, documents, [engine.strategy(name) for name in names])
     return last
 
@@ -65,7 +61,7 @@ class TestRead:
         assert [document.id for document in documents] == ["a", "c"]
         assert problems.listed == ['some.jsonl:2: expected an object with a "text" string, got none; add it']
 
-    def test_too_many_documents(self, tmp_path: Path) -> None:
+    def test_too_many_documents_are_counted(self, tmp_path: Path) -> None:
         path = tmp_path / "many.jsonl"
         path.write_text("".join(f'{{"id": "{i}", "text": "x"}}\n' for i in range(MAX_DOCUMENTS + 2)))
         documents, problems = read_batch(str(path))
@@ -84,20 +80,7 @@ class TestRead:
 
 
 class TestTag:
-    def test_finds_what_the_engine_finds_however_many_documents(self, engine: Engine) -> None:
-        documents = [Document(str(i), TEXT[i:]) for i in range(CHUNK + 3)]
-        seen = [len(found["rule"]) for found in tag_documents(engine, documents, [engine.strategy("rule")])]
-        assert seen == [CHUNK, CHUNK + 3]
-        found = tagged(engine, documents, "rule")["rule"]
-        expected = engine.tag_batch([document.text for document in documents], "rule")
-
-        def shown(entities: Iterable[Entity]) -> list[tuple[int, int, str, float]]:
-            return [(e.start, e.end, e.type, round(e.score, 4)) for e in entities]
-
-        assert [shown(one.document.entities) for one in found] == [shown(result.entities) for result in expected]
-        assert [one.token_layers for one in found] == [result.cost.token_layers for result in expected]
-
-    def test_strategies_take_turns_to_see_a_document_first(
+    def test_finds_what_the_engine_finds_strategies_taking_turns(
         self, engine: Engine, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         order = []
@@ -105,29 +88,27 @@ class TestTag:
         monkeypatch.setattr(
             engine, "tag_batch", lambda texts, one, **rest: order.append(one.name) or tag_batch(texts, one, **rest)
         )
-        found = tagged(engine, [Document(str(i), TEXT) for i in range(2 * CHUNK)], "dense", "rule")
+        documents = [Document(str(i), TEXT[i:]) for i in range(CHUNK + 3)]
+        strategies = [engine.strategy(name) for name in ("dense", "rule")]
+        steps = [(list(found), len(found["rule"])) for found in tag_documents(engine, documents, strategies)]
+        assert steps == [(["dense", "rule"], CHUNK), (["dense", "rule"], CHUNK + 3)]
         assert order == ["dense", "rule", "rule", "dense"]
-        assert list(found) == ["dense", "rule"]
+        expected = tag_batch([document.text for document in documents], "rule")
+        found = tagged(engine, documents, "rule")["rule"]
+        assert [[e.key for e in one.document.entities] for one in found] == [
+            [e.key for e in result.entities] for result in expected
+        ]
+        assert [one.token_layers for one in found] == [result.cost.token_layers for result in expected]
 
     def test_scores_every_strategy_where_there_is_gold(self, engine: Engine) -> None:
         documents = [Document("a", TEXT, GOLD), Document("b", HOSTILE)]
-        found = tagged(engine, documents, "dense", "truncate-1")
-        table = summary(documents, found)
+        table = summary(documents, tagged(engine, documents, "dense", "truncate-1"))
         assert list(table["strategy"]) == ["dense", "truncate-1"]
         for name, f1 in zip(table["strategy"], table["F1"], strict=True):
-            counts = sum(
-                (
-                    count_matches(d.entities, engine.tag(d.text, name).entities, ("Chemical", "Disease"))
-                    for d in documents
-                ),
-                Counts(),
-            )
-            assert f1 == f"{counts.f1:.4f}"
-
-    def test_a_perfect_result_has_f1_1(self) -> None:
-        document = Document("a", TEXT, GOLD)
-        table = summary([document], {"dense": [batch.TaggedDocument(document, 1, 2, 6, 3.0)]})
-        assert table.loc[0, ["F1", "token-layers", "ms/doc"]].tolist() == ["1.0000", "50.0%", "3.0"]
+            found = [engine.tag(document.text, name).entities for document in documents]
+            assert f1 == f"{Counts.total(count_documents(documents, found, ('Chemical', 'Disease'))).f1:.4f}"
+        perfect = summary([documents[0]], {"dense": [TaggedDocument(documents[0], 1, 2, 6, 3.0)]})
+        assert perfect.loc[0, ["F1", "token-layers", "ms/doc"]].tolist() == ["1.0000", "50.0%", "3.0"]
 
     @pytest.mark.parametrize(
         ("documents", "milliseconds", "shown"),
@@ -142,8 +123,8 @@ class TestTag:
         self, documents: int, milliseconds: float, shown: list[str]
     ) -> None:
         document = Document("a", TEXT)
-        rule = [batch.TaggedDocument(document, 1, 2, 3, milliseconds)] * documents
-        found = {"dense": [batch.TaggedDocument(document, 2, 2, 6, 3.0)] * documents, "rule": rule}
+        rule = [TaggedDocument(document, 1, 2, 3, milliseconds)] * documents
+        found = {"dense": [TaggedDocument(document, 2, 2, 6, 3.0)] * documents, "rule": rule}
         assert summary([document] * documents, found)["speed-up"].tolist() == shown
         assert "speed-up" not in summary([document] * documents, {"rule": rule})
 
@@ -169,16 +150,10 @@ class TestTag:
 
     def test_the_zip_has_no_formula(self, tmp_path: Path) -> None:
         document = Document("=1+1", "+x and -y", (Entity(0, 2, "Chemical", "+x"), Entity(7, 9, "Chemical", "-y")))
-        write_zip([document], {"dense": [batch.TaggedDocument(document, 1, 1, 6, 1.0)]}, "{}", tmp_path / "all.zip")
+        write_zip([document], {"dense": [TaggedDocument(document, 1, 1, 6, 1.0)]}, "{}", tmp_path / "all.zip")
         with ZipFile(tmp_path / "all.zip") as archive:
             rows = list(csv.DictReader(archive.read("entities.csv").decode().splitlines()))
         assert [(row["document"], row["text"]) for row in rows] == [("'=1+1", "'+x"), ("'=1+1", "'-y")]
-
-
-def test_a_cancelled_run_promises_no_more_than_there_is() -> None:
-    assert "The tables show" in cancelled(True, "8 of 9 documents tagged")
-    assert "before any document" in cancelled(True, "")
-    assert cancelled(False, "") == gr.skip()
 
 
 class TestRun:
@@ -196,34 +171,37 @@ class TestRun:
         path.write_text('{"id": "<b>${1}</b>"}\n{"id": "c", "text": "x", "entities": 3}\n{"text": "x"}')
         page = run(engine, path, ["dense"])[0][0]
         assert "<img" not in page
-        assert "<b>&" in page, "the file's name alone"
-        assert page.count("<b>") == 1
+        assert page.count("<b>") == 1, "the file's name alone"
         assert "${" not in page
 
     @pytest.mark.parametrize(
-        ("names", "message"), [([], "No strategy is chosen"), (["dense"], "There is no file yet: upload one")]
+        ("content", "names", "message"),
+        [
+            ('{"text": "x"}', [], "No strategy is chosen"),
+            (None, ["dense"], "There is no file yet: upload one"),
+            ("{\n" * (MAX_PROBLEMS + 7), ["dense"], f"Left out: {MAX_PROBLEMS}. Reading stopped there."),
+        ],
     )
-    def test_what_is_missing_is_said(self, engine: Engine, lines: Path, names: list[str], message: str) -> None:
-        (updates,) = run(engine, None if names else lines, names)
+    def test_what_cannot_be_tagged_is_said(
+        self, engine: Engine, tmp_path: Path, content: str | None, names: list[str], message: str
+    ) -> None:
+        path = tmp_path / "some.jsonl"
+        path.write_text(content or "")
+        (updates,) = run(engine, None if content is None else path, names)
         assert message in updates[0]
 
-    def test_a_file_of_problems_says_where_reading_ended(self, engine: Engine, tmp_path: Path) -> None:
-        path = tmp_path / "broken.jsonl"
-        path.write_text("{\n" * (MAX_PROBLEMS + 7))
-        (updates,) = run(engine, path, ["dense"])
-        assert f"Left out: {MAX_PROBLEMS}. Reading stopped there." in updates[0]
-
-    def test_long_tables_are_cut_and_say_so(self) -> None:
-        many = GOLD * LISTED_ENTITIES
-        documents = [Document("a", TEXT, many)]
-        found = {"dense": [batch.TaggedDocument(documents[0], 1, 1, 6, 1.0)]}
-        assert len(entity_table(found)) == LISTED_ENTITIES
-        assert f"shows the first {LISTED_ENTITIES:,} of {len(many):,} entities" in status(
-            "f", documents, found, Problems(), ""
-        )
-
-    def test_replies_do_not_grow_with_a_mention(self) -> None:
+    def test_long_tables_and_mentions_are_cut_and_say_so(self) -> None:
         text = "x" * 50_000
-        document = Document("a", text, (Entity(0, len(text), "Disease", text),))
-        table = entity_table({"dense": [batch.TaggedDocument(document, 1, 1, 6, 1.0)]})
+        many = (Entity(0, len(text), "Disease", text),) + GOLD * LISTED_ENTITIES
+        documents = [Document("a", text, many)]
+        found = {"dense": [TaggedDocument(documents[0], 1, 1, 6, 1.0)]}
+        table = entity_table(found)
+        assert len(table) == LISTED_ENTITIES
         assert len(table.loc[0, "text"]) == SHOWN_CHARACTERS + 1
+        said = status("f", documents, found, Problems(), "")
+        assert f"shows the first {LISTED_ENTITIES:,} of {len(many):,} entities" in said
+
+    def test_cancel_promises_no_more_than_there_is(self) -> None:
+        assert "The tables show" in cancelled(True, "8 of 9 documents tagged")
+        assert "before any document" in cancelled(True, "")
+        assert cancelled(False, "") == gr.skip()
