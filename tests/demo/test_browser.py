@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,15 +23,6 @@ def compare(page: Any) -> None:
 
 
 class TestCompare:
-    def test_a_dropped_pubtator_file(self, open_page: Any, tmp_path: Path) -> None:
-        page = open_page()
-        tab(page, "Compare")
-        path = tmp_path / "two.pubtator"
-        path.write_text("7|t|Lithium and tremor.\n7|a|Lithium caused tremor.\n\n8|t|Other.\n8|a|Text.\n\n")
-        page.locator("input[type=file]").first.set_input_files(path)
-        page.get_by_text("first document in the file").wait_for()
-        page.wait_for_function("document.querySelector('.found').innerText.includes('Lithium')")
-
     def test_differences_stay_open_while_times_are_refined(self, open_page: Any) -> None:
         page = open_page()
         tab(page, "Compare")

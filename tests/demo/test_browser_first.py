@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -108,23 +107,6 @@ class TestSettings:
         wait_until(page, "timing", "done")
         assert page.evaluate(shown) == "none"
 
-    def test_the_last_click_wins(self, open_page: Any) -> None:
-        page = open_page()
-        tab(page, "Compare")
-        enter(page, LONG)
-        run(page)
-        page.wait_for_timeout(100)
-        enter(page, SHORT)
-        run(page)
-        page.get_by_label("fast", exact=True).check()
-        page.get_by_label("careful", exact=True).check()
-        wait_until(page, "running")
-        wait_until(page, "done")
-        assert "clonidine" in page.locator(".found").last.text_content()
-        assert "careful" in page.locator(".card .settings").last.text_content()
-        tab(page, "Layer by layer")
-        page.locator(".layers .words", has_text="clonidine").wait_for()
-
     def test_a_run_can_be_cancelled_and_only_then(self, open_page: Any) -> None:
         page = open_page()
         wait_until(page, "done")
@@ -154,18 +136,6 @@ class TestSettings:
         assert_quiet(page, sent)
         assert "careful" in page.locator(".answer").text_content()
 
-    def test_a_link_runs_what_it_names_and_then_nothing(self, open_page: Any, app_url: str) -> None:
-        strategies = "dense,rule,truncate-3"
-        page = open_page()
-        wait_until(page, "done")
-        sent = requests_of(page)
-        page.goto(f"{app_url}?strategies={strategies}&point=fast")
-        assert_quiet(page, sent)
-        shown = strategies.split(",")[-1]
-        assert page.get_by_label(shown, exact=True).is_checked()
-        tab(page, "Compare")
-        assert page.locator(".card h3").all_inner_texts() == strategies.split(",")
-
     def test_the_strategy_shown_is_shared_by_the_tabs(self, open_page: Any) -> None:
         page = open_page()
         page.get_by_label("dense", exact=True).check()
@@ -175,26 +145,6 @@ class TestSettings:
 
 
 class TestLongTexts:
-    def test_entities_of_3000_words_come_soon_and_others_need_not_wait(self, open_page: Any) -> None:
-        page, other = open_page(), open_page()
-        wait_until(page, "done")
-        wait_until(other, "done")
-        tab(page, "Compare")
-        tab(other, "Compare")
-        enter(page, LONG)
-        enter(other, SHORT)
-        begin = time.monotonic()
-        run(page)
-        begin_short = time.monotonic()
-        run(other)
-        wait_for_text(other, "clonidine")
-        short = time.monotonic() - begin_short
-        wait_for_text(page, "hyponatraemia")
-        long = time.monotonic() - begin
-        print(f"short text of another visitor {short:.2f} s, 3,000 words {long:.2f} s")
-        assert short < 2
-        assert long < 3
-
     def test_a_cut_text_says_so(self, open_page: Any) -> None:
         page = open_page()
         box = page.get_by_label("Text", exact=True)

@@ -166,14 +166,6 @@ class TestRun:
         assert files[3]["value"].endswith("tagged.zip")
         assert not Path(files[3]["value"]).exists()  # ours is deleted after the yield
 
-    def test_texts_and_ids_are_text(self, engine: Engine, tmp_path: Path) -> None:
-        path = tmp_path / "<img src=x>.jsonl"
-        path.write_text('{"id": "<b>${1}</b>"}\n{"id": "c", "text": "x", "entities": 3}\n{"text": "x"}')
-        page = run(engine, path, ["dense"])[0][0]
-        assert "<img" not in page
-        assert page.count("<b>") == 1, "the file's name alone"
-        assert "${" not in page
-
     @pytest.mark.parametrize(
         ("content", "names", "message"),
         [

@@ -13,7 +13,6 @@ from demo.tabs.compare.comparison import Comparison
 from engine import Engine, Entity, Result
 
 TEXT = "Famotidine-associated delirium. Six patients\non famotidine (20 mg/day)  had nausea;\n\nall recovered. "
-INJECTION = "<img src=x onerror=alert(1)> ${alert(1)} {{value}} `x` \\n \"'"
 
 
 def timed(result: Result, latency_ms: float = 10.0) -> Timing:
@@ -33,24 +32,13 @@ class TestCard:
     def dense(self, engine: Engine) -> Timing:
         return timed(engine.tag(TEXT, "dense"), 87.0)
 
-    @pytest.mark.parametrize(
-        ("strategy", "runs_ms", "said", "large"),
-        [
-            ("rule", (87.1,) * RUNS, "slower than dense on this text: 0.99×", True),  # never rounds up
-            ("truncate-1", (43.5,) * RUNS, "2.00× as fast as dense on this text", True),
-            ("rule", (8.7,), "not yet timed", False),
-            ("rule", (43.5, 43.5), "too few runs to tell", False),
-            ("rule", (8.7,) * RUNS, "differ by more than the computation saved", False),
-            ("rule", (43.5, 50.0, 60.0, 70.0, 80.0), "differ too much to tell", False),
-        ],
-    )
-    def test_a_doubtful_time_is_neither_large_nor_a_speed_up(
-        self, engine: Engine, dense: Timing, strategy: str, runs_ms: tuple[float, ...], said: str, large: bool
+    @pytest.mark.parametrize(("runs_ms", "large"), [((43.5,) * RUNS, True), ((8.7,) * RUNS, False), ((43.5,), False)])
+    def test_only_a_decided_time_is_large(
+        self, engine: Engine, dense: Timing, runs_ms: tuple[float, ...], large: bool
     ) -> None:
-        page = card(Timing(engine.tag(TEXT, strategy), runs_ms), replace(dense, runs_ms=(87.0,) * len(runs_ms)))
-        assert said in page
-        assert (" ms</strong>" in page) == large
-        assert large or "× as fast" not in page
+        page = card(Timing(engine.tag(TEXT, "truncate-1"), runs_ms), replace(dense, runs_ms=(87.0,) * len(runs_ms)))
+        assert (" ms</strong>" in page) == ("2.00× as fast as dense" in page) == large
+        assert "slower" in card(timed(engine.tag(TEXT, "rule"), 87.1), dense)
 
     def test_figures_are_those_of_the_result(self, engine: Engine, dense: Timing) -> None:
         result = engine.tag(TEXT, "truncate-1")
@@ -83,13 +71,6 @@ class TestCard:
         page = card(timed(engine.tag(TEXT, "entropy+recovery", **exiting, **recovering)), dense)
         assert f"<dd>{said}</dd>" in page
         assert "<dd>none</dd>" in card(timed(engine.tag(TEXT, "entropy")), dense)
-
-    def test_entities_of_users_are_text(self, engine: Engine) -> None:
-        dense = replace(engine.tag(INJECTION, "dense"), entities=())
-        found = (Entity(0, len(INJECTION), "Chemical", INJECTION),)
-        page = card(timed(replace(engine.tag(INJECTION, "rule"), entities=found)), timed(dense))
-        assert "&lt;img src=x onerror=alert(1)&gt; &#36;&#123;alert(1)&#125;" in page
-        assert not any(part in page for part in ("<img", "${", "{{"))
 
     def test_long_lists_of_differences_are_cut(self, engine: Engine, dense: Timing) -> None:
         many = tuple(Entity(i, i + 1, "Disease", TEXT[i]) for i in range(LISTED + 3))

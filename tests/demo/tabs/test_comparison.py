@@ -1,0 +1,48 @@
+"""A speed-up is given only as far as the times tell, and never rounded up."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from demo.common.timing import RUNS, Timing
+from demo.tabs.compare.comparison import Comparison
+from engine import Engine
+
+TEXT = "Famotidine-associated delirium."
+
+
+@pytest.mark.parametrize(
+    ("strategy", "dense_ms", "own_ms", "said"),
+    [
+        ("truncate-1", (20.0,) * RUNS, (10.0,) * RUNS, "2.00× as fast as dense on this text"),
+        ("truncate-1", (20.0,) * RUNS, (10.01,) * RUNS, "1.99× as fast as dense on this text"),
+        ("truncate-1", (20.0,) * 3, (15.0,) * 3, "1.33× as fast as dense on this text (3 runs)"),
+        (
+            "truncate-1",
+            (20.0,) * RUNS,
+            (10.0,) * (RUNS - 1) + (21.0,),
+            "2.00× as fast as dense on this text (not in every run)",
+        ),
+        ("rule", (20.0,) * RUNS, (20.1,) * RUNS, "slower than dense on this text: 0.99×"),
+        ("truncate-1", (90.0,), (10.0,), "not yet timed against dense"),
+        ("truncate-1", (20.0,) * 2, (10.0,) * 2, "not given: too few runs to tell"),
+        ("truncate-1", (20.0,) * RUNS, (10.0, 11.0, 12.0, 16.0, 30.0), "not given: the times of the runs differ too"),
+        ("truncate-1", (50.0,) * RUNS, (10.0,) * RUNS, "not given: the times differ by more than the computation"),
+    ],
+)
+def test_speed_in_words(
+    engine: Engine, strategy: str, dense_ms: tuple[float, ...], own_ms: tuple[float, ...], said: str
+) -> None:
+    one = Comparison("m", "", Timing(engine.tag(TEXT, strategy), own_ms), Timing(engine.tag(TEXT, "dense"), dense_ms))
+    found = one.speed_in_words("dense", f"{one.speedup:.2f}×")
+    assert said in found
+    assert one.decided == (len(own_ms) == RUNS and "×" in said and "(" not in said)
+
+
+def test_a_reference_from_another_model_may_differ_by_more_than_the_computation(engine: Engine) -> None:
+    dense = Timing(engine.tag(TEXT, "dense"), (50.0,) * RUNS)
+    other = Comparison("b", "", replace(dense, runs_ms=(10.0,) * RUNS), dense, "a")
+    assert other.doubt == ""
+    assert other.name_among([other, replace(other, model="c")]) == "dense, b"
