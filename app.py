@@ -24,7 +24,7 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 
 
 def share_memory() -> None:
-    """Makes all threads share one malloc arena (glibc only), because each arena keeps its peak memory."""
+    """Makes all threads share one malloc arena, because each arena keeps its peak memory; needs glibc."""
     with suppress(OSError, AttributeError):
         ctypes.CDLL("libc.so.6").mallopt(M_ARENA_MAX, 1)
 
@@ -32,13 +32,13 @@ def share_memory() -> None:
 def server_address() -> tuple[str, int | None]:
     """Reads ``$GRADIO_SERVER_NAME`` (default: only this machine) and ``$GRADIO_SERVER_PORT`` (default: any free one).
 
-    Removes the name from the environment: Gradio would read it as an IPv4 address when it looks for a free port.
+    Removes the name from the environment, because Gradio reads it as an IPv4 address when it looks for a free port.
 
     Returns:
         The name, with IPv6 addresses in brackets, and the port.
 
     Raises:
-        InputError: the name has no address on this machine, or the port is not one.
+        InputError: if the name is not an address of this machine, or the port is not a port number.
     """
     name = os.environ.pop("GRADIO_SERVER_NAME", "").strip("[]") or LOCAL
     try:
@@ -90,7 +90,7 @@ def main(argv: list[str] | None) -> int:
         each = zip(models, dtypes * (len(models) // len(dtypes)), strict=True)
         return build_demo(*(load_engine(model, dtype, arguments.device, arguments.labels) for model, dtype in each))
 
-    with ThreadPoolExecutor(1) as pool:  # the OpenMP threads of what loads end with its thread
+    with ThreadPoolExecutor(1) as pool:  # OpenMP threads that loading starts end with this thread
         demo = pool.submit(build).result()
     from demo.server import LAUNCH
 

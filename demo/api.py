@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from demo.common.differences import one_sided
+from demo.common.differences import unshared_entities
 from demo.common.limits import (
     API_WORK,
     MAX_CHARACTERS,
@@ -136,7 +136,7 @@ def compare(
 
 def _compared(timing: Timing, dense: Timing) -> dict[str, Any]:
     """The result with the median time and what differs from dense; a single run gives no speed-up."""
-    missing, new = one_sided(timing.result, dense.result)
+    missing, new = unshared_entities(timing.result, dense.result)
     return result_record(timing.result) | {
         "latency_ms": timing.latency_ms,
         "runs": len(timing.runs_ms),

@@ -36,7 +36,7 @@ class Difference:
 
 def differences(result: Result, dense: Result) -> list[Difference]:
     """All entities of the strategy, and those of dense that it lost, sorted by ``KINDS`` and position."""
-    missing, additional = one_sided(result, dense)
+    missing, additional = unshared_entities(result, dense)
     starts = [word.start for word in result.trace.words]
 
     def difference(kind: str, entity: Entity, reason: str) -> Difference:
@@ -56,7 +56,7 @@ def differences(result: Result, dense: Result) -> list[Difference]:
     return sorted(found, key=lambda one: (KINDS.index(one.kind), one.entity.start))
 
 
-def one_sided(result: Result, dense: Result) -> tuple[tuple[Entity, ...], tuple[Entity, ...]]:
+def unshared_entities(result: Result, dense: Result) -> tuple[tuple[Entity, ...], tuple[Entity, ...]]:
     """The entities that only dense has, and those that only the strategy has, by borders and type."""
     return _without(dense.entities, result.entities), _without(result.entities, dense.entities)
 

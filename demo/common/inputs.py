@@ -102,7 +102,7 @@ def build_inputs(engine: Engine, others: Mapping[str, Engine], page: gr.Blocks, 
     updated = [problem, text, panel.shown, panel.strategies, *panel.settings]
     opened = taken.then(on_open, carried, updated, **QUIET)
     page.load(None, None, None, js=FOLD)
-    values = [text, panel.strategies, panel.beside, *panel.settings]
+    values = [text, panel.strategies, panel.second_model, *panel.settings]
     changes = [examples.load_input_event.then, upload.then, opened.then, *panel.changes]
     requests = build_requests(values, changes, run, cancel)
     return Inputs(text, panel, requests, others, gr.State(first_tab), api)

@@ -75,7 +75,7 @@ def cells(values: Iterable[object]) -> str:
     return "".join(f"<td>{escape(str(value))}</td>" for value in values)
 
 
-def counted(number: int, one: str, several: str = "") -> str:
+def number_of(number: int, one: str, several: str = "") -> str:
     """A number with its noun; ``several`` is its plural if that does not end in ``s``."""
     return f"{number} {one if number == 1 else several or f'{one}s'}"
 

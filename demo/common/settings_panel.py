@@ -32,21 +32,21 @@ class SettingsPanel:
     ``strategies``: names of the strategies to compare.
     ``settings``: operating point, trigger and sliders, the last arguments of `demo.settings.chosen_strategy`.
     ``shown``: the strategy whose words the tabs show one by one.
-    ``beside``: name of a second model to compare with, or empty.
+    ``second_model``: name of a second model to compare with, or empty.
     ``changes``: events after which any of these may have changed.
     """
 
     strategies: gr.CheckboxGroup
     settings: Sequence[Any]
     shown: gr.Radio
-    beside: gr.Dropdown
+    second_model: gr.Dropdown
     changes: Sequence[Any]
 
 
 def build_settings(engine: Engine, others: Mapping[str, Engine]) -> SettingsPanel:
     """Builds the panel for an engine; ``others``: models to compare it with."""
     selected, chosen_point = _opening_choice(engine)
-    used = _Used(engine, selected)
+    used = _UsedSettings(engine, selected)
     with gr.Accordion("Settings", elem_classes="settings"):
         point = gr.Radio(
             points(engine),
@@ -70,7 +70,7 @@ def build_settings(engine: Engine, others: Mapping[str, Engine]) -> SettingsPane
                 label=f"Strategies to compare, at most {MAX_STRATEGIES}",
                 elem_classes="strategies",
             )
-            beside = gr.Dropdown(
+            second_model = gr.Dropdown(
                 [("none", ""), *others], value="", label="Compare with a second model", visible=bool(others)
             )
         with gr.Accordion("Pruning and recovery", open=False, visible=engine.model.has_gates):
@@ -105,7 +105,7 @@ def build_settings(engine: Engine, others: Mapping[str, Engine]) -> SettingsPane
         choice = shown_choices(chosen, shown)
         if choice == gr.skip() or not set(chosen) <= set(engine.runnable):
             return [gr.skip()] * (4 + len(moved))
-        used = _Used(engine, chosen)
+        used = _UsedSettings(engine, chosen)
         return [
             choice,
             gr.update(interactive=not used.no_points, info=used.no_points),
@@ -119,11 +119,11 @@ def build_settings(engine: Engine, others: Mapping[str, Engine]) -> SettingsPane
     # Before it answers, the page may hold a strategy that is no longer a choice: not checked here, and others wait.
     applied = [shown, point, trigger, none, *moved]
     narrowed = strategies.change(on_strategies, [strategies, shown], applied, preprocess=False, **QUIET)
-    changes = [pointed.then, narrowed.then, beside.change, *(part.change for part in settings)]
-    return SettingsPanel(strategies, settings, shown, beside, changes)
+    changes = [pointed.then, narrowed.then, second_model.change, *(part.change for part in settings)]
+    return SettingsPanel(strategies, settings, shown, second_model, changes)
 
 
-class _Used:
+class _UsedSettings:
     """Which settings some strategies use, and why others change nothing.
 
     ``sliders``: whether each slider changes any of the strategies.

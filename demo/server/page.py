@@ -22,7 +22,7 @@ class Page(gr.Blocks):
 
     Args:
         title: title of the browser window.
-        card_folders: folders of model cards to serve, see `demo.server.documents`.
+        card_folders: folders of model cards to serve, see `demo.server.files`.
     """
 
     def __init__(self, title: str, card_folders: Mapping[str, Path]) -> None:

@@ -11,9 +11,10 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import cycle, islice
 from math import inf
 from pathlib import Path
@@ -25,7 +26,7 @@ from tqdm import tqdm
 from demo.common.links import EXAMPLES
 from engine import load_engine
 from engine.command import as_command
-from tests.demo.hostile import ATTACKS, Attack, attacks
+from tests.demo.hostile import ATTACKS, attacks
 from tests.demo.serving import ask, serve_app
 
 STRATEGIES = ("dense", "entropy", "rule")
@@ -36,14 +37,21 @@ MAX_SLOWDOWN = 2.0  # of the well-behaved clients' 95th percentile
 TIMEOUT_S = 120
 
 Expected = Mapping[tuple[str, str], list[tuple[int, int, str]]]  # text and strategy → entities
+Call = Callable[[httpx.Client, str], None]  # raises an error for an answer that the app must not give
 
 
 @dataclass
 class Tally:
-    """What one client saw: the seconds that each answer took, and problems."""
+    """What clients saw: the seconds that each answer took, and problems; and the app's memory meanwhile, in MB."""
 
     seconds: list[float] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
+    memory: list[float] = field(default_factory=list)
+
+    @property
+    def p95(self) -> float:
+        """The 95th percentile of the seconds."""
+        return quantiles(self.seconds, n=20)[-1] if len(self.seconds) > 1 else float("nan")
 
 
 def expected_answers(model: str | None) -> Expected:
@@ -56,106 +64,67 @@ def expected_answers(model: str | None) -> Expected:
     }
 
 
-def run_client(url: str, number: int, until: float, expected: Expected) -> Tally:
-    """Sends one request after another until the time ``until``, starting with request ``number``."""
-    tally = Tally()
+def check_answer(client: httpx.Client, url: str, text: str, strategy: str, expected: Expected) -> None:
+    """Tags a text and compares the answer."""
+    found = ask(client, url, "tag", text=text, strategy=strategy)
+    if [(e["start"], e["end"], e["type"]) for e in found["entities"]] != expected[text, strategy]:
+        raise AssertionError(f"wrong entities of {strategy} for {text[:40]!r}")
+
+
+def run_client(url: str, calls: Iterable[Call], tally: Tally, until: float = inf) -> None:
+    """Makes one call after another until the time ``until``."""
     with httpx.Client(timeout=TIMEOUT_S) as client:
-        for text, strategy in islice(cycle(expected), number, None):
+        for call in calls:
             if time.monotonic() >= until:
                 break
             begin = time.monotonic()
             try:
-                found = ask(client, url, "tag", text=text, strategy=strategy)
+                call(client, url)
             except Exception as error:  # noqa: BLE001 - this command looks for errors of any kind
                 tally.problems.append(repr(error))
-                continue
-            tally.seconds.append(time.monotonic() - begin)
-            if [(e["start"], e["end"], e["type"]) for e in found["entities"]] != expected[text, strategy]:
-                tally.problems.append(f"wrong entities of {strategy} for {text[:40]!r}")
-    return tally
+            else:
+                tally.seconds.append(time.monotonic() - begin)
 
 
-def run_hostile(url: str, planned: Iterable[Attack], until: float = inf) -> Tally:
-    """Attacks until the time ``until``; a reply that the app must not give is a problem."""
-    tally = Tally()
-    with httpx.Client(timeout=TIMEOUT_S) as client:
-        for attack in planned:
-            if time.monotonic() >= until:
-                break
-            begin = time.monotonic()
-            try:
-                attack(client, url)
-            except Exception as error:  # noqa: BLE001 - as above
-                tally.problems.append(f"hostile: {error!r}")
-            tally.seconds.append(time.monotonic() - begin)
-    return tally
-
-
-def memory_mb(process: int) -> float:
-    """The resident memory of a process (Linux)."""
-    pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
-
-
-def watch_memory(process: int, seconds: float) -> list[float]:
-    """Reads memory once a second, after the warm-up."""
+def watch_memory(process: int, seconds: float, tally: Tally) -> None:
+    """Reads the resident memory of a process (Linux) once a second, after the warm-up."""
     begin = time.monotonic()
-    seen = []
     with tqdm(total=round(seconds), unit="s", disable=None) as bar:
         while (elapsed := time.monotonic() - begin) < seconds:
             if elapsed >= WARM_UP * seconds:
-                seen.append(memory_mb(process))
+                pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
+                tally.memory.append(pages * os.sysconf("SC_PAGE_SIZE") / 1e6)
             time.sleep(1)
             bar.update(1)
-    return seen
 
 
-@dataclass(frozen=True)
-class Load:
-    """What well-behaved (``sound``) and hostile clients saw, and memory meanwhile."""
-
-    sound: Sequence[Tally]
-    hostile: Sequence[Tally]
-    memory: Sequence[float]
-
-    @property
-    def seconds(self) -> list[float]:
-        """Seconds of the well-behaved clients' answers, sorted."""
-        return sorted(second for tally in self.sound for second in tally.seconds)
-
-    @property
-    def problems(self) -> list[str]:
-        """The problems of all clients."""
-        return [problem for tally in (*self.sound, *self.hostile) for problem in tally.problems]
-
-    @property
-    def p95(self) -> float:
-        """The 95th percentile of the well-behaved clients' answers, in seconds."""
-        return quantiles(self.seconds, n=20)[-1] if len(self.seconds) > 1 else float("nan")
-
-
-def load(url: str, process: int, sound: int, hostile: int, seconds: float, expected: Expected) -> Load:
+def load(url: str, process: int, sound: int, hostile: int, seconds: float, expected: Expected) -> tuple[Tally, Tally]:
     """Runs well-behaved and hostile clients at once, after one of each attack: much is loaded only at first use."""
-    first = [run_hostile(url, ATTACKS)] if hostile else []
+    well_behaved, attackers = Tally(), Tally()
+    if hostile:
+        run_client(url, ATTACKS, attackers)
     until = time.monotonic() + seconds
+    checks = [partial(check_answer, text=text, strategy=name, expected=expected) for text, name in expected]
     with ThreadPoolExecutor(sound + hostile + 1) as pool:
-        watched = pool.submit(watch_memory, process, seconds)
-        attackers = [pool.submit(run_hostile, url, attacks(number), until) for number in range(hostile)]
-        clients = [pool.submit(run_client, url, number, until, expected) for number in range(sound)]
-        hostile_ones = [one.result() for one in attackers]
-        return Load([one.result() for one in clients], first + hostile_ones, watched.result())
+        started = [pool.submit(watch_memory, process, seconds, well_behaved)]
+        for number in range(hostile):
+            started.append(pool.submit(run_client, url, attacks(number), attackers, until))
+        for number in range(sound):
+            started.append(pool.submit(run_client, url, islice(cycle(checks), number, None), well_behaved, until))
+        for one in started:
+            one.result()
+    return well_behaved, attackers
 
 
-def describe(found: Load) -> bool:
+def report(well_behaved: Tally, attackers: Tally) -> bool:
     """Prints the figures; returns whether all answers are right and memory is flat."""
-    seconds, memory, problems = found.seconds, found.memory, found.problems
-    attacked = sum(len(tally.seconds) for tally in found.hostile)
-    print(f"{len(found.sound)} well-behaved clients; {attacked} attacks")
-    print(f"{len(seconds)} answers, {len(problems)} problems")
+    seconds, memory = sorted(well_behaved.seconds), well_behaved.memory
+    problems = well_behaved.problems + attackers.problems
+    print(f"{len(seconds)} answers, {len(attackers.seconds)} attacks, {len(problems)} problems")
     for problem in dict.fromkeys(problems):
         print(problem)
     if len(seconds) > 1:
-        print(f"seconds per answer: median {median(seconds):.3f}, p95 {found.p95:.3f}, max {seconds[-1]:.3f}")
+        print(f"seconds per answer: median {median(seconds):.3f}, p95 {well_behaved.p95:.3f}, max {seconds[-1]:.3f}")
     third = max(1, len(memory) // 3)
     growth = median(memory[-third:]) - median(memory[:third])
     print(f"memory: {memory[0]:.0f} MB when warm, {memory[-1]:.0f} MB at the end, last − first third {growth:+.1f} MB")
@@ -173,23 +142,21 @@ def main(argv: list[str] | None) -> int:
     parser.add_argument("--seconds", type=float, default=120, help="length of each part (default 120)")
     parser.add_argument("--model", help="model folder or hub id (default: the shipped weights)")
     arguments = parser.parse_args(argv)
-    if arguments.clients < 1:
-        parser.error(f"expected --clients 1 or more, got {arguments.clients}; leave it out")
-    if not 0 <= arguments.hostile < arguments.clients:
-        parser.error(
-            f"expected --hostile 0 to {arguments.clients - 1}, got {arguments.hostile}; keep one client well-behaved"
-        )
-    if not arguments.seconds >= MIN_SECONDS:
-        parser.error(f"expected --seconds {MIN_SECONDS} or more, got {arguments.seconds}; memory is read once a second")
+    clients, hostile, seconds = arguments.clients, arguments.hostile, arguments.seconds
+    if clients < 1:
+        parser.error(f"expected --clients 1 or more, got {clients}; leave it out")
+    if not 0 <= hostile < clients:
+        parser.error(f"expected --hostile 0 to {clients - 1}, got {hostile}; keep one client well-behaved")
+    if not seconds >= MIN_SECONDS:
+        parser.error(f"expected --seconds {MIN_SECONDS} or more, got {seconds}; memory is read once a second")
     expected = expected_answers(arguments.model)
     with serve_app(arguments.model) as (url, process):
-        alone = load(url, process, arguments.clients, 0, arguments.seconds, expected)
-        fine = describe(alone)
-        if arguments.hostile:
-            sound = arguments.clients - arguments.hostile
-            beside = load(url, process, sound, arguments.hostile, arguments.seconds, expected)
+        alone, none = load(url, process, clients, 0, seconds, expected)
+        fine = report(alone, none)
+        if hostile:
+            beside, attackers = load(url, process, clients - hostile, hostile, seconds, expected)
             slowdown = beside.p95 / alone.p95
-            fine = all([describe(beside), fine, slowdown < MAX_SLOWDOWN])
+            fine = all([report(beside, attackers), fine, slowdown < MAX_SLOWDOWN])
             print(f"well-behaved clients' p95 alongside hostile ones: {slowdown:.2f} times that without")
     return 0 if fine else 1
 

@@ -1,4 +1,4 @@
-"""What the answer says and leads to, what is out of date, and settings that change nothing, in a real browser."""
+"""What the answer leads to, what is out of date, and settings that change nothing, in a real browser."""
 
 from __future__ import annotations
 
@@ -22,63 +22,56 @@ def run_example(page: Any, name: str) -> None:
     wait_until(page, "done")
 
 
-def height_of(page: Any) -> float:
-    height: float = page.viewport_size["height"]
-    return height
-
-
 class TestAnswer:
-    def test_it_names_what_changed_and_opens_why_at_that_word(self, open_page: Any) -> None:
+    def test_its_words_open_why_there_with_the_strategy_of_the_line(self, open_page: Any) -> None:
         page = open_page("light", *DESK)
+        page.get_by_role("button", name="More strategies").click()
+        page.get_by_label("truncate-3").first.check()
         run_example(page, CHANGING)
-        button = page.locator(".answer .to-word").first
+        page.get_by_label("dense", exact=True).check()
+        button = page.locator(".answer .to-word[data-strategy=truncate-3]").first
         word = button.inner_text().split()[0]
         button.click()
         heading = page.locator(".why .detail h4", has_text=f"{word}: ")
         heading.wait_for()
         box = heading.bounding_box()
-        assert box["y"] + box["height"] <= height_of(page), "the explanation is in sight"
+        assert box["y"] + box["height"] <= DESK[1], "the explanation is in sight"
         assert page.locator(".why .word[aria-selected=true]").inner_text() == word
-
-    def test_it_shows_the_strategy_of_the_line(self, open_page: Any) -> None:
-        page = open_page("light", *DESK)
-        page.get_by_role("button", name="More strategies").click()
-        page.get_by_label("truncate-3").first.check()
-        run_example(page, "Long text")
-        page.get_by_label("dense", exact=True).check()
-        page.locator(".answer .to-word[data-strategy=truncate-3]").first.click()
-        page.locator(".why .detail h4").wait_for()
         assert page.get_by_label("truncate-3", exact=True).is_checked()
 
     @pytest.mark.parametrize(("name", "part"), [("Layer by layer", ".layers .pointed"), ("Why", ".why .detail h4")])
-    def test_the_views_open_at_the_first_changed_entity(self, open_page: Any, name: str, part: str) -> None:
+    def test_the_views_mark_lost_entities_and_open_at_the_first_changed_one(
+        self, open_page: Any, name: str, part: str
+    ) -> None:
         page = open_page("light", *DESK)
+        page.get_by_label("fast", exact=True).check()
         run_example(page, CHANGING)
+        lost = page.locator(".answer .to-word.lost").count()
+        assert lost > 0
         tab(page, name)
         changed = page.locator(".entity:not([data-kind=same]) .word:visible").first
         changed.wait_for()
+        assert page.locator(".words:visible [data-kind=lost]").count() == lost
         page.locator(part, has_text=f"{changed.inner_text()}: ").wait_for()
-        assert page.locator(part).bounding_box()["y"] < height_of(page)
-
-    def test_lost_entities_are_marked(self, open_page: Any) -> None:
-        page = open_page()
-        page.get_by_label("fast", exact=True).check()
-        run_example(page, CHANGING)
-        tab(page, "Why")
-        lost = page.locator(".answer .to-word.lost").count()
-        assert lost > 0
-        page.wait_for_function("lost => document.querySelectorAll('.why [data-kind=lost]').length === lost", arg=lost)
+        assert page.locator(part).bounding_box()["y"] < DESK[1]
 
 
 class TestCompare:
-    def test_the_texts_come_first_in_sight_and_cards_below(self, open_page: Any) -> None:
+    def test_texts_are_in_sight_cards_below_and_every_strategy_runs_three_times(self, open_page: Any) -> None:
         page = open_page("light", *DESK)
         tab(page, "Compare")
         texts = page.locator(".found").first.bounding_box()
-        assert texts["y"] + 200 <= height_of(page)
+        assert texts["y"] + 200 <= DESK[1]
         assert texts["y"] < page.locator(".card").first.bounding_box()["y"]
+        page.get_by_role("button", name="More strategies").click()
+        page.get_by_text("at most 8").wait_for()
+        page.get_by_label("truncate-3").first.check()
+        page.locator(".card", has_text="truncate-3").wait_for()
+        page.locator(".answer[data-state=done]").wait_for(timeout=60_000)
+        assert all(int(text.split(" in ")[1].split()[0]) >= 3 for text in page.locator(".spread").all_inner_texts())
+        assert page.locator(".summary tbody tr").count() == 3
 
-    def test_the_threshold_says_how_many_it_hides_and_cards_count_the_same_way(self, open_page: Any) -> None:
+    def test_the_threshold_hides_entities_in_texts_table_and_cards_and_says_how_many(self, open_page: Any) -> None:
         page = open_page("light", *DESK)
         tab(page, "Compare")
         page.locator(".answer[data-state=done]").wait_for(timeout=60_000)
@@ -86,9 +79,9 @@ class TestCompare:
         rows = page.locator(".entities tbody tr:visible").count()
         page.locator(".threshold input").fill("0.9")
         assert page.locator(".entities tbody tr:visible").count() < rows
-        said = page.locator(".threshold output").inner_text()
         hidden = page.locator(".found .mark[data-below]").count()
         assert hidden > 0
+        said = page.locator(".threshold output").inner_text()
         assert f"hides {hidden} of {page.locator('.found .mark').count()}" in said
         assert any(" of " in text for text in page.locator(".card [data-scores]").all_inner_texts())
         below = page.locator(".mark[data-below]").first
@@ -97,73 +90,49 @@ class TestCompare:
             assert below.evaluate("mark => getComputedStyle(mark).outlineStyle") == "none", kind
             assert below.evaluate("mark => getComputedStyle(mark).textDecorationLine") == "none", kind
 
-    def test_the_limit_is_announced_and_every_strategy_runs_three_times(self, open_page: Any) -> None:
-        page = open_page("light", *DESK)
-        page.get_by_role("button", name="More strategies").click()
-        page.get_by_text("at most 8").wait_for()
-        page.get_by_label("truncate-3").first.check()
-        tab(page, "Compare")
-        page.locator(".card", has_text="truncate-3").wait_for()
-        page.locator(".answer[data-state=done]").wait_for(timeout=60_000)
-        assert all(int(text.split(" in ")[1].split()[0]) >= 3 for text in page.locator(".spread").all_inner_texts())
-        assert page.locator(".summary tbody tr").count() == 3
+
+def test_the_sample_runs_at_once_and_is_out_of_date_after_another_choice(open_page: Any) -> None:
+    page = open_page()
+    tab(page, "Batch")
+    page.get_by_role("button", name="Use the sample").click()
+    page.get_by_text("30 of 30 documents tagged").wait_for(timeout=60_000)
+    assert "sample.pubtator.txt, read as pubtator" in page.locator(".batch-result").first.inner_text()
+    page.get_by_label("careful", exact=True).check()
+    page.get_by_text("the file or the settings have changed").first.wait_for()
+    old = page.locator(".batch-result:has(table)").first
+    assert old.evaluate("part => getComputedStyle(part).filter") == "grayscale(1)"
+    page.get_by_role("button", name="Tag the file").click()
+    page.get_by_text("the file or the settings have changed").first.wait_for(state="hidden")
 
 
-class TestBatch:
-    def test_the_sample_runs_at_once_and_is_out_of_date_after_another_choice(self, open_page: Any) -> None:
-        page = open_page()
-        tab(page, "Batch")
-        page.get_by_role("button", name="Use the sample").click()
-        page.get_by_text("30 of 30 documents tagged").wait_for(timeout=60_000)
-        assert "sample.pubtator.txt, read as pubtator" in page.locator(".batch-result").first.inner_text()
-        page.get_by_label("careful", exact=True).check()
-        page.get_by_text("the file or the settings have changed").first.wait_for()
-        old = page.locator(".batch-result:has(table)").first
-        assert old.evaluate("part => getComputedStyle(part).filter") == "grayscale(1)"
-        page.get_by_role("button", name="Tag the file").click()
-        page.get_by_text("the file or the settings have changed").first.wait_for(state="hidden")
-
-
-class TestSettings:
-    def test_they_are_those_of_the_selected_strategies(self, open_page: Any) -> None:
-        page = open_page()
-        page.get_by_role("button", name="More strategies").click()
-        page.get_by_role("button", name="Pruning and recovery").click()
-        page.get_by_text("entropy: max entropy").wait_for()
-        assert page.get_by_text("rule: λ").is_hidden()
-        page.get_by_text("Changes nothing here: no selected strategy brings words back.").wait_for()
-        page.get_by_label("rule+recovery").first.check()
-        page.get_by_text("rule: λ").wait_for()
-        page.get_by_text("no selected strategy brings words back").wait_for(state="hidden")
-
-    def test_the_threshold_of_entropy_changes_what_exits(self, open_page: Any) -> None:
-        page = open_page()
-        page.get_by_role("button", name="Pruning and recovery").click()
-        slider = page.get_by_label("number input for entropy: max entropy, times the operating point's")
-        slider.fill("0")
-        slider.press("Enter")
-        page.locator(".answer", has_text="max entropy 0").wait_for()
+def test_settings_are_those_of_the_selected_strategies_and_change_what_exits(open_page: Any) -> None:
+    page = open_page()
+    page.get_by_role("button", name="More strategies").click()
+    page.get_by_role("button", name="Pruning and recovery").click()
+    slider = page.get_by_label("number input for entropy: max entropy, times the operating point's")
+    slider.fill("0")
+    slider.press("Enter")
+    page.locator(".answer", has_text="max entropy 0").wait_for()
+    assert page.get_by_text("rule: λ").is_hidden()
+    page.get_by_text("Changes nothing here: no selected strategy brings words back.").wait_for()
+    page.get_by_label("rule+recovery").first.check()
+    page.get_by_text("rule: λ").wait_for()
+    page.get_by_text("no selected strategy brings words back").wait_for(state="hidden")
 
 
 class TestFirstScreen:
     def test_header_frontier_and_default_name_the_same_strategy(self, open_page: Any) -> None:
         page = open_page("light", *DESK)
-        named = page.locator(".intro code").first.inner_text().split()[0]
-        assert page.locator(".answer code").first.inner_text() == named.partition(":")[0]
+        named = page.locator(".intro code").first.inner_text()
+        assert page.locator(".answer code").first.inner_text() == named.split()[0].partition(":")[0]
+        own = page.locator(".intro .own")
+        assert own.bounding_box()["height"] < 60, "two lines on one's own model"
         tab(page, "Frontier")
         page.locator(".conclusions code").first.wait_for(timeout=60_000)
-        assert page.locator(".conclusions code").first.inner_text() == page.locator(".intro code").first.inner_text()
-
-    def test_own_models_have_two_lines(self, open_page: Any) -> None:
-        page = open_page("light", *DESK)
-        own = page.locator(".intro .own")
-        assert "accelerate CHECKPOINT" in own.inner_text()
-        assert "OpenVINO alone" in own.inner_text()
-        assert own.bounding_box()["height"] < 60
+        assert page.locator(".conclusions code").first.inner_text() == named
 
     def test_on_a_phone_the_idea_is_there_and_everything_can_be_touched(self, open_page: Any) -> None:
         page = open_page("light", *PHONE)
-        assert page.locator(".intro .how").is_visible()
         row = page.locator(".tab-container[role=tablist]").first
         assert row.evaluate("row => getComputedStyle(row).maskImage") != "none", "tabs beyond the edge are hinted at"
         targets = [*page.locator(".buttons button:visible, [role=tab]:visible, #examples .gallery-item").all()]
@@ -175,15 +144,11 @@ class TestFirstScreen:
         table.wait_for()
         assert table.evaluate("table => table.scrollWidth <= table.parentElement.clientWidth")
 
-
-def test_a_model_without_gates_shows_how_to_make_it_fast_and_promises_no_exits(
-    browser: Any, plain_folder: Path
-) -> None:
-    with serve_app(str(plain_folder)) as (url, _), browser.new_context() as context:
-        page = context.new_page()
-        page.goto(url)
-        page.locator(".answer[data-state=done]").wait_for(timeout=60_000)
-        text = page.locator(".intro").inner_text()
-        assert f"accelerate {plain_folder} --texts" in text
-        assert "every word goes through every layer" in text
-        assert "exit" not in text
+    def test_a_model_without_gates_promises_no_exits(self, browser: Any, plain_folder: Path) -> None:
+        with serve_app(str(plain_folder)) as (url, _), browser.new_context() as context:
+            page = context.new_page()
+            page.goto(url)
+            page.locator(".answer[data-state=done]").wait_for(timeout=60_000)
+            text = page.locator(".intro").inner_text()
+            assert f"accelerate {plain_folder} --texts" in text
+            assert "exit" not in text

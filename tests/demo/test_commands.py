@@ -25,11 +25,6 @@ def test_a_load_test_that_cannot_be_is_refused(
     assert message in capsys.readouterr().err
 
 
-def test_a_load_test_of_no_model_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert load.main(["--model", str(tmp_path)]) == 2
-    assert "expected a Hugging Face token-classification model" in capsys.readouterr().err
-
-
 def test_screenshots_need_a_browser(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -186,7 +186,7 @@ def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
     figures = gr.HTML(js_on_load=cards.SCRIPT.read_text(encoding="utf-8"))
     ran = gr.State(None)  # fingerprint of the values that ran, and how to refine their times
     panel = inputs.panel
-    values = [inputs.text, panel.strategies, panel.beside, *panel.settings]
+    values = [inputs.text, panel.strategies, panel.second_model, *panel.settings]
     started = requests.number.change(
         on_compare,
         [requests.latest, requests.number, *values],

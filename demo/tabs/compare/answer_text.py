@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from demo.common.differences import CHANGED, LOST, NEW, SAME
-from demo.common.markup import counted, escape, term
+from demo.common.markup import escape, number_of, term
 from demo.common.requests import answer
 from demo.tabs.compare.comparison import Comparison
 
@@ -84,4 +84,4 @@ def _names(one: Comparison, kind: str, *, here: bool) -> str:
 
 
 def _entities(number: int) -> str:
-    return counted(number, "entity", "entities") if number else "no entities"
+    return number_of(number, "entity", "entities") if number else "no entities"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from demo.common.differences import KINDS, SAME, SIGNS
-from demo.common.markup import cells, counted, escape, note, table, term
+from demo.common.markup import cells, escape, note, number_of, table, term
 from demo.common.timing import RUNS, Timing
 from demo.settings import describe
 from demo.tabs.compare.comparison import Comparison
@@ -29,7 +29,7 @@ def conditions(device: str, threads: int, compared: Sequence[Comparison]) -> str
     line = (
         f"Measured just now: end-to-end, from text to entities; {median}"
         f"{' after an untimed one' if first.warm else ''}, strategies taking turns; {device}, "
-        f"{counted(threads, 'thread')}." + (f" No strategy is marked as the fastest: {why}." if undecided else "")
+        f"{number_of(threads, 'thread')}." + (f" No strategy is marked as the fastest: {why}." if undecided else "")
     )
     return f'<div class="conditions">{note(line)}</div>'
 
@@ -148,7 +148,7 @@ def _words(result: Result) -> str:
 def _recovery(result: Result) -> str:
     if result.strategy.recovery is None:
         return "none"
-    return f"{counted(sum(word.state == 'recovered' for word in result.trace.words), 'word')} came back"
+    return f"{number_of(sum(word.state == 'recovered' for word in result.trace.words), 'word')} came back"
 
 
 def _entities(result: Result) -> str:

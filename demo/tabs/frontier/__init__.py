@@ -45,11 +45,11 @@ _CODE = re.compile("&#96;(.+?)&#96;")  # a name in backticks, escaped
 
 def show(engine: Engine, report: Report | None, batch_size: int | None, current: Sequence[Strategy]) -> str:
     """The conclusions and the chart of a report, with the other plots folded below."""
-    plots = calibrated(engine.source, current)
+    plots = calibration_plot(engine.source, current)
     if report is None:
-        return alert(NO_REPORT) + folded(plots)
-    shown = conclusions(report, engine.dtype) + measured(engine, report, batch_size, current)
-    return shown + folded(plots + pictures(report))
+        return alert(NO_REPORT) + fold(plots)
+    shown = conclusions(report, engine.dtype) + report_chart(engine, report, batch_size, current)
+    return shown + fold(plots + pictures(report))
 
 
 def conclusions(report: Report, dtype: str) -> str:
@@ -59,7 +59,7 @@ def conclusions(report: Report, dtype: str) -> str:
     return f'<p class="conclusions">{marked}</p>'
 
 
-def measured(engine: Engine, report: Report, batch_size: int | None, current: Sequence[Strategy]) -> str:
+def report_chart(engine: Engine, report: Report, batch_size: int | None, current: Sequence[Strategy]) -> str:
     """The chart of a report, and the names of the current strategies that it did not measure as they are set."""
     marks = read_marks(report)
     sizes = sorted({mark.row["batch_size"] for mark in marks})
@@ -67,16 +67,16 @@ def measured(engine: Engine, report: Report, batch_size: int | None, current: Se
     of_size = [mark for mark in marks if mark.row["batch_size"] == size]
     conditions = f"Batch size: {size}. {report.conditions}"
     if warning := report.other_weights(engine.digest):
-        return alert(warning) + chart(of_size, (), tries(engine, of_size), conditions)
+        return alert(warning) + chart(of_size, (), runnable_marks(engine, of_size), conditions)
     ran = {strategy.name: set(report.rows_of(strategy, engine.dtype)["strategy"]) for strategy in current}
     ringed = {(name, engine.dtype) for names in ran.values() for name in names}
     labels = {mark.label for mark in of_size if (mark.row["strategy"], mark.row["dtype"]) in ringed}
     absent = [name for name, rows in ran.items() if not rows]
     below = note(f"This report did not measure the current settings of {', '.join(absent)}.") if absent else ""
-    return chart(of_size, labels, tries(engine, of_size), conditions) + below
+    return chart(of_size, labels, runnable_marks(engine, of_size), conditions) + below
 
 
-def tries(engine: Engine, marks: Sequence[Mark]) -> dict[str, tuple[str, str]]:
+def runnable_marks(engine: Engine, marks: Sequence[Mark]) -> dict[str, tuple[str, str]]:
     """Maps the label of each mark that the page can run to strategy and operating point.
 
     These are the marks in the page's dtype or, if the report did not measure that one, all.
@@ -86,12 +86,12 @@ def tries(engine: Engine, marks: Sequence[Mark]) -> dict[str, tuple[str, str]]:
     return {label: attempt for label, attempt in found.items() if attempt}
 
 
-def folded(plots: str) -> str:
+def fold(plots: str) -> str:
     """Hides plots until they are unfolded."""
     return f'<details class="folded"><summary>Other plots</summary>{plots}</details>'
 
 
-def calibrated(source: str, current: Sequence[Strategy]) -> str:
+def calibration_plot(source: str, current: Sequence[Strategy]) -> str:
     """The plot of the weights' ``frontier.csv``, or a message that there is none."""
     path = Path(source).resolve() / CALIBRATED
     if not path.is_file():

@@ -9,7 +9,7 @@ import gradio as gr
 
 from demo.common.differences import Difference
 from demo.common.inputs import Inputs
-from demo.common.markup import counted
+from demo.common.markup import number_of
 from demo.common.requests import checksum
 from demo.common.word_view import build_word_view, cut_note, listbox, shown_words, type_colour
 from engine import Engine, Result
@@ -62,7 +62,7 @@ def _depths(result: Result, layers: int, types: Sequence[str]) -> str:
     numbers = "".join(f"<span>{layer}</span>" for layer in range(1, layers + 1))
     counts = "".join(
         f'<li data-layer="{layer}" data-words="{computed}" data-exits="{exited}">'
-        f'<span class="unseen">layer {layer}: </span>{counted(computed, "word")} '
+        f'<span class="unseen">layer {layer}: </span>{number_of(computed, "word")} '
         f"<small>{computed / total:.0%}</small></li>"
         for layer, (computed, exited) in enumerate(
             zip(words_computed(result), words_exited(result), strict=True), start=1

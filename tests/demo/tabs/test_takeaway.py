@@ -111,6 +111,11 @@ def test_curl_gets_what_the_page_shows(
         assert found == [e.key for e in engine.tag(text, strategy).entities]
 
 
+@pytest.mark.parametrize("origin", ["https://example.org", "http://[::1]:7860", "https://example.org/apps/ner-1"])
+def test_the_address_may_be_under_a_path(engine: Engine, origin: str) -> None:
+    assert as_http(engine, [], None, "x", origin).startswith(f"api={origin}/gradio_api/")
+
+
 @pytest.mark.parametrize(
     "origin", [None, "", "http://evil; rm -rf /", "javascript:alert(1)", "http://a b", "http://a/$(id)", "http://a/;id"]
 )
@@ -118,30 +123,28 @@ def test_an_address_that_is_none_is_not_written(engine: Engine, origin: str | No
     assert as_http(engine, [], None, "x", origin).startswith(f"api={LOCAL}/")
 
 
-@pytest.mark.parametrize("origin", ["https://example.org", "http://[::1]:7860", "https://example.org/apps/ner-1"])
-def test_the_address_may_be_under_a_path(engine: Engine, origin: str) -> None:
-    assert as_http(engine, [], None, "x", origin).startswith(f"api={origin}/gradio_api/")
-
-
-def test_what_is_loaded_is_given_as_it_was_but_for_defaults(engine: Engine) -> None:
-    def loaded(source: str, dtype: str = "float32", device: str = "cpu", labels: str = "") -> tuple[str, str]:
-        other = copy(engine)
-        other.source, other.precision, other.device = source, Precision(dtype), torch.device(device)
-        other.labels_file = labels
-        python = next(line for line in as_python(other, [], None, "x").splitlines() if line.startswith("engine = "))
-        return python, as_command(other, [engine.strategy("dense")], None, "x").splitlines()[-1]
-
-    plain = "python -m engine.tag text.jsonl --format=jsonl --strategy=dense"
-    assert loaded(str(SHIPPED)) == ("engine = load_engine()", plain)
-    assert loaded("my runs/x") == ("engine = load_engine('my runs/x')", f"{plain} '--model=my runs/x'")
-    assert loaded("x", labels="my.json") == (
-        "engine = load_engine('x', labels='my.json')",
-        f"{plain} --model=x --labels=my.json",
-    )
-    assert loaded(str(SHIPPED), "bfloat16", "cuda") == (
-        "engine = load_engine(dtype='bfloat16', device='cuda')",
-        f"{plain} --dtype=bfloat16 --device=cuda",
-    )
+@pytest.mark.parametrize(
+    ("source", "changes", "python", "options"),
+    [
+        (str(SHIPPED), {}, "", ""),
+        ("my runs/x", {}, "'my runs/x'", " '--model=my runs/x'"),
+        ("x", {"labels_file": "my.json"}, "'x', labels='my.json'", " --model=x --labels=my.json"),
+        (
+            str(SHIPPED),
+            {"precision": Precision("bfloat16"), "device": torch.device("cuda")},
+            "dtype='bfloat16', device='cuda'",
+            " --dtype=bfloat16 --device=cuda",
+        ),
+    ],
+)
+def test_what_is_loaded_is_given_as_it_was_but_for_defaults(
+    engine: Engine, source: str, changes: dict[str, Any], python: str, options: str
+) -> None:
+    other = copy(engine)
+    vars(other).update({"source": source, "labels_file": "", **changes})
+    assert f"engine = load_engine({python})" in as_python(other, [], None, "x").splitlines()
+    command = as_command(other, [engine.strategy("dense")], None, "x").splitlines()[-1]
+    assert command == f"python -m engine.tag text.jsonl --format=jsonl --strategy=dense{options}"
 
 
 def test_everything_is_json_of_every_word(engine: Engine) -> None:
