@@ -27,7 +27,7 @@ class TestAnswer:
         page = open_page("light", *DESK)
         page.get_by_role("button", name="More strategies").click()
         page.get_by_label("truncate-3").first.check()
-        run_example(page, CHANGING)
+        run_example(page, "Long text")
         page.get_by_label("dense", exact=True).check()
         button = page.locator(".answer .to-word[data-strategy=truncate-3]").first
         word = button.inner_text().split()[0]
@@ -39,9 +39,11 @@ class TestAnswer:
         assert page.locator(".why .word[aria-selected=true]").inner_text() == word
         assert page.get_by_label("truncate-3", exact=True).is_checked()
 
-    @pytest.mark.parametrize(("name", "part"), [("Layer by layer", ".layers .pointed"), ("Why", ".why .detail h4")])
+    @pytest.mark.parametrize(
+        ("name", "view", "part"), [("Layer by layer", ".layers", ".pointed"), ("Why", ".why", ".detail h4")]
+    )
     def test_the_views_mark_lost_entities_and_open_at_the_first_changed_one(
-        self, open_page: Any, name: str, part: str
+        self, open_page: Any, name: str, view: str, part: str
     ) -> None:
         page = open_page("light", *DESK)
         page.get_by_label("fast", exact=True).check()
@@ -49,11 +51,11 @@ class TestAnswer:
         lost = page.locator(".answer .to-word.lost").count()
         assert lost > 0
         tab(page, name)
-        changed = page.locator(".entity:not([data-kind=same]) .word:visible").first
-        changed.wait_for()
-        assert page.locator(".words:visible [data-kind=lost]").count() == lost
-        page.locator(part, has_text=f"{changed.inner_text()}: ").wait_for()
-        assert page.locator(part).bounding_box()["y"] < DESK[1]
+        marked = "([view, lost]) => document.querySelectorAll(`${view} [data-kind=lost]`).length === lost"
+        page.wait_for_function(marked, arg=[view, lost])
+        changed = page.locator(f"{view} .entity:not([data-kind=same]) .word").first
+        page.locator(f"{view} {part}", has_text=f"{changed.inner_text()}: ").wait_for()
+        assert page.locator(f"{view} {part}").bounding_box()["y"] < DESK[1]
 
 
 class TestCompare:
@@ -133,6 +135,7 @@ class TestFirstScreen:
 
     def test_on_a_phone_the_idea_is_there_and_everything_can_be_touched(self, open_page: Any) -> None:
         page = open_page("light", *PHONE)
+        wait_until(page, "done")
         row = page.locator(".tab-container[role=tablist]").first
         assert row.evaluate("row => getComputedStyle(row).maskImage") != "none", "tabs beyond the edge are hinted at"
         targets = [*page.locator(".buttons button:visible, [role=tab]:visible, #examples .gallery-item").all()]
