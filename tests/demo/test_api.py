@@ -139,6 +139,7 @@ class TestServer:
             assert {other["parameter_name"]: other["parameter_default"] for other in others}["point"] is None
             for parameter in endpoint["parameters"]:
                 assert f"{parameter['parameter_name']}: " in endpoint["description"]
+                assert parameter["label"] == parameter["parameter_name"]
 
     def test_a_full_queue_answers_at_once_and_recovers(self, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
         go_on, tag = threading.Event(), Engine.tag
@@ -170,6 +171,7 @@ class TestServer:
             ("call/v2/on_show", {"text": TEXT}, 404, "expected one of /tag, /compare"),
             ("call/v2/tag", [TEXT], 422, "dictionary"),
             ("call/tag", {}, 422, "Field required"),
+            ("run/tag", {"data": [TEXT]}, 404, ""),  # there is no way past the queue
         ],
     )
     def test_arguments_that_are_missing_or_unknown_get_the_reason(
@@ -205,10 +207,6 @@ class TestServer:
         written = capfd.readouterr()
         assert "private text" not in written.out + written.err
 
-    def test_there_is_no_way_past_the_queue(self, url: str) -> None:
-        reply = httpx.post(f"{url}gradio_api/run/tag", json={"data": [TEXT]})
-        assert reply.status_code == 404
-
     @pytest.mark.parametrize(
         "path",
         [
@@ -227,8 +225,3 @@ class TestServer:
             assert reply.status_code in (403, 404)
             assert "root:" not in reply.text
             assert "import" not in reply.text
-
-
-def test_the_page_on_the_api_names_parameters(url: str) -> None:
-    endpoints = httpx.get(f"{url}gradio_api/info").json()["named_endpoints"]
-    assert [one["label"] for one in endpoints["/tag"]["parameters"]][:3] == ["text", "strategy", "point"]

@@ -51,7 +51,7 @@ class TestAnswer:
         lost = page.locator(".answer .to-word.lost").count()
         assert lost > 0
         tab(page, name)
-        marked = "([view, lost]) => document.querySelectorAll(`${view} [data-kind=lost]`).length === lost"
+        marked = "([view, lost]) => document.querySelectorAll(`${view} .words [data-kind=lost]`).length === lost"
         page.wait_for_function(marked, arg=[view, lost])
         changed = page.locator(f"{view} .entity:not([data-kind=same]) .word").first
         page.locator(f"{view} {part}", has_text=f"{changed.inner_text()}: ").wait_for()

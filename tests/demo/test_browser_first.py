@@ -144,17 +144,16 @@ class TestSettings:
         page.get_by_text("dense has no gates").wait_for()
 
 
-class TestLongTexts:
-    def test_a_cut_text_says_so(self, open_page: Any) -> None:
-        page = open_page()
-        box = page.get_by_label("Text", exact=True)
-        box.fill("a " * 49_990)
-        box.press("End")
-        page.keyboard.insert_text("b " * 100)
-        cut = page.get_by_text("The text was cut at 100,000 characters")
-        cut.wait_for()
-        page.get_by_role("button", name="Few entities").click()
-        cut.wait_for(state="hidden")
+def test_a_cut_text_says_so(open_page: Any) -> None:
+    page = open_page()
+    box = page.get_by_label("Text", exact=True)
+    box.fill("a " * 49_990)
+    box.press("End")
+    page.keyboard.insert_text("b " * 100)
+    cut = page.get_by_text("The text was cut at 100,000 characters")
+    cut.wait_for()
+    page.get_by_role("button", name="Few entities").click()
+    cut.wait_for(state="hidden")
 
 
 @pytest.fixture(scope="class")

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import gradio as gr
 import pytest
 
 from demo.common.intro import BASE, how_it_works, intro, loss, own_model
 from demo.common.reports import REPORTS, recommendation
+from demo.common.settings_panel import build_settings
+from demo.tabs.frontier import conclusions
 from engine import Engine, load_engine
 from eval.render.files import read_table
 
@@ -28,6 +32,18 @@ def test_it_names_the_recommended_strategy_its_speed_up_and_its_loss(shipped: En
     assert "<code>dense (float32)</code>" in page
     assert f"[{100 * found.against_dense['low']:+.2f}, {100 * found.against_dense['high']:+.2f}]" in page
     assert page.index('href="docs/bc5cdr-test/report.html">Report') < page.index('href="readme">README')
+
+
+def test_header_frontier_and_what_runs_first_are_the_same_strategy(shipped: Engine) -> None:
+    found = recommendation(shipped)
+    assert found is not None
+    said = (intro(shipped, {}), conclusions(found.report, shipped.dtype))
+    assert [re.search("<code>(.*?)</code>", page)[1] for page in said] == [found.row["label"]] * 2
+    with gr.Blocks():
+        panel = build_settings(shipped, {})
+    point, *_ = panel.settings
+    assert (panel.strategies.value, panel.shown.value) == (["dense", found.strategy], found.strategy)
+    assert point.value == (found.point or "balanced")
 
 
 def test_a_significant_loss_is_called_so_and_doubts_are_named(shipped: Engine) -> None:
