@@ -163,7 +163,8 @@ def load_corpus(
             f"expected one of the corpora {sorted(NAMED)}, the path of a file or hf:ID of a dataset, got {name!r}; "
             "check the name"
         )
-    types, skipped = set(named.types if named else ()), 0
+    types: set[str] = set()
+    skipped = 0
 
     def on_error(error: FormatError) -> None:
         nonlocal skipped
@@ -173,10 +174,9 @@ def load_corpus(
         logger.warning("%s (document left out)", error)
 
     def limited() -> Iterator[Document]:
-        for number, document in enumerate(read(on_error)):
-            if named and number == limit:
-                return
-            types.update(entity.type for entity in document.entities)  # of all documents, with or without a limit
+        # The types of a file are those of all its documents, with or without a limit.
+        for number, document in enumerate(islice(read(on_error), limit if named else None)):
+            types.update(entity.type for entity in document.entities)
             if limit is None or number < limit:
                 yield document
 

@@ -1,4 +1,5 @@
 import gzip
+import os
 
 import pytest
 
@@ -37,6 +38,15 @@ def test_it_may_be_gzipped_and_is_recognised_by_content(path, tmp_path):
     (tmp_path / "notes").write_bytes(raw)
     for name in ("texts.parquet.gz", "notes"):
         assert list(read_documents(tmp_path / name)) == [Document("1", "Aspirin.")]
+
+
+def test_a_pipe_is_read(path):
+    write(path, id=["1"], text=["Aspirin."])
+    reading, writing = os.pipe()
+    with open(writing, "wb") as pipe:  # noqa: PTH123  # a descriptor, no path
+        pipe.write(path.read_bytes())
+    with open(reading, "rb") as pipe:  # noqa: PTH123
+        assert list(read_stream(pipe, "stdin")) == [Document("1", "Aspirin.")]
 
 
 def test_rows_without_an_id_have_their_number(path):
