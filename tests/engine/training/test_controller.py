@@ -9,7 +9,7 @@ import torch
 from engine import InputError, load_engine
 from engine.model.packing import RaggedBatch
 from engine.pruning.controllers.mlp import FEATURES
-from engine.pruning.forward import forward, run
+from engine.pruning.forward import run
 from engine.pruning.strategy import Strategy
 from engine.training.controller import Samples, collect, fit, main
 from tests.conftest import TEXT
@@ -30,7 +30,7 @@ def test_a_change_is_that_the_dense_label_of_a_word_or_neighbour_differs_from_th
     samples = collect(engine.model, windows, ("entropy",))
     batch = RaggedBatch.from_windows(windows)
     dense = run(engine.model, batch, Strategy("dense")).probabilities.argmax(-1)
-    gate = forward(engine.model, batch, (1,), None).probabilities.argmax(-1)  # ends at the gate
+    gate = run(engine.model, batch, engine.strategy("truncate-1")).probabilities.argmax(-1)
     differs = gate != dense
     expected = [differs[max(0, i - 1) : i + 2].any() for i in range(len(differs))]
     assert samples[1].changes.tolist() == expected  # no word exits before the first gate
