@@ -22,49 +22,39 @@ from eval.records import Record
 from eval.schema import DENSE
 
 
-@dataclass(frozen=True)
 class Scores:
-    """Scores of the predictions for all documents."""
-
-    by_document: tuple[Counts, ...]  # counts of each document over all scored types
-    by_type: dict[str, Counts]  # counts of each scored type
-    seqeval: float  # strict IOB2 F1 on words, 0–1
-    unscored: int  # number of predictions of types that are not scored
-
-    @property
-    def total(self) -> Counts:
-        """The sum over all documents, for the micro-average."""
-        return Counts.total(self.by_document)
-
-
-class Scorer:
-    """Scores predictions over the given types, document by document; keeps only counts."""
+    """Scores of predictions over the given types; documents are added one by one, and only counts are kept."""
 
     def __init__(self, types: Sequence[str]) -> None:
+        self.by_document: list[Counts] = []  # over all types
+        self.by_type = dict.fromkeys(types, Counts())
+        self.unscored = 0  # predictions of other types
         self._labels = LabelSet(types)
-        self._by_document: list[Counts] = []
-        self._by_type = dict.fromkeys(types, Counts())
         self._words = Counts()
-        self._unscored = 0
 
     def add(self, document: Document, found: Sequence[Entity]) -> None:
         """Counts the true positives, predictions and gold mentions of a document."""
-        types = self._labels.types
-        self._by_document.append(count_matches(document.entities, found, types))
-        for type_ in types:
-            self._by_type[type_] += count_matches(document.entities, found, [type_])
+        self.by_document.append(count_matches(document.entities, found, self.by_type))
+        for type_ in self.by_type:
+            self.by_type[type_] += count_matches(document.entities, found, [type_])
         gold, predicted = (self._word_spans(document, entities) for entities in (document.entities, found))
         self._words += Counts(len(gold & predicted), len(predicted), len(gold))
-        self._unscored += sum(entity.type not in types for entity in found)
+        self.unscored += sum(entity.type not in self.by_type for entity in found)
 
     def _word_spans(self, document: Document, entities: Sequence[Entity]) -> set[tuple[int, int, str]]:
         """Spans of words as seqeval reads them from strict IOB2 labels."""
         labels = [self._labels.names[label] for label in self._labels.encode(split_words(document.text), entities)]
         return {(entity.start, entity.end, entity.tag) for entity in Entities([labels], scheme=IOB2).entities[0]}
 
-    def scores(self) -> Scores:
-        """The scores of all documents so far."""
-        return Scores(tuple(self._by_document), dict(self._by_type), self._words.f1, self._unscored)
+    @property
+    def total(self) -> Counts:
+        """The sum over all documents, for the micro-average."""
+        return Counts.total(self.by_document)
+
+    @property
+    def seqeval(self) -> float:
+        """Strict IOB2 F1 on words, 0–1."""
+        return self._words.f1
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +86,7 @@ def dense_of(measured: Mapping[str, Measured], dtype: str = "") -> Measured:
 def collect(plan: Plan, batch_size: int, log: Log) -> dict[str, Measured]:
     """Collects the results at one batch size, by variant, from a complete log."""
     runs = {variant.key: [variant.key, *(other.key for other in variant.reseeded)] for variant in plan.variants}
-    scorers = {run: Scorer(plan.corpus.types) for keys in runs.values() for run in keys}
+    scores = {run: Scores(plan.corpus.types) for keys in runs.values() for run in keys}
     costs: dict[str, Cost] = {}
     macs, rows = ({key: array("Q") for key in runs} for _ in range(2))
     times = {key: Times(-(-len(plan.timed) // batch_size)) for key in runs}
@@ -104,7 +94,7 @@ def collect(plan: Plan, batch_size: int, log: Log) -> dict[str, Measured]:
         for run, found in logged.found.items():
             if logged.unit.batch_size == batch_size or run not in runs:  # other seeds ran at one batch size only
                 for document, entities in zip(logged.documents, found, strict=True):
-                    scorers[run].add(document, entities)
+                    scores[run].add(document, entities)
         if logged.unit.batch_size != batch_size:
             continue
         if logged.unit.pass_number:
@@ -121,7 +111,7 @@ def collect(plan: Plan, batch_size: int, log: Log) -> dict[str, Measured]:
         variant.key: Measured(
             variant,
             batch_size,
-            tuple(scorers[run].scores() for run in runs[variant.key]),
+            tuple(scores[run] for run in runs[variant.key]),
             costs.get(variant.key),
             np.array(macs[variant.key]),
             np.array(rows[variant.key]),

@@ -6,7 +6,7 @@ from seqeval.scheme import IOB2
 
 from engine.text.documents import Document, Entity
 from engine.text.scoring import Counts
-from eval.measure.measured import Scorer, Scores
+from eval.measure.measured import Scores
 
 TEXT = "hepatic and renal toxicity after aspirin, aspirin and 5-FU"
 COMPOSITE = Entity(0, 26, "Disease", TEXT[:26])
@@ -19,10 +19,10 @@ TYPES = ("Chemical", "Disease")
 
 def score(*predictions: list[Entity], document: Document = DOCUMENT, types: tuple[str, ...] = TYPES) -> Scores:
     """Scores of predictions for a document that is there as often as there are predictions."""
-    scorer = Scorer(types)
+    scores = Scores(types)
     for found in predictions:
-        scorer.add(document, found)
-    return scorer.scores()
+        scores.add(document, found)
+    return scores
 
 
 def moved(entity: Entity, start: int = 0, end: int = 0, type_: str = "") -> Entity:
@@ -69,7 +69,7 @@ def test_micro_average_sums_over_documents_and_types():
     assert scores.total.f1 == pytest.approx(2 * 2 / 11)
     assert (scores.total.precision, scores.total.recall) == (pytest.approx(2 / 3), 0.25)
     assert scores.by_type == {"Chemical": Counts(1, 1, 6), "Disease": Counts(1, 2, 2)}
-    assert scores.by_document == (Counts(1, 2, 4), Counts(1, 1, 4))
+    assert scores.by_document == [Counts(1, 2, 4), Counts(1, 1, 4)]
 
 
 def test_types_that_are_not_annotated_are_left_out_and_counted():
