@@ -31,8 +31,10 @@ def claim(recommended: Recommendation) -> str:
     """How much faster the recommended strategy is, and at what cost, as its report measured them."""
     row, against = recommended.row, recommended.against_dense
     speedup, same_dtype = row["speedup_vs_dense"], row["speedup_vs_dense_same_dtype"]
-    factors = f" ({speedup / same_dtype:.2f}× from {against['dtype']}, times {same_dtype:.2f}× from pruning)"
-    parts = "" if against["dtype"] == against["against_dtype"] else escape(factors)
+    parts = ""
+    if same_dtype is not None and against["dtype"] != against["against_dtype"]:
+        factor = speedup / same_dtype
+        parts = escape(f" ({factor:.2f}× from {against['dtype']}, times {same_dtype:.2f}× from pruning)")
     device = _DEVICES.get(row["device"], row["device"])
     return (
         f"<code>{escape(row['label'])}</code> is <strong>{speedup:.2f}× as fast</strong> as "
