@@ -37,7 +37,7 @@ from demo.tabs.batch.tagging import (
     tag_documents,
     write_zip,
 )
-from engine import Document, Engine, InputError, Strategy
+from engine import Document, Engine, InputError
 from engine.data.formats import format_of
 
 LABEL = "Batch"
@@ -71,14 +71,8 @@ def read_batch(path: str) -> tuple[list[Document], Problems]:
     return documents, problems
 
 
-def describe_run(engine: Engine, strategies: Sequence[Strategy], point: str | None) -> str:
-    """The model, and the strategies with their settings."""
-    each = (name_with_settings(engine, strategy, point) for strategy in strategies)
-    return f"{model_name(engine)}: {', '.join(each)}."
-
-
 def status(file: str, documents: Sequence[Document], found: Found, problems: Problems, run: str) -> str:
-    """How many documents of a file are tagged, with what, how times were measured, and what was left out."""
+    """How many documents of a file are tagged, by which run, how times were measured, and what was left out."""
     done = min((len(of) for of in found.values()), default=0)
     remarks = []
     types = gold_types(documents)
@@ -123,7 +117,8 @@ def run_batch(
     except InputError as error:
         yield [alert(str(error)), *empty()]
         return
-    run = describe_run(engine, strategies, settings[0])
+    named = (name_with_settings(engine, strategy, settings[0]) for strategy in strategies)
+    run = f"{model_name(engine)}: {', '.join(named)}."
     found: dict[str, Any] = {}
     for found in tag_documents(engine, documents, strategies):
         progress((len(found[strategies[0].name]), len(documents)), unit="documents")

@@ -45,11 +45,11 @@ _CODE = re.compile("&#96;(.+?)&#96;")  # a name in backticks, escaped
 
 def show(engine: Engine, report: Report | None, batch_size: int | None, current: Sequence[Strategy]) -> str:
     """The conclusions and the chart of a report, with the other plots folded below."""
-    plots = calibration_plot(engine.source, current)
-    if report is None:
-        return alert(NO_REPORT) + fold(plots)
-    shown = conclusions(report, engine.dtype) + report_chart(engine, report, batch_size, current)
-    return shown + fold(plots + pictures(report))
+    shown, plots = alert(NO_REPORT), calibration_plot(engine.source, current)
+    if report:
+        shown = conclusions(report, engine.dtype) + report_chart(engine, report, batch_size, current)
+        plots += pictures(report)
+    return f'{shown}<details class="folded"><summary>Other plots</summary>{plots}</details>'
 
 
 def conclusions(report: Report, dtype: str) -> str:
@@ -84,11 +84,6 @@ def runnable_marks(engine: Engine, marks: Sequence[Mark]) -> dict[str, tuple[str
     own = [mark for mark in marks if mark.row["dtype"] == engine.dtype] or marks
     found = {mark.label: mark.runnable_as(engine.runnable, points(engine)) for mark in own}
     return {label: attempt for label, attempt in found.items() if attempt}
-
-
-def fold(plots: str) -> str:
-    """Hides plots until they are unfolded."""
-    return f'<details class="folded"><summary>Other plots</summary>{plots}</details>'
 
 
 def calibration_plot(source: str, current: Sequence[Strategy]) -> str:
