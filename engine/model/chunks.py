@@ -17,6 +17,10 @@ from engine.text.windows import Window
 
 T = TypeVar("T")
 
+UNEVEN = (
+    1.25  # rows of the largest batch ÷ mean, up to which batches at once are faster than one batch with all threads
+)
+
 
 @dataclass(frozen=True, eq=False)
 class Slot:
@@ -56,23 +60,33 @@ def chunks(windows: Sequence[Sequence[Window]], max_rows: int, multiple_of: int 
     Args:
         windows: windows of each text.
         max_rows: approximate maximum number of rows in a batch.
-        multiple_of: with at least as many windows, the number of batches is a multiple of this, or that of windows.
+        multiple_of: number of batches that run at once. The number of batches is a multiple of it, unless there are too
+            few windows, or windows so different in length that one batch would have many more rows than the others.
     """
     flat = [(text, window) for text, of_text in enumerate(windows) for window in of_text]
     if not flat:
         return
     flat.sort(key=lambda item: len(item[1].input_ids))
     lengths = np.array([len(window.input_ids) for _, window in flat])
-    ends, index = lengths.cumsum(), np.arange(len(flat))
-    count = -(-int(ends[-1]) // max_rows)
+    count = -(-int(lengths.sum()) // max_rows)
+    numbers = _number_batches(lengths, count)
     if len(flat) >= multiple_of:
-        count = min(-(-count // multiple_of) * multiple_of, len(flat))
+        of_multiple = _number_batches(lengths, min(-(-count // multiple_of) * multiple_of, len(flat)))
+        rows = np.bincount(of_multiple, lengths)
+        if count >= multiple_of or rows.max() <= UNEVEN * rows.mean():
+            numbers = of_multiple
+    for _, items in groupby(zip(numbers.tolist(), flat, strict=True), key=lambda item: item[0]):
+        yield _make_chunk([window for _, window in items])
+
+
+def _number_batches(lengths: np.ndarray, count: int) -> np.ndarray:
+    """Assigns windows with these numbers of rows to batches 0 to ``count`` − 1 in order; no batch stays empty."""
+    ends, index = lengths.cumsum(), np.arange(len(lengths))
+    count = min(count, len(lengths))
     # If all rows were divided evenly among batches, a window would go to the batch that contains its middle.
     numbers = ((ends - lengths / 2) * count / ends[-1]).astype(int)
     # From each window to the next the number grows by at most 1, and the last window has the last one: none is skipped.
-    numbers = np.minimum.accumulate(np.maximum(numbers - index, count - len(flat))) + index
-    for _, items in groupby(zip(numbers.tolist(), flat, strict=True), key=lambda item: item[0]):
-        yield _make_chunk([window for _, window in items])
+    return np.minimum.accumulate(np.maximum(numbers - index, count - len(lengths))) + index
 
 
 def _make_chunk(items: Sequence[tuple[int, Window]]) -> Chunk:

@@ -49,4 +49,5 @@ def test_where_chunks_run_at_once_there_are_enough_for_all_threads():
     assert [len(list(chunks(windows, rows, threads))) for threads in (1, 2, 4)] == [1, 2, 4]
     assert len(list(chunks(windows[:3], rows, 4))) == 1, "fewer windows run together, with all threads"
     short_and_long = windows_of([[1] * 6, [1] * 6, [1] * 6, [1] * 300], capacity=400)
-    assert len(list(chunks(short_and_long, 2048, 4))) == 4
+    assert len(list(chunks(short_and_long, 2048, 4))) == 1, "three threads would wait for the long one"
+    assert len(list(chunks(short_and_long, 50, 4))) == 4, "and no batch is skipped"
