@@ -82,7 +82,7 @@ def test_messages_do_not_say_where_the_file_lies(write) -> None:
     [
         ("none.txt", None, GONE),
         ("large.txt", b"x" * (MAX_FILE_BYTES + 1), "expected a file of at most 2,000,000 bytes, got 2,000,001"),
-        ("small.jsonl.gz", gzip.compress(b" " * 10_000_000), "expected an uncompressed file"),
+        ("small.jsonl.gz", gzip.compress(b" " * 10_000_000, mtime=0), "expected an uncompressed file"),
         ("small.parquet", b"x", "got Parquet; convert it to JSON lines"),
         ("small.txt", b"PAR1\x15\x04", "got Parquet; convert it to JSON lines"),
         ("small", b"PAR1\x15\x04", "got Parquet; convert it to JSON lines"),

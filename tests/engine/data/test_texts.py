@@ -17,8 +17,8 @@ from engine.data.texts import read_texts
             ["Nausea after aspirin.", "…", "Delirium."],
         ),
         ("a.txt", "1|t|Title.\n1|a|One. Two.\n", ["Title.\nOne. Two."]),
-        ("a.jsonl.gz", gzip.compress(b'{"id": "1", "text": "Nausea."}\n'), ["Nausea."]),
-        ("a.gz", gzip.compress(b'{"id": "1", "text": "Nausea."}\n'), ["Nausea."]),
+        ("a.jsonl.gz", gzip.compress(b'{"id": "1", "text": "Nausea."}\n', mtime=0), ["Nausea."]),
+        ("a.gz", gzip.compress(b'{"id": "1", "text": "Nausea."}\n', mtime=0), ["Nausea."]),
     ],
 )
 def test_lines_are_texts_documents_stay_whole_and_each_text_counts_once(name, content, texts, tmp_path):
