@@ -12,7 +12,6 @@ from engine.pruning.recovery import Recovery
 from engine.pruning.settings import Setting, label_of, settings_of
 from engine.pruning.strategy_names import DEFAULT, OPERATING_POINTS, parse, points_of
 
-GONE = ("hf", "random")  # strategies that links of earlier versions may name
 SELECTED = ("dense", "entropy")  # when the page opens, unless a report recommends another
 TRIGGERS = next(setting.choices for setting in settings_of(Recovery) if setting.name == "trigger")
 UNPRUNED = {

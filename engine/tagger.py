@@ -23,7 +23,7 @@ from engine.inspection.cost import Cost, add, window_cost
 from engine.inspection.explain import WordScores, explain
 from engine.inspection.trace import Trace, word_traces
 from engine.latency import Latency
-from engine.model.chunks import Chunk, Slot, chunks, slots_by_text
+from engine.model.chunks import Chunk, Slot, by_text, chunks, slots_by_text
 from engine.model.encoders import Encoder
 from engine.model.gated import GatedModel
 from engine.model.packing import RaggedBatch
@@ -289,8 +289,7 @@ class Engine:
             start = self._now()
             untimed_s += start - end
         runs = slots_by_text(memories, len(texts))
-        empty = np.zeros((0, len(self.labels)), dtype=np.float32)
-        found = [np.concatenate([empty, *(memory.probabilities[slot.own] for slot, memory in of)]) for of in runs]
+        found = by_text(((chunk, memory.probabilities) for chunk, memory in memories), len(texts), len(self.labels))
         entities = [self.labels.decode(*one) for one in zip(texts, words, found, strict=True)]
         latency = Latency((self._now() - begin - untimed_s) * 1e3, encoder_s * 1e3, len(texts))
         return [

@@ -16,8 +16,9 @@ import gradio as gr
 
 from demo.common.events import QUIET
 from demo.common.limits import MAX_STRATEGIES
-from demo.settings import GONE, TRIGGERS, default_values, points, sliders
+from demo.settings import TRIGGERS, default_values, points, sliders
 from engine import Engine, InputError
+from engine.pruning.strategy import CONTROLS
 from engine.pruning.strategy_names import OLD_NAMES
 
 _EXAMPLES = Path(__file__).with_name("examples.txt").read_text(encoding="utf-8")  # titles above texts
@@ -153,7 +154,7 @@ def _number(text: str) -> float | None:
 def remark_on_gone(query: Mapping[str, str]) -> str:
     """A remark on a link that names strategies which the app no longer offers; empty if it names none."""
     named = [name.partition("@")[0] for name in query.get("strategies", "").split(",")]
-    names = [name for name in GONE if name in named]
+    names = [name for name in CONTROLS if name in named]
     if not names:
         return ""
     return (
