@@ -22,57 +22,61 @@ MAX_SCALE = 10.0
 
 
 @dataclass(frozen=True)
-class Slider:
-    """A slider for a controller's setting; for one ``per gate``, it multiplies the operating point's values."""
+class PageSetting:
+    """A controller's setting on the page; one ``per gate`` is a factor of the operating point's values.
+
+    ``kind``: the controller's.
+    ``declared``: the setting as the controller declares it.
+    """
 
     kind: str
-    setting: Setting
+    declared: Setting
 
     @property
     def name(self) -> str:
         """Its name in links: ``rule.lambda_``."""
-        return f"{self.kind}.{self.setting.name}"
+        return f"{self.kind}.{self.declared.name}"
 
     @property
     def scales(self) -> bool:
-        """Whether it multiplies the operating point's values."""
-        return self.setting.kind == "per gate"
+        """Whether it is a factor of the operating point's values."""
+        return self.declared.kind == "per gate"
 
     @property
     def label(self) -> str:
         """Its name for people."""
-        return f"{self.kind}: {self.setting.label}" + (", times the operating point's" if self.scales else "")
+        return f"{self.kind}: {self.declared.label}" + (", times the operating point's" if self.scales else "")
 
     @property
     def range(self) -> tuple[float, float, float]:
         """Lowest and highest value, and the step between values."""
         if self.scales:
             return 0.0, MAX_SCALE, 0.1
-        return self.setting.low, self.setting.high, 1 if self.setting.kind == "whole" else 0.01
+        return self.declared.low, self.declared.high, 1 if self.declared.kind == "whole" else 0.01
 
-    def value_of(self, strategy: Strategy) -> float:
-        """Its position for the settings of a strategy."""
-        value: float = 1.0 if self.scales else strategy.settings()[self.setting.name]
+    def page_value(self, strategy: Strategy) -> float:
+        """Its value on the page for a strategy."""
+        value: float = 1.0 if self.scales else strategy.settings()[self.declared.name]
         return value
 
-    def setting_at(self, strategy: Strategy, value: float) -> Any:
-        """The setting's value for a position of the slider; a threshold at which every word exits does not change."""
+    def controller_value(self, strategy: Strategy, value: float) -> Any:
+        """The controller's value for a value on the page; a threshold at which every word exits does not change."""
         if not self.scales:
             return value
-        given, highest = strategy.settings()[self.setting.name], self.setting.high
+        given, highest = strategy.settings()[self.declared.name], self.declared.high
         each = given if isinstance(given, tuple) else (given,)
         scaled = tuple(one if one == highest else min(one * value, highest) for one in each)
         return scaled if isinstance(given, tuple) else scaled[0]
 
 
-def sliders(engine: Engine) -> list[Slider]:
-    """The sliders for the controllers that this model can run: settings that ask for one, and thresholds."""
+def page_settings(engine: Engine) -> list[PageSetting]:
+    """The settings that the page offers for the controllers that this model can run; thresholds are always offered."""
     return [
-        Slider(kind, setting)
+        PageSetting(kind, setting)
         for kind, controller in CONTROLLERS.items()
         if kind in engine.runnable
         for setting in controller.settings()
-        if setting.slider or setting.kind == "per gate"
+        if setting.on_page or setting.kind == "per gate"
     ]
 
 
@@ -98,8 +102,8 @@ def has_points(strategies: Sequence[Strategy]) -> bool:
 
 
 def default_values(engine: Engine, point: str | None) -> list[float]:
-    """The position of each slider at an operating point."""
-    return [slider.value_of(at_point(engine, slider.kind, point)) for slider in sliders(engine)]
+    """The value on the page of each setting at an operating point."""
+    return [setting.page_value(at_point(engine, setting.kind, point)) for setting in page_settings(engine)]
 
 
 def chosen_strategy(engine: Engine, name: str, point: str | None, trigger: str | None, *values: float) -> Strategy:
@@ -110,13 +114,13 @@ def chosen_strategy(engine: Engine, name: str, point: str | None, trigger: str |
         name: one of ``engine.runnable``.
         point: operating point, for strategies that have one.
         trigger: recovery trigger; if empty, the operating point's.
-        values: slider positions, in the order of `sliders`; those of the operating point change nothing.
+        values: values on the page, in the order of `page_settings`; those of the operating point change nothing.
     """
     strategy = at_point(engine, name, point)
     changed: dict[str, Any] = {
-        slider.setting.name: slider.setting_at(strategy, value)
-        for slider, value, default in zip(sliders(engine), values, default_values(engine, point), strict=True)
-        if slider.kind == strategy.kind and value != default
+        setting.declared.name: setting.controller_value(strategy, value)
+        for setting, value, default in zip(page_settings(engine), values, default_values(engine, point), strict=True)
+        if setting.kind == strategy.kind and value != default
     }
     if strategy.recovery and trigger:
         changed["trigger"] = trigger

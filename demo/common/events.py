@@ -18,7 +18,7 @@ EVERY_CHANGE: dict[str, Any] = {"trigger_mode": "multiple", **QUIET}
 
 def fingerprint(values: Sequence[Any]) -> int:
     """A number that identifies the values of components, so that no text has to be kept."""
-    # Hashes text, because −1 and −2 have the same hash; 1 and 1.0 are the same slider value.
+    # Hashes text, because −1 and −2 have the same hash; 1 and 1.0 are the same value of a setting.
     return hash(tuple(repr(float(value) if isinstance(value, int) else value) for value in values))
 
 

@@ -48,7 +48,7 @@ class Inputs:
 
     @property
     def choice(self) -> list[Any]:
-        """The components for strategies, operating point, trigger and sliders."""
+        """The components for strategies, operating point, trigger and controllers' settings."""
         return [self.panel.strategies, *self.panel.settings]
 
 

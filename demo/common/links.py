@@ -16,7 +16,7 @@ import gradio as gr
 
 from demo.common.events import QUIET
 from demo.common.limits import MAX_STRATEGIES
-from demo.settings import TRIGGERS, default_values, points, sliders
+from demo.settings import TRIGGERS, default_values, page_settings, points
 from engine import Engine, InputError
 from engine.pruning.strategy import CONTROLS
 from engine.pruning.strategy_names import OLD_NAMES
@@ -84,7 +84,7 @@ def leave_on_choice(engine: Engine, choice: gr.Dropdown, values: Sequence[Any], 
     Args:
         engine: this page's engine.
         choice: the model choice.
-        values: components for strategies, operating point, trigger and sliders.
+        values: components for strategies, operating point, trigger and controllers' settings.
         models: all models, by name.
     """
 
@@ -108,10 +108,10 @@ def make_link(
 def _settings(
     engine: Engine, names: Sequence[str], point: str | None, trigger: str | None, *values: float
 ) -> dict[str, str | None]:
-    """The settings in a link, with the sliders that were moved away from the operating point."""
+    """The settings in a link; of the controllers' settings, those that differ from the operating point's."""
     moved = {
-        slider.name: f"{value:g}"
-        for slider, value, default in zip(sliders(engine), values, default_values(engine, point), strict=True)
+        setting.name: f"{value:g}"
+        for setting, value, default in zip(page_settings(engine), values, default_values(engine, point), strict=True)
         if value != default
     }
     return {"strategies": ",".join(names), "point": point, "trigger": trigger} | moved
@@ -122,9 +122,9 @@ def _query(values: Mapping[str, str | None]) -> str:
 
 
 def read_link(engine: Engine, query: Mapping[str, str]) -> list[Any]:
-    """Updates of text, strategies, operating point, trigger and sliders; invalid values are ignored.
+    """Updates of text, strategies, operating point, trigger and controllers' settings; ignores invalid values.
 
-    With an operating point, a missing trigger or slider takes the operating point's value.
+    With an operating point, a missing trigger or setting takes the operating point's value.
     """
     asked = dict.fromkeys(query.get("strategies", "").split(","))
     names = [name for name in asked if name in engine.runnable][:MAX_STRATEGIES]
@@ -136,9 +136,9 @@ def read_link(engine: Engine, query: Mapping[str, str]) -> list[Any]:
         point or gr.skip(),
         query["trigger"] if query.get("trigger") in TRIGGERS else "" if point else gr.skip(),
     ]
-    for slider, default in zip(sliders(engine), default_values(engine, point), strict=True):
-        value = _number(query.get(slider.name, ""))
-        low, high, _ = slider.range
+    for setting, default in zip(page_settings(engine), default_values(engine, point), strict=True):
+        value = _number(query.get(setting.name, ""))
+        low, high, _ = setting.range
         fits = value is not None and low <= value <= high
         updates.append(value if fits else default if point else gr.skip())
     return updates

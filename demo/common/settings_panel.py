@@ -1,4 +1,4 @@
-"""The panel of settings: strategies, operating point, sliders, recovery, and a second model."""
+"""The panel of settings: strategies, operating point, settings of controllers, recovery, and a second model."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from demo.common.events import QUIET
 from demo.common.limits import MAX_STRATEGIES
 from demo.common.markup import term
 from demo.common.reports import recommendation
-from demo.settings import SELECTED, TRIGGERS, default_values, has_points, points, sliders, summarise
+from demo.settings import SELECTED, TRIGGERS, default_values, has_points, page_settings, points, summarise
 from engine import Engine
 from engine.pruning.strategy_names import BALANCED, default_point
 
@@ -22,7 +22,7 @@ HELP = (
 )
 NO_POINTS = "Changes nothing here: no selected strategy has operating points."
 NO_RECOVERY = "Changes nothing here: no selected strategy brings words back."
-NO_SLIDERS = '<p class="note">No selected strategy has settings to move here.</p>'
+NO_SETTINGS = '<p class="note">No selected strategy has settings to move here.</p>'
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class SettingsPanel:
     """The components of the panel.
 
     ``strategies``: names of the strategies to compare.
-    ``settings``: operating point, trigger and sliders, the last arguments of `demo.settings.chosen_strategy`.
+    ``settings``: operating point, trigger and controllers' settings, last arguments of `demo.settings.chosen_strategy`.
     ``shown``: the strategy whose words the tabs show one by one.
     ``second_model``: name of a second model to compare with, or empty.
     ``changes``: events after which any of these may have changed.
@@ -75,19 +75,19 @@ def build_settings(engine: Engine, others: Mapping[str, Engine]) -> SettingsPane
             )
         with gr.Accordion("Pruning and recovery", open=False, visible=engine.model.has_gates):
             gr.HTML(HELP)
-            none = gr.HTML(NO_SLIDERS, visible=not any(used.sliders))
+            none = gr.HTML(NO_SETTINGS, visible=not any(used.of_controllers))
             moved = [
                 gr.Slider(
-                    *slider.range[:2],
+                    *setting.range[:2],
                     value=value,
-                    step=slider.range[2],
-                    label=slider.label,
-                    info=f"{slider.setting.description[:1].upper()}{slider.setting.description[1:]}.",
+                    step=setting.range[2],
+                    label=setting.label,
+                    info=f"{setting.declared.description[:1].upper()}{setting.declared.description[1:]}.",
                     interactive=True,
                     visible=visible,
                 )
-                for slider, value, visible in zip(
-                    sliders(engine), default_values(engine, chosen_point), used.sliders, strict=True
+                for setting, value, visible in zip(
+                    page_settings(engine), default_values(engine, chosen_point), used.of_controllers, strict=True
                 )
             ]
             trigger = gr.Dropdown(
@@ -110,8 +110,8 @@ def build_settings(engine: Engine, others: Mapping[str, Engine]) -> SettingsPane
             choice,
             gr.update(interactive=not used.no_points, info=used.no_points),
             gr.update(interactive=not used.no_recovery, info=used.no_recovery),
-            gr.update(visible=not any(used.sliders)),
-            *(gr.update(visible=visible) for visible in used.sliders),
+            gr.update(visible=not any(used.of_controllers)),
+            *(gr.update(visible=visible) for visible in used.of_controllers),
         ]
 
     settings: list[Any] = [point, trigger, *moved]
@@ -126,14 +126,14 @@ def build_settings(engine: Engine, others: Mapping[str, Engine]) -> SettingsPane
 class _UsedSettings:
     """Which settings some strategies use, and why others change nothing.
 
-    ``sliders``: whether each slider changes any of the strategies.
+    ``of_controllers``: whether each of `page_settings` changes any of the strategies.
     ``no_points``, ``no_recovery``: why operating point and trigger change nothing; empty if they change something.
     """
 
     def __init__(self, engine: Engine, names: Sequence[str]) -> None:
         strategies = [engine.strategy(name) for name in names]
         kinds = {strategy.kind for strategy in strategies}
-        self.sliders = [slider.kind in kinds for slider in sliders(engine)]
+        self.of_controllers = [setting.kind in kinds for setting in page_settings(engine)]
         self.no_points = "" if has_points(strategies) else NO_POINTS
         self.no_recovery = "" if any(strategy.recovery for strategy in strategies) else NO_RECOVERY
 

@@ -26,7 +26,7 @@ class Setting:
         kind: ``number``, ``whole`` number, ``flag``, ``per gate`` (a number, or one for each gate; the last one
             applies to further gates) or ``choice`` (one of ``choices``).
         choices: the values that a ``choice`` allows.
-        slider: whether the app shows a slider for it.
+        on_page: whether the app offers it; thresholds are always offered.
     """
 
     name: str
@@ -35,7 +35,7 @@ class Setting:
     high: float = 1.0
     kind: Literal["number", "whole", "flag", "per gate", "choice"] = "number"
     choices: tuple[str, ...] = ()
-    slider: bool = False
+    on_page: bool = False
 
     @property
     def label(self) -> str:

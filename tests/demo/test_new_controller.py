@@ -7,7 +7,7 @@ import pytest
 
 from demo.app import build_demo
 from demo.common.differences import differences
-from demo.settings import default_values, sliders
+from demo.settings import default_values, page_settings
 from demo.tabs.compare import candidates_of, compare
 from demo.tabs.why import why_view
 from engine import Engine
@@ -22,17 +22,17 @@ def registered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(CONTROLLERS, EveryOther.kind, EveryOther)
 
 
-def test_the_page_offers_it_with_its_sliders(engine: Engine) -> None:
+def test_the_page_offers_it_with_its_settings(engine: Engine) -> None:
     demo = build_demo(engine)
     (strategies,) = (block for block in demo.blocks.values() if isinstance(block, gr.CheckboxGroup))
     assert {"every-other", "every-other+recovery"} <= {value for _, value in strategies.choices}
-    slider = next(block for block in demo.blocks.values() if getattr(block, "label", "") == "every-other: stride")
-    assert (slider.minimum, slider.maximum, slider.step, slider.value) == (2, 10, 1, 2)
+    setting = next(block for block in demo.blocks.values() if getattr(block, "label", "") == "every-other: stride")
+    assert (setting.minimum, setting.maximum, setting.step, setting.value) == (2, 10, 1, 2)
 
 
 def test_compare_runs_it_with_its_settings_and_describes_it(engine: Engine) -> None:
     values = default_values(engine, None)
-    values[[slider.name for slider in sliders(engine)].index("every-other.stride")] = 4
+    values[[setting.name for setting in page_settings(engine)].index("every-other.stride")] = 4
     (shown,) = compare(TEXT, candidates_of(engine, "tiny", ["every-other"], None, "", *values))
     card = shown.cards.partition("<h3>every-other</h3>")[2]
     assert EveryOther.description in card

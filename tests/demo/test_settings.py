@@ -11,28 +11,28 @@ from demo.settings import (
     chosen_strategy,
     default_values,
     describe_settings,
+    page_settings,
     points,
-    sliders,
 )
 from engine import Engine
 
 
-def test_sliders_are_those_that_the_controllers_ask_for(engine: Engine, plain_engine: Engine) -> None:
-    assert [slider.name for slider in sliders(engine)] == [
+def test_the_settings_of_the_page_are_those_that_the_controllers_ask_for(engine: Engine, plain_engine: Engine) -> None:
+    assert [setting.name for setting in page_settings(engine)] == [
         "rule.lambda_",
         "rule.min_keep_ratio",
         "entropy.max_entropy",
         "entropy.min_keep_ratio",
     ]
-    assert sliders(plain_engine) == []
+    assert page_settings(plain_engine) == []
 
 
-def test_the_slider_of_a_threshold_multiplies_it_at_every_gate_but_one_where_all_exit(engine: Engine) -> None:
-    slider = next(one for one in sliders(engine) if one.name == "entropy.max_entropy")
+def test_a_threshold_is_multiplied_at_every_gate_but_one_where_all_exit(engine: Engine) -> None:
+    setting = next(one for one in page_settings(engine) if one.name == "entropy.max_entropy")
     strategy = engine.strategy("entropy", gates=(1, 2), max_entropy=(0.1, 1.0))
-    assert slider.value_of(strategy) == 1.0
-    assert slider.setting_at(strategy, 3.0) == pytest.approx((0.3, 1.0))
-    assert slider.setting_at(engine.strategy("entropy", max_entropy=0.2), 10.0) == 1.0
+    assert setting.page_value(strategy) == 1.0
+    assert setting.controller_value(strategy, 3.0) == pytest.approx((0.3, 1.0))
+    assert setting.controller_value(engine.strategy("entropy", max_entropy=0.2), 10.0) == 1.0
 
 
 def test_points_are_those_that_all_strategies_have(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,7 +25,7 @@ class RuleController(Controller):
     kind = "rule"
     description = "Words of low importance exit: label uncertainty and attention, compared with their window."
 
-    lambda_: float = setting(0.0, "a larger λ prunes more", -2.0, 2.0, slider=True)
+    lambda_: float = setting(0.0, "a larger λ prunes more", -2.0, 2.0, on_page=True)
     uncertainty: float = setting(1.0, "weight of the uncertainty of a word's label", -10, 10)
     received: float = setting(0.25, "weight of the attention that a word receives", -10, 10)
     entropy: float = setting(0.0, "weight of the entropy of the attention that a word pays", -10, 10)

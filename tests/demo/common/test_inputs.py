@@ -12,7 +12,7 @@ import pytest
 from demo.app import build_demo
 from demo.common.inputs import text_of_file
 from demo.common.settings_panel import shown_choices
-from demo.settings import sliders
+from demo.settings import page_settings
 from engine import Engine
 from engine.pruning.controllers import CONTROLLERS
 
@@ -63,17 +63,17 @@ def test_a_run_comes_after_the_choice_of_the_strategy_shown(demo: gr.Blocks) -> 
     assert "on_edit" not in on_change
 
 
-def test_sliders_say_what_they_do_and_start_at_the_operating_point(
+def test_settings_say_what_they_do_and_start_at_the_operating_point(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stored = engine.strategy("rule", lambda_=0.3271, min_keep_ratio=0.07).to_json()
     monkeypatch.setattr(engine, "points", {"rule": {"balanced": stored}})
     shown = components(build_demo(engine), gr.Slider)
-    assert [slider.value for slider in shown] == [0.3271, 0.07, 1.0, 0.0]
-    for slider, component in zip(sliders(engine), shown, strict=True):
-        assert slider.setting.description[1:] in component.info
-        assert (component.minimum, component.maximum, component.step) == slider.range
-        assert component.visible == (slider.kind == "entropy")
+    assert [component.value for component in shown] == [0.3271, 0.07, 1.0, 0.0]
+    for setting, component in zip(page_settings(engine), shown, strict=True):
+        assert setting.declared.description[1:] in component.info
+        assert (component.minimum, component.maximum, component.step) == setting.range
+        assert component.visible == (setting.kind == "entropy")
 
 
 def test_what_changes_nothing_is_hidden_or_disabled_and_says_so(demo: gr.Blocks) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from demo.app import build_demo
 from demo.common.links import by_name, model_name, path_of
-from demo.settings import default_values, sliders
+from demo.settings import default_values, page_settings
 from engine import Engine, InputError
 
 
@@ -49,7 +49,10 @@ def test_another_models_page_opens_with_the_settings_of_this_one(
     values = default_values(engine, None)
     path = path_of(other, by_name([engine, plain_engine]))
     assert choose(other, ["dense", "rule"], None, "", *values) == [path, "?strategies=dense%2Crule"]
-    moved = [1.25 if slider.name == "rule.lambda_" else at for slider, at in zip(sliders(engine), values, strict=True)]
+    moved = [
+        1.25 if setting.name == "rule.lambda_" else at
+        for setting, at in zip(page_settings(engine), values, strict=True)
+    ]
     _, query = choose(other, ["rule"], None, "any", *moved)
     assert query == "?strategies=rule&trigger=any&rule.lambda_=1.25"
 

@@ -8,7 +8,7 @@ import pytest
 
 from demo.common.limits import MAX_STRATEGIES
 from demo.common.timing import RUNS, Budget, first_pass, tagger
-from demo.settings import default_values, sliders
+from demo.settings import default_values, page_settings
 from demo.tabs.compare import Refinement, Shown, candidates_beside, candidates_of, compare, refine
 from demo.tabs.compare.comparison import ModelStrategy, compare_all
 from engine import Engine, InputError
@@ -68,15 +68,15 @@ def test_stops_when_the_result_is_not_wanted_any_more(engine: Engine) -> None:
     assert "one run after an untimed one" in refined.cards
 
 
-def test_sliders_and_trigger_reach_the_strategies_that_have_them(engine: Engine) -> None:
+def test_settings_and_trigger_reach_the_strategies_that_have_them(engine: Engine) -> None:
     moved = {
         "rule.lambda_": 1.5,
         "rule.min_keep_ratio": 0.25,
         "entropy.max_entropy": 2.0,
         "entropy.min_keep_ratio": 0.5,
     }
-    assert {slider.name for slider in sliders(engine)} == set(moved)
-    values = [moved[slider.name] for slider in sliders(engine)]
+    assert {setting.name for setting in page_settings(engine)} == set(moved)
+    values = [moved[setting.name] for setting in page_settings(engine)]
     names = ["rule", "rule+recovery", "entropy", "entropy+recovery"]
     ran = {one.strategy.name: one for one in chosen(engine, names, "entity_loss", *values)}
     of_rule = {"lambda_": 1.5, "min_keep_ratio": 0.25}

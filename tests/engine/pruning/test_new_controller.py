@@ -24,7 +24,7 @@ class EveryOther(Controller):
     kind = "every-other"
     description = "One word in so many exits."
 
-    stride: int = setting(2, "one word in so many exits", 2, 10, kind="whole", slider=True)
+    stride: int = setting(2, "one word in so many exits", 2, 10, kind="whole", on_page=True)
 
     def __call__(self, gate: Gate) -> Decision:
         importance = (np.arange(len(gate.words)) % self.stride).astype(float)
