@@ -12,6 +12,7 @@ import pytest
 
 import app
 from demo.server import LAUNCH
+from tests.demo.blocks import components
 
 
 def test_files_of_visitors_are_gone_within_20_minutes(demo: gr.Blocks) -> None:
@@ -21,8 +22,7 @@ def test_files_of_visitors_are_gone_within_20_minutes(demo: gr.Blocks) -> None:
 
 
 def test_warns_against_clinical_use(demo: gr.Blocks) -> None:
-    pages = [block for block in demo.blocks.values() if isinstance(block, gr.HTML)]
-    assert any("not for clinical decisions" in str(page.value) for page in pages)
+    assert any("not for clinical decisions" in str(page.value) for page in components(demo, gr.HTML))
 
 
 def test_launches_without_network() -> None:

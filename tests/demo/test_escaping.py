@@ -53,11 +53,7 @@ VIEWS: dict[str, Callable[[Engine], str]] = {
         engine, lambda result, found: why_view(result, found, engine.explain(engine.tag(HOSTILE, "rule")), TYPES)
     ),
     "batch": lambda engine: status(
-        HOSTILE,
-        [Document(HOSTILE, HOSTILE, (Entity(0, 1, HOSTILE, "<"),))],
-        {},
-        Problems([HOSTILE], 1),
-        HOSTILE,
+        HOSTILE, [Document(HOSTILE, HOSTILE, (Entity(0, 1, HOSTILE, "<"),))], {}, Problems([HOSTILE], 1), HOSTILE
     ),
 }
 

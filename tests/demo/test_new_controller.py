@@ -12,6 +12,7 @@ from demo.tabs.compare import candidates_of, compare
 from demo.tabs.why import why_view
 from engine import Engine
 from engine.pruning.controllers import CONTROLLERS
+from tests.demo.blocks import components
 from tests.engine.pruning.test_new_controller import EveryOther
 
 TEXT = "Famotidine-associated delirium."
@@ -24,9 +25,9 @@ def registered(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_page_offers_it_with_its_settings(engine: Engine) -> None:
     demo = build_demo(engine)
-    (strategies,) = (block for block in demo.blocks.values() if isinstance(block, gr.CheckboxGroup))
+    (strategies,) = components(demo, gr.CheckboxGroup)
     assert {"every-other", "every-other+recovery"} <= {value for _, value in strategies.choices}
-    setting = next(block for block in demo.blocks.values() if getattr(block, "label", "") == "every-other: stride")
+    (setting,) = components(demo, gr.Slider, label="every-other: stride")
     assert (setting.minimum, setting.maximum, setting.step, setting.value) == (2, 10, 1, 2)
 
 

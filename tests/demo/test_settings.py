@@ -7,13 +7,7 @@ from typing import Any
 
 import pytest
 
-from demo.settings import (
-    chosen_strategy,
-    default_values,
-    describe_settings,
-    page_settings,
-    points,
-)
+from demo.settings import chosen_strategy, default_values, describe_settings, page_settings, points
 from engine import Engine
 
 

@@ -8,14 +8,11 @@ import gradio as gr
 
 from demo.common.events import fingerprint
 from demo.tabs import TABS
+from tests.demo.blocks import components, listeners
 
 LABELS = [tab.LABEL for tab in TABS]
 FOLLOWING = ["Layer by layer", "Why", "Frontier", "Take away"]
 NOTHING = [gr.skip()] * 2
-
-
-def functions(demo: gr.Blocks, name: str) -> list[Any]:
-    return [function for function in demo.fns.values() if function.name == name]
 
 
 def values(function: Any, states: int) -> list[Any]:
@@ -25,7 +22,7 @@ def values(function: Any, states: int) -> list[Any]:
 
 def test_a_change_concerns_the_visible_tab_and_no_other(demo: gr.Blocks) -> None:
     concerned = []
-    for function in functions(demo, "on_change"):
+    for function in listeners(demo, "on_change"):
         own = [label for label in LABELS if function.fn(label, None, *values(function, 2)) != NOTHING]
         assert len(own) == 1
         assert function.concurrency_id != "engine"  # it does not wait for the model
@@ -34,7 +31,7 @@ def test_a_change_concerns_the_visible_tab_and_no_other(demo: gr.Blocks) -> None
 
 
 def test_a_tab_that_is_selected_again_is_not_drawn_again(demo: gr.Blocks) -> None:
-    selects = functions(demo, "on_select")
+    selects = listeners(demo, "on_select")
     assert len(selects) == len(FOLLOWING)
     for function in selects:
         own = values(function, 1)
@@ -47,7 +44,7 @@ def test_a_tab_that_is_selected_again_is_not_drawn_again(demo: gr.Blocks) -> Non
 
 def test_views_are_drawn_when_the_page_opens_and_what_is_drawn_is_remembered(demo: gr.Blocks) -> None:
     in_order = [label for label in LABELS if label in FOLLOWING]
-    for label, function in zip(in_order, functions(demo, "on_select"), strict=True):
+    for label, function in zip(in_order, listeners(demo, "on_select"), strict=True):
         drawn = fingerprint(values(function, 1)) if label in ("Layer by layer", "Why") else None
         assert function.inputs[0].value == drawn
 
@@ -60,6 +57,6 @@ def test_no_change_goes_round_between_listeners(demo: gr.Blocks) -> None:
 
 
 def test_keystrokes_send_no_text(demo: gr.Blocks) -> None:
-    (text,) = (block for block in demo.blocks.values() if isinstance(block, gr.Textbox) and block.label == "Text")
+    (text,) = components(demo, gr.Textbox, label="Text")
     events = {event for function in demo.fns.values() for block, event in function.targets if block == text._id}
     assert events == {"blur"}

@@ -15,16 +15,9 @@ from demo.common.settings_panel import shown_choices
 from demo.settings import page_settings
 from engine import Engine
 from engine.pruning.controllers import CONTROLLERS
+from tests.demo.blocks import components, listeners
 
 TEXT = "Famotidine-associated delirium. Six patients on famotidine had delirium; all recovered."
-
-
-def components(demo: gr.Blocks, kind: type) -> list[Any]:
-    return [block for block in demo.blocks.values() if isinstance(block, kind)]
-
-
-def listener(demo: gr.Blocks, name: str) -> Any:
-    return next(function for function in demo.fns.values() if function.name == name)
 
 
 def test_offers_what_the_engine_can_run_and_compares_two(demo: gr.Blocks, engine: Engine) -> None:
@@ -36,7 +29,7 @@ def test_offers_what_the_engine_can_run_and_compares_two(demo: gr.Blocks, engine
 
 
 def test_the_strategy_shown_is_one_of_those_compared(demo: gr.Blocks) -> None:
-    (shown,) = (one for one in components(demo, gr.Radio) if one.label == "Strategy shown word by word")
+    (shown,) = components(demo, gr.Radio, label="Strategy shown word by word")
     assert shown.value == "entropy"
     assert [value for _, value in shown.choices] == ["dense", "entropy"]
     assert shown_choices(["dense", "rule"], "entropy")["value"] == "rule"
@@ -46,7 +39,7 @@ def test_the_strategy_shown_is_one_of_those_compared(demo: gr.Blocks) -> None:
 
 
 def test_a_link_changes_strategies_and_the_one_shown_at_once(demo: gr.Blocks) -> None:
-    opened = listener(demo, "on_open")
+    opened = listeners(demo, "on_open")[0]
     assert [type(one) for one in opened.outputs[2:4]] == [gr.Radio, gr.CheckboxGroup]  # applied one by one
     request: Any = SimpleNamespace(query_params={"strategies": "dense,rule", "point": "fast"})
     _, _, choice, names, *_ = opened.fn("", request)
@@ -77,7 +70,7 @@ def test_settings_say_what_they_do_and_start_at_the_operating_point(
 
 
 def test_what_changes_nothing_is_hidden_or_disabled_and_says_so(demo: gr.Blocks) -> None:
-    apply = listener(demo, "on_strategies").fn
+    apply = listeners(demo, "on_strategies")[0].fn
     _, point, trigger, *shown = apply(["dense", "rule+recovery"], "dense")
     assert (trigger["interactive"], trigger["info"]) == (True, "")
     assert not point["interactive"]

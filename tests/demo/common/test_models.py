@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from copy import copy
 from pathlib import Path
-from typing import Any
 
 import gradio as gr
 import pytest
@@ -13,6 +12,7 @@ from demo.app import build_demo
 from demo.common.links import by_name, model_name, path_of
 from demo.settings import default_values, page_settings
 from engine import Engine, InputError
+from tests.demo.blocks import components, listeners
 
 
 @pytest.fixture(scope="module")
@@ -27,25 +27,22 @@ def of(engine: Engine, source: Path | str) -> Engine:
     return other
 
 
-def choices(demo: gr.Blocks, label: str) -> list[Any]:
-    return [block for block in demo.blocks.values() if isinstance(block, gr.Dropdown) and block.label == label]
-
-
 def test_each_model_has_a_page_and_a_choice_of_all(two: gr.Blocks, engine: Engine, plain_engine: Engine) -> None:
     names = [model_name(engine), model_name(plain_engine)]
-    assert [choice.value for choice in choices(two, "Model")] == names
-    for choice in choices(two, "Model"):
+    choices = components(two, gr.Dropdown, label="Model")
+    assert [choice.value for choice in choices] == names
+    for choice in choices:
         assert [value for _, value in choice.choices] == names
         assert choice.visible
-    comparing = [function for function in two.fns.values() if function.name == "on_compare"]
-    assert {function.page for function in comparing} == {"", path_of(names[1], by_name([engine, plain_engine]))}
+    pages = {comparing.page for comparing in listeners(two, "on_compare")}
+    assert pages == {"", path_of(names[1], by_name([engine, plain_engine]))}
 
 
 def test_another_models_page_opens_with_the_settings_of_this_one(
     two: gr.Blocks, engine: Engine, plain_engine: Engine
 ) -> None:
     other = model_name(plain_engine)
-    choose = next(function for function in two.fns.values() if function.name == "on_choice").fn
+    choose = listeners(two, "on_choice")[0].fn
     values = default_values(engine, None)
     path = path_of(other, by_name([engine, plain_engine]))
     assert choose(other, ["dense", "rule"], None, "", *values) == [path, "?strategies=dense%2Crule"]
@@ -58,8 +55,9 @@ def test_another_models_page_opens_with_the_settings_of_this_one(
 
 
 def test_one_model_needs_no_choice(demo: gr.Blocks) -> None:
-    hidden = choices(demo, "Model") + choices(demo, "Compare with a second model")
-    assert [block.visible for block in hidden] == [False, False]
+    for label in ("Model", "Compare with a second model"):
+        (hidden,) = components(demo, gr.Dropdown, label=label)
+        assert not hidden.visible
 
 
 def test_a_folder_is_named_however_it_is_given(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

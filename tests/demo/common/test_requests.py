@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import gradio as gr
 import pytest
 
@@ -11,40 +9,36 @@ from demo.common.events import fingerprint
 from demo.common.requests import Latest
 from demo.settings import default_values
 from engine import Engine
+from tests.demo.blocks import components, listeners
 
 TEXT = "Famotidine-associated delirium."
 
 
-def listener(demo: gr.Blocks, name: str) -> Any:
-    return next(function for function in demo.fns.values() if function.name == name).fn
-
-
 def test_button_examples_files_settings_and_opening_the_page_run(demo: gr.Blocks, engine: Engine) -> None:
-    (run,) = (block for block in demo.blocks.values() if isinstance(block, gr.Button) and block.value == "Run")
-    asks = [function for function in demo.fns.values() if function.name == "on_request"]
+    (run,) = components(demo, gr.Button, value="Run")
+    asks, edits = listeners(demo, "on_request"), listeners(demo, "on_edit")
     assert [function.targets for function in asks] == [[(run._id, "click")]]
-    edits = [function for function in demo.fns.values() if function.name == "on_edit"]
     settings = 1 + 1 + 1 + 1 + 1 + len(default_values(engine, None))  # strategies, beside, point (twice), trigger
     assert len(edits) == 3 + settings  # example, file, link
     assert not any(function.queue for function in (*asks, *edits))
-    (comparing,) = (function for function in demo.fns.values() if function.name == "on_compare")
+    (comparing,) = listeners(demo, "on_compare")
     assert comparing.concurrency_id == "engine"
 
 
 def test_an_edit_that_changes_nothing_is_no_request_until_another_ends_the_last(demo: gr.Blocks) -> None:
-    edit, latest = listener(demo, "on_edit"), Latest()
+    edit, latest = listeners(demo, "on_edit")[0].fn, Latest()
     number, line = edit(latest, TEXT, ["dense"])
     assert latest.number == number
     assert "Running" in line
     assert edit(latest, TEXT, ["dense"]) == [gr.skip()] * 2
     again, _ = edit(latest, TEXT, ["dense", "entropy"])
     assert latest.number == again > number
-    listener(demo, "on_cancel")(latest, again, 0)
+    listeners(demo, "on_cancel")[0].fn(latest, again, 0)
     assert edit(latest, TEXT, ["dense", "entropy"])[0] > again
 
 
 def test_the_button_always_requests(demo: gr.Blocks) -> None:
-    request, latest = listener(demo, "on_request"), Latest()
+    request, latest = listeners(demo, "on_request")[0].fn, Latest()
     numbers = [request(latest, TEXT)[0] for _ in range(2)]
     assert numbers[0] < numbers[1] == latest.number
     assert Latest().take() > latest.number, "not even another session has the same number"
@@ -53,7 +47,7 @@ def test_the_button_always_requests(demo: gr.Blocks) -> None:
 @pytest.mark.parametrize(("shown", "said"), [(7, False), (6, True)])
 def test_cancel_ends_the_request_and_keeps_what_is_shown_already(demo: gr.Blocks, shown: int, said: bool) -> None:
     latest = Latest(7)
-    line = listener(demo, "on_cancel")(latest, 7, shown)
+    line = listeners(demo, "on_cancel")[0].fn(latest, 7, shown)
     assert latest.number != 7
     assert ("Cancelled" in line) if said else line == gr.skip()
 

@@ -56,11 +56,6 @@ def lines(tmp_path: Path) -> Path:
 
 
 class TestRead:
-    def test_a_broken_document_loses_none_of_the_others(self, lines: Path) -> None:
-        documents, problems = read_batch(str(lines))
-        assert [document.id for document in documents] == ["a", "c"]
-        assert problems.listed == ['some.jsonl:2: expected an object with a "text" string, got none; add it']
-
     def test_too_many_documents_are_counted(self, tmp_path: Path) -> None:
         path = tmp_path / "many.jsonl"
         path.write_text("".join(f'{{"id": "{i}", "text": "x"}}\n' for i in range(MAX_DOCUMENTS + 2)))

@@ -80,10 +80,7 @@ def test_settings_and_trigger_reach_the_strategies_that_have_them(engine: Engine
     names = ["rule", "rule+recovery", "entropy", "entropy+recovery"]
     ran = {one.strategy.name: one for one in chosen(engine, names, "entity_loss", *values)}
     of_rule = {"lambda_": 1.5, "min_keep_ratio": 0.25}
-    of_entropy = {
-        "max_entropy": 2 * engine.strategy("entropy").settings()["max_entropy"],
-        "min_keep_ratio": 0.5,
-    }
+    of_entropy = {"max_entropy": 2 * engine.strategy("entropy").settings()["max_entropy"], "min_keep_ratio": 0.5}
     for name, settings in (("rule", of_rule), ("entropy", of_entropy)):
         assert ran[name].strategy == engine.strategy(name, **settings)
         recovering = engine.strategy(f"{name}+recovery", trigger="entity_loss", **settings)

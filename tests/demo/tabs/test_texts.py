@@ -11,8 +11,6 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from demo.common.timing import Timing
 from demo.tabs.compare.comparison import Comparison
@@ -59,14 +57,6 @@ class Panel(HTMLParser):
 def test_a_panel_holds_the_text(engine: Engine, strategy: str, text: str) -> None:
     panel = Panel(engine.tag(text, strategy), engine.tag(text, "dense"))
     assert panel.text == text.replace("\ud800", "\ufffd")
-
-
-@settings(max_examples=40, deadline=None)
-@given(text=st.text(st.characters(exclude_categories=()), max_size=60), strategy=st.sampled_from(["dense", "rule"]))
-def test_of_any_text_nothing_is_a_template_or_markup(engine: Engine, text: str, strategy: str) -> None:
-    markup = Panel(engine.tag(text, strategy), engine.tag(text, "dense")).markup  # asserts that tags are ours
-    assert not re.search(r"\$\{|\{\{", markup)
-    markup.encode()
 
 
 def test_words_that_exited_name_their_layer_and_those_that_came_back_are_marked(engine: Engine) -> None:

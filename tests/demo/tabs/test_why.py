@@ -8,7 +8,6 @@ import html
 import io
 import json
 import re
-from dataclasses import replace
 
 import pytest
 
@@ -16,7 +15,6 @@ from demo.common.differences import differences
 from demo.common.serialization import csv_link
 from demo.tabs.why import COLUMNS, NUMBERS, table_rows, why_view
 from engine import Engine, Result
-from engine.inspection.explain import WordScores
 from engine.pruning.controllers.mlp import NEIGHBOURS
 
 TYPES = ("Chemical", "Disease")
@@ -27,11 +25,6 @@ HOSTILE = "<img src=x onerror=alert(1)> ${1+1} {{7*7}} `x` =1+1 @SUM <script>ale
 def rows_of(link: str) -> list[list[str]]:
     content = base64.b64decode(link.partition(",")[2]).decode()
     return list(csv.reader(io.StringIO(content)))
-
-
-def score(**changes: object) -> WordScores:
-    plain = WordScores(1, "O", 0.9, 0.1, 0.2, 1.0, 0.5, None, 0.2, 0.3, exited=False, reason="importance")
-    return replace(plain, **changes)  # type: ignore[arg-type]
 
 
 def why_view_of(engine: Engine, result: Result) -> str:
