@@ -169,10 +169,14 @@ def test_settings_of_strategies_baselines_and_models_are_stated(run):
 
 
 def test_predictions_are_written_for_every_variant(run):
-    found = {path.stem: list(read_documents(path)) for path in (run.out / "found").iterdir()}
-    assert {"dense (float32)", "dense (bfloat16)", "hf-pipeline", "random (bfloat16)"} <= set(found)
-    spans = [[entity.key for entity in document.entities] for document in found["dense (float32)"]]
-    assert spans == [[entity.key for entity in document.entities] for document in found["hf-pipeline"]]
+    files = {path.name: list(read_documents(path)) for path in (run.out / "found").iterdir()}
+    names = ("dense (float32)", "dense (bfloat16)", "hf-pipeline", "random (bfloat16)")
+    assert {f"{name}.jsonl" for name in names} <= set(files)
+    spans, others = (
+        [[entity.key for entity in document.entities] for document in files[f"{name}.jsonl"]]
+        for name in ("dense (float32)", "hf-pipeline")
+    )
+    assert spans == others
     assert len(spans) == 6
     assert any(spans)
 
@@ -304,30 +308,7 @@ def test_a_folder_that_another_process_writes_to_is_refused(report, tmp_path, ca
     assert "to be free, got one that another process writes to" in capsys.readouterr().err
 
 
-def test_a_corpus_of_other_types_than_the_models_is_refused(report, tmp_path, capsys):
-    other = tmp_path / "other.jsonl"
-    other.write_text('{"id": "1", "text": "Nausea.", "entities": [{"start": 0, "end": 6, "type": "DISEASE"}]}\n')
-    assert report("--corpus", str(other))[0] == 2
-    assert "expected types that the model finds, ['Chemical', 'Disease'], got ['DISEASE']" in capsys.readouterr().err
-
-
-def test_weights_without_gates_have_no_ablations(report, plain_folder, capsys):
-    assert report("--ablations", model=plain_folder)[0] == 2
-    assert report("--ablations", "--plain-model", str(plain_folder))[0] == 2
-    assert capsys.readouterr().err.count("expected a model with gates") == 2
-
-
-@pytest.mark.parametrize("clash", [
-    "--strategies truncate-1 --others truncate-1=MODEL",
-    "--strategies random --others random#2=MODEL",
-    "--baselines hf-pipeline --others hf-pipeline=MODEL",
-    "--baselines hf-pipeline,hf-pipeline",
-])  # fmt: skip
-def test_no_two_variants_may_have_one_name(report, model_folder, capsys, clash):
-    assert report(*clash.replace("MODEL", str(model_folder)).split())[0] == 2
-    assert "expected different names of strategies, baselines and other models" in capsys.readouterr().err
-
-
+ONE_NAME = "expected different names of strategies, baselines and other models"
 CALIBRATED = pytest.mark.skipif(not (find_spec("openvino") and find_spec("nncf")), reason="requirements-eval.txt")
 
 
@@ -363,12 +344,25 @@ CALIBRATED = pytest.mark.skipif(not (find_spec("openvino") and find_spec("nncf")
         ("--others plain", "expected different names and folders after --others"),
         ("--others a=MODEL@", "expected different names and folders after --others"),
         ("--others a=MODEL@entropy:none", "expected weights with operating points"),
+        ("--others truncate-1=MODEL --strategies truncate-1", ONE_NAME),
+        ("--others random#2=MODEL --strategies random", ONE_NAME),
+        ("--others hf-pipeline=MODEL --baselines hf-pipeline", ONE_NAME),
+        ("--baselines hf-pipeline,hf-pipeline", ONE_NAME),
         ("--plain-model MODEL", "expected --ablations beside --plain-model"),
+        ("--plain-model PLAIN --ablations", "expected a model with gates"),
+        ("--model PLAIN --ablations", "expected a model with gates"),
+        ("--corpus OTHER", "expected types that the model finds, ['Chemical', 'Disease'], got ['DISEASE']"),
         pytest.param("--baselines openvino-int8", "expected a corpus with a training split", marks=CALIBRATED),
     ],
 )
-def test_wrong_options_end_with_status_2_and_a_clear_line(report, model_folder, capsys, options, message):
-    typed = options.replace("MODEL", str(model_folder)).split()
+def test_wrong_options_end_with_status_2_and_a_clear_line(
+    report, model_folder, plain_folder, tmp_path, capsys, options, message
+):
+    other = tmp_path / "other.jsonl"
+    other.write_text('{"id": "1", "text": "Nausea.", "entities": [{"start": 0, "end": 6, "type": "DISEASE"}]}\n')
+    for name, path in (("MODEL", model_folder), ("PLAIN", plain_folder), ("OTHER", other)):
+        options = options.replace(name, str(path))
+    typed = options.split()
     strategies = ["--strategies", "dense,entropy"] if "--set entropy" in options else []
     status, out = report(*strategies, *typed)
     assert status == 2

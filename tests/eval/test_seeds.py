@@ -85,8 +85,7 @@ def test_another_seed_does_not_matter_if_all_documents_are_timed(run, second):
 
 
 @pytest.mark.parametrize(
-    ("content", "message"),
-    [(None, "results.csv is missing"), ("", "got others"), ("strategy\ndense\n", "got others")],
+    ("content", "message"), [(None, "results.csv is missing"), ("", "got others"), ("strategy\ndense\n", "got others")]
 )
 def test_a_folder_without_results_is_refused(tmp_path, capsys, content, message):
     if content is not None:

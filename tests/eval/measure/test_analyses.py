@@ -5,10 +5,8 @@ import pandas as pd
 from engine.data.corpora import Corpus
 from engine.text.documents import Document
 from engine.text.scoring import Counts, count_documents
-from eval.measure.analyses import analyse, training_documents
-from eval.measure.variants import of_strategy
+from eval.measure.analyses import training_documents
 from eval.render.files import read_complete_table
-from tests.eval.conftest import SETTINGS
 
 TABLES = ("errors", "confusion", "exits", "subgroups", "gaps")
 
@@ -34,17 +32,6 @@ def test_the_counts_of_groups_are_those_of_the_scorer(analysed, engine):
             sums = of[of["dimension"] == dimension][["correct", "predicted", "support"]].sum()
             assert sums.tolist() == [total.correct, total.predicted, total.gold]
     assert (groups[groups["strategy"] == "truncate-1"]["keep_rate"].dropna() - 1 / 3).abs().max() < 1e-9
-
-
-def test_a_corpus_without_gold_or_documents_still_gives_all_files_with_their_columns(engine, tmp_path):
-    variants = [
-        of_strategy(engine, engine.strategy("dense")),
-        of_strategy(engine, engine.strategy("entropy", **SETTINGS)),
-    ]
-    for documents in ((), (Document("1", "Nausea after aspirin."),)):
-        analyse(variants, Corpus("none", "all", ("Disease",), documents), tmp_path)
-        for name in TABLES:
-            read_complete_table(tmp_path, name)
 
 
 def test_training_documents_share_none_with_the_split(monkeypatch):

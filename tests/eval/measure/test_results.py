@@ -2,7 +2,6 @@
 
 import pytest
 
-from engine.data.formats import WRITERS, read_documents
 from engine.text.documents import Document, Entity
 from eval.measure.results import write_predictions
 
@@ -10,13 +9,6 @@ DOCUMENTS = [
     Document("1", "Aspirin & pain.\nIt helped.", (Entity(0, 7, "Chemical", "Aspirin"),), 15),
     Document("2", "Ödem.\n", (), 5),
 ]
-
-
-@pytest.mark.parametrize("format_", WRITERS)
-def test_predictions_are_read_again_as_they_were(format_, tmp_path):
-    path = write_predictions(tmp_path / "new", "random@entropy", iter(DOCUMENTS), format_)
-    assert list(read_documents(path)) == DOCUMENTS
-    assert list(path.parent.iterdir()) == [path]
 
 
 def test_a_run_that_ends_midway_leaves_no_file_that_looks_whole(tmp_path):

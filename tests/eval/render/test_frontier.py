@@ -1,13 +1,12 @@
 """What a figure of F1 against speed-up labels, shows and places, for the report and the app alike."""
 
 from dataclasses import dataclass
-from itertools import combinations
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eval.render.frontier import KEPT, LABELS, REACH, WINDOW, f1_axis, frontier, place, to_label
+from eval.render.frontier import KEPT, LABELS, WINDOW, f1_axis, frontier, to_label
 
 
 @dataclass(frozen=True)
@@ -53,15 +52,3 @@ def test_baselines_keep_their_labels_beside_a_long_frontier():
 def test_the_axis_shows_dense_and_what_is_near_it(rows):
     low, high = f1_axis(rows)
     assert 0.85 - 2 * WINDOW < low < 0.85 < high < 0.85 + 2 * WINDOW
-
-
-def test_labels_stay_near_their_marks_and_apart_from_each_other():
-    marks = [(40.0 + 45 * number, 150 + 8.0 * (number % 5)) for number in range(16)]
-    labels = dict.fromkeys(range(0, 16, 2), (90.0, 14.0))
-    centres = place(marks, labels, (800, 300))
-    assert list(centres) == list(labels)
-    for index, (x, y) in centres.items():
-        assert max(abs(x - marks[index][0]) - 45, abs(y - marks[index][1]) - 7) <= REACH
-        assert 45 <= x <= 755
-    for one, other in combinations(centres.values(), 2):
-        assert abs(one[0] - other[0]) >= 90 or abs(one[1] - other[1]) >= 14

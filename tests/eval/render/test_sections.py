@@ -3,15 +3,15 @@
 import pandas as pd
 import pytest
 
-from engine.data.corpora import Corpus, load_corpus
+from engine.data.corpora import load_corpus
 from eval.analysis.errors import Errors
 from eval.measure.analyses import analyse
 from eval.measure.variants import of_strategy
 from eval.render.analyses import cases_page, errors_parts, exits_parts, groups_parts, largest_gap
-from eval.render.files import labelled, read_table, rows_of
+from eval.render.files import read_table
 from eval.render.pages import Table, write_pages
 from eval.render.plots import plot_exits, plot_groups
-from eval.render.sections import KINDS_READING, reading, results_parts
+from eval.render.sections import KINDS_READING, reading
 from eval.report import SAMPLE
 from eval.schema import BASELINE, HF, MODEL, RANDOM
 from tests.eval.analysis.analysis_cases import DRUG, GOLD, compare, entity
@@ -54,14 +54,11 @@ def test_sections_and_plots_come_from_the_files_alone(analysed):
 
 
 def test_sections_say_what_is_missing(engine, tmp_path):
-    dense = [of_strategy(engine, engine.strategy("dense"))]
-    analyse(dense, load_corpus(str(SAMPLE), limit=2), tmp_path)
+    analyse([of_strategy(engine, engine.strategy("dense"))], load_corpus(str(SAMPLE), limit=2), tmp_path)
     errors, exits, groups = sections(tmp_path)
     assert "Groups by training mentions are left out" in text_of(groups)
     assert exits == ["No strategy with gates ran."]
     assert "caused" not in text_of(errors)
-    analyse(dense, Corpus("none", "all", ("Disease",), ()), tmp_path)
-    assert sections(tmp_path)[2] == ["No mentions, no groups."]
 
 
 @pytest.mark.parametrize(("gaps", "sentence"), [
@@ -87,16 +84,6 @@ def test_intervals_over_few_batches_are_said_to_be_narrow():
     rows = [{"kind": "dense", "label": "dense", "batch_size": size, "timed_documents": 150} for size in (1, 32, 64)]
     # Over three batches of 64 there is no interval.
     assert reading(rows).endswith("Intervals over few batches are too narrow; there are 5 batches of 32.")
-
-
-def test_results_have_a_table_of_six_columns_for_each_batch_size():
-    report = SAMPLE.parents[2] / "docs" / "biored-dev"
-    results, intervals = (read_table(report, name) for name in ("results", "intervals"))
-    parts = results_parts(*(rows_of(labelled(table, results)) for table in (results, intervals)))
-    assert [part for part in parts if str(part).startswith("### Batch")] == ["### Batch size 1", "### Batch size 32"]
-    first, second, *_, pairs = (part for part in parts if isinstance(part, Table))
-    assert len(first.columns) == len(second.columns) == 6
-    assert pairs.folded
 
 
 def cases_of(*comparisons):
