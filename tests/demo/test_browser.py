@@ -6,20 +6,12 @@ from typing import Any
 
 import pytest
 
-from tests.demo.browsing import DESK, PHONE, enter, serious_violations, tab
+from tests.demo.browsing import DESK, PHONE, enter, run, serious_violations, tab
 
 pytestmark = pytest.mark.slow
 
 HOSTILE = "<img src=x onerror=\"document.title='stolen'\"> ${1+1} {{7*7}} `x` nausea <script>alert(1)</script>"
 TABS = ["Compare", "Layer by layer", "Why", "Frontier", "Batch", "Take away"]
-
-
-def compare(page: Any) -> None:
-    """Presses the button and waits for the new result in the Compare tab."""
-    tab(page, "Compare")
-    page.evaluate("document.querySelectorAll('.card').forEach((card) => card.dataset.old = 'old')")
-    page.get_by_role("button", name="Run", exact=True).click()
-    page.wait_for_function("document.querySelector('.card') && !document.querySelector('.card[data-old]')")
 
 
 class TestCompare:
@@ -127,12 +119,8 @@ class TestEverywhere:
     def test_hostile_text_stays_text(self, open_page: Any) -> None:
         page = open_page()
         enter(page, HOSTILE)
-        compare(page)
-        for name, part in (
-            ("Compare", ".found"),
-            ("Layer by layer", ".layers .words"),
-            ("Why", ".why .words"),
-        ):
+        run(page)
+        for name, part in (("Compare", ".found"), ("Layer by layer", ".layers .words"), ("Why", ".why .words")):
             tab(page, name)
             page.locator(part, has_text="${1+1}").first.wait_for()
             shown = "".join(page.locator(part).first.inner_text().split())

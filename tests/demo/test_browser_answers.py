@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.demo.browsing import DESK, PHONE, tab, wait_until
-from tests.demo.serving import serve_app
 
 pytestmark = pytest.mark.slow
 
@@ -123,16 +121,6 @@ def test_settings_are_those_of_the_selected_strategies_and_change_what_exits(ope
 
 
 class TestFirstScreen:
-    def test_header_frontier_and_default_name_the_same_strategy(self, open_page: Any) -> None:
-        page = open_page("light", *DESK)
-        named = page.locator(".intro code").first.inner_text()
-        assert page.locator(".answer code").first.inner_text() == named.split()[0].partition(":")[0]
-        own = page.locator(".intro .own")
-        assert own.bounding_box()["height"] < 60, "two lines on one's own model"
-        tab(page, "Frontier")
-        page.locator(".conclusions code").first.wait_for(timeout=60_000)
-        assert page.locator(".conclusions code").first.inner_text() == named
-
     def test_on_a_phone_the_idea_is_there_and_everything_can_be_touched(self, open_page: Any) -> None:
         page = open_page("light", *PHONE)
         wait_until(page, "done")
@@ -146,12 +134,3 @@ class TestFirstScreen:
         table = page.locator(".why .all-words")
         table.wait_for()
         assert table.evaluate("table => table.scrollWidth <= table.parentElement.clientWidth")
-
-    def test_a_model_without_gates_promises_no_exits(self, browser: Any, plain_folder: Path) -> None:
-        with serve_app(str(plain_folder)) as (url, _), browser.new_context() as context:
-            page = context.new_page()
-            page.goto(url)
-            page.locator(".answer[data-state=done]").wait_for(timeout=60_000)
-            text = page.locator(".intro").inner_text()
-            assert f"accelerate {plain_folder} --texts" in text
-            assert "exit" not in text
