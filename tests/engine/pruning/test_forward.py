@@ -1,7 +1,6 @@
 """Rules 1, 2, 6: dense equals the plain model, removal equals masking, λ works over its range."""
 
 import itertools
-from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
@@ -14,31 +13,13 @@ from engine.pruning.controllers import EntropyController, RuleController
 from engine.pruning.forward import run
 from engine.pruning.gate import Decision
 from engine.pruning.strategy import Strategy, Truncation
-from engine.text.words import split_words
-from tests.conftest import TEXT
 
-TEXTS = (TEXT, "Nausea after aspirin.", "x", TEXT[50:] + " " + TEXT[:90])
 PRUNING = (
     Strategy("entropy", (1, 2), EntropyController(0.45, neighbours=0, exit_entities=True)),
     Strategy("entropy", (1, 2), EntropyController(0.5, neighbours=1)),
     Strategy("rule", (1, 2), RuleController(0.5, min_keep_ratio=0.0)),
     Strategy("truncate-2", (2,), Truncation()),
 )
-
-
-@pytest.fixture(scope="module")
-def batch(engine):
-    texts = [[text[a:b] for a, b in split_words(text)] for text in TEXTS]
-    return RaggedBatch.from_windows([window for words in texts for window in engine.pieces.windows(words)])
-
-
-@pytest.fixture(scope="module")
-def huggingface(engine) -> BertModel:
-    config = deepcopy(engine.encoder.config)
-    config._attn_implementation = "eager"
-    reference = BertModel(config, add_pooling_layer=False).eval()
-    reference.load_state_dict({n.removeprefix("bert."): v for n, v in engine.encoder.huggingface_state().items()})
-    return reference
 
 
 def computed(memory) -> list[tuple[int, ...]]:

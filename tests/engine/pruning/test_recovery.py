@@ -14,19 +14,13 @@ from engine.pruning.memory import GateRecord, HeadOutput, LayerRun, MemoryBuffer
 from engine.pruning.recovery import Recovery
 from engine.pruning.strategy import Strategy
 from engine.text.labels import LabelSet
-from engine.text.words import split_words
 from tests.engine.model.test_packing import window
-from tests.engine.pruning.test_forward import TEXTS, frozen_reference, huggingface, masked_reference  # noqa: F401
+from tests.engine.pruning.conftest import TEXTS
+from tests.engine.pruning.test_forward import frozen_reference, masked_reference
 
 ENTROPY = EntropyController(0.45, neighbours=0, exit_entities=True)
 REFERENCES = {"drop": masked_reference, "freeze": frozen_reference}
 ALWAYS = Recovery("confidence", min_confidence=1.0)
-
-
-@pytest.fixture(scope="module")
-def batch(engine):
-    texts = [[text[a:b] for a, b in split_words(text)] for text in TEXTS]
-    return RaggedBatch.from_windows([window for words in texts for window in engine.pieces.windows(words)])
 
 
 @torch.no_grad()
@@ -44,7 +38,7 @@ def test_recovering_every_word_equals_dense(engine, batch, context):
 
 @torch.no_grad()
 @pytest.mark.parametrize("context", ["drop", "freeze"])
-def test_recovered_words_stay_to_the_end_and_all_others_exit_where_they_exited(engine, batch, huggingface, context):  # noqa: F811
+def test_recovered_words_stay_to_the_end_and_all_others_exit_where_they_exited(engine, batch, huggingface, context):
     """Equal to Hugging Face's layers with these words masked (or written back) where they exited."""
     memory = forward(engine.model, batch, (1, 2), ENTROPY, context)
     before = memory.probabilities.copy()

@@ -45,16 +45,7 @@ def test_an_entity_leaves_whole_or_not_at_all():
     window = np.array([0, 0, 0, 0, 0, 0, 0, 1])
     candidates = np.array([1, 1, 1, 1, 0, 0, 1, 1]).astype(bool)
     continues = LabelSet(("Chemical", "Disease")).continues(labels)
-    assert whole_spans(candidates, continues, window).tolist() == [
-        True,
-        True,
-        True,
-        False,
-        False,
-        False,
-        False,
-        True,
-    ]
+    assert whole_spans(candidates, continues, window).tolist() == [True, True, True, False, False, False, False, True]
 
 
 @given(cuts=st.lists(st.integers(1, 8), max_size=4, unique=True))
