@@ -28,10 +28,6 @@ def client(url: str) -> Client:
     return Client(url, verbose=False)
 
 
-def call(url: str, name: str, **arguments: Any) -> httpx.Response:
-    return httpx.post(f"{url}gradio_api/call/v2/{name}", json=arguments)
-
-
 def answer(url: str, name: str, event: str) -> str:
     return httpx.get(f"{url}gradio_api/call/{name}/{event}", timeout=60).text
 
@@ -145,7 +141,7 @@ class TestServer:
         go_on, tag = threading.Event(), Engine.tag
         monkeypatch.setattr(Engine, "tag", lambda *args, **settings: go_on.wait(60) and tag(*args, **settings))
         room = QUEUE["max_size"] + API_WORK["concurrency_limit"]
-        replies = [call(url, "tag", text=TEXT) for _ in range(room + 3)]
+        replies = [httpx.post(f"{url}gradio_api/call/v2/tag", json={"text": TEXT}) for _ in range(room + 3)]
         try:
             codes = [reply.status_code for reply in replies]
             assert codes[: QUEUE["max_size"]] == [200] * QUEUE["max_size"]

@@ -1,4 +1,4 @@
-"""Made-up PubMed files: ``python -m tests.engine.bulk.made_up FOLDER --files 60 --records 500``.
+"""Made-up PubMed files.
 
 They include every kind of record: labelled sections, inline markup, no abstract, only a title in another language,
 several versions; and deleted citations.
@@ -6,7 +6,6 @@ several versions; and deleted citations.
 
 from __future__ import annotations
 
-import argparse
 import gzip
 import random
 from collections.abc import Iterator
@@ -88,12 +87,3 @@ def write_folder(folder: Path, files: int, records: int) -> list[Path]:
         with gzip.open(path, "wt", encoding="utf-8", compresslevel=1) as file:
             file.writelines(content(number * 1_000_000, records, seed=number))
     return paths
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--files", type=int, default=60)
-    parser.add_argument("--records", type=int, default=500)
-    arguments = parser.parse_args()
-    write_folder(arguments.folder, arguments.files, arguments.records)

@@ -375,7 +375,6 @@ def test_a_full_disk_ends_the_run_with_one_sentence_and_what_is_finished_stays(n
 @pytest.mark.parametrize(
     ("arguments", "keyword"),
     [
-        ([""], "an empty name"),
         (["IN", "--threads", "0"], "--threads 1 or more"),
         (["IN", "--workers", "0"], "--workers 1 or more"),
         (["IN", "--batch-size", "0"], "--batch-size 1 or more"),

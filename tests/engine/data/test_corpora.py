@@ -155,11 +155,6 @@ def test_a_torn_file_is_no_broken_document(tmp_path):
         load_corpus(str(tmp_path / "torn.xml"), skip_bad=True)
 
 
-def test_limit_takes_the_first_documents(tmp_path):
-    (tmp_path / "mine.txt").write_text(GOOD)
-    assert [d.id for d in load_corpus(str(tmp_path / "mine.txt"), limit=1).documents] == ["1"]
-
-
 @pytest.mark.slow
 def test_fit_and_calib_share_no_document_with_each_other_or_with_test():
     ids = {split: {d.id for d in load_corpus("bc5cdr", split).documents} for split in ("fit", "calib", "test")}

@@ -34,5 +34,6 @@ def test_memory_does_not_hold_them():
 def test_a_corpus_on_disk_is_the_one_in_memory():
     stored, held = (load_corpus(str(SAMPLE), limit=7, on_disk=on_disk) for on_disk in (True, False))
     assert isinstance(stored.documents, DocumentsOnDisk)
+    assert len(held.documents) == 7
     assert tuple(stored.documents) == held.documents
     assert (stored.types, stored.skipped) == (held.types, held.skipped)

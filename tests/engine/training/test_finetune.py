@@ -163,8 +163,7 @@ def test_early_stopping_ends_a_run_that_does_not_improve(biobert_like, corpus, t
 
 
 @pytest.mark.parametrize(
-    ("options", "score"),
-    [([], "exact-span F1"), (["--pruned", "0.7"], "mean exact-span F1 of dense and entropy")],
+    ("options", "score"), [([], "exact-span F1"), (["--pruned", "0.7"], "mean exact-span F1 of dense and entropy")]
 )
 def test_the_command_says_what_its_score_is_of(options, score, monkeypatch, capsys):
     monkeypatch.setattr("engine.training.loop.train", lambda *_, **__: 0.5)
