@@ -43,7 +43,7 @@ def write_texts(path, count, seed=0):
 
 
 def run(checkpoint, texts, out, *, resume=False, held_out=(), **changes):
-    settings = {"minutes": 0.08, "mixed_precision": "no", "max_f1_drop": (5.0, 20.0, 60.0)} | changes
+    settings = {"minutes": 0.02, "mixed_precision": "no", "max_f1_drop": (5.0, 20.0, 60.0)} | changes
     config = AccelerateConfig(checkpoint=str(checkpoint), out=str(out), **settings)
     return _run(config, read_texts([texts]), held_out, "command", resume=resume)
 
@@ -80,7 +80,7 @@ def frozen(plain_folder, texts, tmp_path_factory):
     out = tmp_path_factory.mktemp("frozen") / "model"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(accelerating.Sweep, "run", few_settings)
-        return out, run(plain_folder, texts, out, frozen=True)
+        return out, run(plain_folder, texts, out, frozen=True, minutes=0.08)
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +88,7 @@ def trained(plain_folder, texts, tmp_path_factory):
     out = tmp_path_factory.mktemp("trained") / "model"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(accelerating.Sweep, "run", few_settings)
-        return out, run(plain_folder, texts, out, corpus=str(SAMPLE))
+        return out, run(plain_folder, texts, out, corpus=str(SAMPLE), minutes=0.08)
 
 
 @pytest.fixture
@@ -293,7 +293,7 @@ def test_in_python_a_model_and_its_tokenizer_are_made_fast(plain_folder, texts, 
     model = AutoModelForTokenClassification.from_pretrained(plain_folder)
     model.name_or_path = ""  # as of a model that was never saved
     pair = model, AutoTokenizer.from_pretrained(plain_folder)
-    settings = {"minutes": 0.08, "frozen": True, "mixed_precision": "no", "dtype": "bfloat16", "corpus": str(SAMPLE)}
+    settings = {"minutes": 0.02, "frozen": True, "mixed_precision": "no", "dtype": "bfloat16", "corpus": str(SAMPLE)}
     folder = package.accelerate(pair, read_texts([texts]), tmp_path / "fast", **settings)
     np.testing.assert_array_equal(probabilities(plain_folder), probabilities(folder))
     page = (folder / "README.md").read_text()
