@@ -4,6 +4,7 @@ import json
 import os
 import pickle
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -42,17 +43,17 @@ def pubmed(tmp_path_factory):
 @pytest.fixture(scope="module")
 def undisturbed(pubmed, model_folder, tmp_path_factory):
     out = tmp_path_factory.mktemp("undisturbed") / "out"
-    assert main([str(pubmed), "--out", str(out), "--model", str(model_folder), "--threads", "1"]) == 0
-    return contents(out)
+    assert main(arguments(pubmed, model_folder, out)) == 0
+    return out
 
 
 def arguments(pubmed, model_folder, out):
-    return [str(pubmed), "--out", str(out), "--model", str(model_folder), "--threads", "1"]
+    return [str(pubmed), "--out", str(out), "--model", str(model_folder), "--threads", "1", "--dtype", "float32"]
 
 
 def test_a_worker_writes_what_one_process_writes(pubmed, model_folder, undisturbed, tmp_path):
     assert main([*arguments(pubmed, model_folder, tmp_path / "out"), "--workers", "1"]) == 0
-    assert contents(tmp_path / "out") == undisturbed
+    assert contents(tmp_path / "out") == contents(undisturbed)
 
 
 @pytest.mark.parametrize("answer", ["exit 1", "sleep 60"])
@@ -67,10 +68,9 @@ def test_an_address_that_does_not_answer_is_one_sentence(answer, pubmed, model_f
 
 
 @pytest.fixture
-def finished(pubmed, model_folder, tmp_path):
+def finished(undisturbed, model_folder, tmp_path):
     """A finished run: what its workers need to know, and its conditions."""
-    out = tmp_path / "out"
-    assert main([*arguments(pubmed, model_folder, out), "--dtype", "float32"]) == 0
+    out = shutil.copytree(undisturbed, tmp_path / "out")
     options = EngineOptions(model=str(model_folder), dtype="float32")
     return Job(options, str(out), "jsonl", ("id", "text"), 1), json.loads((out / "run.json").read_text())
 
@@ -141,7 +141,7 @@ def test_a_cluster_by_its_address(pubmed, model_folder, undisturbed, tmp_path):
         assert main([*arguments(pubmed, model_folder, tmp_path / "out"), "--ray", f"127.0.0.1:{port}"]) == 0
     finally:
         subprocess.run([*RAY, "stop"], check=True, capture_output=True)
-    assert contents(tmp_path / "out") == undisturbed
+    assert contents(tmp_path / "out") == contents(undisturbed)
 
 
 def workers_of(driver):
