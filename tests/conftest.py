@@ -122,6 +122,11 @@ def plain_folder(tmp_path_factory: pytest.TempPathFactory, tokenizer: PreTrained
     return folder
 
 
+@pytest.fixture(scope="session")
+def plain_engine(plain_folder: Path) -> Engine:
+    return Engine(load_weights(plain_folder))
+
+
 @torch.no_grad()
 def plain_probabilities(engine: Engine, texts: Sequence[str]) -> list[np.ndarray]:
     """What the plain Hugging Face model says of every word of each text, ``(words, labels)``: rule 1's reference."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -11,7 +10,7 @@ import pytest
 
 from demo.app import build_demo
 from demo.server import LAUNCH
-from engine import Engine, load_engine
+from engine import Engine
 from tests.demo.screenshot import HEIGHT
 from tests.demo.serving import browser_path, chromium, serve_app
 
@@ -80,9 +79,3 @@ def url(engine: Engine) -> Iterator[str]:
     _, local, _ = demo.launch(prevent_thread_lock=True, quiet=True, **LAUNCH)
     yield local
     demo.close(verbose=False)
-
-
-@pytest.fixture(scope="session")
-def plain_engine(plain_folder: Path) -> Engine:
-    """An engine whose model has no gates."""
-    return load_engine(plain_folder)

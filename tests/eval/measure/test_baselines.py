@@ -46,12 +46,6 @@ def baseline(engine, wanted, folder):
     return found
 
 
-@pytest.fixture(scope="module")
-def plain_engine(plain_folder):
-    """This checkpoint's labels are ordered differently from ours."""
-    return Engine(load_weights(plain_folder))
-
-
 @pytest.fixture
 def two_threads():
     before = torch.get_num_threads()
