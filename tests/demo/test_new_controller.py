@@ -5,8 +5,8 @@ from __future__ import annotations
 import gradio as gr
 import pytest
 
-from demo.app import build_demo
 from demo.common.differences import differences
+from demo.common.settings_panel import build_settings
 from demo.settings import default_values, page_settings
 from demo.tabs.compare import candidates_of, compare
 from demo.tabs.why import why_view
@@ -24,10 +24,11 @@ def registered(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_page_offers_it_with_its_settings(engine: Engine) -> None:
-    demo = build_demo(engine)
-    (strategies,) = components(demo, gr.CheckboxGroup)
+    with gr.Blocks() as page:
+        build_settings(engine, {})
+    (strategies,) = components(page, gr.CheckboxGroup)
     assert {"every-other", "every-other+recovery"} <= {value for _, value in strategies.choices}
-    (setting,) = components(demo, gr.Slider, label="every-other: stride")
+    (setting,) = components(page, gr.Slider, label="every-other: stride")
     assert (setting.minimum, setting.maximum, setting.step, setting.value) == (2, 10, 1, 2)
 
 

@@ -9,9 +9,8 @@ from typing import Any
 import gradio as gr
 import pytest
 
-from demo.app import build_demo
 from demo.common.inputs import text_of_file
-from demo.common.settings_panel import shown_choices
+from demo.common.settings_panel import build_settings, shown_choices
 from demo.settings import page_settings
 from engine import Engine
 from engine.pruning.controllers import CONTROLLERS
@@ -61,7 +60,9 @@ def test_settings_say_what_they_do_and_start_at_the_operating_point(
 ) -> None:
     stored = engine.strategy("rule", lambda_=0.3271, min_keep_ratio=0.07).to_json()
     monkeypatch.setattr(engine, "points", {"rule": {"balanced": stored}})
-    shown = components(build_demo(engine), gr.Slider)
+    with gr.Blocks() as page:
+        build_settings(engine, {})
+    shown = components(page, gr.Slider)
     assert [component.value for component in shown] == [0.3271, 0.07, 1.0, 0.0]
     for setting, component in zip(page_settings(engine), shown, strict=True):
         assert setting.declared.description[1:] in component.info
