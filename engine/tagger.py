@@ -106,7 +106,8 @@ class Engine:
 
     Args:
         weights: a loaded model folder; the engine computes with a copy of its model.
-        dtype: ``float32``, ``bfloat16``, ``int8`` (linear layers only), or ``auto`` for the fastest on this processor.
+        dtype: ``float32``, ``bfloat16``, ``int8`` (on OpenVINO, if the folder holds layers in 8 bits), or ``auto`` for
+            the fastest on this processor.
         device: torch device, ``cpu`` or ``cuda``.
 
     ``label_order``: the checkpoint's label index of each of our labels, int ``(labels,)``.
@@ -121,7 +122,7 @@ class Engine:
         self.device = _device(device)
         self.model = copy.deepcopy(weights.model).eval()
         self.precision = set_precision(self.model, dtype, self.device, weights.int8)
-        if self.dtype != "float32":  # the engine's model no longer holds the loaded weights
+        if self.dtype == "bfloat16":  # the engine's model no longer holds the loaded weights
             self.digest = weights_digest(weights.model, weights.network)
         logger.info("dtype %s%s", self.dtype, f": {self.precision.why}" if self.precision.why else "")
         self.source, self.labels_file = weights.source, weights.labels_file

@@ -7,6 +7,7 @@ import os
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 import json
+import shutil
 import string
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -105,6 +106,18 @@ def weights(model_folder: Path) -> Weights:
 @pytest.fixture(scope="session")
 def engine(weights: Weights) -> Engine:
     return Engine(weights)
+
+
+@pytest.fixture(scope="session")
+def quantised_folder(tmp_path_factory: pytest.TempPathFactory, model_folder: Path) -> Path:
+    """The same model with its layers in 8 bits."""
+    pytest.importorskip("openvino")
+    pytest.importorskip("nncf")
+    from engine.training import quantise
+
+    folder = Path(shutil.copytree(model_folder, tmp_path_factory.mktemp("quantised") / "model"))
+    assert quantise.main([str(folder), "--texts", str(SAMPLE)]) == 0
+    return folder
 
 
 @pytest.fixture(scope="session")

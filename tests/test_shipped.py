@@ -10,7 +10,6 @@ import pytest
 from engine import load_engine
 from engine.checkpoint import SHIPPED
 from engine.data.corpora import load_corpus
-from engine.model.onednn import int8_works
 from engine.tagger import Engine
 from engine.text.labels import LabelSet
 from engine.text.words import split_words
@@ -22,8 +21,8 @@ def shipped() -> Engine:
     return load_engine()
 
 
-def test_the_shipped_weights_verify_and_weigh_at_most_50_mb(shipped):
-    assert sum(path.stat().st_size for path in SHIPPED.iterdir()) <= 50e6
+def test_the_shipped_weights_verify_and_weigh_at_most_60_mb(shipped):
+    assert sum(path.stat().st_size for path in SHIPPED.iterdir()) <= 60e6
     assert shipped.labels.types == ("Chemical", "Disease")
     assert shipped.model.has_gates
 
@@ -53,9 +52,9 @@ def test_mlp_has_points_and_recovery_all_but_careful(shipped):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not int8_works(), reason="no VNNI")
 @pytest.mark.skipif("BIONER_DATA" not in os.environ, reason="no corpora")
 def test_in_8_bits_nearly_all_words_of_calib_have_the_label_of_float32(shipped):
+    pytest.importorskip("openvino")
     texts = [document.text for document in load_corpus("bc5cdr", "calib").documents]
     exact, quantised = (
         np.concatenate([result.probabilities.argmax(1) for result in engine.tag_batch(texts, "dense")])

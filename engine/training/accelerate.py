@@ -18,7 +18,6 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from functools import reduce
-from importlib.util import find_spec
 from itertools import accumulate as running_total
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -37,7 +36,6 @@ from engine.data.texts import read_texts
 from engine.errors import InputError
 from engine.model.gated import GatedModel
 from engine.model.precision import DTYPES, check_int8
-from engine.model.runtimes.openvino import why_unavailable
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import OPERATING_POINTS
 from engine.runs import Log, check_same, continues, locked, read_json, replacing, write_json
@@ -58,7 +56,7 @@ from engine.training.data import (
 )
 from engine.training.distill import copy_checkpoint, distil
 from engine.training.loop import PRECISIONS, SEEDS, add_options, check_options, option, shortest_seconds
-from engine.training.quantise import quantise
+from engine.training.quantise import check_nncf, quantise
 from engine.training.soft_labels import SoftLabels, ensemble, store_labels
 from engine.training.sweep import SAMPLE_WORDS, Sweep
 from engine.training.trials import CALL, PACED, Reference, Trial, f1_of, measure
@@ -99,7 +97,7 @@ class AccelerateConfig:
         "pp of agreement that careful, balanced and fast may lose against the dense pass", AGREEMENT_LIMITS
     )
     dtype: str = option(
-        "the dtype that settings run in; int8 stores layers in 8 bits if openvino and nncf are installed", "float32"
+        "the dtype that settings run in; int8 stores layers in 8 bits, which needs requirements-eval.txt", "float32"
     )
     corpus: str = option("corpus with gold, for F1 beside the agreement; it is not learned from", "")
     split: str = option("split of the corpus", "test")
@@ -184,6 +182,7 @@ def _run(
     device = "cuda" if torch.cuda.is_available() else "cpu"
     if config.dtype == "int8":
         check_int8(torch.device(device))
+        check_nncf()
     corpus = load_corpus(config.corpus, config.split, config.data_dir or None) if config.corpus else None
     with locked(work), TemporaryDirectory() as folder_of_given:
         source = config.checkpoint
@@ -389,17 +388,11 @@ def _make_watch(weights: Weights, sample: Reference, device: str) -> Callable[[G
 
 
 def _store_int8(folder: Path, texts: Sequence[str]) -> None:
-    """Adds layers in 8 bits to a trained model, if OpenVINO and NNCF are installed and work on this machine."""
-    if not (find_spec("openvino") and find_spec("nncf")):
-        return
+    """Adds layers in 8 bits to a trained model."""
     (folder / INT8).unlink(missing_ok=True)
     write_checksums(folder)
     logger.info("quantising the layers")
-    graphs = quantise(load_engine(folder), texts)
-    graphs.save(folder / INT8)
-    if why := why_unavailable(folder / INT8, graphs):
-        logger.warning("%s; PyTorch runs int8", why)
-        (folder / INT8).unlink()
+    quantise(load_engine(folder), texts).save(folder / INT8)
 
 
 def _check_types(corpus: Corpus, engine: Engine, option: str) -> None:

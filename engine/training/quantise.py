@@ -14,6 +14,7 @@ import tempfile
 from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import redirect_stdout
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,12 @@ def strategies(engine: Engine) -> list[Strategy]:
     return [engine.strategy("dense"), *pruning]
 
 
+def check_nncf() -> None:
+    """Raises an `InputError` if NNCF is not installed."""
+    if not find_spec("nncf"):
+        raise InputError("expected the package nncf to quantise, got none; pip install -r requirements-eval.txt")
+
+
 def quantise(engine: Engine, texts: Sequence[str]) -> Graphs:
     """Quantises a model's layers to 8 bits.
 
@@ -76,13 +83,10 @@ def quantise(engine: Engine, texts: Sequence[str]) -> Graphs:
     Raises:
         InputError: if NNCF or OpenVINO is not installed.
     """
+    check_nncf()
     openvino()  # switches telemetry off, which NNCF would also send
-    try:
-        import nncf
-    except ImportError as error:
-        raise InputError(
-            "expected the package nncf to quantise, got none; pip install -r requirements-eval.txt"
-        ) from error
+    import nncf
+
     recorder = engine.encoder.runtime = InputRecorder(engine)
     try:
         for text, strategy in zip(tqdm(texts[:TEXTS], unit="text", disable=None), itertools.cycle(strategies(engine))):

@@ -4,12 +4,12 @@ One row for each variant, batch size, measure and group:
 
 - ``gmacs``: 10⁹ MACs per document, over the first ``COUNTED`` documents one by one, by ``formula``
   (`engine.inspection.cost`) and by torch's own ``counter``, which sees matrix products and attention in whole calls
-  (attention scores that a gate needs besides the encoder's are matrix products, too);
+  (attention scores that a gate needs besides the encoder's are matrix products, too) but not OpenVINO's layers;
 - ``token_layers``: share of the dense rows that each layer computed, rows recovered included;
 - ``theoretical``, ``measured``, ``measured_low``, ``measured_high``: speed-up against dense in the same dtype (in the
   first one if dense did not run in it) by MACs, and by the clock with its 95 % interval, over ``all`` timed documents
   and, at batch size 1, by rows of the document (word pieces);
-- ``peak_mib``: peak memory of tensors during a call on the first batch, without weights;
+- ``peak_mib``: peak memory of PyTorch's tensors during a call on the first batch, without weights;
 - ``held_mib``: memory that ``dense`` occupies between calls, packed copies of its weights included; see `held_memory`;
 - ``ms``: milliseconds per document by component of the call, over the first ``TIMED`` documents, or the first batch if
   that is more.
@@ -22,7 +22,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import fields, is_dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -32,7 +31,6 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from engine.model.int8 import Int8Linear
 from engine.model.linear import Linear
 from engine.model.onednn import flop_formulas
 from engine.pruning.strategy import Strategy
@@ -112,7 +110,8 @@ def _variant_costs(
     if first:
         counted = texts[:COUNTED]
         yield schema.GMACS, "formula", float(one.macs[:COUNTED].sum()) / 1e9 / len(counted)
-        yield schema.GMACS, "counter", count_macs(engine, counted, strategy) / 1e9 / len(counted)
+        if engine.encoder.runtime is None:
+            yield schema.GMACS, "counter", count_macs(engine, counted, strategy) / 1e9 / len(counted)
 
 
 def texts_needed(batch_sizes: Sequence[int]) -> int:
@@ -170,7 +169,7 @@ def _speedups(one: Measured, dense: Measured, seed: int) -> Iterator[tuple[str, 
 
 def held_memory(engine: Engine) -> dict[str, int]:
     """Bytes of tensors and of a process, by group. Only layers that ran have packed copies of their weights."""
-    linear = [module for module in engine.model.modules() if isinstance(module, Linear | Int8Linear)]
+    linear = [module for module in engine.model.modules() if isinstance(module, Linear)]
     found = {LINEAR: _tensor_bytes(linear), ENGINE: _tensor_bytes(engine.model.modules())}
     occupied = resident_memory(engine)
     return found | ({RESIDENT: occupied} if occupied else {})
@@ -189,7 +188,7 @@ def _tensor_bytes(modules: Iterable[nn.Module]) -> int:
 
 
 def _tensors(value: Any) -> Iterator[Tensor]:
-    """Yields the tensors in dictionaries, lists and dataclasses, but not those of submodules."""
+    """Yields the tensors in dictionaries and lists, but not those of submodules."""
     if isinstance(value, Tensor):
         yield value
     elif isinstance(value, Mapping):
@@ -198,9 +197,6 @@ def _tensors(value: Any) -> Iterator[Tensor]:
     elif isinstance(value, list | tuple):
         for one in value:
             yield from _tensors(one)
-    elif is_dataclass(value):
-        for field in fields(value):
-            yield from _tensors(getattr(value, field.name))
 
 
 def resident_memory(engine: Engine) -> int | None:

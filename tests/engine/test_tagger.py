@@ -7,7 +7,6 @@ import torch
 from transformers import BertForTokenClassification
 
 from engine import InputError, load_engine
-from engine.model.onednn import int8_works
 from engine.model.packing import RaggedBatch
 from engine.pruning.controllers import EntropyController
 from engine.pruning.forward import run
@@ -231,22 +230,9 @@ def test_an_engine_owns_its_weights(weights, dtype):  # rule 7
         np.testing.assert_array_equal(engine.tag(TEXT, "dense").probabilities, before)
 
 
-@pytest.mark.parametrize("dtype", ["bfloat16", "int8", "auto"])
+@pytest.mark.parametrize("dtype", ["bfloat16", "auto"])
 def test_a_faster_dtype_finds_nearly_the_same(weights, engine, dtype):
-    dtype != "int8" or int8_works() or pytest.skip("no VNNI here")
     fast = Engine(weights, dtype)
-    assert fast.dtype == dtype if dtype != "auto" else fast.dtype in ("float32", "bfloat16", "int8")
+    assert fast.dtype == dtype if dtype != "auto" else fast.dtype in ("float32", "bfloat16")
     quick, full = fast.tag(TEXT, "dense"), engine.tag(TEXT, "dense")
     assert (quick.probabilities.argmax(1) == full.probabilities.argmax(1)).mean() > 0.9
-
-
-@pytest.mark.parametrize("strategy", ["dense", "entropy", PRUNES, "entropy+recovery"], ids=str)
-@pytest.mark.parametrize("context", ["drop", "freeze"])
-def test_int8_runs_every_strategy_and_a_batch_equals_its_texts_one_by_one(weights, strategy, context):
-    int8_works() or pytest.skip("no VNNI here")
-    engine = Engine(weights, "int8")
-    chosen = engine.strategy(strategy)
-    chosen = chosen.with_settings(context=context) if chosen.prunes else chosen
-    texts = [TEXT, "Nausea.", TEXT[20:], TEXT * 4]
-    for text, together in zip(texts, engine.tag_batch(texts, chosen, batch_size=4), strict=True):
-        np.testing.assert_allclose(together.probabilities, engine.tag(text, chosen).probabilities, atol=2e-5)

@@ -19,7 +19,7 @@ LOCAL = "http://127.0.0.1:7860"
 INSTALL = """# Once, in the folder that contains app.py, with the Python that runs the lines below:
 pip install .
 # Your own checkpoint: python -m engine.training.accelerate CHECKPOINT --texts FILE --out FOLDER, then --model FOLDER
-# Faster on x86 with VNNI: load_engine(dtype="int8"), --dtype int8
+# Faster on x86, if the model has layers in 8 bits: load_engine(dtype="int8"), --dtype int8
 """
 _ORIGIN = re.compile(r"https?://([\w.-]+|\[[0-9a-fA-F:]+\])(:\d+)?(/[\w.~-]+)*")
 _BY_HTTP = ("lambda_", "min_keep_ratio", "trigger")  # settings that /tag accepts

@@ -212,16 +212,12 @@ def error_of_sample(graphs: Graphs) -> float:
     return float(np.sqrt(np.mean((found - expected) ** 2)) / expected.std())
 
 
-def why_unavailable(path: Path, graphs: Graphs) -> str:
-    """Returns why this machine cannot run the layers in a file, already loaded; empty if it can.
+def check_machine(path: Path, graphs: Graphs) -> None:
+    """Raises an `InputError` unless this machine computes the layers in a file, already loaded, correctly.
 
     On some processors, some versions of OpenVINO crash or compute wrong numbers. A separate process therefore tries
     the layers, until they have run once with this processor, version and size of layers.
     """
-    try:
-        version = openvino().__version__
-    except InputError as error:
-        return str(error)
     size = graphs.sample[1].shape[-1]
 
     def try_layers() -> str:
@@ -230,14 +226,14 @@ def why_unavailable(path: Path, graphs: Graphs) -> str:
         process = subprocess.run(command, capture_output=True, text=True, env=found_here)
         if process.returncode:
             lines = process.stderr.strip().splitlines() or [f"its process ended with status {process.returncode}"]
-            raise InputError(f"OpenVINO fails here: {lines[-1]}")  # not cached: memory may have run out, for example
+            # Not cached: memory may have run out, for example.
+            raise InputError(
+                f"expected a machine that runs dtype int8, got one on which OpenVINO fails: {lines[-1]}; "
+                "use --dtype float32"
+            )
         return "works"
 
-    try:
-        cached("openvino.json", f"OpenVINO {version}, layers {size} wide", try_layers)
-    except InputError as error:
-        return str(error)
-    return ""
+    cached("openvino.json", f"OpenVINO {openvino().__version__}, layers {size} wide", try_layers)
 
 
 class OpenVINORuntime:

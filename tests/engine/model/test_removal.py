@@ -7,12 +7,10 @@ import pytest
 import torch
 
 from engine.model import attention
-from engine.model.int8 import quantise
-from engine.model.onednn import int8_works
 from engine.model.packing import RaggedBatch
 from engine.pruning.forward import forward, recover
 from engine.pruning.gate import Decision
-from tests.engine.model.families import FAMILIES, gated, huggingface, layers, pair, tiny
+from tests.engine.model.families import FAMILIES, layers, pair
 from tests.engine.model.test_packing import window
 
 every_family = pytest.mark.parametrize("family", FAMILIES)
@@ -209,20 +207,3 @@ def test_blocks_of_local_attention_change_nothing(batch, exit_at, monkeypatch):
     output = model.encoder.layer(2, model.encoder.layer(1, model.encoder.embed(fresh), fresh).hidden, fresh)
     for ours, theirs in zip(output.attend().windows(), expected, strict=True):
         torch.testing.assert_close(torch.cat(list(ours), dim=1), theirs[1], atol=1e-4, rtol=0)
-
-
-@torch.no_grad()
-@every_family
-@pytest.mark.skipif(not int8_works(), reason="x86 with VNNI alone")
-def test_in_int8_results_are_near_and_do_not_depend_on_other_windows(family, batch, exit_at):
-    exact, model = (gated(huggingface(tiny(family), spread=0.1)) for _ in range(2))
-    assert quantise(model) == 4 * model.encoder.num_layers
-    for plan in (exit_at, np.full_like(exit_at, 3)):
-        together = forward(model, batch, GATES, Planned(plan), min_exit_ratio=0.0)
-        near = forward(exact, batch, GATES, Planned(plan), min_exit_ratio=0.0)
-        assert 0 < np.abs(together.probabilities - near.probabilities).max() < 0.05
-        for index, pieces in enumerate(PIECES):
-            own = batch.words.window == index
-            one = RaggedBatch.from_windows([window(pieces, offset=5 + 9 * index)])
-            alone = forward(model, one, GATES, Planned(plan[own]), min_exit_ratio=0.0)
-            np.testing.assert_allclose(together.probabilities[own], alone.probabilities, atol=1e-4)

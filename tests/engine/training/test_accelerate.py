@@ -4,6 +4,7 @@ import json
 import math
 import random
 import shutil
+import sys
 
 import numpy as np
 import pytest
@@ -438,3 +439,11 @@ def test_int8_chooses_operating_points_with_layers_that_the_training_texts_calib
     run(plain_folder, texts, tmp_path / "out", frozen=True, dtype="int8")
     assert json.loads((tmp_path / "out" / "training" / "facts.json").read_text())["dtype"] == "int8"
     assert "OpenVINO" in load_engine(tmp_path / "out", "int8").fingerprint["runtime"]
+
+
+def test_int8_without_its_packages_is_refused_before_anything_begins(plain_folder, texts, tmp_path, monkeypatch):
+    pytest.importorskip("openvino")
+    monkeypatch.setitem(sys.modules, "nncf", None)
+    with pytest.raises(InputError, match="expected the package nncf to quantise, got none; pip install -r"):
+        run(plain_folder, texts, tmp_path / "out", dtype="int8")
+    assert not (tmp_path / "out").exists()

@@ -6,7 +6,6 @@ import shutil
 import pytest
 
 from engine import load_engine
-from engine.model.onednn import int8_works
 from engine.training.calibrate import store_points
 from eval.measure.setup import set_up
 from eval.report import SAMPLE, make_parser
@@ -43,18 +42,13 @@ def test_random_replays_the_first_that_prunes_without_its_recovery(setup, named,
     ("dtypes", "expected"),
     [
         ("float32,bfloat16", ["dense float32", "hf float32", "dense bfloat16", "hf bfloat16"]),
-        pytest.param(
-            "int8", ["dense int8", "hf float32"], marks=pytest.mark.skipif(not int8_works(), reason="no int8")
-        ),
-        pytest.param(
-            "float32,int8",
-            ["dense float32", "hf float32", "dense int8"],
-            marks=pytest.mark.skipif(not int8_works(), reason="no int8"),
-        ),
+        ("int8", ["dense int8", "hf float32"]),
+        ("float32,int8", ["dense float32", "hf float32", "dense int8"]),
     ],
 )
-def test_hf_runs_once_in_each_of_its_dtypes_and_is_not_quantised(setup, dtypes, expected):
-    assert [one.key for one in setup("--strategies", "dense,hf", "--dtype", dtypes).ours] == expected
+def test_hf_runs_once_in_each_of_its_dtypes_and_is_not_quantised(setup, quantised_folder, dtypes, expected):
+    chosen = setup("--model", str(quantised_folder), "--strategies", "dense,hf", "--dtype", dtypes)
+    assert [one.key for one in chosen.ours] == expected
 
 
 def test_settings_reach_the_strategies_that_run(setup):

@@ -16,11 +16,11 @@ from engine.model.runtimes.openvino import (
     Graphs,
     OpenVINORuntime,
     PaddedLayer,
+    check_machine,
     convert,
     error_of_sample,
     inputs,
     layers_digest,
-    why_unavailable,
 )
 from engine.tagger import Engine
 from engine.training.quantise import quantise, serialised
@@ -140,7 +140,7 @@ def test_a_file_gives_back_the_same_layers(bert, tmp_path):
     again.check(encoder)
     assert again.layers == graphs.layers
     assert error_of_sample(again) < 1e-4
-    assert why_unavailable(tmp_path / "int8.safetensors", again) == ""
+    check_machine(tmp_path / "int8.safetensors", again)
 
 
 def test_a_process_of_its_own_finds_wrong_numbers(bert, tmp_path, monkeypatch):
@@ -148,7 +148,8 @@ def test_a_process_of_its_own_finds_wrong_numbers(bert, tmp_path, monkeypatch):
     inputs, output = bert[1].sample
     wrong = Graphs(bert[1].layers, bert[1].digest, (inputs, output[::-1, ::-1]))
     wrong.save(tmp_path / "int8.safetensors")
-    assert "differs" in why_unavailable(tmp_path / "int8.safetensors", wrong)
+    with pytest.raises(InputError, match=r"expected a machine that runs dtype int8, got .* differs"):
+        check_machine(tmp_path / "int8.safetensors", wrong)
 
 
 def test_layers_of_other_weights_and_damaged_files_are_refused(bert, tmp_path):
