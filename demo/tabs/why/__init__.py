@@ -52,12 +52,11 @@ def why_view(result: Result, found: Sequence[Difference], scores: Scores, types:
             f"{result.strategy.name} has no gates: every word goes through every layer, so there are no scores."
         )
     download = csv_link(COLUMNS, table_rows(result, scores))
-    names = (name.format(neighbours_of(result.strategy)) for name in NUMBERS.values())
-    heads = escape(json.dumps(["gate after layer", "label", *names, "decision"]))
+    heads = [("gate after layer", True), ("label", True), *_number_heads(result.strategy), ("decision", True)]
     rows = zip(shown_words(result), scores, table_rows(result, scores), strict=False)
     words = (_row(index, *row) for index, row in enumerate(rows))
     return (
-        f'<section class="why" data-text="{checksum(result.text)}" data-scores="{heads}">'
+        f'<section class="why" data-text="{checksum(result.text)}" data-scores="{escape(json.dumps(heads))}">'
         '<p class="hint">Choose a word: click it, or use the arrow keys.</p><div class="beside">'
         f"{listbox(result, found, 'Choose a word', types)}"
         '<div class="detail" tabindex="0" role="region" aria-label="The chosen word" aria-live="polite"></div></div>'
@@ -66,6 +65,16 @@ def why_view(result: Result, found: Sequence[Difference], scores: Scores, types:
         f"Download as CSV</a></p>{cut_note(result)}"
         f"{table('Table of all words', 'scroll', COLUMNS, words, 'all-words')}</section>"
     )
+
+
+def _number_heads(strategy: Strategy) -> list[tuple[str, bool]]:
+    """The names of `NUMBERS` in the detail of a word, and whether the strategy decides by each."""
+    controller = strategy.controller
+    used = controller.signals | {"importance", "threshold"} if isinstance(controller, Controller) else frozenset()
+    return [
+        (name.format(neighbours_of(strategy)) + f", not used by {strategy.kind}" * (field not in used), field in used)
+        for field, name in NUMBERS.items()
+    ]
 
 
 def importance_note(strategy: Strategy) -> str:

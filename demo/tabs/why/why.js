@@ -15,8 +15,9 @@ function choose(index) {
   word.setAttribute("aria-selected", "true");
   const table = document.createElement("table");
   const gates = JSON.parse(row.dataset.gates);
-  JSON.parse(element.querySelector(".why").dataset.scores).forEach((name, place) => {
+  JSON.parse(element.querySelector(".why").dataset.scores).forEach(([name, used], place) => {
     const line = table.insertRow();
+    line.classList.toggle("unused", !used);
     line.append(cell("th", name));
     line.firstChild.scope = "row";
     gates.forEach((gate) => line.append(cell("td", gate[place])));

@@ -12,6 +12,8 @@ from engine.pruning.gate import Decision, Gate
 from engine.pruning.settings import Setting, check_settings, setting, settings_of
 from engine.pruning.signals import lowest_per_window
 
+ATTENTION = frozenset({"attention_received", "attention_entropy"})
+
 Reason = Literal["end", "exit", "importance", "entity", "whole", "minimum", "few"]
 
 
@@ -35,9 +37,14 @@ class Controller(ABC):
         return settings_of(cls)
 
     @property
+    def signals(self) -> frozenset[str]:
+        """The signals of a word that it reads, by the names in `WordScores`."""
+        return frozenset()
+
+    @property
     def uses_attention(self) -> bool:
         """Whether it reads attention statistics, which cost extra MACs."""
-        return False
+        return not ATTENTION.isdisjoint(self.signals)
 
     @abstractmethod
     def __call__(self, gate: Gate) -> Decision:

@@ -39,7 +39,6 @@ FEATURES: Mapping[str, Callable[[Gate], np.ndarray]] = {
     "attention_received": lambda gate: gate.attention_received,
     "attention_entropy": lambda gate: gate.attention_entropy,
 }
-ATTENTION_FEATURES = ("attention_received", "attention_entropy")
 
 
 def features(gate: Gate, names: tuple[str, ...]) -> np.ndarray:
@@ -127,9 +126,10 @@ class LearnedController(ThresholdController):
     network: Network | None = field(default=None, repr=False, compare=False)
 
     @property
-    def uses_attention(self) -> bool:
-        """Whether attention statistics are among the features."""
-        return self.network is not None and bool(set(self.network.names) & set(ATTENTION_FEATURES))
+    def signals(self) -> frozenset[str]:
+        """The risk and what the network computes it from."""
+        names = self.network.names if self.network is not None else ()
+        return frozenset({"risk"} | {"confidence" if name == "top_probability" else name for name in names})
 
     def __call__(self, gate: Gate) -> Decision:
         assert self.network is not None, "the engine sets the network"

@@ -39,9 +39,14 @@ class RuleController(Controller):
         return f"the word's importance in its window, from the uncertainty of its label{attention}"
 
     @property
-    def uses_attention(self) -> bool:
-        """Whether an attention signal has a weight other than 0; signals with weight 0 are not computed."""
-        return bool(self.received or self.entropy)
+    def signals(self) -> frozenset[str]:
+        """Those with a weight other than 0; others are not computed."""
+        weights = {
+            "confidence": self.uncertainty,
+            "attention_received": self.received,
+            "attention_entropy": self.entropy,
+        }
+        return frozenset(name for name, weight in weights.items() if weight)
 
     def __call__(self, gate: Gate) -> Decision:
         parts: tuple[tuple[float, Callable[[], np.ndarray]], ...] = (

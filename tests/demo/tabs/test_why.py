@@ -68,6 +68,25 @@ class TestView:
         page = why_view_of(engine, engine.tag(TEXT, strategy, **set_))
         assert f"entropy with neighbours ({said} on each side)" in page
 
+    @pytest.mark.parametrize(
+        ("strategy", "set_", "used"),
+        [
+            ("entropy", {}, {"entropy", "windowed_entropy", "importance", "threshold"}),
+            ("entropy", {"neighbours": 0}, {"entropy", "importance", "threshold"}),
+            ("rule", {"received": 0.0}, {"confidence", "importance", "threshold"}),
+            ("truncate-1", {}, set()),
+        ],
+    )
+    def test_tells_the_scores_that_the_strategy_uses_from_the_others(
+        self, engine: Engine, strategy: str, set_: dict[str, float], used: set[str]
+    ) -> None:
+        result = engine.tag(TEXT, strategy, **set_)
+        (found,) = re.findall(r'data-scores="(.+?)"', why_view_of(engine, result))
+        numbers = dict(zip(NUMBERS, json.loads(html.unescape(found))[2:-1], strict=True))
+        assert {name for name, (_, is_used) in numbers.items() if is_used} == used
+        reason = f", not used by {result.strategy.kind}"
+        assert {name for name, (head, _) in numbers.items() if not head.endswith(reason)} == used
+
     def test_where_every_word_exits_no_importance_is_shown(self, engine: Engine) -> None:
         result = engine.tag(TEXT, "entropy", gates=(1,), max_entropy=1.0, exit_entities=True)
         found = re.findall(r'data-gates="(.+?)"', why_view_of(engine, result))

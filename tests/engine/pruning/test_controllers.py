@@ -37,6 +37,12 @@ def exiting(controller, at: Gate) -> list[int]:
     return np.flatnonzero(controller(at).exits).tolist()
 
 
+def read(controller, at: Gate) -> set[str]:
+    """The signals of a gate that a controller reads."""
+    controller(at)
+    return {"confidence", "entropy", "attention_received", "attention_entropy"} & set(vars(at))
+
+
 CERTAIN = EntropyController(0.2, neighbours=0, exit_entities=True)
 
 
@@ -80,3 +86,14 @@ def test_rule_keeps_words_near_entities_and_the_most_uncertain_ones():
 @pytest.mark.parametrize("controller", [CERTAIN, RuleController(2.0, min_keep_ratio=0.0)])
 def test_no_word_exits_that_is_not_alive(controller):
     assert exiting(controller, gate([0] * 4, [SURE] * 4, [False] * 4)) == []
+
+
+@pytest.mark.parametrize("controller", [
+    CERTAIN, EntropyController(0.2, neighbours=2), RuleController(), RuleController(entropy=1.0),
+    RuleController(uncertainty=0.0, received=0.0),
+])  # fmt: skip
+def test_a_controller_names_the_signals_that_it_reads(controller):
+    at = gate([0, 1, 0], [SURE, UNSURE, SURE])
+    assert controller.signals - {"windowed_entropy"} == read(controller, at)
+    assert ("windowed_entropy" in controller.signals) == (controller == EntropyController(0.2, neighbours=2))
+    assert controller.uses_attention == any("attention" in name for name in controller.signals)

@@ -13,7 +13,7 @@ from engine.pruning.strategy import Strategy
 from engine.tagger import Engine
 from engine.text.words import split_words
 from tests.conftest import TEXT
-from tests.engine.pruning.test_controllers import SURE, UNSURE, exiting, gate
+from tests.engine.pruning.test_controllers import SURE, UNSURE, exiting, gate, read
 
 NAMES = ("entropy", "windowed_entropy")
 
@@ -54,7 +54,9 @@ def test_every_feature_is_a_finite_column():
 def test_only_named_features_are_computed_and_attention_is_counted_as_cost():
     assert not mlp(0.1, 0.0).uses_attention
     with_attention = network(0.0, names=("entropy", "attention_received"))
-    assert LearnedController(network=with_attention).uses_attention
+    controller = LearnedController(network=with_attention)
+    assert controller.uses_attention
+    assert controller.signals == {"risk", *read(controller, gate([0, 1], [SURE, SURE]))}
     assert features(gate([0, 1], [SURE, SURE]), ("margin",)).shape == (2, 1)
 
 
