@@ -38,11 +38,15 @@ UNAVAILABLE = "The server could not run this, perhaps because too many requests 
 # If times were not refined, e.g. because the text has changed, nothing more will come.
 SETTLE = """() => document.dispatchEvent(new CustomEvent("settled"))"""
 LEGEND = """
-<p class="note found-legend">Against <code>dense</code>: <span class="mark same" data-colour="0"
-data-label="Type">same</span> <span class="mark lost" data-colour="0" data-label="− Type">lost</span>
-<span class="mark new" data-colour="0" data-label="+ Type">new</span> <span class="mark changed" data-colour="0"
-data-label="↔ Type">changed border or type</span> <span class="exited">exited early</span>
-Point at a word to see its score or its layer.</p>
+<ul class="found-legend" aria-label="Entities and words, against dense">
+<li><span class="mark same" data-colour="0" data-label="Type">same</span> as in <code>dense</code></li>
+<li><span class="mark lost" data-colour="0" data-label="− Type">lost</span> only <code>dense</code> has it</li>
+<li><span class="mark new" data-colour="0" data-label="+ Type">new</span> <code>dense</code> has none there</li>
+<li><span class="mark changed" data-colour="0" data-label="↔ Type">changed</span> another border or type</li>
+<li><span class="exited">word</span> exited early</li>
+<li><span class="came">word</span> exited and came back</li>
+</ul>
+<p class="note">Point at a word to see its score or its layer.</p>
 """
 
 

@@ -82,12 +82,12 @@ class Comparison:
     def doubt(self) -> str:
         """Why the times tell nothing about the speed-up; empty if they do."""
         if len(self.timing.runs_ms) < LEAST_RUNS:
-            return "too few runs to tell"
+            return "too few runs"
         if not (self.timing.steady and self.reference.steady):
-            return "the times of the runs differ too much to tell"
+            return "the times of the runs differ too much (press Run to measure again)"
         theoretical = self.reference.result.cost.macs / max(1, self.result.cost.macs)
         if not self.reference_model and self.speedup > MARGIN * theoretical:
-            return "the times differ by more than the computation saved, so something else slowed some of them"
+            return "something else on the machine slowed some of the runs (press Run to measure again)"
         return ""
 
     @property
@@ -107,7 +107,7 @@ class Comparison:
         if runs == 1:
             return f"not yet timed against {dense}"
         if self.doubt:
-            return f"speed-up over {dense} not given: {self.doubt}"
+            return f"its speed-up over {dense} is uncertain: {self.doubt}"
         if self.reference.faster_than(self.timing):
             return f"slower than {dense} on this text: {ratio}"
         unclear = "" if self.decided else " (not in every run)" if runs == RUNS else f" ({runs} runs)"

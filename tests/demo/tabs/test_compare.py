@@ -6,10 +6,11 @@ import re
 
 import pytest
 
+from demo.common.differences import KINDS, SIGNS
 from demo.common.limits import MAX_STRATEGIES
 from demo.common.timing import RUNS, Budget, first_pass, tagger
 from demo.settings import default_values, page_settings
-from demo.tabs.compare import Refinement, Shown, candidates_beside, candidates_of, compare, refine
+from demo.tabs.compare import LEGEND, Refinement, Shown, candidates_beside, candidates_of, compare, refine
 from demo.tabs.compare.comparison import ModelStrategy, compare_all
 from engine import Engine, InputError
 
@@ -30,6 +31,14 @@ def test_shows_dense_and_what_is_chosen_in_the_order_of_the_page(engine: Engine)
     shown = run(TEXT, chosen(engine, names[::-1]))
     for markup in (shown.cards, shown.texts):
         assert re.findall("<h3>(.*?)</h3>", markup) == ["dense", *names]
+
+
+def test_the_legend_lists_the_kinds_of_entities_apart_from_the_hint() -> None:
+    entries, _, hint = LEGEND.partition("</ul>")
+    marks = re.findall(r'<li><span class="mark (\w+)"[^>]*data-label="(.*)Type">(\w+)</span> .+</li>', entries)
+    assert sorted(marks) == sorted((kind, SIGNS[kind], kind) for kind in KINDS)
+    assert "Point at" in hint
+    assert "Point at" not in entries
 
 
 def test_entities_come_after_one_pass_and_times_are_refined_afterwards(engine: Engine) -> None:

@@ -27,9 +27,9 @@ TEXT = "Famotidine-associated delirium."
         ),
         ("rule", (20.0,) * RUNS, (20.1,) * RUNS, "slower than dense on this text: 0.99×"),
         ("truncate-1", (90.0,), (10.0,), "not yet timed against dense"),
-        ("truncate-1", (20.0,) * 2, (10.0,) * 2, "not given: too few runs to tell"),
-        ("truncate-1", (20.0,) * RUNS, (10.0, 11.0, 12.0, 16.0, 30.0), "not given: the times of the runs differ too"),
-        ("truncate-1", (50.0,) * RUNS, (10.0,) * RUNS, "not given: the times differ by more than the computation"),
+        ("truncate-1", (20.0,) * 2, (10.0,) * 2, "is uncertain: too few runs"),
+        ("truncate-1", (20.0,) * RUNS, (10.0, 11.0, 12.0, 16.0, 30.0), "uncertain: the times of the runs differ too"),
+        ("truncate-1", (50.0,) * RUNS, (10.0,) * RUNS, "is uncertain: something else on the machine slowed"),
     ],
 )
 def test_speed_in_words(
