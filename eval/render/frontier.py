@@ -20,6 +20,7 @@ _BASELINES = (BASELINE, HF, TRUNCATE, MODEL, DENSE)  # kinds
 _BELOW, _ABOVE = 0.003, 0.002  # F1 that the axis shows beyond the marks, for their intervals
 _MARK = 18.0  # width and height of a mark in pixels
 _DISTANCES = (12.0, 18.0, 24.0, REACH)  # of a label from its mark, in pixels
+_GAP = 3.0  # pixels between two labels side by side
 
 Box = tuple[float, float, float, float]  # left, right, bottom, top
 
@@ -95,7 +96,7 @@ def place(
         inside = [(c, b) for c, b in boxes if b[0] >= 0 and b[1] <= size[0] and b[2] >= 0 and b[3] <= size[1]]
         centre, box = min(inside or boxes, key=lambda one: sum(_shared_area(one[1], other) for other in taken))
         found[index] = centre
-        taken.append(box)
+        taken.append((box[0] - _GAP, box[1] + _GAP, *box[2:]))
     return found
 
 

@@ -38,6 +38,7 @@ _STYLES = {  # marker and colour of each kind
     MODEL: ("<", "#5b3f8c"),
 }
 _OTHER = ("H", "#444444")
+_OUTSIDE = (BASELINE, MODEL)  # kinds whose members the legend does not name
 _FILLS = ("full", "none", "left", "bottom")  # of markers, by dtype
 _TICKS = (0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10, 15, 20, 30, 50, 100)  # of a speed-up axis
 _LINES = ("-", "--", ":", "-.")
@@ -61,7 +62,7 @@ def save_png(figure: Figure, file: Path, dpi: int = 100, colours: int = 32) -> N
     """Writes a plot with a palette of few colours, which makes files a third as large and changes no look."""
     drawn = io.BytesIO()
     figure.savefig(drawn, dpi=dpi)
-    palette = Image.open(drawn).convert("RGB").quantize(colours, dither=Image.Dither.NONE)
+    palette = Image.open(drawn).convert("RGB").quantize(colours, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     palette.save(file, optimize=True)
 
 
@@ -70,7 +71,7 @@ def write_labels(axis: Axes, marks: Sequence[LabelledMark]) -> None:
     origin, to_data = axis.bbox.p0, axis.transData.inverted()
     places = [tuple(place) for place in axis.transData.transform([mark[:2] for mark in marks]) - origin]
     style: dict[str, Any] = {"fontsize": 9, "ha": "center", "va": "center", "in_layout": False, "zorder": 2.5}
-    style["bbox"] = {"facecolor": _CARD, "edgecolor": "none", "alpha": 0.8, "pad": 0.5}
+    style["bbox"] = {"facecolor": _CARD, "edgecolor": "none", "alpha": 0.95, "pad": 0.5}
     texts = {i: axis.text(x, y, text, color=colour, **style) for i, (x, y, text, colour) in enumerate(marks) if text}
     extents = {i: text.get_window_extent() for i, text in texts.items()}
     sizes = {i: (extent.width, extent.height) for i, extent in extents.items()}
@@ -80,13 +81,15 @@ def write_labels(axis: Axes, marks: Sequence[LabelledMark]) -> None:
         half = np.array(sizes[i]) / 2
         nearest = np.clip(places[i], np.subtract(centre, half), np.add(centre, half))
         ends = to_data.transform([np.add(places[i], origin), nearest + origin])
-        axis.add_line(Line2D(*ends.T, color="#999999", linewidth=0.7, zorder=1, in_layout=False))
+        line: dict[str, Any] = {"color": marks[i][3], "linewidth": 0.7, "alpha": 0.7, "zorder": 2.7}
+        axis.add_line(Line2D(*ends.T, in_layout=False, **line))
 
 
 def plot_f1_vs_latency(results: pd.DataFrame, intervals: pd.DataFrame) -> Figure:
     """Plots F1 against speed-up on a logarithmic axis, one panel per batch size.
 
     `eval.render.frontier` says which variants have labels and which F1 the axis shows; others stand at its lower edge.
+    The legend names our own strategies by kind; every baseline and model has its name, with or without a speed-up.
 
     Args:
         results: ``results.csv``.
@@ -137,7 +140,8 @@ def _draw_panel(axis: Axes, table: pd.DataFrame) -> list[LabelledMark]:
     best = frontier(rows)
     axis.plot([row.speedup for row in best], [row.f1 for row in best], ":", color="#555555", linewidth=1.4, zorder=1)
     marks = []
-    for row in sorted(rows, key=lambda row: named.index(row) if row in named else len(named)):
+    order = [*named, *(row for row in rows if row.kind in _OUTSIDE), *rows]  # the most important label first
+    for row in sorted(rows, key=order.index):
         shown_f1 = low if row.f1 is None else min(max(row.f1, low), high)
         colour = row.style["color"]
         axis.plot(row.speedup, shown_f1, markersize=9, clip_on=False, linestyle="none", zorder=3, **row.style)
@@ -148,7 +152,9 @@ def _draw_panel(axis: Axes, table: pd.DataFrame) -> list[LabelledMark]:
             ends = row.f1 - row.difference + row.low, row.f1 - row.difference + row.high
             axis.vlines(row.speedup, *ends, color=colour, linewidth=1, alpha=0.5, zorder=2)
         beyond = "speed only" if row.f1 is None else f"F1 {row.f1:.3f}" if row.f1 != shown_f1 else ""
-        name = f"{row.label} {row.speedup:.2f}×" if row in named or row.f1 is None else ""
+        name = row.label if row.kind in _OUTSIDE else ""
+        if row in named or row.f1 is None:
+            name = f"{row.label} {row.speedup:.2f}×"
         marks.append((row.speedup, shown_f1, ", ".join(filter(None, (name, beyond))), colour))
     return marks
 

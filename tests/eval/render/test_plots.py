@@ -5,6 +5,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -64,6 +65,16 @@ def test_there_is_a_panel_for_each_batch_size_with_few_labels_that_keep_apart():
         assert all(axis.bbox.x0 <= box.x0 <= box.x1 <= axis.bbox.x1 for box in boxes)
 
 
+def test_every_baseline_and_model_is_named_in_each_dtype():
+    results, intervals = tables(VARIANTS, sizes=(1, 32), dtypes=("float32", "int8"))
+    _, axes = panels(results, intervals)
+    outside = results[results["kind"].isin(["baseline", "model"])]
+    expected = set(outside["strategy"] + " (" + outside["dtype"] + ")")
+    for axis in axes:
+        named = {text.get_text().partition(")")[0] + ")" for text in axis.texts}
+        assert expected <= named
+
+
 def test_speed_is_logarithmic_and_an_outlier_stands_at_the_edge_with_its_f1():
     _, (axis,) = panels(*tables(VARIANTS | {"mlp:fast": (0.8, 1.2)}))
     assert axis.get_xscale() == "log"
@@ -112,6 +123,16 @@ def test_there_is_a_panel_for_each_strategy_but_dense(plot, columns):
     names = ["dense", *(f"entropy:{number}" for number in range(6))]
     figure = plot(pd.DataFrame([{"strategy": name, **columns} for name in names]))
     assert [axis.get_title() for axis in figure.axes if axis.get_title()] == names[1:]
+
+
+def test_the_palette_keeps_the_colour_of_every_kind(tmp_path):
+    found = tables(VARIANTS, sizes=(1, 32), dtypes=("float32", "int8"))
+    figure, _ = panels(*found)
+    plots.save_png(figure, tmp_path / "figure.png", colours=64)
+    pixels = np.asarray(Image.open(tmp_path / "figure.png").convert("RGB"), int).reshape(-1, 3)
+    for style in plots.styles(found[0]).values():
+        wanted = 255 * np.array(to_rgb(style["color"]))
+        assert np.abs(pixels - wanted).max(axis=1).min() < 24, style
 
 
 def test_a_palette_makes_files_smaller_and_changes_no_colour_visibly(tmp_path):
