@@ -8,7 +8,7 @@
 # FOLDER holds the unlabelled texts (weights/minilm-l6-bc5cdr/README.md says which, with checksums). RUNS gets the
 # models; like TEXTS it is a relative path, since cards and report repeat the commands. Without a connection to the hub,
 # BACKBONE names a local folder of the pretrained encoder. STRATEGIES and BASELINES of the report cannot change once it
-# has begun. The baselines need requirements-eval.txt.
+# has begun. Layers in 8 bits and the baselines need requirements-eval.txt.
 # The files here were made by this script as of commit 9114cdf, with the options of that day.
 set -euo pipefail
 

@@ -23,6 +23,7 @@ sentences() { gunzip -c "$TEXTS/medline_sentences.txt.gz" | sed -n "$1"; }
 sentences 1,60010p > "$RUNS/learned.txt"
 sentences 60011,78500p > "$RUNS/new.txt"
 sentences '78501,$p' > "$RUNS/rest.txt"
+stage quantise "$RUNS/teacher" --texts "$abstracts"
 label() { stage soft_labels --teacher "$RUNS/teacher" --types Chemical,Disease "$@"; }
 label --texts "$abstracts" --dtype bfloat16 --out "$RUNS/abstracts.npz"
 for texts in learned new; do
@@ -43,6 +44,7 @@ stage controller --model "$RUNS/model" --texts "$RUNS/rest.txt" \
 # Points by agreement with the dense pass, on 500 abstracts and 60 full texts. For new weights, take the abstracts alone:
 # many of the sentences above are from these full texts.
 gunzip -c "$TEXTS/held_back.jsonl.gz" | sed -n 1,560p > "$RUNS/held_back.jsonl"
+stage quantise "$RUNS/model" --texts "$abstracts"
 choose() { stage "$1" --model "$RUNS/model" --dtype int8 "${@:2}"; }
 choose calibrate --strategies entropy,entropy+recovery,mlp --max-f1-drop 3,4,8 --texts "$RUNS/held_back.jsonl"
 sed -n 1,200p "$RUNS/held_back.jsonl" > "$RUNS/few.jsonl"
