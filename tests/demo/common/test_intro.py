@@ -58,7 +58,7 @@ def test_a_significant_loss_is_called_so_and_doubts_are_named(shipped: Engine) -
         "a significant difference in F1 on BC5CDR: -0.20 pp [-0.40, -0.01]; "
         "a loss of more than 0.3 pp cannot be ruled out"
     )
-    assert "ruled out" not in loss(found)
+    assert "ruled out" not in loss(replace(found, against_dense=worse | {"low": -0.002}))
 
 
 def test_without_a_report_it_claims_nothing(engine: Engine, tmp_path: Path) -> None:
