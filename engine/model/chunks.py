@@ -17,9 +17,8 @@ from engine.text.windows import Window
 
 T = TypeVar("T")
 
-UNEVEN = (
-    1.25  # rows of the largest batch ÷ mean, up to which batches at once are faster than one batch with all threads
-)
+# Rows of the largest batch ÷ mean, up to which batches at once are faster than one batch with all threads.
+UNEVEN = 1.25
 
 
 @dataclass(frozen=True, eq=False)
