@@ -52,14 +52,14 @@ def loss(recommended: Recommendation) -> str:
     return f"{words} on {recommended.report.corpus}: {change:+.2f} pp [{low:+.2f}, {high:+.2f}]{doubt}"
 
 
-def how_it_works(engine: Engine) -> str:
-    """What happens to words, what the model finds, and the dtype that it computes in."""
+def how_it_works(engine: Engine, strategy: str = "entropy") -> str:
+    """What happens to words under a strategy, what the model finds, and the dtype that it computes in."""
     why = escape(f" ({engine.precision.why})") if engine.precision.why else ""
     what = f"This model finds {escape(_listed(engine.labels.types))} and computes in {escape(engine.dtype)}{why}."
     finds = f'<span class="finds">{what}</span>'
     if not engine.model.has_gates:
         return f"This model has no gates: every word goes through every layer. {finds}"
-    thresholds = getattr(engine.strategy("entropy").controller, "thresholds", ())
+    thresholds = getattr(engine.strategy(strategy).controller, "thresholds", ())
     ends = isinstance(thresholds, tuple) and thresholds[-1] == 1
     last = " At the last gate, all remaining words exit." if ends else ""
     return (
@@ -128,8 +128,9 @@ def intro(engine: Engine, links: dict[str, str], folder: Path = REPORTS) -> str:
     report = {"Report": f"docs/{recommended.report.folder.name}/report.html"} if recommended else {}
     to = " · ".join(f'<a href="{escape(address)}">{title}</a>' for title, address in (report | links).items())
     said = claim(recommended) if recommended else ""
+    how = how_it_works(engine, recommended.row["strategy"]) if recommended else how_it_works(engine)
     return (
-        f'<header class="intro"><h1>{TITLE}</h1><p>{said}<span class="how">{how_it_works(engine)}</span></p>'
+        f'<header class="intro"><h1>{TITLE}</h1><p>{said}<span class="how">{how}</span></p>'
         f'{own_model(engine, folder)}<p class="links">{to} · <span class="narrow"><a href="{OWN_MODEL}">Your own '
         f'model</a> · </span><button type="button" class="tour-start">Tour</button></p></header>{_tour()}'
     )

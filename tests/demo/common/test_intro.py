@@ -73,6 +73,13 @@ def test_it_says_what_happens_to_words_and_what_the_model_finds(engine: Engine, 
     assert "This model finds Chemical and Disease and computes in float32" in said
     assert "At the last gate" not in said, "its thresholds let some stay"
     assert "At the last gate, all remaining words exit." in how_it_works(shipped)
+    assert "At the last gate" not in how_it_works(shipped, "entropy:careful")
+
+
+def test_the_page_says_how_the_recommended_strategy_ends(shipped: Engine) -> None:
+    found = recommendation(shipped)
+    assert found is not None
+    assert how_it_works(shipped, found.row["strategy"]) in intro(shipped, {})
 
 
 def test_without_gates_no_word_exits_and_the_command_names_the_checkpoint(plain_engine: Engine) -> None:
