@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from eval.render.files import labelled, read_table, reference
+from eval.render.files import labelled, read_table, reference_label
 
 ROOT = Path(__file__).resolve().parent.parent
 REPORT, BASE = ROOT / "docs" / "bc5cdr-test", ROOT / "docs" / "bc5cdr-test-base"
@@ -34,7 +34,7 @@ def measured() -> list[list[str]]:
     """The rows of the card's table, from the report's files."""
     results = read_table(REPORT, "results")
     rows = labelled(results.fillna({"point": ""}), results)
-    dense = reference(rows.to_dict("records"))
+    dense = reference_label(rows.to_dict("records"))
     intervals = labelled(read_table(REPORT, "intervals"), results).query("against_label == @dense")
     intervals = intervals.set_index(["label", "batch_size"])
 

@@ -36,7 +36,7 @@ class Difference:
 
 def differences(result: Result, dense: Result) -> list[Difference]:
     """All entities of the strategy, and those of dense that it lost, sorted by ``KINDS`` and position."""
-    missing, additional = unshared_entities(result, dense)
+    only_dense, only_result = unshared_entities(result, dense)
     starts = [word.start for word in result.trace.words]
 
     def difference(kind: str, entity: Entity, reason: str) -> Difference:
@@ -44,14 +44,14 @@ def differences(result: Result, dense: Result) -> list[Difference]:
 
     found = []
     for entity in result.entities:
-        if entity not in additional:
+        if entity not in only_result:
             found.append(difference(SAME, entity, _why_same(result, entity)))
             continue
-        others = _overlapping(missing, entity.start, entity.end)
+        others = _overlapping(only_dense, entity.start, entity.end)
         start, end = min(one.start for one in (entity, *others)), max(one.end for one in (entity, *others))
         found.append(difference(CHANGED if others else NEW, entity, _why_other(result, dense, start, end)))
-    for entity in missing:
-        if not _overlapping(additional, entity.start, entity.end):
+    for entity in only_dense:
+        if not _overlapping(only_result, entity.start, entity.end):
             found.append(difference(LOST, entity, _why_other(result, dense, entity.start, entity.end)))
     return sorted(found, key=lambda one: (KINDS.index(one.kind), one.entity.start))
 

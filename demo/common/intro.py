@@ -117,7 +117,7 @@ def _tour() -> str:
 
 
 def intro(engine: Engine, links: dict[str, str], folder: Path = REPORTS) -> str:
-    """The head's markup, with a claim if a report in the folder measured the engine's weights.
+    """The HTML of the page's header, with a claim if a report in the folder measured the engine's weights.
 
     Args:
         engine: the page's engine.

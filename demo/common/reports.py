@@ -15,7 +15,7 @@ from engine import Engine, Strategy
 from engine.data.corpora import NAMED
 from engine.pruning.strategy_names import OLD_NAMES, parse
 from eval.render.conclusions import Opening
-from eval.render.files import IntervalRow, ResultRow, labelled, read_table, reference, rows_of
+from eval.render.files import IntervalRow, ResultRow, labelled, read_table, reference_label, rows_of
 
 REPORTS = Path(__file__).resolve().parents[2] / "docs"
 RESULTS = "results.csv"
@@ -77,12 +77,12 @@ class Report:
         intervals = read_table(self.folder, "intervals")
         rows, against = (rows_of(labelled(table, self.results)) for table in (self.results, intervals))
         if dtype in {row["dtype"] for row in rows}:
-            dense = reference(rows)
+            dense = reference_label(rows)
             rows = [row for row in rows if row["dtype"] == dtype or row["label"] == dense]
         return Opening(rows, against)
 
     def rows_of(self, strategy: Strategy, dtype: str) -> pd.DataFrame:
-        """The rows of ``results.csv`` in a dtype that ran with a strategy's settings."""
+        """The rows of ``results.csv`` of a strategy at its operating point, in a dtype."""
         table = self.results[self.results["dtype"] == dtype]
         if not strategy.prunes:
             return table[table["strategy"] == strategy.name]

@@ -93,7 +93,7 @@ def estimate(text: str, taggers: Sequence[Tagger], budget: Budget) -> tuple[floa
 
 
 def first_pass(text: str, taggers: Sequence[Tagger], wanted: Wanted = lambda: True) -> list[Timing]:
-    """Runs each once, without warm-up; stops early if the result is no longer wanted."""
+    """Runs each tagger once, without warm-up; stops early if the result is no longer wanted."""
     timings: list[Timing] = []
     for tag in taggers:
         if not wanted():

@@ -90,7 +90,6 @@ def forward(
         _run_head(model, number, hidden, batch, memory)
         if last:
             memory.last.append(Matrix(batch, hidden))
-        if last:
             break
         assert controller is not None, "a pass with gates has a controller"
         gate = Gate(

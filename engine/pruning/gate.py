@@ -1,4 +1,4 @@
-"""A gate: the input of a controller, with each signal computed once and on demand, and its decision."""
+"""What a controller sees of a gate, with each signal computed once and on demand, and its decision."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Decision:
 
 @dataclass(frozen=True, eq=False)
 class Gate:
-    """The input of a controller at the gate after a layer.
+    """What a controller sees at the gate after a layer.
 
     Args:
         number: number of the layer.

@@ -235,7 +235,7 @@ def _run(
         with replacing(out / "README.md") as page:
             page.write_text(card(rows, facts, made_by), encoding="utf-8")
         shutil.rmtree(work / "run" / "checkpoint", ignore_errors=True)
-    _warn(facts, rows, sweep.missed(STRATEGY))
+    _warn(facts, rows, sweep.time_out(STRATEGY))
     return rows
 
 
@@ -452,15 +452,15 @@ def _dense_pass(engine: Engine, reference: Reference, windows: Sequence[int], se
     write_json(file, reduce(Trial.joined, parts).to_json() | {"seconds": time.monotonic() - begin})
 
 
-def _warn(facts: Facts, rows: Sequence[Row], missed: str) -> None:
+def _warn(facts: Facts, rows: Sequence[Row], time_out: str) -> None:
     """Warns of what time did not suffice for, and of what makes the figures less reliable than they look."""
     if facts.busy > BUSY:
         logger.warning(f"other processes used {facts.busy:.0%} of the processors before timing")
-    if missed:
+    if time_out:
         reached = {row.name for row in rows if row.reached}
         without = " or ".join(point for point in OPERATING_POINTS if point not in reached)
         without = f", without an operating point {without}" if without else ""
-        logger.warning(f"{missed}{without}; go on with --resume, or start again with more --minutes")
+        logger.warning(f"{time_out}{without}; go on with --resume, or start again with more --minutes")
     if facts.passes < 1:
         logger.warning(
             f"training had time for {facts.passes:.2g} passes over the {facts.texts} texts that were labelled; "

@@ -114,8 +114,8 @@ def describe(sweep: Sweep, name: str) -> Iterator[str]:
         else:
             what = "brings words back in enough texts" if name.endswith(RECOVERY) else "saves anything"
             yield f"{name} {point}: no setting that was tried {what}"
-    if missed := sweep.missed(name):
-        yield f"{name}: {missed}; give more --minutes"
+    if time_out := sweep.time_out(name):
+        yield f"{name}: {time_out}; give more --minutes"
 
 
 def _figures(one: Trial, reference: Reference) -> str:

@@ -342,12 +342,12 @@ class Training(ABC, Generic[C]):
         self.model.train()
         batch = self.batches(random.Random(self.config.seed))[0]
 
-        def learn_nothing(precision: str) -> None:
+        def gradients_only(precision: str) -> None:
             self._backward(batch, precision).item()
             self.optimizer.zero_grad()
 
         with torch.random.fork_rng():
-            seconds = shortest_seconds(PRECISIONS, learn_nothing)
+            seconds = shortest_seconds(PRECISIONS, gradients_only)
         faster, slower = sorted(PRECISIONS, key=lambda precision: seconds[precision])
         logger.info("mixed precision %s: %.1f times as fast as %s", faster, seconds[slower] / seconds[faster], slower)
         return faster

@@ -108,7 +108,7 @@ def layouts(layers: int) -> list[tuple[tuple[int, ...], bool]]:
     return list(found)
 
 
-def growing(base: Strategy, name: str, factor: float, *, ends: bool) -> Line:
+def growing_line(base: Strategy, name: str, factor: float, *, ends: bool) -> Line:
     """The line on which thresholds grow by a factor from gate to gate; every word exits at the last if it ``ends``."""
     free = len(base.gates) - ends
     shape = tuple(factor ** (index - (free - 1) / 2) for index in range(free))
@@ -122,13 +122,13 @@ def first_lines(kind: str, layers: int) -> Iterator[Line]:
             free = len(gates) - ends
             for factor in FACTORS[:1] if free == 1 else (1.0, 3.0) if free <= 3 else (1.3, 2.0):
                 base = Strategy(kind, gates, EntropyController(1.0, 1, exit_entities=True))
-                yield growing(base, "max_entropy", factor, ends=ends)
+                yield growing_line(base, "max_entropy", factor, ends=ends)
     elif kind == LearnedController.kind:  # also single gates and entities that stay, as in published settings
         for gates, ends in [*layouts(layers), *(((gate,), False) for gate in range(1, layers // 2 + 1))]:
             for factor in (1.0,) if len(gates) - ends <= 3 else (1.3, 2.0):
                 for exit_entities in (True,) if ends else (True, False):
                     base = Strategy(kind, gates, LearnedController(1.0, exit_entities=exit_entities))
-                    yield growing(base, "max_risk", factor, ends=ends)
+                    yield growing_line(base, "max_risk", factor, ends=ends)
     elif kind == RuleController.kind:  # few gates, since each computes attention statistics
         for gates in sorted({gates[:count] for gates, ends in layouts(layers) for count in (1, 2) if not ends}):
             for weights in ((1.0, 0.0, 0.0), (1.0, 0.25, 0.0), (1.0, 0.0, -0.25)):
@@ -151,12 +151,12 @@ def variations(line: Line) -> Iterator[Line]:
         ends = math.isinf(line.shape[-1])
         if len(line.shape) - ends > 1:
             for factor in FACTORS:
-                yield growing(base, line.name, factor, ends=ends)
+                yield growing_line(base, line.name, factor, ends=ends)
         if not ends:
             yield replace(line, base=base.with_settings(exit_entities=not base.settings()["exit_entities"]))
 
 
-def recoveries(strategy: Strategy) -> Iterator[Line]:
+def recovery_lines(strategy: Strategy) -> Iterator[Line]:
     """The lines of every trigger at a setting and at looser thresholds, which recovery may make up for."""
     for name in ("max_entropy", "max_risk"):
         for looser in LOOSER if name in strategy.settings() else ():
@@ -215,7 +215,7 @@ class Sweep:
             complete = self._sample(kind, first, now + SAMPLE_SHARE * seconds)
             if name != kind:
                 bases = [line.at(scale) for limit in self.limits for _, line, scale in self._leaders(kind, limit)]
-                lines = [line for base in dict.fromkeys(bases) for line in recoveries(base)]
+                lines = [line for base in dict.fromkeys(bases) for line in recovery_lines(base)]
                 complete &= self._sample(name, lines, now + RECOVERY_SAMPLE_SHARE * seconds)
             if not complete:
                 self._out_of_time.add(name)
@@ -245,7 +245,7 @@ class Sweep:
         saving = [one for one in self.trials(name) if one.saves and _fires(one)]
         return min(saving, key=lambda one: one.loss_bound(self.reference), default=None)
 
-    def missed(self, name: str) -> str:
+    def time_out(self, name: str) -> str:
         """Returns how many settings ran before time was used up, as a clause; empty if time sufficed."""
         if name not in self._out_of_time:
             return ""

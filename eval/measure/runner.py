@@ -47,9 +47,9 @@ class Plan:
         return [self.corpus.documents[place] for place in self.timed[places]]
 
 
-def draw(documents: int, timed: int, seed: int) -> list[int]:
+def draw_timed(documents: int, count: int, seed: int) -> list[int]:
     """Draws the documents to time at random and returns their indices in ascending order."""
-    return sorted(np.random.default_rng(seed).choice(documents, timed, replace=False).tolist())
+    return sorted(np.random.default_rng(seed).choice(documents, count, replace=False).tolist())
 
 
 def open_log(folder: Path, name: str, conditions: Mapping[str, Any]) -> Log:

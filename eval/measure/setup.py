@@ -27,7 +27,7 @@ from eval.measure.baselines import load_baselines
 from eval.measure.baselines.base import Baseline
 from eval.measure.baselines.huggingface import plain_dtype
 from eval.measure.random_exits import REPLAYED, RandomExits, replayed_strategy
-from eval.measure.runner import Plan, draw
+from eval.measure.runner import Plan, draw_timed
 from eval.measure.variants import Variant, of_baseline, of_model, of_plain_model, of_random, of_strategy
 from eval.options import check_types, parse_dtypes, parse_names, parse_numbers, parse_others
 from eval.schema import DENSE, HF, RANDOM, SEQEVAL, type_column
@@ -106,7 +106,7 @@ def set_up(arguments: argparse.Namespace, sample: Path) -> Setup:
         choose_variants(engines, arguments),
         corpus,
         sizes,
-        draw(documents, timed, arguments.seed),
+        draw_timed(documents, timed, arguments.seed),
         load_baselines(engines[0], parse_names(arguments.baselines), calibration, Path(files.name)),
         [
             of_model(name, engine, engine.strategy(strategy, arguments.point))

@@ -11,7 +11,7 @@ from eval.render.pages import Table
 from eval.render.text import NOT_SIGNIFICANT, SPEED_ONLY, brackets, code, join, pp, speedup
 from eval.schema import BASELINE, HF, RANDOM, TRUNCATE
 
-WITHIN = 0.3  # pp of F1 that may be lost, as at the operating point ``balanced``
+WITHIN = 0.3  # pp of F1 that a recommended strategy may lose
 COMPARABLE = 1.0  # pp of F1 that a baseline may lose and still be worth beating
 
 

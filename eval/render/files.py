@@ -96,7 +96,7 @@ def reference_row(rows: Iterable[R]) -> R:
     return next(row for row in rows if row["kind"] == DENSE)
 
 
-def reference(rows: Iterable[Mapping[str, Any]]) -> str:
+def reference_label(rows: Iterable[Mapping[str, Any]]) -> str:
     """The label of `reference_row`, from `labelled` rows."""
     return str(reference_row(rows)["label"])
 

@@ -17,6 +17,7 @@ import pytest
 
 from tests.conftest import SAMPLE, contents
 from tests.engine.bulk.made_up import write_folder
+from tests.engine.training.test_accelerate import write_texts
 from tests.fuzz.test_fuzz import EXAMPLES
 
 KILLS = max(2, EXAMPLES // 250)
@@ -39,8 +40,24 @@ def bulk(model: Path, out: Path) -> list[str]:
     return ["engine.bulk", str(inputs), "--model", str(model), "--out", str(out), "--threads", "1"]
 
 
+def accelerate(model: Path, out: Path) -> list[str]:
+    texts = out.parent / "texts.txt"
+    if not texts.exists():
+        write_texts(texts, 300)
+    fixed = ["--texts", str(texts), "--minutes", "30", "--mixed-precision", "no", "--max-f1-drop", "5,20,60"]
+    return ["engine.training.accelerate", str(model), "--out", str(out), "--resume", *fixed]
+
+
+def accelerate_results(out: Path) -> object:
+    return {name: (out / name).read_bytes() for name in ("SHA256SUMS", "operating_points.json", "frontier.csv")}
+
+
 # Arguments after ``python -m`` from the folders of model and results; what must not depend on kills, from the latter.
-LONG = {"eval.report": (report, report_results), "engine.bulk": (bulk, contents)}
+LONG = {
+    "eval.report": (report, report_results),
+    "engine.bulk": (bulk, contents),
+    "engine.training.accelerate": (accelerate, accelerate_results),
+}
 
 
 @pytest.mark.slow

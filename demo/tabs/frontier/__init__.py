@@ -158,7 +158,7 @@ def updates_to_try(engine: Engine, strategy: object, point: object) -> list[Any]
 
 
 def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
-    """Builds the tab; its rings follow the settings, and its marks change them."""
+    """Builds the tab; rings show the current settings, and a click on a mark applies its settings."""
     reports, own = find_reports(), own_report(engine)
     sizes = sorted({int(size) for report in reports.values() for size in report.results["batch_size"]})
 

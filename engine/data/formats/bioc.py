@@ -99,7 +99,7 @@ def _plain_text(element: Element, place: Place) -> str:
 
 
 def document_of(part: Part, size: int, place: Place) -> Document:
-    """Makes a document from a part that was read from ``size`` bytes or characters.
+    """Makes a document from a part; ``size``, that of the file in bytes or characters, limits how long it may become.
 
     Raises:
         FormatError: if it is broken.
@@ -141,7 +141,7 @@ def _offset_number(value: str, part: Part, place: Place) -> int:
 
 
 def _gap_and_text(length: int, part: Part, size: int, place: Place) -> tuple[str, str]:
-    """Returns the gap before a passage or sentence, which follows ``length`` characters, and its text."""
+    """Returns the padding from ``length`` characters to the offset of a passage or sentence, and its text."""
     place.line = part.line
     offset, text = _offset_number(part.fields.get("offset", ""), part, place), part.fields.get("text", "")
     if offset < length:

@@ -145,11 +145,11 @@ class ModernBertEncoder(Encoder):
             angle = F.pad(position, (0, rows - len(position)))[:, None, None] * frequencies
             return angle.cos(), angle.sin()
 
-        def both() -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+        def angles_of_both() -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
             active, rows = positions(batch, query.device)
             return angles(active, len(query)), angles(rows, len(key))
 
-        of_query, of_key = once(batch, (kind, len(query), query.device), both)
+        of_query, of_key = once(batch, (kind, len(query), query.device), angles_of_both)
         return rotate(query, self.num_heads, *of_query), rotate(key, self.num_heads, *of_key)
 
     def _near(self, batch: RaggedBatch, dtype: torch.dtype, device: torch.device) -> list[QueryGroup]:

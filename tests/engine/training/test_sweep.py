@@ -14,7 +14,7 @@ from engine.runs import Log
 from engine.text.documents import Document, Entity
 from engine.text.scoring import Counts
 from engine.training import sweep as sweeping
-from engine.training.sweep import Line, Sweep, first_lines, layouts, recoveries, variations
+from engine.training.sweep import Line, Sweep, first_lines, layouts, recovery_lines, variations
 from engine.training.trials import OutOfTimeError, Reference, Trial, choose
 
 LIMITS = (1.0, 3.0, 9.0)
@@ -98,11 +98,11 @@ def test_a_sweep_ends_in_time_and_chooses_among_what_was_measured(runs):
     sweep, begin = new_sweep(), time.monotonic()
     sweep.run("entropy", seconds=0.4)
     assert time.monotonic() - begin < 5
-    assert "time was over" in sweep.missed("entropy")
+    assert "time was over" in sweep.time_out("entropy")
     assert sweep.trials("entropy")
     runs.seconds = 0
     sweep.run("entropy+recovery")
-    assert not sweep.missed("entropy+recovery"), "the time of another strategy was used up"
+    assert not sweep.time_out("entropy+recovery"), "the time of another strategy was used up"
 
 
 def test_a_limit_that_no_line_has_met_on_the_sample_is_still_searched_for(runs):
@@ -184,8 +184,8 @@ def test_variations_change_one_setting():
 
 def test_under_a_trigger_fewer_windows_are_doubtful_along_the_line():
     base = Strategy("entropy", (1, 2), EntropyController((0.1, 1.0)), "fast")
-    scales = {line.base.recovery.trigger: line.scales for line in recoveries(base)}
+    scales = {line.base.recovery.trigger: line.scales for line in recovery_lines(base)}
     assert scales["confidence"][0] > scales["confidence"][-1]
     assert scales["entropy_spike"][0] < scales["entropy_spike"][-1]
-    thresholds = {one.base.controller.max_entropy for one in recoveries(base)}
+    thresholds = {one.base.controller.max_entropy for one in recovery_lines(base)}
     assert sorted(round(first, 3) for first, end in thresholds if end == 1) == [0.1, 0.16, 0.25]
