@@ -64,7 +64,7 @@ def conditions(corpus: Corpus, engines: Sequence[Engine]) -> dict[str, Any]:
         "dtype": ",".join(one.dtype for one in engines),
         "corpus": [corpus.name, corpus.split, corpus_digest(corpus.documents)],
         "types": corpus.types,
-        "model": first.fingerprint,
+        "model": first.fingerprint | {"runtime": [one.fingerprint["runtime"] for one in engines]},
     }
 
 

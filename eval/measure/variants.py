@@ -159,4 +159,5 @@ def of_model(name: str, engine: Engine, strategy: Strategy) -> Variant:
         tagged = variant.tag(texts)
         return Tagged(tagged.entities, tagged.latency)
 
-    return Variant(name, MODEL, variant.dtype, variant.device, tag, conditions={name: settings}, settings=settings)
+    conditions = {name: settings | engine.fingerprint}
+    return Variant(name, MODEL, variant.dtype, variant.device, tag, conditions=conditions, settings=settings)

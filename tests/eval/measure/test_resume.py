@@ -2,15 +2,19 @@
 
 import copy
 import json
+import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import pandas as pd
 import pytest
 import torch
 
-from engine.checkpoint import save_weights
+from engine.checkpoint import INT8, save_weights
+from engine.checksums import updating
+from engine.model.runtimes.openvino import Graphs
 from engine.runs import Log
 from eval.measure import environment
 from eval.report import SAMPLE, main
@@ -112,12 +116,34 @@ def test_the_report_of_a_finished_run_is_made_from_its_files_alone_without_torch
 
 
 @pytest.fixture(scope="module")
-def other_weights(weights, tmp_path_factory):
-    other = copy.deepcopy(weights.model)
-    other.heads["3"].bias.data[0] += 0.5
-    folder = tmp_path_factory.mktemp("other")
-    save_weights(folder, other, weights.tokenizer)
-    return folder
+def other_models(weights, tmp_path_factory):
+    """What is changed → a folder in which only that differs."""
+
+    def folder(model=weights.model, tokenizer=weights.tokenizer):
+        made = tmp_path_factory.mktemp("other")
+        save_weights(made, model, tokenizer)
+        return made
+
+    def with_head(number):
+        model = copy.deepcopy(weights.model)
+        model.heads[number].bias.data[0] += 0.5
+        return model
+
+    tokenizer = copy.deepcopy(weights.tokenizer)
+    tokenizer.unk_token = "[MASK]"
+    configured = copy.deepcopy(weights.model)
+    configured.encoder.config.layer_norm_eps = 1e-5
+    return {
+        "WEIGHTS": folder(with_head("3")),
+        "GATES": folder(with_head("1")),
+        "TOKENIZER": folder(tokenizer=tokenizer),
+        "CONFIGURATION": folder(configured),
+    }
+
+
+def with_folders(change, folders):
+    """The options of a change, in which words in capitals stand for folders."""
+    return [re.sub("[A-Z]{5,}", lambda found: str(folders[found[0]]), part) for part in change.split()]
 
 
 @pytest.mark.parametrize(
@@ -128,16 +154,42 @@ def other_weights(weights, tmp_path_factory):
         ("--timed 3", "with timed"),
         ("--limit 4", "with corpus"),
         ("--set entropy.neighbours=2", "with variants"),
-        ("--model OTHER", "with model.weights"),
+        ("--model WEIGHTS", "with model.weights"),
+        ("--model GATES", "with model.weights"),
+        ("--model TOKENIZER", "with model.tokenizer"),
+        ("--model CONFIGURATION", "with model.configuration.layer_norm_eps"),
     ],
 )
-def test_a_run_does_not_continue_under_other_conditions(options, undisturbed, other_weights, capsys, change, reason):
+def test_a_run_does_not_continue_under_other_conditions(options, undisturbed, other_models, capsys, change, reason):
     threads = torch.get_num_threads()
     try:
-        assert resumed([*options, *change.replace("OTHER", str(other_weights)).split()], undisturbed) == 2
+        assert resumed([*options, *with_folders(change, other_models)], undisturbed) == 2
     finally:
         torch.set_num_threads(threads)
     assert reason in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("what", ["WEIGHTS", "GATES", "TOKENIZER", "CONFIGURATION"])
+def test_a_run_does_not_continue_with_another_model_to_compare_with(model_folder, other_models, tmp_path, capsys, what):
+    options = ["--model", str(model_folder), "--limit", "1", "--strategies", "dense", "--out", str(tmp_path)]
+    assert main([*options, "--others", f"other={model_folder}"]) == 0
+    assert main([*options, "--others", f"other={other_models[what]}"]) == 2
+    of = {"GATES": "weights"}.get(what, what.lower())
+    assert f"with variants.1.other.{of}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--model MODEL", "--others other=MODEL"])
+def test_a_run_does_not_continue_with_other_layers_in_8_bits(quantised_folder, tmp_path, capsys, option):
+    out, changed = tmp_path / "out", shutil.copytree(quantised_folder, tmp_path / "model")
+    graphs = Graphs.load(changed / INT8)
+    layers = {number: (xml + b"\n", weights) for number, (xml, weights) in graphs.layers.items()}
+    with updating(changed, INT8) as fresh:
+        replace(graphs, layers=layers).save(fresh)
+    options = ["--model", str(quantised_folder), "--dtype", "float32,int8", "--limit", "1", "--strategies", "dense"]
+    options += ["--out", str(out)]
+    assert main([*options, *with_folders(option, {"MODEL": quantised_folder})]) == 0
+    assert main([*options, *with_folders(option, {"MODEL": changed})]) == 2
+    assert "runtime" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["code_digest", "machine"])
