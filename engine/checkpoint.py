@@ -19,7 +19,13 @@ import torch
 from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
 from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 from safetensors.torch import load_file, save_file
-from transformers import AutoConfig, AutoModelForTokenClassification, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import (
+    AutoConfig,
+    AutoModelForTokenClassification,
+    PretrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 from transformers.utils import logging as transformers_logging
 
 from engine.checksums import Stamps, check_unchanged, stamps_of, verify_checksums, write_checksums
@@ -202,6 +208,13 @@ def weights_digest(model: GatedModel, network: Network | None) -> str:
     for gate, arrays in sorted(network.layers.items()) if network else ():
         digest.update(str(gate).encode() + b"".join(array.tobytes() for array in arrays))
     return digest.hexdigest()
+
+
+def configuration(config: PretrainedConfig) -> dict[str, Any]:
+    """The entries of a configuration that results depend on, without labels."""
+    entries = config.to_diff_dict()
+    others = {"_name_or_path", "transformers_version", "id2label", "label2id"}
+    return {key: entries[key] for key in sorted(entries.keys() - others)}
 
 
 def load_huggingface(source: str | Path) -> PreTrainedModel:

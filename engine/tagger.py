@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel
 
-from engine.checkpoint import Weights, load_huggingface, load_weights, weights_digest
+from engine.checkpoint import Weights, configuration, load_huggingface, load_weights, weights_digest
 from engine.checksums import check_unchanged
 from engine.errors import InputError, first_line
 from engine.inspection.cost import Cost, add, window_cost
@@ -42,9 +42,6 @@ logger = logging.getLogger(__name__)
 
 # Keeps a layer's activations within the CPU caches; does not affect results.
 MAX_ROWS = 2048
-
-# Configuration entries that results do not depend on: its origin, and labels, which the fingerprint has separately.
-_NOT_OF_THE_MODEL = {"_name_or_path", "transformers_version", "id2label", "label2id"}
 
 T = TypeVar("T")
 
@@ -154,13 +151,12 @@ class Engine:
     @cached_property
     def fingerprint(self) -> dict[str, Any]:
         """What results depend on besides strategy, dtype, device and code; compared before a run continues."""
-        configuration = self.encoder.config.to_diff_dict()
         return {
             "weights": self.digest,
             "tokenizer": self.pieces.digest(),
             "labels": list(self.labels.names),
             "runtime": "" if self.encoder.runtime is None else str(self.encoder.runtime),
-            "configuration": {key: configuration[key] for key in sorted(configuration.keys() - _NOT_OF_THE_MODEL)},
+            "configuration": configuration(self.encoder.config),
         }
 
     def plain_model(self) -> PreTrainedModel:

@@ -13,7 +13,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
+from transformers import PretrainedConfig
 
+from engine.checkpoint import configuration
 from engine.data.corpora import Corpus, load_corpus
 from engine.data.formats import SUFFIXES, read_documents
 from engine.data.hub_datasets import PREFIX
@@ -205,9 +207,9 @@ def gold_digest(corpus: Corpus) -> str:
     return digest(repr((one.text, [entity.key for entity in one.entities])) for one in corpus.documents)
 
 
-def data_digest(examples: Sequence[Example], dev: Corpus) -> str:
-    """SHA-256 of training windows with their targets and of the development documents."""
-    found = hashlib.sha256(gold_digest(dev).encode())
+def data_digest(examples: Sequence[Example], dev: Corpus, pieces: WordPieces, config: PretrainedConfig) -> str:
+    """SHA-256 of training windows with their targets, of the development documents, tokenizer and configuration."""
+    found = hashlib.sha256(repr((gold_digest(dev), pieces.digest(), configuration(config))).encode())
     for example in examples:
         for part in (example.window.input_ids, example.targets, example.outside):
             found.update(part.tobytes())

@@ -130,8 +130,8 @@ class Finetuning(HeadsTraining[FinetuneConfig]):
 
     @cached_property
     def data(self) -> str:
-        """A digest of the training windows with all labels and of the development documents."""
-        return data_digest([*self.gold, *self.soft], self.dev)
+        """A digest of the training windows with all labels, the development documents, tokenizer and configuration."""
+        return data_digest([*self.gold, *self.soft], self.dev, self.pieces, self.model.encoder.config)
 
     def score(self, folder: Path) -> float:
         """Mean F1 of the scored strategies on the development documents."""

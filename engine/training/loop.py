@@ -213,7 +213,7 @@ class Training(ABC, Generic[C]):
 
     @cached_property
     def data(self) -> str:
-        """A digest of the training and development data; empty if the caller compares them itself."""
+        """A digest of data, tokenizer and configuration; empty if the caller compares them itself."""
         return ""
 
     def trained(self, model: nn.Module) -> list[dict[str, Any]]:
@@ -236,9 +236,9 @@ class Training(ABC, Generic[C]):
         """Restores the progress from a checkpoint.
 
         Raises:
-            InputError: if training or development files have changed.
+            InputError: if training or development files, the tokenizer or the configuration have changed.
         """
-        what = "texts and labels"
+        what = "texts, labels, tokenizer and configuration"
         check_same(self.out, {what: state["data"]}, {what: self.data})
         for name in state.keys() - {"data"}:
             setattr(self, name, state[name])

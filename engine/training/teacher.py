@@ -96,8 +96,8 @@ class TeacherTraining(Training[TeacherConfig]):
         self.tokenizer = load_tokenizer(config.backbone)
         # RoBERTa-like models leave two positions unused.
         limit = min(self.tokenizer.model_max_length, model.config.max_position_embeddings - 2)
-        pieces = WordPieces(self.tokenizer, limit)
-        self.examples = [example for corpus in train for example in gold_examples(corpus, pieces, labels)]
+        self.pieces = WordPieces(self.tokenizer, limit)
+        self.examples = [example for corpus in train for example in gold_examples(corpus, self.pieces, labels)]
         super().__init__(config, model)
 
     def batches(self, rng: random.Random) -> list[list[Example]]:
@@ -106,8 +106,8 @@ class TeacherTraining(Training[TeacherConfig]):
 
     @cached_property
     def data(self) -> str:
-        """A digest of the training windows and development documents."""
-        return data_digest(self.examples, self.dev)
+        """A digest of the training windows, development documents, tokenizer and configuration."""
+        return data_digest(self.examples, self.dev, self.pieces, self.model.config)
 
     def loss(self, examples: list[Example]) -> Tensor:
         """Cross-entropy."""

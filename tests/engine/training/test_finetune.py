@@ -148,13 +148,29 @@ def test_a_run_continues_only_with_its_settings_labels_and_checkpoint(biobert_li
     with pytest.raises(InputError, match=r"with lr 0.01, got lr 0.5"):
         finetune(replace(settings, lr=0.5), resume=True)
     write_pubtator(changing / "train.txt", ABSTRACT, SPANS[:3], 8)
-    with pytest.raises(InputError, match="texts and labels"):
+    with pytest.raises(InputError, match="texts, labels"):
         finetune(settings, resume=True)
     shutil.rmtree(out / "checkpoint")
     before = contents(out)
     with pytest.raises(InputError, match="expected the checkpoint of the run"):
         finetune(settings, resume=True)
     assert contents(out) == before
+
+
+@pytest.mark.parametrize(("stage", "settings"), [(Finetuning, FinetuneConfig), (TeacherTraining, TeacherConfig)])
+@pytest.mark.parametrize(("file", "old", "new"), [("config.json", "1e-12", "1e-05"), ("vocab.txt", "(\n)", ")\n(")])
+def test_a_run_does_not_continue_with_another_configuration_or_tokenizer(
+    stage, settings, file, old, new, biobert_like, corpus, tmp_path
+):
+    backbone = shutil.copytree(biobert_like, tmp_path / "backbone")
+    given = {"corpus": str(corpus / "train.txt"), "dev_corpus": str(corpus / "dev.txt"), "mixed_precision": "no"}
+    given |= {"backbone": str(backbone), "out": str(tmp_path / "run"), "epochs": 1}
+    train(stage, settings(**given))
+    text = (backbone / file).read_text()
+    assert old in text
+    (backbone / file).write_text(text.replace(old, new))
+    with pytest.raises(InputError, match="tokenizer and configuration"):
+        train(stage, settings(**given), resume=True)
 
 
 def test_early_stopping_ends_a_run_that_does_not_improve(biobert_like, corpus, tmp_path):
