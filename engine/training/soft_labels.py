@@ -6,6 +6,7 @@ Stores the label distributions of words, as uint8, and the checksum of the file 
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import sys
 import time
@@ -42,7 +43,7 @@ class SoftLabels:
     ``counts``: words of each text, int64 ``(texts,)``.
     ``names``: names of the labels.
     ``sha256``: SHA-256 of the unpacked file of texts.
-    ``teachers``: digests of the teachers' weights; empty in files of earlier versions.
+    ``teachers``: what identifies the teachers; empty in files of earlier versions.
     """
 
     targets: np.ndarray
@@ -140,8 +141,8 @@ def label(teachers: Sequence[Engine], texts: Texts, types: Sequence[str], out: P
     def distributions(done: int) -> Iterator[np.ndarray]:
         return ensemble(teachers, [" ".join(words) for words in texts.words[done:]], types)
 
-    digests = ",".join(one.digest + (f" {one.dtype}" if one.dtype != "float32" else "") for one in teachers)
-    return store_labels(distributions, texts, len(texts.words), names, digests, out)
+    fingerprints = json.dumps([one.fingerprint | {"dtype": one.dtype} for one in teachers])
+    return store_labels(distributions, texts, len(texts.words), names, fingerprints, out)
 
 
 def store_labels(
@@ -160,7 +161,7 @@ def store_labels(
         texts: the texts to label.
         count: number of texts to label.
         names: names of the labels.
-        teachers: digests of the teachers' weights.
+        teachers: what identifies the teachers.
         out: the ``.npz`` file.
         out_of_time: returns True once the time is used up; some texts are labelled anyway.
 

@@ -2,6 +2,8 @@
 
 import gzip
 import io
+import json
+import shutil
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -255,6 +257,8 @@ def test_a_student_learns_the_teachers_distributions(labelled, sentences, corpor
     [
         ({"--teacher": "/no/such"}, "token-classification model"),
         ({"--teacher": "{opposite}"}, "the same teachers"),
+        ({"--teacher": "{configured}"}, "the same teachers"),
+        ({"--teacher": "{tokenized}"}, "the same teachers"),
         ({"--texts": "/no/such"}, "readable"),
         ({"--texts": "{abstracts}"}, "the same texts"),
         ({"--types": "Gene"}, "--types"),
@@ -265,11 +269,17 @@ def test_a_student_learns_the_teachers_distributions(labelled, sentences, corpor
 def test_labels_are_not_mixed_with_those_of_other_texts_types_or_teachers(
     change, keyword, labelled, trained, opposite, sentences, abstracts, tmp_path, capsys
 ):
+    configured, tokenized = (shutil.copytree(trained[0], tmp_path / name) for name in ("configured", "tokenized"))
+    settings = json.loads((configured / "config.json").read_text()) | {"layer_norm_eps": 1e-4}
+    (configured / "config.json").write_text(json.dumps(settings))
+    tokenizer = load_tokenizer(tokenized)
+    tokenizer.unk_token = "[MASK]"
+    tokenizer.save_pretrained(tokenized)
     whole, old = SoftLabels.load(labelled), tmp_path / "old.npz"  # of an earlier version, without teachers
     np.savez_compressed(old, targets=whole.targets, counts=whole.counts, names=whole.names, sha256=whole.sha256)
     before = labelled.read_bytes()
     settings = {"--teacher": trained[0], "--texts": str(sentences), "--out": str(labelled)} | change
-    files = {"opposite": opposite, "abstracts": abstracts, "old": old}
+    files = {"opposite": opposite, "configured": configured, "tokenized": tokenized, "abstracts": abstracts, "old": old}
     assert soft_labels.main([part.format(**files) for pair in settings.items() for part in pair]) == 2
     assert keyword in capsys.readouterr().err
     assert labelled.read_bytes() == before
