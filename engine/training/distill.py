@@ -40,7 +40,7 @@ TEMPERATURE = 1.0  # of the targets
 PRUNED = 0.8  # share of the windows that are pruned
 MAX_PASSES = 30  # over the texts
 MAX_ROWS = 1024  # word pieces in a batch
-CHECKPOINT_S = 180  # approximate seconds between two checkpoints
+CHECKPOINT_S, CHECKPOINTS = 180, 4  # approximate maximum seconds between two; approximate minimum number
 PROBED = 4  # steps timed to see how long one takes
 CONFIG, MODEL = "config.json", "model.safetensors"
 TOKENIZER = (
@@ -157,9 +157,11 @@ class Distillation(HeadsTraining[HeadsConfig]):
         """Trains until all steps are done or the deadline, by `time.monotonic`, is near; ``out`` has the model."""
         done = self.schedule.last_epoch
         batches = self.stream(done)
+        interval = min(CHECKPOINT_S, (deadline - time.monotonic()) / CHECKPOINTS)
         while done < self.steps:
             begin, losses = time.monotonic(), [0.0] * 0
-            while done + len(losses) < self.steps and (not losses or time.monotonic() - begin < CHECKPOINT_S):
+            until = min(begin + interval, deadline)
+            while done + len(losses) < self.steps and (not losses or time.monotonic() < until):
                 self.model.train()
                 losses.append(self.step(next(batches)))
             done, seconds = done + len(losses), time.monotonic() - begin

@@ -1,10 +1,12 @@
 """From a checkpoint and plain texts to a model folder with gates, operating points and a card."""
 
+import itertools
 import json
 import math
 import random
 import shutil
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -234,6 +236,38 @@ def test_training_that_is_slower_than_planned_ends_in_time_with_the_rate_at_zero
     assert slow.rate(60) == 0
     slow.replan(50, 80)
     assert slow.steps == 60, "time that is gained is the sweep's"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "steps", "pace"),
+    [(100, 100, lambda _: 3), (300, 100, lambda step: 3 if step < 90 else 30), (1000, 20, lambda _: 50)],
+)
+def test_training_ends_at_its_deadline_however_slow_steps_become(seconds, steps, pace, monkeypatch):
+    clock, rates, saved = [0.0], [], []
+    monkeypatch.setattr(distill, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    slow = distill.Distillation.__new__(distill.Distillation)
+    slow.steps, slow.warm, slow.decay, slow.epoch, slow.precision = steps, 0, (0, 1.0), 0, "no"
+    slow.schedule, slow.model = SimpleNamespace(last_epoch=0), torch.nn.Identity()
+
+    def step(_):
+        clock[0] += pace(len(rates))
+        rates.append(slow.rate(len(rates)))
+        return 0.0
+
+    def save_epoch(*, only_better):
+        saved.append(clock[0])
+        return 1.0
+
+    monkeypatch.setattr(slow, "stream", lambda _: itertools.repeat([]))
+    monkeypatch.setattr(slow, "step", step)
+    monkeypatch.setattr(slow, "save_epoch", save_epoch)
+    monkeypatch.setattr(slow, "note", lambda _: None)
+    slow.fit_until(seconds)
+    longest = pace(len(rates) - 1)
+    assert clock[0] < seconds + max(1, longest), "one step may have begun before"
+    assert clock[0] > seconds - 2 * longest - 1
+    assert rates[-1] < 0.25, "the last steps are small"
+    assert np.diff([0.0, *saved]).max() <= min(seconds / 4, 180) + longest
 
 
 @pytest.mark.parametrize(("seconds", "texts"), [(math.inf, 200), (0.0, 128)])
