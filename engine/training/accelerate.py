@@ -216,7 +216,10 @@ def _run(
         if corpus and facts.checkpoint_f1 is None:
             own_f1 = rows[0].f1
             if not (config.frozen and engine.dtype == "float32"):
-                own_f1 = f1_of(load_engine(source, labels=config.labels or None), corpus, Strategy("dense"))
+                original = load_engine(source, labels=config.labels or None)
+                begun = read_json(work / "begun.json")["checkpoint"]
+                check_same(out, {"checkpoint": begun}, {"checkpoint": original.fingerprint})
+                own_f1 = f1_of(original, corpus, Strategy("dense"))
             facts = replace(facts, corpus=f"{corpus.name} {corpus.split}", checkpoint_f1=own_f1)
         facts = replace(
             facts,

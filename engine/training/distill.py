@@ -25,6 +25,7 @@ from accelerate.utils import set_seed
 from torch import nn
 
 from engine.checkpoint import Weights, load_huggingface, optional_file, save_gates
+from engine.checksums import check_unchanged
 from engine.model.gated import GatedModel
 from engine.pruning.signals import normalised_entropy
 from engine.runs import read_json, write_json
@@ -282,6 +283,9 @@ def copy_checkpoint(weights: Weights, folder: Path, *, rename: bool) -> None:
 
     Weights in another format than ``model.safetensors`` are converted. ``rename`` writes the model's labels into the
     configuration, because the checkpoint's own names are meaningless.
+
+    Raises:
+        InputError: if the checkpoint has changed since it was loaded.
     """
     found = {name: optional_file(weights.source, name) for name in (CONFIG, MODEL, *TOKENIZER)}
     if not found[MODEL]:  # even if the folder has one: an earlier start may have been stopped while converting
@@ -289,6 +293,7 @@ def copy_checkpoint(weights: Weights, folder: Path, *, rename: bool) -> None:
     for name, file in found.items():
         if file:
             shutil.copyfile(file, folder / name)
+    check_unchanged(Path(weights.source), weights.stamps)
     if rename:
         names = weights.model.labels.names
         by_logit = [names[index] for index in np.argsort(weights.label_order)]

@@ -225,6 +225,24 @@ def test_a_run_goes_on_only_from_what_it_began_with(plain_folder, tmp_path, monk
         run(checkpoint, texts, out, resume=True)
 
 
+def test_a_checkpoint_that_changes_meanwhile_is_not_mixed_with_itself(plain_folder, texts, tmp_path, monkeypatch):
+    checkpoint = shutil.copytree(plain_folder, tmp_path / "checkpoint")
+
+    def change(*_, **__):
+        state = load_file(checkpoint / "model.safetensors")
+        state["classifier.bias"] += 1e-3
+        save_file(state, checkpoint / "model.safetensors", metadata={"format": "pt"})
+
+    weights = load_weights(checkpoint)
+    change()
+    (tmp_path / "copy").mkdir()
+    with pytest.raises(InputError, match=r"to be unchanged, got changes in model\.safetensors"):
+        copy_checkpoint(weights, tmp_path / "copy", rename=False)
+    monkeypatch.setattr(accelerating.Sweep, "run", change)
+    with pytest.raises(InputError, match=r"checkpoint\.weights"):
+        run(checkpoint, texts, tmp_path / "out", corpus=str(SAMPLE))
+
+
 def test_training_that_is_slower_than_planned_ends_in_time_with_the_rate_at_zero():
     slow = distill.Distillation.__new__(distill.Distillation)
     slow.steps, slow.warm, slow.decay = 100, 10, (10, 1.0)
