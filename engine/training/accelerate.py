@@ -182,7 +182,6 @@ def _run(
     device = "cuda" if torch.cuda.is_available() else "cpu"
     if config.dtype == "int8":
         check_int8(torch.device(device))
-        check_nncf()
     corpus = load_corpus(config.corpus, config.split, config.data_dir or None) if config.corpus else None
     with locked(work), TemporaryDirectory() as folder_of_given:
         source = config.checkpoint
@@ -194,7 +193,9 @@ def _run(
         write_json(out / SETTINGS, config.conditions)
         stored = read_json(work / "facts.json")
         facts = Facts(**{one.name: stored[one.name] for one in fields(Facts) if one.name in stored})
-        engine = load_engine(out, facts.dtype or config.dtype, device=device)  # ``auto`` is resolved once
+        engine = load_engine(out, facts.dtype or config.dtype, device=device)
+        facts = replace(facts, dtype=engine.dtype)  # ``auto`` is resolved once
+        write_json(work / "facts.json", asdict(facts))
         reference, checkpoint_s = _read_held_out(work)
         windows = count_windows([document.text for document in reference.documents], engine.pieces)
         if not (work / "dense.json").is_file():  # fewer texts if the machine has become much slower
@@ -228,7 +229,6 @@ def _run(
             windows=sum(windows[:used]),
             entities=sum(of.gold for of in dense.counts),
             device=device_name(engine.device),
-            dtype=engine.dtype,
             minutes=facts.minutes if resumed and facts.minutes else (time.monotonic() - started) / 60,
             resumed=resumed,
             busy=busy,
@@ -253,6 +253,8 @@ def _learn(
 ) -> None:
     """Trains and puts the model into the folder; the checksums come last, so they mark it as complete."""
     out, work = Path(config.out), Path(config.out, "training")
+    if config.dtype == "int8":
+        check_nncf()
     weights = load_weights(source, config.labels or None)
     if weights.model.encoder.num_layers < 2:
         raise InputError(f"expected an encoder of two layers or more, got one in {config.checkpoint!r}; choose another")

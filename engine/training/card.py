@@ -78,7 +78,7 @@ def measure_rows(
         if trial := chosen.get(point) or closest:
             losses = trial.loss(sweep.reference), trial.loss_error(sweep.reference)
             rows.append(Row(point, trial, *losses, max_drop, reached=point in chosen))
-    log, busy = Log(file), 0.0
+    log = Log(file)
     measured = {Strategy.from_json(record["strategy"]): record for record in log}
     settings = dict.fromkeys(replace(row.trial.strategy, point="") for row in rows if row.reached)
     if fresh := [one for one in settings if one not in measured]:
@@ -88,14 +88,14 @@ def measure_rows(
         for number, one in enumerate(fresh):
             f1 = f1_of(engine, corpus, one) if corpus else None
             ratios = {size: of[number] for size, of in timed.items()}
-            measured[one] = {"strategy": one.to_json(), "speedups": ratios, "f1": f1}
+            measured[one] = {"strategy": one.to_json(), "speedups": ratios, "f1": f1, "busy": busy}
             log.append(measured[one])  # in JSON, batch sizes become strings
     for number, row in enumerate(rows):
         if row.reached:
             record, credible = measured[replace(row.trial.strategy, point="")], NOISE * row.trial.theoretical_speedup
             times = {int(size): ratio for size, ratio in record["speedups"].items() if ratio <= credible}
             rows[number] = replace(row, speedups=times, f1=record["f1"])
-    return rows, busy
+    return rows, max((measured[one].get("busy", 0.0) for one in settings), default=0.0)
 
 
 def speedups(engine: Engine, strategies: Sequence[Strategy], texts: Sequence[str], batch_size: int) -> list[float]:

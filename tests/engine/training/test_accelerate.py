@@ -243,6 +243,17 @@ def test_a_checkpoint_that_changes_meanwhile_is_not_mixed_with_itself(plain_fold
         run(checkpoint, texts, tmp_path / "out", corpus=str(SAMPLE))
 
 
+def test_a_run_that_is_cut_while_it_chooses_keeps_the_dtype_that_auto_chose(plain_folder, texts, tmp_path, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(accelerating.Sweep, "run", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run(plain_folder, texts, tmp_path / "out", frozen=True, dtype="auto")
+    facts = json.loads((tmp_path / "out" / "training" / "facts.json").read_text())
+    assert facts["dtype"] in ("float32", "bfloat16")
+
+
 def test_training_that_is_slower_than_planned_ends_in_time_with_the_rate_at_zero():
     slow = distill.Distillation.__new__(distill.Distillation)
     slow.steps, slow.warm, slow.decay = 100, 10, (10, 1.0)
@@ -381,6 +392,17 @@ def test_impossible_figures_are_not_published(tmp_path, monkeypatch):
     assert len(timed) == 2
 
 
+def test_figures_that_were_measured_on_a_busy_machine_stay_doubtful(tmp_path, monkeypatch):
+    early = Strategy("entropy", (1,), EntropyController(1.0))
+    reference = Reference((), ("T",), (Counts(10, 10, 10),) * 2)
+    one = Trial(early, (Counts(9, 10, 10),) * 2, Cost((1,), 1, 2, 10, 13))
+    sweep = type("Sweep", (), {"reference": reference, "limits": (1, 10, 30)})()
+    sweep.chosen, sweep.closest = lambda _: {"fast": one}, lambda _: one
+    for busy in (0.5, 0.0):
+        monkeypatch.setattr(cards, "busy_share", lambda busy=busy: busy)
+        assert measure_rows(None, one, sweep, [], None, tmp_path / "measured.jsonl")[1] == 0.5
+
+
 def test_few_windows_and_a_busy_machine_are_warned_of(frozen, caplog):
     out, rows = frozen
     facts = Facts(**json.loads((out / "training" / "facts.json").read_text()) | {"busy": 0.5, "passes": 0.045})
@@ -485,12 +507,14 @@ def test_checkpoints_of_other_families_are_made_fast_too(family, texts, tmp_path
 
 
 def test_int8_chooses_operating_points_with_layers_that_the_training_texts_calibrated(
-    plain_folder, texts, tmp_path, no_sweep
+    plain_folder, texts, tmp_path, monkeypatch, no_sweep
 ):
     pytest.importorskip("nncf")
     run(plain_folder, texts, tmp_path / "out", frozen=True, dtype="int8")
     assert json.loads((tmp_path / "out" / "training" / "facts.json").read_text())["dtype"] == "int8"
     assert "OpenVINO" in load_engine(tmp_path / "out", "int8").fingerprint["runtime"]
+    monkeypatch.setitem(sys.modules, "nncf", None)
+    run(plain_folder, texts, tmp_path / "out", frozen=True, dtype="int8", resume=True)  # nothing is left to quantise
 
 
 def test_int8_without_its_packages_is_refused_before_anything_begins(plain_folder, texts, tmp_path, monkeypatch):
