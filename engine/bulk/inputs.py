@@ -126,7 +126,14 @@ def _walk_folder(
     for entry in entries:
         if entry.name.startswith("."):
             continue
-        if entry.is_dir():
+        try:
+            is_folder = entry.is_dir()
+        except OSError as error:
+            problems.append(
+                InputError(f"expected a file or folder, got {entry.path}: {error.strerror}; remove the link")
+            )
+            continue
+        if is_folder:
             yield from _walk_folder(entry.path, results, (*above, real), problems)
         elif _split_suffix(entry.name)[1] in _INPUT_SUFFIXES and (entry.is_file() or not os.path.exists(entry)):  # noqa: PTH110
             yield entry.path  # also a broken link, which is reported when it is read
