@@ -1,6 +1,7 @@
 """What the tests of formats share: short ways to read and write, a PubTator file, documents at random."""
 
 import io
+import tarfile
 
 from hypothesis import strategies as st
 
@@ -38,6 +39,16 @@ def sound(content: str | bytes, name: str, **options) -> list[Document]:
 def written(format_: str, *documents: Document) -> str:
     """A file of documents."""
     return "".join(WRITERS[format_].write(documents))
+
+
+def archive(content: str) -> str:
+    """A tar archive of a file with this content."""
+    raw, file = content.encode(), io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w") as tar:
+        member = tarfile.TarInfo("corpus.txt")
+        member.size = len(raw)
+        tar.addfile(member, io.BytesIO(raw))
+    return file.getvalue().decode("ascii")
 
 
 TEXT = st.characters(exclude_categories=["Cs"])

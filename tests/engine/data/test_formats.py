@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from engine.data.formats import WRITERS, Ids, read_documents
 from engine.errors import FormatError, InputError
 from engine.text.documents import Document, Entity
-from tests.engine.data.reading import GOOD, SOUND, TEXT, XML_TEXT, documents, read, sound, written
+from tests.engine.data.reading import GOOD, SOUND, TEXT, XML_TEXT, archive, documents, read, sound, written
 
 
 @pytest.mark.parametrize(
@@ -125,6 +125,7 @@ def test_a_message_is_one_bounded_line_that_can_be_sent_to_another_process():
         (GOOD.replace("helped", "hélped").encode("latin-1"), "a.txt:2: document 1: expected UTF-8, got byte 0xe9"),
         (b"notes\nh\xe9\n", "a.txt:2: document a: expected UTF-8, got byte 0xe9"),
         (b"ustar\n\0\0\0", "a.txt:2: document a: expected text, got a NUL byte"),
+        (archive(GOOD), "a.txt:1: document a: expected text, got a NUL byte"),
     ],
 )
 def test_what_is_no_text_is_named(content, message):
