@@ -85,17 +85,15 @@ def run(arguments: argparse.Namespace) -> int:
     threads = arguments.threads
     if threads is None and on_ray:
         threads = 1 if arguments.ray else max(1, (os.cpu_count() or 1) // arguments.workers)
-    with locked(out), ExitStack() as stack:
+    with locked(out), ExitStack() as at_end, ExitStack() as stack:
         if options.dtype == "auto" and (out / RUN).is_file():
             options = replace(options, dtype=read_json(out / RUN).get("dtype", "auto"))
         worker = Worker(Job(options, str(out), arguments.format, columns, threads))
         options.say_dtype(worker.engine)
         conditions = worker.conditions()
-        if not continues(out, RUN, conditions):
-            write_json(out / RUN, conditions)
+        is_new = not continues(out, RUN, conditions)
         before = worker.folder.finished(files)
         missing = [file for file in files if file.name not in before]
-        stack.callback(worker.folder.summarise)
         done = sum(file.size for file in files if file.name in before)
         bar = stack.enter_context(_progress_bar(sum(file.size for file in files), done))
         documents = 0
@@ -113,6 +111,9 @@ def run(arguments: argparse.Namespace) -> int:
             results = tag_on_ray(job, conditions, missing, max_workers, arguments.ray is None, on_progress)
         else:
             results = _tag_in_process(worker, missing, on_progress)
+        if is_new:
+            write_json(out / RUN, conditions)
+        at_end.callback(worker.folder.summarise)
         tagged = rejected = failed = 0
         for result in results:
             if isinstance(result, Finished):

@@ -19,7 +19,7 @@ from typing import Any
 from engine import Document, InputError
 from engine.bulk.inputs import InputFile
 from engine.data.formats import WRITERS
-from engine.data.formats.parquet import write_entities
+from engine.data.formats.parquet import import_pyarrow, write_entities
 from engine.runs import replacing
 
 PARQUET = "parquet"
@@ -52,9 +52,15 @@ class Finished:
 
 
 class RunFolder:
-    """Reads and writes the folder of a run; ``format`` is that of the results, one of `FORMATS`."""
+    """Reads and writes the folder of a run; ``format`` is that of the results, one of `FORMATS`.
+
+    Raises:
+        InputError: if a library for this format is missing.
+    """
 
     def __init__(self, out: Path, format_: str) -> None:
+        if format_ == PARQUET:
+            import_pyarrow()
         self.out, self.format = out, format_
 
     def result(self, name: str) -> Path:

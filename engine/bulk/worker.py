@@ -56,7 +56,7 @@ class Worker:
     """Tags files.
 
     Raises:
-        InputError: if the engine cannot be loaded.
+        InputError: if the engine cannot be loaded, or a library for the results is missing.
     """
 
     def __init__(self, job: Job) -> None:

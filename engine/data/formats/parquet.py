@@ -22,7 +22,12 @@ _ROWS_READ = 256
 _ROWS_WRITTEN = 20_000  # entities per row group
 
 
-def _pyarrow() -> tuple[ModuleType, ModuleType]:
+def import_pyarrow() -> tuple[ModuleType, ModuleType]:
+    """Returns the modules ``pyarrow`` and ``pyarrow.parquet``.
+
+    Raises:
+        InputError: if they are not installed.
+    """
     try:
         import pyarrow
         from pyarrow import parquet
@@ -38,7 +43,7 @@ def _read(source: Source) -> Iterator[Item]:
 
 def _rows(source: Source) -> Iterator[tuple[Any, Any]]:
     """Yields ids and texts as pyarrow values, so that a broken value affects only its own row."""
-    pyarrow, parquet = _pyarrow()
+    pyarrow, parquet = import_pyarrow()
     columns = list(source.columns)
     with readable(source.name):
         file = source.seekable()
@@ -72,7 +77,7 @@ def write_entities(file: IO[bytes], documents: Iterable[Document]) -> None:
         file: opened for writing in binary mode; the caller closes it.
         documents: the documents, taken one by one.
     """
-    pyarrow, parquet = _pyarrow()
+    pyarrow, parquet = import_pyarrow()
     text, number = pyarrow.string(), pyarrow.int32()
     types = {"document": text, "version": number, "start": number, "end": number, "type": text, "text": text}
     schema = pyarrow.schema(types | {"score": pyarrow.float32()})

@@ -9,6 +9,7 @@ import random
 import re
 import resource
 import shutil
+import sys
 import tracemalloc
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from engine.runs import locked
 from tests.conftest import contents
 from tests.engine.bulk.made_up import FOOT, HEAD, record, write_folder
 from tests.engine.bulk.test_large import check
+from tests.engine.data.reading import GOOD, archive
 
 FILES, RECORDS = 3, 12
 NOTE = '{"id": "1", "text": "Nausea."}\n'
@@ -223,8 +225,9 @@ def test_memory_does_not_grow_with_rejected_records(bulk, notes, tmp_path):
         ("c" * 251 + ".txt", "Nausea.", "File name too long"),
         ("a.jsonl.jsonl", NOTE, "a.jsonl/"),
         ("c.txt", None, "No such file"),
+        ("c.txt", archive(GOOD), "a NUL byte"),
     ],
-    ids=["empty", "cut", "long name", "no place", "dangling link"],
+    ids=["empty", "cut", "long name", "no place", "dangling link", "archive"],
 )
 def test_a_file_that_cannot_be_tagged_costs_no_other(name, content, keyword, bulk, notes, tmp_path, capsys):
     path = notes / name
@@ -393,6 +396,19 @@ def test_a_wrong_command_is_one_sentence_and_leaves_no_folder(arguments, keyword
     assert keyword in said[-1]
     (copy / ".lock").unlink(missing_ok=True)
     assert contents(tmp_path) == before
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "library", "keyword"),
+    [(["--format", "parquet"], "pyarrow", "pyarrow for Parquet"), (["--workers", "1"], "ray", "expected Ray")],
+)
+def test_a_missing_library_is_said_at_the_start_and_leaves_no_folder(
+    arguments, library, keyword, bulk, notes, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setitem(sys.modules, library, None)
+    assert bulk(notes, *arguments) == 2
+    assert keyword in capsys.readouterr().err.splitlines()[-1]
     assert not (tmp_path / "out").exists()
 
 

@@ -65,6 +65,7 @@ def test_an_address_that_does_not_answer_is_one_sentence(answer, pubmed, model_f
     monkeypatch.setattr(subprocess, "run", run)
     assert main([*arguments(pubmed, model_folder, tmp_path / "out"), "--ray", "127.0.0.1:9"]) == 2
     assert "expected a Ray cluster at 127.0.0.1:9, got no answer" in capsys.readouterr().err.splitlines()[-1]
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.fixture
