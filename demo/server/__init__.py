@@ -11,7 +11,7 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from demo.common.limits import MAX_FILE_BYTES, MAX_THREADS
 from demo.server.files import ASSET_ROUTE, document_routes
-from demo.server.middleware import EndedStreams, LinkPreview
+from demo.server.middleware import EndedStreams, LinkPreview, ReadableHosts
 from demo.server.page import HANDLERS
 
 # Each style sheet is beside the module whose markup it styles.
@@ -44,7 +44,12 @@ LAUNCH: dict[str, Any] = {
     "css": CSS,
     "app_kwargs": {
         "routes": [*document_routes(), ASSET_ROUTE],
-        "middleware": [Middleware(EndedStreams), Middleware(GZipMiddleware, compresslevel=4), Middleware(LinkPreview)],
+        "middleware": [
+            Middleware(ReadableHosts),
+            Middleware(EndedStreams),
+            Middleware(GZipMiddleware, compresslevel=4),
+            Middleware(LinkPreview),
+        ],
         "exception_handlers": HANDLERS,
     },
     # With server-side rendering, Node would answer requests for documents with 404.

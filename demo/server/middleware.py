@@ -1,12 +1,14 @@
-"""ASGI middleware: event streams end without a logged error, and links show the app's own title and picture."""
+"""ASGI middleware: wrong hosts and ended event streams log no error; links show the app's own title and picture."""
 
 from __future__ import annotations
 
 import re
 
+import httpx
 from gradio.route_utils import get_root_url
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
+from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from demo.common.intro import TITLE
@@ -14,6 +16,24 @@ from demo.common.intro import TITLE
 DESCRIPTION = "A named-entity recogniser that stops computing words as soon as it is sure of them."
 PICTURE = "docs/first.png"
 _TAGS = re.compile(r'<meta\s+(?:property="og:|name="twitter:)(\w+)"\s+content="[^"]*"\s*/>')
+
+
+class ReadableHosts:
+    """ASGI middleware that refuses requests from whose headers Gradio cannot tell the app's address."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes on all other requests."""
+        answer: ASGIApp = self.app
+        if scope["type"] == "http":
+            try:
+                get_root_url(Request(scope), "", None)
+            except httpx.InvalidURL:
+                problem = "expected a host in X-Forwarded-Host, got something else; correct it or leave it out"
+                answer = JSONResponse({"detail": problem}, 400)
+        await answer(scope, receive, send)
 
 
 class EndedStreams:
