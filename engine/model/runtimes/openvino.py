@@ -12,6 +12,7 @@ import hashlib
 import os
 import subprocess
 import sys
+import warnings
 from dataclasses import dataclass
 from functools import cache, partial
 from importlib import import_module
@@ -126,9 +127,10 @@ def convert(encoder: Encoder, number: int) -> Any:
     example = (*hidden, *map(torch.from_numpy, places))
     shapes = [[-1 if size in free else size for size in one.shape] for one in example]
     runtime = openvino()
-    return runtime.convert_model(
-        PaddedLayer(encoder, number).eval(), example_input=example, input=[runtime.PartialShape(one) for one in shapes]
-    )
+    layer, free_shapes = PaddedLayer(encoder, number).eval(), [runtime.PartialShape(one) for one in shapes]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", torch.jit.TracerWarning)  # the head size is a constant
+        return runtime.convert_model(layer, example_input=example, input=free_shapes)
 
 
 def inputs(encoder: Encoder, number: int, batch: RaggedBatch) -> tuple[Padded, list[tuple[np.ndarray, ...]]]:
