@@ -47,26 +47,5 @@ stage controller --model "$RUNS/model" --texts "$RUNS/rest.txt" \
 stage quantise "$RUNS/model" --texts "$RUNS/clinical.jsonl"
 
 choose() { stage calibrate --model "$RUNS/model" --dtype int8 --texts "$RUNS/held_out.jsonl" "$@"; }
-choose --strategies entropy --max-f1-drop 3,8,13
+choose --strategies entropy --max-f1-drop 3,6.2,7.7
 choose --strategies entropy+recovery,mlp,rule --max-f1-drop 3,4,8
-
-# Two operating points of entropy were picked by hand (README.md says how).
-python - "$RUNS/model" <<'END'
-import json
-import sys
-from pathlib import Path
-
-from engine.checksums import write_checksums
-
-file = Path(sys.argv[1], "operating_points.json")
-points = json.loads(file.read_text())
-entropy = points["entropy"]
-for name, gates, thresholds in (
-    ("balanced", [1, 2, 3, 5], [0.0377, 0.1133, 0.34, 1.0]),
-    ("fast", [1, 2, 3, 4], [0.0488, 0.1466, 0.44, 1.0]),
-):
-    controller = entropy["careful"]["controller"] | {"max_entropy": thresholds, "neighbours": 2}
-    entropy[name] = entropy["careful"] | {"point": name, "gates": gates, "controller": controller}
-file.write_text(json.dumps(points, indent=2) + "\n")
-write_checksums(file.parent)
-END
