@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from eval.render.files import labelled, read_table, reference_label
+from eval.seeds import average
 
 ROOT = Path(__file__).resolve().parent.parent
 REPORT, BASE = ROOT / "docs" / "bc5cdr-test", ROOT / "docs" / "bc5cdr-test-base"
@@ -87,7 +88,7 @@ def test_every_figure_of_published_reports_is_one_of_a_report():
     found = " ".join(page.partition("What they show:")[2].partition("\n##")[0].replace("\u2212", "-").split())
     report = "".join(shown(path.parent) for path in sorted((ROOT / "docs").glob("*/report.html")))
     pairs = re.findall(r"[-+]\d\.\d\d \[.+?\]", found)
-    assert len(pairs) == 28
+    assert len(pairs) == 33
     assert [pair for pair in pairs if pair not in report] == []
     assert [figure for figure in re.findall(r"\d\.\d\d×|0\.\d{4}", found) if figure not in report] == []
 
@@ -99,6 +100,16 @@ def test_every_figure_about_accelerated_checkpoints_is_one_of_their_cards_or_rep
     figures = re.findall(r"\d\.\d\d×|0\.\d{4}|\d\.\d\d ± \d\.\d\d", page)
     assert len(figures) >= 16
     assert [figure for figure in figures if figure not in known] == []
+
+
+SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("bc5cdr-test", "bc5cdr-test-base")]
+
+
+@pytest.mark.parametrize("name", ["ncbi-disease-test", "biored-dev", *SLOW])
+def test_the_intervals_of_published_reports_follow_from_their_documents_and_times(name):
+    folder = ROOT / "docs" / name
+    again, published = average([folder]), read_table(folder, "intervals")
+    pd.testing.assert_frame_equal(again[list(published)], published, rtol=1e-5, check_dtype=False)
 
 
 @pytest.mark.parametrize("name", ["ncbi-disease-test", "biored-dev"])
