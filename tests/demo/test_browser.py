@@ -35,8 +35,10 @@ class TestCompare:
 class TestLayers:
     def test_the_slider_lets_words_exit(self, open_page: Any) -> None:
         page = open_page()
+        page.get_by_label("balanced", exact=True).check()
         tab(page, "Layer by layer")
         early, late = (page.locator(f".layers .words .word[data-exit='{layer}']").last for layer in (2, 3))
+        early.wait_for()
         slider = page.get_by_role("slider", name="after layer")
         slider.focus()
         slider.press("Home")
