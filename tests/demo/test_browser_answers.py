@@ -52,6 +52,7 @@ class TestAnswer:
         page.locator(".answer .to-word.lost").first.wait_for()
         wait_until(page, "done")
         lost = page.locator(".answer .to-word.lost").count()
+        assert lost > 0
         tab(page, name)
         marked = "([view, lost]) => document.querySelectorAll(`${view} .words [data-kind=lost]`).length === lost"
         page.wait_for_function(marked, arg=[view, lost])

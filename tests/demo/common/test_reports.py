@@ -14,11 +14,11 @@ import pandas as pd
 import pytest
 
 from demo.common.reports import REPORTS, Report, find_reports, own_report, recommendation
-from engine import Strategy
+from engine import Strategy, load_engine
 from engine.pruning.strategy_names import resolve
 
 DIGEST = "0123456789abcdef" * 4
-SHIPPED = Report(REPORTS / "bc5cdr-test")
+SHIPPED = Report(REPORTS / "bc5cdr-test")  # on the shipped weights
 RULE = replace(resolve("rule", 6, {}), point="balanced")
 RESULTS = pd.DataFrame(
     {
@@ -111,8 +111,7 @@ def test_the_corpus_is_named_as_readers_know_it(tmp_path: Path, corpus: str, spl
 
 @pytest.fixture(scope="module")
 def digest() -> str:
-    """Of the weights that the report measured."""
-    return SHIPPED.about["weights"].split("SHA-256 ")[1][:16]
+    return load_engine().digest
 
 
 @pytest.fixture
