@@ -2,8 +2,8 @@
 
 Settings lie on lines: along a line one number grows, and with it the share of words that exit. A few lines, spread
 over gate layouts, run on some 60 texts, and then the lines that differ from the best of them in one setting. The dozen
-most promising settings run on all texts, in waves: each wave corrects what the sample promised. Words that exit are
-dropped: with ``freeze``, settings that agree as well with the dense pass lose more F1.
+most promising settings run on all texts, in waves: each wave corrects what the sample promised. The context
+mode is ``drop``: with ``freeze``, settings of the same agreement lose more F1.
 """
 
 from __future__ import annotations

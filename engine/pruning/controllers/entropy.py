@@ -26,7 +26,7 @@ class EntropyController(ThresholdController):
     """
 
     kind = "entropy"
-    description = "Words exit when their own label is certain, and so are those of the neighbours that count."
+    description = "Words exit when the gate is certain of their label and, if neighbours count, of theirs too."
 
     max_entropy: float | tuple[float, ...] = setting(
         0.1, "normalised entropy up to which a label is certain", kind="per gate"
