@@ -54,14 +54,11 @@ def writer(
 
 
 def most_lines_match(pattern: re.Pattern[bytes], head: bytes, *, but: re.Pattern[bytes] | None = None) -> bool:
-    """Whether a pattern matches at the start of more than half of the lines, not counting blank lines and ``but``.
-
-    Never in what has a NUL byte: an archive holds the lines of its files.
-    """
+    """Whether a pattern matches at the start of more than half of the lines, not counting blank lines and ``but``."""
     lines = [line for line in head.split(b"\n") if line.strip() and not (but and but.match(line))]
-    return b"\0" not in head and 2 * sum(pattern.match(line) is not None for line in lines) > len(lines)
+    return 2 * sum(pattern.match(line) is not None for line in lines) > len(lines)
 
 
 def on_one_line(text: str) -> str:
-    """Replaces each tab and line break with one space, so that offsets stay valid."""
-    return re.sub(r"[\t\r\n]", " ", text)
+    """Replaces each tab and line break with one space and NUL with U+FFFD, so that offsets stay valid."""
+    return re.sub(r"[\t\r\n]", " ", text).replace("\0", "\ufffd")

@@ -6,7 +6,8 @@ that other readers of the format skip, so that offsets survive. Without this JSO
 sentences by line breaks, and the id is a number.
 
 When written, tokens are words, split where an entity begins or ends inside one, and a line is a sentence. Each token
-has one tag, so only the longest of overlapping entities is written. Scores and concepts are not written.
+has one tag, so only the longest of overlapping entities is written. Scores and concepts are not written; NUL becomes
+U+FFFD.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import json
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import chain, pairwise
 from typing import Any
@@ -149,6 +151,7 @@ def _locate_tokens(text: str, tokens: Iterable[str], place: Place) -> list[Span]
 
 
 def _write_document(document: Document) -> str:
+    document = replace(document, text=document.text.replace("\0", "\ufffd"))
     header = {"id": document.id, "title_end": document.title_end, "text": document.text}
     lines = [f"{_DOCUMENT_START}\t{json.dumps(header, ensure_ascii=False)}", ""]
     labels = LabelSet(sorted({entity.type for entity in document.entities}))

@@ -13,7 +13,7 @@ from engine.text.documents import Document
 
 
 def _read_file(source: Source) -> Iterator[Item]:
-    raw = b"".join(source.chunks())
+    raw = b"".join(source.lines())
     yield attempt(source.place(1), partial(_document, raw, PurePath(source.name).stem))
 
 
@@ -31,9 +31,6 @@ def _document(raw: bytes, identifier: str, place: Place) -> Document:
     except UnicodeDecodeError as error:
         place.line = begin + raw[: error.start].count(b"\n")
         raise place.error(encoding_problem(error)) from error
-    if (at := text.find("\0")) >= 0:
-        place.line = begin + text[:at].count("\n")
-        raise place.error("expected text, got a NUL byte, as archives and other binary files have; convert the file")
     return Document(str(place.document), text)
 
 

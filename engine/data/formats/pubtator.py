@@ -4,8 +4,8 @@ The text is the title, one character and the abstract. Relation lines (id, name,
 mention (``|`` between ids, a seventh field) is one entity.
 
 A written title ends at ``title_end``, or else at the first line break, or else with the text; the abstract may be
-empty. PubTator has no escapes. Each tab or further line break becomes one space, so that offsets stay valid; ``|t|`` or
-``|a|`` in an id, and ``|t`` or ``|a`` at its end, become ``_``. Scores are not written.
+empty. PubTator has no escapes. Each tab or further line break becomes one space and NUL U+FFFD, so that offsets stay
+valid; ``|t|`` or ``|a|`` in an id, and ``|t`` or ``|a`` at its end, become ``_``. Scores are not written.
 """
 
 from __future__ import annotations

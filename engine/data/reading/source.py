@@ -84,9 +84,16 @@ class Source:
             self.line += chunk.count(b"\n")
 
     def lines(self) -> Iterator[bytes]:
-        """Yields the lines of the file, split at ``\\n`` only."""
+        """Yields the lines of the file, split at ``\\n`` only.
+
+        Raises:
+            FormatError: if the next line has a NUL byte.
+        """
         begun: list[bytes] = []
         for chunk in self.chunks():
+            if b"\0" in chunk:
+                problem = "expected text, got a NUL byte, as archives and other binary files have; convert the file"
+                raise self.place(self.line).error(problem)
             begun.append(chunk)
             if chunk.endswith(b"\n"):
                 yield b"".join(begun)

@@ -52,6 +52,7 @@ def archive(content: str) -> str:
 
 
 TEXT = st.characters(exclude_categories=["Cs"])
+CONLL_TEXT = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
 XML_TEXT = st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufffe\uffff") | st.sampled_from("\t\n\r")
 _PRINTED = st.characters(exclude_categories=["Cs", "Cc", "Z"], exclude_characters="|")
 

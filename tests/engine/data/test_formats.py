@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 from engine.data.formats import WRITERS, Ids, read_documents
 from engine.errors import FormatError, InputError
 from engine.text.documents import Document, Entity
-from tests.engine.data.reading import GOOD, SOUND, TEXT, XML_TEXT, archive, documents, read, sound, written
+from tests.engine.data.reading import CONLL_TEXT, GOOD, SOUND, TEXT, XML_TEXT, archive, documents, read, sound, written
+
+NOTE = '{"text": "pain"}\n'
 
 
 @pytest.mark.parametrize(
@@ -53,7 +55,7 @@ def test_every_written_format_is_recognised_by_content_and_suffix_and_streams(na
     assert next(iter(read_documents(path))) == document
 
 
-ROUND_TRIPS = {"bioc": documents(XML_TEXT), "bioc-json": documents(TEXT), "conll": documents(TEXT, words=True)}
+ROUND_TRIPS = {"bioc": documents(XML_TEXT), "bioc-json": documents(TEXT), "conll": documents(CONLL_TEXT, words=True)}
 
 
 @pytest.mark.parametrize("name", ROUND_TRIPS)
@@ -124,13 +126,37 @@ def test_a_message_is_one_bounded_line_that_can_be_sent_to_another_process():
     [
         (GOOD.replace("helped", "hélped").encode("latin-1"), "a.txt:2: document 1: expected UTF-8, got byte 0xe9"),
         (b"notes\nh\xe9\n", "a.txt:2: document a: expected UTF-8, got byte 0xe9"),
-        (b"ustar\n\0\0\0", "a.txt:2: document a: expected text, got a NUL byte"),
-        (archive(GOOD), "a.txt:1: document a: expected text, got a NUL byte"),
     ],
 )
 def test_what_is_no_text_is_named(content, message):
     _, (error,) = read(content, "a.txt")
     assert str(error).startswith(message)
+
+
+@pytest.mark.parametrize("name", WRITERS)
+@pytest.mark.parametrize("suffix", ["", ".txt"])
+def test_an_archive_is_refused_whatever_its_suffix(name, suffix):
+    documents = [Document(str(number), "Aspirin helped.", (), 7) for number in range(3)]
+    found, errors = read(archive(written(name, *documents)), f"a{suffix or WRITERS[name].suffix}")
+    assert (found, [(error.line, error.ends_file) for error in errors]) == ([], [(1, True)])
+
+
+@pytest.mark.parametrize("name", ["a.pubtator", "a.jsonl", "a.conll", "a.txt"])
+@pytest.mark.parametrize("options", [{}, {"lines_are_texts": True}])
+def test_a_nul_byte_ends_a_text(name, options):
+    first = {"a.pubtator": "1|t|Pain\n1|a|\n\n", "a.jsonl": NOTE, "a.conll": "pain\tO\n\n"}.get(name, "pain\n")
+    documents, (error,) = read(first + first.replace("ain", "a\0in"), name, **options)
+    line = first.count("\n") + 1
+    assert (len(documents), error.line, error.ends_file) == (name != "a.txt" or bool(options), line, True)
+    assert error.problem.startswith("expected text, got a NUL byte, as archives and other binary files have")
+
+
+@pytest.mark.parametrize(("name", "again"), [("pubtator", "\ufffd"), ("conll", "\ufffd"), ("jsonl", "\0")])
+def test_a_nul_character_is_replaced_where_a_format_cannot_hold_it(name, again):
+    document = Document("1", "\0\0 pain\n", (Entity(0, 2, "Sign", "\0\0"), Entity(3, 7, "Disease", "pain")), 7)
+    (found,) = sound(written(name, document), f"a{WRITERS[name].suffix}")
+    assert (found.text, found.entities[0].text) == (f"{again * 2} pain\n", again * 2)
+    assert [entity.key for entity in found.entities] == [entity.key for entity in document.entities]
 
 
 def test_ids_differ_over_all_files_that_are_read_together():
