@@ -14,7 +14,7 @@ from eval import schema
 from eval.render.files import GapRow, rows_of
 from eval.render.pages import Report, Section, Table
 from eval.render.sections import Parts
-from eval.render.text import bullets, code, escape, f1_interval, pp, score, share
+from eval.render.text import brackets, bullets, code, decimals, escape, f1_interval, pp, score, share
 from eval.schema import DENSE, Group, display_names
 from eval.statistics import FEWEST
 
@@ -134,12 +134,12 @@ def largest_gap(label: str, gaps: Iterable[GapRow]) -> str:
     worst = min(own, key=lambda gap: (not gap["significant"], gap["gap"]))
     if not worst["gap"]:
         return f"{name}: no gap. All {worst['compared']} pairs of groups lose alike."
-    numbers = f"{-worst['gap'] * 100:.2f} pp [{-worst['high'] * 100:.2f}, {-worst['low'] * 100:.2f}]"
-    pair = escape(f"{worst['group']} against {worst['other']} ({worst['dimension']})")
-    if worst["significant"]:
-        compared = f"{worst['compared']} pairs compared"
-        return f"{name}: the largest significant gap is {pair}: {numbers} more F1 lost; {compared}."
-    return f"{name}: no significant gap. The largest of {worst['compared']} pairs is {pair}: {numbers}."
+    low, high = -worst["high"] * 100, -worst["low"] * 100
+    interval = brackets(low, high, f"+.{decimals(low, high, 0)}f", "documents")
+    lost = f"{-worst['gap'] * 100:.2f} pp {interval} more F1 than *{escape(worst['other'])}*"
+    of = f"of {worst['compared']} pairs"
+    rank = f"the largest significant gap {of}" if worst["significant"] else f"the largest gap {of}, but not significant"
+    return f"{name}: by {worst['dimension']}, *{escape(worst['group'])}* loses {lost}: {rank}."
 
 
 def cases_page(strategies: Sequence[Mapping[str, Any]]) -> Report:

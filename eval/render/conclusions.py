@@ -1,4 +1,4 @@
-"""The opening of a report for a reader in a hurry: at most five sentences and six rows."""
+"""The opening of a report for a reader in a hurry: at most five sentences and seven rows."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ from dataclasses import dataclass
 
 from eval.render.files import IntervalRow, ResultRow, reference_row
 from eval.render.pages import Table
-from eval.render.text import NOT_SIGNIFICANT, SPEED_ONLY, brackets, code, join, pp, speedup
+from eval.render.text import NOT_SIGNIFICANT, SPEED_ONLY, brackets, code, decimals, join, pp, speedup
 from eval.schema import BASELINE, HF, RANDOM, TRUNCATE
 
 WITHIN = 0.3  # pp of F1 that a recommended strategy may lose
 COMPARABLE = 1.0  # pp of F1 that a baseline may lose and still be worth beating
+ABOUT = (
+    "Everything is compared with {dense}, which removes nothing: F1 in percentage points (pp), speed as a ratio of "
+    f"end-to-end times. Brackets are 95 % intervals; {NOT_SIGNIFICANT} means not significant."
+)
 
 
 @dataclass(frozen=True)
@@ -82,10 +86,14 @@ class Opening:
         depths = (row for row in self._fastest_first if (row["kind"], row["dtype"]) == wanted)
         return min(depths, key=lambda row: abs(row["f1"] - shown["f1"]), default=None)
 
-    def _baseline(self) -> ResultRow | None:
-        """The fastest with comparable F1, which excludes random weights because their F1 is NaN."""
+    def _baseline(self, *, truncated: bool) -> ResultRow | None:
+        """The fastest with comparable F1, which excludes random weights because their F1 is NaN.
+
+        Truncated baselines need gates, so that only the others can be had without this project.
+        """
         for row in self._fastest_first:
-            if row["kind"] in (BASELINE, HF) and self.against_dense(row["label"])["difference"] * 100 >= -COMPARABLE:
+            comparable = self.against_dense(row["label"])["difference"] * 100 >= -COMPARABLE
+            if row["kind"] in (BASELINE, HF) and comparable and (TRUNCATE in row["strategy"]) == truncated:
                 return row
         return None
 
@@ -102,11 +110,11 @@ class Opening:
         speeds += [f"{speed:.2f}× at batch size {one}" for one, speed in larger]
         found = [f"{code(label)} is {join(speeds)}.", self._say_loss(shown), self._say_why(shown)]
         beaten = (
-            (self._baseline(), f"the fastest baseline that loses at most {COMPARABLE:g} pp"),
+            (self._baseline(truncated=False), f"the fastest full-model baseline that loses at most {COMPARABLE:g} pp"),
             (self._truncation(shown), "where every word exits at one layer"),
         )
-        comparisons = ((self._interval(label, other["label"]), role) for other, role in beaten if other)
-        if said := [_say_comparison(interval, role) for interval, role in comparisons if interval]:
+        comparisons = (self._say_comparison(label, other["label"], role) for other, role in beaten if other)
+        if said := list(filter(None, comparisons)):
             found.append(f"It is {join(said)}.")
         if faster := self._faster_than(label):
             found.append(f"Significantly faster than it: {join(faster)}.")
@@ -114,18 +122,18 @@ class Opening:
 
     def _say_loss(self, shown: ResultRow) -> str:
         interval = self.against_dense(shown["label"])
-        verdict = "a significant difference" if interval["significant"] else "no significant difference"
+        verdict = "significant" if interval["significant"] else "not significant"
         is_near = interval["difference"] * 100 >= -WITHIN
         doubt = (
             f"; a loss of more than {WITHIN} pp cannot be ruled out" if is_near and not self.is_certain(shown) else ""
         )
-        f1 = f"Its F1 is {interval['f1']:.4f}, that of dense {self._dense['f1']:.4f}"
+        f1 = f"Its F1 is {interval['f1']:.4f}, against {self._dense['f1']:.4f} for {code(self._dense['label'])}"
         return f"{f1}: {_difference(interval)}, {verdict}{doubt}."
 
     def _say_why(self, shown: ResultRow) -> str:
         """Why this strategy is shown, and which is faster at a higher risk."""
         if not self.near:
-            return f"It is the fastest strategy; none that is faster than dense loses at most {WITHIN} pp of F1."
+            return f"It is the fastest strategy; all that are faster than dense lose more than {WITHIN} pp of F1."
         if not self.is_certain(shown):
             return f"It is the fastest strategy that lost at most {WITHIN} pp of F1; none does so with 95 % confidence."
         why = f"It is the fastest strategy that loses at most {WITHIN} pp of F1 with 95 % confidence"
@@ -133,8 +141,8 @@ class Opening:
         if fastest is shown:
             return f"{why}."
         risk = self.against_dense(fastest["label"])
-        faster = f"{code(fastest['label'])} is faster, {risk['speedup']:.2f}×"
-        return f"{why}; {faster}, but may lose more: {_difference(risk)}."
+        faster = f"{code(fastest['label'])} is faster ({risk['speedup']:.2f}×)"
+        return f"{why}; {faster} but may lose more: {_difference(risk)}."
 
     def _faster_than(self, label: str) -> list[str]:
         """Variants that a strategy must beat but that are significantly faster, fastest first."""
@@ -142,24 +150,43 @@ class Opening:
         for row in self._fastest_first:
             interval = self._interval(label, row["label"])
             if interval and interval["speedup_significant"] and interval["speedup"] < 1 and row["kind"] != RANDOM:
-                f1 = SPEED_ONLY if math.isnan(row["f1"]) else f"at F1 {row['f1']:.4f}"
-                found.append(f"{code(row['label'])} by {1 / interval['speedup']:.2f}×, {f1}")
+                f1 = SPEED_ONLY if math.isnan(row["f1"]) else f"F1 {row['f1']:.4f}"
+                found.append(f"{code(row['label'])} ({1 / interval['speedup']:.2f}× as fast, {f1})")
         return found
+
+    def _say_comparison(self, label: str, other: str, role: str) -> str:
+        """Compares a strategy with another variant; empty if it need not beat that one."""
+        interval, *larger = (self._interval(label, other, size) for size in self.sizes)
+        if interval is None:
+            return ""
+        speeds = [_ratio(interval), *(f"{_ratio(one)} at batch size {one['batch_size']}" for one in larger if one)]
+        f1 = _difference(interval)
+        if not interval["significant"]:
+            verdict = f"with no significant difference in F1 ({f1})"
+        else:
+            verdict = f"and {'more' if interval['difference'] > 0 else 'less'} accurate ({f1})"
+        return f"{speeds[0]} as fast{''.join(f' ({one})' for one in speeds[1:])} as {code(other)}, {role}, {verdict}"
 
     def table(self) -> Table:
         """Dense, the strategy of `sentences`, and what it must beat."""
         shown = self._shown
         roles: list[tuple[str, ResultRow | None]] = [("reference", self._dense)]
         if shown:
-            role = f"loses at most {WITHIN} pp" if self.near else "fastest strategy"
-            roles.append((f"{role} with 95 % confidence" if self.near and self.is_certain(shown) else role, shown))
+            if not self.near:
+                role = "fastest strategy"
+            elif self.is_certain(shown):
+                role = f"recommended: loses at most {WITHIN} pp with 95 % confidence"
+            else:
+                role = f"recommended: lost at most {WITHIN} pp, but may lose more"
+            roles.append((role, shown))
             fastest = next(iter(self.near), shown)
-            roles.append(("faster, at a higher risk", None if fastest is shown else fastest))
+            roles.append(("faster, but may lose more", None if fastest is shown else fastest))
             roles.append(("every word exits at one layer", self._truncation(shown)))
             replayed = shown["strategy"], shown["dtype"]
             random = (row for row in self._fastest_first if (row["replays"], row["dtype"]) == replayed)
             roles.append(("as many words, chosen at random", next(random, None)))
-        roles.append((f"fastest baseline within {COMPARABLE:g} pp", self._baseline()))
+        roles.append((f"fastest full-model baseline within {COMPARABLE:g} pp", self._baseline(truncated=False)))
+        roles.append((f"fastest truncated baseline within {COMPARABLE:g} pp", self._baseline(truncated=True)))
         cells = []
         for role, row in roles:
             if row is not None:
@@ -167,19 +194,16 @@ class Opening:
                 speeds = [speedup(interval) for interval in intervals]
                 cells.append([role, row["label"], f"{row['f1']:.4f}", pp(intervals[0]), *speeds])
         heads = [f"speed-up, batch {size} [95 %]" for size in self.sizes]
-        return Table(["", "strategy", "F1", "against dense, pp [95 %]", *heads], cells)
+        about = ABOUT.format(dense=code(self._dense["label"]))
+        return Table(["role", "strategy", "F1", "against dense, pp [95 %]", *heads], cells, about)
 
 
-def _say_comparison(interval: IntervalRow, role: str) -> str:
-    unclear = "" if interval["speedup_significant"] else f" {NOT_SIGNIFICANT}"
-    f1 = _difference(interval)
-    if not interval["significant"]:
-        verdict = f"with no significant difference in F1 ({f1})"
-    else:
-        verdict = f"and {'more' if interval['difference'] > 0 else 'less'} accurate ({f1})"
-    return f"{interval['speedup']:.2f}×{unclear} as fast as {code(interval['against_label'])}, {role}, {verdict}"
+def _ratio(interval: IntervalRow) -> str:
+    unclear = not interval["speedup_significant"] and not math.isnan(interval["speedup_low"])
+    return f"{interval['speedup']:.2f}×" + (f" {NOT_SIGNIFICANT}" if unclear else "")
 
 
 def _difference(interval: IntervalRow) -> str:
     low, high = (interval[end] * 100 for end in ("low", "high"))
-    return f"{interval['difference'] * 100:+.2f} pp {brackets(low, high, '+.2f', 'documents')}"
+    digits = f"+.{decimals(low, high, 0)}f"
+    return f"{interval['difference'] * 100:+.2f} pp {brackets(low, high, digits, 'documents')}"

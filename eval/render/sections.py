@@ -35,21 +35,19 @@ from eval.statistics import FEWEST, STEADY
 Parts = list[str | Table]
 
 READING = (
-    "F1 counts exact (document, start, end, type) spans, micro-averaged; its differences from {dense} are in pp "
-    "(percentage points). A speed-up is the sum of the end-to-end times of {dense} divided by the variant's, in this "
-    "run; a theoretical one is the ratio of MACs. Brackets are 95 % intervals of a paired bootstrap over documents or "
-    f"batches; {NOT_SIGNIFICANT} means not significant: the interval includes no difference. Precision, recall, "
-    "latencies and speed-ups against dense in the same dtype are in [results.csv](results.csv), all intervals in "
-    "[intervals.csv](intervals.csv)."
+    "F1 counts exact (document, start, end, type) spans, micro-averaged. A speed-up is the sum of the end-to-end times "
+    "of {dense} divided by the variant's, in this run; a theoretical one is the ratio of MACs. Intervals are those of "
+    f"a paired bootstrap over documents or batches; {NOT_SIGNIFICANT} means that they include no difference. "
+    "Precision, recall, latencies and speed-ups against dense in the same dtype are in [results.csv](results.csv), all "
+    "intervals in [intervals.csv](intervals.csv)."
 )
-KINDS_READING = {
-    RANDOM: (
+KINDS_READING = {  # by the kinds of rows that need it
+    (RANDOM,): (
         f"The F1 of `random` is the mean of {schema.RANDOM_SEEDS} seeds; its times, costs, errors, exits and groups "
         "are those of the first."
     ),
-    HF: "Costs of `hf` include its padding.",
-    BASELINE: "Costs of baselines are not known.",
-    MODEL: "Costs of other models are not known.",
+    (HF,): "Costs of `hf` include its padding.",
+    (BASELINE, MODEL): "MACs and token-layers of baselines and other models are not counted: these cells are empty.",
 }
 TYPES_READING = (
     "F1 of a scored type counts exact spans, like F1 over all types. F1 seqeval is strict IOB2 on words, the number "
@@ -99,7 +97,7 @@ def reading(rows: Sequence[ResultRow]) -> str:
     """Explains the tables of results: all rows, and the kinds of rows that are present."""
     kinds = {row["kind"] for row in rows}
     parts = [READING.format(dense=code(reference_row(rows)["label"]))]
-    parts += [text for kind, text in KINDS_READING.items() if kind in kinds]
+    parts += [text for of, text in KINDS_READING.items() if kinds.intersection(of)]
     batches = {row["batch_size"]: -(-row["timed_documents"] // row["batch_size"]) for row in rows}
     if few := [f"{count} batches of {size}" for size, count in batches.items() if FEWEST <= count < STEADY]:
         parts.append(f"Intervals over few batches are too narrow; there are {join(few)}.")

@@ -55,11 +55,11 @@ def test_the_sentences_name_the_strategy_its_f1_why_it_is_shown_and_what_it_beat
     ]
     assert opening(FAST, *OTHERS, pairs=pairs).sentences() == [
         "`entropy:fast` is 1.80× as fast as `dense` at batch size 1.",
-        "Its F1 is 0.8495, that of dense 0.8500: -0.05 pp [-0.15, +0.05], no significant difference.",
+        "Its F1 is 0.8495, against 0.8500 for `dense`: -0.05 pp [-0.15, +0.05], not significant.",
         "It is the fastest strategy that loses at most 0.3 pp of F1 with 95 % confidence.",
-        "It is 1.64× as fast as `onnx`, the fastest baseline that loses at most 1 pp, with no significant difference "
-        "in F1 (-0.05 pp [-0.15, +0.05]) and 1.40× as fast as `truncate-3`, where every word exits at one layer, and "
-        "more accurate (+0.45 pp [+0.35, +0.55]).",
+        "It is 1.64× as fast as `onnx`, the fastest full-model baseline that loses at most 1 pp, with no significant "
+        "difference in F1 (-0.05 pp [-0.15, +0.05]) and 1.40× as fast as `truncate-3`, where every word exits at one "
+        "layer, and more accurate (+0.45 pp [+0.35, +0.55]).",
     ]
 
 
@@ -76,7 +76,7 @@ def test_the_rows_show_dense_the_strategy_and_what_it_must_beat():
 def test_the_fastest_that_is_certain_is_recommended_and_the_fastest_at_a_risk_named_beside_it():
     found = opening(FAST, RISKY, *OTHERS)
     assert found.recommended["strategy"] == "entropy:fast"
-    assert "; `mlp` is faster, 2.20×, but may lose more: -0.28 pp [-0.38, -0.18]." in found.sentences()[2]
+    assert "; `mlp` is faster (2.20×) but may lose more: -0.28 pp [-0.38, -0.18]." in found.sentences()[2]
     assert [row[1] for row in found.table().rows[:3]] == ["dense", "entropy:fast", "mlp"]
 
 
@@ -84,7 +84,7 @@ def test_without_certainty_the_fastest_measured_to_be_near_is_recommended():
     found = opening(FAST, RISKY, error=0.0075)
     assert found.recommended["strategy"] == "mlp"
     _, f1, why = found.sentences()
-    assert f1.endswith("no significant difference; a loss of more than 0.3 pp cannot be ruled out.")
+    assert f1.endswith("not significant; a loss of more than 0.3 pp cannot be ruled out.")
     assert why.endswith("none does so with 95 % confidence.")
 
 
@@ -93,7 +93,7 @@ def test_where_nothing_near_is_faster_the_fastest_is_shown_but_not_recommended()
     assert slow.recommended is None
     first, _, why = slow.sentences()
     assert first.startswith("`rule` is 2.00× as fast")
-    assert "none that is faster than dense loses at most 0.3 pp" in why
+    assert "all that are faster than dense lose more than 0.3 pp" in why
     assert slow.table().rows[1][:2] == ["fastest strategy", "rule"]
 
 
@@ -110,17 +110,36 @@ def test_what_is_significantly_faster_is_named_and_is_not_what_is_beaten_if_it_l
     pairs = [interval("entropy:fast", name, speedup=ratio) for name, ratio in ratios.items()]
     found = opening(FAST, *OTHERS, *variants, pairs=pairs)
     *_, beaten, faster = found.sentences()
-    assert "`onnx`, the fastest baseline" in beaten
+    assert "`onnx`, the fastest full-model baseline" in beaten
     assert faster == (
-        "Significantly faster than it: `spacy` by 1.50×, at F1 0.8300 and `ctranslate2` by 1.11×, speed only."
+        "Significantly faster than it: `spacy` (1.50× as fast, F1 0.8300) and `ctranslate2` (1.11× as fast, speed "
+        "only)."
     )
-    assert found.table().rows[-1][:2] == ["fastest baseline within 1 pp", "onnx"]
+    assert found.table().rows[-1][:2] == ["fastest full-model baseline within 1 pp", "onnx"]
+
+
+def test_a_truncated_baseline_stands_beside_the_fastest_that_runs_the_full_model():
+    ov = {"strategy": "openvino", "kind": "baseline", "speedup": 1.3}
+    cut = {"strategy": "openvino truncate-3", "kind": "baseline", "difference": -0.005, "speedup": 2.4}
+    pairs = [interval("entropy:fast", "openvino", speedup=1.4), interval("entropy:fast", cut["strategy"], speedup=0.75)]
+    found = opening(FAST, ov, cut, pairs=pairs)
+    assert [row[:2] for row in found.table().rows[2:]] == [
+        ["fastest full-model baseline within 1 pp", "openvino"],
+        ["fastest truncated baseline within 1 pp", "openvino truncate-3"],
+    ]
+    *_, beaten, faster = found.sentences()
+    assert beaten.startswith("It is 1.40× as fast as `openvino`, the fastest full-model baseline")
+    assert faster == "Significantly faster than it: `openvino truncate-3` (1.33× as fast, F1 0.8450)."
 
 
 def test_every_batch_size_has_its_speedup():
-    large = [FAST | {"size": 32, "speedup": 2.1}, {"strategy": "dense", "size": 32}]
-    first, *_ = opening(FAST, *large).sentences()
+    onnx = {"strategy": "onnx", "kind": "baseline", "speedup": 1.1}
+    small, large = ([FAST | {"size": size}, onnx | {"size": size}] for size in (1, 32))
+    large[0]["speedup"] = 2.1
+    pairs = [interval("entropy:fast", "onnx", speedup=speed, size=size) for size, speed in ((1, 1.64), (32, 1.9))]
+    first, *_, beaten = opening(*small, *large, {"strategy": "dense", "size": 32}, pairs=pairs).sentences()
     assert first == "`entropy:fast` is 1.80× as fast as `dense` at batch size 1 and 2.10× at batch size 32."
+    assert beaten.startswith("It is 1.64× as fast (1.90× at batch size 32) as `onnx`, ")
 
 
 def test_too_few_batches_for_an_interval_are_said():
@@ -140,3 +159,18 @@ def test_too_few_batches_for_an_interval_are_said():
 def test_a_verdict_names_what_differs_significantly(difference, speedup, said, shown):
     row = interval("entropy", "truncate-3", difference=difference, speedup=speedup)
     assert (verdict(row), pp(row)) == (said, shown)
+
+
+@pytest.mark.parametrize(("difference", "error", "shown"), [
+    (0.00513, 0.00511, "+0.51 [+0.002, +1.024]"),
+    (-0.00513, 0.00511, "-0.51 [-1.024, -0.002]"),
+    (0.00511, 0.00513, "+0.51 [-0.002, +1.024] (n.s.)"),
+    (0.000003, 0.000001, "+0.00 [+0.0002, +0.0004]"),
+    (0.0, 0.0, "+0.00 [+0.00, +0.00] (n.s.)"),
+])  # fmt: skip
+def test_an_interval_shows_on_which_side_of_no_difference_it_lies(difference, error, shown):
+    assert pp(interval("entropy", difference=difference, error=error) | {"against": "hf"}) == shown
+
+
+def test_an_interval_of_a_speedup_shows_on_which_side_of_1_it_lies():
+    assert speedup(interval("entropy", "hf", speedup=1.052, noise=0.051)) == "1.05× [1.001, 1.103]"

@@ -1,5 +1,7 @@
 """The sections of a report and the page of cases, from files or hand-made runs."""
 
+import re
+
 import pandas as pd
 import pytest
 
@@ -62,22 +64,23 @@ def test_sections_say_what_is_missing(engine, tmp_path):
 
 
 @pytest.mark.parametrize(("gaps", "sentence"), [
-    (lambda: gaps_where_diseases_are_lost(range(0, 60, 2)), "the largest significant gap is "),
-    (lambda: gaps_where_diseases_are_lost([7]), "no significant gap. The largest of "),
+    (lambda: gaps_where_diseases_are_lost(range(0, 60, 2)), r"by .+, \*.+\* loses .+: the largest significant gap of "),
+    (lambda: gaps_where_diseases_are_lost([7]), "by .+ loses .+: the largest gap of 3 pairs, but not significant"),
     (lambda: grouped(own=[DRUG], times=5)[1], "no two groups of a kind have 20 mentions and 5 documents each"),
     (lambda: grouped(own=GOLD, times=30)[1], "no gap. All 3 pairs of groups lose alike."),
 ])  # fmt: skip
 def test_the_largest_gap_is_named_with_its_significance(gaps, sentence):
     found = largest_gap("entropy", [{**gap, "label": gap["strategy"]} for gap in gaps()])
-    assert found.startswith(f"`entropy`: {sentence}")
+    assert re.match(f"`entropy`: {sentence}", found)
 
 
-@pytest.mark.parametrize("kinds", [(), (RANDOM,), (HF, BASELINE), (RANDOM, HF, BASELINE, MODEL)])
+@pytest.mark.parametrize("kinds", [(), (RANDOM,), (HF, BASELINE), (MODEL,), (RANDOM, HF, BASELINE, MODEL)])
 def test_each_kind_of_rows_is_explained_where_it_is_there(kinds):
     rows = [
         {"kind": kind, "label": kind, "batch_size": 1, "timed_documents": 150} for kind in ("dense", "entropy", *kinds)
     ]
-    assert [kind for kind, words in KINDS_READING.items() if words in reading(rows)] == list(kinds)
+    said = [of for of, words in KINDS_READING.items() if words in reading(rows)]
+    assert said == [of for of in KINDS_READING if set(of) & set(kinds)]
 
 
 def test_intervals_over_few_batches_are_said_to_be_narrow():
