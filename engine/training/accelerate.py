@@ -235,7 +235,7 @@ def _run(
             busy=busy,
         )
         write_json(work / "facts.json", asdict(facts))
-        store(out, sweep, [STRATEGY])
+        store(out, sweep, {STRATEGY: {row.name: row.trial for row in rows[1:] if row.stored}})
         with replacing(out / "README.md") as page:
             page.write_text(card(rows, facts, made_by), encoding="utf-8")
         shutil.rmtree(work / "run" / "checkpoint", ignore_errors=True)
@@ -469,6 +469,9 @@ def _warn(facts: Facts, rows: Sequence[Row], time_out: str) -> None:
         without = " or ".join(point for point in OPERATING_POINTS if point not in reached)
         without = f", without an operating point {without}" if without else ""
         logger.warning(f"{time_out}{without}; go on with --resume, or start again with more --minutes")
+    for row in rows[1:]:
+        if row.reached and not row.stored:
+            logger.warning(f"{STRATEGY}:{row.name} was measured to be no faster than dense and is not stored")
     if facts.passes < 1:
         logger.warning(
             f"training had time for {facts.passes:.2g} passes over the {facts.texts} texts that were labelled; "

@@ -16,7 +16,7 @@ import logging
 import math
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -55,21 +55,20 @@ def store_points(folder: Path, points: Mapping[str, Mapping[str, dict[str, Any]]
         fresh.write_text(json.dumps({name: of for name, of in {**stored, **points}.items() if of}, indent=2) + "\n")
 
 
-def store(folder: Path, sweep: Sweep, names: Sequence[str]) -> None:
-    """Writes a sweep's operating points for some strategies, and all its settings, with their checksums."""
-    rows = [_frontier_row(name, one, sweep.reference) for name in names for one in sweep.trials(name)]
+def store(folder: Path, sweep: Sweep, points: Mapping[str, Mapping[str, Trial]]) -> None:
+    """Writes operating points (strategy → point → setting) and all settings of the sweep, with their checksums."""
+    rows = [_frontier_row(name, one, sweep.reference) for name in points for one in sweep.trials(name)]
     frontier = folder / FRONTIER
     if frontier.is_file():
         with frontier.open(newline="") as file:
             stored = [{OLD_COLUMNS.get(name, name): cell for name, cell in row.items()} for row in csv.DictReader(file)]
         # A file of another version may have other columns.
-        rows = [row for row in stored if row.keys() == {*COLUMNS} and row["strategy"] not in names] + rows
+        rows = [row for row in stored if row.keys() == {*COLUMNS} and row["strategy"] not in points] + rows
     with updating(folder, FRONTIER) as fresh, fresh.open("w", newline="") as file:
         writer = csv.DictWriter(file, COLUMNS)
         writer.writeheader()
         writer.writerows(rows)
-    found = {name: sweep.chosen(name) for name in names}
-    store_points(folder, {name: {at: one.strategy.to_json() for at, one in of.items()} for name, of in found.items()})
+    store_points(folder, {name: {at: one.strategy.to_json() for at, one in of.items()} for name, of in points.items()})
 
 
 def _frontier_row(name: str, one: Trial, reference: Reference) -> dict[str, str]:
@@ -187,7 +186,7 @@ def main(argv: list[str] | None) -> int:
         stored = [Strategy.from_json(settings) for settings in engine.points.get(name, {}).values()]
         sweep.run(name, stored, (deadline - time.monotonic()) / (len(names) - number))
         print(*describe(sweep, name), sep="\n")
-    store(folder, sweep, names)
+    store(folder, sweep, {name: sweep.chosen(name) for name in names})
     return 0
 
 

@@ -36,7 +36,7 @@ class Row:
     ``trial``: the setting on the held-out texts; its F1 is the agreement with the checkpoint's dense output.
     ``loss``, ``loss_error``: agreement lost against the model's own dense pass and its standard error, pp.
     ``max_drop``: pp of agreement that the operating point may lose.
-    ``reached``: whether any setting loses so little; if not, this is the closest one, which is not stored.
+    ``reached``: whether any setting loses so little; if not, this is the closest one.
     ``speedups``: batch size → dense ÷ own time here, where enough batches were timed without noise.
     ``f1``: exact-span micro F1 on a corpus, 0–1, if one was given.
     """
@@ -49,6 +49,11 @@ class Row:
     reached: bool = True
     speedups: Mapping[int, float] = field(default_factory=dict)
     f1: float | None = None
+
+    @property
+    def stored(self) -> bool:
+        """Whether it becomes an operating point: one that was measured, and nowhere faster than dense, is of no use."""
+        return self.reached and (not self.speedups or max(self.speedups.values()) > 1)
 
     @property
     def error(self) -> float:
@@ -158,7 +163,8 @@ def table(rows: Sequence[Row]) -> str:
     lines = [head, ["---"] * len(head)]
     for row in rows:
         name = "`dense`" if row.name == "dense" else f"`{row.name}` ({row.max_drop:g})"
-        name += "" if row.reached else ": not reached; the closest"
+        if row.name != "dense" and not row.stored:
+            name += ": no faster than `dense`, not stored" if row.reached else ": not reached; the closest"
         cells = [name, f"{100 * row.trial.f1:.2f} ± {row.error:.2f}"]
         cells += ["–" if row.name == "dense" else f"{row.loss:.2f} ± {row.loss_error:.2f}"]
         cells += [f"{row.trial.cost.token_layers_kept:.0%}", f"{row.trial.theoretical_speedup:.2f}×"]
@@ -178,8 +184,7 @@ def card(rows: Sequence[Row], facts: Facts, command: str) -> str:
     if facts.checkpoint_f1 is not None:
         gold_f1 = f" F1 is measured on {_escape(facts.corpus)}; the checkpoint itself has {facts.checkpoint_f1:.4f}."
     gold = f", together with gold of {_escape(facts.gold)}" if facts.gold else "; no gold was learned from"
-    point = [row.name for row in rows if row.reached][-1]
-    strategy = point if point == "dense" else f"{STRATEGY}:{point}"
+    strategy = ["dense", *(f"{STRATEGY}:{row.name}" for row in rows[1:] if row.stored)][-1]
     # The hub refuses a card whose base model it does not have.
     base = "" if Path(facts.checkpoint).is_dir() else f"base_model: {json.dumps(facts.checkpoint)}\n"
     return f"""---

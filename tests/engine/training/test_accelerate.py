@@ -4,6 +4,7 @@ import itertools
 import json
 import math
 import random
+import re
 import shutil
 import sys
 from types import SimpleNamespace
@@ -78,11 +79,17 @@ def few_settings(sweep, name, *_, **__):
     sweep._measure([line.at(scale) for line in lines for scale in (0.06, 0.54)], sweep.total, math.inf)
 
 
+def timed(ratio):
+    """Takes the place of `speedups`, which depend on the machine."""
+    return lambda engine, strategies, texts, batch_size: [ratio] * len(strategies)
+
+
 @pytest.fixture(scope="module")
 def frozen(plain_folder, texts, tmp_path_factory):
     out = tmp_path_factory.mktemp("frozen") / "model"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(accelerating.Sweep, "run", few_settings)
+        patch.setattr(cards, "speedups", timed(1.01))
         return out, run(plain_folder, texts, out, frozen=True, minutes=0.08)
 
 
@@ -91,6 +98,7 @@ def trained(plain_folder, texts, tmp_path_factory):
     out = tmp_path_factory.mktemp("trained") / "model"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(accelerating.Sweep, "run", few_settings)
+        patch.setattr(cards, "speedups", timed(1.01))
         return out, run(plain_folder, texts, out, corpus=str(SAMPLE), minutes=0.08)
 
 
@@ -147,9 +155,28 @@ def test_a_trained_encoder_is_compared_with_the_checkpoint_it_came_from(trained,
     assert "the checkpoint itself has" in page
 
 
-def test_a_finished_run_chooses_again_without_checkpoint_and_texts_and_measures_nothing_twice(
-    plain_folder, texts, tmp_path
+def test_a_setting_that_is_measured_to_be_slower_than_dense_is_no_operating_point(
+    plain_folder, texts, tmp_path, monkeypatch, caplog
 ):
+    monkeypatch.setattr(accelerating.Sweep, "run", few_settings)
+    monkeypatch.setattr(cards, "speedups", timed(0.9))
+    rows = run(plain_folder, texts, tmp_path / "out", frozen=True, minutes=1)
+    slower = [row.name for row in rows[1:] if row.reached]
+    assert slower
+    assert [row.name for row in rows if row.stored] == []
+    assert not load_engine(tmp_path / "out").points
+    page = (tmp_path / "out" / "README.md").read_text()
+    assert 'engine.tag("…", "dense")' in page
+    for name in slower:
+        assert re.search(rf"`{name}` \(\d+\): no faster than `dense`, not stored \|.*0\.90×", page)
+        assert f"entropy:{name} was measured to be no faster than dense" in caplog.text
+
+
+def test_a_finished_run_chooses_again_without_checkpoint_and_texts_and_measures_nothing_twice(
+    plain_folder, texts, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(cards, "speedups", timed(1.01))
+
     def modified():
         return {file.name: file.stat().st_mtime_ns for file in (tmp_path / "out").glob("*.safetensors")}
 
