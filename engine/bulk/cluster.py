@@ -1,20 +1,25 @@
-"""Tags files with Ray Data, on a Ray cluster or a Ray instance started on this machine."""
+"""Tags files with Ray, on a cluster or in processes of this machine."""
 
 from __future__ import annotations
 
 import logging
 import os
+import platform
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tqdm import tqdm
+
 from engine import InputError
 from engine.bulk.folder import RUN, Finished
 from engine.bulk.inputs import InputFile
 from engine.bulk.worker import Job, OnProgress, OutputError, Worker
+from engine.command import STANDARD_ERROR
 from engine.errors import first_line
 from engine.runs import check_same, read_json
 
@@ -23,14 +28,10 @@ RETRIES = 3  # per file, after its worker died
 
 
 class RayWorker:
-    """A worker as a Ray actor: takes rows with a file, and adds the outcome of tagging it or an error.
+    """A worker as a Ray actor, which returns errors, because Ray would wrap them."""
 
-    If a worker refuses to start, no file can be tagged, and the run ends. Any other error at its start is reported for
-    each file that this worker gets.
-    """
-
-    def __init__(self, job: Job, conditions: dict[str, Any]) -> None:
-        self.problem: InputError | None = None
+    def start(self, job: Job, conditions: dict[str, Any]) -> InputError | None:
+        """Loads the engine; returns why this worker cannot tag, if it cannot."""
         run = Path(job.out, RUN)
         try:
             if not run.is_file():
@@ -39,18 +40,18 @@ class RayWorker:
             self.worker = Worker(job)
             check_same(run.parent, conditions, self.worker.conditions())  # and this machine computes the same results
         except InputError as error:
-            self.problem = OutputError(str(error))
-        except Exception as error:  # noqa: BLE001  # otherwise Ray assumes that the worker died
+            return InputError(f"{platform.node()}: {error}")
+        except Exception as error:  # noqa: BLE001  # one worker must not stop the others
             cause = f"{type(error).__name__}: {first_line(error)}"
-            self.problem = InputError(f"expected a worker to start, got {cause}; start again")
+            return InputError(f"{platform.node()}: expected a worker to start, got {cause}; start again")
+        return None
 
-    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
+    def tag(self, file: InputFile) -> Finished | InputError:
+        """Tags a file; returns an error that concerns it alone, or an `OutputError`."""
         try:
-            if self.problem:
-                raise self.problem
-            return row | {"found": self.worker.tag(row["file"], lambda documents, size: None)}
+            return self.worker.tag(file, lambda documents, size: None)
         except InputError as error:
-            return row | {"found": error}
+            return error
 
 
 @contextmanager
@@ -99,52 +100,63 @@ def _check_answer(address: str) -> None:
 
 
 def tag_on_ray(
-    job: Job,
-    conditions: dict[str, Any],
-    files: Sequence[InputFile],
-    max_workers: int,
-    start_all: bool,
-    on_progress: OnProgress,
+    job: Job, conditions: dict[str, Any], files: Sequence[InputFile], max_workers: int, on_progress: OnProgress
 ) -> Iterator[Finished | InputError]:
     """Yields the outcome or the error of each file, in the order in which they finish.
+
+    A worker that does not start is reported and done without; one that dies is replaced.
 
     Args:
         job: configuration of the workers; its number of threads is also the number of Ray CPUs per worker.
         conditions: conditions of the run, which those of the workers must equal.
         files: files to tag.
-        max_workers: maximum number of workers.
-        start_all: whether to start all workers at once, instead of one and then more as there is room.
+        max_workers: maximum number of workers; those for which the cluster has no room wait for it.
         on_progress: called for each finished file.
 
     Raises:
-        OutputError: if no further file can be tagged.
+        InputError: if no further file can be tagged.
     """
     import ray
-    from ray.data import ActorPoolStrategy, DataContext
+    from ray.exceptions import RayError
 
-    context = DataContext.get_current()
-    context.enable_progress_bars = context.print_on_execution_start = False
-    context.max_errored_blocks = -1  # other files continue; those without an answer are reported at the end
-    logging.getLogger("ray.data").setLevel(logging.CRITICAL)
-    largest_first = sorted(files, key=lambda file: -file.size)
-    rows = [{"file": file} for file in largest_first]
-    answers = ray.data.from_items(rows, override_num_blocks=len(files)).map(
-        RayWorker,  # type: ignore[arg-type]  # Ray creates one object per actor
-        fn_constructor_args=[job, conditions],
-        compute=ActorPoolStrategy(min_size=max_workers if start_all else 1, max_size=max_workers),
-        num_cpus=job.threads,
-        num_gpus=1 if job.options.device.startswith("cuda") else None,
-        ray_remote_args_fn=lambda: {"max_restarts": -1, "max_task_retries": RETRIES},
-    )
-    waiting = {file.name: file for file in files}
-    for answer in answers.iter_rows():
-        file, found = answer["file"], answer["found"]
-        del waiting[file.name]
-        if isinstance(found, OutputError):
+    actor = ray.remote(num_cpus=job.threads, num_gpus=1 if job.options.device.startswith("cuda") else None)(RayWorker)
+    waiting = sorted(files, key=lambda file: file.size)  # the largest is taken first, from the end
+    deaths: Counter[InputFile] = Counter()
+    busy: dict[Any, tuple[Any, InputFile | None]] = {}  # future answer → worker, and its file unless it is starting
+    problem: object = None
+
+    def start_worker() -> None:
+        worker = actor.remote()
+        busy[worker.start.remote(job, conditions)] = worker, None
+
+    for _ in files[:max_workers]:
+        start_worker()
+    while waiting or any(file for _, file in busy.values()):
+        if not busy:
+            raise InputError(f"expected a worker that starts, got none; the last one said: {problem}")
+        (answer, *_), _ = ray.wait(list(busy))
+        worker, file = busy.pop(answer)
+        try:
+            found, died = ray.get(answer), False
+        except RayError as error:
+            wanted = f"tag {file.url}, got {RETRIES + 1} workers that died" if file else "start, got one that died"
+            found = InputError(f"expected a worker to {wanted}: {first_line(error)}; give each more memory")
+            died = True
+        if file is None:
+            if found:
+                problem = found
+                tqdm.write(str(problem), file=STANDARD_ERROR)
+                continue
+        elif died and deaths[file] < RETRIES:
+            deaths[file] += 1
+            waiting.append(file)
+        elif isinstance(found, OutputError):
             raise found
-        on_progress(found.documents if isinstance(found, Finished) else 0, file.size)
-        yield found
-    for file in waiting.values():
-        yield InputError(
-            f"expected a worker to tag {file.url}, got {RETRIES + 1} workers that died; give each more memory"
-        )
+        else:
+            on_progress(found.documents if isinstance(found, Finished) else 0, file.size)
+            yield found
+        if died:
+            start_worker()
+        elif waiting:
+            file = waiting.pop()
+            busy[worker.tag.remote(file)] = worker, file

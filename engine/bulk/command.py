@@ -108,7 +108,7 @@ def run(arguments: argparse.Namespace) -> int:
             # All machines must use the same dtype.
             job = replace(worker.job, options=replace(options, dtype=worker.engine.dtype))
             max_workers = stack.enter_context(ray_pool(arguments.ray, arguments.workers, threads))
-            results = tag_on_ray(job, conditions, missing, max_workers, arguments.ray is None, on_progress)
+            results = tag_on_ray(job, conditions, missing, max_workers, on_progress)
         else:
             results = _tag_in_process(worker, missing, on_progress)
         if is_new:

@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import platform
 import random
 import shutil
 import signal
@@ -11,11 +12,17 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import patch
 
 import psutil
 import pytest
 
 pytest.importorskip("ray")  # requirements-bulk.txt
+
+from ray.exceptions import ActorDiedError
 
 from engine.bulk import cluster, main
 from engine.bulk.inputs import InputFile
@@ -51,9 +58,26 @@ def arguments(pubmed, model_folder, out):
     return [str(pubmed), "--out", str(out), "--model", str(model_folder), "--threads", "1", "--dtype", "float32"]
 
 
-def test_a_worker_writes_what_one_process_writes(pubmed, model_folder, undisturbed, tmp_path):
-    assert main([*arguments(pubmed, model_folder, tmp_path / "out"), "--workers", "1"]) == 0
+def fails(*_):
+    raise RuntimeError("no kernel\nat all")
+
+
+class OneBrokenWorker(cluster.RayWorker):
+    """Does not start in the first process that tries."""
+
+    def start(self, job, conditions):
+        with suppress(FileExistsError), Path(f"{job.out}.tried").open("x"), patch.object(cluster, "Worker", fails):
+            return super().start(job, conditions)
+        return super().start(job, conditions)
+
+
+def test_workers_write_what_one_process_writes_though_one_does_not_start(
+    pubmed, model_folder, undisturbed, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(cluster, "RayWorker", OneBrokenWorker)
+    assert main([*arguments(pubmed, model_folder, tmp_path / "out"), "--workers", "2"]) == 0
     assert contents(tmp_path / "out") == contents(undisturbed)
+    assert capsys.readouterr().err.count(f"{platform.node()}: expected a worker to start, got RuntimeError: no k") == 1
 
 
 @pytest.mark.parametrize("answer", ["exit 1", "sleep 60"])
@@ -77,32 +101,89 @@ def finished(undisturbed, model_folder, tmp_path):
 
 
 def answer_of(job, conditions, file=None):
-    worker = cluster.RayWorker(job, conditions)
+    """What a worker answers to its start, or else to a file."""
+    worker = cluster.RayWorker()
     file = file or InputFile("a", "in/a.xml", 1)
-    return pickle.loads(pickle.dumps(worker({"file": file})))["found"]
-
-
-def fails(*_):
-    raise RuntimeError("no kernel\nat all")
+    return pickle.loads(pickle.dumps(worker.start(job, conditions) or worker.tag(file)))
 
 
 @pytest.mark.parametrize(
-    ("patched", "other", "problem", "fatal"),
+    ("patched", "other", "problem"),
     [
-        ("engine.bulk.worker.code_digest", lambda *_: "other", 'got code "other"', True),
-        ("engine.bulk.cluster.RUN", "none.json", "every machine needs the folder at this path", True),
-        ("engine.bulk.cluster.Worker", fails, "expected a worker to start, got RuntimeError: no kernel; ", False),
-        ("engine.bulk.worker.read_file", fails, "expected to tag in/a.xml, got RuntimeError: no kernel; ", False),
+        ("engine.bulk.worker.code_digest", lambda *_: "other", 'got code "other"'),
+        ("engine.bulk.cluster.RUN", "none.json", "every machine needs the folder at this path"),
+        ("engine.bulk.cluster.Worker", fails, "expected a worker to start, got RuntimeError: no kernel; "),
+        ("engine.bulk.worker.read_file", fails, "expected to tag in/a.xml, got RuntimeError: no kernel; "),
     ],
     ids=["other code", "no folder", "no start", "an error"],
 )
-def test_what_goes_wrong_in_a_worker_is_said_and_ends_the_run_only_where_it_concerns_all_files(
-    patched, other, problem, fatal, finished, monkeypatch
-):
+def test_what_goes_wrong_in_a_worker_is_its_answer(patched, other, problem, finished, monkeypatch):
     monkeypatch.setattr(patched, other)
-    answer = answer_of(*finished)
-    assert problem in str(answer)
-    assert type(answer) is (OutputError if fatal else InputError)
+    assert problem in str(answer_of(*finished))
+
+
+def starts(*_):
+    return None
+
+
+def dies(*_):
+    raise ActorDiedError
+
+
+def refuses(*_):
+    return InputError("no kernel")
+
+
+@pytest.fixture
+def tag_scripted(monkeypatch):
+    """Tags the files a, b and c with two workers in this process; what workers do in turn at their start is given."""
+
+    def tag_all(at_start, tag):
+        left = iter(at_start)
+
+        def worker():
+            start = next(left)
+            return SimpleNamespace(
+                start=SimpleNamespace(remote=partial(partial, start)), tag=SimpleNamespace(remote=partial(partial, tag))
+            )
+
+        ray = SimpleNamespace(
+            remote=lambda **_: lambda _: SimpleNamespace(remote=worker),
+            wait=lambda answers: (answers[:1], answers[1:]),
+            get=lambda answer: answer(),
+        )
+        monkeypatch.setitem(sys.modules, "ray", ray)
+        files = [InputFile(name, f"in/{name}", size) for size, name in enumerate("cba")]
+        job = Job(EngineOptions(), "out", "jsonl", ("id", "text"), 1)
+        found = list(cluster.tag_on_ray(job, {}, files, 2, lambda *_: None))
+        assert list(left) == []
+        return found
+
+    return tag_all
+
+
+@pytest.mark.parametrize("broken", [dies, refuses])
+def test_a_worker_that_does_not_start_costs_itself_alone(broken, tag_scripted, capsys):
+    assert tag_scripted([broken, starts], lambda file: file.name) == ["a", "b", "c"]
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("broken", [dies, refuses])
+def test_if_no_worker_starts_the_run_ends_and_says_why(broken, tag_scripted):
+    with pytest.raises(InputError, match=r"got none; the last one said: .*(died|no kernel)"):
+        tag_scripted([broken, broken], lambda file: file.name)
+
+
+def test_a_file_that_kills_four_workers_is_given_up_and_the_others_are_tagged(tag_scripted):
+    found = tag_scripted([starts] * 6, lambda file: dies() if file.name == "b" else file.name)
+    assert [name for name in found if isinstance(name, str)] == ["a", "c"]
+    (error,) = (one for one in found if isinstance(one, InputError))
+    assert "expected a worker to tag in/b, got 4 workers that died" in str(error)
+
+
+def test_a_result_that_cannot_be_written_ends_the_run(tag_scripted):
+    with pytest.raises(OutputError, match="disk"):
+        tag_scripted([starts] * 2, lambda file: OutputError("disk"))
 
 
 def test_a_workers_answer_does_not_hold_what_was_rejected(finished, tmp_path):
@@ -116,10 +197,10 @@ def test_a_workers_answer_does_not_hold_what_was_rejected(finished, tmp_path):
 class DyingWorker(cluster.RayWorker):
     """Dies on one file."""
 
-    def __call__(self, row):
-        if "n0002" in row["file"].name:
+    def tag(self, file):
+        if "n0002" in file.name:
             os.kill(os.getpid(), signal.SIGKILL)
-        return super().__call__(row)
+        return super().tag(file)
 
 
 @pytest.mark.slow
