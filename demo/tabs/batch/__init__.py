@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -23,6 +24,8 @@ from demo.common.limits import (
 )
 from demo.common.links import model_name
 from demo.common.markup import alert, escape, note
+from demo.common.requests import Latest
+from demo.common.timing import Wanted
 from demo.common.uploads import Problems, read_upload
 from demo.settings import chosen_strategies, name_with_settings
 from demo.tabs.batch.tagging import (
@@ -52,6 +55,7 @@ The sample comes with the project: 30 short abstracts with gold, none of them fr
 """
 MEASURING = '<a href="docs/reports.md">eval.report</a>'
 CELL_CHARACTERS = 30  # per cell, so no column is cut; a click shows the rest
+UPDATE_S = 1.0  # between updates: browsers draw more slowly than short documents are tagged
 CANCELLED = "Cancelled. The tables show the documents tagged by then."
 CANCELLED_EARLY = "Cancelled before any document was tagged."
 OUT_OF_DATE = "Out of date: the file or the settings have changed. Press Tag the file."
@@ -99,15 +103,10 @@ def status(file: str, documents: Sequence[Document], found: Found, problems: Pro
     return page
 
 
-def empty() -> list[Any]:
-    """Updates that hide both tables and the ZIP."""
-    return [gr.update(visible=False), gr.update(visible=False), gr.update(value=None, visible=False)]
-
-
 def run_batch(
-    engine: Engine, progress: gr.Progress, path: str | None, names: list[str], *settings: Any
+    engine: Engine, wanted: Wanted, progress: gr.Progress, path: str | None, names: list[str], *settings: Any
 ) -> Iterator[list[Any]]:
-    """Yields updates of status, summary, entities and ZIP; the ZIP comes last."""
+    """Yields updates of status, summary, entities and ZIP; the ZIP comes last, and only if it is still wanted."""
     try:
         if path is None:
             raise InputError("There is no file yet: upload one, or use the sample.")
@@ -115,33 +114,35 @@ def run_batch(
         documents, problems = read_batch(path)
         file = f"{Path(path).name}, read as {format_of(path).name}"
     except InputError as error:
-        yield [alert(str(error)), *empty()]
+        yield [alert(str(error)), *[gr.skip()] * 3]
         return
     named = (name_with_settings(engine, strategy, settings[0]) for strategy in strategies)
     run = f"{model_name(engine)}: {', '.join(named)}."
     found: dict[str, Any] = {}
-    for found in tag_documents(engine, documents, strategies):
+
+    def update(message: str = "", archive: Path | None = None) -> list[Any]:
+        """The tables of what is found, if anything is, below a message or the status."""
+        tables = summary(documents, found), entity_table(found)
+        shown = [gr.update(value=table, visible=bool(found)) for table in tables]
+        files = gr.update(value=str(archive), visible=True) if archive else gr.skip()
+        return [message or status(file, documents, found, problems, run), *shown, files]
+
+    due = time.monotonic()
+    for found in tag_documents(engine, documents, strategies, wanted):
         progress((len(found[strategies[0].name]), len(documents)), unit="documents")
-        by_strategy = gr.update(value=summary(documents, found), visible=True)
-        entities = gr.update(value=entity_table(found), visible=True)
-        yield [status(file, documents, found, problems, run), by_strategy, entities, empty()[2]]
-    if not found:
-        yield [status(file, documents, found, problems, run), *empty()]
-        return
-    # Gradio copies the file at the yield; ours is deleted after it.
-    with tempfile.TemporaryDirectory() as folder:
-        write_zip(documents, found, settings_json(engine, strategies), Path(folder) / ZIP)
-        yield [gr.skip(), gr.skip(), gr.skip(), gr.update(value=str(Path(folder) / ZIP), visible=True)]
-
-
-def cancelled(running: bool, report: str) -> Any:
-    """The message above the tables after Cancel: no change if nothing was running.
-
-    Args:
-        running: whether a run was going on.
-        report: the previous message; empty if no document was tagged yet.
-    """
-    return alert(CANCELLED if report else CANCELLED_EARLY) if running else gr.skip()
+        if time.monotonic() >= due:
+            yield update()
+            due = time.monotonic() + UPDATE_S
+    if not wanted():
+        yield update(alert(CANCELLED if found else CANCELLED_EARLY))
+    elif not found:
+        yield update()
+    else:
+        # Gradio copies the file at the yield; ours is deleted after it.
+        with tempfile.TemporaryDirectory() as folder:
+            archive = Path(folder) / ZIP
+            write_zip(documents, found, settings_json(engine, strategies), archive)
+            yield update(archive=archive)
 
 
 def sample_file() -> Iterator[str]:
@@ -153,19 +154,25 @@ def sample_file() -> Iterator[str]:
 def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
     """Builds the tab."""
 
+    def on_start(latest: Latest, *values: Any) -> list[Any]:
+        hidden = gr.update(value=None, visible=False)
+        return [latest.take(fingerprint(values)), "", "", hidden, hidden, hidden]
+
     def on_run(
+        latest: Latest,
+        number: int,
         path: str | None,
         names: list[str],
         *settings: Any,
         progress: gr.Progress = gr.Progress(),  # noqa: B008
     ) -> Iterator[list[Any]]:
-        yield from run_batch(engine, progress, path, names, *settings)
+        yield from run_batch(engine, lambda: latest.number == number, progress, path, names, *settings)
 
-    def on_start(*values: Any) -> list[Any]:
-        return [True, fingerprint(values), "", "", *empty()]
+    def on_stop(latest: Latest) -> None:
+        latest.take(latest.mark)
 
-    def on_outdated(ran: int | None, *values: Any) -> str:
-        return alert(OUT_OF_DATE) if ran is not None and ran != fingerprint(values) else ""
+    def on_outdated(latest: Latest, *values: Any) -> str:
+        return alert(OUT_OF_DATE) if latest.mark not in (None, fingerprint(values)) else ""
 
     gr.Markdown(ABOUT)
     upload = gr.File(label="File", height=140)
@@ -179,17 +186,17 @@ def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
     table = gr.Dataframe(label="By strategy", datatype="str", **hidden)
     entities = gr.Dataframe(label="Entities", datatype="str", max_height=400, max_chars=CELL_CHARACTERS, **hidden)
     files = gr.File(label="Everything as a ZIP: every format, both tables, and the settings", **hidden)
-    running, ran = gr.State(False), gr.State(None)  # ``ran``: fingerprint of the values that the tables are of
+    latest, number = gr.State(Latest()), gr.State(0)
 
     loaded = sample.click(sample_file, None, upload, concurrency_id="sample", **HIDDEN)
     values = [upload, *inputs.choice]
     shown = [report, table, entities, files]
-    jobs = []
     for start in (run.click, loaded.success):
-        started = start(on_start, values, [running, ran, outdated, *shown], **QUIET)
-        jobs.append(started.then(on_run, values, shown, api_visibility="private", **BATCH_WORK))
-        jobs[-1].then(lambda: False, None, running, **QUIET)
-    stopped = cancel.click(None, cancels=jobs, api_visibility="private")
-    stopped.then(cancelled, [running, report], report, **QUIET).then(lambda: False, None, running, **QUIET)
+        started = start(on_start, [latest, *values], [number, outdated, *shown], **QUIET)
+        started.then(
+            on_run, [latest, number, *values], shown, trigger_mode="always_last", api_visibility="private", **BATCH_WORK
+        )
+    # Gradio's `cancels` loses what is said after it: the page still draws what it received before, and an error.
+    cancel.click(on_stop, latest, None, **QUIET)
     for value in values:
-        value.change(on_outdated, [ran, *values], outdated, **EVERY_CHANGE)
+        value.change(on_outdated, [latest, *values], outdated, **EVERY_CHANGE)

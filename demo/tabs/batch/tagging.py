@@ -14,7 +14,7 @@ import pandas as pd
 
 from demo.common.markup import printable
 from demo.common.serialization import ENTITY_COLUMNS, csv_text, entity_row, environment_record
-from demo.common.timing import MARGIN
+from demo.common.timing import MARGIN, Wanted
 from engine import Document, Engine, Strategy
 from engine.data.formats import WRITERS
 from engine.text.scoring import Counts, count_documents
@@ -42,9 +42,9 @@ Found = Mapping[str, Sequence[TaggedDocument]]  # by strategy
 
 
 def tag_documents(
-    engine: Engine, documents: Sequence[Document], strategies: Sequence[Strategy]
+    engine: Engine, documents: Sequence[Document], strategies: Sequence[Strategy], wanted: Wanted = lambda: True
 ) -> Iterator[dict[str, list[TaggedDocument]]]:
-    """Yields what each strategy has found so far, after every ``CHUNK`` documents.
+    """Yields what each strategy has found so far, after every ``CHUNK`` documents, as long as it is wanted.
 
     Strategies take turns going first, because the first one to see a word tokenises it.
     """
@@ -52,9 +52,13 @@ def tag_documents(
     for number, start in enumerate(range(0, len(documents), CHUNK)):
         part = documents[start : start + CHUNK]
         first = number % len(strategies)
+        results = {}
         for strategy in [*strategies[first:], *strategies[:first]]:
-            results = engine.tag_batch([document.text for document in part], strategy, batch_size=CHUNK)
-            tagged[strategy.name] += [
+            if not wanted():
+                return
+            results[strategy.name] = engine.tag_batch([each.text for each in part], strategy, batch_size=CHUNK)
+        for name, of_part in results.items():
+            tagged[name] += [
                 TaggedDocument(
                     replace(document, entities=result.entities),
                     result.cost.token_layers,
@@ -62,7 +66,7 @@ def tag_documents(
                     result.cost.macs,
                     result.latency.total_ms / result.latency.texts,
                 )
-                for document, result in zip(part, results, strict=True)
+                for document, result in zip(part, of_part, strict=True)
             ]
         yield tagged
 

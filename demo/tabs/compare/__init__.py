@@ -15,7 +15,7 @@ from demo.common.inputs import Inputs
 from demo.common.limits import MODEL_WORK, TIMING_WORK, check_strategies, check_text
 from demo.common.links import model_name
 from demo.common.reports import own_report
-from demo.common.requests import Latest, failed, running
+from demo.common.requests import Latest, cancelled, failed, running
 from demo.common.timing import (
     PAGE,
     Budget,
@@ -162,17 +162,20 @@ def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
         return own + (candidates_beside(second, beside, names, settings[0]) if second else [])
 
     def on_compare(latest: Latest, number: int, text: str, *choice: Any) -> Iterator[list[Any]]:
+        last = gr.skip()
         try:
             for shown in compare(text, candidates(*choice), lambda: latest.number == number):
                 if shown.refinement:
                     ran = fingerprint([text, *choice]), shown.refinement
                     yield [shown.answer, shown.texts, shown.cards, number, ran]
-                else:
-                    yield [shown.answer, *[gr.skip()] * 4]
+                    break
+                yield [shown.answer, *[gr.skip()] * 4]
+            else:  # not wanted any more; the page may have drawn the last answer over the message of Cancel
+                last = cancelled() if latest.mark is None else last
         except InputError as error:
             yield [failed(str(error)), "", "", number, None]
-        # When a generator ends, Gradio sends its last values again, even over the message that a run was cancelled.
-        yield [gr.skip()] * 5
+        # When a generator ends, Gradio sends its last values again.
+        yield [last, *[gr.skip()] * 4]
 
     def on_refine(
         latest: Latest, number: int, ran: tuple[int, Refinement] | None, text: str, *choice: Any

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Callable
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -14,7 +16,7 @@ import pytest
 from demo.common.limits import MAX_DOCUMENTS
 from demo.common.links import model_name
 from demo.common.uploads import MAX_PROBLEMS, Problems
-from demo.tabs.batch import ABOUT, SAMPLE, cancelled, read_batch, run_batch, sample_file, status
+from demo.tabs.batch import ABOUT, SAMPLE, read_batch, run_batch, sample_file, status
 from demo.tabs.batch.tagging import (
     CHUNK,
     LEAST_TIMED,
@@ -37,9 +39,11 @@ HOSTILE = "<img src=x onerror=alert(1)> ${1+1} {{7*7}} delirium"
 SETTINGS = (None, "", 0.0, 0.1, 1.0, 0.0)
 
 
-def run(engine: Engine, path: Path | None, names: list[str]) -> list[list[Any]]:
+def run(
+    engine: Engine, path: Path | None, names: list[str], wanted: Callable[[], bool] = lambda: True
+) -> list[list[Any]]:
     progress: Any = lambda *_, **__: None  # noqa: E731
-    return list(run_batch(engine, progress, path and str(path), names, *SETTINGS))
+    return list(run_batch(engine, wanted, progress, path and str(path), names, *SETTINGS))
 
 
 def tagged(engine: Engine, documents: list[Document], *names: str) -> dict[str, list[TaggedDocument]]:
@@ -153,13 +157,14 @@ class TestTag:
 
 class TestRun:
     def test_ends_with_tables_and_files(self, engine: Engine, lines: Path) -> None:
-        progress, files = run(engine, lines, ["dense", "rule"])
-        assert "<b>some.jsonl, read as jsonl</b>: 2 of 2 documents tagged with" in progress[0]
-        assert f"tagged with {model_name(engine)}: dense, rule (default)." in progress[0]
-        assert "Left out: 1" in progress[0]
-        assert list(progress[1]["value"]["strategy"]) == ["dense", "rule"]
-        assert files[3]["value"].endswith("tagged.zip")
-        assert not Path(files[3]["value"]).exists()  # ours is deleted after the yield
+        *_, (report, table, entities, files) = run(engine, lines, ["dense", "rule"])
+        assert "<b>some.jsonl, read as jsonl</b>: 2 of 2 documents tagged with" in report
+        assert f"tagged with {model_name(engine)}: dense, rule (default)." in report
+        assert "Left out: 1" in report
+        assert list(table["value"]["strategy"]) == ["dense", "rule"]
+        assert set(entities["value"]["document"]) <= {"a", "c"}
+        assert files["value"].endswith("tagged.zip")
+        assert not Path(files["value"]).exists()  # ours is deleted after the yield
 
     @pytest.mark.parametrize(
         ("content", "names", "message"),
@@ -188,7 +193,18 @@ class TestRun:
         said = status("f", documents, found, Problems(), "")
         assert f"shows the first {LISTED_ENTITIES:,} of {len(many):,} entities" in said
 
-    def test_cancel_promises_no_more_than_there_is(self) -> None:
-        assert "The tables show" in cancelled(True, "8 of 9 documents tagged")
-        assert "before any document" in cancelled(True, "")
-        assert cancelled(False, "") == gr.skip()
+    @pytest.mark.parametrize(
+        ("calls", "said", "shown"),
+        [(0, "before any document", False), (1, "before any document", False), (3, "The tables show", True)],
+    )
+    def test_cancel_ends_it_before_the_next_call_and_says_last_what_there_is(
+        self, engine: Engine, tmp_path: Path, calls: int, said: str, shown: bool
+    ) -> None:
+        path = tmp_path / "many.jsonl"
+        path.write_text("".join(json.dumps({"id": str(i), "text": TEXT}) + "\n" for i in range(3 * CHUNK)))
+        answers = chain(repeat(True, calls), repeat(False))
+        *_, (message, table, entities, files) = run(engine, path, ["dense", "rule"], lambda: next(answers))
+        assert said in message
+        assert table["visible"] is entities["visible"] is shown
+        assert not shown or table["value"]["docs"].tolist() == [CHUNK, CHUNK]
+        assert files == gr.skip()

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 
+import gradio as gr
 import pytest
 
 from demo.common.differences import KINDS, SIGNS
 from demo.common.limits import MAX_STRATEGIES
+from demo.common.requests import Latest
 from demo.common.timing import RUNS, Budget, first_pass, tagger
 from demo.settings import default_values, page_settings
 from demo.tabs.compare import LEGEND, Refinement, Shown, candidates_beside, candidates_of, compare, refine
 from demo.tabs.compare.comparison import ModelStrategy, compare_all
 from engine import Engine, InputError
+from tests.demo.blocks import listeners
 
 TEXT = "Famotidine-associated delirium. Six patients on famotidine had delirium; all recovered."
 
@@ -134,3 +137,14 @@ def test_a_second_model_stands_beside_the_first(engine: Engine, plain_engine: En
 def test_what_cannot_run_is_refused(engine: Engine, text: str, names: list[str], message: str) -> None:
     with pytest.raises(InputError, match=message):
         run(text, chosen(engine, names))
+
+
+def test_cancel_is_said_last_even_over_how_long_the_run_takes(
+    engine: Engine, demo: gr.Blocks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (function,) = listeners(demo, "on_compare")
+    monkeypatch.setattr("demo.tabs.compare.compare", lambda *_: iter([Shown("Running… about 9 s")]))
+    for latest, said in ((Latest(8), True), (Latest(8, mark=1), False)):  # cancelled, and followed by another request
+        first, last = function.fn(latest, 7, TEXT, ["dense"], "", None, "", *default_values(engine, None))
+        assert "about 9 s" in first[0]
+        assert ("Cancelled" in last[0]) if said else last[0] == gr.skip()
