@@ -15,7 +15,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from itertools import count, islice
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -31,18 +31,17 @@ from engine.pruning.signals import normalised_entropy
 from engine.runs import read_json, write_json
 from engine.training.data import Example, make_batches
 from engine.training.heads import HeadsConfig, HeadsTraining, fit_heads, with_gates
+from engine.training.loop import shortest_seconds
 
 logger = logging.getLogger(__name__)
 
 HEAD_LR = 1e-3
 ENCODER_LR = 1e-5, 6e-5  # lowest, highest
 NARROW = 256  # hidden size up to which the highest applies; beyond, it falls with the size
-TEMPERATURE = 1.0  # of the targets
 PRUNED = 0.8  # share of the windows that are pruned
 MAX_PASSES = 30  # over the texts
 MAX_ROWS = 1024  # word pieces in a batch
 CHECKPOINT_S, CHECKPOINTS = 180, 4  # approximate maximum seconds between two; approximate minimum number
-PROBED = 4  # steps timed to see how long one takes
 CONFIG, MODEL = "config.json", "model.safetensors"
 TOKENIZER = (
     "tokenizer.json",
@@ -85,43 +84,66 @@ class Schedule:
         return cls(texts, batches, steps, precision)
 
 
-class Distillation(HeadsTraining[HeadsConfig]):
+class Distillation(HeadsTraining):
     """Trains a copy of a checkpoint's model with gate heads, and writes checkpoints at intervals.
 
-    The learning rate decays to zero, so the last average of the weights is the one to keep. ``watch`` scores a model,
-    0–1, for the log; if ``frozen``, only gate heads learn; for the other arguments see `HeadsTraining`.
+    Texts are seen unchanged, without dropout or masked words. The learning rate decays to zero, so the last average of
+    the weights is the one to keep.
+
+    Args:
+        schedule: the plan.
+        model: the checkpoint's model with gate heads.
+        weights: the checkpoint.
+        taught: windows with the checkpoint's own labels.
+        gold: windows with gold labels.
+        watch: scores a model, 0–1, for the log.
+        out: folder for the model, the log and the checkpoint.
+        frozen: whether only gate heads learn.
+        seed: seed of the order of batches.
     """
 
     def __init__(
         self,
-        config: HeadsConfig,
+        schedule: Schedule,
         model: GatedModel,
         weights: Weights,
-        examples: Sequence[Example],
-        steps: int,
-        lowest: float,
+        taught: Sequence[Example],
+        gold: Sequence[Example],
         watch: Callable[[GatedModel], float],
+        out: Path,
         *,
         frozen: bool,
+        seed: int,
     ) -> None:
-        self.examples, self.watch, self.order, self.frozen = examples, watch, weights.label_order, frozen
+        self.examples, self.watch, self.order, self.frozen = [*taught, *gold], watch, weights.label_order, frozen
         model = copy.deepcopy(model)
         self.last = str(model.encoder.num_layers)
         if frozen:
             for part in (model.encoder, model.heads[self.last]):
                 part.requires_grad_(False)
-        super().__init__(config, model, weights.tokenizer, lowest, steps)
+        config = HeadsConfig(
+            out=str(out),
+            temperature=1.0,
+            lr=encoder_lr(schedule.steps / schedule.batches, model.encoder.hidden_size),
+            max_rows=MAX_ROWS,
+            dropout=0.0,
+            mask=0.0,
+            pruned=PRUNED,
+            average=max(0.0, min(0.995, 1 - 20 / schedule.steps)),
+            mixed_precision=schedule.mixed_precision,
+            seed=seed,
+        )
+        super().__init__(config, model, weights.tokenizer, median_entropy(taught), schedule.steps)
 
     def trained(self, model: nn.Module) -> list[dict[str, Any]]:
         """Gate heads with their own learning rate, and everything else that is not frozen."""
-        assert isinstance(model, GatedModel)
-        heads = [
-            parameter for name, head in model.heads.items() if name != self.last for parameter in head.parameters()
-        ]
-        ids = {id(parameter) for parameter in heads}
-        others = [p for p in model.parameters() if p.requires_grad and id(p) not in ids]
-        groups: list[dict[str, Any]] = [{"params": heads, "lr": HEAD_LR}, {"params": others}]
-        return [group for group in groups if group["params"]]
+        heads, others = [], []
+        for name, parameter in model.named_parameters():
+            if name.startswith("heads.") and not name.startswith(f"heads.{self.last}."):
+                heads.append(parameter)
+            elif parameter.requires_grad:
+                others.append(parameter)
+        return [{"params": heads, "lr": HEAD_LR}, *([{"params": others}] if others else [])]
 
     def batches(self, rng: random.Random) -> list[list[Example]]:
         """One pass over the examples."""
@@ -159,11 +181,11 @@ class Distillation(HeadsTraining[HeadsConfig]):
         done = self.schedule.last_epoch
         batches = self.stream(done)
         interval = min(CHECKPOINT_S, (deadline - time.monotonic()) / CHECKPOINTS)
+        self.model.train()
         while done < self.steps:
-            begin, losses = time.monotonic(), [0.0] * 0
+            begin, losses = time.monotonic(), list[float]()
             until = min(begin + interval, deadline)
             while done + len(losses) < self.steps and (not losses or time.monotonic() < until):
-                self.model.train()
                 losses.append(self.step(next(batches)))
             done, seconds = done + len(losses), time.monotonic() - begin
             self.epoch += 1
@@ -193,32 +215,15 @@ def encoder_lr(passes: float, hidden_size: int) -> float:
     return max(low, min(high, 2 * high / passes))
 
 
-def training_config(hidden_size: int, out: Path, schedule: Schedule, seed: int) -> HeadsConfig:
-    """The settings of training; texts are seen unchanged, without dropout or masked words."""
-    return HeadsConfig(
-        out=str(out),
-        temperature=TEMPERATURE,
-        lr=encoder_lr(schedule.steps / schedule.batches, hidden_size),
-        max_rows=MAX_ROWS,
-        dropout=0.0,
-        mask=0.0,
-        pruned=PRUNED,
-        average=max(0.0, min(0.995, 1 - 20 / schedule.steps)),
-        mixed_precision=schedule.mixed_precision,
-        seed=seed,
-    )
-
-
-def seconds_per_step(run: Distillation) -> float:
-    """Mean time of some steps of a throwaway run, without the first."""
+def seconds_per_step(run: Distillation, batch: list[Example], precisions: Sequence[str]) -> dict[str, float]:
+    """Times a step of a throwaway run in each precision."""
     run.model.train()
-    batches = list(islice(run.stream(0), PROBED))
-    begin = time.monotonic()
-    for number, batch in enumerate(batches):
+
+    def step(precision: str) -> None:
+        run.precision = precision
         run.step(batch)
-        if number == 0 and len(batches) > 1:
-            begin = time.monotonic()
-    return (time.monotonic() - begin) / max(1, len(batches) - 1)
+
+    return shortest_seconds(precisions, step)
 
 
 def distil(
@@ -250,29 +255,26 @@ def distil(
         deadline: latest time by `time.monotonic`.
         seed: seed of everything random.
     """
-    file, run_folder = folder / "schedule.json", folder / "run"
-    lowest, examples = median_entropy(taught), [*taught, *gold]
+    file, out = folder / "schedule.json", folder / "run"
+    batches = make_batches([*taught, *gold], MAX_ROWS, random.Random(seed))
     model = weights.model if weights.model.has_gates else with_gates(weights.model)
-    if not weights.model.has_gates and not (run_folder / "checkpoint").is_dir():
-        fit_heads(model.to(device), make_batches(examples, MAX_ROWS, random.Random(seed)), TEMPERATURE)
+    if not weights.model.has_gates and not (out / "checkpoint").is_dir():
+        fit_heads(model.to(device), batches)
 
-    def make(schedule: Schedule) -> Distillation:
-        config = training_config(model.encoder.hidden_size, run_folder, schedule, seed)
-        return Distillation(config, model, weights, examples, schedule.steps, lowest, watch, frozen=frozen)
+    def begin(schedule: Schedule) -> Distillation:
+        return Distillation(schedule, model, weights, taught, gold, watch, out, frozen=frozen, seed=seed)
 
-    if file.is_file():
-        schedule = Schedule(**read_json(file))
-    else:
-        batches, step_s = len(make_batches(examples, MAX_ROWS, random.Random(seed))), {}
-        for name in precisions:
-            step_s[name] = seconds_per_step(make(Schedule(0, batches, batches, name)))
-            gc.collect()  # a run and its accelerator refer to each other
-            torch.cuda.empty_cache()
-        schedule = Schedule.filling(deadline - time.monotonic(), texts, batches, step_s)
-        write_json(file, asdict(schedule))
-        logger.info("%s; seconds per step: %s", schedule, step_s)
+    if not file.is_file():
+        probe = begin(Schedule(0, len(batches), len(batches), "no"))
+        step_s = seconds_per_step(probe, max(batches, key=len), precisions)
+        del probe
+        gc.collect()  # a run and its accelerator refer to each other
+        torch.cuda.empty_cache()
+        write_json(file, asdict(Schedule.filling(deadline - time.monotonic(), texts, len(batches), step_s)))
+        logger.info("%s; seconds per step: %s", read_json(file), step_s)
+    schedule = Schedule(**read_json(file))
     set_seed(seed)
-    run = make(schedule)
+    run = begin(schedule)
     run.resume()
     run.fit_until(deadline)
     return schedule.texts, run.steps / schedule.batches

@@ -11,9 +11,7 @@ import logging
 import random
 import sys
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from statistics import fmean
 
 import torch
 from transformers import AutoConfig, AutoModel
@@ -23,14 +21,12 @@ from engine.command import as_command
 from engine.errors import InputError
 from engine.model.encoders import encoder_class, shorten
 from engine.model.gated import GatedModel
-from engine.tagger import load_engine
 from engine.text.labels import LabelSet
 from engine.text.windows import WordPieces, load_tokenizer
 from engine.training.data import Example, Texts, data_digest, gold_examples, make_batches
 from engine.training.heads import HeadsConfig, HeadsTraining
 from engine.training.loop import command_line, loading, option
 from engine.training.soft_labels import SoftLabels
-from engine.training.trials import f1_of
 
 logger = logging.getLogger(__name__)
 
@@ -102,8 +98,10 @@ def soft_examples(files: str, pieces: WordPieces, labels: LabelSet) -> list[Exam
     return examples
 
 
-class Finetuning(HeadsTraining[FinetuneConfig]):
+class Finetuning(HeadsTraining):
     """Training on gold and soft labels at every head."""
+
+    config: FinetuneConfig
 
     def __init__(self, config: FinetuneConfig) -> None:
         train, self.dev = config.corpora()
@@ -121,6 +119,7 @@ class Finetuning(HeadsTraining[FinetuneConfig]):
         self.pieces = WordPieces(tokenizer, model.encoder.max_rows)
         self.gold = [example for corpus in train for example in gold_examples(corpus, self.pieces, model.labels)]
         self.soft = soft_examples(config.soft_labels, self.pieces, model.labels)
+        self.data = data_digest([*self.gold, *self.soft], self.dev, self.pieces, model.encoder.config)
         super().__init__(config, model, tokenizer)
 
     def batches(self, rng: random.Random) -> list[list[Example]]:
@@ -128,22 +127,10 @@ class Finetuning(HeadsTraining[FinetuneConfig]):
         count = min(len(self.soft), round(len(self.gold) * self.config.soft_share))
         return make_batches([*self.gold, *rng.sample(self.soft, count)], self.config.max_rows, rng)
 
-    @cached_property
-    def data(self) -> str:
-        """A digest of the training windows with all labels, the development documents, tokenizer and configuration."""
-        return data_digest([*self.gold, *self.soft], self.dev, self.pieces, self.model.encoder.config)
-
-    def score(self, folder: Path) -> float:
-        """Mean F1 of the scored strategies on the development documents."""
-        engine = load_engine(folder, device=str(self.accelerator.device))
-        return fmean(f1_of(engine, self.dev, engine.strategy(strategy)) for strategy in self.config.scored)
-
 
 @as_command
 def main(argv: list[str] | None) -> int:
     """The command line; exit status 2 for bad input."""
-    if any(one.split("=")[0] == "--frozen" for one in (sys.argv[1:] if argv is None else argv)):
-        raise InputError("expected no --frozen, got it; use python -m engine.training.accelerate CHECKPOINT --frozen")
     return command_line("finetune", __doc__, FinetuneConfig, Finetuning, argv)
 
 

@@ -8,7 +8,6 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import torch
@@ -90,15 +89,15 @@ def with_gates(plain: GatedModel) -> GatedModel:
     return model
 
 
-def fit_heads(model: GatedModel, batches: Sequence[Sequence[Example]], temperature: float) -> None:
+def fit_heads(model: GatedModel, batches: Sequence[Sequence[Example]]) -> None:
     """Fits each head but the last to targets, with L-BFGS, on the hidden states of the dense pass.
 
     The rest of the model is constant, so one pass over some texts is enough and the fit is convex. Self-distillation
     then starts much closer to its goal than from random heads. If the batches contain more words than fit into
-    ``MAX_BYTES``, only the first are used; for the temperature see `pack`.
+    ``MAX_BYTES``, only the first are used.
     """
     logger.info("fitting %d gate heads", model.encoder.num_layers - 1)
-    inputs, targets = _head_inputs(copy.deepcopy(model).eval(), batches, temperature)
+    inputs, targets = _head_inputs(copy.deepcopy(model).eval(), batches)
     for number, states in enumerate(tqdm(inputs, desc="fitting gate heads", disable=None), start=1):
         head = model.heads[str(number)]
         assert isinstance(head, nn.Linear)
@@ -106,9 +105,7 @@ def fit_heads(model: GatedModel, batches: Sequence[Sequence[Example]], temperatu
 
 
 @torch.no_grad()
-def _head_inputs(
-    model: GatedModel, batches: Sequence[Sequence[Example]], temperature: float
-) -> tuple[list[Tensor], Tensor]:
+def _head_inputs(model: GatedModel, batches: Sequence[Sequence[Example]]) -> tuple[list[Tensor], Tensor]:
     """Returns the input of each gate's head, half precision ``(words, hidden)``, and targets ``(words, labels)``."""
     device = next(model.parameters()).device
     gates = range(1, model.encoder.num_layers)
@@ -122,7 +119,7 @@ def _head_inputs(
     for batch in tqdm(batches, desc="hidden states of gates", disable=None):
         if sum(map(len, targets)) > max_words:
             break
-        packed = pack(batch, device, temperature)
+        packed = pack(batch, device)
         forward(model, packed.batch, gates, keep_all)
         targets.append(packed.targets)
     return [torch.cat(parts) for parts in inputs], torch.cat(targets)
@@ -187,9 +184,6 @@ class HeadsConfig(TrainingConfig):
         return ("dense", "entropy") if self.pruned else ("dense",)
 
 
-C = TypeVar("C", bound=HeadsConfig)
-
-
 def joint_loss(memory: MemoryBuffer, packed: Packed, layers: int, config: HeadsConfig) -> Tensor:
     """Loss of every word where it exits, plus ``gate_weight`` times the mean loss of all heads but the last.
 
@@ -209,7 +203,7 @@ def joint_loss(memory: MemoryBuffer, packed: Packed, layers: int, config: HeadsC
     return end + (config.gate_weight * torch.stack(gates).mean() if gates else 0.0)
 
 
-class HeadsTraining(Training[C]):
+class HeadsTraining(Training):
     """Trains every head in packed passes in which words may exit.
 
     Args:
@@ -223,9 +217,11 @@ class HeadsTraining(Training[C]):
         InputError: if words are to be masked and the tokenizer has no mask token.
     """
 
+    config: HeadsConfig
+
     def __init__(
         self,
-        config: C,
+        config: HeadsConfig,
         model: GatedModel,
         tokenizer: PreTrainedTokenizerBase,
         lowest: float = ENTROPIES[0],

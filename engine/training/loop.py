@@ -16,9 +16,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import MISSING, asdict, dataclass, field, fields
-from functools import cached_property
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from statistics import fmean
+from typing import Any, TypeVar
 
 import torch
 from accelerate import Accelerator
@@ -34,7 +34,9 @@ from engine.checksums import RUN_SETTINGS
 from engine.data.corpora import Corpus, load_corpus
 from engine.errors import InputError, first_line
 from engine.runs import Log, check_same, continues, locked, write_json
+from engine.tagger import load_engine
 from engine.training.data import gold_digest, named_corpora
+from engine.training.trials import f1_of
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +44,6 @@ PRECISIONS = ("no", "bf16")
 TRIES = 2  # timed calls of each variant to find the fastest
 SEEDS = 0, 2**31
 
-C = TypeVar("C", bound="TrainingConfig")
 V = TypeVar("V", bound=Hashable)
 
 
@@ -168,16 +169,22 @@ def loading(backbone: str) -> Iterator[None]:
         ) from error
 
 
-class Training(ABC, Generic[C]):
-    """A training run with its checkpoints. A stage defines batches and loss, and how the model is saved and scored.
+class Training(ABC):
+    """A training run with its checkpoints. A stage defines batches and loss, and how the model is saved.
 
     Args:
         config: the settings.
         model: the model to train; `train` has set the random state before.
         steps: number of steps; by default as many as ``epochs`` have batches.
+
+    ``dev``: the corpus for early stopping.
+    ``data``: a digest of data, tokenizer and configuration; empty if the caller compares them itself.
     """
 
-    def __init__(self, config: C, model: nn.Module, steps: int | None = None) -> None:
+    dev: Corpus
+    data = ""
+
+    def __init__(self, config: TrainingConfig, model: nn.Module, steps: int | None = None) -> None:
         self.config = config
         self.out = Path(config.out)
         self.checkpoint, self.log = self.out / "checkpoint", self.out / "log.jsonl"
@@ -207,14 +214,10 @@ class Training(ABC, Generic[C]):
     def save(self, model: Any, folder: Path) -> None:
         """Writes the model and everything needed to load it."""
 
-    @abstractmethod
     def score(self, folder: Path) -> float:
         """Mean exact-span F1, 0–1, of the model in a folder on the development split; see `TrainingConfig.scored`."""
-
-    @cached_property
-    def data(self) -> str:
-        """A digest of data, tokenizer and configuration; empty if the caller compares them itself."""
-        return ""
+        engine = load_engine(folder, device=str(self.accelerator.device))
+        return fmean(f1_of(engine, self.dev, engine.strategy(strategy)) for strategy in self.config.scored)
 
     def trained(self, model: nn.Module) -> list[dict[str, Any]]:
         """The parameter groups for AdamW; by default one group of all parameters that require gradients."""
@@ -365,7 +368,7 @@ def shortest_seconds(variants: Sequence[V], call: Callable[[V], object]) -> dict
     return seconds
 
 
-def train(stage: Callable[[C], Training[C]], config: C, *, resume: bool = False) -> float:
+def train(stage: Callable[[Any], Training], config: TrainingConfig, *, resume: bool = False) -> float:
     """Runs a stage, or continues it from the checkpoint in ``config.out``; ``training.json`` stores the settings.
 
     Returns:
@@ -387,7 +390,11 @@ def train(stage: Callable[[C], Training[C]], config: C, *, resume: bool = False)
 
 
 def command_line(
-    stage: str, doc: str | None, config_type: type[C], training: Callable[[C], Training[C]], argv: list[str] | None
+    stage: str,
+    doc: str | None,
+    config_type: type[TrainingConfig],
+    training: Callable[[Any], Training],
+    argv: list[str] | None,
 ) -> int:
     """The command line of a stage: an option for each setting, and ``--resume``; exit status 2 for bad input."""
     parser = argparse.ArgumentParser(prog=f"python -m engine.training.{stage}", description=doc)

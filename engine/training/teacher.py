@@ -8,7 +8,6 @@ from __future__ import annotations
 import random
 import sys
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -21,12 +20,10 @@ from engine.errors import InputError
 from engine.model.encoders import encoder_class
 from engine.model.huggingface import huggingface_logits
 from engine.model.linear import LARGE_STEP
-from engine.tagger import load_engine
 from engine.text.labels import LabelSet
 from engine.text.windows import WordPieces, load_tokenizer
 from engine.training.data import Example, data_digest, gold_examples, make_batches, pack, spread_outside
 from engine.training.loop import Training, TrainingConfig, command_line, loading, option, other_default
-from engine.training.trials import f1_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +82,7 @@ def new_teacher(backbone: str, labels: LabelSet, dropout: float) -> PreTrainedMo
         return model
 
 
-class TeacherTraining(Training[TeacherConfig]):
+class TeacherTraining(Training):
     """Training on gold labels of first word pieces; each corpus teaches only the types that it annotates."""
 
     def __init__(self, config: TeacherConfig) -> None:
@@ -96,18 +93,14 @@ class TeacherTraining(Training[TeacherConfig]):
         self.tokenizer = load_tokenizer(config.backbone)
         # RoBERTa-like models leave two positions unused.
         limit = min(self.tokenizer.model_max_length, model.config.max_position_embeddings - 2)
-        self.pieces = WordPieces(self.tokenizer, limit)
-        self.examples = [example for corpus in train for example in gold_examples(corpus, self.pieces, labels)]
+        pieces = WordPieces(self.tokenizer, limit)
+        self.examples = [example for corpus in train for example in gold_examples(corpus, pieces, labels)]
+        self.data = data_digest(self.examples, self.dev, pieces, model.config)
         super().__init__(config, model)
 
     def batches(self, rng: random.Random) -> list[list[Example]]:
         """All gold windows."""
         return make_batches(self.examples, self.config.max_rows, rng)
-
-    @cached_property
-    def data(self) -> str:
-        """A digest of the training windows, development documents, tokenizer and configuration."""
-        return data_digest(self.examples, self.dev, self.pieces, self.model.config)
 
     def loss(self, examples: list[Example]) -> Tensor:
         """Cross-entropy."""
@@ -119,11 +112,6 @@ class TeacherTraining(Training[TeacherConfig]):
         """Writes a plain checkpoint."""
         model.save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
-
-    def score(self, folder: Path) -> float:
-        """F1 of the saved model on the development documents."""
-        engine = load_engine(folder, device=str(self.accelerator.device))
-        return f1_of(engine, self.dev, engine.strategy("dense"))
 
 
 @as_command
