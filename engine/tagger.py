@@ -36,7 +36,7 @@ from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import DENSE, RECOVERY, parse, resolve
 from engine.text.documents import Entity
 from engine.text.windows import Window, WordPieces
-from engine.text.words import Span, split_words
+from engine.text.words import Span
 
 logger = logging.getLogger(__name__)
 
@@ -270,11 +270,7 @@ class Engine:
     @torch.inference_mode()
     def _tag_call(self, texts: Sequence[str], strategy: Strategy, ahead: bool) -> Generator[None, None, list[Result]]:
         begin = self._now()
-        words = [split_words(text) for text in texts]
-        windows = [
-            self.pieces.windows([text[start:end] for start, end in spans])
-            for text, spans in zip(texts, words, strict=True)
-        ]
+        words, windows = self.pieces.of_texts(texts)
         memories = []
         encoder_s = untimed_s = 0.0
         start = self._now()

@@ -15,6 +15,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from transformers.models.auto.tokenization_auto import get_tokenizer_config
 
 from engine.errors import InputError, first_line
+from engine.text.words import Span, split_words
 
 MAX_CACHED_WORDS = 50_000  # about 10 MB
 _SURROGATES = re.compile("[\ud800-\udfff]")
@@ -131,6 +132,12 @@ class WordPieces:
         are not edges. Windows never cut a word. A text without words has no windows.
         """
         return self.cut(*self.pieces(words)) if words else []
+
+    def of_texts(self, texts: Sequence[str]) -> tuple[list[list[Span]], list[list[Window]]]:
+        """Returns the words of each text, as character spans, and its windows."""
+        spans = [split_words(text) for text in texts]
+        words = ([text[start:end] for start, end in of_text] for text, of_text in zip(texts, spans, strict=True))
+        return spans, [self.windows(of_text) for of_text in words]
 
     def cut(self, ids: np.ndarray, word: np.ndarray) -> list[Window]:
         """Cuts the pieces of one text, given as ids and words, int64 ``(pieces,)`` each, into windows.

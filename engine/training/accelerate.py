@@ -15,10 +15,8 @@ import shlex
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, fields, replace
-from functools import reduce
-from itertools import accumulate as running_total
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -40,12 +38,11 @@ from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import OPERATING_POINTS
 from engine.runs import Log, check_same, continues, locked, read_json, replacing, write_json
 from engine.tagger import Engine, load_engine
-from engine.text.words import split_words, words_of
+from engine.text.words import words_of
 from engine.training.calibrate import AGREEMENT_LIMITS, parse_limits, store
 from engine.training.card import BUSY, STRATEGY, Facts, Row, card, device_name, measure_rows, table
 from engine.training.data import (
     Example,
-    Texts,
     count_windows,
     digest,
     gold_digest,
@@ -55,11 +52,11 @@ from engine.training.data import (
     split_texts,
 )
 from engine.training.distill import copy_checkpoint, distil
-from engine.training.loop import PRECISIONS, SEEDS, add_options, check_options, option, shortest_seconds
+from engine.training.loop import PRECISIONS, SEEDS, add_options, check_options, option
 from engine.training.quantise import check_nncf, quantise
 from engine.training.soft_labels import SoftLabels, ensemble, store_labels
 from engine.training.sweep import SAMPLE_WORDS, Sweep
-from engine.training.trials import CALL, PACED, Reference, Trial, f1_of, measure
+from engine.training.trials import Reference, Trial, enough_texts, f1_of, measure
 
 logger = logging.getLogger(__name__)
 
@@ -69,13 +66,13 @@ SETTINGS = "training/accelerate.json"
 CONTROL_SPLITS = ("calib", "test")  # nothing is learned from these
 
 # Shares of the time.
-HELD_OUT, LABELS, WATCH, TIMING = 0.05, 0.15, 0.02, 0.1
+HELD_OUT, LABELS, TIMING = 0.05, 0.15, 0.1
 MIN_SWEEP, MAX_SWEEP = 0.1, 0.4
 # Expected durations as numbers of dense passes: of the sweep, over its sample and over all held-out texts, and of
 # timing, over the timed texts. In 8 bits the sweep is at least ``INT8_SPEEDUP`` times as fast as in float32.
 SWEEP_SAMPLE_PASSES, SWEEP_PASSES, TIMED_PASSES = 100, 8, 20
 INT8_SPEEDUP = 2
-WATCHED, WATCHED_S = 32, 10  # maximum texts and seconds of the sample whose agreement is logged during training
+WATCHED_WORDS = 5000  # of the held-out texts on which the agreement is logged during training
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,29 +189,20 @@ def _run(
         if not (out / SUMS).is_file():
             _learn(config, source, texts, held_out, started, device, corpus)
         write_json(out / SETTINGS, config.conditions)
-        stored = read_json(work / "facts.json")
-        facts = Facts(**{one.name: stored[one.name] for one in fields(Facts) if one.name in stored})
+        facts = Facts(**read_json(work / "facts.json"))
         engine = load_engine(out, facts.dtype or config.dtype, device=device)
         facts = replace(facts, dtype=engine.dtype)  # ``auto`` is resolved once
         write_json(work / "facts.json", asdict(facts))
-        reference, checkpoint_s = _read_held_out(work)
-        windows = count_windows([document.text for document in reference.documents], engine.pieces)
-        if not (work / "dense.json").is_file():  # fewer texts if the machine has become much slower
-            _dense_pass(
-                engine, reference, windows, 2 * max(checkpoint_s, HELD_OUT * config.seconds), work / "dense.json"
-            )
-        stored = read_json(work / "dense.json")
-        dense, dense_s = Trial.from_json(stored), stored["seconds"]
-        used = len(dense.counts)
-        reference = replace(reference.first(used), dense=dense.counts)
+        reference, _ = _read_held_out(work)
+        dense, dense_s = _dense_pass(engine, reference, work / "dense.json")
+        reference = replace(reference.first(len(dense.counts)), dense=dense.counts)
         left = max(config.seconds * (1 - TIMING) - (time.monotonic() - started), MIN_SWEEP * config.seconds)
         logger.info("choosing operating points in %s at most", tqdm.format_interval(left))
         sweep = Sweep(engine, reference, config.max_f1_drop, seed=config.seed, log=Log(work / "sweep.jsonl"))
         sweep.run(STRATEGY, seconds=left)
-        sample = [document.text for document in reference.documents]
-        words_s = sum(len(split_words(text)) for text in sample) / dense_s
-        sample = sample[: fitting(sample, TIMING * config.seconds / TIMED_PASSES * words_s)]
-        rows, busy = measure_rows(engine, dense, sweep, sample, corpus, work / "measured.jsonl")
+        used = [document.text for document in reference.documents]
+        timed = used[: max(1, int(TIMING * config.seconds / TIMED_PASSES / dense_s * len(used)))]
+        rows, busy = measure_rows(engine, dense, sweep, timed, corpus, work / "measured.jsonl")
         if corpus and facts.checkpoint_f1 is None:
             own_f1 = rows[0].f1
             if not (config.frozen and engine.dtype == "float32"):
@@ -225,9 +213,8 @@ def _run(
             facts = replace(facts, corpus=f"{corpus.name} {corpus.split}", checkpoint_f1=own_f1)
         facts = replace(
             facts,
-            held_out=used,
-            spare=facts.held_out + facts.spare - used,
-            windows=sum(windows[:used]),
+            held_out=len(used),
+            windows=sum(count_windows(used, engine.pieces)),
             entities=sum(of.gold for of in dense.counts),
             device=device_name(engine.device),
             minutes=facts.minutes if resumed and facts.minutes else (time.monotonic() - started) / 60,
@@ -281,35 +268,31 @@ def _learn(
         write_json(work / "held_out.json", found.to_json() | {"seconds": time.monotonic() - begin})
     reference, seconds = _read_held_out(work)
     used = [document.text for document in reference.documents]
-    words = sum(len(split_words(text)) for text in used)
-    words_s = words / seconds
-    logger.info(
-        "%d texts to learn from; %d of %d held-out texts are used; the dense pass does %.0f words a second",
-        len(texts),
-        len(used),
-        len(held_out),
-        words_s,
-    )
-    own, labels = _label(config, weights, engine, texts, used[:PACED])
+    counts = len(texts), len(used), len(held_out), seconds
+    logger.info("%d texts to learn from; %d of %d held-out texts are used; their dense pass took %.0f s", *counts)
+    labels = _label(config, weights, engine, texts, work)
     run = work / "run"
     run.mkdir(exist_ok=True)
     if config.frozen:
         copy_checkpoint(weights, run, rename=bool(config.labels))
-    sweep_s = (SWEEP_SAMPLE_PASSES * min(words, SAMPLE_WORDS) + SWEEP_PASSES * words) / words_s
+    sample = min(1, enough_texts(used, SAMPLE_WORDS) / len(used))
+    sweep_s = seconds * (SWEEP_SAMPLE_PASSES * sample + SWEEP_PASSES)
     if config.dtype == "int8":
         sweep_s /= INT8_SPEEDUP
     later = min(sweep_s, MAX_SWEEP * config.seconds) + TIMING * config.seconds + seconds  # another dense pass
     if config.frozen:
         later = max(later, 0.5 * config.seconds)
+    watched = reference.first(enough_texts(used, WATCHED_WORDS))
+
+    def watch(model: GatedModel) -> float:
+        student = Engine(replace(weights, model=model, points={}), device=device)
+        return measure(student, watched, [student.strategy(STRATEGY)])[0].f1
+
     learned, passes = distil(
         weights,
-        labels.examples(own, engine.pieces),
+        labels.examples(map(words_of, texts), engine.pieces),
         gold,
-        _make_watch(
-            weights,
-            reference.first(min(WATCHED, fitting(used, min(WATCHED_S, WATCH * config.seconds) * words_s))),
-            device,
-        ),
+        watch,
         work,
         texts=len(labels.counts),
         device=engine.device,
@@ -338,61 +321,29 @@ def _learn(
     write_checksums(out)
 
 
-def _label(
-    config: AccelerateConfig, weights: Weights, engine: Engine, texts: Sequence[str], sample: Sequence[str]
-) -> tuple[Texts, SoftLabels]:
+def _label(config: AccelerateConfig, weights: Weights, engine: Engine, texts: Sequence[str], work: Path) -> SoftLabels:
     """Labels as many texts as time allows with the checkpoint's dense pass; an interrupted run continues.
 
-    ``engine`` runs the checkpoint in float32, and ``sample`` shows whether bfloat16 is faster. At least the labelled
-    ones of the returned texts are split into words.
+    ``engine`` runs the checkpoint in float32; bfloat16 is used instead if it is allowed and faster.
     """
-    until, count, labeller = time.monotonic() + LABELS * config.seconds, 0, engine
-    work = Path(config.out, "training")
-    if not (work / "schedule.json").is_file():  # training has not begun
-        labeller, words_s = _fastest(engine, weights, config.precisions, sample)
-        count = fitting(texts, (until - time.monotonic()) * words_s)
     file = work / "labels.npz"
-    stored = len(SoftLabels.load(file).counts) if file.is_file() else 0
-    own, types = Texts.of(texts, max(count, stored)), engine.labels.types
+    if (work / "schedule.json").is_file():  # training has begun
+        return SoftLabels.load(file)
+    until = time.monotonic() + LABELS * config.seconds
+    if "bf16" in config.precisions:
+        engine = Engine(replace(weights, int8=None), "auto", str(engine.device))
     labels = store_labels(
-        lambda done: ensemble([labeller], texts[done:count], types),
-        own,
-        count,
+        lambda done: ensemble([engine], texts[done:], engine.labels.types),
+        len(texts),
         engine.labels.names,
+        digest(texts),
         engine.digest,
         file,
-        lambda: time.monotonic() > until,
+        until,
     )
     if len(labels.counts) < len(texts):
         logger.info("time allows for %d of %d texts to learn from", len(labels.counts), len(texts))
-    return own, labels
-
-
-def _fastest(engine: Engine, weights: Weights, precisions: Sequence[str], texts: Sequence[str]) -> tuple[Engine, float]:
-    """Returns the engine, or one in bfloat16 if that is allowed and labels texts faster, and its words per second."""
-    engines = [engine]
-    if "bf16" in precisions:
-        engines.append(Engine(weights, "bfloat16", str(engine.device)))
-    seconds = shortest_seconds(engines, lambda one: one.tag_batch(texts, "dense"))
-    fastest = min(seconds, key=lambda one: seconds[one])
-    logger.info("labelling in %s", fastest.dtype)
-    return fastest, sum(len(split_words(text)) for text in texts) / seconds[fastest]
-
-
-def fitting(texts: Sequence[str], words: float) -> int:
-    """Returns how many of the first texts fit into this many words, at least one."""
-    totals = running_total(len(split_words(text)) for text in texts)
-    return max(1, sum(total <= words for total in totals))
-
-
-def _make_watch(weights: Weights, sample: Reference, device: str) -> Callable[[GatedModel], float]:
-    """Makes a function that returns the agreement, 0–1, of a model in training on a sample, with default settings."""
-
-    def watch(model: GatedModel) -> float:
-        engine = Engine(replace(weights, model=model, points={}), device=device)
-        return measure(engine, sample, [engine.strategy(STRATEGY)])[0].f1
-
-    return watch
+    return labels
 
 
 def _store_int8(folder: Path, texts: Sequence[str]) -> None:
@@ -450,14 +401,14 @@ def _read_held_out(work: Path) -> tuple[Reference, float]:
     return Reference.from_json(stored), stored["seconds"]
 
 
-def _dense_pass(engine: Engine, reference: Reference, windows: Sequence[int], seconds: float, file: Path) -> None:
-    """Runs the new model's dense pass on all held-out texts, or as many as time allows; stores it with its seconds."""
-    begin, parts, needed = time.monotonic(), list[Trial](), min_texts(windows)
-    for at in tqdm(range(0, len(windows), CALL), desc="dense pass", disable=None):
-        parts += measure(engine, reference, [Strategy("dense")], at, at + CALL)
-        if at + CALL >= needed and time.monotonic() - begin > seconds:
-            break
-    write_json(file, reduce(Trial.joined, parts).to_json() | {"seconds": time.monotonic() - begin})
+def _dense_pass(engine: Engine, reference: Reference, file: Path) -> tuple[Trial, float]:
+    """Returns the new model's dense pass on the held-out texts and its seconds; runs it once."""
+    if not file.is_file():
+        begin = time.monotonic()
+        (dense,) = measure(engine, reference, [Strategy("dense")], progress="dense pass")
+        write_json(file, dense.to_json() | {"seconds": time.monotonic() - begin})
+    stored = read_json(file)
+    return Trial.from_json(stored), stored["seconds"]
 
 
 def _warn(facts: Facts, rows: Sequence[Row], time_out: str) -> None:

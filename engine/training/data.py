@@ -63,19 +63,14 @@ def named_corpora(names: str, split: str, data_dir: str = "") -> list[Corpus]:
 
 @dataclass(frozen=True)
 class Texts:
-    """Unlabelled texts to which soft labels belong.
+    """A file of unlabelled texts to which soft labels belong.
 
-    ``words``: the words of each text, or of each of the first texts.
-    ``sha256``: SHA-256 of the texts, or of the unpacked file that they were read from.
+    ``words``: the words of each text.
+    ``sha256``: SHA-256 of the unpacked file.
     """
 
     words: list[list[str]]
     sha256: str
-
-    @classmethod
-    def of(cls, texts: Sequence[str], count: int) -> Texts:
-        """Splits the first ``count`` texts into words; the checksum covers all texts."""
-        return cls([words_of(text) for text in texts[:count]], digest(texts))
 
     @classmethod
     def read(cls, path: Path) -> Texts:

@@ -94,7 +94,7 @@ def soft_examples(files: str, pieces: WordPieces, labels: LabelSet) -> list[Exam
                 f"expected labels {list(labels.names)} in {stored}, got {list(soft_labels.names)}; "
                 + ("choose a teacher with these labels" if missing else remedy)
             )
-        examples += soft_labels.ordered(labels.names).examples(texts, pieces)
+        examples += soft_labels.ordered(labels.names).examples(texts.words, pieces)
     return examples
 
 

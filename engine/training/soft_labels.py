@@ -8,13 +8,13 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import math
 import sys
 import time
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -84,11 +84,10 @@ class SoftLabels:
         """Puts the labels in the order of ``names``, which must contain all of them."""
         return replace(self, targets=self.targets[:, [self.names.index(name) for name in names]], names=names)
 
-    def examples(self, texts: Texts, pieces: WordPieces) -> list[Example]:
-        """Cuts all labelled texts into windows with targets."""
-        ends = self.counts.cumsum()
-        parts = zip(texts.words, ends - self.counts, ends, strict=False)
-        return [e for words, begin, end in parts for e in make_examples(words, self.targets[begin:end], pieces)]
+    def examples(self, texts: Iterable[list[str]], pieces: WordPieces) -> list[Example]:
+        """Cuts all labelled texts, given as words, into windows with targets."""
+        parts = zip(np.split(self.targets, self.counts.cumsum()[:-1]), texts, strict=False)
+        return [example for targets, words in parts for example in make_examples(words, targets, pieces)]
 
 
 def columns_of(types: Sequence[str], labels: LabelSet) -> list[int]:
@@ -142,38 +141,37 @@ def label(teachers: Sequence[Engine], texts: Texts, types: Sequence[str], out: P
         return ensemble(teachers, [" ".join(words) for words in texts.words[done:]], types)
 
     fingerprints = json.dumps([one.fingerprint | {"dtype": one.dtype} for one in teachers])
-    return store_labels(distributions, texts, len(texts.words), names, fingerprints, out)
+    return store_labels(distributions, len(texts.words), names, texts.sha256, fingerprints, out)
 
 
 def store_labels(
     distributions: Callable[[int], Iterable[np.ndarray]],
-    texts: Texts,
     count: int,
     names: Sequence[str],
+    sha256: str,
     teachers: str,
     out: Path,
-    out_of_time: Callable[[], bool] = lambda: False,
+    deadline: float = math.inf,
 ) -> SoftLabels:
-    """Labels the first texts and saves the labels regularly, so that an interrupted run continues.
+    """Labels texts in order and saves the labels regularly, so that an interrupted run continues.
 
     Args:
         distributions: yields ``(words, labels)`` for each text from the one with a given index on.
-        texts: the texts to label.
-        count: number of texts to label.
+        count: number of texts.
         names: names of the labels.
+        sha256: what identifies the texts.
         teachers: what identifies the teachers.
         out: the ``.npz`` file.
-        out_of_time: returns True once the time is used up; some texts are labelled anyway.
+        deadline: time by `time.monotonic` at which labelling ends; some texts are labelled anyway.
 
     Raises:
         InputError: if ``out`` contains labels of other texts, types or teachers.
     """
     out.parent.mkdir(parents=True, exist_ok=True)
-    nothing = np.zeros((0, len(names)), np.uint8), np.zeros(0, np.int64)
-    stored = SoftLabels(*nothing, tuple(names), texts.sha256, teachers)
+    stored = SoftLabels(np.zeros((0, len(names)), np.uint8), np.zeros(0, np.int64), tuple(names), sha256, teachers)
     if out.exists():
-        stored = SoftLabels.load(out)
-        if not stored.match(texts) or (stored.names, stored.teachers) != (tuple(names), teachers):
+        stored, wanted = SoftLabels.load(out), stored
+        if (stored.names, stored.sha256, stored.teachers) != (wanted.names, sha256, teachers):
             raise InputError(
                 f"expected soft labels of the same texts and types by the same teachers in {out}, got others; "
                 "use another --out"
@@ -181,19 +179,20 @@ def store_labels(
     done, started = len(stored.counts), time.monotonic()
     if done >= count:
         return stored
-    bar = tqdm(islice(distributions(done), count - done), total=count, initial=done, unit="text", disable=None)
-    parts, due = [stored.targets], started + SAVE_S
+    bar = tqdm(distributions(done), total=count, initial=done, unit="text", disable=None)
+    fresh, due = list[np.ndarray](), started + SAVE_S
     for number, probabilities in enumerate(bar, start=done + 1):
-        parts.append((probabilities * 255).round().astype(np.uint8))
-        last = number == count or (number >= CALL and out_of_time())
-        if (begin := time.monotonic()) >= due or last:
-            counts = np.array([len(words) for words in texts.words[:number]])
-            stored = replace(stored, targets=np.concatenate(parts), counts=counts)
+        fresh.append((probabilities * 255).round().astype(np.uint8))
+        begin = time.monotonic()
+        last = number == count or (number >= CALL and begin >= deadline)
+        if begin >= due or last:
+            counts = [*stored.counts, *map(len, fresh)]
+            stored = replace(stored, targets=np.concatenate([stored.targets, *fresh]), counts=np.array(counts))
             stored.save(out)  # the whole file: the longer that takes, the less often it is done
-            parts, now = [stored.targets], time.monotonic()
+            fresh, now = [], time.monotonic()
             due = now + max(SAVE_S, (now - begin) / SAVING)
-            left = (now - started) / (number - done) * (count - number)
-            logger.info("%d of %d texts, %s left", number, count, tqdm.format_interval(left))
+            left = min(deadline - now, (now - started) / (number - done) * (count - number))
+            logger.info("%d of %d texts, %s left", number, count, tqdm.format_interval(max(0, left)))
         if last:
             break
     return stored

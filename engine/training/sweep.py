@@ -14,7 +14,6 @@ import random
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate
 from typing import Any
 
 from engine.pruning.controllers import CONTROLLERS, EntropyController, LearnedController, RuleController
@@ -23,8 +22,7 @@ from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import RECOVERY, with_recovery
 from engine.runs import Log
 from engine.tagger import Engine
-from engine.text.words import split_words
-from engine.training.trials import OutOfTimeError, Reference, Trial, choose, measure
+from engine.training.trials import OutOfTimeError, Reference, Trial, choose, enough_texts, measure
 
 SAMPLE_WORDS, SAMPLE_TEXTS = 14_000, 20  # minimum size of the sample: some 60 abstracts
 PORTION = 12  # settings that share their first layers
@@ -186,8 +184,7 @@ class Sweep:
     ) -> None:
         self.engine, self.reference, self.limits, self.seed = engine, reference.shuffled(seed), limits, seed
         self.total = len(self.reference.documents)
-        words = accumulate(len(split_words(document.text)) for document in self.reference.documents)
-        size = max(SAMPLE_TEXTS, 1 + sum(count < SAMPLE_WORDS for count in words))
+        size = max(SAMPLE_TEXTS, enough_texts([document.text for document in self.reference.documents], SAMPLE_WORDS))
         self.sample_size = size if 1.5 * size < self.total else self.total
         self.sampled: dict[Strategy, Trial] = {}
         self.whole: dict[Strategy, Trial] = self.sampled if self.sample_size == self.total else {}

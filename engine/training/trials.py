@@ -9,6 +9,7 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import accumulate
 from types import SimpleNamespace
 from typing import Any
 
@@ -29,7 +30,7 @@ from engine.pruning.strategy_names import OPERATING_POINTS
 from engine.tagger import Engine
 from engine.text.documents import Document, Entity
 from engine.text.scoring import Counts, count_documents, f1_difference_error, perfect
-from engine.text.words import split_words
+from engine.text.words import words_of
 
 SLACK = 0.03  # MACs cannot tell finer differences in speed
 CALL = 32  # texts that are measured together; the deadline is checked before each call
@@ -256,9 +257,8 @@ def measure(
             raise OutOfTimeError
         call = documents[at : at + CALL]
         texts = [document.text for document in call]
-        spans = [split_words(text) for text in texts]
-        words = [[text[start:end] for start, end in of] for text, of in zip(texts, spans, strict=True)]
-        passes = list(engine.passes([engine.pieces.windows(of) for of in words], run_all))
+        spans, windows = engine.pieces.of_texts(texts)
+        passes = list(engine.passes(windows, run_all))
         for number, strategy in enumerate(complete):
             memories = [(chunk, of_settings[number]) for chunk, of_settings in passes]
             found = by_text(
@@ -273,6 +273,11 @@ def measure(
         Trial(strategy, tuple(counts[number]), add(costs[number], engine.encoder.num_layers), fired[number])
         for number, strategy in enumerate(strategies)
     ]
+
+
+def enough_texts(texts: Sequence[str], words: int) -> int:
+    """Returns how many of the first texts have this many words together."""
+    return 1 + sum(total < words for total in accumulate(len(words_of(text)) for text in texts))
 
 
 def f1_of(engine: Engine, corpus: Corpus, strategy: Strategy) -> float:

@@ -83,8 +83,7 @@ def _is_within_recovery(event: Any) -> bool:
 def marked(encoder: type[Encoder]) -> Iterator[None]:
     """Makes the functions of each component record a mark, and passes run one after another."""
     functions: tuple[tuple[Any, str, str], ...] = (
-        (tagger, "split_words", "tokenization"),
-        (WordPieces, "windows", "tokenization"),
+        (WordPieces, "of_texts", "tokenization"),
         (tagger, "run", PASS),
         (encoder, "embed", "embedding"),
         (encoder, "layer", "layers"),

@@ -25,7 +25,7 @@ from engine.model.packing import RaggedBatch
 from engine.tagger import Engine
 from engine.text.documents import Entity
 from engine.text.windows import Window
-from engine.text.words import split_words
+from engine.text.words import Span
 
 # How a runtime runs a call, e.g. ``{"rows": 512, "workers": 2}``. Trials choose among several; the report states them.
 RuntimeParameters = Mapping[str, int | str]
@@ -78,10 +78,17 @@ class Baseline:
 
 @dataclass(frozen=True)
 class WindowWords:
-    """A window and its words."""
+    """A window of a text, and the character spans of all the text's words."""
 
     window: Window
-    words: list[str]
+    text: str
+    spans: list[Span]
+
+    @property
+    def words(self) -> list[str]:
+        """The words in the window."""
+        first, count = self.window.first, self.window.words
+        return [self.text[start:end] for start, end in self.spans[first : first + count]]
 
 
 # Maps windows in ascending length to probabilities ``(words, labels)`` of all their words and the encoder's seconds.
@@ -92,16 +99,13 @@ def by_windows(engine: Engine, classify: Classify) -> TagTexts:
     """Tags texts with the engine's words, windows and decoding, so that nothing is truncated."""
 
     def run(texts: Sequence[str], parameters: RuntimeParameters) -> tuple[list[tuple[Entity, ...]], float]:
-        spans = [split_words(text) for text in texts]
-        words = [[text[start:end] for start, end in of_text] for text, of_text in zip(texts, spans, strict=True)]
-        windows = [(text, window) for text, of_text in enumerate(words) for window in engine.pieces.windows(of_text)]
+        spans, by_text = engine.pieces.of_texts(texts)
+        windows = [(text, window) for text, of_text in enumerate(by_text) for window in of_text]
         windows.sort(key=lambda item: len(item[1].input_ids))
-        probabilities = [np.zeros((len(of_text), len(engine.labels)), dtype=np.float32) for of_text in words]
+        probabilities = [np.zeros((len(of_text), len(engine.labels)), dtype=np.float32) for of_text in spans]
         encoder_s = 0.0
         if windows:
-            found, encoder_s = classify(
-                [WindowWords(w, words[text][w.first : w.first + w.words]) for text, w in windows], parameters
-            )
+            found, encoder_s = classify([WindowWords(w, texts[text], spans[text]) for text, w in windows], parameters)
             first_word = 0
             for index, (text, w) in enumerate(windows):
                 probabilities[text][w.own : w.own_end] = found[Slot(text, w, index, first_word).own]

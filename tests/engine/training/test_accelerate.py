@@ -27,7 +27,7 @@ from engine.text.scoring import Counts
 from engine.training import accelerate as accelerating
 from engine.training import card as cards
 from engine.training import distill
-from engine.training.accelerate import AccelerateConfig, _dense_pass, _run, main
+from engine.training.accelerate import AccelerateConfig, _run, main
 from engine.training.card import Facts, card, measure_rows
 from engine.training.data import split_texts
 from engine.training.distill import Schedule, copy_checkpoint
@@ -326,19 +326,11 @@ def test_training_ends_at_its_deadline_however_slow_steps_become(seconds, steps,
     assert np.diff([0.0, *saved]).max() <= min(seconds / 4, 180) + longest
 
 
-@pytest.mark.parametrize(("seconds", "texts"), [(math.inf, 200), (0.0, 128)])
-def test_on_a_slow_machine_the_dense_pass_ends_once_the_texts_suffice(seconds, texts, engine, tmp_path):
-    reference = Reference.agreement(engine, [TEXT] * 200)
-    _dense_pass(engine, reference, [1] * 200, seconds, tmp_path / "dense.json")
-    assert len(Trial.from_json(json.loads((tmp_path / "dense.json").read_text())).counts) == texts
-
-
 def test_the_fastest_precision_is_taken_and_training_fills_its_time():
     schedule = Schedule.filling(1200, 100, 50, {"no": 2.0, "bf16": 1.0})
     assert (schedule.mixed_precision, schedule.steps) == ("bf16", 1200)
     assert Schedule.filling(1e6, 100, 50, {"no": 0.001}).steps == 50 * distill.MAX_PASSES
     assert Schedule.filling(-5, 100, 50, {"no": 10.0}).steps == 1
-    assert [accelerating.fitting(["a b c", "d e", "f"], words) for words in (1, 5, 99)] == [1, 2, 3]
 
 
 def test_the_encoder_learns_at_a_lower_rate_if_it_is_wide_or_sees_texts_often():
