@@ -275,13 +275,6 @@ def _learn(
     run.mkdir(exist_ok=True)
     if config.frozen:
         copy_checkpoint(weights, run, rename=bool(config.labels))
-    sample = min(1, enough_texts(used, SAMPLE_WORDS) / len(used))
-    sweep_s = seconds * (SWEEP_SAMPLE_PASSES * sample + SWEEP_PASSES)
-    if config.dtype == "int8":
-        sweep_s /= INT8_SPEEDUP
-    later = min(sweep_s, MAX_SWEEP * config.seconds) + TIMING * config.seconds + seconds  # another dense pass
-    if config.frozen:
-        later = max(later, 0.5 * config.seconds)
     watched = reference.first(enough_texts(used, WATCHED_WORDS))
 
     def watch(model: GatedModel) -> float:
@@ -298,7 +291,7 @@ def _learn(
         device=engine.device,
         frozen=config.frozen,
         precisions=config.precisions,
-        deadline=started + config.seconds - later,
+        deadline=started + config.seconds - _seconds_after_training(config, used, seconds),
         seed=config.seed,
     )
     if config.dtype == "int8":
@@ -344,6 +337,19 @@ def _label(config: AccelerateConfig, weights: Weights, engine: Engine, texts: Se
     if len(labels.counts) < len(texts):
         logger.info("time allows for %d of %d texts to learn from", len(labels.counts), len(texts))
     return labels
+
+
+def _seconds_after_training(config: AccelerateConfig, held_out: Sequence[str], dense_s: float) -> float:
+    """Returns the time to leave for what follows training: another dense pass, the sweep, and timing.
+
+    ``dense_s``: seconds of the checkpoint's dense pass over the held-out texts.
+    """
+    sample = min(1, enough_texts(held_out, SAMPLE_WORDS) / len(held_out))
+    sweep_s = dense_s * (SWEEP_SAMPLE_PASSES * sample + SWEEP_PASSES)
+    if config.dtype == "int8":
+        sweep_s /= INT8_SPEEDUP
+    found = dense_s + min(sweep_s, MAX_SWEEP * config.seconds) + TIMING * config.seconds
+    return max(found, 0.5 * config.seconds) if config.frozen else found
 
 
 def _store_int8(folder: Path, texts: Sequence[str]) -> None:

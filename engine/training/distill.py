@@ -88,18 +88,8 @@ class Distillation(HeadsTraining):
     """Trains a copy of a checkpoint's model with gate heads, and writes checkpoints at intervals.
 
     Texts are seen unchanged, without dropout or masked words. The learning rate decays to zero, so the last average of
-    the weights is the one to keep.
-
-    Args:
-        schedule: the plan.
-        model: the checkpoint's model with gate heads.
-        weights: the checkpoint.
-        taught: windows with the checkpoint's own labels.
-        gold: windows with gold labels.
-        watch: scores a model, 0–1, for the log.
-        out: folder for the model, the log and the checkpoint.
-        frozen: whether only gate heads learn.
-        seed: seed of the order of batches.
+    the weights is the one to keep. ``out`` is the folder for the model, the log and the checkpoint; for the other
+    arguments see `distil`.
     """
 
     def __init__(
@@ -246,7 +236,7 @@ def distil(
         weights: the checkpoint.
         taught: windows with the checkpoint's own labels, from ``texts`` texts.
         gold: windows with gold labels, which are learned from together with them.
-        watch: see `Distillation`.
+        watch: scores a model, 0–1, for the log.
         folder: folder for schedule and checkpoints; the model's files are then in its subfolder ``run``.
         texts: number of texts that ``taught`` covers.
         device: the device to train on.

@@ -12,7 +12,7 @@ import logging
 import math
 import random
 import time
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -30,7 +30,6 @@ PORTION = 12  # settings that share their first layers
 FINALISTS = (3, 1.0), (1, 0.95), (1, 0.9), (1, 0.8)
 LEADERS, ROUNDS = 3, 2  # lines for each operating point whose variations are tried, and how often
 SAMPLE_SHARE, RECOVERY_SAMPLE_SHARE = 0.6, 0.7  # of the time, at most
-MIN_FIRED = 0.02  # share of the texts in which recovery must fire
 ALIKE = 0.01  # relative difference of two scales that give about the same setting
 NEAREST, TENTH = 3, 0.1  # settings on all texts that show what a loss on the sample means; pp that avoid a loss of 0
 
@@ -228,19 +227,16 @@ class Sweep:
 
     def trials(self, name: str) -> list[Trial]:
         """A strategy's settings that ran on all texts or, if time allowed none of these, on the sample."""
-        whole, sampled = (
-            [one for one in ran.values() if one.strategy.name == name] for ran in (self.whole, self.sampled)
-        )
-        return whole or sampled
+        return _named(name, self.whole) or _named(name, self.sampled)
 
     def chosen(self, name: str) -> dict[str, Trial]:
         """Maps each operating point to its setting; those that no setting reaches are left out."""
-        return choose([one for one in self.trials(name) if _fires(one)], self.reference, self.limits)
+        return choose(self.trials(name), self.reference, self.limits)
 
     def closest(self, name: str) -> Trial | None:
-        """The setting that loses least of those that save anything."""
-        saving = [one for one in self.trials(name) if one.saves and _fires(one)]
-        return min(saving, key=lambda one: one.loss_bound(self.reference), default=None)
+        """The setting that loses least of those that could be an operating point."""
+        able = [one for one in self.trials(name) if one.qualifies]
+        return min(able, key=lambda one: one.loss_bound(self.reference), default=None)
 
     def time_out(self, name: str) -> str:
         """Returns how many settings ran before time was used up, as a clause; empty if time sufficed."""
@@ -253,8 +249,7 @@ class Sweep:
 
     def _counts(self, name: str) -> tuple[int, int]:
         """The number of a strategy's settings that ran on the sample, and on all texts."""
-        sampled, whole = (sum(one.strategy.name == name for one in ran.values()) for ran in (self.sampled, self.whole))
-        return sampled, whole
+        return len(_named(name, self.sampled)), len(_named(name, self.whole))
 
     def _sample(self, name: str, lines: Iterable[Line], deadline: float) -> bool:
         """Runs lines on the sample, then the variations of the best; returns whether time sufficed."""
@@ -312,7 +307,7 @@ class Sweep:
     def _expected_bound(self, sampled: Trial) -> float:
         """The loss plus standard error to expect on all texts; infinite if recovery fires too rarely."""
         error = math.sqrt(self.sample_size / self.total) * sampled.loss_error(self.reference)
-        return sampled.loss(self.reference) + error if _fires(sampled) else math.inf
+        return sampled.loss(self.reference) + error if sampled.fires else math.inf
 
     def _crossing(self, line: Line, limit: float) -> tuple[float, float] | None:
         """The speed-up and the scale at which a line crosses a limit, interpolated between tried scales."""
@@ -345,9 +340,9 @@ class Sweep:
             expected = share * limit / self._loss_ratio(name, limit)
             lines = [line for _, line, _ in self._leaders(name, limit)] or self._least_lossy(name)
             self._explore([(line, min(self._tried[line]), (expected,)) for line in lines], deadline)
-            within = [one for one in self.whole.values() if one.strategy.name == name and one.saves and _fires(one)]
-            within = [one for one in within if one.loss_bound(self.reference) <= limit]
-            best = max((one.theoretical_speedup for one in within), default=0.0)
+            able = [one for one in _named(name, self.whole) if one.qualifies]
+            within = [one.theoretical_speedup for one in able if one.loss_bound(self.reference) <= limit]
+            best = max(within, default=0.0)
             ahead = [one for one in self._leaders(name, expected, 3 * count) if one[0] > best]
             fresh = [(line, scale) for _, line, scale in ahead if not self._ran_near(line, scale)]
             finalists += fresh[:count]
@@ -363,7 +358,7 @@ class Sweep:
         pairs = [
             (one.loss_bound(self.reference) + TENTH, self._expected_bound(self.sampled[strategy]) + TENTH)
             for strategy, one in self.whole.items()
-            if one.strategy.name == name and _fires(one) and _fires(self.sampled[strategy])
+            if strategy.name == name and one.fires and self.sampled[strategy].fires
         ]
         near = sorted(pairs, key=lambda pair: abs(math.log(max(TENTH, pair[0]) / (limit + TENTH))))[:NEAREST]
         return sum(one for one, _ in near) / sum(other for _, other in near) if near else 1.0
@@ -410,6 +405,6 @@ class Sweep:
             self.sampled[trial.strategy] = trial
 
 
-def _fires(trial: Trial) -> bool:
-    """Whether words come back in enough texts, if the setting has recovery."""
-    return trial.strategy.recovery is None or trial.fired >= MIN_FIRED * len(trial.counts)
+def _named(name: str, ran: Mapping[Strategy, Trial]) -> list[Trial]:
+    """The trials of a strategy."""
+    return [one for strategy, one in ran.items() if strategy.name == name]

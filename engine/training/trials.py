@@ -34,6 +34,7 @@ from engine.text.words import words_of
 
 SLACK = 0.03  # MACs cannot tell finer differences in speed
 CALL = 32  # texts that are measured together; the deadline is checked before each call
+MIN_FIRED = 0.02  # share of the documents in which recovery must fire
 PACED = 8  # texts after which a dense pass over held-out texts may end
 
 
@@ -152,9 +153,15 @@ class Trial:
         return self.cost.theoretical_speedup
 
     @property
-    def saves(self) -> bool:
-        """Whether it removes anything and is faster than dense in theory, as an operating point must."""
-        return self.cost.token_layers < self.cost.dense_token_layers and self.cost.macs < self.cost.dense_macs
+    def fires(self) -> bool:
+        """Whether words come back in enough documents, if the setting has recovery."""
+        return self.strategy.recovery is None or self.fired >= MIN_FIRED * len(self.counts)
+
+    @property
+    def qualifies(self) -> bool:
+        """Whether it removes anything, is faster than dense in theory, and recovers, as an operating point must."""
+        cost = self.cost
+        return cost.token_layers < cost.dense_token_layers and cost.macs < cost.dense_macs and self.fires
 
     def loss(self, reference: Reference) -> float:
         """F1 lost against dense on the same documents, in pp."""
@@ -298,7 +305,7 @@ def choose(trials: Sequence[Trial], reference: Reference, limits: Sequence[float
         limits: limit of each operating point, in pp.
     """
     chosen = {}
-    bounds = {one: one.loss_bound(reference) for one in trials if one.saves}
+    bounds = {one: one.loss_bound(reference) for one in trials if one.qualifies}
     for point, limit in zip(OPERATING_POINTS, limits, strict=True):
         within = [one for one in bounds if bounds[one] <= limit]
         if within:
