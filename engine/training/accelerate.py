@@ -195,6 +195,7 @@ def _run(
         write_json(work / "facts.json", asdict(facts))
         reference, _ = _read_held_out(work)
         dense, dense_s = _dense_pass(engine, reference, work / "dense.json")
+        # An earlier version left texts out of the dense pass where time was short.
         reference = replace(reference.first(len(dense.counts)), dense=dense.counts)
         left = max(config.seconds * (1 - TIMING) - (time.monotonic() - started), MIN_SWEEP * config.seconds)
         logger.info("choosing operating points in %s at most", tqdm.format_interval(left))
