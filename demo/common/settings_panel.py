@@ -98,9 +98,6 @@ def build_settings(engine: Engine, others: Mapping[str, Engine]) -> SettingsPane
                 interactive=not used.no_recovery,
             )
 
-    def on_point(point: str) -> list[float]:
-        return default_values(engine, point)
-
     def on_strategies(chosen: Any, shown: Any) -> list[Any]:
         choice = shown_choices(chosen, shown)
         if choice == gr.skip() or not set(chosen) <= set(engine.runnable):
@@ -115,7 +112,7 @@ def build_settings(engine: Engine, others: Mapping[str, Engine]) -> SettingsPane
         ]
 
     settings: list[Any] = [point, trigger, *moved]
-    pointed = point.input(on_point, point, moved, **QUIET)
+    pointed = point.input(lambda point: default_values(engine, point), point, moved, **QUIET)
     # Before it answers, the page may hold a strategy that is no longer a choice: not checked here, and others wait.
     applied = [shown, point, trigger, none, *moved]
     narrowed = strategies.change(on_strategies, [strategies, shown], applied, preprocess=False, **QUIET)

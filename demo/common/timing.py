@@ -114,21 +114,18 @@ def more_rounds(text: str, taggers: Sequence[Tagger], rounds: int, wanted: Wante
 
     Stops early if the result is no longer wanted; an unfinished round does not count. Empty if no round was finished.
     """
-    results: list[Result] = []
-    times: list[list[float]] = [[] for _ in taggers]
+    runs: list[tuple[float, ...]] = [()] * len(taggers)
+    finished: list[Timing] = []
     for number in range(rounds):
         found: dict[int, Result] = {}
         for place in range(len(taggers)):
             if not wanted():
-                break
+                return finished
             index = (number + place) % len(taggers)
             found[index] = taggers[index](text)
-        if len(found) < len(taggers):
-            break
-        results = [found[index] for index in range(len(taggers))]
-        for runs, result in zip(times, results, strict=True):
-            runs.append(result.latency.total_ms)
-    return [Timing(result, tuple(runs)) for result, runs in zip(results, times, strict=False)]
+        runs = [(*before, found[index].latency.total_ms) for index, before in enumerate(runs)]
+        finished = [Timing(found[index], of) for index, of in enumerate(runs)]
+    return finished
 
 
 def time_strategies(engine: Engine, text: str, strategies: Sequence[Strategy], budget: Budget = API) -> list[Timing]:

@@ -12,7 +12,7 @@ from itertools import groupby
 
 from demo.common.markup import cells, escape, table
 from demo.tabs.frontier.marks import Mark
-from eval.render.frontier import f1_axis, frontier, place, to_label
+from eval.render.frontier import f1_axis, frontier, place, reference, to_label
 from eval.schema import BASELINE, DENSE, HF, MODEL
 
 WIDTH, HEIGHT = 720, 400  # pixels, for placing labels; narrower pages hide them
@@ -46,11 +46,7 @@ class Axes:
         while len(speeds) > 2 and speeds[0] < speeds[1] / 3:
             speeds.pop(0)
         self.slowest, self.fastest = speeds[0] / 1.06, speeds[-1] * 1.06
-        if has_dense(marks):
-            self.lowest, self.highest = f1_axis(marks)
-        else:
-            f1 = [mark.f1_or_0 for mark in marks]
-            self.lowest, self.highest = min(f1) - 0.001, max(f1) + 0.001
+        self.lowest, self.highest = f1_axis(marks)
 
     def x(self, speedup: float) -> float:
         """The place of a speed-up, at the edge if it lies beyond."""
@@ -86,11 +82,6 @@ def _share(value: float, low: float, high: float) -> float:
     return MARGIN + (1 - 2 * MARGIN) * (min(max(value, low), high) - low) / (high - low)
 
 
-def has_dense(marks: Sequence[Mark]) -> bool:
-    """Whether the reference is among the marks."""
-    return any(mark.kind == DENSE for mark in marks)
-
-
 def chart(
     marks: Sequence[Mark], current: Collection[str], tries: Mapping[str, tuple[str, str]], conditions: str
 ) -> str:
@@ -103,12 +94,11 @@ def chart(
         conditions: what the report was measured on.
     """
     shown = [mark for mark in marks if mark.f1 is not None]
-    if not shown:
-        return ""
-    axes, names = Axes(shown), _names(shown)
-    # The first dtype is that of the reference, whose speed-up is 1.
-    in_order = sorted(marks, key=lambda mark: not (mark.kind == DENSE and mark.speedup == 1))
-    fills = {dtype: FILLS[min(index, 3)] for index, dtype in enumerate(dict.fromkeys(m.row["dtype"] for m in in_order))}
+    axes = Axes(shown)
+    names = _names(shown, axes)
+    # The first dtype is that of the reference.
+    dtypes = dict.fromkeys(mark.row["dtype"] for mark in (reference(shown), *marks))
+    fills = {dtype: FILLS[min(index, 3)] for index, dtype in enumerate(dtypes)}
     buttons = "".join(
         _button(mark, axes, fills[mark.row["dtype"]], names.get(mark.label, ""), mark.label in current, tries)
         for mark in shown
@@ -218,11 +208,8 @@ def _table(marks: Sequence[Mark]) -> str:
     )
 
 
-def _names(marks: Sequence[Mark]) -> dict[str, str]:
+def _names(marks: Sequence[Mark], axes: Axes) -> dict[str, str]:
     """The labels in the drawing, as markup, of the variants that the report labels too."""
-    if not has_dense(marks):
-        return {}
-    axes = Axes(marks)
     places = [(x * WIDTH, y * HEIGHT) for x, y in map(axes.place, marks)]
     texts = {}
     for mark in to_label(marks):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import gradio as gr
@@ -44,16 +44,15 @@ def layer_view(result: Result, found: Sequence[Difference], types: Sequence[str]
     )
 
 
-def words_exited(result: Result) -> list[int]:
-    """The number of words that exited after each layer, including those that came back."""
-    words, layers = result.trace.words, range(1, len(result.cost.rows) + 1)
-    return [sum(word.state != "kept" and word.layer == layer for word in words) for layer in layers]
+def words_of_layers(result: Result) -> Iterator[tuple[int, int, int]]:
+    """Yields each layer with the number of words that went through it, and of those that exited after it.
 
-
-def words_computed(result: Result) -> list[int]:
-    """The number of words that went through each layer."""
-    words, layers = result.trace.words, range(1, len(result.cost.rows) + 1)
-    return [sum(word.state != "exited" or word.layer >= layer for word in words) for layer in layers]
+    Words that came back count as both.
+    """
+    words = result.trace.words
+    for layer in range(1, len(result.cost.rows) + 1):
+        computed = sum(word.state != "exited" or word.layer >= layer for word in words)
+        yield layer, computed, sum(word.state != "kept" and word.layer == layer for word in words)
 
 
 def _depths(result: Result, layers: int, types: Sequence[str]) -> str:
@@ -64,9 +63,7 @@ def _depths(result: Result, layers: int, types: Sequence[str]) -> str:
         f'<li data-layer="{layer}" data-words="{computed}" data-exits="{exited}">'
         f'<span class="unseen">layer {layer}: </span>{number_of(computed, "word")} '
         f"<small>{computed / total:.0%}</small></li>"
-        for layer, (computed, exited) in enumerate(
-            zip(words_computed(result), words_exited(result), strict=True), start=1
-        )
+        for layer, computed, exited in words_of_layers(result)
     )
     bars = "".join(_bar(result, word, index, layers, types) for index, word in enumerate(shown_words(result)))
     return (

@@ -19,7 +19,7 @@ from demo.common.markup import escape, printable
 from demo.common.serialization import ENTITY_COLUMNS, entity_row, environment_record, result_record, trace_record
 from demo.settings import chosen_strategies
 from demo.tabs.takeaway.code import INSTALL, as_command, as_http, as_python
-from engine import Engine, InputError, Result, Strategy
+from engine import Engine, InputError, Result
 
 LABEL = "Take away"
 COLUMNS = ("strategy", *ENTITY_COLUMNS)
@@ -32,16 +32,6 @@ watch("value", () => setTimeout(reach, 300));
 """
 # The app's address, which may include a path.
 ADDRESS = """() => new URL(".", document.baseURI).href.replace(/\\/$/, "")"""
-
-
-def tag_all(engine: Engine, text: str, strategies: list[Strategy]) -> list[Result]:
-    """Tags the text with each strategy.
-
-    Raises:
-        InputError: if the text is empty or too long.
-    """
-    check_work(check_text(text), strategies, traced=True)
-    return [engine.tag(text, strategy) for strategy in strategies]
 
 
 def entity_table(results: list[Result]) -> pd.DataFrame:
@@ -78,9 +68,10 @@ def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
     def on_tag(text: str, names: list[str], *settings: Any) -> Iterator[list[Any]]:
         try:
             strategies = chosen_strategies(engine, check_strategies(names), *settings)
-            results = tag_all(engine, text, strategies)
+            check_work(check_text(text), strategies, traced=True)
         except InputError as error:
             raise gr.Error(escape(str(error)), print_exception=False) from error
+        results = [engine.tag(text, strategy) for strategy in strategies]
         # Gradio copies the file at the yield; ours is deleted after it.
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "results.json"

@@ -12,7 +12,7 @@ import pytest
 from demo.common import word_view
 from demo.common.differences import differences
 from demo.common.word_view import listbox
-from demo.tabs.layers import layer_view, words_computed, words_exited
+from demo.tabs.layers import layer_view, words_of_layers
 from engine import Engine, Entity, Result
 
 TYPES = ("Chemical", "Disease")
@@ -92,13 +92,13 @@ class TestListbox:
 class TestLayerView:
     def test_counts_the_words_of_each_layer(self, engine: Engine, recovered: Result) -> None:
         total = len(recovered.words)
-        assert words_computed(engine.tag(TEXT, "dense")) == [total] * 3
-        assert words_computed(engine.tag(TEXT, "truncate-1")) == [total, 0, 0]
-        assert words_exited(engine.tag(TEXT, "truncate-1")) == [total, 0, 0]
+        assert list(words_of_layers(engine.tag(TEXT, "dense"))) == [(layer, total, 0) for layer in (1, 2, 3)]
+        assert list(words_of_layers(engine.tag(TEXT, "truncate-1"))) == [(1, total, total), (2, 0, 0), (3, 0, 0)]
         exited = [word.layer for word in recovered.trace.words if word.state == "exited"]
-        assert words_computed(recovered) == [total, total - exited.count(1), total - len(exited)]
-        back = sum(word.state == "recovered" for word in recovered.trace.words)
-        assert sum(words_exited(recovered)) == len(exited) + back
+        layers, computed, exits = zip(*words_of_layers(recovered), strict=True)
+        assert layers == (1, 2, 3)
+        assert computed == (total, total - exited.count(1), total - len(exited))
+        assert sum(exits) == len(exited) + sum(word.state == "recovered" for word in recovered.trace.words)
 
     def test_bars_end_where_words_exit(self, recovered: Result) -> None:
         bars = re.findall(r'<i data-word="(\d+)"[^>]*?( data-recovered)? style="--to:(\d+)">', view(recovered))

@@ -12,16 +12,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import gradio as gr
 import pytest
 import torch
 
 from demo.common.limits import MAX_TRACED
-from demo.tabs.takeaway import entity_table, everything, tag_all
+from demo.settings import default_values
+from demo.tabs.takeaway import entity_table, everything
 from demo.tabs.takeaway.code import FILE, INLINED, LOCAL, as_command, as_http, as_python
-from engine import Engine, InputError
+from engine import Engine
 from engine.checkpoint import SHIPPED
 from engine.model.precision import Precision
 from engine.tag import main
+from tests.demo.blocks import listeners
 
 HOSTILE = '{\'<img src=x onerror=alert(1)>" $(exit 3) ${1+1} {{7*7}} `id` \\n % \ud800 \0 7|t|delirium\n"\n EOF\n'
 LONG = "Famotidine caused delirium. " * (1 + INLINED // 20)
@@ -149,7 +152,7 @@ def test_what_is_loaded_is_given_as_it_was_but_for_defaults(
 
 def test_everything_is_json_of_every_word(engine: Engine) -> None:
     text = HOSTILE.replace("\ud800", "x")
-    results = tag_all(engine, text, [engine.strategy("rule")])
+    results = [engine.tag(text, "rule")]
     record = json.loads(everything(engine, text, results))
     assert record["text"] == text
     assert "".join(word["text"] for word in record["results"][0]["trace"]) == "".join(text.split())
@@ -157,6 +160,8 @@ def test_everything_is_json_of_every_word(engine: Engine) -> None:
     assert list(zip(table["start"], table["end"], table["type"], strict=True)) == [e.key for e in results[0].entities]
 
 
-def test_more_than_one_can_hold_is_refused(engine: Engine) -> None:
-    with pytest.raises(InputError, match="expected at most 50,000 characters times strategies for a trace, got 50,002"):
-        tag_all(engine, "x" * (MAX_TRACED // 2 + 1), [engine.strategy("dense"), engine.strategy("rule")])
+def test_more_than_one_can_hold_is_refused(engine: Engine, demo: gr.Blocks) -> None:
+    tag, _ = (listener.fn for listener in listeners(demo, "on_tag"))  # the other is the HTTP API's
+    text, settings = "x" * (MAX_TRACED // 2 + 1), (None, "", *default_values(engine, None))
+    with pytest.raises(gr.Error, match="expected at most 50,000 characters times strategies for a trace, got 50,002"):
+        next(tag(text, ["dense", "rule"], *settings))
