@@ -55,12 +55,7 @@ class Inputs:
 def build_inputs(engine: Engine, others: Mapping[str, Engine], page: gr.Blocks, first_tab: str, *, api: bool) -> Inputs:
     """Builds the text, the buttons, the examples and the settings; every change of them requests a run.
 
-    Args:
-        engine: the engine that the settings are for.
-        others: further models to compare it with, by name.
-        page: reads its link when it opens.
-        first_tab: label of the tab that is open at first.
-        api: whether the HTTP API serves this page's model.
+    ``first_tab``: label of the tab that is open at first; for the others see `Inputs`.
     """
     text = gr.Textbox(
         next(iter(EXAMPLES.values())),

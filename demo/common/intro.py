@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from demo.common.markup import escape, term
 from demo.common.reports import REPORTS, Recommendation, find_reports, recommendation
 from engine import Engine
 from eval.render.conclusions import WITHIN
+from eval.render.text import join
 from eval.schema import BASELINE
 
 TITLE = "Find entities in biomedical text faster"
@@ -55,7 +56,9 @@ def loss(recommended: Recommendation) -> str:
 def how_it_works(engine: Engine, strategy: str = "entropy") -> str:
     """What happens to words under a strategy, what the model finds, and the dtype that it computes in."""
     why = escape(f" ({engine.precision.why})") if engine.precision.why else ""
-    what = f"This model finds {escape(_listed(engine.labels.types))} and computes in {escape(engine.dtype)}{why}."
+    types = engine.labels.types
+    named = join(types) if len(types) <= NAMED_TYPES else f"{len(types)} types of entities"
+    what = f"This model finds {escape(named)} and computes in {escape(engine.dtype)}{why}."
     finds = f'<span class="finds">{what}</span>'
     if not engine.model.has_gates:
         return f"This model has no gates: every word goes through every layer. {finds}"
@@ -66,12 +69,6 @@ def how_it_works(engine: Engine, strategy: str = "entropy") -> str:
         f"At each {term('gate')}, words whose label looks certain {term('early exit', 'exit')}; later layers compute "
         f"only the rest.{last} {finds}"
     )
-
-
-def _listed(types: Sequence[str]) -> str:
-    if len(types) > NAMED_TYPES:
-        return f"{len(types)} types of entities"
-    return " and ".join([", ".join(types[:-1]), types[-1]] if len(types) > 1 else types)
 
 
 def own_model(engine: Engine, folder: Path = REPORTS) -> str:
@@ -119,10 +116,7 @@ def _tour() -> str:
 def intro(engine: Engine, links: dict[str, str], folder: Path = REPORTS) -> str:
     """The HTML of the page's header, with a claim if a report in the folder measured the engine's weights.
 
-    Args:
-        engine: the page's engine.
-        links: the address of each document to link, by title.
-        folder: where the reports are.
+    ``links``: the address of each document to link, by title.
     """
     recommended = recommendation(engine, folder)
     report = {"Report": f"docs/{recommended.report.folder.name}/report.html"} if recommended else {}

@@ -79,14 +79,7 @@ def build_model_choice(name: str, models: Mapping[str, Engine], page: gr.Blocks)
 
 
 def leave_on_choice(engine: Engine, choice: gr.Dropdown, values: Sequence[Any], models: Mapping[str, Engine]) -> None:
-    """Opens another model's page when it is chosen, with the text and settings of this page.
-
-    Args:
-        engine: this page's engine.
-        choice: the model choice.
-        values: components for strategies, operating point, trigger and controllers' settings.
-        models: all models, by name.
-    """
+    """Opens another model's page when it is chosen, with the text and settings of this page, the ``values``."""
 
     def on_choice(name: str, *settings: Any) -> list[str]:
         return [path_of(name, models), _query(_settings(engine, *settings))]

@@ -92,11 +92,7 @@ class Requests:
 def build_requests(values: Sequence[Any], changes: Sequence[Any], run: gr.Button, cancel: gr.Button) -> Requests:
     """Builds the request counter and its listeners.
 
-    Args:
-        values: the components that a run depends on.
-        changes: events that request a run if the values differ from the latest request's.
-        run: always requests a run.
-        cancel: stops the latest run.
+    A change requests a run if the ``values``, on which a run depends, differ from the latest request's.
     """
     line = gr.HTML(running(), js_on_load=SCRIPT.read_text(encoding="utf-8"), render=False)
     requests = Requests(gr.Number(visible="hidden"), gr.State(Latest()), gr.State(0), line)

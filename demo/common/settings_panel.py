@@ -149,9 +149,7 @@ def _opening_choice(engine: Engine) -> tuple[list[str], str | None]:
 def shown_choices(names: Any, shown: Any) -> Any:
     """An update that offers the compared strategies as those that can be shown, and keeps the choice if it can.
 
-    Args:
-        names: the strategies that are compared; nothing changes if these are not names.
-        shown: the current choice.
+    Nothing changes if ``names`` are not names.
     """
     if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
         return gr.skip()

@@ -92,7 +92,11 @@ def _option(word: WordTrace, index: int) -> str:
 
 
 def build_word_view(
-    engine: Engine, inputs: Inputs, tab: gr.Tab, render: Callable[[Result, Sequence[Difference]], str], script: Path
+    engine: Engine,
+    inputs: Inputs,
+    tab: gr.Tab,
+    render: Callable[[Engine, Result, Sequence[Difference]], str],
+    script: Path,
 ) -> None:
     """Builds the view of the shown strategy's result; it opens with the page's first text.
 
@@ -112,7 +116,7 @@ def build_word_view(
             return [alert(str(error))]
         dense = engine.tag(text, "dense") if strategy.prunes else result
         shown = note(name_with_settings(engine, strategy, point))
-        return [shown + render(result, differences(result, dense))]
+        return [shown + render(engine, result, differences(result, dense))]
 
     panel = inputs.panel
     values = [inputs.text, panel.shown, *panel.settings]

@@ -18,15 +18,11 @@ PICTURE = "docs/first.png"
 _TAGS = re.compile(r'<meta\s+(?:property="og:|name="twitter:)(\w+)"\s+content="[^"]*"\s*/>')
 
 
-class ReadableHosts:
-    """ASGI middleware that refuses requests from whose headers Gradio cannot tell the app's address."""
+def readable_hosts(app: ASGIApp) -> ASGIApp:
+    """Refuses requests from whose headers Gradio cannot tell the app's address."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Passes on all other requests."""
-        answer: ASGIApp = self.app
+    async def answer_or_refuse(scope: Scope, receive: Receive, send: Send) -> None:
+        answer = app
         if scope["type"] == "http":
             try:
                 get_root_url(Request(scope), "", None)
@@ -35,18 +31,16 @@ class ReadableHosts:
                 answer = JSONResponse({"detail": problem}, 400)
         await answer(scope, receive, send)
 
+    return answer_or_refuse
 
-class EndedStreams:
-    """ASGI middleware that quietly ends an event stream in which Gradio raises an error.
+
+def ended_streams(app: ASGIApp) -> ASGIApp:
+    """Quietly ends an event stream in which Gradio raises an error.
 
     By then the stream itself has told the client what is wrong, e.g. that its event is gone.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Passes everything on."""
+    async def pass_on(scope: Scope, receive: Receive, send: Send) -> None:
         streaming = False
 
         async def watch(message: Message) -> None:
@@ -56,43 +50,36 @@ class EndedStreams:
             await send(message)
 
         try:
-            await self.app(scope, receive, watch)
+            await app(scope, receive, watch)
         except Exception:
             if not streaming:
                 raise
             await send({"type": "http.response.body", "body": b""})
 
+    return pass_on
+
 
 def with_own_tags(page: str, address: str) -> str:
-    """Replaces the tags in a page by which other sites show a link to it.
-
-    Args:
-        page: HTML.
-        address: the app's address, which ends in a slash.
-    """
+    """Replaces the tags in a page by which other sites show a link to it; ``address``, the app's, ends in a slash."""
     tags = {"title": TITLE, "description": DESCRIPTION, "image": address + PICTURE, "url": address, "type": "website"}
     own = "".join(f'<meta property="og:{name}" content="{value}" />' for name, value in tags.items())
     own += '<meta name="twitter:card" content="summary_large_image" />'
     return _TAGS.sub("", page).replace("<head>", f"<head>{own}", 1)
 
 
-class LinkPreview:
-    """ASGI middleware that applies `with_own_tags` to the app's pages."""
+def link_preview(app: ASGIApp) -> ASGIApp:
+    """Applies `with_own_tags` to the app's pages."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Passes on unchanged what is not a page."""
+    async def pass_on(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"].count("/") > 1:
-            await self.app(scope, receive, send)
+            await app(scope, receive, send)
             return
         messages: list[Message] = []
 
         async def hold(message: Message) -> None:
             messages.append(message)
 
-        await self.app(scope, receive, hold)
+        await app(scope, receive, hold)
         start, *parts = messages
         headers = MutableHeaders(raw=start["headers"])
         if headers.get("content-type", "").startswith("text/html"):
@@ -102,6 +89,8 @@ class LinkPreview:
             parts = [{"type": "http.response.body", "body": body}]
         for message in (start, *parts):
             await send(message)
+
+    return pass_on
 
 
 def _app_address(scope: Scope) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from copy import copy
 from dataclasses import replace
 
 import pytest
 
-from demo.common.differences import differences
+from demo.common.differences import Difference, differences
 from demo.common.requests import failed
 from demo.common.timing import Timing
 from demo.common.uploads import Problems
@@ -20,6 +21,7 @@ from demo.tabs.compare.texts import texts
 from demo.tabs.layers import layer_view
 from demo.tabs.why import why_view
 from engine import Document, Engine, Entity, Result
+from engine.text.labels import LabelSet
 
 HOSTILE = "<img src=x onerror=alert(1)> ${1+1} {{7*7}} `x` \\n \"'<script>alert(1)</script> &amp; \ud800"
 TYPES = ("<img>${1}",)
@@ -37,9 +39,11 @@ def compared(engine: Engine, model: str = HOSTILE) -> list[Comparison]:
     return [Comparison(model, HOSTILE, dense, dense), one, one]
 
 
-def view(engine: Engine, render: Callable[..., str]) -> str:
+def view(engine: Engine, render: Callable[[Engine, Result, list[Difference]], str]) -> str:
     _, one, _ = compared(engine)
-    return render(one.result, differences(one.result, one.reference.result))
+    hostile = copy(engine)
+    hostile.labels = LabelSet(TYPES)
+    return render(hostile, one.result, differences(one.result, one.reference.result))
 
 
 VIEWS: dict[str, Callable[[Engine], str]] = {
@@ -48,10 +52,8 @@ VIEWS: dict[str, Callable[[Engine], str]] = {
     "card": lambda engine: card(compared(engine)[1]),
     "answer": lambda engine: answer_run(HOSTILE, compared(engine), timing=True, remarks=[HOSTILE], average=HOSTILE),
     "failure": lambda engine: failed(HOSTILE),
-    "layers": lambda engine: view(engine, lambda *found: layer_view(*found, TYPES)),
-    "why": lambda engine: view(
-        engine, lambda result, found: why_view(result, found, engine.explain(engine.tag(HOSTILE, "rule")), TYPES)
-    ),
+    "layers": lambda engine: view(engine, layer_view),
+    "why": lambda engine: view(engine, why_view),
     "batch": lambda engine: status(
         HOSTILE, [Document(HOSTILE, HOSTILE, (Entity(0, 1, HOSTILE, "<"),))], {}, Problems([HOSTILE], 1), HOSTILE
     ),

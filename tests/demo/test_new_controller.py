@@ -44,5 +44,5 @@ def test_compare_runs_it_with_its_settings_and_describes_it(engine: Engine) -> N
 
 def test_why_explains_it(engine: Engine) -> None:
     result = engine.tag(TEXT, "every-other")
-    page = why_view(result, differences(result, result), engine.explain(result), engine.labels.types)
+    page = why_view(engine, result, differences(result, result))
     assert "exited: its importance is not above the threshold" in page

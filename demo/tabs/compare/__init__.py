@@ -118,11 +118,7 @@ def compare(
 ) -> Iterator[Shown]:
     """Yields what the page shows after the first pass; before a long one, yields how long it will take.
 
-    Args:
-        text: the visitor's text.
-        candidates: the strategies, dense first.
-        wanted: whether the result is still wanted; if not, nothing more comes.
-        budget: limits on the time.
+    Nothing more comes once the result is not wanted.
 
     Raises:
         InputError: if the text cannot be tagged.

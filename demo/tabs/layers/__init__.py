@@ -29,9 +29,9 @@ class="word">word</span></span> lost: only dense has it</li>
 """
 
 
-def layer_view(result: Result, found: Sequence[Difference], types: Sequence[str]) -> str:
+def layer_view(engine: Engine, result: Result, found: Sequence[Difference]) -> str:
     """The text, the layers that computed each word, and the words of each layer, as they are after the last layer."""
-    layers = len(result.cost.rows)
+    layers, types = len(result.cost.rows), engine.labels.types
     return (
         f'<section class="layers" data-text="{checksum(result.text)}" data-layers="{layers}" '
         f'style="--layers:{layers};--at:{layers}">'
@@ -85,8 +85,4 @@ def _bar(result: Result, word: WordTrace, index: int, layers: int, types: Sequen
 
 def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
     """Builds the tab."""
-
-    def render(result: Result, found: Sequence[Difference]) -> str:
-        return layer_view(result, found, engine.labels.types)
-
-    build_word_view(engine, inputs, tab, render, Path(__file__).with_name("layers.js"))
+    build_word_view(engine, inputs, tab, layer_view, Path(__file__).with_name("layers.js"))

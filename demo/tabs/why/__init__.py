@@ -45,23 +45,23 @@ REASONS = {
 }
 
 
-def why_view(result: Result, found: Sequence[Difference], scores: Scores, types: Sequence[str]) -> str:
+def why_view(engine: Engine, result: Result, found: Sequence[Difference]) -> str:
     """The text to choose a word from, that word's scores, the histograms and a table of all words."""
     if not result.strategy.gates:
         return alert(
             f"{result.strategy.name} has no gates: every word goes through every layer, so there are no scores."
         )
-    download = csv_link(COLUMNS, table_rows(result, scores))
+    scores = engine.explain(result)
+    rows = table_rows(result, scores)
     heads = [("gate after layer", True), ("label", True), *_number_heads(result.strategy), ("decision", True)]
-    rows = zip(shown_words(result), scores, table_rows(result, scores), strict=False)
-    words = (_row(index, *row) for index, row in enumerate(rows))
+    words = (_row(index, *row) for index, row in enumerate(zip(shown_words(result), scores, rows, strict=False)))
     return (
         f'<section class="why" data-text="{checksum(result.text)}" data-scores="{escape(json.dumps(heads))}">'
         '<p class="hint">Choose a word: click it, or use the arrow keys.</p><div class="beside">'
-        f"{listbox(result, found, 'Choose a word', types)}"
+        f"{listbox(result, found, 'Choose a word', engine.labels.types)}"
         '<div class="detail" tabindex="0" role="region" aria-label="The chosen word" aria-live="polite"></div></div>'
         f"<h4>Importance of the words at each gate</h4>{importance_note(result.strategy)}{histograms(scores)}"
-        f'<h4>All words</h4><p class="hint"><a class="download" download="words.csv" href="{download}">'
+        f'<h4>All words</h4><p class="hint"><a class="download" download="words.csv" href="{csv_link(COLUMNS, rows)}">'
         f"Download as CSV</a></p>{cut_note(result)}"
         f"{table('Table of all words', 'scroll', COLUMNS, words, 'all-words')}</section>"
     )
@@ -116,8 +116,4 @@ def _gate_detail(at: WordScores) -> list[str]:
 
 def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
     """Builds the tab."""
-
-    def render(result: Result, found: Sequence[Difference]) -> str:
-        return why_view(result, found, engine.explain(result), engine.labels.types)
-
-    build_word_view(engine, inputs, tab, render, Path(__file__).with_name("why.js"))
+    build_word_view(engine, inputs, tab, why_view, Path(__file__).with_name("why.js"))

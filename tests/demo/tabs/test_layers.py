@@ -42,8 +42,8 @@ class Listbox(HTMLParser):
         self.text += data
 
 
-def view(result: Result) -> str:
-    return layer_view(result, differences(result, result), TYPES)
+def view(engine: Engine, result: Result) -> str:
+    return layer_view(engine, result, differences(result, result))
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ class TestListbox:
 
     def test_long_texts_are_cut_and_the_view_says_so(self, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(word_view, "MAX_WORDS", 5)
-        shown = view(engine.tag(TEXT, "truncate-1"))
+        shown = view(engine, engine.tag(TEXT, "truncate-1"))
         assert shown.count('role="option"') == 5
         assert "Showing the first 5 of 21 words." in shown
         assert re.findall(r'data-exits="(\d+)"', shown) == ["21", "0", "0"], "all words are counted"
@@ -100,8 +100,8 @@ class TestLayerView:
         assert computed == (total, total - exited.count(1), total - len(exited))
         assert sum(exits) == len(exited) + sum(word.state == "recovered" for word in recovered.trace.words)
 
-    def test_bars_end_where_words_exit(self, recovered: Result) -> None:
-        bars = re.findall(r'<i data-word="(\d+)"[^>]*?( data-recovered)? style="--to:(\d+)">', view(recovered))
+    def test_bars_end_where_words_exit(self, engine: Engine, recovered: Result) -> None:
+        bars = re.findall(r'<i data-word="(\d+)"[^>]*?( data-recovered)? style="--to:(\d+)">', view(engine, recovered))
         assert bars == [
             (str(index), " data-recovered" if word.state == "recovered" else "", str(word.layer))
             for index, word in enumerate(recovered.trace.words)

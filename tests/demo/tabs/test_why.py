@@ -17,7 +17,6 @@ from demo.tabs.why import COLUMNS, NUMBERS, table_rows, why_view
 from engine import Engine, Result
 from engine.pruning.controllers.mlp import NEIGHBOURS
 
-TYPES = ("Chemical", "Disease")
 TEXT = "Famotidine-associated delirium. Six patients on famotidine (20 mg/day) had nausea; all recovered."
 HOSTILE = "<img src=x onerror=alert(1)> ${1+1} {{7*7}} `x` =1+1 @SUM <script>alert(1)</script>"
 
@@ -28,7 +27,7 @@ def rows_of(link: str) -> list[list[str]]:
 
 
 def why_view_of(engine: Engine, result: Result) -> str:
-    return why_view(result, differences(result, result), engine.explain(result), TYPES)
+    return why_view(engine, result, differences(result, result))
 
 
 def view(engine: Engine, text: str, strategy: str = "rule") -> str:
