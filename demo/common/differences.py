@@ -58,12 +58,11 @@ def differences(result: Result, dense: Result) -> list[Difference]:
 
 def unshared_entities(result: Result, dense: Result) -> tuple[tuple[Entity, ...], tuple[Entity, ...]]:
     """The entities that only dense has, and those that only the strategy has, by borders and type."""
-    return _without(dense.entities, result.entities), _without(result.entities, dense.entities)
-
-
-def _without(entities: Sequence[Entity], others: Sequence[Entity]) -> tuple[Entity, ...]:
-    keys = {other.key for other in others}
-    return tuple(entity for entity in entities if entity.key not in keys)
+    shared = {entity.key for entity in dense.entities} & {entity.key for entity in result.entities}
+    only_dense, only_result = (
+        tuple(entity for entity in one.entities if entity.key not in shared) for one in (dense, result)
+    )
+    return only_dense, only_result
 
 
 def _overlapping(spans: Sequence[S], start: int, end: int) -> Sequence[S]:

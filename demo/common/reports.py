@@ -13,7 +13,7 @@ import pandas as pd
 
 from engine import Engine, Strategy
 from engine.data.corpora import NAMED
-from engine.pruning.strategy_names import OLD_NAMES, parse
+from engine.pruning.strategy_names import OLD_NAMES, StrategyName, parse
 from eval.render.conclusions import Opening
 from eval.render.files import IntervalRow, ResultRow, labelled, read_table, reference_label, rows_of
 
@@ -124,19 +124,16 @@ class Recommendation:
     against_dense: IntervalRow
 
     @property
-    def point(self) -> str:
-        """Its operating point; empty if its name has none."""
-        return parse(self.row["strategy"]).point
-
-    @property
-    def strategy(self) -> str:
-        """Its name without an operating point."""
-        return parse(self.row["strategy"]).without_point
+    def name(self) -> StrategyName:
+        """Its name, which may include an operating point."""
+        return parse(self.row["strategy"])
 
 
 def recommendation(engine: Engine, folder: Path = REPORTS) -> Recommendation | None:
     """What `own_report` recommends; None if there is no such report or it recommends nothing."""
     report = own_report(engine, folder)
-    opening = report.opening(engine.dtype) if report else None
-    row = opening.recommended if opening else None
-    return Recommendation(report, row, opening.against_dense(row["label"])) if report and opening and row else None
+    if report is None:
+        return None
+    opening = report.opening(engine.dtype)
+    row = opening.recommended
+    return Recommendation(report, row, opening.against_dense(row["label"])) if row else None

@@ -142,8 +142,8 @@ def _opening_choice(engine: Engine) -> tuple[list[str], str | None]:
     recommended = recommendation(engine)
     if recommended is None:
         return [name for name in engine.runnable if name in SELECTED], default
-    point = recommended.point or BALANCED
-    return ["dense", recommended.strategy], point if point in stored else default
+    point = recommended.name.point or BALANCED
+    return ["dense", recommended.name.without_point], point if point in stored else default
 
 
 def shown_choices(names: Any, shown: Any) -> Any:

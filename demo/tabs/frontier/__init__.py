@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import gradio as gr
 import pandas as pd
@@ -95,15 +96,15 @@ def calibration_plot(source: str, current: Sequence[Strategy]) -> str:
             "Create it with python -m engine.training.calibrate --model FOLDER."
         )
     table = pd.read_csv(path)
-    out = io.BytesIO()
-    plot_calibration(table, current).savefig(out, format="svg", facecolor="white")
+    drawn = io.BytesIO()
+    plot_calibration(table, current).savefig(drawn, format="svg", facecolor="white")
     title = f"{LOST} against theoretical speed-up for every setting that calibration tried; current settings ringed"
     caption = (
         f"{len(table)} settings from {path.parent.name}/{CALIBRATED}. "
         "The model card says whether they were measured against gold or by agreement with dense, and on which "
         "documents."
     )
-    return picture(out.getvalue(), "svg+xml", title, caption)
+    return picture(f"data:image/svg+xml;base64,{base64.b64encode(drawn.getvalue()).decode()}", title, caption)
 
 
 def plot_calibration(table: pd.DataFrame, current: Sequence[Strategy]) -> Figure:
@@ -135,14 +136,14 @@ def pictures(report: Report) -> str:
         file = report.folder / name
         for path in [file] * file.is_file() + sorted(report.folder.glob(f"{file.stem}-*.png")):
             dtype = path.stem.removeprefix(file.stem).replace("-", ", ", 1)
-            shown += picture(path.read_bytes(), "png", title + dtype, report.conditions, wide=name in WIDE)
+            source = f"docs/{quote(report.folder.name)}/{path.name}"
+            shown += picture(source, title + dtype, report.conditions, wide=name in WIDE)
     return shown
 
 
-def picture(data: bytes, kind: str, title: str, caption: str, *, wide: bool = False) -> str:
-    """An image of MIME type ``image/kind`` with its caption; a wide one keeps its size and scrolls."""
-    source = f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
-    image = f'<img src="{source}" alt="{escape(title)}">'
+def picture(source: str, title: str, caption: str, *, wide: bool = False) -> str:
+    """An image with its caption; a wide one keeps its size and scrolls."""
+    image = f'<img src="{source}" alt="{escape(title)}" loading="lazy">'
     if wide:
         image = f'<div class="wide" tabindex="0" role="region" aria-label="{escape(title)}">{image}</div>'
     return (

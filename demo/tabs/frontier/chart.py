@@ -58,7 +58,7 @@ class Axes:
 
     def place(self, mark: Mark) -> tuple[float, float]:
         """The place of a mark."""
-        return self.x(mark.speedup), self.y(mark.f1_or_0)
+        return self.x(mark.speedup), self.y(mark.row["f1"])
 
     @property
     def speedup_ticks(self) -> list[float]:
@@ -74,7 +74,7 @@ class Axes:
 
     def arrows(self, mark: Mark) -> str:
         """Arrows for a mark that lies beyond an axis."""
-        below, right, left = mark.f1_or_0 < self.lowest, mark.speedup > self.fastest, mark.speedup < self.slowest
+        below, right, left = mark.row["f1"] < self.lowest, mark.speedup > self.fastest, mark.speedup < self.slowest
         return "↓" * below + "→" * right + "←" * left
 
 
@@ -130,9 +130,9 @@ def _drawing(marks: Sequence[Mark], axes: Axes) -> str:
         parts.append(_line(map(axes.place, of_family), f"family {_colour(of_family[0].kind)}"))
     for mark in marks:
         (x, y), against, bar = axes.place(mark), mark.against_dense, f"bar {_colour(mark.kind)}"
-        dense = mark.f1_or_0 - against["difference"]
+        dense = mark.row["f1"] - against["difference"]
         if not math.isnan(against["low"]):
-            low, high = min(mark.f1_or_0, dense + against["low"]), max(mark.f1_or_0, dense + against["high"])
+            low, high = min(mark.row["f1"], dense + against["low"]), max(mark.row["f1"], dense + against["high"])
             parts.append(_line([(x, axes.y(low)), (x, axes.y(high))], bar))
         if not math.isnan(against["speedup_low"]):
             parts.append(_line([(axes.x(against["speedup_low"]), y), (axes.x(against["speedup_high"]), y)], bar))
@@ -213,8 +213,8 @@ def _names(marks: Sequence[Mark], axes: Axes) -> dict[str, str]:
     places = [(x * WIDTH, y * HEIGHT) for x, y in map(axes.place, marks)]
     texts = {}
     for mark in to_label(marks):
-        beyond = not axes.lowest <= mark.f1_or_0 <= axes.highest
-        texts[marks.index(mark)] = mark.label + (f" ({mark.f1_or_0:.3f})" if beyond else "")
+        beyond = not axes.lowest <= mark.row["f1"] <= axes.highest
+        texts[marks.index(mark)] = mark.label + (f" ({mark.row['f1']:.3f})" if beyond else "")
     sizes = {index: (CHARACTER * len(text), float(LINE)) for index, text in texts.items()}
     return {
         marks[index].label: (

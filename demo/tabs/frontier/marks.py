@@ -42,11 +42,6 @@ class Mark:
         return None if math.isnan(self.row["f1"]) else self.row["f1"]
 
     @property
-    def f1_or_0(self) -> float:
-        """For marks that have an F1."""
-        return self.f1 or 0.0
-
-    @property
     def speedup(self) -> float:
         """End-to-end, against dense in the first dtype."""
         return self.row["speedup_vs_dense"]

@@ -42,8 +42,11 @@ def test_header_frontier_and_what_runs_first_are_the_same_strategy(shipped: Engi
     with gr.Blocks():
         panel = build_settings(shipped, {})
     point, *_ = panel.settings
-    assert (panel.strategies.value, panel.shown.value) == (["dense", found.strategy], found.strategy)
-    assert point.value == (found.point or "balanced")
+    assert (panel.strategies.value, panel.shown.value) == (
+        ["dense", found.name.without_point],
+        found.name.without_point,
+    )
+    assert point.value == (found.name.point or "balanced")
 
 
 def test_a_significant_loss_is_called_so_and_doubts_are_named(shipped: Engine) -> None:

@@ -134,7 +134,7 @@ def test_it_recommends_a_strategy_in_the_dtype_of_the_page(digest: str, dtype: s
     assert found.row["label"].endswith(f"({dtype})")
     assert found.row["prunes"]
     assert found.against_dense["against_label"] == "dense (float32)"
-    assert resolve(found.strategy, 6, {}).prunes
+    assert resolve(found.name.without_point, 6, {}).prunes
     assert found.report == SHIPPED
 
 
