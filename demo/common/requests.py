@@ -62,10 +62,12 @@ class Latest:
     """A session's latest request.
 
     ``mark``: `fingerprint` of what is requested; None if it only ends the one before.
+    ``shown``: the number of the request whose result is shown.
     """
 
     number: int = 0
     mark: int | None = None
+    shown: int = 0
 
     def take(self, mark: int | None = None) -> int:
         """Makes a new request the latest, and returns its number."""
@@ -79,13 +81,11 @@ class Requests:
 
     ``number``: the latest request's number; its ``change`` starts the run.
     ``latest``: holds the session's `Latest`, so that a run notices when another is requested.
-    ``shown``: the number of the request whose result is shown.
     ``answer``: the line above the tabs, which the page renders.
     """
 
     number: gr.Number
     latest: gr.State
-    shown: gr.State
     answer: gr.HTML
 
 
@@ -95,7 +95,7 @@ def build_requests(values: Sequence[Any], changes: Sequence[Any], run: gr.Button
     A change requests a run if the ``values``, on which a run depends, differ from the latest request's.
     """
     line = gr.HTML(running(), js_on_load=SCRIPT.read_text(encoding="utf-8"), render=False)
-    requests = Requests(gr.Number(visible="hidden"), gr.State(Latest()), gr.State(0), line)
+    requests = Requests(gr.Number(visible="hidden"), gr.State(Latest()), line)
 
     def on_request(latest: Latest, *values: Any) -> list[Any]:
         return [latest.take(fingerprint(values)), running()]
@@ -105,13 +105,13 @@ def build_requests(values: Sequence[Any], changes: Sequence[Any], run: gr.Button
         with _LOCK:  # several components may change at once
             return [gr.skip()] * 2 if mark == latest.mark else [latest.take(mark), running()]
 
-    def on_cancel(latest: Latest, number: int, shown: int) -> str:
+    def on_cancel(latest: Latest, number: int) -> str:
         latest.take()
-        return gr.skip() if shown == number else cancelled()
+        return gr.skip() if latest.shown == number else cancelled()
 
     inputs, outputs = [requests.latest, *values], [requests.number, line]
     for change in changes:
         change(on_edit, inputs, outputs, **EVERY_CHANGE)
     run.click(on_request, inputs, outputs, trigger_mode="always_last", **QUIET)
-    cancel.click(on_cancel, [requests.latest, requests.number, requests.shown], line, **QUIET)
+    cancel.click(on_cancel, [requests.latest, requests.number], line, **QUIET)
     return requests

@@ -162,16 +162,17 @@ def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
         try:
             for shown in compare(text, candidates(*choice), lambda: latest.number == number):
                 if shown.refinement:
-                    ran = fingerprint([text, *choice]), shown.refinement
-                    yield [shown.answer, shown.texts, shown.cards, number, ran]
+                    latest.shown = number
+                    yield [shown.answer, shown.texts, shown.cards, (fingerprint([text, *choice]), shown.refinement)]
                     break
-                yield [shown.answer, *[gr.skip()] * 4]
+                yield [shown.answer, *[gr.skip()] * 3]
             else:  # not wanted any more; the page may have drawn the last answer over the message of Cancel
                 last = cancelled() if latest.mark is None else last
         except InputError as error:
-            yield [failed(str(error)), "", "", number, None]
+            latest.shown = number
+            yield [failed(str(error)), "", "", None]
         # When a generator ends, Gradio sends its last values again.
-        yield [last, *[gr.skip()] * 4]
+        yield [last, *[gr.skip()] * 3]
 
     def on_refine(
         latest: Latest, number: int, ran: tuple[int, Refinement] | None, text: str, *choice: Any
@@ -193,7 +194,7 @@ def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
     started = requests.number.change(
         on_compare,
         [requests.latest, requests.number, *values],
-        [requests.answer, found, figures, requests.shown, ran],
+        [requests.answer, found, figures, ran],
         trigger_mode="always_last",
         **HIDDEN,
         **MODEL_WORK,

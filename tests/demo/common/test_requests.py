@@ -33,7 +33,7 @@ def test_an_edit_that_changes_nothing_is_no_request_until_another_ends_the_last(
     assert edit(latest, TEXT, ["dense"]) == [gr.skip()] * 2
     again, _ = edit(latest, TEXT, ["dense", "entropy"])
     assert latest.number == again > number
-    listeners(demo, "on_cancel")[0].fn(latest, again, 0)
+    listeners(demo, "on_cancel")[0].fn(latest, again)
     assert edit(latest, TEXT, ["dense", "entropy"])[0] > again
 
 
@@ -46,8 +46,8 @@ def test_the_button_always_requests(demo: gr.Blocks) -> None:
 
 @pytest.mark.parametrize(("shown", "said"), [(7, False), (6, True)])
 def test_cancel_ends_the_request_and_keeps_what_is_shown_already(demo: gr.Blocks, shown: int, said: bool) -> None:
-    latest = Latest(7)
-    line = listeners(demo, "on_cancel")[0].fn(latest, 7, shown)
+    latest = Latest(7, shown=shown)
+    line = listeners(demo, "on_cancel")[0].fn(latest, 7)
     assert latest.number != 7
     assert ("Cancelled" in line) if said else line == gr.skip()
 
