@@ -28,7 +28,7 @@ from engine.training import accelerate as accelerating
 from engine.training import card as cards
 from engine.training import distill
 from engine.training.accelerate import AccelerateConfig, _run, main
-from engine.training.card import Facts, card, measure_rows
+from engine.training.card import Facts, Row, card, measure_rows
 from engine.training.data import split_texts
 from engine.training.distill import Schedule, copy_checkpoint
 from engine.training.sweep import first_lines
@@ -170,6 +170,15 @@ def test_a_setting_that_is_measured_to_be_slower_than_dense_is_no_operating_poin
     for name in slower:
         assert re.search(rf"`{name}` \(\d+\): no faster than `dense`, not stored \|.*0\.90×", page)
         assert f"entropy:{name} was measured to be no faster than dense" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("speedups", "stored"), [({}, True), ({1: 0.9, 32: 1.1}, True), ({1: 0.9, 32: 1.0}, False), ({1: 0.9}, False)]
+)
+def test_an_operating_point_is_faster_at_some_batch_size_if_any_was_timed(speedups, stored):
+    trial = Trial(Strategy("entropy", (1,), EntropyController(1.0)), (), Cost((1,), 1, 2, 10, 13))
+    assert Row("fast", trial, speedups=speedups).stored == stored
+    assert not Row("fast", trial, speedups=speedups, reached=False).stored
 
 
 def test_a_finished_run_chooses_again_without_checkpoint_and_texts_and_measures_nothing_twice(
