@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 from xml.etree.ElementTree import Element
 from xml.sax.saxutils import escape
 
@@ -30,14 +31,13 @@ _HEAD = (
 )
 _CONCEPTS = ("identifier", "MESH", "OMIM")  # infons with a database id: first PubTator's, then BC5CDR's
 _FORBIDDEN = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0, production Char
-_PARENTS = {
-    "document": (),
-    "passage": ("document",),
-    "sentence": ("passage",),
-    "annotation": ("document", "passage", "sentence"),
-    "relation": ("document", "passage", "sentence"),
+_PARTS_OF = {
+    "document": ("passage", "annotation"),
+    "passage": ("sentence", "annotation"),
+    "sentence": ("annotation",),
+    "annotation": (),
 }
-_FIELDS = ("id", "offset", "text")
+FIELDS = ("id", "offset", "text")
 
 
 @dataclass(slots=True)
@@ -46,7 +46,7 @@ class Part:
 
     kind: str
     line: int
-    fields: dict[str, str] = field(default_factory=dict)  # id, offset, text
+    fields: dict[str, str] = field(default_factory=dict)  # of FIELDS
     infons: dict[str, str] = field(default_factory=dict)
     locations: list[tuple[str, str]] = field(default_factory=list)  # offset, length
     parts: list[Part] = field(default_factory=list)
@@ -67,29 +67,26 @@ def _read(source: Source) -> Iterator[Item]:
 def _document(element: Element, size: int, place: Place) -> Document:
     place.document = element.findtext("id", "").strip()
     check_entities(element, place)
-    part = Part("document", line_of(element))
-    _fill_part(part, element, place)
-    return document_of(part, size, place)
+    return document_of(_part(element, place), size, place)
 
 
-def _fill_part(part: Part, element: Element, place: Place) -> None:
+def _part(element: Element, place: Place) -> Part:
+    part = Part(element.tag, line_of(element))
     for child in element:
         place.line = line_of(child)
         if child.tag == "infon":
             part.infons[child.get("key", "")] = _plain_text(child, place)
-        elif child.tag in _FIELDS:
+        elif child.tag in FIELDS:
             if child.tag in part.fields:
                 raise place.error(f"expected one <{child.tag}> in <{part.kind}>, got two; remove one")
             part.fields[child.tag] = _plain_text(child, place)
         elif child.tag == "location":
             part.locations.append((child.get("offset", ""), child.get("length", "")))
-        elif child.tag not in _PARENTS:
-            _fill_part(part, child, place)
-        elif part.kind not in _PARENTS[child.tag]:
-            raise place.error(f"expected no <{child.tag}> inside <{part.kind}>, got one; move it")
+        elif child.tag in _PARTS_OF[part.kind]:
+            part.parts.append(_part(child, place))
         elif child.tag != "relation":
-            part.parts.append(Part(child.tag, line_of(child)))
-            _fill_part(part.parts[-1], child, place)
+            raise place.error(f"expected no <{child.tag[:60]}> inside <{part.kind}>, got one; move or remove it")
+    return part
 
 
 def _plain_text(element: Element, place: Place) -> str:
@@ -120,17 +117,16 @@ def document_of(part: Part, size: int, place: Place) -> Document:
     text = "".join(texts)
     if title_end is not None and text[title_end : title_end + 1].strip():
         title_end = None  # a title must be followed by a blank
-    entities: list[Entity] = []
-    mentioned = 0
-    for annotation in part.of("annotation"):
-        if annotation.infons.get("CompositeRole") != "IndividualMention":
-            entities.append(_entity(annotation, text, place))
-            mentioned += len(entities[-1].text)
-            place.check_growth(mentioned, size)
+    entities = (
+        _entity(annotation, text, place)
+        for annotation in part.of("annotation")
+        if annotation.infons.get("CompositeRole") != "IndividualMention"
+    )
+    found = place.sort_entities(entities, size)
     version = whole_number(part.infons.get("version"))
     if version is not None and version > MAX_VERSION:
         version = None  # other programs may use this infon for something else
-    return Document(identifier, text, tuple(sorted(entities)), title_end, version)
+    return Document(identifier, text, found, title_end, version)
 
 
 def _offset_number(value: str, part: Part, place: Place) -> int:
@@ -169,53 +165,53 @@ def _entity(part: Part, text: str, place: Place) -> Entity:
     )
 
 
+def record_of(document: Document) -> dict[str, Any]:
+    """Returns a document as in BioC JSON: a passage each for title and abstract, or a single one without a type."""
+    text, title_end = document.text, document.title_end
+    passages = [_passage({} if title_end is None else {"type": "title"}, 0, text[:title_end])]
+    if title_end is not None and title_end < len(text):
+        # Readers fill the gap after a title with a line break; any other blank belongs to the abstract.
+        begin = title_end + (text[title_end] == "\n")
+        passages.append(_passage({"type": "abstract"}, begin, text[begin:]))
+    for number, entity in enumerate(document.entities):
+        passage = [one for one in passages if one["offset"] <= entity.start][-1]
+        passage["annotations"].append(_annotation(str(number), entity))
+    version = {} if document.version is None else {"version": str(document.version)}
+    return {"id": document.id, "infons": version, "passages": passages, "annotations": [], "relations": []}
+
+
+def _passage(infons: dict[str, str], offset: int, text: str) -> dict[str, Any]:
+    return {"offset": offset, "infons": infons, "text": text, "sentences": [], "annotations": [], "relations": []}
+
+
+def _annotation(identifier: str, entity: Entity) -> dict[str, Any]:
+    infons = {"type": entity.type, "identifier": entity.concept, "parts": entity.parts}
+    if entity.score != 1:  # as gold entities have
+        infons["score"] = repr(entity.score)
+    infons = {key: value for key, value in infons.items() if value}
+    locations = [{"offset": entity.start, "length": entity.end - entity.start}]
+    return {"id": identifier, "infons": infons, "text": entity.text, "locations": locations}
+
+
 def _write_document(document: Document) -> str:
-    lines = ["<document>", f"<id>{_escape(document.id)}</id>", *_infons(infons_of_document(document))]
-    for type_, offset, text, entities in passages(document):
-        lines += ["<passage>", *_infons({"type": type_} if type_ else {})]
-        lines += [f"<offset>{offset}</offset>", f"<text>{_escape(text)}</text>"]
-        lines += [_annotation(index, entity) for index, entity in entities]
+    record = record_of(document)
+    lines = ["<document>", f"<id>{_escape(record['id'])}</id>", *_infons(record)]
+    for passage in record["passages"]:
+        lines += ["<passage>", *_infons(passage), f"<offset>{passage['offset']}</offset>", _text(passage)]
+        for one in passage["annotations"]:
+            location = " ".join(f'{key}="{value}"' for key, value in one["locations"][0].items())
+            inside = "".join([*_infons(one), f"<location {location}/>", _text(one)])
+            lines.append(f'<annotation id="{one["id"]}">{inside}</annotation>')
         lines.append("</passage>")
     return "\n".join([*lines, "</document>"]) + "\n"
 
 
-def passages(document: Document) -> Iterator[tuple[str, int, str, list[tuple[int, Entity]]]]:
-    """Yields type, offset, text and numbered entities of title and abstract, or of one passage without a type."""
-    text, title_end = document.text, document.title_end
-    parts = [("", 0, text)]
-    if title_end is not None:
-        # Readers fill the gap after a title with a line break; any other blank belongs to the abstract.
-        begin = title_end + (text[title_end : title_end + 1] == "\n")
-        parts = [("title", 0, text[:title_end])]
-        if title_end < len(text):
-            parts.append(("abstract", begin, text[begin:]))
-    ends = [*(offset for _, offset, _ in parts[1:]), len(text) + 1]
-    numbered = list(enumerate(document.entities))
-    for (type_, offset, part), end in zip(parts, ends, strict=True):
-        yield type_, offset, part, [(index, one) for index, one in numbered if offset <= one.start < end]
+def _infons(record: dict[str, Any]) -> list[str]:
+    return [f'<infon key="{key}">{_escape(value)}</infon>' for key, value in record["infons"].items()]
 
 
-def infons_of_document(document: Document) -> dict[str, str]:
-    """Returns the infons of a document: its version, if it has one."""
-    return {} if document.version is None else {"version": str(document.version)}
-
-
-def infons_of(entity: Entity) -> dict[str, str]:
-    """Returns the infons of an entity's annotation. A score of 1, as gold entities have, is left out."""
-    infons = {"type": entity.type, "identifier": entity.concept, "parts": entity.parts}
-    if entity.score != 1:
-        infons["score"] = repr(entity.score)
-    return {key: value for key, value in infons.items() if value}
-
-
-def _annotation(index: int, entity: Entity) -> str:
-    infons = "".join(_infons(infons_of(entity)))
-    location = f'<location offset="{entity.start}" length="{entity.end - entity.start}"/>'
-    return f'<annotation id="{index}">{infons}{location}<text>{_escape(entity.text)}</text></annotation>'
-
-
-def _infons(infons: dict[str, str]) -> list[str]:
-    return [f'<infon key="{key}">{_escape(value)}</infon>' for key, value in infons.items()]
+def _text(record: dict[str, Any]) -> str:
+    return f"<text>{_escape(record['text'])}</text>"
 
 
 def _escape(text: str) -> str:

@@ -11,15 +11,14 @@ import json
 import re
 from collections.abc import Iterator
 from functools import partial
-from itertools import chain, repeat
 from typing import Any
 
 from engine.data.formats.base import Format, writer
-from engine.data.formats.bioc import Part, document_of, infons_of, infons_of_document, passages
+from engine.data.formats.bioc import FIELDS, Part, document_of, record_of
 from engine.data.reading.checks import Item, Place, attempt, encoding_problem
 from engine.data.reading.source import Source
 from engine.errors import FormatError, quoted
-from engine.text.documents import Document, Entity
+from engine.text.documents import Document
 
 MAX_DOCUMENT = 50_000_000  # characters
 _HEAD = '{"source": "", "date": "", "key": "", "infons": {}, "documents": [\n'
@@ -34,8 +33,7 @@ class _JsonReader:
     """Reads JSON values from a file one by one; ``length`` is that of the last value, in characters."""
 
     def __init__(self, source: Source) -> None:
-        self._chunks = chain(zip(source.chunks(), repeat(False)), [(b"", True)])
-        self._decode = codecs.getincrementaldecoder("utf-8-sig")().decode
+        self._texts = codecs.iterdecode(source.chunks(), "utf-8-sig")
         self._scan = json.JSONDecoder().raw_decode
         self._place = source.place
         self._text, self._at, self._ended = "", 0, False
@@ -60,8 +58,10 @@ class _JsonReader:
             raise self.error(f"expected {expected}, got {quoted(found or 'the end of the file')}; fix the file")
         self._move_to(self._at + 1)
 
-    def items(self, end: str) -> Iterator[None]:
-        """Yields before each item of a list or object that ``end`` closes; the caller reads the item."""
+    def items(self, opening: str) -> Iterator[None]:
+        """Yields before each item of a list or object, which ``opening`` begins; the caller reads the item."""
+        end = {"[": "]", "{": "}"}[opening]
+        self.take(opening)
         while self.peek() != end:
             yield
             if self.peek() != end:
@@ -102,17 +102,17 @@ class _JsonReader:
 
     def _read_more(self) -> None:
         """Doubles the buffered text, so that a long value is not scanned too often."""
-        texts, held = [self._text[self._at :]], len(self._text) - self._at
-        if held > MAX_DOCUMENT:
+        texts = [self._text[self._at :]]
+        wanted = len(texts[0]) or 1
+        if wanted > MAX_DOCUMENT:
             raise self.error(f"expected a document of at most {MAX_DOCUMENT:,} characters, got more; fix the file")
-        wanted = held or 1
-        while wanted > 0 and not self._ended:
-            chunk, self._ended = next(self._chunks)
-            try:
-                texts.append(self._decode(chunk, self._ended))
-            except UnicodeDecodeError as error:
-                raise self.error(encoding_problem(error)) from error
-            wanted -= len(texts[-1])
+        try:
+            while wanted > 0 and not self._ended:
+                texts.append(next(self._texts, ""))
+                wanted -= len(texts[-1])
+                self._ended = not texts[-1]
+        except UnicodeDecodeError as error:
+            raise self.error(encoding_problem(error)) from error
         self._text, self._at = "".join(texts), 0
 
 
@@ -123,17 +123,15 @@ def _read(source: Source) -> Iterator[Item]:
 
 
 def _records(reader: _JsonReader) -> Iterator[tuple[int, Any]]:
-    """Yields the documents of all collections, each with its line."""
+    """Yields the documents of a collection or of a list of them, each with its line."""
     found = False
-    for _ in _collections(reader):
-        reader.take("{")
-        for _ in reader.items("}"):
+    for _ in reader.items("[") if reader.peek() == "[" else [None]:
+        for _ in reader.items("{"):
             key = reader.value()
             reader.take(":")
             if key in _LIST_KEYS and reader.peek() == "[":
                 found = True
-                reader.take("[")
-                for _ in reader.items("]"):
+                for _ in reader.items("["):
                     yield reader.line, reader.value()
             else:
                 reader.value()
@@ -143,15 +141,6 @@ def _records(reader: _JsonReader) -> Iterator[tuple[int, Any]]:
         )
     if reader.peek():
         raise reader.error(f"expected the end of the file, got {quoted(reader.peek())}; remove what follows")
-
-
-def _collections(reader: _JsonReader) -> Iterator[None]:
-    """Yields before each collection of the file, which holds one collection or a list of them."""
-    if reader.peek() == "[":
-        reader.take("[")
-        yield from reader.items("]")
-    else:
-        yield
 
 
 def _document(record: Any, size: int, place: Place) -> Document:
@@ -171,7 +160,7 @@ def _part(kind: str, record: Any, place: Place) -> Part:
 
     part = Part(kind, place.line)
     for key, value in check_type(record, dict, kind).items():
-        if key in ("id", "offset", "text") and value is not None:
+        if key in FIELDS and value is not None:
             part.fields[key] = str(value)
         elif key == "infons":
             part.infons = {str(name): str(of) for name, of in check_type(value, dict, key).items() if of is not None}
@@ -184,41 +173,10 @@ def _part(kind: str, record: Any, place: Place) -> Part:
     return part
 
 
-def _write_document(document: Document) -> str:
-    parts = [
-        {
-            "offset": offset,
-            "infons": {"type": type_} if type_ else {},
-            "text": text,
-            "sentences": [],
-            "annotations": [_annotation(str(index), entity) for index, entity in entities],
-            "relations": [],
-        }
-        for type_, offset, text, entities in passages(document)
-    ]
-    record = {
-        "id": document.id,
-        "infons": infons_of_document(document),
-        "passages": parts,
-        "annotations": [],
-        "relations": [],
-    }
-    return json.dumps(record, ensure_ascii=False)
-
-
-def _annotation(identifier: str, entity: Entity) -> dict[str, Any]:
-    return {
-        "id": identifier,
-        "infons": infons_of(entity),
-        "text": entity.text,
-        "locations": [{"offset": entity.start, "length": entity.end - entity.start}],
-    }
-
-
 BIOC_JSON = Format(
     "bioc-json",
     (".json",),
     lambda head: head.startswith((b"{", b"[")) and _LIST_START.search(head) is not None,
     _read,
-    writer(_write_document, _HEAD, "\n]}\n", ",\n"),
+    writer(lambda document: json.dumps(record_of(document), ensure_ascii=False), _HEAD, "\n]}\n", ",\n"),
 )

@@ -43,17 +43,12 @@ def _document(raw: bytes, place: Place) -> Document:
     records = record.get("entities") or []
     if not isinstance(records, list):
         raise place.error(f'expected "entities" as a list, got {quoted(str(records))}; fix it')
-    entities: list[Entity] = []
-    mentioned = 0
-    for one in records:
-        entities.append(_entity(one, text, place))
-        mentioned += len(entities[-1].text)
-        place.check_growth(mentioned, len(raw))
+    entities = place.sort_entities((_entity(one, text, place) for one in records), len(raw))
     version = whole_number(record.get("version"))
     if (version is None and record.get("version") is not None) or (version or 0) > MAX_VERSION:
         got = quoted(str(record["version"]))
         raise place.error(f"expected a whole number up to {MAX_VERSION} as version, got {got}; fix it")
-    return Document(identifier, text, tuple(sorted(entities)), title_end, version)
+    return Document(identifier, text, entities, title_end, version)
 
 
 def _entity(record: Any, text: str, place: Place) -> Entity:

@@ -91,6 +91,16 @@ class Place:
             most = f"{MAX_GROWTH * size:,} characters, {MAX_GROWTH} times its bytes"
             raise self.error(f"expected text and mentions of at most {most}, got {characters:,}; fix the offsets")
 
+    def sort_entities(self, entities: Iterable[Entity], size: int) -> tuple[Entity, ...]:
+        """Returns entities in the order of their offsets; limits their mentions together as `check_growth` does."""
+        found: list[Entity] = []
+        mentioned = 0
+        for entity in entities:
+            found.append(entity)
+            mentioned += len(entity.text)
+            self.check_growth(mentioned, size)
+        return tuple(sorted(found))
+
     def entity(
         self,
         text: str,

@@ -7,7 +7,7 @@ of one record. Entity declarations are refused, because entities can expand with
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import chain, repeat
+from itertools import chain
 from typing import Any
 from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
@@ -86,10 +86,10 @@ def records(source: Source, root: str, is_record: Callable[[str], bool]) -> Iter
     """
     builder = _Builder(root, is_record)
     parser = builder.parser
-    for chunk, last in chain(zip(source.chunks(), repeat(False)), [(b"", True)]):
+    for chunk in chain(source.chunks(), [b""]):  # an empty one ends the file
         problem = ""
         try:
-            parser.Parse(chunk, last)
+            parser.Parse(chunk, not chunk)
         except expat.ExpatError as error:
             problem = f"expected well-formed XML, got {expat.ErrorString(error.code)}; fix the file or fetch it again"
         except _BadFileError as error:

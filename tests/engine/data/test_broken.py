@@ -120,7 +120,7 @@ BROKEN = [  # the broken document, the line of its mistake in the file, and a ke
     ("bioc", bioc(passage(0, "Aspirin"), "\n", passage(3, "helped")), 8, "an offset of 7"),
     ("bioc", bioc(id_=""), 7, "an <id>"),
     ("bioc", bioc("<passage>" * 3000, "</passage>" * 3000), 7, "no <passage> inside <passage>"),
-    ("bioc", bioc("<x>" * 30_000, "</x>" * 30_000), 7, "RecursionError"),
+    ("bioc", bioc("<x>" * 30_000, "</x>" * 30_000), 7, "no <x> inside <document>"),
     ("bioc", bioc("<document></document>"), 7, "no <document> inside"),
     ("bioc", bioc(passage(0, "some <b>bold</b> text")), 7, "got <b>"),
     ("bioc", bioc(passage(0, "a</text><text>b")), 7, "one <text>"),
