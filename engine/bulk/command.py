@@ -25,7 +25,7 @@ from engine.bulk.folder import FORMATS, RUN, Finished
 from engine.bulk.inputs import InputFile, find_files
 from engine.bulk.worker import Job, OnProgress, OutputError, Worker
 from engine.command import STANDARD_ERROR, as_command, say
-from engine.data.formats import COLUMNS
+from engine.data.reading.source import COLUMNS
 from engine.options import EngineOptions
 from engine.runs import continues, locked, read_json, write_json
 

@@ -18,8 +18,8 @@ import engine as package
 from engine import Document, FormatError, InputError
 from engine.bulk.folder import Finished, RunFolder, record_line
 from engine.bulk.inputs import InputFile
-from engine.data.formats import read_stream
-from engine.data.reading.source import readable
+from engine.data.formats import read_source
+from engine.data.reading.source import Source, readable
 from engine.errors import first_line
 from engine.options import EngineOptions, tag_documents
 from engine.runs import code_digest, replacing
@@ -168,7 +168,7 @@ def read_file(
     with readable(file.url):
         opened = fsspec.open(file.url, "rb")
         with io.BufferedReader(opened.open()) as raw:  # remote files of fsspec read whole lines, however long
-            for document in read_stream(raw, file.url, on_error, columns=columns, on_deleted=on_deleted):
+            for document in read_source(Source(raw, file.url, None, columns, on_deleted), on_error):
                 position = max(read, min(raw.tell(), size))
                 on_progress(1, position - read)
                 read = position

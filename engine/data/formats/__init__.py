@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import IO
 
@@ -19,11 +19,11 @@ from engine.data.formats.bioc_json import BIOC_JSON
 from engine.data.formats.conll import CONLL
 from engine.data.formats.jsonl import JSONL
 from engine.data.formats.parquet import PARQUET
-from engine.data.formats.plain import LINES, PLAIN
+from engine.data.formats.plain import PLAIN
 from engine.data.formats.pubmed import PUBMED
 from engine.data.formats.pubtator import PUBTATOR
 from engine.data.reading.checks import Ids, Item, OnError, raise_error, report_errors, unexpected_problem
-from engine.data.reading.source import COLUMNS, OnDeleted, Source, readable
+from engine.data.reading.source import Source, readable
 from engine.errors import FormatError, InputError
 from engine.text.documents import Document
 
@@ -51,9 +51,7 @@ def read_documents(
     Args:
         path: a file in UTF-8 (XML: in its declared encoding), or ``"-"`` for standard input. A pipe works, too.
         on_error: called with the error of each broken document, which is then left out; the default raises it.
-        lines_are_texts: whether each line of plain text is a document with the line number as id; otherwise the whole
-            file is one document.
-        ids: the ids of files read before, if ids must be unique across files.
+        lines_are_texts, ids: see `Source`.
 
     Raises:
         InputError: if the file cannot be read.
@@ -61,30 +59,12 @@ def read_documents(
     """
     with _open(path) as file:
         name = "stdin" if path == "-" else str(path)
-        yield from read_stream(file, name, on_error, lines_are_texts=lines_are_texts, ids=ids)
+        yield from read_source(Source(file, name, ids, lines_are_texts=lines_are_texts), on_error)
 
 
-def read_stream(
-    file: IO[bytes],
-    name: str,
-    on_error: OnError = raise_error,
-    *,
-    lines_are_texts: bool = False,
-    ids: Ids | None = None,
-    columns: tuple[str, str] = COLUMNS,
-    on_deleted: OnDeleted | None = None,
-) -> Iterator[Document]:
-    """Yields the documents of an open file; see `read_documents`.
-
-    Args:
-        file: opened in binary mode; the caller closes it.
-        name: path or URL, used for its suffix and in messages.
-        on_error, lines_are_texts, ids: see `read_documents`.
-        columns, on_deleted: see `Source`.
-    """
-    source = Source(file, name, ids, columns, on_deleted)
-    format_ = _recognise_format(source)
-    yield from report_errors(_read_items(LINES if format_ is PLAIN and lines_are_texts else format_, source), on_error)
+def read_source(source: Source, on_error: OnError = raise_error) -> Iterator[Document]:
+    """Yields the documents of an open file; see `read_documents`."""
+    yield from report_errors(_read_items(_recognise_format(source), source), on_error)
 
 
 def format_of(path: str | Path) -> Format:
@@ -106,29 +86,25 @@ def _read_items(format_: Format, source: Source) -> Iterator[Item]:
     """Yields the items of a format's reader; an exception from it becomes an error that ends the file."""
     try:
         yield from format_.read(source)
+        return
     except FormatError as error:
-        yield _file_ending_error(error)
+        last = error
     except InputError:
         raise
     except Exception as error:  # noqa: BLE001  # one file must not stop the others
-        yield _file_ending_error(source.place(source.line).error(unexpected_problem(error)))
+        last = source.place(source.line).error(unexpected_problem(error))
+    ending = FormatError(last.file, last.line, last.document, f"{last.problem}; nothing after this place was read")
+    ending.ends_file = True
+    yield ending
 
 
-def _file_ending_error(error: FormatError) -> FormatError:
-    problem = f"{error.problem}; nothing after this place was read"
-    last = FormatError(error.file, error.line, error.document, problem)
-    last.ends_file = True
-    return last
-
-
-@contextmanager
-def _open(path: str | Path) -> Iterator[IO[bytes]]:
+def _open(path: str | Path) -> AbstractContextManager[IO[bytes]]:
+    file: AbstractContextManager[IO[bytes]]
     with readable(path):
         if path != "-":
-            file: IO[bytes] = Path(path).open("rb")  # noqa: SIM115  # closed below
+            file = Path(path).open("rb")  # noqa: SIM115  # closed by the caller
         elif sys.stdin is None:
             raise OSError("standard input is closed")
         else:
-            file = sys.stdin.buffer
-    with nullcontext(file) if path == "-" else file:
-        yield file
+            file = nullcontext(sys.stdin.buffer)
+    return file

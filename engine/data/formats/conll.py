@@ -15,7 +15,6 @@ from __future__ import annotations
 import codecs
 import json
 import re
-from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -167,13 +166,11 @@ def _write_document(document: Document) -> str:
 
 def _split_tokens(document: Document) -> Iterator[Span]:
     """Yields the words and any other non-blank text between them, split where entities begin or end."""
-    borders = sorted({border for entity in document.entities for border in (entity.start, entity.end)})
-    previous = 0
-    for start, end in [*split_words(document.text), (len(document.text), len(document.text))]:
-        for token in [*(match.span() for match in _NON_BLANKS.finditer(document.text, previous, start)), (start, end)]:
-            inside = borders[bisect_right(borders, token[0]) : bisect_left(borders, token[1])]
-            yield from pairwise([token[0], *inside, token[1]]) if token[0] < token[1] else ()
-        previous = end
+    text = document.text
+    spans = [*split_words(text), *((entity.start, entity.end) for entity in document.entities)]
+    borders = sorted({0, len(text), *chain.from_iterable(spans)})
+    for start, end in pairwise(borders):
+        yield from (match.span() for match in _NON_BLANKS.finditer(text, start, end))
 
 
 CONLL = Format(

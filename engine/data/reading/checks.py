@@ -68,16 +68,21 @@ class Place:
         self.document = identifier if identifier.strip() else self.ids.make_id(wanted or str(self.line))
         return self.document
 
-    def decode_line(self, raw: bytes) -> str:
-        """Decodes the line at this place and removes its line break.
+    def decode(self, raw: bytes) -> str:
+        """Decodes a text that begins at this place.
 
         Raises:
             FormatError: if it is not UTF-8.
         """
         try:
-            return raw.decode("utf-8-sig" if self.line == 1 else "utf-8").rstrip("\r\n")
+            return raw.decode("utf-8-sig" if self.line == 1 else "utf-8")
         except UnicodeDecodeError as error:
+            self.line += raw.count(b"\n", 0, error.start)
             raise self.error(encoding_problem(error)) from error
+
+    def decode_line(self, raw: bytes) -> str:
+        """Decodes the line at this place and removes its line break; see `decode`."""
+        return self.decode(raw).rstrip("\r\n")
 
     def check_growth(self, characters: int, size: int) -> None:
         """Limits how many characters a document of ``size`` bytes may expand to.

@@ -34,6 +34,8 @@ class Source:
         ids: the ids of files read before, if ids must be unique across files.
         columns: names of the id column and the text column of Parquet.
         on_deleted: what to do with each citation that a PubMed file deletes.
+        lines_are_texts: whether each line of plain text is a document with the line number as id; otherwise the whole
+            file is one document.
 
     ``suffix``: the suffix before any ``.gz``, in lower case.
     ``head``: the first lines, without byte order mark and leading blanks.
@@ -50,8 +52,9 @@ class Source:
         ids: Ids | None = None,
         columns: tuple[str, str] = COLUMNS,
         on_deleted: OnDeleted | None = None,
+        lines_are_texts: bool = False,
     ) -> None:
-        self.name, self.columns, self.on_deleted = name, columns, on_deleted
+        self.name, self.columns, self.on_deleted, self.lines_are_texts = name, columns, on_deleted, lines_are_texts
         self.ids = Ids() if ids is None else ids
         self.line = 1
         path = PurePath(name)

@@ -5,7 +5,8 @@ import tarfile
 
 from hypothesis import strategies as st
 
-from engine.data.formats import WRITERS, read_stream
+from engine.data.formats import WRITERS, read_source
+from engine.data.reading.source import Source
 from engine.errors import FormatError
 from engine.text.documents import Document, Entity
 
@@ -26,7 +27,7 @@ def read(content: str | bytes, name: str, **options) -> tuple[list[Document], li
     """The documents and the errors of a file of this name and content."""
     errors: list[FormatError] = []
     raw = content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass")
-    return list(read_stream(io.BytesIO(raw), name, errors.append, **options)), errors
+    return list(read_source(Source(io.BytesIO(raw), name, **options), errors.append)), errors
 
 
 def sound(content: str | bytes, name: str, **options) -> list[Document]:

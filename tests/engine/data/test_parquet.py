@@ -8,8 +8,9 @@ pytest.importorskip("pyarrow")  # requirements-bulk.txt
 import pyarrow as pa
 from pyarrow import parquet
 
-from engine.data.formats import read_documents, read_stream
+from engine.data.formats import read_documents, read_source
 from engine.data.formats.parquet import write_entities
+from engine.data.reading.source import Source
 from engine.errors import InputError
 from engine.text.documents import Document, Entity
 
@@ -28,7 +29,7 @@ def test_texts_are_read_from_two_columns(path):
     assert list(read_documents(path)) == [Document("1", "Aspirin."), Document("2", "é")]
     write(path, pmid=["1"], body=["Aspirin."])
     with path.open("rb") as file:
-        assert list(read_stream(file, "x.parquet", columns=("pmid", "body"))) == [Document("1", "Aspirin.")]
+        assert list(read_source(Source(file, "x.parquet", columns=("pmid", "body")))) == [Document("1", "Aspirin.")]
 
 
 def test_it_may_be_gzipped_and_is_recognised_by_content(path, tmp_path):
@@ -46,7 +47,7 @@ def test_a_pipe_is_read(path):
     with open(writing, "wb") as pipe:  # noqa: PTH123  # a descriptor, no path
         pipe.write(path.read_bytes())
     with open(reading, "rb") as pipe:  # noqa: PTH123
-        assert list(read_stream(pipe, "stdin")) == [Document("1", "Aspirin.")]
+        assert list(read_source(Source(pipe, "stdin"))) == [Document("1", "Aspirin.")]
 
 
 def test_rows_without_an_id_have_their_number(path):

@@ -1,12 +1,12 @@
 import gzip
-import io
 import tracemalloc
 from xml.etree import ElementTree
 
 import pytest
 
-from engine.data.formats import read_documents, read_stream
+from engine.data.formats import read_documents
 from tests.engine.bulk.made_up import FOOT, HEAD, content
+from tests.engine.data.reading import read, sound
 
 
 def article(inside, pmid='<PMID Version="1">7</PMID>'):
@@ -17,9 +17,8 @@ def titled(rest="", pmid='<PMID Version="1">7</PMID>'):
     return article(f"<Article><ArticleTitle>A title.</ArticleTitle>{rest}</Article>", pmid)
 
 
-def read(*records, **options):
-    file = io.BytesIO((HEAD + "".join(records) + FOOT).encode())
-    return list(read_stream(file, "f.xml", **options))
+def file_of(*records):
+    return HEAD + "".join(records) + FOOT
 
 
 @pytest.mark.parametrize(
@@ -49,7 +48,7 @@ def read(*records, **options):
     ],
 )
 def test_text_is_title_blank_abstract(inside, text):
-    (document,) = read(article(f"<Article>{inside}</Article>"))
+    (document,) = sound(file_of(article(f"<Article>{inside}</Article>")), "f.xml")
     assert (document.id, document.version, document.text) == ("7", 1, text)
     assert text[document.title_end : document.title_end + 1] in ("", " ")
 
@@ -57,34 +56,34 @@ def test_text_is_title_blank_abstract(inside, text):
 def test_abstracts_in_other_languages_and_the_pmids_of_comments_are_not_the_records():
     other = '<OtherAbstract Language="fre"><AbstractText>Nausée.</AbstractText></OtherAbstract>'
     comments = "<CommentsCorrections><PMID>1</PMID></CommentsCorrections>"
-    (document,) = read(titled().replace("</Med", f"{other}{comments}</Med"))
+    (document,) = sound(file_of(titled().replace("</Med", f"{other}{comments}</Med")), "f.xml")
     assert (document.id, document.text) == ("7", "A title.")
 
 
 def test_books_are_read():
     book = "<BookDocument><PMID>8</PMID><Book><BookTitle>A book.</BookTitle></Book><Abstract><AbstractText>On it."
-    (document,) = read(f"<PubmedBookArticle>{book}</AbstractText></Abstract></BookDocument></PubmedBookArticle>")
+    record = f"<PubmedBookArticle>{book}</AbstractText></Abstract></BookDocument></PubmedBookArticle>"
+    (document,) = sound(file_of(record), "f.xml")
     assert (document.id, document.text) == ("8", "A book. On it.")
 
 
 def test_deleted_citations_are_handed_over_and_are_no_documents():
     deleted = []
     gone = '<DeleteCitation><PMID Version="1">3</PMID><PMID Version="2">4</PMID></DeleteCitation>'
-    assert len(read(titled(), gone, on_deleted=lambda *one: deleted.append(one))) == 1
+    assert len(sound(file_of(titled(), gone), "f.xml", on_deleted=lambda *one: deleted.append(one))) == 1
     assert deleted == [("3", 1), ("4", 2)]
 
 
 def test_versions_of_a_record_are_different_records_and_a_second_one_of_a_version_is_refused():
-    errors = []
     second = titled(pmid='<PMID Version="2">7</PMID>')
-    documents = read(titled(), second, titled(), on_error=errors.append)
+    documents, (error,) = read(file_of(titled(), second, titled()), "f.xml")
     assert [document.version for document in documents] == [1, 2]
-    assert "expected a unique id" in errors[0].problem
+    assert "expected a unique id" in error.problem
 
 
 def test_a_file_is_recognised_by_its_content_and_agrees_with_another_reader():
     raw = "".join(content(100, 60, seed=1)).encode()
-    documents = list(read_stream(io.BytesIO(gzip.compress(raw)), "made.gz"))
+    documents = sound(gzip.compress(raw), "made.gz")
     records = ElementTree.fromstring(raw).findall("PubmedArticle/MedlineCitation")
     assert [(one.id, str(one.version)) for one in documents] == [
         (record.findtext("PMID"), record.find("PMID").get("Version")) for record in records
