@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import fsspec
-from fsspec.core import has_magic
 from fsspec.implementations.local import LocalFileSystem
 
 from engine import InputError
@@ -80,67 +79,51 @@ def _expand_input(given: str, out: Path | None, problems: list[InputError]) -> I
     files, path = fsspec.core.url_to_fs(given)
     local = isinstance(files, LocalFileSystem)
     results = out.resolve() if local and out else None
-    if files.isfile(path):
-        found = {path: (files.info(path)["size"], PurePosixPath(path).name)}
-    elif local and files.isdir(path):
+    is_file = files.isfile(path)
+    is_folder = not is_file and files.isdir(path)  # on the web every file is a folder, too
+    if is_file:
+        found = {path: files.info(path)}
+    elif local and is_folder:
+        found = {file: {"size": size} for file, size in _walk_folder(path, results, problems)}
+    elif is_folder:
+        found = {file: info for file, info in files.find(path, detail=True).items() if _is_input(file, path)}
+    else:
         found = {
-            file: (_file_size(file), os.path.relpath(file, path)) for file in _walk_folder(path, results, (), problems)
-        }
-    elif files.isdir(path):
-        found = {
-            file: (info["size"], os.path.relpath(file, path))
-            for file, info in files.find(path, detail=True).items()
-            if _is_input(file, path)
-        }
-    elif has_magic(path):
-        found = {
-            file: (info["size"], PurePosixPath(file).name)
+            file: info
             for file, info in files.glob(path, detail=True).items()
             if (info["type"] == "file" or (local and Path(file).is_file()))
             and _is_input(file, path)
             and not (results and Path(file).resolve().is_relative_to(results))
         }
-    else:
-        found = {}
-    for file, (size, name) in found.items():
-        yield InputFile(_split_suffix(name)[0], file if local else files.unstrip_protocol(file), int(size or 0))
+    for file, info in found.items():
+        name = os.path.relpath(file, path) if is_folder else PurePosixPath(file).name
+        yield InputFile(_split_suffix(name)[0], file if local else files.unstrip_protocol(file), info["size"] or 0)
 
 
-def _walk_folder(
-    folder: str, results: Path | None, above: tuple[Path, ...], problems: list[InputError]
-) -> Iterator[str]:
-    """Yields the files to tag below a local folder; ``above`` are the folders on the way to it."""
-    real = Path(folder).resolve()
-    if results and results.is_relative_to(real):
-        raise InputError(f"expected --out outside the inputs, got {results} inside {folder}; choose another folder")
-    if any(other.is_relative_to(real) for other in above):
+def _walk_folder(folder: str, results: Path | None, problems: list[InputError]) -> Iterator[tuple[str, int]]:
+    """Yields path and size of the files to tag below a local folder."""
+
+    def on_error(error: OSError) -> None:
         problems.append(
-            InputError(f"expected links to other folders, got {folder}, a link to a folder above it; remove the link")
+            InputError(f"expected a readable folder, got {error.filename}: {error.strerror}; change its rights")
         )
-        return
-    try:
-        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-    except OSError as error:
-        problems.append(InputError(f"expected a readable folder, got {folder}: {error.strerror}; change its rights"))
-        return
-    for entry in entries:
-        if entry.name.startswith("."):
-            continue
-        try:
-            is_folder = entry.is_dir()
-        except OSError as error:
-            problems.append(
-                InputError(f"expected a file or folder, got {entry.path}: {error.strerror}; remove the link")
-            )
-            continue
-        if is_folder:
-            yield from _walk_folder(entry.path, results, (*above, real), problems)
-        elif _split_suffix(entry.name)[1] in _INPUT_SUFFIXES and (entry.is_file() or not os.path.exists(entry)):  # noqa: PTH110
-            yield entry.path  # also a broken link, which is reported when it is read
 
-
-def _file_size(file: str) -> int:
-    return Path(file).stat().st_size if Path(file).exists() else 0
+    for place, folders, names in os.walk(folder, onerror=on_error, followlinks=True):
+        here = Path(place)
+        real = here.resolve()
+        if results and results.is_relative_to(real):
+            raise InputError(f"expected --out outside the inputs, got {results} inside {place}; choose another folder")
+        if any(Path(folder, above).resolve().is_relative_to(real) for above in here.relative_to(folder).parents):
+            problem = f"expected links to other folders, got {place}, a link to a folder above it; remove the link"
+            problems.append(InputError(problem))
+            folders.clear()
+            continue
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for file in (here / name for name in sorted(names) if _is_input(name, "")):
+            if file.is_file():
+                yield str(file), file.stat().st_size
+            elif not file.exists():  # a broken link, which is reported when it is read
+                yield str(file), 0
 
 
 def _is_input(file: str, given: str) -> bool:
