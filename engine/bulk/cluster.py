@@ -47,10 +47,10 @@ class RayWorker:
         return None
 
     def tag(self, file: InputFile) -> Finished | InputError:
-        """Tags a file; returns an error that concerns it alone, or an `OutputError`."""
+        """Tags a file; returns an `OutputError`, too."""
         try:
             return self.worker.tag(file, lambda documents, size: None)
-        except InputError as error:
+        except OutputError as error:
             return error
 
 

@@ -10,7 +10,6 @@ import argparse
 import logging
 import os
 import sys
-from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -22,8 +21,8 @@ from engine import InputError
 from engine.bulk.cluster import ray_pool, tag_on_ray
 from engine.bulk.estimate import estimate
 from engine.bulk.folder import FORMATS, RUN, Finished
-from engine.bulk.inputs import InputFile, find_files
-from engine.bulk.worker import Job, OnProgress, OutputError, Worker
+from engine.bulk.inputs import find_files
+from engine.bulk.worker import Job, Worker
 from engine.command import STANDARD_ERROR, as_command, say
 from engine.data.reading.source import COLUMNS
 from engine.options import EngineOptions
@@ -110,7 +109,7 @@ def run(arguments: argparse.Namespace) -> int:
             max_workers = stack.enter_context(ray_pool(arguments.ray, arguments.workers, threads))
             results = tag_on_ray(job, conditions, missing, max_workers, on_progress)
         else:
-            results = _tag_in_process(worker, missing, on_progress)
+            results = (worker.tag(file, on_progress) for file in missing)
         if is_new:
             write_json(out / RUN, conditions)
         at_end.callback(worker.folder.summarise)
@@ -141,16 +140,6 @@ def _progress_bar(total: int, done: int) -> tqdm[NoReturn]:
         maxinterval=interval,
         file=STANDARD_ERROR,
     )
-
-
-def _tag_in_process(worker: Worker, files: list[InputFile], on_progress: OnProgress) -> Iterator[Finished | InputError]:
-    for file in files:
-        try:
-            yield worker.tag(file, on_progress)
-        except OutputError:
-            raise
-        except InputError as error:
-            yield error
 
 
 @as_command

@@ -81,8 +81,8 @@ class Worker:
             "versions": {name: version(name) for name in ("torch", "transformers", "tokenizers", "numpy")},
         }
 
-    def tag(self, file: InputFile, on_progress: OnProgress) -> Finished:
-        """Tags a file and writes its result.
+    def tag(self, file: InputFile, on_progress: OnProgress) -> Finished | InputError:
+        """Tags a file and writes its result; returns an error if it concerns this file alone.
 
         Args:
             file: the input.
@@ -90,24 +90,21 @@ class Worker:
 
         Raises:
             OutputError: if no result can be written.
-            InputError: if the input cannot be read to its end or tagged, or its result cannot have this name.
         """
         try:
             return self._tag(file, on_progress)
-        except InputError:
-            raise
+        except InputError as error:
+            return error
         except OSError as error:
             place, problem = error.filename or self.folder.result(file.name), error.strerror or first_line(error)
             if error.errno in BAD_NAME_ERRORS:
-                raise InputError(f"expected to write {place}, got {problem}; rename {file.url}") from error
+                return InputError(f"expected to write {place}, got {problem}; rename {file.url}")
             raise OutputError(
                 f"expected to write {place}, got {problem}; free some space and start again; finished files are kept"
             ) from error
-        except Exception as error:  # one file must not stop the others
-            raise InputError(
-                f"expected to tag {file.url}, got {type(error).__name__}: {first_line(error)}; "
-                "leave the file out, and report this"
-            ) from error
+        except Exception as error:  # noqa: BLE001  # one file must not stop the others
+            problem = f"{type(error).__name__}: {first_line(error)}"
+            return InputError(f"expected to tag {file.url}, got {problem}; leave the file out, and report this")
 
     def _tag(self, file: InputFile, on_progress: OnProgress) -> Finished:
         path, first_reason = self.folder.result(file.name), ""
