@@ -14,7 +14,7 @@ from xml.parsers import expat
 
 from engine.data.reading.checks import Place
 from engine.data.reading.source import Source
-from engine.errors import first_line, quoted
+from engine.errors import FormatError, first_line, quoted
 
 MAX_RECORD = 50_000_000  # bytes; PubMed's longest records, with thousands of authors, have a few million
 # No element or attribute of a file can have these names.
@@ -25,25 +25,29 @@ _LINE = "#"  # attribute with the line of an element
 class _Builder:
     """Handlers of an expat parser. They collect complete records, each with its size in bytes, in ``finished``."""
 
-    def __init__(self, root: str, is_record: Callable[[str], bool]) -> None:
-        self.root, self.is_record = root, is_record
+    def __init__(self, source: Source, root: str, is_record: Callable[[str], bool]) -> None:
+        self.source, self.root, self.is_record = source, root, is_record
         self.finished: list[tuple[Element, int]] = []
-        self.seen_root = False
         self.depth = self.begin = 0
         self.parser = expat.ParserCreate()
         self.parser.buffer_text = True
-        self.parser.StartElementHandler = self._on_start
+        self.parser.StartElementHandler = self._on_root
         self.parser.EndElementHandler = self._on_end
         self.parser.CharacterDataHandler = self._on_text
         self.parser.SkippedEntityHandler = self._on_skipped_entity
         self.parser.EntityDeclHandler = self._on_entity_declaration
 
+    def error(self, problem: str) -> FormatError:
+        """Returns an error that names the parser's line."""
+        return self.source.place(self.parser.CurrentLineNumber).error(problem)
+
+    def _on_root(self, name: str, _: dict[str, str]) -> None:
+        if name != self.root:
+            raise self.error(f"expected the root <{self.root}>, got <{name[:60]}>; convert the file")
+        self.parser.StartElementHandler = self._on_start
+
     def _on_start(self, name: str, attributes: dict[str, str]) -> None:
-        if not self.seen_root:
-            self.seen_root = True
-            if name != self.root:
-                raise _BadFileError(f"expected the root <{self.root}>, got <{name[:60]}>; convert the file")
-        elif self.depth or self.is_record(name):
+        if self.depth or self.is_record(name):
             if not self.depth:
                 self.tree, self.begin = TreeBuilder(), self.parser.CurrentByteIndex
             self.depth += 1
@@ -66,11 +70,7 @@ class _Builder:
             self._on_end(_ENTITY)
 
     def _on_entity_declaration(self, *_: Any) -> None:
-        raise _BadFileError("expected no entity declarations, got one; remove it")
-
-
-class _BadFileError(Exception):
-    """A problem of the file at the parser's place."""
+        raise self.error("expected no entity declarations, got one; remove it")
 
 
 def records(source: Source, root: str, is_record: Callable[[str], bool]) -> Iterator[tuple[Element, int]]:
@@ -84,24 +84,24 @@ def records(source: Source, root: str, is_record: Callable[[str], bool]) -> Iter
     Raises:
         FormatError: if nothing more can be read; the complete records before this place are yielded first.
     """
-    builder = _Builder(root, is_record)
-    parser = builder.parser
+    builder = _Builder(source, root, is_record)
+    error: FormatError | None = None
     for chunk in chain(source.chunks(), [b""]):  # an empty one ends the file
-        problem = ""
         try:
-            parser.Parse(chunk, not chunk)
-        except expat.ExpatError as error:
-            problem = f"expected well-formed XML, got {expat.ErrorString(error.code)}; fix the file or fetch it again"
-        except _BadFileError as error:
-            problem = str(error)
-        except (LookupError, ValueError) as error:  # from Python's codecs, for encodings that expat does not know
-            problem = f"expected an encoding that can be read, got {first_line(error)}; save the file as UTF-8"
-        if builder.depth and parser.CurrentByteIndex - builder.begin > MAX_RECORD:
-            problem = f"expected a record of at most {MAX_RECORD:,} bytes, got a longer one; fix the file"
+            builder.parser.Parse(chunk, not chunk)
+        except FormatError as found:
+            error = found
+        except expat.ExpatError as found:
+            problem = expat.ErrorString(found.code)
+            error = builder.error(f"expected well-formed XML, got {problem}; fix the file or fetch it again")
+        except (LookupError, ValueError) as found:  # from Python's codecs, for encodings that expat does not know
+            error = builder.error(f"expected an encoding that can be read, got {first_line(found)}; save it as UTF-8")
+        if builder.depth and builder.parser.CurrentByteIndex - builder.begin > MAX_RECORD:
+            error = builder.error(f"expected a record of at most {MAX_RECORD:,} bytes, got a longer one; fix the file")
         yield from builder.finished
         builder.finished.clear()
-        if problem:
-            raise source.place(parser.CurrentLineNumber).error(problem)
+        if error:
+            raise error
 
 
 def line_of(element: Element) -> int:
