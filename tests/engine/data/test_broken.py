@@ -87,6 +87,7 @@ BROKEN = [  # the broken document, the line of its mistake in the file, and a ke
         ("pubtator", pubtator("1", start, end, "Aspirin", "Drug"), 3, "start and end as numbers")
         for start, end in (("-1", "7"), ("O", "7"), ("0", LONG), (".5", "7.5"), ("", ""))
     ),
+    ("pubtator", b"1|t|Aspirin\n1|a|h\xe9lped\n", 2, "UTF-8, got byte 0xe9"),
     ("pubtator", "1|a|no title\n", 1, "a title line"),
     ("pubtator", "1|t|no abstract\n", 1, "an abstract line"),
     ("jsonl", "[1]", 1, "an object"),
@@ -197,6 +198,10 @@ DTD = "<!DOCTYPE PubmedArticleSet [{}]><PubmedArticleSet/>"
         ("json", "{}", 0, 1, "BioC"),
         ("json", "", 0, 1, "expected "),
         ("json", ONE.encode() + b'"\xe9"]}', 1, 2, "UTF-8, got byte 0xe9"),
+        ("pubtator", "1|t|Pain\n1|a|\n\n2|t|P\0in\n2|a|\n", 1, 4, "text, got a NUL byte"),
+        ("jsonl", '{"text": "pain"}\n{"text": "p\0in"}\n', 1, 2, "text, got a NUL byte"),
+        ("conll", "pain\tO\n\np\0in\tO\n", 1, 3, "text, got a NUL byte"),
+        ("txt", "pain\np\0in\n", 0, 2, "text, got a NUL byte"),
     ],
 )
 def test_what_ends_a_file_is_said_after_the_documents_before_it(suffix, content, kept, line, keyword):

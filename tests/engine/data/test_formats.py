@@ -18,8 +18,6 @@ from engine.errors import FormatError, InputError
 from engine.text.documents import Document, Entity
 from tests.engine.data.reading import CONLL_TEXT, GOOD, SOUND, TEXT, XML_TEXT, archive, documents, read, sound, written
 
-NOTE = '{"text": "pain"}\n'
-
 
 @pytest.mark.parametrize(
     ("content", "ids"),
@@ -121,16 +119,9 @@ def test_a_message_is_one_bounded_line_that_can_be_sent_to_another_process():
     assert (str(again), again.line, again.problem) == (message, 1, error.problem)
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (GOOD.replace("helped", "hélped").encode("latin-1"), "a.txt:2: document 1: expected UTF-8, got byte 0xe9"),
-        (b"notes\nh\xe9\n", "a.txt:2: document a: expected UTF-8, got byte 0xe9"),
-    ],
-)
-def test_what_is_no_text_is_named(content, message):
-    _, (error,) = read(content, "a.txt")
-    assert str(error).startswith(message)
+def test_what_is_not_utf8_is_named_with_its_line_in_a_plain_text_too():
+    _, (error,) = read(b"notes\nh\xe9\n", "a.txt")
+    assert str(error).startswith("a.txt:2: document a: expected UTF-8, got byte 0xe9")
 
 
 @pytest.mark.parametrize("name", WRITERS)
@@ -139,16 +130,6 @@ def test_an_archive_is_refused_whatever_its_suffix(name, suffix):
     documents = [Document(str(number), "Aspirin helped.", (), 7) for number in range(3)]
     found, errors = read(archive(written(name, *documents)), f"a{suffix or WRITERS[name].suffix}")
     assert (found, [(error.line, error.ends_file) for error in errors]) == ([], [(1, True)])
-
-
-@pytest.mark.parametrize("name", ["a.pubtator", "a.jsonl", "a.conll", "a.txt"])
-@pytest.mark.parametrize("options", [{}, {"lines_are_texts": True}])
-def test_a_nul_byte_ends_a_text(name, options):
-    first = {"a.pubtator": "1|t|Pain\n1|a|\n\n", "a.jsonl": NOTE, "a.conll": "pain\tO\n\n"}.get(name, "pain\n")
-    documents, (error,) = read(first + first.replace("ain", "a\0in"), name, **options)
-    line = first.count("\n") + 1
-    assert (len(documents), error.line, error.ends_file) == (name != "a.txt" or bool(options), line, True)
-    assert error.problem.startswith("expected text, got a NUL byte, as archives and other binary files have")
 
 
 @pytest.mark.parametrize(("name", "again"), [("pubtator", "\ufffd"), ("conll", "\ufffd"), ("jsonl", "\0")])
