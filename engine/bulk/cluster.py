@@ -39,11 +39,9 @@ class RayWorker:
             check_same(run.parent, read_json(run), conditions)  # the folder is that of the command
             self.worker = Worker(job)
             check_same(run.parent, conditions, self.worker.conditions())  # and this machine computes the same results
-        except InputError as error:
-            return InputError(f"{platform.node()}: {error}")
         except Exception as error:  # noqa: BLE001  # one worker must not stop the others
-            cause = f"{type(error).__name__}: {first_line(error)}"
-            return InputError(f"{platform.node()}: expected a worker to start, got {cause}; start again")
+            unexpected = f"expected a worker to start, got {type(error).__name__}: {first_line(error)}; start again"
+            return InputError(f"{platform.node()}: {error if isinstance(error, InputError) else unexpected}")
         return None
 
     def tag(self, file: InputFile) -> Finished | InputError:
@@ -119,14 +117,14 @@ def tag_on_ray(
     import ray
     from ray.exceptions import RayError
 
-    actor = ray.remote(num_cpus=job.threads, num_gpus=1 if job.options.device.startswith("cuda") else None)(RayWorker)
+    actor = ray.remote(num_cpus=job.threads or 1, num_gpus=job.options.device.startswith("cuda"))(RayWorker)
     waiting = sorted(files, key=lambda file: file.size)  # the largest is taken first, from the end
     deaths: Counter[InputFile] = Counter()
     busy: dict[Any, tuple[Any, InputFile | None]] = {}  # future answer → worker, and its file unless it is starting
     problem: object = None
 
     def start_worker() -> None:
-        worker = actor.remote()
+        worker: Any = actor.remote()
         busy[worker.start.remote(job, conditions)] = worker, None
 
     for _ in files[:max_workers]:

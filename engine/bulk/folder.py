@@ -34,8 +34,7 @@ class Finished:
     """The outcome of an input file that was tagged.
 
     ``output`` is the path of the result in the folder; ``sha256`` and ``output_bytes`` describe the result.
-    ``without_text`` counts documents without a word, ``rejected`` broken records, which are left out, and ``deleted``
-    citations that the file deletes.
+    ``rejected`` counts broken records, which are left out, and ``deleted`` citations that the file deletes.
     """
 
     name: str
@@ -45,7 +44,6 @@ class Finished:
     output_bytes: int
     sha256: str
     documents: int
-    without_text: int
     entities: int
     rejected: int
     deleted: int

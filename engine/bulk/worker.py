@@ -108,7 +108,7 @@ class Worker:
 
     def _tag(self, file: InputFile, on_progress: OnProgress) -> Finished:
         path, first_reason = self.folder.result(file.name), ""
-        counts = Counter(documents=0, without_text=0, entities=0, rejected=0, deleted=0)
+        counts = Counter(documents=0, entities=0, rejected=0, deleted=0)
         with replacing(self.folder.record(file.name)) as fresh, fresh.open("w", encoding="ascii") as record:
 
             def on_loss(kind: str, values: dict[str, Any]) -> None:
@@ -120,7 +120,7 @@ class Worker:
             def tagged_documents() -> Iterator[Document]:
                 documents = read_file(file, self.job.columns, on_progress, on_loss)
                 for one in tag_documents(self.engine, self.strategy, documents, self.job.options.batch_size):
-                    counts.update(documents=1, without_text=not one.text.strip(), entities=len(one.entities))
+                    counts.update(documents=1, entities=len(one.entities))
                     yield one
                 if first_reason and not counts["documents"]:
                     raise InputError(

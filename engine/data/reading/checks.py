@@ -24,30 +24,8 @@ def raise_error(error: FormatError) -> None:
     raise error
 
 
-class Ids:
-    """The document ids of a file, or of several files read together; each must be unique."""
-
-    def __init__(self) -> None:
-        self._files: dict[str, str] = {}
-
-    def claim(self, document: Document, file: str, line: int) -> None:
-        """Records the id of a document; versions of a record count as different documents.
-
-        Raises:
-            FormatError: if another document has this id.
-        """
-        identifier = document.id if document.version is None else f"{document.id} version {document.version}"
-        if other := self._files.get(identifier):
-            where = "above" if other == file else f"in {other}"
-            raise FormatError(
-                file, line, identifier, f"expected a unique id, got one that is used {where}; rename either"
-            )
-        self._files[identifier] = file
-
-    def make_id(self, wanted: str) -> str:
-        """Makes an id for a document that has none: ``wanted``, with a number appended if that is taken."""
-        names = chain([wanted], (f"{wanted}-{number}" for number in count(2)))
-        return next(name for name in names if name not in self._files)
+class Ids(dict[str, str]):
+    """The file of each document id; over all files that are read together, ids must be unique."""
 
 
 @dataclass
@@ -64,9 +42,26 @@ class Place:
         return FormatError(self.file, self.line, self.document, problem)
 
     def identify(self, identifier: str, wanted: str = "") -> str:
-        """Sets and returns the document's id. A blank one is replaced by ``wanted`` or else the line number."""
-        self.document = identifier if identifier.strip() else self.ids.make_id(wanted or str(self.line))
+        """Sets and returns the document's id. A blank one is replaced by ``wanted`` or else the line number.
+
+        If another document has this replacement, a number is appended.
+        """
+        wanted = wanted or str(self.line)
+        names = chain([wanted], (f"{wanted}-{number}" for number in count(2)))
+        self.document = identifier if identifier.strip() else next(name for name in names if name not in self.ids)
         return self.document
+
+    def claim(self, document: Document) -> None:
+        """Records the id of a document; versions of a record count as different documents.
+
+        Raises:
+            FormatError: if another document has this id.
+        """
+        self.document = document.id if document.version is None else f"{document.id} version {document.version}"
+        if other := self.ids.get(self.document):
+            where = "above" if other == self.file else f"in {other}"
+            raise self.error(f"expected a unique id, got one that is used {where}; rename either")
+        self.ids[self.document] = self.file
 
     def decode(self, raw: bytes) -> str:
         """Decodes a text that begins at this place.
@@ -158,7 +153,8 @@ def attempt(place: Place, make: Callable[[Place], Document]) -> Item:
     begin = place.line
     try:
         document = make(place)
-        place.ids.claim(document, place.file, begin)
+        place.line = begin
+        place.claim(document)
     except FormatError as error:
         return error
     except InputError:

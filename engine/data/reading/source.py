@@ -62,9 +62,10 @@ class Source:
         self.suffix = (path.with_suffix("") if self._packed else path).suffix.lower()
         self._max_bytes = _unpacked_limit(file, name) if self._packed else math.inf
         self._file = cast(IO[bytes], gzip.GzipFile(fileobj=file)) if self._packed else file
-        self._other_chunks = self._read_chunks()
-        self._first_chunks = list(islice(self._other_chunks, _SNIFFED))
-        self.head = b"".join(self._first_chunks).removeprefix(codecs.BOM_UTF8).lstrip()
+        chunks = self._read_chunks()
+        first = list(islice(chunks, _SNIFFED))
+        self._chunks = chain(first, chunks)
+        self.head = b"".join(first).removeprefix(codecs.BOM_UTF8).lstrip()
 
     def _read_chunks(self) -> Iterator[bytes]:
         size = 0
@@ -82,7 +83,7 @@ class Source:
 
     def chunks(self) -> Iterator[bytes]:
         """Yields the file line by line, long lines in several chunks."""
-        for chunk in chain(self._first_chunks, self._other_chunks):
+        for chunk in self._chunks:
             yield chunk
             self.line += chunk.count(b"\n")
 

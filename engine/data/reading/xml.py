@@ -106,7 +106,7 @@ def records(source: Source, root: str, is_record: Callable[[str], bool]) -> Iter
 
 def line_of(element: Element) -> int:
     """Returns the line on which an element of a record begins."""
-    return int(element.get(_LINE, "0"))
+    return int(element.attrib[_LINE])
 
 
 def check_entities(record: Element, place: Place) -> None:
