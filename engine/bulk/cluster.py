@@ -117,7 +117,7 @@ def tag_on_ray(
     import ray
     from ray.exceptions import RayError
 
-    actor = ray.remote(num_cpus=job.threads or 1, num_gpus=job.options.device.startswith("cuda"))(RayWorker)
+    actor = ray.remote(num_cpus=job.threads or 1, num_gpus=int(job.options.device.startswith("cuda")))(RayWorker)
     waiting = sorted(files, key=lambda file: file.size)  # the largest is taken first, from the end
     deaths: Counter[InputFile] = Counter()
     busy: dict[Any, tuple[Any, InputFile | None]] = {}  # future answer → worker, and its file unless it is starting
