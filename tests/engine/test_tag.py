@@ -88,7 +88,7 @@ def test_a_standard_error_that_cannot_be_written_stops_nothing(corpus, tag, caps
         ("a.txt", GOOD.replace("\t7\tAspirin", "\t8\tAspirin"), "a.txt:3: document 1: expected"),
         ("a.jsonl", '{"id": "last", "text": "Nausea."}\n' * 2, "a.jsonl:2: document last: expected a unique id"),
         ("a.xml", '<?xml version="1.0" encoding="foo"?><collection/>', "a.xml:1: expected an encoding"),
-        ("a.tar", "notes.txt\0\0\0Nausea.", "a.tar:1: document a: expected text"),
+        ("a.tar", "notes.txt\0\0\0Nausea.", "a.tar:1: expected text, got a NUL byte"),
         ("none.txt", None, "expected a readable file"),
     ],
 )
