@@ -37,7 +37,8 @@ class Kind:
 
 
 def _line(document: Document) -> str:
-    return " ".join(document.text.replace("\0", "\ufffd").split()) + "\n"  # a NUL byte is no text
+    # A NUL byte is no text, and a line with |t| is one of PubTator.
+    return " ".join(document.text.replace("\0", "\ufffd").replace("|t|", "|").split()) + "\n"
 
 
 def _record(document: Document) -> str:

@@ -248,6 +248,8 @@ def test_killed_ten_times_and_resumed_the_output_is_that_of_an_undisturbed_run(m
             while driver.poll() is None and kills < 10:
                 while driver.poll() is None and len(tagging := workers_of(driver)) < 2:
                     time.sleep(0.1)
+                if driver.poll() is not None:
+                    break
                 time.sleep(chance.uniform(0, 3))
                 with suppress(psutil.NoSuchProcess):
                     (chance.choice(tagging) if kills % 2 else driver).kill()
