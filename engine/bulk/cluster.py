@@ -102,7 +102,7 @@ def tag_on_ray(
 ) -> Iterator[Finished | InputError]:
     """Yields the outcome or the error of each file, in the order in which they finish.
 
-    A worker that does not start is reported and done without; one that dies is replaced.
+    A worker that dies is replaced; one that refuses to start, or the fourth that dies at its start, is reported.
 
     Args:
         job: configuration of the workers; its number of threads is also the number of Ray CPUs per worker.
@@ -119,7 +119,7 @@ def tag_on_ray(
 
     actor = ray.remote(num_cpus=job.threads or 1, num_gpus=int(job.options.device.startswith("cuda")))(RayWorker)
     waiting = sorted(files, key=lambda file: file.size)  # the largest is taken first, from the end
-    deaths: Counter[InputFile] = Counter()
+    deaths: Counter[InputFile | None] = Counter()  # with a file, or one after the other at their start
     busy: dict[Any, tuple[Any, InputFile | None]] = {}  # future answer → worker, and its file unless it is starting
     problem: object = None
 
@@ -140,19 +140,20 @@ def tag_on_ray(
             wanted = f"tag {file.url}, got {RETRIES + 1} workers that died" if file else "start, got one that died"
             found = InputError(f"expected a worker to {wanted}: {first_line(error)}; give each more memory")
             died = True
-        if file is None:
-            if found:
-                problem = found
-                tqdm.write(str(problem), file=STANDARD_ERROR)
-                continue
-        elif died and deaths[file] < RETRIES:
+        if died and deaths[file] < RETRIES:
             deaths[file] += 1
-            waiting.append(file)
+            waiting += [file] if file else []
         elif isinstance(found, OutputError):
             raise found
-        else:
+        elif file:
             on_progress(found.documents if isinstance(found, Finished) else 0, file.size)
             yield found
+        elif found:
+            problem = found
+            tqdm.write(str(problem), file=STANDARD_ERROR)
+            continue
+        else:
+            deaths[None] = 0
         if died:
             start_worker()
         elif waiting:

@@ -162,16 +162,19 @@ def tag_scripted(monkeypatch):
     return tag_all
 
 
-@pytest.mark.parametrize("broken", [dies, refuses])
-def test_a_worker_that_does_not_start_costs_itself_alone(broken, tag_scripted, capsys):
-    assert tag_scripted([broken, starts], lambda file: file.name) == ["a", "b", "c"]
-    assert len(capsys.readouterr().err.splitlines()) == 1
+@pytest.mark.parametrize(
+    ("at_start", "sentences"),
+    [([refuses, starts], 1), ([dies, starts, starts], 0)],
+)
+def test_a_worker_that_does_not_start_costs_itself_alone(at_start, sentences, tag_scripted, capsys):
+    assert tag_scripted(at_start, lambda file: file.name) == ["a", "b", "c"]
+    assert len(capsys.readouterr().err.splitlines()) == sentences
 
 
-@pytest.mark.parametrize("broken", [dies, refuses])
-def test_if_no_worker_starts_the_run_ends_and_says_why(broken, tag_scripted):
-    with pytest.raises(InputError, match=r"got none; the last one said: .*(died|no kernel)"):
-        tag_scripted([broken, broken], lambda file: file.name)
+@pytest.mark.parametrize(("at_start", "why"), [([refuses] * 2, "no kernel"), ([dies] * 5, "one that died")])
+def test_if_no_worker_starts_the_run_ends_and_says_why(at_start, why, tag_scripted):
+    with pytest.raises(InputError, match=f"got none; the last one said: .*{why}"):
+        tag_scripted(at_start, lambda file: file.name)
 
 
 def test_a_file_that_kills_four_workers_is_given_up_and_the_others_are_tagged(tag_scripted):
