@@ -22,7 +22,7 @@ from engine.command import as_command
 from tests.demo.serving import browser_path, chromium, serve_app
 
 HEIGHT = 900
-MARGIN = 16  # pixels around a part of the page
+MARGIN = 4  # pixels beside and below a part of the page
 WORK_MS = 120_000
 SETTLE_MS = 1500  # until overlays and transitions have faded
 
@@ -78,7 +78,7 @@ class Shot:
     link: Mapping[str, str] = field(default_factory=dict)
 
 
-RECOVERING = {"example": "Symbols and scripts", "point": "careful", "strategies": "dense,entropy,entropy+recovery"}
+RECOVERING = {"example": "Case report", "point": "fast", "strategies": "dense,entropy,entropy+recovery"}
 PLAYED = "layers.gif"
 FRAME_MS, LAST_FRAME_MS = 1000, 2500
 MAX_BYTES = 300_000  # size of the animation
@@ -88,10 +88,10 @@ SHOTS = (
     Shot("first-390", "Layer by layer", screen=True, width=390, height=844),
     Shot("compare", "Compare"),
     Shot("compare-dark", "Compare", theme="dark"),
-    Shot("layers", "Layer by layer", ".layers", act=after_layer(2)),
-    Shot("layers-dark", "Layer by layer", ".layers", act=after_layer(2), theme="dark"),
-    Shot("layers-320", "Layer by layer", ".layers", act=after_layer(2), width=320),
-    Shot("layers-reduced-motion", "Layer by layer", ".layers", act=after_layer(3), width=800, motion="reduce"),
+    Shot("layers", "Layer by layer", ".layers", act=after_layer(3)),
+    Shot("layers-dark", "Layer by layer", ".layers", act=after_layer(3), theme="dark"),
+    Shot("layers-320", "Layer by layer", ".layers", act=after_layer(3), width=320),
+    Shot("layers-reduced-motion", "Layer by layer", ".layers", act=after_layer(4), width=800, motion="reduce"),
     Shot("layers-recovered", "Layer by layer", ".layers", act=show_recovery, link=RECOVERING),
     Shot("why", "Why", ".why"),
     Shot("why-dark-320", "Why", theme="dark", width=320),
@@ -154,9 +154,9 @@ def save_small(png: bytes, file: Path) -> None:
 
 
 def _with_margin(box: dict[str, float], width: int) -> dict[str, float]:
-    """A box with a margin, clipped to the page width."""
+    """A box with a margin but above it, where there is text; clipped to the page width."""
     x, right = max(0, box["x"] - MARGIN), min(width, box["x"] + box["width"] + MARGIN)
-    return {"x": x, "y": box["y"] - MARGIN, "width": right - x, "height": box["height"] + 2 * MARGIN}
+    return {"x": x, "y": box["y"], "width": right - x, "height": box["height"] + MARGIN}
 
 
 @as_command
