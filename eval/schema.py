@@ -155,7 +155,7 @@ class ErrorCount(TypedDict):
     strategy: str
     part: str
     outcome: str
-    how: str
+    how: str  # of caused and fixed errors, else empty
     count: int
 
 
@@ -245,14 +245,3 @@ class Ablation(TypedDict):
     changed_predictions: int
     changed_words: int
     effect: bool  # on predictions, cost or where words exit
-
-
-class SeedMean(Interval):
-    """A comparison of two variants at a batch size, over weights of several seeds."""
-
-    seeds: int
-    f1_lowest: float
-    f1_highest: float
-    speedup_lowest: float
-    speedup_highest: float
-    theoretical_speedup: float

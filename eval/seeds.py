@@ -22,7 +22,6 @@ from eval.records import interval_row, read_records
 from eval.render.files import labelled, read_table, rows_of
 from eval.render.text import pp, ratio, speedup
 from eval.render.text import table as markdown_table
-from eval.schema import SeedMean
 
 KEY = ["strategy", "dtype", "batch_size"]
 
@@ -50,7 +49,7 @@ def average(runs: Sequence[Path], seed: int = 0) -> pd.DataFrame:
     # The seed matters only if some documents were drawn to be timed.
     if len({(count, seed if count < of else None) for count, of, seed in timed}) > 1:
         raise InputError("expected runs with the same --timed and --seed, got different ones; repeat them")
-    rows: list[SeedMean] = []
+    rows = []
     for row in comparisons:
         key = row["strategy"], row["dtype"], row["batch_size"]
         other_key = row["against"], row["against_dtype"], row["batch_size"]

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from eval import schema
-from eval.render.files import GapRow, rows_of
+from eval.render.files import rows_of
 from eval.render.pages import Report, Section, Table
 from eval.render.sections import Parts
 from eval.render.text import brackets, bullets, code, decimals, escape, f1_interval, pp, score, share
@@ -124,7 +124,7 @@ def _group_cell(row: Group) -> str:
     return pp(row) + (f"; {kept}" if kept else "")
 
 
-def largest_gap(label: str, gaps: Iterable[GapRow]) -> str:
+def largest_gap(label: str, gaps: Iterable[Mapping[str, Any]]) -> str:
     """The largest significant gap of a strategy in words, else the largest of all."""
     own = [gap for gap in gaps if gap["label"] == label]
     name = code(label)

@@ -9,7 +9,7 @@ from typing import Any, TypeVar, get_type_hints
 import pandas as pd
 
 from eval import schema
-from eval.schema import DENSE, Ablation, Gap, Interval, Result, columns, display_names
+from eval.schema import DENSE, Interval, Result, columns, display_names
 
 FILES: dict[str, type] = {  # of a report, by name without suffix
     "results": Result,
@@ -20,8 +20,8 @@ FILES: dict[str, type] = {  # of a report, by name without suffix
     "confusion": schema.Confusion,
     "exits": schema.Exit,
     "subgroups": schema.Group,
-    "gaps": Gap,
-    "ablations": Ablation,
+    "gaps": schema.Gap,
+    "ablations": schema.Ablation,
 }
 
 R = TypeVar("R", bound=Mapping[str, Any])
@@ -40,29 +40,15 @@ class IntervalRow(Interval):
     against_label: str
 
 
-class GapRow(Gap):
-    """A row of ``gaps.csv`` with its variant's display name."""
-
-    label: str
-
-
 def read_table(folder: Path, name: str) -> pd.DataFrame:
     """Reads a CSV file of a folder, by name without suffix.
 
-    Only an empty cell means that a value is missing, because a type may be called NA and a model null. In columns of
-    text that may be empty it is text, too.
+    Only an empty cell of a number is missing, because a type may be called NA and a model null.
     """
-    texts: Any = {"documents": {"document": str}, "ablations": {"value": str}, "results": _columns_of(Result, str)}
-    missing: Any = [""]
-    if name in ("errors", "confusion", "documents"):
-        missing = []
-    elif name == "ablations":
-        missing = {column: [""] for column in _columns_of(Ablation, float)}
-    return pd.read_csv(folder / f"{name}.csv", dtype=texts.get(name), keep_default_na=False, na_values=missing)
-
-
-def _columns_of(row: type, type_: type) -> dict[str, type]:
-    return {column: type_ for column, own in get_type_hints(row).items() if own is type_}
+    texts = [column for column, type_ in get_type_hints(FILES.get(name, dict)).items() if type_ is str]
+    types: Any = dict.fromkeys([*texts, "dtype", "document"], str)
+    table = pd.read_csv(folder / f"{name}.csv", dtype=types, keep_default_na=False, na_values=[""])
+    return table.fillna(dict.fromkeys(types, ""))
 
 
 def read_complete_table(folder: Path, name: str) -> pd.DataFrame:
@@ -102,6 +88,5 @@ def reference_label(rows: Iterable[Mapping[str, Any]]) -> str:
 
 
 def rows_of(table: pd.DataFrame) -> Sequence[Any]:
-    """The rows of a file, as typed in `eval.schema`; missing text becomes empty."""
-    texts = table.select_dtypes(exclude=["number", "bool"]).columns
-    return table.assign(**{name: table[name].fillna("") for name in texts}).to_dict("records")
+    """The rows of a file, as typed in `eval.schema`."""
+    return table.to_dict("records")

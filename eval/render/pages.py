@@ -29,7 +29,7 @@ _TEMPLATES = Environment(
     keep_trailing_newline=True,
     undefined=StrictUndefined,
 )
-_TEMPLATES.globals |= {"anchor": anchor, "markdown_table": table, "LONG": LONG}
+_TEMPLATES.globals |= {"anchor": anchor, "markdown_table": table}
 _TEMPLATES.filters["markdown_text"] = escape
 
 

@@ -27,7 +27,6 @@ from eval.render.text import (
     score,
     share,
     speedup,
-    verdict,
 )
 from eval.schema import BASELINE, HF, LAMBDA, MODEL, RANDOM, RECOVERY, Ablation
 from eval.statistics import FEWEST, STEADY
@@ -122,11 +121,11 @@ def _pairs(rows: Sequence[ResultRow], intervals: Sequence[IntervalRow]) -> Parts
     """All comparisons but those with dense in the first dtype."""
     dense = reference_row(rows)["label"]
     cells = [
-        [row["batch_size"], row["label"], row["against_label"], pp(row), speedup(row), verdict(row)]
+        [row["batch_size"], row["label"], row["against_label"], pp(row), speedup(row)]
         for row in intervals
         if row["against_label"] != dense
     ]
-    heads = ["batch", "strategy", "against", "F1, pp [95 %]", "speed-up [95 %]", "what differs significantly"]
+    heads = ["batch", "strategy", "against", "F1, pp [95 %]", "speed-up [95 %]"]
     return [Table(heads, cells, f"Pair by pair: {len(cells)} comparisons", folded=True)] if cells else []
 
 

@@ -13,8 +13,6 @@ ITSELF = "—"
 
 Row = Mapping[str, Any]
 
-_F1_VERDICTS = {1: "more accurate", 0: "no significant difference in F1", -1: "less accurate"}
-_SPEED_VERDICTS = {1: "faster", 0: "no significant difference in speed", -1: "slower"}
 # Brackets matter only before link targets, underscores only at word boundaries, other characters everywhere.
 _MARKUP = re.compile(r"[\\`*<>|~&$]|(?<![^\W_])_|_(?![^\W_])|\](?=[(\[:])")
 
@@ -77,17 +75,6 @@ def ratio(value: float | None) -> str:
 def share(value: float | None) -> str:
     """A share, e.g. ``37.7%``; empty if unknown."""
     return "" if value is None or math.isnan(value) else f"{value:.1%}"
-
-
-def verdict(row: Row) -> str:
-    """Says what differs significantly in a row of ``intervals.csv``; for random weights, only speed."""
-    speed = (row["speedup"] > 1) - (row["speedup"] < 1) if row["speedup_significant"] else 0
-    if math.isnan(row["difference"]):
-        return _SPEED_VERDICTS[speed]
-    f1 = (row["difference"] > 0) - (row["difference"] < 0) if row["significant"] else 0
-    if not speed and not f1:
-        return "no significant difference"
-    return f"{_SPEED_VERDICTS[speed]}, {_F1_VERDICTS[f1]}"
 
 
 def join(parts: Iterable[str]) -> str:

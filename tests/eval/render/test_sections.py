@@ -9,12 +9,12 @@ from engine.data.corpora import load_corpus
 from eval.analysis.errors import Errors
 from eval.measure.analyses import analyse
 from eval.measure.variants import of_strategy
+from eval.options import SAMPLE
 from eval.render.analyses import cases_page, errors_parts, exits_parts, groups_parts, largest_gap
 from eval.render.files import read_table
 from eval.render.pages import Table, write_pages
 from eval.render.plots import plot_exits, plot_groups
 from eval.render.sections import KINDS_READING, reading
-from eval.report import SAMPLE
 from eval.schema import BASELINE, HF, MODEL, RANDOM
 from tests.eval.analysis.analysis_cases import DRUG, GOLD, compare, entity
 from tests.eval.analysis.test_subgroups import gaps_where_diseases_are_lost, grouped
