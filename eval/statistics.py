@@ -51,7 +51,7 @@ def compare_f1(runs: Sequence[Sequence[Counts]], reference: Sequence[Sequence[Co
         nan = float("nan")
         return F1Comparison(f1=nan, f1_low=nan, f1_high=nan, difference=nan, low=nan, high=nan, significant=False)
     f1, reference_f1 = (float(np.mean([Counts.total(run).f1 for run in side])) for side in (runs, reference))
-    resampled, reference_resampled = (_resample_f1(side, seed) for side in (runs, reference))
+    resampled, reference_resampled = (_mean_f1(side, seed) for side in (runs, reference))
     f1_low, f1_high = _interval(resampled)
     low, high = _interval(resampled - reference_resampled)
     return F1Comparison(
@@ -77,7 +77,7 @@ def compare_speed(times: Sequence[np.ndarray], reference: Sequence[np.ndarray], 
     table = np.stack([*reference, *times], axis=1)
     sums = np.empty((0, table.shape[1]))
     if len(table) >= FEWEST:
-        sums = np.concatenate([weights @ table for weights in resamples(len(table), seed)])
+        sums = np.concatenate([weights @ table for weights in _resamples(len(table), seed)])
     low, high = _interval((sums[:, : len(reference)] / sums[:, len(reference) :]).mean(axis=1))
     return SpeedComparison(speedup=ratio, speedup_low=low, speedup_high=high, speedup_significant=low > 1 or high < 1)
 
@@ -88,22 +88,26 @@ def _interval(resampled: np.ndarray) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _resample_f1(runs: Sequence[Sequence[Counts]], seed: int) -> np.ndarray:
+def _mean_f1(runs: Sequence[Sequence[Counts]], seed: int) -> np.ndarray:
     """The mean F1 of the runs in each resample; empty with too few documents."""
     if len(runs[0]) < FEWEST:
         return np.empty(0)
-    tables = [np.array([(c.correct, c.predicted + c.gold) for c in run], dtype=float) for run in runs]
-    chunks = []
-    for weights in resamples(len(runs[0]), seed):
-        scores = []
-        for table in tables:
-            correct, size = (weights @ table).T
-            scores.append(2 * correct / np.maximum(size, 1))
-        chunks.append(np.mean(scores, axis=0))
-    return np.concatenate(chunks)
+    counts = np.array([[(c.correct, c.predicted + c.gold) for c in run] for run in runs], dtype=float)
+    return resample_f1(counts, seed).mean(axis=1)
 
 
-def resamples(units: int, seed: int) -> Iterator[np.ndarray]:
+def resample_f1(counts: np.ndarray, seed: int) -> np.ndarray:
+    """F1 in each resample of the documents, ``(resamples, rows)``.
+
+    Args:
+        counts: matches, and predictions plus gold mentions, ``(rows, documents, 2)``.
+        seed: of the resamples; the same one draws the same documents for all rows.
+    """
+    sums = np.concatenate([weights @ counts for weights in _resamples(counts.shape[1], seed)], axis=1)
+    return (2 * sums[..., 0] / np.maximum(sums[..., 1], 1)).T
+
+
+def _resamples(units: int, seed: int) -> Iterator[np.ndarray]:
     """Yields how often each resample draws each unit, int64 ``(_CHUNK, units)`` at a time."""
     rng = np.random.default_rng(seed)
     for _ in range(RESAMPLES // _CHUNK):

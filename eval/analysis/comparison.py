@@ -26,39 +26,17 @@ class Word:
 
 
 @dataclass(frozen=True)
-class Findings:
-    """The findings of a strategy in a document."""
-
-    strategy: str  # its name
-    gates: tuple[int, ...]  # its layers with gates, if any
-    recovers: bool  # whether it can recover words
-    entities: tuple[Entity, ...]  # its predictions
-    words: tuple[Word, ...]  # the document's words
-
-
-@dataclass(frozen=True)
 class Comparison:
-    """A document with the findings of a strategy and of dense."""
+    """A document with what a strategy and dense found in it."""
 
     document: Document
     types: tuple[str, ...]  # the scored ones; gold mentions and predictions of other types are ignored
-    findings: Findings
-    dense: Findings
-
-    @property
-    def strategy(self) -> str:
-        """The strategy's name."""
-        return self.findings.strategy
-
-    @property
-    def words(self) -> tuple[Word, ...]:
-        """The document's words, with where they exited under the strategy."""
-        return self.findings.words
-
-    @property
-    def is_dense(self) -> bool:
-        """Whether the strategy is dense itself."""
-        return self.findings is self.dense
+    strategy: str  # its name
+    gates: tuple[int, ...]  # its layers with gates, if any
+    recovers: bool  # whether it can recover words
+    words: tuple[Word, ...]  # the document's words, with where they exited
+    entities: tuple[Entity, ...]  # the strategy's predictions
+    dense_entities: tuple[Entity, ...]  # dense's predictions
 
     @cached_property
     def gold(self) -> tuple[Entity, ...]:
@@ -67,13 +45,13 @@ class Comparison:
 
     @cached_property
     def found(self) -> tuple[Entity, ...]:
-        """The strategy's predictions."""
-        return self._scored(self.findings.entities)
+        """The strategy's predictions of scored types."""
+        return self._scored(self.entities)
 
     @cached_property
     def found_by_dense(self) -> tuple[Entity, ...]:
-        """Dense's predictions."""
-        return self._scored(self.dense.entities)
+        """Dense's predictions of scored types."""
+        return self._scored(self.dense_entities)
 
     @cached_property
     def label_set(self) -> LabelSet:

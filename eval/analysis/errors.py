@@ -27,9 +27,10 @@ A fixed error is ``less context`` if all changed words were computed to the end,
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 from engine.text.documents import Entity
@@ -110,7 +111,7 @@ def _find_way(comparison: Comparison, part: str, entity: Entity) -> str:
         return schema.RIGHT_AT_GATE if some_exited else schema.LESS_CONTEXT
     if not some_exited:
         return schema.CONTEXT
-    if comparison.findings.recovers:
+    if comparison.recovers:
         return schema.NOT_RECOVERED
     ends = {(words[index].state == "exited", words[index].layer) for index in comparison.words_of(entity)}
     return schema.CUT if len(ends) > 1 else schema.AT_GATE
@@ -120,49 +121,44 @@ class Errors:
     """Counts errors over documents, by strategy, and keeps the first real cases of each part and way."""
 
     def __init__(self) -> None:
-        self._counts: dict[str, Counter[tuple[str, str, str]]] = {}  # by part, outcome and way
-        self._types: dict[str, Counter[tuple[str, str]]] = {}  # by gold and predicted type
-        self._seen: dict[str, Counter[tuple[str, str]]] = {}  # changes by part and way
-        self._cases: dict[str, list[dict[str, Any]]] = {}
+        self._counts: dict[str, Counter[tuple[str, str, str]]] = defaultdict(Counter)  # by part, outcome and way
+        self._types: dict[str, Counter[tuple[str, str]]] = defaultdict(Counter)  # by gold and predicted type
+        self._seen: dict[str, Counter[tuple[str, str]]] = defaultdict(Counter)  # changes by part and way
+        self._cases: dict[str, list[dict[str, Any]]] = defaultdict(list)
 
     def add(self, comparison: Comparison) -> None:
         """Counts one document."""
-        counts = self._counts.setdefault(comparison.strategy, Counter())
-        types = self._types.setdefault(comparison.strategy, Counter())
+        name = comparison.strategy
+        counts, types, seen = self._counts[name], self._types[name], self._seen[name]
         for pair in align(comparison.gold, comparison.found):
             counts[AGAINST_GOLD, pair.outcome, ""] += 1
             types[_type_of(pair.reference), _type_of(pair.predicted)] += 1
-        if comparison.is_dense:
+        if name == DENSE:
             return
         for pair in align(comparison.found_by_dense, comparison.found):
             counts[AGAINST_DENSE, pair.outcome, ""] += 1
-        seen = self._seen.setdefault(comparison.strategy, Counter())
         for change in changes(comparison):
             counts[change.part, change.outcome, change.how] += 1
             seen[change.part, change.how] += 1
             if seen[change.part, change.how] <= schema.CASES_OF_A_KIND:
-                self._cases.setdefault(comparison.strategy, []).append(_describe_case(comparison, change))
+                self._cases[name].append(_describe_case(comparison, change))
 
-    def rows(self) -> Iterator[schema.ErrorCount]:
-        """Yields the rows of ``errors.csv``; ``how`` is empty except for caused and fixed errors."""
+    def rows(self) -> Iterator[tuple[object, ...]]:
+        """Yields the cells of the rows of ``errors.csv``, see `eval.schema.ErrorCount`."""
         for strategy, counts in self._counts.items():
             for part in (AGAINST_GOLD, AGAINST_DENSE, CAUSED, FIXED):
                 if part != AGAINST_GOLD and strategy == DENSE:
                     continue
                 for outcome in OUTCOMES if part not in WAYS else OUTCOMES[1:]:
                     for how in WAYS.get(part, ("",)):
-                        count = counts[part, outcome, how]
-                        yield {"strategy": strategy, "part": part, "outcome": outcome, "how": how, "count": count}
+                        yield strategy, part, outcome, how, counts[part, outcome, how]
 
-    def confusion_rows(self, types: Iterable[str]) -> Iterator[schema.Confusion]:
-        """Yields the rows of ``confusion.csv``: pairs by gold and predicted type, whatever their boundaries."""
+    def confusion_rows(self, types: Iterable[str]) -> Iterator[tuple[object, ...]]:
+        """Yields the cells of the rows of ``confusion.csv``: pairs by type, whatever their boundaries."""
         names = (*types, NO_PARTNER)
+        pairs = list(product(names, names))[:-1]  # the last would have neither mention nor prediction
         for strategy, counts in self._types.items():
-            for gold in names:
-                for predicted in names:
-                    if (gold, predicted) != (NO_PARTNER, NO_PARTNER):
-                        count = counts[gold, predicted]
-                        yield {"strategy": strategy, "gold": gold, "predicted": predicted, "count": count}
+            yield from ((strategy, *pair, counts[pair]) for pair in pairs)
 
     def cases(self) -> list[dict[str, Any]]:
         """For each strategy, the number of changes of each kind and its first cases, as JSON objects."""

@@ -20,26 +20,26 @@ class Exits:
 
     def add(self, comparison: Comparison) -> None:
         """Counts one document; ignores strategies without gates."""
-        findings, names = comparison.findings, comparison.label_set.names
-        if not findings.gates:
+        strategy, names = comparison.strategy, comparison.label_set.names
+        if not comparison.gates:
             return
-        self._gates_and_labels[findings.strategy] = findings.gates, names
+        self._gates_and_labels[strategy] = comparison.gates, names
         gold, own, dense = (
             comparison.labels(entities).tolist()
             for entities in (comparison.gold, comparison.found, comparison.found_by_dense)
         )
-        for word, wanted, got, got_by_dense in zip(findings.words, gold, own, dense, strict=True):
-            self._words[findings.strategy, names[wanted]] += 1
+        for word, wanted, got, got_by_dense in zip(comparison.words, gold, own, dense, strict=True):
+            self._words[strategy, names[wanted]] += 1
             if word.state == "kept":
                 continue
-            place = findings.strategy, word.layer, names[wanted]
+            place = strategy, word.layer, names[wanted]
             verdict = "right" if got == wanted else "wrong"
             fate = f"recovered_{verdict}" if word.state == "recovered" else f"{verdict}_at_gate"
             self._fates[*place, fate] += 1
             self._dense_right[place] += got != wanted == got_by_dense
 
-    def rows(self) -> Iterator[schema.Exit]:
-        """Yields a row for each strategy, gate and label, ``O`` included.
+    def rows(self) -> Iterator[tuple[object, ...]]:
+        """Yields the cells of a row for each strategy, gate and label, ``O`` included, see `eval.schema.Exit`.
 
         ``words`` have this gold label. ``exited`` of them exit after ``layer``: they keep the gate's label, right or
         wrong, or are recovered and end up right or wrong. ``dense_right`` counts the wrong ones that dense gets right.
@@ -48,18 +48,7 @@ class Exits:
             for layer in gates:
                 for label in (*names[1:], names[0]):
                     place = strategy, layer, label
-                    fates = {fate: self._fates[*place, fate] for fate in schema.FATES}
-                    words, exited = self._words[strategy, label], sum(fates.values())
-                    yield {
-                        "strategy": strategy,
-                        "layer": layer,
-                        "label": label,
-                        "words": words,
-                        "exited": exited,
-                        "share_exited": exited / words if words else 0.0,
-                        "right_at_gate": fates["right_at_gate"],
-                        "wrong_at_gate": fates["wrong_at_gate"],
-                        "recovered_right": fates["recovered_right"],
-                        "recovered_wrong": fates["recovered_wrong"],
-                        "dense_right": self._dense_right[place],
-                    }
+                    fates = [self._fates[*place, fate] for fate in schema.FATES]
+                    words, exited = self._words[strategy, label], sum(fates)
+                    share = exited / words if words else 0.0
+                    yield *place, words, exited, share, *fates, self._dense_right[place]

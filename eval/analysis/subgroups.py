@@ -22,7 +22,7 @@ from engine.text.scoring import Counts, count_matches
 from eval import schema
 from eval.analysis.comparison import Comparison, Word
 from eval.schema import DENSE, MIN_SUPPORT, TRAINING_DIMENSIONS
-from eval.statistics import FEWEST, resamples
+from eval.statistics import FEWEST, resample_f1
 
 FREQUENT = 5  # mentions in the training split
 LENGTHS = {150: "up to 150 words", 250: "151–250 words", np.inf: "over 250 words"}  # of a document
@@ -148,19 +148,16 @@ class Subgroups:
 
         NaN if a group is in too few documents, because many draws would miss it.
         """
-        documents = self._documents[DENSE]
         found = {}
         for strategy, tallies in self._tallies.items():
-            table = np.zeros((2, documents, len(groups)))
-            for column, group in enumerate(groups):
+            table = np.zeros((len(groups), self._documents[DENSE], 2))
+            for row, group in enumerate(groups):
                 counted = tallies.get(group, _Tally()).counts
-                if len(counted) < FEWEST:
-                    table[:, :, column] = np.nan
-                    continue
                 for number, counts in counted.items():
-                    table[:, number, column] = counts.correct, counts.predicted + counts.gold
-            correct, size = np.concatenate([weights @ table for weights in resamples(documents, seed)], axis=1)
-            found[strategy] = 2 * correct / np.maximum(size, 1)
+                    table[row, number] = counts.correct, counts.predicted + counts.gold
+                if len(counted) < FEWEST:
+                    table[row] = np.nan
+            found[strategy] = resample_f1(table, seed)
         return found
 
     def rows(self, seed: int) -> tuple[list[schema.Group], list[schema.Gap]]:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from tqdm import tqdm
@@ -13,7 +12,7 @@ from tqdm import tqdm
 from engine.data.corpora import NAMED, Corpus, load_corpus
 from engine.tagger import Engine, Result
 from engine.text.documents import Document
-from eval.analysis.comparison import Comparison, Findings, Word
+from eval.analysis.comparison import Comparison, Word
 from eval.analysis.errors import Errors
 from eval.analysis.exits import Exits
 from eval.analysis.subgroups import Subgroups, count_mentions
@@ -59,11 +58,11 @@ def analyse(
     for engine, own in by_engine.items():
         errors, exits = Errors(), Exits()
         subgroups = Subgroups(engine.encoder.num_layers, None if training is None else count_mentions(training))
-        for comparison in _compare(own, corpus):
+        for comparison in _comparisons(own, corpus):
             for collector in (errors, exits, subgroups):
                 collector.add(comparison)
         groups, gaps = subgroups.rows(seed)
-        rows: dict[str, Iterable[Mapping[str, Any]]] = {
+        rows: dict[str, Iterable[object]] = {
             "errors": errors.rows(),
             "confusion": errors.confusion_rows(corpus.types),
             "exits": exits.rows(),
@@ -81,24 +80,26 @@ def analyse(
     (out / "cases.json").write_text(json.dumps(cases))
 
 
-def _compare(variants: Sequence[Variant], corpus: Corpus) -> Iterator[Comparison]:
+def _comparisons(variants: Sequence[Variant], corpus: Corpus) -> Iterator[Comparison]:
     """Yields each document under each of an engine's variants, of which dense is the first."""
     starts = range(0, len(corpus.documents), BATCH)
     for start in tqdm(starts, desc=f"analyses in {variants[0].dtype}", disable=None):
         documents = corpus.documents[start : start + BATCH]
         texts = [document.text for document in documents]
-        dense: list[Findings] = []
+        dense: Sequence[Result] = []
         for variant in variants:
-            findings = list(map(findings_of, variant.tag(texts).results))
-            dense = dense or findings
-            for document, one, by_dense in zip(documents, findings, dense, strict=True):
-                yield Comparison(document, corpus.types, one, by_dense)
+            results = variant.tag(texts).results
+            dense = dense or results
+            for document, own, by_dense in zip(documents, results, dense, strict=True):
+                yield compare(document, corpus.types, own, by_dense)
 
 
-def findings_of(result: Result) -> Findings:
-    """Extracts what the analyses need from a result."""
-    strategy, words = result.strategy, []
-    for word in result.trace.words:
+def compare(document: Document, types: tuple[str, ...], own: Result, dense: Result) -> Comparison:
+    """Extracts what the analyses need from a strategy's and dense's results in a document."""
+    strategy, words = own.strategy, []
+    for word in own.trace.words:
         gates = tuple((gate.layer, gate.label, gate.probability) for gate in word.gates)
         words.append(Word(word.start, word.end, word.text, word.pieces, word.layer, word.state, gates))
-    return Findings(strategy.name, strategy.gates, strategy.recovery is not None, result.entities, tuple(words))
+    recovers = strategy.recovery is not None
+    found = tuple(words), own.entities, dense.entities
+    return Comparison(document, types, strategy.name, strategy.gates, recovers, *found)

@@ -2,7 +2,7 @@
 
 from engine.text.documents import Document, Entity
 from engine.text.words import split_words
-from eval.analysis.comparison import Comparison, Findings, Word
+from eval.analysis.comparison import Comparison, Word
 
 TYPES = ("Chemical", "Disease")
 LAYERS = 6
@@ -11,17 +11,6 @@ DENSE = ("dense", (), False)
 ENTROPY = ("entropy", (2, 4), False)
 RECOVERING = ("entropy+recovery", (2, 4), True)
 TEXT = "Renal failure followed high doses of cisplatin ."
-
-
-def findings(text, entities, strategy, exits):
-    """``exits``: word index → (layer, state); other words are kept."""
-    name, all_gates, recovers = strategy
-    words = []
-    for index, (start, end) in enumerate(split_words(text)):
-        layer, state = exits.get(index, (LAYERS, "kept"))
-        gates = tuple((gate, "O", 0.9) for gate in all_gates if gate <= layer)
-        words.append(Word(start, end, text[start:end], 1 + index % 2, layer, state, gates))
-    return Findings(name, all_gates, recovers, tuple(entities), tuple(words))
 
 
 def entity(phrase, type_, text=TEXT):
@@ -34,7 +23,12 @@ GOLD = [FAILURE, DRUG]
 
 
 def compare(gold, dense, own, strategy=ENTROPY, exits=None, *, text=TEXT, id_="1", title_end=None, types=TYPES):
-    """What a strategy found beside what dense found; ``exits`` as in `findings`."""
-    document, by_dense = Document(id_, text, tuple(gold), title_end), findings(text, dense, DENSE, {})
-    by_strategy = by_dense if strategy == DENSE else findings(text, own, strategy, exits or {})
-    return Comparison(document, types, by_strategy, by_dense)
+    """What a strategy found beside what dense found; ``exits``: word index → (layer, state), other words are kept."""
+    name, all_gates, recovers = strategy
+    words = []
+    for index, (start, end) in enumerate(split_words(text)):
+        layer, state = (exits or {}).get(index, (LAYERS, "kept"))
+        gates = tuple((gate, "O", 0.9) for gate in all_gates if gate <= layer)
+        words.append(Word(start, end, text[start:end], 1 + index % 2, layer, state, gates))
+    document, found = Document(id_, text, tuple(gold), title_end), dense if strategy == DENSE else own
+    return Comparison(document, types, name, all_gates, recovers, tuple(words), tuple(found), tuple(dense))

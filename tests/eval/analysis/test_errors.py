@@ -1,5 +1,6 @@
 from collections import Counter
 
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,17 +8,21 @@ from hypothesis import strategies as st
 from engine.data.corpora import load_corpus
 from engine.text.documents import Entity
 from engine.text.scoring import Counts, count_documents
-from eval.analysis.comparison import Comparison
 from eval.analysis.errors import Errors, align, changes
 from eval.analysis.exits import Exits
-from eval.measure.analyses import findings_of
-from eval.report import SAMPLE
-from eval.schema import FATES, OUTCOMES
+from eval.measure import analyses
+from eval.options import SAMPLE
+from eval.schema import FATES, OUTCOMES, Confusion, ErrorCount, Exit, columns
 from tests.eval.analysis.analysis_cases import DENSE, DRUG, FAILURE, RECOVERING, TYPES, compare, entity
 from tests.eval.conftest import SETTINGS
 
 RENAL, LONE, LONGER = (entity(text, "Disease") for text in ("Renal", "failure", "Renal failure followed"))
 MISTYPED, DOSES = entity("Renal failure", "Chemical"), entity("doses", "Chemical")
+
+
+def records(rows, row):
+    """Rows by column."""
+    return pd.DataFrame(rows, columns=columns(row)).to_dict("records")
 
 
 def outcomes(gold, predicted):
@@ -107,23 +112,23 @@ def run(engine):
     ]
     errors, exits, counts, dense = Errors(), Exits(), {}, []
     for strategy in strategies:
-        found = [findings_of(result) for result in engine.tag_batch(texts, strategy)]
+        found = engine.tag_batch(texts, strategy)
         dense = dense or found
         entities = [one.entities for one in found]
         counts[strategy.name] = Counts.total(count_documents(corpus.documents, entities, corpus.types))
         for document, own, by_dense in zip(corpus.documents, found, dense, strict=True):
-            errors.add(Comparison(document, corpus.types, own, by_dense))
-            exits.add(Comparison(document, corpus.types, own, by_dense))
-    return corpus, errors, list(exits.rows()), counts
+            errors.add(analyses.compare(document, corpus.types, own, by_dense))
+            exits.add(analyses.compare(document, corpus.types, own, by_dense))
+    return corpus, errors, records(exits.rows(), Exit), counts
 
 
 def test_a_run_agrees_with_the_scorer_and_with_itself(run):
     corpus, errors, _, counts = run
     table = {name: Counter() for name in counts}
-    for row in errors.rows():
+    for row in records(errors.rows(), ErrorCount):
         table[row["strategy"]][row["part"], row["outcome"]] += row["count"]
     confusion = Counter()
-    for row in errors.confusion_rows(corpus.types):
+    for row in records(errors.confusion_rows(corpus.types), Confusion):
         confusion[row["strategy"], "gold", row["gold"]] += row["count"]
         confusion[row["strategy"], "predicted", row["predicted"]] += row["count"]
     for name, of in counts.items():
@@ -157,7 +162,7 @@ def test_fates_of_entity_words_by_layer_and_label():
     exits = Exits()
     states = {0: (2, "exited"), 1: (2, "exited"), 6: (4, "recovered")}
     exits.add(compare([FAILURE, DRUG], [FAILURE, DRUG], [RENAL, DRUG], exits=states))
-    table = {(row["layer"], row["label"]): row for row in exits.rows()}
+    table = {(row["layer"], row["label"]): row for row in records(exits.rows(), Exit)}
     assert table[2, "B-Disease"]["right_at_gate"] == table[2, "B-Disease"]["share_exited"] == 1
     assert table[2, "I-Disease"]["wrong_at_gate"] == table[2, "I-Disease"]["dense_right"] == 1
     assert table[4, "B-Chemical"]["recovered_right"] == 1
@@ -167,5 +172,5 @@ def test_fates_of_entity_words_by_layer_and_label():
 def test_a_word_that_dense_has_wrong_too_is_not_lost_by_pruning():
     exits = Exits()
     exits.add(compare([DRUG], [], [], exits={6: (4, "exited")}))
-    (row,) = (row for row in exits.rows() if (row["layer"], row["label"]) == (4, "B-Chemical"))
+    (row,) = (row for row in records(exits.rows(), Exit) if (row["layer"], row["label"]) == (4, "B-Chemical"))
     assert (row["wrong_at_gate"], row["dense_right"]) == (1, 0)
