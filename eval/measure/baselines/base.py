@@ -128,12 +128,21 @@ def runtime_candidates() -> tuple[RuntimeParameters, ...]:
     return tuple({"rows": rows, "workers": number} for rows in ROWS for number in workers)
 
 
-def on_runtime(engine: Engine, load: Callable[[RuntimeParameters], Forward]) -> tuple[TagTexts, Callable[[], object]]:
-    """Returns functions that tag texts with a runtime and that free its models.
+def on_runtime(
+    name: str,
+    engine: Engine,
+    load: Callable[[RuntimeParameters], Forward],
+    settings: Mapping[str, str],
+    candidates: tuple[RuntimeParameters, ...],
+) -> Baseline:
+    """A baseline that runs the engine's windows on another runtime, on the CPU.
 
     Args:
+        name: shown in tables; tells the dtype.
         engine: provides windows and labels.
         load: loads the model for runtime parameters without ``rows``; all workers call the result concurrently.
+        settings: further facts for the report.
+        candidates: runtime parameters to try.
     """
 
     @cache
@@ -151,7 +160,9 @@ def on_runtime(engine: Engine, load: Callable[[RuntimeParameters], Forward]) -> 
         encoder_s = time.perf_counter() - begin
         return torch.from_numpy(np.concatenate(logits)).softmax(-1).numpy(), encoder_s
 
-    return by_windows(engine, classify), loaded.cache_clear
+    dtype, settings = "int8" if "int8" in name else "float32", {"input": INPUT, **settings}
+    run, release = by_windows(engine, classify), loaded.cache_clear
+    return Baseline(name, dtype, "cpu", run, candidates, settings, release=release)
 
 
 def group_windows(windows: Sequence[Window], max_rows: int) -> Iterator[list[Window]]:

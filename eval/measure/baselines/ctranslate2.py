@@ -35,7 +35,7 @@ def load(name: str, source: Source) -> Baseline:
     family = model.config.model_type
     if family not in CONVERTED:
         raise InputError(f"expected {name} of one of the families {', '.join(CONVERTED)}, got {family}; leave it out")
-    folder, dtype = source.folder / "ctranslate2", "int8" if name == INT8 else "float32"
+    folder = source.folder / "ctranslate2"
     if not folder.is_dir():
         _convert(model, engine, folder, name)
     classifier = _classifier(model, engine)
@@ -65,14 +65,12 @@ def load(name: str, source: Source) -> Baseline:
 
         return forward
 
-    run, release = base.on_runtime(engine, start)
     settings = {
-        "input": base.INPUT,
         "threads": f"{threads} over all workers, each a process",
         "compute_type": compute_type,
         "ctranslate2": runtime.__version__,
     }
-    return Baseline(name, dtype, "cpu", run, base.runtime_candidates(), settings, release=release)
+    return base.on_runtime(name, engine, start, settings, base.runtime_candidates())
 
 
 def _classifier(model: Any, engine: Engine) -> tuple[np.ndarray, np.ndarray]:

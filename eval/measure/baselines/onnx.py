@@ -42,17 +42,14 @@ def load(name: str, source: Source) -> Baseline:
 
         return base.on_padded(model, engine, infer)
 
-    run, release = base.on_runtime(engine, start)
     settings = {
-        "input": base.INPUT,
         "threads": f"{threads} over all workers, 1 inter-op, no spinning",
         "graph": "attention, normalisation and GELU fused" if fused else "as exported",
         "onnxruntime": runtime.__version__,
     }
     if name == INT8:
         settings["quantisation"] = "weights per channel, activations dynamic"
-    dtype = "int8" if name == INT8 else "float32"
-    return Baseline(name, dtype, "cpu", run, base.runtime_candidates(), settings, release=release)
+    return base.on_runtime(name, engine, start, settings, base.runtime_candidates())
 
 
 def _quantise(file: Path, name: str) -> Path:

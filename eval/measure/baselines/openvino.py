@@ -40,7 +40,7 @@ def load(name: str, source: Source) -> Baseline:
     model = truncated(engine, source.argument) if source.argument else engine.plain_model()
     pad_id = model.config.pad_token_id or 0
     threads = torch.get_num_threads()
-    settings = {"input": base.INPUT, "threads": f"{threads} over all workers", "openvino": runtime.__version__}
+    settings = {"threads": f"{threads} over all workers", "openvino": runtime.__version__}
     graph = _convert(model, name, runtime)
     candidates = base.runtime_candidates()
     if name == INT8:
@@ -73,9 +73,7 @@ def load(name: str, source: Source) -> Baseline:
 
         return base.on_padded(model, engine, infer)
 
-    run, release = base.on_runtime(engine, start)
-    shown = f"{name} {source.argument}".rstrip()
-    return Baseline(shown, "int8" if name == INT8 else "float32", "cpu", run, candidates, settings, release=release)
+    return base.on_runtime(f"{name} {source.argument}".rstrip(), engine, start, settings, candidates)
 
 
 def truncated(engine: Engine, name: str) -> Any:
