@@ -15,7 +15,7 @@ from engine.command import as_command, say
 from engine.errors import InputError
 from engine.runs import locked
 from engine.tagger import load_engine
-from eval.measure.ablations import write_ablations
+from eval.measure.ablations import ablate
 from eval.options import AtLeast, add_inputs, check_types, load_named_corpus
 from eval.render.report import render_ablations
 
@@ -46,7 +46,7 @@ def main(argv: list[str] | None) -> int:
             engine, corpus = load_engine(arguments.model), load_named_corpus(arguments)
             check_types(corpus.types, engine.labels.types)
             plain = load_engine(arguments.plain_model) if arguments.plain_model else None
-            write_ablations(engine, corpus, out, plain, arguments.seed)
+            ablate(engine, corpus, out, plain, arguments.seed)
             title = f"Ablations: {corpus.name} {corpus.split}"
         failed = render_ablations(out, title)
     for failure in failed:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from pathlib import Path
+from typing import Any
 
 from engine.data.corpora import Corpus, load_corpus
 from engine.errors import InputError
+
+SAMPLE = Path(__file__).resolve().parent / "sample" / "sample.pubtator.txt"
 
 
 class AtLeast(argparse.Action):
@@ -17,13 +20,6 @@ class AtLeast(argparse.Action):
         if value < self.const:
             raise InputError(f"expected {name} {self.const} or more, got {value}; change it")
         setattr(namespace, self.dest, value)
-
-
-class Replaced(argparse.Action):
-    """An option of earlier versions; ``const`` says what to use today."""
-
-    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
-        parser.error(f"{self.option_strings[0]} does not exist any more; use {self.const}")
 
 
 def add_inputs(parser: argparse.ArgumentParser, *, corpus: str | None, split: str) -> None:
@@ -36,13 +32,14 @@ def add_inputs(parser: argparse.ArgumentParser, *, corpus: str | None, split: st
     parser.add_argument("--limit", type=int, action=AtLeast, const=1, help="use only the first N documents")
 
 
-def load_named_corpus(arguments: argparse.Namespace) -> Corpus:
-    """Loads the corpus that the options of `add_inputs` name.
+def load_named_corpus(arguments: argparse.Namespace, **options: bool) -> Corpus:
+    """Loads the corpus that the options of `add_inputs` name, or the sample; ``options`` are those of `load_corpus`.
 
     Raises:
         InputError: if there is no such corpus, or it has no documents.
     """
-    corpus = load_corpus(arguments.corpus, arguments.split, arguments.data_dir, limit=arguments.limit)
+    name = arguments.corpus or str(SAMPLE)
+    corpus = load_corpus(name, arguments.split, arguments.data_dir, limit=arguments.limit, **options)
     if not corpus.documents:
         raise InputError(f"expected documents in {corpus.name}, got none; choose another file")
     return corpus
@@ -76,19 +73,17 @@ def parse_dtypes(text: str) -> list[str]:
     return found
 
 
-def parse_numbers(text: str, option: str) -> list[int]:
-    """Parses comma-separated distinct integers of 1 or more.
+def parse_batch_sizes(text: str) -> list[int]:
+    """Parses the comma-separated numbers of ``--batch-size``.
 
     Raises:
-        InputError: if the text is anything else.
+        InputError: if one is no whole number of 1 or more, or occurs twice.
     """
-    try:
-        numbers = [int(part) for part in text.split(",")]
-    except ValueError as error:
-        raise InputError(f"expected whole numbers after {option}, got {text!r}; write e.g. 1,32") from error
-    if min(numbers) < 1 or len(set(numbers)) < len(numbers):
-        raise InputError(f"expected different numbers of 1 or more after {option}, got {text!r}; write e.g. 1,32")
-    return numbers
+    parts = [part.strip() for part in text.split(",")]
+    numbers = {int(part) for part in parts if part.isdecimal()} - {0}
+    if len(numbers) < len(parts):
+        raise InputError(f"expected different numbers of 1 or more after --batch-size, got {text!r}; write e.g. 1,32")
+    return list(map(int, parts))
 
 
 def parse_others(text: str) -> list[tuple[str, str, str]]:

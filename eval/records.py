@@ -8,7 +8,7 @@ one for each run of a variant, named ``STRATEGY DTYPE BATCH_SIZE RUN``, with mat
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -28,9 +28,8 @@ class Record:
 
     key: Key  # strategy, dtype and batch size
     # Counts of each document, for each run: one run, several for ``random``, none if only speed was measured.
-    runs: Sequence[Sequence[Counts]] = field(default_factory=list)
-    # Milliseconds of each batch, ``(batches,)``, medians over passes.
-    times: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    runs: Sequence[Sequence[Counts]]
+    times: np.ndarray  # milliseconds of each batch, ``(batches,)``, medians over passes
 
 
 def interval_row(own: Sequence[Record], other: Sequence[Record], seed: int) -> Interval:

@@ -18,15 +18,8 @@ from engine.command import as_command, say
 from engine.data.formats import WRITERS
 from engine.errors import InputError
 from engine.runs import locked
-from eval.options import AtLeast, Replaced, add_inputs
+from eval.options import AtLeast, add_inputs
 from eval.render.report import render
-
-SAMPLE = Path(__file__).resolve().parent / "sample" / "sample.pubtator.txt"
-REPLACED = {  # options of earlier versions, and what to use today
-    "--rivals": "--baselines",
-    "--lambda": "--set rule.lambda=VALUE",
-    "--min-keep-ratio": "--set STRATEGY.min_keep_ratio=VALUE",
-}
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -88,8 +81,6 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--out", default="results", help="folder for the results (default %(default)s)")
     parser.add_argument("--render-only", action="store_true", help="make the report in --out again from its files")
-    for option, now in REPLACED.items():
-        parser.add_argument(option, action=Replaced, nargs="?", const=now, help=argparse.SUPPRESS)
     return parser
 
 
@@ -97,7 +88,7 @@ def _measure(arguments: argparse.Namespace, command: str) -> None:
     """Measures and analyses; writes all tables and facts to ``--out``."""
     # Rendering needs none of these, and torch and transformers take seconds to import.
     from engine.tagger import load_engine
-    from eval.measure.ablations import ablated_settings, write_ablations
+    from eval.measure.ablations import ablate, ablated_settings
     from eval.measure.analyses import analyse, training_documents
     from eval.measure.results import measure
     from eval.measure.setup import set_up
@@ -105,7 +96,7 @@ def _measure(arguments: argparse.Namespace, command: str) -> None:
     out = Path(arguments.out)
     if arguments.plain_model and not arguments.ablations:
         raise InputError("expected --ablations beside --plain-model, got none; add it")
-    setup = set_up(arguments, SAMPLE)
+    setup = set_up(arguments)
     engine, corpus = setup.engine, setup.corpus
     plain = load_engine(arguments.plain_model, engine.dtype, arguments.device) if arguments.plain_model else None
     if arguments.ablations:
@@ -118,7 +109,7 @@ def _measure(arguments: argparse.Namespace, command: str) -> None:
     facts = measure(setup, arguments, command)
     analyse(setup.ours, corpus, out, training, setup.seed)
     if arguments.ablations:
-        write_ablations(engine, corpus, out, plain, setup.seed)
+        ablate(engine, corpus, out, plain, setup.seed)
         facts["ablations"] = []  # otherwise the folder may contain a file of another run, which does not count
     facts["notes"] += missing
     (out / "results.json").write_text(json.dumps(facts))

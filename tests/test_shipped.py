@@ -14,7 +14,7 @@ from engine.pruning.strategy_names import OPERATING_POINTS
 from engine.tagger import Engine
 from engine.text.labels import LabelSet
 from engine.text.words import split_words
-from eval.report import SAMPLE
+from eval.options import SAMPLE
 
 
 @pytest.fixture(scope="module")

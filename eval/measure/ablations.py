@@ -5,7 +5,7 @@ Each setting takes several values while all others stay as stored (``random`` ru
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -155,13 +155,13 @@ def _measure(
     return found
 
 
-def ablate(engine: Engine, corpus: Corpus, out: Path, plain: Engine | None = None, seed: int = 0) -> Iterator[Ablation]:
-    """Yields the rows of ``ablations.csv``, one for each value of each setting.
+def ablate(engine: Engine, corpus: Corpus, out: Path, plain: Engine | None = None, seed: int = 0) -> None:
+    """Writes ``ablations.csv``, with a row for each value of each setting.
 
     Args:
         engine: with gates.
         corpus: with gold.
-        out: folder of the log, from which an interrupted run continues.
+        out: folder of the file and of the log, from which an interrupted run continues.
         plain: see `ablated_settings`.
         seed: of the bootstrap.
     """
@@ -176,6 +176,7 @@ def ablate(engine: Engine, corpus: Corpus, out: Path, plain: Engine | None = Non
         "settings": [repr(strategy) for _, strategy in configurations],
     }
     found = _measure(list(configurations), corpus, out, conditions)
+    rows: list[Ablation] = []
     for setting in settings:
         default = found[setting.default]
         for value, configuration in setting.values.items():
@@ -184,28 +185,25 @@ def ablate(engine: Engine, corpus: Corpus, out: Path, plain: Engine | None = Non
             changed = sum(len(one ^ other) for one, other in zip(results.keys, default.keys, strict=True))
             moved = sum(one != other for one, other in zip(results.exits, default.exits, strict=True))
             cost, default_cost = (add(one.costs, engine.encoder.num_layers) for one in (results, default))
-            yield {
-                "setting": setting.name,
-                "strategy": setting.strategy,
-                "value": value,
-                "is_default": configuration == setting.default,
-                "weights": Path(configuration[0].source).name,
-                **compare_f1([results.counts], [of_dense.counts], seed),
-                "dense_f1": Counts.total(of_dense.counts).f1,
-                "default_difference": against_default["difference"],
-                "default_low": against_default["low"],
-                "default_high": against_default["high"],
-                "default_significant": against_default["significant"],
-                "token_layers_kept": cost.token_layers_kept,
-                "theoretical_speedup": cost.theoretical_speedup,
-                "recovered_words": sum(layer < 0 for layer in results.exits),
-                "changed_predictions": changed,
-                "changed_words": moved,
-                "effect": bool(changed or moved or cost != default_cost),
-            }
-
-
-def write_ablations(engine: Engine, corpus: Corpus, out: Path, plain: Engine | None = None, seed: int = 0) -> None:
-    """Writes ``ablations.csv`` to a folder; see `ablate` for the arguments."""
-    rows = pd.DataFrame(list(ablate(engine, corpus, out, plain, seed)), columns=list(columns(Ablation)))
-    rows.to_csv(out / "ablations.csv", index=False)
+            rows.append(
+                {
+                    "setting": setting.name,
+                    "strategy": setting.strategy,
+                    "value": value,
+                    "is_default": configuration == setting.default,
+                    "weights": Path(configuration[0].source).name,
+                    **compare_f1([results.counts], [of_dense.counts], seed),
+                    "dense_f1": Counts.total(of_dense.counts).f1,
+                    "default_difference": against_default["difference"],
+                    "default_low": against_default["low"],
+                    "default_high": against_default["high"],
+                    "default_significant": against_default["significant"],
+                    "token_layers_kept": cost.token_layers_kept,
+                    "theoretical_speedup": cost.theoretical_speedup,
+                    "recovered_words": sum(layer < 0 for layer in results.exits),
+                    "changed_predictions": changed,
+                    "changed_words": moved,
+                    "effect": bool(changed or moved or cost != default_cost),
+                }
+            )
+    pd.DataFrame(rows, columns=columns(Ablation)).to_csv(out / "ablations.csv", index=False)

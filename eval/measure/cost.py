@@ -57,8 +57,10 @@ print(psutil.Process().memory_info().rss)
 os.environ.setdefault("KINETO_LOG_LEVEL", "6")  # otherwise torch's profiler writes to standard error
 
 
-def cost_rows(texts: Sequence[str], measured: Mapping[int, Mapping[str, Measured]], seed: int) -> Iterator[schema.Cost]:
-    """Yields the rows of ``cost.csv``.
+def cost_rows(
+    texts: Sequence[str], measured: Mapping[int, Mapping[str, Measured]], seed: int
+) -> Iterator[tuple[str, str, int, str, str, float]]:
+    """Yields the cells of the rows of ``cost.csv``, see `eval.schema.Cost`.
 
     Args:
         texts: of the first `texts_needed` documents of the corpus.
@@ -71,26 +73,15 @@ def cost_rows(texts: Sequence[str], measured: Mapping[int, Mapping[str, Measured
         for one in by_key.values():
             variant, dense = one.variant, dense_of(by_key, one.variant.dtype)
             for measure, group, value in _variant_costs(texts, one, dense, seed, first=first):
-                yield _row(variant.name, variant.dtype, size, measure, group, value)
+                yield variant.name, variant.dtype, size, measure, group, value
             if variant.engine and variant.strategy:
                 ours.setdefault(variant.engine, []).append(variant.strategy)
         for engine, strategies in ours.items():
             for row in profile(engine, texts[: max(TIMED, size)], strategies, size):
-                name, component, value = row["strategy"], row["component"], row["ms_per_document"]
-                yield _row(name, engine.dtype, size, schema.MILLISECONDS, component, value)
+                value = row["ms_per_document"]
+                yield row["strategy"], engine.dtype, size, schema.MILLISECONDS, row["component"], value
             for group, held in held_memory(engine).items() if first else ():
-                yield _row(DENSE, engine.dtype, size, schema.HELD_MEMORY, group, held / 2**20)
-
-
-def _row(strategy: str, dtype: str, batch_size: int, measure: str, group: str, value: float) -> schema.Cost:
-    return {
-        "strategy": strategy,
-        "dtype": dtype,
-        "batch_size": batch_size,
-        "measure": measure,
-        "group": group,
-        "value": value,
-    }
+                yield DENSE, engine.dtype, size, schema.HELD_MEMORY, group, held / 2**20
 
 
 def _variant_costs(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from seqeval.scheme import IOB2, Entities
@@ -64,11 +64,24 @@ class Measured:
     variant: Variant  # what was measured
     batch_size: int  # documents per call
     runs: tuple[Scores, ...]  # one for each seed of ``random``
-    cost: Cost | None  # over all documents; ``None`` for baselines and other models
-    macs: np.ndarray  # of each document, ``(documents,)``; empty without costs
-    rows: np.ndarray  # of each document in the first layer, ``(documents,)``; empty without costs
+    costs: list[Cost]  # of each document; none for baselines and other models
     times: Times  # of the timed documents
     timed: np.ndarray  # indices of the timed documents
+
+    @cached_property
+    def cost(self) -> Cost | None:
+        """The cost of all documents, if known."""
+        return add(self.costs, len(self.costs[0].rows)) if self.costs else None
+
+    @cached_property
+    def macs(self) -> np.ndarray:
+        """MACs of each document, ``(documents,)``; empty without costs."""
+        return np.array([cost.macs for cost in self.costs])
+
+    @cached_property
+    def rows(self) -> np.ndarray:
+        """Rows of each document in the first layer, ``(documents,)``; empty without costs."""
+        return np.array([cost.rows[0] for cost in self.costs])
 
     @property
     def record(self) -> Record:
@@ -87,8 +100,7 @@ def collect(plan: Plan, batch_size: int, log: Log) -> dict[str, Measured]:
     """Collects the results at one batch size, by variant, from a complete log."""
     runs = {variant.key: [variant.key, *(other.key for other in variant.reseeded)] for variant in plan.variants}
     scores = {run: Scores(plan.corpus.types) for keys in runs.values() for run in keys}
-    costs: dict[str, Cost] = {}
-    macs, rows = ({key: array("Q") for key in runs} for _ in range(2))
+    costs: dict[str, list[Cost]] = {key: [] for key in runs}
     times = {key: Times(-(-len(plan.timed) // batch_size)) for key in runs}
     for logged in logged_batches(plan, log):
         for run, found in logged.found.items():
@@ -100,21 +112,14 @@ def collect(plan: Plan, batch_size: int, log: Log) -> dict[str, Measured]:
         if logged.unit.pass_number:
             for key, (total, encoder) in logged.times.items():
                 times[key].add(logged.unit.batch, total, encoder)
-            continue
         for key, batch in logged.costs.items():
-            macs[key].extend(cost.macs for cost in batch)
-            rows[key].extend(cost.rows[0] for cost in batch)
-            if batch:
-                before = [costs[key]] if key in costs else []
-                costs[key] = add([*before, *batch], len(batch[0].rows))
+            costs[key].extend(batch)
     return {
         variant.key: Measured(
             variant,
             batch_size,
             tuple(scores[run] for run in runs[variant.key]),
-            costs.get(variant.key),
-            np.array(macs[variant.key]),
-            np.array(rows[variant.key]),
+            costs[variant.key],
             times[variant.key],
             np.array(plan.timed),
         )

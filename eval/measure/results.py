@@ -76,7 +76,7 @@ def _write_tables(out: Path, setup: Setup, measured: Mapping[int, Mapping[str, M
     corpus, seed = setup.corpus, setup.seed
     pairs = [(one, by_key) for by_key in measured.values() for one in by_key.values()]
     texts = [document.text for document in corpus.documents[: texts_needed(setup.batch_sizes)]]
-    rows: dict[str, Iterable[Mapping[str, Any]]] = {
+    rows: dict[str, Iterable[object]] = {
         "results": (result_row(*pair, corpus, seed) for pair in pairs),
         "intervals": (row for by_key in measured.values() for row in interval_rows(by_key, seed)),
         "times": (row for one, _ in pairs for row in time_rows(one)),
@@ -165,18 +165,11 @@ def interval_rows(measured: Mapping[str, Measured], seed: int) -> Iterator[schem
         yield interval_row([one.record], [other.record], seed)
 
 
-def time_rows(measured: Measured) -> Iterator[schema.BatchTime]:
-    """The rows of ``times.csv`` for a variant."""
+def time_rows(measured: Measured) -> Iterator[tuple[object, ...]]:
+    """Yields the cells of the rows of ``times.csv`` for a variant, see `eval.schema.BatchTime`."""
     pairs = zip(measured.times.batches.tolist(), measured.times.encoder_batches.tolist(), strict=True)
-    for batch, (total, encoder) in enumerate(pairs):
-        yield {
-            "strategy": measured.variant.name,
-            "dtype": measured.variant.dtype,
-            "batch_size": measured.batch_size,
-            "batch": batch,
-            "latency_ms": total,
-            "encoder_ms": encoder,
-        }
+    for batch, of_batch in enumerate(pairs):
+        yield *measured.record.key, batch, *of_batch
 
 
 def _about(setup: Setup, plan: Plan, command: str, interruptions: int) -> dict[str, Any]:

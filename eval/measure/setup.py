@@ -6,7 +6,7 @@ import argparse
 import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from engine.checkpoint import load_weights
-from engine.data.corpora import Corpus, load_corpus
+from engine.data.corpora import Corpus
 from engine.errors import InputError
 from engine.latency import busy_share
 from engine.pruning.controllers import CONTROLLERS
@@ -29,7 +29,14 @@ from eval.measure.baselines.huggingface import plain_dtype
 from eval.measure.random_exits import REPLAYED, RandomExits, replayed_strategy
 from eval.measure.runner import Plan, draw_timed
 from eval.measure.variants import Variant, of_baseline, of_model, of_plain_model, of_random, of_strategy
-from eval.options import check_types, parse_dtypes, parse_names, parse_numbers, parse_others
+from eval.options import (
+    check_types,
+    load_named_corpus,
+    parse_batch_sizes,
+    parse_dtypes,
+    parse_names,
+    parse_others,
+)
 from eval.schema import DENSE, HF, RANDOM, SEQEVAL, type_column
 
 LOG = "run"
@@ -60,18 +67,14 @@ class Setup:
         return Plan(self.corpus, [*self.ours, *map(of_baseline, baselines), *self.models], self.batch_sizes, self.timed)
 
 
-def set_up(arguments: argparse.Namespace, sample: Path) -> Setup:
-    """Loads the engines, corpus and variants.
-
-    Args:
-        arguments: of ``eval.report``.
-        sample: file of the corpus to use if the arguments name none.
+def set_up(arguments: argparse.Namespace) -> Setup:
+    """Loads the engines, corpus and variants that the arguments of ``eval.report`` name.
 
     Raises:
         InputError: if an option cannot be used.
     """
     load = busy_share()
-    sizes = parse_numbers(arguments.batch_size or ("1,32" if arguments.corpus else "1"), "--batch-size")
+    sizes = parse_batch_sizes(arguments.batch_size or ("1,32" if arguments.corpus else "1"))
     dtypes = _choose_dtypes(arguments)
     if arguments.threads is not None:
         if arguments.threads > (cores := os.cpu_count() or 1):
@@ -80,7 +83,7 @@ def set_up(arguments: argparse.Namespace, sample: Path) -> Setup:
             )
         torch.set_num_threads(arguments.threads)
     others = parse_others(arguments.others)
-    corpus = _load_scored_corpus(arguments, sample)
+    corpus = _load_scored_corpus(arguments)
     documents = len(corpus.documents)
     if (timed := arguments.timed or documents) > documents:
         raise InputError(
@@ -141,20 +144,11 @@ def _choose_dtypes(arguments: argparse.Namespace) -> list[str]:
     return dtypes
 
 
-def _load_scored_corpus(arguments: argparse.Namespace, sample: Path) -> Corpus:
+def _load_scored_corpus(arguments: argparse.Namespace) -> Corpus:
     """Loads the corpus to evaluate, with the scored types as its types."""
-    corpus = load_corpus(
-        arguments.corpus or str(sample),
-        arguments.split,
-        arguments.data_dir,
-        skip_bad=arguments.skip_bad,
-        limit=arguments.limit,
-        on_disk=True,
-    )
-    types = tuple(part.strip() for part in arguments.types.split(",")) if arguments.types else corpus.types
+    corpus = load_named_corpus(arguments, skip_bad=arguments.skip_bad, on_disk=True)
+    types = tuple(parse_names(arguments.types)) if arguments.types else corpus.types
     name = corpus.name if arguments.corpus else "sample"
-    if not corpus.documents:
-        raise InputError(f"expected documents in {name}, got none; choose another file")
     if not types:
         raise InputError(f"expected gold entities in {name}, got none; choose a file with gold, or name --types")
     columns = [type_column(type_) for type_ in (SEQEVAL, *types)]
@@ -162,7 +156,7 @@ def _load_scored_corpus(arguments: argparse.Namespace, sample: Path) -> Corpus:
         raise InputError(
             f"expected types that differ in more than case, none of them called seqeval, got {list(types)}; rename them"
         )
-    return Corpus(name, corpus.split, types, corpus.documents, corpus.skipped)
+    return replace(corpus, name=name, types=types)
 
 
 def _check_names(variants: Sequence[Variant]) -> None:

@@ -11,7 +11,8 @@ from engine.tagger import Engine
 from eval.measure.analyses import analyse
 from eval.measure.components import COMPONENTS
 from eval.measure.variants import of_strategy
-from eval.report import SAMPLE, main
+from eval.options import SAMPLE
+from eval.report import main
 
 SETTINGS = {"gates": (1, 2), "max_entropy": 0.45, "exit_entities": True}
 

@@ -7,10 +7,10 @@ from engine.pruning.recovery import TRIGGERS
 from engine.tagger import Engine
 from eval.ablations import main
 from eval.measure.ablations import LAMBDAS, AblatedSetting, ablate, ablated_settings
-from eval.render.files import read_table
+from eval.options import SAMPLE
+from eval.render.files import read_table, rows_of
 from eval.render.plots import plot_ablations
 from eval.render.sections import ablations_parts, failures
-from eval.report import SAMPLE
 
 
 @pytest.fixture(scope="module")
@@ -21,9 +21,8 @@ def ablated(model_folder, tmp_path_factory):
     save_weights(out / "plain", plain.model, plain.tokenizer)
     corpus = load_corpus(str(SAMPLE), limit=5)
     engine = Engine(load_weights(model_folder))
-    rows = list(ablate(engine, corpus, out, Engine(load_weights(out / "plain"))))
-    pd.DataFrame(rows).to_csv(out / "ablations.csv", index=False)
-    return engine, rows, out
+    ablate(engine, corpus, out, Engine(load_weights(out / "plain")))
+    return engine, rows_of(read_table(out, "ablations")), out
 
 
 def select(rows, setting, strategy):

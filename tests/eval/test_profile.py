@@ -2,8 +2,8 @@ import pandas as pd
 import pytest
 
 from eval.measure.components import COMPONENTS, profile, time_components
+from eval.options import SAMPLE
 from eval.profile import main
-from eval.report import SAMPLE
 from tests.conftest import TEXT
 
 

@@ -14,7 +14,7 @@ from engine.errors import InputError
 from engine.tagger import Engine
 from eval.measure.baselines import BASELINES, load_baselines
 from eval.measure.baselines.huggingface import padded_costs, plain_model
-from eval.report import SAMPLE
+from eval.options import SAMPLE
 from eval.train_spacy import main as train_spacy
 from tests.conftest import TEXT
 

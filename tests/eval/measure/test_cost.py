@@ -21,8 +21,8 @@ from eval.measure.measured import collect
 from eval.measure.random_exits import RandomExits
 from eval.measure.runner import Plan, evaluate
 from eval.measure.variants import of_baseline, of_plain_model, of_random, of_strategy
-from eval.report import SAMPLE
-from eval.schema import GMACS
+from eval.options import SAMPLE
+from eval.schema import GMACS, Cost, columns
 from tests.conftest import TEXT
 
 
@@ -39,7 +39,8 @@ def cost(engine, tmp_path_factory):
     measured = {size: collect(plan, size, log) for size in (1, 4)}
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr(module, "peak_memory", peak_memory)
-        table = pd.DataFrame(cost_rows([document.text for document in corpus.documents], measured, seed=0))
+        rows = cost_rows([document.text for document in corpus.documents], measured, seed=0)
+        table = pd.DataFrame(rows, columns=columns(Cost))
     assert not table.duplicated(["strategy", "batch_size", "measure", "group"]).any()
     return table.set_index(["strategy", "batch_size", "measure", "group"])["value"].sort_index()
 
@@ -114,7 +115,7 @@ def test_openvinos_layers_are_not_counted_because_torchs_counter_does_not_see_th
     log = Log(tmp_path / "log")
     evaluate(plan, log)
     rows = cost_rows([document.text for document in corpus.documents], {1: collect(plan, 1, log)}, 0)
-    assert [row["group"] for row in rows if row["measure"] == GMACS] == ["formula"]
+    assert [group for *_, measure, group, _ in rows if measure == GMACS] == ["formula"]
 
 
 def test_a_fresh_process_says_how_much_it_occupies_and_one_that_fails_nothing(model_folder, monkeypatch):

@@ -17,7 +17,8 @@ from engine.checksums import updating
 from engine.model.runtimes.openvino import Graphs
 from engine.runs import Log
 from eval.measure import environment
-from eval.report import SAMPLE, main
+from eval.options import SAMPLE
+from eval.report import main
 
 NAME = "run.jsonl"
 TIMES = {  # all columns that depend on the clock; the rest must be equal in two runs
@@ -200,15 +201,19 @@ def test_a_run_does_not_continue_with_other_code_or_elsewhere(options, undisturb
 
 
 @pytest.mark.parametrize(
-    ("name", "content"),
+    ("name", "content", "reason"),
     [
-        ("gaps.csv", None),
-        ("intervals.csv", "strategy,dtype\ndense,float32\n"),
-        ("results.json", "[]"),
-        ("cases.json", "[{"),
+        ("gaps.csv", None, "gaps.csv"),
+        (
+            "times.csv",
+            "strategy,dtype,batch_size,batch,latency_ms\ndense,float32,1,0,5.0\n",
+            "times.csv lacks encoder_ms",
+        ),
+        ("results.json", "[]", ""),
+        ("cases.json", "[{", ""),
     ],
 )
-def test_an_incomplete_run_is_not_rendered(undisturbed, tmp_path, capsys, name, content):
+def test_an_incomplete_run_is_not_rendered(undisturbed, tmp_path, capsys, name, content, reason):
     assert main(["--out", str(tmp_path / "none"), "--render-only"]) == 2
     assert "expected a finished run" in capsys.readouterr().err
     out = shutil.copytree(undisturbed, tmp_path / "out")
@@ -216,7 +221,9 @@ def test_an_incomplete_run_is_not_rendered(undisturbed, tmp_path, capsys, name, 
     if content is not None:
         (out / name).write_text(content)
     assert main(["--out", str(out), "--render-only"]) == 2
-    assert f"expected a finished run in {out}, got none: " in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert said.startswith(f"expected a finished run in {out}, got none: ")
+    assert reason in said
 
 
 def test_what_auto_chose_is_kept(model_folder, tmp_path):

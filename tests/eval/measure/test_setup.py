@@ -8,15 +8,14 @@ import pytest
 from engine import load_engine
 from engine.training.calibrate import store_points
 from eval.measure.setup import set_up
-from eval.report import SAMPLE, make_parser
+from eval.options import SAMPLE
+from eval.report import make_parser
 
 
 @pytest.fixture
 def setup(model_folder):
     """Sets up what a command line names."""
-    return lambda *options: set_up(
-        make_parser().parse_args(["--model", str(model_folder), "--limit", "1", *options]), SAMPLE
-    )
+    return lambda *options: set_up(make_parser().parse_args(["--model", str(model_folder), "--limit", "1", *options]))
 
 
 def by_name(setup):
