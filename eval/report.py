@@ -18,8 +18,14 @@ from engine.command import as_command, say
 from engine.data.formats import WRITERS
 from engine.errors import InputError
 from engine.runs import locked
-from eval.options import AtLeast, add_inputs
+from eval.options import AtLeast, Replaced, add_inputs
 from eval.render.report import render
+
+REPLACED = {  # options of earlier versions, and what to use today
+    "--rivals": "--baselines",
+    "--lambda": "--set rule.lambda=VALUE",
+    "--min-keep-ratio": "--set STRATEGY.min_keep_ratio=VALUE",
+}
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -81,6 +87,8 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--out", default="results", help="folder for the results (default %(default)s)")
     parser.add_argument("--render-only", action="store_true", help="make the report in --out again from its files")
+    for option, now in REPLACED.items():
+        parser.add_argument(option, action=Replaced, nargs="?", const=now, help=argparse.SUPPRESS)
     return parser
 
 

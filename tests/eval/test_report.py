@@ -366,3 +366,12 @@ def test_wrong_options_end_with_status_2_and_a_clear_line(
     assert status == 2
     assert message in capsys.readouterr().err
     assert not (out / "run.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "now"), [("--rivals", "--baselines"), ("--lambda", "--set"), ("--min-keep-ratio", "--set")]
+)
+def test_options_of_earlier_versions_name_those_of_today(report, capsys, option, now):
+    with pytest.raises(SystemExit, match="2"):
+        report(option, "1")
+    assert f"{option} does not exist any more; use {now}" in capsys.readouterr().err
