@@ -19,8 +19,6 @@ from engine.checkpoint import configuration
 from engine.data.corpora import Corpus, load_corpus
 from engine.data.formats import SUFFIXES, read_documents
 from engine.data.hub_datasets import PREFIX
-from engine.data.reading.checks import Ids, Place
-from engine.data.reading.source import readable
 from engine.errors import InputError
 from engine.model.packing import RaggedBatch
 from engine.text.labels import LabelSet
@@ -87,17 +85,12 @@ class Texts:
                 f"expected one sentence per line, or JSON lines, in {path}, got a {markup[0]} file; convert it with "
                 "python -m engine.tag FILE --format jsonl"
             )
-        with readable(path):
-            content = path.read_bytes()
-            content = gzip.decompress(content) if path.suffix == ".gz" else content
-        if ".jsonl" in path.suffixes:
-            words = [words_of(document.text) for document in read_documents(path)]
-        else:
-            lines = enumerate(content.removesuffix(b"\n").split(b"\n"), start=1)
-            sentences = (Place(str(path), number, Ids()).decode_line(line) for number, line in lines)
-            words = list(join_sentences(sentences))
+        texts = (document.text for document in read_documents(path, lines_are_texts=True))
+        words = list(map(words_of, texts) if ".jsonl" in path.suffixes else join_sentences(texts))
         if not any(words):
             raise InputError(f"expected texts in {path}, got none; choose another file")
+        content = path.read_bytes()
+        content = gzip.decompress(content) if path.suffix == ".gz" else content
         return cls(words, hashlib.sha256(content).hexdigest())
 
 

@@ -154,7 +154,8 @@ def test_sentences_are_joined_until_a_text_is_as_long_as_an_abstract_and_whole_t
     ("name", "content", "message"),
     [
         ("texts.txt.gz", b"no gzip", "readable"),
-        ("texts.txt", b"Nausea.\n\xff", "texts.txt:2: expected UTF-8"),
+        ("texts.txt", b"Nausea.\n\xff", "texts.txt:2: .*expected UTF-8"),
+        ("texts.txt", b"Nausea.\n\0", "texts.txt:2: expected text, got a NUL byte"),
         ("texts.txt", b"\n", "got none"),
         ("texts.pubtator", b"1|t|Nausea.\n1|a|\n", ".pubtator file; convert it"),
     ],
