@@ -91,7 +91,8 @@ class TestTag:
         strategies = [engine.strategy(name) for name in ("dense", "rule")]
         steps = [(list(found), len(found["rule"])) for found in tag_documents(engine, documents, strategies)]
         assert steps == [(["dense", "rule"], CHUNK), (["dense", "rule"], CHUNK + 3)]
-        assert order == ["dense", "rule", "rule", "dense"]
+        assert order[:2] == ["dense", "dense"]  # untimed
+        assert order[2:] == ["dense", "rule", "rule", "dense"]
         expected = tag_batch([document.text for document in documents], "rule")
         found = tagged(engine, documents, "rule")["rule"]
         assert [[e.key for e in one.document.entities] for one in found] == [
