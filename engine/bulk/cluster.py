@@ -102,7 +102,8 @@ def tag_on_ray(
 ) -> Iterator[Finished | InputError]:
     """Yields the outcome or the error of each file, in the order in which they finish.
 
-    A worker that dies is replaced; one that refuses to start, or the fourth that dies at its start, is reported.
+    A worker that dies is replaced. One that refuses to start is reported and not replaced, and so is the fourth in a
+    row that dies at its start.
 
     Args:
         job: configuration of the workers; its number of threads is also the number of Ray CPUs per worker.

@@ -131,6 +131,8 @@ class Finetuning(HeadsTraining):
 @as_command
 def main(argv: list[str] | None) -> int:
     """The command line; exit status 2 for bad input."""
+    if any(one.split("=")[0] == "--frozen" for one in (sys.argv[1:] if argv is None else argv)):
+        raise InputError("expected no --frozen, got it; use python -m engine.training.accelerate CHECKPOINT --frozen")
     return command_line("finetune", __doc__, FinetuneConfig, Finetuning, argv)
 
 

@@ -2,8 +2,8 @@
 
 Settings lie on lines: along a line one number grows, and with it the share of words that exit. A few lines, spread
 over gate layouts, run on some 60 texts, and then the lines that differ from the best of them in one setting. The dozen
-most promising settings run on all texts, in waves: each wave corrects what the sample promised. The context
-mode is ``drop``: with ``freeze``, settings of the same agreement lose more F1.
+most promising settings run on all texts, a few at a time; what they lose corrects what the sample led to expect. The
+context mode is ``drop``: with ``freeze``, settings of the same agreement lose more F1.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from engine.training.trials import OutOfTimeError, Reference, Trial, choose, eno
 
 SAMPLE_WORDS, SAMPLE_TEXTS = 14_000, 20  # minimum size of the sample: some 60 abstracts
 PORTION = 12  # settings that share their first layers
-# Waves on all texts: number of lines for each operating point, and share of its limit at which they run.
+# Rounds on all texts: number of lines for each operating point, and share of its limit at which they run.
 FINALISTS = (3, 1.0), (1, 0.95), (1, 0.9), (1, 0.8)
 LEADERS, ROUNDS = 3, 2  # lines for each operating point whose variations are tried, and how often
 SAMPLE_SHARE, RECOVERY_SAMPLE_SHARE = 0.6, 0.7  # of the time, at most

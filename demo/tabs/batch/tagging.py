@@ -11,6 +11,7 @@ from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile
 
 import pandas as pd
+import torch
 
 from demo.common.markup import printable
 from demo.common.serialization import ENTITY_COLUMNS, csv_text, entity_row, environment_record
@@ -46,11 +47,11 @@ def tag_documents(
 ) -> Iterator[dict[str, list[TaggedDocument]]]:
     """Yields what each strategy has found so far, after every ``CHUNK`` documents, as long as it is wanted.
 
-    An untimed dense pass of a batch and of a single document comes first: in 8 bits a thread prepares its layers at
-    their first use. Strategies take turns going first, because the first one to see a word tokenises it.
+    Short untimed passes come first, with one window and with one for each thread: in 8 bits a thread prepares its
+    layers at their first use. Strategies take turns going first, because the first one to see a word tokenises it.
     """
-    for part in documents[:CHUNK], documents[:1]:
-        engine.tag_batch([each.text for each in part], Strategy(DENSE))
+    for count in 1, torch.get_num_threads():
+        engine.tag_batch(["untimed"] * count, Strategy(DENSE))
     tagged: dict[str, list[TaggedDocument]] = {strategy.name: [] for strategy in strategies}
     for number, start in enumerate(range(0, len(documents), CHUNK)):
         part = documents[start : start + CHUNK]

@@ -213,6 +213,7 @@ def test_words_are_masked_only_where_there_is_a_token_for_it(plain_folder, corpu
         ({"layers": "4"}, "at most 3"),
         ({"layers": "1", "pruned": "0.7"}, "two layers"),
         ({"out": "{finetuned}"}, "new folder"),
+        ({"frozen": "true"}, "engine.training.accelerate CHECKPOINT --frozen"),
         ({"dense-share": "0.3"}, "--pruned"),
     ],
 )
