@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from stat import S_ISREG
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
@@ -119,11 +121,19 @@ def _walk_folder(folder: str, results: Path | None, problems: list[InputError]) 
             folders.clear()
             continue
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for file in (here / name for name in sorted(names) if _is_input(name, "")):
-            if file.is_file():
-                yield str(file), file.stat().st_size
-            elif not file.exists():  # a broken link, which is reported when it is read
-                yield str(file), 0
+        for file in (here / name for name in sorted(names) if not name.startswith(".")):
+            wanted = _is_input(file.name, "")
+            try:
+                stat = file.stat()
+            except OSError as error:
+                if error.errno == errno.ELOOP:  # it may have been meant as a folder
+                    problem = f"expected a file or folder, got {file}: {error.strerror}; remove the link"
+                    problems.append(InputError(problem))
+                elif wanted:  # such as a broken link, which is reported when it is read
+                    yield str(file), 0
+            else:
+                if wanted and S_ISREG(stat.st_mode):
+                    yield str(file), stat.st_size
 
 
 def _is_input(file: str, given: str) -> bool:

@@ -25,6 +25,7 @@ from engine.runs import locked
 from tests.conftest import contents
 from tests.engine.bulk.made_up import FOOT, HEAD, record, write_folder
 from tests.engine.bulk.test_large import check
+from tests.engine.data.reading import GOOD, archive
 
 FILES, RECORDS = 3, 12
 NOTE = '{"id": "1", "text": "Nausea."}\n'
@@ -224,8 +225,9 @@ def test_memory_does_not_grow_with_rejected_records(bulk, notes, tmp_path):
         ("c" * 251 + ".txt", "Nausea.", "File name too long"),
         ("a.jsonl.jsonl", NOTE, "a.jsonl/"),
         ("c.txt", None, "No such file"),
+        ("c.txt", archive(GOOD), "a NUL byte"),
     ],
-    ids=["empty", "cut", "long name", "no place", "dangling link"],
+    ids=["empty", "cut", "long name", "no place", "dangling link", "archive"],
 )
 def test_a_file_that_cannot_be_tagged_costs_no_other(name, content, keyword, bulk, notes, tmp_path, capsys):
     path = notes / name
