@@ -13,6 +13,7 @@ from engine import load_engine
 from tests.fuzz.files import KINDS, check_reading, damaged_files
 from tests.fuzz.texts import check_result, long_text, texts
 
+SHIPPED = "shipped", "shipped_int8"
 EXAMPLES = int(os.environ.get("FUZZ", "25"))
 DOSE = settings(
     max_examples=EXAMPLES,
@@ -28,6 +29,11 @@ def shipped():
     return load_engine()
 
 
+@pytest.fixture(scope="module")
+def shipped_int8():
+    return load_engine(dtype="int8")
+
+
 @pytest.mark.parametrize("name", KINDS)
 def test_damaged_files_lose_nothing_that_was_not_touched(name, tmp_path):
     @DOSE
@@ -38,7 +44,7 @@ def test_damaged_files_lose_nothing_that_was_not_touched(name, tmp_path):
     holds()
 
 
-@pytest.mark.parametrize("model", ["engine", pytest.param("shipped", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("model", ["engine", *(pytest.param(name, marks=pytest.mark.slow) for name in SHIPPED)])
 def test_odd_texts_get_sound_results(model, request):
     engine = request.getfixturevalue(model)
 
