@@ -37,10 +37,12 @@ def claim(recommended: Recommendation) -> str:
         factor = speedup / same_dtype
         parts = escape(f" ({factor:.2f}× from {against['dtype']}, times {same_dtype:.2f}× from pruning)")
     device = _DEVICES.get(row["device"], row["device"])
+    full = recommended.against_full_model
+    beaten = f" and {full['speedup']:.2f}× as fast as <code>{escape(full['against_label'])}</code>" if full else ""
     return (
         f"<code>{escape(row['label'])}</code> is <strong>{speedup:.2f}× as fast</strong> as "
         f"{term('dense', 'the full model')}, <code>{escape(against['against_label'])}</code>, on a {escape(device)}"
-        f"{parts}, with {escape(loss(recommended)).replace('F1', term('F1'), 1)}. "
+        f"{parts}{beaten}, with {escape(loss(recommended)).replace('F1', term('F1'), 1)}. "
     )
 
 

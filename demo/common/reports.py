@@ -97,8 +97,8 @@ class Report:
             return ""
         speedup = rows.sort_values("batch_size")["speedup_vs_dense_same_dtype"].iloc[0]
         return (
-            f"On average over {self.corpus}, {strategy.name} was {speedup:.2f}× as fast as dense ({dtype}). The more "
-            "entities a text has, the less it gains, and a single sentence gains less."
+            f"On average over {self.corpus}, {strategy.name} was {speedup:.2f}× as fast as dense ({dtype}). A short "
+            "text gains less, and so does one full of entities."
         )
 
 
@@ -117,11 +117,13 @@ class Recommendation:
     """The strategy that the engine's report recommends in the engine's dtype.
 
     ``row``: its figures at the smallest batch size. ``against_dense``: the same with intervals.
+    ``against_full_model``: it against the fastest full-model baseline, if the report has one.
     """
 
     report: Report
     row: ResultRow
     against_dense: IntervalRow
+    against_full_model: IntervalRow | None
 
     @property
     def name(self) -> StrategyName:
@@ -136,4 +138,8 @@ def recommendation(engine: Engine, folder: Path = REPORTS) -> Recommendation | N
         return None
     opening = report.opening(engine.dtype)
     row = opening.recommended
-    return Recommendation(report, row, opening.against_dense(row["label"])) if row else None
+    if row is None:
+        return None
+    full = opening.baseline(truncated=False)
+    beaten = opening.interval(row["label"], full["label"]) if full else None
+    return Recommendation(report, row, opening.against_dense(row["label"]), beaten)

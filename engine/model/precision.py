@@ -105,7 +105,7 @@ def _choose_on_cpu(model: GatedModel, int8: Path | None, device: torch.device) -
     """Chooses ``int8`` if it is possible, and otherwise by the time of the largest linear layer."""
     try:
         model.encoder.runtime = _openvino(model, int8, device)
-        return Precision("int8", "OpenVINO runs the layers in 8 bits of the model's folder")
+        return Precision("int8", "OpenVINO runs here, and the model's folder has layers in 8 bits")
     except InputError as error:
         no_int8 = f"no int8: {error}"
     layers = (module for module in model.modules() if isinstance(module, Linear))

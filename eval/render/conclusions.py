@@ -44,14 +44,15 @@ class Opening:
     def _dense(self) -> ResultRow:
         return reference_row(self.rows)
 
-    def _interval(self, label: str, against: str, size: int | None = None) -> IntervalRow | None:
+    def interval(self, label: str, against: str, size: int | None = None) -> IntervalRow | None:
+        """Compares two variants, at the smallest batch size unless another is given; None if the report does not."""
         key = label, against, size or self.sizes[0]
         found = (row for row in self.intervals if (row["label"], row["against_label"], row["batch_size"]) == key)
         return next(found, None)
 
     def against_dense(self, label: str, size: int | None = None) -> IntervalRow:
         """Compares a variant with dense, at the smallest batch size unless another is given."""
-        found = self._interval(label, self._dense["label"], size)
+        found = self.interval(label, self._dense["label"], size)
         assert found is not None, "every variant is compared with dense"
         return found
 
@@ -86,7 +87,7 @@ class Opening:
         depths = (row for row in self._fastest_first if (row["kind"], row["dtype"]) == wanted)
         return min(depths, key=lambda row: abs(row["f1"] - shown["f1"]), default=None)
 
-    def _baseline(self, *, truncated: bool) -> ResultRow | None:
+    def baseline(self, *, truncated: bool) -> ResultRow | None:
         """The fastest with comparable F1, which excludes random weights because their F1 is NaN.
 
         Truncated baselines need gates, so that only the others can be had without this project.
@@ -110,14 +111,14 @@ class Opening:
         speeds += [f"{speed:.2f}× at batch size {one}" for one, speed in larger]
         found = [f"{code(label)} is {join(speeds)}.", self._say_loss(shown), self._say_why(shown)]
         beaten = (
-            (self._baseline(truncated=False), f"the fastest full-model baseline that loses at most {COMPARABLE:g} pp"),
+            (self.baseline(truncated=False), f"the fastest full-model baseline that loses at most {COMPARABLE:g} pp"),
             (self._truncation(shown), "where every word exits at one layer"),
         )
         comparisons = (self._say_comparison(label, other["label"], role) for other, role in beaten if other)
         if said := list(filter(None, comparisons)):
             found.append(f"It is {join(said)}.")
         if faster := self._faster_than(label):
-            found.append(f"Significantly faster than it: {join(faster)}.")
+            found.append(f"At batch size {size}, significantly faster than {code(label)}: {join(faster)}.")
         return found
 
     def _say_loss(self, shown: ResultRow) -> str:
@@ -148,7 +149,7 @@ class Opening:
         """Variants that a strategy must beat but that are significantly faster, fastest first."""
         found = []
         for row in self._fastest_first:
-            interval = self._interval(label, row["label"])
+            interval = self.interval(label, row["label"])
             if interval and interval["speedup_significant"] and interval["speedup"] < 1 and row["kind"] != RANDOM:
                 f1 = SPEED_ONLY if math.isnan(row["f1"]) else f"F1 {row['f1']:.4f}"
                 found.append(f"{code(row['label'])} ({1 / interval['speedup']:.2f}× as fast, {f1})")
@@ -156,7 +157,7 @@ class Opening:
 
     def _say_comparison(self, label: str, other: str, role: str) -> str:
         """Compares a strategy with another variant; empty if it need not beat that one."""
-        interval, *larger = (self._interval(label, other, size) for size in self.sizes)
+        interval, *larger = (self.interval(label, other, size) for size in self.sizes)
         if interval is None:
             return ""
         speeds = [_ratio(interval), *(f"{_ratio(one)} at batch size {one['batch_size']}" for one in larger if one)]
@@ -185,8 +186,8 @@ class Opening:
             replayed = shown["strategy"], shown["dtype"]
             random = (row for row in self._fastest_first if (row["replays"], row["dtype"]) == replayed)
             roles.append(("as many words, chosen at random", next(random, None)))
-        roles.append((f"fastest full-model baseline within {COMPARABLE:g} pp", self._baseline(truncated=False)))
-        roles.append((f"fastest truncated baseline within {COMPARABLE:g} pp", self._baseline(truncated=True)))
+        roles.append((f"fastest full-model baseline within {COMPARABLE:g} pp", self.baseline(truncated=False)))
+        roles.append((f"fastest truncated baseline within {COMPARABLE:g} pp", self.baseline(truncated=True)))
         cells = []
         for role, row in roles:
             if row is not None:

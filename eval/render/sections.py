@@ -36,7 +36,7 @@ Parts = list[str | Table]
 READING = (
     "F1 counts exact (document, start, end, type) spans, micro-averaged. A speed-up is the sum of the end-to-end times "
     "of {dense} divided by the variant's, in this run; a theoretical one is the ratio of MACs. Intervals are those of "
-    f"a paired bootstrap over documents or batches; {NOT_SIGNIFICANT} means that they include no difference. "
+    f"a paired bootstrap over documents or batches; {NOT_SIGNIFICANT} means that they include zero difference. "
     "Precision, recall, latencies and speed-ups against dense in the same dtype are in [results.csv](results.csv), all "
     "intervals in [intervals.csv](intervals.csv)."
 )
@@ -73,7 +73,8 @@ def results_tables(rows: Sequence[ResultRow], intervals: Sequence[IntervalRow]) 
     """The main figures of every variant, by batch size."""
     dense = reference_row(rows)["label"]
     by_key = {(i["label"], i["batch_size"]): i for i in intervals if i["against_label"] == dense}
-    columns = "strategy", "F1", "against dense, pp [95 %]", "speed-up [95 %]", "theoretical", "token-layers kept"
+    figures = "F1", "against dense, pp [95 %]", "speed-up [95 %]"
+    columns = "strategy", *figures, "theoretical, same dtype", "token-layers kept"
     cells: dict[int, list[Sequence[str]]] = {}
     for row in rows:
         interval, point = by_key[row["label"], row["batch_size"]], row["point"]

@@ -95,6 +95,7 @@ def chart(
     """
     shown = [mark for mark in marks if mark.f1 is not None]
     axes = Axes(shown)
+    beyond = " An arrow marks a variant that lies beyond the axes." * any(map(axes.arrows, shown))
     names = _names(shown, axes)
     # The first dtype is that of the reference.
     dtypes = dict.fromkeys(mark.row["dtype"] for mark in (reference(shown), *marks))
@@ -110,8 +111,7 @@ def chart(
         f'<p class="hint note">Point at a mark, tap it or use the arrow keys to see its figures. Click a strategy '
         f"of this page's dtype to try it on the text; for another dtype, start the app with --dtype.</p>"
         f"{_legend(shown, fills, current)}"
-        f"<figcaption>Bars: 95 % intervals of the difference from dense. Dotted line: the Pareto frontier. An arrow "
-        f"marks a variant that lies beyond the axes. "
+        f"<figcaption>Bars: 95 % intervals of the difference from dense. Dotted line: the Pareto frontier.{beyond} "
         f"{escape(conditions)}</figcaption></figure>{_table(marks)}"
     )
 

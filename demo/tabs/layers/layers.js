@@ -24,7 +24,8 @@ function show(at) {
     if (!current) return;
     const { words, exits } = row.dataset;
     const computed = words === "1" ? "1 word" : `${words} words`;
-    const done = words === "0" ? "no word reaches it" : `${computed} computed, ${exits} of them exit`;
+    const then = at === last ? "and labelled" : `${exits} of them exit`;
+    const done = words === "0" ? "no word reaches it" : `${computed} computed, ${then}`;
     text = `layer ${at} of ${last}: ${done}`;
   });
   view.querySelector(".at").textContent = text;

@@ -26,7 +26,7 @@ COLUMNS = ("#", "word", "pieces", "label at gate", "final label", "layer", "stat
 STATES = {"kept": "stayed", "exited": "exited", "recovered": "came back"}
 NUMBERS = {  # fields of `WordScores`, with readable names
     "confidence": "confidence",
-    "entropy": "entropy",
+    "entropy": "entropy of its label",
     "windowed_entropy": "entropy with neighbours ({} on each side)",
     "attention_received": "attention received",
     "attention_entropy": "attention entropy",
@@ -72,7 +72,7 @@ def _number_heads(strategy: Strategy) -> list[tuple[str, bool]]:
     controller = strategy.controller
     used = controller.signals | {"importance", "threshold"} if isinstance(controller, Controller) else frozenset()
     return [
-        (name.format(neighbours_of(strategy)) + f", not used by {strategy.kind}" * (field not in used), field in used)
+        (name.format(neighbours_of(strategy)) + ", not used here" * (field not in used), field in used)
         for field, name in NUMBERS.items()
     ]
 

@@ -11,7 +11,7 @@ from typing import Any
 import gradio as gr
 import pytest
 
-from demo.common.intro import BASE, how_it_works, intro, loss, own_model
+from demo.common.intro import BASE, claim, how_it_works, intro, loss, own_model
 from demo.common.reports import REPORTS, recommendation
 from demo.common.settings_panel import build_settings
 from demo.tabs.frontier import conclusions
@@ -59,6 +59,14 @@ def test_a_significant_loss_is_called_so_and_doubts_are_named(shipped: Engine) -
         "a loss of more than 0.3 pp cannot be ruled out"
     )
     assert "ruled out" not in loss(replace(found, against_dense=worse | {"low": -0.002}))
+
+
+def test_it_names_what_can_be_had_without_pruning(shipped: Engine) -> None:
+    found = recommendation(shipped)
+    assert found is not None
+    full: Any = found.against_dense | {"against_label": "openvino-int8", "speedup": 1.2345}
+    assert " and 1.23× as fast as <code>openvino-int8</code>" in claim(replace(found, against_full_model=full))
+    assert "openvino" not in claim(replace(found, against_full_model=None))
 
 
 def test_without_a_report_it_claims_nothing(engine: Engine, tmp_path: Path) -> None:

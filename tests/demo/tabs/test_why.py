@@ -83,7 +83,7 @@ class TestView:
         (found,) = re.findall(r'data-scores="(.+?)"', why_view_of(engine, result))
         numbers = dict(zip(NUMBERS, json.loads(html.unescape(found))[2:-1], strict=True))
         assert {name for name, (_, is_used) in numbers.items() if is_used} == used
-        reason = f", not used by {result.strategy.kind}"
+        reason = ", not used here"
         assert {name for name, (head, _) in numbers.items() if not head.endswith(reason)} == used
 
     def test_where_every_word_exits_no_importance_is_shown(self, engine: Engine) -> None:
