@@ -60,11 +60,11 @@ TOKENIZER = (
 
 @dataclass(frozen=True)
 class Schedule:
-    """The plan of a run, made once.
+    """The first plan of a run.
 
     ``texts``: number of texts learned from.
     ``batches``: number of batches in one pass over them and gold.
-    ``steps``: planned number of steps; fewer are done where steps take longer than expected.
+    ``steps``: planned number of steps, before their pace was known.
     ``mixed_precision``: ``bf16`` or ``no``.
     """
 
@@ -106,6 +106,7 @@ class Distillation(HeadsTraining):
         seed: int,
     ) -> None:
         self.examples, self.watch, self.order, self.frozen = [*taught, *gold], watch, weights.label_order, frozen
+        self.most = MAX_PASSES * schedule.batches
         model = copy.deepcopy(model)
         self.last = str(model.encoder.num_layers)
         if frozen:
@@ -160,11 +161,19 @@ class Distillation(HeadsTraining):
         return self.watch(average)
 
     def replan(self, done: int, left: int) -> None:
-        """Shortens the run to ``left`` more steps if that is fewer than planned; the rate reaches 0 at the new end."""
-        if done + left < self.steps:
-            logger.info("time for %d of %d further steps", left, self.steps - done)
-            level = self.rate(done)
-            self.warm, self.decay, self.steps = min(self.warm, done), (done, level), done + left
+        """Plans ``left`` more steps after ``done``, but no more passes than allowed; the rate reaches 0 at the new end.
+
+        A run that still warms up goes on to the full rate: it warms up over a tenth of the new plan.
+        """
+        steps = min(done + left, self.most)
+        if steps < self.steps:
+            logger.info("time for %d of %d further steps", steps - done, self.steps - done)
+        if done < self.warm:
+            self.warm = max(done, steps // 10)
+            self.decay = self.warm, 1.0
+        else:
+            self.decay = done, self.rate(done)
+        self.steps = steps
 
     def fit_until(self, deadline: float) -> None:
         """Trains until all steps are done or the deadline, by `time.monotonic`, is near; ``out`` has the model."""

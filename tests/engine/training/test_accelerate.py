@@ -290,28 +290,45 @@ def test_a_run_that_is_cut_while_it_chooses_keeps_the_dtype_that_auto_chose(plai
     assert facts["dtype"] in ("float32", "bfloat16")
 
 
-def test_training_that_is_slower_than_planned_ends_in_time_with_the_rate_at_zero():
-    slow = distill.Distillation.__new__(distill.Distillation)
-    slow.steps, slow.warm, slow.decay = 100, 10, (10, 1.0)
-    before = slow.rate(50)
-    slow.replan(50, 10)
-    assert slow.steps == 60
-    assert slow.rate(50) == pytest.approx(before)
-    assert slow.rate(55) == pytest.approx(before / 2)
-    assert slow.rate(60) == 0
-    slow.replan(50, 80)
-    assert slow.steps == 60, "time that is gained is the sweep's"
+@pytest.fixture
+def planned():
+    training = distill.Distillation.__new__(distill.Distillation)
+    training.steps, training.warm, training.decay, training.most = 100, 10, (10, 1.0), 150
+    return training
+
+
+@pytest.mark.parametrize(("left", "end"), [(10, 60), (80, 130), (500, 150)])
+def test_training_takes_the_time_there_is_and_ends_with_the_rate_at_zero(planned, left, end):
+    before = planned.rate(50)
+    planned.replan(50, left)
+    assert planned.steps == end
+    assert planned.rate(50) == pytest.approx(before)
+    assert planned.rate((50 + end) / 2) == pytest.approx(before / 2)
+    assert planned.rate(end) == 0
+
+
+def test_training_that_is_planned_again_while_it_warms_up_reaches_the_full_rate(planned):
+    planned.replan(4, 46)
+    assert planned.steps == 50
+    assert planned.rate(4) == pytest.approx(0.8)
+    assert planned.rate(5) == 1
+    assert planned.rate(50) == 0
 
 
 @pytest.mark.parametrize(
     ("seconds", "steps", "pace"),
-    [(100, 100, lambda _: 3), (300, 100, lambda step: 3 if step < 90 else 30), (1000, 20, lambda _: 50)],
+    [
+        (100, 100, lambda _: 3),
+        (300, 100, lambda step: 3 if step < 90 else 30),
+        (1000, 20, lambda _: 50),
+        (300, 20, lambda _: 1),
+    ],
 )
-def test_training_ends_at_its_deadline_however_slow_steps_become(seconds, steps, pace, monkeypatch):
+def test_training_ends_at_its_deadline_however_long_steps_take(seconds, steps, pace, monkeypatch):
     clock, rates, saved = [0.0], [], []
     monkeypatch.setattr(distill, "time", SimpleNamespace(monotonic=lambda: clock[0]))
     slow = distill.Distillation.__new__(distill.Distillation)
-    slow.steps, slow.warm, slow.decay, slow.epoch, slow.precision = steps, 0, (0, 1.0), 0, "no"
+    slow.steps, slow.warm, slow.decay, slow.most, slow.epoch, slow.precision = steps, 0, (0, 1.0), 1000, 0, "no"
     slow.schedule, slow.model = SimpleNamespace(last_epoch=0), torch.nn.Identity()
 
     def step(_):
