@@ -20,14 +20,16 @@ from eval.statistics import FEWEST
 
 OWN_DTYPE = "Each strategy is compared with dense in its own dtype."
 ERRORS_READING = (
-    "Errors that pruning caused (dense is right and the strategy wrong) and fixed (the reverse), spurious predictions "
-    f"included; `eval/analysis/errors.py` defines how. {OWN_DTYPE} All counts: [errors.csv](errors.csv), "
-    "[confusion.csv](confusion.csv)."
+    "Entities that pruning got wrong and dense did not (caused), and the reverse (fixed), spurious predictions "
+    "included. *Mislabelled at the gate*: its words exited with labels other than dense's. *Context lost* (or *less "
+    "context*): its words were computed to the end, but among fewer others. *Span cut*: its words did not all exit at "
+    "the same layer. "
+    f"{OWN_DTYPE} All counts: [errors.csv](errors.csv), [confusion.csv](confusion.csv)."
 )
 EXITS_READING = (
-    "How many words outside entities and in entities exit early, how many of the latter keep a wrong label, and how "
-    "many of the wrong ones (recovered ones included) dense labels correctly. By layer and label: "
-    "[exits.csv](exits.csv)."
+    "The share of words outside entities and in entities that exit early. Then, in words: those of the latter whose "
+    "label is wrong, and how many of the wrong ones (recovered ones included) dense labels correctly. By layer and "
+    "label: [exits.csv](exits.csv)."
 )
 GROUPS_READING = (
     "Groups are defined by properties of gold mentions and predictions alike, so that each has an F1; recall considers "
@@ -89,7 +91,7 @@ def exits_parts(exits: pd.DataFrame) -> Parts:
             shares = at.set_index("gold")["share_exited"]
             counts = at[at["gold"] != "O"][["exited", *schema.FATES, "dense_right"]].sum()
             by_layer.append([label, layer, *(share(shares[name]) for name in names), *counts])
-    heads = ["strategy", "outside exited", "entity words exited", "of these wrong at the gate", "dense right"]
+    heads = ["strategy", "outside exited", "entity words exited", "of these wrong, words", "dense right, words"]
     layer_heads = [
         "strategy", "layer", *names, "entity words", "right", "wrong", "recovered, right", "recovered, wrong",
         "dense right",
