@@ -409,12 +409,18 @@ def _read_held_out(work: Path) -> tuple[Reference, float]:
 
 
 def _dense_pass(engine: Engine, reference: Reference, file: Path) -> tuple[Trial, float]:
-    """Returns the new model's dense pass on the held-out texts and its seconds; runs it once."""
+    """Returns the new model's dense pass on the held-out texts and its seconds; runs it once.
+
+    Raises:
+        InputError: if the folder holds another model by now, to which what was measured does not belong.
+    """
+    model = {"model": engine.fingerprint}
     if not file.is_file():
         begin = time.monotonic()
         (dense,) = measure(engine, reference, [Strategy("dense")], progress="dense pass")
-        write_json(file, dense.to_json() | {"seconds": time.monotonic() - begin})
+        write_json(file, dense.to_json() | {"seconds": time.monotonic() - begin} | model)
     stored = read_json(file)
+    check_same(Path(engine.source), {"model": stored.get("model", engine.fingerprint)}, model)
     return Trial.from_json(stored), stored["seconds"]
 
 

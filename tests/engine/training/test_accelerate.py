@@ -18,6 +18,7 @@ from transformers import AutoModelForTokenClassification, AutoTokenizer, BertFor
 import engine as package
 from engine import InputError, load_engine
 from engine.checkpoint import load_weights
+from engine.checksums import write_checksums
 from engine.data.texts import read_texts
 from engine.inspection.cost import Cost
 from engine.pruning.controllers import EntropyController
@@ -184,6 +185,7 @@ def test_an_operating_point_is_faster_at_some_batch_size_if_any_was_timed(speedu
 def test_a_finished_run_chooses_again_without_checkpoint_and_texts_and_measures_nothing_twice(
     plain_folder, texts, tmp_path, monkeypatch
 ):
+    monkeypatch.setattr(accelerating.Sweep, "run", few_settings)
     monkeypatch.setattr(cards, "speedups", timed(1.01))
 
     def modified():
@@ -194,10 +196,12 @@ def test_a_finished_run_chooses_again_without_checkpoint_and_texts_and_measures_
     options += ["--mixed-precision", "no"]
     assert main([*options, "--max-f1-drop", "0,0.01,90"]) == 0
     shutil.rmtree(checkpoint)
-    before, log = modified(), Log(tmp_path / "out" / "training" / "measured.jsonl")
+    before, work = modified(), tmp_path / "out" / "training"
+    log, swept = Log(work / "measured.jsonl"), (work / "sweep.jsonl").read_text()
     measured = list(log)
     assert main([*options, "--max-f1-drop", "80,85,90", "--resume", "--texts", "/no/such"]) == 0
     assert modified() == before
+    assert (work / "sweep.jsonl").read_text() == swept
     assert list(log)[: len(measured)] == measured
     tried = [json.dumps(record["strategy"]) for record in log]
     assert len(set(tried)) == len(tried)
@@ -277,6 +281,18 @@ def test_a_checkpoint_that_changes_meanwhile_is_not_mixed_with_itself(plain_fold
     monkeypatch.setattr(accelerating.Sweep, "run", change)
     with pytest.raises(InputError, match=r"checkpoint\.weights"):
         run(checkpoint, texts, tmp_path / "out", corpus=str(SAMPLE))
+
+
+def test_a_finished_run_does_not_choose_with_what_was_measured_of_another_model(
+    plain_folder, texts, tmp_path, no_sweep
+):
+    out = tmp_path / "out"
+    run(plain_folder, texts, out, frozen=True)
+    heads = load_file(out / "gates.safetensors")
+    save_file({name: 2 * value for name, value in heads.items()}, out / "gates.safetensors")
+    write_checksums(out)
+    with pytest.raises(InputError, match=r"expected to continue the run in .*out with model\.weights"):
+        run(plain_folder, texts, out, frozen=True, resume=True)
 
 
 def test_a_run_that_is_cut_while_it_chooses_keeps_the_dtype_that_auto_chose(plain_folder, texts, tmp_path, monkeypatch):
