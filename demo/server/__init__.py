@@ -11,7 +11,7 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from demo.common.limits import MAX_FILE_BYTES, MAX_THREADS
 from demo.server.files import ASSET_ROUTE, document_routes
-from demo.server.middleware import ended_streams, link_preview, readable_hosts
+from demo.server.middleware import link_preview, readable_hosts, short_errors
 from demo.server.page import HANDLERS
 
 # Each style sheet is beside the module whose markup it styles.
@@ -45,8 +45,8 @@ LAUNCH: dict[str, Any] = {
     "app_kwargs": {
         "routes": [*document_routes(), ASSET_ROUTE],
         "middleware": [
+            Middleware(short_errors),
             Middleware(readable_hosts),
-            Middleware(ended_streams),
             Middleware(GZipMiddleware, compresslevel=4),
             Middleware(link_preview),
         ],

@@ -1,8 +1,9 @@
-"""ASGI middleware: wrong hosts and ended event streams log no error; links show the app's own title and picture."""
+"""ASGI middleware: what a client sends causes no traceback; links show the app's own title and picture."""
 
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import httpx
 from gradio.route_utils import get_root_url
@@ -12,6 +13,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from demo.common.intro import TITLE
+from demo.server.page import log_briefly
 
 DESCRIPTION = "A named-entity recogniser that stops computing words as soon as it is sure of them."
 PICTURE = "docs/first.png"
@@ -34,29 +36,51 @@ def readable_hosts(app: ASGIApp) -> ASGIApp:
     return answer_or_refuse
 
 
-def ended_streams(app: ASGIApp) -> ASGIApp:
-    """Quietly ends an event stream in which Gradio raises an error.
+def short_errors(app: ASGIApp) -> ASGIApp:
+    """Ends a request in which an error is raised, quietly if it is a stream of events, otherwise with one sentence.
 
-    By then the stream itself has told the client what is wrong, e.g. that its event is gone.
+    An event stream has told its client by then what is wrong, e.g. that its event is gone. Sessions whose events are
+    all delivered are forgotten: in Gradio, a client that asks once more waits for ever.
     """
 
     async def pass_on(scope: Scope, receive: Receive, send: Send) -> None:
-        streaming = False
+        if scope["type"] != "http":
+            await app(scope, receive, send)
+            return
+        started = streaming = False
 
         async def watch(message: Message) -> None:
-            nonlocal streaming
+            nonlocal started, streaming
             if message["type"] == "http.response.start":
+                started = True
                 streaming = dict(message["headers"]).get(b"content-type", b"").startswith(b"text/event-stream")
             await send(message)
 
+        queue = scope["app"].get_blocks()._queue
+        _forget_delivered(queue)
         try:
             await app(scope, receive, watch)
-        except Exception:
-            if not streaming:
+        except Exception as error:
+            if streaming:
+                await send({"type": "http.response.body", "body": b""})
+            elif started:
                 raise
-            await send({"type": "http.response.body", "body": b""})
+            else:
+                log_briefly(scope["path"], error)
+                problem = "expected a request that fits its address, got another; correct it"
+                await JSONResponse({"detail": problem}, 400)(scope, receive, send)
+        if streaming:
+            _forget_delivered(queue)
 
     return pass_on
+
+
+def _forget_delivered(queue: Any) -> None:
+    """Forgets sessions whose events are all delivered, and wakes a stream that waits for more."""
+    messages, pending = queue.pending_messages_per_session, queue.pending_event_ids_session
+    running = {event.session_hash for events in queue.active_jobs for event in events or ()}
+    for session in [one for one in messages if one not in running and not pending.get(one)]:
+        messages.pop(session).put_nowait(None)
 
 
 def with_own_tags(page: str, address: str) -> str:

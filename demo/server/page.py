@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import traceback
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from demo.common.limits import DELETE_CACHE
+from engine.errors import quoted
+
+logger = logging.getLogger(__name__)
 
 CALL, UPLOAD = "/gradio_api/call/", "/gradio_api/upload"
 MISFIT = "expected values that fit this function, got others; if one of them is a file, upload it again"
@@ -37,33 +42,41 @@ class Page(gr.Blocks):
                 parameter["label"] = parameter["parameter_name"]
         return info
 
-    async def preprocess_data(self, *args: Any, **settings: Any) -> Any:
-        """Like Gradio's, but answers a malformed request briefly and does not log its text."""
-        try:
-            return await super().preprocess_data(*args, **settings)
-        except gr.Error as error:
-            error.print_exception = False
-            raise
-        except Exception:  # noqa: BLE001 - the values of a request can cause any error
-            raise gr.Error(MISFIT, print_exception=False) from None
+    def queue(self, *args: Any, **settings: Any) -> Page:
+        """Like Gradio's, but keeps no statistics of its events, which one with an odd session's name would break."""
+        super().queue(*args, **settings)
+        self._queue.compute_analytics_summary = lambda records: {}  # type: ignore[method-assign]
+        return self
 
     async def process_api(
         self, block_fn: Any, inputs: list[Any], state: Any = None, *args: Any, **settings: Any
     ) -> Any:
-        """Like Gradio's, but keeps neither the text of an HTTP API call nor its answer.
+        """Like Gradio's, but answers briefly if values cannot be used, and keeps and logs none of them.
 
-        For a call without a session, Gradio opens one that is named after the call. Gradio keeps a limited number of
-        sessions and forgets the least recent, so each such session would push out that of a visitor who is reading.
+        Nor does it keep the answer to an HTTP API call. For one without a session, Gradio opens one that is named after
+        the call. Gradio keeps a limited number of sessions and forgets the least recent, so each such session would
+        push out that of a visitor who is reading.
         """
-        if block_fn.api_visibility != "public":
-            return await super().process_api(block_fn, inputs, state, *args, **settings)
+        public = block_fn.api_visibility == "public"
         try:
-            return await super().process_api(block_fn, inputs, None, *args, **settings)
+            return await super().process_api(block_fn, inputs, None if public else state, *args, **settings)
+        except gr.Error as error:
+            error.print_exception = False
+            raise
+        except Exception as error:  # noqa: BLE001 - the values of a request can cause any error
+            log_briefly(str(block_fn.api_name), error)
+            raise gr.Error(MISFIT, print_exception=False) from None
         finally:
             session = settings.get("session_hash")
-            if session is not None and session == settings.get("event_id"):
+            if public and session is not None and session == settings.get("event_id"):
                 self.state_holder.session_data.pop(session, None)
                 self.state_holder.time_last_used.pop(session, None)
+
+
+def log_briefly(what: str, error: Exception) -> None:
+    """Logs type and place of an error that a request caused, but not its message, which may quote the request."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    logger.error("%s: %s in %s, line %s", quoted(what), type(error).__name__, last.filename, last.lineno)
 
 
 async def refuse(request: Request, error: Exception) -> Response:

@@ -1,9 +1,12 @@
-"""Links to the app show its own title and picture; wrong hosts and streams that are gone log no error."""
+"""Links to the app show its own title and picture; nothing that a client sends is answered by a traceback."""
 
 from __future__ import annotations
 
+import gc
+import json
 import logging
 import re
+import threading
 from collections.abc import Iterator
 
 import httpx
@@ -11,6 +14,7 @@ import pytest
 
 from demo.common.intro import TITLE
 from demo.server.middleware import PICTURE, with_own_tags
+from engine import Engine
 
 
 def test_the_served_page_names_the_app_and_not_gradio(url: str) -> None:
@@ -69,3 +73,59 @@ def test_a_stream_whose_event_is_gone_ends_without_a_traceback(
     assert reply.status_code == 200
     assert "404" in reply.text or "error" in reply.text
     assert log.text == ""
+
+
+def test_a_client_that_asks_twice_for_an_event_gets_it_once_and_never_waits(
+    url: str, log: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on, tag = threading.Event(), Engine.tag
+    monkeypatch.setattr(Engine, "tag", lambda *args, **settings: go_on.wait(20) and tag(*args, **settings))
+    place = f"{url}gradio_api/call/v2/tag"
+    place += "/" + httpx.post(place, json={"text": "Nausea."}).json()["event_id"]
+    with httpx.stream("GET", place) as one, httpx.stream("GET", place) as other:
+        go_on.set()
+        answers = [b"".join(stream.iter_bytes()).decode() for stream in (one, other)]
+    answers.append(httpx.get(place).text)
+    assert sorted(answer.split("\n")[0] for answer in answers) == ["event: complete", "event: error", "event: error"]
+    assert log.text == ""
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("GET", "?page=../x", ""),
+        ("GET", "static/" + "a" * 3000, ""),
+        ("POST", "gradio_api/reset", '{"event_id": NaN}'),
+        ("POST", "gradio_api/queue/join", '{"data": [], "fn_index": -1, "session_hash": "x"}'),
+    ],
+)
+def test_a_request_that_fits_no_address_gets_one_sentence_and_leaves_one_line_in_the_log(
+    url: str, log: pytest.LogCaptureFixture, method: str, path: str, body: str
+) -> None:
+    reply = httpx.request(method, url + path, content=body, headers={"Content-Type": "application/json"})
+    assert reply.status_code == 400
+    assert "expected a request that fits" in reply.json()["detail"]
+    (line,) = log.text.splitlines()
+    assert len(line) < 400
+
+
+def test_a_function_that_a_page_runs_by_itself_cannot_be_called_and_says_so_in_one_line(
+    url: str, log: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    functions = httpx.get(f"{url}config").json()["dependencies"]
+    script = next(one for one in functions if not one["backend_fn"])
+    call = {"data": [None] * len(script["inputs"]), "fn_index": script["id"], "session_hash": "x"}
+    assert httpx.post(f"{url}gradio_api/queue/join", json=call).status_code == 200
+    assert "expected values that fit" in httpx.get(f"{url}gradio_api/queue/data?session_hash=x").text
+    assert len(log.text.splitlines()) == 1
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_a_session_may_have_any_name(url: str, log: pytest.LogCaptureFixture) -> None:
+    place = f"{url}gradio_api/call/tag"
+    for _ in range(2):  # the first has ended in every respect when the second is answered
+        call = json.dumps({"data": ["Nausea."], "session_hash": "\ud800"})
+        event = httpx.post(place, content=call, headers={"Content-Type": "application/json"}).json()["event_id"]
+        assert httpx.get(f"{place}/{event}").text.startswith("event: ")
+    gc.collect()  # an error that a task raised is logged when the task is deleted
+    assert "Traceback" not in log.text
