@@ -5,16 +5,21 @@ A new command is one entry of ``LONG``.
 
 from __future__ import annotations
 
+import multiprocessing
 import random
-import subprocess
 import sys
-from contextlib import suppress
+from collections.abc import Callable
+from itertools import count
+from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 from time import monotonic
 
 import pandas as pd
 import pytest
 
+from engine import bulk
+from engine.training import accelerate
+from eval import report
 from tests.conftest import SAMPLE, contents
 from tests.engine.bulk.made_up import write_folder
 from tests.engine.training.test_accelerate import write_texts
@@ -23,9 +28,10 @@ from tests.fuzz.test_fuzz import EXAMPLES
 KILLS = max(2, EXAMPLES // 250)
 
 
-def report(model: Path, out: Path) -> list[str]:
-    fixed = ["--corpus", str(SAMPLE), "--strategies", "entropy,random", "--batch-size", "1,4", "--format", "jsonl"]
-    return ["eval.report", "--model", str(model), "--out", str(out), "--predictions", str(out / "found"), *fixed]
+def report_arguments(model: Path, out: Path) -> list[str]:
+    fixed = ["--corpus", str(SAMPLE), "--limit", "10", "--strategies", "entropy,random", "--batch-size", "1,4"]
+    predictions = ["--predictions", str(out / "found"), "--format", "jsonl"]
+    return ["--model", str(model), "--out", str(out), *predictions, *fixed]
 
 
 def report_results(out: Path) -> object:
@@ -33,19 +39,19 @@ def report_results(out: Path) -> object:
     return pd.read_csv(out / "results.csv")[columns].to_json(), contents(out / "found")
 
 
-def bulk(model: Path, out: Path) -> list[str]:
+def bulk_arguments(model: Path, out: Path) -> list[str]:
     inputs = out.parent / "pubmed"
     if not inputs.exists():
         write_folder(inputs, 40, 50)
-    return ["engine.bulk", str(inputs), "--model", str(model), "--out", str(out), "--threads", "1"]
+    return [str(inputs), "--model", str(model), "--out", str(out), "--threads", "1"]
 
 
-def accelerate(model: Path, out: Path) -> list[str]:
+def accelerate_arguments(model: Path, out: Path) -> list[str]:
     texts = out.parent / "texts.txt"
     if not texts.exists():
         write_texts(texts, 300)
     fixed = ["--texts", str(texts), "--minutes", "30", "--mixed-precision", "no", "--max-f1-drop", "5,20,60"]
-    return ["engine.training.accelerate", str(model), "--out", str(out), "--resume", *fixed]
+    return [str(model), "--out", str(out), "--resume", *fixed]
 
 
 def accelerate_results(out: Path) -> object:
@@ -53,39 +59,56 @@ def accelerate_results(out: Path) -> object:
     return sums  # the operating points also depend on measured times
 
 
-# Arguments after ``python -m`` from the folders of model and results; what must not depend on kills, from the latter.
+# The command, its arguments from the folders of model and results, and what must not depend on kills, from the latter.
 LONG = {
-    "eval.report": (report, report_results),
-    "engine.bulk": (bulk, contents),
-    "engine.training.accelerate": (accelerate, accelerate_results),
+    "eval.report": (report.main, report_arguments, report_results),
+    "engine.bulk": (bulk.main, bulk_arguments, contents),
+    "engine.training.accelerate": (accelerate.main, accelerate_arguments, accelerate_results),
 }
+
+
+def run(main: Callable[[list[str]], int], arguments: list[str]) -> None:
+    sys.exit(main(arguments))
+
+
+@pytest.fixture(scope="module")
+def context() -> ForkServerContext:
+    """Starts processes that need not import anything, so that kills meet work."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__, "eval.measure.results", "eval.measure.setup"])
+    ready = context.Process(target=sys.exit)
+    ready.start()
+    ready.join()
+    return context
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", LONG)
-def test_a_command_killed_at_any_moment_ends_with_the_same_results(name, model_folder, tmp_path):
-    arguments, results = LONG[name]
-    chosen, begin, kills = random.Random(0), monotonic(), 0
+def test_a_command_killed_at_any_moment_ends_with_the_same_results(name, model_folder, tmp_path, context):
+    main, arguments, results = LONG[name]
+    chosen, kills = random.Random(0), 0
 
-    def start(out: Path) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", *arguments(model_folder, out)]
-        return subprocess.Popen(command, cwd=SAMPLE.parents[2], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    def start(out: Path) -> ForkServerProcess:
+        process = context.Process(target=run, args=(main, arguments(model_folder, out)))
+        process.start()
+        return process
 
-    undisturbed = start(tmp_path / "undisturbed")
-    said = undisturbed.communicate()[1]
-    assert undisturbed.returncode == 0, said
+    undisturbed, begin = start(tmp_path / "undisturbed"), monotonic()
+    undisturbed.join()
+    assert undisturbed.exitcode == 0
     expected, seconds = results(tmp_path / "undisturbed"), monotonic() - begin
-    while kills < KILLS:
-        out = tmp_path / f"killed-{kills}"
-        while not (finished := out / "finished").exists():
+    for number in count():
+        if kills >= KILLS:
+            break
+        out, finished = tmp_path / f"killed-{number}", False
+        while not finished:
             process = start(out)
-            with suppress(subprocess.TimeoutExpired):
-                process.communicate(timeout=None if kills >= KILLS else chosen.uniform(0.2, 1) * seconds)
-            if process.poll() is None:
+            process.join(None if kills >= KILLS else chosen.uniform(0.1, 1) * seconds)
+            if process.is_alive():
                 process.kill()
-                process.communicate()
+                process.join()
                 kills += 1
             else:
-                assert process.returncode == 0, f"after {kills} kills"
+                assert process.exitcode == 0, f"after {kills} kills"
                 assert results(out) == expected, f"after {kills} kills"
-                finished.touch()
+                finished = True
