@@ -114,7 +114,7 @@ def set_up(arguments: argparse.Namespace) -> Setup:
         [
             of_model(name, engine, engine.strategy(strategy, arguments.point))
             for name, folder, strategy in others
-            for engine in load_engines(folder, dtypes, arguments.device)
+            for engine in load_engines(folder, [one.dtype for one in engines], arguments.device)
         ],
         load,
         arguments.seed,
@@ -140,7 +140,8 @@ def _choose_dtypes(arguments: argparse.Namespace) -> list[str]:
     """The dtypes of the engines. A run that continues keeps what ``auto`` chose, because that depends on the load."""
     dtypes, stored = parse_dtypes(arguments.dtype), Path(arguments.out) / f"{LOG}.json"
     if "auto" in dtypes and stored.is_file():
-        return parse_dtypes(read_json(stored).get("dtype", arguments.dtype))
+        before = parse_dtypes(read_json(stored).get("dtype", arguments.dtype))
+        return before if {*dtypes} - {"auto"} <= {*before} else dtypes
     return dtypes
 
 

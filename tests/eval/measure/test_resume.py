@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import cycle
 
 import pandas as pd
 import pytest
@@ -226,8 +227,13 @@ def test_an_incomplete_run_is_not_rendered(undisturbed, tmp_path, capsys, name, 
     assert reason in said
 
 
-def test_what_auto_chose_is_kept(model_folder, tmp_path):
+def test_what_auto_chose_is_kept_and_holds_for_other_models(model_folder, tmp_path, monkeypatch, capsys):
     options = ["--model", str(model_folder), "--limit", "1", "--strategies", "dense", "--out", str(tmp_path)]
-    assert main([*options, "--dtype", "float32"]) == 0
-    assert main([*options, "--dtype", "auto"]) == 0, "whatever it would choose now"
-    assert set(pd.read_csv(tmp_path / "results.csv")["dtype"]) == {"float32"}
+    options += ["--others", f"other={model_folder}"]
+    times = cycle([{"float32": 2, "bfloat16": 3}, {"float32": 3, "bfloat16": 2}])
+    monkeypatch.setattr("engine.model.precision._cached_seconds", lambda *_: next(times))
+    for _ in range(3):
+        assert main([*options, "--dtype", "auto"]) == 0, "whatever it would choose now"
+        assert set(pd.read_csv(tmp_path / "results.csv")["dtype"]) == {"float32"}
+    assert main([*options, "--dtype", "bfloat16,auto"]) == 2
+    assert 'with dtype "float32", got dtype "bfloat16"' in capsys.readouterr().err
