@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -125,12 +124,12 @@ def _walk_folder(folder: str, results: Path | None, problems: list[InputError]) 
             wanted = _is_input(file.name, "")
             try:
                 stat = file.stat()
-            except OSError as error:
-                if error.errno == errno.ELOOP:  # it may have been meant as a folder
-                    problem = f"expected a file or folder, got {file}: {error.strerror}; remove the link"
+            except OSError as error:  # a broken link
+                if wanted:
+                    yield str(file), 0  # it is reported when it is read
+                else:  # it may have been meant as a folder
+                    problem = f"expected a file or folder, got {file}: {error.strerror}; repair or remove it"
                     problems.append(InputError(problem))
-                elif wanted:  # such as a broken link, which is reported when it is read
-                    yield str(file), 0
             else:
                 if wanted and S_ISREG(stat.st_mode):
                     yield str(file), stat.st_size
