@@ -296,14 +296,20 @@ def test_a_finished_run_does_not_choose_with_what_was_measured_of_another_model(
 
 
 def test_a_run_that_is_cut_while_it_chooses_keeps_the_dtype_that_auto_chose(plain_folder, texts, tmp_path, monkeypatch):
+    def begin(fastest, sweep, *, resume):
+        seconds = {"float32": 2, "bfloat16": 2, fastest: 1}
+        monkeypatch.setattr("engine.model.precision._cached_seconds", lambda *_: seconds)
+        monkeypatch.setattr(accelerating.Sweep, "run", sweep)
+        run(plain_folder, texts, tmp_path / "out", frozen=True, dtype="auto", resume=resume)
+
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(accelerating.Sweep, "run", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        run(plain_folder, texts, tmp_path / "out", frozen=True, dtype="auto")
+        begin("bfloat16", interrupted, resume=False)
+    begin("float32", lambda *_, **__: None, resume=True)
     facts = json.loads((tmp_path / "out" / "training" / "facts.json").read_text())
-    assert facts["dtype"] in ("float32", "bfloat16")
+    assert facts["dtype"] == "bfloat16"
 
 
 @pytest.fixture
