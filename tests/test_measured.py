@@ -103,10 +103,11 @@ def test_every_figure_about_accelerated_checkpoints_is_one_of_their_cards_or_rep
     assert [figure for figure in figures if figure not in known] == []
 
 
-SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("bc5cdr-test", "bc5cdr-test-base")]
+REPORTS = sorted(path.parent.name for path in (ROOT / "docs").glob("*/results.csv"))
+BY_SIZE = [pytest.param(name, marks=[pytest.mark.slow] * name.startswith("bc5cdr")) for name in REPORTS]
 
 
-@pytest.mark.parametrize("name", ["ncbi-disease-test", "biored-dev", *SLOW])
+@pytest.mark.parametrize("name", BY_SIZE)
 def test_the_intervals_of_published_reports_follow_from_their_documents_and_times(name):
     folder = ROOT / "docs" / name
     again, published = average([folder]), read_table(folder, "intervals")
