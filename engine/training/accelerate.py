@@ -70,7 +70,7 @@ HELD_OUT, LABELS, TIMING = 0.05, 0.15, 0.1
 MIN_SWEEP, MAX_SWEEP = 0.1, 0.4
 # Expected durations as numbers of dense passes: of the sweep, over its sample and over all held-out texts, and of
 # timing, over the timed texts. In 8 bits the sweep is at least ``INT8_SPEEDUP`` times as fast as in float32.
-SWEEP_SAMPLE_PASSES, SWEEP_PASSES, TIMED_PASSES = 100, 8, 20
+SWEEP_SAMPLE_PASSES, SWEEP_PASSES, TIMED_PASSES = 60, 6, 20
 INT8_SPEEDUP = 2
 WATCHED_WORDS = 5000  # of the held-out texts on which the agreement is logged during training
 
