@@ -11,7 +11,7 @@ import gradio as gr
 from demo.common.markup import escape, term
 from demo.common.reports import REPORTS, Recommendation, find_reports, recommendation
 from engine import Engine
-from eval.render.conclusions import WITHIN
+from eval.render.conclusions import COMPARABLE, WITHIN
 from eval.render.text import join
 from eval.schema import BASELINE
 
@@ -23,7 +23,7 @@ TOUR = (
     (".answer", "The answer: how much faster this was on your text, and which entities changed."),
 )
 OWN_MODEL = "docs/training.md"  # a phone shows this link alone
-BASE = "bc5cdr-test-base"  # the report on a model of BERT-base size
+BASE = "bc5cdr-test-base-gold"  # the report on a model of BERT-base size, which learned from gold, too
 COMMAND = "python -m engine.training.accelerate CHECKPOINT --texts FILE --out FOLDER"
 _DEVICES = {"cpu": "CPU", "cuda": "GPU"}
 
@@ -83,14 +83,16 @@ def own_model(engine: Engine, folder: Path = REPORTS) -> str:
 
 
 def _expectation(folder: Path) -> str:
-    """The fastest strategy and OpenVINO alone at BERT-base size; empty if the folder has no such report."""
+    """The fastest strategy of comparable F1 and OpenVINO alone at BERT-base size; empty without such a report."""
     report = find_reports(folder).get(BASE)
     if report is None:
         return ""
     opening = report.opening()
     rows = [row for row in opening.rows if row["batch_size"] == opening.sizes[0]]
     baseline = next(row for row in rows if row["kind"] == BASELINE and row["strategy"] == "openvino-int8")
-    fastest = max((row for row in rows if row["prunes"]), key=lambda row: row["speedup_vs_dense"])
+    pruned = [row for row in rows if row["prunes"]]
+    near = [row for row in pruned if 100 * opening.against_dense(row["label"])["difference"] >= -COMPARABLE]
+    fastest = max(near or pruned, key=lambda row: row["speedup_vs_dense"])
 
     def result(row: Mapping[str, Any]) -> str:
         change = opening.against_dense(row["label"])
@@ -98,8 +100,9 @@ def _expectation(folder: Path) -> str:
         return f"{row['speedup_vs_dense']:.2f}× the speed, {100 * change['difference']:+.2f} pp of F1 ({loss})"
 
     return (
-        f"At BERT-base size, against <code>dense</code> in float32: <code>{escape(fastest['label'])}</code> "
-        f"{result(fastest)}; OpenVINO in 8 bits, without pruning, {result(baseline)}."
+        "An MPNet of BERT-base size that learned from gold, too, against its <code>dense</code> in float32: "
+        f"<code>{escape(fastest['label'])}</code> {result(fastest)}; OpenVINO in 8 bits, without pruning, "
+        f"{result(baseline)}."
     )
 
 
