@@ -71,6 +71,10 @@ class Opening:
         """Whether a variant loses at most ``WITHIN`` with 95 % confidence."""
         return self.against_dense(row["label"])["low"] * 100 >= -WITHIN
 
+    def is_comparable(self, row: ResultRow) -> bool:
+        """Whether a variant loses at most ``COMPARABLE``; one with random weights, whose F1 is NaN, does not."""
+        return self.against_dense(row["label"])["difference"] * 100 >= -COMPARABLE
+
     @property
     def recommended(self) -> ResultRow | None:
         """The fastest of `near` that is certain; if none is, the fastest of `near`."""
@@ -88,13 +92,12 @@ class Opening:
         return min(depths, key=lambda row: abs(row["f1"] - shown["f1"]), default=None)
 
     def baseline(self, *, truncated: bool) -> ResultRow | None:
-        """The fastest with comparable F1, which excludes random weights because their F1 is NaN.
+        """The fastest with comparable F1.
 
         Truncated baselines need gates, so that only the others can be had without this project.
         """
         for row in self._fastest_first:
-            comparable = self.against_dense(row["label"])["difference"] * 100 >= -COMPARABLE
-            if row["kind"] in (BASELINE, HF) and comparable and (TRUNCATE in row["strategy"]) == truncated:
+            if row["kind"] in (BASELINE, HF) and self.is_comparable(row) and (TRUNCATE in row["strategy"]) == truncated:
                 return row
         return None
 

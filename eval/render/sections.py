@@ -73,8 +73,9 @@ def results_tables(rows: Sequence[ResultRow], intervals: Sequence[IntervalRow]) 
     """The main figures of every variant, by batch size."""
     dense = reference_row(rows)["label"]
     by_key = {(i["label"], i["batch_size"]): i for i in intervals if i["against_label"] == dense}
-    figures = "F1", "against dense, pp [95 %]", "speed-up [95 %]"
-    columns = "strategy", *figures, "theoretical, same dtype", "token-layers kept"
+    columns = (
+        "strategy", "F1", "against dense, pp [95 %]", "speed-up [95 %]", "theoretical, same dtype", "token-layers kept",
+    )  # fmt: skip
     cells: dict[int, list[Sequence[str]]] = {}
     for row in rows:
         interval, point = by_key[row["label"], row["batch_size"]], row["point"]
