@@ -38,7 +38,10 @@ def claim(recommended: Recommendation) -> str:
         parts = escape(f" ({factor:.2f}× from {against['dtype']}, times {same_dtype:.2f}× from pruning)")
     device = _DEVICES.get(row["device"], row["device"])
     full = recommended.against_full_model
-    beaten = f" and {full['speedup']:.2f}× as fast as <code>{escape(full['against_label'])}</code>" if full else ""
+    beaten = ""  # a phone has no room for it
+    if full:
+        than = f" and {full['speedup']:.2f}× as fast as <code>{escape(full['against_label'])}</code>"
+        beaten = f'<span class="beaten">{than}</span>'
     return (
         f"<code>{escape(row['label'])}</code> is <strong>{speedup:.2f}× as fast</strong> as "
         f"{term('dense', 'the full model')}, <code>{escape(against['against_label'])}</code>, on a {escape(device)}"

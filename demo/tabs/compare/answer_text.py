@@ -50,7 +50,7 @@ def _line(one: Comparison, compared: Sequence[Comparison]) -> str:
         return f"<p>{name}: {ms}, {_entities(len(one.result.entities))}.</p>"
     if one.decided:
         ms, ratio = f"<strong>{ms}</strong>", f"<strong>{ratio}</strong>"
-    dense = term("dense") + escape(one.of_reference or " in the same dtype")
+    dense = term("dense") + (escape(one.of_reference) or '<span class="dtype"> in the same dtype</span>')
     return (
         f"<p>{name}: {ms}, {one.speed_in_words(dense, ratio)}; "
         f"{_changes(one, here=one.model == compared[0].model)}; "
