@@ -29,7 +29,7 @@ from engine.training import accelerate as accelerating
 from engine.training import card as cards
 from engine.training import distill
 from engine.training.accelerate import AccelerateConfig, _run, main
-from engine.training.card import Facts, Row, card, measure_rows
+from engine.training.card import Facts, Row, card, measure_rows, speedups
 from engine.training.data import split_texts
 from engine.training.distill import Schedule, copy_checkpoint
 from engine.training.sweep import first_lines
@@ -75,38 +75,48 @@ def plain_folder(plain_folder, tmp_path_factory):
 
 
 def few_settings(sweep, name, *_, **__):
-    """Takes the place of `Sweep.run`, whose settings depend on how busy the machine is."""
+    """Takes the place of `Sweep.run`."""
     lines = first_lines(name, sweep.engine.encoder.num_layers)
     sweep._measure([line.at(scale) for line in lines for scale in (0.06, 0.54)], sweep.total, math.inf)
 
 
 def timed(ratio):
-    """Takes the place of `speedups`, which depend on the machine."""
+    """Takes the place of `speedups`."""
     return lambda engine, strategies, texts, batch_size: [ratio] * len(strategies)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _whatever_the_machine_does():
+    """What is tried and measured depends neither on the machine nor on how busy it is."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(accelerating.Sweep, "run", few_settings)
+        patch.setattr(cards, "speedups", timed(1.01))
+        patch.setattr(cards, "busy_share", lambda: 0.0)
+        patch.setattr(accelerating, "TIMED_PASSES", 0.001)
+        yield
 
 
 @pytest.fixture(scope="module")
 def frozen(plain_folder, texts, tmp_path_factory):
     out = tmp_path_factory.mktemp("frozen") / "model"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(accelerating.Sweep, "run", few_settings)
-        patch.setattr(cards, "speedups", timed(1.01))
-        return out, run(plain_folder, texts, out, frozen=True, minutes=0.08)
+    checkpoint = shutil.copytree(plain_folder, out.parent / "checkpoint")
+    rows = run(checkpoint, texts, out, frozen=True)
+    shutil.rmtree(checkpoint)
+    return out, rows
 
 
 @pytest.fixture(scope="module")
 def trained(plain_folder, texts, tmp_path_factory):
     out = tmp_path_factory.mktemp("trained") / "model"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(accelerating.Sweep, "run", few_settings)
-        patch.setattr(cards, "speedups", timed(1.01))
-        return out, run(plain_folder, texts, out, corpus=str(SAMPLE), minutes=0.08)
+    return out, run(plain_folder, texts, out, corpus=str(SAMPLE), minutes=0.06)
 
 
 @pytest.fixture
-def no_sweep(monkeypatch):
-    """For tests of what happens before operating points are chosen."""
-    monkeypatch.setattr(accelerating.Sweep, "run", lambda *_, **__: None)
+def finished(frozen, tmp_path):
+    """The folder of a finished run, and the options of a command that chooses again."""
+    out = shutil.copytree(frozen[0], tmp_path / "out")
+    options = [str(frozen[0].parent / "checkpoint"), "--texts", "/no/such", "--out", str(out), "--resume", "--frozen"]
+    return out, [*options, "--minutes", "0.02", "--mixed-precision", "no", "--max-f1-drop"]
 
 
 def test_a_frozen_checkpoint_keeps_every_file_and_every_bit_of_its_dense_output(frozen, plain_folder):
@@ -156,20 +166,17 @@ def test_a_trained_encoder_is_compared_with_the_checkpoint_it_came_from(trained,
     assert "the checkpoint itself has" in page
 
 
-def test_a_setting_that_is_measured_to_be_slower_than_dense_is_no_operating_point(
-    plain_folder, texts, tmp_path, monkeypatch, caplog
-):
-    monkeypatch.setattr(accelerating.Sweep, "run", few_settings)
+def test_a_setting_that_is_measured_to_be_slower_than_dense_is_no_operating_point(finished, monkeypatch, caplog):
+    out, options = finished
+    (out / "training" / "measured.jsonl").unlink()
     monkeypatch.setattr(cards, "speedups", timed(0.9))
-    rows = run(plain_folder, texts, tmp_path / "out", frozen=True, minutes=1)
-    slower = [row.name for row in rows[1:] if row.reached]
-    assert slower
-    assert [row.name for row in rows if row.stored] == []
-    assert not load_engine(tmp_path / "out").points
-    page = (tmp_path / "out" / "README.md").read_text()
+    assert main([*options, "5,20,60"]) == 0
+    assert not load_engine(out).points
+    page = (out / "README.md").read_text()
     assert 'engine.tag("…", "dense")' in page
+    slower = re.findall(r"`(\w+)` \(\d+\): no faster than `dense`, not stored \|.*0\.90×", page)
+    assert slower
     for name in slower:
-        assert re.search(rf"`{name}` \(\d+\): no faster than `dense`, not stored \|.*0\.90×", page)
         assert f"entropy:{name} was measured to be no faster than dense" in caplog.text
 
 
@@ -182,37 +189,27 @@ def test_an_operating_point_is_faster_at_some_batch_size_if_any_was_timed(speedu
     assert not Row("fast", trial, speedups=speedups, reached=False).stored
 
 
-def test_a_finished_run_chooses_again_without_checkpoint_and_texts_and_measures_nothing_twice(
-    plain_folder, texts, tmp_path, monkeypatch
-):
-    monkeypatch.setattr(accelerating.Sweep, "run", few_settings)
-    monkeypatch.setattr(cards, "speedups", timed(1.01))
+def test_a_finished_run_chooses_again_without_checkpoint_and_texts_and_measures_nothing_twice(finished):
+    out, options = finished
 
     def modified():
-        return {file.name: file.stat().st_mtime_ns for file in (tmp_path / "out").glob("*.safetensors")}
+        return {file.name: file.stat().st_mtime_ns for file in out.glob("*.safetensors")}
 
-    checkpoint = shutil.copytree(plain_folder, tmp_path / "checkpoint")
-    options = [str(checkpoint), "--texts", str(texts), "--frozen", "--minutes", "0.08", "--out", str(tmp_path / "out")]
-    options += ["--mixed-precision", "no"]
-    assert main([*options, "--max-f1-drop", "0,0.01,90"]) == 0
-    shutil.rmtree(checkpoint)
-    before, work = modified(), tmp_path / "out" / "training"
-    log, swept = Log(work / "measured.jsonl"), (work / "sweep.jsonl").read_text()
-    measured = list(log)
-    assert main([*options, "--max-f1-drop", "80,85,90", "--resume", "--texts", "/no/such"]) == 0
+    log, sweep = Log(out / "training" / "measured.jsonl"), out / "training" / "sweep.jsonl"
+    before, swept, measured = modified(), sweep.read_text(), list(log)
+    for limits in ("0,0.01,90", "80,85,90"):
+        assert main([*options, limits]) == 0
     assert modified() == before
-    assert (work / "sweep.jsonl").read_text() == swept
+    assert sweep.read_text() == swept
     assert list(log)[: len(measured)] == measured
     tried = [json.dumps(record["strategy"]) for record in log]
     assert len(set(tried)) == len(tried)
-    assert "careful" in load_engine(tmp_path / "out").points["entropy"]
-    assert f"accelerate {checkpoint} --texts {texts} --frozen" in (tmp_path / "out" / "README.md").read_text()
+    assert "careful" in load_engine(out).points["entropy"]
+    assert f"accelerate {' '.join(options[:3])}" in (out / "README.md").read_text()
 
 
-def test_a_run_that_was_cut_goes_on_and_ends_like_one_that_was_not(
-    plain_folder, texts, tmp_path, monkeypatch, no_sweep
-):
-    monkeypatch.setattr(Schedule, "filling", lambda *_: Schedule(240, 20, 20, "no"))
+def test_a_run_that_was_cut_goes_on_and_ends_like_one_that_was_not(plain_folder, texts, tmp_path, monkeypatch):
+    monkeypatch.setattr(Schedule, "filling", lambda *_: Schedule(240, 20, 6, "no"))
     monkeypatch.setattr(distill, "CHECKPOINT_S", 0)  # after every step
     monkeypatch.setattr(distill.Distillation, "replan", lambda *_: None)
     run(plain_folder, texts, tmp_path / "whole", minutes=9)  # enough to label all texts
@@ -220,7 +217,7 @@ def test_a_run_that_was_cut_goes_on_and_ends_like_one_that_was_not(
 
     def interrupted(training, batch):
         steps.append(batch)
-        if len(steps) == 12:
+        if len(steps) == 7:  # three of them were for timing
             raise KeyboardInterrupt
         return step(training, batch)
 
@@ -236,7 +233,7 @@ def test_a_run_that_was_cut_goes_on_and_ends_like_one_that_was_not(
         {record["step"]: record["loss"] for record in Log(tmp_path / name / "training" / "run" / "log.jsonl")}
         for name in ("cut", "whole")
     )
-    assert len(cut) == 20
+    assert len(cut) == 6
     assert cut == pytest.approx(whole, abs=1e-3)
     assert not (tmp_path / "cut" / "training" / "run" / "checkpoint").exists()
 
@@ -283,16 +280,13 @@ def test_a_checkpoint_that_changes_meanwhile_is_not_mixed_with_itself(plain_fold
         run(checkpoint, texts, tmp_path / "out", corpus=str(SAMPLE))
 
 
-def test_a_finished_run_does_not_choose_with_what_was_measured_of_another_model(
-    plain_folder, texts, tmp_path, no_sweep
-):
-    out = tmp_path / "out"
-    run(plain_folder, texts, out, frozen=True)
+def test_a_finished_run_does_not_choose_with_what_was_measured_of_another_model(finished, capsys):
+    out, options = finished
     heads = load_file(out / "gates.safetensors")
     save_file({name: 2 * value for name, value in heads.items()}, out / "gates.safetensors")
     write_checksums(out)
-    with pytest.raises(InputError, match=r"expected to continue the run in .*out with model\.weights"):
-        run(plain_folder, texts, out, frozen=True, resume=True)
+    assert main([*options, "5,20,60"]) == 2
+    assert f"expected to continue the run in {out} with model.weights" in capsys.readouterr().err
 
 
 def test_a_run_that_is_cut_while_it_chooses_keeps_the_dtype_that_auto_chose(plain_folder, texts, tmp_path, monkeypatch):
@@ -388,7 +382,7 @@ def test_the_encoder_learns_at_a_lower_rate_if_it_is_wide_or_sees_texts_often():
     assert rates == pytest.approx([6e-5, 4e-5, 2e-5, 1e-5])
 
 
-def test_gold_is_learned_with_the_checkpoints_own_output(plain_folder, texts, tmp_path, monkeypatch, no_sweep):
+def test_gold_is_learned_with_the_checkpoints_own_output(plain_folder, texts, tmp_path, monkeypatch):
     distil, seen = accelerating.distil, []
 
     def noted(weights, taught, gold, *rest, **settings):
@@ -419,7 +413,7 @@ def test_gold_that_is_not_for_learning_is_refused(what, plain_folder, texts, tmp
     assert not (tmp_path / "out").exists()
 
 
-def test_in_python_a_model_and_its_tokenizer_are_made_fast(plain_folder, texts, tmp_path, monkeypatch, no_sweep):
+def test_in_python_a_model_and_its_tokenizer_are_made_fast(plain_folder, texts, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     model = AutoModelForTokenClassification.from_pretrained(plain_folder)
     model.name_or_path = ""  # as of a model that was never saved
@@ -433,13 +427,19 @@ def test_in_python_a_model_and_its_tokenizer_are_made_fast(plain_folder, texts, 
     assert "the checkpoint itself has" in page
 
 
-def test_impossible_figures_are_not_published(tmp_path, monkeypatch):
-    early = Strategy("entropy", (1,), EntropyController(1.0))
+@pytest.fixture
+def one_setting():
+    """The trial of a setting, and a finished sweep that chose nothing else."""
     reference = Reference((), ("T",), (Counts(10, 10, 10),) * 2)
+    early = Strategy("entropy", (1,), EntropyController(1.0))
     one = Trial(early, (Counts(9, 10, 10),) * 2, Cost((1,), 1, 2, 10, 13))
-    dense = Trial(Strategy("dense"), reference.dense, Cost((1,), 2, 2, 13, 13))
-    sweep = type("Sweep", (), {"reference": reference, "limits": (1, 10, 30)})()
-    sweep.chosen, sweep.closest = lambda _: {"balanced": one, "fast": one}, lambda _: one
+    chosen = dict.fromkeys(("balanced", "fast"), one)
+    return one, SimpleNamespace(reference=reference, limits=(1, 10, 30), chosen=lambda _: chosen, closest=lambda _: one)
+
+
+def test_impossible_figures_are_not_published(one_setting, tmp_path, monkeypatch):
+    _, sweep = one_setting
+    dense = Trial(Strategy("dense"), sweep.reference.dense, Cost((1,), 2, 2, 13, 13))
     timed = []
 
     def speedups(engine, strategies, texts, size):
@@ -459,15 +459,16 @@ def test_impossible_figures_are_not_published(tmp_path, monkeypatch):
     assert len(timed) == 2
 
 
-def test_figures_that_were_measured_on_a_busy_machine_stay_doubtful(tmp_path, monkeypatch):
-    early = Strategy("entropy", (1,), EntropyController(1.0))
-    reference = Reference((), ("T",), (Counts(10, 10, 10),) * 2)
-    one = Trial(early, (Counts(9, 10, 10),) * 2, Cost((1,), 1, 2, 10, 13))
-    sweep = type("Sweep", (), {"reference": reference, "limits": (1, 10, 30)})()
-    sweep.chosen, sweep.closest = lambda _: {"fast": one}, lambda _: one
+def test_figures_that_were_measured_on_a_busy_machine_stay_doubtful(one_setting, tmp_path, monkeypatch):
+    one, sweep = one_setting
     for busy in (0.5, 0.0):
         monkeypatch.setattr(cards, "busy_share", lambda busy=busy: busy)
         assert measure_rows(None, one, sweep, [], None, tmp_path / "measured.jsonl")[1] == 0.5
+
+
+def test_speedups_are_against_dense(engine):
+    ratios = speedups(engine, [engine.strategy("truncate-1"), engine.strategy("dense")], [TEXT] * 2, 1)
+    assert ratios[0] != ratios[1] == 1
 
 
 def test_few_windows_and_a_busy_machine_are_warned_of(frozen, caplog):
@@ -500,7 +501,7 @@ def test_too_few_texts_are_refused(learned, held_out, plain_folder):
         split_texts(learned, held_out, load_engine(plain_folder).pieces, 0)
 
 
-def test_labels_that_say_nothing_are_named_by_a_file_and_then_by_the_folder(plain_folder, texts, tmp_path, no_sweep):
+def test_labels_that_say_nothing_are_named_by_a_file_and_then_by_the_folder(plain_folder, texts, tmp_path):
     checkpoint = shutil.copytree(plain_folder, tmp_path / "checkpoint")
     settings = json.loads((checkpoint / "config.json").read_text())
     names = list(settings["id2label"].values())
@@ -563,7 +564,7 @@ def test_wrong_settings_are_refused(changes):
 
 
 @pytest.mark.parametrize("family", ["roberta", "modernbert"])
-def test_checkpoints_of_other_families_are_made_fast_too(family, texts, tmp_path, no_sweep):
+def test_checkpoints_of_other_families_are_made_fast_too(family, texts, tmp_path):
     tokenizer = tokenizer_of(family)
     checkpoint, out = tmp_path / "checkpoint", tmp_path / "out"
     huggingface(tiny(family, len(tokenizer), pad_token_id=tokenizer.pad_token_id)).save_pretrained(checkpoint)
@@ -574,9 +575,10 @@ def test_checkpoints_of_other_families_are_made_fast_too(family, texts, tmp_path
 
 
 def test_int8_chooses_operating_points_with_layers_that_the_training_texts_calibrated(
-    plain_folder, texts, tmp_path, monkeypatch, no_sweep
+    plain_folder, texts, tmp_path, monkeypatch
 ):
     pytest.importorskip("nncf")
+    monkeypatch.setattr("engine.training.quantise.TEXTS", 10)
     run(plain_folder, texts, tmp_path / "out", frozen=True, dtype="int8")
     assert json.loads((tmp_path / "out" / "training" / "facts.json").read_text())["dtype"] == "int8"
     assert "OpenVINO" in load_engine(tmp_path / "out", "int8").fingerprint["runtime"]
