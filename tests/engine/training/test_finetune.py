@@ -228,15 +228,6 @@ def test_wrong_settings_end_with_status_2(biobert_like, corpus, finetuned, tmp_p
     assert not (tmp_path / "run").exists()
 
 
-def test_help_tells_what_every_option_means(capsys):
-    with pytest.raises(SystemExit):
-        main(["--help"])
-    shown = " ".join(capsys.readouterr().out.split())
-    for name, field in FinetuneConfig.__dataclass_fields__.items():
-        assert f"--{name.replace('_', '-')} " in shown
-        assert field.metadata["help"] in shown
-
-
 def test_pruned_windows_may_learn_from_the_dense_pass_of_the_present_weights(finetuned, corpus, tmp_path, monkeypatch):
     seen = []
     run = Finetuning(config(finetuned[0], corpus, tmp_path / "run", pruned=1.0, dense_share=1.0, mask=0.0))

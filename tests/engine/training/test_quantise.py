@@ -9,7 +9,6 @@ import pytest
 
 from engine import Engine, load_engine
 from engine.checkpoint import INT8, load_weights, save_weights
-from engine.errors import InputError
 from engine.training import quantise
 from tests.conftest import SAMPLE, TEXT
 
@@ -73,9 +72,3 @@ def test_layers_of_other_weights_go_when_weights_are_saved(quantised_folder, tmp
 def test_bad_input_is_refused(model_folder, arguments, keyword, capsys):
     assert quantise.main([argument.format(folder=model_folder) for argument in arguments]) == 2
     assert keyword in capsys.readouterr().err
-
-
-def test_without_its_package_it_names_the_remedy(engine, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "nncf", None)
-    with pytest.raises(InputError, match="requirements-eval"):
-        quantise.quantise(engine, [TEXT])

@@ -238,10 +238,10 @@ def test_a_student_learns_the_teachers_distributions(labelled, sentences, corpor
     torch.manual_seed(0)
     BertModel(config).save_pretrained(backbone)
     tokenizer.save_pretrained(backbone)
-    settings = {"soft_share": 100, "temperature": 1.0, "epochs": 20, "mask": 0, "lr": 0.01, "max_rows": 100}
+    settings = {"soft_share": 100, "temperature": 1.0, "epochs": 8, "mask": 0, "lr": 0.01, "max_rows": 100}
     settings |= {"soft_labels": f"{labelled}={sentences},{labelled}={sentences}", "dropout": 0, "out": str(tmp_path)}
     run = Finetuning(FinetuneConfig(backbone=str(backbone), mixed_precision="no", **corpora, **settings))
-    for run.epoch in range(1, 21):
+    for run.epoch in range(1, 9):
         run.train_epoch()
     run.save(run.model, tmp_path / "run")
     stored = SoftLabels.load(labelled)
