@@ -1,10 +1,7 @@
 """The HTTP API, called as its users call it, and what a visitor must not get."""
 
-from __future__ import annotations
-
 import threading
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -24,16 +21,16 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
-def client(url: str) -> Client:
+def client(url):
     return Client(url, verbose=False)
 
 
-def answer(url: str, name: str, event: str) -> str:
+def answer(url, name, event):
     return httpx.get(f"{url}gradio_api/call/{name}/{event}", timeout=60).text
 
 
 class TestTag:
-    def test_text_is_the_only_argument_needed(self, client: Client, engine: Engine) -> None:
+    def test_text_is_the_only_argument_needed(self, client, engine):
         found = client.predict(TEXT, api_name="/tag")
         expected = engine.tag(TEXT, "entropy")
         assert [(e["start"], e["end"], e["type"]) for e in found["entities"]] == [e.key for e in expected.entities]
@@ -43,14 +40,14 @@ class TestTag:
         assert found["token_layers"] == expected.cost.token_layers
         assert "trace" not in found
 
-    def test_settings_and_trace(self, client: Client, engine: Engine) -> None:
+    def test_settings_and_trace(self, client, engine):
         found = client.predict(TEXT, strategy="rule", lambda_=1.5, min_keep_ratio=0.2, trace=True, api_name="/tag")
         expected = engine.tag(TEXT, "rule", lambda_=1.5, min_keep_ratio=0.2)
         assert found["strategy"] == expected.strategy.to_json()
         assert [word["layer"] for word in found["trace"]] == [word.layer for word in expected.trace.words]
 
     @pytest.mark.parametrize("text", [HOSTILE, "α-tocopherol 山田 🧪 \u202e Ca²⁺", "\0", "\u200b.", "a" * 3000])
-    def test_any_text_is_a_text(self, client: Client, engine: Engine, text: str) -> None:
+    def test_any_text_is_a_text(self, client, engine, text):
         found = client.predict(text, trace=True, api_name="/tag")
         assert [text[word["start"] : word["end"]] for word in found["trace"]] == [
             word["text"] for word in found["trace"]
@@ -79,16 +76,14 @@ class TestTag:
             ({"text": TEXT, "strategy": "entropy+recovery", "trigger": "x"}, "expected trigger as one of"),
         ],
     )
-    def test_bad_arguments_get_the_reason(
-        self, client: Client, capfd: Any, arguments: dict[str, Any], message: str
-    ) -> None:
+    def test_bad_arguments_get_the_reason(self, client, capfd, arguments, message):
         with pytest.raises(AppError, match=message):
             client.predict(**arguments, api_name="/tag")
         assert capfd.readouterr().err == ""  # the request is not logged
 
 
 class TestCompare:
-    def test_dense_is_the_reference(self, client: Client, engine: Engine) -> None:
+    def test_dense_is_the_reference(self, client, engine):
         found = client.predict(TEXT, strategies="rule, truncate-1", api_name="/compare")
         assert list(found["strategies"]) == ["dense", "rule", "truncate-1"]
         dense, truncated = found["strategies"]["dense"], found["strategies"]["truncate-1"]
@@ -99,7 +94,7 @@ class TestCompare:
         assert {(e["start"], e["end"], e["type"]) for e in truncated["new"]} == ours - reference
         assert {(e["start"], e["end"], e["type"]) for e in truncated["missing"]} == reference - ours
 
-    def test_a_setting_goes_to_those_that_have_it(self, client: Client) -> None:
+    def test_a_setting_goes_to_those_that_have_it(self, client):
         strategies = "rule,entropy"
         found = client.predict(TEXT, strategies=strategies, lambda_=1.25, api_name="/compare")["strategies"]
         assert found["rule"]["strategy"]["controller"]["lambda"] == 1.25
@@ -118,14 +113,14 @@ class TestCompare:
             ({"strategies": "dense", "lambda_": 1.0}, "expected settings that dense have"),
         ],
     )
-    def test_bad_arguments_get_the_reason(self, client: Client, arguments: dict[str, Any], message: str) -> None:
+    def test_bad_arguments_get_the_reason(self, client, arguments, message):
         with pytest.raises(AppError, match=message):
             client.predict(**{"text": TEXT} | arguments, api_name="/compare")
 
 
 class TestServer:
-    def test_the_api_page_shows_tag_and_compare_alone(self, client: Client) -> None:
-        info: Any = client.view_api(return_format="dict", print_info=False)
+    def test_the_api_page_shows_tag_and_compare_alone(self, client):
+        info = client.view_api(return_format="dict", print_info=False)
         assert list(info["named_endpoints"]) == ["/tag", "/compare"]
         assert info["unnamed_endpoints"] == {}
         for endpoint in info["named_endpoints"].values():
@@ -137,7 +132,7 @@ class TestServer:
                 assert f"{parameter['parameter_name']}: " in endpoint["description"]
                 assert parameter["label"] == parameter["parameter_name"]
 
-    def test_a_full_queue_answers_at_once_and_recovers(self, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_full_queue_answers_at_once_and_recovers(self, url, monkeypatch):
         go_on, tag = threading.Event(), Engine.tag
         monkeypatch.setattr(Engine, "tag", lambda *args, **settings: go_on.wait(60) and tag(*args, **settings))
         room = QUEUE["max_size"] + API_WORK["concurrency_limit"]
@@ -170,9 +165,7 @@ class TestServer:
             ("run/tag", {"data": [TEXT]}, 404, ""),  # there is no way past the queue
         ],
     )
-    def test_arguments_that_are_missing_or_unknown_get_the_reason(
-        self, url: str, capfd: Any, path: str, body: Any, code: int, message: str
-    ) -> None:
+    def test_arguments_that_are_missing_or_unknown_get_the_reason(self, url, capfd, path, body, code, message):
         reply = httpx.post(f"{url}gradio_api/{path}", json=body)
         assert reply.status_code == code
         assert message in reply.text
@@ -181,15 +174,13 @@ class TestServer:
     @pytest.mark.parametrize(
         "files", [{"files": ("", b"x")}, {"files": ("a\0b/../c", b"x")}, {"files": ("x" * 9000, b"x")}, {}]
     )
-    def test_an_upload_that_is_none_gets_a_short_answer(self, url: str, capfd: Any, files: dict[str, Any]) -> None:
+    def test_an_upload_that_is_none_gets_a_short_answer(self, url, capfd, files):
         reply = httpx.post(f"{url}gradio_api/upload", files=files)
         assert reply.status_code < 500
         assert len(reply.text) < 500
         assert "Traceback" not in capfd.readouterr().err
 
-    def test_a_forged_host_is_not_repeated_where_the_address_is_given(
-        self, engine: Engine, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_a_forged_host_is_not_repeated_where_the_address_is_given(self, engine, monkeypatch):
         monkeypatch.setenv("GRADIO_ROOT_PATH", "https://ner.example.org")
         with TestClient(App.create_app(build_demo(engine), app_kwargs=LAUNCH["app_kwargs"])) as server:
             for headers in ({"host": "evil.example"}, {"x-forwarded-host": "evil.example"}):
@@ -197,7 +188,7 @@ class TestServer:
                 assert "https://ner.example.org" in page
                 assert "evil" not in page
 
-    def test_requests_that_do_not_fit_are_not_logged(self, url: str, capfd: Any) -> None:
+    def test_requests_that_do_not_fit_are_not_logged(self, url, capfd):
         event = httpx.post(f"{url}gradio_api/call/tag", json={"data": ["private text"]}).json()["event_id"]
         assert "expected values that fit" in answer(url, "tag", event)
         written = capfd.readouterr()
@@ -215,7 +206,7 @@ class TestServer:
             "file:///etc/passwd",
         ],
     )
-    def test_no_file_of_the_machine_is_served(self, url: str, path: str) -> None:
+    def test_no_file_of_the_machine_is_served(self, url, path):
         for route in ("gradio_api/file=", "gradio_api/file/", "file=", "static/", "assets/"):
             reply = httpx.get(f"{url}{route}{path}")
             assert reply.status_code in (403, 404)

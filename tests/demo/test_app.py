@@ -1,11 +1,7 @@
 """The page as a whole, and the command that serves it."""
 
-from __future__ import annotations
-
 import inspect
 import socket
-from pathlib import Path
-from typing import Any
 
 import gradio as gr
 import pytest
@@ -15,17 +11,17 @@ from demo.server import LAUNCH
 from tests.demo.blocks import components
 
 
-def test_files_of_visitors_are_gone_within_20_minutes(demo: gr.Blocks) -> None:
+def test_files_of_visitors_are_gone_within_20_minutes(demo):
     assert demo.delete_cache is not None
     every, age = demo.delete_cache
     assert every + age <= 20 * 60
 
 
-def test_warns_against_clinical_use(demo: gr.Blocks) -> None:
+def test_warns_against_clinical_use(demo):
     assert any("not for clinical decisions" in str(page.value) for page in components(demo, gr.HTML))
 
 
-def test_launches_without_network() -> None:
+def test_launches_without_network():
     assert set(LAUNCH) <= set(inspect.signature(gr.Blocks.launch).parameters)
     assert LAUNCH["run_history"] is False
     assert LAUNCH["theme"]._stylesheets == []
@@ -34,12 +30,12 @@ def test_launches_without_network() -> None:
 
 class TestCommand:
     @pytest.fixture
-    def launched(self, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-        calls: list[dict[str, Any]] = []
+    def launched(self, monkeypatch):
+        calls = []
         monkeypatch.setattr(gr.Blocks, "launch", lambda self, **settings: calls.append(settings))
         return calls
 
-    def test_serves_a_model_folder(self, model_folder: Path, launched: list[dict[str, Any]]) -> None:
+    def test_serves_a_model_folder(self, model_folder, launched):
         assert app.main(["--model", str(model_folder)]) == 0
         (settings,) = launched
         assert settings == {"share": None, "server_name": "127.0.0.1", "server_port": None, **LAUNCH}
@@ -51,9 +47,7 @@ class TestCommand:
             (["--model", "a", "--model", "b", "--labels", "labels.txt"], "expected one --model with --labels"),
         ],
     )
-    def test_options_that_do_not_fit_together_end_with_status_2(
-        self, capsys: Any, arguments: list[str], message: str
-    ) -> None:
+    def test_options_that_do_not_fit_together_end_with_status_2(self, capsys, arguments, message):
         with pytest.raises(SystemExit, match="2"):
             app.main(arguments)
         assert message in capsys.readouterr().err
@@ -67,24 +61,15 @@ class TestCommand:
         ],
     )
     def test_weights_and_addresses_that_cannot_be_used_end_with_status_2_and_the_reason(
-        self,
-        tmp_path: Path,
-        monkeypatch: pytest.MonkeyPatch,
-        launched: list[dict[str, Any]],
-        capsys: Any,
-        variable: str | None,
-        value: str,
-        message: str,
-    ) -> None:
+        self, tmp_path, monkeypatch, launched, capsys, variable, value, message
+    ):
         if variable:
             monkeypatch.setenv(variable, value)
         assert app.main(["--model", str(tmp_path)]) == 2
         assert (message or f"expected {variable}") in capsys.readouterr().err
         assert launched == []
 
-    def test_a_port_in_use_ends_with_status_2_and_the_reason(
-        self, model_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
-    ) -> None:
+    def test_a_port_in_use_ends_with_status_2_and_the_reason(self, model_folder, monkeypatch, capsys):
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", 0))
             taken.listen()
@@ -95,9 +80,7 @@ class TestCommand:
     @pytest.mark.parametrize(
         ("given", "name"), [("", "127.0.0.1"), ("localhost", "localhost"), ("::1", "[::1]"), ("[::1]", "[::1]")]
     )
-    def test_an_address_is_passed_on_with_brackets_around_ipv6(
-        self, monkeypatch: pytest.MonkeyPatch, given: str, name: str
-    ) -> None:
+    def test_an_address_is_passed_on_with_brackets_around_ipv6(self, monkeypatch, given, name):
         if ":" in given and not socket.has_dualstack_ipv6():
             pytest.skip("needs IPv6")
         monkeypatch.setenv("GRADIO_SERVER_NAME", given)

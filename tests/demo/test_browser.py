@@ -1,9 +1,5 @@
 """The tabs Compare, Layer by layer and Why in a real browser, used as a person would use them."""
 
-from __future__ import annotations
-
-from typing import Any
-
 import pytest
 
 from tests.demo.browsing import DESK, PHONE, enter, run, serious_violations, tab
@@ -15,7 +11,7 @@ TABS = ["Compare", "Layer by layer", "Why", "Frontier", "Batch", "Take away"]
 
 
 class TestCompare:
-    def test_differences_stay_open_while_times_are_refined(self, open_page: Any) -> None:
+    def test_differences_stay_open_while_times_are_refined(self, open_page):
         page = open_page()
         tab(page, "Compare")
         page.get_by_role("button", name="Symbols and scripts").click()
@@ -33,7 +29,7 @@ class TestCompare:
 
 
 class TestLayers:
-    def test_the_slider_lets_words_exit(self, open_page: Any) -> None:
+    def test_the_slider_lets_words_exit(self, open_page):
         page = open_page()
         page.get_by_label("balanced", exact=True).check()
         tab(page, "Layer by layer")
@@ -59,7 +55,7 @@ class TestLayers:
         )
 
     @pytest.mark.parametrize("motion", ["no-preference", "reduce"])
-    def test_play_goes_through_the_layers_and_stops(self, open_page: Any, motion: str) -> None:
+    def test_play_goes_through_the_layers_and_stops(self, open_page, motion):
         page = open_page(reduced_motion=motion)
         tab(page, "Layer by layer")
         slider = page.get_by_role("slider", name="after layer")
@@ -72,7 +68,7 @@ class TestLayers:
         moving = word.evaluate("word => getComputedStyle(word).transitionDuration")
         assert all(time == "0s" for time in moving.split(", ")) == (motion == "reduce")
 
-    def test_words_and_strip_are_linked_by_pointer_and_keyboard(self, open_page: Any) -> None:
+    def test_words_and_strip_are_linked_by_pointer_and_keyboard(self, open_page):
         page = open_page()
         tab(page, "Layer by layer")
         page.locator(".depths i").nth(3).hover()
@@ -89,7 +85,7 @@ class TestLayers:
 
 
 class TestWhy:
-    def test_a_chosen_word_shows_its_scores_at_each_gate(self, open_page: Any) -> None:
+    def test_a_chosen_word_shows_its_scores_at_each_gate(self, open_page):
         page = open_page()
         tab(page, "Why")
         word = page.locator(".why .word[data-exit='3']").first
@@ -102,7 +98,7 @@ class TestWhy:
         following = page.locator(f".why .word[data-word='{int(word.get_attribute('data-word')) + 1}']")
         assert detail.locator("h4").inner_text().startswith(f"{following.inner_text()}: ")
 
-    def test_the_table_sorts_and_a_row_chooses_its_word(self, open_page: Any) -> None:
+    def test_the_table_sorts_and_a_row_chooses_its_word(self, open_page):
         page = open_page()
         tab(page, "Why")
         head = page.locator(".all-words th", has_text="layer")
@@ -118,7 +114,7 @@ class TestWhy:
 
 
 class TestEverywhere:
-    def test_hostile_text_stays_text(self, open_page: Any) -> None:
+    def test_hostile_text_stays_text(self, open_page):
         page = open_page()
         enter(page, HOSTILE)
         run(page)
@@ -135,7 +131,7 @@ class TestEverywhere:
 
     @pytest.mark.parametrize("theme", ["light", "dark"])
     @pytest.mark.parametrize("size", [PHONE, DESK])
-    def test_axe_finds_nothing_serious(self, open_page: Any, theme: str, size: tuple[int, int]) -> None:
+    def test_axe_finds_nothing_serious(self, open_page, theme, size):
         page = open_page(theme, *size)
         page.wait_for_function("document.querySelector('.answer').dataset.state === 'done'")
         for name in TABS:
@@ -147,7 +143,7 @@ class TestEverywhere:
             assert serious_violations(page, context={"exclude": [[".empty[aria-label]"]]}) == [], name
 
     @pytest.mark.parametrize("name", TABS)
-    def test_nothing_is_wider_than_a_narrow_page(self, open_page: Any, name: str) -> None:
+    def test_nothing_is_wider_than_a_narrow_page(self, open_page, name):
         page = open_page(width=320)
         tab(page, name)
         page.wait_for_timeout(500)

@@ -1,9 +1,5 @@
 """What the answer leads to, what is out of date, and settings that change nothing, in a real browser."""
 
-from __future__ import annotations
-
-from typing import Any
-
 import pytest
 
 from tests.demo.browsing import DESK, PHONE, tab, wait_until
@@ -14,14 +10,14 @@ THRESHOLDS = "number input for entropy: max entropy, times the operating point's
 TARGET = 44  # pixels
 
 
-def run_example(page: Any, name: str) -> None:
+def run_example(page, name):
     page.get_by_role("button", name=name).click()
     wait_until(page, "running")
     wait_until(page, "done")
 
 
 class TestAnswer:
-    def test_its_words_open_why_there_with_the_strategy_of_the_line(self, open_page: Any) -> None:
+    def test_its_words_open_why_there_with_the_strategy_of_the_line(self, open_page):
         page = open_page("light", *DESK)
         page.get_by_role("button", name="More strategies").click()
         page.get_by_label("truncate-3").first.check()
@@ -40,9 +36,7 @@ class TestAnswer:
     @pytest.mark.parametrize(
         ("name", "view", "part"), [("Layer by layer", ".layers", ".pointed"), ("Why", ".why", ".detail h4")]
     )
-    def test_the_views_mark_lost_entities_and_open_at_the_first_changed_one(
-        self, open_page: Any, name: str, view: str, part: str
-    ) -> None:
+    def test_the_views_mark_lost_entities_and_open_at_the_first_changed_one(self, open_page, name, view, part):
         page = open_page("light", *DESK)
         page.get_by_role("button", name="More strategies").click()
         page.get_by_role("button", name="Pruning and recovery").click()
@@ -62,7 +56,7 @@ class TestAnswer:
 
 
 class TestCompare:
-    def test_texts_are_in_sight_cards_below_and_every_strategy_runs_three_times(self, open_page: Any) -> None:
+    def test_texts_are_in_sight_cards_below_and_every_strategy_runs_three_times(self, open_page):
         page = open_page("light", *DESK)
         tab(page, "Compare")
         texts = page.locator(".found").first.bounding_box()
@@ -76,7 +70,7 @@ class TestCompare:
         assert all(int(text.split(" in ")[1].split()[0]) >= 3 for text in page.locator(".spread").all_inner_texts())
         assert page.locator(".summary tbody tr").count() == 3
 
-    def test_the_threshold_hides_entities_in_texts_table_and_cards_and_says_how_many(self, open_page: Any) -> None:
+    def test_the_threshold_hides_entities_in_texts_table_and_cards_and_says_how_many(self, open_page):
         page = open_page("light", *DESK)
         tab(page, "Compare")
         page.locator(".answer[data-state=done]").wait_for(timeout=60_000)
@@ -96,7 +90,7 @@ class TestCompare:
             assert below.evaluate("mark => getComputedStyle(mark).textDecorationLine") == "none", kind
 
 
-def test_the_sample_runs_at_once_and_is_out_of_date_after_another_choice(open_page: Any) -> None:
+def test_the_sample_runs_at_once_and_is_out_of_date_after_another_choice(open_page):
     page = open_page()
     tab(page, "Batch")
     page.get_by_role("button", name="Use the sample").click()
@@ -110,7 +104,7 @@ def test_the_sample_runs_at_once_and_is_out_of_date_after_another_choice(open_pa
     page.get_by_text("the file or the settings have changed").first.wait_for(state="hidden")
 
 
-def test_settings_are_those_of_the_selected_strategies_and_change_what_exits(open_page: Any) -> None:
+def test_settings_are_those_of_the_selected_strategies_and_change_what_exits(open_page):
     page = open_page()
     page.get_by_role("button", name="More strategies").click()
     page.get_by_role("button", name="Pruning and recovery").click()
@@ -126,7 +120,7 @@ def test_settings_are_those_of_the_selected_strategies_and_change_what_exits(ope
 
 
 class TestFirstScreen:
-    def test_on_a_phone_the_idea_is_there_and_everything_can_be_touched(self, open_page: Any) -> None:
+    def test_on_a_phone_the_idea_is_there_and_everything_can_be_touched(self, open_page):
         page = open_page("light", *PHONE)
         wait_until(page, "done")
         row = page.locator(".tab-container[role=tablist]").first

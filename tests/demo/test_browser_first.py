@@ -1,16 +1,10 @@
 """The first screen and changes of settings, in a real browser, used as a person would use it."""
 
-from __future__ import annotations
-
-from collections.abc import Iterator
-from typing import Any
-
 import pytest
 
 from demo.app import build_demo
 from demo.common.links import EXAMPLES, model_name
 from demo.server import LAUNCH
-from engine import Engine
 from tests.demo.browsing import DESK, PHONE, enter, run, tab, wait_until
 
 pytestmark = pytest.mark.slow
@@ -19,18 +13,18 @@ SHORT = "Naloxone reverses the hypotension caused by clonidine."
 LONG = " ".join([EXAMPLES["Long text"]] * 9)  # about 3,000 words
 
 
-def wait_for_text(page: Any, part: str) -> None:
+def wait_for_text(page, part):
     page.wait_for_function("part => document.querySelector('.found')?.innerText.includes(part)", arg=part)
 
 
-def requests_of(page: Any) -> list[str]:
+def requests_of(page):
     """Collects what the page sends from now on."""
-    sent: list[str] = []
+    sent = []
     page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
     return sent
 
 
-def assert_quiet(page: Any, sent: list[str]) -> None:
+def assert_quiet(page, sent):
     """Waits until the page has sent something and then falls silent, within a minute."""
     for _ in range(20):
         before = len(sent)
@@ -43,9 +37,7 @@ def assert_quiet(page: Any, sent: list[str]) -> None:
 class TestFirstScreen:
     @pytest.mark.parametrize("size", [DESK, PHONE])
     @pytest.mark.parametrize("theme", ["light", "dark"])
-    def test_idea_text_answer_and_play_need_no_scrolling(
-        self, open_page: Any, size: tuple[int, int], theme: str
-    ) -> None:
+    def test_idea_text_answer_and_play_need_no_scrolling(self, open_page, size, theme):
         page = open_page(theme, *size)
         wait_until(page, "done")
         page.wait_for_timeout(500)
@@ -56,7 +48,7 @@ class TestFirstScreen:
             assert box["y"] + box["height"] <= height, part
         assert page.evaluate("document.documentElement.scrollWidth") <= width
 
-    def test_the_tour_opens_the_tab_that_it_shows(self, open_page: Any) -> None:
+    def test_the_tour_opens_the_tab_that_it_shows(self, open_page):
         page = open_page()
         tab(page, "Compare")
         assert page.locator(".layers").is_hidden()
@@ -64,7 +56,7 @@ class TestFirstScreen:
         page.locator(".tour .next").click()
         page.locator(".layers[data-toured]").wait_for()
 
-    def test_a_term_is_explained_to_pointer_and_keyboard(self, open_page: Any) -> None:
+    def test_a_term_is_explained_to_pointer_and_keyboard(self, open_page):
         page = open_page()
         term = page.locator(".intro .term").first
         term.focus()
@@ -72,7 +64,7 @@ class TestFirstScreen:
 
 
 class TestSettings:
-    def test_a_text_typed_meanwhile_marks_everything_as_out_of_date_until_it_runs(self, open_page: Any) -> None:
+    def test_a_text_typed_meanwhile_marks_everything_as_out_of_date_until_it_runs(self, open_page):
         page = open_page()
         wait_until(page, "done")
         enter(page, LONG)
@@ -90,7 +82,7 @@ class TestSettings:
         tab(page, "Compare")
         wait_for_text(page, "clonidine")
 
-    def test_a_view_of_an_earlier_text_looks_out_of_date_until_it_is_drawn_again(self, open_page: Any) -> None:
+    def test_a_view_of_an_earlier_text_looks_out_of_date_until_it_is_drawn_again(self, open_page):
         page = open_page()
         wait_until(page, "done")
         tab(page, "Why")
@@ -107,7 +99,7 @@ class TestSettings:
         wait_until(page, "timing", "done")
         assert page.evaluate(shown) == "none"
 
-    def test_a_run_can_be_cancelled_and_only_then(self, open_page: Any) -> None:
+    def test_a_run_can_be_cancelled_and_only_then(self, open_page):
         page = open_page()
         wait_until(page, "done")
         cancel = page.locator("button.cancel")
@@ -126,7 +118,7 @@ class TestSettings:
         run(page)
         wait_for_text(page, "clonidine")
 
-    def test_rapid_clicks_run_the_last_choice_and_then_nothing(self, open_page: Any) -> None:
+    def test_rapid_clicks_run_the_last_choice_and_then_nothing(self, open_page):
         page = open_page()
         wait_until(page, "done")
         tab(page, "Frontier")  # it follows the settings too
@@ -136,7 +128,7 @@ class TestSettings:
         assert_quiet(page, sent)
         assert "careful" in page.locator(".answer").text_content()
 
-    def test_the_strategy_shown_is_shared_by_the_tabs(self, open_page: Any) -> None:
+    def test_the_strategy_shown_is_shared_by_the_tabs(self, open_page):
         page = open_page()
         page.get_by_label("dense", exact=True).check()
         page.wait_for_function("!document.querySelector('.layers .words .word[data-exit]')")
@@ -144,7 +136,7 @@ class TestSettings:
         page.get_by_text("dense has no gates").wait_for()
 
 
-def test_a_cut_text_says_so(open_page: Any) -> None:
+def test_a_cut_text_says_so(open_page):
     page = open_page()
     box = page.get_by_label("Text", exact=True)
     box.fill("a " * 49_990)
@@ -157,7 +149,7 @@ def test_a_cut_text_says_so(open_page: Any) -> None:
 
 
 @pytest.fixture(scope="class")
-def url_of_two(engine: Engine, plain_engine: Engine) -> Iterator[str]:
+def url_of_two(engine, plain_engine):
     demo = build_demo(engine, plain_engine)
     _, local, _ = demo.launch(prevent_thread_lock=True, quiet=True, **LAUNCH)
     yield local
@@ -165,7 +157,7 @@ def url_of_two(engine: Engine, plain_engine: Engine) -> Iterator[str]:
 
 
 class TestTwoModels:
-    def test_another_model_keeps_text_and_theme(self, browser: Any, url_of_two: str, plain_engine: Engine) -> None:
+    def test_another_model_keeps_text_and_theme(self, browser, url_of_two, plain_engine):
         with browser.new_context() as context:
             page = context.new_page()
             page.goto(f"{url_of_two}?__theme=dark")
@@ -180,7 +172,7 @@ class TestTwoModels:
 
 
 class TestDifferences:
-    def test_the_table_can_be_copied_and_downloaded(self, open_page: Any) -> None:
+    def test_the_table_can_be_copied_and_downloaded(self, open_page):
         page = open_page(permissions=["clipboard-read", "clipboard-write"])
         tab(page, "Compare")
         page.get_by_text("All entities as a table").click()

@@ -1,9 +1,5 @@
 """The tab Frontier in a real browser: with pointer, keyboard, phone, light and dark theme."""
 
-from __future__ import annotations
-
-from typing import Any
-
 import pytest
 
 from tests.demo.browsing import tab
@@ -14,14 +10,14 @@ FAST = ".marks button[data-strategy=entropy][data-point=fast]"
 SHOWN = ".marks .tip:visible"
 
 
-def frontier(page: Any) -> Any:
+def frontier(page):
     """Opens the tab and returns it."""
     tab(page, "Frontier")
     page.locator(FAST).wait_for(timeout=60_000)
     return page.get_by_role("tabpanel")
 
 
-def test_the_pointer_shows_the_figures_of_a_mark(open_page: Any) -> None:
+def test_the_pointer_shows_the_figures_of_a_mark(open_page):
     page = open_page()
     frontier(page)
     assert page.locator(SHOWN).count() == 0
@@ -38,7 +34,7 @@ def test_the_pointer_shows_the_figures_of_a_mark(open_page: Any) -> None:
     page.locator(SHOWN).wait_for(state="detached")
 
 
-def test_the_keyboard_does_what_the_pointer_can(open_page: Any) -> None:
+def test_the_keyboard_does_what_the_pointer_can(open_page):
     page = open_page()
     frontier(page)
     page.mouse.move(0, 0)  # a mark that scrolls under the pointer would show its card
@@ -60,7 +56,7 @@ def test_the_keyboard_does_what_the_pointer_can(open_page: Any) -> None:
 
 
 @pytest.mark.parametrize("how", ["click", "Enter"])
-def test_a_mark_tries_its_settings_on_the_text(open_page: Any, how: str) -> None:
+def test_a_mark_tries_its_settings_on_the_text(open_page, how):
     page = open_page()
     frontier(page)
     assert not page.get_by_label("fast", exact=True).is_checked()
@@ -74,7 +70,7 @@ def test_a_mark_tries_its_settings_on_the_text(open_page: Any, how: str) -> None
     page.locator(".card", has_text="entropy").filter(has_text="fast").wait_for(timeout=60_000)
 
 
-def test_another_batch_size_and_another_report(open_page: Any) -> None:
+def test_another_batch_size_and_another_report(open_page):
     page = open_page()
     panel = frontier(page)
     panel.get_by_label("32", exact=True).check()
@@ -84,7 +80,7 @@ def test_another_batch_size_and_another_report(open_page: Any) -> None:
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_on_a_phone_the_figures_stand_below_the_marks(open_page: Any, theme: str) -> None:
+def test_on_a_phone_the_figures_stand_below_the_marks(open_page, theme):
     page = open_page(theme, width=390)
     frontier(page)
     page.locator(FAST).focus()

@@ -1,10 +1,7 @@
 """The tabs Batch and Take away, and links, in a real browser, used as a person would use them."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlencode, urljoin
 from zipfile import ZipFile
 
@@ -20,7 +17,7 @@ pytestmark = pytest.mark.slow
 HOSTILE = "<img src=x onerror=\"document.title='stolen'\"> ${1+1} {{7*7}} nausea"
 
 
-def download_of(page: Any, name: str) -> Path:
+def download_of(page, name):
     """The file that a link on the page downloads, once there is a link."""
     link = page.locator(f"a[href*='{name}']").first
     link.wait_for(timeout=60_000)
@@ -29,7 +26,7 @@ def download_of(page: Any, name: str) -> Path:
     return Path(download.value.path())
 
 
-def test_batch_tags_a_file_and_shows_its_texts_as_text(open_page: Any, tmp_path: Path) -> None:
+def test_batch_tags_a_file_and_shows_its_texts_as_text(open_page, tmp_path):
     path = tmp_path / "some.jsonl"
     gold = [{"start": HOSTILE.index("nausea"), "end": len(HOSTILE), "type": "Disease"}]
     records = [{"id": "<b>a</b>", "text": HOSTILE, "entities": gold}, {"id": "b"}]
@@ -50,7 +47,7 @@ def test_batch_tags_a_file_and_shows_its_texts_as_text(open_page: Any, tmp_path:
     assert page.locator("img[src=x]").count() == 0
 
 
-def test_batch_can_be_cancelled_and_the_app_goes_on(open_page: Any, tmp_path: Path) -> None:
+def test_batch_can_be_cancelled_and_the_app_goes_on(open_page, tmp_path):
     path = tmp_path / "many.jsonl"
     text = EXAMPLES["Long text"][500:800]  # tagged faster than the page can draw what is found
     path.write_text("".join(json.dumps({"id": str(number), "text": text}) + "\n" for number in range(MAX_DOCUMENTS)))
@@ -78,7 +75,7 @@ def test_batch_can_be_cancelled_and_the_app_goes_on(open_page: Any, tmp_path: Pa
     cancelled.wait_for()
 
 
-def test_take_away_holds_the_text_as_code_as_a_table_and_as_json(open_page: Any, app_url: str) -> None:
+def test_take_away_holds_the_text_as_code_as_a_table_and_as_json(open_page, app_url):
     page = open_page()
     title = page.title()
     enter(page, HOSTILE)
@@ -103,7 +100,7 @@ def test_take_away_holds_the_text_as_code_as_a_table_and_as_json(open_page: Any,
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-def test_code_is_not_cut_off(open_page: Any, width: int) -> None:
+def test_code_is_not_cut_off(open_page, width):
     page = open_page(width=width)
     tab(page, "Take away")
     code = page.get_by_role("tabpanel").locator(".cm-scroller")
@@ -114,7 +111,7 @@ def test_code_is_not_cut_off(open_page: Any, width: int) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def test_a_hostile_link_opens_the_page_as_it_is(open_page: Any, app_url: str) -> None:
+def test_a_hostile_link_opens_the_page_as_it_is(open_page, app_url):
     page = open_page()
     title = page.title()
     names = ("example", "strategies", "point", "trigger", "rule.lambda_")
@@ -131,7 +128,7 @@ def test_a_hostile_link_opens_the_page_as_it_is(open_page: Any, app_url: str) ->
     assert page.locator("img[src=x]").count() == 0
 
 
-def test_a_link_reopens_settings_and_example(open_page: Any, app_url: str) -> None:
+def test_a_link_reopens_settings_and_example(open_page, app_url):
     page = open_page()
     text = EXAMPLES["Animal study"]
     enter(page, text)

@@ -1,9 +1,5 @@
 """The load test and the screenshots exit like every command if their input cannot be used."""
 
-from __future__ import annotations
-
-from pathlib import Path
-
 import pytest
 
 from tests.demo import load, screenshot
@@ -17,17 +13,13 @@ from tests.demo import load, screenshot
         (["--clients", "0", "--hostile", "0"], "expected --clients 1 or more, got 0"),
     ],
 )
-def test_a_load_test_that_cannot_be_is_refused(
-    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_load_test_that_cannot_be_is_refused(arguments, message, capsys):
     with pytest.raises(SystemExit, match="2"):
         load.main(arguments)
     assert message in capsys.readouterr().err
 
 
-def test_screenshots_need_a_browser(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_screenshots_need_a_browser(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(screenshot, "browser_path", lambda: None)
     assert screenshot.main([str(tmp_path)]) == 2
     assert capsys.readouterr().err == "expected Chromium on the path or in $CHROMIUM, got none; install it\n"

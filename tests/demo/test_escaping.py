@@ -1,15 +1,12 @@
 """Whatever a visitor enters stays text: neither markup nor a template of `gr.HTML` survives in any view."""
 
-from __future__ import annotations
-
 import re
-from collections.abc import Callable
 from copy import copy
 from dataclasses import replace
 
 import pytest
 
-from demo.common.differences import Difference, differences
+from demo.common.differences import differences
 from demo.common.requests import failed
 from demo.common.timing import Timing
 from demo.common.uploads import Problems
@@ -20,18 +17,18 @@ from demo.tabs.compare.comparison import Comparison
 from demo.tabs.compare.texts import texts
 from demo.tabs.layers import layer_view
 from demo.tabs.why import why_view
-from engine import Document, Engine, Entity, Result
+from engine import Document, Entity
 from engine.text.labels import LabelSet
 
 HOSTILE = "<img src=x onerror=alert(1)> ${1+1} {{7*7}} `x` \\n \"'<script>alert(1)</script> &amp; \ud800"
 TYPES = ("<img>${1}",)
 
 
-def result_of(engine: Engine, strategy: str, *entities: Entity) -> Result:
+def result_of(engine, strategy, *entities):
     return replace(engine.tag(HOSTILE, strategy), entities=entities)
 
 
-def compared(engine: Engine, model: str = HOSTILE) -> list[Comparison]:
+def compared(engine, model=HOSTILE):
     """A strategy whose one entity is the whole text, beside dense, which found nothing."""
     dense = Timing(result_of(engine, "dense"), (10.0,) * 5)
     found = result_of(engine, "rule", Entity(0, len(HOSTILE), TYPES[0], HOSTILE))
@@ -39,14 +36,14 @@ def compared(engine: Engine, model: str = HOSTILE) -> list[Comparison]:
     return [Comparison(model, HOSTILE, dense, dense), one, one]
 
 
-def view(engine: Engine, render: Callable[[Engine, Result, list[Difference]], str]) -> str:
+def view(engine, render):
     _, one, _ = compared(engine)
     hostile = copy(engine)
     hostile.labels = LabelSet(TYPES)
     return render(hostile, one.result, differences(one.result, one.reference.result))
 
 
-VIEWS: dict[str, Callable[[Engine], str]] = {
+VIEWS = {
     "texts": lambda engine: texts(compared(engine), TYPES),
     "summary": lambda engine: summary(compared(engine)),
     "card": lambda engine: card(compared(engine)[1]),
@@ -61,7 +58,7 @@ VIEWS: dict[str, Callable[[Engine], str]] = {
 
 
 @pytest.mark.parametrize("name", VIEWS)
-def test_a_view_holds_no_markup_of_a_visitor(engine: Engine, name: str) -> None:
+def test_a_view_holds_no_markup_of_a_visitor(engine, name):
     page = VIEWS[name](engine)
     assert re.findall(r"<img|<script|\$\{|\{\{|`|\\n", page) == []
     assert "&lt;img" in page or "data-gates" in page

@@ -1,7 +1,5 @@
 """Your own controller needs no code in the app: the page offers, describes and explains it."""
 
-from __future__ import annotations
-
 import gradio as gr
 import pytest
 
@@ -10,7 +8,6 @@ from demo.common.settings_panel import build_settings
 from demo.settings import default_values, page_settings
 from demo.tabs.compare import candidates_of, compare
 from demo.tabs.why import why_view
-from engine import Engine
 from engine.pruning.controllers import CONTROLLERS
 from tests.demo.blocks import components
 from tests.engine.pruning.test_new_controller import EveryOther
@@ -19,11 +16,11 @@ TEXT = "Famotidine-associated delirium."
 
 
 @pytest.fixture(autouse=True)
-def registered(monkeypatch: pytest.MonkeyPatch) -> None:
+def registered(monkeypatch):
     monkeypatch.setitem(CONTROLLERS, EveryOther.kind, EveryOther)
 
 
-def test_the_page_offers_it_with_its_settings(engine: Engine) -> None:
+def test_the_page_offers_it_with_its_settings(engine):
     with gr.Blocks() as page:
         build_settings(engine, {})
     (strategies,) = components(page, gr.CheckboxGroup)
@@ -32,7 +29,7 @@ def test_the_page_offers_it_with_its_settings(engine: Engine) -> None:
     assert (setting.minimum, setting.maximum, setting.step, setting.value) == (2, 10, 1, 2)
 
 
-def test_compare_runs_it_with_its_settings_and_describes_it(engine: Engine) -> None:
+def test_compare_runs_it_with_its_settings_and_describes_it(engine):
     values = default_values(engine, None)
     values[[setting.name for setting in page_settings(engine)].index("every-other.stride")] = 4
     (shown,) = compare(TEXT, candidates_of(engine, "tiny", ["every-other"], None, "", *values))
@@ -42,7 +39,7 @@ def test_compare_runs_it_with_its_settings_and_describes_it(engine: Engine) -> N
     assert f"{5 - exited} of 5 went through every layer" in card
 
 
-def test_why_explains_it(engine: Engine) -> None:
+def test_why_explains_it(engine):
     result = engine.tag(TEXT, "every-other")
     page = why_view(engine, result, differences(result, result))
     assert "exited: its importance is not above the threshold" in page

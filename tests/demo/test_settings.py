@@ -1,17 +1,13 @@
 """What the page offers is what the engine can run and what its controllers say of themselves."""
 
-from __future__ import annotations
-
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
 from demo.settings import chosen_strategy, default_values, describe_settings, page_settings, points
-from engine import Engine
 
 
-def test_the_settings_of_the_page_are_those_that_the_controllers_ask_for(engine: Engine, plain_engine: Engine) -> None:
+def test_the_settings_of_the_page_are_those_that_the_controllers_ask_for(engine, plain_engine):
     assert [setting.name for setting in page_settings(engine)] == [
         "rule.lambda_",
         "rule.min_keep_ratio",
@@ -21,7 +17,7 @@ def test_the_settings_of_the_page_are_those_that_the_controllers_ask_for(engine:
     assert page_settings(plain_engine) == []
 
 
-def test_a_threshold_is_multiplied_at_every_gate_but_one_where_all_exit(engine: Engine) -> None:
+def test_a_threshold_is_multiplied_at_every_gate_but_one_where_all_exit(engine):
     setting = next(one for one in page_settings(engine) if one.name == "entropy.max_entropy")
     strategy = engine.strategy("entropy", gates=(1, 2), max_entropy=(0.1, 1.0))
     assert setting.page_value(strategy) == 1.0
@@ -29,8 +25,8 @@ def test_a_threshold_is_multiplied_at_every_gate_but_one_where_all_exit(engine: 
     assert setting.controller_value(engine.strategy("entropy", max_entropy=0.2), 10.0) == 1.0
 
 
-def test_points_are_those_that_all_strategies_have(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    def stored(lambda_: float) -> dict[str, Any]:
+def test_points_are_those_that_all_strategies_have(engine, monkeypatch):
+    def stored(lambda_):
         return engine.strategy("rule", lambda_=lambda_).to_json()
 
     assert points(engine) == []
@@ -41,7 +37,7 @@ def test_points_are_those_that_all_strategies_have(engine: Engine, monkeypatch: 
     assert points(engine) == ["careful", "fast"], "with recovery, a point that is not its own is that of its controller"
 
 
-def test_untouched_settings_are_those_of_the_operating_point(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_untouched_settings_are_those_of_the_operating_point(engine, monkeypatch):
     calibrated = {
         "rule": engine.strategy("rule", lambda_=0.3271),
         "entropy": engine.strategy("entropy", min_keep_ratio=0.2),
@@ -54,9 +50,7 @@ def test_untouched_settings_are_those_of_the_operating_point(engine: Engine, mon
         assert chosen_strategy(engine, name, "fast", "", *default_values(engine, "fast")) == strategy
 
 
-def test_at_a_point_of_one_controller_alone_other_strategies_run_with_their_defaults(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_at_a_point_of_one_controller_alone_other_strategies_run_with_their_defaults(engine, monkeypatch):
     stored = replace(engine.strategy("entropy", min_keep_ratio=0.2), point="fast")
     monkeypatch.setattr(engine, "points", {"entropy": {"fast": stored.to_json()}})  # as `accelerate` stores them
     assert points(engine) == ["fast"]

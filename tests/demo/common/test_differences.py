@@ -1,23 +1,20 @@
 """A strategy's entities against those of dense: what happened to each, and why."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from demo.common.differences import differences
-from engine import Engine, Result
 
 LONG = {"O": "O", "B": "B-Disease", "I": "I-Disease", "C": "B-Chemical"}
 
 
-def results(engine: Engine, labels: str, dense_labels: str) -> tuple[Result, Result]:
+def results(engine, labels, dense_labels):
     """Results with these labels, a letter per word; under the strategy all words exited at layer 1."""
     names = engine.labels.names
 
-    def result(strategy: str, letters: str) -> Result:
+    def result(strategy, letters):
         found = engine.tag("severe acute renal failure", strategy)
         probabilities = np.eye(len(names), dtype=np.float32)[[names.index(LONG[letter]) for letter in letters]]
         entities = engine.labels.decode(found.text, found.words, probabilities)
@@ -41,14 +38,12 @@ def results(engine: Engine, labels: str, dense_labels: str) -> tuple[Result, Res
         ("OOOO", "OOOO", []),
     ],
 )
-def test_every_entity_of_either_has_one_fate(
-    engine: Engine, labels: str, dense_labels: str, expected: list[tuple[str, str]]
-) -> None:
+def test_every_entity_of_either_has_one_fate(engine, labels, dense_labels, expected):
     found = differences(*results(engine, labels, dense_labels))
     assert [(one.kind, one.entity.text) for one in found] == expected
 
 
-def test_reasons_name_the_word_its_layer_and_its_labels(engine: Engine) -> None:
+def test_reasons_name_the_word_its_layer_and_its_labels(engine):
     (changed,) = differences(*results(engine, "OOBO", "OOBI"))
     assert changed.reason == "second word exited after layer 1, labelled no entity instead of inside Disease"
     (lost,) = differences(*results(engine, "OOOO", "OOOB"))
@@ -58,22 +53,20 @@ def test_reasons_name_the_word_its_layer_and_its_labels(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize(("labels", "dense_labels"), [("OBOI", "OBII"), ("OBII", "OBOI"), ("OOBB", "OOBI")])
-def test_where_one_has_become_several_or_several_one_the_reason_covers_all(
-    engine: Engine, labels: str, dense_labels: str
-) -> None:
+def test_where_one_has_become_several_or_several_one_the_reason_covers_all(engine, labels, dense_labels):
     found = differences(*results(engine, labels, dense_labels))
     assert {one.reason for one in found} == {found[0].reason}
     assert found[0].reason.startswith("second word exited after layer 1, labelled")
 
 
-def test_words_stay_beside_others_only_where_others_exited(engine: Engine) -> None:
+def test_words_stay_beside_others_only_where_others_exited(engine):
     pruned, dense = results(engine, "OOBO", "OOBI")
     unpruned = replace(dense, probabilities=pruned.probabilities, entities=pruned.entities)
     (changed,) = differences(unpruned, dense)
     assert changed.reason == "second word went through every layer, labelled no entity instead of inside Disease"
 
 
-def test_reasons_of_the_same_entities_tell_where_they_were_decided(engine: Engine) -> None:
+def test_reasons_of_the_same_entities_tell_where_they_were_decided(engine):
     pruned, dense = results(engine, "OOBI", "OOBI")
     assert differences(pruned, dense)[0].reason == "exited after layer 1, with the same labels as dense"
     assert differences(dense, dense)[0].reason == "went through every layer"

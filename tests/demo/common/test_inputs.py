@@ -1,10 +1,6 @@
 """The inputs beside the tabs: settings that follow the strategies, links, and files."""
 
-from __future__ import annotations
-
-from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import gradio as gr
 import pytest
@@ -12,14 +8,13 @@ import pytest
 from demo.common.inputs import text_of_file
 from demo.common.settings_panel import build_settings, shown_choices
 from demo.settings import page_settings
-from engine import Engine
 from engine.pruning.controllers import CONTROLLERS
 from tests.demo.blocks import components, listeners
 
 TEXT = "Famotidine-associated delirium. Six patients on famotidine had delirium; all recovered."
 
 
-def test_offers_what_the_engine_can_run_and_compares_two(demo: gr.Blocks, engine: Engine) -> None:
+def test_offers_what_the_engine_can_run_and_compares_two(demo, engine):
     (strategies,) = components(demo, gr.CheckboxGroup)
     assert [value for _, value in strategies.choices] == list(engine.runnable)
     assert strategies.value == ["dense", "entropy"]
@@ -27,7 +22,7 @@ def test_offers_what_the_engine_can_run_and_compares_two(demo: gr.Blocks, engine
     assert labels["rule"].endswith(CONTROLLERS["rule"].description)
 
 
-def test_the_strategy_shown_is_one_of_those_compared(demo: gr.Blocks) -> None:
+def test_the_strategy_shown_is_one_of_those_compared(demo):
     (shown,) = components(demo, gr.Radio, label="Strategy shown word by word")
     assert shown.value == "entropy"
     assert [value for _, value in shown.choices] == ["dense", "entropy"]
@@ -37,10 +32,10 @@ def test_the_strategy_shown_is_one_of_those_compared(demo: gr.Blocks) -> None:
         assert shown_choices(misfit, "dense") == gr.skip()
 
 
-def test_a_link_changes_strategies_and_the_one_shown_at_once(demo: gr.Blocks) -> None:
+def test_a_link_changes_strategies_and_the_one_shown_at_once(demo):
     opened = listeners(demo, "on_open")[0]
     assert [type(one) for one in opened.outputs[2:4]] == [gr.Radio, gr.CheckboxGroup]  # applied one by one
-    request: Any = SimpleNamespace(query_params={"strategies": "dense,rule", "point": "fast"})
+    request = SimpleNamespace(query_params={"strategies": "dense,rule", "point": "fast"})
     _, _, choice, names, *_ = opened.fn("", request)
     assert choice["choices"] == names == ["dense", "rule"]
     assert choice["value"] == "rule"
@@ -48,16 +43,14 @@ def test_a_link_changes_strategies_and_the_one_shown_at_once(demo: gr.Blocks) ->
     assert opened.fn("", request)[2:4] == [gr.skip()] * 2
 
 
-def test_a_run_comes_after_the_choice_of_the_strategy_shown(demo: gr.Blocks) -> None:
+def test_a_run_comes_after_the_choice_of_the_strategy_shown(demo):
     (strategies,) = components(demo, gr.CheckboxGroup)
     on_change = [function.name for function in demo.fns.values() if (strategies._id, "change") in function.targets]
     assert "on_strategies" in on_change
     assert "on_edit" not in on_change
 
 
-def test_settings_say_what_they_do_and_start_at_the_operating_point(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_settings_say_what_they_do_and_start_at_the_operating_point(engine, monkeypatch):
     stored = engine.strategy("rule", lambda_=0.3271, min_keep_ratio=0.07).to_json()
     monkeypatch.setattr(engine, "points", {"rule": {"balanced": stored}})
     with gr.Blocks() as page:
@@ -70,7 +63,7 @@ def test_settings_say_what_they_do_and_start_at_the_operating_point(
         assert component.visible == (setting.kind == "entropy")
 
 
-def test_what_changes_nothing_is_hidden_or_disabled_and_says_so(demo: gr.Blocks) -> None:
+def test_what_changes_nothing_is_hidden_or_disabled_and_says_so(demo):
     apply = listeners(demo, "on_strategies")[0].fn
     _, point, trigger, *shown = apply(["dense", "rule+recovery"], "dense")
     assert (trigger["interactive"], trigger["info"]) == (True, "")
@@ -100,9 +93,7 @@ def test_what_changes_nothing_is_hidden_or_disabled_and_says_so(demo: gr.Blocks)
         ("gone.txt", None, gr.skip(), "upload it again"),
     ],
 )
-def test_the_first_document_of_a_file_becomes_the_text(
-    tmp_path: Path, name: str, content: bytes | None, text: Any, remark: str
-) -> None:
+def test_the_first_document_of_a_file_becomes_the_text(tmp_path, name, content, text, remark):
     path = tmp_path / name
     if content is not None:
         path.write_bytes(content)

@@ -1,12 +1,8 @@
 """The head of the page repeats the committed report on these weights, or claims nothing."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import gradio as gr
 import pytest
@@ -15,17 +11,17 @@ from demo.common.intro import BASE, claim, how_it_works, intro, loss, own_model
 from demo.common.reports import REPORTS, recommendation
 from demo.common.settings_panel import build_settings
 from demo.tabs.frontier import conclusions
-from engine import Engine, load_engine
+from engine import load_engine
 from eval.render.conclusions import COMPARABLE
 from eval.render.files import read_table
 
 
 @pytest.fixture(scope="module")
-def shipped() -> Engine:
+def shipped():
     return load_engine()
 
 
-def test_it_names_the_recommended_strategy_its_speed_up_and_its_loss(shipped: Engine) -> None:
+def test_it_names_the_recommended_strategy_its_speed_up_and_its_loss(shipped):
     found = recommendation(shipped)
     assert found is not None
     page = intro(shipped, {"README": "readme"})
@@ -35,7 +31,7 @@ def test_it_names_the_recommended_strategy_its_speed_up_and_its_loss(shipped: En
     assert page.index('href="docs/bc5cdr-test/report.html">Report') < page.index('href="readme">README')
 
 
-def test_header_frontier_and_what_runs_first_are_the_same_strategy(shipped: Engine) -> None:
+def test_header_frontier_and_what_runs_first_are_the_same_strategy(shipped):
     found = recommendation(shipped)
     assert found is not None
     said = (intro(shipped, {}), conclusions(found.report, shipped.dtype))
@@ -50,11 +46,11 @@ def test_header_frontier_and_what_runs_first_are_the_same_strategy(shipped: Engi
     assert point.value == (found.name.point or "balanced")
 
 
-def test_a_significant_loss_is_called_so_and_doubts_are_named(shipped: Engine) -> None:
+def test_a_significant_loss_is_called_so_and_doubts_are_named(shipped):
     found = recommendation(shipped)
     assert found is not None
     lost = {"significant": True, "difference": -0.002, "low": -0.004, "high": -0.0001}
-    worse: Any = found.against_dense | lost
+    worse = found.against_dense | lost
     assert loss(replace(found, against_dense=worse)) == (
         "a significant difference in F1 on BC5CDR: -0.20 pp [-0.40, -0.01]; "
         "a loss of more than 0.3 pp cannot be ruled out"
@@ -62,21 +58,21 @@ def test_a_significant_loss_is_called_so_and_doubts_are_named(shipped: Engine) -
     assert "ruled out" not in loss(replace(found, against_dense=worse | {"low": -0.002}))
 
 
-def test_it_names_what_can_be_had_without_pruning(shipped: Engine) -> None:
+def test_it_names_what_can_be_had_without_pruning(shipped):
     found = recommendation(shipped)
     assert found is not None
-    full: Any = found.against_dense | {"against_label": "openvino-int8", "speedup": 1.2345}
+    full = found.against_dense | {"against_label": "openvino-int8", "speedup": 1.2345}
     assert " and 1.23× as fast as <code>openvino-int8</code>" in claim(replace(found, against_full_model=full))
     assert "openvino" not in claim(replace(found, against_full_model=None))
 
 
-def test_without_a_report_it_claims_nothing(engine: Engine, tmp_path: Path) -> None:
+def test_without_a_report_it_claims_nothing(engine, tmp_path):
     for page in (intro(engine, {}), intro(engine, {}, tmp_path)):
         assert "as fast" not in page
         assert "Report" not in page
 
 
-def test_it_says_what_happens_to_words_and_what_the_model_finds(engine: Engine, shipped: Engine) -> None:
+def test_it_says_what_happens_to_words_and_what_the_model_finds(engine, shipped):
     said = how_it_works(engine)
     assert "later layers compute only the rest" in said
     assert "This model finds Chemical and Disease and computes in float32" in said
@@ -85,20 +81,20 @@ def test_it_says_what_happens_to_words_and_what_the_model_finds(engine: Engine, 
     assert "At the last gate" not in how_it_works(shipped, "entropy:careful")
 
 
-def test_the_page_says_how_the_recommended_strategy_ends(shipped: Engine) -> None:
+def test_the_page_says_how_the_recommended_strategy_ends(shipped):
     found = recommendation(shipped)
     assert found is not None
     assert how_it_works(shipped, found.row["strategy"]) in intro(shipped, {})
 
 
-def test_without_gates_no_word_exits_and_the_command_names_the_checkpoint(plain_engine: Engine) -> None:
+def test_without_gates_no_word_exits_and_the_command_names_the_checkpoint(plain_engine):
     said = how_it_works(plain_engine)
     assert "every word goes through every layer" in said
     assert "exit" not in said
     assert f"accelerate {plain_engine.source} --texts FILE" in own_model(plain_engine)
 
 
-def test_what_to_expect_at_base_size_is_what_its_report_says(engine: Engine) -> None:
+def test_what_to_expect_at_base_size_is_what_its_report_says(engine):
     table = read_table(REPORTS / BASE, "results").query("batch_size == 1")
     dense = table["f1"].iloc[0]
     best = table[table["prunes"] & (table["f1"] >= dense - COMPARABLE / 100)]["speedup_vs_dense"].max()
@@ -116,8 +112,8 @@ def test_what_to_expect_at_base_size_is_what_its_report_says(engine: Engine) -> 
         ([f"T{i}" for i in range(40)], "40 types"),
     ],
 )
-def test_the_types_are_named_unless_they_are_many(types: list[str], said: str) -> None:
-    other: Any = SimpleNamespace(
+def test_the_types_are_named_unless_they_are_many(types, said):
+    other = SimpleNamespace(
         labels=SimpleNamespace(types=types),
         model=SimpleNamespace(has_gates=False),
         dtype="float32",

@@ -1,22 +1,19 @@
 """Links reopen the page and contain nothing that a user or an attacker entered."""
 
-from __future__ import annotations
-
 from urllib.parse import parse_qsl
 
 import pytest
 
 from demo.common.links import EXAMPLES, make_link, read_link, remark_on_gone
-from engine import Engine
 
 HOSTILE = "<img src=x onerror=alert(1)> ${1+1} {{7*7}} delirium"
 
 
-def query(link: str) -> dict[str, str]:
+def query(link):
     return dict(parse_qsl(link.removeprefix("?")))
 
 
-def test_a_link_reopens_the_settings_and_the_example(engine: Engine) -> None:
+def test_a_link_reopens_the_settings_and_the_example(engine):
     name, text = next(iter(EXAMPLES.items()))
     link = make_link(engine, text, ["dense", "entropy+recovery"], None, "entity_loss", 1.5, 0.25, 2.0, 0.5)
     assert query(link)["example"] == name
@@ -32,12 +29,12 @@ def test_a_link_reopens_the_settings_and_the_example(engine: Engine) -> None:
     ]
 
 
-def test_a_users_text_is_not_in_the_link(engine: Engine) -> None:
+def test_a_users_text_is_not_in_the_link(engine):
     assert "delirium" not in make_link(engine, HOSTILE, ["dense"], None, "", 0.0, 0.0, 1.0, 0.0)
 
 
 @pytest.mark.parametrize("value", [HOSTILE, "nan", "inf", "1e9", "-1e9", "", "__class__"])
-def test_what_does_not_fit_is_ignored(engine: Engine, value: str) -> None:
+def test_what_does_not_fit_is_ignored(engine, value):
     hostile = dict.fromkeys(["example", "strategies", "point", "trigger", "rule.lambda_", "rule.min_keep_ratio"], value)
     assert all(isinstance(update, dict) for update in read_link(engine, hostile))  # gr.skip()
 
@@ -46,6 +43,6 @@ def test_what_does_not_fit_is_ignored(engine: Engine, value: str) -> None:
     ("strategies", "said"),
     [("dense,hf", "names hf,"), ("random@rule:fast", "names random,"), ("hf,random", "hf and random"), ("dense", None)],
 )
-def test_a_link_to_a_strategy_that_is_gone_says_so(strategies: str, said: str | None) -> None:
+def test_a_link_to_a_strategy_that_is_gone_says_so(strategies, said):
     remark = remark_on_gone({"strategies": strategies})
     assert (said in remark and "eval.report" in remark) if said else remark == ""

@@ -1,20 +1,15 @@
 """Reports: which exist, what they say about themselves, which rows ran with given settings, what they recommend."""
 
-from __future__ import annotations
-
 import json
 import shutil
-from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pandas as pd
 import pytest
 
 from demo.common.reports import REPORTS, Report, find_reports, own_report, recommendation
-from engine import Strategy, load_engine
+from engine import load_engine
 from engine.pruning.strategy_names import resolve
 
 DIGEST = "0123456789abcdef" * 4
@@ -38,20 +33,20 @@ RESULTS = pd.DataFrame(
 
 
 @pytest.fixture
-def report(tmp_path: Path) -> Report:
+def report(tmp_path):
     for name in ("one", "empty"):
         (tmp_path / name).mkdir()
     RESULTS.to_csv(tmp_path / "one" / "results.csv", index=False)
     return find_reports(tmp_path)["one"]
 
 
-def say(report: Report, **about: str) -> Report:
+def say(report, **about):
     """The report with a ``results.json``."""
     (report.folder / "results.json").write_text(json.dumps({"about": about}))
     return Report(report.folder)
 
 
-def engine_of(digest: str, dtype: str = "float32") -> Any:
+def engine_of(digest, dtype="float32"):
     return SimpleNamespace(digest=digest, dtype=dtype)
 
 
@@ -68,18 +63,18 @@ def engine_of(digest: str, dtype: str = "float32") -> Any:
         (resolve("entropy", 6, {}), []),
     ],
 )
-def test_a_row_ran_as_a_strategy_if_all_settings_are_alike(report: Report, strategy: Strategy, rows: list[str]) -> None:
+def test_a_row_ran_as_a_strategy_if_all_settings_are_alike(report, strategy, rows):
     assert list(report.rows_of(strategy, "float32")["strategy"]) == rows
     assert report.rows_of(strategy, "int8").empty
 
 
-def test_a_report_says_what_it_measured_on_what(report: Report) -> None:
+def test_a_report_says_what_it_measured_on_what(report):
     expected = "corpus made-up; split test; documents 7; device cpu; threads 2; dtype float32; commit abc"
     assert report.conditions == f"Measured on: {expected}."
     assert say(report, model="m").title == "m, made-up test, float32 (one)"
 
 
-def test_every_folder_with_results_is_a_report_and_the_first_on_the_weights_is_theirs(report: Report) -> None:
+def test_every_folder_with_results_is_a_report_and_the_first_on_the_weights_is_theirs(report):
     folder = report.folder.parent
     assert list(find_reports(folder)) == ["one"]
     assert "does not name its weights" in report.other_weights(DIGEST)
@@ -91,7 +86,7 @@ def test_every_folder_with_results_is_a_report_and_the_first_on_the_weights_is_t
     assert recommendation(engine_of("f" * 64), folder) is None
 
 
-def test_the_average_is_that_of_the_report_in_the_dtype_of_the_page() -> None:
+def test_the_average_is_that_of_the_report_in_the_dtype_of_the_page():
     strategy = replace(resolve("entropy", 6, {}), point="balanced")
     table = pd.read_csv(SHIPPED.folder / "results.csv").query("strategy == 'entropy' and dtype == 'int8'")
     ratio = table.sort_values("batch_size")["speedup_vs_dense_same_dtype"].iloc[0]
@@ -104,22 +99,22 @@ def test_the_average_is_that_of_the_report_in_the_dtype_of_the_page() -> None:
     ("corpus", "split", "shown"),
     [("bc5cdr", "test", "BC5CDR"), ("bc5cdr", "calib", "BC5CDR calib"), ("data/My.jsonl", "all", "My.jsonl all")],
 )
-def test_the_corpus_is_named_as_readers_know_it(tmp_path: Path, corpus: str, split: str, shown: str) -> None:
+def test_the_corpus_is_named_as_readers_know_it(tmp_path, corpus, split, shown):
     RESULTS.assign(corpus=corpus, split=split).to_csv(tmp_path / "results.csv", index=False)
     assert Report(tmp_path).corpus == shown
 
 
 @pytest.fixture(scope="module")
-def digest() -> str:
+def digest():
     return load_engine().digest
 
 
 @pytest.fixture
-def recommended_if(digest: str, tmp_path: Path) -> Callable[..., Any]:
+def recommended_if(digest, tmp_path):
     """What the shipped report would recommend if columns of its intervals had other values."""
     folder = shutil.copytree(SHIPPED.folder, tmp_path / "reports" / "one").parent
 
-    def recommended_if(**columns: Any) -> Any:
+    def recommended_if(**columns):
         file = folder / "one" / "intervals.csv"
         pd.read_csv(file).assign(**columns).to_csv(file, index=False)
         return recommendation(engine_of(digest), folder)
@@ -128,7 +123,7 @@ def recommended_if(digest: str, tmp_path: Path) -> Callable[..., Any]:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "int8"])
-def test_it_recommends_a_strategy_in_the_dtype_of_the_page(digest: str, dtype: str) -> None:
+def test_it_recommends_a_strategy_in_the_dtype_of_the_page(digest, dtype):
     found = recommendation(engine_of(digest, dtype))
     assert found is not None
     assert found.row["label"].endswith(f"({dtype})")
@@ -138,7 +133,7 @@ def test_it_recommends_a_strategy_in_the_dtype_of_the_page(digest: str, dtype: s
     assert found.report == SHIPPED
 
 
-def test_a_strategy_that_certainly_stays_close_goes_before_a_faster_one(recommended_if: Callable[..., Any]) -> None:
+def test_a_strategy_that_certainly_stays_close_goes_before_a_faster_one(recommended_if):
     certain = recommended_if(low=lambda table: table["low"].where(table["strategy"] != "entropy:careful", -0.001))
     assert certain.row["strategy"] == "entropy:careful"
     doubtful = recommended_if(low=lambda table: table["low"] - 0.01)

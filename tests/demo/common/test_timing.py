@@ -1,9 +1,5 @@
 """Strategies take turns being timed, long texts fewer times."""
 
-from __future__ import annotations
-
-import pytest
-
 from demo.common.timing import (
     RUNS,
     Budget,
@@ -14,13 +10,12 @@ from demo.common.timing import (
     tagger,
     time_strategies,
 )
-from engine import Engine
 
 PATIENT = Budget(more_s=600.0)  # all runs, even on a busy machine
 TEXT = "Famotidine-associated delirium. Six patients on famotidine had delirium; all recovered."
 
 
-def test_strategies_take_turns(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_strategies_take_turns(engine, monkeypatch):
     order = []
     tag = engine.tag
     monkeypatch.setattr(engine, "tag", lambda text, strategy: order.append(strategy.name) or tag(text, strategy))
@@ -30,7 +25,7 @@ def test_strategies_take_turns(engine: Engine, monkeypatch: pytest.MonkeyPatch) 
     assert all(one.warm and len(one.runs_ms) == RUNS for one in found)
 
 
-def test_slow_texts_get_fewer_runs(engine: Engine) -> None:
+def test_slow_texts_get_fewer_runs(engine):
     (first,) = first_pass(TEXT, [tagger(engine, engine.strategy("dense"))])
     pass_s = first.latency_ms / 1e3
     assert affordable_rounds([first], Budget(more_s=4.5 * pass_s)) == 4
@@ -40,14 +35,14 @@ def test_slow_texts_get_fewer_runs(engine: Engine) -> None:
     assert not one.warm
 
 
-def test_a_round_that_is_broken_off_does_not_count(engine: Engine) -> None:
+def test_a_round_that_is_broken_off_does_not_count(engine):
     going = iter([True, True, True, False])
     taggers = [tagger(engine, engine.strategy(name)) for name in ("dense", "rule")]
     assert [len(one.runs_ms) for one in more_rounds(TEXT, taggers, 5, lambda: next(going))] == [1, 1]
     assert more_rounds(TEXT, taggers, 5, lambda: False) == []
 
 
-def test_long_texts_are_estimated_from_their_beginning(engine: Engine) -> None:
+def test_long_texts_are_estimated_from_their_beginning(engine):
     taggers = [tagger(engine, engine.strategy(name)) for name in ("dense", "rule", "entropy")]
     assert estimate(TEXT, taggers, Budget()) == (0.0, 3)
     seconds, number = estimate(TEXT, taggers, Budget(short=25, probe=25))
@@ -56,6 +51,6 @@ def test_long_texts_are_estimated_from_their_beginning(engine: Engine) -> None:
     assert estimate(TEXT, taggers, Budget(first_s=0.0, short=25, probe=25))[1] == 2
 
 
-def test_a_text_of_few_long_words_is_long(engine: Engine) -> None:
+def test_a_text_of_few_long_words_is_long(engine):
     taggers = [tagger(engine, engine.strategy("dense"))]
     assert estimate("MKV" * 7_000, taggers, Budget())[0] > 0

@@ -1,11 +1,7 @@
 """Uploads: readable documents are read, problems are named briefly, and nothing is deleted, whatever the file holds."""
 
-from __future__ import annotations
-
 import gzip
 import json
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -17,15 +13,15 @@ BIOC = "<collection><document><id>1</id>{}</document></collection>"
 PASSAGE = "<passage><offset>{}</offset><text>Nausea.</text></passage>"
 
 
-def read(path: Path) -> tuple[list[str], Problems]:
+def read(path):
     """The document ids and the problems."""
     problems = Problems()
     return [document.id for document in read_upload(path, problems)], problems
 
 
 @pytest.fixture
-def write(tmp_path: Path):
-    def write(name: str, content: str | bytes) -> Path:
+def write(tmp_path):
+    def write(name, content):
         path = tmp_path / name
         path.write_bytes(content.encode() if isinstance(content, str) else content)
         return path
@@ -56,7 +52,7 @@ def write(tmp_path: Path):
         ),
     ],
 )
-def test_a_broken_or_long_document_loses_none_of_the_others(write, name: str, lines: list[str], problem: str) -> None:
+def test_a_broken_or_long_document_loses_none_of_the_others(write, name, lines, problem):
     first, second, broken = lines
     path = write(name, "\n".join((first, broken, second)))
     ids, problems = read(path)
@@ -66,13 +62,13 @@ def test_a_broken_or_long_document_loses_none_of_the_others(write, name: str, li
     assert path.exists()  # another user's upload of the same content shares the file
 
 
-def test_a_file_of_nothing_but_problems_is_not_read_to_its_end(write) -> None:
+def test_a_file_of_nothing_but_problems_is_not_read_to_its_end(write):
     ids, problems = read(write("broken.jsonl", "{\n" * (MAX_FILE_BYTES // 2)))
     assert ids == []
     assert (problems.count, len(problems.listed), problems.stopped) == (MAX_PROBLEMS, LISTED_PROBLEMS, True)
 
 
-def test_messages_do_not_say_where_the_file_lies(write) -> None:
+def test_messages_do_not_say_where_the_file_lies(write):
     _, problems = read(write("mine.txt", b"\xff\xfe"))
     assert problems.listed == ["mine.txt:1: document mine: expected UTF-8, got byte 0xff; save the file as UTF-8"]
 
@@ -88,16 +84,14 @@ def test_messages_do_not_say_where_the_file_lies(write) -> None:
         ("small", b"PAR1\x15\x04", "got Parquet; convert it to JSON lines"),
     ],
 )
-def test_a_file_that_is_gone_large_or_compressed_is_refused(
-    tmp_path: Path, write, name: str, content: bytes | None, message: str
-) -> None:
+def test_a_file_that_is_gone_large_or_compressed_is_refused(tmp_path, write, name, content, message):
     path = tmp_path / name if content is None else write(name, content)
     with pytest.raises(InputError, match=message):
         read(path)
 
 
-def test_whatever_a_reader_raises_is_a_problem_of_the_file(write, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*_: object) -> Iterator[Document]:
+def test_whatever_a_reader_raises_is_a_problem_of_the_file(write, monkeypatch):
+    def broken(*_):
         yield Document("a", "Nausea.")
         raise LookupError("private detail")
 
@@ -118,7 +112,7 @@ def test_whatever_a_reader_raises_is_a_problem_of_the_file(write, monkeypatch: p
         ("nan.jsonl", '{"text": "x", "entities": [{"start": NaN, "end": Infinity, "type": "D"}]}'),
     ],
 )
-def test_hostile_files_end_in_a_message(write, name: str, content: str) -> None:
+def test_hostile_files_end_in_a_message(write, name, content):
     ids, problems = read(write(name, content))
     assert ids == []
     assert problems.count >= 1

@@ -1,14 +1,10 @@
 """README, docs, model cards, Gradio's assets, and nothing else, are served, where relative links lead."""
 
-from __future__ import annotations
-
 import gzip
 import re
 from functools import cache
 from html import unescape
-from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 from urllib.parse import urljoin
 
 import httpx
@@ -22,7 +18,6 @@ from demo.common.intro import TITLE
 from demo.common.links import by_name
 from demo.server import LAUNCH, files
 from demo.server.files import FILES, FOLDERS, ROOT, asset_names, document_links, document_routes
-from engine import Engine
 
 DOCUMENTS = [
     *(name for name in FILES if name.endswith(".md")),
@@ -56,15 +51,15 @@ SECRET = (
 every_document = pytest.mark.parametrize("address", DOCUMENTS)
 
 
-def served(root: Path = ROOT, root_path: str = "", **cards: Path) -> TestClient:
+def served(root=ROOT, root_path="", **cards):
     """Serves documents of a project and of models elsewhere, without the rest of the app."""
     app = Starlette(routes=document_routes(root))
-    app.get_blocks = lambda: SimpleNamespace(card_folders=cards)  # type: ignore[attr-defined]
+    app.get_blocks = lambda: SimpleNamespace(card_folders=cards)
     return TestClient(app, root_path=root_path)
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Path:
+def project(tmp_path):
     """A small project with one card and files that must not be served."""
     root = tmp_path / "project"
     for path in (*SERVED, *SECRET):
@@ -79,14 +74,14 @@ def project(tmp_path: Path) -> Path:
 
 
 @cache
-def reply(address: str) -> Any:
+def reply(address):
     """What the project answers at an address that many documents link."""
     return served().get(address)
 
 
 class TestDocuments:
     @every_document
-    def test_every_relative_link_leads_to_a_document_and_its_anchor(self, address: str) -> None:
+    def test_every_relative_link_leads_to_a_document_and_its_anchor(self, address):
         page = reply(f"/{address}").text
         for target, anchor in re.findall(r'(?:href|src)="(?!https?:|data:)([^"#]*)#?([^"]*)"', page):
             if (to := urljoin(f"/{address}", unescape(target))) == "/":
@@ -95,13 +90,13 @@ class TestDocuments:
             assert not anchor or f' id="{unescape(anchor)}"' in reply(to).text, f"{to}#{anchor}"
 
     @every_document
-    def test_the_first_link_leads_back_to_the_app(self, address: str) -> None:
+    def test_the_first_link_leads_back_to_the_app(self, address):
         back = re.search(r'<body>\s*<p><a href="([./]+)">Back to the app</a>', reply(f"/{address}").text)
         assert back is not None
         assert urljoin(f"http://x/prefix/{address}", back[1]) == "http://x/prefix/"
 
     @pytest.mark.parametrize("root_path", ["", "/ner", "https://ner.example.org"])
-    def test_each_has_its_media_type_also_under_a_root_path(self, project: Path, root_path: str) -> None:
+    def test_each_has_its_media_type_also_under_a_root_path(self, project, root_path):
         client = served(project, root_path)
         for address, kind in SERVED.items():
             found = client.get(f"/{address}")
@@ -136,19 +131,19 @@ class TestDocuments:
             "model-card-other/README.md",
         ],
     )
-    def test_a_forbidden_or_unknown_address_is_not_found(self, project: Path, address: str) -> None:
+    def test_a_forbidden_or_unknown_address_is_not_found(self, project, address):
         assert served(project).get(f"/{address}").status_code == 404
 
-    def test_the_page_of_a_model_links_what_exists(self, engine: Engine, project: Path) -> None:
+    def test_the_page_of_a_model_links_what_exists(self, engine, project):
         models = by_name([engine])  # this folder has no card
         assert document_links(next(iter(models)), models, project) == {"README": "README.md"}
         assert document_links(next(iter(models)), models, project / "docs") == {}
 
-    def test_the_card_of_weights_in_the_project_is_linked_there(self, project: Path) -> None:
+    def test_the_card_of_weights_in_the_project_is_linked_there(self, project):
         folder = project / "weights" / "50% less #1"
         folder.mkdir()
         (folder / "README.md").write_text("# Card")
-        models = by_name([SimpleNamespace(source=str(folder), dtype="int8")])  # type: ignore[list-item]
+        models = by_name([SimpleNamespace(source=str(folder), dtype="int8")])
         address = document_links("50% less #1, int8", models, project)["Model card"]
         assert address == "weights/50%25%20less%20%231/README.md"
         assert "<h1" in served(project).get(f"/{address}").text
@@ -158,7 +153,7 @@ class TestCards:
     """Cards of models outside the project, which others may have written."""
 
     @pytest.fixture
-    def card(self, tmp_path: Path) -> Path:
+    def card(self, tmp_path):
         folder = tmp_path / "model"
         folder.mkdir()
         (folder / "notes.txt").write_text("private")
@@ -173,7 +168,7 @@ class TestCards:
         return folder
 
     @pytest.mark.parametrize(("model", "shelf"), [("", "model-card"), ("a-int8", "model-card-a-int8")])
-    def test_the_card_and_what_it_links_come_from_its_folder(self, card: Path, model: str, shelf: str) -> None:
+    def test_the_card_and_what_it_links_come_from_its_folder(self, card, model, shelf):
         client = served(**{model: card})
         page = client.get(f"/{shelf}/README.md").text
         assert "<title>Card" in page
@@ -185,14 +180,12 @@ class TestCards:
             assert client.get(f"/{shelf}/{address}").status_code == 404
 
     @pytest.mark.parametrize("address", ["README.md", "page.html", "table.csv"])
-    def test_nothing_runs_and_no_other_host_is_asked(self, card: Path, address: str) -> None:
+    def test_nothing_runs_and_no_other_host_is_asked(self, card, address):
         headers = served(**{"": card}).get(f"/model-card/{address}").headers
         assert headers["content-security-policy"].startswith("default-src 'none'; img-src 'self' data:;")
         assert headers["x-content-type-options"] == "nosniff"
 
-    def test_the_app_serves_the_documents_of_project_and_models(
-        self, engine: Engine, plain_engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_the_app_serves_the_documents_of_project_and_models(self, engine, plain_engine, tmp_path, monkeypatch):
         for each, folder in ((engine, tmp_path / "first"), (plain_engine, tmp_path / "second")):
             folder.mkdir()
             (folder / "README.md").write_text(f"# Card of {folder.name}")
@@ -217,13 +210,13 @@ class TestAssets:
 
     @pytest.mark.parametrize("name", [script, font])
     @pytest.mark.parametrize("encoding", ["gzip", "br", "identity"])
-    def test_an_asset_is_what_gradio_has(self, url: str, name: str, encoding: str) -> None:
+    def test_an_asset_is_what_gradio_has(self, url, name, encoding):
         answer = httpx.get(f"{url}assets/{name}", headers={"Accept-Encoding": encoding})
         assert answer.content == (files.ASSETS / name).read_bytes()
         assert "immutable" in answer.headers["Cache-Control"]
 
-    def test_it_is_compressed_once(self, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        compressed: list[bytes] = []
+    def test_it_is_compressed_once(self, url, monkeypatch):
+        compressed = []
         compress = gzip.compress
         monkeypatch.setattr(gzip, "compress", lambda content: compressed.append(content) or compress(content))
         files._compressed.cache_clear()
@@ -232,8 +225,8 @@ class TestAssets:
         assert compressed == [(files.ASSETS / self.script).read_bytes()]
 
     @pytest.mark.parametrize("name", ["none.js", "%2e%2e", "..%2Findex.html", "%2Fetc%2Fpasswd"])
-    def test_nothing_else_is_served(self, url: str, name: str) -> None:
+    def test_nothing_else_is_served(self, url, name):
         assert httpx.get(f"{url}assets/{name}").status_code in (403, 404)
 
-    def test_all_that_browsers_keep_for_good_is_named_by_its_content(self) -> None:
+    def test_all_that_browsers_keep_for_good_is_named_by_its_content(self):
         assert all(re.search(r"-[\w-]{8,}\.\w+$", name) for name in asset_names())

@@ -1,13 +1,10 @@
 """Links to the app show its own title and picture; nothing that a client sends is answered by a traceback."""
 
-from __future__ import annotations
-
 import gc
 import json
 import logging
 import re
 import threading
-from collections.abc import Iterator
 
 import httpx
 import pytest
@@ -17,7 +14,7 @@ from demo.server.middleware import PICTURE, with_own_tags
 from engine import Engine
 
 
-def test_the_served_page_names_the_app_and_not_gradio(url: str) -> None:
+def test_the_served_page_names_the_app_and_not_gradio(url):
     reply = httpx.get(url, headers={"Accept-Encoding": "identity"})
     assert re.findall(r'og:title" content="([^"]*)"', reply.text) == [TITLE]
     assert re.findall(r'og:image" content="([^"]*)"', reply.text) == [url + PICTURE]
@@ -27,7 +24,7 @@ def test_the_served_page_names_the_app_and_not_gradio(url: str) -> None:
     assert httpx.head(url).status_code == 200
 
 
-def test_other_tags_stay() -> None:
+def test_other_tags_stay():
     page = with_own_tags(
         '<head><meta charset="utf-8" /><meta name="twitter:title" content="Gradio" /></head>', "http://x/"
     )
@@ -35,18 +32,18 @@ def test_other_tags_stay() -> None:
     assert "Gradio" not in page
 
 
-def test_a_host_is_no_markup(url: str) -> None:
+def test_a_host_is_no_markup(url):
     page = httpx.get(url, headers={"X-Forwarded-Host": '"><script>'}).text
     assert "<script" not in page.partition("</head>")[0][:400]
 
 
-def test_of_several_proxies_the_first_counts(url: str) -> None:
+def test_of_several_proxies_the_first_counts(url):
     proxies = {"X-Forwarded-Host": "example.org, inner", "X-Forwarded-Proto": "https,http"}
     assert 'og:url" content="https://example.org/"' in httpx.get(url, headers=proxies).text
 
 
 @pytest.fixture
-def log(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
+def log(caplog):
     """The log, with that of uvicorn, whose loggers pass nothing on."""
     logger = logging.getLogger("uvicorn.error")
     logger.addHandler(caplog.handler)
@@ -56,9 +53,7 @@ def log(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
 
 @pytest.mark.parametrize("host", ["a:b", "a\tb", "[::1"])
 @pytest.mark.parametrize("path", ["", "README.md", "config"])
-def test_a_forwarded_host_that_is_none_is_said_in_one_sentence(
-    url: str, log: pytest.LogCaptureFixture, host: str, path: str
-) -> None:
+def test_a_forwarded_host_that_is_none_is_said_in_one_sentence(url, log, host, path):
     reply = httpx.get(url + path, headers={"X-Forwarded-Host": host})
     assert reply.status_code == 400
     assert "expected a host in X-Forwarded-Host" in reply.json()["detail"]
@@ -66,18 +61,14 @@ def test_a_forwarded_host_that_is_none_is_said_in_one_sentence(
 
 
 @pytest.mark.parametrize("path", ["call/tag/gone", "call/v2/tag/gone", "queue/data?session_hash=gone"])
-def test_a_stream_whose_event_is_gone_ends_without_a_traceback(
-    url: str, log: pytest.LogCaptureFixture, path: str
-) -> None:
+def test_a_stream_whose_event_is_gone_ends_without_a_traceback(url, log, path):
     reply = httpx.get(f"{url}gradio_api/{path}", timeout=20)
     assert reply.status_code == 200
     assert "404" in reply.text or "error" in reply.text
     assert log.text == ""
 
 
-def test_a_client_that_asks_twice_for_an_event_gets_it_once_and_never_waits(
-    url: str, log: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_client_that_asks_twice_for_an_event_gets_it_once_and_never_waits(url, log, monkeypatch):
     go_on, tag = threading.Event(), Engine.tag
     monkeypatch.setattr(Engine, "tag", lambda *args, **settings: go_on.wait(20) and tag(*args, **settings))
     place = f"{url}gradio_api/call/v2/tag"
@@ -99,9 +90,7 @@ def test_a_client_that_asks_twice_for_an_event_gets_it_once_and_never_waits(
         ("POST", "gradio_api/queue/join", '{"data": [], "fn_index": -1, "session_hash": "x"}'),
     ],
 )
-def test_a_request_that_fits_no_address_gets_one_sentence_and_leaves_one_line_in_the_log(
-    url: str, log: pytest.LogCaptureFixture, method: str, path: str, body: str
-) -> None:
+def test_a_request_that_fits_no_address_gets_one_sentence_and_leaves_one_line_in_the_log(url, log, method, path, body):
     reply = httpx.request(method, url + path, content=body, headers={"Content-Type": "application/json"})
     assert reply.status_code == 400
     assert "expected a request that fits" in reply.json()["detail"]
@@ -109,9 +98,7 @@ def test_a_request_that_fits_no_address_gets_one_sentence_and_leaves_one_line_in
     assert len(line) < 400
 
 
-def test_a_function_that_a_page_runs_by_itself_cannot_be_called_and_says_so_in_one_line(
-    url: str, log: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_a_function_that_a_page_runs_by_itself_cannot_be_called_and_says_so_in_one_line(url, log, capfd):
     functions = httpx.get(f"{url}config").json()["dependencies"]
     script = next(one for one in functions if not one["backend_fn"])
     call = {"data": [None] * len(script["inputs"]), "fn_index": script["id"], "session_hash": "x"}
@@ -121,7 +108,7 @@ def test_a_function_that_a_page_runs_by_itself_cannot_be_called_and_says_so_in_o
     assert "Traceback" not in capfd.readouterr().err
 
 
-def test_a_session_may_have_any_name(url: str, log: pytest.LogCaptureFixture) -> None:
+def test_a_session_may_have_any_name(url, log):
     place = f"{url}gradio_api/call/tag"
     for _ in range(2):  # the first has ended in every respect when the second is answered
         call = json.dumps({"data": ["Nausea."], "session_hash": "\ud800"})

@@ -1,9 +1,5 @@
 """The demo's Blocks: HTTP API calls are forgotten once they are answered."""
 
-from __future__ import annotations
-
-from collections.abc import Iterator
-
 import gradio as gr
 import httpx
 import pytest
@@ -16,8 +12,8 @@ TEXT = "a private text"
 
 
 @pytest.fixture
-def page() -> Iterator[gr.Blocks]:
-    def echo(text: str) -> dict[str, str]:
+def page():
+    def echo(text):
         return {"answer": f"{text}, answered"}
 
     with Page("x", {}) as page:
@@ -27,7 +23,7 @@ def page() -> Iterator[gr.Blocks]:
     page.close(verbose=False)
 
 
-def test_no_session_keeps_what_the_http_api_was_sent_or_answered(page: gr.Blocks) -> None:
+def test_no_session_keeps_what_the_http_api_was_sent_or_answered(page):
     url = page.local_url
     with httpx.Client() as client:
         assert ask(client, url, "echo", text=TEXT)["answer"] == f"{TEXT}, answered"

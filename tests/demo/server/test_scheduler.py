@@ -1,25 +1,21 @@
 """Calls take turns: one pass at a time, a short call before a long one's next pass, and no call waits for ever."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from demo.server.scheduler import ScheduledEngine, Scheduler
-from engine import Engine
 
 ROOT = Path(__file__).resolve().parents[3]
 TEXT = "Famotidine caused delirium and nausea. "
 
 
-def passes(name: str, ran: list[str], number: int, seconds: float) -> Generator[None, None, str]:
+def passes(name, ran, number, seconds):
     """A call of several passes, which notes each."""
     for _ in range(number):
         ran.append(name)
@@ -28,12 +24,12 @@ def passes(name: str, ran: list[str], number: int, seconds: float) -> Generator[
     return name
 
 
-def together(scheduler: Scheduler, **calls: tuple[int, float]) -> list[str]:
+def together(scheduler, **calls):
     """Runs calls that wait at once, each with a number of passes of so many seconds; returns their order."""
-    ran: list[str] = []
+    ran = []
     begin = threading.Event()
 
-    def hold() -> Generator[None, None, None]:
+    def hold():
         begin.wait()
         yield
 
@@ -49,19 +45,19 @@ def together(scheduler: Scheduler, **calls: tuple[int, float]) -> list[str]:
     return ran
 
 
-def test_a_call_of_short_passes_goes_ahead_of_one_that_has_had_much() -> None:
+def test_a_call_of_short_passes_goes_ahead_of_one_that_has_had_much():
     order = together(Scheduler(), long=(3, 0.2), short=(3, 0.01))
     assert order[:2] == ["long", "short"]
     assert order.index("long", 1) > 3, "the short call ends before the long one's second pass"
 
 
-def test_what_a_call_had_is_bounded_so_that_its_turn_comes() -> None:
+def test_what_a_call_had_is_bounded_so_that_its_turn_comes():
     order = together(Scheduler(max_debt_s=0.02), long=(2, 0.2), short=(20, 0.01))
     assert order.index("long", 1) < len(order) - 5
 
 
-def test_a_call_that_fails_raises_its_error_and_lets_the_next_one_in() -> None:
-    def fails() -> Generator[None, None, None]:
+def test_a_call_that_fails_raises_its_error_and_lets_the_next_one_in():
+    def fails():
         yield
         raise ZeroDivisionError
 
@@ -71,10 +67,10 @@ def test_a_call_that_fails_raises_its_error_and_lets_the_next_one_in() -> None:
     assert scheduler.run(passes("next", [], 1, 0)) == "next"
 
 
-def test_one_thread_does_all_the_work() -> None:
-    seen: set[int] = set()
+def test_one_thread_does_all_the_work():
+    seen = set()
 
-    def look() -> Generator[None, None, None]:
+    def look():
         seen.add(threading.get_ident())
         yield
 
@@ -85,7 +81,7 @@ def test_one_thread_does_all_the_work() -> None:
     assert seen != {threading.get_ident()}
 
 
-def test_short_calls_do_not_wait_for_the_end_of_a_long_one(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_short_calls_do_not_wait_for_the_end_of_a_long_one(engine, monkeypatch):
     monkeypatch.setattr("engine.tagger.MAX_ROWS", 64)
     shared = ScheduledEngine(engine, Scheduler())
     expected = engine.tag(TEXT).entities
@@ -101,7 +97,7 @@ def test_short_calls_do_not_wait_for_the_end_of_a_long_one(engine: Engine, monke
     assert explaining.result() == engine.explain(long.result())
 
 
-def test_waiting_does_not_count_as_time(engine: Engine) -> None:
+def test_waiting_does_not_count_as_time(engine):
     scheduler = Scheduler()
     with ThreadPoolExecutor() as pool:
         held = pool.submit(scheduler.run, passes("other", [], 1, 1.0))
@@ -130,7 +126,7 @@ app.main([])
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux")
-def test_the_app_is_built_without_openmp_threads_of_the_main_thread() -> None:
+def test_the_app_is_built_without_openmp_threads_of_the_main_thread():
     """The main thread's first large operation starts a thread; if one were there before, computing would be slow."""
     app = subprocess.run([sys.executable, "-c", STARTED_BY_THE_MAIN_THREAD], cwd=ROOT, capture_output=True, text=True)
     assert app.stdout == "started 1\n", app.stderr

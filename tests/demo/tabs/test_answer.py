@@ -1,7 +1,5 @@
 """The answer above the tabs says what was found, with figures as far as the times tell, and for which text."""
 
-from __future__ import annotations
-
 import re
 import zlib
 from dataclasses import replace
@@ -13,24 +11,24 @@ from demo.common.requests import cancelled, checksum, failed, running
 from demo.common.timing import RUNS, Timing
 from demo.tabs.compare.answer_text import answer_run, language_remark
 from demo.tabs.compare.comparison import Comparison
-from engine import Engine, Entity
+from engine import Entity
 
 TEXT = "Famotidine-associated delirium."
 FAMOTIDINE, DELIRIUM = Entity(0, 10, "Chemical", "Famotidine"), Entity(22, 30, "Disease", "delirium")
 
 
 @pytest.fixture
-def dense(engine: Engine) -> Timing:
+def dense(engine):
     return Timing(replace(engine.tag(TEXT, "dense"), entities=(FAMOTIDINE, DELIRIUM)), (20.0,) * RUNS)
 
 
-def line(dense: Timing, engine: Engine, *entities: Entity, runs_ms: tuple[float, ...] = (10.0,) * RUNS) -> str:
+def line(dense, engine, *entities, runs_ms=(10.0,) * RUNS):
     result = replace(engine.tag(TEXT, "truncate-1"), entities=entities)
     pair = [Comparison("m", "", dense, dense), Comparison("m", "balanced", Timing(result, runs_ms), dense)]
     return answer_run(TEXT, pair, timing=False)
 
 
-def test_says_how_much_faster_and_what_became_of_the_entities(engine: Engine, dense: Timing) -> None:
+def test_says_how_much_faster_and_what_became_of_the_entities(engine, dense):
     same = line(dense, engine, FAMOTIDINE, DELIRIUM)
     for part in ("truncate-1</code> (balanced)", "<strong>2.00×</strong> as fast as", "the same 2 entities"):
         assert part in same
@@ -41,7 +39,7 @@ def test_says_how_much_faster_and_what_became_of_the_entities(engine: Engine, de
     assert "×" not in doubtful
 
 
-def test_names_what_changed_with_buttons_that_know_the_word(engine: Engine, dense: Timing) -> None:
+def test_names_what_changed_with_buttons_that_know_the_word(engine, dense):
     found = line(dense, engine, FAMOTIDINE, Entity(11, 21, "Disease", "associated"))
     lost, new = re.findall(r'(\d+ \w+): <button [^>]*data-word="(\d+)" data-strategy="([^"]+)">([^<]+)</button>', found)
     assert lost == ("1 lost", "3", "truncate-1", "delirium")
@@ -49,7 +47,7 @@ def test_names_what_changed_with_buttons_that_know_the_word(engine: Engine, dens
     assert "; 1 the same; " in found
 
 
-def test_says_plainly_that_there_are_no_entities(engine: Engine, dense: Timing) -> None:
+def test_says_plainly_that_there_are_no_entities(engine, dense):
     nothing = replace(dense, result=replace(dense.result, entities=()))
     assert "; no entities, like dense; " in line(nothing, engine)
     assert "; 2 new: " in line(nothing, engine, FAMOTIDINE, DELIRIUM)
@@ -57,7 +55,7 @@ def test_says_plainly_that_there_are_no_entities(engine: Engine, dense: Timing) 
     assert "ms, no entities." in answer_run(TEXT, [Comparison("m", "", nothing, nothing)], timing=False)
 
 
-def test_of_two_models_each_line_names_its_own_and_only_the_pages_has_buttons(engine: Engine, dense: Timing) -> None:
+def test_of_two_models_each_line_names_its_own_and_only_the_pages_has_buttons(engine, dense):
     own, other = Timing(dense.result, (10.0,) * RUNS), Timing(engine.tag(TEXT, "rule"), (9.0,) * RUNS)
     lost = replace(own, result=replace(own.result, entities=()))
     first, second = Comparison("a", "", dense, dense), Comparison("b", "", lost, dense, "a")
@@ -71,7 +69,7 @@ def test_of_two_models_each_line_names_its_own_and_only_the_pages_has_buttons(en
     assert " of a" not in pruned
 
 
-def test_states_are_told_apart(dense: Timing) -> None:
+def test_states_are_told_apart(dense):
     pair = [Comparison("m", "", dense, dense)]
     for timing, state in ((True, "timing"), (False, "done")):
         assert f'data-state="{state}" data-text="{checksum(TEXT)}"' in answer_run(TEXT, pair, timing=timing)
@@ -79,7 +77,7 @@ def test_states_are_told_apart(dense: Timing) -> None:
         assert f'data-state="{state}" data-text=""' in shown
 
 
-def test_the_checksum_is_that_of_the_text_area() -> None:
+def test_the_checksum_is_that_of_the_text_area():
     assert checksum("a\r\nb\rc") == checksum("a\nb\nc") == zlib.crc32(b"a\nb\nc")
     assert checksum("\ud800") == zlib.crc32("\ufffd".encode())
 
@@ -94,5 +92,5 @@ def test_the_checksum_is_that_of_the_text_area() -> None:
         ("服用 法莫替丁 后 出现 谵妄 的 患者 在 停药 后 恢复 正常 了 吗", True),
     ],
 )
-def test_another_language_than_english_gets_a_remark(text: str, said: bool) -> None:
+def test_another_language_than_english_gets_a_remark(text, said):
     assert ("not look like English" in language_remark(text)) == said

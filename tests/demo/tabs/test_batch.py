@@ -1,13 +1,9 @@
 """The tab Batch: files are read, tagged, scored and written; broken documents are named and left out."""
 
-from __future__ import annotations
-
 import csv
 import json
-from collections.abc import Callable
 from itertools import chain, repeat
 from pathlib import Path
-from typing import Any
 from zipfile import ZipFile
 
 import gradio as gr
@@ -29,7 +25,7 @@ from demo.tabs.batch.tagging import (
     tag_documents,
     write_zip,
 )
-from engine import Document, Engine, Entity
+from engine import Document, Entity
 from engine.data.formats import WRITERS, read_documents
 from engine.text.scoring import Counts, count_documents
 
@@ -39,20 +35,18 @@ HOSTILE = "<img src=x onerror=alert(1)> ${1+1} {{7*7}} delirium"
 SETTINGS = (None, "", 0.0, 0.1, 1.0, 0.0)
 
 
-def run(
-    engine: Engine, path: Path | None, names: list[str], wanted: Callable[[], bool] = lambda: True
-) -> list[list[Any]]:
-    progress: Any = lambda *_, **__: None  # noqa: E731
+def run(engine, path, names, wanted=lambda: True):
+    progress = lambda *_, **__: None  # noqa: E731
     return list(run_batch(engine, wanted, progress, path and str(path), names, *SETTINGS))
 
 
-def tagged(engine: Engine, documents: list[Document], *names: str) -> dict[str, list[TaggedDocument]]:
+def tagged(engine, documents, *names):
     *_, last = tag_documents(engine, documents, [engine.strategy(name) for name in names])
     return last
 
 
 @pytest.fixture
-def lines(tmp_path: Path) -> Path:
+def lines(tmp_path):
     """JSON lines whose second line is broken."""
     path = tmp_path / "some.jsonl"
     path.write_text(f'{{"id": "a", "text": "{TEXT}"}}\n{{"id": "b"}}\n{{"id": "c", "text": "{HOSTILE}"}}\n')
@@ -60,7 +54,7 @@ def lines(tmp_path: Path) -> Path:
 
 
 class TestRead:
-    def test_too_many_documents_are_counted(self, tmp_path: Path) -> None:
+    def test_too_many_documents_are_counted(self, tmp_path):
         path = tmp_path / "many.jsonl"
         path.write_text("".join(f'{{"id": "{i}", "text": "x"}}\n' for i in range(MAX_DOCUMENTS + 2)))
         documents, problems = read_batch(str(path))
@@ -68,7 +62,7 @@ class TestRead:
         assert "expected at most 500 documents, got 502" in problems.listed[0]
         assert problems.count == 2
 
-    def test_the_sample_is_sound(self) -> None:
+    def test_the_sample_is_sound(self):
         for path in sample_file():
             documents, problems = read_batch(path)
             assert (len(documents), problems.count) == (30, 0)
@@ -79,9 +73,7 @@ class TestRead:
 
 
 class TestTag:
-    def test_finds_what_the_engine_finds_strategies_taking_turns(
-        self, engine: Engine, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_finds_what_the_engine_finds_strategies_taking_turns(self, engine, monkeypatch):
         order = []
         tag_batch = engine.tag_batch
         monkeypatch.setattr(
@@ -100,7 +92,7 @@ class TestTag:
         ]
         assert [one.token_layers for one in found] == [result.cost.token_layers for result in expected]
 
-    def test_scores_every_strategy_where_there_is_gold(self, engine: Engine) -> None:
+    def test_scores_every_strategy_where_there_is_gold(self, engine):
         documents = [Document("a", TEXT, GOLD), Document("b", HOSTILE)]
         table = summary(documents, tagged(engine, documents, "dense", "truncate-1"))
         assert list(table["strategy"]) == ["dense", "truncate-1"]
@@ -119,16 +111,14 @@ class TestTag:
             (LEAST_TIMED, 0.0, ["1.00×", "–"]),
         ],
     )
-    def test_speed_up_against_dense_where_there_is_one(
-        self, documents: int, milliseconds: float, shown: list[str]
-    ) -> None:
+    def test_speed_up_against_dense_where_there_is_one(self, documents, milliseconds, shown):
         document = Document("a", TEXT)
         rule = [TaggedDocument(document, 1, 2, 3, milliseconds)] * documents
         found = {"dense": [TaggedDocument(document, 2, 2, 6, 3.0)] * documents, "rule": rule}
         assert summary([document] * documents, found)["speed-up"].tolist() == shown
         assert "speed-up" not in summary([document] * documents, {"rule": rule})
 
-    def test_the_zip_holds_what_was_found_in_every_format(self, engine: Engine, tmp_path: Path) -> None:
+    def test_the_zip_holds_what_was_found_in_every_format(self, engine, tmp_path):
         documents = [Document("a", f"Title\n{TEXT}"), Document("b", f"Title\n{HOSTILE}")]
         found = tagged(engine, documents, "dense", "entropy+recovery")
         write_zip(documents, found, settings_json(engine, [engine.strategy("dense")]), tmp_path / "all.zip")
@@ -148,7 +138,7 @@ class TestTag:
                     sorted(e.key for e in one.document.entities) for one in found[name]
                 ]
 
-    def test_the_zip_has_no_formula(self, tmp_path: Path) -> None:
+    def test_the_zip_has_no_formula(self, tmp_path):
         document = Document("=1+1", "+x and -y", (Entity(0, 2, "Chemical", "+x"), Entity(7, 9, "Chemical", "-y")))
         write_zip([document], {"dense": [TaggedDocument(document, 1, 1, 6, 1.0)]}, "{}", tmp_path / "all.zip")
         with ZipFile(tmp_path / "all.zip") as archive:
@@ -157,7 +147,7 @@ class TestTag:
 
 
 class TestRun:
-    def test_ends_with_tables_and_files(self, engine: Engine, lines: Path) -> None:
+    def test_ends_with_tables_and_files(self, engine, lines):
         *_, (report, table, entities, files) = run(engine, lines, ["dense", "rule"])
         assert "<b>some.jsonl, read as jsonl</b>: 2 of 2 documents tagged with" in report
         assert f"tagged with {model_name(engine)}: dense, rule (default)." in report
@@ -175,15 +165,13 @@ class TestRun:
             ("{\n" * (MAX_PROBLEMS + 7), ["dense"], f"Left out: {MAX_PROBLEMS}. Reading stopped there."),
         ],
     )
-    def test_what_cannot_be_tagged_is_said(
-        self, engine: Engine, tmp_path: Path, content: str | None, names: list[str], message: str
-    ) -> None:
+    def test_what_cannot_be_tagged_is_said(self, engine, tmp_path, content, names, message):
         path = tmp_path / "some.jsonl"
         path.write_text(content or "")
         (updates,) = run(engine, None if content is None else path, names)
         assert message in updates[0]
 
-    def test_long_tables_and_mentions_are_cut_and_say_so(self) -> None:
+    def test_long_tables_and_mentions_are_cut_and_say_so(self):
         text = "x" * 50_000
         many = (Entity(0, len(text), "Disease", text),) + GOLD * LISTED_ENTITIES
         documents = [Document("a", text, many)]
@@ -199,8 +187,8 @@ class TestRun:
         [(0, "before any document", False), (1, "before any document", False), (3, "The tables show", True)],
     )
     def test_cancel_ends_it_before_the_next_call_and_says_last_what_there_is(
-        self, engine: Engine, tmp_path: Path, calls: int, said: str, shown: bool
-    ) -> None:
+        self, engine, tmp_path, calls, said, shown
+    ):
         path = tmp_path / "many.jsonl"
         path.write_text("".join(json.dumps({"id": str(i), "text": TEXT}) + "\n" for i in range(3 * CHUNK)))
         answers = chain(repeat(True, calls), repeat(False))

@@ -1,7 +1,5 @@
 """Cards show the result's figures, claim no more than the runs show, and escape what users wrote."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest
@@ -10,44 +8,42 @@ from demo.common.timing import RUNS, Timing
 from demo.tabs.compare import cards
 from demo.tabs.compare.cards import CLOSEST, FASTEST, FEWEST, LISTED, award_badges, conditions
 from demo.tabs.compare.comparison import Comparison
-from engine import Engine, Entity, Result
+from engine import Entity
 
 TEXT = "Famotidine-associated delirium. Six patients\non famotidine (20 mg/day)  had nausea;\n\nall recovered. "
 
 
-def timed(result: Result, latency_ms: float = 10.0) -> Timing:
+def timed(result, latency_ms=10.0):
     return Timing(result, (latency_ms,) * RUNS)
 
 
-def beside(one: Timing, dense: Timing) -> Comparison:
+def beside(one, dense):
     return Comparison("tiny, float32", "balanced", one, dense)
 
 
-def card(one: Timing, dense: Timing) -> str:
+def card(one, dense):
     return cards.card(beside(one, dense))
 
 
 class TestCard:
     @pytest.fixture
-    def dense(self, engine: Engine) -> Timing:
+    def dense(self, engine):
         return timed(engine.tag(TEXT, "dense"), 87.0)
 
     @pytest.mark.parametrize(("runs_ms", "large"), [((43.5,) * RUNS, True), ((8.7,) * RUNS, False), ((43.5,), False)])
-    def test_only_a_decided_time_is_large(
-        self, engine: Engine, dense: Timing, runs_ms: tuple[float, ...], large: bool
-    ) -> None:
+    def test_only_a_decided_time_is_large(self, engine, dense, runs_ms, large):
         page = card(Timing(engine.tag(TEXT, "truncate-1"), runs_ms), replace(dense, runs_ms=(87.0,) * len(runs_ms)))
         assert (" ms</strong>" in page) == ("2.00× as fast as dense" in page) == large
         assert "slower" in card(timed(engine.tag(TEXT, "rule"), 87.1), dense)
 
-    def test_figures_are_those_of_the_result(self, engine: Engine, dense: Timing) -> None:
+    def test_figures_are_those_of_the_result(self, engine, dense):
         result = engine.tag(TEXT, "truncate-1")
         page = card(timed(result), dense)
         assert f"{result.cost.token_layers_kept:.1%}" in page
         assert f"{result.cost.macs / dense.result.cost.macs:.2f}× dense" in page
         assert f"0 of {len(result.words)} went through every layer, {len(result.words)} exited after layer 1" in page
 
-    def test_counts_and_lists_entities_that_differ(self, engine: Engine, dense: Timing) -> None:
+    def test_counts_and_lists_entities_that_differ(self, engine, dense):
         nausea = Entity(TEXT.index("nausea"), TEXT.index("nausea") + 6, "Disease", "nausea")
         famotidine = Entity(0, 10, "Chemical", "Famotidine")
         delirium = Entity(22, 30, "Disease", "delirium")
@@ -65,14 +61,14 @@ class TestCard:
             assert part in page
 
     @pytest.mark.parametrize(("limit", "said"), [(1, "1 word came back"), (2, "2 words came back")])
-    def test_says_how_many_words_came_back(self, engine: Engine, dense: Timing, limit: int, said: str) -> None:
+    def test_says_how_many_words_came_back(self, engine, dense, limit, said):
         exiting = {"max_entropy": 0.45, "min_keep_ratio": 0.3, "exit_entities": True}
         recovering = {"trigger": "confidence", "min_confidence": 1.0, "recovery_limit": limit}
         page = card(timed(engine.tag(TEXT, "entropy+recovery", **exiting, **recovering)), dense)
         assert f"<dd>{said}</dd>" in page
         assert "<dd>none</dd>" in card(timed(engine.tag(TEXT, "entropy")), dense)
 
-    def test_long_lists_of_differences_are_cut(self, engine: Engine, dense: Timing) -> None:
+    def test_long_lists_of_differences_are_cut(self, engine, dense):
         many = tuple(Entity(i, i + 1, "Disease", TEXT[i]) for i in range(LISTED + 3))
         nothing = replace(dense, result=replace(dense.result, entities=()))
         page = card(timed(replace(engine.tag(TEXT, "rule"), entities=many)), nothing)
@@ -80,7 +76,7 @@ class TestCard:
         assert "and 3 more" in page
 
 
-def test_conditions_name_device_threads_and_runs(engine: Engine) -> None:
+def test_conditions_name_device_threads_and_runs(engine):
     dense = timed(engine.tag(TEXT, "dense"))
     line = conditions("cpu", 2, [beside(dense, dense)])
     # This class is dimmed while out of date.
@@ -93,20 +89,18 @@ def test_conditions_name_device_threads_and_runs(engine: Engine) -> None:
 
 class TestBadges:
     @pytest.fixture
-    def dense(self, engine: Engine) -> Timing:
+    def dense(self, engine):
         return timed(engine.tag(TEXT, "dense"))
 
     @pytest.mark.parametrize(
         ("runs_ms", "ahead"), [((9.0, 8.0, 9.9, 9.0, 9.0), True), ((8.0, 8.0, 10.1, 8.0, 8.0), False)]
     )
-    def test_the_fastest_was_ahead_in_every_run(
-        self, engine: Engine, dense: Timing, runs_ms: tuple[float, ...], ahead: bool
-    ) -> None:
+    def test_the_fastest_was_ahead_in_every_run(self, engine, dense, runs_ms, ahead):
         pair = [beside(dense, dense), beside(Timing(engine.tag(TEXT, "truncate-1"), runs_ms), dense)]
         assert (FASTEST in award_badges(pair)[1]) == ahead
         assert ("none was ahead in every run" not in conditions("cpu", 2, pair)) == ahead
 
-    def test_others_are_marked_unless_two_share_the_first_place(self, engine: Engine, dense: Timing) -> None:
+    def test_others_are_marked_unless_two_share_the_first_place(self, engine, dense):
         pair = [beside(dense, dense), beside(timed(engine.tag(TEXT, "truncate-1")), dense)]
         assert award_badges(pair) == [[], [FEWEST]]
         assert award_badges([pair[0], pair[0]]) == [[], []]

@@ -1,41 +1,38 @@
 """A report's chart: every variant is a button with its figures, none squashes the axes, and a table has them all."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
 from demo.common.reports import REPORTS, Report
 from demo.tabs.frontier.chart import CHARACTER, LINE, chart
-from demo.tabs.frontier.marks import Mark, read_marks
+from demo.tabs.frontier.marks import read_marks
 from eval.render.frontier import LABELS, REACH
 
 SHIPPED = REPORTS / "bc5cdr-test"
 
 
-def changed(mark: Mark, **figures: Any) -> Mark:
-    row: Any = mark.row | figures
+def changed(mark, **figures):
+    row = mark.row | figures
     return replace(mark, row=row)
 
 
 @pytest.fixture(scope="module")
-def marks() -> list[Mark]:
+def marks():
     """The float32 variants and the baselines at batch size 1."""
     found = [mark for mark in read_marks(Report(SHIPPED)) if mark.row["batch_size"] == 1]
     own = [mark for mark in found if mark.kind == "baseline" or mark.row["dtype"] == "float32"]
     return [changed(mark, label=mark.row["strategy"]) for mark in own]
 
 
-def places(page: str) -> dict[str, tuple[float, float]]:
+def places(page):
     """Positions of the marks, in percent from the left and the top."""
     found = re.findall(r"--x:([\d.]+)%;--y:([\d.]+)%.*?aria-label=\"([^:\"]+(?::\w+)?): ", page)
     return {name: (float(x), float(y)) for x, y, name in found}
 
 
-def test_every_variant_is_a_button_that_names_its_figures(marks: list[Mark]) -> None:
+def test_every_variant_is_a_button_that_names_its_figures(marks):
     page = chart(marks, (), {"entropy:fast": ("entropy", "fast")}, "")
     assert page.count("<button") == len(marks)
     fast = next(mark for mark in marks if mark.label == "entropy:fast")
@@ -44,13 +41,13 @@ def test_every_variant_is_a_button_that_names_its_figures(marks: list[Mark]) -> 
     assert page.count("press to try it") == page.count("Click to try it") == 1
 
 
-def test_fast_lies_to_the_right_and_accurate_above(marks: list[Mark]) -> None:
+def test_fast_lies_to_the_right_and_accurate_above(marks):
     at = places(chart(marks, (), {}, ""))
     assert at["entropy:fast"][0] > at["entropy"][0] > at["dense"][0]
     assert at["dense"][1] < at["entropy"][1] < at["openvino-int8 truncate-3"][1]
 
 
-def test_one_bad_variant_does_not_squash_the_axes(marks: list[Mark]) -> None:
+def test_one_bad_variant_does_not_squash_the_axes(marks):
     bad = changed(marks[0], label="bad", f1=0.1, speedup_vs_dense=500.0)
     page = chart([*marks, bad], (), {}, "")
     before, after = places(chart(marks, (), {}, "")), places(page)
@@ -59,7 +56,7 @@ def test_one_bad_variant_does_not_squash_the_axes(marks: list[Mark]) -> None:
     assert "speed-up 500.00×" in page
 
 
-def test_few_variants_are_named_each_near_its_mark() -> None:
+def test_few_variants_are_named_each_near_its_mark():
     found = [mark for mark in read_marks(Report(SHIPPED)) if mark.row["batch_size"] == 1]
     named = re.findall(r'class="name" style="--dx:(-?\d+)px;--dy:(-?\d+)px".*?>([^<]+)<', chart(found, (), {}, ""))
     assert 1 < len(named) <= LABELS
@@ -68,7 +65,7 @@ def test_few_variants_are_named_each_near_its_mark() -> None:
         assert max(aside, abs(float(dy)) - LINE / 2) <= REACH + 1, text
 
 
-def test_a_variant_in_two_dtypes_has_two_marks_each_against_the_first_dense() -> None:
+def test_a_variant_in_two_dtypes_has_two_marks_each_against_the_first_dense():
     found = [mark for mark in read_marks(Report(SHIPPED)) if mark.row["batch_size"] == 1]
     labels = [mark.label for mark in found]
     assert len(labels) == len(set(labels))
@@ -80,7 +77,7 @@ def test_a_variant_in_two_dtypes_has_two_marks_each_against_the_first_dense() ->
     assert page.count('class="marker kind-entropy light"') == len(of_int8) > 0
 
 
-def test_what_the_page_runs_is_told_apart(marks: list[Mark]) -> None:
+def test_what_the_page_runs_is_told_apart(marks):
     runnable = ("dense", "entropy", "entropy+recovery", "truncate-3")
     found = {mark.label: mark.runnable_as(runnable, ("careful", "balanced", "fast")) for mark in marks}
     assert found["entropy:fast"] == ("entropy", "fast")

@@ -1,7 +1,5 @@
 """The tab Compare: what it runs and shows, in which order, and its message if it cannot."""
 
-from __future__ import annotations
-
 import re
 
 import gradio as gr
@@ -13,30 +11,30 @@ from demo.common.requests import Latest
 from demo.common.timing import RUNS, Budget, first_pass, tagger
 from demo.settings import default_values, page_settings
 from demo.tabs.compare import LEGEND, Refinement, Shown, candidates_beside, candidates_of, compare, refine
-from demo.tabs.compare.comparison import ModelStrategy, compare_all
-from engine import Engine, InputError
+from demo.tabs.compare.comparison import compare_all
+from engine import InputError
 from tests.demo.blocks import listeners
 
 TEXT = "Famotidine-associated delirium. Six patients on famotidine had delirium; all recovered."
 
 
-def chosen(engine: Engine, names: list[str], trigger: str = "", *values: float) -> list[ModelStrategy]:
+def chosen(engine, names, trigger="", *values):
     return candidates_of(engine, "tiny", names, None, trigger, *(values or default_values(engine, None)))
 
 
-def run(text: str, candidates: list[ModelStrategy]) -> Shown:
+def run(text, candidates):
     *_, last = compare(text, candidates)
     return last
 
 
-def test_shows_dense_and_what_is_chosen_in_the_order_of_the_page(engine: Engine) -> None:
+def test_shows_dense_and_what_is_chosen_in_the_order_of_the_page(engine):
     names = list(engine.runnable)[1:MAX_STRATEGIES]
     shown = run(TEXT, chosen(engine, names[::-1]))
     for markup in (shown.cards, shown.texts):
         assert re.findall("<h3>(.*?)</h3>", markup) == ["dense", *names]
 
 
-def test_the_legend_lists_the_kinds_of_entities_apart_from_the_hint() -> None:
+def test_the_legend_lists_the_kinds_of_entities_apart_from_the_hint():
     entries, _, hint = LEGEND.partition("</ul>")
     marks = re.findall(r'<li><span class="mark (\w+)"[^>]*data-label="(.*)Type">(\w+)</span> .+</li>', entries)
     assert sorted(marks) == sorted((kind, SIGNS[kind], kind) for kind in KINDS)
@@ -44,7 +42,7 @@ def test_the_legend_lists_the_kinds_of_entities_apart_from_the_hint() -> None:
     assert "Point at" not in entries
 
 
-def test_entities_come_after_one_pass_and_times_are_refined_afterwards(engine: Engine) -> None:
+def test_entities_come_after_one_pass_and_times_are_refined_afterwards(engine):
     candidates = chosen(engine, ["entropy"])
     (first,) = compare(TEXT, candidates, budget=Budget(more_s=600.0))  # all runs, even on a busy machine
     assert "one run" in first.cards
@@ -56,7 +54,7 @@ def test_entities_come_after_one_pass_and_times_are_refined_afterwards(engine: E
     assert 'data-state="done"' in better.answer
 
 
-def test_a_long_text_is_estimated_first_and_leaves_strategies_out(engine: Engine) -> None:
+def test_a_long_text_is_estimated_first_and_leaves_strategies_out(engine):
     candidates = chosen(engine, ["rule", "entropy", "truncate-1"])
     *_, shown = compare(TEXT, candidates, budget=Budget(first_s=1e-6, short=25, probe=25))
     left_out = "Left out because this text is long: entropy, truncate-1."
@@ -69,7 +67,7 @@ def test_a_long_text_is_estimated_first_and_leaves_strategies_out(engine: Engine
     assert left_out in refined.answer
 
 
-def test_stops_when_the_result_is_not_wanted_any_more(engine: Engine) -> None:
+def test_stops_when_the_result_is_not_wanted_any_more(engine):
     candidates = chosen(engine, ["entropy"])
     for answers in ([True, True, False], [True, True, True, False]):
         wanted = iter(answers)
@@ -80,7 +78,7 @@ def test_stops_when_the_result_is_not_wanted_any_more(engine: Engine) -> None:
     assert "one run after an untimed one" in refined.cards
 
 
-def test_settings_and_trigger_reach_the_strategies_that_have_them(engine: Engine) -> None:
+def test_settings_and_trigger_reach_the_strategies_that_have_them(engine):
     moved = {
         "rule.lambda_": 1.5,
         "rule.min_keep_ratio": 0.25,
@@ -102,13 +100,13 @@ def test_settings_and_trigger_reach_the_strategies_that_have_them(engine: Engine
     assert ran["dense"].settings == ""
 
 
-def test_from_three_strategies_on_a_table_sums_up(engine: Engine) -> None:
+def test_from_three_strategies_on_a_table_sums_up(engine):
     assert 'class="summary"' not in run(TEXT, chosen(engine, ["entropy"])).cards
     rows = re.findall(r'<th scope="row">(.*?)</th>', run(TEXT, chosen(engine, ["rule", "entropy"])).cards)
     assert rows == ["dense", "rule (default)", "entropy (default)"]
 
 
-def test_a_second_model_stands_beside_the_first(engine: Engine, plain_engine: Engine) -> None:
+def test_a_second_model_stands_beside_the_first(engine, plain_engine):
     both = [*chosen(engine, ["entropy"]), *candidates_beside(plain_engine, "plain", ["dense", "entropy"], None)]
     assert [(one.model, one.strategy.name) for one in both] == [
         ("tiny", "dense"),
@@ -134,14 +132,12 @@ def test_a_second_model_stands_beside_the_first(engine: Engine, plain_engine: En
         (TEXT, [str(number) for number in range(MAX_STRATEGIES + 1)], f"at most {MAX_STRATEGIES} strategies"),
     ],
 )
-def test_what_cannot_run_is_refused(engine: Engine, text: str, names: list[str], message: str) -> None:
+def test_what_cannot_run_is_refused(engine, text, names, message):
     with pytest.raises(InputError, match=message):
         run(text, chosen(engine, names))
 
 
-def test_cancel_is_said_last_even_over_how_long_the_run_takes(
-    engine: Engine, demo: gr.Blocks, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_cancel_is_said_last_even_over_how_long_the_run_takes(engine, demo, monkeypatch):
     (function,) = listeners(demo, "on_compare")
     monkeypatch.setattr("demo.tabs.compare.compare", lambda *_: iter([Shown("Running… about 9 s")]))
     for latest, said in ((Latest(8), True), (Latest(8, mark=1), False)):  # cancelled, and followed by another request

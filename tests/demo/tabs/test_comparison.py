@@ -1,14 +1,11 @@
 """A speed-up is given only as far as the times tell, and never rounded up."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest
 
 from demo.common.timing import RUNS, Timing
 from demo.tabs.compare.comparison import Comparison
-from engine import Engine
 
 TEXT = "Famotidine-associated delirium."
 
@@ -32,16 +29,14 @@ TEXT = "Famotidine-associated delirium."
         ("truncate-1", (50.0,) * RUNS, (10.0,) * RUNS, "is uncertain: something else on the machine slowed"),
     ],
 )
-def test_speed_in_words(
-    engine: Engine, strategy: str, dense_ms: tuple[float, ...], own_ms: tuple[float, ...], said: str
-) -> None:
+def test_speed_in_words(engine, strategy, dense_ms, own_ms, said):
     one = Comparison("m", "", Timing(engine.tag(TEXT, strategy), own_ms), Timing(engine.tag(TEXT, "dense"), dense_ms))
     found = one.speed_in_words("dense", f"{one.speedup:.2f}×")
     assert said in found
     assert one.decided == (len(own_ms) == RUNS and "×" in said and "(" not in said)
 
 
-def test_a_reference_from_another_model_may_differ_by_more_than_the_computation(engine: Engine) -> None:
+def test_a_reference_from_another_model_may_differ_by_more_than_the_computation(engine):
     dense = Timing(engine.tag(TEXT, "dense"), (50.0,) * RUNS)
     other = Comparison("b", "", replace(dense, runs_ms=(10.0,) * RUNS), dense, "a")
     assert other.doubt == ""

@@ -1,21 +1,17 @@
 """The tab Frontier: a report's conclusions and chart with the current settings, and its other plots."""
 
-from __future__ import annotations
-
 import json
 import shutil
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.collections import PathCollection
-from matplotlib.figure import Figure
 
 from demo.common.reports import REPORTS, Report
 from demo.tabs.frontier import PICTURES, pictures, plot_calibration, show, updates_to_try
-from engine import Engine, load_engine
+from engine import load_engine
 from engine.pruning.strategy_names import resolve
 
 DIGEST = "0123456789abcdef" * 4
@@ -23,24 +19,24 @@ SHIPPED = Report(REPORTS / "bc5cdr-test")  # on the shipped weights
 RULE = resolve("rule", 6, {})
 
 
-def places(figure: Figure) -> list[tuple[float, float]]:
+def places(figure):
     """Coordinates of all marks."""
     return [tuple(place) for axis in figure.axes for line in axis.lines for place in np.transpose(line.get_data())]
 
 
-def rings(figure: Figure) -> list[tuple[float, float]]:
+def rings(figure):
     """Coordinates of all rings."""
     marks = [one for axis in figure.axes for one in axis.collections if isinstance(one, PathCollection)]
     return [tuple(place) for one in marks for place in np.asarray(one.get_offsets()).tolist()]
 
 
-def ringed(page: str) -> list[str]:
+def ringed(page):
     """The names of ringed marks."""
     return [part.partition('aria-label="')[2].partition(": ")[0] for part in page.split('class="current"')[1:]]
 
 
 @pytest.fixture
-def report(tmp_path: Path) -> Report:
+def report(tmp_path):
     """A report on weights with ``DIGEST``."""
     for name in ("results", "intervals"):
         shutil.copy(SHIPPED.folder / f"{name}.csv", tmp_path)
@@ -48,12 +44,12 @@ def report(tmp_path: Path) -> Report:
     return Report(tmp_path)
 
 
-def engine_of(report: Report, digest: str = DIGEST) -> Engine:
+def engine_of(report, digest=DIGEST):
     own = {"source": str(report.folder), "digest": digest, "dtype": "float32", "runnable": ["dense", "entropy"]}
-    return SimpleNamespace(**own, points={"entropy": {"balanced": {}, "fast": {}}})  # type: ignore[return-value]
+    return SimpleNamespace(**own, points={"entropy": {"balanced": {}, "fast": {}}})
 
 
-def test_current_settings_are_ringed_in_the_report(report: Report) -> None:
+def test_current_settings_are_ringed_in_the_report(report):
     engine = load_engine()
     current = [engine.strategy("dense"), engine.strategy("entropy", "fast"), engine.strategy("rule", lambda_=1.9)]
     page = show(engine_of(report), report, 1, current)
@@ -61,23 +57,23 @@ def test_current_settings_are_ringed_in_the_report(report: Report) -> None:
     assert "did not measure the current settings of rule." in page
 
 
-def test_nothing_is_ringed_in_a_report_of_other_weights(report: Report) -> None:
+def test_nothing_is_ringed_in_a_report_of_other_weights(report):
     page = show(engine_of(report, "f" * 64), report, 1, [resolve("dense", 6, {})])
     assert "measured other weights" in page
     assert ringed(page) == []
 
 
-def test_without_a_report_it_says_how_to_create_one(report: Report) -> None:
+def test_without_a_report_it_says_how_to_create_one(report):
     assert "python -m eval.report" in show(engine_of(report), None, 1, [])
 
 
-def test_marks_that_the_page_can_run_can_be_tried(report: Report) -> None:
+def test_marks_that_the_page_can_run_can_be_tried(report):
     page = show(engine_of(report), report, 1, [])
     assert page.count("data-strategy=") == 3  # dense, entropy, entropy:fast: the engine has no careful
     assert 'data-strategy="entropy" data-point="fast"' in page
 
 
-def test_a_tried_mark_sets_strategies_and_settings_and_nothing_else_does() -> None:
+def test_a_tried_mark_sets_strategies_and_settings_and_nothing_else_does():
     engine = load_engine()
     names, point, trigger, *values = updates_to_try(engine, "entropy", "fast")
     assert (names, point, trigger) == (["dense", "entropy"], "fast", "")
@@ -87,19 +83,19 @@ def test_a_tried_mark_sets_strategies_and_settings_and_nothing_else_does() -> No
     assert all(isinstance(update, dict) for update in skipped[1:])  # unchanged
 
 
-def test_batch_sizes_are_shown_one_at_a_time(report: Report) -> None:
+def test_batch_sizes_are_shown_one_at_a_time(report):
     assert "Batch size: 32." in show(engine_of(report), report, 32, [])
     assert "Batch size: 1." in show(engine_of(report), report, 7, [])  # not measured: the first one
 
 
-def test_the_reports_conclusions_stand_above_the_chart_losses_included(report: Report) -> None:
+def test_the_reports_conclusions_stand_above_the_chart_losses_included(report):
     before, chart, _ = show(engine_of(report), report, 1, []).partition('<figure class="frontier">')
     assert chart
     for part in ("<code>entropy (float32)</code> is 2.03× as fast as", "cannot be ruled out"):
         assert part in before
 
 
-def test_calibration_rings_equal_settings_whatever_their_names() -> None:
+def test_calibration_rings_equal_settings_whatever_their_names():
     records = [RULE.to_json(), RULE.with_settings(lambda_=1.9).to_json()]
     table = pd.DataFrame(
         {
@@ -114,7 +110,7 @@ def test_calibration_rings_equal_settings_whatever_their_names() -> None:
     assert rings(figure) == [(0.1, 2)]
 
 
-def test_all_plots_of_a_report_are_shown_and_say_what_they_were_measured_on() -> None:
+def test_all_plots_of_a_report_are_shown_and_say_what_they_were_measured_on():
     made = {path.name for path in SHIPPED.folder.glob("*.png")}
     assert {"f1_vs_latency.png", "groups.png", "exits.png", "speed.png"} <= made
     assert {name.replace("-int8.", ".") for name in made} <= set(PICTURES)
@@ -123,7 +119,7 @@ def test_all_plots_of_a_report_are_shown_and_say_what_they_were_measured_on() ->
     assert "by gold label and layer, int8." in page
 
 
-def test_texts_from_files_are_text(report: Report) -> None:
+def test_texts_from_files_are_text(report):
     for name in ("results", "intervals"):
         path = report.folder / f"{name}.csv"
         table = pd.read_csv(path).replace("onnx", "<img src=y> ${2}")

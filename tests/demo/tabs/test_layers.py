@@ -1,11 +1,8 @@
 """The layer view: the text as words, what happens to them at each layer, and how many are computed."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
-from typing import Any
 
 import pytest
 
@@ -13,7 +10,7 @@ from demo.common import word_view
 from demo.common.differences import differences
 from demo.common.word_view import listbox
 from demo.tabs.layers import layer_view, words_of_layers
-from engine import Engine, Entity, Result
+from engine import Entity
 
 TYPES = ("Chemical", "Disease")
 TEXT = "Famotidine-associated delirium.\nSix patients  on famotidine (20 mg/day) had nausea; all recovered."
@@ -23,31 +20,31 @@ HOSTILE = "<img src=x onerror=alert(1)> ${1+1} {{7*7}} `x` \\n \"quoted\" 'too' 
 class Listbox(HTMLParser):
     """The list box's text, and the attributes of its options and entities."""
 
-    def __init__(self, result: Result, dense: Result | None = None) -> None:
+    def __init__(self, result, dense=None):
         super().__init__()
         self.text = ""
-        self.options: list[dict[str, Any]] = []
-        self.entities: list[dict[str, Any]] = []
+        self.options = []
+        self.entities = []
         self.feed(listbox(result, differences(result, dense or result), "Words", TYPES))
 
-    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+    def handle_starttag(self, tag, attributes):
         assert tag in ("div", "span")
-        values: dict[str, Any] = dict(attributes)
+        values = dict(attributes)
         if values.get("role") == "option":
             self.options.append(values)
         if "entity" in (values.get("class") or "").split():
             self.entities.append(values)
 
-    def handle_data(self, data: str) -> None:
+    def handle_data(self, data):
         self.text += data
 
 
-def view(engine: Engine, result: Result) -> str:
+def view(engine, result):
     return layer_view(engine, result, differences(result, result))
 
 
 @pytest.fixture
-def recovered(engine: Engine) -> Result:
+def recovered(engine):
     exiting = {"max_entropy": 0.45, "min_keep_ratio": 0.3, "exit_entities": True}
     recovering = {"trigger": "confidence", "min_confidence": 1.0, "recovery_limit": 2}
     return engine.tag(TEXT, "entropy+recovery", **exiting, **recovering)
@@ -56,14 +53,12 @@ def recovered(engine: Engine) -> Result:
 class TestListbox:
     @pytest.mark.parametrize("strategy", ["dense", "rule", "truncate-1"])
     @pytest.mark.parametrize("text", [TEXT, HOSTILE, "אבג 😀 \u202eabc"])
-    def test_holds_the_text_as_text_with_one_word_in_the_tab_order(
-        self, engine: Engine, strategy: str, text: str
-    ) -> None:
+    def test_holds_the_text_as_text_with_one_word_in_the_tab_order(self, engine, strategy, text):
         parsed = Listbox(engine.tag(text, strategy))
         assert parsed.text == text
         assert [option["tabindex"] for option in parsed.options].count("0") == 1
 
-    def test_words_say_what_became_of_them(self, recovered: Result) -> None:
+    def test_words_say_what_became_of_them(self, recovered):
         options = Listbox(recovered).options
         for option, word in zip(options, recovered.trace.words, strict=True):
             assert option["data-state"] == word.state
@@ -71,7 +66,7 @@ class TestListbox:
             assert option["aria-label"].startswith(f"{word.text}: ")
         assert sum("came back" in option["aria-label"] for option in options) == 2
 
-    def test_entities_say_when_they_are_decided_and_what_differs_from_dense(self, engine: Engine) -> None:
+    def test_entities_say_when_they_are_decided_and_what_differs_from_dense(self, engine):
         both, other = Entity(0, 10, "Chemical", "Famotidine"), Entity(22, 30, "Disease", "delirium")
         dense = replace(engine.tag(TEXT, "dense"), entities=(both, other))
         result = replace(engine.tag(TEXT, "truncate-2"), entities=(both,))
@@ -81,7 +76,7 @@ class TestListbox:
         ):
             assert [(f["data-kind"], f["data-type"], f["data-decided"]) for f in frames] == expected
 
-    def test_long_texts_are_cut_and_the_view_says_so(self, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_long_texts_are_cut_and_the_view_says_so(self, engine, monkeypatch):
         monkeypatch.setattr(word_view, "MAX_WORDS", 5)
         shown = view(engine, engine.tag(TEXT, "truncate-1"))
         assert shown.count('role="option"') == 5
@@ -90,7 +85,7 @@ class TestListbox:
 
 
 class TestLayerView:
-    def test_counts_the_words_of_each_layer(self, engine: Engine, recovered: Result) -> None:
+    def test_counts_the_words_of_each_layer(self, engine, recovered):
         total = len(recovered.words)
         assert list(words_of_layers(engine.tag(TEXT, "dense"))) == [(layer, total, 0) for layer in (1, 2, 3)]
         assert list(words_of_layers(engine.tag(TEXT, "truncate-1"))) == [(1, total, total), (2, 0, 0), (3, 0, 0)]
@@ -100,7 +95,7 @@ class TestLayerView:
         assert computed == (total, total - exited.count(1), total - len(exited))
         assert sum(exits) == len(exited) + sum(word.state == "recovered" for word in recovered.trace.words)
 
-    def test_bars_end_where_words_exit(self, engine: Engine, recovered: Result) -> None:
+    def test_bars_end_where_words_exit(self, engine, recovered):
         bars = re.findall(r'<i data-word="(\d+)"[^>]*?( data-recovered)? style="--to:(\d+)">', view(engine, recovered))
         assert bars == [
             (str(index), " data-recovered" if word.state == "recovered" else "", str(word.layer))

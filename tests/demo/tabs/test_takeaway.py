@@ -1,7 +1,5 @@
 """The tab Take away: code and commands do what the page does, and the download has every word."""
 
-from __future__ import annotations
-
 import json
 import re
 import shlex
@@ -9,8 +7,6 @@ import shutil
 import subprocess
 from copy import copy
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 import gradio as gr
 import pytest
@@ -39,21 +35,19 @@ CHANGED = [
 
 @pytest.mark.parametrize("text", [HOSTILE, LONG])
 @pytest.mark.parametrize(("name", "settings"), CHANGED)
-def test_python_gives_what_the_page_shows(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, settings: dict[str, Any], text: str
-) -> None:
+def test_python_gives_what_the_page_shows(engine, monkeypatch, tmp_path, name, settings, text):
     monkeypatch.setattr("engine.load_engine", lambda: engine, raising=False)
     monkeypatch.setattr("demo.tabs.takeaway.code.load_arguments", lambda engine: {})
     monkeypatch.chdir(tmp_path)
     (tmp_path / FILE).write_text(LONG, newline="")
     strategy = engine.strategy(name, **settings)
-    printed: list[tuple[Any, ...]] = []
+    printed = []
     exec(as_python(engine, [strategy], None, text), {"print": lambda *parts: printed.append(parts)})
     expected = engine.tag(text, strategy).entities
     assert printed == [(name, e.start, e.end, e.type, e.text) for e in expected]
 
 
-def test_a_point_is_named_only_for_strategies_that_have_it(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_point_is_named_only_for_strategies_that_have_it(engine, monkeypatch):
     stored = replace(engine.strategy("entropy"), point="fast")
     monkeypatch.setattr(engine, "points", {"entropy": {"fast": stored.to_json()}})
     strategies = [engine.strategy("entropy", "fast"), engine.strategy("rule"), engine.strategy("dense")]
@@ -68,9 +62,7 @@ def test_a_point_is_named_only_for_strategies_that_have_it(engine: Engine, monke
 
 @pytest.mark.parametrize("text", [HOSTILE, LONG, LIKE_PUBTATOR])
 @pytest.mark.parametrize(("name", "settings"), CHANGED)
-def test_the_command_runs_what_the_page_shows(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, settings: dict[str, Any], text: str
-) -> None:
+def test_the_command_runs_what_the_page_shows(engine, monkeypatch, tmp_path, name, settings, text):
     ran = []
     tag_batch = Engine.tag_batch
     monkeypatch.setattr(
@@ -88,7 +80,7 @@ def test_the_command_runs_what_the_page_shows(
     assert ran == [(text, strategy)]
 
 
-def test_curl_says_which_settings_it_cannot_have(engine: Engine) -> None:
+def test_curl_says_which_settings_it_cannot_have(engine):
     strategy = engine.strategy("entropy", neighbours=3, min_keep_ratio=0.3)
     first, second, *_ = as_http(engine, [strategy], None, "x", None).splitlines()[1:]
     assert first == "# left out because /tag cannot set it: neighbours=3"
@@ -98,9 +90,7 @@ def test_curl_says_which_settings_it_cannot_have(engine: Engine) -> None:
 
 @pytest.mark.skipif(shutil.which("curl") is None or shutil.which("bash") is None, reason="needs curl and bash")
 @pytest.mark.parametrize("text", [HOSTILE.replace("\ud800", ""), LONG])
-def test_curl_gets_what_the_page_shows(
-    engine: Engine, url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str
-) -> None:
+def test_curl_gets_what_the_page_shows(engine, url, monkeypatch, tmp_path, text):
     (tmp_path / FILE).write_text(LONG, newline="")
     strategies = [engine.strategy("dense"), engine.strategy("rule", lambda_=1.25)]
     commands = as_http(engine, strategies, None, text, url.rstrip("/"))
@@ -115,14 +105,14 @@ def test_curl_gets_what_the_page_shows(
 
 
 @pytest.mark.parametrize("origin", ["https://example.org", "http://[::1]:7860", "https://example.org/apps/ner-1"])
-def test_the_address_may_be_under_a_path(engine: Engine, origin: str) -> None:
+def test_the_address_may_be_under_a_path(engine, origin):
     assert as_http(engine, [], None, "x", origin).startswith(f"api={origin}/gradio_api/")
 
 
 @pytest.mark.parametrize(
     "origin", [None, "", "http://evil; rm -rf /", "javascript:alert(1)", "http://a b", "http://a/$(id)", "http://a/;id"]
 )
-def test_an_address_that_is_none_is_not_written(engine: Engine, origin: str | None) -> None:
+def test_an_address_that_is_none_is_not_written(engine, origin):
     assert as_http(engine, [], None, "x", origin).startswith(f"api={LOCAL}/")
 
 
@@ -140,9 +130,7 @@ def test_an_address_that_is_none_is_not_written(engine: Engine, origin: str | No
         ),
     ],
 )
-def test_what_is_loaded_is_given_as_it_was_but_for_defaults(
-    engine: Engine, source: str, changes: dict[str, Any], python: str, options: str
-) -> None:
+def test_what_is_loaded_is_given_as_it_was_but_for_defaults(engine, source, changes, python, options):
     other = copy(engine)
     vars(other).update({"source": source, "labels_file": "", **changes})
     assert f"engine = load_engine({python})" in as_python(other, [], None, "x").splitlines()
@@ -150,7 +138,7 @@ def test_what_is_loaded_is_given_as_it_was_but_for_defaults(
     assert command == f"python -m engine.tag text.jsonl --format=jsonl --strategy=dense{options}"
 
 
-def test_everything_is_json_of_every_word(engine: Engine) -> None:
+def test_everything_is_json_of_every_word(engine):
     text = HOSTILE.replace("\ud800", "x")
     results = [engine.tag(text, "rule")]
     record = json.loads(everything(engine, text, results))
@@ -160,7 +148,7 @@ def test_everything_is_json_of_every_word(engine: Engine) -> None:
     assert list(zip(table["start"], table["end"], table["type"], strict=True)) == [e.key for e in results[0].entities]
 
 
-def test_more_than_one_can_hold_is_refused(engine: Engine, demo: gr.Blocks) -> None:
+def test_more_than_one_can_hold_is_refused(engine, demo):
     tag, _ = (listener.fn for listener in listeners(demo, "on_tag"))  # the other is the HTTP API's
     text, settings = "x" * (MAX_TRACED // 2 + 1), (None, "", *default_values(engine, None))
     with pytest.raises(gr.Error, match="expected at most 50,000 characters times strategies for a trace, got 50,002"):
