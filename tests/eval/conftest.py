@@ -1,13 +1,13 @@
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
 import pytest
+from PIL import Image
 
 from engine.data.corpora import Corpus, load_corpus
 from engine.pruning.strategy import Strategy
 from engine.tagger import Engine
+from eval.measure.ablations import AblatedSetting
 from eval.measure.analyses import analyse
 from eval.measure.components import COMPONENTS
 from eval.measure.variants import of_strategy
@@ -18,7 +18,10 @@ SETTINGS = {"gates": (1, 2), "max_entropy": 0.45, "exit_entities": True}
 
 
 def stub_slow_parts(patch: pytest.MonkeyPatch) -> None:
-    """Replaces what takes seconds per report: a process, the profiler and a look at the load; they have own tests."""
+    """Replaces what takes seconds per report: passes, rests, a process, the profiler and a look at the load."""
+    patch.setattr("engine.latency.PASSES", 1)
+    patch.setattr("eval.measure.runner.REST_S", 0)
+    patch.setattr("eval.measure.baselines.REST_S", 0)
     patch.setattr("eval.measure.cost.resident_memory", lambda *_: 2**30)
     patch.setattr("eval.measure.cost.peak_memory", lambda *_: 2**20)
     patch.setattr("eval.measure.components.time_components", lambda *_: dict.fromkeys(COMPONENTS, 1.0))
@@ -32,20 +35,31 @@ def fast() -> Iterator[None]:
         yield
 
 
-@dataclass(frozen=True)
-class Run:
-    """A finished run of ``eval.report``: its folder and the options that continue it."""
+@pytest.fixture(scope="module")
+def one_pixel() -> Iterator[None]:
+    """Saves every plot as one pixel: drawing takes longer than measuring a few documents."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("eval.render.plots.save_png", lambda _, file, *__: Image.new("RGB", (1, 1)).save(file))
+        yield
 
-    out: Path
-    options: tuple[str, ...]
 
-    def table(self, name: str) -> pd.DataFrame:
-        return pd.read_csv(self.out / f"{name}.csv")
+@pytest.fixture
+def without_effect(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ablates one setting alone, of which no value has an effect."""
+
+    def ablated_settings(engine: Engine, plain: Engine | None = None) -> list[AblatedSetting]:
+        rule = engine, engine.strategy("rule")
+        values = {"a quarter": rule, "as much": (engine, engine.strategy("rule", received=0.25000001))}
+        if plain is not None:
+            values["other weights"] = plain, plain.strategy("rule")
+        return [AblatedSetting("received", "rule", rule, values)]
+
+    monkeypatch.setattr("eval.measure.ablations.ablated_settings", ablated_settings)
 
 
 @pytest.fixture(scope="session")
-def run(tmp_path_factory: pytest.TempPathFactory, model_folder: Path) -> Run:
-    """Everything that a report can contain, on six documents of the sample; nobody may change its files."""
+def run(tmp_path_factory: pytest.TempPathFactory, model_folder: Path) -> Path:
+    """A report with everything that one can contain, on six documents of the sample; nobody may change its files."""
     out, model = tmp_path_factory.mktemp("run"), str(model_folder)
     options = ["--model", model, "--limit", "6", "--batch-size", "1,4", "--dtype", "float32,bfloat16"]
     options += ["--strategies", "hf,entropy,random,truncate-1,entropy+recovery"]
@@ -57,15 +71,17 @@ def run(tmp_path_factory: pytest.TempPathFactory, model_folder: Path) -> Run:
         stub_slow_parts(patch)
         patch.setattr("eval.measure.baselines.fastest", lambda baseline, *_: baseline.candidates[0])  # own tests
         assert main(options) == 0
-    return Run(out, tuple(options))
+    return out
 
 
 @pytest.fixture(scope="session")
 def analysed(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> tuple[Corpus, list[Strategy], Path]:
     """A corpus, two strategies and the folder with the analyses of both."""
     out = tmp_path_factory.mktemp("analysis")
-    corpus = load_corpus(str(SAMPLE), limit=34)
+    corpus = load_corpus(str(SAMPLE), limit=8)
     strategies = [engine.strategy("entropy", **SETTINGS), engine.strategy("truncate-1")]
     variants = [of_strategy(engine, strategy) for strategy in (engine.strategy("dense"), *strategies)]
-    analyse(variants, corpus, out, corpus.documents[:2])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("eval.measure.analyses.BATCH", 5)
+        analyse(variants, corpus, out, corpus.documents[:2])
     return corpus, strategies, out

@@ -6,7 +6,7 @@ from engine.data.corpora import load_corpus
 from engine.pruning.recovery import TRIGGERS
 from engine.tagger import Engine
 from eval.ablations import main
-from eval.measure.ablations import LAMBDAS, AblatedSetting, ablate, ablated_settings
+from eval.measure.ablations import LAMBDAS, ablate, ablated_settings
 from eval.options import SAMPLE
 from eval.render.files import read_table, rows_of
 from eval.render.plots import plot_ablations
@@ -123,15 +123,10 @@ def test_a_setting_without_effect_fails_by_name():
     assert failures(rows) == ["recovery of rule: expected an effect of trigger confidence, got none"]
 
 
+@pytest.mark.usefixtures("without_effect")
 def test_the_command_writes_everything_and_ends_with_status_1_if_a_setting_has_no_effect(
-    model_folder, tmp_path, monkeypatch, capsys
+    model_folder, tmp_path, capsys
 ):
-    def without_effect(engine, plain):
-        rule = engine, engine.strategy("rule")
-        same = engine, engine.strategy("rule", received=0.25000001)
-        return [AblatedSetting("received", "rule", rule, {"a quarter": rule, "as much": same})]
-
-    monkeypatch.setattr("eval.measure.ablations.ablated_settings", without_effect)
     options = ["--model", str(model_folder), "--corpus", str(SAMPLE), "--limit", "2", "--out", str(tmp_path)]
     assert main(options) == 1
     assert "received of rule: expected an effect" in capsys.readouterr().err

@@ -32,6 +32,7 @@ def test_strategies_take_turns_and_a_time_is_the_median_over_passes(engine, monk
         calls.append(strategy.name)
         return {"layers": (1000.0, 3.0, 1.0, 2.0)[(len(calls) - 1) // 4]}
 
+    monkeypatch.setattr("engine.latency.PASSES", 3)
     monkeypatch.setattr("eval.measure.components.time_components", time_components)
     strategies = [engine.strategy(name) for name in ("dense", "entropy")]
     table = pd.DataFrame(profile(engine, [TEXT, TEXT], strategies, batch_size=1))

@@ -54,12 +54,24 @@ def two_threads():
     torch.set_num_threads(before)
 
 
+@pytest.fixture(scope="module")
+def unnamed(plain_folder, tmp_path_factory):
+    """An engine on a checkpoint that names no labels: a file says what they mean."""
+    file = shutil.copytree(plain_folder, tmp_path_factory.mktemp("unnamed") / "model") / "config.json"
+    config = json.loads(file.read_text())
+    labels = list(config["id2label"].values())
+    names = [f"LABEL_{number}" for number in range(len(labels))]
+    config |= {"id2label": dict(enumerate(names)), "label2id": {name: n for n, name in enumerate(names)}}
+    file.write_text(json.dumps(config))
+    return Engine(load_weights(file.parent, labels))
+
+
 @pytest.mark.usefixtures("two_threads")
 @pytest.mark.parametrize("name", ["hf", "hf-pipeline", "onnx", "ctranslate2", "openvino"])
-def test_it_finds_the_entities_of_dense_in_texts_of_any_length(name, plain_engine, tmp_path):
-    found_dense = [plain_engine.tag(text, "dense").entities for text in TEXTS]
-    loaded = baseline(plain_engine, name, tmp_path)
-    for parameters in dict.fromkeys([0, len(loaded.candidates) // 2, len(loaded.candidates) - 1]):
+def test_it_finds_the_entities_of_dense_in_texts_of_any_length_under_labels_from_a_file(name, unnamed, tmp_path):
+    found_dense = [unnamed.tag(text, "dense").entities for text in TEXTS]
+    loaded = baseline(unnamed, name, tmp_path)
+    for parameters in sorted({0, len(loaded.candidates) - 1}):
         one = loaded.with_parameters({len(TEXTS): loaded.candidates[parameters]})
         found, latency = one.tag(TEXTS)
         assert torch.get_num_threads() == 2, "it leaves the threads of others alone"
@@ -72,17 +84,6 @@ def test_it_finds_the_entities_of_dense_in_texts_of_any_length(name, plain_engin
         assert one.tag([])[0] == one.tag([""])[0][1:] == []
         loaded.release()
     assert loaded.dtype == "float32"
-
-
-@pytest.mark.parametrize("name", ["hf-pipeline", "onnx", "ctranslate2"])
-def test_it_runs_under_labels_that_the_checkpoint_does_not_name(name, plain_folder, tmp_path):
-    config = shutil.copytree(plain_folder, tmp_path / "model") / "config.json"
-    names = {str(number): f"LABEL_{number}" for number in range(5)}
-    record = json.loads(config.read_text()) | {"id2label": names, "label2id": {of: int(n) for n, of in names.items()}}
-    config.write_text(json.dumps(record))
-    engine = Engine(load_weights(config.parent, ["B-Disease", "I-Disease", "O", "B-Chemical", "I-Chemical"]))
-    found, _ = baseline(engine, name, tmp_path).tag([TEXT])
-    assert [entity.key for entity in found[0]] == [entity.key for entity in engine.tag(TEXT, "dense").entities] != []
 
 
 @pytest.mark.parametrize("name", ["onnx-int8", "ctranslate2-int8", "openvino-int8"])
@@ -114,15 +115,13 @@ def test_an_architecture_that_ctranslate2_lacks_is_refused(tokenizer, tmp_path):
         baseline(Engine(load_weights(tmp_path / "mpnet")), "ctranslate2", tmp_path)
 
 
-@pytest.mark.parametrize("name", ["openvino=truncate-1", "openvino=truncate-2"])
-def test_a_cut_model_in_openvino_finds_what_truncation_finds(name, engine, tmp_path):
-    loaded = baseline(engine, name, tmp_path)
+def test_a_cut_model_in_openvino_finds_what_truncation_finds(engine, tmp_path):
+    loaded = baseline(engine, "openvino=truncate-2", tmp_path)
     found, _ = loaded.tag(TEXTS)
     for entities, text in zip(found, TEXTS, strict=True):
-        own = engine.tag(text, name.partition("=")[2]).entities
-        assert [entity.key for entity in entities] == [entity.key for entity in own]
+        assert [entity.key for entity in entities] == [entity.key for entity in engine.tag(text, "truncate-2").entities]
     assert any(found)
-    assert loaded.name == name.replace("=", " ")
+    assert loaded.name == "openvino truncate-2"
 
 
 def test_a_lone_surrogate_does_not_stop_a_baseline(engine, tmp_path):
@@ -130,25 +129,20 @@ def test_a_lone_surrogate_does_not_stop_a_baseline(engine, tmp_path):
     assert last.end == len(TEXT) + 2
 
 
-@pytest.fixture(scope="module")
-def spacy_folder(tmp_path_factory):
-    pytest.importorskip("spacy")
-    folder = tmp_path_factory.mktemp("spacy") / "model"
-    options = ["--corpus", str(SAMPLE), "--split", "test", "--development", "test", "--limit", "1", "--patience", "200"]
-    assert train_spacy([*options, "--out", str(folder)]) == 0
-    return folder
-
-
 @pytest.mark.slow
-def test_a_trained_spacy_is_a_baseline_with_words_of_its_own(spacy_folder, engine, tmp_path, capsys):
-    loaded = baseline(engine, f"spacy={spacy_folder}", tmp_path)
+def test_a_trained_spacy_is_a_baseline_with_words_of_its_own(engine, tmp_path, capsys):
+    pytest.importorskip("spacy")
+    folder = tmp_path / "model"
+    options = ["--corpus", str(SAMPLE), "--split", "test", "--out", str(folder)]
+    assert train_spacy([*options, "--development", "test", "--limit", "1", "--patience", "200"]) == 0
+    loaded = baseline(engine, f"spacy={folder}", tmp_path)
     document = load_corpus(str(SAMPLE), limit=1).documents[0]
     ((*found,), surrogate), _ = loaded.tag([document.text, "\ud800 " + document.text])
     assert all(document.text[entity.start : entity.end] == entity.text for entity in found)
     assert {entity.key for entity in found} & {entity.key for entity in document.entities}, "it learned these by heart"
     assert len(surrogate) > 0
-    assert not list(spacy_folder.glob("*.spacy")), "no text of the corpus stays"
-    assert train_spacy(["--corpus", str(SAMPLE), "--split", "test", "--out", str(spacy_folder)]) == 2
+    assert not list(folder.glob("*.spacy")), "no text of the corpus stays"
+    assert train_spacy(options) == 2
     assert "expected a new folder" in capsys.readouterr().err
 
 
