@@ -57,7 +57,7 @@ def measured() -> list[list[str]]:
 
     return [
         [
-            f"`{row.label}`" + (f" ({row.point})" if row.point and ":" not in row.label else ""),
+            f"`{row.label}`",
             *f1(row, intervals.loc[row.label, 1]),
             speedup(row.label, 1),
             speedup(row.label, 32),

@@ -21,15 +21,15 @@ from eval.statistics import FEWEST
 OWN_DTYPE = "Each strategy is compared with dense in its own dtype."
 ERRORS_READING = (
     "Entities that pruning got wrong and dense did not (caused), and the reverse (fixed), spurious predictions "
-    "included. *Mislabelled at the gate*: its words exited with labels other than dense's. *Context lost* (or *less "
-    "context*): its words were computed to the end, but among fewer others. *Span cut*: its words did not all exit at "
-    "the same layer. "
+    "included. *Mislabelled at the gate*: its words exited with labels other than dense's, for want of layers or of "
+    "context. *Context lost* (or *less context*): its words were computed to the end, but among fewer others. *Span "
+    "cut*: its words did not all exit at the same layer. "
     f"{OWN_DTYPE} All counts: [errors.csv](errors.csv), [confusion.csv](confusion.csv)."
 )
 EXITS_READING = (
-    "The share of words outside entities and in entities that exit early. Then, in words: those of the latter whose "
-    "label is wrong, and how many of the wrong ones (recovered ones included) dense labels correctly. By layer and "
-    "label: [exits.csv](exits.csv)."
+    "Shares of the words outside entities and in entities that exit early. Then numbers of words in entities: those "
+    "that exit with a wrong label, and those (recovered ones included) whose label is wrong here and right in dense. "
+    "By layer and label: [exits.csv](exits.csv)."
 )
 GROUPS_READING = (
     "Groups are defined by properties of gold mentions and predictions alike, so that each has an F1; recall considers "
@@ -91,7 +91,7 @@ def exits_parts(exits: pd.DataFrame) -> Parts:
             shares = at.set_index("gold")["share_exited"]
             counts = at[at["gold"] != "O"][["exited", *schema.FATES, "dense_right"]].sum()
             by_layer.append([label, layer, *(share(shares[name]) for name in names), *counts])
-    heads = ["strategy", "outside exited", "entity words exited", "of these wrong, words", "dense right, words"]
+    heads = ["strategy", "outside exited", "entity words exited", "exited, wrong label", "wrong here, right in dense"]
     layer_heads = [
         "strategy", "layer", *names, "entity words", "right", "wrong", "recovered, right", "recovered, wrong",
         "dense right",

@@ -24,6 +24,8 @@ FILES: dict[str, type] = {  # of a report, by name without suffix
     "ablations": schema.Ablation,
 }
 
+NO_POINTS = ("", "default", "custom")  # in the column ``point``: not the name of an operating point
+
 R = TypeVar("R", bound=Mapping[str, Any])
 
 
@@ -65,16 +67,34 @@ def read_complete_table(folder: Path, name: str) -> pd.DataFrame:
 
 
 def labelled(table: pd.DataFrame, results: pd.DataFrame) -> pd.DataFrame:
-    """Adds ``label``, the display name of each row's variant, and ``against_label`` if rows name another variant."""
-    names = display_names(results[["strategy", "dtype"]].itertuples(index=False, name=None))
+    """Adds ``label``, the display name of each row's variant, and ``against_label`` if rows name another variant.
+
+    A strategy that ran at an operating point has it in its display name, typed or not: ``entropy:balanced``.
+    """
+    full = _with_points(results)
+    names = display_names((full[strategy], dtype) for strategy, dtype in _pairs(results, "strategy", "dtype"))
 
     def label(*columns: str) -> list[str]:
-        return [names[pair] for pair in table[list(columns)].itertuples(index=False, name=None)]
+        return [names[full[strategy], dtype] for strategy, dtype in _pairs(table, *columns)]
 
     added = {"label": label("strategy", "dtype")}
     if "against" in table:
         added["against_label"] = label("against", "against_dtype")
     return table.assign(**added)
+
+
+def _with_points(results: pd.DataFrame) -> dict[str, str]:
+    """Maps the strategies of ``results.csv``, as typed, to their names with the operating point."""
+    full = {strategy: strategy for strategy in results["strategy"]}
+    for strategy, point in _pairs(results, "strategy", "point") if "point" in results else ():
+        named = f"{strategy}:{point}"
+        if point not in NO_POINTS and ":" not in strategy and named not in full:
+            full[strategy] = named
+    return full
+
+
+def _pairs(table: pd.DataFrame, *columns: str) -> Iterable[tuple[str, str]]:
+    return table[list(columns)].itertuples(index=False, name=None)
 
 
 def reference_row(rows: Iterable[R]) -> R:

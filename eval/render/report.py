@@ -56,7 +56,7 @@ def render(folder: Path) -> tuple[str, list[str]]:
     errors, exits = analyses.errors_parts(tables["errors"], tables["confusion"]), analyses.exits_parts(tables["exits"])
     groups, cost = analyses.groups_parts(tables["subgroups"], tables["gaps"]), sections.cost_parts(tables["cost"])
     dtypes = list(tables["results"].loc[tables["results"]["kind"] == DENSE, "dtype"].unique())
-    by_length = partial(plots.plot_speed_by_length, results=tables["results"])
+    by_length = partial(plots.plot_speed_by_length, results=_named_as_labelled(tables["results"]))
     parts = [
         Section("F1 against speed-up", [f"![F1 against speed-up]({FIGURE})"]),
         Section("Results", sections.results_parts(rows, intervals)),
@@ -71,7 +71,7 @@ def render(folder: Path) -> tuple[str, list[str]]:
         failed = sections.failures(tables[ABLATIONS])
         plots.save_png(plots.plot_ablations(tables[ABLATIONS]), folder / "ablations.png")
         parts.insert(2, Section("Ablations", sections.ablations_parts(tables[ABLATIONS])))
-    title = f"{rows[0]['corpus']} {rows[0]['split']}: F1 against latency"
+    title = f"{rows[0]['corpus']} {rows[0]['split']}: F1 against speed-up"
     write_pages(Report(title, parts, [bullets(opening.sentences()), opening.table()], notes), folder, "report")
     if cases is not None:
         write_pages(analyses.cases_page(cases), folder, "cases")
@@ -86,12 +86,18 @@ def _draw(
 ) -> Iterator[str]:
     """Draws our own strategies in each dtype in which any ran; the file of the first dtype has a plain name."""
     for number, dtype in enumerate(dtypes):
-        own = table[table["dtype"] == dtype]
+        own = _named_as_labelled(table[table["dtype"] == dtype])
         if (own["strategy"] != DENSE).any():
             file = f"{name}-{dtype}.png" if number else f"{name}.png"
             title = TITLES[name] + (f", {escape(dtype)}" if len(dtypes) > 1 else "")
             plots.save_png(plot(own), folder / file)
             yield f"**{title}**\n\n![{title}]({file})"
+
+
+def _named_as_labelled(table: pd.DataFrame) -> pd.DataFrame:
+    """Names strategies as their labels do, without the dtype."""
+    pairs = zip(table["label"], table["dtype"], strict=True)
+    return table.assign(strategy=[label.removesuffix(f" ({dtype})") for label, dtype in pairs])
 
 
 def render_ablations(folder: Path, title: str) -> list[str]:

@@ -79,7 +79,7 @@ def results_tables(rows: Sequence[ResultRow], intervals: Sequence[IntervalRow]) 
     cells: dict[int, list[Sequence[str]]] = {}
     for row in rows:
         interval, point = by_key[row["label"], row["batch_size"]], row["point"]
-        name = row["label"] + (f", {point}" if point and not row["strategy"].endswith(f":{point}") else "")
+        name = row["label"] + (f", {point}" if point and f":{point}" not in row["label"] else "")
         figures = score(row["f1"]), pp(interval), speedup(interval)
         cost = ratio(row["theoretical_speedup"]), share(row["token_layers_kept"])
         cells.setdefault(row["batch_size"], []).append((name, *figures, *cost))

@@ -91,7 +91,7 @@ def test_batch_sizes_are_shown_one_at_a_time(report):
 def test_the_reports_conclusions_stand_above_the_chart_losses_included(report):
     before, chart, _ = show(engine_of(report), report, 1, []).partition('<figure class="frontier">')
     assert chart
-    for part in ("<code>entropy (float32)</code> is 2.03× as fast as", "cannot be ruled out"):
+    for part in ("<code>entropy:balanced (float32)</code> is 2.03× as fast as", "cannot be ruled out"):
         assert part in before
 
 
