@@ -7,14 +7,13 @@ import torch
 from transformers import BertForTokenClassification
 
 from engine import InputError, load_engine
-from engine.model.packing import RaggedBatch
 from engine.pruning.controllers import EntropyController
 from engine.pruning.forward import run
 from engine.pruning.strategy import Strategy
 from engine.tagger import Engine
 from engine.text.words import split_words
 from tests.conftest import TEXT, plain_probabilities, tiny_config
-from tests.engine.model.families import FAMILIES, pair
+from tests.engine.model.families import every_family, pair
 from tests.engine.model.test_encoders import packed
 
 EVERY = ("dense", "rule", "entropy", "entropy+recovery", "truncate-1", "truncate-2")
@@ -31,45 +30,18 @@ STRANGE = {
 }
 
 
-def assert_complete(result, text):
-    assert result.text == text
-    assert [(word.start, word.end) for word in result.trace.words] == split_words(text)
-    assert len(result.probabilities) == len(result.trace.words)
-    np.testing.assert_allclose(result.probabilities.sum(1), 1, atol=1e-4)
-    for entity in result.entities:
-        assert text[entity.start : entity.end] == entity.text
-
-
-@pytest.mark.parametrize("strategy", ["dense", PRUNES])
-def test_long_texts_run_in_windows_and_every_word_gets_a_label(engine, strategy):
-    text = TEXT * 30
-    result = engine.tag(text, strategy)
-    assert_complete(result, text)
-    assert result.entities[-1].end > len(text) - 500
-
-
 @pytest.mark.parametrize("strategy", [*EVERY, PRUNES], ids=str)
 def test_a_batch_of_n_equals_n_batches_of_one_and_every_word_of_every_text_has_a_label(engine, strategy):
     texts = [TEXT, "", TEXT[20:], "Nausea.", *(TEXT[i:] * 3 for i in range(6)), *STRANGE.values()]
     together = engine.tag_batch((text for text in texts), strategy, batch_size=len(texts))
     for text, result in zip(texts, together, strict=True):
-        assert_complete(result, text)
+        assert (result.text, result.words, len(result.probabilities)) == (text, split_words(text), len(result.words))
+        np.testing.assert_allclose(result.probabilities.sum(1), 1, atol=1e-4)
+        assert all(text[entity.start : entity.end] == entity.text for entity in result.entities)
         alone = engine.tag(text, strategy)
         np.testing.assert_allclose(result.probabilities, alone.probabilities, atol=1e-4)
         assert [e.key for e in result.entities] == [e.key for e in alone.entities]
         assert result.cost == alone.cost
-
-
-def test_words_get_the_labels_of_the_window_that_owns_them(engine):
-    text = TEXT * 5
-    result = engine.tag(text, "dense")
-    windows = engine.pieces.windows([text[a:b] for a, b in split_words(text)])
-    assert len(windows) > 3
-    for window in windows:
-        with torch.no_grad():
-            alone = run(engine.model, RaggedBatch.from_windows([window]), Strategy("dense")).probabilities
-        expected = alone[window.own - window.first : window.own_end - window.first]
-        np.testing.assert_allclose(result.probabilities[window.own : window.own_end], expected, atol=1e-4)
 
 
 def test_dense_equals_hugging_face_also_for_labels_in_another_order(plain_folder):  # rule 1
@@ -121,11 +93,7 @@ def test_stored_points_are_used(weights):
     points = {point: Strategy("entropy", (1,), EntropyController(0.33), point).to_json() for point in ("fast", "slow")}
     engine = Engine(replace(weights, points={"entropy": points, "rule": {}}))
     assert engine.strategy("entropy", "slow").settings()["max_entropy"] == 0.33
-    assert engine.strategy("rule").point == "default"
-    assert engine.strategy("entropy").point == "fast", "the first, if there is no balanced"
     assert engine.tag(TEXT, "entropy:slow").entities == engine.tag(TEXT, "entropy", "slow").entities
-    with pytest.raises(InputError, match=r"operating points \['fast', 'slow'\] of entropy"):
-        engine.strategy("entropy", "balanced")
 
 
 @pytest.mark.parametrize(
@@ -144,26 +112,16 @@ def test_stored_points_are_used(weights):
         (lambda e: e.tag_batch(5), "a list of texts, got 5"),
         (lambda e: e.tag_batch(None), "a list of texts, got None"),
         (lambda e: e.tag_batch([TEXT, None]), "texts as strings"),
+        (lambda e: load_engine(e.source, "int3"), "one of the dtypes"),
+        (lambda e: load_engine(e.source, device="abacus"), "a device of this machine"),
+        (lambda e: load_engine(e.source, device="hpu"), "the device cpu or cuda"),
+        (lambda e: load_engine(e.source, device=None), "a device of this machine"),
+        (lambda e: load_engine(e.source, device="meta"), "the device cpu or cuda"),
     ],
 )
-def test_what_cannot_be_tagged_is_refused(engine, call, keyword):
+def test_what_cannot_be_tagged_or_loaded_is_refused(engine, call, keyword):
     with pytest.raises(InputError, match=keyword):
         call(engine)
-
-
-@pytest.mark.parametrize(
-    ("options", "keyword"),
-    [
-        ({"dtype": "int3"}, "one of the dtypes"),
-        ({"device": "abacus"}, "a device of this machine"),
-        ({"device": "hpu"}, "the device cpu or cuda"),
-        ({"device": None}, "a device of this machine"),
-        ({"device": "meta"}, "the device cpu or cuda"),
-    ],
-)
-def test_a_dtype_or_device_that_this_machine_lacks_is_refused(weights, options, keyword):
-    with pytest.raises(InputError, match=keyword):
-        Engine(weights, **options)
 
 
 @pytest.mark.parametrize("strategy", ["dense", "entropy", "truncate-1"])
@@ -182,7 +140,7 @@ def test_what_is_loaded_in_inference_mode_tags_like_anything_else(model_folder, 
     assert inside.entities == loaded.tag(TEXT).entities == engine.tag(TEXT).entities
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@every_family
 def test_results_keep_nothing_large_of_their_batch(family):
     _, model = pair(family)
     batch = packed([30, 96])

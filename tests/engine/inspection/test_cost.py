@@ -1,29 +1,17 @@
 from unittest.mock import patch
 
-import pytest
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from engine import load_engine
 from engine.model import linear
-from engine.model.encoders.base import layer_macs
 from engine.pruning.controllers import EntropyController, RuleController
 from engine.pruning.recovery import Recovery
 from engine.pruning.strategy import Strategy
 from tests.conftest import TEXT
-from tests.engine.model.families import FAMILIES
+from tests.engine.model.families import every_family
 
 EVERYTHING = Recovery("confidence", min_confidence=1.0)
-
-
-def test_the_layer_formula_is_that_of_the_design_for_a_feed_forward_of_4d():
-    n, d = 230, 768
-    assert layer_macs(n, d, 4 * d, n) == 12 * n * d**2 + 2 * n**2 * d
-
-
-def test_frozen_rows_cost_keys_and_values():
-    n, m, d = 230, 70, 768
-    assert layer_macs(m, d, 4 * d, n) == (2 * n + 10 * m) * d**2 + 2 * m * n * d
 
 
 def counted(engine, text, strategy):
@@ -57,7 +45,7 @@ def test_formula_equals_torchs_own_counter(engine):
 COUNTED = {"electra": (0.95, 1.0), "modernbert": (0.85, 1.0), "deberta-v2": (1.0, 1.01)}
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@every_family
 def test_formula_is_close_to_torchs_own_counter_for_every_family(family, folders):
     engine = load_engine(folders(family))
     engine.model.requires_grad_(False)  # the counter asks module inputs for gradients

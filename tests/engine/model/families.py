@@ -7,6 +7,7 @@ import string
 from functools import cache
 from typing import Any
 
+import pytest
 import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import (
@@ -29,6 +30,7 @@ from engine.text.labels import LabelSet
 from tests.conftest import TEXT
 
 FAMILIES = tuple(ENCODERS)
+every_family = pytest.mark.parametrize("family", FAMILIES)
 LABELS = LabelSet(("Chemical", "Disease"))
 
 SIZES = {

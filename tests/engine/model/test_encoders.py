@@ -9,10 +9,9 @@ from engine.errors import InputError
 from engine.model.encoders import ENCODERS, encoder_class, encoder_from_huggingface
 from engine.model.encoders.base import Encoder
 from engine.model.packing import RaggedBatch
-from tests.engine.model.families import FAMILIES, gated, huggingface, pair, tiny
+from tests.engine.model.families import FAMILIES, every_family, gated, huggingface, pair, tiny
 from tests.engine.model.test_packing import window
 
-every_family = pytest.mark.parametrize("family", FAMILIES)
 FIXED = {"mpnet": {"relative_bias.weight"}}  # parameters that stay as they were pretrained
 
 

@@ -14,10 +14,9 @@ from engine.pruning.controllers import EntropyController, RuleController
 from engine.pruning.strategy import Strategy
 from engine.training.finetune import new_model
 from tests.conftest import TEXT, plain_probabilities
-from tests.engine.model.families import FAMILIES, LABELS, huggingface, tiny, tokenizer_of
+from tests.engine.model.families import LABELS, every_family, huggingface, tiny, tokenizer_of
 from tests.engine.model.test_packing import window
 
-every_family = pytest.mark.parametrize("family", FAMILIES)
 TEXTS = (TEXT, "Nausea.", "語 α-tocopherol \x00 naïve 😀 Ωmega", TEXT * 6, "")
 
 

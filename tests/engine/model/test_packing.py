@@ -49,12 +49,3 @@ def test_keeping_words_keeps_exactly_their_rows_and_the_specials_of_unfinished_w
         assert getattr(kept, name).tolist() == getattr(batch, name)[rows].tolist()
     assert sum(kept.lengths) == len(expected)
     assert [length > 0 for length in kept.lengths] == [index in unfinished for index in range(len(pieces))]
-
-
-def test_keeping_twice_is_keeping_the_common_words():
-    batch = RaggedBatch.from_windows([window([2, 1, 3]), window([1, 1])])
-    first, second = np.array([1, 1, 0, 1, 0], dtype=bool), np.array([1, 0, 0, 1, 0], dtype=bool)
-    twice, _ = batch.keep(first)[0].keep(second)
-    once, _ = batch.keep(second)
-    assert twice.input_ids.tolist() == once.input_ids.tolist()
-    assert twice.lengths == once.lengths

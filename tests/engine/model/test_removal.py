@@ -10,10 +10,9 @@ from engine.model import attention
 from engine.model.packing import RaggedBatch
 from engine.pruning.forward import forward, recover
 from engine.pruning.gate import Decision
-from tests.engine.model.families import FAMILIES, layers, pair
+from tests.engine.model.families import every_family, layers, pair
 from tests.engine.model.test_packing import window
 
-every_family = pytest.mark.parametrize("family", FAMILIES)
 PIECES = ([1, 3, 2] * 8, [2], [1] * 40, [1, 2] * 5, [3])
 GATES = (1, 2)
 
@@ -185,6 +184,23 @@ def test_recovering_every_word_equals_dense(family, batch, exit_at, context):
     recover(model, memory, memory.exit_at < 3, context)
     dense = forward(model, batch, (), None)
     np.testing.assert_allclose(memory.probabilities, dense.probabilities, atol=1e-4)
+
+
+@torch.no_grad()
+@every_family
+@pytest.mark.parametrize("context", ["drop", "freeze"])
+def test_recovered_words_stay_to_the_end_and_all_others_exit_where_they_exited(family, batch, exit_at, context):
+    reference, model = pair(family)
+    memory = forward(model, batch, GATES, Planned(exit_at), context, min_exit_ratio=0.0)
+    before = memory.probabilities.copy()
+    words = (exit_at < 3) & (np.arange(len(exit_at)) % 3 == 0)
+    recover(model, memory, words, context)
+    hidden, _ = window_by_window(reference, family, batch, np.where(words, 3, exit_at), context)
+    stayed = memory.alive & np.isin(batch.words.window, batch.words.window[words])
+    expected = model.logits(3, hidden[2][np.flatnonzero(batch.first)[stayed]]).softmax(-1)
+    np.testing.assert_allclose(memory.probabilities[stayed], expected, atol=1e-4)
+    assert memory.probabilities[~stayed].tolist() == before[~stayed].tolist()
+    assert memory.alive.tolist() == (words | (exit_at == 3)).tolist()
 
 
 @torch.no_grad()

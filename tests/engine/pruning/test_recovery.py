@@ -1,4 +1,4 @@
-"""Rule 3, and what makes words come back: triggers fire where they should, and the rest of the pass is replayed."""
+"""What makes words come back: triggers fire where they should, and a pass runs again from a gate."""
 
 from dataclasses import replace
 
@@ -8,7 +8,7 @@ import torch
 
 from engine.model.packing import RaggedBatch
 from engine.pruning.controllers import EntropyController
-from engine.pruning.forward import forward, recover, run
+from engine.pruning.forward import run
 from engine.pruning.gate import Decision
 from engine.pruning.memory import GateRecord, HeadOutput, LayerRun, MemoryBuffer
 from engine.pruning.recovery import Recovery
@@ -16,45 +16,9 @@ from engine.pruning.strategy import Strategy
 from engine.text.labels import LabelSet
 from tests.engine.model.test_packing import window
 from tests.engine.pruning.conftest import TEXTS
-from tests.engine.pruning.test_forward import frozen_reference, masked_reference
 
 ENTROPY = EntropyController(0.45, neighbours=0, exit_entities=True)
-REFERENCES = {"drop": masked_reference, "freeze": frozen_reference}
 ALWAYS = Recovery("confidence", min_confidence=1.0)
-
-
-@torch.no_grad()
-@pytest.mark.parametrize("context", ["drop", "freeze"])
-def test_recovering_every_word_equals_dense(engine, batch, context):
-    memory = forward(engine.model, batch, (1, 2), ENTROPY, context)
-    exited = ~memory.alive
-    assert len(set(memory.exit_at[exited].tolist())) == 2, "words must exit at both gates to show anything"
-    recover(engine.model, memory, exited, context)
-    dense = run(engine.model, batch, Strategy("dense"))
-    changed = np.isin(batch.words.window, batch.words.window[exited])
-    np.testing.assert_allclose(memory.probabilities[changed], dense.probabilities[changed], atol=1e-4)
-    assert memory.alive.all()
-
-
-@torch.no_grad()
-@pytest.mark.parametrize("context", ["drop", "freeze"])
-def test_recovered_words_stay_to_the_end_and_all_others_exit_where_they_exited(engine, batch, huggingface, context):
-    """Equal to Hugging Face's layers with these words masked (or written back) where they exited."""
-    memory = forward(engine.model, batch, (1, 2), ENTROPY, context)
-    before = memory.probabilities.copy()
-    words = ~memory.alive & (np.arange(len(memory.alive)) % 3 == 0)
-    assert words.any()
-    recover(engine.model, memory, words, context)
-    layers = engine.encoder.num_layers
-    hidden = REFERENCES[context](huggingface, batch, np.where(words, layers, memory.exit_at))
-    first = np.flatnonzero(batch.first)
-    rerun = np.isin(batch.words.window, batch.words.window[words])
-    for word in range(len(words)):
-        if memory.alive[word] and rerun[word]:
-            logits = engine.model.logits(layers, hidden[layers - 1][first[word]])
-            np.testing.assert_allclose(memory.probabilities[word], logits.softmax(-1), atol=1e-4)
-        else:
-            assert memory.probabilities[word].tolist() == before[word].tolist()
 
 
 @torch.no_grad()

@@ -11,7 +11,7 @@ from transformers import AutoTokenizer
 from engine.errors import InputError
 from engine.text.windows import WordPieces, load_tokenizer
 from tests.conftest import write_vocabulary
-from tests.engine.model.families import FAMILIES, tokenizer_of
+from tests.engine.model.families import every_family, tokenizer_of
 
 WORDS = st.lists(
     st.sampled_from(["a", "and", "famotidine", "hypotension", "x1y2z3", "\x00", "\u200b", "語", "ß"]), max_size=60
@@ -98,9 +98,6 @@ def test_case_is_kept_if_the_vocabulary_has_capitals_and_no_setting_says_otherwi
         (folder / "config.json").write_text('{"model_type": "bert"}')
     for word, expected in pieces.items():
         assert load_tokenizer(folder).tokenize(word) == expected
-
-
-every_family = pytest.mark.parametrize("family", FAMILIES)
 
 
 @every_family
