@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 
@@ -10,7 +11,9 @@ import gc
 import json
 import shutil
 import string
+import tracemalloc
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import hypothesis
@@ -32,6 +35,7 @@ from engine.text.words import words_of
 hypothesis.settings.register_profile("default", deadline=None)  # times vary on shared machines
 hypothesis.settings.load_profile("default")
 torch.set_num_threads(1)  # tiny models spend more time waking threads than computing
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore interruptions
 
 SAMPLE = Path(__file__).resolve().parents[1] / "eval" / "sample" / "sample.pubtator.txt"
 TEXT = (
@@ -69,14 +73,17 @@ def tiny_config(vocabulary: int, layers: int = 3, positions: int = 100) -> BertC
     )
 
 
-def make_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
+@pytest.fixture(scope="session")
+def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> PreTrainedTokenizerFast:
+    folder = tmp_path_factory.mktemp("tokenizer")
     write_vocabulary(folder)
     (folder / "config.json").write_text(json.dumps({"model_type": "bert"}))
     return load_tokenizer(folder)
 
 
-def make_model(folder: Path, tokenizer: PreTrainedTokenizerFast) -> None:
-    """Writes a model folder with random weights and gates for Chemical and Disease."""
+@pytest.fixture(scope="session")
+def model_folder(tmp_path_factory: pytest.TempPathFactory, tokenizer: PreTrainedTokenizerFast) -> Path:
+    """Random weights and gates for Chemical and Disease."""
     torch.manual_seed(1)
     model = GatedModel(BertEncoder(tiny_config(len(tokenizer))), LabelSet(("Chemical", "Disease")), gates=True)
     for parameter in model.parameters():
@@ -84,18 +91,8 @@ def make_model(folder: Path, tokenizer: PreTrainedTokenizerFast) -> None:
             torch.nn.init.normal_(parameter, std=0.3)
     for head, bias in zip(model.heads.values(), (2.0, 2.0, 1.0), strict=True):
         head.bias.data[0] = bias  # most words are outside, as in real text
-    save_weights(folder, model, tokenizer)
-
-
-@pytest.fixture(scope="session")
-def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> PreTrainedTokenizerFast:
-    return make_tokenizer(tmp_path_factory.mktemp("tokenizer"))
-
-
-@pytest.fixture(scope="session")
-def model_folder(tmp_path_factory: pytest.TempPathFactory, tokenizer: PreTrainedTokenizerFast) -> Path:
     folder = tmp_path_factory.mktemp("model")
-    make_model(folder, tokenizer)
+    save_weights(folder, model, tokenizer)
     return folder
 
 
@@ -168,6 +165,17 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("engine.runs.cache_folder", lambda: folder)
         yield
+
+
+@contextmanager
+def memory_below(size: int) -> Iterator[None]:
+    """Checks that Python never holds more new bytes than this."""
+    tracemalloc.start()
+    try:
+        yield
+        assert tracemalloc.get_traced_memory()[1] < size
+    finally:
+        tracemalloc.stop()
 
 
 def contents(folder: Path) -> dict[str, bytes]:

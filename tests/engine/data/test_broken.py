@@ -5,7 +5,6 @@
 
 import io
 import json
-import tracemalloc
 from itertools import chain, repeat
 
 import pytest
@@ -18,6 +17,7 @@ from engine.data.reading.checks import MAX_GROWTH
 from engine.data.reading.source import Source
 from engine.errors import FormatError
 from engine.text.documents import Document
+from tests.conftest import memory_below
 from tests.engine.bulk.made_up import FOOT, HEAD
 from tests.engine.data.reading import SOUND, read
 from tests.fuzz.files import KINDS
@@ -165,13 +165,10 @@ OVERLAPPING = '<annotation><infon key="type">D</infon><location offset="0" lengt
 )
 def test_a_document_is_bounded_by_its_bytes(format_, broken):
     content = before_sound(format_, broken)
-    tracemalloc.start()
-    documents, (error,) = read(content, f"a{KINDS[format_].suffix}")
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
+    with memory_below(5_000_000 + 10 * MAX_GROWTH * len(content)):
+        documents, (error,) = read(content, f"a{KINDS[format_].suffix}")
     assert (documents, error.document) == ([SOUND], "1")
     assert "text and mentions of at most" in error.problem
-    assert peak < 5_000_000 + 10 * MAX_GROWTH * len(content)
 
 
 ONE = '{"documents": [{"id": "1", "passages": []},\n'
