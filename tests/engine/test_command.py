@@ -109,7 +109,7 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(name, model_folder, cap
     assert "/dev/null/out" in said[0]
 
 
-@pytest.mark.parametrize("name", ["engine.tag", "engine.bulk", "engine.training.finetune", "eval.agreement"])
+@pytest.mark.parametrize("name", ["engine.tag", "engine.bulk", "eval.agreement"])
 def test_an_interruption_while_libraries_are_imported_prints_nothing(name, tmp_path):
     (tmp_path / "torch.py").write_text("import time; print('importing', flush=True); time.sleep(60)")
     environment = os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}

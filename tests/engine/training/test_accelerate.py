@@ -375,13 +375,6 @@ def test_the_fastest_precision_is_taken_and_training_fills_its_time():
     assert Schedule.filling(-5, 100, 50, {"no": 10.0}).steps == 1
 
 
-def test_the_encoder_learns_at_a_lower_rate_if_it_is_wide_or_sees_texts_often():
-    assert [distill.encoder_lr(passes, 128) for passes in (1, 2, 30)] == [6e-5, 6e-5, 1e-5]
-    assert 1e-5 < distill.encoder_lr(4, 128) < 6e-5
-    rates = [distill.encoder_lr(1, hidden_size) for hidden_size in (256, 384, 768, 4096)]
-    assert rates == pytest.approx([6e-5, 4e-5, 2e-5, 1e-5])
-
-
 def test_gold_is_learned_with_the_checkpoints_own_output(plain_folder, texts, tmp_path, monkeypatch):
     distil, seen = accelerating.distil, []
 

@@ -158,19 +158,20 @@ def test_a_run_continues_only_with_its_settings_labels_and_checkpoint(biobert_li
 
 
 @pytest.mark.parametrize(("stage", "settings"), [(Finetuning, FinetuneConfig), (TeacherTraining, TeacherConfig)])
-@pytest.mark.parametrize(("file", "old", "new"), [("config.json", "1e-12", "1e-05"), ("vocab.txt", "(\n)", ")\n(")])
 def test_a_run_does_not_continue_with_another_configuration_or_tokenizer(
-    stage, settings, file, old, new, biobert_like, corpus, tmp_path
+    stage, settings, biobert_like, corpus, tmp_path
 ):
     backbone = shutil.copytree(biobert_like, tmp_path / "backbone")
     given = {"corpus": str(corpus / "train.txt"), "dev_corpus": str(corpus / "dev.txt"), "mixed_precision": "no"}
     given |= {"backbone": str(backbone), "out": str(tmp_path / "run"), "epochs": 1}
     train(stage, settings(**given))
-    text = (backbone / file).read_text()
-    assert old in text
-    (backbone / file).write_text(text.replace(old, new))
-    with pytest.raises(InputError, match="tokenizer and configuration"):
-        train(stage, settings(**given), resume=True)
+    for name, old, new in (("config.json", "1e-12", "1e-05"), ("vocab.txt", "(\n)", ")\n(")):
+        text = (backbone / name).read_text()
+        assert old in text
+        (backbone / name).write_text(text.replace(old, new))
+        with pytest.raises(InputError, match="tokenizer and configuration"):
+            train(stage, settings(**given), resume=True)
+        (backbone / name).write_text(text)
 
 
 def test_early_stopping_ends_a_run_that_does_not_improve(biobert_like, corpus, tmp_path):
