@@ -12,7 +12,7 @@ from zipfile import ZipFile
 
 import pytest
 
-from demo.tabs.takeaway.code import as_command, as_python
+from demo.tabs.export.code import as_command, as_python
 from engine import load_engine
 
 ROOT = Path(__file__).resolve().parent.parent

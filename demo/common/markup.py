@@ -17,7 +17,8 @@ TERMS = {
     "F1": "Harmonic mean of precision and recall; an entity is correct if its span and its type are. "
     "A percentage point (pp) is 0.01. In brackets: the 95 % interval of the difference.",
     "gate": "A layer after which words may exit. A small classifier there labels every word.",
-    "early exit": "At a gate a word keeps the label it has there, and later layers do not compute it.",
+    "early exit": "At a gate a word keeps the label it has there, and later layers do not compute it. Under the "
+    "strategy entropy, words exit when the entropy of their label is low.",
     "computation kept": "Token-layers: tokens computed, summed over the layers, as a share of what dense computes.",
     "operating point": "Stored settings, chosen on held-out texts: careful loses almost no F1 and saves the least, "
     "fast loses a little more and saves the most, balanced is in between.",

@@ -7,7 +7,7 @@ from typing import Protocol
 import gradio as gr
 
 from demo.common.inputs import Inputs
-from demo.tabs import batch, compare, frontier, layers, takeaway, why
+from demo.tabs import batch, compare, export, layers, reports, why
 from engine import Engine
 
 
@@ -20,4 +20,4 @@ class TabModule(Protocol):
         """Builds the tab's components."""
 
 
-TABS: tuple[TabModule, ...] = (layers, compare, why, frontier, batch, takeaway)
+TABS: tuple[TabModule, ...] = (layers, compare, why, reports, batch, export)

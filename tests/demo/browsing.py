@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 PHONE, DESK = (390, 844), (1440, 900)
-DRAWN = {"Frontier": ".marks button", "Take away": "a[href*=strategies]"}  # drawn when the tab is selected
+DRAWN = {"Reports": ".marks button", "Export": "a[href*=strategies]"}  # drawn when the tab is selected
 
 
 def tab(page: Any, name: str) -> None:

@@ -95,9 +95,9 @@ SHOTS = (
     Shot("layers-recovered", "Layer by layer", ".layers", act=show_recovery, link=RECOVERING),
     Shot("why", "Why", ".why"),
     Shot("why-dark-320", "Why", theme="dark", width=320),
-    Shot("frontier", "Frontier", act=wait_for(".marks button")),
+    Shot("reports", "Reports", act=wait_for(".marks button")),
     Shot("batch", "Batch", act=tag_examples),
-    Shot("takeaway", "Take away", act=wait_for("a[href*=strategies]")),
+    Shot("export", "Export", act=wait_for("a[href*=strategies]")),
 )
 
 

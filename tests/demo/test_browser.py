@@ -7,7 +7,7 @@ from tests.demo.browsing import DESK, PHONE, enter, run, serious_violations, tab
 pytestmark = pytest.mark.slow
 
 HOSTILE = "<img src=x onerror=\"document.title='stolen'\"> ${1+1} {{7*7}} `x` nausea <script>alert(1)</script>"
-TABS = ["Compare", "Layer by layer", "Why", "Frontier", "Batch", "Take away"]
+TABS = ["Compare", "Layer by layer", "Why", "Reports", "Batch", "Export"]
 
 
 class TestCompare:

@@ -121,7 +121,7 @@ class TestSettings:
     def test_rapid_clicks_run_the_last_choice_and_then_nothing(self, open_page):
         page = open_page()
         wait_until(page, "done")
-        tab(page, "Frontier")  # it follows the settings too
+        tab(page, "Reports")  # it follows the settings too
         sent = requests_of(page)
         for point in ("careful", "balanced", "fast", "careful"):
             page.get_by_label(point, exact=True).check()

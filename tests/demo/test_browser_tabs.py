@@ -1,4 +1,4 @@
-"""The tabs Batch and Take away, and links, in a real browser, used as a person would use them."""
+"""The tabs Batch and Export, and links, in a real browser, used as a person would use them."""
 
 import json
 from pathlib import Path
@@ -79,7 +79,7 @@ def test_take_away_holds_the_text_as_code_as_a_table_and_as_json(open_page, app_
     page = open_page()
     title = page.title()
     enter(page, HOSTILE)
-    tab(page, "Take away")
+    tab(page, "Export")
     link = page.get_by_role("link", name="Link to this page").get_attribute("href")
     assert "example" not in link
     assert "nausea" not in link
@@ -102,7 +102,7 @@ def test_take_away_holds_the_text_as_code_as_a_table_and_as_json(open_page, app_
 @pytest.mark.parametrize("width", [390, 1280])
 def test_code_is_not_cut_off(open_page, width):
     page = open_page(width=width)
-    tab(page, "Take away")
+    tab(page, "Export")
     code = page.get_by_role("tabpanel").locator(".cm-scroller")
     page.wait_for_function("document.body.innerText.includes('engine.tag text.jsonl')")
     assert code.count() == 4
@@ -121,7 +121,7 @@ def test_a_hostile_link_opens_the_page_as_it_is(open_page, app_url):
     tab(page, "Compare")
     page.locator(".card").first.wait_for(timeout=60_000)
     assert page.locator(".card h3").all_inner_texts() == ["dense", "entropy"]
-    for name, part in (("Frontier", ".marks button"), ("Take away", "a[href*=strategies]")):
+    for name, part in (("Reports", ".marks button"), ("Export", "a[href*=strategies]")):
         tab(page, name)
         page.locator(part).first.wait_for(timeout=60_000)
     assert page.title() == title
@@ -133,7 +133,7 @@ def test_a_link_reopens_settings_and_example(open_page, app_url):
     text = EXAMPLES["Animal study"]
     enter(page, text)
     page.get_by_label("fast").check()
-    tab(page, "Take away")
+    tab(page, "Export")
     page.get_by_role("link", name="Link to this page").wait_for()
     page.wait_for_function("document.querySelector('a[href*=strategies]').href.includes('point=fast')")
     page.wait_for_function("document.querySelector('a[href*=strategies]').href.includes('Animal')")

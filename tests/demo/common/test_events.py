@@ -7,7 +7,7 @@ from demo.tabs import TABS
 from tests.demo.blocks import components, listeners
 
 LABELS = [tab.LABEL for tab in TABS]
-FOLLOWING = ["Layer by layer", "Why", "Frontier", "Take away"]
+FOLLOWING = ["Layer by layer", "Why", "Reports", "Export"]
 NOTHING = [gr.skip()] * 2
 
 

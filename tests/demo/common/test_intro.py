@@ -10,7 +10,7 @@ import pytest
 from demo.common.intro import BASE, claim, how_it_works, intro, loss, own_model
 from demo.common.reports import REPORTS, recommendation
 from demo.common.settings_panel import build_settings
-from demo.tabs.frontier import conclusions
+from demo.tabs.reports import conclusions
 from engine import load_engine
 from eval.render.conclusions import COMPARABLE
 from eval.render.files import read_table
@@ -31,7 +31,7 @@ def test_it_names_the_recommended_strategy_its_speed_up_and_its_loss(shipped):
     assert page.index('href="docs/bc5cdr-test/report.html">Report') < page.index('href="readme">README')
 
 
-def test_header_frontier_and_what_runs_first_are_the_same_strategy(shipped):
+def test_header_reports_and_what_runs_first_are_the_same_strategy(shipped):
     found = recommendation(shipped)
     assert found is not None
     said = (intro(shipped, {}), conclusions(found.report, shipped.dtype))

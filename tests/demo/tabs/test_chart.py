@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from demo.common.reports import REPORTS, Report
-from demo.tabs.frontier.chart import CHARACTER, LINE, chart
-from demo.tabs.frontier.marks import read_marks
+from demo.tabs.reports.chart import CHARACTER, LINE, chart
+from demo.tabs.reports.marks import read_marks
 from eval.render.frontier import LABELS, REACH
 
 SHIPPED = REPORTS / "bc5cdr-test"

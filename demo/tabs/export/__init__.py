@@ -1,4 +1,4 @@
-"""The tab Take away: code and a link for the text and settings, a table of entities, and everything as JSON."""
+"""The tab Export: code and a link for the text and settings, a table of entities, and everything as JSON."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from demo.common.links import make_link
 from demo.common.markup import escape, printable
 from demo.common.serialization import ENTITY_COLUMNS, entity_row, environment_record, result_record, trace_record
 from demo.settings import chosen_strategies
-from demo.tabs.takeaway.code import INSTALL, as_command, as_http, as_python
+from demo.tabs.export.code import INSTALL, as_command, as_http, as_python
 from engine import Engine, InputError, Result
 
-LABEL = "Take away"
+LABEL = "Export"
 COLUMNS = ("strategy", *ENTITY_COLUMNS)
 OTHER_MODEL = "# The HTTP API serves only the first model. To use this one, start an app with this model.\n"
 # Code scrolls, so the keyboard must reach it.

@@ -1,4 +1,4 @@
-"""The tab Take away: code and commands do what the page does, and the download has every word."""
+"""The tab Export: code and commands do what the page does, and the download has every word."""
 
 import json
 import re
@@ -14,8 +14,8 @@ import torch
 
 from demo.common.limits import MAX_TRACED
 from demo.settings import default_values
-from demo.tabs.takeaway import entity_table, everything
-from demo.tabs.takeaway.code import FILE, INLINED, LOCAL, as_command, as_http, as_python
+from demo.tabs.export import entity_table, everything
+from demo.tabs.export.code import FILE, INLINED, LOCAL, as_command, as_http, as_python
 from engine import Engine
 from engine.checkpoint import SHIPPED
 from engine.model.precision import Precision
@@ -37,7 +37,7 @@ CHANGED = [
 @pytest.mark.parametrize(("name", "settings"), CHANGED)
 def test_python_gives_what_the_page_shows(engine, monkeypatch, tmp_path, name, settings, text):
     monkeypatch.setattr("engine.load_engine", lambda: engine, raising=False)
-    monkeypatch.setattr("demo.tabs.takeaway.code.load_arguments", lambda engine: {})
+    monkeypatch.setattr("demo.tabs.export.code.load_arguments", lambda engine: {})
     monkeypatch.chdir(tmp_path)
     (tmp_path / FILE).write_text(LONG, newline="")
     strategy = engine.strategy(name, **settings)

@@ -1,4 +1,4 @@
-"""The tab Frontier: what the evaluator's reports measured; each variant is a mark whose settings can be tried."""
+"""The tab Reports: what the evaluator's reports measured; each variant is a mark whose settings can be tried."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ from demo.common.markup import alert, escape, note
 from demo.common.reports import Report, find_reports, own_report
 from demo.common.settings_panel import shown_choices
 from demo.settings import chosen_strategies, points
-from demo.tabs.frontier.chart import chart
-from demo.tabs.frontier.marks import Mark, read_marks
+from demo.tabs.reports.chart import chart
+from demo.tabs.reports.marks import Mark, read_marks
 from engine import Engine, InputError, Strategy
 from eval.render.plots import LOST, new_figure, styles
 
-LABEL = "Frontier"
+LABEL = "Reports"
 SCRIPT = Path(__file__).with_name("chart.js")
 NO_REPORT = "There is no report. Create one with python -m eval.report --out docs/NAME."
 CALIBRATED = "frontier.csv"  # in a model folder
 RING = {"s": 260, "facecolors": "none", "edgecolors": "#c00000", "linewidths": 2, "zorder": 3}
 PICTURES = {  # in a report
-    "f1_vs_latency.png": "F1 against latency, as a picture",
+    "f1_vs_latency.png": "F1 against speed-up, as a picture",
     "groups.png": "Who bears the loss: F1 against dense by group of mentions, with 95 % intervals",
     "exits.png": "Share of words that have exited, by gold label and layer",
     "speed.png": "Speed-up against dense by length of the text",

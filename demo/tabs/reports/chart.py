@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import groupby
 
 from demo.common.markup import cells, escape, table
-from demo.tabs.frontier.marks import Mark
+from demo.tabs.reports.marks import Mark
 from eval.render.frontier import f1_axis, frontier, place, reference, to_label
 from eval.schema import BASELINE, DENSE, HF, MODEL
 

@@ -1,4 +1,4 @@
-"""The tab Frontier: a report's conclusions and chart with the current settings, and its other plots."""
+"""The tab Reports: a report's conclusions and chart with the current settings, and its other plots."""
 
 import json
 import shutil
@@ -10,7 +10,7 @@ import pytest
 from matplotlib.collections import PathCollection
 
 from demo.common.reports import REPORTS, Report
-from demo.tabs.frontier import PICTURES, pictures, plot_calibration, show, updates_to_try
+from demo.tabs.reports import PICTURES, pictures, plot_calibration, show, updates_to_try
 from engine import load_engine
 from engine.pruning.strategy_names import resolve
 

@@ -1,4 +1,4 @@
-"""The tab Frontier in a real browser: with pointer, keyboard, phone, light and dark theme."""
+"""The tab Reports in a real browser: with pointer, keyboard, phone, light and dark theme."""
 
 import pytest
 
@@ -10,16 +10,16 @@ FAST = ".marks button[data-strategy=entropy][data-point=fast]"
 SHOWN = ".marks .tip:visible"
 
 
-def frontier(page):
+def reports(page):
     """Opens the tab and returns it."""
-    tab(page, "Frontier")
+    tab(page, "Reports")
     page.locator(FAST).wait_for(timeout=60_000)
     return page.get_by_role("tabpanel")
 
 
 def test_the_pointer_shows_the_figures_of_a_mark(open_page):
     page = open_page()
-    frontier(page)
+    reports(page)
     assert page.locator(SHOWN).count() == 0
     page.locator(FAST).hover()
     page.locator(SHOWN).wait_for()
@@ -36,7 +36,7 @@ def test_the_pointer_shows_the_figures_of_a_mark(open_page):
 
 def test_the_keyboard_does_what_the_pointer_can(open_page):
     page = open_page()
-    frontier(page)
+    reports(page)
     page.mouse.move(0, 0)  # a mark that scrolls under the pointer would show its card
     on_a_mark = "document.activeElement.matches('.marks button')"
     page.locator(".marks button[tabindex='0']").focus()
@@ -58,7 +58,7 @@ def test_the_keyboard_does_what_the_pointer_can(open_page):
 @pytest.mark.parametrize("how", ["click", "Enter"])
 def test_a_mark_tries_its_settings_on_the_text(open_page, how):
     page = open_page()
-    frontier(page)
+    reports(page)
     assert not page.get_by_label("fast", exact=True).is_checked()
     if how == "click":
         page.locator(FAST).click()
@@ -72,7 +72,7 @@ def test_a_mark_tries_its_settings_on_the_text(open_page, how):
 
 def test_another_batch_size_and_another_report(open_page):
     page = open_page()
-    panel = frontier(page)
+    panel = reports(page)
     panel.get_by_label("32", exact=True).check()
     page.get_by_text("Batch size: 32.").wait_for()
     assert page.locator(".marks button").count() > 5
@@ -82,7 +82,7 @@ def test_another_batch_size_and_another_report(open_page):
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_on_a_phone_the_figures_stand_below_the_marks(open_page, theme):
     page = open_page(theme, width=390)
-    frontier(page)
+    reports(page)
     page.locator(FAST).focus()
     box, area = page.locator(SHOWN).bounding_box(), page.locator(".plot-area").bounding_box()
     assert box["x"] >= 0
