@@ -47,17 +47,30 @@ def tables(variants, sizes=(1,), dtypes=("float32",)):
     return results, results[["strategy", "dtype", "batch_size"]].assign(**against, **ends)
 
 
-def panels(*found):
+@pytest.fixture(scope="module")
+def found():
+    """Results and intervals at two batch sizes in two dtypes."""
+    return tables(VARIANTS, sizes=(1, 32), dtypes=("float32", "int8"))
+
+
+@pytest.fixture(scope="module")
+def figure(found):
+    """Speed and F1 of these, drawn."""
     figure = plots.plot_f1_vs_latency(*found)
     figure.canvas.draw()
-    return figure, figure.axes
+    return figure
 
 
-def test_there_is_a_panel_for_each_batch_size_with_few_labels_that_keep_apart():
-    figure, axes = panels(*tables(VARIANTS, sizes=(1, 32), dtypes=("float32", "int8")))
-    assert [axis.get_title("left") for axis in axes] == ["batch size 1", "batch size 32"]
+def labels_of(results, intervals):
+    """The labels of the only panel, and the panel."""
+    (axis,) = plots.plot_f1_vs_latency(results, intervals).axes
+    return {text.get_text() for text in axis.texts}, axis
+
+
+def test_there_is_a_panel_for_each_batch_size_with_few_labels_that_keep_apart(figure):
+    assert [axis.get_title("left") for axis in figure.axes] == ["batch size 1", "batch size 32"]
     assert figure.get_figwidth() * 100 == 800
-    for axis in axes:
+    for axis in figure.axes:
         named = [text for text in axis.texts if "×" in text.get_text()]
         assert 0 < len(named) <= LABELS
         boxes = [text.get_window_extent() for text in axis.texts]
@@ -65,20 +78,18 @@ def test_there_is_a_panel_for_each_batch_size_with_few_labels_that_keep_apart():
         assert all(axis.bbox.x0 <= box.x0 <= box.x1 <= axis.bbox.x1 for box in boxes)
 
 
-def test_every_baseline_and_model_is_named_in_each_dtype():
-    results, intervals = tables(VARIANTS, sizes=(1, 32), dtypes=("float32", "int8"))
-    _, axes = panels(results, intervals)
+def test_every_baseline_and_model_is_named_in_each_dtype(found, figure):
+    results, _ = found
     outside = results[results["kind"].isin(["baseline", "model"])]
     expected = set(outside["strategy"] + " (" + outside["dtype"] + ")")
-    for axis in axes:
+    for axis in figure.axes:
         named = {text.get_text().partition(")")[0] + ")" for text in axis.texts}
         assert expected <= named
 
 
 def test_speed_is_logarithmic_and_an_outlier_stands_at_the_edge_with_its_f1():
-    _, (axis,) = panels(*tables(VARIANTS | {"mlp:fast": (0.8, 1.2)}))
+    labels, axis = labels_of(*tables(VARIANTS | {"mlp:fast": (0.8, 1.2)}))
     assert axis.get_xscale() == "log"
-    labels = {text.get_text() for text in axis.texts}
     assert {"dense 1.00×", "entropy 2.15×", "spacy 2.50×, F1 0.811", "F1 0.800"} <= labels
     assert axis.get_ylim()[0] > 0.835
 
@@ -86,18 +97,16 @@ def test_speed_is_logarithmic_and_an_outlier_stands_at_the_edge_with_its_f1():
 def test_what_has_no_f1_stands_at_the_edge():
     results, intervals = tables(VARIANTS)
     results.loc[results["strategy"] == "onnx", "f1"] = float("nan")
-    _, (axis,) = panels(results, intervals)
-    assert "onnx 0.76×, speed only" in {text.get_text() for text in axis.texts}
+    assert "onnx 0.76×, speed only" in labels_of(results, intervals)[0]
 
 
-def test_the_legend_explains_every_symbol():
-    figure, _ = panels(*tables(VARIANTS, dtypes=("float32", "int8")))
+def test_the_legend_explains_every_symbol(figure):
     explained = {text.get_text() for text in figure.legends[0].get_texts()}
     assert set(map(kind, VARIANTS)) | {"float32", "int8", "with recovery", "Pareto frontier"} <= explained
 
 
-def test_kinds_and_dtypes_differ_without_colour():
-    results, _ = tables(VARIANTS, dtypes=("float32", "int8"))
+def test_kinds_and_dtypes_differ_without_colour(found):
+    results, _ = found
     styles = plots.styles(labelled(results, results))
     assert len({style["marker"] for style in styles.values()}) == len(set(map(kind, VARIANTS)))
     assert styles["dense (float32)"]["fillstyle"] != styles["dense (int8)"]["fillstyle"]
@@ -125,9 +134,7 @@ def test_there_is_a_panel_for_each_strategy_but_dense(plot, columns):
     assert [axis.get_title() for axis in figure.axes if axis.get_title()] == names[1:]
 
 
-def test_the_palette_keeps_the_colour_of_every_kind(tmp_path):
-    found = tables(VARIANTS, sizes=(1, 32), dtypes=("float32", "int8"))
-    figure, _ = panels(*found)
+def test_the_palette_keeps_the_colour_of_every_kind(found, figure, tmp_path):
     plots.save_png(figure, tmp_path / "figure.png", colours=64)
     pixels = np.asarray(Image.open(tmp_path / "figure.png").convert("RGB"), int).reshape(-1, 3)
     for style in plots.styles(found[0]).values():
