@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 PHONE, DESK = (390, 844), (1440, 900)
+TEXTS = {"Compare": ".found", "Layer by layer": ".layers .words", "Why": ".why .words"}  # where tabs show the text
 DRAWN = {"Reports": ".marks button", "Export": "a[href*=strategies]"}  # drawn when the tab is selected
 
 
@@ -29,6 +30,12 @@ def wait_until(page: Any, *states: str) -> None:
     """Waits for one of these states of the answer."""
     shown = "states => states.includes(document.querySelector('.answer').dataset.state)"
     page.wait_for_function(shown, arg=states, timeout=60_000)
+
+
+def assert_harmless(page: Any) -> None:
+    """Nothing that a text, file or link holds became markup: it would set the title and add an image."""
+    assert page.title() != "stolen"
+    assert page.locator("img[src=x]").count() == 0
 
 
 def serious_violations(page: Any, **settings: Any) -> list[tuple[str, str, str]]:

@@ -10,10 +10,19 @@ import pytest
 
 from demo.app import build_demo
 from demo.server import LAUNCH
-from engine import Engine
+from engine import Engine, load_engine
 from tests.demo.screenshot import HEIGHT
 from tests.demo.serving import browser_path, chromium, serve_app
 
+# Two words of a text of the tests come back.
+RECOVERING = {
+    "max_entropy": 0.45,
+    "min_keep_ratio": 0.3,
+    "exit_entities": True,
+    "trigger": "confidence",
+    "min_confidence": 1.0,
+    "recovery_limit": 2,
+}
 ANSWERED = ".answer:is([data-state=timing], [data-state=done])"
 
 
@@ -64,6 +73,12 @@ def open_page(browser: Any, app_url: str) -> Iterator[Callable[..., Any]]:
         context.close()
     assert foreign == []
     assert errors == []
+
+
+@pytest.fixture(scope="session")
+def shipped() -> Engine:
+    """The engine on the shipped weights."""
+    return load_engine()
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,6 @@ from tests.demo.blocks import components
 
 
 def test_files_of_visitors_are_gone_within_20_minutes(demo):
-    assert demo.delete_cache is not None
     every, age = demo.delete_cache
     assert every + age <= 20 * 60
 

@@ -119,17 +119,16 @@ def test_settings_are_those_of_the_selected_strategies_and_change_what_exits(ope
     page.get_by_text("no selected strategy brings words back").wait_for(state="hidden")
 
 
-class TestFirstScreen:
-    def test_on_a_phone_the_idea_is_there_and_everything_can_be_touched(self, open_page):
-        page = open_page("light", *PHONE)
-        wait_until(page, "done")
-        row = page.locator(".tab-container[role=tablist]").first
-        assert row.evaluate("row => getComputedStyle(row).maskImage") != "none", "tabs beyond the edge are hinted at"
-        targets = [*page.locator(".buttons button:visible, [role=tab]:visible, #examples .gallery-item").all()]
-        assert len(targets) > 8
-        for target in targets:
-            assert target.bounding_box()["height"] >= TARGET, target.inner_text()
-        tab(page, "Why")
-        table = page.locator(".why .all-words")
-        table.wait_for()
-        assert table.evaluate("table => table.scrollWidth <= table.parentElement.clientWidth")
+def test_on_a_phone_the_idea_is_there_and_everything_can_be_touched(open_page):
+    page = open_page("light", *PHONE)
+    wait_until(page, "done")
+    row = page.locator(".tab-container[role=tablist]").first
+    assert row.evaluate("row => getComputedStyle(row).maskImage") != "none", "tabs beyond the edge are hinted at"
+    targets = [*page.locator(".buttons button:visible, [role=tab]:visible, #examples .gallery-item").all()]
+    assert len(targets) > 8
+    for target in targets:
+        assert target.bounding_box()["height"] >= TARGET, target.inner_text()
+    tab(page, "Why")
+    table = page.locator(".why .all-words")
+    table.wait_for()
+    assert table.evaluate("table => table.scrollWidth <= table.parentElement.clientWidth")

@@ -13,27 +13,6 @@ SHORT = "Naloxone reverses the hypotension caused by clonidine."
 LONG = " ".join([EXAMPLES["Long text"]] * 9)  # about 3,000 words
 
 
-def wait_for_text(page, part):
-    page.wait_for_function("part => document.querySelector('.found')?.innerText.includes(part)", arg=part)
-
-
-def requests_of(page):
-    """Collects what the page sends from now on."""
-    sent = []
-    page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
-    return sent
-
-
-def assert_quiet(page, sent):
-    """Waits until the page has sent something and then falls silent, within a minute."""
-    for _ in range(20):
-        before = len(sent)
-        page.wait_for_timeout(3000)
-        if 0 < before == len(sent):
-            return wait_until(page, "done")
-    raise AssertionError("the page goes on sending requests")
-
-
 class TestFirstScreen:
     @pytest.mark.parametrize("size", [DESK, PHONE])
     @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -80,7 +59,7 @@ class TestSettings:
         wait_until(page, "timing", "done")
         assert not page.get_by_text("Out of date").is_visible()
         tab(page, "Compare")
-        wait_for_text(page, "clonidine")
+        page.locator(".found", has_text="clonidine").first.wait_for()
 
     def test_a_view_of_an_earlier_text_looks_out_of_date_until_it_is_drawn_again(self, open_page):
         page = open_page()
@@ -116,16 +95,24 @@ class TestSettings:
         assert "cinnarizine" in page.locator(".found").first.text_content(), "the earlier text, as the answer says"
         enter(page, SHORT)
         run(page)
-        wait_for_text(page, "clonidine")
+        page.locator(".found", has_text="clonidine").first.wait_for()
 
     def test_rapid_clicks_run_the_last_choice_and_then_nothing(self, open_page):
         page = open_page()
         wait_until(page, "done")
         tab(page, "Reports")  # it follows the settings too
-        sent = requests_of(page)
+        sent = []
+        page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
         for point in ("careful", "balanced", "fast", "careful"):
             page.get_by_label(point, exact=True).check()
-        assert_quiet(page, sent)
+        for _ in range(20):
+            before = len(sent)
+            page.wait_for_timeout(3000)
+            if 0 < before == len(sent):
+                break
+        else:
+            raise AssertionError("the page goes on sending requests")
+        wait_until(page, "done")
         assert "careful" in page.locator(".answer").text_content()
 
     def test_the_strategy_shown_is_shared_by_the_tabs(self, open_page):
@@ -148,7 +135,7 @@ def test_a_cut_text_says_so(open_page):
     cut.wait_for(state="hidden")
 
 
-@pytest.fixture(scope="class")
+@pytest.fixture
 def url_of_two(engine, plain_engine):
     demo = build_demo(engine, plain_engine)
     _, local, _ = demo.launch(prevent_thread_lock=True, quiet=True, **LAUNCH)
@@ -156,31 +143,29 @@ def url_of_two(engine, plain_engine):
     demo.close(verbose=False)
 
 
-class TestTwoModels:
-    def test_another_model_keeps_text_and_theme(self, browser, url_of_two, plain_engine):
-        with browser.new_context() as context:
-            page = context.new_page()
-            page.goto(f"{url_of_two}?__theme=dark")
-            page.locator(".answer[data-state=done]").wait_for(timeout=60_000)
-            enter(page, SHORT)
-            page.get_by_label("Model", exact=True).click()
-            page.get_by_role("option", name=model_name(plain_engine)).click()
-            page.wait_for_url("**float32?*")
-            page.locator(".answer[data-state=done]").wait_for(timeout=60_000)
-            assert page.get_by_label("Text", exact=True).input_value() == SHORT
-            assert page.locator("body.dark").count() == 1
+def test_another_model_keeps_text_and_theme(browser, url_of_two, plain_engine):
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.goto(f"{url_of_two}?__theme=dark")
+        page.locator(".answer[data-state=done]").wait_for(timeout=60_000)
+        enter(page, SHORT)
+        page.get_by_label("Model", exact=True).click()
+        page.get_by_role("option", name=model_name(plain_engine)).click()
+        page.wait_for_url("**float32?*")
+        page.locator(".answer[data-state=done]").wait_for(timeout=60_000)
+        assert page.get_by_label("Text", exact=True).input_value() == SHORT
+        assert page.locator("body.dark").count() == 1
 
 
-class TestDifferences:
-    def test_the_table_can_be_copied_and_downloaded(self, open_page):
-        page = open_page(permissions=["clipboard-read", "clipboard-write"])
-        tab(page, "Compare")
-        page.get_by_text("All entities as a table").click()
-        page.get_by_role("button", name="Copy", exact=True).click()
-        page.get_by_role("button", name="Copied").wait_for()
-        copied = page.evaluate("navigator.clipboard.readText()")
-        assert copied.splitlines()[0].split("\t")[0] == "strategy"
-        assert len(copied.splitlines()) == 1 + page.locator(".entities tbody tr").count()
-        with page.expect_download() as download:
-            page.locator(".entities").get_by_role("link", name="Download as CSV").click()
-        assert download.value.suggested_filename == "entities.csv"
+def test_the_table_can_be_copied_and_downloaded(open_page):
+    page = open_page(permissions=["clipboard-read", "clipboard-write"])
+    tab(page, "Compare")
+    page.get_by_text("All entities as a table").click()
+    page.get_by_role("button", name="Copy", exact=True).click()
+    page.get_by_role("button", name="Copied").wait_for()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied.splitlines()[0].split("\t")[0] == "strategy"
+    assert len(copied.splitlines()) == 1 + page.locator(".entities tbody tr").count()
+    with page.expect_download() as download:
+        page.locator(".entities").get_by_role("link", name="Download as CSV").click()
+    assert download.value.suggested_filename == "entities.csv"

@@ -11,44 +11,37 @@ from demo.common.intro import BASE, claim, how_it_works, intro, loss, own_model
 from demo.common.reports import REPORTS, recommendation
 from demo.common.settings_panel import build_settings
 from demo.tabs.reports import conclusions
-from engine import load_engine
 from eval.render.conclusions import COMPARABLE
 from eval.render.files import read_table
 
 
 @pytest.fixture(scope="module")
-def shipped():
-    return load_engine()
+def found(shipped):
+    """What the shipped report recommends."""
+    return recommendation(shipped)
 
 
-def test_it_names_the_recommended_strategy_its_speed_up_and_its_loss(shipped):
-    found = recommendation(shipped)
-    assert found is not None
+def test_it_names_the_recommended_strategy_its_speed_up_its_loss_and_how_it_ends(shipped, found):
     page = intro(shipped, {"README": "readme"})
     assert f"<code>{found.row['label']}</code> is <strong>{found.row['speedup_vs_dense']:.2f}× as fast" in page
     assert "<code>dense (float32)</code>" in page
     assert f"[{100 * found.against_dense['low']:+.2f}, {100 * found.against_dense['high']:+.2f}]" in page
+    assert how_it_works(shipped, found.row["strategy"]) in page
     assert page.index('href="docs/bc5cdr-test/report.html">Report') < page.index('href="readme">README')
 
 
-def test_header_reports_and_what_runs_first_are_the_same_strategy(shipped):
-    found = recommendation(shipped)
-    assert found is not None
+def test_header_reports_and_what_runs_first_are_the_same_strategy(shipped, found):
     said = (intro(shipped, {}), conclusions(found.report, shipped.dtype))
     assert [re.search("<code>(.*?)</code>", page)[1] for page in said] == [found.row["label"]] * 2
     with gr.Blocks():
         panel = build_settings(shipped, {})
     point, *_ = panel.settings
-    assert (panel.strategies.value, panel.shown.value) == (
-        ["dense", found.name.without_point],
-        found.name.without_point,
-    )
+    name = found.name.without_point
+    assert (panel.strategies.value, panel.shown.value) == (["dense", name], name)
     assert point.value == (found.name.point or "balanced")
 
 
-def test_a_significant_loss_is_called_so_and_doubts_are_named(shipped):
-    found = recommendation(shipped)
-    assert found is not None
+def test_a_significant_loss_is_called_so_and_doubts_are_named(found):
     lost = {"significant": True, "difference": -0.002, "low": -0.004, "high": -0.0001}
     worse = found.against_dense | lost
     assert loss(replace(found, against_dense=worse)) == (
@@ -58,9 +51,7 @@ def test_a_significant_loss_is_called_so_and_doubts_are_named(shipped):
     assert "ruled out" not in loss(replace(found, against_dense=worse | {"low": -0.002}))
 
 
-def test_it_names_what_can_be_had_without_pruning(shipped):
-    found = recommendation(shipped)
-    assert found is not None
+def test_it_names_what_can_be_had_without_pruning(found):
     full = found.against_dense | {"against_label": "openvino-int8", "speedup": 1.2345}
     assert " and 1.23× as fast as <code>openvino-int8</code>" in claim(replace(found, against_full_model=full))
     assert "openvino" not in claim(replace(found, against_full_model=None))
@@ -79,12 +70,6 @@ def test_it_says_what_happens_to_words_and_what_the_model_finds(engine, shipped)
     assert "At the last gate" not in said, "its thresholds let some stay"
     assert "At the last gate, all remaining words exit." in how_it_works(shipped)
     assert "At the last gate" not in how_it_works(shipped, "entropy:careful")
-
-
-def test_the_page_says_how_the_recommended_strategy_ends(shipped):
-    found = recommendation(shipped)
-    assert found is not None
-    assert how_it_works(shipped, found.row["strategy"]) in intro(shipped, {})
 
 
 def test_without_gates_no_word_exits_and_the_command_names_the_checkpoint(plain_engine):

@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 
 from demo.common.reports import REPORTS, Report, find_reports, own_report, recommendation
-from engine import load_engine
 from engine.pruning.strategy_names import resolve
 
 DIGEST = "0123456789abcdef" * 4
@@ -104,28 +103,22 @@ def test_the_corpus_is_named_as_readers_know_it(tmp_path, corpus, split, shown):
     assert Report(tmp_path).corpus == shown
 
 
-@pytest.fixture(scope="module")
-def digest():
-    return load_engine().digest
-
-
 @pytest.fixture
-def recommended_if(digest, tmp_path):
+def recommended_if(shipped, tmp_path):
     """What the shipped report would recommend if columns of its intervals had other values."""
     folder = shutil.copytree(SHIPPED.folder, tmp_path / "reports" / "one").parent
 
     def recommended_if(**columns):
         file = folder / "one" / "intervals.csv"
         pd.read_csv(file).assign(**columns).to_csv(file, index=False)
-        return recommendation(engine_of(digest), folder)
+        return recommendation(shipped, folder)
 
     return recommended_if
 
 
 @pytest.mark.parametrize("dtype", ["float32", "int8"])
-def test_it_recommends_a_strategy_in_the_dtype_of_the_page(digest, dtype):
-    found = recommendation(engine_of(digest, dtype))
-    assert found is not None
+def test_it_recommends_a_strategy_in_the_dtype_of_the_page(shipped, dtype):
+    found = recommendation(engine_of(shipped.digest, dtype))
     assert found.row["label"].endswith(f"({dtype})")
     assert found.row["prunes"]
     assert found.against_dense["against_label"] == "dense (float32)"

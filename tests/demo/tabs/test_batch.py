@@ -36,8 +36,7 @@ SETTINGS = (None, "", 0.0, 0.1, 1.0, 0.0)
 
 
 def run(engine, path, names, wanted=lambda: True):
-    progress = lambda *_, **__: None  # noqa: E731
-    return list(run_batch(engine, wanted, progress, path and str(path), names, *SETTINGS))
+    return list(run_batch(engine, wanted, lambda *_, **__: None, path and str(path), names, *SETTINGS))
 
 
 def tagged(engine, documents, *names):

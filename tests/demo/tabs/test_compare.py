@@ -49,7 +49,6 @@ def test_entities_come_after_one_pass_and_times_are_refined_afterwards(engine):
     assert 'data-state="timing"' in first.answer
     assert first.refinement == Refinement(2, RUNS, "")
     better = refine(TEXT, candidates, first.refinement)
-    assert better is not None
     assert "median of 5 runs after an untimed one" in better.cards
     assert 'data-state="done"' in better.answer
 
@@ -60,10 +59,8 @@ def test_a_long_text_is_estimated_first_and_leaves_strategies_out(engine):
     left_out = "Left out because this text is long: entropy, truncate-1."
     assert left_out in shown.answer
     assert "<h3>entropy</h3>" not in shown.cards
-    assert shown.refinement is not None
     assert shown.refinement.ran == 2
     refined = refine(TEXT, candidates, shown.refinement)
-    assert refined is not None
     assert left_out in refined.answer
 
 
@@ -74,7 +71,6 @@ def test_stops_when_the_result_is_not_wanted_any_more(engine):
         assert list(compare(TEXT, candidates, lambda wanted=wanted: next(wanted))) == []
     wanted = iter([True, True, True, False])
     refined = refine(TEXT, candidates, Refinement(2, 3, ""), lambda: next(wanted))
-    assert refined is not None
     assert "one run after an untimed one" in refined.cards
 
 

@@ -11,23 +11,11 @@ from matplotlib.collections import PathCollection
 
 from demo.common.reports import REPORTS, Report
 from demo.tabs.reports import PICTURES, pictures, plot_calibration, show, updates_to_try
-from engine import load_engine
 from engine.pruning.strategy_names import resolve
 
 DIGEST = "0123456789abcdef" * 4
 SHIPPED = Report(REPORTS / "bc5cdr-test")  # on the shipped weights
 RULE = resolve("rule", 6, {})
-
-
-def places(figure):
-    """Coordinates of all marks."""
-    return [tuple(place) for axis in figure.axes for line in axis.lines for place in np.transpose(line.get_data())]
-
-
-def rings(figure):
-    """Coordinates of all rings."""
-    marks = [one for axis in figure.axes for one in axis.collections if isinstance(one, PathCollection)]
-    return [tuple(place) for one in marks for place in np.asarray(one.get_offsets()).tolist()]
 
 
 def ringed(page):
@@ -49,9 +37,8 @@ def engine_of(report, digest=DIGEST):
     return SimpleNamespace(**own, points={"entropy": {"balanced": {}, "fast": {}}})
 
 
-def test_current_settings_are_ringed_in_the_report(report):
-    engine = load_engine()
-    current = [engine.strategy("dense"), engine.strategy("entropy", "fast"), engine.strategy("rule", lambda_=1.9)]
+def test_current_settings_are_ringed_in_the_report(shipped, report):
+    current = [shipped.strategy("dense"), shipped.strategy("entropy", "fast"), shipped.strategy("rule", lambda_=1.9)]
     page = show(engine_of(report), report, 1, current)
     assert sorted(ringed(page)) == ["dense (float32)", "entropy:fast (float32)"]
     assert "did not measure the current settings of rule." in page
@@ -73,12 +60,11 @@ def test_marks_that_the_page_can_run_can_be_tried(report):
     assert 'data-strategy="entropy" data-point="fast"' in page
 
 
-def test_a_tried_mark_sets_strategies_and_settings_and_nothing_else_does():
-    engine = load_engine()
-    names, point, trigger, *values = updates_to_try(engine, "entropy", "fast")
+def test_a_tried_mark_sets_strategies_and_settings_and_nothing_else_does(shipped):
+    names, point, trigger, *values = updates_to_try(shipped, "entropy", "fast")
     assert (names, point, trigger) == (["dense", "entropy"], "fast", "")
     assert all(isinstance(value, float) for value in values)
-    skipped = updates_to_try(engine, "<script>", {"x": 1})
+    skipped = updates_to_try(shipped, "<script>", {"x": 1})
     assert skipped[0] == ["dense"]
     assert all(isinstance(update, dict) for update in skipped[1:])  # unchanged
 
@@ -105,9 +91,10 @@ def test_calibration_rings_equal_settings_whatever_their_names():
             "theoretical_speedup": [2.0, 3.0],
         }
     )
-    figure = plot_calibration(table, [RULE])
-    assert places(figure) == [(0.1, 2), (0.2, 3)]
-    assert rings(figure) == [(0.1, 2)]
+    (axis,) = plot_calibration(table, [RULE]).axes
+    assert [tuple(place) for line in axis.lines for place in np.transpose(line.get_data())] == [(0.1, 2), (0.2, 3)]
+    (rings,) = (one for one in axis.collections if isinstance(one, PathCollection))
+    assert rings.get_offsets().tolist() == [[0.1, 2]]
 
 
 def test_all_plots_of_a_report_are_shown_and_say_what_they_were_measured_on():
