@@ -9,7 +9,6 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from engine.data.corpora import load_corpus
 from engine.data.formats import read_documents
 from engine.errors import InputError
 from engine.runs import locked
@@ -179,13 +178,6 @@ def test_predictions_are_written_for_every_variant(run):
     assert any(spans)
 
 
-def test_the_sample_corpus_is_complete():
-    corpus = load_corpus(str(SAMPLE))
-    assert len(corpus.documents) >= 24
-    assert corpus.types == ("Chemical", "Disease")
-    assert sum(len(document.entities) for document in corpus.documents) > 400
-
-
 def test_a_file_says_what_the_labels_of_a_checkpoint_mean(report, plain_folder, tmp_path, capsys):
     labels = tmp_path / "labels"
     for text, status, said in (
@@ -343,6 +335,7 @@ CALIBRATED = pytest.mark.skipif(not (find_spec("openvino") and find_spec("nncf")
         ("--others random#2=MODEL --strategies random", ONE_NAME),
         ("--others hf-pipeline=MODEL --baselines hf-pipeline", ONE_NAME),
         ("--baselines hf-pipeline,hf-pipeline", ONE_NAME),
+        ("--render-only", "expected a finished run in"),
         ("--plain-model MODEL", "expected --ablations beside --plain-model"),
         ("--model PLAIN --ablations", "expected a model with gates"),
         ("--corpus OTHER", "expected types that the model finds, ['Chemical', 'Disease'], got ['DISEASE']"),

@@ -216,11 +216,6 @@ def test_an_incomplete_run_is_not_rendered(undisturbed, tmp_path, capsys, name, 
     assert reason in said
 
 
-def test_nothing_is_not_rendered(tmp_path, capsys):
-    assert main(["--out", str(tmp_path / "none"), "--render-only"]) == 2
-    assert "expected a finished run" in capsys.readouterr().err
-
-
 def test_what_auto_chose_is_kept_and_holds_for_other_models(model_folder, tmp_path, monkeypatch, capsys):
     options = ["--model", str(model_folder), "--limit", "1", "--strategies", "dense", "--out", str(tmp_path)]
     options += ["--others", f"other={model_folder}"]
