@@ -1,10 +1,12 @@
 """``engine.bulk`` on Ray."""
 
 import json
+import os
 import pickle
 import platform
 import random
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -178,6 +180,25 @@ def test_a_workers_answer_does_not_hold_what_was_rejected(finished, tmp_path):
     answer = answer_of(*finished, InputFile("a", str(path), path.stat().st_size))
     assert answer.rejected == 1000
     assert len(pickle.dumps(answer)) < 1000
+
+
+class DyingWorker(cluster.RayWorker):
+    """Dies on one file."""
+
+    def tag(self, file):
+        if "n0002" in file.name:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().tag(file)
+
+
+@pytest.mark.slow
+def test_a_file_that_kills_its_workers_is_given_up_and_the_others_are_tagged(
+    pubmed, model_folder, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(cluster, "RayWorker", DyingWorker)
+    assert main([*arguments(pubmed, model_folder, tmp_path / "out"), "--workers", "2"]) == 2
+    assert "pubmed99n0002.xml.gz, got 4 workers that died" in capsys.readouterr().err
+    assert len(list((tmp_path / "out" / "tagged").iterdir())) == 3
 
 
 @pytest.mark.slow
