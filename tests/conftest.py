@@ -27,7 +27,7 @@ from engine.model.encoders.bert import BertEncoder
 from engine.model.gated import GatedModel
 from engine.model.huggingface import huggingface_logits
 from engine.model.packing import RaggedBatch
-from engine.tagger import Engine
+from engine.tagger import Engine, load_engine
 from engine.text.labels import LabelSet
 from engine.text.windows import load_tokenizer
 from engine.text.words import words_of
@@ -104,6 +104,11 @@ def weights(model_folder: Path) -> Weights:
 @pytest.fixture(scope="session")
 def engine(weights: Weights) -> Engine:
     return Engine(weights)
+
+
+@pytest.fixture(scope="session")
+def shipped() -> Engine:
+    return load_engine()
 
 
 @pytest.fixture(scope="session")

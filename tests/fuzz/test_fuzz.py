@@ -25,11 +25,6 @@ DOSE = settings(
 
 
 @pytest.fixture(scope="module")
-def shipped():
-    return load_engine()
-
-
-@pytest.fixture(scope="module")
 def shipped_int8():
     return load_engine(dtype="int8")
 

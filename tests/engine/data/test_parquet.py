@@ -65,14 +65,6 @@ def test_a_broken_row_is_reported_and_the_others_are_read(path):
         assert keyword in error.problem
 
 
-def renamed(path):
-    write(path, pmid=["1"], text=["a"])
-
-
-def cut_short(path):
-    path.write_bytes(path.read_bytes()[:-20])
-
-
 def damaged_page(path):
     parquet.write_table(pa.table({"id": ["1"], "text": ["Nausea. " * 1000]}), path, compression="zstd")
     raw = path.read_bytes()
@@ -90,8 +82,8 @@ def growing(path):
 @pytest.mark.parametrize(
     ("change", "keyword"),
     [
-        (renamed, r"without \['id'\].* to engine\.bulk with"),
-        (cut_short, "fetch the file again$"),
+        (lambda path: write(path, pmid=["1"], text=["a"]), r"without \['id'\].* to engine\.bulk with"),
+        (lambda path: path.write_bytes(path.read_bytes()[:-20]), "fetch the file again$"),
         (damaged_page, "fetch the file again$"),
         (growing, "unpack the file first"),
     ],

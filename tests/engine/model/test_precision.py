@@ -66,34 +66,21 @@ def test_auto_is_int8_where_the_model_has_such_layers(model, int8):
     assert isinstance(model.encoder.runtime, OpenVINORuntime)
 
 
-def without_layers(model, int8, monkeypatch):
-    int8.unlink()
-
-
-def damaged(model, int8, monkeypatch):
-    int8.write_bytes(b"no")
-
-
-def without_package(model, int8, monkeypatch):
-    monkeypatch.setitem(sys.modules, "openvino", None)
-
-
-def on_another_machine(model, int8, monkeypatch):
-    monkeypatch.setattr(subprocess, "run", lambda *_, **__: subprocess.CompletedProcess([], -8, "", ""))
-
-
-def with_other_weights(model, int8, monkeypatch):
-    model.encoder.layers[0].output.bias.data += 1
+def dies(*_, **__):
+    return subprocess.CompletedProcess([], -8, "", "")
 
 
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        (without_layers, r"got one without; make them with python -m engine\.training\.quantise FOLDER --texts FILE"),
-        (damaged, "expected layers in 8 bits in .*, got .*; restore the file"),
-        (without_package, "expected the package openvino .*; pip install openvino"),
-        (on_another_machine, "expected a machine that runs dtype int8, got .* ended with status -8; use --dtype"),
-        (with_other_weights, "got layers of other weights; make them again"),
+        (
+            lambda model, file, patch: file.unlink(),
+            "got one without; make them with python -m engine",
+        ),
+        (lambda model, file, patch: file.write_bytes(b"no"), "expected layers in 8 bits in .*; restore the file"),
+        (lambda model, file, patch: patch.setitem(sys.modules, "openvino", None), "openvino .*; pip install openvino"),
+        (lambda model, file, patch: patch.setattr(subprocess, "run", dies), "a machine .* ended with status -8; use"),
+        (lambda model, file, patch: model.encoder.layers[0].output.bias.data.add_(1), "got layers of other weights"),
     ],
 )
 def test_where_int8_is_not_possible_it_is_refused_and_auto_says_why_it_passes_it_over(
