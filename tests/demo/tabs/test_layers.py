@@ -11,6 +11,7 @@ from demo.common.differences import differences
 from demo.common.word_view import listbox
 from demo.tabs.layers import layer_view, words_of_layers
 from engine import Entity
+from tests.demo.conftest import RECOVERING
 
 TYPES = ("Chemical", "Disease")
 TEXT = "Famotidine-associated delirium.\nSix patients  on famotidine (20 mg/day) had nausea; all recovered."
@@ -45,9 +46,7 @@ def view(engine, result):
 
 @pytest.fixture
 def recovered(engine):
-    exiting = {"max_entropy": 0.45, "min_keep_ratio": 0.3, "exit_entities": True}
-    recovering = {"trigger": "confidence", "min_confidence": 1.0, "recovery_limit": 2}
-    return engine.tag(TEXT, "entropy+recovery", **exiting, **recovering)
+    return engine.tag(TEXT, "entropy+recovery", **RECOVERING)
 
 
 class TestListbox:

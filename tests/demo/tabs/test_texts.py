@@ -13,6 +13,7 @@ from demo.common.timing import Timing
 from demo.tabs.compare.comparison import Comparison
 from demo.tabs.compare.texts import COLUMNS, LISTED, entity_rows, texts
 from engine import Entity
+from tests.demo.conftest import RECOVERING
 
 TEXT = "Famotidine-associated delirium. Six patients\non famotidine (20 mg/day)  had nausea;\n\nall recovered. "
 NASTY = "<script>alert(1)</script> ${1+1} {{value}} `x` \\ &amp; \x1b \ud800 שלום \u202eabc\u202c 😀 x\r\n\ty"
@@ -64,9 +65,7 @@ def test_words_that_exited_name_their_layer_and_those_that_came_back_are_marked(
     assert {(kind, values["data-tip"]) for kind, values, _ in marked} == {
         ("exited", f"exited after layer {word.layer}") for word in exited
     }
-    recovering = {"trigger": "confidence", "min_confidence": 1.0, "recovery_limit": 2}
-    result = engine.tag(TEXT, "entropy+recovery", max_entropy=0.45, min_keep_ratio=0.3, **recovering)
-    result = replace(result, entities=())
+    result = replace(engine.tag(TEXT, "entropy+recovery", **RECOVERING), entities=())
     assert any(kind == "came" for kind, _, _ in Panel(result, result).marked)
 
 
