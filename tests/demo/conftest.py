@@ -10,7 +10,7 @@ import pytest
 
 from demo.app import build_demo
 from demo.server import LAUNCH
-from engine import Engine, load_engine
+from engine import Engine
 from tests.demo.screenshot import HEIGHT
 from tests.demo.serving import browser_path, chromium, serve_app
 
@@ -73,12 +73,6 @@ def open_page(browser: Any, app_url: str) -> Iterator[Callable[..., Any]]:
         context.close()
     assert foreign == []
     assert errors == []
-
-
-@pytest.fixture(scope="session")
-def shipped() -> Engine:
-    """The engine on the shipped weights."""
-    return load_engine()
 
 
 @pytest.fixture(scope="session")
