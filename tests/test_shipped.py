@@ -16,7 +16,7 @@ from eval.options import SAMPLE
 
 @pytest.fixture(scope="module")
 def texts() -> list[str]:
-    return [document.text for document in load_corpus(str(SAMPLE), limit=4).documents]
+    return [document.text for document in load_corpus(str(SAMPLE), limit=8).documents]
 
 
 def test_the_shipped_weights_verify_and_weigh_at_most_60_mb(shipped):
