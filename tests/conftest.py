@@ -119,7 +119,9 @@ def quantised_folder(tmp_path_factory: pytest.TempPathFactory, model_folder: Pat
     from engine.training import quantise
 
     folder = Path(shutil.copytree(model_folder, tmp_path_factory.mktemp("quantised") / "model"))
-    assert quantise.main([str(folder), "--texts", str(SAMPLE)]) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(quantise, "TEXTS", 8)
+        assert quantise.main([str(folder), "--texts", str(SAMPLE)]) == 0
     return folder
 
 
