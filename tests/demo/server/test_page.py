@@ -13,7 +13,7 @@ TEXT = "a private text"
 
 @pytest.fixture
 def page():
-    def echo(text):
+    def echo(text: str) -> dict[str, str]:  # Gradio reads the types
         return {"answer": f"{text}, answered"}
 
     with Page("x", {}) as page:
