@@ -21,7 +21,7 @@ from eval.statistics import FEWEST
 OWN_DTYPE = "Each strategy is compared with dense in its own dtype."
 ERRORS_READING = (
     "Entities that pruning got wrong and dense did not (caused), and the reverse (fixed), spurious predictions "
-    "included. *Mislabelled at the gate*: its words exited with labels other than dense's, for want of layers or of "
+    "included. *Mislabelled at the gate*: its words exited with labels other than dense's; they lacked layers or "
     "context. *Context lost* (or *less context*): its words were computed to the end, but among fewer others. *Span "
     "cut*: its words did not all exit at the same layer. "
     f"{OWN_DTYPE} All counts: [errors.csv](errors.csv), [confusion.csv](confusion.csv)."

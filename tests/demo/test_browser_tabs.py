@@ -73,7 +73,7 @@ def test_batch_can_be_cancelled_and_the_app_goes_on(open_page, tmp_path):
     cancelled.wait_for()
 
 
-def test_take_away_holds_the_text_as_code_as_a_table_and_as_json(open_page, app_url):
+def test_export_holds_the_text_as_code_as_a_table_and_as_json(open_page, app_url):
     page = open_page()
     enter(page, HOSTILE)
     tab(page, "Export")

@@ -59,7 +59,7 @@ def without_effect(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def run(tmp_path_factory: pytest.TempPathFactory, model_folder: Path) -> Path:
-    """A report with everything that one can contain, on six documents of the sample; nobody may change its files."""
+    """A report with everything that one can contain, on six documents of the sample; no test may change its files."""
     out, model = tmp_path_factory.mktemp("run"), str(model_folder)
     options = ["--model", model, "--limit", "6", "--batch-size", "1,4", "--dtype", "float32,bfloat16"]
     options += ["--strategies", "hf,entropy,random,truncate-1,entropy+recovery"]
