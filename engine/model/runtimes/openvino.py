@@ -128,6 +128,7 @@ def convert(encoder: Encoder, number: int) -> Any:
     shapes = [[-1 if size in free else size for size in one.shape] for one in example]
     runtime = openvino()
     layer, free_shapes = PaddedLayer(encoder, number).eval(), [runtime.PartialShape(one) for one in shapes]
+    layer(*example)  # what depends on weights alone is cached now: torch 2.7 traces no parameters of other modules
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", torch.jit.TracerWarning)  # the head size is a constant
         return runtime.convert_model(layer, example_input=example, input=free_shapes)
