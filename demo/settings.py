@@ -138,12 +138,16 @@ def changed_settings(engine: Engine, strategy: Strategy, point: str | None) -> d
     return {name: value for name, value in strategy.settings().items() if value != defaults[name]}
 
 
+def label(engine: Engine, strategy: Strategy, point: str | None) -> str:
+    """A strategy's name with the stored operating point that it started from, if any: ``entropy:fast``."""
+    named = at_point(engine, strategy.name, point)
+    return f"{named.name}:{named.point}" if has_points([named]) else named.name
+
+
 def describe_settings(engine: Engine, strategy: Strategy, point: str | None) -> str:
-    """A strategy's operating point and the settings that differ from it; empty if it has neither."""
-    named = at_point(engine, strategy.name, point).point
+    """The settings that differ from a strategy's operating point; empty if none does."""
     changed = changed_settings(engine, strategy, point)
-    parts = [named, *(f"{label_of(name)} {format_value(value)}" for name, value in changed.items())]
-    return " · ".join(filter(None, parts))
+    return " · ".join(f"{label_of(name)} {format_value(value)}" for name, value in changed.items())
 
 
 def format_value(value: Any) -> str:
@@ -153,10 +157,10 @@ def format_value(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def name_with_settings(engine: Engine, strategy: Strategy, point: str | None) -> str:
-    """A strategy's name, followed by `describe_settings` in brackets if it is not empty."""
-    settings = describe_settings(engine, strategy, point)
-    return f"{strategy.name} ({settings})" if settings else strategy.name
+def label_with_settings(engine: Engine, strategy: Strategy, point: str | None) -> str:
+    """A strategy's `label`, followed by `describe_settings` in brackets if it is not empty."""
+    named, settings = label(engine, strategy, point), describe_settings(engine, strategy, point)
+    return f"{named} ({settings})" if settings else named
 
 
 def summarise(strategy: Strategy) -> str:

@@ -13,7 +13,7 @@ from demo.common.events import HIDDEN, draw_when_visible, fingerprint
 from demo.common.inputs import Inputs
 from demo.common.limits import MODEL_WORK, check_text
 from demo.common.markup import alert, describe_word, escape, note
-from demo.settings import chosen_strategy, name_with_settings
+from demo.settings import chosen_strategy, label_with_settings
 from engine import Engine, InputError, Result
 from engine.inspection.trace import WordTrace
 
@@ -115,7 +115,7 @@ def build_word_view(
         except InputError as error:
             return [alert(str(error))]
         dense = engine.tag(text, "dense") if strategy.prunes else result
-        shown = note(name_with_settings(engine, strategy, point))
+        shown = note(label_with_settings(engine, strategy, point))
         return [shown + render(engine, result, differences(result, dense))]
 
     panel = inputs.panel

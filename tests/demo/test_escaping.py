@@ -32,8 +32,8 @@ def compared(engine, model=HOSTILE):
     """A strategy whose one entity is the whole text, beside dense, which found nothing."""
     dense = Timing(result_of(engine, "dense"), (10.0,) * 5)
     found = result_of(engine, "rule", Entity(0, len(HOSTILE), TYPES[0], HOSTILE))
-    one = Comparison(model, HOSTILE, Timing(found, (8.0,) * 5), dense, HOSTILE)
-    return [Comparison(model, HOSTILE, dense, dense), one, one]
+    one = Comparison(model, HOSTILE, HOSTILE, Timing(found, (8.0,) * 5), dense, HOSTILE)
+    return [Comparison(model, HOSTILE, HOSTILE, dense, dense), one, one]
 
 
 def view(engine, render):

@@ -27,7 +27,7 @@ from demo.common.markup import alert, escape, note
 from demo.common.requests import Latest
 from demo.common.timing import Wanted
 from demo.common.uploads import Problems, read_upload
-from demo.settings import chosen_strategies, name_with_settings
+from demo.settings import chosen_strategies, label_with_settings
 from demo.tabs.batch.tagging import (
     CHUNK,
     LEAST_TIMED,
@@ -116,7 +116,7 @@ def run_batch(
     except InputError as error:
         yield [alert(str(error)), *[gr.skip()] * 3]
         return
-    named = (name_with_settings(engine, strategy, settings[0]) for strategy in strategies)
+    named = (label_with_settings(engine, strategy, settings[0]) for strategy in strategies)
     run = f"{model_name(engine)}: {', '.join(named)}."
     found: dict[str, Any] = {}
 

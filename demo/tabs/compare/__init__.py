@@ -27,7 +27,7 @@ from demo.common.timing import (
     more_rounds,
     tagger,
 )
-from demo.settings import chosen_strategies, default_values, describe_settings, points
+from demo.settings import chosen_strategies, default_values, describe_settings, label, points
 from demo.tabs.compare import cards, texts
 from demo.tabs.compare.answer_text import answer_run, language_remark
 from demo.tabs.compare.comparison import ModelStrategy, compare_all
@@ -80,7 +80,10 @@ def candidates_of(
     names = check_strategies(list(names))
     in_order = [name for name in engine.runnable if name in names or name == "dense"]
     strategies = chosen_strategies(engine, in_order, point, *settings)
-    return [ModelStrategy(engine, model, one, describe_settings(engine, one, point)) for one in strategies]
+    return [
+        ModelStrategy(engine, model, one, label(engine, one, point), describe_settings(engine, one, point))
+        for one in strategies
+    ]
 
 
 def candidates_beside(engine: Engine, model: str, names: Sequence[str], point: str | None) -> list[ModelStrategy]:

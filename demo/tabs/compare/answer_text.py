@@ -44,7 +44,7 @@ def answer_run(
 
 
 def _line(one: Comparison, compared: Sequence[Comparison]) -> str:
-    name = f"<code>{escape(one.name_among(compared))}</code>" + (f" ({escape(one.settings)})" if one.settings else "")
+    name = f"<code>{escape(one.label_among(compared))}</code>" + (f" ({escape(one.settings)})" if one.settings else "")
     ms, ratio = f"{one.timing.latency_ms:.0f} ms", f"{one.speedup:.2f}×"
     if one.is_reference:
         return f"<p>{name}: {ms}, {_entities(len(one.result.entities))}.</p>"

@@ -49,7 +49,7 @@ def _summary_row(one: Comparison, compared: Sequence[Comparison]) -> str:
         f"{one.result.cost.token_layers_kept:.0%}",
         *("–" if one.is_reference else len(one.of_kind(kind)) for kind in KINDS),
     ]
-    name = escape(one.name_among(compared) + (f" ({one.settings})" if one.settings else ""))
+    name = escape(one.label_among(compared) + (f" ({one.settings})" if one.settings else ""))
     return f'<tr><th scope="row">{name}</th>{cells(figures)}</tr>'
 
 
@@ -106,7 +106,7 @@ def card(one: Comparison, badges: Sequence[str] = ()) -> str:
     if one.decided or (one.is_reference and timing.steady):
         time = f"<strong>{time}</strong>"
     return (
-        f'<section class="card"><h3>{escape(one.name)}</h3><p class="settings">{escape(settings)}</p>'
+        f'<section class="card"><h3>{escape(one.label)}</h3><p class="settings">{escape(settings)}</p>'
         f'<p class="badges">{marks}</p><p class="about">{escape(describe(result.strategy))}</p>'
         f'<p class="latency">{time} {_speed(one)}<span class="spread">{_spread(timing)}</span></p>'
         f"<dl>{rows}</dl>{_differences(one)}</section>"

@@ -16,12 +16,14 @@ class ModelStrategy:
     """A strategy on a model.
 
     ``model``: the model's name and dtype.
-    ``settings``: operating point and changed settings, in words; empty if there are none.
+    ``label``: the strategy's name and operating point.
+    ``settings``: the settings that differ from the operating point, in words; empty if there are none.
     """
 
     engine: Engine
     model: str
     strategy: Strategy
+    label: str
     settings: str
 
 
@@ -29,12 +31,13 @@ class ModelStrategy:
 class Comparison:
     """A strategy's result and times, and those that they are compared with.
 
-    ``model``, ``settings``: as in `ModelStrategy`.
+    ``model``, ``label``, ``settings``: as in `ModelStrategy`.
     ``reference``: dense on the same model; dense on a second model is compared with dense on the first.
     ``reference_model``: the first model's name if the reference is from another model, else empty.
     """
 
     model: str
+    label: str
     settings: str
     timing: Timing
     reference: Timing
@@ -45,9 +48,9 @@ class Comparison:
         """The name of the strategy."""
         return self.result.strategy.name
 
-    def name_among(self, others: Sequence[Comparison]) -> str:
-        """The name of the strategy, with its model if the others have several."""
-        return self.name if len({one.model for one in others}) == 1 else f"{self.name}, {self.model}"
+    def label_among(self, others: Sequence[Comparison]) -> str:
+        """The strategy's label, with its model if the others have several."""
+        return self.label if len({one.model for one in others}) == 1 else f"{self.label}, {self.model}"
 
     @property
     def of_reference(self) -> str:
@@ -119,9 +122,9 @@ def compare_all(candidates: Sequence[ModelStrategy], timings: Sequence[Timing]) 
     found: list[Comparison] = []
     dense: dict[str, Timing] = {}
     for one, timing in zip(candidates, timings, strict=True):
+        reference, of_model = dense.get(one.model, timing), ""
         if one.model not in dense and found:
-            found.append(Comparison(one.model, one.settings, timing, found[0].timing, found[0].model))
-        else:
-            found.append(Comparison(one.model, one.settings, timing, dense.get(one.model, timing)))
+            reference, of_model = found[0].timing, found[0].model
+        found.append(Comparison(one.model, one.label, one.settings, timing, reference, of_model))
         dense.setdefault(one.model, timing)
     return found

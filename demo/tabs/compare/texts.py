@@ -20,7 +20,7 @@ COLUMNS = ("strategy", "model", *ENTITY_COLUMNS, "against dense")
 
 def texts(compared: Sequence[Comparison], types: Sequence[str]) -> str:
     """A text for each strategy, and a table of all entities; ``types``: the entity types, which decide the colours."""
-    panels = "".join(_panel(one, one.name_among(compared), types) for one in compared)
+    panels = "".join(_panel(one, one.label_among(compared), types) for one in compared)
     return (
         f'<section class="comparison"><div class="panels">{panels}</div>'
         '<label class="threshold">Hide entities with a score below <input type="range" min="0" max="1" step="0.01" '
@@ -73,7 +73,7 @@ def _entity_tag(found: Difference, types: Sequence[str]) -> str:
 def entity_rows(compared: Sequence[Comparison]) -> list[tuple[str, str, int, int, str, str, float, str]]:
     """The rows of the table, in the order of ``COLUMNS``, including entities that a strategy lost."""
     return [
-        (one.name, one.model, *entity_row(found.entity), "the reference" if one.is_reference else found.kind)
+        (one.label, one.model, *entity_row(found.entity), "the reference" if one.is_reference else found.kind)
         for one in compared
         for found in sorted(one.differences, key=lambda found: found.entity.start)
     ]

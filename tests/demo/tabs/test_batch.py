@@ -149,7 +149,7 @@ class TestRun:
     def test_ends_with_tables_and_files(self, engine, lines):
         *_, (report, table, entities, files) = run(engine, lines, ["dense", "rule"])
         assert "<b>some.jsonl, read as jsonl</b>: 2 of 2 documents tagged with" in report
-        assert f"tagged with {model_name(engine)}: dense, rule (default)." in report
+        assert f"tagged with {model_name(engine)}: dense, rule." in report
         assert "Left out: 1" in report
         assert list(table["value"]["strategy"]) == ["dense", "rule"]
         assert set(entities["value"]["document"]) <= {"a", "c"}

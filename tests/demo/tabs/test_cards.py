@@ -24,7 +24,7 @@ def dense(engine):
 
 
 def beside(one, dense):
-    return Comparison("tiny, float32", "balanced", one, dense)
+    return Comparison("tiny, float32", f"{one.result.strategy.name}:balanced", "", one, dense)
 
 
 def card(one, dense):

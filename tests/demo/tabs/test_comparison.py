@@ -30,7 +30,8 @@ TEXT = "Famotidine-associated delirium."
     ],
 )
 def test_speed_in_words(engine, strategy, dense_ms, own_ms, said):
-    one = Comparison("m", "", Timing(engine.tag(TEXT, strategy), own_ms), Timing(engine.tag(TEXT, "dense"), dense_ms))
+    own, dense = Timing(engine.tag(TEXT, strategy), own_ms), Timing(engine.tag(TEXT, "dense"), dense_ms)
+    one = Comparison("m", strategy, "", own, dense)
     found = one.speed_in_words("dense", f"{one.speedup:.2f}×")
     assert said in found
     assert one.decided == (len(own_ms) == RUNS and "×" in said and "(" not in said)
@@ -38,6 +39,6 @@ def test_speed_in_words(engine, strategy, dense_ms, own_ms, said):
 
 def test_a_reference_from_another_model_may_differ_by_more_than_the_computation(engine):
     dense = Timing(engine.tag(TEXT, "dense"), (50.0,) * RUNS)
-    other = Comparison("b", "", replace(dense, runs_ms=(10.0,) * RUNS), dense, "a")
+    other = Comparison("b", "dense", "", replace(dense, runs_ms=(10.0,) * RUNS), dense, "a")
     assert other.doubt == ""
-    assert other.name_among([other, replace(other, model="c")]) == "dense, b"
+    assert other.label_among([other, replace(other, model="c")]) == "dense, b"
