@@ -12,6 +12,7 @@ Every problem with input or output becomes one sentence and an exit status:
 
 from __future__ import annotations
 
+import argparse
 import os
 import signal
 import sys
@@ -19,7 +20,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import wraps
 from io import TextIOWrapper
-from typing import Any, TextIO
+from typing import Any, NoReturn, TextIO
 
 from safetensors import SafetensorError
 
@@ -52,6 +53,13 @@ def as_command(main: Callable[[list[str] | None], int]) -> Callable[..., int]:
             return _finish(130, "interrupted")
 
     return run
+
+
+class Replaced(argparse.Action):
+    """An option of earlier versions; ``const`` says what to use today."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        parser.error(f"{self.option_strings[0]} does not exist any more; use {self.const}")
 
 
 def _closed_output() -> TextIO:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from engine.data.corpora import Corpus, load_corpus
 from engine.errors import InputError
@@ -20,13 +20,6 @@ class AtLeast(argparse.Action):
         if value < self.const:
             raise InputError(f"expected {name} {self.const} or more, got {value}; change it")
         setattr(namespace, self.dest, value)
-
-
-class Replaced(argparse.Action):
-    """An option of earlier versions; ``const`` says what to use today."""
-
-    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
-        parser.error(f"{self.option_strings[0]} does not exist any more; use {self.const}")
 
 
 def add_inputs(parser: argparse.ArgumentParser, *, corpus: str | None, split: str) -> None:

@@ -14,11 +14,11 @@ import shlex
 import sys
 from pathlib import Path
 
-from engine.command import as_command, say
+from engine.command import Replaced, as_command, say
 from engine.data.formats import WRITERS
 from engine.errors import InputError
 from engine.runs import locked
-from eval.options import AtLeast, Replaced, add_inputs
+from eval.options import AtLeast, add_inputs
 from eval.render.report import render
 
 REPLACED = {  # options of earlier versions, and what to use today

@@ -28,7 +28,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from engine.checkpoint import INT8, Weights, load_weights
 from engine.checksums import SUMS, write_checksums
-from engine.command import as_command
+from engine.command import Replaced, as_command
 from engine.data.corpora import Corpus, load_corpus
 from engine.data.texts import read_texts
 from engine.errors import InputError
@@ -455,6 +455,7 @@ def _parser() -> argparse.ArgumentParser:
     add("checkpoint", metavar="CHECKPOINT", help="folder or hub id of a token-classification checkpoint")
     add("--texts", nargs="+", required=True, metavar="FILE", help="to learn from, in any format; .txt: one per line")
     add("--held-out", nargs="+", metavar="FILE", help="texts to choose operating points on (default: some of --texts)")
+    add("--held-back", action=Replaced, nargs="?", const="--held-out", help=argparse.SUPPRESS)
     add_options(parser, AccelerateConfig, skip=("checkpoint",))
     add("--resume", action="store_true", help="continue the run in --out, or choose other operating points")
     parser.set_defaults(max_f1_drop=",".join(map(str, AGREEMENT_LIMITS)))
