@@ -293,6 +293,12 @@ def test_a_file_of_a_folder_is_replaced_together_with_its_sum_and_no_other_is_vo
         load_engine(folder)
 
 
+def test_the_old_name_of_an_operating_point_is_read_as_the_current_one(folder):
+    replace_points(folder, {"entropy": {"exact": SETTINGS}})
+    (point,) = load_engine(folder).points["entropy"]
+    assert point == "careful"
+
+
 @pytest.mark.parametrize("old", [None, {"entropy": {"fast": SETTINGS}}], ids=["new", "replaced"])
 @pytest.mark.parametrize("survived", range(4))
 def test_a_kill_at_any_moment_while_a_file_is_replaced_leaves_a_sound_folder(old, survived, folder, monkeypatch):

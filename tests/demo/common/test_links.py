@@ -29,6 +29,11 @@ def test_a_link_reopens_the_settings_and_the_example(engine):
     ]
 
 
+def test_a_link_with_the_old_name_of_an_operating_point_opens_it(engine, monkeypatch):
+    monkeypatch.setattr(engine, "points", {"entropy": {"careful": engine.strategy("entropy").to_json()}})
+    assert read_link(engine, {"point": "exact"})[2] == "careful"
+
+
 def test_a_users_text_is_not_in_the_link(engine):
     assert "delirium" not in make_link(engine, HOSTILE, ["dense"], None, "", 0.0, 0.0, 1.0, 0.0)
 
