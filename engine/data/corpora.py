@@ -92,7 +92,7 @@ NAMED = {
             "dev": (_Part(_CDR_DEV),),
             "test": (_Part(_CDR_TEST),),
             "fit": (_Part(_CDR_TRAIN), _Part(_CDR_DEV, end=300)),
-            "calib": (_Part(_CDR_DEV, first=300),),  # no shipped weight or threshold was fitted to these documents
+            "calib": (_Part(_CDR_DEV, first=300),),  # no shipped weight was fitted to these documents
         },
     ),
     "ncbi-disease": _NamedCorpus(

@@ -68,7 +68,7 @@ def _wait_until_served(url: str, app: subprocess.Popen[bytes]) -> None:
         try:
             urlopen(url).close()
             return
-        except OSError:  # refused, or reset as the waiting page shuts down
+        except OSError:  # refused until the app listens
             time.sleep(0.2)
     raise InputError(f"expected the app at {url}, got no answer; start it with python app.py to see why")
 
