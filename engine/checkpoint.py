@@ -188,7 +188,7 @@ def read_points(path: Path) -> dict[str, dict[str, dict[str, Any]]]:
             for stored, settings in of.items():
                 at = f"settings of {f'{name}:{stored}'!r} that cannot be used"
                 if (kind := Strategy.from_json(settings).kind) != parse(name).kind:
-                    raise InputError(f"expected those of {name}, got those of {kind}")
+                    raise InputError(f"expected settings of {name}, got settings of {kind}")
                 point = OLD_NAMES.get(stored, stored)
                 points.setdefault(name, {})[point] = settings | {"point": point}
     except Exception as error:  # the file may hold anything

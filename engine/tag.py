@@ -26,7 +26,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "files", nargs="+", metavar="FILE", help="PubTator, BioC, CoNLL, JSON lines, PubMed, plain text…; - is stdin"
     )
-    parser.add_argument("--format", default="pubtator", choices=list(WRITERS), help="of the output (default pubtator)")
+    parser.add_argument(
+        "--format", default="pubtator", choices=list(WRITERS), help="format of the output (default pubtator)"
+    )
     EngineOptions.add_to(parser)
     return parser
 

@@ -28,7 +28,9 @@ def main(argv: list[str] | None) -> int:
     parser.add_argument(
         "--plain-model", help="also compare with these weights, which have gates but were not trained for pruning"
     )
-    parser.add_argument("--seed", type=int, action=AtLeast, const=0, default=0, help="of the bootstrap (default 0)")
+    parser.add_argument(
+        "--seed", type=int, action=AtLeast, const=0, default=0, help="seed of the bootstrap (default 0)"
+    )
     parser.add_argument(
         "--out", type=Path, default=Path("results/ablations"), help="folder for the results (default %(default)s)"
     )

@@ -53,14 +53,20 @@ def main(argv: list[str] | None) -> int:
     parser = argparse.ArgumentParser(prog="python -m eval.agreement", description=__doc__)
     parser.add_argument("--model", help="folder or hub id (default: the shipped weights)")
     parser.add_argument("--other", help="folder or hub id of the second engine (default: as --model)")
-    parser.add_argument("--texts", nargs="+", required=True, metavar="FILE", help="in any format; .txt: one a line")
-    parser.add_argument("--strategy", help="of --model, e.g. entropy:fast (default entropy; without gates dense)")
-    parser.add_argument("--other-strategy", default="dense", help="of --other (default %(default)s)")
-    parser.add_argument("--labels", metavar="FILE", help="what the labels of --model mean")
-    parser.add_argument("--other-labels", metavar="FILE", help="what the labels of --other mean")
+    parser.add_argument(
+        "--texts", nargs="+", required=True, metavar="FILE", help="texts in any format; .txt: one per line"
+    )
+    parser.add_argument(
+        "--strategy", help="strategy of --model, e.g. entropy:fast (default entropy; without gates dense)"
+    )
+    parser.add_argument("--other-strategy", default="dense", help="strategy of --other (default %(default)s)")
+    parser.add_argument("--labels", metavar="FILE", help="file that says what the labels of --model mean")
+    parser.add_argument("--other-labels", metavar="FILE", help="file that says what the labels of --other mean")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (default %(default)s)")
-    parser.add_argument("--dtype", default="float32", choices=DTYPES, help="of --model (default %(default)s)")
-    parser.add_argument("--other-dtype", default="float32", choices=DTYPES, help="of --other (default %(default)s)")
+    parser.add_argument("--dtype", default="float32", choices=DTYPES, help="dtype of --model (default %(default)s)")
+    parser.add_argument(
+        "--other-dtype", default="float32", choices=DTYPES, help="dtype of --other (default %(default)s)"
+    )
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     texts = read_texts(arguments.texts)

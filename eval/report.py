@@ -61,7 +61,7 @@ def make_parser() -> argparse.ArgumentParser:
         help="measure times on N documents, drawn at random, and F1 on all",
     )
     parser.add_argument(
-        "--seed", type=int, action=AtLeast, const=0, default=0, help="of the bootstrap and of --timed (default 0)"
+        "--seed", type=int, action=AtLeast, const=0, default=0, help="seed of the bootstrap and of --timed (default 0)"
     )
     parser.add_argument(
         "--baselines",
@@ -83,7 +83,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--predictions", metavar="DIR", help="write the predictions of all variants to this folder")
     parser.add_argument(
-        "--format", default="pubtator", choices=tuple(WRITERS), help="of --predictions (default %(default)s)"
+        "--format", default="pubtator", choices=tuple(WRITERS), help="format of --predictions (default %(default)s)"
     )
     parser.add_argument("--out", default="results", help="folder for the results (default %(default)s)")
     parser.add_argument("--render-only", action="store_true", help="make the report in --out again from its files")

@@ -98,7 +98,9 @@ def main(argv: list[str] | None) -> int:
     parser = argparse.ArgumentParser(prog="python -m eval.seeds", description=__doc__)
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="folder of a run of eval.report (its --out)")
     parser.add_argument("--out", type=Path, metavar="FILE", help="also write the table to this CSV file")
-    parser.add_argument("--seed", type=int, action=AtLeast, const=0, default=0, help="of the bootstrap (default 0)")
+    parser.add_argument(
+        "--seed", type=int, action=AtLeast, const=0, default=0, help="seed of the bootstrap (default 0)"
+    )
     arguments = parser.parse_args(argv)
     table = average(arguments.runs, arguments.seed)
     if arguments.out:

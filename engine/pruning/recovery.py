@@ -33,7 +33,7 @@ class Recovery:
     )
     min_confidence: float = setting(0.5, "confidence fires where a survivor's top probability lies below it")
     max_rise: float = setting(0.3, "entropy_spike fires where a survivor's normalised entropy rose by more", -1, 1)
-    recovery_limit: int = setting(64, "words of a window that come back at most", 1, 100_000, kind="whole")
+    recovery_limit: int = setting(64, "maximum number of words that come back in a window", 1, 100_000, kind="whole")
 
     def __post_init__(self) -> None:
         check_settings(self)

@@ -95,7 +95,8 @@ class AccelerateConfig:
         "pp of agreement that careful, balanced and fast may lose against the dense pass", AGREEMENT_LIMITS
     )
     dtype: str = option(
-        "the dtype that settings run in; int8 stores layers in 8 bits, which needs requirements-eval.txt", "float32"
+        "dtype in which settings are measured; int8 stores layers in 8 bits, which needs requirements-eval.txt",
+        "float32",
     )
     corpus: str = option("corpus with gold, for F1 beside the agreement; it is not learned from", "")
     split: str = option("split of the corpus", "test")
@@ -453,7 +454,13 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m engine.training.accelerate", description=__doc__)
     add = parser.add_argument
     add("checkpoint", metavar="CHECKPOINT", help="folder or hub id of a token-classification checkpoint")
-    add("--texts", nargs="+", required=True, metavar="FILE", help="to learn from, in any format; .txt: one per line")
+    add(
+        "--texts",
+        nargs="+",
+        required=True,
+        metavar="FILE",
+        help="texts to learn from, in any format; .txt: one per line",
+    )
     add("--held-out", nargs="+", metavar="FILE", help="texts to choose operating points on (default: some of --texts)")
     add("--held-back", action=Replaced, nargs="?", const="--held-out", help=argparse.SUPPRESS)
     add_options(parser, AccelerateConfig, skip=("checkpoint",))

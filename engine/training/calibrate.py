@@ -145,14 +145,21 @@ def _parser() -> argparse.ArgumentParser:
     add("--corpus", default="bc5cdr", help="corpus with gold (default %(default)s)")
     add("--split", default="calib", help="a split that the model was not fitted to (default %(default)s)")
     add("--data-dir", help="folder searched first for named corpora")
-    add("--texts", nargs="+", metavar="FILE", help="texts without gold instead of a corpus: agreement with dense")
+    add(
+        "--texts", nargs="+", metavar="FILE", help="texts without gold, instead of a corpus; agreement then replaces F1"
+    )
     add(
         "--max-f1-drop",
         help="pp of F1 that careful, balanced and fast may lose (default 0.1,0.3,1.0; with --texts 0.2,0.5,1.5)",
     )
-    add("--minutes", type=float, default=math.inf, help="for all strategies together (default: as long as it takes)")
+    add(
+        "--minutes",
+        type=float,
+        default=math.inf,
+        help="minutes for all strategies together (default: as long as it takes)",
+    )
     add("--seed", type=int, default=0, help="seed of the order of texts and settings")
-    add("--dtype", default="float32", choices=DTYPES, help="the dtype that settings run in (default %(default)s)")
+    add("--dtype", default="float32", choices=DTYPES, help="dtype in which settings are measured (default %(default)s)")
     add(
         "--strategies",
         default="",

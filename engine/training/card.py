@@ -24,7 +24,7 @@ from engine.training.trials import SLACK, Trial, f1_of
 
 STRATEGY = "entropy"  # the strategy whose operating points are chosen
 LARGEST_BATCH, BATCHES, TIMED = 32, 5, 160  # texts per call; minimum number of timed calls; maximum number of texts
-NOISE = 1.05  # a measured speed-up above so many times the theoretical one is noise
+NOISE = 1.05  # a measured speed-up more than this many times the theoretical one is noise
 BUSY = 0.1  # share of the processors in use by others from which figures are doubtful
 
 

@@ -115,7 +115,7 @@ BROKEN = [
     (points([1]), "expected operating points in .*list"),
     (points({"entropy": {"fast": {"gates": [1]}}}), "operating points in .*settings of a strategy with its name"),
     (points({"entropy": {"fast": [1]}}), "operating points in .*cannot be used"),
-    (points({"entropy": {"fast": {"name": "x"}}}), "expected those of entropy, got those of dense"),
+    (points({"entropy": {"fast": {"name": "x"}}}), "expected settings of entropy, got settings of dense"),
     (points({"entropy": {"fast": SETTINGS | {"gates": "ab"}}}), "operating points in .*whole numbers"),
     (points({"entropy": {"fast": SETTINGS | {"controller": {"kind": "no"}}}}), "operating points in .*controllers"),
     (points({"a\nb": {"c": 3}}), r"operating points in .*'a\\nb:c'"),

@@ -30,7 +30,7 @@ LAYER_NAMES = {
     "output": "output.dense",
     "output_norm": "output.LayerNorm",
 }
-SETTINGS: Settings = {"relative_attention_num_buckets": ((BUCKETS,), "the library counts so many whatever is set")}
+SETTINGS: Settings = {"relative_attention_num_buckets": ((BUCKETS,), f"the library uses {BUCKETS} whatever is set")}
 
 
 class MPNetEncoder(PostNormEncoder):

@@ -140,7 +140,7 @@ def exit_entities() -> bool:
 
 def min_keep_ratio(default: float) -> float:
     """Declares the setting for the minimum share of words that stay."""
-    field: float = setting(default, "share of a window's words that stay to the last layer at least", on_page=True)
+    field: float = setting(default, "minimum share of a window's words that stay to the last layer", on_page=True)
     return field
 
 

@@ -32,7 +32,7 @@ class EntropyController(ThresholdController):
         0.1, "normalised entropy up to which a label is certain", kind="per gate"
     )
     neighbours: int = setting(
-        1, "a word exits only if all words up to so many places away are certain too", 0, 16, kind="whole"
+        1, "how many words on either side must be certain too before a word exits", 0, 16, kind="whole"
     )
     exit_entities: bool = exit_entities()
     min_keep_ratio: float = min_keep_ratio(0.0)

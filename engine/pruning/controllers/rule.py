@@ -29,7 +29,7 @@ class RuleController(Controller):
     uncertainty: float = setting(1.0, "weight of the uncertainty of a word's label", -10, 10)
     received: float = setting(0.25, "weight of the attention that a word receives", -10, 10)
     entropy: float = setting(0.0, "weight of the entropy of the attention that a word pays", -10, 10)
-    neighbours: int = setting(1, "words up to so many places from a predicted entity stay", 0, 16, kind="whole")
+    neighbours: int = setting(1, "how many words on either side of a predicted entity stay", 0, 16, kind="whole")
     min_keep_ratio: float = min_keep_ratio(0.1)
 
     @property
