@@ -12,11 +12,10 @@ from typing import Protocol, TypeVar
 from eval.schema import BASELINE, DENSE, HF, MODEL, TRUNCATE
 
 LABELS = 8  # most labels in a panel; more cannot be read at 800 pixels
-KEPT = 3  # labels that are reserved for baselines
 WINDOW = 0.016  # most F1 above and below dense that the axis shows, so that an outlier does not squeeze the others
 REACH = 30.0  # most pixels between a mark and its label
 
-_BASELINES = (BASELINE, HF, TRUNCATE, MODEL, DENSE)  # kinds
+_BASELINES = (BASELINE, HF, TRUNCATE, MODEL)  # kinds
 _BELOW, _ABOVE = 0.003, 0.002  # F1 that the axis shows beyond the marks, for their intervals
 _MARK = 18.0  # width and height of a mark in pixels
 _DISTANCES = (12.0, 18.0, 24.0, REACH)  # of a label from its mark, in pixels
@@ -56,21 +55,23 @@ def frontier(variants: Sequence[M]) -> list[M]:
 
 
 def to_label(variants: Sequence[M]) -> list[M]:
-    """Chooses at most ``LABELS`` variants, the most important first: dense, the frontier, then the fastest baselines.
+    """Chooses at most ``LABELS`` variants, the most important first: dense, the frontier, then the best baselines.
 
-    A baseline that ran in several dtypes has a label only in its fastest one.
+    The best baselines are those that no other baseline beats; then come the fastest. One that ran in several
+    dtypes has a label in one of them, unless it is on the frontier in more.
     """
     dense = reference(variants)
-    chosen = [dense, *(one for one in frontier(variants) if one is not dense)][: LABELS - KEPT]
-    for one in sorted(variants, key=lambda one: -one.speedup):
-        is_new = _name_without_dtype(one) not in map(_name_without_dtype, chosen)
-        if len(chosen) < LABELS and one.kind in _BASELINES and one.f1 is not None and is_new:
+    chosen = [dense, *(one for one in frontier(variants) if one is not dense)]
+    baselines = [one for one in variants if one.kind in _BASELINES and one.f1 is not None]
+    best = frontier(baselines)
+    for one in (*best, *sorted(baselines, key=lambda one: -one.speedup)):
+        if _name_without_dtype(one) not in map(_name_without_dtype, chosen):
             chosen.append(one)
-    return chosen
+    return chosen[:LABELS]
 
 
 def f1_axis(variants: Sequence[PlottedVariant]) -> tuple[float, float]:
-    """Lowest and highest F1 of the axis; variants beyond it stand at its edge and have their F1 in their label."""
+    """Lowest and highest F1 of the axis; variants beyond it stand at its edge, with their F1 in their label."""
     centre = _f1(reference(variants))
     inside = [_f1(one) for one in variants if abs(_f1(one) - centre) <= WINDOW]
     return min(inside) - _BELOW, max(inside) + _ABOVE

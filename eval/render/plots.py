@@ -38,7 +38,6 @@ _STYLES = {  # marker and colour of each kind
     MODEL: ("<", "#5b3f8c"),
 }
 _OTHER = ("H", "#444444")
-_OUTSIDE = (BASELINE, MODEL)  # kinds whose members the legend does not name
 _FILLS = ("full", "none", "left", "bottom")  # of markers, by dtype
 _TICKS = (0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10, 15, 20, 30, 50, 100)  # of a speed-up axis
 _LINES = ("-", "--", ":", "-.")
@@ -88,8 +87,8 @@ def write_labels(axis: Axes, marks: Sequence[LabelledMark]) -> None:
 def plot_f1_vs_latency(results: pd.DataFrame, intervals: pd.DataFrame) -> Figure:
     """Plots F1 against speed-up on a logarithmic axis, one panel per batch size.
 
-    `eval.render.frontier` says which variants have labels and which F1 the axis shows; others stand at its lower edge.
-    The legend names our own strategies by kind; every baseline and model has its name, with or without a speed-up.
+    `eval.render.frontier` says which variants have labels and which F1 the axis shows; others stand at its edge.
+    The legend names the kinds, and says if some variants stand at an edge.
 
     Args:
         results: ``results.csv``.
@@ -140,22 +139,19 @@ def _draw_panel(axis: Axes, table: pd.DataFrame) -> list[LabelledMark]:
     best = frontier(rows)
     axis.plot([row.speedup for row in best], [row.f1 for row in best], ":", color="#555555", linewidth=1.4, zorder=1)
     marks = []
-    order = [*named, *(row for row in rows if row.kind in _OUTSIDE), *rows]  # the most important label first
-    for row in sorted(rows, key=order.index):
+    for row in [*named, *(row for row in rows if row not in named)]:  # the most important label first
         shown_f1 = low if row.f1 is None else min(max(row.f1, low), high)
         colour = row.style["color"]
         axis.plot(row.speedup, shown_f1, markersize=9, clip_on=False, linestyle="none", zorder=3, **row.style)
         if row.recovers:
             dot = colour if row.style["fillstyle"] == "none" else "white"
             axis.plot(row.speedup, shown_f1, ".", color=dot, markersize=5, zorder=3)
-        if row in named and row.f1 is not None:
+        name = ""
+        if row in named:
+            name = f"{row.label} {row.speedup:.2f}×" + (f", F1 {row.f1:.3f}" if row.f1 != shown_f1 else "")
             ends = row.f1 - row.difference + row.low, row.f1 - row.difference + row.high
             axis.vlines(row.speedup, *ends, color=colour, linewidth=1, alpha=0.5, zorder=2)
-        beyond = "speed only" if row.f1 is None else f"F1 {row.f1:.3f}" if row.f1 != shown_f1 else ""
-        name = row.label if row.kind in _OUTSIDE else ""
-        if row in named or row.f1 is None:
-            name = f"{row.label} {row.speedup:.2f}×"
-        marks.append((row.speedup, shown_f1, ", ".join(filter(None, (name, beyond))), colour))
+        marks.append((row.speedup, shown_f1, name, colour))
     return marks
 
 
@@ -172,6 +168,9 @@ def _legend(dtypes: Sequence[str], table: pd.DataFrame) -> Iterator[Line2D]:
         yield Line2D([], [], marker="o", markerfacecolor="white", markeredgewidth=3, label="with recovery", **grey)
     yield Line2D([], [], color="#555555", linestyle=":", linewidth=1.4, label="Pareto frontier")
     yield Line2D([], [], color="#444444", marker="|", linestyle="none", markersize=10, label="95 % interval")
+    low, high = f1_axis(rows := list(table.itertuples(index=False)))
+    if any(row.f1 is None or not low <= row.f1 <= high for row in rows):
+        yield Line2D([], [], linestyle="none", label="at an edge: F1 beyond it, or unknown")
 
 
 def _title(results: pd.DataFrame) -> str:
