@@ -81,7 +81,7 @@ def page_settings(engine: Engine) -> list[PageSetting]:
 
 
 def points(engine: Engine) -> list[str]:
-    """The operating points that every strategy with stored points has."""
+    """The operating points that all strategies with stored operating points have."""
     stored = [points_of(parse(name), engine.points) for name in engine.points]
     return [point for point in OPERATING_POINTS if stored and all(point in names for names in stored)]
 

@@ -205,15 +205,15 @@ def cached(name: str, key: str, make: Callable[[], T]) -> T:
         key: identifies the value together with the processor.
         make: computes the value, which JSON can represent.
     """
-    path, known = cache_folder() / name, {}
+    path, values = cache_folder() / name, {}
     key = f"{processor()}, {key}"
     with suppress(OSError, ValueError):  # the value can be computed again
-        known = json.loads(path.read_bytes())
-    if key not in known:
-        known[key] = make()
+        values = json.loads(path.read_bytes())
+    if key not in values:
+        values[key] = make()
         with suppress(OSError):
-            write_json(path, known)
-    value: T = known[key]
+            write_json(path, values)
+    value: T = values[key]
     return value
 
 

@@ -18,7 +18,7 @@ runs=${RUNS:-runs/others}
 mkdir -p "$runs"
 
 stage() { python -m "engine.training.$1" "${@:2}" --resume; }
-fast() { # NAME; all the time of the second start goes to the search for points
+fast() { # NAME; all the time of the second start goes to the sweep
   for _ in first second; do
     stage accelerate "$runs/$1" --texts "$texts/abstracts.jsonl.gz" --held-out "$runs/held_back.jsonl" \
       --max-f1-drop 1,3,6 --minutes 8 --out "$runs/$1-fast"

@@ -158,9 +158,9 @@ def positions(batch: RaggedBatch, device: torch.device) -> tuple[Tensor, Tensor]
 def once(batch: RaggedBatch, key: Hashable, make: Callable[[], T]) -> T:
     """Calls ``make`` once for these rows and caches the result with the batch for later layers."""
     key = (key, torch.is_inference_mode_enabled())  # inference-mode tensors cannot be used with gradients
-    if key not in batch.kept:
-        batch.kept[key] = make()
-    return cast(T, batch.kept[key])
+    if key not in batch.cached:
+        batch.cached[key] = make()
+    return cast(T, batch.cached[key])
 
 
 def state(*weights: Tensor) -> Hashable:

@@ -80,8 +80,8 @@ class Linear(nn.Linear):
 
     def _pack(self, weight: Tensor, start: int) -> Tensor:
         state = (weight.data_ptr(), weight.dtype, weight._version)
-        known = self._packed.get((start, len(weight)))
-        if known is None or known[0] != state:
-            known = (state, pack(weight.detach()))
-            self._packed[start, len(weight)] = known
-        return known[1]
+        cached = self._packed.get((start, len(weight)))
+        if cached is None or cached[0] != state:
+            cached = (state, pack(weight.detach()))
+            self._packed[start, len(weight)] = cached
+        return cached[1]

@@ -45,7 +45,7 @@ class RaggedBatch:
     ``active_lengths`` their number in each window; the others serve only as keys and values. If ``active`` is
     ``None``, layers compute all rows.
 
-    ``kept``: a cache of what an encoder derives from the rows' positions, for later layers.
+    ``cached``: what an encoder derives from the rows' positions, for later layers.
     """
 
     input_ids: np.ndarray
@@ -56,7 +56,7 @@ class RaggedBatch:
     words: Words
     active: np.ndarray | None = None
     active_lengths: tuple[int, ...] = ()
-    kept: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    cached: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
     def from_windows(cls, windows: Sequence[Window]) -> RaggedBatch:

@@ -126,4 +126,4 @@ class MemoryBuffer:
         """Frees the matrices and the encoder's cache in the batch; afterwards no word can be recovered."""
         self.matrices.clear()
         self.last.clear()
-        self.batch.kept.clear()
+        self.batch.cached.clear()

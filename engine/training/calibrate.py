@@ -43,7 +43,7 @@ OLD_COLUMNS = {"f1_drop_points": "f1_drop_pp"}  # in files of earlier versions
 
 
 def store_points(folder: Path, points: Mapping[str, Mapping[str, dict[str, Any]]]) -> None:
-    """Writes ``operating_points.json`` and its checksum to a model folder; the points of other strategies stay.
+    """Writes ``operating_points.json`` and its checksum to a model folder; keeps those of other strategies.
 
     Args:
         folder: the model folder.
@@ -56,7 +56,7 @@ def store_points(folder: Path, points: Mapping[str, Mapping[str, dict[str, Any]]
 
 
 def store(folder: Path, sweep: Sweep, points: Mapping[str, Mapping[str, Trial]]) -> None:
-    """Writes operating points (strategy → point → setting) and all settings of the sweep, with their checksums."""
+    """Writes each strategy's operating points, by name, and all settings of the sweep, with their checksums."""
     rows = [_frontier_row(name, one, sweep.reference) for name in points for one in sweep.trials(name)]
     frontier = folder / FRONTIER
     if frontier.is_file():

@@ -146,7 +146,7 @@ def test_the_first_piece_of_each_word_has_the_words_own_label_if_words_exit(engi
 
 
 @torch.no_grad()
-def test_each_piece_of_a_word_that_left_has_the_label_that_the_gate_gave_to_it(engine):
+def test_each_piece_of_a_word_that_exited_has_the_label_that_the_gate_gave_to_it(engine):
     text = "famotidine and delirium"
     all_exit_ = Strategy("all", (1,), EntropyController(1.0, 0, exit_entities=True))
     batch = RaggedBatch.from_windows(engine.pieces.windows(text.split()))

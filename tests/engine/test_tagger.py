@@ -144,7 +144,7 @@ def test_what_is_loaded_in_inference_mode_tags_like_anything_else(model_folder, 
 def test_results_keep_nothing_large_of_their_batch(family):
     _, model = pair(family)
     batch = packed([30, 96])
-    assert run(model, batch, Strategy("dense")).batch.kept == {}
+    assert run(model, batch, Strategy("dense")).batch.cached == {}
 
 
 def test_a_result_is_explained_with_the_model_that_found_it(engine, weights):

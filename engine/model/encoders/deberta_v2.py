@@ -28,7 +28,7 @@ LAYER_NAMES = BERT_LAYER_NAMES | {
     "qkv": ("attention.self.query_proj", "attention.self.key_proj", "attention.self.value_proj")
 }
 SETTINGS: Settings = {
-    "conv_kernel_size": ((0, None), "its convolution mixes neighbours, which may have left"),
+    "conv_kernel_size": ((0, None), "its convolution mixes neighbours, which may have exited"),
     "relative_attention": ((True,), "attention to distances is what this encoder is built for"),
     "pos_att_type": ((["p2c", "c2p"], ["c2p", "p2c"]), "both terms are built, and no other"),
     "share_att_key": ((True,), "distances share queries and keys with content"),
@@ -143,18 +143,18 @@ class DebertaV2Encoder(PostNormEncoder):
         """
         layer = self.layers[number - 1]
         assert isinstance(layer, PostNormLayer)
-        known = None if torch.is_grad_enabled() else self._tables.get(number)
+        cached = None if torch.is_grad_enabled() else self._tables.get(number)
         weights = state(self.distance_embeddings.weight, *self.distance_norm.parameters(), *layer.qkv.parameters())
-        if known is None or known[0] != weights:
+        if cached is None or cached[0] != weights:
             distances = layer.qkv(self.distance_norm(self.distance_embeddings.weight))
             query, key, _ = (
                 (part / self.divisor).view(len(distances), self.num_heads, -1).transpose(0, 1)
                 for part in distances.chunk(3, dim=1)
             )
-            known = (weights, (query, key))
+            cached = (weights, (query, key))
             if not torch.is_grad_enabled():
-                self._tables[number] = known
-        return known[1]
+                self._tables[number] = cached
+        return cached[1]
 
 
 def log_bucket(distance: Tensor, buckets: int, farthest: int) -> Tensor:

@@ -41,7 +41,7 @@ LAYER_NAMES = {
 class ModernBertEncoder(Encoder):
     """ModernBERT and its biomedical descendants.
 
-    Words leave with their residual stream unnormed; the final norm precedes every label head, and the classifier has a
+    Words exit with their residual stream unnormed; the final norm precedes every label head, and the classifier has a
     prediction head as well.
     """
 

@@ -18,7 +18,7 @@ GATES = (1, 2)
 
 
 class Planned:
-    """Lets each word leave at the gate drawn for it, or at none."""
+    """Lets each word exit at the gate drawn for it, or at none."""
 
     def __init__(self, exit_at: np.ndarray) -> None:
         self.exit_at = exit_at
@@ -34,7 +34,7 @@ def batch() -> RaggedBatch:
 
 @pytest.fixture(scope="module")
 def exit_at(batch) -> np.ndarray:
-    """Some words of each window leave at each gate; all of the last window's at the first."""
+    """Some words of each window exit at each gate; all of the last window's at the first."""
     drawn = np.random.default_rng(0).choice([1, 2, 3], size=len(batch.words))
     return np.where(batch.words.window == len(PIECES) - 1, 1, drawn)
 
@@ -50,12 +50,12 @@ def hooked(reference, family, before, after):
                 return (args[0], before(number, args[1]), *args[2:]), kwargs
             return args, kwargs | {"attention_mask": before(number, kwargs["attention_mask"])}
 
-        def leave(module, args, output, number=number):
+        def change(module, args, output, number=number):
             whole = output if isinstance(output, tuple) else (output,)
             changed = (after(number, whole[0]), *whole[1:])
             return changed if isinstance(output, tuple) else changed[0]
 
-        handles += [layer.register_forward_pre_hook(enter, with_kwargs=True), layer.register_forward_hook(leave)]
+        handles += [layer.register_forward_pre_hook(enter, with_kwargs=True), layer.register_forward_hook(change)]
     try:
         yield
     finally:
@@ -67,7 +67,7 @@ def hooked(reference, family, before, after):
 def window_by_window(reference, family, batch, exit_at, context):
     """Hidden states after each layer, (rows, hidden) each, and each window's attention in each layer.
 
-    ``drop`` masks rows that left inside the softmax; ``freeze`` writes them back after each layer.
+    ``drop`` masks rows that exited inside the softmax; ``freeze`` writes them back after each layer.
     """
     row_exit_at = np.where(batch.word < 0, 10**6, exit_at[batch.word])
     for index, last in enumerate(np.maximum.reduceat(exit_at, np.cumsum(batch.words.counts) - batch.words.counts)):
@@ -115,13 +115,13 @@ def test_removing_rows_equals_masking_them_and_freezing_equals_writing_them_back
 
 @torch.no_grad()
 @every_family
-def test_the_reference_depends_on_who_left(family, batch, exit_at):
+def test_the_reference_depends_on_which_words_exited(family, batch, exit_at):
     """Otherwise the comparison above would prove nothing."""
     reference, _ = pair(family)
     all_stay = np.full_like(exit_at, 3)
     dense, dropped, frozen = (
-        window_by_window(reference, family, batch, left, context)[0][-1]
-        for left, context in ((all_stay, "drop"), (exit_at, "drop"), (exit_at, "freeze"))
+        window_by_window(reference, family, batch, exits, context)[0][-1]
+        for exits, context in ((all_stay, "drop"), (exit_at, "drop"), (exit_at, "freeze"))
     )
     stayed = np.flatnonzero(batch.first)[exit_at == 3]
     for one, other in ((dense, dropped), (dense, frozen), (dropped, frozen)):
@@ -132,7 +132,7 @@ def test_the_reference_depends_on_who_left(family, batch, exit_at):
 @every_family
 @pytest.mark.parametrize("context", ["drop", "freeze"])
 @pytest.mark.parametrize("numbers", [attention.BLOCK_WEIGHTS, 200])
-def test_attention_is_that_of_hugging_face_before_and_after_words_left(
+def test_attention_is_that_of_hugging_face_before_and_after_words_exit(
     family, batch, exit_at, context, numbers, monkeypatch
 ):
     monkeypatch.setattr(attention, "BLOCK_WEIGHTS", numbers)
@@ -178,7 +178,7 @@ def test_a_batch_equals_its_windows_one_by_one(family, batch, exit_at, context):
 @pytest.mark.parametrize("context", ["drop", "freeze"])
 def test_recovering_every_word_equals_dense(family, batch, exit_at, context):
     _, model = pair(family)
-    # What left at the first gate is recovered from there, so nothing has been lost.
+    # What exited at the first gate is recovered from there, so nothing has been lost.
     plan = Planned(np.minimum(exit_at, 1))
     memory = forward(model, batch, (1,), plan, context, min_exit_ratio=0.0)
     recover(model, memory, memory.exit_at < 3, context)

@@ -70,7 +70,7 @@ def test_recovery_takes_the_settings_of_the_strategy_without_it_unless_it_has_it
     stored = with_recovery(FAST).with_settings(min_confidence=0.7)
     own = POINTS | {"entropy+recovery": {"fast": stored.to_json()}}
     assert resolve("entropy+recovery:fast", 6, own).recovery == Recovery(min_confidence=0.7)
-    without_own = resolve("entropy+recovery", 6, own)  # the search for recovery found no balanced point
+    without_own = resolve("entropy+recovery", 6, own)  # the sweep with recovery found no balanced point
     assert (without_own.controller, without_own.recovery) == (BALANCED.controller, Recovery())
 
 
