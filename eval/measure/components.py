@@ -8,6 +8,7 @@ run one after another, and it adds some time to every operation: shares say more
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -35,6 +36,8 @@ from engine.text.windows import Window, WordPieces
 
 COMPONENTS = ("tokenization", "embedding", "layers", "gates", "recovery", "decoding", "rest")
 PASS, MARK = "pass", "component: "
+
+os.environ.setdefault("KINETO_LOG_LEVEL", "6")  # otherwise torch's profiler writes to standard error
 
 
 def profile(

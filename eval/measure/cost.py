@@ -9,7 +9,6 @@ One row for each variant, batch size, measure and group:
 - ``theoretical``, ``measured``, ``measured_low``, ``measured_high``: speed-up against dense in the same dtype (in the
   first one if dense did not run in it) by MACs, and by the clock with its 95 % interval, over ``all`` timed documents
   and, at batch size 1, by rows of the document (word pieces);
-- ``peak_mib``: peak memory of PyTorch's tensors during a call on the first batch, without weights;
 - ``held_mib``: memory that ``dense`` occupies between calls, packed copies of its weights included; see `held_memory`;
 - ``ms``: milliseconds per document by component of the call, over the first ``TIMED`` documents, or the first batch if
   that is more.
@@ -17,13 +16,9 @@ One row for each variant, batch size, measure and group:
 
 from __future__ import annotations
 
-import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -53,8 +48,6 @@ torch.set_num_threads(int(threads))
 load_engine(source, dtype, device, labels or None).tag(text, "dense")
 print(psutil.Process().memory_info().rss)
 """
-
-os.environ.setdefault("KINETO_LOG_LEVEL", "6")  # otherwise torch's profiler writes to standard error
 
 
 def cost_rows(
@@ -95,10 +88,8 @@ def _variant_costs(
     for layer, rows in enumerate(one.cost.rows, 1):
         share = rows * len(one.cost.rows) / one.cost.dense_token_layers
         yield schema.TOKEN_LAYERS, f"layer {layer}", share
-    if engine is None or strategy is None:
-        return  # for ``random``, counter and memory would include the strategy that it replays
-    yield schema.PEAK_MEMORY, "tensors", peak_memory(engine, texts[: one.batch_size], strategy) / 2**20
-    if first:
+    # For ``random``, the counter would include the strategy that it replays.
+    if first and engine and strategy:
         counted = texts[:COUNTED]
         yield schema.GMACS, "formula", float(one.macs[:COUNTED].sum()) / 1e9 / len(counted)
         if engine.encoder.runtime is None:
@@ -116,24 +107,6 @@ def count_macs(engine: Engine, texts: Sequence[str], strategy: Strategy) -> floa
     with counter:
         engine.tag_batch(texts, strategy, batch_size=1)
     return counter.get_total_flops() / 2
-
-
-def peak_memory(engine: Engine, texts: Sequence[str], strategy: Strategy) -> int:
-    """Peak bytes of tensors during a call, beyond those allocated before it."""
-    if engine.device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(engine.device)
-        before = torch.cuda.memory_allocated(engine.device)
-        engine.tag_batch(texts, strategy, batch_size=len(texts))
-        return torch.cuda.max_memory_allocated(engine.device) - before
-    activities = [torch.profiler.ProfilerActivity.CPU]
-    with torch.profiler.profile(activities=activities, profile_memory=True) as profiler:
-        engine.tag_batch(texts, strategy, batch_size=len(texts))
-    with TemporaryDirectory() as folder:  # no other public method reports every change with its time
-        trace = Path(folder, "trace.json")
-        profiler.export_chrome_trace(str(trace))
-        events = [event for event in json.loads(trace.read_bytes())["traceEvents"] if event["name"] == "[memory]"]
-    events.sort(key=lambda event: event["ts"])
-    return int(np.cumsum([0, *(event["args"]["Bytes"] for event in events)]).max())
 
 
 def _speedups(one: Measured, dense: Measured, seed: int) -> Iterator[tuple[str, str, float]]:

@@ -63,7 +63,6 @@ COST_TITLES = {
     schema.GMACS: "MACs (10⁹ a document) by formula, and by torch's counter with the rows that rounding adds; first "
     "documents one by one",
     schema.TOKEN_LAYERS: "Share of the dense rows that each layer computed",
-    schema.PEAK_MEMORY: "Peak memory of tensors during a call on the first batch, weights not counted (MiB)",
     schema.HELD_MEMORY: "Memory held between calls, weights and packed copies of them included (MiB)",
     schema.MILLISECONDS: "Where the time of a call goes, ms a document (first documents)",
 }

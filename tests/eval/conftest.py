@@ -23,7 +23,6 @@ def stub_slow_parts(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("eval.measure.runner.REST_S", 0)
     patch.setattr("eval.measure.baselines.REST_S", 0)
     patch.setattr("eval.measure.cost.resident_memory", lambda *_: 2**30)
-    patch.setattr("eval.measure.cost.peak_memory", lambda *_: 2**20)
     patch.setattr("eval.measure.components.time_components", lambda *_: dict.fromkeys(COMPONENTS, 1.0))
     patch.setattr("eval.measure.setup.busy_share", lambda: 0.0)
 

@@ -16,7 +16,7 @@ from engine.tagger import Engine, load_engine
 from eval.measure import cost as module
 from eval.measure.baselines.base import Baseline
 from eval.measure.components import COMPONENTS
-from eval.measure.cost import ENGINE, LINEAR, RESIDENT, cost_rows, count_macs, held_memory, peak_memory, resident_memory
+from eval.measure.cost import ENGINE, LINEAR, RESIDENT, cost_rows, count_macs, held_memory, resident_memory
 from eval.measure.measured import collect
 from eval.measure.random_exits import RandomExits
 from eval.measure.runner import Plan, evaluate
@@ -37,10 +37,8 @@ def cost(engine, tmp_path_factory):
     log = Log(tmp_path_factory.mktemp("out") / "log")
     evaluate(plan, log)
     measured = {size: collect(plan, size, log) for size in (1, 4)}
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        monkeypatch.setattr(module, "peak_memory", peak_memory)
-        rows = cost_rows([document.text for document in corpus.documents], measured, seed=0)
-        table = pd.DataFrame(rows, columns=columns(Cost))
+    rows = cost_rows([document.text for document in corpus.documents], measured, seed=0)
+    table = pd.DataFrame(rows, columns=columns(Cost))
     assert not table.duplicated(["strategy", "batch_size", "measure", "group"]).any()
     return table.set_index(["strategy", "batch_size", "measure", "group"])["value"].sort_index()
 
@@ -87,12 +85,6 @@ def test_time_is_split_in_calls_of_as_many_texts_as_it_says(engine, tmp_path, mo
     evaluate(plan, log)
     list(cost_rows([TEXT] * 20, {size: collect(plan, size, log) for size in (1, 16)}, 0))
     assert calls == [(1, 8), (16, 16)]
-
-
-def test_peak_memory_grows_with_the_batch_and_repeats(engine, cost):
-    assert 0 < cost["dense", 1, "peak_mib", "tensors"] < cost["dense", 4, "peak_mib", "tensors"]
-    once, twice = (peak_memory(engine, [TEXT], engine.strategy("dense")) for _ in range(2))
-    assert once == twice
 
 
 def test_every_weight_is_counted_once_and_packed_copies_come_with_use(weights, cost):
