@@ -159,6 +159,15 @@ def plain_probabilities(engine: Engine, texts: Sequence[str]) -> list[np.ndarray
     return found
 
 
+@pytest.fixture(params=[1, 2])
+def threads(request: pytest.FixtureRequest) -> Iterator[int]:
+    """The test runs with one PyTorch thread and again with two."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield request.param
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(autouse=True, scope="session")
 def imported() -> None:
     """What is imported is never garbage: to look through it takes a fifth of a second before every pass."""

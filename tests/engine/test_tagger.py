@@ -30,6 +30,7 @@ STRANGE = {
 }
 
 
+@pytest.mark.usefixtures("threads")
 @pytest.mark.parametrize("strategy", [*EVERY, PRUNES], ids=str)
 def test_a_batch_of_n_equals_n_batches_of_one_and_every_word_of_every_text_has_a_label(engine, strategy):
     texts = [TEXT, "", TEXT[20:], "Nausea.", *(TEXT[i:] * 3 for i in range(6)), *STRANGE.values()]

@@ -33,6 +33,7 @@ def test_calibration_sees_the_rows_that_pruning_leaves(weights):
     assert rows[1][0] == rows[1][1] == rows[3][0] > rows[3][1]
 
 
+@pytest.mark.usefixtures("threads")
 @pytest.mark.parametrize("strategy", ["dense", "entropy", "entropy+recovery", "rule", "truncate-2"])
 def test_every_strategy_runs_near_float32_and_the_same_alone_as_among_others(engine, quantised, strategy):
     texts = [TEXT, TEXT[:40], TEXT[30:] * 3]

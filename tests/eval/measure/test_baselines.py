@@ -46,14 +46,6 @@ def baseline(engine, wanted, folder):
     return found
 
 
-@pytest.fixture
-def two_threads():
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
 def unnamed(plain_folder, tmp_path_factory):
     """An engine on a checkpoint that names no labels: a file says what they mean."""
@@ -66,15 +58,17 @@ def unnamed(plain_folder, tmp_path_factory):
     return Engine(load_weights(file.parent, labels))
 
 
-@pytest.mark.usefixtures("two_threads")
+@pytest.mark.parametrize("threads", [2], indirect=True)
 @pytest.mark.parametrize("name", ["hf", "hf-pipeline", "onnx", "ctranslate2", "openvino"])
-def test_it_finds_the_entities_of_dense_in_texts_of_any_length_under_labels_from_a_file(name, unnamed, tmp_path):
+def test_it_finds_the_entities_of_dense_in_texts_of_any_length_under_labels_from_a_file(
+    name, threads, unnamed, tmp_path
+):
     found_dense = [unnamed.tag(text, "dense").entities for text in TEXTS]
     loaded = baseline(unnamed, name, tmp_path)
     for parameters in sorted({0, len(loaded.candidates) - 1}):
         one = loaded.with_parameters({len(TEXTS): loaded.candidates[parameters]})
         found, latency = one.tag(TEXTS)
-        assert torch.get_num_threads() == 2, "it leaves the threads of others alone"
+        assert torch.get_num_threads() == threads, "it leaves the threads of others alone"
         for entities, dense in zip(found, found_dense, strict=True):
             assert [entity.key for entity in entities] == [entity.key for entity in dense]
             assert [entity.score for entity in entities] == pytest.approx([entity.score for entity in dense], abs=1e-4)
