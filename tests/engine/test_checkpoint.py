@@ -381,7 +381,7 @@ def test_gates_do_not_run_without_points_because_the_hub_did_not_answer(monkeypa
     monkeypatch.setattr("engine.checkpoint.hf_hub_download", unreachable)
     monkeypatch.setattr("engine.checkpoint.try_to_load_from_cache", lambda source, name: in_cache.get(name))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
-    with pytest.raises(InputError, match=r"whether 'owner/name' has operating_points.json, got no answer from the hub"):
+    with pytest.raises(InputError, match="no answer"):
         optional_file("owner/name", POINTS)
     in_cache[POINTS] = object()  # marked as absent when the model was first loaded
     assert optional_file("owner/name", POINTS) is None

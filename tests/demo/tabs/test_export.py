@@ -151,5 +151,5 @@ def test_everything_is_json_of_every_word(engine):
 def test_more_than_one_can_hold_is_refused(engine, demo):
     tag, _ = (listener.fn for listener in listeners(demo, "on_tag"))  # the other is the HTTP API's
     text, settings = "x" * (MAX_TRACED // 2 + 1), (None, "", *default_values(engine, None))
-    with pytest.raises(gr.Error, match="expected at most 50,000 characters times strategies for a trace, got 50,002"):
+    with pytest.raises(gr.Error, match="50,002"):
         next(tag(text, ["dense", "rule"], *settings))

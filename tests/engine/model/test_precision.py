@@ -149,5 +149,5 @@ def test_weights_that_are_not_finite_are_refused(layers, dtype):
 def test_what_no_model_can_run_is_refused(layers):
     with pytest.raises(InputError, match="expected one of the dtypes"):
         set_precision(layers, "float16", CPU)
-    with pytest.raises(InputError, match="expected device cpu for dtype int8, got cuda; use --dtype bfloat16"):
+    with pytest.raises(InputError, match="device cpu"):
         set_precision(layers, "int8", torch.device("cuda"))

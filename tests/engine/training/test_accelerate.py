@@ -588,6 +588,6 @@ def test_int8_chooses_operating_points_with_layers_that_the_training_texts_calib
 def test_int8_without_its_packages_is_refused_before_anything_begins(plain_folder, texts, tmp_path, monkeypatch):
     pytest.importorskip("openvino")
     monkeypatch.setitem(sys.modules, "nncf", None)
-    with pytest.raises(InputError, match="expected the package nncf to quantise, got none; pip install -r"):
+    with pytest.raises(InputError, match="nncf"):
         run(plain_folder, texts, tmp_path / "out", dtype="int8")
     assert not (tmp_path / "out").exists()
