@@ -12,7 +12,7 @@ from engine.pruning.forward import run
 from engine.pruning.strategy import Strategy
 from engine.tagger import Engine
 from engine.text.words import split_words
-from tests.conftest import TEXT, plain_probabilities, tiny_config
+from tests.conftest import TEXT, tiny_config
 from tests.engine.model.families import every_family, pair
 from tests.engine.model.test_encoders import packed
 
@@ -43,14 +43,6 @@ def test_a_batch_of_n_equals_n_batches_of_one_and_every_word_of_every_text_has_a
         np.testing.assert_allclose(result.probabilities, alone.probabilities, atol=1e-4)
         assert [e.key for e in result.entities] == [e.key for e in alone.entities]
         assert result.cost == alone.cost
-
-
-def test_dense_equals_hugging_face_also_for_labels_in_another_order(plain_folder):  # rule 1
-    engine = load_engine(plain_folder)
-    texts = [TEXT, TEXT * 9, "x"]
-    for ours, theirs in zip(engine.tag_batch(texts, "dense"), plain_probabilities(engine, texts), strict=True):
-        np.testing.assert_allclose(ours.probabilities, theirs, atol=1e-4)
-        assert ours.entities
 
 
 def test_a_checkpoint_without_gates_names_the_command_that_makes_them(plain_folder):

@@ -204,14 +204,6 @@ def test_recovered_words_stay_to_the_end_and_all_others_exit_where_they_exited(f
 
 
 @torch.no_grad()
-@every_family
-def test_keeping_every_word_equals_dense(family, batch, exit_at):
-    _, model = pair(family)
-    memory = forward(model, batch, GATES, Planned(np.full_like(exit_at, 3)))
-    np.testing.assert_allclose(memory.probabilities, forward(model, batch, (), None).probabilities, atol=1e-4)
-
-
-@torch.no_grad()
 def test_blocks_of_local_attention_change_nothing(batch, exit_at, monkeypatch):
     reference, model = pair("modernbert")
     whole = forward(model, batch, GATES, Planned(exit_at), min_exit_ratio=0.0)
