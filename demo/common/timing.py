@@ -16,7 +16,7 @@ from engine import Engine, Result, Strategy
 RUNS = 5
 LEAST_RUNS = 3  # for a speed-up
 MARGIN = 1.05  # how far a measured speed-up may exceed the theoretical one
-STEADY = 1.4  # largest ratio of the second slowest run to the fastest
+STEADY = 1.4  # largest ratio of the slowest run to the fastest
 
 Tagger = Callable[[str], Result]
 Wanted = Callable[[], bool]  # whether the result is still wanted
@@ -61,9 +61,17 @@ class Timing:
 
     @property
     def steady(self) -> bool:
-        """Whether all runs but the slowest took about as long."""
+        """Whether all runs took about as long: the slowest at most ``STEADY`` times the fastest.
+
+        Only then may a figure be large or bold.
+        """
+        return max(self.runs_ms) <= STEADY * min(self.runs_ms)
+
+    @property
+    def typical(self) -> bool:
+        """Whether the median tells how long a run takes: runs are steady, in ``RUNS`` runs all but the slowest."""
         runs = sorted(self.runs_ms)
-        return len(runs) == 1 or runs[-2] <= STEADY * runs[0]
+        return runs[-2 if len(runs) >= RUNS else -1] <= STEADY * runs[0]
 
     def speedup_over(self, other: Timing) -> float:
         """The other's latency ÷ this one's, rounded down to two decimals."""

@@ -48,7 +48,7 @@ def _line(one: Comparison, compared: Sequence[Comparison]) -> str:
     ms, ratio = f"{one.timing.latency_ms:.0f} ms", f"{one.speedup:.2f}×"
     if one.is_reference:
         return f"<p>{name}: {ms}, {_entities(len(one.result.entities))}.</p>"
-    if one.decided:
+    if one.sure:
         ms, ratio = f"<strong>{ms}</strong>", f"<strong>{ratio}</strong>"
     dense = term("dense") + (escape(one.of_reference) or '<span class="dtype"> in the same dtype</span>')
     return (

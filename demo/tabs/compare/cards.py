@@ -103,7 +103,7 @@ def card(one: Comparison, badges: Sequence[str] = ()) -> str:
     marks = "".join(f'<span class="badge">★ {badge}</span>' for badge in badges)
     settings = " · ".join(filter(None, (one.settings, one.model)))
     time = f"{timing.latency_ms:.1f} ms"
-    if one.decided or (one.is_reference and timing.steady):
+    if one.sure or (one.is_reference and timing.steady):
         time = f"<strong>{time}</strong>"
     return (
         f'<section class="card"><h3>{escape(one.label)}</h3><p class="settings">{escape(settings)}</p>'

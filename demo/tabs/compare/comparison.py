@@ -86,7 +86,7 @@ class Comparison:
         """Why the times tell nothing about the speed-up; empty if they do."""
         if len(self.timing.runs_ms) < LEAST_RUNS:
             return "too few runs"
-        if not (self.timing.steady and self.reference.steady):
+        if not (self.timing.typical and self.reference.typical):
             return "the times of the runs differ too much (press Run to measure again)"
         theoretical = self.reference.result.cost.macs / max(1, self.result.cost.macs)
         if not self.reference_model and self.speedup > MARGIN * theoretical:
@@ -98,6 +98,11 @@ class Comparison:
         """Whether one of the two was faster in every run."""
         one, other = self.timing, self.reference
         return not self.doubt and (one.faster_than(other) or other.faster_than(one))
+
+    @property
+    def sure(self) -> bool:
+        """Whether its figures may be large or bold: one of the two was faster in every run, and both were steady."""
+        return self.decided and self.timing.steady and self.reference.steady
 
     def speed_in_words(self, dense: str, ratio: str) -> str:
         """Its speed beside its reference's, as far as the times tell.

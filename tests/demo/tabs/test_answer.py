@@ -35,6 +35,9 @@ def test_says_how_much_faster_and_what_became_of_the_entities(engine, dense):
     few = line(replace(dense, runs_ms=(20.0,) * 3), engine, runs_ms=(15.0,) * 3)
     assert "1.33×" in few
     assert "<strong>" not in few, "only a decided figure is bold"
+    spread = line(replace(dense, runs_ms=(*(20.0,) * 4, 45.0)), engine)
+    assert "2.00×" in spread
+    assert "<strong>" not in spread, "nor one of runs that spread widely"
     doubtful = line(dense, engine, runs_ms=(1.0,) * RUNS)
     assert "×" not in doubtful
 

@@ -38,6 +38,13 @@ def test_only_a_decided_time_is_large(engine, dense, runs_ms, large):
     assert "slower" in card(timed(engine.tag(TEXT, "rule"), 10.1), dense)
 
 
+def test_no_time_is_large_if_one_run_took_far_longer(engine, dense):
+    own, slowed = timed(engine.tag(TEXT, "truncate-1"), 5.0), replace(dense, runs_ms=(*(10.0,) * (RUNS - 1), 23.0))
+    assert "<strong>" not in card(own, slowed)
+    assert "<strong>" not in card(slowed, slowed)
+    assert "2.00× as fast as dense" in card(own, slowed)
+
+
 def test_figures_are_those_of_the_result(engine, dense):
     result = engine.tag(TEXT, "truncate-1")
     page = card(timed(result), dense)
