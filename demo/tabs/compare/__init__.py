@@ -37,16 +37,15 @@ LABEL = "Compare"
 UNAVAILABLE = "The server could not run this, perhaps because too many requests are waiting. Press Run to try again."
 # If times were not refined, e.g. because the text has changed, nothing more will come.
 SETTLE = """() => document.dispatchEvent(new CustomEvent("settled"))"""
-LEGEND = """
+_LEGEND = """
 <ul class="found-legend" aria-label="Entities and words, against dense">
 <li><span class="mark same" data-colour="0" data-label="Type">same</span> as in <code>dense</code></li>
 <li><span class="mark lost" data-colour="0" data-label="− Type">lost</span> only <code>dense</code> has it</li>
 <li><span class="mark new" data-colour="0" data-label="+ Type">new</span> <code>dense</code> has none there</li>
 <li><span class="mark changed" data-colour="0" data-label="↔ Type">changed</span> another border or type</li>
-<li><span class="exited">word</span> exited early</li>
+"""
+_EXITS = """<li><span class="exited">word</span> exited early</li>
 <li><span class="came">word</span> exited and came back</li>
-</ul>
-<p class="note">Point at a word to see its score or its layer.</p>
 """
 
 
@@ -67,6 +66,12 @@ class Shown:
     texts: str = ""
     cards: str = ""
     refinement: Refinement | None = None
+
+
+def legend(*, has_gates: bool) -> str:
+    """What the marks in the text mean; without gates no word exits."""
+    exits, layer = (_EXITS, " or its layer") if has_gates else ("", "")
+    return f'{_LEGEND}{exits}</ul>\n<p class="note">Point at a word to see its score{layer}.</p>'
 
 
 def candidates_of(
@@ -188,7 +193,7 @@ def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
         shown = refine(text, candidates(*choice), ran[1], wanted)
         return [shown.answer, shown.cards] if shown and wanted() else [gr.skip()] * 2
 
-    gr.HTML(LEGEND)
+    gr.HTML(legend(has_gates=engine.model.has_gates))
     found = gr.HTML(js_on_load=texts.SCRIPT.read_text(encoding="utf-8"))
     figures = gr.HTML(js_on_load=cards.SCRIPT.read_text(encoding="utf-8"))
     ran = gr.State(None)  # fingerprint of the values that ran, and how to refine their times

@@ -16,17 +16,20 @@ from engine import Engine, Result
 from engine.inspection.trace import WordTrace
 
 LABEL = "Layer by layer"
-LEGEND = """
-<ul class="legend">
-<li><span class="word">word</span> computed in this layer</li>
-<li><span class="word" data-state="exited" data-exit="2">word</span> exited after layer 2</li>
+_EXITS = """<li><span class="word" data-state="exited" data-exit="2">word</span> exited after layer 2</li>
 <li><span class="word" data-state="recovered" data-exit="2">word</span> exited after layer 2 and came back</li>
-<li><span class="entity decided" data-colour="0" data-type="Type"><span class="word">word</span></span>
+"""
+_ENTITIES = """<li><span class="entity decided" data-colour="0" data-type="Type"><span class="word">word</span></span>
 entity whose labels are decided (+ new, ↔ changed)</li>
 <li><span class="entity decided" data-kind="lost" data-colour="0" data-type="− Type"><span
 class="word">word</span></span> lost: only dense has it</li>
-</ul>
 """
+
+
+def legend(*, has_gates: bool) -> str:
+    """What the marks in the text mean; without gates no word exits."""
+    computed = '<li><span class="word">word</span> computed in this layer</li>\n'
+    return f'\n<ul class="legend">\n{computed}{_EXITS if has_gates else ""}{_ENTITIES}</ul>\n'
 
 
 def layer_view(engine: Engine, result: Result, found: Sequence[Difference]) -> str:
@@ -39,7 +42,8 @@ def layer_view(engine: Engine, result: Result, found: Sequence[Difference]) -> s
         f'<label>after layer <input type="range" min="0" max="{layers}" value="{layers}" step="1"></label>'
         f'<output class="at"></output></div>'
         f'<p class="pointed">Point at a word, or move between words with the arrow keys.</p>'
-        f"{listbox(result, found, 'The text, word by word', types)}{LEGEND}"
+        f"{listbox(result, found, 'The text, word by word', types)}"
+        f"{legend(has_gates=engine.model.has_gates)}"
         f"{_depths(result, layers, types)}{cut_note(result)}</section>"
     )
 

@@ -10,7 +10,7 @@ from demo.common.limits import MAX_STRATEGIES
 from demo.common.requests import Latest
 from demo.common.timing import RUNS, Budget, first_pass, tagger
 from demo.settings import default_values, page_settings
-from demo.tabs.compare import LEGEND, Refinement, Shown, candidates_beside, candidates_of, compare, refine
+from demo.tabs.compare import Refinement, Shown, candidates_beside, candidates_of, compare, legend, refine
 from demo.tabs.compare.comparison import compare_all
 from engine import InputError
 from tests.demo.blocks import listeners
@@ -35,11 +35,17 @@ def test_shows_dense_and_what_is_chosen_in_the_order_of_the_page(engine):
 
 
 def test_the_legend_lists_the_kinds_of_entities_apart_from_the_hint():
-    entries, _, hint = LEGEND.partition("</ul>")
+    entries, _, hint = legend(has_gates=True).partition("</ul>")
     marks = re.findall(r'<li><span class="mark (\w+)"[^>]*data-label="(.*)Type">(\w+)</span> .+</li>', entries)
     assert sorted(marks) == sorted((kind, SIGNS[kind], kind) for kind in KINDS)
     assert "Point at" in hint
     assert "Point at" not in entries
+
+
+def test_the_legend_says_that_words_exit_only_if_the_model_has_gates():
+    assert "exited early" in legend(has_gates=True)
+    assert "came back" in legend(has_gates=True)
+    assert "exited" not in legend(has_gates=False)
 
 
 def test_entities_come_after_one_pass_and_times_are_refined_afterwards(engine):

@@ -9,7 +9,7 @@ import pytest
 from demo.common import word_view
 from demo.common.differences import differences
 from demo.common.word_view import listbox
-from demo.tabs.layers import layer_view, words_of_layers
+from demo.tabs.layers import layer_view, legend, words_of_layers
 from engine import Entity
 from tests.demo.conftest import RECOVERING
 
@@ -47,6 +47,12 @@ def view(engine, result):
 @pytest.fixture
 def recovered(engine):
     return engine.tag(TEXT, "entropy+recovery", **RECOVERING)
+
+
+def test_the_legend_says_that_words_exit_only_if_the_model_has_gates():
+    assert "came back" in legend(has_gates=True)
+    assert "exited" not in legend(has_gates=False)
+    assert "computed in this layer" in legend(has_gates=False)
 
 
 class TestListbox:
