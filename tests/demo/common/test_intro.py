@@ -14,6 +14,8 @@ from demo.tabs.reports import conclusions
 from eval.render.conclusions import COMPARABLE
 from eval.render.files import read_table
 
+LINE_PX, CODE_PX, REST_PX = 1300, 8.5, 7.0  # at 1440 pixels: a line, and at most a character of code and of the rest
+
 
 @pytest.fixture(scope="module")
 def found(shipped):
@@ -79,14 +81,30 @@ def test_without_gates_no_word_exits_and_the_command_names_the_checkpoint(plain_
     assert f"accelerate {plain_engine.source} --texts FILE" in own_model(plain_engine)
 
 
+def test_the_tour_says_that_words_exit_only_if_the_model_has_gates(engine, plain_engine):
+    assert "grey words have exited" in intro(engine, {})
+    plain = intro(plain_engine, {})
+    assert "press Play: every layer computes every word." in plain
+    assert "exit" not in plain
+
+
+def test_it_says_in_two_lines_what_ones_own_checkpoint_takes(engine):
+    said = own_model(engine)
+    assert "takes 400 plain texts and about" in said
+    assert "an hour" in said
+    code = sum(map(len, re.findall("<code>(.*?)</code>", said)))
+    rest = len(re.sub("<code>.*?</code>|<.*?>", "", said))
+    assert CODE_PX * code + REST_PX * rest < 2 * LINE_PX
+
+
 def test_what_to_expect_at_base_size_is_what_its_report_says(engine):
     table = read_table(REPORTS / BASE, "results").query("batch_size == 1")
     dense = table["f1"].iloc[0]
     best = table[table["prunes"] & (table["f1"] >= dense - COMPARABLE / 100)]["speedup_vs_dense"].max()
     openvino = table[table["strategy"] == "openvino-int8"]["speedup_vs_dense"].item()
     said = own_model(engine)
-    assert f" {best:.2f}× the speed, " in said
-    assert f" {openvino:.2f}× the speed, " in said
+    assert f"(int8)</code> {best:.2f}×, " in said
+    assert f"alone {openvino:.2f}×, " in said
 
 
 @pytest.mark.parametrize(
