@@ -119,15 +119,29 @@ def test_settings_are_those_of_the_selected_strategies_and_change_what_exits(ope
     page.get_by_text("no selected strategy brings words back").wait_for(state="hidden")
 
 
+def touch(page, selector, *, least):
+    """Checks that everything visible that the selector finds is tall enough for a finger."""
+    targets = [one for one in page.locator(selector).all() if one.is_visible()]
+    assert len(targets) >= least, selector
+    for target in targets:
+        assert target.bounding_box()["height"] >= TARGET, target.evaluate("target => target.outerHTML")
+
+
 def test_on_a_phone_the_idea_is_there_and_everything_can_be_touched(open_page):
     page = open_page("light", *PHONE)
     wait_until(page, "done")
     row = page.locator(".tab-container[role=tablist]").first
     assert row.evaluate("row => getComputedStyle(row).maskImage") != "none", "tabs beyond the edge are hinted at"
-    targets = [*page.locator(".buttons button:visible, [role=tab]:visible, #examples .gallery-item").all()]
-    assert len(targets) > 8
-    for target in targets:
-        assert target.bounding_box()["height"] >= TARGET, target.inner_text()
+    page.locator(".settings > button").click()
+    page.get_by_role("button", name="More strategies").click()
+    page.get_by_role("button", name="Pruning and recovery").click()
+    touch(page, ".buttons button, [role=tab], #examples .gallery-item, .intro .links :is(a, button)", least=10)
+    touch(page, ".layers .transport :is(button, input), input[type=range]", least=3)
+    tab(page, "Compare")
+    page.get_by_text("All entities as a table").wait_for()
+    touch(page, "summary, .answer .to-word", least=1)
+    tab(page, "Reports")
+    touch(page, ".marks button, summary", least=10)
     tab(page, "Why")
     table = page.locator(".why .all-words")
     table.wait_for()
