@@ -462,7 +462,8 @@ def _parser() -> argparse.ArgumentParser:
         help="texts to learn from, in any format; .txt: one per line",
     )
     add("--held-out", nargs="+", metavar="FILE", help="texts to choose operating points on (default: some of --texts)")
-    add("--held-back", action=Replaced, nargs="?", const="--held-out", help=argparse.SUPPRESS)
+    hidden = {"default": argparse.SUPPRESS, "help": argparse.SUPPRESS}
+    add("--held-back", action=Replaced, nargs="?", const="--held-out", **hidden)
     add_options(parser, AccelerateConfig, skip=("checkpoint",))
     add("--resume", action="store_true", help="continue the run in --out, or choose other operating points")
     parser.set_defaults(max_f1_drop=",".join(map(str, AGREEMENT_LIMITS)))
