@@ -209,6 +209,11 @@ def build(engine: Engine, inputs: Inputs, tab: gr.Tab) -> None:
     )
     started.failure(lambda: failed(UNAVAILABLE), None, requests.answer, **QUIET)
     refined = started.success(
-        on_refine, [requests.latest, requests.number, ran, *values], [requests.answer, figures], **HIDDEN, **TIMING_WORK
+        on_refine,
+        [requests.latest, requests.number, ran, *values],
+        [requests.answer, figures],
+        trigger_mode="always_last",  # else the runs of a request would be skipped if those before it had not ended
+        **HIDDEN,
+        **TIMING_WORK,
     )
     refined.then(None, None, None, js=SETTLE, **QUIET)

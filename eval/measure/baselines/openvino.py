@@ -55,18 +55,17 @@ def load(name: str, source: Source) -> Baseline:
     core = runtime.Core()
 
     def start(parameters: RuntimeParameters) -> Forward:
-        workers = int(parameters["workers"])
         hints = {
-            "INFERENCE_NUM_THREADS": threads,
-            "NUM_STREAMS": workers,
+            "INFERENCE_NUM_THREADS": threads // int(parameters["workers"]),
+            "NUM_STREAMS": 1,
             "INFERENCE_PRECISION_HINT": parameters.get("other layers", "f32"),
+            "ENABLE_CPU_PINNING": False,  # threads of several graphs would be pinned to the same processors
         }
-        compiled = core.compile_model(graph, "CPU", hints)
-        own = threading.local()  # holds an inference request for each thread
+        own = threading.local()  # for each worker, a request of a graph of its own, as for our layers in 8 bits
 
         def infer(ids: np.ndarray, mask: np.ndarray) -> np.ndarray:
             if not hasattr(own, "request"):
-                own.request = compiled.create_infer_request()
+                own.request = core.compile_model(graph, "CPU", hints).create_infer_request()
             # The result lies in the request's memory; `on_padded` copies it before the thread's next call.
             (logits,) = own.request.infer([ids, mask], share_inputs=True, share_outputs=True).values()
             return logits
