@@ -15,7 +15,8 @@ LABELS = 8  # most labels in a panel; more cannot be read at 800 pixels
 WINDOW = 0.016  # most F1 above and below dense that the axis shows, so that an outlier does not squeeze the others
 REACH = 30.0  # most pixels between a mark and its label
 
-_BASELINES = (BASELINE, HF, TRUNCATE, MODEL)  # kinds
+_OUTSIDE = (BASELINE, HF)  # kinds
+_BASELINES = (*_OUTSIDE, TRUNCATE, MODEL)
 _BELOW, _ABOVE = 0.003, 0.002  # F1 that the axis shows beyond the marks, for their intervals
 _MARK = 18.0  # width and height of a mark in pixels
 _DISTANCES = (12.0, 18.0, 24.0, REACH)  # of a label from its mark, in pixels
@@ -57,13 +58,13 @@ def frontier(variants: Sequence[M]) -> list[M]:
 def to_label(variants: Sequence[M]) -> list[M]:
     """Chooses at most ``LABELS`` variants, the most important first: dense, the frontier, then the best baselines.
 
-    The best baselines are those that no other baseline beats; then come the fastest. One that ran in several
-    dtypes has a label in one of them, unless it is on the frontier in more.
+    The best baselines are those from outside that no other of them beats; then come the fastest of all. One that ran
+    in several dtypes has a label in one of them, unless it is on the frontier in more.
     """
     dense = reference(variants)
     chosen = [dense, *(one for one in frontier(variants) if one is not dense)]
     baselines = [one for one in variants if one.kind in _BASELINES and one.f1 is not None]
-    best = frontier(baselines)
+    best = frontier([one for one in baselines if one.kind in _OUTSIDE])
     for one in (*best, *sorted(baselines, key=lambda one: -one.speedup)):
         if _name_without_dtype(one) not in map(_name_without_dtype, chosen):
             chosen.append(one)
