@@ -10,6 +10,14 @@ THRESHOLDS = "number input for entropy: max entropy, times the operating point's
 TARGET = 44  # pixels
 
 
+def open_settings(page):
+    """Opens both parts of the settings, and waits until Gradio, a frame later, has set their values once more."""
+    page.get_by_role("button", name="More strategies").click()
+    page.get_by_role("button", name="Pruning and recovery").click()
+    page.get_by_label(THRESHOLDS).wait_for()
+    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
 def run_example(page, name):
     page.get_by_role("button", name=name).click()
     wait_until(page, "running")
@@ -38,8 +46,7 @@ class TestAnswer:
     )
     def test_the_views_mark_lost_entities_and_open_at_the_first_changed_one(self, open_page, name, view, part):
         page = open_page("light", *DESK)
-        page.get_by_role("button", name="More strategies").click()
-        page.get_by_role("button", name="Pruning and recovery").click()
+        open_settings(page)
         run_example(page, "Long text")
         page.get_by_label(THRESHOLDS).fill("4")
         page.get_by_label(THRESHOLDS).press("Enter")
@@ -106,8 +113,7 @@ def test_the_sample_runs_at_once_and_is_out_of_date_after_another_choice(open_pa
 
 def test_settings_are_those_of_the_selected_strategies_and_change_what_exits(open_page):
     page = open_page()
-    page.get_by_role("button", name="More strategies").click()
-    page.get_by_role("button", name="Pruning and recovery").click()
+    open_settings(page)
     slider = page.get_by_label(THRESHOLDS)
     slider.fill("0")
     slider.press("Enter")
