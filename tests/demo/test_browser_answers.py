@@ -1,7 +1,11 @@
 """What the answer leads to, what is out of date, and settings that change nothing, in a real browser."""
 
+import json
+
 import pytest
 
+from demo.common.timing import RUNS, Timing
+from demo.tabs.batch.tagging import LEAST_TIMED
 from tests.demo.browsing import DESK, PHONE, tab, wait_until
 
 pytestmark = pytest.mark.slow
@@ -62,6 +66,30 @@ class TestAnswer:
         assert page.locator(f"{view} {part}").bounding_box()["y"] < DESK[1]
 
 
+@pytest.mark.parametrize(
+    ("runs_ms", "said", "bold"),
+    [
+        ((9.9,) * RUNS, "as fast as dense", True),
+        ((0.1,) * RUNS, "slowed some of the runs", False),  # far above the theoretical speed-up
+        ((5.0, 5.0, 9.0, 9.0, 9.0), "the runs differ too much", False),
+    ],
+)
+def test_a_speed_up_that_cannot_be_is_not_shown(browser, url, monkeypatch, runs_ms, said, bold):
+    def timings(text, taggers, *_):
+        return [Timing(tag(text), runs) for tag, runs in zip(taggers, ((10.0,) * RUNS, runs_ms), strict=True)]
+
+    monkeypatch.setattr("demo.tabs.compare.more_rounds", timings)
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.goto(url)
+        page.locator(".answer[data-state=done]", has_text=said).wait_for(timeout=60_000)
+        assert (page.locator(".answer strong", has_text="×").count() > 0) == bold
+        tab(page, "Compare")
+        speed = page.locator(".card .speed", has_text=said)
+        speed.wait_for()
+        assert ("×" in speed.inner_text()) == bold
+
+
 class TestCompare:
     def test_texts_are_in_sight_cards_below_and_every_strategy_runs_three_times(self, open_page):
         page = open_page("light", *DESK)
@@ -109,6 +137,21 @@ def test_the_sample_runs_at_once_and_is_out_of_date_after_another_choice(open_pa
     assert old.evaluate("part => getComputedStyle(part).filter") == "grayscale(1)"
     page.get_by_role("button", name="Tag the file").click()
     page.get_by_text("the file or the settings have changed").first.wait_for(state="hidden")
+
+
+def test_batch_gives_no_speed_up_for_few_documents(open_page, tmp_path):
+    path = tmp_path / "few.jsonl"
+    record = {"text": "Naloxone reverses the hypotension caused by clonidine."}
+    path.write_text("".join(json.dumps({"id": str(number)} | record) + "\n" for number in range(LEAST_TIMED - 1)))
+    page = open_page()
+    tab(page, "Batch")
+    page.locator("input[type=file]").last.set_input_files(path)
+    page.get_by_role("button", name="Tag the file").click()
+    page.get_by_text(f"{LEAST_TIMED - 1} of {LEAST_TIMED - 1} documents tagged").wait_for(timeout=60_000)
+    page.get_by_text(f"Speed-ups need {LEAST_TIMED} documents.").wait_for()
+    table = page.locator(".batch-result:has(table)").first.inner_text()
+    assert "speed-up" in table
+    assert "×" not in table
 
 
 def test_settings_are_those_of_the_selected_strategies_and_change_what_exits(open_page):
