@@ -1,10 +1,14 @@
 """The first screen and changes of settings, in a real browser, used as a person would use it."""
 
+from contextlib import contextmanager
+from urllib.parse import urljoin
+
 import pytest
 
 from demo.app import build_demo
 from demo.common.links import EXAMPLES, model_name
 from demo.server import LAUNCH
+from engine.pruning.strategy_names import BALANCED
 from tests.demo.browsing import DESK, PHONE, enter, run, tab, wait_until
 
 pytestmark = pytest.mark.slow
@@ -26,6 +30,26 @@ class TestFirstScreen:
             assert box["y"] >= 0, part
             assert box["y"] + box["height"] <= height, part
         assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+    def test_header_reports_and_what_runs_first_name_the_same_strategy_and_dtype(self, open_page):
+        page = open_page("light", *DESK)
+        wait_until(page, "done")
+        named = page.locator(".intro code").first.inner_text()
+        strategy, dtype = named.removesuffix(")").split(" (")
+        ran = page.locator(".answer code").first.inner_text()
+        assert ran in (strategy, f"{strategy}:{BALANCED}")
+        assert f"computes in {dtype}" in page.locator(".intro .finds").inner_text()
+        tab(page, "Reports")
+        assert page.locator(".conclusions code").first.inner_text() == named
+
+    def test_the_command_for_ones_own_model_leads_to_how_many_texts_and_how_long_it_takes(self, open_page, app_url):
+        page = open_page("light", *DESK)
+        own = page.locator(".intro .own")
+        assert "accelerate CHECKPOINT --texts FILE --out FOLDER" in own.locator("code").first.inner_text()
+        more = own.get_by_role("link", name="how many, how long")
+        box = more.bounding_box()
+        assert box["y"] + box["height"] <= DESK[1]
+        assert "--minutes" in page.request.get(urljoin(app_url, more.get_attribute("href"))).text()
 
     def test_the_tour_opens_the_tab_that_it_shows(self, open_page):
         page = open_page()
@@ -135,18 +159,31 @@ def test_a_cut_text_says_so(open_page):
     cut.wait_for(state="hidden")
 
 
-@pytest.fixture
-def url_of_two(engine, plain_engine):
-    demo = build_demo(engine, plain_engine)
+@contextmanager
+def serving(*engines):
+    demo = build_demo(*engines)
     _, local, _ = demo.launch(prevent_thread_lock=True, quiet=True, **LAUNCH)
-    yield local
-    demo.close(verbose=False)
+    try:
+        yield local
+    finally:
+        demo.close(verbose=False)
 
 
-def test_another_model_keeps_text_and_theme(browser, url_of_two, plain_engine):
-    with browser.new_context() as context:
+def test_a_model_without_gates_promises_no_exits_and_its_command_names_it(browser, plain_engine):
+    with serving(plain_engine) as url, browser.new_context() as context:
         page = context.new_page()
-        page.goto(f"{url_of_two}?__theme=dark")
+        page.goto(url)
+        page.locator(".answer[data-state=done]").wait_for(timeout=60_000)
+        text = page.locator(".intro").inner_text()
+        assert f"accelerate {plain_engine.source} --texts" in text
+        assert "exit" not in text
+        assert "exit" not in page.locator(".answer").inner_text()
+
+
+def test_another_model_keeps_text_and_theme(browser, engine, plain_engine):
+    with serving(engine, plain_engine) as url, browser.new_context() as context:
+        page = context.new_page()
+        page.goto(f"{url}?__theme=dark")
         page.locator(".answer[data-state=done]").wait_for(timeout=60_000)
         enter(page, SHORT)
         page.get_by_label("Model", exact=True).click()
