@@ -462,7 +462,7 @@ def _parser() -> argparse.ArgumentParser:
         help="texts to learn from, in any format; .txt: one per line",
     )
     add("--held-out", nargs="+", metavar="FILE", help="texts to choose operating points on (default: some of --texts)")
-    hidden = {"default": argparse.SUPPRESS, "help": argparse.SUPPRESS}
+    hidden: dict[str, Any] = {"default": argparse.SUPPRESS, "help": argparse.SUPPRESS}
     add("--held-back", action=Replaced, nargs="?", const="--held-out", **hidden)
     add_options(parser, AccelerateConfig, skip=("checkpoint",))
     add("--resume", action="store_true", help="continue the run in --out, or choose other operating points")

@@ -168,7 +168,8 @@ def _legend(dtypes: Sequence[str], table: pd.DataFrame) -> Iterator[Line2D]:
         yield Line2D([], [], marker="o", markerfacecolor="white", markeredgewidth=3, label="with recovery", **grey)
     yield Line2D([], [], color="#555555", linestyle=":", linewidth=1.4, label="Pareto frontier")
     yield Line2D([], [], color="#444444", marker="|", linestyle="none", markersize=10, label="95 % interval")
-    low, high = f1_axis(rows := list(table.itertuples(index=False)))
+    rows: list[Any] = list(table.itertuples(index=False))
+    low, high = f1_axis(rows)
     if any(row.f1 is None or not low <= row.f1 <= high for row in rows):
         yield Line2D([], [], linestyle="none", label="at an edge: F1 beyond it, or unknown")
 
