@@ -46,7 +46,7 @@ class TestFirstScreen:
         page = open_page("light", *DESK)
         own = page.locator(".intro .own")
         assert "accelerate CHECKPOINT --texts FILE --out FOLDER" in own.locator("code").first.inner_text()
-        more = own.get_by_role("link", name="how many, how long")
+        more = own.get_by_role("link", name="an hour")
         box = more.bounding_box()
         assert box["y"] + box["height"] <= DESK[1]
         assert "--minutes" in page.request.get(urljoin(app_url, more.get_attribute("href"))).text()

@@ -115,7 +115,7 @@ def test_a_hostile_link_opens_the_page_as_it_is(open_page, app_url):
     page.goto(f"{app_url}?{urlencode(dict.fromkeys(names, HOSTILE))}")
     tab(page, "Compare")
     page.locator(".card").first.wait_for(timeout=60_000)
-    assert page.locator(".card h3").all_inner_texts() == ["dense", "entropy:balanced"]
+    assert page.locator(".card h3").all_inner_texts() == ["dense", "entropy:careful"]
     for name in ("Reports", "Export"):
         tab(page, name)
     assert_harmless(page)
