@@ -94,11 +94,11 @@ def _expectation(folder: Path) -> str:
     def result(row: Mapping[str, Any]) -> str:
         change = opening.against_dense(row["label"])
         loss = "significant" if change["significant"] else "not significant"
-        return f"{row['speedup_vs_dense']:.2f}×, {100 * change['difference']:+.2f} pp of F1 ({loss})"
+        return f"{row['speedup_vs_dense']:.2f}×, F1 {100 * change['difference']:+.2f} pp ({loss})"
 
     return (
-        "Speed-up of an MPNet of BERT-base size, trained longer and with gold, over <code>dense</code> in float32: "
-        f"<code>{escape(fastest['label'])}</code> {result(fastest)}; OpenVINO int8 alone {result(baseline)}."
+        f"An MPNet of BERT-base size, trained longer and with gold: <code>{escape(fastest['label'])}</code> "
+        f"{result(fastest)}; OpenVINO int8 alone {result(baseline)}."
     )
 
 

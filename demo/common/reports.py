@@ -95,10 +95,10 @@ class Report:
         rows = self.rows_of(strategy, dtype)
         if rows.empty or not strategy.prunes:
             return ""
-        speedup = rows.sort_values("batch_size")["speedup_vs_dense_same_dtype"].iloc[0]
+        first = labelled(rows, self.results).sort_values("batch_size").iloc[0]
         return (
-            f"On average over {self.corpus}, {strategy.name} was {speedup:.2f}× as fast as dense ({dtype}). A short "
-            "text gains less, and so does one full of entities."
+            f"On average over {self.corpus}, {first['label']} was {first['speedup_vs_dense_same_dtype']:.2f}× as fast as "
+            f"dense ({dtype}). A short text gains less, and so does one full of entities."
         )
 
 
