@@ -96,9 +96,10 @@ class Report:
         if rows.empty or not strategy.prunes:
             return ""
         first = labelled(rows, self.results).sort_values("batch_size").iloc[0]
+        speedup = first["speedup_vs_dense_same_dtype"]
         return (
-            f"On average over {self.corpus}, {first['label']} was {first['speedup_vs_dense_same_dtype']:.2f}× as fast as "
-            f"dense ({dtype}). A short text gains less, and so does one full of entities."
+            f"On average over {self.corpus}, {first['label']} was {speedup:.2f}× as fast as dense ({dtype}). A short "
+            "text gains less, and so does one full of entities."
         )
 
 
