@@ -55,11 +55,15 @@ def as_command(main: Callable[[list[str] | None], int]) -> Callable[..., int]:
     return run
 
 
-class Replaced(argparse.Action):
-    """An option of earlier versions; ``const`` says what to use today."""
-
+class _Replaced(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
         parser.error(f"{self.option_strings[0]} does not exist any more; use {self.const}")
+
+
+def add_replaced(parser: argparse.ArgumentParser, option: str, now: str) -> None:
+    """Adds an option of earlier versions, which is refused in a sentence that says what to use ``now``."""
+    hidden = argparse.SUPPRESS
+    parser.add_argument(option, action=_Replaced, nargs="?", const=now, default=hidden, help=hidden)
 
 
 def _closed_output() -> TextIO:

@@ -14,7 +14,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from engine.command import Replaced, as_command, say
+from engine.command import add_replaced, as_command, say
 from engine.data.formats import WRITERS
 from engine.errors import InputError
 from engine.runs import locked
@@ -88,7 +88,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", default="results", help="folder for the results (default %(default)s)")
     parser.add_argument("--render-only", action="store_true", help="make the report in --out again from its files")
     for option, now in REPLACED.items():
-        parser.add_argument(option, action=Replaced, nargs="?", const=now, help=argparse.SUPPRESS)
+        add_replaced(parser, option, now)
     return parser
 
 

@@ -28,7 +28,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from engine.checkpoint import INT8, Weights, load_weights
 from engine.checksums import SUMS, write_checksums
-from engine.command import Replaced, as_command
+from engine.command import add_replaced, as_command
 from engine.data.corpora import Corpus, load_corpus
 from engine.data.texts import read_texts
 from engine.errors import InputError
@@ -462,8 +462,7 @@ def _parser() -> argparse.ArgumentParser:
         help="texts to learn from, in any format; .txt: one per line",
     )
     add("--held-out", nargs="+", metavar="FILE", help="texts to choose operating points on (default: some of --texts)")
-    hidden: dict[str, Any] = {"default": argparse.SUPPRESS, "help": argparse.SUPPRESS}
-    add("--held-back", action=Replaced, nargs="?", const="--held-out", **hidden)
+    add_replaced(parser, "--held-back", "--held-out")
     add_options(parser, AccelerateConfig, skip=("checkpoint",))
     add("--resume", action="store_true", help="continue the run in --out, or choose other operating points")
     parser.set_defaults(max_f1_drop=",".join(map(str, AGREEMENT_LIMITS)))

@@ -292,16 +292,17 @@ class OpenVINORuntime:
 
 
 def _compile(xml: bytes, weights: bytes, threads: int) -> Any:
-    return core().compile_model(
-        core().read_model(BytesIO(xml), BytesIO(weights)),
-        "CPU",
-        {
-            "INFERENCE_NUM_THREADS": threads,
-            "NUM_STREAMS": 1,
-            "INFERENCE_PRECISION_HINT": "f32",
-            "ENABLE_CPU_PINNING": False,  # threads of several processes would be pinned to the same processors
-        },
-    )
+    return core().compile_model(core().read_model(BytesIO(xml), BytesIO(weights)), "CPU", properties(threads))
+
+
+def properties(threads: int) -> dict[str, Any]:
+    """OpenVINO's properties of a graph that one thread compiles for itself and runs with ``threads`` threads."""
+    return {
+        "INFERENCE_NUM_THREADS": threads,
+        "NUM_STREAMS": 1,
+        "INFERENCE_PRECISION_HINT": "f32",
+        "ENABLE_CPU_PINNING": False,  # threads of several graphs would be pinned to the same processors
+    }
 
 
 if __name__ == "__main__":

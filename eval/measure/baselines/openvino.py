@@ -21,6 +21,7 @@ from engine.errors import InputError
 from engine.model.encoders import shorten
 from engine.model.huggingface import pad
 from engine.model.packing import RaggedBatch
+from engine.model.runtimes.openvino import properties
 from engine.pruning.strategy import Truncation
 from engine.tagger import Engine
 from engine.text.windows import Window
@@ -55,12 +56,8 @@ def load(name: str, source: Source) -> Baseline:
     core = runtime.Core()
 
     def start(parameters: RuntimeParameters) -> Forward:
-        hints = {
-            "INFERENCE_NUM_THREADS": threads // int(parameters["workers"]),
-            "NUM_STREAMS": 1,
-            "INFERENCE_PRECISION_HINT": parameters.get("other layers", "f32"),
-            "ENABLE_CPU_PINNING": False,  # threads of several graphs would be pinned to the same processors
-        }
+        hints = properties(threads // int(parameters["workers"]))
+        hints["INFERENCE_PRECISION_HINT"] = parameters.get("other layers", "f32")
         own = threading.local()  # for each worker, a request of a graph of its own, as for our layers in 8 bits
 
         def infer(ids: np.ndarray, mask: np.ndarray) -> np.ndarray:
