@@ -194,6 +194,12 @@ def memory_below(size: int) -> Iterator[None]:
         tracemalloc.stop()
 
 
+def flip_last_bit(path: Path) -> None:
+    raw = bytearray(path.read_bytes())
+    raw[-1] ^= 1
+    path.write_bytes(raw)
+
+
 def contents(folder: Path) -> dict[str, bytes]:
     """Bytes of every file in a folder, by relative path."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}

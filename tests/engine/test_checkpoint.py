@@ -26,7 +26,7 @@ from engine.checkpoint import CONTROLLER, GATES, POINTS, load_weights, optional_
 from engine.checksums import updating, write_checksums
 from engine.tagger import Engine
 from engine.text.windows import WordPieces, load_tokenizer
-from tests.conftest import TEXT, plain_probabilities
+from tests.conftest import TEXT, flip_last_bit, plain_probabilities
 
 SUMS = "SHA256SUMS"
 SETTINGS = {"name": "entropy", "gates": [1], "controller": {"kind": "entropy", "max_entropy": 0.2}}
@@ -65,12 +65,6 @@ def write_network(folder, **changes):
 def configure(folder, **changes):
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(config | changes))
-
-
-def flip_last_bit(path):
-    raw = bytearray(path.read_bytes())
-    raw[-1] ^= 1
-    path.write_bytes(raw)
 
 
 def more_labels(folder):

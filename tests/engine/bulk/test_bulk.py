@@ -10,7 +10,6 @@ import re
 import resource
 import shutil
 import sys
-from functools import partial
 from pathlib import Path
 
 import fsspec
@@ -18,11 +17,11 @@ import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 from fsspec.spec import AbstractBufferedFile
 
-from engine.bulk import main
 from engine.checksums import write_checksums
 from engine.data.formats import read_documents
 from engine.runs import locked
-from tests.conftest import contents, memory_below
+from tests.conftest import contents, flip_last_bit, memory_below
+from tests.engine.bulk.conftest import run
 from tests.engine.bulk.made_up import FOOT, HEAD, record, write_folder
 from tests.engine.bulk.test_large import check
 from tests.engine.data.reading import GOOD, archive
@@ -39,34 +38,20 @@ def pubmed(tmp_path_factory):
     return folder
 
 
-def run(*arguments, out, model, dtype="float32"):
-    """Runs the command on inputs, with options that may override others."""
-    options = "--out", out, "--model", model, "--threads", 1, "--dtype", dtype, *arguments
-    return main([str(one) for one in options])
-
-
-@pytest.fixture
-def bulk(model_folder, tmp_path):
-    return partial(run, out=tmp_path / "out", model=model_folder)
-
-
-def two_files(folder):
-    folder.mkdir()
-    for name in ("a", "b"):
-        (folder / f"{name}.jsonl").write_text(NOTE)
-    return folder
-
-
 @pytest.fixture
 def notes(tmp_path):
-    return two_files(tmp_path / "in")
+    (tmp_path / "in").mkdir()
+    for name in ("a", "b"):
+        (tmp_path / "in" / f"{name}.jsonl").write_text(NOTE)
+    return tmp_path / "in"
 
 
 @pytest.fixture(scope="module")
 def begun(model_folder, tmp_path_factory):
-    """A folder with inputs, and results of one of them."""
+    """A folder with an input and its result."""
     folder = tmp_path_factory.mktemp("begun")
-    assert run(two_files(folder / "in") / "a.jsonl", out=folder / "out", model=model_folder) == 0
+    (folder / "a.jsonl").write_text(NOTE)
+    assert run(folder / "a.jsonl", out=folder / "out", model=model_folder) == 0
     return folder
 
 
@@ -147,13 +132,10 @@ class RemoteFile(AbstractBufferedFile):
 def remote():
     """A folder on another machine, with JSON lines, gzipped ones and Parquet."""
     fsspec.register_implementation("remote", Remote, clobber=True)
-    raw = (NOTE + NOTE.replace("1", "2")).encode()
-    files = {"r.jsonl": raw, "s.jsonl.gz": gzip.compress(raw)}
-    if importlib.util.find_spec("pyarrow"):  # requirements-bulk.txt
-        pyarrow, parquet = map(importlib.import_module, ("pyarrow", "pyarrow.parquet"))
-        file = io.BytesIO()
-        parquet.write_table(pyarrow.table({"id": ["1", "2"], "text": ["Nausea.", "No nausea."]}), file)
-        files["t.parquet"] = file.getvalue()
+    pyarrow, parquet = map(pytest.importorskip, ("pyarrow", "pyarrow.parquet"))  # requirements-bulk.txt
+    raw, file = (NOTE + NOTE.replace("1", "2")).encode(), io.BytesIO()
+    parquet.write_table(pyarrow.table({"id": ["1", "2"], "text": ["Nausea.", "No nausea."]}), file)
+    files = {"r.jsonl": raw, "s.jsonl.gz": gzip.compress(raw), "t.parquet": file.getvalue()}
     for name, content in files.items():
         fsspec.filesystem("memory").pipe(f"/notes/{name}", content)
     return list(files)
@@ -170,7 +152,7 @@ def test_what_a_library_for_remote_files_raises_names_the_file(
     method, remote, bulk, notes, tmp_path, monkeypatch, capsys
 ):
     class RefusedError(Exception):
-        """Like errors of these libraries: of no standard kind."""
+        """Of no standard kind."""
 
     def refused(*_, **__):
         raise RefusedError("no credentials")
@@ -305,23 +287,8 @@ def test_the_dtype_is_chosen_once_and_stays_that_of_the_run(bulk, notes, tmp_pat
         assert f'with dtype "{first}", got dtype "{then}"' in capsys.readouterr().err
 
 
-def other_tokenizer(folder):
-    path = folder / "tokenizer.json"
-    stored = json.loads(path.read_text())
-    vocabulary = stored["model"]["vocab"]
-    vocabulary["fam"], vocabulary["del"] = vocabulary["del"], vocabulary["fam"]
-    path.write_text(json.dumps(stored))
-
-
-def other_configuration(folder):
-    path = folder / "config.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"layer_norm_eps": 1e-3}))
-
-
-def other_gates(folder):
-    numpy = importlib.import_module("safetensors.numpy")
-    heads = numpy.load_file(folder / "gates.safetensors")
-    numpy.save_file({name: value * 2 for name, value in heads.items()}, folder / "gates.safetensors")
+def edited(name, old, new):
+    return lambda folder: (folder / name).write_text((folder / name).read_text().replace(old, new))
 
 
 @pytest.mark.parametrize(
@@ -330,9 +297,9 @@ def other_gates(folder):
         (["--strategy", "dense"], None, "strategy.name"),
         (["--batch-size", "3"], None, "with batch size 32, got batch size 3"),
         (["--format", "parquet"], None, "format"),
-        ([], other_tokenizer, "tokenizer"),
-        ([], other_configuration, "configuration.layer_norm_eps"),
-        ([], other_gates, "weights"),
+        ([], edited("tokenizer.json", '"fam"', '"maf"'), "tokenizer"),
+        ([], edited("config.json", "1e-12", "1e-11"), "configuration.layer_norm_eps"),
+        ([], lambda folder: flip_last_bit(folder / "gates.safetensors"), "weights"),
         ([], "engine.bulk.worker.code_digest", "code"),
         ([], "engine.bulk.worker.version", "versions.torch"),
     ],
@@ -347,7 +314,7 @@ def test_a_run_continues_under_the_same_conditions_alone(
         write_checksums(model)
     elif change:
         monkeypatch.setattr(change, lambda *_: "other")
-    assert run(begun / "in", *options, out=begun / "out", model=model) == 2
+    assert run(begun / "a.jsonl", *options, out=begun / "out", model=model) == 2
     assert keyword in capsys.readouterr().err
     assert contents(begun / "out") == before
 
@@ -382,18 +349,23 @@ def test_a_full_disk_ends_the_run_with_one_sentence_and_what_is_finished_stays(n
 
 
 @pytest.mark.parametrize(
-    ("arguments", "keyword"),
+    ("arguments", "keyword", "missing"),
     [
-        (["IN", "--threads", "0"], "--threads 1 or more"),
-        (["IN", "--workers", "0"], "--workers 1 or more"),
-        (["IN", "--batch-size", "0"], "--batch-size 1 or more"),
-        (["IN", "--strategy", "magic"], "magic"),
-        (["IN", "--out", "/proc/no"], "a folder to write to"),
-        (["IN", "--out", "COPY"], "other files"),
-        (["COPY/bad.xml", "--plan", "1000"], "an encoding that can be read, got unknown encoding: foo"),
+        (["IN", "--threads", "0"], "--threads 1 or more", None),
+        (["IN", "--workers", "0"], "--workers 1 or more", None),
+        (["IN", "--strategy", "magic"], "magic", None),
+        (["IN", "--out", "/proc/no"], "a folder to write to", None),
+        (["IN", "--out", "COPY"], "other files", None),
+        (["COPY/bad.xml", "--plan", "1000"], "an encoding that can be read, got unknown encoding: foo", None),
+        (["IN", "--format", "parquet"], "pyarrow for Parquet", "pyarrow"),
+        (["IN", "--workers", "1"], "expected Ray", "ray"),
     ],
 )
-def test_a_wrong_command_is_one_sentence_and_leaves_no_folder(arguments, keyword, bulk, notes, tmp_path, capsys):
+def test_a_wrong_command_or_a_missing_library_is_one_sentence_and_leaves_no_folder(
+    arguments, keyword, missing, bulk, notes, tmp_path, monkeypatch, capsys
+):
+    if missing:
+        monkeypatch.setitem(sys.modules, missing, None)
     copy = shutil.copytree(notes, tmp_path / "copy")
     (copy / "bad.xml").write_text('<?xml version="1.0" encoding="foo"?><collection></collection>')
     given = [argument.replace("IN", str(notes)).replace("COPY", str(copy)) for argument in arguments]
@@ -403,19 +375,6 @@ def test_a_wrong_command_is_one_sentence_and_leaves_no_folder(arguments, keyword
     assert keyword in said[-1]
     (copy / ".lock").unlink(missing_ok=True)
     assert contents(tmp_path) == before
-    assert not (tmp_path / "out").exists()
-
-
-@pytest.mark.parametrize(
-    ("arguments", "library", "keyword"),
-    [(["--format", "parquet"], "pyarrow", "pyarrow for Parquet"), (["--workers", "1"], "ray", "expected Ray")],
-)
-def test_a_missing_library_is_said_at_the_start_and_leaves_no_folder(
-    arguments, library, keyword, bulk, notes, tmp_path, monkeypatch, capsys
-):
-    monkeypatch.setitem(sys.modules, library, None)
-    assert bulk(notes, *arguments) == 2
-    assert keyword in capsys.readouterr().err.splitlines()[-1]
     assert not (tmp_path / "out").exists()
 
 

@@ -22,12 +22,13 @@ pytest.importorskip("ray")  # requirements-bulk.txt
 
 from ray.exceptions import ActorDiedError
 
-from engine.bulk import cluster, main
+from engine.bulk import cluster
 from engine.bulk.inputs import InputFile
 from engine.bulk.worker import Job, OutputError
 from engine.errors import InputError
 from engine.options import EngineOptions
 from tests.conftest import contents
+from tests.engine.bulk.conftest import options, run
 from tests.engine.bulk.made_up import write_folder
 
 RAY = [sys.executable, "-m", "ray.scripts.scripts"]
@@ -48,31 +49,23 @@ def pubmed(tmp_path_factory):
 @pytest.fixture(scope="module")
 def undisturbed(pubmed, model_folder, tmp_path_factory):
     out = tmp_path_factory.mktemp("undisturbed") / "out"
-    assert main(arguments(pubmed, model_folder, out)) == 0
+    assert run(pubmed, out=out, model=model_folder) == 0
     return out
 
 
-def arguments(pubmed, model_folder, out):
-    return [str(pubmed), "--out", str(out), "--model", str(model_folder), "--threads", "1", "--dtype", "float32"]
-
-
-def fails(*_):
-    raise RuntimeError("no kernel\nat all")
-
-
-def test_workers_write_what_one_process_writes(pubmed, model_folder, undisturbed, tmp_path):
-    assert main([*arguments(pubmed, model_folder, tmp_path / "out"), "--workers", "2"]) == 0
+def test_workers_write_what_one_process_writes(pubmed, bulk, undisturbed, tmp_path):
+    assert bulk(pubmed, "--workers", 2) == 0
     assert contents(tmp_path / "out") == contents(undisturbed)
 
 
 @pytest.mark.parametrize("answer", ["exit 1", "sleep 60"])
-def test_an_address_that_does_not_answer_is_one_sentence(answer, pubmed, model_folder, tmp_path, capsys, monkeypatch):
-    def run(command, *, timeout, **options):
+def test_an_address_that_does_not_answer_is_one_sentence(answer, pubmed, bulk, tmp_path, capsys, monkeypatch):
+    def answering(command, *, timeout, **options):
         return subprocess_run(["sh", "-c", answer], timeout=min(timeout, 0.1), **options)
 
     subprocess_run = subprocess.run
-    monkeypatch.setattr(subprocess, "run", run)
-    assert main([*arguments(pubmed, model_folder, tmp_path / "out"), "--ray", "127.0.0.1:9"]) == 2
+    monkeypatch.setattr(subprocess, "run", answering)
+    assert bulk(pubmed, "--ray", "127.0.0.1:9") == 2
     assert "expected a Ray cluster at 127.0.0.1:9, got no answer" in capsys.readouterr().err.splitlines()[-1]
     assert not (tmp_path / "out").exists()
 
@@ -92,15 +85,18 @@ def answer_of(job, conditions, file=None):
     return pickle.loads(pickle.dumps(worker.start(job, conditions) or worker.tag(file)))
 
 
+def fails(*_):
+    raise RuntimeError("no kernel\nat all")
+
+
 @pytest.mark.parametrize(
     ("patched", "other", "problem"),
     [
         ("engine.bulk.worker.code_digest", lambda *_: "other", 'got code "other"'),
         ("engine.bulk.cluster.RUN", "none.json", "every machine needs the folder at this path"),
         ("engine.bulk.cluster.Worker", fails, f"{platform.node()}: expected a worker to start, got RuntimeError: no k"),
-        ("engine.bulk.worker.read_file", fails, "expected to tag in/a.xml, got RuntimeError: no kernel; "),
     ],
-    ids=["other code", "no folder", "no start", "an error"],
+    ids=["other code", "no folder", "no start"],
 )
 def test_what_goes_wrong_in_a_worker_is_its_answer(patched, other, problem, finished, monkeypatch):
     monkeypatch.setattr(patched, other)
@@ -123,7 +119,7 @@ def refuses(*_):
 def tag_scripted(monkeypatch):
     """Tags the files a, b and c with two workers in this process; what workers do in turn at their start is given."""
 
-    def tag_all(at_start, tag):
+    def tag_all(at_start, tag=lambda file: file.name):
         left = iter(at_start)
 
         def worker():
@@ -147,26 +143,22 @@ def tag_scripted(monkeypatch):
     return tag_all
 
 
-@pytest.mark.parametrize(
-    ("at_start", "sentences"),
-    [([refuses, starts], 1), ([dies, starts, starts], 0)],
-)
+@pytest.mark.parametrize(("at_start", "sentences"), [([refuses, starts], 1), ([dies, starts, starts], 0)])
 def test_a_worker_that_does_not_start_costs_itself_alone(at_start, sentences, tag_scripted, capsys):
-    assert tag_scripted(at_start, lambda file: file.name) == ["a", "b", "c"]
+    assert tag_scripted(at_start) == ["a", "b", "c"]
     assert len(capsys.readouterr().err.splitlines()) == sentences
 
 
 @pytest.mark.parametrize(("at_start", "why"), [([refuses] * 2, "no kernel"), ([dies] * 5, "one that died")])
 def test_if_no_worker_starts_the_run_ends_and_says_why(at_start, why, tag_scripted):
     with pytest.raises(InputError, match=f"got none; the last one said: .*{why}"):
-        tag_scripted(at_start, lambda file: file.name)
+        tag_scripted(at_start)
 
 
 def test_a_file_that_kills_four_workers_is_given_up_and_the_others_are_tagged(tag_scripted):
-    found = tag_scripted([starts] * 6, lambda file: dies() if file.name == "b" else file.name)
-    assert [name for name in found if isinstance(name, str)] == ["a", "c"]
-    (error,) = (one for one in found if isinstance(one, InputError))
-    assert "expected a worker to tag in/b, got 4 workers that died" in str(error)
+    *found, last = sorted(map(str, tag_scripted([starts] * 6, lambda f: dies() if f.name == "b" else f.name)))
+    assert found == ["a", "c"]
+    assert last.startswith("expected a worker to tag in/b, got 4 workers that died")
 
 
 def test_a_result_that_cannot_be_written_ends_the_run(tag_scripted):
@@ -193,22 +185,22 @@ class DyingWorker(cluster.RayWorker):
 
 @pytest.mark.slow
 def test_a_file_that_kills_its_workers_is_given_up_and_the_others_are_tagged(
-    pubmed, model_folder, tmp_path, monkeypatch, capsys
+    pubmed, bulk, tmp_path, monkeypatch, capsys
 ):
     monkeypatch.setattr(cluster, "RayWorker", DyingWorker)
-    assert main([*arguments(pubmed, model_folder, tmp_path / "out"), "--workers", "2"]) == 2
+    assert bulk(pubmed, "--workers", 2) == 2
     assert "pubmed99n0002.xml.gz, got 4 workers that died" in capsys.readouterr().err
     assert len(list((tmp_path / "out" / "tagged").iterdir())) == 3
 
 
 @pytest.mark.slow
-def test_a_cluster_by_its_address(pubmed, model_folder, undisturbed, tmp_path):
+def test_a_cluster_by_its_address(pubmed, bulk, undisturbed, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     start = [*RAY, "start", "--head", f"--port={port}", "--num-cpus=2", "--include-dashboard=false"]
     subprocess.run([*start, "--disable-usage-stats"], check=True, capture_output=True)
     try:
-        assert main([*arguments(pubmed, model_folder, tmp_path / "out"), "--ray", f"127.0.0.1:{port}"]) == 0
+        assert bulk(pubmed, "--ray", f"127.0.0.1:{port}") == 0
     finally:
         subprocess.run([*RAY, "stop"], check=True, capture_output=True)
     assert contents(tmp_path / "out") == contents(undisturbed)
@@ -229,8 +221,8 @@ def workers_of(driver):
 def test_killed_ten_times_and_resumed_the_output_is_that_of_an_undisturbed_run(model_folder, tmp_path):
     pubmed, out, chance, kills = tmp_path / "pubmed", tmp_path / "out", random.Random(0), 0
     write_folder(pubmed, 60, 100)
-    assert main(arguments(pubmed, model_folder, tmp_path / "undisturbed")) == 0
-    command = [sys.executable, "-m", "engine.bulk", *arguments(pubmed, model_folder, out), "--workers", "2"]
+    assert run(pubmed, out=tmp_path / "undisturbed", model=model_folder) == 0
+    command = [sys.executable, "-m", "engine.bulk", *options(pubmed, "--workers", 2, out=out, model=model_folder)]
     while kills < 10:
         with subprocess.Popen(command, stderr=subprocess.DEVNULL) as driver:
             while driver.poll() is None and kills < 10:

@@ -12,8 +12,8 @@ from xml.etree import ElementTree
 import psutil
 import pytest
 
-from engine.bulk import main
 from engine.tagger import Engine
+from tests.engine.bulk.conftest import options
 from tests.engine.bulk.made_up import write_folder
 
 
@@ -54,25 +54,19 @@ def check(inputs: list[Path], out: Path, engine: Engine) -> int:
     return documents
 
 
-def tag(inputs: list[Path], out: Path, model: Path) -> None:
-    options = ["--model", str(model), "--threads", "1", "--batch-size", "128"]
-    assert main([*map(str, inputs), "--out", str(out), *options]) == 0
-
-
 @pytest.mark.slow
-def test_sixty_files_of_five_hundred_records_lose_nothing(model_folder, engine, tmp_path):
+def test_sixty_files_of_five_hundred_records_lose_nothing(bulk, engine, tmp_path):
     inputs = write_folder(tmp_path / "in", 60, 500)
-    tag(inputs, tmp_path / "out", model_folder)
+    assert bulk(*inputs, "--batch-size", 128) == 0
     assert check(inputs, tmp_path / "out", engine) == 30_000
 
 
 @pytest.mark.slow
-def test_real_files_of_pubmed_lose_nothing(model_folder, engine, tmp_path):
-    folder = Path(os.environ.get("BIONER_DATA", ""), "pubmed")
-    inputs = sorted(folder.glob("*.xml.gz"))
+def test_real_files_of_pubmed_lose_nothing(bulk, engine, tmp_path):
+    inputs = sorted(Path(os.environ.get("BIONER_DATA", ""), "pubmed").glob("*.xml.gz"))
     if not inputs:
         pytest.skip("no PubMed files under $BIONER_DATA")
-    tag(inputs, tmp_path / "out", model_folder)
+    assert bulk(*inputs, "--batch-size", 128) == 0
     print(f"{check(inputs, tmp_path / 'out', engine):,} documents")
 
 
@@ -80,10 +74,10 @@ def test_real_files_of_pubmed_lose_nothing(model_folder, engine, tmp_path):
 @pytest.mark.parametrize("format_", ["jsonl", "parquet"])
 def test_memory_is_flat_over_a_file_of_pubmeds_size(format_, model_folder, tmp_path):
     write_folder(tmp_path / "in", 1, 30_000)
-    command = [sys.executable, "-m", "engine.bulk", str(tmp_path / "in"), "--out", str(tmp_path / "out")]
-    options = ["--model", str(model_folder), "--threads", "1", "--format", format_, "--batch-size", "128"]
+    changed = tmp_path / "in", "--format", format_, "--batch-size", 128
+    command = [sys.executable, "-m", "engine.bulk", *options(*changed, out=tmp_path / "out", model=model_folder)]
     megabytes = []
-    with subprocess.Popen([*command, *options], stderr=subprocess.DEVNULL) as run:
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as run:
         while run.poll() is None:
             if list((tmp_path / "out").glob("tagged/.*.part")):
                 megabytes.append(psutil.Process(run.pid).memory_info().rss / 1e6)
