@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from transformers import (
     AlbertConfig,
     AutoModelForTokenClassification,
+    BertConfig,
     BertForSequenceClassification,
     BertForTokenClassification,
     BertModel,
@@ -44,7 +45,6 @@ def folder(model_folder, tmp_path):
 
 @pytest.fixture
 def plain(plain_folder, tmp_path):
-    """A plain Hugging Face checkpoint."""
     return shutil.copytree(plain_folder, tmp_path / "plain")
 
 
@@ -71,11 +71,6 @@ def more_labels(folder):
     save_file({name: torch.cat([value, value]) for name, value in load_file(folder / GATES).items()}, folder / GATES)
 
 
-def narrower(folder):
-    heads = {"weight": torch.zeros(5, 7), "bias": torch.zeros(5)}
-    save_file({f"{n}.{kind}": value.clone() for n in (1, 2) for kind, value in heads.items()}, folder / GATES)
-
-
 def points(content):
     raw = content if isinstance(content, bytes) else json.dumps(content).encode()
     return lambda f: (f / POINTS).write_bytes(raw)
@@ -92,7 +87,6 @@ NOT_AS_SUMMED = [
 ]
 BROKEN = [
     (more_labels, "heads for 5 labels and hidden size 32"),
-    (narrower, "heads for 5 labels and hidden size 32"),
     (lambda f: (f / GATES).write_bytes(b"\xff" * 300), "label heads in"),
     (lambda f: (f / CONTROLLER).write_bytes(b""), "the networks of a learned controller"),
     (lambda f: write_network(f, **{"1.1": np.ones(4)}), "a network of 2 features"),
@@ -107,11 +101,9 @@ BROKEN = [
     (points(b"\xff\xfe{"), "expected operating points in .*utf-8"),
     (points(b"[" * 100_000), "expected operating points in .*(recursion|overflow)"),
     (points([1]), "expected operating points in .*list"),
-    (points({"entropy": {"fast": {"gates": [1]}}}), "operating points in .*settings of a strategy with its name"),
     (points({"entropy": {"fast": [1]}}), "operating points in .*cannot be used"),
     (points({"entropy": {"fast": {"name": "x"}}}), "expected settings of entropy, got settings of dense"),
     (points({"entropy": {"fast": SETTINGS | {"gates": "ab"}}}), "operating points in .*whole numbers"),
-    (points({"entropy": {"fast": SETTINGS | {"controller": {"kind": "no"}}}}), "operating points in .*controllers"),
     (points({"a\nb": {"c": 3}}), r"operating points in .*'a\\nb:c'"),
 ]
 
@@ -163,13 +155,8 @@ def more_entries(folder):
     tokenizer.save_pretrained(folder)
 
 
-def other_kind(kind):
-    def save(folder):
-        config = kind.config_class.from_pretrained(folder)
-        config.id2label, config.label2id = {0: "O", 1: "Disease"}, {"O": 0, "Disease": 1}
-        kind(config).save_pretrained(folder)
-
-    return save
+def of_sequences(folder):
+    BertForSequenceClassification(BertConfig.from_pretrained(folder)).save_pretrained(folder)
 
 
 def nameless(folder):
@@ -178,9 +165,7 @@ def nameless(folder):
 
 
 def no_classifier(folder):
-    BertModel(BertForTokenClassification.from_pretrained(folder).config, add_pooling_layer=False).save_pretrained(
-        folder
-    )
+    BertModel(BertConfig.from_pretrained(folder), add_pooling_layer=False).save_pretrained(folder)
     configure(folder, architectures=None)
 
 
@@ -193,8 +178,7 @@ def no_classifier(folder):
         (lambda f: AlbertConfig().save_pretrained(f), "an encoder of type bert, .*, got a model of type 'al"),
         (lambda f: T5Config(num_layers=1).save_pretrained(f), "got an encoder–decoder of type 't5'"),
         (nameless, "--labels FILE"),
-        (other_kind(BertForSequenceClassification), r"got \['BertForSequenceClassification'\]"),
-        (other_kind(BertModel), r"got \['BertModel'\]"),
+        (of_sequences, r"got \['BertForSequenceClassification'\]"),
         (no_classifier, r"all weights .* got none for \['classifier.bias'"),
     ],
 )
@@ -205,7 +189,7 @@ def test_a_checkpoint_that_cannot_tag_is_refused(plain, change, keyword):
 
 
 @pytest.mark.parametrize("source", ["no/such-model", "/no/such/folder", "", 5])
-def test_a_model_nowhere_to_be_found_is_a_clear_error(source):
+def test_a_model_nowhere_to_be_found_is_refused(source):
     with pytest.raises(InputError, match=r"expected (a Hugging Face token-classification model|the folder or hub id)"):
         load_engine(source)
 
@@ -214,7 +198,6 @@ def test_a_model_nowhere_to_be_found_is_a_clear_error(source):
     ("labels", "keyword"),
     [
         ([0, 1, 2, 3, 4], r"a name for each label of .*, got \[0, 1, 2, 3, 4\]"),
-        (["O", "B-Disease", "I-Disease"], "5 labels, one for each logit of .*, got 3"),
         (["O", *"ABCDE"], "5 labels, one for each logit of .*, got 6"),
         ("O\nB-Disease", "5 labels in .*labels, one for each logit, got 2"),
         ("[" * 100_000, "a file of labels, JSON or one a line"),
@@ -257,15 +240,10 @@ def test_a_sentencepiece_model_alone_is_a_tokenizer(name, family, tmp_path):
     sentencepiece = pytest.importorskip("sentencepiece")
     special = {"pad_piece": "[PAD]", "unk_piece": "[UNK]", "bos_piece": "[CLS]", "eos_piece": "[SEP]"}
     numbers = {"pad_id": 0, "bos_id": 1, "eos_id": 2, "unk_id": 3, "user_defined_symbols": ["[MASK]"]}
+    size = {"vocab_size": 60, "hard_vocab_limit": False}
     with (tmp_path / name).open("wb") as file:
         sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=iter([TEXT] * 20),
-            model_writer=file,
-            vocab_size=60,
-            hard_vocab_limit=False,
-            minloglevel=2,
-            **special,
-            **numbers,
+            sentence_iterator=iter([TEXT] * 20), model_writer=file, minloglevel=2, **size, **special, **numbers
         )
     (tmp_path / "config.json").write_text(json.dumps({"model_type": family}))
     tokenizer = load_tokenizer(tmp_path)
@@ -289,8 +267,7 @@ def test_a_file_of_a_folder_is_replaced_together_with_its_sum_and_no_other_is_vo
 
 def test_the_old_name_of_an_operating_point_is_read_as_the_current_one(folder):
     replace_points(folder, {"entropy": {"exact": SETTINGS}})
-    (point,) = load_engine(folder).points["entropy"]
-    assert point == "careful"
+    assert list(load_engine(folder).points["entropy"]) == ["careful"]
 
 
 @pytest.mark.parametrize("old", [None, {"entropy": {"fast": SETTINGS}}], ids=["new", "replaced"])
@@ -357,11 +334,10 @@ def test_the_sum_tells_weights_apart(model_folder):
 
 def test_optional_files_of_a_model_on_the_hub_come_from_its_cache_and_may_be_missing(tmp_path, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    model = tmp_path / "models--owner--name"
-    snapshot = model / "snapshots" / ("0" * 40)
-    for folder in (model / "refs", snapshot):
+    refs, snapshot = (tmp_path / "models--owner--name" / part for part in ("refs", f"snapshots/{'0' * 40}"))
+    for folder in (refs, snapshot):
         folder.mkdir(parents=True)
-    (model / "refs" / "main").write_text("0" * 40)
+    (refs / "main").write_text("0" * 40)
     (snapshot / GATES).touch()
     assert optional_file("owner/name", GATES) == snapshot / GATES
     assert optional_file("owner/name", POINTS) is None
@@ -384,7 +360,6 @@ def test_gates_do_not_run_without_points_because_the_hub_did_not_answer(monkeypa
 
 
 def test_a_checkpoint_of_others_gets_a_new_file_and_no_checksums(plain):
-    with updating(plain, "int8.safetensors") as fresh:
-        fresh.write_bytes(b"layers")
-    assert (plain / "int8.safetensors").read_bytes() == b"layers"
+    replace_points(plain, {})
+    assert (plain / POINTS).read_text() == "{}"
     assert not (plain / SUMS).exists()
