@@ -12,7 +12,6 @@ from safetensors.numpy import save_file
 
 from engine.command import as_command
 from engine.errors import InputError
-from tests.conftest import SAMPLE
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = [
@@ -57,7 +56,7 @@ def test_output_that_cannot_be_written_is_one_sentence_or_none(redirection, stat
     assert run.stderr.count("\n") == (1 if stderr else 0)
 
 
-def refuse(folder: Path) -> None:
+def refuse(folder):
     raise InputError("expected X, got Y")
 
 
@@ -90,17 +89,6 @@ def test_an_error_of_the_program_stays_one():
 
     with pytest.raises(ZeroDivisionError):
         main([])
-
-
-@pytest.mark.parametrize("name", ["engine.training.average", "eval.report", "eval.ablations"])
-def test_a_folder_that_cannot_be_written_is_one_sentence(name, model_folder, capsys):
-    arguments = [str(model_folder)] * 2 if name.endswith("average") else ["--model", str(model_folder), "--limit", "1"]
-    if name == "eval.ablations":
-        arguments += ["--corpus", str(SAMPLE)]
-    assert import_module(name).main([*arguments, "--out", "/dev/null/out"]) == 2
-    said = capsys.readouterr().err.splitlines()
-    assert len(said) == 1
-    assert "/dev/null/out" in said[0]
 
 
 @pytest.mark.parametrize("name", ["engine.tag", "engine.bulk", "eval.agreement"])

@@ -50,20 +50,14 @@ def test_a_new_folder_in_which_nothing_was_written_disappears(tmp_path):
     assert (tmp_path / "new" / "out" / "a.json").is_file()
 
 
-def test_a_file_is_replaced_as_a_whole_or_not_at_all(tmp_path):
-    path = tmp_path / "new" / "a"
-    with replacing(path) as fresh:
-        fresh.write_text("old")
+def test_a_file_is_replaced_as_a_whole_or_not_at_all_and_any_string_survives_in_json(tmp_path):
+    path, values = tmp_path / "new" / "a.json", {"file": "caf\udce9", "λ": [1.5, None]}
+    write_json(path, values)
     with suppress(KeyboardInterrupt), replacing(path) as fresh:
         fresh.write_text("new")
         raise KeyboardInterrupt
-    assert contents(tmp_path) == {"new/a": b"old"}
-
-
-def test_any_string_survives_in_json(tmp_path):
-    values = {"file": "caf\udce9", "λ": [1.5, None]}
-    write_json(tmp_path / "a.json", values)
-    assert read_json(tmp_path / "a.json") == values
+    assert list(tmp_path.rglob("*")) == [path.parent, path]
+    assert read_json(path) == values
 
 
 @pytest.mark.parametrize("cut", [0, 1, 7])
@@ -90,10 +84,7 @@ def test_a_run_continues_under_the_same_conditions_alone(tmp_path):
     ("attempt", "keyword"),
     [
         (lambda out: continues(out, "run.json", CONDITIONS | {"threads": 3}), "with threads 2, got threads 3;"),
-        (
-            lambda out: continues(out, "run.json", {"threads": 2}),
-            r'strategies.0.name "entropy", .*, got strategies.0.name none',
-        ),
+        (lambda out: continues(out, "run.json", {"threads": 2}), 'name "entropy", .*, got strategies.0.name none'),
         (lambda out: continues(out, "run.json", CONDITIONS | {"new": "a" * 99}), "with new none, got new .*a…;"),
         (lambda out: continues(out, "run.json", CONDITIONS, resume=False), "--resume"),
         (lambda out: continues(out, "other.json", CONDITIONS), "other files"),
@@ -122,16 +113,17 @@ def test_a_folder_is_new_as_long_as_it_holds_no_files(tmp_path):
 def test_the_digest_of_code_changes_with_every_source_and_its_place(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "made_up" / "part").mkdir(parents=True)
-    sources = [tmp_path / "made_up" / "__init__.py", tmp_path / "made_up" / "part" / "a.py"]
-    for source in sources:
-        source.write_text("")
-    package = __import__("made_up")
-    found = [code_digest(package)]
-    for source in sources:
-        source.write_text("# changed")
+    first, second = tmp_path / "made_up" / "__init__.py", tmp_path / "made_up" / "part" / "a.py"
+    first.touch()
+    package, found = __import__("made_up"), []
+    for change in (
+        second.touch,
+        lambda: first.write_text("# changed"),
+        lambda: second.write_text("# changed"),
+        lambda: second.rename(tmp_path / "made_up" / "a.py"),
+    ):
+        change()
         found.append(code_digest(package))
-    sources[1].rename(tmp_path / "made_up" / "a.py")
-    found.append(code_digest(package))
     assert len(set(found)) == len(found)
     (tmp_path / "made_up" / "notes.txt").write_text("no source")
     assert code_digest(package) == found[-1]
