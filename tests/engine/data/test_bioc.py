@@ -28,11 +28,11 @@ BIOC = """<?xml version="1.0" encoding="UTF-8"?>
 <document><id>2</id><passage><offset>0</offset><text>Second.</text></passage></document>
 </collection>
 """
-PASSAGE = "<passage><offset>{}</offset><text>{}</text></passage>"
 
 
-def passages(*inside):
-    return f"<collection><document><id>1</id>{''.join(inside)}</document></collection>"
+def collection(*passages):
+    inside = "".join(f"<passage><offset>{at}</offset><text>{text}</text></passage>" for at, text in passages)
+    return f"<collection><document><id>1</id>{inside}</document></collection>"
 
 
 def test_passages_and_sentences_stand_at_their_offsets_and_a_composite_mention_is_one():
@@ -43,10 +43,10 @@ def test_passages_and_sentences_stand_at_their_offsets_and_a_composite_mention_i
 
 
 def test_a_gap_as_wide_as_a_paragraph_is_fine_and_many_passages_take_time_in_proportion():
-    (document,) = sound(passages(PASSAGE.format(0, "Title."), PASSAGE.format(500, "Abstract.")), "a.xml")
+    (document,) = sound(collection((0, "Title."), (500, "Abstract.")), "a.xml")
     assert document.text == "Title.\n" + " " * 493 + "Abstract."
     begin = time.process_time()
-    (document,) = sound(passages(*(PASSAGE.format(n * 6, "words") for n in range(40_000))), "a.xml")
+    (document,) = sound(collection(*((number * 6, "words") for number in range(40_000))), "a.xml")
     assert len(document.text) == 240_000 - 1
     assert time.process_time() - begin < 15
 
@@ -75,31 +75,27 @@ ANNOTATION = {
 }
 
 
-def json_collection(*records, key="documents"):
+def json_collection(identifier="1", key="documents", **passage):
+    records = [{"id": identifier, "passages": [JSON_PASSAGE | passage]}]
     return json.dumps({"source": "", "numbers": [1, -2.5e3], key: records, "more": "]}"})
 
 
-def record(identifier="1", **passage):
-    return {"id": identifier, "passages": [JSON_PASSAGE | passage]}
-
-
 def test_json_is_written_as_one_object():
-    (document,) = json.loads(written("bioc-json", Document("1", "a b", (Entity(0, 1, "X", "a", 0.5),), 1, version=2)))[
-        "documents"
-    ]
-    assert document["infons"] == {"version": "2"}
-    assert [passage["offset"] for passage in document["passages"]] == [0, 1]
-    assert document["passages"][0]["annotations"][0]["locations"] == [{"offset": 0, "length": 1}]
+    document = Document("1", "a b", (Entity(0, 1, "X", "a", 0.5),), 1, version=2)
+    (record,) = json.loads(written("bioc-json", document))["documents"]
+    assert record["infons"] == {"version": "2"}
+    assert [passage["offset"] for passage in record["passages"]] == [0, 1]
+    assert record["passages"][0]["annotations"][0]["locations"] == [{"offset": 0, "length": 1}]
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        json_collection(record(annotations=[ANNOTATION])),
-        json_collection(record(annotations=[ANNOTATION]), key="PubTator3"),
-        f"[{json_collection(record(annotations=[ANNOTATION]))}, {json_collection(record('2'))}]",
+        json_collection(annotations=[ANNOTATION]),
+        json_collection(annotations=[ANNOTATION], key="PubTator3"),
+        f"[{json_collection(annotations=[ANNOTATION])}, {json_collection('2')}]",
         # as the package ``bioc`` writes passages of sentences
-        json_collection(record(text="", sentences=[JSON_PASSAGE | {"annotations": [ANNOTATION]}])),
+        json_collection(text="", sentences=[JSON_PASSAGE | {"annotations": [ANNOTATION]}]),
     ],
 )
 def test_json_collections_as_they_are_published_are_read(text):

@@ -50,10 +50,6 @@ def conll(header="O", last="helped\tO"):
     return f"-DOCSTART-\t{header}\n\nAspirin\tB-Chemical\n{last}\n"
 
 
-def titled(end):
-    return conll(json.dumps({"id": "1", "text": "Aspirin helped", "title_end": end}))
-
-
 def bioc(*passages, id_="<id>1</id>"):
     return f"<document>{id_}{''.join(passages)}</document>"
 
@@ -83,55 +79,44 @@ BROKEN = [  # the broken document, the line of its mistake in the file, and a ke
     ("pubtator", pubtator("1", "0", "7", "Aspirin"), 3, "tab-separated fields"),
     ("pubtator", pubtator("1", "0", "7", "Aspirin", "", "D1"), 3, "a type"),
     ("pubtator", pubtator("2", "0", "7", "Aspirin", "Drug"), 3, "annotation of this document"),
-    *(
-        ("pubtator", pubtator("1", start, end, "Aspirin", "Drug"), 3, "start and end as numbers")
-        for start, end in (("-1", "7"), ("O", "7"), ("0", LONG), (".5", "7.5"), ("", ""))
-    ),
+    ("pubtator", pubtator("1", "-1", "7", "Aspirin", "Drug"), 3, "start and end as numbers"),
+    ("pubtator", pubtator("1", "0", LONG, "Aspirin", "Drug"), 3, "start and end as numbers"),
     ("pubtator", b"1|t|Aspirin\n1|a|h\xe9lped\n", 2, "UTF-8, got byte 0xe9"),
     ("pubtator", "1|a|no title\n", 1, "a title line"),
     ("pubtator", "1|t|no abstract\n", 1, "an abstract line"),
     ("jsonl", "[1]", 1, "an object"),
     ("jsonl", '{"text": "a"', 1, "one JSON object"),
-    ("jsonl", jsonl(text=5), 1, "'5'"),
     ("jsonl", jsonl(text=None), 1, "got none"),
     ("jsonl", jsonl(id=["1"]), 1, '"id" as a string'),
-    ("jsonl", jsonl(title_end=1), 1, "a blank after the title"),
     ("jsonl", jsonl(title_end=6.5), 1, "a blank after the title"),
     ("jsonl", jsonl(version=2**31), 1, "version"),
     ("jsonl", jsonl(entities=3), 1, '"entities" as a list'),
     *(
         ("jsonl", spans(**changed), 1, 'whole numbers "start" and "end" and a "type"')
-        for changed in ({"start": 0.7}, {"start": False}, {"start": "x"}, {"end": LONG}, {"end": 1e999}, {"type": None})
+        for changed in ({"start": 0.7}, {"start": False}, {"end": LONG}, {"end": 1e999}, {"type": None})
     ),
     ("jsonl", spans(end=9), 1, "a span inside the text"),
     ("jsonl", spans(score=float("nan")), 1, "score"),
     ("jsonl", spans(text="Aspirim"), 1, "'Aspirim' at 0–7"),
     ("conll", conll(last="helped"), 4, "a token and a tag"),
     ("conll", conll(last="helped\tS-Disease"), 4, "'S-Disease'"),
-    ("conll", conll("{}"), 1, "JSON with id"),
     ("conll", conll('{"id": "1", "text": []}'), 1, "JSON with id"),
     ("conll", conll('{"id": "1", "text": "A"}'), 1, "the token 'Aspirin'"),
     ("conll", conll('{"id": "1", "text": "Aspirin helped. More"}'), 1, "tokens for the whole text"),
-    *(("conll", titled(end), 1, "a blank after the title") for end in (3, 99, True, 7.5)),
+    ("conll", conll('{"id": "1", "text": "Aspirin helped", "title_end": 99}'), 1, "a blank after the title"),
     ("bioc", annotation('offset="1" length="7"'), 7, "a span inside the text"),
     ("bioc", annotation(text="Ibuprofen"), 7, "'Ibuprofen' at 0–7"),
-    *(("bioc", annotation(f'offset="{one}" length="7"'), 7, "a whole number") for one in ("-1", LONG, "0.0", "")),
+    *(("bioc", annotation(f'offset="{one}" length="7"'), 7, "a whole number") for one in ("-1", LONG, "")),
     ("bioc", annotation(infons=""), 7, "a location and a type"),
-    ("bioc", annotation(infons='<infon key="type">X</infon><infon key="score">NaN</infon>'), 7, "score"),
     ("bioc", bioc(passage(0, "Aspirin"), "\n", passage(3, "helped")), 8, "an offset of 7"),
     ("bioc", bioc(id_=""), 7, "an <id>"),
-    ("bioc", bioc("<passage>" * 3000, "</passage>" * 3000), 7, "no <passage> inside <passage>"),
     ("bioc", bioc("<x>" * 30_000, "</x>" * 30_000), 7, "no <x> inside <document>"),
-    ("bioc", bioc("<document></document>"), 7, "no <document> inside"),
     ("bioc", bioc(passage(0, "some <b>bold</b> text")), 7, "got <b>"),
     ("bioc", bioc(passage(0, "a</text><text>b")), 7, "one <text>"),
     ("bioc", bioc(passage(0, "A&alpha;")), 7, "the entity 'alpha'"),
     ("bioc-json", "[]", 2, "an object as document"),
     ("bioc-json", '{"passages": []}', 2, "an <id>"),
     ("bioc-json", '{"id": "1", "passages": {}}', 2, "a list as passages"),
-    ("bioc-json", '{"id": "1", "passages": [[]]}', 2, "an object as passage"),
-    ("bioc-json", bioc_json(annotations={}), 2, "a list as annotations"),
-    ("bioc-json", bioc_json(offset="x"), 2, "a whole number"),
     ("bioc-json", bioc_json(annotations=[{"infons": {"type": "X"}, "locations": [{"offset": 3}]}]), 2, "length"),
     ("pubmed", pubmed(pmid=""), 4, "a <PMID>"),
     ("pubmed", pubmed(pmid="<PMID>x7</PMID>"), 4, "'x7'"),
@@ -186,14 +171,12 @@ DTD = "<!DOCTYPE PubmedArticleSet [{}]><PubmedArticleSet/>"
         ("xml", "<article/>", 0, 1, "the root <collection>, got <article>"),
         *(
             ("xml", f'<?xml version="1.0" encoding="{name}"?><collection/>', 0, 1, "expected ")
-            for name in ("foo", "utf-7", "shift_jis", "rot13", "é")
+            for name in ("foo", "utf-7", "rot13", "é")
         ),
-        ("json", ONE, 1, 2, "expected "),
         ("json", ONE + '{"id": "1",\n"infons": {}\n"passages": []}]}', 1, 4, "JSON, got Expecting ','"),
         ("json", ONE + "[" * 100_000, 1, 2, "JSON"),
         ("json", '{"documents": []} more', 0, 1, "the end of the file, got 'm'"),
         ("json", "{}", 0, 1, "BioC"),
-        ("json", "", 0, 1, "expected "),
         ("json", ONE.encode() + b'"\xe9"]}', 1, 2, "UTF-8, got byte 0xe9"),
         ("pubtator", "1|t|Pain\n1|a|\n\n2|t|P\0in\n2|a|\n", 1, 4, "text, got a NUL byte"),
         ("jsonl", '{"text": "pain"}\n{"text": "p\0in"}\n', 1, 2, "text, got a NUL byte"),

@@ -73,18 +73,18 @@ def test_many_types_and_mentions_take_time_in_proportion():
     assert time.process_time() - begin < 15
 
 
-NAMES = ["O", "B-Chemical", "I-Chemical"]
-
-
 def class_labels(tokens, tags, folder):
     """Saves a dataset whose tags are class labels."""
     datasets = pytest.importorskip("datasets")
-    strings = datasets.Sequence(datasets.Value("string"))
-    features = datasets.Features({"tokens": strings, "ner_tags": datasets.Sequence(datasets.ClassLabel(names=NAMES))})
-    numbers = datasets.Features({"tokens": strings, "ner_tags": datasets.Sequence(datasets.Value("int64"))})
-    table = datasets.Dataset.from_dict({"tokens": tokens, "ner_tags": tags}, numbers)
+
+    def features(kind):
+        strings = datasets.Sequence(datasets.Value("string"))
+        return datasets.Features({"tokens": strings, "ner_tags": datasets.Sequence(kind)})
+
+    table = datasets.Dataset.from_dict({"tokens": tokens, "ner_tags": tags}, features(datasets.Value("int64")))
     # The library does not check the values of class labels in a table.
-    split = datasets.Dataset(table.data, datasets.DatasetInfo(features=features))
+    named = features(datasets.ClassLabel(names=["O", "B-Chemical", "I-Chemical"]))
+    split = datasets.Dataset(table.data, datasets.DatasetInfo(features=named))
     datasets.DatasetDict({"validation": split}).save_to_disk(folder)
 
 
@@ -100,7 +100,7 @@ def test_a_dataset_of_tokens_and_class_labels_is_a_corpus(tmp_path):
         load_corpus(f"hf:{tmp_path}", "test")
 
 
-@pytest.mark.parametrize("tag", [-100, -1, None, 3, "?"])
+@pytest.mark.parametrize("tag", [-100, None, 3, "?"])
 def test_a_broken_row_is_named_and_can_be_left_out(tag, tmp_path):
     rows, found = [["Valproic", "acid"], ["aspirin"]], "class labels from 0 to 2"
     if tag == "?":
