@@ -37,30 +37,29 @@ def small_corpus(monkeypatch, tmp_path, remote):
     folder, address = remote
     (folder / "small.txt").write_text(GOOD)
     (folder / "packed.txt.gz").write_bytes(gzip.compress(GOOD.encode()))
-    digest = hashlib.sha256(GOOD.encode()).hexdigest()
-    small = corpora._File("small.txt", digest, f"{address}/small.txt")
-    packed = corpora._File("packed.txt", digest, f"{address}/packed.txt.gz")
-    wrong = corpora._File("wrong.txt", "0" * 64, f"{address}/small.txt")
-    dead = corpora._File("dead.txt", digest, f"{address}/dead.txt")
+    (folder / "twice.txt").write_text(GOOD + "\n" + GOOD)
+
+    def file(name, source="", content=GOOD):
+        return corpora._File(name, hashlib.sha256(content.encode()).hexdigest(), source and f"{address}/{source}")
+
+    small, packed = file("small.txt", "small.txt"), file("packed.txt", "packed.txt.gz")
     splits = {
-        "train": (corpora._Part(small),),
-        "dev": (corpora._Part(packed),),
-        "fit": (corpora._Part(small, first=1), corpora._Part(packed, end=1)),
-        "wrong": (corpora._Part(wrong),),
-        "dead": (corpora._Part(dead),),
-        "twice": (
-            corpora._Part(corpora._File("twice.txt", hashlib.sha256((GOOD + "\n" + GOOD).encode()).hexdigest())),
-        ),
-        "private": (corpora._Part(corpora._File("private.txt", digest)),),
-        "changed": (corpora._Part(corpora._File("changed.txt", digest)),),
+        "train": small,
+        "dev": packed,
+        "wrong": file("wrong.txt", "small.txt", "other"),
+        "dead": file("dead.txt", "dead.txt"),
+        "twice": file("twice.txt", content=GOOD + "\n" + GOOD),
+        "private": file("private.txt"),
+        "changed": file("changed.txt"),
     }
-    named = corpora._NamedCorpus(("Chemical", "Disease"), splits, skip_bad=True)
+    parts = {split: (corpora._Part(one),) for split, one in splits.items()}
+    parts["fit"] = corpora._Part(small, first=1), corpora._Part(packed, end=1)
+    named = corpora._NamedCorpus(("Chemical", "Disease"), parts, skip_bad=True)
     monkeypatch.setitem(corpora.NAMED, "bc5cdr", named)
     return tmp_path
 
 
 def test_documents_of_a_named_corpus_that_are_left_out_are_counted(small_corpus, remote):
-    (remote[0] / "twice.txt").write_text(GOOD + "\n" + GOOD)
     corpus = load_corpus("bc5cdr", "twice", remote[0])
     assert ([document.id for document in corpus.documents], corpus.skipped) == (["1", "case-7"], 2)
 
@@ -113,7 +112,6 @@ def test_a_file_that_is_missing_or_differs_is_refused_and_not_kept(small_corpus,
     ("name", "options", "message"),
     [
         ("bc5cdr", {"split": "validation"}, "expected one of the splits"),
-        ("ncbi-disease", {"split": "calib"}, "expected one of the splits"),
         ("no-such-file", {}, "expected one of the corpora"),
         (5, {}, "expected one of the corpora"),
         ("bc5cdr", {"limit": -1}, "expected a limit of 0 documents or more, got -1"),
@@ -151,13 +149,15 @@ def test_a_torn_file_is_no_broken_document(tmp_path):
         load_corpus(str(tmp_path / "torn.xml"), skip_bad=True)
 
 
+def ids_of(*corpora):
+    return {document.id for corpus in corpora for document in corpus.documents}
+
+
 @pytest.mark.slow
 def test_fit_and_calib_share_no_document_with_each_other_or_with_test():
-    ids = {split: {d.id for d in load_corpus("bc5cdr", split).documents} for split in ("fit", "calib", "test")}
-    assert [len(ids[split]) for split in ("fit", "calib", "test")] == [800, 200, 500]
-    assert ids["calib"] == set(Path(__file__).with_name("bc5cdr-calib.txt").read_text().split())
-    assert not ids["fit"] & ids["calib"]
-    assert not (ids["fit"] | ids["calib"]) & ids["test"]
+    fit, calib, test = (ids_of(load_corpus("bc5cdr", split)) for split in ("fit", "calib", "test"))
+    assert (len(fit), len(calib), len(test), len(fit | calib | test)) == (800, 200, 500, 1500)
+    assert calib == set(Path(__file__).with_name("bc5cdr-calib.txt").read_text().split())
 
 
 @pytest.mark.slow
@@ -173,19 +173,11 @@ def test_one_test_document_repeats_a_quarter_of_a_document_of_fit_as_the_card_sa
 
 
 @pytest.mark.slow
-def test_ncbi_disease_has_one_type_and_no_document_twice():
-    corpus = load_corpus("ncbi-disease", "train")
-    assert len(corpus.documents) == len({d.id for d in corpus.documents}) == 592
-    assert {e.type for d in corpus.documents for e in d.entities} == {"Disease"}
-
-
-@pytest.mark.slow
-def test_biored_has_six_types_and_its_last_60_documents_are_held_out():
-    corpora = {split: load_corpus("biored", split) for split in ("fit", "dev")}
-    ids = {split: {document.id for document in corpus.documents} for split, corpus in corpora.items()}
-    assert (len(ids["fit"]), len(ids["dev"]), len(ids["fit"] & ids["dev"])) == (260, 60, 0)
-    for corpus in corpora.values():
+def test_types_and_documents_of_the_other_corpora():
+    ncbi, fit, dev = load_corpus("ncbi-disease", "train"), load_corpus("biored", "fit"), load_corpus("biored", "dev")
+    for corpus, documents in ((ncbi, 592), (fit, 260), (dev, 60)):
+        assert len(corpus.documents) == len(ids_of(corpus)) == documents
         assert {e.type for d in corpus.documents for e in d.entities} == set(corpus.types)
-    for name in ("bc5cdr", "ncbi-disease"):
-        for split in ("dev", "test"):
-            assert not (ids["fit"] | ids["dev"]) & {document.id for document in load_corpus(name, split).documents}
+    tested = [load_corpus(name, split) for name in ("bc5cdr", "ncbi-disease") for split in ("dev", "test")]
+    assert ids_of(fit, dev).isdisjoint(ids_of(*tested))
+    assert ids_of(fit).isdisjoint(ids_of(dev))

@@ -22,7 +22,6 @@ from tests.engine.data.reading import CONLL_TEXT, GOOD, SOUND, TEXT, XML_TEXT, a
 @pytest.mark.parametrize(
     ("content", "ids"),
     [
-        (GOOD, ["1", "case-7"]),
         (GOOD.replace("case-7", "my notes"), ["1", "my notes"]),
         ("my notes|t|Nausea\nmy notes|a|\n" + "my notes\tCID\tD1\tD2\n" * 18, ["my notes"]),
         ('{"text": "Aspirin."}\n\n{"id": "b", "text": ""}\n', ["1", "b"]),
@@ -124,12 +123,10 @@ def test_what_is_not_utf8_is_named_with_its_line_in_a_plain_text_too():
     assert str(error).startswith("a.txt:2: document a: expected UTF-8, got byte 0xe9")
 
 
-@pytest.mark.parametrize("name", WRITERS)
-@pytest.mark.parametrize("suffix", ["", ".txt"])
-def test_an_archive_is_refused_whatever_its_suffix(name, suffix):
-    documents = [Document(str(number), "Aspirin helped.", (), 7) for number in range(3)]
-    found, errors = read(archive(written(name, *documents)), f"a{suffix or WRITERS[name].suffix}")
-    assert (found, [(error.line, error.ends_file) for error in errors]) == ([], [(1, True)])
+@pytest.mark.parametrize("suffix", [".txt", *(format_.suffix for format_ in WRITERS.values())])
+def test_an_archive_is_refused_whatever_its_suffix(suffix):
+    found, (error,) = read(archive(GOOD), f"a{suffix}")
+    assert (found, error.line, error.ends_file) == ([], 1, True)
 
 
 @pytest.mark.parametrize(("name", "again"), [("pubtator", "\ufffd"), ("conll", "\ufffd"), ("jsonl", "\0")])
@@ -140,28 +137,20 @@ def test_a_nul_character_is_replaced_where_a_format_cannot_hold_it(name, again):
     assert [entity.key for entity in found.entities] == [entity.key for entity in document.entities]
 
 
-def test_ids_differ_over_all_files_that_are_read_together():
+def test_ids_differ_over_all_files_that_are_read_together_and_a_blank_one_or_none_is_replaced():
     ids = Ids()
-    documents = sound('{"id": "x", "text": "a"}\n{"text": "b"}\n', "a.jsonl", ids=ids)
-    more, (error,) = read('{"id": "y", "text": "c"}\n{"text": "d"}\n{"id": "x", "text": "e"}\n', "b.jsonl", ids=ids)
-    assert [(d.id, d.text) for d in documents + more] == [("x", "a"), ("2", "b"), ("y", "c"), ("2-2", "d")]
-    assert str(error).startswith("b.jsonl:3: document x: expected a unique id, got one that is used in a.jsonl")
-
-
-def test_documents_with_a_blank_id_or_none_get_one_each():
-    lines = ['{"id": "2", "text": "a"}', '{"text": "b"}', '{"id": null, "text": "c"}', '{"id": " \\t", "text": "d"}']
-    assert [document.id for document in sound("\n".join(lines), "a.jsonl")] == ["2", "2-2", "3", "4"]
-    _, (error,) = read('{"text": "a"}\n{"id": "1", "text": "b"}\n', "a.jsonl")
-    assert "expected a unique id" in str(error)
+    first = sound('{"id": "x", "text": ""}\n{"text": ""}\n{"id": null, "text": ""}', "a.jsonl", ids=ids)
+    more, (error,) = read('{"id": "y", "text": ""}\n{"id": " \\t", "text": ""}\n{"id": "x", "text": ""}', "b", ids=ids)
+    assert [document.id for document in first + more] == ["x", "2", "3", "y", "2-2"]
+    assert str(error).startswith("b:3: document x: expected a unique id, got one that is used in a.jsonl")
 
 
 def test_a_pipe_is_read_from_its_beginning(tmp_path):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    again = GOOD.replace("case-7", "case-8").replace("\n1", "\n2").replace("1|t|", "2|t|")
-    writer = threading.Thread(target=pipe.write_text, args=(GOOD + "\n" + again,))
+    writer = threading.Thread(target=pipe.write_text, args=(GOOD,))
     writer.start()
-    assert [document.id for document in read_documents(pipe)] == ["1", "case-7", "2", "case-8"]
+    assert [document.id for document in read_documents(pipe)] == ["1", "case-7"]
     writer.join()
 
 
@@ -188,10 +177,7 @@ def test_a_path_without_a_file_is_a_clear_error(path):
         (gzip.compress(b'{"text": "Nausea."}\n' * 1000, mtime=0)[:-20], "; fetch it again"),
         (b"no gzip", "; fetch it again"),
         (b"", "got an empty one"),
-        (
-            gzip.compress(b" " * 60_000_000, mtime=0),
-            r"expected at most 1\d,.* bytes in .*, got more; unpack the file first",
-        ),
+        (gzip.compress(b" " * 60_000_000, mtime=0), r"at most 1\d,.* bytes in .*, got more; unpack the file first"),
     ],
 )
 def test_a_gzipped_file_that_is_damaged_or_grows_without_bound_is_refused(content, message):
