@@ -44,43 +44,30 @@ def read(controller, at: Gate) -> set[str]:
 
 
 CERTAIN = EntropyController(0.2, neighbours=0, exit_entities=True)
+HALF = EntropyController(1.0, neighbours=0, exit_entities=True, min_keep_ratio=0.5)
+RULE = RuleController(0.0, received=0.0, neighbours=1, min_keep_ratio=0.0)
+ONE_UNSURE = [SURE, UNSURE, SURE, SURE, SURE, SURE]
 
 
-def test_certain_words_exit_and_uncertain_ones_stay():
-    assert exiting(CERTAIN, gate([0, 0, 0], [SURE, UNSURE, SURE])) == [0, 2]
-
-
-def test_a_word_beside_an_uncertain_one_stays():
-    at = gate([0] * 6, [SURE, UNSURE, SURE, SURE, SURE, SURE])
-    assert exiting(EntropyController(0.2, neighbours=1), at) == [3, 4, 5]
-    assert exiting(EntropyController(0.2, neighbours=2), at) == [4, 5]
-
-
-def test_entities_and_their_neighbours_stay_unless_they_may_exit():
-    at = gate([0, 0, 1, 0, 0], [SURE] * 5)
-    assert exiting(EntropyController(0.2, neighbours=1), at) == [0, 4]
-    assert exiting(EntropyController(0.2, neighbours=1, exit_entities=True), at) == [0, 1, 2, 3, 4]
-
-
-def test_an_entity_exits_as_a_whole():
-    at = gate([1, 2, 0, 1, 2], [SURE, UNSURE, SURE, SURE, SURE])
-    assert exiting(CERTAIN, at) == [2, 3, 4]
-
-
-def test_the_floor_keeps_the_least_certain_and_cuts_no_entity():
-    at = gate([0, 1, 2, 0], [0.99, 0.98, 0.97, 0.95])
-    half = EntropyController(1.0, neighbours=0, exit_entities=True, min_keep_ratio=0.5)
-    assert exiting(half, at) == [0]
+@pytest.mark.parametrize(
+    ("controller", "labels", "certainty", "exited"),
+    [
+        pytest.param(CERTAIN, [0] * 6, ONE_UNSURE, [0, 2, 3, 4, 5], id="certain words exit"),
+        pytest.param(EntropyController(0.2, 1), [0] * 6, ONE_UNSURE, [3, 4, 5], id="one beside an uncertain one stays"),
+        pytest.param(EntropyController(0.2, 2), [0] * 6, ONE_UNSURE, [4, 5], id="so do two"),
+        pytest.param(EntropyController(0.2, 1), [0, 0, 1, 0, 0], [SURE] * 5, [0, 4], id="entities stay"),
+        pytest.param(CERTAIN, [0, 0, 1, 0, 0], [SURE] * 5, [0, 1, 2, 3, 4], id="unless they may exit"),
+        pytest.param(CERTAIN, [1, 2, 0, 1, 2, 0], [UNSURE, *[SURE] * 5], [2, 3, 4, 5], id="entities exit whole"),
+        pytest.param(HALF, [0, 1, 2, 0], [0.99, 0.98, 0.97, 0.95], [0], id="the least certain half stays"),
+        pytest.param(RULE, [0] * 4 + [1, 0, 0], [*ONE_UNSURE, SURE], [0, 2, 6], id="rule keeps neighbours of entities"),
+    ],
+)
+def test_which_words_exit(controller, labels, certainty, exited):
+    assert exiting(controller, gate(labels, certainty)) == exited
 
 
 def test_words_that_exited_do_not_exit_again():
     assert exiting(CERTAIN, gate([0, 0, 0], [SURE] * 3, [True, False, True])) == [0, 2]
-
-
-def test_rule_keeps_words_near_entities_and_the_most_uncertain_ones():
-    at = gate([0] * 5 + [1] + [0] * 5, [SURE, SURE, SURE, UNSURE, SURE, SURE, SURE, SURE, SURE, 0.7, SURE])
-    rule = RuleController(0.0, received=0.0, neighbours=1, min_keep_ratio=0.0)
-    assert exiting(rule, at) == [0, 1, 2, 7, 8, 10]
 
 
 @pytest.mark.parametrize("controller", [CERTAIN, RuleController(2.0, min_keep_ratio=0.0)])

@@ -8,9 +8,13 @@ import torch
 
 from engine.model.packing import RaggedBatch
 from engine.pruning.controllers import EntropyController, RuleController
+from engine.pruning.controllers.mlp import LearnedController
 from engine.pruning.forward import run
 from engine.pruning.gate import Decision
 from engine.pruning.strategy import Strategy
+from tests.engine.pruning.test_learned import network
+
+LEARNED = LearnedController(0.6, network=network(1.0, 1.0, names=("entropy",)))
 
 
 def computed(memory) -> list[tuple[int, ...]]:
@@ -55,23 +59,17 @@ def test_rows_really_go_and_a_finished_window_has_none(engine, batch):
 
 
 @torch.no_grad()
-def test_a_window_keeps_all_its_words_if_too_few_would_exit(engine):
-    words = ["nausea"] * 30
-    batch = RaggedBatch.from_windows(engine.pieces.windows(words))
-
+@pytest.mark.parametrize(("ratio", "exiting", "exited"), [(0.1, 2, 0), (0.1, 3, 3), (0.0, 2, 2), (0.5, 14, 0)])
+def test_a_window_keeps_all_its_words_if_too_few_would_exit(engine, ratio, exiting, exited):
     class Few:
         kind, uses_attention = "few", False
 
-        def __init__(self, exiting):
-            self.exiting = exiting
-
         def __call__(self, gate):
-            exits = np.arange(len(gate.words)) < self.exiting
-            return Decision(exits & gate.alive, np.zeros(len(gate.words)))
+            return Decision(np.arange(len(gate.words)) < exiting, np.zeros(len(gate.words)))
 
-    for ratio, exiting, exited in ((0.1, 2, 0), (0.1, 3, 3), (0.1, 30, 30), (0.0, 2, 2), (0.5, 14, 0), (0.5, 15, 15)):
-        memory = run(engine.model, batch, Strategy("few", (1,), Few(exiting), min_exit_ratio=ratio))
-        assert int((memory.exit_at == 1).sum()) == exited
+    batch = RaggedBatch.from_windows(engine.pieces.windows(["nausea"] * 30))
+    memory = run(engine.model, batch, Strategy("few", (1,), Few(), min_exit_ratio=ratio))
+    assert int((memory.exit_at == 1).sum()) == exited
 
 
 @torch.no_grad()
@@ -90,6 +88,9 @@ def test_a_window_keeps_all_its_words_if_too_few_would_exit(engine):
         (RuleController(0.5), "entropy", -3.0),
         (RuleController(0.5, neighbours=0), "neighbours", 2),
         (RuleController(2.0, min_keep_ratio=0.0), "min_keep_ratio", 0.9),
+        (LEARNED, "max_risk", 0.65),
+        (LEARNED, "exit_entities", True),
+        (LEARNED, "min_keep_ratio", 0.9),
     ],
 )
 def test_every_setting_changes_which_words_exit(engine, batch, controller, setting, value):
