@@ -1,27 +1,23 @@
 """Explanations: the scores behind every decision of a run, without running inside a timed call."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np
 import pytest
 
-from engine import Engine
-from engine.inspection.explain import WordScores
 from engine.pruning.controllers.mlp import Network
 
 TEXT = "Famotidine-associated delirium. Six patients on famotidine (20 mg/day) had delirium; all recovered."
 SHORT = "failure and x x a1 nausea"  # random weights take its first two words for one entity
 
 
-def explained(engine: Engine, strategy: str, text: str = TEXT, **settings: object) -> list[WordScores]:
+def explained(engine, strategy, text=TEXT, **settings):
     """The scores of every word at every gate, in text order."""
     return [at for of_word in engine.explain(engine.tag(text, strategy, **settings)) for at in of_word]
 
 
 @pytest.mark.parametrize("strategy", ["rule", "entropy", "truncate-1", "entropy+recovery"])
-def test_every_word_has_scores_up_to_the_gate_at_which_it_exited(engine: Engine, strategy: str) -> None:
+def test_every_word_has_scores_up_to_the_gate_at_which_it_exited(engine, strategy):
     settings = {"max_entropy": 0.5, "neighbours": 0} if strategy.startswith("entropy") else {}
     result = engine.tag(TEXT * 12, strategy, **settings)
     assert {word.state for word in result.trace.words} - {"kept"}
@@ -34,16 +30,14 @@ def test_every_word_has_scores_up_to_the_gate_at_which_it_exited(engine: Engine,
 
 @pytest.mark.parametrize("context", ["drop", "freeze"])
 @pytest.mark.parametrize(("strategy", "settings"), [("entropy", {"max_entropy": 0.5}), ("rule", {"lambda_": 1.0})])
-def test_words_exit_whose_importance_is_up_to_the_threshold(
-    engine: Engine, strategy: str, settings: dict[str, float], context: str
-) -> None:
+def test_words_exit_whose_importance_is_up_to_the_threshold(engine, strategy, settings, context):
     scores = explained(engine, strategy, min_keep_ratio=0.0, context=context, **settings)
     assert {at.exited for at in scores} == {True, False}
     assert all(at.importance <= at.threshold for at in scores if at.exited)
     assert all((at.reason == "exit") == at.exited for at in scores)
 
 
-def test_scores_are_those_of_the_definitions(engine: Engine) -> None:
+def test_scores_are_those_of_the_definitions(engine):
     first = explained(engine, "entropy", gates=(1,), max_entropy=0.5, neighbours=1, min_keep_ratio=0.0)
     entropies = [at.entropy for at in first]
     assert [at.windowed_entropy for at in first] == pytest.approx(
@@ -54,7 +48,7 @@ def test_scores_are_those_of_the_definitions(engine: Engine) -> None:
     assert {(at.threshold, at.risk) for at in first} == {(0.5, None)}
 
 
-def test_words_stay_for_their_importance_or_for_an_entity_beside_them(engine: Engine) -> None:
+def test_words_stay_for_their_importance_or_for_an_entity_beside_them(engine):
     scores = explained(engine, "rule", gates=(1,), lambda_=0.5, min_keep_ratio=0.0, neighbours=1)
     near = [any(at.label != "O" for at in scores[max(0, i - 1) : i + 2]) for i in range(len(scores))]
     for at, beside in zip(scores, near, strict=True):
@@ -64,7 +58,7 @@ def test_words_stay_for_their_importance_or_for_an_entity_beside_them(engine: En
     assert {at.reason for at in scores if math.isinf(at.importance)} == {"entity"}
 
 
-def test_a_word_stays_because_the_whole_entity_does(engine: Engine) -> None:
+def test_a_word_stays_because_the_whole_entity_does(engine):
     settings = {"gates": (1,), "exit_entities": True, "neighbours": 0}
     scores = explained(engine, "entropy", SHORT, max_entropy=0.0, **settings)
     between = (scores[0].importance + scores[1].importance) / 2
@@ -72,20 +66,21 @@ def test_a_word_stays_because_the_whole_entity_does(engine: Engine) -> None:
     assert [at.reason for at in again[:3]] == ["whole", "importance", "exit"]
 
 
-def test_words_stay_for_the_minimum(engine: Engine) -> None:
-    scores = explained(engine, "entropy", gates=(1,), max_entropy=1.0, exit_entities=True, min_keep_ratio=0.5)
-    assert {at.reason for at in scores} == {"exit", "minimum"}
-
-
-@pytest.mark.parametrize(("exit_entities", "reason"), [(True, "end"), (False, "exit")])
-def test_at_a_gate_with_threshold_1_every_word_exits_unless_some_must_stay(engine, exit_entities, reason) -> None:
-    settings = {"gates": (1, 2), "max_entropy": (0.5, 1.0), "neighbours": 1, "exit_entities": exit_entities}
-    scores = explained(engine, "entropy", **settings)
+@pytest.mark.parametrize(
+    ("settings", "reasons"),
+    [
+        ({"exit_entities": True, "min_keep_ratio": 0.5}, {"exit", "minimum"}),
+        ({"exit_entities": True}, {"end"}),
+        ({"exit_entities": False}, {"exit"}),
+    ],
+)
+def test_at_a_gate_with_threshold_1_every_word_exits_unless_some_must_stay(engine, settings, reasons):
+    scores = explained(engine, "entropy", gates=(1, 2), max_entropy=(0.5, 1.0), neighbours=1, **settings)
     assert "end" not in {at.reason for at in scores if at.layer == 1}
-    assert {at.reason for at in scores if at.layer == 2} - {"entity"} == {reason}
+    assert {at.reason for at in scores if at.layer == 2} - {"entity"} == reasons
 
 
-def test_a_single_word_does_not_exit(engine: Engine) -> None:
+def test_a_single_word_does_not_exit(engine):
     settings = {"gates": (1,), "exit_entities": True, "neighbours": 0}
     all_stay = explained(engine, "entropy", max_entropy=0.0, **settings)
     least, second, *_ = sorted(at.importance for at in all_stay if at.label == "O")
@@ -94,15 +89,13 @@ def test_a_single_word_does_not_exit(engine: Engine) -> None:
     assert not any(at.exited for at in scores)
 
 
-def test_truncation_has_no_threshold_and_without_gates_or_words_there_is_nothing_to_explain(engine: Engine) -> None:
+def test_truncation_has_no_threshold_and_without_gates_or_words_there_is_nothing_to_explain(engine):
     assert {(at.threshold, at.reason) for at in explained(engine, "truncate-1")} == {(None, None)}
     assert explained(engine, "dense") == explained(engine, "entropy", "") == []
 
 
-def test_the_networks_risk_is_given_if_there_is_one(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_networks_risk_is_given_if_there_is_one(engine, monkeypatch):
     layers = (np.zeros((1, 1)), np.zeros(1), np.zeros(1), np.zeros(1))
     monkeypatch.setattr(engine, "network", Network(("entropy",), {1: layers}))
-    assert {(at.layer, at.risk) for at in explained(engine, "rule", gates=(1, 2), lambda_=-1.0)} == {
-        (1, 0.5),
-        (2, None),
-    }
+    found = {(at.layer, at.risk) for at in explained(engine, "rule", gates=(1, 2), lambda_=-1.0)}
+    assert found == {(1, 0.5), (2, None)}

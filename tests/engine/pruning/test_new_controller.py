@@ -39,17 +39,11 @@ def _registered(monkeypatch):
     monkeypatch.setitem(CONTROLLERS, EveryOther.kind, EveryOther)
 
 
-def test_the_engine_offers_and_runs_it(engine):
+def test_the_engine_offers_runs_and_explains_it(engine):
     assert {"every-other", "every-other+recovery"} <= set(engine.runnable)
     result = engine.tag(TEXT, "every-other", stride=3)
-    exited = [word.layer for word in result.trace.words].count(1)
-    assert exited == -(-len(result.words) // 3)
-
-
-def test_its_decisions_are_explained(engine):
-    reasons = [scores[0].reason for scores in engine.explain(engine.tag(TEXT, "every-other"))]
-    assert reasons[:4] == ["exit", "importance", "exit", "importance"]
-    assert engine.strategy("every-other").controller.importance_is == "how much a word still has to be computed"
+    assert [word.layer for word in result.trace.words].count(1) == -(-len(result.words) // 3)
+    assert [scores[0].reason for scores in engine.explain(result)][:4] == ["exit", "importance", "importance", "exit"]
 
 
 def test_the_command_line_runs_it(model_folder, tmp_path, capsys):
