@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shlex
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from pkgutil import resolve_name
 
@@ -13,6 +12,7 @@ import click
 import pytest
 from huggingface_hub.cli.hf import app as hf
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 
 from engine.model.encoders import ENCODERS
 from engine.pruning.controllers import CONTROLLERS
@@ -40,12 +40,6 @@ def test_every_link_leads_somewhere(page):
 
 
 @every_page
-def test_every_command_is_a_module(page):
-    for module in re.findall(r"python -m ((?:engine|eval|demo)[\w.]*)", page.read_text(encoding="utf-8")):
-        assert find_spec(module.rstrip(".")), module
-
-
-@pytest.mark.parametrize("page", [ROOT / "README.md", *(ROOT / "docs").glob("*.md")], ids=lambda page: page.stem)
 def test_every_option_of_a_command_is_one_that_it_has(page, capsys):
     commands = re.findall(r"python -m ((?:engine|eval|demo)[\w.]*\w)([^`\n#]*)", page.read_text(encoding="utf-8"))
     for module, arguments in commands:
@@ -57,20 +51,15 @@ def test_every_option_of_a_command_is_one_that_it_has(page, capsys):
 
 def test_the_file_tree_shows_every_package():
     page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
-    tree = re.search(r"## Packages\n+```\n(.+?)```", page, re.DOTALL)
-    assert tree is not None
-    shown: set[Path] = set()
-    above: list[str] = []
-    for indent, name in re.findall(r"^( *)(\w+)/\s", tree[1], re.MULTILINE):
+    (tree,) = re.findall(r"## Packages\n+```\n(.+?)```", page, re.DOTALL)
+    shown, above = set(), []
+    for indent, name in re.findall(r"^( *)(\w+)/\s", tree, re.MULTILINE):
         above = [*above[: len(indent) // 2], name]
         shown.add(Path(*above))
-    packages = {
-        path.relative_to(ROOT)
-        for package in ("engine", "eval", "demo")
-        for path in [ROOT / package, *(ROOT / package).rglob("*")]
-        if path.is_dir() and path.name != "__pycache__"
-    }
-    assert shown - {Path("weights"), Path("tests"), Path("docs")} == packages
+    packages = ("engine", "eval", "demo")
+    folders = [path for package in packages for path in (ROOT / package).rglob("*") if path.is_dir()]
+    expected = {path.relative_to(ROOT) for path in folders if path.name != "__pycache__"}
+    assert shown == expected | set(map(Path, (*packages, "weights", "tests", "docs")))
 
 
 def test_the_walks_name_what_exists():
@@ -105,12 +94,10 @@ def test_the_front_matter_of_a_space_matches_the_requirements():
     front = dict(re.findall(r'^(\w+): "?([^"\n]+)"?$', (ROOT / "README.md").read_text().split("---")[1], re.MULTILINE))
     assert front["sdk"] == "gradio"
     assert (ROOT / front["app_file"]).is_file()
-    wanted = re.search(r'requires-python = ">=([\d.]+)"', (ROOT / "pyproject.toml").read_text())
-    assert wanted is not None
-    assert [int(part) for part in front["python_version"].split(".")] >= [int(part) for part in wanted[1].split(".")]
-    gradio = re.search(r"^gradio[^#]*", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
-    assert gradio is not None
-    assert front["sdk_version"] in Requirement(gradio[0].strip()).specifier
+    (wanted,) = re.findall(r'requires-python = "(.+)"', (ROOT / "pyproject.toml").read_text())
+    assert front["python_version"] in SpecifierSet(wanted)
+    (gradio,) = re.findall(r"^gradio[^#\n]*", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
+    assert front["sdk_version"] in Requirement(gradio.strip()).specifier
     assert len(front["short_description"]) <= 60  # what the Hub allows
 
 
