@@ -73,17 +73,13 @@ def test_the_trace_says_which_words_exited_where_and_why(engine):
     assert 0 < trace.latency.encoder_ms < trace.latency.total_ms
 
 
-def test_settings_and_operating_points_reach_the_strategy(engine):
-    assert engine.strategy("rule", lambda_=0.25, min_keep_ratio=None).settings()["lambda_"] == 0.25
-    assert engine.strategy("entropy", "balanced", min_keep_ratio=0.5).settings()["min_keep_ratio"] == 0.5
-    assert engine.strategy("dense", "fast") == engine.strategy("dense")
-
-
-def test_stored_points_are_used(weights):
+def test_settings_and_stored_points_reach_the_strategy(weights):
     points = {point: Strategy("entropy", (1,), EntropyController(0.33), point).to_json() for point in ("fast", "slow")}
     engine = Engine(replace(weights, points={"entropy": points, "rule": {}}))
-    assert engine.strategy("entropy", "slow").settings()["max_entropy"] == 0.33
-    assert engine.tag(TEXT, "entropy:slow").entities == engine.tag(TEXT, "entropy", "slow").entities
+    assert engine.strategy("entropy:slow") == replace(engine.strategy("entropy", "slow"), name="entropy:slow")
+    settings = engine.strategy("entropy", "slow", min_keep_ratio=0.5, neighbours=None).settings()
+    assert (settings["max_entropy"], settings["min_keep_ratio"]) == (0.33, 0.5)
+    assert engine.strategy("dense", "fast") == engine.strategy("dense")
 
 
 @pytest.mark.parametrize(
@@ -127,17 +123,21 @@ def test_what_is_loaded_in_inference_mode_tags_like_anything_else(model_folder, 
 @every_family
 def test_results_keep_nothing_large_of_their_batch(family):
     _, model = pair(family)
-    batch = packed([30, 96])
-    assert run(model, batch, Strategy("dense")).batch.cached == {}
+    assert run(model, packed([30, 96]), Strategy("dense")).batch.cached == {}
+
+
+def zeroed(weights, dtype="float32"):
+    """An engine whose weights are 0."""
+    engine = Engine(weights, dtype)
+    with torch.no_grad():
+        for parameter in engine.model.parameters():
+            parameter.zero_()
+    return engine
 
 
 def test_a_result_is_explained_with_the_model_that_found_it(engine, weights):
-    other = Engine(weights)
-    with torch.no_grad():
-        for parameter in other.model.parameters():
-            parameter.zero_()
     result = engine.tag(TEXT, PRUNES)
-    assert other.explain(result) == engine.explain(result)
+    assert zeroed(weights).explain(result) == engine.explain(result)
 
 
 def test_a_pickled_result_keeps_what_it_tells_but_not_the_model(engine):
@@ -163,10 +163,7 @@ def test_an_encoder_of_one_layer_has_no_gates(tmp_path, tokenizer):
 def test_an_engine_owns_its_weights(weights, dtype):  # rule 7
     first = Engine(weights)
     before = first.tag(TEXT, "dense").probabilities
-    second = Engine(weights, dtype=dtype)
-    with torch.no_grad():
-        for parameter in second.model.parameters():
-            parameter.zero_()
+    zeroed(weights, dtype)
     assert {parameter.dtype for parameter in first.model.parameters()} == {torch.float32}
     for engine in (first, Engine(weights)):
         np.testing.assert_array_equal(engine.tag(TEXT, "dense").probabilities, before)

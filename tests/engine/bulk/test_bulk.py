@@ -172,19 +172,6 @@ def test_odd_names_of_files_are_no_obstacle(name, bulk, tmp_path, capsys):
         assert f"{finished} files were finished before" in capsys.readouterr().err
 
 
-def test_records_that_parquet_cannot_hold_lose_nothing(bulk, tmp_path):
-    parquet = pytest.importorskip("pyarrow.parquet")  # requirements-bulk.txt
-    (tmp_path / "a.jsonl").write_text(
-        '{"id": "1", "text": "Nausea.", "version": 20240115123456}\n'
-        '{"id": "a\\ud83d", "text": "Aspirin causes nausea."}\n'
-    )
-    assert bulk(tmp_path / "a.jsonl", "--format", "parquet") == 0
-    (rejected,) = lines(tmp_path / "out" / "rejected.jsonl")
-    assert "expected a whole number up to 2147483647 as version" in rejected["reason"]
-    rows = parquet.read_table(tmp_path / "out" / "tagged" / "a.parquet").to_pylist()
-    assert {row["document"] for row in rows} == {"a?"}
-
-
 def test_broken_records_are_counted_with_their_reason_and_ids_may_be_in_several_files(bulk, tmp_path):
     folder = tmp_path / "in"
     folder.mkdir()

@@ -59,11 +59,6 @@ def small_corpus(monkeypatch, tmp_path, remote):
     return tmp_path
 
 
-def test_documents_of_a_named_corpus_that_are_left_out_are_counted(small_corpus, remote):
-    corpus = load_corpus("bc5cdr", "twice", remote[0])
-    assert ([document.id for document in corpus.documents], corpus.skipped) == (["1", "case-7"], 2)
-
-
 def test_a_named_corpus_is_found_in_the_data_dir_then_the_environment(small_corpus, monkeypatch):
     folder = small_corpus / "mine" / "bc5cdr"
     folder.mkdir(parents=True)
@@ -84,8 +79,12 @@ def test_a_named_corpus_is_downloaded_once_unpacked_and_checked(small_corpus, re
     assert (small_corpus / "cache" / "bc5cdr" / name.removesuffix(".gz")).read_text() == GOOD
 
 
-def test_a_split_is_made_of_parts_of_files(small_corpus):
-    assert [document.id for document in load_corpus("bc5cdr", "fit").documents] == ["case-7", "1"]
+@pytest.mark.parametrize(
+    ("split", "ids", "skipped"), [("fit", ["case-7", "1"], 0), ("twice", ["1", "case-7"], 2)], ids=["parts", "repeated"]
+)
+def test_a_split_is_made_of_parts_of_files_and_what_is_left_out_is_counted(small_corpus, remote, split, ids, skipped):
+    corpus = load_corpus("bc5cdr", split, remote[0])
+    assert ([document.id for document in corpus.documents], corpus.skipped) == (ids, skipped)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 import gzip
 import os
+import threading
 
 import pytest
 
@@ -24,35 +25,27 @@ def write(path, **columns):
     parquet.write_table(pa.table(columns), path)
 
 
-def test_texts_are_read_from_two_columns(path):
-    write(path, id=[1, 2], text=["Aspirin.", "é"])
-    assert list(read_documents(path)) == [Document("1", "Aspirin."), Document("2", "é")]
-    write(path, pmid=["1"], body=["Aspirin."])
+def test_texts_are_read_from_two_columns_and_rows_without_an_id_have_their_number(path):
+    write(path, id=["a", None, "", " "], text=["Aspirin.", "é", "c", "d"])
+    assert [(document.id, document.text) for document in read_documents(path)] == [
+        *(("a", "Aspirin."), ("2", "é"), ("3", "c"), ("4", "d"))
+    ]
+    write(path, pmid=[1], body=["Aspirin."])
     with path.open("rb") as file:
         assert list(read_source(Source(file, "x.parquet", columns=("pmid", "body")))) == [Document("1", "Aspirin.")]
 
 
-def test_it_may_be_gzipped_and_is_recognised_by_content(path, tmp_path):
+def test_it_may_be_gzipped_or_a_pipe_and_is_recognised_by_content(path, tmp_path):
     write(path, id=["1"], text=["Aspirin."])
     raw = path.read_bytes()
     (tmp_path / "texts.parquet.gz").write_bytes(gzip.compress(raw))
     (tmp_path / "notes").write_bytes(raw)
-    for name in ("texts.parquet.gz", "notes"):
+    os.mkfifo(tmp_path / "pipe")
+    writer = threading.Thread(target=(tmp_path / "pipe").write_bytes, args=(raw,))
+    writer.start()
+    for name in ("texts.parquet.gz", "notes", "pipe"):
         assert list(read_documents(tmp_path / name)) == [Document("1", "Aspirin.")]
-
-
-def test_a_pipe_is_read(path):
-    write(path, id=["1"], text=["Aspirin."])
-    reading, writing = os.pipe()
-    with open(writing, "wb") as pipe:  # noqa: PTH123  # a descriptor, no path
-        pipe.write(path.read_bytes())
-    with open(reading, "rb") as pipe:  # noqa: PTH123
-        assert list(read_source(Source(pipe, "stdin"))) == [Document("1", "Aspirin.")]
-
-
-def test_rows_without_an_id_have_their_number(path):
-    write(path, id=["a", None, "", " "], text=["a", "b", "c", "d"])
-    assert [document.id for document in read_documents(path)] == ["a", "2", "3", "4"]
+    writer.join()
 
 
 def test_a_broken_row_is_reported_and_the_others_are_read(path):
@@ -99,7 +92,7 @@ def test_a_file_that_cannot_be_read_is_refused(change, keyword, path, tmp_path):
 @pytest.mark.parametrize("number", [0, 3, 20_001])  # more than a row group
 def test_entities_are_written_as_rows_in_any_number(number, path):
     entities = tuple(Entity(at, at + 1, "Disease", "b", 0.5) for at in range(number))
-    documents = [Document("1", "b" * number, entities, version=1), Document("2", "b" * number, entities)]
+    documents = [Document("1", "b" * number, entities, version=1), Document("2\ud83d", "b" * number, entities)]
     with path.open("wb") as file:
         write_entities(file, iter(documents))
     read = parquet.read_table(path)
@@ -108,4 +101,4 @@ def test_entities_are_written_as_rows_in_any_number(number, path):
     assert [row["start"] for row in rows] == [*range(number), *range(number)]
     if rows:
         assert list(rows[1].values()) == ["1", 1, 1, 2, "Disease", "b", 0.5]
-        assert rows[-1]["version"] is None
+        assert (rows[-1]["document"], rows[-1]["version"]) == ("2?", None)

@@ -69,13 +69,14 @@ def test_a_word_stays_because_the_whole_entity_does(engine):
 @pytest.mark.parametrize(
     ("settings", "reasons"),
     [
-        ({"exit_entities": True, "min_keep_ratio": 0.5}, {"exit", "minimum"}),
+        ({"exit_entities": True, "min_keep_ratio": 0.5, "max_entropy": (0.0, 1.0)}, {"exit", "minimum"}),
         ({"exit_entities": True}, {"end"}),
         ({"exit_entities": False}, {"exit"}),
     ],
 )
 def test_at_a_gate_with_threshold_1_every_word_exits_unless_some_must_stay(engine, settings, reasons):
-    scores = explained(engine, "entropy", gates=(1, 2), max_entropy=(0.5, 1.0), neighbours=1, **settings)
+    settings = {"gates": (1, 2), "max_entropy": (0.5, 1.0), "neighbours": 1} | settings
+    scores = explained(engine, "entropy", **settings)
     assert "end" not in {at.reason for at in scores if at.layer == 1}
     assert {at.reason for at in scores if at.layer == 2} - {"entity"} == reasons
 
