@@ -8,12 +8,10 @@ import numpy as np
 import pytest
 import torch
 from huggingface_hub.errors import LocalEntryNotFoundError
-from safetensors import safe_open
 from safetensors.numpy import save_file as save_numpy
 from safetensors.torch import load_file, save_file
 from transformers import (
     AlbertConfig,
-    AutoModelForTokenClassification,
     BertConfig,
     BertForSequenceClassification,
     BertForTokenClassification,
@@ -22,8 +20,8 @@ from transformers import (
     T5Config,
 )
 
-from engine import InputError, load_engine
-from engine.checkpoint import CONTROLLER, GATES, POINTS, load_weights, optional_file, save_weights
+from engine import Engine, InputError, load_engine
+from engine.checkpoint import CONTROLLER, GATES, POINTS, optional_file, save_weights
 from engine.checksums import updating, write_checksums
 from engine.text.windows import WordPieces, load_tokenizer
 from tests.conftest import TEXT, flip_last_bit, plain_probabilities
@@ -47,12 +45,10 @@ def plain(plain_folder, tmp_path):
     return shutil.copytree(plain_folder, tmp_path / "plain")
 
 
-def test_a_model_folder_is_a_plain_hugging_face_checkpoint_in_half_precision_loaded_in_float32(model_folder, weights):
-    assert AutoModelForTokenClassification.from_pretrained(model_folder).config.id2label[1] == "B-Chemical"
-    with safe_open(model_folder / "model.safetensors", "pt") as file:
-        assert {file.get_tensor(name).dtype for name in file.keys()} == {torch.float16}  # noqa: SIM118
+def test_a_model_folder_is_stored_in_half_precision_and_loaded_in_float32(model_folder, weights):
+    stored = load_file(model_folder / "model.safetensors") | load_file(model_folder / GATES)
+    assert {value.dtype for value in stored.values()} == {torch.float16}
     assert {parameter.dtype for parameter in weights.model.parameters()} == {torch.float32}
-    assert list(weights.model.heads) == ["1", "2", "3"]
 
 
 def write_network(folder, **changes):
@@ -310,15 +306,12 @@ def test_older_checkpoints_are_read_and_code_in_them_does_not_run(plain, plain_f
     assert not (tmp_path / "this-ran").exists()
 
 
-def test_weights_saved_again_are_the_same_without_points_and_networks_of_others(folder, tmp_path, weights):
+def test_weights_are_saved_without_points_and_networks_of_others(folder, weights):
     (folder / POINTS).write_text("{}")
     save_weights(folder, weights.model, weights.tokenizer)
     assert not (folder / POINTS).exists()
     assert not (folder / CONTROLLER).exists()
-    again = load_weights(folder)
-    assert again.points == {}
-    for (name, ours), theirs in zip(weights.model.named_parameters(), again.model.parameters(), strict=True):
-        assert torch.equal(ours, theirs), name
+    assert load_engine(folder).digest == Engine(weights).digest
 
 
 def test_optional_files_of_a_model_on_the_hub_come_from_its_cache_and_may_be_missing(tmp_path, monkeypatch):
