@@ -70,14 +70,18 @@ def test_what_cannot_be_searched_is_said_and_costs_no_other(tree, monkeypatch):
     (tree / "around" / "unmounted").symlink_to("nowhere")
     files, problems = find_files([str(tree / name) for name in ("around", "nothing")], None)
     assert [file.name for file in files] == ["in/a", "in/out/tagged/x"]
-    keywords = (
-        "around/itself: Too many levels of symbolic links",
-        "around/unmounted: No such file or directory",
-        "in/more: Permission denied",
-        "around/loop, a link to a folder above",
-        "nothing, got none",
-    )
-    assert [keyword in str(problem) for problem, keyword in zip(problems, keywords, strict=True)] == [True] * 5
+    for problem, keyword in zip(
+        problems,
+        (
+            "itself: Too many levels",
+            "unmounted: No such file",
+            "more: Permission denied",
+            "loop, a link to",
+            "got none",
+        ),
+        strict=True,
+    ):
+        assert keyword in str(problem)
 
 
 @pytest.mark.parametrize(
