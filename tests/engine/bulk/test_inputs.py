@@ -70,17 +70,8 @@ def test_what_cannot_be_searched_is_said_and_costs_no_other(tree, monkeypatch):
     (tree / "around" / "unmounted").symlink_to("nowhere")
     files, problems = find_files([str(tree / name) for name in ("around", "nothing")], None)
     assert [file.name for file in files] == ["in/a", "in/out/tagged/x"]
-    for problem, keyword in zip(
-        problems,
-        (
-            "itself: Too many levels",
-            "unmounted: No such file",
-            "more: Permission denied",
-            "loop, a link to",
-            "got none",
-        ),
-        strict=True,
-    ):
+    keywords = "itself: Too many levels", "unmounted: No such", "more: Permission", "loop, a link to", "got none"
+    for problem, keyword in zip(problems, keywords, strict=True):
         assert keyword in str(problem)
 
 
