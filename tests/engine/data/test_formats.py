@@ -52,7 +52,12 @@ def test_every_written_format_is_recognised_by_content_and_suffix_and_streams(na
     assert next(iter(read_documents(path))) == document
 
 
-ROUND_TRIPS = {"bioc": documents(XML_TEXT), "bioc-json": documents(TEXT), "conll": documents(CONLL_TEXT, words=True)}
+ROUND_TRIPS = {
+    "bioc": documents(XML_TEXT),
+    "bioc-json": documents(TEXT),
+    "conll": documents(CONLL_TEXT, words=True),
+    "jsonl": documents(TEXT),
+}
 
 
 @pytest.mark.parametrize("name", ROUND_TRIPS)
@@ -63,15 +68,11 @@ def test_a_round_trip_loses_nothing(name, data):
 
 
 @given(documents(TEXT))
-def test_a_round_trip_of_json_lines_loses_nothing_and_of_pubtator_no_offset(document):
-    assert sound(written("jsonl", document), "a.jsonl") == [document]
-    mentions = [(entity, document.text[entity.start : entity.end].rstrip()) for entity in document.entities]
-    flat = [entity.start + len("".join(" " if c in "\t\r\n" else c for c in mention)) for entity, mention in mentions]
-    assume(document.title_end is not None and all(mention.strip() for _, mention in mentions))
+def test_a_round_trip_of_pubtator_loses_no_offset(document):
+    assume(document.title_end is not None and all(entity.text.strip() for entity in document.entities))
     (again,) = sound(written("pubtator", document), "a.pubtator")
-    assert [(one.start, one.end) for one in again.entities] == [
-        (one.start, end) for one, end in zip(document.entities, flat, strict=True)
-    ]
+    expected = [(entity.start, entity.start + len(entity.text.rstrip())) for entity in document.entities]
+    assert [(entity.start, entity.end) for entity in again.entities] == expected
 
 
 def test_pubtator_is_title_one_character_abstract_and_a_composite_mention_is_one_entity():
@@ -166,7 +167,7 @@ def test_standard_input_is_read_and_named(monkeypatch):
 
 
 @pytest.mark.parametrize("path", ["none.txt", "a\x00b", "/dev/null/x", ".", "x" * 5000])
-def test_a_path_without_a_file_is_a_clear_error(path):
+def test_a_path_without_a_file_is_refused(path):
     with pytest.raises(InputError, match="expected a readable file"):
         list(read_documents(path))
 
