@@ -1,7 +1,5 @@
 """What the pages say exists: files and commands that they name, the file tree, the front matter of a Space."""
 
-from __future__ import annotations
-
 import re
 import shlex
 from importlib import import_module
@@ -25,7 +23,7 @@ PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "weights").
 every_page = pytest.mark.parametrize("page", PAGES, ids=[page.relative_to(ROOT).as_posix() for page in PAGES])
 
 
-def anchors(page: Path) -> set[str]:
+def anchors(page):
     """The anchors of a page's headings, as GitHub makes them."""
     headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
@@ -118,7 +116,7 @@ def test_the_commands_for_a_space_are_ones_that_hf_understands():
 @pytest.mark.parametrize(
     "folder", sorted({path.parent for path in (ROOT / "docs").glob("*/results.csv")}), ids=lambda f: f.name
 )
-def test_reports_stay_small_since_git_keeps_every_version(folder: Path) -> None:
+def test_reports_stay_small_since_git_keeps_every_version(folder):
     sizes = {path: path.stat().st_size for path in folder.iterdir()}
     assert sum(sizes.values()) < 1_500_000
     assert all(size < 300_000 for path, size in sizes.items() if path.suffix == ".png")
