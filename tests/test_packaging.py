@@ -90,5 +90,5 @@ def test_what_the_page_gives_to_take_away_runs_in_an_empty_folder(installed, tmp
 def test_an_editable_copy_is_the_checkout(tmp_path):
     pip("install", "--editable", ".", "--target", tmp_path)
     locate = "import site, sys; site.addsitedir(sys.argv[1]); import engine; print(engine.__file__)"
-    found = run(sys.executable, "-P", "-c", locate, tmp_path, cwd=tmp_path)
+    found = run(sys.executable, "-P", "-c", locate, tmp_path, cwd=tmp_path, installed=tmp_path)
     assert Path(found.strip()) == ROOT / "engine" / "__init__.py"
