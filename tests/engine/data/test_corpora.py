@@ -1,7 +1,6 @@
 import gzip
 import hashlib
 import logging
-import re
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -9,7 +8,6 @@ from threading import Thread
 
 import pytest
 
-from engine.checkpoint import SHIPPED
 from engine.data import corpora
 from engine.data.corpora import load_corpus
 from engine.errors import InputError
@@ -157,18 +155,6 @@ def test_fit_and_calib_share_no_document_with_each_other_or_with_test():
     fit, calib, test = (ids_of(load_corpus("bc5cdr", split)) for split in ("fit", "calib", "test"))
     assert (len(fit), len(calib), len(test), len(fit | calib | test)) == (800, 200, 500, 1500)
     assert calib == set(Path(__file__).with_name("bc5cdr-calib.txt").read_text().split())
-
-
-@pytest.mark.slow
-def test_one_test_document_repeats_a_quarter_of_a_document_of_fit_as_the_card_says():
-    def runs(document):
-        words = re.findall(r"\w+", document.text.lower())
-        return set(zip(*(words[start:] for start in range(12)), strict=False))
-
-    fit = set().union(*map(runs, load_corpus("bc5cdr", "fit").documents))
-    shared = {one.id: len(runs(one) & fit) / len(runs(one)) for one in load_corpus("bc5cdr", "test").documents}
-    assert {one: share for one, share in shared.items() if share} == {"16034922": pytest.approx(0.25, abs=0.01)}
-    assert "shares a quarter of its runs of 12 words" in (SHIPPED / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.slow
