@@ -9,6 +9,7 @@ from transformers import BertForTokenClassification
 from engine import InputError, load_engine
 from engine.pruning.controllers import EntropyController
 from engine.pruning.forward import run
+from engine.pruning.recovery import Recovery
 from engine.pruning.strategy import Strategy
 from engine.tagger import Engine
 from engine.text.words import split_words
@@ -18,23 +19,23 @@ from tests.engine.model.test_encoders import packed
 
 EVERY = ("dense", "rule", "entropy", "entropy+recovery", "truncate-1", "truncate-2")
 PRUNES = Strategy("entropy", (1, 2), EntropyController(0.4, neighbours=0, exit_entities=True))
-STRANGE = {
-    "empty": "",
-    "blank": " \n\t\u3000",
-    "control characters": "a\x00b\x07 nausea\x1b[31m",
-    "emoji": "💊 aspirin 👩🏽‍⚕️ caused nausea 🤢",
-    "right to left": "الأسبرين سبب غثيان aspirin",
-    "markup": "<script>alert('aspirin')</script> & ${1+1} {{7*7}}",
-    "lone surrogate": "aspirin \ud800 nausea",
-    "combining": "e\u0301 na\u0308usea",
-}
+RECOVERS = replace(PRUNES, recovery=Recovery("confidence", min_confidence=1.0))
+STRANGE = [
+    " \n\t\u3000",
+    "a\x00b\x07 nausea\x1b[31m",
+    "💊 aspirin 👩🏽‍⚕️ caused nausea 🤢",
+    "الأسبرين سبب غثيان aspirin",
+    "aspirin \ud800 nausea",
+    "e\u0301 na\u0308usea",
+]
 
 
 @pytest.mark.usefixtures("threads")
-@pytest.mark.parametrize("strategy", [*EVERY, PRUNES], ids=str)
+@pytest.mark.parametrize("strategy", [*EVERY, PRUNES, RECOVERS], ids=str)
 def test_a_batch_of_n_equals_n_batches_of_one_and_every_word_of_every_text_has_a_label(engine, strategy):
-    texts = [TEXT, "", TEXT[20:], "Nausea.", *(TEXT[i:] * 3 for i in range(6)), *STRANGE.values()]
+    texts = [TEXT, "", TEXT[20:], "Nausea.", *(TEXT[i:] * 3 for i in range(6)), *STRANGE]
     together = engine.tag_batch((text for text in texts), strategy, batch_size=len(texts))
+    assert any(result.recovered for result in together) or strategy is not RECOVERS
     for text, result in zip(texts, together, strict=True):
         assert (result.text, result.words, len(result.probabilities)) == (text, split_words(text), len(result.words))
         np.testing.assert_allclose(result.probabilities.sum(1), 1, atol=1e-4)
@@ -49,12 +50,6 @@ def test_a_batch_of_n_equals_n_batches_of_one_and_every_word_of_every_text_has_a
 def test_a_checkpoint_without_gates_names_the_command_that_makes_them(plain_engine, strategy):
     with pytest.raises(InputError, match=r"choose dense, or make gates with python -m engine.training.accelerate .*pl"):
         plain_engine.tag(TEXT, strategy)
-
-
-def test_truncation_labels_words_with_the_head_of_that_layer(engine):
-    result = engine.tag(TEXT, "truncate-1")
-    assert result.cost.rows[1:] == (0, 0)
-    assert {word.layer for word in result.trace.words} == {1}
 
 
 def test_the_trace_says_which_words_exited_where_and_why(engine):

@@ -29,9 +29,7 @@ def counted(engine, strategy):
 @pytest.mark.parametrize(
     "strategy",
     [
-        "dense",
         "truncate-1",
-        Strategy("entropy", (1, 2), EntropyController(0.4, 0, exit_entities=True)),
         Strategy("rule", (1, 2), RuleController(1.0, received=0.0)),
         Strategy("rule", (1, 2), RuleController(1.0, entropy=1.0)),
         Strategy("rule", (1, 2), RuleController(1.0), context="freeze"),

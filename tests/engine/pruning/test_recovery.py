@@ -15,20 +15,9 @@ from engine.pruning.recovery import Recovery
 from engine.pruning.strategy import Strategy
 from engine.text.labels import LabelSet
 from tests.engine.model.test_packing import window
-from tests.engine.pruning.conftest import TEXTS
 
 ENTROPY = EntropyController(0.45, neighbours=0, exit_entities=True)
 ALWAYS = Recovery("confidence", min_confidence=1.0)
-
-
-def test_a_batch_recovers_like_its_texts_one_by_one(engine):
-    strategy = Strategy("entropy", (1, 2), ENTROPY, recovery=ALWAYS)
-    together = engine.tag_batch(TEXTS, strategy)
-    for result, text in zip(together, TEXTS, strict=True):
-        alone = engine.tag(text, strategy)
-        np.testing.assert_allclose(result.probabilities, alone.probabilities, atol=1e-4)
-        assert result.cost == alone.cost
-    assert "recovered" in {word.state for result in together for word in result.trace.words}
 
 
 @torch.no_grad()
