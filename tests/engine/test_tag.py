@@ -37,9 +37,9 @@ def test_files_and_standard_input_are_tagged_in_order_as_pubtator(corpus, tag, c
 
 @pytest.mark.parametrize("format_", WRITERS)
 def test_every_format_holds_what_the_engine_finds(format_, corpus, tag, engine, capsys):
-    assert tag(corpus, "--format", format_) == 0
+    assert tag(corpus, "--format", format_, "--strategy", "dense") == 0
     documents = sound(capsys.readouterr().out, f"tagged{WRITERS[format_].suffix}")
-    expected = [engine.tag(document.text).entities for document in documents]
+    expected = [engine.tag(document.text, "dense").entities for document in documents]
     assert any(expected)
     assert [[e.key for e in document.entities] for document in documents] == [[e.key for e in of] for of in expected]
 
