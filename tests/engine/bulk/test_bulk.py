@@ -100,45 +100,34 @@ def test_results_may_be_parquet(pubmed, bulk, engine, tmp_path):
     assert [(row["document"], row["start"], row["end"], row["type"]) for row in rows] == expected
 
 
-class Remote(MemoryFileSystem):
-    """Files like those of ``s3://`` and ``http://``: they read lines of any length, but not in pieces."""
-
-    protocol = "remote"
-    cachable = False
-
-    def _open(self, path, mode="rb", **_):
-        return RemoteFile(self, path, mode, size=self.info(path)["size"])
-
-    @classmethod
-    def _strip_protocol(cls, path):
-        return super()._strip_protocol(path.replace("remote:", "memory:"))
-
-    def unstrip_protocol(self, name):
-        return f"remote://{name}"
-
-
 class RemoteFile(AbstractBufferedFile):
+    """Like files of ``s3://`` and ``http://``: reads lines of any length, but not in pieces."""
+
     def _fetch_range(self, start, end):
         return self.fs.cat_file(self.path, start, end)
 
 
 @pytest.fixture
-def remote():
+def remote(monkeypatch):
     """A folder on another machine, with JSON lines, gzipped ones and Parquet."""
-    fsspec.register_implementation("remote", Remote, clobber=True)
     pyarrow, parquet = map(pytest.importorskip, ("pyarrow", "pyarrow.parquet"))  # requirements-bulk.txt
     raw, file = (NOTE + NOTE.replace("1", "2")).encode(), io.BytesIO()
     parquet.write_table(pyarrow.table({"id": ["1", "2"], "text": ["Nausea.", "No nausea."]}), file)
     files = {"r.jsonl": raw, "s.jsonl.gz": gzip.compress(raw), "t.parquet": file.getvalue()}
     for name, content in files.items():
         fsspec.filesystem("memory").pipe(f"/notes/{name}", content)
+
+    def open_remote(self, path, mode="rb", **_):
+        return RemoteFile(self, path, mode, size=self.info(path)["size"])
+
+    monkeypatch.setattr(MemoryFileSystem, "_open", open_remote)
     return list(files)
 
 
 def test_every_format_may_be_on_other_machines(remote, bulk, tmp_path):
-    assert bulk("remote://notes") == 0
+    assert bulk("memory://notes") == 0
     manifest = lines(tmp_path / "out" / "manifest.jsonl")
-    assert [(one["input"], one["documents"]) for one in manifest] == [(f"remote:///notes/{name}", 2) for name in remote]
+    assert [(one["input"], one["documents"]) for one in manifest] == [(f"memory:///notes/{name}", 2) for name in remote]
 
 
 @pytest.mark.parametrize("method", ["isfile", "cat_file"])
@@ -148,9 +137,9 @@ def test_what_a_library_for_remote_files_raises_names_the_file(
     def refused(*_, **__):
         raise Exception("no credentials")  # the errors of these libraries are of no standard kind
 
-    monkeypatch.setattr(Remote, method, refused)
-    assert bulk(notes, "remote://notes/r.jsonl") == 2
-    assert re.search(r"remote:///?notes/r.jsonl.*no credentials", capsys.readouterr().err)
+    monkeypatch.setattr(MemoryFileSystem, method, refused)
+    assert bulk(notes, "memory://notes/r.jsonl") == 2
+    assert re.search(r"memory:///?notes/r.jsonl.*no credentials", capsys.readouterr().err)
     assert names(tmp_path / "out") == ["a", "b"]
 
 

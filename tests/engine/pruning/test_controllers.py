@@ -66,13 +66,10 @@ def test_which_words_exit(controller, labels, certainty, exited):
     assert exiting(controller, gate(labels, certainty)) == exited
 
 
-def test_words_that_exited_do_not_exit_again():
-    assert exiting(CERTAIN, gate([0, 0, 0], [SURE] * 3, [True, False, True])) == [0, 2]
-
-
 @pytest.mark.parametrize("controller", [CERTAIN, RuleController(2.0, min_keep_ratio=0.0)])
-def test_no_word_exits_that_is_not_alive(controller):
-    assert exiting(controller, gate([0] * 4, [SURE] * 4, [False] * 4)) == []
+@pytest.mark.parametrize("alive", [[True, False, True, True], [False] * 4])
+def test_only_words_that_are_alive_exit(controller, alive):
+    assert set(exiting(controller, gate([0] * 4, [SURE] * 4, alive))) <= set(np.flatnonzero(alive))
 
 
 @pytest.mark.parametrize("controller", [
