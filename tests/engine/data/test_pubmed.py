@@ -21,8 +21,8 @@ def file_of(*records):
     ("inside", "text"),
     [
         (
-            "<ArticleTitle>A title.</ArticleTitle><Abstract><AbstractText>It helped.</AbstractText></Abstract>",
-            "A title. It helped.",
+            "<ArticleTitle>T.</ArticleTitle><Abstract><AbstractText>It helped.</AbstractText></Abstract>",
+            "T. It helped.",
         ),
         ("<ArticleTitle>Only a title.</ArticleTitle><Abstract><AbstractText/></Abstract>", "Only a title."),
         ("<ArticleTitle/><VernacularTitle>Übelkeit.</VernacularTitle>", "Übelkeit."),

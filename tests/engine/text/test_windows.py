@@ -65,14 +65,10 @@ def test_the_cache_of_words_is_bounded(tokenizer):
 
 
 def test_the_tokenizers_own_truncation_and_padding_do_not_reach_us(tokenizer):
-    backend = tokenizer.backend_tokenizer
-    backend.enable_truncation(4)
-    backend.enable_padding(length=100)
-    try:
-        ids, _ = WordPieces(tokenizer, 512).pieces(["nausea"] * 20)
-    finally:
-        backend.no_truncation()
-        backend.no_padding()
+    limited = deepcopy(tokenizer)
+    limited.backend_tokenizer.enable_truncation(4)
+    limited.backend_tokenizer.enable_padding(length=100)
+    ids, _ = WordPieces(limited, 512).pieces(["nausea"] * 20)
     assert len(ids) == 20
 
 
