@@ -21,8 +21,8 @@ def file_of(*records):
     ("inside", "text"),
     [
         (
-            "<ArticleTitle>T.</ArticleTitle><Abstract><AbstractText>It helped.</AbstractText></Abstract>",
-            "T. It helped.",
+            "<ArticleTitle>T.</ArticleTitle><Abstract><AbstractText>It helps.</AbstractText></Abstract>",
+            "T. It helps.",
         ),
         ("<ArticleTitle>Only a title.</ArticleTitle><Abstract><AbstractText/></Abstract>", "Only a title."),
         ("<ArticleTitle/><VernacularTitle>Übelkeit.</VernacularTitle>", "Übelkeit."),
