@@ -20,10 +20,7 @@ def file_of(*records):
 @pytest.mark.parametrize(
     ("inside", "text"),
     [
-        (
-            "<ArticleTitle>T.</ArticleTitle><Abstract><AbstractText>It helps.</AbstractText></Abstract>",
-            "T. It helps.",
-        ),
+        ("<ArticleTitle>T.</ArticleTitle><Abstract><AbstractText>It helps.</AbstractText></Abstract>", "T. It helps."),
         ("<ArticleTitle>Only a title.</ArticleTitle><Abstract><AbstractText/></Abstract>", "Only a title."),
         ("<ArticleTitle/><VernacularTitle>Übelkeit.</VernacularTitle>", "Übelkeit."),
         ("<ArticleTitle>[Not Available].</ArticleTitle><VernacularTitle>Übelkeit.</VernacularTitle>", "Übelkeit."),
