@@ -178,6 +178,9 @@ def test_a_model_without_gates_promises_no_exits_and_its_command_names_it(browse
         assert f"accelerate {plain_engine.source} --texts" in text
         assert "exit" not in text
         assert "exit" not in page.locator(".answer").inner_text()
+        for layer in ("0", "1"):
+            page.locator(".layers input").fill(layer)
+            assert "exit" not in page.locator(".layers").inner_text()
 
 
 def test_another_model_keeps_text_and_theme(browser, engine, plain_engine):

@@ -35,15 +35,16 @@ def legend(*, has_gates: bool) -> str:
 def layer_view(engine: Engine, result: Result, found: Sequence[Difference]) -> str:
     """The text, the layers that computed each word, and the words of each layer, as they are after the last layer."""
     layers, types = len(result.cost.rows), engine.labels.types
+    has_gates = engine.model.has_gates
     return (
         f'<section class="layers" data-text="{checksum(result.text)}" data-layers="{layers}" '
-        f'style="--layers:{layers};--at:{layers}">'
+        f'{"data-has-gates " * has_gates}style="--layers:{layers};--at:{layers}">'
         f'<div class="transport"><button type="button" class="play"><span class="icon-play"></span> Play</button>'
         f'<label>after layer <input type="range" min="0" max="{layers}" value="{layers}" step="1"></label>'
         f'<output class="at"></output></div>'
         f'<p class="pointed">Point at a word, or move between words with the arrow keys.</p>'
         f"{listbox(result, found, 'The text, word by word', types)}"
-        f"{legend(has_gates=engine.model.has_gates)}"
+        f"{legend(has_gates=has_gates)}"
         f"{_depths(result, layers, types)}{cut_note(result)}</section>"
     )
 

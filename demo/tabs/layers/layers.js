@@ -17,15 +17,16 @@ function show(at) {
     word.dataset.state = exited ? final : "kept";
   });
   all(".words .entity").forEach((entity) => entity.classList.toggle("decided", Number(entity.dataset.decided) <= at));
-  let text = "before the first layer: no word has exited yet";
+  const hasGates = "hasGates" in view.dataset;
+  let text = `before the first layer${hasGates ? ": no word has exited yet" : ""}`;
   all(".counts li").forEach((row) => {
     const current = Number(row.dataset.layer) === at;
     row.toggleAttribute("data-current", current);
     if (!current) return;
     const { words, exits } = row.dataset;
     const computed = words === "1" ? "1 word" : `${words} words`;
-    const then = at === last ? "and labelled" : `${exits} of them exit`;
-    const done = words === "0" ? "no word reaches it" : `${computed} computed, ${then}`;
+    const then = at === last ? ", and labelled" : hasGates ? `, ${exits} of them exit` : "";
+    const done = words === "0" ? "no word reaches it" : `${computed} computed${then}`;
     text = `layer ${at} of ${last}: ${done}`;
   });
   view.querySelector(".at").textContent = text;

@@ -9,7 +9,7 @@ import pytest
 from demo.common import word_view
 from demo.common.differences import differences
 from demo.common.word_view import listbox
-from demo.tabs.layers import layer_view, legend, words_of_layers
+from demo.tabs.layers import layer_view, words_of_layers
 from engine import Entity
 from tests.demo.conftest import RECOVERING
 
@@ -49,10 +49,11 @@ def recovered(engine):
     return engine.tag(TEXT, "entropy+recovery", **RECOVERING)
 
 
-def test_the_legend_says_that_words_exit_only_if_the_model_has_gates():
-    assert "came back" in legend(has_gates=True)
-    assert "exited" not in legend(has_gates=False)
-    assert "computed in this layer" in legend(has_gates=False)
+def test_words_are_said_to_exit_only_if_the_model_has_gates(engine, plain_engine):
+    gated, plain = (view(one, one.tag(TEXT, "dense")) for one in (engine, plain_engine))
+    for part in ("exited", "came back", "data-has-gates"):
+        assert part in gated
+        assert part not in plain
 
 
 class TestListbox:
