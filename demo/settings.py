@@ -157,10 +157,14 @@ def format_value(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def label_with_settings(engine: Engine, strategy: Strategy, point: str | None) -> str:
+def with_settings(named: str, settings: str) -> str:
     """A strategy's `label`, followed by `describe_settings` in brackets if it is not empty."""
-    named, settings = label(engine, strategy, point), describe_settings(engine, strategy, point)
     return f"{named} ({settings})" if settings else named
+
+
+def label_with_settings(engine: Engine, strategy: Strategy, point: str | None) -> str:
+    """A strategy's label with the settings that differ from its operating point."""
+    return with_settings(label(engine, strategy, point), describe_settings(engine, strategy, point))
 
 
 def summarise(strategy: Strategy) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from demo.common.differences import CHANGED, LOST, NEW, SAME
 from demo.common.markup import escape, number_of, term
 from demo.common.requests import answer
+from demo.settings import with_settings
 from demo.tabs.compare.comparison import Comparison
 
 NAMED = 5  # entities of one kind
@@ -44,7 +45,7 @@ def answer_run(
 
 
 def _line(one: Comparison, compared: Sequence[Comparison]) -> str:
-    name = f"<code>{escape(one.label_among(compared))}</code>" + (f" ({escape(one.settings)})" if one.settings else "")
+    name = with_settings(f"<code>{escape(one.label_among(compared))}</code>", escape(one.settings))
     ms, ratio = f"{one.timing.latency_ms:.0f} ms", f"{one.speedup:.2f}×"
     if one.is_reference:
         return f"<p>{name}: {ms}, {_entities(len(one.result.entities))}.</p>"

@@ -9,7 +9,7 @@ from pathlib import Path
 from demo.common.differences import KINDS, SAME, SIGNS
 from demo.common.markup import cells, escape, note, number_of, table, term
 from demo.common.timing import RUNS, Timing
-from demo.settings import describe
+from demo.settings import describe, with_settings
 from demo.tabs.compare.comparison import Comparison
 from engine import Result
 
@@ -49,7 +49,7 @@ def _summary_row(one: Comparison, compared: Sequence[Comparison]) -> str:
         f"{one.result.cost.token_layers_kept:.0%}",
         *("–" if one.is_reference else len(one.of_kind(kind)) for kind in KINDS),
     ]
-    name = escape(one.label_among(compared) + (f" ({one.settings})" if one.settings else ""))
+    name = escape(with_settings(one.label_among(compared), one.settings))
     return f'<tr><th scope="row">{name}</th>{cells(figures)}</tr>'
 
 
