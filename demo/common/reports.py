@@ -23,7 +23,7 @@ CONDITIONS = ("corpus", "split", "documents", "timed_documents", "device", "thre
 
 
 @dataclass(frozen=True)
-class Report:
+class ReportFolder:
     """A folder that ``eval.report`` has written."""
 
     folder: Path
@@ -103,12 +103,12 @@ class Report:
         )
 
 
-def find_reports(folder: Path = REPORTS) -> dict[str, Report]:
+def find_reports(folder: Path = REPORTS) -> dict[str, ReportFolder]:
     """The reports in a folder, by name: its subfolders with a ``results.csv``."""
-    return {path.parent.name: Report(path.parent) for path in sorted(folder.glob(f"*/{RESULTS}"))}
+    return {path.parent.name: ReportFolder(path.parent) for path in sorted(folder.glob(f"*/{RESULTS}"))}
 
 
-def own_report(engine: Engine, folder: Path = REPORTS) -> Report | None:
+def own_report(engine: Engine, folder: Path = REPORTS) -> ReportFolder | None:
     """The first report, by name, on the engine's weights; None if there is none."""
     return next((one for one in find_reports(folder).values() if not one.other_weights(engine.digest)), None)
 
@@ -121,7 +121,7 @@ class Recommendation:
     ``against_full_model``: it against the fastest full-model baseline, if the report has one.
     """
 
-    report: Report
+    report: ReportFolder
     row: ResultRow
     against_dense: IntervalRow
     against_full_model: IntervalRow | None

@@ -13,7 +13,7 @@ from demo.common.uploads import Problems
 from demo.tabs.batch import status
 from demo.tabs.compare.answer_text import answer_run
 from demo.tabs.compare.cards import card, summary
-from demo.tabs.compare.comparison import Comparison
+from demo.tabs.compare.comparison import ComparedStrategy
 from demo.tabs.compare.texts import texts
 from demo.tabs.layers import layer_view
 from demo.tabs.why import why_view
@@ -32,8 +32,8 @@ def compared(engine, model=HOSTILE):
     """A strategy whose one entity is the whole text, beside dense, which found nothing."""
     dense = Timing(result_of(engine, "dense"), (10.0,) * 5)
     found = result_of(engine, "rule", Entity(0, len(HOSTILE), TYPES[0], HOSTILE))
-    one = Comparison(model, HOSTILE, HOSTILE, Timing(found, (8.0,) * 5), dense, HOSTILE)
-    return [Comparison(model, HOSTILE, HOSTILE, dense, dense), one, one]
+    one = ComparedStrategy(model, HOSTILE, HOSTILE, Timing(found, (8.0,) * 5), dense, HOSTILE)
+    return [ComparedStrategy(model, HOSTILE, HOSTILE, dense, dense), one, one]
 
 
 def view(engine, render):

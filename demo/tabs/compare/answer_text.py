@@ -9,7 +9,7 @@ from demo.common.differences import CHANGED, LOST, NEW, SAME
 from demo.common.markup import escape, number_of, term
 from demo.common.requests import answer
 from demo.settings import with_settings
-from demo.tabs.compare.comparison import Comparison
+from demo.tabs.compare.comparison import ComparedStrategy
 
 NAMED = 5  # entities of one kind
 LEAST_WORDS, ENGLISH_SHARE = 12, 0.06  # of very frequent words, which make up a fifth of an abstract
@@ -27,7 +27,7 @@ def language_remark(text: str) -> str:
 
 
 def answer_run(
-    text: str, compared: Sequence[Comparison], *, timing: bool, remarks: Sequence[str] = (), average: str = ""
+    text: str, compared: Sequence[ComparedStrategy], *, timing: bool, remarks: Sequence[str] = (), average: str = ""
 ) -> str:
     """The answer with a line for each strategy but dense.
 
@@ -44,7 +44,7 @@ def answer_run(
     return answer("timing" if timing else "done", lines + more, text)
 
 
-def _line(one: Comparison, compared: Sequence[Comparison]) -> str:
+def _line(one: ComparedStrategy, compared: Sequence[ComparedStrategy]) -> str:
     name = with_settings(f"<code>{escape(one.label_among(compared))}</code>", escape(one.settings))
     ms, ratio = f"{one.timing.latency_ms:.0f} ms", f"{one.speedup:.2f}×"
     if one.is_reference:
@@ -59,7 +59,7 @@ def _line(one: Comparison, compared: Sequence[Comparison]) -> str:
     )
 
 
-def _changes(one: Comparison, *, here: bool) -> str:
+def _changes(one: ComparedStrategy, *, here: bool) -> str:
     """Names the entities that are not as in dense; ``here``: whether the page can show the strategy's words."""
     same = len(one.of_kind(SAME))
     changed = [
@@ -72,7 +72,7 @@ def _changes(one: Comparison, *, here: bool) -> str:
     return "; ".join([*changed, f"{same} the same"])
 
 
-def _names(one: Comparison, kind: str, *, here: bool) -> str:
+def _names(one: ComparedStrategy, kind: str, *, here: bool) -> str:
     found = one.of_kind(kind)
     names = [
         f'<button type="button" class="to-word {kind}" data-word="{each.word}" data-strategy="{escape(one.name)}">'

@@ -10,7 +10,7 @@ from demo.common.differences import KINDS, SAME, SIGNS
 from demo.common.markup import cells, escape, note, number_of, table, term
 from demo.common.timing import RUNS, Timing
 from demo.settings import describe, with_settings
-from demo.tabs.compare.comparison import Comparison
+from demo.tabs.compare.comparison import ComparedStrategy
 from engine import Result
 
 SCRIPT = Path(__file__).with_suffix(".js")
@@ -19,7 +19,7 @@ SUMMED_UP = 3  # strategies from which on a table sums up the cards
 FASTEST, FEWEST, CLOSEST = "fastest", "fewest MACs", "closest to dense"
 
 
-def conditions(device: str, threads: int, compared: Sequence[Comparison]) -> str:
+def conditions(device: str, threads: int, compared: Sequence[ComparedStrategy]) -> str:
     """How the cards' times were measured, and why no card is marked as the fastest if none is."""
     first = compared[0].timing
     runs = len(first.runs_ms)
@@ -34,7 +34,7 @@ def conditions(device: str, threads: int, compared: Sequence[Comparison]) -> str
     return f'<div class="conditions">{note(line)}</div>'
 
 
-def summary(compared: Sequence[Comparison]) -> str:
+def summary(compared: Sequence[ComparedStrategy]) -> str:
     """A table with a row for each strategy; empty for fewer than ``SUMMED_UP``."""
     if len(compared) < SUMMED_UP:
         return ""
@@ -42,7 +42,7 @@ def summary(compared: Sequence[Comparison]) -> str:
     return table("Summary", "summary", heads, (_summary_row(one, compared) for one in compared))
 
 
-def _summary_row(one: Comparison, compared: Sequence[Comparison]) -> str:
+def _summary_row(one: ComparedStrategy, compared: Sequence[ComparedStrategy]) -> str:
     figures = [
         f"{one.timing.latency_ms:.1f}",
         "–" if one.is_reference or one.doubt else f"{one.speedup:.2f}×",
@@ -53,7 +53,7 @@ def _summary_row(one: Comparison, compared: Sequence[Comparison]) -> str:
     return f'<tr><th scope="row">{name}</th>{cells(figures)}</tr>'
 
 
-def award_badges(compared: Sequence[Comparison]) -> list[list[str]]:
+def award_badges(compared: Sequence[ComparedStrategy]) -> list[list[str]]:
     """Awards ``FASTEST``, ``FEWEST`` and ``CLOSEST``, each only if one strategy clearly comes first.
 
     The fastest was ahead of all others in every run. Only strategies that remove words compete for ``CLOSEST``, which
@@ -75,19 +75,19 @@ def award_badges(compared: Sequence[Comparison]) -> list[list[str]]:
     return badges
 
 
-def shared_labels(one: Comparison) -> int:
+def shared_labels(one: ComparedStrategy) -> int:
     """The number of words with the same label as in the reference."""
     pairs = zip(one.result.trace.words, one.reference.result.trace.words, strict=True)
     return sum(mine.label == theirs.label for mine, theirs in pairs)
 
 
-def cards(compared: Sequence[Comparison]) -> str:
+def cards(compared: Sequence[ComparedStrategy]) -> str:
     """A card for each strategy."""
     each = zip(compared, award_badges(compared), strict=True)
     return f'<div class="cards panels">{"".join(card(one, badges) for one, badges in each)}</div>'
 
 
-def card(one: Comparison, badges: Sequence[str] = ()) -> str:
+def card(one: ComparedStrategy, badges: Sequence[str] = ()) -> str:
     """The figures of one strategy and its differences from dense; ``badges``: from `award_badges`."""
     timing, result = one.timing, one.result
     kept, gmacs = result.cost.token_layers_kept, result.cost.macs / 1e9
@@ -113,7 +113,7 @@ def card(one: Comparison, badges: Sequence[str] = ()) -> str:
     )
 
 
-def _speed(one: Comparison) -> str:
+def _speed(one: ComparedStrategy) -> str:
     if one.is_reference:
         return '<span class="speed">the reference</span>'
     slower = one.decided and one.reference.faster_than(one.timing)
@@ -121,7 +121,7 @@ def _speed(one: Comparison) -> str:
     return f'<span class="speed{" slower" if slower else ""}">{said}</span>'
 
 
-def _dense(one: Comparison) -> str:
+def _dense(one: ComparedStrategy) -> str:
     return escape(f"dense{one.of_reference}")
 
 
@@ -130,7 +130,7 @@ def _spread(timing: Timing) -> str:
     return f"{low:.1f}–{high:.1f} ms in {runs} runs" if runs > 1 else "one run"
 
 
-def _share_of_dense(one: Comparison) -> str:
+def _share_of_dense(one: ComparedStrategy) -> str:
     dense = one.reference.result.cost.macs
     if one.is_reference or not dense:  # a text without words
         return ""
@@ -157,7 +157,7 @@ def _entities(result: Result) -> str:
     return f'<span data-scores="{scores}">{len(result.entities)}</span>'
 
 
-def _agreement(one: Comparison) -> str:
+def _agreement(one: ComparedStrategy) -> str:
     if one.is_reference:
         return "the reference"
     dense = one.reference.result
@@ -165,7 +165,7 @@ def _agreement(one: Comparison) -> str:
     return f"{shared_labels(one)} of {len(dense.words)} labels, {shared}"
 
 
-def _differences(one: Comparison) -> str:
+def _differences(one: ComparedStrategy) -> str:
     if one.is_reference:
         return ""
     counts = Counter(each.kind for each in one.differences if each.kind != SAME)

@@ -28,7 +28,7 @@ class ModelStrategy:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class ComparedStrategy:
     """A strategy's result and times, and those that they are compared with.
 
     ``model``, ``label``, ``settings``: as in `ModelStrategy`.
@@ -48,7 +48,7 @@ class Comparison:
         """The name of the strategy."""
         return self.result.strategy.name
 
-    def label_among(self, others: Sequence[Comparison]) -> str:
+    def label_among(self, others: Sequence[ComparedStrategy]) -> str:
         """The strategy's label, with its model if the others have several."""
         return self.label if len({one.model for one in others}) == 1 else f"{self.label}, {self.model}"
 
@@ -122,14 +122,14 @@ class Comparison:
         return f"{ratio} as fast as {dense} on this text{unclear}"
 
 
-def compare_all(candidates: Sequence[ModelStrategy], timings: Sequence[Timing]) -> list[Comparison]:
+def compare_all(candidates: Sequence[ModelStrategy], timings: Sequence[Timing]) -> list[ComparedStrategy]:
     """The timed candidates, of which the first on each model is dense, beside their references."""
-    found: list[Comparison] = []
+    found: list[ComparedStrategy] = []
     dense: dict[str, Timing] = {}
     for one, timing in zip(candidates, timings, strict=True):
         reference, of_model = dense.get(one.model, timing), ""
         if one.model not in dense and found:
             reference, of_model = found[0].timing, found[0].model
-        found.append(Comparison(one.model, one.label, one.settings, timing, reference, of_model))
+        found.append(ComparedStrategy(one.model, one.label, one.settings, timing, reference, of_model))
         dense.setdefault(one.model, timing)
     return found

@@ -10,7 +10,7 @@ from demo.common.differences import SIGNS, Difference
 from demo.common.markup import cells, escape, note, table
 from demo.common.serialization import ENTITY_COLUMNS, csv_link, entity_row
 from demo.common.word_view import type_colour
-from demo.tabs.compare.comparison import Comparison
+from demo.tabs.compare.comparison import ComparedStrategy
 from engine.inspection.trace import WordTrace
 
 SCRIPT = Path(__file__).with_suffix(".js")
@@ -18,7 +18,7 @@ LISTED = 500  # rows in the table; the file has all
 COLUMNS = ("strategy", "model", *ENTITY_COLUMNS, "against dense")
 
 
-def texts(compared: Sequence[Comparison], types: Sequence[str]) -> str:
+def texts(compared: Sequence[ComparedStrategy], types: Sequence[str]) -> str:
     """A text for each strategy, and a table of all entities; ``types``: the entity types, which decide the colours."""
     panels = "".join(_panel(one, one.label_among(compared), types) for one in compared)
     return (
@@ -29,7 +29,7 @@ def texts(compared: Sequence[Comparison], types: Sequence[str]) -> str:
     )
 
 
-def _panel(one: Comparison, name: str, types: Sequence[str]) -> str:
+def _panel(one: ComparedStrategy, name: str, types: Sequence[str]) -> str:
     text = one.result.text
     parts: list[str] = []
     position = 0
@@ -43,7 +43,7 @@ def _panel(one: Comparison, name: str, types: Sequence[str]) -> str:
     )
 
 
-def _marked_spans(one: Comparison, types: Sequence[str]) -> Iterator[tuple[int, int, str]]:
+def _marked_spans(one: ComparedStrategy, types: Sequence[str]) -> Iterator[tuple[int, int, str]]:
     """Yields start, end and opening tag of each span that is an entity here or in dense, or that exited early."""
     found = {at: each for each in one.differences for at in range(each.entity.start, each.entity.end)}
 
@@ -70,7 +70,7 @@ def _entity_tag(found: Difference, types: Sequence[str]) -> str:
     )
 
 
-def entity_rows(compared: Sequence[Comparison]) -> list[tuple[str, str, int, int, str, str, float, str]]:
+def entity_rows(compared: Sequence[ComparedStrategy]) -> list[tuple[str, str, int, int, str, str, float, str]]:
     """The rows of the table, in the order of ``COLUMNS``, including entities that a strategy lost."""
     return [
         (one.label, one.model, *entity_row(found.entity), "the reference" if one.is_reference else found.kind)
@@ -79,7 +79,7 @@ def entity_rows(compared: Sequence[Comparison]) -> list[tuple[str, str, int, int
     ]
 
 
-def _entities(compared: Sequence[Comparison]) -> str:
+def _entities(compared: Sequence[ComparedStrategy]) -> str:
     rows = entity_rows(compared)
     shown = (f'<tr data-score="{row[6]}">{cells(row)}</tr>' for row in rows[:LISTED])
     cut = note(f"Showing the first {LISTED:,} of {len(rows):,} entities; the CSV has them all.") * (len(rows) > LISTED)

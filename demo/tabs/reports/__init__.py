@@ -20,7 +20,7 @@ from demo.common.events import HIDDEN, QUIET, draw_when_visible
 from demo.common.inputs import Inputs
 from demo.common.links import read_link
 from demo.common.markup import alert, escape, note
-from demo.common.reports import Report, find_reports, own_report
+from demo.common.reports import ReportFolder, find_reports, own_report
 from demo.common.settings_panel import shown_choices
 from demo.settings import chosen_strategies, points
 from demo.tabs.reports.chart import chart
@@ -44,7 +44,7 @@ WIDE = ("f1_vs_latency.png", "groups.png", "exits.png")  # these have a panel fo
 _CODE = re.compile("&#96;(.+?)&#96;")  # a name in backticks, escaped
 
 
-def show(engine: Engine, report: Report | None, batch_size: int | None, current: Sequence[Strategy]) -> str:
+def show(engine: Engine, report: ReportFolder | None, batch_size: int | None, current: Sequence[Strategy]) -> str:
     """The conclusions and the chart of a report, with the other plots folded below."""
     shown, plots = alert(NO_REPORT), calibration_plot(engine.source, current)
     if report:
@@ -53,14 +53,14 @@ def show(engine: Engine, report: Report | None, batch_size: int | None, current:
     return f'{shown}<details class="folded"><summary>Other plots</summary>{plots}</details>'
 
 
-def conclusions(report: Report, dtype: str) -> str:
+def conclusions(report: ReportFolder, dtype: str) -> str:
     """The report's opening sentences on a dtype, losses included."""
     sentences = escape(" ".join(report.opening(dtype).sentences()))
     marked = _CODE.sub(r"<code>\1</code>", sentences)
     return f'<p class="conclusions">{marked}</p>'
 
 
-def report_chart(engine: Engine, report: Report, batch_size: int | None, current: Sequence[Strategy]) -> str:
+def report_chart(engine: Engine, report: ReportFolder, batch_size: int | None, current: Sequence[Strategy]) -> str:
     """The chart of a report, and the names of the current strategies that it did not measure as they are set."""
     marks = read_marks(report)
     sizes = sorted({mark.row["batch_size"] for mark in marks})
@@ -129,7 +129,7 @@ def _without_names(strategy: Strategy) -> dict[str, Any]:
     return replace(strategy, name="", point="").to_json()
 
 
-def pictures(report: Report) -> str:
+def pictures(report: ReportFolder) -> str:
     """The other plots of a report; those in further dtypes have the dtype in their file names."""
     shown = ""
     for name, title in PICTURES.items():

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from demo.common.reports import Report
+from demo.common.reports import ReportFolder
 from demo.settings import format_value
 from engine.pruning.strategy_names import OLD_NAMES, parse
 from eval.render.files import IntervalRow, ResultRow
@@ -85,7 +85,7 @@ class Mark:
         return {name: value for name, value in figures.items() if value}
 
 
-def read_marks(report: Report) -> list[Mark]:
+def read_marks(report: ReportFolder) -> list[Mark]:
     """All marks of a report, by increasing speed-up."""
     opening, settings = report.opening(), report.about.get("settings", {})
     marks = [

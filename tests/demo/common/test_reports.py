@@ -8,11 +8,11 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
-from demo.common.reports import REPORTS, Report, find_reports, own_report, recommendation
+from demo.common.reports import REPORTS, ReportFolder, find_reports, own_report, recommendation
 from engine.pruning.strategy_names import resolve
 
 DIGEST = "0123456789abcdef" * 4
-SHIPPED = Report(REPORTS / "bc5cdr-test")  # on the shipped weights
+SHIPPED = ReportFolder(REPORTS / "bc5cdr-test")  # on the shipped weights
 RULE = replace(resolve("rule", 6, {}), point="balanced")
 RESULTS = pd.DataFrame(
     {
@@ -42,7 +42,7 @@ def report(tmp_path):
 def say(report, **about):
     """The report with a ``results.json``."""
     (report.folder / "results.json").write_text(json.dumps({"about": about}))
-    return Report(report.folder)
+    return ReportFolder(report.folder)
 
 
 def engine_of(digest, dtype="float32"):
@@ -101,7 +101,7 @@ def test_the_average_is_that_of_the_report_in_the_dtype_of_the_page():
 )
 def test_the_corpus_is_named_as_readers_know_it(tmp_path, corpus, split, shown):
     RESULTS.assign(corpus=corpus, split=split).to_csv(tmp_path / "results.csv", index=False)
-    assert Report(tmp_path).corpus == shown
+    assert ReportFolder(tmp_path).corpus == shown
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from demo.common.links import EXAMPLES
 from demo.common.requests import cancelled, checksum, failed, running
 from demo.common.timing import RUNS, Timing
 from demo.tabs.compare.answer_text import answer_run, language_remark
-from demo.tabs.compare.comparison import Comparison
+from demo.tabs.compare.comparison import ComparedStrategy
 from engine import Entity
 
 TEXT = "Famotidine-associated delirium."
@@ -24,8 +24,8 @@ def dense(engine):
 
 def line(dense, engine, *entities, runs_ms=(10.0,) * RUNS):
     result = replace(engine.tag(TEXT, "truncate-1"), entities=entities)
-    own = Comparison("m", "truncate-1:fast", "λ 2", Timing(result, runs_ms), dense)
-    return answer_run(TEXT, [Comparison("m", "dense", "", dense, dense), own], timing=False)
+    own = ComparedStrategy("m", "truncate-1:fast", "λ 2", Timing(result, runs_ms), dense)
+    return answer_run(TEXT, [ComparedStrategy("m", "dense", "", dense, dense), own], timing=False)
 
 
 def test_says_how_much_faster_and_what_became_of_the_entities(engine, dense):
@@ -55,14 +55,17 @@ def test_says_plainly_that_there_are_no_entities(engine, dense):
     assert "; no entities, like dense; " in line(nothing, engine)
     assert "; 2 new: " in line(nothing, engine, FAMOTIDINE, DELIRIUM)
     assert "; 2 lost: " in line(dense, engine)
-    assert "ms, no entities." in answer_run(TEXT, [Comparison("m", "dense", "", nothing, nothing)], timing=False)
+    assert "ms, no entities." in answer_run(TEXT, [ComparedStrategy("m", "dense", "", nothing, nothing)], timing=False)
 
 
 def test_of_two_models_each_line_names_its_own_and_only_the_pages_has_buttons(engine, dense):
     own, other = Timing(dense.result, (10.0,) * RUNS), Timing(engine.tag(TEXT, "rule"), (9.0,) * RUNS)
     lost = replace(own, result=replace(own.result, entities=()))
-    first, second = Comparison("a", "dense", "", dense, dense), Comparison("b", "dense", "", lost, dense, "a")
-    found = answer_run(TEXT, [first, second, Comparison("b", "rule", "", other, own)], timing=False)
+    first, second = (
+        ComparedStrategy("a", "dense", "", dense, dense),
+        ComparedStrategy("b", "dense", "", lost, dense, "a"),
+    )
+    found = answer_run(TEXT, [first, second, ComparedStrategy("b", "rule", "", other, own)], timing=False)
     beside, pruned = found.split("<p>")[1:3]
     assert "dense, b</code>" in beside
     assert beside.index(" of a on this text") > beside.index("2.00×")
@@ -73,7 +76,7 @@ def test_of_two_models_each_line_names_its_own_and_only_the_pages_has_buttons(en
 
 
 def test_states_are_told_apart(dense):
-    pair = [Comparison("m", "dense", "", dense, dense)]
+    pair = [ComparedStrategy("m", "dense", "", dense, dense)]
     for timing, state in ((True, "timing"), (False, "done")):
         assert f'data-state="{state}" data-text="{checksum(TEXT)}"' in answer_run(TEXT, pair, timing=timing)
     for state, shown in (("running", running()), ("cancelled", cancelled()), ("failed", failed("no"))):

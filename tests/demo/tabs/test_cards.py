@@ -7,7 +7,7 @@ import pytest
 from demo.common.timing import RUNS, Timing
 from demo.tabs.compare import cards
 from demo.tabs.compare.cards import CLOSEST, FASTEST, FEWEST, LISTED, award_badges, conditions
-from demo.tabs.compare.comparison import Comparison
+from demo.tabs.compare.comparison import ComparedStrategy
 from engine import Entity
 from tests.demo.conftest import RECOVERING
 
@@ -24,7 +24,7 @@ def dense(engine):
 
 
 def beside(one, dense):
-    return Comparison("tiny, float32", f"{one.result.strategy.name}:balanced", "", one, dense)
+    return ComparedStrategy("tiny, float32", f"{one.result.strategy.name}:balanced", "", one, dense)
 
 
 def card(one, dense):

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from demo.common.reports import REPORTS, Report
+from demo.common.reports import REPORTS, ReportFolder
 from demo.tabs.reports.chart import CHARACTER, LINE, chart
 from demo.tabs.reports.marks import read_marks
 from eval.render.frontier import LABELS, REACH
@@ -21,7 +21,7 @@ def changed(mark, **figures):
 @pytest.fixture(scope="module")
 def marks():
     """The float32 variants and the baselines at batch size 1."""
-    found = [mark for mark in read_marks(Report(SHIPPED)) if mark.row["batch_size"] == 1]
+    found = [mark for mark in read_marks(ReportFolder(SHIPPED)) if mark.row["batch_size"] == 1]
     own = [mark for mark in found if mark.kind == "baseline" or mark.row["dtype"] == "float32"]
     return [changed(mark, label=mark.row["strategy"]) for mark in own]
 
@@ -57,7 +57,7 @@ def test_one_bad_variant_does_not_squash_the_axes(marks):
 
 
 def test_few_variants_are_named_each_near_its_mark():
-    found = [mark for mark in read_marks(Report(SHIPPED)) if mark.row["batch_size"] == 1]
+    found = [mark for mark in read_marks(ReportFolder(SHIPPED)) if mark.row["batch_size"] == 1]
     named = re.findall(r'class="name" style="--dx:(-?\d+)px;--dy:(-?\d+)px".*?>([^<]+)<', chart(found, (), {}, ""))
     assert 1 < len(named) <= LABELS
     for dx, dy, text in named:
@@ -66,7 +66,7 @@ def test_few_variants_are_named_each_near_its_mark():
 
 
 def test_a_variant_in_two_dtypes_has_two_marks_each_against_the_first_dense():
-    found = [mark for mark in read_marks(Report(SHIPPED)) if mark.row["batch_size"] == 1]
+    found = [mark for mark in read_marks(ReportFolder(SHIPPED)) if mark.row["batch_size"] == 1]
     labels = [mark.label for mark in found]
     assert len(labels) == len(set(labels))
     assert {"dense (float32)", "dense (int8)", "entropy:fast (int8)"} <= set(labels)

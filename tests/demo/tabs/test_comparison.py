@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from demo.common.timing import RUNS, Timing
-from demo.tabs.compare.comparison import Comparison
+from demo.tabs.compare.comparison import ComparedStrategy
 
 TEXT = "Famotidine-associated delirium."
 
@@ -31,7 +31,7 @@ TEXT = "Famotidine-associated delirium."
 )
 def test_speed_in_words(engine, strategy, dense_ms, own_ms, said):
     own, dense = Timing(engine.tag(TEXT, strategy), own_ms), Timing(engine.tag(TEXT, "dense"), dense_ms)
-    one = Comparison("m", strategy, "", own, dense)
+    one = ComparedStrategy("m", strategy, "", own, dense)
     found = one.speed_in_words("dense", f"{one.speedup:.2f}×")
     assert said in found
     assert one.decided == (len(own_ms) == RUNS and "×" in said and "(" not in said)
@@ -39,6 +39,6 @@ def test_speed_in_words(engine, strategy, dense_ms, own_ms, said):
 
 def test_a_reference_from_another_model_may_differ_by_more_than_the_computation(engine):
     dense = Timing(engine.tag(TEXT, "dense"), (50.0,) * RUNS)
-    other = Comparison("b", "dense", "", replace(dense, runs_ms=(10.0,) * RUNS), dense, "a")
+    other = ComparedStrategy("b", "dense", "", replace(dense, runs_ms=(10.0,) * RUNS), dense, "a")
     assert other.doubt == ""
     assert other.label_among([other, replace(other, model="c")]) == "dense, b"

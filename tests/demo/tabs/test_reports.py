@@ -9,12 +9,12 @@ import pandas as pd
 import pytest
 from matplotlib.collections import PathCollection
 
-from demo.common.reports import REPORTS, Report
+from demo.common.reports import REPORTS, ReportFolder
 from demo.tabs.reports import PICTURES, pictures, plot_calibration, show, updates_to_try
 from engine.pruning.strategy_names import resolve
 
 DIGEST = "0123456789abcdef" * 4
-SHIPPED = Report(REPORTS / "bc5cdr-test")  # on the shipped weights
+SHIPPED = ReportFolder(REPORTS / "bc5cdr-test")  # on the shipped weights
 RULE = resolve("rule", 6, {})
 
 
@@ -29,7 +29,7 @@ def report(tmp_path):
     for name in ("results", "intervals"):
         shutil.copy(SHIPPED.folder / f"{name}.csv", tmp_path)
     (tmp_path / "results.json").write_text(json.dumps({"about": {"weights": f"SHA-256 {DIGEST[:16]}…"}}))
-    return Report(tmp_path)
+    return ReportFolder(tmp_path)
 
 
 def engine_of(report, digest=DIGEST):

@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 import pytest
 
 from demo.common.timing import Timing
-from demo.tabs.compare.comparison import Comparison
+from demo.tabs.compare.comparison import ComparedStrategy
 from demo.tabs.compare.texts import COLUMNS, LISTED, entity_rows, texts
 from engine import Entity
 from tests.demo.conftest import RECOVERING
@@ -23,7 +23,7 @@ TYPES = ("Chemical", "Disease")
 def compared(result, dense):
     reference = Timing(dense, (10.0,))
     own = reference if result is dense else Timing(result, (5.0,))
-    return Comparison("tiny, float32", result.strategy.name, "", own, reference)
+    return ComparedStrategy("tiny, float32", result.strategy.name, "", own, reference)
 
 
 class Panel(HTMLParser):
