@@ -14,15 +14,6 @@ from engine import Engine
 from tests.demo.screenshot import HEIGHT
 from tests.demo.serving import browser_path, chromium, serve_app
 
-# Two words of a text of the tests come back.
-RECOVERING = {
-    "max_entropy": 0.45,
-    "min_keep_ratio": 0.3,
-    "exit_entities": True,
-    "trigger": "confidence",
-    "min_confidence": 1.0,
-    "recovery_limit": 2,
-}
 ANSWERED = ".answer:is([data-state=timing], [data-state=done])"
 
 

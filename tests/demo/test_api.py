@@ -66,8 +66,7 @@ class TestCompare:
         assert {(e["start"], e["end"], e["type"]) for e in truncated["missing"]} == reference - ours
 
     def test_a_setting_goes_to_those_that_have_it(self, client):
-        strategies = "rule,entropy"
-        found = client.predict(TEXT, strategies=strategies, lambda_=1.25, api_name="/compare")["strategies"]
+        found = client.predict(TEXT, strategies="rule,entropy", lambda_=1.25, api_name="/compare")["strategies"]
         assert found["rule"]["strategy"]["controller"]["lambda"] == 1.25
         assert "lambda" not in found["entropy"]["strategy"]["controller"]
 
@@ -80,7 +79,6 @@ class TestCompare:
         ("tag", {"text": "a" * (MAX_TRACED + 1), "trace": True}, "at most 50,000 characters times"),
         ("tag", {"text": 5}, "expected a text, got int"),
         ("tag", {"text": {"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}}, "expected a text, got dict"),
-        ("tag", {"strategy": "../x"}, "expected one of the strategies"),
         ("tag", {"strategy": "truncate-" + "9" * 5000}, "expected one of the strategies"),
         ("tag", {"strategy": "random@" * 2000 + "entropy"}, "a control that only"),
         ("tag", {"strategy": ["dense"]}, "expected names of strategies"),
@@ -90,16 +88,11 @@ class TestCompare:
         ("tag", {"min_keep_ratio": 7}, "expected min_keep_ratio as a number between 0 and 1"),
         ("tag", {"lambda_": 1.0}, "expected one of entropy's settings"),
         ("tag", {"trace": "false"}, "expected trace as true or false, got str"),
-        ("tag", {"trace": None}, "expected trace as true or false, got NoneType"),
         ("tag", {"strategy": "entropy+recovery", "trigger": "x"}, "expected trigger as one of"),
         ("compare", {"strategies": ""}, "No strategy is chosen"),
         ("compare", {"strategies": ",".join(f"truncate-{i}" for i in range(9))}, "expected at most 8 strategies"),
         ("compare", {"strategies": ["dense"]}, "expected strategies as a string"),
-        (
-            "compare",
-            {"text": "a" * 70_000, "strategies": "rule,entropy"},
-            "at most 200,000 characters times",
-        ),
+        ("compare", {"text": "a" * 70_000, "strategies": "rule,entropy"}, "at most 200,000 characters times"),
         ("compare", {"strategies": "dense", "lambda_": 1.0}, "expected settings that dense have"),
     ],
 )
@@ -121,7 +114,6 @@ class TestServer:
             assert {other["parameter_name"]: other["parameter_default"] for other in others}["point"] is None
             for parameter in endpoint["parameters"]:
                 assert f"{parameter['parameter_name']}: " in endpoint["description"]
-                assert parameter["label"] == parameter["parameter_name"]
 
     def test_a_full_queue_answers_at_once_and_recovers(self, url, monkeypatch):
         go_on, tag = threading.Event(), Engine.tag
@@ -195,6 +187,9 @@ class TestServer:
             "../../etc/passwd",
             "%2e%2e/%2e%2e/etc/passwd",
             "file:///etc/passwd",
+            "none.js",
+            "..%2Findex.html",
+            "%2Fetc%2Fpasswd",
         ],
     )
     def test_no_file_of_the_machine_is_served(self, url, path):

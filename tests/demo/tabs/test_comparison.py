@@ -4,41 +4,41 @@ from dataclasses import replace
 
 import pytest
 
-from demo.common.timing import RUNS, Timing
-from demo.tabs.compare.comparison import ComparedStrategy
-
-TEXT = "Famotidine-associated delirium."
+from demo.common.timing import RUNS
+from demo.tabs.compare.answer_text import answer_run
+from demo.tabs.compare.cards import card, summary
+from tests.demo.tabs.conftest import TEXT, beside, timed
 
 
 @pytest.mark.parametrize(
-    ("strategy", "dense_ms", "own_ms", "said"),
+    ("strategy", "dense_ms", "own_ms", "said", "bold"),
     [
-        ("truncate-1", (20.0,) * RUNS, (10.0,) * RUNS, "2.00× as fast as dense on this text"),
-        ("truncate-1", (20.0,) * RUNS, (10.01,) * RUNS, "1.99× as fast as dense on this text"),
-        ("truncate-1", (20.0,) * 3, (15.0,) * 3, "1.33× as fast as dense on this text (3 runs)"),
-        (
-            "truncate-1",
-            (20.0,) * RUNS,
-            (10.0,) * (RUNS - 1) + (21.0,),
-            "2.00× as fast as dense on this text (not in every run)",
-        ),
-        ("rule", (20.0,) * RUNS, (20.1,) * RUNS, "slower than dense on this text: 0.99×"),
-        ("truncate-1", (90.0,), (10.0,), "not yet timed against dense"),
-        ("truncate-1", (20.0,) * 2, (10.0,) * 2, "is uncertain: too few runs"),
-        ("truncate-1", (20.0,) * RUNS, (10.0, 11.0, 12.0, 16.0, 30.0), "uncertain: the times of the runs differ too"),
-        ("truncate-1", (50.0,) * RUNS, (10.0,) * RUNS, "is uncertain: something else on the machine slowed"),
+        ("truncate-1", [20.0] * RUNS, [10.0] * RUNS, "2.00× as fast as dense on this text", True),
+        ("truncate-1", [20.0] * RUNS, [10.01] * RUNS, "1.99× as fast as dense on this text", True),
+        ("truncate-1", [20.0] * 3, [15.0] * 3, "1.33× as fast as dense on this text (3 runs)", False),
+        ("truncate-1", [20.0] * RUNS, [*[10.0] * 4, 21.0], "as fast as dense on this text (not in every run)", False),
+        ("truncate-1", [*[20.0] * 4, 45.0], [10.0] * RUNS, "2.00× as fast as dense on this text", False),
+        ("rule", [20.0] * RUNS, [20.1] * RUNS, "slower than dense on this text: 0.99×", True),
+        ("truncate-1", [90.0], [10.0], "not yet timed against dense", False),
+        ("truncate-1", [20.0] * 2, [10.0] * 2, "is uncertain: too few runs", False),
+        ("truncate-1", [20.0] * RUNS, [10.0, 11.0, 12.0, 16.0, 30.0], "the times of the runs differ too much", False),
+        ("truncate-1", [50.0] * RUNS, [10.0] * RUNS, "is uncertain: something else on the machine slowed", False),
     ],
 )
-def test_speed_in_words(engine, strategy, dense_ms, own_ms, said):
-    own, dense = Timing(engine.tag(TEXT, strategy), own_ms), Timing(engine.tag(TEXT, "dense"), dense_ms)
-    one = ComparedStrategy("m", strategy, "", own, dense)
-    found = one.speed_in_words("dense", f"{one.speedup:.2f}×")
-    assert said in found
-    assert one.decided == (len(own_ms) == RUNS and "×" in said and "(" not in said)
+def test_a_speed_up_is_given_and_bold_as_far_as_the_times_tell(engine, strategy, dense_ms, own_ms, said, bold):
+    timing = timed(engine.tag(TEXT, "dense"), *dense_ms)
+    dense, one = beside(timing, timing), beside(timed(engine.tag(TEXT, strategy), *own_ms), timing)
+    ratio = f"{one.speedup:.2f}×"
+    words = one.speed_in_words("dense", ratio)
+    assert said in words
+    pages = card(one), answer_run(TEXT, [dense, one], timing=False), summary([dense, one, one])
+    assert [ratio in page for page in pages] == [ratio in words] * 3
+    assert ["<strong>" in page for page in pages] == [bold, bold, False]
+    assert ("<strong>" in card(dense)) == timing.steady
 
 
 def test_a_reference_from_another_model_may_differ_by_more_than_the_computation(engine):
-    dense = Timing(engine.tag(TEXT, "dense"), (50.0,) * RUNS)
-    other = ComparedStrategy("b", "dense", "", replace(dense, runs_ms=(10.0,) * RUNS), dense, "a")
+    dense = timed(engine.tag(TEXT, "dense"), *[50.0] * RUNS)
+    other = beside(timed(dense.result), dense, model="b", reference_model="a")
     assert other.doubt == ""
     assert other.label_among([other, replace(other, model="c")]) == "dense, b"

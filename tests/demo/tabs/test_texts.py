@@ -5,78 +5,50 @@ import csv
 import io
 import re
 from dataclasses import replace
-from html.parser import HTMLParser
 
 import pytest
 
-from demo.common.timing import Timing
-from demo.tabs.compare.comparison import ComparedStrategy
 from demo.tabs.compare.texts import COLUMNS, LISTED, entity_rows, texts
 from engine import Entity
-from tests.demo.conftest import RECOVERING
+from tests.demo.tabs.conftest import DELIRIUM, FAMOTIDINE, NAUSEA, RECOVERING, TEXT, beside, text_of, timed
 
-TEXT = "Famotidine-associated delirium. Six patients\non famotidine (20 mg/day)  had nausea;\n\nall recovered. "
 NASTY = "<script>alert(1)</script> ${1+1} {{value}} `x` \\ &amp; \x1b \ud800 שלום \u202eabc\u202c 😀 x\r\n\ty"
 TYPES = ("Chemical", "Disease")
 
 
 def compared(result, dense):
-    reference = Timing(dense, (10.0,))
-    own = reference if result is dense else Timing(result, (5.0,))
-    return ComparedStrategy("tiny, float32", result.strategy.name, "", own, reference)
+    reference = timed(dense)
+    return beside(reference if result is dense else timed(result), reference)
 
 
-class Panel(HTMLParser):
-    """The first panel's text and its marked spans: class, attributes, text."""
-
-    def __init__(self, result, dense):
-        super().__init__()
-        self.text = ""
-        self.marked = []
-        self.markup = texts([compared(result, dense)], TYPES)
-        self.feed(self.markup.partition('class="found"')[2].partition(">")[2].partition("</div>")[0])
-        self.close()
-
-    def handle_starttag(self, tag, attributes):
-        assert tag == "span"
-        values = dict(attributes)
-        self.marked.append((str(values["class"]), values, ""))
-        self.begin = len(self.text)
-
-    def handle_endtag(self, tag):
-        kind, values, _ = self.marked[-1]
-        self.marked[-1] = kind, values, self.text[self.begin :]
-
-    def handle_data(self, data):
-        self.text += data
+def panel(result, dense):
+    """The markup of the text under a strategy."""
+    markup = texts([compared(result, dense)], TYPES)
+    return re.search('class="found".*?>(.*?)</div>', markup, re.DOTALL)[1]
 
 
 @pytest.mark.parametrize("strategy", ["dense", "rule", "entropy", "truncate-1"])
 @pytest.mark.parametrize("text", [TEXT, NASTY, "", " \n "])
 def test_a_panel_holds_the_text(engine, strategy, text):
-    panel = Panel(engine.tag(text, strategy), engine.tag(text, "dense"))
-    assert panel.text == text.replace("\ud800", "\ufffd")
+    shown = panel(engine.tag(text, strategy), engine.tag(text, "dense"))
+    assert text_of(shown) == text.replace("\ud800", "\ufffd")
 
 
 def test_words_that_exited_name_their_layer_and_those_that_came_back_are_marked(engine):
     result = replace(engine.tag(TEXT, "rule", lambda_=2.0), entities=())
     exited = [word for word in result.trace.words if word.state == "exited"]
-    marked = Panel(result, replace(engine.tag(TEXT, "dense"), entities=())).marked
+    shown = panel(result, replace(engine.tag(TEXT, "dense"), entities=()))
+    marked = re.findall('<span class="(.*?)" data-tip="(.*?)">(.*?)</span>', shown, re.DOTALL)
     assert "".join("".join(text for _, _, text in marked).split()) == "".join(word.text for word in exited)
-    assert {(kind, values["data-tip"]) for kind, values, _ in marked} == {
-        ("exited", f"exited after layer {word.layer}") for word in exited
-    }
+    tips = {f"exited after layer {word.layer}" for word in exited}
+    assert {each[:2] for each in marked} == {("exited", tip) for tip in tips}
     result = replace(engine.tag(TEXT, "entropy+recovery", **RECOVERING), entities=())
-    assert any(kind == "came" for kind, _, _ in Panel(result, result).marked)
+    assert 'class="came"' in panel(result, result)
 
 
 def test_each_kind_has_a_shape_a_sign_and_a_row(engine):
-    at = {text: (TEXT.index(text), TEXT.index(text) + len(text)) for text in ("Famotidine", "delirium", "nausea")}
-    one, other = (
-        {text: Entity(*span, type_, text, 0.75) for text, span in at.items()} for type_ in ("Chemical", "Disease")
-    )
-    dense = replace(engine.tag(TEXT, "dense"), entities=(one["Famotidine"], other["delirium"]))
-    found = replace(engine.tag(TEXT, "rule"), entities=(other["Famotidine"], other["nausea"]))
+    dense = replace(engine.tag(TEXT, "dense"), entities=(FAMOTIDINE, DELIRIUM))
+    found = replace(engine.tag(TEXT, "rule"), entities=(replace(FAMOTIDINE, type="Disease"), NAUSEA))
     markup = texts([compared(dense, dense), compared(found, dense)], TYPES)
     _, first, second = markup.split('class="panel"')
     assert set(re.findall(r'class="mark (\w+)"', first)) == {"same"}
