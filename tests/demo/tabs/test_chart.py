@@ -6,22 +6,23 @@ from dataclasses import replace
 import pytest
 
 from demo.common.reports import REPORTS, ReportFolder
-from demo.tabs.reports.chart import CHARACTER, LINE, chart
+from demo.tabs.reports.chart import chart
 from demo.tabs.reports.marks import read_marks
-from eval.render.frontier import LABELS, REACH
-
-SHIPPED = REPORTS / "bc5cdr-test"
 
 
 def changed(mark, **figures):
-    row = mark.row | figures
-    return replace(mark, row=row)
+    return replace(mark, row=mark.row | figures)
 
 
 @pytest.fixture(scope="module")
-def marks():
-    """The float32 variants and the baselines at batch size 1."""
-    found = [mark for mark in read_marks(ReportFolder(SHIPPED)) if mark.row["batch_size"] == 1]
+def found():
+    """The shipped report's variants at batch size 1."""
+    return [mark for mark in read_marks(ReportFolder(REPORTS / "bc5cdr-test")) if mark.row["batch_size"] == 1]
+
+
+@pytest.fixture(scope="module")
+def marks(found):
+    """The float32 variants and the baselines among them."""
     own = [mark for mark in found if mark.kind == "baseline" or mark.row["dtype"] == "float32"]
     return [changed(mark, label=mark.row["strategy"]) for mark in own]
 
@@ -50,23 +51,12 @@ def test_fast_lies_to_the_right_and_accurate_above(marks):
 def test_one_bad_variant_does_not_squash_the_axes(marks):
     bad = changed(marks[0], label="bad", f1=0.1, speedup_vs_dense=500.0)
     page = chart([*marks, bad], (), {}, "")
-    before, after = places(chart(marks, (), {}, "")), places(page)
-    assert {name: after[name] for name in before} == before
+    assert places(page).items() >= places(chart(marks, (), {}, "")).items()
     assert "F1 0.1000" in page
     assert "speed-up 500.00×" in page
 
 
-def test_few_variants_are_named_each_near_its_mark():
-    found = [mark for mark in read_marks(ReportFolder(SHIPPED)) if mark.row["batch_size"] == 1]
-    named = re.findall(r'class="name" style="--dx:(-?\d+)px;--dy:(-?\d+)px".*?>([^<]+)<', chart(found, (), {}, ""))
-    assert 1 < len(named) <= LABELS
-    for dx, dy, text in named:
-        aside = max(0.0, abs(float(dx)) - CHARACTER * len(text) / 2)
-        assert max(aside, abs(float(dy)) - LINE / 2) <= REACH + 1, text
-
-
-def test_a_variant_in_two_dtypes_has_two_marks_each_against_the_first_dense():
-    found = [mark for mark in read_marks(ReportFolder(SHIPPED)) if mark.row["batch_size"] == 1]
+def test_a_variant_in_two_dtypes_has_two_marks_each_against_the_first_dense(found):
     labels = [mark.label for mark in found]
     assert len(labels) == len(set(labels))
     assert {"dense (float32)", "dense (int8)", "entropy:fast (int8)"} <= set(labels)
@@ -79,7 +69,6 @@ def test_a_variant_in_two_dtypes_has_two_marks_each_against_the_first_dense():
 
 def test_what_the_page_runs_is_told_apart(marks):
     runnable = ("dense", "entropy", "entropy+recovery", "truncate-3")
-    found = {mark.label: mark.runnable_as(runnable, ("careful", "balanced", "fast")) for mark in marks}
-    assert found["entropy:fast"] == ("entropy", "fast")
-    assert found["dense"] == ("dense", "")
-    assert [found[name] for name in ("openvino-int8", "openvino-int8 truncate-3")] == [None] * 2
+    run = {mark.label: mark.runnable_as(runnable, ("careful", "balanced", "fast")) for mark in marks}
+    assert (run["entropy:fast"], run["dense"]) == (("entropy", "fast"), ("dense", ""))
+    assert [run[name] for name in ("openvino-int8", "openvino-int8 truncate-3")] == [None] * 2

@@ -6,29 +6,29 @@ import html
 import io
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
 from demo.common.differences import differences
 from demo.common.serialization import csv_link
 from demo.tabs.why import COLUMNS, NUMBERS, table_rows, why_view
+from demo.tabs.why.histograms import histograms
+from engine.inspection.explain import WordScores
 from engine.pruning.controllers.mlp import NEIGHBOURS
+from tests.demo.tabs.conftest import TEXT
 
-TEXT = "Famotidine-associated delirium. Six patients on famotidine (20 mg/day) had nausea; all recovered."
 HOSTILE = "<img src=x onerror=alert(1)> ${1+1} {{7*7}} `x` =1+1 @SUM <script>alert(1)</script>"
 
 
-def rows_of(link):
-    content = base64.b64decode(link.partition(",")[2]).decode()
-    return list(csv.reader(io.StringIO(content)))
-
-
-def why_view_of(engine, result):
+def view(engine, strategy, **settings):
+    result = engine.tag(TEXT, strategy, **settings)
     return why_view(engine, result, differences(result, result))
 
 
-def view(engine, text, strategy="rule"):
-    return why_view_of(engine, engine.tag(text, strategy))
+def score(**changes):
+    plain = WordScores(1, "O", 0.9, 0.1, 0.2, 1.0, 0.5, None, 0.2, 0.3, exited=False, reason="importance")
+    return (replace(plain, **changes),)
 
 
 class TestTable:
@@ -38,12 +38,12 @@ class TestTable:
         assert len(rows) == len(result.words)
         first = result.trace.words[0]
         assert rows[0][:3] == (1, "Famotidine", first.pieces)
-        assert {row[3] == row[4] for row in rows} == {True}
-        assert {row[5:] for row in rows} == {(1, "exited")}
+        assert all(row[3] == row[4] and row[5:] == (1, "exited") for row in rows)
 
     def test_the_download_holds_all_words_and_no_formula(self, engine):
         result = engine.tag(HOSTILE, "rule")
-        rows = rows_of(csv_link(COLUMNS, table_rows(result, engine.explain(result))))
+        link = csv_link(COLUMNS, table_rows(result, engine.explain(result)))
+        rows = list(csv.reader(io.StringIO(base64.b64decode(link.partition(",")[2]).decode())))
         assert rows[0] == list(COLUMNS)
         assert [row[1].lstrip("'") for row in rows[1:]] == [word.text.lstrip("'") for word in result.trace.words]
         assert not any(row[1].startswith(("=", "@", "+", "-")) for row in rows[1:])
@@ -52,15 +52,14 @@ class TestTable:
 class TestView:
     @pytest.mark.parametrize("strategy", ["rule", "entropy", "truncate-1", "entropy+recovery"])
     def test_every_word_has_its_scores(self, engine, strategy):
-        page = view(engine, TEXT, strategy)
+        page = view(engine, strategy)
         assert page.count("data-gates=") == page.count('role="option"') == len(engine.tag(TEXT).words)
 
     @pytest.mark.parametrize(
         ("strategy", "set_", "said"), [("entropy", {"neighbours": 2}, 2), ("rule", {}, NEIGHBOURS)]
     )
     def test_names_as_many_neighbours_as_the_strategy_looks_at(self, engine, strategy, set_, said):
-        page = why_view_of(engine, engine.tag(TEXT, strategy, **set_))
-        assert f"entropy with neighbours ({said} on each side)" in page
+        assert f"entropy with neighbours ({said} on each side)" in view(engine, strategy, **set_)
 
     @pytest.mark.parametrize(
         ("strategy", "set_", "used"),
@@ -72,17 +71,30 @@ class TestView:
         ],
     )
     def test_tells_the_scores_that_the_strategy_uses_from_the_others(self, engine, strategy, set_, used):
-        result = engine.tag(TEXT, strategy, **set_)
-        (found,) = re.findall(r'data-scores="(.+?)"', why_view_of(engine, result))
+        (found,) = re.findall(r'data-scores="(.+?)"', view(engine, strategy, **set_))
         numbers = dict(zip(NUMBERS, json.loads(html.unescape(found))[2:-1], strict=True))
         assert {name for name, (_, is_used) in numbers.items() if is_used} == used
-        reason = ", not used here"
-        assert {name for name, (head, _) in numbers.items() if not head.endswith(reason)} == used
 
     def test_where_every_word_exits_no_importance_is_shown(self, engine):
-        result = engine.tag(TEXT, "entropy", gates=(1,), max_entropy=1.0, exit_entities=True)
-        found = re.findall(r'data-gates="(.+?)"', why_view_of(engine, result))
-        rows = [json.loads(html.unescape(row)) for row in found]
+        page = view(engine, "entropy", gates=(1,), max_entropy=1.0, exit_entities=True)
+        rows = [json.loads(html.unescape(row)) for row in re.findall(r'data-gates="(.+?)"', page)]
         assert {(row[0][2 + list(NUMBERS).index("importance")], row[0][-1]) for row in rows} == {
             ("–", "exited: every word exits at this gate")
         }
+
+
+class TestHistograms:
+    def test_they_show_every_word_once_at_each_gate(self, engine):
+        figure = histograms([score(importance=0.001 * 2**i, exited=i < 4) for i in range(10)])
+        assert "4 exited (filled), 6 stayed (outlined)" in figure
+        assert (figure.count('<rect class="exited"'), figure.count('<rect class="stayed"')) == (4, 6)
+        assert "threshold 0.300" in figure
+        assert view(engine, "entropy", gates=(1, 2)).count("<figure>") == 2
+
+    def test_words_that_may_not_exit_are_counted_apart(self):
+        assert "1 of them stayed as part of an entity" in histograms([score(importance=float("inf")), score()])
+
+    def test_where_every_word_exits_there_is_no_importance_to_show(self):
+        figure = histograms([score(importance=0.0, threshold=1.0, exited=True, reason="end")] * 3)
+        assert "Gate after layer 1: every word that reaches it exits (3)." in figure
+        assert "<svg" not in figure
