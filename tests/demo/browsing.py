@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,6 +31,14 @@ def wait_until(page: Any, *states: str) -> None:
     """Waits for one of these states of the answer."""
     shown = "states => states.includes(document.querySelector('.answer').dataset.state)"
     page.wait_for_function(shown, arg=states, timeout=60_000)
+
+
+def tag_file(page: Any, path: Path, said: str) -> None:
+    """Tags a file in Batch and waits until the page says this."""
+    tab(page, "Batch")
+    page.locator("input[type=file]").last.set_input_files(path)
+    page.get_by_role("button", name="Tag the file").click()
+    page.get_by_text(said).wait_for(timeout=60_000)
 
 
 def assert_harmless(page: Any) -> None:

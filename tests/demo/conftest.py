@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -72,10 +75,25 @@ def demo(engine: Engine) -> gr.Blocks:
     return build_demo(engine)
 
 
+@contextmanager
+def serving(*engines: Engine) -> Iterator[str]:
+    """Serves the app with these models; yields its address, with a slash at the end."""
+    demo = build_demo(*engines)
+    _, local, _ = demo.launch(prevent_thread_lock=True, quiet=True, **LAUNCH)
+    try:
+        yield local
+    finally:
+        demo.close(verbose=False)
+
+
 @pytest.fixture(scope="session")
 def url(engine: Engine) -> Iterator[str]:
-    """The tiny model demo's address, with a slash at the end."""
-    demo = build_demo(engine)
-    _, local, _ = demo.launch(prevent_thread_lock=True, quiet=True, **LAUNCH)
-    yield local
-    demo.close(verbose=False)
+    """The address of the tiny model's app."""
+    with serving(engine) as local:
+        yield local
+
+
+def json_lines(path: Path, records: Iterable[dict[str, Any]]) -> Path:
+    """Writes a file of documents."""
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    return path

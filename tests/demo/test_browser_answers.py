@@ -1,12 +1,11 @@
 """What the answer leads to, what is out of date, and settings that change nothing, in a real browser."""
 
-import json
-
 import pytest
 
 from demo.common.timing import RUNS, Timing
 from demo.tabs.batch.tagging import LEAST_TIMED
-from tests.demo.browsing import DESK, PHONE, tab, wait_until
+from tests.demo.browsing import DESK, PHONE, tab, tag_file, wait_until
+from tests.demo.conftest import json_lines
 
 pytestmark = pytest.mark.slow
 
@@ -140,14 +139,11 @@ def test_the_sample_runs_at_once_and_is_out_of_date_after_another_choice(open_pa
 
 
 def test_batch_gives_no_speed_up_for_few_documents(open_page, tmp_path):
-    path = tmp_path / "few.jsonl"
-    record = {"text": "Naloxone reverses the hypotension caused by clonidine."}
-    path.write_text("".join(json.dumps({"id": str(number)} | record) + "\n" for number in range(LEAST_TIMED - 1)))
+    few = LEAST_TIMED - 1
+    text = "Naloxone reverses the hypotension caused by clonidine."
+    path = json_lines(tmp_path / "few.jsonl", ({"id": str(number), "text": text} for number in range(few)))
     page = open_page()
-    tab(page, "Batch")
-    page.locator("input[type=file]").last.set_input_files(path)
-    page.get_by_role("button", name="Tag the file").click()
-    page.get_by_text(f"{LEAST_TIMED - 1} of {LEAST_TIMED - 1} documents tagged").wait_for(timeout=60_000)
+    tag_file(page, path, f"{few} of {few} documents tagged")
     page.get_by_text(f"Speed-ups need {LEAST_TIMED} documents.").wait_for()
     table = page.locator(".batch-result:has(table)").first.inner_text()
     assert "speed-up" in table

@@ -1,15 +1,13 @@
 """The first screen and changes of settings, in a real browser, used as a person would use it."""
 
-from contextlib import contextmanager
 from urllib.parse import urljoin
 
 import pytest
 
-from demo.app import build_demo
 from demo.common.links import EXAMPLES, model_name
-from demo.server import LAUNCH
 from engine.pruning.strategy_names import BALANCED
 from tests.demo.browsing import DESK, PHONE, enter, run, tab, wait_until
+from tests.demo.conftest import serving
 
 pytestmark = pytest.mark.slow
 
@@ -157,16 +155,6 @@ def test_a_cut_text_says_so(open_page):
     cut.wait_for()
     page.get_by_role("button", name="Few entities").click()
     cut.wait_for(state="hidden")
-
-
-@contextmanager
-def serving(*engines):
-    demo = build_demo(*engines)
-    _, local, _ = demo.launch(prevent_thread_lock=True, quiet=True, **LAUNCH)
-    try:
-        yield local
-    finally:
-        demo.close(verbose=False)
 
 
 def test_a_model_without_gates_promises_no_exits_and_its_command_names_it(browser, plain_engine):

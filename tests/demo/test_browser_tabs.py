@@ -10,7 +10,8 @@ import pytest
 from demo.common.limits import MAX_DOCUMENTS
 from demo.common.links import EXAMPLES
 from engine.data.formats import read_documents
-from tests.demo.browsing import TEXTS, assert_harmless, enter, run, tab
+from tests.demo.browsing import TEXTS, assert_harmless, enter, run, tab, tag_file
+from tests.demo.conftest import json_lines
 
 pytestmark = pytest.mark.slow
 
@@ -27,15 +28,10 @@ def download_of(page, name):
 
 
 def test_batch_tags_a_file_and_shows_its_texts_as_text(open_page, tmp_path):
-    path = tmp_path / "some.jsonl"
     gold = [{"start": HOSTILE.index("nausea"), "end": len(HOSTILE), "type": "Disease"}]
     records = [{"id": "<b>a</b>", "text": HOSTILE, "entities": gold}, {"id": "b"}]
-    path.write_text("".join(json.dumps(record) + "\n" for record in records))
     page = open_page()
-    tab(page, "Batch")
-    page.locator("input[type=file]").last.set_input_files(path)
-    page.get_by_role("button", name="Tag the file").click()
-    page.get_by_text("1 of 1 documents tagged").wait_for(timeout=60_000)
+    tag_file(page, json_lines(tmp_path / "some.jsonl", records), "1 of 1 documents tagged")
     page.get_by_text("some.jsonl:2").wait_for()
     page.get_by_text("<b>a</b>").locator("visible=true").first.wait_for()
     with ZipFile(download_of(page, "tagged.zip")) as archive:
@@ -46,14 +42,10 @@ def test_batch_tags_a_file_and_shows_its_texts_as_text(open_page, tmp_path):
 
 
 def test_batch_can_be_cancelled_and_the_app_goes_on(open_page, tmp_path):
-    path = tmp_path / "many.jsonl"
     text = EXAMPLES["Long text"][500:800]  # tagged faster than the page can draw what is found
-    path.write_text("".join(json.dumps({"id": str(number), "text": text}) + "\n" for number in range(MAX_DOCUMENTS)))
+    path = json_lines(tmp_path / "many.jsonl", ({"id": str(number), "text": text} for number in range(MAX_DOCUMENTS)))
     page = open_page()
-    tab(page, "Batch")
-    page.locator("input[type=file]").last.set_input_files(path)
-    page.get_by_role("button", name="Tag the file").click()
-    page.get_by_text(f"of {MAX_DOCUMENTS} documents tagged").wait_for(timeout=60_000)
+    tag_file(page, path, f"of {MAX_DOCUMENTS} documents tagged")
     page.get_by_role("button", name="Cancel tagging").click()
     cancelled = page.get_by_text("Cancelled. The tables show the documents tagged by then.")
     cancelled.wait_for()

@@ -28,9 +28,11 @@ from demo.tabs.batch.tagging import (
 from engine import Document, Entity
 from engine.data.formats import WRITERS, read_documents
 from engine.text.scoring import Counts, count_documents
+from tests.demo.conftest import json_lines
+from tests.demo.tabs.conftest import DELIRIUM, FAMOTIDINE
 
 TEXT = "Famotidine-associated delirium. Six patients had nausea."
-GOLD = (Entity(0, 10, "Chemical", "Famotidine"), Entity(22, 30, "Disease", "delirium"))
+GOLD = (FAMOTIDINE, DELIRIUM)
 HOSTILE = "<img src=x onerror=alert(1)> ${1+1} {{7*7}} delirium"
 SETTINGS = (None, "", 0.0, 0.1, 1.0, 0.0)
 
@@ -46,16 +48,13 @@ def tagged(engine, documents, *names):
 
 @pytest.fixture
 def lines(tmp_path):
-    """JSON lines whose second line is broken."""
-    path = tmp_path / "some.jsonl"
-    path.write_text(f'{{"id": "a", "text": "{TEXT}"}}\n{{"id": "b"}}\n{{"id": "c", "text": "{HOSTILE}"}}\n')
-    return path
+    """JSON lines of which the second is broken."""
+    return json_lines(tmp_path / "some.jsonl", ({"id": "a", "text": TEXT}, {"id": "b"}, {"id": "c", "text": HOSTILE}))
 
 
 class TestRead:
     def test_too_many_documents_are_counted(self, tmp_path):
-        path = tmp_path / "many.jsonl"
-        path.write_text("".join(f'{{"id": "{i}", "text": "x"}}\n' for i in range(MAX_DOCUMENTS + 2)))
+        path = json_lines(tmp_path / "many.jsonl", ({"id": str(i), "text": "x"} for i in range(MAX_DOCUMENTS + 2)))
         documents, problems = read_batch(str(path))
         assert len(documents) == MAX_DOCUMENTS
         assert "expected at most 500 documents, got 502" in problems.listed[0]
@@ -84,12 +83,10 @@ class TestTag:
         assert steps == [(["dense", "rule"], CHUNK), (["dense", "rule"], CHUNK + 3)]
         assert order[:2] == ["dense", "dense"]  # untimed
         assert order[2:] == ["dense", "rule", "rule", "dense"]
-        expected = tag_batch([document.text for document in documents], "rule")
         found = tagged(engine, documents, "rule")["rule"]
-        assert [[e.key for e in one.document.entities] for one in found] == [
-            [e.key for e in result.entities] for result in expected
-        ]
-        assert [one.token_layers for one in found] == [result.cost.token_layers for result in expected]
+        for one, result in zip(found, tag_batch([document.text for document in documents], "rule"), strict=True):
+            assert [entity.key for entity in one.document.entities] == [entity.key for entity in result.entities]
+            assert one.token_layers == result.cost.token_layers
 
     def test_scores_every_strategy_where_there_is_gold(self, engine):
         documents = [Document("a", TEXT, GOLD), Document("b", HOSTILE)]
@@ -188,8 +185,7 @@ class TestRun:
     def test_cancel_ends_it_before_the_next_call_and_says_last_what_there_is(
         self, engine, tmp_path, calls, said, shown
     ):
-        path = tmp_path / "many.jsonl"
-        path.write_text("".join(json.dumps({"id": str(i), "text": TEXT}) + "\n" for i in range(3 * CHUNK)))
+        path = json_lines(tmp_path / "many.jsonl", ({"id": str(i), "text": TEXT} for i in range(3 * CHUNK)))
         answers = chain(repeat(True, calls), repeat(False))
         *_, (message, table, entities, files) = run(engine, path, ["dense", "rule"], lambda: next(answers))
         assert said in message
