@@ -82,12 +82,7 @@ def test_what_changes_nothing_is_hidden_or_disabled_and_says_so(demo):
     ("name", "content", "text", "remark"),
     [
         ("mine.txt", TEXT.encode(), TEXT, ""),
-        (
-            "two.pubtator",
-            b"1|t|Title.\n1|a|Abstract.\n\n2|t|Other.\n2|a|One.\n\n",
-            "Title.\nAbstract.",
-            "first document in the file",
-        ),
+        ("two.pubtator", b"1|t|One.\n1|a|Two.\n\n2|t|Other.\n2|a|One.\n\n", "One.\nTwo.", "first document in the file"),
         ("a.jsonl", b'{"text": "Nausea \\ud83d"}', "Nausea \ufffd", ""),  # JSON cannot carry a lone surrogate
         ("<img src=x onerror=alert(1)>.txt", b"\xff", gr.skip(), "&lt;img"),
         ("gone.txt", None, gr.skip(), "upload it again"),

@@ -26,32 +26,34 @@ def write(tmp_path):
     return write
 
 
+NESTED = "[" * 100_000
+
+
 @pytest.mark.parametrize(
-    ("name", "lines", "problem"),
+    ("name", "sound", "broken", "problem"),
     [
         (
             "some.jsonl",
-            [*(json.dumps({"id": name, "text": "x"}) for name in "ab"), '{"text": "y", "z": ' + "[" * 100_000],
+            '{"id": "ID", "text": "x"}',
+            f'{{"text": "y", "z": {NESTED}',
             "expected one JSON object on the line",
         ),
         (
             "some.conll",
-            [
-                *(f'-DOCSTART-\t{{"id": "{name}", "text": "x"}}\n\nx\tO\n' for name in "ab"),
-                '-DOCSTART-\t{"id": "x", "text": ' + "[" * 100_000,
-            ],
+            '-DOCSTART-\t{"id": "ID", "text": "x"}\n\nx\tO\n',
+            f'-DOCSTART-\t{{"id": "x", "text": {NESTED}',
             "expected JSON with id, text",
         ),
         (
             "long.jsonl",
-            [json.dumps({"id": name, "text": name * MAX_CHARACTERS}) for name in ("a", "b", "ab")],
-            f"document ab: expected at most 100,000 characters, got {2 * MAX_CHARACTERS:,}; split it",
+            json.dumps({"id": "ID", "text": "x" * MAX_CHARACTERS}),
+            json.dumps({"id": "c", "text": "x" * (MAX_CHARACTERS + 1)}),
+            "document c: expected at most 100,000 characters, got 100,001; split it",
         ),
     ],
 )
-def test_a_broken_or_long_document_loses_none_of_the_others(write, name, lines, problem):
-    first, second, broken = lines
-    path = write(name, "\n".join((first, broken, second)))
+def test_a_broken_or_long_document_loses_none_of_the_others(write, name, sound, broken, problem):
+    path = write(name, "\n".join((sound.replace("ID", "a"), broken, sound.replace("ID", "b"))))
     ids, problems = read(path)
     assert ids == ["a", "b"]
     assert problems.count == 1
