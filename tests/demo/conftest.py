@@ -14,6 +14,7 @@ import pytest
 from demo.app import build_demo
 from demo.server import LAUNCH
 from engine import Engine
+from tests.demo.browsing import tab
 from tests.demo.screenshot import HEIGHT
 from tests.demo.serving import browser_path, chromium, serve_app
 
@@ -38,7 +39,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def open_page(browser: Any, app_url: str) -> Iterator[Callable[..., Any]]:
-    """Opens the app; afterwards, no page may have contacted another host or logged an error."""
+    """Opens the app at a tab; afterwards, no page may have contacted another host or logged an error."""
     contexts: list[Any] = []
     foreign: list[str] = []
     errors: list[str] = []
@@ -51,7 +52,7 @@ def open_page(browser: Any, app_url: str) -> Iterator[Callable[..., Any]]:
             foreign.append(url)
             route.abort()
 
-    def open_page(theme: str = "light", width: int = 1200, height: int = HEIGHT, **settings: Any) -> Any:
+    def open_page(theme: str = "light", width: int = 1200, height: int = HEIGHT, at: str = "", **settings: Any) -> Any:
         context = browser.new_context(viewport={"width": width, "height": height}, accept_downloads=True, **settings)
         contexts.append(context)
         context.route("**/*", guard)
@@ -60,6 +61,8 @@ def open_page(browser: Any, app_url: str) -> Iterator[Callable[..., Any]]:
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.goto(f"{app_url}?__theme={theme}")
         page.locator(ANSWERED).wait_for(timeout=60_000)
+        if at:
+            tab(page, at)
         return page
 
     yield open_page
@@ -76,24 +79,35 @@ def demo(engine: Engine) -> gr.Blocks:
 
 
 @contextmanager
-def serving(*engines: Engine) -> Iterator[str]:
-    """Serves the app with these models; yields its address, with a slash at the end."""
+def serving(*engines: Engine) -> Iterator[gr.Blocks]:
+    """Serves the app with these models."""
     demo = build_demo(*engines)
-    _, local, _ = demo.launch(prevent_thread_lock=True, quiet=True, **LAUNCH)
+    demo.launch(prevent_thread_lock=True, quiet=True, **LAUNCH)
     try:
-        yield local
+        yield demo
     finally:
         demo.close(verbose=False)
 
 
 @pytest.fixture(scope="session")
 def url(engine: Engine) -> Iterator[str]:
-    """The address of the tiny model's app."""
-    with serving(engine) as local:
-        yield local
+    """The address of the tiny model's app, with a slash at the end."""
+    with serving(engine) as app:
+        yield str(app.local_url)
 
 
 def json_lines(path: Path, records: Iterable[dict[str, Any]]) -> Path:
     """Writes a file of documents."""
     path.write_text("".join(json.dumps(record) + "\n" for record in records))
     return path
+
+
+def components(demo: gr.Blocks, kind: type, **properties: Any) -> list[Any]:
+    """The components of a kind that have these properties, e.g. a label."""
+    of_kind = (block for block in demo.blocks.values() if isinstance(block, kind))
+    return [one for one in of_kind if all(getattr(one, name, None) == value for name, value in properties.items())]
+
+
+def listeners(demo: gr.Blocks, name: str) -> list[Any]:
+    """The listeners whose function has this name."""
+    return [listener for listener in demo.fns.values() if listener.name == name]

@@ -19,6 +19,7 @@ from tqdm import tqdm
 from demo.common.links import EXAMPLES
 from engine import InputError
 from engine.command import as_command
+from tests.demo.browsing import tab
 from tests.demo.serving import browser_path, chromium, serve_app
 
 HEIGHT = 900
@@ -27,10 +28,6 @@ WORK_MS = 120_000
 SETTLE_MS = 1500  # until overlays and transitions have faded
 
 Act = Callable[[Any], object]
-
-
-def show_as_it_is(page: Any) -> None:
-    """Changes nothing."""
 
 
 def after_layer(layer: int) -> Act:
@@ -53,11 +50,6 @@ def tag_examples(page: Any) -> None:
     page.locator("a[href*='tagged.zip']").first.wait_for(timeout=WORK_MS)
 
 
-def wait_for(part: str) -> Act:
-    """Waits for a part of the tab to appear."""
-    return lambda page: page.locator(part).first.wait_for(timeout=WORK_MS)
-
-
 @dataclass(frozen=True)
 class Shot:
     """A picture.
@@ -70,7 +62,7 @@ class Shot:
     tab: str
     part: str = ""
     screen: bool = False
-    act: Act = show_as_it_is
+    act: Act | None = None
     theme: str = "light"
     width: int = 1400
     height: int = HEIGHT
@@ -95,16 +87,17 @@ SHOTS = (
     Shot("layers-recovered", "Layer by layer", ".layers", act=show_recovery, link=RECOVERING),
     Shot("why", "Why", ".why"),
     Shot("why-dark-320", "Why", theme="dark", width=320),
-    Shot("reports", "Reports", act=wait_for(".marks button")),
+    Shot("reports", "Reports"),
     Shot("batch", "Batch", act=tag_examples),
-    Shot("export", "Export", act=wait_for("a[href*=strategies]")),
+    Shot("export", "Export"),
 )
 
 
 def shoot(browser: Any, url: str, shot: Shot, folder: Path) -> None:
     """Takes one picture."""
     with opened(browser, url, shot) as page:
-        shot.act(page)
+        if shot.act:
+            shot.act(page)
         page.mouse.move(0, 0)
         page.evaluate("scrollTo(0, 0)")
         page.wait_for_timeout(SETTLE_MS)
@@ -121,7 +114,7 @@ def opened(browser: Any, url: str, shot: Shot) -> Iterator[Any]:
         page = context.new_page()
         page.goto(f"{url}?{urlencode({'__theme': shot.theme, **shot.link})}")
         page.locator(".answer[data-state=done]").wait_for(timeout=WORK_MS)  # opening the page runs its text already
-        page.get_by_role("tab", name=shot.tab).click()
+        tab(page, shot.tab)
         yield page
 
 

@@ -14,8 +14,11 @@ from demo.app import build_demo
 from demo.common.limits import API_WORK, MAX_CHARACTERS, MAX_TRACED, QUEUE
 from demo.server import LAUNCH
 from engine import Engine
+from tests.demo.conftest import serving
+from tests.demo.serving import ask
 
 TEXT = "Famotidine-associated delirium. Six patients on famotidine had delirium; all recovered."
+PRIVATE = "a private text"
 HOSTILE = "<img src=x onerror=alert(1)> ${1+1} {{7*7}} `id` \\ delirium"
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -114,6 +117,7 @@ class TestServer:
             assert {other["parameter_name"]: other["parameter_default"] for other in others}["point"] is None
             for parameter in endpoint["parameters"]:
                 assert f"{parameter['parameter_name']}: " in endpoint["description"]
+                assert parameter["label"] == parameter["parameter_name"]
 
     def test_a_full_queue_answers_at_once_and_recovers(self, url, monkeypatch):
         go_on, tag = threading.Event(), Engine.tag
@@ -171,11 +175,20 @@ class TestServer:
                 assert "https://ner.example.org" in page
                 assert "evil" not in page
 
+    def test_no_session_keeps_what_was_sent_or_answered(self, engine):
+        with serving(engine) as app, httpx.Client() as client:
+            sessions = app.app.state_holder.session_data
+            assert ask(client, app.local_url, "tag", text=PRIVATE)["words"] > 0
+            assert not sessions, "each call would push a visitor's session out"
+            assert Client(app.local_url, verbose=False).predict(PRIVATE, api_name="/tag")["words"] > 0
+            (session,) = sessions.values()
+            assert "private" not in repr([session.config_values, session.state_data])
+
     def test_requests_that_do_not_fit_are_not_logged(self, url, capfd):
-        event = httpx.post(f"{url}gradio_api/call/tag", json={"data": ["private text"]}).json()["event_id"]
+        event = httpx.post(f"{url}gradio_api/call/tag", json={"data": [PRIVATE]}).json()["event_id"]
         assert "expected values that fit" in answer(url, "tag", event)
         written = capfd.readouterr()
-        assert "private text" not in written.out + written.err
+        assert PRIVATE not in written.out + written.err
 
     @pytest.mark.parametrize(
         "path",

@@ -9,7 +9,7 @@ import pytest
 import app
 from demo.server import LAUNCH
 from tests.demo import load, screenshot
-from tests.demo.blocks import components
+from tests.demo.conftest import components
 
 
 def test_files_of_visitors_are_gone_within_20_minutes(demo):

@@ -11,8 +11,7 @@ TABS = ["Compare", "Layer by layer", "Why", "Reports", "Batch", "Export"]
 
 
 def test_differences_stay_open_while_times_are_refined(open_page):
-    page = open_page()
-    tab(page, "Compare")
+    page = open_page(at="Compare")
     page.get_by_role("button", name="Symbols and scripts").click()
     page.wait_for_function("document.querySelector('.found').innerText.includes('tocopherol')")
     page.wait_for_function(
@@ -55,8 +54,7 @@ class TestLayers:
 
     @pytest.mark.parametrize("motion", ["no-preference", "reduce"])
     def test_play_goes_through_the_layers_and_stops(self, open_page, motion):
-        page = open_page(reduced_motion=motion)
-        tab(page, "Layer by layer")
+        page = open_page(reduced_motion=motion, at="Layer by layer")
         slider = page.get_by_role("slider", name="after layer")
         slider.fill("4")
         page.get_by_role("button", name="Play").click()
@@ -68,8 +66,7 @@ class TestLayers:
         assert all(time == "0s" for time in moving.split(", ")) == (motion == "reduce")
 
     def test_words_and_strip_are_linked_by_pointer_and_keyboard(self, open_page):
-        page = open_page()
-        tab(page, "Layer by layer")
+        page = open_page(at="Layer by layer")
         page.locator(".depths i").nth(3).hover()
         assert page.locator(".words .word[data-pointed]").get_attribute("data-word") == "3"
         words = page.locator(".layers .words .word")
@@ -85,8 +82,7 @@ class TestLayers:
 
 class TestWhy:
     def test_a_chosen_word_shows_its_scores_at_each_gate(self, open_page):
-        page = open_page()
-        tab(page, "Why")
+        page = open_page(at="Why")
         word = page.locator(".why .word[data-exit='3']").first
         word.click()
         detail = page.locator(".why .detail")
@@ -98,8 +94,7 @@ class TestWhy:
         assert detail.locator("h4").inner_text().startswith(f"{following.inner_text()}: ")
 
     def test_the_table_sorts_and_a_row_chooses_its_word(self, open_page):
-        page = open_page()
-        tab(page, "Why")
+        page = open_page(at="Why")
         head = page.locator(".all-words th", has_text="layer")
         head.get_by_role("button").click()
         layers = [int(text) for text in page.locator(".all-words tbody td:nth-child(6)").all_inner_texts()]

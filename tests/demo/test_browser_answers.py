@@ -91,8 +91,7 @@ def test_a_speed_up_that_cannot_be_is_not_shown(browser, url, monkeypatch, runs_
 
 class TestCompare:
     def test_texts_are_in_sight_cards_below_and_every_strategy_runs_three_times(self, open_page):
-        page = open_page("light", *DESK)
-        tab(page, "Compare")
+        page = open_page("light", *DESK, at="Compare")
         texts = page.locator(".found").first.bounding_box()
         assert texts["y"] + 200 <= DESK[1]
         assert texts["y"] < page.locator(".card").first.bounding_box()["y"]
@@ -105,8 +104,7 @@ class TestCompare:
         assert page.locator(".summary tbody tr").count() == 3
 
     def test_the_threshold_hides_entities_in_texts_table_and_cards_and_says_how_many(self, open_page):
-        page = open_page("light", *DESK)
-        tab(page, "Compare")
+        page = open_page("light", *DESK, at="Compare")
         page.locator(".answer[data-state=done]").wait_for(timeout=60_000)
         page.get_by_text("All entities as a table").click()
         rows = page.locator(".entities tbody tr:visible").count()
@@ -125,8 +123,7 @@ class TestCompare:
 
 
 def test_the_sample_runs_at_once_and_is_out_of_date_after_another_choice(open_page):
-    page = open_page()
-    tab(page, "Batch")
+    page = open_page(at="Batch")
     page.get_by_role("button", name="Use the sample").click()
     page.get_by_text("30 of 30 documents tagged").wait_for(timeout=60_000)
     assert "sample.pubtator.txt, read as pubtator" in page.locator(".batch-result").first.inner_text()

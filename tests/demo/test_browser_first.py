@@ -50,8 +50,7 @@ class TestFirstScreen:
         assert "--minutes" in page.request.get(urljoin(app_url, more.get_attribute("href"))).text()
 
     def test_the_tour_opens_the_tab_that_it_shows(self, open_page):
-        page = open_page()
-        tab(page, "Compare")
+        page = open_page(at="Compare")
         assert page.locator(".layers").is_hidden()
         page.get_by_role("button", name="Tour").click()
         page.locator(".tour .next").click()
@@ -158,9 +157,9 @@ def test_a_cut_text_says_so(open_page):
 
 
 def test_a_model_without_gates_promises_no_exits_and_its_command_names_it(browser, plain_engine):
-    with serving(plain_engine) as url, browser.new_context() as context:
+    with serving(plain_engine) as app, browser.new_context() as context:
         page = context.new_page()
-        page.goto(url)
+        page.goto(app.local_url)
         page.locator(".answer[data-state=done]").wait_for(timeout=60_000)
         text = page.locator(".intro").inner_text()
         assert f"accelerate {plain_engine.source} --texts" in text
@@ -172,9 +171,9 @@ def test_a_model_without_gates_promises_no_exits_and_its_command_names_it(browse
 
 
 def test_another_model_keeps_text_and_theme(browser, engine, plain_engine):
-    with serving(engine, plain_engine) as url, browser.new_context() as context:
+    with serving(engine, plain_engine) as app, browser.new_context() as context:
         page = context.new_page()
-        page.goto(f"{url}?__theme=dark")
+        page.goto(f"{app.local_url}?__theme=dark")
         page.locator(".answer[data-state=done]").wait_for(timeout=60_000)
         enter(page, SHORT)
         page.get_by_label("Model", exact=True).click()
@@ -186,8 +185,7 @@ def test_another_model_keeps_text_and_theme(browser, engine, plain_engine):
 
 
 def test_the_table_can_be_copied_and_downloaded(open_page):
-    page = open_page(permissions=["clipboard-read", "clipboard-write"])
-    tab(page, "Compare")
+    page = open_page(permissions=["clipboard-read", "clipboard-write"], at="Compare")
     page.get_by_text("All entities as a table").click()
     page.get_by_role("button", name="Copy", exact=True).click()
     page.get_by_role("button", name="Copied").wait_for()

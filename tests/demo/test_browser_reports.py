@@ -2,8 +2,6 @@
 
 import pytest
 
-from tests.demo.browsing import tab
-
 pytestmark = pytest.mark.slow
 
 FAST = ".marks button[data-strategy=entropy][data-point=fast]"
@@ -11,8 +9,7 @@ SHOWN = ".marks .tip:visible"
 
 
 def test_the_pointer_shows_the_figures_of_a_mark(open_page):
-    page = open_page()
-    tab(page, "Reports")
+    page = open_page(at="Reports")
     assert page.locator(SHOWN).count() == 0
     page.locator(FAST).hover()
     page.locator(SHOWN).wait_for()
@@ -28,8 +25,7 @@ def test_the_pointer_shows_the_figures_of_a_mark(open_page):
 
 
 def test_the_keyboard_does_what_the_pointer_can(open_page):
-    page = open_page()
-    tab(page, "Reports")
+    page = open_page(at="Reports")
     page.mouse.move(0, 0)  # a mark that scrolls under the pointer would show its card
     on_a_mark = "document.activeElement.matches('.marks button')"
     page.locator(".marks button[tabindex='0']").focus()
@@ -50,8 +46,7 @@ def test_the_keyboard_does_what_the_pointer_can(open_page):
 
 @pytest.mark.parametrize("how", ["click", "Enter"])
 def test_a_mark_tries_its_settings_on_the_text(open_page, how):
-    page = open_page()
-    tab(page, "Reports")
+    page = open_page(at="Reports")
     assert not page.get_by_label("fast", exact=True).is_checked()
     if how == "click":
         page.locator(FAST).click()
@@ -64,8 +59,7 @@ def test_a_mark_tries_its_settings_on_the_text(open_page, how):
 
 
 def test_another_batch_size_has_marks_and_figures_of_its_own(open_page):
-    page = open_page()
-    tab(page, "Reports")
+    page = open_page(at="Reports")
     page.get_by_role("tabpanel").get_by_label("32", exact=True).check()
     page.get_by_text("Batch size: 32.").wait_for()
     assert page.locator(".marks button").count() > 5
@@ -74,8 +68,7 @@ def test_another_batch_size_has_marks_and_figures_of_its_own(open_page):
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_on_a_phone_the_figures_stand_below_the_marks(open_page, theme):
-    page = open_page(theme, width=390)
-    tab(page, "Reports")
+    page = open_page(theme, width=390, at="Reports")
     page.locator(FAST).focus()
     box, area = page.locator(SHOWN).bounding_box(), page.locator(".plot-area").bounding_box()
     assert box["x"] >= 0

@@ -89,8 +89,7 @@ def test_export_holds_the_text_as_code_as_a_table_and_as_json(open_page, app_url
 
 @pytest.mark.parametrize("width", [390, 1280])
 def test_code_is_not_cut_off(open_page, width):
-    page = open_page(width=width)
-    tab(page, "Export")
+    page = open_page(width=width, at="Export")
     code = page.get_by_role("tabpanel").locator(".cm-scroller")
     page.wait_for_function("document.body.innerText.includes('engine.tag text.jsonl')")
     assert code.count() == 4

@@ -9,7 +9,7 @@ from demo.settings import default_values, page_settings
 from demo.tabs.compare import candidates_of, compare
 from demo.tabs.why import why_view
 from engine.pruning.controllers import CONTROLLERS
-from tests.demo.blocks import components
+from tests.demo.conftest import components
 from tests.engine.pruning.test_new_controller import EveryOther
 
 TEXT = "Famotidine-associated delirium."

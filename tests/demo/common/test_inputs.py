@@ -9,7 +9,7 @@ from demo.common.inputs import text_of_file
 from demo.common.settings_panel import build_settings, shown_choices
 from demo.settings import page_settings
 from engine.pruning.controllers import CONTROLLERS
-from tests.demo.blocks import components, listeners
+from tests.demo.conftest import components, listeners
 
 TEXT = "Famotidine-associated delirium. Six patients on famotidine had delirium; all recovered."
 

@@ -9,7 +9,7 @@ from demo.app import build_demo
 from demo.common.links import by_name, model_name, path_of
 from demo.settings import default_values
 from engine import InputError
-from tests.demo.blocks import components, listeners
+from tests.demo.conftest import components, listeners
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""A visitor's latest request wins; an edit that changes nothing is none."""
+"""A visitor's latest request wins; hidden tabs do nothing; no listener sets off another for ever."""
 
 import gradio as gr
 import pytest
@@ -6,9 +6,13 @@ import pytest
 from demo.common.events import fingerprint
 from demo.common.requests import Latest
 from demo.settings import default_values
-from tests.demo.blocks import components, listeners
+from demo.tabs import TABS
+from tests.demo.conftest import components, listeners
 
 TEXT = "Famotidine-associated delirium."
+LABELS = [tab.LABEL for tab in TABS]
+FOLLOWING = ["Layer by layer", "Why", "Reports", "Export"]
+NOTHING = [gr.skip()] * 2
 
 
 def test_button_examples_files_settings_and_opening_the_page_run(demo, engine):
@@ -47,6 +51,53 @@ def test_cancel_ends_the_request_and_keeps_what_is_shown_already(demo, shown, sa
     line = listeners(demo, "on_cancel")[0].fn(latest, 7)
     assert latest.number != 7
     assert ("Cancelled" in line) if said else line == gr.skip()
+
+
+def values(function, states):
+    """The page's initial values for a listener's inputs, except states."""
+    return [component.value for component in function.inputs[states:]]
+
+
+def test_a_change_concerns_the_visible_tab_and_no_other(demo):
+    concerned = []
+    for function in listeners(demo, "on_change"):
+        own = [label for label in LABELS if function.fn(label, None, *values(function, 2)) != NOTHING]
+        assert len(own) == 1
+        assert function.concurrency_id != "engine"  # it does not wait for the model
+        concerned += own
+    assert set(concerned) == set(FOLLOWING)
+
+
+def test_a_tab_that_is_selected_again_is_not_drawn_again(demo):
+    selects = listeners(demo, "on_select")
+    assert len(selects) == len(FOLLOWING)
+    for function in selects:
+        own = values(function, 1)
+        assert function.fn(fingerprint(own), *own) == NOTHING
+        other = [*own[:-1], 0.77]
+        first, mark = function.fn(fingerprint(own), *other)
+        assert mark == fingerprint(other)
+        assert first < function.fn(fingerprint(own), *other)[0]  # each request is a new one
+
+
+def test_views_are_drawn_when_the_page_opens_and_what_is_drawn_is_remembered(demo):
+    in_order = [label for label in LABELS if label in FOLLOWING]
+    for label, function in zip(in_order, listeners(demo, "on_select"), strict=True):
+        drawn = fingerprint(values(function, 1)) if label in ("Layer by layer", "Why") else None
+        assert function.inputs[0].value == drawn
+
+
+def test_no_change_goes_round_between_listeners(demo):
+    deferring = [function for function in demo.fns.values() if function.trigger_mode == "always_last"]
+    sources = [block for function in deferring for block, event in function.targets if event == "change"]
+    assert sources
+    assert len(sources) == len(set(sources)), "two that defer would set each other off for ever"
+
+
+def test_keystrokes_send_no_text(demo):
+    (text,) = components(demo, gr.Textbox, label="Text")
+    events = {event for function in demo.fns.values() for block, event in function.targets if block == text._id}
+    assert events == {"blur"}
 
 
 def test_fingerprints_tell_values_apart_and_numbers_not_by_their_type():

@@ -13,7 +13,7 @@ from demo.settings import default_values
 from demo.tabs.compare import Refinement, Shown, candidates_beside, candidates_of, compare, legend, refine
 from demo.tabs.compare.comparison import compare_all
 from engine import InputError
-from tests.demo.blocks import listeners
+from tests.demo.conftest import listeners
 
 TEXT = "Famotidine-associated delirium. Six patients on famotidine had delirium; all recovered."
 

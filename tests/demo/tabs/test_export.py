@@ -20,7 +20,7 @@ from engine import Engine
 from engine.checkpoint import SHIPPED
 from engine.model.precision import Precision
 from engine.tag import main
-from tests.demo.blocks import listeners
+from tests.demo.conftest import listeners
 
 HOSTILE = '{\'<img src=x onerror=alert(1)>" $(exit 3) ${1+1} {{7*7}} `id` \\n % \ud800 \0 7|t|delirium\n"\n EOF\n'
 LONG = "Famotidine caused delirium. " * (1 + INLINED // 20)
