@@ -1,17 +1,19 @@
 """``python -m tests.demo.load``: a load test of the app. Are all answers right and prompt, and does memory stay flat?
 
 Starts the app in its own process. Many clients tag the examples over HTTP, one after another; each answer is compared
-with the engine's own. Then hostile clients, which send what `tests.demo.hostile` lists, replace some of them.
+with the engine's own. Then hostile clients, whose requests are as large as allowed, larger or malformed, replace some.
 Exit status 1: an error, a wrong answer, growing memory, or well-behaved clients that waited more than twice as long.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
+import random
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -23,10 +25,10 @@ from statistics import median, quantiles
 import httpx
 from tqdm import tqdm
 
+from demo.common.limits import MAX_CHARACTERS, MAX_COMPARED, MAX_TRACED
 from demo.common.links import EXAMPLES
 from engine import load_engine
 from engine.command import as_command
-from tests.demo.hostile import ATTACKS, attacks
 from tests.demo.serving import ask, serve_app
 
 STRATEGIES = ("dense", "entropy", "rule")
@@ -35,9 +37,57 @@ MIN_SECONDS = 2  # per part; otherwise memory is never read
 MAX_GROWTH_MB = 50.0
 MAX_SLOWDOWN = 2.0  # of the well-behaved clients' 95th percentile
 TIMEOUT_S = 120
+TEXT = "Cisplatin caused nausea, tremor and hypotension in mice. "  # of hostile clients
 
 Expected = Mapping[tuple[str, str], list[tuple[int, int, str]]]  # text and strategy → entities
 Call = Callable[[httpx.Client, str], None]  # raises an error for an answer that the app must not give
+
+
+def _text(characters: int) -> str:
+    return (TEXT * (characters // len(TEXT) + 1))[:characters]
+
+
+def _refused(client: httpx.Client, url: str, name: str, body: object) -> None:
+    """Sends a request that must be refused: with a 4xx, or with 503 if the queue is full."""
+    reply = client.post(f"{url}gradio_api/call/v2/{name}", content=json.dumps(body))
+    if reply.status_code < 400 or reply.status_code == 500:
+        raise AssertionError(f"expected a refusal of {name} with {str(body)[:60]}, got {reply.status_code}")
+
+
+def _left_alone(client: httpx.Client, url: str) -> None:
+    """Asks for a lot and does not wait for the answer."""
+    client.post(f"{url}gradio_api/call/v2/tag", json={"text": _text(MAX_CHARACTERS), "strategy": "dense"})
+
+
+def _file(client: httpx.Client, url: str) -> None:
+    """Uploads a small file with a huge document, which the server reads only when Batch runs."""
+    passages = "".join(f"<passage><offset>{n}000000</offset><text>x</text></passage>" for n in range(80))
+    content = f"<collection><document><id>1</id>{passages}</document></collection>".encode()
+    client.post(f"{url}gradio_api/upload", files={"files": ("wide.xml", content)}).raise_for_status()
+
+
+ATTACKS: tuple[Call, ...] = (
+    lambda client, url: ask(client, url, "tag", text=_text(MAX_CHARACTERS), strategy="dense"),
+    lambda client, url: ask(client, url, "compare", text=_text(MAX_COMPARED // 4), strategies="rule,entropy,mlp"),
+    lambda client, url: ask(client, url, "tag", text=_text(MAX_TRACED), strategy="entropy", trace=True),
+    lambda client, url: ask(client, url, "tag", text="a " * (MAX_CHARACTERS // 2), strategy="entropy"),
+    lambda client, url: ask(
+        client, url, "compare", text=TEXT, strategies="rule,entropy,mlp,truncate-2,truncate-3,rule+recovery"
+    ),
+    lambda client, url: _refused(client, url, "tag", {}),
+    lambda client, url: _refused(client, url, "tag", {"text": TEXT, "x": 1}),
+    lambda client, url: _refused(client, url, "tag", [[[[[TEXT]]]]]),
+    lambda client, url: _refused(client, url, "../../etc/passwd", {"text": TEXT}),
+    _left_alone,
+    _file,
+)
+
+
+def attacks(seed: int) -> Iterator[Call]:
+    """Yields all attacks again and again, in a different order for each seed."""
+    order = list(ATTACKS)
+    random.Random(seed).shuffle(order)
+    return cycle(order)
 
 
 @dataclass

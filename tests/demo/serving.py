@@ -107,14 +107,3 @@ def ask(client: httpx.Client, url: str, name: str, **arguments: Any) -> Any:
     if kind != "complete":
         raise RuntimeError(f"expected an answer of {name}, got {kind}: {data[:200]}")
     return json.loads(data.removeprefix("data: "))[0]
-
-
-def upload(client: httpx.Client, url: str, name: str, content: bytes) -> str:
-    """Uploads a file as the page does.
-
-    Returns:
-        Its path on the server.
-    """
-    reply = client.post(f"{url}gradio_api/upload", files={"files": (name, content)}).raise_for_status()
-    path: str = reply.json()[0]
-    return path

@@ -1,7 +1,6 @@
 """Reports: which exist, what they say about themselves, which rows ran with given settings, what they recommend."""
 
 import json
-import shutil
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -104,19 +103,6 @@ def test_the_corpus_is_named_as_readers_know_it(tmp_path, corpus, split, shown):
     assert ReportFolder(tmp_path).corpus == shown
 
 
-@pytest.fixture
-def recommended_if(shipped, tmp_path):
-    """What the shipped report would recommend if columns of its intervals had other values."""
-    folder = shutil.copytree(SHIPPED.folder, tmp_path / "reports" / "one").parent
-
-    def recommended_if(**columns):
-        file = folder / "one" / "intervals.csv"
-        pd.read_csv(file).assign(**columns).to_csv(file, index=False)
-        return recommendation(shipped, folder)
-
-    return recommended_if
-
-
 @pytest.mark.parametrize("dtype", ["float32", "int8"])
 def test_it_recommends_a_strategy_in_the_dtype_of_the_page(shipped, dtype):
     found = recommendation(engine_of(shipped.digest, dtype))
@@ -125,10 +111,3 @@ def test_it_recommends_a_strategy_in_the_dtype_of_the_page(shipped, dtype):
     assert found.against_dense["against_label"] == "dense (float32)"
     assert resolve(found.name.without_point, 6, {}).prunes
     assert found.report == SHIPPED
-
-
-def test_a_strategy_that_certainly_stays_close_goes_before_a_faster_one(recommended_if):
-    certain = recommended_if(low=lambda table: table["strategy"].map({"entropy:careful": -0.001}).fillna(-0.01))
-    assert certain.row["strategy"] == "entropy:careful"
-    doubtful = recommended_if(low=lambda table: table["low"] - 0.01)
-    assert doubtful.row["speedup_vs_dense"] > certain.row["speedup_vs_dense"]

@@ -65,10 +65,3 @@ def test_a_variant_in_two_dtypes_has_two_marks_each_against_the_first_dense(foun
     assert "speed-up against dense (int8)" in page
     of_int8 = [mark for mark in found if (mark.kind, mark.row["dtype"]) == ("entropy", "int8")]
     assert page.count('class="marker kind-entropy light"') == len(of_int8) > 0
-
-
-def test_what_the_page_runs_is_told_apart(marks):
-    runnable = ("dense", "entropy", "entropy+recovery", "truncate-3")
-    run = {mark.label: mark.runnable_as(runnable, ("careful", "balanced", "fast")) for mark in marks}
-    assert (run["entropy:fast"], run["dense"]) == (("entropy", "fast"), ("dense", ""))
-    assert [run[name] for name in ("openvino-int8", "openvino-int8 truncate-3")] == [None] * 2
