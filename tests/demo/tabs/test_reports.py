@@ -1,8 +1,9 @@
-"""The tab Reports: a report's conclusions and chart with the current settings, and its other plots."""
+"""The tab Reports: a report's conclusions, its plots, and its chart: each variant is a button with its figures."""
 
 import json
 import re
 import shutil
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,6 +13,8 @@ from matplotlib.collections import PathCollection
 
 from demo.common.reports import REPORTS, ReportFolder
 from demo.tabs.reports import PICTURES, pictures, plot_calibration, show, updates_to_try
+from demo.tabs.reports.chart import chart
+from demo.tabs.reports.marks import read_marks
 from engine.pruning.strategy_names import resolve
 
 DIGEST = "0123456789abcdef" * 4
@@ -73,8 +76,8 @@ def test_batch_sizes_are_shown_one_at_a_time(report):
 
 
 def test_the_reports_conclusions_stand_above_the_chart_losses_included(report):
-    before, chart, _ = show(engine_of(report), report, 1, []).partition('<figure class="frontier">')
-    assert chart
+    before, drawing, _ = show(engine_of(report), report, 1, []).partition('<figure class="frontier">')
+    assert drawing
     opening = report.opening("float32")
     label, speedup = opening.recommended["label"], opening.recommended["speedup_vs_dense"]
     change = 100 * opening.against_dense(label)["difference"]
@@ -83,15 +86,9 @@ def test_the_reports_conclusions_stand_above_the_chart_losses_included(report):
 
 
 def test_calibration_rings_equal_settings_whatever_their_names():
-    records = [RULE.to_json(), RULE.with_settings(lambda_=1.9).to_json()]
-    table = pd.DataFrame(
-        {
-            "strategy": "rule",
-            "settings": [json.dumps(record | {"point": ""}) for record in records],
-            "f1_drop_points": [0.1, 0.2],
-            "theoretical_speedup": [2.0, 3.0],
-        }
-    )
+    records = [one.to_json() | {"point": ""} for one in (RULE, RULE.with_settings(lambda_=1.9))]
+    figures = {"f1_drop_points": [0.1, 0.2], "theoretical_speedup": [2.0, 3.0]}
+    table = pd.DataFrame({"strategy": "rule", "settings": list(map(json.dumps, records)), **figures})
     (axis,) = plot_calibration(table, [RULE]).axes
     assert [tuple(place) for line in axis.lines for place in np.transpose(line.get_data())] == [(0.1, 2), (0.2, 3)]
     (rings,) = (one for one in axis.collections if isinstance(one, PathCollection))
@@ -115,3 +112,60 @@ def test_texts_from_files_are_text(report):
     page = show(engine_of(report), report, 1, [])
     assert "<img src=" not in page
     assert "${" not in page
+
+
+def changed(mark, **figures):
+    return replace(mark, row=mark.row | figures)
+
+
+@pytest.fixture(scope="module")
+def found():
+    """The shipped report's variants at batch size 1."""
+    return [mark for mark in read_marks(SHIPPED) if mark.row["batch_size"] == 1]
+
+
+@pytest.fixture(scope="module")
+def marks(found):
+    """The float32 variants and the baselines among them."""
+    own = [mark for mark in found if mark.kind == "baseline" or mark.row["dtype"] == "float32"]
+    return [changed(mark, label=mark.row["strategy"]) for mark in own]
+
+
+def places(page):
+    """Positions of the marks, in percent from the left and the top."""
+    found = re.findall(r"--x:([\d.]+)%;--y:([\d.]+)%.*?aria-label=\"([^:\"]+(?::\w+)?): ", page)
+    return {name: (float(x), float(y)) for x, y, name in found}
+
+
+def test_every_variant_is_a_button_that_names_its_figures(marks):
+    page = chart(marks, (), {"entropy:fast": ("entropy", "fast")}, "")
+    assert page.count("<button") == len(marks)
+    fast = next(mark for mark in marks if mark.label == "entropy:fast")
+    assert f'aria-label="entropy:fast: F1 {fast.f1:.4f} [' in page
+    assert f"speed-up {fast.speedup:.2f}×" in page
+    assert page.count("press to try it") == page.count("Click to try it") == 1
+
+
+def test_fast_lies_to_the_right_and_accurate_above(marks):
+    at = places(chart(marks, (), {}, ""))
+    assert at["entropy:fast"][0] > at["entropy"][0] > at["dense"][0]
+    assert at["dense"][1] < at["entropy"][1] < at["openvino-int8 truncate-3"][1]
+
+
+def test_one_bad_variant_does_not_squash_the_axes(marks):
+    bad = changed(marks[0], label="bad", f1=0.1, speedup_vs_dense=500.0)
+    page = chart([*marks, bad], (), {}, "")
+    assert places(page).items() >= places(chart(marks, (), {}, "")).items()
+    assert "F1 0.1000" in page
+    assert "speed-up 500.00×" in page
+
+
+def test_a_variant_in_two_dtypes_has_two_marks_each_against_the_first_dense(found):
+    labels = [mark.label for mark in found]
+    assert len(labels) == len(set(labels))
+    assert {"dense (float32)", "dense (int8)", "entropy:fast (int8)"} <= set(labels)
+    assert {mark.against_dense["against_label"] for mark in found} == {"dense (float32)"}
+    page = chart(found, (), {}, "")
+    assert "speed-up against dense (int8)" in page
+    of_int8 = [mark for mark in found if (mark.kind, mark.row["dtype"]) == ("entropy", "int8")]
+    assert page.count('class="marker kind-entropy light"') == len(of_int8) > 0
