@@ -43,13 +43,6 @@ def test_a_link_changes_strategies_and_the_one_shown_at_once(demo):
     assert opened.fn("", request)[2:4] == [gr.skip()] * 2
 
 
-def test_a_run_comes_after_the_choice_of_the_strategy_shown(demo):
-    (strategies,) = components(demo, gr.CheckboxGroup)
-    on_change = [function.name for function in demo.fns.values() if (strategies._id, "change") in function.targets]
-    assert "on_strategies" in on_change
-    assert "on_edit" not in on_change
-
-
 def test_settings_say_what_they_do_and_start_at_the_operating_point(engine, monkeypatch):
     stored = engine.strategy("rule", lambda_=0.3271, min_keep_ratio=0.07).to_json()
     monkeypatch.setattr(engine, "points", {"rule": {"balanced": stored}})

@@ -80,13 +80,6 @@ def test_a_tab_that_is_selected_again_is_not_drawn_again(demo):
         assert first < function.fn(fingerprint(own), *other)[0]  # each request is a new one
 
 
-def test_views_are_drawn_when_the_page_opens_and_what_is_drawn_is_remembered(demo):
-    in_order = [label for label in LABELS if label in FOLLOWING]
-    for label, function in zip(in_order, listeners(demo, "on_select"), strict=True):
-        drawn = fingerprint(values(function, 1)) if label in ("Layer by layer", "Why") else None
-        assert function.inputs[0].value == drawn
-
-
 def test_no_change_goes_round_between_listeners(demo):
     deferring = [function for function in demo.fns.values() if function.trigger_mode == "always_last"]
     sources = [block for function in deferring for block, event in function.targets if event == "change"]

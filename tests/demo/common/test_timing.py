@@ -1,12 +1,8 @@
 """Strategies take turns being timed, long texts fewer times."""
 
-import pytest
-
 from demo.common.timing import (
     RUNS,
-    STEADY,
     Budget,
-    Timing,
     affordable_rounds,
     estimate,
     first_pass,
@@ -53,23 +49,3 @@ def test_long_texts_are_estimated_from_their_beginning(engine):
     assert seconds > 0
     assert number == 3
     assert estimate(TEXT, taggers, Budget(first_s=0.0, short=25, probe=25))[1] == 2
-
-
-def test_a_text_of_few_long_words_is_long(engine):
-    taggers = [tagger(engine, engine.strategy("dense"))]
-    assert estimate("MKV" * 7_000, taggers, Budget())[0] > 0
-
-
-@pytest.mark.parametrize(
-    ("runs_ms", "steady", "typical"),
-    [
-        ((10.0,), True, True),
-        ((10.0, 10 * STEADY), True, True),
-        ((10.0, 10.0, 15.0, 10.0), False, False),
-        ((15.5, 15.9, 15.7, 36.7, 16.0), False, True),
-        ((15.5, 15.9, 24.0, 36.7, 16.0), False, False),
-    ],
-)
-def test_one_slow_run_of_five_leaves_the_median_but_no_large_figure(engine, runs_ms, steady, typical):
-    timing = Timing(engine.tag(TEXT, "dense"), runs_ms)
-    assert (timing.steady, timing.typical) == (steady, typical)

@@ -93,16 +93,6 @@ def test_a_path_longer_than_a_file_system_allows_is_refused_without_a_traceback(
     assert "Traceback" not in log.text
 
 
-def test_a_function_that_a_page_runs_by_itself_cannot_be_called_and_says_so_in_one_line(url, log, capfd):
-    functions = httpx.get(f"{url}config").json()["dependencies"]
-    script = next(one for one in functions if not one["backend_fn"])
-    call = {"data": [None] * len(script["inputs"]), "fn_index": script["id"], "session_hash": "x"}
-    assert httpx.post(f"{url}gradio_api/queue/join", json=call).status_code == 200
-    assert "expected values that fit" in httpx.get(f"{url}gradio_api/queue/data?session_hash=x").text
-    assert len(log.text.splitlines()) == 1
-    assert "Traceback" not in capfd.readouterr().err
-
-
 def test_a_session_may_have_any_name(url, log):
     place = f"{url}gradio_api/call/tag"
     for _ in range(2):  # the first has ended in every respect when the second is answered

@@ -80,7 +80,6 @@ def test_the_checksum_is_that_of_the_text_area():
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (EXAMPLES["Case report"], False),
         (EXAMPLES["Symbols and scripts"], False),
         (TEXT, False),
         ("Eine 71-jährige Frau erhielt Cinnarizin gegen Schwindel nach einem leichten Schlaganfall im Winter.", True),

@@ -90,6 +90,7 @@ def test_others_are_marked_unless_two_share_the_first_place(engine, dense):
         ("truncate-1", [90.0], [10.0], "not yet timed against dense", False),
         ("truncate-1", [20.0] * 2, [10.0] * 2, "is uncertain: too few runs", False),
         ("truncate-1", [20.0] * RUNS, [10.0, 11.0, 12.0, 16.0, 30.0], "the times of the runs differ too much", False),
+        ("truncate-1", [20.0] * 4, [10.0, 10.0, 15.0, 10.0], "the times of the runs differ too much", False),
         ("truncate-1", [50.0] * RUNS, [10.0] * RUNS, "is uncertain: something else on the machine slowed", False),
     ],
 )

@@ -165,7 +165,4 @@ def test_a_variant_in_two_dtypes_has_two_marks_each_against_the_first_dense(foun
     assert len(labels) == len(set(labels))
     assert {"dense (float32)", "dense (int8)", "entropy:fast (int8)"} <= set(labels)
     assert {mark.against_dense["against_label"] for mark in found} == {"dense (float32)"}
-    page = chart(found, (), {}, "")
-    assert "speed-up against dense (int8)" in page
-    of_int8 = [mark for mark in found if (mark.kind, mark.row["dtype"]) == ("entropy", "int8")]
-    assert page.count('class="marker kind-entropy light"') == len(of_int8) > 0
+    assert "speed-up against dense (int8)" in chart(found, (), {}, "")

@@ -15,7 +15,6 @@ from demo.common.serialization import csv_link
 from demo.tabs.why import COLUMNS, NUMBERS, table_rows, why_view
 from demo.tabs.why.histograms import histograms
 from engine.inspection.explain import WordScores
-from engine.pruning.controllers.mlp import NEIGHBOURS
 from tests.demo.tabs.conftest import TEXT
 
 HOSTILE = "<img src=x onerror=alert(1)> ${1+1} {{7*7}} `x` =1+1 @SUM <script>alert(1)</script>"
@@ -55,11 +54,8 @@ class TestView:
         page = view(engine, strategy)
         assert page.count("data-gates=") == page.count('role="option"') == len(engine.tag(TEXT).words)
 
-    @pytest.mark.parametrize(
-        ("strategy", "set_", "said"), [("entropy", {"neighbours": 2}, 2), ("rule", {}, NEIGHBOURS)]
-    )
-    def test_names_as_many_neighbours_as_the_strategy_looks_at(self, engine, strategy, set_, said):
-        assert f"entropy with neighbours ({said} on each side)" in view(engine, strategy, **set_)
+    def test_names_as_many_neighbours_as_the_strategy_looks_at(self, engine):
+        assert "entropy with neighbours (2 on each side)" in view(engine, "entropy", neighbours=2)
 
     @pytest.mark.parametrize(
         ("strategy", "set_", "used"),
