@@ -9,6 +9,8 @@ from demo.common.limits import MAX_CHARACTERS, MAX_FILE_BYTES
 from demo.common.uploads import GONE, LISTED_PROBLEMS, MAX_MESSAGE, MAX_PROBLEMS, Problems, read_upload
 from engine import Document, InputError
 
+NESTED = "[" * 100_000
+
 
 def read(path):
     """The document ids and the problems."""
@@ -24,9 +26,6 @@ def write(tmp_path):
         return path
 
     return write
-
-
-NESTED = "[" * 100_000
 
 
 @pytest.mark.parametrize(
@@ -51,6 +50,7 @@ NESTED = "[" * 100_000
             "document c: expected at most 100,000 characters, got 100,001; split it",
         ),
     ],
+    ids=["json", "conll", "long"],
 )
 def test_a_broken_or_long_document_loses_none_of_the_others(write, name, sound, broken, problem):
     path = write(name, "\n".join((sound.replace("ID", "a"), broken, sound.replace("ID", "b"))))
