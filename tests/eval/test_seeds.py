@@ -22,18 +22,11 @@ def first(model_folder, tmp_path_factory):
     return out
 
 
-@pytest.fixture
-def second(first, tmp_path):
-    """Makes a second run from the first: a function that changes one of its files."""
-
-    def change(name, change):
-        folder = tmp_path / "second"
-        if not folder.exists():
-            shutil.copytree(first, folder)
-        change(pd.read_csv(folder / f"{name}.csv", dtype=str)).to_csv(folder / f"{name}.csv", index=False)
-        return folder
-
-    return change
+def changed(run, out, name, change):
+    """A copy of a run in which one file differs."""
+    shutil.copytree(run, out)
+    change(pd.read_csv(out / f"{name}.csv", dtype=str)).to_csv(out / f"{name}.csv", index=False)
+    return out
 
 
 def found(table, strategy):
@@ -42,13 +35,13 @@ def found(table, strategy):
     return table.loc[index]
 
 
-def test_runs_are_averaged_and_losses_have_their_interval(first, second, capsys, tmp_path):
+def test_runs_are_averaged_and_losses_have_their_interval(first, tmp_path, capsys):
     def find_more(table):
         correct, predicted = map(int, table.loc[0, TRUNCATED].split("/"))
         table.loc[0, TRUNCATED] = f"{correct + 5}/{predicted + 5}"
         return table
 
-    other = second("documents", find_more)
+    other = changed(first, tmp_path / "other", "documents", find_more)
     means = average([first, other])
     assert found(means, "dense")[["difference", "low", "high"]].tolist() == [0, 0, 0]
     row = found(means, "truncate-1")
@@ -65,12 +58,12 @@ def test_one_run_is_computed_again_from_its_files(first):
     pd.testing.assert_frame_equal(again[list(published)], published, rtol=1e-5, check_dtype=False)
 
 
-def test_all_runs_of_random_count(first, second):
+def test_all_runs_of_random_count(first, tmp_path):
     def find_nothing_but_at_first(table):
         return table.assign(**{column: "0/0" for column in table if column.startswith("random ") and column[-1] != "0"})
 
-    before = found(average([first, first]), "random")
-    after = found(average([first, second("documents", find_nothing_but_at_first)]), "random")
+    other = changed(first, tmp_path / "other", "documents", find_nothing_but_at_first)
+    before, after = (found(average([first, run]), "random") for run in (first, other))
     results = pd.read_csv(first / "results.csv").set_index("strategy")
     assert before["f1"] == pytest.approx(results.loc["random", "f1"])
     assert after["f1_lowest"] < 0.3 * before["f1"]
@@ -84,15 +77,14 @@ def test_all_runs_of_random_count(first, second):
     ("results", lambda table: table.assign(timed_documents=4), "same --timed and --seed"),
     ("results", lambda table: table.assign(seed=4), "same --timed and --seed"),
 ])  # fmt: skip
-def test_other_runs_are_refused(first, second, name, change, message):
+def test_other_runs_are_refused(first, tmp_path, name, change, message):
     with pytest.raises(InputError, match=message):
-        average([first, second(name, change)])
+        average([first, changed(first, tmp_path / "other", name, change)])
 
 
-def test_another_seed_does_not_matter_if_all_documents_are_timed(second):
-    one = second("results", lambda table: table.assign(timed_documents=6))
-    other = shutil.copytree(one, one.with_name("third"))
-    second("results", lambda table: table.assign(seed=4))
+def test_another_seed_does_not_matter_if_all_documents_are_timed(first, tmp_path):
+    one = changed(first, tmp_path / "one", "results", lambda table: table.assign(timed_documents=6))
+    other = changed(one, tmp_path / "other", "results", lambda table: table.assign(seed=4))
     assert average([one, other])["f1"].notna().all()
 
 

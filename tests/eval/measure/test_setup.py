@@ -1,5 +1,3 @@
-"""The variants that a command line names, with their settings; nothing is measured."""
-
 import json
 import shutil
 
@@ -22,29 +20,23 @@ def by_name(setup):
     return {one.name: one for one in (*setup.ours, *setup.models)}
 
 
-@pytest.mark.parametrize(
-    ("named", "replayed"),
-    [
-        ("random", "entropy"),
-        ("rule,random", "rule"),
-        ("rule+recovery,entropy,random", "rule"),
-        ("rule+recovery,random@entropy", "entropy"),
-    ],
-)
+@pytest.mark.parametrize(("named", "replayed"), [
+    ("random", "entropy"),
+    ("rule,random", "rule"),
+    ("rule+recovery,entropy,random", "rule"),
+    ("rule+recovery,random@entropy", "entropy"),
+])  # fmt: skip
 def test_random_replays_the_first_that_prunes_without_its_recovery(setup, named, replayed):
     chosen = by_name(setup("--strategies", named))
     assert next(iter(chosen)) == "dense"
     assert chosen[named.rpartition(",")[2]].replays == replayed
 
 
-@pytest.mark.parametrize(
-    ("dtypes", "expected"),
-    [
-        ("float32,bfloat16", ["dense float32", "hf float32", "dense bfloat16", "hf bfloat16"]),
-        ("int8", ["dense int8", "hf float32"]),
-        ("float32,int8", ["dense float32", "hf float32", "dense int8"]),
-    ],
-)
+@pytest.mark.parametrize(("dtypes", "expected"), [
+    ("float32,bfloat16", ["dense float32", "hf float32", "dense bfloat16", "hf bfloat16"]),
+    ("int8", ["dense int8", "hf float32"]),
+    ("float32,int8", ["dense float32", "hf float32", "dense int8"]),
+])  # fmt: skip
 def test_hf_runs_once_in_each_of_its_dtypes_and_is_not_quantised(setup, quantised_folder, dtypes, expected):
     chosen = setup("--model", str(quantised_folder), "--strategies", "dense,hf", "--dtype", dtypes)
     assert [one.key for one in chosen.ours] == expected

@@ -1,5 +1,3 @@
-"""Opening sentences and table: which strategy is recommended, why, and what it is compared with."""
-
 import pytest
 
 from eval.render.conclusions import Opening
@@ -35,6 +33,10 @@ def opening(*variants, pairs=(), **settings):
     return Opening(rows, [*intervals, *pairs])
 
 
+def baseline(strategy, speedup, difference=0.0):
+    return {"strategy": strategy, "kind": "baseline", "speedup": speedup, "difference": difference}
+
+
 FAST = {"strategy": "entropy:fast", "kind": "entropy", "difference": -0.0005, "speedup": 1.8}
 RISKY = {"strategy": "mlp", "kind": "entropy", "difference": -0.0028, "speedup": 2.2}
 OTHERS = (
@@ -44,7 +46,7 @@ OTHERS = (
     {"strategy": "random", "kind": "random", "replays": "entropy:fast", "difference": -0.03, "speedup": 1.9},
     {"strategy": "random@rule", "kind": "random", "replays": "rule", "difference": -0.03, "speedup": 1.9},
     {"strategy": "hf", "speedup": 0.8},
-    {"strategy": "onnx", "kind": "baseline", "speedup": 1.1},
+    baseline("onnx", 1.1),
 )
 
 
@@ -98,14 +100,7 @@ def test_where_nothing_near_is_faster_the_fastest_is_shown_but_not_recommended()
 
 
 def test_what_is_significantly_faster_is_named_and_is_not_what_is_beaten_if_it_loses_much():
-    variants = [
-        {"strategy": name, "kind": "baseline", "difference": difference, "speedup": speedup}
-        for name, difference, speedup in (
-            ("spacy", -0.02, 2.7),
-            ("ctranslate2", float("nan"), 2.0),
-            ("ov", -0.02, 1.82),
-        )
-    ]
+    variants = [baseline("spacy", 2.7, -0.02), baseline("ctranslate2", 2.0, float("nan")), baseline("ov", 1.82, -0.02)]
     ratios = {"onnx": 1.64, "spacy": 1 / 1.5, "ctranslate2": 0.9, "ov": 0.99}
     pairs = [interval("entropy:fast", name, speedup=ratio) for name, ratio in ratios.items()]
     found = opening(FAST, *OTHERS, *variants, pairs=pairs)
@@ -119,8 +114,7 @@ def test_what_is_significantly_faster_is_named_and_is_not_what_is_beaten_if_it_l
 
 
 def test_a_truncated_baseline_stands_beside_the_fastest_that_runs_the_full_model():
-    ov = {"strategy": "openvino", "kind": "baseline", "speedup": 1.3}
-    cut = {"strategy": "openvino truncate-3", "kind": "baseline", "difference": -0.005, "speedup": 2.4}
+    ov, cut = baseline("openvino", 1.3), baseline("openvino truncate-3", 2.4, -0.005)
     pairs = [interval("entropy:fast", "openvino", speedup=1.4), interval("entropy:fast", cut["strategy"], speedup=0.75)]
     found = opening(FAST, ov, cut, pairs=pairs)
     assert [row[:2] for row in found.table().rows[2:]] == [
@@ -135,8 +129,7 @@ def test_a_truncated_baseline_stands_beside_the_fastest_that_runs_the_full_model
 
 
 def test_every_batch_size_has_its_speedup():
-    onnx = {"strategy": "onnx", "kind": "baseline", "speedup": 1.1}
-    small, large = ([FAST | {"size": size}, onnx | {"size": size}] for size in (1, 32))
+    small, large = ([FAST | {"size": size}, baseline("onnx", 1.1) | {"size": size}] for size in (1, 32))
     large[0]["speedup"] = 2.1
     pairs = [interval("entropy:fast", "onnx", speedup=speed, size=size) for size, speed in ((1, 1.64), (32, 1.9))]
     first, *_, beaten = opening(*small, *large, {"strategy": "dense", "size": 32}, pairs=pairs).sentences()
@@ -145,8 +138,7 @@ def test_every_batch_size_has_its_speedup():
 
 
 def test_too_few_batches_for_an_interval_are_said():
-    row = interval("entropy", speedup=2.0) | {"speedup_low": float("nan"), "speedup_high": float("nan")}
-    assert speedup(row) == "2.00× [too few batches]"
+    assert speedup(interval("entropy", speedup=2.0, noise=float("nan"))) == "2.00× [too few batches]"
     (sentence,) = opening(FAST, noise=float("nan")).sentences()
     assert "too few batches of 1 were timed" in sentence
 

@@ -1,5 +1,3 @@
-"""A run's files can be read back, whatever the corpus contains."""
-
 import numpy as np
 import pandas as pd
 import pytest

@@ -1,5 +1,3 @@
-"""What a figure of F1 against speed-up labels, shows and places, for the report and the app alike."""
-
 from dataclasses import dataclass
 
 import pytest
