@@ -5,9 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.model.linear import BFLOAT16, PACKABLE, Linear, packs, rounded
-
-needs_onednn = pytest.mark.skipif(not PACKABLE, reason="oneDNN on x86 alone")
+from engine.model.linear import PACKABLE, Linear, packs, rounded
 
 
 @pytest.fixture
@@ -31,7 +29,7 @@ def test_packed_weights_give_the_same_for_all_and_for_some_columns(activation):
     torch.testing.assert_close(layer(rows, 0, 8), plain(layer, rows)[:, :8], atol=1e-5, rtol=0)
 
 
-@needs_onednn
+@pytest.mark.skipif(not PACKABLE, reason="oneDNN on x86 alone")
 @torch.no_grad()
 def test_without_gradients_weights_are_packed_once(layer):
     rows = torch.randn(3, 16)
@@ -40,17 +38,6 @@ def test_without_gradients_weights_are_packed_once(layer):
     ((_, packed),) = layer._packed.values()
     layer(torch.randn(7, 16))
     assert [one for _, one in layer._packed.values()] == [packed]
-
-
-@needs_onednn
-@pytest.mark.skipif(not BFLOAT16, reason="a processor with bfloat16 alone")
-@torch.no_grad()
-def test_bfloat16_is_packed_as_well(layer):
-    rows = torch.randn(3, 16)
-    exact = layer(rows)
-    low = layer.to(torch.bfloat16)(rows.bfloat16())
-    assert low.dtype == torch.bfloat16
-    torch.testing.assert_close(low.float(), exact, atol=0.05, rtol=0)
 
 
 def test_a_step_of_training_and_loaded_weights_are_seen(layer):

@@ -16,21 +16,27 @@ def test_results_come_in_order_whatever_ends_first():
     assert list(at_once(passes, 2)) == [0, 1, 2]
 
 
-def test_as_many_run_at_a_time_as_there_are_threads_each_with_one_thread_of_pytorch():
-    lock, running, most = threading.Lock(), 0, 0
+class Counted:
+    """A pass that records how many run at a time; returns the numbers of threads that it may use."""
 
-    def one() -> tuple[int, int]:
-        nonlocal running, most
-        with lock:
-            running += 1
-            most = max(most, running)
+    def __init__(self) -> None:
+        self.lock, self.running, self.most = threading.Lock(), 0, 0
+
+    def __call__(self) -> tuple[int, int]:
+        with self.lock:
+            self.running += 1
+            self.most = max(self.most, self.running)
         time.sleep(0.01)
-        with lock:
-            running -= 1
+        with self.lock:
+            self.running -= 1
         return torch.get_num_threads(), runtime_threads()
 
+
+def test_as_many_run_at_a_time_as_there_are_threads_each_with_one_thread_of_pytorch():
+    one, before = Counted(), torch.get_num_threads()
     assert set(at_once([one] * 9, 3)) == {(1, 1)}
-    assert most == 3
+    assert one.most == 3
+    assert torch.get_num_threads() == before
 
 
 def test_two_calls_share_the_threads():
@@ -55,18 +61,9 @@ def test_where_nobody_asks_for_more_nothing_more_begins(ahead, most):
 
 
 def test_unless_they_may_run_ahead_no_pass_runs_while_the_caller_has_a_result():
-    lock, running = threading.Lock(), 0
-
-    def one() -> None:
-        nonlocal running
-        with lock:
-            running += 1
-        time.sleep(0.01)
-        with lock:
-            running -= 1
-
+    one = Counted()
     for _ in at_once([one] * 5, 2, ahead=False):
-        assert running == 0
+        assert one.running == 0
 
 
 def test_an_error_reaches_the_caller():
@@ -82,12 +79,6 @@ def test_another_runtime_gets_all_threads_where_pytorch_has_one():
         assert (torch.get_num_threads(), runtime_threads()) == (2, 2)
     finally:
         torch.set_num_threads(1)
-
-
-def test_the_callers_number_of_threads_stays():
-    before = torch.get_num_threads()
-    list(at_once([lambda: None] * 4, 4))
-    assert torch.get_num_threads() == before
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
