@@ -165,8 +165,9 @@ class Engine:
         Raises:
             InputError: if the folder has changed since the engine was loaded.
         """
+        model = load_huggingface(self._checkpoint)
         check_unchanged(Path(self._checkpoint), self._stamps)
-        return load_huggingface(self._checkpoint)
+        return model
 
     @property
     def runnable(self) -> list[str]:

@@ -1,6 +1,7 @@
 """What comes with the repository works as is: weights and sample corpus."""
 
 import os
+import random
 
 import numpy as np
 import pytest
@@ -41,6 +42,21 @@ def test_a_quicker_operating_point_of_entropy_computes_less_and_every_one_of_rul
 def test_every_pruning_strategy_has_all_operating_points(shipped):
     points = {name: tuple(found) for name, found in shipped.points.items()}
     assert points == dict.fromkeys(["entropy", "entropy+recovery", "mlp", "rule"], OPERATING_POINTS)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "int8"])
+def test_five_thousand_texts_at_once_have_the_entities_that_each_has_alone(dtype, texts):
+    engine, chosen, words = load_engine(dtype=dtype), random.Random(0), " ".join(texts).split()
+    begins = [chosen.randrange(len(words) - 40) for _ in range(5000)]
+    texts = [" ".join(words[begin : begin + chosen.randint(1, 40)]) for begin in begins]
+    for strategy in ("dense", "entropy"):
+        together = engine.tag_batch(texts, strategy, batch_size=len(texts))
+        at_once, alone = (
+            {(number, *entity.key) for number, entities in enumerate(of) for entity in entities}
+            for of in ([one.entities for one in together], [engine.tag(text, strategy).entities for text in texts])
+        )
+        assert 2 * len(at_once & alone) >= 0.999 * (len(at_once) + len(alone)) > 1000
 
 
 @pytest.mark.slow

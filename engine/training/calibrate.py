@@ -55,8 +55,19 @@ def store_points(folder: Path, points: Mapping[str, Mapping[str, dict[str, Any]]
         fresh.write_text(json.dumps({name: of for name, of in {**stored, **points}.items() if of}, indent=2) + "\n")
 
 
+def check_model(folder: Path, engine: Engine) -> None:
+    """Raises an `InputError` if a model folder no longer holds the model that an engine has loaded from it."""
+    if load_engine(folder, engine.dtype).fingerprint != engine.fingerprint:
+        raise InputError(f"expected the same model in {folder} as at the start, got another; start again")
+
+
 def store(folder: Path, sweep: Sweep, points: Mapping[str, Mapping[str, Trial]]) -> None:
-    """Writes each strategy's operating points, by name, and all settings of the sweep, with their checksums."""
+    """Writes each strategy's operating points, by name, and all settings of the sweep, with their checksums.
+
+    Raises:
+        InputError: if the folder no longer holds the model that was measured.
+    """
+    check_model(folder, sweep.engine)
     rows = [_frontier_row(name, one, sweep.reference) for name in points for one in sweep.trials(name)]
     frontier = folder / FRONTIER
     if frontier.is_file():

@@ -34,6 +34,7 @@ from engine.pruning.gate import Decision, Gate
 from engine.pruning.signals import neighbour_max
 from engine.tagger import load_engine
 from engine.text.windows import Window
+from engine.training.calibrate import check_model
 from engine.training.data import Texts
 from engine.training.heads import SampledController
 from engine.training.loop import SEEDS, check_limits
@@ -140,6 +141,7 @@ def main(argv: list[str] | None) -> int:
     for gate, samples in collect(engine.model, windows, names).items():
         logger.info("gate %d: %d words, %.2f%% change", gate, len(samples.changes), 100 * samples.changes.mean())
         layers[gate] = fit(samples)
+    check_model(folder, engine)
     with updating(folder, CONTROLLER) as fresh:
         Network(names, layers).save(fresh)
     print(

@@ -20,7 +20,6 @@ from transformers import PreTrainedModel
 from engine.errors import InputError
 from engine.model.packing import RaggedBatch
 from engine.tagger import Engine
-from engine.text.windows import load_tokenizer
 from eval.measure.baselines import base
 from eval.measure.baselines.base import Baseline, Forward, RuntimeParameters, Source
 
@@ -102,7 +101,7 @@ def _convert(model: PreTrainedModel, engine: Engine, folder: Path, name: str) ->
     config: Any = model.config
     config.position_embedding_type = "absolute"
     model.save_pretrained(checkpoint)
-    load_tokenizer(engine.source).save_pretrained(checkpoint)
+    engine.tokenizer.save_pretrained(checkpoint)
     try:
         with base.quiet():
             converters.TransformersConverter(str(checkpoint)).convert(str(folder))

@@ -81,14 +81,14 @@ def truncated(engine: Engine, name: str) -> Any:
     strategy = engine.strategy(name)
     if strategy.kind != Truncation.kind:
         raise InputError(f"expected openvino=truncate-k or openvino-int8=truncate-k, got {name!r}; name a layer")
-    whole = engine.plain_model()
-    config = copy.deepcopy(whole.config)
     (layer,) = strategy.gates
+    head: Any = load_weights(engine.source, engine.labels_file or None).model.heads[str(layer)]
+    whole = engine.plain_model()  # read last: it refuses files that have changed
+    config = copy.deepcopy(whole.config)
     shorten(config, layer)
     model: Any = type(whole)(config).eval()
     state = whole.state_dict()
     model.load_state_dict({name: state[name] for name in model.state_dict()})
-    head: Any = load_weights(engine.source, engine.labels_file or None).model.heads[str(layer)]
     order = list(engine.label_order)  # the classifier has the checkpoint's order of labels
     with torch.no_grad():
         model.classifier.weight[order], model.classifier.bias[order] = head.weight, head.bias
