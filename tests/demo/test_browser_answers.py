@@ -178,6 +178,7 @@ def test_on_a_phone_the_idea_is_there_and_everything_can_be_touched(open_page):
     page.get_by_role("button", name="More strategies").click()
     page.get_by_role("button", name="Pruning and recovery").click()
     touch(page, ".buttons button, [role=tab], #examples .gallery-item, .intro .links :is(a, button)", least=10)
+    touch(page, ".settings .label-wrap", least=3)
     touch(page, ".layers .transport :is(button, input), input[type=range]", least=3)
     tab(page, "Compare")
     page.get_by_text("All entities as a table").wait_for()
