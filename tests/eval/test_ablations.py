@@ -139,25 +139,6 @@ def test_the_command_writes_everything_and_ends_with_status_1_if_a_setting_has_n
     assert (tmp_path / "ablations.md").read_text() == page
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ("--corpus TEXT", "expected documents with gold entities"),
-        ("--model no-such", "got 'no-such'"),
-        ("--model PLAIN", "expected a model with gates"),
-        ("--plain-model PLAIN", "expected a model with gates"),
-        ("--render-only", "expected ablations.csv in"),
-    ],
-)
-def test_bad_input_ends_with_status_2(model_folder, plain_folder, tmp_path, capsys, options, message):
-    text = tmp_path / "text.txt"
-    text.write_text("Nausea after aspirin.")
-    options = options.replace("TEXT", str(text)).replace("PLAIN", str(plain_folder)).split()
-    defaults = ["--model", str(model_folder), "--corpus", str(SAMPLE), "--limit", "1", "--out", str(tmp_path / "out")]
-    assert main([*defaults, *options]) == 2
-    assert message in capsys.readouterr().err
-
-
 def test_table_and_plot_come_from_the_file_alone(ablated):
     _, rows, out = ablated
     table = read_table(out, "ablations")

@@ -33,16 +33,12 @@ def test_nothing_against_nothing_is_no_evidence_and_something_against_nothing_no
     assert absent == ("Gene", "–", "–", "0", "0", "0")
 
 
-@pytest.fixture
-def texts(tmp_path):
-    path = tmp_path / "texts.txt"
-    path.write_text("Famotidine had delirium.\nNausea and hypotension after famotidine.\n")
-    return str(path)
+def test_an_engine_agrees_with_itself_and_less_with_another(model_folder, plain_folder, tmp_path, capsys):
+    texts = tmp_path / "texts.txt"
+    texts.write_text("Famotidine had delirium.\nNausea and hypotension after famotidine.\n")
 
-
-def test_an_engine_agrees_with_itself_and_less_with_another(model_folder, plain_folder, texts, capsys):
     def printed(*options):
-        assert main(["--texts", texts, *map(str, options)]) == 0
+        assert main(["--texts", str(texts), *map(str, options)]) == 0
         return capsys.readouterr().out
 
     assert "| all | 100.00 | 0.00 |" in printed("--model", model_folder, "--strategy", "dense")
@@ -51,19 +47,3 @@ def test_an_engine_agrees_with_itself_and_less_with_another(model_folder, plain_
     assert "| all | 100.00 |" not in other
     assert all(f"| {type_} |" in other for type_ in ("Chemical", "Disease"))
     assert ", dense, float32; B: " in printed("--model", plain_folder), "it has no gates"
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ("--strategy entropy", "expected a model with gates"),
-        ("--other /no/such", "got '/no/such', no folder; check the path"),
-        ("--texts /no/such", "expected a readable file"),
-        ("--other-labels LABELS", "expected 5 labels"),
-    ],
-)
-def test_bad_input_ends_with_status_2_and_one_line(plain_folder, texts, tmp_path, capsys, options, message):
-    (tmp_path / "labels").write_text("O")
-    options = options.replace("LABELS", str(tmp_path / "labels")).split()
-    assert main(["--model", str(plain_folder), "--texts", texts, *options]) == 2
-    assert message in capsys.readouterr().err

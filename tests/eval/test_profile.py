@@ -46,13 +46,3 @@ def test_the_command_prints_and_writes_the_table(model_folder, tmp_path, capsys)
     assert main([*options, "--out", str(tmp_path / "profile.csv")]) == 0
     assert len(pd.read_csv(tmp_path / "profile.csv")) == 2 * 2 * len(COMPONENTS)
     assert "ms_per_document" in capsys.readouterr().out
-
-
-@pytest.mark.parametrize(
-    ("options", "message"), [("--strategies random", "a control"), ("--corpus NONE", "expected documents in")]
-)
-def test_bad_input_ends_with_status_2(model_folder, tmp_path, capsys, options, message):
-    (tmp_path / "none.jsonl").write_text("")
-    options = options.replace("NONE", str(tmp_path / "none.jsonl")).split()
-    assert main(["--model", str(model_folder), "--corpus", str(SAMPLE), *options]) == 2
-    assert message in capsys.readouterr().err

@@ -1,0 +1,89 @@
+"""Bad input ends every command with status 2 and a clear line, before anything is measured."""
+
+from importlib.util import find_spec
+
+import pytest
+
+from eval import ablations, agreement, profile, report
+from eval.options import SAMPLE
+
+DEFAULTS = {  # of each command, and before the options
+    report: "--model {model} --limit 2 --batch-size 1 --strategies dense,entropy --out {out}",
+    ablations: "--model {model} --corpus {sample} --limit 1 --out {out}",
+    agreement: "--model {plain} --texts {text}",
+    profile: "--model {model} --corpus {sample}",
+}
+FILES = {
+    "text": "Nausea after aspirin.\n",
+    "other": '{"id": "1", "text": "Nausea.", "entities": [{"start": 0, "end": 6, "type": "DISEASE"}]}\n',
+    "empty": "",
+}
+ONE_NAME = "expected different names of strategies, baselines and other models"
+CALIBRATED = pytest.mark.skipif(not (find_spec("openvino") and find_spec("nncf")), reason="requirements-eval.txt")
+
+
+@pytest.mark.parametrize(("command", "options", "message"), [
+    (report, "--model /no/such", "expected a Hugging Face token-classification model"),
+    (report, "--batch-size 1,0", "expected different numbers of 1 or more after --batch-size, got '1,0'"),
+    (report, "--batch-size 1,many", "expected different numbers of 1 or more after --batch-size, got '1,many'"),
+    (report, "--batch-size 4,4", "expected different numbers of 1 or more after --batch-size"),
+    (report, "--limit 0", "expected --limit 1 or more"),
+    (report, "--seed -1", "expected --seed 0 or more"),
+    (report, "--threads 0", "expected --threads 1 or more"),
+    (report, "--threads 99999", "the number of processors, got 99999; lower it"),
+    (report, "--timed 0", "expected --timed 1 or more"),
+    (report, "--timed 3", "expected --timed up to 2, the number of documents in sample, got 3"),
+    (report, "--dtype float32,float32", "expected different dtypes after --dtype"),
+    (report, "--dtype float32,int9", "expected one of the dtypes"),
+    (report, "--strategies magic", "magic"),
+    (report, "--types Chemical,Chem", "expected types of the gold or the model, got ['Chem']"),
+    (report, "--types Chemical,CHEMICAL", "expected types that differ in more than case"),
+    (report, "--types Chemical,seqeval", "none of them called seqeval"),
+    (report, "--set entropy.neighbours", "expected --set STRATEGY.SETTING=VALUE"),
+    (report, "--set rule.lambda=1", "got one of 'rule'"),
+    (report, "--set dense.gates=1", "got one of 'dense'"),
+    (report, "--set entropy.speed=2", "settings"),
+    (report, "--point warp", "expected weights with operating points"),
+    (report, "--corpus no-such", "expected one of the corpora"),
+    (report, "--corpus {other}", "expected types that the model finds, ['Chemical', 'Disease'], got ['DISEASE']"),
+    (report, "--device abacus", "expected a device of this machine"),
+    (report, "--others plain", "expected different names and folders after --others"),
+    (report, "--others a={model}@", "expected different names and folders after --others"),
+    (report, "--others a={model}@entropy:none", "expected weights with operating points"),
+    (report, "--others truncate-1={model} --strategies truncate-1", ONE_NAME),
+    (report, "--others random#2={model} --strategies random", ONE_NAME),
+    (report, "--others hf-pipeline={model} --baselines hf-pipeline", ONE_NAME),
+    (report, "--baselines hf-pipeline,hf-pipeline", ONE_NAME),
+    (report, "--render-only", "expected a finished run in"),
+    (report, "--plain-model {model}", "expected --ablations beside --plain-model"),
+    (report, "--model {plain} --strategies dense --ablations", "expected a model with gates"),
+    pytest.param(report, "--baselines openvino-int8", "expected a corpus with a training split", marks=CALIBRATED),
+    (ablations, "--corpus {text}", "expected documents with gold entities"),
+    (ablations, "--model no-such", "got 'no-such'"),
+    (ablations, "--model {plain}", "expected a model with gates"),
+    (ablations, "--plain-model {plain}", "expected a model with gates"),
+    (ablations, "--render-only", "expected ablations.csv in"),
+    (agreement, "--strategy entropy", "expected a model with gates"),
+    (agreement, "--other /no/such", "got '/no/such', no folder; check the path"),
+    (agreement, "--texts /no/such", "expected a readable file"),
+    (agreement, "--other-labels {text}", "expected 5 labels"),
+    (profile, "--strategies random", "a control"),
+    (profile, "--corpus {empty}", "expected documents in"),
+])  # fmt: skip
+def test_a_command_refuses_what_it_cannot_measure(
+    model_folder, plain_folder, tmp_path, capsys, command, options, message
+):
+    paths = {"model": model_folder, "plain": plain_folder, "sample": SAMPLE, "out": tmp_path / "out"}
+    for name, text in FILES.items():
+        paths[name] = tmp_path / f"{name}.{'txt' if name == 'text' else 'jsonl'}"
+        paths[name].write_text(text)
+    assert command.main(f"{DEFAULTS[command]} {options}".format(**paths).split()) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "out" / "run.jsonl").exists()
+
+
+@pytest.mark.parametrize(("option", "now"), report.REPLACED.items())
+def test_options_of_earlier_versions_name_those_of_today(capsys, option, now):
+    with pytest.raises(SystemExit, match="2"):
+        report.main([option, "1"])
+    assert f"{option} does not exist any more; use {now}" in capsys.readouterr().err
