@@ -95,30 +95,24 @@ def test_other_weights_are_measured_against_their_own_dense(ablated):
     assert len({row["dense_f1"] for row in rows if row["weights"] == plain["weights"]}) == 1
 
 
-def made(setting, *values, effect=True, kept=None):
-    kept = kept or [0.9 - 0.1 * index for index in range(len(values))]
-    return pd.DataFrame(
-        {"setting": setting, "strategy": "rule", "value": value, "is_default": not index,
-         "effect": effect and bool(index),
-         "token_layers_kept": share}
-        for index, (value, share) in enumerate(zip(values, kept, strict=True))
-    )  # fmt: skip
+def made(setting, *values, effects=True, kept=(0.9, 0.8, 0.7)):
+    table = pd.DataFrame({"value": values, "effect": effects, "token_layers_kept": kept[: len(values)]})
+    return table.assign(setting=setting, strategy="rule", is_default=table.index == 0)
 
 
-def test_a_lambda_that_does_not_prune_more_fails_by_name():
-    assert failures(made("lambda", "-1", "0", "1")) == []
-    (failure,) = failures(made("lambda", "-1", "0", "1", kept=[0.9, 0.7, 0.7]))
-    assert failure.startswith("λ of rule: expected fewer token-layers at 1 than at 0")
-
-
-def test_a_setting_without_effect_fails_by_name():
-    assert failures(made("neighbours", "0", "1", "2")) == []
-    assert failures(made("gates", "1", effect=False)) == [], "a model of two layers has one gate alone"
-    (failure,) = failures(made("neighbours", "0", "1", "2", effect=False))
-    assert failure.startswith("neighbours of rule: expected an effect on predictions, cost or trace, got none")
-    rows = made("recovery", "off", "confidence", "any")
-    rows.loc[1, "effect"] = False
-    assert failures(rows) == ["recovery of rule: expected an effect of trigger confidence, got none"]
+@pytest.mark.parametrize(("rows", "failure"), [
+    (made("lambda", "-1", "0", "1"), None),
+    (made("lambda", "-1", "0", "1", kept=(0.9, 0.7, 0.7)), "λ of rule: expected fewer token-layers at 1 than at 0"),
+    (made("neighbours", "0", "1", "2", effects=[False, False, True]), None),
+    (made("neighbours", "0", "1", "2", effects=False), "neighbours of rule: expected an effect on predictions"),
+    (made("gates", "1", effects=False), None),  # a model of two layers has one gate alone
+    (made("recovery", "off", "confidence", "any", effects=[False, False, True]),
+     "recovery of rule: expected an effect of trigger confidence, got none"),
+])  # fmt: skip
+def test_a_lambda_that_does_not_prune_more_and_a_setting_without_effect_fail_by_name(rows, failure):
+    found = failures(rows)
+    assert len(found) == (failure is not None)
+    assert all(one.startswith(failure) for one in found)
 
 
 @pytest.mark.usefixtures("without_effect")
@@ -129,11 +123,9 @@ def test_the_command_writes_everything_and_ends_with_status_1_if_a_setting_has_n
     assert main(options) == 1
     assert "received of rule: expected an effect" in capsys.readouterr().err
     assert pd.read_csv(tmp_path / "ablations.csv")["value"].tolist() == ["a quarter", "as much"]
-    assert (tmp_path / "ablations.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "ablations.png").is_file()
     page = (tmp_path / "ablations.md").read_text()
-    assert page.startswith("# Ablations: ")
     assert "> **Failed**: received of rule" in page
-    assert "| received | rule | a quarter (default) |" in page
     (tmp_path / "ablations.md").unlink()
     assert main(["--render-only", "--corpus", str(SAMPLE), "--split", "all", "--out", str(tmp_path)]) == 1
     assert (tmp_path / "ablations.md").read_text() == page
