@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from eval.render.pages import Report, Section, Table, page, write_page, write_pages
-from eval.render.text import code, escape, table
+from eval.render.text import code, escape
 
 PIXEL = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -54,12 +54,10 @@ def test_text_of_users_is_shown_as_it_is(tmp_path):
     parts = (escape(HOSTILE), Table([HOSTILE], [[HOSTILE]]))
     text, html = written(tmp_path, *parts, "<b>raw</b>", title=HOSTILE, notes=[HOSTILE])
     for markup in ("<script>", '<a href="http', "<em>", "<b>"):
-        assert markup not in html
-        assert markup not in page(text)
-    assert f'<td class="long">{SHOWN.replace("&amp;amp;", "&amp;amp;")}' in html
-    assert f"<title>{SHOWN}</title>" in html
-    assert f"<title>{SHOWN}</title>" in page(text)
-    assert f'<td class="long">{SHOWN}</td>' in page(text)
+        assert markup not in html + page(text)
+    for shown in (html, page(text)):
+        assert f"<title>{SHOWN}</title>" in shown
+        assert f'<td class="long">{SHOWN}</td>' in shown
 
 
 def test_headings_of_documents_have_the_anchors_of_github():
@@ -70,13 +68,6 @@ def test_headings_of_documents_have_the_anchors_of_github():
 def test_images_of_documents_are_links():
     html = page("![a](a.gif) ![b](https://example.org/b.png) ![c](/etc/passwd)")
     assert re.findall(r'src="([^"]*)"', html) == ["a.gif", "https://example.org/b.png", "/etc/passwd"]
-
-
-def test_figures_in_cells_stay_on_one_line_and_prose_wraps():
-    html = page(table(["a", "b"], [["0.855 / 6", "word " * 20]]))
-    assert "td { white-space: nowrap; }" in html
-    assert "<td>0.855 / 6</td>" in html
-    assert '<td class="long">word' in html
 
 
 @pytest.mark.parametrize(("text", "shown"), [("a  b", "`a b`"), ("`rows` at ``a``", "``` `rows` at ``a`` ```")])

@@ -2,7 +2,6 @@
 
 import re
 
-import pandas as pd
 import pytest
 
 from engine.data.corpora import load_corpus
@@ -14,8 +13,7 @@ from eval.render.analyses import cases_page, errors_parts, exits_parts, groups_p
 from eval.render.files import read_table
 from eval.render.pages import Table, write_pages
 from eval.render.plots import plot_exits, plot_groups
-from eval.render.sections import KINDS_READING, reading
-from eval.schema import BASELINE, HF, MODEL, RANDOM
+from eval.render.sections import reading
 from tests.eval.analysis.analysis_cases import DRUG, GOLD, compare, entity
 from tests.eval.analysis.test_subgroups import gaps_where_diseases_are_lost, grouped
 
@@ -72,15 +70,7 @@ def test_sections_say_what_is_missing(engine, tmp_path):
 def test_the_largest_gap_is_named_with_its_significance(gaps, sentence):
     found = largest_gap("entropy", [{**gap, "label": gap["strategy"]} for gap in gaps()])
     assert re.match(f"`entropy`: {sentence}", found)
-
-
-@pytest.mark.parametrize("kinds", [(), (RANDOM,), (HF, BASELINE), (MODEL,), (RANDOM, HF, BASELINE, MODEL)])
-def test_each_kind_of_rows_is_explained_where_it_is_there(kinds):
-    rows = [
-        {"kind": kind, "label": kind, "batch_size": 1, "timed_documents": 150} for kind in ("dense", "entropy", *kinds)
-    ]
-    said = [of for of, words in KINDS_READING.items() if words in reading(rows)]
-    assert said == [of for of in KINDS_READING if set(of) & set(kinds)]
+    assert largest_gap("a*b*", []).startswith("`a*b*`: "), "a label of users is no markup"
 
 
 def test_intervals_over_few_batches_are_said_to_be_narrow():
@@ -115,14 +105,3 @@ def test_cases_stay_few_and_are_counted():
     assert sum(str(part).startswith("### ") for part in section.parts) == 3
     assert section.parts[0] == "In all: 9 caused (context lost)."
     assert "No strategy differs from dense" in text_of(cases_of().opening)
-
-
-def test_a_label_of_users_is_not_markup():
-    scores = dict.fromkeys(("f1", "f1_low", "f1_high", "recall", "keep_rate"), 0.5)
-    group = {"dimension": "type", "group": "D", "support": 1, "difference": 0.0, "low": 0.0, "high": 0.0}
-    rows = [
-        {"strategy": kind, "label": label, "dtype": "float32", "significant": False, **group, **scores}
-        for kind, label in (("dense", "dense"), ("entropy", "a*b*"))
-    ]
-    page = groups_parts(pd.DataFrame(rows), pd.DataFrame(columns=["label", "significant", "gap"]))
-    assert "`a*b*`: no two groups" in page[0]
