@@ -13,7 +13,7 @@ from eval.analysis.exits import Exits
 from eval.measure import analyses
 from eval.options import SAMPLE
 from eval.schema import FATES, OUTCOMES, Confusion, ErrorCount, Exit, columns
-from tests.eval.analysis.analysis_cases import DENSE, DRUG, FAILURE, RECOVERING, TYPES, compare, entity
+from tests.eval.analysis.analysis_cases import DENSE, DRUG, ENTROPY, FAILURE, GOLD, RECOVERING, TYPES, compare, entity
 from tests.eval.conftest import SETTINGS
 
 RENAL, LONE, LONGER = (entity(text, "Disease") for text in ("Renal", "failure", "Renal failure followed"))
@@ -42,7 +42,7 @@ def outcomes(gold, predicted):
     ([MISTYPED, LONE], {"wrong type": 1, "spurious": 1, "missed": 1}),
 ])  # fmt: skip
 def test_mentions_and_predictions_are_paired_one_to_one(predicted, expected):
-    assert outcomes([FAILURE, DRUG], predicted) == expected
+    assert outcomes(GOLD, predicted) == expected
 
 
 spans = st.tuples(st.integers(0, 20), st.integers(1, 6), st.sampled_from(TYPES))
@@ -63,31 +63,21 @@ EXITED = {0: (2, "exited"), 1: (2, "exited")}  # Renal, failure
 BACK = {0: (2, "recovered"), 1: (2, "recovered")}
 
 
-@pytest.mark.parametrize(("own", "exits", "outcome", "how"), [
-    ([DRUG], EXITED, "missed", "mislabelled at the gate"),
-    ([LONE, DRUG], {0: (2, "exited")}, "wrong boundary", "span cut"),
-    ([MISTYPED, DRUG], {}, "wrong type", "context lost"),
-    ([DRUG], BACK, "missed", "context lost"),
-    ([FAILURE, DRUG, DOSES], {4: (2, "exited")}, "spurious", "mislabelled at the gate"),
+@pytest.mark.parametrize(("dense", "own", "strategy", "exits", "expected"), [
+    (GOLD, [DRUG], ENTROPY, EXITED, ("caused", "missed", "mislabelled at the gate")),
+    (GOLD, [LONE, DRUG], ENTROPY, {0: (2, "exited")}, ("caused", "wrong boundary", "span cut")),
+    (GOLD, [MISTYPED, DRUG], ENTROPY, {}, ("caused", "wrong type", "context lost")),
+    (GOLD, [FAILURE, DRUG, DOSES], ENTROPY, {4: (2, "exited")}, ("caused", "spurious", "mislabelled at the gate")),
     # The mention kept its labels; the word after it exited with its own label.
-    ([LONGER, DRUG], {2: (4, "exited")}, "wrong boundary", "mislabelled at the gate"),
+    (GOLD, [LONGER, DRUG], ENTROPY, {2: (4, "exited")}, ("caused", "wrong boundary", "mislabelled at the gate")),
+    (GOLD, [DRUG], RECOVERING, EXITED, ("caused", "missed", "not recovered")),
+    (GOLD, [DRUG], RECOVERING, BACK, ("caused", "missed", "context lost")),
+    ([DRUG], GOLD, ENTROPY, EXITED, ("fixed", "missed", "right at the gate")),
+    ([FAILURE, DRUG, DOSES], GOLD, ENTROPY, {}, ("fixed", "spurious", "less context")),
 ])  # fmt: skip
-def test_how_pruning_causes_an_error(own, exits, outcome, how):
-    (change,) = changes(compare([FAILURE, DRUG], [FAILURE, DRUG], own, exits=exits))
-    assert (change.part, change.outcome, change.how) == ("caused", outcome, how)
-
-
-@pytest.mark.parametrize(("exits", "how"), [(EXITED, "not recovered"), (BACK, "context lost")])
-def test_recovery_could_have_helped_unless_the_words_were_recovered(exits, how):
-    (change,) = changes(compare([FAILURE], [FAILURE], [], RECOVERING, exits))
-    assert change.how == how
-
-
-def test_pruning_fixes_at_the_gate_or_by_less_context():
-    (change,) = changes(compare([FAILURE], [], [FAILURE], exits=EXITED))
-    assert (change.part, change.outcome, change.how) == ("fixed", "missed", "right at the gate")
-    (change,) = changes(compare([FAILURE], [FAILURE, DRUG], [FAILURE]))
-    assert (change.part, change.outcome, change.how) == ("fixed", "spurious", "less context")
+def test_how_pruning_causes_and_fixes_an_error(dense, own, strategy, exits, expected):
+    (change,) = changes(compare(GOLD, dense, own, strategy, exits))
+    assert (change.part, change.outcome, change.how) == expected
 
 
 def test_an_error_that_only_changed_is_neither_caused_nor_fixed():
@@ -96,7 +86,7 @@ def test_an_error_that_only_changed_is_neither_caused_nor_fixed():
 
 
 def test_types_that_are_not_scored_count_as_none():
-    one = compare([FAILURE, DRUG], [FAILURE, DRUG], [], DENSE, types=("Disease",))
+    one = compare(GOLD, GOLD, [], DENSE, types=("Disease",))
     assert one.gold == one.found == (FAILURE,)
 
 
@@ -117,8 +107,8 @@ def run(engine):
         entities = [one.entities for one in found]
         counts[strategy.name] = Counts.total(count_documents(corpus.documents, entities, corpus.types))
         for document, own, by_dense in zip(corpus.documents, found, dense, strict=True):
-            errors.add(analyses.compare(document, corpus.types, own, by_dense))
-            exits.add(analyses.compare(document, corpus.types, own, by_dense))
+            for collector in (errors, exits):
+                collector.add(analyses.compare(document, corpus.types, own, by_dense))
     return corpus, errors, records(exits.rows(), Exit), counts
 
 
@@ -159,18 +149,14 @@ def test_every_word_that_exited_has_one_fate(run):
 
 
 def test_fates_of_entity_words_by_layer_and_label():
-    exits = Exits()
+    exits, wrong_in_both = Exits(), Exits()
     states = {0: (2, "exited"), 1: (2, "exited"), 6: (4, "recovered")}
-    exits.add(compare([FAILURE, DRUG], [FAILURE, DRUG], [RENAL, DRUG], exits=states))
+    exits.add(compare(GOLD, GOLD, [RENAL, DRUG], exits=states))
     table = {(row["layer"], row["label"]): row for row in records(exits.rows(), Exit)}
     assert table[2, "B-Disease"]["right_at_gate"] == table[2, "B-Disease"]["share_exited"] == 1
     assert table[2, "I-Disease"]["wrong_at_gate"] == table[2, "I-Disease"]["dense_right"] == 1
     assert table[4, "B-Chemical"]["recovered_right"] == 1
     assert table[2, "B-Chemical"]["exited"] == table[4, "O"]["exited"] == 0
-
-
-def test_a_word_that_dense_has_wrong_too_is_not_lost_by_pruning():
-    exits = Exits()
-    exits.add(compare([DRUG], [], [], exits={6: (4, "exited")}))
-    (row,) = (row for row in records(exits.rows(), Exit) if (row["layer"], row["label"]) == (4, "B-Chemical"))
+    wrong_in_both.add(compare([DRUG], [], [], exits={6: (4, "exited")}))
+    (row,) = (row for row in records(wrong_in_both.rows(), Exit) if (row["layer"], row["label"]) == (4, "B-Chemical"))
     assert (row["wrong_at_gate"], row["dense_right"]) == (1, 0)
