@@ -3,6 +3,7 @@
 from engine.text.documents import Document, Entity
 from engine.text.words import split_words
 from eval.analysis.comparison import Comparison, Word
+from eval.analysis.subgroups import Subgroups
 
 TYPES = ("Chemical", "Disease")
 LAYERS = 6
@@ -32,3 +33,17 @@ def compare(gold, dense, own, strategy=ENTROPY, exits=None, *, text=TEXT, id_="1
         words.append(Word(start, end, text[start:end], 1 + index % 2, layer, state, gates))
     document, found = Document(id_, text, tuple(gold), title_end), dense if strategy == DENSE else own
     return Comparison(document, types, name, all_gates, recovers, tuple(words), tuple(found), tuple(dense))
+
+
+def grouped(*cases, training=None, seed=0, **facts):
+    """The rows of both files about groups, for documents given by gold and what dense and a strategy found."""
+    groups = Subgroups(LAYERS, training)
+    for gold, dense, own in cases:
+        groups.add(compare(gold, dense, dense, DENSE, **facts))
+        groups.add(compare(gold, dense, own, ENTROPY, **facts))
+    return groups.rows(seed)
+
+
+def gaps_if_lost(lost_in):
+    """The gaps if one group loses its mentions in some of 60 documents."""
+    return grouped(*((GOLD, GOLD, [DRUG] if number in lost_in else GOLD) for number in range(60)))[1]

@@ -3,18 +3,9 @@ import pytest
 
 from engine.text.documents import Document
 from engine.text.scoring import count_documents
-from eval.analysis.subgroups import DIMENSIONS, TRAINING_DIMENSIONS, Subgroups, count_mentions, is_abbreviation
+from eval.analysis.subgroups import DIMENSIONS, TRAINING_DIMENSIONS, count_mentions, is_abbreviation
 from eval.statistics import FEWEST, compare_f1
-from tests.eval.analysis.analysis_cases import DENSE, DRUG, ENTROPY, FAILURE, GOLD, LAYERS, TEXT, compare, entity
-
-
-def grouped(*, own, dense=GOLD, gold=GOLD, times=1, training=None, **facts):
-    """The rows of both files for the same document, repeated ``times`` times."""
-    groups = Subgroups(LAYERS, training)
-    for _ in range(times):
-        groups.add(compare(gold, dense, dense, DENSE, **facts))
-        groups.add(compare(gold, dense, own, ENTROPY, **facts))
-    return groups.rows(seed=0)
+from tests.eval.analysis.analysis_cases import DRUG, FAILURE, GOLD, LAYERS, TEXT, entity, gaps_if_lost, grouped
 
 
 def row(rows, dimension, group, strategy="entropy"):
@@ -32,7 +23,7 @@ def test_abbreviations(text, expected):
 
 def test_every_mention_is_in_one_group_of_each_dimension():
     training = count_mentions([Document("t", TEXT, (FAILURE,) * 2)])
-    rows, _ = grouped(own=[DRUG], training=training, title_end=15)
+    rows, _ = grouped((GOLD, GOLD, [DRUG]), training=training, title_end=15)
     expected = {
         ("type", "Chemical"), ("type", "Disease"), ("training split", "seen"), ("training split", "unseen"),
         ("frequency", "rare (1–4)"), ("words", "one"), ("words", "several"), ("abbreviation", "full form"),
@@ -47,32 +38,28 @@ def test_every_mention_is_in_one_group_of_each_dimension():
 
 
 def test_without_training_mentions_or_titles_their_groups_are_left_out():
-    rows, _ = grouped(own=[DRUG])
+    rows, _ = grouped((GOLD, GOLD, [DRUG]))
     assert not {r["dimension"] for r in rows} & {*TRAINING_DIMENSIONS, "position"}
 
 
 def test_a_prediction_counts_in_its_own_group():
-    rows, _ = grouped(own=[entity("failure", "Disease"), DRUG])
+    rows, _ = grouped((GOLD, GOLD, [entity("failure", "Disease"), DRUG]))
     several, one = row(rows, "words", "several"), row(rows, "words", "one")
     assert (several["support"], several["predicted"], several["recall"]) == (1, 0, 0)
     assert (one["support"], one["predicted"], one["f1"], one["recall"]) == (1, 2, pytest.approx(2 / 3), 1)
 
 
 def test_the_keep_rate_is_that_of_the_words_of_the_gold_mentions():
-    rows, _ = grouped(own=GOLD, exits={0: (2, "exited"), 1: (4, "recovered"), 2: (1, "exited")})
+    rows, _ = grouped((GOLD, GOLD, GOLD), exits={0: (2, "exited"), 1: (4, "recovered"), 2: (1, "exited")})
     assert row(rows, "type", "Disease")["keep_rate"] == pytest.approx((2 + LAYERS) / (2 * LAYERS))
     assert row(rows, "type", "Chemical")["keep_rate"] == 1
 
 
 def test_intervals_are_those_of_the_paired_bootstrap():
-    groups, own, dense = Subgroups(LAYERS), [], []
     documents = [Document(str(n), TEXT, tuple(GOLD)) for n in range(12)]
-    for n in range(12):
-        own.append([DRUG] if n % 3 else GOLD)
-        dense.append([FAILURE] if n % 5 == 0 else GOLD)
-        groups.add(compare(GOLD, dense[-1], dense[-1], DENSE))
-        groups.add(compare(GOLD, dense[-1], own[-1]))
-    rows, _ = groups.rows(seed=7)
+    own = [[DRUG] if n % 3 else GOLD for n in range(12)]
+    dense = [[FAILURE] if n % 5 == 0 else GOLD for n in range(12)]
+    rows, _ = grouped(*((GOLD, *found) for found in zip(dense, own, strict=True)), seed=7)
     counts, reference = (count_documents(documents, found, ["Disease"]) for found in (own, dense))
     found = row(rows, "type", "Disease")
     expected = compare_f1([counts], [reference], 7)
@@ -81,30 +68,16 @@ def test_intervals_are_those_of_the_paired_bootstrap():
     assert not row(rows, "type", "Chemical")["significant"]
 
 
-def gaps_where_diseases_are_lost(lost_in):
-    """The gaps if one group loses its mentions in some of 60 documents."""
-    groups = Subgroups(LAYERS)
-    for n in range(60):
-        groups.add(compare(GOLD, GOLD, GOLD, DENSE))
-        groups.add(compare(GOLD, GOLD, [DRUG] if n in lost_in else GOLD))
-    return groups.rows(seed=0)[1]
-
-
 def test_the_gap_of_a_group_that_loses_often_is_significant_and_of_one_that_loses_once_is_not():
-    gaps = gaps_where_diseases_are_lost(range(0, 60, 2))
+    gaps = gaps_if_lost(range(0, 60, 2))
     assert {(g["group"], g["other"]) for g in gaps if g["significant"]} >= {("Disease", "Chemical")}
-    assert not any(g["significant"] for g in gaps_where_diseases_are_lost([7]))
+    assert not any(g["significant"] for g in gaps_if_lost([7]))
 
 
 def test_a_group_in_few_documents_has_no_interval_and_no_gap():
     """Resamples of the documents often have none of its mentions, and F1 is then 0 by convention."""
-    groups = Subgroups(LAYERS)
-    for n in range(12):
-        gold = GOLD if n < FEWEST - 1 else [DRUG]
-        own = [DRUG] if n % 2 else gold
-        groups.add(compare(gold, gold, gold, DENSE))
-        groups.add(compare(gold, gold, own))
-    rows, _ = groups.rows(seed=0)
+    golds = [GOLD] * (FEWEST - 1) + [[DRUG]] * (13 - FEWEST)
+    rows, _ = grouped(*((gold, gold, [DRUG] if n % 2 else gold) for n, gold in enumerate(golds)))
     few, many = row(rows, "type", "Disease"), row(rows, "type", "Chemical")
     assert few["documents"] == FEWEST - 1
     assert np.isnan([few["f1_low"], few["f1_high"], few["low"], few["high"]]).all()
@@ -113,4 +86,4 @@ def test_a_group_in_few_documents_has_no_interval_and_no_gap():
 
 
 def test_no_documents_no_rows():
-    assert Subgroups(LAYERS).rows(seed=0) == ([], [])
+    assert grouped() == ([], [])

@@ -14,8 +14,7 @@ from eval.render.files import read_table
 from eval.render.pages import Table, write_pages
 from eval.render.plots import plot_exits, plot_groups
 from eval.render.sections import reading
-from tests.eval.analysis.analysis_cases import DRUG, GOLD, compare, entity
-from tests.eval.analysis.test_subgroups import gaps_where_diseases_are_lost, grouped
+from tests.eval.analysis.analysis_cases import DRUG, GOLD, compare, entity, gaps_if_lost, grouped
 
 
 def read(out, name):
@@ -62,10 +61,10 @@ def test_sections_say_what_is_missing(engine, tmp_path):
 
 
 @pytest.mark.parametrize(("gaps", "sentence"), [
-    (lambda: gaps_where_diseases_are_lost(range(0, 60, 2)), r"by .+, \*.+\* loses .+: the largest significant gap of "),
-    (lambda: gaps_where_diseases_are_lost([7]), "by .+ loses .+: the largest gap of 3 pairs, but not significant"),
-    (lambda: grouped(own=[DRUG], times=5)[1], "no two groups of a kind have 20 mentions and 5 documents each"),
-    (lambda: grouped(own=GOLD, times=30)[1], "no gap. All 3 pairs of groups lose alike."),
+    (lambda: gaps_if_lost(range(0, 60, 2)), r"by .+, \*.+\* loses .+: the largest significant gap of "),
+    (lambda: gaps_if_lost([7]), "by .+ loses .+: the largest gap of 3 pairs, but not significant"),
+    (lambda: grouped(*[(GOLD, GOLD, [DRUG])] * 5)[1], "no two groups of a kind have 20 mentions and 5 documents each"),
+    (lambda: grouped(*[(GOLD, GOLD, GOLD)] * 30)[1], "no gap. All 3 pairs of groups lose alike."),
 ])  # fmt: skip
 def test_the_largest_gap_is_named_with_its_significance(gaps, sentence):
     found = largest_gap("entropy", [{**gap, "label": gap["strategy"]} for gap in gaps()])
