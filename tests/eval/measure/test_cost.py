@@ -26,18 +26,22 @@ from eval.schema import GMACS, Cost, columns
 from tests.conftest import TEXT
 
 
+def rows_of_cost(folder, variants, sizes, documents):
+    """The rows of ``cost.csv`` for the first documents of the sample."""
+    corpus, log = load_corpus(str(SAMPLE), limit=documents), Log(folder / "log")
+    plan = Plan(corpus, variants, sizes, range(documents))
+    evaluate(plan, log)
+    measured = {size: collect(plan, size, log) for size in sizes}
+    return list(cost_rows([document.text for document in corpus.documents], measured, seed=0))
+
+
 @pytest.fixture(scope="module")
 def cost(engine, tmp_path_factory):
     """Values of ``cost.csv`` by strategy, batch size, measure and group."""
-    corpus = load_corpus(str(SAMPLE), limit=6)
     variants = [of_strategy(engine, engine.strategy(name)) for name in ("dense", "truncate-1")]
     variants += [of_plain_model(engine), of_random(engine, RandomExits("random@rule", engine.strategy("rule")))]
     silent = Baseline("silent", "float32", "cpu", lambda texts, _: ([()] * len(texts), 0.0), ({},), {})
-    plan = Plan(corpus, [*variants, of_baseline(silent)], [1, 4], range(6))
-    log = Log(tmp_path_factory.mktemp("out") / "log")
-    evaluate(plan, log)
-    measured = {size: collect(plan, size, log) for size in (1, 4)}
-    rows = cost_rows([document.text for document in corpus.documents], measured, seed=0)
+    rows = rows_of_cost(tmp_path_factory.mktemp("out"), [*variants, of_baseline(silent)], [1, 4], 6)
     table = pd.DataFrame(rows, columns=columns(Cost))
     assert not table.duplicated(["strategy", "batch_size", "measure", "group"]).any()
     return table.set_index(["strategy", "batch_size", "measure", "group"])["value"].sort_index()
@@ -80,11 +84,8 @@ def test_time_is_split_into_all_components_of_strategies(cost):
 def test_time_is_split_in_calls_of_as_many_texts_as_it_says(engine, tmp_path, monkeypatch):
     calls = []
     monkeypatch.setattr(module, "profile", lambda _, texts, strategies, size: calls.append((size, len(texts))) or [])
-    plan = Plan(load_corpus(str(SAMPLE), limit=1), [of_strategy(engine, engine.strategy("dense"))], [1, 16], range(1))
-    log = Log(tmp_path / "log")
-    evaluate(plan, log)
-    list(cost_rows([TEXT] * 20, {size: collect(plan, size, log) for size in (1, 16)}, 0))
-    assert calls == [(1, 8), (16, 16)]
+    rows_of_cost(tmp_path, [of_strategy(engine, engine.strategy("dense"))], [1, 9], 10)
+    assert calls == [(1, 8), (9, 9)]
 
 
 def test_every_weight_is_counted_once_and_packed_copies_come_with_use(weights, cost):
@@ -102,11 +103,7 @@ def test_every_weight_is_counted_once_and_packed_copies_come_with_use(weights, c
 
 def test_openvinos_layers_are_not_counted_because_torchs_counter_does_not_see_them(quantised_folder, tmp_path):
     engine = load_engine(quantised_folder, "int8")
-    corpus = load_corpus(str(SAMPLE), limit=1)
-    plan = Plan(corpus, [of_strategy(engine, engine.strategy("dense"))], [1], range(1))
-    log = Log(tmp_path / "log")
-    evaluate(plan, log)
-    rows = cost_rows([document.text for document in corpus.documents], {1: collect(plan, 1, log)}, 0)
+    rows = rows_of_cost(tmp_path, [of_strategy(engine, engine.strategy("dense"))], [1], 1)
     assert [group for *_, measure, group, _ in rows if measure == GMACS] == ["formula"]
 
 

@@ -2,7 +2,6 @@
 
 import copy
 import json
-import re
 import shutil
 import subprocess
 import sys
@@ -122,49 +121,36 @@ def test_the_report_of_a_finished_run_is_made_from_its_files_alone_without_torch
 @pytest.fixture(scope="module")
 def other_models(weights, tmp_path_factory):
     """What is changed → a folder in which only that differs."""
-
-    def folder(model=weights.model, tokenizer=weights.tokenizer):
-        made = tmp_path_factory.mktemp("other")
-        save_weights(made, model, tokenizer)
-        return made
-
-    def with_head(number):
-        model = copy.deepcopy(weights.model)
-        model.heads[number].bias.data[0] += 0.5
-        return model
-
-    tokenizer = copy.deepcopy(weights.tokenizer)
-    tokenizer.unk_token = "[MASK]"
-    configured = copy.deepcopy(weights.model)
-    configured.encoder.config.layer_norm_eps = 1e-5
-    return {
-        "WEIGHTS": folder(with_head("3")),
-        "GATES": folder(with_head("1")),
-        "TOKENIZER": folder(tokenizer=tokenizer),
-        "CONFIGURATION": folder(configured),
+    changes = {
+        "weights": lambda model, _: model.heads["3"].bias.data.add_(0.5),
+        "gates": lambda model, _: model.heads["1"].bias.data.add_(0.5),
+        "tokenizer": lambda _, tokenizer: setattr(tokenizer, "unk_token", "[MASK]"),
+        "configuration": lambda model, _: setattr(model.encoder.config, "layer_norm_eps", 1e-5),
     }
+    folders = {}
+    for name, change in changes.items():
+        model, tokenizer = copy.deepcopy((weights.model, weights.tokenizer))
+        change(model, tokenizer)
+        folders[name] = tmp_path_factory.mktemp("other")
+        save_weights(folders[name], model, tokenizer)
+    return folders
 
 
-@pytest.mark.parametrize(
-    ("change", "reason"),
-    [
-        ("--threads 2", "with threads 1, got threads 2"),
-        ("--dtype bfloat16", "with dtype"),
-        ("--timed 3", "with timed"),
-        ("--limit 4", "with corpus"),
-        ("--set entropy.neighbours=2", "with variants"),
-        ("--model WEIGHTS", "with model.weights"),
-        ("--model GATES", "with model.weights"),
-        ("--model TOKENIZER", "with model.tokenizer"),
-        ("--model CONFIGURATION", "with model.configuration.layer_norm_eps"),
-        ("--others other=WEIGHTS", "with variants.3.other.weights"),
-        ("--others other=GATES", "with variants.3.other.weights"),
-        ("--others other=TOKENIZER", "with variants.3.other.tokenizer"),
-        ("--others other=CONFIGURATION", "with variants.3.other.configuration"),
-    ],
-)
+@pytest.mark.parametrize(("change", "reason"), [
+    ("--threads 2", "with threads 1, got threads 2"),
+    ("--dtype bfloat16", "with dtype"),
+    ("--timed 3", "with timed"),
+    ("--limit 4", "with corpus"),
+    ("--set entropy.neighbours=2", "with variants"),
+    ("--model {weights}", "with model.weights"),
+    ("--model {gates}", "with model.weights"),
+    ("--model {tokenizer}", "with model.tokenizer"),
+    ("--model {configuration}", "with model.configuration.layer_norm_eps"),
+    ("--others other={gates}", "with variants.3.other.weights"),
+    ("--others other={tokenizer}", "with variants.3.other.tokenizer"),
+])  # fmt: skip
 def test_a_run_does_not_continue_under_other_conditions(options, undisturbed, other_models, capsys, change, reason):
-    changed = [re.sub("[A-Z]{5,}", lambda found: str(other_models[found[0]]), part) for part in change.split()]
+    changed = change.format(**other_models).split()
     threads = torch.get_num_threads()
     try:
         assert resumed([*options, *changed], undisturbed) == 2
