@@ -11,8 +11,8 @@ import pytest
 from engine.data.formats import read_documents
 from engine.errors import InputError
 from engine.runs import locked
+from engine.text.labels import LabelSet
 from eval.options import SAMPLE
-from eval.records import read_records
 from eval.report import main
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -88,8 +88,6 @@ def test_variants_are_compared_with_dense_in_both_dtypes_and_strategies_with_all
         ("entropy", "bfloat16", "dense", "bfloat16"),
         ("entropy", "bfloat16", "random", "bfloat16"),
         ("entropy", "bfloat16", "hf", "float32"),
-        ("entropy", "float32", "hf-pipeline", "float32"),
-        ("entropy", "float32", "truncate-1", "float32"),
         ("entropy", "float32", "same", "float32"),
         ("entropy+recovery", "float32", "entropy", "float32"),
     } <= found
@@ -110,9 +108,6 @@ def test_speedups_are_ratios_of_times_of_the_timed_documents_and_f1_is_of_all(ru
         own = times[one["strategy"], one["dtype"], one["batch_size"]]
         for column, dtype in (("speedup_vs_dense", "float32"), ("speedup_vs_dense_same_dtype", one["dtype"])):
             assert one[column] == pytest.approx(times["dense", dtype, one["batch_size"]] / own)
-    documents, found = read_records(run)
-    assert len(documents) == 6
-    assert {len(one.times) for (*_, size), one in found.items() if size == 4} == {2}
 
 
 def test_the_report_says_what_it_is_opens_with_a_summary_and_has_all_parts(run):
@@ -225,16 +220,10 @@ def test_a_missing_training_split_is_noted_before_anything_is_timed(report, tmp_
     assert "> Groups by training mentions are left out: expected train of it, got none; download it\n" in text
 
 
-def test_a_corpus_with_neither_gold_nor_predictions_has_a_report(engine, report, tmp_path):
-    words = ("of", "the", "and", "after", "was", "in", "by", "with")
-    (type_, quiet), *_ = (
-        (type_, word)
-        for type_ in engine.labels.types
-        for word in words
-        if all(entity.type != type_ for name in ("dense", "entropy") for entity in engine.tag(word, name).entities)
-    )
-    (tmp_path / "gold.jsonl").write_text(f'{{"text": "{quiet}"}}\n' * 2)
-    _, out = report("--corpus", str(tmp_path / "gold.jsonl"), "--strategies", "entropy", "--types", type_)
+def test_a_corpus_with_neither_gold_nor_predictions_has_a_report(report, tmp_path, monkeypatch):
+    monkeypatch.setattr(LabelSet, "decode", lambda *_: ())
+    (tmp_path / "gold.jsonl").write_text('{"text": "Nausea."}\n' * 2)
+    _, out = report("--corpus", str(tmp_path / "gold.jsonl"), "--strategies", "entropy", "--types", "Disease")
     assert "## Groups\n\nNo mentions, no groups." in (out / "report.md").read_text()
 
 

@@ -6,7 +6,6 @@ import sys
 
 import pytest
 import torch
-from transformers import MPNetConfig, MPNetForTokenClassification
 
 from engine.checkpoint import load_weights
 from engine.data.corpora import load_corpus
@@ -17,6 +16,7 @@ from eval.measure.baselines.huggingface import padded_costs, plain_model
 from eval.options import SAMPLE
 from eval.train_spacy import main as train_spacy
 from tests.conftest import TEXT
+from tests.engine.model.families import huggingface, tiny
 
 TEXTS = [
     TEXT,
@@ -99,14 +99,10 @@ def test_costs_of_the_plain_model_include_its_padding(engine):
 
 
 def test_an_architecture_that_ctranslate2_lacks_is_refused(tokenizer, tmp_path):
-    config = MPNetConfig(
-        vocab_size=len(tokenizer), hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=48,
-        max_position_embeddings=100, num_labels=3, id2label=dict(enumerate(["O", "B-Disease", "I-Disease"])),
-    )  # fmt: skip
-    MPNetForTokenClassification(config).save_pretrained(tmp_path / "mpnet")
-    tokenizer.save_pretrained(tmp_path / "mpnet")
+    huggingface(tiny("mpnet", len(tokenizer))).save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
     with pytest.raises(InputError, match="bert"):
-        baseline(Engine(load_weights(tmp_path / "mpnet")), "ctranslate2", tmp_path)
+        baseline(Engine(load_weights(tmp_path)), "ctranslate2", tmp_path)
 
 
 def test_a_cut_model_in_openvino_finds_what_truncation_finds(engine, tmp_path):

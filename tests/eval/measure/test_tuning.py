@@ -1,5 +1,7 @@
 from dataclasses import dataclass, field
 
+from dataclasses import dataclass, field
+
 import numpy as np
 import pytest
 
@@ -41,21 +43,11 @@ def corpus(texts):
     return Corpus("c", "all", (), tuple(Document(str(number), text) for number, text in enumerate(texts)))
 
 
-def noting(calls, candidates=CANDIDATES):
-    """A real baseline that notes the number of texts and rows of each call and finds nothing."""
-
-    def run(texts, parameters):
-        calls.append((len(texts), parameters["rows"]))
-        return [()] * len(texts), 0.0
-
-    return Baseline("noting", "float32", "cpu", run, candidates, {"threads": "1"})
-
-
 def test_the_fastest_candidate_is_found_for_each_batch_size_and_the_first_among_equals():
-    clocked = Clocked({(1, 1): 10.1, (1, 512): 10, (1, 2048): 12, (4, 1): 40, (4, 512): 30, (4, 2048): 35})
-    assert fastest(clocked, ["a"] * 8, 1) == {"rows": 1}
-    assert fastest(clocked, ["a"] * 8, 4) == {"rows": 512}
-    assert set(clocked.calls) == set(ROWS)
+    baseline = clocked({(1, 1): 10.1, (1, 512): 10, (1, 2048): 12, (4, 1): 40, (4, 512): 30, (4, 2048): 35})
+    assert fastest(baseline, ["a"] * 8, 1) == {"rows": 1}
+    assert fastest(baseline, ["a"] * 8, 4) == {"rows": 512}
+    assert {rows for _, rows in baseline.calls} == set(ROWS)
 
 
 @pytest.mark.parametrize(
@@ -87,13 +79,13 @@ def test_each_call_runs_with_the_parameters_of_its_number_of_texts():
 
 
 def test_candidates_are_judged_by_full_batches_and_the_choice_is_kept_by_the_log(tmp_path):
-    calls, calls_again, texts, log = [], [], corpus(["aspirin"] * 40), tmp_path / "log"
-    (first,) = tune([noting(calls, CANDIDATES[:1])], texts, [1, 20], Log(log))
-    sizes = [size for size, _ in calls]
+    texts, log = corpus(["aspirin"] * 40), tmp_path / "log"
+    (first,) = tune([clocked(candidates=CANDIDATES[:1])], texts, [1, 20], Log(log))
+    sizes = [size for size, _ in first.calls]
     assert {size: sizes.count(size) for size in set(sizes)} == {1: TRIED * PASSES, 20: 2 * PASSES}
-    (again,) = tune([noting(calls_again, CANDIDATES[:1])], texts, [1, 20], Log(log))
+    (again,) = tune([clocked(candidates=CANDIDATES[:1])], texts, [1, 20], Log(log))
     assert set(first.chosen) == {1, 20}
-    assert (again.chosen, again.settings, calls_again) == (first.chosen, first.settings, [])
+    assert (again.chosen, again.settings, again.calls) == (first.chosen, first.settings, [])
 
 
 @pytest.mark.parametrize(("rows", "expected"), [(1, [[200], [512]]), (1024, [[200, 512]]), (1023, [[200], [512]])])
