@@ -1,7 +1,4 @@
-"""Damaged files: documents in every format that is written, mutations of their bytes, and what a reading must satisfy.
-
-A new format is one line of ``KINDS``.
-"""
+"""Damaged files: documents in every format that is written, mutations of their bytes, and what a reading must hold."""
 
 from __future__ import annotations
 
@@ -10,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
+from typing import NamedTuple
 from xml.sax.saxutils import escape
 
 from hypothesis import strategies as st
@@ -80,8 +78,7 @@ def documents(draw: st.DrawFn) -> list[Document]:
     return several
 
 
-@dataclass(frozen=True)
-class Mutation:
+class Mutation(NamedTuple):
     """``content[start:end]`` becomes ``new``."""
 
     start: int
@@ -121,7 +118,6 @@ class Damaged:
     content: bytes
     ids: list[str]
     touched: set[str]
-    mutations: list[Mutation]
 
 
 @st.composite
@@ -146,10 +142,9 @@ def damaged_files(draw: st.DrawFn, name: str) -> Damaged:
         if any(one.start <= end + reach and one.end >= begin for one in changed):
             touched.add(ids[number])
         begin = end
-    renumbered = kind.lines and any(b"\n" in one.new + sound[one.start : one.end] for one in changed)
-    if renumbered or kind.packed:
+    if kind.packed or (kind.lines and any(b"\n" in one.new + sound[one.start : one.end] for one in changed)):
         touched = set(ids)
-    return Damaged(name, sound, content, ids, touched, changed)
+    return Damaged(name, sound, content, ids, touched)
 
 
 def check_reading(damaged: Damaged, folder: Path) -> None:
@@ -164,9 +159,7 @@ def check_reading(damaged: Damaged, folder: Path) -> None:
     originals = list(read_documents(path, lines_are_texts=kind.lines))
     assert [document.id for document in originals] == damaged.ids
     path.write_bytes(damaged.content)
-    errors: list[FormatError] = []
-    found: list[Document] = []
-    unreadable: list[InputError] = []
+    errors, found, unreadable = list[FormatError](), list[Document](), list[InputError]()
     try:
         found += read_documents(path, errors.append, lines_are_texts=kind.lines)
     except InputError as error:
@@ -177,8 +170,7 @@ def check_reading(damaged: Damaged, folder: Path) -> None:
     for place in errors:
         assert place.file == str(path)
         assert kind.packed or 1 <= place.line <= damaged.content.count(b"\n") + 2
-    ended = bool(unreadable) or any(error.ends_file for error in errors)
-    if not ended:
+    if not unreadable and not any(error.ends_file for error in errors):
         _check_nothing_lost(damaged, originals, found, errors)
     assert len({document.id for document in found}) == len(found)
     for document in found:

@@ -28,42 +28,30 @@ from tests.fuzz.test_fuzz import EXAMPLES
 KILLS = max(2, EXAMPLES // 250)
 
 
-def report_arguments(model: Path, out: Path) -> list[str]:
-    fixed = ["--corpus", str(SAMPLE), "--limit", "10", "--strategies", "entropy,random", "--batch-size", "1,4"]
-    predictions = ["--predictions", str(out / "found"), "--format", "jsonl"]
-    return ["--model", str(model), "--out", str(out), *predictions, *fixed]
-
-
 def report_results(out: Path) -> object:
     columns = ["strategy", "batch_size", "documents", "f1", "precision", "recall", "token_layers_kept"]
     return pd.read_csv(out / "results.csv")[columns].to_json(), contents(out / "found")
 
 
-def bulk_arguments(model: Path, out: Path) -> list[str]:
-    inputs = out.parent / "pubmed"
-    if not inputs.exists():
-        write_folder(inputs, 40, 50)
-    return [str(inputs), "--model", str(model), "--out", str(out), "--threads", "1"]
-
-
-def accelerate_arguments(model: Path, out: Path) -> list[str]:
-    texts = out.parent / "texts.txt"
-    if not texts.exists():
-        write_texts(texts, 300)
-    fixed = ["--texts", str(texts), "--minutes", "30", "--mixed-precision", "no", "--max-f1-drop", "5,20,60"]
-    return [str(model), "--out", str(out), "--resume", *fixed]
-
-
 def accelerate_results(out: Path) -> object:
-    sums = [line for line in (out / "SHA256SUMS").read_text().splitlines() if "operating_points" not in line]
-    return sums  # the operating points also depend on measured times
+    """All but the operating points, which also depend on measured times."""
+    return [line for line in (out / "SHA256SUMS").read_text().splitlines() if "operating_points" not in line]
 
 
-# The command, its arguments from the folders of model and results, and what must not depend on kills, from the latter.
+# The command, its arguments, and what must not depend on kills.
 LONG = {
-    "eval.report": (report.main, report_arguments, report_results),
-    "engine.bulk": (bulk.main, bulk_arguments, contents),
-    "engine.training.accelerate": (accelerate.main, accelerate_arguments, accelerate_results),
+    "eval.report": (
+        report.main,
+        "--model {model} --out {out} --predictions {out}/found --format jsonl --corpus {sample} --limit 10 "
+        "--strategies entropy,random --batch-size 1,4",
+        report_results,
+    ),
+    "engine.bulk": (bulk.main, "{pubmed} --model {model} --out {out} --threads 1", contents),
+    "engine.training.accelerate": (
+        accelerate.main,
+        "{model} --out {out} --resume --texts {texts} --minutes 30 --mixed-precision no --max-f1-drop 5,20,60",
+        accelerate_results,
+    ),
 }
 
 
@@ -87,9 +75,12 @@ def context() -> ForkServerContext:
 def test_a_command_killed_at_any_moment_ends_with_the_same_results(name, model_folder, tmp_path, context):
     main, arguments, results = LONG[name]
     chosen, kills = random.Random(0), 0
+    write_folder(tmp_path / "pubmed", 40, 50)
+    write_texts(tmp_path / "texts.txt", 300)
+    paths = {"model": model_folder, "sample": SAMPLE, "pubmed": tmp_path / "pubmed", "texts": tmp_path / "texts.txt"}
 
     def start(out: Path) -> ForkServerProcess:
-        process = context.Process(target=run, args=(main, arguments(model_folder, out)))
+        process = context.Process(target=run, args=(main, arguments.format(**paths, out=out).split()))
         process.start()
         return process
 
