@@ -20,7 +20,7 @@ from engine.text.scoring import Counts
 from eval.options import AtLeast
 from eval.records import interval_row, read_records
 from eval.render.files import labelled, read_table, rows_of
-from eval.render.text import pp, ratio, speedup
+from eval.render.text import f1_interval, pp, ratio, speedup
 from eval.render.text import table as markdown_table
 
 KEY = ["strategy", "dtype", "batch_size"]
@@ -81,8 +81,7 @@ def markdown(means: pd.DataFrame) -> str:
             row["batch_size"],
             row["label"],
             row["against_label"],
-            f"{row['f1']:.4f} [{row['f1_low']:.4f}, {row['f1_high']:.4f}] "
-            f"({row['f1_lowest']:.4f}–{row['f1_highest']:.4f})",
+            f"{f1_interval(row)} ({row['f1_lowest']:.4f}–{row['f1_highest']:.4f})",
             pp(row),
             f"{speedup(row)} ({row['speedup_lowest']:.2f}–{row['speedup_highest']:.2f})",
             ratio(row["theoretical_speedup"]),

@@ -14,7 +14,7 @@ from eval import schema
 from eval.render.files import rows_of
 from eval.render.pages import Report, Section, Table
 from eval.render.sections import Parts
-from eval.render.text import brackets, bullets, code, decimals, escape, f1_interval, pp, score, share
+from eval.render.text import bullets, code, escape, f1_interval, pp, pp_brackets, score, share
 from eval.schema import DENSE, Group, display_names
 from eval.statistics import FEWEST
 
@@ -54,11 +54,7 @@ def errors_parts(errors: pd.DataFrame, confusion: pd.DataFrame) -> Parts:
             ways = ", ".join(f"{counts[how]} {how}" for how in schema.WAYS[part] if counts[how])
             cells += [int(counts.sum()), ways]
         changes.append(cells)
-    outcomes = []
-    for part in (schema.AGAINST_GOLD, schema.AGAINST_DENSE):
-        of = errors[errors["part"] == part]
-        counts = of.pivot_table(index="label", columns="outcome", values="count", aggfunc="sum", sort=False)
-        outcomes += [[name, part, *(int(counts.loc[name, one]) for one in schema.OUTCOMES)] for name in counts.index]
+    against_dense = errors[errors["part"] == schema.AGAINST_DENSE].replace({"outcome": schema.BESIDE_DENSE})
     predicted = list(confusion["predicted"].unique())
     by_pair = confusion.set_index(["label", "gold", "predicted"])["count"]
     confused = [
@@ -69,9 +65,16 @@ def errors_parts(errors: pd.DataFrame, confusion: pd.DataFrame) -> Parts:
     heads = ["strategy", schema.CAUSED, "how", schema.FIXED, "how"]
     return [
         Table(heads, changes, ERRORS_READING) if changes else "No strategy ran beside dense.",
-        Table(["strategy", "mentions", *schema.OUTCOMES], outcomes, "Mentions by outcome", folded=True),
+        _outcomes_table(errors[errors["part"] == schema.AGAINST_GOLD], "Mentions by outcome"),
+        *([_outcomes_table(against_dense, "Entities against dense's")] if len(against_dense) else []),
         Table(["strategy", "gold", *predicted], confused, about_types, folded=True),
     ]
+
+
+def _outcomes_table(counts: pd.DataFrame, caption: str) -> Table:
+    outcomes = list(counts["outcome"].unique())
+    wide = counts.pivot_table(index="label", columns="outcome", values="count", aggfunc="sum", sort=False)[outcomes]
+    return Table(["strategy", *outcomes], wide.reset_index().to_numpy().tolist(), caption, folded=True)
 
 
 def exits_parts(exits: pd.DataFrame) -> Parts:
@@ -136,8 +139,7 @@ def largest_gap(label: str, gaps: Iterable[Mapping[str, Any]]) -> str:
     worst = min(own, key=lambda gap: (not gap["significant"], gap["gap"]))
     if not worst["gap"]:
         return f"{name}: no gap. All {worst['compared']} pairs of groups lose alike."
-    low, high = -worst["high"] * 100, -worst["low"] * 100
-    interval = brackets(low, high, f"+.{decimals(low, high, 0)}f", "documents")
+    interval = pp_brackets(-worst["high"] * 100, -worst["low"] * 100)
     lost = f"{-worst['gap'] * 100:.2f} pp {interval} more F1 than *{escape(worst['other'])}*"
     of = f"of {worst['compared']} pairs"
     rank = f"the largest significant gap {of}" if worst["significant"] else f"the largest gap {of}, but not significant"

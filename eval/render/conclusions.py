@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from eval.render.files import IntervalRow, ResultRow, reference_row
 from eval.render.pages import Table
-from eval.render.text import NOT_SIGNIFICANT, SPEED_ONLY, brackets, code, decimals, join, pp, speedup
+from eval.render.text import NOT_SIGNIFICANT, SPEED_ONLY, code, join, pp, pp_brackets, speedup
 from eval.schema import BASELINE, HF, RANDOM, TRUNCATE
 
 WITHIN = 0.3  # pp of F1 that a recommended strategy may lose
@@ -208,6 +208,4 @@ def _ratio(interval: IntervalRow) -> str:
 
 
 def _difference(interval: IntervalRow) -> str:
-    low, high = (interval[end] * 100 for end in ("low", "high"))
-    digits = f"+.{decimals(low, high, 0)}f"
-    return f"{interval['difference'] * 100:+.2f} pp {brackets(low, high, digits, 'documents')}"
+    return f"{interval['difference'] * 100:+.2f} pp {pp_brackets(interval['low'] * 100, interval['high'] * 100)}"

@@ -97,9 +97,11 @@ def plot_f1_vs_latency(results: pd.DataFrame, intervals: pd.DataFrame) -> Figure
     table = _with_intervals(results, intervals)
     sizes, dtypes = sorted(table["batch_size"].unique()), list(results["dtype"].unique())
     figure, axes = new_figure(len(sizes), 1, (WIDTH, 3.5 * len(sizes) + 1.1))
-    marks = [_draw_panel(axis, table[table["batch_size"] == size]) for axis, size in zip(axes.flat, sizes, strict=True)]
+    panels = [(axis, table[table["batch_size"] == size]) for axis, size in zip(axes.flat, sizes, strict=True)]
+    marks = [_draw_panel(*panel) for panel in panels]
+    at_edge = not all(of["f1"].astype(float).between(*axis.get_ylim()).all() for axis, of in panels)
     axes[-1][0].set_xlabel("speed-up against dense, end-to-end (logarithmic)")
-    handles = list(_legend(dtypes, table))
+    handles = list(_legend(dtypes, table, at_edge=at_edge))
     figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=9, frameon=False)
     figure.suptitle(_title(results), fontsize=10)
     figure.draw_without_rendering()
@@ -155,7 +157,7 @@ def _draw_panel(axis: Axes, table: pd.DataFrame) -> list[LabelledMark]:
     return marks
 
 
-def _legend(dtypes: Sequence[str], table: pd.DataFrame) -> Iterator[Line2D]:
+def _legend(dtypes: Sequence[str], table: pd.DataFrame, *, at_edge: bool) -> Iterator[Line2D]:
     for kind in table["kind"].unique():
         marker, colour = _STYLES.get(kind, _OTHER)
         yield Line2D([], [], marker=marker, color=colour, linestyle="none", markersize=8, label=kind)
@@ -168,9 +170,7 @@ def _legend(dtypes: Sequence[str], table: pd.DataFrame) -> Iterator[Line2D]:
         yield Line2D([], [], marker="o", markerfacecolor="white", markeredgewidth=3, label="with recovery", **grey)
     yield Line2D([], [], color="#555555", linestyle=":", linewidth=1.4, label="Pareto frontier")
     yield Line2D([], [], color="#444444", marker="|", linestyle="none", markersize=10, label="95 % interval")
-    rows: list[Any] = list(table.itertuples(index=False))
-    low, high = f1_axis(rows)
-    if any(row.f1 is None or not low <= row.f1 <= high for row in rows):
+    if at_edge:
         yield Line2D([], [], linestyle="none", label="at an edge: F1 beyond it, or unknown")
 
 

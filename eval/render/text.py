@@ -25,7 +25,7 @@ def score(value: float) -> str:
 def f1_interval(row: Row) -> str:
     """F1 with its interval."""
     value = score(row["f1"])
-    return value if value == SPEED_ONLY else f"{value} {brackets(row['f1_low'], row['f1_high'], '.4f', 'documents')}"
+    return value if value == SPEED_ONLY else f"{value} {_brackets(row['f1_low'], row['f1_high'], '.4f', 'documents')}"
 
 
 def pp(row: Row, prefix: str = "") -> str:
@@ -40,7 +40,7 @@ def pp(row: Row, prefix: str = "") -> str:
         return SPEED_ONLY
     if _compares_with_itself(row):
         return ITSELF
-    text = f"{value:+.2f} {brackets(low, high, f'+.{decimals(low, high, 0)}f', 'documents')}"
+    text = f"{value:+.2f} {pp_brackets(low, high)}"
     return text if row[f"{prefix}significant"] or math.isnan(low) else f"{text} {NOT_SIGNIFICANT}"
 
 
@@ -49,16 +49,21 @@ def speedup(row: Row) -> str:
     text, low, high = f"{row['speedup']:.2f}×", row["speedup_low"], row["speedup_high"]
     if _compares_with_itself(row):
         return text
-    text = f"{text} {brackets(low, high, f'.{decimals(low, high, 1)}f', 'batches')}"
+    text = f"{text} {_brackets(low, high, f'.{_decimals(low, high, 1)}f', 'batches')}"
     return text if row["speedup_significant"] or math.isnan(low) else f"{text} {NOT_SIGNIFICANT}"
 
 
-def brackets(low: float, high: float, digits: str, units: str) -> str:
+def _brackets(low: float, high: float, digits: str, units: str) -> str:
     """An interval; says so if there are too few ``units`` for one."""
     return f"[too few {units}]" if math.isnan(low) else f"[{low:{digits}}, {high:{digits}}]"
 
 
-def decimals(low: float, high: float, equal: float) -> int:
+def pp_brackets(low: float, high: float) -> str:
+    """The interval of a difference of F1 in pp."""
+    return _brackets(low, high, f"+.{_decimals(low, high, 0)}f", "documents")
+
+
+def _decimals(low: float, high: float, equal: float) -> int:
     """Decimals of an interval: two, or as many as show on which side of ``equal`` its ends lie."""
     return next((n for n in range(2, 6) if all(round(end, n) != equal or end == equal for end in (low, high))), 2)
 
