@@ -66,7 +66,7 @@ def display_names(variants: Iterable[tuple[str, str]]) -> dict[tuple[str, str], 
     return {(name, dtype): f"{name} ({dtype})" if dtypes[name] > 1 else name for name, dtype in pairs}
 
 
-class Result(TypedDict):
+class VariantResult(TypedDict):
     """``results.csv``: a variant at a batch size.
 
     Scores are missing if only speed was measured. Costs of baselines and other models are unknown.
@@ -139,7 +139,7 @@ class BatchTime(TypedDict):
     encoder_ms: float
 
 
-class Cost(TypedDict):
+class CostMeasure(TypedDict):
     """``cost.csv``: one measure of a variant for a group; `eval.measure.cost` defines both."""
 
     strategy: str

@@ -26,7 +26,7 @@ class Word:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class DocumentComparison:
     """A document with what a strategy and dense found in it."""
 
     document: Document

@@ -36,7 +36,7 @@ from typing import Any
 
 from engine.text.documents import Entity
 from eval import schema
-from eval.analysis.comparison import Comparison, overlap
+from eval.analysis.comparison import DocumentComparison, overlap
 from eval.schema import AGAINST_DENSE, AGAINST_GOLD, CAUSED, DENSE, EXACT, FIXED, NO_PARTNER, OUTCOMES, SPURIOUS, WAYS
 
 AROUND = 4  # words that a case shows on either side
@@ -87,7 +87,7 @@ class Change:
     entity: Entity  # the gold mention, or the spurious prediction
 
 
-def changes(comparison: Comparison) -> Iterator[Change]:
+def changes(comparison: DocumentComparison) -> Iterator[Change]:
     """Yields the errors that pruning caused and fixed in one document."""
     own, dense = (align(comparison.gold, found) for found in (comparison.found, comparison.found_by_dense))
     for part, wrong, right in ((CAUSED, own, dense), (FIXED, dense, own)):
@@ -104,7 +104,7 @@ def changes(comparison: Comparison) -> Iterator[Change]:
                 yield Change(part, pair.outcome, _find_way(comparison, part, entity), entity)
 
 
-def _find_way(comparison: Comparison, part: str, entity: Entity) -> str:
+def _find_way(comparison: DocumentComparison, part: str, entity: Entity) -> str:
     labels, dense_labels = comparison.labels(comparison.found), comparison.labels(comparison.found_by_dense)
     words, touched = comparison.words, comparison.words_of(entity, *comparison.near(entity))
     some_exited = any(words[index].state == "exited" for index in touched if labels[index] != dense_labels[index])
@@ -127,7 +127,7 @@ class Errors:
         self._seen: dict[str, Counter[tuple[str, str]]] = defaultdict(Counter)  # changes by part and way
         self._cases: dict[str, list[dict[str, Any]]] = defaultdict(list)
 
-    def add(self, comparison: Comparison) -> None:
+    def add(self, comparison: DocumentComparison) -> None:
         """Counts one document."""
         name = comparison.strategy
         counts, types, seen = self._counts[name], self._types[name], self._seen[name]
@@ -177,7 +177,7 @@ def _type_of(entity: Entity | None) -> str:
     return entity.type if entity else NO_PARTNER
 
 
-def _describe_case(comparison: Comparison, change: Change) -> dict[str, Any]:
+def _describe_case(comparison: DocumentComparison, change: Change) -> dict[str, Any]:
     """The entities of gold, dense and the strategy, and the surrounding words with their labels and gates."""
     shown = comparison.words_of(change.entity, *comparison.near(change.entity))
     first, end = max(0, shown[0] - AROUND), shown[-1] + 1 + AROUND

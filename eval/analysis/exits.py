@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from eval import schema
-from eval.analysis.comparison import Comparison
+from eval.analysis.comparison import DocumentComparison
 
 
 class Exits:
@@ -18,7 +18,7 @@ class Exits:
         self._dense_right: Counter[tuple[str, int, str]] = Counter()
         self._gates_and_labels: dict[str, tuple[tuple[int, ...], tuple[str, ...]]] = {}
 
-    def add(self, comparison: Comparison) -> None:
+    def add(self, comparison: DocumentComparison) -> None:
         """Counts one document; ignores strategies without gates."""
         strategy, names = comparison.strategy, comparison.label_set.names
         if not comparison.gates:

@@ -20,7 +20,7 @@ import numpy as np
 from engine.text.documents import Document, Entity
 from engine.text.scoring import Counts, count_matches
 from eval import schema
-from eval.analysis.comparison import Comparison, Word
+from eval.analysis.comparison import DocumentComparison, Word
 from eval.schema import DENSE, MIN_SUPPORT, TRAINING_DIMENSIONS
 from eval.statistics import FEWEST, resample_f1
 
@@ -107,7 +107,7 @@ class Subgroups:
         self._documents: Counter[str] = Counter()
         self._tallies: dict[str, dict[Group, _Tally]] = {}
 
-    def add(self, comparison: Comparison) -> None:
+    def add(self, comparison: DocumentComparison) -> None:
         """Counts one document; all strategies must see the same documents in the same order."""
         number = self._documents[comparison.strategy]
         self._documents[comparison.strategy] += 1
@@ -123,7 +123,7 @@ class Subgroups:
                 tally.all_layers += self._layers
 
     def _by_group(
-        self, comparison: Comparison, entities: Iterable[Entity]
+        self, comparison: DocumentComparison, entities: Iterable[Entity]
     ) -> dict[Group, list[tuple[Entity, Sequence[Word]]]]:
         """The entities of each group, each with its words."""
         words = comparison.words

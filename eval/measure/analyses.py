@@ -12,7 +12,7 @@ from tqdm import tqdm
 from engine.data.corpora import NAMED, Corpus, load_corpus
 from engine.tagger import Engine, Result
 from engine.text.documents import Document
-from eval.analysis.comparison import Comparison, Word
+from eval.analysis.comparison import DocumentComparison, Word
 from eval.analysis.errors import Errors
 from eval.analysis.exits import Exits
 from eval.analysis.subgroups import Subgroups, count_mentions
@@ -80,7 +80,7 @@ def analyse(
     (out / "cases.json").write_text(json.dumps(cases))
 
 
-def _comparisons(variants: Sequence[Variant], corpus: Corpus) -> Iterator[Comparison]:
+def _comparisons(variants: Sequence[Variant], corpus: Corpus) -> Iterator[DocumentComparison]:
     """Yields each document under each of an engine's variants, of which dense is the first."""
     starts = range(0, len(corpus.documents), BATCH)
     for start in tqdm(starts, desc=f"analyses in {variants[0].dtype}", disable=None):
@@ -94,7 +94,7 @@ def _comparisons(variants: Sequence[Variant], corpus: Corpus) -> Iterator[Compar
                 yield compare(document, corpus.types, own, by_dense)
 
 
-def compare(document: Document, types: tuple[str, ...], own: Result, dense: Result) -> Comparison:
+def compare(document: Document, types: tuple[str, ...], own: Result, dense: Result) -> DocumentComparison:
     """Extracts what the analyses need from a strategy's and dense's results in a document."""
     strategy, words = own.strategy, []
     for word in own.trace.words:
@@ -102,4 +102,4 @@ def compare(document: Document, types: tuple[str, ...], own: Result, dense: Resu
         words.append(Word(word.start, word.end, word.text, word.pieces, word.layer, word.state, gates))
     recovers = strategy.recovery is not None
     found = tuple(words), own.entities, dense.entities
-    return Comparison(document, types, strategy.name, strategy.gates, recovers, *found)
+    return DocumentComparison(document, types, strategy.name, strategy.gates, recovers, *found)

@@ -53,7 +53,7 @@ print(psutil.Process().memory_info().rss)
 def cost_rows(
     texts: Sequence[str], measured: Mapping[int, Mapping[str, Measured]], seed: int
 ) -> Iterator[tuple[str, str, int, str, str, float]]:
-    """Yields the cells of the rows of ``cost.csv``, see `eval.schema.Cost`.
+    """Yields the cells of the rows of ``cost.csv``, see `eval.schema.CostMeasure`.
 
     Args:
         texts: of the first `texts_needed` documents of the corpus.

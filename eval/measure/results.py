@@ -90,7 +90,7 @@ def _write_tables(out: Path, setup: Setup, measured: Mapping[int, Mapping[str, M
 
 def result_columns(corpus: Corpus) -> list[str]:
     """The columns of ``results.csv``; those of the scored types follow ``recall``."""
-    names = list(columns(schema.Result))
+    names = list(columns(schema.VariantResult))
     after = names.index("recall") + 1
     return [*names[:after], *map(schema.type_column, corpus.types), *names[after:]]
 
@@ -113,7 +113,7 @@ def result_row(measured: Measured, others: Mapping[str, Measured], corpus: Corpu
     def mean(score: Callable[[Scores], float]) -> float:
         return float(np.mean([score(run) for run in runs]))
 
-    row: schema.Result = {
+    row: schema.VariantResult = {
         "corpus": corpus.name,
         "split": corpus.split,
         "documents": len(corpus.documents),

@@ -40,7 +40,7 @@ class Variant:
     """A strategy, control, baseline or other model to measure."""
 
     name: str  # as typed; two variants with the same name differ in dtype
-    kind: str  # see `eval.schema.Result`
+    kind: str  # see `eval.schema.VariantResult`
     dtype: str  # number format that it runs in
     device: str  # torch device that it runs on
     tag: Callable[[Sequence[str]], Tagged]  # tags texts in one call

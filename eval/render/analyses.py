@@ -12,7 +12,7 @@ import pandas as pd
 
 from eval import schema
 from eval.render.files import rows_of
-from eval.render.pages import Report, Section, Table
+from eval.render.pages import Page, Section, Table
 from eval.render.sections import Parts
 from eval.render.text import bullets, code, escape, f1_interval, pp, pp_brackets, score, share
 from eval.schema import DENSE, Group, display_names
@@ -146,7 +146,7 @@ def largest_gap(label: str, gaps: Iterable[Mapping[str, Any]]) -> str:
     return f"{name}: by {worst['dimension']}, *{escape(worst['group'])}* loses {lost}: {rank}."
 
 
-def cases_page(strategies: Sequence[Mapping[str, Any]]) -> Report:
+def cases_page(strategies: Sequence[Mapping[str, Any]]) -> Page:
     """Real errors that pruning caused and fixed, word by word, from ``cases.json``."""
     about = (
         f"The first {schema.CASES_OF_A_KIND} of each kind, in the order of the documents; the head of "
@@ -159,7 +159,7 @@ def cases_page(strategies: Sequence[Mapping[str, Any]]) -> Report:
         parts = [part for case in one["cases"] for part in _case_parts(case)]
         sections.append(Section(names[one["strategy"], one["dtype"]], [f"In all: {counts}.", *parts]))
     nothing = [] if strategies else ["No strategy differs from dense in a way that the gold shows."]
-    return Report("Cases: what pruning caused and fixed", sections, [about, *nothing])
+    return Page("Cases: what pruning caused and fixed", sections, [about, *nothing])
 
 
 def _case_parts(case: Mapping[str, Any]) -> Parts:

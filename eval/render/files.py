@@ -9,13 +9,13 @@ from typing import Any, TypeVar, get_type_hints
 import pandas as pd
 
 from eval import schema
-from eval.schema import DENSE, Interval, Result, columns, display_names
+from eval.schema import DENSE, Interval, VariantResult, columns, display_names
 
 FILES: dict[str, type] = {  # of a report, by name without suffix
-    "results": Result,
+    "results": VariantResult,
     "intervals": Interval,
     "times": schema.BatchTime,
-    "cost": schema.Cost,
+    "cost": schema.CostMeasure,
     "errors": schema.ErrorCount,
     "confusion": schema.Confusion,
     "exits": schema.Exit,
@@ -29,7 +29,7 @@ NO_POINTS = ("", "default", "custom")  # in the column ``point``: not the name o
 R = TypeVar("R", bound=Mapping[str, Any])
 
 
-class ResultRow(Result):
+class ResultRow(VariantResult):
     """A row of ``results.csv`` with its variant's display name."""
 
     label: str

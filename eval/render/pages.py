@@ -52,7 +52,7 @@ class Section:
 
 
 @dataclass(frozen=True)
-class Report:
+class Page:
     """A page."""
 
     title: str  # plain text
@@ -66,14 +66,14 @@ def write_page(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8", errors="replace")
 
 
-def write_pages(report: Report, folder: Path, name: str) -> None:
+def write_pages(page: Page, folder: Path, name: str) -> None:
     """Writes a page as ``NAME.md`` and as ``NAME.html``, which contains the images of the folder."""
 
     def markdown(text: str) -> Markup:
         return _render_tokens(_PARSER.parse(text), folder)
 
-    write_page(folder / f"{name}.md", _TEMPLATES.get_template("report.md").render(page=report))
-    html = _TEMPLATES.get_template("report.html").render(page=report, title=report.title, markdown=markdown)
+    write_page(folder / f"{name}.md", _TEMPLATES.get_template("report.md").render(page=page))
+    html = _TEMPLATES.get_template("report.html").render(page=page, title=page.title, markdown=markdown)
     write_page(folder / f"{name}.html", html)
 
 

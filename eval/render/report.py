@@ -14,7 +14,7 @@ from engine.errors import InputError
 from eval.render import analyses, plots, sections
 from eval.render.conclusions import Opening
 from eval.render.files import FILES, labelled, read_complete_table, read_table, rows_of
-from eval.render.pages import Report, Section, write_pages
+from eval.render.pages import Page, Section, write_pages
 from eval.render.text import bullets, escape, table
 from eval.schema import DENSE
 
@@ -72,7 +72,7 @@ def render(folder: Path) -> tuple[str, list[str]]:
         plots.save_png(plots.plot_ablations(tables[ABLATIONS]), folder / "ablations.png")
         parts.insert(2, Section("Ablations", sections.ablations_parts(tables[ABLATIONS])))
     title = f"{rows[0]['corpus']} {rows[0]['split']}: F1 against speed-up"
-    write_pages(Report(title, parts, [bullets(opening.sentences()), opening.table()], notes), folder, "report")
+    write_pages(Page(title, parts, [bullets(opening.sentences()), opening.table()], notes), folder, "report")
     if cases is not None:
         write_pages(analyses.cases_page(cases), folder, "cases")
     by_size = sections.results_tables(rows, intervals).items()
@@ -105,5 +105,5 @@ def render_ablations(folder: Path, title: str) -> list[str]:
     ablations = read_table(folder, ABLATIONS)
     plots.save_png(plots.plot_ablations(ablations), folder / "ablations.png")
     section = Section("One setting at a time", sections.ablations_parts(ablations))
-    write_pages(Report(title, [section]), folder, ABLATIONS)
+    write_pages(Page(title, [section]), folder, ABLATIONS)
     return sections.failures(ablations)

@@ -19,10 +19,10 @@ from engine.errors import InputError
 from engine.runs import Log
 from engine.tagger import Engine
 from eval.measure.baselines import ctranslate2, huggingface, onnx, openvino, spacy
-from eval.measure.baselines.base import Baseline, RuntimeParameters, Source
+from eval.measure.baselines.base import Baseline, Inputs, RuntimeParameters
 from eval.measure.environment import REST_S
 
-BASELINES: dict[str, Callable[[str, Source], Baseline]] = {
+BASELINES: dict[str, Callable[[str, Inputs], Baseline]] = {
     "hf-pipeline": huggingface.load_pipeline,
     "onnx": onnx.load,
     "onnx-int8": onnx.load,
@@ -60,8 +60,8 @@ def load_baselines(
         raise InputError(f"expected some of the baselines {list(BASELINES)}, got {unknown}; choose among them")
     if given := [name for name, _, argument in named if argument and name not in TAKE_ARGUMENT]:
         raise InputError(f"expected = only after {', '.join(TAKE_ARGUMENT)}, got it after {given}; leave it out")
-    source = Source(engine, folder, calibration)
-    return [BASELINES[name](name, replace(source, argument=argument)) for name, _, argument in named]
+    inputs = Inputs(engine, folder, calibration)
+    return [BASELINES[name](name, replace(inputs, argument=argument)) for name, _, argument in named]
 
 
 def tune(baselines: Sequence[Baseline], corpus: Corpus, batch_sizes: Sequence[int], log: Log) -> list[Baseline]:

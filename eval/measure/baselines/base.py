@@ -36,7 +36,7 @@ ROWS = (1, 512, 2048)  # most rows in one inference, padding included; a single 
 
 
 @dataclass(frozen=True, eq=False)
-class Source:
+class Inputs:
     """The inputs of a baseline."""
 
     engine: Engine  # provides weights, windows, labels and device

@@ -21,20 +21,20 @@ from engine.errors import InputError
 from engine.model.packing import RaggedBatch
 from engine.tagger import Engine
 from eval.measure.baselines import base
-from eval.measure.baselines.base import Baseline, Forward, RuntimeParameters, Source
+from eval.measure.baselines.base import Baseline, Forward, Inputs, RuntimeParameters
 
 INT8 = "ctranslate2-int8"
 CONVERTED = ("bert", "distilbert", "xlm-roberta")
 
 
-def load(name: str, source: Source) -> Baseline:
+def load(name: str, inputs: Inputs) -> Baseline:
     """CTranslate2 on the CPU."""
-    engine, runtime = source.engine, base.package("ctranslate2", name)
+    engine, runtime = inputs.engine, base.package("ctranslate2", name)
     model: Any = engine.plain_model()
     family = model.config.model_type
     if family not in CONVERTED:
         raise InputError(f"expected {name} of one of the families {', '.join(CONVERTED)}, got {family}; leave it out")
-    folder = source.folder / "ctranslate2"
+    folder = inputs.folder / "ctranslate2"
     if not folder.is_dir():
         _convert(model, engine, folder, name)
     classifier = _classifier(model, engine)

@@ -21,7 +21,7 @@ from engine.pruning.memory import HeadOutput, LayerRun, MemoryBuffer
 from engine.tagger import Engine
 from engine.text.windows import load_tokenizer
 from engine.text.words import words_of
-from eval.measure.baselines.base import Baseline, RuntimeParameters, Source, WindowWords, by_windows
+from eval.measure.baselines.base import Baseline, Inputs, RuntimeParameters, WindowWords, by_windows
 from eval.schema import DENSE, HF
 
 WINDOWS = (1, 4, 16)  # at a time, in the pipeline
@@ -65,11 +65,11 @@ def padded_costs(engine: Engine, texts: Sequence[str]) -> list[Cost]:
     return [add(costs[end - len(of_text) : end], layers) for of_text, end in zip(windows, ends, strict=True)]
 
 
-def load_pipeline(name: str, source: Source) -> Baseline:
+def load_pipeline(name: str, inputs: Inputs) -> Baseline:
     """``hf-pipeline``, in the engine's dtype for layers that are not quantised."""
     from transformers import pipeline
 
-    engine = source.engine
+    engine = inputs.engine
     tokenizer: Any = load_tokenizer(engine.source)
     tokenizer.model_max_length = engine.pieces.capacity + 2
     model: Any = engine.plain_model()
@@ -87,10 +87,10 @@ def load_pipeline(name: str, source: Source) -> Baseline:
     def classify(windows: Sequence[WindowWords], parameters: RuntimeParameters) -> tuple[np.ndarray, float]:
         forward.seconds = 0.0
         # Lone surrogates cannot be encoded; a question mark has the same length.
-        inputs = [[word.encode("utf-8", "replace").decode() for word in one.words] for one in windows]
-        outputs = tagger(inputs, is_split_into_words=True, batch_size=parameters["windows"])
+        words_of_each = [[word.encode("utf-8", "replace").decode() for word in one.words] for one in windows]
+        outputs = tagger(words_of_each, is_split_into_words=True, batch_size=parameters["windows"])
         probabilities = []
-        for words, pieces in zip(inputs, outputs, strict=True):
+        for words, pieces in zip(words_of_each, outputs, strict=True):
             starts = np.cumsum([0, *(len(word) + 1 for word in words)])[:-1].tolist()
             word_at = {start: word for word, start in enumerate(starts)}
             found = np.zeros((len(words), len(index)), dtype=np.float32)

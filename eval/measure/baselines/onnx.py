@@ -10,16 +10,16 @@ import torch
 from transformers import PreTrainedModel
 
 from eval.measure.baselines import base
-from eval.measure.baselines.base import Baseline, Forward, RuntimeParameters, Source
+from eval.measure.baselines.base import Baseline, Forward, Inputs, RuntimeParameters
 
 INT8 = "onnx-int8"
 FUSED = ("bert", "distilbert", "electra", "roberta", "xlm-roberta", "camembert")  # their attention can be fused
 
 
-def load(name: str, source: Source) -> Baseline:
+def load(name: str, inputs: Inputs) -> Baseline:
     """ONNX Runtime on the CPU."""
-    engine, runtime = source.engine, base.package("onnxruntime", name)
-    file = source.folder / "float32.onnx"
+    engine, runtime = inputs.engine, base.package("onnxruntime", name)
+    file = inputs.folder / "float32.onnx"
     model = engine.plain_model()
     fused = model.config.model_type in FUSED
     if not file.is_file():

@@ -27,27 +27,27 @@ from engine.tagger import Engine
 from engine.text.windows import Window
 from engine.text.words import words_of
 from eval.measure.baselines import base
-from eval.measure.baselines.base import Baseline, Forward, RuntimeParameters, Source
+from eval.measure.baselines.base import Baseline, Forward, Inputs, RuntimeParameters
 
 INT8 = "openvino-int8"
 CALIBRATED = 300  # windows, as many as NNCF uses by default
 
 
-def load(name: str, source: Source) -> Baseline:
+def load(name: str, inputs: Inputs) -> Baseline:
     """OpenVINO on the CPU."""
     # Without this optional package, OpenVINO and NNCF send no telemetry.
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
-    engine, runtime = source.engine, base.package("openvino", name)
-    model = truncated(engine, source.argument) if source.argument else engine.plain_model()
+    engine, runtime = inputs.engine, base.package("openvino", name)
+    model = truncated(engine, inputs.argument) if inputs.argument else engine.plain_model()
     pad_id = model.config.pad_token_id or 0
     threads = torch.get_num_threads()
     settings = {"threads": f"{threads} over all workers", "openvino": runtime.__version__}
     graph = _convert(model, name, runtime)
     candidates = base.runtime_candidates()
     if name == INT8:
-        windows = _calibration_windows(engine, source.calibration())
-        inputs = [pad(RaggedBatch.from_windows([w]), len(w.input_ids), pad_id)[:2] for w in windows]
-        graph = _quantise(graph, inputs, name)
+        windows = _calibration_windows(engine, inputs.calibration())
+        padded = [pad(RaggedBatch.from_windows([w]), len(w.input_ids), pad_id)[:2] for w in windows]
+        graph = _quantise(graph, padded, name)
         settings["quantisation"] = (
             f"NNCF, model_type transformer, calibrated on {len(windows)} windows of training text"
         )
@@ -69,7 +69,7 @@ def load(name: str, source: Source) -> Baseline:
 
         return base.on_padded(model, engine, infer)
 
-    return base.on_runtime(f"{name} {source.argument}".rstrip(), engine, start, settings, candidates)
+    return base.on_runtime(f"{name} {inputs.argument}".rstrip(), engine, start, settings, candidates)
 
 
 def truncated(engine: Engine, name: str) -> Any:
@@ -110,10 +110,10 @@ def _calibration_windows(engine: Engine, texts: Sequence[str]) -> list[Window]:
     return [window for text in texts[::step] for window in engine.pieces.windows(words_of(text))][:CALIBRATED]
 
 
-def _quantise(graph: Any, inputs: list[tuple[np.ndarray, np.ndarray]], name: str) -> Any:
+def _quantise(graph: Any, padded: list[tuple[np.ndarray, np.ndarray]], name: str) -> Any:
     with base.quiet():
         nncf = base.package("nncf", name)
         with redirect_stdout(sys.stderr):  # for its progress bars
             return nncf.quantize(
-                graph, nncf.Dataset([list(one) for one in inputs]), model_type=nncf.ModelType.TRANSFORMER
+                graph, nncf.Dataset([list(one) for one in padded]), model_type=nncf.ModelType.TRANSFORMER
             )

@@ -13,25 +13,25 @@ from typing import Any
 
 from engine.errors import InputError, first_line
 from engine.text.documents import Entity
-from eval.measure.baselines.base import Baseline, RuntimeParameters, Source, package
+from eval.measure.baselines.base import Baseline, Inputs, RuntimeParameters, package
 
 TEXTS = (1, 8, 64)  # at a time
 TRAIN = "train one with python -m eval.train_spacy --out FOLDER"
 
 
-def load(name: str, source: Source) -> Baseline:
+def load(name: str, inputs: Inputs) -> Baseline:
     """spaCy on the CPU."""
     spacy = package("spacy", name)
-    if not source.argument:
+    if not inputs.argument:
         raise InputError(f"expected a trained model as {name}=FOLDER, got none; {TRAIN}")
-    folder = Path(source.argument)
+    folder = Path(inputs.argument)
     if (folder / "model-best").is_dir():  # as spaCy's own command leaves it
         folder /= "model-best"
     try:
         nlp = spacy.load(folder)
         labels = nlp.get_pipe("ner").labels
     except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"expected a model of spaCy in {source.argument}: {first_line(error)}; {TRAIN}") from error
+        raise InputError(f"expected a model of spaCy in {inputs.argument}: {first_line(error)}; {TRAIN}") from error
     nlp.max_length = 10**9  # characters; the default refuses long texts
 
     def run(texts: Sequence[str], parameters: RuntimeParameters) -> tuple[list[tuple[Entity, ...]], float]:

@@ -2,7 +2,7 @@
 
 from engine.text.documents import Document, Entity
 from engine.text.words import split_words
-from eval.analysis.comparison import Comparison, Word
+from eval.analysis.comparison import DocumentComparison, Word
 from eval.analysis.subgroups import Subgroups
 
 TYPES = ("Chemical", "Disease")
@@ -32,7 +32,7 @@ def compare(gold, dense, own, strategy=ENTROPY, exits=None, *, text=TEXT, id_="1
         gates = tuple((gate, "O", 0.9) for gate in all_gates if gate <= layer)
         words.append(Word(start, end, text[start:end], 1 + index % 2, layer, state, gates))
     document, found = Document(id_, text, tuple(gold), title_end), dense if strategy == DENSE else own
-    return Comparison(document, types, name, all_gates, recovers, tuple(words), tuple(found), tuple(dense))
+    return DocumentComparison(document, types, name, all_gates, recovers, tuple(words), tuple(found), tuple(dense))
 
 
 def grouped(*cases, training=None, seed=0, **facts):

@@ -7,7 +7,7 @@ import re
 import pytest
 from PIL import Image
 
-from eval.render.pages import Report, Section, Table, page, write_page, write_pages
+from eval.render.pages import Page, Section, Table, page, write_page, write_pages
 from eval.render.text import code, escape
 
 PIXEL = base64.b64decode(
@@ -19,7 +19,7 @@ SHOWN = "&lt;script&gt;alert(1)&lt;/script&gt; a|b [x](http://y) *z* `q` &amp;am
 
 def written(folder, *parts, title="Title", notes=()):
     """A page of two sections as Markdown and HTML."""
-    write_pages(Report(title, [Section("One & all", parts), Section("Two", ["Last."])], ["First."], notes), folder, "r")
+    write_pages(Page(title, [Section("One & all", parts), Section("Two", ["Last."])], ["First."], notes), folder, "r")
     return (folder / "r.md").read_text(), (folder / "r.html").read_text()
 
 
