@@ -9,7 +9,8 @@ One row for each variant, batch size, measure and group:
 - ``theoretical``, ``measured``, ``measured_low``, ``measured_high``: speed-up against dense in the same dtype (in the
   first one if dense did not run in it) by MACs, and by the clock with its 95 % interval, over ``all`` timed documents
   and, at batch size 1, by rows of the document (word pieces);
-- ``held_mib``: memory that ``dense`` occupies between calls, packed copies of its weights included; see `held_memory`;
+- ``held_mib``: memory that a process with the engine alone occupies after a call under ``dense``, packed copies of
+  weights included;
 - ``ms``: milliseconds per document by component of the call, over the first ``TIMED`` documents, or the first batch if
   that is more.
 """
@@ -18,15 +19,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
-from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from engine.model.linear import Linear
 from engine.model.onednn import flop_formulas
 from engine.pruning.strategy import Strategy
 from engine.tagger import Engine
@@ -38,7 +36,7 @@ from eval.statistics import compare_speed
 
 COUNTED, TIMED = 8, 8
 EDGES = (0, 128, 256, 384, 512)  # rows at which groups of documents begin; the last group has no end
-LINEAR, ENGINE, RESIDENT = "tensors of linear layers", "tensors of the engine", "resident, process with it alone"
+RESIDENT = "resident, process with it alone"
 TEXT = "Six patients on famotidine (20 mg/day) had delirium, nausea and hypotension. " * 8
 _FRESH_PROCESS = """
 import sys, psutil, torch
@@ -73,8 +71,8 @@ def cost_rows(
             for row in profile(engine, texts[: max(TIMED, size)], strategies, size):
                 value = row["ms_per_document"]
                 yield row["strategy"], engine.dtype, size, schema.MILLISECONDS, row["component"], value
-            for group, held in held_memory(engine).items() if first else ():
-                yield DENSE, engine.dtype, size, schema.HELD_MEMORY, group, held / 2**20
+            if first and (occupied := resident_memory(engine)):
+                yield DENSE, engine.dtype, size, schema.HELD_MEMORY, RESIDENT, occupied / 2**20
 
 
 def _variant_costs(
@@ -129,38 +127,6 @@ def _speedups(one: Measured, dense: Measured, seed: int) -> Iterator[tuple[str, 
             chosen = one.timed[inside] if one.batch_size == 1 else one.timed
             ratio = dense.macs[chosen].sum() / one.macs[chosen].sum()
             yield schema.THEORETICAL, group, float(ratio)
-
-
-def held_memory(engine: Engine) -> dict[str, int]:
-    """Bytes of tensors and of a process, by group. Only layers that ran have packed copies of their weights."""
-    linear = [module for module in engine.model.modules() if isinstance(module, Linear)]
-    found = {LINEAR: _tensor_bytes(linear), ENGINE: _tensor_bytes(engine.model.modules())}
-    occupied = resident_memory(engine)
-    return found | ({RESIDENT: occupied} if occupied else {})
-
-
-def _tensor_bytes(modules: Iterable[nn.Module]) -> int:
-    """Bytes of the modules' tensors, each counted once."""
-    storages: dict[int, int] = {}
-    for module in modules:
-        for tensor in _tensors(vars(module)):
-            if tensor.layout == torch.strided:
-                storages[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
-            else:  # packed by oneDNN, which occupies slightly more
-                storages[id(tensor)] = tensor.numel() * tensor.element_size()
-    return sum(storages.values())
-
-
-def _tensors(value: Any) -> Iterator[Tensor]:
-    """Yields the tensors in dictionaries and lists, but not those of submodules."""
-    if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, Mapping):
-        for one in value.values():
-            yield from _tensors(one)
-    elif isinstance(value, list | tuple):
-        for one in value:
-            yield from _tensors(one)
 
 
 def resident_memory(engine: Engine) -> int | None:
