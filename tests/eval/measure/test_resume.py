@@ -173,15 +173,12 @@ def test_a_run_does_not_continue_with_other_code_or_elsewhere(options, undisturb
     assert f"with {name.partition('_')[0]} " in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "reason"),
-    [
-        ("gaps.csv", None, "gaps.csv"),
-        ("times.csv", "strategy,dtype,batch_size,batch,latency_ms\n", "times.csv lacks encoder_ms"),
-        ("results.json", "[]", ""),
-        ("cases.json", "[{", ""),
-    ],
-)
+@pytest.mark.parametrize(("name", "content", "reason"), [
+    ("gaps.csv", None, "gaps.csv"),
+    ("times.csv", "strategy,dtype,batch_size,batch,latency_ms\n", "times.csv lacks encoder_ms"),
+    ("results.json", "[]", ""),
+    ("cases.json", "[{", ""),
+])  # fmt: skip
 def test_an_incomplete_run_is_not_rendered(undisturbed, tmp_path, capsys, name, content, reason):
     out = shutil.copytree(undisturbed, tmp_path / "out")
     (out / name).unlink()
