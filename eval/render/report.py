@@ -30,23 +30,21 @@ TITLES = {  # of plots with one picture per dtype, by file name
 }
 
 
-def render(folder: Path) -> tuple[str, list[str]]:
+def render(folder: Path) -> str:
     """Writes all pages and plots of a folder's report.
 
     Returns:
-        The tables of results and the names of the files, for the terminal; and the settings that fail their
-        ablations, in words.
+        The tables of results and the names of the files, for the terminal.
 
     Raises:
         InputError: if the folder has no complete results.
     """
     try:
         facts = json.loads((folder / "results.json").read_text(encoding="utf-8"))
-        about, notes, ablated = dict(facts["about"]), list(facts["notes"]), ABLATIONS in facts
-        tables = {name: read_complete_table(folder, name) for name in FILES if name != ABLATIONS or ablated}
+        about, notes = dict(facts["about"]), list(facts["notes"])
+        tables = {name: read_complete_table(folder, name) for name in FILES if name != ABLATIONS}
         tables["exits"] = tables["exits"].rename(columns={"label": "gold"})
-        for name in set(tables) - {ABLATIONS}:
-            tables[name] = labelled(tables[name], tables["results"])
+        tables = {name: labelled(table, tables["results"]) for name, table in tables.items()}
         rows, intervals = rows_of(tables["results"]), rows_of(tables["intervals"])
         cases = json.loads((folder / "cases.json").read_text()) if (folder / "cases.json").is_file() else None
     except (OSError, KeyError, ValueError, TypeError) as error:
@@ -66,11 +64,6 @@ def render(folder: Path) -> tuple[str, list[str]]:
         Section("Cost", [*_draw("speed", by_length, tables["cost"], dtypes, folder), *cost]),
         Section("How this was measured", sections.about_parts(about)),
     ]
-    failed = []
-    if ablated:
-        failed = sections.failures(tables[ABLATIONS])
-        plots.save_png(plots.plot_ablations(tables[ABLATIONS]), folder / "ablations.png")
-        parts.insert(2, Section("Ablations", sections.ablations_parts(tables[ABLATIONS])))
     title = f"{rows[0]['corpus']} {rows[0]['split']}: F1 against speed-up"
     write_pages(Page(title, parts, [bullets(opening.sentences()), opening.table()], notes), folder, "report")
     if cases is not None:
@@ -78,7 +71,7 @@ def render(folder: Path) -> tuple[str, list[str]]:
     by_size = sections.results_tables(rows, intervals).items()
     shown = [f"Batch size {size}\n{table(of.columns, of.rows)}" for size, of in by_size]
     files = "\n".join(str(folder / name) for name in ("results.csv", FIGURE, "report.md", "report.html"))
-    return "\n\n".join([*notes, *shown, files]), failed
+    return "\n\n".join([*notes, *shown, files])
 
 
 def _draw(

@@ -7,7 +7,6 @@ from PIL import Image
 from engine.data.corpora import Corpus, load_corpus
 from engine.pruning.strategy import Strategy
 from engine.tagger import Engine
-from eval.measure.ablations import AblatedSetting
 from eval.measure.analyses import analyse
 from eval.measure.components import COMPONENTS
 from eval.measure.variants import of_strategy
@@ -40,20 +39,6 @@ def one_pixel() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("eval.render.plots.save_png", lambda _, file, *__: Image.new("RGB", (1, 1)).save(file))
         yield
-
-
-@pytest.fixture
-def without_effect(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ablates one setting alone, of which no value has an effect."""
-
-    def ablated_settings(engine: Engine, plain: Engine | None = None) -> list[AblatedSetting]:
-        rule = engine, engine.strategy("rule")
-        values = {"a quarter": rule, "as much": (engine, engine.strategy("rule", received=0.25000001))}
-        if plain is not None:
-            values["other weights"] = plain, plain.strategy("rule")
-        return [AblatedSetting("received", "rule", rule, values)]
-
-    monkeypatch.setattr("eval.measure.ablations.ablated_settings", ablated_settings)
 
 
 @pytest.fixture(scope="session")

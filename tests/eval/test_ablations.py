@@ -6,7 +6,7 @@ from engine.data.corpora import load_corpus
 from engine.pruning.recovery import TRIGGERS
 from engine.tagger import Engine
 from eval.ablations import main
-from eval.measure.ablations import ablate, ablated_settings
+from eval.measure.ablations import AblatedSetting, ablate, ablated_settings
 from eval.options import SAMPLE
 from eval.render.files import read_table, rows_of
 from eval.render.plots import plot_ablations
@@ -115,10 +115,15 @@ def test_a_lambda_that_does_not_prune_more_and_a_setting_without_effect_fail_by_
     assert all(one.startswith(failure) for one in found)
 
 
-@pytest.mark.usefixtures("without_effect")
 def test_the_command_writes_everything_and_ends_with_status_1_if_a_setting_has_no_effect(
-    model_folder, tmp_path, capsys
+    model_folder, tmp_path, monkeypatch, capsys
 ):
+    def ablated_settings(engine, plain):
+        rule = engine, engine.strategy("rule")
+        values = {"a quarter": rule, "as much": (engine, engine.strategy("rule", received=0.25000001))}
+        return [AblatedSetting("received", "rule", rule, values)]
+
+    monkeypatch.setattr("eval.measure.ablations.ablated_settings", ablated_settings)
     options = ["--model", str(model_folder), "--corpus", str(SAMPLE), "--limit", "2", "--out", str(tmp_path)]
     assert main(options) == 1
     assert "received of rule: expected an effect" in capsys.readouterr().err

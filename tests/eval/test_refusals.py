@@ -55,8 +55,6 @@ CALIBRATED = pytest.mark.skipif(not (find_spec("openvino") and find_spec("nncf")
     (report, "--others hf-pipeline={model} --baselines hf-pipeline", ONE_NAME),
     (report, "--baselines hf-pipeline,hf-pipeline", ONE_NAME),
     (report, "--render-only", "expected a finished run in"),
-    (report, "--plain-model {model}", "expected --ablations beside --plain-model"),
-    (report, "--model {plain} --strategies dense --ablations", "expected a model with gates"),
     pytest.param(report, "--baselines openvino-int8", "expected a corpus with a training split", marks=CALIBRATED),
     (ablations, "--corpus {text}", "expected documents with gold entities"),
     (ablations, "--model no-such", "got 'no-such'"),

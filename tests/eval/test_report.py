@@ -194,21 +194,6 @@ def test_published_reports_are_short_and_their_links_lead_somewhere(name):
         assert f'id="{target[1:]}"' in page if target.startswith("#") else (DOCS / name / target).is_file()
 
 
-@pytest.mark.usefixtures("without_effect")
-def test_ablations_fail_the_run_if_a_setting_has_no_effect_and_say_which(report, model_folder, capsys):
-    status, out = report("--ablations", "--plain-model", str(model_folder))
-    assert status == 1
-    assert "received of rule: expected an effect" in capsys.readouterr().err
-    text = (out / "report.md").read_text()
-    assert "## Ablations" in text
-    assert "**Failed**: received of rule" in text
-    assert "| received | rule | other weights | " in text
-    assert (out / "ablations.png").is_file()
-    assert report()[0] == 0, "the ablations in the folder are another run's"
-    assert "## Ablations" not in (out / "report.md").read_text()
-    assert "ablations" not in json.loads((out / "results.json").read_text())
-
-
 def test_a_missing_training_split_is_noted_before_anything_is_timed(report, tmp_path, monkeypatch):
     def missing(corpus, data_dir):
         assert not (tmp_path / "out" / "run.jsonl").exists()
