@@ -33,13 +33,7 @@ class Record:
 
 
 def interval_row(own: Sequence[Record], other: Sequence[Record], seed: int) -> Interval:
-    """The row of ``intervals.csv`` that compares a variant with another.
-
-    Args:
-        own: the variant, with weights of one or several seeds.
-        other: the other variant, with the same weights.
-        seed: of the bootstrap.
-    """
+    """Compares a variant, on weights of one or several seeds, with another on the same weights: ``intervals.csv``."""
     # All weights have equally many runs, so that the mean over all runs is the mean over weights.
     runs, other_runs = ([run for record in records for run in record.runs] for records in (own, other))
     (strategy, dtype, size), (against, against_dtype, _) = own[0].key, other[0].key

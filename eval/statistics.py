@@ -37,15 +37,9 @@ class SpeedComparison(TypedDict):
 
 
 def compare_f1(runs: Sequence[Sequence[Counts]], reference: Sequence[Sequence[Counts]], seed: int) -> F1Comparison:
-    """Compares the mean F1 of some runs with that of reference runs over the same documents, on the same resamples.
+    """Compares the mean F1 of some runs with that of reference runs, on the same resamples.
 
-    Args:
-        runs: counts of each document, for each run.
-        reference: the same of the runs to compare with.
-        seed: of the resamples.
-
-    Returns:
-        The comparison; NaN if either side was not scored.
+    A run has the counts of each document. The comparison is NaN if either side was not scored.
     """
     if not runs or not reference:
         nan = float("nan")
@@ -68,10 +62,7 @@ def compare_f1(runs: Sequence[Sequence[Counts]], reference: Sequence[Sequence[Co
 def compare_speed(times: Sequence[np.ndarray], reference: Sequence[np.ndarray], seed: int) -> SpeedComparison:
     """Compares times with those of a reference in the same runs and batches: the mean over runs of the ratio of sums.
 
-    Args:
-        times: milliseconds ``(batches,)`` of each run.
-        reference: the same of the reference.
-        seed: of the resamples.
+    A run has the milliseconds of each batch, ``(batches,)``.
     """
     ratio = float(np.mean([other.sum() / own.sum() for own, other in zip(times, reference, strict=True)]))
     table = np.stack([*reference, *times], axis=1)
@@ -97,11 +88,9 @@ def _mean_f1(runs: Sequence[Sequence[Counts]], seed: int) -> np.ndarray:
 
 
 def resample_f1(counts: np.ndarray, seed: int) -> np.ndarray:
-    """F1 in each resample of the documents, ``(resamples, rows)``.
+    """F1 in each resample of the documents, ``(resamples, rows)``; a seed draws the same documents for all rows.
 
-    Args:
-        counts: matches, and predictions plus gold mentions, ``(rows, documents, 2)``.
-        seed: of the resamples; the same one draws the same documents for all rows.
+    ``counts``: matches, and predictions plus gold mentions, ``(rows, documents, 2)``.
     """
     sums = np.concatenate([weights @ counts for weights in _resamples(counts.shape[1], seed)], axis=1)
     return (2 * sums[..., 0] / np.maximum(sums[..., 1], 1)).T

@@ -55,12 +55,7 @@ def groups_of(
 ) -> dict[str, str]:
     """The group of a mention or prediction in each dimension that applies.
 
-    Args:
-        entity: the mention or prediction.
-        words: its words.
-        document: its document.
-        document_words: number of words of the document.
-        training: number of mentions of each normalised text in the training split, if there is one.
+    ``training``: number of mentions of each normalised text in the training split, if there is one.
     """
     pieces = sum(word.pieces for word in words) / max(len(words), 1)
     groups = {
@@ -96,9 +91,7 @@ class _Tally:
 class Subgroups:
     """Counts by group over documents, for each strategy.
 
-    Args:
-        layers: of the encoder.
-        training: see `groups_of`; without it, the dimensions ``TRAINING_DIMENSIONS`` are left out.
+    Without ``training`` (see `groups_of`), the dimensions ``TRAINING_DIMENSIONS`` are left out.
     """
 
     def __init__(self, layers: int, training: Mapping[str, int] | None = None) -> None:
@@ -209,9 +202,7 @@ class Subgroups:
 def _gaps(rows: Sequence[schema.Group], differences: np.ndarray) -> Iterator[schema.Gap]:
     """Yields the gaps within the dimensions of one strategy.
 
-    Args:
-        rows: of the strategy's groups.
-        differences: from dense, ``(resamples, groups)`` in the order of the rows.
+    ``differences``: from dense, ``(resamples, groups)`` in the order of the rows.
     """
     pairs = [
         (one, other) if rows[one]["difference"] <= rows[other]["difference"] else (other, one)

@@ -54,9 +54,7 @@ def ablated_settings(engine: Engine, plain: Engine | None = None) -> list[Ablate
 
     ``min_keep_ratio`` varies at the largest λ, where it matters most; a single gate uses the first threshold.
 
-    Args:
-        engine: with gates.
-        plain: an engine on weights with gates that were not trained for pruning; adds the setting ``weights``.
+    ``plain``, on weights with gates that were not trained for pruning, adds the setting ``weights``.
 
     Raises:
         InputError: if weights have no gates.
@@ -156,15 +154,7 @@ def _measure(
 
 
 def ablate(engine: Engine, corpus: Corpus, out: Path, plain: Engine | None = None, seed: int = 0) -> None:
-    """Writes ``ablations.csv``, with a row for each value of each setting.
-
-    Args:
-        engine: with gates.
-        corpus: with gold.
-        out: folder of the file and of the log, from which an interrupted run continues.
-        plain: see `ablated_settings`.
-        seed: of the bootstrap.
-    """
+    """Writes ``ablations.csv``, a row for each value of each setting; an interrupted run continues from its log."""
     settings, dense = ablated_settings(engine, plain), engine.strategy(DENSE)
     configurations: dict[Configuration, None] = {(engine, dense): None}
     for setting in settings:

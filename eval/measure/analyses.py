@@ -41,13 +41,8 @@ def analyse(
 ) -> None:
     """Writes errors, exits and groups of mentions as CSV files, and ``cases.json``, to an existing folder.
 
-    Args:
-        variants: those that an engine runs are compared with its own dense; ``random`` runs with its first seed.
-        corpus: with gold; only its types count.
-        out: the folder.
-        training: documents whose mentions count as seen in training, see `training_documents`; without them, groups
-            by these are left out.
-        seed: of the bootstrap.
+    Variants that an engine runs are compared with its own dense, ``random`` with its first seed. Mentions in
+    ``training`` count as seen; without it, groups by them are left out.
     """
     by_engine: dict[Engine, list[Variant]] = {}
     for variant in sorted(variants, key=lambda one: one.kind != DENSE):  # dense first

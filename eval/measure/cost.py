@@ -53,10 +53,7 @@ def cost_rows(
 ) -> Iterator[tuple[str, str, int, str, str, float]]:
     """Yields the cells of the rows of ``cost.csv``, see `eval.schema.CostMeasure`.
 
-    Args:
-        texts: of the first `texts_needed` documents of the corpus.
-        measured: by batch size and variant.
-        seed: of the bootstrap.
+    ``texts``: of the first `texts_needed` documents. ``measured``: by batch size and variant.
     """
     for size, by_key in measured.items():
         first = size == min(measured)

@@ -96,14 +96,7 @@ def result_columns(corpus: Corpus) -> list[str]:
 
 
 def result_row(measured: Measured, others: Mapping[str, Measured], corpus: Corpus, seed: int) -> dict[str, Any]:
-    """The row of ``results.csv`` for a variant.
-
-    Args:
-        measured: the variant.
-        others: all variants at its batch size, dense among them.
-        corpus: the corpus.
-        seed: of the bootstrap.
-    """
+    """The row of ``results.csv`` for a variant; ``others``: all variants at its batch size, dense among them."""
     runs, times, variant, cost = measured.runs, measured.times, measured.variant, measured.cost
     dense, own_dense = dense_of(others), dense_of(others, variant.dtype)
     ran_densely = own_dense.variant.dtype == variant.dtype
@@ -208,16 +201,9 @@ def _about(setup: Setup, plan: Plan, command: str, interruptions: int) -> dict[s
 
 
 def write_predictions(folder: Path, label: str, documents: Iterable[Document], format_: str = "pubtator") -> Path:
-    """Writes a variant's predictions document by document; a file under its final name is complete.
+    """Writes a variant's predictions document by document to a file that is named after its display name.
 
-    Args:
-        folder: created if missing.
-        label: display name of the variant, e.g. ``random@entropy (int8)``; the file is named after it.
-        documents: with predicted entities.
-        format_: a key of `engine.data.formats.WRITERS`.
-
-    Returns:
-        The file.
+    A file under its final name is complete.
     """
     writer = WRITERS[format_]
     path = folder / (quote(label, safe="@+ ()") + writer.suffix)

@@ -89,10 +89,6 @@ def plot_f1_vs_latency(results: pd.DataFrame, intervals: pd.DataFrame) -> Figure
 
     `eval.render.frontier` says which variants have labels and which F1 the axis shows; others stand at its edge.
     The legend names the kinds, and says if some variants stand at an edge.
-
-    Args:
-        results: ``results.csv``.
-        intervals: ``intervals.csv``.
     """
     table = _with_intervals(results, intervals)
     sizes, dtypes = sorted(table["batch_size"].unique()), list(results["dtype"].unique())
@@ -195,9 +191,7 @@ def styles(results: pd.DataFrame) -> dict[str, dict[str, Any]]:
 def plot_speed_by_length(cost: pd.DataFrame, results: pd.DataFrame) -> Figure:
     """Plots the speed-up of our own strategies by length at batch size 1: theoretical, and measured with intervals.
 
-    Args:
-        cost: rows of ``cost.csv`` in one dtype.
-        results: ``results.csv``.
+    ``cost``: rows of ``cost.csv`` in one dtype.
     """
     kinds = dict(results[["strategy", "kind"]].itertuples(index=False, name=None))
     ours = ~cost["strategy"].map(kinds).isin([DENSE, HF, BASELINE, MODEL])

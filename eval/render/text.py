@@ -31,9 +31,7 @@ def f1_interval(row: Row) -> str:
 def pp(row: Row, prefix: str = "") -> str:
     """A difference of F1 in pp with its interval; a dash if a variant is compared with itself.
 
-    Args:
-        row: of a file.
-        prefix: of the names of its columns ``difference``, ``low``, ``high`` and ``significant``.
+    ``prefix``: of the columns ``difference``, ``low``, ``high`` and ``significant``.
     """
     value, low, high = (row[prefix + name] * 100 for name in ("difference", "low", "high"))
     if math.isnan(value):

@@ -44,13 +44,9 @@ ALIKE = 1.02  # the first candidate within this ratio of the fastest is taken, s
 def load_baselines(
     engine: Engine, wanted: Sequence[str], calibration: Callable[[], Sequence[str]], folder: Path
 ) -> list[Baseline]:
-    """Loads baselines for an engine.
+    """Loads baselines, e.g. ``onnx``, ``spacy=FOLDER`` or ``openvino=truncate-3``.
 
-    Args:
-        engine: of the first dtype.
-        wanted: names; ``spacy`` needs a model, as ``spacy=FOLDER``; OpenVINO can cut ours: ``openvino=truncate-3``.
-        calibration: returns texts of the corpus' training split.
-        folder: for their files; must exist as long as the baselines are used.
+    ``calibration`` returns texts of the corpus' training split; ``folder`` must exist as long as they are used.
 
     Raises:
         InputError: if a name is unknown or a package of ``requirements-eval.txt`` is missing.

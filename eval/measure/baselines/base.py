@@ -135,14 +135,9 @@ def on_runtime(
     settings: Mapping[str, str],
     candidates: tuple[RuntimeParameters, ...],
 ) -> Baseline:
-    """A baseline that runs the engine's windows on another runtime, on the CPU.
+    """A baseline that runs the engine's windows on another runtime, on the CPU; its name tells its dtype.
 
-    Args:
-        name: shown in tables; tells the dtype.
-        engine: provides windows and labels.
-        load: loads the model for runtime parameters without ``rows``; all workers call the result concurrently.
-        settings: further facts for the report.
-        candidates: runtime parameters to try.
+    ``load`` loads the model for runtime parameters without ``rows``; all workers call the result concurrently.
     """
 
     @cache
@@ -179,10 +174,7 @@ def group_windows(windows: Sequence[Window], max_rows: int) -> Iterator[list[Win
 def on_padded(model: Any, engine: Engine, infer: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> Forward:
     """Makes a `Forward` from a function on padded windows.
 
-    Args:
-        model: the Hugging Face model that ``infer`` runs.
-        engine: determines the order of labels.
-        infer: maps ids and mask, int64 ``(windows, rows)``, to logits ``(windows, rows, labels)``.
+    ``infer``: ids and mask, int64 ``(windows, rows)``, to logits ``(windows, rows, labels)``.
     """
     pad_id, columns = model.config.pad_token_id or 0, list(engine.label_order)
 
