@@ -29,14 +29,7 @@ from eval.measure.baselines.huggingface import plain_dtype
 from eval.measure.random_exits import REPLAYED, RandomExits, replayed_strategy
 from eval.measure.runner import Plan, draw_timed
 from eval.measure.variants import Variant, of_baseline, of_model, of_plain_model, of_random, of_strategy
-from eval.options import (
-    check_types,
-    load_named_corpus,
-    parse_batch_sizes,
-    parse_dtypes,
-    parse_names,
-    parse_others,
-)
+from eval.options import check_types, load_named_corpus, parse_batch_sizes, parse_dtypes, parse_names, parse_others
 from eval.schema import DENSE, HF, RANDOM, SEQEVAL, type_column
 
 LOG = "run"

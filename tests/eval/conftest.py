@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 
 from engine.data.corpora import Corpus, load_corpus
-from engine.pruning.strategy import Strategy
 from engine.tagger import Engine
+from engine.text.scoring import Counts, count_documents
 from eval.measure.analyses import analyse
 from eval.measure.components import COMPONENTS
 from eval.measure.variants import of_strategy
@@ -59,13 +59,22 @@ def run(tmp_path_factory: pytest.TempPathFactory, model_folder: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def analysed(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> tuple[Corpus, list[Strategy], Path]:
-    """A corpus, two strategies and the folder with the analyses of both."""
+def analysed(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> tuple[Corpus, dict[str, Counts], Path]:
+    """A corpus, what the scorer counts in it for each strategy, and the folder with the analyses of all."""
     out = tmp_path_factory.mktemp("analysis")
     corpus = load_corpus(str(SAMPLE), limit=8)
-    strategies = [engine.strategy("entropy", **SETTINGS), engine.strategy("truncate-1")]
-    variants = [of_strategy(engine, strategy) for strategy in (engine.strategy("dense"), *strategies)]
+    strategies = [
+        engine.strategy("dense"),
+        engine.strategy("entropy", **SETTINGS),
+        engine.strategy("entropy+recovery", **SETTINGS, min_confidence=1.0, recovery_limit=5),
+        engine.strategy("truncate-1"),
+    ]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("eval.measure.analyses.BATCH", 5)
-        analyse(variants, corpus, out, corpus.documents[:2])
-    return corpus, strategies, out
+        analyse([of_strategy(engine, strategy) for strategy in strategies], corpus, out, corpus.documents[:2])
+    texts = [document.text for document in corpus.documents]
+    counts = {}
+    for strategy in strategies:
+        found = [result.entities for result in engine.tag_batch(texts, strategy)]
+        counts[strategy.name] = Counts.total(count_documents(corpus.documents, found, corpus.types))
+    return corpus, counts, out

@@ -5,24 +5,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.data.corpora import load_corpus
 from engine.text.documents import Entity
-from engine.text.scoring import Counts, count_documents
-from eval.analysis.errors import Errors, align, changes
+from eval.analysis.errors import align, changes
 from eval.analysis.exits import Exits
-from eval.measure import analyses
-from eval.options import SAMPLE
-from eval.schema import FATES, OUTCOMES, Confusion, ErrorCount, Exit, columns
+from eval.render.files import read_table
+from eval.schema import FATES, OUTCOMES, Exit, columns
 from tests.eval.analysis.analysis_cases import DENSE, DRUG, ENTROPY, FAILURE, GOLD, RECOVERING, TYPES, compare, entity
-from tests.eval.conftest import SETTINGS
 
 RENAL, LONE, LONGER = (entity(text, "Disease") for text in ("Renal", "failure", "Renal failure followed"))
 MISTYPED, DOSES = entity("Renal failure", "Chemical"), entity("doses", "Chemical")
 
 
-def records(rows, row):
-    """Rows by column."""
-    return pd.DataFrame(rows, columns=columns(row)).to_dict("records")
+def fates(comparison):
+    """The rows of ``exits.csv``, by layer and label."""
+    exits = Exits()
+    exits.add(comparison)
+    rows = pd.DataFrame(exits.rows(), columns=columns(Exit)).to_dict("records")
+    return {(row["layer"], row["label"]): row for row in rows}
 
 
 def outcomes(gold, predicted):
@@ -90,35 +89,13 @@ def test_types_that_are_not_scored_count_as_none():
     assert one.gold == one.found == (FAILURE,)
 
 
-@pytest.fixture(scope="module")
-def run(engine):
-    """Errors and exits of three strategies on a corpus, and what the scorer counts for each."""
-    corpus = load_corpus(str(SAMPLE), limit=8)
-    texts = [document.text for document in corpus.documents]
-    strategies = [
-        engine.strategy("dense"),
-        engine.strategy("entropy", **SETTINGS),
-        engine.strategy("entropy+recovery", **SETTINGS, min_confidence=1.0, recovery_limit=5),
-    ]
-    errors, exits, counts, dense = Errors(), Exits(), {}, []
-    for strategy in strategies:
-        found = engine.tag_batch(texts, strategy)
-        dense = dense or found
-        entities = [one.entities for one in found]
-        counts[strategy.name] = Counts.total(count_documents(corpus.documents, entities, corpus.types))
-        for document, own, by_dense in zip(corpus.documents, found, dense, strict=True):
-            for collector in (errors, exits):
-                collector.add(analyses.compare(document, corpus.types, own, by_dense))
-    return corpus, errors, records(exits.rows(), Exit), counts
-
-
-def test_a_run_agrees_with_the_scorer_and_with_itself(run):
-    corpus, errors, _, counts = run
+def test_the_counts_of_errors_are_those_of_the_scorer(analysed):
+    corpus, counts, out = analysed
     table = {name: Counter() for name in counts}
-    for row in records(errors.rows(), ErrorCount):
+    for row in read_table(out, "errors").to_dict("records"):
         table[row["strategy"]][row["part"], row["outcome"]] += row["count"]
     confusion = Counter()
-    for row in records(errors.confusion_rows(corpus.types), Confusion):
+    for row in read_table(out, "confusion").to_dict("records"):
         confusion[row["strategy"], "gold", row["gold"]] += row["count"]
         confusion[row["strategy"], "predicted", row["predicted"]] += row["count"]
     for name, of in counts.items():
@@ -136,10 +113,10 @@ def test_a_run_agrees_with_the_scorer_and_with_itself(run):
         assert caused + fixed > 0 or name == "dense", "nothing happened"
 
 
-def test_every_word_that_exited_has_one_fate(run):
-    _, _, rows, _ = run
+def test_every_word_that_exited_has_one_fate(analysed):
+    *_, out = analysed
+    rows = read_table(out, "exits").to_dict("records")
     plain, recovering = ([r for r in rows if r["strategy"] == name] for name in ("entropy", "entropy+recovery"))
-    assert len(plain) + len(recovering) == len(rows)
     for row in rows:
         assert row["exited"] == sum(row[fate] for fate in FATES) <= row["words"]
         assert row["dense_right"] <= row["wrong_at_gate"] + row["recovered_wrong"]
@@ -149,14 +126,11 @@ def test_every_word_that_exited_has_one_fate(run):
 
 
 def test_fates_of_entity_words_by_layer_and_label():
-    exits, wrong_in_both = Exits(), Exits()
     states = {0: (2, "exited"), 1: (2, "exited"), 6: (4, "recovered")}
-    exits.add(compare(GOLD, GOLD, [RENAL, DRUG], exits=states))
-    table = {(row["layer"], row["label"]): row for row in records(exits.rows(), Exit)}
+    table = fates(compare(GOLD, GOLD, [RENAL, DRUG], exits=states))
     assert table[2, "B-Disease"]["right_at_gate"] == table[2, "B-Disease"]["share_exited"] == 1
     assert table[2, "I-Disease"]["wrong_at_gate"] == table[2, "I-Disease"]["dense_right"] == 1
     assert table[4, "B-Chemical"]["recovered_right"] == 1
     assert table[2, "B-Chemical"]["exited"] == table[4, "O"]["exited"] == 0
-    wrong_in_both.add(compare([DRUG], [], [], exits={6: (4, "exited")}))
-    (row,) = (row for row in records(wrong_in_both.rows(), Exit) if (row["layer"], row["label"]) == (4, "B-Chemical"))
-    assert (row["wrong_at_gate"], row["dense_right"]) == (1, 0)
+    wrong_in_both = fates(compare([DRUG], [], [], exits={6: (4, "exited")}))[4, "B-Chemical"]
+    assert (wrong_in_both["wrong_at_gate"], wrong_in_both["dense_right"]) == (1, 0)

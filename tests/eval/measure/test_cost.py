@@ -12,7 +12,6 @@ from engine.data.corpora import load_corpus
 from engine.model import linear
 from engine.runs import Log
 from engine.tagger import Engine, load_engine
-from eval.measure import cost as module
 from eval.measure.baselines.base import Baseline
 from eval.measure.components import COMPONENTS
 from eval.measure.cost import RESIDENT, cost_rows, count_macs, resident_memory
@@ -78,13 +77,6 @@ def test_theoretical_and_measured_speedups_stand_side_by_side_by_length_and_batc
 def test_time_is_split_into_all_components_of_strategies(cost):
     assert set(cost["dense", 1, "ms"].index) == set(COMPONENTS)
     assert ("hf", 1, "ms", "layers") not in cost
-
-
-def test_time_is_split_in_calls_of_as_many_texts_as_it_says(engine, tmp_path, monkeypatch):
-    calls = []
-    monkeypatch.setattr(module, "profile", lambda _, texts, strategies, size: calls.append((size, len(texts))) or [])
-    rows_of_cost(tmp_path, [of_strategy(engine, engine.strategy("dense"))], [1, 9], 10)
-    assert calls == [(1, 8), (9, 9)]
 
 
 def test_openvinos_layers_are_not_counted_because_torchs_counter_does_not_see_them(quantised_folder, tmp_path):
