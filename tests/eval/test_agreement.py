@@ -1,5 +1,3 @@
-"""Agreement of two engines on plain text, in total and by type."""
-
 import pytest
 
 from engine.text.documents import Document, Entity

@@ -1,5 +1,3 @@
-"""What rows, files and pages of a report contain; `run` has nearly everything."""
-
 import json
 import re
 import shutil

@@ -1,5 +1,3 @@
-"""Cost by formula, by torch's counter and by the clock, and memory."""
-
 import subprocess
 from unittest.mock import patch
 

@@ -1,7 +1,5 @@
 from dataclasses import dataclass, field
 
-from dataclasses import dataclass, field
-
 import numpy as np
 import pytest
 

@@ -1,5 +1,3 @@
-"""The plots show what they must, at 800 pixels, and their labels keep apart."""
-
 from itertools import combinations
 
 import numpy as np

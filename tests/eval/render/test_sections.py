@@ -1,5 +1,3 @@
-"""The sections of a report and the page of cases, from files or hand-made runs."""
-
 import re
 
 import pytest
