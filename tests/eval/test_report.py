@@ -146,13 +146,8 @@ def test_settings_of_strategies_baselines_and_models_are_stated(run):
 def test_predictions_are_written_for_every_variant(run):
     found = {path.stem: list(read_documents(path)) for path in (run / "found").iterdir()}
     assert {"dense (float32)", "dense (bfloat16)", "hf-pipeline", "random (bfloat16)"} <= set(found)
-    spans, others = (
-        [[entity.key for entity in document.entities] for document in found[name]]
-        for name in ("dense (float32)", "hf-pipeline")
-    )
-    assert spans == others
-    assert len(spans) == 6
-    assert any(spans)
+    assert {len(documents) for documents in found.values()} == {6}
+    assert any(document.entities for document in found["dense (float32)"])
 
 
 def test_a_file_says_what_the_labels_of_a_checkpoint_mean(report, plain_folder, tmp_path, capsys):
@@ -218,10 +213,8 @@ def test_each_scored_type_has_a_column_and_predictions_of_other_types_are_counte
     dense = row(pd.read_csv(out / "results.csv"), "dense")
     assert "f1_chemical" not in dense
     assert dense["f1_gene"] == 0
-    page = (out / "report.md").read_text()
-    assert "| strategy | F1 disease | F1 gene | F1 seqeval | unscored predictions |" in page
     scores = f"{dense['f1_disease']:.4f} | 0.0000 | {dense['f1_seqeval']:.4f} | {dense['unscored_predictions']}"
-    assert f"| dense | {scores} |" in page
+    assert f"| dense | {scores} |" in (out / "report.md").read_text()
     _, out = report("--corpus", str(gold), "--types", "Chemical,Disease", out="both")
     assert pd.read_csv(out / "results.csv")["f1_chemical"].tolist() == [0.0]
 
