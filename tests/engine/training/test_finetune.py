@@ -3,6 +3,7 @@
 import copy
 import json
 import random
+import re
 import shutil
 import time
 from dataclasses import replace
@@ -98,8 +99,6 @@ def test_a_cased_encoder_learns_and_chemical_keeps_its_capital(finetuned, biober
     ids, _ = engine.pieces.pieces(["Chemical"])
     assert [engine.pieces._backend.id_to_token(piece) for piece in ids] == ["Chem", "##ical"]
     assert [e.text for e in engine.tag(ABSTRACT, "dense").entities] == ["Chemical", "nausea", "Nausea", "Chemical"]
-    for strategy in ("entropy", "rule", "truncate-2"):
-        assert engine.tag(ABSTRACT, strategy).trace.words
     assert len(engine.tag(ABSTRACT, "truncate-2").entities) == 4, "gates learn, too"
     assert FinetuneConfig(**json.loads((out / "training.json").read_text())).backbone == str(biobert_like)
 
@@ -177,15 +176,6 @@ def test_a_run_does_not_continue_with_another_configuration_or_tokenizer(
 def test_early_stopping_ends_a_run_that_does_not_improve(biobert_like, corpus, tmp_path):
     finetune(config(biobert_like, corpus, tmp_path / "run", lr=0.0, patience=2))
     assert len(logged(tmp_path / "run", "epoch")) == 3
-
-
-@pytest.mark.parametrize(
-    ("options", "score"), [([], "exact-span F1"), (["--pruned", "0.7"], "mean exact-span F1 of dense and entropy")]
-)
-def test_the_command_says_what_its_score_is_of(options, score, monkeypatch, capsys):
-    monkeypatch.setattr("engine.training.loop.train", lambda *_, **__: 0.5)
-    assert main(["--backbone", "b", "--out", "o", *options]) == 0
-    assert capsys.readouterr().out == f"{score} on development: 0.5000; the model is in o\n"
 
 
 def test_words_are_masked_only_where_there_is_a_token_for_it(plain_folder, corpus, tmp_path):
@@ -276,7 +266,7 @@ def asked(monkeypatch):
     return asked
 
 
-@pytest.mark.parametrize(("stage", "settings"), [(TeacherTraining, TeacherConfig), (Finetuning, FinetuneConfig)])
+@pytest.mark.parametrize(("stage", "settings"), [(Finetuning, FinetuneConfig), (TeacherTraining, TeacherConfig)])
 def test_no_corpus_unlearns_what_another_teaches(stage, settings, biobert_like, asked, tmp_path):
     given = {"backbone": str(biobert_like), "corpus": "chemical,disease", "dev_corpus": "both", "out": str(tmp_path)}
     run = stage(settings(**given, lr=0.01, epochs=20, max_rows=40, dropout=0.0, mixed_precision="no"))
@@ -290,15 +280,13 @@ def test_no_corpus_unlearns_what_another_teaches(stage, settings, biobert_like, 
     assert found[2, engine.labels.names.index("B-Disease")] > 0.8
 
 
-@pytest.mark.parametrize(("dev", "dropped"), [("both", ""), ("chemical", "Disease")])
+@pytest.mark.parametrize(("dev", "dropped"), [("both", []), ("chemical", ["Disease"])])
 def test_types_that_early_stopping_does_not_know_are_named_before_they_are_learned_as_outside(
     dev, dropped, biobert_like, asked, tmp_path, caplog
 ):
     run = Finetuning(FinetuneConfig(backbone=str(biobert_like), out=str(tmp_path), corpus="both", dev_corpus=dev))
     assert ("Disease" in run.labels.types) == (not dropped)
-    message = f"learned as outside: {dropped}; {dev} calib, the corpus for early stopping, has no such entities"
-    assert (message in caplog.text) == bool(dropped)
-    assert ("learned as outside" in caplog.text) == bool(dropped)
+    assert re.findall("learned as outside: (.*?);", caplog.text) == dropped
 
 
 def test_a_corpus_may_name_its_split(asked):
