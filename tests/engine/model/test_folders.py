@@ -29,14 +29,6 @@ def test_hugging_face_alone_loads_a_saved_folder_with_all_weights(family, folder
     assert model.config.id2label[1] == "B-Chemical"
 
 
-@every_family
-def test_what_is_loaded_and_saved_again_is_the_same(family, folders, tmp_path):
-    weights = load_weights(folders(family))
-    save_weights(tmp_path, weights.model, weights.tokenizer)
-    again = load_weights(tmp_path).model.state_dict()
-    assert all(torch.equal(value, again[name]) for name, value in weights.model.state_dict().items())
-
-
 @pytest.mark.parametrize("family", [*FAMILIES, "labels in another order"])
 def test_dense_equals_the_plain_model_on_texts_of_any_length_and_script(family, folders, plain_folder):  # rule 1
     engine = load_engine(folders(family) if family in FAMILIES else plain_folder)
