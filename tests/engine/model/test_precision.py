@@ -1,6 +1,7 @@
 """Which format a model runs in: as requested, refused in one sentence, or the fastest, and reported."""
 
 import copy
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -53,17 +54,11 @@ def test_formats_by_name(layers):
     assert {parameter.dtype for parameter in layers.parameters()} == {torch.bfloat16}
 
 
-def test_in_int8_openvino_runs_the_layers_and_the_rest_stays_in_float32(model, int8):
-    assert set_precision(model, "int8", CPU, int8) == Precision("int8")
+@pytest.mark.parametrize("dtype", ["int8", "auto"])
+def test_in_int8_which_auto_prefers_openvino_runs_the_layers_and_the_rest_stays_in_float32(dtype, model, int8):
+    assert set_precision(model, dtype, CPU, int8).dtype == "int8"
     assert isinstance(model.encoder.runtime, OpenVINORuntime)
     assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
-
-
-def test_auto_is_int8_where_the_model_has_such_layers(model, int8):
-    chosen = set_precision(model, "auto", CPU, int8)
-    assert chosen.dtype == "int8"
-    assert "OpenVINO" in chosen.why
-    assert isinstance(model.encoder.runtime, OpenVINORuntime)
 
 
 def dies(*_, **__):
@@ -96,18 +91,12 @@ def test_where_int8_is_not_possible_it_is_refused_and_auto_says_why_it_passes_it
         chosen = set_precision(model, "auto", CPU, file)
     assert chosen.dtype == "bfloat16"
     assert chosen.why.startswith("1.5× as fast as float32 here; no int8: expected")
-    with pytest.raises(InputError, match=reason):
-        raise InputError(chosen.why)
+    assert re.search(reason, chosen.why)
     assert model.encoder.runtime is None
 
 
 @pytest.mark.parametrize(
-    ("seconds", "best"),
-    [
-        ({"float32": 3, "bfloat16": 2}, "bfloat16"),
-        ({"float32": 1.05, "bfloat16": 1}, "float32"),
-        ({"float32": 1, "bfloat16": 5}, "float32"),
-    ],
+    ("seconds", "best"), [({"float32": 3, "bfloat16": 2}, "bfloat16"), ({"float32": 1.05, "bfloat16": 1}, "float32")]
 )
 def test_without_int8_auto_is_bfloat16_if_it_is_clearly_faster(layers, own_cache, seconds, best):
     with times(**seconds):
