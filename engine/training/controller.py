@@ -11,7 +11,6 @@ import argparse
 import logging
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -54,19 +53,6 @@ class Samples(NamedTuple):
     weights: np.ndarray
 
 
-@dataclass(frozen=True, eq=False)
-class FeatureRecorder:
-    """A controller that records features and labels of the words at a gate, then lets another controller decide."""
-
-    controller: SampledController
-    names: tuple[str, ...]
-    seen: dict[int, tuple[np.ndarray, np.ndarray, np.ndarray]] = field(default_factory=dict)
-
-    def __call__(self, gate: Gate) -> Decision:
-        self.seen[gate.number] = (gate.alive, features(gate, self.names), gate.labels)
-        return self.controller(gate)
-
-
 @torch.inference_mode()
 def collect(model: GatedModel, windows: Sequence[Window], names: tuple[str, ...]) -> dict[int, Samples]:
     """Collects samples at each gate; every window is pruned.
@@ -78,17 +64,28 @@ def collect(model: GatedModel, windows: Sequence[Window], names: tuple[str, ...]
     found: dict[int, list[Samples]] = {gate: [] for gate in gates}
     for begin in tqdm(range(0, len(windows), WINDOWS), desc="windows", disable=None):
         batch = RaggedBatch.from_windows(windows[begin : begin + WINDOWS])
-        dense = forward(model, batch, (), None).probabilities.argmax(-1)
-        recorder = FeatureRecorder(SampledController.draw(len(gates), len(batch.lengths), 1.0), names)
-        forward(model, batch, gates, recorder)
-        near = neighbour_max(dense > 0, batch.words.window, NEIGHBOURS)
-        for gate, (alive, columns, labels) in recorder.seen.items():
-            changes = neighbour_max(labels != dense, batch.words.window, NEIGHBOURS)
-            weights = np.where(near, NEAR_ENTITY, 1.0)
-            found[gate].append(Samples(columns[alive], changes[alive], weights[alive]))
+        for gate, samples in _samples_of_batch(model, batch, gates, names).items():
+            found[gate].append(samples)
     if missing := [gate for gate, parts in found.items() if not parts]:
         raise InputError(f"expected words at every gate, got none at {missing}; give more --texts")
     return {gate: Samples(*map(np.concatenate, zip(*parts, strict=True))) for gate, parts in found.items()}
+
+
+def _samples_of_batch(
+    model: GatedModel, batch: RaggedBatch, gates: Sequence[int], names: tuple[str, ...]
+) -> dict[int, Samples]:
+    dense = forward(model, batch, (), None).probabilities.argmax(-1)
+    weights = np.where(neighbour_max(dense > 0, batch.words.window, NEIGHBOURS), NEAR_ENTITY, 1.0)
+    controller = SampledController.draw(len(gates), len(batch.lengths), 1.0)
+    found: dict[int, Samples] = {}
+
+    def record(gate: Gate) -> Decision:
+        parts = features(gate, names), gate.near(gate.labels != dense, NEIGHBOURS), weights
+        found[gate.number] = Samples(*(part[gate.alive] for part in parts))
+        return controller(gate)
+
+    forward(model, batch, gates, record)
+    return found
 
 
 def fit(samples: Samples) -> tuple[np.ndarray, ...]:
