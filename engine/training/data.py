@@ -122,11 +122,7 @@ def split_texts(
 ) -> tuple[list[str], list[str]]:
     """Returns training and held-out texts in random order. No text is in both, not even with different spacing.
 
-    Args:
-        texts: texts to learn from.
-        held_out: texts to hold out; if empty, up to a third of ``texts``.
-        pieces: cuts texts into windows.
-        seed: seed of the order.
+    If there are no ``held_out``, up to a third of ``texts`` is held out.
 
     Raises:
         InputError: if there are too few texts.
@@ -252,12 +248,8 @@ def spread_outside(targets: Tensor, logits: Tensor, outside: Tensor) -> Tensor:
     """Divides the share of ``O`` in targets among the labels that it may stand for, in the model's proportions.
 
     Cross-entropy with the result has the gradient of the marginal likelihood of a partial annotation (Tsuboi et al.
-    2008, COLING), so a corpus teaches the types that it annotates and says nothing about the others.
-
-    Args:
-        targets: float32 ``(words, labels)``.
-        logits: the model's logits, ``(words, labels)``.
-        outside: bool ``(words, labels)``, see `Example`.
+    2008, COLING), so a corpus teaches the types that it annotates and says nothing about the others. All arguments have
+    the shape ``(words, labels)``; for ``outside`` see `Example`.
     """
     shares = logits.detach().float().masked_fill(~outside, -torch.inf).softmax(-1)
     return torch.cat([torch.zeros_like(targets[:, :1]), targets[:, 1:]], dim=1) + targets[:, :1] * shares

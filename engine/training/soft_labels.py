@@ -129,21 +129,6 @@ def common_names(teachers: Sequence[Engine], types: Sequence[str]) -> tuple[str,
     return names[0]
 
 
-def label(teachers: Sequence[Engine], texts: Texts, types: Sequence[str], out: Path) -> SoftLabels:
-    """Labels all texts with the mean distribution of teachers over the labels of ``types``; see `store_labels`.
-
-    Raises:
-        InputError: if the teachers' labels differ, or ``out`` contains labels of other texts, types or teachers.
-    """
-    names = common_names(teachers, types)
-
-    def distributions(done: int) -> Iterator[np.ndarray]:
-        return ensemble(teachers, [" ".join(words) for words in texts.words[done:]], types)
-
-    fingerprints = json.dumps([one.fingerprint | {"dtype": one.dtype} for one in teachers])
-    return store_labels(distributions, len(texts.words), names, texts.sha256, fingerprints, out)
-
-
 def store_labels(
     distributions: Callable[[int], Iterable[np.ndarray]],
     count: int,
@@ -222,8 +207,15 @@ def main(argv: list[str] | None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     texts = Texts.read(arguments.texts)
     teachers = [load_engine(source, arguments.dtype) for source in arguments.teacher.split(",")]
-    types = arguments.types.split(",") if arguments.types else teachers[0].labels.types
-    labels = label(teachers, texts, list(dict.fromkeys(types)), arguments.out)
+    types = list(dict.fromkeys(arguments.types.split(",") if arguments.types else teachers[0].labels.types))
+    labels = store_labels(
+        lambda done: ensemble(teachers, [" ".join(words) for words in texts.words[done:]], types),
+        len(texts.words),
+        common_names(teachers, types),
+        texts.sha256,
+        json.dumps([one.fingerprint | {"dtype": one.dtype} for one in teachers]),
+        arguments.out,
+    )
     print(f"labelled {len(labels.targets)} words in {len(labels.counts)} texts; the labels are in {arguments.out}")
     return 0
 

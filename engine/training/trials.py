@@ -294,15 +294,11 @@ def f1_of(engine: Engine, corpus: Corpus, strategy: Strategy) -> float:
 
 
 def choose(trials: Sequence[Trial], reference: Reference, limits: Sequence[float]) -> dict[str, Trial]:
-    """Maps each operating point to the fastest setting whose loss plus standard error is within its limit, if any.
+    """Maps each operating point to the fastest setting whose loss plus standard error is within its limit, in pp.
 
     The best of many settings owes part of its F1 to chance, hence the standard error (Breiman et al. 1984). Settings
-    within `SLACK` of the fewest MACs count as equally fast; the one with the smallest such sum is taken.
-
-    Args:
-        trials: the settings to choose from.
-        reference: what they were scored against.
-        limits: limit of each operating point, in pp.
+    within `SLACK` of the fewest MACs count as equally fast; the one with the smallest such sum is taken. An operating
+    point whose limit no setting meets is left out.
     """
     chosen = {}
     bounds = {one: one.loss_bound(reference) for one in trials if one.qualifies}
