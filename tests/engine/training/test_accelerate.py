@@ -453,14 +453,10 @@ def test_speedups_are_against_dense(engine):
 def test_few_windows_and_a_busy_machine_are_warned_of(frozen, caplog):
     out, rows = frozen
     facts = Facts(**facts_of(out) | {"busy": 0.5, "passes": 0.045})
-    accelerating._warn(facts, rows[:1], "time was over after 2 settings")
-    for part in (
-        f"only {facts.windows} windows were held out",
-        "used 50% of the processors",
-        "time was over after 2 settings, without an operating point careful or balanced or fast",
-        "time for 0.045 passes",
-    ):
-        assert part in caplog.text
+    accelerating._warn(facts, rows[:1], "time was over")
+    points = "time was over, without an operating point careful or balanced or fast"
+    parts = f"only {facts.windows} windows", "50% of the processors", points, "time for 0.045 passes"
+    assert all(part in caplog.text for part in parts)
 
 
 def test_held_out_texts_are_not_learned_from_whatever_stands_between_their_words(texts, plain_folder):
