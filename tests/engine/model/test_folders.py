@@ -57,20 +57,6 @@ def test_every_word_gets_a_label_if_words_exit(family, folders, controller, cont
         np.testing.assert_allclose(result.probabilities.sum(-1), 1, atol=1e-4)
 
 
-def test_a_base_model_without_classifier_is_refused(tmp_path):
-    tokenizer = tokenizer_of("roberta")
-    huggingface(tiny("roberta", len(tokenizer))).base_model.save_pretrained(tmp_path)
-    tokenizer.save_pretrained(tmp_path)
-    with pytest.raises(InputError, match=r"got \['RobertaModel'\]; choose one that was fine-tuned for it"):
-        load_engine(tmp_path)
-
-
-def test_a_configuration_that_is_not_supported_is_refused_before_its_weights_are_read(tmp_path):
-    tiny("deberta-v2", conv_kernel_size=3).save_pretrained(tmp_path)
-    with pytest.raises(InputError, match="conv_kernel_size"):
-        load_engine(tmp_path)
-
-
 @every_family
 def test_the_first_layers_of_a_base_model_become_a_model_with_gates(family, tmp_path):
     tokenizer = tokenizer_of(family)
