@@ -136,10 +136,6 @@ class Distillation(HeadsTraining):
                 others.append(parameter)
         return [{"params": heads, "lr": HEAD_LR}, *([{"params": others}] if others else [])]
 
-    def batches(self, rng: random.Random) -> list[list[Example]]:
-        """One pass over the examples."""
-        return make_batches(self.examples, self.config.max_rows, rng)
-
     def stream(self, done: int) -> Iterator[list[Example]]:
         """The batches from a step on, pass after pass."""
         for number in count():

@@ -35,7 +35,7 @@ from engine.data.corpora import Corpus, load_corpus
 from engine.errors import InputError, first_line
 from engine.runs import Log, check_same, continues, locked, write_json
 from engine.tagger import load_engine
-from engine.training.data import gold_digest, named_corpora
+from engine.training.data import Example, gold_digest, make_batches, named_corpora
 from engine.training.trials import f1_of
 
 logger = logging.getLogger(__name__)
@@ -170,17 +170,19 @@ def loading(backbone: str) -> Iterator[None]:
 
 
 class Training(ABC):
-    """A training run with its checkpoints. A stage defines batches and loss, and how the model is saved.
+    """A training run with its checkpoints. A stage defines examples and loss, and how the model is saved.
 
     Args:
         config: the settings.
         model: the model to train; `train` has set the random state before.
         steps: number of steps; by default as many as ``epochs`` have batches.
 
+    ``examples``: what it learns from.
     ``dev``: the corpus for early stopping.
     ``data``: a digest of data, tokenizer and configuration; empty if the caller compares them itself.
     """
 
+    examples: Sequence[Example]
     dev: Corpus
     data = ""
 
@@ -202,12 +204,12 @@ class Training(ABC):
         self.average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(config.average))
         self.accelerator.register_for_checkpointing(self.schedule, self.average, self)
 
-    @abstractmethod
-    def batches(self, rng: random.Random) -> list[Any]:
+    def batches(self, rng: random.Random) -> list[list[Example]]:
         """The batches of one epoch; their number should hardly vary, since the learning-rate schedule relies on it."""
+        return make_batches(self.examples, self.config.max_rows, rng)
 
     @abstractmethod
-    def loss(self, batch: Any) -> Tensor:
+    def loss(self, batch: list[Example]) -> Tensor:
         """The loss of one batch, a scalar; called under autocast."""
 
     @abstractmethod
@@ -317,7 +319,7 @@ class Training(ABC):
                 logger.info("%s, loss %.4f, %s left", done, total / number, left)
         return total / len(batches)
 
-    def step(self, batch: Any) -> float:
+    def step(self, batch: list[Example]) -> float:
         """Trains on one batch; returns its loss."""
         loss = self._backward(batch, self.precision)
         self.optimizer.step()
@@ -329,7 +331,7 @@ class Training(ABC):
         self.average.update_parameters(self.accelerator.unwrap_model(self.model))
         return loss.item()
 
-    def _backward(self, batch: Any, precision: str) -> Tensor:
+    def _backward(self, batch: list[Example], precision: str) -> Tensor:
         """Computes the loss of a batch and clipped gradients."""
         with torch.autocast(self.accelerator.device.type, dtype=torch.bfloat16, enabled=precision == "bf16"):
             loss = self.loss(batch)

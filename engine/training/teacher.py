@@ -5,7 +5,6 @@ Writes a Hugging Face token-classification model, without gates, of a family in 
 
 from __future__ import annotations
 
-import random
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +21,7 @@ from engine.model.huggingface import huggingface_logits
 from engine.model.linear import LARGE_STEP
 from engine.text.labels import LabelSet
 from engine.text.windows import WordPieces, load_tokenizer
-from engine.training.data import Example, data_digest, gold_examples, make_batches, pack, spread_outside
+from engine.training.data import Example, data_digest, gold_examples, pack, spread_outside
 from engine.training.loop import Training, TrainingConfig, command_line, loading, option, other_default
 
 
@@ -97,10 +96,6 @@ class TeacherTraining(Training):
         self.examples = [example for corpus in train for example in gold_examples(corpus, pieces, labels)]
         self.data = data_digest(self.examples, self.dev, pieces, model.config)
         super().__init__(config, model)
-
-    def batches(self, rng: random.Random) -> list[list[Example]]:
-        """All gold windows."""
-        return make_batches(self.examples, self.config.max_rows, rng)
 
     def loss(self, examples: list[Example]) -> Tensor:
         """Cross-entropy."""
