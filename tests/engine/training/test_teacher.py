@@ -3,7 +3,6 @@
 import gzip
 import shutil
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -330,24 +329,16 @@ def test_labels_in_another_order_and_of_an_earlier_version_are_learned(labelled,
     np.testing.assert_array_equal(there, here[:, [0, 3, 4, 1, 2]])
 
 
-@pytest.mark.parametrize(
-    ("takes", "limit", "expected"),
-    [(0, 9e9, [*range(60, 900, 60), 900]), (20, 9e9, [*range(60, 900, 200), 900]), (0, 100, [60, 100])],
-)
-def test_labels_are_saved_once_a_minute_or_rarer_where_that_takes_long(takes, limit, expected, tmp_path, monkeypatch):
-    clock, saved = [0.0], []
-    monkeypatch.setattr(soft_labels, "time", SimpleNamespace(monotonic=lambda: clock[0]))
-
-    def save(labels, path):
-        saved.append(len(labels.counts))
-        clock[0] += takes
+def test_labels_are_saved_while_they_are_made_until_the_deadline(tmp_path, monkeypatch):
+    monkeypatch.setattr(soft_labels, "SAVE_S", 0)
+    monkeypatch.setattr(soft_labels, "SAVING", np.inf)
+    out, saved = tmp_path / "soft.npz", []
 
     def distributions(done):
-        for _ in range(900):
-            clock[0] += 1
+        for number in range(done, 900):
+            saved.append(len(SoftLabels.load(out).counts) if number else 0)
             yield np.array([[1.0, 0.0]])
 
-    monkeypatch.setattr(SoftLabels, "save", save)
-    labels = soft_labels.store_labels(distributions, 900, ("O", "Disease"), "", "", tmp_path / "soft.npz", limit)
-    assert saved == expected
-    assert labels.targets.tolist() == [[255, 0]] * expected[-1]
+    labels = soft_labels.store_labels(distributions, 900, ("O", "Disease"), "", "", out, deadline=0)
+    assert saved == list(range(soft_labels.CALL)), "those of one call are labelled after the deadline, too"
+    assert labels.targets.tolist() == SoftLabels.load(out).targets.tolist() == [[255, 0]] * len(saved)
