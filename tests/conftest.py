@@ -20,6 +20,7 @@ import hypothesis
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import BertConfig, BertForTokenClassification, PreTrainedTokenizerFast
 
 from engine.checkpoint import Weights, load_huggingface, load_weights, save_weights
@@ -198,6 +199,12 @@ def flip_last_bit(path: Path) -> None:
     raw = bytearray(path.read_bytes())
     raw[-1] ^= 1
     path.write_bytes(raw)
+
+
+def scaled(folder: Path, name: str, factor: float) -> None:
+    """Multiplies all weights in a file of a folder."""
+    weights = {key: factor * value for key, value in load_file(folder / name).items()}
+    save_file(weights, folder / name, metadata={"format": "pt"})
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -129,6 +129,10 @@ def test_a_folder_that_changes_under_a_model_is_noticed(folder, monkeypatch):
         engine.plain_model()
     configure(folder, num_hidden_layers=3)
     write_checksums(folder)
+    engine = load_engine(folder)
+    monkeypatch.setattr("engine.tagger.load_huggingface", configure)
+    with pytest.raises(InputError, match=r"got changes in config\.json"):
+        engine.plain_model()
     monkeypatch.setattr("engine.checkpoint.load_tokenizer", lambda source: configure(folder) or engine.tokenizer)
     with pytest.raises(InputError, match=r"got changes in config\.json"):
         load_engine(folder)

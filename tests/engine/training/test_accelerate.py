@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from transformers import AutoModelForTokenClassification, AutoTokenizer, BertForTokenClassification
 
 import engine as package
@@ -34,7 +34,7 @@ from engine.training.data import split_texts
 from engine.training.distill import Schedule, copy_checkpoint
 from engine.training.sweep import first_lines
 from engine.training.trials import Reference, Trial
-from tests.conftest import SAMPLE
+from tests.conftest import SAMPLE, scaled
 from tests.engine.model.families import huggingface, tiny, tokenizer_of
 
 WORDS = ("famotidine", "delirium", "patients", "nausea", "hypotension", "and", "after", "with", "20", "mg", "had")
@@ -59,12 +59,6 @@ def probabilities(folder):
 
 def facts_of(out):
     return json.loads((out / "training" / "facts.json").read_text())
-
-
-def scaled(folder, name, factor):
-    """Multiplies all weights in a file of a folder."""
-    weights = {key: factor * value for key, value in load_file(folder / name).items()}
-    save_file(weights, folder / name, metadata={"format": "pt"})
 
 
 def interrupted(*_, **__):
@@ -264,8 +258,14 @@ def test_a_run_goes_on_only_from_what_it_began_with(checkpoint, tmp_path, monkey
     with pytest.raises(InputError, match="texts to learn from"):
         run(checkpoint, texts, out, resume=True)
     write_texts(texts, 360)
+    weights = (checkpoint / "model.safetensors").read_bytes()
     scaled(checkpoint, "model.safetensors", 1.01)
     with pytest.raises(InputError, match=r"checkpoint\.weights"):
+        run(checkpoint, texts, out, resume=True)
+    (checkpoint / "model.safetensors").write_bytes(weights)
+    config = json.loads((checkpoint / "config.json").read_text())
+    (checkpoint / "config.json").write_text(json.dumps(config | {"layer_norm_eps": 1e-3}))
+    with pytest.raises(InputError, match=r"checkpoint\.configuration"):
         run(checkpoint, texts, out, resume=True)
 
 

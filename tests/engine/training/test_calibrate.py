@@ -12,7 +12,8 @@ from engine.checksums import write_checksums
 from engine.pruning.strategy import Strategy
 from engine.pruning.strategy_names import resolve
 from engine.training.calibrate import main, store_points
-from tests.conftest import SAMPLE, TEXT, contents
+from engine.training.sweep import Sweep
+from tests.conftest import SAMPLE, TEXT, contents, scaled
 
 
 @pytest.fixture
@@ -53,6 +54,17 @@ def test_operating_points_may_be_chosen_by_agreement_in_limited_time(folder, tmp
     options = ["--model", str(folder), "--texts", str(texts), "--strategies", "entropy", "--minutes", "0.0001"]
     assert main([*options, "--max-f1-drop", "90,95,100"]) == 0
     assert "time was over after" in capsys.readouterr().out
+
+
+def test_what_was_measured_of_one_model_is_not_stored_with_another(folder, small, monkeypatch, capsys):
+    def replace_model(*_, **__):
+        scaled(folder, "model.safetensors", 1.01)
+        write_checksums(folder)
+
+    monkeypatch.setattr(Sweep, "run", replace_model)
+    assert main(["--model", str(folder), "--corpus", str(small), "--strategies", "entropy"]) == 2
+    assert "expected the same model" in capsys.readouterr().err
+    assert not (folder / "operating_points.json").exists()
 
 
 @pytest.mark.parametrize("text", ["", "1|t|Nausea.\n1|a|\n", "1|t|Nausea.\n1|a|\n1\t0\t6\tNausea\tDISEASE\t-1\n"])
