@@ -19,7 +19,6 @@ from transformers import PreTrainedTokenizerBase
 from engine.checkpoint import save_weights
 from engine.errors import InputError
 from engine.model.gated import GatedModel
-from engine.model.packing import RaggedBatch
 from engine.pruning.controllers import EntropyController
 from engine.pruning.forward import forward
 from engine.pruning.gate import Decision, Gate
@@ -155,28 +154,10 @@ class HeadsConfig(TrainingConfig):
         (0.05, 20),
     )
     pruned: float = option("share of windows that are pruned; a word's loss is then taken where it exits", 0.0, (0, 1))
-    dense_share: float = option(
-        "with --pruned: share of the targets that comes from the dense pass of the same model (self-distillation); "
-        "its pass takes a third of the time",
-        0.0,
-        (0, 1),
-    )
     mask: float = option("share of words that are masked in each pass", 0.1, (0, 0.9))
-    label_smoothing: float = option(
-        "label smoothing of the cross-entropy; raises the entropy of certain words, and with it all thresholds",
-        0.0,
-        (0, 0.9),
-    )
     gate_weight: float = option(
         "weight of the mean loss of the gate heads beside the loss of the final labels", 1.0, (0, 100)
     )
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.dense_share and not self.pruned:
-            raise InputError(
-                f"expected --pruned with --dense-share {self.dense_share}, got none; add it, or leave --dense-share out"
-            )
 
     @property
     def scored(self) -> tuple[str, ...]:
@@ -195,7 +176,7 @@ def joint_loss(memory: MemoryBuffer, packed: Packed, layers: int, config: HeadsC
     for head in memory.heads:
         logits = head.logits.float()
         targets = spread_outside(packed.targets[head.words], logits, packed.outside[head.words])
-        losses = F.cross_entropy(logits, targets, reduction="none", label_smoothing=config.label_smoothing)
+        losses = F.cross_entropy(logits, targets, reduction="none")
         ends.append(losses[np.flatnonzero(memory.exit_at[head.words] == head.number)].sum())
         if head.number < layers:
             gates.append(losses.mean())
@@ -248,18 +229,8 @@ class HeadsTraining(Training):
         if self.config.pruned:
             controller = SampledController.draw(len(gates), len(examples), self.config.pruned, self.lowest)
             context = "freeze" if torch.rand(()) < FREEZE_SHARE else "drop"
-            if self.config.dense_share:
-                targets = packed.targets.lerp(self._dense_targets(packed.batch), self.config.dense_share)
-                packed = replace(packed, targets=targets)
         memory = forward(self.model, packed.batch, gates, controller, context)
         return joint_loss(memory, packed, layers, self.config)
-
-    @torch.no_grad()
-    def _dense_targets(self, batch: RaggedBatch) -> Tensor:
-        """Label distributions ``(words, labels)`` of the dense pass."""
-        found = forward(self.model, batch, (), None).heads[-1].logits.float().softmax(-1)
-        torch.clear_autocast_cache()  # of weights without gradients, which PyTorch may reuse where gradients are needed
-        return found
 
     def save(self, model: GatedModel, folder: Path) -> None:
         """Writes a model folder."""

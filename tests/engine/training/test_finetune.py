@@ -1,14 +1,11 @@
 """Fine-tuning on gold of one or several corpora, its checkpoints, and its command line."""
 
-import copy
 import json
-import random
 import re
 import shutil
 import time
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -16,9 +13,7 @@ from transformers import BertModel
 
 from engine import Document, Entity, InputError, load_engine
 from engine.data.corpora import Corpus
-from engine.pruning.forward import forward
 from engine.text.windows import load_tokenizer
-from engine.training.data import pack
 from engine.training.finetune import FinetuneConfig, Finetuning, main
 from engine.training.loop import Training, shortest_seconds, train
 from engine.training.teacher import TeacherConfig, TeacherTraining
@@ -205,7 +200,6 @@ def test_words_are_masked_only_where_there_is_a_token_for_it(plain_folder, corpu
         ({"layers": "1", "pruned": "0.7"}, "two layers"),
         ({"out": "{finetuned}"}, "new folder"),
         ({"frozen": "true"}, "engine.training.accelerate CHECKPOINT --frozen"),
-        ({"dense-share": "0.3"}, "--pruned"),
     ],
 )
 def test_wrong_settings_end_with_status_2(biobert_like, corpus, finetuned, tmp_path, capsys, changes, keyword):
@@ -219,23 +213,8 @@ def test_wrong_settings_end_with_status_2(biobert_like, corpus, finetuned, tmp_p
     assert not (tmp_path / "run").exists()
 
 
-def test_pruned_windows_may_learn_from_the_dense_pass_of_the_present_weights(finetuned, corpus, tmp_path, monkeypatch):
-    seen = []
-    run = Finetuning(config(finetuned[0], corpus, tmp_path / "run", pruned=1.0, dense_share=1.0, mask=0.0))
-    batch = run.batches(random.Random(0))[0]
-    packed = pack(batch, torch.device("cpu")).batch
-    for _ in range(3):
-        run.step(batch)
-        with torch.no_grad():
-            expected = forward(copy.deepcopy(run.model), packed, (), None).heads[-1].logits.softmax(-1)
-        with monkeypatch.context() as patch:
-            patch.setattr("engine.training.heads.joint_loss", lambda _, packed, *__: seen.append(packed.targets))
-            run.loss(batch)
-        np.testing.assert_allclose(seen[-1], expected, atol=1e-5)
-
-
 def test_self_sampling_trains_a_model_folder_on_while_it_is_pruned(finetuned, corpus, tmp_path):
-    settings = config(finetuned[0], corpus, tmp_path / "run", pruned=0.8, epochs=2, lr=0.001, dense_share=0.3)
+    settings = config(finetuned[0], corpus, tmp_path / "run", pruned=0.8, epochs=2, lr=0.001)
     assert finetune(settings) > 0.9
     assert load_engine(tmp_path / "run").tag(ABSTRACT, "entropy").entities
 
