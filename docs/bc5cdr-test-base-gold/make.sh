@@ -54,7 +54,7 @@ for limits in 3,5,8 1.5,2.7,4.5 2.7,4.5,7; do
     --corpus bc5cdr --split calib --out "$runs/again" --resume
 done
 
-# 40 minutes.
+# 70 minutes.
 python -m eval.report --model "$runs/again" --corpus bc5cdr --split test --timed 160 --threads 2 --dtype float32,int8 \
   --strategies dense,entropy:careful,entropy,entropy:fast \
   --baselines openvino-int8,openvino-int8=truncate-8 \
