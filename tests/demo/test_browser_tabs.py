@@ -122,7 +122,8 @@ def test_a_link_reopens_settings_and_example(open_page, app_url):
     page.wait_for_function("document.querySelector('a[href*=strategies]').href.includes('point=fast')")
     page.wait_for_function("document.querySelector('a[href*=strategies]').href.includes('Animal')")
     link = page.get_by_role("link", name="Link to this page").get_attribute("href")
-    page.locator(".answer[data-state=done]").wait_for()  # leaving a page that is still receiving answers logs an error
+    # Leaving a page that is still receiving answers logs an error.
+    page.locator(".answer[data-state=done]", has_text="entropy:fast").wait_for()
     page.goto(urljoin(app_url, link))
     page.wait_for_function("document.querySelector('textarea')?.value?.startsWith('Curcumin')")
     assert page.get_by_label("fast").is_checked()
