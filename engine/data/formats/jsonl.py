@@ -31,7 +31,7 @@ def _read(source: Source) -> Iterator[Item]:
 def _document(raw: bytes, place: Place) -> Document:
     line = place.decode_line(raw)
     try:
-        record = json.loads(line)
+        record = json.loads(line, object_pairs_hook=_distinct)
     except (ValueError, RecursionError) as error:
         raise place.error(f"expected one JSON object on the line, got {first_line(error)}; fix it") from error
     text = record.get("text") if isinstance(record, dict) else None
@@ -49,6 +49,14 @@ def _document(raw: bytes, place: Place) -> Document:
         got = quoted(str(record["version"]))
         raise place.error(f"expected a whole number up to {MAX_VERSION} as version, got {got}; fix it")
     return Document(identifier, text, entities, title_end, version)
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Makes an object of distinct keys; of two texts, ``json`` would silently lose the first."""
+    record = dict(pairs)
+    if len(record) < len(pairs):
+        raise ValueError("a key that occurs twice")
+    return record
 
 
 def _entity(record: Any, text: str, place: Place) -> Entity:

@@ -86,6 +86,7 @@ BROKEN = [  # the broken document, the line of its mistake in the file, and a ke
     ("pubtator", "1|t|no abstract\n", 1, "an abstract line"),
     ("jsonl", "[1]", 1, "an object"),
     ("jsonl", '{"text": "a"', 1, "one JSON object"),
+    ("jsonl", '{"text": "a", "text": "b"}', 1, "occurs twice"),
     ("jsonl", jsonl(text=None), 1, "got none"),
     ("jsonl", jsonl(id=["1"]), 1, '"id" as a string'),
     ("jsonl", jsonl(title_end=6.5), 1, "a blank after the title"),
