@@ -158,12 +158,12 @@ def format_value(value: Any) -> str:
 
 
 def with_settings(named: str, settings: str) -> str:
-    """A strategy's `label`, followed by `describe_settings` in brackets if it is not empty."""
+    """A name, followed by settings in brackets if there are any."""
     return f"{named} ({settings})" if settings else named
 
 
 def label_with_settings(engine: Engine, strategy: Strategy, point: str | None) -> str:
-    """A strategy's label with the settings that differ from its operating point."""
+    """A strategy's `label` with `describe_settings`, if any."""
     return with_settings(label(engine, strategy, point), describe_settings(engine, strategy, point))
 
 

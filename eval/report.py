@@ -26,6 +26,7 @@ REPLACED = {  # options of earlier versions, and what to use today
     "--lambda": "--set rule.lambda=VALUE",
     "--min-keep-ratio": "--set STRATEGY.min_keep_ratio=VALUE",
     "--ablations": "python -m eval.ablations",
+    "--plain-model": "python -m eval.ablations --plain-model FOLDER",
 }
 
 
