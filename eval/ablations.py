@@ -1,23 +1,215 @@
 """Measures how each setting alone changes F1 and cost: ``python -m eval.ablations``. Nothing is timed.
 
-A larger λ must lower the share of token-layers. Each recovery trigger must change predictions, cost or where words
-exit, compared with no recovery; every other setting must do so for at least one value. Otherwise the command writes
-everything, names the settings that fail and exits with status 1.
+Each setting takes several values while all others stay as stored (``random`` runs with its first seed). A larger λ must
+lower the share of token-layers. Each recovery trigger must change predictions, cost or where words exit, compared with
+no recovery; every other setting must do so for at least one value. Otherwise the command writes everything, names the
+settings that fail and exits with status 1.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
+
+import pandas as pd
 
 from engine.command import as_command, say
+from engine.data.corpora import Corpus
 from engine.errors import InputError
+from engine.inspection.cost import Cost, add
+from engine.pruning.controllers import CONTROLLERS
+from engine.pruning.recovery import ANY, TRIGGERS
+from engine.pruning.strategy import Strategy
+from engine.pruning.strategy_names import BALANCED, DEFAULT, parse, without_recovery
 from engine.runs import locked
-from engine.tagger import load_engine
-from eval.measure.ablations import ablate
+from engine.tagger import Engine, load_engine
+from engine.text.scoring import Counts, count_matches
+from eval.measure import environment
+from eval.measure.random_exits import RandomExits, RandomRecovery
+from eval.measure.runner import Plan, evaluate, logged_batches, open_log
+from eval.measure.variants import of_random, of_strategy
 from eval.options import AtLeast, add_inputs, check_types, load_named_corpus
 from eval.render.report import render_ablations
+from eval.schema import CONTROLLER, DENSE, LAMBDA, RANDOM, RECOVERY, WEIGHTS, Ablation, columns
+from eval.statistics import compare_f1
+
+BATCH = 32  # documents per call
+LOG = "ablations"
+# The whole range. Steps are wider below −1, where few windows reach the minimum exit ratio.
+LAMBDAS = (-2.0, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0)
+EXIT_RATIOS = (0.0, 0.1, 0.2, 0.4, 0.8)
+KEEP_RATIOS = (0.0, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0)
+NEIGHBOURS = (0, 1, 2, 4)
+LIMITS = (1, 8, 64, 512)
+
+Configuration = tuple[Engine, Strategy | RandomExits]
+
+
+@dataclass(frozen=True)
+class AblatedSetting:
+    """A setting and the values that it takes."""
+
+    name: str  # of the setting
+    strategy: str  # name of the strategy whose setting it is
+    default: Configuration  # with which all values are compared
+    values: Mapping[str, Configuration]  # by value, as shown
+
+
+def ablated_settings(engine: Engine, plain: Engine | None = None) -> list[AblatedSetting]:
+    """All settings that the weights support.
+
+    ``min_keep_ratio`` varies at the largest λ, where it matters most; a single gate uses the first threshold.
+
+    ``plain``, on weights with gates that were not trained for pruning, adds the setting ``weights``.
+
+    Raises:
+        InputError: if weights have no gates.
+    """
+
+    def vary(name: str, base: Strategy, values: Mapping[str, Strategy | RandomExits], of: str = "") -> AblatedSetting:
+        return AblatedSetting(
+            name, of or base.name, (engine, base), {value: (engine, strategy) for value, strategy in values.items()}
+        )
+
+    def vary_setting(name: str, base: Strategy, values: Sequence[Any]) -> AblatedSetting:
+        own = base.settings()[name]
+        values = values if own in values else sorted((*values, own))
+        return vary(name, base, {f"{value}": base.with_settings(**{name: value}) for value in values})
+
+    layers = engine.encoder.num_layers
+    pruning = [engine.strategy(name) for name in engine.runnable if name in CONTROLLERS]
+    rule, entropy = engine.strategy("rule"), engine.strategy("entropy")
+    found = [
+        vary(LAMBDA, rule, {f"{value:g}": rule.with_settings(lambda_=value) for value in LAMBDAS}),
+        vary_setting("min_keep_ratio", rule.with_settings(lambda_=LAMBDAS[-1]), KEEP_RATIOS),
+    ]
+    for base in pruning:
+        needs_network = CONTROLLERS[base.kind].needs_network
+        single = engine.network.layers if needs_network and engine.network else range(1, layers)
+        gates = dict.fromkeys([base.gates, *((layer,) for layer in single)])
+        found.append(vary("gates", base, {" ".join(map(str, at)): base.with_settings(gates=at) for at in gates}))
+        if "neighbours" in base.settings():
+            found.append(vary_setting("neighbours", base, NEIGHBOURS))
+        found.append(vary_setting("context", base, ("drop", "freeze")))
+        found.append(vary_setting("min_exit_ratio", base, EXIT_RATIOS))
+    for point in engine.points.get("entropy+recovery") or [None]:
+        recovering = engine.strategy("entropy+recovery", point)
+        suffix = f":{recovering.point}" if recovering.point not in ("", DEFAULT, BALANCED) else ""
+        values = _recovery_values(recovering)
+        found.append(
+            vary(RECOVERY, without_recovery(recovering), values, parse(recovering.name).without_point + suffix)
+        )
+    recovering = engine.strategy("entropy+recovery").with_settings(trigger=ANY)
+    found.append(vary_setting("recovery_limit", recovering, LIMITS))
+    controllers: dict[str, Strategy | RandomExits] = {one.name: one for one in pruning}
+    controllers[RANDOM] = RandomExits(RANDOM, entropy)
+    truncation = engine.strategy(f"truncate-{max(1, layers // 2)}")
+    found.append(vary(CONTROLLER, entropy, controllers | {truncation.name: truncation}))
+    if plain:
+        for base in pruning:
+            if plain.network or not CONTROLLERS[base.kind].needs_network:
+                weights = {
+                    "trained for pruning": (engine, base),
+                    "not trained for pruning": (plain, plain.strategy(base)),
+                }
+                found.append(AblatedSetting(WEIGHTS, base.name, (engine, base), weights))
+    return found
+
+
+def _recovery_values(recovering: Strategy) -> dict[str, Strategy | RandomExits]:
+    """The same gates without recovery, with each trigger, and with as many random words recovered."""
+    own = recovering.recovery
+    assert own is not None, "a strategy with recovery has settings for it"
+    values: dict[str, Strategy | RandomExits] = {"off": without_recovery(recovering)}
+    for trigger in (*TRIGGERS, ANY):
+        values[trigger] = recovering.with_settings(trigger=trigger)
+        random = RandomRecovery(**vars(replace(own, trigger=trigger)))
+        values[f"{trigger}, random words"] = replace(recovering, recovery=random)
+    return values
+
+
+@dataclass(frozen=True)
+class Results:
+    """The results of a configuration in all documents."""
+
+    counts: list[Counts] = field(default_factory=list)  # of each document
+    keys: list[set[tuple[int, int, str]]] = field(default_factory=list)  # scored entities of each document
+    # The layer after which each word exited, over all documents; see `eval.measure.runner.exit_layers`.
+    exits: list[int] = field(default_factory=list)
+    costs: list[Cost] = field(default_factory=list)  # of each document
+
+
+def _measure(
+    configurations: Sequence[Configuration], corpus: Corpus, out: Path, conditions: Mapping[str, Any]
+) -> dict[Configuration, Results]:
+    """Runs what a log in ``out`` lacks."""
+    variants = {}
+    for number, (engine, strategy) in enumerate(configurations):
+        variant = of_random(engine, strategy) if isinstance(strategy, RandomExits) else of_strategy(engine, strategy)
+        variants[engine, strategy] = replace(variant, name=str(number), reseeded=())
+    plan = Plan(corpus, list(variants.values()), [BATCH], [], traced=True)
+    log = open_log(out, LOG, conditions)
+    evaluate(plan, log)
+    found = {configuration: Results() for configuration in variants}
+    for logged in logged_batches(plan, log):
+        for configuration, variant in variants.items():
+            results = found[configuration]
+            for document, entities in zip(logged.documents, logged.found[variant.key], strict=True):
+                results.counts.append(count_matches(document.entities, entities, corpus.types))
+                results.keys.append({entity.key for entity in entities if entity.type in corpus.types})
+            results.exits.extend(layer for layers in logged.exits[variant.key] for layer in layers)
+            results.costs.extend(logged.costs[variant.key])
+    return found
+
+
+def ablate(engine: Engine, corpus: Corpus, out: Path, plain: Engine | None = None, seed: int = 0) -> None:
+    """Writes ``ablations.csv``, a row for each value of each setting; an interrupted run continues from its log."""
+    settings, dense = ablated_settings(engine, plain), engine.strategy(DENSE)
+    configurations: dict[Configuration, None] = {(engine, dense): None}
+    for setting in settings:
+        for on, strategy in setting.values.values():
+            configurations |= dict.fromkeys([(on, dense), setting.default, (on, strategy)])
+    conditions = {
+        **environment.conditions(corpus, [engine]),
+        "plain model": plain and plain.fingerprint,
+        "settings": [repr(strategy) for _, strategy in configurations],
+    }
+    found = _measure(list(configurations), corpus, out, conditions)
+    rows: list[Ablation] = []
+    for setting in settings:
+        default = found[setting.default]
+        for value, configuration in setting.values.items():
+            results, of_dense = found[configuration], found[configuration[0], dense]
+            against_default = compare_f1([results.counts], [default.counts], seed)
+            changed = sum(len(one ^ other) for one, other in zip(results.keys, default.keys, strict=True))
+            moved = sum(one != other for one, other in zip(results.exits, default.exits, strict=True))
+            cost, default_cost = (add(one.costs, engine.encoder.num_layers) for one in (results, default))
+            rows.append(
+                {
+                    "setting": setting.name,
+                    "strategy": setting.strategy,
+                    "value": value,
+                    "is_default": configuration == setting.default,
+                    "weights": Path(configuration[0].source).name,
+                    **compare_f1([results.counts], [of_dense.counts], seed),
+                    "dense_f1": Counts.total(of_dense.counts).f1,
+                    "default_difference": against_default["difference"],
+                    "default_low": against_default["low"],
+                    "default_high": against_default["high"],
+                    "default_significant": against_default["significant"],
+                    "token_layers_kept": cost.token_layers_kept,
+                    "theoretical_speedup": cost.theoretical_speedup,
+                    "recovered_words": sum(layer < 0 for layer in results.exits),
+                    "changed_predictions": changed,
+                    "changed_words": moved,
+                    "effect": bool(changed or moved or cost != default_cost),
+                }
+            )
+    pd.DataFrame(rows, columns=columns(Ablation)).to_csv(out / "ablations.csv", index=False)
 
 
 @as_command

@@ -5,8 +5,7 @@ from engine.checkpoint import load_weights, save_weights
 from engine.data.corpora import load_corpus
 from engine.pruning.recovery import TRIGGERS
 from engine.tagger import Engine
-from eval.ablations import main
-from eval.measure.ablations import AblatedSetting, ablate, ablated_settings
+from eval.ablations import AblatedSetting, ablate, ablated_settings, main
 from eval.options import SAMPLE
 from eval.render.files import read_table, rows_of
 from eval.render.plots import plot_ablations
@@ -123,7 +122,7 @@ def test_the_command_writes_everything_and_ends_with_status_1_if_a_setting_has_n
         values = {"a quarter": rule, "as much": (engine, engine.strategy("rule", received=0.25000001))}
         return [AblatedSetting("received", "rule", rule, values)]
 
-    monkeypatch.setattr("eval.measure.ablations.ablated_settings", ablated_settings)
+    monkeypatch.setattr("eval.ablations.ablated_settings", ablated_settings)
     options = ["--model", str(model_folder), "--corpus", str(SAMPLE), "--limit", "2", "--out", str(tmp_path)]
     assert main(options) == 1
     assert "received of rule: expected an effect" in capsys.readouterr().err
