@@ -36,7 +36,7 @@ from typing import Any
 
 from engine.text.documents import Entity
 from eval import schema
-from eval.analysis.comparison import DocumentComparison, overlap
+from eval.analysis import DocumentComparison, overlap
 from eval.schema import AGAINST_DENSE, AGAINST_GOLD, CAUSED, DENSE, EXACT, FIXED, NO_PARTNER, OUTCOMES, SPURIOUS, WAYS
 
 AROUND = 4  # words that a case shows on either side
@@ -199,7 +199,7 @@ def _describe_case(comparison: DocumentComparison, change: Change) -> dict[str, 
                 "labels": [names[label] for label in of_word],
                 "state": word.state,
                 "layer": word.layer,
-                "gates": word.gates,
+                "gates": [(gate.layer, gate.label, gate.probability) for gate in word.gates],
             }
             for word, of_word in zip(comparison.words[first:end], labels, strict=True)
         ],

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from eval import schema
-from eval.analysis.comparison import DocumentComparison
+from eval.analysis import DocumentComparison
 
 
 class Exits:

@@ -12,15 +12,15 @@ import re
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import combinations
 
 import numpy as np
 
+from engine.inspection.trace import WordTrace
 from engine.text.documents import Document, Entity
 from engine.text.scoring import Counts, count_matches
 from eval import schema
-from eval.analysis.comparison import DocumentComparison, Word
+from eval.analysis import DocumentComparison
 from eval.schema import DENSE, MIN_SUPPORT, TRAINING_DIMENSIONS
 from eval.statistics import FEWEST, resample_f1
 
@@ -51,7 +51,11 @@ def is_abbreviation(text: str) -> bool:
 
 
 def groups_of(
-    entity: Entity, words: Sequence[Word], document: Document, document_words: int, training: Mapping[str, int] | None
+    entity: Entity,
+    words: Sequence[WordTrace],
+    document: Document,
+    document_words: int,
+    training: Mapping[str, int] | None,
 ) -> dict[str, str]:
     """The group of a mention or prediction in each dimension that applies.
 
@@ -75,19 +79,6 @@ def groups_of(
     return groups
 
 
-@dataclass
-class _Tally:
-    """One group's counts by document number, and how many of all layers its gold words went through."""
-
-    counts: dict[int, Counts] = field(default_factory=dict)
-    layers: int = 0
-    all_layers: int = 0
-
-    @property
-    def total(self) -> Counts:
-        return Counts.total(self.counts.values())
-
-
 class Subgroups:
     """Counts by group over documents, for each strategy.
 
@@ -97,31 +88,32 @@ class Subgroups:
     def __init__(self, layers: int, training: Mapping[str, int] | None = None) -> None:
         self._layers = layers
         self._training = training
-        self._documents: Counter[str] = Counter()
-        self._tallies: dict[str, dict[Group, _Tally]] = {}
+        self._documents: Counter[str] = Counter()  # by strategy
+        # For strategy, number of the document and group: matches, predictions and gold mentions; of the words of gold
+        # mentions, the layers that they went through, and their number.
+        self._counted: dict[tuple[str, int, Group], tuple[int, int, int, int, int]] = {}
 
     def add(self, comparison: DocumentComparison) -> None:
         """Counts one document; all strategies must see the same documents in the same order."""
-        number = self._documents[comparison.strategy]
-        self._documents[comparison.strategy] += 1
-        tallies = self._tallies.setdefault(comparison.strategy, {})
+        strategy, number = comparison.strategy, self._documents[comparison.strategy]
+        self._documents[strategy] += 1
         gold, found = self._by_group(comparison, comparison.gold), self._by_group(comparison, comparison.found)
         for group in {**gold, **found}:
             mentions = gold.get(group, [])
-            tally = tallies.setdefault(group, _Tally())
             wanted, got = ([entity for entity, _ in side] for side in (mentions, found.get(group, [])))
-            tally.counts[number] = count_matches(wanted, got, comparison.types)
-            for word in (word for _, words in mentions for word in words):
-                tally.layers += word.layer if word.state == "exited" else self._layers
-                tally.all_layers += self._layers
+            counts = count_matches(wanted, got, comparison.types)
+            words = [word for _, own in mentions for word in own]
+            layers = sum(word.layer if word.state == "exited" else self._layers for word in words)
+            counted = counts.correct, counts.predicted, counts.gold, layers, len(words)
+            self._counted[strategy, number, group] = counted
 
     def _by_group(
         self, comparison: DocumentComparison, entities: Iterable[Entity]
-    ) -> dict[Group, list[tuple[Entity, Sequence[Word]]]]:
+    ) -> dict[Group, list[tuple[Entity, Sequence[WordTrace]]]]:
         """The entities of each group, each with its words."""
         words = comparison.words
         starts, ends = [word.start for word in words], [word.end for word in words]
-        by_group: dict[Group, list[tuple[Entity, Sequence[Word]]]] = {}
+        by_group: dict[Group, list[tuple[Entity, Sequence[WordTrace]]]] = {}
         for entity in entities:
             own = words[bisect_right(ends, entity.start) : bisect_left(starts, entity.end)]
             for group in groups_of(entity, own, comparison.document, len(words), self._training).items():
@@ -134,24 +126,7 @@ class Subgroups:
         def place(group: Group) -> tuple[int, int, str]:
             return DIMENSIONS.index(group[0]), ordered.index(group[1]) if group[1] in ordered else 0, group[1]
 
-        return sorted({group for tallies in self._tallies.values() for group in tallies}, key=place)
-
-    def _resample(self, groups: Sequence[Group], seed: int) -> dict[str, np.ndarray]:
-        """F1 of every strategy, ``(resamples, groups)``, paired: all on the same draws of documents.
-
-        NaN if a group is in too few documents, because many draws would miss it.
-        """
-        found = {}
-        for strategy, tallies in self._tallies.items():
-            table = np.zeros((len(groups), self._documents[DENSE], 2))
-            for row, group in enumerate(groups):
-                counted = tallies.get(group, _Tally()).counts
-                for number, counts in counted.items():
-                    table[row, number] = counts.correct, counts.predicted + counts.gold
-                if len(counted) < FEWEST:
-                    table[row] = np.nan
-            found[strategy] = resample_f1(table, seed)
-        return found
+        return sorted({group for _, _, group in self._counted}, key=place)
 
     def rows(self, seed: int) -> tuple[list[schema.Group], list[schema.Gap]]:
         """The rows of ``subgroups.csv`` and of ``gaps.csv``, with 95 % intervals of a paired bootstrap over documents.
@@ -160,43 +135,57 @@ class Subgroups:
         the same dimension; its interval holds jointly for all gaps of the strategy (max-t; Westfall & Young 1993),
         because the largest of many gaps is partly due to chance.
         """
+        groups = self._groups()
+        places = {group: place for place, group in enumerate(groups)}
+        shape = len(groups), self._documents[DENSE], 5
+        tables = {strategy: np.zeros(shape, dtype=np.int64) for strategy in self._documents}
+        for (strategy, number, group), counted in self._counted.items():
+            tables[strategy][places[group], number] = counted
+        resampled = {strategy: _resample(table, seed) for strategy, table in tables.items()}
         rows: list[schema.Group] = []
         gaps: list[schema.Gap] = []
-        if not self._documents:
-            return rows, gaps
-        groups = self._groups()
-        resampled = self._resample(groups, seed)
-        for strategy, tallies in self._tallies.items():
+        for strategy, table in tables.items():
             differences = resampled[strategy] - resampled[DENSE]
             f1_ends, ends = (np.quantile(of, (0.025, 0.975), axis=0).T for of in (resampled[strategy], differences))
             own: list[schema.Group] = []
-            for (dimension, name), (f1_low, f1_high), (low, high) in zip(groups, f1_ends, ends, strict=True):
-                tally, dense = (of.get((dimension, name), _Tally()) for of in (tallies, self._tallies[DENSE]))
-                total = tally.total
+            for place, (dimension, name) in enumerate(groups):
+                *counts, layers, words = table[place].sum(axis=0).tolist()
+                total, dense = Counts(*counts), Counts(*tables[DENSE][place].sum(axis=0).tolist()[:3])
+                (f1_low, f1_high), (low, high) = f1_ends[place], ends[place]
                 own.append(
                     {
                         "strategy": strategy,
                         "dimension": dimension,
                         "group": name,
                         "support": total.gold,
-                        "documents": sum(counts.gold > 0 for counts in tally.counts.values()),
+                        "documents": int((table[place, :, 2] > 0).sum()),
                         "correct": total.correct,
                         "predicted": total.predicted,
                         "f1": total.f1,
                         "f1_low": f1_low,
                         "f1_high": f1_high,
                         "recall": total.recall,
-                        "difference": total.f1 - dense.total.f1,
+                        "difference": total.f1 - dense.f1,
                         "low": low,
                         "high": high,
                         "significant": bool(low > 0 or high < 0),
-                        "keep_rate": tally.layers / tally.all_layers if tally.all_layers else float("nan"),
+                        "keep_rate": layers / (words * self._layers) if words else float("nan"),
                     }
                 )
             rows += own
             if strategy != DENSE:
                 gaps += _gaps(own, differences)
         return rows, gaps
+
+
+def _resample(table: np.ndarray, seed: int) -> np.ndarray:
+    """F1 of each group, ``(resamples, groups)``, on the same draws of documents for every strategy.
+
+    NaN if a group is in too few documents, because many draws would miss it.
+    """
+    counts = np.stack([table[..., 0], table[..., 1] + table[..., 2]], axis=-1).astype(float)
+    counts[(counts[..., 1] > 0).sum(axis=1) < FEWEST] = np.nan
+    return resample_f1(counts, seed)
 
 
 def _gaps(rows: Sequence[schema.Group], differences: np.ndarray) -> Iterator[schema.Gap]:

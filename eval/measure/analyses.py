@@ -12,7 +12,7 @@ from tqdm import tqdm
 from engine.data.corpora import NAMED, Corpus, load_corpus
 from engine.tagger import Engine, Result
 from engine.text.documents import Document
-from eval.analysis.comparison import DocumentComparison, Word
+from eval.analysis import DocumentComparison
 from eval.analysis.errors import Errors
 from eval.analysis.exits import Exits
 from eval.analysis.subgroups import Subgroups, count_mentions
@@ -86,15 +86,14 @@ def _comparisons(variants: Sequence[Variant], corpus: Corpus) -> Iterator[Docume
             results = variant.tag(texts).results
             dense = dense or results
             for document, own, by_dense in zip(documents, results, dense, strict=True):
-                yield compare(document, corpus.types, own, by_dense)
-
-
-def compare(document: Document, types: tuple[str, ...], own: Result, dense: Result) -> DocumentComparison:
-    """Extracts what the analyses need from a strategy's and dense's results in a document."""
-    strategy, words = own.strategy, []
-    for word in own.trace.words:
-        gates = tuple((gate.layer, gate.label, gate.probability) for gate in word.gates)
-        words.append(Word(word.start, word.end, word.text, word.pieces, word.layer, word.state, gates))
-    recovers = strategy.recovery is not None
-    found = tuple(words), own.entities, dense.entities
-    return DocumentComparison(document, types, strategy.name, strategy.gates, recovers, *found)
+                strategy = own.strategy
+                yield DocumentComparison(
+                    document,
+                    corpus.types,
+                    strategy.name,
+                    strategy.gates,
+                    strategy.recovery is not None,
+                    own.trace.words,
+                    own.entities,
+                    by_dense.entities,
+                )

@@ -1,8 +1,9 @@
 """Hand-made runs: a text, its gold, and the gates, state and labels of each word."""
 
+from engine.inspection.trace import GateScore, WordTrace
 from engine.text.documents import Document, Entity
 from engine.text.words import split_words
-from eval.analysis.comparison import DocumentComparison, Word
+from eval.analysis import DocumentComparison
 from eval.analysis.subgroups import Subgroups
 
 TYPES = ("Chemical", "Disease")
@@ -29,8 +30,8 @@ def compare(gold, dense, own, strategy=ENTROPY, exits=None, *, text=TEXT, id_="1
     words = []
     for index, (start, end) in enumerate(split_words(text)):
         layer, state = (exits or {}).get(index, (LAYERS, "kept"))
-        gates = tuple((gate, "O", 0.9) for gate in all_gates if gate <= layer)
-        words.append(Word(start, end, text[start:end], 1 + index % 2, layer, state, gates))
+        gates = tuple(GateScore(gate, "O", 0.9, 0.5, gate == layer) for gate in all_gates if gate <= layer)
+        words.append(WordTrace(start, end, text[start:end], 1 + index % 2, layer, state, "O", 0.9, gates))
     document, found = Document(id_, text, tuple(gold), title_end), dense if strategy == DENSE else own
     return DocumentComparison(document, types, name, all_gates, recovers, tuple(words), tuple(found), tuple(dense))
 
