@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -50,13 +51,16 @@ class DocumentComparison:
         """The label of each word under some entities, int64 ``(words,)``."""
         return self.label_set.encode([(word.start, word.end) for word in self.words], entities)
 
+    @cached_property
+    def _borders(self) -> tuple[list[int], list[int]]:
+        """Where words start and end."""
+        return [word.start for word in self.words], [word.end for word in self.words]
+
     def words_of(self, *entities: Entity) -> list[int]:
         """Indices of the words that overlap any of the entities, ascending."""
-        return [
-            index
-            for index, word in enumerate(self.words)
-            if any(word.start < entity.end and word.end > entity.start for entity in entities)
-        ]
+        starts, ends = self._borders
+        spans = (range(bisect_right(ends, one.start), bisect_left(starts, one.end)) for one in entities)
+        return sorted({index for span in spans for index in span})
 
     def near(self, entity: Entity) -> list[Entity]:
         """The predictions of the strategy or dense that overlap an entity."""

@@ -9,14 +9,12 @@ layers that the words of the group's gold mentions went through, 1 for recovered
 from __future__ import annotations
 
 import re
-from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
 
-from engine.inspection.trace import WordTrace
 from engine.text.documents import Document, Entity
 from engine.text.scoring import Counts, count_matches
 from eval import schema
@@ -50,23 +48,18 @@ def is_abbreviation(text: str) -> bool:
     return len(text) <= 10 and not re.search(r"\s", text) and capitals >= 2 and 2 * capitals >= len(letters)
 
 
-def groups_of(
-    entity: Entity,
-    words: Sequence[WordTrace],
-    document: Document,
-    document_words: int,
-    training: Mapping[str, int] | None,
-) -> dict[str, str]:
+def groups_of(entity: Entity, comparison: DocumentComparison, training: Mapping[str, int] | None) -> dict[str, str]:
     """The group of a mention or prediction in each dimension that applies.
 
     ``training``: number of mentions of each normalised text in the training split, if there is one.
     """
-    pieces = sum(word.pieces for word in words) / max(len(words), 1)
+    document, words = comparison.document, comparison.words_of(entity)
+    pieces = sum(comparison.words[index].pieces for index in words) / max(len(words), 1)
     groups = {
         "type": entity.type,
         "words": "one" if len(words) <= 1 else "several",
         "abbreviation": "abbreviation" if is_abbreviation(entity.text) else "full form",
-        "document": next(name for limit, name in LENGTHS.items() if document_words <= limit),
+        "document": next(name for limit, name in LENGTHS.items() if len(comparison.words) <= limit),
         "pieces per word": next(name for limit, name in PIECES.items() if pieces <= limit),
     }
     if document.title_end is not None:
@@ -97,27 +90,20 @@ class Subgroups:
         """Counts one document; all strategies must see the same documents in the same order."""
         strategy, number = comparison.strategy, self._documents[comparison.strategy]
         self._documents[strategy] += 1
-        gold, found = self._by_group(comparison, comparison.gold), self._by_group(comparison, comparison.found)
+        gold, found = (self._by_group(comparison, side) for side in (comparison.gold, comparison.found))
         for group in {**gold, **found}:
             mentions = gold.get(group, [])
-            wanted, got = ([entity for entity, _ in side] for side in (mentions, found.get(group, [])))
-            counts = count_matches(wanted, got, comparison.types)
-            words = [word for _, own in mentions for word in own]
+            counts = count_matches(mentions, found.get(group, []), comparison.types)
+            words = [comparison.words[index] for mention in mentions for index in comparison.words_of(mention)]
             layers = sum(word.layer if word.state == "exited" else self._layers for word in words)
             counted = counts.correct, counts.predicted, counts.gold, layers, len(words)
             self._counted[strategy, number, group] = counted
 
-    def _by_group(
-        self, comparison: DocumentComparison, entities: Iterable[Entity]
-    ) -> dict[Group, list[tuple[Entity, Sequence[WordTrace]]]]:
-        """The entities of each group, each with its words."""
-        words = comparison.words
-        starts, ends = [word.start for word in words], [word.end for word in words]
-        by_group: dict[Group, list[tuple[Entity, Sequence[WordTrace]]]] = {}
+    def _by_group(self, comparison: DocumentComparison, entities: Iterable[Entity]) -> dict[Group, list[Entity]]:
+        by_group: dict[Group, list[Entity]] = {}
         for entity in entities:
-            own = words[bisect_right(ends, entity.start) : bisect_left(starts, entity.end)]
-            for group in groups_of(entity, own, comparison.document, len(words), self._training).items():
-                by_group.setdefault(group, []).append((entity, own))
+            for group in groups_of(entity, comparison, self._training).items():
+                by_group.setdefault(group, []).append(entity)
         return by_group
 
     def _groups(self) -> list[Group]:
