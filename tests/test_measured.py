@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from eval.render.files import labelled, read_table, reference_label
+from eval.render.files import labelled, read_table, reference_row
 from eval.seeds import average
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -40,7 +40,7 @@ def measured() -> list[list[str]]:
     """The rows of the card's table, from the report's files."""
     results = read_table(REPORT, "results")
     rows = labelled(results.fillna({"point": ""}), results)
-    dense = reference_label(rows.to_dict("records"))
+    dense = reference_row(rows.to_dict("records"))["label"]
     intervals = labelled(read_table(REPORT, "intervals"), results).query("against_label == @dense")
     intervals = intervals.set_index(["label", "batch_size"])
 

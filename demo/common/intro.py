@@ -11,7 +11,7 @@ import gradio as gr
 from demo.common.markup import escape, term
 from demo.common.reports import REPORTS, Recommendation, find_reports, recommendation
 from engine import Engine
-from eval.render.conclusions import WITHIN
+from eval.render.conclusions import WITHIN, in_pp
 from eval.render.text import join
 from eval.schema import BASELINE
 
@@ -47,10 +47,9 @@ def claim(recommended: Recommendation) -> str:
 def loss(recommended: Recommendation) -> str:
     """The change in F1 with its 95 % interval, in pp."""
     against = recommended.against_dense
-    change, low, high = (100 * against[name] for name in ("difference", "low", "high"))
     words = "a significant difference in F1" if against["significant"] else "no significant loss of F1"
-    doubt = "" if low >= -WITHIN else f"; a loss of more than {WITHIN} pp cannot be ruled out"
-    return f"{words} on {recommended.report.corpus}: {change:+.2f} pp [{low:+.2f}, {high:+.2f}]{doubt}"
+    doubt = "" if 100 * against["low"] >= -WITHIN else f"; a loss of more than {WITHIN} pp cannot be ruled out"
+    return f"{words} on {recommended.report.corpus}: {in_pp(against)}{doubt}"
 
 
 def how_it_works(engine: Engine, strategy: str = "entropy") -> str:

@@ -15,7 +15,7 @@ from engine import Engine, Strategy
 from engine.data.corpora import NAMED
 from engine.pruning.strategy_names import OLD_NAMES, StrategyName, parse
 from eval.render.conclusions import Opening
-from eval.render.files import IntervalRow, ResultRow, labelled, read_table, reference_label, rows_of
+from eval.render.files import IntervalRow, ResultRow, labelled, read_table, reference_row, rows_of
 
 REPORTS = Path(__file__).resolve().parents[2] / "docs"
 RESULTS = "results.csv"
@@ -77,7 +77,7 @@ class ReportFolder:
         intervals = read_table(self.folder, "intervals")
         rows, against = (rows_of(labelled(table, self.results)) for table in (self.results, intervals))
         if dtype in {row["dtype"] for row in rows}:
-            dense = reference_label(rows)
+            dense = reference_row(rows)["label"]
             rows = [row for row in rows if row["dtype"] == dtype or row["label"] == dense]
         return Opening(rows, against)
 

@@ -53,7 +53,7 @@ def cost_rows(
 ) -> Iterator[tuple[str, str, int, str, str, float]]:
     """Yields the cells of the rows of ``cost.csv``, see `eval.schema.CostMeasure`.
 
-    ``texts``: of the first `texts_needed` documents. ``measured``: by batch size and variant.
+    ``texts``: of all documents. ``measured``: by batch size and variant.
     """
     for size, by_key in measured.items():
         first = size == min(measured)
@@ -89,11 +89,6 @@ def _variant_costs(
         yield schema.GMACS, "formula", float(one.macs[:COUNTED].sum()) / 1e9 / len(counted)
         if engine.encoder.runtime is None:
             yield schema.GMACS, "counter", count_macs(engine, counted, strategy) / 1e9 / len(counted)
-
-
-def texts_needed(batch_sizes: Sequence[int]) -> int:
-    """Number of documents that `cost_rows` needs."""
-    return max(*batch_sizes, COUNTED, TIMED)
 
 
 def count_macs(engine: Engine, texts: Sequence[str], strategy: Strategy) -> float:

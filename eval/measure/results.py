@@ -21,7 +21,7 @@ from engine.text.documents import Document
 from eval import schema
 from eval.measure import environment
 from eval.measure.baselines import tune
-from eval.measure.cost import cost_rows, texts_needed
+from eval.measure.cost import cost_rows
 from eval.measure.measured import Measured, Scores, collect, dense_of, predictions
 from eval.measure.runner import Plan, evaluate, loads, open_log
 from eval.measure.setup import LOG, Setup
@@ -75,7 +75,7 @@ def _conditions(setup: Setup) -> dict[str, Any]:
 def _write_tables(out: Path, setup: Setup, measured: Mapping[int, Mapping[str, Measured]]) -> None:
     corpus, seed = setup.corpus, setup.seed
     pairs = [(one, by_key) for by_key in measured.values() for one in by_key.values()]
-    texts = [document.text for document in corpus.documents[: texts_needed(setup.batch_sizes)]]
+    texts = [document.text for document in corpus.documents]
     rows: dict[str, Iterable[object]] = {
         "results": (result_row(*pair, corpus, seed) for pair in pairs),
         "intervals": (row for by_key in measured.values() for row in interval_rows(by_key, seed)),
@@ -167,7 +167,7 @@ def time_rows(measured: Measured) -> Iterator[tuple[object, ...]]:
 
 def _about(setup: Setup, plan: Plan, command: str, interruptions: int) -> dict[str, Any]:
     """Facts about the run for readers."""
-    engine = setup.engine
+    engine = setup.engines[0]
     settings: dict[str, Mapping[str, Any]] = {}
     names = display_names((variant.name, variant.dtype) for variant in plan.variants)
     for variant in plan.variants:

@@ -50,11 +50,6 @@ class Setup:
     seed: int  # of the bootstrap and of the draw of ``timed``
     files: TemporaryDirectory[str]  # folder for files of the baselines
 
-    @property
-    def engine(self) -> Engine:
-        """The engine of the first dtype."""
-        return self.engines[0]
-
     def plan(self, baselines: Iterable[Baseline]) -> Plan:
         """Everything to measure, with the given baselines."""
         return Plan(self.corpus, [*self.ours, *map(of_baseline, baselines), *self.models], self.batch_sizes, self.timed)

@@ -132,7 +132,7 @@ class Opening:
             f"; a loss of more than {WITHIN} pp cannot be ruled out" if is_near and not self.is_certain(shown) else ""
         )
         f1 = f"Its F1 is {interval['f1']:.4f}, against {self._dense['f1']:.4f} for {code(self._dense['label'])}"
-        return f"{f1}: {_difference(interval)}, {verdict}{doubt}."
+        return f"{f1}: {in_pp(interval)}, {verdict}{doubt}."
 
     def _say_why(self, shown: ResultRow) -> str:
         """Why this strategy is shown, and which is faster at a higher risk."""
@@ -146,7 +146,7 @@ class Opening:
             return f"{why}."
         risk = self.against_dense(fastest["label"])
         faster = f"{code(fastest['label'])} is faster ({risk['speedup']:.2f}×)"
-        return f"{why}; {faster} but may lose more: {_difference(risk)}."
+        return f"{why}; {faster} but may lose more: {in_pp(risk)}."
 
     def _faster_than(self, label: str) -> list[str]:
         """Variants that a strategy must beat but that are significantly faster, fastest first."""
@@ -164,7 +164,7 @@ class Opening:
         if interval is None:
             return ""
         speeds = [_ratio(interval), *(f"{_ratio(one)} at batch size {one['batch_size']}" for one in larger if one)]
-        f1 = _difference(interval)
+        f1 = in_pp(interval)
         if not interval["significant"]:
             verdict = f"with no significant difference in F1 ({f1})"
         else:
@@ -207,5 +207,6 @@ def _ratio(interval: IntervalRow) -> str:
     return f"{interval['speedup']:.2f}×" + (f" {NOT_SIGNIFICANT}" if unclear else "")
 
 
-def _difference(interval: IntervalRow) -> str:
+def in_pp(interval: IntervalRow) -> str:
+    """A difference of F1 with its interval, in a sentence."""
     return f"{interval['difference'] * 100:+.2f} pp {pp_brackets(interval['low'] * 100, interval['high'] * 100)}"

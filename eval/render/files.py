@@ -102,11 +102,6 @@ def reference_row(rows: Iterable[R]) -> R:
     return next(row for row in rows if row["kind"] == DENSE)
 
 
-def reference_label(rows: Iterable[Mapping[str, Any]]) -> str:
-    """The label of `reference_row`, from `labelled` rows."""
-    return str(reference_row(rows)["label"])
-
-
 def rows_of(table: pd.DataFrame) -> Sequence[Any]:
     """The rows of a file, as typed in `eval.schema`."""
     return table.to_dict("records")

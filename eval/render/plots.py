@@ -17,7 +17,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullFormatter
 from PIL import Image
 
-from eval.render.files import labelled, reference_label, rows_of
+from eval.render.files import labelled, reference_row, rows_of
 from eval.render.frontier import f1_axis, frontier, place, to_label
 from eval.schema import ALL, BASELINE, DENSE, HF, MEASURED, MEASURED_HIGH, MEASURED_LOW, MODEL, SPEEDUPS, THEORETICAL
 
@@ -109,7 +109,7 @@ def plot_f1_vs_latency(results: pd.DataFrame, intervals: pd.DataFrame) -> Figure
 def _with_intervals(results: pd.DataFrame, intervals: pd.DataFrame) -> pd.DataFrame:
     """The variants as `eval.render.frontier` expects them, with styles and their difference from dense."""
     rows, against = labelled(results, results), labelled(intervals, results)
-    dense = reference_label(rows_of(rows))
+    dense = reference_row(rows_of(rows))["label"]
     own = against.loc[against["against_label"] == dense, ["label", "batch_size", "difference", "low", "high"]]
     table = rows.merge(own, how="left", on=["label", "batch_size"]).rename(columns={"speedup_vs_dense": "speedup"})
     return table.assign(
