@@ -7,7 +7,7 @@ not use its own aggregation, which is slower and has other rules: a word has the
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -80,12 +80,22 @@ def load_pipeline(name: str, inputs: Inputs) -> Baseline:
         device=engine.device,
         aggregation_strategy="none",
     )
-    forward = _Stopwatch(tagger.model.forward, engine.device)
-    tagger.model.forward = forward
+    forward = tagger.model.forward
+    seconds: list[float] = []  # of each of its calls
+
+    def timed(*arguments: Any, **named: Any) -> Any:
+        begin = time.perf_counter()
+        result = forward(*arguments, **named)
+        if engine.device.type == "cuda":
+            torch.cuda.synchronize(engine.device)
+        seconds.append(time.perf_counter() - begin)
+        return result
+
+    tagger.model.forward = timed
     index = {model.config.id2label[logit]: number for number, logit in enumerate(engine.label_order)}
 
     def classify(windows: Sequence[WindowWords], parameters: RuntimeParameters) -> tuple[np.ndarray, float]:
-        forward.seconds = 0.0
+        seconds.clear()
         # Lone surrogates cannot be encoded; a question mark has the same length.
         words_of_each = [[word.encode("utf-8", "replace").decode() for word in one.words] for one in windows]
         outputs = tagger(words_of_each, is_split_into_words=True, batch_size=parameters["windows"])
@@ -99,7 +109,7 @@ def load_pipeline(name: str, inputs: Inputs) -> Baseline:
                 if (word := word_at.get(piece["start"])) is not None:
                     found[word, index[piece["entity"]]] = piece["score"]
             probabilities.append(found)
-        return np.concatenate(probabilities), forward.seconds
+        return np.concatenate(probabilities), sum(seconds)
 
     threads = torch.get_num_threads()
     settings = {
@@ -110,20 +120,3 @@ def load_pipeline(name: str, inputs: Inputs) -> Baseline:
     candidates = tuple({"windows": windows} for windows in WINDOWS)
     run = by_windows(engine, classify)
     return Baseline(name, plain_dtype(engine), str(engine.device), run, candidates, settings, threads=threads)
-
-
-class _Stopwatch:
-    """A function that adds up the time spent in it."""
-
-    def __init__(self, function: Callable[..., Any], device: torch.device) -> None:
-        self.function = function
-        self.device = device
-        self.seconds = 0.0
-
-    def __call__(self, *arguments: Any, **named: Any) -> Any:
-        begin = time.perf_counter()
-        result = self.function(*arguments, **named)
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
-        self.seconds += time.perf_counter() - begin
-        return result
