@@ -33,11 +33,7 @@ def add_inputs(parser: argparse.ArgumentParser, *, corpus: str | None, split: st
 
 
 def load_named_corpus(arguments: argparse.Namespace, **options: bool) -> Corpus:
-    """Loads the corpus that the options of `add_inputs` name, or the sample; ``options`` are those of `load_corpus`.
-
-    Raises:
-        InputError: if there is no such corpus, or it has no documents.
-    """
+    """Loads the corpus that the options of `add_inputs` name, or the sample; ``options`` are those of `load_corpus`."""
     name = arguments.corpus or str(SAMPLE)
     corpus = load_corpus(name, arguments.split, arguments.data_dir, limit=arguments.limit, **options)
     if not corpus.documents:
@@ -62,11 +58,7 @@ def parse_names(text: str) -> list[str]:
 
 
 def parse_dtypes(text: str) -> list[str]:
-    """Splits the comma-separated dtypes of ``--dtype``; the engine checks that they exist.
-
-    Raises:
-        InputError: if there is none, or one twice.
-    """
+    """Splits the comma-separated dtypes of ``--dtype``; the engine checks that they exist."""
     found = [part.strip() for part in text.split(",")]
     if not all(found) or len(set(found)) < len(found):
         raise InputError(f"expected different dtypes after --dtype, got {text!r}; write e.g. float32,int8")
@@ -74,11 +66,7 @@ def parse_dtypes(text: str) -> list[str]:
 
 
 def parse_batch_sizes(text: str) -> list[int]:
-    """Parses the comma-separated numbers of ``--batch-size``.
-
-    Raises:
-        InputError: if one is no whole number of 1 or more, or occurs twice.
-    """
+    """Parses the comma-separated numbers of ``--batch-size``."""
     parts = [part.strip() for part in text.split(",")]
     numbers = {int(part) for part in parts if part.isdecimal()} - {0}
     if len(numbers) < len(parts):
@@ -87,14 +75,7 @@ def parse_batch_sizes(text: str) -> list[int]:
 
 
 def parse_others(text: str) -> list[tuple[str, str, str]]:
-    """Parses ``--others``: comma-separated ``NAME=FOLDER`` or ``NAME=FOLDER@STRATEGY``.
-
-    Returns:
-        Name, folder and strategy of each; the strategy is ``dense`` if none is given.
-
-    Raises:
-        InputError: if a name, folder or strategy is missing, or a name occurs twice.
-    """
+    """Parses ``--others``, e.g. ``small=FOLDER,base=FOLDER@entropy:fast``, into names, folders and strategies."""
     found = []
     for part in filter(str.strip, text.split(",")):
         name, _, rest = part.partition("=")

@@ -27,11 +27,7 @@ KEY = ["strategy", "dtype", "batch_size"]
 
 
 def average(runs: Sequence[Path], seed: int = 0) -> pd.DataFrame:
-    """Mean F1, difference and speed-up over the runs, each with a paired-bootstrap interval.
-
-    Raises:
-        InputError: if a folder lacks a report's files, or the runs differ in strategies, documents or timed documents.
-    """
+    """Mean F1, difference and speed-up over the runs, each with a paired-bootstrap interval."""
     try:
         results = [read_table(run, "results").set_index(KEY) for run in runs]
         comparisons = rows_of(read_table(runs[0], "intervals"))

@@ -28,11 +28,7 @@ PREFIX = f"{RANDOM}@"
 
 
 def replayed_strategy(name: str) -> str:
-    """The strategy that ``random@STRATEGY`` names; ``""`` for ``random`` alone.
-
-    Raises:
-        InputError: if it is not a strategy that prunes without recovery.
-    """
+    """The strategy that ``random@STRATEGY`` names; ``""`` for ``random`` alone."""
     if not name.startswith(PREFIX):
         return ""
     replayed = name.removeprefix(PREFIX)

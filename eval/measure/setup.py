@@ -56,11 +56,7 @@ class Setup:
 
 
 def set_up(arguments: argparse.Namespace) -> Setup:
-    """Loads the engines, corpus and variants that the arguments of ``eval.report`` name.
-
-    Raises:
-        InputError: if an option cannot be used.
-    """
+    """Loads the engines, corpus and variants that the arguments of ``eval.report`` name."""
     load = busy_share()
     sizes = parse_batch_sizes(arguments.batch_size or ("1,32" if arguments.corpus else "1"))
     dtypes = _choose_dtypes(arguments)

@@ -35,9 +35,6 @@ def render(folder: Path) -> str:
 
     Returns:
         The tables of results and the names of the files, for the terminal.
-
-    Raises:
-        InputError: if the folder has no complete results.
     """
     try:
         facts = json.loads((folder / "results.json").read_text(encoding="utf-8"))

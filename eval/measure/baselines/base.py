@@ -211,11 +211,7 @@ def quiet() -> Iterator[None]:
 
 
 def package(name: str, baseline: str) -> Any:
-    """Imports a package that only a baseline needs.
-
-    Raises:
-        InputError: if it is not installed.
-    """
+    """Imports a package that only a baseline needs."""
     try:
         return import_module(name)
     except ImportError as error:

@@ -73,11 +73,7 @@ def load(name: str, inputs: Inputs) -> Baseline:
 
 
 def truncated(engine: Engine, name: str) -> Any:
-    """Returns the Hugging Face model cut after a layer, with that gate's label head as the classifier.
-
-    Raises:
-        InputError: if the name is not a ``truncate-k`` that the engine can run.
-    """
+    """Returns the Hugging Face model cut after a layer, with that gate's label head as the classifier."""
     strategy = engine.strategy(name)
     if strategy.kind != Truncation.kind:
         raise InputError(f"expected openvino=truncate-k or openvino-int8=truncate-k, got {name!r}; name a layer")
