@@ -20,20 +20,14 @@ ENTITY_COLUMNS = ("start", "end", "type", "text", "score")
 _FORMULA = tuple("=+-@\t\r")
 
 
-def entity_record(entity: Entity) -> dict[str, Any]:
-    """An entity with ``ENTITY_COLUMNS`` as keys; offsets are in characters."""
-    return {
-        "start": entity.start,
-        "end": entity.end,
-        "type": entity.type,
-        "text": printable(entity.text),
-        "score": entity.score,
-    }
-
-
 def entity_row(entity: Entity) -> tuple[int, int, str, str, float]:
     """An entity in the order of ``ENTITY_COLUMNS``, its score with four digits."""
     return entity.start, entity.end, entity.type, printable(entity.text), round(entity.score, 4)
+
+
+def entity_record(entity: Entity) -> dict[str, Any]:
+    """An entity with ``ENTITY_COLUMNS`` as keys and its exact score; offsets are in characters."""
+    return dict(zip(ENTITY_COLUMNS, entity_row(entity), strict=True)) | {"score": entity.score}
 
 
 def csv_text(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:

@@ -21,7 +21,6 @@ from eval.render.files import labelled, reference_row, rows_of
 from eval.render.frontier import f1_axis, frontier, place, to_label
 from eval.schema import ALL, BASELINE, DENSE, HF, MEASURED, MEASURED_HIGH, MEASURED_LOW, MODEL, SPEEDUPS, THEORETICAL
 
-LOST = "F1 or agreement lost against the same model's dense pass"  # the model card says which one
 WIDTH = 8.0  # inches, 800 pixels
 PANELS = 4  # in a row
 DENSE_LINE: dict[str, Any] = {"color": "#1b1b1b", "linewidth": 1, "linestyle": "-."}

@@ -18,6 +18,7 @@ from demo.common.serialization import ENTITY_COLUMNS, csv_text, entity_row, envi
 from demo.common.timing import MARGIN, Wanted
 from engine import Document, Engine, Strategy
 from engine.data.formats import WRITERS
+from engine.inspection.cost import Cost
 from engine.text.scoring import Counts, count_documents
 from eval.schema import DENSE
 
@@ -33,9 +34,7 @@ class TaggedDocument:
     """A document with the entities that a strategy found, and what they cost."""
 
     document: Document
-    token_layers: int
-    dense_token_layers: int
-    macs: int
+    cost: Cost
     milliseconds: float
 
 
@@ -65,9 +64,7 @@ def tag_documents(
             tagged[name] += [
                 TaggedDocument(
                     replace(document, entities=result.entities),
-                    result.cost.token_layers,
-                    result.cost.dense_token_layers,
-                    result.cost.macs,
+                    result.cost,
                     result.latency.total_ms / result.latency.texts,
                 )
                 for document, result in zip(part, of_part, strict=True)
@@ -88,12 +85,12 @@ def summary(documents: Sequence[Document], found: Found) -> pd.DataFrame:
     types = gold_types(documents)
     rows = []
     for name, of in found.items():
-        dense = sum(one.dense_token_layers for one in of)
+        dense = sum(one.cost.dense_token_layers for one in of)
         row: dict[str, Any] = {
             "strategy": name,
             "docs": len(of),
             "entities": sum(len(one.document.entities) for one in of),
-            "token-layers": f"{sum(one.token_layers for one in of) / dense:.1%}" if dense else "–",
+            "token-layers": f"{sum(one.cost.token_layers for one in of) / dense:.1%}" if dense else "–",
             "ms/doc": f"{_milliseconds(of) / max(1, len(of)):.1f}",
         }
         if DENSE in found:
@@ -117,7 +114,7 @@ def _speedup(of: Sequence[TaggedDocument], dense: Sequence[TaggedDocument]) -> s
     if len(of) < LEAST_TIMED or not _milliseconds(of):
         return "–"
     speedup = _milliseconds(dense) / _milliseconds(of)
-    theoretical = sum(one.macs for one in dense) / max(1, sum(one.macs for one in of))
+    theoretical = sum(one.cost.macs for one in dense) / max(1, sum(one.cost.macs for one in of))
     return f"{speedup:.2f}×" if speedup <= MARGIN * theoretical else "–"
 
 

@@ -26,12 +26,13 @@ from demo.settings import chosen_strategies, points
 from demo.tabs.reports.chart import chart
 from demo.tabs.reports.marks import Mark, read_marks
 from engine import Engine, InputError, Strategy
-from eval.render.plots import LOST, new_figure, styles
+from eval.render.plots import new_figure, styles
 
 LABEL = "Reports"
 SCRIPT = Path(__file__).with_name("chart.js")
 NO_REPORT = "There is no report. Create one with python -m eval.report --out docs/NAME."
 CALIBRATED = "frontier.csv"  # in a model folder
+LOST = "F1 or agreement lost against the same model's dense pass"  # the model card says which one
 RING = {"s": 260, "facecolors": "none", "edgecolors": "#c00000", "linewidths": 2, "zorder": 3}
 PICTURES = {  # in a report
     "f1_vs_latency.png": "F1 against speed-up, as a picture",
@@ -110,7 +111,7 @@ def calibration_plot(source: str, current: Sequence[Strategy]) -> str:
 def plot_calibration(table: pd.DataFrame, current: Sequence[Strategy]) -> Figure:
     """Plots loss and theoretical speed-up of every setting that calibration tried, from ``frontier.csv``."""
     wanted = [_without_names(strategy) for strategy in current if strategy.gates]
-    style = styles(table.assign(kind=table["strategy"], family=table["strategy"], prunes=True))
+    style = styles(table.assign(kind=table["strategy"]))
     figure, ((axis,),) = new_figure(1, 1, (6.4, 4.4))
     for name, rows in table.groupby("strategy", sort=False):
         drop = rows["f1_drop_pp" if "f1_drop_pp" in rows else "f1_drop_points"]  # its name in earlier versions

@@ -27,6 +27,7 @@ from demo.tabs.batch.tagging import (
 )
 from engine import Document, Entity
 from engine.data.formats import WRITERS, read_documents
+from engine.inspection.cost import Cost
 from engine.text.scoring import Counts, count_documents
 from tests.demo.conftest import json_lines
 from tests.demo.tabs.conftest import DELIRIUM, FAMOTIDINE
@@ -39,6 +40,11 @@ SETTINGS = (None, "", 0.0, 0.1, 1.0, 0.0)
 
 def run(engine, path, names, wanted=lambda: True):
     return list(run_batch(engine, wanted, lambda *_, **__: None, path and str(path), names, *SETTINGS))
+
+
+def cost(token_layers, dense):
+    """The cost of a text, three MACs for each token-layer."""
+    return Cost((), token_layers, dense, 3 * token_layers, 3 * dense)
 
 
 def tagged(engine, documents, *names):
@@ -86,7 +92,7 @@ class TestTag:
         found = tagged(engine, documents, "rule")["rule"]
         for one, result in zip(found, tag_batch([document.text for document in documents], "rule"), strict=True):
             assert [entity.key for entity in one.document.entities] == [entity.key for entity in result.entities]
-            assert one.token_layers == result.cost.token_layers
+            assert one.cost == result.cost
 
     def test_scores_every_strategy_where_there_is_gold(self, engine):
         documents = [Document("a", TEXT, GOLD), Document("b", HOSTILE)]
@@ -95,7 +101,7 @@ class TestTag:
         for name, f1 in zip(table["strategy"], table["F1"], strict=True):
             found = [engine.tag(document.text, name).entities for document in documents]
             assert f1 == f"{Counts.total(count_documents(documents, found, ('Chemical', 'Disease'))).f1:.4f}"
-        perfect = summary([documents[0]], {"dense": [TaggedDocument(documents[0], 1, 2, 6, 3.0)]})
+        perfect = summary([documents[0]], {"dense": [TaggedDocument(documents[0], cost(1, 2), 3.0)]})
         assert perfect.loc[0, ["F1", "token-layers", "ms/doc"]].tolist() == ["1.0000", "50.0%", "3.0"]
 
     @pytest.mark.parametrize(
@@ -109,8 +115,8 @@ class TestTag:
     )
     def test_speed_up_against_dense_where_there_is_one(self, documents, milliseconds, shown):
         document = Document("a", TEXT)
-        rule = [TaggedDocument(document, 1, 2, 3, milliseconds)] * documents
-        found = {"dense": [TaggedDocument(document, 2, 2, 6, 3.0)] * documents, "rule": rule}
+        rule = [TaggedDocument(document, cost(1, 2), milliseconds)] * documents
+        found = {"dense": [TaggedDocument(document, cost(2, 2), 3.0)] * documents, "rule": rule}
         assert summary([document] * documents, found)["speed-up"].tolist() == shown
         assert "speed-up" not in summary([document] * documents, {"rule": rule})
 
@@ -136,7 +142,7 @@ class TestTag:
 
     def test_the_zip_has_no_formula(self, tmp_path):
         document = Document("=1+1", "+x and -y", (Entity(0, 2, "Chemical", "+x"), Entity(7, 9, "Chemical", "-y")))
-        write_zip([document], {"dense": [TaggedDocument(document, 1, 1, 6, 1.0)]}, "{}", tmp_path / "all.zip")
+        write_zip([document], {"dense": [TaggedDocument(document, cost(1, 1), 1.0)]}, "{}", tmp_path / "all.zip")
         with ZipFile(tmp_path / "all.zip") as archive:
             rows = list(csv.DictReader(archive.read("entities.csv").decode().splitlines()))
         assert [(row["document"], row["text"]) for row in rows] == [("'=1+1", "'+x"), ("'=1+1", "'-y")]
@@ -171,7 +177,7 @@ class TestRun:
         text = "x" * 50_000
         many = (Entity(0, len(text), "Disease", text),) + GOLD * LISTED_ENTITIES
         documents = [Document("a", text, many)]
-        found = {"dense": [TaggedDocument(documents[0], 1, 1, 6, 1.0)]}
+        found = {"dense": [TaggedDocument(documents[0], cost(1, 1), 1.0)]}
         table = entity_table(found)
         assert len(table) == LISTED_ENTITIES
         assert len(table.loc[0, "text"]) == SHOWN_CHARACTERS + 1
