@@ -111,11 +111,7 @@ def build_api(engine: Engine) -> None:
 def compare(
     engine: Engine, text: str, strategies: object, point: object, settings: Mapping[str, object]
 ) -> dict[str, Any]:
-    """Answers ``/compare``; each strategy uses the settings that it has.
-
-    Raises:
-        InputError: if an argument cannot be used, or no strategy has a setting.
-    """
+    """Answers ``/compare``; each strategy uses the settings that it has, and one of them must have each."""
     check_text(text)
     if not isinstance(strategies, str):
         raise InputError(f"expected strategies as a string, got {type(strategies).__name__}; separate names by commas")

@@ -22,11 +22,7 @@ FOOTER = '<p class="footer">Research use only, not for clinical decisions.</p>'
 
 
 def build_demo(*engines: Engine) -> gr.Blocks:
-    """Builds the demo for one or more engines; launch it with ``demo.server.LAUNCH``.
-
-    Raises:
-        InputError: if two engines have the same name.
-    """
+    """Builds the demo for one or more engines; launch it with ``demo.server.LAUNCH``."""
     scheduler = Scheduler()
     models = by_name([ScheduledEngine(engine, scheduler) for engine in engines])
     demo = Page(TITLE, card_folders(models))

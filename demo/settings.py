@@ -109,12 +109,8 @@ def default_values(engine: Engine, point: str | None) -> list[float]:
 def chosen_strategy(engine: Engine, name: str, point: str | None, trigger: str | None, *values: float) -> Strategy:
     """A strategy with the page's settings.
 
-    Args:
-        engine: the engine that runs it.
-        name: one of ``engine.runnable``.
-        point: operating point, for strategies that have one.
-        trigger: recovery trigger; if empty, the operating point's.
-        values: values on the page, in the order of `page_settings`; those of the operating point change nothing.
+    ``trigger``: if empty, the operating point's. ``values``: on the page, in the order of `page_settings`; those of the
+    operating point change nothing.
     """
     strategy = at_point(engine, name, point)
     changed: dict[str, Any] = {

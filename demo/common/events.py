@@ -34,15 +34,9 @@ def draw_when_visible(
 ) -> None:
     """Draws a tab when it is selected or, while it is visible, when a value changes; never twice for the same values.
 
-    Args:
-        tab: the tab.
-        visible_tab: label of the selected tab.
-        values: the components that the tab depends on.
-        changes: events that may change their values.
-        draw: takes the values and returns updates of the outputs.
-        outputs: components of the tab.
-        drawn: `fingerprint` of the values for which the tab is drawn when the page opens.
-        listener: options of the listener that draws.
+    ``values``: the components that the tab depends on. ``changes``: events that may change their values.
+    ``drawn``: `fingerprint` of the values for which the tab is drawn when the page opens.
+    ``listener``: options of the listener that draws.
     """
     asked = gr.State(drawn)  # fingerprint of the values drawn last or about to be drawn
     request = gr.Number(visible="hidden")  # not a State: outside the queue, Gradio does not notice its changes

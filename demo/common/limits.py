@@ -32,11 +32,7 @@ DELETE_CACHE = (KEEP_FILES_S, KEEP_FILES_S)
 
 
 def check_text(text: object) -> str:
-    """Returns the text if it may be tagged.
-
-    Raises:
-        InputError: if it is not a string, is blank or is too long.
-    """
+    """Returns the text if it may be tagged."""
     if not isinstance(text, str):
         raise InputError(f"expected a text, got {type(text).__name__}; send a string")
     if not text.strip():
@@ -47,11 +43,7 @@ def check_text(text: object) -> str:
 
 
 def check_strategies(names: object) -> list[str]:
-    """Returns the strategy names without duplicates; the page, its downloads and the HTTP API share this limit.
-
-    Raises:
-        InputError: if there are none or too many, or they are not strings.
-    """
+    """Returns the strategy names without duplicates; the page, its downloads and the HTTP API share this limit."""
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise InputError("expected names of strategies, got something else; send strings")
     names = list(dict.fromkeys(names))
@@ -63,11 +55,7 @@ def check_strategies(names: object) -> list[str]:
 
 
 def check_work(text: str, strategies: Sequence[Strategy], *, traced: bool = False) -> None:
-    """Limits the time and the answer size of a request.
-
-    Raises:
-        InputError: if the text is too long for so many strategies, or for the trace of its words.
-    """
+    """Limits the time and the answer size of a request."""
     work, limit = len(text) * len(strategies), MAX_TRACED if traced else MAX_COMPARED
     if work > limit:
         what = "a trace" if traced else "a comparison"

@@ -45,11 +45,7 @@ def model_name(engine: Engine) -> str:
 
 
 def by_name(engines: Sequence[Engine]) -> dict[str, Engine]:
-    """The engines by display name.
-
-    Raises:
-        InputError: if two have the same name, or names with the same address.
-    """
+    """The engines by display name; two with the same name, or names with the same address, are refused."""
     names: dict[str, str] = {}  # by address
     for name in map(model_name, engines):
         if other := names.get(_address(name)):

@@ -57,12 +57,7 @@ def term(name: str, shown: str = "") -> str:
 def table(label: str, region: str, heads: Iterable[str], rows: Iterable[str], name: str = "") -> str:
     """A table in a region that scrolls and that the keyboard reaches.
 
-    Args:
-        label: what screen readers call the region.
-        region: CSS class of the region.
-        heads: heads of the columns, as text.
-        rows: rows, as markup.
-        name: CSS class of the table.
+    ``label``: what screen readers call the region. ``rows``: markup. ``region``, ``name``: CSS classes of both.
     """
     head = "".join(f'<th scope="col">{escape(head)}</th>' for head in heads)
     return (

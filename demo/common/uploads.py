@@ -52,9 +52,6 @@ def read_upload(path: Path, problems: Problems) -> Iterator[Document]:
 
     Documents that are too long count as problems. Messages name the file without its folder, which visitors need not
     know.
-
-    Raises:
-        InputError: if the file no longer exists, is compressed or is too large.
     """
 
     def on_error(error: FormatError) -> None:

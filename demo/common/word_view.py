@@ -45,11 +45,7 @@ def listbox(result: Result, found: Sequence[Difference], name: str, types: Seque
     layer after which it exited. An entity has ``data-kind``, ``data-type`` and ``data-decided``, the layer after which
     all its words have their labels.
 
-    Args:
-        result: the result to show.
-        found: its differences from dense, including the entities that it lost.
-        name: name of the list box.
-        types: the entity types, which decide the colours.
+    ``found``: its differences from dense, lost entities included. ``types``: entity types, which decide the colours.
     """
     words = shown_words(result)
     entities = {each.entity.start: each for each in found}
@@ -100,12 +96,8 @@ def build_word_view(
 ) -> None:
     """Builds the view of the shown strategy's result; it opens with the page's first text.
 
-    Args:
-        engine: the engine that runs the strategy.
-        inputs: the text and settings that the view follows.
-        tab: the tab under construction.
-        render: makes the markup from the result and its differences from dense.
-        script: the view's JavaScript, which runs after that of this module.
+    ``render``: makes the markup from the result and its differences from dense.
+    ``script``: the view's JavaScript, which runs after that of this module.
     """
 
     def on_view(text: str, name: str, point: str | None, *others: Any) -> list[str]:

@@ -51,9 +51,7 @@ _FRONT_MATTER = re.compile(r"\A---\n.*?\n---\n", re.DOTALL)
 class Documents(StaticFiles):
     """Serves a folder's files of known media types, Markdown as HTML; no hidden files, no links that lead out.
 
-    Args:
-        folder: the folder, which need not exist.
-        app: the app's address relative to the folder.
+    The ``folder`` need not exist. ``app``: the app's address relative to it.
     """
 
     def __init__(self, folder: Path, app: str = "../") -> None:

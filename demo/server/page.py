@@ -25,9 +25,7 @@ MISFIT = "expected values that fit this function, got others; if one of them is 
 class Page(gr.Blocks):
     """Gradio's Blocks without analytics; deletes uploads and downloads after a while.
 
-    Args:
-        title: title of the browser window.
-        card_folders: folders of model cards to serve, see `demo.server.files`.
+    ``card_folders``: folders of model cards to serve, see `demo.server.files`.
     """
 
     def __init__(self, title: str, card_folders: Mapping[str, Path]) -> None:

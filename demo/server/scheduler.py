@@ -31,8 +31,7 @@ class Scheduler:
     One thread does all the work: every thread that computes keeps its own memory and OpenMP threads. If a process has
     more OpenMP threads than processors, idle ones sleep (libgomp), and every operation must wake them.
 
-    Args:
-        max_debt_s: the most time used, in seconds, that counts against a call, so that its turn comes.
+    ``max_debt_s``: the most time used, in seconds, that counts against a call, so that its turn comes.
     """
 
     def __init__(self, max_debt_s: float = 2.0) -> None:

@@ -62,11 +62,7 @@ OUT_OF_DATE = "Out of date: the file or the settings have changed. Press Tag the
 
 
 def read_batch(path: str) -> tuple[list[Document], Problems]:
-    """Reads the documents of a file, and what is wrong with those that are left out.
-
-    Raises:
-        InputError: if the file no longer exists, is compressed or is too large.
-    """
+    """Reads the documents of a file, and what is wrong with those that are left out."""
     problems = Problems()
     read = read_upload(Path(path), problems)
     documents = list(islice(read, MAX_DOCUMENTS))

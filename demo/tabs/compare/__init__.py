@@ -77,11 +77,7 @@ def legend(*, has_gates: bool) -> str:
 def candidates_of(
     engine: Engine, model: str, names: Sequence[str], point: str | None, *settings: Any
 ) -> list[ModelStrategy]:
-    """Dense and the chosen strategies, in page order.
-
-    Raises:
-        InputError: if there are no strategies or too many.
-    """
+    """Dense and the chosen strategies, in page order."""
     names = check_strategies(list(names))
     in_order = [name for name in engine.runnable if name in names or name == "dense"]
     strategies = chosen_strategies(engine, in_order, point, *settings)
@@ -127,9 +123,6 @@ def compare(
     """Yields what the page shows after the first pass; before a long one, yields how long it will take.
 
     Nothing more comes once the result is not wanted.
-
-    Raises:
-        InputError: if the text cannot be tagged.
     """
     check_text(text)
     taggers = [tagger(one.engine, one.strategy) for one in candidates]

@@ -31,12 +31,8 @@ def answer_run(
 ) -> str:
     """The answer with a line for each strategy but dense.
 
-    Args:
-        text: the text of the run.
-        compared: the strategies, dense first.
-        timing: whether more runs follow.
-        remarks: further remarks, e.g. on what was left out; empty ones are not shown.
-        average: what to expect of other texts; a phone has no room for it.
+    ``compared``: dense first. ``timing``: whether more runs follow. ``remarks``: e.g. on what was left out; empty ones
+    are not shown. ``average``: what to expect of other texts; a phone has no room for it.
     """
     lines = "".join(_line(one, compared) for one in compared if not one.is_reference) or _line(compared[0], compared)
     more = "".join(f"<p>{escape(remark)}</p>" for remark in remarks if remark)

@@ -107,9 +107,7 @@ class ComparedStrategy:
     def speed_in_words(self, dense: str, ratio: str) -> str:
         """Its speed beside its reference's, as far as the times tell.
 
-        Args:
-            dense: markup that names the reference.
-            ratio: markup of the speed-up.
+        ``dense``, ``ratio``: markup that names the reference, and that of the speed-up.
         """
         runs = len(self.timing.runs_ms)
         if runs == 1:

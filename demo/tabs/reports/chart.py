@@ -87,11 +87,8 @@ def chart(
 ) -> str:
     """The drawing with its legend and table.
 
-    Args:
-        marks: marks at one batch size, by increasing speed-up.
-        current: labels of those that ran with the current settings; they get a ring.
-        tries: label → strategy and operating point with which the page can run it.
-        conditions: what the report was measured on.
+    ``marks``: at one batch size, by increasing speed-up. ``current``: labels of those that ran with the current
+    settings; they get a ring. ``tries``: label → strategy and operating point with which the page can run it.
     """
     shown = [mark for mark in marks if mark.f1 is not None]
     axes = Axes(shown)
