@@ -32,7 +32,7 @@ from eval.measure import environment
 from eval.measure.random_exits import RandomExits, RandomRecovery
 from eval.measure.runner import Plan, evaluate, logged_batches, open_log
 from eval.measure.variants import of_random, of_strategy
-from eval.options import AtLeast, add_inputs, check_types, load_named_corpus
+from eval.options import add_inputs, add_number, check_types, load_named_corpus
 from eval.render.report import render_ablations
 from eval.schema import CONTROLLER, DENSE, LAMBDA, RANDOM, RECOVERY, WEIGHTS, Ablation, columns
 from eval.statistics import compare_f1
@@ -220,9 +220,7 @@ def main(argv: list[str] | None) -> int:
     parser.add_argument(
         "--plain-model", help="also compare with these weights, which have gates but were not trained for pruning"
     )
-    parser.add_argument(
-        "--seed", type=int, action=AtLeast, const=0, default=0, help="seed of the bootstrap (default 0)"
-    )
+    add_number(parser, "--seed", 0, default=0, help="seed of the bootstrap (default 0)")
     parser.add_argument(
         "--out", type=Path, default=Path("results/ablations"), help="folder for the results (default %(default)s)"
     )

@@ -13,13 +13,18 @@ from engine.errors import InputError
 SAMPLE = Path(__file__).resolve().parent / "sample" / "sample.pubtator.txt"
 
 
-class AtLeast(argparse.Action):
+class _AtLeast(argparse.Action):
     """Stores a number that must be at least ``const``."""
 
     def __call__(self, _: argparse.ArgumentParser, namespace: argparse.Namespace, value: Any, name: Any = None) -> None:
         if value < self.const:
             raise InputError(f"expected {name} {self.const} or more, got {value}; change it")
         setattr(namespace, self.dest, value)
+
+
+def add_number(parser: argparse.ArgumentParser, option: str, least: int, **options: Any) -> None:
+    """Adds an option for a number that must be ``least`` or more."""
+    parser.add_argument(option, type=int, action=_AtLeast, const=least, **options)
 
 
 def add_inputs(parser: argparse.ArgumentParser, *, corpus: str | None, split: str) -> None:
@@ -29,7 +34,7 @@ def add_inputs(parser: argparse.ArgumentParser, *, corpus: str | None, split: st
     parser.add_argument("--split", default=split, help=f"train, dev, test; bc5cdr also fit, calib (default {split})")
     parser.add_argument("--data-dir", help="where to look for named corpora first")
     parser.add_argument("--model", help="folder or hub id (default: the shipped weights)")
-    parser.add_argument("--limit", type=int, action=AtLeast, const=1, help="use only the first N documents")
+    add_number(parser, "--limit", 1, help="use only the first N documents")
 
 
 def load_named_corpus(arguments: argparse.Namespace, **options: bool) -> Corpus:

@@ -18,7 +18,7 @@ from engine.command import add_replaced, as_command
 from engine.data.formats import WRITERS
 from engine.errors import InputError
 from engine.runs import locked
-from eval.options import AtLeast, add_inputs
+from eval.options import add_inputs, add_number
 from eval.render.report import render
 
 REPLACED = {  # options of earlier versions, and what to use today
@@ -50,21 +50,12 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--batch-size", help="texts per call, comma-separated (default 1,32; for the sample 1)")
     parser.add_argument("--types", help="entity types to score, comma-separated (default: those in the corpus)")
     parser.add_argument("--skip-bad", action="store_true", help="leave out broken documents with a warning")
-    parser.add_argument("--threads", type=int, action=AtLeast, const=1, help="processor threads (default: torch's)")
+    add_number(parser, "--threads", 1, help="processor threads (default: torch's)")
     parser.add_argument("--labels", metavar="FILE", help="what the model's labels mean: JSON, or one label a line")
     parser.add_argument("--device", default="cpu", help="cpu or cuda (default %(default)s)")
     parser.add_argument("--dtype", default="float32", help="comma-separated: float32 (default), bfloat16, int8, auto")
-    parser.add_argument(
-        "--timed",
-        type=int,
-        action=AtLeast,
-        const=1,
-        metavar="N",
-        help="measure times on N documents, drawn at random, and F1 on all",
-    )
-    parser.add_argument(
-        "--seed", type=int, action=AtLeast, const=0, default=0, help="seed of the bootstrap and of --timed (default 0)"
-    )
+    add_number(parser, "--timed", 1, metavar="N", help="measure times on N documents, drawn at random, and F1 on all")
+    add_number(parser, "--seed", 0, default=0, help="seed of the bootstrap and of --timed (default 0)")
     parser.add_argument(
         "--baselines",
         default="",

@@ -17,7 +17,7 @@ import pandas as pd
 from engine.command import as_command
 from engine.errors import InputError, first_line
 from engine.text.scoring import Counts
-from eval.options import AtLeast
+from eval.options import add_number
 from eval.records import interval_row, read_records
 from eval.render.files import labelled, read_table, rows_of
 from eval.render.text import f1_interval, pp, ratio, speedup
@@ -93,9 +93,7 @@ def main(argv: list[str] | None) -> int:
     parser = argparse.ArgumentParser(prog="python -m eval.seeds", description=__doc__)
     parser.add_argument("runs", nargs="+", type=Path, metavar="RUN", help="folder of a run of eval.report (its --out)")
     parser.add_argument("--out", type=Path, metavar="FILE", help="also write the table to this CSV file")
-    parser.add_argument(
-        "--seed", type=int, action=AtLeast, const=0, default=0, help="seed of the bootstrap (default 0)"
-    )
+    add_number(parser, "--seed", 0, default=0, help="seed of the bootstrap (default 0)")
     arguments = parser.parse_args(argv)
     table = average(arguments.runs, arguments.seed)
     if arguments.out:

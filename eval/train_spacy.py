@@ -19,7 +19,7 @@ from engine.errors import InputError
 from engine.runs import check_new, locked
 from engine.text.documents import Document
 from eval.measure.baselines.base import package
-from eval.options import AtLeast
+from eval.options import add_number
 
 
 def write_documents(documents: Sequence[Document], nlp: Any, file: Path) -> None:
@@ -44,11 +44,9 @@ def main(argv: list[str] | None) -> int:
     parser.add_argument("--split", default="fit", help="training documents (default %(default)s)")
     parser.add_argument("--development", default="calib", help="split that decides when to stop (default %(default)s)")
     parser.add_argument("--data-dir", help="where to look for named corpora first")
-    parser.add_argument("--limit", type=int, action=AtLeast, const=1, help="use only the first N documents of each")
-    parser.add_argument(
-        "--patience", type=int, action=AtLeast, const=1, default=1600, help="steps without a gain (default %(default)s)"
-    )
-    parser.add_argument("--seed", type=int, action=AtLeast, const=0, default=0)
+    add_number(parser, "--limit", 1, help="use only the first N documents of each")
+    add_number(parser, "--patience", 1, default=1600, help="steps without a gain (default %(default)s)")
+    add_number(parser, "--seed", 0, default=0)
     parser.add_argument("--out", type=Path, required=True, help="folder for the model and, during training, the texts")
     arguments = parser.parse_args(argv)
     spacy, cli = package("spacy", "spacy"), package("spacy.cli.train", "spacy")
