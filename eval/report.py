@@ -8,7 +8,6 @@ again from its files.
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import shlex
 import sys
@@ -79,25 +78,6 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _measure(arguments: argparse.Namespace, command: str) -> None:
-    """Measures and analyses; writes all tables and facts to ``--out``."""
-    # Rendering needs none of these, and torch and transformers take seconds to import.
-    from eval.measure.analyses import analyse, training_documents
-    from eval.measure.results import measure
-    from eval.measure.setup import set_up
-
-    setup = set_up(arguments)
-    training, missing = None, []
-    try:
-        training = training_documents(setup.corpus, arguments.data_dir)
-    except InputError as error:
-        missing.append(f"Groups by training mentions are left out: {error}")
-    facts, out = measure(setup, arguments, command), Path(arguments.out)
-    analyse(setup.ours, setup.corpus, out, training, setup.seed)
-    facts["notes"] += missing
-    (out / "results.json").write_text(json.dumps(facts))
-
-
 @as_command
 def main(argv: list[str] | None) -> int:
     """The command line; exit status 2 for bad input."""
@@ -109,7 +89,9 @@ def main(argv: list[str] | None) -> int:
         raise InputError(f"expected a finished run in {out}, got no such folder; run it first")
     with locked(out):
         if not arguments.render_only:
-            _measure(arguments, command)
+            from eval.measure.results import measure  # rendering needs no torch, which takes seconds to import
+
+            measure(arguments, command)
         print(render(out))
     return 0
 

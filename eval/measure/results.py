@@ -1,8 +1,9 @@
-"""Measures everything that a run lacks and writes ``results.csv`` and its companions, and predictions."""
+"""Measures everything that a run lacks and writes all files of a report but its pages."""
 
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,16 +16,18 @@ import torch
 
 from engine.data.corpora import Corpus
 from engine.data.formats import WRITERS
+from engine.errors import InputError
 from engine.latency import PASSES, speedup
 from engine.runs import replacing
 from engine.text.documents import Document
 from eval import schema
 from eval.measure import environment
+from eval.measure.analyses import analyse, training_documents
 from eval.measure.baselines import tune
 from eval.measure.cost import cost_rows
 from eval.measure.measured import Measured, Scores, collect, dense_of, predictions
 from eval.measure.runner import Plan, evaluate, loads, open_log
-from eval.measure.setup import LOG, Setup
+from eval.measure.setup import LOG, Setup, set_up
 from eval.records import interval_row, write_records
 from eval.render.files import FILES
 from eval.schema import DIGITS, columns, display_names
@@ -36,13 +39,15 @@ SAMPLE_NOTE = (
 )
 
 
-def measure(setup: Setup, arguments: argparse.Namespace, command: str) -> dict[str, Any]:
-    """Measures what the log lacks; writes tables to ``--out``, and predictions.
-
-    Returns:
-        What readers must know about the run: ``about``, facts by name, and ``notes``.
-    """
+def measure(arguments: argparse.Namespace, command: str) -> None:
+    """Measures what the log lacks and analyses it; writes tables and facts to ``--out``, and predictions."""
+    setup = set_up(arguments)
     out, corpus, sizes = Path(arguments.out), setup.corpus, setup.batch_sizes
+    training, missing = None, []
+    try:
+        training = training_documents(corpus, arguments.data_dir)
+    except InputError as error:
+        missing.append(f"Groups by training mentions are left out: {error}")
     log = open_log(out, LOG, _conditions(setup))
     plan = setup.plan(tune(setup.baselines, corpus, sizes, log))
     evaluate(plan, log, setup.load)
@@ -53,12 +58,14 @@ def measure(setup: Setup, arguments: argparse.Namespace, command: str) -> dict[s
         found = predictions(plan, variant, sizes[0], log)
         write_predictions(Path(arguments.predictions), names[variant.name, variant.dtype], found, arguments.format)
     starts = loads(log)
+    about = _about(setup, plan, command, interruptions=len(starts) - 1)
     notes = [] if arguments.corpus else [SAMPLE_NOTE]
     if max(starts) > BUSY:
         notes.append(f"Other processes used {max(starts):.0%} of the processors when this began: distrust the times.")
     if corpus.skipped:
         notes.append(f"Broken documents left out: {corpus.skipped}.")
-    return {"about": _about(setup, plan, command, interruptions=len(starts) - 1), "notes": notes}
+    analyse(setup.ours, corpus, out, training, setup.seed)
+    (out / "results.json").write_text(json.dumps({"about": about, "notes": [*notes, *missing]}))
 
 
 def _conditions(setup: Setup) -> dict[str, Any]:

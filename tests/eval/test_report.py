@@ -192,7 +192,7 @@ def test_a_missing_training_split_is_noted_before_anything_is_timed(report, tmp_
         assert not (tmp_path / "out" / "run.jsonl").exists()
         raise InputError("expected train of it, got none; download it")
 
-    monkeypatch.setattr("eval.measure.analyses.training_documents", missing)
+    monkeypatch.setattr("eval.measure.results.training_documents", missing)
     _, out = report()
     text = (out / "report.md").read_text()
     assert "> Groups by training mentions are left out: expected train of it, got none; download it\n" in text
