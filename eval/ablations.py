@@ -209,7 +209,7 @@ def ablate(engine: Engine, corpus: Corpus, out: Path, plain: Engine | None = Non
                     "effect": bool(changed or moved or cost != default_cost),
                 }
             )
-    pd.DataFrame(rows, columns=columns(Ablation)).to_csv(out / "ablations.csv", index=False)
+    pd.DataFrame(rows, columns=columns("ablations")).to_csv(out / "ablations.csv", index=False)
 
 
 @as_command

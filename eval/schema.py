@@ -1,10 +1,10 @@
 """The files of a report: their columns, and the fixed terms in them. Imports no project code.
 
-Each file has a class whose fields are its columns, in order. F1, its differences, intervals and shares are 0–1.
-Intervals (``low``, ``high``) are 95 %, NaN if there are too few documents or batches; ``significant`` means that the
-interval excludes equality. A variant is identified by ``strategy`` (as typed; the name of a baseline or another model)
-and ``dtype``, the number format that it runs in. Files of analyses have the further column ``dtype`` before those of
-their class.
+Each file has a class, listed in ``FILES``, whose fields are its columns in order. F1, its differences, intervals and
+shares are 0–1. Intervals (``low``, ``high``) are 95 %, NaN if there are too few documents or batches; ``significant``
+means that the interval excludes equality. A variant is identified by ``strategy`` (as typed; the name of a baseline or
+another model) and ``dtype``, the number format that it runs in. Files of analyses have the further column ``dtype``
+before those of their class.
 """
 
 from __future__ import annotations
@@ -47,11 +47,6 @@ SEQEVAL = "seqeval"  # stands for a type in the name of the column with seqeval'
 
 # Settings in ``ablations.csv`` that are not fields of a controller.
 LAMBDA, RECOVERY, WEIGHTS, CONTROLLER = "lambda", "recovery", "weights", "controller"
-
-
-def columns(row: type) -> tuple[str, ...]:
-    """The columns of a file, from the class of its rows."""
-    return tuple(row.__annotations__)
 
 
 def type_column(entity_type: str) -> str:
@@ -246,3 +241,22 @@ class Ablation(TypedDict):
     changed_predictions: int
     changed_words: int
     effect: bool  # on predictions, cost or where words exit
+
+
+FILES: dict[str, type] = {  # by name without suffix
+    "results": VariantResult,
+    "intervals": Interval,
+    "times": BatchTime,
+    "cost": CostMeasure,
+    "errors": ErrorCount,
+    "confusion": Confusion,
+    "exits": Exit,
+    "subgroups": Group,
+    "gaps": Gap,
+    "ablations": Ablation,
+}
+
+
+def columns(file: str) -> list[str]:
+    """The columns of one of ``FILES``."""
+    return list(FILES[file].__annotations__)

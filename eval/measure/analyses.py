@@ -17,7 +17,6 @@ from eval.analysis.errors import Errors
 from eval.analysis.exits import Exits
 from eval.analysis.subgroups import Subgroups, count_mentions
 from eval.measure.variants import Variant
-from eval.render.files import FILES
 from eval.schema import DENSE, MORE_DIGITS, columns
 
 BATCH = 32  # documents per call
@@ -65,7 +64,7 @@ def analyse(
             "gaps": gaps,
         }
         for name, of_engine in rows.items():
-            table = pd.DataFrame(list(of_engine), columns=columns(FILES[name]))
+            table = pd.DataFrame(list(of_engine), columns=columns(name))
             table.insert(0, "dtype", engine.dtype)
             tables.setdefault(name, []).append(table)
         cases += [{"dtype": engine.dtype, **one} for one in errors.cases()]

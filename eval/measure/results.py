@@ -29,7 +29,6 @@ from eval.measure.measured import Measured, Scores, collect, dense_of, predictio
 from eval.measure.runner import Plan, evaluate, loads, open_log
 from eval.measure.setup import LOG, Setup, set_up
 from eval.records import interval_row, write_records
-from eval.render.files import FILES
 from eval.schema import DIGITS, columns, display_names
 
 BUSY = 0.2  # share of the processors used by others above which times cannot be trusted
@@ -90,14 +89,14 @@ def _write_tables(out: Path, setup: Setup, measured: Mapping[int, Mapping[str, M
         "cost": cost_rows(texts, measured, seed),
     }
     for name, of_run in rows.items():
-        names = result_columns(corpus) if name == "results" else columns(FILES[name])
-        pd.DataFrame(list(of_run), columns=list(names)).to_csv(out / f"{name}.csv", index=False, float_format=DIGITS)
+        names = result_columns(corpus) if name == "results" else columns(name)
+        pd.DataFrame(list(of_run), columns=names).to_csv(out / f"{name}.csv", index=False, float_format=DIGITS)
     write_records(out, [document.id for document in corpus.documents], [one.record for one, _ in pairs])
 
 
 def result_columns(corpus: Corpus) -> list[str]:
     """The columns of ``results.csv``; those of the scored types follow ``recall``."""
-    names = list(columns(schema.VariantResult))
+    names = columns("results")
     after = names.index("recall") + 1
     return [*names[:after], *map(schema.type_column, corpus.types), *names[after:]]
 

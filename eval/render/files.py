@@ -8,21 +8,7 @@ from typing import Any, TypeVar, get_type_hints
 
 import pandas as pd
 
-from eval import schema
-from eval.schema import DENSE, Interval, VariantResult, columns, display_names
-
-FILES: dict[str, type] = {  # of a report, by name without suffix
-    "results": VariantResult,
-    "intervals": Interval,
-    "times": schema.BatchTime,
-    "cost": schema.CostMeasure,
-    "errors": schema.ErrorCount,
-    "confusion": schema.Confusion,
-    "exits": schema.Exit,
-    "subgroups": schema.Group,
-    "gaps": schema.Gap,
-    "ablations": schema.Ablation,
-}
+from eval.schema import DENSE, FILES, Interval, VariantResult, columns, display_names
 
 NO_POINTS = ("", "default", "custom")  # in the column ``point``: not the name of an operating point
 
@@ -61,7 +47,7 @@ def read_complete_table(folder: Path, name: str) -> pd.DataFrame:
         ValueError: if it lacks columns.
     """
     table = read_table(folder, name)
-    if missing := [column for column in columns(FILES[name]) if column not in table]:
+    if missing := [column for column in columns(name) if column not in table]:
         raise ValueError(f"{name}.csv lacks {', '.join(missing)}")
     return table
 

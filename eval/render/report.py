@@ -13,10 +13,10 @@ from matplotlib.figure import Figure
 from engine.errors import InputError
 from eval.render import analyses, plots, sections
 from eval.render.conclusions import Opening
-from eval.render.files import FILES, labelled, read_complete_table, read_table, rows_of
+from eval.render.files import labelled, read_complete_table, read_table, rows_of
 from eval.render.pages import Page, Section, write_pages
 from eval.render.text import bullets, escape, table
-from eval.schema import DENSE
+from eval.schema import DENSE, FILES
 
 CASES = (
     "`cases.md` and `cases.html` show real cases word by word. They are made with every report and not published, "

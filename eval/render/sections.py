@@ -107,7 +107,7 @@ def reading(rows: Sequence[ResultRow]) -> str:
 def _types_table(rows: Sequence[ResultRow]) -> Table:
     """F1 of each scored type and of seqeval, and the number of unscored predictions, at the smallest batch size."""
     size = min(row["batch_size"] for row in rows)
-    types = [key for key in rows[0] if key not in schema.columns(ResultRow)]
+    types = [key for key in rows[0] if key not in (*schema.columns("results"), "label")]
     cells = []
     for row in rows:
         if row["batch_size"] == size:

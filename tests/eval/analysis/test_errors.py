@@ -9,7 +9,7 @@ from engine.text.documents import Entity
 from eval.analysis.errors import align, changes
 from eval.analysis.exits import Exits
 from eval.render.files import read_table
-from eval.schema import FATES, OUTCOMES, Exit, columns
+from eval.schema import FATES, OUTCOMES, columns
 from tests.eval.analysis.analysis_cases import DENSE, DRUG, ENTROPY, FAILURE, GOLD, RECOVERING, TYPES, compare, entity
 
 RENAL, LONE, LONGER = (entity(text, "Disease") for text in ("Renal", "failure", "Renal failure followed"))
@@ -20,7 +20,7 @@ def fates(comparison):
     """The rows of ``exits.csv``, by layer and label."""
     exits = Exits()
     exits.add(comparison)
-    rows = pd.DataFrame(exits.rows(), columns=columns(Exit)).to_dict("records")
+    rows = pd.DataFrame(exits.rows(), columns=columns("exits")).to_dict("records")
     return {(row["layer"], row["label"]): row for row in rows}
 
 

@@ -18,7 +18,7 @@ from eval.measure.random_exits import RandomExits
 from eval.measure.runner import Plan, evaluate
 from eval.measure.variants import of_baseline, of_plain_model, of_random, of_strategy
 from eval.options import SAMPLE
-from eval.schema import GMACS, CostMeasure, columns
+from eval.schema import GMACS, columns
 from tests.conftest import TEXT
 
 
@@ -38,7 +38,7 @@ def cost(engine, tmp_path_factory):
     variants += [of_plain_model(engine), of_random(engine, RandomExits("random@rule", engine.strategy("rule")))]
     silent = Baseline("silent", "float32", "cpu", lambda texts, _: ([()] * len(texts), 0.0), ({},), {})
     rows = rows_of_cost(tmp_path_factory.mktemp("out"), [*variants, of_baseline(silent)], [1, 4], 6)
-    table = pd.DataFrame(rows, columns=columns(CostMeasure))
+    table = pd.DataFrame(rows, columns=columns("cost"))
     assert not table.duplicated(["strategy", "batch_size", "measure", "group"]).any()
     return table.set_index(["strategy", "batch_size", "measure", "group"])["value"].sort_index()
 
