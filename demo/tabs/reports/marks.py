@@ -11,6 +11,7 @@ from demo.common.reports import ReportFolder
 from demo.settings import format_value
 from engine.pruning.strategy_names import OLD_NAMES, parse
 from eval.render.files import IntervalRow, ResultRow
+from eval.render.text import ratio, score, share
 from eval.schema import BASELINE, HF, MODEL, RANDOM
 
 
@@ -65,23 +66,23 @@ class Mark:
         row, against = self.row, self.against_dense
         speedup, dtype, unclear = "speed-up", row["dtype"], "" if against["significant"] else ", not significant"
         figures = {
-            "F1": _number(row["f1"], ".4f") + _interval(against["f1_low"], against["f1_high"], ".4f"),
+            "F1": "",
             "F1 against dense": "",
-            speedup: _number(self.speedup, ".2f", "×") + _interval(against["speedup_low"], against["speedup_high"]),
+            speedup: ratio(self.speedup) + _interval(against["speedup_low"], against["speedup_high"]),
             f"{speedup} against dense ({dtype})": "",
-            f"theoretical {speedup}": _number(row["theoretical_speedup"], ".2f", "×"),
-            "token-layers kept": _number(row["token_layers_kept"], ".1%"),
-            "time per document": _number(row["latency_ms_median"] / row["batch_size"], ".1f", " ms"),
+            f"theoretical {speedup}": ratio(row["theoretical_speedup"]),
+            "token-layers kept": share(row["token_layers_kept"]),
+            "time per document": f"{row['latency_ms_median'] / row['batch_size']:.1f} ms",
             "dtype": dtype,
             "settings": self.settings,
         }
-        if against["label"] != against["against_label"]:
-            change, low, high = (100 * against[name] for name in ("difference", "low", "high"))
-            loss = _number(change, "+.2f", " pp")
-            figures["F1 against dense"] = loss and loss + _interval(low, high, "+.2f") + unclear
+        if self.f1 is not None:
+            figures["F1"] = score(self.f1) + _interval(against["f1_low"], against["f1_high"], ".4f")
+            if against["label"] != against["against_label"]:
+                change, low, high = (100 * against[name] for name in ("difference", "low", "high"))
+                figures["F1 against dense"] = f"{change:+.2f} pp" + _interval(low, high, "+.2f") + unclear
         if row["speedup_vs_dense_same_dtype"] != self.speedup:
-            own = _number(row["speedup_vs_dense_same_dtype"], ".2f", "×")
-            figures[f"{speedup} against dense ({dtype})"] = own
+            figures[f"{speedup} against dense ({dtype})"] = ratio(row["speedup_vs_dense_same_dtype"])
         return {name: value for name, value in figures.items() if value}
 
 
@@ -101,11 +102,6 @@ def _in_words(record: dict[str, Any] | None) -> str:
         return ""
     own = {"gates": record["gates"]} | record.get("controller", {}) | record.get("recovery", {})
     return "; ".join(f"{name} {format_value(value)}" for name, value in own.items() if name != "kind")
-
-
-def _number(value: float | None, form: str, unit: str = "") -> str:
-    """A number with its unit; empty if it was not measured."""
-    return "" if value is None or math.isnan(value) else f"{value:{form}}{unit}"
 
 
 def _interval(low: float, high: float, form: str = ".2f") -> str:
