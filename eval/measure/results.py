@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -28,8 +29,9 @@ from eval.measure.cost import cost_rows
 from eval.measure.measured import Measured, Scores, collect, dense_of, predictions
 from eval.measure.runner import Plan, evaluate, loads, open_log
 from eval.measure.setup import LOG, Setup, set_up
+from eval.measure.variants import of_baseline
 from eval.records import interval_row, write_records
-from eval.schema import DIGITS, columns, display_names
+from eval.schema import BASELINE, DIGITS, columns, display_names
 
 BUSY = 0.2  # share of the processors used by others above which times cannot be trusted
 SAMPLE_NOTE = (
@@ -41,19 +43,21 @@ SAMPLE_NOTE = (
 def measure(arguments: argparse.Namespace, command: str) -> None:
     """Measures what the log lacks and analyses it; writes tables and facts to ``--out``, and predictions."""
     setup = set_up(arguments)
-    out, corpus, sizes = Path(arguments.out), setup.corpus, setup.batch_sizes
+    out, corpus, sizes = Path(arguments.out), setup.plan.corpus, setup.plan.batch_sizes
     training, missing = None, []
     try:
         training = training_documents(corpus, arguments.data_dir)
     except InputError as error:
         missing.append(f"Groups by training mentions are left out: {error}")
     log = open_log(out, LOG, _conditions(setup))
-    plan = setup.plan(tune(setup.baselines, corpus, sizes, log))
+    tuned = {one.name: of_baseline(one) for one in tune(setup.baselines, corpus, sizes, log)}
+    variants = [tuned[one.name] if one.kind == BASELINE else one for one in setup.plan.variants]
+    plan = replace(setup.plan, variants=variants)
     evaluate(plan, log, setup.load)
     measured = {size: collect(plan, size, log) for size in sizes}
-    _write_tables(out, setup, measured)
-    names = display_names((variant.name, variant.dtype) for variant in plan.variants)
-    for variant in plan.variants if arguments.predictions else ():
+    _write_tables(out, corpus, measured, setup.seed)
+    names = display_names((variant.name, variant.dtype) for variant in variants)
+    for variant in variants if arguments.predictions else ():
         found = predictions(plan, variant, sizes[0], log)
         write_predictions(Path(arguments.predictions), names[variant.name, variant.dtype], found, arguments.format)
     starts = loads(log)
@@ -63,23 +67,23 @@ def measure(arguments: argparse.Namespace, command: str) -> None:
         notes.append(f"Other processes used {max(starts):.0%} of the processors when this began: distrust the times.")
     if corpus.skipped:
         notes.append(f"Broken documents left out: {corpus.skipped}.")
-    analyse(setup.ours, corpus, out, training, setup.seed)
+    analyse(variants, corpus, out, training, setup.seed)
     (out / "results.json").write_text(json.dumps({"about": about, "notes": [*notes, *missing]}))
 
 
 def _conditions(setup: Setup) -> dict[str, Any]:
     """The facts that must be the same when an interrupted run continues."""
+    plan = setup.plan
     return {
-        **environment.conditions(setup.corpus, setup.engines),
-        "timed": [len(setup.timed), setup.seed if len(setup.timed) < len(setup.corpus.documents) else None],
-        "variants": [dict(variant.conditions) for variant in setup.plan(setup.baselines).variants],
-        "batch_sizes": setup.batch_sizes,
+        **environment.conditions(plan.corpus, setup.engines),
+        "timed": [len(plan.timed), setup.seed if len(plan.timed) < len(plan.corpus.documents) else None],
+        "variants": [dict(variant.conditions) for variant in plan.variants],
+        "batch_sizes": plan.batch_sizes,
         "passes": PASSES,
     }
 
 
-def _write_tables(out: Path, setup: Setup, measured: Mapping[int, Mapping[str, Measured]]) -> None:
-    corpus, seed = setup.corpus, setup.seed
+def _write_tables(out: Path, corpus: Corpus, measured: Mapping[int, Mapping[str, Measured]], seed: int) -> None:
     pairs = [(one, by_key) for by_key in measured.values() for one in by_key.values()]
     texts = [document.text for document in corpus.documents]
     rows: dict[str, Iterable[object]] = {
@@ -184,7 +188,7 @@ def _about(setup: Setup, plan: Plan, command: str, interruptions: int) -> dict[s
             settings[names[variant.name, variant.dtype]] = {"dtype": variant.dtype, **variant.settings}
     versions = ", ".join(f"{name} {version}" for name, version in environment.versions().items())
     dtypes = [f"{e.dtype} ({e.precision.why})" if e.precision.why else e.dtype for e in setup.engines]
-    documents, timed = len(setup.corpus.documents), len(setup.timed)
+    documents, timed = len(plan.corpus.documents), len(plan.timed)
     drawn = f"{timed} of {documents} documents, drawn with seed {setup.seed}"
     resident = psutil.Process().memory_info().rss / 2**20
     return {
@@ -193,7 +197,7 @@ def _about(setup: Setup, plan: Plan, command: str, interruptions: int) -> dict[s
         "settings": settings,
         "documents": documents,
         "timed": drawn if timed < documents else "all documents",
-        "scored types": ", ".join(setup.corpus.types),
+        "scored types": ", ".join(plan.corpus.types),
         "device, dtype, threads": f"{engine.device}, {' and '.join(dtypes)}, {torch.get_num_threads()}",
         "machine": environment.machine(),
         "GPU": "measured" if engine.device.type == "cuda" else "not measured",

@@ -37,22 +37,14 @@ LOG = "run"
 
 @dataclass(frozen=True, eq=False)
 class Setup:
-    """The variants to measure and the corpus to measure them on."""
+    """What the options of ``eval.report`` name."""
 
     engines: list[Engine]  # one for each dtype
-    ours: list[Variant]  # strategies and controls that the engines run
-    corpus: Corpus  # its types are the scored ones
-    batch_sizes: list[int]  # texts per call
-    timed: list[int]  # indices of the documents that are timed
-    baselines: list[Baseline]  # not yet tuned
-    models: list[Variant]  # other models
+    plan: Plan  # the types of its corpus are the scored ones
+    baselines: list[Baseline]  # those of the plan; not yet tuned
     load: float  # load of the machine beforehand, 0–1
-    seed: int  # of the bootstrap and of the draw of ``timed``
+    seed: int  # of the bootstrap and of the draw of timed documents
     files: TemporaryDirectory[str]  # folder for files of the baselines
-
-    def plan(self, baselines: Iterable[Baseline]) -> Plan:
-        """Everything to measure, with the given baselines."""
-        return Plan(self.corpus, [*self.ours, *map(of_baseline, baselines), *self.models], self.batch_sizes, self.timed)
 
 
 def set_up(arguments: argparse.Namespace) -> Setup:
@@ -88,24 +80,17 @@ def set_up(arguments: argparse.Namespace) -> Setup:
         return [document.text for document in training]
 
     files = TemporaryDirectory()
-    setup = Setup(
-        engines,
-        choose_variants(engines, arguments),
-        corpus,
-        sizes,
-        draw_timed(documents, timed, arguments.seed),
-        load_baselines(engines[0], parse_names(arguments.baselines), calibration, Path(files.name)),
-        [
-            of_model(name, engine, engine.strategy(strategy, arguments.point))
-            for name, folder, strategy in others
-            for engine in load_engines(folder, [one.dtype for one in engines], arguments.device)
-        ],
-        load,
-        arguments.seed,
-        files,
-    )
-    _check_names(setup.plan(setup.baselines).variants)
-    return setup
+    ours = choose_variants(engines, arguments)
+    baselines = load_baselines(engines[0], parse_names(arguments.baselines), calibration, Path(files.name))
+    models = [
+        of_model(name, engine, engine.strategy(strategy, arguments.point))
+        for name, folder, strategy in others
+        for engine in load_engines(folder, [one.dtype for one in engines], arguments.device)
+    ]
+    variants = [*ours, *map(of_baseline, baselines), *models]
+    _check_names(variants)
+    plan = Plan(corpus, variants, sizes, draw_timed(documents, timed, arguments.seed))
+    return Setup(engines, plan, baselines, load, arguments.seed, files)
 
 
 def load_engines(

@@ -17,7 +17,7 @@ def setup(model_folder):
 
 
 def by_name(setup):
-    return {one.name: one for one in (*setup.ours, *setup.models)}
+    return {one.name: one for one in setup.plan.variants}
 
 
 @pytest.mark.parametrize(("named", "replayed"), [
@@ -39,7 +39,7 @@ def test_random_replays_the_first_that_prunes_without_its_recovery(setup, named,
 ])  # fmt: skip
 def test_hf_runs_once_in_each_of_its_dtypes_and_is_not_quantised(setup, quantised_folder, dtypes, expected):
     chosen = setup("--model", str(quantised_folder), "--strategies", "dense,hf", "--dtype", dtypes)
-    assert [one.key for one in chosen.ours] == expected
+    assert [one.key for one in chosen.plan.variants] == expected
 
 
 def test_settings_reach_the_strategies_that_run(setup):
@@ -77,7 +77,7 @@ def test_without_a_point_of_its_own_another_model_runs_at_the_point_of_the_run(s
     strict, loose = (engine.strategy("entropy", max_entropy=(of,)).to_json() for of in (0.01, 0.9))
     store_points(folder, {"entropy": {"balanced": strict, "fast": loose}})
     options = ("--model", str(folder), "--strategies", "dense", "--point", "fast")
-    (other,) = setup(*options, "--others", f"other={folder}@entropy").models
+    _, other = setup(*options, "--others", f"other={folder}@entropy").plan.variants
     assert json.loads(other.settings["strategy"])["controller"]["max_entropy"] == [0.9]
 
 
@@ -87,4 +87,4 @@ def test_without_a_point_of_its_own_another_model_runs_at_the_point_of_the_run(s
 ])  # fmt: skip
 def test_the_sample_is_measured_with_few_strategies_at_batch_size_1(setup, options, expected, sizes):
     found = setup(*options)
-    assert (list(by_name(found)), found.batch_sizes) == (expected, sizes)
+    assert (list(by_name(found)), found.plan.batch_sizes) == (expected, sizes)
