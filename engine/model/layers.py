@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -25,28 +24,6 @@ class LayerOutput:
 
     hidden: Tensor
     attend: Callable[[], Attention]
-
-
-@dataclass(frozen=True)
-class Shape:
-    """The dimensions of an encoder. ``rows`` is the maximum number of rows in a window."""
-
-    layers: int
-    hidden: int
-    intermediate: int
-    heads: int
-    rows: int
-
-    @classmethod
-    def of(cls, config: Any, rows: int, intermediate: int | None = None) -> Shape:
-        """Reads the dimensions from a Hugging Face configuration under the names that most families use."""
-        return cls(
-            config.num_hidden_layers,
-            config.hidden_size,
-            intermediate or config.intermediate_size,
-            config.num_attention_heads,
-            rows,
-        )
 
 
 @dataclass(frozen=True)
@@ -127,16 +104,16 @@ class Layer(nn.Module):
 class PostNormLayer(Layer):
     """Self-attention and feed-forward, each followed by a residual connection and LayerNorm (BERT's layer)."""
 
-    def __init__(self, shape: Shape, activation: str, norm_eps: float, dropout: float) -> None:
+    def __init__(
+        self, size: int, heads: int, intermediate: int, activation: str, norm_eps: float, dropout: float
+    ) -> None:
         super().__init__()
-        size = shape.hidden
-        self.num_heads = shape.heads
-        self.dropout = dropout
+        self.num_heads, self.dropout = heads, dropout
         self.qkv = Linear(size, 3 * size)
         self.attention_output = Linear(size, size)
         self.attention_norm = nn.LayerNorm(size, eps=norm_eps)
-        self.intermediate = Linear(size, shape.intermediate, activation)
-        self.output = Linear(shape.intermediate, size)
+        self.intermediate = Linear(size, intermediate, activation)
+        self.output = Linear(intermediate, size)
         self.output_norm = nn.LayerNorm(size, eps=norm_eps)
 
     def update(self, hidden: Tensor, attended: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine.errors import InputError
-from engine.model.layers import PLAIN, Layer, LayerOutput, Placing, PostNormLayer, Shape
+from engine.model.layers import PLAIN, Layer, LayerOutput, Placing, PostNormLayer
 from engine.model.packing import RaggedBatch
 
 HIDDEN = -1e4  # added to the scores of keys that a query does not see; their weights are then exactly 0
@@ -28,11 +28,6 @@ def require(config: Any, settings: Settings) -> None:
                 f"expected a {config.model_type!r} encoder with {name} = {supported[0]!r}, got {value!r}: {reason}; "
                 "choose another checkpoint"
             )
-
-
-def layer_macs(rows: int, hidden: int, intermediate: int, visible: int) -> int:
-    """MACs of BERT's layer over one window: projections, feed-forward, and attention of active rows to visible ones."""
-    return 2 * (rows + visible) * hidden**2 + 2 * rows * hidden * intermediate + 2 * rows * visible * hidden
 
 
 class Runtime(Protocol):
@@ -61,13 +56,15 @@ class Encoder(nn.Module):
     layer_names: ClassVar[Names]
     settings: ClassVar[Settings] = {}
 
-    def __init__(self, config: Any, shape: Shape, dropout: float) -> None:
+    def __init__(self, config: Any, max_rows: int, dropout: float, intermediate: int | None = None) -> None:
         super().__init__()
         self.check(config)
         self.config = config
-        self.num_layers, self.num_heads = shape.layers, shape.heads
-        self.hidden_size, self.intermediate_size = shape.hidden, shape.intermediate
-        self.max_rows = shape.rows
+        self.num_layers: int = config.num_hidden_layers
+        self.num_heads: int = config.num_attention_heads
+        self.hidden_size: int = config.hidden_size
+        self.intermediate_size: int = intermediate or config.intermediate_size
+        self.max_rows = max_rows
         self.dropout = dropout
         self.layers: nn.ModuleList
         self.runtime: Runtime | None = None
@@ -130,8 +127,9 @@ class Encoder(nn.Module):
         return hidden
 
     def layer_macs(self, number: int, rows: int, visible: int) -> int:
-        """MACs of a layer over one window: ``rows`` active ones among ``visible`` ones."""
-        return layer_macs(rows, self.hidden_size, self.intermediate_size, visible)
+        """MACs of a layer over one window, whose ``rows`` active rows attend to ``visible`` ones."""
+        hidden = self.hidden_size
+        return 2 * hidden * ((rows + visible) * hidden + rows * (self.intermediate_size + visible))
 
     def features_macs(self, number: int) -> int:
         """MACs of `features` for one row."""
@@ -193,11 +191,11 @@ class PostNormEncoder(Encoder):
 
     Args:
         config: Hugging Face configuration.
-        shape: dimensions.
         dropout: probability, for embeddings and the outputs of attention and feed-forward.
         norm_eps: epsilon of all norms.
         activation: activation of the feed-forward part.
-        positions: size of the position table; 0 for none.
+        intermediate: width of the feed-forward part; ``None`` for the configuration's ``intermediate_size``.
+        positions: whether positions are embedded.
         first_position: position of a window's first row.
         token_types: size of the token-type table, of which only the first entry is used; 0 for none.
         embedding_size: width of embeddings that are projected to hidden states; ``None`` if both are equally wide.
@@ -206,25 +204,29 @@ class PostNormEncoder(Encoder):
     def __init__(
         self,
         config: Any,
-        shape: Shape,
         *,
         dropout: float,
         norm_eps: float,
         activation: str,
-        positions: int = 0,
+        intermediate: int | None = None,
+        positions: bool = True,
         first_position: int = 0,
         token_types: int = 0,
         embedding_size: int | None = None,
     ) -> None:
-        super().__init__(config, shape, dropout)
-        size = embedding_size or shape.hidden
+        super().__init__(config, config.max_position_embeddings - first_position, dropout, intermediate)
+        hidden = self.hidden_size
+        size = embedding_size or hidden
         self.first_position = first_position
         self.word_embeddings = nn.Embedding(config.vocab_size, size)
-        self.position_embeddings = nn.Embedding(positions, size) if positions else None
+        self.position_embeddings = nn.Embedding(config.max_position_embeddings, size) if positions else None
         self.token_type_embeddings = nn.Embedding(token_types, size) if token_types else None
         self.embedding_norm = nn.LayerNorm(size, eps=norm_eps)
-        self.projection = nn.Linear(size, shape.hidden) if size != shape.hidden else None
-        self.layers = nn.ModuleList(PostNormLayer(shape, activation, norm_eps, dropout) for _ in range(shape.layers))
+        self.projection = nn.Linear(size, hidden) if size != hidden else None
+        sizes = hidden, self.num_heads, self.intermediate_size
+        self.layers = nn.ModuleList(
+            PostNormLayer(*sizes, activation, norm_eps, dropout) for _ in range(self.num_layers)
+        )
 
     def _position_ids(self, batch: RaggedBatch) -> np.ndarray:
         """Indices into the position table, int64 ``(rows,)``.

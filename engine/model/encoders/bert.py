@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from transformers import BertConfig
+from typing import Any
 
 from engine.model.encoders.base import PostNormEncoder, Settings, like_bert
-from engine.model.layers import Shape
 
 NAMES = {
     "word_embeddings": "embeddings.word_embeddings",
@@ -37,11 +36,5 @@ class BertEncoder(PostNormEncoder):
     layer_names = LAYER_NAMES
     settings = SETTINGS
 
-    def __init__(self, config: BertConfig) -> None:
-        super().__init__(
-            config,
-            Shape.of(config, config.max_position_embeddings),
-            **like_bert(config),
-            positions=config.max_position_embeddings,
-            token_types=config.type_vocab_size,
-        )
+    def __init__(self, config: Any, **others: Any) -> None:
+        super().__init__(config, **like_bert(config), token_types=config.type_vocab_size, **others)

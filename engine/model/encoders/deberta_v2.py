@@ -14,7 +14,7 @@ from transformers import DebertaV2Config
 from engine.model.attention import QueryGroup, once, positions, state, window_query_groups
 from engine.model.encoders.base import PostNormEncoder, Settings, like_bert, require
 from engine.model.encoders.bert import LAYER_NAMES as BERT_LAYER_NAMES
-from engine.model.layers import Placing, PostNormLayer, Shape
+from engine.model.layers import Placing, PostNormLayer
 from engine.model.packing import RaggedBatch
 
 TERMS = 3  # of a score: content to content, content to position, position to content
@@ -49,11 +49,7 @@ class DebertaV2Encoder(PostNormEncoder):
     settings = SETTINGS
 
     def __init__(self, config: DebertaV2Config) -> None:
-        super().__init__(
-            config,
-            Shape.of(config, config.max_position_embeddings),
-            **like_bert(config),
-        )
+        super().__init__(config, **like_bert(config), positions=False)
         buckets: int = getattr(config, "position_buckets", -1)
         farthest = (
             config.max_relative_positions if config.max_relative_positions > 0 else config.max_position_embeddings

@@ -5,7 +5,6 @@ from __future__ import annotations
 from transformers import DistilBertConfig
 
 from engine.model.encoders.base import PostNormEncoder
-from engine.model.layers import Shape
 
 NAMES = {
     "word_embeddings": "embeddings.word_embeddings",
@@ -34,9 +33,8 @@ class DistilBertEncoder(PostNormEncoder):
     def __init__(self, config: DistilBertConfig) -> None:
         super().__init__(
             config,
-            Shape.of(config, config.max_position_embeddings, config.hidden_dim),
             dropout=config.dropout,
             norm_eps=1e-12,
             activation=config.activation,
-            positions=config.max_position_embeddings,
+            intermediate=config.hidden_dim,
         )

@@ -15,7 +15,7 @@ from transformers.activations import ACT2FN
 
 from engine.model.attention import QueryGroup, once, positions, window_query_groups
 from engine.model.encoders.base import HIDDEN, Encoder, Settings, require
-from engine.model.layers import Layer, Placing, Shape, linear
+from engine.model.layers import Layer, Placing, linear
 from engine.model.packing import RaggedBatch
 
 BLOCK = 256  # queries whose neighbours are found together; does not affect results
@@ -52,7 +52,7 @@ class ModernBertEncoder(Encoder):
     layer_names = LAYER_NAMES
 
     def __init__(self, config: Any) -> None:
-        super().__init__(config, Shape.of(config, config.max_position_embeddings), config.embedding_dropout)
+        super().__init__(config, config.max_position_embeddings, config.embedding_dropout)
         self.kinds: list[str] = config.layer_types
         self.reach = config.sliding_window
         size = config.hidden_size

@@ -14,7 +14,7 @@ from transformers import MPNetConfig
 from engine.model.attention import QueryGroup, once, state, window_query_groups
 from engine.model.encoders.base import PostNormEncoder, Settings, like_bert
 from engine.model.encoders.bert import NAMES as BERT_NAMES
-from engine.model.layers import Placing, Shape
+from engine.model.layers import Placing
 from engine.model.packing import RaggedBatch
 
 FIRST_POSITION = 2  # regardless of the padding token
@@ -44,13 +44,7 @@ class MPNetEncoder(PostNormEncoder):
     settings = SETTINGS
 
     def __init__(self, config: MPNetConfig) -> None:
-        super().__init__(
-            config,
-            Shape.of(config, config.max_position_embeddings - FIRST_POSITION),
-            **like_bert(config),
-            positions=config.max_position_embeddings,
-            first_position=FIRST_POSITION,
-        )
+        super().__init__(config, **like_bert(config), first_position=FIRST_POSITION)
         self.relative_bias = nn.Embedding(BUCKETS, self.num_heads)
         distances = torch.arange(1 - self.max_rows, self.max_rows)
         self.register_buffer("bucket", bucket(distances), persistent=False)
