@@ -80,9 +80,8 @@ class Controller(ABC):
         the ``minimum`` that stays, or too ``few`` words of its window would exit. The reasons follow from comparing the
         controller's decision with and without its minimum to the decision that took effect.
         """
-        unbounded = self
-        if any(one.name == "min_keep_ratio" for one in self.settings()):
-            unbounded = replace(self, min_keep_ratio=0.0)  # type: ignore[call-arg]
+        has_minimum = hasattr(self, "min_keep_ratio")
+        unbounded = replace(self, min_keep_ratio=0.0) if has_minimum else self  # type: ignore[call-arg]
         rules: dict[Reason, np.ndarray] = {
             "end": decision.exits & self.all_exit(gate),
             "exit": decision.exits,
@@ -109,11 +108,16 @@ class ThresholdController(Controller):
     @property
     @abstractmethod
     def thresholds(self) -> float | tuple[float, ...]:
-        """One threshold for all gates, or one for each."""
+        """One threshold for all gates, or one for each, of which the last applies to further gates."""
+
+    def at(self, gate: Gate) -> float:
+        """The gate's threshold."""
+        of_gates = self.thresholds
+        return of_gates[min(gate.index, len(of_gates) - 1)] if isinstance(of_gates, tuple) else of_gates
 
     def threshold(self, gate: Gate, importance: np.ndarray) -> np.ndarray:
-        """The gate's threshold."""
-        return np.full(len(importance), at_gate(self.thresholds, gate))
+        """The gate's threshold, the same for all words."""
+        return np.full(len(importance), self.at(gate))
 
     @property
     def keeps_entities_whole(self) -> bool:
@@ -122,48 +126,30 @@ class ThresholdController(Controller):
 
     def all_exit(self, gate: Gate) -> bool:
         """Whether the threshold is 1, unless entities or a minimum stay."""
-        return at_gate(self.thresholds, gate) >= 1 and self.exit_entities and not self.min_keep_ratio
+        return self.at(gate) >= 1 and self.exit_entities and not self.min_keep_ratio
 
+    def exit_below(self, gate: Gate, importance: np.ndarray, threshold: float | np.ndarray) -> Decision:
+        """Lets words exit whose importance is at most a threshold, one for all words or ``(words,)``."""
 
-def at_gate(thresholds: float | tuple[float, ...], gate: Gate) -> float:
-    """The threshold of a gate, given one for all gates or one for each; the last applies to further gates."""
-    return thresholds[min(gate.index, len(thresholds) - 1)] if isinstance(thresholds, tuple) else thresholds
+        def whole_entities(exits: np.ndarray) -> np.ndarray:
+            return gate.whole_entities(exits | ~gate.alive) & gate.alive if self.exit_entities else exits
+
+        exits = whole_entities((importance <= threshold) & gate.alive)
+        if self.min_keep_ratio:
+            exits = whole_entities(keep_minimum(exits, importance, gate, self.min_keep_ratio))
+        return Decision(exits, importance)
 
 
 def exit_entities() -> bool:
     """Declares the setting of controllers that may let entities exit."""
-    field: bool = setting(
+    return setting(
         False, "predicted entities may exit, each as a whole; otherwise they and their neighbours stay", kind="flag"
     )
-    return field
 
 
 def min_keep_ratio(default: float) -> float:
     """Declares the setting for the minimum share of words that stay."""
-    field: float = setting(default, "minimum share of a window's words that stay to the last layer", on_page=True)
-    return field
-
-
-def exit_below(
-    gate: Gate, importance: np.ndarray, threshold: float | np.ndarray, min_keep_ratio: float, *, whole: bool
-) -> Decision:
-    """Lets words exit whose importance is at most a threshold.
-
-    Args:
-        gate: the gate.
-        importance: ``(words,)``.
-        threshold: one for all words, or ``(words,)``.
-        min_keep_ratio: minimum share of a window's words that stay, 0–1.
-        whole: whether predicted entities exit only as a whole.
-    """
-
-    def whole_entities(exits: np.ndarray) -> np.ndarray:
-        return gate.whole_entities(exits | ~gate.alive) & gate.alive if whole else exits
-
-    exits = whole_entities((importance <= threshold) & gate.alive)
-    if min_keep_ratio:
-        exits = whole_entities(keep_minimum(exits, importance, gate, min_keep_ratio))
-    return Decision(exits, importance)
+    return setting(default, "minimum share of a window's words that stay to the last layer", on_page=True)
 
 
 def keep_minimum(exits: np.ndarray, importance: np.ndarray, gate: Gate, min_keep_ratio: float) -> np.ndarray:

@@ -6,13 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engine.pruning.controllers.base import (
-    ThresholdController,
-    at_gate,
-    exit_below,
-    exit_entities,
-    min_keep_ratio,
-)
+from engine.pruning.controllers.base import ThresholdController, exit_entities, min_keep_ratio
 from engine.pruning.gate import Decision, Gate
 from engine.pruning.settings import setting
 
@@ -40,13 +34,13 @@ class EntropyController(ThresholdController):
     def __call__(self, gate: Gate) -> Decision:
         if self.all_exit(gate):
             return Decision(gate.alive, np.zeros(len(gate.words)))
-        return self.decide(gate, at_gate(self.max_entropy, gate))
+        return self.decide(gate, self.at(gate))
 
     def decide(self, gate: Gate, threshold: float | np.ndarray) -> Decision:
         """Decides by a threshold, which may be one for all words or ``(words,)``."""
         entropy = gate.entropy if self.exit_entities else np.where(gate.labels > 0, np.inf, gate.entropy)
         importance = gate.near(entropy, self.neighbours)
-        return exit_below(gate, importance, threshold, self.min_keep_ratio, whole=self.exit_entities)
+        return self.exit_below(gate, importance, threshold)
 
     @property
     def signals(self) -> frozenset[str]:

@@ -11,13 +11,7 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from engine.errors import InputError, first_line
-from engine.pruning.controllers.base import (
-    ThresholdController,
-    at_gate,
-    exit_below,
-    exit_entities,
-    min_keep_ratio,
-)
+from engine.pruning.controllers.base import ThresholdController, exit_entities, min_keep_ratio
 from engine.pruning.gate import Decision, Gate
 from engine.pruning.settings import setting
 
@@ -133,12 +127,12 @@ class LearnedController(ThresholdController):
 
     def __call__(self, gate: Gate) -> Decision:
         assert self.network is not None, "the engine sets the network"
-        threshold = at_gate(self.max_risk, gate)
+        threshold = self.at(gate)
         no_choice = threshold >= 1 and not self.min_keep_ratio
         risk = np.zeros(len(gate.words)) if no_choice else self.network.risk(gate)
         if not self.exit_entities:
             risk = np.where(gate.near(gate.labels > 0, NEIGHBOURS), np.inf, risk)
-        return exit_below(gate, risk, threshold, self.min_keep_ratio, whole=self.exit_entities)
+        return self.exit_below(gate, risk, threshold)
 
     @property
     def importance_is(self) -> str:

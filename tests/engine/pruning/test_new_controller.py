@@ -10,7 +10,6 @@ import pytest
 
 from engine import tag
 from engine.pruning.controllers import CONTROLLERS, Controller
-from engine.pruning.controllers.base import exit_below
 from engine.pruning.gate import Decision, Gate
 from engine.pruning.settings import setting
 from engine.training.sweep import first_lines
@@ -28,7 +27,7 @@ class EveryOther(Controller):
 
     def __call__(self, gate: Gate) -> Decision:
         importance = (np.arange(len(gate.words)) % self.stride).astype(float)
-        return exit_below(gate, importance, 0.0, 0.0, whole=False)
+        return Decision(gate.alive & (importance == 0), importance)
 
     def threshold(self, gate: Gate, importance: np.ndarray) -> np.ndarray:
         return np.zeros(len(importance))
