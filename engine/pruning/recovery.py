@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from torch import Tensor
 
 from engine.pruning.memory import MemoryBuffer
 from engine.pruning.settings import check_settings, setting
@@ -72,7 +71,7 @@ def entropy_spike(recovery: Recovery, memory: MemoryBuffer) -> np.ndarray:
     """Survivors, bool ``(words,)``, whose entropy rose by more than ``max_rise`` from a gate to their last head."""
     before = np.full(len(memory.alive), np.inf)
     for record in memory.gates:
-        entropy = normalised_entropy(_probabilities(record.head.logits))
+        entropy = normalised_entropy(record.head.logits.float().softmax(-1).numpy(force=True))
         went_on = memory.exit_at[record.head.words] > record.number
         before[record.head.words[went_on]] = entropy[went_on]
     return survivors(memory) & (normalised_entropy(memory.probabilities) - before > recovery.max_rise)
@@ -88,10 +87,6 @@ def entity_loss(_: Recovery, memory: MemoryBuffer) -> np.ndarray:
     continues = memory.labels.continues(labels)
     continues[1:] &= window[1:] == window[:-1]
     return (was_entity & (labels == 0)) | (memory.labels.inside[labels] & ~continues)
-
-
-def _probabilities(logits: Tensor) -> np.ndarray:
-    return logits.float().softmax(-1).numpy(force=True)
 
 
 TRIGGERS: dict[str, Callable[[Recovery, MemoryBuffer], np.ndarray]] = {

@@ -142,20 +142,18 @@ class Strategy:
         if not isinstance(record, Mapping) or not isinstance(record.get("name"), str):
             raise InputError(f"expected the settings of a strategy with its name, got {record!r}; fix them")
         refuse_control(record["name"])
-        parts = [record.get(name) or {} for name in ("controller", "recovery")]
-        if not all(isinstance(part, Mapping) for part in parts):
+        controller, recovery = (record.get(name) or {} for name in ("controller", "recovery"))
+        if not (isinstance(controller, Mapping) and isinstance(recovery, Mapping)):
             raise InputError(f"expected controller and recovery as objects, got {record!r}; fix them")
         if unknown := record.keys() - known:
             raise InputError(
                 f"expected only the settings {sorted(known)} of a strategy, got {sorted(unknown)}; remove them"
             )
-        controller, recovery = parts
-        given = {name: value for name, value in record.items() if name not in ("controller", "recovery")}
-        return cls(
-            **given,
-            controller=_controller_from_json(dict(controller)) if controller else None,
-            recovery=from_values(Recovery, "recovery", recovery) if recovery else None,
-        )
+        parts: dict[str, Any] = {
+            "controller": _controller_from_json(dict(controller)) if controller else None,
+            "recovery": from_values(Recovery, "recovery", recovery) if recovery else None,
+        }
+        return cls(**{**record, **parts})
 
 
 def _controller_from_json(settings: dict[str, Any]) -> Decider:

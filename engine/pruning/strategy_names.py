@@ -29,14 +29,12 @@ class StrategyName:
     """The parts of a strategy's name.
 
     Args:
-        text: the name as typed.
         kind: ``dense``, ``truncate`` or the kind of a controller.
         recovers: whether words may come back.
         point: the operating point; ``""`` if the name has none.
         layer: the last layer that ``truncate`` runs; 0 for others.
     """
 
-    text: str
     kind: str
     recovers: bool = False
     point: str = ""
@@ -61,27 +59,20 @@ def parse(text: str) -> StrategyName:
     """
     refuse_control(text)
     if text == DENSE:
-        return StrategyName(text, text)
+        return StrategyName(text)
     if match := re.fullmatch(r"truncate-([0-9]{1,9})", text):
-        return StrategyName(text, "truncate", layer=int(match[1]))
-    if found := _parse_pruning(text):
-        return found
-    if ":" in text:
+        return StrategyName(Truncation.kind, layer=int(match[1]))
+    base, colon, point = text.partition(":")
+    kind, plus, rest = base.partition(RECOVERY)
+    if kind in CONTROLLERS and not rest and bool(colon) == bool(point):
+        return StrategyName(kind, bool(plus), OLD_NAMES.get(point, point))
+    if colon:
         pruning = [name for name in names() if name.removesuffix(RECOVERY) in CONTROLLERS]
         raise InputError(
             f"expected one of {pruning}, a colon and an operating point, got {text!r}; write e.g. entropy:fast, or "
             "leave the colon out"
         )
     raise InputError(f"expected one of the strategies {list(names())}, got {text!r}; check the name (k is a number)")
-
-
-def _parse_pruning(text: str) -> StrategyName | None:
-    """Parses the name of a strategy whose controller chooses words; returns ``None`` for other names."""
-    base, colon, point = text.partition(":")
-    kind, plus, rest = base.partition(RECOVERY)
-    if kind not in CONTROLLERS or rest or bool(colon) != bool(point):
-        return None
-    return StrategyName(text, kind, recovers=bool(plus), point=OLD_NAMES.get(point, point))
 
 
 def resolve(text: str, layers: int, points: Points, point: str | None = None) -> Strategy:
@@ -98,32 +89,29 @@ def resolve(text: str, layers: int, points: Points, point: str | None = None) ->
         InputError: if the name or operating point is unknown, or ``truncate-k`` exceeds the encoder's layers.
     """
     name = parse(text)
-    if name.kind == "truncate":
+    if name.kind == DENSE:
+        return Strategy(text)
+    if name.kind == Truncation.kind:
         if not 1 <= name.layer < layers:
             raise InputError(
                 f"expected truncate-1 to truncate-{layers - 1}, got {text!r}; the encoder has {layers} layers"
             )
         return Strategy(text, (name.layer,), Truncation())
-    if name.kind not in CONTROLLERS:
-        return Strategy(text)
-    return _at_operating_point(name, layers, points, name.point or point)
-
-
-def _at_operating_point(name: StrategyName, layers: int, points: Points, point: str | None) -> Strategy:
     recovery = Recovery() if name.recovers else None
+    point = name.point or point
     stored = points_of(name, points)
     if not stored:
         if point not in (None, DEFAULT, BALANCED):
             raise InputError(f"expected weights with operating points for {point!r}, got none; leave it out")
         controller = CONTROLLERS[name.kind]
-        return Strategy(name.text, controller.default_gates(layers), controller(), DEFAULT, recovery=recovery)
+        return Strategy(text, controller.default_gates(layers), controller(), DEFAULT, recovery=recovery)
     point = OLD_NAMES.get(point, point) if point else default_point(stored)
     if point not in stored:
         raise InputError(
             f"expected one of the operating points {list(stored)} of {name.without_point}, got {point!r}; choose one"
         )
     strategy = Strategy.from_json(stored[point])
-    return replace(strategy, name=name.text, recovery=strategy.recovery or recovery)
+    return replace(strategy, name=text, recovery=strategy.recovery or recovery)
 
 
 def points_of(name: StrategyName, points: Points) -> dict[str, dict[str, Any]]:

@@ -16,12 +16,12 @@ POINTS = {"entropy": {"balanced": BALANCED.to_json(), "fast": FAST.to_json()}}
 @pytest.mark.parametrize(
     ("text", "parts"),
     [
-        ("dense", StrategyName("dense", "dense")),
-        ("truncate-3", StrategyName("truncate-3", "truncate", layer=3)),
-        ("entropy:fast", StrategyName("entropy:fast", "entropy", point="fast")),
-        ("rule+recovery", StrategyName("rule+recovery", "rule", recovers=True)),
-        ("rule+recovery:careful", StrategyName("rule+recovery:careful", "rule", recovers=True, point="careful")),
-        ("entropy:exact", StrategyName("entropy:exact", "entropy", point="careful")),
+        ("dense", StrategyName("dense")),
+        ("truncate-3", StrategyName("truncate", layer=3)),
+        ("entropy:fast", StrategyName("entropy", point="fast")),
+        ("rule+recovery", StrategyName("rule", recovers=True)),
+        ("rule+recovery:careful", StrategyName("rule", recovers=True, point="careful")),
+        ("entropy:exact", StrategyName("entropy", point="careful")),
     ],
 )
 def test_a_name_has_parts(text, parts):
