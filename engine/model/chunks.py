@@ -56,11 +56,9 @@ class Chunk:
 def chunks(windows: Sequence[Sequence[Window]], max_rows: int, multiple_of: int = 1) -> Iterator[Chunk]:
     """Groups the windows of all texts, sorted by length, into batches with similar numbers of rows.
 
-    Args:
-        windows: windows of each text.
-        max_rows: approximate maximum number of rows in a batch.
-        multiple_of: number of batches that run at once. The number of batches is a multiple of it, unless there are too
-            few windows, or windows so different in length that one batch would have many more rows than the others.
+    A batch has about ``max_rows`` rows at most. If ``multiple_of`` batches run at once, their number is a multiple of
+    it, unless there are too few windows, or windows so different in length that one batch would have many more rows
+    than the others.
     """
     flat = [(text, window) for text, of_text in enumerate(windows) for window in of_text]
     if not flat:
@@ -98,15 +96,7 @@ def _make_chunk(items: Sequence[tuple[int, Window]]) -> Chunk:
 
 
 def slots_by_text(found: Iterable[tuple[Chunk, T]], texts: int) -> list[list[tuple[Slot, T]]]:
-    """Regroups windows by text, each with what was found for its batch.
-
-    Args:
-        found: chunks, each with a result.
-        texts: number of texts.
-
-    Returns:
-        The windows of each text, in order.
-    """
+    """Regroups windows by text, in order, each with what was found for its batch."""
     regrouped: list[list[tuple[Slot, T]]] = [[] for _ in range(texts)]
     for chunk, result in found:
         for slot in chunk.slots:
@@ -117,16 +107,7 @@ def slots_by_text(found: Iterable[tuple[Chunk, T]], texts: int) -> list[list[tup
 
 
 def by_text(found: Iterable[tuple[Chunk, np.ndarray]], texts: int, columns: int) -> list[np.ndarray]:
-    """Regroups per-word arrays by text; each word's entry comes from the window that labels it.
-
-    Args:
-        found: chunks, each with an array ``(words, columns)`` over its batch.
-        texts: number of texts.
-        columns: number of columns of the arrays.
-
-    Returns:
-        An array ``(words, columns)`` for each text, in order.
-    """
+    """Regroups arrays ``(words, columns)`` by text; each word's row comes from the window that labels it."""
     empty = np.zeros((0, columns), dtype=np.float32)
     regrouped = slots_by_text(found, texts)
     return [np.concatenate([empty, *(array[slot.own] for slot, array in slots)]) for slots in regrouped]

@@ -49,11 +49,8 @@ def rounded(rows: Tensor) -> Tensor:
 class Linear(nn.Linear):
     """``torch.nn.Linear`` that keeps a second, packed copy of its weights once it has run without gradients on a CPU.
 
-    The copy is rebuilt when the weights change (except through ``.data``).
-
-    Args:
-        inputs, outputs: number of columns.
-        activation: Hugging Face's name of the output's activation; ``gelu`` is fused into the multiply.
+    The copy is rebuilt when the weights change (except through ``.data``). ``activation`` is Hugging Face's name of the
+    output's activation; ``gelu`` is fused into the multiply.
     """
 
     def __init__(self, inputs: int, outputs: int, activation: str | None = None) -> None:

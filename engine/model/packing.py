@@ -89,12 +89,9 @@ class RaggedBatch:
         return np.repeat(np.arange(len(self.lengths)), self.lengths)
 
     def keep(self, alive: np.ndarray) -> tuple[RaggedBatch, np.ndarray]:
-        """Removes the rows of words that exited; also returns the indices of the kept rows, int64 ``(kept,)``.
+        """Keeps the rows of the words in ``alive``, bool ``(words,)``; also returns their indices, int64 ``(kept,)``.
 
         CLS and SEP stay until their window has no words left; then the window is finished and has no rows.
-
-        Args:
-            alive: bool ``(words,)``, the words that stay.
         """
         window, staying = self._staying(alive)
         return self._select(np.flatnonzero(staying), window)
@@ -118,10 +115,9 @@ class RaggedBatch:
         return window, np.where(self.word < 0, unfinished[window], alive[self.word])
 
     def join(self, other: RaggedBatch) -> tuple[RaggedBatch, np.ndarray]:
-        """Joins two batches; the returned order indexes this batch's rows followed by those of ``other``.
+        """Joins rows of other windows of the same original batch.
 
-        Args:
-            other: rows of other windows of the same original batch.
+        The returned order indexes this batch's rows followed by those of ``other``.
         """
         window = np.concatenate((self.window_of_rows(), other.window_of_rows()))
         order = window.argsort(kind="stable")

@@ -52,10 +52,7 @@ class Rows:
 
 @dataclass(frozen=True, eq=False)
 class Padded:
-    """A padded batch: the rows that a layer computes, and the rows that these attend to.
-
-    Both are the same object if no rows are frozen.
-    """
+    """A padded batch: the rows that a layer computes and those that they attend to, one object if none are frozen."""
 
     active: Rows
     visible: Rows

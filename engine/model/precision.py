@@ -64,11 +64,7 @@ def set_precision(model: GatedModel, dtype: str, device: torch.device, int8: Pat
 
 
 def _openvino(model: GatedModel, int8: Path | None, device: torch.device) -> OpenVINORuntime:
-    """Builds the OpenVINO runtime for a model's layers in 8 bits.
-
-    Raises:
-        InputError: if there is no file with layers of these weights, or this device cannot run them.
-    """
+    """Builds the runtime; raises an `InputError` if there are no layers of these weights, or none can run here."""
     check_int8(device)
     if int8 is None:
         raise InputError(

@@ -68,8 +68,7 @@ def with_all_threads(one: Callable[[], T]) -> T:
 
 def runtime_threads() -> int:
     """Returns how many threads a runtime other than PyTorch may use in this thread's pass."""
-    found: int = getattr(_thread_state, "threads", 0) or torch.get_num_threads()
-    return found
+    return getattr(_thread_state, "threads", 0) or torch.get_num_threads()
 
 
 def _run_with(one: Callable[[], T], threads: int) -> T:

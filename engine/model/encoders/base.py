@@ -44,9 +44,6 @@ class Encoder(nn.Module):
     ``prefix`` of the base model, ``names`` of modules outside layers (under ``prefix`` unless they begin with a dot),
     ``layer_path``, and ``layer_names`` within each layer (several names for parts that are fused here). ``settings``
     maps configuration settings to their supported values and the reason why others are not supported.
-
-    Raises:
-        InputError: if a setting of the configuration is not supported.
     """
 
     architecture: ClassVar[str]
@@ -58,7 +55,6 @@ class Encoder(nn.Module):
 
     def __init__(self, config: Any, max_rows: int, dropout: float, intermediate: int | None = None) -> None:
         super().__init__()
-        self.check(config)
         self.config = config
         self.num_layers: int = config.num_hidden_layers
         self.num_heads: int = config.num_attention_heads

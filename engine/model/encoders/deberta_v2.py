@@ -47,6 +47,7 @@ class DebertaV2Encoder(PostNormEncoder):
     layer_path = "encoder.layer"
     layer_names = LAYER_NAMES
     settings = SETTINGS
+    bucket: Tensor
 
     def __init__(self, config: DebertaV2Config) -> None:
         super().__init__(config, **like_bert(config), positions=False)
@@ -89,7 +90,6 @@ class DebertaV2Encoder(PostNormEncoder):
 
     def placed(self, number: int, query_position: np.ndarray, key_position: np.ndarray) -> tuple[np.ndarray, ...]:
         """Also returns each pair's index in the table of distances, int64 ``(windows, 1, queries, keys)``."""
-        assert isinstance(self.bucket, Tensor)
         distance = query_position.clip(min=0)[:, :, None] - key_position.clip(min=0)[:, None]
         index = self.bucket.numpy(force=True)[np.abs(distance)] * np.sign(distance) + self.span
         return (*super().placed(number, query_position, key_position), index[:, None])
@@ -110,7 +110,6 @@ class DebertaV2Encoder(PostNormEncoder):
 
     def _gathers(self, batch: RaggedBatch, device: torch.device) -> list[tuple[QueryGroup, slice, Tensor]]:
         """Each window, the part of the distance table that it needs, and indices ``(queries, keys)`` into that part."""
-        assert isinstance(self.bucket, Tensor)
         queries, keys = positions(batch, device)
         found = []
         for one in window_query_groups(batch):

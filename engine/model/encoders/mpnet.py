@@ -42,6 +42,7 @@ class MPNetEncoder(PostNormEncoder):
     layer_path = "encoder.layer"
     layer_names = LAYER_NAMES
     settings = SETTINGS
+    bucket: Tensor
 
     def __init__(self, config: MPNetConfig) -> None:
         super().__init__(config, **like_bert(config), first_position=FIRST_POSITION)
@@ -64,7 +65,6 @@ class MPNetEncoder(PostNormEncoder):
 
     def _by_distance(self) -> Tensor:
         """The bias of each distance, ``(heads, distances)``."""
-        assert isinstance(self.bucket, Tensor)
         return F.embedding(self.bucket, self.relative_bias.weight.detach()).t().contiguous()
 
     def _bias(self, by_distance: Tensor, query: np.ndarray, key: np.ndarray) -> Tensor:

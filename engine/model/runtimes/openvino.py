@@ -43,11 +43,7 @@ LARGEST_ERROR = 0.2  # of layer 1 in 8 bits ÷ standard deviation of its float32
 
 
 def openvino() -> Any:
-    """Imports the library.
-
-    Raises:
-        InputError: if it is not installed.
-    """
+    """Imports the library; raises an `InputError` if it is not installed."""
     # Without this optional package, OpenVINO and NNCF send no telemetry.
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     try:
@@ -163,11 +159,7 @@ class Graphs:
 
     @classmethod
     def load(cls, path: Path) -> Graphs:
-        """Loads the graphs from a file that `save` wrote.
-
-        Raises:
-            InputError: if the file does not exist or has another format.
-        """
+        """Loads the graphs from a file that `save` wrote; raises an `InputError` if it is none."""
         try:
             with safe_open(path, "numpy") as file:
                 stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
@@ -240,12 +232,7 @@ def check_machine(path: Path, graphs: Graphs) -> None:
 
 
 class OpenVINORuntime:
-    """Runs the layers of an encoder.
-
-    Args:
-        encoder: the encoder in float32.
-        graphs: the graphs of its layers.
-    """
+    """Runs the layers of a float32 encoder by their graphs."""
 
     def __init__(self, encoder: Encoder, graphs: Graphs) -> None:
         self.encoder, self.graphs = encoder, graphs
