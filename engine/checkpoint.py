@@ -151,36 +151,23 @@ def _load_heads(
     model: GatedModel, classifier: Mapping[str, torch.Tensor], gates: Path | None, order: Sequence[int]
 ) -> None:
     """Loads the label heads of all layers; ``order`` holds the checkpoint's index of each of the model's labels."""
-    layers = model.encoder.num_layers
-    state = {f"{layers}.{kind}": value for kind, value in classifier.items()}
-    if gates is not None:
-        try:
-            heads = load_file(gates)
-        except Exception as error:  # the library raises its own types
-            raise InputError(
-                f"expected label heads in {gates}, got {first_line(error)}; restore the file, or make the gates again"
-            ) from error
-        wanted = {f"{number}.{kind}" for number in range(1, layers) for kind in ("weight", "bias")}
-        if set(heads) != wanted:
-            raise InputError(f"expected heads {sorted(wanted)} in {gates}, got {sorted(heads)}; make the gates again")
-        state |= heads
+    state = {f"{model.encoder.num_layers}.{kind}": value for kind, value in classifier.items()}
     try:
+        if gates is not None:
+            state = load_file(gates) | state
         if any(len(value) != len(order) for value in state.values()):
-            raise ValueError("other labels")
+            raise ValueError("heads for other labels")
         model.heads.load_state_dict({name: value.float()[list(order)] for name, value in state.items()})
-    except (RuntimeError, TypeError, ValueError) as error:
+    except Exception as error:  # the library raises its own types
+        cause = " ".join(str(error).split())
         raise InputError(
-            f"expected heads for {len(order)} labels and hidden size {model.encoder.hidden_size} in {gates}, "
-            "got others; make the gates again"
+            f"expected label heads for {len(order)} labels and hidden size {model.encoder.hidden_size} in {gates}, "
+            f"got {cause}; restore the file, or make the gates again"
         ) from error
 
 
 def read_points(path: Path) -> dict[str, dict[str, dict[str, Any]]]:
-    """Reads strategy → operating point → settings from a file; old names of operating points become current ones.
-
-    Raises:
-        InputError: if the file is not JSON, or holds settings of no strategy.
-    """
+    """Reads strategy → operating point → settings from a file; old names of operating points become current ones."""
     at = "none"
     try:
         points: dict[str, dict[str, dict[str, Any]]] = {}
@@ -218,11 +205,7 @@ def configuration(config: PretrainedConfig) -> dict[str, Any]:
 
 
 def load_huggingface(source: str | Path) -> PreTrainedModel:
-    """Loads the plain Hugging Face model of a folder or hub id, float32, in evaluation mode.
-
-    Raises:
-        InputError: if there is no such model, or its files are damaged.
-    """
+    """Loads the plain Hugging Face model of a folder or hub id, float32, in evaluation mode."""
     transformers_logging.disable_progress_bar()
     try:
         config = AutoConfig.from_pretrained(source, trust_remote_code=False)
@@ -342,11 +325,7 @@ def save_gates(folder: Path, model: GatedModel, label_order: Sequence[int]) -> N
 
 
 def model_folder(path: str | Path) -> Path:
-    """Checks that a path is a local model folder, which can be changed, and returns it.
-
-    Raises:
-        InputError: if it is not a folder, e.g. a hub id.
-    """
+    """Returns the path of a local model folder, which can be changed; refuses others, e.g. hub ids."""
     if not Path(path).is_dir():
         raise InputError(f"expected a model folder, got {str(path)!r}; download the model first")
     return Path(path)

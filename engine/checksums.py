@@ -27,15 +27,14 @@ def updating(folder: Path, name: str) -> Iterator[Path]:
     Until the file is replaced, both the old and the new checksum are listed, so a kill never leaves a broken folder. A
     folder without ``SHA256SUMS``, such as a checkpoint of others, gets none.
     """
-    if not (folder / SUMS).is_file():
-        with replacing(folder / name) as fresh:
-            yield fresh
-        return
+    sums = folder / SUMS
     with replacing(folder / name) as fresh:
         yield fresh
-        listed, new = _read_sums(folder / SUMS), _sha256_of(fresh)
-        _write_sums(folder / SUMS, listed | {name: {*listed.get(name, {_sha256_of(folder / name)}), new}})
-    _write_sums(folder / SUMS, listed | {name: {new}})
+        if not sums.is_file():
+            return
+        listed, new = _read_sums(sums), _sha256_of(fresh)
+        _write_sums(sums, listed | {name: {*listed.get(name, {_sha256_of(folder / name)}), new}})
+    _write_sums(sums, listed | {name: {new}})
 
 
 def write_checksums(folder: Path) -> None:
@@ -52,11 +51,7 @@ def _write_sums(sums: Path, listed: Mapping[str, set[str]]) -> None:
 
 
 def _read_sums(sums: Path) -> dict[str, set[str]]:
-    """Reads the listed SHA-256 of each file; a file that was being replaced has two.
-
-    Raises:
-        InputError: if the list cannot be read or has a malformed line.
-    """
+    """Reads the listed SHA-256 of each file; a file that was being replaced has two."""
     try:
         lines = sums.read_text(encoding="utf-8").splitlines()
     except (OSError, ValueError) as error:
@@ -70,11 +65,7 @@ def _read_sums(sums: Path) -> dict[str, set[str]]:
 
 
 def verify_checksums(folder: Path, *, needed: bool) -> None:
-    """Compares a model folder's files with its ``SHA256SUMS``.
-
-    Args:
-        folder: the model folder.
-        needed: whether ``SHA256SUMS`` must exist.
+    """Compares a model folder's files with its ``SHA256SUMS``, which must exist if it is ``needed``.
 
     Raises:
         InputError: if a file is missing or differs, or a file that libraries load has no checksum.

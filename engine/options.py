@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from itertools import islice
 from typing import Any
 
@@ -76,34 +76,18 @@ class EngineOptions:
 
     @classmethod
     def of(cls, arguments: argparse.Namespace) -> EngineOptions:
-        """Makes the options from parsed arguments.
-
-        Raises:
-            InputError: if a setting is not ``SETTING=VALUE``, or the batch size is below 1.
-        """
+        """Makes the options from parsed arguments."""
         settings = {"lambda_": arguments.lambda_, "min_keep_ratio": arguments.min_keep_ratio}
         for text in arguments.set:
             setting, equals, value = text.partition("=")
             if not (setting and equals):
                 raise InputError(f"expected --set SETTING=VALUE, got {text!r}; write e.g. neighbours=2")
             settings |= [parse_setting(setting, value)]
-        return cls(
-            arguments.model,
-            arguments.labels,
-            arguments.strategy,
-            arguments.point,
-            settings,
-            arguments.dtype,
-            arguments.device,
-            arguments.batch_size,
-        )
+        others = {one.name: getattr(arguments, one.name) for one in fields(cls) if one.name != "settings"}
+        return cls(settings=settings, **others)
 
     def load(self) -> tuple[Engine, Strategy]:
-        """Loads the engine and the strategy.
-
-        Raises:
-            InputError: if the model or the machine does not support an option.
-        """
+        """Loads the engine and the strategy; raises an `InputError` if they or the machine do not support an option."""
         engine = load_engine(self.model, self.dtype, self.device, self.labels)
         return engine, engine.strategy(self.strategy, self.point, **self.settings)
 

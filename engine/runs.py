@@ -87,18 +87,13 @@ def write_json(path: Path, values: Mapping[str, Any]) -> None:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Reads a file of `write_json`.
-
-    Raises:
-        InputError: if the file cannot be read or is not JSON.
-    """
+    """Reads a file of `write_json`; raises an `InputError` if it cannot be read or is not JSON."""
     try:
-        values: dict[str, Any] = json.loads(path.read_bytes())
+        return json.loads(path.read_bytes())
     except (OSError, ValueError) as error:
         raise InputError(
             f"expected JSON in {path}, got {first_line(error)}; restore the file, or use another --out"
         ) from error
-    return values
 
 
 class Log:
@@ -213,8 +208,7 @@ def cached(name: str, key: str, make: Callable[[], T]) -> T:
         values[key] = make()
         with suppress(OSError):
             write_json(path, values)
-    value: T = values[key]
-    return value
+    return values[key]
 
 
 def cache_folder() -> Path:

@@ -52,8 +52,7 @@ def finish(steps: Generator[None, None, T]) -> T:
         try:
             next(steps)
         except StopIteration as end:
-            found: T = end.value
-            return found
+            return end.value
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,9 +200,8 @@ class Engine:
                 f"gates with python -m engine.training.accelerate {self.source} --texts FILE --out FOLDER"
             )
         strategy = name if isinstance(name, Strategy) else resolve(name, self.encoder.num_layers, self.points, point)
-        strategy = strategy.with_settings(
-            **{setting: value for setting, value in settings.items() if value is not None}
-        )
+        changed = {setting: value for setting, value in settings.items() if value is not None}
+        strategy = strategy.with_settings(**changed)
         if strategy.gates and strategy.gates[-1] >= self.encoder.num_layers:
             raise InputError(
                 f"expected gates before the last layer ({self.encoder.num_layers}), got {strategy.gates}; remove it"
@@ -338,11 +336,7 @@ class Engine:
 
 
 def _device(name: str) -> torch.device:
-    """Returns a device of this machine.
-
-    Raises:
-        InputError: if it has no such device, or one that is neither a CPU nor a GPU with CUDA.
-    """
+    """Returns a device of this machine; raises an `InputError` unless it is a CPU or a GPU with CUDA."""
     try:
         device = torch.device(name)
         if device.type in ("cpu", "cuda"):

@@ -84,11 +84,7 @@ def settings_of(part: type) -> tuple[Setting, ...]:
 
 
 def check_settings(part: Any) -> None:
-    """Checks all settings of a dataclass instance, after converting lists to tuples and NumPy numbers to Python's.
-
-    Raises:
-        InputError: if a value is of another kind or out of range.
-    """
+    """Checks all settings of a dataclass instance, after converting lists to tuples and NumPy numbers to Python's."""
     for one in settings_of(type(part)):
         given = getattr(part, one.name)
         value = tuple(map(_to_python, given)) if isinstance(given, list | tuple) else _to_python(given)
@@ -106,11 +102,7 @@ def values_of(part: Any) -> dict[str, Any]:
 
 
 def from_values(part: type[P], kind: str, settings: Mapping[str, Any]) -> P:
-    """Builds an instance from settings as stored in JSON.
-
-    Raises:
-        InputError: if a setting is unknown or a value out of range.
-    """
+    """Builds an instance from settings as stored in JSON; raises an `InputError` if one is unknown or out of range."""
     names = {one.name.rstrip("_"): one.name for one in settings_of(part)}
     if unknown := set(settings) - set(names):
         raise InputError(f"expected only the settings {sorted(names)} of {kind}, got {sorted(unknown)}; remove them")

@@ -174,11 +174,7 @@ def refuse_control(name: str) -> None:
 
 
 def _parse_gates(gates: Any) -> tuple[int, ...]:
-    """Converts gates to a tuple of Python integers.
-
-    Raises:
-        InputError: if they are not ascending whole numbers from 1.
-    """
+    """Converts gates to Python integers; raises an `InputError` unless they are ascending whole numbers from 1."""
     try:
         given = tuple(gates) if isinstance(gates, Iterable) else (gates,)
         numbers = tuple(operator.index(gate) for gate in given)

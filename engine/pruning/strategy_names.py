@@ -52,11 +52,7 @@ def names() -> tuple[str, ...]:
 
 
 def parse(text: str) -> StrategyName:
-    """Parses the name of a strategy.
-
-    Raises:
-        InputError: if no strategy has this name.
-    """
+    """Parses the name of a strategy; raises an `InputError` if no strategy has it."""
     refuse_control(text)
     if text == DENSE:
         return StrategyName(text)

@@ -82,7 +82,7 @@ NOT_AS_SUMMED = [
 ]
 BROKEN = [
     (more_labels, "heads for 5 labels and hidden size 32"),
-    (lambda f: (f / GATES).write_bytes(b"\xff" * 300), "label heads in"),
+    (lambda f: (f / GATES).write_bytes(b"\xff" * 300), "label heads for"),
     (lambda f: (f / CONTROLLER).write_bytes(b""), "the networks of a learned controller"),
     (lambda f: write_network(f, **{"1.1": np.ones(4)}), "a network of 2 features"),
     (lambda f: write_network(f, **{"1.3": np.full(1, np.nan)}), "finite weights in .* at gate 1"),

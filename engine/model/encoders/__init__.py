@@ -31,11 +31,7 @@ ENCODERS: dict[str, type[Encoder]] = {
 
 
 def encoder_class(config: Any) -> Callable[[Any], Encoder]:
-    """The class that builds an encoder, with random weights, from a Hugging Face configuration.
-
-    Raises:
-        InputError: if the architecture, or one of its settings, is not supported.
-    """
+    """The class that builds an encoder from a configuration; raises an `InputError` unless that is supported."""
     if config.model_type not in ENCODERS:
         kind = "an encoder–decoder" if config.is_encoder_decoder else "a model"
         raise InputError(

@@ -61,12 +61,7 @@ def _core() -> tuple[Any, int]:
 
 
 def core() -> Any:
-    """OpenVINO's entry point.
-
-    Raises:
-        InputError: in a process forked after OpenVINO's first use, because its threads do not exist here and a call
-            would hang.
-    """
+    """OpenVINO's entry point; refused in a process forked after its first use, which lacks its threads."""
     found, process = _core()
     if process != os.getpid():
         raise InputError(

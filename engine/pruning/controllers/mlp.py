@@ -53,11 +53,7 @@ class Network:
     layers: Mapping[int, tuple[np.ndarray, ...]]
 
     def risk(self, gate: Gate) -> np.ndarray:
-        """Probability, float32 ``(words,)``, that the final label of a word or of a neighbour differs from the gate's.
-
-        Raises:
-            InputError: if there is no network for this gate.
-        """
+        """Probability, float32 ``(words,)``, that the final label of a word or a neighbour differs from the gate's."""
         if gate.number not in self.layers:
             raise InputError(
                 f"expected one of the gates {sorted(self.layers)} for mlp, got {gate.number}; "
@@ -74,11 +70,7 @@ class Network:
 
     @classmethod
     def load(cls, path: Path) -> Network:
-        """Loads the networks from a file that `save` wrote.
-
-        Raises:
-            InputError: if the file does not exist, has another format or contains invalid networks.
-        """
+        """Loads the networks from a file that `save` wrote; raises an `InputError` if they are missing or damaged."""
         try:
             with safe_open(path, "numpy") as file:
                 names = tuple(file.metadata()["features"].split(","))
