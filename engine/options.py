@@ -19,18 +19,7 @@ from engine.text.documents import Document
 
 @dataclass(frozen=True)
 class EngineOptions:
-    """How texts are tagged.
-
-    Args:
-        model: folder or hub id; ``None`` means the shipped weights.
-        labels: file that says what the model's labels mean; ``None`` means the labels that the model declares.
-        strategy: name of a strategy; see `Engine.strategy`.
-        point: operating point; ``None`` means ``balanced``.
-        settings: settings of the strategy to change; a value of ``None`` leaves a setting unchanged.
-        dtype: one of `DTYPES`.
-        device: torch device.
-        batch_size: documents per call.
-    """
+    """How texts are tagged, as `add_to` describes; a setting of ``None`` stays as in the operating point."""
 
     model: str | None = None
     labels: str | None = None
@@ -48,31 +37,17 @@ class EngineOptions:
     @classmethod
     def add_to(cls, parser: argparse.ArgumentParser) -> None:
         """Adds the options that `of` reads."""
-        parser.add_argument(
-            "--strategy",
-            default=cls.strategy,
-            help="dense, rule, entropy, mlp, entropy+recovery, … (default entropy)",
-        )
-        parser.add_argument("--point", help="operating point, where the strategy names none (default balanced)")
-        parser.add_argument("--lambda", dest="lambda_", type=float, help="λ of rule")
-        parser.add_argument("--min-keep-ratio", type=float, help="minimum share of words that stay to the last layer")
-        parser.add_argument(
-            "--set",
-            action="append",
-            default=[],
-            metavar="SETTING=VALUE",
-            help="any other setting, e.g. gates=1,2",
-        )
-        parser.add_argument("--model", help="folder or hub id; default: the shipped weights")
-        parser.add_argument("--labels", metavar="FILE", help="what the model's labels mean: JSON, or one label a line")
-        parser.add_argument("--batch-size", type=int, default=cls.batch_size, help="documents at a time (default 32)")
-        parser.add_argument("--device", default=cls.device, help="cpu or cuda")
-        parser.add_argument(
-            "--dtype",
-            default=cls.dtype,
-            choices=DTYPES,
-            help="default auto: the fastest on this machine, which it names",
-        )
+        add = parser.add_argument
+        add("--strategy", default=cls.strategy, help="dense, rule, entropy, mlp, entropy+recovery, … (default entropy)")
+        add("--point", help="operating point, where the strategy names none (default balanced)")
+        add("--lambda", dest="lambda_", type=float, help="λ of rule")
+        add("--min-keep-ratio", type=float, help="minimum share of words that stay to the last layer")
+        add("--set", action="append", default=[], metavar="SETTING=VALUE", help="any other setting, e.g. gates=1,2")
+        add("--model", help="folder or hub id; default: the shipped weights")
+        add("--labels", metavar="FILE", help="what the model's labels mean: JSON, or one label a line")
+        add("--batch-size", type=int, default=cls.batch_size, help="documents at a time (default 32)")
+        add("--device", default=cls.device, help="cpu or cuda")
+        add("--dtype", default=cls.dtype, choices=DTYPES, help="default auto: the fastest here, which it names")
 
     @classmethod
     def of(cls, arguments: argparse.Namespace) -> EngineOptions:

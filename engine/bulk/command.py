@@ -31,31 +31,20 @@ from engine.runs import continues, locked, read_json, write_json
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m engine.bulk", description=__doc__)
-    parser.add_argument("inputs", nargs="+", metavar="INPUT", help="files, folders, globs; paths or URLs (s3://…)")
-    parser.add_argument("--out", metavar="DIR", help="folder of the run; a stopped run continues in it")
-    parser.add_argument("--format", default="jsonl", choices=FORMATS, help="format of the results (default jsonl)")
-    parser.add_argument(
-        "--id-column", default=COLUMNS[0], metavar="NAME", help="id column of Parquet inputs (default id)"
-    )
-    parser.add_argument(
-        "--text-column", default=COLUMNS[1], metavar="NAME", help="text column of Parquet inputs (default text)"
-    )
+    add = parser.add_argument
+    add("inputs", nargs="+", metavar="INPUT", help="files, folders, globs; paths or URLs (s3://…)")
+    add("--out", metavar="DIR", help="folder of the run; a stopped run continues in it")
+    add("--format", default="jsonl", choices=FORMATS, help="format of the results (default jsonl)")
+    add("--id-column", default=COLUMNS[0], metavar="NAME", help="id column of Parquet inputs (default id)")
+    add("--text-column", default=COLUMNS[1], metavar="NAME", help="text column of Parquet inputs (default text)")
     EngineOptions.add_to(parser)
-    parser.add_argument(
-        "--threads", type=int, metavar="N", help="threads per worker (default: all, shared by --workers)"
-    )
-    parser.add_argument(
-        "--workers", type=int, metavar="N", help="number of processes here, or their maximum on a cluster"
-    )
-    parser.add_argument(
-        "--ray", nargs="?", const="auto", metavar="ADDRESS", help="a Ray cluster; default: that of this machine"
-    )
-    planning = parser.add_argument_group("cost estimate")
-    planning.add_argument(
-        "--plan", type=int, metavar="N", help="measure a sample, print hours and money for N documents"
-    )
-    planning.add_argument("--sample", type=int, default=200, metavar="N", help="documents to measure (default 200)")
-    planning.add_argument("--price", type=float, default=0.05, help="price of a core-hour (default 0.05)")
+    add("--threads", type=int, metavar="N", help="threads per worker (default: all, shared by --workers)")
+    add("--workers", type=int, metavar="N", help="number of processes here, or their maximum on a cluster")
+    add("--ray", nargs="?", const="auto", metavar="ADDRESS", help="a Ray cluster; default: that of this machine")
+    plan = parser.add_argument_group("cost estimate").add_argument
+    plan("--plan", type=int, metavar="N", help="measure a sample, print hours and money for N documents")
+    plan("--sample", type=int, default=200, metavar="N", help="documents to measure (default 200)")
+    plan("--price", type=float, default=0.05, help="price of a core-hour (default 0.05)")
     return parser
 
 

@@ -50,11 +50,7 @@ class Finished:
 
 
 class RunFolder:
-    """Reads and writes the folder of a run; ``format`` is that of the results, one of `FORMATS`.
-
-    Raises:
-        InputError: if a library for this format is missing.
-    """
+    """Reads and writes the folder of a run; ``format`` is that of the results, one of `FORMATS`."""
 
     def __init__(self, out: Path, format_: str) -> None:
         if format_ == PARQUET:
@@ -70,14 +66,7 @@ class RunFolder:
         return self.out / "units" / f"{name}{RECORD}"
 
     def write_result(self, name: str, documents: Iterable[Document]) -> str:
-        """Writes documents as they come; the result appears once it is complete.
-
-        Returns:
-            The SHA-256 of the result.
-
-        Raises:
-            OSError: if the result cannot be written.
-        """
+        """Writes documents as they come, and returns the SHA-256 of the result, which appears once it is complete."""
         with replacing(self.result(name)) as fresh:
             with fresh.open("wb") as file:
                 if self.format == PARQUET:
@@ -89,11 +78,7 @@ class RunFolder:
                 return hashlib.file_digest(written, "sha256").hexdigest()
 
     def finished(self, files: Sequence[InputFile]) -> set[str]:
-        """Returns the names of the files whose results are complete.
-
-        Raises:
-            InputError: if a finished input file has changed since.
-        """
+        """Returns the names of the files whose results are complete; refuses inputs that have changed since."""
         found = set()
         for file in files:
             try:

@@ -53,11 +53,7 @@ class Job:
 
 
 class Worker:
-    """Tags files.
-
-    Raises:
-        InputError: if the engine cannot be loaded, or a library for the results is missing.
-    """
+    """Tags files; raises an `InputError` if the engine cannot be loaded, or a library for the results is missing."""
 
     def __init__(self, job: Job) -> None:
         if job.threads is not None:
@@ -146,11 +142,7 @@ def read_file(
     on_progress: OnProgress = lambda documents, size: None,
     on_loss: OnLoss = lambda kind, values: None,
 ) -> Iterator[Document]:
-    """Yields the documents of a file as they are read.
-
-    Raises:
-        InputError: if the file cannot be read to its end, or has changed since it was found.
-    """
+    """Yields the documents of a file; raises an `InputError` if it is not readable to its end, or has changed."""
     size, read = file.size, 0
 
     def on_error(error: FormatError) -> None:

@@ -34,5 +34,4 @@ class DocumentsOnDisk(Sequence[Document]):
         if isinstance(index, slice):
             return tuple(self[number] for number in range(*index.indices(len(self))))
         self._file.seek(self._starts[index])
-        document: Document = pickle.load(self._file)
-        return document
+        return pickle.load(self._file)

@@ -68,11 +68,7 @@ def read_source(source: Source, on_error: OnError = raise_error) -> Iterator[Doc
 
 
 def format_of(path: str | Path) -> Format:
-    """Returns the format that a file will be read in.
-
-    Raises:
-        InputError: if the file cannot be read.
-    """
+    """Returns the format that a file will be read in."""
     with _open(path) as file:
         return _recognise_format(Source(file, str(path)))
 

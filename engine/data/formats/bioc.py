@@ -19,7 +19,7 @@ from xml.etree.ElementTree import Element
 from xml.sax.saxutils import escape
 
 from engine.data.formats.base import Format, writer
-from engine.data.reading.checks import MAX_VERSION, Item, Place, attempt, whole_number
+from engine.data.reading.checks import Item, Place, attempt, version_number, whole_number
 from engine.data.reading.source import Source
 from engine.data.reading.xml import check_entities, line_of, records
 from engine.errors import quoted
@@ -96,11 +96,7 @@ def _plain_text(element: Element, place: Place) -> str:
 
 
 def document_of(part: Part, size: int, place: Place) -> Document:
-    """Makes a document from a part; ``size``, that of the file in bytes or characters, limits how long it may become.
-
-    Raises:
-        FormatError: if it is broken.
-    """
+    """Makes a document from a part; ``size``, its bytes or characters in the file, limits how long it may become."""
     place.line = part.line
     identifier = part.fields.get("id", "").strip()
     if not identifier:
@@ -123,10 +119,8 @@ def document_of(part: Part, size: int, place: Place) -> Document:
         if annotation.infons.get("CompositeRole") != "IndividualMention"
     )
     found = place.sort_entities(entities, size)
-    version = whole_number(part.infons.get("version"))
-    if version is not None and version > MAX_VERSION:
-        version = None  # other programs may use this infon for something else
-    return Document(identifier, text, found, title_end, version)
+    # Other programs may use this infon for something else.
+    return Document(identifier, text, found, title_end, version_number(part.infons.get("version")))
 
 
 def _offset_number(value: str, part: Part, place: Place) -> int:

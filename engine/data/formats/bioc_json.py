@@ -49,11 +49,7 @@ class _JsonReader:
             self._read_more()
 
     def take(self, expected: str) -> None:
-        """Consumes one character.
-
-        Raises:
-            FormatError: if it is another one.
-        """
+        """Consumes one character; raises a `FormatError` if it is another one."""
         if (found := self.peek()) != expected:
             raise self.error(f"expected {expected}, got {quoted(found or 'the end of the file')}; fix the file")
         self._move_to(self._at + 1)
@@ -69,11 +65,7 @@ class _JsonReader:
         self.take(end)
 
     def value(self) -> Any:
-        """Reads a value.
-
-        Raises:
-            FormatError: if it is not JSON or too long.
-        """
+        """Reads a value; raises a `FormatError` if it is not JSON or too long."""
         self.peek()
         while True:
             try:

@@ -37,11 +37,7 @@ _SNIFFED_LINE = re.compile(rb"^(-DOCSTART-|[^\s][^\t]*(\t[^\t]*)*\t(O|[BI]-\S+)\
 
 
 def check_tag(tag: str, place: Place) -> None:
-    """Checks that a tag is an IOB2 tag.
-
-    Raises:
-        FormatError: if it is not.
-    """
+    """Raises a `FormatError` unless a tag is an IOB2 tag."""
     if not _TAG.fullmatch(tag):
         raise place.error(f"expected a tag O, B-TYPE or I-TYPE, got {quoted(tag)}; convert the tags to IOB2")
 

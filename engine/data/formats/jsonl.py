@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from engine.data.formats.base import Format, writer
-from engine.data.reading.checks import MAX_VERSION, Item, Place, attempt, whole_number
+from engine.data.reading.checks import MAX_VERSION, Item, Place, attempt, version_number, whole_number
 from engine.data.reading.source import Source
 from engine.errors import first_line, quoted
 from engine.text.documents import Document, Entity
@@ -44,8 +44,8 @@ def _document(raw: bytes, place: Place) -> Document:
     if not isinstance(records, list):
         raise place.error(f'expected "entities" as a list, got {quoted(str(records))}; fix it')
     entities = place.sort_entities((_entity(one, text, place) for one in records), len(raw))
-    version = whole_number(record.get("version"))
-    if (version is None and record.get("version") is not None) or (version or 0) > MAX_VERSION:
+    version = version_number(record.get("version"))
+    if version is None and record.get("version") is not None:
         got = quoted(str(record["version"]))
         raise place.error(f"expected a whole number up to {MAX_VERSION} as version, got {got}; fix it")
     return Document(identifier, text, entities, title_end, version)

@@ -23,11 +23,7 @@ _ROWS_WRITTEN = 20_000  # entities per row group
 
 
 def import_pyarrow() -> tuple[ModuleType, ModuleType]:
-    """Returns the modules ``pyarrow`` and ``pyarrow.parquet``.
-
-    Raises:
-        InputError: if they are not installed.
-    """
+    """Returns the modules ``pyarrow`` and ``pyarrow.parquet``; raises an `InputError` if they are not installed."""
     try:
         import pyarrow
         from pyarrow import parquet
@@ -71,12 +67,7 @@ def _document(identifier: Any, text: Any, place: Place) -> Document:
 
 
 def write_entities(file: IO[bytes], documents: Iterable[Document]) -> None:
-    """Writes one row per entity: document, version (of a PubMed record), start, end, type, text, score.
-
-    Args:
-        file: opened for writing in binary mode; the caller closes it.
-        documents: the documents, taken one by one.
-    """
+    """Writes one row per entity: document, version (of a PubMed record), start, end, type, text, score."""
     pyarrow, parquet = import_pyarrow()
     text, number = pyarrow.string(), pyarrow.int32()
     types = {"document": text, "version": number, "start": number, "end": number, "type": text, "text": text}

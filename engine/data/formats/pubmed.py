@@ -14,7 +14,7 @@ from functools import partial
 from xml.etree.ElementTree import Element
 
 from engine.data.formats.base import Format
-from engine.data.reading.checks import Item, Place, attempt
+from engine.data.reading.checks import Item, Place, attempt, version_number
 from engine.data.reading.source import Source
 from engine.data.reading.xml import check_entities, line_of, records
 from engine.errors import quoted
@@ -55,8 +55,8 @@ def _document(record: Element, place: Place) -> Document:
 
 
 def _version(pmid: Element) -> int:
-    value = pmid.get("Version", "1")
-    return int(value) if value.isascii() and value.isdecimal() and len(value) < 10 else 1
+    version = version_number(pmid.get("Version"))
+    return 1 if version is None else version
 
 
 def _title(article: Element) -> str:

@@ -13,6 +13,7 @@ from engine.text.documents import Document, Entity
 
 OnError = Callable[[FormatError], None]
 Item = Document | FormatError  # readers yield a document, or the error of a broken one
+Ids = dict[str, str]  # document id → file; ids must be unique over all files that are read together
 
 MAX_VERSION = 2**31 - 1  # the largest value of the Parquet column
 MAX_GROWTH = 4  # characters of text, or of all mentions together, per byte of input
@@ -22,10 +23,6 @@ _BLANK = re.compile(r"\s")
 def raise_error(error: FormatError) -> None:
     """The default of ``on_error``: raises the error."""
     raise error
-
-
-class Ids(dict[str, str]):
-    """The file of each document id; over all files that are read together, ids must be unique."""
 
 
 @dataclass
@@ -52,11 +49,7 @@ class Place:
         return self.document
 
     def claim(self, document: Document) -> None:
-        """Records the id of a document; versions of a record count as different documents.
-
-        Raises:
-            FormatError: if another document has this id.
-        """
+        """Records the id of a document, which must be unique; versions of a record count as different documents."""
         self.document = document.id if document.version is None else f"{document.id} version {document.version}"
         if other := self.ids.get(self.document):
             where = "above" if other == self.file else f"in {other}"
@@ -64,11 +57,7 @@ class Place:
         self.ids[self.document] = self.file
 
     def decode(self, raw: bytes) -> str:
-        """Decodes a text that begins at this place.
-
-        Raises:
-            FormatError: if it is not UTF-8.
-        """
+        """Decodes a text that begins at this place; raises a `FormatError` if it is not UTF-8."""
         try:
             return raw.decode("utf-8-sig" if self.line == 1 else "utf-8")
         except UnicodeDecodeError as error:
@@ -80,12 +69,9 @@ class Place:
         return self.decode(raw).rstrip("\r\n")
 
     def check_growth(self, characters: int, size: int) -> None:
-        """Limits how many characters a document of ``size`` bytes may expand to.
+        """Raises a `FormatError` if a document of ``size`` bytes has more than ``MAX_GROWTH`` characters per byte.
 
         Large offsets and overlapping mentions could otherwise make a small file fill the memory.
-
-        Raises:
-            FormatError: if there are more than ``MAX_GROWTH`` characters per byte.
         """
         if characters > MAX_GROWTH * size:
             most = f"{MAX_GROWTH * size:,} characters, {MAX_GROWTH} times its bytes"
@@ -115,9 +101,8 @@ class Place:
     ) -> Entity:
         """Returns the entity at ``[start, end)`` of a text.
 
-        Raises:
-            FormatError: if the span is not inside the text, the text there is not ``mention`` (all blanks are equal,
-                and trailing blanks of the mention are ignored), or the score is not a finite number or its text.
+        The span must lie inside the text, the text there must be ``mention`` (all blanks are equal, and trailing blanks
+        of the mention are ignored), and the score a finite number or its text.
         """
         if not start < end <= len(text):
             raise self.error(
@@ -137,11 +122,7 @@ class Place:
         return Entity(start, end, type_, found, number, concept, parts)
 
     def title_end(self, value: object, text: str) -> int | None:
-        """Returns where the title ends, or ``None`` if the text has none.
-
-        Raises:
-            FormatError: if the title is not followed by a blank.
-        """
+        """Returns where the title, which a blank must follow, ends, or ``None`` if the text has none."""
         end = whole_number(value)
         if value is not None and (end is None or end > len(text) or text[end : end + 1].strip()):
             raise self.error(f"expected a blank after the title, got title_end {quoted(str(value))}; fix it")
@@ -181,6 +162,12 @@ def unexpected_problem(error: Exception) -> str:
 def encoding_problem(error: UnicodeDecodeError) -> str:
     """Describes the first byte that is not UTF-8."""
     return f"expected UTF-8, got byte 0x{error.object[error.start]:02x}; save the file as UTF-8"
+
+
+def version_number(value: object) -> int | None:
+    """Returns the version of a PubMed record; ``None`` for anything but a whole number up to ``MAX_VERSION``."""
+    number = whole_number(value)
+    return None if number is None or number > MAX_VERSION else number
 
 
 def whole_number(value: object) -> int | None:

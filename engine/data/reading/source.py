@@ -88,11 +88,7 @@ class Source:
             self.line += chunk.count(b"\n")
 
     def lines(self) -> Iterator[bytes]:
-        """Yields the lines of the file, split at ``\\n`` only.
-
-        Raises:
-            FormatError: if the next line has a NUL byte.
-        """
+        """Yields the lines of the file, split at ``\\n`` only; raises a `FormatError` at the first NUL byte."""
         begun: list[bytes] = []
         for chunk in self.chunks():
             if b"\0" in chunk:
@@ -129,11 +125,7 @@ class Source:
 
 
 def _unpacked_limit(file: IO[bytes], name: str) -> float:
-    """The maximum unpacked size of a gzipped file, in bytes: a small file must not fill the memory.
-
-    Raises:
-        InputError: if the file is empty.
-    """
+    """The maximum unpacked size of a gzipped file, in bytes: a small file must not fill the memory."""
     try:
         size = file.seek(0, SEEK_END)
         file.seek(0)

@@ -110,11 +110,7 @@ def line_of(element: Element) -> int:
 
 
 def check_entities(record: Element, place: Place) -> None:
-    """Refuses entities that the file does not define.
-
-    Raises:
-        FormatError: if the record contains one.
-    """
+    """Raises a `FormatError` if a record contains an entity that the file does not define."""
     if (unknown := next(record.iter(_ENTITY), None)) is not None:
         place.line = line_of(unknown)
         name = quoted(unknown.get("name", ""))
