@@ -313,10 +313,7 @@ def save_weights(folder: str | Path, model: GatedModel, tokenizer: PreTrainedTok
 def save_gates(folder: Path, model: GatedModel, label_order: Sequence[int]) -> None:
     """Writes the label heads of all layers but the last, in half precision.
 
-    Args:
-        folder: folder with the rest of the model.
-        model: must have a head after every layer.
-        label_order: the index, in the folder's configuration, of each of the model's labels.
+    ``label_order`` is the index, in the configuration in the folder, of each of the model's labels.
     """
     last = f"{model.encoder.num_layers}."
     stored = np.argsort(label_order)

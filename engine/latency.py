@@ -71,19 +71,9 @@ class Times:
 
 
 def time_variants(
-    variants: Sequence[V],
-    batches: int,
-    call: Callable[[V, int], Latency],
-    progress: Callable[[], object],
+    variants: Sequence[V], batches: int, call: Callable[[V, int], Latency], progress: Callable[[], object]
 ) -> dict[V, Times]:
-    """Times every variant on every batch, ``PASSES`` times after a discarded pass.
-
-    Args:
-        variants: names or indices.
-        batches: number of batches.
-        call: runs a variant on a batch and returns its latency.
-        progress: called after each call.
-    """
+    """Times every variant on every batch ``PASSES`` times, after a discarded pass, and calls ``progress`` each time."""
     times = {variant: Times(batches) for variant in variants}
     for unit in units(batches, 1):
         if unit.batch == 0:

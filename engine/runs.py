@@ -193,12 +193,9 @@ def code_digest(*packages: ModuleType) -> str:
 
 
 def cached(name: str, key: str, make: Callable[[], T]) -> T:
-    """Returns what ``make`` returned in its first call on this processor, from a JSON file in the user's cache folder.
+    """Returns what ``make`` returned for this key in its first call on this processor, a value that JSON can represent.
 
-    Args:
-        name: name of the file.
-        key: identifies the value together with the processor.
-        make: computes the value, which JSON can represent.
+    It is stored in the file ``name`` of the user's cache folder.
     """
     path, values = cache_folder() / name, {}
     key = f"{processor()}, {key}"

@@ -20,28 +20,12 @@ NAME = "token_pruning_ner"
     NAME,
     assigns=["doc.ents", "token.ent_iob", "token.ent_type"],
     default_score_weights={"ents_f": 1.0, "ents_p": 0.0, "ents_r": 0.0},
-    default_config={
-        "model": None,
-        "strategy": "entropy",
-        "dtype": "float32",
-        "device": "cpu",
-        "labels": None,
-    },
+    default_config={"model": None, "strategy": "entropy", "dtype": "float32", "device": "cpu", "labels": None},
 )
 def token_pruning_ner(
     nlp: Language, name: str, model: str | None, strategy: str, dtype: str, device: str, labels: str | None
 ) -> EntityTagger:
-    """Builds the component from its configuration.
-
-    Args:
-        nlp, name: passed by spaCy.
-        model: a folder or hub id; ``None`` loads the shipped weights.
-        strategy: the name of a strategy.
-        dtype, device, labels: see `load_engine`.
-
-    Raises:
-        InputError: if the model or strategy cannot run.
-    """
+    """Builds the component from its configuration, the name of a strategy and the arguments of `load_engine`."""
     return EntityTagger(load_engine(model, dtype, device, labels), strategy)
 
 

@@ -43,11 +43,7 @@ def _read_files(files: list[str], on_error: Callable[[InputError], None]) -> Ite
 
 
 def tag_files(arguments: argparse.Namespace) -> int:
-    """Tags the files to standard output.
-
-    Returns:
-        The exit status, which is 2 if a document or file was left out.
-    """
+    """Tags the files to standard output; returns the exit status, which is 2 if a document or file was left out."""
     options = EngineOptions.of(arguments)
     engine, strategy = options.load()
     options.say_dtype(engine)

@@ -49,11 +49,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Tags the files that have no result yet.
-
-    Returns:
-        The exit status, which is 2 if a file could not be tagged or an input could not be searched.
-    """
+    """Tags the files without a result; returns 2, the exit status, if one could not be tagged or an input searched."""
     for name in ("threads", "workers", "plan", "sample"):
         if (value := getattr(arguments, name)) is not None and value < 1:
             raise InputError(f"expected --{name} 1 or more, got {value}; change it")

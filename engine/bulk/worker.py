@@ -78,15 +78,7 @@ class Worker:
         }
 
     def tag(self, file: InputFile, on_progress: OnProgress) -> Finished | InputError:
-        """Tags a file and writes its result; returns an error if it concerns this file alone.
-
-        Args:
-            file: the input.
-            on_progress: called with the number of documents and bytes read since the last call.
-
-        Raises:
-            OutputError: if no result can be written.
-        """
+        """Tags a file and writes its result; returns an error that concerns this file alone, and raises any other."""
         try:
             return self._tag(file, on_progress)
         except InputError as error:

@@ -70,15 +70,7 @@ def word_traces(
     runs: Sequence[tuple[Slot, MemoryBuffer]],
     labels: LabelSet,
 ) -> tuple[WordTrace, ...]:
-    """Builds the trace of every word of a text.
-
-    Args:
-        text: the text.
-        words: spans of its words.
-        probabilities: final label distributions ``(words, labels)``.
-        runs: the text's windows in order, each with the memory of the batch that it ran in.
-        labels: the model's labels.
-    """
+    """Builds the trace of every word of a text from its windows, each with the memory of the batch that it ran in."""
     traces: list[WordTrace] = []
     for slot, memory in runs:
         window = slot.window

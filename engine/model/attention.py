@@ -106,13 +106,8 @@ def attend(
 ) -> Tensor:
     """Attention output ``(rounded rows, hidden)`` for each query.
 
-    Args:
-        query: ``(rounded rows, hidden)``, the active rows followed by rows added by rounding, whose output is
-            meaningless.
-        key, value: ``(rows, hidden)``.
-        batch: where the rows belong.
-        heads: number of attention heads.
-        query_groups, divisor: as in `Attention`.
+    ``query`` holds the active rows and those added by rounding, whose output is meaningless; ``key`` and ``value`` hold
+    all rows. See `Attention` for ``query_groups`` and ``divisor``.
     """
     if query_groups is None:
         outputs = _attend_windows(query, key, value, batch, heads)

@@ -23,11 +23,8 @@ def pad(batch: RaggedBatch, width: int, pad_id: int) -> tuple[np.ndarray, np.nda
 def huggingface_logits(model: PreTrainedModel, batch: RaggedBatch, multiple: int = 1) -> Tensor:
     """Logits ``(words, labels)`` of each word's first word piece; the batch is padded to its longest window.
 
-    Args:
-        model: a token-classification model.
-        batch: packed windows.
-        multiple: pads further, to a multiple of this many rows (but not past the model's limit). In bfloat16 on a CPU
-            every new shape costs more than the padding.
+    Further padding, to a ``multiple`` of rows (but not past the model's limit), saves new shapes, each of which costs
+    more in bfloat16 on a CPU.
     """
     longest = max(batch.lengths)
     width = max(longest, min(-(-longest // multiple) * multiple, model.config.max_position_embeddings - 2))

@@ -19,13 +19,7 @@ from engine.pruning.strategy import Context, Strategy
 
 
 def run(model: GatedModel, batch: RaggedBatch, strategy: Strategy) -> MemoryBuffer:
-    """Runs a batch under a strategy and returns a buffer with a label distribution for every word.
-
-    Args:
-        model: must have a label head at every gate of the strategy.
-        batch: packed windows.
-        strategy: the gates, controller, context mode and recovery to use.
-    """
+    """Runs a batch under a strategy and returns a buffer with a label distribution for every word."""
     memory = _run_and_recover(model, batch, strategy)
     memory.forget()
     return memory
@@ -66,15 +60,10 @@ def forward(
     context: Context = "drop",
     min_exit_ratio: float = 0.1,
 ) -> MemoryBuffer:
-    """Runs a batch under any controller. Gradients flow through the outputs of label heads, not through decisions.
+    """Runs a batch under any controller, which may be ``None`` without gates; see `Strategy` for the arguments.
 
-    Args:
-        model: must have a label head at every gate.
-        batch: packed windows.
-        gates: layers before the last one after which the controller decides.
-        controller: decides at the gates; may be ``None`` if there are none.
-        context: ``drop`` removes the rows of words that exit; ``freeze`` keeps these rows as keys and values.
-        min_exit_ratio: see `Strategy`.
+    The model must have a label head at every gate. Gradients flow through the outputs of label heads, not through
+    decisions.
     """
     encoder = model.encoder
     memory = MemoryBuffer.of(batch, model.labels, encoder.num_layers)
@@ -113,16 +102,10 @@ def forward(
 
 
 def recover(model: GatedModel, memory: MemoryBuffer, words: np.ndarray, context: Context = "drop") -> None:
-    """Reruns the windows of recovered words, each from the gate at which its first recovered word exited.
+    """Reruns the windows of exited words, bool ``(words,)``, each from the gate at which the first of its words exited.
 
-    Recovered words, and those that had not exited, run to the last layer and get new labels; all others exit where they
-    exited before. All windows run in one batch, which each window joins at its gate.
-
-    Args:
-        model: the model that filled the memory.
-        memory: the memory of a pass, with its matrices; receives the new labels.
-        words: bool ``(words,)``, the exited words to recover.
-        context: the context mode of the pass.
+    These words, and those that had not exited, run to the last layer, and the memory receives their new labels; all
+    others exit where they exited before. All windows run in one batch, which each window joins at its gate.
     """
     encoder, window = model.encoder, memory.batch.words.window
     start = np.full(len(memory.batch.lengths), encoder.num_layers)

@@ -35,12 +35,9 @@ def neighbour_max(values: np.ndarray, window: np.ndarray, reach: int) -> np.ndar
 
 
 def whole_spans(candidates: np.ndarray, continues: np.ndarray, window: np.ndarray) -> np.ndarray:
-    """Keeps the candidates ``(words,)`` whose predicted entity consists of candidates only.
+    """Keeps the candidates, bool ``(words,)``, whose predicted entity consists of candidates only.
 
-    Args:
-        candidates: bool ``(words,)``.
-        continues: bool ``(words,)``, words that continue the previous word's entity; ignored at the start of a window.
-        window: window of each word, int64 ``(words,)``.
+    ``continues``: bool ``(words,)``, words that continue the previous word's entity; ignored at the start of a window.
     """
     begins = ~continues
     begins[1:] |= window[1:] != window[:-1]
@@ -86,13 +83,9 @@ def window_mean_std(
 
 
 def lowest_per_window(values: np.ndarray, candidates: np.ndarray, window: np.ndarray, limit: np.ndarray) -> np.ndarray:
-    """Selects the candidates with the lowest values, at most ``limit`` per window; of equal values, the first win.
+    """Selects the candidates with the lowest values, at most ``limit`` of each window; of equal values, the first win.
 
-    Args:
-        values: ``(words,)``.
-        candidates: bool ``(words,)``.
-        window: window of each word, ascending, int64 ``(words,)``.
-        limit: int64 ``(windows,)``.
+    ``values``, ``candidates`` and ``window`` have an entry for each word, in the order of windows.
     """
     order = np.lexsort((np.where(candidates, values, np.inf), window))
     counts = np.bincount(window, minlength=len(limit))

@@ -79,11 +79,7 @@ class LabelSet:
         return self._types[label]
 
     def continues(self, labels: np.ndarray) -> np.ndarray:
-        """Finds the words that continue the previous word's entity, given labels int64 ``(words,)``.
-
-        Returns:
-            bool ``(words,)``.
-        """
+        """Words, bool ``(words,)``, that continue the previous word's entity, given labels int64 ``(words,)``."""
         found = np.zeros(len(labels), dtype=bool)
         found[1:] = self._open[labels[:-1]] == self._continuing[labels[1:]]
         return found

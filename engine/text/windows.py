@@ -53,9 +53,8 @@ def load_tokenizer(source: str | Path) -> PreTrainedTokenizerBase:
         if set(tokenizer("a", add_special_tokens=False).input_ids) <= set(tokenizer.all_special_ids):
             raise ValueError("no vocabulary")
     except Exception as error:  # the library raises many types, which all mean that there is no usable tokenizer
-        cause = first_line(error)
         raise InputError(
-            f"expected a tokenizer with the model {str(source)!r}, got none: {cause}; restore its files"
+            f"expected a tokenizer with the model {str(source)!r}, got none: {first_line(error)}; restore its files"
         ) from error
     if getattr(tokenizer, "do_lower_case", False) and "do_lower_case" not in get_tokenizer_config(source):
         ordinary = tokenizer.get_vocab().keys() - tokenizer.get_added_vocab().keys()

@@ -1,4 +1,4 @@
-"""Reads and writes documents. Each module here defines one `Format` and is registered by one line in ``FORMATS``.
+"""Reads and writes documents. Each module here defines one `Format`, which ``FORMATS`` lists.
 
 Readers stream. A broken document is left out, with an error that names it. A file whose name ends in ``.gz`` is
 unpacked, and the suffix before ``.gz`` counts. A suffix that only one format has decides the format; otherwise the
@@ -29,16 +29,7 @@ from engine.text.documents import Document
 
 # Candidates are the formats with the file's suffix, or all of them if none has it. The first candidate that recognises
 # the content is used, or else the last candidate.
-FORMATS = (
-    PARQUET,
-    PUBMED,
-    BIOC,
-    BIOC_JSON,
-    PUBTATOR,
-    JSONL,
-    CONLL,
-    PLAIN,
-)
+FORMATS = (PARQUET, PUBMED, BIOC, BIOC_JSON, PUBTATOR, JSONL, CONLL, PLAIN)
 WRITERS = {format_.name: format_ for format_ in FORMATS if format_.write is not not_written}
 SUFFIXES = frozenset(suffix for format_ in FORMATS for suffix in format_.suffixes)
 
