@@ -54,18 +54,10 @@ class RayWorker:
 
 @contextmanager
 def ray_pool(address: str | None, workers: int | None, threads: int) -> Iterator[int]:
-    """Connects to Ray.
+    """Connects to Ray, or raises an `InputError`; yields the maximum number of workers.
 
-    Args:
-        address: address of a cluster, or ``auto`` for that of this machine; ``None`` starts Ray on this machine.
-        workers: maximum number of workers; ``None`` means as many as the cluster has CPUs for.
-        threads: threads per worker.
-
-    Yields:
-        The maximum number of workers.
-
-    Raises:
-        InputError: if Ray is not installed or does not answer.
+    ``address`` is that of a cluster, or ``auto`` for that of this machine; ``None`` starts Ray on this machine. Unless
+    ``workers`` is given, there are as many as the cluster has CPUs for, with so many ``threads`` each.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
@@ -102,18 +94,9 @@ def tag_on_ray(
 ) -> Iterator[Finished | InputError]:
     """Yields the outcome or the error of each file, in the order in which they finish.
 
-    A worker that dies is replaced. One that refuses to start is reported and not replaced, and so is the fourth in a
-    row that dies at its start.
-
-    Args:
-        job: configuration of the workers; its number of threads is also the number of Ray CPUs per worker.
-        conditions: conditions of the run, which those of the workers must equal.
-        files: files to tag.
-        max_workers: maximum number of workers; those for which the cluster has no room wait for it.
-        on_progress: called for each finished file.
-
-    Raises:
-        InputError: if no further file can be tagged.
+    A worker takes a CPU of Ray for each of its threads; one for which the cluster has no room waits. A worker that dies
+    is replaced. One that refuses to start, as where its conditions differ, is reported and not replaced, and so is the
+    fourth in a row that dies at its start. Raises an `InputError` if no further file can be tagged.
     """
     import ray
     from ray.exceptions import RayError

@@ -36,18 +36,9 @@ def estimate(
 ) -> Iterator[str]:
     """Yields the lines of a Markdown table of ``dense`` and the chosen strategy, in each dtype that runs here.
 
-    Reading, tagging on one thread and writing a sample are measured; everything else is extrapolated in proportion.
-
-    Args:
-        files: files to sample; the first documents of at most `MAX_FILES` of them, evenly spread, are the sample.
-        options: options with the strategy; the dtype is ignored.
-        columns: names of the id column and the text column of Parquet inputs.
-        documents: size of the corpus, in documents.
-        price: price of a core-hour, in any currency.
-        sample: size of the sample, in documents.
-
-    Raises:
-        InputError: if there is no document to measure.
+    Reading, tagging on one thread and writing a sample are measured; everything else is extrapolated in proportion, to
+    so many ``documents`` and a ``price`` of a core-hour, in any currency. The sample are the first documents of at most
+    `MAX_FILES` files, evenly spread.
     """
     torch.set_num_threads(1)
     files = files[:: -(-len(files) // MAX_FILES)]

@@ -39,10 +39,9 @@ class OutputError(InputError):
 class Job:
     """The configuration of a worker.
 
-    ``out`` is the folder of the run.
-    ``format`` is that of the results, one of `engine.bulk.folder.FORMATS`.
-    ``columns`` are the names of the id column and the text column of Parquet inputs.
-    ``threads`` is the number of torch threads; ``None`` means torch's default.
+    ``out`` is the folder of the run, and ``format`` that of its results, one of `engine.bulk.folder.FORMATS`.
+    ``columns`` are the names of the id column and the text column of Parquet inputs. If ``threads`` is ``None``, torch
+    chooses their number.
     """
 
     options: EngineOptions

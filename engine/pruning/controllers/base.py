@@ -63,11 +63,6 @@ class Controller(ABC):
         """What a word's importance measures, as a phrase to complete a sentence."""
         return "how much a word still has to be computed"
 
-    @property
-    def keeps_entities_whole(self) -> bool:
-        """Whether predicted entities may exit, but only as a whole."""
-        return False
-
     def all_exit(self, gate: Gate) -> bool:
         """Whether every word exits at a gate, regardless of its scores."""
         return False
@@ -91,7 +86,8 @@ class Controller(ABC):
             "minimum": ~self(gate).exits,
         }
         found: list[Reason] = np.select(list(rules.values()), list(rules), "few").tolist()
-        return found if self.keeps_entities_whole else ["entity" if one == "whole" else one for one in found]
+        keeps_whole = getattr(self, "exit_entities", False)
+        return found if keeps_whole else ["entity" if one == "whole" else one for one in found]
 
     @classmethod
     def default_gates(cls, layers: int) -> tuple[int, ...]:
@@ -118,11 +114,6 @@ class ThresholdController(Controller):
     def threshold(self, gate: Gate, importance: np.ndarray) -> np.ndarray:
         """The gate's threshold, the same for all words."""
         return np.full(len(importance), self.at(gate))
-
-    @property
-    def keeps_entities_whole(self) -> bool:
-        """Whether entities may exit."""
-        return self.exit_entities
 
     def all_exit(self, gate: Gate) -> bool:
         """Whether the threshold is 1, unless entities or a minimum stay."""
