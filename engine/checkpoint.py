@@ -235,15 +235,10 @@ def load_huggingface(source: str | Path) -> PreTrainedModel:
 
 
 def read_labels(path: str | Path, names: Sequence[str]) -> list[str]:
-    """Reads the meaning of a checkpoint's labels from a file.
+    """Reads the meaning of a checkpoint's label names from a file.
 
-    Args:
-        path: either JSON, with a list in the order of the logits or an object that maps the checkpoint's names or
-            indices to labels, or text with one label per line.
-        names: the checkpoint's names.
-
-    Raises:
-        InputError: if the file cannot be read, or does not give one label for each name.
+    The file is either JSON, with a list in the order of the logits or an object that maps names or indices to labels,
+    or text with one label per line.
     """
     try:
         text = Path(path).read_text(encoding="utf-8-sig")

@@ -292,15 +292,10 @@ class Engine:
     def passes(
         self, windows: Sequence[Sequence[Window]], one: Callable[[RaggedBatch], T], *, ahead: bool = True
     ) -> Iterator[tuple[Chunk, T]]:
-        """Groups windows into batches and runs a pass over each; on a CPU, as many at once as PyTorch has threads.
+        """Groups the windows of each text into batches; yields each batch in order, with the result of a pass over it.
 
-        Args:
-            windows: windows of each text.
-            one: runs the pass over a batch.
-            ahead: whether passes may run while the caller has a result.
-
-        Yields:
-            Each batch and the result of its pass, in order; further passes start only when a result is requested.
+        On a CPU, as many passes run at once as PyTorch has threads. Further ones start only when a result is requested;
+        unless ``ahead``, none runs while the caller has a result.
         """
         threads = torch.get_num_threads() if self.device.type == "cpu" else 1
         batches = list(chunks(windows, MAX_ROWS, threads))

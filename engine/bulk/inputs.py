@@ -33,17 +33,14 @@ class InputFile:
 
 
 def find_files(inputs: Sequence[str], out: Path | None) -> tuple[list[InputFile], list[InputError]]:
-    """Finds the files of all inputs, each once, in the order of their names.
+    """Finds the files of all inputs, which are files, folders or globs, as paths or URLs such as ``s3://…``.
 
     In folders and globs, takes only regular files with the suffix of a known format, gzipped or not, and skips hidden
-    files and folders. Follows links to folders, except those that ``**`` of a glob matches.
-
-    Args:
-        inputs: files, folders and globs; paths or URLs such as ``s3://…``.
-        out: folder of the results, which is not searched; ``None`` if there is none.
+    files and folders, and the folder ``out`` of the results. Follows links to folders, except those that ``**`` of a
+    glob matches.
 
     Returns:
-        The files, and the errors of inputs that could not be searched completely.
+        The files, each once, in the order of their names, and the errors of inputs that were not searched completely.
 
     Raises:
         InputError: if there are no files, or two files have the same name.

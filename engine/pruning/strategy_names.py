@@ -72,14 +72,10 @@ def parse(text: str) -> StrategyName:
 
 
 def resolve(text: str, layers: int, points: Points, point: str | None = None) -> Strategy:
-    """Builds the strategy with this name.
+    """Builds the strategy with this name, for an encoder of so many layers, from the points stored with its weights.
 
-    Args:
-        text: the name as typed.
-        layers: number of the encoder's layers.
-        points: strategy → operating point → settings, as stored with the weights.
-        point: the operating point if the name has none (default ``balanced`` or, if that is not stored, the first);
-            strategies without operating points ignore it.
+    ``point`` is the operating point if the name has none (default ``balanced`` or, if that is not stored, the first);
+    strategies without operating points ignore it.
 
     Raises:
         InputError: if the name or operating point is unknown, or ``truncate-k`` exceeds the encoder's layers.

@@ -76,13 +76,8 @@ class _Builder:
 def records(source: Source, root: str, is_record: Callable[[str], bool]) -> Iterator[tuple[Element, int]]:
     """Yields each record of an XML file and its size in bytes, as soon as the record is complete.
 
-    Args:
-        source: the file.
-        root: name of the root element.
-        is_record: takes an element's name; says whether such an element, outside other records, is a record.
-
-    Raises:
-        FormatError: if nothing more can be read; the complete records before this place are yielded first.
+    A record is an element, outside other records, whose name ``is_record`` accepts. Raises a `FormatError` if nothing
+    more can be read, after the complete records before this place.
     """
     builder = _Builder(source, root, is_record)
     error: FormatError | None = None

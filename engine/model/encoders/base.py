@@ -96,25 +96,15 @@ class Encoder(nn.Module):
     def placed(self, number: int, query_position: np.ndarray, key_position: np.ndarray) -> tuple[np.ndarray, ...]:
         """Computes the inputs of `scores` besides queries and keys, for windows padded to one length.
 
-        Args:
-            number: number of the layer.
-            query_position: int64 ``(windows, queries)``, positions in the window; −1 for padding.
-            key_position: int64 ``(windows, keys)``, likewise.
-
-        Returns:
-            First the bias of the scores, float32 ``(windows, 1 or heads, 1 or queries, keys)``, `HIDDEN` for padding;
-            families may add more.
+        Positions are int64 ``(windows, queries or keys)``, −1 for padding. The first of the results is the bias of the
+        scores, float32 ``(windows, 1 or heads, 1 or queries, keys)``, `HIDDEN` for padding; families may add more.
         """
         return (np.where(key_position < 0, np.float32(HIDDEN), np.float32(0))[:, None, None],)
 
     def scores(self, number: int, query: Tensor, key: Tensor, *placed: Tensor) -> Tensor:
         """Attention scores of padded windows, ``(windows, heads, queries, keys)``, in convertible operations.
 
-        Args:
-            number: number of the layer.
-            query: ``(windows, heads, queries, head size)``.
-            key: ``(windows, heads, keys, head size)``.
-            placed: see `placed`.
+        Query and key are ``(windows, heads, queries or keys, head size)``.
         """
         return query @ key.transpose(-1, -2) / math.sqrt(query.shape[-1]) + placed[0]
 

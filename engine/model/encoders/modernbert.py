@@ -119,7 +119,7 @@ class ModernBertEncoder(Encoder):
     def scores(self, number: int, query: Tensor, key: Tensor, *placed: Tensor) -> Tensor:
         """Scores of rotated queries and keys."""
         hidden, *turns = placed
-        return super().scores(number, rotate_padded(query, *turns[:2]), rotate_padded(key, *turns[2:]), hidden)
+        return super().scores(number, rotate_halves(query, *turns[:2]), rotate_halves(key, *turns[2:]), hidden)
 
     def _frequencies(self, kind: str, device: torch.device) -> Tensor:
         """Frequencies of the rotations, float32 ``(head size / 2,)``."""
@@ -200,13 +200,11 @@ class ModernBertLayer(Layer):
 
 
 def rotate(rows: Tensor, heads: int, cosine: Tensor, sine: Tensor) -> Tensor:
-    """Rotates the two halves of each head of ``(rows, hidden)`` against each other (Su et al. 2021)."""
-    one, other = rows.view(len(rows), heads, 2, -1).float().unbind(2)
-    turned = torch.stack((one * cosine - other * sine, other * cosine + one * sine), dim=2)
-    return turned.view(len(rows), -1).to(rows.dtype)
+    """Rotates each head of ``(rows, hidden)``."""
+    return rotate_halves(rows.view(len(rows), heads, -1).float(), cosine, sine).view(len(rows), -1).to(rows.dtype)
 
 
-def rotate_padded(rows: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
-    """Rotates ``(windows, heads, rows, head size)`` likewise, with angles ``(windows, 1, rows, head size / 2)``."""
-    one, other = rows.chunk(2, dim=-1)
+def rotate_halves(heads: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
+    """Rotates the two halves of heads ``(…, head size)`` against each other (Su et al. 2021)."""
+    one, other = heads.chunk(2, dim=-1)
     return torch.cat((one * cosine - other * sine, other * cosine + one * sine), dim=-1)

@@ -87,13 +87,7 @@ class PaddedLayer(nn.Module):
         self.scores = partial(encoder.scores, number)
 
     def forward(self, active: Tensor, visible: Tensor, *placed: Tensor) -> Tensor:
-        """Runs the layer: returns hidden states ``(windows, queries, hidden)``.
-
-        Args:
-            active: hidden states of the rows to compute, ``(windows, queries, hidden)``.
-            visible: hidden states of the rows that these attend to, ``(windows, keys, hidden)``.
-            placed: see `Encoder.placed`.
-        """
+        """Runs the layer on ``active`` rows, ``(windows, queries, hidden)``, which attend to ``visible`` ones."""
         seen = self.layer.normed(visible)
         query, key, value = (
             part.unflatten(-1, (self.heads, -1)).transpose(1, 2)
