@@ -17,7 +17,7 @@ from transformers.models.auto.tokenization_auto import get_tokenizer_config
 from engine.errors import InputError, first_line
 from engine.text.words import Span, split_words
 
-MAX_CACHED_WORDS = 50_000  # about 10 MB
+MAX_CACHED_WORDS = 50_000  # words whose pieces are cached, about 10 MB
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
@@ -77,13 +77,12 @@ class WordPieces:
     Args:
         tokenizer: a fast tokenizer with tokens for begin (CLS), end (SEP) and unknown words.
         max_rows: the encoder's maximum number of rows, including CLS and SEP.
-        max_cached: number of words whose pieces are cached.
 
     Raises:
         InputError: if one of these tokens is missing.
     """
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, max_rows: int, max_cached: int = MAX_CACHED_WORDS) -> None:
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, max_rows: int) -> None:
         # A copy: the tokenizer's own truncation and padding must not apply here.
         self._backend = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
         self._backend.no_truncation()
@@ -92,7 +91,6 @@ class WordPieces:
         self.sep_id = _token_id(tokenizer, "sep_token", "eos_token")
         self.unk_id = _token_id(tokenizer, "unk_token")
         self.capacity = max_rows - 2
-        self.max_cached = max_cached
         self._cache: dict[str, tuple[int, ...]] = {}
 
     def digest(self) -> str:
@@ -106,7 +104,7 @@ class WordPieces:
         Every word has at least one piece: a word without any (control characters) gets the unknown token. A word with
         more pieces than a window can hold is truncated. Words are tokenised independently, so their pieces are cached.
         """
-        if len(self._cache) > self.max_cached:
+        if len(self._cache) > MAX_CACHED_WORDS:
             self._cache = {}
         cache = self._cache
         if new := [word for word in dict.fromkeys(words) if word not in cache]:

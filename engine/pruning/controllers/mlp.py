@@ -76,20 +76,19 @@ class Network:
                 names = tuple(file.metadata()["features"].split(","))
                 gates = sorted({int(key.partition(".")[0]) for key in file.keys()})  # noqa: SIM118
                 layers = {gate: tuple(file.get_tensor(f"{gate}.{part}") for part in range(4)) for gate in gates}
+            if unknown := set(names) - set(FEATURES):
+                raise ValueError(f"unknown features {sorted(unknown)}")
+            for gate, parts in layers.items():
+                shapes, units = [part.shape for part in parts], parts[1].size
+                if shapes != [(len(names), units), (units,), (units,), (1,)]:
+                    raise ValueError(f"shapes {shapes} for {len(names)} features at gate {gate}")
+                if not all(np.isfinite(part).all() for part in parts):
+                    raise ValueError(f"weights that are not finite at gate {gate}")
         except Exception as error:  # the library raises its own types
             raise InputError(
-                f"expected the networks of a learned controller in {path}, got none: {first_line(error)}; "
-                "make them with python -m engine.training.controller"
+                f"expected the networks of a learned controller in {path}, got {first_line(error)}; restore the file, "
+                "or make them again with python -m engine.training.controller"
             ) from error
-        if unknown := set(names) - set(FEATURES):
-            raise InputError(f"expected only the features {list(FEATURES)} in {path}, got {sorted(unknown)}; retrain")
-        for gate, (inner, inner_bias, outer, outer_bias) in layers.items():
-            shapes = [part.shape for part in (inner, inner_bias, outer, outer_bias)]
-            units = inner_bias.size
-            if shapes != [(len(names), units), (units,), (units,), (1,)]:
-                raise InputError(f"expected a network of {len(names)} features in {path}, got shapes {shapes}; retrain")
-            if not all(np.isfinite(part).all() for part in layers[gate]):
-                raise InputError(f"expected finite weights in {path}, got others at gate {gate}; restore the file")
         return cls(names, layers)
 
 

@@ -57,8 +57,9 @@ def test_what_is_cached_of_a_word_does_not_change_its_pieces(tokenizer, pieces, 
     assert [part.tolist() for part in pieces.pieces(words)] == [part.tolist() for part in fresh.pieces(words)]
 
 
-def test_the_cache_of_words_is_bounded(tokenizer):
-    pieces = WordPieces(tokenizer, max_rows=32, max_cached=10)
+def test_the_cache_of_words_is_bounded(tokenizer, monkeypatch):
+    monkeypatch.setattr("engine.text.windows.MAX_CACHED_WORDS", 10)
+    pieces = WordPieces(tokenizer, max_rows=32)
     for number in range(30):
         pieces.pieces([f"x{number}"])
     assert len(pieces._cache) <= 11
